@@ -1,0 +1,48 @@
+"""Facts: what was counted, before any policy judges it.
+
+A row holds the counts of one (pane, first evaluation, leaf, step, outcome, error code). Rows are what segments carry
+and what windows are built from; which code counts as bad, and what is slow, is decided later, by policy.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+__all__ = ["ON_TIME", "TOO_LATE", "FactRow"]
+
+#: ``first`` of a row whose pane was still open when its events came: it counts from the pane's end on.
+ON_TIME = 0
+#: ``first`` of a row that came so late that it is in no window: it is counted in totals only.
+TOO_LATE = -1
+
+
+class FactRow(msgspec.Struct, array_like=True, gc=False):
+    """Counts of one cell. ``people`` and ``code`` are of failures only.
+
+    Attributes:
+        pane: start of the pane, ms since the epoch.
+        first: ``ON_TIME``, ``TOO_LATE``, or the first T (ms) at which these late events count.
+        leaf, step, outcome: positions on the axes ``scopes.LEAVES``, ``STEPS``, ``OUTCOMES``.
+        code: the error code, "" if there was none.
+        count: events.
+        timed: events that carry a duration.
+        over: of these, how many took at least the n-th of the segment's thresholds.
+        people: distinct 64-bit ids of the people of a failure (``user_hash``, else ``flow_id``, else ``event_id``).
+        durations: logarithmic histogram, bucket -> events (``latency.bucket``).
+    """
+
+    pane: int
+    first: int
+    leaf: int
+    step: int
+    outcome: int
+    code: str
+    count: int = 0
+    timed: int = 0
+    over: list[int] = []
+    people: list[int] = []
+    durations: dict[int, int] = {}
+
+    def counts_from(self, step: int) -> int:
+        """The first T (ms) at which the row counts, for panes of ``step`` ms; -1 for never."""
+        return self.pane + step if self.first == ON_TIME else self.first

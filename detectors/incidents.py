@@ -1,0 +1,241 @@
+"""What an incident is: the values that pass from detection to the incident life cycle and on to the receivers.
+
+All are immutable and serialise to JSON as they stand. Instants are ms since the epoch; in JSON that people read
+(`incidents`, `incident-log`, HTTP) they are written as RFC 3339 by ``streams``.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+__all__ = [
+    "Basis",
+    "Cause",
+    "Command",
+    "Counts",
+    "FindingState",
+    "Incident",
+    "IncidentInput",
+    "Note",
+    "Page",
+    "State",
+    "Transition",
+    "TransitionKind",
+]
+
+State = Literal["open", "acknowledged", "recovering", "resolved", "closed"]
+Basis = Literal["observed", "projected", "estimated"]
+FindingState = Literal["firing", "quiet", "not_enough_evidence"]
+Detector = Literal["burn_rate", "outage", "silence", "funnel", "surge", "latency", "declared"]
+TransitionKind = Literal[
+    "opened",
+    "acknowledged",
+    "declared",
+    "severity",
+    "scope",
+    "recovering",
+    "relapsed",
+    "resolved",
+    "reopened",
+    "closed",
+    "note",
+    "page_due",  # a severity 3 has waited for a rise (30 s) and did not rise
+    "reminder",  # half of a response time is gone without an acknowledgement
+    "breach",  # a response time is over
+    "update",  # the routine update of a thread
+]
+
+
+class Counts(msgspec.Struct, frozen=True, kw_only=True):
+    """Counts of one scope in one window (``window`` ms long, ending at ``at``), steps of ``sign_in``."""
+
+    at: int
+    window: int
+    good: int
+    bad: int
+    excluded: int
+    started: int
+    slow: int
+    timed: int
+    users_impacted: int
+
+    @property
+    def success_ratio(self) -> float | None:
+        """``good / (good + bad)``; None when nothing completed."""
+        done = self.good + self.bad
+        return self.good / done if done else None
+
+    @property
+    def failing_ratio(self) -> float:
+        """``bad / (good + bad)``; 0 when nothing completed."""
+        done = self.good + self.bad
+        return self.bad / done if done else 0.0
+
+
+class Cause(msgspec.Struct, frozen=True, kw_only=True):
+    """One detector's finding on one scope at one T.
+
+    Attributes:
+        detector: who found it.
+        scope: path, with the environment.
+        state: firing, quiet, or not_enough_evidence.
+        sentence: plain English, with the numbers: why it fires (or does not).
+        numbers: the inputs and thresholds behind the sentence, for the incident log.
+        first_bad: instant of the first failing event that the finding rests on (start of the silence for silence).
+        estimated_users: people per hour where failures leave no trace (silence, funnel); None elsewhere.
+        failing_ratio: share of sign-ins affected, 0-1 (1.0 for total silence).
+        csp_caused: the failing scope is a credential provider.
+    """
+
+    detector: Detector
+    scope: str
+    state: FindingState
+    sentence: str
+    numbers: dict[str, float | int | str | None] = {}
+    first_bad: int | None = None
+    estimated_users: float | None = None
+    failing_ratio: float = 1.0
+    csp_caused: bool = False
+
+
+class Note(msgspec.Struct, frozen=True):
+    """A line that a person, or a receiver, put on an incident."""
+
+    at: int
+    by: str
+    text: str
+
+
+class Page(msgspec.Struct, frozen=True):
+    """A PagerDuty alert that was triggered for this epoch: its key and the highest level sent with it."""
+
+    dedup_key: str
+    level: Literal["critical", "error", "warning"]
+
+
+class Incident(msgspec.Struct, frozen=True, kw_only=True):
+    """One incident as it stands. ``id`` is ``<env>-<running number>``; ``epoch`` counts reopenings."""
+
+    id: str
+    env: str
+    epoch: int
+    scope: str
+    state: State
+    causes: tuple[str, ...]  # names of detectors that have fired, sorted
+    sentence: str  # of the leading cause, now
+    severity: int  # 1-3, SLA
+    peak_severity: int  # the worst (least) severity so far in this epoch
+    priority: str  # P1-P4
+    datadog_severity: str  # SEV-1 ... SEV-5
+    basis: Basis
+    users_impacted: int  # the figure that ``basis`` names, now
+    peak_users_impacted: int
+    first_bad_at: int
+    opened_at: int
+    updated_at: int
+    acknowledged_at: int | None = None
+    acknowledged_by: str | None = None
+    declared_at: int | None = None
+    declared_by: str | None = None
+    recovering_at: int | None = None
+    resolved_at: int | None = None
+    resolved_by: str | None = None
+    resolved_reason: str | None = None  # "recovered", "faded", "by a person"
+    closed_at: int | None = None
+    counts_opening: Counts | None = None
+    counts_peak: Counts | None = None
+    counts_now: Counts | None = None
+    failing_ratio: float = 0.0
+    csp_caused: bool = False
+    in_maintenance: bool = False
+    narrower: tuple[str, ...] = ()  # narrower scopes whose findings are recorded here
+    fail_over: str | None = None  # advice, while its condition holds
+    notes: tuple[Note, ...] = ()
+    links: dict[str, str] = {}
+    pages: tuple[Page, ...] = ()  # PagerDuty alerts of this epoch
+    policy_hash: str = ""
+
+
+class Transition(msgspec.Struct, frozen=True, kw_only=True):
+    """A change of an incident at T.
+
+    Attributes:
+        kind: what happened.
+        at: T, ms.
+        incident: as it stands after.
+        from_state, from_severity, from_scope: as they stood before; None when it opened.
+        reason: one sentence.
+        by: the person or receiver behind it, if any ("PagerDuty: Ada").
+        via: "pagerduty" where PagerDuty itself told us, "http" where a person told us, else None.
+        causes: the findings behind it.
+    """
+
+    kind: TransitionKind
+    at: int
+    incident: Incident
+    from_state: State | None
+    from_severity: int | None
+    from_scope: str | None
+    reason: str
+    by: str | None = None
+    via: str | None = None
+    causes: tuple[Cause, ...] = ()
+
+    @property
+    def visible(self) -> bool:
+        """Whether state, severity or scope changed (what a ``transition`` line is printed for)."""
+        after = self.incident
+        return (self.from_state, self.from_severity, self.from_scope) != (
+            after.state,
+            after.severity,
+            after.scope,
+        )
+
+
+class IncidentInput(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person or a webhook asks for: a record of the topic ``incident-inputs``.
+
+    ``id`` makes it apply once. ``incident`` is None for a ``report`` (somebody says that sign-in fails) and for a
+    ``declare`` that opens one on ``scope``.
+    """
+
+    id: str
+    env: str
+    kind: Literal["acknowledge", "unacknowledge", "note", "declare", "resolve", "report"]
+    incident: str | None = None
+    scope: str | None = None
+    by: str = "somebody"
+    via: Literal["http", "pagerduty"] = "http"
+    text: str = ""
+    at: int = 0  # when it was received, ms; for people, never for judgement
+
+
+class Command(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that one receiver is to be told: a record of the outbox topic ``incident-commands``.
+
+    ``id`` is a pure function of (incident, epoch, transition, sink), so that a repeat is recognised.
+
+    Attributes:
+        sink: pagerduty, datadog or slack.
+        action: pagerduty: trigger, acknowledge, resolve. datadog: event, incident_create, incident_update,
+            incident_resolve. slack: post, update (edit the root), reply, broadcast (a reply shown in the channel).
+        level: pagerduty critical|error|warning; datadog event error|warn|ok; slack "info".
+        dedup_key: the receiver's key for this incident and epoch.
+        kind, reason: of the transition.
+        incident: as it stood then.
+    """
+
+    id: str
+    sink: Literal["pagerduty", "datadog", "slack"]
+    action: str
+    level: str
+    dedup_key: str
+    incident_id: str
+    epoch: int
+    at: int
+    kind: TransitionKind
+    reason: str
+    incident: Incident
+    by: str | None = None
