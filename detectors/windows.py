@@ -1,0 +1,181 @@
+"""Sliding windows: from rows of facts to arrays (step, scope, counter), one array a window length.
+
+A row counts at T in a window W iff its pane lies in ``[T - W, T)`` and T has reached the first T at which the row
+counts. Rows that were on time enter a running sum along the steps; late rows are kept apart and enter at their own T.
+All arithmetic is exact (int64).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from detectors.facts import ON_TIME, FactRow
+from detectors.scopes import LEAVES, MEMBERS, OUTCOMES, SCOPES, SIGN_IN_STEPS, STEPS
+
+__all__ = ["COUNTERS", "Classify", "Ints", "Stretch", "Windows"]
+
+Ints = npt.NDArray[np.int64]
+
+#: The counter axis. The first six are of the steps of ``sign_in``, the last two of ``session``.
+COUNTERS = ("good", "bad", "excluded", "started", "slow", "timed", "session_good", "session_bad")
+GOOD, BAD, EXCLUDED, STARTED, SLOW, TIMED, SESSION_GOOD, SESSION_BAD = range(len(COUNTERS))
+
+_SIGN_IN = tuple(step in SIGN_IN_STEPS for step in STEPS)
+_STARTED, _SUCCESS, _FAILURE = (OUTCOMES.index(o) for o in ("started", "success", "failure"))
+_WIDTH = len(SCOPES) * len(COUNTERS)
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """What N consecutive steps of one environment look like.
+
+    Attributes:
+        env: the environment.
+        ends: (N,) the T of each step, ms.
+        counts: window (ms) -> (N, scope, counter).
+        people: window (ms) -> (N, scope), distinct people with a bad event.
+        windows: the window lengths, ms, ascending.
+    """
+
+    env: str
+    ends: Ints
+    counts: Mapping[int, Ints]
+    people: Mapping[int, Ints]
+    windows: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Classify:
+    """The part of a policy that turns facts into classes.
+
+    Attributes:
+        excluded: error codes that do not count against the service.
+        slow_at: for each leaf, the position among a segment's thresholds of its method's latency threshold.
+    """
+
+    excluded: frozenset[str]
+    slow_at: tuple[int, ...]
+
+    def is_bad(self, row: FactRow) -> bool:
+        """Whether the row is of failures that count."""
+        return row.outcome == _FAILURE and row.code not in self.excluded
+
+    def columns(self, row: FactRow) -> tuple[tuple[int, int], ...]:
+        """(counter, amount) of a row."""
+        if not _SIGN_IN[row.step]:
+            if row.outcome == _SUCCESS:
+                return ((SESSION_GOOD, row.count),)
+            return ((SESSION_BAD, row.count),) if self.is_bad(row) else ()
+        if row.outcome == _STARTED:
+            return ((STARTED, row.count),)
+        if row.outcome == _FAILURE and row.code in self.excluded:
+            return ((EXCLUDED, row.count),)
+        counter = GOOD if row.outcome == _SUCCESS else BAD
+        if not row.timed:
+            return ((counter, row.count),)
+        slow = row.over[self.slow_at[row.leaf]]
+        return ((counter, row.count), (TIMED, row.timed), (SLOW, slow))
+
+
+_SCOPES_OF_LEAF = tuple(np.flatnonzero(MEMBERS[:, leaf]) for leaf in range(len(LEAVES)))
+
+
+@dataclass
+class _Late:
+    """Late rows: the T from which each counts, its pane, and what it adds to each (scope, counter)."""
+
+    first: list[int] = field(default_factory=list)
+    pane: list[int] = field(default_factory=list)
+    amount: list[Ints] = field(default_factory=list)
+
+
+class Windows:
+    """The counts of one environment. ``advance`` moves over consecutive steps; time never goes back."""
+
+    def __init__(self, step: int, windows: tuple[int, ...], classify: Classify) -> None:
+        self._step = step
+        self._windows = tuple(sorted(windows))
+        self._classify = classify
+        self._depth = self._windows[-1] // step
+        # cumulative sums at the last ``depth`` + 1 step ends; row -1 is the last evaluated T
+        self._sums: Ints = np.zeros((self._depth + 1, _WIDTH), dtype=np.int64)
+        self._late = _Late()
+
+    def advance(self, start: int, steps: int, rows: Iterable[FactRow]) -> dict[int, Ints]:
+        """Counts at T = start, start + step, … (``steps`` of them).
+
+        Args:
+            start: the first T, ms: one step after the last of the call before.
+            steps: how many T.
+            rows: every row that counts for the first time at one of these T.
+
+        Returns:
+            window (ms) -> int64 (steps, scope, counter).
+        """
+        step = self._step
+        fresh = np.zeros((steps, _WIDTH), dtype=np.int64)
+        cells = fresh.reshape(steps, len(SCOPES), len(COUNTERS))
+        for row in rows:
+            columns = self._classify.columns(row)
+            if not columns:
+                continue
+            members = _SCOPES_OF_LEAF[row.leaf]
+            if row.first == ON_TIME:
+                at = (row.pane + step - start) // step
+                for counter, amount in columns:
+                    cells[at, members, counter] += amount
+            else:
+                added = np.zeros((len(SCOPES), len(COUNTERS)), dtype=np.int64)
+                for counter, amount in columns:
+                    added[members, counter] += amount
+                self._late.first.append(row.first)
+                self._late.pane.append(row.pane)
+                self._late.amount.append(added.reshape(-1))
+        sums = np.empty((self._depth + 1 + steps, _WIDTH), dtype=np.int64)
+        sums[: self._depth + 1] = self._sums
+        np.cumsum(fresh, axis=0, out=fresh)
+        np.add(fresh, self._sums[-1], out=sums[self._depth + 1 :])
+        shape = (steps, len(SCOPES), len(COUNTERS))
+        out: dict[int, Ints] = {}
+        for window in self._windows:
+            width = window // step
+            before = self._depth + 1 - width
+            out[window] = (sums[self._depth + 1 :] - sums[before : before + steps]).reshape(shape)
+        self._sums = sums[-(self._depth + 1) :].copy()
+        if self._late.first:
+            self._add_late(start, steps, out)
+        return out
+
+    def _add_late(self, start: int, steps: int, out: dict[int, Ints]) -> None:
+        step = self._step
+        last = start + (steps - 1) * step
+        first = np.array(self._late.first, dtype=np.int64)
+        pane = np.array(self._late.pane, dtype=np.int64)
+        amount = np.stack(self._late.amount)
+        for window in self._windows:
+            lo = np.maximum(first, start)
+            hi = np.minimum(pane + window, last)
+            used = lo <= hi
+            if not used.any():
+                continue
+            change = np.zeros((steps + 1, _WIDTH), dtype=np.int64)
+            np.add.at(change, (lo[used] - start) // step, amount[used])
+            np.subtract.at(change, (hi[used] - start) // step + 1, amount[used])
+            out[window] += np.cumsum(change[:-1], axis=0).reshape(out[window].shape)
+        keep = pane + self._windows[-1] > last
+        if not keep.all():
+            kept = np.flatnonzero(keep)
+            self._late = _Late(
+                [self._late.first[i] for i in kept],
+                [self._late.pane[i] for i in kept],
+                [self._late.amount[i] for i in kept],
+            )
+
+    def skip(self) -> None:
+        """Forget the running sums: the caller jumps over steps in which every window is empty."""
+        self._sums[:] = 0
+        self._late = _Late()
