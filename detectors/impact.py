@@ -72,6 +72,7 @@ class Impact:
             window (ms) -> int64 (steps, scope).
         """
         step = self._step
+        self._forget(start - self._windows[-1])
         fresh: list[tuple[int, int, int, int]] = []
         for row in sorted(bad, key=lambda row: row.counts_from(step)):
             first, pane = row.counts_from(step), row.pane
@@ -98,7 +99,6 @@ class Impact:
                 np.add.at(change, ((lo[used] - start) // step, scope_i[used]), 1)
                 np.add.at(change, ((hi[used] - start) // step + 1, scope_i[used]), -1)
                 out[window] = np.cumsum(change[:-1], axis=0)
-            self._forget(last - self._windows[-1])
         return out
 
     def distinct_since(self, scope: int, at: int, since: int) -> int:
