@@ -1,0 +1,415 @@
+"""A brute-force oracle of what is counted, and when: slow, and written for obviousness.
+
+It says, from the definitions alone, which records are events, which of these are duplicates, late or too
+late, and every ``sli`` line that follows. It shares no code with the engine: the engine is right where both
+agree on random input. Nothing here is incremental: every value is computed from the list of all events, once
+for each instant, scope and window.
+
+Instants are ms since the epoch. A partition is a list of records ``(value, timestamp)``: the bytes (None for
+a null value) and the Kafka record timestamp (None for a plain line of a file). Offsets are positions in it.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+__all__ = ["DEFAULTS", "Event", "Judgement", "event_of", "judge", "records_of"]
+
+Record = tuple[bytes | None, int | None]
+Mark = tuple[int, int]  # next offset, watermark
+
+SECOND, MINUTE, HOUR, DAY = 1_000, 60_000, 3_600_000, 86_400_000
+
+#: The numbers that the default policy holds, written down a second time on purpose.
+DEFAULTS: dict[str, Any] = {
+    "step": SECOND,
+    "watermark_delay": 2 * SECOND,
+    "retention": 2 * HOUR,
+    "dedup_ids": 1_000_000,
+    "dedup_horizon": 10 * MINUTE,
+    "future_limit": 5 * MINUTE,
+    "past_limit": 35 * DAY,
+    "excluded": {  # failures that are the person's act, or lie in the person's data
+        *("001", "002", "005", "009"),
+        *("101", "102", "103", "104", "106", "107", "108", "113"),
+        *("202", "203"),
+    },
+    "latency_threshold": {"ssoe": 2430, "sis": 1200},
+    "windows": {"5m": 5 * MINUTE, "15m": 15 * MINUTE, "1h": HOUR},
+    "sli_every": 60 * SECOND,
+    "now": None,  # what plain lines are judged against
+}
+
+# --------------------------------------------------------------------------------------------------
+# Valid
+
+_ENUMS = {
+    "env": {"prod", "staging", "dev", "localhost"},
+    "auth_method": {"ssoe", "sis"},
+    "step": {"new", "authorize", "callback", "token", "refresh", "revoke", "logout"},
+    "outcome": {"started", "success", "failure"},
+    "csp": {"idme", "logingov", "mhv", "dslogon"},
+}
+_FREE_STRINGS = (
+    *("flow_id", "request_id", "user_hash", "error_code", "error_class"),
+    *("login_type", "client_id", "operation", "direction", "acr"),
+)
+_REQUIRED = ("schema_version", "event_id", "occurred_at", "env", "auth_method", "step", "outcome")
+_INSTANT = re.compile(
+    r"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})(\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})"
+)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Event:
+    """A valid record: the fields that matter, and the instant at which it happened."""
+
+    id: str
+    at: int
+    env: str
+    method: str
+    step: str
+    outcome: str
+    csp: str | None
+    code: str | None
+    duration: float | None
+    person: tuple[str, str]
+
+
+class Invalid(Exception):
+    """The record is no event."""
+
+
+def event_of(value: bytes | None) -> Event:
+    """The event that a record's value is.
+
+    Raises:
+        Invalid: it is none.
+    """
+    if value is None:
+        raise Invalid("null")
+    if len(value) > 64 * 1024:
+        raise Invalid("over 64 KiB")
+    try:
+        text = value.decode("utf-8", errors="strict")
+    except UnicodeDecodeError as error:
+        raise Invalid("not UTF-8") from error
+    if _depth(text) > 32:
+        raise Invalid("too deep")
+    try:
+        fields = json.loads(text, parse_constant=_refuse, parse_int=_integer)
+    except ValueError as error:
+        raise Invalid("not JSON") from error
+    if not isinstance(fields, dict):
+        raise Invalid("not an object")
+    for name in _REQUIRED:
+        if name not in fields:
+            raise Invalid(f"{name} is missing")
+    if type(fields["schema_version"]) is not int or fields["schema_version"] != 1:
+        raise Invalid("schema_version")
+    for name, allowed in _ENUMS.items():
+        given = fields.get(name)
+        if name == "csp" and given is None:
+            continue
+        if not isinstance(given, str) or given not in allowed:
+            raise Invalid(name)
+    if not isinstance(fields["event_id"], str) or not 1 <= len(fields["event_id"]) <= 128:
+        raise Invalid("event_id")
+    for name in _FREE_STRINGS:
+        given = fields.get(name)
+        if given is not None and not (isinstance(given, str) and len(given) <= 256):
+            raise Invalid(name)
+    for name in ("duration_ms", "authentication_time_s"):
+        given = fields.get(name)
+        if given is None:
+            continue
+        if type(given) not in (int, float) or not math.isfinite(given) or given < 0:
+            raise Invalid(name)
+    if fields.get("user_hash") is not None:
+        person = ("user_hash", fields["user_hash"])
+    elif fields.get("flow_id") is not None:
+        person = ("flow_id", fields["flow_id"])
+    else:
+        person = ("event_id", fields["event_id"])
+    return Event(
+        id=fields["event_id"],
+        at=_instant(fields["occurred_at"]),
+        env=fields["env"],
+        method=fields["auth_method"],
+        step=fields["step"],
+        outcome=fields["outcome"],
+        csp=fields.get("csp"),
+        code=fields.get("error_code"),
+        duration=fields.get("duration_ms"),
+        person=person,
+    )
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is not JSON")
+
+
+def _integer(digits: str) -> int | float:
+    """Integers that no double can hold are not finite, as ``1e999`` is not."""
+    return int(digits) if len(digits) <= 300 else math.inf
+
+
+def _depth(text: str) -> int:
+    """How deep arrays and objects nest, looking at brackets outside strings only; the outermost is 1."""
+    depth = deepest = 0
+    in_string = escaped = False
+    for character in text:
+        if escaped:
+            escaped = False
+        elif in_string:
+            escaped = character == "\\"
+            in_string = character != '"'
+        elif character == '"':
+            in_string = True
+        elif character in "[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif character in "]}":
+            depth -= 1
+    return deepest
+
+
+def _instant(text: Any) -> int:
+    if not isinstance(text, str):
+        raise Invalid("occurred_at")
+    match = _INSTANT.fullmatch(text)
+    if match is None:
+        raise Invalid("occurred_at")
+    fraction, zone = match[7] or ".0", match[8]
+    if zone == "-00:00":
+        raise Invalid("occurred_at: offset unknown")
+    try:
+        moment = datetime(*(int(match[n]) for n in range(1, 7)), tzinfo=UTC)  # type: ignore[arg-type,misc]
+    except ValueError as error:  # 30 February, 25 o'clock, a leap second, the year 0
+        raise Invalid("occurred_at") from error
+    millis = (moment - _EPOCH) // timedelta(milliseconds=1) + int((fraction[1:] + "00")[:3])
+    if zone != "Z":
+        hours, minutes = int(zone[1:3]), int(zone[4:6])
+        if hours > 23 or minutes > 59:
+            raise Invalid("occurred_at: offset")
+        millis -= int(zone[0] + "1") * (hours * HOUR + minutes * MINUTE)
+    return millis
+
+
+# --------------------------------------------------------------------------------------------------
+# Accepted
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """An accepted event with its pane and the watermark of its partition just before it."""
+
+    event: Event
+    partition: int
+    offset: int
+    pane: int
+    watermark: float  # -inf before the first
+    late: bool
+    too_late: bool
+
+    def counts(self, window: int, at: int) -> bool:
+        """Whether it lies in ``[at - window, at)`` and was there to be seen."""
+        return not self.too_late and at - window <= self.pane < at and at > self.watermark
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What follows from the records: the counts, each record's fate, the ``sli`` lines."""
+
+    events: int
+    accepted: int
+    rejected: int
+    duplicates: int
+    late: int
+    too_late: int
+    acceptance: list[list[str]]  # by partition and offset: accepted, late, too_late, duplicate, rejected
+    slis: list[dict[str, Any]]
+
+    def summary(self) -> dict[str, int]:
+        """The counts of the ``summary`` line."""
+        names = ("events", "accepted", "rejected", "duplicates", "late", "too_late")
+        return {name: getattr(self, name) for name in names}
+
+
+def judge(
+    partitions: Sequence[Sequence[Record]],
+    numbers: dict[str, Any] | None = None,
+    marks: dict[int, Sequence[Mark]] | None = None,
+) -> Judgement:
+    """Everything that follows from the partitions' logs, the marks and the policy's numbers.
+
+    Args:
+        partitions: the logs.
+        numbers: what differs from ``DEFAULTS``; ``now`` is needed where a record has no timestamp.
+        marks: by partition, (next offset, watermark): each lifts the watermark of the records from there on.
+    """
+    policy = DEFAULTS | (numbers or {})
+    accepted: list[Accepted] = []
+    acceptance: list[list[str]] = []
+    for number, records in enumerate(partitions):
+        fates, here = _partition(number, records, (marks or {}).get(number, ()), policy)
+        acceptance.append(fates)
+        accepted += here
+    fates = [fate for fates in acceptance for fate in fates]
+    return Judgement(
+        events=len(fates),
+        accepted=len(accepted),
+        rejected=fates.count("rejected"),
+        duplicates=fates.count("duplicate"),
+        late=fates.count("late"),
+        too_late=fates.count("too_late"),
+        acceptance=acceptance,
+        slis=_slis(accepted, policy),
+    )
+
+
+def _partition(
+    number: int, records: Sequence[Record], marks: Sequence[Mark], policy: dict[str, Any]
+) -> tuple[list[str], list[Accepted]]:
+    fates: list[str] = []
+    accepted: list[Accepted] = []
+    valid: list[tuple[Event, int | None]] = []  # with the record timestamp
+    for offset, (value, timestamp) in enumerate(records):
+        try:
+            event = event_of(value)
+        except Invalid:
+            fates.append("rejected")
+            continue
+        reference = timestamp if timestamp is not None else policy["now"]
+        if event.at > reference + policy["future_limit"] or event.at < reference - policy["past_limit"]:
+            fates.append("rejected")
+            continue
+        if _is_duplicate(event, valid, policy):
+            fates.append("duplicate")
+        else:
+            pane = event.at // policy["step"] * policy["step"]
+            watermark = _watermark(valid, [mark for mark in marks if mark[0] <= offset], policy)
+            too_late = pane + policy["step"] <= watermark - policy["retention"]
+            late = pane + policy["step"] <= watermark and not too_late
+            fates.append("too_late" if too_late else "late" if late else "accepted")
+            accepted.append(Accepted(event, number, offset, pane, watermark, late, too_late))
+        valid.append((event, timestamp))
+    return fates, accepted
+
+
+def _is_duplicate(event: Event, valid: list[tuple[Event, int | None]], policy: dict[str, Any]) -> bool:
+    places = [place for place, (earlier, _) in enumerate(valid) if earlier.id == event.id]
+    if not places:
+        return False
+    greatest_then = max(earlier.at for earlier, _ in valid[: places[-1] + 1])
+    greatest_now = max(earlier.at for earlier, _ in valid)
+    return bool(
+        len(valid) - places[-1] <= policy["dedup_ids"]
+        and greatest_now - greatest_then <= policy["dedup_horizon"]
+    )
+
+
+def _watermark(valid: list[tuple[Event, int | None]], marks: Iterable[Mark], policy: dict[str, Any]) -> float:
+    watermark = -math.inf
+    if valid:
+        greatest = max(event.at for event, _ in valid)
+        timestamps = [timestamp for _, timestamp in valid if timestamp is not None]
+        if timestamps:
+            greatest = min(greatest, max(timestamps))
+        watermark = greatest - policy["watermark_delay"]
+    return max([watermark, *(mark for _, mark in marks)])
+
+
+# --------------------------------------------------------------------------------------------------
+# Counted
+
+_SIGN_IN = {"new", "authorize", "callback", "token"}
+
+
+def _class(event: Event, policy: dict[str, Any]) -> str:
+    if event.outcome == "started":
+        return "started"
+    if event.outcome == "success":
+        return "good"
+    return "excluded" if event.code in policy["excluded"] else "bad"
+
+
+def _scopes(event: Event) -> list[str]:
+    scopes = [event.env, f"{event.env}/{event.method}"]
+    if event.csp is not None:
+        scopes += [f"{event.env}/{event.method}/{event.csp}", f"{event.env}/*/{event.csp}"]
+    return scopes
+
+
+def _slis(accepted: list[Accepted], policy: dict[str, Any]) -> list[dict[str, Any]]:
+    if not accepted:
+        return []
+    end = max(one.event.at for one in accepted)
+    every, retention = policy["sli_every"], policy["retention"]
+    instants = {  # those at which some event may count at all
+        at
+        for one in accepted
+        for at in range(one.pane // every * every, min(one.pane + retention, end) + 1, every)
+        if at % policy["step"] == 0
+    }
+    by_scope: dict[str, list[Accepted]] = {}
+    for one in accepted:
+        for scope in _scopes(one.event):
+            by_scope.setdefault(scope, []).append(one)
+    lines = []
+    for at in sorted(instants):
+        for scope in sorted(by_scope):
+            if not any(one.counts(retention, at) for one in by_scope[scope]):
+                continue
+            for name, window in sorted(policy["windows"].items(), key=lambda item: item[1]):
+                events = [one.event for one in by_scope[scope] if one.counts(window, at)]
+                lines.append(_sli(at, scope, name, events, policy))
+    return lines
+
+
+def _sli(at: int, scope: str, window: str, events: list[Event], policy: dict[str, Any]) -> dict[str, Any]:
+    sign_in = [event for event in events if event.step in _SIGN_IN]
+    classes = [_class(event, policy) for event in sign_in]
+    good, bad = classes.count("good"), classes.count("bad")
+    durations = [
+        (event.duration, policy["latency_threshold"][event.method])
+        for event in sign_in
+        if _class(event, policy) in ("good", "bad") and event.duration is not None
+    ]
+    slow = sum(duration >= threshold for duration, threshold in durations)
+    return {
+        "type": "sli",
+        "at": _written(at),
+        "scope": scope,
+        "window": window,
+        "good": good,
+        "bad": bad,
+        "excluded": classes.count("excluded"),
+        "started": classes.count("started"),
+        "slow": slow,
+        "success_ratio": good / (good + bad) if good + bad else None,
+        "latency_ratio": (len(durations) - slow) / len(durations) if durations else None,
+        "users_impacted": len({event.person for event in events if _class(event, policy) == "bad"}),
+    }
+
+
+def _written(at: int) -> str:
+    moment = _EPOCH + timedelta(milliseconds=at)
+    text = moment.strftime("%Y-%m-%dT%H:%M:%S")
+    return f"{text}.{at % 1000:03d}Z" if at % 1000 else f"{text}Z"
+
+
+# --------------------------------------------------------------------------------------------------
+# Files
+
+
+def records_of(content: bytes) -> list[Record]:
+    """The records of a file of plain lines: blank lines are none, and none has a timestamp."""
+    return [(line, None) for line in content.split(b"\n") if line.strip()]
