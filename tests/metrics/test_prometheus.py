@@ -178,7 +178,7 @@ def test_the_time_from_event_to_page_has_the_incident_as_its_exemplar() -> None:
         sample.labels["le"]: (
             sample.exemplar.labels["incident"],
             sample.exemplar.value,
-            sample.exemplar.timestamp,
+            float(sample.exemplar.timestamp or 0),
         )
         for sample in family.samples
         if sample.exemplar
