@@ -1,0 +1,45 @@
+"""Fixtures that several areas of the tests share."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from streams.embedded import EmbeddedBroker
+from tests import brokers
+
+settings.register_profile(
+    "watchofficer", deadline=None, print_blob=True
+)  # the machines of CI are slow at times
+settings.load_profile("watchofficer")
+
+
+@pytest.fixture(scope="session")
+def embedded_broker() -> Iterator[EmbeddedBroker]:
+    """An embedded broker that the tests of one process share; take names from ``topic_prefix``."""
+    with brokers.embedded_broker() as broker:
+        yield broker
+
+
+@pytest.fixture(scope="session")
+def apache_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[brokers.ApacheKafka]:
+    """A node of Apache Kafka that the tests of one process share; leave it running."""
+    with brokers.apache_kafka(tmp_path_factory.mktemp("kafka")) as kafka:
+        yield kafka
+
+
+@pytest.fixture
+def own_kafka(tmp_path: Path) -> Iterator[brokers.ApacheKafka]:
+    """A node of Apache Kafka for one test, which may kill it."""
+    with brokers.apache_kafka(tmp_path) as kafka:
+        yield kafka
+
+
+@pytest.fixture
+def topic_prefix() -> str:
+    """A prefix that no other test has, for topics and groups."""
+    return f"t{uuid.uuid4().hex[:8]}."
