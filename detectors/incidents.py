@@ -32,7 +32,9 @@ Detector = Literal["burn_rate", "outage", "silence", "funnel", "surge", "latency
 TransitionKind = Literal[
     "opened",
     "acknowledged",
+    "unacknowledged",  # an acknowledgement was taken back
     "declared",
+    "cause",  # it was only a surge or slowness (told to Slack alone) and is more than that now
     "severity",
     "scope",
     "recovering",
@@ -41,7 +43,7 @@ TransitionKind = Literal[
     "reopened",
     "closed",
     "note",
-    "page_due",  # a severity 3 has waited for a rise (30 s) and did not rise
+    "page_due",  # a page that was held back is due: a severity 3 did not rise in 30 s, or maintenance has ended
     "reminder",  # half of a response time is gone without an acknowledgement
     "breach",  # a response time is over
     "update",  # the routine update of a thread
@@ -142,7 +144,7 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
     recovering_at: int | None = None
     resolved_at: int | None = None
     resolved_by: str | None = None
-    resolved_reason: str | None = None  # "recovered", "faded", "by a person"
+    resolved_reason: str | None = None  # "recovered", "faded", "by a person", "merged into prod-3"
     closed_at: int | None = None
     counts_opening: Counts | None = None
     counts_peak: Counts | None = None
@@ -170,6 +172,8 @@ class Transition(msgspec.Struct, frozen=True, kw_only=True):
         by: the person or receiver behind it, if any ("PagerDuty: Ada").
         via: "pagerduty" where PagerDuty itself told us, "http" where a person told us, else None.
         causes: the findings behind it.
+        page: the PagerDuty alert that it triggers, or raises to a higher level; one of ``incident.pages``.
+        quietly: shown where the incident stands, but no message of its own: the last of its kind was too recent.
     """
 
     kind: TransitionKind
@@ -182,6 +186,8 @@ class Transition(msgspec.Struct, frozen=True, kw_only=True):
     by: str | None = None
     via: str | None = None
     causes: tuple[Cause, ...] = ()
+    page: Page | None = None
+    quietly: bool = False
 
     @property
     def visible(self) -> bool:
