@@ -1,0 +1,387 @@
+"""The watch over one environment: facts in, SLIs and incidents out. Live and in replay it is the same.
+
+``advance`` evaluates every T up to an instant. Stretches of steps are judged in one call; only the incident life
+cycle goes step by step, and only where something fires, an incident is not closed, or a person has asked for
+something. What is evaluated, and when, is a function of the facts and the inputs alone, never of how they were cut into calls.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+import numpy as np
+
+from detectors import attribution, burn_rate, outage, silence
+from detectors.facts import ON_TIME, TOO_LATE, FactRow
+from detectors.history import History
+from detectors.incidents import Command, Counts, FindingState, Incident, IncidentInput, Transition
+from detectors.instants import MINUTE
+from detectors.lifecycle import Lifecycle, LifecycleMemory
+from detectors.notification import plan
+from detectors.policy import Policy
+from detectors.scopes import LEAVES, MEMBERS, METHODS, SCOPES, scope_index, scope_path
+from detectors.slis import SliValue
+from detectors.verdicts import Verdicts
+from detectors.windows import COUNTERS, Classify, Ints, Stretch, Windows
+from detectors.impact import Impact
+
+__all__ = ["HISTORY_SPAN", "Step", "Watch", "WatchState"]
+
+#: A history record covers this many ms; stretches end at its multiples, so that its sums enter at a fixed T.
+HISTORY_SPAN = 5 * MINUTE
+#: While nothing has counted for a retention, only the multiples of this many ms are evaluated.
+_ASLEEP_STRIDE = MINUTE
+_HISTORY_FIELDS = ("good", "bad", "excluded", "started", "slow", "timed")
+_FAR_PAST = -(1 << 60)
+
+
+class WatchState(msgspec.Struct, frozen=True):
+    """What a restarted watch cannot rebuild from facts: how far it evaluated, and the memory of incidents."""
+
+    evaluated_to: int
+    lifecycle: LifecycleMemory
+
+
+@dataclass
+class Step:
+    """What one T brought. Empty lists where it brought nothing of a kind.
+
+    Attributes:
+        incidents: the incidents that are not closed, after this step; None where they cannot have changed.
+        refused: inputs that did not apply, each with the reason.
+    """
+
+    at: int
+    env: str
+    sli: list[SliValue] = field(default_factory=list)
+    transitions: list[Transition] = field(default_factory=list)
+    commands: list[Command] = field(default_factory=list)
+    history: list[dict[str, object]] = field(default_factory=list)
+    incidents: tuple[Incident, ...] | None = None
+    refused: list[tuple[IncidentInput, str]] = field(default_factory=list)
+
+
+class _View:
+    """What the life cycle may ask about step ``n`` of a stretch."""
+
+    def __init__(self, stretch: Stretch, verdicts: Sequence[Verdicts], impact: Impact, frozen: bool) -> None:
+        self._stretch = stretch
+        self._verdicts = verdicts
+        self._impact = impact
+        self._frozen = frozen
+        self.n = 0
+        self.at = 0
+
+    def move_to(self, n: int) -> None:
+        self.n = n
+        self.at = int(self._stretch.ends[n])
+
+    def finding(self, scope: str, detectors: Sequence[str] = ()) -> FindingState:
+        """The finding of these detectors (all, if none is named) on a scope."""
+        index = scope_index(scope)
+        states = {
+            int(v.state[self.n, index]) for v in self._verdicts if not detectors or v.detector in detectors
+        }
+        if 1 in states:
+            return "firing"
+        if -1 in states or self._frozen or not states:
+            return "not_enough_evidence"
+        return "quiet"
+
+    def counts(self, scope: str, window: int = HISTORY_SPAN) -> Counts:
+        index = scope_index(scope)
+        row = self._stretch.counts[window][self.n, index]
+        amounts = dict(zip(COUNTERS[:6], (int(value) for value in row[:6]), strict=True))
+        users = int(self._stretch.people[window][self.n, index])
+        return Counts(at=self.at, window=window, users_impacted=users, **amounts)
+
+    def people(self, scope: str, since: int) -> int:
+        horizon = self.at - self._stretch.windows[-1]
+        return self._impact.distinct_since(scope_index(scope), self.at, max(since, horizon))
+
+    def people_recent(self, scope: str, since: int) -> int:
+        return self._impact.distinct_since(scope_index(scope), self.at, max(since, self.at - HISTORY_SPAN))
+
+    def succeeded_since(self, scope: str, since: int) -> bool:
+        reach = [window for window in self._stretch.windows if self.at - window >= since]
+        window = reach[-1] if reach else self._stretch.windows[0]
+        return bool(self._stretch.counts[window][self.n, scope_index(scope), 0])
+
+
+class Watch:
+    """One environment's windows, detectors and incidents.
+
+    Args:
+        env: the environment.
+        policy: the policy it judges by.
+        history: the long memory; grows as five minutes are completed.
+        state: of an earlier run, to go on from it; ``rebuild`` must follow.
+        sinks: the receivers that are on.
+        sli_every: how often SLIs are given out, ms; None for never.
+        covered_from: the instant (ms) from which all facts are at hand; None for the first that counts.
+    """
+
+    def __init__(
+        self,
+        env: str,
+        policy: Policy,
+        history: History,
+        *,
+        state: WatchState | None = None,
+        sinks: frozenset[str] = frozenset(),
+        sli_every: int | None = None,
+        covered_from: int | None = None,
+    ) -> None:
+        self.env = env
+        self.policy = policy
+        self.history = history
+        self._sinks = sinks
+        self._sli_every = sli_every
+        self._windows = Windows(policy.step, policy.windows(), _classify(policy))
+        self._impact = Impact(policy.step, policy.windows())
+        self._classify = _classify(policy)
+        self._is_bad = self._classify.is_bad
+        self.lifecycle = Lifecycle(env, policy, state.lifecycle if state else None)
+        self.evaluated_to: int | None = state.evaluated_to if state else None
+        self._covered_from = covered_from
+        self._active_to = np.full(len(LEAVES), _FAR_PAST, dtype=np.int64)
+        self._buckets: dict[int, Ints] = {}
+        self._dirty: set[int] = set()
+        self._asleep = False
+
+    def state(self) -> WatchState:
+        """What ``watch-state`` keeps."""
+        return WatchState(self.evaluated_to or 0, self.lifecycle.memory)
+
+    # -- moving on --------------------------------------------------------------------------------------------
+
+    def rebuild(self, rows: Sequence[FactRow]) -> None:
+        """Fill the windows with facts that an earlier run has already judged (all that count up to its last T)."""
+        step = self.policy.step
+        rows = sorted((r for r in rows if r.first != TOO_LATE), key=lambda r: r.counts_from(step))
+        if not rows or self.evaluated_to is None:
+            return
+        firsts = [row.counts_from(step) for row in rows]
+        at = firsts[0]
+        if self._covered_from is None:
+            self._covered_from = at - step
+        while at <= self.evaluated_to:
+            end = min(self.evaluated_to, at - at % HISTORY_SPAN + HISTORY_SPAN)
+            due = rows[bisect_left(firsts, at) : bisect_right(firsts, end)]
+            steps = (end - at) // step + 1
+            self._windows.advance(at, steps, due)
+            self._impact.advance(at, steps, [row for row in due if self._is_bad(row)])
+            self._note_activity(due)
+            self._add_history(due)
+            at = end + step
+        self._dirty = {start for start in self._dirty if start + HISTORY_SPAN > self.evaluated_to}
+
+    def advance(
+        self,
+        to: int,
+        rows: Iterable[FactRow],
+        inputs: Sequence[tuple[int, IncidentInput]] = (),
+        *,
+        frozen: bool = False,
+        catching_up: Callable[[int], bool] | None = None,
+    ) -> list[Step]:
+        """Evaluate every T up to ``to``.
+
+        Args:
+            to: the last T, a multiple of the step, ms.
+            rows: every row that counts for the first time after the last call's ``to``, up to ``to``.
+            inputs: (T, input): what people asked for, at the T at which it applies.
+            frozen: an input partition cannot be read: incidents may open and rise, not resolve.
+            catching_up: whether notifications wait at a T.
+
+        Returns:
+            the T that brought anything, in order.
+        """
+        step = self.policy.step
+        due = sorted((r for r in rows if r.first != TOO_LATE), key=lambda r: r.counts_from(step))
+        firsts = [row.counts_from(step) for row in due]
+        out: list[Step] = []
+        if self.evaluated_to is None:
+            starts = firsts[:1] + [at for at, _ in inputs[:1]]
+            if not starts:
+                return out
+            self.evaluated_to = min(starts) - step
+            if self._covered_from is None:
+                self._covered_from = self.evaluated_to
+        taken = bisect_right(firsts, self.evaluated_to)
+        if taken:
+            raise ValueError(f"{self.env}: facts that count at {firsts[0]} came after {self.evaluated_to}")
+        pending = sorted(inputs, key=lambda pair: pair[0])
+        while self.evaluated_to < to:
+            at = self.evaluated_to + step
+            next_due = firsts[taken] if taken < len(firsts) else to + step
+            if pending:
+                next_due = min(next_due, max(at, pending[0][0]))
+            boundary = -(-at // HISTORY_SPAN) * HISTORY_SPAN
+            awake_until = int(self._active_to.max())
+            if at <= awake_until or next_due == at:
+                ends = np.arange(at, min(to, boundary, max(awake_until, at)) + 1, step, dtype=np.int64)
+            else:
+                first = -(-at // _ASLEEP_STRIDE) * _ASLEEP_STRIDE
+                last = min(to, next_due - step, boundary)
+                if not (self.lifecycle.active or self.history) or first > last:
+                    self._fall_asleep()
+                    self.evaluated_to = min(to, next_due - step)
+                    continue
+                ends = np.arange(first, last + 1, _ASLEEP_STRIDE, dtype=np.int64)
+                self._fall_asleep()
+            until = bisect_right(firsts, int(ends[-1]))
+            asked: dict[int, list[IncidentInput]] = {}
+            while pending and pending[0][0] <= ends[-1]:
+                when, wish = pending.pop(0)
+                asked.setdefault(max(when, int(ends[0])), []).append(wish)
+            out.extend(self._judge(ends, due[taken:until], asked, frozen, catching_up))
+            taken = until
+            self.evaluated_to = int(ends[-1])
+        return out
+
+    def _fall_asleep(self) -> None:
+        if not self._asleep:
+            self._windows.skip()
+            self._asleep = True
+
+    # -- one stretch ------------------------------------------------------------------------------------------
+
+    def _judge(
+        self,
+        ends: Ints,
+        rows: list[FactRow],
+        asked: dict[int, list[IncidentInput]],
+        frozen: bool,
+        catching_up: Callable[[int], bool] | None,
+    ) -> list[Step]:
+        policy, steps = self.policy, len(ends)
+        start = int(ends[0])
+        active = self._activity(ends, rows)
+        if self._asleep and not rows:
+            shape = (steps, len(SCOPES), len(COUNTERS))
+            counts = {w: np.zeros(shape, dtype=np.int64) for w in policy.windows()}
+            people = {w: np.zeros(shape[:2], dtype=np.int64) for w in policy.windows()}
+        else:
+            self._asleep = False
+            counts = self._windows.advance(start, steps, rows)
+            people = self._impact.advance(start, steps, [row for row in rows if self._is_bad(row)])
+        self._add_history(rows)
+        stretch = Stretch(self.env, ends, counts, people, policy.windows())
+        verdicts = [
+            outage.judge(stretch, policy, self.history),
+            burn_rate.judge(stretch, policy, self.history),
+            silence.judge(stretch, policy, self.history),
+        ]
+        fires = np.zeros(steps, dtype=bool)
+        for verdict in verdicts:
+            fires |= (verdict.state == 1).any(axis=1)
+        view = _View(stretch, verdicts, self._impact, frozen)
+        out: list[Step] = []
+        for n in range(steps):
+            at = int(ends[n])
+            brought = Step(at, self.env)
+            if self._sli_every and at % self._sli_every == 0:
+                brought.sli = self._slis(stretch, n, active[n])
+            if fires[n] or at in asked or self.lifecycle.active:
+                view.move_to(n)
+                causes = attribution.attribute(verdicts, stretch, n, policy) if fires[n] else []
+                brought.transitions = self.lifecycle.step(view, causes, asked.get(at, ()))
+                brought.refused = self.lifecycle.take_refused()
+                waits = catching_up is not None and catching_up(at)
+                for transition in brought.transitions:
+                    brought.commands += plan(transition, policy, self._sinks, waits)
+                brought.incidents = self.lifecycle.incidents()
+            if at % HISTORY_SPAN == 0:
+                brought.history = self._history_due(at)
+            if brought.sli or brought.incidents is not None or brought.history or brought.refused:
+                out.append(brought)
+        return out
+
+    def _slis(self, stretch: Stretch, n: int, active: Ints) -> list[SliValue]:
+        at = int(stretch.ends[n])
+        out = []
+        for index in np.flatnonzero(active):
+            path = scope_path(self.env, int(index))
+            for window in self.policy.sli_windows:
+                good, bad, excluded, started, slow, timed = (
+                    int(value) for value in stretch.counts[window][n, index, :6]
+                )
+                users = int(stretch.people[window][n, index])
+                out.append(
+                    SliValue(at, path, window, good, bad, excluded, started, slow, timed, users)
+                )
+        out.sort(key=lambda value: (value.scope, value.window))
+        return out
+
+    def _activity(self, ends: Ints, rows: list[FactRow]) -> Ints:
+        """(N, scope): whether an event that counts at T lies within the retention before it."""
+        to = np.full((len(ends), len(LEAVES)), _FAR_PAST, dtype=np.int64)
+        to[0] = self._active_to
+        step, retention = self.policy.step, self.policy.retention
+        for row in rows:
+            n = (row.counts_from(step) - int(ends[0])) // step
+            to[n, row.leaf] = max(to[n, row.leaf], row.pane + retention)
+        np.maximum.accumulate(to, axis=0, out=to)
+        self._active_to = to[-1].copy()
+        return (to >= ends[:, None]) @ MEMBERS.T
+
+    def _note_activity(self, rows: list[FactRow]) -> None:
+        for row in rows:
+            self._active_to[row.leaf] = max(self._active_to[row.leaf], row.pane + self.policy.retention)
+
+    # -- history ----------------------------------------------------------------------------------------------
+
+    def _add_history(self, rows: list[FactRow]) -> None:
+        columns = self._classify.columns
+        for row in rows:
+            amounts = [(c, amount) for c, amount in columns(row) if c < len(_HISTORY_FIELDS)]
+            if not amounts:
+                continue
+            start = row.pane - row.pane % HISTORY_SPAN
+            bucket = self._buckets.get(start)
+            if bucket is None:
+                bucket = self._buckets[start] = np.zeros((len(LEAVES), len(_HISTORY_FIELDS)), dtype=np.int64)
+            for counter, amount in amounts:
+                bucket[row.leaf, counter] += amount
+            self._dirty.add(start)
+
+    def _history_due(self, at: int) -> list[dict[str, object]]:
+        """The records of complete five minutes that are new or revised at ``at``."""
+        assert self._covered_from is not None
+        last = at - HISTORY_SPAN
+        empty = np.zeros((len(LEAVES), len(_HISTORY_FIELDS)), dtype=np.int64)
+        due = sorted({start for start in self._dirty if start <= last} | {last})
+        self._dirty -= set(due)
+        out: list[dict[str, object]] = []
+        for start in due:
+            if start < self._covered_from:
+                continue
+            leaves = self._buckets.get(start, empty)
+            scopes = MEMBERS.astype(np.int64) @ leaves
+            record: dict[str, object] = {
+                "env": self.env,
+                "at": start,
+                "scopes": {
+                    scope_path(self.env, i): dict(
+                        zip(_HISTORY_FIELDS, (int(v) for v in scopes[i]), strict=True)
+                    )
+                    for i in range(len(SCOPES))
+                    if scopes[i].any()
+                },
+            }
+            self.history.add(record)
+            out.append(record)
+        horizon = at - self.policy.retention - 2 * HISTORY_SPAN
+        self._buckets = {start: b for start, b in self._buckets.items() if start >= horizon}
+        return out
+
+
+def _classify(policy: Policy) -> Classify:
+    slow_at = {
+        method: policy.thresholds.index(policy.objectives[method].latency_threshold_ms) for method in METHODS
+    }
+    return Classify(policy.codes.excluded, tuple(slow_at[method] for method, _ in LEAVES))

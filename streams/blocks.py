@@ -1,0 +1,208 @@
+"""Cutting an input partition into blocks and folding them: what ingest writes is a pure function of the log.
+
+A block ends at every multiple of ``BLOCK_OFFSETS`` offsets and where the watermark passes a multiple of
+``BLOCK_WATERMARK``; its facts depend on nothing but the records up to its last offset and the marks.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from detectors.facts import ON_TIME, TOO_LATE
+from streams.cells import Cells
+from streams.events import Reason, Rejection, decode
+from streams.partition import Accepted, Duplicate, Partition, Rules
+from streams.segments import BLOCK_OFFSETS, BLOCK_WATERMARK, Resume, Segment, Tally
+
+__all__ = ["Block", "BlockFold", "Record"]
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record as it stands on the log: ``timestamp`` is Kafka's, ms."""
+
+    offset: int
+    timestamp: int
+    value: bytes | None
+
+
+@dataclass
+class Block:
+    """An open or finished block: what was folded so far, from ``first`` to ``last`` (inclusive)."""
+
+    start: int
+    tally: Tally
+    cells: Cells
+    dirty: set[str] = field(default_factory=set)
+
+
+class BlockFold:
+    """The fold of one input partition from a block's start on.
+
+    Attributes:
+        next_offset: the first offset not folded yet.
+        closed: finished blocks whose last records have not been taken by ``take_closed`` yet, in order.
+        block: the open block.
+    """
+
+    def __init__(self, partition: int, rules: Rules, resume: Resume) -> None:
+        self.partition = partition
+        self._rules = rules
+        self.acceptance = Partition(rules)
+        self.acceptance.greatest = resume.greatest_there
+        self.acceptance.mark = resume.mark
+        self.next_offset = resume.start
+        self.closed: list[Block] = []
+        self._starts: deque[tuple[int, int | None]] = deque([(resume.read_from, resume.greatest_there)])
+        self._resume = resume
+        self.block: Block  # opened by ``ready``
+
+    # -- rebuilding the memory of duplicates ------------------------------------------------------------------
+
+    def read_back(self, record: Record) -> None:
+        """Note a record before the resume offset, so that its duplicates are known."""
+        event = decode(record.value)
+        if isinstance(event, Rejection) or self._out_of_time(event.occurred_at, record.timestamp):
+            return
+        self.acceptance.remember(event, record.timestamp)
+
+    def _out_of_time(self, occurred: int, recorded: int) -> bool:
+        return (
+            occurred > recorded + self._rules.future_limit or occurred < recorded - self._rules.past_limit
+        )
+
+    def ready(self, *, whole: bool) -> None:
+        """The read-back is done; ``whole`` says that nothing of it was missing from the log.
+
+        Raises:
+            ValueError: the log is not the one that the resume record was written from.
+        """
+        resume = self._resume
+        if whole and self.acceptance.greatest != resume.greatest:
+            raise ValueError(
+                f"partition {self.partition}: the log before offset {resume.start} is not the one this deployment "
+                "has read before; if the topic was recreated, give the deployment a new WATCHOFFICER_TOPIC_PREFIX"
+            )
+        self.acceptance.greatest = resume.greatest
+        self.acceptance.recorded = resume.recorded
+        self.block = self._open(resume.start)
+
+    # -- folding ----------------------------------------------------------------------------------------------
+
+    def _epoch(self) -> int | None:
+        watermark = self.acceptance.watermark()
+        return None if watermark is None else watermark // BLOCK_WATERMARK
+
+    def _open(self, start: int) -> Block:
+        self._block_epoch = self._epoch()
+        self._block_range = start // BLOCK_OFFSETS
+        acceptance = self.acceptance
+        self._start_state = (start, acceptance.greatest, acceptance.recorded, acceptance.mark)
+        if self._starts[-1][0] != start:
+            self._starts.append((start, acceptance.greatest))
+        return Block(start, Tally(start, start, start - 1, rejected={}), Cells(self._rules.thresholds))
+
+    def _cut(self, offset: int) -> None:
+        """Begin a block at ``offset``; the open one is finished, unless it is empty."""
+        if self.block.tally.records:
+            self.closed.append(self.block)
+        self.block = self._open(offset)
+
+    def fold(self, record: Record) -> Rejection | None:
+        """Fold the next record. A rejected one is returned, so that it can be set aside."""
+        offset = record.offset
+        if offset // BLOCK_OFFSETS != self._block_range or self._epoch() != self._block_epoch:
+            self._cut(offset)
+        block = self.block
+        tally = block.tally
+        tally.last = offset
+        tally.records += 1
+        self.next_offset = offset + 1
+        event = decode(record.value)
+        if isinstance(event, Rejection):
+            tally.rejected[event.reason] = tally.rejected.get(event.reason, 0) + 1
+            return event
+        place = self.acceptance.take(event, record.timestamp, record.timestamp)
+        if isinstance(place, Accepted):
+            tally.accepted += 1
+            if place.first == TOO_LATE:
+                tally.too_late += 1
+            elif place.first != ON_TIME:
+                tally.late += 1
+            if event.forbidden:
+                tally.personal_fields += 1
+            block.cells.add(event, place)
+            block.dirty.add(event.env)
+            return None
+        if isinstance(place, Duplicate):
+            tally.duplicates += 1
+            return None
+        tally.rejected[place] = tally.rejected.get(place, 0) + 1
+        return _out_of_time(place)
+
+    def put_mark(self, watermark: int) -> bool:
+        """Let the clock stand in for events from the next offset on; False if it would not move the watermark."""
+        before = self.acceptance.watermark()
+        if before is not None and watermark <= before:
+            return False
+        self.acceptance.mark = watermark
+        self._cut(self.next_offset)
+        return True
+
+    # -- what is to be written --------------------------------------------------------------------------------
+
+    def take_closed(self) -> list[Block]:
+        """The blocks finished since the last call."""
+        closed, self.closed = self.closed, []
+        return closed
+
+    def segments(self, block: Block) -> list[Segment]:
+        """The records of the environments of a block that have grown since the last call."""
+        if not block.dirty:
+            return []
+        rows = block.cells.rows()
+        out = [
+            Segment(
+                self._rules.step,
+                BLOCK_OFFSETS,
+                self._rules.thresholds,
+                self.partition,
+                block.start,
+                env,
+                block.start,
+                block.tally.last,
+                rows[env],
+            )
+            for env in sorted(block.dirty)
+        ]
+        block.dirty.clear()
+        return out
+
+    def resume_record(self, generation: int) -> Resume:
+        """The resume record of the open block's start."""
+        start, greatest, recorded, mark = self._start_state
+        if greatest is not None:
+            horizon = greatest - self._rules.dedup_horizon
+            # Records before a start at which the greatest time was out of reach are out of reach themselves.
+            while len(self._starts) > 1 and (self._starts[1][1] is None or self._starts[1][1] < horizon):
+                self._starts.popleft()
+        read_from, there = self._starts[0]
+        return Resume(
+            self.partition,
+            generation,
+            self._rules.step,
+            BLOCK_OFFSETS,
+            start,
+            greatest,
+            recorded,
+            mark,
+            read_from,
+            there,
+        )
+
+
+def _out_of_time(reason: Reason) -> Rejection:
+    if reason is Reason.FUTURE:
+        return Rejection(reason, "occurred_at is ahead of the record's timestamp: mend the producer's clock")
+    return Rejection(reason, "occurred_at is too far behind the record's timestamp: send events as they happen")

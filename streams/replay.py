@@ -1,0 +1,174 @@
+"""The pipeline over files: the same acceptance, windows, detectors and incidents as live, with no Kafka."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+
+from detectors.facts import ON_TIME, TOO_LATE
+from detectors.history import History
+from detectors.incidents import IncidentInput
+from detectors.policy import Policy
+from detectors.watch import HISTORY_SPAN, Watch
+from streams.cells import Cells
+from streams.events import Rejection, decode_many
+from streams.judge import Judge, Verdict
+from streams.partition import Accepted, Duplicate, Partition, Rules
+from streams.sources import Entry
+
+__all__ = ["EVERY_SINK", "Replay", "Summary"]
+
+#: `replay` shows what would be sent if every receiver were on.
+EVERY_SINK = frozenset({"pagerduty", "datadog", "slack"})
+_BATCH = 4096
+
+
+@dataclass
+class Summary:
+    """What became of the input: events = accepted + rejected + duplicates."""
+
+    events: int = 0
+    accepted: int = 0
+    rejected: int = 0
+    duplicates: int = 0
+    late: int = 0
+    too_late: int = 0
+    incidents: int = 0
+    seconds: float = 0.0
+    reasons: dict[str, int] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, object]:
+        """The ``summary`` object."""
+        names = ("events", "accepted", "rejected", "duplicates", "late", "too_late", "incidents")
+        return {
+            "type": "summary",
+            **{name: getattr(self, name) for name in names},
+            "seconds": round(self.seconds, 3),
+        }
+
+
+class _Input:
+    """One input partition on its way through acceptance."""
+
+    def __init__(self, entries: Iterator[Entry], rules: Rules, summary: Summary, now: int) -> None:
+        self._entries = entries
+        self._summary = summary
+        self._now = now
+        self.acceptance = Partition(rules)
+        self.cells = Cells(rules.thresholds)
+        self.ended = False
+
+    def read(self) -> None:
+        """Take the next batch."""
+        batch = list(islice(self._entries, _BATCH))
+        if len(batch) < _BATCH:
+            self.ended = True
+        summary, take, add = self._summary, self.acceptance.take, self.cells.add
+        summary.events += len(batch)
+        for (stamp, _), event in zip(batch, decode_many([value for _, value in batch]), strict=True):
+            if isinstance(event, Rejection):
+                reason = event.reason
+            else:
+                place = take(event, stamp, self._now if stamp is None else stamp)
+                if isinstance(place, Accepted):
+                    add(event, place)
+                    summary.accepted += 1
+                    if place.first != ON_TIME:
+                        if place.first == TOO_LATE:
+                            summary.too_late += 1
+                        else:
+                            summary.late += 1
+                    continue
+                if isinstance(place, Duplicate):
+                    summary.duplicates += 1
+                    continue
+                reason = place
+            summary.rejected += 1
+            summary.reasons[reason] = summary.reasons.get(reason, 0) + 1
+
+
+class Replay:
+    """One run over partitions of entries.
+
+    Args:
+        partitions: the inputs, each in the order of its log.
+        policy: the policy to judge by.
+        now: what times of entries without a Kafka timestamp are held against, ms.
+        sli_every: how often SLIs are given out, ms; None for never.
+        history: records of ``sli-history`` from before.
+        inputs: (T, input) of what people asked for.
+    """
+
+    def __init__(
+        self,
+        partitions: Sequence[Iterator[Entry]],
+        policy: Policy,
+        *,
+        now: int,
+        sli_every: int | None = None,
+        history: Iterable[dict[str, object]] = (),
+        inputs: Sequence[tuple[int, IncidentInput]] = (),
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self._policy = policy
+        self._clock = clock
+        self.summary = Summary()
+        rules = Rules.of(policy)
+        self._inputs = [_Input(entries, rules, self.summary, now) for entries in partitions]
+        self._asked = sorted(inputs, key=lambda pair: pair[0])
+        self._histories: dict[str, History] = {}
+        for record in history:
+            self._history(str(record["env"])).add(record)
+        self.judge = Judge(policy, self._make(sli_every))
+
+    def _history(self, env: str) -> History:
+        if env not in self._histories:
+            self._histories[env] = History(env)
+        return self._histories[env]
+
+    def _make(self, sli_every: int | None) -> Callable[[str], Watch]:
+        def make(env: str) -> Watch:
+            return Watch(env, self._policy, self._history(env), sinks=EVERY_SINK, sli_every=sli_every)
+
+        return make
+
+    def run(self) -> Iterator[Verdict]:
+        """What every T brought, in order. ``summary`` is complete when the iterator ends."""
+        began = self._clock()
+        step = self._policy.step
+        reached: int | None = None
+        seen: set[str] = set()
+        while open_inputs := [one for one in self._inputs if not one.ended]:
+            min(open_inputs, key=_progress).read()
+            watermarks = [one.acceptance.watermark() for one in self._inputs if not one.ended]
+            if not watermarks or any(mark is None for mark in watermarks):
+                continue
+            to = min(mark for mark in watermarks if mark is not None)
+            to -= to % step
+            # Rows are folded further for as long as nothing waits for them; a span at a time is cheap enough.
+            if reached is None or to >= reached + HISTORY_SPAN:
+                yield from self._advance(to, seen)
+                reached = to
+        ends = [one.acceptance.accepted_to for one in self._inputs if one.acceptance.accepted_to is not None]
+        if ends:
+            yield from self._advance(max(ends) - max(ends) % step, seen)
+        self.summary.incidents = len(seen)
+        self.summary.seconds = self._clock() - began
+
+    def _advance(self, to: int, seen: set[str]) -> Iterator[Verdict]:
+        for one in self._inputs:
+            self.judge.add(one.cells.drain())
+        asked: dict[str, list[tuple[int, IncidentInput]]] = {}
+        while self._asked and self._asked[0][0] <= to:
+            at, wish = self._asked.pop(0)
+            asked.setdefault(wish.env, []).append((at, wish))
+        for verdict in self.judge.advance(to, asked):
+            seen.update(t.incident.id for t in verdict.step.transitions)
+            yield verdict
+
+
+def _progress(one: _Input) -> int:
+    watermark = one.acceptance.watermark()
+    return -(1 << 62) if watermark is None else watermark

@@ -1,0 +1,171 @@
+"""The records of the internal topics `sli-segments` and `ingest-state`: a compact binary with a version.
+
+A *segment* holds the absolute facts of one (input partition, block, environment) up to an offset; a later record of
+the same key replaces it. A *frontier* says how far a partition has been folded and what its watermark is; it is
+written to every partition of the topic after the segments that it covers were acknowledged. A *resume record* is all
+that a worker needs to go on at a block's start.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from detectors.facts import FactRow
+
+__all__ = [
+    "BLOCK_OFFSETS",
+    "BLOCK_WATERMARK",
+    "FormatError",
+    "Frontier",
+    "Resume",
+    "Segment",
+    "Tally",
+    "decode",
+    "encode",
+    "frontier_key",
+    "resume_key",
+    "segment_key",
+]
+
+#: A block ends at every multiple of this many offsets …
+BLOCK_OFFSETS = 8192
+#: … and where the partition's watermark passes a multiple of this many ms.
+BLOCK_WATERMARK = 10_000
+
+_VERSION = 1
+
+
+class FormatError(ValueError):
+    """A record of an internal topic that this version cannot read. The message says what to do."""
+
+
+class Segment(msgspec.Struct, array_like=True, tag="segment", frozen=True):
+    """Facts of the offsets ``first`` to ``last`` of a block, of one environment.
+
+    Attributes:
+        step: length of a pane, ms; block_offsets: ``BLOCK_OFFSETS`` of the writer (a reader refuses another).
+        thresholds: the latency thresholds (ms) that the rows' ``over`` counts stand for.
+        partition: the input partition; block: the first offset of the block; env: the environment.
+        first, last: offsets covered, inclusive.
+        rows: the facts.
+    """
+
+    step: int
+    block_offsets: int
+    thresholds: tuple[float, ...]
+    partition: int
+    block: int
+    env: str
+    first: int
+    last: int
+    rows: list[FactRow]
+
+    def replaces(self, other: Segment) -> bool:
+        """Whether this record covers all that ``other`` covers, and more."""
+        return self.first <= other.first and self.last > other.last
+
+
+class Tally(msgspec.Struct, array_like=True, gc=False):
+    """What became of the records of a block up to ``last``: absolute counts, replaced as segments are."""
+
+    block: int
+    first: int
+    last: int
+    records: int = 0
+    accepted: int = 0
+    duplicates: int = 0
+    late: int = 0
+    too_late: int = 0
+    personal_fields: int = 0
+    rejected: dict[str, int] = {}
+
+
+class Frontier(msgspec.Struct, array_like=True, tag="frontier", frozen=True):
+    """How far an input partition has been folded.
+
+    Attributes:
+        partition: the input partition, of ``partitions``.
+        generation: of the consumer group; a record of an older one than seen is ignored.
+        next_offset: the first offset not folded.
+        watermark: ms, marks included; None for minus infinity.
+        marked: why the clock stands in for events (``idle``, ``skew``, ``blind``), or "".
+        unread_since: Kafka timestamp (ms) of the last record read while more are unread; None when read to the end.
+        written_at: the writer's clock, ms.
+        tallies: of the blocks that have grown since the last frontier.
+    """
+
+    partition: int
+    partitions: int
+    generation: int
+    next_offset: int
+    watermark: int | None
+    marked: str
+    unread_since: int | None
+    written_at: int
+    tallies: list[Tally]
+
+
+class Resume(msgspec.Struct, array_like=True, tag="resume", frozen=True):
+    """The state of acceptance at a block's first offset.
+
+    Attributes:
+        start: the block's first offset; step, block_offsets: as in ``Segment``.
+        greatest, recorded, mark: of ``partition.Partition`` just before ``start``.
+        read_from: the block start from which the memory of duplicates is read back, with ``greatest`` there.
+    """
+
+    partition: int
+    generation: int
+    step: int
+    block_offsets: int
+    start: int
+    greatest: int | None
+    recorded: int | None
+    mark: int | None
+    read_from: int
+    greatest_there: int | None
+
+
+_Record = Segment | Frontier | Resume
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(_Record)
+
+
+def encode(record: _Record) -> bytes:
+    """The record as bytes: a version byte, then MessagePack."""
+    return bytes((_VERSION,)) + _encoder.encode(record)
+
+
+def decode(value: bytes) -> _Record:
+    """The record that ``encode`` wrote.
+
+    Raises:
+        FormatError: another version, another block size, or no such record.
+    """
+    if not value or value[0] != _VERSION:
+        raise FormatError("this record was written by another version: stop the older workers before an upgrade")
+    try:
+        record = _decoder.decode(memoryview(value)[1:])
+    except msgspec.MsgspecError as error:
+        raise FormatError(f"not a record of this topic: {error}") from None
+    if not isinstance(record, Frontier) and record.block_offsets != BLOCK_OFFSETS:
+        raise FormatError(
+            f"written with blocks of {record.block_offsets} offsets, this version uses {BLOCK_OFFSETS}: "
+            "give the deployment a new WATCHOFFICER_TOPIC_PREFIX"
+        )
+    return record
+
+
+def segment_key(partition: int, block: int, env: str) -> bytes:
+    """``segment/<partition>/<block>/<env>``."""
+    return f"segment/{partition}/{block}/{env}".encode()
+
+
+def frontier_key(partition: int) -> bytes:
+    """``frontier/<partition>``: compaction keeps the last one, so that a long-silent partition is known too."""
+    return f"frontier/{partition}".encode()
+
+
+def resume_key(partition: int) -> bytes:
+    """``resume/<partition>``."""
+    return f"resume/{partition}".encode()

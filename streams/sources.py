@@ -1,0 +1,160 @@
+"""Where `replay` and `produce` read events from: files, standard input, compressed or not, and dumps of ``kcat -J``.
+
+A plain line has no Kafka timestamp. A dump of ``kcat -J`` (an envelope with topic, partition, offset, ts and payload
+a line) brings its own, and is split by partition.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import io
+import json
+import struct
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import IO
+
+import zstandard
+
+from streams.events import MAX_BYTES
+
+__all__ = ["Entry", "SourceError", "open_lines", "partitions"]
+
+#: (Kafka timestamp in ms or None, value or None)
+Entry = tuple[int | None, bytes | None]
+
+_ENVELOPE = {"topic", "partition", "offset", "payload"}
+_SPOOL_BYTES = 64 << 20
+_HEADER = struct.Struct("<qi")
+_NO_TIMESTAMP = -(1 << 63)
+
+
+class SourceError(Exception):
+    """An input that cannot be read. The message says which and why."""
+
+
+@contextlib.contextmanager
+def open_lines(name: str) -> Iterator[Iterator[bytes]]:
+    """The lines of a file (``-`` for standard input; ``.gz`` and ``.zst`` are unpacked), blank ones left out.
+
+    Raises:
+        SourceError: it does not exist, may not be read, or is damaged (also while reading).
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            raw: IO[bytes] = sys.stdin.buffer if name == "-" else stack.enter_context(Path(name).open("rb"))
+        except OSError as error:
+            raise SourceError(f"{name}: {error.strerror}") from None
+        stream: IO[bytes] = raw
+        if name.endswith(".gz"):
+            stream = stack.enter_context(gzip.open(raw, "rb"))  # type: ignore[assignment]
+        elif name.endswith(".zst"):
+            reader = zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True)
+            stream = stack.enter_context(io.BufferedReader(reader, 1 << 20))  # type: ignore[type-var]
+        yield _lines(name, stream)
+
+
+def _lines(name: str, stream: IO[bytes]) -> Iterator[bytes]:
+    # A line over the limit is rejected whatever it holds: its head is enough, and memory stays bounded.
+    limit = MAX_BYTES + 2
+    try:
+        while line := stream.readline(limit):
+            if len(line) == limit and not line.endswith(b"\n"):
+                while (rest := stream.readline(limit)) and not rest.endswith(b"\n"):
+                    pass
+            line = line.rstrip(b"\r\n")
+            if line and not line.isspace():
+                yield line
+    except (OSError, EOFError, zstandard.ZstdError) as error:
+        raise SourceError(f"{name}: damaged or cut off: {error}") from None
+
+
+def _envelope(line: bytes) -> tuple[tuple[str, int], Entry] | None:
+    """The partition and the entry of a line of ``kcat -J``; None if it is no envelope."""
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(record, dict) or not record.keys() >= _ENVELOPE:
+        return None
+    payload, stamp = record["payload"], record.get("ts")
+    value = payload.encode("utf-8", "surrogatepass") if isinstance(payload, str) else None
+    if value is None and payload is not None:
+        value = json.dumps(payload).encode()
+    timestamp = stamp if isinstance(stamp, int) and stamp >= 0 else None
+    return (str(record["topic"]), int(record["partition"])), (timestamp, value)
+
+
+class _Spool:
+    """Entries of one partition, in memory up to a bound and then on disk."""
+
+    def __init__(self) -> None:
+        self._file = tempfile.SpooledTemporaryFile(_SPOOL_BYTES)  # noqa: SIM115 - closed by ``entries``
+
+    def append(self, entry: Entry) -> None:
+        stamp, value = entry
+        size = -1 if value is None else len(value)
+        self._file.write(_HEADER.pack(_NO_TIMESTAMP if stamp is None else stamp, size))
+        if value:
+            self._file.write(value)
+
+    def entries(self) -> Iterator[Entry]:
+        self._file.seek(0)
+        with self._file:
+            while head := self._file.read(_HEADER.size):
+                stamp, size = _HEADER.unpack(head)
+                value = None if size < 0 else self._file.read(size)
+                yield (None if stamp == _NO_TIMESTAMP else stamp), value
+
+
+def partitions(names: Sequence[str], *, partitioned: bool = False) -> list[Iterator[Entry]]:
+    """The partitions that the inputs hold, each an iterator over its entries in order.
+
+    Several files of plain lines are read one after another as one partition, or each as one with ``partitioned``;
+    dumps of ``kcat -J`` are split by their topic and partition.
+
+    Raises:
+        SourceError: an input cannot be read (also while iterating).
+    """
+    plain: list[Iterator[Entry]] = []
+    spools: dict[tuple[str, int], _Spool] = {}
+    for name in names:
+        with contextlib.ExitStack() as stack:
+            lines = stack.enter_context(open_lines(name))
+            first = next(lines, None)
+            if first is None:
+                continue
+            if _envelope(first) is None:
+                plain.append(_plain(first, lines, stack.pop_all()))
+                continue
+            _spool(first, spools)
+            for line in lines:
+                _spool(line, spools)
+    if plain and not partitioned:
+        plain = [_chained(plain)]
+    return plain + [spools[key].entries() for key in sorted(spools)]
+
+
+def _spool(line: bytes, spools: dict[tuple[str, int], _Spool]) -> None:
+    parsed = _envelope(line)
+    if parsed is None:
+        # no envelope in a dump of envelopes: it is a record of the first partition that will be rejected
+        key, entry = next(iter(spools)), (None, line)
+    else:
+        key, entry = parsed
+    spools.setdefault(key, _Spool()).append(entry)
+
+
+def _plain(first: bytes, rest: Iterator[bytes], stack: contextlib.ExitStack) -> Iterator[Entry]:
+    with stack:
+        yield None, first
+        for line in rest:
+            yield None, line
+
+
+def _chained(parts: list[Iterator[Entry]]) -> Iterator[Entry]:
+    for part in parts:
+        yield from part
