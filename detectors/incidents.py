@@ -43,7 +43,7 @@ TransitionKind = Literal[
     "reopened",
     "closed",
     "note",
-    "page_due",  # a page that was held back is due: a severity 3 did not rise in 30 s, or maintenance has ended
+    "page_due",  # a page held back is due: a severity 3 did not rise in 30 s, or maintenance is over
     "reminder",  # half of a response time is gone without an acknowledgement
     "breach",  # a response time is over
     "update",  # the routine update of a thread
@@ -173,7 +173,7 @@ class Transition(msgspec.Struct, frozen=True, kw_only=True):
         via: "pagerduty" where PagerDuty itself told us, "http" where a person told us, else None.
         causes: the findings behind it.
         page: the PagerDuty alert that it triggers, or raises to a higher level; one of ``incident.pages``.
-        quietly: shown where the incident stands, but no message of its own: the last of its kind was too recent.
+        quietly: shown where the incident stands, but no message of its own: the last was too recent.
     """
 
     kind: TransitionKind
