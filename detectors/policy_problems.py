@@ -77,8 +77,9 @@ def _as_written(value: object) -> str:
 
 def _unknown_key(key: str, known: Sequence[str]) -> str:
     near = difflib.get_close_matches(key, known, 1, 0.6)
-    hint = f"did you mean {near[0]}?" if near else f"known here: {', '.join(known)}"
-    return f"unknown key; {hint}" if known else "unknown key"
+    if near:
+        return f"unknown key; did you mean {near[0]}?"
+    return f"unknown key; known here: {', '.join(known)}" if len(known) <= 12 else "unknown key"
 
 
 def _keys_at(model: type[BaseModel], path: Path) -> tuple[str, ...]:

@@ -205,7 +205,7 @@ def read_source(text: str | bytes, name: str) -> Source:
 def _syntax(error: yaml.YAMLError, text: str, name: str) -> PolicyProblem:
     if isinstance(error, yaml.MarkedYAMLError):
         mark = error.problem_mark or error.context_mark
-        said = " ".join(part for part in (error.problem, error.context) if part)
+        said = ", ".join(part for part in (error.context, error.problem) if part)
         if mark is not None:
             return PolicyProblem(name, mark.line + 1, mark.column + 1, "", f"is not YAML: {said}")
         return PolicyProblem(name, 1, 1, "", f"is not YAML: {said}")

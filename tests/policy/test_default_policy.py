@@ -120,4 +120,4 @@ def test_every_number_has_its_source_beside_it() -> None:
 
 def test_an_instance_cannot_be_changed() -> None:
     with pytest.raises(ValidationError, match="frozen"):
-        POLICY.severity.severity_2_over = 1  # type: ignore[misc]
+        POLICY.severity.severity_2_over = 1

@@ -164,7 +164,8 @@ RULE = "{window: 5m, min_people: 5, failing_ratio: 0.1, recover_below: 0.05}"
             "lifecycle.response.1: must not be longer than that of a lesser severity",
         ),
         (
-            "maintenance: [{scope: prod, start: 2026-12-06T04:00:00Z, end: 2026-12-06T04:00:00Z, description: x}]",
+            "maintenance: [{scope: dev, description: x, start: 2026-12-06T04:00:00Z,"
+            " end: 2026-12-06T04:00:00Z}]",
             "maintenance[0].end: must be after start",
         ),
     ],

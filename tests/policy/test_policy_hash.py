@@ -31,7 +31,7 @@ def test_any_other_value_changes_it() -> None:
             "retention: 3h",
             "codes: {'005': {counts: bad}}",
             "lifecycle: {response: {1: 30m}}",
-            "maintenance: [{scope: prod, start: 2026-12-06T02:00:00Z, end: 2026-12-06T04:00:00Z, description: x}]",
+            "runbooks: {prod/sis: https://wiki/sis}",
         )
     }
     assert len(hashes) == 5

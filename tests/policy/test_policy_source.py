@@ -10,15 +10,13 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detectors.policy import PolicyError, parse_policy
+from detectors.policy import PolicyError, PolicyProblem, parse_policy
 from detectors.policy_source import Position, format_path, merge, read_source
 
 
 def refused(text: str | bytes) -> str:
     with pytest.raises(PolicyError) as caught:
-        source = read_source(text, "p.yaml")
-        if source.problems:
-            raise PolicyError(source.problems)
+        parse_policy(text, "p.yaml")
     return str(caught.value)
 
 
@@ -27,8 +25,8 @@ def test_words_are_told_from_numbers_by_the_core_schema() -> None:
         "[001, 1_000, 1.5, 1e-6, .5, no, on, 1:30, 2026-11-23T15:00:00Z, true, null, ~, '5', 0x1f, .inf, -3]"
     )
     assert read_source(text, "p").values == [
-        "001", 1000, 1.5, 1e-6, 0.5, "no", "on", "1:30", "2026-11-23T15:00:00Z", True, None, None, "5", "0x1f",
-        ".inf", -3,
+        "001", 1000, 1.5, 1e-6, 0.5, "no", "on", "1:30", "2026-11-23T15:00:00Z", True, None, None, "5",
+        "0x1f", ".inf", -3,
     ]  # fmt: skip
 
 
@@ -45,11 +43,14 @@ def test_each_value_has_the_position_of_its_key() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("a: [1,\n", "p.yaml:2: is not YAML: expected"),
-        ("a: 'x\n", "p.yaml:2: is not YAML: found unexpected end of stream"),
-        ("\ta: 1", r"p.yaml:1: is not YAML: found character '\t'"),
+        ("a: [1,\n", "p.yaml:2: is not YAML: while parsing a flow"),
+        ("a: 'x\n", "p.yaml:2: is not YAML: while scanning a quoted scalar, found unexpected end of stream"),
+        ("\ta: 1", r"p.yaml:1: is not YAML: while scanning for the next token, found character '\t'"),
         ("a: *b", "p.yaml:1: is not YAML: found undefined alias"),
-        ("a: 1\n---\nb: 2\n", "p.yaml:2: is not YAML: but found another document"),
+        (
+            "a: 1\n---\nb: 2\n",
+            "p.yaml:2: is not YAML: expected a single document in the stream, but found another document",
+        ),
         ("a: 1\nb: \x07", "p.yaml:2: holds the control character #x07"),
         (b"a: 1\nb: \xff\n", "p.yaml:2: is not UTF-8"),
         ("{[1]: 2}", "p.yaml:1: a key must be a word"),
@@ -58,7 +59,7 @@ def test_each_value_has_the_position_of_its_key() -> None:
     ],
 )
 def test_a_fault_of_syntax_names_its_line(text: str | bytes, said: str) -> None:
-    assert refused(text).startswith(said)
+    assert any(line.startswith(said) for line in refused(text).splitlines())
 
 
 @pytest.mark.parametrize(
@@ -111,13 +112,18 @@ def test_a_path_reads_like_an_expression() -> None:
     assert format_path(("outage", "rules", 2, "window")) == "outage.rules[2].window"
 
 
-@given(st.text(max_size=200) | st.binary(max_size=200))
-def test_any_text_is_a_policy_or_a_policy_error(text: str | bytes) -> None:
+def outcome(text: str | bytes) -> tuple[PolicyProblem, ...]:
+    """The problems of a document: none, or those of the one error that it may end in."""
     try:
         parse_policy(text, "p.yaml")
     except PolicyError as error:
-        assert error.errors
-        assert all(problem.line >= 1 and problem.column >= 1 for problem in error.errors)
+        return error.errors
+    return ()
+
+
+@given(st.text(max_size=200) | st.binary(max_size=200))
+def test_any_text_is_a_policy_or_a_policy_error(text: str | bytes) -> None:
+    assert all(1 <= problem.line <= len(text) + 1 and problem.message for problem in outcome(text))
 
 
 YAML = st.recursive(
@@ -146,10 +152,8 @@ SECTIONS += ["fail_over", "notify", "maintenance", "outage", "burn_rate", "silen
 
 @given(st.dictionaries(st.sampled_from(SECTIONS), YAML | st.dictionaries(st.just("rules"), YAML), max_size=4))
 def test_any_values_are_a_policy_or_a_policy_error(values: dict[str, Any]) -> None:
-    try:
-        parse_policy(yaml.safe_dump(values, allow_unicode=True), "p.yaml")
-    except PolicyError as error:
-        assert error.errors
+    text = yaml.safe_dump(values, allow_unicode=True)
+    assert all(problem.message and problem.line <= text.count("\n") + 1 for problem in outcome(text))
 
 
 MAPPINGS = st.recursive(
