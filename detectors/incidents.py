@@ -135,7 +135,7 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
     users_impacted: int  # the figure that ``basis`` names, now
     peak_users_impacted: int
     first_bad_at: int
-    opened_at: int
+    opened_at: int  # of this epoch: the response clocks run from here
     updated_at: int
     acknowledged_at: int | None = None
     acknowledged_by: str | None = None
@@ -172,8 +172,9 @@ class Transition(msgspec.Struct, frozen=True, kw_only=True):
         by: the person or receiver behind it, if any ("PagerDuty: Ada").
         via: "pagerduty" where PagerDuty itself told us, "http" where a person told us, else None.
         causes: the findings behind it.
-        page: the PagerDuty alert that it triggers, or raises to a higher level; one of ``incident.pages``.
+        page: the PagerDuty alert that it triggers or raises, with the level of that trigger.
         quietly: shown where the incident stands, but no message of its own: the last was too recent.
+        nth: how many of this kind the incident had at this T before, so that each can be told from the others.
     """
 
     kind: TransitionKind
@@ -188,6 +189,7 @@ class Transition(msgspec.Struct, frozen=True, kw_only=True):
     causes: tuple[Cause, ...] = ()
     page: Page | None = None
     quietly: bool = False
+    nth: int = 0
 
     @property
     def visible(self) -> bool:
