@@ -19,6 +19,7 @@ from aiokafka.errors import KafkaError
 from mode import Service
 
 from detectors.instants import HOUR, parse_instant
+from sinks import banner
 from streams.topics import Topics
 
 __all__ = ["HISTORY_POINTS", "LOG_LINES", "Point", "Views", "ViewsTailer"]
@@ -64,9 +65,9 @@ class Views:
         self._slis: dict[tuple[str, str], dict[str, Any]] = {}
         self._history: dict[tuple[str, str], deque[Point]] = {}
         self._incidents: dict[str, dict[str, Any]] = {}
-        self._banner: dict[str, dict[str, Any]] = {}
+        self._banners: dict[str, banner.Banner] = {}
         self._log: deque[dict[str, Any]] = deque(maxlen=LOG_LINES)
-        self._folds: Mapping[str, Callable[[str, dict[str, Any] | None], None]] = {
+        self._folds: Mapping[str, Callable[[str, bytes | None], None]] = {
             topics.sli: self._fold_sli,
             topics.incidents: self._fold_incident,
             topics.banner: self._fold_banner,
@@ -90,10 +91,8 @@ class Views:
         if fold is None:
             return
         try:
-            name = (key or b"").decode()
-            document = None if value is None else msgspec.json.decode(value, type=dict[str, Any])
-            fold(name, document)
-        except (ValueError, TypeError, KeyError, AttributeError):
+            fold((key or b"").decode(), value)
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             self.unreadable += 1
 
     def slis(self) -> list[dict[str, Any]]:
@@ -124,16 +123,17 @@ class Views:
         """Recent lines of the incident log, oldest first; of one incident if it is named."""
         return [line for line in self._log if incident_id is None or line["incident"] == incident_id]
 
-    def banner(self) -> dict[str, dict[str, Any]]:
-        """Key such as ``prod/sis`` -> its banner state of the greatest version, expired or not."""
-        return dict(self._banner)
+    def banners(self) -> list[banner.Banner]:
+        """The state of the greatest version of each key, expired or not, by key."""
+        return [self._banners[key] for key in sorted(self._banners)]
 
-    def _fold_sli(self, key: str, sli: dict[str, Any] | None) -> None:
-        if sli is None:
+    def _fold_sli(self, key: str, value: bytes | None) -> None:
+        if value is None:
             scope, _, window = key.partition("|")
             self._slis.pop((scope, window), None)
             self._history.pop((scope, window), None)
             return
+        sli = _document(value)
         scope, window, at = str(sli["scope"]), str(sli["window"]), parse_instant(sli["at"])
         point = Point(at, sli["success_ratio"], sli["users_impacted"])
         known = self._slis.get((scope, window))
@@ -146,10 +146,11 @@ class Views:
                 history.pop()
             history.append(point)
 
-    def _fold_incident(self, key: str, incident: dict[str, Any] | None) -> None:
-        if incident is None:
+    def _fold_incident(self, key: str, value: bytes | None) -> None:
+        if value is None:
             self._incidents.pop(key, None)
             return
+        incident = _document(value)
         _urgency(incident)  # all that sorting needs is there
         self._incidents[str(incident["id"])] = incident
         if len(self._incidents) > CLOSED_INCIDENTS:
@@ -157,18 +158,24 @@ class Views:
             if len(closed) > CLOSED_INCIDENTS:
                 del self._incidents[min(closed, key=lambda i: parse_instant(i["opened_at"]))["id"]]
 
-    def _fold_banner(self, key: str, state: dict[str, Any] | None) -> None:
-        if state is None:
-            self._banner.pop(key, None)
+    def _fold_banner(self, key: str, value: bytes | None) -> None:
+        if value is None:
+            self._banners.pop(key, None)
             return
-        known = self._banner.get(key)
-        if known is None or int(known["version"]) <= int(state["version"]):
-            self._banner[key] = state
+        state = banner.decode(value)
+        known = self._banners.get(state.key)
+        if known is None or known.version <= state.version:
+            self._banners[state.key] = state
 
-    def _fold_log(self, key: str, line: dict[str, Any] | None) -> None:
-        if line is not None:
-            incident = line.get("incident", key)
-            self._log.append({**line, "incident": incident["id"] if isinstance(incident, dict) else incident})
+    def _fold_log(self, key: str, value: bytes | None) -> None:
+        if value is not None:
+            line = _document(value)
+            about = line.get("incident", key)
+            self._log.append({**line, "incident": about["id"] if isinstance(about, dict) else about})
+
+
+def _document(value: bytes) -> dict[str, Any]:
+    return msgspec.json.decode(value, type=dict[str, Any])
 
 
 _OVER = {"resolved": 1, "closed": 2}

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detectors.instants import format_instant
+from sinks import banner
 from streams import views as views_module
 from streams.topics import Topics
 from streams.views import HISTORY_POINTS, LOG_LINES, Point, Views
@@ -44,6 +45,21 @@ def incident(number: int = 1, **changes: Any) -> dict[str, Any]:
         "opened_at": format_instant(T0 + number * 1000),
     }
     return value | changes
+
+
+def state(version: int) -> banner.Banner:
+    return banner.Banner(
+        key="prod/sis",
+        state="ok",
+        severity=None,
+        title="",
+        message="",
+        since=None,
+        version=version,
+        updated_at=T0,
+        valid_until=T0,
+        incident_id=None,
+    )
 
 
 def feed(views: Views, topic: str, key: str, value: Any) -> None:
@@ -134,14 +150,14 @@ def test_only_so_many_closed_incidents_are_kept_and_every_open_one(
 def test_the_greatest_version_of_a_banner_wins_in_any_order(versions: list[int]) -> None:
     views = Views(TOPICS)
     for version in versions:
-        feed(views, "t.banner-state", "prod/sis", {"key": "prod/sis", "version": version})
-    assert views.banner() == {"prod/sis": {"key": "prod/sis", "version": 11}}
+        views.apply("t.banner-state", b"prod/sis", banner.encode(state(version)))
+    assert views.banners() == [state(11)]
 
 
 def test_a_banner_key_that_is_retired_is_gone(views: Views) -> None:
-    feed(views, "t.banner-state", "prod/sis", {"key": "prod/sis", "version": 3})
+    views.apply("t.banner-state", b"prod/sis", banner.encode(state(3)))
     feed(views, "t.banner-state", "prod/sis", None)
-    assert views.banner() == {}
+    assert views.banners() == []
 
 
 def test_the_log_is_kept_in_order_by_incident_and_bounded(views: Views) -> None:
