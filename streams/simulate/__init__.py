@@ -1,0 +1,12 @@
+"""A simulator of sign-in traffic, of what goes wrong in it, and of the truth about that.
+
+``demand`` says how many people want to sign in when; ``traffic`` who they are; ``journeys`` what they go
+through; ``episodes`` what goes wrong; ``emission`` what of it arrives on the topic, and how; ``truth`` what a
+watch should have noticed; ``history`` what it would have known before; ``scenarios`` names the situations.
+"""
+
+from streams.simulate.episodes import Episode
+from streams.simulate.scenarios import SCENARIOS, Scenario
+from streams.simulate.simulation import Simulation, simulate
+
+__all__ = ["SCENARIOS", "Episode", "Scenario", "Simulation", "simulate"]

@@ -1,0 +1,180 @@
+"""What goes over the wire: rows in the order in which they are delivered, and their lines of JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from itertools import repeat
+
+import numpy as np
+import numpy.typing as npt
+
+from detectors.instants import SECOND
+from detectors.scopes import CSPS, ENVS, METHODS, OUTCOMES, STEPS
+from streams.simulate.episodes import Troubles
+from streams.simulate.errors import ERRORS
+from streams.simulate.rows import CALLBACK, EVENT, NONE, Rows, concat, mix
+from streams.simulate.traffic import CLIENTS, OPERATIONS
+
+__all__ = ["Keys", "delivered", "lines"]
+
+#: Steps that are part of one flow, and whose requests know the credential provider.
+_OF_A_FLOW = np.array([step in ("new", "authorize", "callback") for step in STEPS])
+#: acr and login_type of a verified person and of another, per credential provider.
+_ACRS = {
+    "idme": ("loa3", "loa1"),
+    "logingov": ("ial2", "ial1"),
+    "mhv": ("loa3", "loa1"),
+    "dslogon": ("loa3", "loa1"),
+}
+_MILLIS = tuple(f".{ms:03d}Z" for ms in range(1000))
+
+
+class Keys:
+    """Keys that scatter numbers into identifiers, a function of the seed."""
+
+    def __init__(self, seed: int) -> None:
+        state = np.random.SeedSequence((seed, 1)).generate_state(4, np.uint64)
+        self.event_high, self.event_low, self.person, self.flow = (int(s) for s in state)
+
+
+def delivered(
+    batches: Iterable[tuple[int, Rows]], troubles: Troubles, rng: np.random.Generator
+) -> Iterator[Rows]:
+    """Rows in order of delivery, duplicates among them, in batches.
+
+    Args:
+        batches: (end of the stretch in ms, its events in order of time), stretch after stretch.
+        troubles: what delivers late and twice.
+        rng: chance of these.
+    """
+    if not troubles.delivers_oddly:
+        for _, rows in batches:
+            yield rows
+        return
+    waiting, due = np.zeros(0, EVENT), np.zeros(0, dtype=np.int64)
+    for end, rows in batches:
+        delay, copies, copy_delay = troubles.delays(rng, rows)
+        waiting = concat([waiting, rows, rows[copies]], EVENT)
+        due = np.concatenate([due, rows["t"] + delay, rows["t"][copies] + copy_delay])
+        ready = due < end
+        yield waiting[ready][np.argsort(due[ready], kind="stable")]
+        waiting, due = waiting[~ready], due[~ready]
+    yield waiting[np.argsort(due, kind="stable")]
+
+
+def lines(rows: Rows, keys: Keys) -> Iterator[bytes]:
+    """One compact line of JSON an event, without the line's end."""
+    if not len(rows):
+        return
+    heads, tails = _frames(rows)
+    seconds, where = np.unique(rows["t"] // SECOND, return_inverse=True)
+    stamps = [datetime.fromtimestamp(s, UTC).strftime("%Y-%m-%dT%H:%M:%S") for s in seconds.tolist()]
+    number = rows["number"].astype(np.uint64)
+    columns = zip(
+        _hex(mix(number, keys.event_high)),
+        _hex(mix(number, keys.event_low)),
+        where.tolist(),
+        (rows["t"] % SECOND).tolist(),
+        heads,
+        _flows(rows, keys),
+        _hex(rows["request"]),
+        _people(rows, keys),
+        tails,
+        rows["duration"].tolist(),
+        _aways(rows),
+        strict=True,
+    )
+    for high, low, second, ms, head, flow, request, person, tail, duration, away in columns:
+        yield (
+            f'{{"schema_version":1,"event_id":"{high}{low}","occurred_at":"{stamps[second]}{_MILLIS[ms]}",'
+            f'{head}{flow},"request_id":"{request}","user_hash":{person}{tail},"duration_ms":{duration}{away}}}'
+        ).encode()
+
+
+def _frames(rows: Rows) -> tuple[list[str], list[str]]:
+    """What a row shares with many others: the fields before its flow, and those after its person."""
+    columns = [
+        *(
+            rows[name].astype(np.int64)
+            for name in ("env", "method", "step", "outcome", "client", "operation")
+        ),
+        np.where(_OF_A_FLOW[rows["step"]], rows["csp"].astype(np.int64), len(CSPS)),
+        rows["verified"].astype(np.int64),
+        rows["error"].astype(np.int64) + 1,
+    ]
+    sizes = (
+        len(ENVS),
+        len(METHODS),
+        len(STEPS),
+        len(OUTCOMES),
+        len(CLIENTS),
+        len(OPERATIONS),
+        len(CSPS) + 1,
+        2,
+    )
+    codes = np.ravel_multi_index(columns, (*sizes, len(ERRORS) + 1))
+    kinds, where = np.unique(codes, return_inverse=True)
+    frames = [_frame(*(int(v) for v in np.unravel_index(kind, (*sizes, len(ERRORS) + 1)))) for kind in kinds]
+    places = where.tolist()
+    return [frames[i][0] for i in places], [frames[i][1] for i in places]
+
+
+def _frame(
+    env: int,
+    method: int,
+    step: int,
+    outcome: int,
+    client: int,
+    operation: int,
+    csp: int,
+    verified: int,
+    error: int,
+) -> tuple[str, str]:
+    client_id, direction = CLIENTS[client]
+    head = (
+        f'"env":"{ENVS[env]}","auth_method":"{METHODS[method]}","step":"{STEPS[step]}",'
+        f'"outcome":"{OUTCOMES[outcome]}",'
+    )
+    tail = ""
+    if csp == len(CSPS):
+        head += f'"csp":null,"client_id":"{client_id}"'
+    else:
+        name = CSPS[csp]
+        acr = _ACRS[name][0 if verified else 1]
+        login_type = f"{name}_verified" if verified and name in ("idme", "logingov") else name
+        head += (
+            f'"csp":"{name}","login_type":"{login_type}","client_id":"{client_id}",'
+            f'"operation":"{OPERATIONS[operation]}","direction":"{direction}"'
+        )
+        tail = f',"acr":"{acr}"'
+    if error != NONE + 1:
+        code, error_class = ERRORS[error - 1]
+        tail += (f',"error_code":"{code}"' if code is not None else "") + f',"error_class":"{error_class}"'
+    return head, tail
+
+
+def _hex(values: npt.NDArray[np.uint64]) -> list[str]:
+    text = values.astype(">u8").tobytes().hex()
+    return [text[i : i + 16] for i in range(0, len(text), 16)]
+
+
+def _flows(rows: Rows, keys: Keys) -> list[str]:
+    hashes = _hex(mix(rows["flow"], keys.flow))
+    return [
+        f',"flow_id":"h:{h}"' if known else ""
+        for h, known in zip(hashes, (rows["flow"] != 0).tolist(), strict=True)
+    ]
+
+
+def _people(rows: Rows, keys: Keys) -> list[str]:
+    hashes = _hex(mix(rows["person"], keys.person))
+    return [
+        f'"h:{h}"' if known else "null" for h, known in zip(hashes, rows["identified"].tolist(), strict=True)
+    ]
+
+
+def _aways(rows: Rows) -> Iterable[str]:
+    if not np.any(rows["step"] == CALLBACK):
+        return repeat("", len(rows))
+    return [f',"authentication_time_s":{s}' if s != NONE else "" for s in rows["away"].tolist()]

@@ -1,0 +1,193 @@
+"""What goes wrong: episodes as data (which effect, where, when, how much), and how they strike events."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from detectors.instants import MINUTE
+from detectors.scopes import CSPS, ENVS, METHODS, STEPS
+from streams.simulate.errors import MIXES
+from streams.simulate.rows import ATTEMPT, FAILURE, NONE, Rows, concat, scope_mask
+
+__all__ = ["BOT", "Effect", "Episode", "Placed", "Troubles"]
+
+Effect = Literal[
+    "failure",  # requests fail with an error of the server's
+    "surge",  # requests fail with an error of the user's
+    "silence",  # events do not arrive at all
+    "no_return",  # people start and never come back from the credential provider
+    "slow",  # requests take ``factor`` times as long
+    "shift",  # web sign-ins that would take ssoe take sis (fail-over)
+    "bot",  # one identity tries ``per_minute`` times a minute and fails each time
+    "late",  # events are delivered ``delay`` ms after the others
+    "duplicate",  # events are delivered twice, the second copy ``delay`` ms later
+]
+_DELIVERY: tuple[Effect, ...] = ("late", "duplicate")
+#: The identity of all bots.
+BOT = np.uint64(0xB07)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Episode:
+    """One thing that goes wrong, relative to the start of a simulation.
+
+    Attributes:
+        effect: what happens.
+        scope: to whom, a path such as ``prod/*/idme``.
+        at, lasts: ms from the simulation's start, ms.
+        share: of what it may strike, how much it does strike once it is at its full.
+        rise: ms over which the share grows linearly from nothing; 0 is sudden.
+        flapping: ms on, ms off, in turns; None is on throughout.
+        steps: which steps it strikes (failure, surge, slow, silence, late, duplicate).
+        errors: name of the mix of errors (``errors.MIXES``) of failure, surge and bot.
+        factor: of slow.
+        per_minute: of bot.
+        delay: least and greatest delay, ms, of late and duplicate.
+        label: whether truth lists it: "wakes" (if enough people are hurt), "noticed" (wakes nobody), "either"
+            (it may page or not), "none".
+    """
+
+    effect: Effect
+    scope: str
+    at: int = 10 * MINUTE
+    lasts: int = 25 * MINUTE
+    share: float = 1.0
+    rise: int = 0
+    flapping: tuple[int, int] | None = None
+    steps: tuple[str, ...] = STEPS
+    errors: str = "ssoe_down"
+    factor: float = 1.0
+    per_minute: float = 0.0
+    delay: tuple[int, int] = (0, 0)
+    label: Literal["wakes", "noticed", "either", "none"] = "wakes"
+
+
+@dataclass(frozen=True)
+class Placed:
+    """An episode at its place in time: ``begin`` and ``end`` in ms since the epoch."""
+
+    index: int
+    episode: Episode
+    begin: int
+    end: int
+
+    def intensity(self, t: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+        """Share that is struck at each instant, 0 outside the episode."""
+        episode = self.episode
+        passed = t - self.begin
+        share = np.where((passed >= 0) & (t < self.end), episode.share, 0.0)
+        if episode.rise:
+            share *= np.clip(passed / episode.rise, 0.0, 1.0)
+        if episode.flapping:
+            on, off = episode.flapping
+            share *= passed % (on + off) < on
+        return share
+
+    def overlaps(self, t: npt.NDArray[np.int64]) -> bool:
+        """Whether any instant of a non-empty array lies in it."""
+        return bool(len(t)) and int(t.max()) >= self.begin and int(t.min()) < self.end
+
+    def hits(self, rng: np.random.Generator, rows: Rows) -> npt.NDArray[np.bool_]:
+        """Which rows it strikes: those in its scope, at its steps, as often as its share says."""
+        mask = scope_mask(rows, self.episode.scope)
+        if self.episode.steps != STEPS and "step" in (rows.dtype.names or ()):
+            mask &= np.isin(rows["step"], [STEPS.index(step) for step in self.episode.steps])
+        if self.episode.effect == "bot":
+            mask &= rows["person"] == BOT
+        mask &= rng.random(len(rows)) < self.intensity(rows["t"])
+        return mask
+
+
+class Troubles:
+    """All episodes of a simulation that starts at ``start`` (ms)."""
+
+    def __init__(self, episodes: Sequence[Episode], start: int) -> None:
+        self.placed = tuple(
+            Placed(i, e, start + e.at, start + e.at + e.lasts) for i, e in enumerate(episodes)
+        )
+
+    def _of(self, t: npt.NDArray[np.int64], *effects: Effect) -> list[Placed]:
+        return [p for p in self.placed if p.episode.effect in effects and p.overlaps(t)]
+
+    def fail(self, rng: np.random.Generator, rows: Rows) -> None:
+        """Turns struck events into failures, in place; the first episode to strike an event is its cause."""
+        for placed in self._of(rows["t"], "failure", "surge", "bot"):
+            hit = np.flatnonzero(placed.hits(rng, rows) & (rows["cause"] == NONE))
+            mix = MIXES[placed.episode.errors]
+            rows["error"][hit] = mix.draw(rng, len(hit))
+            rows["outcome"][hit] = FAILURE
+            rows["cause"][hit] = placed.index
+            rows["identified"][hit] = rng.random(len(hit)) < mix.identified
+
+    def slow(self, rng: np.random.Generator, rows: Rows) -> None:
+        """Stretches the durations of struck events, in place."""
+        for placed in self._of(rows["t"], "slow"):
+            hit = np.flatnonzero(placed.hits(rng, rows))
+            stretched = rows["duration"][hit] * placed.episode.factor
+            rows["duration"][hit] = np.minimum(
+                np.rint(stretched), 60_000
+            )  # the gateway gives up after a minute
+            rows["cause"][hit] = np.where(rows["cause"][hit] == NONE, placed.index, rows["cause"][hit])
+
+    def withhold(self, rng: np.random.Generator, rows: Rows, effect: Literal["silence", "no_return"]) -> None:
+        """Turns struck events into ghosts, in place."""
+        for placed in self._of(rows["t"], effect):
+            hit = np.flatnonzero(placed.hits(rng, rows) & ~rows["ghost"])
+            rows["ghost"][hit] = True
+            rows["cause"][hit] = placed.index
+
+    def divert(self, rng: np.random.Generator, attempts: Rows) -> None:
+        """Sends struck sign-ins through sis, in place."""
+        for placed in self._of(attempts["t"], "shift"):
+            attempts["method"][placed.hits(rng, attempts)] = METHODS.index("sis")
+
+    def delays(
+        self, rng: np.random.Generator, rows: Rows
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """How events travel: each one's delay (ms), the positions of those sent twice, the copies' delays."""
+        delay = np.zeros(len(rows), dtype=np.int64)
+        twice: list[npt.NDArray[np.int64]] = [np.zeros(0, dtype=np.int64)]
+        after: list[npt.NDArray[np.int64]] = [np.zeros(0, dtype=np.int64)]
+        for placed in self._of(rows["t"], *_DELIVERY):
+            hit = np.flatnonzero(placed.hits(rng, rows))
+            low, high = placed.episode.delay
+            drawn = rng.integers(low, high + 1, len(hit))
+            if placed.episode.effect == "late":
+                delay[hit] = np.maximum(delay[hit], drawn)
+            else:
+                twice.append(hit)
+                after.append(drawn)
+        copies = np.concatenate(twice)
+        return delay, copies, delay[copies] + np.concatenate(after)
+
+    @property
+    def delivers_oddly(self) -> bool:
+        """Whether any event may come late or twice."""
+        return any(p.episode.effect in _DELIVERY for p in self.placed)
+
+    def bots(self, begin: int, end: int) -> Rows:
+        """The bots' attempts to sign in, in [begin, end) ms."""
+        parts = []
+        for placed in self.placed:
+            if placed.episode.effect != "bot":
+                continue
+            gap = round(MINUTE / placed.episode.per_minute)
+            ticks = np.arange(placed.begin, placed.end, gap, dtype=np.int64)
+            rows = np.zeros(np.count_nonzero((ticks >= begin) & (ticks < end)), ATTEMPT)
+            rows["t"] = ticks[(ticks >= begin) & (ticks < end)]
+            # The scope of a bot names one leaf: env/method/csp.
+            rows["env"], rows["method"], rows["csp"] = _leaf(placed.episode.scope)
+            rows["person"] = BOT
+            rows["tries"] = np.iinfo(np.uint8).max  # it keeps its own rhythm instead of retrying
+            parts.append(rows)
+        return concat(parts, ATTEMPT)
+
+
+def _leaf(scope: str) -> tuple[int, int, int]:
+    env, method, csp = scope.split("/")
+    return ENVS.index(env), METHODS.index(method), CSPS.index(csp)

@@ -1,0 +1,130 @@
+"""The columns that the simulator works on: attempts and events as numpy records, and how they are drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from math import exp, log
+from statistics import NormalDist
+
+import numpy as np
+import numpy.typing as npt
+
+from detectors.scopes import CSPS, ENVS, METHODS, OUTCOMES, STEPS
+
+__all__ = [
+    "ATTEMPT",
+    "CALLBACK",
+    "EVENT",
+    "FAILURE",
+    "NONE",
+    "STARTED",
+    "START_STEP",
+    "SUCCESS",
+    "Rows",
+    "concat",
+    "events_of",
+    "mix",
+    "quantiles",
+    "scope_mask",
+    "seeded",
+]
+
+Rows = npt.NDArray[np.void]
+
+STARTED, SUCCESS, FAILURE = (OUTCOMES.index(o) for o in ("started", "success", "failure"))
+CALLBACK = STEPS.index("callback")
+#: Step that begins a sign-in, by method.
+START_STEP = np.array([STEPS.index("new"), STEPS.index("authorize")], dtype=np.uint8)
+#: "none" in the columns ``error``, ``cause`` and ``away``.
+NONE = -1
+
+_WHO = [
+    ("t", np.int64),  # ms since the epoch
+    ("env", np.uint8),  # positions on the axes of detectors.scopes
+    ("method", np.uint8),
+    ("csp", np.uint8),  # the person's; which steps carry it is decided where lines are made
+    ("client", np.uint8),  # position in traffic.CLIENTS
+    ("operation", np.uint8),  # position in traffic.OPERATIONS
+    ("verified", np.bool_),
+    ("person", np.uint64),  # the true person, whether or not an event identifies them
+]
+#: A person who sets out to sign in at ``t`` (or comes back with a session), for the ``tries``-th time.
+ATTEMPT = np.dtype([*_WHO, ("tries", np.uint8)])
+#: A request that the server handled at ``t``.
+EVENT = np.dtype(
+    [
+        *_WHO,
+        ("step", np.uint8),
+        ("outcome", np.uint8),
+        ("error", np.int16),  # position in errors.ERRORS, or NONE
+        ("duration", np.int32),  # ms
+        ("away", np.int32),  # seconds at the credential provider, or NONE
+        ("flow", np.uint64),  # 0: none
+        ("request", np.uint64),
+        ("identified", np.bool_),
+        ("cause", np.int8),  # the episode that made it so, or NONE
+        ("ghost", np.bool_),  # would have come, but did not
+        ("number", np.int64),  # unique within a simulation
+    ]
+)
+_SHARED = [name for name, _ in _WHO]
+
+
+def events_of(
+    who: Rows, step: int | npt.NDArray[np.uint8], t: npt.NDArray[np.int64], flow: object = 0
+) -> Rows:
+    """Successful events of the people of ``who`` (attempts or events) at the instants ``t``."""
+    rows = np.zeros(len(who), EVENT)
+    for name in _SHARED:
+        rows[name] = who[name]
+    rows["t"] = t
+    rows["step"] = step
+    rows["outcome"] = SUCCESS
+    rows["flow"] = flow
+    rows["identified"] = True
+    for name in ("error", "away", "cause"):
+        rows[name] = NONE
+    return rows
+
+
+def concat(parts: Sequence[Rows], dtype: np.dtype[np.void]) -> Rows:
+    """The parts one after another; an empty array of ``dtype`` for none."""
+    kept = [part for part in parts if len(part)]
+    return np.concatenate(kept) if kept else np.zeros(0, dtype)
+
+
+def scope_mask(rows: Rows, scope: str) -> npt.NDArray[np.bool_]:
+    """Which rows lie in a scope such as ``prod/*/idme``, by their person's credential provider."""
+    env, method, csp = (*scope.split("/"), "*", "*")[:3]
+    mask: npt.NDArray[np.bool_] = rows["env"] == ENVS.index(env)
+    if method != "*":
+        mask &= rows["method"] == METHODS.index(method)
+    if csp != "*":
+        mask &= rows["csp"] == CSPS.index(csp)
+    return mask
+
+
+def seeded(*entropy: int) -> np.random.Generator:
+    """A generator that is a function of the given non-negative integers alone."""
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(entropy)))
+
+
+def mix(values: npt.NDArray[np.uint64], key: int) -> npt.NDArray[np.uint64]:
+    """A keyed bijection on 64-bit integers (splitmix64's finaliser): unique in, unique and scattered out."""
+    z = values ^ np.uint64(key)
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))
+
+
+@lru_cache(maxsize=64)
+def quantiles(median: float, sigma: float, low: float, high: float) -> npt.NDArray[np.int64]:
+    """4,096 equally likely values of a log-normal distribution, rounded, clipped to [low, high].
+
+    Draws index this table, so that no draw depends on how a machine rounds an exponential.
+    """
+    size = 4096
+    normal = NormalDist()
+    values = [exp(log(median) + sigma * normal.inv_cdf((i + 0.5) / size)) for i in range(size)]
+    return np.array([round(min(max(v, low), high)) for v in values], dtype=np.int64)

@@ -1,0 +1,198 @@
+"""A simulation: a scenario played from a seed, as lines of events, truth and history."""
+
+from __future__ import annotations
+
+import difflib
+import gzip
+import io
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from pathlib import Path
+from typing import BinaryIO, cast
+
+import msgspec
+import numpy as np
+
+from detectors.instants import HOUR, MINUTE
+from streams.simulate.demand import Demand
+from streams.simulate.emission import Keys, delivered, lines
+from streams.simulate.episodes import Episode, Troubles
+from streams.simulate.history import history
+from streams.simulate.journeys import Draws, journeys
+from streams.simulate.rows import ATTEMPT, EVENT, Rows, concat, seeded
+from streams.simulate.scenarios import SCENARIOS
+from streams.simulate.traffic import returning, setting_out
+from streams.simulate.truth import Toll
+
+__all__ = ["Simulation", "simulate"]
+
+#: Traffic is played from this long before the start, so that sessions are under way when it begins.
+_WARM_UP = 2 * HOUR
+#: Traffic is drawn in stretches, so that memory does not grow with the duration; shorter where it is dense.
+_STRETCH, _DENSE_STRETCH, _DENSE = 10 * MINUTE, MINUTE, 25.0
+#: Room for the events of one stretch in an event's number.
+_NUMBERS = 24
+#: Output is written in pieces of about this many lines.
+_PIECE = 4096
+
+
+def simulate(
+    scenario: str,
+    seed: int,
+    start: int,
+    duration: int | None = None,
+    rate: float | None = None,
+    *,
+    as_if: int | None = None,
+    episodes: Sequence[Episode] | None = None,
+) -> Simulation:
+    """A simulation of a named scenario, the same to the byte for the same arguments.
+
+    Args:
+        scenario: a name of ``SCENARIOS``.
+        seed: at least 0.
+        start: ms since the epoch.
+        duration: ms; the scenario's own if None.
+        rate: sign-ins per second at the weekday peak; the scenario's own if None.
+        as_if: an instant (ms) whose place in the day and the year the start takes, so that the traffic of a
+            weekday afternoon can be played at any time; traffic and history move alike.
+        episodes: instead of the scenario's own.
+
+    Raises:
+        ValueError: no such scenario, or an argument out of range.
+    """
+    if scenario not in SCENARIOS:
+        near = difflib.get_close_matches(scenario, SCENARIOS, n=1)
+        hint = f"; did you mean {near[0]}?" if near else f"; there are {', '.join(SCENARIOS)}"
+        raise ValueError(f"no scenario {scenario!r}{hint}")
+    chosen = SCENARIOS[scenario]
+    duration = chosen.duration if duration is None else duration
+    rate = chosen.rate if rate is None else rate
+    if seed < 0 or duration <= 0 or not 0 < rate < 100_000 or start < 15 * 24 * HOUR:
+        raise ValueError("a simulation needs a seed >= 0, a duration > 0, a rate > 0 and a start after 1970")
+    demand = Demand(rate, 0 if as_if is None else as_if - start)
+    return Simulation(seed, start, duration, demand, chosen.episodes if episodes is None else episodes)
+
+
+class Simulation:
+    """What ``simulate`` made: nothing is played before it is asked for."""
+
+    def __init__(
+        self, seed: int, start: int, duration: int, demand: Demand, episodes: Sequence[Episode]
+    ) -> None:
+        self.seed = seed
+        self.start = start
+        self.end = start + duration
+        self._demand = demand
+        self._troubles = Troubles(episodes, start)
+        self._truth: list[dict[str, object]] | None = None
+
+    def lines(self) -> Iterator[bytes]:
+        """Events as JSON, without line ends, in order of delivery."""
+        keys = Keys(self.seed)
+        for rows in self.batches():
+            yield from lines(rows, keys)
+
+    def batches(self) -> Iterator[Rows]:
+        """The events behind ``lines``, as records with the true person and cause of each (``rows.EVENT``)."""
+        toll = Toll(self._troubles)
+        yield from delivered(self._arrived(toll), self._troubles, seeded(self.seed, 3))
+        self._truth = toll.records(self.end)
+
+    def truth(self) -> list[dict[str, object]]:
+        """The episodes that truly happened, in ``--truth`` form; plays the simulation if need be."""
+        if self._truth is None:
+            for _ in self.batches():
+                pass
+        return [dict(record) for record in self._truth or ()]
+
+    def history(self) -> Iterator[dict[str, object]]:
+        """The records of the two weeks before the start, in ``--history`` form."""
+        return history(self.seed, self.start, self._demand)
+
+    def write(self, out: str, truth: str | None = None, history: str | None = None) -> int:
+        """Writes the lines, and truth and history where asked for; returns the number of lines of events.
+
+        Each is a path, ``-`` for standard output; ``.gz`` and ``.zst`` are compressed.
+
+        Raises:
+            OSError: a file cannot be written.
+        """
+        with ExitStack() as open_files:
+            # All are opened first, so that a wrong path is noticed before the work, not after.
+            files = {p: open_files.enter_context(_open(p)) for p in (out, truth, history) if p is not None}
+            if history is not None:
+                _write(files[history], map(msgspec.json.encode, self.history()))
+            count = _write(files[out], self.lines())
+            if truth is not None:
+                _write(files[truth], map(msgspec.json.encode, self.truth()))
+        return count
+
+    def _arrived(self, toll: Toll) -> Iterator[tuple[int, Rows]]:
+        """(end of a stretch, its events in order of time), without those that never arrive."""
+        width = _STRETCH if self._demand.rate <= _DENSE else _DENSE_STRETCH
+        later: dict[int, list[Rows]] = {}
+        for begin in range((self.start - _WARM_UP) // width * width, self.end, width):
+            played = self._play(begin, begin + width)
+            stretch = played["t"] // width * width
+            for when in np.unique(stretch).tolist():
+                later.setdefault(when, []).append(played[stretch == when])
+            rows = concat(later.pop(begin, []), EVENT)
+            rows = rows[np.argsort(rows["t"], kind="stable")]
+            rows["number"] = (begin // width << _NUMBERS) + np.arange(len(rows))
+            self._troubles.withhold(seeded(self.seed, begin, 2), rows, "silence")
+            toll.take(rows)
+            yield min(begin + width, self.end), rows[~rows["ghost"]]
+
+    def _play(self, begin: int, end: int) -> Rows:
+        """The events inside the simulation of those who set out in [begin, end) ms."""
+        draws = Draws(seeded(self.seed, begin, 0), seeded(self.seed, begin, 1))
+        attempts = concat(
+            [setting_out(draws.people, self._demand, begin, end), self._troubles.bots(begin, end)], ATTEMPT
+        )
+        sessions = returning(draws.people, self._demand, begin, end)
+        events = journeys(draws, self._troubles, attempts, sessions)
+        return events[(events["t"] >= self.start) & (events["t"] < self.end)]
+
+
+def _open(path: str) -> AbstractContextManager[BinaryIO]:
+    if path == "-":
+        return nullcontext(sys.stdout.buffer)
+    if path.endswith(".gz"):
+        # Without name and time in its header, the file is a function of its content.
+        return cast(AbstractContextManager[BinaryIO], _Gzip(path))
+    if path.endswith(".zst"):
+        import zstandard
+
+        return cast(AbstractContextManager[BinaryIO], zstandard.open(path, "wb"))
+    return Path(path).open("wb")
+
+
+class _Gzip(gzip.GzipFile):
+    """A gzip file that closes the file below it, too."""
+
+    def __init__(self, path: str) -> None:
+        self._below: io.BufferedWriter = Path(path).open("wb")  # noqa: SIM115
+        super().__init__(filename="", mode="wb", compresslevel=6, fileobj=self._below, mtime=0)
+
+    def close(self) -> None:
+        try:
+            super().close()
+        finally:
+            self._below.close()
+
+
+def _write(file: BinaryIO, records: Iterable[bytes]) -> int:
+    count = 0
+    piece: list[bytes] = []
+    for record in records:
+        piece.append(record)
+        if len(piece) == _PIECE:
+            file.write(b"\n".join(piece) + b"\n")
+            count += len(piece)
+            piece = []
+    if piece:
+        file.write(b"\n".join(piece) + b"\n")
+    file.flush()
+    return count + len(piece)
