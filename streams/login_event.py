@@ -1,0 +1,186 @@
+"""The login event, version 1: what one step of a sign-in says of itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Final, Literal
+
+import msgspec
+from msgspec import Meta
+from xxhash import xxh3_64_intdigest
+
+from detectors.scopes import LEAVES, OUTCOMES, STEPS
+
+__all__ = ["FORBIDDEN", "MAX_CHARACTERS", "LoginEvent", "StrippedEvent", "person_id"]
+
+#: The longest string, in characters (code points); ``event_id`` has a bound of its own.
+MAX_CHARACTERS: Final = 256
+#: Fields that say who a person is. They are dropped from the event, whatever they hold.
+FORBIDDEN: Final = ("icn", "ssn", "email", "first_name", "last_name", "birth_date")
+
+_Text = Annotated[str, Meta(max_length=MAX_CHARACTERS)] | None
+_Amount = Annotated[float, Meta(ge=0)] | None
+
+# RFC 3339, as strict as can be without knowing leap years. ECMA and Python read it alike: ``(?!\n)`` because
+# Python's ``$`` also matches before a last line break.
+_INSTANT_PATTERN = (
+    "^(?!0000)[0-9]{4}-"
+    "(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|[12][0-9]))"
+    "T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:[.][0-9]+)?"
+    "(?:Z|(?!-00:00)[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])$(?!\\n)"
+)
+
+# On the wire an instant is a string, and msgspec reads it as one; decode() puts the int in its place before
+# anyone sees the event. That saves a second object for each event.
+if TYPE_CHECKING:
+    _Instant = int
+else:
+    _Instant = Annotated[
+        str,
+        Meta(
+            max_length=MAX_CHARACTERS,
+            extra_json_schema={"format": "date-time", "pattern": _INSTANT_PATTERN},
+        ),
+    ]
+
+
+class LoginEvent(msgspec.Struct, gc=False, kw_only=True):
+    """One step of one person's way through sign-in, as a server saw it.
+
+    ``occurred_at`` is in ms since the epoch. The descriptions are those of the JSON Schema for producers.
+    """
+
+    schema_version: Annotated[Literal[1], Meta(description="Version of this schema, as an integer.")]
+    event_id: Annotated[
+        Annotated[str, Meta(min_length=1, max_length=128)],
+        Meta(
+            description="Unique name of the event. The same id twice on one partition is the same event, so "
+            "send an event again under the id it had."
+        ),
+    ]
+    occurred_at: Annotated[
+        _Instant,
+        Meta(
+            description="When it happened: RFC 3339 with upper-case T and Z and an offset from UTC (-00:00, "
+            "offset unknown, is refused), no leap seconds. What is finer than a millisecond is cut off."
+        ),
+    ]
+    env: Annotated[
+        Literal["prod", "staging", "dev", "localhost"], Meta(description="Environment in which it happened.")
+    ]
+    auth_method: Annotated[
+        Literal["ssoe", "sis"],
+        Meta(description="Broker of the sign-in: ssoe (SAML) or sis (OAuth, the Sign-in Service)."),
+    ]
+    step: Annotated[
+        Literal["new", "authorize", "callback", "token", "refresh", "revoke", "logout"],
+        Meta(
+            description="Step of the flow. new, authorize, callback and token make up signing in; refresh, "
+            "revoke and logout keep or end a session."
+        ),
+    ]
+    outcome: Annotated[
+        Literal["started", "success", "failure"],
+        Meta(description="started when the person is sent on their way; success or failure when it is over."),
+    ]
+    csp: Annotated[
+        Literal["idme", "logingov", "mhv", "dslogon", None],
+        Meta(description="Credential service provider; null where the step involves none."),
+    ] = None
+    login_type: Annotated[
+        _Text, Meta(description="Kind of credential as the broker names it, such as idme_verified.")
+    ] = None
+    client_id: Annotated[
+        _Text, Meta(description="Application that the person signs in to, such as vaweb.")
+    ] = None
+    operation: Annotated[_Text, Meta(description="What was asked of the broker, such as authorize.")] = None
+    direction: Annotated[
+        _Text, Meta(description="outbound, or inbound for a sign-in that began on another site.")
+    ] = None
+    flow_id: Annotated[
+        _Text,
+        Meta(
+            description="Names one attempt to sign in, from new or authorize to its callback. Stands for the "
+            "person where user_hash is not known."
+        ),
+    ] = None
+    request_id: Annotated[
+        _Text, Meta(description="The server's id of this request, for finding it in logs.")
+    ] = None
+    user_hash: Annotated[
+        _Text,
+        Meta(
+            description="Keyed hash of the person, the same for all their events; null before they are known."
+        ),
+    ] = None
+    acr: Annotated[_Text, Meta(description="Assurance level asked for, such as loa3.")] = None
+    error_code: Annotated[
+        _Text,
+        Meta(
+            description="Code of a failure, as a string: '007', not 7. A failure without one counts as ours."
+        ),
+    ] = None
+    error_class: Annotated[_Text, Meta(description="Class of the exception behind a failure.")] = None
+    duration_ms: Annotated[_Amount, Meta(description="Server time of this request, in milliseconds.")] = None
+    authentication_time_s: Annotated[
+        _Amount, Meta(description="Time the person took at the provider, in seconds.")
+    ] = None
+
+    # Always None: any value sends the event to decode_exactly, which drops it and says so in ``forbidden``.
+    icn: None = None
+    ssn: None = None
+    email: None = None
+    first_name: None = None
+    last_name: None = None
+    birth_date: None = None
+
+    @property
+    def forbidden(self) -> tuple[str, ...]:
+        """Names of the forbidden personal fields that came with a value, in the order of ``FORBIDDEN``."""
+        return ()
+
+    @property
+    def leaf(self) -> int:
+        """Position on the axis ``scopes.LEAVES``."""
+        return _LEAF[self.auth_method, self.csp]
+
+    @property
+    def step_index(self) -> int:
+        """Position on the axis ``scopes.STEPS``."""
+        return _STEP[self.step]
+
+    @property
+    def outcome_index(self) -> int:
+        """Position on the axis ``scopes.OUTCOMES``."""
+        return _OUTCOME[self.outcome]
+
+    @property
+    def code(self) -> str:
+        """The error code of a failure; "" if it has none, and for what is no failure."""
+        return (self.error_code or "") if self.outcome == "failure" else ""
+
+
+class StrippedEvent(LoginEvent, gc=False, kw_only=True):
+    """An event that came with forbidden fields. A type of its own: a field could be set from the wire."""
+
+    stripped: tuple[str, ...]
+
+    @property
+    def forbidden(self) -> tuple[str, ...]:
+        return self.stripped
+
+
+_LEAF = {leaf: i for i, leaf in enumerate(LEAVES)}
+_STEP = {step: i for i, step in enumerate(STEPS)}
+_OUTCOME = {outcome: i for i, outcome in enumerate(OUTCOMES)}
+
+
+def person_id(event: LoginEvent) -> int:
+    """The person of an event, as 64 unsigned bits: of ``user_hash``, else ``flow_id``, else ``event_id``.
+
+    The kind is hashed too: a flow is no person who happens to be spelt alike.
+    """
+    if event.user_hash is not None:
+        return xxh3_64_intdigest(f"user:{event.user_hash}".encode())
+    if event.flow_id is not None:
+        return xxh3_64_intdigest(f"flow:{event.flow_id}".encode())
+    return xxh3_64_intdigest(f"event:{event.event_id}".encode())
