@@ -13,7 +13,7 @@ mend it, by another way; ``reported_at`` stands still.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, Any, Literal, Protocol
+from typing import Annotated, Any, Literal, NamedTuple, Protocol
 
 import msgspec
 from msgspec import Meta
@@ -91,6 +91,18 @@ class Banner(msgspec.Struct, frozen=True, kw_only=True):
     incident_id: str | None
 
 
+class _Current(NamedTuple):
+    """What stands on a key: since when (ms), and the incident or the words of the window behind it."""
+
+    state: BannerState
+    since: int | None
+    incident: Incident | None = None
+    described: str = ""
+
+
+_OK = _Current("ok", None)
+
+
 class _Value(msgspec.Struct, frozen=True, kw_only=True):
     """State of one banner. Keep the greatest version of each key; after valid_until the state is unknown."""
 
@@ -105,9 +117,7 @@ class _Value(msgspec.Struct, frozen=True, kw_only=True):
     since: Annotated[Instant | None, Meta(description="When the state began; null if it has always been so.")]
     version: Annotated[int, Meta(ge=0, description="Monotonic, across restarts: the instant judged, in ms.")]
     updated_at: Instant
-    valid_until: Annotated[
-        Instant, Meta(description="The record is republished before; after, it is unknown.")
-    ]
+    valid_until: Annotated[Instant, Meta(description="It is published again before; after, it is unknown.")]
     incident_id: str | None
 
 
@@ -153,28 +163,31 @@ def banners(
     Args:
         previous: what was last published, for ``since``; without it an ``ok`` has no beginning.
     """
-    current: dict[str, tuple[BannerState, Incident | None, str]] = {}
+    current: dict[str, _Current] = {}
     standing = [i for i in incidents if i.env == env and i.state in _STANDING]
     for incident in sorted(standing, key=lambda i: (i.opened_at, i.id)):
         state = _state(incident, levels, min_failing_ratio)
         for key in keys_of(incident.scope):
-            if _BADNESS[state] > _BADNESS[current[key][0] if key in current else "ok"]:
-                current[key] = (state, incident, "")
+            if _BADNESS[state] > _BADNESS[current.get(key, _OK).state]:
+                current[key] = _Current(state, incident.opened_at, incident)
     for window in windows:
         if window.scope.partition("/")[0] == env and window.start <= at < window.end:
-            current |= dict.fromkeys(keys_of(window.scope), ("maintenance", None, window.description))
+            shown = _Current("maintenance", window.start, None, window.description)
+            current |= dict.fromkeys(keys_of(window.scope), shown)
 
     result = {}
     for key in banner_keys(env):
-        state, behind, described = current.get(key, ("ok", None, ""))
-        title, message = _words(key, state, described)
+        now, before = current.get(key, _OK), (previous or {}).get(key)
+        behind = now.incident
+        title, message = _words(key, now.state, now.described)
+        since = now.since if before is None else before.since if before.state == now.state else at
         result[key] = Banner(
             key=key,
-            state=state,
-            severity=behind.severity if behind is not None and state != "maintenance" else None,
+            state=now.state,
+            severity=behind.severity if behind is not None and now.state != "maintenance" else None,
             title=title,
             message=message,
-            since=_since(state, behind, at, (previous or {}).get(key)),
+            since=since,
             version=at,
             updated_at=at,
             valid_until=at + valid_for,
@@ -205,7 +218,7 @@ def decode(value: bytes) -> Banner:
 
 
 def headers(banner: Banner) -> list[tuple[str, bytes]]:
-    """The record's headers: CloudEvents 1.0, Kafka binding, binary mode. The id is a function of key and version."""
+    """The record's headers: CloudEvents 1.0, binary mode. The id is a function of key and version."""
     values = {
         "ce_specversion": "1.0",
         "ce_id": f"{banner.key}@{banner.version}",
@@ -294,7 +307,8 @@ def statuses(
 
 
 _SERVICES = {"ssoe": "SSOe", "sis": "Sign-in Service"}
-_LATER = "Please try again later. If you signed in before, your information is safe."
+_SORRY = "We're working to fix this."
+_LATER = "Please try again later."
 
 
 def _state(incident: Incident, levels: Mapping[int, str], min_failing_ratio: float) -> BannerState:
@@ -308,34 +322,21 @@ def _state(incident: Incident, levels: Mapping[int, str], min_failing_ratio: flo
     return "critical" if level == "critical" else "warning"
 
 
-def _since(state: BannerState, incident: Incident | None, at: int, before: Banner | None) -> int | None:
-    if before is not None and before.state == state:
-        return before.since
-    if incident is not None:
-        return at if before is not None else incident.opened_at
-    return at if state == "maintenance" or before is not None else None
-
-
 def _words(key: str, state: BannerState, described: str) -> tuple[str, str]:
-    """Headline and text, for people who know nothing of methods: the front end's own headlines where it has any."""
+    """Headline and text for people who know nothing of methods; the front end's words where it has any."""
     if state == "ok":
         return "", ""
     service = key.rpartition("/")[2]
     name = CSP_NAMES.get(service)
     if state == "maintenance":
-        title = (
-            f"Upcoming or ongoing maintenance of signing in with {name}" if name else "Sign-in maintenance"
-        )
-        text = described or "We're working on signing in. You may have trouble during that time."
+        title = f"Maintenance of signing in with {name}" if name else "Maintenance of signing in"
+        text = described or "You may have trouble signing in while it lasts."
         return title, truncate(one_line(text), MESSAGE_LIMIT)
     if name:
         others = "You can sign in with another account, if you have one. "
-        return f"You may have trouble signing in with {name}", f"We're working to fix this. {others}{_LATER}"
+        return f"You may have trouble signing in with {name}", f"{_SORRY} {others}{_LATER}"
     if service == MVI:
-        return (
-            "You may have trouble signing in or using some tools or services",
-            f"We're working to fix this. {_LATER}",
-        )
+        return "You may have trouble signing in or using some tools or services", f"{_SORRY} {_LATER}"
     if state == "critical":
-        return "Our sign in process isn't working right now", f"We're working to fix this. {_LATER}"
-    return "You may have trouble signing in", f"We're working to fix this. {_LATER}"
+        return "Our sign in process isn't working right now", f"{_SORRY} {_LATER}"
+    return "You may have trouble signing in", f"{_SORRY} {_LATER}"

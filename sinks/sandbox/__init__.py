@@ -1,0 +1,87 @@
+"""Sandbox receivers, for the demo and for tests: PagerDuty, Datadog and Slack as HTTP servers on loopback."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from sinks.sandbox.datadog import DatadogSandbox
+from sinks.sandbox.pagerduty import PagerDutySandbox
+from sinks.sandbox.receiver import Moment, Received, Receiver
+from sinks.sandbox.slack import SlackSandbox
+
+__all__ = ["DatadogSandbox", "Moment", "PagerDutySandbox", "Received", "Receiver", "Sandbox", "SlackSandbox"]
+
+#: What the sandboxes take for keys. They are not secret: nothing but a sandbox knows them.
+ROUTING_KEY = "sandbox0routing0key0of00032chars"
+DATADOG_API_KEY = "sandbox-api-key"
+DATADOG_APP_KEY = "sandbox-application-key"
+SLACK_TOKEN = "sandbox-token"
+SLACK_CHANNEL = "C0SANDBOX"
+
+
+@dataclass
+class Sandbox:
+    """The three of them. An asynchronous context manager: started inside, stopped after."""
+
+    pagerduty: PagerDutySandbox
+    datadog: DatadogSandbox
+    slack: SlackSandbox
+
+    @classmethod
+    def make(
+        cls,
+        *,
+        clock: Callable[[], int],
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        webhook_url: str | None = None,
+        webhook_secrets: Sequence[str] = ("sandbox",),
+        acknowledge_after: float | None = None,
+    ) -> Self:
+        """The three, not started, with the keys of this module; arguments as of ``PagerDutySandbox``."""
+        return cls(
+            pagerduty=PagerDutySandbox(
+                clock=clock,
+                sleep=sleep,
+                routing_key=ROUTING_KEY,
+                webhook_url=webhook_url,
+                webhook_secrets=webhook_secrets,
+                acknowledge_after=acknowledge_after,
+            ),
+            datadog=DatadogSandbox(
+                clock=clock, sleep=sleep, api_key=DATADOG_API_KEY, app_key=DATADOG_APP_KEY
+            ),
+            slack=SlackSandbox(clock=clock, sleep=sleep, token=SLACK_TOKEN, channel_id=SLACK_CHANNEL),
+        )
+
+    @property
+    def receivers(self) -> tuple[Receiver, ...]:
+        return (self.pagerduty, self.datadog, self.slack)
+
+    @property
+    def timeline(self) -> list[Moment]:
+        """What happened at all three, in order."""
+        moments = [moment for receiver in self.receivers for moment in receiver.moments]
+        return sorted(moments, key=lambda moment: moment.at)
+
+    async def start(self, host: str = "127.0.0.1") -> None:
+        """Start all, each on a free port."""
+        for receiver in self.receivers:
+            await receiver.start(host)
+
+    async def stop(self) -> None:
+        """Stop all; nothing is left behind."""
+        for receiver in self.receivers:
+            await receiver.stop()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()

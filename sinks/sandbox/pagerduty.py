@@ -1,0 +1,397 @@
+"""A sandbox PagerDuty: Events API v2, people who are woken and acknowledge, signed webhooks v3.
+
+It holds to the vendor's prose. A trigger at a key whose alert is open is appended and wakes nobody; after a
+resolution it opens a new incident and wakes again. Acknowledging or resolving what is not open is dropped
+without a word.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import httpx
+import msgspec
+from aiohttp import web
+
+from detectors.instants import format_instant, parse_instant
+from sinks.sandbox.receiver import Receiver
+
+__all__ = ["Alert", "PagerDutySandbox", "SentWebhook", "Woken", "signature"]
+
+BODY_LIMIT = 512 * 1024
+WEBHOOK_ATTEMPTS = 10
+WEBHOOK_TIMEOUT = 5.0  # seconds
+
+_HIGH_URGENCY = ("critical", "error")
+
+
+@dataclass
+class Alert:
+    """One incident of PagerDuty's, with the alert it consists of."""
+
+    number: int
+    routing_key: str
+    dedup_key: str
+    severity: str
+    summary: str
+    created_at: int
+    status: Literal["triggered", "acknowledged", "resolved"] = "triggered"
+    acknowledged_by: str | None = None
+    acknowledged_at: int | None = None
+    resolved_at: int | None = None
+    triggers: int = 1
+    events: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def id(self) -> str:
+        return f"Q{self.number:06d}"
+
+    @property
+    def urgency(self) -> str:
+        return "high" if self.severity in _HIGH_URGENCY else "low"
+
+
+@dataclass(frozen=True)
+class Woken:
+    """Somebody was got out of bed."""
+
+    at: int
+    who: str
+    dedup_key: str
+    severity: str
+    summary: str
+
+
+@dataclass(frozen=True)
+class SentWebhook:
+    """A webhook that was sent, and the status of each attempt (0: no answer)."""
+
+    at: int
+    event_type: str
+    dedup_key: str
+    statuses: tuple[int, ...]
+
+
+def signature(secret: str, body: bytes) -> str:
+    """``v1=<hex>`` of a webhook's raw body."""
+    return "v1=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+
+
+class PagerDutySandbox(Receiver):
+    """See the module.
+
+    Args:
+        routing_key: the only key that is accepted; any of 32 characters without it.
+        webhook_url: where webhooks go; none are sent without. It may be set later.
+        webhook_secrets: each signs; several while a secret rotates.
+        acknowledge_after: seconds after which whoever was woken acknowledges; None for never.
+        responder: their name.
+    """
+
+    name = "pagerduty"
+
+    def __init__(
+        self,
+        *,
+        clock: Callable[[], int],
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        routing_key: str | None = None,
+        webhook_url: str | None = None,
+        webhook_secrets: Sequence[str] = ("sandbox",),
+        acknowledge_after: float | None = None,
+        responder: str = "Ada Byron",
+    ) -> None:
+        super().__init__(clock=clock, sleep=sleep)
+        self.alerts: list[Alert] = []
+        self.woken: list[Woken] = []
+        self.webhooks: list[SentWebhook] = []
+        self.webhook_url = webhook_url
+        self.acknowledge_after = acknowledge_after
+        self.responder = responder
+        self._routing_key = routing_key
+        self._secrets = tuple(webhook_secrets)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._outgoing: asyncio.Queue[tuple[str, Alert, dict[str, Any]]] = asyncio.Queue()
+        self._http: httpx.AsyncClient | None = None
+        self._sent = 0
+
+    def routes(self) -> list[web.RouteDef]:
+        return [web.post("/v2/enqueue", self._enqueue)]
+
+    def rejection(self, status: int, why: str) -> dict[str, Any]:
+        if status == 429:
+            return {"status": "throttle exceeded", "message": why}
+        return {"status": "invalid event", "message": "Event object is invalid", "errors": [why]}
+
+    async def start(self, host: str = "127.0.0.1", port: int = 0) -> str:
+        url = await super().start(host, port)
+        self._http = httpx.AsyncClient(timeout=WEBHOOK_TIMEOUT, trust_env=False)
+        self._spawn(self._send_webhooks())
+        return url
+
+    async def stop(self) -> None:
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._http is not None:
+            await self._http.aclose()
+            self._http = None
+        await super().stop()
+
+    def open_alert(self, dedup_key: str, routing_key: str | None = None) -> Alert | None:
+        """The alert that is not resolved at a key, if there is one."""
+        for alert in reversed(self.alerts):
+            if alert.dedup_key == dedup_key and alert.status != "resolved":
+                return alert if routing_key in (None, alert.routing_key) else None
+        return None
+
+    def acknowledge(self, dedup_key: str, by: str | None = None) -> bool:
+        """Somebody acknowledges in PagerDuty's own app; False if there is nothing to acknowledge."""
+        alert = self.open_alert(dedup_key)
+        if alert is None or alert.status != "triggered":
+            return False
+        self._acknowledged(alert, by or self.responder, _person(by or self.responder))
+        return True
+
+    def resolve(self, dedup_key: str, by: str | None = None) -> bool:
+        """Somebody resolves in PagerDuty's own app; False if there is nothing to resolve."""
+        alert = self.open_alert(dedup_key)
+        if alert is None:
+            return False
+        self._resolved(alert, _person(by or self.responder))
+        return True
+
+    def view(self) -> dict[str, list[dict[str, Any]]]:
+        return {
+            "incidents": [
+                {
+                    "number": alert.number,
+                    "dedup_key": alert.dedup_key,
+                    "status": alert.status,
+                    "severity": alert.severity,
+                    "summary": alert.summary,
+                    "created_at": format_instant(alert.created_at),
+                    "acknowledged_by": alert.acknowledged_by or "",
+                    "triggers": alert.triggers,
+                }
+                for alert in reversed(self.alerts)
+            ],
+            "woken": [
+                {"at": format_instant(each.at), "who": each.who, "summary": each.summary}
+                for each in reversed(self.woken)
+            ],
+            "webhooks": [
+                {
+                    "at": format_instant(each.at),
+                    "event_type": each.event_type,
+                    "dedup_key": each.dedup_key,
+                    "answers": list(each.statuses),
+                }
+                for each in reversed(self.webhooks)
+            ],
+        }
+
+    async def _enqueue(self, request: web.Request) -> web.Response:
+        raw = await request.read()
+        if len(raw) > BODY_LIMIT:
+            return self._reject(413, "the event is over 512 KB")
+        try:
+            event = msgspec.json.decode(raw)
+        except ValueError:
+            return self._reject(400, "the event is no JSON")
+        fault = _fault_of(event, self._routing_key)
+        if fault is not None:
+            return self._reject(400, fault)
+        key = event.get("dedup_key") or f"generated-{len(self.alerts) + 1}"
+        alert = self.open_alert(key, event["routing_key"])
+        if event["event_action"] == "trigger":
+            self._triggered(alert, key, event)
+        elif alert is not None:
+            alert.events.append(event)
+            if event["event_action"] == "resolve":
+                self._resolved(alert, _INTEGRATION)
+            elif alert.status == "triggered":
+                self._acknowledged(alert, "the integration", _INTEGRATION)
+        answer = {"status": "success", "message": "Event processed", "dedup_key": key}
+        return web.json_response(answer, status=202)
+
+    def _triggered(self, alert: Alert | None, key: str, event: dict[str, Any]) -> None:
+        payload = event["payload"]
+        if alert is not None:
+            alert.triggers += 1
+            alert.events.append(event)
+            self.note(f"alert {key} updated: {payload['summary']}")
+            return
+        now = self._clock()
+        alert = Alert(
+            number=len(self.alerts) + 1,
+            routing_key=event["routing_key"],
+            dedup_key=key,
+            severity=payload["severity"],
+            summary=payload["summary"],
+            created_at=now,
+            events=[event],
+        )
+        self.alerts.append(alert)
+        self._announce("incident.triggered", alert, _INTEGRATION)
+        if alert.urgency == "high":
+            self.woken.append(Woken(now, self.responder, key, alert.severity, alert.summary))
+            self.note(f"paged {self.responder}: {alert.summary}")
+            if self.acknowledge_after is not None:
+                self._spawn(self._wake_up(alert, self.acknowledge_after))
+        else:
+            self.note(f"low urgency, nobody woken: {alert.summary}")
+
+    async def _wake_up(self, alert: Alert, after: float) -> None:
+        await self._sleep(after)
+        if alert.status == "triggered":
+            self._acknowledged(alert, self.responder, _person(self.responder))
+
+    def _acknowledged(self, alert: Alert, by: str, agent: dict[str, Any]) -> None:
+        alert.status = "acknowledged"
+        alert.acknowledged_by = by
+        alert.acknowledged_at = self._clock()
+        self.note(f"{by} acknowledged {alert.dedup_key}")
+        self._announce("incident.acknowledged", alert, agent)
+
+    def _resolved(self, alert: Alert, agent: dict[str, Any]) -> None:
+        alert.status = "resolved"
+        alert.resolved_at = self._clock()
+        self.note(f"resolved {alert.dedup_key}")
+        self._announce("incident.resolved", alert, agent)
+
+    def _announce(self, event_type: str, alert: Alert, agent: dict[str, Any]) -> None:
+        # The state as it is now: the webhook may go out much later.
+        now = self._clock()
+        data = {
+            "id": alert.id,
+            "type": "incident",
+            "self": f"https://api.pagerduty.com/incidents/{alert.id}",
+            "html_url": f"{self.url}/",
+            "number": alert.number,
+            "status": alert.status,
+            "incident_key": alert.dedup_key,
+            "created_at": format_instant(alert.created_at),
+            "title": alert.summary,
+            "urgency": alert.urgency,
+            "service": {"id": "PSANDBOX", "summary": "Sign-in", "type": "service_reference"},
+            "assignees": [_person(self.responder)],
+            "priority": None,
+            "resolve_reason": None,
+        }
+        event = {
+            "id": f"01SANDBOX{alert.number:06d}{event_type.rpartition('.')[2][:3].upper()}{now}",
+            "event_type": event_type,
+            "resource_type": "incident",
+            "occurred_at": format_instant(now),
+            "agent": agent,
+            "client": None,
+            "data": data,
+        }
+        self._outgoing.put_nowait((event_type, alert, {"event": event}))
+
+    async def _send_webhooks(self) -> None:
+        """One after another, so that they arrive in order; each until it is taken or refused."""
+        while True:
+            event_type, alert, message = await self._outgoing.get()
+            if self.webhook_url is None:
+                continue
+            at, body = self._clock(), msgspec.json.encode(message)
+            statuses = await self._send_webhook(self.webhook_url, body)
+            self.webhooks.append(SentWebhook(at, event_type, alert.dedup_key, tuple(statuses)))
+
+    async def _send_webhook(self, url: str, body: bytes) -> list[int]:
+        assert self._http is not None
+        self._sent += 1
+        headers = {
+            "Content-Type": "application/json",
+            "User-Agent": "PagerDuty-Webhook/V3.0",
+            "X-PagerDuty-Signature": ", ".join(signature(secret, body) for secret in self._secrets),
+            "X-Webhook-Id": f"sandbox-{self._sent}",
+            "X-Webhook-Subscription": "PSANDBOX",
+        }
+        statuses: list[int] = []
+        while len(statuses) < WEBHOOK_ATTEMPTS:
+            try:
+                response = await self._http.post(url, content=body, headers=headers)
+                statuses.append(response.status_code)
+            except httpx.HTTPError:
+                statuses.append(0)
+            if statuses[-1] not in (0, 429) and statuses[-1] < 500:
+                break
+            await self._sleep(1.0)
+        return statuses
+
+    def _spawn(self, work: Any) -> None:
+        task: asyncio.Task[None] = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+_INTEGRATION = {
+    "id": "PEVENTS",
+    "type": "events_api_v2_inbound_integration_reference",
+    "summary": "watchofficer",
+}
+
+
+def _person(name: str) -> dict[str, Any]:
+    return {"id": "P" + name[:6].strip().upper(), "type": "user_reference", "summary": name}
+
+
+def _fault_of(event: Any, routing_key: str | None) -> str | None:
+    """What is wrong with an event by the vendor's prose; None if nothing is."""
+    if not isinstance(event, dict):
+        return "the event is no object"
+    key, action, dedup = event.get("routing_key"), event.get("event_action"), event.get("dedup_key")
+    if not isinstance(key, str) or len(key) != 32 or (routing_key is not None and key != routing_key):
+        return "invalid routing key"
+    if action not in ("trigger", "acknowledge", "resolve"):
+        return "event_action must be trigger, acknowledge or resolve"
+    if dedup is not None and (not isinstance(dedup, str) or len(dedup) > 255):
+        return "dedup_key must be a string of at most 255 characters"
+    if action != "trigger":
+        if not dedup:
+            return f"{action} needs a dedup_key"
+        extra = set(event) - {"routing_key", "dedup_key", "event_action"}
+        return f"{action} carries no {', '.join(sorted(extra))}" if extra else None
+    return _payload_fault(event.get("payload")) or _links_fault(event)
+
+
+def _payload_fault(payload: Any) -> str | None:
+    if not isinstance(payload, dict):
+        return "trigger needs a payload"
+    summary = payload.get("summary")
+    if not isinstance(summary, str) or not 1 <= len(summary) <= 1024:
+        return "payload.summary must have 1 to 1,024 characters"
+    if not isinstance(payload.get("source"), str) or not payload["source"]:
+        return "payload.source is required"
+    if payload.get("severity") not in ("critical", "error", "warning", "info"):
+        return "payload.severity must be critical, error, warning or info"
+    for name in ("component", "group", "class"):
+        if not isinstance(payload.get(name, ""), str):
+            return f"payload.{name} must be a string"
+    if not isinstance(payload.get("custom_details", {}), dict):
+        return "payload.custom_details must be an object"
+    try:
+        if "timestamp" in payload:
+            parse_instant(payload["timestamp"])
+    except (TypeError, ValueError):
+        return "payload.timestamp must be ISO 8601"
+    return None
+
+
+def _links_fault(event: dict[str, Any]) -> str | None:
+    for link in event.get("links", []):
+        if not isinstance(link, dict) or not str(link.get("href", "")).startswith(("http://", "https://")):
+            return "a link needs an href"
+    for image in event.get("images", []):
+        if not isinstance(image, dict) or not str(image.get("src", "")).startswith("https://"):
+            return "an image needs an https src"
+    return None

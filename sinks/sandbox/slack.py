@@ -1,0 +1,226 @@
+"""A sandbox Slack: chat.postMessage, chat.update, auth.test. Errors come with HTTP 200 and ``ok: false``."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from detectors.instants import format_instant
+from sinks.sandbox.receiver import Receiver
+
+__all__ = ["Message", "SlackSandbox"]
+
+_BODY_LIMIT = 12 * 1024
+_DATE = re.compile(r"<!date\^\d+\^[^|>]*\|([^>]*)>")
+_LINK = re.compile(r"<(https?://[^|>]*)\|([^>]*)>")
+
+
+@dataclass
+class Message:
+    """One message as it reads now, and what it read before it was edited."""
+
+    ts: str
+    channel: str
+    at: int
+    text: str
+    blocks: list[dict[str, Any]]
+    thread_ts: str | None = None
+    broadcast: bool = False
+    edits: list[str] = field(default_factory=list)
+
+    @property
+    def words(self) -> str:
+        """What a person reads: the blocks' text, with dates and links as they are shown."""
+        texts = list(_texts(self.blocks)) or [self.text]
+        words = _LINK.sub(r"\2", _DATE.sub(r"\1", "\n".join(texts)))
+        return words.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+
+
+class SlackSandbox(Receiver):
+    """One workspace with one channel, known by its id or its name.
+
+    ``refuse`` makes the next calls fail the way Slack does: HTTP 200 with ``ok: false``.
+    """
+
+    name = "slack"
+
+    def __init__(
+        self,
+        *,
+        clock: Callable[[], int],
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        token: str | None = None,
+        channel_id: str = "C0SANDBOX",
+        channel_name: str = "#identity-alerts",
+    ) -> None:
+        super().__init__(clock=clock, sleep=sleep)
+        self.messages: list[Message] = []
+        self._token = token
+        self._channel_id = channel_id
+        self._channels = {channel_id, channel_name, channel_name.removeprefix("#")}
+        self._refusals: list[str] = []
+        self._posted = 0
+
+    @property
+    def base_url(self) -> str:
+        """What a client takes for ``https://slack.com/api/``."""
+        return f"{self.url}/api/"
+
+    def refuse(self, error: str, times: int = 1) -> None:
+        """The next ``times`` posts or edits are refused with one of Slack's errors: ``channel_not_found``."""
+        self._refusals.extend([error] * times)
+
+    def delete(self, ts: str) -> None:
+        """Somebody deletes a message."""
+        self.messages = [message for message in self.messages if message.ts != ts]
+
+    def thread(self, ts: str) -> list[Message]:
+        """The replies to a message, in order."""
+        return [message for message in self.messages if message.thread_ts == ts]
+
+    @property
+    def roots(self) -> list[Message]:
+        """The messages that are no replies, in order."""
+        return [message for message in self.messages if message.thread_ts is None]
+
+    def routes(self) -> list[web.RouteDef]:
+        return [
+            web.post("/api/auth.test", self._auth_test),
+            web.post("/api/chat.postMessage", self._post),
+            web.post("/api/chat.update", self._update),
+        ]
+
+    def rejection(self, status: int, why: str) -> dict[str, Any]:
+        return {"ok": False, "error": "ratelimited" if status == 429 else why}
+
+    def view(self) -> dict[str, list[dict[str, Any]]]:
+        return {
+            "messages": [
+                {
+                    "at": format_instant(message.at),
+                    "where": "in the thread and the channel"
+                    if message.broadcast
+                    else "in the thread"
+                    if message.thread_ts
+                    else "in the channel",
+                    "text": message.words,
+                    "edits": len(message.edits),
+                }
+                for message in reversed(self.messages)
+            ]
+        }
+
+    async def _auth_test(self, request: web.Request) -> web.Response:
+        error = self._unauthorised(request)
+        if error is not None:
+            return _error(error)
+        return web.json_response(
+            {"ok": True, "url": f"{self.url}/", "team": "Sandbox", "user": "watchofficer"}
+        )
+
+    async def _post(self, request: web.Request) -> web.Response:
+        body = await self._body(request)
+        error = self._unauthorised(request) or self._fault(body)
+        thread = body.get("thread_ts")
+        if error is None and thread is not None and not any(m.ts == thread for m in self.roots):
+            error = "thread_not_found"
+        if error is not None:
+            return _error(error)
+        self._posted += 1
+        ts = f"{self._clock() // 1000}.{self._posted:06d}"
+        message = Message(
+            ts=ts,
+            channel=self._channel_id,
+            at=self._clock(),
+            text=body.get("text", ""),
+            blocks=body.get("blocks", []),
+            thread_ts=thread,
+            broadcast=bool(body.get("reply_broadcast")) and thread is not None,
+        )
+        self.messages.append(message)
+        self.note(("reply: " if thread else "posted: ") + message.words.partition("\n")[0])
+        return web.json_response({"ok": True, "channel": self._channel_id, "ts": ts, "message": body})
+
+    async def _update(self, request: web.Request) -> web.Response:
+        body = await self._body(request)
+        error = self._unauthorised(request) or self._fault(body)
+        message = next((m for m in self.messages if m.ts == body.get("ts")), None)
+        if error is None and message is None:
+            error = "message_not_found"
+        elif error is None and body.get("channel") != self._channel_id:
+            error = "channel_not_found"  # an edit takes the id alone, not the name
+        if error is not None or message is None:
+            return _error(error or "message_not_found")
+        message.edits.append(message.text)
+        message.text, message.blocks = body.get("text", ""), body.get("blocks", [])
+        self.note("edited: " + message.words.partition("\n")[0])
+        return web.json_response(
+            {"ok": True, "channel": self._channel_id, "ts": message.ts, "text": message.text}
+        )
+
+    async def _body(self, request: web.Request) -> dict[str, Any]:
+        try:
+            body = msgspec.json.decode(await request.read())
+        except ValueError:
+            return {}
+        return body if isinstance(body, dict) else {}
+
+    def _unauthorised(self, request: web.Request) -> str | None:
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        if scheme != "Bearer" or not token:
+            return "not_authed"
+        return "invalid_auth" if self._token is not None and token != self._token else None
+
+    def _fault(self, body: dict[str, Any]) -> str | None:
+        if self._refusals:
+            return self._refusals.pop(0)
+        if body.get("channel") not in self._channels:
+            return "channel_not_found"
+        if not body.get("text") and not body.get("blocks"):
+            return "no_text"
+        if len(msgspec.json.encode(body)) > _BODY_LIMIT:
+            return "msg_too_long"
+        return None if _valid_blocks(body.get("blocks", [])) else "invalid_blocks"
+
+
+def _error(error: str) -> web.Response:
+    return web.json_response({"ok": False, "error": error})
+
+
+def _valid_blocks(blocks: Any) -> bool:
+    if not isinstance(blocks, list) or len(blocks) > 50:
+        return False
+    return all(isinstance(block, dict) and _valid_block(block) for block in blocks)
+
+
+def _valid_block(block: dict[str, Any]) -> bool:
+    kind = block.get("type")
+    if kind == "header":
+        text = block.get("text", {})
+        return text.get("type") == "plain_text" and 1 <= len(text.get("text", "")) <= 150
+    if kind == "section":
+        fields = block.get("fields", [])
+        parts = ([block["text"]] if "text" in block else []) + fields
+        sized = all(1 <= len(part.get("text", "")) <= (2000 if part in fields else 3000) for part in parts)
+        return bool(parts) and len(fields) <= 10 and sized
+    if kind == "context":
+        return 1 <= len(block.get("elements", [])) <= 10
+    if kind == "actions":
+        return 1 <= len(block.get("elements", [])) <= 25
+    return kind == "divider"
+
+
+def _texts(blocks: list[dict[str, Any]]) -> list[str]:
+    texts = []
+    for block in blocks:
+        parts = [block.get("text"), *block.get("fields", []), *block.get("elements", [])]
+        texts += [
+            part["text"] for part in parts if isinstance(part, dict) and isinstance(part.get("text"), str)
+        ]
+    return texts
