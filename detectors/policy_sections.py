@@ -190,8 +190,10 @@ class Priority(Section):
 class LifecyclePolicy(Section):
     """How an incident goes on and ends. ms; ``response``: severity -> ms, or one business day."""
 
+    recovering_after: Annotated[Duration, within("0s", "1h")]
     recover_for: Annotated[Duration, within("0s", "1d")]
     reopen_within: Annotated[Duration, within("0s", "1d")]
+    resolve_grace: Annotated[Duration, within("0s", "1h")]
     faded_after: Annotated[Duration, within("1m", "7d")]
     update_every: Annotated[Duration, within("1m", "1d")]
     scope_change_every: Annotated[Duration, within("0s", "1d")]
