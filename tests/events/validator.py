@@ -1,4 +1,4 @@
-"""What a valid login event is, said again with the json module: slow, plain, and sharing no code with the project."""
+"""What a valid login event is, said again with the json module: slow, plain, none of the code under test."""
 
 from __future__ import annotations
 
