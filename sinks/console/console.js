@@ -1,0 +1,327 @@
+"use strict";
+(() => {
+  const EVERY = 2000; // ms between polls
+  const LATE = 30, BLIND = 60; // seconds behind the clock; 60 s is what the dead man's rule pages at
+  const POINTS = 360; // an hour at one point each 10 s
+  const METHODS = { ssoe: "SSOe", sis: "Sign-in Service" };
+  const PROVIDERS = { idme: "ID.me", logingov: "Login.gov", mhv: "My HealtheVet", dslogon: "DS Logon" };
+  const ACTIONS = {
+    ack: { label: "Acknowledge", done: "Acknowledged", what: "You have seen it and are working on it. Escalation stops.", text: "Note (optional)" },
+    declare: { label: "Declare", done: "Declared", what: "You confirm a service outage. An incident is declared in Datadog.", text: "Note (optional)" },
+    resolve: { label: "Resolve", done: "Resolved", what: "Sign-in works again. It is resolved everywhere, and the banner comes down.", text: "What mended it (optional)" },
+    note: { label: "Add note", done: "Noted", what: "It goes on the incident's timeline.", text: "Note" },
+  };
+  const SVG = "http://www.w3.org/2000/svg";
+  const byId = (id) => document.getElementById(id);
+  const history = new Map(); // "scope|window" -> [{at, ratio, users}]
+  let env = "prod", token = "", by = "", failures = 0, drawn = "", asking = null, loaded = false;
+
+  // ---- building -------------------------------------------------------------------------------
+
+  /** An element; text goes in as text, never as HTML. */
+  function el(name, attributes = {}, ...children) {
+    const node = document.createElement(name);
+    for (const [key, value] of Object.entries(attributes)) {
+      if (value === null || value === undefined || value === false) continue;
+      if (key === "on") for (const [event, handler] of Object.entries(value)) node.addEventListener(event, handler);
+      else node.setAttribute(key, value === true ? "" : String(value));
+    }
+    node.append(...children.filter((child) => child !== null && child !== undefined));
+    return node;
+  }
+
+  function shape(name, attributes) {
+    const node = document.createElementNS(SVG, name);
+    for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, String(value));
+    return node;
+  }
+
+  /** A line over the last hour. Gaps stay gaps; where nothing is known nothing is drawn. */
+  function spark(points, value, low, high, label) {
+    const width = 300, height = 44, pad = 3;
+    const svg = shape("svg", { class: "spark", viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: "none", role: "img", "aria-label": label });
+    svg.append(shape("line", { class: "base", x1: 0, x2: width, y1: height - pad, y2: height - pad }));
+    if (!points.length) return svg;
+    const end = points[points.length - 1].at, start = end - 3600000;
+    const x = (at) => ((at - start) / (end - start)) * width;
+    const y = (v) => height - pad - ((Math.min(Math.max(v, low), high) - low) / (high - low || 1)) * (height - 2 * pad);
+    let line = "", area = "", runStart = null, before = null;
+    const close = () => { if (runStart !== null) area += `L${before.toFixed(1)},${height - pad}L${runStart.toFixed(1)},${height - pad}Z`; runStart = null; };
+    for (const point of points) {
+      const v = value(point);
+      if (point.at < start) continue;
+      if (v === null) { close(); continue; }
+      const at = `${x(point.at).toFixed(1)},${y(v).toFixed(1)}`;
+      line += (runStart === null ? "M" : "L") + at;
+      area += (runStart === null ? "M" : "L") + at;
+      if (runStart === null) runStart = x(point.at);
+      before = x(point.at);
+    }
+    close();
+    svg.append(shape("path", { class: "area", d: area }), shape("path", { class: "line", d: line }));
+    return svg;
+  }
+
+  // ---- words ----------------------------------------------------------------------------------
+
+  const whole = (n) => Math.round(n).toLocaleString("en-US");
+  const people = (n) => `${whole(n)} ${n === 1 ? "person" : "people"}`;
+
+  function percent(ratio) {
+    if (ratio === null || ratio === undefined) return "–";
+    if (ratio === 1) return "100 %";
+    const shown = ratio > 0.99 ? (Math.floor(ratio * 10000) / 100).toFixed(2) : (ratio * 100).toFixed(1);
+    return `${shown} %`;
+  }
+
+  function ago(ms) {
+    const s = Math.max(0, Math.round(ms / 1000));
+    if (s < 90) return `${s} s`;
+    if (s < 5400) return `${Math.round(s / 60)} min`;
+    return `${Math.floor(s / 3600)} h ${Math.round((s % 3600) / 60)} min`;
+  }
+
+  /** The viewer's own time; the instant in UTC on hovering. */
+  function time(text, more = {}) {
+    const shown = new Date(text).toLocaleString("en-US", { weekday: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23", ...more });
+    return el("time", { datetime: text, title: text }, shown);
+  }
+
+  function scopeName(scope) {
+    const [at, method, csp] = scope.split("/");
+    const where = at === "prod" ? "" : ` (${at})`;
+    if (!method) return `All sign-in${where}`;
+    const provider = csp ? PROVIDERS[csp] || csp : "";
+    if (method === "*") return `${provider}, by both methods${where}`;
+    return `${provider ? `${provider} by ` : ""}${METHODS[method] || method}${where}`;
+  }
+
+  // ---- drawing --------------------------------------------------------------------------------
+
+  /** Whether an incident's scope has a part in an auth method. */
+  function touches(scope, method) {
+    const [at, by] = scope.split("/");
+    return at === env && (by === undefined || by === "*" || by === method);
+  }
+
+  function drawMethods(slis, statuses, open) {
+    const cards = Object.entries(METHODS).map(([method, name]) => {
+      const scope = `${env}/${method}`;
+      const of = (window) => slis.find((sli) => sli.scope === scope && sli.window === window) || null;
+      const now = of("5m"), hour = of("1h");
+      const ratio = now ? now.success_ratio : null, users = hour ? hour.users_impacted : null;
+      const status = statuses[method] || {};
+      const worst = Math.min(9, ...open.filter((incident) => touches(incident.scope, method)).map((incident) => incident.severity));
+      const level = { 1: "bad", 2: "warn" }[worst];
+      const banner = env === "prod" && status[method] ? el("span", { class: "tag", "data-is": status[method] }, `banner: ${status[method] === "active" ? "none" : status[method]}`) : null;
+      const figure = (title, big, line, ...minor) =>
+        el("div", { "data-level": level }, el("dt", {}, title), el("dd", {}, el("div", { class: "big" }, big), line, ...minor.map((text) => el("div", { class: "minor" }, text))));
+      const five = history.get(`${scope}|5m`) || [], sixty = history.get(`${scope}|1h`) || [];
+      const ratios = five.map((p) => p.ratio).filter((v) => v !== null);
+      const low = Math.min(0.95, ...ratios), most = Math.max(50, ...sixty.map((p) => p.users));
+      return el("article", { class: "card", "aria-label": name },
+        el("h3", {}, el("span", {}, name, " ", el("small", {}, scope)), banner),
+        el("dl", { class: "figures" },
+          figure("Success, last 5 min", percent(ratio),
+            spark(five, (p) => p.ratio, low, 1, `Success of ${name} over the last hour, now ${percent(ratio)}`),
+            ratios.length ? `lowest in the hour ${percent(Math.min(...ratios))}` : "no data yet",
+            now ? `now ${whole(now.good)} good, ${whole(now.bad)} bad` : "",
+            now && now.latency_ratio !== null ? `${percent(now.latency_ratio)} fast enough` : ""),
+          figure("People impacted, last hour", users === null ? "–" : whole(users),
+            spark(sixty, (p) => p.users, 0, most, `People impacted on ${name} over the last hour, now ${users ?? "unknown"}`),
+            sixty.length ? `most in the hour ${whole(Math.max(...sixty.map((p) => p.users)))}` : "no data yet")),
+        env === "prod" ? el("ul", { class: "providers", "aria-label": `Banner of each provider, for people who use ${name}` },
+          ...Object.entries(PROVIDERS).map(([id, label]) => el("li", {}, el("span", { class: "tag", "data-is": status[id] || "" }, `${label}: ${status[id] || "unknown"}`)))) : null);
+    });
+    byId("methods").replaceChildren(...cards);
+  }
+
+  function drawIncident(incident, now) {
+    const over = isOver(incident);
+    const at = (text) => Date.parse(text);
+    const fact = (name, ...value) => el("div", {}, el("dt", {}, name), el("dd", {}, ...value.filter(Boolean)));
+    const took = over && incident.resolved_at ? at(incident.resolved_at) - at(incident.opened_at) : now - at(incident.opened_at);
+    const usable = Object.keys(ACTIONS).filter((action) =>
+      action === "note" || (!over && (action === "resolve" || (action === "ack" ? incident.state === "open" || !incident.acknowledged_at : !incident.declared_at))));
+    const links = Object.entries(incident.links || {}).filter(([, href]) => /^https?:\/\//.test(href));
+    return el("article", { class: `card incident${over ? " over" : ""}`, "data-severity": incident.severity, "aria-label": `${incident.id}, severity ${incident.severity}` },
+      el("h3", {},
+        el("span", { class: "tag", "data-is": over ? "ok" : incident.severity }, `Severity ${incident.severity}`),
+        el("span", {}, scopeName(incident.scope)),
+        el("span", { class: "tag", "data-is": over ? "ok" : incident.state }, incident.state),
+        incident.declared_at ? el("span", { class: "tag" }, "declared") : null,
+        incident.in_maintenance ? el("span", { class: "tag" }, "in maintenance") : null,
+        incident.csp_caused ? el("span", { class: "tag" }, "provider's doing") : null,
+        el("small", {}, incident.id, incident.epoch ? `, reopened ${incident.epoch}×` : "")),
+      el("p", { class: "sentence" }, incident.sentence),
+      incident.fail_over ? el("p", { class: "advice" }, incident.fail_over) : null,
+      el("dl", { class: "facts" },
+        fact("People impacted per hour", `${people(incident.users_impacted)} (${incident.basis})`),
+        fact("Worst so far", `severity ${incident.peak_severity}, ${people(incident.peak_users_impacted)}`),
+        fact(over ? "Lasted" : "Open for", `${ago(took)}, since `, time(incident.opened_at)),
+        fact("First failure", time(incident.first_bad_at, { second: "2-digit" })),
+        fact("Acknowledged", incident.acknowledged_at ? `${incident.acknowledged_by || "somebody"}, ` : "nobody yet", incident.acknowledged_at && time(incident.acknowledged_at)),
+        over ? fact("Resolved", [incident.resolved_reason, incident.resolved_by].filter(Boolean).join(", ") || "–") : fact("Priority", `${incident.priority} · ${incident.datadog_severity}`)),
+      incident.notes && incident.notes.length ? el("ul", { class: "notes", "aria-label": "Notes" },
+        ...incident.notes.map((note) => el("li", {}, el("span", { class: "who" }, time(note.at), `, ${note.by}: `), note.text))) : null,
+      el("div", { class: "actions" },
+        ...usable.map((action) => el("button", { type: "button", class: action === "ack" ? "primary" : null, "data-key": `${incident.id}/${action}`, "aria-label": `${ACTIONS[action].label} ${incident.id}`, on: { click: () => ask(action, incident) } }, ACTIONS[action].label)),
+        links.length ? el("span", { class: "links" }, ...links.map(([name, href]) => el("a", { href, rel: "noreferrer noopener", target: "_blank" }, name.replaceAll("_", " ")))) : null));
+  }
+
+  const isOver = (incident) => incident.state === "resolved" || incident.state === "closed";
+
+  function drawIncidents(incidents, now) {
+    const open = incidents.filter((incident) => !isOver(incident)), past = incidents.filter(isOver).slice(0, 20);
+    byId("incidents").hidden = !open.length;
+    byId("incident-count").textContent = `(${open.length})`;
+    byId("past-count").textContent = past.length ? `(${past.length})` : "(none)";
+    byId("open").replaceChildren(...open.map((incident) => drawIncident(incident, now)));
+    byId("past").replaceChildren(...past.map((incident) => drawIncident(incident, now)));
+  }
+
+  function drawOverall(open, behind) {
+    const box = byId("overall");
+    const worst = open[0];
+    const [severity, text] =
+      behind === null || behind > BLIND ? ["unknown", behind === null ? `Nothing has been evaluated in ${env} yet.` : "The watch is behind: what is shown below may no longer be so."]
+      : worst ? [worst.severity, `${open.length === 1 ? "One incident: " : `${open.length} incidents, the worst: `}${scopeName(worst.scope)}, severity ${worst.severity}, ${people(worst.users_impacted)} an hour${worst.state === "recovering" ? ", recovering" : ""}${worst.acknowledged_at ? `, acknowledged by ${worst.acknowledged_by || "somebody"}` : ", not acknowledged"}`]
+      : [0, "People can sign in. No open incident."];
+    box.dataset.severity = severity;
+    if (box.textContent !== text) box.textContent = text; // said aloud only when it changes
+    document.title = (worst ? `(${open.length}) SEV ${worst.severity} ` : "") + "Watch officer";
+  }
+
+  function drawWatch(reached, now) {
+    const at = reached[env] ? Date.parse(reached[env]) : null;
+    const behind = at === null ? null : Math.max(0, (now - at) / 1000);
+    const state = failures > 1 || (behind !== null && behind > BLIND) ? "blind" : behind === null ? "unknown" : behind > LATE ? "late" : "ok";
+    byId("watch").dataset.state = state;
+    byId("watch-text").replaceChildren(...(failures > 1 ? [`No answer from the watch (${failures} attempts)`]
+      : behind === null ? ["Nothing evaluated yet"]
+      : [`Evaluated up to ${ago(behind * 1000)} ago, `, time(reached[env], { second: "2-digit", timeZoneName: "short" })]));
+    return behind;
+  }
+
+  // ---- polling --------------------------------------------------------------------------------
+
+  async function get(path) {
+    const response = await fetch(path, { headers: { Accept: "application/json" }, cache: "no-store", signal: AbortSignal.timeout(8000) });
+    if (!response.ok) throw new Error(`${path}: ${response.status}`);
+    return response.json();
+  }
+
+  function remember(slis) {
+    for (const sli of slis) {
+      const key = `${sli.scope}|${sli.window}`;
+      if (sli.history) history.set(key, sli.history.map((p) => ({ at: Date.parse(p.at), ratio: p.success_ratio, users: p.users_impacted })));
+      const points = history.get(key) || [], at = Date.parse(sli.at);
+      if (!points.length || points[points.length - 1].at < at) points.push({ at, ratio: sli.success_ratio, users: sli.users_impacted });
+      history.set(key, points.slice(-POINTS));
+    }
+  }
+
+  async function status(method) {
+    const body = await get(`/v0/backend_statuses?auth_method=${method}`);
+    return Object.fromEntries(body.data.attributes.statuses.map((s) => [s.service_id, s.status]));
+  }
+
+  async function poll() {
+    const wanted = env;
+    try {
+      const scopes = Object.keys(METHODS).map((method) => `scope=${wanted}/${method}`).join("&");
+      const [slis, incidents, ssoe, sis] = await Promise.all([
+        get(`/api/v1/slis?${scopes}&window=5m&window=1h${loaded ? "" : "&history=true"}`),
+        get(`/api/v1/incidents?env=${wanted}`), status("ssoe"), status("sis")]);
+      if (wanted !== env) return;
+      failures = 0;
+      loaded = true;
+      remember(slis.slis);
+      const now = Date.parse(slis.now);
+      const behind = drawWatch(slis.evaluated_to, now);
+      const open = incidents.incidents.filter((incident) => !isOver(incident));
+      const shown = JSON.stringify([env, slis.slis.map((s) => s.at), ssoe, sis, incidents.incidents, Math.floor(now / 10000)]);
+      if (shown !== drawn && !document.querySelector("#open :active")) {
+        const focused = document.activeElement?.dataset?.key;
+        drawMethods(slis.slis, { ssoe, sis }, open);
+        drawIncidents(incidents.incidents, now);
+        drawn = shown;
+        if (focused) document.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus();
+      }
+      drawOverall(open, behind);
+    } catch {
+      failures += 1;
+      loaded = loaded && failures < 5; // the gap is filled from the server's history
+      drawWatch({}, Date.now());
+      if (failures > 1) drawOverall([], Infinity);
+    }
+  }
+
+  async function go() {
+    if (!document.hidden) await poll();
+    setTimeout(go, EVERY);
+  }
+
+  // ---- a person's word ------------------------------------------------------------------------
+
+  function ask(action, incident) {
+    asking = { action, incident: incident.id, key: crypto.randomUUID ? crypto.randomUUID() : `${Date.now()}-${Math.random()}` };
+    byId("ask-title").textContent = `${ACTIONS[action].label}: ${scopeName(incident.scope)}`;
+    byId("ask-what").textContent = ACTIONS[action].what;
+    byId("ask-text-name").textContent = ACTIONS[action].text;
+    byId("ask-text").required = action === "note";
+    byId("ask-text").value = "";
+    byId("ask-by").value = by;
+    byId("ask-send").textContent = ACTIONS[action].label;
+    complain("");
+    byId("ask").showModal();
+    (by ? byId("ask-text") : byId("ask-by")).focus();
+  }
+
+  function complain(text) {
+    byId("ask-error").textContent = text;
+    byId("ask-error").hidden = !text;
+  }
+
+  async function send(event) {
+    event.preventDefault();
+    const { action, incident, key } = asking;
+    by = byId("ask-by").value.trim();
+    token = byId("ask-token").value || token;
+    byId("ask-token").value = "";
+    byId("ask-send").disabled = true;
+    try {
+      const headers = { "Content-Type": "application/json", "Idempotency-Key": key };
+      if (token) headers.Authorization = `Bearer ${token}`;
+      const response = await fetch(`/api/v1/incidents/${encodeURIComponent(incident)}/${action}`, {
+        method: "POST", headers, body: JSON.stringify({ by, text: byId("ask-text").value.trim() }), signal: AbortSignal.timeout(10000) });
+      if (response.status === 202) {
+        byId("ask-token-label").hidden = true;
+        byId("ask").close();
+        toast(`${ACTIONS[action].done}: ${incident}. It shows here once it has been applied.`);
+        return;
+      }
+      const answer = await response.json().catch(() => ({}));
+      if (response.status === 401) { token = ""; byId("ask-token-label").hidden = false; byId("ask-token").focus(); }
+      complain(response.status === 401 ? "The watch asks for its API token." : answer.error?.message || `The watch answered ${response.status}.`);
+    } catch {
+      complain("No answer. Nothing is lost if you send it again.");
+    } finally {
+      byId("ask-send").disabled = false;
+    }
+  }
+
+  let fading = 0;
+  function toast(text) {
+    byId("toast").textContent = text;
+    byId("toast").hidden = false;
+    clearTimeout(fading);
+    fading = setTimeout(() => { byId("toast").hidden = true; }, 6000);
+  }
+
+  byId("ask-form").addEventListener("submit", send);
+  byId("ask-cancel").addEventListener("click", () => byId("ask").close());
+  byId("env").addEventListener("change", (event) => { env = event.target.value; loaded = false; drawn = ""; poll(); });
+  document.addEventListener("visibilitychange", () => { if (!document.hidden) poll(); });
+  go();
+})();
