@@ -1,0 +1,152 @@
+"""Logs: one line an event on standard error, for people or as JSON, and never a secret in it.
+
+Everything goes through one handler: structlog, the standard library's loggers (Faust, aiokafka, httpx), its
+warnings, and exceptions that nobody caught. Secrets are masked in the finished line, so that it does not
+matter how they got there: as a value, inside a message, in the text of an exception.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from types import TracebackType
+from typing import Literal, TextIO
+from urllib.parse import quote, quote_plus
+
+import structlog
+
+__all__ = ["MASK", "configure_logs", "masker"]
+
+#: What stands where a secret stood.
+MASK = "[secret]"
+
+
+class _Masker:
+    """Replaces secrets in text, also as JSON, a URL or Python's repr would write them."""
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        forms = {form for secret in secrets for form in _forms(secret)} - {""}
+        # The longest first: one secret may begin with another.
+        ordered = sorted(forms, key=len, reverse=True)
+        self._pattern = re.compile("|".join(map(re.escape, ordered))) if ordered else None
+
+    def __call__(self, text: str) -> str:
+        return self._pattern.sub(MASK, text) if self._pattern else text
+
+
+def masker(secrets: Iterable[str]) -> _Masker:
+    """A function that masks ``secrets`` in a text."""
+    return _Masker(secrets)
+
+
+def _forms(secret: str) -> Iterator[str]:
+    """How a secret may be written in a line."""
+    as_bytes = repr(secret.encode())[2:-1]
+    for text in (
+        secret,
+        repr(secret)[1:-1],
+        as_bytes,
+        quote(secret, safe=""),
+        quote(secret),
+        quote_plus(secret),
+    ):
+        # A line may hold it quoted twice: a repr or a JSON body in a JSON line.
+        for written in (text, text.replace("'", "\\'"), text.replace('"', '\\"')):
+            yield written
+            yield json.dumps(written)[1:-1]
+            yield json.dumps(written, ensure_ascii=False)[1:-1]
+            yield json.dumps(json.dumps(written))[3:-3]
+            yield repr(written)[1:-1]
+
+
+class _Handler(logging.StreamHandler[TextIO]):
+    """Writes masked lines. What cannot be written is not shown instead, as the standard library would do."""
+
+    def __init__(self, stream: TextIO, mask: _Masker) -> None:
+        super().__init__(stream)
+        self._mask = mask
+
+    def format(self, record: logging.LogRecord) -> str:
+        return self._mask(super().format(record))
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """One line about the line that could not be written; its arguments may hold anything."""
+        kind = sys.exc_info()[0]
+        why = kind.__name__ if kind else "unknown error"
+        try:
+            where = f"{record.name} {record.pathname}:{record.lineno}"
+            self.stream.write(self._mask(f"a log line of {where} could not be written: {why}\n"))
+        except Exception:  # standard error is closed: there is nobody left to tell
+            return
+
+
+def configure_logs(
+    log_format: Literal["console", "json"],
+    *,
+    secrets: Iterable[str] = (),
+    stream: TextIO | None = None,
+    level: int = logging.INFO,
+) -> None:
+    """Send all logs of the process to ``stream`` (standard error), with ``secrets`` masked.
+
+    May be called again: the last call counts. ``secrets`` are those of ``Settings.secrets()``.
+    """
+    target = stream if stream is not None else sys.stderr
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.ExtraAdder(),
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.StackInfoRenderer(),
+    ]
+    finish: list[structlog.typing.Processor]
+    if log_format == "json":
+        finish = [
+            structlog.processors.format_exc_info,
+            structlog.processors.UnicodeDecoder(),
+            structlog.processors.JSONRenderer(),
+        ]
+    else:
+        finish = [
+            structlog.dev.ConsoleRenderer(
+                colors=target.isatty(),
+                # The default prints the values of local variables.
+                exception_formatter=structlog.dev.plain_traceback,
+            )
+        ]
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            structlog.stdlib.PositionalArgumentsFormatter(),
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=False,
+    )
+    handler = _Handler(target, _Masker(secrets))
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *finish],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    # httpx tells of each request at INFO; our own lines tell of each delivery.
+    logging.getLogger("httpx").setLevel(max(level, logging.WARNING))
+    logging.captureWarnings(True)
+    sys.excepthook = _log_uncaught
+
+
+def _log_uncaught(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
+    if issubclass(kind, KeyboardInterrupt):
+        sys.__excepthook__(kind, error, traceback)
+        return
+    logging.getLogger("watchofficer").critical("uncaught exception", exc_info=(kind, error, traceback))
