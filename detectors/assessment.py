@@ -1,0 +1,91 @@
+"""What the evidence of a step says of an incident: people, severity, counts, advice."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec.structs import replace
+
+from detectors.chronicle import Chronicle, IncidentMemory
+from detectors.fail_over import advise, compared
+from detectors.incidents import Cause, Incident
+from detectors.paging import may_page
+from detectors.policy import Policy
+from detectors.scopes import contains
+from detectors.severity import datadog_severity, figure, follow
+
+__all__ = ["assess"]
+
+
+def assess(
+    memory: IncidentMemory, causes: Sequence[Cause], chronicle: Chronicle, *, opening: bool = False
+) -> None:
+    """Bring up to date what follows from the evidence, but for the severity: a change of it is a transition.
+
+    Args:
+        causes: those of this step; none where nothing fires.
+        opening: there is no severity yet that this one could have fallen from.
+    """
+    at, policy, view, incident = chronicle.at, chronicle.policy, chronicle.view, memory.incident
+    scope = incident.scope
+    first_bad = min([incident.first_bad_at, *(c.first_bad for c in causes if c.first_bad is not None)])
+    estimate = max((c.estimated_users for c in causes if c.estimated_users is not None), default=None)
+    impact = figure(view.people(scope, first_bad), view.people_recent(scope, first_bad), estimate, policy)
+    level = None if opening else memory.level
+    memory.level = follow(level, impact.users, incident.env, at, policy, may_fall=not view.frozen)
+    memory.scopes = sorted({*memory.scopes, scope, *(cause.scope for cause in causes)})
+    counts = view.counts(scope)
+    worse = impact.users > incident.peak_users_impacted or incident.counts_peak is None
+    lead = next((cause for cause in causes if cause.scope == scope), causes[0] if causes else None)
+    narrower = {
+        s for s in (*incident.narrower, *(c.scope for c in causes)) if s != scope and contains(scope, s)
+    }
+    memory.incident = replace(
+        incident,
+        causes=tuple(sorted({*incident.causes, *(cause.detector for cause in causes)})),
+        sentence=lead.sentence if lead else incident.sentence,
+        priority=policy.priority.of(incident.env, impact.users),
+        datadog_severity=datadog_severity(scope, memory.level.severity, chronicle.csps),
+        basis=impact.basis,
+        users_impacted=impact.users,
+        peak_users_impacted=max(incident.peak_users_impacted, impact.users),
+        first_bad_at=first_bad,
+        updated_at=at,
+        counts_now=counts,
+        counts_peak=counts if worse else incident.counts_peak,
+        failing_ratio=lead.failing_ratio if lead and lead.scope == scope else counts.failing_ratio,
+        csp_caused=lead.csp_caused if lead else incident.csp_caused,
+        in_maintenance=_in_maintenance(scope, at, policy),
+        narrower=tuple(sorted(narrower)),
+        fail_over=_fail_over(incident, chronicle),
+        links=_links(incident, policy),
+        policy_hash=policy.hash,
+    )
+    if not may_page(memory.incident):
+        memory.pageable_since = None
+    elif memory.pageable_since is None:
+        memory.pageable_since = at
+
+
+def _in_maintenance(scope: str, at: int, policy: Policy) -> bool:
+    return any(
+        window.start <= at < window.end and contains(window.scope, scope) for window in policy.maintenance
+    )
+
+
+def _fail_over(incident: Incident, chronicle: Chronicle) -> str | None:
+    pair = compared(incident.scope)
+    if pair is None:
+        return None
+    ssoe, sis = (chronicle.view.counts(scope, chronicle.policy.fail_over.window) for scope in pair)
+    return advise(ssoe, sis, chronicle.policy, standing=incident.fail_over is not None)
+
+
+def _links(incident: Incident, policy: Policy) -> dict[str, str]:
+    links = dict(incident.links)
+    if policy.notify.console_url is not None:
+        links["console"] = f"{policy.notify.console_url.rstrip('/')}/#{incident.id}"
+    runbook = policy.runbook(incident.scope)
+    if runbook is not None:
+        links["runbook"] = runbook
+    return links

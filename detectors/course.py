@@ -1,0 +1,398 @@
+"""The course of one incident: what a step makes of it, given the findings on its scope.
+
+``open -> acknowledged -> recovering -> resolved -> closed``; ``recovering`` may go back to the state before
+it, and a resolved incident may be reopened.
+
+What keeps a flickering finding from making a noise: an incident is recovering only once it has been quiet for
+``recovering_after``, twice as long after each relapse of its epoch (at most half of ``recover_for``);
+severity falls only after its dwell; a scope narrows only after ``scope_change_every`` of evidence for no more
+than the narrower one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from msgspec.structs import replace
+
+from detectors.assessment import assess
+from detectors.chronicle import Chronicle, IncidentMemory
+from detectors.incidents import Cause, FindingState, Incident, IncidentInput, Note
+from detectors.instants import HOUR, format_duration
+from detectors.paging import is_serious, may_page
+from detectors.scopes import contains
+from detectors.severity import Level
+from detectors.timers import page_if_due, sound_clocks, speak_up
+
+__all__ = ["advance", "after_resolution", "begin", "declare", "note", "resolve"]
+
+#: Notes kept with an incident; all of them are in the incident log.
+NOTES_KEPT = 100
+
+
+# -- opening -------------------------------------------------------------------------------------------------
+
+
+def begin(
+    memory: IncidentMemory | None, incident_id: str, scope: str, causes: Sequence[Cause], chronicle: Chronicle
+) -> IncidentMemory:
+    """Open an incident, or reopen the resolved one in ``memory``, on the scope of its causes.
+
+    A reopened incident begins a new epoch: with a response clock, pages and a thread of its own, without its
+    acknowledgement, but still declared, and still with the people that it has hit within the hour.
+    """
+    before = memory.incident if memory is not None else None
+    incident = _blank(before, incident_id, scope, causes, chronicle.at)
+    begun = IncidentMemory(
+        incident=incident,
+        level=Level(),
+        scopes=list(memory.scopes) if memory else [],
+        fired=_fires(causes),
+        fired_at=chronicle.at,
+        spoke_at=chronicle.at,
+        scope_told=scope,
+    )
+    assess(begun, causes, chronicle, opening=True)
+    chronicle.record(
+        begun,
+        "opened" if before is None else "reopened",
+        begun.incident.sentence,
+        before=before,
+        causes=causes,
+        severity=begun.level.severity,
+        peak_severity=begun.level.severity,
+        counts_opening=begun.incident.counts_now,
+    )
+    _declare_p1(begun, chronicle)
+    return begun
+
+
+def _blank(
+    before: Incident | None, incident_id: str, scope: str, causes: Sequence[Cause], at: int
+) -> Incident:
+    """An incident at its opening, before its evidence is looked at."""
+    fresh: dict[str, Any] = {
+        "scope": scope,
+        "state": "open",
+        "causes": (),
+        "sentence": causes[0].sentence,
+        "severity": 3,
+        "peak_severity": 3,
+        "peak_users_impacted": 0,
+        "opened_at": at,
+        "updated_at": at,
+        "counts_peak": None,
+        "narrower": (),
+        "pages": (),
+    }
+    if before is None:
+        return Incident(
+            id=incident_id,
+            env=scope.partition("/")[0],
+            epoch=0,
+            priority="P4",
+            datadog_severity="SEV-5",
+            basis="observed",
+            users_impacted=0,
+            first_bad_at=at,
+            **fresh,
+        )
+    ended = dict.fromkeys(
+        (
+            "acknowledged_at",
+            "acknowledged_by",
+            "recovering_at",
+            "resolved_at",
+            "resolved_by",
+            "resolved_reason",
+        )
+    )
+    return replace(before, epoch=before.epoch + 1, **fresh, **ended)
+
+
+def _fires(causes: Sequence[Cause]) -> bool:
+    """Whether a detector has found something; what only a person says is no finding."""
+    return any(cause.detector != "declared" for cause in causes)
+
+
+# -- a step of an open incident ------------------------------------------------------------------------------
+
+
+def advance(memory: IncidentMemory, scope: str, causes: Sequence[Cause], chronicle: Chronicle) -> None:
+    """What the step makes of an incident that is not resolved.
+
+    Args:
+        scope: the incident's, or the wider one of a cause that takes it in.
+        causes: those that belong to it in this step.
+    """
+    before = memory.incident
+    finding = _finding(memory, causes, chronicle)
+    if scope == before.scope:
+        scope = _narrowed(memory, causes, chronicle)
+    widened = scope != before.scope and contains(scope, before.scope)
+    if scope != before.scope:
+        known = (*before.narrower, before.scope) if widened else before.narrower
+        memory.incident = replace(before, scope=scope, narrower=known)
+    assess(memory, causes, chronicle)
+    if scope != before.scope:
+        verb = "Widened" if widened else "Narrowed"
+        reason = f"{verb} from {before.scope} to {scope}. {memory.incident.sentence}"
+        chronicle.record(memory, "scope", reason, before=before, causes=causes)
+    if is_serious(memory.incident) and not is_serious(before):
+        chronicle.change(memory, "cause", memory.incident.sentence, causes=causes)
+    if finding == "firing" and memory.incident.state == "recovering":
+        _relapse(memory, causes, chronicle)
+    _move_severity(memory, causes, chronicle)
+    _declare_p1(memory, chronicle)
+    if finding == "quiet" and memory.fired:
+        _recover(memory, chronicle)
+    if finding != "firing":
+        _fade(memory, chronicle)
+    if memory.is_open:
+        page_if_due(memory, chronicle)
+        sound_clocks(memory, chronicle)
+        speak_up(memory, chronicle)
+
+
+def _finding(memory: IncidentMemory, causes: Sequence[Cause], chronicle: Chronicle) -> FindingState:
+    """The state of the incident's findings; keeps the clocks that hang on it."""
+    view, scope = chronicle.view, memory.incident.scope
+    state: FindingState = "firing"
+    if not _fires(causes):
+        state = view.finding(scope)
+        if state == "quiet" and view.frozen:
+            state = "not_enough_evidence"
+    if state == "firing":
+        memory.fired, memory.fired_at, memory.quiet_for, memory.succeeded = True, chronicle.at, 0, False
+        return state
+    if state == "quiet":
+        memory.quiet_for += chronicle.elapsed
+    if not memory.succeeded:
+        memory.succeeded = view.succeeded_since(scope, max(memory.fired_at, chronicle.at - HOUR))
+    return state
+
+
+def _narrowed(memory: IncidentMemory, causes: Sequence[Cause], chronicle: Chronicle) -> str:
+    """The narrower scope that the incident has come down to; its own as long as that is not certain."""
+    own = memory.incident.scope
+    found = {cause.scope for cause in causes if cause.detector != "declared"}
+    if len(found) != 1 or own in found:
+        memory.alone_on, memory.alone_for = None, 0
+        return own
+    (only,) = found
+    if memory.alone_on != only:
+        memory.alone_on, memory.alone_for = only, 0
+    state = chronicle.view.finding(own)
+    if state == "firing":
+        memory.alone_for = 0
+    elif state == "quiet" and not chronicle.view.frozen:
+        memory.alone_for += chronicle.elapsed
+    if memory.alone_for < chronicle.policy.lifecycle.scope_change_every:
+        return own
+    memory.alone_on, memory.alone_for = None, 0
+    return only
+
+
+def _relapse(memory: IncidentMemory, causes: Sequence[Cause], chronicle: Chronicle) -> None:
+    memory.relapses += 1
+    chronicle.change(
+        memory,
+        "relapsed",
+        memory.incident.sentence,
+        causes=causes,
+        state=memory.resume,
+        recovering_at=None,
+    )
+
+
+def _move_severity(memory: IncidentMemory, causes: Sequence[Cause], chronicle: Chronicle) -> None:
+    incident, severity = memory.incident, memory.level.severity
+    if severity == incident.severity:
+        return
+    chronicle.change(
+        memory,
+        "severity",
+        f"{incident.users_impacted:,} people an hour ({incident.basis}): severity {incident.severity} becomes"
+        f" {severity}.",
+        causes=causes,
+        severity=severity,
+        peak_severity=min(severity, incident.peak_severity),
+    )
+
+
+def _declare_p1(memory: IncidentMemory, chronicle: Chronicle) -> None:
+    """Priority P1 must be declared (declaration guidelines); scheduled downtime and surges are no outage."""
+    incident = memory.incident
+    if incident.priority == "P1" and incident.declared_at is None and may_page(incident):
+        people = f"{incident.users_impacted:,} people an hour"
+        declare(memory, f"{people} are priority P1, which is always declared.", chronicle)
+
+
+def declare(
+    memory: IncidentMemory,
+    reason: str,
+    chronicle: Chronicle,
+    *,
+    by: str | None = None,
+    via: str | None = None,
+) -> None:
+    """A service outage is confirmed, by the policy (``by`` None) or by a person."""
+    chronicle.change(
+        memory,
+        "declared",
+        reason,
+        by=by,
+        via=via,
+        declared_at=chronicle.at,
+        declared_by=by or "policy",
+    )
+
+
+def _recover(memory: IncidentMemory, chronicle: Chronicle) -> None:
+    rules = chronicle.policy.lifecycle
+    state = memory.incident.state
+    wait = min(rules.recovering_after << min(memory.relapses, 32), rules.recover_for // 2)
+    if state in ("open", "acknowledged") and memory.quiet_for >= wait:
+        memory.resume = "acknowledged" if state == "acknowledged" else "open"
+        chronicle.change(
+            memory,
+            "recovering",
+            f"Its findings have been quiet for {format_duration(memory.quiet_for)}; it resolves after"
+            f" {format_duration(rules.recover_for)}.",
+            state="recovering",
+            recovering_at=chronicle.at,
+        )
+    if memory.incident.state == "recovering" and memory.quiet_for >= rules.recover_for:
+        quiet = format_duration(rules.recover_for)
+        resolve(memory, chronicle, "recovered", f"All its findings have been quiet for {quiet}.")
+
+
+def _fade(memory: IncidentMemory, chronicle: Chronicle) -> None:
+    after = chronicle.policy.lifecycle.faded_after
+    if not memory.is_open:
+        return
+    if chronicle.at - memory.fired_at >= after and memory.succeeded and not chronicle.view.frozen:
+        resolve(
+            memory,
+            chronicle,
+            "faded",
+            f"Nothing has fired for {format_duration(after)}, and sign-ins have succeeded since.",
+        )
+
+
+# -- the end -------------------------------------------------------------------------------------------------
+
+
+def resolve(
+    memory: IncidentMemory,
+    chronicle: Chronicle,
+    why: str,
+    reason: str,
+    *,
+    by: str | None = None,
+    via: str | None = None,
+) -> None:
+    """The incident is over, by its findings or by a person's word."""
+    chronicle.change(
+        memory,
+        "resolved",
+        reason,
+        by=by,
+        via=via,
+        state="resolved",
+        resolved_at=chronicle.at,
+        resolved_by=by,
+        resolved_reason=why,
+        fail_over=None,
+    )
+
+
+def after_resolution(memory: IncidentMemory, causes: Sequence[Cause], chronicle: Chronicle) -> None:
+    """A step of a resolved incident: whether its findings have gone quiet, and whether it is closed for good.
+
+    Args:
+        causes: those that would reopen it, were a person's word not to be taken for a while.
+    """
+    rules, at = chronicle.policy.lifecycle, chronicle.at
+    resolved_at = memory.incident.resolved_at or at
+    if memory.held:
+        _finding(memory, causes, chronicle)
+        memory.held = memory.quiet_for < rules.recovering_after
+    grace = rules.resolve_grace if memory.held else 0
+    if at - resolved_at >= max(rules.reopen_within, grace):
+        chronicle.change(
+            memory,
+            "closed",
+            f"It has not come back within {format_duration(rules.reopen_within)}.",
+            state="closed",
+            closed_at=at,
+        )
+
+
+def note(memory: IncidentMemory, wish: IncidentInput, text: str, chronicle: Chronicle) -> None:
+    """Put a line on the incident."""
+    notes = (*memory.incident.notes, Note(chronicle.at, wish.by, text))[-NOTES_KEPT:]
+    chronicle.change(memory, "note", text, by=wish.by, via=wish.via, notes=notes)
+
+
+# -- what people do ------------------------------------------------------------------------------------------
+
+
+def acknowledge(memory: IncidentMemory, wish: IncidentInput, chronicle: Chronicle) -> str | None:
+    """Somebody is at it. Gives back why not: it is acknowledged, and nobody was paged again since."""
+    incident = memory.incident
+    if incident.acknowledged_at is not None and not memory.woken_again:
+        return f"{incident.id} is acknowledged already, by {incident.acknowledged_by}"
+    changes: dict[str, Any] = {}
+    if incident.acknowledged_at is None:
+        changes = {"acknowledged_at": chronicle.at, "acknowledged_by": wish.by}
+    if incident.state == "open":
+        changes["state"] = "acknowledged"
+    memory.resume, memory.woken_again = "acknowledged", False
+    after = format_duration(chronicle.at - incident.opened_at)
+    chronicle.change(
+        memory,
+        "acknowledged",
+        f"{wish.by} acknowledged it after {after}.",
+        by=wish.by,
+        via=wish.via,
+        **changes,
+    )
+    return None
+
+
+def unacknowledge(memory: IncidentMemory, wish: IncidentInput, chronicle: Chronicle) -> str | None:
+    """An acknowledgement is taken back, or has run out at PagerDuty. Gives back why not, if there is none."""
+    incident = memory.incident
+    if incident.acknowledged_at is None:
+        return f"{incident.id} is not acknowledged"
+    memory.resume, memory.woken_again = "open", False
+    chronicle.change(
+        memory,
+        "unacknowledged",
+        f"The acknowledgement by {incident.acknowledged_by} was taken back.",
+        by=wish.by,
+        via=wish.via,
+        acknowledged_at=None,
+        acknowledged_by=None,
+        state="open" if incident.state == "acknowledged" else incident.state,
+    )
+    return None
+
+
+def declare_by(memory: IncidentMemory, wish: IncidentInput, chronicle: Chronicle) -> str | None:
+    """A person confirms a service outage. Gives back why not, if it was declared before.
+
+    A declared incident is serious whatever was found: receivers that did not hear of a mere surge do now.
+    """
+    incident = memory.incident
+    if incident.declared_at is not None:
+        return f"{incident.id} is declared already, by {incident.declared_by}"
+    text = f": {wish.text}" if wish.text else "."
+    reason = f"{wish.by} declared a service outage{text}"
+    if not is_serious(incident):
+        memory.incident = replace(incident, causes=tuple(sorted({*incident.causes, "declared"})))
+        chronicle.change(memory, "cause", reason, by=wish.by, via=wish.via)
+    declare(memory, reason, chronicle, by=wish.by, via=wish.via)
+    return None

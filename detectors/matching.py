@@ -1,0 +1,103 @@
+"""Which incident a cause belongs to.
+
+* To an open incident on the same scope, or on the narrowest that contains it: it is recorded there.
+* Else to the oldest open incident that it contains: that one widens, the others are merged into it.
+* Else to a resolved incident: one of the same scope, or of a scope on which that incident has had findings
+  before, reopens. A scope that merely overlaps or contains it does not: that is another outage until shown
+  otherwise.
+* Else it opens an incident of its own.
+
+So open incidents never lie within each other. What a person has resolved although it still fires holds back
+its causes, and those of narrower scopes, for ``resolve_grace`` or until they have been quiet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from detectors.chronicle import IncidentMemory
+from detectors.incidents import Cause
+from detectors.scopes import MEMBERS, contains, scope_index
+
+__all__ = ["Case", "match"]
+
+
+@dataclass
+class Case:
+    """What is to be done with an incident in a step.
+
+    Attributes:
+        memory: the incident; None for one to be opened.
+        scope: the one it is to have.
+        action: go on with an open one; begin (open or reopen); rest, for a resolved one; merge into another.
+        causes: those that belong to it; of a resolved one those that it holds back.
+        into: the case that it is merged into.
+    """
+
+    memory: IncidentMemory | None
+    scope: str
+    action: Literal["advance", "begin", "rest", "merge"]
+    causes: list[Cause] = field(default_factory=list)
+    into: Case | None = None
+
+
+def match(causes: Iterable[Cause], memories: Sequence[IncidentMemory], at: int, grace: int) -> list[Case]:
+    """A case for each incident, in their order, then one for each that is to be opened.
+
+    Args:
+        causes: firing, or said by a person.
+        memories: all incidents that are not closed, the oldest first.
+        at: T, ms.
+        grace: ``lifecycle.resolve_grace``, ms.
+    """
+    cases = [Case(m, m.incident.scope, "advance" if m.is_open else "rest") for m in memories]
+    # The widest first: what it takes in then finds its incident already there.
+    for cause in sorted(causes, key=lambda cause: -_size(cause.scope)):
+        case = _among_open(cause, cases) or _among_resolved(cause, cases, at, grace)
+        if case is None:
+            case = Case(None, cause.scope, "begin")
+            cases.append(case)
+        case.causes.append(cause)
+    return cases
+
+
+def _size(scope: str) -> int:
+    return int(MEMBERS[scope_index(scope)].sum())
+
+
+def _among_open(cause: Cause, cases: Sequence[Case]) -> Case | None:
+    live = [case for case in cases if case.action in ("advance", "begin")]
+    holders = [case for case in live if contains(case.scope, cause.scope)]
+    if holders:
+        return min(holders, key=lambda case: _size(case.scope))
+    inside = [case for case in live if contains(cause.scope, case.scope)]
+    if not inside:
+        return None
+    oldest, *others = inside
+    oldest.scope = cause.scope
+    for case in others:
+        case.action, case.into = "merge", oldest
+        oldest.causes += case.causes
+    return oldest
+
+
+def _among_resolved(cause: Cause, cases: Sequence[Case], at: int, grace: int) -> Case | None:
+    candidates: list[tuple[bool, int, Case]] = []
+    for case in cases:
+        memory = case.memory
+        if case.action != "rest" or memory is None or memory.merged:
+            continue
+        resolved_at = memory.incident.resolved_at or at
+        if memory.held and contains(case.scope, cause.scope):
+            if cause.detector != "declared" and at - resolved_at < grace:
+                return case
+        elif cause.scope not in memory.scopes:
+            continue
+        candidates.append((case.scope == cause.scope, resolved_at, case))
+    if not candidates:
+        return None
+    *_, case = max(candidates, key=lambda one: one[:2])
+    case.action, case.scope = "begin", cause.scope
+    return case
