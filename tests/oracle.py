@@ -19,12 +19,24 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-__all__ = ["DEFAULTS", "Event", "Judgement", "event_of", "judge", "records_of"]
+__all__ = [
+    "DEFAULTS",
+    "NOON",
+    "Event",
+    "Invalid",
+    "Judgement",
+    "Record",
+    "event_of",
+    "judge",
+    "records_of",
+    "written",
+]
 
 Record = tuple[bytes | None, int | None]
 Mark = tuple[int, int]  # next offset, watermark
 
 SECOND, MINUTE, HOUR, DAY = 1_000, 60_000, 3_600_000, 86_400_000
+NOON = 1_795_435_200_000  # 2026-11-23T12:00:00Z, when the examples take place
 
 #: The numbers that the default policy holds, written down a second time on purpose.
 DEFAULTS: dict[str, Any] = {
@@ -104,7 +116,7 @@ def event_of(value: bytes | None) -> Event:
     if _depth(text) > 32:
         raise Invalid("too deep")
     try:
-        fields = json.loads(text, parse_constant=_refuse, parse_int=_integer)
+        fields = json.loads(text, parse_constant=_refuse, parse_int=_integer, object_pairs_hook=_object)
     except ValueError as error:
         raise Invalid("not JSON") from error
     if not isinstance(fields, dict):
@@ -154,6 +166,12 @@ def event_of(value: bytes | None) -> Event:
 
 def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is not JSON")
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The last of duplicate keys wins. An escaped lone surrogate is no character, wherever it stands."""
+    json.dumps(pairs, ensure_ascii=False).encode("utf-8")
+    return dict(pairs)
 
 
 def _integer(digits: str) -> int | float:
@@ -401,9 +419,15 @@ def _sli(at: int, scope: str, window: str, events: list[Event], policy: dict[str
 
 
 def _written(at: int) -> str:
-    moment = _EPOCH + timedelta(milliseconds=at)
-    text = moment.strftime("%Y-%m-%dT%H:%M:%S")
-    return f"{text}.{at % 1000:03d}Z" if at % 1000 else f"{text}Z"
+    """The instant as ``sli`` lines have it: milliseconds only where there are any."""
+    return written(at).replace(".000Z", "Z")
+
+
+def written(at: int, zone: str = "Z", digits: str = "") -> str:
+    """The instant (ms) as events have it, in a zone, with digits beyond the milliseconds."""
+    shift = 0 if zone == "Z" else int(zone[0] + "1") * (int(zone[1:3]) * HOUR + int(zone[4:6]) * MINUTE)
+    moment = _EPOCH + timedelta(milliseconds=at + shift)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{(at + shift) % 1000:03d}{digits}{zone}"
 
 
 # --------------------------------------------------------------------------------------------------

@@ -7,18 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.oracle import HOUR, MINUTE, SECOND, Invalid, Judgement, event_of, judge, records_of
-
-NOON = 1_795_435_200_000  # 2026-11-23T12:00:00Z
-
-
-def written(at: int) -> str:
-    """The instant, ms, in the notation of events."""
-    day, millis = divmod(at - NOON + 12 * HOUR, 24 * HOUR)
-    seconds, millis = divmod(millis, SECOND)
-    minutes, seconds = divmod(seconds, 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"2026-11-{23 + day:02d}T{hours:02d}:{minutes:02d}:{seconds:02d}.{millis:03d}Z"
+from tests.oracle import HOUR, MINUTE, NOON, SECOND, Invalid, Judgement, event_of, judge, records_of, written
 
 
 def login(at: int, event_id: str, **fields: Any) -> bytes:
@@ -120,6 +109,8 @@ def test_refuses_an_event_that_lacks_a_required_field(name: str) -> None:
         login(0, "e") + b"x",
         login(0, "e", x="y" * 65536),
         login(0, "e")[:-1] + b',"duration_ms":1e999}',
+        login(0, "e")[:-1] + b',"x":"\\ud800"}',
+        login(0, "e")[:-1] + b',"x":["\\udc00"],"x":1}',
         login(0, "e")[:-1] + b',"x":' + b"[" * 32 + b"]" * 32 + b"}",
         login(0, "e")[:-1] + b',"x":' + b"[" * 5000 + b"]" * 5000 + b"}",
     ],

@@ -1,0 +1,331 @@
+"""Hypothesis strategies for whole logs: what producers, networks and wrong clocks do to a stream of events.
+
+Ids, people and codes come from small pools, so that they collide; times lie around the edges of panes and
+windows; durations around the thresholds. Most events arrive in order, some seconds to hours late, some twice,
+and among them are records that are no events. Logs are short, so that brute force can judge them.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from hypothesis import strategies as st
+
+from tests.oracle import DAY, DEFAULTS, HOUR, MINUTE, NOON, SECOND, Record, written
+
+__all__ = ["Log", "Variation", "kafka_logs", "plain_logs", "variations"]
+
+
+@dataclass(frozen=True)
+class Log:
+    """Partitions of records, and what plain lines are judged against."""
+
+    partitions: list[list[Record]]
+    now: int
+
+    def __repr__(self) -> str:
+        shown = [
+            f"partition {n}: {record!r}" for n, records in enumerate(self.partitions) for record in records
+        ]
+        return "\n".join([f"Log(now={written(self.now)})", *shown])
+
+
+# --------------------------------------------------------------------------------------------------
+# One event
+
+_PLACES = (
+    *({"env": "prod", "auth_method": "ssoe", "csp": csp} for csp in ("idme", "idme", "logingov", None)),
+    *({"env": "prod", "auth_method": "sis", "csp": csp} for csp in ("idme", "mhv", None)),
+    {"env": "prod", "auth_method": "sis"},
+    {"env": "staging", "auth_method": "ssoe", "csp": "dslogon"},
+    {"env": "localhost", "auth_method": "sis"},
+)
+_ENDS: tuple[dict[str, Any], ...] = (
+    {"step": "new", "outcome": "started"},
+    {"step": "authorize", "outcome": "started", "error_code": "007"},
+    {"step": "callback", "outcome": "success"},
+    {"step": "token", "outcome": "success", "error_code": "400"},
+    {"step": "callback", "outcome": "failure", "error_code": "007"},
+    {"step": "callback", "outcome": "failure", "error_code": "400", "error_class": "Timeout"},
+    {"step": "callback", "outcome": "failure", "error_code": "001"},
+    {"step": "token", "outcome": "failure", "error_code": "202"},
+    {"step": "new", "outcome": "failure", "error_code": "777"},
+    {"step": "callback", "outcome": "failure", "error_code": None},
+    {"step": "token", "outcome": "failure"},
+    {"step": "refresh", "outcome": "success"},
+    {"step": "refresh", "outcome": "failure", "error_code": "007"},
+    {"step": "logout", "outcome": "failure", "error_code": "001"},
+    {"step": "revoke", "outcome": "started"},
+)
+_PEOPLE: tuple[dict[str, Any], ...] = (
+    {"user_hash": "h:ada"},
+    {"user_hash": "h:ada", "flow_id": "f:1"},
+    {"user_hash": "h:grace", "flow_id": "f:1"},
+    {"user_hash": None, "flow_id": "f:1"},
+    {"user_hash": None, "flow_id": "f:2"},
+    {"flow_id": "f:2"},
+    {"flow_id": "h:ada"},
+    {"user_hash": None, "flow_id": None},
+    {},
+)
+_DURATIONS = (..., ..., None, 0, 1199.9999, 1200, 1200.5, 2429, 2429.99, 2430, 2430.0, 2431, 60_000, 1e-300)
+
+# Odd, and valid all the same.
+_ODDITIES: tuple[dict[str, Any], ...] = (
+    *({} for _ in range(12)),
+    {"surprise": [{"deep": [[[["]]]{{"]]]]}, None, 1.5]},
+    {"acr": "loa3", "request_id": "é\U0001f600" * 128, "login_type": "", "client_id": 'va"web\\'},
+    {"authentication_time_s": 38, "operation": None, "direction": "outbound"},
+    {"icn": "1012667145V762142", "email": "ada@example.org"},
+    {"ssn": None},
+    {"first_name": {"is": "Ada"}, "birth_date": 18151210},
+)
+
+_WITHIN = st.one_of(
+    st.integers(0, 20 * MINUTE),  # anywhere
+    st.builds(  # around the edges of panes
+        lambda second, beside: second * SECOND + beside,
+        st.integers(0, 20 * 60),
+        st.sampled_from([-1, 0, 1, 500]),
+    ),
+    st.builds(  # around the edges of windows, and the instants of SLIs
+        lambda minute, beside: minute * MINUTE + beside,
+        st.integers(0, 20),
+        st.sampled_from([-SECOND, -1, 0, 1, SECOND, 2 * SECOND]),
+    ),
+)
+# Most arrive at once; the others a pane, a window, a dedup horizon or a retention later.
+_DELAYS = (
+    *(0 for _ in range(10)),
+    *(SECOND, 2 * SECOND - 1, 2 * SECOND, 2 * SECOND + 1, 3 * SECOND, MINUTE, 5 * MINUTE, 10 * MINUTE),
+    *(
+        HOUR - SECOND,
+        HOUR,
+        2 * HOUR - 3 * SECOND,
+        2 * HOUR,
+        2 * HOUR + 2 * SECOND,
+        3 * HOUR,
+        40 * HOUR,
+        20 * DAY,
+    ),
+)
+_ZONES = ("Z", "Z", "Z", "+00:00", "-05:00", "+05:45", "-23:59")
+
+
+@st.composite
+def _happenings(draw: st.DrawFn, fresh: int) -> tuple[int, int, dict[str, Any]]:
+    """(arrival, occurrence, fields): an event, ``fresh`` being a number that no other has."""
+    arrives = NOON + draw(_WITHIN)
+    delay = draw(st.sampled_from(_DELAYS))
+    occurred = arrives - delay
+    zone = draw(st.sampled_from(_ZONES))
+    digits = draw(st.sampled_from(["", "", "0", "999", "123456"]))
+    event: dict[str, Any] = {
+        "schema_version": 1,
+        "event_id": draw(st.sampled_from([f"e{fresh}"] * 6 + ["once", "twice"])),
+        "occurred_at": written(occurred, zone, digits),
+    }
+    for pool in (_PLACES, _ENDS, _PEOPLE, _ODDITIES):
+        event |= draw(st.sampled_from(pool))
+    duration = draw(st.sampled_from(_DURATIONS))
+    if duration is not ...:
+        event["duration_ms"] = duration
+    return arrives, occurred, event
+
+
+# --------------------------------------------------------------------------------------------------
+# What is no event
+
+_WRONG: tuple[dict[str, Any], ...] = (
+    {"schema_version": 2},
+    {"schema_version": "1"},
+    {"schema_version": True},
+    {"event_id": ""},
+    {"event_id": "e" * 129},
+    {"event_id": 17},
+    {"occurred_at": "2026-11-23T12:00:00"},
+    {"occurred_at": "2026-11-23T12:00:00-00:00"},
+    {"occurred_at": "2026-11-23t12:00:00Z"},
+    {"occurred_at": "2026-11-23T12:00:60Z"},
+    {"occurred_at": "2026-11-31T12:00:00Z"},
+    {"occurred_at": NOON},
+    {"env": "Prod"},
+    {"auth_method": "saml"},
+    {"step": None},
+    {"outcome": "timeout"},
+    {"csp": "okta"},
+    {"csp": ""},
+    {"error_code": 7},
+    {"user_hash": ["h:ada"]},
+    {"flow_id": "f" * 257},
+    {"duration_ms": -1},
+    {"duration_ms": "412"},
+    {"duration_ms": True},
+    {"duration_ms": float("nan")},
+    {"duration_ms": float("inf")},
+)
+_MISSING = ("schema_version", "event_id", "occurred_at", "env", "auth_method", "step", "outcome")
+_GARBAGE = (
+    b"{",
+    b"[]",
+    b"null",
+    b'"text"',
+    b"17",
+    b"\xff\xfe",
+    b"\xef\xbb\xbf{}",
+    b"{}",
+    b"{'event_id': 'e'}",
+    b"x" * 70_000,
+    b"[" * 5_000,
+)
+
+
+def _spoilt(event: dict[str, Any], how: int) -> bytes:
+    """The event, made one that is none: the n-th way of doing so."""
+    if how < len(_WRONG):
+        return json.dumps(event | _WRONG[how]).encode()
+    how -= len(_WRONG)
+    if how < len(_MISSING):
+        return json.dumps({name: value for name, value in event.items() if name != _MISSING[how]}).encode()
+    how -= len(_MISSING)
+    if how < len(_GARBAGE):
+        return _GARBAGE[how]
+    plain = json.dumps(event).encode()
+    return (
+        plain[:-1],
+        plain + b"}",
+        plain[:-1] + b',"surprise":"\xff"}',
+        plain[:-1] + b',"surprise":"' + b"y" * 65_536 + b'"}',
+        plain[:-1] + b',"duration_ms":1e999}',
+        plain[:-1] + b',"env":"prod","env":"nowhere"}',
+        plain[:-1] + b',"surprise":' + b"[" * 32 + b"]" * 32 + b"}",
+    )[how - len(_GARBAGE)]
+
+
+_WAYS_TO_SPOIL = len(_WRONG) + len(_MISSING) + len(_GARBAGE) + 7
+
+
+def _odd_but_valid(event: dict[str, Any], how: int) -> bytes:
+    plain = json.dumps(event, ensure_ascii=how % 2 == 0).encode()
+    return (
+        plain,
+        plain,
+        b" \t" + plain + b" ",
+        b'{"env":5,"outcome":"nothing",' + plain[1:],  # the last of duplicate keys wins
+        plain[:-1] + b',"surprise":' + b"[" * 31 + b"]" * 31 + b"}",
+        plain.replace(b'"env"', b'"\\u0065nv"'),
+    )[how]
+
+
+# --------------------------------------------------------------------------------------------------
+# Logs
+
+
+@st.composite
+def _partition(draw: st.DrawFn, number: int, longest: int) -> list[tuple[int, bytes]]:
+    """(arrival, value) of the records of one partition, in their order."""
+    count = draw(st.integers(0, longest))
+    happened = [draw(_happenings(number * longest + n)) for n in range(count)]
+    happened.sort(key=lambda one: one[0])
+    records = [(arrives, _odd_but_valid(event, draw(st.integers(0, 5)))) for arrives, _, event in happened]
+    for _ in range(draw(st.integers(0, 4)) if happened else 0):  # copies, some with another time
+        arrives, occurred, event = draw(st.sampled_from(happened))
+        later = draw(st.sampled_from([0, 0, SECOND, MINUTE, 10 * MINUTE, 10 * MINUTE + 1, 11 * MINUTE]))
+        if draw(st.booleans()):
+            event = event | {"occurred_at": written(occurred + later)}
+        _insert(records, arrives + later, json.dumps(event).encode())
+    for _ in range(draw(st.integers(0, 3)) if happened else 0):
+        arrives, _, event = draw(st.sampled_from(happened))
+        _insert(records, arrives, _spoilt(event, draw(st.integers(0, _WAYS_TO_SPOIL - 1))))
+    return records
+
+
+def _insert(records: list[tuple[int, bytes]], arrives: int, value: bytes) -> None:
+    place = sum(earlier <= arrives for earlier, _ in records)
+    records.insert(place, (arrives, value))
+
+
+@st.composite
+def plain_logs(draw: st.DrawFn, longest: int = 25) -> Log:
+    """One to three partitions of plain lines, without timestamps; ``now`` makes some future or past."""
+    partitions: list[list[Record]] = [
+        [(value, None) for _, value in draw(_partition(number, longest))]
+        for number in range(draw(st.integers(1, 3)))
+    ]
+    now = NOON + draw(
+        st.sampled_from([20 * MINUTE, 20 * MINUTE, 5 * MINUTE, DAY, 15 * DAY, 35 * DAY + 10 * MINUTE])
+    )
+    return Log(partitions, now)
+
+
+@st.composite
+def kafka_logs(draw: st.DrawFn, longest: int = 25) -> Log:
+    """One to three partitions of records with timestamps, null values among them.
+
+    The timestamps are as from the broker's clock, or, in some logs, from clocks of producers that are wrong.
+    """
+    skews = draw(
+        st.sampled_from(
+            [
+                [0],
+                [0, 40, 1_700],
+                [0, -3 * SECOND, 5 * MINUTE],
+                [0, 0, -5 * MINUTE, -5 * MINUTE - 1, 35 * DAY, 36 * DAY],
+            ]
+        )
+    )
+    partitions: list[list[Record]] = []
+    for number in range(draw(st.integers(1, 3))):
+        records: list[Record] = [
+            (value, max(0, arrives + draw(st.sampled_from(skews))))
+            for arrives, value in draw(_partition(number, longest))
+        ]
+        for _ in range(draw(st.integers(0, 1))):
+            place = draw(st.integers(0, len(records)))
+            records.insert(place, (None, NOON + MINUTE))
+        partitions.append(records)
+    return Log(partitions, NOON)
+
+
+# --------------------------------------------------------------------------------------------------
+# Policies
+
+
+@dataclass(frozen=True)
+class Variation:
+    """A policy as its file says it, and as the oracle's numbers."""
+
+    yaml: str
+    numbers: dict[str, Any] = field(default_factory=dict)
+
+
+_VARIATIONS = (
+    Variation("{}"),
+    Variation("{sli_every: 7s}", {"sli_every": 7 * SECOND}),
+    Variation("{dedup_ids: 2}", {"dedup_ids": 2}),
+    Variation("{dedup_horizon: 1m, retention: 1h}", {"dedup_horizon": MINUTE, "retention": HOUR}),
+    Variation(
+        "{step: 5s, watermark_delay: 0s, sli_every: 15s}",
+        {"step": 5 * SECOND, "watermark_delay": 0, "sli_every": 15 * SECOND},
+    ),
+    Variation(
+        "{step: 500ms, watermark_delay: 1m, sli_windows: [30s, 10m]}",
+        {"step": 500, "watermark_delay": MINUTE, "windows": {"30s": 30 * SECOND, "10m": 10 * MINUTE}},
+    ),
+    Variation(
+        "{objectives: {ssoe: {latency_threshold_ms: 1200}, sis: {latency_threshold_ms: 2430}}}",
+        {"latency_threshold": {"ssoe": 1200, "sis": 2430}},
+    ),
+    Variation(
+        '{codes: {"007": {means: theirs, counts: excluded}, "001": {means: ours, counts: bad}}}',
+        {"excluded": (DEFAULTS["excluded"] | {"007"}) - {"001"}},
+    ),
+    Variation("{future_limit: 0s, past_limit: 1h}", {"future_limit": 0, "past_limit": HOUR}),
+)
+
+
+def variations() -> st.SearchStrategy[Variation]:
+    """The policy that ships and others, each with one thing changed that decides what counts."""
+    return st.sampled_from(_VARIATIONS)
