@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import msgspec
@@ -18,7 +19,7 @@ MAX_CHARACTERS: Final = 256
 FORBIDDEN: Final = ("icn", "ssn", "email", "first_name", "last_name", "birth_date")
 
 _Text = Annotated[str, Meta(max_length=MAX_CHARACTERS)] | None
-_Amount = Annotated[float, Meta(ge=0)] | None
+_Amount = Annotated[float, Meta(ge=0, extra_json_schema={"maximum": sys.float_info.max})] | None
 
 # RFC 3339, as strict as can be without knowing leap years. ECMA and Python read it alike: ``(?!\n)`` because
 # Python's ``$`` also matches before a last line break.
