@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detectors.instants import MINUTE
-from detectors.scopes import CSPS, ENVS, METHODS, STEPS
+from detectors.scopes import CSPS, ENVS, METHODS, STEPS, scope_index
 from streams.simulate.errors import MIXES
 from streams.simulate.rows import ATTEMPT, FAILURE, NONE, Rows, concat, scope_mask
 
@@ -50,6 +50,9 @@ class Episode:
         delay: least and greatest delay, ms, of late and duplicate.
         label: whether truth lists it: "wakes" (if enough people are hurt), "noticed" (wakes nobody), "either"
             (it may page or not), "none".
+
+    Raises:
+        ValueError: no such scope, step or mix of errors, or a number out of range.
     """
 
     effect: Effect
@@ -65,6 +68,22 @@ class Episode:
     per_minute: float = 0.0
     delay: tuple[int, int] = (0, 0)
     label: Literal["wakes", "noticed", "either", "none"] = "wakes"
+
+    def __post_init__(self) -> None:
+        try:
+            scope_index(self.scope)
+        except KeyError:
+            raise ValueError(f"no scope {self.scope!r}") from None
+        if self.errors not in MIXES or not set(self.steps) <= set(STEPS):
+            raise ValueError(f"no such errors or steps: {self.errors!r}, {self.steps!r}")
+        if not 0 <= self.share <= 1 or self.lasts <= 0 or self.rise < 0 or self.factor <= 0:
+            raise ValueError("an episode has a share of 0 to 1, and lasts and stretches by more than 0")
+        if not 0 <= self.delay[0] <= self.delay[1] or (self.flapping and min(self.flapping) <= 0):
+            raise ValueError(
+                "a delay goes from least to greatest, and flapping is on and off for a while each"
+            )
+        if self.effect == "bot" and (self.per_minute <= 0 or "*" in self.scope or self.scope.count("/") != 2):
+            raise ValueError("a bot tries now and then, with one method and one credential provider")
 
 
 @dataclass(frozen=True)
@@ -129,9 +148,8 @@ class Troubles:
         for placed in self._of(rows["t"], "slow"):
             hit = np.flatnonzero(placed.hits(rng, rows))
             stretched = rows["duration"][hit] * placed.episode.factor
-            rows["duration"][hit] = np.minimum(
-                np.rint(stretched), 60_000
-            )  # the gateway gives up after a minute
+            # The gateway gives up after a minute.
+            rows["duration"][hit] = np.minimum(np.rint(stretched), MINUTE)
             rows["cause"][hit] = np.where(rows["cause"][hit] == NONE, placed.index, rows["cause"][hit])
 
     def withhold(self, rng: np.random.Generator, rows: Rows, effect: Literal["silence", "no_return"]) -> None:
@@ -177,10 +195,11 @@ class Troubles:
             if placed.episode.effect != "bot":
                 continue
             gap = round(MINUTE / placed.episode.per_minute)
-            ticks = np.arange(placed.begin, placed.end, gap, dtype=np.int64)
-            rows = np.zeros(np.count_nonzero((ticks >= begin) & (ticks < end)), ATTEMPT)
-            rows["t"] = ticks[(ticks >= begin) & (ticks < end)]
-            # The scope of a bot names one leaf: env/method/csp.
+            # The last one comes back from the credential provider while the episode still lasts.
+            ticks = np.arange(placed.begin, placed.end - 2 * MINUTE, gap, dtype=np.int64)
+            ticks = ticks[(ticks >= begin) & (ticks < end)]
+            rows = np.zeros(len(ticks), ATTEMPT)
+            rows["t"] = ticks
             rows["env"], rows["method"], rows["csp"] = _leaf(placed.episode.scope)
             rows["person"] = BOT
             rows["tries"] = np.iinfo(np.uint8).max  # it keeps its own rhythm instead of retrying
@@ -189,5 +208,6 @@ class Troubles:
 
 
 def _leaf(scope: str) -> tuple[int, int, int]:
+    """Positions of env, method and csp of a scope that names all three."""
     env, method, csp = scope.split("/")
     return ENVS.index(env), METHODS.index(method), CSPS.index(csp)

@@ -7,6 +7,7 @@ the traffic; nobody is simulated.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -31,7 +32,7 @@ _LATENCY = (2_430, 1_200)
 _AWAY = round(float(TIMES.away.mean()) / SECOND) * SECOND
 
 
-def history(seed: int, start: int, demand: Demand) -> Iterator[dict[str, object]]:
+def history(seed: int, start: int, demand: Demand) -> Iterator[dict[str, Any]]:
     """Records of the 14 days before ``start`` (ms), whole buckets only, in order of time, then environment.
 
     ``scopes`` holds the environment itself, and every narrower scope of which anything was counted.

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 import msgspec
 import numpy as np
@@ -86,7 +86,7 @@ class Simulation:
         self.end = start + duration
         self._demand = demand
         self._troubles = Troubles(episodes, start)
-        self._truth: list[dict[str, object]] | None = None
+        self._truth: list[dict[str, Any]] | None = None
 
     def lines(self) -> Iterator[bytes]:
         """Events as JSON, without line ends, in order of delivery."""
@@ -100,14 +100,14 @@ class Simulation:
         yield from delivered(self._arrived(toll), self._troubles, seeded(self.seed, 3))
         self._truth = toll.records(self.end)
 
-    def truth(self) -> list[dict[str, object]]:
+    def truth(self) -> list[dict[str, Any]]:
         """The episodes that truly happened, in ``--truth`` form; plays the simulation if need be."""
         if self._truth is None:
             for _ in self.batches():
                 pass
         return [dict(record) for record in self._truth or ()]
 
-    def history(self) -> Iterator[dict[str, object]]:
+    def history(self) -> Iterator[dict[str, Any]]:
         """The records of the two weeks before the start, in ``--history`` form."""
         return history(self.seed, self.start, self._demand)
 

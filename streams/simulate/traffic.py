@@ -90,4 +90,5 @@ def _draw(
 def _pick(rng: np.random.Generator, size: int, shares: tuple[float, ...]) -> npt.NDArray[np.intp]:
     edges = np.cumsum(shares)
     # The last edge is left out, so that no rounding can point past it.
-    return np.searchsorted(edges[:-1], rng.random(size) * edges[-1], side="right")
+    place: npt.NDArray[np.intp] = np.searchsorted(edges[:-1], rng.random(size) * edges[-1], side="right")
+    return place

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -69,12 +70,12 @@ class Toll:
         if len(struck):
             self._struck.append(struck[["t", "person", "cause", "step"]].copy())
 
-    def records(self, end: int) -> list[dict[str, object]]:
+    def records(self, end: int) -> list[dict[str, Any]]:
         """Truth records, in the order of the episodes, of those that began before ``end`` (ms)."""
         records = (self._record(placed, end) for placed in self._troubles.placed if placed.begin < end)
         return [record for record in records if record is not None]
 
-    def _record(self, placed: Placed, end: int) -> dict[str, object] | None:
+    def _record(self, placed: Placed, end: int) -> dict[str, Any] | None:
         episode = placed.episode
         if episode.label == "none" or episode.effect not in KINDS:
             return None
@@ -82,7 +83,7 @@ class Toll:
         # Errors of the user's and slowness are noticed, not woken for.
         impact = users if episode.effect in ("failure", "silence", "no_return") else 0
         level = severity(episode.scope, impact)
-        record: dict[str, object] = {
+        record: dict[str, Any] = {
             "kind": KINDS[episode.effect],
             "scope": episode.scope,
             "start": format_instant(placed.begin),
