@@ -22,7 +22,7 @@ import structlog
 from detectors.incidents import Command
 from detectors.instants import DAY
 from sinks.answers import Answer, Delivered, Refused, Retry, SinkClient
-from sinks.pacing import PACES, Lane, Pace, backoff
+from sinks.pacing import Lane, backoff, lanes_to
 
 __all__ = ["Deliverer", "Delivery", "Outcome", "overtaken"]
 
@@ -34,7 +34,6 @@ _log = structlog.get_logger(__name__)
 #: A command that has failed for so long (ms) is a dead letter: Datadog takes no event that old, and no page
 #: helps any more.
 GIVE_UP_AFTER = DAY
-_UNKNOWN_PACE = Pace(per_minute=60, burst=10, concurrency=2)
 
 # What a later command of the same epoch makes pointless. An edit says how things stand, so the last one
 # says it all.
@@ -97,7 +96,8 @@ class Deliverer:
         clock: ms since the epoch.
         sleep: sleeps for seconds, in the time that ``clock`` tells.
         random: in [0, 1).
-        paces: rate limits by sink.
+        lanes: the ways to the receivers, by sink, where several deliverers share them: rate limits and
+            circuit breakers are a receiver's, not a deliverer's. Made here if not given.
         on_delivered: called with a delivered command and when it was delivered, ms.
 
     Attributes:
@@ -114,7 +114,7 @@ class Deliverer:
         sleep: Callable[[float], Awaitable[None]],
         random: Callable[[], float],
         *,
-        paces: Mapping[str, Pace] = PACES,
+        lanes: Mapping[str, Lane] | None = None,
         on_delivered: Callable[[Command, int], None] | None = None,
         give_up_after: int = GIVE_UP_AFTER,
     ) -> None:
@@ -127,7 +127,7 @@ class Deliverer:
         self._random = random
         self._on_delivered = on_delivered
         self._give_up_after = give_up_after
-        self._lanes = {sink: Lane(paces.get(sink, _UNKNOWN_PACE), clock, sleep) for sink in clients}
+        self._lanes = dict(lanes) if lanes is not None else lanes_to(clients, clock, sleep)
         self._queues: dict[tuple[str, str], deque[Command]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._waiting: set[asyncio.Task[None]] = set()  # tasks with no request under way

@@ -7,14 +7,14 @@ bound to the event loop's own clock, stands here. ``sleep`` must sleep in the ti
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
 from detectors.instants import MINUTE, SECOND
 from sinks.answers import Answer, Delivered, Refused, Retry
 
-__all__ = ["BACKOFF_CAP", "PACES", "Bucket", "Circuit", "Lane", "Pace", "backoff"]
+__all__ = ["BACKOFF_CAP", "PACES", "Bucket", "Circuit", "Lane", "Pace", "backoff", "lanes_to"]
 
 Clock = Callable[[], int]
 Sleep = Callable[[float], Awaitable[None]]
@@ -41,6 +41,13 @@ PACES = {
     # X-RateLimit headers tell.
     "datadog": Pace(per_minute=0, burst=1, concurrency=4),
 }
+
+_UNKNOWN_PACE = Pace(per_minute=60, burst=10, concurrency=2)
+
+
+def lanes_to(sinks: Iterable[str], clock: Clock, sleep: Sleep) -> dict[str, Lane]:
+    """A way to each receiver, at its pace (``PACES``)."""
+    return {sink: Lane(PACES.get(sink, _UNKNOWN_PACE), clock, sleep) for sink in sinks}
 
 
 def backoff(attempt: int, random: float) -> float:

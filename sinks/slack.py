@@ -7,7 +7,7 @@ has no idempotency either; what could be posted twice is a line in a thread, and
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, assert_never
 
 import httpx
 import msgspec
@@ -32,9 +32,12 @@ from sinks.wording import (
 __all__ = ["Request", "Slack", "escape", "render", "render_blind"]
 
 HEADER_LIMIT = 150
-#: Of one piece of prose that others wrote (a sentence, a reason, a note), when escaped: two of them and our
-#: own words stay under the 3,000 characters of a section, and a message under 12 KB.
-PROSE_LIMIT = 1200
+# Of what others wrote, in characters when escaped: a message stays under
+# 12 KB even if each of them takes four bytes.
+PROSE_LIMIT = 600
+FACT_LIMIT = 200
+ADDRESS_LIMIT = 400
+LINKS_SHOWN = 4
 
 # Of the errors that come with HTTP 200: these pass by themselves. Any other is ours to mend: a dead letter.
 _TEMPORARY = frozenset(
@@ -92,7 +95,8 @@ def render(
         raise ValueError(f"Slack knows no action {command.action!r}")
     quiet = {"channel": channel, "unfurl_links": False, "unfurl_media": False}
     if command.action == "post" or root_ts is None:
-        return Request(method="chat.postMessage", body={**quiet, **_root(command.incident, found)})
+        root = _root(command.incident, found, remark=command.reason if command.kind == "resolved" else "")
+        return Request(method="chat.postMessage", body={**quiet, **root})
     if command.action == "update":
         return Request(
             method="chat.update", body={"channel": channel, "ts": root_ts, **_root(command.incident, found)}
@@ -114,7 +118,7 @@ def render_blind(*, channel: str, at: int, why: str, seeing: bool = False) -> Re
     return Request(method="chat.postMessage", body={"channel": channel, "text": text})
 
 
-def _root(incident: Incident, found: Mapping[str, str] | None) -> dict[str, Any]:
+def _root(incident: Incident, found: Mapping[str, str] | None, remark: str = "") -> dict[str, Any]:
     over = incident.state in ("resolved", "closed")
     light = "🟢" if over else _LIGHTS.get(incident.severity, "🟡")
     severity = f"was SEV {incident.peak_severity}" if over else f"SEV {incident.severity}"
@@ -129,6 +133,8 @@ def _root(incident: Incident, found: Mapping[str, str] | None) -> dict[str, Any]
     lines = [f"{lead} {escape(one_line(incident.sentence), PROSE_LIMIT)}".strip()]
     if incident.fail_over and not over:
         lines.append(f"*Fail-over:* {escape(one_line(incident.fail_over), PROSE_LIMIT)}")
+    if remark:
+        lines.append(escape(one_line(remark), PROSE_LIMIT))
     if incident.in_maintenance and not over:
         lines.append("This is within an announced maintenance window.")
     facts = {
@@ -139,16 +145,20 @@ def _root(incident: Incident, found: Mapping[str, str] | None) -> dict[str, Any]
         "Also failing": ", ".join(scope_words(scope) for scope in incident.narrower),
     }
     fields = [
-        {"type": "mrkdwn", "text": f"*{name}*\n{escape(value, 500)}"}
+        {"type": "mrkdwn", "text": f"*{name}*\n{escape(value, FACT_LIMIT)}"}
         for name, value in facts.items()
         if value
     ]
-    places = [f"<{_address(link.url)}|{escape(link.title, 80)}>" for link in links_of(incident, found)]
-    footer = " · ".join([*places[:8], f"incident {escape(incident.id, 80)}"])
+    places = [
+        f"<{address}|{escape(link.title, 80)}>"
+        for link in links_of(incident, found)
+        if len(address := _address(link.url)) <= ADDRESS_LIMIT
+    ]
+    footer = " · ".join([*places[:LINKS_SHOWN], f"incident {escape(incident.id, 80)}"])
     return {
         # What a phone shows, and what is read aloud.
         "text": f"{escape(f'{title} in {incident.env}', HEADER_LIMIT)}, {people}."
-        f" {escape(capitalised(state_words(incident)), 300)}.",
+        f" {escape(capitalised(state_words(incident)), FACT_LIMIT)}.",
         "blocks": [
             {
                 "type": "header",
@@ -175,9 +185,13 @@ def _reply(command: Command) -> str:
             text = f"It is back: {headline(incident)}. {_severity(incident)}. {now}"
         case "acknowledged":
             text = f"*{by}* has it, {open_for} after it opened."
+        case "unacknowledged":
+            text = f"*{by}* has given it back: nobody has it now. {now}"
         case "declared":
             who = f"*{by}* declared" if command.by else "This is declared"
             text = f"{who} a service outage ({incident.datadog_severity}). {now}"
+        case "cause":
+            text = f"It is more than it seemed: {headline(incident)}. {_severity(incident)}. {now}"
         case "severity":
             text = f"Now *severity {incident.severity}*. {reason} {now}"
         case "scope":
@@ -201,6 +215,8 @@ def _reply(command: Command) -> str:
             text = f"Still {incident.state if incident.acknowledged_by else state_words(incident)}. {now}"
         case "page_due":
             text = f"It did not pass by itself. {now}"
+        case _:
+            assert_never(command.kind)
     return text.strip()
 
 

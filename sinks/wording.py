@@ -119,7 +119,7 @@ def links_of(incident: Incident, found: Mapping[str, str] | None = None) -> list
     named = {**(found or {}), **incident.links}
     order = {name: place for place, name in enumerate(_LINK_TITLES)}
     return [
-        Link(name, _LINK_TITLES.get(name, capitalised(name.replace("_", " "))), url)
+        Link(name, _LINK_TITLES.get(name) or capitalised(one_line(name.replace("_", " "))) or "Link", url)
         for name, url in sorted(named.items(), key=lambda item: (order.get(item[0], len(order)), item[0]))
         if url.startswith(("https://", "http://"))
     ]

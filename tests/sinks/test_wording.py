@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from detectors.scopes import ENVS, SCOPES
+from sinks.wording import (
+    duration_words,
+    headline,
+    links_of,
+    one_line,
+    people_words,
+    scope_words,
+    state_words,
+    truncate,
+)
+from tests.sinks.samples import OPENED, incident
+
+
+@pytest.mark.parametrize(
+    ("scope", "words"),
+    [
+        ("prod", "all sign-in"),
+        ("prod/ssoe", "SSOe sign-in"),
+        ("prod/sis", "SiS sign-in"),
+        ("prod/ssoe/idme", "ID.me on SSOe"),
+        ("prod/sis/mhv", "My HealtheVet on SiS"),
+        ("prod/*/logingov", "Login.gov on both sign-in methods"),
+        ("staging/sis", "SiS sign-in in staging"),
+        ("dev", "all sign-in in dev"),
+    ],
+)
+def test_a_scope_reads_as_a_person_would_say_it(scope: str, words: str) -> None:
+    assert scope_words(scope) == words
+
+
+def test_every_scope_there_is_has_words_of_its_own() -> None:
+    paths = [f"{env}/{scope}" if scope else env for env in ENVS for scope in SCOPES]
+    words = {scope_words(path) for path in paths}
+    assert len(words) == len(paths)
+    assert words.isdisjoint(paths)
+
+
+@pytest.mark.parametrize(
+    ("basis", "figure", "words"),
+    [
+        ("observed", 1204, "1,204 people in the last hour"),
+        ("observed", 1, "1 person in the last hour"),
+        ("projected", 9431, "~9,400 people an hour (projected)"),
+        ("projected", 7, "~7 people an hour (projected)"),
+        ("estimated", 12_600, "~13,000 people an hour (estimated)"),
+    ],
+)
+def test_people_are_counted_exactly_only_where_they_were_seen(basis: str, figure: int, words: str) -> None:
+    assert people_words(incident(basis=basis, users_impacted=figure)) == words
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({}, "SSOe sign-in is failing"),
+        ({"causes": ("latency",)}, "SSOe sign-in is slow"),
+        ({"causes": ("silence",)}, "SSOe sign-in has fallen silent"),
+        ({"causes": ("latency", "outage")}, "SSOe sign-in is failing"),
+        ({"state": "recovering"}, "SSOe sign-in is recovering"),
+        ({"state": "resolved"}, "SSOe sign-in works again"),
+        ({"scope": "prod/*/idme"}, "ID.me on both sign-in methods is failing"),
+    ],
+)
+def test_a_headline_says_what_happens(changes: dict[str, object], words: str) -> None:
+    assert headline(incident(**changes)) == words
+
+
+def test_the_state_names_who_has_it() -> None:
+    acknowledged = {"acknowledged_at": OPENED + 120_000, "acknowledged_by": "Ada"}
+    assert state_words(incident()) == "open, not acknowledged yet"
+    assert state_words(incident(state="acknowledged", **acknowledged)) == "acknowledged by Ada at 15:07 UTC"
+    assert (
+        state_words(incident(state="recovering", recovering_at=OPENED + 600_000, **acknowledged))
+        == "recovering since 15:15 UTC, acknowledged by Ada at 15:07 UTC"
+    )
+    assert (
+        state_words(incident(state="resolved", resolved_at=OPENED + 3_600_000, resolved_reason="recovered"))
+        == "resolved at 16:05 UTC (recovered)"
+    )
+
+
+def test_links_lead_with_the_console_and_are_never_anything_but_web_addresses() -> None:
+    with_others = incident(
+        links={"runbook": "https://r.example", "console": "https://c.example", "bad": "javascript:alert(1)"}
+    )
+    links = links_of(with_others, {"slack": "https://s.example", "console": "https://overruled.example"})
+    assert [(link.name, link.url) for link in links] == [
+        ("console", "https://c.example"),
+        ("runbook", "https://r.example"),
+        ("slack", "https://s.example"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("millis", "words"),
+    [
+        (-5, "0 s"),
+        (40_000, "40 s"),
+        (119_999, "1 min"),
+        (3_600_000, "1 h"),
+        (3_900_000, "1 h 5 min"),
+        (90_000_000, "25 h"),
+    ],
+)
+def test_durations_are_as_exact_as_people_say_them(millis: int, words: str) -> None:
+    assert duration_words(millis) == words
+
+
+def test_one_line_has_no_line_breaks_nor_control_characters() -> None:
+    assert one_line("a\n\n b\tc\x00d\u2028e ") == "a b c d e"
+
+
+def test_truncation_parts_no_letter_from_its_accents_and_no_family_from_its_members() -> None:
+    assert truncate("cafe\u0301 au lait", 5) == "caf…"
+    assert truncate("ab👩‍👩‍👧cd", 5) == "ab…"
+    assert truncate("👍🏽👍🏽", 2) == "…"
+
+
+def test_half_a_surrogate_pair_is_made_writable() -> None:
+    assert truncate("a\ud800b", 10).encode() == b"a?b"
+
+
+@given(st.text(), st.integers(1, 40))
+def test_truncation_keeps_to_the_limit_and_to_the_beginning(text: str, limit: int) -> None:
+    short = truncate(text, limit)
+    assert len(short) <= limit
+    if short != text.encode("utf-8", "replace").decode():
+        assert short.endswith("…")
+        assert text.encode("utf-8", "replace").decode().startswith(short[:-1])
+        assert not unicodedata.combining(text[len(short) - 1 : len(short)] or " ") or len(short) == 1
