@@ -134,7 +134,8 @@ class Metrics:
         self._burn_windows = tuple(burn_windows)
         self._envs: dict[str, EnvSnapshot] = {}
         self._events: dict[str, dict[tuple[str, str, str], int]] = {}
-        self._rejected = dict.fromkeys(reasons, 0)
+        self._reasons = tuple(reasons)
+        self._rejected: dict[str, int] | None = None
         self._deliveries = dict.fromkeys(deliveries, 0)
         self._pages = _Buckets.empty(PAGE_BUCKETS)
         self._build = (version, platform.python_version(), policy)
@@ -165,9 +166,15 @@ class Metrics:
         self._events.pop(env, None)
 
     def set_rejected(self, counts: Mapping[str, int]) -> None:
-        """Absolute numbers of rejected events by reason, as far as this process answers for them."""
+        """Absolute numbers of rejected events by reason. One process answers for all, like an owner."""
+        held = dict.fromkeys(self._reasons, 0) if self._rejected is None else self._rejected
         for reason, count in counts.items():
-            self._rejected[reason] = max(self._rejected.get(reason, 0), count)
+            held[reason] = max(held.get(reason, 0), count)
+        self._rejected = held
+
+    def forget_rejected(self) -> None:
+        """Take the rejected events off the page: another worker answers for them now."""
+        self._rejected = None
 
     def count_delivery(self, sink: str, outcome: str, times: int = 1) -> None:
         """One more attempt to tell a receiver something has ended, and how."""
@@ -194,7 +201,7 @@ class Metrics:
             "watchofficer_events_rejected_total",
             "Records that are no valid login event, by reason.",
             ("reason",),
-            (((reason,), count) for reason, count in self._rejected.items()),
+            (((reason,), count) for reason, count in (self._rejected or {}).items()),
         )
         yield self._ratios(
             "watchofficer_success_ratio",

@@ -48,6 +48,7 @@ def samples(page: Metrics) -> dict[tuple[str, tuple[str, ...]], float]:
 def test_the_names_and_labels_are_those_that_dashboards_rely_on() -> None:
     page = metrics()
     page.set_env("prod", EnvSnapshot(watermark=NOW, deadlines={1: NOW}))
+    page.set_rejected({})
     families = {
         family.name: set(family.samples[0].labels)
         for family in parse_text(page.render()[0].decode())
@@ -75,6 +76,7 @@ def test_the_names_and_labels_are_those_that_dashboards_rely_on() -> None:
 def test_counters_and_people_start_at_zero_and_ratios_at_nan() -> None:
     page = metrics()
     page.own_env("prod")
+    page.set_rejected({})
     seen = samples(page)
     events = [v for (name, _), v in seen.items() if name == "watchofficer_login_events_total"]
     assert events == [0] * (len(METHODS) * (len(CSPS) + 1) * len(RESULTS))
@@ -132,6 +134,15 @@ def test_an_environment_that_is_lost_leaves_the_page_and_starts_anew_when_it_com
     assert not any("prod" in labels for _, labels in samples(page))
     page.set_env("prod", EnvSnapshot(events={BAD: 3}))
     assert samples(page)["watchofficer_login_events_total", ("ssoe", "idme", "prod", "bad")] == 3
+
+
+def test_only_the_worker_that_answers_for_the_rejected_shows_them() -> None:
+    page = metrics()
+    page.set_rejected({"not_json": 7})
+    page.forget_rejected()
+    assert not any(name == "watchofficer_events_rejected_total" for name, _ in samples(page))
+    page.set_rejected({"not_json": 3})
+    assert samples(page)["watchofficer_events_rejected_total", ("not_json",)] == 3
 
 
 def test_instants_are_in_seconds_and_only_there_when_there_is_one() -> None:
