@@ -1,0 +1,70 @@
+"""`watchofficer simulate`: a scenario into files."""
+
+from __future__ import annotations
+
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+
+from detectors.instants import SECOND, format_duration
+from streams.simulate.demand import TIME_ZONE
+from streams.simulate.scenarios import SCENARIOS, Scenario
+from streams.simulate.simulation import simulate
+
+__all__ = ["latest_start", "simulate_command"]
+
+_LIST = "list"
+
+
+def simulate_command(
+    *,
+    scenario: str,
+    seed: int,
+    start: int | None,
+    duration: int | None,
+    rate: float | None,
+    out: str,
+    truth: str | None,
+    history_file: str | None,
+) -> int:
+    """Run it; the exit status.
+
+    Without ``start`` (ms) it is the latest run that could be over by now, at the scenario's own hour, with the
+    traffic of the scenario's own day.
+    """
+    if scenario == _LIST:
+        for one in SCENARIOS.values():
+            print(f"{one.name:<22}{format_duration(one.duration):>6}  {one.description}")
+        return 0
+    as_if: int | None = None
+    if start is None and scenario in SCENARIOS:
+        chosen = SCENARIOS[scenario]
+        as_if = chosen.start
+        start = latest_start(chosen, chosen.duration if duration is None else duration, _now())
+    try:
+        simulation = simulate(scenario, seed, _now() if start is None else start, duration, rate, as_if=as_if)
+        simulation.write(out, truth, history_file)
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        print(f"{error.filename or out}: {error.strerror or error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def latest_start(scenario: Scenario, duration: int, now: int) -> int:
+    """The latest instant (ms) at the scenario's Eastern hour that is at least ``duration`` before ``now``."""
+    end = datetime.fromtimestamp(now / SECOND, UTC) - timedelta(milliseconds=duration)
+    local = end.astimezone(TIME_ZONE)
+    hour, minute = divmod(round(scenario.start_hour * 60), 60)
+    start = local.replace(hour=hour, minute=minute, second=0, microsecond=0)
+    if start > local:
+        start -= timedelta(days=1)
+    return int(start.timestamp()) * SECOND
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000
