@@ -96,30 +96,24 @@ _WITHIN = st.one_of(
         st.sampled_from([-SECOND, -1, 0, 1, SECOND, 2 * SECOND]),
     ),
 )
-# Most arrive at once; the others a pane, a window, a dedup horizon or a retention later.
+# Most arrive at once; of the others, by log, a pane, a window, a dedup horizon, a retention or more later.
+_SOON = (SECOND, 2 * SECOND - 1, 2 * SECOND, 2 * SECOND + 1, 3 * SECOND, MINUTE, 5 * MINUTE, 10 * MINUTE)
+_HOURS = (HOUR - SECOND, HOUR, 2 * HOUR - 3 * SECOND, 2 * HOUR, 2 * HOUR + 2 * SECOND, 3 * HOUR)
 _DELAYS = (
-    *(0 for _ in range(10)),
-    *(SECOND, 2 * SECOND - 1, 2 * SECOND, 2 * SECOND + 1, 3 * SECOND, MINUTE, 5 * MINUTE, 10 * MINUTE),
-    *(
-        HOUR - SECOND,
-        HOUR,
-        2 * HOUR - 3 * SECOND,
-        2 * HOUR,
-        2 * HOUR + 2 * SECOND,
-        3 * HOUR,
-        40 * HOUR,
-        20 * DAY,
-    ),
+    (0,),
+    (*(0 for _ in range(10)), *_SOON),
+    (*(0 for _ in range(10)), *_SOON),
+    (*(0 for _ in range(30)), *_SOON, *_HOURS),
+    (*(0 for _ in range(30)), *_SOON, 40 * HOUR, 20 * DAY),
 )
 _ZONES = ("Z", "Z", "Z", "+00:00", "-05:00", "+05:45", "-23:59")
 
 
 @st.composite
-def _happenings(draw: st.DrawFn, fresh: int) -> tuple[int, int, dict[str, Any]]:
+def _happenings(draw: st.DrawFn, fresh: int, delays: tuple[int, ...]) -> tuple[int, int, dict[str, Any]]:
     """(arrival, occurrence, fields): an event, ``fresh`` being a number that no other has."""
     arrives = NOON + draw(_WITHIN)
-    delay = draw(st.sampled_from(_DELAYS))
-    occurred = arrives - delay
+    occurred = arrives - draw(st.sampled_from(delays))
     zone = draw(st.sampled_from(_ZONES))
     digits = draw(st.sampled_from(["", "", "0", "999", "123456"]))
     event: dict[str, Any] = {
@@ -227,7 +221,8 @@ def _odd_but_valid(event: dict[str, Any], how: int) -> bytes:
 def _partition(draw: st.DrawFn, number: int, longest: int) -> list[tuple[int, bytes]]:
     """(arrival, value) of the records of one partition, in their order."""
     count = draw(st.integers(0, longest))
-    happened = [draw(_happenings(number * longest + n)) for n in range(count)]
+    delays = draw(st.sampled_from(_DELAYS))
+    happened = [draw(_happenings(number * longest + n, delays)) for n in range(count)]
     happened.sort(key=lambda one: one[0])
     records = [(arrives, _odd_but_valid(event, draw(st.integers(0, 5)))) for arrives, _, event in happened]
     for _ in range(draw(st.integers(0, 4)) if happened else 0):  # copies, some with another time

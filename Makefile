@@ -1,0 +1,80 @@
+# `make` alone says what there is. Needs Python 3.11, git and make; the rest goes into .venv.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+
+# What is installed is known by these files, so that a second run is instant.
+RUNTIME := $(VENV)/.runtime
+DEV := $(VENV)/.dev
+# With the tools of a developer installed, `make demo` has nothing to install.
+FOR_DEMO := $(if $(wildcard $(DEV)),$(DEV),$(RUNTIME))
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint format bench kafka test-kafka locks clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(DEV) ## make .venv with everything that developing and testing needs
+
+demo: $(FOR_DEMO) ## show a sign-in outage detected, paged and resolved, on this machine alone
+	$(BIN)/watchofficer demo $(ARGS)
+
+test: $(DEV) ## run the tests that need nothing but .venv (pass more to pytest as ARGS)
+	$(BIN)/python -m pytest -n auto -m "not kafka and not e2e" $(ARGS)
+	$(BIN)/python -m pytest -m "e2e and not kafka" $(ARGS)
+
+lint: $(DEV) ## check format, style, types and the import rules
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache --no-logo
+
+format: $(DEV) ## format the code and mend what ruff can mend
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(DEV) ## measure events per second of decoding and of replay
+	$(BIN)/python -m benchmarks $(ARGS)
+
+kafka: $(DEV) ## run one node of Apache Kafka on port 9092 in the foreground (Docker, or Java and Maven)
+	$(BIN)/python -m tests.brokers $(ARGS)
+
+test-kafka: $(DEV) ## run the tests on Apache Kafka: durability, kills, kcat (Docker, or Java and Maven)
+	$(BIN)/python -m pytest -m kafka $(ARGS)
+
+locks: ## pin dependencies anew after a change of pyproject.toml (needs uv); ARGS=--upgrade for newer ones
+	uv pip compile pyproject.toml --extra demo --extra build -o requirements.lock $(LOCK_OPTIONS) $(ARGS)
+	uv pip compile pyproject.toml --extra demo --extra build --extra dev -c requirements.lock \
+		-o requirements-dev.lock $(LOCK_OPTIONS) $(ARGS)
+
+clean: ## remove .venv, caches and data of demos and brokers
+	rm -rf $(VENV) .data .mypy_cache .ruff_cache .hypothesis build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+LOCK_OPTIONS := --quiet --generate-hashes --no-header --no-emit-index-url --python-version 3.11
+
+$(RUNTIME): requirements.lock pyproject.toml | $(BIN)/python
+	$(call install,requirements.lock)
+	@touch $@
+
+$(DEV): requirements-dev.lock pyproject.toml | $(BIN)/python
+	$(call install,requirements-dev.lock)
+	@touch $@ $(RUNTIME)
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \
+		{ echo "Python 3.11 is needed: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+# Exactly what the lock file says, by hash; uv is quicker where it is installed. Then this folder itself, in place.
+define install
+	@if command -v uv >/dev/null 2>&1; then \
+		uv pip install --quiet --python $(BIN)/python --require-hashes -r $(1) && \
+		uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .; \
+	else \
+		$(BIN)/python -m pip install --quiet --require-hashes -r $(1) && \
+		$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .; \
+	fi
+endef
