@@ -29,8 +29,8 @@ def simulate_command(
 ) -> int:
     """Run it; the exit status.
 
-    Without ``start`` (ms) it is the latest run that could be over by now, at the scenario's own hour, with the
-    traffic of the scenario's own day.
+    Without ``start`` (ms) it is the latest run that could be over by now, at the scenario's own hour, with
+    the traffic of the scenario's own day.
     """
     if scenario == _LIST:
         for one in SCENARIOS.values():
