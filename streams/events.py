@@ -1,7 +1,7 @@
 """Login events: one record value in, a ``LoginEvent`` or a ``Rejection`` out, and never an exception.
 
-There are two ways through, with one meaning. What is valid at a glance goes straight into a ``LoginEvent``; the
-rest goes to ``validation.decode_exactly``, which knows every rule and alone decides on the reason.
+There are two ways through, with one meaning. What is valid at a glance goes straight into a ``LoginEvent``;
+the rest goes to ``validation.decode_exactly``, which knows every rule and alone decides on the reason.
 
 Whether a valid event lies in the future, in the past, or was seen before is for its partition to say.
 """

@@ -13,7 +13,7 @@ from detectors.scopes import LEAVES, OUTCOMES, STEPS
 
 __all__ = ["FORBIDDEN", "MAX_CHARACTERS", "LoginEvent", "StrippedEvent", "person_id"]
 
-#: The longest string, in characters (code points); ``event_id`` has a bound of its own.
+#: The longest free string, in characters (code points). ``event_id`` has a bound of its own, instants none.
 MAX_CHARACTERS: Final = 256
 #: Fields that say who a person is. They are dropped from the event, whatever they hold.
 FORBIDDEN: Final = ("icn", "ssn", "email", "first_name", "last_name", "birth_date")
@@ -25,7 +25,8 @@ _Amount = Annotated[float, Meta(ge=0, extra_json_schema={"maximum": sys.float_in
 # Python's ``$`` also matches before a last line break.
 _INSTANT_PATTERN = (
     "^(?!0000)[0-9]{4}-"
-    "(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|[12][0-9]))"
+    "(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)"
+    "|02-(?:0[1-9]|[12][0-9]))"
     "T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:[.][0-9]+)?"
     "(?:Z|(?!-00:00)[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])$(?!\\n)"
 )
@@ -35,13 +36,7 @@ _INSTANT_PATTERN = (
 if TYPE_CHECKING:
     _Instant = int
 else:
-    _Instant = Annotated[
-        str,
-        Meta(
-            max_length=MAX_CHARACTERS,
-            extra_json_schema={"format": "date-time", "pattern": _INSTANT_PATTERN},
-        ),
-    ]
+    _Instant = Annotated[str, Meta(extra_json_schema={"format": "date-time", "pattern": _INSTANT_PATTERN})]
 
 
 class LoginEvent(msgspec.Struct, gc=False, kw_only=True):

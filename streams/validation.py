@@ -155,7 +155,7 @@ def _event_id(name: str, text: bytes) -> str:
 
 def _moment(name: str, text: bytes) -> int:
     try:
-        return parse_instant(_string(name, text))
+        return parse_instant(_any_string(name, text))
     except ValueError:
         detail = f"send {name} as an RFC 3339 instant with an offset, such as 2026-11-23T15:04:05.123Z"
         raise _RefusedError(Reason.BAD_INSTANT, detail) from None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from calendar import monthrange
 from datetime import date
-from fractions import Fraction
 from typing import Any
 
 __all__ = ["FIELDS", "REQUIRED", "Invalid", "validate"]
@@ -130,9 +129,11 @@ def _field(name: str, value: Any) -> Any:
         if value not in ENUMS[name]:
             raise Invalid("unknown_value")
         return value
+    if name == "occurred_at":
+        return _instant(value)
     if not (1 if name == "event_id" else 0) <= len(value) <= (128 if name == "event_id" else 256):
         raise Invalid("out_of_range")
-    return _instant(value) if name == "occurred_at" else value
+    return value
 
 
 def _instant(text: str) -> int:
@@ -157,7 +158,7 @@ def _instant(text: str) -> int:
         digits, rest = rest[1:end], rest[end:]
         if not digits:
             raise Invalid("bad_instant")
-    millis = seconds * 1000 + int(Fraction(int(digits or "0"), 10 ** len(digits)) * 1000)
+    millis = seconds * 1000 + int(digits[:3].ljust(3, "0"))
     if rest == "Z":
         return millis
     if len(rest) != 6 or rest == "-00:00" or rest[0] not in "+-" or rest[3] != ":":
