@@ -15,8 +15,9 @@ import msgspec
 import numpy as np
 
 from detectors import attribution, burn_rate, outage, silence
-from detectors.facts import ON_TIME, TOO_LATE, FactRow
-from detectors.history import History
+from detectors.facts import TOO_LATE, FactRow
+from detectors.history import BUCKET, FIELDS, History
+from detectors.impact import Impact
 from detectors.incidents import Command, Counts, FindingState, Incident, IncidentInput, Transition
 from detectors.instants import MINUTE
 from detectors.lifecycle import Lifecycle, LifecycleMemory
@@ -24,17 +25,15 @@ from detectors.notification import plan
 from detectors.policy import Policy
 from detectors.scopes import LEAVES, MEMBERS, METHODS, SCOPES, scope_index, scope_path
 from detectors.slis import SliValue
-from detectors.verdicts import Verdicts
+from detectors.verdicts import FIRING, Verdicts, finding
 from detectors.windows import COUNTERS, Classify, Ints, Stretch, Windows
-from detectors.impact import Impact
 
 __all__ = ["HISTORY_SPAN", "Step", "Watch", "WatchState"]
 
-#: A history record covers this many ms; stretches end at its multiples, so that its sums enter at a fixed T.
-HISTORY_SPAN = 5 * MINUTE
+#: Stretches end at the multiples of a history record's length, so that its sums enter at a fixed T.
+HISTORY_SPAN = BUCKET
 #: While nothing has counted for a retention, only the multiples of this many ms are evaluated.
 _ASLEEP_STRIDE = MINUTE
-_HISTORY_FIELDS = ("good", "bad", "excluded", "started", "slow", "timed")
 _FAR_PAST = -(1 << 60)
 
 
@@ -50,7 +49,8 @@ class Step:
     """What one T brought. Empty lists where it brought nothing of a kind.
 
     Attributes:
-        incidents: the incidents that are not closed, after this step; None where they cannot have changed.
+        incidents: the incidents that are not closed, after this step; None where they cannot have changed
+            and banners need not be published again.
         refused: inputs that did not apply, each with the reason.
     """
 
@@ -71,7 +71,7 @@ class _View:
         self._stretch = stretch
         self._verdicts = verdicts
         self._impact = impact
-        self._frozen = frozen
+        self.frozen = frozen
         self.n = 0
         self.at = 0
 
@@ -79,17 +79,9 @@ class _View:
         self.n = n
         self.at = int(self._stretch.ends[n])
 
-    def finding(self, scope: str, detectors: Sequence[str] = ()) -> FindingState:
-        """The finding of these detectors (all, if none is named) on a scope."""
-        index = scope_index(scope)
-        states = {
-            int(v.state[self.n, index]) for v in self._verdicts if not detectors or v.detector in detectors
-        }
-        if 1 in states:
-            return "firing"
-        if -1 in states or self._frozen or not states:
-            return "not_enough_evidence"
-        return "quiet"
+    def finding(self, scope: str) -> FindingState:
+        """What all detectors say of a scope together."""
+        return finding(self._verdicts, self.n, scope_index(scope))
 
     def counts(self, scope: str, window: int = HISTORY_SPAN) -> Counts:
         index = scope_index(scope)
@@ -151,6 +143,13 @@ class Watch:
         self._buckets: dict[int, Ints] = {}
         self._dirty: set[int] = set()
         self._asleep = False
+        self._last: Stretch | None = None
+
+    def latest(self, scope: int, window: int) -> SliValue | None:
+        """The SLIs of a scope (index) in a window (ms) at the last T; None before the first."""
+        if self._last is None:
+            return None
+        return _sli(self._last, -1, scope, window)
 
     def state(self) -> WatchState:
         """What ``watch-state`` keeps."""
@@ -274,11 +273,12 @@ class Watch:
         verdicts = [
             outage.judge(stretch, policy, self.history),
             burn_rate.judge(stretch, policy, self.history),
-            silence.judge(stretch, policy, self.history),
+            silence.judge(stretch, policy, self.history, self._covered_from),
         ]
         fires = np.zeros(steps, dtype=bool)
         for verdict in verdicts:
-            fires |= (verdict.state == 1).any(axis=1)
+            fires |= (verdict.state == FIRING).any(axis=1)
+        self._last = stretch
         view = _View(stretch, verdicts, self._impact, frozen)
         out: list[Step] = []
         for n in range(steps):
@@ -295,6 +295,8 @@ class Watch:
                 for transition in brought.transitions:
                     brought.commands += plan(transition, policy, self._sinks, waits)
                 brought.incidents = self.lifecycle.incidents()
+            elif at % policy.banner.republish_every == 0:
+                brought.incidents = self.lifecycle.incidents()
             if at % HISTORY_SPAN == 0:
                 brought.history = self._history_due(at)
             if brought.sli or brought.incidents is not None or brought.history or brought.refused:
@@ -302,18 +304,11 @@ class Watch:
         return out
 
     def _slis(self, stretch: Stretch, n: int, active: Ints) -> list[SliValue]:
-        at = int(stretch.ends[n])
-        out = []
-        for index in np.flatnonzero(active):
-            path = scope_path(self.env, int(index))
-            for window in self.policy.sli_windows:
-                good, bad, excluded, started, slow, timed = (
-                    int(value) for value in stretch.counts[window][n, index, :6]
-                )
-                users = int(stretch.people[window][n, index])
-                out.append(
-                    SliValue(at, path, window, good, bad, excluded, started, slow, timed, users)
-                )
+        out = [
+            _sli(stretch, n, int(index), window)
+            for index in np.flatnonzero(active)
+            for window in self.policy.sli_windows
+        ]
         out.sort(key=lambda value: (value.scope, value.window))
         return out
 
@@ -338,13 +333,13 @@ class Watch:
     def _add_history(self, rows: list[FactRow]) -> None:
         columns = self._classify.columns
         for row in rows:
-            amounts = [(c, amount) for c, amount in columns(row) if c < len(_HISTORY_FIELDS)]
+            amounts = [(c, amount) for c, amount in columns(row) if c < len(FIELDS)]
             if not amounts:
                 continue
             start = row.pane - row.pane % HISTORY_SPAN
             bucket = self._buckets.get(start)
             if bucket is None:
-                bucket = self._buckets[start] = np.zeros((len(LEAVES), len(_HISTORY_FIELDS)), dtype=np.int64)
+                bucket = self._buckets[start] = np.zeros((len(LEAVES), len(FIELDS)), dtype=np.int64)
             for counter, amount in amounts:
                 bucket[row.leaf, counter] += amount
             self._dirty.add(start)
@@ -353,7 +348,7 @@ class Watch:
         """The records of complete five minutes that are new or revised at ``at``."""
         assert self._covered_from is not None
         last = at - HISTORY_SPAN
-        empty = np.zeros((len(LEAVES), len(_HISTORY_FIELDS)), dtype=np.int64)
+        empty = np.zeros((len(LEAVES), len(FIELDS)), dtype=np.int64)
         due = sorted({start for start in self._dirty if start <= last} | {last})
         self._dirty -= set(due)
         out: list[dict[str, object]] = []
@@ -366,9 +361,7 @@ class Watch:
                 "env": self.env,
                 "at": start,
                 "scopes": {
-                    scope_path(self.env, i): dict(
-                        zip(_HISTORY_FIELDS, (int(v) for v in scopes[i]), strict=True)
-                    )
+                    scope_path(self.env, i): dict(zip(FIELDS, (int(v) for v in scopes[i]), strict=True))
                     for i in range(len(SCOPES))
                     if scopes[i].any()
                 },
@@ -378,6 +371,13 @@ class Watch:
         horizon = at - self.policy.retention - 2 * HISTORY_SPAN
         self._buckets = {start: b for start, b in self._buckets.items() if start >= horizon}
         return out
+
+
+def _sli(stretch: Stretch, n: int, scope: int, window: int) -> SliValue:
+    good, bad, excluded, started, slow, timed = (int(v) for v in stretch.counts[window][n, scope, :6])
+    users = int(stretch.people[window][n, scope])
+    path = scope_path(stretch.env, scope)
+    return SliValue(int(stretch.ends[n]), path, window, good, bad, excluded, started, slow, timed, users)
 
 
 def _classify(policy: Policy) -> Classify:

@@ -68,9 +68,7 @@ class BlockFold:
         self.acceptance.remember(event, record.timestamp)
 
     def _out_of_time(self, occurred: int, recorded: int) -> bool:
-        return (
-            occurred > recorded + self._rules.future_limit or occurred < recorded - self._rules.past_limit
-        )
+        return occurred > recorded + self._rules.future_limit or occurred < recorded - self._rules.past_limit
 
     def ready(self, *, whole: bool) -> None:
         """The read-back is done; ``whole`` says that nothing of it was missing from the log.
@@ -205,4 +203,6 @@ class BlockFold:
 def _out_of_time(reason: Reason) -> Rejection:
     if reason is Reason.FUTURE:
         return Rejection(reason, "occurred_at is ahead of the record's timestamp: mend the producer's clock")
-    return Rejection(reason, "occurred_at is too far behind the record's timestamp: send events as they happen")
+    return Rejection(
+        reason, "occurred_at is too far behind the record's timestamp: send events as they happen"
+    )

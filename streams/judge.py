@@ -10,17 +10,19 @@ from detectors.incidents import Command, IncidentInput, Transition
 from detectors.instants import format_instant
 from detectors.policy import Policy
 from detectors.watch import Step, Watch
-from sinks.banner import Banner, BannerBoard
+from sinks.banner import Banner
+from sinks.banner_board import BannerBoard
 
 __all__ = ["Judge", "Verdict", "notify_object", "transition_object"]
 
 
 @dataclass
 class Verdict:
-    """A step with the banners it changed."""
+    """A step with the banners it changed, and all banners where it is time to publish them again."""
 
     step: Step
     banners: list[Banner] = field(default_factory=list)
+    shown: list[Banner] = field(default_factory=list)
 
 
 class Judge:
@@ -76,10 +78,12 @@ class Judge:
                 to, due, (inputs or {}).get(env, ()), frozen=frozen, catching_up=catching_up
             )
             for brought in steps:
-                banners = []
+                verdict = Verdict(brought)
                 if brought.incidents is not None:
-                    banners = self.boards[env].update(brought.at, brought.incidents)
-                out.append(Verdict(brought, banners))
+                    verdict.banners = self.boards[env].update(brought.at, brought.incidents)
+                    if brought.at % self._policy.banner.republish_every == 0:
+                        verdict.shown = self.boards[env].shown()
+                out.append(verdict)
         out.sort(key=lambda verdict: (verdict.step.at, verdict.step.env))
         return out
 

@@ -31,7 +31,7 @@ from detectors.incidents import (
     State,
 )
 from detectors.instants import format_duration, format_instant, parse_duration, parse_instant
-from detectors.scopes import ENVS, SCOPES, scope_index
+from detectors.scopes import CSPS, ENVS, METHODS, scope_index
 
 __all__ = [
     "Document",
@@ -87,9 +87,12 @@ def _scope(value: str) -> str:
     return value
 
 
-def _ratio_schema(text: str) -> WithJsonSchema:
-    return WithJsonSchema({"type": ["number", "null"], "minimum": 0, "maximum": 1, "description": text})
+def _says(text: str) -> Any:
+    """A field's description, for the schema."""
+    return Field(description=text)
 
+
+_SCOPE = f"^({'|'.join(ENVS)})(/({'|'.join(METHODS)})|/({'|'.join(METHODS)}|[*])/({'|'.join(CSPS)}))?$"
 
 #: ms since the epoch inside, RFC 3339 in JSON.
 Instant = Annotated[
@@ -108,13 +111,15 @@ Window = Annotated[
 Scope = Annotated[
     str,
     BeforeValidator(lambda value: _scope(value) if isinstance(value, str) else value),
-    WithJsonSchema({"type": "string", "enum": [f"{env}/{s}" if s else env for env in ENVS for s in SCOPES]}),
+    WithJsonSchema({"type": "string", "pattern": _SCOPE, "examples": ["prod/ssoe", "prod/*/idme"]}),
 ]
 IncidentId = Annotated[
     str, Field(pattern=r"^(prod|staging|dev|localhost)-[1-9][0-9]{0,17}$", examples=["prod-17"])
 ]
 Count = Annotated[int, Field(ge=0)]
-Ratio = Annotated[float, Field(ge=0, le=1)]
+Severity = Annotated[int, Field(ge=1, le=3)]
+#: 0-1, null where nothing can be said.
+NullableRatio = Annotated[float, Field(ge=0, le=1)] | None
 
 
 class Document(BaseModel):
@@ -130,19 +135,19 @@ class Document(BaseModel):
 class CountsRecord(Document):
     """Counts of one scope in one window that ends at ``at``, of the steps of sign-in."""
 
-    at: Instant
-    window: Window
-    good: Count
-    bad: Count
-    excluded: Count
-    started: Count
-    slow: Annotated[int, Field(ge=0, description="completed requests over the latency threshold")]
-    timed: Annotated[int, Field(ge=0, description="completed requests that carry a duration")]
-    users_impacted: Annotated[int, Field(ge=0, description="distinct people with at least one bad event")]
+    at: Annotated[Instant, _says("the end of the window")]
+    window: Annotated[Window, _says("its length")]
+    good: Annotated[Count, _says("completed requests that succeeded")]
+    bad: Annotated[Count, _says("completed requests that failed and count against the service")]
+    excluded: Annotated[Count, _says("failures that the policy does not hold against the service")]
+    started: Annotated[Count, _says("sign-ins that began")]
+    slow: Annotated[Count, _says("completed requests over the latency threshold")]
+    timed: Annotated[Count, _says("completed requests that carry a duration")]
+    users_impacted: Annotated[Count, _says("distinct people with at least one bad event")]
 
-    @computed_field  # type: ignore[prop-decorator]
+    @computed_field(description="good / (good + bad); null when nothing completed")  # type: ignore[prop-decorator]
     @property
-    def success_ratio(self) -> Annotated[float | None, _ratio_schema("good / (good + bad)")]:
+    def success_ratio(self) -> NullableRatio:
         """``good / (good + bad)``; null when nothing completed."""
         return self._counts().success_ratio
 
@@ -153,67 +158,59 @@ class CountsRecord(Document):
 class NoteRecord(Document):
     """A line that a person, or a receiver, put on an incident."""
 
-    at: Instant
-    by: str
-    text: str
+    at: Annotated[Instant, _says("when it was applied")]
+    by: Annotated[str, _says("who wrote it")]
+    text: Annotated[str, _says("what was written")]
 
 
 class PageRecord(Document):
     """A PagerDuty alert that was triggered for this epoch."""
 
-    dedup_key: str
-    level: Annotated[
-        Literal["critical", "error", "warning"], Field(description="the highest level sent with it")
-    ]
+    dedup_key: Annotated[str, _says("PagerDuty's key of the alert")]
+    level: Annotated[Literal["critical", "error", "warning"], _says("the highest level sent with it")]
 
 
 class IncidentRecord(Document):
-    """One incident as it stands; the latest record of a key counts (topic `incidents`, HTTP API)."""
+    """One incident as it stands. The latest record of a key counts (topic `incidents`)."""
 
-    id: Annotated[IncidentId, Field(description="<env>-<running number>; also the record's key")]
-    env: Env
-    epoch: Annotated[int, Field(ge=0, description="how often the incident was reopened")]
-    scope: Scope
-    state: State
-    causes: Annotated[tuple[str, ...], Field(description="detectors that have fired")]
-    sentence: Annotated[str, Field(description="the leading cause, in plain English, with its numbers")]
-    severity: Annotated[int, Field(ge=1, le=3, description="SLA severity, now")]
-    peak_severity: Annotated[int, Field(ge=1, le=3, description="the worst severity in this epoch")]
-    priority: Annotated[str, Field(pattern="^P[1-4]$")]
-    datadog_severity: Annotated[str, Field(pattern="^SEV-[0-5]$")]
-    basis: Annotated[Basis, Field(description="what users_impacted rests on")]
-    users_impacted: Annotated[int, Field(ge=0, description="people per hour who cannot sign in")]
-    peak_users_impacted: Count
-    first_bad_at: Annotated[Instant, Field(description="the first failing event")]
-    opened_at: Instant
-    updated_at: Instant
-    acknowledged_at: Instant | None = None
-    acknowledged_by: str | None = None
-    declared_at: Annotated[Instant | None, Field(description="when it was confirmed as a service outage")] = (
-        None
-    )
-    declared_by: str | None = None
-    recovering_at: Instant | None = None
-    resolved_at: Instant | None = None
-    resolved_by: str | None = None
-    resolved_reason: str | None = None
-    closed_at: Instant | None = None
-    counts_opening: CountsRecord | None = None
-    counts_peak: CountsRecord | None = None
-    counts_now: CountsRecord | None = None
+    id: Annotated[IncidentId, _says("environment and running number; also the record's key")]
+    env: Annotated[Env, _says("environment")]
+    epoch: Annotated[int, Field(ge=0, description="how often it was reopened")]
+    scope: Annotated[Scope, _says("what fails: environment, then auth method or *, then provider")]
+    state: Annotated[State, _says("where it is in its life")]
+    causes: Annotated[tuple[str, ...], _says("detectors that have fired, sorted")]
+    sentence: Annotated[str, _says("the leading cause now, in plain English, with its numbers")]
+    severity: Annotated[Severity, _says("SLA severity now, by the people impacted per hour")]
+    peak_severity: Annotated[Severity, _says("the worst severity of this epoch")]
+    priority: Annotated[str, Field(pattern="^P[1-4]$", description="by the declaration guidelines")]
+    datadog_severity: Annotated[str, Field(pattern="^SEV-[0-5]$", description="severity on Datadog's scale")]
+    basis: Annotated[Basis, _says("what users_impacted rests on")]
+    users_impacted: Annotated[Count, _says("people per hour who cannot sign in")]
+    peak_users_impacted: Annotated[Count, _says("the most so far")]
+    first_bad_at: Annotated[Instant, _says("the first failing event")]
+    opened_at: Annotated[Instant, _says("when it was found")]
+    updated_at: Annotated[Instant, _says("when it changed last")]
+    acknowledged_at: Annotated[Instant | None, _says("when somebody took it on")] = None
+    acknowledged_by: Annotated[str | None, _says("who took it on")] = None
+    declared_at: Annotated[Instant | None, _says("when it was confirmed as a service outage")] = None
+    declared_by: Annotated[str | None, _says("who confirmed it, or the policy")] = None
+    recovering_at: Annotated[Instant | None, _says("since when nothing is found any more")] = None
+    resolved_at: Annotated[Instant | None, _says("when it was over")] = None
+    resolved_by: Annotated[str | None, _says("who resolved it; null if it was seen to recover")] = None
+    resolved_reason: Annotated[str | None, _says("why it is taken to be over")] = None
+    closed_at: Annotated[Instant | None, _says("from when on it is not reopened any more")] = None
+    counts_opening: Annotated[CountsRecord | None, _says("the counts when it opened")] = None
+    counts_peak: Annotated[CountsRecord | None, _says("the counts when it was worst")] = None
+    counts_now: Annotated[CountsRecord | None, _says("the counts at updated_at")] = None
     failing_ratio: Annotated[float, Field(ge=0, le=1, description="share of sign-ins affected")] = 0.0
-    csp_caused: Annotated[
-        bool, Field(description="the credential provider's doing; excluded from availability")
-    ] = False
-    in_maintenance: bool = False
-    narrower: Annotated[
-        tuple[str, ...], Field(description="narrower scopes whose findings are recorded here")
-    ] = ()
-    fail_over: Annotated[str | None, Field(description="advice, while its condition holds")] = None
-    notes: tuple[NoteRecord, ...] = ()
-    links: dict[str, str] = {}
-    pages: tuple[PageRecord, ...] = ()
-    policy_hash: str = ""
+    csp_caused: Annotated[bool, _says("a credential provider fails: not held against availability")] = False
+    in_maintenance: Annotated[bool, _says("within an announced maintenance window")] = False
+    narrower: Annotated[tuple[str, ...], _says("narrower scopes whose findings are recorded here")] = ()
+    fail_over: Annotated[str | None, _says("advice to fail over, while its condition holds")] = None
+    notes: Annotated[tuple[NoteRecord, ...], _says("the timeline's notes, oldest first")] = ()
+    links: Annotated[dict[str, str], _says("places to go: console, runbook and others")] = {}
+    pages: Annotated[tuple[PageRecord, ...], _says("PagerDuty's alerts of this epoch")] = ()
+    policy_hash: Annotated[str, _says("names the policy it was judged by")] = ""
 
     @classmethod
     def of(cls, incident: Incident) -> Self:
@@ -228,38 +225,53 @@ class IncidentRecord(Document):
 class SliRecord(Document):
     """Indicators of one scope in one window that ends at ``at`` (topic `sli`, key ``scope|window``)."""
 
-    type: Literal["sli"] = "sli"
-    at: Instant
-    scope: Scope
-    window: Window
-    good: Count
-    bad: Count
-    excluded: Annotated[
-        int, Field(ge=0, description="failures that policy does not hold against the service")
-    ]
-    started: Count
-    slow: Count
-    success_ratio: Annotated[float | None, _ratio_schema("good / (good + bad); null when nothing completed")]
+    type: Annotated[Literal["sli"], _says("what the object is")] = "sli"
+    at: Annotated[Instant, _says("the end of the window, in event time")]
+    scope: Annotated[Scope, _says("what is measured: environment, then auth method or *, then provider")]
+    window: Annotated[Window, _says("its length")]
+    good: Annotated[Count, _says("completed requests that succeeded")]
+    bad: Annotated[Count, _says("completed requests that failed and count against the service")]
+    excluded: Annotated[Count, _says("failures that the policy does not hold against the service")]
+    started: Annotated[Count, _says("sign-ins that began")]
+    slow: Annotated[Count, _says("completed requests over the latency threshold")]
+    success_ratio: Annotated[NullableRatio, _says("good / (good + bad); null when nothing completed")]
     latency_ratio: Annotated[
-        float | None, _ratio_schema("not slow / completed with a duration; null when there is none")
+        NullableRatio,
+        _says("share of completed requests under the latency threshold; null when none is timed"),
     ]
-    users_impacted: Annotated[int, Field(ge=0, description="distinct people with at least one bad event")]
+    users_impacted: Annotated[Count, _says("distinct people with at least one bad event")]
+
+
+def _needs(*fields: str) -> dict[str, Any]:
+    return {"required": [*fields], "properties": {field: {"type": "string"} for field in fields}}
+
+
+def _when(*kinds: str) -> dict[str, Any]:
+    return {"properties": {"kind": {"enum": [*kinds]}}}
 
 
 class InputRecord(Document):
-    """What a person or a webhook asks for (topic `incident-inputs`, key env)."""
+    """What a person or a webhook asks for (topic `incident-inputs`, key: the environment)."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "allOf": [
+                {"if": _when("report"), "then": _needs("scope")},
+                {"if": _when("declare"), "then": {"anyOf": [_needs("incident"), _needs("scope")]}},
+                {"if": _when("acknowledge", "unacknowledge", "note", "resolve"), "then": _needs("incident")},
+            ]
+        }
+    )
 
     id: Annotated[str, Field(min_length=1, max_length=ID_LIMIT, description="a repeat of an id is ignored")]
-    env: Env
-    kind: InputKind
-    incident: IncidentId | None = None
-    scope: Annotated[
-        Scope | None, Field(description="of a report, or of a declare that opens an incident")
-    ] = None
-    by: Annotated[str, Field(min_length=1, max_length=NAME_LIMIT)] = "somebody"
-    via: Literal["http", "pagerduty"] = "http"
-    text: Annotated[str, Field(max_length=TEXT_LIMIT)] = ""
-    at: Annotated[Instant, Field(description="when it was received; for people, never for judgement")] = 0
+    env: Annotated[Env, _says("environment of the incident or scope")]
+    kind: Annotated[InputKind, _says("what is asked for")]
+    incident: Annotated[IncidentId | None, _says("of all but a report, and a declare that opens one")] = None
+    scope: Annotated[Scope | None, _says("of a report, or of a declare that opens an incident")] = None
+    by: Annotated[str, Field(min_length=1, max_length=NAME_LIMIT, description="who asks")] = "somebody"
+    via: Annotated[Literal["http", "pagerduty"], _says("how it reached us")] = "http"
+    text: Annotated[str, Field(max_length=TEXT_LIMIT, description="of a note or a report, or why")] = ""
+    at: Annotated[Instant, _says("when it was received; for people, never for judgement")] = 0
 
     @model_validator(mode="after")
     def _aimed(self) -> Self:
@@ -327,8 +339,3 @@ def complaints(error: ValidationError) -> str:
         message = item["msg"].removeprefix("Value error, ")
         parts.append(f"{path}: {message}" if path else message)
     return "; ".join(parts)
-
-
-def plain(value: Document) -> dict[str, Any]:
-    """The record as JSON would have it, as plain values."""
-    return value.model_dump(mode="json")

@@ -143,7 +143,9 @@ def decode(value: bytes) -> _Record:
         FormatError: another version, another block size, or no such record.
     """
     if not value or value[0] != _VERSION:
-        raise FormatError("this record was written by another version: stop the older workers before an upgrade")
+        raise FormatError(
+            "this record was written by another version: stop the older workers before an upgrade"
+        )
     try:
         record = _decoder.decode(memoryview(value)[1:])
     except msgspec.MsgspecError as error:

@@ -92,7 +92,9 @@ class TopicProblem(Exception):
     """A topic that is not as it must be. The message says what to do."""
 
 
-async def create_missing(topics: Topics, kafka: dict[str, Any], *, input_partitions: int = PARTITIONS) -> list[str]:
+async def create_missing(
+    topics: Topics, kafka: dict[str, Any], *, input_partitions: int = PARTITIONS
+) -> list[str]:
     """Create the topics that do not exist.
 
     Args:
@@ -138,7 +140,9 @@ async def create_missing(topics: Topics, kafka: dict[str, Any], *, input_partiti
             else:
                 created.append(name)
         if refused:
-            raise TopicProblem("these topics are missing and this user may not create them:\n" + "\n".join(refused))
+            raise TopicProblem(
+                "these topics are missing and this user may not create them:\n" + "\n".join(refused)
+            )
         return created
     finally:
         await admin.close()

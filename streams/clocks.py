@@ -1,0 +1,56 @@
+"""Clocks: real time, and a time that starts in the past and runs faster until it meets the real one."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+__all__ = ["Clock", "FastClock", "RealClock"]
+
+
+class RealClock:
+    """The present, ms since the epoch."""
+
+    pace = 1.0
+
+    def __call__(self) -> int:
+        return time.time_ns() // 1_000_000
+
+    async def sleep(self, seconds: float) -> None:
+        """Sleep for seconds of this clock."""
+        await asyncio.sleep(seconds)
+
+
+class FastClock:
+    """A time that begins ``behind`` ms ago and runs ``pace`` times as fast until it is the present.
+
+    Args:
+        behind: how far in the past it begins, ms.
+        pace: how many times faster it runs; more than 1.
+        real: the real time, ms.
+    """
+
+    def __init__(self, behind: int, pace: float, real: Callable[[], int] = RealClock()) -> None:
+        if pace <= 1:
+            raise ValueError("the clock must run faster than real time, or it never meets it")
+        self._real = real
+        self._began = real()
+        self._start = self._began - behind
+        self.pace = pace
+
+    def __call__(self) -> int:
+        now = self._real()
+        return min(now, self._start + round((now - self._began) * self.pace))
+
+    @property
+    def caught_up(self) -> bool:
+        """Whether it has met the real time."""
+        return self() >= self._real()
+
+    async def sleep(self, seconds: float) -> None:
+        """Sleep for seconds of this clock."""
+        await asyncio.sleep(seconds if self.caught_up else seconds / self.pace)
+
+
+Clock = RealClock | FastClock

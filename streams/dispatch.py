@@ -1,0 +1,167 @@
+"""From the outbox to the receivers: one deliverer for each partition of `incident-commands` that a worker owns.
+
+What was delivered stands on `incident-deliveries`; both topics are read when a partition is taken over, so that
+every command that was written is dealt with once, whoever wrote it and whoever read it before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+
+import msgspec
+import structlog
+from aiokafka import TopicPartition
+
+from detectors.incidents import Command
+from sinks.answers import SinkClient
+from sinks.delivery import Deliverer, Delivery
+from streams.outlet import Out, Outlet
+from streams.reader import Reader
+from streams.topics import Topics
+from streams.verdict_records import decode_command, incident_partition
+
+__all__ = ["Dispatch"]
+
+log = structlog.get_logger(__name__)
+
+Delivered = Callable[[Command, int], None]
+
+
+class Dispatch:
+    """All deliverers of a worker.
+
+    Args:
+        topics: their names.
+        partitions: of the outbox.
+        clients: the receivers that are on, by sink.
+        outlet: where deliveries and dead letters are written.
+        reader: reads topics back.
+        clock: ms since the epoch.
+        sleep: sleeps for seconds of that clock.
+        on_delivered: called with a delivered command and when it was delivered, ms.
+    """
+
+    def __init__(
+        self,
+        topics: Topics,
+        partitions: int,
+        clients: Mapping[str, SinkClient],
+        outlet: Outlet,
+        reader: Reader,
+        clock: Callable[[], int],
+        sleep: Callable[[float], Awaitable[None]],
+        on_delivered: Delivered = lambda command, at: None,
+    ) -> None:
+        self._topics = topics
+        self._partitions = partitions
+        self._clients = clients
+        self._outlet = outlet
+        self._reader = reader
+        self._clock = clock
+        self._sleep = sleep
+        self._on_delivered = on_delivered
+        self._deliverers: dict[int, Deliverer] = {}
+        self._taking: dict[int, asyncio.Lock] = {}
+        self._counted: Counter[tuple[str, str]] = Counter()
+
+    @property
+    def deliveries(self) -> Counter[tuple[str, str]]:
+        """(sink, outcome) -> how often, since this process started."""
+        total = Counter(self._counted)
+        for deliverer in self._deliverers.values():
+            total.update(deliverer.deliveries)
+        return total
+
+    async def own(self, partitions: Iterable[int]) -> None:
+        """Take over partitions that are new, and let go of those that are another worker's now."""
+        wanted = set(partitions)
+        for partition in set(self._deliverers) - wanted:
+            deliverer = self._deliverers.pop(partition)
+            await deliverer.close(timeout=0.0)
+            self._counted.update(deliverer.deliveries)
+        for partition in wanted:
+            await self._deliverer(partition)
+
+    async def take(self, partition: int, value: bytes | None) -> None:
+        """Take the next record of the outbox."""
+        if value is None:
+            return
+        try:
+            command = decode_command(value)
+        except ValueError as error:
+            log.error("unreadable_command", partition=partition, error=str(error))
+            return
+        (await self._deliverer(partition)).submit(command)
+
+    async def close(self, timeout: float) -> None:
+        """Stop; what was not delivered stays in the outbox."""
+        await asyncio.gather(*(each.close(timeout) for each in self._deliverers.values()))
+
+    async def _deliverer(self, partition: int) -> Deliverer:
+        async with self._taking.setdefault(partition, asyncio.Lock()):
+            if partition not in self._deliverers:
+                self._deliverers[partition] = await self._take_over(partition)
+            return self._deliverers[partition]
+
+    async def _take_over(self, partition: int) -> Deliverer:
+        deliverer = Deliverer(
+            self._clients,
+            self._record,
+            self._bury,
+            self._clock,
+            self._sleep,
+            random.random,
+            on_delivered=self._on_delivered,
+        )
+        known: list[Delivery] = []
+        async for record in self._reader.read(TopicPartition(self._topics.deliveries, partition)):
+            if record.value is not None:
+                known.append(msgspec.json.decode(record.value, type=Delivery))
+        deliverer.restore(known)
+        waiting = 0
+        async for record in self._reader.read(TopicPartition(self._topics.commands, partition)):
+            if record.value is not None:
+                try:
+                    deliverer.submit(decode_command(record.value))
+                except ValueError as error:
+                    log.error("unreadable_command", partition=partition, error=str(error))
+        waiting = deliverer.pending
+        log.info("outbox_taken_over", partition=partition, delivered=len(known), waiting=waiting)
+        return deliverer
+
+    async def _record(self, delivery: Delivery) -> None:
+        partition = incident_partition(delivery.incident_id, self._partitions)
+        await self._outlet.write(
+            [
+                Out(
+                    self._topics.deliveries,
+                    delivery.command_id.encode(),
+                    msgspec.json.encode(delivery),
+                    partition,
+                )
+            ]
+        )
+
+    async def _bury(self, command: Command, reason: str, attempts: int) -> None:
+        log.error("command_is_dead", command=command.id, sink=command.sink, reason=reason, attempts=attempts)
+        headers = [
+            ("topic", self._topics.commands.encode()),
+            ("partition", str(incident_partition(command.incident_id, self._partitions)).encode()),
+            ("command", command.id.encode()),
+            ("attempts", str(attempts).encode()),
+            ("error", reason.encode()),
+        ]
+        await self._outlet.write(
+            [
+                Out(
+                    self._topics.dead,
+                    command.incident_id.encode(),
+                    msgspec.json.encode(command),
+                    None,
+                    headers,
+                )
+            ]
+        )

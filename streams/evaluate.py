@@ -1,0 +1,452 @@
+"""Segments in, verdicts out: what one worker does for the environments it owns.
+
+A *desk* is one partition of `sli-segments`: the environments whose facts it holds. It is rebuilt from the topics
+when its first record arrives, and judges whenever the frontiers of all input partitions let it move on. What a T brought is written in the order
+commands, log lines, incidents, everything else, state, each acknowledged before the next: a crash in between repeats
+what it had begun, under the same ids, and loses nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+import structlog
+from aiokafka import TopicPartition
+
+from detectors.facts import FactRow
+from detectors.history import History
+from detectors.incidents import Incident, IncidentInput
+from detectors.instants import MINUTE, format_instant
+from detectors.policy import Policy
+from detectors.scopes import ENVS
+from detectors.watch import HISTORY_SPAN, Watch, WatchState
+from sinks.banner import Banner
+from streams.judge import Judge, Verdict
+from streams.outlet import Out, Outlet
+from streams.reader import Reader
+from streams.records import decode_input, encode_incident
+from streams.segments import FormatError, Frontier, Segment, decode
+from streams.tallies import Totals
+from streams.topics import Topics, env_partition
+from streams.verdict_records import banner_out, command_out, history_out, log_out, refused_out, sli_out
+
+__all__ = ["Desk", "DeskState", "Evaluate", "EvaluateSettings"]
+
+log = structlog.get_logger(__name__)
+
+_STATE_VERSION = 1
+#: The state is written at least so often, in event time, so that a restart does not judge much again.
+_STATE_EVERY = 10_000
+#: Evaluated in one go; between two of these the event loop gets its turn.
+_CHUNK = HISTORY_SPAN
+#: Read back beyond the retention: a block may have begun before it.
+_REBUILD_MARGIN = 10 * MINUTE
+
+
+class DeskState(msgspec.Struct, frozen=True, kw_only=True):
+    """The record of ``watch-state`` of one environment.
+
+    Attributes:
+        watch: the detectors' and incidents' memory.
+        board: the banners as last published.
+        inputs_to: the offset up to which ``incident-inputs`` has been given a T.
+        assigned: inputs that have a T which is not evaluated yet.
+        waiting: incidents whose notifications wait until the backlog has been read.
+    """
+
+    version: int = _STATE_VERSION
+    watch: WatchState
+    board: tuple[Banner, ...]
+    inputs_to: int
+    assigned: tuple[tuple[int, IncidentInput], ...] = ()
+    waiting: tuple[str, ...] = ()
+    gone: tuple[Incident, ...] = ()
+
+
+@dataclass(frozen=True)
+class EvaluateSettings:
+    """How evaluate runs.
+
+    Attributes:
+        topics: their names.
+        sinks: the receivers that are on.
+        partitions: of the internal topics.
+        pace: how many times faster than real time the clock runs.
+    """
+
+    topics: Topics
+    sinks: frozenset[str]
+    partitions: int
+    pace: float = 1.0
+
+
+@dataclass
+class _Wish:
+    offset: int
+    value: IncidentInput
+
+
+@dataclass
+class Desk:
+    """One partition of `sli-segments` and the environments that live on it."""
+
+    partition: int
+    envs: tuple[str, ...]
+    judge: Judge
+    next_offset: int
+    totals: Totals
+    rebuilt: bool = False
+    frontiers: dict[int, Frontier] = field(default_factory=dict)
+    partitions: int = 0
+    covered: dict[tuple[int, int, str], tuple[int, int]] = field(default_factory=dict)
+    pending: dict[tuple[int, int, str], list[FactRow]] = field(default_factory=dict)
+    wishes: dict[str, list[_Wish]] = field(default_factory=dict)
+    assigned: dict[str, list[tuple[int, IncidentInput]]] = field(default_factory=dict)
+    inputs_to: dict[str, int] = field(default_factory=dict)
+    state_at: dict[str, int] = field(default_factory=dict)
+    evaluated_to: int | None = None
+
+    def watermark(self) -> int | None:
+        """The overall watermark, ms: the least over the input partitions; None until all have spoken."""
+        if not self.partitions or len(self.frontiers) < self.partitions:
+            return None
+        marks = [frontier.watermark for frontier in self.frontiers.values()]
+        known = [mark for mark in marks if mark is not None]
+        return min(known) if len(known) == len(marks) else None
+
+
+class Evaluate:
+    """All desks of a worker.
+
+    Args:
+        settings: how it runs.
+        policy: the policy.
+        outlet: where verdicts are written.
+        reader: reads topics back when a desk is rebuilt.
+        clock: ms since the epoch; for catching up and for metrics, never for judgement.
+        told: called with a desk whenever it has moved on (metrics).
+    """
+
+    def __init__(
+        self,
+        settings: EvaluateSettings,
+        policy: Policy,
+        outlet: Outlet,
+        reader: Reader,
+        clock: Callable[[], int],
+        told: Callable[[Desk], None] = lambda desk: None,
+    ) -> None:
+        self._settings = settings
+        self._policy = policy
+        self._outlet = outlet
+        self._reader = reader
+        self._clock = clock
+        self._told = told
+        self.desks: dict[int, Desk] = {}
+
+    # -- what arrives -----------------------------------------------------------------------------------------
+
+    def release(self, kept: Iterable[int]) -> list[Desk]:
+        """Forget the desks of partitions that are another worker's now; the forgotten ones."""
+        gone = [p for p in self.desks if p not in set(kept)]
+        return [self.desks.pop(p) for p in gone]
+
+    async def take_segment(self, partition: int, offset: int, value: bytes | None) -> None:
+        """Take the next record of `sli-segments`."""
+        desk = self.desks.get(partition)
+        if desk is None or desk.next_offset > offset + 1:
+            desk = await self._rebuild(partition, offset)
+            self.desks[partition] = desk
+        if offset < desk.next_offset:
+            return
+        desk.next_offset = offset + 1
+        if self._note(desk, value):
+            await self._move_on(desk)
+
+    async def take_input(self, partition: int, offset: int, value: bytes | None) -> None:
+        """Take the next record of `incident-inputs`."""
+        wish = _wish(offset, value)
+        desk = self.desks.get(partition)
+        if wish is None or desk is None:
+            return  # a desk that is not rebuilt yet reads its inputs itself
+        self._note_wish(desk, wish)
+
+    def _note_wish(self, desk: Desk, wish: _Wish) -> None:
+        env = wish.value.env
+        if env in desk.envs and wish.offset >= desk.inputs_to.get(env, 0):
+            waiting = desk.wishes.setdefault(env, [])
+            if all(other.offset != wish.offset for other in waiting):
+                waiting.append(wish)
+
+    def _note(self, desk: Desk, value: bytes | None) -> bool:
+        """Take in a record; True if it was a frontier."""
+        if value is None:
+            return False
+        try:
+            record = decode(value)
+        except FormatError as error:
+            log.error("unreadable_segment", partition=desk.partition, error=str(error))
+            return False
+        if isinstance(record, Segment):
+            self._note_segment(desk, record)
+            return False
+        if not isinstance(record, Frontier):
+            return False
+        known = desk.frontiers.get(record.partition)
+        if known is not None and record.generation < known.generation:
+            return False  # of a worker that has lost the partition
+        if known is not None and known.watermark is not None and record.watermark is not None:
+            watermark = max(known.watermark, record.watermark)
+            record = msgspec.structs.replace(record, watermark=watermark)
+        desk.frontiers[record.partition] = record
+        desk.partitions = max(desk.partitions, record.partitions)
+        desk.totals.note(record.partition, record.tallies)
+        return True
+
+    def _note_segment(self, desk: Desk, segment: Segment) -> None:
+        if segment.env not in desk.envs:
+            return
+        key = (segment.partition, segment.block, segment.env)
+        known = desk.covered.get(key)
+        if known is not None and not (segment.first <= known[0] and segment.last > known[1]):
+            return
+        desk.covered[key] = (segment.first, segment.last)
+        desk.totals.replace(key, segment.rows, self._policy)
+        step = self._policy.step
+        done = desk.judge.watch(segment.env).evaluated_to
+        rows = segment.rows
+        if desk.rebuilt and done is not None:
+            rows = [row for row in rows if row.counts_from(step) > done]
+        desk.pending[key] = rows
+
+    # -- rebuilding -------------------------------------------------------------------------------------------
+
+    async def _rebuild(self, partition: int, offset: int) -> Desk:
+        """The desk of a partition as it was just before ``offset``."""
+        topics, policy = self._settings.topics, self._policy
+        envs = tuple(e for e in ENVS if env_partition(e, self._settings.partitions) == partition)
+        states: dict[str, DeskState] = {}
+        async for record in self._reader.read(TopicPartition(topics.watch_state, partition)):
+            env = (record.key or b"").decode()
+            if env in envs and record.value is not None:
+                states[env] = _decode_state(record.value)
+        histories = {env: History(env) for env in envs}
+        async for record in self._reader.read(TopicPartition(topics.history, partition)):
+            if record.value is not None:
+                entry = msgspec.json.decode(record.value)
+                if entry["env"] in histories:
+                    histories[entry["env"]].add(entry)
+
+        def make(env: str) -> Watch:
+            state = states.get(env)
+            return Watch(
+                env,
+                policy,
+                histories[env],
+                state=state.watch if state else None,
+                sinks=self._settings.sinks,
+                sli_every=policy.sli_every,
+            )
+
+        judge = Judge(policy, make)
+        desk = Desk(partition, envs, judge, offset, Totals(envs))
+        for env in envs:
+            watch = judge.watch(env)
+            state = states.get(env)
+            if state is not None:
+                judge.boards[env].restore(state.board)
+                desk.inputs_to[env] = state.inputs_to
+                desk.assigned[env] = list(state.assigned)
+                desk.state_at[env] = watch.evaluated_to or 0
+        done = [w.evaluated_to for w in judge.watches.values() if w.evaluated_to is not None]
+        desk.evaluated_to = max(done, default=None)
+        back = policy.retention + _REBUILD_MARGIN
+        since = self._clock() - back
+        place = TopicPartition(topics.segments, partition)
+        async for record in self._reader.read(place, since=since, end=offset):
+            self._note(desk, record.value)
+        step = policy.step
+        for env in envs:
+            watch = judge.watch(env)
+            if watch.evaluated_to is None:
+                continue
+            until = watch.evaluated_to
+            known = [r for key, rows in desk.pending.items() if key[2] == env for r in rows]
+            watch.rebuild([row for row in known if row.counts_from(step) <= until])
+            for key, rows in desk.pending.items():
+                if key[2] == env:
+                    desk.pending[key] = [row for row in rows if row.counts_from(step) > until]
+        async for record in self._reader.read(TopicPartition(topics.inputs, partition)):
+            wish = _wish(record.offset, record.value)
+            if wish is not None:
+                self._note_wish(desk, wish)
+        desk.rebuilt = True
+        log.info(
+            "desk_rebuilt",
+            partition=partition,
+            envs=list(envs),
+            evaluated_to=None if desk.evaluated_to is None else format_instant(desk.evaluated_to),
+            offset=offset,
+        )
+        return desk
+
+    # -- judging ----------------------------------------------------------------------------------------------
+
+    async def _move_on(self, desk: Desk) -> None:
+        watermark = desk.watermark()
+        if watermark is None:
+            return
+        step = self._policy.step
+        goal = watermark - watermark % step
+        if desk.evaluated_to is None:
+            firsts = [r.counts_from(step) for rows in desk.pending.values() for r in rows]
+            desk.evaluated_to = min([f for f in firsts if f > 0] + [goal + step]) - step
+        while desk.evaluated_to < goal:
+            to = min(goal, desk.evaluated_to - desk.evaluated_to % _CHUNK + _CHUNK)
+            await self._evaluate(desk, to)
+            desk.evaluated_to = to
+            if to < goal:
+                await asyncio.sleep(0)
+        self._told(desk)
+
+    async def _evaluate(self, desk: Desk, to: int) -> None:
+        step = self._policy.step
+        rows: dict[str, list[FactRow]] = {}
+        for key, waiting in list(desk.pending.items()):
+            due = [row for row in waiting if row.counts_from(step) <= to]
+            if due:
+                rows.setdefault(key[2], []).extend(due)
+                later = [row for row in waiting if row.counts_from(step) > to]
+                desk.pending[key] = later
+        desk.judge.add(rows)
+        await self._assign_inputs(desk)
+        asked = {env: [one for one in some if one[0] <= to] for env, some in desk.assigned.items()}
+        frozen = any(frontier.marked == "blind" for frontier in desk.frontiers.values())
+        behind = self._behind(desk)
+        verdicts = desk.judge.advance(
+            to, asked, frozen=frozen, catching_up=(lambda at: behind) if behind else None
+        )
+        for env, some in desk.assigned.items():
+            desk.assigned[env] = [one for one in some if one[0] > to]
+        await self._write(desk, to, verdicts)
+        self._forget(desk, to)
+
+    def _behind(self, desk: Desk) -> bool:
+        """Whether the oldest unread record was appended too long ago for notifications to be news."""
+        limit = self._clock() - round(
+            self._policy.lifecycle.catch_up_after * max(1.0, self._settings.pace / 10)
+        )
+        return any(f.unread_since is not None and f.unread_since < limit for f in desk.frontiers.values())
+
+    async def _assign_inputs(self, desk: Desk) -> None:
+        """Give every waiting input its T, and write that down before it is acted on."""
+        out = []
+        for env, waiting in desk.wishes.items():
+            if not waiting:
+                continue
+            watch = desk.judge.watch(env)
+            at = (
+                watch.evaluated_to if watch.evaluated_to is not None else desk.evaluated_to or 0
+            ) + self._policy.step
+            for wish in sorted(waiting, key=lambda wish: wish.offset):
+                desk.assigned.setdefault(env, []).append((at, wish.value))
+                desk.inputs_to[env] = wish.offset + 1
+            waiting.clear()
+            out.append(self._state_out(desk, env))
+        await self._outlet.write(out)
+
+    async def _write(self, desk: Desk, to: int, verdicts: list[Verdict]) -> None:
+        topics = self._settings.topics
+        commands: list[Out] = []
+        lines: list[Out] = []
+        incidents: dict[str, Incident] = {}
+        others: list[Out] = []
+        moved: set[str] = set()
+        for verdict in verdicts:
+            brought = verdict.step
+            commands += [command_out(topics, self._settings.partitions, c) for c in brought.commands]
+            for transition in brought.transitions:
+                incidents[transition.incident.id] = transition.incident
+                lines.append(
+                    log_out(topics, desk.partition, transition, self._offsets(desk), self._policy.hash)
+                )
+            lines += [
+                refused_out(topics, desk.partition, brought.at, wish, why) for wish, why in brought.refused
+            ]
+            others += [banner_out(topics, desk.partition, b) for b in verdict.shown or verdict.banners]
+            others += [sli_out(topics, desk.partition, value) for value in brought.sli]
+            others += [history_out(topics, desk.partition, record) for record in brought.history]
+            if brought.transitions or brought.refused or verdict.banners:
+                moved.add(brought.env)
+            if brought.incidents is not None and brought.at % _STATE_EVERY == 0:
+                for incident in brought.incidents:
+                    incidents[incident.id] = incident
+        await self._outlet.write(commands)
+        await self._outlet.write(lines)
+        await self._outlet.write(
+            Out(topics.incidents, i.id.encode(), encode_incident(i), desk.partition)
+            for i in incidents.values()
+        )
+        await self._outlet.write(others)
+        states = []
+        for env, watch in desk.judge.watches.items():
+            reached = watch.evaluated_to
+            if reached is None:
+                continue
+            if env in moved or reached - desk.state_at.get(env, 0) >= _STATE_EVERY:
+                states.append(self._state_out(desk, env))
+                desk.state_at[env] = reached
+        await self._outlet.write(states)
+
+    def _offsets(self, desk: Desk) -> dict[int, int]:
+        return {p: frontier.next_offset for p, frontier in sorted(desk.frontiers.items())}
+
+    def _state_out(self, desk: Desk, env: str) -> Out:
+        watch = desk.judge.watch(env)
+        state = DeskState(
+            watch=watch.state(),
+            board=tuple(desk.judge.boards[env].shown()),
+            inputs_to=desk.inputs_to.get(env, 0),
+            assigned=tuple(desk.assigned.get(env, ())),
+        )
+        return Out(self._settings.topics.watch_state, env.encode(), encode_state(state), desk.partition)
+
+    def _forget(self, desk: Desk, to: int) -> None:
+        """Drop what no later record can replace any more."""
+        desk.pending = {key: rows for key, rows in desk.pending.items() if rows}
+        if len(desk.covered) > 4096:
+            newest: dict[int, int] = {}
+            for partition, block, _ in desk.covered:
+                newest[partition] = max(newest.get(partition, 0), block)
+            desk.covered = {
+                key: span for key, span in desk.covered.items() if key[1] >= newest[key[0]] - 64 * 8192
+            }
+
+
+def _wish(offset: int, value: bytes | None) -> _Wish | None:
+    if value is None:
+        return None
+    try:
+        return _Wish(offset, decode_input(value))
+    except ValueError as error:
+        log.warning("unreadable_input", offset=offset, error=str(error))
+        return None
+
+
+def encode_state(state: DeskState) -> bytes:
+    """The value of a record of ``watch-state``."""
+    return msgspec.msgpack.encode(state)
+
+
+def _decode_state(value: bytes) -> DeskState:
+    version = msgspec.msgpack.decode(value, type=dict[str, Any]).get("version")
+    if version != _STATE_VERSION:
+        raise FormatError(
+            f"watch-state has version {version}, this program reads {_STATE_VERSION}: "
+            "finish the upgrade, or give the deployment a new WATCHOFFICER_TOPIC_PREFIX"
+        )
+    return msgspec.msgpack.decode(value, type=DeskState)

@@ -1,0 +1,309 @@
+"""The running pipeline: ingest, evaluate and sinks of one worker, wired together, started and stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import time
+from collections.abc import Mapping
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any, Literal
+
+import httpx
+import structlog
+from aiokafka import AIOKafkaConsumer
+from mode import Service
+
+from detectors.incidents import Command, IncidentInput
+from detectors.instants import SECOND, format_duration
+from detectors.policy import Policy
+from sinks.answers import SinkClient
+from sinks.datadog import Datadog
+from sinks.pagerduty import PagerDuty
+from sinks.prometheus import Metrics
+from sinks.slack import Slack
+from streams.app import AppOptions, add_agent, agents_group, create_app, owned
+from streams.clocks import Clock
+from streams.dispatch import Dispatch
+from streams.evaluate import Desk, Evaluate, EvaluateSettings
+from streams.events import Reason
+from streams.health import Health
+from streams.http import mount, routes
+from streams.ingest import Ingest, IngestSettings, Start
+from streams.outlet import Out, Outlet
+from streams.reader import Reader
+from streams.records import encode_input
+from streams.settings import Settings
+from streams.snapshots import env_snapshot
+from streams.topics import PARTITIONS, Topics, env_partition
+from streams.views import Views, ViewsTailer
+
+__all__ = ["Pipeline", "PipelineOptions", "Role"]
+
+log = structlog.get_logger(__name__)
+
+Role = Literal["all", "ingest", "evaluate", "sinks"]
+_OWN_EVERY = 0.5  # seconds between looks at which partitions are ours
+
+
+@dataclass(frozen=True, kw_only=True)
+class PipelineOptions:
+    """What differs between a deployment and the demo.
+
+    Attributes:
+        role: which parts run here.
+        start: where to begin without a resume record.
+        session_seconds: after so long without a heartbeat a worker's partitions are given to another. On the
+            embedded broker a first join waits for half of it.
+        port: of the web server.
+    """
+
+    role: Role = "all"
+    start: Start = None
+    session_seconds: float = 10.0
+    port: int = 6066
+
+
+class Pipeline:
+    """One worker. ``failed`` is set when it cannot go on; the process must then end.
+
+    Args:
+        settings: credentials, addresses, the broker.
+        policy: the policy.
+        clock: the time, injected.
+        options: see there.
+    """
+
+    def __init__(self, settings: Settings, policy: Policy, clock: Clock, options: PipelineOptions) -> None:
+        self._settings = settings
+        self._policy = policy
+        self._clock = clock
+        self._options = options
+        self.topics = Topics(settings.topic_prefix)
+        self.health = Health(time.monotonic)
+        self.failed: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
+        self.views = Views(self.topics)
+        self.metrics = Metrics(
+            clock=clock,
+            windows=[format_duration(window) for window in policy.sli_windows],
+            reasons=[reason.value for reason in Reason],
+            deliveries=[
+                (sink, outcome) for sink in sorted(settings.sinks()) for outcome in ("delivered", "dead")
+            ],
+            version=version("watchofficer"),
+            policy=policy.hash,
+        )
+        self._stack = AsyncExitStack()
+        self._told: dict[tuple[str, str], int] = {}
+
+    @property
+    def url(self) -> str:
+        """Where HTTP is served."""
+        return f"http://{self._settings.bind}:{self._options.port}"
+
+    def fail(self, error: BaseException) -> None:
+        """End the worker: what is going on cannot be finished here."""
+        if not self.failed.done():
+            self.failed.set_result(error)
+
+    async def start(self) -> None:
+        """Start all parts of the role.
+
+        Raises:
+            KafkaError, OSError: no broker, or the port is taken.
+        """
+        settings, options, clock = self._settings, self._options, self._clock
+        kafka = settings.kafka_client_kwargs()
+        does = {"ingest", "evaluate", "sinks"} if options.role == "all" else {options.role}
+        outlet = Outlet(kafka, clock if clock.pace != 1 else None)
+        await outlet.start()
+        self._stack.push_async_callback(outlet.stop)
+        self._outlet = outlet
+        reader = Reader(kafka)
+        datadir = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="watchofficer-"))
+        self.app = create_app(
+            settings,
+            AppOptions(
+                name=agents_group(self.topics),
+                session_seconds=options.session_seconds,
+                datadir=datadir,
+                port=options.port,
+            ),
+        )
+        self.evaluate = Evaluate(
+            EvaluateSettings(self.topics, settings.sinks(), PARTITIONS, clock.pace),
+            self._policy,
+            outlet,
+            reader,
+            clock,
+            self._tell,
+        )
+        self.dispatch = Dispatch(
+            self.topics,
+            PARTITIONS,
+            await self._clients(),
+            outlet,
+            reader,
+            clock,
+            clock.sleep,
+            self._delivered,
+        )
+        if "evaluate" in does:
+            add_agent(self.app, self.topics.segments, "evaluate", self.evaluate.take_segment, self.fail)
+            add_agent(self.app, self.topics.inputs, "inputs", self.evaluate.take_input, self.fail)
+            self.health.unready("evaluate", "its partitions are not assigned yet")
+        if "sinks" in does:
+            add_agent(self.app, self.topics.commands, "sinks", self._take_command, self.fail)
+            self.health.unready("sinks", "its partitions are not assigned yet")
+        mount(
+            self.app,
+            routes(self.views, self.metrics, self.health, self._submit, settings, self._policy, clock=clock),
+        )
+        await self.app.start()
+        self._stack.push_async_callback(self.app.stop)
+        self._stack.push_async_callback(self.dispatch.close, 2.0)
+        views = ViewsTailer(
+            self.views,
+            lambda *topics: _tail(kafka, *topics),
+            topics=self.topics,
+            clock=clock,
+        )
+        await self._run(views)
+        if "ingest" in does:
+            self.ingest = Ingest(
+                IngestSettings(
+                    kafka=kafka,
+                    topics=self.topics,
+                    group=f"{self.topics.prefix}watchofficer-ingest",
+                    partitions=PARTITIONS,
+                    session_ms=round(options.session_seconds * SECOND),
+                    start=options.start,
+                    pace=clock.pace,
+                ),
+                self._policy,
+                outlet,
+                clock,
+                self.fail,
+            )
+            self.health.unready("ingest", "its partitions are not assigned yet")
+            await self._run(self.ingest)
+        self._does = does
+        follower = asyncio.create_task(self._follow_ownership(), name="ownership")
+        self._stack.push_async_callback(_cancel, follower)
+
+    async def _run(self, service: Service) -> None:
+        await service.start()
+        self._stack.push_async_callback(service.stop)
+
+    async def stop(self) -> None:
+        """Stop all parts, the last started first: what was read is written, what was not is read again."""
+        await self._stack.aclose()
+
+    # -- parts ------------------------------------------------------------------------------------------------
+
+    async def _clients(self) -> Mapping[str, SinkClient]:
+        settings = self._settings
+        on = settings.sinks()
+        http = await self._stack.enter_async_context(httpx.AsyncClient(timeout=10.0))
+        clients: dict[str, SinkClient] = {}
+        if "pagerduty" in on and settings.pagerduty.routing_key:
+            clients["pagerduty"] = PagerDuty(
+                http, routing_key=settings.pagerduty.routing_key, base_url=settings.pagerduty.base_url
+            )
+        if "datadog" in on and settings.datadog.api_key:
+            clients["datadog"] = Datadog(
+                http,
+                api_key=settings.datadog.api_key,
+                app_key=settings.datadog.app_key,
+                site=settings.datadog.site,
+                base_url=settings.datadog.base_url,
+                clock=self._clock,
+            )
+        if "slack" in on and settings.slack.token and settings.slack.channel:
+            clients["slack"] = Slack(
+                http,
+                token=settings.slack.token,
+                channel=settings.slack.channel,
+                base_url=settings.slack.base_url,
+            )
+        return clients
+
+    async def _submit(self, value: IncidentInput) -> None:
+        place = env_partition(value.env, PARTITIONS)
+        out = Out(self.topics.inputs, value.env.encode(), encode_input(value), place)
+        await self._outlet.write([out], attempts=2)
+
+    async def _take_command(self, partition: int, offset: int, value: bytes | None) -> None:
+        await self.dispatch.take(partition, value)
+
+    # -- what is told to Prometheus ---------------------------------------------------------------------------
+
+    def _delivered(self, command: Command, at: int) -> None:
+        if (
+            command.sink == "pagerduty"
+            and command.action == "trigger"
+            and command.kind in ("opened", "reopened")
+        ):
+            seconds = (at - command.incident.first_bad_at) / SECOND
+            self.metrics.observe_event_to_page(seconds, command.incident_id)
+
+    def _tell(self, desk: Desk) -> None:
+        for env in desk.envs:
+            self.metrics.set_env(env, env_snapshot(desk, env, self._policy))
+        if desk.partition == 0:
+            self.metrics.set_rejected({str(reason): n for reason, n in desk.totals.rejected.items()})
+
+    async def _follow_ownership(self) -> None:
+        while True:
+            await asyncio.sleep(_OWN_EVERY)
+            try:
+                await self._look_at_ownership()
+            except Exception as error:
+                self.fail(error)
+                return
+
+    async def _look_at_ownership(self) -> None:
+        if "evaluate" in self._does:
+            desks = owned(self.app, self.topics.segments)
+            if desks is not None:
+                for desk in self.evaluate.release(desks):
+                    for env in desk.envs:
+                        self.metrics.forget_env(env)
+                missing = desks - set(self.evaluate.desks)
+                if missing:
+                    self.health.unready("evaluate", f"partitions {sorted(missing)} are not rebuilt yet")
+                else:
+                    self.health.ready("evaluate")
+        if "sinks" in self._does:
+            lanes = owned(self.app, self.topics.commands)
+            if lanes is not None:
+                await self.dispatch.own(lanes)
+                self.health.ready("sinks")
+            for (sink, outcome), times in self.dispatch.deliveries.items():
+                fresh = times - self._told.get((sink, outcome), 0)
+                if fresh > 0:
+                    self.metrics.count_delivery(sink, outcome, fresh)
+                    self._told[sink, outcome] = times
+        if "ingest" in self._does:
+            if self.ingest.assigned:
+                self.health.ready("ingest")
+            else:
+                self.health.unready("ingest", "its partitions are not assigned or not rebuilt yet")
+
+
+def _tail(kafka: dict[str, Any], *topics: str) -> Any:
+    return AIOKafkaConsumer(
+        *topics,
+        **kafka,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        isolation_level="read_committed",
+    )
+
+
+async def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task

@@ -1,0 +1,82 @@
+"""Reading a topic back: from where it begins, or from an instant, to where it ends now."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+
+__all__ = ["Reader", "opened"]
+
+_POLL_MS = 500
+_MAX_RECORDS = 20_000
+_PATIENCE = 120  # polls without a record before the end is reached: the rest cannot be fetched
+
+
+@asynccontextmanager
+async def opened(kafka: dict[str, Any]) -> AsyncIterator[AIOKafkaConsumer]:
+    """A consumer without a group, started and stopped."""
+    consumer = AIOKafkaConsumer(**kafka, enable_auto_commit=False, isolation_level="read_committed")
+    try:
+        await consumer.start()
+        yield consumer
+    finally:
+        await consumer.stop()
+
+
+class Reader:
+    """Reads partitions back, each with a consumer of its own.
+
+    Args:
+        kafka: how to reach the broker (keyword arguments of aiokafka's clients).
+    """
+
+    def __init__(self, kafka: dict[str, Any]) -> None:
+        self._kafka = kafka
+
+    async def read(
+        self,
+        place: TopicPartition,
+        *,
+        start: int = 0,
+        since: int | None = None,
+        end: int | None = None,
+    ) -> AsyncIterator[ConsumerRecord]:
+        """The records of a partition.
+
+        Args:
+            place: the topic and partition.
+            start: the first offset.
+            since: instead: the first record that the broker took at or after this instant, ms.
+            end: the first offset that is not read; where the partition ends now, by default.
+
+        Raises:
+            KafkaError: it cannot be read.
+        """
+        async with opened(self._kafka) as consumer:
+            begin = (await consumer.beginning_offsets([place]))[place]
+            last = (await consumer.end_offsets([place]))[place]
+            end = last if end is None else min(end, last)
+            if since is not None:
+                found = (await consumer.offsets_for_times({place: max(since, 0)})).get(place)
+                start = end if found is None else found.offset
+            position = max(begin, start)
+            if position >= end:
+                return
+            consumer.assign([place])
+            consumer.seek(place, position)
+            barren = 0
+            while position < end:
+                batches = await consumer.getmany(place, timeout_ms=_POLL_MS, max_records=_MAX_RECORDS)
+                records = batches.get(place, ())
+                for record in records:
+                    if record.offset >= end:
+                        return
+                    yield record
+                # the position passes over what is no record (compaction, transactions), too
+                position = await consumer.position(place)
+                barren = 0 if records else barren + 1
+                if barren > _PATIENCE:
+                    raise TimeoutError(f"{place.topic}/{place.partition} cannot be read beyond {position}")

@@ -1,0 +1,126 @@
+"""`watchofficer run`: the pipeline against a user's Kafka, until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from contextlib import suppress
+
+import structlog
+import uvloop
+from aiokafka.errors import KafkaError, UnrecognizedBrokerVersion
+
+from detectors.policy import Policy, default_policy, load_policy
+from streams.clocks import RealClock
+from streams.ingest import Start
+from streams.logs import configure_logs
+from streams.pipeline import Pipeline, PipelineOptions, Role
+from streams.settings import Settings, SettingsError, read_settings
+from streams.topics import TopicProblem, Topics, check_clock, create_missing
+
+__all__ = ["run_command"]
+
+log = structlog.get_logger(__name__)
+
+_STOP_SECONDS = 10.0
+_FIRST_WAIT, _LONGEST_WAIT = 1.0, 15.0
+
+
+def run_command(
+    *,
+    role: Role,
+    port: int | None,
+    start: Start,
+    policy_file: str | None,
+    trust_producer_clocks: bool,
+) -> int:
+    """Run it; the exit status."""
+    from pathlib import Path
+
+    try:
+        settings = read_settings(os.environ)
+        settings.kafka_client_kwargs()
+        file = policy_file or settings.policy
+        policy = load_policy(Path(file)) if file else default_policy()
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        return 2
+    configure_logs(settings)
+    options = PipelineOptions(role=role, start=start, port=port or settings.port)
+    return uvloop.run(_run(settings, policy, options, trust_producer_clocks))
+
+
+async def _run(
+    settings: Settings, policy: Policy, options: PipelineOptions, trust_producer_clocks: bool
+) -> int:
+    for sentence in (*settings.unknown, *settings.sinks_off()):
+        log.warning("settings", say=sentence)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    told = 0
+
+    def on_signal() -> None:
+        nonlocal told
+        told += 1
+        if told > 1:
+            os._exit(1)  # at once: whatever was not written is read again
+        stop.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, on_signal)
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        prepared = asyncio.create_task(_prepare(settings, policy, trust_producer_clocks))
+        await asyncio.wait({prepared, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if not prepared.done():
+            prepared.cancel()
+            return 0
+        prepared.result()
+    except TopicProblem as error:
+        print(error, file=sys.stderr)
+        return 2
+    pipeline = Pipeline(settings, policy, RealClock(), options)
+    code = 0
+    try:
+        await pipeline.start()
+        print(f"watchofficer: {pipeline.url} (metrics at /metrics)", file=sys.stderr)
+        await asyncio.wait({stopping, pipeline.failed}, return_when=asyncio.FIRST_COMPLETED)
+        if pipeline.failed.done():
+            log.error(
+                "stopped_by_failure", error=repr(pipeline.failed.result()), exc_info=pipeline.failed.result()
+            )
+            code = 1
+    except OSError as error:
+        print(f"port {options.port}: {error.strerror or error}; choose another with --port", file=sys.stderr)
+        code = 2
+    finally:
+        stopping.cancel()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_STOP_SECONDS):
+                await pipeline.stop()
+    return code
+
+
+async def _prepare(settings: Settings, policy: Policy, trust_producer_clocks: bool) -> None:
+    """Wait for the broker, create what is missing, and check the input topic.
+
+    Raises:
+        TopicProblem: topics that may not be created, or whose timestamps cannot be trusted.
+    """
+    kafka = settings.kafka_client_kwargs()
+    topics = Topics(settings.topic_prefix)
+    wait = _FIRST_WAIT
+    while True:
+        try:
+            created = await create_missing(topics, kafka)
+            break
+        except (KafkaError, OSError, UnrecognizedBrokerVersion) as error:
+            log.warning("broker_away", brokers=settings.broker, error=repr(error), retry_in_seconds=wait)
+            await asyncio.sleep(wait)
+            wait = min(2 * wait, _LONGEST_WAIT)
+    if created:
+        log.info("topics_created", topics=created)
+    if not trust_producer_clocks:
+        await check_clock(topics.login_events, kafka, policy.future_limit)

@@ -1,0 +1,51 @@
+"""What Prometheus is told of one environment, taken from the desk that owns it."""
+
+from __future__ import annotations
+
+from detectors.instants import HOUR, format_duration
+from detectors.policy import Policy
+from detectors.response_times import deadline
+from detectors.scopes import METHODS, contains, scope_index
+from sinks.prometheus import EnvSnapshot
+from streams.evaluate import Desk
+
+__all__ = ["env_snapshot"]
+
+
+def env_snapshot(desk: Desk, env: str, policy: Policy) -> EnvSnapshot:
+    """The absolute values of an environment as of its last T."""
+    watch = desk.judge.watch(env)
+    standing = [i for i in watch.lifecycle.incidents() if i.state not in ("resolved", "closed")]
+    success: dict[tuple[str, str], float | None] = {}
+    latency: dict[tuple[str, str], float | None] = {}
+    people: dict[str, int] = {}
+    severity: dict[str, int] = {}
+    for method in METHODS:
+        scope = f"{env}/{method}"
+        index = scope_index(scope)
+        for window in policy.sli_windows:
+            value = watch.latest(index, window)
+            if value is not None:
+                success[method, format_duration(window)] = value.success_ratio
+                latency[method, format_duration(window)] = value.latency_ratio
+        hour = watch.latest(index, HOUR)
+        people[method] = hour.users_impacted if hour is not None else 0
+        touching = [i.severity for i in standing if contains(i.scope, scope) or contains(scope, i.scope)]
+        severity[method] = min(touching, default=0)
+    open_by: dict[int, int] = {}
+    due: dict[int, int] = {}
+    for incident in standing:
+        open_by[incident.severity] = open_by.get(incident.severity, 0) + 1
+        if incident.acknowledged_at is None:
+            ends = deadline(incident.opened_at, incident.severity, policy)
+            due[incident.severity] = min(due.get(incident.severity, ends), ends)
+    return EnvSnapshot(
+        events=dict(desk.totals.events[env]),
+        success_ratio=success,
+        latency_ratio=latency,
+        users_impacted=people,
+        severity=severity,
+        incidents_open=open_by,
+        deadlines=due,
+        watermark=watch.evaluated_to,
+    )
