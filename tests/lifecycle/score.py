@@ -39,7 +39,9 @@ class World:
     at: int = START
     frozen: bool = False
     causes: dict[str, Cause] = field(default_factory=dict)  # by scope
-    findings: dict[str, FindingState] = field(default_factory=dict)  # what is said of a scope beside its causes
+    findings: dict[str, FindingState] = field(
+        default_factory=dict
+    )  # what is said of a scope beside its causes
     impacted: int = 0
     recently: int | None = None
     succeeds: bool = True
@@ -75,7 +77,7 @@ class World:
     def succeeded_since(self, scope: str, since: int) -> bool:
         return self.succeeds
 
-    # -- what a score may say, each from its instant on ---------------------------------------------------------
+    # -- what a score may say, each from its instant on
 
     def fires(self, scope: str, *, detector: str = "outage", people: int | None = None, **more: Any) -> World:
         self.causes[scope] = Cause(
@@ -167,7 +169,9 @@ class Heard:
 class Score:
     """What happens when. ``every``: seconds from step to step."""
 
-    def __init__(self, rules: Policy | None = None, *, env: str = "prod", every: int = 10, start: int = START):
+    def __init__(
+        self, rules: Policy | None = None, *, env: str = "prod", every: int = 10, start: int = START
+    ):
         self.policy = rules or default_policy()
         self.lifecycle = Lifecycle(env, self.policy)
         self.world = World(at=start)

@@ -153,7 +153,7 @@ def test_an_incident_opens_and_rises_while_a_partition_cannot_be_read() -> None:
     assert score.play(until=120).kinds()[:2] == [(0, "opened"), (60, "severity")]
 
 
-# -- reopening ----------------------------------------------------------------------------------------------------------
+# -- reopening -----------------------------------------------------------------------------------------------
 
 
 def test_the_same_scope_within_half_an_hour_reopens_it_without_its_acknowledgement() -> None:
@@ -217,7 +217,7 @@ def test_what_was_declared_stays_declared_when_it_comes_back() -> None:
     assert (1500, "incident_create", "error", "prod-1:1") in heard.told("datadog")
 
 
-# -- which incident a cause belongs to ----------------------------------------------------------------------------------
+# -- which incident a cause belongs to -----------------------------------------------------------------------
 
 
 def test_unrelated_causes_are_incidents_of_their_own() -> None:
@@ -312,7 +312,7 @@ def test_causes_that_do_not_fire_open_nothing() -> None:
     assert Lifecycle("prod", Score().policy).step(world, quiet) == []
 
 
-# -- severity -----------------------------------------------------------------------------------------------------------
+# -- severity ------------------------------------------------------------------------------------------------
 
 
 def test_severity_rises_at_once_and_the_peak_is_kept_when_it_falls() -> None:
@@ -357,7 +357,7 @@ def test_fail_over_is_advised_while_ssoe_fails_and_sis_works() -> None:
     assert score.play(until=20).incidents["prod-1"].fail_over is None
 
 
-# -- declaring ----------------------------------------------------------------------------------------------------------
+# -- declaring -----------------------------------------------------------------------------------------------
 
 
 def test_priority_1_is_declared_automatically_and_once() -> None:
@@ -437,7 +437,7 @@ def test_declaring_while_it_recovers_is_no_relapse() -> None:
     assert heard.when("resolved") == [50 + 15 * MINUTES]
 
 
-# -- what people ask for ------------------------------------------------------------------------------------------------
+# -- what people ask for -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -452,7 +452,9 @@ def test_declaring_while_it_recovers_is_no_relapse() -> None:
         ("report", {"scope": "prod/sis"}, "no incident is open on prod/sis, and a report alone opens none"),
     ],
 )
-def test_what_cannot_be_done_is_refused_with_the_reason(kind: str, fields: dict[str, str], reason: str) -> None:
+def test_what_cannot_be_done_is_refused_with_the_reason(
+    kind: str, fields: dict[str, str], reason: str
+) -> None:
     score = Score()
     score.at(0).fires("prod/ssoe", people=60)
     score.at(20).asks(kind, **fields)
@@ -549,7 +551,7 @@ def test_narrower_causes_of_what_a_person_resolved_open_nothing_meanwhile() -> N
     assert score.play(until=400).last("reopened").incident.scope == "prod/ssoe/mhv"
 
 
-# -- clocks -------------------------------------------------------------------------------------------------------------
+# -- clocks --------------------------------------------------------------------------------------------------
 
 
 def test_an_unacknowledged_severity_1_is_reminded_of_and_breaches_by_both_clocks() -> None:
@@ -608,7 +610,7 @@ def test_the_routine_update_comes_half_an_hour_after_the_last_message() -> None:
     assert heard.when("update") == [50 * MINUTES, 80 * MINUTES, 110 * MINUTES]
 
 
-# -- the memory ---------------------------------------------------------------------------------------------------------
+# -- the memory ----------------------------------------------------------------------------------------------
 
 
 def test_a_step_that_does_not_come_after_the_last_is_an_error() -> None:
