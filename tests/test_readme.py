@@ -1,0 +1,43 @@
+"""What the README says is so."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from streams.events import Rejection, decode
+from streams.settings import variables
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+def test_the_table_of_settings_is_complete_and_marks_the_secrets() -> None:
+    rows = re.findall(r"^\| `(WATCHOFFICER_[A-Z_]+)`( \*)? \|", README, re.MULTILINE)
+    assert [(name, bool(star)) for name, star in rows] == [(one.name, one.secret) for one in variables()]
+
+
+def test_the_event_of_the_example_is_valid() -> None:
+    (event,) = re.findall(r"echo '(\{.*?\})' \| tr -d", README, re.DOTALL)
+    event = event.replace("'$(date -u +%FT%TZ)'", "2026-11-23T15:04:05Z").replace("\n", "")
+    assert not isinstance(decode(event.encode()), Rejection)
+
+
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md"])
+def test_what_is_linked_and_named_is_there(document: str) -> None:
+    text = (ROOT / document).read_text()
+    named = re.findall(r"\]\((?!https?:)([^)#]+)\)", text)
+    named += re.findall(r"`((?:tests|streams|detectors|sinks|deploy|benchmarks)/[\w./]*)`", text)
+    assert named
+    assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md"])
+def test_the_make_targets_it_names_are_there(document: str) -> None:
+    text = (ROOT / document).read_text()
+    targets = set(re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = set(re.findall(r"(?:^|`)make ([a-z-]+)", text, re.MULTILINE))
+    assert named
+    assert named <= targets
