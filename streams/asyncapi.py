@@ -38,7 +38,7 @@ def _model_schema(model: type[Document], name: str, title: str) -> Schema:
 
 
 def _untitled(value: Any) -> Any:
-    """Without titles, which only repeat names, and without defaults of instants, which are not written as such."""
+    """Without titles, which repeat names, and without defaults of instants, which are not in RFC 3339."""
     if isinstance(value, dict):
         return {
             key: {name: _untitled(field) for name, field in item.items()}
@@ -165,8 +165,8 @@ _CHANNELS = (
     _Channel(
         "incident_log",
         "send",
-        "Every transition of an incident with its evidence: inputs, thresholds, offsets of the log, policy; and "
-        "what was asked for and refused. Append-only; after a crash a line may come twice.",
+        "Every transition of an incident with its evidence: inputs, thresholds, offsets of the log, policy; "
+        "and what was asked for and refused. Append-only; after a crash a line may come twice.",
         "incident-log-line",
         _string(),
         "the incident's id",
@@ -174,8 +174,8 @@ _CHANNELS = (
     _Channel(
         "banner",
         "send",
-        "What to tell people who are about to sign in. Read to the end, keep the greatest version of each key, "
-        "take what is past valid_until as unknown, then follow. A null value retires the key.",
+        "What to tell people who are about to sign in. Read to the end, keep the greatest version of each "
+        "key, take what is past valid_until as unknown, then follow. A null value retires the key.",
         "banner-state",
         _string(pattern="^[a-z]+/[a-z]+(/[a-z]+)?$"),
         "the banner's scope, such as prod/sis",

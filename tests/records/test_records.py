@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detectors.incidents import Counts, Incident, IncidentInput
-from detectors.scopes import ENVS
 from streams import records
 from streams.records import (
     CountsRecord,
@@ -22,70 +21,7 @@ from streams.records import (
     encode_incident,
     encode_input,
 )
-
-INSTANTS = st.integers(0, 4_102_444_800_000)
-COUNTS = st.integers(0, 10**9)
-TEXT = st.text(max_size=40)
-
-
-def optional(what: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    return st.none() | what
-
-
-counts = st.builds(
-    Counts,
-    at=INSTANTS,
-    window=st.sampled_from([300_000, 900_000, 3_600_000, 1_500]),
-    **dict.fromkeys(("good", "bad", "excluded", "started", "slow", "timed", "users_impacted"), COUNTS),
-)
-
-
-@st.composite
-def incidents(draw: st.DrawFn) -> Incident:
-    env = draw(st.sampled_from(ENVS))
-    values: dict[str, Any] = {
-        name: draw(optional(INSTANTS))
-        for name in ("acknowledged_at", "declared_at", "recovering_at", "resolved_at", "closed_at")
-    }
-    values |= {
-        name: draw(optional(TEXT)) for name in ("acknowledged_by", "declared_by", "resolved_by", "fail_over")
-    }
-    values |= {name: draw(INSTANTS) for name in ("first_bad_at", "opened_at", "updated_at")}
-    values |= {name: draw(optional(counts)) for name in ("counts_opening", "counts_peak", "counts_now")}
-    return Incident(
-        id=f"{env}-{draw(st.integers(1, 10**6))}",
-        env=env,
-        epoch=draw(st.integers(0, 9)),
-        scope=env + draw(st.sampled_from(["", "/ssoe", "/sis/mhv", "/*/idme"])),
-        state=draw(st.sampled_from(["open", "acknowledged", "recovering", "resolved", "closed"])),
-        causes=("outage",),
-        sentence=draw(TEXT),
-        severity=draw(st.integers(1, 3)),
-        peak_severity=draw(st.integers(1, 3)),
-        priority="P1",
-        datadog_severity="SEV-1",
-        basis="observed",
-        users_impacted=draw(COUNTS),
-        peak_users_impacted=draw(COUNTS),
-        failing_ratio=draw(st.floats(0, 1)),
-        links=draw(st.dictionaries(TEXT, TEXT, max_size=2)),
-        **values,
-    )
-
-
-inputs = st.builds(
-    lambda env, number, kind, **rest: IncidentInput(
-        env=env, incident=f"{env}-{number}", kind=kind, scope=env if kind == "report" else None, **rest
-    ),
-    st.sampled_from(ENVS),
-    st.integers(1, 10**6),
-    st.sampled_from(["acknowledge", "unacknowledge", "note", "declare", "resolve", "report"]),
-    id=st.text(min_size=1, max_size=128),
-    by=st.text(min_size=1, max_size=200),
-    via=st.sampled_from(["http", "pagerduty"]),
-    text=TEXT,
-    at=INSTANTS,
-)
+from tests.records.strategies import incidents, inputs
 
 
 @given(incidents())
