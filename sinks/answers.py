@@ -7,6 +7,7 @@ because the same request would be refused again.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -30,6 +31,7 @@ __all__ = [
     "classify",
     "spent_for",
     "wait_asked_for",
+    "without_secrets",
 ]
 
 #: A receiver that asks for more patience than this (seconds, one day) is not believed.
@@ -143,14 +145,19 @@ async def call(
     return classify(response.status_code, response.headers, _said(response, secrets)) or response
 
 
-def _said(response: httpx.Response, secrets: Iterable[SecretStr]) -> str:
-    if response.is_success:
-        return ""
-    text = response.text
+def without_secrets(text: str, secrets: Iterable[SecretStr]) -> str:
+    """The text with ``***`` in place of every secret, as it is, trimmed, or escaped the way JSON does."""
     for secret in secrets:
-        if value := secret.get_secret_value():
-            text = text.replace(value, "***")
-    return truncate(one_line(text), 300)
+        value = secret.get_secret_value()
+        forms = {value, value.strip()}
+        forms |= {json.dumps(form, ensure_ascii=ascii_)[1:-1] for form in forms for ascii_ in (True, False)}
+        for form in sorted(forms - {""}, key=len, reverse=True):
+            text = text.replace(form, "***")
+    return text
+
+
+def _said(response: httpx.Response, secrets: Iterable[SecretStr]) -> str:
+    return "" if response.is_success else truncate(one_line(without_secrets(response.text, secrets)), 300)
 
 
 def _seconds(value: str | None, date: str | None) -> float | None:

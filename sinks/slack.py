@@ -14,7 +14,7 @@ import msgspec
 from pydantic import SecretStr
 
 from detectors.incidents import Command, Incident
-from sinks.answers import Answer, Delivered, Receipts, Refused, Retry, call, wait_asked_for
+from sinks.answers import Answer, Delivered, Receipts, Refused, Retry, call, wait_asked_for, without_secrets
 from sinks.wording import (
     capitalised,
     day_words,
@@ -327,7 +327,8 @@ class Slack:
             return Retry(None, f"HTTP {answer.status_code} that is no answer of Slack's")
         if said.get("ok") is True:
             return said
-        error = truncate(one_line(str(said.get("error", "unknown_error"))), 100)
+        error = without_secrets(str(said.get("error", "unknown_error")), (self._token,))
+        error = truncate(one_line(error), 100)
         if error in _THROTTLED:
             return Retry(wait_asked_for(answer.headers), error, throttled=True)
         return Retry(wait_asked_for(answer.headers), error) if error in _TEMPORARY else Refused(error)

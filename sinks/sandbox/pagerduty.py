@@ -342,7 +342,11 @@ _INTEGRATION = {
 
 
 def _person(name: str) -> dict[str, Any]:
-    return {"id": "P" + name[:6].strip().upper(), "type": "user_reference", "summary": name}
+    return {
+        "id": "P" + "".join(filter(str.isalnum, name))[:6].upper(),
+        "type": "user_reference",
+        "summary": name,
+    }
 
 
 def _fault_of(event: Any, routing_key: str | None) -> str | None:
