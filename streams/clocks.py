@@ -25,6 +25,8 @@ class RealClock:
 class FastClock:
     """A time that begins ``behind`` ms ago and runs ``pace`` times as fast until it is the present.
 
+    It stands still until ``release`` is called.
+
     Args:
         behind: how far in the past it begins, ms.
         pace: how many times faster it runs; more than 1.
@@ -35,13 +37,20 @@ class FastClock:
         if pace <= 1:
             raise ValueError("the clock must run faster than real time, or it never meets it")
         self._real = real
-        self._began = real()
-        self._start = self._began - behind
+        self._began: int | None = None
+        self.start = real() - behind
         self.pace = pace
 
+    def release(self) -> None:
+        """Let it run."""
+        if self._began is None:
+            self._began = self._real()
+
     def __call__(self) -> int:
+        if self._began is None:
+            return self.start
         now = self._real()
-        return min(now, self._start + round((now - self._began) * self.pace))
+        return min(now, self.start + round((now - self._began) * self.pace))
 
     @property
     def caught_up(self) -> bool:

@@ -177,8 +177,8 @@ class Ingest(Service):
 
     async def _rounds(self, consumer: AIOKafkaConsumer) -> None:
         while not self.should_stop:
-            for partition in sorted(self._assigned - set(self._open)):
-                await self._begin(consumer, partition)
+            missing = self._assigned - set(self._open)
+            await asyncio.gather(*(self._begin(consumer, partition) for partition in missing))
             batches = await consumer.getmany(timeout_ms=_POLL_MS, max_records=_MAX_RECORDS)
             self.polled_at = asyncio.get_running_loop().time()
             for partition, records in batches.items():

@@ -47,7 +47,7 @@ def run_command(
     except SettingsError as error:
         print(error, file=sys.stderr)
         return 2
-    configure_logs(settings)
+    configure_logs(settings.log_format, secrets=settings.secrets())
     options = PipelineOptions(role=role, start=start, port=port or settings.port)
     return uvloop.run(_run(settings, policy, options, trust_producer_clocks))
 
