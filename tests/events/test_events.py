@@ -253,6 +253,7 @@ def test_objects_and_arrays_nest_32_deep_also_where_nobody_looks(left: str, righ
         return event_bytes()[:-1] + f', "unheard_of": {left * levels}1{right * levels}}}'.encode()
 
     assert reason(nested(31)) is None  # the event itself is the first level
+    assert reason(nested(31)[:-1] + b', "beside": [[], {}]}') is None
     assert reason(nested(32)) is Reason.TOO_DEEP
     assert reason(nested(32)[:-5]) is Reason.TOO_DEEP
     assert reason(event_bytes(unheard_of="[" * 99 + '"{' * 99)) is None
