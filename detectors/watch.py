@@ -2,13 +2,14 @@
 
 ``advance`` evaluates every T up to an instant. Stretches of steps are judged in one call; only the incident life
 cycle goes step by step, and only where something fires, an incident is not closed, or a person has asked for
-something. What is evaluated, and when, is a function of the facts and the inputs alone, never of how they were cut into calls.
+something. What is evaluated, and when, is a function of the facts and the inputs alone, never of how they were cut
+into calls.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -21,7 +22,7 @@ from detectors.impact import Impact
 from detectors.incidents import Command, Counts, FindingState, Incident, IncidentInput, Transition
 from detectors.instants import MINUTE
 from detectors.lifecycle import Lifecycle, LifecycleMemory
-from detectors.notification import plan
+from detectors.notification import catch_up, plan
 from detectors.policy import Policy
 from detectors.scopes import LEAVES, MEMBERS, METHODS, SCOPES, scope_index, scope_path
 from detectors.slis import SliValue
@@ -37,11 +38,22 @@ _ASLEEP_STRIDE = MINUTE
 _FAR_PAST = -(1 << 60)
 
 
+class Waiting(msgspec.Struct):
+    """Incidents while notifications wait: as they stood when the wait began, and as they stood last.
+
+    Both by id; ``before`` holds those that were told of, ``latest`` all that have changed since.
+    """
+
+    before: dict[str, Incident] = {}
+    latest: dict[str, Incident] = {}
+
+
 class WatchState(msgspec.Struct, frozen=True):
     """What a restarted watch cannot rebuild from facts: how far it evaluated, and the memory of incidents."""
 
     evaluated_to: int
     lifecycle: LifecycleMemory
+    waiting: Waiting | None = None
 
 
 @dataclass
@@ -144,6 +156,7 @@ class Watch:
         self._dirty: set[int] = set()
         self._asleep = False
         self._last: Stretch | None = None
+        self._waiting = state.waiting if state else None
 
     def latest(self, scope: int, window: int) -> SliValue | None:
         """The SLIs of a scope (index) in a window (ms) at the last T; None before the first."""
@@ -153,7 +166,7 @@ class Watch:
 
     def state(self) -> WatchState:
         """What ``watch-state`` keeps."""
-        return WatchState(self.evaluated_to or 0, self.lifecycle.memory)
+        return WatchState(self.evaluated_to or 0, self.lifecycle.memory, self._waiting)
 
     # -- moving on --------------------------------------------------------------------------------------------
 
@@ -185,7 +198,7 @@ class Watch:
         inputs: Sequence[tuple[int, IncidentInput]] = (),
         *,
         frozen: bool = False,
-        catching_up: Callable[[int], bool] | None = None,
+        catching_up: bool = False,
     ) -> list[Step]:
         """Evaluate every T up to ``to``.
 
@@ -194,7 +207,7 @@ class Watch:
             rows: every row that counts for the first time after the last call's ``to``, up to ``to``.
             inputs: (T, input): what people asked for, at the T at which it applies.
             frozen: an input partition cannot be read: incidents may open and rise, not resolve.
-            catching_up: whether notifications wait at a T.
+            catching_up: so far behind that notifications wait.
 
         Returns:
             the T that brought anything, in order.
@@ -255,7 +268,7 @@ class Watch:
         rows: list[FactRow],
         asked: dict[int, list[IncidentInput]],
         frozen: bool,
-        catching_up: Callable[[int], bool] | None,
+        catching_up: bool,
     ) -> list[Step]:
         policy, steps = self.policy, len(ends)
         start = int(ends[0])
@@ -279,6 +292,7 @@ class Watch:
         for verdict in verdicts:
             fires |= (verdict.state == FIRING).any(axis=1)
         self._last = stretch
+        caught_up = self._wait(catching_up)
         view = _View(stretch, verdicts, self._impact, frozen)
         out: list[Step] = []
         for n in range(steps):
@@ -291,17 +305,36 @@ class Watch:
                 causes = attribution.attribute(verdicts, stretch, n, policy) if fires[n] else []
                 brought.transitions = self.lifecycle.step(view, causes, asked.get(at, ()))
                 brought.refused = self.lifecycle.take_refused()
-                waits = catching_up is not None and catching_up(at)
                 for transition in brought.transitions:
-                    brought.commands += plan(transition, policy, self._sinks, waits)
+                    if self._waiting is not None:
+                        self._waiting.latest[transition.incident.id] = transition.incident
+                    brought.commands += plan(transition, policy, self._sinks, catching_up)
                 brought.incidents = self.lifecycle.incidents()
             elif at % policy.banner.republish_every == 0:
                 brought.incidents = self.lifecycle.incidents()
+            if caught_up:
+                brought.commands = caught_up + brought.commands
+                brought.incidents = self.lifecycle.incidents()
+                caught_up = []
             if at % HISTORY_SPAN == 0:
                 brought.history = self._history_due(at)
             if brought.sli or brought.incidents is not None or brought.history or brought.refused:
                 out.append(brought)
         return out
+
+    def _wait(self, catching_up: bool) -> list[Command]:
+        """Begin or end the waiting of notifications; what there is to say at its end."""
+        if catching_up:
+            if self._waiting is None:
+                self._waiting = Waiting(before={one.id: one for one in self.lifecycle.incidents()}, latest={})
+            return []
+        if self._waiting is None:
+            return []
+        waiting, self._waiting = self._waiting, None
+        commands: list[Command] = []
+        for name, incident in sorted(waiting.latest.items()):
+            commands += catch_up(incident, waiting.before.get(name), self.policy, self._sinks)
+        return commands
 
     def _slis(self, stretch: Stretch, n: int, active: Ints) -> list[SliValue]:
         out = [
@@ -322,7 +355,8 @@ class Watch:
             to[n, row.leaf] = max(to[n, row.leaf], row.pane + retention)
         np.maximum.accumulate(to, axis=0, out=to)
         self._active_to = to[-1].copy()
-        return (to >= ends[:, None]) @ MEMBERS.T
+        active: Ints = (to >= ends[:, None]) @ MEMBERS.T
+        return active
 
     def _note_activity(self, rows: list[FactRow]) -> None:
         for row in rows:

@@ -1,9 +1,9 @@
 """Segments in, verdicts out: what one worker does for the environments it owns.
 
-A *desk* is one partition of `sli-segments`: the environments whose facts it holds. It is rebuilt from the topics
-when its first record arrives, and judges whenever the frontiers of all input partitions let it move on. What a T brought is written in the order
-commands, log lines, incidents, everything else, state, each acknowledged before the next: a crash in between repeats
-what it had begun, under the same ids, and loses nothing.
+A *desk* is one partition of `sli-segments`: the environments whose facts it holds. It is rebuilt from the topics when
+its first record arrives, and judges whenever the frontiers of all input partitions let it move on. What a T brought is
+written in the order commands, log lines, incidents, everything else, state, each acknowledged before the next: a crash
+in between repeats what it had begun, under the same ids, and loses nothing.
 """
 
 from __future__ import annotations
@@ -55,7 +55,6 @@ class DeskState(msgspec.Struct, frozen=True, kw_only=True):
         board: the banners as last published.
         inputs_to: the offset up to which ``incident-inputs`` has been given a T.
         assigned: inputs that have a T which is not evaluated yet.
-        waiting: incidents whose notifications wait until the backlog has been read.
     """
 
     version: int = _STATE_VERSION
@@ -63,8 +62,6 @@ class DeskState(msgspec.Struct, frozen=True, kw_only=True):
     board: tuple[Banner, ...]
     inputs_to: int
     assigned: tuple[tuple[int, IncidentInput], ...] = ()
-    waiting: tuple[str, ...] = ()
-    gone: tuple[Incident, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -326,10 +323,7 @@ class Evaluate:
         await self._assign_inputs(desk)
         asked = {env: [one for one in some if one[0] <= to] for env, some in desk.assigned.items()}
         frozen = any(frontier.marked == "blind" for frontier in desk.frontiers.values())
-        behind = self._behind(desk)
-        verdicts = desk.judge.advance(
-            to, asked, frozen=frozen, catching_up=(lambda at: behind) if behind else None
-        )
+        verdicts = desk.judge.advance(to, asked, frozen=frozen, catching_up=self._behind(desk))
         for env, some in desk.assigned.items():
             desk.assigned[env] = [one for one in some if one[0] > to]
         await self._write(desk, to, verdicts)

@@ -61,7 +61,7 @@ class Judge:
         inputs: Mapping[str, Sequence[tuple[int, IncidentInput]]] | None = None,
         *,
         frozen: bool = False,
-        catching_up: Callable[[int], bool] | None = None,
+        catching_up: bool = False,
     ) -> list[Verdict]:
         """Evaluate every environment up to ``to`` (a multiple of the step, ms); what it brought, in the order of T."""
         step = self._policy.step

@@ -25,6 +25,7 @@ from sinks.pagerduty import PagerDuty
 from sinks.prometheus import Metrics
 from sinks.slack import Slack
 from streams.app import AppOptions, add_agent, agents_group, create_app, owned
+from streams.blindness import Blindness, BrokerProbe, Tell, teller
 from streams.clocks import Clock
 from streams.dispatch import Dispatch
 from streams.evaluate import Desk, Evaluate, EvaluateSettings
@@ -36,7 +37,7 @@ from streams.outlet import Out, Outlet
 from streams.reader import Reader
 from streams.records import encode_input
 from streams.settings import Settings
-from streams.snapshots import env_snapshot
+from streams.snapshots import burn_windows, env_snapshot
 from streams.topics import PARTITIONS, Topics, env_partition
 from streams.views import Views, ViewsTailer
 
@@ -45,6 +46,7 @@ __all__ = ["Pipeline", "PipelineOptions", "Role"]
 log = structlog.get_logger(__name__)
 
 Role = Literal["all", "ingest", "evaluate", "sinks"]
+_POLLS_WITHIN = 60.0  # seconds: a rebalance and the reading back of duplicates come between two polls
 _OWN_EVERY = 0.5  # seconds between looks at which partitions are ours
 
 
@@ -89,6 +91,7 @@ class Pipeline:
             clock=clock,
             windows=[format_duration(window) for window in policy.sli_windows],
             reasons=[reason.value for reason in Reason],
+            burn_windows=burn_windows(policy),
             deliveries=[
                 (sink, outcome) for sink in sorted(settings.sinks()) for outcome in ("delivered", "dead")
             ],
@@ -97,6 +100,7 @@ class Pipeline:
         )
         self._stack = AsyncExitStack()
         self._told: dict[tuple[str, str], int] = {}
+        self._polled_at = 0.0
 
     @property
     def url(self) -> str:
@@ -140,10 +144,11 @@ class Pipeline:
             clock,
             self._tell,
         )
+        clients = await self._clients()
         self.dispatch = Dispatch(
             self.topics,
             PARTITIONS,
-            await self._clients(),
+            clients,
             outlet,
             reader,
             clock,
@@ -170,7 +175,13 @@ class Pipeline:
             topics=self.topics,
             clock=clock,
         )
+        self.health.unready("views", "the topics are still being read")
         await self._run(views)
+        probe = BrokerProbe(kafka)
+        self._stack.push_async_callback(probe.close)
+        await self._run(
+            Blindness(probe, self._tellers(clients), clock, self._policy.blind_after, self.health)
+        )
         if "ingest" in does:
             self.ingest = Ingest(
                 IngestSettings(
@@ -188,6 +199,7 @@ class Pipeline:
                 self.fail,
             )
             self.health.unready("ingest", "its partitions are not assigned yet")
+            self.health.expect("ingest", _POLLS_WITHIN)
             await self._run(self.ingest)
         self._does = does
         follower = asyncio.create_task(self._follow_ownership(), name="ownership")
@@ -230,6 +242,15 @@ class Pipeline:
             )
         return clients
 
+    def _tellers(self, clients: Mapping[str, SinkClient]) -> dict[str, Tell]:
+        key = f"{self._policy.notify.dedup_prefix}:blind"
+        channel = self._settings.slack.channel or ""
+        return {
+            name: teller(client, dedup_key=key, channel=channel)
+            for name, client in clients.items()
+            if isinstance(client, PagerDuty | Slack)
+        }
+
     async def _submit(self, value: IncidentInput) -> None:
         place = env_partition(value.env, PARTITIONS)
         out = Out(self.topics.inputs, value.env.encode(), encode_input(value), place)
@@ -271,6 +292,8 @@ class Pipeline:
                 for desk in self.evaluate.release(desks):
                     for env in desk.envs:
                         self.metrics.forget_env(env)
+                    if desk.partition == 0:
+                        self.metrics.forget_rejected()
                 missing = desks - set(self.evaluate.desks)
                 if missing:
                     self.health.unready("evaluate", f"partitions {sorted(missing)} are not rebuilt yet")
@@ -286,7 +309,12 @@ class Pipeline:
                 if fresh > 0:
                     self.metrics.count_delivery(sink, outcome, fresh)
                     self._told[sink, outcome] = times
+        if self.views.ready:
+            self.health.ready("views")
         if "ingest" in self._does:
+            if self.ingest.polled_at > self._polled_at:
+                self._polled_at = self.ingest.polled_at
+                self.health.beat("ingest")
             if self.ingest.assigned:
                 self.health.ready("ingest")
             else:

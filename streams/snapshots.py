@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from detectors.error_budget import budget_left, burn_rate, window_burn
 from detectors.instants import HOUR, format_duration
 from detectors.policy import Policy
 from detectors.response_times import deadline
 from detectors.scopes import METHODS, contains, scope_index
+from detectors.watch import Watch
 from sinks.prometheus import EnvSnapshot
 from streams.evaluate import Desk
 
-__all__ = ["env_snapshot"]
+__all__ = ["burn_windows", "env_snapshot"]
+
+
+def burn_windows(policy: Policy) -> list[str]:
+    """Names of the windows that burn rates are told of: those of the policy's rules."""
+    lengths = {length for rule in policy.burn_rate.rules for length in (rule.short, rule.long)}
+    return [format_duration(length) for length in sorted(lengths)]
 
 
 def env_snapshot(desk: Desk, env: str, policy: Policy) -> EnvSnapshot:
@@ -19,6 +27,8 @@ def env_snapshot(desk: Desk, env: str, policy: Policy) -> EnvSnapshot:
     success: dict[tuple[str, str], float | None] = {}
     latency: dict[tuple[str, str], float | None] = {}
     people: dict[str, int] = {}
+    burn: dict[tuple[str, str], float | None] = {}
+    left: dict[str, float | None] = {}
     severity: dict[str, int] = {}
     for method in METHODS:
         scope = f"{env}/{method}"
@@ -30,6 +40,14 @@ def env_snapshot(desk: Desk, env: str, policy: Policy) -> EnvSnapshot:
                 latency[method, format_duration(window)] = value.latency_ratio
         hour = watch.latest(index, HOUR)
         people[method] = hour.users_impacted if hour is not None else 0
+        at = watch.evaluated_to
+        if at is not None:
+            left[method] = budget_left(watch.history, method, at, policy)
+            for rule in policy.burn_rate.rules:
+                for length in (rule.short, rule.long):
+                    name = format_duration(length)
+                    if (method, name) not in burn:
+                        burn[method, name] = _burn(watch, index, method, length, at, policy)
         touching = [i.severity for i in standing if contains(i.scope, scope) or contains(scope, i.scope)]
         severity[method] = min(touching, default=0)
     open_by: dict[int, int] = {}
@@ -44,8 +62,20 @@ def env_snapshot(desk: Desk, env: str, policy: Policy) -> EnvSnapshot:
         success_ratio=success,
         latency_ratio=latency,
         users_impacted=people,
+        burn_rate=burn,
+        error_budget_remaining=left,
         severity=severity,
         incidents_open=open_by,
         deadlines=due,
         watermark=watch.evaluated_to,
     )
+
+
+def _burn(watch: Watch, index: int, method: str, length: int, at: int, policy: Policy) -> float | None:
+    """The burn rate of a window: live up to an hour, beyond that by the history."""
+    if length > HOUR:
+        return window_burn(watch.history, method, at - length, at, policy)
+    value = watch.latest(index, length)
+    if value is None:
+        return None
+    return burn_rate(value.good, value.bad, policy.objectives[method].availability)
