@@ -141,10 +141,8 @@ class BlockFold:
 
     def put_mark(self, watermark: int) -> bool:
         """Let the clock stand in for events from the next offset on; False if it would not move the watermark."""
-        before = self.acceptance.watermark()
-        if before is not None and watermark <= before:
+        if not self.acceptance.put_mark(watermark):
             return False
-        self.acceptance.mark = watermark
         self._cut(self.next_offset)
         return True
 

@@ -193,12 +193,12 @@ class Ingest(Service):
         if opened is None or not records:
             return  # from a position that was set before the fold was ready: it is read again from its own
         fold = opened.fold
-        if records[0].offset != fold.next_offset:
+        first = records[0].offset
+        if first < fold.next_offset or (first > fold.next_offset and opened.gap != first):
             # A batch from before the seek; or a real gap (compaction, transactions), which comes again.
-            if records[0].offset < fold.next_offset or opened.gap != records[0].offset:
-                opened.gap = records[0].offset
-                consumer.seek(partition, fold.next_offset)
-                return
+            opened.gap = first
+            consumer.seek(partition, fold.next_offset)
+            return
         opened.gap = None
         for record in records:
             stamp = record.timestamp
@@ -289,9 +289,9 @@ class Ingest(Service):
                 tallies,
             )
             value = encode(frontier)
+            key = frontier_key(partition.partition, fold.next_offset if opened.marked else None)
             frontiers += [
-                Out(topics.segments, frontier_key(partition.partition), value, index)
-                for index in range(self._segment_partitions)
+                Out(topics.segments, key, value, index) for index in range(self._segment_partitions)
             ]
             opened.told, opened.told_at = told, now
         give_up = self._lost_or_stopping

@@ -89,6 +89,14 @@ class Partition:
         reached -= self.rules.watermark_delay
         return reached if self.mark is None else max(reached, self.mark)
 
+    def put_mark(self, watermark: int) -> bool:
+        """Let the clock stand in for events from the next record on; False if that does not move the watermark."""
+        before = self.watermark()
+        if before is not None and watermark <= before:
+            return False
+        self.mark = watermark
+        return True
+
     def take(
         self, event: LoginEvent, recorded: int | None, reference: int | None
     ) -> Accepted | Duplicate | Reason:

@@ -16,7 +16,7 @@ from streams.cells import Cells
 from streams.events import Rejection, decode_many
 from streams.judge import Judge, Verdict
 from streams.partition import Accepted, Duplicate, Partition, Rules
-from streams.sources import Entry
+from streams.sources import Entry, Mark
 
 __all__ = ["EVERY_SINK", "Replay", "Summary"]
 
@@ -62,9 +62,15 @@ class _Input:
 
     def read(self) -> None:
         """Take the next batch."""
-        batch = list(islice(self._entries, _BATCH))
-        if len(batch) < _BATCH:
-            self.ended = True
+        batch: list[tuple[int | None, bytes | None]] = []
+        mark: Mark | None = None
+        for entry in islice(self._entries, _BATCH):
+            if isinstance(entry, Mark):
+                mark = entry
+                break
+            batch.append(entry)
+        else:
+            self.ended = len(batch) < _BATCH
         summary, take, add = self._summary, self.acceptance.take, self.cells.add
         summary.events += len(batch)
         for (stamp, _), event in zip(batch, decode_many([value for _, value in batch]), strict=True):
@@ -87,6 +93,8 @@ class _Input:
                 reason = place
             summary.rejected += 1
             summary.reasons[reason] = summary.reasons.get(reason, 0) + 1
+        if mark is not None:
+            self.acceptance.put_mark(mark.watermark)
 
 
 class Replay:

@@ -163,9 +163,13 @@ def segment_key(partition: int, block: int, env: str) -> bytes:
     return f"segment/{partition}/{block}/{env}".encode()
 
 
-def frontier_key(partition: int) -> bytes:
-    """``frontier/<partition>``: compaction keeps the last one, so that a long-silent partition is known too."""
-    return f"frontier/{partition}".encode()
+def frontier_key(partition: int, mark_at: int | None = None) -> bytes:
+    """``frontier/<partition>``: compaction keeps the last one, so that a long-silent partition is known too.
+
+    A frontier with a mark is kept for each offset (``mark_at``) that a mark stands before: whoever reads the log
+    again needs them all.
+    """
+    return f"frontier/{partition}".encode() if mark_at is None else f"mark/{partition}/{mark_at}".encode()
 
 
 def resume_key(partition: int) -> bytes:

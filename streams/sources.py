@@ -14,22 +14,34 @@ import struct
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 import zstandard
 
 from streams.events import MAX_BYTES
 
-__all__ = ["Entry", "SourceError", "open_lines", "partitions"]
+__all__ = ["Entry", "Mark", "SourceError", "Spool", "open_lines", "partitions"]
 
-#: (Kafka timestamp in ms or None, value or None)
-Entry = tuple[int | None, bytes | None]
 
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """The clock stood in for events before the next record: the watermark is at least this, ms."""
+
+    watermark: int
+
+
+#: (Kafka timestamp in ms or None, value or None), or a mark
+Entry = tuple[int | None, bytes | None] | Mark
+
+#: Names of inputs that are topics begin so.
+TOPIC = "topic:"
 _ENVELOPE = {"topic", "partition", "offset", "payload"}
 _SPOOL_BYTES = 64 << 20
 _HEADER = struct.Struct("<qi")
 _NO_TIMESTAMP = -(1 << 63)
+_NO_VALUE, _MARK = -1, -2
 
 
 class SourceError(Exception):
@@ -50,10 +62,10 @@ def open_lines(name: str) -> Iterator[Iterator[bytes]]:
             raise SourceError(f"{name}: {error.strerror}") from None
         stream: IO[bytes] = raw
         if name.endswith(".gz"):
-            stream = stack.enter_context(gzip.open(raw, "rb"))  # type: ignore[assignment]
+            stream = cast("IO[bytes]", stack.enter_context(gzip.open(raw, "rb")))
         elif name.endswith(".zst"):
             reader = zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True)
-            stream = stack.enter_context(io.BufferedReader(reader, 1 << 20))  # type: ignore[type-var]
+            stream = stack.enter_context(io.BufferedReader(reader, 1 << 20))
         yield _lines(name, stream)
 
 
@@ -88,25 +100,33 @@ def _envelope(line: bytes) -> tuple[tuple[str, int], Entry] | None:
     return (str(record["topic"]), int(record["partition"])), (timestamp, value)
 
 
-class _Spool:
+class Spool:
     """Entries of one partition, in memory up to a bound and then on disk."""
 
     def __init__(self) -> None:
         self._file = tempfile.SpooledTemporaryFile(_SPOOL_BYTES)  # noqa: SIM115 - closed by ``entries``
 
     def append(self, entry: Entry) -> None:
+        """Add an entry at the end."""
+        if isinstance(entry, Mark):
+            self._file.write(_HEADER.pack(entry.watermark, _MARK))
+            return
         stamp, value = entry
-        size = -1 if value is None else len(value)
+        size = _NO_VALUE if value is None else len(value)
         self._file.write(_HEADER.pack(_NO_TIMESTAMP if stamp is None else stamp, size))
         if value:
             self._file.write(value)
 
     def entries(self) -> Iterator[Entry]:
+        """All entries, once."""
         self._file.seek(0)
         with self._file:
             while head := self._file.read(_HEADER.size):
                 stamp, size = _HEADER.unpack(head)
-                value = None if size < 0 else self._file.read(size)
+                if size == _MARK:
+                    yield Mark(stamp)
+                    continue
+                value = None if size == _NO_VALUE else self._file.read(size)
                 yield (None if stamp == _NO_TIMESTAMP else stamp), value
 
 
@@ -114,14 +134,19 @@ def partitions(names: Sequence[str], *, partitioned: bool = False) -> list[Itera
     """The partitions that the inputs hold, each an iterator over its entries in order.
 
     Several files of plain lines are read one after another as one partition, or each as one with ``partitioned``;
-    dumps of ``kcat -J`` are split by their topic and partition.
+    dumps of ``kcat -J`` are split by their topic and partition, and so is ``topic:NAME[@FROM..TO]``.
 
     Raises:
         SourceError: an input cannot be read (also while iterating).
     """
     plain: list[Iterator[Entry]] = []
-    spools: dict[tuple[str, int], _Spool] = {}
+    spools: dict[tuple[str, int], Spool] = {}
     for name in names:
+        if name.startswith(TOPIC):
+            from streams.topic_source import read_topic
+
+            spools.update(read_topic(name.removeprefix(TOPIC)))
+            continue
         with contextlib.ExitStack() as stack:
             lines = stack.enter_context(open_lines(name))
             first = next(lines, None)
@@ -138,14 +163,13 @@ def partitions(names: Sequence[str], *, partitioned: bool = False) -> list[Itera
     return plain + [spools[key].entries() for key in sorted(spools)]
 
 
-def _spool(line: bytes, spools: dict[tuple[str, int], _Spool]) -> None:
+def _spool(line: bytes, spools: dict[tuple[str, int], Spool]) -> None:
     parsed = _envelope(line)
     if parsed is None:
         # no envelope in a dump of envelopes: it is a record of the first partition that will be rejected
-        key, entry = next(iter(spools)), (None, line)
-    else:
-        key, entry = parsed
-    spools.setdefault(key, _Spool()).append(entry)
+        parsed = next(iter(spools)), (None, line)
+    key, entry = parsed
+    spools.setdefault(key, Spool()).append(entry)
 
 
 def _plain(first: bytes, rest: Iterator[bytes], stack: contextlib.ExitStack) -> Iterator[Entry]:
