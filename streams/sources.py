@@ -169,7 +169,9 @@ def _spool(line: bytes, spools: dict[tuple[str, int], Spool]) -> None:
         # no envelope in a dump of envelopes: it is a record of the first partition that will be rejected
         parsed = next(iter(spools)), (None, line)
     key, entry = parsed
-    spools.setdefault(key, Spool()).append(entry)
+    if key not in spools:
+        spools[key] = Spool()
+    spools[key].append(entry)
 
 
 def _plain(first: bytes, rest: Iterator[bytes], stack: contextlib.ExitStack) -> Iterator[Entry]:
