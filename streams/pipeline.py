@@ -166,23 +166,7 @@ class Pipeline:
             self.app,
             routes(self.views, self.metrics, self.health, self._submit, settings, self._policy, clock=clock),
         )
-        await self.app.start()
-        self._stack.push_async_callback(self.app.stop)
-        self._stack.push_async_callback(self.dispatch.close, 2.0)
-        views = ViewsTailer(
-            self.views,
-            lambda *topics: _tail(kafka, *topics),
-            topics=self.topics,
-            clock=clock,
-        )
-        self.health.unready("views", "the topics are still being read")
-        await self._run(views)
-        probe = BrokerProbe(kafka)
-        self._stack.push_async_callback(probe.close)
-        await self._run(
-            Blindness(probe, self._tellers(clients), clock, self._policy.blind_after, self.health)
-        )
-        if "ingest" in does:
+        if "ingest" in does:  # first, so that its group is joined while Faust's is
             self.ingest = Ingest(
                 IngestSettings(
                     kafka=kafka,
@@ -199,8 +183,25 @@ class Pipeline:
                 self.fail,
             )
             self.health.unready("ingest", "its partitions are not assigned yet")
-            self.health.expect("ingest", _POLLS_WITHIN)
             await self._run(self.ingest)
+        self._stack.push_async_callback(self.app.stop)
+        await self.app.start()
+        self._stack.push_async_callback(self.dispatch.close, 2.0)
+        views = ViewsTailer(
+            self.views,
+            lambda *topics: _tail(kafka, *topics),
+            topics=self.topics,
+            clock=clock,
+        )
+        self.health.unready("views", "the topics are still being read")
+        await self._run(views)
+        probe = BrokerProbe(kafka)
+        self._stack.push_async_callback(probe.close)
+        await self._run(
+            Blindness(probe, self._tellers(clients), clock, self._policy.blind_after, self.health)
+        )
+        if "ingest" in does:
+            self.health.expect("ingest", _POLLS_WITHIN)
         self._does = does
         follower = asyncio.create_task(self._follow_ownership(), name="ownership")
         self._stack.push_async_callback(_cancel, follower)
