@@ -79,7 +79,6 @@ def _among_open(cause: Cause, cases: Sequence[Case]) -> Case | None:
     oldest.scope = cause.scope
     for case in others:
         case.action, case.into = "merge", oldest
-        oldest.causes += case.causes
     return oldest
 
 

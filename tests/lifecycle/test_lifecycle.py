@@ -133,6 +133,17 @@ def test_a_success_long_before_the_end_of_the_two_hours_is_remembered() -> None:
     assert score.play(until=3 * HOURS).when("resolved") == [540 + 2 * HOURS]
 
 
+def test_a_success_before_it_fired_again_does_not_count_for_fading() -> None:
+    score = Score(every=60)
+    score.at(0).fires("prod/ssoe", people=400)
+    score.at(60).quiet()
+    score.at(240).fires("prod/ssoe")
+    score.at(300).lacks_evidence("prod/ssoe")
+    score.play(until=240)
+    score.world.succeeds = False
+    assert score.play(until=4 * HOURS).when("resolved") == []
+
+
 def test_nothing_resolves_and_no_severity_falls_while_a_partition_cannot_be_read() -> None:
     score = Score(every=60)
     score.at(0).fires("prod/ssoe", people=400)
@@ -206,6 +217,32 @@ def test_a_scope_on_which_it_had_findings_before_reopens_it() -> None:
     )
 
 
+def test_the_scopes_of_earlier_epochs_are_remembered_too() -> None:
+    score = Score()
+    score.at(0).fires("prod/ssoe/idme", people=400)
+    score.at(60).quiet().fires("prod/ssoe")
+    score.at(300).quiet()
+    score.at(1500).fires("prod/ssoe/idme")
+    score.at(1800).quiet()
+    score.at(3000).fires("prod/ssoe")
+    heard = score.play(until=3000)
+    assert heard.when("reopened") == [1500, 3000]
+    assert (heard.incidents["prod-1"].epoch, heard.incidents["prod-1"].scope) == (2, "prod/ssoe")
+
+
+def test_of_two_that_could_reopen_the_one_of_the_very_scope_does_else_the_later() -> None:
+    score = Score()
+    score.at(0).fires("prod/ssoe/idme", people=400)
+    score.at(60).quiet().fires("prod/ssoe")
+    score.at(120).quiet()
+    score.at(600).fires("prod/*/idme").fires("prod/*/mhv")
+    score.at(700).asks("resolve", "prod-2").asks("resolve", "prod-3").quiet()
+    score.play(until=1100)
+    assert [i.state for i in score.lifecycle.incidents()] == ["resolved"] * 3
+    score.at(1110).fires("prod/*/idme")
+    assert score.play(until=1110).last("reopened").incident.id == "prod-2"
+
+
 def test_what_was_declared_stays_declared_when_it_comes_back() -> None:
     score = Score()
     score.at(0).fires("prod/ssoe", people=400)
@@ -272,6 +309,29 @@ def test_a_declared_outage_that_is_taken_in_stays_declared() -> None:
     assert heard.incidents["prod-1"].declared_by == "Ada"
 
 
+def test_an_incident_that_takes_in_another_has_failed_since_the_first_of_them() -> None:
+    score = Score()
+    score.at(0).fires("prod/ssoe/idme", people=400)
+    score.at(30).fires("prod/ssoe/mhv", first_bad=START - 90_000)
+    score.at(60).quiet().fires("prod/ssoe")
+    assert score.play(until=70).incidents["prod-1"].first_bad_at == START - 90_000
+
+
+def test_nested_causes_of_one_step_are_one_incident_of_the_widest_scope() -> None:
+    score = Score()
+    score.at(0).fires("prod/ssoe/idme", people=400)
+    score.at(60).quiet()
+    score.at(1200).fires("prod/ssoe/idme").fires("prod/ssoe/mhv").fires("prod/ssoe")
+    heard = score.play(until=1200)
+    opened = heard.last("opened").incident
+    assert (opened.id, opened.scope, opened.narrower) == (
+        "prod-2",
+        "prod/ssoe",
+        ("prod/ssoe/idme", "prod/ssoe/mhv"),
+    )
+    assert heard.when("reopened") == []
+
+
 def test_a_narrower_cause_is_recorded_and_opens_nothing() -> None:
     score = Score()
     score.at(0).fires("prod/ssoe", people=400)
@@ -303,6 +363,17 @@ def test_it_does_not_narrow_while_its_own_scope_lacks_evidence() -> None:
     score.at(0).fires("prod/ssoe", people=400)
     score.at(60).lacks_evidence("prod/ssoe").fires("prod/ssoe/mhv")
     assert score.play(until=1200).when("scope") == []
+
+
+def test_when_its_own_scope_fires_again_the_five_minutes_start_anew() -> None:
+    score = Score()
+    score.at(0).fires("prod/ssoe", people=400)
+    score.at(60).quiet("prod/ssoe").fires("prod/ssoe/mhv")
+    score.play(until=300)
+    score.world.findings["prod/ssoe"] = "firing"
+    score.play(until=310)
+    score.world.findings["prod/ssoe"] = "quiet"
+    assert score.play(until=900).when("scope") == [310 + 5 * MINUTES]
 
 
 def test_causes_that_do_not_fire_open_nothing() -> None:
@@ -484,6 +555,14 @@ def test_an_input_applies_once_however_often_it_is_delivered() -> None:
     assert [why for _, why in heard.refused] == ["it was dealt with before"] * 2
 
 
+def test_an_input_is_remembered_beyond_the_next_one() -> None:
+    score = Score()
+    score.at(0).fires("prod/ssoe", people=60)
+    for second, name in ((10, "one"), (20, "two"), (30, "one")):
+        score.at(second).asks("note", "prod-1", id=name, text=name)
+    assert [n.text for n in score.play(until=30).incidents["prod-1"].notes] == ["one", "two"]
+
+
 def test_a_report_is_noted_on_the_incident_that_may_be_why() -> None:
     score = Score()
     score.at(0).fires("prod/ssoe", people=60)
@@ -540,6 +619,14 @@ def test_a_flicker_of_quiet_does_not_overrule_the_person() -> None:
     score.at(120).fires("prod/ssoe")
     heard = score.play(until=380)
     assert (heard.when("opened"), heard.when("reopened")) == ([0], [])
+
+
+def test_a_persons_word_holds_even_where_nothing_ever_reopens() -> None:
+    score = Score(policy("lifecycle: {reopen_within: 0s}"))
+    score.at(0).fires("prod/ssoe", people=60)
+    score.at(100).asks("resolve", "prod-1")
+    heard = score.play(until=390)
+    assert heard.kinds() == [(0, "opened"), (100, "resolved")]
 
 
 def test_narrower_causes_of_what_a_person_resolved_open_nothing_meanwhile() -> None:
@@ -608,6 +695,14 @@ def test_the_routine_update_comes_half_an_hour_after_the_last_message() -> None:
     score.at(20 * MINUTES).asks("acknowledge", "prod-1")
     heard = score.play(until=115 * MINUTES)
     assert heard.when("update") == [50 * MINUTES, 80 * MINUTES, 110 * MINUTES]
+
+
+def test_notes_do_not_put_off_the_routine_update() -> None:
+    score = Score(every=60)
+    score.at(0).fires("prod/ssoe", people=60)
+    score.at(1).asks("acknowledge", "prod-1")
+    score.at(20 * MINUTES).asks("note", "prod-1", text="looking")
+    assert score.play(until=40 * MINUTES).when("update") == [31 * MINUTES]
 
 
 # -- the memory ----------------------------------------------------------------------------------------------

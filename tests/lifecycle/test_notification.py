@@ -97,6 +97,23 @@ def test_a_second_rise_to_the_same_severity_does_not_wake_once_more() -> None:
     assert keys == ["prod-1:0", "prod-1:0:s1", "prod-1:0:s1"]
 
 
+def test_a_rise_to_severity_2_that_somebody_is_at_wakes_nobody() -> None:
+    score = Score()
+    score.at(0).fires("prod/ssoe", people=60)
+    score.at(50).asks("acknowledge", "prod-1")
+    score.at(100).hits(10)
+    score.at(2000).hits(60)
+    assert score.play(until=2000).pages() == [(0, "error", "prod-1:0"), (2000, "error", "prod-1:0")]
+
+
+def test_a_rise_to_severity_1_wakes_even_if_nobody_was_paged_before_the_acknowledgement() -> None:
+    score = Score()
+    score.at(0).fires("prod/ssoe", people=20)
+    score.at(20).asks("acknowledge", "prod-1")
+    score.at(100).hits(2000)
+    assert score.play(until=300).pages() == [(100, "critical", "prod-1:0:s1")]
+
+
 def test_pagerduty_hears_of_acknowledgements_made_with_us_only_and_on_every_key() -> None:
     score = Score()
     score.at(0).fires("prod/ssoe", people=20)
