@@ -33,12 +33,12 @@ class FastClock:
         real: the real time, ms.
     """
 
-    def __init__(self, behind: int, pace: float, real: Callable[[], int] = RealClock()) -> None:
+    def __init__(self, behind: int, pace: float, real: Callable[[], int] | None = None) -> None:
         if pace <= 1:
             raise ValueError("the clock must run faster than real time, or it never meets it")
-        self._real = real
+        self._real = real or RealClock()
         self._began: int | None = None
-        self.start = real() - behind
+        self.start = self._real() - behind
         self.pace = pace
 
     def release(self) -> None:

@@ -194,11 +194,11 @@ class Evaluate:
         if not isinstance(record, Frontier):
             return False
         known = desk.frontiers.get(record.partition)
-        if known is not None and record.generation < known.generation:
-            return False  # of a worker that has lost the partition
-        if known is not None and known.watermark is not None and record.watermark is not None:
-            watermark = max(known.watermark, record.watermark)
-            record = msgspec.structs.replace(record, watermark=watermark)
+        if known is not None:
+            if record.generation < known.generation:
+                return False  # of a worker that has lost the partition
+            reached = max((m for m in (known.watermark, record.watermark) if m is not None), default=None)
+            record = msgspec.structs.replace(record, watermark=reached)
         desk.frontiers[record.partition] = record
         desk.partitions = max(desk.partitions, record.partitions)
         desk.totals.note(record.partition, record.tallies)
@@ -230,7 +230,11 @@ class Evaluate:
         async for record in self._reader.read(TopicPartition(topics.watch_state, partition)):
             env = (record.key or b"").decode()
             if env in envs and record.value is not None:
-                states[env] = _decode_state(record.value)
+                state = _decode_state(record.value)
+                before = states.get(env)
+                # a worker that had lost the environment may have written late
+                if before is None or state.watch.evaluated_to >= before.watch.evaluated_to:
+                    states[env] = state
         histories = {env: History(env) for env in envs}
         async for record in self._reader.read(TopicPartition(topics.history, partition)):
             if record.value is not None:

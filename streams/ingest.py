@@ -17,18 +17,22 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import KafkaError
 from mode import Service
 
-from detectors.instants import format_instant
+from detectors.incidents import IncidentInput
+from detectors.instants import DAY, format_instant
 from detectors.policy import Policy
+from detectors.scopes import ENVS
 from streams.blocks import Block, BlockFold, Record
 from streams.events import Rejection
 from streams.outlet import Out, Outlet
 from streams.partition import Rules
 from streams.reader import Reader
+from streams.records import encode_input
 from streams.rejected import rejected_record
 from streams.segments import (
     BLOCK_OFFSETS,
@@ -54,6 +58,7 @@ _POLL_MS = 100
 _FLUSH_SECONDS = 0.2
 _COMMIT_SECONDS = 10.0
 _MAX_RECORDS = 20_000
+_METADATA_MS = 15_000  # a partition that is added is found within this
 
 
 @dataclass(frozen=True)
@@ -95,6 +100,10 @@ class _Open:
         self.told_at = 0
 
 
+class LogReplaced(Exception):
+    """The input topic is not the one that was read before. The message says what to do."""
+
+
 class Ingest(Service):
     """The service that folds the input topic.
 
@@ -128,9 +137,11 @@ class Ingest(Service):
         self._flushed_at = 0.0
         self._segment_partitions = settings.partitions
         self._input_partitions = 0
+        self._state_partitions = 1
         self._reader = Reader(settings.kafka)
         self.polled_at = 0.0
         self.folded = 0
+        self.lost = 0
 
     @property
     def assigned(self) -> bool:
@@ -160,6 +171,7 @@ class Ingest(Service):
                 session_timeout_ms=self._settings.session_ms,
                 heartbeat_interval_ms=max(500, self._settings.session_ms // 5),
                 max_partition_fetch_bytes=4 << 20,
+                metadata_max_age_ms=_METADATA_MS,
             )
             try:
                 await consumer.start()
@@ -270,7 +282,7 @@ class Ingest(Service):
                         topics.ingest_state,
                         resume_key(partition.partition),
                         encode(resume),
-                        partition.partition,
+                        self._state_partition(partition),
                     )
                 )
                 opened.resumed = resume
@@ -289,10 +301,8 @@ class Ingest(Service):
                 tallies,
             )
             value = encode(frontier)
-            key = frontier_key(partition.partition, fold.next_offset if opened.marked else None)
-            frontiers += [
-                Out(topics.segments, key, value, index) for index in range(self._segment_partitions)
-            ]
+            mark_at = fold.next_offset if opened.marked else None
+            frontiers += self._frontiers(partition, value, mark_at)
             opened.told, opened.told_at = told, now
         give_up = self._lost_or_stopping
         for records in (finished, resumes, growing, frontiers):
@@ -330,21 +340,25 @@ class Ingest(Service):
     # -- beginning a partition --------------------------------------------------------------------------------
 
     async def _begin(self, consumer: AIOKafkaConsumer, partition: TopicPartition) -> None:
-        self._input_partitions = len(consumer.partitions_for_topic(partition.topic) or ())
+        cluster = await consumer._client.fetch_all_metadata()
+        self._input_partitions = len(cluster.partitions_for_topic(partition.topic) or ())
+        self._state_partitions = len(cluster.partitions_for_topic(self._settings.topics.ingest_state) or ())
+        await self._announce(partition)
         begin = (await consumer.beginning_offsets([partition]))[partition]
         end = (await consumer.end_offsets([partition]))[partition]
-        resume = await self._resume(partition.partition)
-        if resume is not None and not begin <= resume.start <= end:
-            log.error(
-                "events_lost" if resume.start < begin else "log_is_shorter_than_it_was",
-                partition=partition.partition,
-                expected_offset=resume.start,
-                log_begins=begin,
-                log_ends=end,
-            )
-            resume = None
+        resume = await self._resume(partition)
         if resume is None:
             resume = await self._fresh(consumer, partition, begin, end)
+        elif resume.start > end:
+            raise LogReplaced(
+                f"{partition.topic}/{partition.partition} ends at offset {end}, but {resume.start} was read before: "
+                "the topic was made anew. Give the deployment a new WATCHOFFICER_TOPIC_PREFIX for its own topics."
+            )
+        elif resume.start < begin:
+            await self._say_lost(partition, resume.start, begin)
+            resume = msgspec.structs.replace(
+                resume, start=begin, read_from=begin, greatest_there=resume.greatest
+            )
         fold = BlockFold(partition.partition, self._rules, resume)
         async for record in self._reader.read(partition, start=resume.read_from, end=resume.start):
             fold.read_back(Record(record.offset, record.timestamp, record.value))
@@ -362,15 +376,76 @@ class Ingest(Service):
             watermark=_instant(fold.acceptance.watermark()),
         )
 
-    async def _resume(self, partition: int) -> Resume | None:
+    async def _say_lost(self, partition: TopicPartition, expected: int, begin: int) -> None:
+        """Tell people that events were removed before they were read: in the log, in a metric, in an incident."""
+        self.lost += begin - expected
+        log.error("events_lost", partition=partition.partition, expected_offset=expected, log_begins=begin)
+        said = IncidentInput(
+            id=f"lost:{partition.topic}:{partition.partition}:{expected}-{begin}",
+            env=ENVS[0],
+            kind="declare",
+            scope=ENVS[0],
+            by="watchofficer",
+            text=(
+                f"{begin - expected} login events (offsets {expected} to {begin - 1} of {partition.topic}/"
+                f"{partition.partition}) were removed by retention before they were read: an outage in them "
+                "would not have been seen."
+            ),
+            at=self._clock(),
+        )
+        place = env_partition(said.env, self._settings.partitions)
+        await self._outlet.write(
+            [Out(self._settings.topics.inputs, said.env.encode(), encode_input(said), place)]
+        )
+
+    async def _announce(self, partition: TopicPartition) -> None:
+        """Say that the partition has a new owner.
+
+        From here on the marks of former owners are ignored. Those that count were written to `ingest-state` before,
+        so the resume record that is read next knows them all.
+        """
+        announced = Frontier(
+            partition.partition,
+            self._input_partitions,
+            self._generation,
+            -1,
+            None,
+            "",
+            None,
+            self._clock(),
+            [],
+        )
+        await self._outlet.write(self._frontiers(partition, encode(announced), None))
+
+    def _frontiers(self, partition: TopicPartition, value: bytes, mark_at: int | None) -> list[Out]:
+        key = frontier_key(partition.partition, mark_at)
+        return [
+            Out(self._settings.topics.segments, key, value, index)
+            for index in range(self._segment_partitions)
+        ]
+
+    def _state_partition(self, partition: TopicPartition) -> int:
+        """Where a partition's resume records are; the input may have got more partitions since the topic was made."""
+        return int(partition.partition) % self._state_partitions
+
+    async def _resume(self, input_partition: TopicPartition) -> Resume | None:
         """The last resume record of a partition, if there is one."""
-        place = TopicPartition(self._settings.topics.ingest_state, partition)
+        topic = self._settings.topics.ingest_state
+        place = TopicPartition(topic, self._state_partition(input_partition))
+        partition = int(input_partition.partition)
         found: Resume | None = None
+        written = 0
         async for record in self._reader.read(place):
-            if record.key == resume_key(partition) and record.value is not None:
-                resume = decode(record.value)
-                if isinstance(resume, Resume) and (found is None or resume.start >= found.start):
-                    found = resume
+            if record.key != resume_key(partition) or record.value is None:
+                continue
+            resume = decode(record.value)
+            if not isinstance(resume, Resume):
+                continue
+            # One of an older generation behind one of a newer is of a worker that had lost the partition; unless so
+            # much later that the group itself was forgotten, and its generations began anew.
+            forgotten = record.timestamp - written > DAY
+            if found is None or resume.generation >= found.generation or forgotten:
+                found, written = resume, record.timestamp
         return found
 
     async def _fresh(

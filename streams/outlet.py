@@ -10,6 +10,8 @@ import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
+from streams.lease import Lease
+
 __all__ = ["Header", "Out", "Outlet"]
 
 log = structlog.get_logger(__name__)
@@ -36,10 +38,14 @@ class Outlet:
     Args:
         kafka: how to reach the broker (keyword arguments of aiokafka's clients).
         clock: ms since the epoch, the timestamp of what is written; None for the producer's own.
+        lease: the right to write; without one it is never lost.
     """
 
-    def __init__(self, kafka: dict[str, Any], clock: Callable[[], int] | None = None) -> None:
+    def __init__(
+        self, kafka: dict[str, Any], clock: Callable[[], int] | None = None, lease: Lease | None = None
+    ) -> None:
         self._kafka = kafka
+        self._lease = lease
         self._clock = clock
         self._producer: AIOKafkaProducer | None = None
 
@@ -81,6 +87,7 @@ class Outlet:
 
         Raises:
             KafkaError: it was given up.
+            LeaseLost: this worker may not write any more.
         """
         batch = list(records)
         wait, tried = _FIRST_WAIT, 0
@@ -101,6 +108,8 @@ class Outlet:
             await self.start()
         producer = self._producer
         assert producer is not None
+        if self._lease is not None:
+            self._lease.check()
         now = None if self._clock is None else self._clock()
         waiting = []
         for out in batch:

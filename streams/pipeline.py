@@ -19,7 +19,7 @@ from mode import Service
 from detectors.incidents import Command, IncidentInput
 from detectors.instants import SECOND, format_duration
 from detectors.policy import Policy
-from sinks.answers import SinkClient
+from sinks.answers import Answer, Receipts, SinkClient
 from sinks.datadog import Datadog
 from sinks.pagerduty import PagerDuty
 from sinks.prometheus import Metrics
@@ -33,6 +33,7 @@ from streams.events import Reason
 from streams.health import Health
 from streams.http import mount, routes
 from streams.ingest import Ingest, IngestSettings, Start
+from streams.lease import Lease, LeaseLost
 from streams.outlet import Out, Outlet
 from streams.reader import Reader
 from streams.records import encode_input
@@ -121,7 +122,10 @@ class Pipeline:
         settings, options, clock = self._settings, self._options, self._clock
         kafka = settings.kafka_client_kwargs()
         does = {"ingest", "evaluate", "sinks"} if options.role == "all" else {options.role}
-        outlet = Outlet(kafka, clock if clock.pace != 1 else None)
+        self._lease = Lease(options.session_seconds, time.monotonic)
+        ticker = asyncio.create_task(self._tick(), name="lease")
+        self._stack.push_async_callback(_cancel, ticker)
+        outlet = Outlet(kafka, clock if clock.pace != 1 else None, self._lease)
         await outlet.start()
         self._stack.push_async_callback(outlet.stop)
         self._outlet = outlet
@@ -144,11 +148,11 @@ class Pipeline:
             clock,
             self._tell,
         )
-        clients = await self._clients()
+        self._sinks = await self._clients()
         self.dispatch = Dispatch(
             self.topics,
             PARTITIONS,
-            clients,
+            {sink: _Leased(client, self._lease) for sink, client in self._sinks.items()},
             outlet,
             reader,
             clock,
@@ -197,9 +201,7 @@ class Pipeline:
         await self._run(views)
         probe = BrokerProbe(kafka)
         self._stack.push_async_callback(probe.close)
-        await self._run(
-            Blindness(probe, self._tellers(clients), clock, self._policy.blind_after, self.health)
-        )
+        await self._run(Blindness(probe, self._tellers(), clock, self._policy.blind_after, self.health))
         if "ingest" in does:
             self.health.expect("ingest", _POLLS_WITHIN)
         self._does = does
@@ -243,12 +245,12 @@ class Pipeline:
             )
         return clients
 
-    def _tellers(self, clients: Mapping[str, SinkClient]) -> dict[str, Tell]:
+    def _tellers(self) -> dict[str, Tell]:
         key = f"{self._policy.notify.dedup_prefix}:blind"
         channel = self._settings.slack.channel or ""
         return {
             name: teller(client, dedup_key=key, channel=channel)
-            for name, client in clients.items()
+            for name, client in self._sinks.items()
             if isinstance(client, PagerDuty | Slack)
         }
 
@@ -276,6 +278,15 @@ class Pipeline:
             self.metrics.set_env(env, env_snapshot(desk, env, self._policy))
         if desk.partition == 0:
             self.metrics.set_rejected({str(reason): n for reason, n in desk.totals.rejected.items()})
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(_OWN_EVERY)
+            try:
+                self._lease.tick()
+            except LeaseLost as error:
+                self.fail(error)
+                return
 
     async def _follow_ownership(self) -> None:
         while True:
@@ -330,6 +341,19 @@ def _tail(kafka: dict[str, Any], *topics: str) -> Any:
         auto_offset_reset="earliest",
         isolation_level="read_committed",
     )
+
+
+class _Leased:
+    """A receiver to which nothing is sent without the lease."""
+
+    def __init__(self, client: SinkClient, lease: Lease) -> None:
+        self._client = client
+        self._lease = lease
+
+    async def send(self, command: Command, receipts: Receipts) -> Answer:
+        """As the client itself."""
+        self._lease.check()
+        return await self._client.send(command, receipts)
 
 
 async def _cancel(task: asyncio.Task[None]) -> None:
