@@ -25,7 +25,17 @@ from detectors.scopes import contains
 from detectors.severity import Level
 from detectors.timers import page_if_due, sound_clocks, speak_up
 
-__all__ = ["advance", "after_resolution", "begin", "declare", "note", "resolve"]
+__all__ = [
+    "acknowledge",
+    "advance",
+    "after_resolution",
+    "begin",
+    "declare",
+    "declare_by",
+    "note",
+    "resolve",
+    "unacknowledge",
+]
 
 #: Notes kept with an incident; all of them are in the incident log.
 NOTES_KEPT = 100
@@ -350,11 +360,10 @@ def acknowledge(memory: IncidentMemory, wish: IncidentInput, chronicle: Chronicl
     if incident.state == "open":
         changes["state"] = "acknowledged"
     memory.resume, memory.woken_again = "acknowledged", False
-    after = format_duration(chronicle.at - incident.opened_at)
     chronicle.change(
         memory,
         "acknowledged",
-        f"{wish.by} acknowledged it after {after}.",
+        f"{wish.by} acknowledged it.",
         by=wish.by,
         via=wish.via,
         **changes,

@@ -14,7 +14,6 @@ from msgspec.structs import replace
 from detectors import course
 from detectors.chronicle import COUNTS_WINDOW, Chronicle, IncidentMemory, View
 from detectors.incidents import Cause, Incident, IncidentInput, Transition
-from detectors.instants import format_duration
 from detectors.matching import Case, match
 from detectors.policy import Policy
 from detectors.scopes import contains, scope_index
@@ -211,7 +210,7 @@ class Lifecycle:
         if wish.kind == "resolve":
             memory.held = memory.fired and memory.quiet_for < self.policy.lifecycle.recovering_after
             text = f": {wish.text}" if wish.text else "."
-            reason = f"{wish.by} resolved it after {_open_for(memory, chronicle)}{text}"
+            reason = f"{wish.by} resolved it{text}"
             course.resolve(memory, chronicle, "by a person", reason, by=wish.by, via=wish.via)
             return None
         return course.declare_by(memory, wish, chronicle)
@@ -243,7 +242,3 @@ def _said(wish: IncidentInput, scope: str, chronicle: Chronicle) -> Cause:
         first_bad=chronicle.at - COUNTS_WINDOW,
         failing_ratio=chronicle.view.counts(scope).failing_ratio,
     )
-
-
-def _open_for(memory: IncidentMemory, chronicle: Chronicle) -> str:
-    return format_duration(chronicle.at - memory.incident.opened_at)
