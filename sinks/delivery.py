@@ -194,12 +194,11 @@ class Deliverer:
 
     async def _work(self, key: tuple[str, str]) -> None:
         queue = self._queues[key]
-        while queue and not self._closing:
+        while queue:
             if not await self._deal_with(queue):
                 return
             queue.popleft()
-        if not queue:
-            del self._queues[key]
+        del self._queues[key]
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
@@ -225,9 +224,9 @@ class Deliverer:
                 await self._settle(command, "delivered", attempts, answer.receipt)
                 return True
             if isinstance(answer, Retry) and self._clock() - began < self._give_up_after:
-                wait = max(answer.after or 0.0, backoff(attempts, self._random()))
                 _log.warning("delivery_failed", **_about(command), attempts=attempts, why=answer.why)
-                await self._idle(self._sleep(wait))
+                # What the receiver asked to wait, the lane waits, for everybody.
+                await self._idle(self._sleep(backoff(attempts, self._random())))
                 continue
             await self._bury(command, answer, attempts)
             return True

@@ -140,7 +140,7 @@ def _root(incident: Incident, found: Mapping[str, str] | None, remark: str = "")
     facts = {
         "State": capitalised(state_words(incident)),
         "Affects": capitalised(scope_words(incident.scope)),
-        "Priority": f"{incident.priority}, {incident.datadog_severity}",
+        "Priority": f"{incident.priority}, Datadog {incident.datadog_severity}",
         "Declared": _declared(incident),
         "Also failing": ", ".join(scope_words(scope) for scope in incident.narrower),
     }
@@ -189,7 +189,7 @@ def _reply(command: Command) -> str:
             text = f"*{by}* has given it back: nobody has it now. {now}"
         case "declared":
             who = f"*{by}* declared" if command.by else "This is declared"
-            text = f"{who} a service outage ({incident.datadog_severity}). {now}"
+            text = f"{who} a service outage (Datadog {incident.datadog_severity}). {now}"
         case "cause":
             text = f"It is more than it seemed: {headline(incident)}. {_severity(incident)}. {now}"
         case "severity":

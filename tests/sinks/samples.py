@@ -177,7 +177,8 @@ def crammed(sink: str, action: str, kind: str = "severity", state: str = "acknow
         resolved_reason=long,
         narrower=tuple(_SCOPES) * 2,
         notes=(Note(OPENED, long, long),) * 40,
-        links={f"{n}{long}": f"https://example.org/{n}" + "x" * 370 for n in range(30)},
+        links={f"{n}{long}": f"https://example.org/{n}" + "x" * (3000 if n % 3 else 370) for n in range(90)},
+        policy_hash=long,
     )
     return command(sink, action, incident=about, kind=kind, reason=long, by=long)
 

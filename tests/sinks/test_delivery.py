@@ -296,6 +296,29 @@ async def test_receipts_are_those_of_the_same_incident_and_epoch_and_survive_a_r
     assert roots == [None, first, None, second, first]
 
 
+async def test_of_receipts_that_contradict_each_other_the_latest_counts() -> None:
+    stage = Stage()
+    roots = [
+        Delivery(
+            command_id=str(n),
+            sink="slack",
+            incident_id="prod-7",
+            epoch=0,
+            action="post",
+            outcome="delivered",
+            at=OPENED + n,
+            receipt={"ts": str(n)},
+        )
+        for n in range(3)
+    ]
+    for order in (roots, roots[::-1]):
+        deliverer = stage.make()
+        deliverer.restore(order)
+        deliverer.submit(numbered(9, "slack", "reply"))
+        await deliverer.drain(5)
+    assert stage.receivers["slack"].receipts == [{"ts": "2"}, {"ts": "2"}]
+
+
 async def test_a_command_for_a_receiver_that_is_off_is_counted_and_nothing_else() -> None:
     stage = Stage()
     del stage.receivers["datadog"]
@@ -418,7 +441,8 @@ async def test_closing_leaves_what_waits_unrecorded_and_lets_what_is_under_way_e
     stage.deliverer.submit(numbered(2, who="prod-2"))
     await stage.time.settle()
     asyncio.get_running_loop().call_soon(stage.receivers["pagerduty"].gate.set)
-    await stage.deliverer.close(5)
+    async with asyncio.timeout(5):
+        await stage.deliverer.close(60)
     assert stage.outcomes() == [("prod-2:0:pagerduty:1", "delivered")]
     assert len(asyncio.all_tasks()) == 1
 

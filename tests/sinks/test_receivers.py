@@ -131,7 +131,7 @@ async def test_a_whole_incident_reaches_all_three_once_and_in_order(house: House
     (root,) = slack.roots
     assert root.words.startswith("🟢 was SEV 1: SSOe sign-in works again")
     assert [message.words.partition(",")[0] for message in slack.thread(root.ts)] == [
-        "This is declared a service outage (SEV-2). ~9",
+        "This is declared a service outage (Datadog SEV-2). ~9",
         "*Ada* has it",
         "*Resolved*",
     ]

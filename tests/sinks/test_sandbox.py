@@ -152,6 +152,17 @@ async def test_whoever_was_woken_acknowledges_after_a_while_by_signed_webhook(
     await pagerduty.stop()
 
 
+async def test_nobody_acknowledges_what_was_resolved_before_they_were_up(http: httpx.AsyncClient) -> None:
+    time = Time()
+    pagerduty = PagerDutySandbox(clock=time.clock, sleep=time.sleep, acknowledge_after=120)
+    await pagerduty.start()
+    await enqueue(http, pagerduty)
+    await enqueue(http, pagerduty, event_action="resolve")
+    await time.pass_(121)
+    assert (pagerduty.alerts[0].status, pagerduty.alerts[0].acknowledged_at) == ("resolved", None)
+    await pagerduty.stop()
+
+
 async def test_a_webhook_is_retried_after_5xx_with_the_same_id_and_dropped_after_4xx(
     http: httpx.AsyncClient, hook: tuple[Hook, str]
 ) -> None:

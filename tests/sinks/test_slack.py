@@ -40,7 +40,7 @@ def test_the_first_message_says_what_a_person_asks_first() -> None:
         " 97 of 100 callbacks failed in the last minute.",
         "*State*\nOpen, not acknowledged yet",
         "*Affects*\nSSOe sign-in",
-        "*Priority*\nP1, SEV-2",
+        "*Priority*\nP1, Datadog SEV-2",
         "<https://watch.example/incidents/prod-7|Console> · <https://runbooks.example/ssoe|Runbook>"
         " · incident prod-7",
     ]
@@ -69,7 +69,7 @@ def test_the_first_message_is_edited_into_the_story_once_it_is_over() -> None:
     [
         ("acknowledged", {"by": "Ada", "at": OPENED + 2 * MINUTE}, "*Ada* has it, 2 min after it opened."),
         ("unacknowledged", {"by": "Ada"}, "*Ada* has given it back"),
-        ("declared", {"by": None}, "This is declared a service outage (SEV-2)"),
+        ("declared", {"by": None}, "This is declared a service outage (Datadog SEV-2)"),
         (
             "severity",
             {"reason": "1,204 people within an hour."},
