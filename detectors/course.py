@@ -18,28 +18,14 @@ from msgspec.structs import replace
 
 from detectors.assessment import assess
 from detectors.chronicle import Chronicle, IncidentMemory
-from detectors.incidents import Cause, FindingState, Incident, IncidentInput, Note
+from detectors.incidents import Cause, FindingState, Incident
 from detectors.instants import HOUR, format_duration
 from detectors.paging import is_serious, may_page
 from detectors.scopes import contains
 from detectors.severity import Level
 from detectors.timers import page_if_due, sound_clocks, speak_up
 
-__all__ = [
-    "acknowledge",
-    "advance",
-    "after_resolution",
-    "begin",
-    "declare",
-    "declare_by",
-    "note",
-    "resolve",
-    "unacknowledge",
-]
-
-#: Notes kept with an incident; all of them are in the incident log.
-NOTES_KEPT = 100
-
+__all__ = ["advance", "after_resolution", "begin", "declare", "resolve"]
 
 # -- opening -------------------------------------------------------------------------------------------------
 
@@ -155,10 +141,11 @@ def advance(memory: IncidentMemory, scope: str, causes: Sequence[Cause], chronic
         _relapse(memory, causes, chronicle)
     _move_severity(memory, causes, chronicle)
     _declare_p1(memory, chronicle)
-    if finding == "quiet" and memory.fired:
-        _recover(memory, chronicle)
-    if finding != "firing":
-        _fade(memory, chronicle)
+    if not causes:  # not in the step in which a person declares it
+        if finding == "quiet" and memory.fired:
+            _recover(memory, chronicle)
+        if finding != "firing":
+            _fade(memory, chronicle)
     if memory.is_open:
         page_if_due(memory, chronicle)
         sound_clocks(memory, chronicle)
@@ -338,70 +325,3 @@ def after_resolution(memory: IncidentMemory, causes: Sequence[Cause], chronicle:
             state="closed",
             closed_at=at,
         )
-
-
-def note(memory: IncidentMemory, wish: IncidentInput, text: str, chronicle: Chronicle) -> None:
-    """Put a line on the incident."""
-    notes = (*memory.incident.notes, Note(chronicle.at, wish.by, text))[-NOTES_KEPT:]
-    chronicle.change(memory, "note", text, by=wish.by, via=wish.via, notes=notes)
-
-
-# -- what people do ------------------------------------------------------------------------------------------
-
-
-def acknowledge(memory: IncidentMemory, wish: IncidentInput, chronicle: Chronicle) -> str | None:
-    """Somebody is at it. Gives back why not: it is acknowledged, and nobody was paged again since."""
-    incident = memory.incident
-    if incident.acknowledged_at is not None and not memory.woken_again:
-        return f"{incident.id} is acknowledged already, by {incident.acknowledged_by}"
-    changes: dict[str, Any] = {}
-    if incident.acknowledged_at is None:
-        changes = {"acknowledged_at": chronicle.at, "acknowledged_by": wish.by}
-    if incident.state == "open":
-        changes["state"] = "acknowledged"
-    memory.resume, memory.woken_again = "acknowledged", False
-    chronicle.change(
-        memory,
-        "acknowledged",
-        f"{wish.by} acknowledged it.",
-        by=wish.by,
-        via=wish.via,
-        **changes,
-    )
-    return None
-
-
-def unacknowledge(memory: IncidentMemory, wish: IncidentInput, chronicle: Chronicle) -> str | None:
-    """An acknowledgement is taken back, or has run out at PagerDuty. Gives back why not, if there is none."""
-    incident = memory.incident
-    if incident.acknowledged_at is None:
-        return f"{incident.id} is not acknowledged"
-    memory.resume, memory.woken_again = "open", False
-    chronicle.change(
-        memory,
-        "unacknowledged",
-        f"The acknowledgement by {incident.acknowledged_by} was taken back.",
-        by=wish.by,
-        via=wish.via,
-        acknowledged_at=None,
-        acknowledged_by=None,
-        state="open" if incident.state == "acknowledged" else incident.state,
-    )
-    return None
-
-
-def declare_by(memory: IncidentMemory, wish: IncidentInput, chronicle: Chronicle) -> str | None:
-    """A person confirms a service outage. Gives back why not, if it was declared before.
-
-    A declared incident is serious whatever was found: receivers that did not hear of a mere surge do now.
-    """
-    incident = memory.incident
-    if incident.declared_at is not None:
-        return f"{incident.id} is declared already, by {incident.declared_by}"
-    text = f": {wish.text}" if wish.text else "."
-    reason = f"{wish.by} declared a service outage{text}"
-    if not is_serious(incident):
-        memory.incident = replace(incident, causes=tuple(sorted({*incident.causes, "declared"})))
-        chronicle.change(memory, "cause", reason, by=wish.by, via=wish.via)
-    declare(memory, reason, chronicle, by=wish.by, via=wish.via)
-    return None

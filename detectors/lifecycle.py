@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import msgspec
 from msgspec.structs import replace
 
-from detectors import course
+from detectors import course, wishes
 from detectors.chronicle import COUNTS_WINDOW, Chronicle, IncidentMemory, View
 from detectors.incidents import Cause, Incident, IncidentInput, Transition
 from detectors.matching import Case, match
@@ -23,6 +23,13 @@ __all__ = ["IncidentMemory", "Lifecycle", "LifecycleMemory", "View"]
 
 #: Ids of inputs that are remembered, so that a repeated record is applied once.
 INPUTS_REMEMBERED = 1_000
+
+_GRANTED_BY = {
+    "acknowledge": wishes.acknowledge,
+    "unacknowledge": wishes.unacknowledge,
+    "declare": wishes.declare,
+    "resolve": wishes.resolve,
+}
 
 
 class LifecycleMemory(msgspec.Struct):
@@ -145,9 +152,7 @@ class Lifecycle:
     def _apply(
         self, inputs: Sequence[IncidentInput], chronicle: Chronicle
     ) -> list[tuple[Cause, IncidentInput]]:
-        """Apply each input once; gives back what was declared on a scope, as causes that are to be
-        matched.
-        """
+        """Apply each input once; gives back what was declared on a scope, as causes to be matched."""
         declares = []
         for wish in inputs:
             reason: str | None = None
@@ -179,9 +184,7 @@ class Lifecycle:
         return None if scope.partition("/")[0] == self.env else f"{scope} is not in {self.env}"
 
     def _report(self, wish: IncidentInput, chronicle: Chronicle) -> str | None:
-        """A person says that sign-in fails: a line on the incident that may be why. A report alone opens
-        none.
-        """
+        """A person says that sign-in fails: a line on the incident that may be why, if there is one."""
         scope = wish.scope or self.env
         reason = self._refuse_scope(scope)
         if reason is not None:
@@ -190,7 +193,7 @@ class Lifecycle:
             own = memory.incident.scope
             if memory.is_open and (contains(own, scope) or contains(scope, own)):
                 text = f": {wish.text}" if wish.text else ""
-                course.note(memory, wish, f"reports that {scope} fails{text}", chronicle)
+                wishes.note(memory, wish, f"reports that {scope} fails{text}", chronicle)
                 return None
         return f"no incident is open on {scope}, and a report alone opens none"
 
@@ -199,21 +202,11 @@ class Lifecycle:
         if memory is None:
             return f"there is no incident {wish.incident} that is not closed"
         if wish.kind == "note":
-            course.note(memory, wish, wish.text, chronicle)
+            wishes.note(memory, wish, wish.text, chronicle)
             return None
         if not memory.is_open:
             return f"{wish.incident} is resolved"
-        if wish.kind == "acknowledge":
-            return course.acknowledge(memory, wish, chronicle)
-        if wish.kind == "unacknowledge":
-            return course.unacknowledge(memory, wish, chronicle)
-        if wish.kind == "resolve":
-            memory.held = memory.fired and memory.quiet_for < self.policy.lifecycle.recovering_after
-            text = f": {wish.text}" if wish.text else "."
-            reason = f"{wish.by} resolved it{text}"
-            course.resolve(memory, chronicle, "by a person", reason, by=wish.by, via=wish.via)
-            return None
-        return course.declare_by(memory, wish, chronicle)
+        return _GRANTED_BY[wish.kind](memory, wish, chronicle)
 
     def _declare(
         self,
@@ -224,15 +217,13 @@ class Lifecycle:
         for cause, wish in declares:
             for case in cases:
                 if case.memory is not None and any(cause is one for one in case.causes) and case.into is None:
-                    reason = course.declare_by(case.memory, wish, chronicle)
+                    reason = wishes.declare(case.memory, wish, chronicle)
                     if reason is not None:
                         self._refused.append((wish, reason))
 
 
 def _said(wish: IncidentInput, scope: str, chronicle: Chronicle) -> Cause:
-    """What a person declares, in the form of a cause. It fails since the last few minutes, for all one
-    knows.
-    """
+    """What a person declares, as a cause. It fails since the last few minutes, for all one knows."""
     text = f": {wish.text}" if wish.text else "."
     return Cause(
         detector="declared",

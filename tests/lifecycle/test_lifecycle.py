@@ -509,6 +509,18 @@ def test_declaring_while_it_recovers_is_no_relapse() -> None:
     assert heard.when("resolved") == [50 + 15 * MINUTES]
 
 
+def test_what_is_declared_in_the_step_of_its_recovery_is_not_resolved_in_it() -> None:
+    score = Score()
+    score.at(0).fires("prod/ssoe/idme", people=60).fires("prod/ssoe/mhv")
+    score.at(10).quiet()
+    score.at(900).asks("declare", scope="prod/ssoe")
+    heard = score.play(until=900)
+    assert [(i.state, i.declared_by) for i in heard.incidents.values()] == [
+        ("recovering", "Ada"),
+        ("resolved", None),
+    ]
+
+
 # -- what people ask for -------------------------------------------------------------------------------------
 
 
