@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any, Literal
 
 import httpx
@@ -61,12 +62,16 @@ class PipelineOptions:
         session_seconds: after so long without a heartbeat a worker's partitions are given to another. On the
             embedded broker a first join waits for half of it.
         port: of the web server.
+        before_judging: awaited before the first segment is judged; what a start needs no sooner is done meanwhile.
+        folder: for temporary files; the system's by default.
     """
 
     role: Role = "all"
     start: Start = None
     session_seconds: float = 10.0
     port: int = 6066
+    before_judging: asyncio.Future[None] | None = None
+    folder: Path | None = None
 
 
 class Pipeline:
@@ -130,7 +135,9 @@ class Pipeline:
         self._stack.push_async_callback(outlet.stop)
         self._outlet = outlet
         reader = Reader(kafka)
-        datadir = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="watchofficer-"))
+        datadir = self._stack.enter_context(
+            tempfile.TemporaryDirectory(prefix="watchofficer-", dir=options.folder)
+        )
         self.app = create_app(
             settings,
             AppOptions(
@@ -160,7 +167,7 @@ class Pipeline:
             self._delivered,
         )
         if "evaluate" in does:
-            add_agent(self.app, self.topics.segments, "evaluate", self.evaluate.take_segment, self.fail)
+            add_agent(self.app, self.topics.segments, "evaluate", self._take_segment, self.fail)
             add_agent(self.app, self.topics.inputs, "inputs", self.evaluate.take_input, self.fail)
             self.health.unready("evaluate", "its partitions are not assigned yet")
         if "sinks" in does:
@@ -258,6 +265,11 @@ class Pipeline:
         place = env_partition(value.env, PARTITIONS)
         out = Out(self.topics.inputs, value.env.encode(), encode_input(value), place)
         await self._outlet.write([out], attempts=2)
+
+    async def _take_segment(self, partition: int, offset: int, value: bytes | None) -> None:
+        if self._options.before_judging is not None:
+            await asyncio.shield(self._options.before_judging)
+        await self.evaluate.take_segment(partition, offset, value)
 
     async def _take_command(self, partition: int, offset: int, value: bytes | None) -> None:
         await self.dispatch.take(partition, value)
