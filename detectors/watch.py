@@ -79,7 +79,10 @@ class Step:
 class _View:
     """What the life cycle may ask about step ``n`` of a stretch."""
 
-    def __init__(self, stretch: Stretch, verdicts: Sequence[Verdicts], impact: Impact, frozen: bool) -> None:
+    def __init__(
+        self, stretch: Stretch, verdicts: Sequence[Verdicts], impact: Impact, recent: int, frozen: bool
+    ) -> None:
+        self._recent = recent
         self._stretch = stretch
         self._verdicts = verdicts
         self._impact = impact
@@ -107,7 +110,7 @@ class _View:
         return self._impact.distinct_since(scope_index(scope), self.at, max(since, horizon))
 
     def people_recent(self, scope: str, since: int) -> int:
-        return self._impact.distinct_since(scope_index(scope), self.at, max(since, self.at - HISTORY_SPAN))
+        return self._impact.distinct_since(scope_index(scope), self.at, max(since, self.at - self._recent))
 
     def succeeded_since(self, scope: str, since: int) -> bool:
         reach = [window for window in self._stretch.windows if self.at - window >= since]
@@ -293,7 +296,7 @@ class Watch:
             fires |= (verdict.state == FIRING).any(axis=1)
         self._last = stretch
         caught_up = self._wait(catching_up)
-        view = _View(stretch, verdicts, self._impact, frozen)
+        view = _View(stretch, verdicts, self._impact, policy.severity.projection_window, frozen)
         out: list[Step] = []
         for n in range(steps):
             at = int(ends[n])

@@ -27,6 +27,7 @@ GOOD, BAD, EXCLUDED, STARTED, SLOW, TIMED, SESSION_GOOD, SESSION_BAD = range(len
 _SIGN_IN = tuple(step in SIGN_IN_STEPS for step in STEPS)
 _STARTED, _SUCCESS, _FAILURE = (OUTCOMES.index(o) for o in ("started", "success", "failure"))
 _WIDTH = len(SCOPES) * len(COUNTERS)
+_ROOM = 4096  # rows between two moves of the sums
 
 
 @dataclass(frozen=True)
@@ -101,8 +102,10 @@ class Windows:
         self._windows = tuple(sorted(windows))
         self._classify = classify
         self._depth = self._windows[-1] // step
-        # cumulative sums at the last ``depth`` + 1 step ends; row -1 is the last evaluated T
-        self._sums: Ints = np.zeros((self._depth + 1, _WIDTH), dtype=np.int64)
+        # Cumulative sums by T, the last evaluated one in the row before ``_end``; rows are only appended, and the
+        # last ``depth`` + 1 are moved to the front when the end is reached.
+        self._sums: Ints = np.zeros((self._depth + 1 + _ROOM, _WIDTH), dtype=np.int64)
+        self._end = self._depth + 1
         self._late = _Late()
 
     def advance(self, start: int, steps: int, rows: Iterable[FactRow]) -> dict[int, Ints]:
@@ -135,20 +138,29 @@ class Windows:
                 self._late.first.append(row.first)
                 self._late.pane.append(row.pane)
                 self._late.amount.append(added.reshape(-1))
-        sums = np.empty((self._depth + 1 + steps, _WIDTH), dtype=np.int64)
-        sums[: self._depth + 1] = self._sums
         np.cumsum(fresh, axis=0, out=fresh)
-        np.add(fresh, self._sums[-1], out=sums[self._depth + 1 :])
+        sums, begin = self._room(steps)
+        end = begin + steps
+        np.add(fresh, sums[begin - 1], out=sums[begin:end])
         shape = (steps, len(SCOPES), len(COUNTERS))
         out: dict[int, Ints] = {}
         for window in self._windows:
             width = window // step
-            before = self._depth + 1 - width
-            out[window] = (sums[self._depth + 1 :] - sums[before : before + steps]).reshape(shape)
-        self._sums = sums[-(self._depth + 1) :].copy()
+            out[window] = (sums[begin:end] - sums[begin - width : end - width]).reshape(shape)
+        self._end = end
         if self._late.first:
             self._add_late(start, steps, out)
         return out
+
+    def _room(self, steps: int) -> tuple[Ints, int]:
+        """The sums with room for ``steps`` more rows, and the row of the first of them."""
+        kept = self._depth + 1
+        if self._end + steps > len(self._sums):
+            last = self._sums[self._end - kept : self._end]
+            moved = np.zeros((kept + max(_ROOM, steps), _WIDTH), dtype=np.int64)
+            moved[:kept] = last
+            self._sums, self._end = moved, kept
+        return self._sums, self._end
 
     def _add_late(self, start: int, steps: int, out: dict[int, Ints]) -> None:
         step = self._step
@@ -178,4 +190,5 @@ class Windows:
     def skip(self) -> None:
         """Forget the running sums: the caller jumps over steps in which every window is empty."""
         self._sums[:] = 0
+        self._end = self._depth + 1
         self._late = _Late()

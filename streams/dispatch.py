@@ -18,6 +18,7 @@ from aiokafka import TopicPartition
 from detectors.incidents import Command
 from sinks.answers import SinkClient
 from sinks.delivery import Deliverer, Delivery
+from sinks.pacing import lanes_to
 from streams.outlet import Out, Outlet
 from streams.reader import Reader
 from streams.topics import Topics
@@ -62,6 +63,7 @@ class Dispatch:
         self._reader = reader
         self._clock = clock
         self._sleep = sleep
+        self._lanes = lanes_to(clients, clock, sleep)
         self._on_delivered = on_delivered
         self._deliverers: dict[int, Deliverer] = {}
         self._taking: dict[int, asyncio.Lock] = {}
@@ -114,6 +116,7 @@ class Dispatch:
             self._clock,
             self._sleep,
             random.random,
+            lanes=self._lanes,
             on_delivered=self._on_delivered,
         )
         known: list[Delivery] = []
@@ -121,13 +124,16 @@ class Dispatch:
             if record.value is not None:
                 known.append(msgspec.json.decode(record.value, type=Delivery))
         deliverer.restore(known)
-        waiting = 0
+        commands: list[Command] = []
         async for record in self._reader.read(TopicPartition(self._topics.commands, partition)):
             if record.value is not None:
                 try:
-                    deliverer.submit(decode_command(record.value))
+                    commands.append(decode_command(record.value))
                 except ValueError as error:
                     log.error("unreadable_command", partition=partition, error=str(error))
+        # All at once: a page must not go out before it is known that its incident is over.
+        for command in commands:
+            deliverer.submit(command)
         waiting = deliverer.pending
         log.info("outbox_taken_over", partition=partition, delivered=len(known), waiting=waiting)
         return deliverer
