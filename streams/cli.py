@@ -39,6 +39,16 @@ class Instant(click.ParamType):
             self.fail("not an instant such as 2026-11-23T15:00:00Z", param, ctx)
 
 
+class Rebase(click.ParamType):
+    """``now``, which is when the first event is sent, or an instant."""
+
+    name = "instant"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str | int:
+        """As ``produce_command.Rebase``."""
+        return "now" if value == "now" else Instant().convert(value, param, ctx)
+
+
 class Duration(click.ParamType):
     """A duration such as ``90s`` or ``1h30m``; ms."""
 
@@ -155,7 +165,7 @@ def simulate(**options: Any) -> None:
     "--speed", type=float, help="So many times real time, by occurred_at; as fast as possible without."
 )
 @click.option("--topic", help="The topic; login-events by default.")
-@click.option("--rebase", type=Instant(), help="Shift all times so that the first event is then (now).")
+@click.option("--rebase", type=Rebase(), help="Shift all times so that the first event is then (now).")
 @_errors_in_a_line
 def produce(events: tuple[str, ...], **options: Any) -> None:
     """Put EVENTS (as of replay) onto a topic of WATCHOFFICER_BROKER."""

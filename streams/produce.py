@@ -7,7 +7,7 @@ import re
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime, timedelta
 from types import TracebackType
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from aiokafka import AIOKafkaProducer
@@ -168,7 +168,7 @@ async def produce(
     clock: Callable[[], int],
     sink: Sink,
     speed: float | None = None,
-    rebase: int | None = None,
+    rebase: int | Literal["now"] | None = None,
     *,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> Produced:
@@ -179,8 +179,8 @@ async def produce(
         clock: ms since the epoch.
         sink: takes the records, e.g. a ``TopicSink``.
         speed: events leave as far apart as their ``occurred_at`` are, ``speed`` times as fast; None: at once.
-        rebase: ms since the epoch that the first readable ``occurred_at`` is moved to, the others with it;
-            None leaves them.
+        rebase: ms since the epoch that the first readable ``occurred_at`` is moved to, the others with it; "now"
+            is when it is sent, None leaves them.
         sleep: waits for so many seconds of the clock.
 
     Raises:
@@ -202,7 +202,8 @@ async def produce(
             if first is None:
                 first = instant
                 began = clock()
-                shift = 0 if rebase is None else rebase - instant
+                if rebase is not None:
+                    shift = (began if rebase == "now" else rebase) - instant
             if speed is not None:
                 wait = began + (instant - first) / speed - clock()
                 if wait >= _LEAST_WAIT:

@@ -6,6 +6,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Iterator
+from typing import Literal
 
 from aiokafka.errors import KafkaError
 
@@ -17,9 +18,12 @@ from streams.topics import Topics
 
 __all__ = ["produce_command"]
 
+#: Where the first event is moved to, ms.
+Rebase = int | Literal["now"] | None
+
 
 def produce_command(
-    events: tuple[str, ...], *, speed: float | None, topic: str | None, rebase: int | None
+    events: tuple[str, ...], *, speed: float | None, topic: str | None, rebase: Rebase
 ) -> int:
     """Run it; the exit status.
 
@@ -49,7 +53,7 @@ def produce_command(
 
 
 async def _produce(
-    events: tuple[str, ...], settings: Settings, topic: str, speed: float | None, rebase: int | None
+    events: tuple[str, ...], settings: Settings, topic: str, speed: float | None, rebase: Rebase
 ) -> Produced:
     clock = RealClock()
     async with TopicSink(topic, settings.kafka_client_kwargs()) as sink:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -166,10 +166,13 @@ async def test_every_line_is_sent_as_it_is_in_order_and_counted() -> None:
     assert clock.now == PEAK
 
 
-async def test_rebasing_puts_the_first_event_at_the_given_instant_and_keeps_the_distances() -> None:
+@pytest.mark.parametrize("rebase", [PEAK, "now"])
+async def test_rebasing_puts_the_first_event_at_the_given_instant_and_keeps_the_distances(
+    rebase: int | Literal["now"],
+) -> None:
     lines = [b"malformed", event("2026-01-01T00:00:00.250Z"), event("2026-01-01T00:00:01Z")]
     sink = Received()
-    told = await produce(lines, Clock(PEAK), sink, rebase=PEAK)
+    told = await produce(lines, Clock(PEAK), sink, rebase=rebase)
     assert sink.values == [
         b"malformed",
         event("2026-10-06T18:00:00.000Z"),
