@@ -124,6 +124,8 @@ def main() -> None:
 @main.command()
 @click.argument("events", nargs=-1, required=True)
 @_policy_option
+@click.option("--compare", "compared_file", type=click.Path(), help="Another policy: what it would change.")
+@click.option("--truth", "truth_file", type=click.Path(), help="Labelled episodes to be scored against.")
 @click.option("--history", "history_file", type=click.Path(), help="Records of sli-history from before.")
 @click.option("--history-out", type=click.Path(), help="Write the five-minute records of this run here.")
 @click.option("--inputs", "inputs_file", type=click.Path(), help="Records of incident-inputs.")
@@ -139,7 +141,8 @@ def replay(events: tuple[str, ...], **options: Any) -> None:
     from streams.replay_command import replay_command
 
     policy = _policy(options.pop("policy_file"))
-    sys.exit(replay_command(events, policy, **options))
+    other = options.pop("compared_file")
+    sys.exit(replay_command(events, policy, compared=_policy(other) if other else None, **options))
 
 
 @main.command()

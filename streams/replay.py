@@ -107,6 +107,10 @@ class Replay:
         sli_every: how often SLIs are given out, ms; None for never.
         history: records of ``sli-history`` from before.
         inputs: (T, input) of what people asked for.
+
+    Attributes:
+        summary: what became of the input; complete once ``run`` has ended.
+        span: where the first batch of events begins and the last T so far, ms; None before any was accepted.
     """
 
     def __init__(
@@ -123,6 +127,7 @@ class Replay:
         self._policy = policy
         self._clock = clock
         self.summary = Summary()
+        self.span: tuple[int, int] | None = None
         rules = Rules.of(policy)
         self._inputs = [_Input(entries, rules, self.summary, now) for entries in partitions]
         self._asked = sorted(inputs, key=lambda pair: pair[0])
@@ -167,7 +172,13 @@ class Replay:
 
     def _advance(self, to: int, seen: set[str]) -> Iterator[Verdict]:
         for one in self._inputs:
-            self.judge.add(one.cells.drain())
+            rows = one.cells.drain()
+            if self.span is None:
+                panes = [row.pane for of_env in rows.values() for row in of_env]
+                self.span = (min(panes), to) if panes else None
+            self.judge.add(rows)
+        if self.span is not None:
+            self.span = (self.span[0], to)
         asked: dict[str, list[tuple[int, IncidentInput]]] = {}
         while self._asked and self._asked[0][0] <= to:
             at, wish = self._asked.pop(0)

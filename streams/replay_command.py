@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import IO, Any
 
 import msgspec
 
+from detectors.comparison import compare
 from detectors.incidents import IncidentInput
 from detectors.instants import parse_instant
+from detectors.labels import Label
+from detectors.outcomes import Outcome, Outcomes
 from detectors.policy import Policy
+from detectors.scoring import Score, score
 from streams.judge import Verdict, objects
 from streams.records import decode_input
 from streams.replay import Replay
 from streams.replay_table import ReplayTable
-from streams.sources import SourceError, open_lines, partitions
+from streams.rereading import Rereading
+from streams.score_objects import comparison_objects, score_objects
+from streams.score_table import show_comparison, show_score
+from streams.sources import Entry, SourceError, open_lines, partitions
+from streams.truth_file import read_truth
 
 __all__ = ["replay_command"]
 
@@ -25,6 +33,8 @@ def replay_command(
     events: tuple[str, ...],
     policy: Policy,
     *,
+    compared: Policy | None,
+    truth_file: str | None,
     history_file: str | None,
     history_out: str | None,
     inputs_file: str | None,
@@ -38,31 +48,78 @@ def replay_command(
     Raises:
         SourceError: an input cannot be read.
     """
-    if sli_every is not None and sli_every % policy.step:
-        raise SourceError(f"--sli-every must be a multiple of the policy's step ({policy.step} ms)")
-    replay = Replay(
-        partitions(events, partitioned=partitioned),
-        policy,
-        now=now,
-        sli_every=sli_every,
-        history=_history(history_file) if history_file else (),
-        inputs=_inputs(inputs_file, policy.step) if inputs_file else (),
-    )
+    for one in (policy, compared):
+        if one is not None and sli_every is not None and sli_every % one.step:
+            raise SourceError(f"--sli-every must be a multiple of the policy's step ({one.step} ms)")
+    labels = read_truth(truth_file) if truth_file else None
+    sources = Rereading(events, partitioned=partitioned) if compared else None
+
+    def run(policy: Policy, entries: list[Iterator[Entry]]) -> Replay:
+        return Replay(
+            entries,
+            policy,
+            now=now,
+            sli_every=sli_every,
+            history=_history(history_file) if history_file else (),
+            inputs=_inputs(inputs_file, policy.step) if inputs_file else (),
+        )
+
+    replay = run(policy, sources.first() if sources else partitions(events, partitioned=partitioned))
+    outcomes = Outcomes()
     with contextlib.ExitStack() as stack:
         out = stack.enter_context(open(history_out, "wb")) if history_out else None
-        verdicts = _recorded(replay.run(), out)
+        verdicts = _gathered(_recorded(replay.run(), out), outcomes)
         if form == "jsonl":
             for group in _by_t(verdicts):
-                for one in objects(group):
-                    sys.stdout.buffer.write(msgspec.json.encode(one) + b"\n")
-            sys.stdout.buffer.write(msgspec.json.encode(replay.summary.as_json()) + b"\n")
-            sys.stdout.buffer.flush()
+                _write(objects(group))
+            _write([replay.summary.as_json()])
         else:
             table = ReplayTable()
             for verdict in verdicts:
                 table.add(verdict)
             table.show(replay.summary)
+    found = outcomes.result()
+    if labels is not None:
+        _tell_score(_score(labels, found, replay), policy, form, "Held against the truth")
+    if compared is not None and sources is not None:
+        other, others = run(compared, sources.second()), Outcomes()
+        for _ in _gathered(other.run(), others):
+            pass
+        changes = compare(found, others.result())
+        if form == "jsonl":
+            _write(comparison_objects(changes, policy.hash, compared.hash))
+        else:
+            show_comparison(changes)
+        if labels is not None:
+            _tell_score(
+                _score(labels, others.result(), other), compared, form, "The other policy against the truth"
+            )
     return 0
+
+
+def _score(labels: Sequence[Label], outcomes: Sequence[Outcome], replay: Replay) -> Score:
+    # Of a run without events every label lies outside.
+    began, until = replay.span or (0, 0)
+    return score(labels, outcomes, began, until)
+
+
+def _tell_score(scored: Score, policy: Policy, form: str, title: str) -> None:
+    if form == "jsonl":
+        _write(score_objects(scored, policy.hash))
+    else:
+        show_score(scored, title=title)
+
+
+def _write(objects: Iterable[dict[str, Any]]) -> None:
+    for one in objects:
+        sys.stdout.buffer.write(msgspec.json.encode(one) + b"\n")
+    sys.stdout.buffer.flush()
+
+
+def _gathered(verdicts: Iterable[Verdict], outcomes: Outcomes) -> Iterator[Verdict]:
+    for verdict in verdicts:
+        outcomes.add(verdict.step.transitions, verdict.step.commands)
+        yield verdict
 
 
 def _by_t(verdicts: Iterator[Verdict]) -> Iterator[list[Verdict]]:
