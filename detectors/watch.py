@@ -9,7 +9,7 @@ into calls.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -29,7 +29,10 @@ from detectors.slis import SliValue
 from detectors.verdicts import FIRING, Verdicts, finding
 from detectors.windows import COUNTERS, Classify, Ints, Stretch, Windows
 
-__all__ = ["HISTORY_SPAN", "Step", "Watch", "WatchState"]
+__all__ = ["HISTORY_SPAN", "Observer", "Step", "Watch", "WatchState"]
+
+#: Looks at a stretch and the verdicts on it.
+Observer = Callable[[Stretch, Sequence[Verdicts]], None]
 
 #: Stretches end at the multiples of a history record's length, so that its sums enter at a fixed T.
 HISTORY_SPAN = BUCKET
@@ -129,6 +132,7 @@ class Watch:
         sinks: the receivers that are on.
         sli_every: how often SLIs are given out, ms; None for never.
         covered_from: the instant (ms) from which all facts are at hand; None for the first that counts.
+        observer: is shown every stretch with what the detectors say of it, before anything follows from that.
     """
 
     def __init__(
@@ -141,12 +145,14 @@ class Watch:
         sinks: frozenset[str] = frozenset(),
         sli_every: int | None = None,
         covered_from: int | None = None,
+        observer: Observer | None = None,
     ) -> None:
         self.env = env
         self.policy = policy
         self.history = history
         self._sinks = sinks
         self._sli_every = sli_every
+        self._observer = observer
         self._windows = Windows(policy.step, policy.windows(), _classify(policy))
         self._impact = Impact(policy.step, policy.windows())
         self._classify = _classify(policy)
@@ -295,6 +301,8 @@ class Watch:
         for verdict in verdicts:
             fires |= (verdict.state == FIRING).any(axis=1)
         self._last = stretch
+        if self._observer is not None:
+            self._observer(stretch, verdicts)
         caught_up = self._wait(catching_up)
         view = _View(stretch, verdicts, self._impact, policy.severity.projection_window, frozen)
         out: list[Step] = []

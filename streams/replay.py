@@ -11,7 +11,7 @@ from detectors.facts import ON_TIME, TOO_LATE
 from detectors.history import History
 from detectors.incidents import IncidentInput
 from detectors.policy import Policy
-from detectors.watch import HISTORY_SPAN, Watch
+from detectors.watch import HISTORY_SPAN, Observer, Watch
 from streams.cells import Cells
 from streams.events import Rejection, decode_many
 from streams.judge import Judge, Verdict
@@ -107,6 +107,7 @@ class Replay:
         sli_every: how often SLIs are given out, ms; None for never.
         history: records of ``sli-history`` from before.
         inputs: (T, input) of what people asked for.
+        observer: as of ``Watch``.
 
     Attributes:
         summary: what became of the input; complete once ``run`` has ended.
@@ -123,8 +124,10 @@ class Replay:
         history: Iterable[dict[str, object]] = (),
         inputs: Sequence[tuple[int, IncidentInput]] = (),
         clock: Callable[[], float] = time.perf_counter,
+        observer: Observer | None = None,
     ) -> None:
         self._policy = policy
+        self._observer = observer
         self._clock = clock
         self.summary = Summary()
         self.span: tuple[int, int] | None = None
@@ -143,7 +146,14 @@ class Replay:
 
     def _make(self, sli_every: int | None) -> Callable[[str], Watch]:
         def make(env: str) -> Watch:
-            return Watch(env, self._policy, self._history(env), sinks=EVERY_SINK, sli_every=sli_every)
+            return Watch(
+                env,
+                self._policy,
+                self._history(env),
+                sinks=EVERY_SINK,
+                sli_every=sli_every,
+                observer=self._observer,
+            )
 
         return make
 
