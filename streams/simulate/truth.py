@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from detectors.instants import HOUR, format_instant
+from detectors.instants import HOUR, MINUTE, format_instant
 from detectors.scopes import SIGN_IN_STEPS, STEPS
 from streams.simulate.episodes import Effect, Placed, Troubles
 from streams.simulate.rows import NONE, Rows
 
-__all__ = ["KINDS", "Toll", "people_per_hour", "severity"]
+__all__ = ["KINDS", "Toll", "most_people", "severity"]
 
 #: Kind of finding that each effect deserves; effects that are not listed are no episodes of truth.
 KINDS: Mapping[Effect, str] = {
@@ -25,6 +25,8 @@ KINDS: Mapping[Effect, str] = {
     "slow": "latency",
 }
 _SIGN_IN = np.array([step in SIGN_IN_STEPS for step in STEPS])
+#: What the coming hour is projected from.
+_RECENT = 5 * MINUTE
 
 
 def severity(scope: str, users: int) -> int:
@@ -34,20 +36,20 @@ def severity(scope: str, users: int) -> int:
     return 1 if users > 1000 else 2 if users > 50 else 3
 
 
-def people_per_hour(t: npt.NDArray[np.int64], person: npt.NDArray[np.uint64]) -> int:
-    """The greatest number of distinct people in any [T - 1 h, T), of the people's instants (ms)."""
+def most_people(t: npt.NDArray[np.int64], person: npt.NDArray[np.uint64], window: int) -> int:
+    """The greatest number of distinct people in any [T - window, T), of the people's instants; all in ms."""
     if not len(t):
         return 0
     order = np.argsort(t, kind="stable")
     t, person = t[order], person[order]
-    if t[-1] - t[0] < HOUR:
+    if t[-1] - t[0] < window:
         return len(np.unique(person))
     inside: Counter[int] = Counter()
     most = first = 0
     instants, people = t.tolist(), person.tolist()
     for now, who in zip(instants, people, strict=True):
         inside[who] += 1
-        while instants[first] <= now - HOUR:
+        while instants[first] <= now - window:
             gone = people[first]
             first += 1
             inside[gone] -= 1
@@ -79,10 +81,13 @@ class Toll:
         episode = placed.episode
         if episode.label == "none" or episode.effect not in KINDS:
             return None
-        users = self._users(placed)
+        t, people = self._hurt(placed)
+        users = most_people(t, people, HOUR)
         # Errors of the user's and slowness are noticed, not woken for.
         impact = users if episode.effect in ("failure", "silence", "no_return") else 0
-        level = severity(episode.scope, impact)
+        # As the watch does, but for its confidence bound: what an hour of the worst five minutes would bring.
+        projected = most_people(t, people, _RECENT) * (HOUR // _RECENT) if impact else 0
+        level = severity(episode.scope, max(impact, projected))
         record: dict[str, Any] = {
             "kind": KINDS[episode.effect],
             "scope": episode.scope,
@@ -91,17 +96,18 @@ class Toll:
             "severity": level,
             "users": users,
         }
-        if episode.label != "either":
-            record["page"] = episode.label == "wakes" and level < 3
+        wakes = episode.label == "wakes" and level < 3
+        # So few that only a projection says severity 2: either will do.
+        doubtful = wakes and severity(episode.scope, impact) == 3
+        if episode.label != "either" and not doubtful:
+            record["page"] = wakes
         return record
 
-    def _users(self, placed: Placed) -> int:
-        """People hurt per hour. Silence hurts those of whose sign-in something would have been seen."""
+    def _hurt(self, placed: Placed) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint64]]:
+        """Instants and people. Silence hurts those of whose sign-in something would have been seen."""
         mine = [struck[struck["cause"] == placed.index] for struck in self._struck]
         if placed.episode.effect == "silence":
             mine = [struck[_SIGN_IN[struck["step"]]] for struck in mine]
         if not mine:
-            return 0
-        return people_per_hour(
-            np.concatenate([m["t"] for m in mine]), np.concatenate([m["person"] for m in mine])
-        )
+            return np.zeros(0, np.int64), np.zeros(0, np.uint64)
+        return np.concatenate([m["t"] for m in mine]), np.concatenate([m["person"] for m in mine])

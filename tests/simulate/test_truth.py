@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from detectors.instants import HOUR, MINUTE, SECOND, format_instant, parse_instant
 from streams.simulate import SCENARIOS, Episode, simulate
-from streams.simulate.truth import people_per_hour, severity
+from streams.simulate.truth import most_people, severity
 
 PEAK = parse_instant("2026-10-06T14:00:00-04:00")
 BAD = {"003", "004", "007", "110", "201", "400", None}
@@ -35,14 +35,15 @@ def within(event: Event, record: dict[str, Any]) -> bool:
 
 @given(
     st.lists(st.tuples(st.integers(0, 3 * HOUR), st.integers(0, 6)), max_size=40),
+    st.sampled_from([5 * MINUTE, HOUR]),
 )
-def test_people_per_hour_is_the_busiest_hours_count(events: list[tuple[int, int]]) -> None:
+def test_most_people_is_the_count_of_the_busiest_window(events: list[tuple[int, int]], window: int) -> None:
     brute = max(
-        (len({who for t, who in events if end - HOUR < t <= end}) for end, _ in events),
+        (len({who for t, who in events if end - window < t <= end}) for end, _ in events),
         default=0,
     )
     t, people = np.array([e[0] for e in events], np.int64), np.array([e[1] for e in events], np.uint64)
-    assert people_per_hour(t, people) == brute
+    assert most_people(t, people, window) == brute
 
 
 @pytest.mark.parametrize(
@@ -189,6 +190,26 @@ def test_what_is_only_to_be_noticed_pages_nobody_and_a_blip_may_do_either() -> N
     assert "page" not in blip
     (staging,) = simulate("staging_outage", 1, PEAK, 40 * MINUTE).truth()
     assert (staging["severity"], staging["page"]) == (3, False)
+
+
+def test_a_short_outage_is_as_severe_as_its_worst_five_minutes_make_an_hour() -> None:
+    (record,) = simulate(
+        "ssoe_outage",
+        1,
+        PEAK,
+        40 * MINUTE,
+        episodes=[Episode(effect="failure", scope="prod/ssoe", lasts=6 * MINUTE)],
+    ).truth()
+    assert record["users"] < 1000
+    assert (record["severity"], record["page"]) == (1, True)
+
+
+def test_where_only_a_projection_says_severity_2_either_will_do() -> None:
+    few = Episode(effect="failure", scope="prod/ssoe", lasts=5 * MINUTE, share=0.05, steps=("callback",))
+    (record,) = simulate("ssoe_outage", 1, PEAK, 20 * MINUTE, episodes=[few]).truth()
+    assert 4 < record["users"] <= 50
+    assert record["severity"] == 2
+    assert "page" not in record
 
 
 def test_slow_requests_are_slow_and_still_succeed() -> None:
