@@ -7,23 +7,32 @@ every duration in it (Masson, Rim, Lee: DDSketch, VLDB 2019). Two histograms are
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Mapping
 
-__all__ = ["RELATIVE_ERROR", "bucket", "quantile"]
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["RELATIVE_ERROR", "bucket", "buckets", "quantile"]
 
 RELATIVE_ERROR = 0.01
 _GAMMA = (1 + RELATIVE_ERROR) / (1 - RELATIVE_ERROR)
-_PER_LOG = 1 / math.log(_GAMMA)
-#: durations below a microsecond (and 0) share the lowest bucket
-_SHORTEST = 1e-3
-_LOWEST = math.ceil(math.log(_SHORTEST) * _PER_LOG)
+#: Durations up to a microsecond (and 0) share the lowest bucket, those over 11 days the highest.
+_LOWEST = math.ceil(math.log(1e-3) / math.log(_GAMMA))
+_HIGHEST = math.ceil(math.log(1e9) / math.log(_GAMMA))
+#: Upper bounds of the buckets, ms. Looked up, never computed anew: logarithms differ in the last digit by machine.
+_BOUNDS = [_GAMMA**index for index in range(_LOWEST, _HIGHEST)]
+_BOUNDS_ARRAY = np.array(_BOUNDS)
 
 
 def bucket(duration_ms: float) -> int:
     """The bucket of a duration in ms (finite, >= 0)."""
-    if duration_ms <= _SHORTEST:
-        return _LOWEST
-    return math.ceil(math.log(duration_ms) * _PER_LOG)
+    return _LOWEST + bisect_left(_BOUNDS, duration_ms)
+
+
+def buckets(durations_ms: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+    """``bucket`` of many durations."""
+    return _LOWEST + np.searchsorted(_BOUNDS_ARRAY, durations_ms)
 
 
 def quantile(histogram: Mapping[int, int], q: float) -> float | None:

@@ -7,15 +7,22 @@ A block ends at every multiple of ``BLOCK_OFFSETS`` offsets and where the waterm
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Protocol, cast
+
+import numpy as np
 
 from detectors.facts import ON_TIME, TOO_LATE
 from streams.cells import Cells
-from streams.events import Reason, Rejection, decode
-from streams.partition import Accepted, Duplicate, Partition, Rules
+from streams.duplicates import Ints
+from streams.events import LoginEvent, Reason, Rejection, decode, decode_many
+from streams.login_event import StrippedEvent
+from streams.partition import NEVER, Accepted, Duplicate, Partition, Rules, Taken
 from streams.segments import BLOCK_OFFSETS, BLOCK_WATERMARK, Resume, Segment, Tally
 
-__all__ = ["Block", "BlockFold", "Record"]
+__all__ = ["Block", "BlockFold", "LogRecord", "Record"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +32,17 @@ class Record:
     offset: int
     timestamp: int
     value: bytes | None
+
+
+class LogRecord(Protocol):
+    """What is needed of a record of the log; Kafka's own records are such, and ``Record``."""
+
+    @property
+    def offset(self) -> int: ...
+    @property
+    def timestamp(self) -> int: ...
+    @property
+    def value(self) -> bytes | None: ...
 
 
 @dataclass
@@ -84,34 +102,38 @@ class BlockFold:
             )
         self.acceptance.greatest = resume.greatest
         self.acceptance.recorded = resume.recorded
-        self.block = self._open(resume.start)
+        watermark = self.acceptance.watermark()
+        self.block = self._open(
+            resume.start, resume.greatest, resume.recorded, NEVER if watermark is None else watermark
+        )
 
     # -- folding ----------------------------------------------------------------------------------------------
 
-    def _epoch(self) -> int | None:
-        watermark = self.acceptance.watermark()
-        return None if watermark is None else watermark // BLOCK_WATERMARK
-
-    def _open(self, start: int) -> Block:
-        self._block_epoch = self._epoch()
-        self._block_range = start // BLOCK_OFFSETS
-        acceptance = self.acceptance
-        self._start_state = (start, acceptance.greatest, acceptance.recorded, acceptance.mark)
+    def _open(self, start: int, greatest: int | None, recorded: int | None, watermark: int) -> Block:
+        self._block_place = (start // BLOCK_OFFSETS, watermark // BLOCK_WATERMARK)
+        self._start_state = (start, greatest, recorded, self.acceptance.mark)
         if self._starts[-1][0] != start:
-            self._starts.append((start, acceptance.greatest))
+            self._starts.append((start, greatest))
         return Block(start, Tally(start, start, start - 1, rejected={}), Cells(self._rules.thresholds))
 
-    def _cut(self, offset: int) -> None:
+    def _cut(self, offset: int, greatest: int, recorded: int, watermark: int) -> None:
         """Begin a block at ``offset``; the open one is finished, unless it is empty."""
         if self.block.tally.records:
             self.closed.append(self.block)
-        self.block = self._open(offset)
+        self.block = self._open(offset, _or_none(greatest), _or_none(recorded), int(watermark))
+
+    def _cut_here(self, offset: int) -> None:
+        """Begin a block at ``offset`` with acceptance as it stands."""
+        acceptance = self.acceptance
+        state = (acceptance.greatest, acceptance.recorded, acceptance.watermark())
+        self._cut(offset, *(NEVER if one is None else one for one in state))
 
     def fold(self, record: Record) -> Rejection | None:
         """Fold the next record. A rejected one is returned, so that it can be set aside."""
         offset = record.offset
-        if offset // BLOCK_OFFSETS != self._block_range or self._epoch() != self._block_epoch:
-            self._cut(offset)
+        watermark = self.acceptance.watermark()
+        if not self._continues(offset, NEVER if watermark is None else watermark):
+            self._cut_here(offset)
         block = self.block
         tally = block.tally
         tally.last = offset
@@ -139,11 +161,82 @@ class BlockFold:
         tally.rejected[place] = tally.rejected.get(place, 0) + 1
         return _out_of_time(place)
 
+    def fold_many(self, records: Sequence[LogRecord]) -> list[tuple[LogRecord, Rejection]]:
+        """Fold consecutive records, to the same effect as one by one; the rejected ones, in order."""
+        if not records:
+            return []
+        acceptance, rules = self.acceptance, self._rules
+        stamps = np.array([record.timestamp for record in records], dtype=np.int64)
+        decoded = decode_many([record.value for record in records])
+        refused = {n: one for n, one in enumerate(decoded) if one.__class__ is Rejection}
+        where = np.arange(len(records))
+        if refused:
+            where = np.delete(where, list(refused))
+        events = cast("list[LoginEvent]", [decoded[n] for n in where.tolist()] if refused else decoded)
+        occurred = np.array([event.occurred_at for event in events], dtype=np.int64)
+        ahead = occurred > stamps[where] + rules.future_limit
+        out_of_time = ahead | (occurred < stamps[where] - rules.past_limit)
+        if out_of_time.any():
+            for n in np.flatnonzero(out_of_time).tolist():
+                refused[int(where[n])] = _out_of_time(Reason.FUTURE if ahead[n] else Reason.PAST)
+            kept = np.flatnonzero(~out_of_time)
+            where, occurred = where[kept], occurred[kept]
+            events = [events[n] for n in kept.tolist()]
+        taken = acceptance.take_many([event.event_id for event in events], occurred, stamps[where])
+        # of each record the number of valid ones before it: an index into what ``taken`` says of "before"
+        before = np.searchsorted(where, np.arange(len(records)))
+        offsets = np.array([record.offset for record in records], dtype=np.int64)
+        for begin, end in self._stretches(offsets, taken.watermark[before]):
+            if begin or not self._continues(offsets[0], taken.watermark[0]):
+                at = before[begin]
+                self._cut(int(offsets[begin]), taken.greatest[at], taken.recorded[at], taken.watermark[at])
+            valid = slice(int(before[begin]), int(np.searchsorted(where, end)))
+            self._fold_into_block(int(offsets[end - 1]), end - begin, events, occurred, taken, valid)
+            rejected = self.block.tally.rejected
+            for n in [n for n in refused if begin <= n < end] if refused else ():
+                reason = refused[n].reason
+                rejected[reason] = rejected.get(reason, 0) + 1
+        self.next_offset = int(offsets[-1]) + 1
+        return [(records[n], refused[n]) for n in sorted(refused)]
+
+    def _stretches(self, offsets: Ints, watermarks: Ints) -> Iterator[tuple[int, int]]:
+        """The stretches of records that lie in one block: [begin, end)."""
+        ranges, epochs = offsets // BLOCK_OFFSETS, watermarks // BLOCK_WATERMARK
+        cuts = np.flatnonzero((ranges[1:] != ranges[:-1]) | (epochs[1:] != epochs[:-1])) + 1
+        edges = [0, *cuts.tolist(), len(offsets)]
+        return pairwise(edges)
+
+    def _continues(self, offset: int, watermark: int) -> bool:
+        """Whether a record belongs to the open block."""
+        return (int(offset) // BLOCK_OFFSETS, int(watermark) // BLOCK_WATERMARK) == self._block_place
+
+    def _fold_into_block(
+        self, last: int, records: int, events: list[LoginEvent], occurred: Ints, taken: Taken, valid: slice
+    ) -> None:
+        """Fold the valid records ``valid`` of a batch, all of them in the open block."""
+        block = self.block
+        tally = block.tally
+        tally.last = last
+        tally.records += records
+        chosen, times, marks = events[valid], occurred[valid], taken.watermark[valid]
+        if taken.copies is not None and taken.copies[valid].any():
+            kept = np.flatnonzero(~taken.copies[valid])
+            tally.duplicates += len(chosen) - len(kept)
+            chosen, times, marks = [chosen[n] for n in kept.tolist()], times[kept], marks[kept]
+        panes, firsts = self.acceptance.places(times, marks)
+        tally.accepted += len(chosen)
+        if (firsts != ON_TIME).any():
+            too_late = int(np.count_nonzero(firsts == TOO_LATE))
+            tally.too_late += too_late
+            tally.late += int(np.count_nonzero(firsts != ON_TIME)) - too_late
+        tally.personal_fields += sum(event.__class__ is StrippedEvent for event in chosen)
+        block.dirty |= block.cells.add_many(chosen, panes, firsts)
+
     def put_mark(self, watermark: int) -> bool:
         """Let the clock stand in for events from the next offset on; False if it would not move the watermark."""
         if not self.acceptance.put_mark(watermark):
             return False
-        self._cut(self.next_offset)
+        self._cut_here(self.next_offset)
         return True
 
     # -- what is to be written --------------------------------------------------------------------------------
@@ -196,6 +289,10 @@ class BlockFold:
             read_from,
             there,
         )
+
+
+def _or_none(instant: int) -> int | None:
+    return None if instant == NEVER else int(instant)
 
 
 def _out_of_time(reason: Reason) -> Rejection:

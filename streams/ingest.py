@@ -212,11 +212,8 @@ class Ingest(Service):
             consumer.seek(partition, fold.next_offset)
             return
         opened.gap = None
-        for record in records:
-            stamp = record.timestamp
-            refused = fold.fold(Record(record.offset, stamp, record.value))
-            if refused is not None:
-                opened.rejected.append(self._rejected(partition, record, refused))
+        for record, refused in fold.fold_many(records):
+            opened.rejected.append(self._rejected(partition, record, refused))
         self.folded += len(records)
         opened.heard_at = self._clock()
         opened.newest = records[-1].timestamp

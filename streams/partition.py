@@ -6,14 +6,17 @@ records in their order, and of the marks, whatever batches they come in.
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
 
 from detectors.facts import ON_TIME, TOO_LATE
 from detectors.policy import Policy
+from streams.duplicates import Bools, Duplicates, Ints
 from streams.events import LoginEvent, Reason
 
-__all__ = ["Accepted", "Duplicate", "Partition", "Rules"]
+__all__ = ["NEVER", "Accepted", "Duplicate", "Partition", "Rules", "Taken"]
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,24 @@ class Duplicate:
 
 _DUPLICATE = Duplicate()
 
+#: Stands for minus infinity in arrays of instants.
+NEVER = -(1 << 60)
+
+
+class Taken(NamedTuple):
+    """What ``Partition.take_many`` found.
+
+    Attributes:
+        greatest, recorded: (N + 1,) of the partition before each record, and after the last; ``NEVER`` for None.
+        watermark: (N + 1,) the same of its watermark.
+        copies: (N,) which are duplicates; None for none.
+    """
+
+    greatest: Ints
+    recorded: Ints
+    watermark: Ints
+    copies: Bools | None
+
 
 class Partition:
     """Acceptance of one partition's valid records.
@@ -67,8 +88,8 @@ class Partition:
         greatest: greatest ``occurred_at`` of the valid records so far, duplicates included; None before the first.
         recorded: greatest Kafka timestamp of them; None where records have none (files).
         mark: the clock's stand-in for events, where it was written down (ms); None without.
-        ordinal: number of valid records so far.
         accepted_to: greatest ``occurred_at`` of the accepted events so far.
+        duplicates: the memory of event ids.
     """
 
     def __init__(self, rules: Rules) -> None:
@@ -76,10 +97,8 @@ class Partition:
         self.greatest: int | None = None
         self.recorded: int | None = None
         self.mark: int | None = None
-        self.ordinal = 0
         self.accepted_to: int | None = None
-        self._seen: dict[str, tuple[int, int]] = {}
-        self._order: deque[tuple[str, int, int]] = deque()
+        self.duplicates = Duplicates(rules.dedup_ids, rules.dedup_horizon)
 
     def watermark(self) -> int | None:
         """The partition's watermark now, ms; None stands for minus infinity."""
@@ -133,31 +152,49 @@ class Partition:
         return Accepted(pane, (watermark // rules.step + 1) * rules.step)
 
     def _remember(self, event_id: str, occurred: int) -> bool:
-        """Note a valid record; whether an earlier one has the same id, within the reach of the rule."""
-        rules = self.rules
-        earlier = self._seen.get(event_id)
-        is_copy = (
-            earlier is not None
-            and self.ordinal - earlier[0] <= rules.dedup_ids
-            and self.greatest is not None
-            and self.greatest - earlier[1] <= rules.dedup_horizon
-        )
-        if self.greatest is None or occurred > self.greatest:
-            self.greatest = occurred
-        ordinal = self.ordinal
-        self.ordinal += 1
-        self._seen[event_id] = (ordinal, self.greatest)
-        self._order.append((event_id, ordinal, self.greatest))
-        # Neither the ordinal nor the greatest time ever falls, so what is out of reach stays out of reach.
-        oldest, horizon = self.ordinal - rules.dedup_ids, self.greatest - rules.dedup_horizon
-        while self._order and (self._order[0][1] < oldest or self._order[0][2] < horizon):
-            gone, its_ordinal, _ = self._order.popleft()
-            if self._seen[gone][0] == its_ordinal:
-                del self._seen[gone]
-        return is_copy
+        """Note a valid record; whether it is a duplicate."""
+        before = self.greatest
+        after = occurred if before is None or occurred > before else before
+        self.greatest = after
+        return self.duplicates.note(event_id, before, after)
 
     def remember(self, event: LoginEvent, recorded: int | None) -> None:
         """Note a valid record that an earlier block has already counted (rebuilding the memory of duplicates)."""
         self._remember(event.event_id, event.occurred_at)
         if recorded is not None and (self.recorded is None or recorded > self.recorded):
             self.recorded = recorded
+
+    def take_many(self, ids: list[str], occurred: Ints, recorded: Ints) -> Taken:
+        """Judge consecutive valid records that lie neither in the future nor in the past; see ``take``.
+
+        Args:
+            ids: their event ids.
+            occurred, recorded: (N,) ``occurred_at`` and Kafka timestamps, ms.
+        """
+        rules = self.rules
+        greatest = np.maximum.accumulate(np.append(_or_never(self.greatest), occurred))
+        latest = np.maximum.accumulate(np.append(_or_never(self.recorded), recorded))
+        reached = np.minimum(greatest, latest)
+        # without a valid record there is no watermark but the mark
+        reached = np.where(reached == NEVER, NEVER, reached - rules.watermark_delay)
+        reached = np.maximum(reached, _or_never(self.mark))
+        copies = self.duplicates.note_many(ids, greatest[:-1], greatest[1:])
+        accepted = occurred if copies is None else occurred[~copies]
+        if accepted.size:
+            self.accepted_to = int(max(accepted.max(), _or_never(self.accepted_to)))
+        if occurred.size:
+            self.greatest, self.recorded = int(greatest[-1]), int(latest[-1])
+        return Taken(greatest, latest, reached, copies)
+
+    def places(self, occurred: Ints, watermarks: Ints) -> tuple[Ints, Ints]:
+        """Pane (start, ms) and ``first`` of accepted events, from the watermark just before each."""
+        rules = self.rules
+        panes = occurred - occurred % rules.step
+        ends = panes + rules.step
+        first = np.where(ends > watermarks, ON_TIME, (watermarks // rules.step + 1) * rules.step)
+        first[ends <= watermarks - rules.retention] = TOO_LATE
+        return panes, first
+
+
+def _or_never(instant: int | None) -> int:
+    return NEVER if instant is None else instant
