@@ -110,15 +110,15 @@ class Impact:
         first_pane = start - step * (depth + 1)
         if self._next is not None:
             _, before_p, pane_p, scope_i = self._moves
-            old_first = self._first_pane
-            # panes that have passed since: the rows of the last stretch come behind
-            passed = (first_pane - old_first) // step
-            grown = np.zeros((depth + 1 + passed, len(SCOPES)), dtype=np.int64)
-            grown[: depth + 1] = self._by_pane
-            np.add.at(grown, ((pane_p - old_first) // step, scope_i), 1)
-            left = before_p >= old_first
-            np.subtract.at(grown, ((before_p[left] - old_first) // step, scope_i[left]), 1)
-            self._by_pane = grown[passed:]
+            passed = (first_pane - self._first_pane) // step
+            moved_on = np.zeros_like(self._by_pane)
+            if passed <= depth:
+                moved_on[: depth + 1 - passed] = self._by_pane[passed:]
+            # what came so late that no window reaches its pane any more is in none
+            came, left = pane_p >= first_pane, before_p >= first_pane
+            np.add.at(moved_on, ((pane_p[came] - first_pane) // step, scope_i[came]), 1)
+            np.subtract.at(moved_on, ((before_p[left] - first_pane) // step, scope_i[left]), 1)
+            self._by_pane = moved_on
         self._first_pane = first_pane
         self._since = np.zeros((depth + 2, len(SCOPES)), dtype=np.int64)
         self._since[: depth + 1] = np.cumsum(self._by_pane[::-1], axis=0)[::-1]
