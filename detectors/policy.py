@@ -25,7 +25,7 @@ from pydantic import (
 )
 
 from detectors.instants import HOUR, MINUTE, format_duration
-from detectors.policy_detection import BurnRate, Outage, Silence
+from detectors.policy_detection import Attribution, BurnRate, Outage, Silence
 from detectors.policy_problems import problems_of
 from detectors.policy_sections import (
     Banner,
@@ -119,6 +119,7 @@ class Policy(Section):
     outage: Outage
     burn_rate: BurnRate
     silence: Silence
+    attribution: Attribution
 
     def faults(self) -> Iterator[Fault]:
         for method in METHODS:

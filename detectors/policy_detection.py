@@ -1,4 +1,5 @@
-"""The sections of a policy that say when something is found: ``outage``, ``burn_rate``, ``silence``."""
+"""The sections of a policy that say when something is found: ``outage``, ``burn_rate``,
+``silence``, ``attribution``."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ from pydantic import Field
 from detectors.instants import HOUR, MINUTE, format_duration
 from detectors.policy_values import Count, Duration, Fault, Ratio, Section, repeated, within
 
-__all__ = ["BurnRate", "BurnRateRule", "Outage", "OutageRule", "Silence"]
+__all__ = ["Attribution", "BurnRate", "BurnRateRule", "Outage", "OutageRule", "Silence"]
 
 #: A window that panes answer for; people are kept for an hour.
 PaneWindow = Annotated[Duration, within("1s", "1h")]
@@ -22,8 +23,8 @@ class OutageRule(Section):
     Attributes:
         window: ms.
         min_people: distinct people who must have failed.
-        failing_ratio: fires when the lower confidence bound of bad / (good + bad) exceeds it.
-        recover_below: goes quiet when the ratio itself is below it.
+        failing_ratio: fires when the lower confidence bound of the share that fails, in people, exceeds it.
+        recover_below: is over when the upper bound of a shorter window is below it.
     """
 
     window: PaneWindow
@@ -41,9 +42,25 @@ class OutageRule(Section):
 
 
 class Outage(Section):
-    """Section ``outage``. ``confidence``: z of the one-sided lower bound of the failing ratio."""
+    """Section ``outage``.
+
+    Attributes:
+        confidence: z of the one-sided lower bound of the failing ratio.
+        recover_chance: a rule is over when so few fail lately, had its window's failures gone on, by chance
+            with at most this probability ...
+        recover_share: ... and at most this share of what would have failed did.
+        recover_confidence: z of the upper bounds of a failing ratio.
+        quiet_below: a scope is quiet when surely less than this share of what completes fails (and no rule
+            fires).
+        times_usual: no rule fires below this multiple of what usually fails in a scope, by the history.
+    """
 
     confidence: Annotated[float, Field(strict=True, ge=1, le=6)]
+    recover_chance: Annotated[Ratio, Field(gt=0, lt=0.5)]
+    recover_share: Annotated[Ratio, Field(gt=0)]
+    recover_confidence: Annotated[float, Field(strict=True, ge=1, le=6)]
+    quiet_below: Annotated[Ratio, Field(gt=0, lt=1)]
+    times_usual: Annotated[float, Field(strict=True, ge=0, le=1000)]
     rules: Annotated[tuple[OutageRule, ...], Field(min_length=1)]
 
     def faults(self) -> Iterator[Fault]:
@@ -58,7 +75,7 @@ class BurnRateRule(Section):
     Attributes:
         long, short: ms. Up to one hour panes answer, beyond that the history of five minutes.
         factor: multiple of the rate that would use up exactly the month's budget.
-        min_people: distinct people who must have failed in the short window, at most an hour back.
+        min_people: distinct people who must have failed in the short window, at most half an hour back.
         page: whether it may wake somebody; otherwise it only informs.
     """
 
@@ -80,8 +97,15 @@ class BurnRateRule(Section):
 
 
 class BurnRate(Section):
-    """Section ``burn_rate``; the objective itself is in ``objectives``."""
+    """Section ``burn_rate``; the objective itself is in ``objectives``.
 
+    Attributes:
+        confidence: z of the one-sided lower bound of the failing ratio in each window.
+        min_coverage: share of a window that the history must know.
+    """
+
+    confidence: Annotated[float, Field(strict=True, ge=1, le=6)]
+    min_coverage: Annotated[Ratio, Field(gt=0)]
     rules: Annotated[tuple[BurnRateRule, ...], Field(min_length=1)]
 
     def faults(self) -> Iterator[Fault]:
@@ -90,20 +114,47 @@ class BurnRate(Section):
                 yield ("rules", i), "another rule has the same two windows"
 
 
+class Attribution(Section):
+    """Section ``attribution``: how explanations of what fails are weighed, in nats (log likelihood).
+
+    Attributes:
+        scope_costs: what each scope of an explanation must gain.
+        widening: what a wide scope must gain beyond that.
+        traffic: events in an hour from which on a credential provider has traffic.
+    """
+
+    scope_costs: Annotated[float, Field(strict=True, ge=0, le=100)]
+    widening: Annotated[float, Field(strict=True, ge=0, le=100)]
+    traffic: Annotated[Count, Field(ge=1)]
+
+
 class Silence(Section):
     """Section ``silence``: far fewer sign-ins arrive than the previous two weeks let expect.
 
     Attributes:
         windows: ms each.
         min_expected: sign-ins that must be expected in a window before its silence says anything.
-        chance: fires when so few would arrive by chance with at most this probability (Poisson) ...
-        floor_ratio: ... and fewer than this share of the expected did arrive.
+        chance: fires when so few would arrive by chance with at most this probability ...
+        floor_ratio: ... and no more than this share of the expected did arrive.
+        spread: relative standard deviation of the level of arrivals around what is expected, for that
+            probability.
+        completing_ratio: no silence where more than this share of the usual successes still comes.
+        recover_ratio: quiet when this share of the expected arrives again.
     """
 
     windows: Annotated[tuple[PaneWindow, ...], Field(min_length=1)]
     min_expected: Annotated[Count, Field(ge=1)]
     chance: Annotated[Ratio, Field(gt=0, lt=0.5)]
     floor_ratio: Annotated[Ratio, Field(gt=0, lt=1)]
+    spread: Annotated[float, Field(strict=True, gt=0.01, le=2)]
+    completing_ratio: Annotated[Ratio, Field(gt=0)]
+    recover_ratio: Annotated[Ratio, Field(gt=0, le=1)]
 
     def faults(self) -> Iterator[Fault]:
         yield from repeated("windows", self.windows)
+        if self.recover_ratio <= self.floor_ratio:
+            yield (
+                ("recover_ratio",),
+                f"must be more than floor_ratio ({self.floor_ratio:g}), is {self.recover_ratio:g}: "
+                "a finding would come and go at one value",
+            )

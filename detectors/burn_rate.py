@@ -1,0 +1,185 @@
+"""Burn rate: the month's error budget is used up too fast, over a long window and a short one.
+
+The multi-window, multi-burn-rate alerts of *The Site Reliability Workbook*, chapter 5, made safe for little
+traffic: failures count in people, each window must exceed the rate surely (lower confidence bound), and
+enough people must have failed lately. Windows beyond an hour are the last hour, live, and what the history
+has before it.
+
+A rule whose short window is long itself (two hours, six) would go on firing over what is long past. So every
+rule also asks the live windows of half an hour and an hour that are shorter than its own, and is over as soon
+as one shorter still refutes them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from detectors.confidence import Bools, Floats, surely_above, wilson_lower
+from detectors.failures import Failures
+from detectors.history import History
+from detectors.incidents import Cause
+from detectors.instants import HOUR, MINUTE, format_duration
+from detectors.outage import budgets, recovery_of, service_name
+from detectors.policy import Policy
+from detectors.policy_detection import BurnRateRule
+from detectors.scopes import SCOPES, scope_path
+from detectors.verdicts import STATES, Verdicts, verdict_of
+from detectors.windows import BAD, GOOD, Ints, Stretch
+
+__all__ = ["judge"]
+
+#: Beyond an hour the history answers, and its sums are taken at full minutes.
+_GRID = MINUTE
+#: Live windows that a rule with longer ones asks as well.
+_LATELY = (30 * MINUTE, HOUR)
+
+
+def judge(stretch: Stretch, policy: Policy, history: History) -> Verdicts:
+    """The burn rates of a stretch; see the module."""
+    found = _Burns(stretch, policy, history)
+    return Verdicts("burn_rate", found.state, found.explain, found.gain)
+
+
+@dataclass(frozen=True)
+class _Window:
+    """Failures of one window over the stretch, (step, scope) each; ``known`` is (step,)."""
+
+    people: Floats
+    trials: Floats
+    known: Bools
+
+
+class _Burns:
+    def __init__(self, stretch: Stretch, policy: Policy, history: History) -> None:
+        self._stretch = stretch
+        self._history = history
+        self._policy = policy.burn_rate
+        self._recovery = recovery_of(policy)
+        self._budget = budgets(policy)
+        self._failures = Failures.of_sign_in(stretch)
+        minutes, self._minute = np.unique(stretch.ends // _GRID * _GRID, return_inverse=True)
+        self._minutes: Ints = minutes
+        self._seen: dict[int, _Window] = {}
+        self._fires = self._judge()
+        firing = np.any(self._fires, axis=0)
+        self.state = verdict_of(firing, self._failures.still_arriving())
+        self._gains: Floats | None = None
+
+    def _window(self, length: int) -> _Window:
+        """Failures of a window, live or with the help of the history."""
+        if length not in self._seen:
+            at = self._failures.at(min(length, HOUR))
+            people = self._failures.people[at].astype(np.float64)
+            trials = self._failures.trials[at].astype(np.float64)
+            known = np.ones(len(people), dtype=bool)
+            if length > HOUR:
+                # Who the people behind older failures were is not known any more: each failure counts.
+                begin, end = self._minutes - length, self._minutes - HOUR
+                older = self._history.between(begin, end)[self._minute]
+                people = people + older[..., BAD]
+                trials = trials + older[..., BAD] + older[..., GOOD]
+                covered = self._history.coverage(begin, end)[self._minute] * (length - HOUR) + HOUR
+                known = covered >= self._policy.min_coverage * length
+            self._seen[length] = _Window(people, trials, known)
+        return self._seen[length]
+
+    def _judge(self) -> list[Bools]:
+        """(step, scope) for each rule: its windows exceed it, the live ones also without what is over."""
+        failures, z = self._failures, self._policy.confidence
+        raised = [self._raise(rule) for rule in self._policy.rules]
+        self._raised = np.unique(np.concatenate([steps for steps, _ in raised]))
+        self._present = failures.present(self._raised, self._recovery)
+        out = []
+        for rule, (steps, scopes) in zip(self._policy.rules, raised, strict=True):
+            place = np.searchsorted(self._raised, steps)
+            limit = self._limit(rule)[scopes]
+            now = np.ones(len(steps), dtype=bool)
+            for length in self._lengths(rule):
+                at = failures.at(min(length, HOUR))
+                people, trials = (a[at, place, scopes] for a in (self._present.people, self._present.trials))
+                now &= surely_above(people, trials, limit, z)
+            now &= self._present.people[self._lately(rule), place, scopes] >= rule.min_people
+            fires = np.zeros(failures.people.shape[1:], dtype=bool)
+            fires[steps[now], scopes[now]] = True
+            out.append(fires)
+        return out
+
+    def _raise(self, rule: BurnRateRule) -> tuple[Ints, Ints]:
+        """Cells at which all windows of a rule exceed it."""
+        steps, scopes = np.nonzero(self._failures.people[self._lately(rule)] >= rule.min_people)
+        for length in self._lengths(rule):
+            if not len(steps):
+                break
+            window = self._window(length)
+            sure = window.known[steps] & surely_above(
+                window.people[steps, scopes],
+                window.trials[steps, scopes],
+                self._limit(rule)[scopes],
+                self._policy.confidence,
+            )
+            steps, scopes = steps[sure], scopes[sure]
+        return steps, scopes
+
+    def _lately(self, rule: BurnRateRule) -> int:
+        """Position of the shortest window of a rule: enough people must have failed in it."""
+        return self._failures.at(min(self._lengths(rule)))
+
+    def _limit(self, rule: BurnRateRule) -> Floats:
+        return np.minimum(rule.factor * self._budget, 0.99)
+
+    @staticmethod
+    def _lengths(rule: BurnRateRule) -> tuple[int, ...]:
+        """The windows that must all burn, ms."""
+        return (*(w for w in _LATELY if w < rule.short), rule.short, rule.long)
+
+    def gain(self, step: int) -> Floats:
+        """See ``Verdicts.gain``; worked out at once for all steps, when the first is asked for."""
+        if self._gains is None:
+            self._gains = np.zeros(self.state.shape)
+            self._gains[self._raised] = self._present.gains(self._budget)
+        return np.asarray(self._gains[step])
+
+    def explain(self, step: int, scope: int) -> Cause:
+        """The finding at a cell: of the fastest burn that fires."""
+        rules = [
+            rule for rule, fires in zip(self._policy.rules, self._fires, strict=True) if fires[step, scope]
+        ]
+        rule = max(rules or self._policy.rules, key=lambda rule: rule.factor)
+        stretch = self._stretch
+        long, short = (self._window(length) for length in (rule.long, rule.short))
+        budget = float(self._budget[scope])
+        people, trials = float(long.people[step, scope]), float(long.trials[step, scope])
+        ratio = people / trials if trials else 0.0
+        short_trials = float(short.trials[step, scope])
+        short_ratio = float(short.people[step, scope]) / short_trials if short_trials else 0.0
+        name = " ".join(filter(None, (service_name(scope), "sign-ins")))
+        sentence = (
+            f"{name} fail {ratio / budget:.1f} times as often in {format_duration(rule.long)} as the month's "
+            f"budget of {budget:.2%} allows ({people:,.0f} of {trials:,.0f}), "
+            f"{short_ratio / budget:.1f} times in {format_duration(rule.short)}"
+        )
+        live = min(rule.long, HOUR)
+        return Cause(
+            detector="burn_rate",
+            scope=scope_path(stretch.env, scope),
+            state=STATES[int(self.state[step, scope])],
+            sentence=sentence[0].upper() + sentence[1:] if sentence.startswith("sign") else sentence,
+            numbers={
+                "long_ms": rule.long,
+                "short_ms": rule.short,
+                "factor": rule.factor,
+                "budget": round(budget, 6),
+                "burn_rate_long": round(ratio / budget, 3),
+                "burn_rate_short": round(short_ratio / budget, 3),
+                "surely_above": round(float(wilson_lower(people, trials, self._policy.confidence)), 6),
+                "people": round(people, 1),
+                "completed": round(trials, 1),
+                "min_people": rule.min_people,
+                "budget_gone_in_days": round(30.0 * budget / ratio, 2) if ratio else None,
+            },
+            first_bad=int(stretch.ends[step]) - live if people else None,
+            failing_ratio=short_ratio,
+            csp_caused=SCOPES[scope].count("/") == 1,
+        )

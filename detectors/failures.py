@@ -1,0 +1,284 @@
+"""Who failed of those who came through, per window and scope, and whether it has stopped by now.
+
+Failures are counted in people: somebody who tries forty times has failed once. Successes are counted as they
+come. So the failing ratio errs towards health, and a bound on it is a bound on independent trials.
+
+A long window holds the past. It is *over* for a scope when hardly any of its failures lie in a shorter window
+at its end, though many of its completions do. What is over for a scope is over for its parts, except for a
+part that still fails more than its share. ``present`` then tells what is the case now: parts for which a
+window is over are counted by what they have done since. So a wide scope does not go on failing over a part
+that has recovered, nor a part with little traffic, which cannot show its own recovery, after the whole has.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from detectors.confidence import (
+    Bools,
+    Floats,
+    chance_of_at_most,
+    chance_of_so_many,
+    failure_gain,
+    surely_below,
+    wilson_lower,
+)
+from detectors.instants import MINUTE
+from detectors.scopes import CSPS, LEAVES, MEMBERS, METHODS, SCOPES
+from detectors.windows import BAD, GOOD, SESSION_BAD, SESSION_GOOD, Ints, Stretch
+
+__all__ = ["Failures", "Present", "Recovery"]
+
+#: Health must show within so many ms: what is older says nothing about now.
+RECENT = 15 * MINUTE
+#: So many completions that are missing from a window are no chance (probability e^-8 at a steady rate).
+_MISSED = 8
+#: No more probable must it be that failures go on, where a longer window says that they have stopped.
+_REMAINS = 0.35
+#: z of the lower bound of the failing ratio that would have gone on.
+_BEFORE_Z = 1.0
+#: And so improbable that a part fails no more than its share, to be in trouble of its own.
+_OF_ITS_OWN = 0.01
+
+#: For each leaf the scope that is just it; of the rest of a method, the method.
+_SCOPE_OF_LEAF = [SCOPES.index(method if csp is None else f"{method}/{csp}") for method, csp in LEAVES]
+#: For each method its leaf without a credential provider, and the scopes of the others.
+_RESTS = [
+    (
+        LEAVES.index((method, None)),
+        SCOPES.index(method),
+        [SCOPES.index(f"{m}/{csp}") for m, csp in LEAVES if m == method and csp is not None],
+    )
+    for method in METHODS
+]
+#: Scopes of both methods, with the same of each.
+_HALVES = [
+    (SCOPES.index(wide), [SCOPES.index(one) for one in parts])
+    for wide, parts in [("", METHODS), *((f"*/{csp}", [f"{m}/{csp}" for m in METHODS]) for csp in CSPS)]
+]
+_TO_SCOPES = MEMBERS.astype(np.int64).T
+#: bool (group, leaf): the scopes, and those rests as groups of their own.
+_GROUPS = np.concatenate([MEMBERS, np.eye(len(LEAVES), dtype=bool)[[rest for rest, *_ in _RESTS]]])
+
+
+@dataclass(frozen=True)
+class Recovery:
+    """What it takes to call an end.
+
+    Attributes:
+        chance: failures have stopped where so few come lately, had they gone on, with at most this
+            probability ...
+        share: ... and at most this share of what would have failed did.
+        z: of the upper bound of a ratio.
+        healthy: a window shows health if that bound is below this ratio.
+    """
+
+    chance: float
+    share: float
+    z: float
+    healthy: float
+
+
+@dataclass(frozen=True)
+class Present:
+    """Failures at some steps (M,), without what is over.
+
+    Attributes:
+        people, trials: (window, M, scope), as in ``Failures``.
+        leaves: the same two of the parts (window, M, leaf) that scopes are made of.
+    """
+
+    people: Ints
+    trials: Ints
+    leaves: tuple[Ints, Ints]
+
+    def gains(self, normal: Floats) -> Floats:
+        """How much better "all of it fails alike" explains a scope than ``normal`` does, (M, scope), in nats.
+
+        The greatest over the windows. A method also gains by the part of it that carries no credential
+        provider (tokens, sessions), because nothing narrower names that part.
+
+        Args:
+            normal: the ratio (scope,) that fails at any time.
+        """
+        gains = failure_gain(self.people, self.trials, normal).max(axis=0)
+        for rest, method, _ in _RESTS:
+            people, trials = (array[..., rest] for array in self.leaves)
+            alone = failure_gain(people, trials, normal[method]).max(axis=0)
+            gains[:, method] = np.maximum(gains[:, method], alone)
+        return np.asarray(gains)
+
+
+@dataclass(frozen=True)
+class Failures:
+    """Failures of one kind of steps over a stretch.
+
+    Attributes:
+        windows: ms, ascending; the first axis of both arrays.
+        people: (window, step, scope) distinct people who failed.
+        trials: (window, step, scope) these and the successes.
+    """
+
+    windows: tuple[int, ...]
+    people: Ints
+    trials: Ints
+
+    @classmethod
+    def of_sign_in(cls, stretch: Stretch) -> Failures:
+        """Of the steps new, authorize, callback, token."""
+        return cls._of(stretch, GOOD, BAD)
+
+    @classmethod
+    def of_session(cls, stretch: Stretch) -> Failures:
+        """Of the steps refresh, revoke, logout."""
+        return cls._of(stretch, SESSION_GOOD, SESSION_BAD)
+
+    @classmethod
+    def _of(cls, stretch: Stretch, good: int, bad: int) -> Failures:
+        counts = [stretch.counts[window] for window in stretch.windows]
+        failed = np.stack([c[..., bad] for c in counts])
+        people = np.minimum(failed, np.stack([stretch.people[window] for window in stretch.windows]))
+        # People are those of all steps, so a wide scope's may be too many: it has no more than its parts.
+        for _, method, csps in _RESTS:
+            parts = people[..., csps].sum(axis=-1) + failed[..., method] - failed[..., csps].sum(axis=-1)
+            people[..., method] = np.minimum(people[..., method], parts)
+        for wide, parts_of in _HALVES:
+            people[..., wide] = np.minimum(people[..., wide], people[..., parts_of].sum(axis=-1))
+        return cls(stretch.windows, people, people + np.stack([c[..., good] for c in counts]))
+
+    def at(self, window: int) -> int:
+        """Position of a window on the first axis."""
+        return self.windows.index(window)
+
+    def healthy(self, recovery: Recovery) -> Bools:
+        """(step, scope): whether a window of the last 15 minutes shows health."""
+        recent = [i for i, window in enumerate(self.windows) if window <= RECENT]
+        shown = surely_below(self.people[recent], self.trials[recent], recovery.healthy, recovery.z)
+        return np.asarray(shown.any(axis=0))
+
+    def still_arriving(self) -> Bools:
+        """(step, scope): whether completions come in as in the last 15 minutes, so that health is of now."""
+        recent = [i for i, window in enumerate(self.windows) if window <= RECENT]
+        widest = recent[-1]
+        total = self.trials[widest]
+        alive: Bools = total > 0
+        for i in recent[:-1]:
+            due = total * (self.windows[i] / self.windows[widest])
+            alive &= (self.trials[i] > 0) | (due < _MISSED)
+        return alive
+
+    def below(self, window: int, steps: Ints, scopes: Ints, ratio: Floats | float, z: float) -> Bools:
+        """Whether surely less than ``ratio`` fails in a window shorter than the one at ``window``, at cells (M,)."""
+        people, trials = self.people[:window, steps, scopes], self.trials[:window, steps, scopes]
+        return np.asarray(surely_below(people, trials, ratio, z).any(axis=0))
+
+    def present(self, steps: Ints, recovery: Recovery) -> Present:
+        """What is the case at some steps (M,), without what is over."""
+        people, trials = self.people[:, steps], self.trials[:, steps]
+        failed, good = _leaves(people), _leaves(trials - people)
+        over = self._over(people, failed, good, recovery)
+        gone = self._gone(failed, good)
+        for i in range(1, len(self.windows)):
+            failed[i] = np.where(over[i], failed[i - 1], failed[i])
+            good[i] = np.where(over[i] | gone[i], good[i - 1], good[i])
+        leaves = failed, failed + good
+        # One person may have failed in several parts: where nothing is left out, the scope's own count is exact.
+        whole: Bools = ~np.asarray((over | gone) @ MEMBERS.T)
+        now = [
+            np.where(whole, own, part @ _TO_SCOPES)
+            for own, part in zip((people, trials), leaves, strict=True)
+        ]
+        return Present(now[0], now[1], leaves)
+
+    def _gone(self, failed: Ints, good: Ints) -> Bools:
+        """(window, M, leaf): whether a leaf in which nobody failed has no traffic any more.
+
+        What went well before says nothing of now then: no token is asked for once every callback fails.
+        """
+        gone = np.zeros(failed.shape, dtype=bool)
+        lengths = np.array(self.windows, dtype=np.float64)
+        for i in range(1, len(self.windows)):
+            due = good[i] * (lengths[:i] / lengths[i])[:, None, None]
+            gone[i] = ((good[:i] == 0) & (due >= _MISSED)).any(axis=0) & (failed[i] == 0)
+        return gone
+
+    def _over(self, people: Ints, failed: Ints, good: Ints, recovery: Recovery) -> Bools:
+        """(window, M, leaf): whether what failed in a window has stopped by now, in the leaf or in all around it.
+
+        Args:
+            people: (window, M, scope).
+            failed, good: (window, M, leaf).
+        """
+        people = np.concatenate([people, failed[..., [rest for rest, *_ in _RESTS]]], axis=-1)
+        over = np.zeros(failed.shape, dtype=bool)
+        surely = np.zeros(people.shape, dtype=bool)  # by each shorter window, of some longer one
+        for i in range(len(self.windows) - 1, 0, -1):
+            chance = _chance_of_going_on(people, failed, good, i, recovery.share)
+            stopped = chance <= recovery.chance
+            ended = stopped | ((chance <= _REMAINS) & surely[:i])
+            surely[:i] |= stopped
+            if ended.any():
+                over[i] = _over_for_leaves(people, failed, i, ended)
+        return over
+
+
+def _over_for_leaves(people: Ints, failed: Ints, window: int, ended: Bools) -> Bools:
+    """(M, leaf): whether a window is over for it.
+
+    Args:
+        people: (window, M, group).
+        failed: (window, M, leaf).
+        ended: (shorter window, M, group): by which shorter windows it has ended.
+    """
+    over = np.zeros(failed.shape[1:], dtype=bool)
+    by = window - 1 - np.argmax(ended[::-1], axis=0)  # the longest of them
+    any_window: Bools = np.asarray(ended.any(axis=0))
+    for group in np.flatnonzero(any_window.any(axis=0)).tolist():
+        at = np.flatnonzero(any_window[:, group])
+        lately = by[at, group]
+        leaves = np.flatnonzero(_GROUPS[group])
+        if len(leaves) == 1:
+            over[at, leaves[0]] = True
+            continue
+        whole, since = people[window, at, group], people[lately, at, group]
+        share = failed[window][np.ix_(at, leaves)] / np.maximum(whole, 1)[:, None]
+        mine = failed[lately[:, None], at[:, None], leaves]
+        chance = chance_of_so_many(mine, since[:, None], np.minimum(share, 1.0))
+        over[np.ix_(at, leaves)] |= chance > _OF_ITS_OWN
+    return over
+
+
+def _leaves(array: Ints) -> Ints:
+    """(..., leaf) from (..., scope)."""
+    leaves = array[..., _SCOPE_OF_LEAF]
+    for rest, method, csps in _RESTS:
+        leaves[..., rest] = np.maximum(array[..., method] - array[..., csps].sum(axis=-1), 0)
+    return leaves
+
+
+def _chance_of_going_on(people: Ints, failed: Ints, good: Ints, window: int, share: float) -> Floats:
+    """Probability, per shorter window, that so few fail in it if each part goes on failing as before it.
+
+    What would fail is added up over the parts, so that it does not look like an end when the failing part merely
+    has no traffic. 1 unless at most ``share`` of it failed.
+
+    Args:
+        people: (window, M, group).
+        failed, good: (window, M, leaf).
+        window: position.
+
+    Returns:
+        (shorter window, M, group).
+    """
+    before = np.maximum(failed[window] - failed[:window], 0)
+    passed = np.maximum(good[window] - good[:window], 0)
+    ratio = wilson_lower(before, before + passed, _BEFORE_Z)
+    due = (ratio * (failed[:window] + good[:window])) @ _GROUPS.T
+    recent = people[:window]
+    less = recent < share * due
+    chance = np.ones(recent.shape)
+    if less.any():
+        chance[less] = chance_of_at_most(recent[less], due[less])
+    return chance

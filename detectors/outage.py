@@ -1,0 +1,206 @@
+"""Outage by failure: the success ratio of a scope has collapsed, surely, and enough people have failed.
+
+Each rule of the policy looks at one window. It fires where at least ``min_people`` people failed and the
+lower confidence bound of the failing ratio is above ``failing_ratio`` (or above a multiple of what usually
+fails there), unless a shorter window shows that it is over. Short windows ask for a collapse and see it in
+seconds; the hour is patient, so that a quiet night on which everybody fails is found as soon as enough people
+have. Sign-ins and sessions (refreshes, revocations, logouts) are judged apart; a scope fires if either does.
+
+A scope is quiet where completions keep coming and surely few of them fail. Where neither is sure there is not
+enough evidence: silence is never quiet.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from detectors.confidence import Bools, Floats, failure_gain, surely_above, wilson_lower
+from detectors.failures import Failures, Present, Recovery
+from detectors.history import History
+from detectors.incidents import Cause
+from detectors.instants import DAY, format_duration
+from detectors.policy import Policy
+from detectors.policy_detection import OutageRule
+from detectors.scopes import METHODS, SCOPES, scope_path
+from detectors.verdicts import STATES, Verdicts, verdict_of
+from detectors.windows import BAD, GOOD, SESSION_BAD, SESSION_GOOD, Ints, Stretch
+
+__all__ = ["budgets", "judge", "recovery_of", "service_name"]
+
+_CSP_SCOPES = np.array([scope.count("/") == 1 for scope in SCOPES])
+
+
+def judge(stretch: Stretch, policy: Policy, history: History) -> Verdicts:
+    """The outages of a stretch; see the module."""
+    found = _Outages(stretch, policy, history)
+    return Verdicts("outage", found.state, found.explain, found.gain)
+
+
+def budgets(policy: Policy) -> Floats:
+    """The share of each scope (scope,) that may fail: of its method; where both are in it, the larger."""
+    per_method = {method: 1.0 - policy.objectives[method].availability for method in METHODS}
+    return np.array([per_method.get(scope.partition("/")[0], max(per_method.values())) for scope in SCOPES])
+
+
+def recovery_of(policy: Policy) -> Recovery:
+    """What it takes to call an end, by the section ``outage``."""
+    rules = policy.outage
+    return Recovery(
+        chance=rules.recover_chance,
+        share=rules.recover_share,
+        z=rules.recover_confidence,
+        healthy=rules.quiet_below,
+    )
+
+
+def service_name(scope: int) -> str:
+    """What people call a scope (position) in its environment: "ssoe", "idme on sis", "idme"; "" for all."""
+    method, _, csp = SCOPES[scope].partition("/")
+    if not csp:
+        return method
+    return csp if method == "*" else f"{csp} on {method}"
+
+
+@dataclass
+class _Kind:
+    """Failures of one kind of steps, and what the rules of the policy make of them.
+
+    Attributes:
+        steps: (M,) those at which a rule was raised somewhere.
+        present: what is the case at these steps.
+        fires: (step, scope) for each rule.
+        over: (step, scope): a rule was raised, and none fires.
+    """
+
+    noun: str
+    counters: tuple[int, int]
+    failures: Failures
+    steps: Ints = field(init=False)
+    present: Present = field(init=False)
+    fires: list[Bools] = field(init=False)
+    over: Bools = field(init=False)
+
+
+class _Outages:
+    def __init__(self, stretch: Stretch, policy: Policy, history: History) -> None:
+        self._stretch = stretch
+        self._policy = policy.outage
+        self._recovery = recovery_of(policy)
+        days, self._day = np.unique((stretch.ends - 1) // DAY, return_inverse=True)
+        self._usual = np.stack([history.usual_failing_ratio(int((day + 1) * DAY)) for day in days])
+        self._normal = np.maximum(budgets(policy), 2 * self._usual.max(axis=0))
+        self._kinds = [
+            _Kind("sign-ins", (GOOD, BAD), Failures.of_sign_in(stretch)),
+            _Kind("session requests", (SESSION_GOOD, SESSION_BAD), Failures.of_session(stretch)),
+        ]
+        for kind in self._kinds:
+            self._judge(kind)
+        sign_in, session = self._kinds
+        firing = np.any([fires for kind in self._kinds for fires in kind.fires], axis=0)
+        alive = sign_in.failures.still_arriving()
+        quiet = alive & (sign_in.failures.healthy(self._recovery) | sign_in.over)
+        least = min(rule.min_people for rule in self._policy.rules)
+        troubled = session.failures.people[-1] >= least
+        if troubled.any():
+            quiet &= ~troubled | session.failures.healthy(self._recovery) | session.over
+        self.state = verdict_of(firing, quiet)
+        self._gains: Floats | None = None
+
+    def _judge(self, kind: _Kind) -> None:
+        """Raise each rule where its window exceeds it; it fires where that is so without what is over, too."""
+        failures, z = kind.failures, self._policy.confidence
+        raised: list[tuple[Ints, Ints]] = []
+        for rule in self._policy.rules:
+            at = failures.at(rule.window)
+            steps, scopes = np.nonzero(failures.people[at] >= rule.min_people)
+            people, trials = (array[at, steps, scopes] for array in (failures.people, failures.trials))
+            sure = surely_above(people, trials, self._limit(rule, steps, scopes), z)
+            raised.append((steps[sure], scopes[sure]))
+        kind.steps = np.unique(np.concatenate([steps for steps, _ in raised]))
+        kind.present = failures.present(kind.steps, self._recovery)
+        shape = failures.people.shape[1:]
+        kind.fires = [np.zeros(shape, dtype=bool) for _ in raised]
+        kind.over = np.zeros(shape, dtype=bool)
+        for rule, (steps, scopes), fires in zip(self._policy.rules, raised, kind.fires, strict=True):
+            at, place = failures.at(rule.window), np.searchsorted(kind.steps, steps)
+            people, trials = (
+                array[at, place, scopes] for array in (kind.present.people, kind.present.trials)
+            )
+            now = (people >= rule.min_people) & surely_above(
+                people, trials, self._limit(rule, steps, scopes), z
+            )
+            now &= ~failures.below(at, steps, scopes, rule.recover_below, self._recovery.z)
+            fires[steps[now], scopes[now]] = True
+            kind.over[steps, scopes] = True
+        kind.over &= ~np.any(kind.fires, axis=0)
+
+    def _limit(self, rule: OutageRule, steps: Ints, scopes: Ints) -> Floats:
+        """What the lower bound must exceed, at the given cells."""
+        usual = self._usual[self._day[steps], scopes]
+        return np.minimum(np.maximum(rule.failing_ratio, self._policy.times_usual * usual), 0.99)
+
+    def gain(self, step: int) -> Floats:
+        """See ``Verdicts.gain``; worked out at once for all steps, when the first is asked for."""
+        if self._gains is None:
+            self._gains = np.zeros(self.state.shape)
+            for kind in self._kinds:
+                gains = kind.present.gains(self._normal)
+                self._gains[kind.steps] = np.maximum(self._gains[kind.steps], gains)
+        return np.asarray(self._gains[step])
+
+    def explain(self, step: int, scope: int) -> Cause:
+        """The finding at a cell: of the rule that the evidence is strongest for, of those that fire."""
+        best, told = -1.0, (self._kinds[0], max(self._policy.rules, key=lambda rule: rule.window))
+        for kind in self._kinds:
+            firing = [
+                r for r, fires in zip(self._policy.rules, kind.fires, strict=True) if fires[step, scope]
+            ]
+            if firing:
+                place = int(np.searchsorted(kind.steps, step))
+                at = [kind.failures.at(rule.window) for rule in firing]
+                people, trials = (a[at, place, scope] for a in (kind.present.people, kind.present.trials))
+                gains = failure_gain(people, trials, self._normal[scope])
+                strongest = int(np.argmax(gains))
+                if gains[strongest] > best:
+                    best, told = float(gains[strongest]), (kind, firing[strongest])
+        return self._cause(step, scope, *told)
+
+    def _cause(self, step: int, scope: int, kind: _Kind, rule: OutageRule) -> Cause:
+        stretch, window = self._stretch, rule.window
+        at = kind.failures.at(window)
+        people, trials = (int(a[at, step, scope]) for a in (kind.failures.people, kind.failures.trials))
+        good, bad = (int(stretch.counts[window][step, scope, counter]) for counter in kind.counters)
+        usual = float(self._usual[self._day[step], scope])
+        lower = float(wilson_lower(people, trials, self._policy.confidence))
+        name = " ".join(filter(None, (service_name(scope), kind.noun)))
+        sentence = f"{bad:,} of {good + bad:,} {name} failed in {format_duration(window)}, {people:,} people"
+        if usual:
+            sentence += f"; normal is {usual:.2%}"
+        holding = [
+            w
+            for w in stretch.windows
+            if stretch.counts[w][step, scope, kind.counters[1]] == bad and w <= window
+        ]
+        limit = float(self._limit(rule, np.array([step]), np.array([scope]))[0])
+        return Cause(
+            detector="outage",
+            scope=scope_path(stretch.env, scope),
+            state=STATES[int(self.state[step, scope])],
+            sentence=sentence,
+            numbers={
+                "window_ms": window,
+                "good": good,
+                "bad": bad,
+                "people": people,
+                "failing_ratio": round(people / trials, 6) if trials else None,
+                "surely_above": round(lower, 6),
+                "threshold": round(limit, 6),
+                "min_people": rule.min_people,
+                "usual_ratio": round(usual, 6),
+            },
+            first_bad=int(stretch.ends[step]) - holding[0] if bad else None,
+            failing_ratio=people / trials if trials else 0.0,
+            csp_caused=bool(_CSP_SCOPES[scope]),
+        )

@@ -1,0 +1,241 @@
+"""Silence: hardly a sign-in arrives, where the previous two weeks let many be expected.
+
+In each window the arrivals are held against the mean of the same clock window of the previous two weeks
+(``History.expected``), scaled down where the hour before was already quieter than expected (a holiday that no
+calendar knows, a change of habits). It fires where so few would come by chance hardly ever, and next to none
+did.
+
+It is no silence where answers keep coming, good or bad (then only the reports of starts are missing), and
+none of a method where the sign-ins that are missing have moved to the other one (a fail-over). Without a
+history there is not enough evidence.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from detectors.confidence import Bools, Floats, chance_of_so_few, silence_gain
+from detectors.history import History, arrivals
+from detectors.incidents import Cause
+from detectors.instants import DAY, HOUR, MINUTE, format_duration
+from detectors.outage import service_name
+from detectors.policy import Policy
+from detectors.scopes import CSPS, METHODS, SCOPES, scope_path
+from detectors.verdicts import STATES, Verdicts, verdict_of
+from detectors.windows import BAD, EXCLUDED, GOOD, Stretch
+
+__all__ = ["judge"]
+
+#: Expectations are taken at full minutes.
+_GRID = MINUTE
+#: The level is that of the hour before, unless less than this share of the expected came in it: then of
+#: longer ago.
+_LEVEL_GONE = 0.2
+#: A level above this is taken for the usual one when people are estimated: it is as exact as two weeks are.
+_LEVEL_USUAL = 0.8
+#: How far back the level is looked for when the last hour has none, ms.
+_LEVEL_SPANS = (6 * HOUR, DAY)
+_FAR_PAST = -(1 << 60)
+
+
+def _counterpart(scope: str) -> str | None:
+    """The scope that takes over after a fail-over."""
+    method, _, rest = scope.partition("/")
+    if method not in METHODS:
+        return None
+    other = METHODS[1 - METHODS.index(method)]
+    return f"{other}/{rest}" if rest else other
+
+
+#: For each scope the position of its counterpart; its own for scopes that have none.
+_OTHER = np.array([SCOPES.index(_counterpart(scope) or scope) for scope in SCOPES])
+_HAS_OTHER = np.arange(len(SCOPES)) != _OTHER
+
+
+def _completed(counts: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    completed: npt.NDArray[Any] = counts[..., GOOD] + counts[..., BAD] + counts[..., EXCLUDED]
+    return completed
+
+
+def judge(stretch: Stretch, policy: Policy, history: History, covered_from: int | None = None) -> Verdicts:
+    """The silences of a stretch; see the module.
+
+    Args:
+        covered_from: the instant (ms) from which all facts are at hand: windows that begin before it are not
+            judged. None where they always are.
+    """
+    found = _Silences(stretch, policy, history, _FAR_PAST if covered_from is None else covered_from)
+    return Verdicts("silence", found.state, found.explain, found.gain, found.unknowing)
+
+
+@dataclass(frozen=True)
+class _Window:
+    """One window over the stretch, (step, scope) each.
+
+    Attributes:
+        arrived: sign-ins.
+        usual: sign-ins by the previous two weeks; nan where unknown.
+        expected: the same at the level of the hour before.
+        quieter: far fewer arrived, and none of the exceptions holds.
+        fires: next to none arrived, and that is no chance.
+    """
+
+    length: int
+    arrived: Floats
+    usual: Floats
+    expected: Floats
+    quieter: Bools
+    fires: Bools
+
+
+class _Silences:
+    def __init__(self, stretch: Stretch, policy: Policy, history: History, covered_from: int) -> None:
+        self._stretch = stretch
+        self._history = history
+        self._policy = policy.silence
+        self._covered_from = covered_from
+        self._minutes, self._minute = np.unique(stretch.ends // _GRID * _GRID, return_inverse=True)
+        shape = (len(stretch.ends), len(SCOPES))
+        hour = history.expected(self._minutes, HOUR)
+        self.state = verdict_of(np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool))
+        self.unknowing: Bools = np.ones(shape, dtype=bool)
+        self._windows: list[_Window] = []
+        self._gains: Floats | None = None
+        self._by_starts = History.has_starts(hour)
+        self._usual_hour = arrivals(hour, self._by_starts)
+        if not (np.nan_to_num(self._usual_hour) >= self._policy.min_expected).any():
+            return
+        self._longer_ago = self._level_longer_ago()
+        self._windows = [self._judge(window) for window in sorted(self._policy.windows)]
+        firing = np.any([window.fires for window in self._windows], axis=0)
+        self.state = verdict_of(firing, self._back())
+        self.unknowing = ~np.any([w.expected >= self._policy.min_expected for w in self._windows], axis=0)
+
+    # -- levels ----------------------------------------------------------------------------------------------
+
+    def _level_longer_ago(self) -> Floats:
+        """Arrivals before the last hour as a share of the expected, the most of several spans; (minute,
+        scope).
+        """
+        levels = []
+        for span in _LEVEL_SPANS:
+            begin, end = self._minutes - span, self._minutes - HOUR
+            came = arrivals(self._history.between(begin, end), self._by_starts)
+            whole = arrivals(self._history.expected(self._minutes, span), self._by_starts)
+            expected = whole - self._usual_hour
+            known = self._history.coverage(begin, end)[:, None] > 0.5
+            enough = known & (np.nan_to_num(expected) >= self._policy.min_expected)
+            levels.append(np.where(enough, came / np.where(enough, expected, 1.0), 0.0))
+        level = np.max(levels, axis=0)
+        return np.where(level > 0, level, np.nan)
+
+    def _level(self, window: int, arrived: Floats, usual: Floats) -> Floats:
+        """Arrivals before the window as a share of the expected, at most 1; (step, scope)."""
+        ends = self._stretch.ends[:, None]
+        by_starts = self._by_starts[self._minute]
+        before = arrivals(self._stretch.counts[HOUR], by_starts) - arrived
+        covered = np.clip(ends - window - np.maximum(ends - HOUR, self._covered_from), 0, HOUR - window)
+        expected = (self._usual_hour[self._minute] - usual) * (covered / max(HOUR - window, 1))
+        enough = np.nan_to_num(expected) >= self._policy.min_expected
+        level = np.where(enough, before / np.where(enough, expected, 1.0), np.nan)
+        # The last hour says nothing, or was silent itself: what it was like before.
+        longer_ago = self._longer_ago[self._minute]
+        gone = ~(level >= _LEVEL_GONE)
+        level = np.where(gone, np.fmax(level, longer_ago), level)
+        return np.clip(np.where(np.isnan(level), 1.0, level), 0.0, 1.0)
+
+    # -- verdicts --------------------------------------------------------------------------------------------
+
+    def _judge(self, length: int) -> _Window:
+        rules, stretch = self._policy, self._stretch
+        counts = stretch.counts[length]
+        by_starts = self._by_starts[self._minute]
+        per_minute = self._history.expected(self._minutes, length)
+        whole = per_minute[self._minute]
+        arrived = arrivals(counts, by_starts).astype(np.float64)
+        usual = arrivals(whole, by_starts)
+        level = self._level(length, arrived, usual)
+        expected = usual * level
+        covered = stretch.ends - length >= self._covered_from
+        known = covered[:, None] & ~np.isnan(expected)
+        expected = np.where(known, expected, 0.0)
+
+        quieter = known & (arrived < rules.recover_ratio * expected)
+        if quieter.any():
+            quieter &= _completed(counts) <= rules.completing_ratio * level * np.nan_to_num(_completed(whole))
+            moved = np.maximum(arrived - np.nan_to_num(usual), 0.0)[:, _OTHER] * _HAS_OTHER
+            quieter &= arrived + moved < rules.recover_ratio * expected
+        fires = quieter & (arrived <= rules.floor_ratio * expected) & (expected >= rules.min_expected)
+        if fires.any():
+            fires[fires] = chance_of_so_few(arrived[fires], expected[fires], rules.spread) <= rules.chance
+        return _Window(length, arrived, usual, expected, quieter, fires)
+
+    def _back(self) -> Bools:
+        """(step, scope): enough arrives, in the shortest window in which enough is expected."""
+        back = np.zeros(self.state.shape, dtype=bool)
+        for window in reversed(self._windows):
+            enough = window.expected >= self._policy.min_expected
+            back[enough] = (window.arrived >= self._policy.recover_ratio * window.expected)[enough]
+        return back
+
+    def gain(self, step: int) -> Floats:
+        """See ``Verdicts.gain``."""
+        if self._gains is None:
+            self._gains = np.zeros(self.state.shape)
+            for window in self._windows:
+                gain = np.where(window.quieter, silence_gain(window.arrived, window.expected), 0.0)
+                self._gains = np.maximum(self._gains, gain)
+        row: Floats = self._gains[step]
+        return row
+
+    def explain(self, step: int, scope: int) -> Cause:
+        """The finding at a cell, by the window that tells most."""
+        stretch = self._stretch
+        name = " ".join(filter(None, (service_name(scope), "sign-ins")))
+        path = scope_path(stretch.env, scope)
+        state = STATES[int(self.state[step, scope])]
+        csp = SCOPES[scope].partition("/")[2] in CSPS
+        if not self._windows:
+            sentence = f"no history says how many {name} to expect"
+            return Cause(detector="silence", scope=path, state=state, sentence=sentence, csp_caused=csp)
+        window = self._telling(step, scope)
+        arrived, usual, expected = (
+            float(array[step, scope]) for array in (window.arrived, window.usual, window.expected)
+        )
+        level = expected / usual if usual > 0 else 1.0
+        # A level near 1 is the usual one, as well as an hour can tell.
+        foreseen = float(np.nan_to_num(usual if level >= _LEVEL_USUAL else expected))
+        per_hour = max(foreseen - arrived, 0.0) * HOUR / window.length
+        chance = float(chance_of_so_few(arrived, expected, self._policy.spread))
+        return Cause(
+            detector="silence",
+            scope=path,
+            state=state,
+            sentence=(
+                f"{arrived:,.0f} {name} arrived in {format_duration(window.length)}, "
+                f"where {foreseen:,.0f} were expected by the previous two weeks"
+            ),
+            numbers={
+                "window_ms": window.length,
+                "arrived": arrived,
+                "usual": round(usual, 1) if not np.isnan(usual) else None,
+                "expected": round(expected, 1),
+                "level": round(level, 3) if not np.isnan(level) else None,
+                "chance": float(f"{chance:.3g}"),
+                "threshold": self._policy.chance,
+            },
+            first_bad=int(stretch.ends[step]) - window.length,
+            estimated_users=per_hour if window.quieter[step, scope] else None,
+            failing_ratio=min(max(1.0 - arrived / foreseen, 0.0), 1.0) if foreseen else 0.0,
+            csp_caused=csp,
+        )
+
+    def _telling(self, step: int, scope: int) -> _Window:
+        """The longest window that fires; if none does, the longest that is quieter, or else the longest."""
+        firing = [window for window in self._windows if window.fires[step, scope]]
+        quieter = [window for window in self._windows if window.quieter[step, scope]]
+        return (firing or quieter or self._windows)[-1]

@@ -1,0 +1,72 @@
+"""What a detector says about a stretch of steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from detectors.confidence import Bools, Floats
+from detectors.incidents import Cause, FindingState
+
+__all__ = ["FIRING", "NOT_ENOUGH_EVIDENCE", "QUIET", "STATES", "Verdicts", "finding", "verdict_of"]
+
+FIRING: Final = 1
+QUIET: Final = 0
+NOT_ENOUGH_EVIDENCE: Final = -1
+STATES: dict[int, FindingState] = {
+    FIRING: "firing",
+    QUIET: "quiet",
+    NOT_ENOUGH_EVIDENCE: "not_enough_evidence",
+}
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """The findings of one detector on every scope at every step of a stretch.
+
+    Attributes:
+        detector: its name.
+        state: int8 (step, scope): ``FIRING``, ``QUIET`` or ``NOT_ENOUGH_EVIDENCE``.
+        explain: (step, scope) -> the finding in words and numbers; made only where it is asked for.
+        unknowing: bool (step, scope): the detector has nothing to hold what it sees against, such as a
+            history; its lack of evidence then says nothing, also not that an incident goes on.
+        gain: step -> float64 (scope,): how much better "this scope as a whole is in trouble, alike in all its
+            parts" explains what was seen than "all is as usual", in nats; 0 where it does not. It is what
+            ``attribution`` weighs.
+    """
+
+    detector: str
+    state: npt.NDArray[np.int8]
+    explain: Callable[[int, int], Cause]
+    gain: Callable[[int], Floats]
+    unknowing: Bools | None = None
+
+
+def verdict_of(firing: Bools, quiet: Bools) -> npt.NDArray[np.int8]:
+    """States from what fires and what shows health; firing wins, neither is a lack of evidence."""
+    state = np.where(quiet, QUIET, NOT_ENOUGH_EVIDENCE).astype(np.int8)
+    state[firing] = FIRING
+    return state
+
+
+def finding(
+    verdicts: Iterable[Verdicts], step: int, scope: int, detectors: Collection[str] = ()
+) -> FindingState:
+    """What detectors say of a cell together: all of them, or those named.
+
+    Firing if any fires; quiet if all that know what to expect are; else there is not enough evidence.
+    """
+    states = set()
+    for verdict in verdicts:
+        if detectors and verdict.detector not in detectors:
+            continue
+        state = int(verdict.state[step, scope])
+        if state == FIRING:
+            return "firing"
+        if verdict.unknowing is None or not verdict.unknowing[step, scope]:
+            states.add(state)
+    return "quiet" if states == {QUIET} else "not_enough_evidence"
