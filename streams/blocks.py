@@ -10,16 +10,17 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Protocol, cast
+from typing import Protocol
 
 import numpy as np
 
 from detectors.facts import ON_TIME, TOO_LATE
+from streams.batch import Batch, judge_batch, out_of_time
 from streams.cells import Cells
 from streams.duplicates import Ints
-from streams.events import LoginEvent, Reason, Rejection, decode, decode_many
+from streams.events import Rejection, decode
 from streams.login_event import StrippedEvent
-from streams.partition import NEVER, Accepted, Duplicate, Partition, Rules, Taken
+from streams.partition import NEVER, Accepted, Duplicate, Partition, Rules
 from streams.segments import BLOCK_OFFSETS, BLOCK_WATERMARK, Resume, Segment, Tally
 
 __all__ = ["Block", "BlockFold", "LogRecord", "Record"]
@@ -159,39 +160,24 @@ class BlockFold:
             tally.duplicates += 1
             return None
         tally.rejected[place] = tally.rejected.get(place, 0) + 1
-        return _out_of_time(place)
+        return out_of_time(place)
 
     def fold_many(self, records: Sequence[LogRecord]) -> list[tuple[LogRecord, Rejection]]:
         """Fold consecutive records, to the same effect as one by one; the rejected ones, in order."""
         if not records:
             return []
-        acceptance, rules = self.acceptance, self._rules
         stamps = np.array([record.timestamp for record in records], dtype=np.int64)
-        decoded = decode_many([record.value for record in records])
-        refused = {n: one for n, one in enumerate(decoded) if one.__class__ is Rejection}
-        where = np.arange(len(records))
-        if refused:
-            where = np.delete(where, list(refused))
-        events = cast("list[LoginEvent]", [decoded[n] for n in where.tolist()] if refused else decoded)
-        occurred = np.array([event.occurred_at for event in events], dtype=np.int64)
-        ahead = occurred > stamps[where] + rules.future_limit
-        out_of_time = ahead | (occurred < stamps[where] - rules.past_limit)
-        if out_of_time.any():
-            for n in np.flatnonzero(out_of_time).tolist():
-                refused[int(where[n])] = _out_of_time(Reason.FUTURE if ahead[n] else Reason.PAST)
-            kept = np.flatnonzero(~out_of_time)
-            where, occurred = where[kept], occurred[kept]
-            events = [events[n] for n in kept.tolist()]
-        taken = acceptance.take_many([event.event_id for event in events], occurred, stamps[where])
+        batch = judge_batch(self.acceptance, [record.value for record in records], stamps)
+        taken, refused = batch.taken, batch.refused
         # of each record the number of valid ones before it: an index into what ``taken`` says of "before"
-        before = np.searchsorted(where, np.arange(len(records)))
+        before = np.searchsorted(batch.where, np.arange(len(records)))
         offsets = np.array([record.offset for record in records], dtype=np.int64)
         for begin, end in self._stretches(offsets, taken.watermark[before]):
             if begin or not self._continues(offsets[0], taken.watermark[0]):
                 at = before[begin]
                 self._cut(int(offsets[begin]), taken.greatest[at], taken.recorded[at], taken.watermark[at])
-            valid = slice(int(before[begin]), int(np.searchsorted(where, end)))
-            self._fold_into_block(int(offsets[end - 1]), end - begin, events, occurred, taken, valid)
+            valid = int(before[begin]), int(np.searchsorted(batch.where, end))
+            self._fold_into_block(int(offsets[end - 1]), end - begin, batch, *valid)
             rejected = self.block.tally.rejected
             for n in [n for n in refused if begin <= n < end] if refused else ():
                 reason = refused[n].reason
@@ -210,27 +196,22 @@ class BlockFold:
         """Whether a record belongs to the open block."""
         return (int(offset) // BLOCK_OFFSETS, int(watermark) // BLOCK_WATERMARK) == self._block_place
 
-    def _fold_into_block(
-        self, last: int, records: int, events: list[LoginEvent], occurred: Ints, taken: Taken, valid: slice
-    ) -> None:
-        """Fold the valid records ``valid`` of a batch, all of them in the open block."""
+    def _fold_into_block(self, last: int, records: int, batch: Batch, begin: int, end: int) -> None:
+        """Fold the valid records [begin, end) of a batch, all of them in the open block."""
         block = self.block
         tally = block.tally
         tally.last = last
         tally.records += records
-        chosen, times, marks = events[valid], occurred[valid], taken.watermark[valid]
-        if taken.copies is not None and taken.copies[valid].any():
-            kept = np.flatnonzero(~taken.copies[valid])
-            tally.duplicates += len(chosen) - len(kept)
-            chosen, times, marks = [chosen[n] for n in kept.tolist()], times[kept], marks[kept]
-        panes, firsts = self.acceptance.places(times, marks)
-        tally.accepted += len(chosen)
+        events, times, watermarks = batch.accepted(begin, end)
+        tally.duplicates += end - begin - len(events)
+        tally.accepted += len(events)
+        panes, firsts = self.acceptance.places(times, watermarks)
         if (firsts != ON_TIME).any():
             too_late = int(np.count_nonzero(firsts == TOO_LATE))
             tally.too_late += too_late
             tally.late += int(np.count_nonzero(firsts != ON_TIME)) - too_late
-        tally.personal_fields += sum(event.__class__ is StrippedEvent for event in chosen)
-        block.dirty |= block.cells.add_many(chosen, panes, firsts)
+        tally.personal_fields += sum(event.__class__ is StrippedEvent for event in events)
+        block.dirty |= block.cells.add_many(events, panes, firsts)
 
     def put_mark(self, watermark: int) -> bool:
         """Let the clock stand in for events from the next offset on; False if it would not move the watermark."""
@@ -293,11 +274,3 @@ class BlockFold:
 
 def _or_none(instant: int) -> int | None:
     return None if instant == NEVER else int(instant)
-
-
-def _out_of_time(reason: Reason) -> Rejection:
-    if reason is Reason.FUTURE:
-        return Rejection(reason, "occurred_at is ahead of the record's timestamp: mend the producer's clock")
-    return Rejection(
-        reason, "occurred_at is too far behind the record's timestamp: send events as they happen"
-    )

@@ -164,17 +164,22 @@ class Partition:
         if recorded is not None and (self.recorded is None or recorded > self.recorded):
             self.recorded = recorded
 
-    def take_many(self, ids: list[str], occurred: Ints, recorded: Ints) -> Taken:
+    def take_many(self, ids: list[str], occurred: Ints, recorded: Ints | None) -> Taken:
         """Judge consecutive valid records that lie neither in the future nor in the past; see ``take``.
 
         Args:
             ids: their event ids.
-            occurred, recorded: (N,) ``occurred_at`` and Kafka timestamps, ms.
+            occurred, recorded: (N,) ``occurred_at`` and Kafka timestamps, ms; None for lines of a file.
         """
         rules = self.rules
         greatest = np.maximum.accumulate(np.append(_or_never(self.greatest), occurred))
-        latest = np.maximum.accumulate(np.append(_or_never(self.recorded), recorded))
-        reached = np.minimum(greatest, latest)
+        latest = np.full(len(greatest), _or_never(self.recorded))
+        reached = greatest
+        if recorded is not None:
+            latest = np.maximum.accumulate(np.append(_or_never(self.recorded), recorded))
+            reached = np.minimum(greatest, latest)
+        elif self.recorded is not None:
+            reached = np.minimum(greatest, latest)
         # without a valid record there is no watermark but the mark
         reached = np.where(reached == NEVER, NEVER, reached - rules.watermark_delay)
         reached = np.maximum(reached, _or_never(self.mark))
@@ -183,7 +188,9 @@ class Partition:
         if accepted.size:
             self.accepted_to = int(max(accepted.max(), _or_never(self.accepted_to)))
         if occurred.size:
-            self.greatest, self.recorded = int(greatest[-1]), int(latest[-1])
+            self.greatest = int(greatest[-1])
+            if recorded is not None:
+                self.recorded = int(latest[-1])
         return Taken(greatest, latest, reached, copies)
 
     def places(self, occurred: Ints, watermarks: Ints) -> tuple[Ints, Ints]:

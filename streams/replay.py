@@ -5,17 +5,20 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import groupby, islice
+
+import numpy as np
 
 from detectors.facts import ON_TIME, TOO_LATE
 from detectors.history import History
 from detectors.incidents import IncidentInput
 from detectors.policy import Policy
 from detectors.watch import HISTORY_SPAN, Observer, Watch
+from streams.batch import judge_batch
 from streams.cells import Cells
-from streams.events import Rejection, decode_many
+from streams.duplicates import Ints
 from streams.judge import Judge, Verdict
-from streams.partition import Accepted, Duplicate, Partition, Rules
+from streams.partition import Partition, Rules
 from streams.sources import Entry, Mark
 
 __all__ = ["EVERY_SINK", "Replay", "Summary"]
@@ -71,30 +74,28 @@ class _Input:
             batch.append(entry)
         else:
             self.ended = len(batch) < _BATCH
-        summary, take, add = self._summary, self.acceptance.take, self.cells.add
-        summary.events += len(batch)
-        for (stamp, _), event in zip(batch, decode_many([value for _, value in batch]), strict=True):
-            if isinstance(event, Rejection):
-                reason = event.reason
-            else:
-                place = take(event, stamp, self._now if stamp is None else stamp)
-                if isinstance(place, Accepted):
-                    add(event, place)
-                    summary.accepted += 1
-                    if place.first != ON_TIME:
-                        if place.first == TOO_LATE:
-                            summary.too_late += 1
-                        else:
-                            summary.late += 1
-                    continue
-                if isinstance(place, Duplicate):
-                    summary.duplicates += 1
-                    continue
-                reason = place
-            summary.rejected += 1
-            summary.reasons[reason] = summary.reasons.get(reason, 0) + 1
+        for without_stamp, run in groupby(batch, key=lambda entry: entry[0] is None):
+            entries = list(run)
+            stamps = None if without_stamp else np.array([stamp for stamp, _ in entries], dtype=np.int64)
+            self._fold([value for _, value in entries], stamps)
         if mark is not None:
             self.acceptance.put_mark(mark.watermark)
+
+    def _fold(self, values: list[bytes | None], stamps: Ints | None) -> None:
+        summary = self._summary
+        batch = judge_batch(self.acceptance, values, stamps, self._now)
+        events, times, watermarks = batch.accepted(0, len(batch.events))
+        panes, firsts = self.acceptance.places(times, watermarks)
+        self.cells.add_many(events, panes, firsts)
+        too_late = int(np.count_nonzero(firsts == TOO_LATE))
+        summary.events += batch.size
+        summary.accepted += len(events)
+        summary.duplicates += len(batch.events) - len(events)
+        summary.rejected += len(batch.refused)
+        summary.too_late += too_late
+        summary.late += int(np.count_nonzero(firsts != ON_TIME)) - too_late
+        for refused in batch.refused.values():
+            summary.reasons[refused.reason] = summary.reasons.get(refused.reason, 0) + 1
 
 
 class Replay:
