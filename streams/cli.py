@@ -213,5 +213,23 @@ def demo(**options: Any) -> None:
     sys.exit(demo_command(**options))
 
 
+@main.command()
+@click.argument("policies", metavar="POLICY...", nargs=-1)
+@click.option("--format", "form", type=click.Choice(["text", "jsonl"]), default="text", show_default=True)
+@click.option("--now", type=Instant(), default="now", help="The present, for what has a date.")
+@click.option(
+    "--peak", type=click.IntRange(1), default=12_000, show_default=True, help="Sign-ins an hour at the busiest."
+)
+@click.option("--rules", is_flag=True, help="List the rules.")
+@_errors_in_a_line
+def lint(policies: tuple[str, ...], rules: bool, **options: Any) -> None:
+    """Find in POLICY files what is wrong, and what can never do what it is there for (- for standard input)."""
+    from streams.lint_command import lint_command, rules_command
+
+    if not policies and not rules:
+        raise click.UsageError("Missing argument 'POLICY...'.")
+    sys.exit(rules_command() if rules else lint_command(policies, **options))
+
+
 if __name__ == "__main__":
     main()
