@@ -2,7 +2,7 @@
 
 It is for the demo and the tests, needs neither Docker nor Java, and listens on loopback alone. It knows no
 transactions, and it accepts ``message.timestamp.type`` and ``cleanup.policy=compact`` but honours neither:
-durability is tested on Apache Kafka.
+durability is tested on Apache Kafka. Where a log ends it says one record after the beginning of the last batch.
 """
 
 from __future__ import annotations

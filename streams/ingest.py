@@ -346,7 +346,7 @@ class Ingest(Service):
         resume = await self._resume(partition)
         if resume is None:
             resume = await self._fresh(consumer, partition, begin, end)
-        elif resume.start > end:
+        elif resume.start > end and resume.start > (end := await self._reader.end(partition)):
             raise LogReplaced(
                 f"{partition.topic}/{partition.partition} ends at offset {end}, but {resume.start} was read before: "
                 "the topic was made anew. Give the deployment a new WATCHOFFICER_TOPIC_PREFIX for its own topics."

@@ -50,29 +50,31 @@ class Reader:
             place: the topic and partition.
             start: the first offset.
             since: instead: the first record that the broker took at or after this instant, ms.
-            end: the first offset that is not read; where the partition ends now, by default.
+            end: the first offset that is not read, which must exist or be the next; by default it is read to where
+                the partition ends now, and perhaps a little further.
 
         Raises:
             KafkaError: it cannot be read.
         """
         async with opened(self._kafka) as consumer:
             begin = (await consumer.beginning_offsets([place]))[place]
-            last = (await consumer.end_offsets([place]))[place]
-            end = last if end is None else min(end, last)
+            last = end if end is not None else (await consumer.end_offsets([place]))[place]
             if since is not None:
                 found = (await consumer.offsets_for_times({place: max(since, 0)})).get(place)
-                start = end if found is None else found.offset
+                start = last if found is None else found.offset
             position = max(begin, start)
-            if position >= end:
+            if position >= last:
                 return
             consumer.assign([place])
             consumer.seek(place, position)
             barren = 0
-            while position < end:
+            while position < last:
                 batches = await consumer.getmany(place, timeout_ms=_POLL_MS, max_records=_MAX_RECORDS)
                 records = batches.get(place, ())
                 for record in records:
-                    if record.offset >= end:
+                    # Where no end is given, what was fetched is given out in full: the embedded broker takes the
+                    # first record of the last batch for the last one, which others of its batch follow.
+                    if end is not None and record.offset >= end:
                         return
                     yield record
                 # the position passes over what is no record (compaction, transactions), too
@@ -80,3 +82,19 @@ class Reader:
                 barren = 0 if records else barren + 1
                 if barren > _PATIENCE:
                     raise TimeoutError(f"{place.topic}/{place.partition} cannot be read beyond {position}")
+
+    async def end(self, place: TopicPartition) -> int:
+        """The offset after the last record, as the log itself says; see ``read`` for why a broker may say less.
+
+        Raises:
+            KafkaError: it cannot be read.
+        """
+        async with opened(self._kafka) as consumer:
+            begin = (await consumer.beginning_offsets([place]))[place]
+            end: int = (await consumer.end_offsets([place]))[place]
+            if end > begin:
+                consumer.assign([place])
+                consumer.seek(place, end - 1)
+                await consumer.getmany(place, timeout_ms=_POLL_MS, max_records=_MAX_RECORDS)
+                end = max(end, await consumer.position(place))
+            return end
