@@ -72,7 +72,7 @@ class EvaluateSettings:
         topics: their names.
         sinks: the receivers that are on.
         partitions: of the internal topics.
-        pace: how many times faster than real time the clock runs.
+        pace: how many times faster than real time the clock runs; waits that stand for delivery grow with it.
     """
 
     topics: Topics
@@ -335,9 +335,7 @@ class Evaluate:
 
     def _behind(self, desk: Desk) -> bool:
         """Whether the oldest unread record was appended too long ago for notifications to be news."""
-        limit = self._clock() - round(
-            self._policy.lifecycle.catch_up_after * max(1.0, self._settings.pace / 10)
-        )
+        limit = self._clock() - round(self._policy.lifecycle.catch_up_after * self._settings.pace)
         return any(f.unread_since is not None and f.unread_since < limit for f in desk.frontiers.values())
 
     async def _assign_inputs(self, desk: Desk) -> None:

@@ -208,7 +208,11 @@ class Pipeline:
         await self._run(views)
         probe = BrokerProbe(kafka)
         self._stack.push_async_callback(probe.close)
-        await self._run(Blindness(probe, self._tellers(), clock, self._policy.blind_after, self.health))
+        await self._run(
+            Blindness(
+                probe, self._tellers(), clock, round(self._policy.blind_after * clock.pace), self.health
+            )
+        )
         if "ingest" in does:
             self.health.expect("ingest", _POLLS_WITHIN)
         self._does = does
