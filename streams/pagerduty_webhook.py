@@ -125,6 +125,8 @@ def read_webhook(
         return Ignored(f"{kind_name or 'an event without a type'} changes nothing here")
     if alert is None:
         return Ignored("no alert of ours")
+    if _is_integration(event):
+        return Ignored("our own request has come back")
     ours = lookup(alert.incident)
     epoch = ours.get("epoch") if ours is not None else None
     if isinstance(epoch, int) and epoch > alert.epoch:
@@ -183,6 +185,12 @@ def _keys(data: dict[str, Any]) -> Iterator[str]:
 def _parse(key: str, prefix: str) -> _Alert | None:
     match = _KEY.fullmatch(key.removeprefix(prefix + ":")) if key.startswith(prefix + ":") else None
     return None if match is None else _Alert(match["env"], match["incident"], int(match["epoch"]))
+
+
+def _is_integration(event: dict[str, Any]) -> bool:
+    """Whether an integration did it. Only the key that opened an alert reaches it, so at ours that is ourselves."""
+    agent = event.get("agent")
+    return isinstance(agent, dict) and "inbound_integration" in _text(agent, "type")
 
 
 def _agent(event: dict[str, Any]) -> str:

@@ -80,6 +80,17 @@ def test_a_note_is_found_by_what_an_earlier_webhook_has_told() -> None:
     assert (value.kind, value.incident, value.text) == ("note", "prod-17", "ISAM restarts")
 
 
+@pytest.mark.parametrize("kind", ["incident.acknowledged", "incident.resolved"])
+def test_what_we_asked_for_ourselves_is_not_asked_for_again(kind: str) -> None:
+    echo = event(kind)
+    echo["event"]["agent"] = {
+        "id": "PEVENTS",
+        "type": "events_api_v2_inbound_integration_reference",
+        "summary": "watchofficer",
+    }
+    assert read(echo) == Ignored("our own request has come back")
+
+
 def test_only_so_many_incidents_are_remembered_the_latest_of_them() -> None:
     known = PagerDutyIncidents()
     for number in range(1_001):
