@@ -1,0 +1,146 @@
+"""One worker of the whole pipeline with its own topics, and sandbox receivers in this process."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from aiokafka import AIOKafkaProducer
+from prometheus_client.parser import text_string_to_metric_families
+
+from sinks import sandbox
+from sinks.sandbox import Sandbox
+from streams.clocks import RealClock
+from tests.e2e.topics import OnTopic, read
+from tests.e2e.worker import Worker, until
+from tests.oracle import written
+
+__all__ = ["QUICK", "SLI_EVERY", "TOKEN", "Deployment", "deployed", "login", "now"]
+
+TOKEN = "a-token-of-the-test"
+WEBHOOK_SECRET = "a-webhook-secret-of-the-test"
+SLI_EVERY = 5_000
+CONSOLE = "https://watch.test"
+
+#: The policy that ships, with the waits that stand for people shortened, and outages of dozens taken for severe.
+QUICK = f"""
+sli_every: 5s
+severity: {{severity_1_over: 60, severity_2_over: 20}}
+priority: {{over: [60, 20]}}
+lifecycle: {{recovering_after: 3s, recover_for: 6s, reopen_within: 10s, warning_waits: 3s}}
+notify: {{console_url: "{CONSOLE}"}}
+"""
+
+now = RealClock()
+
+
+def login(event_id: str, *, at: int | None = None, **fields: Any) -> bytes:
+    """A login event that happens now."""
+    event: dict[str, Any] = {"schema_version": 1, "event_id": event_id, "occurred_at": written(at or now())}
+    event |= {"env": "prod", "auth_method": "ssoe", "step": "callback", "outcome": "success", "csp": "idme"}
+    return json.dumps(event | fields).encode()
+
+
+@dataclass
+class Deployment:
+    """A worker, its surroundings, and how a test asks about them."""
+
+    broker: str
+    prefix: str
+    sandbox: Sandbox
+    worker: Worker
+    settings: dict[str, str]
+    folder: Path
+
+    async def on(self, topic: str) -> list[OnTopic]:
+        """The records of a topic, named without the prefix."""
+        return await read(self.broker, self.prefix + topic)
+
+    async def produce(self, values: Iterable[bytes | None], **options: Any) -> None:
+        """Put login events on the input topic, keyed by nothing, one after another."""
+        async with AIOKafkaProducer(bootstrap_servers=self.broker, **options) as producer:
+            for value in values:
+                await producer.send(self.prefix + "login-events", value, key=b"of the test")
+
+    async def incident(self, incident_id: str) -> dict[str, Any] | None:
+        """An incident as the API has it; None if there is none."""
+        status, body = await self.worker.get(f"/api/v1/incidents/{incident_id}")
+        return body if status == 200 else None
+
+    async def incident_in(self, incident_id: str, states: Iterable[str], within: float) -> dict[str, Any]:
+        """The incident, once it is in one of the states."""
+        wanted = set(states)
+
+        async def look() -> dict[str, Any] | None:
+            found = await self.incident(incident_id)
+            return found if found is not None and found["state"] in wanted else None
+
+        return await until(look, within, f"{incident_id} in {sorted(wanted)}", self.worker)
+
+    async def metrics(self) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+        """The page `/metrics`, scraped as text: (name, labels) -> value."""
+        status, text = await self.worker.get("/metrics")
+        assert status == 200
+        return {
+            (sample.name, frozenset(sample.labels.items())): sample.value
+            for family in text_string_to_metric_families(text)
+            for sample in family.samples
+        }
+
+    async def metric(self, name: str, **labels: str) -> float:
+        """The sum of a metric's series that have these labels; 0 without any."""
+        wanted = set(labels.items())
+        page = await self.metrics()
+        return sum(value for (its, has), value in page.items() if its == name and wanted <= has)
+
+
+@asynccontextmanager
+async def deployed(
+    broker: str,
+    prefix: str,
+    folder: Path,
+    *arguments: str,
+    policy: str = QUICK,
+    acknowledge_after: float | None = None,
+    without: Iterable[str] = (),
+) -> AsyncIterator[Deployment]:
+    """A worker that is not started yet, with the receivers it will find. All end with the context.
+
+    Args:
+        arguments: of the command line, beside the policy.
+        policy: what differs from the policy that ships.
+        acknowledge_after: seconds after which whoever is woken acknowledges.
+        without: settings that are left out.
+    """
+    receivers = Sandbox.make(
+        clock=now, webhook_secrets=("an older secret", WEBHOOK_SECRET), acknowledge_after=acknowledge_after
+    )
+    (folder / "policy.yaml").write_text(policy)
+    async with receivers:
+        settings = {
+            "BROKER": broker,
+            "TOPIC_PREFIX": prefix,
+            "API_TOKEN": TOKEN,
+            "LOG_FORMAT": "json",
+            "PAGERDUTY__ROUTING_KEY": sandbox.ROUTING_KEY,
+            "PAGERDUTY__BASE_URL": receivers.pagerduty.url,
+            "PAGERDUTY__WEBHOOK_SECRET": WEBHOOK_SECRET,
+            "DATADOG__API_KEY": sandbox.DATADOG_API_KEY,
+            "DATADOG__APP_KEY": sandbox.DATADOG_APP_KEY,
+            "DATADOG__BASE_URL": receivers.datadog.url,
+            "SLACK__TOKEN": sandbox.SLACK_TOKEN,
+            "SLACK__CHANNEL": sandbox.SLACK_CHANNEL,
+            "SLACK__BASE_URL": receivers.slack.base_url,
+        }
+        settings = {name: value for name, value in settings.items() if name not in set(without)}
+        policy_file = str(folder / "policy.yaml")
+        worker = Worker(settings, folder / "worker.log", "--policy", policy_file, *arguments)
+        receivers.pagerduty.webhook_url = f"{worker.url}/webhooks/pagerduty"
+        try:
+            yield Deployment(broker, prefix, receivers, worker, settings, folder)
+        finally:
+            worker.close()

@@ -1,0 +1,134 @@
+"""Whatever is put on the topic: what is no event is set aside with its reason, and nothing else takes notice."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.e2e.deployment import Deployment, login, now
+from tests.e2e.worker import until
+from tests.oracle import DAY, HOUR, MINUTE
+
+pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
+
+DEV: dict[str, Any] = {"env": "dev", "auth_method": "sis", "csp": None}
+
+
+def bad_values() -> dict[str, list[bytes | None]]:
+    """By reason, values that are no events."""
+    missing = json.loads(login("missing", **DEV))
+    del missing["occurred_at"]
+    return {
+        "empty": [None, b"", b" \n"],
+        "too_large": [login("large", request_id="x" * 70_000, **DEV)],
+        "not_utf8": [b'{"event_id":"\xff"}'],
+        "not_json": [b"{", b'{"duration_ms":NaN}', b"\x00\x01", b'{"a":1}{"a":2}'],
+        "too_deep": [b"[" * 5_000 + b"]" * 5_000],
+        "not_an_object": [b"[]", b'"an event"', b"null"],
+        "missing_field": [json.dumps(missing).encode()],
+        "wrong_type": [login("type", duration_ms="12", **DEV), login("code", error_code=7, **DEV)],
+        "unknown_value": [login("value", **{**DEV, "env": "production"})],
+        "out_of_range": [login("", **DEV), login("negative", duration_ms=-1, **DEV)],
+        "bad_instant": [login("instant", **{**DEV, "occurred_at": "2026-11-23 15:04:05Z"})],
+        "bad_version": [login("version", **{**DEV, "schema_version": 2})],
+        "future": [login("future", at=now() + HOUR, **DEV)],
+        "past": [login("past", at=now() - 36 * DAY, **DEV)],
+    }
+
+
+async def test_every_reason_ends_on_the_topic_of_the_rejected_and_in_the_metrics(
+    deployment: Deployment,
+) -> None:
+    bad = bad_values()
+    # Between them is what is well, or only odd.
+    mixed: list[bytes | None] = []
+    for reason, some in bad.items():
+        mixed += [*some, login(f"well {reason}", surprise=[[[]]], **DEV)]
+    await deployment.produce(mixed)
+
+    async def rejected() -> bool:
+        return len(await deployment.on("login-events.rejected")) >= sum(map(len, bad.values()))
+
+    await until(rejected, 20.0, "all of the rejected", deployment.worker)
+    log = {(one.partition, one.offset): one for one in await deployment.on("login-events")}
+    found: dict[str, list[bytes | None]] = {reason: [] for reason in bad}
+    for one in await deployment.on("login-events.rejected"):
+        headers = {name: value.decode() for name, value in one.headers.items()}
+        topic, partition, offset = headers["topic"], headers["partition"], headers["offset"]
+        assert topic == f"{deployment.prefix}login-events"
+        assert one.key == f"{topic}/{partition}/{offset}"
+        original = log[int(partition), int(offset)].value
+        if headers["reason"] == "too_large":
+            assert original is not None
+            assert (one.value, headers["truncated"]) == (original[:4096], str(len(original)))
+        else:
+            assert one.value == original
+        found[headers["reason"]].append(original)
+    assert {reason: set(some) for reason, some in found.items()} == {
+        reason: set(some) for reason, some in bad.items()
+    }
+
+    async def all_counted() -> bool:
+        good = await deployment.metric("watchofficer_login_events_total", env="dev", result="good")
+        return good >= len(bad)
+
+    await until(all_counted, 20.0, "the events between", deployment.worker)
+    assert await deployment.metric("watchofficer_login_events_total", env="dev") == len(bad)
+    counted = {
+        reason: await deployment.metric("watchofficer_events_rejected_total", reason=reason) for reason in bad
+    }
+    assert counted == {reason: len(some) for reason, some in bad.items()}
+
+
+async def test_what_says_who_a_person_is_never_leaves_the_input_topic(deployment: Deployment) -> None:
+    secret = "536-22-0000"
+    known = len(await deployment.on("login-events.rejected"))
+    counted = await deployment.metric("watchofficer_login_events_total", env="dev", auth_method="ssoe")
+    personal: dict[str, Any] = {"env": "dev", "ssn": secret, "email": "ada@example.org"}
+    await deployment.produce(
+        [
+            login("with a number, and well", **personal),
+            login("with a number", **{**personal, "step": "dance"}),
+            b'{"ssn": "' + secret.encode() + b'", ',
+        ]
+    )
+
+    async def both() -> bool:
+        return len(await deployment.on("login-events.rejected")) == known + 2
+
+    await until(both, 20.0, "the two rejected", deployment.worker)
+    by_header = {
+        one.headers["redacted"]: one
+        for one in await deployment.on("login-events.rejected")
+        if "redacted" in one.headers
+    }
+    kept = by_header[b"fields"].json()
+    assert (kept["event_id"], kept["step"]) == ("with a number", "dance")
+    assert set(by_header[b"digest"].json()) == {"length", "sha256"}
+
+    async def third_is_counted() -> bool:
+        sum_now = await deployment.metric("watchofficer_login_events_total", env="dev", auth_method="ssoe")
+        return sum_now == counted + 1
+
+    await until(third_is_counted, 20.0, "the event that is valid", deployment.worker)
+    for topic in ("login-events.rejected", "sli-segments", "ingest-state", "sli", "incident-log"):
+        for one in await deployment.on(topic):
+            assert secret.encode() not in (one.value or b"")
+    assert secret not in deployment.worker.said()
+
+
+async def test_late_and_doubled_events_are_no_bad_input(deployment: Deployment) -> None:
+    before = await deployment.metric("watchofficer_events_rejected_total")
+    good = await deployment.metric("watchofficer_login_events_total", env="dev", result="good")
+    late = login("late", at=now() - 3 * MINUTE, **DEV)
+    await deployment.produce([login("doubled", **DEV), late, login("doubled", **DEV), late])
+
+    async def counted() -> bool:
+        return (
+            await deployment.metric("watchofficer_login_events_total", env="dev", result="good") == good + 2
+        )
+
+    await until(counted, 20.0, "both events", deployment.worker)
+    assert await deployment.metric("watchofficer_events_rejected_total") == before

@@ -1,0 +1,132 @@
+"""What people ask for over HTTP reaches the incident by way of the topic, once, and only with the token."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from tests.e2e.deployment import TOKEN, Deployment, login
+from tests.e2e.worker import until
+
+pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
+
+BEARER = {"Authorization": f"Bearer {TOKEN}"}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def incident(deployment: Deployment) -> dict[str, Any]:
+    """An incident of the environment staging, which nothing ends by itself."""
+    failed: dict[str, Any] = {"env": "staging", "outcome": "failure", "error_code": "007"}
+    await deployment.produce(login(f"staging {n}", flow_id=f"f:{n}", **failed) for n in range(20))
+    return await deployment.incident_in("staging-1", ["open"], 30.0)
+
+
+async def asked(deployment: Deployment) -> list[dict[str, Any]]:
+    return [one.json() for one in await deployment.on("incident-inputs") if one.key == "staging"]
+
+
+async def log_of(deployment: Deployment, kind: str) -> list[dict[str, Any]]:
+    lines = [one.json() for one in await deployment.on("incident-log") if one.key == "staging-1"]
+    return [line for line in lines if line["type"] == kind]
+
+
+async def test_nothing_is_taken_without_the_token(deployment: Deployment, incident: dict[str, Any]) -> None:
+    path = "/api/v1/incidents/staging-1/resolve"
+    for headers in ({}, {"Authorization": "Bearer another"}, {"Authorization": f"Basic {TOKEN}"}):
+        status, body = await deployment.worker.post(path, {"by": "Mallory"}, **headers)
+        assert (status, body["error"]["code"]) == (401, "unauthorized")
+    assert await asked(deployment) == []
+
+
+async def test_what_cannot_be_asked_is_refused_at_once(
+    deployment: Deployment, incident: dict[str, Any]
+) -> None:
+    post = deployment.worker.post
+    assert (await post("/api/v1/incidents/staging-99/ack", {}, **BEARER))[0] == 404
+    assert (await post("/api/v1/incidents/staging-1/note", {}, **BEARER))[0] == 400
+    assert (await post("/api/v1/incidents/staging-1/close", {}, **BEARER))[0] == 404
+    assert await asked(deployment) == []
+
+
+async def test_an_incident_is_led_through_its_life_over_http(
+    deployment: Deployment, incident: dict[str, Any]
+) -> None:
+    async def post(action: str, key: str, **body: str) -> None:
+        headers = BEARER | {"Idempotency-Key": key}
+        status, answer = await deployment.worker.post(
+            f"/api/v1/incidents/staging-1/{action}", {"by": "Grace Hopper", **body}, **headers
+        )
+        assert (status, answer["accepted"]["id"]) == (202, key)
+
+    async def stands(**wanted: Any) -> dict[str, Any]:
+        async def look() -> dict[str, Any] | None:
+            found = await deployment.incident("staging-1")
+            return found if found and all(found[name] == value for name, value in wanted.items()) else None
+
+        return await until(look, 20.0, f"staging-1 with {wanted}", deployment.worker)
+
+    for _ in range(3):
+        await post("ack", "key of the acknowledgement")
+    await stands(state="acknowledged", acknowledged_by="Grace Hopper")
+    await post("note", "key of the note", text="The <identity> provider has been called.")
+    await post("note", "key of the note", text="The <identity> provider has been called.")
+    await post("declare", "key of the declaration")
+    found = await stands(declared_by="Grace Hopper")
+    assert [(note["by"], note["text"]) for note in found["notes"]] == [
+        ("Grace Hopper", "The <identity> provider has been called.")
+    ]
+    await post("resolve", "key of the resolution", text="It was a test.")
+    await stands(state="resolved", resolved_by="Grace Hopper", resolved_reason="by a person")
+
+    wishes = await asked(deployment)
+    kinds = ["acknowledge"] * 3 + ["note"] * 2 + ["declare", "resolve"]
+    assert [wish["kind"] for wish in wishes] == kinds
+    assert {(wish["env"], wish["incident"], wish["via"]) for wish in wishes} == {
+        ("staging", "staging-1", "http")
+    }
+    assert len(await log_of(deployment, "acknowledged")) == 1
+    refused = await log_of(deployment, "refused")
+    again = {(line["input"], line["reason"]) for line in refused}
+    assert again == {
+        (key, "it was dealt with before") for key in ("key of the acknowledgement", "key of the note")
+    }
+
+
+async def test_the_receivers_follow_and_nobody_is_woken_for_staging(
+    deployment: Deployment, incident: dict[str, Any]
+) -> None:
+    def words() -> str:
+        slack = deployment.sandbox.slack
+        root = next(one for one in slack.roots if "staging-1" in one.words)
+        return "\n".join([root.words, *(one.words for one in slack.thread(root.ts))])
+
+    async def resolved() -> bool:
+        return "*Resolved*" in words()
+
+    await until(resolved, 20.0, "the resolution in the thread", deployment.worker)
+    for told in ("*Grace Hopper* has it", "a service outage (Datadog SEV-5)", "It was a test."):
+        assert told in words()
+    declared = [
+        one["attributes"]
+        for one in deployment.sandbox.datadog.incidents.values()
+        if "staging-1" in one["attributes"]["title"]
+    ]
+    assert [one["fields"]["severity"]["value"] for one in declared] == ["SEV-5"]
+    assert not any("staging" in alert.dedup_key for alert in deployment.sandbox.pagerduty.alerts)
+
+
+async def test_a_report_of_a_person_is_a_line_on_the_incident_that_may_be_why(deployment: Deployment) -> None:
+    status, _ = await deployment.worker.post(
+        "/api/v1/reports", {"scope": "dev/sis", "by": "a caller", "text": "no luck"}, **BEARER
+    )
+    assert status == 202
+
+    async def refused() -> list[str]:
+        lines = [one.json() for one in await deployment.on("incident-log") if one.key == "dev"]
+        return [line["reason"] for line in lines if line["type"] == "refused"]
+
+    assert await until(refused, 20.0, "the report's line in the log", deployment.worker) == [
+        "no incident is open on dev/sis, and a report alone opens none"
+    ]
