@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -25,6 +25,7 @@ __all__ = [
     "Event",
     "Invalid",
     "Judgement",
+    "Mark",
     "Record",
     "event_of",
     "judge",
@@ -264,7 +265,7 @@ class Judgement:
 def judge(
     partitions: Sequence[Sequence[Record]],
     numbers: dict[str, Any] | None = None,
-    marks: dict[int, Sequence[Mark]] | None = None,
+    marks: Mapping[int, Sequence[Mark]] | None = None,
 ) -> Judgement:
     """Everything that follows from the partitions' logs, the marks and the policy's numbers.
 

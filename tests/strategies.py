@@ -1,8 +1,8 @@
 """Hypothesis strategies for whole logs: what producers, networks and wrong clocks do to a stream of events.
 
-Ids, people and codes come from small pools, so that they collide; times lie around the edges of panes and
-windows; durations around the thresholds. Most events arrive in order, some seconds to hours late, some twice,
-and among them are records that are no events. Logs are short, so that brute force can judge them.
+Ids, people and codes come from small pools, so that they collide; times lie around a few instants, and just so far
+apart that it matters; durations around the thresholds. Most events arrive in order, some seconds to hours late, some
+twice, and among them are records that are no events. Logs are short, so that brute force can judge them.
 """
 
 from __future__ import annotations
@@ -13,23 +13,34 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from tests.oracle import DAY, DEFAULTS, HOUR, MINUTE, NOON, SECOND, Record, written
+from tests.oracle import DAY, DEFAULTS, HOUR, MINUTE, NOON, SECOND, Mark, Record, written
 
-__all__ = ["Log", "Variation", "kafka_logs", "plain_logs", "variations"]
+__all__ = ["Log", "Variation", "kafka_logs", "marked_logs", "plain_logs", "variations"]
 
 
 @dataclass(frozen=True)
 class Log:
-    """Partitions of records, and what plain lines are judged against."""
+    """Partitions of records, what plain lines are judged against, and the marks by partition."""
 
     partitions: list[list[Record]]
     now: int
+    marks: dict[int, list[Mark]] = field(default_factory=dict)
 
     def __repr__(self) -> str:
-        shown = [
-            f"partition {n}: {record!r}" for n, records in enumerate(self.partitions) for record in records
-        ]
-        return "\n".join([f"Log(now={written(self.now)})", *shown])
+        """One record a line; those that are long for being long are cut."""
+        lines = [f"Log(now={written(self.now)}, marks={self.marks})"]
+        for number, records in enumerate(self.partitions):
+            for value, timestamp in records:
+                shown = (
+                    repr(value)
+                    if value is None or len(value) < 1_000
+                    else f"{value[:200]!r}... ({len(value)} bytes)"
+                )
+                lines.append(f"  {number}: {timestamp} {shown}")
+        return "\n".join(lines)
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(repr(self))
 
 
 # --------------------------------------------------------------------------------------------------
@@ -83,36 +94,33 @@ _ODDITIES: tuple[dict[str, Any], ...] = (
     {"first_name": {"is": "Ada"}, "birth_date": 18151210},
 )
 
-_WITHIN = st.one_of(
-    st.integers(0, 20 * MINUTE),  # anywhere
-    st.builds(  # around the edges of panes
-        lambda second, beside: second * SECOND + beside,
-        st.integers(0, 20 * 60),
-        st.sampled_from([-1, 0, 1, 500]),
-    ),
-    st.builds(  # around the edges of windows, and the instants of SLIs
-        lambda minute, beside: minute * MINUTE + beside,
-        st.integers(0, 20),
-        st.sampled_from([-SECOND, -1, 0, 1, SECOND, 2 * SECOND]),
-    ),
+# Events arrive around a few instants of their log, which lie a window, a horizon or a retention apart ...
+_APART = (0, 0, 3 * SECOND, MINUTE, MINUTE + 1, 5 * MINUTE, 10 * MINUTE, 10 * MINUTE + 1, 15 * MINUTE)
+_FURTHER_APART = (*_APART, HOUR - SECOND, HOUR, 2 * HOUR, 2 * HOUR + SECOND)
+_BESIDE = (0, 0, 0, 0, -1, 1, 500, -SECOND, SECOND, 2 * SECOND)
+# ... most of them at once; of the others, by log, so much later that they just do or do not count.
+_SOON = (SECOND, 2 * SECOND, 2 * SECOND + 1, 3 * SECOND, 3 * SECOND + 1, MINUTE, 5 * MINUTE, 10 * MINUTE)
+_HOURS = tuple(
+    hours * HOUR + beside
+    for hours in (1, 2)
+    for beside in (-SECOND, 0, SECOND, 2 * SECOND, 2 * SECOND + 1, 3 * SECOND, 3 * SECOND + 1, 7 * SECOND)
 )
-# Most arrive at once; of the others, by log, a pane, a window, a dedup horizon, a retention or more later.
-_SOON = (SECOND, 2 * SECOND - 1, 2 * SECOND, 2 * SECOND + 1, 3 * SECOND, MINUTE, 5 * MINUTE, 10 * MINUTE)
-_HOURS = (HOUR - SECOND, HOUR, 2 * HOUR - 3 * SECOND, 2 * HOUR, 2 * HOUR + 2 * SECOND, 3 * HOUR)
 _DELAYS = (
     (0,),
     (*(0 for _ in range(10)), *_SOON),
     (*(0 for _ in range(10)), *_SOON),
     (*(0 for _ in range(30)), *_SOON, *_HOURS),
-    (*(0 for _ in range(30)), *_SOON, 40 * HOUR, 20 * DAY),
+    (*(0 for _ in range(30)), *_SOON, 5 * HOUR),
 )
 _ZONES = ("Z", "Z", "Z", "+00:00", "-05:00", "+05:45", "-23:59")
 
 
 @st.composite
-def _happenings(draw: st.DrawFn, fresh: int, delays: tuple[int, ...]) -> tuple[int, int, dict[str, Any]]:
+def _happenings(
+    draw: st.DrawFn, fresh: int, around: st.SearchStrategy[int], delays: tuple[int, ...]
+) -> tuple[int, int, dict[str, Any]]:
     """(arrival, occurrence, fields): an event, ``fresh`` being a number that no other has."""
-    arrives = NOON + draw(_WITHIN)
+    arrives = draw(around) + draw(st.sampled_from(_BESIDE))
     occurred = arrives - draw(st.sampled_from(delays))
     zone = draw(st.sampled_from(_ZONES))
     digits = draw(st.sampled_from(["", "", "0", "999", "123456"]))
@@ -221,13 +229,17 @@ def _odd_but_valid(event: dict[str, Any], how: int) -> bytes:
 def _partition(draw: st.DrawFn, number: int, longest: int) -> list[tuple[int, bytes]]:
     """(arrival, value) of the records of one partition, in their order."""
     count = draw(st.integers(0, longest))
+    start = NOON + draw(st.sampled_from([0, 0, -SECOND, 37 * SECOND, 4_321]))
+    apart = draw(st.sampled_from([_APART, _APART, _FURTHER_APART]))
+    instants = draw(st.lists(st.sampled_from(apart), min_size=1, max_size=5))
+    around = st.sampled_from([start + one for one in instants])
     delays = draw(st.sampled_from(_DELAYS))
-    happened = [draw(_happenings(number * longest + n, delays)) for n in range(count)]
+    happened = [draw(_happenings(number * longest + n, around, delays)) for n in range(count)]
     happened.sort(key=lambda one: one[0])
     records = [(arrives, _odd_but_valid(event, draw(st.integers(0, 5)))) for arrives, _, event in happened]
     for _ in range(draw(st.integers(0, 4)) if happened else 0):  # copies, some with another time
         arrives, occurred, event = draw(st.sampled_from(happened))
-        later = draw(st.sampled_from([0, 0, SECOND, MINUTE, 10 * MINUTE, 10 * MINUTE + 1, 11 * MINUTE]))
+        later = draw(st.sampled_from([0, 0, SECOND, MINUTE, MINUTE + 2, 10 * MINUTE, 10 * MINUTE + 2]))
         if draw(st.booleans()):
             event = event | {"occurred_at": written(occurred + later)}
         _insert(records, arrives + later, json.dumps(event).encode())
@@ -265,6 +277,8 @@ def kafka_logs(draw: st.DrawFn, longest: int = 25) -> Log:
         st.sampled_from(
             [
                 [0],
+                [-3 * SECOND],
+                [-4 * MINUTE, -4 * MINUTE, 40],
                 [0, 40, 1_700],
                 [0, -3 * SECOND, 5 * MINUTE],
                 [0, 0, -5 * MINUTE, -5 * MINUTE - 1, 35 * DAY, 36 * DAY],
@@ -282,6 +296,22 @@ def kafka_logs(draw: st.DrawFn, longest: int = 25) -> Log:
             records.insert(place, (None, NOON + MINUTE))
         partitions.append(records)
     return Log(partitions, NOON)
+
+
+@st.composite
+def marked_logs(draw: st.DrawFn) -> Log:
+    """Logs as from Kafka, with marks: the clock stood in for events that did not come."""
+    log = draw(kafka_logs())
+    instants = [NOON + apart + beside for apart in _FURTHER_APART for beside in (-2 * SECOND, -1, 0, SECOND)]
+    marks = {
+        number: draw(
+            st.lists(st.tuples(st.integers(0, len(records)), st.sampled_from(instants)), max_size=3).map(
+                sorted
+            )
+        )
+        for number, records in enumerate(log.partitions)
+    }
+    return Log(log.partitions, log.now, marks)
 
 
 # --------------------------------------------------------------------------------------------------

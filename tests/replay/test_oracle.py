@@ -18,19 +18,19 @@ from streams import replay as engine
 from streams.events import Rejection, decode
 from streams.judge import objects
 from streams.replay import Replay
-from streams.sources import Entry, partitions
+from streams.sources import Entry, Mark, partitions
 from tests.events.strategies import broken, odd_events, plain_events
 from tests.oracle import DEFAULTS, Invalid, Judgement, Record, event_of, judge
-from tests.strategies import Log, Variation, kafka_logs, plain_logs, variations
+from tests.strategies import Log, Variation, kafka_logs, marked_logs, plain_logs, variations
 
 thorough = settings(
-    max_examples=100, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
 
 
 def expected(log: Log, variation: Variation) -> Judgement:
     """What the oracle says, and a word to hypothesis about what the log had in it."""
-    said = judge(log.partitions, variation.numbers | {"now": log.now})
+    said = judge(log.partitions, variation.numbers | {"now": log.now}, log.marks)
     for name in ("rejected", "duplicates", "late", "too_late"):
         if getattr(said, name):
             event(name)
@@ -59,26 +59,33 @@ def agree(said: Judgement, slis: list[dict[str, Any]], summary: dict[str, Any]) 
     assert [list(line) for line in slis] == [list(line) for line in said.slis]  # the order of the fields
 
 
-def entries(records: Sequence[Record]) -> Iterator[Entry]:
-    return iter([(timestamp, value) for value, timestamp in records])
+def inputs_of(log: Log) -> list[Iterator[Entry]]:
+    """The partitions as replay takes them, each mark before the record that it names."""
+    inputs = []
+    for number, records in enumerate(log.partitions):
+        entries: list[Entry] = []
+        marks = log.marks.get(number, [])
+        for offset, (value, timestamp) in enumerate(records):
+            entries += [Mark(watermark) for at, watermark in marks if at == offset]
+            entries.append((timestamp, value))
+        inputs.append(iter(entries))
+    return inputs
 
 
 @thorough
-@given(st.one_of(plain_logs(), kafka_logs()), variations())
+@given(st.one_of(plain_logs(), kafka_logs(), marked_logs()), variations())
 def test_slis_and_counts_are_those_of_the_definitions(log: Log, variation: Variation) -> None:
-    inputs = [entries(records) for records in log.partitions]
-    agree(expected(log, variation), *replayed(inputs, log.now, variation))
+    agree(expected(log, variation), *replayed(inputs_of(log), log.now, variation))
 
 
 @settings(thorough, max_examples=30)
-@given(st.one_of(plain_logs(), kafka_logs()), variations(), st.integers(1, 20))
+@given(st.one_of(plain_logs(), kafka_logs(), marked_logs()), variations(), st.integers(1, 20))
 def test_the_batches_in_which_a_log_is_read_change_nothing(
     log: Log, variation: Variation, batch: int
 ) -> None:
-    inputs = [entries(records) for records in log.partitions]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(engine, "_BATCH", batch)
-        agree(expected(log, variation), *replayed(inputs, log.now, variation))
+        agree(expected(log, variation), *replayed(inputs_of(log), log.now, variation))
 
 
 @settings(thorough, max_examples=30)
