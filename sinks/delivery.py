@@ -143,24 +143,25 @@ class Deliverer:
             self._known.add(delivery.command_id)
             self._remember(delivery)
 
-    def submit(self, command: Command) -> None:
-        """Queue a command and return at once. A repeat, and one for a receiver that is off, only counts."""
+    def submit(self, command: Command) -> bool:
+        """Queue a command and return at once. False: a repeat, or for a receiver that is off, which only counts."""
         if command.sink not in self._clients:
             self.deliveries[command.sink, "off"] += 1
-            return
+            return False
         if command.id in self._known:
             self.deliveries[command.sink, "repeat"] += 1
-            return
+            return False
         self._known.add(command.id)
         key = (command.incident_id, command.sink)
         queue = self._queues.get(key)
         if queue is not None:
             queue.append(command)
-            return
+            return True
         self._queues[key] = deque([command])
         task = asyncio.get_running_loop().create_task(self._work(key), name=f"deliver {':'.join(key)}")
         self._tasks.add(task)
         task.add_done_callback(self._ended)
+        return True
 
     @property
     def pending(self) -> int:

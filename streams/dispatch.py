@@ -65,6 +65,7 @@ class Dispatch:
         self._sleep = sleep
         self._lanes = lanes_to(clients, clock, sleep)
         self._on_delivered = on_delivered
+        self._offsets: dict[str, int] = {}
         self._deliverers: dict[int, Deliverer] = {}
         self._taking: dict[int, asyncio.Lock] = {}
         self._counted: Counter[tuple[str, str]] = Counter()
@@ -87,16 +88,15 @@ class Dispatch:
         for partition in wanted:
             await self._deliverer(partition)
 
-    async def take(self, partition: int, value: bytes | None) -> None:
+    async def take(self, partition: int, offset: int, value: bytes | None) -> None:
         """Take the next record of the outbox."""
-        if value is None:
-            return
-        try:
-            command = decode_command(value)
-        except ValueError as error:
-            log.error("unreadable_command", partition=partition, error=str(error))
-            return
-        (await self._deliverer(partition)).submit(command)
+        command = _command(partition, offset, value)
+        if command is not None:
+            self._submit(await self._deliverer(partition), offset, command)
+
+    def _submit(self, deliverer: Deliverer, offset: int, command: Command) -> None:
+        if deliverer.submit(command):
+            self._offsets[command.id] = offset
 
     async def close(self, timeout: float) -> None:
         """Stop; what was not delivered stays in the outbox."""
@@ -124,16 +124,14 @@ class Dispatch:
             if record.value is not None:
                 known.append(msgspec.json.decode(record.value, type=Delivery))
         deliverer.restore(known)
-        commands: list[Command] = []
+        commands: list[tuple[int, Command]] = []
         async for record in self._reader.read(TopicPartition(self._topics.commands, partition)):
-            if record.value is not None:
-                try:
-                    commands.append(decode_command(record.value))
-                except ValueError as error:
-                    log.error("unreadable_command", partition=partition, error=str(error))
+            command = _command(partition, record.offset, record.value)
+            if command is not None:
+                commands.append((record.offset, command))
         # All at once: a page must not go out before it is known that its incident is over.
-        for command in commands:
-            deliverer.submit(command)
+        for offset, command in commands:
+            self._submit(deliverer, offset, command)
         waiting = deliverer.pending
         log.info("outbox_taken_over", partition=partition, delivered=len(known), waiting=waiting)
         return deliverer
@@ -150,12 +148,14 @@ class Dispatch:
                 )
             ]
         )
+        self._offsets.pop(delivery.command_id, None)
 
     async def _bury(self, command: Command, reason: str, attempts: int) -> None:
         log.error("command_is_dead", command=command.id, sink=command.sink, reason=reason, attempts=attempts)
         headers = [
             ("topic", self._topics.commands.encode()),
             ("partition", str(incident_partition(command.incident_id, self._partitions)).encode()),
+            ("offset", str(self._offsets.get(command.id, -1)).encode()),
             ("command", command.id.encode()),
             ("attempts", str(attempts).encode()),
             ("error", reason.encode()),
@@ -171,3 +171,13 @@ class Dispatch:
                 )
             ]
         )
+
+
+def _command(partition: int, offset: int, value: bytes | None) -> Command | None:
+    if value is None:
+        return None
+    try:
+        return decode_command(value)
+    except ValueError as error:
+        log.error("unreadable_command", partition=partition, offset=offset, error=str(error))
+        return None

@@ -276,7 +276,7 @@ class Pipeline:
         await self.evaluate.take_segment(partition, offset, value)
 
     async def _take_command(self, partition: int, offset: int, value: bytes | None) -> None:
-        await self.dispatch.take(partition, value)
+        await self.dispatch.take(partition, offset, value)
 
     # -- what is told to Prometheus ---------------------------------------------------------------------------
 
