@@ -175,6 +175,7 @@ class Transition(msgspec.Struct, frozen=True, kw_only=True):
         page: the PagerDuty alert that it triggers or raises, with the level of that trigger.
         quietly: shown where the incident stands, but no message of its own: the last was too recent.
         nth: how many of this kind the incident had at this T before, so that each can be told from the others.
+        input: id of the input that a person or receiver asked for it by, if any.
     """
 
     kind: TransitionKind
@@ -190,6 +191,7 @@ class Transition(msgspec.Struct, frozen=True, kw_only=True):
     page: Page | None = None
     quietly: bool = False
     nth: int = 0
+    input: str | None = None
 
     @property
     def visible(self) -> bool:

@@ -155,6 +155,7 @@ class Lifecycle:
         """Apply each input once; gives back what was declared on a scope, as causes to be matched."""
         declares = []
         for wish in inputs:
+            before = len(chronicle.transitions)
             reason: str | None = None
             if wish.id in self.memory.applied:
                 reason = "it was dealt with before"
@@ -172,6 +173,7 @@ class Lifecycle:
                     reason = self._address(wish, chronicle)
             if reason is not None:
                 self._refused.append((wish, reason))
+            _sign(chronicle, before, wish)
         return declares
 
     def _refuse_scope(self, scope: str | None) -> str | None:
@@ -217,9 +219,17 @@ class Lifecycle:
         for cause, wish in declares:
             for case in cases:
                 if case.memory is not None and any(cause is one for one in case.causes) and case.into is None:
+                    before = len(chronicle.transitions)
                     reason = wishes.declare(case.memory, wish, chronicle)
                     if reason is not None:
                         self._refused.append((wish, reason))
+                    _sign(chronicle, before, wish)
+
+
+def _sign(chronicle: Chronicle, since: int, wish: IncidentInput) -> None:
+    """Note with the transitions from number ``since`` on that this input asked for them."""
+    signed = [replace(transition, input=wish.id) for transition in chronicle.transitions[since:]]
+    chronicle.transitions[since:] = signed
 
 
 def _said(wish: IncidentInput, scope: str, chronicle: Chronicle) -> Cause:

@@ -65,6 +65,7 @@ def log_out(
         "type": transition.kind,
         "epoch": transition.incident.epoch,
         "by": transition.by,
+        "input": transition.input,
         "sentence": transition.incident.sentence,
         "counts": msgspec.to_builtins(transition.incident.counts_now),
         "evidence": [_evidence(cause) for cause in transition.causes],
