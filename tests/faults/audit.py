@@ -1,0 +1,427 @@
+"""After the faults: is what stands on the topics, and what people were told, what the log alone makes it?"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from detectors.incidents import IncidentInput
+from detectors.instants import format_duration, format_instant, parse_instant
+from detectors.policy import Policy
+from sinks.delivery import Delivery
+from sinks.sandbox import Sandbox
+from streams.records import decode_input, encode_incident, encode_input
+from streams.topics import Topics
+from streams.verdict_records import decode_command
+from tests.faults.judged_again import Verdicts, replay_command, replayed
+from tests.faults.topics import Folded, folded, input_log, read
+from tests.oracle import Judgement, judge
+
+__all__ = ["Audit", "audit"]
+
+_SHOWN = 12  # differences of a kind that are told in full
+_PAGES = ("critical", "error")
+
+
+@dataclass
+class Audit:
+    """What was compared, and what differs.
+
+    Attributes:
+        differences: what -> each difference in words.
+        lost: records unaccounted for, pages and messages that were never sent.
+        second_pages: (who was woken twice) for the same incident, epoch and rise.
+        compared: what -> how many were compared, so that nothing is equal only because there is nothing.
+        repeated: what a receiver was told twice, where it cannot be told so: lines in Slack, Datadog events.
+    """
+
+    differences: dict[str, list[str]] = field(default_factory=dict)
+    lost: list[str] = field(default_factory=list)
+    second_pages: list[str] = field(default_factory=list)
+    compared: Counter[str] = field(default_factory=Counter)
+    repeated: Counter[str] = field(default_factory=Counter)
+    log: dict[str, int] = field(default_factory=dict)
+
+    def differ(self, what: str, words: str) -> None:
+        """Note a difference."""
+        self.differences.setdefault(what, []).append(words)
+
+    @property
+    def count(self) -> int:
+        """How many differences there are."""
+        return sum(map(len, self.differences.values()))
+
+    @property
+    def clean(self) -> bool:
+        """Nothing differs, nothing is lost, nobody was woken twice."""
+        return not (self.count or self.lost or self.second_pages)
+
+    def words(self) -> list[str]:
+        """All findings, a line each; long lists cut short."""
+        lines = []
+        for what, some in self.differences.items():
+            lines += [f"{what}: {one}" for one in some[:_SHOWN]]
+            lines += [f"{what}: and {len(some) - _SHOWN} more"] if len(some) > _SHOWN else []
+        lines += [f"lost: {one}" for one in self.lost[:_SHOWN]]
+        return lines + [f"second page: {one}" for one in self.second_pages]
+
+    def equal(self, what: str, live: Mapping[Any, Any], expected: Mapping[Any, Any]) -> None:
+        """Compare two mappings, key by key."""
+        self.compared[what] += len(expected)
+        for key in sorted(set(live) | set(expected), key=str):
+            if key not in live:
+                self.differ(what, f"{key} is missing; expected {expected[key]}")
+            elif key not in expected:
+                self.differ(what, f"{key} should not be there: {live[key]}")
+            elif live[key] != expected[key]:
+                self.differ(what, f"{key} is {live[key]}, expected {expected[key]}")
+
+
+async def audit(
+    broker: str, topics: Topics, policy: Policy, policy_file: Path, folder: Path, sandbox: Sandbox, now: int
+) -> Audit:
+    """Compare everything that a run has left behind. ``WATCHOFFICER_BROKER`` and the prefix must be set.
+
+    Args:
+        broker: its address.
+        topics: the names of the run's topics.
+        policy, policy_file: in force.
+        folder: for files that the comparison needs.
+        sandbox: the receivers.
+        now: ms since the epoch.
+    """
+    found = Audit()
+    log = await input_log(broker, topics.login_events)
+    views = await folded(broker, topics.segments)
+    _same_everywhere(found, views)
+    view = views[0]
+    numbers = {
+        "sli_every": policy.sli_every,
+        "windows": {format_duration(window): window for window in policy.sli_windows},
+    }
+    said = await asyncio.to_thread(judge, log, numbers, view.marks)
+    found.log = said.summary()
+    _accounted(found, view, said)
+    _rejected(found, await read(broker, topics.rejected), said)
+
+    slis = _last(found, "sli", await read(broker, topics.sli), _sli_place, json.loads)
+    until = max((parse_instant(line["at"]) for line in said.slis), default=0)
+    _reached(found, slis, until)
+    expected = {(line["at"], line["scope"], line["window"]): line for line in said.slis}
+    found.equal("sli", {k: v for k, v in slis.items() if parse_instant(k[0]) <= until}, expected)
+
+    lines = [json.loads(record.value) for record in await read(broker, topics.incident_log)]
+    wishes = [decode_input(record.value) for record in await read(broker, topics.inputs)]
+    applied = _applied(found, wishes, lines)
+    again = await asyncio.to_thread(replayed, topics.login_events, policy, now, applied)
+    await _command_agrees(found, topics, policy, policy_file, folder, applied, again)
+    _log_lines(found, lines, again)
+    await _records(found, broker, topics, again)
+    commands = await _commands(found, broker, topics, again)
+    await _deliveries(found, broker, topics, sandbox, again, commands)
+    return found
+
+
+# --------------------------------------------------------------------------------------------------
+# The input
+
+
+def _same_everywhere(found: Audit, views: list[Folded]) -> None:
+    """Every environment must be judged by the same marks."""
+    first = views[0]
+    for number, other in enumerate(views[1:], 1):
+        for partition in set(first.marks) | set(other.marks):
+            one, two = _in_force(first.marks[partition]), _in_force(other.marks[partition])
+            if one != two:
+                gone = sorted(set(one) ^ set(two))[:4]
+                found.differ("marks", f"sli-segments/0 and /{number} differ on input {partition}: {gone}")
+    found.compared["marks"] += sum(map(len, first.marks.values()))
+
+
+def _in_force(marks: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The marks that change something: (next offset, watermark), each above all before it."""
+    greatest: dict[int, int] = {}
+    for offset, watermark in marks:
+        greatest[offset] = max(greatest.get(offset, 0), watermark)
+    out: list[tuple[int, int]] = []
+    for offset, watermark in sorted(greatest.items()):
+        if not out or watermark > out[-1][1]:
+            out.append((offset, watermark))
+    return out
+
+
+def _accounted(found: Audit, view: Folded, said: Judgement) -> None:
+    """accepted + rejected + duplicates = records on the topic, and each is what the oracle says."""
+    live = {name: view.total(name) for name in ("accepted", "duplicates", "late", "too_late")}
+    live |= {"events": view.total("records"), "rejected": view.rejected}
+    found.equal("tallies", live, said.summary())
+    missing = said.events - (live["accepted"] + live["rejected"] + live["duplicates"])
+    if missing:
+        found.lost.append(f"{missing} records of login-events are not accounted for")
+
+
+def _rejected(found: Audit, records: list[Any], said: Judgement) -> None:
+    live = set()
+    for record in records:
+        headers = dict(record.headers)
+        live.add((int(headers["partition"]), int(headers["offset"])))
+    expected = {
+        (partition, offset)
+        for partition, fates in enumerate(said.acceptance)
+        for offset, fate in enumerate(fates)
+        if fate == "rejected"
+    }
+    found.compared["rejected"] += len(expected)
+    found.lost += [f"{place} was rejected and not set aside" for place in sorted(expected - live)]
+    for place in sorted(live - expected):
+        found.differ("rejected", f"{place} was set aside")
+
+
+# --------------------------------------------------------------------------------------------------
+# Verdicts
+
+
+def _last(
+    found: Audit, what: str, records: list[Any], place: Callable[[Any], Any], decode: Callable[[bytes], Any]
+) -> dict[Any, Any]:
+    """The last record of each place; records may be repeated, but only as they were."""
+    out: dict[Any, Any] = {}
+    for record in records:
+        value = decode(record.value)
+        key = place(value)
+        if out.setdefault(key, value) != value:
+            found.differ(what, f"{key} was {out[key]} and then {value}")
+        out[key] = value
+    return out
+
+
+def _sli_place(value: dict[str, Any]) -> tuple[str, str, str]:
+    return value["at"], value["scope"], value["window"]
+
+
+def _reached(found: Audit, slis: Mapping[tuple[str, str, str], Any], until: int) -> None:
+    """Each environment that has indicators at all must have them to the end."""
+    latest: dict[str, int] = {}
+    for at, scope, _ in slis:
+        env = scope.partition("/")[0]
+        latest[env] = max(latest.get(env, 0), parse_instant(at))
+    for env, reached in latest.items():
+        if reached < until:
+            found.lost.append(
+                f"{env} was judged to {format_instant(reached)}, the log goes to {format_instant(until)}"
+            )
+
+
+def _applied(
+    found: Audit, wishes: list[IncidentInput], lines: list[dict[str, Any]]
+) -> list[tuple[int, IncidentInput]]:
+    """What people asked for, with the T at which it was applied, as the incident log says."""
+    times: dict[str, set[int]] = {}
+    for line in lines:
+        if line.get("input") and not str(line.get("reason", "")).startswith("it was dealt with before"):
+            times.setdefault(line["input"], set()).add(parse_instant(line["at"]))
+    out = []
+    for name, wish in {wish.id: wish for wish in wishes}.items():
+        at = times.get(name, set())
+        found.compared["inputs"] += 1
+        if len(at) != 1:
+            found.differ("inputs", f"{name} ({wish.kind} {wish.incident}) was applied at {sorted(at)}")
+        out += [(min(at), wish)] if at else []
+    return out
+
+
+async def _command_agrees(
+    found: Audit,
+    topics: Topics,
+    policy: Policy,
+    policy_file: Path,
+    folder: Path,
+    applied: list[tuple[int, IncidentInput]],
+    again: Verdicts,
+) -> None:
+    """What `watchofficer replay` prints is what was replayed in this process."""
+    inputs = folder / "inputs.jsonl"
+    inputs.write_bytes(
+        b"\n".join(
+            msgspec.json.encode(msgspec.json.decode(encode_input(wish)) | {"applied_at": format_instant(at)})
+            for at, wish in applied
+        )
+    )
+    every = format_duration(policy.sli_every)
+    printed = await asyncio.to_thread(replay_command, topics.login_events, policy_file, every, inputs)
+    found.compared["replay"] += len(printed)
+    summary = [one for one in printed if one["type"] == "summary"]
+    for one in [*summary, again.summary]:
+        one.pop("seconds")
+    if summary != [again.summary]:
+        found.differ("replay", f"the command's summary is {summary}, here it is {again.summary}")
+    _same_list(found, "replay", [one for one in printed if one["type"] != "summary"], again.objects)
+
+
+def _same_list(found: Audit, what: str, live: list[Any], expected: list[Any]) -> None:
+    for number, (one, other) in enumerate(zip(live, expected, strict=False)):
+        if one != other:
+            found.differ(what, f"number {number} is {one}, expected {other}")
+            return
+    if len(live) != len(expected):
+        found.differ(what, f"there are {len(live)}, expected {len(expected)}")
+
+
+def _log_lines(found: Audit, lines: list[dict[str, Any]], again: Verdicts) -> None:
+    """The incident log, less the offsets and repeats."""
+
+    def ordered(some: Iterable[dict[str, Any]]) -> dict[str, list[str]]:
+        out: dict[str, dict[str, None]] = {}
+        for line in some:
+            if line["type"] == "refused" and line["reason"] == "it was dealt with before":
+                continue  # a repeated record of an input
+            if parse_instant(line["at"]) <= again.until:
+                shown = json.dumps({k: v for k, v in line.items() if k != "offsets"}, sort_keys=True)
+                out.setdefault(str(line["incident"]), {}).setdefault(shown)
+        return {name: list(some) for name, some in out.items()}
+
+    live, expected = ordered(lines), ordered(again.lines)
+    for name in sorted(set(live) | set(expected)):
+        found.compared["transitions"] += len(expected.get(name, ()))
+        ours, theirs = live.get(name, []), expected.get(name, [])
+        for line in [one for one in ours if one not in set(theirs)]:
+            found.differ("transitions", f"{name}: only live: {line}")
+        for line in [one for one in theirs if one not in set(ours)]:
+            found.differ("transitions", f"{name}: only replayed: {line}")
+        if set(ours) == set(theirs) and ours != theirs:
+            found.differ("transitions", f"{name}: in another order")
+
+
+async def _records(found: Audit, broker: str, topics: Topics, again: Verdicts) -> None:
+    """Incidents as they stood last, the history, the banners."""
+    live: dict[str, Any] = {}
+    for record in await read(broker, topics.incidents):
+        live[record.key.decode()] = json.loads(record.value)
+    over = {name: json.loads(encode_incident(one)) for name, one in again.incidents.items()}
+    # What has not closed by the end of the log goes on, live.
+    closed = {name: one for name, one in over.items() if one["state"] == "closed"}
+    found.equal("incidents", {name: live.get(name) for name in closed}, closed)
+    for name in live.keys() - over.keys():
+        if parse_instant(live[name]["opened_at"]) <= again.until:
+            found.differ("incidents", f"{name} should not be there: {live[name]}")
+
+    written = await read(broker, topics.history)
+    history = _last_of(written)
+    found.equal("history", {key: history.get(key) for key in again.history}, again.history)
+
+    banners: dict[tuple[str, int], Any] = {}
+    for record in await read(broker, topics.banner):
+        value = json.loads(record.value)
+        if value["version"] <= again.until:
+            banners[value["key"], value["version"]] = (value["state"], value["incident_id"])
+    expected = {
+        place: (one.state, one.incident_id)
+        for place, one in again.banners.items()
+        if one.version <= again.until
+    }
+    found.equal("banners", banners, expected)
+
+
+def _last_of(records: list[Any]) -> dict[str, Any]:
+    return {record.key.decode(): json.loads(record.value) for record in records}
+
+
+# --------------------------------------------------------------------------------------------------
+# What people were told
+
+
+async def _commands(found: Audit, broker: str, topics: Topics, again: Verdicts) -> dict[str, Any]:
+    """The outbox: each command as a run without faults writes it, repeated or not."""
+    live: dict[str, Any] = {}
+    for record in await read(broker, topics.commands):
+        command = decode_command(record.value)
+        if live.setdefault(command.id, command) != command:
+            found.differ("commands", f"{command.id} was written with two meanings")
+    expected = {name: one for name, one in again.commands.items() if one.at <= again.until}
+    upto = {name: one for name, one in live.items() if one.at <= again.until}
+    found.equal("commands", _plain(upto), _plain(expected))
+    return live
+
+
+def _plain(commands: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: msgspec.to_builtins(one) for name, one in commands.items()}
+
+
+async def _deliveries(
+    found: Audit,
+    broker: str,
+    topics: Topics,
+    sandbox: Sandbox,
+    again: Verdicts,
+    commands: dict[str, Any],
+) -> None:
+    outcomes: dict[str, str] = {}
+    for record in await read(broker, topics.deliveries):
+        delivery = msgspec.json.decode(record.value, type=Delivery)
+        outcomes[delivery.command_id] = delivery.outcome
+    found.compared["deliveries"] += len(commands)
+    for name in commands:
+        if outcomes.get(name) not in ("delivered", "superseded", "dropped"):
+            found.lost.append(f"{name} was never delivered: {outcomes.get(name)}")
+    _pages(found, sandbox, commands, outcomes)
+    _datadog(found, sandbox, commands, outcomes)
+    roots = {name for name, one in commands.items() if (one.sink, one.action) == ("slack", "post")}
+    found.repeated["messages in Slack"] += len(sandbox.slack.roots) - len(roots)
+    events = [one for one in commands.values() if (one.sink, one.action) == ("datadog", "event")]
+    found.repeated["events in Datadog"] += len(sandbox.datadog.events) - len(events)
+
+
+def _pages(found: Audit, sandbox: Sandbox, commands: Mapping[str, Any], outcomes: Mapping[str, str]) -> None:
+    """Each page as a person got it: once; and none left open."""
+    woken = Counter(one.dedup_key for one in sandbox.pagerduty.woken)
+    wanted: dict[str, set[str]] = {}
+    for name, one in commands.items():
+        if one.sink == "pagerduty" and one.action == "trigger" and one.level in _PAGES:
+            wanted.setdefault(one.dedup_key, set()).add(outcomes.get(name, "nothing"))
+    found.compared["pages"] += len(wanted)
+    for key in sorted(set(woken) | set(wanted)):
+        if woken[key] > 1:
+            found.second_pages.append(f"{key}: {woken[key]} times")
+        elif not woken[key] and "delivered" in wanted[key]:
+            # a trigger at a key whose first trigger did not page changes nothing for those who sleep
+            found.lost.append(f"nobody was woken for {key}")
+        elif key not in wanted:
+            found.differ("pages", f"{key} woke somebody, and no command asks for it")
+    resolved = {
+        one.dedup_key for one in commands.values() if one.sink == "pagerduty" and one.action == "resolve"
+    }
+    for alert in sandbox.pagerduty.alerts:
+        if alert.dedup_key in resolved and alert.status != "resolved":
+            found.lost.append(f"PagerDuty's alert {alert.dedup_key} was not resolved")
+
+
+def _datadog(
+    found: Audit, sandbox: Sandbox, commands: Mapping[str, Any], outcomes: Mapping[str, str]
+) -> None:
+    """One incident in Datadog for each that was declared, and none left active."""
+    titles = Counter(
+        data["attributes"]["title"].rpartition("[")[2].rstrip("]")
+        for data in sandbox.datadog.incidents.values()
+    )
+    wanted = {
+        one.dedup_key
+        for name, one in commands.items()
+        if one.action == "incident_create" and outcomes.get(name) == "delivered"
+    }
+    found.compared["Datadog incidents"] += len(wanted)
+    for key in sorted(set(titles) | wanted):
+        if titles[key] != 1:
+            found.differ("Datadog incidents", f"{key} was created {titles[key]} times")
+    ended = {one.dedup_key for one in commands.values() if one.action == "incident_resolve"}
+    for data in sandbox.datadog.incidents.values():
+        key = data["attributes"]["title"].rpartition("[")[2].rstrip("]")
+        state = data["attributes"]["fields"]["state"]["value"]
+        if key in ended and state != "resolved":
+            found.lost.append(f"Datadog's incident {key} is {state}")

@@ -1,0 +1,439 @@
+"""Rounds of real processes under load and faults, each followed by an audit."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Any, Literal
+
+import httpx
+
+from detectors.instants import parse_instant
+from detectors.policy import Policy, load_policy
+from sinks import sandbox
+from sinks.sandbox import Sandbox
+from streams.clocks import RealClock
+from streams.topics import PARTITIONS, Topics, create_missing
+from tests.brokers import ApacheKafka, apache_kafka, embedded_broker
+from tests.faults.audit import Audit, audit
+from tests.faults.crew import Crew, Worker
+from tests.faults.load import Load, Traffic, outages
+from tests.faults.schedule import BROKER_KINDS, Fault, schedule
+from tests.faults.topics import read
+
+__all__ = ["Broker", "Figures", "campaign"]
+
+Broker = Literal["kafka", "embedded"]
+Say = Callable[[str], None]
+
+#: Faults in a round. The oracle compares each event with all others, so rounds are short.
+_A_ROUND = 25
+_WORKERS, _MOST_WORKERS = 2, 3
+_SIGN_INS_A_SECOND = 14.0
+_CALM_SECONDS = 15.0  # from the last fault to the end of the load, at least
+_READY_SECONDS = 120.0
+_SETTLE_SECONDS = 150.0  # for incidents to end, and for all that was read to be judged and told
+_ACKNOWLEDGES_AFTER = 6.0  # seconds
+_WEBHOOK_SECRET = "a-secret-of-the-faults"
+
+#: The policy that ships, with its waits shortened, so that an incident lives for less than a minute.
+_POLICY = """
+sli_every: 5s
+skew_after: 8s
+severity: {severity_1_over: 60, severity_2_over: 20, dwell: 5s}
+priority: {over: [60, 20]}
+lifecycle:
+  recovering_after: 3s
+  recover_for: 5s
+  reopen_within: 10s
+  resolve_grace: 5s
+  faded_after: 1m
+  update_every: 1m
+  scope_change_every: 3s
+  warning_waits: 2s
+  alert_target: 1m
+outage:
+  rules:
+    - {window: 15s, min_people: 6, failing_ratio: 0.15, recover_below: 0.08}
+banner: {republish_every: 10s}
+"""
+
+
+@dataclass
+class Figures:
+    """What a campaign brought."""
+
+    seed: int
+    broker: Broker
+    rounds: int = 0
+    events: int = 0
+    faults: Counter[str] = field(default_factory=Counter)
+    rebalances: int = 0
+    starts: int = 0
+    to_ready: list[float] = field(default_factory=list)
+    stopped_in: list[float] = field(default_factory=list)
+    ended: Counter[str] = field(default_factory=Counter)
+    marks: Counter[str] = field(default_factory=Counter)
+    compared: Counter[str] = field(default_factory=Counter)
+    repeated: Counter[str] = field(default_factory=Counter)
+    log: Counter[str] = field(default_factory=Counter)
+    differences: int = 0
+    lost: int = 0
+    second_pages: int = 0
+    complaints: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+    @property
+    def clean(self) -> bool:
+        """Whether nothing was found wrong."""
+        return not self.complaints
+
+    def add(self, found: Audit) -> None:
+        """Take in the audit of a round."""
+        self.differences += found.count
+        self.lost += len(found.lost)
+        self.second_pages += len(found.second_pages)
+        self.compared += found.compared
+        self.repeated += found.repeated
+        self.log += Counter(found.log)
+        self.events += found.log["events"]
+
+    def as_json(self) -> dict[str, Any]:
+        """For `.data/faults`."""
+        return {
+            "seed": self.seed,
+            "broker": self.broker,
+            "seconds": round(self.seconds),
+            "rounds": self.rounds,
+            "events": self.events,
+            "log": self.log,
+            "faults": {"total": self.faults.total(), **self.faults},
+            "rebalances": self.rebalances,
+            "starts": self.starts,
+            "restart_to_ready_seconds": _spread(self.to_ready),
+            "sigterm_to_end_seconds": _spread(self.stopped_in),
+            "ended_by_themselves": self.ended,
+            "marks": self.marks,
+            "compared": self.compared,
+            "repeated": self.repeated,
+            "differences": self.differences,
+            "lost": self.lost,
+            "second_pages": self.second_pages,
+            "complaints": self.complaints,
+        }
+
+    def words(self) -> str:
+        """The same for people."""
+        kinds = ", ".join(f"{kind} {times}" for kind, times in sorted(self.faults.items()))
+        of_them = ", ".join(f"{times} {name}" for name, times in self.log.items() if name != "events")
+        ended = dict(self.ended) or "none"
+        compared = ", ".join(f"{times} {what}" for what, times in sorted(self.compared.items()))
+        ready = _spread(self.to_ready)
+        return "\n".join(
+            [
+                f"seed {self.seed}, {self.broker}: {self.rounds} rounds in {self.seconds / 60:.0f} min",
+                f"events        {self.events} ({of_them})",
+                f"faults        {self.faults.total()} ({kinds})",
+                f"rebalances    {self.rebalances}; starts {self.starts}; ended by themselves {ended}",
+                f"start → ready {ready['median']} s as a rule, {ready['most']} s at most ({ready['count']} starts)",
+                f"SIGTERM → end {_spread(self.stopped_in)['most']} s at most",
+                f"compared      {compared}",
+                f"told twice    {dict(self.repeated)} (no page among them)",
+                f"differences   {self.differences}",
+                f"lost          {self.lost}",
+                f"second pages  {self.second_pages}",
+            ]
+        )
+
+
+def _spread(some: list[float]) -> dict[str, float]:
+    if not some:
+        return {"count": 0, "median": 0.0, "most": 0.0}
+    return {"count": len(some), "median": round(median(some), 1), "most": round(max(some), 1)}
+
+
+def campaign(seed: int, faults: int, broker: Broker, folder: Path, say: Say) -> Figures:
+    """Run rounds until so many faults have happened.
+
+    Args:
+        seed: of the schedule and of the traffic.
+        faults: how many.
+        broker: which.
+        folder: gets logs and figures; emptied first.
+        say: is told of what happens.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    figures = Figures(seed, broker)
+    began = time.monotonic()
+    with _broker(broker, folder) as (address, kafka):
+        left = faults
+        while left > 0:
+            size = min(left, _A_ROUND if left >= 2 * _A_ROUND or left <= _A_ROUND else -(-left // 2))
+            left -= size
+            number = figures.rounds
+            asyncio.run(
+                _Round(seed + 1_000 * number, size, address, kafka, folder / f"round-{number}", say).run(
+                    figures
+                )
+            )
+            figures.rounds += 1
+    figures.seconds = time.monotonic() - began
+    (folder / "figures.json").write_text(json.dumps(figures.as_json(), indent=1) + "\n")
+    return figures
+
+
+@contextmanager
+def _broker(broker: Broker, folder: Path) -> Iterator[tuple[str, ApacheKafka | None]]:
+    if broker == "kafka":
+        with apache_kafka(folder / "kafka") as kafka:
+            yield kafka.address, kafka
+    else:
+        with embedded_broker() as embedded:
+            yield embedded.address, None
+
+
+class _Round:
+    """One deployment, from its first start to its audit."""
+
+    def __init__(
+        self, seed: int, faults: int, address: str, kafka: ApacheKafka | None, folder: Path, say: Say
+    ) -> None:
+        self._seed = seed
+        self._schedule = schedule(seed, faults, broker=kafka is not None)
+        self._address = address
+        self._kafka = kafka
+        self._folder = folder
+        self._say = say
+        self._now = RealClock()
+        self._topics = Topics(f"faults-{seed}.")
+        self._broker_busy = asyncio.Lock()
+        self._thaws: set[asyncio.Task[None]] = set()
+        self._policy: Policy
+        self._crew: Crew
+        self._sandbox: Sandbox
+
+    async def run(self, figures: Figures) -> None:
+        """Run it, and add to the figures what it brought."""
+        self._folder.mkdir(parents=True)
+        policy_file = self._folder / "policy.yaml"
+        policy_file.write_text(_POLICY)
+        self._policy = load_policy(policy_file)
+        os.environ["WATCHOFFICER_BROKER"] = self._address
+        os.environ["WATCHOFFICER_TOPIC_PREFIX"] = self._topics.prefix
+        await create_missing(self._topics, {"bootstrap_servers": self._address})
+        self._sandbox = Sandbox.make(
+            clock=self._now, webhook_secrets=(_WEBHOOK_SECRET,), acknowledge_after=_ACKNOWLEDGES_AFTER
+        )
+        async with self._sandbox:
+            self._crew = Crew(self._settings(), policy_file, self._folder)
+            for _ in range(_WORKERS):
+                self._crew.hire()
+            webhooks = asyncio.create_task(self._point_webhooks())
+            try:
+                await self._under_load(figures)
+                await self._ended(figures)
+            finally:
+                webhooks.cancel()
+                await self._crew.close()
+            found = await audit(
+                self._address,
+                self._topics,
+                self._policy,
+                policy_file,
+                self._folder,
+                self._sandbox,
+                self._now(),
+            )
+        await self._tell(figures, found)
+
+    # -- under load -------------------------------------------------------------------------------------------
+
+    async def _under_load(self, figures: Figures) -> None:
+        ends = self._schedule[-1].at + _CALM_SECONDS
+        failing = outages(self._seed, ends)
+        traffic = Traffic(self._seed, PARTITIONS, failing, _SIGN_INS_A_SECOND)
+        load = Load(self._address, self._topics.login_events, traffic, self._now)
+        self._crew.start()
+        await self._ready(figures)
+        self._say(f"round of seed {self._seed}: {len(self._schedule)} faults, {len(failing)} outages")
+        await load.start()
+        try:
+            await self._play(load, figures)
+            await self._ready(figures)
+            await asyncio.sleep(max(0.0, ends - load.elapsed))
+            load.calm = True
+            await asyncio.sleep(2.0)
+            await self._until(self._incidents_are_closed, "incidents are closed")
+        finally:
+            await load.stop()
+        stopped = self._now()
+        await self._until(lambda: self._judged_to(stopped), "all is judged")
+        await self._until(self._all_told, "everything is delivered")
+
+    async def _ready(self, figures: Figures) -> None:
+        if not await self._crew.all_ready(_READY_SECONDS):
+            figures.complaints.append(f"not ready within {_READY_SECONDS:.0f} s: {self._folder}")
+
+    async def _play(self, load: Load, figures: Figures) -> None:
+        for fault in self._schedule:
+            await asyncio.sleep(max(0.0, fault.at - load.elapsed))
+            self._say(f"  {load.elapsed:6.1f} s  {fault.kind} {fault.worker} {fault.seconds:.1f} s")
+            figures.faults[fault.kind] += 1
+            await self._befall(fault)
+        while self._thaws:
+            await asyncio.wait(set(self._thaws))
+
+    async def _befall(self, fault: Fault) -> None:
+        crew = self._crew
+        if fault.kind in BROKER_KINDS:
+            self._later(self._befall_broker(fault))
+            return
+        if fault.kind == "join" and len(crew.wanted) < _MOST_WORKERS:
+            crew.hire()
+            return
+        running = crew.running or crew.wanted
+        worker = running[fault.worker % len(running)]
+        if fault.kind in ("kill", "join"):
+            crew.kill(worker, fault.seconds)
+        elif fault.kind == "leave" and len(crew.wanted) > 1:
+            crew.stop(worker, for_good=True)
+        elif fault.kind in ("stop", "leave"):
+            crew.stop(worker, fault.seconds)
+        else:
+            crew.freeze(worker, beyond_session=fault.kind == "freeze")
+            self._later(self._thaw(worker, fault.seconds))
+
+    def _later(self, work: Any) -> None:
+        task = asyncio.create_task(work)
+        self._thaws.add(task)
+        task.add_done_callback(self._thaws.discard)
+
+    async def _thaw(self, worker: Worker, seconds: float) -> None:
+        process = worker.process
+        await asyncio.sleep(seconds)
+        if worker.process is process:
+            self._crew.thaw(worker)
+
+    async def _befall_broker(self, fault: Fault) -> None:
+        kafka = self._kafka
+        assert kafka is not None
+        async with self._broker_busy:
+            if fault.kind == "broker_hang":
+                with kafka.paused():
+                    await asyncio.sleep(fault.seconds)
+                return
+            await asyncio.to_thread(kafka.kill if fault.kind == "broker_kill" else kafka.stop)
+            await asyncio.sleep(fault.seconds)
+            await asyncio.to_thread(kafka.start)
+
+    async def _point_webhooks(self) -> None:
+        """PagerDuty's webhooks go through a balancer, to a worker that is ready."""
+        while True:
+            ready = [worker for worker in self._crew.running if worker.ready]
+            if ready:
+                self._sandbox.pagerduty.webhook_url = f"http://127.0.0.1:{ready[0].port}/webhooks/pagerduty"
+            await asyncio.sleep(0.5)
+
+    # -- afterwards -------------------------------------------------------------------------------------------
+
+    async def _until(self, condition: Any, what: str) -> None:
+        """Wait for it; what does not come is for the audit to find."""
+        deadline = time.monotonic() + _SETTLE_SECONDS
+        while not await condition():
+            if time.monotonic() > deadline:
+                self._say(f"  not within {_SETTLE_SECONDS:.0f} s: {what}")
+                return
+            await asyncio.sleep(1.0)
+
+    async def _asked(self, path: str) -> Any:
+        for worker in self._crew.running:
+            if worker.ready:
+                try:
+                    return (await self._crew.get(worker, path)).json()
+                except (httpx.HTTPError, ValueError):
+                    continue
+        return None
+
+    async def _incidents_are_closed(self) -> bool:
+        body = await self._asked("/api/v1/incidents")
+        return body is not None and all(one["state"] == "closed" for one in body["incidents"])
+
+    async def _judged_to(self, at: int) -> bool:
+        body = await self._asked("/api/v1/slis")
+        if body is None:
+            return False
+        latest: dict[str, int] = {}
+        for one in body["slis"]:
+            env = one["scope"].partition("/")[0]
+            latest[env] = max(latest.get(env, 0), parse_instant(one["at"]))
+        return bool(latest) and min(latest.values()) >= at
+
+    async def _all_told(self) -> bool:
+        written = await read(self._address, self._topics.commands)
+        told = await read(self._address, self._topics.deliveries)
+        ids = {json.loads(record.value)["id"] for record in written}
+        return ids <= {record.key.decode() for record in told}
+
+    async def _ended(self, figures: Figures) -> None:
+        crew = self._crew
+        for worker in crew.wanted:
+            crew.stop(worker, for_good=True)
+        await asyncio.gather(*crew._stops)
+        record = crew.record
+        figures.starts += record.starts
+        figures.to_ready += record.to_ready
+        figures.ended += record.ended
+        figures.stopped_in += [seconds for seconds, _ in record.stopped_in]
+        for seconds, status in record.stopped_in:
+            if status != 0 or seconds > 11.0:
+                figures.complaints.append(f"SIGTERM: status {status} after {seconds:.1f} s")
+        if record.ended["failed"]:
+            figures.complaints.append(
+                f"{record.ended['failed']} workers of round {figures.rounds} ended by themselves: {self._folder}"
+            )
+
+    async def _tell(self, figures: Figures, found: Audit) -> None:
+        from tests.faults.topics import folded
+
+        views = await folded(self._address, self._topics.segments)
+        figures.marks += Counter(views[0].reasons)
+        figures.rebalances += sum(
+            worker.log.read_text(errors="replace").count('"partitions_assigned"')
+            for worker in self._crew.workers
+            if worker.log.exists()
+        )
+        figures.add(found)
+        figures.complaints += [f"round {figures.rounds}: {line}" for line in found.words()]
+        for line in found.words():
+            self._say(f"  {line[:1500]}")
+        compared = ", ".join(f"{n} {what}" for what, n in sorted(found.compared.items()))
+        self._say(
+            f"  {found.log['events']} events; compared {compared}; {'clean' if found.clean else 'NOT CLEAN'}"
+        )
+
+    def _settings(self) -> dict[str, str]:
+        receivers = self._sandbox
+        return {
+            "BROKER": self._address,
+            "TOPIC_PREFIX": self._topics.prefix,
+            "LOG_FORMAT": "json",
+            "PAGERDUTY__ROUTING_KEY": sandbox.ROUTING_KEY,
+            "PAGERDUTY__BASE_URL": receivers.pagerduty.url,
+            "PAGERDUTY__WEBHOOK_SECRET": _WEBHOOK_SECRET,
+            "DATADOG__API_KEY": sandbox.DATADOG_API_KEY,
+            "DATADOG__APP_KEY": sandbox.DATADOG_APP_KEY,
+            "DATADOG__BASE_URL": receivers.datadog.url,
+            "SLACK__TOKEN": sandbox.SLACK_TOKEN,
+            "SLACK__CHANNEL": sandbox.SLACK_CHANNEL,
+            "SLACK__BASE_URL": receivers.slack.base_url,
+        }

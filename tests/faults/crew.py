@@ -1,0 +1,234 @@
+"""Processes of `watchofficer run` that are killed, stopped, thawed and started again, as a supervisor would."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+
+from streams.embedded import free_port
+
+__all__ = ["Crew", "Worker"]
+
+_ROOT = Path(__file__).resolve().parents[2]
+_LOOK_EVERY = 0.25  # seconds
+_RESTART_AFTER = 0.5  # seconds: what a supervisor waits
+
+
+@dataclass
+class Worker:
+    """One process after another, on one port."""
+
+    number: int
+    port: int
+    log: Path
+    process: subprocess.Popen[bytes] | None = None
+    started_at: float = 0.0  # monotonic
+    ready: bool = False
+    wanted: bool = True  # whether a supervisor starts it when it has ended
+    frozen: bool = False
+    not_before: float = 0.0  # monotonic: it is down until then
+    asked_to_end: bool = False  # by a signal of ours
+    was_frozen: bool = False  # this process stood still for longer than its session
+
+    @property
+    def running(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
+
+@dataclass
+class Record:
+    """What the supervisor has seen.
+
+    Attributes:
+        to_ready: seconds from a start to `/readyz`, of those that got so far.
+        ended: how often a process ended by itself: "fenced" after it stood still, else "failed".
+        stopped_in: seconds that an end after SIGTERM took, and its exit status.
+    """
+
+    to_ready: list[float] = field(default_factory=list)
+    starts: int = 0
+    ended: Counter[str] = field(default_factory=Counter)
+    stopped_in: list[tuple[float, int]] = field(default_factory=list)
+
+
+class Crew:
+    """Workers and their supervisor.
+
+    Args:
+        settings: environment variables of all of them, without ``WATCHOFFICER_``.
+        policy: the policy file.
+        folder: gets what they say, a file each.
+        arguments: of the command line, after those for port and policy.
+    """
+
+    def __init__(
+        self, settings: Mapping[str, str], policy: Path, folder: Path, arguments: tuple[str, ...] = ()
+    ) -> None:
+        inherited = {
+            name: value for name, value in os.environ.items() if not name.startswith("WATCHOFFICER_")
+        }
+        self._environment = inherited | {f"WATCHOFFICER_{name}": value for name, value in settings.items()}
+        self._policy = policy
+        self._folder = folder
+        self._arguments = arguments
+        self._supervisor: asyncio.Task[None] | None = None
+        self._http = httpx.AsyncClient(timeout=5.0, trust_env=False)
+        self._stops: set[asyncio.Task[None]] = set()
+        self.workers: list[Worker] = []
+        self.record = Record()
+
+    # -- who works --------------------------------------------------------------------------------------------
+
+    def hire(self) -> Worker:
+        """One more worker; the supervisor starts it."""
+        number = len(self.workers)
+        worker = Worker(number, free_port(), self._folder / f"worker-{number}.log")
+        self.workers.append(worker)
+        return worker
+
+    @property
+    def wanted(self) -> list[Worker]:
+        """The workers that there should be."""
+        return [worker for worker in self.workers if worker.wanted]
+
+    @property
+    def running(self) -> list[Worker]:
+        """The workers whose process runs, and does not stand still."""
+        return [worker for worker in self.workers if worker.running and not worker.frozen]
+
+    def start(self) -> None:
+        """Begin to supervise."""
+        self._supervisor = asyncio.create_task(self._supervise(), name="supervisor")
+
+    async def all_ready(self, within: float) -> bool:
+        """Wait until every worker that there should be is ready; False if that takes longer than so many seconds."""
+        deadline = time.monotonic() + within
+        while not all(worker.ready for worker in self.wanted):
+            if time.monotonic() > deadline:
+                return False
+            await asyncio.sleep(_LOOK_EVERY)
+        return True
+
+    async def close(self) -> None:
+        """End all processes, however they are."""
+        if self._supervisor is not None:
+            self._supervisor.cancel()
+            await asyncio.gather(self._supervisor, return_exceptions=True)
+        for worker in self.workers:
+            if worker.process is not None:
+                worker.process.kill()
+                worker.process.wait()
+        await asyncio.gather(*self._stops, return_exceptions=True)
+        await self._http.aclose()
+
+    # -- what is done to them ---------------------------------------------------------------------------------
+
+    def kill(self, worker: Worker, down: float = 0.0) -> None:
+        """``kill -9``; started again after ``down`` seconds."""
+        self._hold(worker, down)
+        if worker.process is not None:
+            worker.process.kill()
+            worker.process.wait()
+        worker.frozen = False
+
+    def stop(self, worker: Worker, down: float = 0.0, *, for_good: bool = False) -> asyncio.Task[None]:
+        """SIGTERM; started again ``down`` seconds after its end, unless ``for_good``."""
+        worker.wanted = worker.wanted and not for_good
+        task = asyncio.create_task(self._stop(worker, down))
+        self._stops.add(task)
+        return task
+
+    def freeze(self, worker: Worker, *, beyond_session: bool) -> None:
+        """SIGSTOP."""
+        if worker.process is not None and worker.running:
+            worker.process.send_signal(signal.SIGSTOP)
+            worker.frozen = True
+            worker.ready = False
+            worker.was_frozen = worker.was_frozen or beyond_session
+
+    def thaw(self, worker: Worker) -> None:
+        """SIGCONT."""
+        if worker.process is not None and worker.frozen and worker.running:
+            worker.process.send_signal(signal.SIGCONT)
+        worker.frozen = False
+
+    async def _stop(self, worker: Worker, down: float) -> None:
+        process = worker.process
+        if process is None or process.poll() is not None:
+            return
+        worker.asked_to_end, worker.ready = True, False
+        worker.not_before = float("inf")
+        began = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        while process.poll() is None:  # noqa: ASYNC110 - processes tell nobody
+            await asyncio.sleep(0.05)
+        if not worker.frozen and worker.process is process and process.returncode != -signal.SIGKILL:
+            self.record.stopped_in.append((time.monotonic() - began, process.returncode))
+        self._hold(worker, down)
+
+    def _hold(self, worker: Worker, down: float) -> None:
+        worker.asked_to_end, worker.ready = True, False
+        worker.not_before = time.monotonic() + down
+
+    # -- the supervisor ---------------------------------------------------------------------------------------
+
+    async def _supervise(self) -> None:
+        while True:
+            for worker in self.workers:
+                self._look_after(worker)
+            await asyncio.gather(*(self._ask(worker) for worker in self.running if not worker.ready))
+            await asyncio.sleep(_LOOK_EVERY)
+
+    def _look_after(self, worker: Worker) -> None:
+        if worker.running:
+            return
+        now = time.monotonic()
+        if worker.process is not None and not worker.asked_to_end:
+            self.record.ended["fenced" if worker.was_frozen else "failed"] += 1
+            worker.not_before = now + _RESTART_AFTER
+            worker.asked_to_end, worker.ready = True, False
+        if worker.wanted and now >= worker.not_before:
+            self._begin(worker)
+
+    def _begin(self, worker: Worker) -> None:
+        worker.asked_to_end = worker.ready = worker.frozen = worker.was_frozen = False
+        worker.started_at = time.monotonic()
+        self.record.starts += 1
+        command = [sys.executable, "-m", "streams.cli", "run", "--port", str(worker.port)]
+        with worker.log.open("ab") as output:
+            worker.process = subprocess.Popen(
+                [*command, "--policy", str(self._policy), *self._arguments],
+                env=self._environment,
+                cwd=_ROOT,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+            )
+
+    async def _ask(self, worker: Worker) -> None:
+        process = worker.process
+        try:
+            response = await self._http.get(f"http://127.0.0.1:{worker.port}/readyz", timeout=1.0)
+        except httpx.HTTPError:
+            return
+        if response.status_code == 200 and worker.process is process and not worker.frozen:
+            worker.ready = True
+            self.record.to_ready.append(time.monotonic() - worker.started_at)
+
+    async def get(self, worker: Worker, path: str) -> httpx.Response:
+        """Ask a worker over HTTP.
+
+        Raises:
+            httpx.HTTPError: no answer.
+        """
+        return await self._http.get(f"http://127.0.0.1:{worker.port}{path}")

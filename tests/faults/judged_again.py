@@ -1,0 +1,110 @@
+"""The same log and marks judged once more in one process, without faults: what `replay` says."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from detectors.incidents import Command, Incident, IncidentInput
+from detectors.policy import Policy
+from sinks.banner import Banner
+from streams.judge import objects
+from streams.replay import Replay
+from streams.topic_source import read_topic
+from streams.topics import Topics
+from streams.verdict_records import command_out, history_out, log_out, refused_out
+
+__all__ = ["Verdicts", "replay_command", "replayed"]
+
+_ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass
+class Verdicts:
+    """All that a run without faults brings, as it would stand on the topics.
+
+    Attributes:
+        objects: as `replay --format jsonl` prints them, without the summary.
+        summary: the counts.
+        lines: of the incident log, less the offsets, which say how far a live run had read.
+        incidents: each as it stood last.
+        until: the last T, ms.
+    """
+
+    objects: list[dict[str, Any]] = field(default_factory=list)
+    summary: dict[str, Any] = field(default_factory=dict)
+    lines: list[dict[str, Any]] = field(default_factory=list)
+    commands: dict[str, Command] = field(default_factory=dict)
+    incidents: dict[str, Incident] = field(default_factory=dict)
+    history: dict[str, dict[str, Any]] = field(default_factory=dict)
+    banners: dict[tuple[str, int], Banner] = field(default_factory=dict)
+    until: int = 0
+
+    def of(self, kind: str) -> list[dict[str, Any]]:
+        """The objects of a type."""
+        return [one for one in self.objects if one["type"] == kind]
+
+
+def replayed(topic: str, policy: Policy, now: int, inputs: Sequence[tuple[int, IncidentInput]]) -> Verdicts:
+    """Replay a topic of ``WATCHOFFICER_BROKER``.
+
+    Args:
+        topic: its name, with the prefix.
+        policy: the policy.
+        now: ms since the epoch.
+        inputs: (T, input): what people asked for, and when it was applied.
+    """
+    spools = read_topic(topic)
+    run = Replay(
+        [spools[key].entries() for key in sorted(spools)],
+        policy,
+        now=now,
+        sli_every=policy.sli_every,
+        inputs=inputs,
+    )
+    topics, out = Topics(), Verdicts()
+    verdicts = []
+    for verdict in run.run():
+        verdicts.append(verdict)
+        step = verdict.step
+        for transition in step.transitions:
+            out.incidents[transition.incident.id] = transition.incident
+            out.lines.append(json.loads(log_out(topics, 0, transition, {}, policy.hash).value or b""))
+        for wish, why in step.refused:
+            out.lines.append(json.loads(refused_out(topics, 0, step.at, wish, why).value or b""))
+        for command in step.commands:
+            assert command.id not in out.commands, f"two commands are called {command.id}"
+            out.commands[command.id] = command
+            command_out(topics, 1, command)
+        for record in step.history:
+            written = history_out(topics, 0, record)
+            out.history[(written.key or b"").decode()] = json.loads(written.value or b"")
+        for banner in (*verdict.banners, *verdict.shown):
+            out.banners[banner.key, banner.version] = banner
+    out.objects = objects(verdicts)
+    out.summary = run.summary.as_json()
+    out.until = run.span[1] if run.span else 0
+    return out
+
+
+def replay_command(topic: str, policy: Path, every: str, inputs: Path) -> list[dict[str, Any]]:
+    """What the command `replay` prints of a topic."""
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "streams.cli", "replay", f"topic:{topic}", "--policy", str(policy)),
+            *("--format", "jsonl", "--sli-every", every, "--inputs", str(inputs)),
+        ],
+        env=os.environ,
+        cwd=_ROOT,
+        capture_output=True,
+        check=False,
+    )
+    if done.returncode:
+        raise AssertionError(f"replay ended with {done.returncode}: {done.stderr.decode()[-2000:]}")
+    return [json.loads(line) for line in done.stdout.splitlines()]

@@ -1,0 +1,279 @@
+"""Login events as nobody wishes for: shuffled, doubled, late, malformed, from wrong clocks, with outages among them.
+
+What is produced is random with a seed; when it stands on the topic, and in which order, is up to the machine. So a
+check goes by what stands on the topic.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from tests.oracle import written
+
+__all__ = ["CODECS", "Load", "Outage", "Produced", "Traffic", "outages"]
+
+#: Each input partition is written with another codec.
+CODECS = (None, "gzip", "snappy", "lz4", "zstd")
+_SPARSE, _LAGGING = 2, 3  # input partitions: one that is often silent, one whose producer is slow at times
+
+_PLACES = (
+    *(
+        (env, method, csp)
+        for env in ("prod",) * 9
+        for method in ("ssoe", "sis")
+        for csp in ("idme", "logingov", "mhv")
+    ),
+    *(("staging", method, "idme") for method in ("ssoe", "sis")),
+    ("staging", "ssoe", None),
+    ("dev", "sis", "dslogon"),
+    ("localhost", "ssoe", "idme"),
+)
+_WHERE_IT_FAILS = (
+    "prod/ssoe",
+    "prod/*/idme",
+    "prod/sis/logingov",
+    "prod/ssoe/idme",
+    "prod",
+    "staging/ssoe",
+    "prod/sis",
+)
+_SPOILT: tuple[bytes | None, ...] = (
+    None,
+    b"",
+    b"{",
+    b"\xff\xfe",
+    b'{"schema_version":1}',
+    b'{"schema_version":"1","event_id":"x"}',
+    b"[" * 100,
+    b"x" * 900_000,
+)
+
+
+@dataclass(frozen=True)
+class Outage:
+    """From when to when (seconds since the load began) most sign-ins fail at a scope."""
+
+    begin: float
+    end: float
+    scope: str
+
+    def hits(self, env: str, method: str, csp: str | None) -> bool:
+        """Whether a sign-in is in its reach."""
+        parts = [*self.scope.split("/"), "*", "*"][:3]
+        return all(part in ("*", own) for part, own in zip(parts, (env, method, csp), strict=True))
+
+
+def outages(seed: int, seconds: float) -> list[Outage]:
+    """One outage after another, with time to recover in between; the last one ends before ``seconds``."""
+    rng = random.Random(f"outages {seed}")
+    out: list[Outage] = []
+    at = rng.uniform(8.0, 14.0)
+    while at + 16.0 < seconds or not out:
+        end = at + rng.uniform(8.0, 16.0)
+        out.append(Outage(at, end, rng.choice(_WHERE_IT_FAILS)))
+        at = end + rng.uniform(14.0, 40.0)
+    return out
+
+
+@dataclass(frozen=True)
+class Produced:
+    """A record on its way: seconds until it is sent, and what it is."""
+
+    wait: float
+    partition: int
+    key: bytes | None
+    value: bytes | None
+
+
+class Traffic:
+    """Makes events up.
+
+    Args:
+        seed: of all that is random.
+        partitions: of the input topic.
+        failing: the outages.
+        rate: sign-ins a second; each makes about 2.5 events.
+    """
+
+    def __init__(self, seed: int, partitions: int, failing: list[Outage], rate: float) -> None:
+        self._rng = random.Random(f"traffic {seed}")
+        self._partitions = partitions
+        self._failing = failing
+        self._rate = rate
+        self._sign_ins = 0
+        self._next = 0.0
+        self._lag_until = self._quiet_until = -math.inf
+        self._lags = False
+
+    def until(self, elapsed: float, now: int, *, calm: bool = False) -> list[Produced]:
+        """What begins up to ``elapsed`` seconds since the load began.
+
+        Args:
+            now: ms since the epoch.
+            calm: towards the end nothing comes from the future, so that the end of the log is an end in event time.
+        """
+        out: list[Produced] = []
+        while self._next <= elapsed:
+            out += self._sign_in(self._next, now - round(1000 * (elapsed - self._next)), calm)
+            self._next += self._rng.expovariate(self._rate)
+        return out
+
+    def _sign_in(self, elapsed: float, at: int, calm: bool) -> list[Produced]:
+        rng = self._rng
+        self._sign_ins += 1
+        partition = rng.choices(range(self._partitions), [10, 8, 0.4, 3, *[2] * (self._partitions - 4)])[0]
+        if elapsed > self._quiet_until and rng.random() < 0.002:
+            self._quiet_until = elapsed + rng.uniform(2.0, 8.0)
+        if partition == 1 and elapsed < self._quiet_until:
+            partition = 0
+        env, method, csp = rng.choice(_PLACES)
+        fails = any(o.begin <= elapsed < o.end and o.hits(env, method, csp) for o in self._failing)
+        person = f"h:{self._sign_ins if fails else rng.randrange(400)}"
+        flow = f"f:{self._sign_ins}"
+        begun = {"env": env, "auth_method": method, "csp": csp, "flow_id": flow}
+        out = self._event(elapsed, at, partition, calm, begun | {"step": "new", "outcome": "started"})
+        took = rng.uniform(0.02, 1.5)
+        ended: dict[str, Any] = {"outcome": "success", "duration_ms": round(rng.lognormvariate(6.0, 0.8), 1)}
+        chance = rng.random()
+        if fails and chance < 0.92:
+            ended = {"outcome": "failure", "error_code": "007", "duration_ms": 900}
+        elif chance < 0.004:
+            ended = {"outcome": "failure", "error_code": rng.choice(["400", "007", None])}
+        elif chance < 0.04:
+            ended = {"outcome": "failure", "error_code": rng.choice(["001", "009"])}
+        elif chance < 0.2:
+            return out  # never came back
+        who = {"user_hash": person} if rng.random() < 0.9 else {}
+        later = (elapsed + took, at + round(1000 * took), partition, calm)
+        out += self._event(*later, begun | who | {"step": "callback"} | ended)
+        if ended["outcome"] == "success" and method == "sis":
+            out += self._event(
+                *later, begun | who | {"step": "token", "outcome": "success", "duration_ms": 40}
+            )
+        return [Produced(p.wait + took, p.partition, p.key, p.value) if n else p for n, p in enumerate(out)]
+
+    def _event(
+        self, elapsed: float, at: int, partition: int, calm: bool, fields: dict[str, Any]
+    ) -> list[Produced]:
+        rng = self._rng
+        wait = rng.expovariate(4.0)
+        odd = rng.random()
+        if odd < 0.03:
+            wait += rng.uniform(2.0, 30.0)
+        elif odd < 0.033:
+            at -= rng.choice([10 * 60_000, 59 * 60_000, 119 * 60_000, 3 * 3_600_000, 40 * 3_600_000])
+        elif odd < 0.035 and not calm:
+            at += rng.choice([3_000, 15_000, 400_000])  # the last one is from too far ahead
+        if partition == _LAGGING:
+            at -= self._lag(elapsed)
+        event = {
+            "schema_version": 1,
+            "event_id": f"e:{rng.getrandbits(64):x}",
+            "occurred_at": written(at),
+            **fields,
+        }
+        key = None if rng.random() < 0.5 else fields["flow_id"].encode()
+        value = json.dumps(event).encode()
+        out = [Produced(wait, partition, key, value)]
+        if rng.random() < 0.04:
+            if rng.random() < 0.3:
+                value = json.dumps(
+                    event | {"occurred_at": written(at + rng.randrange(-2_000, 1_000))}
+                ).encode()
+            out.append(Produced(wait + rng.choice([0.0, rng.uniform(0.0, 20.0)]), partition, key, value))
+        if rng.random() < 0.01:
+            weights = [4] * (len(_SPOILT) - 1) + [0.3]
+            out.append(Produced(wait, partition, key or b"k", rng.choices(_SPOILT, weights)[0]))
+        return out
+
+    def _lag(self, elapsed: float) -> int:
+        """How far behind the slow producer is, ms: for stretches of a quarter of a minute, or not at all."""
+        if elapsed > self._lag_until:
+            self._lag_until = elapsed + 15.0
+            self._lags = self._rng.random() < 0.35
+        return self._rng.randrange(11_000, 13_000) if self._lags else 0
+
+
+class Load:
+    """Puts traffic onto a topic in real time, each record at least once, whatever becomes of the broker.
+
+    Args:
+        broker: its address.
+        topic: the input topic.
+        traffic: what is produced.
+        now: ms since the epoch.
+    """
+
+    def __init__(self, broker: str, topic: str, traffic: Traffic, now: Callable[[], int]) -> None:
+        self._broker = broker
+        self._topic = topic
+        self._traffic = traffic
+        self._now = now
+        self._producers: list[AIOKafkaProducer] = []
+        self._under_way: set[asyncio.Task[None]] = set()
+        self._running: asyncio.Task[None] | None = None
+        self._began = 0.0
+        self.calm = False
+        self.sent = 0
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since it began."""
+        return asyncio.get_running_loop().time() - self._began
+
+    async def start(self) -> None:
+        """Begin."""
+        for codec in CODECS:
+            producer = AIOKafkaProducer(
+                bootstrap_servers=self._broker,
+                acks="all",
+                compression_type=codec,
+                linger_ms=5,
+                request_timeout_ms=5_000,
+            )
+            await producer.start()
+            self._producers.append(producer)
+        self._began = asyncio.get_running_loop().time()
+        self._running = asyncio.create_task(self._run(), name="load")
+
+    async def stop(self) -> None:
+        """Produce nothing new, and wait until all that was produced stands on the topic."""
+        if self._running is not None:
+            self._running.cancel()
+            await asyncio.gather(self._running, return_exceptions=True)
+        while self._under_way:
+            await asyncio.wait(set(self._under_way))
+        for producer in self._producers:
+            await producer.stop()
+        self._producers.clear()
+
+    async def _run(self) -> None:
+        while True:
+            for one in self._traffic.until(self.elapsed, self._now(), calm=self.calm):
+                task = asyncio.create_task(self._send(one))
+                self._under_way.add(task)
+                task.add_done_callback(self._under_way.discard)
+            await asyncio.sleep(0.1)
+
+    async def _send(self, one: Produced) -> None:
+        await asyncio.sleep(one.wait)
+        producer = self._producers[one.partition % len(CODECS)]
+        while True:
+            try:
+                headers = [("trace", b"00-1-2-01")] if one.key else []
+                await producer.send_and_wait(
+                    self._topic, one.value, key=one.key, partition=one.partition, headers=headers
+                )
+                self.sent += 1
+                return
+            except (KafkaError, OSError, TimeoutError):
+                await asyncio.sleep(0.5)

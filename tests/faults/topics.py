@@ -1,0 +1,87 @@
+"""What stands on topics when all is over."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiokafka import TopicPartition
+
+from streams.reader import Reader, opened
+from streams.segments import Frontier, Tally, decode
+from tests.oracle import Mark
+from tests.oracle import Record as Logged
+
+__all__ = ["Folded", "folded", "input_log", "read"]
+
+
+async def read(broker: str, topic: str) -> list[Any]:
+    """All records of a topic, by partition, in the order of their offsets."""
+    kafka = {"bootstrap_servers": broker}
+    async with opened(kafka) as consumer:
+        ids = (await consumer._client.fetch_all_metadata()).partitions_for_topic(topic) or set()
+    reader = Reader(kafka)
+    return [record for number in sorted(ids) async for record in reader.read(TopicPartition(topic, number))]
+
+
+async def input_log(broker: str, topic: str) -> list[list[Logged]]:
+    """The partitions of the input topic as the oracle takes them.
+
+    Raises:
+        ValueError: offsets are not positions: records have been removed.
+    """
+    out: dict[int, list[Logged]] = defaultdict(list)
+    for record in await read(broker, topic):
+        if record.offset != len(out[record.partition]):
+            raise ValueError(
+                f"{topic}/{record.partition}: {record.offset} stands at {len(out[record.partition])}"
+            )
+        out[record.partition].append((record.value, record.timestamp))
+    return [out[number] for number in range(max(out, default=-1) + 1)]
+
+
+@dataclass
+class Folded:
+    """What ingest says of the input, as one partition of ``sli-segments`` has it.
+
+    Attributes:
+        marks: input partition -> the marks, (next offset, watermark), that whoever evaluates acts on.
+        tallies: (input partition, block) -> the last count of its records.
+        reasons: how often each reason for a mark was given.
+    """
+
+    marks: dict[int, list[Mark]] = field(default_factory=lambda: defaultdict(list))
+    tallies: dict[tuple[int, int], Tally] = field(default_factory=dict)
+    reasons: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+
+    def total(self, name: str) -> int:
+        """A field of the tallies, summed up."""
+        return sum(int(getattr(tally, name)) for tally in self.tallies.values())
+
+    @property
+    def rejected(self) -> int:
+        return sum(sum(tally.rejected.values()) for tally in self.tallies.values())
+
+
+async def folded(broker: str, topic: str) -> list[Folded]:
+    """The same from each partition of ``sli-segments``: all must say the same."""
+    out: dict[int, Folded] = defaultdict(Folded)
+    generations: dict[tuple[int, int], int] = {}
+    for record in await read(broker, topic):
+        said = decode(record.value)
+        if not isinstance(said, Frontier):
+            continue
+        here = out[record.partition]
+        for tally in said.tallies:
+            place = (said.partition, tally.block)
+            if place not in here.tallies or tally.last > here.tallies[place].last:
+                here.tallies[place] = tally
+        owner = (record.partition, said.partition)
+        if said.generation < generations.get(owner, -1):
+            continue  # of a worker that had lost the partition
+        generations[owner] = said.generation
+        if said.marked and said.watermark is not None:
+            here.marks[said.partition].append((said.next_offset, said.watermark))
+            here.reasons[said.marked] += 1
+    return [out[number] for number in sorted(out)]
