@@ -105,6 +105,16 @@ def owned(app: faust.App, topic: str) -> set[int] | None:
     return {tp.partition for tp in consumer.assignment() if tp.topic == topic}
 
 
+def reads_on(app: faust.App, topic: str, partition: int, offset: int) -> bool:
+    """Whether a partition is known to hold records after an offset, as of the last fetch."""
+    consumer = app.consumer
+    try:
+        end = consumer.highwater(faust.types.TP(topic, partition)) if consumer else None
+    except AssertionError:  # it is not ours any more
+        return False
+    return end is not None and offset + 1 < end
+
+
 def agents_group(topics: Topics) -> str:
     """The name of the Faust app, which is also its consumer group."""
     return f"{topics.prefix}watchofficer"

@@ -25,7 +25,7 @@ from sinks.datadog import Datadog
 from sinks.pagerduty import PagerDuty
 from sinks.prometheus import Metrics
 from sinks.slack import Slack
-from streams.app import AppOptions, add_agent, agents_group, create_app, owned
+from streams.app import AppOptions, add_agent, agents_group, create_app, owned, reads_on
 from streams.blindness import Blindness, BrokerProbe, Tell, teller
 from streams.clocks import Clock
 from streams.dispatch import Dispatch
@@ -154,6 +154,7 @@ class Pipeline:
             reader,
             clock,
             self._tell,
+            lambda partition, offset: reads_on(self.app, self.topics.segments, partition, offset),
         )
         self._sinks = await self._clients()
         self.dispatch = Dispatch(

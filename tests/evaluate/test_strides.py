@@ -1,0 +1,83 @@
+"""A backlog is judged in strides: no record is judged twice, and the last one always is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from detectors.policy import default_policy
+from streams import evaluate
+from streams.evaluate import Desk, Evaluate, EvaluateSettings
+from streams.judge import Judge
+from streams.segments import Frontier, encode
+from streams.tallies import Totals
+from streams.topics import Topics
+
+
+class Strides(Evaluate):
+    """Notes where it would have judged, instead of judging."""
+
+    def __init__(self) -> None:
+        unused: Any = None
+        settings = EvaluateSettings(Topics(), frozenset(), 4)
+        super().__init__(
+            settings,
+            default_policy(),
+            unused,
+            unused,
+            lambda: 0,
+            more=lambda partition, offset: offset + 1 < self.end,
+        )
+        self.end = 0
+        self.judged: list[int | None] = []
+
+    async def _rebuild(self, partition: int, offset: int) -> Desk:
+        def nobody(env: str) -> Any:
+            raise AssertionError(env)
+
+        return Desk(partition, (), Judge(default_policy(), nobody), offset, Totals(()))
+
+    async def _move_on(self, desk: Desk) -> None:
+        self.judged.append(desk.watermark())
+
+
+def frontier(watermark: int) -> bytes:
+    return encode(Frontier(0, 1, 0, watermark, watermark, "", None, watermark, []))
+
+
+async def test_without_a_backlog_every_frontier_is_judged() -> None:
+    strides = Strides()
+    for offset in range(5):
+        strides.end = offset + 1
+        await strides.take_segment(0, offset, frontier(offset))
+    assert strides.judged == [0, 1, 2, 3, 4]
+
+
+async def test_a_backlog_is_judged_where_it_begins_and_where_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evaluate, "_STRIDE", 3600.0)
+    strides = Strides()
+    strides.end = 50
+    for offset in range(50):
+        await strides.take_segment(0, offset, frontier(offset))
+    assert strides.judged == [0, 49]
+
+
+async def test_a_frontier_that_was_passed_over_is_judged_at_the_next_record_whatever_that_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(evaluate, "_STRIDE", 3600.0)
+    strides = Strides()
+    strides.end = 3
+    for offset, value in enumerate([frontier(0), frontier(1), None]):
+        await strides.take_segment(0, offset, value)
+    assert strides.judged == [0, 1]
+
+
+async def test_a_long_backlog_does_not_keep_the_watch_from_judging(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evaluate, "_STRIDE", 0.0)
+    strides = Strides()
+    strides.end = 1_000
+    for offset in range(10):
+        await strides.take_segment(0, offset, frontier(offset))
+    assert strides.judged == list(range(10))
