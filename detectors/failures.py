@@ -39,8 +39,10 @@ _MISSED = 8
 _REMAINS = 0.35
 #: z of the lower bound of the failing ratio that would have gone on.
 _BEFORE_Z = 1.0
+#: So many failures are told from none.
+_SEVERAL = 5
 #: And so improbable that a part fails no more than its share, to be in trouble of its own.
-_OF_ITS_OWN = 0.01
+_OF_ITS_OWN = 0.001
 
 #: For each leaf the scope that is just it; of the rest of a method, the method.
 _SCOPE_OF_LEAF = [SCOPES.index(method if csp is None else f"{method}/{csp}") for method, csp in LEAVES]
@@ -212,6 +214,7 @@ class Failures:
             failed, good: (window, M, leaf).
         """
         people = np.concatenate([people, failed[..., [rest for rest, *_ in _RESTS]]], axis=-1)
+        lengths = np.array(self.windows, dtype=np.float64)
         over = np.zeros(failed.shape, dtype=bool)
         surely = np.zeros(people.shape, dtype=bool)  # by each shorter window, of some longer one
         for i in range(len(self.windows) - 1, 0, -1):
@@ -220,33 +223,37 @@ class Failures:
             ended = stopped | ((chance <= _REMAINS) & surely[:i])
             surely[:i] |= stopped
             if ended.any():
-                over[i] = _over_for_leaves(people, failed, i, ended)
+                over[i] = _over_for_leaves(lengths, people, failed, i, ended)
         return over
 
 
-def _over_for_leaves(people: Ints, failed: Ints, window: int, ended: Bools) -> Bools:
+def _over_for_leaves(lengths: Floats, people: Ints, failed: Ints, window: int, ended: Bools) -> Bools:
     """(M, leaf): whether a window is over for it.
 
     Args:
+        lengths: (window,) ms.
         people: (window, M, group).
         failed: (window, M, leaf).
         ended: (shorter window, M, group): by which shorter windows it has ended.
     """
     over = np.zeros(failed.shape[1:], dtype=bool)
-    by = window - 1 - np.argmax(ended[::-1], axis=0)  # the longest of them
     any_window: Bools = np.asarray(ended.any(axis=0))
     for group in np.flatnonzero(any_window.any(axis=0)).tolist():
         at = np.flatnonzero(any_window[:, group])
-        lately = by[at, group]
         leaves = np.flatnonzero(_GROUPS[group])
         if len(leaves) == 1:
             over[at, leaves[0]] = True
             continue
-        whole, since = people[window, at, group], people[lately, at, group]
-        share = failed[window][np.ix_(at, leaves)] / np.maximum(whole, 1)[:, None]
-        mine = failed[lately[:, None], at[:, None], leaves]
-        chance = chance_of_so_many(mine, since[:, None], np.minimum(share, 1.0))
-        over[np.ix_(at, leaves)] |= chance > _OF_ITS_OWN
+        by = ended[:, at, group]
+        longest = window - 1 - np.argmax(by[::-1], axis=0)
+        for leaf in leaves:
+            # Lately is the shortest window in which several would have failed, had the leaf gone on.
+            due = failed[window, at, leaf] * (lengths[:window, None] / lengths[window])
+            telling = by & (due >= _SEVERAL)
+            lately = np.where(telling.any(axis=0), np.argmax(telling, axis=0), longest)
+            share = failed[window, at, leaf] / np.maximum(people[window, at, group], 1)
+            mine, whole = failed[lately, at, leaf], people[lately, at, group]
+            over[at, leaf] |= chance_of_so_many(mine, whole, np.minimum(share, 1.0)) > _OF_ITS_OWN
     return over
 
 

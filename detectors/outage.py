@@ -24,7 +24,7 @@ from detectors.instants import DAY, format_duration
 from detectors.policy import Policy
 from detectors.policy_detection import OutageRule
 from detectors.scopes import METHODS, SCOPES, scope_path
-from detectors.verdicts import STATES, Verdicts, verdict_of
+from detectors.verdicts import FIRING, STATES, Verdicts, verdict_of
 from detectors.windows import BAD, GOOD, SESSION_BAD, SESSION_GOOD, Ints, Stretch
 
 __all__ = ["budgets", "judge", "recovery_of", "service_name"]
@@ -81,6 +81,13 @@ class _Kind:
     present: Present = field(init=False)
     fires: list[Bools] = field(init=False)
     over: Bools = field(init=False)
+
+    def counted(self, step: int, present: bool) -> tuple[Ints, Ints]:
+        """People and trials (window, scope) at a step: without what is over, or all."""
+        place = int(np.searchsorted(self.steps, step))
+        if present and place < len(self.steps) and self.steps[place] == step:
+            return self.present.people[:, place], self.present.trials[:, place]
+        return self.failures.people[:, step], self.failures.trials[:, step]
 
 
 class _Outages:
@@ -151,20 +158,19 @@ class _Outages:
         return np.asarray(self._gains[step])
 
     def explain(self, step: int, scope: int) -> Cause:
-        """The finding at a cell: of the rule that the evidence is strongest for, of those that fire."""
-        best, told = -1.0, (self._kinds[0], max(self._policy.rules, key=lambda rule: rule.window))
+        """The finding at a cell, by the rule that the evidence is strongest for; if any fire, of those."""
+        best, told = -1.0, (self._kinds[0], self._policy.rules[0])
+        fires = bool(self.state[step, scope] == FIRING)
         for kind in self._kinds:
-            firing = [
-                r for r, fires in zip(self._policy.rules, kind.fires, strict=True) if fires[step, scope]
-            ]
-            if firing:
-                place = int(np.searchsorted(kind.steps, step))
-                at = [kind.failures.at(rule.window) for rule in firing]
-                people, trials = (a[at, place, scope] for a in (kind.present.people, kind.present.trials))
-                gains = failure_gain(people, trials, self._normal[scope])
+            rules = self._policy.rules
+            if fires:
+                rules = tuple(r for r, on in zip(rules, kind.fires, strict=True) if on[step, scope])
+            at = [kind.failures.at(rule.window) for rule in rules]
+            people, trials = kind.counted(step, fires)
+            gains = failure_gain(people[at, scope], trials[at, scope], self._normal[scope])
+            if rules and gains.max() > best:
                 strongest = int(np.argmax(gains))
-                if gains[strongest] > best:
-                    best, told = float(gains[strongest]), (kind, firing[strongest])
+                best, told = float(gains[strongest]), (kind, rules[strongest])
         return self._cause(step, scope, *told)
 
     def _cause(self, step: int, scope: int, kind: _Kind, rule: OutageRule) -> Cause:
