@@ -23,9 +23,7 @@ from tests.events.strategies import broken, odd_events, plain_events
 from tests.oracle import DEFAULTS, Invalid, Judgement, Record, event_of, judge
 from tests.strategies import Log, Variation, kafka_logs, marked_logs, plain_logs, variations
 
-thorough = settings(
-    max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
-)
+thorough = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 
 def expected(log: Log, variation: Variation) -> Judgement:
