@@ -70,7 +70,8 @@ class Judge:
             if asked:
                 self.watch(env)
         for env, watch in self.watches.items():
-            due, later = [], []
+            due: list[FactRow] = []
+            later: list[FactRow] = []
             for row in self._pending[env]:
                 (due if row.counts_from(step) <= to else later).append(row)
             self._pending[env] = later

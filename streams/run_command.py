@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from contextlib import suppress
+from typing import Any
 
 import structlog
 import uvloop
@@ -73,7 +74,8 @@ async def _run(
     stopping = asyncio.create_task(stop.wait())
     try:
         prepared = asyncio.create_task(_prepare(settings, policy, trust_producer_clocks))
-        await asyncio.wait({prepared, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        waited: set[asyncio.Future[Any]] = {prepared, stopping}
+        await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
         if not prepared.done():
             prepared.cancel()
             return 0
@@ -86,7 +88,8 @@ async def _run(
     try:
         await pipeline.start()
         print(f"watchofficer: {pipeline.url} (metrics at /metrics)", file=sys.stderr)
-        await asyncio.wait({stopping, pipeline.failed}, return_when=asyncio.FIRST_COMPLETED)
+        waited = {stopping, pipeline.failed}
+        await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
         if pipeline.failed.done():
             log.error(
                 "stopped_by_failure", error=repr(pipeline.failed.result()), exc_info=pipeline.failed.result()
