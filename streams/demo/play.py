@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import random
+import socket
+import threading
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any
 
 import msgspec
-from pydantic import SecretStr
 
+from detectors.instants import DAY, format_duration
 from detectors.policy import Policy
 from detectors.scopes import ENVS
 from sinks.sandbox import (
@@ -21,23 +25,54 @@ from sinks.sandbox import (
     Sandbox,
 )
 from streams.clocks import FastClock
-from streams.embedded import EmbeddedBroker, free_port
+from streams.embedded import EmbeddedBroker
 from streams.outlet import Out, Outlet
 from streams.pipeline import Pipeline, PipelineOptions
 from streams.produce import Produced, TopicSink, produce
 from streams.settings import Settings
+from streams.simulate.episodes import Placed
 from streams.simulate.scenarios import SCENARIOS
 from streams.simulate.simulation import Simulation, simulate
 from streams.topics import PARTITIONS, Topics, create_missing, env_partition
 
-__all__ = ["Play"]
+__all__ = ["Play", "PortTaken", "pick_port"]
 
 #: The sandbox responder acknowledges after so many seconds of the demo's clock.
 _ACKNOWLEDGES_AFTER = 150.0
 #: The embedded broker lets the first member of a group wait for half of this.
 _SESSION_SECONDS = 6.0
 _WEBHOOK_SECRET = "sandbox"
-_READY_SECONDS = 40.0
+_READY_SECONDS = 60.0
+_READY_POLL = 0.02
+#: After the scenario its traffic goes on, healthy, for as long as anybody may want to look.
+_AFTERWARDS = 30 * DAY
+#: Below what systems give to outgoing connections, so that none of those takes a port before we listen on it.
+_PORTS = range(20_000, 32_000)
+_VALID_AT_MOST = 7 * DAY  # the policy's own limit
+_LOOPBACK = "127.0.0.1"
+
+
+class PortTaken(Exception):
+    """HTTP cannot be served on the port that was asked for. The message is one line."""
+
+
+def pick_port(wanted: int | None) -> int:
+    """The port to serve HTTP on: ``wanted`` if it can be had, or a free one.
+
+    Raises:
+        PortTaken: it cannot be had, and why.
+    """
+    for port in [wanted] if wanted is not None else random.sample(_PORTS, 50):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does
+            try:
+                probe.bind((_LOOPBACK, port))
+                probe.listen(1)
+            except OSError as error:
+                why = error.strerror or str(error)
+            else:
+                return port
+    raise PortTaken(f"port {wanted}: {why}; choose another with --port" if wanted else f"no free port: {why}")
 
 
 class Play:
@@ -49,11 +84,12 @@ class Play:
         speed: how many times faster than real time.
         policy: the policy.
         port: of HTTP; a free one by default.
-        folder: for the broker's log; nothing is written elsewhere.
+        folder: for the broker's log and temporary files; nothing is written elsewhere.
 
     Raises:
         BrokerUnavailable: the embedded broker cannot be started.
-        OSError: the port is taken.
+        PortTaken: HTTP cannot be served on the port.
+        TimeoutError: it was not ready within a minute.
     """
 
     def __init__(
@@ -61,19 +97,63 @@ class Play:
     ) -> None:
         self.scenario = SCENARIOS[scenario]
         self.clock = FastClock(self.scenario.duration, speed)
-        self.simulation: Simulation = simulate(scenario, seed, self.clock.start, as_if=self.scenario.start)
-        self.policy = policy
+        self.policy = _at_pace(policy, speed)
         self.sandbox = Sandbox.make(
             clock=self.clock,
             sleep=self.clock.sleep,
             webhook_secrets=(_WEBHOOK_SECRET,),
             acknowledge_after=_ACKNOWLEDGES_AFTER,
         )
+        self.topics = Topics()
+        self.kafka: dict[str, Any] = {}
         self.pipeline: Pipeline
         self.produced: asyncio.Task[Produced]
-        self._port = port or free_port()
+        self._seed = seed
+        self._traffic = self._simulation(self.scenario.duration + _AFTERWARDS)
+        self._port = port
         self._folder = folder
+        self._broker = EmbeddedBroker(log=folder / "broker.log")
         self._stack = AsyncExitStack()
+
+    @property
+    def end(self) -> int:
+        """When the scenario is over, ms of its clock."""
+        return self.clock.start + self.scenario.duration
+
+    @property
+    def episodes(self) -> list[Placed]:
+        """What goes wrong in the scenario, at its place in time."""
+        start = self.clock.start
+        return [
+            Placed(index, episode, start + episode.at, start + episode.at + episode.lasts)
+            for index, episode in enumerate(self.scenario.episodes)
+        ]
+
+    def evaluated_to(self) -> int | None:
+        """The T, ms, up to which every environment has been judged; None before the first."""
+        desks = list(self.pipeline.evaluate.desks.values())
+        reached = [desk.evaluated_to for desk in desks if desk.evaluated_to is not None]
+        return min(reached) if reached and len(reached) == len(desks) else None
+
+    async def truth(self) -> list[dict[str, Any]]:
+        """What truly happens in the scenario, in ``simulate --truth`` form."""
+        given_up = threading.Event()
+
+        def play() -> list[dict[str, Any]]:
+            simulation = self._simulation(self.scenario.duration)
+            for _ in simulation.batches():
+                if given_up.is_set():
+                    return []
+            return simulation.truth()
+
+        try:
+            return await asyncio.to_thread(play)
+        finally:
+            given_up.set()
+
+    def kill(self) -> None:
+        """End the only other process at once. For when there is no time to stop."""
+        self._broker.kill()
 
     async def __aenter__(self) -> Play:
         try:
@@ -86,69 +166,118 @@ class Play:
     async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()
 
+    def _simulation(self, duration: int) -> Simulation:
+        scenario = self.scenario
+        return simulate(scenario.name, self._seed, self.clock.start, duration, as_if=scenario.start)
+
     async def _start(self) -> None:
-        broker = EmbeddedBroker(log=self._folder / "broker.log")
-        await asyncio.to_thread(broker.start)
-        self._stack.callback(broker.stop)
-        kafka = {"bootstrap_servers": broker.address}
-        topics = Topics()
-        await create_missing(topics, kafka)
-        await self._give_history(kafka, topics)
+        port = pick_port(self._port)
+        await self._start_broker()
+        self.kafka = {"bootstrap_servers": self._broker.address}
+        await create_missing(self.topics, self.kafka)
         await self._stack.enter_async_context(self.sandbox)
-        settings = Settings(
-            broker=broker.address,
-            port=self._port,
-            pagerduty={
-                "routing_key": ROUTING_KEY,
-                "base_url": self.sandbox.pagerduty.url,
-                "webhook_secret": _WEBHOOK_SECRET,
-            },
-            datadog={
-                "api_key": DATADOG_API_KEY,
-                "app_key": DATADOG_APP_KEY,
-                "base_url": self.sandbox.datadog.url,
-            },
-            slack={"token": SLACK_TOKEN, "channel": SLACK_CHANNEL, "base_url": self.sandbox.slack.base_url},
-        )
+        history = asyncio.create_task(self._give_history(), name="history")
+        self._stack.push_async_callback(_cancel, history)
         self.pipeline = Pipeline(
-            settings,
+            self._settings(port),
             self.policy,
             self.clock,
-            PipelineOptions(port=self._port, session_seconds=_SESSION_SECONDS, start="earliest"),
+            PipelineOptions(
+                port=port,
+                session_seconds=_SESSION_SECONDS,
+                start="earliest",
+                before_judging=history,
+                folder=self._folder,
+            ),
         )
         self._stack.push_async_callback(self.pipeline.stop)
-        await self.pipeline.start()
+        try:
+            await self.pipeline.start()
+        except OSError as error:
+            raise PortTaken(f"port {port}: {error.strerror or error}; choose another with --port") from error
         self.sandbox.pagerduty.webhook_url = f"{self.pipeline.url}/webhooks/pagerduty"
-        async with asyncio.timeout(_READY_SECONDS):
-            while self.pipeline.health.waiting() and not self.pipeline.failed.done():
-                await asyncio.sleep(0.05)
-        if self.pipeline.failed.done():
-            raise self.pipeline.failed.result()
+        await self._ready()
         self.clock.release()
-        self.produced = asyncio.create_task(self._produce(kafka, topics), name="scenario")
+        self.produced = asyncio.create_task(self._produce(), name="scenario")
         self._stack.push_async_callback(_cancel, self.produced)
 
-    async def _give_history(self, kafka: dict[str, Any], topics: Topics) -> None:
+    async def _ready(self) -> None:
+        failed, deadline = self.pipeline.failed, asyncio.get_running_loop().time() + _READY_SECONDS
+        while waiting := self.pipeline.health.waiting():
+            if failed.done():
+                raise failed.result()
+            if asyncio.get_running_loop().time() > deadline:
+                raise TimeoutError(f"not ready within {_READY_SECONDS:.0f} s: {waiting}")
+            await asyncio.sleep(_READY_POLL)
+
+    async def _start_broker(self) -> None:
+        starting = asyncio.create_task(asyncio.to_thread(self._broker.start))
+        self._stack.push_async_callback(asyncio.to_thread, self._broker.stop)
+        try:
+            await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            # The thread cannot be stopped: what it starts must be there before it is ended.
+            with suppress(Exception):
+                await starting
+            raise
+
+    def _settings(self, port: int) -> Settings:
+        sandbox = self.sandbox
+        return Settings.model_validate(
+            {
+                "broker": self._broker.address,
+                "port": port,
+                "pagerduty": {
+                    "routing_key": ROUTING_KEY,
+                    "base_url": sandbox.pagerduty.url,
+                    "webhook_secret": _WEBHOOK_SECRET,
+                },
+                "datadog": {
+                    "api_key": DATADOG_API_KEY,
+                    "app_key": DATADOG_APP_KEY,
+                    "base_url": sandbox.datadog.url,
+                },
+                "slack": {
+                    "token": SLACK_TOKEN,
+                    "channel": SLACK_CHANNEL,
+                    "base_url": sandbox.slack.base_url,
+                },
+            }
+        )
+
+    async def _give_history(self) -> None:
         """Put the two weeks before on `sli-history`, so that silence has something to be held against."""
-        outlet = Outlet(kafka)
+        outlet = Outlet(self.kafka)
         await outlet.start()
         try:
-            await outlet.write(
-                Out(
-                    topics.history,
-                    f"{record['env']}|{record['at']}".encode(),
-                    msgspec.json.encode(record),
-                    env_partition(record["env"], PARTITIONS),
-                )
-                for record in self.simulation.history()
-                if record["env"] in ENVS
-            )
+            records = await asyncio.to_thread(self._history)
+            await outlet.write(records)
         finally:
             await outlet.stop()
 
-    async def _produce(self, kafka: dict[str, Any], topics: Topics) -> Produced:
-        async with TopicSink(topics.login_events, kafka) as sink:
-            return await produce(self.simulation.lines(), self.clock, sink, 1.0, sleep=self.clock.sleep)
+    def _history(self) -> list[Out]:
+        return [
+            Out(
+                self.topics.history,
+                f"{record['env']}|{record['at']}".encode(),
+                msgspec.json.encode(record),
+                env_partition(record["env"], PARTITIONS),
+            )
+            for record in self._traffic.history()
+            if record["env"] in ENVS
+        ]
+
+    async def _produce(self) -> Produced:
+        async with TopicSink(self.topics.login_events, self.kafka) as sink:
+            return await produce(self._traffic.lines(), self.clock, sink, 1.0, sleep=self.clock.sleep)
+
+
+def _at_pace(policy: Policy, pace: float) -> Policy:
+    """The policy for a clock that runs so much faster: what is published late, by that clock, is valid longer."""
+    values = json.loads(policy.canonical())
+    valid_for = min(round(policy.banner.valid_for * pace), _VALID_AT_MOST)
+    values["banner"]["valid_for"] = format_duration(valid_for)
+    return Policy.model_validate(values)
 
 
 async def _cancel(task: asyncio.Task[Any]) -> None:

@@ -1,0 +1,274 @@
+"""The story of a demo, line by line: what happened at which T, and when that was on the wall.
+
+``Timeline`` is fed the records of the topics in the order in which a plain consumer reads them, and what the
+scenario itself brings; it asks nobody and knows no clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from detectors.incidents import Command
+from detectors.instants import SECOND, format_instant, parse_instant
+from detectors.scopes import METHODS
+from sinks import banner
+from sinks.delivery import Delivery
+from sinks.wording import headline, one_line, people_words, scope_words, truncate
+from streams.demo.evidence import BannerChange
+from streams.simulate.episodes import Effect, Placed
+from streams.topics import Topics
+from streams.verdict_records import decode_command
+
+__all__ = ["Entry", "Timeline", "episode_words"]
+
+_WHAT_LIMIT = 400
+_BEGINS: dict[Effect, str] = {
+    "failure": "{of} begins to fail{share}",
+    "surge": "users' own errors begin to surge: {of}{share}",
+    "silence": "nothing of {of} arrives any more",
+    "no_return": "people who start {of} no longer come back",
+    "slow": "{of} becomes slow{share}",
+    "shift": "web sign-ins are sent through the other method",
+    "bot": "one identity begins to fail over and over: {of}",
+    "late": "events begin to come late{share}",
+    "duplicate": "events begin to come twice{share}",
+}
+_PAGES = ("critical", "error")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line.
+
+    Attributes:
+        at: event time, ms: the T whose verdict this is, or when the scenario has it happen.
+        wall: when it was seen, ms since the epoch of the real clock.
+        who: watch, pagerduty, datadog, slack, banner or scenario.
+        what: in words.
+        mark: what it is, for whoever looks for one of them: ``opened``, ``page``, ``banner_up``, ...
+    """
+
+    at: int
+    wall: int
+    who: str
+    what: str
+    mark: str = ""
+
+    def line(self, began: int) -> str:
+        """The entry as text; ``began``: the wall's ms when the scenario began."""
+        event, wall = format_instant(self.at)[11:19], format_instant(self.wall)[11:]
+        seconds, _, tenths = wall.removesuffix("Z").partition(".")
+        passed = (self.wall - began) / SECOND
+        return f"{event}  {seconds}.{(tenths or '0')[0]}  {passed:+7.1f} s  {self.who:<9}  {self.what}"
+
+
+#: Stands above the lines.
+HEADER = f"{'event':<8}  {'wall':<10}  {'since start':>9}  {'who':<9}  what (times are UTC)"
+
+
+@dataclass
+class Timeline:
+    """The entries so far, with what is needed to understand the next record.
+
+    Args:
+        topics: names of the topics.
+        env: of the banners that are told about; changes elsewhere are kept without a line.
+
+    Attributes:
+        entries: in the order in which they were seen.
+        banners: changes on the banner topic, the first states included.
+        log: lines of the incident log.
+    """
+
+    topics: Topics
+    env: str = "prod"
+    entries: list[Entry] = field(default_factory=list)
+    banners: list[BannerChange] = field(default_factory=list)
+    log: list[dict[str, Any]] = field(default_factory=list)
+    _states: dict[str, str] = field(default_factory=dict)
+    _commands: dict[str, Command] = field(default_factory=dict)
+    _waiting: dict[str, tuple[Delivery, int]] = field(default_factory=dict)
+    _keys: set[str] = field(default_factory=set)
+    _told: set[str] = field(default_factory=set)
+
+    def take(self, topic: str, value: bytes | None, wall: int) -> None:
+        """Take in a record of one of the topics of ``sources``. A repeated one adds nothing.
+
+        Raises:
+            ValueError: it is not what its topic holds.
+        """
+        if value is None:
+            return
+        if topic == self.topics.incident_log:
+            self._take_log(msgspec.json.decode(value, type=dict[str, Any]), wall)
+        elif topic == self.topics.banner:
+            self._take_banner(banner.decode(value), wall)
+        elif topic == self.topics.commands:
+            command = decode_command(value)
+            self._commands[command.id] = command
+            if command.id in self._waiting:
+                self._take_delivery(*self._waiting.pop(command.id))
+        elif topic == self.topics.deliveries:
+            self._take_delivery(msgspec.json.decode(value, type=Delivery), wall)
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The topics that tell the story."""
+        topics = self.topics
+        return (topics.incident_log, topics.commands, topics.deliveries, topics.banner)
+
+    def begin(self, placed: Placed, wall: int) -> None:
+        """An episode of the scenario begins."""
+        self._say(Entry(placed.begin, wall, "scenario", episode_words(placed), "begins"))
+
+    def end(self, placed: Placed, wall: int) -> None:
+        """An episode of the scenario ends."""
+        what = f"that is over: {scope_words(placed.episode.scope)}"
+        self._say(Entry(placed.end, wall, "scenario", what, "ends"))
+
+    def _say(self, entry: Entry) -> None:
+        what = truncate(one_line(entry.what), _WHAT_LIMIT)
+        self.entries.append(Entry(entry.at, entry.wall, entry.who, what, entry.mark))
+
+    # -- the incident log -------------------------------------------------------------------------------------
+
+    def _take_log(self, line: dict[str, Any], wall: int) -> None:
+        if line in self.log:
+            return
+        self.log.append(line)
+        what = _log_words(line)
+        if what is not None:
+            self._say(Entry(parse_instant(line["at"]), wall, "watch", what, line["type"]))
+
+    # -- the receivers ----------------------------------------------------------------------------------------
+
+    def _take_delivery(self, delivery: Delivery, wall: int) -> None:
+        command = self._commands.get(delivery.command_id)
+        if command is None:  # another partition was read first
+            self._waiting[delivery.command_id] = (delivery, wall)
+            return
+        if delivery.command_id in self._told:
+            return
+        self._told.add(delivery.command_id)
+        if delivery.outcome == "dead":
+            what = f"{command.action} was refused: a dead letter"
+            self._say(Entry(command.at, wall, command.sink, what, "dead"))
+        elif delivery.outcome == "delivered":
+            said = self._delivered(command)
+            if said is not None:
+                self._say(Entry(command.at, wall, command.sink, said[0], said[1]))
+
+    def _delivered(self, command: Command) -> tuple[str, str] | None:
+        if command.sink == "pagerduty":
+            return self._paged(command)
+        if command.sink == "datadog":
+            return _datadog_words(command)
+        if command.action == "post":
+            return f"root message posted: severity {command.incident.severity}", "slack_root"
+        if command.action == "reply":
+            return f"reply in the thread: {_KINDS.get(command.kind, command.kind)}", "slack_reply"
+        if command.action == "broadcast":
+            return f"reply, shown in the channel too: {_KINDS.get(command.kind, command.kind)}", "slack_reply"
+        return None  # an edit of the root
+
+    def _paged(self, command: Command) -> tuple[str, str]:
+        key, incident = command.dedup_key, command.incident
+        if command.action != "trigger":
+            return f"{key} {command.action}d", command.action
+        if key in self._keys:
+            return f"{key} raised to {command.level}; nobody is woken again", "raise"
+        about = f"{headline(incident)}, {people_words(incident)}"
+        self._keys.add(key)
+        if command.level in _PAGES:
+            return f"paged ({command.level}): {about}", "page"
+        return f"alert of low urgency, nobody is woken: {about}", "warning"
+
+    # -- the banner -------------------------------------------------------------------------------------------
+
+    def _take_banner(self, shown: banner.Banner, wall: int) -> None:
+        before = self._states.get(shown.key)
+        if before == shown.state:
+            return
+        self._states[shown.key] = shown.state
+        self.banners.append(BannerChange(shown.key, shown.state, shown.version))
+        env, _, rest = shown.key.partition("/")
+        if env != self.env or (before is None and shown.state == "ok"):
+            return
+        if shown.state == "ok":
+            self._say(Entry(shown.version, wall, "banner", f"down for {shown.key}", "banner_down"))
+            return
+        others = [f"{env}/{method}" for method in METHODS if method != rest] if rest in METHODS else []
+        beside = "".join(f"; {key} stays {self._states.get(key, 'ok')}" for key in others)
+        verb = "up for" if before in (None, "ok") else "changed for"
+        what = f"{verb} {shown.key}: {shown.state}{beside}"
+        self._say(Entry(shown.version, wall, "banner", what, "banner_up"))
+
+
+def episode_words(placed: Placed) -> str:
+    """What an episode does, in words."""
+    episode = placed.episode
+    share = f" ({episode.share:.0%} of it)" if episode.share < 1 else ""
+    return _BEGINS[episode.effect].format(of=scope_words(episode.scope), share=share)
+
+
+_KINDS = {
+    "acknowledged": "somebody has it",
+    "unacknowledged": "given back",
+    "declared": "declared a service outage",
+    "severity": "the severity has changed",
+    "scope": "the scope has changed",
+    "recovering": "recovering",
+    "relapsed": "failing again",
+    "resolved": "resolved",
+    "reminder": "nobody has acknowledged it",
+    "breach": "the response time is over",
+    "update": "routine update",
+    "cause": "more than it seemed",
+}
+_UNTOLD: Iterable[str] = frozenset({"note", "update", "page_due", "closed"})
+
+
+def _log_words(line: dict[str, Any]) -> str | None:
+    kind, incident = line["type"], line.get("incident")
+    if kind in _UNTOLD:
+        return None
+    of = f"{incident} on {line.get('scope')}"
+    match kind:
+        case "opened" | "reopened":
+            found = "detected" if kind == "opened" else "back again"
+            return f"{found}: {of}, severity {line['severity']}. {line['sentence']}"
+        case "severity":
+            return f"{of} is severity {line['severity']} now. {line['sentence']}"
+        case "scope":
+            return f"{incident} is seen as {line['scope']} now"
+        case "acknowledged":
+            by = str(line.get("by") or "somebody")
+            how = ", by a signed webhook" if by.startswith("PagerDuty") else ""
+            return f"{incident} acknowledged by {by}{how}"
+        case "declared":
+            return f"{incident} declared a service outage"
+        case "recovering":
+            return f"{incident} recovering"
+        case "resolved":
+            return f"{incident} resolved: {line['reason']}"
+        case "refused":
+            return f"{line.get('kind')} of {line.get('by')} did not apply: {line.get('reason')}"
+    return f"{incident} {_KINDS.get(kind, kind)}: {line.get('reason', '')}"
+
+
+def _datadog_words(command: Command) -> tuple[str, str]:
+    severity = command.incident.datadog_severity
+    match command.action:
+        case "event":
+            over = command.level == "ok"
+            return f"event {'closed' if over else 'opened'}: {command.level}", f"event_{command.level}"
+        case "incident_create":
+            return f"incident declared, {severity}", "incident_declared"
+        case "incident_resolve":
+            return "incident resolved", "incident_resolved"
+    state = "stable" if command.incident.state == "recovering" else "active"
+    return f"incident is {state}, {severity}", "incident_update"
