@@ -1,0 +1,222 @@
+"""On Apache Kafka: the topics that are created, those that are refused, and kcat with the lines of the README."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import shlex
+import shutil
+import subprocess
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+
+from tests.brokers import ApacheKafka
+from tests.e2e.deployment import Deployment, deployed, login
+from tests.e2e.worker import COMMAND, ROOT, Worker, environment, run_to_end, until
+
+pytestmark = [pytest.mark.kafka, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(180)]
+
+needs_kcat = pytest.mark.skipif(
+    shutil.which("kcat") is None, reason="kcat is not installed (Debian package kcat)"
+)
+HOUR, DAY = 3_600_000, 86_400_000
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def deployment(
+    apache_kafka: ApacheKafka, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Deployment]:
+    """A worker on topics without a prefix, as in the README."""
+    folder = tmp_path_factory.mktemp("on-kafka")
+    async with deployed(apache_kafka.address, "", folder) as deployment:
+        deployment.worker.start()
+        await deployment.worker.ready()
+        yield deployment
+
+
+async def settings_of(address: str, topics: list[str]) -> dict[str, dict[str, str]]:
+    """What a broker says of topics: name -> setting -> value."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=address)
+    await admin.start()
+    try:
+        asked = [ConfigResource(ConfigResourceType.TOPIC, name) for name in topics]
+        answers = await admin.describe_configs(asked)
+        return {
+            resource[3]: {entry[0]: entry[1] for entry in resource[4]}
+            for answer in answers
+            for resource in answer.resources
+        }
+    finally:
+        await admin.close()
+
+
+async def test_the_topics_that_were_missing_have_the_settings_they_need(deployment: Deployment) -> None:
+    compacted = ("ingest-state", "watch-state", "incidents", "banner-state")
+    kept = {"login-events.rejected": 7, "sli": 7, "incident-log": 400, "incident-commands": 7}
+    kept |= {"incident-commands.dead": 35, "incident-inputs": 35, "login-events": 7}
+    both = {"sli-segments": 3 * HOUR, "sli-history": 35 * DAY, "incident-deliveries": 35 * DAY}
+    every = [*compacted, *kept, *both]
+    found = await settings_of(deployment.broker, every)
+    assert {name: found[name]["cleanup.policy"] for name in compacted} == dict.fromkeys(compacted, "compact")
+    for name, days in kept.items():
+        assert (found[name]["cleanup.policy"], found[name]["retention.ms"]) == ("delete", str(days * DAY))
+    for name, millis in both.items():
+        assert set(found[name]["cleanup.policy"].split(",")) == {"compact", "delete"}
+        assert found[name]["retention.ms"] == str(millis)
+    assert found["login-events"]["message.timestamp.type"] == "LogAppendTime"
+    admin = AIOKafkaAdminClient(bootstrap_servers=deployment.broker)
+    await admin.start()
+    described = await admin.describe_topics(every)
+    await admin.close()
+    assert {one["topic"]: len(one["partitions"]) for one in described} == dict.fromkeys(every, 4)
+
+
+def lines_of_readme() -> list[str]:
+    """The commands of the README that have kcat in them, and the one that reads its dump, in order."""
+    block = next(text for text in (ROOT / "README.md").read_text().split("```") if "kcat -b" in text)
+    produce, rest = block.strip().split("\n\n", 1)
+    return [produce, *rest.strip().splitlines()]
+
+
+@pytest.fixture
+def shell(deployment: Deployment, tmp_path: Path) -> Any:
+    """Runs a command of the README against this broker; what it printed within so many seconds."""
+
+    def run(command: str, seconds: float) -> str:
+        command = command.replace("kafka-1:9092", deployment.broker)
+        command = command.replace(".venv/bin/watchofficer", shlex.join(COMMAND))
+        env = environment(deployment.settings) | {"PYTHONPATH": str(ROOT)}
+        done = subprocess.run(
+            ["timeout", str(seconds), "bash", "-c", command],
+            cwd=tmp_path,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        # 124: it would have gone on reading for ever.
+        assert done.returncode in (0, 124), done.stderr
+        return done.stdout
+
+    return run
+
+
+@needs_kcat
+async def test_kcat_produces_and_reads_with_the_lines_of_the_readme(
+    deployment: Deployment, shell: Any
+) -> None:
+    produce, banners, slis, dump, replay = lines_of_readme()
+    events = "watchofficer_login_events_total"
+
+    await asyncio.to_thread(shell, produce, 20)
+
+    async def counted() -> bool:
+        return await deployment.metric(events, env="prod", result="bad") == 1
+
+    await until(counted, 20.0, "the event of the README", deployment.worker)
+    others = [produce.replace("9f1c", f"e{n}").replace("h:2b", f"h:{n}") for n in range(40)]
+    reading = asyncio.create_task(asyncio.to_thread(shell, slis, 16))
+    await asyncio.sleep(1.0)
+    await asyncio.to_thread(shell, "\n".join(others), 30)
+    await deployment.incident_in("prod-1", ["open"], 30.0)
+
+    async def shown() -> str:
+        return str(await asyncio.to_thread(shell, banners, 3))
+
+    lines = (await until(shown, 20.0, "a banner", deployment.worker)).splitlines()
+    key, headers, value = lines[-1].split(" ", 2)
+    assert key.startswith("prod/ssoe")
+    assert "ce_specversion=1.0" in headers
+    assert "ce_type=watchofficer.banner-state.v1" in headers
+    assert json.loads(value)["state"] in ("warning", "critical")
+
+    indicators = [json.loads(line) for line in (await reading).splitlines()]
+    assert {one["type"] for one in indicators} == {"sli"}
+    assert max(one["bad"] for one in indicators if one["scope"] == "prod") == 41
+
+    await asyncio.to_thread(shell, dump, 20)
+    said = await asyncio.to_thread(shell, replay, 40)
+    assert "prod/ssoe" in said
+
+
+@needs_kcat
+@pytest.mark.parametrize("codec", ["gzip", "snappy", "lz4", "zstd"])
+async def test_kcat_produces_with_every_codec(
+    deployment: Deployment, shell: Any, tmp_path: Path, codec: str
+) -> None:
+    events = "watchofficer_login_events_total"
+    before = await deployment.metric(events, env="dev")
+    file = tmp_path / "events"
+    file.write_bytes(b"\n".join(login(f"{codec} {n}", env="dev") for n in range(50)) + b"\n")
+    command = f"kcat -b kafka-1:9092 -t login-events -P -z {codec} -l {file}"
+    await asyncio.to_thread(shell, command, 20)
+
+    async def counted() -> bool:
+        return await deployment.metric(events, env="dev") == before + 50
+
+    await until(counted, 20.0, f"50 events with {codec}", deployment.worker)
+
+
+async def test_a_topic_whose_producers_clocks_go_unchecked_is_refused_until_it_is_mended(
+    apache_kafka: ApacheKafka, topic_prefix: str, tmp_path: Path
+) -> None:
+    topic = f"{topic_prefix}login-events"
+    settings = {"BROKER": apache_kafka.address, "TOPIC_PREFIX": topic_prefix}
+    admin = AIOKafkaAdminClient(bootstrap_servers=apache_kafka.address)
+    await admin.start()
+    unchecked = {"message.timestamp.type": "CreateTime"}
+    await admin.create_topics([NewTopic(topic, 2, 1, topic_configs=unchecked)])
+    try:
+        status, _, said = await asyncio.to_thread(run_to_end, settings, "run")
+        assert status == 2
+        mending = re.search(
+            r"kafka-configs\.sh --alter --entity-type topics --entity-name (\S+) --add-config (\S+)=(\S+)",
+            said,
+        )
+        assert mending is not None, said
+        assert mending.groups() == (topic, "message.timestamp.type", "LogAppendTime")
+        bound = re.search(r"--add-config message\.timestamp\.after\.max\.ms=(\d+)", said)
+        assert bound is not None
+        assert int(bound[1]) == 300_000
+        assert "--trust-producer-clocks" in said
+
+        assert await starts(settings, tmp_path / "trusting.log", "--trust-producer-clocks")
+        mended = {"message.timestamp.after.max.ms": bound[1]}
+        await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, mended)])
+        assert await starts(settings, tmp_path / "bounded.log")
+    finally:
+        await admin.close()
+
+
+async def starts(settings: dict[str, str], log: Path, *arguments: str) -> bool:
+    """Whether a worker gets ready; it is ended again."""
+    worker = Worker(settings, log, *arguments)
+    worker.start()
+    try:
+        await worker.ready()
+        return (await worker.stop())[0] == 0
+    finally:
+        worker.close()
+
+
+async def test_a_broker_that_is_not_there_is_waited_for_and_can_be_interrupted(tmp_path: Path) -> None:
+    worker = Worker({"BROKER": "127.0.0.1:1"}, tmp_path / "log")
+    worker.start()
+    try:
+
+        async def waits() -> bool:
+            return "broker_away" in worker.said()
+
+        await until(waits, 20.0, "the first attempt", worker)
+        status, seconds = await worker.stop()
+    finally:
+        worker.close()
+    assert (status, seconds < 5) == (0, True)
