@@ -11,7 +11,7 @@ DEV := $(VENV)/.dev
 FOR_DEMO := $(if $(wildcard $(DEV)),$(DEV),$(RUNTIME))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format bench kafka test-kafka locks clean
+.PHONY: help setup demo test lint format bench quality kafka test-kafka locks clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ format: $(DEV) ## format the code and mend what ruff can mend
 
 bench: $(DEV) ## measure events per second of decoding and of replay
 	$(BIN)/python -m benchmarks $(ARGS)
+
+quality: $(DEV) ## play all scenarios with the reported seeds, and write docs/quality.md (half an hour of CPU)
+	$(BIN)/python -m benchmarks.quality --reported --seeds 5 --drawn 100 --days 30 --report docs $(ARGS)
 
 kafka: $(DEV) ## run one node of Apache Kafka on port 9092 in the foreground (Docker, or Java and Maven)
 	$(BIN)/python -m tests.brokers $(ARGS)

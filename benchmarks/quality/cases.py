@@ -1,0 +1,159 @@
+"""What is played: scenarios of the library, drawn situations and healthy days, each with the parameters of a seed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+
+from benchmarks.quality.drawn import draw
+from detectors.instants import DAY, HOUR, MINUTE, SECOND, format_instant, parse_instant
+from streams.simulate.demand import DEFAULT_RATE, Demand
+from streams.simulate.episodes import Episode
+from streams.simulate.history import history
+from streams.simulate.rows import seeded
+from streams.simulate.scenarios import SCENARIOS, Scenario
+from streams.simulate.simulation import Simulation, simulate
+from streams.simulate.variation import Varied, vary
+
+__all__ = ["REPORTED_SEEDS", "TUNING_SEEDS", "Case", "days", "drawn", "library"]
+
+#: Detectors are tuned on these, and only on these.
+TUNING_SEEDS = range(1, 100)
+#: What is told comes from these.
+REPORTED_SEEDS = range(101, 1000)
+
+Suite = Literal["library", "drawn", "days"]
+
+#: Fewer people than this are too few to ask that somebody notice them.
+_FEW = 15
+#: From this share of the weekday's greatest demand on it is peak; Fridays are, evenings and weekends are not.
+_PEAK = 0.85
+#: Healthy days are played in runs of so many; Thanksgiving, Veterans Day and the end of summer time among them.
+_RUN_DAYS = 6
+_FIRST_DAYS = ("2026-11-01T00:00:00-04:00", "2025-06-28T00:00:00-04:00", "2027-01-14T00:00:00-05:00")
+_STREAM = 9
+
+
+@dataclass(frozen=True)
+class Case:
+    """One run.
+
+    Attributes:
+        suite: library, drawn or days.
+        kind: name of the scenario; ``drawn`` and ``days`` have one each.
+        seed: everything else follows from it.
+        part: of healthy days: which stretch of them.
+    """
+
+    suite: Suite
+    kind: str
+    seed: int
+    part: int = 0
+
+    @property
+    def name(self) -> str:
+        """Unique, and fit for a file."""
+        return f"{self.kind}-{self.seed}" + (f"-{self.part}" if self.suite == "days" else "")
+
+    def varied(self) -> Varied:
+        """The situation with its parameters."""
+        if self.suite == "library":
+            return vary(SCENARIOS[self.kind], self.seed)
+        if self.suite == "drawn":
+            drawn = draw(self.seed)
+            varied = vary(replace(drawn, episodes=()), self.seed)
+            # What was drawn has lengths of its own already.
+            scenario = replace(varied.scenario, episodes=drawn.episodes)
+            return replace(varied, scenario=scenario)
+        return _healthy(self.seed, self.part)
+
+    def play(self) -> tuple[Scenario, Simulation]:
+        """The situation and its simulation."""
+        scenario = self.varied().scenario
+        base = scenario.name if scenario.name in SCENARIOS else "healthy"
+        simulation = simulate(
+            base,
+            self.seed,
+            scenario.start,
+            scenario.duration,
+            scenario.rate,
+            episodes=scenario.episodes,
+        )
+        return scenario, simulation
+
+    def history(self) -> Iterator[dict[str, Any]]:
+        """What the watch knew of the two weeks before."""
+        varied = self.varied()
+        return history(self.seed, varied.scenario.start, Demand(varied.history_rate))
+
+    def truth(self, records: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Labels, less the demand to notice what hardly anybody felt."""
+        out = []
+        for record in records:
+            slight = record["users"] < _FEW and record["severity"] == 3 and record["kind"] == "outage"
+            out.append({name: value for name, value in record.items() if name != "page" or not slight})
+        return out
+
+    @property
+    def is_total(self) -> bool:
+        """Whether everything of some scope fails at once, for more than a moment."""
+        troubles = [episode for episode in self.varied().scenario.episodes if episode.label != "none"]
+        return bool(troubles) and all(map(_is_total, troubles))
+
+    @property
+    def is_at_peak(self) -> bool:
+        """Whether it begins in a weekday's busiest hours."""
+        start = np.array([self.varied().scenario.start], np.int64)
+        return float(Demand(1.0).per_second(start)[0]) >= _PEAK
+
+
+def library(seeds: Iterable[int], kinds: Iterable[str] = SCENARIOS) -> list[Case]:
+    """Every scenario with every seed."""
+    return [Case("library", kind, seed) for seed in seeds for kind in kinds]
+
+
+def drawn(seeds: Iterable[int]) -> list[Case]:
+    """One drawn situation for each seed."""
+    return [Case("drawn", "drawn", seed) for seed in seeds]
+
+
+def days(seed: int, count: int = 30) -> list[Case]:
+    """Healthy days in runs of six; which month it is depends on the seed."""
+    return [Case("days", "days", seed, part) for part in range(-(-count // _RUN_DAYS))]
+
+
+def _healthy(seed: int, part: int) -> Varied:
+    first = parse_instant(_FIRST_DAYS[seed % len(_FIRST_DAYS)])
+    start = first + part * _RUN_DAYS * DAY
+    rng = seeded(seed, _STREAM, part)
+    deploys = []
+    for day in range(_RUN_DAYS):
+        for _ in range(int(rng.integers(1, 4))):
+            # between 09:00 and 17:00, give or take an hour of summer time
+            at = day * DAY + int(rng.integers(9 * HOUR, 17 * HOUR))
+            lasts = int(rng.integers(10 * SECOND, 30 * SECOND))
+            deploys.append(Episode(effect="silence", scope="prod", at=at, lasts=lasts, label="none"))
+    rate = DEFAULT_RATE * rng.uniform(0.85, 1.25)
+    healthy = replace(
+        SCENARIOS["healthy"],
+        name="days",
+        description=f"{_RUN_DAYS} healthy days with {len(deploys)} deploys.",
+        starts=format_instant(start),
+        duration=_RUN_DAYS * DAY,
+        episodes=tuple(deploys),
+        rate=rate,
+    )
+    return Varied(healthy, rate * rng.uniform(0.85, 1.18))
+
+
+def _is_total(episode: Episode) -> bool:
+    return (
+        episode.effect == "failure"
+        and episode.share == 1
+        and not episode.rise
+        and not episode.flapping
+        and episode.lasts > 2 * MINUTE
+    )

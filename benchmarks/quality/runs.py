@@ -1,0 +1,165 @@
+"""Playing cases through the whole pipeline and scoring them, several at a time."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from functools import cache
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from benchmarks.quality.cases import Case
+from detectors.instants import DAY
+from detectors.labels import Label
+from detectors.outcomes import Outcomes
+from detectors.policy import Policy, default_policy, load_policy
+from detectors.scoring import Score, score
+from streams.replay import Replay
+from streams.simulate.simulation import Simulation
+from streams.sources import Entry, open_lines
+from streams.truth_file import LabelRecord
+
+__all__ = ["Run", "play", "play_all"]
+
+_SIMULATOR = Path(__file__).parents[2] / "streams" / "simulate"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A case with what came of it.
+
+    Attributes:
+        starts: RFC 3339, Eastern.
+        total, at_peak: whether it is a sudden and total failure, and begins in the busiest hours.
+        seconds: of CPU for the replay.
+    """
+
+    case: Case
+    description: str
+    starts: str
+    duration: int
+    rate: float
+    total: bool
+    at_peak: bool
+    events: int
+    seconds: float
+    score: Score
+
+
+def play(case: Case, policy: Policy, cache_in: Path | None = None) -> Run:
+    """Play one case.
+
+    Args:
+        case: what.
+        policy: by which it is judged.
+        cache_in: folder for simulated files, which are the same in every run; None makes none. Healthy days are
+            never kept: they are large.
+    """
+    scenario, simulation = case.play()
+    source = _Kept(case, simulation, cache_in) if cache_in and case.suite != "days" else _Fresh(simulation)
+    began = time.process_time()
+    replay = Replay([source.entries()], policy, now=simulation.end + DAY, history=case.history())
+    outcomes = Outcomes()
+    for verdict in replay.run():
+        outcomes.add(verdict.step.transitions, verdict.step.commands)
+    seconds = time.process_time() - began
+    labels = [_label(record) for record in case.truth(source.truth())]
+    first, last = replay.span or (simulation.start, simulation.end)
+    return Run(
+        case=case,
+        description=scenario.description,
+        starts=scenario.starts,
+        duration=scenario.duration,
+        rate=scenario.rate,
+        total=case.is_total,
+        at_peak=case.is_at_peak,
+        events=replay.summary.events,
+        seconds=seconds,
+        score=score(labels, outcomes.result(), first, last),
+    )
+
+
+def play_all(
+    cases: Sequence[Case],
+    policy_file: Path | None = None,
+    cache_in: Path | None = None,
+    workers: int | None = None,
+    said: Callable[[Run], None] = lambda run: None,
+) -> list[Run]:
+    """Play cases in processes of their own, the longest first; the runs in the order of the cases.
+
+    Args:
+        policy_file: the policy; the one that ships if None.
+        workers: processes; as many as there are processors if None.
+        said: told of each run as it ends.
+    """
+    order = sorted(cases, key=lambda case: -case.varied().scenario.duration)
+    runs: dict[Case, Run] = {}
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        waiting = [pool.submit(_play, case, policy_file, cache_in) for case in order]
+        for done in as_completed(waiting):
+            run = done.result()
+            runs[run.case] = run
+            said(run)
+    return [runs[case] for case in cases]
+
+
+def _play(case: Case, policy_file: Path | None, cache_in: Path | None) -> Run:
+    return play(case, load_policy(policy_file) if policy_file else default_policy(), cache_in)
+
+
+def _label(record: dict[str, Any]) -> Label:
+    return Label(**LabelRecord.model_validate(record).model_dump())
+
+
+class _Fresh:
+    """Events as they are simulated."""
+
+    def __init__(self, simulation: Simulation) -> None:
+        self._simulation = simulation
+
+    def entries(self) -> Iterator[Entry]:
+        return ((None, line) for line in self._simulation.lines())
+
+    def truth(self) -> list[dict[str, Any]]:
+        return self._simulation.truth()
+
+
+class _Kept:
+    """Events from a file, which is made if it is not there; another simulator has files of its own."""
+
+    def __init__(self, case: Case, simulation: Simulation, folder: Path) -> None:
+        place = folder / _simulator()
+        place.mkdir(parents=True, exist_ok=True)
+        self._events = place / f"{case.name}.jsonl.zst"
+        self._truth = place / f"{case.name}.truth.jsonl"
+        if not self._truth.exists():
+            # Written aside first: a run that is stopped leaves no half of a file, and two do not meet in one.
+            events, truth = (place / f"{os.getpid()}.{path.name}" for path in (self._events, self._truth))
+            simulation.write(str(events), str(truth))
+            events.replace(self._events)
+            truth.replace(self._truth)
+
+    def entries(self) -> Iterator[Entry]:
+        with open_lines(str(self._events)) as lines:
+            for line in lines:
+                yield None, line
+
+    def truth(self) -> list[dict[str, Any]]:
+        return [msgspec.json.decode(line) for line in self._truth.read_bytes().splitlines()]
+
+
+@cache
+def _simulator() -> str:
+    """What the simulated events depend on beside the case: the sources that make them."""
+    digest = hashlib.sha256()
+    for path in sorted([*_SIMULATOR.glob("*.py"), *Path(__file__).parent.glob("[cd]*.py")]):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]

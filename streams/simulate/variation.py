@@ -1,0 +1,153 @@
+"""A scenario as it might have come on another day: the same situation with other parameters, by a seed.
+
+What the name of a scenario promises stays: which effect on which scope, total or partial, at the peak, in the
+evening, at night, on a weekend or a holiday. What varies is the day and the minute it starts, how long it
+lasts, how steep and how large it is, how busy the day is, and how well the two weeks before foretell that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from functools import lru_cache
+
+import numpy as np
+
+from detectors.instants import MINUTE, SECOND
+from streams.simulate.demand import TIME_ZONE
+from streams.simulate.episodes import Episode
+from streams.simulate.rows import seeded
+from streams.simulate.scenarios import Scenario
+
+__all__ = ["Varied", "vary"]
+
+_YEARS = (2025, 2026, 2027)
+#: Streams of chance of a simulation are told apart by such numbers; this one is no part of any.
+_STREAM = 7
+#: What a failure may say besides the scenario's own mix.
+_MIXES = {
+    "ssoe_down": ("ssoe_down", "csp_down", "mpi_down"),
+    "csp_down": ("csp_down", "ssoe_down"),
+    "sis_down": ("sis_down", "mpi_down"),
+}
+#: Lengths that are the point of a scenario: a blip, a deploy.
+_SHORT = 2 * MINUTE
+
+
+@dataclass(frozen=True)
+class Varied:
+    """A scenario with the parameters of a seed.
+
+    Attributes:
+        scenario: with its episodes, duration and rate; ``starts`` says the new start.
+        history_rate: rate of the two weeks before: no week is quite like another.
+    """
+
+    scenario: Scenario
+    history_rate: float
+
+
+def vary(scenario: Scenario, seed: int) -> Varied:
+    """The scenario as seed ``seed`` has it; the same for the same arguments."""
+    rng = seeded(seed, _STREAM, *scenario.name.encode())
+    starts = _another_day(rng, scenario.starts)
+    rate = scenario.rate * rng.uniform(0.85, 1.25)
+    later = int(rng.integers(-4 * MINUTE, 5 * MINUTE))
+    episodes = tuple(_another(rng, episode, later) for episode in scenario.episodes)
+    longer = max(
+        (
+            new.at + new.lasts - old.at - old.lasts
+            for new, old in zip(episodes, scenario.episodes, strict=True)
+        ),
+        default=0,
+    )
+    duration = scenario.duration + max(0, -(-longer // MINUTE) * MINUTE)
+    varied = replace(scenario, starts=starts, rate=rate, episodes=episodes, duration=duration)
+    return Varied(varied, rate * rng.uniform(0.85, 1.18))
+
+
+def _another(rng: np.random.Generator, episode: Episode, later: int) -> Episode:
+    """An episode of the same meaning. ``later``: by how much all of the scenario's begin later, ms."""
+    at = max(0, episode.at + later) if episode.at else 0
+    lasts, share, flapping = episode.lasts, episode.share, episode.flapping
+    if episode.at:  # one that begins with the simulation is a condition of it, not an event
+        lasts = round(lasts * (rng.uniform(0.7, 1.2) if lasts < _SHORT else rng.uniform(0.85, 1.3)))
+    if share < 1:
+        share = min(0.95, share * rng.uniform(0.85, 1.2))
+    if flapping:
+        flapping = (round(flapping[0] * rng.uniform(0.6, 1.5)), round(flapping[1] * rng.uniform(0.6, 1.5)))
+    errors = _MIXES.get(episode.errors, (episode.errors,))
+    return replace(
+        episode,
+        at=at,
+        lasts=max(lasts, SECOND),
+        share=share,
+        rise=round(episode.rise * rng.uniform(0.7, 1.2)),
+        flapping=flapping,
+        errors=errors[rng.integers(len(errors))],
+        factor=episode.factor if episode.factor == 1 else episode.factor * rng.uniform(0.8, 1.5),
+        per_minute=episode.per_minute * rng.uniform(0.5, 1.5),
+    )
+
+
+def _another_day(rng: np.random.Generator, starts: str) -> str:
+    """An instant of the same sort of day, some minutes around the same time of it."""
+    moment = datetime.fromisoformat(starts).astimezone(TIME_ZONE)
+    day = moment.date()
+    sort = next(sort for sort in _SORTS if sort(day))
+    days = _days(_SORTS.index(sort))
+    picked = days[rng.integers(len(days))]
+    minutes = 0 if sort in (_spring, _fall) else int(rng.integers(-60, 75))
+    local = datetime(picked.year, picked.month, picked.day, moment.hour, moment.minute, tzinfo=TIME_ZONE)
+    # A start before midnight would be another sort of day.
+    shifted = local + timedelta(minutes=max(minutes, -60 * moment.hour), seconds=int(rng.integers(60)))
+    return shifted.isoformat()
+
+
+def _spring(day: date) -> bool:
+    return _changes_clock(day) and day.month < 7
+
+
+def _fall(day: date) -> bool:
+    return _changes_clock(day) and day.month > 7
+
+
+def _changes_clock(day: date) -> bool:
+    before, after = (
+        datetime(one.year, one.month, one.day, 12, tzinfo=TIME_ZONE).utcoffset()
+        for one in (day - timedelta(days=1), day)
+    )
+    return before != after
+
+
+def _holiday(day: date) -> bool:
+    return day.weekday() < 5 and day in _holidays()
+
+
+def _weekend(day: date) -> bool:
+    return day.weekday() >= 5
+
+
+def _ordinary(day: date) -> bool:
+    return not _weekend(day) and not _holiday(day)
+
+
+#: Sorts of days, the first that fits counts.
+_SORTS: tuple[Callable[[date], bool], ...] = (_spring, _fall, _holiday, _weekend, _ordinary)
+
+
+@lru_cache(maxsize=1)
+def _holidays() -> frozenset[date]:
+    import holidays  # slow to import
+
+    return frozenset(holidays.country_holidays("US", years=_YEARS))
+
+
+@lru_cache(maxsize=len(_SORTS))
+def _days(sort: int) -> tuple[date, ...]:
+    """All days of a sort, in order."""
+    first = date(_YEARS[0], 1, 1)
+    count = (date(_YEARS[-1], 12, 31) - first).days
+    every = (first + timedelta(days=n) for n in range(count))
+    return tuple(day for day in every if next(i for i, fits in enumerate(_SORTS) if fits(day)) == sort)

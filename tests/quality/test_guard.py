@@ -1,0 +1,43 @@
+"""Detection is as good as it was: the short scenarios of the laboratory, with one seed, on every change.
+
+All of it, with many seeds, is `make quality`; the figures are in docs/quality.md.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmarks.quality.cases import Case
+from benchmarks.quality.findings import findings
+from benchmarks.quality.runs import play
+from detectors.policy import default_policy
+
+pytestmark = pytest.mark.quality
+
+#: One of the tuning seeds.
+SEED = 1
+SCENARIOS = (
+    "healthy",
+    "deploy_gap",
+    "bot",
+    "late_delivery",
+    "ssoe_outage",
+    "sis_outage",
+    "idme_outage",
+    "mpi_down",
+    "sis_token_outage",
+    "ssoe_outage_evening",
+    "ssoe_outage_late",
+    "ssoe_10_percent",
+    "silence",
+    "ssoe_silence",
+    "two_outages",
+)
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_a_scenario_is_found_and_nothing_else_is(scenario: str) -> None:
+    faults = [
+        f"{what}: {how}" for what, how in findings([play(Case("library", scenario, SEED), default_policy())])
+    ]
+    assert not faults
