@@ -21,6 +21,7 @@ __all__ = [
     "STEPS",
     "contains",
     "leaf_index",
+    "overlaps",
     "scope_index",
     "scope_path",
 ]
@@ -88,3 +89,10 @@ def contains(wide: str, narrow: str) -> bool:
     if wide.partition("/")[0] != narrow.partition("/")[0]:
         return False
     return bool(np.all(MEMBERS[scope_index(wide)] | ~MEMBERS[scope_index(narrow)]))
+
+
+def overlaps(one: str, other: str) -> bool:
+    """Whether some leaf is in both: ``prod/*/idme`` and ``prod/ssoe``, though neither holds the other."""
+    if one.partition("/")[0] != other.partition("/")[0]:
+        return False
+    return bool(np.any(MEMBERS[scope_index(one)] & MEMBERS[scope_index(other)]))

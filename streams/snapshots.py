@@ -6,7 +6,7 @@ from detectors.error_budget import budget_left, burn_rate, window_burn
 from detectors.instants import HOUR, format_duration
 from detectors.policy import Policy
 from detectors.response_times import deadline
-from detectors.scopes import METHODS, contains, scope_index
+from detectors.scopes import METHODS, overlaps, scope_index
 from detectors.watch import Watch
 from sinks.prometheus import EnvSnapshot
 from streams.evaluate import Desk
@@ -48,7 +48,7 @@ def env_snapshot(desk: Desk, env: str, policy: Policy) -> EnvSnapshot:
                     name = format_duration(length)
                     if (method, name) not in burn:
                         burn[method, name] = _burn(watch, index, method, length, at, policy)
-        touching = [i.severity for i in standing if contains(i.scope, scope) or contains(scope, i.scope)]
+        touching = [i.severity for i in standing if overlaps(i.scope, scope)]
         severity[method] = min(touching, default=0)
     open_by: dict[int, int] = {}
     due: dict[int, int] = {}

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from detectors.incidents import Incident
 from detectors.instants import HOUR, SECOND, parse_instant
 from detectors.policy import Policy
-from detectors.scopes import METHODS, contains
+from detectors.scopes import METHODS, contains, overlaps
 from sinks.banner import keys_of
 from sinks.sandbox.pagerduty import SentWebhook
 from sinks.sandbox.receiver import Received
@@ -278,7 +278,7 @@ def _readers(key: str) -> tuple[str, ...]:
 def _on_metrics(case: _Case) -> str | None:
     cause, scrapes = case.cause, case.evidence.scrapes
     for method in METHODS:
-        if not _touches(cause.scope, f"{cause.env}/{method}"):
+        if not overlaps(cause.scope, f"{cause.env}/{method}"):
             continue
         labels = {"env": cause.env, "auth_method": method}
         levels = {scrape.value("watchofficer_incident_severity", **labels) for scrape in scrapes}
@@ -292,12 +292,6 @@ def _on_metrics(case: _Case) -> str | None:
         if max(people, default=0.0) < cause.users:
             return f"it shows {max(people, default=0.0):.0f} people of {cause.users}"
     return None
-
-
-def _touches(one: str, other: str) -> bool:
-    if "/*/" in one:
-        return one.partition("/")[0] == other.partition("/")[0]
-    return contains(one, other) or contains(other, one)
 
 
 # -- what must not happen -------------------------------------------------------------------------------------
@@ -334,7 +328,7 @@ def _banners_down(causes: Sequence[Deserved], evidence: Evidence) -> list[Promis
             up.setdefault(change.key, change.state)
     out = []
     for method in METHODS:
-        if any(_touches(cause.scope, f"prod/{method}") for cause in causes):
+        if any(overlaps(cause.scope, f"prod/{method}") for cause in causes):
             continue
         shown = [f"{key}: {state}" for key, state in up.items() if _readers(key) == (method,)]
         told = {
