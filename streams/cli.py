@@ -231,5 +231,19 @@ def lint(policies: tuple[str, ...], rules: bool, **options: Any) -> None:
     sys.exit(rules_command() if rules else lint_command(policies, **options))
 
 
+@main.command()
+@click.argument("tests", metavar="TESTS...", nargs=-1, required=True)
+@click.option("--policy", "policy_file", type=click.Path(), help="For tests that name none.")
+@click.option("--only", metavar="WORDS", help="Only the tests with these words in their names.")
+@click.option("--timeline", "told", is_flag=True, help="Say what happened in tests that pass, too.")
+@click.option("--junit", "junit_file", type=click.Path(), help="Write JUnit XML here.")
+@_errors_in_a_line
+def test(tests: tuple[str, ...], policy_file: str | None, **options: Any) -> None:
+    """Run TESTS of a policy: YAML files of input series and what must come of them (deploy/policy/README.md)."""
+    from streams.policy_tests.command import test_command
+
+    sys.exit(test_command(tests, policy=_policy(policy_file) if policy_file else None, **options))
+
+
 if __name__ == "__main__":
     main()
