@@ -31,6 +31,8 @@ Suite = Literal["library", "drawn", "days"]
 _FEW = 15
 #: From this share of the weekday's greatest demand on it is peak; Fridays are, evenings and weekends are not.
 _PEAK = 0.85
+#: Below this share it is night: midnight to five.
+_NIGHT = 0.1
 #: Healthy days are played in runs of so many; Thanksgiving, Veterans Day and the end of summer time among them.
 _RUN_DAYS = 6
 _FIRST_DAYS = ("2026-11-01T00:00:00-04:00", "2025-06-28T00:00:00-04:00", "2027-01-14T00:00:00-05:00")
@@ -106,8 +108,17 @@ class Case:
     @property
     def is_at_peak(self) -> bool:
         """Whether it begins in a weekday's busiest hours."""
+        return self._demand() >= _PEAK
+
+    @property
+    def is_at_night(self) -> bool:
+        """Whether it begins when hardly anybody signs in."""
+        return self._demand() < _NIGHT
+
+    def _demand(self) -> float:
+        """At its start, as a share of the weekday's greatest."""
         start = np.array([self.varied().scenario.start], np.int64)
-        return float(Demand(1.0).per_second(start)[0]) >= _PEAK
+        return float(Demand(1.0).per_second(start)[0])
 
 
 def library(seeds: Iterable[int], kinds: Iterable[str] = SCENARIOS) -> list[Case]:

@@ -21,11 +21,11 @@ def findings(runs: Iterable[Run]) -> Iterator[tuple[str, str]]:
             what = "false page" if outcome.pages else "false incident"
             yield what, f"{where}: {_outcome(outcome)}"
         for answer in run.score.answers:
-            for what, how in _of(answer):
+            for what, how in _of(answer, run.at_night):
                 yield what, f"{where}: {_label(answer)}: {how}"
 
 
-def _of(answer: Answer) -> Iterator[tuple[str, str]]:
+def _of(answer: Answer, at_night: bool) -> Iterator[tuple[str, str]]:
     label, own = answer.label, answer.own
     if own is None:
         if label.page is not None:
@@ -46,7 +46,7 @@ def _of(answer: Answer) -> Iterator[tuple[str, str]]:
         yield "wrong scope", _outcome(own)
     if label.severity is not None and answer.severity != label.severity:
         yield "wrong severity", f"{answer.severity} for {label.severity} ({label.users} people an hour)"
-    if answer.ending in ("late", "early", "not over"):
+    if answer.ending in ("early", "not over") or (answer.ending == "late" and not at_night):
         after = "" if answer.recovery is None else f", {answer.recovery / MINUTE:+.0f} min"
         yield "ending", f"{answer.ending}{after}: {_outcome((own, *answer.again)[-1])}"
     if label.page and label.severity == 1 and (answer.to_page or 0) > 45 * SECOND:

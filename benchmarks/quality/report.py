@@ -69,6 +69,11 @@ def _figure(name: str) -> Callable[[Sequence[Run]], float | None]:
     return of
 
 
+def _ended_by_day(runs: Sequence[Run]) -> float | None:
+    """Nights are quiet: what ended then may lack the evidence for hours."""
+    return totals(run.score for run in runs if not run.at_night).ended_well
+
+
 def _seconds(millis: float) -> str:
     return f"{millis / SECOND:.1f} s"
 
@@ -81,7 +86,7 @@ GOALS = (
     Goal("severity 1, delay to page, median", "≤ 15 s", _median, lambda ms: ms <= 15 * SECOND, _seconds),
     Goal("severity 1, delay to page, worst", "≤ 45 s", _worst, lambda ms: ms <= 45 * SECOND, _seconds),
     Goal("one incident for one outage", "1", _figure("alone_share"), lambda share: share == 1),
-    Goal("over in time", "1", _figure("ended_well"), lambda share: share == 1),
+    Goal("over in time, but at night", "1", _ended_by_day, lambda share: share == 1),
 )
 
 
@@ -206,7 +211,8 @@ def _endings(runs: Sequence[Run]) -> list[str]:
     for run in runs:
         for answer in run.score.answers:
             if answer.ending:
-                kinds.setdefault(answer.label.kind, Counter())[answer.ending] += 1
+                name = answer.label.kind + (", at night" if run.at_night else "")
+                kinds.setdefault(name, Counter())[answer.ending] += 1
     endings = ("in time", "faded", "late", "early", "not over", "unknown")
     rows = [[kind, *(str(counts[one]) for one in endings)] for kind, counts in sorted(kinds.items())]
     return [

@@ -37,7 +37,8 @@ class Run:
 
     Attributes:
         starts: RFC 3339, Eastern.
-        total, at_peak: whether it is a sudden and total failure, and begins in the busiest hours.
+        total: whether it is a sudden and total failure.
+        at_peak, at_night: whether it begins in the busiest hours, or when hardly anybody signs in.
         seconds: of CPU for the replay.
     """
 
@@ -48,6 +49,7 @@ class Run:
     rate: float
     total: bool
     at_peak: bool
+    at_night: bool
     events: int
     seconds: float
     score: Score
@@ -80,6 +82,7 @@ def play(case: Case, policy: Policy, cache_in: Path | None = None) -> Run:
         rate=scenario.rate,
         total=case.is_total,
         at_peak=case.is_at_peak,
+        at_night=case.is_at_night,
         events=replay.summary.events,
         seconds=seconds,
         score=score(labels, outcomes.result(), first, last),

@@ -56,6 +56,8 @@ def test_what_is_total_and_at_peak() -> None:
     assert of("ssoe_outage_weekend") == (True, False)
     assert of("ssoe_10_percent") == (False, True)
     assert of("ssoe_ramp") == of("ssoe_flapping") == of("ssoe_blip") == (False, True)
+    assert Case("library", "ssoe_outage_night", 1).is_at_night
+    assert not Case("library", "ssoe_outage_weekend", 1).is_at_night
     assert of("silence") == of("healthy") == (False, True)
 
 

@@ -33,6 +33,7 @@ def run(labels: list[Label], outcomes: list[Outcome], *, suite: str = "library",
         rate=2.5,
         total=True,
         at_peak=True,
+        at_night=False,
         events=1000,
         seconds=1.0,
         score=scored(labels, outcomes),
@@ -64,7 +65,7 @@ def test_a_perfect_run_meets_every_goal() -> None:
             [outcome(opened=10.2), outcome("prod/ssoe/idme", 20, incident="prod-2", pages=())],
             {"one incident for one outage"},
         ),
-        ([outcome(opened=10.2, resolved=61)], {"over in time"}),
+        ([outcome(opened=10.2, resolved=61)], {"over in time, but at night"}),
     ],
 )
 def test_each_goal_can_be_missed(outcomes: list[Outcome], unmet: set[str]) -> None:
@@ -77,6 +78,12 @@ def test_only_total_outages_at_peak_count_for_the_delay() -> None:
     for other in (replace(slow, total=False), replace(slow, at_peak=False)):
         assert verdicts([other])["severity 1, delay to page, worst"] is None
     assert verdicts([slow])["severity 1, delay to page, worst"] is False
+
+
+def test_a_night_may_take_longer_to_be_over() -> None:
+    night = replace(run([label()], [outcome(opened=10.2, resolved=90)]), at_peak=False, at_night=True)
+    assert verdicts([night])["over in time, but at night"] is None
+    assert not list(findings([night]))
 
 
 def test_the_report_names_faults_and_keeps_the_raw_results(tmp_path: Path) -> None:
