@@ -28,7 +28,7 @@ def assess(
     """
     at, policy, view, incident = chronicle.at, chronicle.policy, chronicle.view, memory.incident
     scope = incident.scope
-    first_bad = min([incident.first_bad_at, *(c.first_bad for c in causes if c.first_bad is not None)])
+    first_bad = _first_bad(incident, causes, chronicle) if opening else incident.first_bad_at
     estimate = max((c.estimated_users for c in causes if c.estimated_users is not None), default=None)
     impact = figure(view.people(scope, first_bad), view.people_recent(scope, first_bad), estimate, policy)
     level = None if opening else memory.level
@@ -65,6 +65,17 @@ def assess(
         memory.pageable_since = None
     elif memory.pageable_since is None:
         memory.pageable_since = at
+
+
+def _first_bad(incident: Incident, causes: Sequence[Cause], chronicle: Chronicle) -> int:
+    """When that began which the incident is opened for.
+
+    It is looked for in the narrowest of the findings' windows: of an hour in which now and then somebody failed
+    the first of them was not the beginning. An incident that is reopened began when it first did.
+    """
+    since = max((c.first_bad for c in causes if c.first_bad is not None), default=incident.first_bad_at)
+    found = chronicle.view.first_bad(incident.scope, since)
+    return min(incident.first_bad_at, since if found is None else found)
 
 
 def _in_maintenance(scope: str, at: int, policy: Policy) -> bool:

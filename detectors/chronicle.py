@@ -54,6 +54,10 @@ class View(Protocol):
         """The same in ``[max(since, T - severity.projection_window), T)``."""
         ...
 
+    def first_bad(self, scope: str, since: int) -> int | None:
+        """When the first bad event of ``[max(since, T - 1 h), T)`` happened; None without one."""
+        ...
+
     def succeeded_since(self, scope: str, since: int) -> bool:
         """Whether a sign-in succeeded in ``[since, T)``, at most an hour back."""
         ...

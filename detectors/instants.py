@@ -5,7 +5,16 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 
-__all__ = ["DAY", "HOUR", "MINUTE", "SECOND", "format_duration", "format_instant", "parse_duration", "parse_instant"]
+__all__ = [
+    "DAY",
+    "HOUR",
+    "MINUTE",
+    "SECOND",
+    "format_duration",
+    "format_instant",
+    "parse_duration",
+    "parse_instant",
+]
 
 SECOND = 1_000
 MINUTE = 60 * SECOND

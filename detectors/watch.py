@@ -27,7 +27,7 @@ from detectors.policy import Policy
 from detectors.scopes import LEAVES, MEMBERS, METHODS, SCOPES, scope_index, scope_path
 from detectors.slis import SliValue
 from detectors.verdicts import FIRING, Verdicts, finding
-from detectors.windows import COUNTERS, Classify, Ints, Stretch, Windows
+from detectors.windows import BAD, COUNTERS, SESSION_BAD, Classify, Ints, Stretch, Windows
 
 __all__ = ["HISTORY_SPAN", "Observer", "Step", "Watch", "WatchState"]
 
@@ -83,11 +83,18 @@ class _View:
     """What the life cycle may ask about step ``n`` of a stretch."""
 
     def __init__(
-        self, stretch: Stretch, verdicts: Sequence[Verdicts], impact: Impact, recent: int, frozen: bool
+        self,
+        stretch: Stretch,
+        verdicts: Sequence[Verdicts],
+        windows: Windows,
+        impact: Impact,
+        recent: int,
+        frozen: bool,
     ) -> None:
         self._recent = recent
         self._stretch = stretch
         self._verdicts = verdicts
+        self._windows = windows
         self._impact = impact
         self.frozen = frozen
         self.n = 0
@@ -114,6 +121,9 @@ class _View:
 
     def people_recent(self, scope: str, since: int) -> int:
         return self._impact.distinct_since(scope_index(scope), self.at, max(since, self.at - self._recent))
+
+    def first_bad(self, scope: str, since: int) -> int | None:
+        return self._windows.first(scope_index(scope), (BAD, SESSION_BAD), since, self.at)
 
     def succeeded_since(self, scope: str, since: int) -> bool:
         reach = [window for window in self._stretch.windows if self.at - window >= since]
@@ -304,7 +314,8 @@ class Watch:
         if self._observer is not None:
             self._observer(stretch, verdicts)
         caught_up = self._wait(catching_up)
-        view = _View(stretch, verdicts, self._impact, policy.severity.projection_window, frozen)
+        recent = policy.severity.projection_window
+        view = _View(stretch, verdicts, self._windows, self._impact, recent, frozen)
         out: list[Step] = []
         for n in range(steps):
             at = int(ends[n])

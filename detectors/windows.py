@@ -7,7 +7,7 @@ All arithmetic is exact (int64).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -106,6 +106,7 @@ class Windows:
         # last ``depth`` + 1 are moved to the front when the end is reached.
         self._sums: Ints = np.zeros((self._depth + 1 + _ROOM, _WIDTH), dtype=np.int64)
         self._end = self._depth + 1
+        self._last = 0  # the last evaluated T
         self._late = _Late()
 
     def advance(self, start: int, steps: int, rows: Iterable[FactRow]) -> dict[int, Ints]:
@@ -148,9 +149,33 @@ class Windows:
             width = window // step
             out[window] = (sums[begin:end] - sums[begin - width : end - width]).reshape(shape)
         self._end = end
+        self._last = start + (steps - 1) * step
         if self._late.first:
             self._add_late(start, steps, out)
         return out
+
+    def first(self, scope: int, counters: Sequence[int], since: int, at: int) -> int | None:
+        """The start (ms) of the first pane of ``[since, at)`` that counts any of these at ``at``; None without.
+
+        Args:
+            scope: index of the scope.
+            counters: indices of the counters.
+            since: at most the longest window before ``at``.
+            at: a T of the last call of ``advance``.
+        """
+        step = self._step
+        until = self._end - 1 - (self._last - at) // step
+        panes = min(-(-(at - since) // step), self._depth, until)
+        columns = [scope * len(COUNTERS) + counter for counter in counters]
+        sums = self._sums[until - panes : until + 1, columns].sum(axis=1)
+        later = np.flatnonzero(np.diff(sums))
+        found = [at - (panes - int(later[0])) * step] if later.size else []
+        found += [
+            pane
+            for first, pane, amount in zip(self._late.first, self._late.pane, self._late.amount, strict=True)
+            if since <= pane < at and first <= at and amount[columns].any()
+        ]
+        return min(found, default=None)
 
     def _room(self, steps: int) -> tuple[Ints, int]:
         """The sums with room for ``steps`` more rows, and the row of the first of them."""
@@ -178,7 +203,7 @@ class Windows:
             np.add.at(change, (lo[used] - start) // step, amount[used])
             np.subtract.at(change, (hi[used] - start) // step + 1, amount[used])
             out[window] += np.cumsum(change[:-1], axis=0).reshape(out[window].shape)
-        keep = pane + self._windows[-1] > last
+        keep = pane + self._windows[-1] > start  # not last: ``first`` may ask about any of these T
         if not keep.all():
             kept = np.flatnonzero(keep)
             self._late = _Late(

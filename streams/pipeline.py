@@ -282,11 +282,8 @@ class Pipeline:
     # -- what is told to Prometheus ---------------------------------------------------------------------------
 
     def _delivered(self, command: Command, at: int) -> None:
-        if (
-            command.sink == "pagerduty"
-            and command.action == "trigger"
-            and command.kind in ("opened", "reopened")
-        ):
+        # One that is reopened has its first failing event in the epoch before.
+        if (command.sink, command.action, command.kind) == ("pagerduty", "trigger", "opened"):
             seconds = (at - command.incident.first_bad_at) / SECOND
             self.metrics.observe_event_to_page(seconds, command.incident_id)
 

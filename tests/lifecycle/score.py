@@ -74,6 +74,9 @@ class World:
         recent = self.impacted if self.recently is None else self.recently
         return min(recent, self.impacted) // 12
 
+    def first_bad(self, scope: str, since: int) -> int | None:
+        return since
+
     def succeeded_since(self, scope: str, since: int) -> bool:
         return self.succeeds
 
