@@ -10,20 +10,18 @@ from typing import IO, Any
 import msgspec
 
 from detectors.comparison import compare
-from detectors.incidents import IncidentInput
-from detectors.instants import parse_instant
 from detectors.labels import Label
 from detectors.outcomes import Outcome, Outcomes
 from detectors.policy import Policy
 from detectors.scoring import Score, score
 from streams.judge import Verdict, objects
-from streams.records import decode_input
+from streams.record_files import read_history, read_inputs
 from streams.replay import Replay
 from streams.replay_table import ReplayTable
 from streams.rereading import Rereading
 from streams.score_objects import comparison_objects, score_objects
 from streams.score_table import show_comparison, show_score
-from streams.sources import Entry, SourceError, open_lines, partitions
+from streams.sources import Entry, SourceError, partitions
 from streams.truth_file import read_truth
 
 __all__ = ["replay_command"]
@@ -60,8 +58,8 @@ def replay_command(
             policy,
             now=now,
             sli_every=sli_every,
-            history=_history(history_file) if history_file else (),
-            inputs=_inputs(inputs_file, policy.step) if inputs_file else (),
+            history=read_history(history_file) if history_file else (),
+            inputs=read_inputs(inputs_file, policy.step) if inputs_file else (),
         )
 
     replay = run(policy, sources.first() if sources else partitions(events, partitioned=partitioned))
@@ -142,26 +140,3 @@ def _recorded(verdicts: Iterator[Verdict], out: IO[bytes] | None) -> Iterator[Ve
                 at = format_instant(int(str(record["at"])))
                 out.write(msgspec.json.encode({**record, "at": at}) + b"\n")
         yield verdict
-
-
-def _history(name: str) -> Iterator[dict[str, Any]]:
-    with open_lines(name) as lines:
-        for number, line in enumerate(lines, 1):
-            try:
-                yield msgspec.json.decode(line, type=dict[str, Any])
-            except msgspec.MsgspecError as error:
-                raise SourceError(f"{name}:{number}: not a record of sli-history: {error}") from None
-
-
-def _inputs(name: str, step: int) -> list[tuple[int, IncidentInput]]:
-    out = []
-    with open_lines(name) as lines:
-        for number, line in enumerate(lines, 1):
-            try:
-                value = decode_input(line)
-                applied = msgspec.json.decode(line).get("applied_at")
-            except ValueError as error:
-                raise SourceError(f"{name}:{number}: not a record of incident-inputs: {error}") from None
-            at = parse_instant(applied) if applied else (value.at // step + 1) * step
-            out.append((at, value))
-    return out

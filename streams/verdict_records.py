@@ -24,6 +24,7 @@ __all__ = [
     "decode_command",
     "history_out",
     "incident_partition",
+    "log_line",
     "log_out",
     "refused_out",
     "sli_out",
@@ -59,8 +60,14 @@ def log_out(
     offsets: Mapping[int, int],
     policy_hash: str,
 ) -> Out:
+    """A record of the incident log; see ``log_line``."""
+    line = log_line(transition, offsets, policy_hash)
+    return Out(topics.incident_log, transition.incident.id.encode(), msgspec.json.encode(line), partition)
+
+
+def log_line(transition: Transition, offsets: Mapping[int, int], policy_hash: str) -> dict[str, Any]:
     """A line of the incident log: the transition with its inputs, thresholds, log offsets and policy."""
-    line: dict[str, Any] = {
+    return {
         **transition_object(transition),
         "type": transition.kind,
         "epoch": transition.incident.epoch,
@@ -72,7 +79,6 @@ def log_out(
         "offsets": {str(p): offset for p, offset in offsets.items()},
         "policy_hash": policy_hash,
     }
-    return Out(topics.incident_log, transition.incident.id.encode(), msgspec.json.encode(line), partition)
 
 
 def _evidence(cause: Cause) -> dict[str, Any]:

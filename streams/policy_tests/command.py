@@ -8,15 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import click
-import msgspec
 
-from detectors.history import History
 from detectors.policy import Policy, PolicyError
 from streams.policy_tests.document import PolicyTest, ReadTests, read_tests
 from streams.policy_tests.expectations import failures
 from streams.policy_tests.performance import play
 from streams.policy_tests.report import Outcome, junit, timeline
-from streams.sources import SourceError, open_lines
+from streams.record_files import read_history
+from streams.sources import SourceError
 
 __all__ = ["run_tests", "test_command"]
 
@@ -86,19 +85,7 @@ def run_tests(
 
 def _history(test: PolicyTest, folder: Path) -> Iterable[dict[str, Any]] | None:
     """The records of a file; None where the test names rates, or nothing."""
-    return _records(str(folder / test.history)) if isinstance(test.history, str) else None
-
-
-def _records(name: str) -> Iterator[dict[str, Any]]:
-    tried: dict[str, History] = {}
-    with open_lines(name) as lines:
-        for number, line in enumerate(lines, 1):
-            try:
-                record = msgspec.json.decode(line, type=dict[str, Any])
-                tried.setdefault(record["env"], History(record["env"])).add(record)
-            except (ValueError, KeyError, TypeError) as error:
-                raise SourceError(f"{name}:{number}: not a record of sli-history: {error}") from None
-            yield record
+    return read_history(str(folder / test.history)) if isinstance(test.history, str) else None
 
 
 def _tell(outcome: Outcome, told: bool) -> None:
