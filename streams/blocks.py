@@ -227,7 +227,7 @@ class BlockFold:
         closed, self.closed = self.closed, []
         return closed
 
-    def segments(self, block: Block) -> list[Segment]:
+    def segments(self, block: Block, generation: int = -1) -> list[Segment]:
         """The records of the environments of a block that have grown since the last call."""
         if not block.dirty:
             return []
@@ -243,6 +243,7 @@ class BlockFold:
                 block.start,
                 block.tally.last,
                 rows[env],
+                generation,
             )
             for env in sorted(block.dirty)
         ]

@@ -28,6 +28,7 @@ from detectors.watch import HISTORY_SPAN, Watch, WatchState
 from sinks.banner import Banner
 from streams.judge import Judge, Verdict
 from streams.outlet import Out, Outlet
+from streams.ownership import Admitted, Ownership
 from streams.reader import Reader
 from streams.records import decode_input, encode_incident
 from streams.segments import FormatError, Frontier, Segment, decode
@@ -100,6 +101,7 @@ class Desk:
     next_offset: int
     totals: Totals
     rebuilt: bool = False
+    owners: Ownership = field(default_factory=Ownership)
     frontiers: dict[int, Frontier] = field(default_factory=dict)
     partitions: int = 0
     covered: dict[tuple[int, int, str], tuple[int, int]] = field(default_factory=dict)
@@ -204,20 +206,30 @@ class Evaluate:
             log.error("unreadable_segment", partition=desk.partition, error=str(error))
             return False
         if isinstance(record, Segment):
-            self._note_segment(desk, record)
+            self._admit(desk, desk.owners.segment(record))
             return False
         if not isinstance(record, Frontier):
             return False
+        counts, admitted = desk.owners.frontier(record)
+        self._admit(desk, admitted)
+        if not counts:
+            return False
+        desk.partitions = max(desk.partitions, record.partitions)
         known = desk.frontiers.get(record.partition)
         if known is not None:
-            if record.generation < known.generation:
-                return False  # of a worker that has lost the partition
+            if record.next_offset < 0:
+                return False  # who announces itself knows nothing yet
             reached = max((m for m in (known.watermark, record.watermark) if m is not None), default=None)
             record = msgspec.structs.replace(record, watermark=reached)
         desk.frontiers[record.partition] = record
-        desk.partitions = max(desk.partitions, record.partitions)
-        desk.totals.note(record.partition, record.tallies)
         return True
+
+    def _admit(self, desk: Desk, admitted: Iterable[Admitted]) -> None:
+        for one in admitted:
+            if isinstance(one, Segment):
+                self._note_segment(desk, one)
+            else:
+                desk.totals.note(one[0], [one[1]])
 
     def _note_segment(self, desk: Desk, segment: Segment) -> None:
         if segment.env not in desk.envs:

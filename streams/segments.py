@@ -4,6 +4,10 @@ A *segment* holds the absolute facts of one (input partition, block, environment
 the same key replaces it. A *frontier* says how far a partition has been folded and what its watermark is; it is
 written to every partition of the topic after the segments that it covers were acknowledged. A *resume record* is all
 that a worker needs to go on at a block's start.
+
+All three name the consumer group's generation in which their writer took the input partition over, and a new owner
+says so with two frontiers: *announced*, before it reads the resume record (offset -1), and *begun*, which names the
+offset it begins at. So whoever reads `sli-segments` knows what a former owner wrote too late (``ownership``).
 """
 
 from __future__ import annotations
@@ -23,6 +27,7 @@ __all__ = [
     "decode",
     "encode",
     "frontier_key",
+    "owner_key",
     "resume_key",
     "segment_key",
 ]
@@ -48,6 +53,7 @@ class Segment(msgspec.Struct, array_like=True, tag="segment", frozen=True):
         partition: the input partition; block: the first offset of the block; env: the environment.
         first, last: offsets covered, inclusive.
         rows: the facts.
+        generation: in which the writer took the partition over.
     """
 
     step: int
@@ -59,6 +65,7 @@ class Segment(msgspec.Struct, array_like=True, tag="segment", frozen=True):
     first: int
     last: int
     rows: list[FactRow]
+    generation: int = -1
 
     def replaces(self, other: Segment) -> bool:
         """Whether this record covers all that ``other`` covers, and more."""
@@ -85,10 +92,11 @@ class Frontier(msgspec.Struct, array_like=True, tag="frontier", frozen=True):
 
     Attributes:
         partition: the input partition, of ``partitions``.
-        generation: of the consumer group; a record of an older one than seen is ignored.
-        next_offset: the first offset not folded.
+        generation: of the consumer group, in which the writer took the partition over.
+        next_offset: the first offset not folded; -1 in an announcement.
         watermark: ms, marks included; None for minus infinity.
-        marked: why the clock stands in for events (``idle``, ``skew``, ``blind``), or "".
+        marked: why the clock stands in for events (``idle``, ``skew``, ``blind``; ``resumed`` where a new owner repeats
+            the mark it found), or "".
         unread_since: Kafka timestamp (ms) of the last record read while more are unread; None when read to the end.
         written_at: the writer's clock, ms.
         tallies: of the blocks that have grown since the last frontier.
@@ -170,6 +178,11 @@ def frontier_key(partition: int, mark_at: int | None = None) -> bytes:
     again needs them all.
     """
     return f"frontier/{partition}".encode() if mark_at is None else f"mark/{partition}/{mark_at}".encode()
+
+
+def owner_key(partition: int, generation: int, *, begun: bool) -> bytes:
+    """``owner/<partition>/<generation>`` of an announcement, and with ``/begun`` of a beginning: both are kept."""
+    return f"owner/{partition}/{generation}{'/begun' if begun else ''}".encode()
 
 
 def resume_key(partition: int) -> bytes:

@@ -12,6 +12,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from detectors.instants import parse_instant
+from streams.ownership import Ownership
 from streams.reader import Reader, opened
 from streams.segments import FormatError, Frontier, decode
 from streams.settings import Settings, SettingsError, read_settings
@@ -72,7 +73,7 @@ async def _read(
 async def _marks(reader: Reader, topics: Topics) -> dict[int, dict[int, int]]:
     """Input partition -> next offset -> the mark that stands before it, ms."""
     out: dict[int, dict[int, int]] = {}
-    generations: dict[int, int] = {}
+    owners = Ownership()
     async for record in reader.read(TopicPartition(topics.segments, 0)):
         if record.value is None:
             continue
@@ -80,11 +81,8 @@ async def _marks(reader: Reader, topics: Topics) -> dict[int, dict[int, int]]:
             frontier = decode(record.value)
         except FormatError as error:
             raise SourceError(str(error)) from None
-        if not isinstance(frontier, Frontier) or frontier.generation < generations.get(
-            frontier.partition, -1
-        ):
+        if not isinstance(frontier, Frontier) or not owners.frontier(frontier)[0]:
             continue
-        generations[frontier.partition] = frontier.generation
         if frontier.marked and frontier.watermark is not None:
             standing = out.setdefault(frontier.partition, {})
             standing[frontier.next_offset] = max(standing.get(frontier.next_offset, 0), frontier.watermark)

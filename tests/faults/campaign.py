@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import shutil
+import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -395,7 +396,8 @@ class _Round:
         figures.ended += record.ended
         figures.stopped_in += [seconds for seconds, _ in record.stopped_in]
         for seconds, status in record.stopped_in:
-            if status != 0 or seconds > 11.0:
+            # By its signal alone it ends where Python itself has not started yet.
+            if status not in (0, -signal.SIGTERM) or seconds > 11.0:
                 figures.complaints.append(f"SIGTERM: status {status} after {seconds:.1f} s")
         if record.ended["failed"]:
             figures.complaints.append(

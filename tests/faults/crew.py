@@ -170,7 +170,7 @@ class Crew:
         worker.not_before = float("inf")
         began = time.monotonic()
         process.send_signal(signal.SIGTERM)
-        while process.poll() is None:  # noqa: ASYNC110 - processes tell nobody
+        while process.poll() is None:
             await asyncio.sleep(0.05)
         if not worker.frozen and worker.process is process and process.returncode != -signal.SIGKILL:
             self.record.stopped_in.append((time.monotonic() - began, process.returncode))

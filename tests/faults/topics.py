@@ -64,24 +64,47 @@ class Folded:
         return sum(sum(tally.rejected.values()) for tally in self.tallies.values())
 
 
+@dataclass
+class _Owner:
+    generation: int = -1
+    begun: bool = True
+    before: int = -1
+    aside: list[Tally] = field(default_factory=list)
+
+
 async def folded(broker: str, topic: str) -> list[Folded]:
-    """The same from each partition of ``sli-segments``: all must say the same."""
+    """The same from each partition of ``sli-segments``: all must say the same.
+
+    Of what a former owner of an input partition writes once a new one has announced itself, nothing counts but the
+    tallies of blocks that lie before the offset at which the new one begins.
+    """
     out: dict[int, Folded] = defaultdict(Folded)
-    generations: dict[tuple[int, int], int] = {}
+    owners: dict[tuple[int, int], _Owner] = defaultdict(_Owner)
     for record in await read(broker, topic):
         said = decode(record.value)
         if not isinstance(said, Frontier):
             continue
         here = out[record.partition]
-        for tally in said.tallies:
-            place = (said.partition, tally.block)
-            if place not in here.tallies or tally.last > here.tallies[place].last:
-                here.tallies[place] = tally
-        owner = (record.partition, said.partition)
-        if said.generation < generations.get(owner, -1):
-            continue  # of a worker that had lost the partition
-        generations[owner] = said.generation
+        owner = owners[record.partition, said.partition]
+        if said.generation < owner.generation:
+            if not owner.begun and said.generation >= owner.before:
+                owner.aside += said.tallies
+            continue
+        if said.generation > owner.generation:
+            before, aside = (owner.generation, []) if owner.begun else (owner.before, owner.aside)
+            owner = owners[record.partition, said.partition] = _Owner(said.generation, False, before, aside)
+        if said.next_offset >= 0 and not owner.begun:
+            _count(here, said.partition, [t for t in owner.aside if t.last < said.next_offset])
+            owner.begun, owner.aside = True, []
+        _count(here, said.partition, said.tallies)
         if said.marked and said.watermark is not None:
             here.marks[said.partition].append((said.next_offset, said.watermark))
             here.reasons[said.marked] += 1
     return [out[number] for number in sorted(out)]
+
+
+def _count(here: Folded, partition: int, tallies: list[Tally]) -> None:
+    for tally in tallies:
+        place = (partition, tally.block)
+        if place not in here.tallies or tally.last > here.tallies[place].last:
+            here.tallies[place] = tally

@@ -1,0 +1,229 @@
+"""Beginning with an input partition: where to go on, and what a new owner says before it writes anything.
+
+1. *Announced* on every partition of `sli-segments`: whatever a former owner writes from here on does not count there.
+2. Read the resume record. What it names as done was acknowledged before it, so whoever reads has it.
+3. Write it again as one's own: a former owner's record that comes late is of an older generation, and passed over.
+4. *Begun* on every partition of `sli-segments`, with the mark that was found: had the former owner died between writing
+   the resume record and writing the mark, some environments would have been judged without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from msgspec.structs import replace
+
+from detectors.incidents import IncidentInput
+from detectors.instants import DAY
+from detectors.policy import Policy
+from detectors.scopes import ENVS
+from streams.blocks import BlockFold, Record
+from streams.ingest_settings import IngestSettings
+from streams.opened import Place, resume_out, to_all
+from streams.outlet import Out, Outlet
+from streams.ownership import Ownership
+from streams.partition import Rules
+from streams.reader import Reader
+from streams.records import encode_input
+from streams.segments import BLOCK_OFFSETS, Frontier, Resume, Segment, decode, owner_key, resume_key
+from streams.topics import env_partition
+
+__all__ = ["LogReplaced", "Takeover"]
+
+log = structlog.get_logger(__name__)
+
+
+class LogReplaced(Exception):
+    """The input topic is not the one that was read before. The message says what to do."""
+
+
+class Takeover:
+    """See the module.
+
+    Args:
+        settings: how ingest runs.
+        policy: of which it uses the numbers of acceptance.
+        outlet: where it writes.
+        reader: reads topics back.
+        clock: ms since the epoch.
+    """
+
+    def __init__(
+        self,
+        settings: IngestSettings,
+        policy: Policy,
+        outlet: Outlet,
+        reader: Reader,
+        clock: Callable[[], int],
+    ) -> None:
+        self._settings = settings
+        self._policy = policy
+        self._rules = Rules.of(policy, settings.pace)
+        self._outlet = outlet
+        self._reader = reader
+        self._clock = clock
+        self.lost = 0
+
+    async def place(self, consumer: AIOKafkaConsumer, partition: TopicPartition) -> Place:
+        """Where the records of a partition go."""
+        topics = self._settings.topics
+        cluster = await consumer._client.fetch_all_metadata()
+        # the input may have got more partitions since this topic was made
+        states = len(cluster.partitions_for_topic(topics.ingest_state) or (0,))
+        return Place(
+            topics,
+            self._settings.partitions,
+            int(partition.partition) % states,
+            len(cluster.partitions_for_topic(partition.topic) or ()),
+        )
+
+    async def begin(
+        self, consumer: AIOKafkaConsumer, partition: TopicPartition, generation: int, place: Place
+    ) -> BlockFold:
+        """Take the partition over; its fold, at the offset where to go on.
+
+        Raises:
+            LogReplaced: the topic was made anew.
+            ValueError: the log is not the one that was read before.
+            KafkaError: the broker.
+        """
+        await self._say(place, partition, generation, None)
+        begin = (await consumer.beginning_offsets([partition]))[partition]
+        end = (await consumer.end_offsets([partition]))[partition]
+        resume = await self._resume(place, partition)
+        if resume is None:
+            resume = await self._fresh(consumer, partition, begin, end)
+        elif resume.start > end:
+            raise LogReplaced(
+                f"{partition.topic}/{partition.partition} ends at offset {end}, but {resume.start} was read before: "
+                "the topic was made anew. Give the deployment a new WATCHOFFICER_TOPIC_PREFIX for its own topics."
+            )
+        elif resume.start < begin:
+            resume = await self._over_a_hole(partition, resume, begin)
+        resume = replace(resume, generation=generation)
+        await self._outlet.write([resume_out(place, resume)])
+        await self._say(place, partition, generation, resume)
+        fold = BlockFold(partition.partition, self._rules, resume)
+        async for record in self._reader.read(partition, start=resume.read_from, end=resume.start):
+            fold.read_back(Record(record.offset, record.timestamp, record.value))
+        fold.ready(whole=begin <= resume.read_from)
+        return fold
+
+    async def _say(
+        self, place: Place, partition: TopicPartition, generation: int, resume: Resume | None
+    ) -> None:
+        """Announced without a resume record, begun with it."""
+        mark = None if resume is None else resume.mark
+        frontier = Frontier(
+            partition.partition,
+            place.input_partitions,
+            generation,
+            -1 if resume is None else resume.start,
+            mark,
+            "" if mark is None else "resumed",
+            None,
+            self._clock(),
+            [],
+        )
+        key = owner_key(partition.partition, generation, begun=resume is not None)
+        await self._outlet.write(to_all(place, key, frontier))
+
+    async def _resume(self, place: Place, input_partition: TopicPartition) -> Resume | None:
+        """The last resume record of a partition, if there is one."""
+        topic = TopicPartition(place.topics.ingest_state, place.state_partition)
+        partition = int(input_partition.partition)
+        found: Resume | None = None
+        written = 0
+        async for record in self._reader.read(topic):
+            if record.key != resume_key(partition) or record.value is None:
+                continue
+            resume = decode(record.value)
+            if not isinstance(resume, Resume):
+                continue
+            # One of an older generation behind one of a newer is of a worker that had lost the partition; unless so
+            # much later that the group itself was forgotten, and its generations began anew.
+            forgotten = record.timestamp - written > DAY
+            if found is None or resume.generation >= found.generation or forgotten:
+                found, written = resume, record.timestamp
+        return found
+
+    async def _fresh(
+        self, consumer: AIOKafkaConsumer, partition: TopicPartition, begin: int, end: int
+    ) -> Resume:
+        """Where to begin without a resume record."""
+        start, mark = self._settings.start, None
+        if await self._is_new(int(partition.partition)):
+            # Others have been judged already. What happened before now counts as late; the delay of the others'
+            # watermarks is what the clocks may differ by.
+            offset, mark = begin, self._clock()
+        elif start == "earliest":
+            offset = begin
+        elif start == "latest":
+            offset = end
+        else:
+            at = self._clock() - self._policy.retention if start is None else int(start)
+            found = (await consumer.offsets_for_times({partition: max(at, 0)})).get(partition)
+            offset = end if found is None else found.offset
+        offset = max(begin, offset - offset % BLOCK_OFFSETS)
+        step = self._rules.step
+        return Resume(
+            int(partition.partition), -1, step, BLOCK_OFFSETS, offset, None, None, mark, offset, None
+        )
+
+    async def _is_new(self, partition: int) -> bool:
+        """Whether the partition was added to a topic that is being judged already."""
+        async for frontier in self._said(0):
+            if isinstance(frontier, Frontier) and 0 < frontier.partitions <= partition:
+                return True
+        return False
+
+    async def _over_a_hole(self, partition: TopicPartition, resume: Resume, begin: int) -> Resume:
+        """Go on where the log begins now, or where a former owner stopped, whichever is later.
+
+        The open block's head is gone, so its stored segments stand as they are, and a new block begins behind them.
+        The watermark that was reached is kept as a mark. The memory of duplicates begins anew.
+        """
+        number = int(partition.partition)
+        reached, mark, owners = resume.start, resume.mark, Ownership()
+        for index in range(self._settings.partitions):
+            async for said in self._said(index):
+                if isinstance(said, Segment) and said.partition == number:
+                    reached = max(reached, said.last + 1)
+                elif isinstance(said, Frontier) and said.partition == number and index == 0:
+                    counts, _ = owners.frontier(said)
+                    if counts and said.watermark is not None:
+                        mark = max(said.watermark, said.watermark if mark is None else mark)
+        start = max(reached, begin)
+        if reached < begin:
+            await self._say_lost(partition, reached, begin)
+        return replace(resume, start=start, mark=mark, read_from=start, greatest_there=resume.greatest)
+
+    async def _say_lost(self, partition: TopicPartition, expected: int, begin: int) -> None:
+        """Tell people that events were removed before they were read: in the log, in a metric, in an incident."""
+        self.lost += begin - expected
+        log.error("events_lost", partition=partition.partition, expected_offset=expected, log_begins=begin)
+        said = IncidentInput(
+            id=f"lost:{partition.topic}:{partition.partition}:{expected}-{begin}",
+            env=ENVS[0],
+            kind="declare",
+            scope=ENVS[0],
+            by="watchofficer",
+            text=(
+                f"{begin - expected} login events (offsets {expected} to {begin - 1} of {partition.topic}/"
+                f"{partition.partition}) were removed by retention before they were read: an outage in them "
+                "would not have been seen."
+            ),
+            at=self._clock(),
+        )
+        inputs = self._settings.topics.inputs
+        place = env_partition(said.env, self._settings.partitions)
+        await self._outlet.write([Out(inputs, said.env.encode(), encode_input(said), place)])
+
+    async def _said(self, index: int) -> Any:
+        """What stands on a partition of `sli-segments`."""
+        async for record in self._reader.read(TopicPartition(self._settings.topics.segments, index)):
+            if record.value is not None:
+                yield decode(record.value)
