@@ -3,35 +3,21 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
-
-import numpy as np
-import numpy.typing as npt
 
 from detectors.history import BUCKET
 from detectors.incidents import Command, Incident, Transition
 from detectors.policy import Policy
-from detectors.scopes import SCOPES, scope_path
-from detectors.verdicts import NOT_ENOUGH_EVIDENCE, QUIET, STATES, Verdicts
-from detectors.windows import Stretch
+from streams.finding_changes import Change, FindingChanges
 from streams.judge import Verdict
 from streams.policy_tests.document import PolicyTest
 from streams.policy_tests.events import history_of, lines_of
 from streams.policy_tests.notation import Events, Segment, Series
 from streams.replay import Replay
 
-__all__ = ["Change", "Performance", "Told", "play"]
-
-
-@dataclass(frozen=True)
-class Change:
-    """What a detector says of a scope from ``at`` (ms) on."""
-
-    at: int
-    state: str
-    sentence: str
+__all__ = ["Performance", "Told", "play"]
 
 
 @dataclass(frozen=True)
@@ -84,7 +70,8 @@ def play(
     end = start + max((one.length for one in test.series), default=0)
     until = test.until.at(start) if test.until is not None else end
     until -= until % policy.step
-    performance = Performance(start, until, policy.step)
+    changes = FindingChanges(until)
+    performance = Performance(start, until, policy.step, changes.found)
     if history is None:
         history = history_of(test.history, start, policy) if isinstance(test.history, tuple) else ()
     wishes = [(_due(wish.at.at(start), policy.step), wish.input(i)) for i, wish in enumerate(test.inputs)]
@@ -98,7 +85,7 @@ def play(
         now=start + beyond,
         history=history,
         inputs=wishes,
-        observer=_Observer(performance),
+        observer=changes,
     )
     for verdict in replay.run():
         if verdict.step.at <= until:
@@ -123,32 +110,3 @@ def _note(performance: Performance, verdict: Verdict) -> None:
         performance.banners.setdefault(banner.key, []).append(
             Told(banner.version, banner.state, banner.incident_id)
         )
-
-
-#: States before the first T, unlike any.
-_UNSEEN = np.full(len(SCOPES), -2, dtype=np.int8)
-
-
-class _Observer:
-    """Notes where the state of a finding changes, with the sentence of what fires."""
-
-    def __init__(self, performance: Performance) -> None:
-        self._performance = performance
-        self._last: dict[tuple[str, str], npt.NDArray[np.int8]] = {}
-
-    def __call__(self, stretch: Stretch, verdicts: Sequence[Verdicts]) -> None:
-        for verdict in verdicts:
-            key = (verdict.detector, stretch.env)
-            before = self._last.get(key, _UNSEEN)
-            changed = np.diff(np.vstack([before, verdict.state]), axis=0) != 0
-            self._last[key] = verdict.state[-1].copy()
-            for n, scope in np.argwhere(changed).tolist():
-                at = int(stretch.ends[n])
-                if at > self._performance.until:
-                    break
-                state = int(verdict.state[n, scope])
-                sentence = "" if state in (QUIET, NOT_ENOUGH_EVIDENCE) else verdict.explain(n, scope).sentence
-                changes = self._performance.findings.setdefault(
-                    (verdict.detector, scope_path(stretch.env, scope)), []
-                )
-                changes.append(Change(at, STATES[state], sentence))

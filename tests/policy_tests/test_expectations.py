@@ -10,9 +10,10 @@ from msgspec.structs import replace
 from detectors.incidents import Command, Incident, Transition, TransitionKind
 from detectors.instants import SECOND, parse_instant
 from detectors.policy_source import read_source
+from streams.finding_changes import Change
 from streams.policy_tests.document import DEFAULT_START, PolicyTest
 from streams.policy_tests.expectations import Failure, failures, offset
-from streams.policy_tests.performance import Change, Performance, Told
+from streams.policy_tests.performance import Performance, Told
 from streams.policy_tests.report import timeline
 
 START = parse_instant(DEFAULT_START)
