@@ -8,8 +8,8 @@ that a second scope must be worth it, and a wide one must fit better than the na
 succeed speak against a scope, parts with hardly any traffic do not count.
 
 Then: three credential providers of a method, or all of at least two that have traffic, are the method; both
-methods are the environment. A scope that does not fire itself is a cause only if nothing else explains a
-wider one that does.
+methods are the environment; a provider that fails on both is one cause, unless one of the methods is another.
+A scope that does not fire itself is a cause only if nothing else explains a wider one that does.
 """
 
 from __future__ import annotations
@@ -156,8 +156,14 @@ def _by_rule(scopes: set[int], busy: set[int]) -> set[int]:
     for c, both in enumerate(_BOTH):
         if all(one[c] in out for one in _ONE):
             out.add(both)
-    if all(method in out for method in _METHOD):
+    whole = [method in out for method in _METHOD]
+    if all(whole):
         return {_ENV}
+    if any(whole):
+        other = whole.index(False)
+        for c, both in enumerate(_BOTH):
+            if both in out:
+                out = out - {both} | {_ONE[other][c]}
     return _absorb(out)
 
 

@@ -55,6 +55,18 @@ _RESTS = [
     )
     for method in METHODS
 ]
+#: Parts of a scope that it may be named for, as leaves.
+_ALSO = [
+    (SCOPES.index(""), [i for i, (_, csp) in enumerate(LEAVES) if csp is not None]),
+    *(
+        (
+            SCOPES.index(method),
+            [i for i, (m, csp) in enumerate(LEAVES) if m == method and (csp is None) == rest],
+        )
+        for method in METHODS
+        for rest in (False, True)
+    ),
+]
 #: Scopes of both methods, with the same of each.
 _HALVES = [
     (SCOPES.index(wide), [SCOPES.index(one) for one in parts])
@@ -99,17 +111,18 @@ class Present:
     def gains(self, normal: Floats) -> Floats:
         """How much better "all of it fails alike" explains a scope than ``normal`` does, (M, scope), in nats.
 
-        The greatest over the windows. A method also gains by the part of it that carries no credential
-        provider (tokens, sessions), because nothing narrower names that part.
+        The greatest over the windows. A method, and everything, also gain by their parts with a credential
+        provider alone, because only those who get through ask for a token; and a method by its other part
+        alone (tokens, sessions), because nothing narrower names that.
 
         Args:
             normal: the ratio (scope,) that fails at any time.
         """
         gains = failure_gain(self.people, self.trials, normal).max(axis=0)
-        for rest, method, _ in _RESTS:
-            people, trials = (array[..., rest] for array in self.leaves)
-            alone = failure_gain(people, trials, normal[method]).max(axis=0)
-            gains[:, method] = np.maximum(gains[:, method], alone)
+        for scope, leaves in _ALSO:
+            people, trials = (array[..., leaves].sum(axis=-1) for array in self.leaves)
+            alone = failure_gain(people, trials, normal[scope]).max(axis=0)
+            gains[:, scope] = np.maximum(gains[:, scope], alone)
         return np.asarray(gains)
 
 
@@ -161,18 +174,17 @@ class Failures:
         return np.asarray(shown.any(axis=0))
 
     def still_arriving(self) -> Bools:
-        """(step, scope): whether completions come in as in the last 15 minutes, so that health is of now."""
+        """(step, scope): whether completions come in as in the longer windows, so that health is of now."""
         recent = [i for i, window in enumerate(self.windows) if window <= RECENT]
-        widest = recent[-1]
-        total = self.trials[widest]
-        alive: Bools = total > 0
-        for i in recent[:-1]:
-            due = total * (self.windows[i] / self.windows[widest])
-            alive &= (self.trials[i] > 0) | (due < _MISSED)
+        alive: Bools = self.trials[recent[-1]] > 0
+        for longer in {recent[-1], len(self.windows) - 1}:
+            for i in recent:
+                due = self.trials[longer] * (self.windows[i] / self.windows[longer])
+                alive &= (self.trials[i] > 0) | (due < _MISSED)
         return alive
 
     def below(self, window: int, steps: Ints, scopes: Ints, ratio: Floats | float, z: float) -> Bools:
-        """Whether surely less than ``ratio`` fails in a window shorter than the one at ``window``, at cells (M,)."""
+        """Whether surely less than ``ratio`` fails in a window shorter than the ``window``-th, at cells (M,)."""
         people, trials = self.people[:window, steps, scopes], self.trials[:window, steps, scopes]
         return np.asarray(surely_below(people, trials, ratio, z).any(axis=0))
 
@@ -182,12 +194,14 @@ class Failures:
         failed, good = _leaves(people), _leaves(trials - people)
         over = self._over(people, failed, good, recovery)
         gone = self._gone(failed, good)
-        for i in range(1, len(self.windows)):
-            failed[i] = np.where(over[i], failed[i - 1], failed[i])
-            good[i] = np.where(over[i] | gone[i], good[i - 1], good[i])
+        left_out = np.logical_or.accumulate(over | gone, axis=0)
+        # What a window has beyond the next shorter one adds to it, unless the longer one is over.
+        now_failed = np.cumsum(np.diff(failed, axis=0, prepend=0) * ~over, axis=0)
+        now_good = np.cumsum(np.diff(good, axis=0, prepend=0) * ~(over | gone), axis=0)
+        failed, good = np.maximum(now_failed, 0), np.maximum(now_good, 0)
         leaves = failed, failed + good
-        # One person may have failed in several parts: where nothing is left out, the scope's own count is exact.
-        whole: Bools = ~np.asarray((over | gone) @ MEMBERS.T)
+        # One person may have failed in several parts: with nothing left out, the scope's own count is exact.
+        whole: Bools = ~np.asarray(left_out @ MEMBERS.T)
         now = [
             np.where(whole, own, part @ _TO_SCOPES)
             for own, part in zip((people, trials), leaves, strict=True)
@@ -207,7 +221,7 @@ class Failures:
         return gone
 
     def _over(self, people: Ints, failed: Ints, good: Ints, recovery: Recovery) -> Bools:
-        """(window, M, leaf): whether what failed in a window has stopped by now, in the leaf or in all around it.
+        """(window, M, leaf): whether what failed in a window has stopped, in the leaf or in all around it.
 
         Args:
             people: (window, M, scope).
@@ -268,8 +282,8 @@ def _leaves(array: Ints) -> Ints:
 def _chance_of_going_on(people: Ints, failed: Ints, good: Ints, window: int, share: float) -> Floats:
     """Probability, per shorter window, that so few fail in it if each part goes on failing as before it.
 
-    What would fail is added up over the parts, so that it does not look like an end when the failing part merely
-    has no traffic. 1 unless at most ``share`` of it failed.
+    What would fail is added up over the parts, so that it does not look like an end when the failing part
+    merely has no traffic. 1 unless at most ``share`` of it failed.
 
     Args:
         people: (window, M, group).

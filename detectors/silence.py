@@ -34,7 +34,7 @@ __all__ = ["judge"]
 _GRID = MINUTE
 #: The level is that of the hour before, unless less than this share of the expected came in it: then of
 #: longer ago.
-_LEVEL_GONE = 0.2
+_LEVEL_GONE = 0.1
 #: A level above this is taken for the usual one when people are estimated: it is as exact as two weeks are.
 _LEVEL_USUAL = 0.8
 #: How far back the level is looked for when the last hour has none, ms.
@@ -54,6 +54,11 @@ def _counterpart(scope: str) -> str | None:
 #: For each scope the position of its counterpart; its own for scopes that have none.
 _OTHER = np.array([SCOPES.index(_counterpart(scope) or scope) for scope in SCOPES])
 _HAS_OTHER = np.arange(len(SCOPES)) != _OTHER
+
+
+def _at_most_usual(level: Floats) -> Floats:
+    """The level, at most 1; 1 where it is not known."""
+    return np.where(np.isnan(level), 1.0, np.minimum(level, 1.0))
 
 
 def _completed(counts: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -82,6 +87,7 @@ class _Window:
         expected: the same at the level of the hour before.
         quieter: far fewer arrived, and none of the exceptions holds.
         fires: next to none arrived, and that is no chance.
+        back: enough arrived, by the level of the hour before and of the hours before that.
     """
 
     length: int
@@ -90,6 +96,7 @@ class _Window:
     expected: Floats
     quieter: Bools
     fires: Bools
+    back: Bools
 
 
 class _Silences:
@@ -109,7 +116,7 @@ class _Silences:
         self._usual_hour = arrivals(hour, self._by_starts)
         if not (np.nan_to_num(self._usual_hour) >= self._policy.min_expected).any():
             return
-        self._longer_ago = self._level_longer_ago()
+        self._hours_ago, self._day_ago = (self._level_since(span)[self._minute] for span in _LEVEL_SPANS)
         self._windows = [self._judge(window) for window in sorted(self._policy.windows)]
         firing = np.any([window.fires for window in self._windows], axis=0)
         self.state = verdict_of(firing, self._back())
@@ -117,36 +124,26 @@ class _Silences:
 
     # -- levels ----------------------------------------------------------------------------------------------
 
-    def _level_longer_ago(self) -> Floats:
-        """Arrivals before the last hour as a share of the expected, the most of several spans; (minute,
-        scope).
-        """
-        levels = []
-        for span in _LEVEL_SPANS:
-            begin, end = self._minutes - span, self._minutes - HOUR
-            came = arrivals(self._history.between(begin, end), self._by_starts)
-            whole = arrivals(self._history.expected(self._minutes, span), self._by_starts)
-            expected = whole - self._usual_hour
-            known = self._history.coverage(begin, end)[:, None] > 0.5
-            enough = known & (np.nan_to_num(expected) >= self._policy.min_expected)
-            levels.append(np.where(enough, came / np.where(enough, expected, 1.0), 0.0))
-        level = np.max(levels, axis=0)
-        return np.where(level > 0, level, np.nan)
+    def _level_since(self, span: int) -> Floats:
+        """Arrivals from ``span`` ago to an hour ago as a share of the expected; (minute, scope), nan if unknown."""
+        begin, end = self._minutes - span, self._minutes - HOUR
+        came = arrivals(self._history.between(begin, end), self._by_starts)
+        whole = arrivals(self._history.expected(self._minutes, span), self._by_starts)
+        expected = whole - self._usual_hour
+        enough = (self._history.coverage(begin, end)[:, None] > 0.5) & self._is_enough(expected)
+        return np.where(enough, came / np.where(enough, expected, 1.0), np.nan)
 
-    def _level(self, window: int, arrived: Floats, usual: Floats) -> Floats:
-        """Arrivals before the window as a share of the expected, at most 1; (step, scope)."""
+    def _level_of_the_hour(self, window: int, arrived: Floats, usual: Floats) -> Floats:
+        """Arrivals from an hour ago to the window as a share of the expected; (step, scope), nan if unknown."""
         ends = self._stretch.ends[:, None]
-        by_starts = self._by_starts[self._minute]
-        before = arrivals(self._stretch.counts[HOUR], by_starts) - arrived
+        before = arrivals(self._stretch.counts[HOUR], self._by_starts[self._minute]) - arrived
         covered = np.clip(ends - window - np.maximum(ends - HOUR, self._covered_from), 0, HOUR - window)
         expected = (self._usual_hour[self._minute] - usual) * (covered / max(HOUR - window, 1))
-        enough = np.nan_to_num(expected) >= self._policy.min_expected
-        level = np.where(enough, before / np.where(enough, expected, 1.0), np.nan)
-        # The last hour says nothing, or was silent itself: what it was like before.
-        longer_ago = self._longer_ago[self._minute]
-        gone = ~(level >= _LEVEL_GONE)
-        level = np.where(gone, np.fmax(level, longer_ago), level)
-        return np.clip(np.where(np.isnan(level), 1.0, level), 0.0, 1.0)
+        enough = self._is_enough(expected)
+        return np.where(enough, before / np.where(enough, expected, 1.0), np.nan)
+
+    def _is_enough(self, expected: Floats) -> Bools:
+        return np.asarray(np.nan_to_num(expected) >= self._policy.min_expected)
 
     # -- verdicts --------------------------------------------------------------------------------------------
 
@@ -158,11 +155,17 @@ class _Silences:
         whole = per_minute[self._minute]
         arrived = arrivals(counts, by_starts).astype(np.float64)
         usual = arrivals(whole, by_starts)
-        level = self._level(length, arrived, usual)
+        hour = self._level_of_the_hour(length, arrived, usual)
+        lately = _at_most_usual(np.fmax(hour, self._hours_ago))
+        # The last hour says nothing, or was silent itself: what it was like before.
+        gone = ~(hour >= _LEVEL_GONE)
+        level = np.where(gone, _at_most_usual(np.fmax(np.fmax(hour, self._hours_ago), self._day_ago)), hour)
+        level = np.minimum(level, 1.0)
         expected = usual * level
         covered = stretch.ends - length >= self._covered_from
         known = covered[:, None] & ~np.isnan(expected)
         expected = np.where(known, expected, 0.0)
+        back = known & (arrived >= rules.recover_ratio * np.maximum(expected, np.nan_to_num(usual) * lately))
 
         quieter = known & (arrived < rules.recover_ratio * expected)
         if quieter.any():
@@ -172,14 +175,14 @@ class _Silences:
         fires = quieter & (arrived <= rules.floor_ratio * expected) & (expected >= rules.min_expected)
         if fires.any():
             fires[fires] = chance_of_so_few(arrived[fires], expected[fires], rules.spread) <= rules.chance
-        return _Window(length, arrived, usual, expected, quieter, fires)
+        return _Window(length, arrived, usual, expected, quieter, fires, back)
 
     def _back(self) -> Bools:
         """(step, scope): enough arrives, in the shortest window in which enough is expected."""
         back = np.zeros(self.state.shape, dtype=bool)
         for window in reversed(self._windows):
             enough = window.expected >= self._policy.min_expected
-            back[enough] = (window.arrived >= self._policy.recover_ratio * window.expected)[enough]
+            back[enough] = window.back[enough]
         return back
 
     def gain(self, step: int) -> Floats:
