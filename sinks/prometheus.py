@@ -136,6 +136,7 @@ class Metrics:
         self._events: dict[str, dict[tuple[str, str, str], int]] = {}
         self._reasons = tuple(reasons)
         self._rejected: dict[str, int] | None = None
+        self._lost = 0
         self._deliveries = dict.fromkeys(deliveries, 0)
         self._pages = _Buckets.empty(PAGE_BUCKETS)
         self._build = (version, platform.python_version(), policy)
@@ -176,6 +177,10 @@ class Metrics:
         """Take the rejected events off the page: another worker answers for them now."""
         self._rejected = None
 
+    def set_lost(self, count: int) -> None:
+        """How many records retention removed before this process read them."""
+        self._lost = max(self._lost, count)
+
     def count_delivery(self, sink: str, outcome: str, times: int = 1) -> None:
         """One more attempt to tell a receiver something has ended, and how."""
         self._deliveries[sink, outcome] = self._deliveries.get((sink, outcome), 0) + times
@@ -202,6 +207,12 @@ class Metrics:
             "Records that are no valid login event, by reason.",
             ("reason",),
             (((reason,), count) for reason, count in (self._rejected or {}).items()),
+        )
+        yield _counter(
+            "watchofficer_events_lost_total",
+            "Records of the input that retention removed before they were read.",
+            (),
+            [((), self._lost)],
         )
         yield self._ratios(
             "watchofficer_success_ratio",

@@ -105,6 +105,11 @@ def owned(app: faust.App, topic: str) -> set[int] | None:
     return {tp.partition for tp in consumer.assignment() if tp.topic == topic}
 
 
+def generation(app: faust.App) -> int:
+    """The generation of the consumer group in which this worker got its partitions."""
+    return int(app.consumer_generation_id)
+
+
 def reads_on(app: faust.App, topic: str, partition: int, offset: int) -> bool:
     """Whether a partition is known to hold records after an offset, as of the last fetch."""
     consumer = app.consumer

@@ -1,4 +1,4 @@
-"""The watch on the watch: says, past the outbox, that the broker cannot be reached, and that it can again.
+"""The watch on the watch: says, past the outbox, that the log cannot be read, and that it can again.
 
 While the broker is away nothing can be judged and nothing can be written, so this goes straight to PagerDuty and Slack.
 Every worker says it under the same key, which PagerDuty folds into one alert; whoever sees the end of it resolves it,
@@ -58,7 +58,7 @@ class BrokerProbe:
                     return None
                 await self._client.fetch_all_metadata()
         except (KafkaError, OSError, TimeoutError) as error:
-            return str(error) or type(error).__name__
+            return f"the Kafka broker does not answer: {str(error) or type(error).__name__}"
         return None
 
     async def close(self) -> None:
@@ -72,7 +72,7 @@ class Blindness(Service):
     """Probes the broker and tells.
 
     Args:
-        probe: None, or why the broker cannot be reached.
+        probe: None, or why there is nothing to be seen.
         tell: the receivers, by name.
         clock: ms since the epoch.
         blind_after: ms without an answer until it is said.
@@ -121,13 +121,13 @@ class Blindness(Service):
             if not self._seeing_again:
                 self._since = None
             return
-        self._health.unready("broker", f"does not answer: {why}")
+        self._health.unready("broker", why)
         if now - self._answered_at < self._blind_after:
             return
         if self._since is None:
             self._since = self._answered_at
             log.error("the_watch_is_blind", since=self._since, why=why)
-        sentence = f"The Kafka broker has not answered for {format_duration(self._blind_after)}: {why}"
+        sentence = f"For {format_duration(self._blind_after)} the log could not be read: {why}"
         self._seeing_again.clear()
         for name, told in self._told.items():
             if not told:

@@ -66,6 +66,7 @@ class Dispatch:
         self._lanes = lanes_to(clients, clock, sleep)
         self._on_delivered = on_delivered
         self._offsets: dict[str, int] = {}
+        self._owned: set[int] = set()
         self._deliverers: dict[int, Deliverer] = {}
         self._taking: dict[int, asyncio.Lock] = {}
         self._counted: Counter[tuple[str, str]] = Counter()
@@ -79,20 +80,30 @@ class Dispatch:
         return total
 
     async def own(self, partitions: Iterable[int]) -> None:
-        """Take over partitions that are new, and let go of those that are another worker's now."""
-        wanted = set(partitions)
-        for partition in set(self._deliverers) - wanted:
-            deliverer = self._deliverers.pop(partition)
-            await deliverer.close(timeout=0.0)
-            self._counted.update(deliverer.deliveries)
-        for partition in wanted:
+        """Take over partitions that are new, and let go of those that are another worker's now.
+
+        Raises:
+            KafkaError: the broker; to be called again.
+        """
+        self._owned = set(partitions)
+        await self.let_go(set(self._deliverers) - self._owned, 0.0)
+        for partition in sorted(self._owned):
             await self._deliverer(partition)
 
+    async def let_go(self, partitions: Iterable[int], timeout: float) -> None:
+        """Give partitions away: requests under way may end, and be recorded, within ``timeout`` seconds."""
+        self._owned -= set(partitions)
+        gone = [self._deliverers.pop(p) for p in partitions if p in self._deliverers]
+        await asyncio.gather(*(deliverer.close(timeout) for deliverer in gone))
+        for deliverer in gone:
+            self._counted.update(deliverer.deliveries)
+
     async def take(self, partition: int, offset: int, value: bytes | None) -> None:
-        """Take the next record of the outbox."""
+        """Take the next record of the outbox. Of a partition that is not owned yet they are read when it is."""
         command = _command(partition, offset, value)
-        if command is not None:
-            self._submit(await self._deliverer(partition), offset, command)
+        deliverer = await self._deliverer(partition) if command is not None else None
+        if command is not None and deliverer is not None:
+            self._submit(deliverer, offset, command)
 
     def _submit(self, deliverer: Deliverer, offset: int, command: Command) -> None:
         if deliverer.submit(command):
@@ -102,14 +113,26 @@ class Dispatch:
         """Stop; what was not delivered stays in the outbox."""
         await asyncio.gather(*(each.close(timeout) for each in self._deliverers.values()))
 
-    async def _deliverer(self, partition: int) -> Deliverer:
+    async def _deliverer(self, partition: int) -> Deliverer | None:
+        """That of a partition; None if it is not owned."""
         async with self._taking.setdefault(partition, asyncio.Lock()):
-            if partition not in self._deliverers:
-                self._deliverers[partition] = await self._take_over(partition)
-            return self._deliverers[partition]
+            if partition in self._owned and partition not in self._deliverers:
+                await self._take_over(partition)
+            return self._deliverers.get(partition)
 
-    async def _take_over(self, partition: int) -> Deliverer:
-        deliverer = Deliverer(
+    async def _take_over(self, partition: int) -> None:
+        known: list[Delivery] = []
+        async for record in self._reader.read(TopicPartition(self._topics.deliveries, partition)):
+            if record.value is not None:
+                known.append(msgspec.json.decode(record.value, type=Delivery))
+        commands: list[tuple[int, Command]] = []
+        async for record in self._reader.read(TopicPartition(self._topics.commands, partition)):
+            command = _command(partition, record.offset, record.value)
+            if command is not None:
+                commands.append((record.offset, command))
+        if partition not in self._owned:
+            return  # it was given away meanwhile
+        deliverer = self._deliverers[partition] = Deliverer(
             self._clients,
             self._record,
             self._bury,
@@ -119,22 +142,12 @@ class Dispatch:
             lanes=self._lanes,
             on_delivered=self._on_delivered,
         )
-        known: list[Delivery] = []
-        async for record in self._reader.read(TopicPartition(self._topics.deliveries, partition)):
-            if record.value is not None:
-                known.append(msgspec.json.decode(record.value, type=Delivery))
         deliverer.restore(known)
-        commands: list[tuple[int, Command]] = []
-        async for record in self._reader.read(TopicPartition(self._topics.commands, partition)):
-            command = _command(partition, record.offset, record.value)
-            if command is not None:
-                commands.append((record.offset, command))
         # All at once: a page must not go out before it is known that its incident is over.
         for offset, command in commands:
             self._submit(deliverer, offset, command)
         waiting = deliverer.pending
         log.info("outbox_taken_over", partition=partition, delivered=len(known), waiting=waiting)
-        return deliverer
 
     async def _record(self, delivery: Delivery) -> None:
         partition = incident_partition(delivery.incident_id, self._partitions)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -112,6 +113,7 @@ class Desk:
     state_at: dict[str, int] = field(default_factory=dict)
     evaluated_to: int | None = None
     due: bool = False  # a frontier has come since it was last moved on
+    generation: int = 0  # of the consumer group, in which it is known to have been this worker's
     moved_at: float = float("-inf")  # when that was, seconds that never go back
 
     def watermark(self) -> int | None:
@@ -134,6 +136,7 @@ class Evaluate:
         clock: ms since the epoch; for catching up and for metrics, never for judgement.
         told: called with a desk whenever it has moved on (metrics).
         more: whether a partition of `sli-segments` is known to hold records after an offset.
+        generation: of the consumer group, now.
     """
 
     def __init__(
@@ -145,6 +148,7 @@ class Evaluate:
         clock: Callable[[], int],
         told: Callable[[Desk], None] = lambda desk: None,
         more: Callable[[int, int], bool] = lambda partition, offset: False,
+        generation: Callable[[], int] = lambda: 0,
     ) -> None:
         self._settings = settings
         self._policy = policy
@@ -153,23 +157,47 @@ class Evaluate:
         self._clock = clock
         self._told = told
         self._more = more
+        self._generation = generation
+        self._busy = asyncio.Lock()
         self.desks: dict[int, Desk] = {}
 
     # -- what arrives -----------------------------------------------------------------------------------------
 
-    def release(self, kept: Iterable[int]) -> list[Desk]:
-        """Forget the desks of partitions that are another worker's now; the forgotten ones."""
-        gone = [p for p in self.desks if p not in set(kept)]
-        return [self.desks.pop(p) for p in gone]
+    def keep(self, owned: Iterable[int]) -> list[Desk]:
+        """Forget the desks of partitions that are another worker's now, or were for a while; the forgotten ones."""
+        generation, kept = self._generation(), set(owned)
+        gone = [p for p, desk in self.desks.items() if p not in kept or desk.generation < generation - 1]
+        forgotten = [self.desks.pop(p) for p in gone]
+        for desk in self.desks.values():
+            desk.generation = generation
+        return forgotten
+
+    async def settle(self, timeout: float) -> None:
+        """Wait, for at most so many seconds, until what is being judged has been written."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout), self._busy:
+                pass
+
+    async def close(self, timeout: float) -> None:
+        """The same, and begin with nothing more."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                await self._busy.acquire()
 
     async def take_segment(self, partition: int, offset: int, value: bytes | None) -> None:
         """Take the next record of `sli-segments`."""
+        async with self._busy:
+            await self._take_segment(partition, offset, value)
+
+    async def _take_segment(self, partition: int, offset: int, value: bytes | None) -> None:
+        generation = self._generation()
         desk = self.desks.get(partition)
-        if desk is None or desk.next_offset > offset + 1:
+        if desk is None or desk.generation < generation - 1:
             desk = await self._rebuild(partition, offset)
+            desk.generation = generation
             self.desks[partition] = desk
         if offset < desk.next_offset:
-            return
+            return  # a rebalance goes back to what was committed last
         desk.next_offset = offset + 1
         desk.due = self._note(desk, value) or desk.due
         if desk.due and not self._may_wait(desk, offset):
@@ -184,10 +212,11 @@ class Evaluate:
     async def take_input(self, partition: int, offset: int, value: bytes | None) -> None:
         """Take the next record of `incident-inputs`."""
         wish = _wish(offset, value)
-        desk = self.desks.get(partition)
-        if wish is None or desk is None:
-            return  # a desk that is not rebuilt yet reads its inputs itself
-        self._note_wish(desk, wish)
+        async with self._busy:  # a desk that is being rebuilt has perhaps read its inputs already
+            desk = self.desks.get(partition)
+            if wish is None or desk is None:
+                return  # it will read its inputs itself
+            self._note_wish(desk, wish)
 
     def _note_wish(self, desk: Desk, wish: _Wish) -> None:
         env = wish.value.env

@@ -40,6 +40,7 @@ _COMMIT_SECONDS = 10.0
 _MAX_RECORDS = 20_000
 _METADATA_MS = 15_000  # a partition that is added is found within this
 _STOP_SECONDS = 5.0  # for the last flush
+_UNFETCHED_SECONDS = 5.0  # without an answer to a fetch; a silent partition is answered twice a second
 #: A flush that takes longer says that the broker as a whole was away.
 _SLOW_FLUSH_SECONDS = 5.0
 
@@ -70,7 +71,8 @@ class Ingest(Service):
         self._policy = policy
         self._outlet = outlet
         self._clock = clock
-        self._takeover = Takeover(settings, policy, outlet, Reader(settings.kafka), clock)
+        reader = Reader(settings.kafka, patient=True)
+        self._takeover = Takeover(settings, policy, outlet, reader, clock)
         self._open: dict[TopicPartition, Opened] = {}
         self._assigned: set[TopicPartition] = set()
         self._generation = -1
@@ -89,6 +91,15 @@ class Ingest(Service):
     def lost(self) -> int:
         """Events that retention removed before they were read, since this process started."""
         return self._takeover.lost
+
+    def unfetched(self) -> str | None:
+        """Which partitions cannot be fetched though the broker answers, in words; None if all can."""
+        now = time.monotonic()
+        late = [tp for tp, since in self._unanswered.items() if now - since > _UNFETCHED_SECONDS]
+        if not late:
+            return None
+        numbers = ", ".join(str(tp.partition) for tp in sorted(late))
+        return f"partition {numbers} of {late[0].topic} cannot be fetched"
 
     # -- the loop ---------------------------------------------------------------------------------------------
 
@@ -164,6 +175,7 @@ class Ingest(Service):
 
     def _look_for_silence(self, consumer: AIOKafkaConsumer) -> None:
         now = self._clock()
+        self._unanswered = {tp: since for tp, since in self._unanswered.items() if tp in self._open}
         for partition, opened in self._open.items():
             if partition in consumer.assignment():
                 opened.look(self._sight(consumer, partition), now, self._policy)

@@ -19,7 +19,8 @@ class Lease:
     """The right to write, renewed by ticking.
 
     Args:
-        seconds: how long it lasts: the session timeout of the consumer groups.
+        seconds: how long it lasts: less than the session timeout of the consumer groups by more than a heartbeat, as
+            the last one may have been sent that long before the process stood still.
         clock: seconds that go on while the process is stopped (``time.monotonic``).
     """
 
@@ -45,4 +46,4 @@ class Lease:
         """
         stood_still = self._clock() - self._last
         if stood_still > self._seconds:
-            raise LeaseLost(f"this worker stood still for {stood_still:.0f} s, longer than its session")
+            raise LeaseLost(f"this worker stood still for {stood_still:.0f} s: others may do its work by now")

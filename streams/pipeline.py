@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -25,7 +25,7 @@ from sinks.datadog import Datadog
 from sinks.pagerduty import PagerDuty
 from sinks.prometheus import Metrics
 from sinks.slack import Slack
-from streams.app import AppOptions, add_agent, agents_group, create_app, owned, reads_on
+from streams.app import AppOptions, add_agent, agents_group, create_app, generation, owned, reads_on
 from streams.blindness import Blindness, BrokerProbe, Tell, teller
 from streams.clocks import Clock
 from streams.dispatch import Dispatch
@@ -50,6 +50,9 @@ log = structlog.get_logger(__name__)
 Role = Literal["all", "ingest", "evaluate", "sinks"]
 _POLLS_WITHIN = 60.0  # seconds: a rebalance and the reading back of duplicates come between two polls
 _OWN_EVERY = 0.5  # seconds between looks at which partitions are ours
+#: Of the session: the last heartbeat may have been sent a fifth of it before a worker stood still.
+_LEASE = 0.6
+_HAND_OVER_SECONDS = 3.0  # for what is under way when partitions are given away, or the worker ends
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,14 +130,14 @@ class Pipeline:
         settings, options, clock = self._settings, self._options, self._clock
         kafka = settings.kafka_client_kwargs()
         does = {"ingest", "evaluate", "sinks"} if options.role == "all" else {options.role}
-        self._lease = Lease(options.session_seconds, time.monotonic)
+        self._lease = Lease(_LEASE * options.session_seconds, time.monotonic)
         ticker = asyncio.create_task(self._tick(), name="lease")
         self._stack.push_async_callback(_cancel, ticker)
         outlet = Outlet(kafka, clock if clock.pace != 1 else None, self._lease)
         await outlet.start()
         self._stack.push_async_callback(outlet.stop)
         self._outlet = outlet
-        reader = Reader(kafka)
+        reader = Reader(kafka, patient=True)
         datadir = self._stack.enter_context(
             tempfile.TemporaryDirectory(prefix="watchofficer-", dir=options.folder)
         )
@@ -155,7 +158,11 @@ class Pipeline:
             clock,
             self._tell,
             lambda partition, offset: reads_on(self.app, self.topics.segments, partition, offset),
+            lambda: generation(self.app),
         )
+        signals: Any = self.app
+        signals.on_partitions_revoked.connect(self._hand_over)
+        signals.on_partitions_assigned.connect(self._taken_over)
         self._sinks = await self._clients()
         self.dispatch = Dispatch(
             self.topics,
@@ -198,7 +205,8 @@ class Pipeline:
             await self._run(self.ingest)
         self._stack.push_async_callback(self.app.stop)
         await self.app.start()
-        self._stack.push_async_callback(self.dispatch.close, 2.0)
+        self._stack.push_async_callback(self.evaluate.close, _HAND_OVER_SECONDS)
+        self._stack.push_async_callback(self.dispatch.let_go, range(PARTITIONS), _HAND_OVER_SECONDS)
         views = ViewsTailer(
             self.views,
             lambda *topics: _tail(kafka, *topics),
@@ -209,9 +217,13 @@ class Pipeline:
         await self._run(views)
         probe = BrokerProbe(kafka)
         self._stack.push_async_callback(probe.close)
+
+        async def why_blind() -> str | None:
+            return await probe() or (self.ingest.unfetched() if "ingest" in does else None)
+
         await self._run(
             Blindness(
-                probe, self._tellers(), clock, round(self._policy.blind_after * clock.pace), self.health
+                why_blind, self._tellers(), clock, round(self._policy.blind_after * clock.pace), self.health
             )
         )
         if "ingest" in does:
@@ -302,6 +314,26 @@ class Pipeline:
                 self.fail(error)
                 return
 
+    # -- whose partitions are whose ---------------------------------------------------------------------------
+
+    async def _hand_over(self, _: object, *revoked: Collection[Any], **__: object) -> None:
+        """Before others take partitions over: end what is under way, and begin nothing more."""
+        lanes = {tp.partition for some in revoked for tp in some if tp.topic == self.topics.commands}
+        await asyncio.gather(
+            self.dispatch.let_go(lanes, _HAND_OVER_SECONDS), self.evaluate.settle(_HAND_OVER_SECONDS)
+        )
+
+    async def _taken_over(self, _: object, *assigned: Collection[Any], **__: object) -> None:
+        segments = self.topics.segments
+        self._keep_desks({tp.partition for some in assigned for tp in some if tp.topic == segments})
+
+    def _keep_desks(self, desks: Collection[int]) -> None:
+        for desk in self.evaluate.keep(desks):
+            for env in desk.envs:
+                self.metrics.forget_env(env)
+            if desk.partition == 0:
+                self.metrics.forget_rejected()
+
     async def _follow_ownership(self) -> None:
         while True:
             await asyncio.sleep(_OWN_EVERY)
@@ -315,11 +347,7 @@ class Pipeline:
         if "evaluate" in self._does:
             desks = owned(self.app, self.topics.segments)
             if desks is not None:
-                for desk in self.evaluate.release(desks):
-                    for env in desk.envs:
-                        self.metrics.forget_env(env)
-                    if desk.partition == 0:
-                        self.metrics.forget_rejected()
+                self._keep_desks(desks)
                 missing = desks - set(self.evaluate.desks)
                 if missing:
                     self.health.unready("evaluate", f"partitions {sorted(missing)} are not rebuilt yet")
@@ -341,6 +369,7 @@ class Pipeline:
             if self.ingest.polled_at > self._polled_at:
                 self._polled_at = self.ingest.polled_at
                 self.health.beat("ingest")
+            self.metrics.set_lost(self.ingest.lost)
             if self.ingest.assigned:
                 self.health.ready("ingest")
             else:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError
 
 __all__ = ["Reader", "opened"]
+
+log = structlog.get_logger(__name__)
 
 _POLL_MS = 500
 _MAX_RECORDS = 20_000
 _PATIENCE = 120  # polls without a record before the end is reached: the rest cannot be fetched
+_FIRST_WAIT, _LONGEST_WAIT = 0.5, 10.0  # seconds between attempts
 
 
 @asynccontextmanager
@@ -31,10 +37,12 @@ class Reader:
 
     Args:
         kafka: how to reach the broker (keyword arguments of aiokafka's clients).
+        patient: whether a broker that goes away is waited for.
     """
 
-    def __init__(self, kafka: dict[str, Any]) -> None:
+    def __init__(self, kafka: dict[str, Any], *, patient: bool = False) -> None:
         self._kafka = kafka
+        self._patient = patient
 
     async def read(
         self,
@@ -54,8 +62,25 @@ class Reader:
                 the partition ends now, and perhaps a little further.
 
         Raises:
-            KafkaError: it cannot be read.
+            KafkaError, OSError: it cannot be read, and the reader is not patient.
         """
+        wait = _FIRST_WAIT
+        while True:
+            try:
+                async for record in self._read(place, start, since, end):
+                    start, since, wait = record.offset + 1, None, _FIRST_WAIT
+                    yield record
+                return
+            except (KafkaError, OSError) as error:  # TimeoutError is an OSError
+                if not self._patient:
+                    raise
+                log.warning("topic_not_readable", topic=place.topic, error=repr(error), retry_in_seconds=wait)
+            await asyncio.sleep(wait)
+            wait = min(2 * wait, _LONGEST_WAIT)
+
+    async def _read(
+        self, place: TopicPartition, start: int, since: int | None, end: int | None
+    ) -> AsyncIterator[ConsumerRecord]:
         async with opened(self._kafka) as consumer:
             begin = (await consumer.beginning_offsets([place]))[place]
             last = end if end is not None else (await consumer.end_offsets([place]))[place]

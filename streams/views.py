@@ -152,6 +152,9 @@ class Views:
             return
         incident = _document(value)
         _urgency(incident)  # all that sorting needs is there
+        known = self._incidents.get(str(incident["id"]))
+        if known is not None and _changed_at(known) > _changed_at(incident):
+            return  # of a worker that had lost the environment
         self._incidents[str(incident["id"])] = incident
         if len(self._incidents) > CLOSED_INCIDENTS:
             closed = [i for i in self._incidents.values() if i["state"] == "closed"]
@@ -176,6 +179,11 @@ class Views:
 
 def _document(value: bytes) -> dict[str, Any]:
     return msgspec.json.decode(value, type=dict[str, Any])
+
+
+def _changed_at(incident: dict[str, Any]) -> int:
+    changed = incident.get("updated_at")
+    return 0 if changed is None else parse_instant(changed)
 
 
 _OVER = {"resolved": 1, "closed": 2}

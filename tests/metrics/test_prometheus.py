@@ -58,6 +58,7 @@ def test_the_names_and_labels_are_those_that_dashboards_rely_on() -> None:
     assert families == {
         "watchofficer_login_events": {"env", "auth_method", "csp", "result"},
         "watchofficer_events_rejected": {"reason"},
+        "watchofficer_events_lost": set(),
         "watchofficer_success_ratio": by_method | {"window"},
         "watchofficer_latency_ratio": by_method | {"window"},
         "watchofficer_users_impacted": by_method,
@@ -93,6 +94,14 @@ def test_counters_and_people_start_at_zero_and_ratios_at_nan() -> None:
     assert seen["watchofficer_events_rejected_total", ("not_json",)] == 0
     assert seen["watchofficer_sink_deliveries_total", ("delivered", "slack")] == 0
     assert seen["watchofficer_event_to_page_seconds_count", ()] == 0
+    assert seen["watchofficer_events_lost_total", ()] == 0
+
+
+def test_events_that_were_lost_are_counted() -> None:
+    page = metrics()
+    for count in (0, 7, 7):
+        page.set_lost(count)
+    assert samples(page)["watchofficer_events_lost_total", ()] == 7
 
 
 def test_owning_an_environment_again_keeps_what_is_known_of_it() -> None:

@@ -115,6 +115,16 @@ def test_the_last_record_of_an_incident_counts_and_a_tombstone_removes_it(views:
     assert views.incident("prod-1") is None
 
 
+def test_what_a_worker_writes_that_has_lost_the_environment_does_not_bring_back_an_older_incident(
+    views: Views,
+) -> None:
+    for state, at in (("open", 1), ("closed", 3), ("resolved", 2)):
+        feed(views, "t.incidents", "prod-1", incident(state=state, updated_at=format_instant(T0 + at)))
+    known = views.incident("prod-1")
+    assert known is not None
+    assert known["state"] == "closed"
+
+
 def test_open_incidents_come_first_then_the_worst_then_the_latest(views: Views) -> None:
     for value in (
         incident(1, severity=3),
