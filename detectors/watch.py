@@ -52,11 +52,19 @@ class Waiting(msgspec.Struct):
 
 
 class WatchState(msgspec.Struct, frozen=True):
-    """What a restarted watch cannot rebuild from facts: how far it evaluated, and the memory of incidents."""
+    """What a restarted watch cannot rebuild from facts.
 
-    evaluated_to: int
+    Attributes:
+        evaluated_to: the last T, ms; None before the first.
+        lifecycle: the memory of incidents.
+        waiting: what there will be to say once notifications go out again; None while they do.
+        covered_from: the instant (ms) from which the watch has seen all facts.
+    """
+
+    evaluated_to: int | None
     lifecycle: LifecycleMemory
     waiting: Waiting | None = None
+    covered_from: int | None = None
 
 
 @dataclass
@@ -169,7 +177,7 @@ class Watch:
         self._is_bad = self._classify.is_bad
         self.lifecycle = Lifecycle(env, policy, state.lifecycle if state else None)
         self.evaluated_to: int | None = state.evaluated_to if state else None
-        self._covered_from = covered_from
+        self._covered_from = state.covered_from if state else covered_from
         self._active_to = np.full(len(LEAVES), _FAR_PAST, dtype=np.int64)
         self._buckets: dict[int, Ints] = {}
         self._dirty: set[int] = set()
@@ -185,20 +193,28 @@ class Watch:
 
     def state(self) -> WatchState:
         """What ``watch-state`` keeps."""
-        return WatchState(self.evaluated_to or 0, self.lifecycle.memory, self._waiting)
+        return WatchState(self.evaluated_to, self.lifecycle.memory, self._waiting, self._covered_from)
 
     # -- moving on --------------------------------------------------------------------------------------------
 
-    def rebuild(self, rows: Sequence[FactRow]) -> None:
-        """Fill the windows with facts that an earlier run has already judged (all that count up to its last T)."""
+    def rebuild(self, rows: Sequence[FactRow], since: int) -> None:
+        """Fill the windows with facts that an earlier run has already judged.
+
+        Everything is then as it was at the last T, if ``since`` lies far enough back; if it does not, what could
+        only be known in part is not judged. The history must hold no record that was complete after the last T:
+        those since then come again.
+
+        Args:
+            rows: what counts up to the last T.
+            since: all facts in panes from here on (ms) are among the rows.
+        """
+        if self.evaluated_to is None:
+            return
         step = self.policy.step
         rows = sorted((r for r in rows if r.first != TOO_LATE), key=lambda r: r.counts_from(step))
-        if not rows or self.evaluated_to is None:
-            return
+        self._covered_from = since if self._covered_from is None else max(self._covered_from, since)
         firsts = [row.counts_from(step) for row in rows]
-        at = firsts[0]
-        if self._covered_from is None:
-            self._covered_from = at - step
+        at = firsts[0] if firsts else self.evaluated_to + step
         while at <= self.evaluated_to:
             end = min(self.evaluated_to, at - at % HISTORY_SPAN + HISTORY_SPAN)
             due = rows[bisect_left(firsts, at) : bisect_right(firsts, end)]
@@ -206,9 +222,20 @@ class Watch:
             self._windows.advance(at, steps, due)
             self._impact.advance(at, steps, [row for row in due if self._is_bad(row)])
             self._note_activity(due)
-            self._add_history(due)
             at = end + step
-        self._dirty = {start for start in self._dirty if start + HISTORY_SPAN > self.evaluated_to}
+        self._rebuild_history(rows, firsts)
+
+    def _rebuild_history(self, rows: Sequence[FactRow], firsts: Sequence[int]) -> None:
+        """Bring the history to what it was at the last T: a crash may have come just before a record, or after."""
+        assert self.evaluated_to is not None and self._covered_from is not None
+        boundary = self.evaluated_to - self.evaluated_to % HISTORY_SPAN
+        written = bisect_right(firsts, boundary)
+        self._add_history(rows[:written])
+        for start in sorted(self._dirty):
+            if self._covered_from <= start < boundary:
+                self.history.add(self._history_record(start))
+        self._dirty.clear()
+        self._add_history(rows[written:])
 
     def advance(
         self,
@@ -236,7 +263,7 @@ class Watch:
         firsts = [row.counts_from(step) for row in due]
         out: list[Step] = []
         if self.evaluated_to is None:
-            starts = firsts[:1] + [at for at, _ in inputs[:1]]
+            starts = firsts[:1] + [at for at, _ in inputs]
             if not starts:
                 return out
             self.evaluated_to = min(starts) - step
@@ -386,7 +413,7 @@ class Watch:
 
     # -- history ----------------------------------------------------------------------------------------------
 
-    def _add_history(self, rows: list[FactRow]) -> None:
+    def _add_history(self, rows: Sequence[FactRow]) -> None:
         columns = self._classify.columns
         for row in rows:
             amounts = [(c, amount) for c, amount in columns(row) if c < len(FIELDS)]
@@ -404,29 +431,32 @@ class Watch:
         """The records of complete five minutes that are new or revised at ``at``."""
         assert self._covered_from is not None
         last = at - HISTORY_SPAN
-        empty = np.zeros((len(LEAVES), len(FIELDS)), dtype=np.int64)
         due = sorted({start for start in self._dirty if start <= last} | {last})
         self._dirty -= set(due)
         out: list[dict[str, object]] = []
         for start in due:
             if start < self._covered_from:
                 continue
-            leaves = self._buckets.get(start, empty)
-            scopes = MEMBERS.astype(np.int64) @ leaves
-            record: dict[str, object] = {
-                "env": self.env,
-                "at": start,
-                "scopes": {
-                    scope_path(self.env, i): dict(zip(FIELDS, (int(v) for v in scopes[i]), strict=True))
-                    for i in range(len(SCOPES))
-                    if scopes[i].any()
-                },
-            }
+            record = self._history_record(start)
             self.history.add(record)
             out.append(record)
         horizon = at - self.policy.retention - 2 * HISTORY_SPAN
         self._buckets = {start: b for start, b in self._buckets.items() if start >= horizon}
         return out
+
+    def _history_record(self, start: int) -> dict[str, object]:
+        """The record of five minutes, of what has counted so far."""
+        leaves = self._buckets.get(start, np.zeros((len(LEAVES), len(FIELDS)), dtype=np.int64))
+        scopes = MEMBERS.astype(np.int64) @ leaves
+        return {
+            "env": self.env,
+            "at": start,
+            "scopes": {
+                scope_path(self.env, i): dict(zip(FIELDS, (int(v) for v in scopes[i]), strict=True))
+                for i in range(len(SCOPES))
+                if scopes[i].any()
+            },
+        }
 
 
 def _sli(stretch: Stretch, n: int, scope: int, window: int) -> SliValue:

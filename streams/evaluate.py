@@ -22,7 +22,7 @@ from aiokafka import TopicPartition
 from detectors.facts import FactRow
 from detectors.history import History
 from detectors.incidents import Incident, IncidentInput
-from detectors.instants import MINUTE, format_instant
+from detectors.instants import MINUTE, format_instant, parse_instant
 from detectors.policy import Policy
 from detectors.scopes import ENVS
 from detectors.watch import HISTORY_SPAN, Watch, WatchState
@@ -48,8 +48,10 @@ _STATE_EVERY = 10_000
 _CHUNK = HISTORY_SPAN
 #: While records wait to be read, a desk moves on no more often, seconds.
 _STRIDE = 0.5
-#: Read back beyond the retention: a block may have begun before it.
-_REBUILD_MARGIN = 10 * MINUTE
+#: Facts are complete that began so much later than what is read back: for clocks that differ.
+_SLACK = 5 * MINUTE
+#: Read back beyond the retention: late events revise the five minutes of history that they belong to.
+_REBUILD_MARGIN = 2 * HISTORY_SPAN + _SLACK
 
 
 class DeskState(msgspec.Struct, frozen=True, kw_only=True):
@@ -193,13 +195,13 @@ class Evaluate:
         generation = self._generation()
         desk = self.desks.get(partition)
         if desk is None or desk.generation < generation - 1:
+            self.desks.pop(partition, None)
             desk = await self._rebuild(partition, offset)
             desk.generation = generation
             self.desks[partition] = desk
-        if offset < desk.next_offset:
-            return  # a rebalance goes back to what was committed last
-        desk.next_offset = offset + 1
-        desk.due = self._note(desk, value) or desk.due
+        if offset >= desk.next_offset:  # a rebalance goes back to what was committed last
+            desk.next_offset = offset + 1
+            desk.due = self._note(desk, value) or desk.due
         if desk.due and not self._may_wait(desk, offset):
             desk.due = False
             await self._move_on(desk)
@@ -289,13 +291,14 @@ class Evaluate:
                 state = _decode_state(record.value)
                 before = states.get(env)
                 # a worker that had lost the environment may have written late
-                if before is None or state.watch.evaluated_to >= before.watch.evaluated_to:
+                if before is None or _progress(state) >= _progress(before):
                     states[env] = state
         histories = {env: History(env) for env in envs}
         async for record in self._reader.read(TopicPartition(topics.history, partition)):
             if record.value is not None:
                 entry = msgspec.json.decode(record.value)
-                if entry["env"] in histories:
+                # What was completed after the last state comes again, and must not be known before.
+                if entry["env"] in histories and _was_complete(entry, states.get(entry["env"])):
                     histories[entry["env"]].add(entry)
 
         def make(env: str) -> Watch:
@@ -321,19 +324,23 @@ class Evaluate:
                 desk.state_at[env] = watch.evaluated_to or 0
         done = [w.evaluated_to for w in judge.watches.values() if w.evaluated_to is not None]
         desk.evaluated_to = max(done, default=None)
-        back = policy.retention + _REBUILD_MARGIN
-        since = self._clock() - back
+        # However long nobody has judged: what its windows held then is needed.
+        back = policy.retention + policy.future_limit + _REBUILD_MARGIN
+        since = min([self._clock(), *done]) - back
+        covered = since + policy.future_limit + _SLACK
         place = TopicPartition(topics.segments, partition)
-        async for record in self._reader.read(place, since=since, end=offset):
+        # To the end: what was judged may go beyond the offset that was committed last.
+        async for record in self._reader.read(place, since=since):
             self._note(desk, record.value)
+            desk.next_offset = max(desk.next_offset, record.offset + 1)
         step = policy.step
         for env in envs:
             watch = judge.watch(env)
             if watch.evaluated_to is None:
                 continue
             until = watch.evaluated_to
-            known = [r for key, rows in desk.pending.items() if key[2] == env for r in rows]
-            watch.rebuild([row for row in known if row.counts_from(step) <= until])
+            facts = [r for key, rows in desk.pending.items() if key[2] == env for r in rows]
+            watch.rebuild([row for row in facts if row.counts_from(step) <= until], covered)
             for key, rows in desk.pending.items():
                 if key[2] == env:
                     desk.pending[key] = [row for row in rows if row.counts_from(step) > until]
@@ -341,7 +348,7 @@ class Evaluate:
             wish = _wish(record.offset, record.value)
             if wish is not None:
                 self._note_wish(desk, wish)
-        desk.rebuilt = True
+        desk.rebuilt = desk.due = True
         log.info(
             "desk_rebuilt",
             partition=partition,
@@ -487,6 +494,18 @@ def _wish(offset: int, value: bytes | None) -> _Wish | None:
     except ValueError as error:
         log.warning("unreadable_input", offset=offset, error=str(error))
         return None
+
+
+def _progress(state: DeskState) -> tuple[int, int]:
+    """What grows from each state of an environment to the next."""
+    reached = state.watch.evaluated_to
+    return -1 if reached is None else reached, state.inputs_to
+
+
+def _was_complete(entry: dict[str, Any], state: DeskState | None) -> bool:
+    """Whether a record of the history was complete at the T of a state; without one every record was."""
+    reached = None if state is None else state.watch.evaluated_to
+    return reached is None or parse_instant(entry["at"]) + HISTORY_SPAN <= reached
 
 
 def encode_state(state: DeskState) -> bytes:
