@@ -288,11 +288,10 @@ class Evaluate:
         async for record in self._reader.read(TopicPartition(topics.watch_state, partition)):
             env = (record.key or b"").decode()
             if env in envs and record.value is not None:
-                state = _decode_state(record.value)
-                before = states.get(env)
+                written, before = _decode_state(record.value), states.get(env)
                 # a worker that had lost the environment may have written late
-                if before is None or _progress(state) >= _progress(before):
-                    states[env] = state
+                if before is None or _progress(written) >= _progress(before):
+                    states[env] = written
         histories = {env: History(env) for env in envs}
         async for record in self._reader.read(TopicPartition(topics.history, partition)):
             if record.value is not None:
