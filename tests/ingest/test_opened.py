@@ -1,0 +1,148 @@
+"""Marks: when the clock stands in for events, and that every mark in the fold is written where it was put."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from detectors.policy import Policy, default_policy
+from streams.blocks import BlockFold
+from streams.opened import Harvest, Opened, Place, Sight
+from streams.outlet import Out
+from streams.partition import Rules
+from streams.segments import BLOCK_OFFSETS, Frontier, Resume, Segment, decode
+from streams.topics import Topics
+from tests.oracle import NOON, written
+
+POLICY = default_policy()
+DELAY = POLICY.watermark_delay
+FRESH = Sight(end=0, answered=0, unanswered=0)
+
+
+@dataclass(frozen=True)
+class Record:
+    offset: int
+    timestamp: int
+    value: bytes | None
+    topic: str = "login-events"
+    partition: int = 0
+
+
+def event(offset: int, at: int) -> Record:
+    value = (
+        f'{{"schema_version":1,"event_id":"e{offset}","occurred_at":"{written(at)}","env":"prod",'
+        '"auth_method":"ssoe","step":"callback","outcome":"success"}'
+    )
+    return Record(offset, at, value.encode())
+
+
+@pytest.fixture
+def opened() -> Opened:
+    resume = Resume(0, 7, POLICY.step, BLOCK_OFFSETS, 0, None, None, None, 0, None)
+    fold = BlockFold(0, Rules.of(POLICY), resume)
+    fold.ready(whole=True)
+    return Opened("login-events", 0, fold, 7, Place(Topics(), 1, 0, 1), NOON)
+
+
+def look(opened: Opened, now: int, sight: Sight = FRESH, policy: Policy = POLICY) -> None:
+    end = opened.fold.next_offset if sight is FRESH else sight.end
+    opened.look(Sight(end, sight.answered, sight.unanswered), now, policy)
+
+
+def flush(opened: Opened, now: int) -> list[tuple[str, Any]]:
+    """(key, decoded value) of what is written, in order."""
+    harvest = Harvest()
+    opened.harvest(harvest, now)
+    return [_told(out) for records in harvest.batches() for out in records]
+
+
+def _told(out: Out) -> tuple[str, Any]:
+    assert out.key is not None
+    return out.key.decode(), decode(out.value) if out.value is not None else None
+
+
+def marks(opened: Opened, now: int) -> list[tuple[str, int | None, str]]:
+    return [(key, said.watermark, said.marked) for key, said in flush(opened, now) if key.startswith("mark/")]
+
+
+def test_a_silent_partition_gets_a_mark_once_it_has_been_read_to_its_end(opened: Opened) -> None:
+    opened.take([event(0, NOON)], NOON)
+    look(opened, NOON + POLICY.idle_after - 1)
+    assert marks(opened, NOON) == []
+    look(opened, NOON + 5_000, Sight(end=2, answered=0, unanswered=0))  # there is more to be read
+    assert marks(opened, NOON + 5_000) == []
+    look(opened, NOON + 5_000)
+    assert marks(opened, NOON + 5_000) == [("mark/0/1", NOON + 5_000 - DELAY, "idle")]
+
+
+def test_a_mark_is_written_where_it_was_put_though_records_have_come_since(opened: Opened) -> None:
+    opened.take([event(0, NOON)], NOON)
+    look(opened, NOON + 5_000)
+    opened.take([event(1, NOON + 4_900), event(2, NOON + 5_000)], NOON + 5_010)
+    told = flush(opened, NOON + 5_020)
+    assert [key for key, _ in told if key.startswith("mark/")] == ["mark/0/1"]
+    last = told[-1][1]
+    assert isinstance(last, Frontier)
+    assert (last.next_offset, last.marked) == (3, "")
+
+
+def test_two_marks_between_flushes_are_both_written(opened: Opened) -> None:
+    opened.take([event(0, NOON)], NOON)
+    look(opened, NOON + 5_000)
+    opened.take([event(1, NOON + 4_000)], NOON + 5_010)
+    look(opened, NOON + 9_000)
+    assert [key for key, _, _ in marks(opened, NOON + 9_000)] == ["mark/0/1", "mark/0/2"]
+
+
+def test_a_slow_producer_does_not_hold_the_others_back(opened: Opened) -> None:
+    now = NOON + POLICY.skew_after + DELAY + 2_000
+    opened.take([event(0, NOON)], now)
+    look(opened, now + 1)
+    assert marks(opened, now) == [("mark/0/1", now + 1 - DELAY, "skew")]
+
+
+def test_a_partition_that_is_not_answered_is_not_taken_for_silent(opened: Opened) -> None:
+    opened.take([event(0, NOON)], NOON)
+    look(opened, NOON + 30_000, Sight(end=1, answered=30_000, unanswered=30_000))
+    assert marks(opened, NOON + 30_000) == []
+
+
+def test_a_partition_that_cannot_be_fetched_is_marked_blind_until_it_can(opened: Opened) -> None:
+    opened.take([event(0, NOON)], NOON)
+    later = NOON + POLICY.blind_after + 1
+    look(opened, later, Sight(end=5, answered=None, unanswered=POLICY.blind_after + 1))
+    assert marks(opened, later) == [("mark/0/1", later - DELAY, "blind")]
+    look(opened, later + 500, Sight(end=5, answered=0, unanswered=0))
+    assert flush(opened, later + 500)[-1][1].marked == ""
+
+
+def test_what_a_finished_block_held_is_told_before_its_successor_can_be_resumed_from(opened: Opened) -> None:
+    opened.take([event(0, NOON)], NOON)
+    flush(opened, NOON)
+    look(opened, NOON + 5_000)
+    told = flush(opened, NOON + 5_000)
+    kinds = [key.partition("/")[0] for key, _ in told]
+    assert kinds.index("frontier") < kinds.index("resume") < kinds.index("mark")
+    first = told[kinds.index("frontier")][1]
+    assert [tally.records for tally in first.tallies] == [1]
+    assert first.watermark == NOON - DELAY, "the mark is not to be acted on before it can be resumed from"
+
+
+def test_all_that_is_written_names_the_generation_in_which_the_partition_was_taken_over(
+    opened: Opened,
+) -> None:
+    opened.take([event(0, NOON)], NOON)
+    told = [said for _, said in flush(opened, NOON)]
+    assert {type(said) for said in told} == {Segment, Frontier, Resume}
+    assert {said.generation for said in told} == {7}
+
+
+def test_a_gap_is_believed_when_it_comes_again(opened: Opened) -> None:
+    opened.take([event(0, NOON)], NOON)
+    assert not opened.follows(5)
+    assert not opened.follows(0)
+    assert opened.follows(1)
+    assert not opened.follows(5)
+    assert opened.follows(5)
