@@ -245,7 +245,7 @@ class Accepted:
 
 @dataclass(frozen=True)
 class Judgement:
-    """What follows from the records: the counts, each record's fate, the ``sli`` lines."""
+    """What follows from the records: the counts, each record's fate, the accepted events, the ``sli`` lines."""
 
     events: int
     accepted: int
@@ -254,6 +254,7 @@ class Judgement:
     late: int
     too_late: int
     acceptance: list[list[str]]  # by partition and offset: accepted, late, too_late, duplicate, rejected
+    counted: list[Accepted]
     slis: list[dict[str, Any]]
 
     def summary(self) -> dict[str, int]:
@@ -290,6 +291,7 @@ def judge(
         late=fates.count("late"),
         too_late=fates.count("too_late"),
         acceptance=acceptance,
+        counted=accepted,
         slis=_slis(accepted, policy),
     )
 
