@@ -218,7 +218,11 @@ def demo(**options: Any) -> None:
 @click.option("--format", "form", type=click.Choice(["text", "jsonl"]), default="text", show_default=True)
 @click.option("--now", type=Instant(), default="now", help="The present, for what has a date.")
 @click.option(
-    "--peak", type=click.IntRange(1), default=12_000, show_default=True, help="Sign-ins an hour at the busiest."
+    "--peak",
+    type=click.IntRange(1),
+    default=12_000,
+    show_default=True,
+    help="Sign-ins an hour at the busiest.",
 )
 @click.option("--rules", is_flag=True, help="List the rules.")
 @_errors_in_a_line
@@ -243,6 +247,33 @@ def test(tests: tuple[str, ...], policy_file: str | None, **options: Any) -> Non
     from streams.policy_tests.command import test_command
 
     sys.exit(test_command(tests, policy=_policy(policy_file) if policy_file else None, **options))
+
+
+@main.command()
+@click.argument("incident")
+@click.argument("events", metavar="[EVENTS...]", nargs=-1)
+@click.option(
+    "--log",
+    "log_files",
+    type=click.Path(),
+    multiple=True,
+    help="A file of the incident log, instead of EVENTS.",
+)
+@_policy_option
+@click.option("--history", "history_file", type=click.Path(), help="Records of sli-history from before.")
+@click.option("--inputs", "inputs_file", type=click.Path(), help="Records of incident-inputs.")
+@click.option("--partitioned", is_flag=True, help="Each file is a partition of its own.")
+@click.option(
+    "--now", type=Instant(), default="now", help="The present, for lines without a Kafka timestamp."
+)
+@_errors_in_a_line
+def explain(incident: str, events: tuple[str, ...], policy_file: str | None, **options: Any) -> None:
+    """Tell why there was an INCIDENT: from a replay of EVENTS, else from the log of WATCHOFFICER_BROKER."""
+    from streams.explain.command import explain_command
+
+    if events and options["log_files"]:
+        raise click.UsageError("Either EVENTS or --log.")
+    sys.exit(explain_command(incident, events, _policy(policy_file), **options))
 
 
 if __name__ == "__main__":

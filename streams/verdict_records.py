@@ -71,6 +71,7 @@ def log_line(transition: Transition, offsets: Mapping[int, int], policy_hash: st
         **transition_object(transition),
         "type": transition.kind,
         "epoch": transition.incident.epoch,
+        "first_bad_at": format_instant(transition.incident.first_bad_at),
         "by": transition.by,
         "input": transition.input,
         "sentence": transition.incident.sentence,

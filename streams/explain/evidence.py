@@ -1,0 +1,167 @@
+"""Evidence in words: what each detector measured, what it was held against, and what follows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from detectors.instants import HOUR, format_duration
+from detectors.policy import Policy
+from detectors.severity import PRODUCTION
+from sinks.wording import capitalised, scope_words
+from streams.explain.story import Evidence, Line
+
+__all__ = ["measured", "scope_decision", "severity_figure"]
+
+
+def measured(evidence: Evidence) -> str:
+    """The numbers behind a finding, in a sentence or two; "" if it has none."""
+    tell = _TELL.get(evidence.detector, _anything)
+    try:
+        return tell(evidence)
+    except (KeyError, TypeError):
+        # a line of another version, which knows other numbers
+        return _anything(evidence)
+
+
+def _number(evidence: Evidence, name: str) -> float:
+    value = evidence.numbers[name]
+    if isinstance(value, str) or value is None:
+        raise TypeError(name)
+    return value
+
+
+def _window(evidence: Evidence, name: str) -> str:
+    return format_duration(int(_number(evidence, name)))
+
+
+def _share(value: float) -> str:
+    """``33.3%``, with three digits that count."""
+    percent = value * 100
+    return f"{percent:.0f}%" if percent >= 99.95 or percent == 0 else f"{percent:.3g}%"
+
+
+def _outage(evidence: Evidence) -> str:
+    numbers = evidence.numbers
+    usual = _number(evidence, "usual_ratio")
+    return (
+        f"Counted in people, {_share(_number(evidence, 'failing_ratio'))} of those who came through in"
+        f" {_window(evidence, 'window_ms')} failed; with allowance for chance, more than"
+        f" {_share(_number(evidence, 'surely_above'))}. More than {_share(_number(evidence, 'threshold'))}, of at"
+        f" least {numbers['min_people']} people, is an outage."
+        + (f" Usually {_share(usual)} fail." if usual else "")
+    )
+
+
+def _burn_rate(evidence: Evidence) -> str:
+    numbers, budget = evidence.numbers, _number(evidence, "budget")
+    gone = numbers.get("budget_gone_in_days")
+    return (
+        f"The month's budget of {_share(budget)} burns {_number(evidence, 'burn_rate_long'):,.1f} times too fast"
+        f" in {_window(evidence, 'long_ms')}, with allowance for chance"
+        f" {_number(evidence, 'surely_above') / budget:,.1f} times, and"
+        f" {_number(evidence, 'burn_rate_short'):,.1f} times in {_window(evidence, 'short_ms')}. The rule asks for"
+        f" {_number(evidence, 'factor'):g} times in both, and for {numbers['min_people']} people."
+        + (f" Going on so, it is gone in {float(gone):,.1f} days." if isinstance(gone, int | float) else "")
+    )
+
+
+def _silence(evidence: Evidence) -> str:
+    usual, expected = evidence.numbers.get("usual"), _number(evidence, "expected")
+    known = (
+        f"{float(usual):,.0f} are usual at this time of the week" if isinstance(usual, int | float) else ""
+    )
+    level = f"{expected:,.0f} at the level of the time before"
+    return (
+        f"In {_window(evidence, 'window_ms')} {_number(evidence, 'arrived'):,.0f} came;"
+        f" {', '.join(filter(None, (known, level)))}. So few come by chance with probability"
+        f" {_number(evidence, 'chance'):.2g}; at most {_number(evidence, 'threshold'):.2g} is taken for silence."
+    )
+
+
+def _anything(evidence: Evidence) -> str:
+    told = {k: v for k, v in evidence.numbers.items() if k not in ("explains", "gain") and v is not None}
+    if not told:
+        return ""
+    words = (
+        f"{name.removesuffix('_ms').replace('_', ' ')} "
+        + (format_duration(int(value)) if name.endswith("_ms") and not isinstance(value, str) else f"{value}")
+        for name, value in told.items()
+    )
+    return f"Its numbers: {', '.join(words)}."
+
+
+_TELL: dict[str, Callable[[Evidence], str]] = {
+    "outage": _outage,
+    "burn_rate": _burn_rate,
+    "silence": _silence,
+}
+
+
+def scope_decision(line: Line) -> str:
+    """Why the incident is on its scope and no other; "" where the line has no evidence of it."""
+    leading = next((one for one in line.evidence if "explains" in one.numbers), None)
+    if leading is None:
+        return ""
+    verb = "has fallen silent" if leading.detector == "silence" else "fails"
+    said = f"{capitalised(scope_words(leading.scope))} {verb} as one."
+    symptoms = [one for one in str(leading.numbers["explains"] or "").split(",") if one]
+    if symptoms:
+        said += f" What is found on {_listed(symptoms)} is a symptom of the same."
+    gain = leading.numbers.get("gain")
+    if isinstance(gain, int | float) and gain > 0:
+        said += (
+            f" That explains what was seen better than “all is as usual” does, by {gain:,.0f} nats (a likelihood"
+            f" {_factor(gain)} times as high)."
+        )
+    return said
+
+
+def _factor(nats: float) -> str:
+    """``10^35`` of 80 nats."""
+    digits = nats / 2.302585093
+    return f"{10**digits:,.0f}" if digits < 4 else f"10^{digits:.0f}"
+
+
+def _listed(names: list[str]) -> str:
+    shown = names if len(names) <= 6 else [*names[:5], f"{len(names) - 5} more scopes"]
+    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
+
+
+def severity_figure(line: Line, policy: Policy | None) -> str:
+    """The people behind the severity, what the figure rests on, and the threshold that decides."""
+    people = f"{line.users_impacted:,} {'person' if line.users_impacted == 1 else 'people'} an hour"
+    said = f"{people} ({line.basis}: {_basis(line.basis, policy)})"
+    env = line.scope.partition("/")[0]
+    if env != PRODUCTION:
+        return f"{said}. Outside {PRODUCTION} it is always severity 3."
+    if policy is None:
+        return f"{said}: severity {line.severity}."
+    rules = policy.severity
+    users = line.users_impacted
+    figure = 1 if users > rules.severity_1_over else 2 if users > rules.severity_2_over else 3
+    limits = {
+        1: f"more than {rules.severity_1_over:,} is severity 1",
+        2: f"more than {rules.severity_2_over:,} and no more than {rules.severity_1_over:,} is severity 2",
+        3: f"no more than {rules.severity_2_over:,} is severity 3",
+    }
+    said += f"; {limits[figure]}"
+    if figure > line.severity:
+        said += (
+            f", and it stays {line.severity} until the figure has been below"
+            f" {rules.fall_factor:.0%} of the threshold for {format_duration(rules.dwell)}"
+        )
+    return f"{said}."
+
+
+def _basis(basis: str, policy: Policy | None) -> str:
+    if basis == "observed":
+        return "everybody who has failed since the first failure, at most an hour back"
+    if basis == "estimated":
+        return "whom the previous two weeks let expect, less those who came"
+    if policy is None:
+        return "the last minutes, taken for the hour, at the lower bound of what they can mean"
+    window, sure = policy.severity.projection_window, policy.severity.confidence
+    return (
+        f"{HOUR // window} times the people of {format_duration(window)}, at the lower bound that holds with"
+        f" {sure:.0%}"
+    )
