@@ -226,11 +226,11 @@ class Ingest(Service):
     async def _begin(self, consumer: AIOKafkaConsumer, partition: TopicPartition) -> None:
         generation = self._generation
         place = await self._takeover.place(consumer, partition)
-        fold = await self._takeover.begin(consumer, partition, generation, place)
+        fold, end = await self._takeover.begin(consumer, partition, generation, place)
         if generation != self._generation or partition not in self._assigned:
             return  # somebody else may have owned it meanwhile
         now, pace = self._clock(), self._settings.pace
-        opened = Opened(partition.topic, int(partition.partition), fold, generation, place, now, pace)
+        opened = Opened(partition.topic, int(partition.partition), fold, generation, place, end, now, pace)
         self._open[partition] = opened
         self._unanswered[partition] = time.monotonic()
         consumer.seek(partition, fold.next_offset)

@@ -83,6 +83,8 @@ class Opened:
         fold: at the partition's next offset.
         generation: of the consumer group in which this worker took it over.
         place: where things are written.
+        marks_from: the offset before which no mark is put: a former owner may have read so far, and its blocks ended
+            nowhere before.
         now: ms since the epoch.
         pace: how many times faster than real time the clock runs.
     """
@@ -94,6 +96,7 @@ class Opened:
         fold: BlockFold,
         generation: int,
         place: Place,
+        marks_from: int,
         now: int,
         pace: float = 1.0,
     ) -> None:
@@ -102,6 +105,7 @@ class Opened:
         self.place = place
         self._topic = topic
         self._partition = partition
+        self._marks_from = marks_from
         self._pace = pace
         self._rejected: list[Out] = []
         self._resumed: Resume | None = None
@@ -148,7 +152,7 @@ class Opened:
         reason = self._reason(sight, now, policy)
         reached = self.fold.acceptance.watermark()
         mark = now - round(policy.watermark_delay * self._pace)
-        if not reason:
+        if not reason or self.fold.next_offset < self._marks_from:
             if self._marked == "blind":
                 self._marked = ""  # it can be fetched again
             return

@@ -82,8 +82,8 @@ class Takeover:
 
     async def begin(
         self, consumer: AIOKafkaConsumer, partition: TopicPartition, generation: int, place: Place
-    ) -> BlockFold:
-        """Take the partition over; its fold, at the offset where to go on.
+    ) -> tuple[BlockFold, int]:
+        """Take the partition over; its fold, at the offset where to go on, and the offset where the log ends.
 
         Raises:
             LogReplaced: the topic was made anew.
@@ -110,7 +110,7 @@ class Takeover:
         async for record in self._reader.read(partition, start=resume.read_from, end=resume.start):
             fold.read_back(Record(record.offset, record.timestamp, record.value))
         fold.ready(whole=begin <= resume.read_from)
-        return fold
+        return fold, end
 
     async def _say(
         self, place: Place, partition: TopicPartition, generation: int, resume: Resume | None

@@ -38,12 +38,16 @@ def event(offset: int, at: int) -> Record:
     return Record(offset, at, value.encode())
 
 
-@pytest.fixture
-def opened() -> Opened:
+def begun(marks_from: int = 0) -> Opened:
     resume = Resume(0, 7, POLICY.step, BLOCK_OFFSETS, 0, None, None, None, 0, None)
     fold = BlockFold(0, Rules.of(POLICY), resume)
     fold.ready(whole=True)
-    return Opened("login-events", 0, fold, 7, Place(Topics(), 1, 0, 1), NOON)
+    return Opened("login-events", 0, fold, 7, Place(Topics(), 1, 0, 1), marks_from, NOON)
+
+
+@pytest.fixture
+def opened() -> Opened:
+    return begun()
 
 
 def look(opened: Opened, now: int, sight: Sight = FRESH, policy: Policy = POLICY) -> None:
@@ -116,6 +120,17 @@ def test_a_partition_that_cannot_be_fetched_is_marked_blind_until_it_can(opened:
     assert marks(opened, later) == [("mark/0/1", later - DELAY, "blind")]
     look(opened, later + 500, Sight(end=5, answered=0, unanswered=0))
     assert flush(opened, later + 500)[-1][1].marked == ""
+
+
+def test_no_mark_is_put_where_a_former_owner_may_have_read_further() -> None:
+    opened = begun(marks_from=2)
+    later = NOON + POLICY.blind_after + 1
+    opened.take([event(0, NOON)], NOON)
+    look(opened, later, Sight(end=None, answered=None, unanswered=POLICY.blind_after + 1))
+    assert marks(opened, later) == []
+    opened.take([event(1, NOON)], NOON)
+    look(opened, later, Sight(end=None, answered=None, unanswered=POLICY.blind_after + 1))
+    assert marks(opened, later) == [("mark/0/2", later - DELAY, "blind")]
 
 
 def test_what_a_finished_block_held_is_told_before_its_successor_can_be_resumed_from(opened: Opened) -> None:
