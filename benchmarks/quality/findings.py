@@ -10,7 +10,11 @@ from detectors.outcomes import Outcome
 from detectors.score_totals import cause_of
 from detectors.scoring import Answer
 
-__all__ = ["findings"]
+__all__ = ["SLOW", "findings"]
+
+
+#: A page for a total outage at peak that takes longer than this is too slow, ms.
+SLOW = 45 * SECOND
 
 
 def findings(runs: Iterable[Run]) -> Iterator[tuple[str, str]]:
@@ -21,11 +25,11 @@ def findings(runs: Iterable[Run]) -> Iterator[tuple[str, str]]:
             what = "false page" if outcome.pages else "false incident"
             yield what, f"{where}: {_outcome(outcome)}"
         for answer in run.score.answers:
-            for what, how in _of(answer, run.at_night):
+            for what, how in _of(answer, run):
                 yield what, f"{where}: {_label(answer)}: {how}"
 
 
-def _of(answer: Answer, at_night: bool) -> Iterator[tuple[str, str]]:
+def _of(answer: Answer, run: Run) -> Iterator[tuple[str, str]]:
     label, own = answer.label, answer.own
     if own is None:
         if label.page is not None:
@@ -46,10 +50,11 @@ def _of(answer: Answer, at_night: bool) -> Iterator[tuple[str, str]]:
         yield "wrong scope", _outcome(own)
     if label.severity is not None and answer.severity != label.severity:
         yield "wrong severity", f"{answer.severity} for {label.severity} ({label.users} people an hour)"
-    if answer.ending in ("early", "not over") or (answer.ending == "late" and not at_night):
+    if answer.ending in ("early", "not over") or (answer.ending == "late" and not run.at_night):
         after = "" if answer.recovery is None else f", {answer.recovery / MINUTE:+.0f} min"
         yield "ending", f"{answer.ending}{after}: {_outcome((own, *answer.again)[-1])}"
-    if label.page and label.severity == 1 and (answer.to_page or 0) > 45 * SECOND:
+    promised = run.total and run.at_peak and label.severity == 1 and label.kind == "outage"
+    if promised and (answer.to_page or 0) > SLOW:
         yield "slow page", f"+{(answer.to_page or 0) / SECOND:.0f} s by {cause_of(answer)}"
 
 

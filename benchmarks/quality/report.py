@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from benchmarks.quality.cases import TUNING_SEEDS
 from benchmarks.quality.findings import findings
 from benchmarks.quality.plots import Row, strips
 from benchmarks.quality.runs import Run
@@ -21,9 +22,11 @@ __all__ = ["GOALS", "Goal", "write_report"]
 
 #: Of each fault so many are named in the report; all stand in the raw results.
 _NAMED = 12
+#: Of each situation so many slow pages are named.
+_SLOWEST = 4
 _SITUATIONS = (
     "total, at peak",
-    "total, at other times",
+    "total, with less traffic",
     "partial, rising, flapping",
     "silence",
     "lost returns",
@@ -113,7 +116,8 @@ def situation(run: Run, answer: Answer) -> str:
     if kind == "outage":
         if not run.total:
             return _SITUATIONS[2]
-        return _SITUATIONS[0] if run.at_peak else _SITUATIONS[1]
+        busy = run.at_peak and answer.label.scope.startswith("prod")
+        return _SITUATIONS[0] if busy else _SITUATIONS[1]
     return {"silence": _SITUATIONS[3], "funnel": _SITUATIONS[4]}.get(kind, _SITUATIONS[5])
 
 
@@ -140,6 +144,8 @@ def _page(runs: Sequence[Run], policy: str) -> list[str]:
         "![Delays](quality/delays.svg)",
         "",
         *_delays(labelled),
+        "",
+        *_slowest(labelled),
         "",
         "## How soon it is over",
         "",
@@ -178,8 +184,8 @@ def _intro(suites: dict[str, list[Run]], policy: str) -> list[str]:
         "",
         f"Together {events:,} events, judged by policy `{policy}` as `watchofficer replay` judges them, with the"
         " history of the two weeks",
-        "before. The truth comes from the simulator, which knows whom it let fail. No detector was tuned on these"
-        " seeds.",
+        "before. The truth comes from the simulator, which knows whom it let fail."
+        + (" No detector was tuned on these seeds." if not set(seeds) & set(TUNING_SEEDS) else ""),
     ]
 
 
@@ -204,6 +210,22 @@ def _delays(runs: Sequence[Run]) -> list[str]:
         opened, paged = Delays.of(a.to_open for a in mine), Delays.of(a.to_page for a in must)
         rows.append([name, str(len(mine)), _spread(opened), str(len(must)), _spread(paged)])
     return _table(["", "labels", "to opening, median / worst", "must page", "to page, median / worst"], rows)
+
+
+def _slowest(runs: Sequence[Run]) -> list[str]:
+    out = []
+    for name in _SITUATIONS[:5]:
+        paged = [
+            (answer.to_page, run.case.name, answer.label.scope, answer.label.users or 0)
+            for run in runs
+            for answer in run.score.answers
+            if answer.to_page is not None and answer.label.page and situation(run, answer) == name
+        ]
+        worst = sorted(paged, key=lambda one: (-one[0], one[1:]))[:_SLOWEST]
+        if worst:
+            told = (f"{ms / SECOND:,.0f} s {case} ({scope}, {n:,} people)" for ms, case, scope, n in worst)
+            out.append(f"* {name}: {'; '.join(told)}")
+    return ["The slowest pages:", "", *out]
 
 
 def _endings(runs: Sequence[Run]) -> list[str]:

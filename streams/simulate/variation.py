@@ -33,6 +33,8 @@ _MIXES = {
 }
 #: Lengths that are the point of a scenario: a blip, a deploy.
 _SHORT = 2 * MINUTE
+#: A fail-over is over this long after the trouble.
+_SENT_BACK = 2 * MINUTE
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ def vary(scenario: Scenario, seed: int) -> Varied:
     starts = _another_day(rng, scenario.starts)
     rate = scenario.rate * rng.uniform(0.85, 1.25)
     later = int(rng.integers(-4 * MINUTE, 5 * MINUTE))
-    episodes = tuple(_another(rng, episode, later) for episode in scenario.episodes)
+    episodes = _sent_back(tuple(_another(rng, episode, later) for episode in scenario.episodes))
     longer = max(
         (
             new.at + new.lasts - old.at - old.lasts
@@ -88,6 +90,17 @@ def _another(rng: np.random.Generator, episode: Episode, later: int) -> Episode:
         errors=errors[rng.integers(len(errors))],
         factor=episode.factor if episode.factor == 1 else episode.factor * rng.uniform(0.8, 1.5),
         per_minute=episode.per_minute * rng.uniform(0.5, 1.5),
+    )
+
+
+def _sent_back(episodes: tuple[Episode, ...]) -> tuple[Episode, ...]:
+    """A fail-over ends soon after what it was for: without sign-ins nobody could see that all is well again."""
+    ends = [episode.at + episode.lasts for episode in episodes if episode.effect != "shift"]
+    return tuple(
+        replace(episode, lasts=min(episode.lasts, max(ends) + _SENT_BACK - episode.at))
+        if episode.effect == "shift" and ends
+        else episode
+        for episode in episodes
     )
 
 

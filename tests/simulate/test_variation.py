@@ -58,6 +58,12 @@ def test_there_is_as_much_time_before_and_after_it_as_in_the_library(name: str, 
     assert after.duration < 1.5 * before.duration + 10 * MINUTE
 
 
+@given(_seeds)
+def test_a_fail_over_ends_soon_after_the_trouble(seed: int) -> None:
+    trouble, shift = vary(SCENARIOS["fail_over"], seed).scenario.episodes
+    assert trouble.at < shift.at < shift.at + shift.lasts <= trouble.at + trouble.lasts + 2 * MINUTE
+
+
 @given(_names, _seeds)
 def test_the_day_is_of_the_same_sort_and_the_hour_near(name: str, seed: int) -> None:
     before, after = (local(one.starts) for one in (SCENARIOS[name], vary(SCENARIOS[name], seed).scenario))
