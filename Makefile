@@ -11,7 +11,7 @@ DEV := $(VENV)/.dev
 FOR_DEMO := $(if $(wildcard $(DEV)),$(DEV),$(RUNTIME))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format bench quality kafka test-kafka locks clean
+.PHONY: help setup demo test lint format bench quality kafka test-kafka test-faults locks clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,7 +22,7 @@ demo: $(FOR_DEMO) ## show a sign-in outage detected, paged and resolved, on this
 	$(BIN)/watchofficer demo $(ARGS)
 
 test: $(DEV) ## run the tests that need nothing but .venv (pass more to pytest as ARGS)
-	$(BIN)/python -m pytest -n auto -m "not kafka and not e2e" $(ARGS)
+	$(BIN)/python -m pytest -n auto -m "not kafka and not e2e and not faults" $(ARGS)
 	$(BIN)/python -m pytest -m "e2e and not kafka" $(ARGS)
 
 lint: $(DEV) ## check format, style, types and the import rules
@@ -46,6 +46,9 @@ kafka: $(DEV) ## run one node of Apache Kafka on port 9092 in the foreground (Do
 
 test-kafka: $(DEV) ## run the tests on Apache Kafka: durability, kills, kcat (Docker, or Java and Maven)
 	$(BIN)/python -m pytest -m kafka $(ARGS)
+
+test-faults: $(DEV) ## kill workers and the broker at random, compare with the log (KILLS=200 SEED=… BROKER=kafka|embedded)
+	$(BIN)/python -m tests.faults --kills $(or $(KILLS),200) --broker $(or $(BROKER),kafka) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 locks: ## pin dependencies anew after a change of pyproject.toml (needs uv); ARGS=--upgrade for newer ones
 	uv pip compile pyproject.toml --extra demo --extra build -o requirements.lock $(LOCK_OPTIONS) $(ARGS)
