@@ -25,6 +25,9 @@ from streams.segments import BLOCK_OFFSETS, BLOCK_WATERMARK, Resume, Segment, Ta
 
 __all__ = ["Block", "BlockFold", "LogRecord", "Record"]
 
+#: How close together, in event time (ms), the offsets lie from which duplicates can be read back.
+_APART = 10_000
+
 
 @dataclass(frozen=True, slots=True)
 class Record:
@@ -73,7 +76,8 @@ class BlockFold:
         self.acceptance.mark = resume.mark
         self.next_offset = resume.start
         self.closed: list[Block] = []
-        self._starts: deque[tuple[int, int | None]] = deque([(resume.read_from, resume.greatest_there)])
+        # Offsets from which the memory of duplicates can be read back, with the greatest time before them.
+        self._landmarks: deque[tuple[int, int | None]] = deque([(resume.read_from, resume.greatest_there)])
         self._resume = resume
         self.block: Block  # opened by ``ready``
 
@@ -84,7 +88,16 @@ class BlockFold:
         event = decode(record.value)
         if isinstance(event, Rejection) or self._out_of_time(event.occurred_at, record.timestamp):
             return
+        before = self.acceptance.greatest
         self.acceptance.remember(event, record.timestamp)
+        self._note_landmark(record.offset, before)
+
+    def _note_landmark(self, offset: int, before: int | None) -> None:
+        """Note the offset of a valid record if the greatest time has crossed a multiple of ``_APART`` there."""
+        after = self.acceptance.greatest
+        crossed = before is None or (after is not None and after // _APART != before // _APART)
+        if crossed and self._landmarks[-1][0] != offset:
+            self._landmarks.append((offset, before))
 
     def _out_of_time(self, occurred: int, recorded: int) -> bool:
         return occurred > recorded + self._rules.future_limit or occurred < recorded - self._rules.past_limit
@@ -113,8 +126,6 @@ class BlockFold:
     def _open(self, start: int, greatest: int | None, recorded: int | None, watermark: int) -> Block:
         self._block_place = (start // BLOCK_OFFSETS, watermark // BLOCK_WATERMARK)
         self._start_state = (start, greatest, recorded, self.acceptance.mark)
-        if self._starts[-1][0] != start:
-            self._starts.append((start, greatest))
         return Block(start, Tally(start, start, start - 1, rejected={}), Cells(self._rules.thresholds))
 
     def _cut(self, offset: int, greatest: int, recorded: int, watermark: int) -> None:
@@ -144,7 +155,10 @@ class BlockFold:
         if isinstance(event, Rejection):
             tally.rejected[event.reason] = tally.rejected.get(event.reason, 0) + 1
             return event
+        before = self.acceptance.greatest
         place = self.acceptance.take(event, record.timestamp, record.timestamp)
+        if isinstance(place, Accepted | Duplicate):
+            self._note_landmark(offset, before)
         if isinstance(place, Accepted):
             tally.accepted += 1
             if place.first == TOO_LATE:
@@ -182,8 +196,16 @@ class BlockFold:
             for n in [n for n in refused if begin <= n < end] if refused else ():
                 reason = refused[n].reason
                 rejected[reason] = rejected.get(reason, 0) + 1
+        self._note_landmarks(offsets[batch.where], taken.greatest)
         self.next_offset = int(offsets[-1]) + 1
         return [(records[n], refused[n]) for n in sorted(refused)]
+
+    def _note_landmarks(self, offsets: Ints, greatest: Ints) -> None:
+        """See ``_note_landmark``: the offsets of valid records, and the greatest times before and after them."""
+        slots = greatest // _APART
+        for n in np.flatnonzero(slots[1:] != slots[:-1]).tolist():
+            if self._landmarks[-1][0] != offsets[n]:
+                self._landmarks.append((int(offsets[n]), _or_none(greatest[n])))
 
     def _stretches(self, offsets: Ints, watermarks: Ints) -> Iterator[tuple[int, int]]:
         """The stretches of records that lie in one block: [begin, end)."""
@@ -255,10 +277,11 @@ class BlockFold:
         start, greatest, recorded, mark = self._start_state
         if greatest is not None:
             horizon = greatest - self._rules.dedup_horizon
-            # Records before a start at which the greatest time was out of reach are out of reach themselves.
-            while len(self._starts) > 1 and (self._starts[1][1] is None or self._starts[1][1] < horizon):
-                self._starts.popleft()
-        read_from, there = self._starts[0]
+            # Records before one at which the greatest time was out of reach are out of reach themselves.
+            marks = self._landmarks
+            while len(marks) > 1 and marks[1][0] <= start and (marks[1][1] is None or marks[1][1] < horizon):
+                marks.popleft()
+        read_from, there = self._landmarks[0]
         return Resume(
             self.partition,
             generation,

@@ -119,7 +119,7 @@ class Resume(msgspec.Struct, array_like=True, tag="resume", frozen=True):
     Attributes:
         start: the block's first offset; step, block_offsets: as in ``Segment``.
         greatest, recorded, mark: of ``partition.Partition`` just before ``start``.
-        read_from: the block start from which the memory of duplicates is read back, with ``greatest`` there.
+        read_from: the offset from which the memory of duplicates is read back; ``greatest_there``: before it.
     """
 
     partition: int
