@@ -20,7 +20,7 @@ from detectors.facts import TOO_LATE, FactRow
 from detectors.history import BUCKET, FIELDS, History
 from detectors.impact import Impact
 from detectors.incidents import Command, Counts, FindingState, Incident, IncidentInput, Transition
-from detectors.instants import MINUTE
+from detectors.instants import DAY, MINUTE
 from detectors.lifecycle import Lifecycle, LifecycleMemory
 from detectors.notification import catch_up, plan
 from detectors.policy import Policy
@@ -36,8 +36,10 @@ Observer = Callable[[Stretch, Sequence[Verdicts]], None]
 
 #: Stretches end at the multiples of a history record's length, so that its sums enter at a fixed T.
 HISTORY_SPAN = BUCKET
-#: While nothing has counted for a retention, only the multiples of this many ms are evaluated.
+#: While nothing has counted for a retention, only the multiples of this many ms are evaluated; and none where no
+#: incident is open and the history knows no week, for nothing can come of it.
 _ASLEEP_STRIDE = MINUTE
+_A_WEEK = 7 * DAY // BUCKET
 _FAR_PAST = -(1 << 60)
 
 
@@ -285,7 +287,7 @@ class Watch:
             else:
                 first = -(-at // _ASLEEP_STRIDE) * _ASLEEP_STRIDE
                 last = min(to, next_due - step, boundary)
-                if not (self.lifecycle.active or self.history) or first > last:
+                if not (self.lifecycle.active or len(self.history) >= _A_WEEK) or first > last:
                     self._fall_asleep()
                     self.evaluated_to = min(to, next_due - step)
                     continue

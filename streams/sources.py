@@ -70,8 +70,9 @@ def open_lines(name: str) -> Iterator[Iterator[bytes]]:
 
 
 def _lines(name: str, stream: IO[bytes]) -> Iterator[bytes]:
-    # A line over the limit is rejected whatever it holds: its head is enough, and memory stays bounded.
-    limit = MAX_BYTES + 2
+    # A line over the limit is rejected whatever it holds: its head is enough, and memory stays bounded. JSON writes a
+    # byte of a payload in up to six.
+    limit = 8 * MAX_BYTES
     try:
         while line := stream.readline(limit):
             if len(line) == limit and not line.endswith(b"\n"):
@@ -87,17 +88,27 @@ def _lines(name: str, stream: IO[bytes]) -> Iterator[bytes]:
 def _envelope(line: bytes) -> tuple[tuple[str, int], Entry] | None:
     """The partition and the entry of a line of ``kcat -J``; None if it is no envelope."""
     try:
-        record = json.loads(line)
+        # kcat passes on bytes that are not UTF-8 as they are: they come back out of the payload the same.
+        record = json.loads(line.decode("utf-8", "surrogateescape"))
     except (ValueError, RecursionError):
         return None
     if not isinstance(record, dict) or not record.keys() >= _ENVELOPE:
         return None
+    if not isinstance(record["partition"], int):
+        return None
     payload, stamp = record["payload"], record.get("ts")
-    value = payload.encode("utf-8", "surrogatepass") if isinstance(payload, str) else None
+    value = _bytes(payload) if isinstance(payload, str) else None
     if value is None and payload is not None:
         value = json.dumps(payload).encode()
     timestamp = stamp if isinstance(stamp, int) and stamp >= 0 else None
-    return (str(record["topic"]), int(record["partition"])), (timestamp, value)
+    return (str(record["topic"]), record["partition"]), (timestamp, value)
+
+
+def _bytes(payload: str) -> bytes:
+    try:
+        return payload.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # a lone surrogate that was escaped: it stands for no byte
+        return payload.encode("utf-8", "surrogatepass")
 
 
 class Spool:

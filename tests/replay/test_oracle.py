@@ -19,8 +19,8 @@ from streams.events import Rejection, decode
 from streams.judge import objects
 from streams.replay import Replay
 from streams.sources import Entry, Mark, partitions
-from tests.events.strategies import broken, odd_events, plain_events
-from tests.oracle import DEFAULTS, Invalid, Judgement, Record, event_of, judge
+from tests.events.strategies import broken, event_bytes, odd_events, plain_events
+from tests.oracle import DEFAULTS, NOON, Invalid, Judgement, Record, event_of, judge, written
 from tests.strategies import Log, Variation, kafka_logs, marked_logs, plain_logs, variations
 
 thorough = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
@@ -102,7 +102,6 @@ def test_files_of_plain_lines_are_one_partition_or_a_partition_each(log: Log, pa
 @settings(thorough, max_examples=30)
 @given(kafka_logs(), st.randoms(use_true_random=False))
 def test_a_dump_of_kcat_is_split_by_its_partitions(log: Log, random: Any) -> None:
-    log = Log([[record for record in records if _is_text(record)] for records in log.partitions], log.now)
     waiting = [list(enumerate(records)) for records in log.partitions]
     lines = []
     while left := [number for number, records in enumerate(waiting) if records]:
@@ -111,34 +110,42 @@ def test_a_dump_of_kcat_is_split_by_its_partitions(log: Log, random: Any) -> Non
         lines.append(_envelope(number, offset, record))
     with tempfile.TemporaryDirectory() as folder:
         name = Path(folder, "dump.jsonl")
-        name.write_text("\n".join(lines))
+        name.write_bytes(b"\n".join(lines))
         read = replayed(partitions([str(name)]), log.now, Variation("{}"))
     agree(expected(log, Variation("{}")), *read)
 
 
-def _is_text(record: Record) -> bool:
-    try:
-        (record[0] or b"").decode()
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _envelope(partition: int, offset: int, record: Record) -> str:
-    """A line as ``kcat -J`` prints it."""
+def _envelope(partition: int, offset: int, record: Record) -> bytes:
+    """A line as ``kcat -J`` prints it: bytes that are not UTF-8 stand in it as they are."""
     value, timestamp = record
-    return json.dumps(
-        {
-            "topic": "login-events",
-            "partition": partition,
-            "offset": offset,
-            "tstype": "logappend",
-            "ts": timestamp,
-            "broker": 1,
-            "key": None,
-            "payload": None if value is None else value.decode(),
-        }
-    )
+    envelope = {
+        "topic": "login-events",
+        "partition": partition,
+        "offset": offset,
+        "tstype": "logappend",
+        "ts": timestamp,
+        "broker": 1,
+        "key": None,
+        "payload": None if value is None else value.decode("utf-8", "surrogateescape"),
+    }
+    return json.dumps(envelope, ensure_ascii=False).encode("utf-8", "surrogateescape")
+
+
+def test_a_line_that_is_no_envelope_in_a_dump_is_a_rejected_record(tmp_path: Path) -> None:
+    odd = [b"no JSON", b'{"topic":"t","partition":"x","offset":0,"payload":"{}"}', b"[" * 100_000]
+    dump = tmp_path / "dump"
+    dump.write_bytes(b"\n".join([_envelope(0, 0, (b"{}", NOON)), *odd]))
+    _, summary = replayed(partitions([str(dump)]), NOON, Variation("{}"))
+    assert (summary["events"], summary["rejected"]) == (4, 4)
+
+
+def test_a_payload_that_its_escapes_make_too_long_is_read_whole(tmp_path: Path) -> None:
+    event = event_bytes(occurred_at=written(NOON), unknown='"' * 30_000)
+    dump = tmp_path / "dump"
+    dump.write_bytes(_envelope(0, 0, (event, NOON)))
+    assert len(event) < 65_536 < dump.stat().st_size
+    _, summary = replayed(partitions([str(dump)]), NOON, Variation("{}"))
+    assert summary["accepted"] == 1
 
 
 @settings(thorough, max_examples=300)
