@@ -1,0 +1,126 @@
+"""The binary records of `sli-segments` and `ingest-state`: they come back as they were, and strangers are refused."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from detectors.facts import FactRow
+from detectors.scopes import ENVS
+from streams.segments import (
+    BLOCK_OFFSETS,
+    FormatError,
+    Frontier,
+    Resume,
+    Segment,
+    Tally,
+    decode,
+    encode,
+    frontier_key,
+    owner_key,
+    resume_key,
+    segment_key,
+)
+
+ints = st.integers(-(1 << 60), 1 << 60)
+small = st.integers(0, 1 << 31)
+maybe = st.none() | ints
+people = st.lists(st.integers(0, (1 << 64) - 1), max_size=3)
+rows = st.builds(
+    FactRow,
+    ints,
+    ints,
+    small,
+    small,
+    small,
+    st.text(max_size=5),
+    small,
+    small,
+    st.lists(small, max_size=2),
+    people,
+)
+counts = st.dictionaries(st.sampled_from(["json", "schema"]), small)
+tallies = st.builds(Tally, ints, ints, ints, small, small, small, small, small, small, counts)
+segments = st.builds(
+    Segment,
+    small,
+    st.just(BLOCK_OFFSETS),
+    st.tuples(st.floats(0, 1e6), st.floats(0, 1e6)),
+    small,
+    small,
+    st.sampled_from(ENVS),
+    small,
+    small,
+    st.lists(rows, max_size=3),
+    st.integers(-1, 1 << 31),
+)
+frontiers = st.builds(
+    Frontier,
+    small,
+    small,
+    small,
+    ints,
+    maybe,
+    st.sampled_from(["", "idle", "skew", "blind"]),
+    maybe,
+    ints,
+    st.lists(tallies, max_size=3),
+)
+resumes = st.builds(
+    Resume, small, small, small, st.just(BLOCK_OFFSETS), small, maybe, maybe, maybe, small, maybe
+)
+
+
+@given(st.one_of(segments, frontiers, resumes))
+def test_a_record_comes_back_as_it_was(record: Segment | Frontier | Resume) -> None:
+    assert decode(encode(record)) == record
+
+
+@given(st.one_of(segments, frontiers, resumes), st.integers(0, 255))
+def test_a_record_of_another_version_is_refused(record: Any, version: int) -> None:
+    value = encode(record)
+    if version != value[0]:
+        with pytest.raises(FormatError, match="another version"):
+            decode(bytes((version,)) + value[1:])
+
+
+@given(st.one_of(segments, resumes), st.integers(1, 1 << 20).filter(lambda n: n != BLOCK_OFFSETS))
+def test_a_record_of_another_block_size_is_refused(record: Segment | Resume, size: int) -> None:
+    with pytest.raises(FormatError, match="WATCHOFFICER_TOPIC_PREFIX"):
+        decode(encode(msgspec.structs.replace(record, block_offsets=size)))
+
+
+@given(st.binary(max_size=40))
+def test_what_is_no_record_is_refused_and_never_an_error_of_another_kind(value: bytes) -> None:
+    for some in (value, b"\x01" + value):
+        with suppress(FormatError):
+            decode(some)
+
+
+@given(st.one_of(segments, frontiers, resumes), st.data())
+def test_a_record_that_was_cut_off_is_refused(record: Any, data: st.DataObject) -> None:
+    value = encode(record)
+    with pytest.raises(FormatError):
+        decode(value[: data.draw(st.integers(0, len(value) - 1))])
+
+
+@given(segments, segments)
+def test_a_segment_replaces_one_that_it_covers_and_exceeds(one: Segment, other: Segment) -> None:
+    covers = one.first <= other.first and other.last <= one.last
+    assert one.replaces(other) == (covers and one.last != other.last)
+    assert not (one.replaces(other) and other.replaces(one))
+
+
+def test_keys_tell_apart_what_must_not_replace_each_other() -> None:
+    keys = {
+        *(segment_key(p, block, env) for p in (1, 11) for block in (0, 10, 100) for env in ENVS),
+        *(frontier_key(p, at) for p in (1, 11) for at in (None, 0, 1, 10)),
+        *(owner_key(p, g, begun=begun) for p in (1, 11) for g in (1, 11) for begun in (False, True)),
+        *(resume_key(p) for p in (1, 11)),
+    }
+    assert len(keys) == 2 * 3 * 4 + 2 * 4 + 2 * 2 * 2 + 2
