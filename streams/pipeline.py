@@ -150,6 +150,7 @@ class Pipeline:
                 port=options.port,
             ),
         )
+        self.app.producer_only = not does & {"evaluate", "sinks"}  # without agents there is nothing to consume
         self.evaluate = Evaluate(
             EvaluateSettings(self.topics, settings.sinks(), PARTITIONS, clock.pace),
             self._policy,

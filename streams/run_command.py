@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import sys
+from collections.abc import Coroutine
 from contextlib import suppress
 from typing import Any
 
@@ -25,7 +26,7 @@ __all__ = ["run_command"]
 
 log = structlog.get_logger(__name__)
 
-_STOP_SECONDS = 10.0
+_STOP_SECONDS = 9.0  # ten are promised
 _FIRST_WAIT, _LONGEST_WAIT = 1.0, 15.0
 
 
@@ -73,37 +74,62 @@ async def _run(
         loop.add_signal_handler(number, on_signal)
     stopping = asyncio.create_task(stop.wait())
     try:
-        prepared = asyncio.create_task(_prepare(settings, policy, trust_producer_clocks))
-        waited: set[asyncio.Future[Any]] = {prepared, stopping}
-        await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
-        if not prepared.done():
-            prepared.cancel()
+        await _check_port(settings.bind, options.port)
+        if not await _unless(stopping, _prepare(settings, policy, trust_producer_clocks)):
             return 0
-        prepared.result()
-    except TopicProblem as error:
+    except (TopicProblem, _PortTaken) as error:
         print(error, file=sys.stderr)
         return 2
     pipeline = Pipeline(settings, policy, RealClock(), options)
     code = 0
     try:
-        await pipeline.start()
-        print(f"watchofficer: {pipeline.url} (metrics at /metrics)", file=sys.stderr)
-        waited = {stopping, pipeline.failed}
-        await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+        if await _unless(stopping, pipeline.start()):
+            print(f"watchofficer: {pipeline.url} (metrics at /metrics)", file=sys.stderr)
+            waited: set[asyncio.Future[Any]] = {stopping, pipeline.failed}
+            await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
         if pipeline.failed.done():
             log.error(
                 "stopped_by_failure", error=repr(pipeline.failed.result()), exc_info=pipeline.failed.result()
             )
             code = 1
-    except OSError as error:
-        print(f"port {options.port}: {error.strerror or error}; choose another with --port", file=sys.stderr)
-        code = 2
     finally:
         stopping.cancel()
         with suppress(TimeoutError):
             async with asyncio.timeout(_STOP_SECONDS):
                 await pipeline.stop()
     return code
+
+
+class _PortTaken(Exception):
+    """HTTP cannot be served where it is to be. The message is one line."""
+
+
+async def _check_port(host: str, port: int) -> None:
+    """Find out before anything else starts.
+
+    Raises:
+        _PortTaken: it cannot be listened on.
+    """
+    try:
+        server = await asyncio.get_running_loop().create_server(asyncio.Protocol, host, port)
+    except OSError as error:
+        why = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
+        raise _PortTaken(f"{host} port {port}: {why}; choose another with --port") from None
+    server.close()
+    await server.wait_closed()
+
+
+async def _unless(stopping: asyncio.Task[Any], work: Coroutine[Any, Any, None]) -> bool:
+    """Do the work to its end, or give it up as soon as we are to stop; whether it was done."""
+    doing = asyncio.create_task(work)
+    await asyncio.wait({doing, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    if not doing.done():
+        doing.cancel()
+        with suppress(asyncio.CancelledError, KafkaError, OSError):
+            await doing
+        return False
+    doing.result()
+    return True
 
 
 async def _prepare(settings: Settings, policy: Policy, trust_producer_clocks: bool) -> None:

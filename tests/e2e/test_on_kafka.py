@@ -205,18 +205,3 @@ async def starts(settings: dict[str, str], log: Path, *arguments: str) -> bool:
         return (await worker.stop())[0] == 0
     finally:
         worker.close()
-
-
-async def test_a_broker_that_is_not_there_is_waited_for_and_can_be_interrupted(tmp_path: Path) -> None:
-    worker = Worker({"BROKER": "127.0.0.1:1"}, tmp_path / "log")
-    worker.start()
-    try:
-
-        async def waits() -> bool:
-            return "broker_away" in worker.said()
-
-        await until(waits, 20.0, "the first attempt", worker)
-        status, seconds = await worker.stop()
-    finally:
-        worker.close()
-    assert (status, seconds < 5) == (0, True)

@@ -1,0 +1,61 @@
+"""However early it is told to end, or whatever is wrong with its command line, it ends at once and says why."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from pathlib import Path
+
+import pytest
+
+from streams.embedded import EmbeddedBroker
+from tests.e2e.worker import Worker, run_to_end, until
+
+pytestmark = pytest.mark.e2e
+
+
+async def test_a_worker_that_is_still_starting_ends_in_order(
+    embedded_broker: EmbeddedBroker, topic_prefix: str, tmp_path: Path
+) -> None:
+    worker = Worker({"BROKER": embedded_broker.address, "TOPIC_PREFIX": topic_prefix}, tmp_path / "log")
+    worker.start()
+    try:
+
+        async def joins() -> bool:
+            return "Subscribed to topic(s)" in worker.said()
+
+        await until(joins, 40.0, "the first group", worker)
+        status, seconds = await worker.stop()
+    finally:
+        worker.close()
+    assert status == 0, worker.said()[-3000:]
+    assert seconds < 10
+
+
+async def test_a_broker_that_is_not_there_is_waited_for_until_the_end(tmp_path: Path) -> None:
+    worker = Worker({"BROKER": "127.0.0.1:1"}, tmp_path / "log")
+    worker.start()
+    try:
+
+        async def waits() -> bool:
+            return "broker_away" in worker.said()
+
+        await until(waits, 40.0, "the first attempt", worker)
+        status, seconds = await worker.stop()
+    finally:
+        worker.close()
+    assert status == 0
+    assert seconds < 10
+
+
+async def test_a_port_that_is_taken_is_one_line_and_nothing_is_started(
+    embedded_broker: EmbeddedBroker, topic_prefix: str
+) -> None:
+    settings = {"BROKER": embedded_broker.address, "TOPIC_PREFIX": topic_prefix, "LOG_FORMAT": "json"}
+    settings |= {"PAGERDUTY__ROUTING_KEY": "x" * 32, "DATADOG__API_KEY": "x", "DATADOG__APP_KEY": "x"}
+    settings |= {"PAGERDUTY__WEBHOOK_SECRET": "x", "SLACK__TOKEN": "x", "SLACK__CHANNEL": "C0"}
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        status, _, said = await asyncio.to_thread(run_to_end, settings, "run", "--port", str(port))
+    assert status == 2
+    assert said == f"127.0.0.1 port {port}: Address already in use; choose another with --port\n"
