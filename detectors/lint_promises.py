@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -20,6 +21,10 @@ __all__ = ["RULES"]
 _FALLBACK = "400"
 #: Words by which one may mean failures that carry no code; those cannot be listed, and are always bad.
 _ABSENT = frozenset({"absent", "missing", "none", "null", "nil", "n/a", "-", "uncoded", "unknown"})
+#: Hosts that stand for others (RFC 2606), and the machine that happens to ask.
+_PLACEHOLDER = re.compile(
+    r"https?://(?:[^/:?#]*\.)?(?:example(?:\.(?:com|net|org))?|invalid|test|localhost)(?:[/:?#]|$)", re.I
+)
 _URGENCY = {"critical": 2, "warning": 1, "active": 0}
 
 
@@ -72,6 +77,9 @@ def _runbooks(ground: Ground) -> Iterator[Fault]:
     for service in (*METHODS, *CSPS):
         if service not in ground.policy.runbooks:
             yield ("runbooks",), f"has none for {service}: who is woken by it does not know what to do"
+    for key, url in ground.policy.runbooks.items():
+        if _PLACEHOLDER.match(url):
+            yield ("runbooks", key), f"{quote(url)} is a placeholder: there is nothing to read"
 
 
 def _nothing(ground: Ground) -> Iterator[Fault]:
@@ -165,7 +173,7 @@ RULES = (
     Rule("hides-server-faults", "error", "400, or failures without a code, excluded", _hidden_faults),
     Rule("hides-outages", "warning", "a code excluded that is no act of the user", _excluded_outages),
     Rule("code-spelling", "warning", "a code that differs from another only in spelling", _code_spelling),
-    Rule("runbook-missing", "warning", "a method or provider without a runbook", _runbooks),
+    Rule("runbook-missing", "warning", "a method or provider without a runbook that can be read", _runbooks),
     Rule("value-missing", "warning", "a key without a value, which takes nothing away", _nothing),
     Rule("severities-alike", "warning", "severities or priorities that never differ", _alike),
     Rule("severity-skipped", "warning", "a severity that is left out on the way down", _skipped),

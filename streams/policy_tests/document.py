@@ -9,16 +9,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, InstanceOf, PlainValidator, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, PlainValidator, ValidationError
 
-from detectors.incidents import FindingState, IncidentInput
+from detectors.incidents import Basis, Detector, FindingState, IncidentInput, State, TransitionKind
 from detectors.instants import parse_duration, parse_instant
 from detectors.policy import Policy, default_policy, load_policy, parse_policy
 from detectors.policy_problems import problems_of
+from detectors.policy_sections import PriorityName
 from detectors.policy_source import PolicyError, PolicyProblem, Source, quote, read_source
-from detectors.policy_values import Fault, Instant, Section, Text
+from detectors.policy_values import Fault, Instant, ScopePath, Section, Text
 from detectors.scopes import ENVS
+from sinks.banner import BannerState, banner_keys
 from streams.policy_tests.notation import Series, parse_flow, parse_series
+from streams.records import IncidentId
 
 __all__ = [
     "DEFAULT_START",
@@ -125,8 +128,36 @@ def _numbers(value: object) -> Numbers:
     raise ValueError(f"must be a number, or numbers such as 50..1000 or 51.., is {quote(value)}")
 
 
-#: One value, or several of which any will do.
-OneOf = Annotated[tuple[Text, ...], BeforeValidator(_listed), Field(min_length=1)]
+_Listed = BeforeValidator(_listed)
+
+
+def _key(value: str) -> str:
+    env = value.partition("/")[0]
+    if env not in ENVS or value not in banner_keys(env):
+        known = ", ".join(banner_keys(env if env in ENVS else "prod"))
+        raise ValueError(f"must be a key of the banner ({known}), is {quote(value)}")
+    return value
+
+
+# One value, or several of which any will do. All are of known names: what cannot be is absent for no good reason.
+Scopes = Annotated[tuple[ScopePath, ...], _Listed, Field(min_length=1)]
+Detectors = Annotated[tuple[Detector, ...], _Listed, Field(min_length=1)]
+Ids = Annotated[tuple[IncidentId, ...], _Listed, Field(min_length=1)]
+Sinks = Annotated[tuple[Literal["pagerduty", "datadog", "slack"], ...], _Listed, Field(min_length=1)]
+Action = Literal[
+    "trigger",
+    "acknowledge",
+    "resolve",
+    "event",
+    "incident_create",
+    "incident_update",
+    "incident_resolve",
+    "post",
+    "update",
+    "reply",
+    "broadcast",
+]
+Level = Literal["critical", "error", "warning", "warn", "ok", "info"]
 Whole = Annotated[InstanceOf[Numbers], BeforeValidator(_numbers)]
 FlowText = Annotated[Series, _read_by(parse_flow)]
 SeriesText = Annotated[Series, _read_by(parse_series)]
@@ -138,25 +169,25 @@ MomentText = Annotated[Moment, PlainValidator(_moment)]
 class FindingPattern(Section):
     """What a detector says of a scope. ``says``: words that its sentence holds."""
 
-    scope: OneOf | None = None
-    detector: OneOf | None = None
-    state: Annotated[tuple[FindingState, ...], BeforeValidator(_listed)] = ("firing",)
+    scope: Scopes | None = None
+    detector: Detectors | None = None
+    state: Annotated[tuple[FindingState, ...], _Listed, Field(min_length=1)] = ("firing",)
     says: Text | None = None
 
 
 class IncidentPattern(Section):
     """An incident as it stands. ``says``: words that its sentence holds; ``fail_over``: whether that is advised."""
 
-    id: OneOf | None = None
-    scope: OneOf | None = None
-    state: OneOf | None = None
+    id: Ids | None = None
+    scope: Scopes | None = None
+    state: Annotated[tuple[State, ...], _Listed, Field(min_length=1)] | None = None
     severity: Whole | None = None
     peak_severity: Whole | None = None
-    priority: OneOf | None = None
-    basis: OneOf | None = None
+    priority: Annotated[tuple[PriorityName, ...], _Listed, Field(min_length=1)] | None = None
+    basis: Annotated[tuple[Basis, ...], _Listed, Field(min_length=1)] | None = None
     epoch: Whole | None = None
     users_impacted: Whole | None = None
-    causes: OneOf | None = None
+    causes: Detectors | None = None
     csp_caused: bool | None = None
     in_maintenance: bool | None = None
     fail_over: bool | None = None
@@ -166,11 +197,11 @@ class IncidentPattern(Section):
 class NotificationPattern(Section):
     """A message to a receiver. ``kind``: of the change behind it (opened, severity, ...); ``count``: how many."""
 
-    sink: OneOf | None = None
-    action: OneOf | None = None
-    level: OneOf | None = None
-    kind: OneOf | None = None
-    incident: OneOf | None = None
+    sink: Sinks | None = None
+    action: Annotated[tuple[Action, ...], _Listed, Field(min_length=1)] | None = None
+    level: Annotated[tuple[Level, ...], _Listed, Field(min_length=1)] | None = None
+    kind: Annotated[tuple[TransitionKind, ...], _Listed, Field(min_length=1)] | None = None
+    incident: Ids | None = None
     epoch: Whole | None = None
     count: Whole | None = None
 
@@ -178,10 +209,8 @@ class NotificationPattern(Section):
 class BannerPattern(Section):
     """What the front end shows under a key."""
 
-    key: Text
-    status: Annotated[
-        tuple[Literal["ok", "warning", "critical", "maintenance"], ...], BeforeValidator(_listed)
-    ]
+    key: Annotated[Text, AfterValidator(_key)]
+    status: Annotated[tuple[BannerState, ...], _Listed, Field(min_length=1)]
 
 
 class Patterns(Section):
@@ -241,14 +270,14 @@ class Wish(Section):
 
     at: MomentText
     kind: Literal["acknowledge", "unacknowledge", "note", "declare", "resolve", "report"]
-    incident: Text | None = None
-    scope: Text | None = None
+    incident: IncidentId | None = None
+    scope: ScopePath | None = None
     by: Text = "somebody"
     via: Literal["http", "pagerduty"] = "http"
     text: str = ""
 
     def faults(self) -> Iterator[Fault]:
-        if self.env not in ENVS:
+        if not self.env:
             yield (), "needs the incident, such as prod-1, or the scope that it is about"
 
     @property

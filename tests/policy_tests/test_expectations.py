@@ -228,7 +228,6 @@ def test_what_is_so_is_met(kind: str, pattern: dict[str, Any], when: dict[str, s
             "0s..2m4s prod/ssoe/idme ok (differs in status)",
             "50s after",
         ),
-        ("banners", {"key": "prod/nowhere", "status": "ok"}, {"at": "2m"}, "no banner", None),
     ],
 )
 def test_what_is_not_so_is_told_with_what_was_and_what_came_nearest(

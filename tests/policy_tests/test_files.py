@@ -102,6 +102,20 @@ tests:
             MINIMAL.replace("incidents: [{}]", "notifications: [{count: 3}]"),
             "what is absent has no count",
         ),
+        # a name that there is not would be absent whatever happens
+        (MINIMAL.replace("{incidents: [{}]}", "{incidents: [{scope: prod/sos}]}"), "must be a scope such as"),
+        (MINIMAL.replace("{incidents: [{}]}", "{incidents: [{id: prod1}]}"), "must match ^(prod|"),
+        (MINIMAL.replace("{incidents: [{}]}", "{incidents: [{state: opened}]}"), "must be 'open', 'acknow"),
+        (MINIMAL.replace("{incidents: [{}]}", "{incidents: [{causes: silent}]}"), "must be 'burn_rate', "),
+        (MINIMAL.replace("{incidents: [{}]}", "{incidents: [{scope: []}]}"), "at least 1 entries"),
+        (MINIMAL.replace("{incidents: [{}]}", "{findings: [{detector: outge}]}"), "must be 'burn_rate', "),
+        (MINIMAL.replace("{incidents: [{}]}", "{notifications: [{sink: pager}]}"), "must be 'pagerduty', "),
+        (MINIMAL.replace("{incidents: [{}]}", "{notifications: [{action: page}]}"), "must be 'trigger', "),
+        (MINIMAL.replace("{incidents: [{}]}", "{notifications: [{kind: open}]}"), "must be 'opened', "),
+        (
+            MINIMAL.replace("{incidents: [{}]}", "{banners: [{key: prod/idme, status: ok}]}"),
+            "must be a key of the banner (prod/ssoe, prod/sis, prod/mvi, prod/ssoe/idme",
+        ),
         (MINIMAL + "    inputs: [{at: 1m, kind: acknowledge}]\n", "needs the incident, such as prod-1"),
         (
             "policy: {severity: {dwel: 1m}}\n" + MINIMAL,
