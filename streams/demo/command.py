@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import difflib
+import gc
 import logging
 import math
 import os
@@ -22,7 +23,7 @@ import uvloop
 from detectors.instants import format_duration
 from detectors.policy import default_policy
 from streams.demo.performance import Failed, Performance
-from streams.demo.play import Play, PortTaken
+from streams.demo.play import Play, PortTaken, pick_port
 from streams.demo.promises import Promise
 from streams.demo.screen import screen_for
 from streams.embedded import BrokerUnavailable
@@ -38,6 +39,10 @@ _LIST = "list"
 _STOP_SECONDS = 4.0
 _LOG_TAIL = 12  # lines
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class _Fault(Exception):
+    """What was asked cannot be done. The message is one line."""
 
 
 @dataclass(frozen=True)
@@ -58,8 +63,9 @@ def demo_command(*, scenario: str, speed: float, port: int | None, once: bool, s
         for one in SCENARIOS.values():
             print(f"{one.name:<22}{format_duration(one.duration):>6}  {one.description}")
         return 0
-    fault = _fault(scenario, speed, port, seed)
-    if fault is not None:
+    try:
+        _check(scenario, speed, port, seed)
+    except (_Fault, PortTaken) as fault:
         print(fault, file=sys.stderr)
         return 2
     # The receivers are on this machine: no proxy stands between.
@@ -75,35 +81,44 @@ def demo_command(*, scenario: str, speed: float, port: int | None, once: bool, s
     finally:
         if not outcome.keep_logs:
             shutil.rmtree(folder, ignore_errors=True)
+        gc.freeze()  # or the interpreter looks through all there is once more before it ends
     return outcome.status
 
 
-def _fault(scenario: str, speed: float, port: int | None, seed: int) -> str | None:
-    """What is wrong with what was asked, in one line; None if nothing is."""
+def _check(scenario: str, speed: float, port: int | None, seed: int) -> None:
+    """Look at what was asked before anything is started.
+
+    Raises:
+        _Fault, PortTaken: it cannot be done, and why, in one line.
+    """
     if scenario not in SCENARIOS:
         near = difflib.get_close_matches(scenario, SCENARIOS, n=1)
         hint = f"did you mean {near[0]}?" if near else "--scenario list shows all"
-        return f"no scenario {scenario!r}; {hint}"
+        raise _Fault(f"no scenario {scenario!r}; {hint}")
     if not (math.isfinite(speed) and speed > 1):
-        return f"--speed {speed:g}: must be more than 1, or the demo never catches up with real time"
+        raise _Fault(
+            f"--speed {speed:g}: must be a number above 1, or the demo never catches up with real time"
+        )
     if port is not None and not 1 <= port <= 65_535:
-        return f"--port {port}: must be from 1 to 65535"
+        raise _Fault(f"--port {port}: must be from 1 to 65535")
     if seed < 0:
-        return f"--seed {seed}: must not be below 0"
-    return None
+        raise _Fault(f"--seed {seed}: must not be below 0")
+    pick_port(port)
 
 
 @contextmanager
 def _logs_in(file: Path) -> Iterator[None]:
     """Everything that is logged goes to a file, so that it does not disturb what is shown."""
-    hook = sys.excepthook
+    root, hook = logging.getLogger(), sys.excepthook
+    handlers, level = root.handlers[:], root.level
     with file.open("w", encoding="utf-8", errors="backslashreplace", buffering=1) as stream:
         configure_logs("console", stream=stream)
         try:
             yield
         finally:
             logging.captureWarnings(False)
-            logging.getLogger().handlers.clear()
+            root.handlers[:] = handlers
+            root.setLevel(level)
             sys.excepthook = hook
 
 

@@ -63,11 +63,11 @@ class Entry:
         event, wall = format_instant(self.at)[11:19], format_instant(self.wall)[11:]
         seconds, _, tenths = wall.removesuffix("Z").partition(".")
         passed = (self.wall - began) / SECOND
-        return f"{event}  {seconds}.{(tenths or '0')[0]}  {passed:+7.1f} s  {self.who:<9}  {self.what}"
+        return f"{event}  {seconds}.{(tenths or '0')[0]}  {passed:+9.1f} s  {self.who:<9}  {self.what}"
 
 
 #: Stands above the lines.
-HEADER = f"{'event':<8}  {'wall':<10}  {'since start':>9}  {'who':<9}  what (times are UTC)"
+HEADER = f"{'event':<8}  {'wall':<10}  {'since start':>11}  {'who':<9}  what (times are UTC)"
 
 
 @dataclass
