@@ -136,6 +136,7 @@ class Metrics:
         self._events: dict[str, dict[tuple[str, str, str], int]] = {}
         self._reasons = tuple(reasons)
         self._rejected: dict[str, int] | None = None
+        self._personal_fields: int | None = None
         self._lost = 0
         self._deliveries = dict.fromkeys(deliveries, 0)
         self._pages = _Buckets.empty(PAGE_BUCKETS)
@@ -166,16 +167,20 @@ class Metrics:
         self._envs.pop(env, None)
         self._events.pop(env, None)
 
-    def set_rejected(self, counts: Mapping[str, int]) -> None:
-        """Absolute numbers of rejected events by reason. One process answers for all, like an owner."""
+    def set_rejected(self, counts: Mapping[str, int], personal_fields: int = 0) -> None:
+        """Absolute numbers of rejected events by reason, and of events that came with fields of a person.
+
+        One process answers for all, like an owner.
+        """
         held = dict.fromkeys(self._reasons, 0) if self._rejected is None else self._rejected
         for reason, count in counts.items():
             held[reason] = max(held.get(reason, 0), count)
         self._rejected = held
+        self._personal_fields = max(self._personal_fields or 0, personal_fields)
 
     def forget_rejected(self) -> None:
         """Take the rejected events off the page: another worker answers for them now."""
-        self._rejected = None
+        self._rejected = self._personal_fields = None
 
     def set_lost(self, count: int) -> None:
         """How many records retention removed before this process read them."""
@@ -207,6 +212,12 @@ class Metrics:
             "Records that are no valid login event, by reason.",
             ("reason",),
             (((reason,), count) for reason, count in (self._rejected or {}).items()),
+        )
+        yield _counter(
+            "watchofficer_events_with_personal_fields_total",
+            "Login events that came with a field that says who a person is; the field was dropped.",
+            (),
+            [] if self._personal_fields is None else [((), self._personal_fields)],
         )
         yield _counter(
             "watchofficer_events_lost_total",

@@ -150,7 +150,10 @@ class Pipeline:
                 port=options.port,
             ),
         )
-        self.app.producer_only = not does & {"evaluate", "sinks"}  # without agents there is nothing to consume
+        self.app.producer_only = not does & {
+            "evaluate",
+            "sinks",
+        }  # without agents there is nothing to consume
         self.evaluate = Evaluate(
             EvaluateSettings(self.topics, settings.sinks(), PARTITIONS, clock.pace),
             self._policy,
@@ -304,7 +307,8 @@ class Pipeline:
         for env in desk.envs:
             self.metrics.set_env(env, env_snapshot(desk, env, self._policy))
         if desk.partition == 0:
-            self.metrics.set_rejected({str(reason): n for reason, n in desk.totals.rejected.items()})
+            rejected = {str(reason): n for reason, n in desk.totals.rejected.items()}
+            self.metrics.set_rejected(rejected, desk.totals.personal_fields)
 
     async def _tick(self) -> None:
         while True:

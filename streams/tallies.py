@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import islice
 
 from detectors.facts import FactRow
 from detectors.policy import Policy
@@ -13,7 +14,7 @@ from streams.segments import Tally
 __all__ = ["Totals"]
 
 _STARTED, _SUCCESS, _FAILURE = (OUTCOMES.index(o) for o in ("started", "success", "failure"))
-#: Contributions are kept for so many blocks of an input partition; older blocks are not written any more.
+#: Contributions are kept for at least so many blocks; older ones are not written any more.
 _KEPT = 512
 
 _Place = tuple[int, int, str]
@@ -27,6 +28,8 @@ class Totals:
         self.events: dict[str, Counter[_Label]] = {env: Counter() for env in envs}
         self.rejected: Counter[str] = Counter()
         self.duplicates = 0
+        self.personal_fields = 0
+        # Both in the order of their last replacement, so that what is still being written is never forgotten.
         self._events_of: dict[_Place, Counter[_Label]] = {}
         self._tallies: dict[tuple[int, int], Tally] = {}
 
@@ -37,13 +40,11 @@ class Totals:
             method, csp = LEAVES[row.leaf]
             counts[method, csp or "none", _result(row, policy)] += row.count
         total = self.events[place[2]]
-        total.subtract(self._events_of.get(place, Counter()))
+        total.subtract(self._events_of.pop(place, Counter()))
         total.update(counts)
         self._events_of[place] = counts
         if len(self._events_of) > 2 * _KEPT:
-            for old in sorted(self._events_of, key=lambda p: p[1])[:_KEPT]:
-                if old != place:
-                    del self._events_of[old]
+            self._events_of = dict(islice(self._events_of.items(), _KEPT, None))
 
     def note(self, partition: int, tallies: Iterable[Tally]) -> None:
         """Put the tallies of a partition's blocks in the place of what they were before."""
@@ -54,12 +55,14 @@ class Totals:
                     continue
                 self.rejected.subtract(before.rejected)
                 self.duplicates -= before.duplicates
+                self.personal_fields -= before.personal_fields
+                del self._tallies[partition, tally.block]
             self.rejected.update(tally.rejected)
             self.duplicates += tally.duplicates
+            self.personal_fields += tally.personal_fields
             self._tallies[partition, tally.block] = tally
         if len(self._tallies) > 2 * _KEPT:
-            newest = sorted(self._tallies, key=lambda p: p[1])[-_KEPT:]
-            self._tallies = {key: self._tallies[key] for key in newest}
+            self._tallies = dict(islice(self._tallies.items(), _KEPT, None))
 
 
 def _result(row: FactRow, policy: Policy) -> str:

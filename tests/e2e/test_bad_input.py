@@ -113,6 +113,7 @@ async def test_what_says_who_a_person_is_never_leaves_the_input_topic(deployment
         return sum_now == counted + 1
 
     await until(third_is_counted, 20.0, "the event that is valid", deployment.worker)
+    assert await deployment.metric("watchofficer_events_with_personal_fields_total") == 1
     for topic in ("login-events.rejected", "sli-segments", "ingest-state", "sli", "incident-log"):
         for one in await deployment.on(topic):
             assert secret.encode() not in (one.value or b"")

@@ -58,6 +58,7 @@ def test_the_names_and_labels_are_those_that_dashboards_rely_on() -> None:
     assert families == {
         "watchofficer_login_events": {"env", "auth_method", "csp", "result"},
         "watchofficer_events_rejected": {"reason"},
+        "watchofficer_events_with_personal_fields": set(),
         "watchofficer_events_lost": set(),
         "watchofficer_success_ratio": by_method | {"window"},
         "watchofficer_latency_ratio": by_method | {"window"},
@@ -95,6 +96,17 @@ def test_counters_and_people_start_at_zero_and_ratios_at_nan() -> None:
     assert seen["watchofficer_sink_deliveries_total", ("delivered", "slack")] == 0
     assert seen["watchofficer_event_to_page_seconds_count", ()] == 0
     assert seen["watchofficer_events_lost_total", ()] == 0
+
+
+def test_events_with_personal_fields_are_counted_by_who_answers_for_the_rejected() -> None:
+    page = metrics()
+    name = "watchofficer_events_with_personal_fields_total"
+    assert (name, ()) not in samples(page)
+    for count in (0, 3, 2):
+        page.set_rejected({}, count)
+    assert samples(page)[name, ()] == 3
+    page.forget_rejected()
+    assert (name, ()) not in samples(page)
 
 
 def test_events_that_were_lost_are_counted() -> None:
