@@ -176,7 +176,7 @@ def findings(story: Story) -> Iterator[tuple[str, str]]:
             beside.setdefault(name, []).append(f"{one.scope} ({clock(one.begin)})")
             continue
         until = "to the end" if one.end is None else f"for {after(one.end - one.begin)}"
-        spells = until if one.times == 1 else f"{one.times} times, {until} in all"
+        spells = until if one.times == 1 else f"{one.times} times, {until} from first to last"
         yield clock(one.begin), f"{name} on {one.scope}, {spells}: {one.sentence}"
     for name, places in beside.items():
         yield "", f"{name} beside it on {', '.join(places)}"

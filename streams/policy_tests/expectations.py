@@ -13,14 +13,14 @@ from typing import Any
 from detectors.incidents import Incident
 from detectors.policy_source import Path, Source
 from detectors.policy_values import Section
-from streams.policy_tests.document import (
+from streams.policy_tests.document import PolicyTest
+from streams.policy_tests.patterns import (
     Absence,
     BannerPattern,
     IncidentPattern,
     NotificationPattern,
     Numbers,
     Patterns,
-    PolicyTest,
     Span,
 )
 from streams.policy_tests.performance import Performance
