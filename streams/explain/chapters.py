@@ -212,7 +212,7 @@ def figures(story: Story) -> list[tuple[str, str]]:
     opened = lines[0].instant
     out = []
     if epoch == 0:
-        out.append(("found", f"{after(opened - story.began)} after the first failure"))
+        out.append(("found", f"{after(opened - story.began)} after it began"))
     pages = [command.at for command in _pages(story) if command.epoch == epoch]
     if pages:
         out.append(("paged", f"{after(min(pages) - opened)} after it was opened"))

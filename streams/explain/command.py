@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from detectors.instants import MINUTE
+from detectors.instants import MINUTE, format_duration
 from detectors.policy import Policy
 from sinks.wording import capitalised, day_words, scope_words
 from streams.explain.chapters import Chapter, after, chapters, clock, figures, findings, happenings, legend
 from streams.explain.plot import Plot, plot
 from streams.explain.recorded import from_files, from_topics
 from streams.explain.replayed import replayed
-from streams.explain.story import Story
+from streams.explain.story import Sample, Story
 from streams.record_files import read_history, read_inputs
 from streams.sources import partitions
 
@@ -77,7 +80,7 @@ def show(story: Story, console: Console) -> None:
     """Tell a story."""
     console.print(Text(f"{story.incident}: {capitalised(scope_words(story.scope))}", style="bold"))
     hashes = ", ".join(dict.fromkeys(line.policy_hash for line in story.lines if line.policy_hash))
-    console.print(f"First failure {day_words(story.began)}; judged by policy {hashes or 'unknown'}")
+    console.print(f"Began {day_words(story.began)}; judged by policy {hashes or 'unknown'}")
     if story.policy is None:
         console.print("[dim]That policy is not at hand (--policy): its thresholds are those of the log.[/]")
     _show_figures(story, console)
@@ -99,17 +102,26 @@ def _show_plot(story: Story, console: Console) -> None:
     margin = max(round((story.ended - story.began) * _MARGIN_PART), _MARGIN_LEAST)
     marks = happenings(story)
     width = min(console.width - _LABELS - 1, _MOST_COLUMNS)
-    drawn = plot(
-        story.samples, marks, begin=story.began - margin, end=story.ended + margin, width=max(width, 20)
-    )
+    samples, below = _samples(story)
+    drawn = plot(samples, marks, begin=story.began - margin, end=story.ended + margin, width=max(width, 20))
     if drawn is None:
         return
     console.print()
-    console.print(f"  [dim]{story.scope}: {story.samples_are}; a column is {drawn.span}[/]")
+    window = format_duration(story.sampled.sign_ins)
+    parts = (f"{story.scope}: success in {window}", below, story.sampled.remark, f"a column is {drawn.span}")
+    console.print(f"  [dim]{', '.join(part for part in parts if part)}[/]")
     _show_bars(drawn.success, "100%", "0%", "green", console)
     _show_bars(drawn.people, f"{drawn.most:,}", "0", "red", console)
     _show_lines(drawn, console)
     console.print(f"  [dim]{legend(marks)}[/]")
+
+
+def _samples(story: Story) -> tuple[Sequence[Sample], str]:
+    """What is drawn, and what the lower part of it is: people who failed, or where nobody did, how many came."""
+    if any(sample.people for sample in story.samples):
+        return story.samples, f"people who failed in {format_duration(story.sampled.people)}"
+    came = [replace(sample, people=sample.good + sample.bad) for sample in story.samples]
+    return came, "sign-ins that completed (nobody failed)"
 
 
 def _show_bars(lines: tuple[str, ...], top: str, bottom: str, style: str, console: Console) -> None:

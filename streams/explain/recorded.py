@@ -11,11 +11,12 @@ import msgspec
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
+from detectors.chronicle import COUNTS_WINDOW
 from detectors.incidents import Command
 from detectors.instants import MINUTE, format_duration, parse_instant
 from detectors.policy import Policy
 from sinks.delivery import Delivery
-from streams.explain.story import Line, Receipt, Sample, Story, read_line
+from streams.explain.story import Line, Receipt, Sample, Sampled, Story, read_line
 from streams.reader import Reader, opened
 from streams.settings import read_settings
 from streams.sources import Mark, SourceError, partitions
@@ -105,7 +106,7 @@ async def _read(incident: str, kafka: dict[str, Any], topics: Topics, policy: Po
     samples = [one for one in map(_sample, published) if begin <= one.at <= end]
     if samples:
         story.samples = samples
-        story.samples_are = f"success, and people who failed, in {window}"
+        story.sampled = Sampled(_WINDOW, _WINDOW)
     return story
 
 
@@ -161,5 +162,5 @@ def _story(
         for line in story.lines
         if line.counts is not None
     ]
-    story.samples_are = "success, and people who failed, in 5m, as far as the log says"
+    story.sampled = Sampled(COUNTS_WINDOW, COUNTS_WINDOW, "as far as the log says")
     return story

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from detectors.incidents import Command, IncidentInput
-from detectors.instants import MINUTE, SECOND, format_duration, format_instant
+from detectors.instants import MINUTE, SECOND, format_instant
 from detectors.policy import Policy
 from detectors.scopes import ENVS, contains, scope_index
 from detectors.verdicts import Verdicts
 from detectors.windows import BAD, GOOD, Ints, Stretch
-from streams.explain.story import Fired, Line, Sample, Story, read_line
+from streams.explain.story import Fired, Line, Sample, Sampled, Story, read_line
 from streams.finding_changes import Change, FindingChanges
 from streams.replay import Replay
 from streams.sources import Entry, SourceError
@@ -78,9 +78,7 @@ def replayed(
     story = Story(incident, lines, commands, policy=policy)
     story.fired = _fired(changes.found, {line.scope for line in story.changes}, story)
     story.samples = list(course.samples(scope_index(story.scope)))
-    story.samples_are = (
-        f"success in {format_duration(course.window)}, people who failed in {format_duration(_PEOPLE_WINDOW)}"
-    )
+    story.sampled = Sampled(course.window, _PEOPLE_WINDOW)
     return story
 
 

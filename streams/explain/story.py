@@ -9,10 +9,10 @@ from typing import Any
 import msgspec
 
 from detectors.incidents import Command
-from detectors.instants import parse_instant
+from detectors.instants import MINUTE, parse_instant
 from detectors.policy import Policy
 
-__all__ = ["Evidence", "Fired", "Line", "Receipt", "Sample", "Story", "read_line"]
+__all__ = ["Evidence", "Fired", "Line", "Receipt", "Sample", "Sampled", "Story", "read_line"]
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,6 +120,15 @@ class Sample:
     people: int
 
 
+@dataclass(frozen=True)
+class Sampled:
+    """The windows of samples, ms: of sign-ins, and of the people who failed; and what else is to be known of them."""
+
+    sign_ins: int
+    people: int
+    remark: str = ""
+
+
 @dataclass
 class Story:
     """All that is known of one incident.
@@ -131,7 +140,7 @@ class Story:
         receipts: command id -> what became of it, where that is known.
         fired: what fired on its scope, within it or around it; None where only the log is known.
         samples: of its scope, in order.
-        samples_are: what they count, for the plot.
+        sampled: how they were taken.
         policy: that it was judged by; None if it is not at hand.
     """
 
@@ -141,7 +150,7 @@ class Story:
     receipts: dict[str, Receipt] = field(default_factory=dict)
     fired: Sequence[Fired] | None = None
     samples: Sequence[Sample] = ()
-    samples_are: str = ""
+    sampled: Sampled = Sampled(5 * MINUTE, 5 * MINUTE)
     policy: Policy | None = None
 
     def __post_init__(self) -> None:

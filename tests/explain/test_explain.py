@@ -13,13 +13,17 @@ from detectors.policy import default_policy
 from streams.explain.chapters import Chapter, after, chapters, figures, findings, happenings, legend
 from streams.explain.command import show
 from streams.explain.replayed import replayed
+from streams.explain.story import Story
+from streams.policy_tests.events import history_of
+from streams.policy_tests.notation import parse_flow
 from streams.sources import SourceError
 from tests.explain.stories import START, entries, events, story
+from tests.explain.stories import story as known
 
 
-def told(width: int = 100) -> str:
+def told(width: int = 100, story: Story | None = None) -> str:
     console = Console(file=io.StringIO(), width=width, highlight=False)
-    show(story(), console)
+    show(story or known(), console)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
@@ -102,7 +106,7 @@ def test_what_fired_on_the_scope_is_told_at_length_and_what_fired_beside_it_in_s
 
 def test_the_figures_say_how_long_everything_took() -> None:
     known = dict(figures(story()))
-    assert re.fullmatch(r"\d+ s after the first failure", known["found"])
+    assert re.fullmatch(r"\d+ s after it began", known["found"])
     assert known["paged"] == "0 s after it was opened"
     assert known["acknowledged"].endswith("s after it was opened")
     assert known["resolved"].startswith("1")
@@ -116,10 +120,24 @@ def test_the_story_begins_with_the_first_failing_event() -> None:
 def test_the_plot_shows_the_collapse_and_what_happened_in_it() -> None:
     text = told()
     assert re.search(r"100%  █+ +\S█+", text)
-    assert "prod/ssoe/idme: success in 1m, people who failed in 5m; a column is" in text
+    assert "prod/ssoe/idme: success in 1m, people who failed in 5m, a column is" in text
     assert "O opened, P paged, S severity, A acknowledged, D declared, R recovering, E resolved" in text
     assert {mark.letter for mark in happenings(story())} == set("OPSADRE")
     assert legend([]) == ""
+
+
+def test_where_nobody_failed_the_plot_shows_how_many_came() -> None:
+    flows = [
+        parse_flow(f"prod/{leaf} sign_in success {rate}/s")
+        for leaf, rate in (("ssoe/idme", 2), ("sis/idme", 1))
+    ]
+    lines = events("prod/ssoe/idme sign_in success 2/s x 10m", "prod/sis/idme sign_in success 1/s x 20m")
+    history = history_of(flows, START, default_policy())
+    silent = replayed("prod-1", entries(lines), default_policy(), now=START + 20 * MINUTE, history=history)
+    text = told(story=silent)
+    assert "prod/ssoe/idme: success in 1m, sign-ins that completed (nobody failed), a column is" in text
+    assert re.search(r"^ +120  ▇*█+", text, re.MULTILINE)
+    assert "ID.me on SSOe has fallen silent as one." in text
 
 
 def test_everything_fits_the_width_of_the_terminal() -> None:

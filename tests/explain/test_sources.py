@@ -191,7 +191,7 @@ def test_explain_replays_events(file: Path) -> None:
     )  # all from the future
     result = ran("prod-1", str(file), "--now", "2026-11-23T15:30:00Z")
     assert result.exit_code == 0, result.output
-    assert result.stdout.startswith("prod-1: ID.me on SSOe\nFirst failure 23 Nov 2026 15:05 UTC")
+    assert result.stdout.startswith("prod-1: ID.me on SSOe\nBegan 23 Nov 2026 15:05 UTC")
     assert "What fired" in result.stdout
     assert "Resolved" in result.stdout
 
