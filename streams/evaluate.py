@@ -370,13 +370,13 @@ class Evaluate:
             desk.evaluated_to = min([f for f in firsts if f > 0] + [goal + step]) - step
         while desk.evaluated_to < goal:
             to = min(goal, desk.evaluated_to - desk.evaluated_to % _CHUNK + _CHUNK)
-            await self._evaluate(desk, to)
+            await self._evaluate(desk, to, goal)
             desk.evaluated_to = to
             if to < goal:
                 await asyncio.sleep(0)
         self._told(desk)
 
-    async def _evaluate(self, desk: Desk, to: int) -> None:
+    async def _evaluate(self, desk: Desk, to: int, goal: int) -> None:
         step = self._policy.step
         rows: dict[str, list[FactRow]] = {}
         for key, waiting in list(desk.pending.items()):
@@ -389,16 +389,20 @@ class Evaluate:
         await self._assign_inputs(desk)
         asked = {env: [one for one in some if one[0] <= to] for env, some in desk.assigned.items()}
         frozen = any(frontier.marked == "blind" for frontier in desk.frontiers.values())
-        verdicts = desk.judge.advance(to, asked, frozen=frozen, catching_up=self._behind(desk))
+        behind = self._behind(desk, to, goal)
+        verdicts = desk.judge.advance(to, asked, frozen=frozen, catching_up=behind)
         for env, some in desk.assigned.items():
             desk.assigned[env] = [one for one in some if one[0] > to]
         await self._write(desk, to, verdicts)
         self._forget(desk, to)
 
-    def _behind(self, desk: Desk) -> bool:
-        """Whether the oldest unread record was appended too long ago for notifications to be news."""
+    def _behind(self, desk: Desk, to: int, goal: int) -> bool:
+        """Whether what is judged is too old for notifications to be news: ingest, the reading here, or judging lags."""
         limit = self._clock() - round(self._policy.lifecycle.catch_up_after * self._settings.pace)
-        return any(f.unread_since is not None and f.unread_since < limit for f in desk.frontiers.values())
+        frontiers = desk.frontiers.values()
+        unread = any(f.unread_since is not None and f.unread_since < limit for f in frontiers)
+        stale = max(f.written_at for f in frontiers) < limit
+        return unread or stale or (to < goal and to < limit)
 
     async def _assign_inputs(self, desk: Desk) -> None:
         """Give every waiting input its T, and write that down before it is acted on."""

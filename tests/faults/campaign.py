@@ -17,6 +17,7 @@ from statistics import median
 from typing import Any, Literal
 
 import httpx
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 
 from detectors.instants import parse_instant
 from detectors.policy import Policy, load_policy
@@ -43,7 +44,7 @@ _SIGN_INS_A_SECOND = 14.0
 _CALM_SECONDS = 15.0  # from the last fault to the end of the load, at least
 _READY_SECONDS = 120.0
 _SETTLE_SECONDS = 150.0  # for incidents to end, and for all that was read to be judged and told
-_ACKNOWLEDGES_AFTER = 6.0  # seconds
+_ACKNOWLEDGES_AFTER = 4.0  # seconds
 _WEBHOOK_SECRET = "a-secret-of-the-faults"
 
 #: The policy that ships, with its waits shortened, so that an incident lives for less than a minute.
@@ -218,6 +219,7 @@ class _Round:
         self._now = RealClock()
         self._topics = Topics(f"faults-{seed}.")
         self._broker_busy = asyncio.Lock()
+        self._partitions = PARTITIONS  # of the input
         self._thaws: set[asyncio.Task[None]] = set()
         self._policy: Policy
         self._crew: Crew
@@ -290,12 +292,15 @@ class _Round:
             await asyncio.sleep(max(0.0, fault.at - load.elapsed))
             self._say(f"  {load.elapsed:6.1f} s  {fault.kind} {fault.worker} {fault.seconds:.1f} s")
             figures.faults[fault.kind] += 1
-            await self._befall(fault)
+            await self._befall(fault, load)
         while self._thaws:
             await asyncio.wait(set(self._thaws))
 
-    async def _befall(self, fault: Fault) -> None:
+    async def _befall(self, fault: Fault, load: Load) -> None:
         crew = self._crew
+        if fault.kind == "grow":
+            self._later(self._grow(load))
+            return
         if fault.kind in BROKER_KINDS:
             self._later(self._befall_broker(fault))
             return
@@ -324,6 +329,18 @@ class _Round:
         await asyncio.sleep(seconds)
         if worker.process is process:
             self._crew.thaw(worker)
+
+    async def _grow(self, load: Load) -> None:
+        async with self._broker_busy:
+            self._partitions += 1
+            admin = AIOKafkaAdminClient(bootstrap_servers=self._address)
+            await admin.start()
+            try:
+                more = NewPartitions(total_count=self._partitions)
+                await admin.create_partitions({self._topics.login_events: more})
+            finally:
+                await admin.close()
+            await load.grow(self._partitions)
 
     async def _befall_broker(self, fault: Fault) -> None:
         kafka = self._kafka

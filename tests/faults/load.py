@@ -114,6 +114,10 @@ class Traffic:
         self._lag_until = self._quiet_until = -math.inf
         self._lags = False
 
+    def grow(self, partitions: int) -> None:
+        """The input has so many partitions now."""
+        self._partitions = partitions
+
     def until(self, elapsed: float, now: int, *, calm: bool = False) -> list[Produced]:
         """What begins up to ``elapsed`` seconds since the load began.
 
@@ -244,6 +248,14 @@ class Load:
             self._producers.append(producer)
         self._began = asyncio.get_running_loop().time()
         self._running = asyncio.create_task(self._run(), name="load")
+
+    async def grow(self, partitions: int) -> None:
+        """Use the partitions that have been added to the topic."""
+        for producer in self._producers:
+            while len(await producer.partitions_for(self._topic)) < partitions:
+                await producer.client.force_metadata_update()
+                await asyncio.sleep(0.2)
+        self._traffic.grow(partitions)
 
     async def stop(self) -> None:
         """Produce nothing new, and wait until all that was produced stands on the topic."""

@@ -9,7 +9,7 @@ from typing import Literal
 __all__ = ["BROKER_KINDS", "SESSION_SECONDS", "Fault", "Kind", "schedule"]
 
 Kind = Literal[
-    "kill", "freeze", "stall", "stop", "join", "leave", "broker_kill", "broker_restart", "broker_hang"
+    "kill", "freeze", "stall", "stop", "join", "leave", "broker_kill", "broker_restart", "broker_hang", "grow"
 ]
 
 #: The session of the consumer groups, as `watchofficer run` has it.
@@ -18,8 +18,9 @@ SESSION_SECONDS = 10.0
 #: kill -9 and a new start; SIGSTOP for longer than its session, which makes it a zombie; SIGSTOP for less; SIGTERM and
 #: a new start; one more worker; one fewer.
 _WORKER_KINDS: dict[Kind, int] = {"kill": 45, "freeze": 15, "stall": 6, "stop": 10, "join": 6, "leave": 6}
-#: kill -9 of the broker, an orderly restart, and a broker that keeps its connections and does not answer.
-BROKER_KINDS: dict[Kind, int] = {"broker_kill": 7, "broker_restart": 4, "broker_hang": 4}
+#: kill -9 of the broker, an orderly restart, a broker that keeps its connections and does not answer; and, as it
+#: comes unannounced too, one more partition of the input.
+BROKER_KINDS: dict[Kind, int] = {"broker_kill": 7, "broker_restart": 4, "broker_hang": 4, "grow": 2}
 _BETWEEN = (5.0, 13.0)  # seconds; a group that loses a member every few seconds never gets to work at all
 
 
