@@ -100,7 +100,8 @@ class Play:
         self.policy = _at_pace(policy, speed)
         self.sandbox = Sandbox.make(
             clock=self.clock,
-            sleep=self.clock.sleep,
+            # Not the clock's: whoever is paged after it has met the real one does not dawdle either.
+            sleep=lambda seconds: asyncio.sleep(seconds / speed),
             webhook_secrets=(_WEBHOOK_SECRET,),
             acknowledge_after=_ACKNOWLEDGES_AFTER,
         )
