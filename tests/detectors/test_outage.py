@@ -28,7 +28,7 @@ def seconds(mask: np.ndarray) -> list[int]:
     return np.flatnonzero(mask).tolist()
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("path", ["ssoe", "sis", "", "*/idme", "ssoe/logingov"])
 def test_a_total_outage_at_the_peak_is_found_within_15_seconds_of_enough_failures(
     path: str, seed: int
@@ -63,9 +63,9 @@ def test_a_single_failure_in_a_quiet_night_fires_nothing() -> None:
     assert not (outage.judge(traffic.stretch(), POLICY, NOTHING).state == FIRING).any()
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(3))
 def test_a_quiet_night_on_which_everybody_fails_fires_as_soon_as_five_people_have(seed: int) -> None:
-    traffic = Traffic(14_400, seed, level=0.02, normal=0.0).fail("ssoe", 3_600, 14_400)
+    traffic = Traffic(9_000, seed, level=0.02, normal=0.0).fail("ssoe", 3_600, 9_000)
     failed = np.cumsum(traffic.people.sum(axis=1))
     fires = seconds(states(traffic, "ssoe") == FIRING)
     assert failed[fires[0]] >= 5
@@ -92,7 +92,7 @@ def test_user_errors_are_no_outage_and_no_health() -> None:
     assert found[-1] == NOT_ENOUGH_EVIDENCE
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("lasts", [120, 600, 2_400])
 def test_recovery_is_seen_by_the_short_windows(lasts: int, seed: int) -> None:
     end = 1_800 + lasts
