@@ -25,7 +25,8 @@ from mode import Service
 from detectors.instants import format_instant
 from detectors.policy import Policy
 from streams.ingest_settings import IngestSettings, Start
-from streams.opened import Harvest, Opened, Sight
+from streams.lookout import Lookout
+from streams.opened import Harvest, Opened
 from streams.outlet import Outlet
 from streams.reader import Reader
 from streams.takeover import Takeover
@@ -77,7 +78,7 @@ class Ingest(Service):
         self._assigned: set[TopicPartition] = set()
         self._generation = -1
         self._flushed_at = 0.0
-        self._unanswered: dict[TopicPartition, float] = {}  # since when fetches have not been answered
+        self._lookout = Lookout(time.monotonic, lambda: time.time_ns() // 1_000_000)
         self._ended = asyncio.Event()
         self.polled_at = 0.0
         self.folded = 0
@@ -94,11 +95,10 @@ class Ingest(Service):
 
     def unfetched(self) -> str | None:
         """Which partitions cannot be fetched though the broker answers, in words; None if all can."""
-        now = time.monotonic()
-        late = [tp for tp, since in self._unanswered.items() if now - since > _UNFETCHED_SECONDS]
+        late = self._lookout.unanswered(_UNFETCHED_SECONDS)
         if not late:
             return None
-        numbers = ", ".join(str(tp.partition) for tp in sorted(late))
+        numbers = ", ".join(str(partition.partition) for partition in late)
         return f"partition {numbers} of {late[0].topic} cannot be fetched"
 
     # -- the loop ---------------------------------------------------------------------------------------------
@@ -153,7 +153,12 @@ class Ingest(Service):
     async def _rounds(self, consumer: AIOKafkaConsumer) -> None:
         while not self.should_stop:
             missing = self._assigned - set(self._open)
-            await asyncio.gather(*(self._begin(consumer, partition) for partition in missing))
+            begun = await asyncio.gather(
+                *(self._begin(consumer, partition) for partition in missing), return_exceptions=True
+            )
+            for failure in begun:
+                if failure is not None:
+                    raise failure
             batches = await consumer.getmany(timeout_ms=_POLL_MS, max_records=_MAX_RECORDS)
             self.polled_at = asyncio.get_running_loop().time()
             for partition, records in batches.items():
@@ -175,20 +180,10 @@ class Ingest(Service):
 
     def _look_for_silence(self, consumer: AIOKafkaConsumer) -> None:
         now = self._clock()
-        self._unanswered = {tp: since for tp, since in self._unanswered.items() if tp in self._open}
         for partition, opened in self._open.items():
             if partition in consumer.assignment():
-                opened.look(self._sight(consumer, partition), now, self._policy)
-
-    def _sight(self, consumer: AIOKafkaConsumer, partition: TopicPartition) -> Sight:
-        at = consumer.last_poll_timestamp(partition)
-        answered = None if at is None else max(0, time.time_ns() // 1_000_000 - at)
-        since = self._unanswered.setdefault(partition, time.monotonic())
-        waited = round(1_000 * (time.monotonic() - since))
-        if answered is not None and answered <= waited:
-            self._unanswered[partition] = time.monotonic() - answered / 1_000
-            waited = answered
-        return Sight(consumer.highwater(partition), answered, waited)
+                end, fetched_at = consumer.highwater(partition), consumer.last_poll_timestamp(partition)
+                opened.look(self._lookout.sight(partition, end, fetched_at), now, self._policy)
 
     # -- writing ----------------------------------------------------------------------------------------------
 
@@ -203,7 +198,7 @@ class Ingest(Service):
         if harvest.resumes:
             await self._commit(consumer)
         if asyncio.get_running_loop().time() - began > _SLOW_FLUSH_SECONDS:
-            self._unanswered.clear()  # it was the broker, not a partition of it
+            self._lookout.broker_was_away()
 
     def _lost_or_stopping(self) -> bool:
         return bool(self.should_stop)
@@ -232,7 +227,7 @@ class Ingest(Service):
         now, pace = self._clock(), self._settings.pace
         opened = Opened(partition.topic, int(partition.partition), fold, generation, place, end, now, pace)
         self._open[partition] = opened
-        self._unanswered[partition] = time.monotonic()
+        self._lookout.answered(partition)
         consumer.seek(partition, fold.next_offset)
         log.info(
             "partition_begun",
@@ -259,6 +254,7 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
         unbroken = generation == ingest._generation + 1
         ingest._generation = generation
         ingest._assigned = set(assigned)
+        ingest._lookout.assigned(assigned)
         kept = {p: o for p, o in ingest._open.items() if unbroken and p in assigned}
         ingest._open = kept
         for partition, opened in kept.items():

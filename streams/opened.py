@@ -9,6 +9,7 @@ from typing import Any
 from detectors.policy import Policy
 from streams.blocks import BlockFold
 from streams.events import Rejection
+from streams.lookout import Sight
 from streams.outlet import Out
 from streams.rejected import rejected_record
 from streams.segments import (
@@ -22,7 +23,7 @@ from streams.segments import (
 )
 from streams.topics import Topics, env_partition
 
-__all__ = ["Harvest", "Opened", "Place", "Sight", "resume_out", "to_all"]
+__all__ = ["Harvest", "Opened", "Place", "resume_out", "to_all"]
 
 _A_SECOND = 1_000
 #: An answer to a fetch that came no longer ago says how things stand: an idle partition is asked twice a second.
@@ -44,21 +45,6 @@ class Place:
     segment_partitions: int
     state_partition: int
     input_partitions: int
-
-
-@dataclass(frozen=True, slots=True)
-class Sight:
-    """What the consumer knows of a partition.
-
-    Attributes:
-        end: the offset after the last record, as the last fetch said; None before the first.
-        answered: ms since a fetch of it was answered; None before the first.
-        unanswered: ms for which it has not been answered while the broker took what was written.
-    """
-
-    end: int | None
-    answered: int | None
-    unanswered: int
 
 
 @dataclass

@@ -9,7 +9,8 @@ import pytest
 
 from detectors.policy import Policy, default_policy
 from streams.blocks import BlockFold
-from streams.opened import Harvest, Opened, Place, Sight
+from streams.lookout import Sight
+from streams.opened import Harvest, Opened, Place
 from streams.outlet import Out
 from streams.partition import Rules
 from streams.segments import BLOCK_OFFSETS, Frontier, Resume, Segment, decode
