@@ -91,9 +91,10 @@ class Takeover:
             KafkaError: the broker.
         """
         await self._say(place, partition, generation, None)
+        resume = await self._resume(place, partition)
+        # Afterwards: somebody else may go on reading until this worker notices that it has lost the partition.
         begin = (await consumer.beginning_offsets([partition]))[partition]
         end = (await consumer.end_offsets([partition]))[partition]
-        resume = await self._resume(place, partition)
         if resume is None:
             resume = await self._fresh(consumer, partition, begin, end)
         elif resume.start > end:
