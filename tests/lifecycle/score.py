@@ -45,6 +45,7 @@ class World:
     impacted: int = 0
     recently: int | None = None
     succeeds: bool = True
+    fails: bool = True
     ratios: dict[str, tuple[int, int]] = field(default_factory=dict)  # scope -> good, bad
     inputs: list[IncidentInput] = field(default_factory=list)
 
@@ -75,7 +76,7 @@ class World:
         return min(recent, self.impacted) // 12
 
     def first_bad(self, scope: str, since: int) -> int | None:
-        return since
+        return since if self.fails else None
 
     def succeeded_since(self, scope: str, since: int) -> bool:
         return self.succeeds
@@ -99,6 +100,10 @@ class World:
             self.causes.pop(scope, None)
         if people is not None:
             self.impacted = people
+        return self
+
+    def nobody_fails(self, *, really: bool = True) -> World:
+        self.fails = not really
         return self
 
     def hits(self, people: int) -> World:

@@ -300,6 +300,25 @@ def test_an_incident_that_was_taken_in_never_reopens() -> None:
     assert heard.last("reopened").incident.id == "prod-1"
 
 
+def test_what_nobody_has_failed_of_lately_opens_and_reopens_nothing() -> None:
+    score = Score()
+    score.at(0).nobody_fails().fires("prod/sis", people=400)
+    score.at(60).quiet().hits(0)
+    score.at(100).nobody_fails(really=False).fires("prod/ssoe", people=400)
+    score.at(200).quiet()
+    score.at(1500).nobody_fails().fires("prod/ssoe")
+    heard = score.play(until=1600)
+    assert heard.when("opened") == [100]
+    assert heard.when("reopened") == []
+
+
+def test_silence_is_news_without_any_failure_and_so_is_what_a_person_says() -> None:
+    score = Score()
+    score.at(0).nobody_fails().fires("prod/ssoe", detector="silence", people=400)
+    score.at(10).asks("declare", scope="prod/sis")
+    assert score.play(until=20).when("opened") == [0, 10]
+
+
 def test_a_declared_outage_that_is_taken_in_stays_declared() -> None:
     score = Score()
     score.at(0).fires("prod/ssoe/idme", people=400)
