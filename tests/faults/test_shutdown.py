@@ -1,0 +1,86 @@
+"""SIGTERM leaves nothing behind that has been read; a second one leaves at once, and loses nothing either."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from aiokafka import TopicPartition
+
+from streams.embedded import EmbeddedBroker
+from streams.reader import Reader
+from streams.segments import Frontier, decode
+from tests.e2e.deployment import Deployment, deployed, login
+from tests.e2e.topics import expected_slis, published_slis
+from tests.faults.waiting import until
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
+
+EVENTS = 400
+
+
+async def written_to(deployment: Deployment) -> int:
+    """How many records of the input stand behind frontiers."""
+    reached: dict[int, int] = {}
+    reader = Reader({"bootstrap_servers": deployment.broker})
+    async for record in reader.read(TopicPartition(deployment.prefix + "sli-segments", 0)):
+        said = decode(record.value)
+        if isinstance(said, Frontier):
+            reached[said.partition] = max(reached.get(said.partition, 0), said.next_offset)
+    return sum(reached.values())
+
+
+async def signalled(deployment: Deployment, times: int) -> tuple[int, float]:
+    """The exit status, and the seconds until the end, after so many SIGTERMs."""
+    process = deployment.worker._process
+    assert process is not None
+    began = time.monotonic()
+    for _ in range(times):
+        os.kill(process.pid, signal.SIGTERM)
+        await asyncio.sleep(0.05)
+    status = await asyncio.to_thread(process.wait, 30)
+    return status, time.monotonic() - began
+
+
+async def test_what_was_read_is_written_before_a_worker_ends(
+    embedded_broker: EmbeddedBroker, topic_prefix: str, tmp_path: Path
+) -> None:
+    async with deployed(embedded_broker.address, topic_prefix, tmp_path) as deployment:
+        deployment.worker.start()
+        await deployment.worker.ready()
+        await deployment.produce(login(f"e{number}") for number in range(EVENTS))
+        await asyncio.sleep(1.0)  # a fetch comes within half a second; a flush may not have
+        status, seconds = await signalled(deployment, 1)
+        assert status == 0, deployment.worker.said()[-3000:]
+        assert seconds < 10.0
+        assert await written_to(deployment) == EVENTS
+        assert '"level": "error"' not in deployment.worker.said()
+
+
+async def test_a_second_signal_ends_it_at_once_and_nothing_is_lost(
+    embedded_broker: EmbeddedBroker, topic_prefix: str, tmp_path: Path
+) -> None:
+    async with deployed(embedded_broker.address, topic_prefix, tmp_path) as deployment:
+        deployment.worker.start()
+        await deployment.worker.ready()
+        await deployment.produce(login(f"e{number}") for number in range(EVENTS))
+        status, seconds = await signalled(deployment, 2)
+        assert status == 1
+        assert seconds < 1.0
+
+        deployment.worker.start()
+        await deployment.worker.ready()
+        await asyncio.sleep(5.0)
+        await deployment.produce([login("the last one")])  # indicators are expected up to the last event
+
+        async def everything_is_judged() -> bool:
+            expected = await expected_slis(deployment.broker, deployment.prefix, 5_000)
+            found = await published_slis(deployment.broker, deployment.prefix)
+            until = expected[-1]["at"] if expected else ""
+            return bool(expected) and [one for one in found if one["at"] <= until] == expected
+
+        await until(everything_is_judged, 60.0, deployment.worker.said, every=1.0)
