@@ -399,8 +399,11 @@ class _Leased:
         self._lease = lease
 
     async def send(self, command: Command, receipts: Receipts) -> Answer:
-        """As the client itself."""
-        self._lease.check()
+        """As the client itself; without the lease it never returns, as the process is about to end."""
+        try:
+            self._lease.check()
+        except LeaseLost:
+            await asyncio.Event().wait()
         return await self._client.send(command, receipts)
 
 

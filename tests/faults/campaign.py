@@ -276,6 +276,8 @@ class _Round:
             await asyncio.sleep(max(0.0, ends - load.elapsed))
             load.calm = True
             await asyncio.sleep(2.0)
+            calm_at = self._now()
+            await self._until(lambda: self._judged_to(calm_at), "the outages are judged")
             await self._until(self._incidents_are_closed, "incidents are closed")
         finally:
             await load.stop()

@@ -172,7 +172,8 @@ class Crew:
         process.send_signal(signal.SIGTERM)
         while process.poll() is None:
             await asyncio.sleep(0.05)
-        if not worker.frozen and worker.process is process and process.returncode != -signal.SIGKILL:
+        disturbed = worker.frozen or worker.was_frozen or process.returncode == -signal.SIGKILL
+        if worker.process is process and not disturbed:
             self.record.stopped_in.append((time.monotonic() - began, process.returncode))
         self._hold(worker, down)
 
