@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import shutil
 import signal
@@ -175,6 +176,7 @@ def campaign(seed: int, faults: int, broker: Broker, folder: Path, say: Say) -> 
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # our own producers lose the broker too
     figures = Figures(seed, broker)
     began = time.monotonic()
     with _broker(broker, folder) as (address, kafka):
