@@ -1,0 +1,77 @@
+"""A worker keeps what it knows of a partition for as long as nobody else can have owned it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, cast
+
+import pytest
+
+from detectors.policy import default_policy
+from streams.evaluate import Desk, Evaluate, EvaluateSettings
+from streams.tallies import Totals
+from streams.topics import PARTITIONS, Topics
+
+
+class Group:
+    """The consumer group's generation."""
+
+    def __init__(self) -> None:
+        self.generation = 5
+
+
+@pytest.fixture
+def group() -> Group:
+    return Group()
+
+
+@pytest.fixture
+def evaluate(group: Group) -> Evaluate:
+    nothing = cast(Any, None)
+    made = Evaluate(
+        EvaluateSettings(Topics(), frozenset(), PARTITIONS),
+        default_policy(),
+        nothing,
+        nothing,
+        lambda: 0,
+        generation=lambda: group.generation,
+    )
+    for partition in (0, 1):
+        made.desks[partition] = Desk(partition, (), nothing, 0, Totals(()), generation=group.generation)
+    return made
+
+
+def test_a_rebalance_that_leaves_a_partition_here_keeps_its_desk(evaluate: Evaluate, group: Group) -> None:
+    group.generation = 6
+    assert [desk.partition for desk in evaluate.keep([0])] == [1]
+    group.generation = 7
+    assert evaluate.keep([0]) == []
+
+
+def test_a_partition_that_was_away_for_a_generation_is_read_anew(evaluate: Evaluate, group: Group) -> None:
+    group.generation = 7
+    assert {desk.partition for desk in evaluate.keep([0, 1])} == {0, 1}
+
+
+async def test_partitions_are_given_away_when_what_is_being_judged_has_been_written(
+    evaluate: Evaluate,
+) -> None:
+    await evaluate._busy.acquire()
+    settling = asyncio.create_task(evaluate.settle(5.0))
+    await asyncio.sleep(0)
+    assert not settling.done()
+    evaluate._busy.release()
+    await settling
+
+
+async def test_what_takes_too_long_is_not_waited_for(evaluate: Evaluate) -> None:
+    await evaluate._busy.acquire()
+    await evaluate.settle(0.0)
+
+
+async def test_nothing_is_judged_any_more_once_it_is_closed(evaluate: Evaluate) -> None:
+    await evaluate.close(1.0)
+    taking = asyncio.create_task(evaluate.take_segment(0, 0, None))
+    await asyncio.sleep(0)
+    assert not taking.done()
+    taking.cancel()
