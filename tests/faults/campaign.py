@@ -294,6 +294,7 @@ class _Round:
     async def _play(self, load: Load, figures: Figures) -> None:
         for fault in self._schedule:
             await asyncio.sleep(max(0.0, fault.at - load.elapsed))
+            self._crew.check()
             self._say(f"  {load.elapsed:6.1f} s  {fault.kind} {fault.worker} {fault.seconds:.1f} s")
             figures.faults[fault.kind] += 1
             await self._befall(fault, load)

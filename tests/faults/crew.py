@@ -110,6 +110,15 @@ class Crew:
         """Begin to supervise."""
         self._supervisor = asyncio.create_task(self._supervise(), name="supervisor")
 
+    def check(self) -> None:
+        """Make sure that somebody supervises.
+
+        Raises:
+            Exception: what ended the supervisor.
+        """
+        if self._supervisor is not None and self._supervisor.done():
+            self._supervisor.result()
+
     async def all_ready(self, within: float) -> bool:
         """Wait until every worker that there should be is ready; False if that takes longer than so many seconds."""
         deadline = time.monotonic() + within
@@ -220,7 +229,7 @@ class Crew:
         process = worker.process
         try:
             response = await self._http.get(f"http://127.0.0.1:{worker.port}/readyz", timeout=1.0)
-        except httpx.HTTPError:
+        except (httpx.HTTPError, OSError, RuntimeError):
             return
         if response.status_code == 200 and worker.process is process and not worker.frozen:
             worker.ready = True
