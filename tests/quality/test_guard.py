@@ -37,7 +37,7 @@ SCENARIOS = (
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_a_scenario_is_found_and_nothing_else_is(scenario: str) -> None:
-    faults = [
-        f"{what}: {how}" for what, how in findings([play(Case("library", scenario, SEED), default_policy())])
-    ]
-    assert not faults
+    run = play(Case("library", scenario, SEED), default_policy())
+    faults = [f"{what}: {how}" for what, how in findings([run])]
+    assert not faults, "\n".join(faults)
+    assert run.events > 1000
