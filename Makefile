@@ -59,7 +59,7 @@ clean: ## remove .venv, caches and data of demos and brokers
 	rm -rf $(VENV) .data .mypy_cache .ruff_cache .hypothesis build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-LOCK_OPTIONS := --quiet --generate-hashes --no-header --no-emit-index-url --python-version 3.11
+LOCK_OPTIONS := --quiet --generate-hashes --no-header --python-version 3.11
 
 $(RUNTIME): requirements.lock pyproject.toml | $(BIN)/python
 	$(call install,requirements.lock)

@@ -1,8 +1,8 @@
 """Durable ingest against its ceiling: ``python -m benchmarks.ingest``.
 
 The ceiling is aiokafka's ``getmany`` with msgspec decoding of the same bytes in the same run. Ingest does that and
-judges, folds, writes segments that the broker acknowledges, and commits. Both run in one process on one core; the broker
-has the other.
+judges, folds, writes segments that the broker acknowledges, and commits. Both run in one process on one core; the
+broker has the other.
 """
 
 from __future__ import annotations

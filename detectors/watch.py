@@ -229,7 +229,8 @@ class Watch:
 
     def _rebuild_history(self, rows: Sequence[FactRow], firsts: Sequence[int]) -> None:
         """Bring the history to what it was at the last T: a crash may have come just before a record, or after."""
-        assert self.evaluated_to is not None and self._covered_from is not None
+        assert self.evaluated_to is not None
+        assert self._covered_from is not None
         boundary = self.evaluated_to - self.evaluated_to % HISTORY_SPAN
         written = bisect_right(firsts, boundary)
         self._add_history(rows[:written])

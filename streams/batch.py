@@ -77,7 +77,7 @@ def judge_batch(
             events = [events[n] for n in kept.tolist()]
     recorded = None if stamps is None else stamps[where]
     taken = acceptance.take_many([event.event_id for event in events], occurred, recorded)
-    return Batch(len(decoded), events, where, occurred, taken, cast("dict[int, Rejection]", refused))
+    return Batch(len(decoded), events, where, occurred, taken, refused)
 
 
 def out_of_time(reason: Reason) -> Rejection:

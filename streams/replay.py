@@ -170,7 +170,9 @@ class Replay:
             if not watermarks or any(mark is None for mark in watermarks):
                 continue
             # No further than at the end of the input: duplicates and marks move the watermark, and are not accepted.
-            ends = [one.acceptance.accepted_to for one in self._inputs if one.acceptance.accepted_to is not None]
+            ends = [
+                one.acceptance.accepted_to for one in self._inputs if one.acceptance.accepted_to is not None
+            ]
             to = min([max(ends, default=0), *(mark for mark in watermarks if mark is not None)])
             to -= to % step
             # Rows are folded further for as long as nothing waits for them; a span at a time is cheap enough.
