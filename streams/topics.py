@@ -67,10 +67,11 @@ def _keep(millis: int) -> dict[str, str]:
 _CONFIGS: dict[str, dict[str, str]] = {
     "login_events": {**_keep(7 * DAY), "message.timestamp.type": "LogAppendTime"},
     "rejected": _keep(7 * DAY),
-    # Two hours of windows and ten minutes more are read back on a start; the broker may clean what is older.
+    # What counted at the last T is read back on a start, two hours and a quarter before it; beyond that the watch may
+    # have been down for some hours. The broker may clean what is older.
     "segments": {
         "cleanup.policy": "compact,delete",
-        "retention.ms": str(3 * HOUR),
+        "retention.ms": str(6 * HOUR),
         "segment.ms": str(10 * MINUTE),
         "min.cleanable.dirty.ratio": "0.2",
     },
