@@ -182,8 +182,8 @@ class Opened:
             into.resumes.append(resume_out(self.place, resume))
             self._resumed = resume
         into.growing += self._segments(fold.block)
-        for offset, (mark, reason) in self._marks.items():
-            into.frontiers += self._frontier([], (offset, mark, reason), now, mark_at=offset)
+        for offset, (watermark, reason) in self._marks.items():
+            into.frontiers += self._frontier([], (offset, watermark, reason), now, mark=True)
         self._marks.clear()
         tallies = [fold.block.tally] if fold.block.tally.records else []
         into.frontiers += self._frontier(tallies, told, now)
@@ -194,7 +194,7 @@ class Opened:
         return [
             Out(
                 place.topics.segments,
-                segment_key(segment.partition, segment.block, segment.env),
+                segment_key(segment),
                 encode(segment),
                 env_partition(segment.env, place.segment_partitions),
             )
@@ -206,7 +206,8 @@ class Opened:
         tallies: list[Tally],
         told: tuple[int, int | None, str] | None,
         now: int,
-        mark_at: int | None = None,
+        *,
+        mark: bool = False,
     ) -> list[Out]:
         """A frontier for every partition of `sli-segments`. Of ``told`` None nothing is known yet but the tallies."""
         next_offset, watermark, marked = told or (self.fold.next_offset, None, "")
@@ -221,7 +222,7 @@ class Opened:
             now,
             tallies,
         )
-        return to_all(self.place, frontier_key(self._partition, mark_at), frontier)
+        return to_all(self.place, frontier_key(frontier, mark=mark), frontier)
 
 
 def to_all(place: Place, key: bytes, frontier: Frontier) -> list[Out]:
@@ -232,4 +233,4 @@ def to_all(place: Place, key: bytes, frontier: Frontier) -> list[Out]:
 
 def resume_out(place: Place, resume: Resume) -> Out:
     """A record of `ingest-state`."""
-    return Out(place.topics.ingest_state, resume_key(resume.partition), encode(resume), place.state_partition)
+    return Out(place.topics.ingest_state, resume_key(resume), encode(resume), place.state_partition)

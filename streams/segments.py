@@ -155,7 +155,7 @@ def decode(value: bytes) -> _Record:
             "this record was written by another version: stop the older workers before an upgrade"
         )
     try:
-        record = _decoder.decode(memoryview(value)[1:])
+        record: _Record = _decoder.decode(memoryview(value)[1:])
     except msgspec.MsgspecError as error:
         raise FormatError(f"not a record of this topic: {error}") from None
     if not isinstance(record, Frontier) and record.block_offsets != BLOCK_OFFSETS:
@@ -166,18 +166,25 @@ def decode(value: bytes) -> _Record:
     return record
 
 
-def segment_key(partition: int, block: int, env: str) -> bytes:
-    """``segment/<partition>/<block>/<env>``."""
-    return f"segment/{partition}/{block}/{env}".encode()
+# Compaction removes a record for a later one of the same key. So all keys name the writer's generation: what a new
+# owner has begun to write again, or a former one writes too late, must not remove what others go by.
 
 
-def frontier_key(partition: int, mark_at: int | None = None) -> bytes:
-    """``frontier/<partition>``: compaction keeps the last one, so that a long-silent partition is known too.
+def segment_key(segment: Segment) -> bytes:
+    """``segment/<partition>/<block>/<env>/<generation>``."""
+    return f"segment/{segment.partition}/{segment.block}/{segment.env}/{segment.generation}".encode()
 
-    A frontier with a mark is kept for each offset (``mark_at``) that a mark stands before: whoever reads the log
-    again needs them all.
+
+def frontier_key(frontier: Frontier, *, mark: bool = False) -> bytes:
+    """``frontier/<partition>/<generation>``: the last one is kept, so that a long-silent partition is known too.
+
+    A frontier that is a mark is kept for each offset and reason, as whoever reads the log again needs them all:
+    ``mark/<partition>/<generation>/<offset>/<reason>``.
     """
-    return f"frontier/{partition}".encode() if mark_at is None else f"mark/{partition}/{mark_at}".encode()
+    place = f"{frontier.partition}/{frontier.generation}"
+    if mark:
+        return f"mark/{place}/{frontier.next_offset}/{frontier.marked}".encode()
+    return f"frontier/{place}".encode()
 
 
 def owner_key(partition: int, generation: int, *, begun: bool) -> bytes:
@@ -185,6 +192,6 @@ def owner_key(partition: int, generation: int, *, begun: bool) -> bytes:
     return f"owner/{partition}/{generation}{'/begun' if begun else ''}".encode()
 
 
-def resume_key(partition: int) -> bytes:
-    """``resume/<partition>``."""
-    return f"resume/{partition}".encode()
+def resume_key(resume: Resume) -> bytes:
+    """``resume/<partition>/<generation>``."""
+    return f"resume/{resume.partition}/{resume.generation}".encode()

@@ -28,7 +28,7 @@ from streams.ownership import Ownership
 from streams.partition import Rules
 from streams.reader import Reader
 from streams.records import encode_input
-from streams.segments import BLOCK_OFFSETS, Frontier, Resume, Segment, decode, owner_key, resume_key
+from streams.segments import BLOCK_OFFSETS, Frontier, Resume, Segment, decode, owner_key
 from streams.topics import env_partition
 
 __all__ = ["LogReplaced", "Takeover"]
@@ -139,10 +139,8 @@ class Takeover:
         found: Resume | None = None
         written = 0
         async for record in self._reader.read(topic):
-            if record.key != resume_key(partition) or record.value is None:
-                continue
-            resume = decode(record.value)
-            if not isinstance(resume, Resume):
+            resume = decode(record.value) if record.value is not None else None
+            if not isinstance(resume, Resume) or resume.partition != partition:
                 continue
             # One of an older generation behind one of a newer is of a worker that had lost the partition; unless so
             # much later that the group itself was forgotten, and its generations began anew.

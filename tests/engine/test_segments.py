@@ -116,11 +116,31 @@ def test_a_segment_replaces_one_that_it_covers_and_exceeds(one: Segment, other: 
     assert not (one.replaces(other) and other.replaces(one))
 
 
-def test_keys_tell_apart_what_must_not_replace_each_other() -> None:
+@given(st.lists(st.one_of(segments, frontiers, resumes), max_size=8))
+def test_a_key_is_that_of_one_place_and_one_owner_of_it(records: list[Segment | Frontier | Resume]) -> None:
+    def place(one: Segment | Frontier | Resume) -> Any:
+        kind = (type(one), one.partition, one.generation)
+        return (*kind, one.block, one.env) if isinstance(one, Segment) else kind
+
+    def key(one: Segment | Frontier | Resume) -> bytes:
+        if isinstance(one, Segment):
+            return segment_key(one)
+        return frontier_key(one) if isinstance(one, Frontier) else resume_key(one)
+
+    assert len({place(one) for one in records}) == len({key(one) for one in records})
+
+
+def test_an_owner_s_words_and_each_mark_have_a_key_of_their_own() -> None:
+    marks = [
+        Frontier(p, 1, g, n, 0, why, None, 0, [])
+        for p in (1, 11)
+        for g in (1, 11)
+        for n in (1, 11)
+        for why in "ab"
+    ]
     keys = {
-        *(segment_key(p, block, env) for p in (1, 11) for block in (0, 10, 100) for env in ENVS),
-        *(frontier_key(p, at) for p in (1, 11) for at in (None, 0, 1, 10)),
         *(owner_key(p, g, begun=begun) for p in (1, 11) for g in (1, 11) for begun in (False, True)),
-        *(resume_key(p) for p in (1, 11)),
+        *(frontier_key(one, mark=True) for one in marks),
+        *(frontier_key(one) for one in marks),
     }
-    assert len(keys) == 2 * 3 * 4 + 2 * 4 + 2 * 2 * 2 + 2
+    assert len(keys) == 2 * 2 * 2 + 2 * 2 * 2 * 2 + 2 * 2

@@ -79,7 +79,7 @@ def test_a_silent_partition_gets_a_mark_once_it_has_been_read_to_its_end(opened:
     look(opened, NOON + 5_000, Sight(end=2, answered=0, unanswered=0))  # there is more to be read
     assert marks(opened, NOON + 5_000) == []
     look(opened, NOON + 5_000)
-    assert marks(opened, NOON + 5_000) == [("mark/0/1", NOON + 5_000 - DELAY, "idle")]
+    assert marks(opened, NOON + 5_000) == [("mark/0/7/1/idle", NOON + 5_000 - DELAY, "idle")]
 
 
 def test_a_mark_is_written_where_it_was_put_though_records_have_come_since(opened: Opened) -> None:
@@ -87,7 +87,7 @@ def test_a_mark_is_written_where_it_was_put_though_records_have_come_since(opene
     look(opened, NOON + 5_000)
     opened.take([event(1, NOON + 4_900), event(2, NOON + 5_000)], NOON + 5_010)
     told = flush(opened, NOON + 5_020)
-    assert [key for key, _ in told if key.startswith("mark/")] == ["mark/0/1"]
+    assert [key for key, _ in told if key.startswith("mark/")] == ["mark/0/7/1/idle"]
     last = told[-1][1]
     assert isinstance(last, Frontier)
     assert (last.next_offset, last.marked) == (3, "")
@@ -98,14 +98,14 @@ def test_two_marks_between_flushes_are_both_written(opened: Opened) -> None:
     look(opened, NOON + 5_000)
     opened.take([event(1, NOON + 4_000)], NOON + 5_010)
     look(opened, NOON + 9_000)
-    assert [key for key, _, _ in marks(opened, NOON + 9_000)] == ["mark/0/1", "mark/0/2"]
+    assert [key for key, _, _ in marks(opened, NOON + 9_000)] == ["mark/0/7/1/idle", "mark/0/7/2/idle"]
 
 
 def test_a_slow_producer_does_not_hold_the_others_back(opened: Opened) -> None:
     now = NOON + POLICY.skew_after + DELAY + 2_000
     opened.take([event(0, NOON)], now)
     look(opened, now + 1)
-    assert marks(opened, now) == [("mark/0/1", now + 1 - DELAY, "skew")]
+    assert marks(opened, now) == [("mark/0/7/1/skew", now + 1 - DELAY, "skew")]
 
 
 def test_a_partition_that_is_not_answered_is_not_taken_for_silent(opened: Opened) -> None:
@@ -118,7 +118,7 @@ def test_a_partition_that_cannot_be_fetched_is_marked_blind_until_it_can(opened:
     opened.take([event(0, NOON)], NOON)
     later = NOON + POLICY.blind_after + 1
     look(opened, later, Sight(end=5, answered=None, unanswered=POLICY.blind_after + 1))
-    assert marks(opened, later) == [("mark/0/1", later - DELAY, "blind")]
+    assert marks(opened, later) == [("mark/0/7/1/blind", later - DELAY, "blind")]
     look(opened, later + 500, Sight(end=5, answered=0, unanswered=0))
     assert flush(opened, later + 500)[-1][1].marked == ""
 
@@ -131,7 +131,7 @@ def test_no_mark_is_put_where_a_former_owner_may_have_read_further() -> None:
     assert marks(opened, later) == []
     opened.take([event(1, NOON)], NOON)
     look(opened, later, Sight(end=None, answered=None, unanswered=POLICY.blind_after + 1))
-    assert marks(opened, later) == [("mark/0/2", later - DELAY, "blind")]
+    assert marks(opened, later) == [("mark/0/7/2/blind", later - DELAY, "blind")]
 
 
 def test_what_a_finished_block_held_is_told_before_its_successor_can_be_resumed_from(opened: Opened) -> None:
