@@ -321,7 +321,7 @@ class _Round:
         elif fault.kind in ("stop", "leave"):
             crew.stop(worker, fault.seconds)
         else:
-            crew.freeze(worker, beyond_session=fault.kind == "freeze")
+            crew.freeze(worker)
             self._later(self._thaw(worker, fault.seconds))
 
     def _later(self, work: Any) -> None:

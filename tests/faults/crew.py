@@ -38,11 +38,18 @@ class Worker:
     frozen: bool = False
     not_before: float = 0.0  # monotonic: it is down until then
     asked_to_end: bool = False  # by a signal of ours
-    was_frozen: bool = False  # this process stood still for longer than its session
+    was_frozen: bool = False  # this process stood still for a while
 
     @property
     def running(self) -> bool:
         return self.process is not None and self.process.poll() is None
+
+
+def _fenced(worker: Worker) -> bool:
+    """Whether it ended because it had stood still: by a signal of ours, or for want of a processor."""
+    tail = worker.log.read_bytes()[-60_000:].decode(errors="replace")
+    said = [line for line in tail.splitlines() if '"stopped_by_failure"' in line]
+    return bool(said) and "LeaseLost" in said[-1]
 
 
 @dataclass
@@ -157,13 +164,13 @@ class Crew:
         self._stops.add(task)
         return task
 
-    def freeze(self, worker: Worker, *, beyond_session: bool) -> None:
+    def freeze(self, worker: Worker) -> None:
         """SIGSTOP."""
         if worker.process is not None and worker.running:
             worker.process.send_signal(signal.SIGSTOP)
             worker.frozen = True
             worker.ready = False
-            worker.was_frozen = worker.was_frozen or beyond_session
+            worker.was_frozen = True
 
     def thaw(self, worker: Worker) -> None:
         """SIGCONT."""
@@ -204,7 +211,7 @@ class Crew:
             return
         now = time.monotonic()
         if worker.process is not None and not worker.asked_to_end:
-            self.record.ended["fenced" if worker.was_frozen else "failed"] += 1
+            self.record.ended["fenced" if _fenced(worker) else "failed"] += 1
             worker.not_before = now + _RESTART_AFTER
             worker.asked_to_end, worker.ready = True, False
         if worker.wanted and now >= worker.not_before:
