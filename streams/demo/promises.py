@@ -26,6 +26,8 @@ __all__ = ["Promise", "promises"]
 _PAGES_WITHIN = 60 * SECOND
 #: An incident found so long after its cause has ended is not of it.
 _FOUND_WITHIN = HOUR
+#: Of the people of the worst hour, which slides on between two scrapes.
+_SEEN_BETWEEN_SCRAPES = 0.9
 _OVER = ("resolved", "closed")
 
 
@@ -289,7 +291,7 @@ def _on_metrics(case: _Case) -> str | None:
     if cause.kind == "outage" and method in METHODS:
         labels = {"env": env, "auth_method": method}
         people = [scrape.value("watchofficer_users_impacted", **labels) or 0.0 for scrape in scrapes]
-        if max(people, default=0.0) < cause.users:
+        if max(people, default=0.0) < _SEEN_BETWEEN_SCRAPES * cause.users:
             return f"it shows {max(people, default=0.0):.0f} people of {cause.users}"
     return None
 

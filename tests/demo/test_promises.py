@@ -202,7 +202,7 @@ BREAKAGES: list[tuple[str, Change, set[str]]] = [
         with_(
             scrapes=lambda old: (
                 old[0],
-                scrape(ENDED, {"ssoe": 1}, 1_960, {("ssoe", "ssoe"): "critical"}),
+                scrape(ENDED, {"ssoe": 1}, 1_760, {("ssoe", "ssoe"): "critical"}),
                 old[2],
             )
         ),
