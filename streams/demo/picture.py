@@ -111,7 +111,8 @@ def sparkline(
     for i in range(shares):
         share = values[i * len(values) // shares : (i + 1) * len(values) // shares]
         known = [value for value in share if value is not None]
-        level = worst(known) / top if known and top > 0 else 0.0
+        # At most 1: a quotient by next to nothing is not even finite.
+        level = min(1.0, worst(known) / top) if known and top > 0 else 0.0
         bars.append(_BARS[min(len(_BARS) - 1, max(0, int(level * len(_BARS))))] if known else " ")
     return "".join(bars).rjust(width)
 

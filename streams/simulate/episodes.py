@@ -141,7 +141,9 @@ class Troubles:
             rows["error"][hit] = mix.draw(rng, len(hit))
             rows["outcome"][hit] = FAILURE
             rows["cause"][hit] = placed.index
-            rows["identified"][hit] = rng.random(len(hit)) < mix.identified
+            # a bot is known by its one identity: without it, each of its tries would be another person
+            known = 1.0 if placed.episode.effect == "bot" else mix.identified
+            rows["identified"][hit] = rng.random(len(hit)) < known
 
     def slow(self, rng: np.random.Generator, rows: Rows) -> None:
         """Stretches the durations of struck events, in place."""
