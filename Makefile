@@ -22,7 +22,7 @@ demo: $(FOR_DEMO) ## show a sign-in outage detected, paged and resolved, on this
 	$(BIN)/watchofficer demo $(ARGS)
 
 test: $(DEV) ## run the tests that need nothing but .venv (pass more to pytest as ARGS)
-	$(BIN)/python -m pytest -n auto -m "not kafka and not e2e and not faults" $(ARGS)
+	$(BIN)/python -m pytest -n auto -m "not kafka and not e2e and not faults and not quality" $(ARGS)
 	$(BIN)/python -m pytest -m "e2e and not kafka" $(ARGS)
 
 lint: $(DEV) ## check format, style, types and the import rules
