@@ -115,22 +115,26 @@ class Demo:
         files = [
             str(file) for file in self.house.rglob("*") if not file.is_dir() or file.parent != self.house
         ]
-        return [*files, *self.processes()]
+        return [*files, *self.processes().values()]
 
-    def processes(self) -> list[str]:
-        """The command lines of the processes that bear its mark, where the system lets us see them."""
-        found = []
+    def processes(self) -> dict[int, str]:
+        """The processes that bear its mark, with their command lines, where the system lets us see them."""
+        found = {}
         wanted = f"{_MARK}={self.mark}".encode()
         for entry in Path("/proc").glob("[0-9]*"):
             try:
                 if wanted in (entry / "environ").read_bytes().split(b"\0"):
-                    found.append((entry / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+                    command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                    found[int(entry.name)] = command
             except OSError:
                 continue
         return found
 
     def kill(self) -> None:
         """End whatever a failed test has left."""
+        for pid in self.processes():
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         self.process.kill()
         self.process.wait()
         self._reader.join()
