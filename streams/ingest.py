@@ -221,7 +221,9 @@ class Ingest(Service):
     async def _begin(self, consumer: AIOKafkaConsumer, partition: TopicPartition) -> None:
         generation = self._generation
         place = await self._takeover.place(consumer, partition)
-        fold, end = await self._takeover.begin(consumer, partition, generation, place)
+        fold, end = await self._takeover.begin(
+            consumer, partition, generation, place, lambda: self._lookout.answered(partition)
+        )
         if generation != self._generation or partition not in self._assigned:
             return  # somebody else may have owned it meanwhile
         now, pace = self._clock(), self._settings.pace

@@ -81,9 +81,16 @@ class Takeover:
         )
 
     async def begin(
-        self, consumer: AIOKafkaConsumer, partition: TopicPartition, generation: int, place: Place
+        self,
+        consumer: AIOKafkaConsumer,
+        partition: TopicPartition,
+        generation: int,
+        place: Place,
+        answered: Callable[[], None] = lambda: None,
     ) -> tuple[BlockFold, int]:
         """Take the partition over; its fold, at the offset where to go on, and the offset where the log ends.
+
+        ``answered`` is called when the partition has answered; reading back may take a while after that.
 
         Raises:
             LogReplaced: the topic was made anew.
@@ -95,6 +102,7 @@ class Takeover:
         # Afterwards: somebody else may go on reading until this worker notices that it has lost the partition.
         begin = (await consumer.beginning_offsets([partition]))[partition]
         end = (await consumer.end_offsets([partition]))[partition]
+        answered()
         if resume is None:
             resume = await self._fresh(consumer, partition, begin, end)
         elif resume.start > end:
