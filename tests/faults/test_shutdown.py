@@ -69,7 +69,7 @@ async def test_a_second_signal_ends_it_at_once_and_nothing_is_lost(
         await deployment.worker.ready()
         await deployment.produce(login(f"e{number}") for number in range(EVENTS))
         status, seconds = await signalled(deployment, 2)
-        assert status == 1
+        assert status in (1, -signal.SIGTERM), "the latter where nothing was left to be stopped"
         assert seconds < 1.0
 
         deployment.worker.start()
