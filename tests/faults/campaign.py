@@ -18,9 +18,10 @@ from statistics import median
 from typing import Any, Literal
 
 import httpx
+from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 
-from detectors.instants import parse_instant
+from detectors.instants import MINUTE, parse_instant
 from detectors.policy import Policy, load_policy
 from sinks import sandbox
 from sinks.sandbox import Sandbox
@@ -32,6 +33,7 @@ from tests.faults.crew import Crew, Worker
 from tests.faults.load import Load, Traffic, outages
 from tests.faults.schedule import BROKER_KINDS, Fault, schedule
 from tests.faults.topics import read
+from tests.oracle import written
 
 __all__ = ["Broker", "Figures", "campaign"]
 
@@ -45,6 +47,7 @@ _SIGN_INS_A_SECOND = 14.0
 _CALM_SECONDS = 15.0  # from the last fault to the end of the load, at least
 _READY_SECONDS = 120.0
 _SETTLE_SECONDS = 150.0  # for incidents to end, and for all that was read to be judged and told
+_BEFORE = 20 * MINUTE
 _ACKNOWLEDGES_AFTER = 4.0  # seconds
 _WEBHOOK_SECRET = "a-secret-of-the-faults"
 
@@ -268,6 +271,7 @@ class _Round:
         failing = outages(self._seed, ends)
         traffic = Traffic(self._seed, PARTITIONS, failing, _SIGN_INS_A_SECOND)
         load = Load(self._address, self._topics.login_events, traffic, self._now)
+        await self._long_ago()
         self._crew.start()
         await self._ready(figures)
         self._say(f"round of seed {self._seed}: {len(self._schedule)} faults, {len(failing)} outages")
@@ -286,6 +290,13 @@ class _Round:
         stopped = self._now()
         await self._until(lambda: self._judged_to(stopped), "all is judged")
         await self._until(self._all_told, "everything is delivered")
+
+    async def _long_ago(self) -> None:
+        """One event from long before the load, so that there are whole records of history to compare."""
+        event = {"schema_version": 1, "event_id": "the first one", "env": "prod", "auth_method": "sis"}
+        event |= {"step": "new", "outcome": "started", "occurred_at": written(self._now() - _BEFORE)}
+        async with AIOKafkaProducer(bootstrap_servers=self._address) as producer:
+            await producer.send_and_wait(self._topics.login_events, json.dumps(event).encode(), partition=0)
 
     async def _ready(self, figures: Figures) -> None:
         if not await self._crew.all_ready(_READY_SECONDS):
