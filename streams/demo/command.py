@@ -136,9 +136,10 @@ async def _run(play: Play, once: bool, folder: Path) -> _Outcome:
     told = 0
 
     def end_at_once() -> None:
+        # Some await in a start does not let itself be cancelled; ended it is all the same, and as was asked.
         play.kill()
         shutil.rmtree(folder, ignore_errors=True)
-        os._exit(1)
+        os._exit(1 if once else 0)
 
     def on_signal() -> None:
         nonlocal told
