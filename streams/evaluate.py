@@ -114,6 +114,7 @@ class Desk:
     inputs_to: dict[str, int] = field(default_factory=dict)
     state_at: dict[str, int] = field(default_factory=dict)
     evaluated_to: int | None = None
+    judged_to: int = 0  # a former owner may have written verdicts up to this T, ms
     due: bool = False  # a frontier has come since it was last moved on
     generation: int = 0  # of the consumer group, in which it is known to have been this worker's
     moved_at: float = float("-inf")  # when that was, seconds that never go back
@@ -348,6 +349,9 @@ class Evaluate:
             if wish is not None:
                 self._note_wish(desk, wish)
         desk.rebuilt = desk.due = True
+        watermark = desk.watermark()
+        if watermark is not None:
+            desk.judged_to = watermark - watermark % step
         log.info(
             "desk_rebuilt",
             partition=partition,
@@ -410,10 +414,9 @@ class Evaluate:
         for env, waiting in desk.wishes.items():
             if not waiting:
                 continue
-            watch = desk.judge.watch(env)
-            at = (
-                watch.evaluated_to if watch.evaluated_to is not None else desk.evaluated_to or 0
-            ) + self._policy.step
+            reached = desk.judge.watch(env).evaluated_to
+            reached = desk.evaluated_to or 0 if reached is None else reached
+            at = max(reached, desk.judged_to) + self._policy.step
             for wish in sorted(waiting, key=lambda wish: wish.offset):
                 desk.assigned.setdefault(env, []).append((at, wish.value))
                 desk.inputs_to[env] = wish.offset + 1

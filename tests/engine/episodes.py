@@ -29,7 +29,7 @@ POLICY: Policy = parse_policy(
     """
 step: 5s
 retention: 1h
-sli_every: 30s
+sli_every: 5s
 severity: {dwell: 60s, severity_1_over: 60, severity_2_over: 20}
 lifecycle: {recovering_after: 10s, recover_for: 60s, reopen_within: 2m, faded_after: 10m, update_every: 2m,
   scope_change_every: 30s, warning_waits: 5s, resolve_grace: 30s}
