@@ -28,7 +28,7 @@ class FactRow(msgspec.Struct, array_like=True, gc=False):
         timed: events that carry a duration.
         over: of these, how many took at least the n-th of the segment's thresholds.
         people: distinct 64-bit ids of the people of a failure (``user_hash``, else ``flow_id``, else ``event_id``).
-        durations: logarithmic histogram, bucket -> events (``latency.bucket``).
+        durations: logarithmic histogram, bucket -> events (``durations.bucket``).
     """
 
     pane: int

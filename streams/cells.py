@@ -6,8 +6,8 @@ from operator import attrgetter
 
 import numpy as np
 
+from detectors.durations import bucket, buckets
 from detectors.facts import ON_TIME, FactRow
-from detectors.latency import bucket, buckets
 from detectors.scopes import OUTCOMES, STEPS, leaf_index
 from streams.duplicates import Ints
 from streams.events import LoginEvent, person_id
