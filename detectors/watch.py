@@ -29,7 +29,7 @@ from detectors.slis import SliValue
 from detectors.verdicts import FIRING, Verdicts, finding
 from detectors.windows import BAD, COUNTERS, SESSION_BAD, Classify, Ints, Stretch, Windows
 
-__all__ = ["HISTORY_SPAN", "Observer", "Step", "Watch", "WatchState"]
+__all__ = ["HISTORY_SPAN", "Observer", "Spans", "Step", "Watch", "WatchState"]
 
 #: Looks at a stretch and the verdicts on it.
 Observer = Callable[[Stretch, Sequence[Verdicts]], None]
@@ -41,6 +41,9 @@ HISTORY_SPAN = BUCKET
 _ASLEEP_STRIDE = MINUTE
 _A_WEEK = 7 * DAY // BUCKET
 _FAR_PAST = -(1 << 60)
+
+#: Stretches of T: (after, up to), ms.
+Spans = Sequence[tuple[int, int]]
 
 
 class Waiting(msgspec.Struct):
@@ -99,20 +102,22 @@ class _View:
         windows: Windows,
         impact: Impact,
         recent: int,
-        frozen: bool,
+        unread: Spans,
     ) -> None:
         self._recent = recent
         self._stretch = stretch
         self._verdicts = verdicts
         self._windows = windows
         self._impact = impact
-        self.frozen = frozen
+        self._unread = unread
+        self.frozen = False
         self.n = 0
         self.at = 0
 
     def move_to(self, n: int) -> None:
         self.n = n
         self.at = int(self._stretch.ends[n])
+        self.frozen = any(begin < self.at <= end for begin, end in self._unread)
 
     def finding(self, scope: str) -> FindingState:
         """What all detectors say of a scope together."""
@@ -246,7 +251,7 @@ class Watch:
         rows: Iterable[FactRow],
         inputs: Sequence[tuple[int, IncidentInput]] = (),
         *,
-        frozen: bool = False,
+        unread: Spans = (),
         catching_up: bool = False,
     ) -> list[Step]:
         """Evaluate every T up to ``to``.
@@ -255,7 +260,7 @@ class Watch:
             to: the last T, a multiple of the step, ms.
             rows: every row that counts for the first time after the last call's ``to``, up to ``to``.
             inputs: (T, input): what people asked for, at the T at which it applies.
-            frozen: an input partition cannot be read: incidents may open and rise, not resolve.
+            unread: at these T an input partition could not be read: incidents may open and rise, not resolve.
             catching_up: so far behind that notifications wait.
 
         Returns:
@@ -299,7 +304,7 @@ class Watch:
             while pending and pending[0][0] <= ends[-1]:
                 when, wish = pending.pop(0)
                 asked.setdefault(max(when, int(ends[0])), []).append(wish)
-            out.extend(self._judge(ends, due[taken:until], asked, frozen, catching_up))
+            out.extend(self._judge(ends, due[taken:until], asked, unread, catching_up))
             taken = until
             self.evaluated_to = int(ends[-1])
         return out
@@ -316,7 +321,7 @@ class Watch:
         ends: Ints,
         rows: list[FactRow],
         asked: dict[int, list[IncidentInput]],
-        frozen: bool,
+        unread: Spans,
         catching_up: bool,
     ) -> list[Step]:
         policy, steps = self.policy, len(ends)
@@ -345,7 +350,7 @@ class Watch:
             self._observer(stretch, verdicts)
         caught_up = self._wait(catching_up)
         recent = policy.severity.projection_window
-        view = _View(stretch, verdicts, self._windows, self._impact, recent, frozen)
+        view = _View(stretch, verdicts, self._windows, self._impact, recent, unread)
         out: list[Step] = []
         for n in range(steps):
             at = int(ends[n])

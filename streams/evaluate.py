@@ -109,6 +109,7 @@ class Desk:
     partitions: int = 0
     covered: dict[tuple[int, int, str], tuple[int, int]] = field(default_factory=dict)
     pending: dict[tuple[int, int, str], list[FactRow]] = field(default_factory=dict)
+    unread: list[tuple[int, int]] = field(default_factory=list)  # see ``Watch.advance``
     wishes: dict[str, list[_Wish]] = field(default_factory=dict)
     assigned: dict[str, list[tuple[int, IncidentInput]]] = field(default_factory=dict)
     inputs_to: dict[str, int] = field(default_factory=dict)
@@ -247,6 +248,8 @@ class Evaluate:
         if not counts:
             return False
         desk.partitions = max(desk.partitions, record.partitions)
+        if record.blind_from is not None and record.watermark is not None:
+            desk.unread.append((record.blind_from, record.watermark))
         known = desk.frontiers.get(record.partition)
         if known is not None:
             if record.next_offset < 0:
@@ -392,9 +395,9 @@ class Evaluate:
         desk.judge.add(rows)
         await self._assign_inputs(desk)
         asked = {env: [one for one in some if one[0] <= to] for env, some in desk.assigned.items()}
-        frozen = any(frontier.marked == "blind" for frontier in desk.frontiers.values())
         behind = self._behind(desk, to, goal)
-        verdicts = desk.judge.advance(to, asked, frozen=frozen, catching_up=behind)
+        verdicts = desk.judge.advance(to, asked, unread=desk.unread, catching_up=behind)
+        desk.unread = [span for span in desk.unread if span[1] > to]
         for env, some in desk.assigned.items():
             desk.assigned[env] = [one for one in some if one[0] > to]
         await self._write(desk, to, verdicts)

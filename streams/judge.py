@@ -9,7 +9,7 @@ from detectors.facts import FactRow
 from detectors.incidents import Command, IncidentInput, Transition
 from detectors.instants import format_instant
 from detectors.policy import Policy
-from detectors.watch import Step, Watch
+from detectors.watch import Spans, Step, Watch
 from sinks.banner import Banner
 from sinks.banner_board import BannerBoard
 
@@ -60,10 +60,13 @@ class Judge:
         to: int,
         inputs: Mapping[str, Sequence[tuple[int, IncidentInput]]] | None = None,
         *,
-        frozen: bool = False,
+        unread: Spans = (),
         catching_up: bool = False,
     ) -> list[Verdict]:
-        """Evaluate every environment up to ``to`` (a multiple of the step, ms); what it brought, in the order of T."""
+        """Evaluate every environment up to ``to`` (a multiple of the step, ms); what it brought, in the order of T.
+
+        See ``Watch.advance``.
+        """
         step = self._policy.step
         out: list[Verdict] = []
         for env, asked in (inputs or {}).items():
@@ -76,7 +79,7 @@ class Judge:
                 (due if row.counts_from(step) <= to else later).append(row)
             self._pending[env] = later
             steps = watch.advance(
-                to, due, (inputs or {}).get(env, ()), frozen=frozen, catching_up=catching_up
+                to, due, (inputs or {}).get(env, ()), unread=unread, catching_up=catching_up
             )
             for brought in steps:
                 verdict = Verdict(brought)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from detectors.policy import Policy
 from streams.blocks import BlockFold
 from streams.events import Rejection
 from streams.lookout import Sight
 from streams.outlet import Out
+from streams.partition import NEVER
 from streams.rejected import rejected_record
 from streams.segments import (
     Frontier,
@@ -61,6 +62,15 @@ class Harvest:
         return self.finished, self.resumes, self.growing, self.frontiers
 
 
+class _Mark(NamedTuple):
+    """A mark: where it stands, and the clock's stand-in (ms)."""
+
+    offset: int
+    watermark: int
+    reason: str
+    blind_from: int | None
+
+
 class Opened:
     """See the module.
 
@@ -100,7 +110,8 @@ class Opened:
         self._newest: int | None = None  # Kafka timestamp of the last record read
         self._at_end = False
         self._marked = ""
-        self._marks: dict[int, tuple[int, str]] = {}  # next offset -> (watermark, reason), not written yet
+        self._marks: dict[int, _Mark] = {}  # by next offset, not written yet
+        self._blind_from = NEVER
         self._told: tuple[int, int | None, str] | None = None
         self._told_at = 0
 
@@ -145,7 +156,10 @@ class Opened:
         # One mark a second: a resume record and a block come with each.
         due = reached is None or mark - reached >= _A_SECOND * self._pace
         if due and self.fold.put_mark(mark):
-            self._marks[self.fold.next_offset] = (mark, reason)
+            if reason == "blind" and self._marked != "blind":
+                self._blind_from = NEVER if reached is None else reached
+            blind_from = self._blind_from if reason == "blind" else None
+            self._marks[self.fold.next_offset] = _Mark(self.fold.next_offset, mark, reason, blind_from)
             self._marked = reason
 
     def _reason(self, sight: Sight, now: int, policy: Policy) -> str:
@@ -182,8 +196,8 @@ class Opened:
             into.resumes.append(resume_out(self.place, resume))
             self._resumed = resume
         into.growing += self._segments(fold.block)
-        for offset, (watermark, reason) in self._marks.items():
-            into.frontiers += self._frontier([], (offset, watermark, reason), now, mark=True)
+        for mark in self._marks.values():
+            into.frontiers += self._frontier([], mark[:3], now, mark)
         self._marks.clear()
         tallies = [fold.block.tally] if fold.block.tally.records else []
         into.frontiers += self._frontier(tallies, told, now)
@@ -206,8 +220,7 @@ class Opened:
         tallies: list[Tally],
         told: tuple[int, int | None, str] | None,
         now: int,
-        *,
-        mark: bool = False,
+        mark: _Mark | None = None,
     ) -> list[Out]:
         """A frontier for every partition of `sli-segments`. Of ``told`` None nothing is known yet but the tallies."""
         next_offset, watermark, marked = told or (self.fold.next_offset, None, "")
@@ -221,8 +234,9 @@ class Opened:
             None if self._at_end else self._newest,
             now,
             tallies,
+            mark.blind_from if mark else None,
         )
-        return to_all(self.place, frontier_key(frontier, mark=mark), frontier)
+        return to_all(self.place, frontier_key(frontier, mark=mark is not None), frontier)
 
 
 def to_all(place: Place, key: bytes, frontier: Frontier) -> list[Out]:

@@ -62,6 +62,7 @@ class _Input:
         self.acceptance = Partition(rules)
         self.cells = Cells(rules.thresholds)
         self.ended = False
+        self.unread: list[tuple[int, int]] = []  # see ``Watch.advance``
 
     def read(self) -> None:
         """Take the next batch."""
@@ -80,6 +81,8 @@ class _Input:
             self._fold([value for _, value in entries], stamps)
         if mark is not None:
             self.acceptance.put_mark(mark.watermark)
+            if mark.blind_from is not None:
+                self.unread.append((mark.blind_from, mark.watermark))
 
     def _fold(self, values: list[bytes | None], stamps: Ints | None) -> None:
         summary = self._summary
@@ -198,7 +201,10 @@ class Replay:
         while self._asked and self._asked[0][0] <= to:
             at, wish = self._asked.pop(0)
             asked.setdefault(wish.env, []).append((at, wish))
-        for verdict in self.judge.advance(to, asked):
+        unread = [span for one in self._inputs for span in one.unread]
+        for one in self._inputs:
+            one.unread = [span for span in one.unread if span[1] > to]
+        for verdict in self.judge.advance(to, asked, unread=unread):
             seen.update(t.incident.id for t in verdict.step.transitions)
             yield verdict
 

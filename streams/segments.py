@@ -100,6 +100,7 @@ class Frontier(msgspec.Struct, array_like=True, tag="frontier", frozen=True):
         unread_since: Kafka timestamp (ms) of the last record read while more are unread; None when read to the end.
         written_at: the writer's clock, ms.
         tallies: of the blocks that have grown since the last frontier.
+        blind_from: of a mark ``blind``: the watermark (ms) that the partition had when it could be read last.
     """
 
     partition: int
@@ -111,6 +112,7 @@ class Frontier(msgspec.Struct, array_like=True, tag="frontier", frozen=True):
     unread_since: int | None
     written_at: int
     tallies: list[Tally]
+    blind_from: int | None = None
 
 
 class Resume(msgspec.Struct, array_like=True, tag="resume", frozen=True):
@@ -156,7 +158,7 @@ def decode(value: bytes) -> _Record:
         )
     try:
         record: _Record = _decoder.decode(memoryview(value)[1:])
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise FormatError(f"not a record of this topic: {error}") from None
     if not isinstance(record, Frontier) and record.block_offsets != BLOCK_OFFSETS:
         raise FormatError(

@@ -27,9 +27,13 @@ __all__ = ["Entry", "Mark", "SourceError", "Spool", "open_lines", "partitions"]
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """The clock stood in for events before the next record: the watermark is at least this, ms."""
+    """The clock stood in for events before the next record: the watermark is at least this, ms.
+
+    ``blind_from``: the partition could not be read since it had this watermark, ms; None where it could.
+    """
 
     watermark: int
+    blind_from: int | None = None
 
 
 #: (Kafka timestamp in ms or None, value or None), or a mark
@@ -41,7 +45,8 @@ _ENVELOPE = {"topic", "partition", "offset", "payload"}
 _SPOOL_BYTES = 64 << 20
 _HEADER = struct.Struct("<qi")
 _NO_TIMESTAMP = -(1 << 63)
-_NO_VALUE, _MARK = -1, -2
+_NO_VALUE, _MARK, _BLIND = -1, -2, -3
+_BLIND_FROM = struct.Struct("<q")
 
 
 class SourceError(Exception):
@@ -120,7 +125,10 @@ class Spool:
     def append(self, entry: Entry) -> None:
         """Add an entry at the end."""
         if isinstance(entry, Mark):
-            self._file.write(_HEADER.pack(entry.watermark, _MARK))
+            if entry.blind_from is None:
+                self._file.write(_HEADER.pack(entry.watermark, _MARK))
+            else:
+                self._file.write(_HEADER.pack(entry.watermark, _BLIND) + _BLIND_FROM.pack(entry.blind_from))
             return
         stamp, value = entry
         size = _NO_VALUE if value is None else len(value)
@@ -134,6 +142,9 @@ class Spool:
         with self._file:
             while head := self._file.read(_HEADER.size):
                 stamp, size = _HEADER.unpack(head)
+                if size == _BLIND:
+                    yield Mark(stamp, *_BLIND_FROM.unpack(self._file.read(_BLIND_FROM.size)))
+                    continue
                 if size == _MARK:
                     yield Mark(stamp)
                     continue

@@ -19,7 +19,7 @@ from streams.settings import Settings, SettingsError, read_settings
 from streams.sources import Mark, SourceError, Spool
 from streams.topics import Topics
 
-__all__ = ["read_topic"]
+__all__ = ["read_marks", "read_topic"]
 
 
 def read_topic(name: str) -> dict[tuple[str, int], Spool]:
@@ -54,25 +54,25 @@ async def _read(
         ids = (await consumer._client.fetch_all_metadata()).partitions_for_topic(topic)
     if not ids:
         raise SourceError(f"topic:{topic}: there is no such topic at {','.join(settings.broker)}")
-    marks = await _marks(reader, Topics(settings.topic_prefix)) if topic.endswith("login-events") else {}
+    marks = await read_marks(reader, Topics(settings.topic_prefix)) if topic.endswith("login-events") else {}
     out: dict[tuple[str, int], Spool] = {}
     for partition in sorted(ids):
         spool = out[topic, partition] = Spool()
-        before = sorted(marks.get(partition, {}).items())
+        before = list(marks.get(partition, ()))
         async for record in reader.read(TopicPartition(topic, partition), since=since):
             if until is not None and record.timestamp >= until:
                 break
             while before and before[0][0] <= record.offset:
-                spool.append(Mark(before.pop(0)[1]))
+                spool.append(before.pop(0)[1])
             spool.append((record.timestamp, record.value))
-        for _, watermark in before:
-            spool.append(Mark(watermark))
+        for _, mark in before:
+            spool.append(mark)
     return out
 
 
-async def _marks(reader: Reader, topics: Topics) -> dict[int, dict[int, int]]:
-    """Input partition -> next offset -> the mark that stands before it, ms."""
-    out: dict[int, dict[int, int]] = {}
+async def read_marks(reader: Reader, topics: Topics) -> dict[int, list[tuple[int, Mark]]]:
+    """The marks of each input partition, each with the offset that it stands before, in the order in which they act."""
+    out: dict[int, set[tuple[int, Mark]]] = {}
     owners = Ownership()
     async for record in reader.read(TopicPartition(topics.segments, 0)):
         if record.value is None:
@@ -84,6 +84,6 @@ async def _marks(reader: Reader, topics: Topics) -> dict[int, dict[int, int]]:
         if not isinstance(frontier, Frontier) or not owners.frontier(frontier)[0]:
             continue
         if frontier.marked and frontier.watermark is not None:
-            standing = out.setdefault(frontier.partition, {})
-            standing[frontier.next_offset] = max(standing.get(frontier.next_offset, 0), frontier.watermark)
-    return out
+            mark = Mark(frontier.watermark, frontier.blind_from)
+            out.setdefault(frontier.partition, set()).add((frontier.next_offset, mark))
+    return {p: sorted(found, key=lambda one: (one[0], one[1].watermark)) for p, found in out.items()}

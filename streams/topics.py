@@ -74,6 +74,8 @@ _CONFIGS: dict[str, dict[str, str]] = {
         "retention.ms": str(6 * HOUR),
         "segment.ms": str(10 * MINUTE),
         "min.cleanable.dirty.ratio": "0.2",
+        # A new owner has written again by then what it has taken over half done.
+        "min.compaction.lag.ms": str(10 * MINUTE),
     },
     "ingest_state": _COMPACT,
     "history": {"cleanup.policy": "compact,delete", "retention.ms": str(35 * DAY)},

@@ -231,9 +231,10 @@ class Endless(Verdict):
         raise AssertionError
 
 
+@pytest.mark.parametrize("once", [False, True])
 @pytest.mark.parametrize(("signals", "patience"), [(1, 0.05), (2, 3600.0)])
 def test_what_does_not_stop_is_ended_after_a_while_or_at_the_second_signal(
-    signals: int, patience: float, temporary: Path, monkeypatch: pytest.MonkeyPatch
+    signals: int, patience: float, once: bool, temporary: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     exits: list[int] = []
 
@@ -247,8 +248,8 @@ def test_what_does_not_stop_is_ended_after_a_while_or_at_the_second_signal(
     monkeypatch.setattr(command, "_STOP_SECONDS", patience)
     monkeypatch.setattr(Endless, "signals", signals)
     monkeypatch.setattr("os._exit", exit_at_once)
-    demo(once=False)
-    assert exits == [1]
+    demo(once=once)
+    assert exits == [1 if once else 0]
     assert Stubborn.made[-1].killed
 
 

@@ -254,6 +254,7 @@ class IngestWorker(Worker):
         self._takeover = Takeover(settings, world.policy, outlet, reader, world.clock)
         self._consumer: Any = Consumer(world)
         self._open: dict[int, Opened] = {}
+        self.blind: set[int] = set()  # what cannot be fetched
 
     async def _round(self) -> None:
         world, kafka = self.world, self.world.kafka
@@ -270,15 +271,16 @@ class IngestWorker(Worker):
                 TOPICS.login_events, partition, fold, generation, place, end, kafka.now
             )
         for partition, opened in self._open.items():
+            blind = partition in self.blind
             log = kafka.read(TOPICS.login_events, partition, opened.fold.next_offset)
-            some = log[: world.random.choice([0, 1, 3, 10, 1000])]
+            some = log[: 0 if blind else world.random.choice([0, 1, 3, 10, 1000])]
             if some:
                 assert opened.follows(some[0].offset)
                 opened.take(some, kafka.now)
             if world.random.random() < 0.7:
-                # the last fetch may be a while ago: what has come since is not known
                 known = kafka.end(TOPICS.login_events, partition)
-                opened.look(Sight(known, 0, 0), kafka.now, world.policy)
+                sight = Sight(None, 90_000, 90_000) if blind else Sight(known, 0, 0)
+                opened.look(sight, kafka.now, world.policy)
         if world.random.random() < 0.6:
             harvest = Harvest()
             for opened in self._open.values():

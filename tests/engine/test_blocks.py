@@ -79,6 +79,11 @@ class Written:
     resumes: list[Resume] = field(default_factory=list)
     tallies: dict[int, Tally] = field(default_factory=dict)
 
+    def tell(self, tally: Tally) -> None:
+        """A block without records, as a mark in a gap of offsets begins one, is not told of."""
+        if tally.records:
+            self.tallies[tally.block] = tally
+
     def last(self) -> dict[tuple[int, str], list[FactRow]]:
         """The rows of the records that count: the last by block and environment.
 
@@ -105,10 +110,10 @@ def flush(fold: BlockFold, written: Written) -> None:
     """As ingest does it."""
     for block in fold.take_closed():
         written.segments += fold.segments(block, 1)
-        written.tallies[block.start] = block.tally
+        written.tell(block.tally)
     written.resumes.append(fold.resume_record(1))
     written.segments += fold.segments(fold.block, 1)
-    written.tallies[fold.block.start] = fold.block.tally
+    written.tell(fold.block.tally)
 
 
 def run(

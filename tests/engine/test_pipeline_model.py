@@ -26,7 +26,7 @@ from streams.evaluate import DeskState
 from streams.records import encode_input
 from streams.replay import Replay
 from streams.sources import Entry, Mark
-from streams.topic_source import _marks
+from streams.topic_source import read_marks
 from streams.topics import env_partition
 from streams.verdict_records import decode_command, log_out
 from tests.engine.arrivals import Arrival, arrivals, asked
@@ -53,12 +53,27 @@ class Faults:
     evaluate_crashes: float = 0.0
     evaluate_rebalances: float = 0.0
     compactions: float = 0.0
+    blindness: float = 0.0
+    crashes_while_writing: float = 0.0
     ingest_workers: int = 1
     evaluate_workers: int = 1
 
 
 NONE = Faults()
-ALL = Faults(0.002, 0.004, 0.002, 0.002, 0.001, 0.0, 2, 2)
+ALL = Faults(
+    ingest_crashes=0.002,
+    ingest_freezes=0.004,
+    ingest_rebalances=0.002,
+    evaluate_crashes=0.002,
+    evaluate_rebalances=0.001,
+    compactions=0.004,
+    blindness=0.004,
+    crashes_while_writing=0.1,
+    ingest_workers=2,
+    evaluate_workers=2,
+)
+#: Topics on which a verdict is written but once, or again after a crash.
+VERDICTS = (TOPICS.commands, TOPICS.incident_log, TOPICS.incidents, TOPICS.watch_state)
 
 
 class Run:
@@ -125,15 +140,14 @@ class Run:
         last = max(self.arrivals[-1].at if self.arrivals else NOON, NOON)
         while self.kafka.now < last + 5 * SECOND:
             self._fault()
-            moving = [w for w in (*self.ingest, *self.evaluate, *self.zombies) if not w.frozen]
             if self.random.random() < 0.98:
                 for _ in range(self.random.choice([1, 1, 5, 20])):
-                    if moving:
-                        self.random.choice(moving).step()
+                    workers = (*self.ingest, *self.evaluate, *self.zombies)
+                    self._step(self.random.choice([one for one in workers if not one.frozen]))
             else:
                 self._advance(waiting, wishes, self.random.choice([100, 300, 1_000, 1_000, 4_000]))
         for one in (*self.zombies, *self.ingest):
-            one.frozen, one.deaf = False, 0
+            one.frozen, one.deaf, one.blind = False, 0, set()
         self.rebalance_ingest()
         for _ in range(30):
             for worker in (*self.zombies, *self.ingest, *self.evaluate):
@@ -142,6 +156,22 @@ class Run:
                     self.finish(worker)
             self._advance(waiting, wishes, SECOND)
         return self
+
+    def _step(self, worker: Worker) -> None:
+        """On with a worker; one that has just written a verdict may be ended there."""
+        before = sum(self.kafka.end(topic, p) for topic in VERDICTS for p in range(INTERNAL))
+        worker.step()
+        if not isinstance(worker, EvaluateWorker) or worker not in self.evaluate:
+            return
+        after = sum(self.kafka.end(topic, p) for topic in VERDICTS for p in range(INTERNAL))
+        if after > before and self.random.random() < self.faults.crashes_while_writing:
+            self._crash(worker)
+
+    def _crash(self, worker: EvaluateWorker) -> None:
+        self.happened["evaluate crashes"] += 1
+        worker.end()
+        self.evaluate[self.evaluate.index(worker)] = EvaluateWorker(self.world)
+        self.rebalance_evaluate()
 
     def _advance(self, waiting: list[Arrival], wishes: list[tuple[int, IncidentInput]], by: int) -> None:
         kafka = self.kafka
@@ -178,14 +208,13 @@ class Run:
             self.happened["ingest rebalances"] += 1
             self.rebalance_ingest()
         if random.random() < faults.evaluate_crashes:
-            self.happened["evaluate crashes"] += 1
-            n = random.randrange(len(self.evaluate))
-            self.evaluate[n].end()
-            self.evaluate[n] = EvaluateWorker(self.world)
-            self.rebalance_evaluate()
+            self._crash(random.choice(self.evaluate))
         if random.random() < faults.evaluate_rebalances:
             self.happened["evaluate rebalances"] += 1
             self.rebalance_evaluate()
+        if random.random() < faults.blindness:
+            self.happened["blindness"] += 1
+            random.choice(self.ingest).blind ^= {random.randrange(self.partitions)}
         if random.random() < faults.compactions:
             self.happened["compactions"] += 1
             topic = random.choice([TOPICS.segments, TOPICS.ingest_state, TOPICS.watch_state, TOPICS.history])
@@ -207,17 +236,17 @@ class Run:
             for p in range(self.partitions)
         ]
 
-    def marks(self) -> dict[int, list[tuple[int, int]]]:
+    def marks(self) -> dict[int, list[tuple[int, Mark]]]:
         """As a replay of the topic reads them."""
         reader: Any = Reader(self.world, ever=True)
-        found = asyncio.run(_marks(reader, TOPICS))
-        return {partition: sorted(standing.items()) for partition, standing in found.items()}
+        return asyncio.run(read_marks(reader, TOPICS))
 
 
 def check(run: Run) -> None:
     """Everything that was written is as it has to be."""
     log, marks = run.log(), run.marks()
-    said = judge(log, NUMBERS, marks)
+    plain = {p: [(offset, mark.watermark) for offset, mark in some] for p, some in marks.items()}
+    said = judge(log, NUMBERS, plain)
     assert said.counted
     end = max(one.event.at for one in said.counted)
     end -= end % STEP
@@ -311,15 +340,16 @@ def given_t(run: Run) -> list[tuple[int, IncidentInput]]:
 
 
 def entries(
-    log: list[list[tuple[bytes | None, int]]], marks: dict[int, list[tuple[int, int]]]
+    log: list[list[tuple[bytes | None, int]]], marks: dict[int, list[tuple[int, Mark]]]
 ) -> list[Iterator[Entry]]:
     out = []
     for partition, records in enumerate(log):
         standing = marks.get(partition, [])
         some: list[Entry] = []
         for offset, (value, stamp) in enumerate(records):
-            some += [Mark(watermark) for at, watermark in standing if at == offset]
+            some += [mark for at, mark in standing if at == offset]
             some.append((stamp, value))
+        some += [mark for at, mark in standing if at >= len(records)]
         out.append(iter(some))
     return out
 

@@ -35,14 +35,19 @@ def watch_of(
 
 
 def go(
-    watch: Watch, to: int, rows: Sequence[FactRow], asked: Asked, after: int = 0, **how: bool
+    watch: Watch,
+    to: int,
+    rows: Sequence[FactRow],
+    asked: Asked,
+    after: int = 0,
+    catching_up: bool = False,
 ) -> list[Step]:
     """One call of ``advance`` over (after, to]."""
     return watch.advance(
         to,
         [row for row in rows if after < row.counts_from(STEP) <= to],
         [one for one in asked if after < one[0] <= to],
-        **how,
+        catching_up=catching_up,
     )
 
 
