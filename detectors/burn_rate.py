@@ -21,6 +21,7 @@ from detectors.failures import Failures
 from detectors.history import History
 from detectors.incidents import Cause
 from detectors.instants import HOUR, MINUTE, format_duration
+from detectors.long_windows import before_the_hour
 from detectors.outage import budgets, recovery_of, service_name
 from detectors.policy import Policy
 from detectors.policy_detection import BurnRateRule
@@ -30,8 +31,6 @@ from detectors.windows import BAD, GOOD, Ints, Stretch
 
 __all__ = ["judge"]
 
-#: Beyond an hour the history answers, and its sums are taken at full minutes.
-_GRID = MINUTE
 #: Live windows that a rule with longer ones asks as well.
 _LATELY = (30 * MINUTE, HOUR)
 
@@ -59,8 +58,6 @@ class _Burns:
         self._recovery = recovery_of(policy)
         self._budget = budgets(policy)
         self._failures = Failures.of_sign_in(stretch)
-        minutes, self._minute = np.unique(stretch.ends // _GRID * _GRID, return_inverse=True)
-        self._minutes: Ints = minutes
         self._seen: dict[int, _Window] = {}
         self._fires = self._judge()
         firing = np.any(self._fires, axis=0)
@@ -76,12 +73,10 @@ class _Burns:
             known = np.ones(len(people), dtype=bool)
             if length > HOUR:
                 # Who the people behind older failures were is not known any more: each failure counts.
-                begin, end = self._minutes - length, self._minutes - HOUR
-                older = self._history.between(begin, end)[self._minute]
+                older, share = before_the_hour(self._history, self._stretch.ends, length)
                 people = people + older[..., BAD]
                 trials = trials + older[..., BAD] + older[..., GOOD]
-                covered = self._history.coverage(begin, end)[self._minute] * (length - HOUR) + HOUR
-                known = covered >= self._policy.min_coverage * length
+                known = share >= self._policy.min_coverage
             self._seen[length] = _Window(people, trials, known)
         return self._seen[length]
 

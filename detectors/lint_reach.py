@@ -127,6 +127,25 @@ def _silences(ground: Ground) -> Iterator[Fault]:
             )
 
 
+def _slowness(ground: Ground) -> Iterator[Fault]:
+    for i, rule in enumerate(ground.policy.latency.rules):
+        most = ground.most(min(rule.short, HOUR))
+        if rule.min_slow > most:
+            yield (
+                ("latency", "rules", i, "min_slow"),
+                f"{rule.min_slow:,} requests are not slow in {format_duration(min(rule.short, HOUR))}: at the busiest"
+                f" only {most:,} sign in ({ground.peak:,} an hour)",
+            )
+        for method, promise in ground.policy.objectives.items():
+            most_times = 1.0 / (1.0 - promise.latency_target)
+            if rule.factor >= most_times * (1 - 1e-9):
+                yield (
+                    ("latency", "rules", i, "factor"),
+                    f"{method} is never slow {rule.factor:g} times too often: where everything is, it is"
+                    f" {most_times:,.4g} times as often as the target of {promise.latency_target:g} allows",
+                )
+
+
 def _severities(ground: Ground) -> Iterator[Fault]:
     policy = ground.policy
     asked: tuple[tuple[Path, int], ...] = (
@@ -162,6 +181,7 @@ RULES = (
     Rule("people-out-of-reach", "warning", "more people than the window holds at the busiest", _people),
     Rule("ratio-out-of-reach", "warning", "a ratio that a total outage does not surely exceed", _ratios),
     Rule("silence-out-of-reach", "warning", "a silence that is always put down to chance", _silences),
+    Rule("latency-out-of-reach", "error", "slowness that no traffic can show", _slowness),
     Rule("severity-out-of-reach", "warning", "more people an hour than ever sign in", _severities),
     Rule("advice-out-of-reach", "error", "fail-over advice whose condition cannot hold", _fail_over),
     Rule("banner-out-of-reach", "warning", "a banner that waits for a total outage", _banner),

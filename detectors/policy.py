@@ -25,7 +25,7 @@ from pydantic import (
 )
 
 from detectors.instants import HOUR, MINUTE, format_duration
-from detectors.policy_detection import Attribution, BurnRate, Outage, Silence
+from detectors.policy_detection import Attribution, BurnRate, Latency, Outage, Silence
 from detectors.policy_problems import problems_of
 from detectors.policy_sections import (
     Banner,
@@ -119,6 +119,7 @@ class Policy(Section):
     outage: Outage
     burn_rate: BurnRate
     silence: Silence
+    latency: Latency
     attribution: Attribution
 
     def faults(self) -> Iterator[Fault]:
@@ -181,6 +182,8 @@ def _windows_of(policy: Policy) -> list[tuple[Path, int]]:
         *((("burn_rate", "rules", i, "long"), rule.long) for i, rule in enumerate(policy.burn_rate.rules)),
         *((("burn_rate", "rules", i, "short"), rule.short) for i, rule in enumerate(policy.burn_rate.rules)),
         *((("silence", "windows", i), window) for i, window in enumerate(policy.silence.windows)),
+        *((("latency", "rules", i, "long"), rule.long) for i, rule in enumerate(policy.latency.rules)),
+        *((("latency", "rules", i, "short"), rule.short) for i, rule in enumerate(policy.latency.rules)),
     ]
 
 

@@ -1,5 +1,5 @@
 """The sections of a policy that say when something is found: ``outage``, ``burn_rate``,
-``silence``, ``attribution``."""
+``silence``, ``latency``, ``attribution``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,16 @@ from pydantic import Field
 from detectors.instants import HOUR, MINUTE, format_duration
 from detectors.policy_values import Count, Duration, Fault, Ratio, Section, repeated, within
 
-__all__ = ["Attribution", "BurnRate", "BurnRateRule", "Outage", "OutageRule", "Silence"]
+__all__ = [
+    "Attribution",
+    "BurnRate",
+    "BurnRateRule",
+    "Latency",
+    "LatencyRule",
+    "Outage",
+    "OutageRule",
+    "Silence",
+]
 
 #: A window that panes answer for; people are kept for an hour.
 PaneWindow = Annotated[Duration, within("1s", "1h")]
@@ -76,24 +85,15 @@ class BurnRateRule(Section):
         long, short: ms. Up to one hour panes answer, beyond that the history of five minutes.
         factor: multiple of the rate that would use up exactly the month's budget.
         min_people: distinct people who must have failed in the short window, at most half an hour back.
-        page: whether it may wake somebody; otherwise it only informs.
     """
 
     long: Annotated[Duration, within("1m", "30d")]
     short: Annotated[Duration, within("1s", "3d")]
     factor: Annotated[float, Field(strict=True, gt=0, le=10_000)]
     min_people: Annotated[Count, Field(ge=1)]
-    page: Annotated[bool, Field(strict=True)]
 
     def faults(self) -> Iterator[Fault]:
-        if self.short >= self.long:
-            yield (
-                ("short",),
-                f"must be shorter than long ({format_duration(self.long)}), is {format_duration(self.short)}",
-            )
-        for name, window in (("long", self.long), ("short", self.short)):
-            if window > HOUR and window % (5 * MINUTE):
-                yield (name,), "beyond 1h must be a multiple of 5m, which the history is kept in"
+        yield from _long_and_short(self.long, self.short)
 
 
 class BurnRate(Section):
@@ -112,6 +112,55 @@ class BurnRate(Section):
         for i, rule in enumerate(self.rules):
             if any((rule.long, rule.short) == (other.long, other.short) for other in self.rules[:i]):
                 yield ("rules", i), "another rule has the same two windows"
+
+
+class LatencyRule(Section):
+    """More requests than promised are slow, over a long window and over a short one.
+
+    Attributes:
+        long, short: ms. Up to one hour panes answer, beyond that the history of five minutes.
+        factor: multiple of the share that may be slow (1 - ``latency_target``).
+        min_slow: slow requests in the short window, at most an hour back.
+    """
+
+    long: Annotated[Duration, within("1m", "30d")]
+    short: Annotated[Duration, within("1s", "3d")]
+    factor: Annotated[float, Field(strict=True, gt=0, le=10_000)]
+    min_slow: Annotated[Count, Field(ge=1)]
+
+    def faults(self) -> Iterator[Fault]:
+        yield from _long_and_short(self.long, self.short)
+
+
+class Latency(Section):
+    """Section ``latency``; what is slow, and how much of it is promised, is in ``objectives``.
+
+    Attributes:
+        confidence: z of the one-sided lower bound of the slow share in each window.
+        recover_confidence: z of the upper bounds.
+        quiet_factor: a scope is quiet when surely less than this multiple of what may be slow is.
+        min_coverage: share of a window that the history must know.
+    """
+
+    confidence: Annotated[float, Field(strict=True, ge=1, le=6)]
+    recover_confidence: Annotated[float, Field(strict=True, ge=1, le=6)]
+    quiet_factor: Annotated[float, Field(strict=True, gt=0, le=1000)]
+    min_coverage: Annotated[Ratio, Field(gt=0)]
+    rules: Annotated[tuple[LatencyRule, ...], Field(min_length=1)]
+
+    def faults(self) -> Iterator[Fault]:
+        for i, rule in enumerate(self.rules):
+            if any((rule.long, rule.short) == (other.long, other.short) for other in self.rules[:i]):
+                yield ("rules", i), "another rule has the same two windows"
+
+
+def _long_and_short(long: int, short: int) -> Iterator[Fault]:
+    """What two windows of a rule must keep to."""
+    if short >= long:
+        yield ("short",), f"must be shorter than long ({format_duration(long)}), is {format_duration(short)}"
+    for name, window in (("long", long), ("short", short)):
+        if window > HOUR and window % (5 * MINUTE):
+            yield (name,), "beyond 1h must be a multiple of 5m, which the history is kept in"
 
 
 class Attribution(Section):

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import msgspec
 import numpy as np
 
-from detectors import attribution, burn_rate, outage, silence
+from detectors import attribution, burn_rate, latency, outage, silence
 from detectors.facts import TOO_LATE, FactRow
 from detectors.history import BUCKET, FIELDS, History
 from detectors.impact import Impact
@@ -341,6 +341,7 @@ class Watch:
             outage.judge(stretch, policy, self.history),
             burn_rate.judge(stretch, policy, self.history),
             silence.judge(stretch, policy, self.history, self._covered_from),
+            latency.judge(stretch, policy, self.history),
         ]
         fires = np.zeros(steps, dtype=bool)
         for verdict in verdicts:

@@ -78,6 +78,16 @@ def _silence(evidence: Evidence) -> str:
     )
 
 
+def _latency(evidence: Evidence) -> str:
+    return (
+        f"{_share(_number(evidence, 'slow_ratio'))} of the requests were slow in {_window(evidence, 'long_ms')}, with"
+        f" allowance for chance more than {_share(_number(evidence, 'surely_above'))}, and"
+        f" {_share(_number(evidence, 'slow_ratio_short'))} in {_window(evidence, 'short_ms')}. The rule asks for more"
+        f" than {_share(_number(evidence, 'threshold'))} in both: {_number(evidence, 'factor'):g} times the"
+        f" {_share(_number(evidence, 'budget'))} that may be."
+    )
+
+
 def _anything(evidence: Evidence) -> str:
     told = {k: v for k, v in evidence.numbers.items() if k not in ("explains", "gain") and v is not None}
     if not told:
@@ -94,6 +104,7 @@ _TELL: dict[str, Callable[[Evidence], str]] = {
     "outage": _outage,
     "burn_rate": _burn_rate,
     "silence": _silence,
+    "latency": _latency,
 }
 
 
@@ -102,7 +113,7 @@ def scope_decision(line: Line) -> str:
     leading = next((one for one in line.evidence if "explains" in one.numbers), None)
     if leading is None:
         return ""
-    verb = "has fallen silent" if leading.detector == "silence" else "fails"
+    verb = {"silence": "has fallen silent", "latency": "is slow"}.get(leading.detector, "fails")
     said = f"{capitalised(scope_words(leading.scope))} {verb} as one."
     symptoms = [one for one in str(leading.numbers["explains"] or "").split(",") if one]
     if symptoms:

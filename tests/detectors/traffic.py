@@ -17,7 +17,9 @@ from detectors.windows import (
     GOOD,
     SESSION_BAD,
     SESSION_GOOD,
+    SLOW,
     STARTED,
+    TIMED,
     Stretch,
 )
 
@@ -88,6 +90,15 @@ class Traffic:
         for leaf in leaves_of(path):
             self.counts[begin:end, leaf] = 0
             self.people[begin:end, leaf] = 0
+        return self
+
+    def slow(self, path: str, begin: int, end: int, share: float, usual: float = 0.002) -> Traffic:
+        """Give every completion a duration; ``usual`` of them are slow, and of a scope in these seconds ``share``."""
+        completed = self.counts[..., GOOD] + self.counts[..., BAD]
+        self.counts[..., TIMED] = completed
+        self.counts[..., SLOW] = self.rng.binomial(completed, usual)
+        for leaf in leaves_of(path):
+            self.counts[begin:end, leaf, SLOW] = self.rng.binomial(completed[begin:end, leaf], share)
         return self
 
     def stretch(self, first: int = 0, last: int | None = None, policy: Policy | None = None) -> Stretch:

@@ -23,6 +23,16 @@ BURN = {
     "min_people": 10,
     "budget_gone_in_days": 1.12,
 }
+LATENCY = {
+    "long_ms": 300_000,
+    "short_ms": 60_000,
+    "factor": 5.0,
+    "budget": 0.05,
+    "slow_ratio": 0.3072,
+    "slow_ratio_short": 0.82,
+    "surely_above": 0.2514,
+    "threshold": 0.25,
+}
 SILENCE = {
     "window_ms": 40_000,
     "arrived": 6.0,
@@ -88,6 +98,12 @@ def line(**fields: Any) -> Line:
             " most 1e-07 is taken for silence.",
         ),
         (
+            "latency",
+            LATENCY,
+            "30.7% of the requests were slow in 5m, with allowance for chance more than 25.1%, and 82% in 1m. The"
+            " rule asks for more than 25% in both: 5 times the 5% that may be.",
+        ),
+        (
             "surge",
             {"window_ms": 300_000, "count": 60, "code": "005", "gain": 3},
             "Its numbers: window 5m, count 60, code 005.",
@@ -105,6 +121,7 @@ def test_what_a_detector_measured_is_told(detector: str, numbers: dict[str, Any]
     [
         ("outage", "prod", "", "All sign-in fails as one."),
         ("silence", "prod/sis", "", "SiS sign-in has fallen silent as one."),
+        ("latency", "prod/sis", "", "SiS sign-in is slow as one."),
         (
             "outage",
             "prod/*/idme",

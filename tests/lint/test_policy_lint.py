@@ -36,10 +36,15 @@ def outage(window: str = "15s", people: int = 6, ratio: float = 0.15) -> str:
 
 def burns(*rules: tuple[str, str, float, int]) -> str:
     listed = [
-        {"long": long, "short": short, "factor": factor, "min_people": people, "page": True}
+        {"long": long, "short": short, "factor": factor, "min_people": people}
         for long, short, factor, people in rules
     ]
     return json.dumps({"burn_rate": {"rules": listed}})
+
+
+def slowness(factor: float = 5, min_slow: int = 15) -> str:
+    rule = {"long": "1h", "short": "5m", "factor": factor, "min_slow": min_slow}
+    return json.dumps({"latency": {"rules": [rule]}})
 
 
 def windows(*spans: tuple[str, str, str]) -> str:
@@ -57,6 +62,8 @@ TRIPPED = [
     (outage(ratio=0.9), "outage.rules[0].failing_ratio ratio-out-of-reach"),
     ("silence: {windows: [2s]}", "silence.windows[0] silence-out-of-reach"),
     ("silence: {windows: [40s], spread: 1.0}", "silence.windows[0] silence-out-of-reach"),
+    (slowness(factor=20.0), "latency.rules[0].factor latency-out-of-reach"),
+    (slowness(min_slow=1001), "latency.rules[0].min_slow latency-out-of-reach"),
     ("severity: {severity_1_over: 12000}", "severity.severity_1_over severity-out-of-reach"),
     ("priority: {over: [12000, 100]}", "priority.over severity-out-of-reach"),
     ("fail_over: {ssoe_below: 0.0}", "fail_over.ssoe_below advice-out-of-reach"),

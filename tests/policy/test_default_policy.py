@@ -81,6 +81,8 @@ def test_windows_are_all_that_panes_must_answer_for_and_no_longer_than_an_hour()
     assert set(POLICY.silence.windows) <= set(windows)
     burns = {window for rule in POLICY.burn_rate.rules for window in (rule.long, rule.short)}
     assert {window for window in burns if window <= HOUR} <= set(windows)
+    slow = {window for rule in POLICY.latency.rules for window in (rule.long, rule.short)}
+    assert {window for window in slow if window <= HOUR} <= set(windows)
     assert max(burns) > max(windows) == HOUR, "the history answers for the longer ones"
 
 

@@ -55,8 +55,8 @@ def test_an_error_carries_file_line_column_and_path() -> None:
         ("severity: {dwel: 1m}", "p.yaml:1: severity.dwel: unknown key; did you mean dwell?"),
         ("codes: {'005': {count: bad}}", "p.yaml:1: codes.005.count: unknown key; did you mean counts?"),
         (
-            "burn_rate: {rules: [{long: 1h, short: 5m, factor: 2, min_people: 1, page: true, pgae: 1}]}",
-            "p.yaml:1: burn_rate.rules[0].pgae: unknown key; did you mean page?",
+            "burn_rate: {rules: [{long: 1h, short: 5m, factor: 2, min_people: 1, min_peolpe: 1}]}",
+            "p.yaml:1: burn_rate.rules[0].min_peolpe: unknown key; did you mean min_people?",
         ),
         ("notify: {q: 1}", "p.yaml:1: notify.q: unknown key; known here: dedup_prefix, console_url"),
         (
@@ -133,15 +133,15 @@ RULE = "{window: 5m, min_people: 5, failing_ratio: 0.1, recover_below: 0.05}"
         ("sli_every: 1500ms", "sli_every: must be a multiple of step (1s), is 1500ms"),
         ("fail_over: {window: 90500ms}", "fail_over.window: must be a multiple of step (1s), is 90500ms"),
         (
-            "burn_rate: {rules: [{long: 1h, short: 5500ms, factor: 2, min_people: 1, page: true}]}",
+            "burn_rate: {rules: [{long: 1h, short: 5500ms, factor: 2, min_people: 1}]}",
             "burn_rate.rules[0].short: must be a multiple of step (1s), is 5500ms",
         ),
         (
-            "burn_rate: {rules: [{long: 1h, short: 1h, factor: 2, min_people: 1, page: true}]}",
+            "burn_rate: {rules: [{long: 1h, short: 1h, factor: 2, min_people: 1}]}",
             "burn_rate.rules[0].short: must be shorter than long (1h), is 1h",
         ),
         (
-            "burn_rate: {rules: [{long: 61m, short: 1h, factor: 2, min_people: 1, page: true}]}",
+            "burn_rate: {rules: [{long: 61m, short: 1h, factor: 2, min_people: 1}]}",
             "burn_rate.rules[0].long: beyond 1h must be a multiple of 5m, which the history is kept in",
         ),
         (

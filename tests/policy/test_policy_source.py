@@ -147,7 +147,16 @@ SECTIONS = [
     "banner",
     "runbooks",
 ]
-SECTIONS += ["fail_over", "notify", "maintenance", "outage", "burn_rate", "silence", "business_hours"]
+SECTIONS += [
+    "fail_over",
+    "notify",
+    "maintenance",
+    "outage",
+    "burn_rate",
+    "silence",
+    "latency",
+    "business_hours",
+]
 
 
 @given(st.dictionaries(st.sampled_from(SECTIONS), YAML | st.dictionaries(st.just("rules"), YAML), max_size=4))
