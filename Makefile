@@ -54,6 +54,7 @@ locks: ## pin dependencies anew after a change of pyproject.toml (needs uv); ARG
 	uv pip compile pyproject.toml --extra demo --extra build -o requirements.lock $(LOCK_OPTIONS) $(ARGS)
 	uv pip compile pyproject.toml --extra demo --extra build --extra dev -c requirements.lock \
 		-o requirements-dev.lock $(LOCK_OPTIONS) $(ARGS)
+	uv pip compile benchmarks/peers/peers.in -o benchmarks/peers/peers.lock $(LOCK_OPTIONS) $(ARGS)
 
 clean: ## remove .venv, caches and data of demos and brokers
 	rm -rf $(VENV) .data .mypy_cache .ruff_cache .hypothesis build dist

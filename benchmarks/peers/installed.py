@@ -1,0 +1,63 @@
+"""The environment of the peers: made once, of exactly what ``peers.lock`` says, and found again by that file's hash."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+__all__ = ["LOCK", "NoPeers", "install", "interpreter", "pinned"]
+
+_ROOT = Path(__file__).resolve().parents[2]
+LOCK = Path(__file__).with_name("peers.lock")
+
+
+class NoPeers(Exception):
+    """The peers cannot be installed here. The message says why."""
+
+
+def interpreter() -> Path | None:
+    """Python with the peers installed; None before ``install``."""
+    python = _folder() / "bin" / "python"
+    return python if (_folder() / ".complete").exists() else None
+
+
+def install() -> Path:
+    """Python with the peers, which are installed if they are not.
+
+    Raises:
+        NoPeers: without a package index, or on a platform for which a peer has no wheel.
+    """
+    ready = interpreter()
+    if ready is not None:
+        return ready
+    folder = _folder()
+    shutil.rmtree(folder, ignore_errors=True)
+    _run(sys.executable, "-m", "venv", str(folder))
+    python = folder / "bin" / "python"
+    wanted = ("--quiet", "--require-hashes", "--only-binary", ":all:", "-r", str(LOCK))
+    if shutil.which("uv") is not None:
+        _run("uv", "pip", "install", "--python", str(python), *wanted)
+    else:
+        _run(str(python), "-m", "pip", "install", *wanted)
+    (folder / ".complete").touch()
+    return python
+
+
+def pinned() -> dict[str, str]:
+    """Name -> version of everything in the lock file."""
+    lines = LOCK.read_text().splitlines()
+    pairs = [line.removesuffix("\\").strip().split("==") for line in lines if "==" in line]
+    return dict(pairs)
+
+
+def _folder() -> Path:
+    return _ROOT / ".data" / f"peers-{hashlib.sha256(LOCK.read_bytes()).hexdigest()[:12]}"
+
+
+def _run(*command: str) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+    if done.returncode != 0:
+        raise NoPeers(f"{' '.join(command[:4])}: {(done.stdout + done.stderr).strip()[-800:]}")

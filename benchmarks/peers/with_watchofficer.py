@@ -1,0 +1,83 @@
+"""The job by watchofficer's ingest: ``with_watchofficer.py BROKER TOPIC-PREFIX EVENTS``, the answer as JSON.
+
+Ingest does what it always does, and writes panes of a second. They are read back and put together to minutes, on the
+clock too, so that what is timed ends with the same answer that the others have.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import sys
+import time
+import uuid
+
+from aiokafka import TopicPartition
+
+from detectors.instants import MINUTE
+from detectors.policy import default_policy
+from detectors.scopes import LEAVES
+from streams.clocks import RealClock
+from streams.ingest import Ingest, IngestSettings
+from streams.outlet import Outlet
+from streams.reader import Reader
+from streams.segments import Segment, decode
+from streams.topics import PARTITIONS, Topics, env_partition
+
+_POLL = 0.002
+
+
+async def job(broker: str, topics: Topics, events: int) -> tuple[float, list[list[int | str]]]:
+    """Seconds from the first batch to the answer, and the answer: (minute, method, events, failing people)."""
+    kafka = {"bootstrap_servers": broker}
+    outlet = Outlet(kafka)
+    await outlet.start()
+    failures: list[BaseException] = []
+    settings = IngestSettings(
+        kafka, topics, f"peers-{uuid.uuid4().hex}", PARTITIONS, session_ms=6000, start="earliest"
+    )
+    ingest = Ingest(settings, default_policy(), outlet, RealClock(), failures.append)
+    await ingest.start()
+    while not ingest.assigned and not failures:
+        await asyncio.sleep(_POLL)
+    began = time.perf_counter()
+    while ingest.folded < events and not failures:
+        await asyncio.sleep(_POLL)
+    await ingest.stop()  # flushes and commits
+    if failures:
+        raise failures[0]
+    answer = await _minutes(kafka, topics)
+    seconds = time.perf_counter() - began
+    await outlet.stop()
+    return seconds, answer
+
+
+async def _minutes(kafka: dict[str, str], topics: Topics) -> list[list[int | str]]:
+    place = TopicPartition(topics.segments, env_partition("prod", PARTITIONS))
+    newest: dict[tuple[int, int], Segment] = {}
+    async for record in Reader(kafka).read(place):
+        segment = decode(record.value) if record.value is not None else None
+        if isinstance(segment, Segment) and segment.env == "prod":
+            known = newest.get((segment.partition, segment.block))
+            if known is None or segment.replaces(known):
+                newest[segment.partition, segment.block] = segment
+    counts: dict[tuple[int, str], int] = {}
+    people: dict[tuple[int, str], set[int]] = {}
+    for segment in newest.values():
+        for row in segment.rows:
+            cell = (row.pane - row.pane % MINUTE, LEAVES[row.leaf][0])
+            counts[cell] = counts.get(cell, 0) + row.count
+            people.setdefault(cell, set()).update(row.people)
+    return [[at, method, count, len(people[at, method])] for (at, method), count in sorted(counts.items())]
+
+
+def main(broker: str, prefix: str, events: int) -> None:
+    """Print the answer."""
+    gc.freeze()
+    seconds, windows = asyncio.run(job(broker, Topics(prefix), events))
+    print(json.dumps({"seconds": seconds, "windows": windows}))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))
