@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
 
 import msgspec
 import structlog
@@ -22,11 +21,19 @@ from aiokafka import TopicPartition
 from detectors.facts import FactRow
 from detectors.history import History
 from detectors.incidents import Incident, IncidentInput
-from detectors.instants import MINUTE, format_instant, parse_instant
+from detectors.instants import format_instant
 from detectors.policy import Policy
 from detectors.scopes import ENVS
-from detectors.watch import HISTORY_SPAN, Watch, WatchState
-from sinks.banner import Banner
+from detectors.watch import HISTORY_SPAN, Watch
+from streams.desk_state import (
+    DeskState,
+    covered_from,
+    decode_state,
+    encode_state,
+    progress,
+    read_back,
+    was_complete,
+)
 from streams.judge import Judge, Verdict
 from streams.outlet import Out, Outlet
 from streams.ownership import Admitted, Ownership
@@ -37,38 +44,16 @@ from streams.tallies import Totals
 from streams.topics import Topics, env_partition
 from streams.verdict_records import banner_out, command_out, history_out, log_out, refused_out, sli_out
 
-__all__ = ["Desk", "DeskState", "Evaluate", "EvaluateSettings"]
+__all__ = ["Desk", "Evaluate", "EvaluateSettings"]
 
 log = structlog.get_logger(__name__)
 
-_STATE_VERSION = 1
 #: The state is written at least so often, in event time, so that a restart does not judge much again.
 _STATE_EVERY = 10_000
 #: Evaluated in one go; between two of these the event loop gets its turn.
 _CHUNK = HISTORY_SPAN
 #: While records wait to be read, a desk moves on no more often, seconds.
 _STRIDE = 0.5
-#: Facts are complete that began so much later than what is read back: for clocks that differ.
-_SLACK = 5 * MINUTE
-#: Read back beyond the retention: late events revise the five minutes of history that they belong to.
-_REBUILD_MARGIN = 2 * HISTORY_SPAN + _SLACK
-
-
-class DeskState(msgspec.Struct, frozen=True, kw_only=True):
-    """The record of ``watch-state`` of one environment.
-
-    Attributes:
-        watch: the detectors' and incidents' memory.
-        board: the banners as last published.
-        inputs_to: the offset up to which ``incident-inputs`` has been given a T.
-        assigned: inputs that have a T which is not evaluated yet.
-    """
-
-    version: int = _STATE_VERSION
-    watch: WatchState
-    board: tuple[Banner, ...]
-    inputs_to: int
-    assigned: tuple[tuple[int, IncidentInput], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -292,16 +277,16 @@ class Evaluate:
         async for record in self._reader.read(TopicPartition(topics.watch_state, partition)):
             env = (record.key or b"").decode()
             if env in envs and record.value is not None:
-                written, before = _decode_state(record.value), states.get(env)
+                written, before = decode_state(record.value), states.get(env)
                 # a worker that had lost the environment may have written late
-                if before is None or _progress(written) >= _progress(before):
+                if before is None or progress(written) >= progress(before):
                     states[env] = written
         histories = {env: History(env) for env in envs}
         async for record in self._reader.read(TopicPartition(topics.history, partition)):
             if record.value is not None:
                 entry = msgspec.json.decode(record.value)
                 # What was completed after the last state comes again, and must not be known before.
-                if entry["env"] in histories and _was_complete(entry, states.get(entry["env"])):
+                if entry["env"] in histories and was_complete(entry, states.get(entry["env"])):
                     histories[entry["env"]].add(entry)
 
         def make(env: str) -> Watch:
@@ -328,9 +313,8 @@ class Evaluate:
         done = [w.evaluated_to for w in judge.watches.values() if w.evaluated_to is not None]
         desk.evaluated_to = max(done, default=None)
         # However long nobody has judged: what its windows held then is needed.
-        back = policy.retention + policy.future_limit + _REBUILD_MARGIN
-        since = min([self._clock(), *done]) - back
-        covered = since + policy.future_limit + _SLACK
+        since = min([self._clock(), *done]) - read_back(policy)
+        covered = covered_from(since, policy)
         place = TopicPartition(topics.segments, partition)
         # To the end: what was judged may go beyond the offset that was committed last.
         async for record in self._reader.read(place, since=since):
@@ -503,30 +487,3 @@ def _wish(offset: int, value: bytes | None) -> _Wish | None:
     except ValueError as error:
         log.warning("unreadable_input", offset=offset, error=str(error))
         return None
-
-
-def _progress(state: DeskState) -> tuple[int, int]:
-    """What grows from each state of an environment to the next."""
-    reached = state.watch.evaluated_to
-    return -1 if reached is None else reached, state.inputs_to
-
-
-def _was_complete(entry: dict[str, Any], state: DeskState | None) -> bool:
-    """Whether a record of the history was complete at the T of a state; without one every record was."""
-    reached = None if state is None else state.watch.evaluated_to
-    return reached is None or parse_instant(entry["at"]) + HISTORY_SPAN <= reached
-
-
-def encode_state(state: DeskState) -> bytes:
-    """The value of a record of ``watch-state``."""
-    return msgspec.msgpack.encode(state)
-
-
-def _decode_state(value: bytes) -> DeskState:
-    version = msgspec.msgpack.decode(value, type=dict[str, Any]).get("version")
-    if version != _STATE_VERSION:
-        raise FormatError(
-            f"watch-state has version {version}, this program reads {_STATE_VERSION}: "
-            "finish the upgrade, or give the deployment a new WATCHOFFICER_TOPIC_PREFIX"
-        )
-    return msgspec.msgpack.decode(value, type=DeskState)

@@ -9,23 +9,26 @@ from itertools import groupby, islice
 
 import numpy as np
 
-from detectors.facts import ON_TIME, TOO_LATE
+from detectors.facts import ON_TIME, TOO_LATE, FactRow
 from detectors.history import History
 from detectors.incidents import IncidentInput
 from detectors.policy import Policy
 from detectors.watch import HISTORY_SPAN, Observer, Watch
 from streams.batch import judge_batch
 from streams.cells import Cells
+from streams.checkpoint import Checkpoint
+from streams.desk_state import covered_from
 from streams.duplicates import Ints
 from streams.judge import Judge, Verdict
 from streams.partition import Partition, Rules
-from streams.sources import Entry, Mark
+from streams.sources import Begin, Entry, Mark
 
 __all__ = ["EVERY_SINK", "Replay", "Summary"]
 
 #: `replay` shows what would be sent if every receiver were on.
 EVERY_SINK = frozenset({"pagerduty", "datadog", "slack"})
 _BATCH = 4096
+_EVER = -(1 << 60)
 
 
 @dataclass
@@ -55,9 +58,12 @@ class Summary:
 class _Input:
     """One input partition on its way through acceptance."""
 
-    def __init__(self, entries: Iterator[Entry], rules: Rules, summary: Summary, now: int) -> None:
+    def __init__(
+        self, entries: Iterator[Entry], rules: Rules, summary: Summary, now: int, *, begun: bool
+    ) -> None:
         self._entries = entries
-        self._summary = summary
+        self._counted = summary
+        self._summary = summary if begun else Summary()
         self._now = now
         self.acceptance = Partition(rules)
         self.cells = Cells(rules.thresholds)
@@ -67,10 +73,10 @@ class _Input:
     def read(self) -> None:
         """Take the next batch."""
         batch: list[tuple[int | None, bytes | None]] = []
-        mark: Mark | None = None
+        between: Mark | Begin | None = None
         for entry in islice(self._entries, _BATCH):
-            if isinstance(entry, Mark):
-                mark = entry
+            if isinstance(entry, Mark | Begin):
+                between = entry
                 break
             batch.append(entry)
         else:
@@ -79,10 +85,12 @@ class _Input:
             entries = list(run)
             stamps = None if without_stamp else np.array([stamp for stamp, _ in entries], dtype=np.int64)
             self._fold([value for _, value in entries], stamps)
-        if mark is not None:
-            self.acceptance.put_mark(mark.watermark)
-            if mark.blind_from is not None:
-                self.unread.append((mark.blind_from, mark.watermark))
+        if isinstance(between, Begin):
+            self._summary = self._counted
+        elif between is not None:
+            self.acceptance.put_mark(between.watermark)
+            if between.blind_from is not None:
+                self.unread.append((between.blind_from, between.watermark))
 
     def _fold(self, values: list[bytes | None], stamps: Ints | None) -> None:
         summary = self._summary
@@ -112,6 +120,7 @@ class Replay:
         history: records of ``sli-history`` from before.
         inputs: (T, input) of what people asked for.
         observer: as of ``Watch``.
+        checkpoint: what was known before the ``Begin`` of each partition; nothing is given out from before its instant.
 
     Attributes:
         summary: what became of the input; complete once ``run`` has ended.
@@ -129,17 +138,23 @@ class Replay:
         inputs: Sequence[tuple[int, IncidentInput]] = (),
         clock: Callable[[], float] = time.perf_counter,
         observer: Observer | None = None,
+        checkpoint: Checkpoint | None = None,
     ) -> None:
         self._policy = policy
+        self._checkpoint = checkpoint
+        self._restored = checkpoint is None
+        self._since = checkpoint.since if checkpoint else _EVER
         self._observer = observer
         self._clock = clock
         self.summary = Summary()
         self.span: tuple[int, int] | None = None
         rules = Rules.of(policy)
-        self._inputs = [_Input(entries, rules, self.summary, now) for entries in partitions]
-        self._asked = sorted(inputs, key=lambda pair: pair[0])
+        self._inputs = [
+            _Input(entries, rules, self.summary, now, begun=checkpoint is None) for entries in partitions
+        ]
+        self._asked = sorted(_open_inputs(inputs, checkpoint), key=lambda pair: pair[0])
         self._histories: dict[str, History] = {}
-        for record in history:
+        for record in (*history, *(checkpoint.history if checkpoint else ())):
             self._history(str(record["env"])).add(record)
         self.judge = Judge(policy, self._make(sli_every))
 
@@ -150,10 +165,12 @@ class Replay:
 
     def _make(self, sli_every: int | None) -> Callable[[str], Watch]:
         def make(env: str) -> Watch:
+            known = self._checkpoint.states.get(env) if self._checkpoint else None
             return Watch(
                 env,
                 self._policy,
                 self._history(env),
+                state=known.watch if known else None,
                 sinks=EVERY_SINK,
                 sli_every=sli_every,
                 observer=self._observer,
@@ -178,6 +195,8 @@ class Replay:
             ]
             to = min([max(ends, default=0), *(mark for mark in watermarks if mark is not None)])
             to -= to % step
+            if not self._restored and to < self._since:
+                continue
             # Rows are folded further for as long as nothing waits for them; a span at a time is cheap enough.
             if reached is None or to >= reached + HISTORY_SPAN:
                 yield from self._advance(to, seen)
@@ -189,11 +208,13 @@ class Replay:
         self.summary.seconds = self._clock() - began
 
     def _advance(self, to: int, seen: set[str]) -> Iterator[Verdict]:
-        for one in self._inputs:
-            rows = one.cells.drain()
+        drained = [one.cells.drain() for one in self._inputs]
+        if not self._restored:
+            self._restore(drained)
+        for rows in drained:
             if self.span is None:
                 panes = [row.pane for of_env in rows.values() for row in of_env]
-                self.span = (min(panes), to) if panes else None
+                self.span = (max(min(panes), self._since), to) if panes else None
             self.judge.add(rows)
         if self.span is not None:
             self.span = (self.span[0], to)
@@ -205,8 +226,35 @@ class Replay:
         for one in self._inputs:
             one.unread = [span for span in one.unread if span[1] > to]
         for verdict in self.judge.advance(to, asked, unread=unread):
-            seen.update(t.incident.id for t in verdict.step.transitions)
-            yield verdict
+            if verdict.step.at >= self._since:
+                seen.update(t.incident.id for t in verdict.step.transitions)
+                yield verdict
+
+    def _restore(self, drained: Sequence[dict[str, list[FactRow]]]) -> None:
+        """Go on from the checkpoint: of the facts, those that its states have judged fill the windows again."""
+        self._restored = True
+        assert self._checkpoint is not None
+        step, since = self._policy.step, self._since - self._checkpoint.back(self._policy)
+        for env, reached in self._checkpoint.reached.items():
+            watch, judged = self.judge.watch(env), []
+            for rows in drained:
+                of_env = rows.get(env, [])
+                judged += [row for row in of_env if row.counts_from(step) <= reached]
+                rows[env] = [row for row in of_env if row.counts_from(step) > reached]
+            watch.rebuild(judged, covered_from(since, self._policy))
+            self.judge.boards[env].restore(self._checkpoint.states[env].board)
+
+
+def _open_inputs(
+    given: Sequence[tuple[int, IncidentInput]], checkpoint: Checkpoint | None
+) -> list[tuple[int, IncidentInput]]:
+    """What people asked for that is not judged yet."""
+    if checkpoint is None:
+        return list(given)
+    named = {wish.id for _, wish in given}
+    known = [pair for state in checkpoint.states.values() for pair in state.assigned]
+    asked = [*given, *(pair for pair in known if pair[1].id not in named)]
+    return [(at, wish) for at, wish in asked if at > checkpoint.reached.get(wish.env, at - 1)]
 
 
 def _progress(one: _Input) -> int:

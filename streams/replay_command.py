@@ -10,10 +10,12 @@ from typing import IO, Any
 import msgspec
 
 from detectors.comparison import compare
+from detectors.instants import format_instant
 from detectors.labels import Label
 from detectors.outcomes import Outcome, Outcomes
 from detectors.policy import Policy
 from detectors.scoring import Score, score
+from streams.checkpoint import Checkpoint
 from streams.judge import Verdict, objects
 from streams.record_files import read_history, read_inputs
 from streams.replay import Replay
@@ -21,7 +23,7 @@ from streams.replay_table import ReplayTable
 from streams.rereading import Rereading
 from streams.score_objects import comparison_objects, score_objects
 from streams.score_table import show_comparison, show_score
-from streams.sources import Entry, SourceError, partitions
+from streams.sources import Entry, SourceError, checkpoint_of, partitions
 from streams.truth_file import read_truth
 
 __all__ = ["replay_command"]
@@ -50,7 +52,12 @@ def replay_command(
         if one is not None and sli_every is not None and sli_every % one.step:
             raise SourceError(f"--sli-every must be a multiple of the policy's step ({one.step} ms)")
     labels = read_truth(truth_file) if truth_file else None
-    sources = Rereading(events, partitioned=partitioned) if compared else None
+    checkpoint = checkpoint_of(events)
+    back = 0
+    if checkpoint is not None:
+        back = max(checkpoint.back(one) for one in (policy, compared) if one is not None)
+        _tell_checkpoint(checkpoint)
+    sources = Rereading(events, partitioned=partitioned, back=back) if compared else None
 
     def run(policy: Policy, entries: list[Iterator[Entry]]) -> Replay:
         return Replay(
@@ -60,9 +67,12 @@ def replay_command(
             sli_every=sli_every,
             history=read_history(history_file) if history_file else (),
             inputs=read_inputs(inputs_file, policy.step) if inputs_file else (),
+            checkpoint=checkpoint,
         )
 
-    replay = run(policy, sources.first() if sources else partitions(events, partitioned=partitioned))
+    replay = run(
+        policy, sources.first() if sources else partitions(events, partitioned=partitioned, back=back)
+    )
     outcomes = Outcomes()
     with contextlib.ExitStack() as stack:
         out = stack.enter_context(open(history_out, "wb")) if history_out else None
@@ -93,6 +103,16 @@ def replay_command(
                 _score(labels, others.result(), other), compared, form, "The other policy against the truth"
             )
     return 0
+
+
+def _tell_checkpoint(checkpoint: Checkpoint) -> None:
+    for env in sorted({"prod", *checkpoint.states}):
+        if env not in checkpoint.states:
+            print(
+                f"{env}: the topics keep no state from before {format_instant(checkpoint.since)}, "
+                "so its incidents begin anew there",
+                file=sys.stderr,
+            )
 
 
 def _score(labels: Sequence[Label], outcomes: Sequence[Outcome], replay: Replay) -> Score:
@@ -132,8 +152,6 @@ def _by_t(verdicts: Iterator[Verdict]) -> Iterator[list[Verdict]]:
 
 
 def _recorded(verdicts: Iterator[Verdict], out: IO[bytes] | None) -> Iterator[Verdict]:
-    from detectors.instants import format_instant
-
     for verdict in verdicts:
         if out is not None:
             for record in verdict.step.history:

@@ -14,12 +14,13 @@ class Rereading:
     """Inputs for two runs, the second after the first has read everything.
 
     Args:
-        names, partitioned: as of ``sources.partitions``.
+        names, partitioned, back: as of ``sources.partitions``.
     """
 
-    def __init__(self, names: Sequence[str], *, partitioned: bool = False) -> None:
+    def __init__(self, names: Sequence[str], *, partitioned: bool = False, back: int = 0) -> None:
         self._names = names
         self._partitioned = partitioned
+        self._back = back
         self._kept: list[Spool] | None = None
 
     def first(self) -> list[Iterator[Entry]]:
@@ -28,7 +29,7 @@ class Rereading:
         Raises:
             SourceError: an input cannot be read (also while iterating).
         """
-        read = partitions(self._names, partitioned=self._partitioned)
+        read = partitions(self._names, partitioned=self._partitioned, back=self._back)
         if all(Path(name).is_file() for name in self._names):
             return read
         self._kept = [Spool() for _ in read]

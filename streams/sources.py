@@ -20,9 +20,10 @@ from typing import IO, cast
 
 import zstandard
 
+from streams.checkpoint import Checkpoint
 from streams.events import MAX_BYTES
 
-__all__ = ["Entry", "Mark", "SourceError", "Spool", "open_lines", "partitions"]
+__all__ = ["Begin", "Entry", "Mark", "SourceError", "Spool", "checkpoint_of", "open_lines", "partitions"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +37,13 @@ class Mark:
     blind_from: int | None = None
 
 
-#: (Kafka timestamp in ms or None, value or None), or a mark
-Entry = tuple[int | None, bytes | None] | Mark
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """Entries before this are read only to know what was known then."""
+
+
+#: (Kafka timestamp in ms or None, value or None), a mark, or where it begins
+Entry = tuple[int | None, bytes | None] | Mark | Begin
 
 #: Names of inputs that are topics begin so.
 TOPIC = "topic:"
@@ -45,7 +51,7 @@ _ENVELOPE = {"topic", "partition", "offset", "payload"}
 _SPOOL_BYTES = 64 << 20
 _HEADER = struct.Struct("<qi")
 _NO_TIMESTAMP = -(1 << 63)
-_NO_VALUE, _MARK, _BLIND = -1, -2, -3
+_NO_VALUE, _MARK, _BLIND, _BEGIN = -1, -2, -3, -4
 _BLIND_FROM = struct.Struct("<q")
 
 
@@ -130,6 +136,9 @@ class Spool:
             else:
                 self._file.write(_HEADER.pack(entry.watermark, _BLIND) + _BLIND_FROM.pack(entry.blind_from))
             return
+        if isinstance(entry, Begin):
+            self._file.write(_HEADER.pack(0, _BEGIN))
+            return
         stamp, value = entry
         size = _NO_VALUE if value is None else len(value)
         self._file.write(_HEADER.pack(_NO_TIMESTAMP if stamp is None else stamp, size))
@@ -142,6 +151,9 @@ class Spool:
         with self._file:
             while head := self._file.read(_HEADER.size):
                 stamp, size = _HEADER.unpack(head)
+                if size == _BEGIN:
+                    yield Begin()
+                    continue
                 if size == _BLIND:
                     yield Mark(stamp, *_BLIND_FROM.unpack(self._file.read(_BLIND_FROM.size)))
                     continue
@@ -152,11 +164,12 @@ class Spool:
                 yield (None if stamp == _NO_TIMESTAMP else stamp), value
 
 
-def partitions(names: Sequence[str], *, partitioned: bool = False) -> list[Iterator[Entry]]:
+def partitions(names: Sequence[str], *, partitioned: bool = False, back: int = 0) -> list[Iterator[Entry]]:
     """The partitions that the inputs hold, each an iterator over its entries in order.
 
     Several files of plain lines are read one after another as one partition, or each as one with ``partitioned``;
-    dumps of ``kcat -J`` are split by their topic and partition, and so is ``topic:NAME[@FROM..TO]``.
+    dumps of ``kcat -J`` are split by their topic and partition, and so is ``topic:NAME[@FROM..TO]``, which is read from
+    ``back`` (ms) before FROM on.
 
     Raises:
         SourceError: an input cannot be read (also while iterating).
@@ -167,7 +180,7 @@ def partitions(names: Sequence[str], *, partitioned: bool = False) -> list[Itera
         if name.startswith(TOPIC):
             from streams.topic_source import read_topic
 
-            spools.update(read_topic(name.removeprefix(TOPIC)))
+            spools.update(read_topic(name.removeprefix(TOPIC), back))
             continue
         with contextlib.ExitStack() as stack:
             lines = stack.enter_context(open_lines(name))
@@ -183,6 +196,25 @@ def partitions(names: Sequence[str], *, partitioned: bool = False) -> list[Itera
     if plain and not partitioned:
         plain = [_chained(plain)]
     return plain + [spools[key].entries() for key in sorted(spools)]
+
+
+def checkpoint_of(names: Sequence[str]) -> Checkpoint | None:
+    """What was known before FROM, where the only input is ``topic:NAME@FROM..TO``; None where none has a FROM.
+
+    Raises:
+        SourceError: the topics cannot be read, or there are other inputs beside it.
+    """
+    topics = [name.removeprefix(TOPIC) for name in names if name.startswith(TOPIC)]
+    if not topics:
+        return None
+    from streams.topic_source import read_checkpoint
+
+    found = read_checkpoint(topics[0])
+    if found is not None and len(names) > 1:
+        raise SourceError(
+            "topic:NAME@FROM goes on from what was known at FROM: give no other input beside it"
+        )
+    return found
 
 
 def _spool(line: bytes, spools: dict[tuple[str, int], Spool]) -> None:

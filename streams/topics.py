@@ -79,7 +79,8 @@ _CONFIGS: dict[str, dict[str, str]] = {
     },
     "ingest_state": _COMPACT,
     "history": {"cleanup.policy": "compact,delete", "retention.ms": str(35 * DAY)},
-    "watch_state": _COMPACT,
+    # States stay for as long as the marks do, so that a replay can go on from one in the middle.
+    "watch_state": {**_COMPACT, "min.compaction.lag.ms": str(6 * HOUR)},
     "sli": _keep(7 * DAY),
     "incidents": _COMPACT,
     "incident_log": _keep(400 * DAY),

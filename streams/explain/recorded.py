@@ -19,7 +19,7 @@ from sinks.delivery import Delivery
 from streams.explain.story import Line, Receipt, Sample, Sampled, Story, read_line
 from streams.reader import Reader, opened
 from streams.settings import read_settings
-from streams.sources import Mark, SourceError, partitions
+from streams.sources import Begin, Mark, SourceError, partitions
 from streams.topics import Topics
 from streams.verdict_records import decode_command
 
@@ -43,7 +43,7 @@ def from_files(incident: str, names: Iterable[str], policy: Policy) -> Story:
     commands: list[Command] = []
     for entries in partitions(list(names)):
         for entry in entries:
-            if isinstance(entry, Mark) or entry[1] is None:
+            if isinstance(entry, Mark | Begin) or entry[1] is None:
                 continue
             value = entry[1]
             if _is_command(value):

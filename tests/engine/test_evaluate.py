@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from detectors.incidents import IncidentInput
-from streams.evaluate import DeskState
+from streams.desk_state import DeskState
 from streams.outlet import Out
 from streams.records import encode_input
 from streams.segments import Frontier, Segment, encode, frontier_key, segment_key

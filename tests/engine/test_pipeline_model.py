@@ -16,17 +16,18 @@ from typing import Any
 
 import msgspec
 import pytest
+from aiokafka import TopicPartition
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from detectors.incidents import Command, IncidentInput
 from detectors.instants import parse_instant
 from detectors.scopes import ENVS
-from streams.evaluate import DeskState
+from streams.desk_state import DeskState
 from streams.records import encode_input
 from streams.replay import Replay
-from streams.sources import Entry, Mark
-from streams.topic_source import read_marks
+from streams.sources import Begin, Entry, Mark
+from streams.topic_source import checkpoint_at, read_marks
 from streams.topics import env_partition
 from streams.verdict_records import decode_command, log_out
 from tests.engine.arrivals import Arrival, arrivals, asked
@@ -264,7 +265,48 @@ def check(run: Run) -> None:
     check_transitions(run, transitions, end)
     check_commands(run, commands, end)
     check_history(run, history)
+    check_from_a_checkpoint(run, log, marks, said.slis, transitions, commands, asked)
     event("commands" if commands else "no commands")
+
+
+def check_from_a_checkpoint(
+    run: Run,
+    log: list[list[tuple[bytes | None, int]]],
+    marks: dict[int, list[tuple[int, Mark]]],
+    slis: list[dict[str, Any]],
+    transitions: list[dict[str, Any]],
+    commands: list[Command],
+    asked: list[tuple[int, IncidentInput]],
+) -> None:
+    """A replay that begins in the middle says of the rest what one from the beginning says."""
+    stamps = [stamp for records in log for _, stamp in records]
+    since = run.random.randint(min(stamps), max(stamps))
+    reader: Any = Reader(run.world, ever=True)
+    states, histories = (
+        [TopicPartition(name, p) for p in range(INTERNAL)] for name in (TOPICS.watch_state, TOPICS.history)
+    )
+    checkpoint = asyncio.run(checkpoint_at(reader, states, histories, since))
+    event("goes on from a state" if checkpoint.states else "begins anew in the middle")
+    rest = Replay(
+        entries(log, marks, since), POLICY, now=NOON, sli_every=STEP, inputs=asked, checkpoint=checkpoint
+    )
+    # Without a state an environment is judged anew, without the incidents that it had.
+    known = checkpoint.states.keys()
+    seen: list[Any] = []
+    for verdict in rest.run():
+        step = verdict.step
+        if step.env in known:
+            seen += [line(log_out(TOPICS, 0, t, {}, POLICY.hash).value) for t in step.transitions]
+            seen += step.commands
+        seen += [value.as_json() for value in step.sli]
+    of_known = [one for one in transitions if one["incident"].partition("-")[0] in known]
+    expected: list[Any] = [one for one in (*slis, *of_known) if parse_instant(one["at"]) >= since]
+    expected += [c for c in commands if c.incident_id.partition("-")[0] in known and c.at >= since]
+    assert sorted(map(_words, seen)) == sorted(map(_words, expected))
+
+
+def _words(one: Any) -> str:
+    return json.dumps(msgspec.to_builtins(one), sort_keys=True)
 
 
 def check_slis(run: Run, expected: list[dict[str, Any]], end: int) -> None:
@@ -340,15 +382,23 @@ def given_t(run: Run) -> list[tuple[int, IncidentInput]]:
 
 
 def entries(
-    log: list[list[tuple[bytes | None, int]]], marks: dict[int, list[tuple[int, Mark]]]
+    log: list[list[tuple[bytes | None, int]]],
+    marks: dict[int, list[tuple[int, Mark]]],
+    since: int | None = None,
 ) -> list[Iterator[Entry]]:
+    """What each partition holds; with a ``Begin`` before the first record from ``since`` (ms) on."""
     out = []
     for partition, records in enumerate(log):
         standing = marks.get(partition, [])
         some: list[Entry] = []
+        begun = since is None
         for offset, (value, stamp) in enumerate(records):
             some += [mark for at, mark in standing if at == offset]
+            if not begun and stamp >= (since or 0):
+                some.append(Begin())
+                begun = True
             some.append((stamp, value))
+        some += [] if begun else [Begin()]
         some += [mark for at, mark in standing if at >= len(records)]
         out.append(iter(some))
     return out

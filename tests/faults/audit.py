@@ -121,7 +121,9 @@ async def audit(
     wishes = [decode_input(record.value) for record in await read(broker, topics.inputs)]
     applied = _applied(found, wishes, lines)
     again = await asyncio.to_thread(replayed, topics.login_events, policy, now, applied)
-    await _command_agrees(found, topics, policy, policy_file, folder, applied, again)
+    stamps = sorted(stamp for records in log for _, stamp in records if stamp is not None)
+    middle = stamps[len(stamps) // 2]
+    await _command_agrees(found, topics, policy, policy_file, folder, applied, again, middle)
     _log_lines(found, lines, again)
     await _records(found, broker, topics, again)
     commands = await _commands(found, broker, topics, again)
@@ -245,8 +247,9 @@ async def _command_agrees(
     folder: Path,
     applied: list[tuple[int, IncidentInput]],
     again: Verdicts,
+    middle: int,
 ) -> None:
-    """What `watchofficer replay` prints is what was replayed in this process."""
+    """What `watchofficer replay` prints is what was replayed in this process, also if it begins in the middle (ms)."""
     inputs = folder / "inputs.jsonl"
     inputs.write_bytes(
         b"\n".join(
@@ -263,6 +266,12 @@ async def _command_agrees(
     if summary != [again.summary]:
         found.differ("replay", f"the command's summary is {summary}, here it is {again.summary}")
     _same_list(found, "replay", [one for one in printed if one["type"] != "summary"], again.objects)
+
+    name = f"{topics.login_events}@{format_instant(middle)}.."
+    printed = await asyncio.to_thread(replay_command, name, policy_file, every, inputs)
+    rest = [one for one in again.objects if parse_instant(one["at"]) >= middle]
+    found.compared["replay from the middle"] += len(rest)
+    _same_list(found, "replay from the middle", [one for one in printed if one["type"] != "summary"], rest)
 
 
 def _same_list(found: Audit, what: str, live: list[Any], expected: list[Any]) -> None:

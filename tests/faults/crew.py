@@ -39,6 +39,7 @@ class Worker:
     not_before: float = 0.0  # monotonic: it is down until then
     asked_to_end: bool = False  # by a signal of ours
     was_frozen: bool = False  # this process stood still for a while
+    log_from: int = 0  # where in the log this process begins
 
     @property
     def running(self) -> bool:
@@ -47,8 +48,8 @@ class Worker:
 
 def _fenced(worker: Worker) -> bool:
     """Whether it ended because it had stood still: by a signal of ours, or for want of a processor."""
-    tail = worker.log.read_bytes()[-60_000:].decode(errors="replace")
-    said = [line for line in tail.splitlines() if '"stopped_by_failure"' in line]
+    own = worker.log.read_bytes()[worker.log_from :].decode(errors="replace")
+    said = [line for line in own.splitlines() if '"stopped_by_failure"' in line]
     return bool(said) and "LeaseLost" in said[-1]
 
 
@@ -223,6 +224,7 @@ class Crew:
         self.record.starts += 1
         command = [sys.executable, "-m", "streams.cli", "run", "--port", str(worker.port)]
         with worker.log.open("ab") as output:
+            worker.log_from = output.tell()
             worker.process = subprocess.Popen(
                 [*command, "--policy", str(self._policy), *self._arguments],
                 env=self._environment,

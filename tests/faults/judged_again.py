@@ -94,7 +94,7 @@ def replayed(topic: str, policy: Policy, now: int, inputs: Sequence[tuple[int, I
 
 
 def replay_command(topic: str, policy: Path, every: str, inputs: Path) -> list[dict[str, Any]]:
-    """What the command `replay` prints of a topic."""
+    """What the command `replay` prints of ``NAME[@FROM..TO]``."""
     done = subprocess.run(
         [
             *(sys.executable, "-m", "streams.cli", "replay", f"topic:{topic}", "--policy", str(policy)),
