@@ -8,7 +8,8 @@ many at a time, to the same effect.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import Counter, deque
+from collections import deque
+from itertools import repeat
 
 import numpy as np
 import numpy.typing as npt
@@ -86,33 +87,30 @@ class Duplicates:
         if not ids:
             return None
         latest, first = self._latest, self.ordinal
-        copies: Bools | None = None
-        unique = set(ids)
-        if len(unique) != len(ids) or not latest.keys().isdisjoint(unique):
-            suspects = {one for one in unique if one in latest}
-            if len(unique) != len(ids):
-                suspects |= {one for one, times in Counter(ids).items() if times > 1}
-            copies = self._judge(ids, suspects, before, after)
+        ordinals = range(first, first + len(ids))
+        # one look at the memory for each id, which also notes it if it is new
+        earlier = np.fromiter(map(latest.setdefault, ids, ordinals), dtype=np.int64, count=len(ids))
+        seen = np.flatnonzero(earlier != np.arange(first, first + len(ids))).tolist()
+        copies = self._judge(ids, seen, earlier, before, after) if seen else None
         self._chunks.append(_Chunk(first, ids, after))
-        latest.update(zip(ids, range(first, first + len(ids)), strict=True))
+        latest.update((ids[n], first + n) for n in seen)
         self.ordinal += len(ids)
         self._forget(int(after[-1]))
         return copies
 
-    def _judge(self, ids: list[str], suspects: set[str], before: Ints, after: Ints) -> Bools:
-        """The exact rule for the records whose id has been seen, or comes twice in the chunk."""
+    def _judge(self, ids: list[str], seen: list[int], earlier: Ints, before: Ints, after: Ints) -> Bools:
+        """The exact rule for the records (positions ``seen``) whose id stands in ``earlier``: where it came first."""
         copies = np.zeros(len(ids), dtype=bool)
+        first = self.ordinal
         inside: dict[str, int] = {}
-        for n in [n for n, one in enumerate(ids) if one in suspects]:
-            within = inside.get(ids[n])
-            if within is not None:
-                grown = int(before[n]) - int(after[within])
-                copies[n] = n - within <= self._limit and grown <= self._horizon
+        for n in seen:
+            came = inside.get(ids[n], int(earlier[n]))
+            if came >= first:
+                grown = int(before[n]) - int(after[came - first])
+                copies[n] = first + n - came <= self._limit and grown <= self._horizon
             else:
-                earlier = self._latest.get(ids[n])
-                if earlier is not None:
-                    copies[n] = self._reaches(earlier, self.ordinal + n, int(before[n]))
-            inside[ids[n]] = n
+                copies[n] = self._reaches(came, first + n, int(before[n]))
+            inside[ids[n]] = first + n
         return copies
 
     def _reaches(self, earlier: int, ordinal: int, before: int) -> bool:
@@ -129,6 +127,6 @@ class Duplicates:
         chunks, latest = self._chunks, self._latest
         while len(chunks) > 1 and (chunks[0].end <= oldest or chunks[0].greatest[-1] < horizon):
             chunk = chunks.popleft()
-            for ordinal, one in enumerate(chunk.ids, chunk.first):
-                if latest[one] == ordinal:
-                    del latest[one]
+            known = list(map(latest.pop, chunk.ids, repeat(-1)))
+            if max(known) >= chunk.end:  # an id has come again since: it stays
+                latest.update((one, n) for one, n in zip(chunk.ids, known, strict=True) if n >= chunk.end)

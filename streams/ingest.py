@@ -28,6 +28,7 @@ from streams.ingest_settings import IngestSettings, Start
 from streams.lookout import Lookout
 from streams.opened import Harvest, Opened
 from streams.outlet import Outlet
+from streams.raw_records import give_raw_records
 from streams.reader import Reader
 from streams.takeover import Takeover
 
@@ -138,6 +139,7 @@ class Ingest(Service):
             )
             try:
                 await consumer.start()
+                give_raw_records(consumer)
                 wait = 0.5
                 consumer.subscribe([self._settings.topics.login_events], listener=_Listener(self, consumer))
                 await self._rounds(consumer)
@@ -221,13 +223,16 @@ class Ingest(Service):
     async def _begin(self, consumer: AIOKafkaConsumer, partition: TopicPartition) -> None:
         generation = self._generation
         place = await self._takeover.place(consumer, partition)
-        fold, end = await self._takeover.begin(
+        begun = await self._takeover.begin(
             consumer, partition, generation, place, lambda: self._lookout.answered(partition)
         )
         if generation != self._generation or partition not in self._assigned:
             return  # somebody else may have owned it meanwhile
         now, pace = self._clock(), self._settings.pace
-        opened = Opened(partition.topic, int(partition.partition), fold, generation, place, end, now, pace)
+        fold, end = begun.fold, begun.end
+        opened = Opened(
+            partition.topic, int(partition.partition), fold, begun.generation, place, end, now, pace
+        )
         self._open[partition] = opened
         self._lookout.answered(partition)
         consumer.seek(partition, fold.next_offset)

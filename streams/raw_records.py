@@ -1,0 +1,115 @@
+"""Records of the log as aiokafka's parser makes them, whole batches at a time.
+
+``getmany`` builds a ``ConsumerRecord`` of eleven fields for each record, one call after another: more work than all
+that ingest does with an event. Offset, timestamp and value stand on the parser's own records already. Everything else
+stays aiokafka's: fetching, positions, checksums, transactions.
+
+It reaches into aiokafka's fetcher. Where that is not built as it is known here, ``getmany`` stays as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer
+from aiokafka.consumer import fetcher as aiokafka_fetcher
+from aiokafka.errors import CorruptRecordException
+
+__all__ = ["RawResult", "give_raw_records"]
+
+
+def give_raw_records(consumer: AIOKafkaConsumer) -> bool:
+    """Let a started consumer's ``getmany`` give the parser's records; False if this aiokafka cannot.
+
+    They have ``offset``, ``timestamp``, ``key``, ``value`` and ``headers`` as the others have. Nothing may have been
+    fetched yet; the consumer must not be iterated over, nor asked for single records.
+    """
+    fetcher: Any = getattr(consumer, "_fetcher", None)
+    known = hasattr(fetcher, "_records") and hasattr(fetcher, "_proc_fetch_request")
+    if not known or not hasattr(aiokafka_fetcher, "FetchResult"):
+        return False
+    fetch: Callable[..., Any] = fetcher._proc_fetch_request
+
+    async def fetch_raw(*arguments: Any) -> Any:
+        came = await fetch(*arguments)
+        # Nobody has looked at them yet: they are told of by what is returned here.
+        for result in fetcher._records.values():
+            if type(result) is aiokafka_fetcher.FetchResult and "getall" not in vars(result):
+                result.getall = RawResult(result).getall
+        return came
+
+    fetcher._proc_fetch_request = fetch_raw
+    return True
+
+
+class RawResult:
+    """What was fetched of one partition; ``getall`` stands for that of aiokafka's ``FetchResult``."""
+
+    def __init__(self, result: Any) -> None:
+        self._result = result
+        # of the batch that was given out last: what is left of it, and the offset behind it
+        self._rest: list[Any] = []
+        self._behind: int | None = None
+        self._broken = False
+
+    def getall(self, max_records: int | None = None) -> list[Any]:
+        """The next records, at most so many; the consumer's position follows.
+
+        Raises:
+            CorruptRecordException: the checksum of a batch is wrong.
+        """
+        result = self._result
+        if not result.check_assignment(result._topic_partition) or not result.has_more():
+            return []
+        found = result._partition_records
+        if self._broken:
+            result._partition_records = None
+            return []
+        out, self._rest = self._rest, []
+        if self._behind is not None:
+            found.next_fetch_offset, self._behind = self._behind, None
+        while max_records is None or len(out) < max_records:
+            try:
+                batch = self._next_batch(found)
+            except Exception:
+                self._broken = True  # the position has not moved: all of this is fetched again
+                raise
+            if batch is None:
+                result._update_position()
+                result._partition_records = None
+                return out
+            out += batch
+        out, self._rest = out[:max_records], out[max_records:]
+        self._behind, found.next_fetch_offset = found.next_fetch_offset, out[-1].offset + 1
+        result._update_position()
+        return out
+
+    def _next_batch(self, found: Any) -> list[Any] | None:
+        """The records of the next batch, none of what holds none for us; None at the end."""
+        if not found._records.has_next():
+            return None
+        batch = found._records.next_batch()
+        if found._check_crcs and not batch.validate_crc():
+            raise CorruptRecordException(f"Invalid CRC - {found._tp}")
+        if self._is_to_be_skipped(found, batch):
+            found.next_fetch_offset = batch.next_offset
+            return []
+        records = list(batch)
+        if records and records[0].offset < found.next_fetch_offset:
+            # of a compressed batch all come, wherever in it the position was
+            records = [record for record in records if record.offset >= found.next_fetch_offset]
+        # the last offset stays the batch's even where compaction has removed the record
+        found.next_fetch_offset = batch.next_offset
+        return records
+
+    def _is_to_be_skipped(self, found: Any, batch: Any) -> bool:
+        """Whether a batch is of an aborted transaction, or only marks the end of one."""
+        committed_only = found._isolation_level == aiokafka_fetcher.READ_COMMITTED
+        if committed_only and batch.producer_id is not None:
+            found._consume_aborted_up_to(batch.base_offset)
+            if batch.is_control_batch and found._contains_abort_marker(batch):
+                found._aborted_producers.discard(batch.producer_id)
+            if batch.is_transactional and batch.producer_id in found._aborted_producers:
+                return True
+        return bool(batch.is_control_batch)
