@@ -8,20 +8,21 @@ evenly spread over them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from operator import itemgetter
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from detectors.code_history import CodeHistory
 from detectors.confidence import Floats
 from detectors.instants import DAY, MINUTE, format_instant, parse_instant
-from detectors.scopes import SCOPES, scope_path
+from detectors.scopes import CSPS, METHODS, SCOPES, scope_path
 from detectors.wall_clock import WallClock
 from detectors.windows import BAD, COUNTERS, EXCLUDED, GOOD, STARTED, Ints
 
-__all__ = ["BUCKET", "FIELDS", "KEPT", "History", "arrivals"]
+__all__ = ["BUCKET", "FIELDS", "KEPT", "History", "arrivals", "returns"]
 
 #: A record covers this many ms.
 BUCKET = 5 * MINUTE
@@ -46,6 +47,14 @@ _GAP = 0.01
 _USUAL_DAYS = 14
 _USUAL_COMPLETED = 100
 _SUNDAY = 6
+#: Of a method that asks for tokens, completions are callbacks where they have a credential provider: tokens have
+#: none. (method, its scopes with a provider).
+_WITH_TOKENS = [
+    (SCOPES.index(method), [SCOPES.index(f"{method}/{csp}") for csp in CSPS])
+    for method in METHODS
+    if method == "sis"
+]
+_ENV = SCOPES.index("")
 #: Expectations are asked for each second and change each minute: so many are remembered until a record comes.
 _EXPECTED_KEPT = 64
 
@@ -60,6 +69,20 @@ def arrivals(counts: npt.NDArray[Any], by_starts: npt.NDArray[np.bool_]) -> npt.
     """
     completed = counts[..., GOOD] + counts[..., BAD] + counts[..., EXCLUDED]
     return np.where(by_starts, counts[..., STARTED], completed)
+
+
+def returns(counts: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """(..., scope, 2) from counts (..., scope, counter): sign-ins that started, and those that came back.
+
+    A return is a callback that completed, well or not. Of a method with tokens only what has a credential
+    provider is taken, of both.
+    """
+    completed = counts[..., GOOD] + counts[..., BAD] + counts[..., EXCLUDED]
+    out = np.stack([counts[..., STARTED], completed], axis=-1)
+    for method, csps in _WITH_TOKENS:
+        rest = out[..., method, :] - out[..., csps, :].sum(axis=-2)
+        out[..., [method, _ENV], :] -= rest[..., None, :]
+    return out
 
 
 class History:
@@ -83,7 +106,8 @@ class History:
         self._sums: Ints = np.zeros((2, *_SHAPE), dtype=np.int64)
         self._known_sums: Ints = np.zeros(2, dtype=np.int64)
         self._summed = 0
-        self._usual: dict[int, Floats] = {}
+        self._codes = CodeHistory()
+        self._usual: dict[tuple[str, int], Floats] = {}
         self._expected: dict[tuple[bytes, int], Floats] = {}
 
     def __len__(self) -> int:
@@ -96,8 +120,9 @@ class History:
         """Take a record, or its revision. One from further back than is kept is ignored.
 
         Args:
-            record: ``{"env", "at", "scopes": {path: {good, bad, excluded, started, slow, timed}}}``; ``at``
-                is the start, in ms or RFC 3339; scopes that are left out had no events.
+            record: ``{"env", "at", "scopes": {path: {good, bad, excluded, started, slow, timed}}, "codes": {path:
+                {code: failures}}}``; ``at`` is the start, in ms or RFC 3339; scopes that are left out had no events.
+                ``codes`` may be missing.
 
         Raises:
             ValueError: another environment, an unknown scope, a counter missing, or a start that is no
@@ -113,6 +138,7 @@ class History:
         try:
             places = [self._places[path] for path in scopes]
             values = [_fields_of(counts) for counts in scopes.values()]
+            codes = {self._places[path]: counts for path, counts in record.get("codes", {}).items()}
         except KeyError as missing:
             raise ValueError(
                 f"{self.env} at {format_instant(start)}: {missing} is no scope or is missing"
@@ -124,6 +150,7 @@ class History:
         row[:] = 0
         if values:
             row[places] = values
+        self._codes.put(place, codes)
         self._known[place] = True
         self._expected.clear()
         if place < self._summed:
@@ -143,11 +170,15 @@ class History:
                 scope_path(self.env, int(s)): dict(zip(FIELDS, counts[s].tolist(), strict=True))
                 for s in np.flatnonzero(counts.any(axis=1))
             }
-            yield {
+            record: dict[str, Any] = {
                 "env": self.env,
                 "at": format_instant((self._origin + int(place)) * BUCKET),
                 "scopes": scopes,
             }
+            codes = self._codes.at(int(place))
+            if codes:
+                record["codes"] = {scope_path(self.env, s): counts for s, counts in codes.items()}
+            yield record
 
     def _slot(self, slot: int) -> int | None:
         """Position of a bucket (number since the epoch) in the arrays, made if need be; None if it is too
@@ -174,6 +205,7 @@ class History:
         around = (front, back)
         self._counts = np.pad(self._counts, (around, (0, 0), (0, 0)))
         self._known = np.pad(self._known, around)
+        self._codes.grow(front, back)
         self._sums = np.zeros((len(self._known) + 1, *_SHAPE), dtype=np.int64)
         self._known_sums = np.zeros(len(self._known) + 1, dtype=np.int64)
         self._origin -= front
@@ -186,6 +218,7 @@ class History:
         for array in (self._counts, self._known):
             array[:kept] = array[slots : slots + kept].copy()
             array[kept:] = 0
+        self._codes.drop(slots)
         self._origin += slots
         self._newest = max(-1, self._newest - slots)
         self._summed = 0
@@ -295,16 +328,50 @@ class History:
 
         The median, so that a day with an outage does not make failing usual.
         """
+        return np.nan_to_num(
+            self._usually("failing", at, lambda days: (days[..., BAD], days[..., GOOD] + days[..., BAD]))
+        )
+
+    def usual_user_errors(self, at: int) -> Floats:
+        """The same of excluded / completed; nan if unknown."""
+        return self._usually("user errors", at, lambda days: (days[..., EXCLUDED], _completed(days)))
+
+    def usual_return_ratio(self, at: int) -> Floats:
+        """The same of sign-ins that came back / started (``returns``); nan if unknown."""
+
+        def shares(days: Floats) -> tuple[Floats, Floats]:
+            both = returns(days)
+            return both[..., 1], both[..., 0]
+
+        return self._usually("returning", at, shares)
+
+    def usual_share_of_code(self, code: str, at: int) -> Floats:
+        """The same of failures with a code / completed, over days of which codes are known; nan if unknown."""
+
+        def shares(days: Floats) -> tuple[Floats, Floats]:
+            today = (at - 1) // DAY
+            slots = (today - np.arange(_USUAL_DAYS, -1, -1)) * _DAY_SLOTS - self._origin
+            failed, known = self._codes.sums(code, slots)
+            return failed, np.where(known[:, None], _completed(days), 0.0)
+
+        return self._usually(f"code {code}", at, shares)
+
+    def _usually(self, name: str, at: int, shares: Callable[[Floats], tuple[Floats, Floats]]) -> Floats:
+        """Median over the days before ``at`` of hits / trials (day, scope); nan if unknown. Remembered for a day."""
         today = (at - 1) // DAY  # at midnight the last five minutes of the day are not there yet
-        if today not in self._usual:
+        key = name, today
+        if key not in self._usual:
             bounds = (today - np.arange(_USUAL_DAYS, -1, -1)) * DAY
-            counts = self.between(bounds[:-1], bounds[1:])
-            completed = counts[..., GOOD] + counts[..., BAD]
-            ratio = counts[..., BAD] / np.maximum(completed, 1.0)
-            ratio = np.where(completed >= _USUAL_COMPLETED, ratio, np.nan)
+            hits, trials = shares(self.between(bounds[:-1], bounds[1:]))
+            ratio = np.where(trials >= _USUAL_COMPLETED, hits / np.maximum(trials, 1.0), np.nan)
             order = np.sort(ratio, axis=0)  # nan last
             days = np.count_nonzero(~np.isnan(ratio), axis=0)
             low = np.take_along_axis(order, np.maximum(days - 1, 0)[None] // 2, axis=0)[0]
             high = np.take_along_axis(order, (days // 2)[None].clip(max=_USUAL_DAYS - 1), axis=0)[0]
-            self._usual = {today: np.where(days > 0, (low + high) / 2, 0.0)}
-        return self._usual[today]
+            kept = {known: usual for known, usual in self._usual.items() if known[1] >= today}
+            self._usual = {**kept, key: np.where(days > 0, (low + high) / 2, np.nan)}
+        return self._usual[key]
+
+
+def _completed(counts: Floats) -> Floats:
+    return np.asarray(counts[..., GOOD] + counts[..., BAD] + counts[..., EXCLUDED])

@@ -15,10 +15,8 @@ from pathlib import Path as FilePath
 from typing import Annotated, Any, Self
 
 from pydantic import (
-    AfterValidator,
     Field,
     RootModel,
-    StringConstraints,
     ValidationError,
     ValidationInfo,
     model_validator,
@@ -26,6 +24,7 @@ from pydantic import (
 
 from detectors.instants import HOUR, MINUTE, format_duration
 from detectors.policy_detection import Attribution, BurnRate, Latency, Outage, Silence
+from detectors.policy_journeys import Funnel, Surge
 from detectors.policy_problems import problems_of
 from detectors.policy_sections import (
     Banner,
@@ -47,10 +46,20 @@ from detectors.policy_source import (
     PolicyError,
     PolicyProblem,
     merge,
-    quote,
     read_source,
 )
-from detectors.policy_values import Count, Duration, Fault, Section, Url, faulty, repeated, within
+from detectors.policy_values import (
+    Count,
+    Duration,
+    ErrorCode,
+    Fault,
+    Method,
+    Section,
+    Url,
+    faulty,
+    repeated,
+    within,
+)
 from detectors.scopes import METHODS
 
 __all__ = ["Policy", "PolicyError", "PolicyProblem", "default_policy", "load_policy", "parse_policy"]
@@ -59,17 +68,6 @@ _SHIPPED = "default_policy.yaml"
 
 #: The windows that SLIs are always published for, whatever a policy adds.
 _SLI_WINDOWS = (5 * MINUTE, 15 * MINUTE, HOUR)
-
-
-def _method(name: str) -> str:
-    if name not in METHODS:
-        raise ValueError(f"must be an auth method, {' or '.join(METHODS)}, is {quote(name)}")
-    return name
-
-
-#: Names one of ``scopes.METHODS``.
-Method = Annotated[str, AfterValidator(_method)]
-ErrorCode = Annotated[str, StringConstraints(strict=True, min_length=1, max_length=256)]
 
 
 class Codes(RootModel[Mapping[ErrorCode, Code]]):
@@ -120,12 +118,18 @@ class Policy(Section):
     burn_rate: BurnRate
     silence: Silence
     latency: Latency
+    funnel: Funnel
+    surge: Surge
     attribution: Attribution
 
     def faults(self) -> Iterator[Fault]:
         for method in METHODS:
             if method not in self.objectives:
                 yield ("objectives",), f"has nothing for {method}"
+
+        for code in self.surge.codes:
+            if code not in self.codes.root:
+                yield ("surge", "codes", code), "unknown key: codes does not list this code"
 
     @model_validator(mode="after")
     def _sections_agree(self, info: ValidationInfo) -> Self:
@@ -184,6 +188,19 @@ def _windows_of(policy: Policy) -> list[tuple[Path, int]]:
         *((("silence", "windows", i), window) for i, window in enumerate(policy.silence.windows)),
         *((("latency", "rules", i, "long"), rule.long) for i, rule in enumerate(policy.latency.rules)),
         *((("latency", "rules", i, "short"), rule.short) for i, rule in enumerate(policy.latency.rules)),
+        (("surge", "window"), policy.surge.window),
+        *(
+            (("surge", "user_errors", "windows", i), window)
+            for i, window in enumerate(policy.surge.user_errors.windows)
+        ),
+    ]
+
+
+def _of_the_funnel(policy: Policy) -> list[tuple[Path, int]]:
+    """The windows and delays that starts and returns are counted in, apart from the other counts."""
+    return [
+        *((("funnel", "windows", i), window) for i, window in enumerate(policy.funnel.windows)),
+        *((("funnel", "delays", i), delay) for i, delay in enumerate(policy.funnel.delays)),
     ]
 
 
@@ -194,7 +211,11 @@ def _step_faults(policy: Policy) -> list[Fault]:
         return [(("step",), f"must divide a minute, is {format_duration(step)}")]
     return [
         (path, f"must be a multiple of step ({format_duration(step)}), is {format_duration(window)}")
-        for path, window in [(("sli_every",), policy.sli_every), *_windows_of(policy)]
+        for path, window in [
+            (("sli_every",), policy.sli_every),
+            *_windows_of(policy),
+            *_of_the_funnel(policy),
+        ]
         if window % step
     ]
 

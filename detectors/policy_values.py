@@ -12,6 +12,7 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainSerializer,
+    StringConstraints,
     ValidationError,
     model_validator,
 )
@@ -19,13 +20,15 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from detectors.instants import format_duration, format_instant, parse_duration, parse_instant
 from detectors.policy_source import Path, quote
-from detectors.scopes import scope_index
+from detectors.scopes import METHODS, scope_index
 
 __all__ = [
     "Count",
     "Duration",
+    "ErrorCode",
     "Fault",
     "Instant",
+    "Method",
     "Ratio",
     "ScopePath",
     "Section",
@@ -69,6 +72,17 @@ class Section(BaseModel):
         if found:
             raise faulty(type(self).__name__, found)
         return self
+
+
+def _method(name: str) -> str:
+    if name not in METHODS:
+        raise ValueError(f"must be an auth method, {' or '.join(METHODS)}, is {quote(name)}")
+    return name
+
+
+#: Names one of ``scopes.METHODS``.
+Method = Annotated[str, AfterValidator(_method)]
+ErrorCode = Annotated[str, StringConstraints(strict=True, min_length=1, max_length=256)]
 
 
 def repeated(name: str, values: tuple[int, ...]) -> Iterator[Fault]:

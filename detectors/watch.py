@@ -9,6 +9,7 @@ into calls.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -16,6 +17,7 @@ import msgspec
 import numpy as np
 
 from detectors import attribution, burn_rate, latency, outage, silence
+from detectors.codes import CodeWindows
 from detectors.facts import TOO_LATE, FactRow
 from detectors.history import BUCKET, FIELDS, History
 from detectors.impact import Impact
@@ -24,6 +26,7 @@ from detectors.instants import DAY, MINUTE
 from detectors.lifecycle import Lifecycle, LifecycleMemory
 from detectors.notification import catch_up, plan
 from detectors.policy import Policy
+from detectors.returns import ReturnWindows
 from detectors.scopes import LEAVES, MEMBERS, METHODS, SCOPES, scope_index, scope_path
 from detectors.slis import SliValue
 from detectors.verdicts import FIRING, Verdicts, finding
@@ -180,6 +183,8 @@ class Watch:
         self._observer = observer
         self._windows = Windows(policy.step, policy.windows(), _classify(policy))
         self._impact = Impact(policy.step, policy.windows())
+        self._returns = ReturnWindows(policy.step, policy.funnel.live)
+        self._codes = CodeWindows(policy.step, policy.surge.windows, sorted(policy.codes.root))
         self._classify = _classify(policy)
         self._is_bad = self._classify.is_bad
         self.lifecycle = Lifecycle(env, policy, state.lifecycle if state else None)
@@ -187,6 +192,7 @@ class Watch:
         self._covered_from = state.covered_from if state else covered_from
         self._active_to = np.full(len(LEAVES), _FAR_PAST, dtype=np.int64)
         self._buckets: dict[int, Ints] = {}
+        self._by_code: dict[int, Counter[tuple[int, str]]] = {}  # five minutes -> (leaf, code) -> failures
         self._dirty: set[int] = set()
         self._asleep = False
         self._last: Stretch | None = None
@@ -228,6 +234,8 @@ class Watch:
             steps = (end - at) // step + 1
             self._windows.advance(at, steps, due)
             self._impact.advance(at, steps, [row for row in due if self._is_bad(row)])
+            self._returns.advance(at, steps, due)
+            self._codes.advance(at, steps, due)
             self._note_activity(due)
             at = end + step
         self._rebuild_history(rows, firsts)
@@ -311,7 +319,8 @@ class Watch:
 
     def _fall_asleep(self) -> None:
         if not self._asleep:
-            self._windows.skip()
+            for counted in (self._windows, self._returns, self._codes):
+                counted.skip()
             self._asleep = True
 
     # -- one stretch ------------------------------------------------------------------------------------------
@@ -331,12 +340,15 @@ class Watch:
             shape = (steps, len(SCOPES), len(COUNTERS))
             counts = {w: np.zeros(shape, dtype=np.int64) for w in policy.windows()}
             people = {w: np.zeros(shape[:2], dtype=np.int64) for w in policy.windows()}
+            stretch = Stretch(self.env, ends, counts, people, policy.windows())
         else:
             self._asleep = False
             counts = self._windows.advance(start, steps, rows)
             people = self._impact.advance(start, steps, [row for row in rows if self._is_bad(row)])
+            returns = self._returns.advance(start, steps, rows)
+            codes = self._codes.advance(start, steps, rows)
+            stretch = Stretch(self.env, ends, counts, people, policy.windows(), returns, codes)
         self._add_history(rows)
-        stretch = Stretch(self.env, ends, counts, people, policy.windows())
         verdicts = [
             outage.judge(stretch, policy, self.history),
             burn_rate.judge(stretch, policy, self.history),
@@ -429,6 +441,8 @@ class Watch:
             if not amounts:
                 continue
             start = row.pane - row.pane % HISTORY_SPAN
+            if row.code in self.policy.codes.root:
+                self._by_code.setdefault(start, Counter())[row.leaf, row.code] += row.count
             bucket = self._buckets.get(start)
             if bucket is None:
                 bucket = self._buckets[start] = np.zeros((len(LEAVES), len(FIELDS)), dtype=np.int64)
@@ -451,13 +465,15 @@ class Watch:
             out.append(record)
         horizon = at - self.policy.retention - 2 * HISTORY_SPAN
         self._buckets = {start: b for start, b in self._buckets.items() if start >= horizon}
+        self._by_code = {start: b for start, b in self._by_code.items() if start >= horizon}
         return out
 
     def _history_record(self, start: int) -> dict[str, object]:
         """The record of five minutes, of what has counted so far."""
         leaves = self._buckets.get(start, np.zeros((len(LEAVES), len(FIELDS)), dtype=np.int64))
         scopes = MEMBERS.astype(np.int64) @ leaves
-        return {
+        codes = self._codes_record(start)
+        record: dict[str, object] = {
             "env": self.env,
             "at": start,
             "scopes": {
@@ -466,6 +482,16 @@ class Watch:
                 if scopes[i].any()
             },
         }
+        return record | ({"codes": codes} if codes else {})
+
+    def _codes_record(self, start: int) -> dict[str, dict[str, int]]:
+        """Scope -> error code -> failures in five minutes."""
+        out: dict[str, dict[str, int]] = {}
+        for (leaf, code), count in sorted(self._by_code.get(start, Counter()).items()):
+            for scope in np.flatnonzero(MEMBERS[:, leaf]).tolist():
+                of_scope = out.setdefault(scope_path(self.env, scope), {})
+                of_scope[code] = of_scope.get(code, 0) + count
+        return out
 
 
 def _sli(stretch: Stretch, n: int, scope: int, window: int) -> SliValue:

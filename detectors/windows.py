@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +17,10 @@ import numpy.typing as npt
 from detectors.facts import ON_TIME, FactRow
 from detectors.scopes import LEAVES, MEMBERS, OUTCOMES, SCOPES, SIGN_IN_STEPS, STEPS
 
-__all__ = ["COUNTERS", "Classify", "Ints", "Stretch", "Windows"]
+if TYPE_CHECKING:
+    from detectors.codes import CodeCounts
+
+__all__ = ["COUNTERS", "Classify", "Columns", "Ints", "Stretch", "Windows"]
 
 Ints = npt.NDArray[np.int64]
 
@@ -26,7 +30,6 @@ GOOD, BAD, EXCLUDED, STARTED, SLOW, TIMED, SESSION_GOOD, SESSION_BAD = range(len
 
 _SIGN_IN = tuple(step in SIGN_IN_STEPS for step in STEPS)
 _STARTED, _SUCCESS, _FAILURE = (OUTCOMES.index(o) for o in ("started", "success", "failure"))
-_WIDTH = len(SCOPES) * len(COUNTERS)
 _ROOM = 4096  # rows between two moves of the sums
 
 
@@ -40,6 +43,8 @@ class Stretch:
         counts: window (ms) -> (N, scope, counter).
         people: window (ms) -> (N, scope), distinct people with a bad event.
         windows: the window lengths, ms, ascending.
+        returns: window (ms) -> (N, scope, (went, returned)), see ``returns.ReturnWindows``; windows of their own.
+        codes: failures by error code, see ``codes.CodeWindows``; None where there were none.
     """
 
     env: str
@@ -47,6 +52,16 @@ class Stretch:
     counts: Mapping[int, Ints]
     people: Mapping[int, Ints]
     windows: tuple[int, ...]
+    returns: Mapping[int, Ints] = field(default_factory=dict)
+    codes: CodeCounts | None = None
+
+
+class Columns(Protocol):
+    """Says what rows of facts are counted as."""
+
+    def columns(self, row: FactRow) -> tuple[tuple[int, int], ...]:
+        """(counter, amount) of a row."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -82,7 +97,7 @@ class Classify:
         return ((counter, row.count), (TIMED, row.timed), (SLOW, slow))
 
 
-_SCOPES_OF_LEAF = tuple(np.flatnonzero(MEMBERS[:, leaf]) for leaf in range(len(LEAVES)))
+_TO_SCOPES: Ints = MEMBERS.astype(np.int64)
 
 
 @dataclass
@@ -95,16 +110,26 @@ class _Late:
 
 
 class Windows:
-    """The counts of one environment. ``advance`` moves over consecutive steps; time never goes back."""
+    """The counts of one environment. ``advance`` moves over consecutive steps; time never goes back.
 
-    def __init__(self, step: int, windows: tuple[int, ...], classify: Classify) -> None:
+    Args:
+        step: length of a pane, ms.
+        windows: lengths of the windows, ms.
+        classify: what rows are counted as, on an axis of ``counters`` positions.
+    """
+
+    def __init__(
+        self, step: int, windows: tuple[int, ...], classify: Columns, counters: int = len(COUNTERS)
+    ) -> None:
         self._step = step
         self._windows = tuple(sorted(windows))
         self._classify = classify
+        self._counters = counters
+        self._width = len(SCOPES) * counters
         self._depth = self._windows[-1] // step
         # Cumulative sums by T, the last evaluated one in the row before ``_end``; rows are only appended, and the
         # last ``depth`` + 1 are moved to the front when the end is reached.
-        self._sums: Ints = np.zeros((self._depth + 1 + _ROOM, _WIDTH), dtype=np.int64)
+        self._sums: Ints = np.zeros((self._depth + 1 + _ROOM, self._width), dtype=np.int64)
         self._end = self._depth + 1
         self._last = 0  # the last evaluated T
         self._late = _Late()
@@ -121,29 +146,26 @@ class Windows:
             window (ms) -> int64 (steps, scope, counter).
         """
         step = self._step
-        fresh = np.zeros((steps, _WIDTH), dtype=np.int64)
-        cells = fresh.reshape(steps, len(SCOPES), len(COUNTERS))
+        places: list[tuple[int, int, int]] = []
+        amounts: list[int] = []
         for row in rows:
             columns = self._classify.columns(row)
-            if not columns:
-                continue
-            members = _SCOPES_OF_LEAF[row.leaf]
             if row.first == ON_TIME:
                 at = (row.pane + step - start) // step
                 for counter, amount in columns:
-                    cells[at, members, counter] += amount
-            else:
-                added = np.zeros((len(SCOPES), len(COUNTERS)), dtype=np.int64)
-                for counter, amount in columns:
-                    added[members, counter] += amount
-                self._late.first.append(row.first)
-                self._late.pane.append(row.pane)
-                self._late.amount.append(added.reshape(-1))
+                    places.append((at, row.leaf, counter))
+                    amounts.append(amount)
+            elif columns:
+                self._add_late_row(row, columns)
+        leaves = np.zeros((steps, len(LEAVES), self._counters), dtype=np.int64)
+        if places:
+            np.add.at(leaves, tuple(np.array(places, dtype=np.int64).T), np.array(amounts, dtype=np.int64))
+        fresh: Ints = (_TO_SCOPES @ leaves).reshape(steps, self._width)
         np.cumsum(fresh, axis=0, out=fresh)
         sums, begin = self._room(steps)
         end = begin + steps
         np.add(fresh, sums[begin - 1], out=sums[begin:end])
-        shape = (steps, len(SCOPES), len(COUNTERS))
+        shape = (steps, len(SCOPES), self._counters)
         out: dict[int, Ints] = {}
         for window in self._windows:
             width = window // step
@@ -153,6 +175,14 @@ class Windows:
         if self._late.first:
             self._add_late(start, steps, out)
         return out
+
+    def _add_late_row(self, row: FactRow, columns: tuple[tuple[int, int], ...]) -> None:
+        added = np.zeros((len(SCOPES), self._counters), dtype=np.int64)
+        for counter, amount in columns:
+            added[:, counter] += _TO_SCOPES[:, row.leaf] * amount
+        self._late.first.append(row.first)
+        self._late.pane.append(row.pane)
+        self._late.amount.append(added.reshape(-1))
 
     def first(self, scope: int, counters: Sequence[int], since: int, at: int) -> int | None:
         """The start (ms) of the first pane of ``[since, at)`` that counts any of these at ``at``; None without.
@@ -166,7 +196,7 @@ class Windows:
         step = self._step
         until = self._end - 1 - (self._last - at) // step
         panes = min(-(-(at - since) // step), self._depth, until)
-        columns = [scope * len(COUNTERS) + counter for counter in counters]
+        columns = [scope * self._counters + counter for counter in counters]
         sums = self._sums[until - panes : until + 1, columns].sum(axis=1)
         later = np.flatnonzero(np.diff(sums))
         found = [at - (panes - int(later[0])) * step] if later.size else []
@@ -182,7 +212,7 @@ class Windows:
         kept = self._depth + 1
         if self._end + steps > len(self._sums):
             last = self._sums[self._end - kept : self._end]
-            moved = np.zeros((kept + max(_ROOM, steps), _WIDTH), dtype=np.int64)
+            moved = np.zeros((kept + max(_ROOM, steps), self._width), dtype=np.int64)
             moved[:kept] = last
             self._sums, self._end = moved, kept
         return self._sums, self._end
@@ -199,7 +229,7 @@ class Windows:
             used = lo <= hi
             if not used.any():
                 continue
-            change = np.zeros((steps + 1, _WIDTH), dtype=np.int64)
+            change = np.zeros((steps + 1, self._width), dtype=np.int64)
             np.add.at(change, (lo[used] - start) // step, amount[used])
             np.subtract.at(change, (hi[used] - start) // step + 1, amount[used])
             out[window] += np.cumsum(change[:-1], axis=0).reshape(out[window].shape)

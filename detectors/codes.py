@@ -1,0 +1,123 @@
+"""Failures by error code: counts (step, scope, code) of one window, and the people behind any set of codes.
+
+Counts of all codes that the policy knows are kept for every step. Who the people are is worked out only for codes
+that somebody asks for, from the rows of the window, and then kept up for as long as they are asked for; the answer
+does not depend on when that began. Failures of the steps of ``sign_in`` are counted, those of sessions are not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from detectors.facts import FactRow
+from detectors.impact import Impact
+from detectors.instants import MINUTE
+from detectors.scopes import OUTCOMES, SCOPES, SIGN_IN_STEPS, STEPS
+from detectors.windows import Ints, Windows
+
+__all__ = ["CodeCounts", "CodeWindows"]
+
+_FAILURE = OUTCOMES.index("failure")
+_SIGN_IN = tuple(step in SIGN_IN_STEPS for step in STEPS)
+_FORGET_EVERY = MINUTE
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """The counter of each code; others are not counted."""
+
+    places: dict[str, int]
+
+    def columns(self, row: FactRow) -> tuple[tuple[int, int], ...]:
+        """See ``windows.Columns``."""
+        place = self.places.get(row.code)
+        return () if place is None else ((place, row.count),)
+
+
+class CodeWindows:
+    """The failures of one environment. ``advance`` moves over consecutive steps; time never goes back.
+
+    Args:
+        step: length of a pane, ms.
+        windows: lengths of the windows, ms.
+        codes: those that are counted.
+    """
+
+    def __init__(self, step: int, windows: tuple[int, ...], codes: Sequence[str]) -> None:
+        self.codes = tuple(codes)
+        self._step = step
+        self._lengths = tuple(sorted(windows))
+        self._places = {code: i for i, code in enumerate(self.codes)}
+        self._windows = Windows(step, self._lengths, _Columns(self._places), max(1, len(self.codes)))
+        self._rows: list[FactRow] = []  # of the longest window, and what has not been forgotten yet
+        self._impacts: dict[frozenset[str], Impact] = {}
+        self._asked: set[frozenset[str]] = set()
+        self._people: dict[frozenset[str], dict[int, Ints]] = {}
+        self._start = 0
+        self._steps = 0
+        self._forgotten_at = 0
+
+    def advance(self, start: int, steps: int, rows: Iterable[FactRow]) -> CodeCounts:
+        """Counts at T = start, start + step, …; see ``Windows.advance``. They may be asked until the next call."""
+        known = self._places
+        fresh = [r for r in rows if r.outcome == _FAILURE and _SIGN_IN[r.step] and r.code in known]
+        counts = self._windows.advance(start, steps, fresh)
+        self._impacts = {codes: impact for codes, impact in self._impacts.items() if codes in self._asked}
+        self._asked = set()
+        self._people = {
+            codes: impact.advance(start, steps, [row for row in fresh if row.code in codes])
+            for codes, impact in self._impacts.items()
+        }
+        if start - self._forgotten_at >= _FORGET_EVERY:
+            self._forgotten_at = start
+            horizon = start - self._lengths[-1]
+            self._rows = [row for row in self._rows if row.pane >= horizon]
+        self._rows += fresh
+        self._start, self._steps = start, steps
+        return CodeCounts(self.codes, counts, self)
+
+    def people(self, codes: frozenset[str]) -> dict[int, Ints]:
+        """Distinct people with a failure of any of these codes, window (ms) -> (step, scope), of the last call."""
+        self._asked.add(codes)
+        found = self._people.get(codes)
+        if found is None:
+            found = self._people[codes] = self._work_out(codes)
+        return found
+
+    def _work_out(self, codes: frozenset[str]) -> dict[int, Ints]:
+        impact = self._impacts[codes] = Impact(self._step, self._lengths)
+        begin = self._start - self._lengths[-1]
+        rows = [row for row in self._rows if row.code in codes and row.pane >= begin]
+        before = [row for row in rows if row.counts_from(self._step) < self._start]
+        impact.advance(begin, (self._start - begin) // self._step, before)
+        now = [row for row in rows if row.counts_from(self._step) >= self._start]
+        return impact.advance(self._start, self._steps, now)
+
+    def skip(self) -> None:
+        """See ``Windows.skip``."""
+        self._windows.skip()
+        self._rows, self._impacts, self._people, self._asked = [], {}, {}, set()
+
+
+@dataclass(frozen=True)
+class CodeCounts:
+    """Failures of a stretch by code.
+
+    Attributes:
+        codes: the last axis of the counts.
+        counts: window (ms) -> int64 (step, scope, code).
+        source: knows the people, until it moves on; None where nobody failed.
+    """
+
+    codes: tuple[str, ...] = ()
+    counts: dict[int, Ints] = field(default_factory=dict)
+    source: CodeWindows | None = None
+
+    def people(self, codes: Iterable[str], window: int) -> Ints:
+        """Distinct people (step, scope) with a failure of any of these codes in a window (ms)."""
+        if self.source is None:
+            return np.zeros((len(self.counts[window]), len(SCOPES)), dtype=np.int64)
+        return self.source.people(frozenset(codes))[window]
