@@ -19,10 +19,14 @@ from detectors.paging import page_of, with_page
 from detectors.policy import Policy
 from detectors.severity import Level
 
-__all__ = ["COUNTS_WINDOW", "Chronicle", "IncidentMemory", "View"]
+__all__ = ["COUNTS_WINDOW", "FOUND_IN_FAILURES", "NEWS", "Chronicle", "IncidentMemory", "View"]
 
 #: The window of the counts that an incident carries, ms.
 COUNTS_WINDOW = 5 * MINUTE
+#: What is found in failures is no news when nobody has failed for so long, ms: it is the successes then that have
+#: become rare, which had shown that an outage was over.
+NEWS = MINUTE
+FOUND_IN_FAILURES = frozenset({"outage", "burn_rate"})
 
 
 class View(Protocol):
@@ -39,7 +43,7 @@ class View(Protocol):
     def frozen(self) -> bool: ...
 
     def finding(self, scope: str) -> FindingState:
-        """The state of all findings on a scope taken together."""
+        """The state of all findings on a scope taken together; what is no news (``NEWS``) does not fire."""
         ...
 
     def counts(self, scope: str, window: int = COUNTS_WINDOW) -> Counts:
@@ -128,6 +132,12 @@ class Chronicle:
         self.elapsed = elapsed
         self.csps = 0
         self.transitions: list[Transition] = []
+
+    def is_news(self, cause: Cause) -> bool:
+        """Whether something happens now that an incident may be opened for, or held open by."""
+        if cause.detector not in FOUND_IN_FAILURES:
+            return True
+        return self.view.first_bad(cause.scope, self.at - NEWS) is not None
 
     def record(
         self,

@@ -13,8 +13,8 @@ from scipy import special
 __all__ = [
     "Bools",
     "Floats",
-    "chance_of_at_most",
     "chance_of_so_few",
+    "chance_of_so_few_of",
     "chance_of_so_many",
     "failure_gain",
     "silence_gain",
@@ -92,10 +92,11 @@ def chance_of_so_few(arrived: npt.ArrayLike, expected: npt.ArrayLike, spread: fl
     return chance
 
 
-def chance_of_at_most(k: npt.ArrayLike, mean: npt.ArrayLike) -> Floats:
-    """Probability that at most ``k`` come where ``mean`` are expected (Poisson)."""
-    chance: Floats = special.gammaincc(np.floor(k) + 1.0, np.asarray(mean, dtype=np.float64))
-    return chance
+def chance_of_so_few_of(k: npt.ArrayLike, n: npt.ArrayLike, share: npt.ArrayLike) -> Floats:
+    """Probability that at most ``k`` of ``n`` trials come true, each with probability ``share``."""
+    hits, trials = np.asarray(k, dtype=np.float64), np.asarray(n, dtype=np.float64)
+    chance = special.betainc(np.maximum(trials - hits, 1.0), hits + 1.0, 1.0 - np.asarray(share))
+    return np.where(hits < trials, chance, 1.0)
 
 
 def chance_of_so_many(k: npt.ArrayLike, n: npt.ArrayLike, share: npt.ArrayLike) -> Floats:

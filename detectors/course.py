@@ -141,11 +141,10 @@ def advance(memory: IncidentMemory, scope: str, causes: Sequence[Cause], chronic
         _relapse(memory, causes, chronicle)
     _move_severity(memory, causes, chronicle)
     _declare_p1(memory, chronicle)
-    if not causes:  # not in the step in which a person declares it
+    if finding != "firing" and not any(cause.detector == "declared" for cause in causes):
         if finding == "quiet" and memory.fired:
             _recover(memory, chronicle)
-        if finding != "firing":
-            _fade(memory, chronicle)
+        _fade(memory, chronicle)
     if memory.is_open:
         page_if_due(memory, chronicle)
         sound_clocks(memory, chronicle)
@@ -156,7 +155,7 @@ def _finding(memory: IncidentMemory, causes: Sequence[Cause], chronicle: Chronic
     """The state of the incident's findings; keeps the clocks that hang on it."""
     view, scope = chronicle.view, memory.incident.scope
     state: FindingState = "firing"
-    if not _fires(causes):
+    if not any(cause.detector != "declared" and chronicle.is_news(cause) for cause in causes):
         state = view.finding(scope)
         if state == "quiet" and view.frozen:
             state = "not_enough_evidence"

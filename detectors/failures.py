@@ -19,7 +19,7 @@ import numpy as np
 from detectors.confidence import (
     Bools,
     Floats,
-    chance_of_at_most,
+    chance_of_so_few_of,
     chance_of_so_many,
     failure_gain,
     surely_below,
@@ -34,6 +34,8 @@ __all__ = ["Failures", "Present", "Recovery"]
 RECENT = 15 * MINUTE
 #: So many completions that are missing from a window are no chance (probability e^-8 at a steady rate).
 _MISSED = 8
+#: How often ``Recovery.chance`` may come true while failures go on, ms.
+_LOOK = 5 * MINUTE
 #: No more probable must it be that failures go on, where a longer window says that they have stopped.
 _REMAINS = 0.35
 #: So many failures are told from none.
@@ -80,8 +82,8 @@ class Recovery:
     """What it takes to call an end.
 
     Attributes:
-        chance: failures have stopped where so few come lately, had they gone on, with at most this
-            probability ...
+        chance: failures have stopped where so few of them are recent with at most this probability, had they
+            gone on, in each look of five minutes (in shorter ones in proportion) ...
         share: ... and at most this share of what would have failed did.
         z: of the upper bound of a ratio.
         healthy: a window shows health if that bound is below this ratio.
@@ -228,10 +230,12 @@ class Failures:
         people = np.concatenate([people, failed[..., [rest for rest, *_ in _RESTS]]], axis=-1)
         lengths = np.array(self.windows, dtype=np.float64)
         over = np.zeros(failed.shape, dtype=bool)
+        # A short window is another look more often: so that all err equally seldom, it must be the surer.
+        allowed = (recovery.chance * np.minimum(lengths / _LOOK, 1.0))[:, None, None]
         surely = np.zeros(people.shape, dtype=bool)  # by each shorter window, of some longer one
         for i in range(len(self.windows) - 1, 0, -1):
             chance = _chance_of_going_on(people, failed, good, i, recovery.share)
-            stopped = chance <= recovery.chance
+            stopped = chance <= allowed[:i]
             ended = stopped | ((chance <= _REMAINS) & surely[:i])
             surely[:i] |= stopped
             if ended.any():
@@ -278,10 +282,12 @@ def _leaves(array: Ints) -> Ints:
 
 
 def _chance_of_going_on(people: Ints, failed: Ints, good: Ints, window: int, share: float) -> Floats:
-    """Probability, per shorter window, that so few fail in it if each part goes on failing as before it.
+    """Probability, per shorter window, that so few of a window's failures fall into it by chance.
 
-    What would fail is added up over the parts, so that it does not look like an end when the failing part
-    merely has no traffic. 1 unless at most ``share`` of it failed.
+    Had nothing changed, each failure of a part would fall into the shorter window with the share of the part's
+    trials that lies in it: the exact conditional test for equal rates (Przyborowski and Wilenski 1940), which
+    needs no estimate of the rate. What would fall into it is added up over the parts, so that it does not look
+    like an end when the failing part merely has no traffic. 1 unless at most ``share`` of it failed.
 
     Args:
         people: (window, M, group).
@@ -291,15 +297,13 @@ def _chance_of_going_on(people: Ints, failed: Ints, good: Ints, window: int, sha
     Returns:
         (shorter window, M, group).
     """
-    before = np.maximum(failed[window] - failed[:window], 0)
-    passed = np.maximum(good[window] - good[:window], 0)
-    total = before + passed
-    # The lower bound (Wilson, z = 1) of the ratio that would have gone on, written out: it is most of the work.
-    ratio = (before + 0.5 - np.sqrt(before * passed / np.maximum(total, 1) + 0.25)) / (total + 1)
-    due = (ratio * (failed[:window] + good[:window])) @ _TO_GROUPS
+    trials = failed[: window + 1] + good[: window + 1]
+    due = (failed[window] * (trials[:window] / np.maximum(trials[window], 1))) @ _TO_GROUPS
+    whole = failed[window] @ _TO_GROUPS
     recent = people[:window]
     less = recent < share * due
     chance = np.ones(recent.shape)
     if less.any():
-        chance[less] = chance_of_at_most(recent[less], due[less])
+        total, of_each = (np.broadcast_to(array, recent.shape)[less] for array in (people[window], whole))
+        chance[less] = chance_of_so_few_of(recent[less], total, np.minimum(due[less] / of_each, 1.0))
     return chance

@@ -89,14 +89,16 @@ class _Slowness:
             for length in (rule.short, rule.long):
                 if not len(steps):
                     break
-                slow, timed, known = self._window(length, steps, scopes)
-                sure = known & surely_above(slow, timed, self._limit(rule)[scopes], z)
+                many, of, known = self._window(length, steps, scopes)
+                sure = known & surely_above(many, of, self._limit(rule)[scopes], z)
                 steps, scopes = steps[sure], scopes[sure]
             for window in self._live:
                 if window < rule.short and len(steps):
-                    live = (counts[steps, scopes] for counts in self._counts(window))
+                    slow, timed = self._counts(window)
                     limit = self._limit(rule)[scopes]
-                    left = ~surely_below(*live, limit, rules.recover_confidence)
+                    left = ~surely_below(
+                        slow[steps, scopes], timed[steps, scopes], limit, rules.recover_confidence
+                    )
                     steps, scopes = steps[left], scopes[left]
             fires = np.zeros(waited.shape, dtype=bool)
             fires[steps, scopes] = True

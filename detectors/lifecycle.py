@@ -14,7 +14,6 @@ from msgspec.structs import replace
 from detectors import course, wishes
 from detectors.chronicle import COUNTS_WINDOW, Chronicle, IncidentMemory, View
 from detectors.incidents import Cause, Incident, IncidentInput, Transition
-from detectors.instants import MINUTE
 from detectors.matching import Case, match
 from detectors.policy import Policy
 from detectors.scopes import contains, scope_index
@@ -22,9 +21,6 @@ from detectors.severity import csps_of
 
 __all__ = ["IncidentMemory", "Lifecycle", "LifecycleMemory", "View"]
 
-#: What is found in failures is no news when nobody has failed for so long, ms: it is the successes then that have
-#: become rare, which had shown that an outage was over.
-NEWS = MINUTE
 #: Ids of inputs that are remembered, so that a repeated record is applied once.
 INPUTS_REMEMBERED = 1_000
 
@@ -108,7 +104,7 @@ class Lifecycle:
             self.policy.lifecycle.resolve_grace,
         )
         for case in cases:
-            if case.action == "begin" and not any(_is_news(cause, view) for cause in case.causes):
+            if case.action == "begin" and not any(chronicle.is_news(cause) for cause in case.causes):
                 case.action = "rest"
         chronicle.csps = csps_of(case.scope for case in cases if case.action in ("advance", "begin"))
         for case in cases:
@@ -237,13 +233,6 @@ def _sign(chronicle: Chronicle, since: int, wish: IncidentInput) -> None:
     """Note with the transitions from number ``since`` on that this input asked for them."""
     signed = [replace(transition, input=wish.id) for transition in chronicle.transitions[since:]]
     chronicle.transitions[since:] = signed
-
-
-def _is_news(cause: Cause, view: View) -> bool:
-    """Whether something happens now that an incident may be opened for."""
-    if cause.detector not in ("outage", "burn_rate"):
-        return True
-    return view.first_bad(cause.scope, view.at - NEWS) is not None
 
 
 def _said(wish: IncidentInput, scope: str, chronicle: Chronicle) -> Cause:

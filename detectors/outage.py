@@ -107,11 +107,11 @@ class _Outages:
         sign_in, session = self._kinds
         firing = np.any([fires for kind in self._kinds for fires in kind.fires], axis=0)
         alive = sign_in.failures.still_arriving()
-        quiet = alive & (sign_in.failures.healthy(self._recovery) | sign_in.over)
+        well, going_on = (kind.failures.healthy(self._recovery) | kind.over for kind in self._kinds)
+        # Few sign-ins cannot show their health; where none failed within the hour, sessions speak for them.
         least = min(rule.min_people for rule in self._policy.rules)
-        troubled = session.failures.people[-1] >= least
-        if troubled.any():
-            quiet &= ~troubled | session.failures.healthy(self._recovery) | session.over
+        quiet = alive & (well | (going_on & (sign_in.failures.people[-1] == 0)))
+        quiet &= (session.failures.people[-1] < least) | going_on
         self.state = verdict_of(firing, quiet)
         self._gains: Floats | None = None
 

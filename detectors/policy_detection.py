@@ -55,8 +55,8 @@ class Outage(Section):
 
     Attributes:
         confidence: z of the one-sided lower bound of the failing ratio.
-        recover_chance: a rule is over when so few fail lately, had its window's failures gone on, by chance
-            with at most this probability ...
+        recover_chance: a rule is over when so few of its window's failures are recent by chance with at most
+            this probability, in five minutes or more; in less in proportion ...
         recover_share: ... and at most this share of what would have failed did.
         recover_confidence: z of the upper bounds of a failing ratio.
         quiet_below: a scope is quiet when surely less than this share of what completes fails (and no rule

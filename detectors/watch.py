@@ -17,6 +17,7 @@ import msgspec
 import numpy as np
 
 from detectors import attribution, burn_rate, latency, outage, silence
+from detectors.chronicle import FOUND_IN_FAILURES, NEWS
 from detectors.codes import CodeWindows
 from detectors.facts import TOO_LATE, FactRow
 from detectors.history import BUCKET, FIELDS, History
@@ -124,7 +125,12 @@ class _View:
 
     def finding(self, scope: str) -> FindingState:
         """What all detectors say of a scope together."""
-        return finding(self._verdicts, self.n, scope_index(scope))
+        index = scope_index(scope)
+        state = finding(self._verdicts, self.n, index)
+        if state == "firing" and self.first_bad(scope, self.at - NEWS) is None:
+            others = [verdict for verdict in self._verdicts if verdict.detector not in FOUND_IN_FAILURES]
+            return state if finding(others, self.n, index) == "firing" else "not_enough_evidence"
+        return state
 
     def counts(self, scope: str, window: int = HISTORY_SPAN) -> Counts:
         index = scope_index(scope)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,8 +11,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from detectors.confidence import (
-    chance_of_at_most,
     chance_of_so_few,
+    chance_of_so_few_of,
     chance_of_so_many,
     failure_gain,
     silence_gain,
@@ -95,12 +97,14 @@ def test_so_few_are_less_probable_the_more_are_expected(arrived: int, expected: 
 def test_a_level_that_is_known_less_well_makes_silence_more_probable() -> None:
     chances = [float(chance_of_so_few(0, 40.0, spread)) for spread in (0.05, 0.2, 0.5, 1.0)]
     assert chances == sorted(chances)
-    assert chances[0] == pytest.approx(float(chance_of_at_most(0, 40.0)), rel=10)
+    assert chances[0] == pytest.approx(math.exp(-40.0), rel=10)
 
 
-@given(st.integers(0, 200), st.floats(0.01, 300))
-def test_the_chance_of_at_most_is_that_of_poisson(k: int, mean: float) -> None:
-    assert float(chance_of_at_most(k, mean)) == pytest.approx(stats.poisson.cdf(k, mean), rel=1e-9, abs=1e-14)
+@given(TRIALS, st.floats(0.001, 0.999))
+def test_the_chance_of_so_few_of_is_that_of_a_binomial(kn: tuple[int, int], share: float) -> None:
+    k, n = kn
+    reference = stats.binom.cdf(k, n, share)
+    assert float(chance_of_so_few_of(k, n, share)) == pytest.approx(reference, rel=1e-6, abs=1e-12)
 
 
 @given(TRIALS, st.floats(0.001, 0.999))

@@ -9,9 +9,9 @@ from detectors import outage
 from detectors.history import History
 from detectors.instants import DAY, SECOND
 from detectors.policy import default_policy, parse_policy
-from detectors.scopes import SCOPES
+from detectors.scopes import SCOPES, leaf_index
 from detectors.verdicts import FIRING, NOT_ENOUGH_EVIDENCE, QUIET
-from detectors.windows import BAD, EXCLUDED, GOOD
+from detectors.windows import BAD, EXCLUDED, GOOD, SESSION_GOOD
 from tests.detectors.test_history import record
 from tests.detectors.traffic import Traffic, leaves_of, scope
 
@@ -102,6 +102,45 @@ def test_recovery_is_seen_by_the_short_windows(lasts: int, seed: int) -> None:
     late = seconds(found[end + 90 :] == FIRING)
     assert late == [], f"fires again {late[:5]} s later, over what is past"
     assert (found[end + 90 :] == QUIET).mean() > 0.95
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize(
+    ("path", "share"), [("ssoe/logingov", 0.1), ("ssoe/mhv", 0.3), ("ssoe/dslogon", 1.0)]
+)
+def test_a_few_minutes_of_successes_end_what_hit_one_person_a_minute(
+    path: str, share: float, seed: int
+) -> None:
+    traffic = Traffic(6_000, seed, level=0.5 + 0.3 * (share < 1)).fail(path, 1_800, 4_800, share)
+    found = states(traffic, path)
+    assert (found[3_600:4_800] == FIRING).mean() > 0.75
+    assert QUIET in found[4_800 : 4_800 + 6 * 60]
+    assert (found[4_800 + 11 * 60 :] != FIRING).all()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_blip_is_over_within_five_minutes_and_stays_so(seed: int) -> None:
+    traffic = Traffic(4_800, seed).fail("ssoe", 2_400, 2_420)
+    found = states(traffic, "ssoe")
+    assert FIRING in found[2_400:2_440]
+    assert (found[2_420 + 5 * 60 :] == QUIET).all()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_an_end_is_not_seen_where_failures_merely_come_now_and_then(seed: int) -> None:
+    traffic = Traffic(9_000, seed).fail("ssoe/logingov", 1_800, 9_000, 0.15)
+    found = states(traffic, "ssoe/logingov")[4_000:]
+    assert (found == FIRING).mean() > 0.95
+
+
+def test_few_sign_ins_do_not_hide_that_sessions_are_well_again() -> None:
+    traffic = Traffic(5_400, 1, level=0.01)
+    sessions = leaf_index("sis", None)
+    traffic.counts[:, sessions, SESSION_GOOD] = np.arange(5_400) % 10 == 0
+    traffic.fail("sis", 1_800, 3_600, session=True)
+    found = states(traffic, "sis")
+    assert (found[2_400:3_600] == FIRING).all()
+    assert (found[3_600 + 240 :] == QUIET).mean() > 0.7, "while anybody signs in at all"
 
 
 def test_an_outage_that_has_become_partial_is_not_taken_for_recovered() -> None:

@@ -16,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from detectors.chronicle import FOUND_IN_FAILURES
 from detectors.incidents import Cause, Command, Counts, FindingState, Incident, IncidentInput, Transition
 from detectors.instants import MINUTE, SECOND, parse_instant
 from detectors.lifecycle import Lifecycle, LifecycleMemory
@@ -50,8 +51,10 @@ class World:
     inputs: list[IncidentInput] = field(default_factory=list)
 
     def finding(self, scope: str) -> FindingState:
-        if scope in self.causes:
-            return "firing"
+        cause = self.causes.get(scope)
+        if cause is not None:
+            stale = not self.fails and cause.detector in FOUND_IN_FAILURES
+            return "not_enough_evidence" if stale else "firing"
         return self.findings.get(scope, "quiet")
 
     def counts(self, scope: str, window: int = 5 * MINUTE) -> Counts:

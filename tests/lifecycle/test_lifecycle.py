@@ -312,6 +312,27 @@ def test_what_nobody_has_failed_of_lately_opens_and_reopens_nothing() -> None:
     assert heard.when("reopened") == []
 
 
+def test_a_finding_comes_back_only_when_somebody_fails_again() -> None:
+    score = Score()
+    score.at(0).fires("prod/ssoe", people=400)
+    score.at(100).quiet()
+    # Sign-ins become rare, and the window that had shown the end is empty: nobody has failed since.
+    score.at(300).nobody_fails().fires("prod/ssoe")
+    score.at(400).quiet()
+    heard = score.play(until=1200)
+    assert heard.when("recovering") == [150]
+    assert heard.when("relapsed") == []
+    assert heard.when("resolved") == [100 + 900 - 10 + 100], "what is no news only makes it wait"
+
+
+def test_a_silence_that_comes_back_is_a_relapse_though_nobody_fails() -> None:
+    score = Score()
+    score.at(0).nobody_fails().fires("prod/ssoe", detector="silence", people=400)
+    score.at(100).quiet()
+    score.at(300).fires("prod/ssoe", detector="silence")
+    assert score.play(until=310).when("relapsed") == [300]
+
+
 def test_silence_is_news_without_any_failure_and_so_is_what_a_person_says() -> None:
     score = Score()
     score.at(0).nobody_fails().fires("prod/ssoe", detector="silence", people=400)
