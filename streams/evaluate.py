@@ -155,7 +155,9 @@ class Evaluate:
     def keep(self, owned: Iterable[int]) -> list[Desk]:
         """Forget the desks of partitions that are another worker's now, or were for a while; the forgotten ones."""
         generation, kept = self._generation(), set(owned)
-        gone = [p for p, desk in self.desks.items() if p not in kept or desk.generation < generation - 1]
+        gone = [
+            p for p, desk in self.desks.items() if p not in kept or not _unbroken(desk.generation, generation)
+        ]
         forgotten = [self.desks.pop(p) for p in gone]
         for desk in self.desks.values():
             desk.generation = generation
@@ -181,7 +183,7 @@ class Evaluate:
     async def _take_segment(self, partition: int, offset: int, value: bytes | None) -> None:
         generation = self._generation()
         desk = self.desks.get(partition)
-        if desk is None or desk.generation < generation - 1:
+        if desk is None or not _unbroken(desk.generation, generation):
             self.desks.pop(partition, None)
             desk = await self._rebuild(partition, offset)
             desk.generation = generation
@@ -477,6 +479,11 @@ class Evaluate:
             desk.covered = {
                 key: span for key, span in desk.covered.items() if key[1] >= newest[key[0]] - 64 * 8192
             }
+
+
+def _unbroken(before: int, now: int) -> bool:
+    """Whether nobody else can have owned anything between two generations of the group, which may begin anew."""
+    return now - 1 <= before <= now
 
 
 def _wish(offset: int, value: bytes | None) -> _Wish | None:

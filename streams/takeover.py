@@ -10,14 +10,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from msgspec.structs import replace
 
 from detectors.incidents import IncidentInput
-from detectors.instants import DAY
 from detectors.policy import Policy
 from detectors.scopes import ENVS
 from streams.blocks import BlockFold, Record
@@ -31,13 +30,27 @@ from streams.records import encode_input
 from streams.segments import BLOCK_OFFSETS, Frontier, Resume, Segment, decode, owner_key
 from streams.topics import env_partition
 
-__all__ = ["LogReplaced", "Takeover"]
+__all__ = ["Begun", "LogReplaced", "Takeover"]
 
 log = structlog.get_logger(__name__)
 
 
 class LogReplaced(Exception):
     """The input topic is not the one that was read before. The message says what to do."""
+
+
+class Begun(NamedTuple):
+    """A partition that was taken over.
+
+    Attributes:
+        fold: at the offset where to go on.
+        end: the offset where the log ends.
+        generation: under which to write.
+    """
+
+    fold: BlockFold
+    end: int
+    generation: int
 
 
 class Takeover:
@@ -87,18 +100,22 @@ class Takeover:
         generation: int,
         place: Place,
         answered: Callable[[], None] = lambda: None,
-    ) -> tuple[BlockFold, int]:
-        """Take the partition over; its fold, at the offset where to go on, and the offset where the log ends.
+    ) -> Begun:
+        """Take the partition over.
 
         ``answered`` is called when the partition has answered; reading back may take a while after that.
 
         Raises:
             LogReplaced: the topic was made anew.
             ValueError: the log is not the one that was read before.
+            CommitFailedError: the partition is another worker's by now.
             KafkaError: the broker.
         """
+        resume, read_to = await self._resume(place, partition)
+        generation = await self._numbered(consumer, partition, generation, resume)
         await self._say(place, partition, generation, None)
-        resume = await self._resume(place, partition)
+        # Once more: what was written until it was announced counts.
+        resume, _ = await self._resume(place, partition, resume, read_to)
         # Afterwards: somebody else may go on reading until this worker notices that it has lost the partition.
         begin = (await consumer.beginning_offsets([partition]))[partition]
         end = (await consumer.end_offsets([partition]))[partition]
@@ -119,7 +136,27 @@ class Takeover:
         async for record in self._reader.read(partition, start=resume.read_from, end=resume.start):
             fold.read_back(Record(record.offset, record.timestamp, record.value))
         fold.ready(whole=begin <= resume.read_from)
-        return fold, end
+        return Begun(fold, end, generation)
+
+    async def _numbered(
+        self, consumer: AIOKafkaConsumer, partition: TopicPartition, generation: int, resume: Resume | None
+    ) -> int:
+        """The generation under which to write: the group's, unless its numbers have begun anew.
+
+        A group whose members have all been gone for long, or that somebody deleted, is forgotten by the broker. What
+        its owners wrote under greater numbers would then hide everything that is written from now on.
+        """
+        if resume is None or resume.generation <= generation:
+            return generation
+        # The broker refuses this to a worker that has lost the partition: then the greater number is its successor's.
+        await consumer.commit({partition: resume.start})
+        greatest = resume.generation
+        async for said in self._said(0):
+            if isinstance(said, Frontier | Segment) and said.partition == partition.partition:
+                greatest = max(greatest, said.generation)
+        # Who asks later has the greater generation, and reads at least what an earlier one has read.
+        log.warning("the_group_was_forgotten", group_generation=generation, written_before=greatest)
+        return greatest + generation
 
     async def _say(
         self, place: Place, partition: TopicPartition, generation: int, resume: Resume | None
@@ -140,22 +177,25 @@ class Takeover:
         key = owner_key(partition.partition, generation, begun=resume is not None)
         await self._outlet.write(to_all(place, key, frontier))
 
-    async def _resume(self, place: Place, input_partition: TopicPartition) -> Resume | None:
-        """The last resume record of a partition, if there is one."""
+    async def _resume(
+        self, place: Place, input_partition: TopicPartition, found: Resume | None = None, start: int = 0
+    ) -> tuple[Resume | None, int]:
+        """The last resume record of a partition, if there is one, and the offset up to which was read.
+
+        Args:
+            found: the last one before the offset ``start``.
+        """
         topic = TopicPartition(place.topics.ingest_state, place.state_partition)
         partition = int(input_partition.partition)
-        found: Resume | None = None
-        written = 0
-        async for record in self._reader.read(topic):
+        async for record in self._reader.read(topic, start=start):
+            start = record.offset + 1
             resume = decode(record.value) if record.value is not None else None
             if not isinstance(resume, Resume) or resume.partition != partition:
                 continue
-            # One of an older generation behind one of a newer is of a worker that had lost the partition; unless so
-            # much later that the group itself was forgotten, and its generations began anew.
-            forgotten = record.timestamp - written > DAY
-            if found is None or resume.generation >= found.generation or forgotten:
-                found, written = resume, record.timestamp
-        return found
+            # One of an older generation behind one of a newer is of a worker that had lost the partition.
+            if found is None or resume.generation >= found.generation:
+                found = resume
+        return found, start
 
     async def _fresh(
         self, consumer: AIOKafkaConsumer, partition: TopicPartition, begin: int, end: int

@@ -14,6 +14,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from aiokafka import TopicPartition
+from aiokafka.errors import CommitFailedError
 
 from detectors.policy import Policy
 from streams.evaluate import Evaluate, EvaluateSettings
@@ -182,8 +183,14 @@ class Reader:
 class Consumer:
     """What a takeover asks a consumer for."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, worker: Worker) -> None:
         self._world = world
+        self._worker = worker
+
+    async def commit(self, offsets: dict[TopicPartition, int]) -> None:
+        await _Stop()
+        if self._worker.told != self._worker.owned:
+            raise CommitFailedError
 
     async def beginning_offsets(self, places: list[TopicPartition]) -> dict[TopicPartition, int]:
         return dict.fromkeys(places, 0)
@@ -252,7 +259,7 @@ class IngestWorker(Worker):
         outlet: Any = self._outlet
         reader: Any = Reader(world)
         self._takeover = Takeover(settings, world.policy, outlet, reader, world.clock)
-        self._consumer: Any = Consumer(world)
+        self._consumer: Any = Consumer(world, self)
         self._open: dict[int, Opened] = {}
         self.blind: set[int] = set()  # what cannot be fetched
 
@@ -266,9 +273,12 @@ class IngestWorker(Worker):
         for partition in sorted(mine - set(self._open)):
             place = Place(TOPICS, INTERNAL, partition, world.inputs)
             where = TopicPartition(TOPICS.login_events, partition)
-            fold, end = await self._takeover.begin(self._consumer, where, generation, place)
+            try:
+                begun = await self._takeover.begin(self._consumer, where, generation, place)
+            except CommitFailedError:
+                continue  # it was another's by then
             self._open[partition] = Opened(
-                TOPICS.login_events, partition, fold, generation, place, end, kafka.now
+                TOPICS.login_events, partition, begun.fold, begun.generation, place, begun.end, kafka.now
             )
         for partition, opened in self._open.items():
             blind = partition in self.blind

@@ -55,6 +55,7 @@ class Faults:
     evaluate_rebalances: float = 0.0
     compactions: float = 0.0
     blindness: float = 0.0
+    forgotten_groups: float = 0.0
     crashes_while_writing: float = 0.0
     ingest_workers: int = 1
     evaluate_workers: int = 1
@@ -69,6 +70,7 @@ ALL = Faults(
     evaluate_rebalances=0.001,
     compactions=0.004,
     blindness=0.004,
+    forgotten_groups=0.0005,
     crashes_while_writing=0.1,
     ingest_workers=2,
     evaluate_workers=2,
@@ -110,6 +112,16 @@ class Run:
             if worker.frozen:
                 worker.owned = (self.generations["ingest"], set())
             worker.deaf = self.random.choice([0, 0, 0, 2])
+
+    def forget_groups(self) -> None:
+        """The broker forgets the groups while nobody is in them: generations begin anew."""
+        self.generations = dict.fromkeys(self.generations, 0)
+        for worker in (*self.ingest, *self.evaluate, *self.zombies):
+            worker.owned = (-1, set())
+        for one in self.ingest:
+            self.finish(one)
+        self.rebalance_ingest()
+        self.rebalance_evaluate()
 
     def rebalance_evaluate(self) -> None:
         for worker in self.evaluate:  # it ends what is under way before others take over
@@ -213,6 +225,9 @@ class Run:
         if random.random() < faults.evaluate_rebalances:
             self.happened["evaluate rebalances"] += 1
             self.rebalance_evaluate()
+        if random.random() < faults.forgotten_groups:
+            self.happened["forgotten groups"] += 1
+            self.forget_groups()
         if random.random() < faults.blindness:
             self.happened["blindness"] += 1
             random.choice(self.ingest).blind ^= {random.randrange(self.partitions)}
