@@ -1,0 +1,358 @@
+"""From the first failing event to the page: ``python -m benchmarks.event_to_page``.
+
+Real processes: the embedded broker, ``watchofficer run``, and sandbox receivers over HTTP. Sign-ins arrive in real
+time, at 20 events a second on one and on two partitions and at 2,000 on eight. One auth method fails altogether, again
+and again, the methods in turns. Of each outage it is measured
+
+* the *evidence time*: from ``occurred_at`` of the first event that fails to the T at which the detector had evidence
+  enough (the line ``opened`` of the incident log);
+* the *pipeline time*: from that T to the moment when PagerDuty's server has the trigger. The watermark delay of 2 s
+  is part of it, as events up to T must have had the time to arrive;
+* the whole, beside Prometheus and Alertmanager, which scrape the same workers' metrics during the same outages and
+  send a webhook.
+
+The policy is the one that ships, but that an incident resolves within seconds, so that the next outage is a new one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import math
+import statistics
+import sys
+import tempfile
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from aiokafka import AIOKafkaProducer, TopicPartition
+
+from benchmarks.alertmanager import NoPrometheus, PrometheusBeside
+from benchmarks.figures import Figure, Goal, add_options, figure, report
+from benchmarks.outages import Outage, Plan, Traffic
+from benchmarks.worker import Worker, WorkerFailed, cpu_seconds
+from detectors.instants import SECOND, parse_instant
+from sinks import sandbox
+from sinks.sandbox import Sandbox
+from streams.clocks import RealClock
+from streams.embedded import EmbeddedBroker
+from streams.reader import Reader
+from streams.topics import PARTITIONS, Topics, create_missing
+
+__all__ = ["LANES", "Lane", "Missed", "Paged", "figures_of", "matched", "play", "quantile"]
+
+_POLICY = """
+lifecycle: {recovering_after: 1s, recover_for: 3s, reopen_within: 4s}
+"""
+_PATIENCE = 60.0  # seconds after the last outage, for pages and webhooks that are still to come
+_AFTER = 0.5  # seconds between the beginnings of two lanes, so that their outages do not coincide
+
+
+@dataclass(frozen=True)
+class Lane:
+    """One deployment under a rate of events: a worker with topics and receivers of its own."""
+
+    rate: int
+    partitions: int
+
+
+LANES = (Lane(20, 1), Lane(20, 2), Lane(2_000, 8))
+
+
+@dataclass(frozen=True)
+class Paged:
+    """What became of one outage; instants in ms, durations in seconds.
+
+    Attributes:
+        began: ``occurred_at`` of the first event that failed.
+        opened: the T at which an incident was opened.
+        paged: when PagerDuty had the trigger.
+        webhook: when Alertmanager's webhook came; None if it was not run, or never came.
+    """
+
+    began: int
+    opened: int
+    paged: int
+    webhook: int | None
+
+    @property
+    def evidence(self) -> float:
+        """Seconds until there was evidence enough."""
+        return (self.opened - self.began) / SECOND
+
+    @property
+    def pipeline(self) -> float:
+        """Seconds from there to the trigger."""
+        return (self.paged - self.opened) / SECOND
+
+    @property
+    def whole(self) -> float:
+        """Seconds from the first failing event to the trigger."""
+        return (self.paged - self.began) / SECOND
+
+    @property
+    def other(self) -> float | None:
+        """Seconds from the first failing event to the webhook."""
+        return None if self.webhook is None else (self.webhook - self.began) / SECOND
+
+
+class Missed(Exception):
+    """An outage that was not paged for. The message says which."""
+
+
+def matched(
+    outages: Sequence[Outage],
+    log: Sequence[dict[str, Any]],
+    triggers: Sequence[tuple[int, str]],
+    webhooks: Sequence[tuple[int, str, int]],
+) -> list[Paged]:
+    """Each outage with its page.
+
+    Args:
+        outages: in their order.
+        log: the lines of the incident log.
+        triggers: (ms, incident) of PagerDuty's high urgency, in their order.
+        webhooks: (ms, method, firing since) of Alertmanager.
+
+    Raises:
+        Missed: an outage without a page before the next one.
+    """
+    opened: dict[str, list[int]] = {}
+    for line in log:
+        if line["type"] in ("opened", "reopened"):
+            opened.setdefault(line["incident"], []).append(parse_instant(line["at"]))
+    paged = []
+    for n, outage in enumerate(outages):
+        until = outages[n + 1].began if n + 1 < len(outages) else math.inf
+        page = next(((at, who) for at, who in triggers if outage.began <= at < until and who in opened), None)
+        if page is None:
+            raise Missed(f"nobody was paged for the outage of {outage.method} that began at {outage.began}")
+        at, incident = page
+        again = [one.began for one in outages[n + 1 :] if one.method == outage.method]
+        told = [
+            when
+            for when, method, since in webhooks
+            if method == outage.method and outage.began <= since < min(again, default=math.inf)
+        ]
+        evidence = max(one for one in opened[incident] if one <= at)
+        paged.append(Paged(outage.began, evidence, at, min(told, default=None)))
+    return paged
+
+
+class _Deployment:
+    """A lane while it runs."""
+
+    def __init__(self, lane: Lane, number: int, broker: str, folder: Path, clock: RealClock) -> None:
+        self.lane = lane
+        self.topics = Topics(f"page{number}.")
+        self.receivers = Sandbox.make(clock=clock)
+        self.traffic: Traffic
+        self.cpu: float | None = None
+        self._number = number
+        self._kafka = {"bootstrap_servers": broker}
+        self._folder = folder
+        self._clock = clock
+        self.worker: Worker
+
+    async def start(self, stack: AsyncExitStack) -> None:
+        await create_missing(self.topics, self._kafka, input_partitions=self.lane.partitions)
+        receivers = await stack.enter_async_context(self.receivers)
+        policy = self._folder / "policy.yaml"
+        policy.write_text(_POLICY)
+        settings = {
+            "BROKER": self._kafka["bootstrap_servers"],
+            "TOPIC_PREFIX": self.topics.prefix,
+            "LOG_FORMAT": "json",
+            "PAGERDUTY__ROUTING_KEY": sandbox.ROUTING_KEY,
+            "PAGERDUTY__BASE_URL": receivers.pagerduty.url,
+            "DATADOG__API_KEY": sandbox.DATADOG_API_KEY,
+            "DATADOG__APP_KEY": sandbox.DATADOG_APP_KEY,
+            "DATADOG__BASE_URL": receivers.datadog.url,
+            "SLACK__TOKEN": sandbox.SLACK_TOKEN,
+            "SLACK__CHANNEL": sandbox.SLACK_CHANNEL,
+            "SLACK__BASE_URL": receivers.slack.base_url,
+        }
+        log = self._folder / f"worker{self._number}.log"
+        self.worker = Worker(settings, log, "--policy", str(policy))
+        await stack.enter_async_context(self.worker)
+
+    async def play(self, plan: Plan) -> None:
+        self.traffic = Traffic(self.lane.rate, plan, self._clock, seed=self._number)
+        before = cpu_seconds(self.worker.pid)
+        async with AIOKafkaProducer(**self._kafka, linger_ms=2) as producer:
+            await self.traffic.play(producer, self.topics.login_events)
+        self.worker.check()
+        after = cpu_seconds(self.worker.pid)
+        self.cpu = None if before is None or after is None else (after - before) / plan.length
+
+    async def paged(self, beside: PrometheusBeside | None) -> list[Paged]:
+        """What became of the outages; the last ones are waited for."""
+        deadline = asyncio.get_running_loop().time() + _PATIENCE
+        while True:
+            error = None
+            try:
+                paged = await self._look(beside)
+                if beside is None or all(one.webhook is not None for one in paged):
+                    return paged
+            except Missed as missed:
+                error = missed
+            if asyncio.get_running_loop().time() > deadline:
+                if error is not None:
+                    raise error
+                return paged
+            self.worker.check()
+            await asyncio.sleep(1)
+
+    async def _look(self, beside: PrometheusBeside | None) -> list[Paged]:
+        reader, log = Reader(self._kafka), []
+        for partition in range(PARTITIONS):
+            async for record in reader.read(TopicPartition(self.topics.incident_log, partition)):
+                log.append(json.loads(record.value))
+        alerts = self.receivers.pagerduty.alerts
+        triggers = [
+            (alert.created_at, alert.dedup_key.split(":")[1]) for alert in alerts if alert.urgency == "high"
+        ]
+        instance = f"127.0.0.1:{self.worker.port}"
+        told = [one for one in (beside.notified if beside else ()) if one.instance == instance]
+        webhooks = [(one.at, one.method, one.since) for one in told]
+        outages = [self.traffic.outages[number] for number in sorted(self.traffic.outages)]
+        return matched(outages, log, triggers, webhooks)
+
+
+async def play(
+    lanes: Sequence[Lane], plan: Plan, folder: Path, *, beside: bool, every: int = 15, group_wait: int = 30
+) -> list[tuple[Lane, list[Paged], float | None]]:
+    """Play the outages on all lanes at once: each with its outages, and the share of a core that its worker took.
+
+    Args:
+        folder: for logs and temporary files.
+        beside: whether Prometheus and Alertmanager run too, with scrapes ``every`` so many seconds and ``group_wait``.
+
+    Raises:
+        Missed, NoPrometheus, WorkerFailed: what each says.
+    """
+    clock = RealClock()
+    async with AsyncExitStack() as stack:
+        broker = stack.enter_context(EmbeddedBroker(log=folder / "broker.log"))
+        deployments = [_Deployment(lane, n, broker.address, folder, clock) for n, lane in enumerate(lanes)]
+        for deployment in deployments:
+            await deployment.start(stack)
+        other = None
+        if beside:
+            targets = [f"127.0.0.1:{deployment.worker.port}" for deployment in deployments]
+            other = PrometheusBeside(targets, folder / "beside", clock, every, group_wait)
+            await stack.enter_async_context(other)
+        print(
+            f"{len(lanes)} deployments are ready; {plan.outages} outages each take {plan.length:.0f} s",
+            flush=True,
+        )
+        async with asyncio.TaskGroup() as group:
+            for n, deployment in enumerate(deployments):
+                group.create_task(_later(n * _AFTER, deployment, plan))
+        return [(one.lane, await one.paged(other), one.cpu) for one in deployments]
+
+
+async def _later(seconds: float, deployment: _Deployment, plan: Plan) -> None:
+    await asyncio.sleep(seconds)
+    await deployment.play(plan)
+
+
+def quantile(values: Sequence[float], q: float) -> float:
+    """The least of the values that no fewer than the share ``q`` of them do not exceed."""
+    ordered = sorted(values)
+    return ordered[max(0, math.ceil(q * len(ordered)) - 1)]
+
+
+def figures_of(results: Sequence[tuple[Lane, list[Paged], float | None]]) -> list[Figure]:
+    """The figures of what was played: by rate, lanes of the same rate together."""
+    out: list[Figure] = []
+    for rate in dict.fromkeys(lane.rate for lane, _, _ in results):
+        mine = [(lane, paged, cpu) for lane, paged, cpu in results if lane.rate == rate]
+        out += _of_rate(rate, mine)
+    return out
+
+
+def _of_rate(rate: int, lanes: Sequence[tuple[Lane, list[Paged], float | None]]) -> list[Figure]:
+    pages = [page for _, paged, _ in lanes for page in paged]
+    pipeline, evidence = [page.pipeline for page in pages], [page.evidence for page in pages]
+    partitions = " and on ".join(str(lane.partitions) for lane, _, _ in lanes)
+    took = [cpu for _, _, cpu in lanes if cpu is not None]
+    where = f"{len(pages)} outages at {rate:,} events/s on {partitions} partition(s)"
+    busy = f"; the worker took {statistics.median(took):.0%} of a core" if took else ""
+    name, at = f"event_to_page_{rate}", f"at {rate:,} events/s"
+    found = [
+        figure(
+            name,
+            f"Evidence enough → PagerDuty has the trigger, p50, {at}",
+            "s",
+            pipeline,
+            goal=Goal("at most", 3),
+            note=f"{where}; the watermark delay of 2 s is included{busy}",
+        ),
+        figure(
+            f"{name}_p99",
+            f"Evidence enough → PagerDuty has the trigger, p99, {at}",
+            "s",
+            [quantile(pipeline, 0.99)],
+            goal=Goal("at most", 4),
+            note=f"{where}; of fewer than 100 the p99 is the slowest",
+        ),
+        figure(
+            f"{name}_evidence",
+            f"First failing event → evidence enough, {at}",
+            "s",
+            evidence,
+            note=f"{where}; p99 {quantile(evidence, 0.99):.2f} s. Every sign-in by one method fails",
+        ),
+    ]
+    both = [(page.whole, page.other) for page in pages if page.other is not None]
+    if both:
+        missed = len(pages) - len(both)
+        found.append(
+            figure(
+                f"{name}_prometheus",
+                f"First failing event → page, {at}, beside Prometheus",
+                "s",
+                [ours for ours, _ in both],
+                goal=Goal("at least", 10 if rate >= 2_000 else 5, "ratio"),
+                compared_with="Prometheus and Alertmanager",
+                ceilings=[theirs for _, theirs in both if theirs is not None],
+                inverse=True,
+                note="the same outages; scraped and evaluated every 15 s, no `for`, group wait 30 s, to the webhook"
+                + (f"; {missed} of {len(pages)} outages without a webhook" if missed else ""),
+            )
+        )
+    return found
+
+
+def main() -> None:
+    """Play and report."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.event_to_page", description=(__doc__ or "").split("\n")[0]
+    )
+    parser.add_argument("--first", type=float, default=70, help="seconds without an outage at first")
+    parser.add_argument("--lasts", type=float, default=20, help="seconds of an outage")
+    parser.add_argument("--pause", type=float, default=31, help="seconds between two")
+    parser.add_argument("--no-prometheus", action="store_true", help="leave Prometheus and Alertmanager out")
+    add_options(parser, runs=5)
+    options = parser.parse_args()
+    plan = Plan(options.first, options.lasts, options.pause, options.runs)
+    try:
+        with tempfile.TemporaryDirectory(prefix="watchofficer-page-", ignore_cleanup_errors=True) as folder:
+            results = asyncio.run(play(LANES, plan, Path(folder), beside=not options.no_prometheus))
+    except (Missed, NoPrometheus, WorkerFailed) as error:
+        sys.exit(str(error))
+    for lane, paged, _ in results:
+        for page in paged:
+            other = "" if page.other is None else f", Prometheus {page.other:.1f} s"
+            told = f"evidence {page.evidence:.2f} s, pipeline {page.pipeline:.2f} s{other}"
+            print(f"{lane.rate:>5,}/s on {lane.partitions}: {told}")
+    report(figures_of(results), options.results)
+
+
+if __name__ == "__main__":
+    main()
