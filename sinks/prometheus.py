@@ -138,6 +138,7 @@ class Metrics:
         self._rejected: dict[str, int] | None = None
         self._personal_fields: int | None = None
         self._lost = 0
+        self._producer_lags: dict[int, int] = {}
         self._deliveries = dict.fromkeys(deliveries, 0)
         self._pages = _Buckets.empty(PAGE_BUCKETS)
         self._build = (version, platform.python_version(), policy)
@@ -186,6 +187,10 @@ class Metrics:
         """How many records retention removed before this process read them."""
         self._lost = max(self._lost, count)
 
+    def set_producer_lags(self, lags: Mapping[int, int]) -> None:
+        """Input partition -> how far its newest event was behind the broker's clock, ms; of those read here."""
+        self._producer_lags = dict(lags)
+
     def count_delivery(self, sink: str, outcome: str, times: int = 1) -> None:
         """One more attempt to tell a receiver something has ended, and how."""
         self._deliveries[sink, outcome] = self._deliveries.get((sink, outcome), 0) + times
@@ -224,6 +229,12 @@ class Metrics:
             "Records of the input that retention removed before they were read.",
             (),
             [((), self._lost)],
+        )
+        yield _gauge(
+            "watchofficer_producer_lag_seconds",
+            "How far the newest event of an input partition was behind the broker's clock when it was taken.",
+            ("partition",),
+            (((str(partition),), lag / SECOND) for partition, lag in self._producer_lags.items()),
         )
         yield self._ratios(
             "watchofficer_success_ratio",

@@ -94,6 +94,14 @@ class Ingest(Service):
         """Events that retention removed before they were read, since this process started."""
         return self._takeover.lost
 
+    def producer_lags(self) -> dict[int, int]:
+        """How far the newest event of each partition was behind the broker's clock, ms."""
+        lags = {
+            int(partition.partition): opened.fold.acceptance.producer_lag()
+            for partition, opened in self._open.items()
+        }
+        return {partition: lag for partition, lag in lags.items() if lag is not None}
+
     def unfetched(self) -> str | None:
         """Which partitions cannot be fetched though the broker answers, in words; None if all can."""
         late = self._lookout.unanswered(_UNFETCHED_SECONDS)

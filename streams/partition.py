@@ -108,6 +108,15 @@ class Partition:
         reached -= self.rules.watermark_delay
         return reached if self.mark is None else max(reached, self.mark)
 
+    def producer_lag(self) -> int | None:
+        """How far the newest event was behind the broker's clock, ms; None before the first of them.
+
+        Over ``skew_after`` the clock stands in: its producers deliver late, or their clocks are behind.
+        """
+        if self.greatest is None or self.recorded is None:
+            return None
+        return max(0, self.recorded - self.greatest)
+
     def put_mark(self, watermark: int) -> bool:
         """Let the clock stand in for events from the next record on; False if that does not move the watermark."""
         before = self.watermark()

@@ -375,6 +375,7 @@ class Pipeline:
                 self._polled_at = self.ingest.polled_at
                 self.health.beat("ingest")
             self.metrics.set_lost(self.ingest.lost)
+            self.metrics.set_producer_lags(self.ingest.producer_lags())
             if self.ingest.assigned:
                 self.health.ready("ingest")
             else:

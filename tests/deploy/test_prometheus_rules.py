@@ -52,6 +52,7 @@ def exported() -> set[str]:
     metrics = Metrics(clock=lambda: 0, burn_windows=("1h",), reasons=("x",), version="0", policy="0")
     metrics.set_env("prod", EnvSnapshot(watermark=0, deadlines={1: 0}))
     metrics.set_rejected({})
+    metrics.set_producer_lags({0: 0})
     metrics.count_delivery("slack", "delivered")
     families = text_string_to_metric_families(metrics.render()[0].decode())
     return {sample.name for family in families for sample in family.samples}

@@ -49,6 +49,7 @@ def test_the_names_and_labels_are_those_that_dashboards_rely_on() -> None:
     page = metrics()
     page.set_env("prod", EnvSnapshot(watermark=NOW, deadlines={1: NOW}))
     page.set_rejected({})
+    page.set_producer_lags({0: 0})
     families = {
         family.name: set(family.samples[0].labels)
         for family in parse_text(page.render()[0].decode())
@@ -60,6 +61,7 @@ def test_the_names_and_labels_are_those_that_dashboards_rely_on() -> None:
         "watchofficer_events_rejected": {"reason"},
         "watchofficer_events_with_personal_fields": set(),
         "watchofficer_events_lost": set(),
+        "watchofficer_producer_lag_seconds": {"partition"},
         "watchofficer_success_ratio": by_method | {"window"},
         "watchofficer_latency_ratio": by_method | {"window"},
         "watchofficer_users_impacted": by_method,
@@ -114,6 +116,18 @@ def test_events_that_were_lost_are_counted() -> None:
     for count in (0, 7, 7):
         page.set_lost(count)
     assert samples(page)["watchofficer_events_lost_total", ()] == 7
+
+
+def test_a_slow_producer_is_named_by_its_partition_for_as_long_as_it_is_read_here() -> None:
+    page = metrics()
+    page.set_producer_lags({0: 61_500, 3: 0})
+    name = "watchofficer_producer_lag_seconds"
+    assert {key: value for key, value in samples(page).items() if key[0] == name} == {
+        (name, ("0",)): 61.5,
+        (name, ("3",)): 0.0,
+    }
+    page.set_producer_lags({})
+    assert not any(seen == name for seen, _ in samples(page))
 
 
 def test_owning_an_environment_again_keeps_what_is_known_of_it() -> None:
