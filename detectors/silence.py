@@ -112,9 +112,13 @@ class _Silences:
         self.unknowing: Bools = np.ones(shape, dtype=bool)
         self._windows: list[_Window] = []
         self._gains: Floats | None = None
-        self._by_starts = History.has_starts(hour)
+        # A history that begins just two weeks ago does not know the whole hour before it; shorter windows do.
+        known = hour
+        for window in sorted(self._policy.windows, reverse=True):
+            known = np.where(np.isnan(known), history.expected(self._minutes, window), known)
+        self._by_starts = History.has_starts(known)
         self._usual_hour = arrivals(hour, self._by_starts)
-        if not (np.nan_to_num(self._usual_hour) >= self._policy.min_expected).any():
+        if not self._is_enough(arrivals(known, self._by_starts)).any():
             return
         self._hours_ago, self._day_ago = (self._level_since(span)[self._minute] for span in _LEVEL_SPANS)
         self._windows = [self._judge(window) for window in sorted(self._policy.windows)]

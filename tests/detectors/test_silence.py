@@ -7,7 +7,7 @@ import pytest
 
 from detectors import silence
 from detectors.history import History
-from detectors.instants import DAY, HOUR, SECOND
+from detectors.instants import DAY, HOUR, SECOND, parse_instant
 from detectors.policy import default_policy
 from detectors.scopes import CSPS, leaf_index
 from detectors.verdicts import FIRING, NOT_ENOUGH_EVIDENCE, QUIET, Verdicts
@@ -202,3 +202,15 @@ def test_completions_stand_for_sign_ins_where_starts_are_never_reported() -> Non
     assert 4_034 <= fires(verdicts, "ssoe")[0] <= 4_070
     assert not fires(verdicts, "sis")
     assert traffic.counts[:4_000, leaves_of("ssoe"), GOOD].any()
+
+
+def test_two_weeks_of_history_are_enough_from_the_first_minutes_on_though_one_began_with_a_holiday() -> None:
+    # Monday 14 September 2026: the Monday before was Labor Day, and of the one before that the morning is not known.
+    start = parse_instant("2026-09-14T14:00:00-04:00")
+    history = usual(days=16, start=start + 2 * DAY)
+    assert not np.isfinite(history.expected(np.array([start + 900_000]), HOUR)).any()
+    traffic = Traffic(1_800, 1, start=start).silence("ssoe/idme", 600, 1_800)
+    verdicts = silence.judge(traffic.stretch(), POLICY, history, start)
+    assert 630 <= fires(verdicts, "ssoe/idme")[0] <= 720
+    assert not fires(verdicts, "sis")
+    assert not (verdicts.state[:600] == FIRING).any()
