@@ -7,6 +7,7 @@ matter how they got there: as a value, inside a message, in the text of an excep
 
 from __future__ import annotations
 
+import copy
 import json
 import logging
 import re
@@ -62,12 +63,49 @@ def _forms(secret: str) -> Iterator[str]:
             yield repr(written)[1:-1]
 
 
+class _Repeats:
+    """Lets what a logger of aiokafka says over and over through once in a while, with how often it was said since.
+
+    While a broker is away its clients say so some hundred times a second, and nothing else would be seen.
+    """
+
+    _EVERY = 10.0  # seconds
+    _MOST = 1_000  # kinds of lines that are remembered
+
+    def __init__(self) -> None:
+        self._said: dict[tuple[str, str], tuple[float, int]] = {}
+
+    def __call__(self, record: logging.LogRecord) -> logging.LogRecord | None:
+        """What is to be said instead of a record; None for nothing."""
+        if not record.name.startswith("aiokafka"):
+            return record
+        kind = (record.name, str(record.msg))
+        at, held_back = self._said.get(kind, (float("-inf"), 0))
+        if record.created - at < self._EVERY:
+            self._said[kind] = (at, held_back + 1)
+            return None
+        if len(self._said) > self._MOST:
+            self._said.clear()
+        self._said[kind] = (record.created, 0)
+        if not held_back:
+            return record
+        told = copy.copy(record)
+        told.msg, told.args = f"{record.getMessage()} ({held_back} more of these since the last)", ()
+        return told
+
+
 class _Handler(logging.StreamHandler[TextIO]):
     """Writes masked lines. What cannot be written is not shown instead, as the standard library would do."""
 
     def __init__(self, stream: TextIO, mask: _Masker) -> None:
         super().__init__(stream)
         self._mask = mask
+        self._repeats = _Repeats()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        told = self._repeats(record)
+        if told is not None:
+            super().emit(told)
 
     def format(self, record: logging.LogRecord) -> str:
         return self._mask(super().format(record))

@@ -185,3 +185,33 @@ def test_the_last_configuration_counts() -> None:
     structlog.get_logger().info("hello")
     assert first.getvalue() == ""
     assert len(second.getvalue().splitlines()) == 1
+
+
+def record_at(at: float, name: str, message: str, *arguments: object) -> logging.LogRecord:
+    record = logging.LogRecord(name, logging.ERROR, __file__, 1, message, arguments, None)
+    record.created = at
+    return record
+
+
+def test_what_a_client_of_kafka_says_over_and_over_is_said_once_in_ten_seconds_with_how_often() -> None:
+    stream = configured("json")
+    (handler,) = logging.getLogger().handlers
+    for tick in range(250):
+        handler.handle(record_at(tick / 10, "aiokafka", "Unable connect to node with id %s: %s", 1, tick))
+        handler.handle(record_at(tick / 10, "streams.ingest", "broker_away"))
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [line["event"] for line in lines if line["logger"] == "aiokafka"] == [
+        "Unable connect to node with id 1: 0",
+        "Unable connect to node with id 1: 100 (99 more of these since the last)",
+        "Unable connect to node with id 1: 200 (99 more of these since the last)",
+    ]
+    assert sum(line["logger"] == "streams.ingest" for line in lines) == 250
+
+
+def test_another_line_of_a_client_is_said_at_once() -> None:
+    stream = configured("json")
+    (handler,) = logging.getLogger().handlers
+    handler.handle(record_at(0.0, "aiokafka", "Unable connect to node with id %s", 1))
+    handler.handle(record_at(0.1, "aiokafka.consumer", "Unable connect to node with id %s", 1))
+    handler.handle(record_at(0.1, "aiokafka", "Topic %s is gone", "t"))
+    assert len(stream.getvalue().splitlines()) == 3
