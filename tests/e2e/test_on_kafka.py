@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
@@ -165,6 +166,29 @@ async def test_kcat_produces_with_every_codec(
         return await deployment.metric(events, env="dev") == before + 50
 
     await until(counted, 20.0, f"50 events with {codec}", deployment.worker)
+
+
+async def test_a_record_as_large_as_the_broker_takes_is_set_aside_and_headers_do_no_harm(
+    deployment: Deployment,
+) -> None:
+    events = "watchofficer_login_events_total"
+    before = await deployment.metric(events, env="dev")
+    large = b'{"event_id":"' + b"x" * 1_000_000 + b'"}'
+    headers = [("traceparent", b"00-4bf92f"), ("none", None), ("bytes", b"\xff\x00")]
+    async with AIOKafkaProducer(bootstrap_servers=deployment.broker, max_request_size=2_000_000) as producer:
+        topic = f"{deployment.prefix}login-events"
+        await producer.send_and_wait(topic, large, key=b"k" * 10_000, headers=headers, partition=0)
+        await producer.send_and_wait(topic, None, key=b"a tombstone", headers=headers, partition=0)
+        await producer.send_and_wait(topic, login("after the large", env="dev"), headers=headers, partition=0)
+
+    async def counted() -> bool:
+        return await deployment.metric(events, env="dev") == before + 1
+
+    await until(counted, 20.0, "the event after the large record", deployment.worker)
+    aside = {one.headers["reason"]: one for one in await deployment.on("login-events.rejected")}
+    assert aside[b"too_large"].headers["truncated"] == str(len(large)).encode()
+    assert len(aside[b"too_large"].value or b"") == 4096
+    assert aside[b"empty"].value is None
 
 
 async def test_a_topic_whose_producers_clocks_go_unchecked_is_refused_until_it_is_mended(
