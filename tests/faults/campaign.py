@@ -42,7 +42,7 @@ Say = Callable[[str], None]
 
 #: Faults in a round. The oracle compares each event with all others, so rounds are short.
 _A_ROUND = 25
-_WORKERS, _MOST_WORKERS = 2, 3
+_WORKERS, _MOST_WORKERS = 2, 4
 _SIGN_INS_A_SECOND = 14.0
 _CALM_SECONDS = 15.0  # from the last fault to the end of the load, at least
 _READY_SECONDS = 120.0
