@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
 
+from streams.columns import Columns, columns_of
 from streams.duplicates import Ints
-from streams.events import LoginEvent, Reason, Rejection, decode_many
+from streams.events import Reason, Rejection
 from streams.partition import Partition, Taken
 
 __all__ = ["Batch", "judge_batch", "out_of_time"]
@@ -23,27 +23,24 @@ class Batch:
         size: N.
         events: the V valid records, duplicates included.
         where: (V,) their positions among the N.
-        occurred: (V,) their ``occurred_at``, ms.
         taken: what their partition says of them.
         refused: the rejected records by position.
     """
 
     size: int
-    events: list[LoginEvent]
+    events: Columns
     where: Ints
-    occurred: Ints
     taken: Taken
     refused: dict[int, Rejection]
 
-    def accepted(self, begin: int, end: int) -> tuple[list[LoginEvent], Ints, Ints]:
-        """The accepted events among the valid ones [begin, end), their times and the watermarks before them."""
-        events, times = self.events[begin:end], self.occurred[begin:end]
+    def accepted(self, begin: int, end: int) -> tuple[Columns, Ints]:
+        """The accepted events among the valid ones [begin, end), and the watermarks before them."""
         watermarks = self.taken.watermark[begin:end]
         copies = None if self.taken.copies is None else self.taken.copies[begin:end]
         if copies is None or not copies.any():
-            return events, times, watermarks
+            return self.events.at(slice(begin, end)), watermarks
         kept = np.flatnonzero(~copies)
-        return [events[n] for n in kept.tolist()], times[kept], watermarks[kept]
+        return self.events.at(kept + begin), watermarks[kept]
 
 
 def judge_batch(
@@ -58,13 +55,11 @@ def judge_batch(
         now: what the times of lines of a file are held against, ms.
     """
     rules = acceptance.rules
-    decoded = decode_many(values)
-    refused = {n: one for n, one in enumerate(decoded) if one.__class__ is Rejection}
-    where = np.arange(len(decoded))
+    ids, events, refused = columns_of(values)
+    where = np.arange(len(values))
     if refused:
         where = np.delete(where, list(refused))
-    events = cast("list[LoginEvent]", [decoded[n] for n in where.tolist()] if refused else decoded)
-    occurred = np.array([event.occurred_at for event in events], dtype=np.int64)
+    occurred = events.occurred
     reference = now if stamps is None else stamps[where]
     if reference is not None:
         ahead = occurred > reference + rules.future_limit
@@ -73,11 +68,10 @@ def judge_batch(
             for n in np.flatnonzero(wrong).tolist():
                 refused[int(where[n])] = out_of_time(Reason.FUTURE if ahead[n] else Reason.PAST)
             kept = np.flatnonzero(~wrong)
-            where, occurred = where[kept], occurred[kept]
-            events = [events[n] for n in kept.tolist()]
+            where, events, ids = where[kept], events.at(kept), [ids[n] for n in kept.tolist()]
     recorded = None if stamps is None else stamps[where]
-    taken = acceptance.take_many([event.event_id for event in events], occurred, recorded)
-    return Batch(len(decoded), events, where, occurred, taken, refused)
+    taken = acceptance.take_many(ids, events.occurred, recorded)
+    return Batch(len(values), events, where, taken, refused)
 
 
 def out_of_time(reason: Reason) -> Rejection:

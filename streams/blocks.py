@@ -19,7 +19,6 @@ from streams.batch import Batch, judge_batch, out_of_time
 from streams.cells import Cells
 from streams.duplicates import Ints
 from streams.events import Rejection, decode
-from streams.login_event import StrippedEvent
 from streams.partition import NEVER, Accepted, Duplicate, Partition, Rules
 from streams.segments import BLOCK_OFFSETS, BLOCK_WATERMARK, Resume, Segment, Tally
 
@@ -126,7 +125,11 @@ class BlockFold:
     def _open(self, start: int, greatest: int | None, recorded: int | None, watermark: int) -> Block:
         self._block_place = (start // BLOCK_OFFSETS, watermark // BLOCK_WATERMARK)
         self._start_state = (start, greatest, recorded, self.acceptance.mark)
-        return Block(start, Tally(start, start, start - 1, rejected={}), Cells(self._rules.thresholds))
+        return Block(
+            start,
+            Tally(start, start, start - 1, rejected={}),
+            Cells(self._rules.step, self._rules.thresholds),
+        )
 
     def _cut(self, offset: int, greatest: int, recorded: int, watermark: int) -> None:
         """Begin a block at ``offset``; the open one is finished, unless it is empty."""
@@ -184,7 +187,9 @@ class BlockFold:
         batch = judge_batch(self.acceptance, [record.value for record in records], stamps)
         taken, refused = batch.taken, batch.refused
         # of each record the number of valid ones before it: an index into what ``taken`` says of "before"
-        before = np.searchsorted(batch.where, np.arange(len(records)))
+        before = np.arange(len(records))
+        if refused:
+            before -= np.searchsorted(np.sort(np.fromiter(refused, dtype=np.int64)), before)
         offsets = np.array([record.offset for record in records], dtype=np.int64)
         for begin, end in self._stretches(offsets, taken.watermark[before]):
             if begin or not self._continues(offsets[0], taken.watermark[0]):
@@ -224,15 +229,16 @@ class BlockFold:
         tally = block.tally
         tally.last = last
         tally.records += records
-        events, times, watermarks = batch.accepted(begin, end)
+        events, watermarks = batch.accepted(begin, end)
         tally.duplicates += end - begin - len(events)
         tally.accepted += len(events)
-        panes, firsts = self.acceptance.places(times, watermarks)
+        panes, firsts = self.acceptance.places(events.occurred, watermarks)
         if (firsts != ON_TIME).any():
             too_late = int(np.count_nonzero(firsts == TOO_LATE))
             tally.too_late += too_late
             tally.late += int(np.count_nonzero(firsts != ON_TIME)) - too_late
-        tally.personal_fields += sum(event.__class__ is StrippedEvent for event in events)
+        if events.stripped is not None:
+            tally.personal_fields += int(np.count_nonzero(events.stripped))
         block.dirty |= block.cells.add_many(events, panes, firsts)
 
     def put_mark(self, watermark: int) -> bool:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from operator import attrgetter
+from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from detectors.durations import bucket, buckets
 from detectors.facts import ON_TIME, FactRow
-from detectors.scopes import OUTCOMES, STEPS, leaf_index
+from detectors.scopes import OUTCOMES
+from streams.columns import Columns, Kind, Kinds
 from streams.duplicates import Ints
 from streams.events import LoginEvent, person_id
 from streams.partition import Accepted
@@ -18,58 +20,45 @@ __all__ = ["Cells"]
 _FAILURE = OUTCOMES.index("failure")
 #: env, pane, first, leaf, step, outcome, code
 _Key = tuple[str, int, int, int, int, int, str]
-_FACTS = attrgetter("env", "auth_method", "csp", "step", "outcome", "error_code")
-#: Error codes are free strings: the codes of kinds are numbered anew when somebody sends too many.
-_MOST_KINDS = 4096
 #: Room for the numbers of all buckets, and what makes them positive.
 _BUCKETS, _SHIFT = 4096, 2048
 
 
-class _Kinds(dict[tuple[str, str, str | None, str, str, str | None], int]):
-    """Numbers for what is alike but for its time: (env, leaf, step, outcome, code)."""
+class _Waiting(NamedTuple):
+    """Events of one cut that were on time and are not in the rows yet: as in ``Columns``."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.known: list[tuple[str, int, int, int, str]] = []
-        self.failed: list[bool] = []
-        self._numbers: dict[tuple[str, int, int, int, str], int] = {}
-
-    def __missing__(self, facts: tuple[str, str, str | None, str, str, str | None]) -> int:
-        env, method, csp, step, outcome, error_code = facts
-        failed = outcome == "failure"
-        code = (error_code or "") if failed else ""
-        kind = (env, leaf_index(method, csp), STEPS.index(step), OUTCOMES.index(outcome), code)
-        number = self._numbers.get(kind)
-        if number is None:
-            number = self._numbers[kind] = len(self.known)
-            self.known.append(kind)
-            self.failed.append(failed)
-        if len(self) < 4 * _MOST_KINDS:
-            self[facts] = number
-        return number
+    table: Kinds
+    kinds: Ints
+    panes: Ints
+    durations: npt.NDArray[np.float64]
+    people: npt.NDArray[np.uint64]
 
 
 class Cells:
-    """Rows of facts by environment; the same events in any cut into calls give the same rows."""
+    """Rows of facts by environment; the same events in any cut into calls give the same rows.
 
-    def __init__(self, thresholds: tuple[float, ...]) -> None:
+    Args:
+        step: length of a pane, ms.
+        thresholds: of durations, ms.
+    """
+
+    def __init__(self, step: int, thresholds: tuple[float, ...]) -> None:
+        self._step = step
         self._thresholds = thresholds
         self._rows: dict[_Key, FactRow] = {}
         self._people: dict[_Key, set[int]] = {}
-        self._kinds = _Kinds()
-
-    def __len__(self) -> int:
-        return len(self._rows)
+        self._waiting: list[_Waiting] = []
 
     def add(self, event: LoginEvent, place: Accepted) -> None:
         """Count one accepted event."""
-        outcome = event.outcome_index
-        failed = outcome == _FAILURE
-        code = event.code if failed else ""
-        key = (event.env, place.pane, place.first, event.leaf, event.step_index, outcome, code)
+        kind = (event.env, event.leaf, event.step_index, event.outcome_index, event.code)
+        person = person_id(event) if event.outcome_index == _FAILURE else 0
+        self._count(kind, place.pane, place.first, event.duration_ms, person)
+
+    def _count(self, kind: Kind, pane: int, first: int, duration: float | None, person: int) -> None:
+        key = (kind[0], pane, first, *kind[1:])
         row = self._row(key)
         row.count += 1
-        duration = event.duration_ms
         if duration is not None:
             row.timed += 1
             for i, threshold in enumerate(self._thresholds):
@@ -77,67 +66,90 @@ class Cells:
                     row.over[i] += 1
             index = bucket(duration)
             row.durations[index] = row.durations.get(index, 0) + 1
-        if failed:
-            self._people[key].add(person_id(event))
+        if key[5] == _FAILURE:
+            self._people[key].add(person)
 
-    def add_many(self, events: list[LoginEvent], panes: Ints, firsts: Ints) -> set[str]:
+    def add_many(self, columns: Columns, panes: Ints, firsts: Ints) -> set[str]:
         """Count accepted events; see ``add``. Returns their environments."""
-        odd = np.flatnonzero(firsts != ON_TIME)
-        for n in odd.tolist():
-            self.add(events[n], Accepted(int(panes[n]), int(firsts[n])))
-        envs: set[str] = {events[n].env for n in odd.tolist()}
-        if len(odd):
-            keep = np.flatnonzero(firsts == ON_TIME)
-            events = [events[n] for n in keep.tolist()]
-            panes = panes[keep]
-        if events:
-            envs |= self._add_on_time(events, panes)
+        if not len(columns):
+            return set()
+        known = columns.table.known
+        envs = {known[kind][0] for kind in np.flatnonzero(np.bincount(columns.kinds)).tolist()}
+        on_time = firsts == ON_TIME
+        if on_time.all():
+            kinds, durations, people = columns.kinds, columns.durations, columns.people
+        else:
+            for n in np.flatnonzero(~on_time).tolist():
+                duration = float(columns.durations[n])
+                self._count(
+                    known[columns.kinds[n]],
+                    int(panes[n]),
+                    int(firsts[n]),
+                    None if np.isnan(duration) else duration,
+                    int(columns.people[n]),
+                )
+            kinds, durations, people = (
+                columns.kinds[on_time],
+                columns.durations[on_time],
+                columns.people[on_time],
+            )
+            panes = panes[on_time]
+        if kinds.size:
+            self._waiting.append(_Waiting(columns.table, kinds, panes, durations, people))
         return envs
 
-    def _add_on_time(self, events: list[LoginEvent], panes: Ints) -> set[str]:
-        kinds = self._kinds
-        if len(kinds.known) > _MOST_KINDS:
-            kinds = self._kinds = _Kinds()
-        kind = np.array(list(map(kinds.__getitem__, map(_FACTS, events))), dtype=np.int64)
+    def _settle(self) -> None:
+        """Bring what waits into the rows: once for many cuts, as most of the work is by row."""
+        waiting, self._waiting = self._waiting, []
+        while waiting:
+            table = waiting[0].table
+            same = [one for one in waiting if one.table is table]
+            waiting = [one for one in waiting if one.table is not table]
+            self._fold(table, *(np.concatenate(column) for column in list(zip(*same, strict=True))[1:]))
+
+    def _fold(
+        self,
+        table: Kinds,
+        kinds: Ints,
+        panes: Ints,
+        durations: npt.NDArray[np.float64],
+        people: npt.NDArray[np.uint64],
+    ) -> None:
+        present = np.flatnonzero(np.bincount(kinds))
+        rank = np.zeros(len(table.known), dtype=np.int64)
+        rank[present] = np.arange(len(present))
         first_pane = int(panes.min())
-        span = int(panes.max()) - first_pane + 1
-        cells, cell, counts = np.unique(
-            kind * span + (panes - first_pane), return_inverse=True, return_counts=True
-        )
-        durations = np.array([event.duration_ms for event in events], dtype=np.float64)
+        slots = (panes - first_pane) // self._step
+        span = int(slots.max()) + 1
+        cells, counts, cell = _ranked(rank[kinds] * span + slots, len(present) * span)
+
         timed = np.flatnonzero(~np.isnan(durations))
-        cell_timed, durations = cell[timed], durations[timed]
-        timed_counts = np.bincount(cell_timed, minlength=len(cells))
+        timed_cell, durations = cell[timed], durations[timed]
+        timed_counts = np.bincount(timed_cell, minlength=len(cells)).tolist()
         over = [
-            np.bincount(cell_timed[durations >= threshold], minlength=len(cells)).tolist()
+            np.bincount(timed_cell[durations >= threshold], minlength=len(cells)).tolist()
             for threshold in self._thresholds
         ]
-        rows: list[FactRow] = []
-        envs = set()
-        for n, (code, count, with_duration) in enumerate(
-            zip(cells.tolist(), counts.tolist(), timed_counts.tolist(), strict=True)
-        ):
-            which, offset = divmod(code, span)
-            env, leaf, step, outcome, error = kinds.known[which]
-            envs.add(env)
-            row = self._row((env, first_pane + offset, ON_TIME, leaf, step, outcome, error))
+        pairs, times = np.unique(timed_cell * _BUCKETS + buckets(durations) + _SHIFT, return_counts=True)
+        edges = np.searchsorted(pairs, np.arange(len(cells) + 1) * _BUCKETS).tolist()
+        indices, amounts = (pairs % _BUCKETS - _SHIFT).tolist(), times.tolist()
+
+        keys: list[_Key] = []
+        for n, (which, count) in enumerate(zip(cells.tolist(), counts.tolist(), strict=True)):
+            number, slot = divmod(which, span)
+            env, leaf, step, outcome, error = table.known[present[number]]
+            key = (env, first_pane + slot * self._step, ON_TIME, leaf, step, outcome, error)
+            keys.append(key)
+            row = self._row(key)
             row.count += count
-            row.timed += with_duration
+            row.timed += timed_counts[n]
             for i, counted in enumerate(over):
                 row.over[i] += counted[n]
-            rows.append(row)
-        pairs, times = np.unique(cell_timed * _BUCKETS + buckets(durations) + _SHIFT, return_counts=True)
-        for pair, count in zip(pairs.tolist(), times.tolist(), strict=True):
-            n, shifted = divmod(pair, _BUCKETS)
-            histogram = rows[n].durations
-            histogram[shifted - _SHIFT] = histogram.get(shifted - _SHIFT, 0) + count
-        failures = np.flatnonzero(np.array(kinds.failed)[kind])
-        for n, place in zip(failures.tolist(), cell[failures].tolist(), strict=True):
-            which, offset = divmod(int(cells[place]), span)
-            env, leaf, step, outcome, error = kinds.known[which]
-            key = (env, first_pane + offset, ON_TIME, leaf, step, outcome, error)
-            self._people[key].add(person_id(events[n]))
-        return envs
+            begin, end = edges[n], edges[n + 1]
+            _merge(row, indices[begin:end], amounts[begin:end])
+        failures = np.flatnonzero(np.array(table.failed)[kinds])
+        for n, person in zip(cell[failures].tolist(), people[failures].tolist(), strict=True):
+            self._people[keys[n]].add(person)
 
     def _row(self, key: _Key) -> FactRow:
         row = self._rows.get(key)
@@ -152,6 +164,7 @@ class Cells:
 
     def rows(self) -> dict[str, list[FactRow]]:
         """The rows so far, by environment, in a canonical order."""
+        self._settle()
         out: dict[str, list[FactRow]] = {}
         for key in sorted(self._rows):
             row = self._rows[key]
@@ -167,3 +180,25 @@ class Cells:
         self._rows = {}
         self._people = {}
         return out
+
+
+def _ranked(codes: Ints, bound: int) -> tuple[Ints, Ints, Ints]:
+    """The distinct codes (all below ``bound``), how often each comes, and for each code its rank among them."""
+    if bound > 8 * len(codes) + 65_536:
+        distinct, ranks, times = np.unique(codes, return_inverse=True, return_counts=True)
+        return distinct, times, ranks
+    counted = np.bincount(codes, minlength=1)
+    present = np.flatnonzero(counted)
+    rank = np.zeros(len(counted), dtype=np.int64)
+    rank[present] = np.arange(len(present))
+    return present, counted[present], rank[codes]
+
+
+def _merge(row: FactRow, indices: list[int], amounts: list[int]) -> None:
+    """Add (bucket, events) to a row's histogram."""
+    histogram = row.durations
+    if not histogram:
+        row.durations = dict(zip(indices, amounts, strict=True))
+        return
+    for index, amount in zip(indices, amounts, strict=True):
+        histogram[index] = histogram.get(index, 0) + amount

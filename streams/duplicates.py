@@ -3,13 +3,16 @@
 A record is a duplicate iff the latest earlier valid record with its id is among the last ``dedup_ids`` valid records,
 and the partition's greatest ``occurred_at`` has grown by at most ``dedup_horizon`` since. Records come one by one or
 many at a time, to the same effect.
+
+The memory is a hash table with chains, in arrays: for each slot the latest record, for each record its hash and the
+record before it in its slot. So a batch is looked up in some array operations. Hashes only say where to look: what
+counts is the id itself. Nothing is ever taken out; a chain ends where the memory begins.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
 from collections import deque
-from itertools import repeat
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +24,8 @@ Bools = npt.NDArray[np.bool_]
 
 #: Single records are gathered in chunks of at most so many.
 _CHUNK = 1024
+#: Room for records at first, a power of two; slots for each record that there is room for.
+_ROOM, _SLOTS = 1 << 12, 2
 
 
 class _Chunk:
@@ -53,8 +58,14 @@ class Duplicates:
         self._limit = dedup_ids
         self._horizon = dedup_horizon
         self.ordinal = 0
-        self._latest: dict[str, int] = {}
         self._chunks: deque[_Chunk] = deque()
+        self._room = 0
+        self._resize(_ROOM)
+
+    @property
+    def held(self) -> int:
+        """How many records are remembered."""
+        return self.ordinal - self._chunks[0].first if self._chunks else 0
 
     def note(self, event_id: str, before: int | None, after: int) -> bool:
         """Note one valid record; whether it is a duplicate.
@@ -63,15 +74,19 @@ class Duplicates:
             event_id: its id.
             before, after: the partition's greatest ``occurred_at`` before and after it, ms.
         """
-        earlier = self._latest.get(event_id)
-        is_copy = earlier is not None and before is not None and self._reaches(earlier, self.ordinal, before)
+        self._make_room(1)
+        ordinal, hashed = self.ordinal, hash(event_id)
+        slot, place = hashed & (len(self._latest) - 1), ordinal & (self._room - 1)
+        last = int(self._latest[slot])
+        earlier = self._earlier(event_id, hashed, last)
+        is_copy = earlier is not None and before is not None and self._reaches(earlier, ordinal, before)
+        self._latest[slot], self._before[place], self._hashes[place] = ordinal, last, hashed
         chunk = self._chunks[-1] if self._chunks else None
         if chunk is None or not isinstance(chunk.greatest, list) or len(chunk.ids) >= _CHUNK:
-            chunk = _Chunk(self.ordinal, [], [])
+            chunk = _Chunk(ordinal, [], [])
             self._chunks.append(chunk)
         chunk.ids.append(event_id)
         chunk.greatest.append(after)  # type: ignore[union-attr]
-        self._latest[event_id] = self.ordinal
         self.ordinal += 1
         if len(chunk.ids) == 1:
             self._forget(after)
@@ -86,47 +101,101 @@ class Duplicates:
         """
         if not ids:
             return None
-        latest, first = self._latest, self.ordinal
-        ordinals = range(first, first + len(ids))
-        # one look at the memory for each id, which also notes it if it is new
-        earlier = np.fromiter(map(latest.setdefault, ids, ordinals), dtype=np.int64, count=len(ids))
-        seen = np.flatnonzero(earlier != np.arange(first, first + len(ids))).tolist()
-        copies = self._judge(ids, seen, earlier, before, after) if seen else None
+        self._make_room(len(ids))
+        first = self.ordinal
+        hashes = np.fromiter(map(hash, ids), dtype=np.int64, count=len(ids))
         self._chunks.append(_Chunk(first, ids, after))
-        latest.update((ids[n], first + n) for n in seen)
         self.ordinal += len(ids)
+        last = self._link(first, hashes)
+        copies: Bools | None = None
+        for n, ordinal in self._suspects(hashes, last):
+            earlier = self._earlier(ids[n], int(hashes[n]), ordinal)
+            if earlier is not None and self._reaches(earlier, first + n, int(before[n])):
+                if copies is None:
+                    copies = np.zeros(len(ids), dtype=bool)
+                copies[n] = True
         self._forget(int(after[-1]))
         return copies
 
-    def _judge(self, ids: list[str], seen: list[int], earlier: Ints, before: Ints, after: Ints) -> Bools:
-        """The exact rule for the records (positions ``seen``) whose id stands in ``earlier``: where it came first."""
-        copies = np.zeros(len(ids), dtype=bool)
-        first = self.ordinal
-        inside: dict[str, int] = {}
-        for n in seen:
-            came = inside.get(ids[n], int(earlier[n]))
-            if came >= first:
-                grown = int(before[n]) - int(after[came - first])
-                copies[n] = first + n - came <= self._limit and grown <= self._horizon
-            else:
-                copies[n] = self._reaches(came, first + n, int(before[n]))
-            inside[ids[n]] = first + n
-        return copies
+    # -- the table --------------------------------------------------------------------------------------------
+
+    def _make_room(self, more: int) -> None:
+        if self.held + more > self._room:
+            self._resize(1 << (self.held + more - 1).bit_length())
+
+    def _resize(self, room: int) -> None:
+        """Make the table anew, with room for so many records (a power of two)."""
+        start = self._chunks[0].first if self._chunks else self.ordinal
+        ordinals = np.arange(start, self.ordinal)
+        hashes = self._hashes[ordinals & (self._room - 1)] if len(ordinals) else ordinals
+        self._room = room
+        self._latest: Ints = np.full(_SLOTS * room, -1, dtype=np.int64)
+        self._before: Ints = np.full(room, -1, dtype=np.int64)
+        self._hashes: Ints = np.zeros(room, dtype=np.int64)
+        self._shared = np.zeros(_SLOTS * room, dtype=bool)  # all False between two calls
+        if len(ordinals):
+            self._link(start, hashes)
+
+    def _link(self, first: int, hashes: Ints) -> Ints:
+        """Put consecutive records into the table; for each the one before it in its slot, -1 for none."""
+        ordinals = np.arange(first, first + len(hashes))
+        slots = hashes & (len(self._latest) - 1)
+        before: Ints = self._latest[slots]
+        self._latest[slots] = ordinals  # of several in one slot the last stays
+        lost = slots[self._latest[slots] != ordinals]
+        if lost.size:
+            self._shared[lost] = True
+            shared = np.flatnonzero(self._shared[slots])
+            self._shared[lost] = False
+            by_slot = shared[np.argsort(slots[shared], kind="stable")]
+            again = slots[by_slot[1:]] == slots[by_slot[:-1]]
+            before[by_slot[1:][again]] = first + by_slot[:-1][again]
+        places = ordinals & (self._room - 1)
+        self._before[places] = before
+        self._hashes[places] = hashes
+        return before
+
+    def _suspects(self, hashes: Ints, last: Ints) -> list[tuple[int, int]]:
+        """(position, ordinal of the latest earlier record with the same hash) of all that have one, in order."""
+        start, mask = self._chunks[0].first, self._room - 1
+        found: list[tuple[int, int]] = []
+        searching = np.flatnonzero(last >= start)
+        ordinals = last[searching]
+        while searching.size:
+            same = self._hashes[ordinals & mask] == hashes[searching]
+            found += zip(searching[same].tolist(), ordinals[same].tolist(), strict=True)
+            searching, ordinals = searching[~same], self._before[ordinals[~same] & mask]
+            kept = ordinals >= start
+            searching, ordinals = searching[kept], ordinals[kept]
+        found.sort()
+        return found
+
+    def _earlier(self, event_id: str, hashed: int, ordinal: int) -> int | None:
+        """The latest record with this id, from ``ordinal`` on back along its slot; None without one."""
+        start, mask = self._chunks[0].first if self._chunks else self.ordinal, self._room - 1
+        while ordinal >= start:
+            if self._hashes[ordinal & mask] == hashed:
+                chunk = self._chunk(ordinal)
+                if chunk.ids[ordinal - chunk.first] == event_id:
+                    return ordinal
+            ordinal = int(self._before[ordinal & mask])
+        return None
+
+    # -- the rule ---------------------------------------------------------------------------------------------
+
+    def _chunk(self, ordinal: int) -> _Chunk:
+        return self._chunks[bisect_right(self._chunks, ordinal, key=lambda chunk: chunk.first) - 1]
 
     def _reaches(self, earlier: int, ordinal: int, before: int) -> bool:
         """Whether the record ``earlier`` (an ordinal) is within the reach of the record ``ordinal``."""
-        if ordinal - earlier > self._limit or not self._chunks or earlier < self._chunks[0].first:
+        if ordinal - earlier > self._limit:
             return False
-        place = bisect_right(self._chunks, earlier, key=lambda chunk: chunk.first) - 1
-        chunk = self._chunks[place]
+        chunk = self._chunk(earlier)
         return before - int(chunk.greatest[earlier - chunk.first]) <= self._horizon
 
     def _forget(self, greatest: int) -> None:
         """Drop chunks that are wholly out of reach: neither ordinals nor the greatest time ever fall."""
         oldest, horizon = self.ordinal - self._limit, greatest - self._horizon
-        chunks, latest = self._chunks, self._latest
+        chunks = self._chunks
         while len(chunks) > 1 and (chunks[0].end <= oldest or chunks[0].greatest[-1] < horizon):
-            chunk = chunks.popleft()
-            known = list(map(latest.pop, chunk.ids, repeat(-1)))
-            if max(known) >= chunk.end:  # an id has come again since: it stays
-                latest.update((one, n) for one, n in zip(chunk.ids, known, strict=True) if n >= chunk.end)
+            chunks.popleft()

@@ -8,7 +8,7 @@ Whether a valid event lies in the future, in the past, or was seen before is for
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import cast
 
 import msgspec
@@ -27,6 +27,8 @@ __all__ = [
     "decode",
     "decode_exactly",
     "decode_many",
+    "decode_plain",
+    "instant",
     "person_id",
 ]
 
@@ -70,14 +72,33 @@ def decode_many(values: Iterable[bytes | None]) -> list[LoginEvent | Rejection]:
             try:
                 event.occurred_at = _SECONDS[text[:19]] + _FRACTIONS[text[19:]]
             except KeyError:
-                event.occurred_at = _instant(text)
+                event.occurred_at = instant(text)
             append(event)
         except (msgspec.MsgspecError, ValueError):  # ValueError: bad UTF-8, bad instants
             append(decode_exactly(value))
     return decoded
 
 
-def _instant(text: str) -> int:
+def decode_plain(values: Sequence[bytes | None]) -> list[LoginEvent] | None:
+    """The events of values that are all valid at a glance, their ``occurred_at`` still a text; None otherwise.
+
+    To the same effect as ``decode_many``, provided that every text is an instant.
+    """
+    plain = cast("Sequence[bytes]", values)
+    try:
+        joined = b"".join(plain)
+        if not joined.isascii():
+            joined.decode()  # what is JSON begins and ends with a character of its own
+        # None of them is too large. None nests too deep: that takes more than MAX_DEPTH brackets, and each other one.
+        small = len(joined) <= MAX_BYTES or max(map(len, plain)) <= MAX_BYTES
+        if _BRACKET in joined or joined.count(_BRACE) >= len(plain) + MAX_DEPTH or not small:
+            return None
+        return list(map(_DECODE, plain))
+    except (TypeError, ValueError, msgspec.MsgspecError):  # a null value, bad UTF-8, no plain event
+        return None
+
+
+def instant(text: str) -> int:
     """``parse_instant``, remembering seconds.
 
     Raises:

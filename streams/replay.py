@@ -66,7 +66,7 @@ class _Input:
         self._summary = summary if begun else Summary()
         self._now = now
         self.acceptance = Partition(rules)
-        self.cells = Cells(rules.thresholds)
+        self.cells = Cells(rules.step, rules.thresholds)
         self.ended = False
         self.unread: list[tuple[int, int]] = []  # see ``Watch.advance``
 
@@ -95,8 +95,8 @@ class _Input:
     def _fold(self, values: list[bytes | None], stamps: Ints | None) -> None:
         summary = self._summary
         batch = judge_batch(self.acceptance, values, stamps, self._now)
-        events, times, watermarks = batch.accepted(0, len(batch.events))
-        panes, firsts = self.acceptance.places(times, watermarks)
+        events, watermarks = batch.accepted(0, len(batch.events))
+        panes, firsts = self.acceptance.places(events.occurred, watermarks)
         self.cells.add_many(events, panes, firsts)
         too_late = int(np.count_nonzero(firsts == TOO_LATE))
         summary.events += batch.size

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 from functools import cache
 from typing import Any
 
@@ -169,8 +170,43 @@ def test_the_memory_of_ids_is_bounded() -> None:
     for n in range(20_000):
         by_number.note(f"e{n}", n, n)
         by_time.note(f"e{n}", n, n)
-    assert len(by_number._latest) <= 3_000 + 1_024
-    assert len(by_time._latest) <= 1_000 + 1_024
+    assert by_number.held <= 3_000 + 1_024
+    assert by_time.held <= 1_000 + 1_024
+    assert max(by_number._room, by_time._room) <= 8_192
+
+
+def test_copies_are_found_wherever_the_table_of_ids_has_grown_or_come_round() -> None:
+    rnd = random.Random(1)
+    ids = [f"e{rnd.randint(0, 25_000)}" for _ in range(30_000)]
+    latest: dict[str, int] = {}
+    expected = []
+    for n, one in enumerate(ids):
+        expected.append(one in latest and n - latest[one] <= 9_000)
+        latest[one] = n
+    duplicates, found, begin = Duplicates(9_000, 1 << 40), list[bool](), 0
+    while begin < len(ids):
+        some = ids[begin : begin + rnd.choice((1, 2, 700, 3_000))]
+        times = np.arange(begin, begin + len(some))
+        if len(some) == 1:
+            found.append(duplicates.note(some[0], begin, begin))
+        else:
+            copies = duplicates.note_many(some, times, times)
+            found += [False] * len(some) if copies is None else copies.tolist()
+        begin += len(some)
+    assert found == expected
+    assert sum(expected) > 5_000
+
+
+def test_ids_of_the_same_hash_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streams.duplicates.hash", lambda one: len(one) << 13, raising=False)
+    single, many = Duplicates(50, 1 << 40), Duplicates(50, 1 << 40)
+    ids = ["a", "b", "a", "cc", "b", "dd", "c", "cc", "a"]
+    expected = [False, False, True, False, True, False, False, True, True]
+    assert [single.note(one, 0, 0) for one in ids] == expected
+    none = np.zeros(len(ids), dtype=np.int64)
+    copies = many.note_many(ids, none, none)
+    assert copies is not None
+    assert copies.tolist() == expected
 
 
 @pytest.mark.parametrize("late", [0, 1])
