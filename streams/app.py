@@ -13,6 +13,7 @@ from typing import Any
 import faust
 import structlog
 
+from streams.fetching import PromptApp
 from streams.settings import Settings
 from streams.topics import Topics
 
@@ -44,7 +45,7 @@ class AppOptions:
 
 def create_app(settings: Settings, options: AppOptions) -> faust.App:
     """A Faust app with a web server and no agents yet."""
-    return faust.App(
+    return PromptApp(
         options.name,
         broker=settings.faust_broker_urls(),
         broker_credentials=settings.faust_broker_credentials(),

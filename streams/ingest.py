@@ -24,6 +24,7 @@ from mode import Service
 
 from detectors.instants import format_instant
 from detectors.policy import Policy
+from streams.fetching import FETCH_WAIT_MS
 from streams.ingest_settings import IngestSettings, Start
 from streams.lookout import Lookout
 from streams.opened import Harvest, Opened
@@ -42,7 +43,7 @@ _COMMIT_SECONDS = 10.0
 _MAX_RECORDS = 20_000
 _METADATA_MS = 15_000  # a partition that is added is found within this
 _STOP_SECONDS = 5.0  # for the last flush
-_UNFETCHED_SECONDS = 5.0  # without an answer to a fetch; a silent partition is answered twice a second
+_UNFETCHED_SECONDS = 5.0  # without an answer to a fetch; a silent partition is answered ten times a second
 #: A flush that takes longer says that the broker as a whole was away.
 _SLOW_FLUSH_SECONDS = 5.0
 
@@ -143,6 +144,7 @@ class Ingest(Service):
                 session_timeout_ms=self._settings.session_ms,
                 heartbeat_interval_ms=max(500, self._settings.session_ms // 5),
                 max_partition_fetch_bytes=4 << 20,
+                fetch_max_wait_ms=FETCH_WAIT_MS,
                 metadata_max_age_ms=_METADATA_MS,
             )
             try:

@@ -27,7 +27,7 @@ from streams.topics import Topics, env_partition
 __all__ = ["Harvest", "Opened", "Place", "resume_out", "to_all"]
 
 _A_SECOND = 1_000
-#: An answer to a fetch that came no longer ago says how things stand: an idle partition is asked twice a second.
+#: An answer to a fetch that came no longer ago says how things stand: an idle partition is asked ten times a second.
 _FRESH = 3_000  # ms
 
 
