@@ -49,7 +49,7 @@ _POLICY = """
 lifecycle: {recovering_after: 1s, recover_for: 3s, reopen_within: 4s}
 """
 _PATIENCE = 60.0  # seconds after the last outage, for pages and webhooks that are still to come
-_AFTER = 0.5  # seconds between the beginnings of two lanes, so that their outages do not coincide
+_AFTER = 0.7  # seconds between the beginnings of two lanes, so that their outages do not coincide
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Lane:
     partitions: int
 
 
-LANES = (Lane(20, 1), Lane(20, 2), Lane(2_000, 8))
+LANES = (Lane(20, 1), Lane(20, 2), Lane(2_000, 8), Lane(2_000, 8))
 
 
 @dataclass(frozen=True)
@@ -128,17 +128,27 @@ def matched(
     paged = []
     for n, outage in enumerate(outages):
         until = outages[n + 1].began if n + 1 < len(outages) else math.inf
-        page = next(((at, who) for at, who in triggers if outage.began <= at < until and who in opened), None)
+        page = next(
+            (
+                (at, since)
+                for at, incident in triggers
+                if outage.began <= at < until
+                for since in opened.get(incident, ())
+                if outage.began < since <= at
+            ),
+            None,
+        )
         if page is None:
-            raise Missed(f"nobody was paged for the outage of {outage.method} that began at {outage.began}")
-        at, incident = page
+            raise Missed(
+                f"no incident was paged for the outage of {outage.method} that began at {outage.began}"
+            )
+        at, evidence = page
         again = [one.began for one in outages[n + 1 :] if one.method == outage.method]
         told = [
             when
             for when, method, since in webhooks
             if method == outage.method and outage.began <= since < min(again, default=math.inf)
         ]
-        evidence = max(one for one in opened[incident] if one <= at)
         paged.append(Paged(outage.began, evidence, at, min(told, default=None)))
     return paged
 
@@ -279,7 +289,7 @@ def figures_of(results: Sequence[tuple[Lane, list[Paged], float | None]]) -> lis
 def _of_rate(rate: int, lanes: Sequence[tuple[Lane, list[Paged], float | None]]) -> list[Figure]:
     pages = [page for _, paged, _ in lanes for page in paged]
     pipeline, evidence = [page.pipeline for page in pages], [page.evidence for page in pages]
-    partitions = " and on ".join(str(lane.partitions) for lane, _, _ in lanes)
+    partitions = " and on ".join(dict.fromkeys(str(lane.partitions) for lane, _, _ in lanes))
     took = [cpu for _, _, cpu in lanes if cpu is not None]
     where = f"{len(pages)} outages at {rate:,} events/s on {partitions} partition(s)"
     busy = f"; the worker took {statistics.median(took):.0%} of a core" if took else ""
@@ -336,7 +346,7 @@ def main() -> None:
     )
     parser.add_argument("--first", type=float, default=70, help="seconds without an outage at first")
     parser.add_argument("--lasts", type=float, default=20, help="seconds of an outage")
-    parser.add_argument("--pause", type=float, default=31, help="seconds between two")
+    parser.add_argument("--pause", type=float, default=31.3, help="seconds between two")
     parser.add_argument("--no-prometheus", action="store_true", help="leave Prometheus and Alertmanager out")
     add_options(parser, runs=5)
     options = parser.parse_args()

@@ -67,7 +67,8 @@ def test_an_outage_is_matched_with_the_first_page_after_it_and_the_alert_that_fi
     log = [line(f"prod-{n}", at) for n, at in ((1, 4_000), (2, 53_000), (3, 101_000))]
     log.insert(1, line("prod-1", 5_000, kind="severity"))
     log.append(line("prod-1", 160_000, kind="reopened"))
-    triggers = [(START + at, f"prod-{n}") for n, at in ((1, 6_500), (1, 7_000), (2, 55_000), (3, 103_000))]
+    pages = ((1, 6_500), (1, 7_000), (1, 51_000), (2, 55_000), (3, 103_000))  # woken again for the first one
+    triggers = [(START + at, f"prod-{n}") for n, at in pages]
     webhooks = [
         (START + 48_000, "ssoe", START + 16_000),
         (START + 90_000, "sis", START + 61_000),
