@@ -1,26 +1,29 @@
 """Durable ingest against its ceiling: ``python -m benchmarks.ingest``.
 
 The ceiling is aiokafka's ``getmany`` with msgspec decoding of the same bytes in the same run. Ingest does that and
-judges, folds, writes segments that the broker acknowledges, and commits. Both run in one process on one core; the
-broker has the other.
+judges, folds, writes segments that the broker acknowledges, and commits. Both run in one process on one core, under
+the same settings of the collector of cycles; the broker has the other core.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import gc
 import os
 import statistics
 import time
 import uuid
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
+from benchmarks.figures import Figure, Goal, add_options, figure, report
 from benchmarks.mixed import mixed_events
 from detectors.policy import default_policy
 from streams.clocks import RealClock
+from streams.collector import calm_collector
 from streams.embedded import EmbeddedBroker
 from streams.ingest import Ingest, IngestSettings
 from streams.login_event import LoginEvent
@@ -28,6 +31,24 @@ from streams.outlet import Outlet
 from streams.topics import PARTITIONS, Topics, create_missing
 
 __all__ = ["main"]
+
+
+class _Pace(NamedTuple):
+    """Events per second, of the clock on the wall and of this process's CPU time."""
+
+    wall: float
+    cpu: float
+
+
+class _Stopwatch:
+    """Begins when it is made."""
+
+    def __init__(self) -> None:
+        self._wall, self._cpu = time.perf_counter(), time.process_time()
+
+    def pace(self, events: int) -> _Pace:
+        """Of so many events since then."""
+        return _Pace(events / (time.perf_counter() - self._wall), events / (time.process_time() - self._cpu))
 
 
 async def _fill(broker: str, topics: Topics, events: list[tuple[int, bytes]]) -> None:
@@ -38,8 +59,8 @@ async def _fill(broker: str, topics: Topics, events: list[tuple[int, bytes]]) ->
     await producer.stop()
 
 
-async def _ceiling(broker: str, topics: Topics, count: int) -> float:
-    """Events per second of reading and decoding alone."""
+async def _ceiling(broker: str, topics: Topics, count: int) -> _Pace:
+    """Reading and decoding alone."""
     decode = msgspec.json.Decoder(LoginEvent).decode
     place = TopicPartition(topics.login_events, 0)
     consumer = AIOKafkaConsumer(
@@ -48,7 +69,7 @@ async def _ceiling(broker: str, topics: Topics, count: int) -> float:
     await consumer.start()
     consumer.assign([place])
     await consumer.seek_to_beginning(place)
-    seen, began = 0, time.perf_counter()
+    seen, watch = 0, _Stopwatch()
     while seen < count:
         for records in (await consumer.getmany(timeout_ms=1000, max_records=20_000)).values():
             for record in records:
@@ -57,13 +78,13 @@ async def _ceiling(broker: str, topics: Topics, count: int) -> float:
                 except msgspec.MsgspecError:
                     continue
             seen += len(records)
-    rate = seen / (time.perf_counter() - began)
+    pace = watch.pace(seen)
     await consumer.stop()
-    return rate
+    return pace
 
 
-async def _ingest(broker: str, topics: Topics, count: int) -> float:
-    """Events per second from the first batch to the last acknowledged frontier."""
+async def _ingest(broker: str, topics: Topics, count: int) -> _Pace:
+    """From the first batch to the last acknowledged frontier."""
     kafka = {"bootstrap_servers": broker}
     outlet = Outlet(kafka)
     await outlet.start()
@@ -80,59 +101,67 @@ async def _ingest(broker: str, topics: Topics, count: int) -> float:
     await ingest.start()
     while not ingest.folded and not failure:
         await asyncio.sleep(0.001)
-    first, began = ingest.folded, time.perf_counter()
+    first, watch = ingest.folded, _Stopwatch()
     while ingest.folded < count and not failure:
-        await asyncio.sleep(0.002)
+        await asyncio.sleep(0.005)
     await ingest.stop()  # flushes and commits
-    rate = (count - first) / (time.perf_counter() - began)
+    pace = watch.pace(count - first)
     await outlet.stop()
     if failure:
         raise failure[0]
-    return rate
+    return pace
 
 
-async def _measure(count: int, per_second: int, runs: int) -> None:
+async def _measure(count: int, per_second: int, runs: int, kafka: str | None) -> Figure:
     now = RealClock()()
     events = mixed_events(count, now - count * 1000 // per_second - 60_000, per_second)
     size = sum(len(value) for _, value in events) / count
-    ceilings, rates, ratios = [], [], []
-    with EmbeddedBroker() as broker:
-        cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_setaffinity") else []
-        if len(cores) > 1:  # only this process: the broker has started and keeps all
-            os.sched_setaffinity(0, {cores[0]})
-        for _ in range(runs):
-            topics = Topics(f"b{uuid.uuid4().hex[:6]}.")
-            await create_missing(topics, {"bootstrap_servers": broker.address}, input_partitions=1)
-            await _fill(broker.address, topics, events)
-            gc.collect()
-            ceiling = await _ceiling(broker.address, topics, count)
-            gc.collect()
-            rate = await _ingest(broker.address, topics, count)
-            ceilings.append(ceiling)
-            rates.append(rate)
-            ratios.append(rate / ceiling)
-    print(f"{count:,} mixed events of {size:.0f} bytes, {per_second:,}/s of event time, {runs} runs")
-    for name, values, form in (
-        ("ceiling", ceilings, "{:>12,.0f} events/s"),
-        ("ingest", rates, "{:>12,.0f} events/s"),
-        ("ratio", ratios, "{:>12.2f}"),
-    ):
-        print(
-            name.ljust(8), form.format(statistics.median(values)), f"({min(values):.2f} to {max(values):.2f})"
-        )
+    ceilings: list[_Pace] = []
+    ingests: list[_Pace] = []
+    with EmbeddedBroker() as embedded:
+        broker = kafka or embedded.address
+        everywhere = os.sched_getaffinity(0) if hasattr(os, "sched_setaffinity") else set()
+        try:
+            if len(everywhere) > 1:  # only this process: the broker has started and keeps all
+                os.sched_setaffinity(0, {min(everywhere)})
+            calm_collector()
+            for _ in range(runs):
+                topics = Topics(f"b{uuid.uuid4().hex[:6]}.")
+                await create_missing(topics, {"bootstrap_servers": broker}, input_partitions=1)
+                await _fill(broker, topics, events)
+                ceilings.append(await _ceiling(broker, topics, count))
+                ingests.append(await _ingest(broker, topics, count))
+        finally:
+            if everywhere:
+                os.sched_setaffinity(0, everywhere)
+    on_cpu = statistics.median(i.cpu / c.cpu for i, c in zip(ingests, ceilings, strict=True))
+    return figure(
+        "ingest_on_kafka" if kafka else "ingest",
+        f"durable ingest of mixed events of {size:.0f} bytes, {'Apache Kafka' if kafka else 'embedded broker'}",
+        "events/s",
+        [pace.wall for pace in ingests],
+        goal=Goal("at least", 0.65, "ratio"),
+        compared_with="aiokafka getmany + msgspec decode",
+        ceilings=[pace.wall for pace in ceilings],
+        note=f"{count:,} events, {per_second:,}/s of event time, this process on one core; "
+        f"by CPU time {statistics.median(i.cpu for i in ingests):,.0f} events/s, ratio {on_cpu:.2f}",
+    )
 
 
-def main() -> None:
-    """Measure and print."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure and report."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.ingest", description=(__doc__ or "").splitlines()[0]
     )
-    parser.add_argument("--events", type=int, default=400_000)
+    parser.add_argument("--events", type=int, default=1_000_000)
     parser.add_argument("--per-second", type=int, default=2_000)
-    parser.add_argument("--runs", type=int, default=3)
-    options = parser.parse_args()
-    gc.freeze()
-    asyncio.run(_measure(options.events, options.per_second, options.runs))
+    parser.add_argument("--broker", help="an Apache Kafka, as host:port; the embedded broker by default")
+    add_options(parser, runs=3)
+    options = parser.parse_args(arguments)
+    report(
+        [asyncio.run(_measure(options.events, options.per_second, options.runs, options.broker))],
+        options.results,
+    )
 
 
 if __name__ == "__main__":

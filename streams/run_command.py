@@ -16,6 +16,7 @@ from aiokafka.errors import KafkaError, UnrecognizedBrokerVersion
 
 from detectors.policy import Policy, default_policy, load_policy
 from streams.clocks import RealClock
+from streams.collector import calm_collector
 from streams.ingest import Start
 from streams.logs import configure_logs
 from streams.pipeline import Pipeline, PipelineOptions, Role
@@ -84,6 +85,7 @@ async def _run(
     code = 0
     try:
         if await _unless(stopping, pipeline.start()):
+            calm_collector()
             print(f"watchofficer: {pipeline.url} (metrics at /metrics)", file=sys.stderr)
             waited: set[asyncio.Future[Any]] = {stopping, pipeline.failed}
             await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
