@@ -1,0 +1,206 @@
+"""Two workers on two partitions against one: ``python -m benchmarks.two_workers``.
+
+Each worker is a process of ``watchofficer run --role ingest``, with all the durability it has. How far they are is
+read from what they write: a frontier says how far a partition has been folded, once its segments are acknowledged. So
+neither start nor group join count, and what a worker has read but not written does not count either.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+import tempfile
+import uuid
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from benchmarks.figures import Figure, Goal, add_options, figure, report
+from benchmarks.filled import Record, fill
+from benchmarks.mixed import mixed_events
+from benchmarks.worker import Worker, WorkerFailed, cpu_seconds
+from detectors.instants import MINUTE, SECOND
+from streams.clocks import RealClock
+from streams.embedded import EmbeddedBroker
+from streams.segments import Frontier, decode
+from streams.topics import Topics, create_missing
+
+__all__ = ["Pace", "figure_of", "fold", "measure", "pace"]
+
+_PARTITIONS = 2
+_PER_SECOND = 2_000  # of event time, on each partition
+_TIMEOUT = 120.0
+_POLL_MS = 200
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How quickly so many workers were through.
+
+    Attributes:
+        rate: events a second, all partitions together.
+        broker: cores that the broker took meanwhile; workers: that they took together; None where nobody tells.
+    """
+
+    rate: float
+    broker: float | None
+    workers: float | None
+
+
+def pace(frontiers: list[Frontier]) -> float:
+    """Events a second, from the first frontier to the last: of all partitions together, by their last owners.
+
+    Raises:
+        ValueError: nothing was folded between two frontiers.
+    """
+    newest: dict[int, int] = {}
+    for one in frontiers:
+        newest[one.partition] = max(newest.get(one.partition, -1), one.generation)
+    told = [one for one in frontiers if one.generation == newest[one.partition] and one.next_offset > 0]
+    events, begins, ends = 0, [], []
+    for partition in newest:
+        mine = [one for one in told if one.partition == partition]
+        if mine:
+            end = max(one.next_offset for one in mine)
+            events += end - min(one.next_offset for one in mine)
+            begins.append(min(one.written_at for one in mine))
+            ends.append(min(one.written_at for one in mine if one.next_offset == end))
+    if not events or max(ends) <= min(begins):
+        raise ValueError("all was written at once: take more events")
+    return events * SECOND / (max(ends) - min(begins))
+
+
+async def fold(
+    count: int, workers: int, events: list[list[Record]], folder: Path
+) -> tuple[list[Frontier], list[tuple[float, float] | None]]:
+    """Let so many workers fold ``count`` events on each partition: the frontiers that they wrote; and (CPU seconds,
+    seconds) of the broker and of each worker.
+
+    Raises:
+        WorkerFailed: one ended, or they were not through in time.
+    """
+    topics = Topics(f"w{uuid.uuid4().hex[:6]}.")
+    with EmbeddedBroker(log=folder / "broker.log") as broker:
+        kafka = {"bootstrap_servers": broker.address}
+        await create_missing(topics, kafka, input_partitions=_PARTITIONS)
+        for partition, records in enumerate(events):
+            await fill(broker.address, topics.login_events, partition, records)
+        settings = {"BROKER": broker.address, "TOPIC_PREFIX": topics.prefix, "LOG_FORMAT": "json"}
+        async with AsyncExitStack() as stack:
+            running = []
+            for n in range(workers):
+                log = folder / f"worker-{topics.prefix}{n}.log"
+                worker = Worker(settings, log, "--role", "ingest", "--from", "earliest")
+                worker.start()
+                stack.push_async_callback(asyncio.to_thread, worker.stop)
+                running.append(worker)
+            return await _follow(broker, running, topics, count)
+
+
+async def measure(count: int, workers: int, events: list[list[Record]], folder: Path) -> Pace:
+    """How quickly so many workers are through ``count`` events on each partition.
+
+    Raises:
+        WorkerFailed: as ``fold``.
+        ValueError: there are too few events for them.
+    """
+    frontiers, took = await fold(count, workers, events, folder)
+    shares = [None if one is None else one[0] / one[1] for one in took]
+    busy = [share for share in shares[1:] if share is not None]
+    return Pace(pace(frontiers), shares[0], sum(busy) if len(busy) == workers else None)
+
+
+async def _follow(
+    broker: EmbeddedBroker, workers: list[Worker], topics: Topics, count: int
+) -> tuple[list[Frontier], list[tuple[float, float] | None]]:
+    """See ``fold``: to the end of all partitions."""
+    processes = [broker.pid or 0, *(worker.pid for worker in workers)]
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + _TIMEOUT
+    frontiers: list[Frontier] = []
+    before: list[float | None] = []
+    began = 0.0
+    reached: dict[int, int] = {}
+    consumer = AIOKafkaConsumer(bootstrap_servers=broker.address, auto_offset_reset="earliest")
+    await consumer.start()
+    try:
+        place = TopicPartition(topics.segments, 0)
+        consumer.assign([place])
+        await consumer.seek_to_beginning(place)
+        while len(reached) < _PARTITIONS or min(reached.values()) < count:
+            for worker in workers:
+                worker.check()
+            if loop.time() > deadline:
+                raise WorkerFailed(f"after {_TIMEOUT:.0f} s the partitions were folded to {reached}")
+            for record in (await consumer.getmany(timeout_ms=_POLL_MS)).get(place, ()):
+                told = decode(record.value) if record.value is not None else None
+                if isinstance(told, Frontier):
+                    frontiers.append(told)
+                    reached[told.partition] = max(reached.get(told.partition, 0), told.next_offset)
+            if not before and any(reached.values()):
+                before, began = [cpu_seconds(pid) for pid in processes], loop.time()
+        after, seconds = [cpu_seconds(pid) for pid in processes], max(loop.time() - began, 1e-3)
+    finally:
+        await consumer.stop()
+    return frontiers, [
+        None if x is None or y is None else (y - x, seconds) for x, y in zip(before, after, strict=True)
+    ]
+
+
+def figure_of(one: list[Pace], two: list[Pace], count: int, size: float) -> Figure:
+    """The figure of repeated runs with one worker and with two."""
+    told = []
+    for name, paces in (("one worker", one), ("two", two)):
+        known = [run for run in paces if run.broker is not None and run.workers is not None]
+        if known:
+            broker = sum(run.broker or 0 for run in known) / len(known)
+            workers = sum(run.workers or 0 for run in known) / len(known)
+            told.append(f"beside {name} the broker took {broker:.2f} of a core ({name}: {workers:.2f})")
+    return figure(
+        "two_workers",
+        "Durable ingest by two workers on two partitions",
+        "events/s",
+        [run.rate for run in two],
+        goal=Goal("at least", 1.7, "ratio"),
+        compared_with="one worker",
+        ceilings=[run.rate for run in one],
+        note=f"{count:,} mixed events of {size:.0f} bytes on each partition; " + "; ".join(told),
+    )
+
+
+async def _compare(count: int, runs: int, folder: Path) -> Figure:
+    start = RealClock()() - count * SECOND // _PER_SECOND - MINUTE
+    events: list[list[Record]] = [
+        [(at, None, value) for at, value in mixed_events(count, start, _PER_SECOND, seed)]
+        for seed in range(1, _PARTITIONS + 1)
+    ]
+    size = sum(len(value) for _, _, value in events[0]) / count
+    paces: dict[int, list[Pace]] = {1: [], 2: []}
+    for run in range(runs):
+        for workers, found in paces.items():
+            found.append(await measure(count, workers, events, folder))
+            print(f"run {run + 1}: {workers} worker(s): {found[-1].rate:,.0f} events/s", flush=True)
+    return figure_of(paces[1], paces[2], count, size)
+
+
+def main() -> None:
+    """Measure and report."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.two_workers", description=(__doc__ or "").split("\n")[0]
+    )
+    parser.add_argument("--events", type=int, default=300_000, help="on each partition")
+    add_options(parser, runs=3)
+    options = parser.parse_args()
+    try:
+        with tempfile.TemporaryDirectory(prefix="watchofficer-two-", ignore_cleanup_errors=True) as folder:
+            found = asyncio.run(_compare(options.events, options.runs, Path(folder)))
+    except (WorkerFailed, ValueError) as error:
+        sys.exit(str(error))
+    report([found], options.results)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,67 @@
+"""The benchmark of two workers: how it reads their pace, and that it runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.figures import Goal
+from benchmarks.filled import Record
+from benchmarks.mixed import mixed_events
+from benchmarks.two_workers import Pace, figure_of, fold, pace
+from detectors.instants import MINUTE
+from streams.clocks import RealClock
+from streams.segments import Frontier
+
+
+def frontier(partition: int, generation: int, offset: int, at: int) -> Frontier:
+    return Frontier(partition, 2, generation, offset, None, "", None, at, [])
+
+
+def test_the_pace_is_that_of_both_partitions_from_the_first_frontier_to_the_last() -> None:
+    told = [
+        frontier(0, 3, -1, 0),
+        frontier(0, 3, 0, 900),
+        frontier(0, 3, 1_000, 1_000),
+        frontier(1, 3, 2_000, 1_500),
+        frontier(0, 3, 5_000, 2_000),
+        frontier(1, 3, 6_000, 3_000),
+        frontier(1, 3, 6_000, 9_000),  # says again what it said
+    ]
+    assert pace(told) == (4_000 + 4_000) / 2
+
+
+def test_what_a_former_owner_folded_is_not_in_the_pace() -> None:
+    former = [frontier(0, 3, 8_000, 500), frontier(1, 3, 8_000, 600)]
+    last = [frontier(p, 4, offset, at) for p in (0, 1) for offset, at in ((9_000, 1_000), (10_000, 1_500))]
+    assert pace([*former, *last]) == 2_000 / 0.5
+
+
+def test_a_pace_needs_two_frontiers() -> None:
+    with pytest.raises(ValueError, match="more events"):
+        pace([frontier(0, 3, 1_000, 1_000), frontier(1, 3, 1_000, 1_000)])
+
+
+def test_the_figure_says_what_the_broker_took() -> None:
+    one, two = (
+        [Pace(100.0, 0.2, 1.0), Pace(110.0, 0.3, 1.0)],
+        [Pace(180.0, 0.4, 1.6), Pace(210.0, None, None)],
+    )
+    found = figure_of(one, two, 1_000, 316.0)
+    assert (found.value, found.ceiling, found.goal) == (195.0, 105.0, Goal("at least", 1.7, "ratio"))
+    assert found.ratio == pytest.approx((180 / 100 + 210 / 110) / 2)
+    assert "beside one worker the broker took 0.25 of a core (one worker: 1.00)" in found.note
+    assert "beside two the broker took 0.40 of a core (two: 1.60)" in found.note
+
+
+@pytest.mark.e2e
+async def test_two_workers_fold_all_that_stands_on_two_partitions(tmp_path: Path) -> None:
+    start = RealClock()() - MINUTE
+    events: list[list[Record]] = [
+        [(at, None, value) for at, value in mixed_events(4_000, start, 2_000, seed)] for seed in (1, 2)
+    ]
+    frontiers, took = await fold(4_000, 2, events, tmp_path)
+    assert len(took) == 3
+    for partition in (0, 1):
+        assert max(one.next_offset for one in frontiers if one.partition == partition) == 4_000
