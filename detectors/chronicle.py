@@ -80,6 +80,7 @@ class IncidentMemory(msgspec.Struct, kw_only=True):
         quiet_for: time since then over which the findings were quiet; without evidence it stands still.
         relapses: in this epoch.
         succeeded: whether a sign-in has succeeded since ``fired_at``.
+        wider_for: how long a wider cause has held beyond what it has not.
         alone_on, alone_for: the one narrower scope that fires, and for how long the incident's own was quiet.
         pageable_since: since when PagerDuty may hear of it.
         rung: the response clocks that have sounded in this epoch.
@@ -100,6 +101,7 @@ class IncidentMemory(msgspec.Struct, kw_only=True):
     quiet_for: int = 0
     relapses: int = 0
     succeeded: bool = False
+    wider_for: int = 0
     alone_on: str | None = None
     alone_for: int = 0
     pageable_since: int | None = None

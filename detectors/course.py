@@ -5,8 +5,8 @@ it, and a resolved incident may be reopened.
 
 What keeps a flickering finding from making a noise: an incident is recovering only once it has been quiet for
 ``recovering_after``, twice as long after each relapse of its epoch (at most half of ``recover_for``);
-severity falls only after its dwell; a scope narrows only after ``scope_change_every`` of evidence for no more
-than the narrower one.
+severity falls only after its dwell; a scope widens once a wider cause has held for ``widen_after``, and
+narrows only after ``scope_change_every`` of evidence for no more than the narrower one.
 """
 
 from __future__ import annotations
@@ -125,7 +125,10 @@ def advance(memory: IncidentMemory, scope: str, causes: Sequence[Cause], chronic
     before = memory.incident
     finding = _finding(memory, causes, chronicle)
     if scope == before.scope:
+        _note_wider(memory, causes, chronicle)
         scope = _narrowed(memory, causes, chronicle)
+    else:
+        memory.wider_for = 0
     widened = scope != before.scope and contains(scope, before.scope)
     if scope != before.scope:
         known = (*before.narrower, before.scope) if widened else before.narrower
@@ -169,10 +172,18 @@ def _finding(memory: IncidentMemory, causes: Sequence[Cause], chronicle: Chronic
     return state
 
 
+def _note_wider(memory: IncidentMemory, causes: Sequence[Cause], chronicle: Chronicle) -> None:
+    """Count for how long the evidence has been for a wider scope, less for how long it has not."""
+    own = memory.incident.scope
+    wider = any(cause.scope != own and contains(cause.scope, own) for cause in causes)
+    memory.wider_for = max(0, memory.wider_for + (chronicle.elapsed if wider else -chronicle.elapsed))
+
+
 def _narrowed(memory: IncidentMemory, causes: Sequence[Cause], chronicle: Chronicle) -> str:
     """The narrower scope that the incident has come down to; its own as long as that is not certain."""
     own = memory.incident.scope
-    found = {cause.scope for cause in causes if cause.detector != "declared"}
+    told = {cause.scope for cause in causes if cause.detector != "declared"}
+    found = {scope for scope in told if contains(own, scope)}
     if len(found) != 1 or own in found:
         memory.alone_on, memory.alone_for = None, 0
         return own

@@ -101,7 +101,7 @@ class Lifecycle:
             [*firing, *(cause for cause, _ in declares)],
             memory.incidents,
             at,
-            self.policy.lifecycle.resolve_grace,
+            self.policy.lifecycle,
         )
         for case in cases:
             if case.action == "begin" and not any(chronicle.is_news(cause) for cause in case.causes):

@@ -1,7 +1,9 @@
 """Which incident a cause belongs to.
 
 * To an open incident on the same scope, or on the narrowest that contains it: it is recorded there.
-* Else to the oldest open incident that it contains: that one widens, the others are merged into it.
+* Else to the oldest open incident that it contains. Once it has held for ``widen_after``, or if the incident
+  has just opened, that one widens, and the others are merged into it: a second outage often looks for some
+  seconds as if the first had spread.
 * Else to a resolved incident: one of the same scope, or of a scope on which that incident has had findings
   before, reopens. A scope that merely overlaps or contains it does not: that is another outage until shown
   otherwise.
@@ -19,6 +21,7 @@ from typing import Literal
 
 from detectors.chronicle import IncidentMemory
 from detectors.incidents import Cause
+from detectors.policy_sections import LifecyclePolicy
 from detectors.scopes import MEMBERS, contains, scope_index
 
 __all__ = ["Case", "match"]
@@ -43,19 +46,22 @@ class Case:
     into: Case | None = None
 
 
-def match(causes: Iterable[Cause], memories: Sequence[IncidentMemory], at: int, grace: int) -> list[Case]:
+def match(
+    causes: Iterable[Cause], memories: Sequence[IncidentMemory], at: int, rules: LifecyclePolicy
+) -> list[Case]:
     """A case for each incident, in their order, then one for each that is to be opened.
 
     Args:
         causes: firing, or said by a person.
         memories: all incidents that are not closed, the oldest first.
         at: T, ms.
-        grace: ``lifecycle.resolve_grace``, ms.
+        rules: of them ``widen_after`` and ``resolve_grace`` are asked.
     """
     cases = [Case(m, m.incident.scope, "advance" if m.is_open else "rest") for m in memories]
     # The widest first: what it takes in then finds its incident already there.
     for cause in sorted(causes, key=lambda cause: -_size(cause.scope)):
-        case = _among_open(cause, cases) or _among_resolved(cause, cases, at, grace)
+        case = _among_open(cause, cases, at, rules.widen_after)
+        case = case or _among_resolved(cause, cases, at, rules.resolve_grace)
         if case is None:
             case = Case(None, cause.scope, "begin")
             cases.append(case)
@@ -67,7 +73,7 @@ def _size(scope: str) -> int:
     return int(MEMBERS[scope_index(scope)].sum())
 
 
-def _among_open(cause: Cause, cases: Sequence[Case]) -> Case | None:
+def _among_open(cause: Cause, cases: Sequence[Case], at: int, widen_after: int) -> Case | None:
     live = [case for case in cases if case.action in ("advance", "begin")]
     holders = [case for case in live if contains(case.scope, cause.scope)]
     if holders:
@@ -76,10 +82,18 @@ def _among_open(cause: Cause, cases: Sequence[Case]) -> Case | None:
     if not inside:
         return None
     oldest, *others = inside
+    if cause.detector != "declared" and not _may_widen(oldest.memory, at, widen_after):
+        return oldest
     oldest.scope = cause.scope
     for case in others:
         case.action, case.into = "merge", oldest
     return oldest
+
+
+def _may_widen(memory: IncidentMemory | None, at: int, after: int) -> bool:
+    if memory is None or not memory.is_open:
+        return True
+    return memory.wider_for >= after or at - memory.incident.opened_at < after
 
 
 def _among_resolved(cause: Cause, cases: Sequence[Case], at: int, grace: int) -> Case | None:

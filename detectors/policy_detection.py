@@ -74,8 +74,12 @@ class Outage(Section):
 
     def faults(self) -> Iterator[Fault]:
         for i, rule in enumerate(self.rules):
-            if any(rule.window == other.window for other in self.rules[:i]):
-                yield ("rules", i, "window"), f"another rule has the window {format_duration(rule.window)}"
+            alike = [other for other in self.rules[:i] if other.window == rule.window]
+            if any(rule.min_people == other.min_people for other in alike):
+                yield (
+                    ("rules", i, "min_people"),
+                    f"another rule has the window {format_duration(rule.window)} and as many people",
+                )
 
 
 class BurnRateRule(Section):

@@ -196,6 +196,7 @@ class LifecyclePolicy(Section):
     resolve_grace: Annotated[Duration, within("0s", "1h")]
     faded_after: Annotated[Duration, within("1m", "7d")]
     update_every: Annotated[Duration, within("1m", "1d")]
+    widen_after: Annotated[Duration, within("0s", "10m")]
     scope_change_every: Annotated[Duration, within("0s", "1d")]
     warning_waits: Annotated[Duration, within("0s", "1h")]
     alert_target: Annotated[Duration, within("1m", "1d")]

@@ -269,11 +269,44 @@ def test_a_wider_cause_widens_the_incident_which_keeps_its_id() -> None:
     score = Score()
     score.at(0).fires("prod/ssoe/idme", people=400)
     score.at(60).quiet("prod/ssoe/idme").fires("prod/*/idme")
-    heard = score.play(until=60)
-    assert heard.kinds() == [(0, "opened"), (60, "scope")]
+    heard = score.play(until=80)
+    assert heard.kinds() == [(0, "opened"), (80, "scope")]
     incident = heard.incidents["prod-1"]
     assert (incident.scope, incident.narrower) == ("prod/*/idme", ("prod/ssoe/idme",))
     assert heard.last("scope").from_scope == "prod/ssoe/idme"
+
+
+def test_a_wider_cause_that_passes_widens_nothing() -> None:
+    score = Score()
+    score.at(0).fires("prod/ssoe/idme", people=400)
+    score.at(60).quiet().fires("prod/*/idme")
+    score.at(70).quiet().fires("prod/ssoe/idme").fires("prod/sis")
+    score.at(300).quiet().fires("prod/ssoe")
+    score.at(310).quiet().fires("prod/ssoe/idme").fires("prod/sis")
+    heard = score.play(until=600)
+    assert heard.kinds()[:2] == [(0, "opened"), (70, "opened")]
+    assert {one.scope for one in heard.incidents.values()} == {"prod/ssoe/idme", "prod/sis"}
+    assert "scope" not in [kind for _, kind in heard.kinds()]
+
+
+def test_a_wider_cause_that_comes_and_goes_widens_once_it_has_held_long_enough() -> None:
+    score = Score()
+    score.at(0).fires("prod/ssoe/idme", people=400)
+    for at in range(60, 200, 30):
+        score.at(at).quiet().fires("prod/ssoe")
+        score.at(at + 20).quiet().fires("prod/ssoe/idme")
+    heard = score.play(until=200)
+    assert heard.when("scope") == [100]
+
+
+def test_an_incident_that_has_just_opened_widens_at_once_and_so_does_what_a_person_declares() -> None:
+    score = Score()
+    score.at(0).fires("prod/ssoe/idme", people=400)
+    score.at(10).quiet().fires("prod/ssoe")
+    score.at(100).asks("declare", scope="prod")
+    heard = score.play(until=110)
+    assert heard.when("scope") == [10, 100]
+    assert heard.incidents["prod-1"].scope == "prod"
 
 
 def test_a_cause_wider_than_several_widens_the_oldest_and_takes_in_the_others() -> None:
@@ -281,12 +314,12 @@ def test_a_cause_wider_than_several_widens_the_oldest_and_takes_in_the_others() 
     score.at(0).fires("prod/ssoe/idme", people=400)
     score.at(30).fires("prod/ssoe/mhv")
     score.at(60).quiet().fires("prod/ssoe")
-    heard = score.play(until=60)
+    heard = score.play(until=80)
     first, second = heard.incidents["prod-1"], heard.incidents["prod-2"]
     assert (first.scope, first.state) == ("prod/ssoe", "open")
     assert first.narrower == ("prod/ssoe/idme", "prod/ssoe/mhv")
     assert (second.state, second.resolved_reason) == ("resolved", "merged into prod-1")
-    assert (60, "resolve", "error", "prod-2:0") in heard.told("pagerduty")
+    assert (80, "resolve", "error", "prod-2:0") in heard.told("pagerduty")
 
 
 def test_an_incident_that_was_taken_in_never_reopens() -> None:
@@ -346,7 +379,7 @@ def test_a_declared_outage_that_is_taken_in_stays_declared() -> None:
     score.at(30).fires("prod/ssoe/mhv")
     score.at(40).asks("declare", "prod-2")
     score.at(60).quiet().fires("prod/ssoe")
-    heard = score.play(until=60)
+    heard = score.play(until=80)
     assert heard.incidents["prod-1"].declared_by == "Ada"
 
 
@@ -355,7 +388,7 @@ def test_an_incident_that_takes_in_another_has_failed_since_the_first_of_them() 
     score.at(0).fires("prod/ssoe/idme", people=400)
     score.at(30).fires("prod/ssoe/mhv", first_bad=START - 90_000)
     score.at(60).quiet().fires("prod/ssoe")
-    assert score.play(until=70).incidents["prod-1"].first_bad_at == START - 90_000
+    assert score.play(until=80).incidents["prod-1"].first_bad_at == START - 90_000
 
 
 def test_nested_causes_of_one_step_are_one_incident_of_the_widest_scope() -> None:

@@ -321,12 +321,12 @@ def test_a_second_change_of_scope_within_five_minutes_is_said_when_they_are_over
     score.at(120).quiet().fires("prod")
     heard = score.play(until=600)
     assert [m for m in heard.messages() if m[2] == "scope"] == [
-        (60, "reply", "scope"),
-        (360, "reply", "scope"),
+        (80, "reply", "scope"),
+        (380, "reply", "scope"),
     ]
     # The root is corrected at once.
-    assert [second for second, *_ in heard.told("slack", "update")] == [60, 120, 360]
-    assert [t.at // 1000 - heard.start // 1000 for t in heard.transitions if t.visible] == [0, 60, 120]
+    assert [second for second, *_ in heard.told("slack", "update")] == [80, 140, 380]
+    assert [t.at // 1000 - heard.start // 1000 for t in heard.transitions if t.visible] == [0, 80, 140]
 
 
 def test_a_reopened_incident_gets_a_thread_of_its_own() -> None:

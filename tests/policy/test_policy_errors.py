@@ -148,7 +148,10 @@ RULE = "{window: 5m, min_people: 5, failing_ratio: 0.1, recover_below: 0.05}"
             "outage: {rules: [{window: 5m, min_people: 5, failing_ratio: 0.1, recover_below: 0.2}]}",
             "outage.rules[0].recover_below: must be less than failing_ratio (0.1), is 0.2",
         ),
-        (f"outage: {{rules: [{RULE}, {RULE}]}}", "outage.rules[1].window: another rule has the window 5m"),
+        (
+            f"outage: {{rules: [{RULE}, {RULE}]}}",
+            "outage.rules[1].min_people: another rule has the window 5m and as many people",
+        ),
         ("silence: {windows: [1m, 60s]}", "silence.windows[1]: stands twice: 1m"),
         (
             "severity: {severity_1_over: 40}",
