@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from detectors.code_history import CodeHistory
 from detectors.confidence import Floats
-from detectors.instants import DAY, MINUTE, format_instant, parse_instant
+from detectors.instants import DAY, HOUR, MINUTE, format_instant, parse_instant
 from detectors.scopes import CSPS, METHODS, SCOPES, scope_path
 from detectors.wall_clock import WallClock
 from detectors.windows import BAD, COUNTERS, EXCLUDED, GOOD, STARTED, Ints
@@ -57,6 +57,8 @@ _WITH_TOKENS = [
 _ENV = SCOPES.index("")
 #: Expectations are asked for each second and change each minute: so many are remembered until a record comes.
 _EXPECTED_KEPT = 64
+#: What is expected is of a day before or longer, by a clock that may have been changed by an hour or two since.
+_EXPECTED_AFTER = 22 * HOUR
 
 
 def arrivals(counts: npt.NDArray[Any], by_starts: npt.NDArray[np.bool_]) -> npt.NDArray[Any]:
@@ -108,7 +110,8 @@ class History:
         self._summed = 0
         self._codes = CodeHistory()
         self._usual: dict[tuple[str, int], Floats] = {}
-        self._expected: dict[tuple[bytes, int], Floats] = {}
+        # by the start of an hour and the length of the window
+        self._expected: dict[tuple[int, int], Floats] = {}
 
     def __len__(self) -> int:
         """How many records are kept."""
@@ -152,7 +155,7 @@ class History:
             row[places] = values
         self._codes.put(place, codes)
         self._known[place] = True
-        self._expected.clear()
+        self._forget_expected(start)
         if place < self._summed:
             self._summed = place
             self._usual.clear()
@@ -223,6 +226,12 @@ class History:
         self._newest = max(-1, self._newest - slots)
         self._summed = 0
         self._usual.clear()
+        self._expected.clear()
+
+    def _forget_expected(self, start: int) -> None:
+        """Forget what a record of this instant may have entered: what is expected of an hour is of days before."""
+        for key in [key for key in self._expected if start < key[0] + HOUR - _EXPECTED_AFTER]:
+            del self._expected[key]
 
     def _sum_up(self) -> None:
         """Bring the running sums up to the newest slot."""
@@ -286,11 +295,22 @@ class History:
             ends: ends of windows, ms.
             window: length, ms.
         """
-        key = ends.tobytes(), window
+        if not ends.size or (ends % MINUTE).any():
+            return self._expect(ends, window)
+        hours = ends // HOUR * HOUR
+        out = np.empty((len(ends), *_SHAPE))
+        for hour in np.unique(hours).tolist():
+            within = hours == hour
+            out[within] = self._expected_in_hour(hour, window)[(ends[within] - hour) // MINUTE]
+        return out
+
+    def _expected_in_hour(self, hour: int, window: int) -> Floats:
+        """``expected`` for windows that end at each minute of an hour: they differ little in what it takes."""
+        key = hour, window
         if key not in self._expected:
             if len(self._expected) >= _EXPECTED_KEPT:
                 self._expected.clear()
-            self._expected[key] = self._expect(ends, window)
+            self._expected[key] = self._expect(np.arange(hour, hour + HOUR, MINUTE, dtype=np.int64), window)
         return self._expected[key]
 
     def _expect(self, ends: Ints, window: int) -> Floats:

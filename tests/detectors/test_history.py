@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from copy import deepcopy
+from functools import cache
 
 import numpy as np
 import pytest
@@ -272,3 +274,37 @@ def test_what_usually_fails_does_not_change_within_a_day() -> None:
 
 def test_counters_are_those_of_the_windows() -> None:
     assert [FIELDS[i] for i in (GOOD, BAD, EXCLUDED, STARTED)] == ["good", "bad", "excluded", "started"]
+
+
+HOURS_AGO = st.one_of(
+    st.integers(-6, 40 * 24), st.sampled_from([days * 24 + hours for days in (7, 14) for hours in (-1, 0, 1)])
+)
+
+
+@settings(max_examples=60)
+@given(
+    st.lists(st.tuples(HOURS_AGO, st.integers(1, 9), st.booleans()), min_size=1, max_size=12),
+    st.integers(0, 59),
+    st.sampled_from([5 * MINUTE, HOUR, 3 * HOUR]),
+)
+def test_what_is_expected_is_what_it_would_be_had_nobody_asked_before(
+    changes: list[tuple[int, int, bool]], minute: int, window: int
+) -> None:
+    """Records come for hours ago or weeks ago, and may drop what is oldest: what is remembered never shows."""
+    asked, fresh = deepcopy(four_weeks()), deepcopy(four_weeks())
+    now = START
+    for hours_ago, good, moved in changes:
+        now += 47 * MINUTE if moved else 0
+        ends = np.array([now - now % HOUR + (minute + n) * MINUTE for n in range(5)])
+        asked.expected(ends, window)
+        asked.add(record(now - now % BUCKET - hours_ago * HOUR, good=good))
+        fresh.add(record(now - now % BUCKET - hours_ago * HOUR, good=good))
+    np.testing.assert_array_equal(asked.expected(ends, window), fresh.expected(ends, window))
+
+
+@cache
+def four_weeks() -> History:
+    history = History("prod")
+    slots = 28 * DAY // BUCKET
+    history.extend(record(START - (slots - n) * BUCKET, good=1 + n % 7) for n in range(slots))
+    return history
