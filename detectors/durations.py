@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["RELATIVE_ERROR", "bucket", "buckets", "quantile"]
+from detectors.facts import TOO_LATE, FactRow
+from detectors.scopes import LEAVES, MEMBERS
+
+__all__ = ["RELATIVE_ERROR", "Durations", "bucket", "buckets", "quantile"]
 
 RELATIVE_ERROR = 0.01
 _GAMMA = (1 + RELATIVE_ERROR) / (1 - RELATIVE_ERROR)
@@ -47,3 +50,67 @@ def quantile(histogram: Mapping[int, int], q: float) -> float | None:
         if seen > rank:
             return float(2 * _GAMMA**index / (_GAMMA + 1))
     raise AssertionError("the rank lies below the total")
+
+
+#: Quantiles of each bucket's durations are said to be this, ms; by the bucket's place above the lowest.
+_MIDDLES = 2 * np.power(_GAMMA, np.arange(_LOWEST, _HIGHEST + 1, dtype=np.float64)) / (_GAMMA + 1)
+_TO_SCOPES = MEMBERS.astype(np.int64)
+#: Rows of an entry: pane, the first T at which it counts (ms both), leaf and bucket as one number, count.
+_PANE, _FIRST, _PLACE, _COUNT = range(4)
+
+#: Entries that are kept together: few enough to be forgotten soon, many enough to be counted at once.
+_PART = 8192
+
+
+class Durations:
+    """How long requests took lately, for quantiles of any scope and window.
+
+    Args:
+        step: length of a pane, ms.
+        keeps: the longest window that will be asked for, ms.
+    """
+
+    def __init__(self, step: int, keeps: int) -> None:
+        self._step = step
+        self._keeps = keeps
+        self._parts: list[npt.NDArray[np.int64]] = []
+
+    def add(self, rows: Iterable[FactRow], at: int) -> None:
+        """Take rows with durations in.
+
+        Args:
+            rows: each once.
+            at: T, ms: no earlier one will be asked for.
+        """
+        entries = [
+            (row.pane, row.counts_from(self._step), row.leaf * len(_MIDDLES) + index - _LOWEST, count)
+            for row in rows
+            if row.first != TOO_LATE
+            for index, count in row.durations.items()
+        ]
+        if entries:
+            part = np.array(entries, dtype=np.int64).T
+            if self._parts and self._parts[-1].shape[1] < _PART:
+                part = np.concatenate([self._parts.pop(), part], axis=1)
+            self._parts.append(part)
+        self._parts = [part for part in self._parts if part[_PANE].max() >= at - self._keeps]
+
+    def quantiles(self, at: int, window: int, shares: Sequence[float]) -> npt.NDArray[np.float64]:
+        """Quantiles (scope, share) of the durations in ``[at - window, at)``, ms, within ``RELATIVE_ERROR``.
+
+        nan for scopes without any.
+
+        Args:
+            at: T, ms.
+            window: ms, at most what is kept.
+            shares: 0-1 each.
+        """
+        counts = np.zeros(len(LEAVES) * len(_MIDDLES), dtype=np.int64)
+        for part in self._parts:
+            inside = (part[_PANE] >= at - window) & (part[_PANE] < at) & (part[_FIRST] <= at)
+            weights = part[_COUNT, inside].astype(np.float64)
+            counts += np.bincount(part[_PLACE, inside], weights, len(counts)).astype(np.int64)
+        below = np.cumsum(_TO_SCOPES @ counts.reshape(len(LEAVES), len(_MIDDLES)), axis=1)
+        total = below[:, -1]
+        found = [_MIDDLES[np.argmax(below > share * (total - 1)[:, None], axis=1)] for share in shares]
+        return np.where(total[:, None] > 0, np.stack(found, axis=1), np.nan)

@@ -19,6 +19,8 @@ import numpy as np
 from detectors import attribution, burn_rate, latency, outage, silence
 from detectors.chronicle import FOUND_IN_FAILURES, NEWS
 from detectors.codes import CodeWindows
+from detectors.confidence import Floats
+from detectors.durations import Durations
 from detectors.facts import TOO_LATE, FactRow
 from detectors.history import BUCKET, FIELDS, History
 from detectors.impact import Impact
@@ -31,9 +33,9 @@ from detectors.returns import ReturnWindows
 from detectors.scopes import LEAVES, MEMBERS, METHODS, SCOPES, scope_index, scope_path
 from detectors.slis import SliValue
 from detectors.verdicts import FIRING, Verdicts, finding
-from detectors.windows import BAD, COUNTERS, SESSION_BAD, Classify, Ints, Stretch, Windows
+from detectors.windows import BAD, COUNTERS, SESSION_BAD, TIMED, Classify, Ints, Stretch, Windows
 
-__all__ = ["HISTORY_SPAN", "Observer", "Spans", "Step", "Watch", "WatchState"]
+__all__ = ["HISTORY_SPAN", "QUANTILES", "Observer", "Spans", "Step", "Watch", "WatchState"]
 
 #: Looks at a stretch and the verdicts on it.
 Observer = Callable[[Stretch, Sequence[Verdicts]], None]
@@ -46,6 +48,8 @@ _ASLEEP_STRIDE = MINUTE
 _A_WEEK = 7 * DAY // BUCKET
 _FAR_PAST = -(1 << 60)
 
+#: The quantiles of durations that are told of.
+QUANTILES = (0.5, 0.95, 0.99)
 #: Stretches of T: (after, up to), ms.
 Spans = Sequence[tuple[int, int]]
 
@@ -166,6 +170,7 @@ class Watch:
         sinks: the receivers that are on.
         sli_every: how often SLIs are given out, ms; None for never.
         covered_from: the instant (ms) from which all facts are at hand; None for the first that counts.
+        durations: whether to keep how long requests took, for ``quantiles``.
         observer: is shown every stretch with what the detectors say of it, before anything follows from that.
     """
 
@@ -180,6 +185,7 @@ class Watch:
         sli_every: int | None = None,
         covered_from: int | None = None,
         observer: Observer | None = None,
+        durations: bool = False,
     ) -> None:
         self.env = env
         self.policy = policy
@@ -202,6 +208,8 @@ class Watch:
         self._dirty: set[int] = set()
         self._asleep = False
         self._last: Stretch | None = None
+        self._durations = Durations(policy.step, max(policy.sli_windows)) if durations else None
+        self._quantiles: dict[int, Floats] = {}
         self._waiting = state.waiting if state else None
 
     def latest(self, scope: int, window: int) -> SliValue | None:
@@ -209,6 +217,14 @@ class Watch:
         if self._last is None:
             return None
         return _sli(self._last, -1, scope, window)
+
+    def quantiles(self, window: int) -> Floats | None:
+        """``QUANTILES`` (scope, quantile) of how long completed sign-in requests took in one of ``sli_windows``, ms.
+
+        At the last T that SLIs were given out at; within ``durations.RELATIVE_ERROR``; nan where none carried a
+        duration. None before the first such T, and where durations are not kept.
+        """
+        return self._quantiles.get(window)
 
     def state(self) -> WatchState:
         """What ``watch-state`` keeps."""
@@ -243,6 +259,7 @@ class Watch:
             self._returns.advance(at, steps, due)
             self._codes.advance(at, steps, due)
             self._note_activity(due)
+            self._add_durations(due, at)
             at = end + step
         self._rebuild_history(rows, firsts)
 
@@ -355,6 +372,7 @@ class Watch:
             codes = self._codes.advance(start, steps, rows)
             stretch = Stretch(self.env, ends, counts, people, policy.windows(), returns, codes)
         self._add_history(rows)
+        self._add_durations(rows, start)
         verdicts = [
             outage.judge(stretch, policy, self.history),
             burn_rate.judge(stretch, policy, self.history),
@@ -376,6 +394,9 @@ class Watch:
             brought = Step(at, self.env)
             if self._sli_every and at % self._sli_every == 0:
                 brought.sli = self._slis(stretch, n, active[n])
+                if self._durations is not None:
+                    for window in policy.sli_windows:
+                        self._quantiles[window] = self._durations.quantiles(at, window, QUANTILES)
             if fires[n] or at in asked or self.lifecycle.active:
                 view.move_to(n)
                 causes = attribution.attribute(verdicts, stretch, n, policy) if fires[n] else []
@@ -420,6 +441,12 @@ class Watch:
         ]
         out.sort(key=lambda value: (value.scope, value.window))
         return out
+
+    def _add_durations(self, rows: Sequence[FactRow], at: int) -> None:
+        """Keep how long completed sign-in requests took: of what counts as good or bad."""
+        if self._durations is not None:
+            columns = self._classify.columns
+            self._durations.add([row for row in rows if any(c == TIMED for c, _ in columns(row))], at)
 
     def _activity(self, ends: Ints, rows: list[FactRow]) -> Ints:
         """(N, scope): whether an event that counts at T lies within the retention before it."""

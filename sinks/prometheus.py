@@ -15,6 +15,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
+from typing import TypeVar
 
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, choose_encoder, generate_latest
@@ -53,8 +54,8 @@ class EnvSnapshot:
         events: (auth method, csp or ``NO_CSP``, result) -> events since counting began.
         success_ratio: (auth method, window such as ``5m``) -> 0-1, None when nothing completed.
         latency_ratio: the same, share of completed requests under the threshold.
-        burn_rate: (auth method, window) -> multiples of the rate that spends the budget exactly; None if
-            unknown.
+        durations: (scope, window, quantile such as ``0.95``) -> seconds; what is unknown is left out.
+        burn_rate: (auth method, window) -> multiples of the rate that spends the budget exactly, or None.
         users_impacted: auth method -> distinct people with a failing event in the trailing hour.
         error_budget_remaining: auth method -> share of the month's budget that is left; negative when
             overspent.
@@ -67,6 +68,7 @@ class EnvSnapshot:
     events: Mapping[tuple[str, str, str], int] = field(default_factory=dict)
     success_ratio: Mapping[tuple[str, str], float | None] = field(default_factory=dict)
     latency_ratio: Mapping[tuple[str, str], float | None] = field(default_factory=dict)
+    durations: Mapping[tuple[str, str, str], float] = field(default_factory=dict)
     burn_rate: Mapping[tuple[str, str], float | None] = field(default_factory=dict)
     users_impacted: Mapping[str, int] = field(default_factory=dict)
     error_budget_remaining: Mapping[str, float | None] = field(default_factory=dict)
@@ -248,6 +250,12 @@ class Metrics:
             self._windows,
             lambda s: s.latency_ratio,
         )
+        yield _gauge(
+            "watchofficer_request_duration_seconds",
+            "How long completed sign-in requests took, within 1 %, by scope and quantile.",
+            ("env", "scope", "window", "quantile"),
+            (((env, *key), took) for env, one in self._envs.items() for key, took in one.durations.items()),
+        )
         yield self._ratios(
             "watchofficer_burn_rate",
             "Speed at which the error budget is spent; 1 spends it exactly within its period.",
@@ -378,19 +386,19 @@ class _Page(Collector):
         return self._metrics._collect()
 
 
-def _counter(
-    name: str, text: str, labels: Sequence[str], rows: Iterable[tuple[tuple[str, ...], float]]
-) -> CounterMetricFamily:
-    family = CounterMetricFamily(name, text, labels=labels)
-    for values, value in rows:
-        family.add_metric(values, value)
-    return family
+_Rows = Iterable[tuple[tuple[str, ...], float]]
+_Family = TypeVar("_Family", CounterMetricFamily, GaugeMetricFamily)
 
 
-def _gauge(
-    name: str, text: str, labels: Sequence[str], rows: Iterable[tuple[tuple[str, ...], float]]
-) -> GaugeMetricFamily:
-    family = GaugeMetricFamily(name, text, labels=labels)
+def _counter(name: str, text: str, labels: Sequence[str], rows: _Rows) -> CounterMetricFamily:
+    return _filled(CounterMetricFamily(name, text, labels=labels), rows)
+
+
+def _gauge(name: str, text: str, labels: Sequence[str], rows: _Rows) -> GaugeMetricFamily:
+    return _filled(GaugeMetricFamily(name, text, labels=labels), rows)
+
+
+def _filled(family: _Family, rows: _Rows) -> _Family:
     for values, value in rows:
         family.add_metric(values, value)
     return family

@@ -300,6 +300,7 @@ class Evaluate:
                 state=state.watch if state else None,
                 sinks=self._settings.sinks,
                 sli_every=policy.sli_every,
+                durations=True,
             )
 
         judge = Judge(policy, make)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from detectors.error_budget import budget_left, burn_rate, window_burn
-from detectors.instants import HOUR, format_duration
+from detectors.instants import HOUR, SECOND, format_duration
 from detectors.policy import Policy
 from detectors.response_times import deadline
-from detectors.scopes import METHODS, overlaps, scope_index
-from detectors.watch import Watch
+from detectors.scopes import METHODS, overlaps, scope_index, scope_path
+from detectors.watch import QUANTILES, Watch
 from sinks.prometheus import EnvSnapshot
 from streams.evaluate import Desk
 
@@ -61,6 +63,7 @@ def env_snapshot(desk: Desk, env: str, policy: Policy) -> EnvSnapshot:
         events=dict(desk.totals.events[env]),
         success_ratio=success,
         latency_ratio=latency,
+        durations=_durations(watch, env, policy),
         users_impacted=people,
         burn_rate=burn,
         error_budget_remaining=left,
@@ -69,6 +72,18 @@ def env_snapshot(desk: Desk, env: str, policy: Policy) -> EnvSnapshot:
         deadlines=due,
         watermark=watch.evaluated_to,
     )
+
+
+def _durations(watch: Watch, env: str, policy: Policy) -> dict[tuple[str, str, str], float]:
+    """(scope, window, quantile) -> seconds, where any request carried a duration."""
+    out = {}
+    for window in policy.sli_windows:
+        found = watch.quantiles(window)
+        if found is not None:
+            for scope, share in np.argwhere(~np.isnan(found)).tolist():
+                key = scope_path(env, scope), format_duration(window), f"{QUANTILES[share]:g}"
+                out[key] = float(found[scope, share]) / SECOND
+    return out
 
 
 def _burn(watch: Watch, index: int, method: str, length: int, at: int, policy: Policy) -> float | None:

@@ -47,7 +47,8 @@ def samples(page: Metrics) -> dict[tuple[str, tuple[str, ...]], float]:
 
 def test_the_names_and_labels_are_those_that_dashboards_rely_on() -> None:
     page = metrics()
-    page.set_env("prod", EnvSnapshot(watermark=NOW, deadlines={1: NOW}))
+    durations = {("prod/ssoe", "5m", "0.95"): 1.25}
+    page.set_env("prod", EnvSnapshot(watermark=NOW, deadlines={1: NOW}, durations=durations))
     page.set_rejected({})
     page.set_producer_lags({0: 0})
     families = {
@@ -64,6 +65,7 @@ def test_the_names_and_labels_are_those_that_dashboards_rely_on() -> None:
         "watchofficer_producer_lag_seconds": {"partition"},
         "watchofficer_success_ratio": by_method | {"window"},
         "watchofficer_latency_ratio": by_method | {"window"},
+        "watchofficer_request_duration_seconds": {"env", "scope", "window", "quantile"},
         "watchofficer_users_impacted": by_method,
         "watchofficer_burn_rate": by_method | {"window"},
         "watchofficer_error_budget_remaining_ratio": by_method,
@@ -98,6 +100,14 @@ def test_counters_and_people_start_at_zero_and_ratios_at_nan() -> None:
     assert seen["watchofficer_sink_deliveries_total", ("delivered", "slack")] == 0
     assert seen["watchofficer_event_to_page_seconds_count", ()] == 0
     assert seen["watchofficer_events_lost_total", ()] == 0
+
+
+def test_durations_are_told_by_scope_window_and_quantile_where_they_are_known() -> None:
+    page = metrics()
+    page.set_env("prod", EnvSnapshot(durations={("prod/*/idme", "1h", "0.99"): 2.5}))
+    name = "watchofficer_request_duration_seconds"
+    found = {key: value for key, value in samples(page).items() if key[0] == name}
+    assert found == {(name, ("prod", "0.99", "prod/*/idme", "1h")): 2.5}
 
 
 def test_events_with_personal_fields_are_counted_by_who_answers_for_the_rejected() -> None:
