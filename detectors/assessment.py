@@ -9,10 +9,10 @@ from msgspec.structs import replace
 from detectors.chronicle import Chronicle, IncidentMemory
 from detectors.fail_over import advise, compared
 from detectors.incidents import Cause, Incident
-from detectors.paging import may_page
+from detectors.paging import is_serious, may_page
 from detectors.policy import Policy
 from detectors.scopes import contains
-from detectors.severity import datadog_severity, figure, follow
+from detectors.severity import Level, datadog_severity, figure, follow
 
 __all__ = ["assess"]
 
@@ -31,8 +31,14 @@ def assess(
     first_bad = _first_bad(incident, causes, chronicle) if opening else incident.first_bad_at
     estimate = max((c.estimated_users for c in causes if c.estimated_users is not None), default=None)
     impact = figure(view.people(scope, first_bad), view.people_recent(scope, first_bad), estimate, policy)
+    names = tuple(sorted({*incident.causes, *(cause.detector for cause in causes)}))
+    serious = is_serious(replace(incident, causes=names))
     level = None if opening else memory.level
-    memory.level = follow(level, impact.users, incident.env, at, policy, may_fall=not view.frozen)
+    memory.level = (
+        follow(level, impact.users, incident.env, at, policy, may_fall=not view.frozen)
+        if serious
+        else Level()
+    )
     memory.scopes = sorted({*memory.scopes, scope, *(cause.scope for cause in causes)})
     counts = view.counts(scope)
     worse = impact.users > incident.peak_users_impacted or incident.counts_peak is None
@@ -42,10 +48,10 @@ def assess(
     }
     memory.incident = replace(
         incident,
-        causes=tuple(sorted({*incident.causes, *(cause.detector for cause in causes)})),
+        causes=names,
         sentence=lead.sentence if lead else incident.sentence,
-        priority=policy.priority.of(incident.env, impact.users),
-        datadog_severity=datadog_severity(scope, memory.level.severity, chronicle.csps),
+        priority=policy.priority.of(incident.env, impact.users if serious else 0),
+        datadog_severity=datadog_severity(scope, memory.level.severity, chronicle.csps, serious=serious),
         basis=impact.basis,
         users_impacted=impact.users,
         peak_users_impacted=max(incident.peak_users_impacted, impact.users),

@@ -10,6 +10,9 @@ succeed speak against a scope, parts with hardly any traffic do not count.
 Then: three credential providers of a method, or all of at least two that have traffic, are the method; both
 methods are the environment; a provider that fails on both is one cause, unless one of the methods is another.
 A scope that does not fire itself is a cause only if nothing else explains a wider one that does.
+
+What wakes nobody (surges, slowness) is weighed apart, each kind by itself, so that it neither widens nor hides what
+does; which of it is a symptom of an incident is for ``matching`` to say.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ import numpy as np
 from detectors.confidence import Bools, Floats
 from detectors.incidents import Cause
 from detectors.instants import HOUR
+from detectors.paging import WAKES_NOBODY
 from detectors.policy import Policy
 from detectors.policy_detection import Attribution
 from detectors.scopes import CSPS, MEMBERS, METHODS, SCOPES, scope_path
@@ -33,7 +37,7 @@ __all__ = ["attribute"]
 
 #: Detectors that see the same trouble, the one whose words count most first. Those of one group are weighed
 #: together.
-_GROUPS = (("outage", "burn_rate"), ("silence",))
+_GROUPS = (("outage", "burn_rate"), ("silence",), ("funnel",))
 
 _ENV = SCOPES.index("")
 _METHOD = [SCOPES.index(method) for method in METHODS]
@@ -52,9 +56,25 @@ def attribute(verdicts: Sequence[Verdicts], stretch: Stretch, n: int, policy: Po
     numbers also hold ``explains``, the other firing scopes that it stands for, and ``gain`` (nats). What
     other detectors find on the same scope follows it.
     """
+    serious = [verdict for verdict in verdicts if verdict.detector not in WAKES_NOBODY]
+    minor = [[verdict] for verdict in verdicts if verdict.detector in WAKES_NOBODY]
+    out = _causes(_groups(serious), verdicts, stretch, n, policy)
+    for group in minor:
+        out += _causes([group], verdicts, stretch, n, policy)
+    return out
+
+
+def _causes(
+    groups: Sequence[Sequence[Verdicts]],
+    verdicts: Sequence[Verdicts],
+    stretch: Stretch,
+    n: int,
+    policy: Policy,
+) -> list[Cause]:
+    """The causes that some groups of detectors find, by the order of the scope axis."""
     found: dict[int, list[Verdicts]] = {}
     gains: dict[int, float] = {}
-    for group in _groups(verdicts):
+    for group in groups:
         fires = np.any([verdict.state[n] == FIRING for verdict in group], axis=0)
         if not fires.any():
             continue
@@ -62,9 +82,8 @@ def attribute(verdicts: Sequence[Verdicts], stretch: Stretch, n: int, policy: Po
         for scope in _explain(gain, fires, _busy(stretch, n, policy), policy.attribution):
             found.setdefault(scope, []).extend(group)
             gains[scope] = max(gains.get(scope, 0.0), float(gain[scope]))
-    scopes = sorted(_absorb(found))
     out: list[Cause] = []
-    for scope in scopes:
+    for scope in sorted(_absorb(found)):
         group = [verdict for inner, group in found.items() if _HOLDS[scope, inner] for verdict in group]
         leading, *others = sorted(group, key=lambda v: (v.state[n, scope] != FIRING, _rank(v)))
         explains = _symptoms(scope, verdicts, n)

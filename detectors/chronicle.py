@@ -6,7 +6,7 @@ an argument. ``Chronicle.record`` alone makes transitions.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Literal, Protocol
 
 import msgspec
@@ -42,8 +42,11 @@ class View(Protocol):
     @property
     def frozen(self) -> bool: ...
 
-    def finding(self, scope: str) -> FindingState:
-        """The state of all findings on a scope taken together; what is no news (``NEWS``) does not fire."""
+    def finding(self, scope: str, leaving_out: Collection[str] = ()) -> FindingState:
+        """The state of all findings on a scope taken together, but for those of some detectors.
+
+        What is no news (``NEWS``) does not fire.
+        """
         ...
 
     def counts(self, scope: str, window: int = COUNTS_WINDOW) -> Counts:

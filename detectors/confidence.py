@@ -79,14 +79,14 @@ def _score(
     return np.asarray(k, dtype=np.float64) - expected, spread
 
 
-def chance_of_so_few(arrived: npt.ArrayLike, expected: npt.ArrayLike, spread: float) -> Floats:
+def chance_of_so_few(arrived: npt.ArrayLike, expected: npt.ArrayLike, spread: npt.ArrayLike) -> Floats:
     """Probability that at most ``arrived`` come where ``expected`` (>= 0) are expected.
 
     Arrivals are Poisson around a level that is itself uncertain: a Gamma variable with mean ``expected`` and
     relative standard deviation ``spread``. So their number is negative binomial with ``1 / spread^2`` as its
     shape, and its distribution function a regularised incomplete beta function (DLMF 8.17).
     """
-    shape = 1.0 / (spread * spread)
+    shape = 1.0 / np.square(np.asarray(spread, dtype=np.float64))
     mean = np.asarray(expected, dtype=np.float64)
     chance: Floats = special.betainc(shape, np.floor(arrived) + 1.0, shape / (shape + mean))
     return chance

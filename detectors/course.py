@@ -20,7 +20,7 @@ from detectors.assessment import assess
 from detectors.chronicle import Chronicle, IncidentMemory
 from detectors.incidents import Cause, FindingState, Incident
 from detectors.instants import HOUR, format_duration
-from detectors.paging import is_serious, may_page
+from detectors.paging import WAKES_NOBODY, is_outage, is_serious, may_page
 from detectors.scopes import contains
 from detectors.severity import Level
 from detectors.timers import page_if_due, sound_clocks, speak_up
@@ -139,7 +139,14 @@ def advance(memory: IncidentMemory, scope: str, causes: Sequence[Cause], chronic
         reason = f"{verb} from {before.scope} to {scope}. {memory.incident.sentence}"
         chronicle.record(memory, "scope", reason, before=before, causes=causes)
     if is_serious(memory.incident) and not is_serious(before):
-        chronicle.change(memory, "cause", memory.incident.sentence, causes=causes)
+        chronicle.change(
+            memory,
+            "cause",
+            memory.incident.sentence,
+            causes=causes,
+            severity=memory.level.severity,
+            peak_severity=min(memory.level.severity, memory.incident.peak_severity),
+        )
     if finding == "firing" and memory.incident.state == "recovering":
         _relapse(memory, causes, chronicle)
     _move_severity(memory, causes, chronicle)
@@ -159,7 +166,7 @@ def _finding(memory: IncidentMemory, causes: Sequence[Cause], chronicle: Chronic
     view, scope = chronicle.view, memory.incident.scope
     state: FindingState = "firing"
     if not any(cause.detector != "declared" and chronicle.is_news(cause) for cause in causes):
-        state = view.finding(scope)
+        state = view.finding(scope, _left_out(memory.incident))
         if state == "quiet" and view.frozen:
             state = "not_enough_evidence"
     if state == "firing":
@@ -172,6 +179,11 @@ def _finding(memory: IncidentMemory, causes: Sequence[Cause], chronicle: Chronic
     return state
 
 
+def _left_out(incident: Incident) -> frozenset[str]:
+    """Detectors that say nothing of an incident's end: what wakes nobody, unless it is all there is to it."""
+    return WAKES_NOBODY if is_outage(incident) else WAKES_NOBODY.difference(incident.causes)
+
+
 def _note_wider(memory: IncidentMemory, causes: Sequence[Cause], chronicle: Chronicle) -> None:
     """Count for how long the evidence has been for a wider scope, less for how long it has not."""
     own = memory.incident.scope
@@ -180,7 +192,10 @@ def _note_wider(memory: IncidentMemory, causes: Sequence[Cause], chronicle: Chro
 
 
 def _narrowed(memory: IncidentMemory, causes: Sequence[Cause], chronicle: Chronicle) -> str:
-    """The narrower scope that the incident has come down to; its own as long as that is not certain."""
+    """The narrower scope that the incident has come down to; its own as long as that is not certain.
+
+    Of what wakes nobody it is enough that only the narrower one explains it, though its own still fires, too.
+    """
     own = memory.incident.scope
     told = {cause.scope for cause in causes if cause.detector != "declared"}
     found = {scope for scope in told if contains(own, scope)}
@@ -190,10 +205,10 @@ def _narrowed(memory: IncidentMemory, causes: Sequence[Cause], chronicle: Chroni
     (only,) = found
     if memory.alone_on != only:
         memory.alone_on, memory.alone_for = only, 0
-    state = chronicle.view.finding(own)
-    if state == "firing":
+    state = chronicle.view.finding(own, _left_out(memory.incident))
+    if state == "firing" and is_outage(memory.incident):
         memory.alone_for = 0
-    elif state == "quiet" and not chronicle.view.frozen:
+    elif state != "not_enough_evidence" and not chronicle.view.frozen:
         memory.alone_for += chronicle.elapsed
     if memory.alone_for < chronicle.policy.lifecycle.scope_change_every:
         return own

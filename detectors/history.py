@@ -55,7 +55,7 @@ _WITH_TOKENS = [
     if method == "sis"
 ]
 _ENV = SCOPES.index("")
-#: Expectations are asked for each second and change each minute: so many are remembered until a record comes.
+#: Expectations are asked for each second and change each minute: so many hours of them are remembered.
 _EXPECTED_KEPT = 64
 #: What is expected is of a day before or longer, by a clock that may have been changed by an hour or two since.
 _EXPECTED_AFTER = 22 * HOUR
@@ -353,8 +353,8 @@ class History:
         )
 
     def usual_user_errors(self, at: int) -> Floats:
-        """The same of excluded / completed; nan if unknown."""
-        return self._usually("user errors", at, lambda days: (days[..., EXCLUDED], _completed(days)))
+        """The same of excluded / completed, but for tokens (``returns``); nan if unknown."""
+        return self._usually("user errors", at, lambda days: (days[..., EXCLUDED], returns(days)[..., 1]))
 
     def usual_return_ratio(self, at: int) -> Floats:
         """The same of sign-ins that came back / started (``returns``); nan if unknown."""
@@ -366,13 +366,13 @@ class History:
         return self._usually("returning", at, shares)
 
     def usual_share_of_code(self, code: str, at: int) -> Floats:
-        """The same of failures with a code / completed, over days of which codes are known; nan if unknown."""
+        """The same of failures with a code, over days of which codes are known; nan if unknown."""
 
         def shares(days: Floats) -> tuple[Floats, Floats]:
             today = (at - 1) // DAY
             slots = (today - np.arange(_USUAL_DAYS, -1, -1)) * _DAY_SLOTS - self._origin
             failed, known = self._codes.sums(code, slots)
-            return failed, np.where(known[:, None], _completed(days), 0.0)
+            return failed, np.where(known[:, None], returns(days)[..., 1], 0.0)
 
         return self._usually(f"code {code}", at, shares)
 
@@ -391,7 +391,3 @@ class History:
             kept = {known: usual for known, usual in self._usual.items() if known[1] >= today}
             self._usual = {**kept, key: np.where(days > 0, (low + high) / 2, np.nan)}
         return self._usual[key]
-
-
-def _completed(counts: Floats) -> Floats:
-    return np.asarray(counts[..., GOOD] + counts[..., BAD] + counts[..., EXCLUDED])

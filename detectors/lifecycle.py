@@ -106,7 +106,7 @@ class Lifecycle:
         for case in cases:
             if case.action == "begin" and not any(chronicle.is_news(cause) for cause in case.causes):
                 case.action = "rest"
-        chronicle.csps = csps_of(case.scope for case in cases if case.action in ("advance", "begin"))
+        chronicle.csps = csps_of(case.scope for case in cases if case.is_live and case.is_serious)
         for case in cases:
             self._follow(case, chronicle)
         for case in cases:
@@ -130,6 +130,9 @@ class Lifecycle:
             course.advance(case.memory, case.scope, case.causes, chronicle)
         elif case.action == "rest" and case.memory is not None:
             course.after_resolution(case.memory, case.causes, chronicle)
+        if case.is_live and case.memory is not None and case.symptoms:
+            seen = {*case.memory.incident.causes, *(cause.detector for cause in case.symptoms)}
+            case.memory.incident = replace(case.memory.incident, causes=tuple(sorted(seen)))
 
     def _merge(self, case: Case, chronicle: Chronicle) -> None:
         """Resolve an incident that another one has taken in. Its PagerDuty alerts are resolved with it."""

@@ -9,8 +9,12 @@
   otherwise.
 * Else it opens an incident of its own.
 
-So open incidents never lie within each other. What a person has resolved although it still fires holds back
-its causes, and those of narrower scopes, for ``resolve_grace`` or until they have been quiet.
+So open incidents never lie within each other, but for this: what wakes nobody (surges, slowness) neither
+widens, reopens nor holds open an incident that may. It is a symptom of one that holds its scope, and of any
+that overlaps it, unless it is about errors of users, which no outage makes. Else it has incidents of its own,
+by the same rules; and one of them becomes more when something serious is found on its scope or around it. What
+a person has resolved although it still fires holds back its causes, and those of narrower scopes, for
+``resolve_grace`` or until they have been quiet.
 """
 
 from __future__ import annotations
@@ -21,8 +25,9 @@ from typing import Literal
 
 from detectors.chronicle import IncidentMemory
 from detectors.incidents import Cause
+from detectors.paging import WAKES_NOBODY, is_outage, is_serious
 from detectors.policy_sections import LifecyclePolicy
-from detectors.scopes import MEMBERS, contains, scope_index
+from detectors.scopes import MEMBERS, contains, overlaps, scope_index
 
 __all__ = ["Case", "match"]
 
@@ -37,6 +42,7 @@ class Case:
         action: go on with an open one; begin (open or reopen); rest, for a resolved one; merge into another.
         causes: those that belong to it; of a resolved one those that it holds back.
         into: the case that it is merged into.
+        symptoms: causes that wake nobody, of which it is the explanation.
     """
 
     memory: IncidentMemory | None
@@ -44,6 +50,24 @@ class Case:
     action: Literal["advance", "begin", "rest", "merge"]
     causes: list[Cause] = field(default_factory=list)
     into: Case | None = None
+    symptoms: list[Cause] = field(default_factory=list)
+
+    @property
+    def is_live(self) -> bool:
+        """An incident that is open after the step, unless it opens for something that is no news."""
+        return self.action in ("advance", "begin")
+
+    @property
+    def is_outage(self) -> bool:
+        """Whether a detector has found more than what wakes nobody."""
+        before = self.memory is not None and self.memory.is_open and is_outage(self.memory.incident)
+        return before or not WAKES_NOBODY.union({"declared"}).issuperset(c.detector for c in self.causes)
+
+    @property
+    def is_serious(self) -> bool:
+        """Whether that is so, or a person has said it."""
+        before = self.memory is not None and self.memory.is_open and is_serious(self.memory.incident)
+        return before or any(cause.detector not in WAKES_NOBODY for cause in self.causes)
 
 
 def match(
@@ -58,8 +82,12 @@ def match(
         rules: of them ``widen_after`` and ``resolve_grace`` are asked.
     """
     cases = [Case(m, m.incident.scope, "advance" if m.is_open else "rest") for m in memories]
-    # The widest first: what it takes in then finds its incident already there.
-    for cause in sorted(causes, key=lambda cause: -_size(cause.scope)):
+    # The widest first: what it takes in then finds its incident already there. What wakes nobody comes last.
+    for cause in sorted(causes, key=lambda cause: (_is_minor(cause), -_size(cause.scope))):
+        explained = _explaining(cause, cases)
+        if explained is not None:
+            explained.symptoms.append(cause)
+            continue
         case = _among_open(cause, cases, at, rules.widen_after)
         case = case or _among_resolved(cause, cases, at, rules.resolve_grace)
         if case is None:
@@ -73,16 +101,38 @@ def _size(scope: str) -> int:
     return int(MEMBERS[scope_index(scope)].sum())
 
 
+def _is_minor(cause: Cause) -> bool:
+    return cause.detector in WAKES_NOBODY
+
+
+def _explaining(cause: Cause, cases: Sequence[Case]) -> Case | None:
+    """The case of which a cause that wakes nobody is a symptom."""
+    if not _is_minor(cause):
+        return None
+    by_users = cause.numbers.get("counts") == "excluded"
+    found = [
+        case
+        for case in cases
+        if case.is_live
+        and case.is_outage
+        and (contains(case.scope, cause.scope) or (overlaps(case.scope, cause.scope) and not by_users))
+    ]
+    return min(found, key=lambda case: _size(case.scope), default=None)
+
+
 def _among_open(cause: Cause, cases: Sequence[Case], at: int, widen_after: int) -> Case | None:
-    live = [case for case in cases if case.action in ("advance", "begin")]
-    holders = [case for case in live if contains(case.scope, cause.scope)]
+    minor = _is_minor(cause)
+    live = [case for case in cases if case.is_live and not (minor and case.is_outage)]
+    holders = [case for case in live if (minor or case.is_serious) and contains(case.scope, cause.scope)]
     if holders:
         return min(holders, key=lambda case: _size(case.scope))
-    inside = [case for case in live if contains(cause.scope, case.scope)]
+    inside = [case for case in live if not (minor and case.is_serious) and contains(cause.scope, case.scope)]
     if not inside:
         return None
+    inside.sort(key=lambda case: not case.is_serious)  # of equals the oldest stays first
     oldest, *others = inside
-    if cause.detector != "declared" and not _may_widen(oldest.memory, at, widen_after):
+    held_back = oldest.is_serious and cause.detector != "declared"
+    if held_back and not _may_widen(oldest.memory, at, widen_after):
         return oldest
     oldest.scope = cause.scope
     for case in others:
@@ -101,6 +151,8 @@ def _among_resolved(cause: Cause, cases: Sequence[Case], at: int, grace: int) ->
     for case in cases:
         memory = case.memory
         if case.action != "rest" or memory is None or memory.merged:
+            continue
+        if _is_minor(cause) and is_serious(memory.incident):
             continue
         resolved_at = memory.incident.resolved_at or at
         if memory.held and contains(case.scope, cause.scope):

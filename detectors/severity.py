@@ -136,17 +136,19 @@ def csps_of(scopes: Iterable[str]) -> int:
     return len({parts[2] for parts in (scope.split("/") for scope in scopes) if len(parts) == 3})
 
 
-def datadog_severity(scope: str, severity: int, csps: int) -> str:
+def datadog_severity(scope: str, severity: int, csps: int, *, serious: bool = True) -> str:
     """SEV-1 ... SEV-5 of an incident.
 
     SEV-1: nobody can sign in (all of prod), or more than one provider is down (``csps``, over all open
     incidents, of which this one is of a provider); SEV-2: one provider, or severity 1; SEV-3: severity 2;
-    SEV-4: else; SEV-5: outside prod. A whole method (``prod/ssoe``) is graded by its severity: people can be
-    sent to the other one.
+    SEV-4: else, and what wakes nobody (not ``serious``); SEV-5: outside prod. A whole method (``prod/ssoe``)
+    is graded by its severity: people can be sent to the other one.
     """
     env, *below = scope.split("/")
     if env != PRODUCTION:
         return "SEV-5"
+    if not serious:
+        return "SEV-4"
     one_csp = len(below) == 2
     if not below or (one_csp and csps > 1):
         return "SEV-1"

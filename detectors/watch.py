@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
 import numpy as np
 
-from detectors import attribution, burn_rate, latency, outage, silence
+from detectors import attribution, burn_rate, funnel, latency, outage, silence, surge
 from detectors.chronicle import FOUND_IN_FAILURES, NEWS
 from detectors.codes import CodeWindows
 from detectors.confidence import Floats
@@ -127,12 +127,13 @@ class _View:
         self.at = int(self._stretch.ends[n])
         self.frozen = any(begin < self.at <= end for begin, end in self._unread)
 
-    def finding(self, scope: str) -> FindingState:
-        """What all detectors say of a scope together."""
+    def finding(self, scope: str, leaving_out: Collection[str] = ()) -> FindingState:
+        """What the detectors say of a scope together."""
         index = scope_index(scope)
-        state = finding(self._verdicts, self.n, index)
+        asked = [verdict for verdict in self._verdicts if verdict.detector not in leaving_out]
+        state = finding(asked, self.n, index)
         if state == "firing" and self.first_bad(scope, self.at - NEWS) is None:
-            others = [verdict for verdict in self._verdicts if verdict.detector not in FOUND_IN_FAILURES]
+            others = [verdict for verdict in asked if verdict.detector not in FOUND_IN_FAILURES]
             return state if finding(others, self.n, index) == "firing" else "not_enough_evidence"
         return state
 
@@ -378,6 +379,8 @@ class Watch:
             burn_rate.judge(stretch, policy, self.history),
             silence.judge(stretch, policy, self.history, self._covered_from),
             latency.judge(stretch, policy, self.history),
+            funnel.judge(stretch, policy, self.history),
+            surge.judge(stretch, policy, self.history),
         ]
         fires = np.zeros(steps, dtype=bool)
         for verdict in verdicts:

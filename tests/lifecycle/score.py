@@ -10,7 +10,7 @@ Instants are seconds since the start, which is Monday 2026-11-23 15:00 UTC, 10:0
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -50,9 +50,9 @@ class World:
     ratios: dict[str, tuple[int, int]] = field(default_factory=dict)  # scope -> good, bad
     inputs: list[IncidentInput] = field(default_factory=list)
 
-    def finding(self, scope: str) -> FindingState:
+    def finding(self, scope: str, leaving_out: Collection[str] = ()) -> FindingState:
         cause = self.causes.get(scope)
-        if cause is not None:
+        if cause is not None and cause.detector not in leaving_out:
             stale = not self.fails and cause.detector in FOUND_IN_FAILURES
             return "not_enough_evidence" if stale else "firing"
         return self.findings.get(scope, "quiet")

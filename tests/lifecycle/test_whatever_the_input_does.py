@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from detectors.incidents import Command, Transition
 from detectors.notification import catch_up, plan
+from detectors.paging import is_serious
 from detectors.policy import Policy, default_policy
 from detectors.scopes import SCOPES
 from tests.lifecycle.score import SINKS, START, Heard, Score, nested, policy
@@ -214,11 +215,14 @@ def test_restarting_from_the_encoded_memory_at_any_step_changes_nothing(
     )
 )
 def test_states_scopes_and_peaks_go_only_where_they_may(play: tuple[list[Action], Policy, str]) -> None:
-    def no_open_incident_lies_within_another(score: Score) -> None:
-        open_scopes = [i.scope for i in score.lifecycle.incidents() if i.state not in ("resolved", "closed")]
-        assert nested(open_scopes) == []
+    def no_open_incident_lies_within_another_unless_the_wider_one_wakes_nobody(score: Score) -> None:
+        still_open = [i for i in score.lifecycle.incidents() if i.state not in ("resolved", "closed")]
+        for serious in (True, False):
+            assert nested([i.scope for i in still_open if is_serious(i) == serious]) == []
+        wakes = {i.scope for i in still_open if is_serious(i)}
+        assert all(wide not in wakes for wide, _ in nested([i.scope for i in still_open]))
 
-    heard = _play(*play, each=no_open_incident_lies_within_another)
+    heard = _play(*play, each=no_open_incident_lies_within_another_unless_the_wider_one_wakes_nobody)
     ways = {
         (None, "open"),
         ("open", "acknowledged"),
