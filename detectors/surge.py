@@ -1,0 +1,276 @@
+"""Surges: an error code, or errors of users as a class, become far more frequent than usual.
+
+Single codes are counted in one window and have a number from which on they are a surge, that of the public monitors
+where there is one. Errors of users (codes that do not count against the service) are also judged as a class, by
+their share of all who come back. In both, people count, not their tries: one person who tries forty times is no
+surge. And nothing is a surge whose share, with allowance for chance, is less than a multiple of what is usual in its
+scope by the two weeks before: of the code if the history holds it, else of its class, which is always more.
+
+Surges are noticed and wake nobody. One of failures that count is mostly an outage, seen through one of its codes;
+whoever asks what is to be done about it asks the outage first (``attribution``, ``matching``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from detectors.codes import CodeCounts
+from detectors.confidence import Bools, Floats, failure_gain, surely_above, surely_below, wilson_lower
+from detectors.history import History
+from detectors.incidents import Cause
+from detectors.instants import DAY, MINUTE, format_duration
+from detectors.outage import service_name
+from detectors.policy import Policy
+from detectors.scopes import CSPS, SCOPES, scope_path
+from detectors.verdicts import STATES, Verdicts, verdict_of
+from detectors.windows import BAD, EXCLUDED, GOOD, Ints, Stretch
+
+__all__ = ["judge"]
+
+#: Something must have completed within so many ms for an end to be seen.
+_RECENT = 15 * MINUTE
+#: A code is told rather than the class if it explains so much of what the class does.
+_OF_ONE_CODE = 0.7
+#: Tokens are no sign-ins of their own: they have no credential provider.
+_SIS = SCOPES.index("sis")
+_SIS_CSPS = [SCOPES.index(f"sis/{csp}") for csp in CSPS]
+_ENV = SCOPES.index("")
+
+
+def judge(stretch: Stretch, policy: Policy, history: History) -> Verdicts:
+    """The surges of a stretch; see the module."""
+    found = _Surges(stretch, policy, history)
+    return Verdicts("surge", found.state, found.explain, found.gain)
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """One kind of error in one window, (step, scope) each; made only where it is a surge somewhere.
+
+    Attributes:
+        code: the error code; None for the class of the users' errors.
+        counts: "bad" or "excluded", as the policy has it.
+        window: ms.
+        count, people: failures, and who is behind them.
+        trials: people behind them, and all others who came back.
+        usual: share that is usual.
+        limit: share that must be exceeded.
+        least: failures, of a code, or people, of the class, from which on it is a surge.
+        fires: it is one.
+    """
+
+    code: str | None
+    counts: str
+    window: int
+    count: Ints
+    people: Ints
+    trials: Ints
+    usual: Floats
+    limit: Floats
+    least: int
+    min_people: int
+    fires: Bools
+
+
+class _Surges:
+    def __init__(self, stretch: Stretch, policy: Policy, history: History) -> None:
+        self._stretch = stretch
+        self._policy = policy
+        self._rules = policy.surge
+        self._history = history
+        self._codes = stretch.codes or CodeCounts()
+        days, self._day = np.unique((stretch.ends - 1) // DAY, return_inverse=True)
+        self._days = [int((day + 1) * DAY) for day in days]
+        shape = (len(stretch.ends), len(SCOPES))
+        self._lingers: Bools = np.zeros(shape, dtype=bool)
+        self._kinds: list[_Kind] = []
+        self._gains: Floats | None = None
+        if self._codes.source is not None:
+            for window in self._rules.user_errors.windows:
+                self._judge_users(window)
+            for place, code in enumerate(self._codes.codes):
+                self._judge_code(code, self._codes.counts[self._rules.window][..., place])
+        firing = np.zeros(shape, dtype=bool)
+        for kind in self._kinds:
+            firing |= kind.fires
+        alive = stretch.counts[_RECENT][..., [GOOD, BAD, EXCLUDED]].any(axis=-1)
+        self.state = verdict_of(firing, alive & ~self._lingers)
+
+    # -- what is usual ---------------------------------------------------------------------------------------
+
+    def _usual_of_class(self, counts: str) -> Floats:
+        """(step, scope): the usual share of errors of users, or of failures that count."""
+        if counts == "excluded":
+            known = np.stack([self._history.usual_user_errors(day) for day in self._days])
+            return np.asarray(np.where(np.isnan(known), self._rules.usual_user_errors, known)[self._day])
+        known = np.stack([self._history.usual_failing_ratio(day) for day in self._days])
+        return np.asarray(np.maximum(known, self._rules.usual_failures)[self._day])
+
+    def _usual_of_code(self, code: str, counts: str) -> Floats:
+        known = np.stack([self._history.usual_share_of_code(code, day) for day in self._days])[self._day]
+        return np.where(np.isnan(known), self._usual_of_class(counts), known)
+
+    def _completed(self, window: int) -> Ints:
+        """(step, scope): requests that completed, but for tokens."""
+        counts = self._stretch.counts[window]
+        completed = counts[..., GOOD] + counts[..., BAD] + counts[..., EXCLUDED]
+        tokens = counts[:, _SIS, GOOD] - counts[:, _SIS_CSPS, GOOD].sum(axis=1)
+        completed[:, [_ENV, _SIS]] -= tokens[:, None]
+        return completed
+
+    # -- verdicts --------------------------------------------------------------------------------------------
+
+    def _judge_users(self, window: int) -> None:
+        rules, z = self._rules.user_errors, self._rules.confidence
+        count = self._stretch.counts[window][..., EXCLUDED]
+        enough = count >= rules.min_people
+        if not enough.any():
+            return
+        completed = self._completed(window)
+        self._lingers |= enough & (count >= rules.recover_below * completed)
+        usual = self._usual_of_class("excluded")
+        limit = np.minimum(np.maximum(rules.ratio, self._rules.times_usual * usual), 0.99)
+        # Fewer people than failures cannot exceed it where the failures do not.
+        if not (enough & surely_above(count, completed, limit, z)).any():
+            return
+        people = np.minimum(count, self._codes.people(self._policy.codes.excluded, window))
+        trials = completed - count + people
+        fires = (people >= rules.min_people) & surely_above(people, trials, limit, z)
+        for shorter in self._rules.user_errors.windows:
+            if shorter < window:
+                lately = self._stretch.counts[shorter][..., EXCLUDED]
+                fires &= ~surely_below(lately, self._completed(shorter), rules.recover_below, z)
+        self._keep(
+            _Kind(
+                code=None,
+                counts="excluded",
+                window=window,
+                count=count,
+                people=people,
+                trials=trials,
+                usual=usual,
+                limit=limit,
+                least=rules.min_people,
+                min_people=rules.min_people,
+                fires=fires,
+            )
+        )
+
+    def _judge_code(self, code: str, count: Ints) -> None:
+        rules, window, z = self._rules, self._rules.window, self._rules.confidence
+        rule = rules.codes.get(code, rules.any_code)
+        if not (count >= rule.recover_below).any():
+            return
+        counts = "bad" if self._policy.is_bad(code) else "excluded"
+        usual = self._usual_of_code(code, counts)
+        limit = np.minimum(rules.times_usual * usual, 0.99)
+        completed = self._completed(window)
+        often = surely_above(count, completed, limit, z)
+        self._lingers |= often & (count >= rule.recover_below)
+        often &= count >= rule.count
+        if not often.any():
+            return
+        people = np.minimum(count, self._codes.people((code,), window))
+        trials = completed - count + people
+        fires = often & (people >= rule.min_people) & surely_above(people, trials, limit, z)
+        self._keep(
+            _Kind(
+                code=code,
+                counts=counts,
+                window=window,
+                count=count,
+                people=people,
+                trials=trials,
+                usual=usual,
+                limit=limit,
+                least=rule.count,
+                min_people=rule.min_people,
+                fires=fires,
+            )
+        )
+
+    def _keep(self, kind: _Kind) -> None:
+        if kind.fires.any():
+            self._kinds.append(kind)
+
+    def gain(self, step: int) -> Floats:
+        """See ``Verdicts.gain``."""
+        if self._gains is None:
+            self._gains = np.zeros(self.state.shape)
+            for kind in self._kinds:
+                self._gains = np.maximum(self._gains, _gain(kind, slice(None), slice(None)))
+        row: Floats = self._gains[step]
+        return row
+
+    # -- words -----------------------------------------------------------------------------------------------
+
+    def explain(self, step: int, scope: int) -> Cause:
+        """The finding at a cell: of the kind that stands out most, of those that fire if any does."""
+        stretch = self._stretch
+        name = " ".join(filter(None, (service_name(scope), "sign-ins")))
+        path = scope_path(stretch.env, scope)
+        state = STATES[int(self.state[step, scope])]
+        csp = SCOPES[scope].partition("/")[2] in CSPS
+        kinds = [kind for kind in self._kinds if kind.fires[step, scope]] or self._kinds
+        if not kinds:
+            return Cause(
+                detector="surge",
+                scope=path,
+                state=state,
+                sentence=f"no error of {name} is frequent",
+                csp_caused=csp,
+            )
+        gains = [float(_gain(kind, step, scope)) for kind in kinds]
+        # Where one code is most of it, its name says more than that of the class.
+        telling = [
+            gain * (_OF_ONE_CODE if kind.code is None else 1.0)
+            for kind, gain in zip(kinds, gains, strict=True)
+        ]
+        kind = kinds[int(np.argmax(telling))]
+        count, people, trials = (int(array[step, scope]) for array in (kind.count, kind.people, kind.trials))
+        usual, limit = float(kind.usual[step, scope]), float(kind.limit[step, scope])
+        said = "by errors of the users" if kind.code is None else f"with {self._meaning(kind.code)}"
+        return Cause(
+            detector="surge",
+            scope=path,
+            state=state,
+            sentence=(
+                f"{count:,} of {trials - people + count:,} {name} failed {said} in"
+                f" {format_duration(kind.window)}, {people:,} people; normal is {_percent(usual)}"
+            ),
+            numbers={
+                "window_ms": kind.window,
+                "code": kind.code,
+                "counts": kind.counts,
+                "count": count,
+                "people": people,
+                "completed": trials - people + count,
+                "share": round(people / trials, 6) if trials else None,
+                "surely_above": round(float(wilson_lower(people, trials, self._rules.confidence)), 6),
+                "threshold": round(limit, 6),
+                "least": kind.least,
+                "min_people": kind.min_people,
+                "usual_ratio": round(usual, 6),
+            },
+            first_bad=int(stretch.ends[step]) - kind.window,
+            failing_ratio=people / trials if trials else 0.0,
+            csp_caused=False,
+        )
+
+    def _meaning(self, code: str) -> str:
+        """``005 (auth_too_late, the user took too long)``."""
+        return f"{code} ({self._policy.codes.names[code]})"
+
+
+def _gain(kind: _Kind, steps: int | slice, scopes: int | slice) -> npt.NDArray[np.float64]:
+    return failure_gain(
+        kind.people[steps, scopes], kind.trials[steps, scopes], np.maximum(kind.usual[steps, scopes], 1e-6)
+    )
+
+
+def _percent(share: float) -> str:
+    """``2.9 %``, with two digits that count, of at least a thousandth of a percent."""
+    return f"{max(share * 100, 0.001 if share else 0):.2g} %"
