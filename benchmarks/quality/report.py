@@ -10,9 +10,9 @@ from typing import Any
 
 import msgspec
 
+from benchmarks.plots import Row, strips
 from benchmarks.quality.cases import TUNING_SEEDS
 from benchmarks.quality.findings import findings
-from benchmarks.quality.plots import Row, strips
 from benchmarks.quality.runs import Run
 from detectors.instants import DAY, MINUTE, SECOND
 from detectors.score_totals import Delays, Totals, totals

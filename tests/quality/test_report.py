@@ -9,9 +9,9 @@ from xml.etree import ElementTree
 import msgspec
 import pytest
 
+from benchmarks.plots import Row, strips
 from benchmarks.quality.cases import Case
 from benchmarks.quality.findings import findings
-from benchmarks.quality.plots import Row, strips
 from benchmarks.quality.report import GOALS, write_report
 from benchmarks.quality.runs import Run
 from detectors.instants import HOUR
