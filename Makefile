@@ -35,8 +35,8 @@ format: $(DEV) ## format the code and mend what ruff can mend
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(DEV) ## measure events per second of decoding and of replay
-	$(BIN)/python -m benchmarks $(ARGS)
+bench: $(DEV) ## measure all figures, and write them to docs/speed.md and the README (a quarter of an hour)
+	$(BIN)/python -m benchmarks.table $(ARGS)
 
 quality: $(DEV) ## play all scenarios with the reported seeds, and write docs/quality.md (half an hour of CPU)
 	$(BIN)/python -m benchmarks.quality --reported --seeds 5 --drawn 100 --days 30 --report docs $(ARGS)

@@ -351,9 +351,16 @@ def main() -> None:
     add_options(parser, runs=5)
     options = parser.parse_args()
     plan = Plan(options.first, options.lasts, options.pause, options.runs)
+    beside = not options.no_prometheus
+    try:
+        if beside:
+            PrometheusBeside.programs()
+    except NoPrometheus as error:
+        print(f"without Prometheus: {error}")
+        beside = False
     try:
         with tempfile.TemporaryDirectory(prefix="watchofficer-page-", ignore_cleanup_errors=True) as folder:
-            results = asyncio.run(play(LANES, plan, Path(folder), beside=not options.no_prometheus))
+            results = asyncio.run(play(LANES, plan, Path(folder), beside=beside))
     except (Missed, NoPrometheus, WorkerFailed) as error:
         sys.exit(str(error))
     for lane, paged, _ in results:

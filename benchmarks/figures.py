@@ -15,7 +15,18 @@ from typing import Literal
 
 import msgspec
 
-__all__ = ["Figure", "Goal", "Machine", "add_options", "figure", "machine", "read", "report", "write"]
+__all__ = [
+    "Figure",
+    "Goal",
+    "Machine",
+    "add_options",
+    "figure",
+    "machine",
+    "number",
+    "read",
+    "report",
+    "write",
+]
 
 
 class Machine(msgspec.Struct, frozen=True):
@@ -92,20 +103,20 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
         return f"{sign} {self.goal.bound:g} {'× ' + self.compared_with if self.goal.of == 'ratio' else self.unit}"
 
     def __str__(self) -> str:
-        lines = [f"{self.title}: {_number(self.value)} {self.unit}"]
+        lines = [f"{self.title}: {number(self.value)} {self.unit}"]
         if len(self.runs) > 1:
-            least, most = (_number(one) for one in self.spread)
+            least, most = (number(one) for one in self.spread)
             lines[0] += f" (median of {len(self.runs)} runs, {least} to {most})"
         if self.ceiling is not None and self.ratio is not None:
             lines.append(
-                f"  {self.compared_with}: {_number(self.ceiling)} {self.unit}; ratio {self.ratio:.3g}"
+                f"  {self.compared_with}: {number(self.ceiling)} {self.unit}; ratio {self.ratio:.3g}"
             )
         if self.goal is not None:
             lines.append(f"  goal {self.goal_text}: {'met' if self.met else 'NOT met'}")
         if self.note:
             lines.append(f"  {self.note}")
         lines += [
-            f"  {line}: " + ", ".join(f"{x:g} → {_number(y)}" for x, y in points)
+            f"  {line}: " + ", ".join(f"{x:g} → {number(y)}" for x, y in points)
             for line, points in self.points.items()
         ]
         return "\n".join([*lines, f"  {self.machine}"])
@@ -198,7 +209,7 @@ def read(folder: Path) -> list[Figure]:
     return [msgspec.json.decode(file.read_bytes(), type=Figure) for file in files]
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
     """At least three digits, thousands set apart."""
     if abs(value) >= 100:
         return f"{value:,.0f}"

@@ -1,0 +1,337 @@
+"""All figures, one benchmark after another, and what the README and docs/speed.md show of them: ``make bench``.
+
+Each benchmark is a process of its own with a time limit. One that fails is reported, and the others go on; the figures
+it had are dropped, so that nothing stands there that was not measured. ``--only`` measures some and keeps the others;
+``--render`` measures nothing, and writes the pages from the results that are there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks import growth
+from benchmarks.figures import Figure, number, read
+from benchmarks.plots import Bar, bars
+
+__all__ = ["BENCHMARKS", "Benchmark", "NoPlace", "main", "measure", "page", "put", "render", "section"]
+
+ROOT = Path(__file__).resolve().parents[1]
+#: Results, failures and plots; ``docs/speed.md`` and the README are made from them alone.
+FOLDER = ROOT / "docs" / "speed"
+BEGIN, END = "<!-- speed: written by make bench -->", "<!-- end of speed -->"
+_FAILED = "failed.txt"
+_GIVE_UP = 10.0  # seconds between asking a process to stop and killing it
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """One of them.
+
+    Attributes:
+        module: in this folder; names of its figures begin with ``figures`` (the module's name by default).
+        limit: seconds after which it is stopped.
+    """
+
+    module: str
+    limit: float
+    figures: str = ""
+
+    @property
+    def prefix(self) -> str:
+        """What the names of its figures begin with."""
+        return self.figures or self.module
+
+
+#: In the order of the tables.
+BENCHMARKS = (
+    Benchmark("ingest", 180),
+    Benchmark("peers", 300),
+    Benchmark("two_workers", 180),
+    Benchmark("event_to_page", 540),
+    Benchmark("growth", 180),
+)
+
+
+class NoPlace(Exception):
+    """The README has no place for the table. The message says what is missing."""
+
+
+# -- measuring ------------------------------------------------------------------------------------------------
+
+
+def measure(
+    benchmarks: Sequence[Benchmark], folder: Path, more: Sequence[str] = (), package: str = "benchmarks"
+) -> dict[str, str]:
+    """Run benchmarks, each in a process, and put the figures of those that succeed into a folder.
+
+    Args:
+        benchmarks: which, one after another.
+        folder: where their figures go; what they had there is removed first.
+        more: arguments for all of them.
+        package: that they are modules of.
+
+    Returns:
+        module -> why it has no figures.
+    """
+    failed: dict[str, str] = {}
+    began = time.monotonic()
+    for n, one in enumerate(benchmarks):
+        print(
+            f"\n== {one.module} ({n + 1} of {len(benchmarks)}, {time.monotonic() - began:.0f} s so far)",
+            flush=True,
+        )
+        for file in _files(one, folder):
+            file.unlink()
+        with tempfile.TemporaryDirectory(prefix="watchofficer-bench-") as fresh:
+            command = [sys.executable, "-m", f"{package}.{one.module}", "--results", fresh, *more]
+            why = _run(command, one.limit)
+            found = sorted(Path(fresh).glob("*.json"))
+            if why is None and not found:
+                why = "it wrote no figures"
+            if why is not None:
+                failed[one.module] = why
+                print(f"{one.module} FAILED: {why}", flush=True)
+                continue
+            folder.mkdir(parents=True, exist_ok=True)
+            for file in found:
+                shutil.copy(file, folder / file.name)
+    return failed
+
+
+def _run(command: Sequence[str], limit: float) -> str | None:
+    """Run a process and show what it says; None, or why it failed."""
+    process = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=os.environ | {"PYTHONUNBUFFERED": "1"},
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        _, said = process.communicate(timeout=limit)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGINT)  # it still stops what it has started
+        try:
+            process.communicate(timeout=_GIVE_UP)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+        return f"it took longer than {limit:.0f} s"
+    except BaseException:
+        process.kill()
+        with suppress(subprocess.TimeoutExpired):
+            process.communicate(timeout=_GIVE_UP)
+        raise
+    if process.returncode == 0:
+        return None
+    print(said[-4000:], file=sys.stderr, flush=True)
+    lines = [line for line in said.strip().splitlines() if line.strip()]
+    return lines[-1][:300] if lines else f"exit status {process.returncode}"
+
+
+def _files(benchmark: Benchmark, folder: Path) -> list[Path]:
+    return [file for file in folder.glob("*.json") if file.stem.startswith(benchmark.prefix)]
+
+
+def _owner(name: str) -> Benchmark | None:
+    """The benchmark that a figure is of."""
+    return next((one for one in BENCHMARKS if name.startswith(one.prefix)), None)
+
+
+# -- the pages ------------------------------------------------------------------------------------------------
+
+
+def _in_order(found: Sequence[Figure]) -> list[Figure]:
+    """By benchmark, and within one by name."""
+
+    def place(one: Figure) -> tuple[int, str]:
+        owner = _owner(one.name)
+        return (BENCHMARKS.index(owner) if owner else len(BENCHMARKS), one.name)
+
+    return sorted(found, key=place)
+
+
+def _amount(value: float, unit: str) -> str:
+    return f"{number(value)} {unit}"
+
+
+def _verdict(one: Figure) -> str:
+    return {None: "", True: "yes", False: "**no**"}[one.met]
+
+
+def _table(found: Sequence[Figure], *, spread: bool) -> list[str]:
+    lines = [
+        "| figure | measured | in the same run | ratio | goal | met |",
+        "|---|---|---|---|---|---|",
+    ]
+    for one in found:
+        measured = _amount(one.value, one.unit)
+        if spread and len(one.runs) > 1:
+            measured += f" ({number(one.spread[0])} to {number(one.spread[1])}, {len(one.runs)} runs)"
+        beside = "" if one.ceiling is None else f"{one.compared_with}: {_amount(one.ceiling, one.unit)}"
+        ratio = "" if one.ratio is None else f"{one.ratio:.2f}" if one.ratio < 10 else f"{one.ratio:.0f}"
+        goal = one.goal_text
+        if one.goal is not None and one.goal.of == "ratio":
+            goal = f"ratio {'≥' if one.goal.side == 'at least' else '≤'} {one.goal.bound:g}"
+        lines.append(f"| {one.title} | {measured} | {beside} | {ratio} | {goal} | {_verdict(one)} |")
+    return lines
+
+
+def _failures(failed: dict[str, str]) -> list[str]:
+    return [f"* `benchmarks/{module}.py` could not be measured: {why}" for module, why in failed.items()]
+
+
+def section(found: Sequence[Figure], failed: dict[str, str]) -> str:
+    """What the README shows: the figures that have a goal, and a plot of how far they are from it."""
+    with_goals = [one for one in _in_order(found) if one.goal is not None]
+    if not with_goals:
+        return "\n".join(["", "Nothing has been measured yet: `make bench`.", *_failures(failed), ""])
+    machines = sorted({str(one.machine) for one in with_goals})
+    return "\n".join(
+        [
+            "",
+            *_table(with_goals, spread=False),
+            "",
+            *([*_failures(failed), ""] if failed else []),
+            f"Medians, on {'; '.join(machines)}. The way each was measured, its spread and its note: "
+            "[docs/speed.md](docs/speed.md).",
+            "",
+            "![How far each figure is from its goal](docs/speed/goals.svg)",
+            "",
+        ]
+    )
+
+
+def page(found: Sequence[Figure], failed: dict[str, str]) -> str:
+    """The text of docs/speed.md."""
+    ordered = _in_order(found)
+    machines = sorted({str(one.machine) for one in ordered})
+    lines = [
+        "# How fast it is",
+        "",
+        "Written by `make bench`, which runs all that is named below; each also runs alone, such as",
+        "`python -m benchmarks.ingest`. What a figure is compared with is measured in the same run, on the same bytes",
+        "and the same broker, the embedded one. Values are medians of repeated runs, with the least and the greatest.",
+        "",
+        *[f"Machine: {machine}.\n" for machine in machines],
+        *_table(ordered, spread=True),
+        "",
+        *([*_failures(failed), ""] if failed else []),
+        "![How far each figure is from its goal](speed/goals.svg)",
+        "",
+    ]
+    for benchmark in BENCHMARKS:
+        mine = [one for one in ordered if _owner(one.name) is benchmark]
+        if mine:
+            file = f"benchmarks/{benchmark.module}"
+            file += "/__main__.py" if (ROOT / file).is_dir() else ".py"
+            lines += [f"## {file}", ""]
+            lines += [f"* {one.title}{': ' + one.note if one.note else ''}." for one in mine]
+            lines += [""]
+        if benchmark.module == "growth" and mine:
+            lines += ["![Cost against what grows](speed/growth.svg)", ""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def goals(found: Sequence[Figure]) -> str:
+    """How far each figure is from its goal, as SVG: to the right of the line is better than asked for."""
+    rows = []
+    for one in _in_order(found):
+        if one.goal is None:
+            continue
+        measured = one.value if one.goal.of == "value" else one.ratio
+        if not measured or measured <= 0:
+            continue
+        share = measured / one.goal.bound if one.goal.side == "at least" else one.goal.bound / measured
+        told = f"{number(measured)} {'×' if one.goal.of == 'ratio' else one.unit}"
+        rows.append(Bar(one.name.replace("_", " "), share, f"{told} ({one.goal_text})", bool(one.met)))
+    return bars("How many times better than asked for", rows, goal="the goal")
+
+
+def put(text: str, content: str) -> str:
+    """A text with the content between its markers.
+
+    Raises:
+        NoPlace: the markers do not stand there once and in their order.
+    """
+    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
+        raise NoPlace(f"the README must have one line {BEGIN!r} and after it one line {END!r}")
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return f"{before}{BEGIN}\n{content}\n{END}{after}"
+
+
+def render(root: Path) -> None:
+    """Write the pages and the plots from the results.
+
+    Raises:
+        NoPlace: as ``put``.
+    """
+    folder = root / "docs" / "speed"
+    folder.mkdir(parents=True, exist_ok=True)
+    found, failed = read(folder), _read_failed(folder)
+    readme = root / "README.md"
+    readme.write_text(put(readme.read_text(), section(found, failed)))
+    (root / "docs" / "speed.md").write_text(page(found, failed))
+    (folder / "goals.svg").write_text(goals(found))
+    grown = [one for one in found if one.name.startswith("growth")]
+    if grown:
+        (folder / "growth.svg").write_text(growth.plot(grown))
+
+
+def _read_failed(folder: Path) -> dict[str, str]:
+    file = folder / _FAILED
+    lines = file.read_text().splitlines() if file.exists() else []
+    return {module: why for module, _, why in (line.partition(": ") for line in lines)}
+
+
+def _write_failed(folder: Path, failed: dict[str, str]) -> None:
+    file = folder / _FAILED
+    if failed:
+        folder.mkdir(parents=True, exist_ok=True)
+        file.write_text("".join(f"{module}: {why}\n" for module, why in failed.items()))
+    else:
+        file.unlink(missing_ok=True)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure and write; the exit status is 1 if one could not be measured."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.table", description=(__doc__ or "").split("\n")[0]
+    )
+    names = [one.module for one in BENCHMARKS]
+    parser.add_argument(
+        "--only", nargs="+", choices=names, metavar="BENCHMARK", help=f"of {', '.join(names)}"
+    )
+    parser.add_argument("--runs", type=int, help="of each figure, instead of what each takes by itself")
+    parser.add_argument("--render", action="store_true", help="measure nothing")
+    options = parser.parse_args(arguments)
+    failed = _read_failed(FOLDER)
+    if not options.render:
+        chosen = [one for one in BENCHMARKS if options.only is None or one.module in options.only]
+        failed = {module: why for module, why in failed.items() if module not in {c.module for c in chosen}}
+        failed |= measure(chosen, FOLDER, ["--runs", str(options.runs)] if options.runs else [])
+        _write_failed(FOLDER, failed)
+    render(ROOT)
+    print(f"\n{ROOT / 'docs' / 'speed.md'} and the README are written.")
+    for one in _in_order(read(FOLDER)):
+        if one.met is False:
+            print(f"goal not met: {one.title}")
+    print("\n".join(_failures(failed)))
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
