@@ -60,7 +60,7 @@ def assess(
         counts_now=counts,
         counts_peak=counts if worse else incident.counts_peak,
         failing_ratio=lead.failing_ratio if lead and lead.scope == scope else counts.failing_ratio,
-        csp_caused=lead.csp_caused if lead else incident.csp_caused,
+        csp_caused=lead.csp_caused if lead and lead.scope == scope else incident.csp_caused,
         in_maintenance=_in_maintenance(scope, at, policy),
         narrower=tuple(sorted(narrower)),
         fail_over=_fail_over(incident, chronicle),

@@ -16,7 +16,7 @@ from detectors.chronicle import COUNTS_WINDOW, Chronicle, IncidentMemory, View
 from detectors.incidents import Cause, Incident, IncidentInput, Transition
 from detectors.matching import Case, match
 from detectors.policy import Policy
-from detectors.scopes import contains, scope_index
+from detectors.scopes import overlaps, scope_index
 from detectors.severity import csps_of
 
 __all__ = ["IncidentMemory", "Lifecycle", "LifecycleMemory", "View"]
@@ -198,8 +198,7 @@ class Lifecycle:
         if reason is not None:
             return reason
         for memory in self.memory.incidents:
-            own = memory.incident.scope
-            if memory.is_open and (contains(own, scope) or contains(scope, own)):
+            if memory.is_open and overlaps(memory.incident.scope, scope):
                 text = f": {wish.text}" if wish.text else ""
                 wishes.note(memory, wish, f"reports that {scope} fails{text}", chronicle)
                 return None

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from detectors.instants import HOUR, format_duration, format_instant
+from detectors.error_budget import SCHEDULED_A_MONTH
+from detectors.instants import format_duration, format_instant
 from detectors.lint_rule import Ground, Rule
 from detectors.policy_sections import MaintenanceWindow
 from detectors.policy_values import Fault
@@ -15,8 +16,7 @@ from detectors.scopes import MEMBERS, METHODS, scope_index
 
 __all__ = ["RULES"]
 
-#: SLA: scheduled downtime is at most so much a month, and announced so many business days ahead.
-_A_MONTH = 4 * HOUR
+#: SLA: scheduled downtime is announced so many business days ahead.
 _NOTICE_DAYS = 3
 #: The environment of which the SLA speaks.
 _PRODUCTION = "prod"
@@ -72,13 +72,13 @@ def _too_long(ground: Ground) -> Iterator[Fault]:
         used: dict[tuple[int, int], int] = {}
         for i, month, length in _spent(ground.policy.maintenance, chosen, zone):
             used[month] = used.get(month, 0) + length
-            if used[month] > _A_MONTH and i not in said:
+            if used[month] > SCHEDULED_A_MONTH and i not in said:
                 said.add(i)
                 year, number = month
                 yield (
                     ("maintenance", i),
                     f"with it {method} has {format_duration(used[month])} of maintenance in {year}-{number:02d};"
-                    f" the SLA excludes at most {format_duration(_A_MONTH)} a month",
+                    f" the SLA excludes at most {format_duration(SCHEDULED_A_MONTH)} a month",
                 )
 
 

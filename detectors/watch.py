@@ -21,8 +21,9 @@ from detectors.chronicle import FOUND_IN_FAILURES, NEWS
 from detectors.codes import CodeWindows
 from detectors.confidence import Floats
 from detectors.durations import Durations
+from detectors.error_budget import Exclusion, exclusion_of
 from detectors.facts import TOO_LATE, FactRow
-from detectors.history import BUCKET, FIELDS, History
+from detectors.history import BUCKET, FIELDS, KEPT, History
 from detectors.impact import Impact
 from detectors.incidents import Command, Counts, FindingState, Incident, IncidentInput, Transition
 from detectors.instants import DAY, MINUTE
@@ -72,12 +73,14 @@ class WatchState(msgspec.Struct, frozen=True):
         lifecycle: the memory of incidents.
         waiting: what there will be to say once notifications go out again; None while they do.
         covered_from: the instant (ms) from which the watch has seen all facts.
+        csp_caused: what credential providers have caused of late, for the month's account.
     """
 
     evaluated_to: int | None
     lifecycle: LifecycleMemory
     waiting: Waiting | None = None
     covered_from: int | None = None
+    csp_caused: tuple[Exclusion, ...] = ()
 
 
 @dataclass
@@ -212,6 +215,7 @@ class Watch:
         self._durations = Durations(policy.step, max(policy.sli_windows)) if durations else None
         self._quantiles: dict[int, Floats] = {}
         self._waiting = state.waiting if state else None
+        self._csp_caused = list(state.csp_caused) if state else []
 
     def latest(self, scope: int, window: int) -> SliValue | None:
         """The SLIs of a scope (index) in a window (ms) at the last T; None before the first."""
@@ -229,7 +233,16 @@ class Watch:
 
     def state(self) -> WatchState:
         """What ``watch-state`` keeps."""
-        return WatchState(self.evaluated_to, self.lifecycle.memory, self._waiting, self._covered_from)
+        caused = tuple(self._csp_caused)
+        return WatchState(self.evaluated_to, self.lifecycle.memory, self._waiting, self._covered_from, caused)
+
+    def csp_caused(self) -> list[Exclusion]:
+        """What credential providers have caused, as far back as the history reaches: no part of the SLA's account."""
+        if self.evaluated_to is None:
+            return []
+        standing = [one for one in self.lifecycle.incidents() if one.state not in ("resolved", "closed")]
+        found = (exclusion_of(one, self.evaluated_to) for one in standing)
+        return [*self._csp_caused, *(one for one in found if one is not None)]
 
     # -- moving on --------------------------------------------------------------------------------------------
 
@@ -406,6 +419,8 @@ class Watch:
                 brought.transitions = self.lifecycle.step(view, causes, asked.get(at, ()))
                 brought.refused = self.lifecycle.take_refused()
                 for transition in brought.transitions:
+                    if transition.kind == "resolved":
+                        self._note_exclusion(transition.incident, at)
                     if self._waiting is not None:
                         self._waiting.latest[transition.incident.id] = transition.incident
                     brought.commands += plan(transition, policy, self._sinks, catching_up)
@@ -421,6 +436,11 @@ class Watch:
             if brought.sli or brought.incidents is not None or brought.history or brought.refused:
                 out.append(brought)
         return out
+
+    def _note_exclusion(self, incident: Incident, at: int) -> None:
+        found = exclusion_of(incident, at)
+        if found is not None:
+            self._csp_caused = [one for one in self._csp_caused if one.end > at - KEPT] + [found]
 
     def _wait(self, catching_up: bool) -> list[Command]:
         """Begin or end the waiting of notifications; what there is to say at its end."""

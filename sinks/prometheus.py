@@ -57,8 +57,8 @@ class EnvSnapshot:
         durations: (scope, window, quantile such as ``0.95``) -> seconds; what is unknown is left out.
         burn_rate: (auth method, window) -> multiples of the rate that spends the budget exactly, or None.
         users_impacted: auth method -> distinct people with a failing event in the trailing hour.
-        error_budget_remaining: auth method -> share of the month's budget that is left; negative when
-            overspent.
+        error_budget_remaining: auth method -> share of the month's budget that is left; negative when overspent.
+        error_budget_gone: auth method -> when it will be gone (ms), if that is within the month.
         severity: auth method -> severity (1-3) of the worst open incident that touches it; 0 for none.
         incidents_open: severity -> incidents that are not resolved.
         deadlines: severity -> the soonest end (ms) of a response time that nobody has met yet.
@@ -72,6 +72,7 @@ class EnvSnapshot:
     burn_rate: Mapping[tuple[str, str], float | None] = field(default_factory=dict)
     users_impacted: Mapping[str, int] = field(default_factory=dict)
     error_budget_remaining: Mapping[str, float | None] = field(default_factory=dict)
+    error_budget_gone: Mapping[str, int] = field(default_factory=dict)
     severity: Mapping[str, int] = field(default_factory=dict)
     incidents_open: Mapping[int, int] = field(default_factory=dict)
     deadlines: Mapping[int, int] = field(default_factory=dict)
@@ -267,6 +268,16 @@ class Metrics:
             "Share of the month's error budget that is left; below 0 when it is overspent.",
             _NAN,
             lambda s: s.error_budget_remaining,
+        )
+        yield _gauge(
+            "watchofficer_error_budget_gone_timestamp_seconds",
+            "When the month's error budget will be gone at the rate of the last hour; absent if it lasts.",
+            ("env", "auth_method"),
+            (
+                ((env, m), at / SECOND)
+                for env, one in self._envs.items()
+                for m, at in one.error_budget_gone.items()
+            ),
         )
         yield self._by_method(
             "watchofficer_users_impacted",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from detectors.error_budget import budget_left, burn_rate, window_burn
+from detectors.error_budget import account, burn_rate, window_burn
 from detectors.instants import HOUR, SECOND, format_duration
 from detectors.policy import Policy
 from detectors.response_times import deadline
@@ -31,6 +31,7 @@ def env_snapshot(desk: Desk, env: str, policy: Policy) -> EnvSnapshot:
     people: dict[str, int] = {}
     burn: dict[tuple[str, str], float | None] = {}
     left: dict[str, float | None] = {}
+    gone: dict[str, int] = {}
     severity: dict[str, int] = {}
     for method in METHODS:
         scope = f"{env}/{method}"
@@ -44,7 +45,10 @@ def env_snapshot(desk: Desk, env: str, policy: Policy) -> EnvSnapshot:
         people[method] = hour.users_impacted if hour is not None else 0
         at = watch.evaluated_to
         if at is not None:
-            left[method] = budget_left(watch.history, method, at, policy)
+            month = account(watch.history, method, at, policy, watch.csp_caused())
+            left[method] = month.left if month else None
+            if month is not None and month.gone_at is not None:
+                gone[method] = month.gone_at
             for rule in policy.burn_rate.rules:
                 for length in (rule.short, rule.long):
                     name = format_duration(length)
@@ -67,6 +71,7 @@ def env_snapshot(desk: Desk, env: str, policy: Policy) -> EnvSnapshot:
         users_impacted=people,
         burn_rate=burn,
         error_budget_remaining=left,
+        error_budget_gone=gone,
         severity=severity,
         incidents_open=open_by,
         deadlines=due,

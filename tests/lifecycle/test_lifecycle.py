@@ -373,6 +373,14 @@ def test_silence_is_news_without_any_failure_and_so_is_what_a_person_says() -> N
     assert score.play(until=20).when("opened") == [0, 10]
 
 
+def test_who_caused_it_is_told_by_what_is_found_on_its_own_scope() -> None:
+    score = Score()
+    score.at(0).fires("prod/ssoe", people=400)
+    score.at(600).quiet().fires("prod/ssoe/idme", csp_caused=True)
+    score.at(700).quiet()
+    assert not score.play(until=800).incidents["prod-1"].csp_caused
+
+
 def test_a_declared_outage_that_is_taken_in_stays_declared() -> None:
     score = Score()
     score.at(0).fires("prod/ssoe/idme", people=400)
@@ -655,6 +663,14 @@ def test_a_report_is_noted_on_the_incident_that_may_be_why() -> None:
     score.at(20).asks("report", scope="prod/ssoe/mhv", text="cannot sign in")
     heard = score.play(until=20)
     assert heard.incidents["prod-1"].notes[0].text == "reports that prod/ssoe/mhv fails: cannot sign in"
+
+
+@pytest.mark.parametrize(("fails", "said"), [("prod/*/idme", "prod/ssoe"), ("prod/sis", "prod/*/idme")])
+def test_a_report_of_a_scope_that_only_overlaps_may_still_be_of_the_same(fails: str, said: str) -> None:
+    score = Score()
+    score.at(0).fires(fails, people=60)
+    score.at(20).asks("report", scope=said)
+    assert score.play(until=20).incidents["prod-1"].notes[0].text == f"reports that {said} fails"
 
 
 def test_an_acknowledgement_can_be_taken_back() -> None:

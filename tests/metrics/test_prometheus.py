@@ -48,7 +48,10 @@ def samples(page: Metrics) -> dict[tuple[str, tuple[str, ...]], float]:
 def test_the_names_and_labels_are_those_that_dashboards_rely_on() -> None:
     page = metrics()
     durations = {("prod/ssoe", "5m", "0.95"): 1.25}
-    page.set_env("prod", EnvSnapshot(watermark=NOW, deadlines={1: NOW}, durations=durations))
+    page.set_env(
+        "prod",
+        EnvSnapshot(watermark=NOW, deadlines={1: NOW}, durations=durations, error_budget_gone={"ssoe": NOW}),
+    )
     page.set_rejected({})
     page.set_producer_lags({0: 0})
     families = {
@@ -69,6 +72,7 @@ def test_the_names_and_labels_are_those_that_dashboards_rely_on() -> None:
         "watchofficer_users_impacted": by_method,
         "watchofficer_burn_rate": by_method | {"window"},
         "watchofficer_error_budget_remaining_ratio": by_method,
+        "watchofficer_error_budget_gone_timestamp_seconds": by_method,
         "watchofficer_incident_severity": by_method,
         "watchofficer_incidents_open": {"env", "severity"},
         "watchofficer_response_deadline_timestamp_seconds": {"severity"},

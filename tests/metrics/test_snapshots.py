@@ -82,3 +82,60 @@ def test_where_durations_are_not_kept_none_are_told() -> None:
     watch = Watch("prod", POLICY, History("prod"), sli_every=POLICY.sli_every)
     watch.advance(END, rows())
     assert watch.quantiles(POLICY.sli_windows[0]) is None
+
+
+def failing(method: str, csp: str, seconds: range) -> list[FactRow]:
+    """Three sign-ins a second fail, each of another person."""
+    out = []
+    for n in seconds:
+        for k in range(3):
+            place = leaf_index(method, csp), STEPS.index("callback"), OUTCOMES.index("failure")
+            out.append(FactRow(START + n * SECOND, ON_TIME, *place, f"007{k}", 1, 0, [0, 0], [3 * n + k], {}))
+    return out
+
+
+def succeeding(seconds: range) -> list[FactRow]:
+    steps = STEPS.index("callback"), OUTCOMES.index("success")
+    leaves = [leaf_index(method, csp) for method in ("ssoe", "sis") for csp in ("idme", "logingov")]
+    return [
+        FactRow(START + n * SECOND, ON_TIME, leaf, *steps, "", 2, 0, [0, 0], [], {})
+        for n in seconds
+        for leaf in leaves
+    ]
+
+
+def test_what_a_provider_has_caused_is_told_of_in_no_account_also_after_its_end_and_a_restart() -> None:
+    one = desk()
+    watch = one.judge.watch("prod")
+    facts = sorted(
+        [*succeeding(range(4_800)), *failing("ssoe", "idme", range(600, 1_200))], key=lambda r: r.pane
+    )
+    during, after = START + 1_200 * SECOND, START + 4_800 * SECOND
+    watch.advance(during, [r for r in facts if r.pane < during])
+    assert [(e.scope, e.why) for e in watch.csp_caused()] == [("prod/ssoe/idme", "csp")]
+    watch.advance(after, [r for r in facts if r.pane >= during])
+    assert watch.lifecycle.incidents() == (), "it is closed"
+    (caused,) = watch.csp_caused()
+    assert caused.start == START + 600 * SECOND
+    assert START + 1_200 * SECOND < caused.end < START + 1_800 * SECOND
+    told = env_snapshot(one, "prod", POLICY)
+    assert told.error_budget_remaining == {"ssoe": 1.0, "sis": 1.0}
+    assert told.error_budget_gone == {}
+    again = Watch("prod", POLICY, History("prod"), state=watch.state())
+    assert again.csp_caused() == [caused]
+
+
+def test_what_a_method_fails_by_itself_spends_its_budget() -> None:
+    one = desk()
+    watch = one.judge.watch("prod")
+    facts = [
+        *succeeding(range(3_000)),
+        *(f for c in ("idme", "logingov", "mhv") for f in failing("ssoe", c, range(600, 1_200))),
+    ]
+    watch.advance(START + 3_000 * SECOND, facts)
+    told = env_snapshot(one, "prod", POLICY)
+    left = told.error_budget_remaining["ssoe"]
+    assert left is not None
+    assert left < 1
+    assert told.error_budget_remaining["sis"] == 1.0
+    assert "ssoe" in told.error_budget_gone
