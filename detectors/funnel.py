@@ -133,6 +133,7 @@ class _Funnel:
         went = np.min(shifted, axis=0).astype(np.float64)
         learned = ~np.isnan(self._weeks)
         usual = np.where(learned, self._weeks, self._by_the_hour(length))
+        usual = np.where(usual > 0, usual, np.nan)  # nobody ever: callbacks are not reported at all
         share = np.nan_to_num(usual)
         expected = share * went
         enough = expected >= rules.min_expected

@@ -13,6 +13,8 @@ from detectors.policy_values import Fault
 
 __all__ = ["RULES"]
 
+#: Share of sign-ins that come back from the credential provider: 20 to 40 % never do.
+_RETURNING = 0.7
 #: The error budget is that of a month, taken as 30 days (The Site Reliability Workbook, chapter 5).
 _MONTH = 30 * DAY
 
@@ -146,6 +148,55 @@ def _slowness(ground: Ground) -> Iterator[Fault]:
                 )
 
 
+def _funnels(ground: Ground) -> Iterator[Fault]:
+    rules = ground.policy.funnel
+    for i, window in enumerate(rules.windows):
+        most = ground.most(window)
+        expected = int(_RETURNING * most)
+        spread = (rules.spread**2 + 1.0 / max(most, 1)) ** 0.5
+        chance = float(chance_of_so_few(0, rules.fires_below * expected, spread))
+        if expected < rules.min_expected:
+            yield (
+                ("funnel", "windows", i),
+                f"at the busiest {expected:,} come back in {format_duration(window)}, fewer than min_expected"
+                f" ({rules.min_expected:,}): that they do not is never judged",
+            )
+        elif chance > rules.chance:
+            yield (
+                ("funnel", "windows", i),
+                f"at the busiest, that nobody comes back in {format_duration(window)} has a chance of {chance:.2g},"
+                f" which is more than chance ({rules.chance:g}): it never says anything",
+            )
+
+
+def _surges(ground: Ground) -> Iterator[Fault]:
+    rules = ground.policy.surge
+    asked: list[tuple[Path, int, int]] = [
+        *((("surge", "codes", code, "count"), one.count, rules.window) for code, one in rules.codes.items()),
+        (("surge", "any_code", "count"), rules.any_code.count, rules.window),
+        (
+            ("surge", "user_errors", "min_people"),
+            rules.user_errors.min_people,
+            min(rules.user_errors.windows),
+        ),
+    ]
+    for path, count, window in asked:
+        most = ground.most(window)
+        if count > most:
+            yield (
+                path,
+                f"{count:,} do not fail in {format_duration(window)}: at the busiest only {most:,} sign in"
+                f" ({ground.peak:,} an hour)",
+            )
+    for name in ("usual_user_errors", "usual_failures"):
+        if rules.times_usual * getattr(rules, name) >= 1:
+            yield (
+                ("surge", "times_usual"),
+                f"{rules.times_usual:g} times {name} ({getattr(rules, name):g}) is more than all: without a history"
+                " nothing is a surge",
+            )
+
+
 def _severities(ground: Ground) -> Iterator[Fault]:
     policy = ground.policy
     asked: tuple[tuple[Path, int], ...] = (
@@ -182,6 +233,8 @@ RULES = (
     Rule("ratio-out-of-reach", "warning", "a ratio that a total outage does not surely exceed", _ratios),
     Rule("silence-out-of-reach", "warning", "a silence that is always put down to chance", _silences),
     Rule("latency-out-of-reach", "error", "slowness that no traffic can show", _slowness),
+    Rule("funnel-out-of-reach", "warning", "lost returns that are always put down to chance", _funnels),
+    Rule("surge-out-of-reach", "warning", "more failures than there are sign-ins at the busiest", _surges),
     Rule("severity-out-of-reach", "warning", "more people an hour than ever sign in", _severities),
     Rule("advice-out-of-reach", "error", "fail-over advice whose condition cannot hold", _fail_over),
     Rule("banner-out-of-reach", "warning", "a banner that waits for a total outage", _banner),

@@ -32,7 +32,7 @@ __all__ = ["judge"]
 
 #: Something must have completed within so many ms for an end to be seen.
 _RECENT = 15 * MINUTE
-#: A code is told rather than the class if it explains so much of what the class does.
+#: A code is told rather than the class if so many of its people are behind it.
 _OF_ONE_CODE = 0.7
 #: Tokens are no sign-ins of their own: they have no credential provider.
 _SIS = SCOPES.index("sis")
@@ -130,7 +130,12 @@ class _Surges:
         if not enough.any():
             return
         completed = self._completed(window)
-        self._lingers |= enough & (count >= rules.recover_below * completed)
+        over = np.zeros(enough.shape, dtype=bool)
+        for shorter in rules.windows:
+            if shorter < window:
+                lately = self._stretch.counts[shorter][..., EXCLUDED]
+                over |= surely_below(lately, self._completed(shorter), rules.recover_below, z)
+        self._lingers |= enough & (count >= rules.recover_below * completed) & ~over
         usual = self._usual_of_class("excluded")
         limit = np.minimum(np.maximum(rules.ratio, self._rules.times_usual * usual), 0.99)
         # Fewer people than failures cannot exceed it where the failures do not.
@@ -138,11 +143,7 @@ class _Surges:
             return
         people = np.minimum(count, self._codes.people(self._policy.codes.excluded, window))
         trials = completed - count + people
-        fires = (people >= rules.min_people) & surely_above(people, trials, limit, z)
-        for shorter in self._rules.user_errors.windows:
-            if shorter < window:
-                lately = self._stretch.counts[shorter][..., EXCLUDED]
-                fires &= ~surely_below(lately, self._completed(shorter), rules.recover_below, z)
+        fires = (people >= rules.min_people) & surely_above(people, trials, limit, z) & ~over
         self._keep(
             _Kind(
                 code=None,
@@ -223,13 +224,7 @@ class _Surges:
                 sentence=f"no error of {name} is frequent",
                 csp_caused=csp,
             )
-        gains = [float(_gain(kind, step, scope)) for kind in kinds]
-        # Where one code is most of it, its name says more than that of the class.
-        telling = [
-            gain * (_OF_ONE_CODE if kind.code is None else 1.0)
-            for kind, gain in zip(kinds, gains, strict=True)
-        ]
-        kind = kinds[int(np.argmax(telling))]
+        kind = self._telling(kinds, step, scope)
         count, people, trials = (int(array[step, scope]) for array in (kind.count, kind.people, kind.trials))
         usual, limit = float(kind.usual[step, scope]), float(kind.limit[step, scope])
         said = "by errors of the users" if kind.code is None else f"with {self._meaning(kind.code)}"
@@ -259,6 +254,19 @@ class _Surges:
             failing_ratio=people / trials if trials else 0.0,
             csp_caused=False,
         )
+
+    def _telling(self, kinds: list[_Kind], step: int, scope: int) -> _Kind:
+        """The kind that stands out most; one code rather than the class, if it is most of it."""
+
+        def people(of: list[_Kind]) -> int:
+            return max((int(kind.people[step, scope]) for kind in of), default=0)
+
+        codes = [kind for kind in kinds if kind.code is not None]
+        users = [kind for kind in kinds if kind.code is None]
+        meanwhile = [kind for kind in users if kind.window == self._rules.window]
+        if codes and people(codes) >= _OF_ONE_CODE * people(meanwhile):
+            kinds = codes
+        return max(kinds, key=lambda kind: float(_gain(kind, step, scope)))
 
     def _meaning(self, code: str) -> str:
         """``005 (auth_too_late, the user took too long)``."""

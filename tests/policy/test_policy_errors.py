@@ -152,6 +152,40 @@ RULE = "{window: 5m, min_people: 5, failing_ratio: 0.1, recover_below: 0.05}"
             f"outage: {{rules: [{RULE}, {RULE}]}}",
             "outage.rules[1].min_people: another rule has the window 5m and as many people",
         ),
+        (
+            "funnel: {recover_at: 0.6}",
+            "funnel.recover_at: must be more than fires_below (0.7), is 0.6: a finding would come and go",
+        ),
+        (
+            "funnel: {fires_below_unlearned: 0.8}",
+            "funnel.fires_below_unlearned: must not be more than fires_below (0.7), is 0.8",
+        ),
+        (
+            "funnel: {monitors: {ssoe: {window: 10m}}}",
+            "funnel.monitors.ssoe.window: must be one of the windows of the funnel",
+        ),
+        (
+            "funnel: {monitors: {ssoe: {recover_at: 0.5}}}",
+            "funnel.monitors.ssoe.recover_at: must be more than below (0.5), is 0.5",
+        ),
+        ("funnel: {delays: [0s, 1500ms]}", "funnel.delays[1]: must be a multiple of step (1s), is 1500ms"),
+        ("funnel: {delays: [1m, 60s]}", "funnel.delays[1]: stands twice: 1m"),
+        (
+            "surge: {codes: {'005': {recover_below: 50}}}",
+            "surge.codes.005.recover_below: must be less than count (50), is 50",
+        ),
+        (
+            "surge: {any_code: {min_people: 31}}",
+            "surge.any_code.min_people: must not be more than count (30), is 31",
+        ),
+        (
+            "surge: {user_errors: {recover_below: 0.1}}",
+            "surge.user_errors.recover_below: must be less than ratio (0.1), is 0.1",
+        ),
+        (
+            "surge: {codes: {'666': {count: 9, recover_below: 2, min_people: 3}}}",
+            "surge.codes.666: unknown key",
+        ),
         ("silence: {windows: [1m, 60s]}", "silence.windows[1]: stands twice: 1m"),
         (
             "severity: {severity_1_over: 40}",

@@ -155,6 +155,8 @@ SECTIONS += [
     "burn_rate",
     "silence",
     "latency",
+    "funnel",
+    "surge",
     "business_hours",
 ]
 
