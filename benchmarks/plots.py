@@ -142,7 +142,7 @@ def curves(title: str, axis: str, panels: Sequence[tuple[str, Sequence[Line]]]) 
     Args:
         title: of the plot.
         axis: what is on the horizontal axes.
-        panels: name and curves of each; all coordinates are positive.
+        panels: name and curves of each; what grows begins at 1 or more, and all costs are positive.
     """
     width, height = _PANEL * len(panels), _TOP + _PANEL_HEIGHT + 60
     parts = _opened(title, width, height, 50)
@@ -176,7 +176,7 @@ def _panel(name: str, axis: str, lines: Sequence[Line], left: int) -> list[str]:
         x = at(10.0**power, low)[0]
         parts.append(f'<path d="M{x:.1f} {top}V{bottom}" stroke="{_FAINT}"/>')
         parts.append(
-            f'<text x="{x:.1f}" y="{bottom + 16}" fill="{_INK}" text-anchor="middle">{10**power:,}</text>'
+            f'<text x="{x:.1f}" y="{bottom + 16}" fill="{_INK}" text-anchor="middle">{_short(power)}</text>'
         )
     parts.append(
         f'<text x="{left + room / 2:.0f}" y="{bottom + 34}" fill="{_INK}" text-anchor="middle">{escape(axis)}</text>'
@@ -195,6 +195,11 @@ def _panel(name: str, axis: str, lines: Sequence[Line], left: int) -> list[str]:
             f'<text x="{left + 100 * n}" y="{bottom + 52}" fill="{color}">{escape(line.name)}</text>'
         )
     return parts
+
+
+def _short(power: int) -> str:
+    """A power of ten that takes little room: 100k for 100,000."""
+    return f"{10 ** (power % 3)}{('', 'k', 'M', 'G')[power // 3]}"
 
 
 def _opened(title: str, width: int, height: int, left: int) -> list[str]:

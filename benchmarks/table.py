@@ -255,8 +255,10 @@ def goals(found: Sequence[Figure]) -> str:
         if not measured or measured <= 0:
             continue
         share = measured / one.goal.bound if one.goal.side == "at least" else one.goal.bound / measured
-        told = f"{number(measured)} {'×' if one.goal.of == 'ratio' else one.unit}"
-        rows.append(Bar(one.name.replace("_", " "), share, f"{told} ({one.goal_text})", bool(one.met)))
+        unit = "×" if one.goal.of == "ratio" else one.unit
+        sign = "≥" if one.goal.side == "at least" else "≤"
+        told = f"{number(measured)} {unit} ({sign} {one.goal.bound:g})"
+        rows.append(Bar(one.name.replace("_", " "), share, told, bool(one.met)))
     return bars("How many times better than asked for", rows, goal="the goal")
 
 

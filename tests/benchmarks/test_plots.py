@@ -26,6 +26,13 @@ def test_bars_are_as_long_as_their_values_and_the_goal_stands_at_one() -> None:
     assert {"T & U", "a <b>", "4 ×", "the goal"} <= {text.text for text in drawn.iter(f"{SVG}text")}
 
 
+def test_the_axis_of_many_thousands_is_short() -> None:
+    drawn = curves("T", "people", [("left", [Line("a", [(1_000, 1.0), (1_000_000, 1.0)])])])
+    assert {"1k", "10k", "100k", "1M"} <= {
+        text.text for text in ElementTree.fromstring(drawn).iter(f"{SVG}text")
+    }
+
+
 def test_a_linear_curve_rises_and_a_constant_one_does_not() -> None:
     linear = Line("linear", [(1, 1.0), (10, 10.0), (100, 100.0)])
     constant = Line("constant", [(1, 5.0), (10, 5.0), (100, 5.0)])
@@ -41,4 +48,6 @@ def test_a_linear_curve_rises_and_a_constant_one_does_not() -> None:
     for line in (second, third):
         assert len({y for _, y in line}) == 1
     assert third[0][0] > second[-1][0]
+    ticks = [text.text for text in drawn.iter(f"{SVG}text")]
+    assert ticks.index("1") < ticks.index("10") < ticks.index("100")
     assert "linear: 100 → 100" in {title.text for title in drawn.iter(f"{SVG}title")}
