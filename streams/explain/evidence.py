@@ -88,6 +88,33 @@ def _latency(evidence: Evidence) -> str:
     )
 
 
+def _funnel(evidence: Evidence) -> str:
+    usual = evidence.numbers.get("usual_ratio")
+    if not isinstance(usual, int | float):
+        raise TypeError("usual_ratio")
+    return (
+        f"In {_window(evidence, 'window_ms')} {_number(evidence, 'returned'):,.0f} came back of"
+        f" {_number(evidence, 'started'):,.0f} who had started a while before; {_share(float(usual))} usually do,"
+        f" which makes {_number(evidence, 'expected'):,.0f}. Fewer than {_share(_number(evidence, 'limit_ratio'))} is"
+        f" too few; if as many as that came back, so few would by chance with probability"
+        f" {_number(evidence, 'chance'):.2g}, and at most {_number(evidence, 'threshold'):.2g} is no chance."
+    )
+
+
+def _surge(evidence: Evidence) -> str:
+    numbers, code = evidence.numbers, evidence.numbers["code"]
+    what = "an error of the users" if code is None else f"the code {code}"
+    counted = "count" if numbers["counts"] == "bad" else "do not count"
+    return (
+        f"{_number(evidence, 'people'):,.0f} people failed with {what}"
+        f" {_number(evidence, 'count'):,.0f} times in {_window(evidence, 'window_ms')}:"
+        f" {_share(_number(evidence, 'share'))} of those who came back, with allowance for chance more than"
+        f" {_share(_number(evidence, 'surely_above'))}. {_share(_number(evidence, 'usual_ratio'))} is usual; more than"
+        f" {_share(_number(evidence, 'threshold'))}, {numbers['least']} times or more often and of at least"
+        f" {numbers['min_people']} people, is a surge. Such failures {counted} against the service."
+    )
+
+
 def _anything(evidence: Evidence) -> str:
     told = {k: v for k, v in evidence.numbers.items() if k not in ("explains", "gain") and v is not None}
     if not told:
@@ -105,6 +132,17 @@ _TELL: dict[str, Callable[[Evidence], str]] = {
     "burn_rate": _burn_rate,
     "silence": _silence,
     "latency": _latency,
+    "funnel": _funnel,
+    "surge": _surge,
+}
+
+
+#: What a scope does, by the detector that leads; anything else fails.
+_VERBS = {
+    "silence": "has fallen silent",
+    "latency": "is slow",
+    "funnel": "loses people",
+    "surge": "sees the same errors",
 }
 
 
@@ -113,7 +151,7 @@ def scope_decision(line: Line) -> str:
     leading = next((one for one in line.evidence if "explains" in one.numbers), None)
     if leading is None:
         return ""
-    verb = {"silence": "has fallen silent", "latency": "is slow"}.get(leading.detector, "fails")
+    verb = _VERBS.get(leading.detector, "fails")
     said = f"{capitalised(scope_words(leading.scope))} {verb} as one."
     symptoms = [one for one in str(leading.numbers["explains"] or "").split(",") if one]
     if symptoms:

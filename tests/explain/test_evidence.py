@@ -23,6 +23,35 @@ BURN = {
     "min_people": 10,
     "budget_gone_in_days": 1.12,
 }
+FUNNEL = {
+    "window_ms": 120_000,
+    "started": 143.0,
+    "returned": 25.0,
+    "expected": 98.7,
+    "return_ratio": 0.174825,
+    "usual_ratio": 0.69,
+    "limit_ratio": 0.483,
+    "chance": 3.1e-08,
+    "threshold": 1e-06,
+}
+FUNNEL_NUMBERS = (
+    "window 2m, started 143.0, returned 25.0, expected 98.7, return ratio 0.174825, limit ratio 0.483, chance 3.1e-08,"
+    " threshold 1e-06"
+)
+SURGE = {
+    "window_ms": 300_000,
+    "code": "005",
+    "counts": "excluded",
+    "count": 51,
+    "people": 48,
+    "completed": 413,
+    "share": 0.117073,
+    "surely_above": 0.082,
+    "threshold": 0.0165,
+    "least": 50,
+    "min_people": 12,
+    "usual_ratio": 0.0055,
+}
 LATENCY = {
     "long_ms": 300_000,
     "short_ms": 60_000,
@@ -102,6 +131,28 @@ def line(**fields: Any) -> Line:
             LATENCY,
             "30.7% of the requests were slow in 5m, with allowance for chance more than 25.1%, and 82% in 1m. The"
             " rule asks for more than 25% in both: 5 times the 5% that may be.",
+        ),
+        (
+            "funnel",
+            FUNNEL,
+            "In 2m 25 came back of 143 who had started a while before; 69% usually do, which makes 99. Fewer than"
+            " 48.3% is too few; if as many as that came back, so few would by chance with probability 3.1e-08, and"
+            " at most 1e-06 is no chance.",
+        ),
+        ("funnel", FUNNEL | {"usual_ratio": None}, "Its numbers: " + FUNNEL_NUMBERS + "."),
+        (
+            "surge",
+            SURGE,
+            "48 people failed with the code 005 51 times in 5m: 11.7% of those who came back, with allowance for"
+            " chance more than 8.2%. 0.55% is usual; more than 1.65%, 50 times or more often and of at least 12"
+            " people, is a surge. Such failures do not count against the service.",
+        ),
+        (
+            "surge",
+            SURGE | {"code": None, "counts": "bad"},
+            "48 people failed with an error of the users 51 times in 5m: 11.7% of those who came back, with"
+            " allowance for chance more than 8.2%. 0.55% is usual; more than 1.65%, 50 times or more often and of"
+            " at least 12 people, is a surge. Such failures count against the service.",
         ),
         (
             "surge",
