@@ -32,6 +32,10 @@ SCENARIOS = (
     "silence",
     "ssoe_silence",
     "two_outages",
+    "idme_never_returns",
+    "ssoe_never_returns",
+    "too_late_surge",
+    "user_error_surge",
 )
 
 
