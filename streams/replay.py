@@ -23,7 +23,7 @@ from streams.judge import Judge, Verdict
 from streams.partition import Partition, Rules
 from streams.sources import Begin, Entry, Mark
 
-__all__ = ["EVERY_SINK", "Replay", "Summary"]
+__all__ = ["EVERY_SINK", "Input", "Replay", "Summary"]
 
 #: `replay` shows what would be sent if every receiver were on.
 EVERY_SINK = frozenset({"pagerduty", "datadog", "slack"})
@@ -55,7 +55,7 @@ class Summary:
         }
 
 
-class _Input:
+class Input:
     """One input partition on its way through acceptance."""
 
     def __init__(
@@ -150,7 +150,7 @@ class Replay:
         self.span: tuple[int, int] | None = None
         rules = Rules.of(policy)
         self._inputs = [
-            _Input(entries, rules, self.summary, now, begun=checkpoint is None) for entries in partitions
+            Input(entries, rules, self.summary, now, begun=checkpoint is None) for entries in partitions
         ]
         self._asked = sorted(_open_inputs(inputs, checkpoint), key=lambda pair: pair[0])
         self._histories: dict[str, History] = {}
@@ -257,6 +257,6 @@ def _open_inputs(
     return [(at, wish) for at, wish in asked if at > checkpoint.reached.get(wish.env, at - 1)]
 
 
-def _progress(one: _Input) -> int:
+def _progress(one: Input) -> int:
     watermark = one.acceptance.watermark()
     return -(1 << 62) if watermark is None else watermark

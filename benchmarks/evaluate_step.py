@@ -1,0 +1,113 @@
+"""One step of evaluate, live, in four environments whose scopes are all active: ``python -m benchmarks.evaluate_step``.
+
+An hour of failures by 200,000 people is in the windows, two weeks of history are known, incidents are open and people
+go on failing; then every second is judged by itself, the four environments after one another. What a step costs with
+fewer people is measured too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Sequence
+
+import numpy as np
+
+from benchmarks.figures import Figure, Goal, add_options, figure, report
+from benchmarks.impacted import START, seconds_of
+from detectors.facts import FactRow
+from detectors.history import BUCKET, FIELDS, History
+from detectors.instants import DAY, HOUR, SECOND
+from detectors.policy import Policy, default_policy
+from detectors.scopes import ENVS, SCOPES, scope_path
+from detectors.watch import Watch
+from streams.collector import calm_collector
+from streams.judge import Judge
+
+__all__ = ["main"]
+
+_HISTORY = 14 * DAY
+_SINKS = frozenset({"pagerduty", "datadog", "slack"})
+
+
+def _history(env: str, end: int) -> History:
+    """Two weeks in which every scope was busy."""
+    history = History(env)
+    counts = dict(zip(FIELDS, (900, 9, 3, 1000, 5, 900), strict=True))
+    scopes = {scope_path(env, n): counts for n in range(len(SCOPES))}
+    history.extend({"env": env, "at": at, "scopes": scopes} for at in range(end - _HISTORY, end, BUCKET))
+    return history
+
+
+def _judge(policy: Policy, people: int, seconds: int) -> tuple[Judge, int]:
+    """The watches with an hour behind them, and the last T."""
+    histories = {env: _history(env, START - START % BUCKET) for env in ENVS}
+
+    def make(env: str) -> Watch:
+        return Watch(env, policy, histories[env], sinks=_SINKS, sli_every=policy.sli_every)
+
+    judge = Judge(policy, make)
+    behind: list[FactRow] = [row for rows in seconds_of(people, seconds, policy) for row in rows]
+    judge.add(dict.fromkeys(ENVS, behind))
+    to = START + seconds * policy.step
+    judge.advance(to)
+    return judge, to
+
+
+def _steps(people: int, seconds: int, steps: int) -> tuple[list[float], list[float]]:
+    """What each step takes, ms: by the clock on the wall, and of CPU time."""
+    policy = default_policy()
+    judge, to = _judge(policy, people, seconds)
+    calm_collector()
+    took: list[float] = []
+    on_cpu: list[float] = []
+    per_step = max(people * steps // seconds, 1)
+    for rows in seconds_of(per_step, steps, policy, start=to):
+        judge.add(dict.fromkeys(ENVS, rows))
+        to += policy.step
+        began, cpu = time.perf_counter(), time.process_time()
+        judge.advance(to)
+        took.append((time.perf_counter() - began) * SECOND)
+        on_cpu.append((time.process_time() - cpu) * SECOND)
+    hour = judge.watch(ENVS[0]).latest(SCOPES.index(""), HOUR)
+    assert hour is not None
+    if hour.users_impacted < 0.9 * people * min(1.0, HOUR / (seconds * policy.step)):
+        raise SystemExit(f"{hour.users_impacted} people are in the hour, where {people} were to be")
+    return took, on_cpu
+
+
+def _figure(people: int, seconds: int, steps: int, runs: int) -> Figure:
+    found = [_steps(people, seconds, steps) for _ in range(runs)]
+    middle = float(np.median([np.percentile(took, 50) for took, _ in found]))
+    on_cpu = float(np.median([np.percentile(cpu, 99) for _, cpu in found]))
+    growth = [
+        (float(count), float(np.percentile(_steps(count, seconds, steps)[0], 50)))
+        for count in (people // 100, people // 10)
+        if count
+    ]
+    return figure(
+        "evaluate_step",
+        f"one step of {len(ENVS)} environments, every scope active, {people:,} people each in the hour, p99",
+        "ms",
+        [float(np.percentile(took, 99)) for took, _ in found],
+        goal=Goal("at most", 50.0),
+        note=f"of {steps} steps; p50 {middle:.1f} ms; p99 of CPU time {on_cpu:.1f} ms",
+        points={"p50 by people in the hour": [*growth, (float(people), middle)]},
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure and report."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.evaluate_step", description=(__doc__ or "").splitlines()[0]
+    )
+    parser.add_argument("--people", type=int, default=200_000)
+    parser.add_argument("--seconds", type=int, default=3600, help="how long people have been failing")
+    parser.add_argument("--steps", type=int, default=600)
+    add_options(parser, runs=3)
+    options = parser.parse_args(arguments)
+    report([_figure(options.people, options.seconds, options.steps, options.runs)], options.results)
+
+
+if __name__ == "__main__":
+    main()

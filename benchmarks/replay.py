@@ -1,0 +1,126 @@
+"""How long `replay` takes for a day of events, one second a step, with all detectors: ``python -m benchmarks.replay``.
+
+The day is a simulated one with an outage of SSOe, behind two weeks of history, about a million events in all
+environments. It is read from a file, and all objects that ``--format jsonl`` prints are made. A second figure is of
+the same without judging: lines to facts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.figures import Figure, Goal, add_options, figure, report
+from detectors.instants import DAY, HOUR, parse_instant
+from detectors.policy import default_policy
+from streams.collector import calm_collector
+from streams.judge import objects
+from streams.partition import Rules
+from streams.replay import Input, Replay, Summary
+from streams.simulate.simulation import simulate
+from streams.sources import partitions
+
+__all__ = ["main"]
+
+#: Midnight in Washington: a whole local day.
+_START = "2026-11-23T05:00:00Z"
+_LATER = parse_instant(_START) + 2 * DAY
+#: Sign-ins a second at the peak, of which a day of 24 hours has a million events.
+_RATE_OF_A_MILLION = 2.65
+
+
+History = list[dict[str, Any]]
+
+
+def _day(start: int, hours: int, rate: float, folder: Path) -> tuple[Path, History, int]:
+    """The file, what was before, and how many events it holds."""
+    simulation = simulate("ssoe_outage", 1, start, hours * HOUR, rate)
+    path = folder / "day.jsonl"
+    count = 0
+    with path.open("wb") as file:
+        for line in simulation.lines():
+            file.write(line + b"\n")
+            count += 1
+    return path, list(simulation.history()), count
+
+
+def _judged(path: Path, history: History) -> int:
+    """Everything; how many events were accepted."""
+    run = Replay(partitions([str(path)]), default_policy(), now=_LATER, history=history)
+    found = objects(run.run())
+    if not any(one["type"] == "transition" for one in found):
+        raise SystemExit("the replay did not find the outage")
+    return run.summary.accepted
+
+
+def _folded(path: Path, _: History) -> int:
+    """Acceptance and facts alone; how many events were accepted."""
+    summary = Summary()
+    rules = Rules.of(default_policy())
+    for entries in partitions([str(path)]):
+        one = Input(entries, rules, summary, _LATER, begun=True)
+        while not one.ended:
+            one.read()
+            one.cells.drain()
+    return summary.accepted
+
+
+def _seconds(
+    measured: Callable[[Path, History], int], path: Path, history: History, count: int
+) -> tuple[float, float]:
+    """What it takes, by the clock on the wall and of CPU time."""
+    began, cpu = time.perf_counter(), time.process_time()
+    if measured(path, history) < 0.9 * count:
+        raise SystemExit("the replay did not accept the events")
+    return time.perf_counter() - began, time.process_time() - cpu
+
+
+def _figures(start: int, hours: int, rate: float, runs: int) -> list[Figure]:
+    with tempfile.TemporaryDirectory() as folder:
+        path, history, count = _day(start, hours, rate, Path(folder))
+        calm_collector()
+        judged = [_seconds(_judged, path, history, count) for _ in range(runs)]
+        folded = [_seconds(_folded, path, history, count) for _ in range(runs)]
+    on_cpu = statistics.median(cpu for _, cpu in judged)
+    return [
+        figure(
+            "replay",
+            f"replay of {hours} hours, {count:,} events, 1 s steps, all detectors",
+            "s",
+            [wall for wall, _ in judged],
+            goal=Goal("at most", 10.0),
+            note=f"CPU time {on_cpu:.1f} s",
+        ),
+        figure(
+            "replay_without_detectors",
+            f"the same without judging, {count:,} events",
+            "events/s",
+            [count / wall for wall, _ in folded],
+            goal=Goal("at least", 300_000.0),
+            note=f"of CPU time {statistics.median(count / cpu for _, cpu in folded):,.0f} events/s",
+        ),
+    ]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure and report."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.replay", description=(__doc__ or "").splitlines()[0]
+    )
+    parser.add_argument("--start", default=_START, help="in RFC 3339")
+    parser.add_argument("--hours", type=int, default=24)
+    parser.add_argument(
+        "--rate", type=float, default=_RATE_OF_A_MILLION, help="sign-ins a second at the peak"
+    )
+    add_options(parser, runs=3)
+    options = parser.parse_args(arguments)
+    report(_figures(parse_instant(options.start), options.hours, options.rate, options.runs), options.results)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,110 @@
+"""How soon a worker is ready again behind an hour of segments: ``python -m benchmarks.restart``.
+
+An hour of events at 1,000 a second is judged by a worker to its end; then it is stopped and another one started, with
+nothing left to read but what it rebuilds its windows, its history and its memory of duplicates from. The group join,
+for which the broker alone decides how long it takes, is measured by itself and taken off.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import re
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import httpx
+from aiokafka import AIOKafkaProducer
+
+from benchmarks.figures import Figure, Goal, add_options, figure, report
+from benchmarks.mixed import mixed_events
+from benchmarks.startup import group_join
+from benchmarks.worker import Worker, cpu_seconds
+from streams.clocks import RealClock
+from streams.embedded import EmbeddedBroker
+from streams.topics import Topics, create_missing
+
+__all__ = ["main"]
+
+_AT_ONCE = 100_000
+_PAUSE = 0.2
+_JUDGED = re.compile(r'^watchofficer_watermark_timestamp_seconds\{env="prod"\} (\S+)$', re.MULTILINE)
+#: Before the end of the events: late ones, and the delay of the watermark.
+_SLACK = 10.0
+
+
+async def _fill(broker: str, topic: str, begin: int, count: int, per_second: int, partitions: int) -> None:
+    producer = AIOKafkaProducer(bootstrap_servers=broker, linger_ms=20, max_batch_size=1 << 20)
+    await producer.start()
+    for first in range(0, count, _AT_ONCE):
+        size = min(_AT_ONCE, count - first)
+        at = begin + first * 1000 // per_second
+        for n, (stamp, value) in enumerate(mixed_events(size, at, per_second, seed=first + 1)):
+            await producer.send(topic, value, partition=n % partitions, timestamp_ms=stamp)
+    await producer.stop()
+
+
+async def _judged(worker: Worker, to: float, patience: float) -> None:
+    """Wait until the worker has judged everything up to an instant (s)."""
+    deadline = time.monotonic() + patience
+    async with httpx.AsyncClient(base_url=worker.url, timeout=10.0, trust_env=False) as client:
+        while time.monotonic() < deadline:
+            worker.check()
+            found = _JUDGED.search((await client.get("/metrics")).text)
+            if found is not None and float(found[1]) >= to:
+                return
+            await asyncio.sleep(_PAUSE)
+    raise SystemExit("the worker did not judge all events in time")
+
+
+async def _measure(seconds: int, per_second: int, partitions: int, runs: int) -> Figure:
+    count = seconds * per_second
+    took: list[float] = []
+    joins: list[float] = []
+    cpu: list[float] = []
+    with EmbeddedBroker() as broker, tempfile.TemporaryDirectory() as folder:
+        topics = Topics("bench.")
+        await create_missing(topics, {"bootstrap_servers": broker.address}, input_partitions=partitions)
+        begin = RealClock()() - seconds * 1000
+        await _fill(broker.address, topics.login_events, begin, count, per_second, partitions)
+        settings = {"BROKER": broker.address, "TOPIC_PREFIX": "bench."}
+        arguments = ("--trust-producer-clocks", "--from", "earliest")
+        async with Worker(settings, Path(folder) / "first", *arguments) as worker:
+            await _judged(worker, begin / 1000 + seconds - _SLACK, 60 + count / 5_000)
+        for _ in range(runs):
+            join = await group_join(broker.address, topics)
+            began = time.perf_counter()
+            async with Worker(settings, Path(folder) / "again", *arguments) as worker:
+                took.append(time.perf_counter() - began - join)
+                cpu.append(cpu_seconds(worker.pid) or 0.0)
+            joins.append(join)
+    return figure(
+        "restart",
+        f"restart to ready behind {count:,} events in {seconds:,} s, the group join taken off",
+        "s",
+        took,
+        goal=Goal("at most", 5.0),
+        note=f"group join {max(joins):.1f} s; CPU time of the worker until then {max(cpu):.1f} s; embedded broker",
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure and report."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.restart", description=(__doc__ or "").splitlines()[0]
+    )
+    parser.add_argument("--seconds", type=int, default=3600, help="of event time behind the restart")
+    parser.add_argument("--per-second", type=int, default=1000)
+    parser.add_argument("--partitions", type=int, default=4)
+    add_options(parser, runs=3)
+    options = parser.parse_args(arguments)
+    report(
+        [asyncio.run(_measure(options.seconds, options.per_second, options.partitions, options.runs))],
+        options.results,
+    )
+
+
+if __name__ == "__main__":
+    main()

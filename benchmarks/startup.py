@@ -1,0 +1,97 @@
+"""How long `watchofficer --help` takes, and `watchofficer run` until it polls: ``python -m benchmarks.startup``.
+
+The worker runs against a fresh embedded broker. From its start to its first poll there is also the group join, which
+the broker alone decides on: it waits half a session for others who may come. It is measured by itself, and taken off.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+
+from aiokafka import AIOKafkaConsumer
+
+from benchmarks.figures import Figure, Goal, add_options, figure, report
+from benchmarks.worker import Worker
+from streams.embedded import EmbeddedBroker
+from streams.topics import PARTITIONS, Topics, create_missing
+
+__all__ = ["group_join", "main"]
+
+_SESSION_MS = 10_000
+_PAUSE = 0.02
+
+
+def _help() -> float:
+    """Seconds until `--help` has been printed."""
+    began = time.perf_counter()
+    subprocess.run([sys.executable, "-m", "streams.cli", "--help"], check=True, capture_output=True)
+    return time.perf_counter() - began
+
+
+async def group_join(broker: str, topics: Topics) -> float:
+    """Seconds that a consumer of a new group waits for its partitions, with no work of ours."""
+    consumer = AIOKafkaConsumer(
+        topics.login_events,
+        bootstrap_servers=broker,
+        group_id=f"bench-{uuid.uuid4().hex}",
+        session_timeout_ms=_SESSION_MS,
+    )
+    began = time.perf_counter()
+    await consumer.start()
+    try:
+        while not consumer.assignment():
+            await asyncio.sleep(_PAUSE)
+        return time.perf_counter() - began
+    finally:
+        await consumer.stop()
+
+
+async def _run_to_polling() -> tuple[float, float]:
+    """Seconds from the start of a worker to its first poll, and of a bare group join on the same broker."""
+    with EmbeddedBroker() as broker, tempfile.TemporaryDirectory() as folder:
+        topics = Topics("bench.")
+        await create_missing(topics, {"bootstrap_servers": broker.address}, input_partitions=PARTITIONS)
+        join = await group_join(broker.address, topics)
+        settings = {"BROKER": broker.address, "TOPIC_PREFIX": "bench."}
+        began = time.perf_counter()
+        async with Worker(settings, Path(folder) / "log", "--trust-producer-clocks"):
+            return time.perf_counter() - began, join
+
+
+def _figures(runs: int) -> list[Figure]:
+    _help()  # so that what is compiled on the first use is
+    helps = [_help() for _ in range(max(runs, 5))]
+    starts = [asyncio.run(_run_to_polling()) for _ in range(runs)]
+    return [
+        figure("startup_help", "watchofficer --help", "s", helps, goal=Goal("at most", 0.3)),
+        figure(
+            "startup_run",
+            "watchofficer run until it is ready, the group join taken off",
+            "s",
+            [whole - join for whole, join in starts],
+            goal=Goal("at most", 3.0),
+            note=f"the whole {starts[-1][0]:.1f} s, a bare group join {starts[-1][1]:.1f} s, embedded broker",
+        ),
+    ]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure and report."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.startup", description=(__doc__ or "").splitlines()[0]
+    )
+    add_options(parser, runs=3)
+    options = parser.parse_args(arguments)
+    report(_figures(options.runs), options.results)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,41 @@
+"""The benchmarks of speed and memory, each run once on next to nothing, so that they keep running."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.figures import read
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "figures"),
+    [
+        ("evaluate_step", ("--people", "200", "--seconds", "20", "--steps", "3"), ["evaluate_step"]),
+        ("ingest", ("--events", "40000"), ["ingest"]),
+        ("memory", ("--people", "300", "--seconds", "3"), ["memory", "memory_both_methods"]),
+        (
+            "replay",
+            ("--start", "2026-11-23T14:30:00Z", "--hours", "2", "--rate", "0.5"),
+            ["replay", "replay_without_detectors"],
+        ),
+        pytest.param(
+            "restart", ("--seconds", "20", "--per-second", "50"), ["restart"], marks=pytest.mark.e2e
+        ),
+        pytest.param("startup", (), ["startup_help", "startup_run"], marks=pytest.mark.e2e),
+    ],
+)
+@pytest.mark.timeout(240)
+def test_a_benchmark_reports_its_figures(
+    name: str, arguments: tuple[str, ...], figures: list[str], tmp_path: Path
+) -> None:
+    command = [sys.executable, "-m", f"benchmarks.{name}", "--runs", "1", "--results", str(tmp_path)]
+    done = subprocess.run([*command, *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    found = read(tmp_path)
+    assert [one.name for one in found] == figures
+    assert all(one.value > 0 and one.machine.cores >= 1 for one in found)
+    assert all(one.title in done.stdout for one in found)
