@@ -10,12 +10,13 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from detectors.facts import FactRow
+from detectors.facts import ON_TIME, FactRow
 from detectors.history import History
 from detectors.incidents import IncidentInput
 from detectors.instants import HOUR, MINUTE, SECOND
 from detectors.policy import Policy
-from detectors.watch import Step, Watch, WatchState
+from detectors.scopes import OUTCOMES, STEPS, leaf_index
+from detectors.watch import HISTORY_SPAN, Step, Watch, WatchState
 from tests.engine.episodes import ENV, POLICY, STEP, Episode, episodes, inputs, instants, rows_of
 from tests.oracle import NOON
 
@@ -252,3 +253,26 @@ def test_facts_that_come_too_late_are_refused(some: list[Episode], steps: int) -
         return
     with pytest.raises(ValueError, match="came after"):
         watch.advance(to + STEP, [FactRow(to - STEP, 0, 0, 0, 1, "", 1)])
+
+
+def test_history_holds_the_failures_of_every_scope_by_code() -> None:
+    callback, failure = STEPS.index("callback"), OUTCOMES.index("failure")
+    leaf = leaf_index("ssoe", "idme")
+    rows = [
+        FactRow(NOON, ON_TIME, leaf, callback, failure, "005", 3, 0, [0, 0], [1, 2]),
+        FactRow(NOON + STEP, ON_TIME, leaf, callback, failure, "never heard of", 2, 0, [0, 0], [3]),
+        FactRow(NOON + STEP, ON_TIME, leaf_index("ssoe", "mhv"), callback, failure, "005", 1, 0, [0, 0], [4]),
+    ]
+    watch = watch_of()
+    steps = go(watch, NOON + 2 * HISTORY_SPAN, rows, [])
+    first, second = (record for step in steps for record in step.history)
+    assert first["codes"] == {
+        "prod": {"005": 4},
+        "prod/ssoe": {"005": 4},
+        "prod/*/idme": {"005": 3},
+        "prod/*/mhv": {"005": 1},
+        "prod/ssoe/idme": {"005": 3},
+        "prod/ssoe/mhv": {"005": 1},
+    }
+    assert "codes" not in second
+    assert [one.get("codes") for one in watch.history.records()] == [first["codes"], None]

@@ -67,7 +67,8 @@ def test_every_scope_is_kept_with_its_instant() -> None:
     score.at(0).fires("prod/ssoe/idme", people=400)
     score.at(60).fires("prod/ssoe", people=600)
     (one,) = played(score, 300)
-    assert one.scopes == ((START, "prod/ssoe/idme"), (START + 60_000, "prod/ssoe"))
+    widened = START + 80_000  # by steps of 10 s: once the wider cause has held for 15 s
+    assert one.scopes == ((START, "prod/ssoe/idme"), (widened, "prod/ssoe"))
     assert one.scope_within(START, START + 100_000) == "prod/ssoe/idme"
     assert one.scope_within(START, START + 300_000) == "prod/ssoe"
 
