@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import sys
+import threading
 from collections.abc import Coroutine
 from contextlib import suppress
 from typing import Any
@@ -28,7 +29,8 @@ __all__ = ["run_command"]
 log = structlog.get_logger(__name__)
 
 _STOP_SECONDS = 9.0  # ten are promised
-_FIRST_WAIT, _LONGEST_WAIT = 1.0, 15.0
+_LEAVE_SECONDS = 9.8  # whatever still hangs then
+_FIRST_WAIT, _LONGEST_WAIT = 0.5, 4.0  # somebody waits for the watch to be back
 
 
 def run_command(
@@ -69,6 +71,7 @@ async def _run(
         told += 1
         if told > 1:
             os._exit(1)  # at once: whatever was not written is read again
+        _leave_in_time(0)
         stop.set()
 
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -81,7 +84,34 @@ async def _run(
     except (TopicProblem, _PortTaken) as error:
         print(error, file=sys.stderr)
         return 2
-    pipeline = Pipeline(settings, policy, RealClock(), options)
+    try:
+        return await _work(settings, policy, options, stopping)
+    finally:
+        stopping.cancel()
+
+
+async def _work(
+    settings: Settings, policy: Policy, options: PipelineOptions, stopping: asyncio.Task[Any]
+) -> int:
+    """Run until told to stop, or until it cannot go on; the exit status."""
+    wait = _FIRST_WAIT
+    while True:
+        pipeline = Pipeline(settings, policy, RealClock(), options)
+        try:
+            return await _run_once(pipeline, stopping)
+        except (KafkaError, OSError) as error:
+            log.warning("broker_away_at_start", error=repr(error), retry_in_seconds=wait)
+        if not await _unless(stopping, asyncio.sleep(wait)):
+            return 0
+        wait = min(2 * wait, _LONGEST_WAIT)
+
+
+async def _run_once(pipeline: Pipeline, stopping: asyncio.Task[Any]) -> int:
+    """The same, once.
+
+    Raises:
+        KafkaError, OSError: the broker went away while it started.
+    """
     code = 0
     try:
         if await _unless(stopping, pipeline.start()):
@@ -94,12 +124,19 @@ async def _run(
                 "stopped_by_failure", error=repr(pipeline.failed.result()), exc_info=pipeline.failed.result()
             )
             code = 1
+            _leave_in_time(code)
     finally:
-        stopping.cancel()
         with suppress(TimeoutError):
             async with asyncio.timeout(_STOP_SECONDS):
                 await pipeline.stop()
     return code
+
+
+def _leave_in_time(code: int) -> None:
+    """End the process soon, whatever hangs: a broker that is gone, a thread. What was not written is read again."""
+    timer = threading.Timer(_LEAVE_SECONDS, os._exit, (code,))
+    timer.daemon = True
+    timer.start()
 
 
 class _PortTaken(Exception):
@@ -146,12 +183,12 @@ async def _prepare(settings: Settings, policy: Policy, trust_producer_clocks: bo
     while True:
         try:
             created = await create_missing(topics, kafka)
-            break
+            if created:
+                log.info("topics_created", topics=created)
+            if not trust_producer_clocks:
+                await check_clock(topics.login_events, kafka, policy.future_limit)
+            return
         except (KafkaError, OSError, UnrecognizedBrokerVersion) as error:
             log.warning("broker_away", brokers=settings.broker, error=repr(error), retry_in_seconds=wait)
             await asyncio.sleep(wait)
             wait = min(2 * wait, _LONGEST_WAIT)
-    if created:
-        log.info("topics_created", topics=created)
-    if not trust_producer_clocks:
-        await check_clock(topics.login_events, kafka, policy.future_limit)

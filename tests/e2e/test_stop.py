@@ -48,6 +48,57 @@ async def test_a_broker_that_is_not_there_is_waited_for_until_the_end(tmp_path: 
     assert seconds < 10
 
 
+class Door:
+    """The broker's address for those who only begin: it lets some in, sends some away, and then lets all in."""
+
+    def __init__(self, broker: str, let_in: int, sent_away: int) -> None:
+        self._host, _, port = broker.partition(":")
+        self._port = int(port)
+        self._let_in, self._until = let_in, let_in + sent_away
+        self.knocks = 0
+
+    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One connection."""
+        self.knocks += 1
+        try:
+            if self._let_in < self.knocks <= self._until:
+                return
+            inside, outside = await asyncio.open_connection(self._host, self._port)
+            await asyncio.gather(_passed_on(reader, outside), _passed_on(inside, writer))
+        finally:
+            writer.close()
+
+
+async def _passed_on(source: asyncio.StreamReader, to: asyncio.StreamWriter) -> None:
+    try:
+        while some := await source.read(1 << 16):
+            to.write(some)
+            await to.drain()
+    except ConnectionError:
+        pass
+    finally:
+        to.close()
+
+
+async def test_a_broker_that_goes_away_while_a_worker_starts_is_waited_for_too(
+    embedded_broker: EmbeddedBroker, topic_prefix: str, tmp_path: Path
+) -> None:
+    door = Door(embedded_broker.address, let_in=2, sent_away=4)
+    server = await asyncio.start_server(door.answer, "127.0.0.1", 0)
+    host, port = server.sockets[0].getsockname()[:2]
+    worker = Worker({"BROKER": f"{host}:{port}", "TOPIC_PREFIX": topic_prefix}, tmp_path / "log")
+    async with server:
+        worker.start()
+        try:
+            await worker.ready(60.0)
+            assert "broker_away_at_start" in worker.said()
+            status, seconds = await worker.stop()
+        finally:
+            worker.close()
+    assert status == 0, worker.said()[-3000:]
+    assert seconds < 10
+
+
 async def test_a_port_that_is_taken_is_one_line_and_nothing_is_started(
     embedded_broker: EmbeddedBroker, topic_prefix: str
 ) -> None:

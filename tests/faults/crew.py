@@ -181,8 +181,8 @@ class Crew:
 
     async def _stop(self, worker: Worker, down: float) -> None:
         process = worker.process
-        if process is None or process.poll() is not None:
-            return
+        if process is None or process.poll() is not None or worker.asked_to_end:
+            return  # a second signal would end it without a last flush
         worker.asked_to_end, worker.ready = True, False
         worker.not_before = float("inf")
         began = time.monotonic()
