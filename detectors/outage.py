@@ -20,7 +20,7 @@ from detectors.confidence import Bools, Floats, failure_gain, surely_above, wils
 from detectors.failures import Failures, Present, Recovery
 from detectors.history import History
 from detectors.incidents import Cause
-from detectors.instants import DAY, format_duration
+from detectors.instants import DAY, MINUTE, format_duration
 from detectors.policy import Policy
 from detectors.policy_detection import OutageRule
 from detectors.scopes import METHODS, SCOPES, scope_path
@@ -29,6 +29,10 @@ from detectors.windows import BAD, GOOD, SESSION_BAD, SESSION_GOOD, Ints, Stretc
 
 __all__ = ["budgets", "judge", "recovery_of", "service_name"]
 
+#: A rule goes on, though it no longer fires, while at least this share of its people fails.
+_STILL = 2 / 3
+#: Of the rules with the longest window up to this: more holds too much of what is past, and less forgets. ms.
+_LATELY = 30 * MINUTE
 _CSP_SCOPES = np.array([scope.count("/") == 1 for scope in SCOPES])
 
 
@@ -71,7 +75,8 @@ class _Kind:
         steps: (M,) those at which a rule was raised somewhere.
         present: what is the case at these steps.
         fires: (step, scope) for each rule.
-        over: (step, scope): a rule was raised, and none fires.
+        over: (step, scope): a rule was raised, and none fires or lingers.
+        lingers: (step, scope): too few fail for a rule to fire, and too many for its end.
     """
 
     noun: str
@@ -81,6 +86,7 @@ class _Kind:
     present: Present = field(init=False)
     fires: list[Bools] = field(init=False)
     over: Bools = field(init=False)
+    lingers: Bools = field(init=False)
 
     def counted(self, step: int, present: bool) -> tuple[Ints, Ints]:
         """People and trials (window, scope) at a step: without what is over, or all."""
@@ -112,36 +118,45 @@ class _Outages:
         least = min(rule.min_people for rule in self._policy.rules)
         quiet = alive & (well | (going_on & (sign_in.failures.people[-1] == 0)))
         quiet &= (session.failures.people[-1] < least) | going_on
-        self.state = verdict_of(firing, quiet)
+        self.state = verdict_of(firing, quiet & ~sign_in.lingers & ~session.lingers)
         self._gains: Floats | None = None
 
     def _judge(self, kind: _Kind) -> None:
-        """Raise each rule where its window exceeds it; it fires where that is so without what is over, too."""
+        """Raise each rule where its window exceeds it; it fires where that is so without what is over, too.
+
+        Where a patient rule no longer fires, but two thirds of its people still fail, and surely more than
+        ``recover_below``, it neither fires nor is quiet.
+        """
         failures, z = kind.failures, self._policy.confidence
         raised: list[tuple[Ints, Ints]] = []
+        patient = max((rule.window for rule in self._policy.rules if rule.window <= _LATELY), default=0)
         for rule in self._policy.rules:
             at = failures.at(rule.window)
-            steps, scopes = np.nonzero(failures.people[at] >= rule.min_people)
+            steps, scopes = np.nonzero(failures.people[at] >= _STILL * rule.min_people)
             people, trials = (array[at, steps, scopes] for array in (failures.people, failures.trials))
-            sure = surely_above(people, trials, self._limit(rule, steps, scopes), z)
+            low = self._limit(rule, steps, scopes) * (rule.recover_below / rule.failing_ratio)
+            sure = surely_above(people, trials, low, z)
             raised.append((steps[sure], scopes[sure]))
         kind.steps = np.unique(np.concatenate([steps for steps, _ in raised]))
         kind.present = failures.present(kind.steps, self._recovery)
         shape = failures.people.shape[1:]
         kind.fires = [np.zeros(shape, dtype=bool) for _ in raised]
-        kind.over = np.zeros(shape, dtype=bool)
+        kind.over, kind.lingers = np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
         for rule, (steps, scopes), fires in zip(self._policy.rules, raised, kind.fires, strict=True):
             at, place = failures.at(rule.window), np.searchsorted(kind.steps, steps)
             people, trials = (
                 array[at, place, scopes] for array in (kind.present.people, kind.present.trials)
             )
-            now = (people >= rule.min_people) & surely_above(
-                people, trials, self._limit(rule, steps, scopes), z
-            )
-            now &= ~failures.below(at, steps, scopes, rule.recover_below, self._recovery.z)
+            limit = self._limit(rule, steps, scopes)
+            left = ~failures.below(at, steps, scopes, rule.recover_below, self._recovery.z)
+            now = left & (people >= rule.min_people) & surely_above(people, trials, limit, z)
             fires[steps[now], scopes[now]] = True
+            low = limit * (rule.recover_below / rule.failing_ratio)
+            left &= (people >= _STILL * rule.min_people) & surely_above(people, trials, low, z)
+            if rule.window == patient:
+                kind.lingers[steps[left], scopes[left]] = True
             kind.over[steps, scopes] = True
-        kind.over &= ~np.any(kind.fires, axis=0)
+        kind.over &= ~kind.lingers & ~np.any(kind.fires, axis=0)
 
     def _limit(self, rule: OutageRule, steps: Ints, scopes: Ints) -> Floats:
         """What the lower bound must exceed, at the given cells."""

@@ -141,6 +141,16 @@ def test_an_end_is_not_seen_where_failures_merely_come_now_and_then(seed: int) -
     assert (found == FIRING).mean() > 0.95
 
 
+@pytest.mark.parametrize("seed", range(2))
+def test_what_just_no_longer_fires_is_not_quiet_while_it_goes_on(seed: int) -> None:
+    traffic = Traffic(9_000, seed, level=0.25).fail("ssoe", 600, 9_000, 0.025)
+    found = states(traffic, "ssoe")
+    since = found[seconds(found == FIRING)[0] :]
+    assert (since != QUIET).mean() > 0.85
+    runs = "".join("q" if state == QUIET else " " for state in since).split()
+    assert max(map(len, runs), default=0) < 15 * 60, "it never looks over"
+
+
 def test_few_sign_ins_do_not_hide_that_sessions_are_well_again() -> None:
     traffic = Traffic(5_400, 1, level=0.01)
     sessions = leaf_index("sis", None)
