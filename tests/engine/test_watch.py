@@ -139,7 +139,7 @@ def check_restarts(
     for stop in sorted(set(stops)):
         steps += go(first, stop, rows, asked, at)
         state = round_trip(first.state())
-        beyond = steps + go(first, stop + ran_on, rows, asked, stop)
+        beyond = steps + go(first, min(stop + ran_on, end), rows, asked, stop)
         history = [record for step in beyond for record in step.history]
         first = watch_of(state, as_known(history))
         back = stop - POLICY.retention - 20 * MINUTE
