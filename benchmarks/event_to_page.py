@@ -344,11 +344,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.event_to_page", description=(__doc__ or "").split("\n")[0]
     )
-    parser.add_argument("--first", type=float, default=70, help="seconds without an outage at first")
+    parser.add_argument("--first", type=float, default=62, help="seconds without an outage at first")
     parser.add_argument("--lasts", type=float, default=20, help="seconds of an outage")
     parser.add_argument("--pause", type=float, default=31.3, help="seconds between two")
     parser.add_argument("--no-prometheus", action="store_true", help="leave Prometheus and Alertmanager out")
-    add_options(parser, runs=5)
+    add_options(parser, runs=4)
     options = parser.parse_args()
     plan = Plan(options.first, options.lasts, options.pause, options.runs)
     beside = not options.no_prometheus

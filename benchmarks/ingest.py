@@ -17,9 +17,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from benchmarks.figures import Figure, Goal, add_options, figure, report
+from benchmarks.filled import fill
 from benchmarks.mixed import mixed_events
 from detectors.policy import default_policy
 from streams.clocks import RealClock
@@ -49,14 +50,6 @@ class _Stopwatch:
     def pace(self, events: int) -> _Pace:
         """Of so many events since then."""
         return _Pace(events / (time.perf_counter() - self._wall), events / (time.process_time() - self._cpu))
-
-
-async def _fill(broker: str, topics: Topics, events: list[tuple[int, bytes]]) -> None:
-    producer = AIOKafkaProducer(bootstrap_servers=broker, linger_ms=20, max_batch_size=1 << 20)
-    await producer.start()
-    for stamp, value in events:
-        await producer.send(topics.login_events, value, partition=0, timestamp_ms=stamp)
-    await producer.stop()
 
 
 async def _ceiling(broker: str, topics: Topics, count: int) -> _Pace:
@@ -128,7 +121,8 @@ async def _measure(count: int, per_second: int, runs: int, kafka: str | None) ->
             for _ in range(runs):
                 topics = Topics(f"b{uuid.uuid4().hex[:6]}.")
                 await create_missing(topics, {"bootstrap_servers": broker}, input_partitions=1)
-                await _fill(broker, topics, events)
+                records = ((stamp, None, value) for stamp, value in events)
+                await fill(broker, topics.login_events, 0, records)
                 ceilings.append(await _ceiling(broker, topics, count))
                 ingests.append(await _ingest(broker, topics, count))
         finally:

@@ -16,9 +16,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import httpx
-from aiokafka import AIOKafkaProducer
 
 from benchmarks.figures import Figure, Goal, add_options, figure, report
+from benchmarks.filled import fill
 from benchmarks.mixed import mixed_events
 from benchmarks.startup import group_join
 from benchmarks.worker import Worker, cpu_seconds
@@ -36,14 +36,13 @@ _SLACK = 10.0
 
 
 async def _fill(broker: str, topic: str, begin: int, count: int, per_second: int, partitions: int) -> None:
-    producer = AIOKafkaProducer(bootstrap_servers=broker, linger_ms=20, max_batch_size=1 << 20)
-    await producer.start()
     for first in range(0, count, _AT_ONCE):
         size = min(_AT_ONCE, count - first)
         at = begin + first * 1000 // per_second
-        for n, (stamp, value) in enumerate(mixed_events(size, at, per_second, seed=first + 1)):
-            await producer.send(topic, value, partition=n % partitions, timestamp_ms=stamp)
-    await producer.stop()
+        events = mixed_events(size, at, per_second, seed=first + 1)
+        for partition in range(partitions):
+            mine = events[partition::partitions]
+            await fill(broker, topic, partition, ((stamp, None, value) for stamp, value in mine))
 
 
 async def _judged(worker: Worker, to: float, patience: float) -> None:

@@ -39,26 +39,27 @@ class Benchmark:
     """One of them.
 
     Attributes:
-        module: in this folder; names of its figures begin with ``figures`` (the module's name by default).
+        module: in this folder; the names of its figures begin with it.
         limit: seconds after which it is stopped.
+        arguments: so that all of them together take a quarter of an hour.
     """
 
     module: str
     limit: float
-    figures: str = ""
-
-    @property
-    def prefix(self) -> str:
-        """What the names of its figures begin with."""
-        return self.figures or self.module
+    arguments: tuple[str, ...] = ()
 
 
 #: In the order of the tables.
 BENCHMARKS = (
-    Benchmark("ingest", 180),
+    Benchmark("ingest", 240, ("--events", "600000")),
     Benchmark("peers", 300),
-    Benchmark("two_workers", 180),
+    Benchmark("two_workers", 240),
     Benchmark("event_to_page", 540),
+    Benchmark("replay", 180),
+    Benchmark("evaluate_step", 240, ("--runs", "1")),
+    Benchmark("memory", 180),
+    Benchmark("restart", 360),
+    Benchmark("startup", 120),
     Benchmark("growth", 180),
 )
 
@@ -94,7 +95,15 @@ def measure(
         for file in _files(one, folder):
             file.unlink()
         with tempfile.TemporaryDirectory(prefix="watchofficer-bench-") as fresh:
-            command = [sys.executable, "-m", f"{package}.{one.module}", "--results", fresh, *more]
+            command = [
+                sys.executable,
+                "-m",
+                f"{package}.{one.module}",
+                "--results",
+                fresh,
+                *one.arguments,
+                *more,
+            ]
             why = _run(command, one.limit)
             found = sorted(Path(fresh).glob("*.json"))
             if why is None and not found:
@@ -142,12 +151,12 @@ def _run(command: Sequence[str], limit: float) -> str | None:
 
 
 def _files(benchmark: Benchmark, folder: Path) -> list[Path]:
-    return [file for file in folder.glob("*.json") if file.stem.startswith(benchmark.prefix)]
+    return [file for file in folder.glob("*.json") if file.stem.startswith(benchmark.module)]
 
 
 def _owner(name: str) -> Benchmark | None:
     """The benchmark that a figure is of."""
-    return next((one for one in BENCHMARKS if name.startswith(one.prefix)), None)
+    return next((one for one in BENCHMARKS if name.startswith(one.module)), None)
 
 
 # -- the pages ------------------------------------------------------------------------------------------------

@@ -191,7 +191,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.two_workers", description=(__doc__ or "").split("\n")[0]
     )
-    parser.add_argument("--events", type=int, default=300_000, help="on each partition")
+    parser.add_argument("--events", type=int, default=250_000, help="on each partition")
     add_options(parser, runs=3)
     options = parser.parse_args()
     try:

@@ -73,7 +73,7 @@ def test_a_benchmark_that_fails_is_reported_and_the_others_go_on(
     (package / "event_to_page.py").write_text(BENCHMARK + "print('nothing comes of it')")
     (package / "growth.py").write_text(BENCHMARK + "import time; time.sleep(600)")
     names = ("ingest", "peers", "two_workers", "event_to_page", "growth")
-    chosen = [Benchmark(name, 2 if name == "growth" else 60) for name in names]
+    chosen = [Benchmark(name, 2 if name == "growth" else 60, ("--events", "9")) for name in names]
     failed = measure(chosen, kept, ["--runs", "2"], package="made_up")
     assert failed == {
         "peers": "there is no broker",
@@ -83,7 +83,7 @@ def test_a_benchmark_that_fails_is_reported_and_the_others_go_on(
     }
     assert [one.title for one in read(kept)] == ["Measured anew"]
     out = capfd.readouterr().out
-    assert "said ['--runs', '2']" in out
+    assert "said ['--events', '9', '--runs', '2']" in out
     assert "peers FAILED: there is no broker" in out
 
 
@@ -93,7 +93,7 @@ def test_every_benchmark_can_be_run_and_has_names_of_its_own() -> None:
         if (ROOT / "benchmarks" / one.module).is_dir():
             module += ".__main__"
         assert callable(importlib.import_module(module).main)
-    prefixes = [one.prefix for one in BENCHMARKS]
+    prefixes = [one.module for one in BENCHMARKS]
     assert not [(a, b) for a in prefixes for b in prefixes if a != b and a.startswith(b)]
 
 
