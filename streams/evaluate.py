@@ -54,6 +54,10 @@ _STATE_EVERY = 10_000
 _CHUNK = HISTORY_SPAN
 #: While records wait to be read, a desk moves on no more often, seconds.
 _STRIDE = 0.5
+#: Judging holds up the event loop and its heartbeats: no more is judged in one go than will take so long, seconds.
+_HELD_UP = 0.5
+#: What a step is taken to cost before one has been judged, and at least, seconds.
+_FIRST_COST, _LEAST_COST = 0.02, 1e-6
 
 
 @dataclass(frozen=True)
@@ -104,6 +108,7 @@ class Desk:
     due: bool = False  # a frontier has come since it was last moved on
     generation: int = 0  # of the consumer group, in which it is known to have been this worker's
     moved_at: float = float("-inf")  # when that was, seconds that never go back
+    step_cost: float = _FIRST_COST  # what a step took when it was judged last, seconds
 
     def watermark(self) -> int | None:
         """The overall watermark, ms: the least over the input partitions; None until all have spoken."""
@@ -363,14 +368,19 @@ class Evaluate:
             firsts = [r.counts_from(step) for rows in desk.pending.values() for r in rows]
             desk.evaluated_to = min([f for f in firsts if f > 0] + [goal + step]) - step
         while desk.evaluated_to < goal:
-            to = min(goal, desk.evaluated_to - desk.evaluated_to % _CHUNK + _CHUNK)
-            await self._evaluate(desk, to, goal)
+            stride = max(1, int(_HELD_UP / desk.step_cost)) * step
+            to = min(
+                goal, desk.evaluated_to - desk.evaluated_to % _CHUNK + _CHUNK, desk.evaluated_to + stride
+            )
+            took = await self._evaluate(desk, to, goal)
+            desk.step_cost = max(took * step / (to - desk.evaluated_to), _LEAST_COST)
             desk.evaluated_to = to
             if to < goal:
                 await asyncio.sleep(0)
         self._told(desk)
 
-    async def _evaluate(self, desk: Desk, to: int, goal: int) -> None:
+    async def _evaluate(self, desk: Desk, to: int, goal: int) -> float:
+        """Judge up to ``to`` and write what comes of it; how long the judging took, seconds."""
         step = self._policy.step
         rows: dict[str, list[FactRow]] = {}
         for key, waiting in list(desk.pending.items()):
@@ -383,12 +393,15 @@ class Evaluate:
         await self._assign_inputs(desk)
         asked = {env: [one for one in some if one[0] <= to] for env, some in desk.assigned.items()}
         behind = self._behind(desk, to, goal)
+        began = time.perf_counter()
         verdicts = desk.judge.advance(to, asked, unread=desk.unread, catching_up=behind)
+        took = time.perf_counter() - began
         desk.unread = [span for span in desk.unread if span[1] > to]
         for env, some in desk.assigned.items():
             desk.assigned[env] = [one for one in some if one[0] > to]
         await self._write(desk, to, verdicts)
         self._forget(desk, to)
+        return took
 
     def _behind(self, desk: Desk, to: int, goal: int) -> bool:
         """Whether what is judged is too old for notifications to be news: ingest, the reading here, or judging lags."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -81,3 +82,31 @@ async def test_a_long_backlog_does_not_keep_the_watch_from_judging(monkeypatch: 
     for offset in range(10):
         await strides.take_segment(0, offset, frontier(offset))
     assert strides.judged == list(range(10))
+
+
+async def test_no_more_is_judged_in_one_go_than_holds_up_the_loop_for_half_a_second() -> None:
+    class Slow(Strides):
+        """Every step takes so many seconds to judge."""
+
+        a_step_takes = 0.1
+
+        async def _move_on(self, desk: Desk) -> None:
+            await Evaluate._move_on(self, desk)
+
+        async def _evaluate(self, desk: Desk, to: int, goal: int) -> float:
+            self.judged.append(to)
+            steps = (to - (desk.evaluated_to or 0)) // 1_000
+            return steps * self.a_step_takes
+
+    slow = Slow()
+    desk = await slow._rebuild(0, 0)
+    desk.evaluated_to, desk.partitions = 0, 1
+    desk.frontiers[0] = Frontier(0, 1, 0, 1, 600_000, "", None, 0, [])
+    await slow._move_on(desk)
+    goes = [to for to in slow.judged if to is not None]
+    assert goes[0] == 25_000  # nothing is known yet
+    assert all(after - before == 5_000 for before, after in pairwise(goes))
+    slow.a_step_takes, slow.judged = 1e-5, []
+    desk.frontiers[0] = Frontier(0, 1, 0, 1, 1_500_000, "", None, 0, [])
+    await slow._move_on(desk)
+    assert slow.judged == [605_000, 900_000, 1_200_000, 1_500_000]
