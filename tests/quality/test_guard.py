@@ -26,7 +26,7 @@ SCENARIOS = (
     "idme_outage",
     "mpi_down",
     "sis_token_outage",
-    "ssoe_outage_evening",
+    "ssoe_slow",
     "ssoe_outage_late",
     "ssoe_10_percent",
     "silence",
