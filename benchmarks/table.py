@@ -31,7 +31,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "docs" / "speed"
 BEGIN, END = "<!-- speed: written by make bench -->", "<!-- end of speed -->"
 _FAILED = "failed.txt"
-_GIVE_UP = 10.0  # seconds between asking a process to stop and killing it
+_GIVE_UP = 60.0  # seconds between asking a process to stop what it has started, and killing it
 
 
 @dataclass(frozen=True)
