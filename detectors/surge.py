@@ -202,20 +202,23 @@ class _Surges:
         if self._gains is None:
             self._gains = np.zeros(self.state.shape)
             for kind in self._kinds:
-                self._gains = np.maximum(self._gains, _gain(kind, slice(None), slice(None)))
+                # A kind that fires at another step only must not count: where a stretch ends is chance.
+                now = kind.fires.any(axis=1, keepdims=True)
+                self._gains = np.maximum(self._gains, _gain(kind, slice(None), slice(None)) * now)
         row: Floats = self._gains[step]
         return row
 
     # -- words -----------------------------------------------------------------------------------------------
 
     def explain(self, step: int, scope: int) -> Cause:
-        """The finding at a cell: of the kind that stands out most, of those that fire if any does."""
+        """The finding at a cell: of the kind that stands out most, of those that fire there or else at that step."""
         stretch = self._stretch
         name = " ".join(filter(None, (service_name(scope), "sign-ins")))
         path = scope_path(stretch.env, scope)
         state = STATES[int(self.state[step, scope])]
         csp = SCOPES[scope].partition("/")[2] in CSPS
-        kinds = [kind for kind in self._kinds if kind.fires[step, scope]] or self._kinds
+        at_step = [kind for kind in self._kinds if kind.fires[step].any()]
+        kinds = [kind for kind in at_step if kind.fires[step, scope]] or at_step
         if not kinds:
             return Cause(
                 detector="surge",

@@ -13,6 +13,7 @@ from detectors import surge
 from detectors.attribution import attribute
 from detectors.history import History
 from detectors.policy import default_policy
+from detectors.scopes import SCOPES
 from detectors.verdicts import FIRING, NOT_ENOUGH_EVIDENCE, QUIET, Verdicts
 from tests.detectors.journeys import Journeys, weeks
 from tests.detectors.traffic import scope
@@ -142,6 +143,10 @@ def test_verdicts_do_not_depend_on_how_steps_are_cut_into_stretches(seed: int, c
     for begin, end in pairwise(ends):
         part = surge.judge(journeys.stretch(begin, end), POLICY, WEEKS)
         assert (part.state == states[begin - 1_800 : end - 1_800]).all()
+        for n in range(0, end - begin, 20):
+            assert (part.gain(n) == whole.gain(begin - 1_800 + n)).all()
+            for cell in range(len(SCOPES)):
+                assert part.explain(n, cell) == whole.explain(begin - 1_800 + n, cell)
 
 
 @given(seed=st.integers(0, 50), share=st.floats(0.0, 0.4), more=st.floats(0.0, 0.4))
