@@ -37,7 +37,7 @@ from tests.oracle import HOUR, NOON, SECOND, judge
 
 pytestmark = pytest.mark.timeout(900)
 many = settings(
-    max_examples=25, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large], print_blob=True
+    max_examples=12, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large], print_blob=True
 )
 #: What is younger is not compacted (``min.compaction.lag.ms``), ms.
 LAG = 60 * SECOND

@@ -69,7 +69,7 @@ def test_the_opening_says_why_it_is_on_this_scope() -> None:
 def test_a_severity_is_explained_by_the_figure_what_it_rests_on_and_the_threshold() -> None:
     assert of_kind("severity").title == "Severity from 2 to 1"
     assert re.fullmatch(
-        r"1,\d{3} people an hour \(projected: 12 times the people of 5m, at the lower bound that holds with 95%\);"
+        r"1,\d{3} people an hour \(projected: 12 times the people of 5m, at the lower bound that holds with 80%\);"
         r" more than 1,000 is severity 1\.",
         paragraph("severity", "severity"),
     )

@@ -40,11 +40,11 @@ def test_the_lower_bound_of_nothing_is_nothing() -> None:
     [
         (0, 0, None, Figure(0, "observed")),
         (30, 1, None, Figure(30, "observed")),
-        # 12 times the lower bound of 10 people, 5.4254 (Garwood 1936).
-        (10, 10, None, Figure(65, "projected")),
-        (65, 10, None, Figure(65, "observed")),
-        (10, 10, 65.9, Figure(65, "projected")),
-        (10, 10, 66.0, Figure(66, "estimated")),
+        # 12 times the lower bound of 10 people, 7.2892 (half the chi-square quantile of 20 degrees at 0.2).
+        (10, 10, None, Figure(87, "projected")),
+        (87, 10, None, Figure(87, "observed")),
+        (10, 10, 87.9, Figure(87, "projected")),
+        (10, 10, 88.0, Figure(88, "estimated")),
         (0, 0, 1830.7, Figure(1830, "estimated")),
     ],
 )
