@@ -289,7 +289,8 @@ class History:
 
         The window [end - window, end) is looked up at the same local time on the same weekday; a week that is
         not known, or was a holiday, makes room for the one before. A holiday is compared with the Sundays
-        before it.
+        before it. Where nothing but holidays is known, they count: fewer come then, so too little is expected
+        rather than too much.
 
         Args:
             ends: ends of windows, ms.
@@ -318,13 +319,19 @@ class History:
         weekday = (days + 3) % 7  # 1970-01-01 was a Thursday
         since_sunday = (weekday - _SUNDAY - 1) % 7 + 1
         nearest = np.where(self._clock.is_holiday(days), since_sunday, 7)
+        usual, of_holidays = (self._mean_of_weeks(ends, window, nearest, holidays=h) for h in (False, True))
+        return np.where(np.isnan(usual), of_holidays, usual)
+
+    def _mean_of_weeks(self, ends: Ints, window: int, nearest: Ints, *, holidays: bool) -> Floats:
+        """Of the nearest weeks that are known, of those that were holidays or of the others; nan without any."""
         total = np.zeros((len(ends), *_SHAPE))
         found = np.zeros(len(ends), dtype=np.int64)
         for week in range(_WEEKS_BACK):
             then = self._clock.days_before(ends, nearest + 7 * week)
-            usable = self.coverage(then - window, then) >= 1.0 - _GAP
-            usable &= ~self._clock.is_holiday(self._clock.local_days(then - 1))
+            usable = self._clock.is_holiday(self._clock.local_days(then - 1)) == holidays
             usable &= found < _WEEKS_AVERAGED
+            if usable.any():
+                usable &= self.coverage(then - window, then) >= 1.0 - _GAP
             if usable.any():
                 total[usable] += self.between(then[usable] - window, then[usable])
                 found += usable

@@ -195,6 +195,11 @@ def test_a_week_that_was_a_holiday_does_not_count() -> None:
     assert expected(weeks({7: 1, 14: 10, 21: 20}, week_after), week_after) == 12 * 15
 
 
+def test_where_nothing_but_a_holiday_is_known_it_counts() -> None:
+    week_after = parse_instant("2026-12-03T14:00:00-05:00")
+    assert expected(weeks({7: 3}, week_after), week_after) == 12 * 3
+
+
 def test_after_christmas_and_new_year_both_make_room_for_the_weeks_before() -> None:
     friday = parse_instant("2027-01-08T14:00:00-05:00")
     assert expected(weeks({7: 1, 14: 1, 21: 10, 28: 20}, friday), friday) == 12 * 15
