@@ -12,6 +12,7 @@ narrows only after ``scope_change_every`` of evidence for no more than the narro
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 from msgspec.structs import replace
@@ -21,7 +22,7 @@ from detectors.chronicle import Chronicle, IncidentMemory
 from detectors.incidents import Cause, FindingState, Incident
 from detectors.instants import HOUR, format_duration
 from detectors.paging import WAKES_NOBODY, is_outage, is_serious, may_page
-from detectors.scopes import contains
+from detectors.scopes import SCOPES, contains, overlaps, scope_path
 from detectors.severity import Level
 from detectors.timers import page_if_due, sound_clocks, speak_up
 
@@ -194,7 +195,8 @@ def _note_wider(memory: IncidentMemory, causes: Sequence[Cause], chronicle: Chro
 def _narrowed(memory: IncidentMemory, causes: Sequence[Cause], chronicle: Chronicle) -> str:
     """The narrower scope that the incident has come down to; its own as long as that is not certain.
 
-    Of what wakes nobody it is enough that only the narrower one explains it, though its own still fires, too.
+    The narrower one must explain all there is, though the incident's own fires as long as it does, and something beside
+    it must be well. Of what wakes nobody the first is enough.
     """
     own = memory.incident.scope
     told = {cause.scope for cause in causes if cause.detector != "declared"}
@@ -205,15 +207,26 @@ def _narrowed(memory: IncidentMemory, causes: Sequence[Cause], chronicle: Chroni
     (only,) = found
     if memory.alone_on != only:
         memory.alone_on, memory.alone_for = only, 0
-    state = chronicle.view.finding(own, _left_out(memory.incident))
-    if state == "firing" and is_outage(memory.incident):
+    states = {"quiet"}
+    if is_outage(memory.incident):
+        beside = [s for s in _within(own) if not overlaps(s, only)]
+        states = {chronicle.view.finding(s, _left_out(memory.incident)) for s in beside}
+    if "firing" in states:
         memory.alone_for = 0
-    elif state != "not_enough_evidence" and not chronicle.view.frozen:
+    elif "quiet" in states and not chronicle.view.frozen:
         memory.alone_for += chronicle.elapsed
     if memory.alone_for < chronicle.policy.lifecycle.scope_change_every:
         return own
     memory.alone_on, memory.alone_for = None, 0
     return only
+
+
+@cache
+def _within(scope: str) -> tuple[str, ...]:
+    """The scopes that a scope holds."""
+    env = scope.partition("/")[0]
+    paths = (scope_path(env, index) for index in range(len(SCOPES)))
+    return tuple(path for path in paths if path != scope and contains(scope, path))
 
 
 def _relapse(memory: IncidentMemory, causes: Sequence[Cause], chronicle: Chronicle) -> None:

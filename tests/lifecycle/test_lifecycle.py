@@ -423,7 +423,7 @@ def test_a_narrower_cause_is_recorded_and_opens_nothing() -> None:
     assert heard.incidents["prod-1"].narrower == ("prod/ssoe/mhv",)
 
 
-def test_an_incident_narrows_once_its_own_scope_has_been_quiet_for_five_minutes() -> None:
+def test_an_incident_narrows_once_five_minutes_are_explained_by_the_narrower_scope() -> None:
     score = Score()
     score.at(0).fires("prod/ssoe", people=400)
     score.at(60).quiet("prod/ssoe").fires("prod/ssoe/mhv")
@@ -440,21 +440,33 @@ def test_it_does_not_narrow_while_two_narrower_scopes_fire() -> None:
     assert score.play(until=1200).when("scope") == []
 
 
-def test_it_does_not_narrow_while_its_own_scope_lacks_evidence() -> None:
+def test_it_narrows_though_its_own_scope_fires_for_as_long_as_the_narrower_one_does() -> None:
+    score = Score()
+    score.at(0).fires("prod", people=400)
+    score.at(10).quiet("prod").fires("prod/ssoe")
+    score.world.findings["prod"] = "firing"
+    heard = score.play(until=600)
+    assert heard.when("scope") == [5 * MINUTES]
+    assert heard.incidents["prod-1"].scope == "prod/ssoe"
+
+
+def test_it_does_not_narrow_while_nothing_beside_the_narrower_one_has_evidence() -> None:
     score = Score()
     score.at(0).fires("prod/ssoe", people=400)
-    score.at(60).lacks_evidence("prod/ssoe").fires("prod/ssoe/mhv")
+    score.at(60).quiet("prod/ssoe").fires("prod/ssoe/mhv")
+    for csp in ("idme", "logingov", "dslogon"):
+        score.at(60).lacks_evidence(f"prod/ssoe/{csp}")
     assert score.play(until=1200).when("scope") == []
 
 
-def test_when_its_own_scope_fires_again_the_five_minutes_start_anew() -> None:
+def test_when_something_beside_the_narrower_one_fires_the_five_minutes_start_anew() -> None:
     score = Score()
     score.at(0).fires("prod/ssoe", people=400)
     score.at(60).quiet("prod/ssoe").fires("prod/ssoe/mhv")
     score.play(until=300)
-    score.world.findings["prod/ssoe"] = "firing"
+    score.world.findings["prod/ssoe/idme"] = "firing"
     score.play(until=310)
-    score.world.findings["prod/ssoe"] = "quiet"
+    score.world.findings["prod/ssoe/idme"] = "quiet"
     assert score.play(until=900).when("scope") == [310 + 5 * MINUTES]
 
 
