@@ -125,7 +125,13 @@ async def read_marks(reader: Reader, topics: Topics) -> dict[int, list[tuple[int
         if frontier.marked and frontier.watermark is not None:
             mark = Mark(frontier.watermark, frontier.blind_from)
             out.setdefault(frontier.partition, set()).add((frontier.next_offset, mark))
-    return {p: sorted(found, key=lambda one: (one[0], one[1].watermark)) for p, found in out.items()}
+    return {partition: sorted(found, key=_in_effect) for partition, found in out.items()}
+
+
+def _in_effect(standing: tuple[int, Mark]) -> tuple[int, int, bool]:
+    """The order of marks: of equal ones that of a blind partition is first, which a new owner may have repeated."""
+    offset, mark = standing
+    return offset, mark.watermark, mark.blind_from is None
 
 
 async def _read_checkpoint(kafka: dict[str, Any], topics: Topics, since: int) -> Checkpoint:

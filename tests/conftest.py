@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,9 +13,11 @@ from hypothesis import settings
 from streams.embedded import EmbeddedBroker
 from tests import brokers
 
+# The machines of CI are slow at times. There the examples are the same each time, so that a change is not held up by
+# what another one has brought; whoever runs the tests at a desk tries new ones.
 settings.register_profile(
-    "watchofficer", deadline=None, print_blob=True
-)  # the machines of CI are slow at times
+    "watchofficer", deadline=None, print_blob=True, derandomize=bool(os.environ.get("CI"))
+)
 settings.load_profile("watchofficer")
 
 
