@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -37,7 +38,9 @@ from tests.oracle import HOUR, NOON, SECOND, judge
 
 pytestmark = pytest.mark.timeout(900)
 many = settings(
-    max_examples=12, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large], print_blob=True
+    max_examples=6 if os.environ.get("CI") else 12,  # seconds each
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    print_blob=True,
 )
 #: What is younger is not compacted (``min.compaction.lag.ms``), ms.
 LAG = 60 * SECOND
