@@ -59,7 +59,7 @@ class Traffic:
                     auth_method=method,
                     csp=draw.choice(("idme", "logingov", None)),
                     user_hash=f"h:{draw.randrange(3000)}",
-                    duration_ms=draw.randrange(3000),
+                    duration_ms=draw.randrange(1000),
                     **({"outcome": "failure", "error_code": "007"} if fails else {}),
                 )
                 for _ in range(2 if draw.random() < 0.1 else 1):

@@ -15,6 +15,7 @@ from sinks.sandbox import ROUTING_KEY
 from tests.e2e.conftest import Outage
 from tests.e2e.deployment import CONSOLE, SLI_EVERY, Deployment
 from tests.e2e.topics import OnTopic, expected_slis, published_slis
+from tests.e2e.worker import until
 from tests.oracle import DEFAULTS
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(240)]
@@ -178,7 +179,14 @@ async def test_the_incident_topic_has_its_states_and_the_log_every_change(
 
 
 async def test_the_banner_was_up_for_ssoe_and_never_for_sis(deployment: Deployment, outage: Outage) -> None:
-    records = [one for one in await deployment.on("banner-state") if (one.key or "").startswith("prod/")]
+    async def of_prod() -> list[OnTopic]:
+        return [one for one in await deployment.on("banner-state") if (one.key or "").startswith("prod/")]
+
+    async def is_down() -> bool:  # it is written just after the incident
+        return [one.json()["state"] for one in await of_prod() if one.key == "prod/ssoe"][-1:] == ["ok"]
+
+    await until(is_down, 20.0, "the end of the banner", deployment.worker)
+    records = await of_prod()
     assert {one.key for one in records if one.json()["state"] != "ok"} == {"prod/ssoe"}
     mine = [one for one in records if one.key == "prod/ssoe"]
     banners = [one.json() for one in mine]
