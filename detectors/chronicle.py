@@ -19,13 +19,11 @@ from detectors.paging import page_of, with_page
 from detectors.policy import Policy
 from detectors.severity import Level
 
-__all__ = ["COUNTS_WINDOW", "FOUND_IN_FAILURES", "NEWS", "Chronicle", "IncidentMemory", "View"]
+__all__ = ["COUNTS_WINDOW", "FOUND_IN_FAILURES", "Chronicle", "IncidentMemory", "View"]
 
 #: The window of the counts that an incident carries, ms.
 COUNTS_WINDOW = 5 * MINUTE
-#: What is found in failures is no news when nobody has failed for so long, ms: it is the successes then that have
-#: become rare, which had shown that an outage was over.
-NEWS = MINUTE
+#: What these find is no news when nobody has failed of late (``LifecyclePolicy.news``).
 FOUND_IN_FAILURES = frozenset({"outage", "burn_rate"})
 
 
@@ -45,7 +43,7 @@ class View(Protocol):
     def finding(self, scope: str, leaving_out: Collection[str] = ()) -> FindingState:
         """The state of all findings on a scope taken together, but for those of some detectors.
 
-        What is no news (``NEWS``) does not fire.
+        What is no news (``LifecyclePolicy.news``) does not fire.
         """
         ...
 
@@ -140,9 +138,9 @@ class Chronicle:
 
     def is_news(self, cause: Cause) -> bool:
         """Whether something happens now that an incident may be opened for, or held open by."""
-        if cause.detector not in FOUND_IN_FAILURES:
+        if cause.detector not in FOUND_IN_FAILURES and cause.numbers.get("counts") != "bad":
             return True
-        return self.view.first_bad(cause.scope, self.at - NEWS) is not None
+        return self.view.first_bad(cause.scope, self.at - self.policy.lifecycle.news) is not None
 
     def record(
         self,

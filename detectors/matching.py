@@ -84,7 +84,7 @@ def match(
     cases = [Case(m, m.incident.scope, "advance" if m.is_open else "rest") for m in memories]
     # The widest first: what it takes in then finds its incident already there. What wakes nobody comes last.
     for cause in sorted(causes, key=lambda cause: (_is_minor(cause), -_size(cause.scope))):
-        explained = _explaining(cause, cases)
+        explained = _explaining(cause, cases, at)
         if explained is not None:
             explained.symptoms.append(cause)
             continue
@@ -105,16 +105,32 @@ def _is_minor(cause: Cause) -> bool:
     return cause.detector in WAKES_NOBODY
 
 
-def _explaining(cause: Cause, cases: Sequence[Case]) -> Case | None:
-    """The case of which a cause that wakes nobody is a symptom."""
+def _left_behind(cause: Cause, case: Case, at: int) -> bool:
+    """Whether a surge of failures may be what a resolved outage has left in its window."""
+    if case.action != "rest" or case.memory is None or cause.numbers.get("counts") != "bad":
+        return False
+    resolved_at = case.memory.incident.resolved_at
+    window = cause.numbers.get("window_ms")
+    return (
+        resolved_at is not None
+        and isinstance(window, int)
+        and at - resolved_at < window
+        and is_outage(case.memory.incident)
+    )
+
+
+def _explaining(cause: Cause, cases: Sequence[Case], at: int) -> Case | None:
+    """The case of which a cause that wakes nobody is a symptom.
+
+    Also of an outage that has resolved since the cause's window began: what it counts was counted there.
+    """
     if not _is_minor(cause):
         return None
     by_users = cause.numbers.get("counts") == "excluded"
     found = [
         case
         for case in cases
-        if case.is_live
-        and case.is_outage
+        if ((case.is_live and case.is_outage) or _left_behind(cause, case, at))
         and (contains(case.scope, cause.scope) or (overlaps(case.scope, cause.scope) and not by_users))
     ]
     return min(found, key=lambda case: _size(case.scope), default=None)

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from holidays.registry import COUNTRIES
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, StringConstraints
 
-from detectors.instants import DAY, format_duration, parse_duration
+from detectors.instants import DAY, MINUTE, SECOND, format_duration, parse_duration
 from detectors.policy_source import quote
 from detectors.policy_values import (
     Count,
@@ -202,6 +202,15 @@ class LifecyclePolicy(Section):
     alert_target: Annotated[Duration, within("1m", "1d")]
     response: Mapping[Severity, ResponseTime]
     catch_up_after: Annotated[Duration, within("10s", "1d")]
+
+    @property
+    def news(self) -> int:
+        """For how long after the last failure what is found in failures is news, ms.
+
+        Later it is the successes that have become rare, which had shown that an outage was over. Where incidents
+        recover sooner than in a minute, what they leave behind must be no news sooner, too.
+        """
+        return min(MINUTE, max(5 * SECOND, self.recover_for))
 
     def faults(self) -> Iterator[Fault]:
         yield from _each_severity("response", self.response)

@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 
 from detectors import attribution, burn_rate, funnel, latency, outage, silence, surge
-from detectors.chronicle import FOUND_IN_FAILURES, NEWS
+from detectors.chronicle import FOUND_IN_FAILURES
 from detectors.codes import CodeWindows
 from detectors.confidence import Floats
 from detectors.durations import Durations
@@ -112,10 +112,11 @@ class _View:
         verdicts: Sequence[Verdicts],
         windows: Windows,
         impact: Impact,
-        recent: int,
+        policy: Policy,
         unread: Spans,
     ) -> None:
-        self._recent = recent
+        self._recent = policy.severity.projection_window
+        self._news = policy.lifecycle.news
         self._stretch = stretch
         self._verdicts = verdicts
         self._windows = windows
@@ -135,7 +136,7 @@ class _View:
         index = scope_index(scope)
         asked = [verdict for verdict in self._verdicts if verdict.detector not in leaving_out]
         state = finding(asked, self.n, index)
-        if state == "firing" and self.first_bad(scope, self.at - NEWS) is None:
+        if state == "firing" and self.first_bad(scope, self.at - self._news) is None:
             others = [verdict for verdict in asked if verdict.detector not in FOUND_IN_FAILURES]
             return state if finding(others, self.n, index) == "firing" else "not_enough_evidence"
         return state
@@ -402,8 +403,7 @@ class Watch:
         if self._observer is not None:
             self._observer(stretch, verdicts)
         caught_up = self._wait(catching_up)
-        recent = policy.severity.projection_window
-        view = _View(stretch, verdicts, self._windows, self._impact, recent, unread)
+        view = _View(stretch, verdicts, self._windows, self._impact, policy, unread)
         out: list[Step] = []
         for n in range(steps):
             at = int(ends[n])

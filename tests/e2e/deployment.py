@@ -32,7 +32,6 @@ sli_every: 5s
 severity: {{severity_1_over: 60, severity_2_over: 20}}
 priority: {{over: [60, 20]}}
 lifecycle: {{recovering_after: 3s, recover_for: 6s, reopen_within: 10s, warning_waits: 3s}}
-surge: {{times_usual: 1000}}  # what an outage leaves in five minutes would outlast its recovery in seconds
 notify: {{console_url: "{CONSOLE}"}}
 """
 

@@ -70,7 +70,6 @@ lifecycle:
 outage:
   rules:
     - {window: 15s, min_people: 6, failing_ratio: 0.15, recover_below: 0.08}
-surge: {times_usual: 1000}
 banner: {republish_every: 10s}
 """
 

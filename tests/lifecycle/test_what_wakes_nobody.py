@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from tests.lifecycle.score import Score
+from tests.lifecycle.score import Score, policy
 
 BY_USERS = {"numbers": {"counts": "excluded"}}
 BAD = {"numbers": {"counts": "bad"}}
+#: As a surge says it, ms.
+FIVE_MINUTES = {"numbers": {"counts": "bad", "window_ms": 300_000}}
+SECONDS = "lifecycle: {recovering_after: 10s, recover_for: 20s}"
 
 
 def scopes(score: Score) -> list[tuple[str, str, str]]:
@@ -88,3 +91,43 @@ def test_a_surge_narrows_to_what_explains_it_though_its_own_scope_fires_too() ->
     score.at(30).quiet("prod").fires("prod/ssoe", detector="surge", **BY_USERS)
     score.play(until=400)
     assert scopes(score) == [("prod-1", "prod/ssoe", "surge")]
+
+
+def test_what_a_resolved_outage_left_in_the_window_of_a_surge_opens_nothing() -> None:
+    score = Score(policy(SECONDS))
+    score.at(0).fires("prod/ssoe", people=500)
+    score.at(60).quiet("prod/ssoe").fires("prod/ssoe/idme", detector="surge", **FIVE_MINUTES)
+    heard = score.play(until=100)
+    (resolved,) = heard.when("resolved")
+    score.play(until=resolved + 300 - 10)
+    assert scopes(score) == [("prod-1", "prod/ssoe", "outage+surge")]
+    score.play(until=resolved + 300)
+    assert scopes(score)[1:] == [("prod-2", "prod/ssoe/idme", "surge")], "it has all happened since"
+
+
+def test_beside_a_resolved_outage_a_surge_of_what_it_did_not_hit_is_an_incident() -> None:
+    score = Score(policy(SECONDS))
+    score.at(0).fires("prod/ssoe/idme", people=500)
+    score.at(60).quiet().fires("prod/sis/logingov", detector="surge", **FIVE_MINUTES)
+    heard = score.play(until=200)
+    assert heard.when("opened") == [0, 60]
+
+
+def test_a_surge_of_failures_opens_nothing_when_nobody_fails_any_more() -> None:
+    score = Score()
+    score.at(0).nobody_fails().fires("prod/ssoe", detector="surge", **FIVE_MINUTES)
+    assert score.play(until=60).when("opened") == []
+    score.at(70).nobody_fails(really=False)
+    assert score.play(until=100).when("opened") == [70]
+
+
+def test_a_surge_of_users_errors_needs_no_failure_of_the_service() -> None:
+    score = Score()
+    score.at(0).nobody_fails().fires("prod/ssoe", detector="surge", **BY_USERS)
+    assert score.play(until=10).when("opened") == [0]
+
+
+@pytest.mark.parametrize(("recover_for", "news"), [("15m", 60_000), ("6s", 6_000), ("1s", 5_000)])
+def test_failures_are_news_for_a_minute_or_for_as_long_as_recovery_takes(recover_for: str, news: int) -> None:
+    rules = policy(f"lifecycle: {{recovering_after: 1s, recover_for: {recover_for}}}")
+    assert rules.lifecycle.news == news
