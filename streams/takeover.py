@@ -1,5 +1,6 @@
 """Beginning with an input partition: where to go on, and what a new owner says before it writes anything.
 
+0. *Claimed* on `ingest-state`: a number to write under, greater than every one that is found there.
 1. *Announced* on every partition of `sli-segments`: whatever a former owner writes from here on does not count there.
 2. Read the resume record. What it names as done was acknowledged before it, so whoever reads has it.
 3. Write it again as one's own: a former owner's record that comes late is of an older generation, and passed over.
@@ -27,7 +28,7 @@ from streams.ownership import Ownership
 from streams.partition import Rules
 from streams.reader import Reader
 from streams.records import encode_input
-from streams.segments import BLOCK_OFFSETS, Frontier, Resume, Segment, decode, owner_key
+from streams.segments import BLOCK_OFFSETS, Frontier, Resume, Segment, decode, encode, owner_key
 from streams.topics import env_partition
 
 __all__ = ["Begun", "LogReplaced", "Takeover"]
@@ -51,6 +52,20 @@ class Begun(NamedTuple):
     fold: BlockFold
     end: int
     generation: int
+
+
+class _Found(NamedTuple):
+    """What `ingest-state` says of a partition.
+
+    Attributes:
+        resume: the last resume record; None without one.
+        greatest: the greatest number under which somebody wrote, or claimed to.
+        read_to: up to which offset this was read.
+    """
+
+    resume: Resume | None
+    greatest: int
+    read_to: int
 
 
 class Takeover:
@@ -111,11 +126,11 @@ class Takeover:
             CommitFailedError: the partition is another worker's by now.
             KafkaError: the broker.
         """
-        resume, read_to = await self._resume(place, partition)
-        generation = await self._numbered(consumer, partition, generation, resume)
+        found = await self._find(place, partition)
+        generation = await self._numbered(consumer, place, partition, generation, found)
         await self._say(place, partition, generation, None)
         # Once more: what was written until it was announced counts.
-        resume, _ = await self._resume(place, partition, resume, read_to)
+        resume = (await self._find(place, partition, found)).resume
         # Afterwards: somebody else may go on reading until this worker notices that it has lost the partition.
         begin = (await consumer.beginning_offsets([partition]))[partition]
         end = (await consumer.end_offsets([partition]))[partition]
@@ -142,31 +157,45 @@ class Takeover:
         return Begun(fold, end, generation)
 
     async def _numbered(
-        self, consumer: AIOKafkaConsumer, partition: TopicPartition, generation: int, resume: Resume | None
+        self,
+        consumer: AIOKafkaConsumer,
+        place: Place,
+        partition: TopicPartition,
+        generation: int,
+        found: _Found,
     ) -> int:
-        """The generation under which to write: the group's, unless its numbers have begun anew.
+        """The number under which to write: the group's generation, unless those have begun anew.
 
         A group whose members have all been gone for long, or that somebody deleted, is forgotten by the broker. What
         its owners wrote under greater numbers would then hide everything that is written from now on.
+
+        The number is claimed before it is used, so that whoever takes over after this worker finds it and goes above.
         """
-        if resume is None or resume.generation <= generation:
-            return generation
-        # The broker refuses this to a worker that has lost the partition: then the greater number is its successor's.
-        await consumer.commit({partition: resume.start})
-        greatest = resume.generation
-        async for said in self._said(0):
-            if isinstance(said, Frontier | Segment) and said.partition == partition.partition:
-                greatest = max(greatest, said.generation)
-        # Who asks later has the greater generation, and reads at least what an earlier one has read.
-        log.warning("the_group_was_forgotten", group_generation=generation, written_before=greatest)
-        return greatest + generation
+        number = generation if generation > found.greatest else found.greatest + generation + 1
+        claim = self._frontier(place, partition, number, None)
+        key = owner_key(partition.partition, number, begun=False)
+        await self._outlet.write([Out(place.topics.ingest_state, key, encode(claim), place.state_partition)])
+        if number != generation:
+            # What was found may be a successor's. The broker refuses this to a worker that has lost the partition; if
+            # it does not, a successor has yet to look for claims.
+            start = 0 if found.resume is None else found.resume.start
+            await consumer.commit({partition: start})
+            log.warning("the_group_was_forgotten", group_generation=generation, written_before=found.greatest)
+        return number
 
     async def _say(
         self, place: Place, partition: TopicPartition, generation: int, resume: Resume | None
     ) -> None:
         """Announced without a resume record, begun with it."""
+        frontier = self._frontier(place, partition, generation, resume)
+        key = owner_key(partition.partition, generation, begun=resume is not None)
+        await self._outlet.write(to_all(place, key, frontier))
+
+    def _frontier(
+        self, place: Place, partition: TopicPartition, generation: int, resume: Resume | None
+    ) -> Frontier:
         mark = None if resume is None else resume.mark
-        frontier = Frontier(
+        return Frontier(
             partition.partition,
             place.input_partitions,
             generation,
@@ -177,28 +206,24 @@ class Takeover:
             self._clock(),
             [],
         )
-        key = owner_key(partition.partition, generation, begun=resume is not None)
-        await self._outlet.write(to_all(place, key, frontier))
 
-    async def _resume(
-        self, place: Place, input_partition: TopicPartition, found: Resume | None = None, start: int = 0
-    ) -> tuple[Resume | None, int]:
-        """The last resume record of a partition, if there is one, and the offset up to which was read.
-
-        Args:
-            found: the last one before the offset ``start``.
-        """
+    async def _find(
+        self, place: Place, input_partition: TopicPartition, before: _Found | None = None
+    ) -> _Found:
+        """What `ingest-state` says of a partition; on from what was found before."""
         topic = TopicPartition(place.topics.ingest_state, place.state_partition)
         partition = int(input_partition.partition)
+        resume, greatest, start = before or _Found(None, -1, 0)
         async for record in self._reader.read(topic, start=start):
             start = record.offset + 1
-            resume = decode(record.value) if record.value is not None else None
-            if not isinstance(resume, Resume) or resume.partition != partition:
+            said = decode(record.value) if record.value is not None else None
+            if not isinstance(said, Resume | Frontier) or said.partition != partition:
                 continue
+            greatest = max(greatest, said.generation)
             # One of an older generation behind one of a newer is of a worker that had lost the partition.
-            if found is None or resume.generation >= found.generation:
-                found = resume
-        return found, start
+            if isinstance(said, Resume) and (resume is None or said.generation >= resume.generation):
+                resume = said
+        return _Found(resume, greatest, start)
 
     async def _fresh(
         self, consumer: AIOKafkaConsumer, partition: TopicPartition, begin: int, end: int
