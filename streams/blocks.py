@@ -82,14 +82,12 @@ class BlockFold:
 
     # -- rebuilding the memory of duplicates ------------------------------------------------------------------
 
-    def read_back(self, record: Record) -> None:
-        """Note a record before the resume offset, so that its duplicates are known."""
-        event = decode(record.value)
-        if isinstance(event, Rejection) or self._out_of_time(event.occurred_at, record.timestamp):
-            return
-        before = self.acceptance.greatest
-        self.acceptance.remember(event, record.timestamp)
-        self._note_landmark(record.offset, before)
+    def read_back(self, records: Sequence[LogRecord]) -> None:
+        """Note consecutive records before the resume offset, so that their duplicates are known."""
+        stamps = np.array([record.timestamp for record in records], dtype=np.int64)
+        batch = judge_batch(self.acceptance, [record.value for record in records], stamps)
+        offsets = np.array([record.offset for record in records], dtype=np.int64)
+        self._note_landmarks(offsets[batch.where], batch.taken.greatest)
 
     def _note_landmark(self, offset: int, before: int | None) -> None:
         """Note the offset of a valid record if the greatest time has crossed a multiple of ``_APART`` there."""
@@ -97,9 +95,6 @@ class BlockFold:
         crossed = before is None or (after is not None and after // _APART != before // _APART)
         if crossed and self._landmarks[-1][0] != offset:
             self._landmarks.append((offset, before))
-
-    def _out_of_time(self, occurred: int, recorded: int) -> bool:
-        return occurred > recorded + self._rules.future_limit or occurred < recorded - self._rules.past_limit
 
     def ready(self, *, whole: bool) -> None:
         """The read-back is done; ``whole`` says that nothing of it was missing from the log.

@@ -167,12 +167,6 @@ class Partition:
         self.greatest = after
         return self.duplicates.note(event_id, before, after)
 
-    def remember(self, event: LoginEvent, recorded: int | None) -> None:
-        """Note a valid record that an earlier block has already counted (rebuilding the memory of duplicates)."""
-        self._remember(event.event_id, event.occurred_at)
-        if recorded is not None and (self.recorded is None or recorded > self.recorded):
-            self.recorded = recorded
-
     def take_many(self, ids: list[str], occurred: Ints, recorded: Ints | None) -> Taken:
         """Judge consecutive valid records that lie neither in the future nor in the past; see ``take``.
 

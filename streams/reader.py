@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 import structlog
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
+
+from streams.raw_records import give_raw_records
 
 __all__ = ["Reader", "opened"]
 
@@ -17,6 +19,7 @@ log = structlog.get_logger(__name__)
 
 _POLL_MS = 500
 _MAX_RECORDS = 20_000
+_FETCH_BYTES = 4 << 20  # of a partition at once
 _PATIENCE = 120  # polls without a record before the end is reached: the rest cannot be fetched
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 10.0  # seconds between attempts
 
@@ -24,7 +27,12 @@ _FIRST_WAIT, _LONGEST_WAIT = 0.5, 10.0  # seconds between attempts
 @asynccontextmanager
 async def opened(kafka: dict[str, Any]) -> AsyncIterator[AIOKafkaConsumer]:
     """A consumer without a group, started and stopped."""
-    consumer = AIOKafkaConsumer(**kafka, enable_auto_commit=False, isolation_level="read_committed")
+    consumer = AIOKafkaConsumer(
+        **kafka,
+        enable_auto_commit=False,
+        isolation_level="read_committed",
+        max_partition_fetch_bytes=_FETCH_BYTES,
+    )
     try:
         await consumer.start()
         yield consumer
@@ -51,8 +59,8 @@ class Reader:
         start: int = 0,
         since: int | None = None,
         end: int | None = None,
-    ) -> AsyncIterator[ConsumerRecord]:
-        """The records of a partition.
+    ) -> AsyncIterator[Any]:
+        """The records of a partition, with ``offset``, ``timestamp``, ``key``, ``value`` and ``headers``.
 
         Args:
             place: the topic and partition.
@@ -64,12 +72,25 @@ class Reader:
         Raises:
             KafkaError, OSError: it cannot be read, and the reader is not patient.
         """
+        async for records in self.batches(place, start=start, since=since, end=end):
+            for record in records:
+                yield record
+
+    async def batches(
+        self,
+        place: TopicPartition,
+        *,
+        start: int = 0,
+        since: int | None = None,
+        end: int | None = None,
+    ) -> AsyncIterator[Sequence[Any]]:
+        """The same, as many at a time as have come; none of them is empty."""
         wait = _FIRST_WAIT
         while True:
             try:
-                async for record in self._read(place, start, since, end):
-                    start, since, wait = record.offset + 1, None, _FIRST_WAIT
-                    yield record
+                async for records in self._batches(place, start, since, end):
+                    start, since, wait = records[-1].offset + 1, None, _FIRST_WAIT
+                    yield records
                 return
             except (KafkaError, OSError) as error:  # TimeoutError is an OSError
                 if not self._patient:
@@ -78,10 +99,11 @@ class Reader:
             await asyncio.sleep(wait)
             wait = min(2 * wait, _LONGEST_WAIT)
 
-    async def _read(
+    async def _batches(
         self, place: TopicPartition, start: int, since: int | None, end: int | None
-    ) -> AsyncIterator[ConsumerRecord]:
+    ) -> AsyncIterator[Sequence[Any]]:
         async with opened(self._kafka) as consumer:
+            give_raw_records(consumer)
             begin = (await consumer.beginning_offsets([place]))[place]
             last = end if end is not None else (await consumer.end_offsets([place]))[place]
             if since is not None:
@@ -94,17 +116,17 @@ class Reader:
             consumer.seek(place, position)
             barren = 0
             while position < last:
-                batches = await consumer.getmany(place, timeout_ms=_POLL_MS, max_records=_MAX_RECORDS)
-                records = batches.get(place, ())
-                for record in records:
-                    # Where no end is given, what was fetched is given out in full: the embedded broker takes the
-                    # first record of the last batch for the last one, which others of its batch follow.
-                    if end is not None and record.offset >= end:
-                        return
-                    yield record
+                came = await consumer.getmany(place, timeout_ms=_POLL_MS, max_records=_MAX_RECORDS)
+                records = came.get(place, ())
+                barren = 0 if records else barren + 1
+                # Where no end is given, what was fetched is given out in full: the embedded broker takes the
+                # first record of the last batch for the last one, which others of its batch follow.
+                if end is not None and records and records[-1].offset >= end:
+                    records = [record for record in records if record.offset < end]
+                if records:
+                    yield records
                 # the position passes over what is no record (compaction, transactions), too
                 position = await consumer.position(place)
-                barren = 0 if records else barren + 1
                 if barren > _PATIENCE:
                     raise TimeoutError(f"{place.topic}/{place.partition} cannot be read beyond {position}")
 

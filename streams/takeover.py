@@ -20,7 +20,7 @@ from msgspec.structs import replace
 from detectors.incidents import IncidentInput
 from detectors.policy import Policy
 from detectors.scopes import ENVS
-from streams.blocks import BlockFold, Record
+from streams.blocks import BlockFold
 from streams.ingest_settings import IngestSettings
 from streams.opened import Place, resume_out, to_all
 from streams.outlet import Out, Outlet
@@ -151,8 +151,8 @@ class Takeover:
         await self._outlet.write([resume_out(place, resume)])
         await self._say(place, partition, generation, resume)
         fold = BlockFold(partition.partition, self._rules, resume)
-        async for record in self._reader.read(partition, start=resume.read_from, end=resume.start):
-            fold.read_back(Record(record.offset, record.timestamp, record.value))
+        async for records in self._reader.batches(partition, start=resume.read_from, end=resume.start):
+            fold.read_back(records)
         fold.ready(whole=begin <= resume.read_from)
         return Begun(fold, end, generation)
 

@@ -176,6 +176,11 @@ class Reader:
             if found and record.offset >= start:
                 yield record
 
+    async def batches(self, place: TopicPartition, *, start: int, end: int) -> AsyncIterator[list[Stored]]:
+        records = [record async for record in self.read(place, start=start, end=end)]
+        for begin in range(0, len(records), 3):
+            yield records[begin : begin + 3]
+
     async def end(self, place: TopicPartition) -> int:
         return self._world.kafka.end(place.topic, place.partition)
 

@@ -97,11 +97,11 @@ def fresh(part: Part, policy: Policy) -> Resume:
     return Resume(0, 1, policy.step, BLOCK_OFFSETS, start, None, None, None, start, None)
 
 
-def begin(part: Part, policy: Policy, resume: Resume) -> BlockFold:
+def begin(part: Part, policy: Policy, resume: Resume, at_once: int = 1) -> BlockFold:
     fold = BlockFold(0, Rules.of(policy), resume)
-    for record in part.records:
-        if resume.read_from <= record.offset < resume.start:
-            fold.read_back(record)
+    back = [record for record in part.records if resume.read_from <= record.offset < resume.start]
+    for first in range(0, len(back), at_once):
+        fold.read_back(back[first : first + at_once])
     fold.ready(whole=True)
     return fold
 
@@ -129,7 +129,7 @@ def run(
         cuts: offsets before which a batch ends; all of them are folded one by one without any.
         flushes: offsets before which is flushed what there is.
     """
-    fold = begin(part, policy, resume or fresh(part, policy))
+    fold = begin(part, policy, resume or fresh(part, policy), at_once=1 + len(cuts))
     written = Written()
     if resume is None:
         flush(fold, written)
@@ -374,8 +374,7 @@ def test_where_the_head_of_what_is_read_back_is_gone_only_copies_of_it_are_not_k
             known := decode(record.value), Rejection
         ):
             gone.add(known.event_id)
-        if kept_from <= record.offset < resume.start:
-            fold.read_back(record)
+    fold.read_back([record for record in part.records if kept_from <= record.offset < resume.start])
     fold.ready(whole=kept_from == resume.read_from)
     whole = begin(part, policy, resume)
     for record in part.records:

@@ -78,22 +78,6 @@ def first_after(watermark: float, step: int) -> int:
     return 0 if math.isinf(watermark) else (int(watermark) // step + 1) * step
 
 
-@thorough
-@given(plain_logs(), st.integers(0, 25))
-def test_what_was_read_back_is_known_as_if_it_had_been_taken(log: Log, place: int) -> None:
-    taken, read_back = Partition(rules_of()), Partition(rules_of())
-    for n, (value, _) in enumerate(log.partitions[0]):
-        happened = decode(value)
-        if isinstance(happened, Rejection):
-            continue
-        if n < place:
-            taken.take(happened, None, None)
-            read_back.remember(happened, None)
-            assert taken.watermark() == read_back.watermark()
-        else:
-            assert taken.take(happened, None, None) == read_back.take(happened, None, None)
-
-
 def test_an_event_counts_from_the_first_t_after_the_watermark_that_it_met() -> None:
     partition = Partition(rules_of())
     take(partition, 10_500, "a")  # the watermark is 12:00:08.5
