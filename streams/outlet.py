@@ -18,6 +18,9 @@ log = structlog.get_logger(__name__)
 
 Header = tuple[str, bytes]
 _FIRST_WAIT, _LONGEST_WAIT = 0.2, 10.0  # seconds between attempts
+#: What goes to a partition in one request, before compression. aiokafka's 16 KB would send each segment of a busy block
+#: alone, one round trip after the other. Brokers take a MB, and what cannot be compressed grows a little.
+_BATCH_BYTES = 512 << 10
 
 
 class Out(NamedTuple):
@@ -56,7 +59,12 @@ class Outlet:
             KafkaError: no broker answers.
         """
         producer = AIOKafkaProducer(
-            **self._kafka, acks="all", linger_ms=0, max_request_size=8 << 20, compression_type="lz4"
+            **self._kafka,
+            acks="all",
+            linger_ms=0,
+            max_batch_size=_BATCH_BYTES,
+            max_request_size=8 << 20,
+            compression_type="lz4",
         )
         try:
             await producer.start()
