@@ -41,6 +41,7 @@ _POLL_MS = 100
 _FLUSH_SECONDS = 0.2
 _COMMIT_SECONDS = 10.0
 _MAX_RECORDS = 20_000
+_TURNS = 5  # of the loop: after three of them aiokafka has seen what was taken, and has asked for more
 _METADATA_MS = 15_000  # a partition that is added is found within this
 _STOP_SECONDS = 5.0  # for the last flush
 _UNFETCHED_SECONDS = 5.0  # without an answer to a fetch; a silent partition is answered ten times a second
@@ -173,6 +174,8 @@ class Ingest(Service):
                     raise failure
             batches = await consumer.getmany(timeout_ms=_POLL_MS, max_records=_MAX_RECORDS)
             self.polled_at = asyncio.get_running_loop().time()
+            if batches:
+                await _let_fetch()
             for partition, records in batches.items():
                 self._take(consumer, partition, records)
             self._look_for_silence(consumer)
@@ -283,6 +286,12 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
             assigned=sorted(p.partition for p in assigned),
             kept=sorted(p.partition for p in kept),
         )
+
+
+async def _let_fetch() -> None:
+    """Let the next batch be asked for, so that the broker sends it while the one at hand is folded."""
+    for _ in range(_TURNS):
+        await asyncio.sleep(0)
 
 
 def _instant(at: int | None) -> str | None:
