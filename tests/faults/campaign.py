@@ -70,6 +70,7 @@ lifecycle:
 outage:
   rules:
     - {window: 15s, min_people: 6, failing_ratio: 0.15, recover_below: 0.08}
+surge: {window: 1m, user_errors: {windows: [1m]}}
 banner: {republish_every: 10s}
 """
 

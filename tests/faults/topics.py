@@ -18,11 +18,16 @@ __all__ = ["Folded", "folded", "input_log", "read"]
 
 async def read(broker: str, topic: str) -> list[Any]:
     """All records of a topic, by partition, in the order of their offsets."""
+    return [record for records in await _by_partition(broker, topic) for record in records]
+
+
+async def _by_partition(broker: str, topic: str) -> list[list[Any]]:
+    """The same of each partition."""
     kafka = {"bootstrap_servers": broker}
     async with opened(kafka) as consumer:
         ids = (await consumer._client.fetch_all_metadata()).partitions_for_topic(topic) or set()
     reader = Reader(kafka)
-    return [record for number in sorted(ids) async for record in reader.read(TopicPartition(topic, number))]
+    return [[record async for record in reader.read(TopicPartition(topic, n))] for n in range(len(ids))]
 
 
 async def input_log(broker: str, topic: str) -> list[list[Logged]]:
@@ -31,14 +36,13 @@ async def input_log(broker: str, topic: str) -> list[list[Logged]]:
     Raises:
         ValueError: offsets are not positions: records have been removed.
     """
-    out: dict[int, list[Logged]] = defaultdict(list)
-    for record in await read(broker, topic):
-        if record.offset != len(out[record.partition]):
-            raise ValueError(
-                f"{topic}/{record.partition}: {record.offset} stands at {len(out[record.partition])}"
-            )
-        out[record.partition].append((record.value, record.timestamp))
-    return [out[number] for number in range(max(out, default=-1) + 1)]
+    out: list[list[Logged]] = []
+    for number, records in enumerate(await _by_partition(broker, topic)):
+        for place, record in enumerate(records):
+            if record.offset != place:
+                raise ValueError(f"{topic}/{number}: {record.offset} stands at {place}")
+        out.append([(record.value, record.timestamp) for record in records])
+    return out
 
 
 @dataclass
@@ -78,21 +82,24 @@ async def folded(broker: str, topic: str) -> list[Folded]:
     Of what a former owner of an input partition writes once a new one has announced itself, nothing counts but the
     tallies of blocks that lie before the offset at which the new one begins.
     """
-    out: dict[int, Folded] = defaultdict(Folded)
-    owners: dict[tuple[int, int], _Owner] = defaultdict(_Owner)
-    for record in await read(broker, topic):
+    return [_fold(records) for records in await _by_partition(broker, topic) if records]
+
+
+def _fold(records: list[Any]) -> Folded:
+    here = Folded()
+    owners: dict[int, _Owner] = defaultdict(_Owner)
+    for record in records:
         said = decode(record.value)
         if not isinstance(said, Frontier):
             continue
-        here = out[record.partition]
-        owner = owners[record.partition, said.partition]
+        owner = owners[said.partition]
         if said.generation < owner.generation:
             if not owner.begun and said.generation >= owner.before:
                 owner.aside += said.tallies
             continue
         if said.generation > owner.generation:
             before, aside = (owner.generation, []) if owner.begun else (owner.before, owner.aside)
-            owner = owners[record.partition, said.partition] = _Owner(said.generation, False, before, aside)
+            owner = owners[said.partition] = _Owner(said.generation, False, before, aside)
         if said.next_offset >= 0 and not owner.begun:
             _count(here, said.partition, [t for t in owner.aside if t.last < said.next_offset])
             owner.begun, owner.aside = True, []
@@ -100,7 +107,7 @@ async def folded(broker: str, topic: str) -> list[Folded]:
         if said.marked and said.watermark is not None:
             here.marks[said.partition].append((said.next_offset, said.watermark))
             here.reasons[said.marked] += 1
-    return [out[number] for number in sorted(out)]
+    return here
 
 
 def _count(here: Folded, partition: int, tallies: list[Tally]) -> None:
