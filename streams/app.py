@@ -12,6 +12,7 @@ from typing import Any
 
 import faust
 import structlog
+from faust.tables import TableManager
 
 from streams.fetching import PromptApp
 from streams.settings import Settings
@@ -43,6 +44,15 @@ class AppOptions:
         self.port = port
 
 
+class _NoTables(TableManager):
+    """We have no tables. Faust's manager waits a second for some, and only then is the group joined."""
+
+    async def on_start(self) -> None:
+        """Let the app go on at once."""
+        await self._update_channels()
+        await self.recovery.start()
+
+
 def create_app(settings: Settings, options: AppOptions) -> faust.App:
     """A Faust app with a web server and no agents yet."""
     return PromptApp(
@@ -56,6 +66,7 @@ def create_app(settings: Settings, options: AppOptions) -> faust.App:
         autodiscover=False,
         datadir=options.datadir,
         store="memory://",
+        TableManager=_NoTables,
         origin="streams",
         topic_allow_declare=False,
         topic_disable_leader=True,

@@ -87,8 +87,7 @@ class Dispatch:
         """
         self._owned = set(partitions)
         await self.let_go(set(self._deliverers) - self._owned, 0.0)
-        for partition in sorted(self._owned):
-            await self._deliverer(partition)
+        await asyncio.gather(*(self._deliverer(partition) for partition in sorted(self._owned)))
 
     async def let_go(self, partitions: Iterable[int], timeout: float) -> None:
         """Give partitions away: requests under way may end, and be recorded, within ``timeout`` seconds."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -20,13 +20,9 @@ from mode import Service
 from detectors.incidents import Command, IncidentInput
 from detectors.instants import SECOND, format_duration
 from detectors.policy import Policy
-from sinks.answers import Answer, Receipts, SinkClient
-from sinks.datadog import Datadog
-from sinks.pagerduty import PagerDuty
 from sinks.prometheus import Metrics
-from sinks.slack import Slack
 from streams.app import AppOptions, add_agent, agents_group, create_app, generation, owned, reads_on
-from streams.blindness import Blindness, BrokerProbe, Tell, teller
+from streams.blindness import Blindness, BrokerProbe
 from streams.clocks import Clock
 from streams.dispatch import Dispatch
 from streams.evaluate import Desk, Evaluate, EvaluateSettings
@@ -37,6 +33,7 @@ from streams.ingest import Ingest, IngestSettings, Start
 from streams.lease import Lease, LeaseLost
 from streams.outlet import Out, Outlet
 from streams.reader import Reader
+from streams.receivers import Leased, receivers, tellers
 from streams.records import encode_input
 from streams.settings import Settings
 from streams.snapshots import burn_windows, env_snapshot
@@ -50,6 +47,7 @@ log = structlog.get_logger(__name__)
 Role = Literal["all", "ingest", "evaluate", "sinks"]
 _POLLS_WITHIN = 60.0  # seconds: a rebalance and the reading back of duplicates come between two polls
 _OWN_EVERY = 0.5  # seconds between looks at which partitions are ours
+_OWN_SOON = 0.05  # the same while something is waited for
 #: Of the session: the last heartbeat may have been sent a fifth of it before a worker stood still.
 _LEASE = 0.6
 _HAND_OVER_SECONDS = 3.0  # for what is under way when partitions are given away, or the worker ends
@@ -167,11 +165,12 @@ class Pipeline:
         signals: Any = self.app
         signals.on_partitions_revoked.connect(self._hand_over)
         signals.on_partitions_assigned.connect(self._taken_over)
-        self._sinks = await self._clients()
+        http = await self._stack.enter_async_context(httpx.AsyncClient(timeout=10.0))
+        clients = receivers(settings, http, clock)
         self.dispatch = Dispatch(
             self.topics,
             PARTITIONS,
-            {sink: _Leased(client, self._lease) for sink, client in self._sinks.items()},
+            {sink: Leased(client, self._lease) for sink, client in clients.items()},
             outlet,
             reader,
             clock,
@@ -207,10 +206,6 @@ class Pipeline:
             )
             self.health.unready("ingest", "its partitions are not assigned yet")
             await self._run(self.ingest)
-        self._stack.push_async_callback(self.app.stop)
-        await self.app.start()
-        self._stack.push_async_callback(self.evaluate.close, _HAND_OVER_SECONDS)
-        self._stack.push_async_callback(self.dispatch.let_go, range(PARTITIONS), _HAND_OVER_SECONDS)
         views = ViewsTailer(
             self.views,
             lambda *topics: _tail(kafka, *topics),
@@ -219,6 +214,10 @@ class Pipeline:
         )
         self.health.unready("views", "the topics are still being read")
         await self._run(views)
+        self._stack.push_async_callback(self.app.stop)
+        await self.app.start()  # returns once its group has been joined
+        self._stack.push_async_callback(self.evaluate.close, _HAND_OVER_SECONDS)
+        self._stack.push_async_callback(self.dispatch.let_go, range(PARTITIONS), _HAND_OVER_SECONDS)
         probe = BrokerProbe(kafka)
         self._stack.push_async_callback(probe.close)
 
@@ -227,7 +226,11 @@ class Pipeline:
 
         await self._run(
             Blindness(
-                why_blind, self._tellers(), clock, round(self._policy.blind_after * clock.pace), self.health
+                why_blind,
+                tellers(clients, settings, self._policy),
+                clock,
+                round(self._policy.blind_after * clock.pace),
+                self.health,
             )
         )
         if "ingest" in does:
@@ -245,42 +248,6 @@ class Pipeline:
         await self._stack.aclose()
 
     # -- parts ------------------------------------------------------------------------------------------------
-
-    async def _clients(self) -> Mapping[str, SinkClient]:
-        settings = self._settings
-        on = settings.sinks()
-        http = await self._stack.enter_async_context(httpx.AsyncClient(timeout=10.0))
-        clients: dict[str, SinkClient] = {}
-        if "pagerduty" in on and settings.pagerduty.routing_key:
-            clients["pagerduty"] = PagerDuty(
-                http, routing_key=settings.pagerduty.routing_key, base_url=settings.pagerduty.base_url
-            )
-        if "datadog" in on and settings.datadog.api_key:
-            clients["datadog"] = Datadog(
-                http,
-                api_key=settings.datadog.api_key,
-                app_key=settings.datadog.app_key,
-                site=settings.datadog.site,
-                base_url=settings.datadog.base_url,
-                clock=self._clock,
-            )
-        if "slack" in on and settings.slack.token and settings.slack.channel:
-            clients["slack"] = Slack(
-                http,
-                token=settings.slack.token,
-                channel=settings.slack.channel,
-                base_url=settings.slack.base_url,
-            )
-        return clients
-
-    def _tellers(self) -> dict[str, Tell]:
-        key = f"{self._policy.notify.dedup_prefix}:blind"
-        channel = self._settings.slack.channel or ""
-        return {
-            name: teller(client, dedup_key=key, channel=channel)
-            for name, client in self._sinks.items()
-            if isinstance(client, PagerDuty | Slack)
-        }
 
     async def _submit(self, value: IncidentInput) -> None:
         place = env_partition(value.env, PARTITIONS)
@@ -341,7 +308,7 @@ class Pipeline:
 
     async def _follow_ownership(self) -> None:
         while True:
-            await asyncio.sleep(_OWN_EVERY)
+            await asyncio.sleep(_OWN_SOON if self.health.waiting() else _OWN_EVERY)
             try:
                 await self._look_at_ownership()
             except Exception as error:
@@ -390,22 +357,6 @@ def _tail(kafka: dict[str, Any], *topics: str) -> Any:
         auto_offset_reset="earliest",
         isolation_level="read_committed",
     )
-
-
-class _Leased:
-    """A receiver to which nothing is sent without the lease."""
-
-    def __init__(self, client: SinkClient, lease: Lease) -> None:
-        self._client = client
-        self._lease = lease
-
-    async def send(self, command: Command, receipts: Receipts) -> Answer:
-        """As the client itself; without the lease it never returns, as the process is about to end."""
-        try:
-            self._lease.check()
-        except LeaseLost:
-            await asyncio.Event().wait()
-        return await self._client.send(command, receipts)
 
 
 async def _cancel(task: asyncio.Task[None]) -> None:
