@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
@@ -82,18 +83,25 @@ class Durations:
             rows: each once.
             at: T, ms: no earlier one will be asked for.
         """
-        entries = [
-            (row.pane, row.counts_from(self._step), row.leaf * len(_MIDDLES) + index - _LOWEST, count)
-            for row in rows
-            if row.first != TOO_LATE
-            for index, count in row.durations.items()
-        ]
-        if entries:
-            part = np.array(entries, dtype=np.int64).T
+        some = [row for row in rows if row.durations and row.first != TOO_LATE]
+        if some:
+            part = self._entries(some)
             if self._parts and self._parts[-1].shape[1] < _PART:
                 part = np.concatenate([self._parts.pop(), part], axis=1)
             self._parts.append(part)
         self._parts = [part for part in self._parts if part[_PANE].max() >= at - self._keeps]
+
+    def _entries(self, rows: Sequence[FactRow]) -> npt.NDArray[np.int64]:
+        """(4, N): an entry for each bucket of each row."""
+        each = np.fromiter((len(row.durations) for row in rows), dtype=np.int64, count=len(rows))
+        whole = ((row.pane, row.counts_from(self._step), row.leaf * len(_MIDDLES) - _LOWEST) for row in rows)
+        of_rows = np.fromiter(chain.from_iterable(whole), dtype=np.int64, count=3 * len(rows))
+        out = np.empty((4, int(each.sum())), dtype=np.int64)
+        out[: _PLACE + 1] = np.repeat(of_rows.reshape(-1, 3), each, axis=0).T
+        out[_PLACE] += np.fromiter(chain.from_iterable(row.durations for row in rows), np.int64, out.shape[1])
+        counts = chain.from_iterable(row.durations.values() for row in rows)
+        out[_COUNT] = np.fromiter(counts, np.int64, out.shape[1])
+        return out
 
     def quantiles(self, at: int, window: int, shares: Sequence[float]) -> npt.NDArray[np.float64]:
         """Quantiles (scope, share) of the durations in ``[at - window, at)``, ms, within ``RELATIVE_ERROR``.
