@@ -1,112 +1,19 @@
+"""Commands are delivered once, in order, whatever receivers answer and whenever it restarts."""
+
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
-from collections.abc import Callable
 from itertools import pairwise
-from typing import Any
 
 import msgspec
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from detectors.incidents import Command
-from sinks.answers import Answer, Delivered, Receipts, Refused, Retry
-from sinks.delivery import Deliverer, Delivery, overtaken
-from sinks.pacing import Lane, Pace
-from tests.sinks.samples import OPENED, RunningTime, Time, command, incident
-
-Script = Callable[[Command], Answer]
-EAGER = Pace(per_minute=0, burst=1, concurrency=3)
-
-
-def numbered(
-    n: int,
-    sink: str = "pagerduty",
-    action: str = "trigger",
-    *,
-    who: str = "prod-7",
-    epoch: int = 0,
-    **more: Any,
-) -> Command:
-    about = incident(id=who, epoch=epoch)
-    return command(sink, action, id=f"{who}:{epoch}:{sink}:{n}", incident=about, **more)
-
-
-class Receiver:
-    """Answers as a script says; remembers what it was sent, and when."""
-
-    def __init__(self, time: Time, script: Script = lambda command: Delivered()) -> None:
-        self.time = time
-        self.script = script
-        self.got: list[tuple[int, str]] = []
-        self.receipts: list[dict[str, str]] = []
-        self.under_way = 0
-        self.most_under_way = 0
-        self.gate = asyncio.Event()
-        self.gate.set()
-
-    async def send(self, command: Command, receipts: Receipts) -> Answer:
-        self.got.append((self.time.now, command.id))
-        self.receipts.append(dict(receipts(command.sink)))
-        self.under_way += 1
-        self.most_under_way = max(self.most_under_way, self.under_way)
-        try:
-            await self.gate.wait()
-            return self.script(command)
-        finally:
-            self.under_way -= 1
-
-    @property
-    def ids(self) -> list[str]:
-        return [got for _, got in self.got]
-
-
-class Stage:
-    """A deliverer with receivers for all three sinks, and what it recorded."""
-
-    def __init__(self, time: Time | None = None, **scripts: Script) -> None:
-        self.time = time or Time()
-        self.receivers = {
-            sink: Receiver(self.time, scripts.get(sink, lambda command: Delivered()))
-            for sink in ("pagerduty", "datadog", "slack")
-        }
-        self.recorded: list[Delivery] = []
-        self.dead: list[tuple[str, str, int]] = []
-        self.told: list[tuple[str, int]] = []
-        self.deliverer = self.make()
-
-    def make(self) -> Deliverer:
-        return Deliverer(
-            self.receivers,
-            self.record,
-            self.bury,
-            self.time.clock,
-            self.time.sleep,
-            lambda: 0.5,
-            lanes={sink: Lane(EAGER, self.time.clock, self.time.sleep) for sink in self.receivers},
-            on_delivered=lambda command, at: self.told.append((command.id, at)),
-        )
-
-    async def record(self, delivery: Delivery) -> None:
-        self.recorded.append(delivery)
-
-    async def bury(self, command: Command, reason: str, attempts: int) -> None:
-        self.dead.append((command.id, reason, attempts))
-
-    def outcomes(self) -> list[tuple[str, str]]:
-        return [(delivery.command_id, delivery.outcome) for delivery in self.recorded]
-
-
-def failing(times: int, answer: Answer) -> Script:
-    left: defaultdict[str, int] = defaultdict(lambda: times)
-
-    def script(command: Command) -> Answer:
-        left[command.id] -= 1
-        return answer if left[command.id] >= 0 else Delivered()
-
-    return script
+from sinks.answers import Answer, Delivered, Refused, Retry
+from sinks.delivery import Deliverer, Delivery
+from tests.sinks.samples import OPENED, RunningTime
+from tests.sinks.stage import EAGER, Stage, failing, numbered
 
 
 async def test_a_command_is_delivered_recorded_and_told() -> None:
@@ -327,88 +234,6 @@ async def test_a_command_for_a_receiver_that_is_off_is_counted_and_nothing_else(
     assert await deliverer.drain(5)
     assert stage.recorded == []
     assert deliverer.deliveries == {("datadog", "off"): 1}
-
-
-async def test_of_edits_that_wait_only_the_last_is_sent() -> None:
-    stage = Stage(RunningTime(), slack=failing(1, Retry(None, "HTTP 500")))
-    for n, action in enumerate(["post", "update", "reply", "update", "reply", "update"]):
-        stage.deliverer.submit(numbered(n, "slack", action, kind="severity"))
-    assert await stage.deliverer.drain(5)
-    assert stage.outcomes() == [
-        ("prod-7:0:slack:0", "delivered"),
-        ("prod-7:0:slack:1", "superseded"),
-        ("prod-7:0:slack:2", "delivered"),
-        ("prod-7:0:slack:3", "superseded"),
-        ("prod-7:0:slack:4", "delivered"),
-        ("prod-7:0:slack:5", "delivered"),
-    ]
-    assert stage.deliverer.deliveries["slack", "superseded"] == 2
-
-
-async def test_an_edit_that_a_newer_one_overtakes_while_it_is_retried_is_not_sent_again() -> None:
-    stage = Stage(slack=lambda c: Retry(None, "HTTP 500") if c.id.endswith(":1") else Delivered())
-    stage.deliverer.submit(numbered(1, "slack", "update"))
-    await stage.time.pass_(1)
-    stage.deliverer.submit(numbered(2, "slack", "update"))
-    await stage.time.pass_(10)
-    assert [outcome for _, outcome in stage.outcomes()] == ["superseded", "delivered"]
-    assert stage.recorded[0].attempts >= 1
-
-
-async def test_nobody_is_woken_for_what_is_over_but_it_is_resolved_all_the_same() -> None:
-    stage = Stage(pagerduty=failing(1, Retry(None, "no answer")))
-    stage.receivers["pagerduty"].gate.clear()
-    stage.deliverer.submit(numbered(0, who="prod-1"))
-    stage.deliverer.submit(numbered(1))
-    stage.deliverer.submit(numbered(2, action="resolve"))
-    stage.deliverer.submit(numbered(3, epoch=1))
-    stage.receivers["pagerduty"].gate.set()
-    await stage.time.pass_(30)
-    assert [pair for pair in stage.outcomes() if pair[0].startswith("prod-7")] == [
-        ("prod-7:0:pagerduty:1", "dropped"),
-        ("prod-7:0:pagerduty:2", "delivered"),
-        ("prod-7:1:pagerduty:3", "delivered"),
-    ]
-    assert "prod-7:0:pagerduty:1" not in stage.receivers["pagerduty"].ids
-
-
-async def test_a_page_that_was_delivered_is_followed_by_its_resolution() -> None:
-    stage = Stage()
-    stage.deliverer.submit(numbered(1))
-    await stage.time.settle()
-    stage.deliverer.submit(numbered(2, action="resolve"))
-    assert await stage.deliverer.drain(5)
-    assert [outcome for _, outcome in stage.outcomes()] == ["delivered", "delivered"]
-
-
-@pytest.mark.parametrize(
-    ("first", "later", "fate"),
-    [
-        (("slack", "update"), ("slack", "update"), "superseded"),
-        (("slack", "update"), ("slack", "reply"), None),
-        (("slack", "post"), ("slack", "update"), None),
-        (("slack", "broadcast"), ("slack", "broadcast"), None),
-        (("slack", "reply"), ("slack", "reply"), None),
-        (("slack", "reply", "update"), ("slack", "reply", "update"), "superseded"),
-        (("slack", "reply", "reminder"), ("slack", "reply", "update"), None),
-        (("datadog", "incident_update"), ("datadog", "incident_update"), "superseded"),
-        (("datadog", "incident_update"), ("datadog", "incident_resolve"), "superseded"),
-        (("datadog", "incident_create"), ("datadog", "incident_update"), None),
-        (("datadog", "event"), ("datadog", "event"), None),
-        (("pagerduty", "trigger"), ("pagerduty", "resolve"), "dropped"),
-        (("pagerduty", "trigger"), ("pagerduty", "trigger"), None),
-        (("pagerduty", "trigger"), ("pagerduty", "acknowledge"), None),
-        (("pagerduty", "acknowledge"), ("pagerduty", "resolve"), None),
-    ],
-)
-def test_what_overtakes_what(first: tuple[str, ...], later: tuple[str, ...], fate: str | None) -> None:
-    def made(n: int, what: tuple[str, ...], epoch: int = 0) -> Command:
-        sink, action, kind = (*what, "severity")[:3]
-        return numbered(n, sink, action, kind=kind, epoch=epoch)
-
-    assert overtaken(made(1, first), [made(2, later)]) == fate
-    assert overtaken(made(1, first), [made(2, later, epoch=1)]) is None
-    assert overtaken(made(1, first), []) is None
 
 
 async def test_an_open_circuit_is_seen_and_waits_without_requests() -> None:
