@@ -9,8 +9,8 @@ into calls.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -248,7 +248,12 @@ class Watch:
     # -- moving on --------------------------------------------------------------------------------------------
 
     def rebuild(self, rows: Sequence[FactRow], since: int) -> None:
-        """Fill the windows with facts that an earlier run has already judged.
+        """``rebuilding``, in one go."""
+        for _ in self.rebuilding(rows, since):
+            pass
+
+    def rebuilding(self, rows: Sequence[FactRow], since: int) -> Iterator[None]:
+        """Fill the windows with facts that an earlier run has already judged; now and then it stops for others.
 
         Everything is then as it was at the last T, if ``since`` lies far enough back; if it does not, what could
         only be known in part is not judged. The history must hold no record that was complete after the last T:
@@ -276,6 +281,7 @@ class Watch:
             self._note_activity(due)
             self._add_durations(due, at)
             at = end + step
+            yield
         self._rebuild_history(rows, firsts)
 
     def _rebuild_history(self, rows: Sequence[FactRow], firsts: Sequence[int]) -> None:
@@ -491,19 +497,25 @@ class Watch:
     # -- history ----------------------------------------------------------------------------------------------
 
     def _add_history(self, rows: Sequence[FactRow]) -> None:
-        columns = self._classify.columns
+        columns, codes = self._classify.columns, self.policy.codes.root
+        added: dict[tuple[int, int, int], int] = defaultdict(int)  # (five minutes, leaf, counter)
         for row in rows:
             amounts = [(c, amount) for c, amount in columns(row) if c < len(FIELDS)]
             if not amounts:
                 continue
             start = row.pane - row.pane % HISTORY_SPAN
-            if row.code in self.policy.codes.root:
-                self._by_code.setdefault(start, Counter())[row.leaf, row.code] += row.count
+            if row.code in codes:
+                by_code = self._by_code.get(start)
+                if by_code is None:
+                    by_code = self._by_code[start] = Counter()
+                by_code[row.leaf, row.code] += row.count
+            for counter, amount in amounts:
+                added[start, row.leaf, counter] += amount
+        for (start, leaf, counter), amount in added.items():
             bucket = self._buckets.get(start)
             if bucket is None:
                 bucket = self._buckets[start] = np.zeros((len(LEAVES), len(FIELDS)), dtype=np.int64)
-            for counter, amount in amounts:
-                bucket[row.leaf, counter] += amount
+            bucket[leaf, counter] += amount
             self._dirty.add(start)
 
     def _history_due(self, at: int) -> list[dict[str, object]]:

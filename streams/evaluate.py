@@ -12,36 +12,20 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field
 
-import msgspec
 import structlog
-from aiokafka import TopicPartition
 
-from detectors.facts import FactRow
-from detectors.history import History
-from detectors.incidents import Incident, IncidentInput
-from detectors.instants import format_instant
+from detectors.incidents import Incident
 from detectors.policy import Policy
-from detectors.scopes import ENVS
-from detectors.watch import HISTORY_SPAN, Watch
-from streams.desk_state import (
-    DeskState,
-    covered_from,
-    decode_state,
-    encode_state,
-    progress,
-    read_back,
-    was_complete,
-)
-from streams.judge import Judge, Verdict
+from detectors.watch import HISTORY_SPAN
+from streams.desk import Desk, wish_of
+from streams.desk_state import DeskState, encode_state
+from streams.evaluate_settings import EvaluateSettings
+from streams.judge import Verdict
 from streams.outlet import Out, Outlet
-from streams.ownership import Admitted, Ownership
 from streams.reader import Reader
-from streams.records import decode_input, encode_incident
-from streams.segments import FormatError, Frontier, Segment, decode
-from streams.tallies import Totals
-from streams.topics import Topics, env_partition
+from streams.rebuild import rebuilt
+from streams.records import encode_incident
 from streams.verdict_records import banner_out, command_out, history_out, log_out, refused_out, sli_out
 
 __all__ = ["Desk", "Evaluate", "EvaluateSettings"]
@@ -56,67 +40,8 @@ _CHUNK = HISTORY_SPAN
 _STRIDE = 0.5
 #: Judging holds up the event loop and its heartbeats: no more is judged in one go than will take so long, seconds.
 _HELD_UP = 0.5
-#: What a step is taken to cost before one has been judged, and at least, seconds.
-_FIRST_COST, _LEAST_COST = 0.02, 1e-6
-
-
-@dataclass(frozen=True)
-class EvaluateSettings:
-    """How evaluate runs.
-
-    Attributes:
-        topics: their names.
-        sinks: the receivers that are on.
-        partitions: of the internal topics.
-        pace: how many times faster than real time the clock runs; waits that stand for delivery grow with it.
-    """
-
-    topics: Topics
-    sinks: frozenset[str]
-    partitions: int
-    pace: float = 1.0
-
-
-@dataclass
-class _Wish:
-    offset: int
-    value: IncidentInput
-
-
-@dataclass
-class Desk:
-    """One partition of `sli-segments` and the environments that live on it."""
-
-    partition: int
-    envs: tuple[str, ...]
-    judge: Judge
-    next_offset: int
-    totals: Totals
-    rebuilt: bool = False
-    owners: Ownership = field(default_factory=Ownership)
-    frontiers: dict[int, Frontier] = field(default_factory=dict)
-    partitions: int = 0
-    covered: dict[tuple[int, int, str], tuple[int, int]] = field(default_factory=dict)
-    pending: dict[tuple[int, int, str], list[FactRow]] = field(default_factory=dict)
-    unread: list[tuple[int, int]] = field(default_factory=list)  # see ``Watch.advance``
-    wishes: dict[str, list[_Wish]] = field(default_factory=dict)
-    assigned: dict[str, list[tuple[int, IncidentInput]]] = field(default_factory=dict)
-    inputs_to: dict[str, int] = field(default_factory=dict)
-    state_at: dict[str, int] = field(default_factory=dict)
-    evaluated_to: int | None = None
-    judged_to: int = 0  # a former owner may have written verdicts up to this T, ms
-    due: bool = False  # a frontier has come since it was last moved on
-    generation: int = 0  # of the consumer group, in which it is known to have been this worker's
-    moved_at: float = float("-inf")  # when that was, seconds that never go back
-    step_cost: float = _FIRST_COST  # what a step took when it was judged last, seconds
-
-    def watermark(self) -> int | None:
-        """The overall watermark, ms: the least over the input partitions; None until all have spoken."""
-        if not self.partitions or len(self.frontiers) < self.partitions:
-            return None
-        marks = [frontier.watermark for frontier in self.frontiers.values()]
-        known = [mark for mark in marks if mark is not None]
-        return min(known) if len(known) == len(marks) else None
+#: What a step is taken to cost at least, seconds.
+_LEAST_COST = 1e-6
 
 
 class Evaluate:
@@ -195,7 +120,7 @@ class Evaluate:
             self.desks[partition] = desk
         if offset >= desk.next_offset:  # a rebalance goes back to what was committed last
             desk.next_offset = offset + 1
-            desk.due = self._note(desk, value) or desk.due
+            desk.due = desk.note(value) or desk.due
         if desk.due and not self._may_wait(desk, offset):
             desk.due = False
             await self._move_on(desk)
@@ -207,154 +132,15 @@ class Evaluate:
 
     async def take_input(self, partition: int, offset: int, value: bytes | None) -> None:
         """Take the next record of `incident-inputs`."""
-        wish = _wish(offset, value)
+        wish = wish_of(offset, value)
         async with self._busy:  # a desk that is being rebuilt has perhaps read its inputs already
             desk = self.desks.get(partition)
             if wish is None or desk is None:
                 return  # it will read its inputs itself
-            self._note_wish(desk, wish)
-
-    def _note_wish(self, desk: Desk, wish: _Wish) -> None:
-        env = wish.value.env
-        if env in desk.envs and wish.offset >= desk.inputs_to.get(env, 0):
-            waiting = desk.wishes.setdefault(env, [])
-            if all(other.offset != wish.offset for other in waiting):
-                waiting.append(wish)
-
-    def _note(self, desk: Desk, value: bytes | None) -> bool:
-        """Take in a record; True if it was a frontier."""
-        if value is None:
-            return False
-        try:
-            record = decode(value)
-        except FormatError as error:
-            log.error("unreadable_segment", partition=desk.partition, error=str(error))
-            return False
-        if isinstance(record, Segment):
-            self._admit(desk, desk.owners.segment(record))
-            return False
-        if not isinstance(record, Frontier):
-            return False
-        counts, admitted = desk.owners.frontier(record)
-        self._admit(desk, admitted)
-        if not counts:
-            return False
-        desk.partitions = max(desk.partitions, record.partitions)
-        if record.blind_from is not None and record.watermark is not None:
-            desk.unread.append((record.blind_from, record.watermark))
-        known = desk.frontiers.get(record.partition)
-        if known is not None:
-            if record.next_offset < 0:
-                return False  # who announces itself knows nothing yet
-            reached = max((m for m in (known.watermark, record.watermark) if m is not None), default=None)
-            record = msgspec.structs.replace(record, watermark=reached)
-        desk.frontiers[record.partition] = record
-        return True
-
-    def _admit(self, desk: Desk, admitted: Iterable[Admitted]) -> None:
-        for one in admitted:
-            if isinstance(one, Segment):
-                self._note_segment(desk, one)
-            else:
-                desk.totals.note(one[0], [one[1]])
-
-    def _note_segment(self, desk: Desk, segment: Segment) -> None:
-        if segment.env not in desk.envs:
-            return
-        key = (segment.partition, segment.block, segment.env)
-        known = desk.covered.get(key)
-        if known is not None and not (segment.first <= known[0] and segment.last > known[1]):
-            return
-        desk.covered[key] = (segment.first, segment.last)
-        desk.totals.replace(key, segment.rows, self._policy)
-        step = self._policy.step
-        done = desk.judge.watch(segment.env).evaluated_to
-        rows = segment.rows
-        if desk.rebuilt and done is not None:
-            rows = [row for row in rows if row.counts_from(step) > done]
-        desk.pending[key] = rows
-
-    # -- rebuilding -------------------------------------------------------------------------------------------
+            desk.note_wish(wish)
 
     async def _rebuild(self, partition: int, offset: int) -> Desk:
-        """The desk of a partition as it was just before ``offset``."""
-        topics, policy = self._settings.topics, self._policy
-        envs = tuple(e for e in ENVS if env_partition(e, self._settings.partitions) == partition)
-        states: dict[str, DeskState] = {}
-        async for record in self._reader.read(TopicPartition(topics.watch_state, partition)):
-            env = (record.key or b"").decode()
-            if env in envs and record.value is not None:
-                written, before = decode_state(record.value), states.get(env)
-                # a worker that had lost the environment may have written late
-                if before is None or progress(written) >= progress(before):
-                    states[env] = written
-        histories = {env: History(env) for env in envs}
-        async for record in self._reader.read(TopicPartition(topics.history, partition)):
-            if record.value is not None:
-                entry = msgspec.json.decode(record.value)
-                # What was completed after the last state comes again, and must not be known before.
-                if entry["env"] in histories and was_complete(entry, states.get(entry["env"])):
-                    histories[entry["env"]].add(entry)
-
-        def make(env: str) -> Watch:
-            state = states.get(env)
-            return Watch(
-                env,
-                policy,
-                histories[env],
-                state=state.watch if state else None,
-                sinks=self._settings.sinks,
-                sli_every=policy.sli_every,
-                durations=True,
-            )
-
-        judge = Judge(policy, make)
-        desk = Desk(partition, envs, judge, offset, Totals(envs))
-        for env in envs:
-            watch = judge.watch(env)
-            state = states.get(env)
-            if state is not None:
-                judge.boards[env].restore(state.board)
-                desk.inputs_to[env] = state.inputs_to
-                desk.assigned[env] = list(state.assigned)
-                desk.state_at[env] = watch.evaluated_to or 0
-        done = [w.evaluated_to for w in judge.watches.values() if w.evaluated_to is not None]
-        desk.evaluated_to = max(done, default=None)
-        # However long nobody has judged: what its windows held then is needed.
-        since = min([self._clock(), *done]) - read_back(policy)
-        covered = covered_from(since, policy)
-        place = TopicPartition(topics.segments, partition)
-        # To the end: what was judged may go beyond the offset that was committed last.
-        async for record in self._reader.read(place, since=since):
-            self._note(desk, record.value)
-            desk.next_offset = max(desk.next_offset, record.offset + 1)
-        step = policy.step
-        for env in envs:
-            watch = judge.watch(env)
-            if watch.evaluated_to is None:
-                continue
-            until = watch.evaluated_to
-            facts = [r for key, rows in desk.pending.items() if key[2] == env for r in rows]
-            watch.rebuild([row for row in facts if row.counts_from(step) <= until], covered)
-            for key, rows in desk.pending.items():
-                if key[2] == env:
-                    desk.pending[key] = [row for row in rows if row.counts_from(step) > until]
-        async for record in self._reader.read(TopicPartition(topics.inputs, partition)):
-            wish = _wish(record.offset, record.value)
-            if wish is not None:
-                self._note_wish(desk, wish)
-        desk.rebuilt = desk.due = True
-        watermark = desk.watermark()
-        if watermark is not None:
-            desk.judged_to = watermark - watermark % step
-        log.info(
-            "desk_rebuilt",
-            partition=partition,
-            envs=list(envs),
-            evaluated_to=None if desk.evaluated_to is None else format_instant(desk.evaluated_to),
-            offset=offset,
-        )
-        return desk
+        return await rebuilt(self._settings, self._policy, self._reader, self._clock(), partition, offset)
 
     # -- judging ----------------------------------------------------------------------------------------------
 
@@ -381,15 +167,7 @@ class Evaluate:
 
     async def _evaluate(self, desk: Desk, to: int, goal: int) -> float:
         """Judge up to ``to`` and write what comes of it; how long the judging took, seconds."""
-        step = self._policy.step
-        rows: dict[str, list[FactRow]] = {}
-        for key, waiting in list(desk.pending.items()):
-            due = [row for row in waiting if row.counts_from(step) <= to]
-            if due:
-                rows.setdefault(key[2], []).extend(due)
-                later = [row for row in waiting if row.counts_from(step) > to]
-                desk.pending[key] = later
-        desk.judge.add(rows)
+        desk.judge.add(desk.take_due(to))
         await self._assign_inputs(desk)
         asked = {env: [one for one in some if one[0] <= to] for env, some in desk.assigned.items()}
         behind = self._behind(desk, to, goal)
@@ -400,7 +178,7 @@ class Evaluate:
         for env, some in desk.assigned.items():
             desk.assigned[env] = [one for one in some if one[0] > to]
         await self._write(desk, to, verdicts)
-        self._forget(desk, to)
+        desk.forget()
         return took
 
     def _behind(self, desk: Desk, to: int, goal: int) -> bool:
@@ -483,28 +261,7 @@ class Evaluate:
         )
         return Out(self._settings.topics.watch_state, env.encode(), encode_state(state), desk.partition)
 
-    def _forget(self, desk: Desk, to: int) -> None:
-        """Drop what no later record can replace any more."""
-        desk.pending = {key: rows for key, rows in desk.pending.items() if rows}
-        if len(desk.covered) > 4096:
-            newest: dict[int, int] = {}
-            for partition, block, _ in desk.covered:
-                newest[partition] = max(newest.get(partition, 0), block)
-            desk.covered = {
-                key: span for key, span in desk.covered.items() if key[1] >= newest[key[0]] - 64 * 8192
-            }
-
 
 def _unbroken(before: int, now: int) -> bool:
     """Whether nobody else can have owned anything between two generations of the group, which may begin anew."""
     return now - 1 <= before <= now
-
-
-def _wish(offset: int, value: bytes | None) -> _Wish | None:
-    if value is None:
-        return None
-    try:
-        return _Wish(offset, decode_input(value))
-    except ValueError as error:
-        log.warning("unreadable_input", offset=offset, error=str(error))
-        return None

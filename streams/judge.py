@@ -35,7 +35,7 @@ class Judge:
     """
 
     def __init__(self, policy: Policy, make: Callable[[str], Watch]) -> None:
-        self._policy = policy
+        self.policy = policy
         self._make = make
         self.watches: dict[str, Watch] = {}
         self.boards: dict[str, BannerBoard] = {}
@@ -45,7 +45,7 @@ class Judge:
         """The watch of an environment, made on first use."""
         if env not in self.watches:
             self.watches[env] = self._make(env)
-            self.boards[env] = BannerBoard(env, self._policy)
+            self.boards[env] = BannerBoard(env, self.policy)
             self._pending[env] = []
         return self.watches[env]
 
@@ -67,7 +67,7 @@ class Judge:
 
         See ``Watch.advance``.
         """
-        step = self._policy.step
+        step = self.policy.step
         out: list[Verdict] = []
         for env, asked in (inputs or {}).items():
             if asked:
@@ -85,7 +85,7 @@ class Judge:
                 verdict = Verdict(brought)
                 if brought.incidents is not None:
                     verdict.banners = self.boards[env].update(brought.at, brought.incidents)
-                    if brought.at % self._policy.banner.republish_every == 0:
+                    if brought.at % self.policy.banner.republish_every == 0:
                         verdict.shown = self.boards[env].shown()
                 out.append(verdict)
         out.sort(key=lambda verdict: (verdict.step.at, verdict.step.env))

@@ -11,7 +11,7 @@ from detectors.response_times import deadline
 from detectors.scopes import METHODS, overlaps, scope_index, scope_path
 from detectors.watch import QUANTILES, Watch
 from sinks.prometheus import EnvSnapshot
-from streams.evaluate import Desk
+from streams.desk import Desk
 
 __all__ = ["burn_windows", "env_snapshot"]
 

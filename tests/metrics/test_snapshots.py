@@ -11,7 +11,7 @@ from detectors.instants import SECOND
 from detectors.policy import default_policy
 from detectors.scopes import OUTCOMES, STEPS, leaf_index
 from detectors.watch import Watch
-from streams.evaluate import Desk
+from streams.desk import Desk
 from streams.judge import Judge
 from streams.snapshots import env_snapshot
 from streams.tallies import Totals
