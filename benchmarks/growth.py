@@ -160,7 +160,7 @@ def _ingest(load: Load, partitions: Sequence[Sequence[Record]]) -> float:
         )
         fold.ready(whole=True)
         place = Place(Topics(), PARTITIONS, number, load.partitions)
-        opened.append(Opened("login-events", number, fold, 0, place, 0, _START))
+        opened.append(Opened("login-events", number, fold, 0, place, 0, _START, policy))
     each = max(1, _FLUSH // load.partitions)
     gc.collect()
     began = time.process_time()

@@ -26,7 +26,7 @@ from detectors.instants import format_instant
 from detectors.policy import Policy
 from streams.fetching import FETCH_WAIT_MS
 from streams.ingest_settings import IngestSettings, Start
-from streams.lookout import Lookout
+from streams.lookout import Lookout, Sight
 from streams.opened import Harvest, Opened
 from streams.outlet import Outlet
 from streams.raw_records import give_raw_records
@@ -178,7 +178,6 @@ class Ingest(Service):
                 await _let_fetch()
             for partition, records in batches.items():
                 self._take(consumer, partition, records)
-            self._look_for_silence(consumer)
             if asyncio.get_running_loop().time() - self._flushed_at >= _FLUSH_SECONDS:
                 await self._flush(consumer)
         await self._flush(consumer)
@@ -193,27 +192,25 @@ class Ingest(Service):
         opened.take(records, self._clock())
         self.folded += len(records)
 
-    def _look_for_silence(self, consumer: AIOKafkaConsumer) -> None:
-        now = self._clock()
-        for partition, opened in self._open.items():
-            if partition in consumer.assignment():
-                end, fetched_at = consumer.highwater(partition), consumer.last_poll_timestamp(partition)
-                opened.look(self._lookout.sight(partition, end, fetched_at), now, self._policy)
-
     # -- writing ----------------------------------------------------------------------------------------------
 
     async def _flush(self, consumer: AIOKafkaConsumer) -> None:
         began = self._flushed_at = asyncio.get_running_loop().time()
         now = self._clock()
         harvest = Harvest()
-        for opened in self._open.values():  # no await before everything is taken
-            opened.harvest(harvest, now)
+        assigned = consumer.assignment()
+        for partition, opened in self._open.items():  # no await before everything is taken
+            opened.harvest(harvest, now, self._sight(consumer, partition) if partition in assigned else None)
         for records in harvest.batches():
             await self._outlet.write(records, give_up=self._lost_or_stopping)
         if harvest.resumes:
             await self._commit(consumer)
         if asyncio.get_running_loop().time() - began > _SLOW_FLUSH_SECONDS:
             self._lookout.broker_was_away()
+
+    def _sight(self, consumer: AIOKafkaConsumer, partition: TopicPartition) -> Sight:
+        end, fetched_at = consumer.highwater(partition), consumer.last_poll_timestamp(partition)
+        return self._lookout.sight(partition, end, fetched_at)
 
     def _lost_or_stopping(self) -> bool:
         return bool(self.should_stop)
@@ -244,7 +241,15 @@ class Ingest(Service):
         now, pace = self._clock(), self._settings.pace
         fold, end = begun.fold, begun.end
         opened = Opened(
-            partition.topic, int(partition.partition), fold, begun.generation, place, end, now, pace
+            partition.topic,
+            int(partition.partition),
+            fold,
+            begun.generation,
+            place,
+            end,
+            now,
+            self._policy,
+            pace,
         )
         self._open[partition] = opened
         self._lookout.answered(partition)

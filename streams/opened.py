@@ -82,6 +82,7 @@ class Opened:
         marks_from: the offset before which no mark is put: a former owner may have read so far, and its blocks ended
             nowhere before.
         now: ms since the epoch.
+        policy: says when the clock stands in.
         pace: how many times faster than real time the clock runs.
     """
 
@@ -94,6 +95,7 @@ class Opened:
         place: Place,
         marks_from: int,
         now: int,
+        policy: Policy,
         pace: float = 1.0,
     ) -> None:
         self.fold = fold
@@ -102,6 +104,7 @@ class Opened:
         self._topic = topic
         self._partition = partition
         self._marks_from = marks_from
+        self._policy = policy
         self._pace = pace
         self._rejected: list[Out] = []
         self._resumed: Resume | None = None
@@ -110,7 +113,6 @@ class Opened:
         self._newest: int | None = None  # Kafka timestamp of the last record read
         self._at_end = False
         self._marked = ""
-        self._marks: dict[int, _Mark] = {}  # by next offset, not written yet
         self._blind_from = NEVER
         self._told: tuple[int, int | None, str] | None = None
         self._told_at = 0
@@ -143,27 +145,28 @@ class Opened:
 
     # -- silence ----------------------------------------------------------------------------------------------
 
-    def look(self, sight: Sight, now: int, policy: Policy) -> None:
+    def _put_mark(self, sight: Sight, now: int) -> _Mark | None:
         """Put a mark where the clock must stand in for events."""
         self._at_end = sight.end is not None and self.fold.next_offset >= sight.end
-        reason = self._reason(sight, now, policy)
+        reason = self._reason(sight, now)
         reached = self.fold.acceptance.watermark()
-        mark = now - round(policy.watermark_delay * self._pace)
+        mark = now - round(self._policy.watermark_delay * self._pace)
         if not reason or self.fold.next_offset < self._marks_from:
             if self._marked == "blind":
                 self._marked = ""  # it can be fetched again
-            return
+            return None
         # One mark a second: a resume record and a block come with each.
         due = reached is None or mark - reached >= _A_SECOND * self._pace
-        if due and self.fold.put_mark(mark):
-            if reason == "blind" and self._marked != "blind":
-                self._blind_from = NEVER if reached is None else reached
-            blind_from = self._blind_from if reason == "blind" else None
-            self._marks[self.fold.next_offset] = _Mark(self.fold.next_offset, mark, reason, blind_from)
-            self._marked = reason
+        if not due or not self.fold.put_mark(mark):
+            return None
+        if reason == "blind" and self._marked != "blind":
+            self._blind_from = NEVER if reached is None else reached
+        self._marked = reason
+        return _Mark(self.fold.next_offset, mark, reason, self._blind_from if reason == "blind" else None)
 
-    def _reason(self, sight: Sight, now: int, policy: Policy) -> str:
+    def _reason(self, sight: Sight, now: int) -> str:
         """Why the clock must stand in now; "" if it must not."""
+        policy = self._policy
         if sight.unanswered > policy.blind_after:
             return "blind"
         if not self._at_end or sight.answered is None or sight.answered > _FRESH:
@@ -176,13 +179,21 @@ class Opened:
 
     # -- what is to be written --------------------------------------------------------------------------------
 
-    def harvest(self, into: Harvest, now: int) -> None:
-        """Add what is to be written. Nothing is awaited here: segments and frontiers are of one instant."""
+    def harvest(self, into: Harvest, now: int, sight: Sight | None = None) -> None:
+        """Add what is to be written, and before that put a mark, if by what is in sight one is due.
+
+        A mark begins a block, and until the resume record names it nobody else knows of it. So none is put but here,
+        where nothing is folded behind it before it is written: a worker that follows one which died in between would
+        cut its blocks elsewhere, and what lay behind the mark would count twice.
+
+        Nothing is awaited here: segments and frontiers are of one instant.
+        """
         fold = self.fold
+        mark = None if sight is None else self._put_mark(sight, now)
         told = (fold.next_offset, fold.acceptance.watermark(), self._marked)
         closed = fold.take_closed()
         recently = now - self._told_at < _A_SECOND * self._pace
-        if told == self._told and not closed and not self._marks and recently:
+        if told == self._told and not closed and mark is None and recently:
             return
         into.finished += self._rejected
         self._rejected = []
@@ -196,9 +207,8 @@ class Opened:
             into.resumes.append(resume_out(self.place, resume))
             self._resumed = resume
         into.growing += self._segments(fold.block)
-        for mark in self._marks.values():
+        if mark is not None:
             into.frontiers += self._frontier([], mark[:3], now, mark)
-        self._marks.clear()
         tallies = [fold.block.tally] if fold.block.tally.records else []
         into.frontiers += self._frontier(tallies, told, now)
         self._told, self._told_at = told, now

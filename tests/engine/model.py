@@ -283,7 +283,14 @@ class IngestWorker(Worker):
             except CommitFailedError:
                 continue  # it was another's by then
             self._open[partition] = Opened(
-                TOPICS.login_events, partition, begun.fold, begun.generation, place, begun.end, kafka.now
+                TOPICS.login_events,
+                partition,
+                begun.fold,
+                begun.generation,
+                place,
+                begun.end,
+                kafka.now,
+                world.policy,
             )
         for partition, opened in self._open.items():
             blind = partition in self.blind
@@ -292,14 +299,12 @@ class IngestWorker(Worker):
             if some:
                 assert opened.follows(some[0].offset)
                 opened.take(some, kafka.now)
-            if world.random.random() < 0.7:
-                known = kafka.end(TOPICS.login_events, partition)
-                sight = Sight(None, 90_000, 90_000) if blind else Sight(known, 0, 0)
-                opened.look(sight, kafka.now, world.policy)
         if world.random.random() < 0.6:
             harvest = Harvest()
-            for opened in self._open.values():
-                opened.harvest(harvest, kafka.now)
+            for partition, opened in self._open.items():
+                known = kafka.end(TOPICS.login_events, partition)
+                sight = Sight(None, 90_000, 90_000) if partition in self.blind else Sight(known, 0, 0)
+                opened.harvest(harvest, kafka.now, sight if world.random.random() < 0.9 else None)
             for records in harvest.batches():
                 await self._outlet.write(records)
 

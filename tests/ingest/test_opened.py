@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from detectors.policy import Policy, default_policy
+from detectors.policy import default_policy
 from streams.blocks import BlockFold
 from streams.lookout import Sight
 from streams.opened import Harvest, Opened, Place
@@ -19,7 +19,6 @@ from tests.oracle import NOON, written
 
 POLICY = default_policy()
 DELAY = POLICY.watermark_delay
-FRESH = Sight(end=0, answered=0, unanswered=0)
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,7 @@ def begun(marks_from: int = 0) -> Opened:
     resume = Resume(0, 7, POLICY.step, BLOCK_OFFSETS, 0, None, None, None, 0, None)
     fold = BlockFold(0, Rules.of(POLICY), resume)
     fold.ready(whole=True)
-    return Opened("login-events", 0, fold, 7, Place(Topics(), 1, 0, 1), marks_from, NOON)
+    return Opened("login-events", 0, fold, 7, Place(Topics(), 1, 0, 1), marks_from, NOON, POLICY)
 
 
 @pytest.fixture
@@ -51,15 +50,11 @@ def opened() -> Opened:
     return begun()
 
 
-def look(opened: Opened, now: int, sight: Sight = FRESH, policy: Policy = POLICY) -> None:
-    end = opened.fold.next_offset if sight is FRESH else sight.end
-    opened.look(Sight(end, sight.answered, sight.unanswered), now, policy)
-
-
-def flush(opened: Opened, now: int) -> list[tuple[str, Any]]:
+def flush(opened: Opened, now: int, sight: Sight | None = None) -> list[tuple[str, Any]]:
     """(key, decoded value) of what is written, in order."""
     harvest = Harvest()
-    opened.harvest(harvest, now)
+    end = opened.fold.next_offset
+    opened.harvest(harvest, now, sight or Sight(end, answered=0, unanswered=0))
     return [_told(out) for records in harvest.batches() for out in records]
 
 
@@ -68,76 +63,70 @@ def _told(out: Out) -> tuple[str, Any]:
     return out.key.decode(), decode(out.value) if out.value is not None else None
 
 
-def marks(opened: Opened, now: int) -> list[tuple[str, int | None, str]]:
-    return [(key, said.watermark, said.marked) for key, said in flush(opened, now) if key.startswith("mark/")]
+def marks(opened: Opened, now: int, sight: Sight | None = None) -> list[tuple[str, int | None, str]]:
+    told = flush(opened, now, sight)
+    return [(key, said.watermark, said.marked) for key, said in told if key.startswith("mark/")]
 
 
 def test_a_silent_partition_gets_a_mark_once_it_has_been_read_to_its_end(opened: Opened) -> None:
     opened.take([event(0, NOON)], NOON)
-    look(opened, NOON + POLICY.idle_after - 1)
-    assert marks(opened, NOON) == []
-    look(opened, NOON + 5_000, Sight(end=2, answered=0, unanswered=0))  # there is more to be read
-    assert marks(opened, NOON + 5_000) == []
-    look(opened, NOON + 5_000)
+    assert marks(opened, NOON + POLICY.idle_after - 1) == []
+    there_is_more = Sight(end=2, answered=0, unanswered=0)
+    assert marks(opened, NOON + 5_000, there_is_more) == []
     assert marks(opened, NOON + 5_000) == [("mark/0/7/1/idle", NOON + 5_000 - DELAY, "idle")]
 
 
-def test_a_mark_is_written_where_it_was_put_though_records_have_come_since(opened: Opened) -> None:
+def test_what_comes_behind_a_mark_is_written_after_it(opened: Opened) -> None:
     opened.take([event(0, NOON)], NOON)
-    look(opened, NOON + 5_000)
-    opened.take([event(1, NOON + 4_900), event(2, NOON + 5_000)], NOON + 5_010)
-    told = flush(opened, NOON + 5_020)
-    assert [key for key, _ in told if key.startswith("mark/")] == ["mark/0/7/1/idle"]
+    assert [key for key, _, _ in marks(opened, NOON + 5_000)] == ["mark/0/7/1/idle"]
+    opened.take([event(1, NOON + 4_900), event(2, NOON + 15_000)], NOON + 15_010)
+    told = flush(opened, NOON + 15_020)
+    assert [key for key, _ in told if key.startswith("mark/")] == []
     last = told[-1][1]
     assert isinstance(last, Frontier)
     assert (last.next_offset, last.marked) == (3, "")
 
 
-def test_two_marks_between_flushes_are_both_written(opened: Opened) -> None:
+def test_without_a_sight_of_the_partition_no_mark_is_put(opened: Opened) -> None:
     opened.take([event(0, NOON)], NOON)
-    look(opened, NOON + 5_000)
-    opened.take([event(1, NOON + 4_000)], NOON + 5_010)
-    look(opened, NOON + 9_000)
-    assert [key for key, _, _ in marks(opened, NOON + 9_000)] == ["mark/0/7/1/idle", "mark/0/7/2/idle"]
+    harvest = Harvest()
+    opened.harvest(harvest, NOON + 5_000)
+    assert harvest.frontiers
+    assert [out.key for out in harvest.frontiers if (out.key or b"").startswith(b"mark/")] == []
 
 
 def test_a_slow_producer_does_not_hold_the_others_back(opened: Opened) -> None:
     now = NOON + POLICY.skew_after + DELAY + 2_000
     opened.take([event(0, NOON)], now)
-    look(opened, now + 1)
-    assert marks(opened, now) == [("mark/0/7/1/skew", now + 1 - DELAY, "skew")]
+    assert marks(opened, now + 1) == [("mark/0/7/1/skew", now + 1 - DELAY, "skew")]
 
 
 def test_a_partition_that_is_not_answered_is_not_taken_for_silent(opened: Opened) -> None:
     opened.take([event(0, NOON)], NOON)
-    look(opened, NOON + 30_000, Sight(end=1, answered=30_000, unanswered=30_000))
-    assert marks(opened, NOON + 30_000) == []
+    assert marks(opened, NOON + 30_000, Sight(end=1, answered=30_000, unanswered=30_000)) == []
 
 
 def test_a_partition_that_cannot_be_fetched_is_marked_blind_until_it_can(opened: Opened) -> None:
     opened.take([event(0, NOON)], NOON)
     later = NOON + POLICY.blind_after + 1
-    look(opened, later, Sight(end=5, answered=None, unanswered=POLICY.blind_after + 1))
-    assert marks(opened, later) == [("mark/0/7/1/blind", later - DELAY, "blind")]
-    look(opened, later + 500, Sight(end=5, answered=0, unanswered=0))
-    assert flush(opened, later + 500)[-1][1].marked == ""
+    blind = Sight(end=5, answered=None, unanswered=POLICY.blind_after + 1)
+    assert marks(opened, later, blind) == [("mark/0/7/1/blind", later - DELAY, "blind")]
+    assert flush(opened, later + 500, Sight(end=5, answered=0, unanswered=0))[-1][1].marked == ""
 
 
 def test_no_mark_is_put_where_a_former_owner_may_have_read_further() -> None:
     opened = begun(marks_from=2)
     later = NOON + POLICY.blind_after + 1
     opened.take([event(0, NOON)], NOON)
-    look(opened, later, Sight(end=None, answered=None, unanswered=POLICY.blind_after + 1))
-    assert marks(opened, later) == []
+    blind = Sight(end=None, answered=None, unanswered=POLICY.blind_after + 1)
+    assert marks(opened, later, blind) == []
     opened.take([event(1, NOON)], NOON)
-    look(opened, later, Sight(end=None, answered=None, unanswered=POLICY.blind_after + 1))
-    assert marks(opened, later) == [("mark/0/7/2/blind", later - DELAY, "blind")]
+    assert marks(opened, later, blind) == [("mark/0/7/2/blind", later - DELAY, "blind")]
 
 
 def test_what_a_finished_block_held_is_told_before_its_successor_can_be_resumed_from(opened: Opened) -> None:
     opened.take([event(0, NOON)], NOON)
     flush(opened, NOON)
-    look(opened, NOON + 5_000)
     told = flush(opened, NOON + 5_000)
     kinds = [key.partition("/")[0] for key, _ in told]
     assert kinds.index("frontier") < kinds.index("resume") < kinds.index("mark")
