@@ -70,7 +70,7 @@ def judge_batch(
             kept = np.flatnonzero(~wrong)
             where, events, ids = where[kept], events.at(kept), [ids[n] for n in kept.tolist()]
     recorded = None if stamps is None else stamps[where]
-    taken = acceptance.take_many(ids, events.occurred, recorded)
+    taken = acceptance.take_many(ids, events.hashes, events.occurred, recorded)
     return Batch(len(values), events, where, taken, refused)
 
 

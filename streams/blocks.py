@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+from operator import attrgetter
 from typing import Protocol
 
 import numpy as np
@@ -26,6 +27,7 @@ __all__ = ["Block", "BlockFold", "LogRecord", "Record"]
 
 #: How close together, in event time (ms), the offsets lie from which duplicates can be read back.
 _APART = 10_000
+_OFFSET, _TIMESTAMP, _VALUE = attrgetter("offset"), attrgetter("timestamp"), attrgetter("value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +86,9 @@ class BlockFold:
 
     def read_back(self, records: Sequence[LogRecord]) -> None:
         """Note consecutive records before the resume offset, so that their duplicates are known."""
-        stamps = np.array([record.timestamp for record in records], dtype=np.int64)
-        batch = judge_batch(self.acceptance, [record.value for record in records], stamps)
-        offsets = np.array([record.offset for record in records], dtype=np.int64)
+        if not records:
+            return
+        offsets, batch = self._judge(records)
         self._note_landmarks(offsets[batch.where], batch.taken.greatest)
 
     def _note_landmark(self, offset: int, before: int | None) -> None:
@@ -178,14 +180,12 @@ class BlockFold:
         """Fold consecutive records, to the same effect as one by one; the rejected ones, in order."""
         if not records:
             return []
-        stamps = np.array([record.timestamp for record in records], dtype=np.int64)
-        batch = judge_batch(self.acceptance, [record.value for record in records], stamps)
+        offsets, batch = self._judge(records)
         taken, refused = batch.taken, batch.refused
         # of each record the number of valid ones before it: an index into what ``taken`` says of "before"
-        before = np.arange(len(records))
-        if refused:
-            before -= np.searchsorted(np.sort(np.fromiter(refused, dtype=np.int64)), before)
-        offsets = np.array([record.offset for record in records], dtype=np.int64)
+        valid_here = np.ones(len(records), dtype=np.int64)
+        valid_here[list(refused)] = 0
+        before = np.cumsum(valid_here) - valid_here
         for begin, end in self._stretches(offsets, taken.watermark[before]):
             if begin or not self._continues(offsets[0], taken.watermark[0]):
                 at = before[begin]
@@ -199,6 +199,16 @@ class BlockFold:
         self._note_landmarks(offsets[batch.where], taken.greatest)
         self.next_offset = int(offsets[-1]) + 1
         return [(records[n], refused[n]) for n in sorted(refused)]
+
+    def _judge(self, records: Sequence[LogRecord]) -> tuple[Ints, Batch]:
+        """The offsets of the next records, and what becomes of them."""
+        first, last = records[0].offset, records[-1].offset
+        if last - first == len(records) - 1:  # offsets only ever grow
+            offsets: Ints = np.arange(first, last + 1)
+        else:
+            offsets = np.fromiter(map(_OFFSET, records), dtype=np.int64, count=len(records))
+        stamps = np.fromiter(map(_TIMESTAMP, records), dtype=np.int64, count=len(records))
+        return offsets, judge_batch(self.acceptance, list(map(_VALUE, records)), stamps)
 
     def _note_landmarks(self, offsets: Ints, greatest: Ints) -> None:
         """See ``_note_landmark``: the offsets of valid records, and the greatest times before and after them."""

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-from operator import attrgetter
+from itertools import compress
 from typing import cast
 
 import numpy as np
@@ -17,7 +16,7 @@ import numpy.typing as npt
 
 from detectors.scopes import OUTCOMES, STEPS, leaf_index
 from streams.duplicates import Bools, Ints
-from streams.events import LoginEvent, Rejection, decode_many, decode_plain, instant, person_id
+from streams.events import LoginEvent, Rejection, decode, decode_many, decode_plain, instant, person_id
 from streams.login_event import StrippedEvent
 
 __all__ = ["AT_A_TIME", "Columns", "Kind", "Kinds", "columns_of", "instants_of"]
@@ -26,7 +25,6 @@ Floats = npt.NDArray[np.float64]
 
 #: Values that are decoded together: of so few even the odd ones cost little.
 AT_A_TIME = 64
-_FACTS = attrgetter("env", "auth_method", "csp", "step", "outcome", "error_code")
 _Facts = tuple[str, str, str | None, str, str, str | None]
 #: Error codes are free strings: the kinds are numbered anew when somebody sends too many.
 _MOST_KINDS = 4096
@@ -72,6 +70,7 @@ class Columns:
     """V valid events.
 
     Attributes:
+        hashes: (V,) of their ids, Python's own.
         occurred: (V,) ``occurred_at``, ms.
         kinds: (V,) the numbers of their kinds in ``table``.
         durations: (V,) ms; NaN without.
@@ -80,6 +79,7 @@ class Columns:
         table: what the numbers stand for.
     """
 
+    hashes: Ints
     occurred: Ints
     kinds: Ints
     durations: Floats
@@ -93,6 +93,7 @@ class Columns:
     def at(self, places: Ints | slice) -> Columns:
         """Some of the events."""
         return Columns(
+            self.hashes[places],
             self.occurred[places],
             self.kinds[places],
             self.durations[places],
@@ -102,20 +103,108 @@ class Columns:
         )
 
 
-@dataclass
-class _Part:
-    """Some consecutive records: of the valid ones what is wanted, and the rejected by their place in the part.
+class _Gathered:
+    """Columns as they grow, of the valid events so far.
 
-    ``occurred`` holds texts of instants where the events are plain, else ms.
+    Instants are texts of the common shape, together in ``texts``; those of other events are known already, by their
+    place among all, or are none (``bad``). ``people`` are those of the failures.
     """
 
-    ids: list[str]
-    occurred: list[str] | list[int]
-    kinds: list[int]
-    durations: list[float | None]
-    people: list[tuple[int, int]]
-    stripped: list[int]
-    refused: dict[int, Rejection]
+    def __init__(self, table: Kinds) -> None:
+        self.table = table
+        self.ids: list[str] = []
+        self.hashes: list[int] = []
+        self.texts: list[str] = []
+        self.known: dict[int, int] = {}
+        self.bad: list[int] = []
+        self.kinds: list[int] = []
+        self.durations: list[float | None] = []
+        self.people: list[int] = []
+        self.stripped: list[int] = []
+        self.refused: dict[int, Rejection] = {}
+
+    def add(self, values: Sequence[bytes | None], begin: int) -> None:
+        """Take in consecutive values, of which the first is the ``begin``-th."""
+        events = decode_plain(values)
+        if events is None:
+            events = self._one_by_one(values, begin)
+        else:
+            self._note_texts([cast("str", event.occurred_at) for event in events])
+        ids = [event.event_id for event in events]
+        table = self.table
+        kinds = [
+            table[one.env, one.auth_method, one.csp, one.step, one.outcome, one.error_code] for one in events
+        ]
+        failures = compress(events, map(table.failed.__getitem__, kinds))
+        self.ids += ids
+        self.hashes += map(hash, ids)
+        self.kinds += kinds
+        self.durations += [event.duration_ms for event in events]
+        self.people += map(person_id, failures)
+
+    def _note_texts(self, texts: list[str]) -> None:
+        """Note the instants of the next events."""
+        if _LENGTHS.issuperset(map(len, texts)):
+            self.texts.append("".join(texts))
+            return
+        for place, text in enumerate(texts, len(self.ids)):
+            if len(text) == _LENGTH:
+                self.texts.append(text)
+            else:
+                self._note_odd_text(place, text)
+
+    def _note_odd_text(self, place: int, text: str) -> None:
+        try:
+            self.known[place] = instant(text)
+        except ValueError:
+            self.known[place] = 0
+            self.bad.append(place)
+
+    def _one_by_one(self, values: Sequence[bytes | None], begin: int) -> list[LoginEvent]:
+        """The valid events of values of which some are odd."""
+        events: list[LoginEvent] = []
+        for n, one in enumerate(decode_many(values)):
+            if isinstance(one, Rejection):
+                self.refused[begin + n] = one
+                continue
+            place = len(self.ids) + len(events)
+            self.known[place] = one.occurred_at
+            if one.__class__ is StrippedEvent:
+                self.stripped.append(place)
+            events.append(one)
+        return events
+
+    def _occurred(self) -> Ints:
+        """When the events happened; 0 for those that are ``bad``."""
+        joined = "".join(self.texts)
+        instants = instants_of(joined)
+        if instants is None:
+            places = [place for place in range(len(self.ids)) if place not in self.known]
+            for n, place in enumerate(places):
+                self._note_odd_text(place, joined[n * _LENGTH : (n + 1) * _LENGTH])
+            instants = np.empty(0, dtype=np.int64)
+        if not self.known:
+            return instants
+        known = np.fromiter(self.known, dtype=np.int64)
+        out = np.empty(len(self.ids), dtype=np.int64)
+        out[np.delete(np.arange(len(out)), known)] = instants
+        out[known] = np.fromiter(self.known.values(), dtype=np.int64)
+        return out
+
+    def columns(self) -> Columns:
+        """All of them."""
+        occurred = self._occurred()
+        kinds = np.array(self.kinds, dtype=np.int64)
+        people = np.zeros(len(kinds), dtype=np.uint64)
+        if self.people:
+            people[np.array(self.table.failed)[kinds]] = np.array(self.people, dtype=np.uint64)
+        stripped: Bools | None = None
+        if self.stripped:
+            stripped = np.zeros(len(kinds), dtype=bool)
+            stripped[self.stripped] = True
+        durations = np.array(self.durations, dtype=np.float64)
+        hashes = np.array(self.hashes, dtype=np.int64)
+        return Columns(hashes, occurred, kinds, durations, people, stripped, self.table)
 
 
 def columns_of(values: Sequence[bytes | None]) -> tuple[list[str], Columns, dict[int, Rejection]]:
@@ -123,117 +212,34 @@ def columns_of(values: Sequence[bytes | None]) -> tuple[list[str], Columns, dict
     global _kinds
     if len(_kinds.known) > _MOST_KINDS:
         _kinds = Kinds()
-    table = _kinds
-    parts = [_part(values[begin : begin + AT_A_TIME], table) for begin in range(0, len(values), AT_A_TIME)]
-    plain = [n for n, part in enumerate(parts) if part.occurred and isinstance(part.occurred[0], str)]
-    instants, bad = instants_of([text for n in plain for text in cast("list[str]", parts[n].occurred)])
-    edges = np.cumsum([0, *(len(parts[n].ids) for n in plain)])
-    for n in {plain[place - 1] for place in np.searchsorted(edges, bad, side="right").tolist()}:
-        parts[n] = _exactly(values[n * AT_A_TIME : (n + 1) * AT_A_TIME], table)
-    taken = dict(zip(plain, pairwise(edges.tolist()), strict=True))
-    occurred = [
-        instants[slice(*taken[n])]
-        if part.occurred and isinstance(part.occurred[0], str)
-        else np.array(part.occurred, dtype=np.int64)
-        for n, part in enumerate(parts)
-    ]
-    ids: list[str] = []
-    kinds: list[int] = []
-    durations: list[float | None] = []
-    people: list[tuple[int, int]] = []
-    stripped: list[int] = []
-    refused: dict[int, Rejection] = {}
-    for n, part in enumerate(parts):
-        if part.people:
-            people += [(len(ids) + place, person) for place, person in part.people]
-        if part.stripped:
-            stripped += [len(ids) + place for place in part.stripped]
-        if part.refused:
-            refused.update((n * AT_A_TIME + place, one) for place, one in part.refused.items())
-        ids += part.ids
-        kinds += part.kinds
-        durations += part.durations
-    who = np.zeros(len(ids), dtype=np.uint64)
-    if people:
-        who[[place for place, _ in people]] = np.array([person for _, person in people], dtype=np.uint64)
-    is_stripped: Bools | None = None
-    if stripped:
-        is_stripped = np.zeros(len(ids), dtype=bool)
-        is_stripped[stripped] = True
-    columns = Columns(
-        np.concatenate(occurred) if occurred else np.empty(0, dtype=np.int64),
-        np.array(kinds, dtype=np.int64),
-        np.array(durations, dtype=np.float64),
-        who,
-        is_stripped,
-        table,
-    )
+    found = _Gathered(_kinds)
+    for begin in range(0, len(values), AT_A_TIME):
+        found.add(values[begin : begin + AT_A_TIME], begin)
+    columns, ids, refused = found.columns(), found.ids, found.refused
+    if found.bad:
+        # What is plain but for its instant is refused: the exact way says why.
+        where = np.delete(np.arange(len(values)), list(refused))
+        for n in where[found.bad].tolist():
+            refused[n] = cast("Rejection", decode(values[n]))
+        kept = np.delete(np.arange(len(ids)), found.bad)
+        columns, ids = columns.at(kept), [ids[n] for n in kept.tolist()]
     return ids, columns, refused
-
-
-def _part(values: Sequence[bytes | None], table: Kinds) -> _Part:
-    events = decode_plain(values)
-    if events is None:
-        return _exactly(values, table)
-    return _taken(events, [cast("str", event.occurred_at) for event in events], table, [], {})
-
-
-def _exactly(values: Sequence[bytes | None], table: Kinds) -> _Part:
-    """What is odd somewhere, one value after the other."""
-    decoded = decode_many(values)
-    refused = {n: one for n, one in enumerate(decoded) if isinstance(one, Rejection)}
-    events = [one for one in decoded if not isinstance(one, Rejection)]
-    stripped = [n for n, event in enumerate(events) if event.__class__ is StrippedEvent]
-    return _taken(events, [event.occurred_at for event in events], table, stripped, refused)
-
-
-def _taken(
-    events: list[LoginEvent],
-    occurred: list[str] | list[int],
-    table: Kinds,
-    stripped: list[int],
-    refused: dict[int, Rejection],
-) -> _Part:
-    kinds = list(map(table.__getitem__, map(_FACTS, events)))
-    failed = table.failed
-    return _Part(
-        [event.event_id for event in events],
-        occurred,
-        kinds,
-        [event.duration_ms for event in events],
-        [(n, person_id(events[n])) for n, kind in enumerate(kinds) if failed[kind]],
-        stripped,
-        refused,
-    )
 
 
 #: Where the digits of ``2026-11-23T15:04:05.123Z`` stand, and the rest.
 _SHAPE = b"....-..-..T..:..:......Z"
 _LENGTH = len(_SHAPE)
+_LENGTHS = {_LENGTH}
 _MARKS = np.array([n for n, mark in enumerate(_SHAPE) if mark != ord(".")] + [19])
 _DIGITS = np.setdiff1d(np.arange(_LENGTH), _MARKS)
 _MARKED = np.frombuffer(b"--T::Z.", dtype=np.uint8)
 
 
-def instants_of(texts: list[str]) -> tuple[Ints, list[int]]:
-    """Instants in ms, and the positions of texts that are none (0 stands there)."""
-    out = np.zeros(len(texts), dtype=np.int64)
-    common = np.fromiter(map(len, texts), dtype=np.int64, count=len(texts)) == _LENGTH
-    places = np.flatnonzero(common)
-    found = _of_one_day("".join(texts if common.all() else [texts[n] for n in places.tolist()]))
-    if found is not None:
-        out[places] = found
-    bad: list[int] = []
-    for n in range(len(texts)) if found is None else np.flatnonzero(~common).tolist():
-        try:
-            out[n] = instant(texts[n])
-        except ValueError:
-            bad.append(n)
-    return out, bad
+def instants_of(joined: str) -> Ints | None:
+    """The instants (ms) of texts that are joined, if all of them are of the common shape and lie on one day; else None.
 
-
-def _of_one_day(joined: str) -> Ints | None:
-    """Instants of the common shape that lie on one day; None unless all are such."""
+    Each must be of the common shape's length.
+    """
     if not joined.isascii():
         return None
     letters = np.frombuffer(joined.encode(), dtype=np.uint8).reshape(-1, _LENGTH)

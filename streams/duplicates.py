@@ -92,18 +92,17 @@ class Duplicates:
             self._forget(after)
         return is_copy
 
-    def note_many(self, ids: list[str], before: Ints, after: Ints) -> Bools | None:
+    def note_many(self, ids: list[str], hashes: Ints, before: Ints, after: Ints) -> Bools | None:
         """Note consecutive valid records; which are duplicates, None for none.
 
         Args:
-            ids: their ids.
+            ids: their ids; hashes: (N,) what ``hash`` says of them.
             before, after: (N,) the greatest ``occurred_at`` before and after each, ms.
         """
         if not ids:
             return None
         self._make_room(len(ids))
         first = self.ordinal
-        hashes = np.fromiter(map(hash, ids), dtype=np.int64, count=len(ids))
         self._chunks.append(_Chunk(first, ids, after))
         self.ordinal += len(ids)
         last = self._link(first, hashes)

@@ -167,11 +167,11 @@ class Partition:
         self.greatest = after
         return self.duplicates.note(event_id, before, after)
 
-    def take_many(self, ids: list[str], occurred: Ints, recorded: Ints | None) -> Taken:
+    def take_many(self, ids: list[str], hashes: Ints, occurred: Ints, recorded: Ints | None) -> Taken:
         """Judge consecutive valid records that lie neither in the future nor in the past; see ``take``.
 
         Args:
-            ids: their event ids.
+            ids: their event ids; hashes: (N,) of these.
             occurred, recorded: (N,) ``occurred_at`` and Kafka timestamps, ms; None for lines of a file.
         """
         rules = self.rules
@@ -186,7 +186,7 @@ class Partition:
         # without a valid record there is no watermark but the mark
         reached = np.where(reached == NEVER, NEVER, reached - rules.watermark_delay)
         reached = np.maximum(reached, _or_never(self.mark))
-        copies = self.duplicates.note_many(ids, greatest[:-1], greatest[1:])
+        copies = self.duplicates.note_many(ids, hashes, greatest[:-1], greatest[1:])
         accepted = occurred if copies is None else occurred[~copies]
         if accepted.size:
             self.accepted_to = int(max(accepted.max(), _or_never(self.accepted_to)))

@@ -112,6 +112,10 @@ def test_a_mark_only_ever_lifts_the_watermark() -> None:
 # -- copies --------------------------------------------------------------------------------------------------
 
 
+def hashes_of(ids: list[str]) -> Any:
+    return np.array([hash(one) for one in ids], dtype=np.int64)
+
+
 def brute(ids: list[str], times: list[int], limit: int, horizon: int) -> list[bool]:
     """Which are copies, by the definition: ``times`` are the greatest so far."""
     out = []
@@ -142,7 +146,10 @@ def test_copies_are_found_within_their_reach_one_by_one_and_many_at_a_time(
     for size in [*batches, len(ids)]:
         some = ids[begin : begin + size]
         copies = many.note_many(
-            some, np.array(before[begin : begin + size]), np.array(greatest[begin : begin + size])
+            some,
+            hashes_of(some),
+            np.array(before[begin : begin + size]),
+            np.array(greatest[begin : begin + size]),
         )
         found += [False] * len(some) if copies is None else copies.tolist()
         begin += size
@@ -174,7 +181,7 @@ def test_copies_are_found_wherever_the_table_of_ids_has_grown_or_come_round() ->
         if len(some) == 1:
             found.append(duplicates.note(some[0], begin, begin))
         else:
-            copies = duplicates.note_many(some, times, times)
+            copies = duplicates.note_many(some, hashes_of(some), times, times)
             found += [False] * len(some) if copies is None else copies.tolist()
         begin += len(some)
     assert found == expected
@@ -182,13 +189,16 @@ def test_copies_are_found_wherever_the_table_of_ids_has_grown_or_come_round() ->
 
 
 def test_ids_of_the_same_hash_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("streams.duplicates.hash", lambda one: len(one) << 13, raising=False)
+    def alike(one: str) -> int:
+        return len(one) << 13
+
+    monkeypatch.setattr("streams.duplicates.hash", alike, raising=False)
     single, many = Duplicates(50, 1 << 40), Duplicates(50, 1 << 40)
     ids = ["a", "b", "a", "cc", "b", "dd", "c", "cc", "a"]
     expected = [False, False, True, False, True, False, False, True, True]
     assert [single.note(one, 0, 0) for one in ids] == expected
     none = np.zeros(len(ids), dtype=np.int64)
-    copies = many.note_many(ids, none, none)
+    copies = many.note_many(ids, np.array([alike(one) for one in ids]), none, none)
     assert copies is not None
     assert copies.tolist() == expected
 
