@@ -55,6 +55,10 @@ class View(Protocol):
         """Distinct people with a bad event in ``[max(since, T - 1 h), T)``."""
         ...
 
+    def people_error(self, scope: str, since: int) -> float:
+        """How far the truth may lie from ``people``, as a share of it; 0 where they were counted exactly."""
+        ...
+
     def people_recent(self, scope: str, since: int) -> int:
         """The same in ``[max(since, T - severity.projection_window), T)``."""
         ...

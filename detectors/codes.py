@@ -7,6 +7,8 @@ does not depend on when that began. Failures of the steps of ``sign_in`` are cou
 
 from __future__ import annotations
 
+from array import array
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -23,6 +25,8 @@ __all__ = ["CodeCounts", "CodeWindows"]
 _FAILURE = OUTCOMES.index("failure")
 _SIGN_IN = tuple(step in SIGN_IN_STEPS for step in STEPS)
 _FORGET_EVERY = MINUTE
+#: Steps that are worked out in one call.
+_PIECE = 60
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,25 @@ class _Columns:
         return () if place is None else ((place, row.count),)
 
 
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What is kept of a row: when it counts from (T, ms), and who: 8 bytes each, while their failures are known."""
+
+    first: int
+    pane: int
+    leaf: int
+    code: str
+    people: Sequence[int]
+
+    @classmethod
+    def of(cls, row: FactRow, step: int) -> _Kept:
+        return cls(row.counts_from(step), row.pane, row.leaf, row.code, array("Q", row.people))
+
+    def counts_from(self, step: int) -> int:
+        """See ``FactRow.counts_from``."""
+        return self.first
+
+
 class CodeWindows:
     """The failures of one environment. ``advance`` moves over consecutive steps; time never goes back.
 
@@ -44,15 +67,17 @@ class CodeWindows:
         step: length of a pane, ms.
         windows: lengths of the windows, ms.
         codes: those that are counted.
+        cap: so many people of a window are counted exactly, see ``impact``.
     """
 
-    def __init__(self, step: int, windows: tuple[int, ...], codes: Sequence[str]) -> None:
+    def __init__(self, step: int, windows: tuple[int, ...], codes: Sequence[str], cap: int) -> None:
         self.codes = tuple(codes)
         self._step = step
+        self._cap = cap
         self._lengths = tuple(sorted(windows))
         self._places = {code: i for i, code in enumerate(self.codes)}
         self._windows = Windows(step, self._lengths, _Columns(self._places), max(1, len(self.codes)))
-        self._rows: list[FactRow] = []  # of the longest window, and what has not been forgotten yet
+        self._rows: list[_Kept] = []  # of the longest window, and what has not been forgotten yet
         self._impacts: dict[frozenset[str], Impact] = {}
         self._asked: set[frozenset[str]] = set()
         self._people: dict[frozenset[str], dict[int, Ints]] = {}
@@ -75,7 +100,7 @@ class CodeWindows:
             self._forgotten_at = start
             horizon = start - self._lengths[-1]
             self._rows = [row for row in self._rows if row.pane >= horizon]
-        self._rows += fresh
+        self._rows += [_Kept.of(row, self._step) for row in fresh]
         self._start, self._steps = start, steps
         return CodeCounts(self.codes, counts, self)
 
@@ -88,13 +113,19 @@ class CodeWindows:
         return found
 
     def _work_out(self, codes: frozenset[str]) -> dict[int, Ints]:
-        impact = self._impacts[codes] = Impact(self._step, self._lengths)
+        impact = self._impacts[codes] = Impact(self._step, self._lengths, self._cap)
         begin = self._start - self._lengths[-1]
-        rows = [row for row in self._rows if row.code in codes and row.pane >= begin]
-        before = [row for row in rows if row.counts_from(self._step) < self._start]
-        impact.advance(begin, (self._start - begin) // self._step, before)
-        now = [row for row in rows if row.counts_from(self._step) >= self._start]
-        return impact.advance(self._start, self._steps, now)
+        rows = sorted(
+            (row for row in self._rows if row.code in codes and row.pane >= begin),
+            key=lambda row: row.first,
+        )
+        firsts = [row.first for row in rows]
+        # in pieces, so that the moves of the whole window are not in memory together
+        for at in range(begin, self._start, _PIECE * self._step):
+            end = min(at + _PIECE * self._step, self._start)
+            due = rows[bisect_left(firsts, at) : bisect_left(firsts, end)]
+            impact.advance(at, (end - at) // self._step, due)
+        return impact.advance(self._start, self._steps, rows[bisect_left(firsts, self._start) :])
 
     def skip(self) -> None:
         """See ``Windows.skip``."""

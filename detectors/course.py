@@ -248,8 +248,7 @@ def _move_severity(memory: IncidentMemory, causes: Sequence[Cause], chronicle: C
     chronicle.change(
         memory,
         "severity",
-        f"{incident.users_impacted:,} people an hour ({incident.basis}): severity {incident.severity} becomes"
-        f" {severity}.",
+        f"{incident.people_an_hour}: severity {incident.severity} becomes {severity}.",
         causes=causes,
         severity=severity,
         peak_severity=min(severity, incident.peak_severity),

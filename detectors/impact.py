@@ -1,39 +1,78 @@
-"""Distinct people with a bad event, exactly, per scope and window.
+"""Distinct people with a bad event per scope and window: exactly up to a cap, beyond it from a sample.
 
 For each scope it is kept how many people had their latest bad event in each pane of the last hour. The people of a
 window are the sum over its panes. Within a stretch of steps people move from one pane to a later one: a person whose
 latest pane goes from ``before`` to ``pane`` at the evaluation ``first`` is newly in the window W at every T with
 ``before < T - W <= pane`` and ``T >= first``. So a stretch is the sums as they stood at its beginning plus the
 intervals of the moves within it.
+
+Beyond the cap a window has a *level* d, the least at which no more than ``cap`` people of the environment in it have
+d leading zeros in their mixed id. These are a sample of one in 2^d, and 2^d times as many are told of each scope
+(adaptive sampling, Wegman 1984, Flajolet 1990; over sliding windows Gibbons and Tirthapura 2002). Level and figure
+are functions of who failed in the window and of nothing else: not of what came before, nor of the cut into calls.
+As the people of a window only become more while it stands, whom no level of it can need is dropped.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from detectors.facts import FactRow
 from detectors.instants import MINUTE
-from detectors.scopes import LEAVES, MEMBERS, SCOPES
+from detectors.person_table import STRATA, PersonTable, stratum_of
+from detectors.scopes import MEMBERS, SCOPES
 from detectors.windows import Ints
 
-__all__ = ["Impact"]
+__all__ = ["Distinct", "Impact", "relative_error"]
 
 _NEVER = -(1 << 60)
-_SCOPES_OF_LEAF = tuple(np.flatnonzero(MEMBERS[:, leaf]).tolist() for leaf in range(len(LEAVES)))
-#: for (leaf, other leaf): the scopes that hold both
-_SHARED = tuple(
-    tuple(frozenset(np.flatnonzero(MEMBERS[:, a] & MEMBERS[:, b]).tolist()) for b in range(len(LEAVES)))
-    for a in range(len(LEAVES))
-)
-#: A person's latest pane and its leaf in one int, so that a million people need no more than a million ints.
-_LEAF_BITS = 4
-_FORGET_EVERY = 10 * MINUTE
-_NO_MOVES: Ints = np.empty((4, 0), dtype=np.int64)
+_ALL = SCOPES.index("")
+_SCOPES_OF_LEAF = MEMBERS.T
+#: Failures that are taken in at a time.
+_AT_A_TIME = 1 << 14
+_SWEEP_EVERY = 10 * MINUTE
+#: Beyond the cap, the growth since the last time at which all are looked at again.
+_GROWTH = 1.25
+_NO_MOVES: Ints = np.empty((5, 0), dtype=np.int64)
+#: More than any offset of a pane.
+_GROUP = 1 << 33
 
-#: (pane << _LEAF_BITS | leaf), or several where a person failed on several leaves
-_Seen = int | tuple[int, ...]
+
+class Failed(Protocol):
+    """People who failed together: what of a ``FactRow`` is needed here."""
+
+    @property
+    def pane(self) -> int: ...
+
+    @property
+    def leaf(self) -> int: ...
+
+    @property
+    def people(self) -> Sequence[int]: ...
+
+    def counts_from(self, step: int) -> int: ...
+
+
+class Distinct(NamedTuple):
+    """So many distinct people, within ``error``: see ``relative_error``; 0 where they were counted exactly."""
+
+    people: int
+    error: float
+
+
+def relative_error(people: int, level: int) -> float:
+    """The error of a figure from one in 2^``level``, as a share of it; the truth lies within it 19 times of 20.
+
+    Two standard errors. With probability p each of n people is in the sample of k, so the estimate k / p has the
+    variance n (1 - p) / p; as a share of it that is (1 - p) / (n p), about (1 - p) / k. At most 1.
+    """
+    if not level:
+        return 0.0
+    sample = max(people >> level, 1)
+    return min(1.0, round(2.0 * float(np.sqrt((1.0 - 0.5**level) / sample)), 6))
 
 
 class Impact:
@@ -42,23 +81,38 @@ class Impact:
     Args:
         step: length of a pane, ms.
         windows: lengths of the windows, ms.
+        cap: so many people of a window are counted exactly.
+
+    Attributes:
+        levels: window (ms) -> (steps,) of the last stretch, 0 where people were counted exactly; without the
+            windows in which they were throughout.
     """
 
-    def __init__(self, step: int, windows: tuple[int, ...]) -> None:
+    def __init__(self, step: int, windows: tuple[int, ...], cap: int) -> None:
+        self.levels: dict[int, Ints] = {}
         self._step = step
         self._windows = tuple(sorted(windows))
         self._depth = self._windows[-1] // step
-        self._seen: dict[int, _Seen] = {}
+        self._cap = cap
+        self._table = PersonTable()
+        self._base = 0  # ms: a pane has the offset 1 + panes since then
+        self._swept_to = 0  # people in the table after the last sweep
+        self._next: int | None = None  # the T after the last one
         # people by the pane of their latest event; the last row is the pane that ends at the next T
         self._by_pane: Ints = np.zeros((self._depth + 1, len(SCOPES)), dtype=np.int64)
-        self._next: int | None = None  # the T after the last one
-        # of the current stretch: people with their latest event in this pane or later, as of its beginning
-        self._since: Ints = np.zeros((self._depth + 2, len(SCOPES)), dtype=np.int64)
+        # the same by stratum, as a ring: a pane is at (pane // step) % (depth + 1)
+        self._by_stratum = np.zeros((STRATA, self._depth + 1, len(SCOPES)), dtype=np.int32)
+        # of the current stretch, by level: people with their latest event in this pane or later, at its beginning
+        self._since: dict[int, Ints] = {0: np.zeros((self._depth + 2, len(SCOPES)), dtype=np.int64)}
         self._first_pane = 0
         self._moves: Ints = _NO_MOVES
-        self._forgotten_at = 0
+        self._at_most = 0  # so many people are in no window more
 
-    def advance(self, start: int, steps: int, bad: Iterable[FactRow]) -> dict[int, Ints]:
+    def __len__(self) -> int:
+        """How many people are remembered."""
+        return len(self._table)
+
+    def advance(self, start: int, steps: int, bad: Iterable[Failed]) -> dict[int, Ints]:
         """Distinct people at T = start, start + step, … (``steps`` of them).
 
         Args:
@@ -69,102 +123,193 @@ class Impact:
         Returns:
             window (ms) -> int64 (steps, scope).
         """
-        step, depth = self._step, self._depth
         self._settle(start)
-        self._moves = self._move(bad)
+        last = start + (steps - 1) * self._step
+        self._move(bad, last)
+        self._next = last + self._step
+        out = {window: self._counted(window, start, steps, 0) for window in self._windows}
+        self.levels = {}
+        if self._at_most > self._cap:
+            for window, people in out.items():
+                self._estimate(window, start, people)
+        return out
+
+    def distinct_since(self, scope: int, at: int, since: int) -> Distinct:
+        """Distinct people of a scope (index) with a bad event in panes of ``[since, at)`` that count at ``at``.
+
+        ``at`` is a T of the last stretch; ``since`` lies at most the longest window before it.
+        """
+        level = 0
+        if self._at_most > self._cap:
+            while level < STRATA - 1 and self._counted_since(_ALL, at, since, level) > self._cap:
+                level += 1
+        people = self._counted_since(scope, at, since, level) << level
+        return Distinct(people, relative_error(people, level))
+
+    # -- of one level -------------------------------------------------------------------------------------------
+
+    def _counted(self, window: int, start: int, steps: int, level: int) -> Ints:
+        """(step, scope) the sample of a level in a window."""
+        step = self._step
         last = start + (steps - 1) * step
-        out: dict[int, Ints] = {}
-        first_t, before_p, pane_p, scope_i = self._moves
-        for window in self._windows:
-            # the window at T begins with the pane T - window
-            begin = (start - window - self._first_pane) // step + np.arange(steps)
-            out[window] = self._since[np.minimum(begin, depth + 1)]
-            if not first_t.size:
-                continue
+        # the window at T begins with the pane T - window
+        begin = (start - window - self._first_pane) // step + np.arange(steps)
+        counted: Ints = self._stood(level)[np.minimum(begin, self._depth + 1)]
+        first_t, before_p, pane_p, scope_i = self._moved(level)
+        if first_t.size:
             lo = np.maximum(np.maximum(first_t, before_p + window + step), start)
             hi = np.minimum(pane_p + window, last)
             used = lo <= hi
             change = np.zeros((steps + 1, len(SCOPES)), dtype=np.int64)
             np.add.at(change, ((lo[used] - start) // step, scope_i[used]), 1)
             np.subtract.at(change, ((hi[used] - start) // step + 1, scope_i[used]), 1)
-            out[window] += np.cumsum(change[:-1], axis=0)
-        self._next = last + step
-        return out
+            counted += np.cumsum(change[:-1], axis=0)
+        return counted
 
-    def distinct_since(self, scope: int, at: int, since: int) -> int:
-        """Distinct people of a scope (index) with a bad event in panes of ``[since, at)`` that count at ``at``.
+    def _estimate(self, window: int, start: int, people: Ints) -> None:
+        """Replace the people (step, scope) of a window at the steps at which they are more than the cap."""
+        over = people[:, _ALL] > self._cap
+        if not over.any():
+            return
+        levels = self.levels[window] = np.zeros(len(people), dtype=np.int64)
+        for level in range(1, STRATA):
+            sample = self._counted(window, start, len(people), level)
+            people[over] = sample[over] << level
+            levels[over] = level
+            over &= sample[:, _ALL] > self._cap
+            if not over.any():
+                return
 
-        ``at`` is a T of the last stretch; ``since`` lies at most the longest window before it.
-        """
+    def _counted_since(self, scope: int, at: int, since: int, level: int) -> int:
         begin = -(-(since - self._first_pane) // self._step)
-        stood = int(self._since[min(max(begin, 0), self._depth + 1), scope])
-        first_t, before_p, pane_p, scope_i = self._moves
-        if not first_t.size:
-            return stood
+        stood = int(self._stood(level)[min(max(begin, 0), self._depth + 1), scope])
+        first_t, before_p, pane_p, scope_i = self._moved(level)
         moved = (scope_i == scope) & (first_t <= at) & (before_p < since) & (pane_p >= since)
         return stood + int(np.count_nonzero(moved))
+
+    def _stood(self, level: int) -> Ints:
+        """(pane, scope) of a level: people with their latest event in this pane or later, before the stretch."""
+        stood = self._since.get(level)
+        if stood is None:
+            sample = self._by_stratum[level:].sum(axis=0, dtype=np.int64)
+            stood = self._since[level] = _summed(np.roll(sample, -self._ring(self._first_pane), axis=0))
+        return stood
+
+    def _moved(self, level: int) -> Ints:
+        """The moves of a level: first (T), before (pane), pane, scope."""
+        return self._moves[:4] if not level else self._moves[:4, self._moves[4] >= level]
+
+    # -- from stretch to stretch --------------------------------------------------------------------------------
+
+    def _ring(self, pane: int) -> int:
+        return pane // self._step % (self._depth + 1)
 
     def _settle(self, start: int) -> None:
         """Take the moves of the last stretch over into the panes, and move the panes on to ``start``."""
         step, depth = self._step, self._depth
         first_pane = start - step * (depth + 1)
         if self._next is not None:
-            _, before_p, pane_p, scope_i = self._moves
+            _, before_p, pane_p, scope_i, stratum = self._moves
             passed = (first_pane - self._first_pane) // step
             moved_on = np.zeros_like(self._by_pane)
             if passed <= depth:
                 moved_on[: depth + 1 - passed] = self._by_pane[passed:]
+            gone = self._ring(self._first_pane) + np.arange(min(passed, depth + 1))
+            self._by_stratum[:, gone % (depth + 1)] = 0
             # what came so late that no window reaches its pane any more is in none
-            came, left = pane_p >= first_pane, before_p >= first_pane
-            np.add.at(moved_on, ((pane_p[came] - first_pane) // step, scope_i[came]), 1)
-            np.subtract.at(moved_on, ((before_p[left] - first_pane) // step, scope_i[left]), 1)
+            for panes, of, change in (
+                (pane_p, pane_p >= first_pane, 1),
+                (before_p, before_p >= first_pane, -1),
+            ):
+                at, scopes = (panes[of] - first_pane) // step, scope_i[of]
+                np.add.at(moved_on, (at, scopes), change)
+                np.add.at(self._by_stratum, (stratum[of], panes[of] // step % (depth + 1), scopes), change)
             self._by_pane = moved_on
         self._first_pane = first_pane
-        self._since = np.zeros((depth + 2, len(SCOPES)), dtype=np.int64)
-        self._since[: depth + 1] = np.cumsum(self._by_pane[::-1], axis=0)[::-1]
-        self._forget(first_pane)
+        self._since = {0: _summed(self._by_pane)}
+        self._sweep()
 
-    def _move(self, bad: Iterable[FactRow]) -> Ints:
-        """The moves of people within a stretch: first (T), before (pane), pane, scope; and remember them."""
-        step = self._step
-        seen = self._seen
-        moves: list[tuple[int, int, int, int]] = []
-        for row in sorted(bad, key=lambda row: row.counts_from(step)):
-            first, pane, leaf = row.counts_from(step), row.pane, row.leaf
-            latest = pane << _LEAF_BITS | leaf
-            scopes = _SCOPES_OF_LEAF[leaf]
-            shared = _SHARED[leaf]
-            for person in row.people:
-                known = seen.get(person)
-                if known is None:
-                    seen[person] = latest
-                    moves += [(first, _NEVER, pane, scope) for scope in scopes]
-                    continue
-                if isinstance(known, int):
-                    known = (known,)
-                for scope in scopes:
-                    before = _NEVER
-                    for other in known:
-                        if scope in shared[other & 15] and other >> _LEAF_BITS > before:
-                            before = other >> _LEAF_BITS
-                    if before < pane:
-                        moves.append((first, before, pane, scope))
-                same = [o for o in known if o & 15 == leaf]
-                if not same or same[0] < latest:
-                    kept = (*(o for o in known if o & 15 != leaf), latest)
-                    seen[person] = latest if len(kept) == 1 else kept
-        return np.array(moves, dtype=np.int64).reshape(-1, 4).T if moves else _NO_MOVES
+    def _move(self, bad: Iterable[Failed], last: int) -> None:
+        """Remember the people of a stretch up to ``last`` (T) and their moves.
 
-    def _forget(self, horizon: int) -> None:
-        """Drop people whom no window can reach any more; seldom, as it looks at everybody."""
-        if horizon - self._forgotten_at < _FORGET_EVERY:
+        Moves are columns of first (T), before (pane), pane, scope, stratum.
+        """
+        rows = sorted(
+            (row for row in bad if row.people and row.pane >= self._first_pane),
+            key=lambda row: row.counts_from(self._step),
+        )
+        self._table.hold((last - self._base) // self._step + 1)
+        found = [self._taken_in(some) for some in _portions(rows)]
+        self._moves = np.concatenate(found, axis=1) if found else _NO_MOVES
+        self._at_most = int(self._since[0][0, _ALL]) + int(np.count_nonzero(self._moves[3] == _ALL))
+
+    def _taken_in(self, rows: list[Failed]) -> Ints:
+        """The moves of some rows, in the order of their first T."""
+        step, table = self._step, self._table
+        sizes = [len(row.people) for row in rows]
+        who = np.fromiter(chain.from_iterable(row.people for row in rows), dtype=np.uint64, count=sum(sizes))
+        cells = np.array([(row.counts_from(step), row.pane, row.leaf) for row in rows], dtype=np.int64)
+        first, pane, leaf = np.repeat(cells.T, sizes, axis=1)
+        people, which = np.unique(who, return_inverse=True)
+        numbers = table.numbers(people)
+        known = table.panes[numbers]
+        offset = (pane - self._base) // step + 1
+        # for each failure and scope: by person and scope, in the order of first T
+        event, scope = np.nonzero(_SCOPES_OF_LEAF[leaf])
+        key = which[event] * len(SCOPES) + scope
+        order = np.argsort(key, kind="stable")
+        event, scope, key = event[order], scope[order], key[order]
+        begins = np.diff(key, prepend=-1) != 0
+        group = np.cumsum(begins) - 1
+        person, in_scope = np.divmod(key[begins], len(SCOPES))
+        stood = np.where(MEMBERS[in_scope], known[person], 0).max(axis=1).astype(np.int64)
+        at = offset[event]
+        latest = np.maximum.accumulate(group * _GROUP + np.maximum(at, stood[group]))
+        before = np.where(begins, stood[group], np.roll(latest, 1) - group * _GROUP)
+        moved = at > before
+        event, before = event[moved], before[moved]
+        cell = numbers[which] * table.panes.shape[1] + leaf
+        np.maximum.at(table.panes.reshape(-1), cell, offset.astype(table.panes.dtype))
+        before_p = np.where(before > 0, self._base + (before - 1) * step, _NEVER)
+        stratum = stratum_of(people)[which[event]]
+        return np.stack([first[event], before_p, pane[event], scope[moved], stratum])
+
+    def _sweep(self) -> None:
+        """Drop people whom no window can need any more; seldom, as it looks at everybody."""
+        table, step = self._table, self._step
+        passed = (self._first_pane - self._base) // step
+        if not len(table):
+            self._base = self._first_pane
             return
-        self._forgotten_at = horizon
-        gone = [p for p, known in self._seen.items() if _latest(known) < horizon]
-        for person in gone:
-            del self._seen[person]
+        if passed * step < _SWEEP_EVERY and len(table) <= max(self._cap, _GROWTH * self._swept_to):
+            return
+        # (stratum, pane) people of the environment in a stratum or a later one, and in a pane or a later one
+        ring = self._by_stratum[:, :, _ALL].astype(np.int64)
+        sample = np.cumsum(np.roll(ring, -self._ring(self._first_pane), axis=1)[::-1], axis=0)[::-1]
+        beyond = np.cumsum(sample[:, ::-1], axis=1) > self._cap
+        beyond[-1] = False
+        # windows that reach back further than this have a higher level
+        floors = self._depth + 1 - np.argmax(np.pad(beyond, ((0, 0), (0, 1)), constant_values=True), axis=1)
+        table.sweep(passed + 1 + floors, passed)
+        self._base, self._swept_to = self._first_pane, len(table)
 
 
-def _latest(known: _Seen) -> int:
-    """The latest pane of a person."""
-    return (known if isinstance(known, int) else max(known)) >> _LEAF_BITS
+def _summed(by_pane: Ints) -> Ints:
+    """(pane, scope) sums over a pane and those after it; a last row of zeros."""
+    summed = np.zeros((len(by_pane) + 1, by_pane.shape[1]), dtype=np.int64)
+    np.cumsum(by_pane[::-1], axis=0, out=summed[:-1][::-1])
+    return summed
+
+
+def _portions(rows: list[Failed]) -> Iterator[list[Failed]]:
+    """The rows in portions of not too many people, in their order."""
+    some: list[Failed] = []
+    people = 0
+    for row in rows:
+        if some and people + len(row.people) > _AT_A_TIME:
+            yield some
+            some, people = [], 0
+        some.append(row)
+        people += len(row.people)
+    if some:
+        yield some

@@ -23,6 +23,7 @@ __all__ = [
     "State",
     "Transition",
     "TransitionKind",
+    "error_words",
 ]
 
 State = Literal["open", "acknowledged", "recovering", "resolved", "closed"]
@@ -48,6 +49,11 @@ TransitionKind = Literal[
     "breach",  # a response time is over
     "update",  # the routine update of a thread
 ]
+
+
+def error_words(error: float) -> str:
+    """``±0.19%`` of the error of an estimate: a share, to two digits."""
+    return f"±{error:.{0 if error >= 0.1 else 1 if error >= 0.01 else 2}%}"
 
 
 class Counts(msgspec.Struct, frozen=True, kw_only=True):
@@ -134,6 +140,9 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
     basis: Basis
     users_impacted: int  # the figure that ``basis`` names, now
     peak_users_impacted: int
+    # how far the truth may lie from these, as a share (``impact.relative_error``); unset where they were counted
+    users_impacted_error: float | msgspec.UnsetType = msgspec.UNSET
+    peak_users_impacted_error: float | msgspec.UnsetType = msgspec.UNSET
     first_bad_at: int
     opened_at: int  # of this epoch: the response clocks run from here
     updated_at: int
@@ -158,6 +167,13 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
     links: dict[str, str] = {}
     pages: tuple[Page, ...] = ()  # PagerDuty alerts of this epoch
     policy_hash: str = ""
+
+    @property
+    def people_an_hour(self) -> str:
+        """``1,204 people an hour (observed)``, with the error of a figure that is taken from a sample."""
+        error = self.users_impacted_error
+        within = "" if error is msgspec.UNSET else f", {error_words(error)}"
+        return f"{self.users_impacted:,} people an hour ({self.basis}{within})"
 
 
 class Transition(msgspec.Struct, frozen=True, kw_only=True):

@@ -94,6 +94,7 @@ class Policy(Section):
     retention: Annotated[Duration, within("1h", "1d")]
     dedup_ids: Annotated[Count, Field(le=50_000_000)]
     dedup_horizon: Annotated[Duration, within("0s", "1h")]
+    exact_people: Annotated[Count, Field(ge=1_000, le=50_000_000)]
     idle_after: Annotated[Duration, within("100ms", "5m")]
     skew_after: Annotated[Duration, within("5s", "1h")]
     blind_after: Annotated[Duration, within("5s", "1h")]

@@ -10,7 +10,10 @@ __all__ = ["SliValue"]
 
 
 class SliValue(msgspec.Struct, frozen=True):
-    """Counts of the steps of ``sign_in``; ``users_impacted`` of all steps. ``at`` and ``window`` in ms."""
+    """Counts of the steps of ``sign_in``; ``users_impacted`` of all steps. ``at`` and ``window`` in ms.
+
+    ``users_impacted_error``: how far the truth may lie from that, as a share of it; 0 where it was counted exactly.
+    """
 
     at: int
     scope: str
@@ -22,6 +25,7 @@ class SliValue(msgspec.Struct, frozen=True):
     slow: int
     timed: int
     users_impacted: int
+    users_impacted_error: float = 0.0
 
     @property
     def success_ratio(self) -> float | None:
@@ -36,6 +40,7 @@ class SliValue(msgspec.Struct, frozen=True):
 
     def as_json(self) -> dict[str, object]:
         """The object as it is written, with the instant in RFC 3339."""
+        error = self.users_impacted_error
         return {
             "type": "sli",
             "at": format_instant(self.at),
@@ -49,4 +54,5 @@ class SliValue(msgspec.Struct, frozen=True):
             "success_ratio": self.success_ratio,
             "latency_ratio": self.latency_ratio,
             "users_impacted": self.users_impacted,
+            **({"users_impacted_error": error} if error else {}),
         }

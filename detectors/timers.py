@@ -67,6 +67,4 @@ def speak_up(memory: IncidentMemory, chronicle: Chronicle) -> None:
     elif at - memory.spoke_at >= rules.update_every:
         ratio = incident.counts_now.success_ratio if incident.counts_now else None
         succeed = "" if ratio is None else f", {ratio:.0%} of sign-ins succeed"
-        chronicle.change(
-            memory, "update", f"{incident.users_impacted:,} people an hour ({incident.basis}){succeed}."
-        )
+        chronicle.change(memory, "update", f"{incident.people_an_hour}{succeed}.")

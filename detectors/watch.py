@@ -24,7 +24,7 @@ from detectors.durations import Durations
 from detectors.error_budget import Exclusion, exclusion_of
 from detectors.facts import TOO_LATE, FactRow
 from detectors.history import BUCKET, FIELDS, KEPT, History
-from detectors.impact import Impact
+from detectors.impact import Impact, relative_error
 from detectors.incidents import Command, Counts, FindingState, Incident, IncidentInput, Transition
 from detectors.instants import DAY, MINUTE
 from detectors.lifecycle import Lifecycle, LifecycleMemory
@@ -150,10 +150,16 @@ class _View:
 
     def people(self, scope: str, since: int) -> int:
         horizon = self.at - self._stretch.windows[-1]
-        return self._impact.distinct_since(scope_index(scope), self.at, max(since, horizon))
+        return self._impact.distinct_since(scope_index(scope), self.at, max(since, horizon)).people
+
+    def people_error(self, scope: str, since: int) -> float:
+        horizon = self.at - self._stretch.windows[-1]
+        return self._impact.distinct_since(scope_index(scope), self.at, max(since, horizon)).error
 
     def people_recent(self, scope: str, since: int) -> int:
-        return self._impact.distinct_since(scope_index(scope), self.at, max(since, self.at - self._recent))
+        return self._impact.distinct_since(
+            scope_index(scope), self.at, max(since, self.at - self._recent)
+        ).people
 
     def first_bad(self, scope: str, since: int) -> int | None:
         return self._windows.first(scope_index(scope), (BAD, SESSION_BAD), since, self.at)
@@ -199,9 +205,11 @@ class Watch:
         self._sli_every = sli_every
         self._observer = observer
         self._windows = Windows(policy.step, policy.windows(), _classify(policy))
-        self._impact = Impact(policy.step, policy.windows())
+        self._impact = Impact(policy.step, policy.windows(), policy.exact_people)
         self._returns = ReturnWindows(policy.step, policy.funnel.live)
-        self._codes = CodeWindows(policy.step, policy.surge.windows, sorted(policy.codes.root))
+        self._codes = CodeWindows(
+            policy.step, policy.surge.windows, sorted(policy.codes.root), policy.exact_people
+        )
         self._classify = _classify(policy)
         self._is_bad = self._classify.is_bad
         self.lifecycle = Lifecycle(env, policy, state.lifecycle if state else None)
@@ -391,7 +399,8 @@ class Watch:
             people = self._impact.advance(start, steps, [row for row in rows if self._is_bad(row)])
             returns = self._returns.advance(start, steps, rows)
             codes = self._codes.advance(start, steps, rows)
-            stretch = Stretch(self.env, ends, counts, people, policy.windows(), returns, codes)
+            levels = self._impact.levels
+            stretch = Stretch(self.env, ends, counts, people, policy.windows(), returns, codes, levels)
         self._add_history(rows)
         self._add_durations(rows, start)
         verdicts = [
@@ -566,7 +575,10 @@ def _sli(stretch: Stretch, n: int, scope: int, window: int) -> SliValue:
     good, bad, excluded, started, slow, timed = (int(v) for v in stretch.counts[window][n, scope, :6])
     users = int(stretch.people[window][n, scope])
     path = scope_path(stretch.env, scope)
-    return SliValue(int(stretch.ends[n]), path, window, good, bad, excluded, started, slow, timed, users)
+    error = relative_error(users, int(stretch.levels[window][n])) if window in stretch.levels else 0.0
+    return SliValue(
+        int(stretch.ends[n]), path, window, good, bad, excluded, started, slow, timed, users, error
+    )
 
 
 def _classify(policy: Policy) -> Classify:

@@ -45,6 +45,7 @@ class Stretch:
         windows: the window lengths, ms, ascending.
         returns: window (ms) -> (N, scope, (went, returned)), see ``returns.ReturnWindows``; windows of their own.
         codes: failures by error code, see ``codes.CodeWindows``; None where there were none.
+        levels: window (ms) -> (N,) of what sample the people are, see ``impact.Impact``; 0, or left out: of all.
     """
 
     env: str
@@ -54,6 +55,7 @@ class Stretch:
     windows: tuple[int, ...]
     returns: Mapping[int, Ints] = field(default_factory=dict)
     codes: CodeCounts | None = None
+    levels: Mapping[int, Ints] = field(default_factory=dict)
 
 
 class Columns(Protocol):

@@ -167,6 +167,7 @@ def _details(command: Command, links: Mapping[str, str]) -> dict[str, Any]:
         "people_impacted": incident.users_impacted,
         "people_impacted_peak": incident.peak_users_impacted,
         "people_impacted_basis": incident.basis,
+        "people_impacted_error": incident.users_impacted_error or None,
         "first_bad_at": format_instant(incident.first_bad_at),
         "opened_at": format_instant(incident.opened_at),
         "reopened": incident.epoch,

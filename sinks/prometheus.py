@@ -57,6 +57,7 @@ class EnvSnapshot:
         durations: (scope, window, quantile such as ``0.95``) -> seconds; what is unknown is left out.
         burn_rate: (auth method, window) -> multiples of the rate that spends the budget exactly, or None.
         users_impacted: auth method -> distinct people with a failing event in the trailing hour.
+        users_impacted_error: auth method -> how far the truth may lie from that, as a share; 0 where it was counted.
         error_budget_remaining: auth method -> share of the month's budget that is left; negative when overspent.
         error_budget_gone: auth method -> when it will be gone (ms), if that is within the month.
         severity: auth method -> severity (1-3) of the worst open incident that touches it; 0 for none.
@@ -71,6 +72,7 @@ class EnvSnapshot:
     durations: Mapping[tuple[str, str, str], float] = field(default_factory=dict)
     burn_rate: Mapping[tuple[str, str], float | None] = field(default_factory=dict)
     users_impacted: Mapping[str, int] = field(default_factory=dict)
+    users_impacted_error: Mapping[str, float] = field(default_factory=dict)
     error_budget_remaining: Mapping[str, float | None] = field(default_factory=dict)
     error_budget_gone: Mapping[str, int] = field(default_factory=dict)
     severity: Mapping[str, int] = field(default_factory=dict)
@@ -284,6 +286,13 @@ class Metrics:
             "Distinct people with a failing event in the trailing hour.",
             0,
             lambda s: s.users_impacted,
+        )
+        yield self._by_method(
+            "watchofficer_users_impacted_relative_error",
+            "How far the truth may lie from watchofficer_users_impacted, as a share of it, 19 times of 20; 0 while"
+            " people are counted exactly, which is up to the policy's exact_people.",
+            0,
+            lambda s: s.users_impacted_error,
         )
         yield self._by_method(
             "watchofficer_incident_severity",

@@ -225,7 +225,11 @@ def _severity(incident: Incident) -> str:
 
 
 def _at_worst(incident: Incident) -> str:
-    worst = msgspec.structs.replace(incident, users_impacted=incident.peak_users_impacted)
+    worst = msgspec.structs.replace(
+        incident,
+        users_impacted=incident.peak_users_impacted,
+        users_impacted_error=incident.peak_users_impacted_error,
+    )
     return people_words(worst).replace("in the last hour", "within an hour")
 
 

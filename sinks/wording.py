@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from detectors.incidents import Incident
+from msgspec import UNSET
+
+from detectors.incidents import Incident, error_words
 from detectors.instants import HOUR, MINUTE
 
 __all__ = [
@@ -89,9 +91,16 @@ def headline(incident: Incident) -> str:
 
 
 def people_words(incident: Incident) -> str:
-    """The people behind the severity, with the basis of the figure: ``~9,400 people an hour (projected)``."""
+    """The people behind the severity, with the basis of the figure: ``~9,400 people an hour (projected)``.
+
+    What was counted from a sample is told with its error: ``about 2,104,000 people (±0.19%) in the last hour``.
+    """
     figure = incident.users_impacted
     noun = "person" if figure == 1 else "people"
+    error = incident.users_impacted_error
+    if incident.basis == "observed" and error is not UNSET:
+        digits = len(str(int(figure * error))) - 1
+        return f"about {round(figure, -digits):,} {noun} ({error_words(error)}) in the last hour"
     if incident.basis == "observed":
         return f"{figure:,} {noun} in the last hour"
     return f"~{_two_digits(figure):,} {noun} an hour ({incident.basis})"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from msgspec import UNSET
+
 from detectors.facts import FactRow
 from detectors.incidents import Command, IncidentInput, Transition
 from detectors.instants import format_instant
@@ -106,6 +108,11 @@ def transition_object(transition: Transition) -> dict[str, object]:
         "peak_severity": after.peak_severity,
         "basis": after.basis,
         "users_impacted": after.users_impacted,
+        **(
+            {}
+            if after.users_impacted_error is UNSET
+            else {"users_impacted_error": after.users_impacted_error}
+        ),
         "causes": list(after.causes),
         "reason": transition.reason,
     }

@@ -117,6 +117,17 @@ IncidentId = Annotated[
     str, Field(pattern=r"^(prod|staging|dev|localhost)-[1-9][0-9]{0,17}$", examples=["prod-17"])
 ]
 Count = Annotated[int, Field(ge=0)]
+#: Left out where people were counted exactly.
+SampleError = Annotated[
+    float,
+    Field(
+        ge=0,
+        le=1,
+        exclude_if=lambda error: not error,
+        description="of a figure that is estimated from a sample, as people were more than `exact_people`: how far the"
+        " truth may lie from it, as a share of it, 19 times of 20 (two standard errors)",
+    ),
+]
 Severity = Annotated[int, Field(ge=1, le=3)]
 #: 0-1, null where nothing can be said.
 NullableRatio = Annotated[float, Field(ge=0, le=1)] | None
@@ -187,6 +198,8 @@ class IncidentRecord(Document):
     basis: Annotated[Basis, _says("what users_impacted rests on")]
     users_impacted: Annotated[Count, _says("people per hour who cannot sign in")]
     peak_users_impacted: Annotated[Count, _says("the most so far")]
+    users_impacted_error: SampleError = 0.0
+    peak_users_impacted_error: SampleError = 0.0
     first_bad_at: Annotated[Instant, _says("the first failing event")]
     opened_at: Annotated[Instant, _says("when it was found")]
     updated_at: Annotated[Instant, _says("when it changed last")]
@@ -240,6 +253,7 @@ class SliRecord(Document):
         _says("share of completed requests under the latency threshold; null when none is timed"),
     ]
     users_impacted: Annotated[Count, _says("distinct people with at least one bad event")]
+    users_impacted_error: SampleError = 0.0
 
 
 def _needs(*fields: str) -> dict[str, Any]:

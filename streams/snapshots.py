@@ -29,6 +29,7 @@ def env_snapshot(desk: Desk, env: str, policy: Policy) -> EnvSnapshot:
     success: dict[tuple[str, str], float | None] = {}
     latency: dict[tuple[str, str], float | None] = {}
     people: dict[str, int] = {}
+    error: dict[str, float] = {}
     burn: dict[tuple[str, str], float | None] = {}
     left: dict[str, float | None] = {}
     gone: dict[str, int] = {}
@@ -43,6 +44,7 @@ def env_snapshot(desk: Desk, env: str, policy: Policy) -> EnvSnapshot:
                 latency[method, format_duration(window)] = value.latency_ratio
         hour = watch.latest(index, HOUR)
         people[method] = hour.users_impacted if hour is not None else 0
+        error[method] = hour.users_impacted_error if hour is not None else 0.0
         at = watch.evaluated_to
         if at is not None:
             month = account(watch.history, method, at, policy, watch.csp_caused())
@@ -69,6 +71,7 @@ def env_snapshot(desk: Desk, env: str, policy: Policy) -> EnvSnapshot:
         latency_ratio=latency,
         durations=_durations(watch, env, policy),
         users_impacted=people,
+        users_impacted_error=error,
         burn_rate=burn,
         error_budget_remaining=left,
         error_budget_gone=gone,

@@ -65,6 +65,7 @@
   // ---- words ----------------------------------------------------------------------------------
 
   const whole = (n) => Math.round(n).toLocaleString("en-US");
+  const error = (share) => share ? `, ±${(share * 100).toPrecision(2)}%` : "";
   const people = (n) => `${whole(n)} ${n === 1 ? "person" : "people"}`;
 
   function percent(ratio) {
@@ -127,7 +128,7 @@
             ratios.length ? `lowest in the hour ${percent(Math.min(...ratios))}` : "no data yet",
             now ? `now ${whole(now.good)} good, ${whole(now.bad)} bad` : "",
             now && now.latency_ratio !== null ? `${percent(now.latency_ratio)} fast enough` : ""),
-          figure("People impacted, last hour", users === null ? "–" : whole(users),
+          figure("People impacted, last hour", users === null ? "–" : `${whole(users)}${error(hour.users_impacted_error)}`,
             spark(sixty, (p) => p.users, 0, most, `People impacted on ${name} over the last hour, now ${users ?? "unknown"}`),
             sixty.length ? `most in the hour ${whole(Math.max(...sixty.map((p) => p.users)))}` : "no data yet")),
         env === "prod" ? el("ul", { class: "providers", "aria-label": `Banner of each provider, for people who use ${name}` },
@@ -156,8 +157,8 @@
       el("p", { class: "sentence" }, incident.sentence),
       incident.fail_over ? el("p", { class: "advice" }, incident.fail_over) : null,
       el("dl", { class: "facts" },
-        fact("People impacted per hour", `${people(incident.users_impacted)} (${incident.basis})`),
-        fact("Worst so far", `severity ${incident.peak_severity}, ${people(incident.peak_users_impacted)}`),
+        fact("People impacted per hour", `${people(incident.users_impacted)} (${incident.basis}${error(incident.users_impacted_error)})`),
+        fact("Worst so far", `severity ${incident.peak_severity}, ${people(incident.peak_users_impacted)}${error(incident.peak_users_impacted_error)}`),
         fact(over ? "Lasted" : "Open for", `${ago(took)}, since `, time(incident.opened_at)),
         fact("First failure", time(incident.first_bad_at, { second: "2-digit" })),
         fact("Acknowledged", incident.acknowledged_at ? `${incident.acknowledged_by || "somebody"}, ` : "nobody yet", incident.acknowledged_at && time(incident.acknowledged_at)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from detectors.incidents import error_words
 from detectors.instants import HOUR, format_duration
 from detectors.policy import Policy
 from detectors.severity import PRODUCTION
@@ -179,7 +180,8 @@ def _listed(names: list[str]) -> str:
 def severity_figure(line: Line, policy: Policy | None) -> str:
     """The people behind the severity, what the figure rests on, and the threshold that decides."""
     people = f"{line.users_impacted:,} {'person' if line.users_impacted == 1 else 'people'} an hour"
-    said = f"{people} ({line.basis}: {_basis(line.basis, policy)})"
+    error = f", {error_words(line.users_impacted_error)}" if line.users_impacted_error else ""
+    said = f"{people} ({line.basis}{error}: {_basis(line.basis, policy)})"
     env = line.scope.partition("/")[0]
     if env != PRODUCTION:
         return f"{said}. Outside {PRODUCTION} it is always severity 3."

@@ -56,6 +56,7 @@ class Line(
     peak_severity: int = 3
     basis: str = "observed"
     users_impacted: int = 0
+    users_impacted_error: float = 0.0
     causes: tuple[str, ...] = ()
     reason: str = ""
     epoch: int = 0

@@ -121,7 +121,7 @@ class Journeys:
     def _stretches(self, cuts: Sequence[int], policy: Policy):  # type: ignore[no-untyped-def]
         counts = Windows(SECOND, _WINDOWS, Classify(policy.codes.excluded, (0,) * len(LEAVES)))
         returns = ReturnWindows(SECOND, policy.funnel.live)
-        codes = CodeWindows(SECOND, policy.surge.windows, sorted(policy.codes.root))
+        codes = CodeWindows(SECOND, policy.surge.windows, sorted(policy.codes.root), 1_000)
         rows = self.rows()
         begin = 0
         for end in cuts:

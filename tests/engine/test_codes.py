@@ -44,7 +44,7 @@ def failed(rows: Sequence[FactRow], codes: Sequence[str]) -> list[FactRow]:
 def test_any_cut_into_calls_and_any_question_gives_the_counts_and_people_of_each_code(
     rows: list[FactRow], lengths: Sequence[int], asks: set[int]
 ) -> None:
-    windows = CodeWindows(STEP, WINDOWS, CODES)
+    windows = CodeWindows(STEP, WINDOWS, CODES, 1_000)
     at = START
     for call, length in enumerate(lengths):
         end = at + (length - 1) * STEP
@@ -84,7 +84,7 @@ def test_starts_and_callbacks_are_counted_and_nothing_else(
 
 def test_after_a_gap_nothing_is_left() -> None:
     row = FactRow(START - STEP, ON_TIME, 1, STEPS.index("callback"), FAILURE, "007", 2, 0, [0, 0], [1, 2])
-    codes, returns = CodeWindows(STEP, WINDOWS, CODES), ReturnWindows(STEP, WINDOWS)
+    codes, returns = CodeWindows(STEP, WINDOWS, CODES, 1_000), ReturnWindows(STEP, WINDOWS)
     assert codes.advance(START, 1, [row]).people(CODES, STEP * 3)[0, 0] == 2
     returns.advance(START, 1, [row])
     for counted in (codes, returns):

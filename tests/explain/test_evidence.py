@@ -213,6 +213,11 @@ def test_a_line_without_evidence_of_it_says_nothing_of_the_scope() -> None:
             " more than 50 is severity 3.",
         ),
         (
+            {"severity": 1, "basis": "observed", "users_impacted": 2_104_000, "users_impacted_error": 0.0019},
+            "2,104,000 people an hour (observed, ±0.19%: everybody who has failed since the first failure, at most an"
+            " hour back); more than 1,000 is severity 1.",
+        ),
+        (
             {"severity": 2, "basis": "estimated", "users_impacted": 1000},
             "1,000 people an hour (estimated: whom the previous two weeks let expect, less those who came); more than"
             " 50 and no more than 1,000 is severity 2.",

@@ -74,6 +74,9 @@ class World:
     def people(self, scope: str, since: int) -> int:
         return self.impacted if since < self.at else 0
 
+    def people_error(self, scope: str, since: int) -> float:
+        return 0.0
+
     def people_recent(self, scope: str, since: int) -> int:
         recent = self.impacted if self.recently is None else self.recently
         return min(recent, self.impacted) // 12

@@ -70,6 +70,7 @@ def test_the_names_and_labels_are_those_that_dashboards_rely_on() -> None:
         "watchofficer_latency_ratio": by_method | {"window"},
         "watchofficer_request_duration_seconds": {"env", "scope", "window", "quantile"},
         "watchofficer_users_impacted": by_method,
+        "watchofficer_users_impacted_relative_error": by_method,
         "watchofficer_burn_rate": by_method | {"window"},
         "watchofficer_error_budget_remaining_ratio": by_method,
         "watchofficer_error_budget_gone_timestamp_seconds": by_method,
@@ -92,6 +93,7 @@ def test_counters_and_people_start_at_zero_and_ratios_at_nan() -> None:
     assert events == [0] * (len(METHODS) * (len(CSPS) + 1) * len(RESULTS))
     for method in METHODS:
         assert seen["watchofficer_users_impacted", (method, "prod")] == 0
+        assert seen["watchofficer_users_impacted_relative_error", (method, "prod")] == 0
         assert seen["watchofficer_incident_severity", (method, "prod")] == 0
         assert math.isnan(seen["watchofficer_error_budget_remaining_ratio", (method, "prod")])
         for window in ("5m", "15m", "1h"):

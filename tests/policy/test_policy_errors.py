@@ -86,6 +86,8 @@ def test_an_unknown_key_is_named_with_what_was_meant(text: str, said: str) -> No
         ("dedup_ids: '7'", "dedup_ids: must be a whole number, is '7'"),
         ("dedup_ids: 7.5", "dedup_ids: must be a whole number, is 7.5"),
         ("dedup_ids: true", "dedup_ids: must be a whole number, is true"),
+        ("exact_people: 999", "exact_people: must be at least 1000, is 999"),
+        ("exact_people: 50000001", "exact_people: must be at most 50000000, is 50000001"),
         ("outage: {confidence: '3'}", "outage.confidence: must be a number, is '3'"),
         ("silence: {chance: 1e999}", "silence.chance: must be a number that is not infinite"),
         ("notify: {console_url: 3}", "notify.console_url: must be text, is 3 (put it in quotes)"),

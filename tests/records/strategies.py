@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from hypothesis import strategies as st
+from msgspec import UNSET, UnsetType
 
 from detectors.incidents import Counts, Incident, IncidentInput, Note, Page
 from detectors.scopes import ENVS
@@ -13,6 +14,7 @@ __all__ = ["incidents", "inputs"]
 
 INSTANTS = st.integers(0, 4_102_444_800_000)
 COUNTS = st.integers(0, 10**9)
+ERRORS: st.SearchStrategy[float | UnsetType] = st.just(UNSET) | st.sampled_from([0.0019, 1.0])
 TEXT = st.text(max_size=40)
 
 
@@ -57,6 +59,8 @@ def incidents(draw: st.DrawFn) -> Incident:
         basis="observed",
         users_impacted=draw(COUNTS),
         peak_users_impacted=draw(COUNTS),
+        users_impacted_error=draw(ERRORS),
+        peak_users_impacted_error=draw(ERRORS),
         failing_ratio=draw(st.floats(0, 1)),
         links=draw(st.dictionaries(TEXT, TEXT, max_size=2)),
         **values,

@@ -45,6 +45,7 @@ slis = st.builds(
     slow=st.just(0),
     timed=st.integers(0, 99),
     users_impacted=st.integers(0, 99),
+    users_impacted_error=st.sampled_from([0.0, 0.0019, 1.0]),
 )
 
 

@@ -59,6 +59,22 @@ def test_people_are_counted_exactly_only_where_they_were_seen(basis: str, figure
 
 
 @pytest.mark.parametrize(
+    ("basis", "figure", "error", "words"),
+    [
+        ("observed", 2_103_928, 0.00189, "about 2,104,000 people (±0.19%) in the last hour"),
+        ("observed", 2_503_928, 0.0312, "about 2,500,000 people (±3.1%) in the last hour"),
+        ("observed", 16, 0.7, "about 20 people (±70%) in the last hour"),
+        ("observed", 0, 1.0, "about 0 people (±100%) in the last hour"),
+        ("projected", 9_431_777, 0.0021, "~9,400,000 people an hour (projected)"),
+    ],
+)
+def test_what_was_counted_from_a_sample_is_told_with_its_error(
+    basis: str, figure: int, error: float, words: str
+) -> None:
+    assert people_words(incident(basis=basis, users_impacted=figure, users_impacted_error=error)) == words
+
+
+@pytest.mark.parametrize(
     ("changes", "words"),
     [
         ({}, "SSOe sign-in is failing"),
