@@ -34,7 +34,7 @@ from detectors.returns import ReturnWindows
 from detectors.scopes import LEAVES, MEMBERS, METHODS, SCOPES, scope_index, scope_path
 from detectors.slis import SliValue
 from detectors.verdicts import FIRING, Verdicts, finding
-from detectors.windows import BAD, COUNTERS, SESSION_BAD, TIMED, Classify, Ints, Stretch, Windows
+from detectors.windows import BAD, COUNTERS, SESSION_BAD, Classify, Ints, Stretch, Windows
 
 __all__ = ["HISTORY_SPAN", "QUANTILES", "Observer", "Spans", "Step", "Watch", "WatchState"]
 
@@ -483,8 +483,8 @@ class Watch:
     def _add_durations(self, rows: Sequence[FactRow], at: int) -> None:
         """Keep how long completed sign-in requests took: of what counts as good or bad."""
         if self._durations is not None:
-            columns = self._classify.columns
-            self._durations.add([row for row in rows if any(c == TIMED for c, _ in columns(row))], at)
+            is_timed = self._classify.is_timed
+            self._durations.add([row for row in rows if row.timed and is_timed(row)], at)
 
     def _activity(self, ends: Ints, rows: list[FactRow]) -> Ints:
         """(N, scope): whether an event that counts at T lies within the retention before it."""
@@ -500,8 +500,12 @@ class Watch:
         return active
 
     def _note_activity(self, rows: list[FactRow]) -> None:
+        latest: dict[int, int] = {}
         for row in rows:
-            self._active_to[row.leaf] = max(self._active_to[row.leaf], row.pane + self.policy.retention)
+            if row.pane > latest.get(row.leaf, _FAR_PAST):
+                latest[row.leaf] = row.pane
+        for leaf, pane in latest.items():
+            self._active_to[leaf] = max(self._active_to[leaf], pane + self.policy.retention)
 
     # -- history ----------------------------------------------------------------------------------------------
 

@@ -82,6 +82,11 @@ class Classify:
         """Whether the row is of failures that count."""
         return row.outcome == _FAILURE and row.code not in self.excluded
 
+    def is_timed(self, row: FactRow) -> bool:
+        """Whether ``TIMED`` is among what a row with durations is counted as."""
+        counts = row.outcome == _SUCCESS or (row.outcome == _FAILURE and row.code not in self.excluded)
+        return counts and _SIGN_IN[row.step]
+
     def columns(self, row: FactRow) -> tuple[tuple[int, int], ...]:
         """(counter, amount) of a row."""
         if not _SIGN_IN[row.step]:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from detectors.facts import ON_TIME, FactRow
 from detectors.scopes import LEAVES, MEMBERS, OUTCOMES, SCOPES, SIGN_IN_STEPS, STEPS
-from detectors.windows import COUNTERS, Classify, Ints, Windows
+from detectors.windows import COUNTERS, TIMED, Classify, Ints, Windows
 from tests.engine.facts import STEP, cuts, fact_rows
 
 START = 1_795_435_200_000
@@ -110,6 +110,13 @@ def test_a_gap_in_which_every_window_is_empty_can_be_jumped_over(
     for window in WINDOWS:
         for n in range(STEPS_IN_ALL):
             assert (counted[window][n] == brute(moved, resumed + n * STEP, window)).all()
+
+
+@given(rows=ROWS)
+def test_durations_are_of_what_is_counted_as_timed(rows: list[FactRow]) -> None:
+    for row in rows:
+        is_counted = any(counter == TIMED for counter, _ in CLASSIFY.columns(row))
+        assert (row.timed > 0 and CLASSIFY.is_timed(row)) == is_counted
 
 
 def test_the_sums_go_on_when_their_room_is_used_up() -> None:
