@@ -1,8 +1,9 @@
 """Two workers on two partitions against one: ``python -m benchmarks.two_workers``.
 
 Each worker is a process of ``watchofficer run --role ingest``, with all the durability it has. How far they are is
-read from what they write: a frontier says how far a partition has been folded, once its segments are acknowledged. So
-neither start nor group join count, and what a worker has read but not written does not count either.
+read from what they write: a frontier says how far a partition has been folded, once its segments are acknowledged.
+What counts is the time in which all partitions were at work: neither start nor group join, which one of two workers
+ends sooner than the other, nor what is left to one when the other is through.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from benchmarks.figures import Figure, Goal, add_options, figure, report
@@ -33,7 +35,8 @@ __all__ = ["Pace", "figure_of", "fold", "measure", "pace"]
 _PARTITIONS = 2
 _PER_SECOND = 2_000  # of event time, on each partition
 _TIMEOUT = 120.0
-_POLL_MS = 200
+_POLL_MS = 50
+_TOO_FEW = "all was written at once: take more events"
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,10 @@ class Pace:
 
 
 def pace(frontiers: list[Frontier]) -> float:
-    """Events a second, from the first frontier to the last: of all partitions together, by their last owners.
+    """Events a second, of all partitions together, while all of them were being folded by their last owners.
+
+    A frontier is written every 0.2 s, and says what had been folded when it was; between two of them a partition is
+    taken to grow evenly. Before the last partition has begun, and once the first is through, not all are at work.
 
     Raises:
         ValueError: nothing was folded between two frontiers.
@@ -59,25 +65,34 @@ def pace(frontiers: list[Frontier]) -> float:
     newest: dict[int, int] = {}
     for one in frontiers:
         newest[one.partition] = max(newest.get(one.partition, -1), one.generation)
-    told = [one for one in frontiers if one.generation == newest[one.partition] and one.next_offset > 0]
-    events, begins, ends = 0, [], []
-    for partition in newest:
-        mine = [one for one in told if one.partition == partition]
-        if mine:
-            end = max(one.next_offset for one in mine)
-            events += end - min(one.next_offset for one in mine)
-            begins.append(min(one.written_at for one in mine))
-            ends.append(min(one.written_at for one in mine if one.next_offset == end))
-    if not events or max(ends) <= min(begins):
-        raise ValueError("all was written at once: take more events")
-    return events * SECOND / (max(ends) - min(begins))
+    courses = []
+    for partition, generation in newest.items():
+        told = {
+            one.written_at: one.next_offset
+            for one in frontiers
+            if (one.partition, one.generation) == (partition, generation) and one.next_offset > 0
+        }
+        end = max(told.values(), default=0)
+        # When it was through is known only by the next frontier, up to 0.2 s later.
+        courses.append(sorted((at, offset) for at, offset in told.items() if offset < end))
+    if not all(courses):
+        raise ValueError(_TOO_FEW)
+    begin, end = max(course[0][0] for course in courses), min(course[-1][0] for course in courses)
+    if begin >= end:
+        raise ValueError(_TOO_FEW)
+    events = 0.0
+    for course in courses:
+        ats, offsets = np.array(course, dtype=np.float64).T
+        at_begin, at_end = np.interp((begin, end), ats, offsets)
+        events += at_end - at_begin
+    return events * SECOND / (end - begin)
 
 
 async def fold(
     count: int, workers: int, events: list[list[Record]], folder: Path
 ) -> tuple[list[Frontier], list[tuple[float, float] | None]]:
     """Let so many workers fold ``count`` events on each partition: the frontiers that they wrote; and (CPU seconds,
-    seconds) of the broker and of each worker.
+    seconds) of the broker and of each worker while all partitions were being folded.
 
     Raises:
         WorkerFailed: one ended, or they were not through in time.
@@ -122,7 +137,8 @@ async def _follow(
     deadline = loop.time() + _TIMEOUT
     frontiers: list[Frontier] = []
     before: list[float | None] = []
-    began = 0.0
+    after: list[float | None] = []
+    began = ended = 0.0
     reached: dict[int, int] = {}
     consumer = AIOKafkaConsumer(bootstrap_servers=broker.address, auto_offset_reset="earliest")
     await consumer.start()
@@ -140,13 +156,15 @@ async def _follow(
                 if isinstance(told, Frontier):
                     frontiers.append(told)
                     reached[told.partition] = max(reached.get(told.partition, 0), told.next_offset)
-            if not before and any(reached.values()):
+            if not before and len(reached) == _PARTITIONS and all(reached.values()):
                 before, began = [cpu_seconds(pid) for pid in processes], loop.time()
-        after, seconds = [cpu_seconds(pid) for pid in processes], max(loop.time() - began, 1e-3)
+            if not after and count in reached.values():
+                after, ended = [cpu_seconds(pid) for pid in processes], loop.time()
     finally:
         await consumer.stop()
     return frontiers, [
-        None if x is None or y is None else (y - x, seconds) for x, y in zip(before, after, strict=True)
+        None if x is None or y is None or ended <= began else (y - x, ended - began)
+        for x, y in zip(before, after, strict=True)
     ]
 
 
@@ -191,7 +209,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.two_workers", description=(__doc__ or "").split("\n")[0]
     )
-    parser.add_argument("--events", type=int, default=250_000, help="on each partition")
+    parser.add_argument("--events", type=int, default=600_000, help="on each partition")
     add_options(parser, runs=3)
     options = parser.parse_args()
     try:

@@ -19,28 +19,40 @@ def frontier(partition: int, generation: int, offset: int, at: int) -> Frontier:
     return Frontier(partition, 2, generation, offset, None, "", None, at, [])
 
 
-def test_the_pace_is_that_of_both_partitions_from_the_first_frontier_to_the_last() -> None:
+def test_the_pace_is_that_of_all_partitions_while_all_are_being_folded() -> None:
     told = [
         frontier(0, 3, -1, 0),
         frontier(0, 3, 0, 900),
         frontier(0, 3, 1_000, 1_000),
-        frontier(1, 3, 2_000, 1_500),
+        frontier(1, 3, 2_000, 1_500),  # both are at work from here
         frontier(0, 3, 5_000, 2_000),
-        frontier(1, 3, 6_000, 3_000),
-        frontier(1, 3, 6_000, 9_000),  # says again what it said
+        frontier(1, 3, 6_000, 2_500),
+        frontier(0, 3, 8_000, 3_000),  # until here
+        frontier(1, 3, 9_000, 3_500),
+        frontier(0, 3, 8_100, 3_200),  # the end was reached some time before
+        frontier(1, 3, 9_500, 9_000),
+        frontier(1, 3, 9_500, 9_500),  # says again what it said
     ]
-    assert pace(told) == (4_000 + 4_000) / 2
+    assert pace(told) == ((8_000 - 3_000) + (7_500 - 2_000)) / 1.5
 
 
 def test_what_a_former_owner_folded_is_not_in_the_pace() -> None:
     former = [frontier(0, 3, 8_000, 500), frontier(1, 3, 8_000, 600)]
-    last = [frontier(p, 4, offset, at) for p in (0, 1) for offset, at in ((9_000, 1_000), (10_000, 1_500))]
+    last = [
+        frontier(p, 4, offset, at)
+        for p in (0, 1)
+        for offset, at in ((9_000, 1_000), (10_000, 1_500), (10_001, 2_000))
+    ]
     assert pace([*former, *last]) == 2_000 / 0.5
 
 
-def test_a_pace_needs_two_frontiers() -> None:
+@pytest.mark.parametrize("second", [1_000, 500])
+def test_a_pace_needs_a_time_in_which_all_partitions_are_folded(second: int) -> None:
+    zero = [frontier(0, 3, offset, at) for offset, at in ((10, 100), (20, 200), (30, 300))]
     with pytest.raises(ValueError, match="more events"):
-        pace([frontier(0, 3, 1_000, 1_000), frontier(1, 3, 1_000, 1_000)])
+        pace([*zero, frontier(1, 3, 1_000, second), frontier(1, 3, 2_000, second + 100)])
+    with pytest.raises(ValueError, match="more events"):
+        pace([*zero, frontier(1, 3, 1_000, second)])
 
 
 def test_the_figure_says_what_the_broker_took() -> None:
