@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 import msgspec
@@ -13,7 +13,7 @@ from detectors.incidents import IncidentInput
 from streams.judge import Judge
 from streams.ownership import Admitted, Ownership
 from streams.records import decode_input
-from streams.segments import FormatError, Frontier, Segment, decode
+from streams.segments import FormatError, Frontier, SealedSegment, decode_sealed
 from streams.tallies import Totals
 
 __all__ = ["Desk", "Wish", "wish_of"]
@@ -46,6 +46,7 @@ class Desk:
     frontiers: dict[int, Frontier] = field(default_factory=dict)
     partitions: int = 0
     covered: dict[tuple[int, int, str], tuple[int, int]] = field(default_factory=dict)
+    sealed: dict[tuple[int, int, str], SealedSegment] = field(default_factory=dict)  # not looked at yet
     pending: dict[tuple[int, int, str], list[FactRow]] = field(default_factory=dict)
     unread: list[tuple[int, int]] = field(default_factory=list)  # see ``Watch.advance``
     wishes: dict[str, list[Wish]] = field(default_factory=dict)
@@ -82,11 +83,11 @@ class Desk:
         if value is None:
             return False
         try:
-            record = decode(value)
+            record = decode_sealed(value)
         except FormatError as error:
             log.error("unreadable_segment", partition=self.partition, error=str(error))
             return False
-        if isinstance(record, Segment):
+        if isinstance(record, SealedSegment):
             self._admit(self.owners.segment(record))
             return False
         if not isinstance(record, Frontier):
@@ -109,12 +110,12 @@ class Desk:
 
     def _admit(self, admitted: Iterable[Admitted]) -> None:
         for one in admitted:
-            if isinstance(one, Segment):
-                self._note_segment(one)
-            else:
+            if isinstance(one, tuple):
                 self.totals.note(one[0], [one[1]])
+            elif isinstance(one, SealedSegment):
+                self._note_segment(one)
 
-    def _note_segment(self, segment: Segment) -> None:
+    def _note_segment(self, segment: SealedSegment) -> None:
         if segment.env not in self.envs:
             return
         key = (segment.partition, segment.block, segment.env)
@@ -122,12 +123,28 @@ class Desk:
         if known is not None and not (segment.first <= known[0] and segment.last > known[1]):
             return
         self.covered[key] = (segment.first, segment.last)
-        self.totals.replace(key, segment.rows, self.judge.policy)
-        step = self.judge.policy.step
-        done = self.judge.watch(segment.env).evaluated_to
-        rows = segment.rows
+        self.sealed[key] = segment
+        if self.rebuilt:
+            self._open(key)
+
+    def open_all(self) -> Iterator[None]:
+        """What was read while the desk was not rebuilt yet is looked at; now and then it stops for others."""
+        for key in list(self.sealed):
+            self._open(key)
+            yield
+
+    def _open(self, key: tuple[int, int, str]) -> None:
+        """Take in the rows of a segment."""
+        try:
+            rows = self.sealed.pop(key).rows()
+        except FormatError as error:
+            log.error("unreadable_segment", partition=self.partition, error=str(error))
+            return
+        policy = self.judge.policy
+        self.totals.replace(key, rows, policy)
+        done = self.judge.watch(key[2]).evaluated_to
         if self.rebuilt and done is not None:
-            rows = [row for row in rows if row.counts_from(step) > done]
+            rows = [row for row in rows if row.counts_from(policy.step) > done]
         self.pending[key] = rows
 
     # -- what is judged ---------------------------------------------------------------------------------------

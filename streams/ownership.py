@@ -11,13 +11,15 @@ It goes by nothing but the order on the log, so it holds however long anybody st
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TypeVar
 
-from streams.segments import Frontier, Segment, Tally
+from streams.segments import Frontier, SealedSegment, Segment, Tally
 
 __all__ = ["Admitted", "Ownership"]
 
 #: Something that counts now: a segment, or (input partition, tally).
-Admitted = Segment | tuple[int, Tally]
+Admitted = Segment | SealedSegment | tuple[int, Tally]
+_Some = TypeVar("_Some", Segment, SealedSegment)
 
 
 @dataclass
@@ -34,7 +36,7 @@ class Ownership:
     def __init__(self) -> None:
         self._owners: dict[int, _Owner] = {}
 
-    def segment(self, segment: Segment) -> list[Segment]:
+    def segment(self, segment: _Some) -> list[_Some]:
         """The segments that count now that this one was read: itself, or none."""
         owner = self._owners.get(segment.partition)
         if owner is None or segment.generation >= owner.generation:
@@ -82,4 +84,4 @@ class Ownership:
 
 
 def _last(one: Admitted) -> int:
-    return one.last if isinstance(one, Segment) else one[1].last
+    return one[1].last if isinstance(one, tuple) else one.last

@@ -73,6 +73,8 @@ async def rebuilt(
     async for record in reader.read(TopicPartition(topics.segments, partition), since=since):
         desk.note(record.value)
         desk.next_offset = max(desk.next_offset, record.offset + 1)
+    for _ in desk.open_all():
+        await asyncio.sleep(0)
     for env in envs:
         watch = desk.judge.watch(env)
         if watch.evaluated_to is not None:

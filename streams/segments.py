@@ -12,6 +12,8 @@ offset it begins at. So whoever reads `sli-segments` knows what a former owner w
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from detectors.facts import FactRow
@@ -22,9 +24,11 @@ __all__ = [
     "FormatError",
     "Frontier",
     "Resume",
+    "SealedSegment",
     "Segment",
     "Tally",
     "decode",
+    "decode_sealed",
     "encode",
     "frontier_key",
     "owner_key",
@@ -70,6 +74,32 @@ class Segment(msgspec.Struct, array_like=True, tag="segment", frozen=True):
     def replaces(self, other: Segment) -> bool:
         """Whether this record covers all that ``other`` covers, and more."""
         return self.first <= other.first and self.last > other.last
+
+
+class SealedSegment(msgspec.Struct, array_like=True, tag="segment", frozen=True):
+    """A ``Segment`` of which only the head has been read: most are replaced before anybody asks for their rows."""
+
+    step: int
+    block_offsets: int
+    thresholds: tuple[float, ...]
+    partition: int
+    block: int
+    env: str
+    first: int
+    last: int
+    sealed: msgspec.Raw
+    generation: int = -1
+
+    def rows(self) -> list[FactRow]:
+        """The facts.
+
+        Raises:
+            FormatError: they are none.
+        """
+        try:
+            return _rows_decoder.decode(self.sealed)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise FormatError(f"not a record of this topic: {error}") from None
 
 
 class Tally(msgspec.Struct, array_like=True, gc=False):
@@ -137,8 +167,11 @@ class Resume(msgspec.Struct, array_like=True, tag="resume", frozen=True):
 
 
 _Record = Segment | Frontier | Resume
+_Sealed = SealedSegment | Frontier | Resume
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(_Record)
+_sealed_decoder = msgspec.msgpack.Decoder(_Sealed)
+_rows_decoder = msgspec.msgpack.Decoder(list[FactRow])
 
 
 def encode(record: _Record) -> bytes:
@@ -152,12 +185,27 @@ def decode(value: bytes) -> _Record:
     Raises:
         FormatError: another version, another block size, or no such record.
     """
+    record: _Record = _checked(value, _decoder)
+    return record
+
+
+def decode_sealed(value: bytes) -> _Sealed:
+    """The same without the rows of a segment, in a fraction of the time.
+
+    Raises:
+        FormatError: as ``decode``; the rows are looked at no sooner than they are asked for.
+    """
+    record: _Sealed = _checked(value, _sealed_decoder)
+    return record
+
+
+def _checked(value: bytes, decoder: Any) -> Any:
     if not value or value[0] != _VERSION:
         raise FormatError(
             "this record was written by another version: stop the older workers before an upgrade"
         )
     try:
-        record: _Record = _decoder.decode(memoryview(value)[1:])
+        record = decoder.decode(memoryview(value)[1:])
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise FormatError(f"not a record of this topic: {error}") from None
     if not isinstance(record, Frontier) and record.block_offsets != BLOCK_OFFSETS:

@@ -17,9 +17,11 @@ from streams.segments import (
     FormatError,
     Frontier,
     Resume,
+    SealedSegment,
     Segment,
     Tally,
     decode,
+    decode_sealed,
     encode,
     frontier_key,
     owner_key,
@@ -27,6 +29,7 @@ from streams.segments import (
     segment_key,
 )
 
+HEAD = [name for name in SealedSegment.__struct_fields__ if name != "sealed"]
 ints = st.integers(-(1 << 60), 1 << 60)
 small = st.integers(0, 1 << 31)
 maybe = st.none() | ints
@@ -79,6 +82,25 @@ resumes = st.builds(
 @given(st.one_of(segments, frontiers, resumes))
 def test_a_record_comes_back_as_it_was(record: Segment | Frontier | Resume) -> None:
     assert decode(encode(record)) == record
+
+
+@given(st.one_of(segments, frontiers, resumes))
+def test_a_sealed_segment_says_the_same_once_it_is_opened(record: Segment | Frontier | Resume) -> None:
+    sealed = decode_sealed(encode(record))
+    if not isinstance(sealed, SealedSegment):
+        assert sealed == record
+        return
+    assert isinstance(record, Segment)
+    assert [getattr(sealed, name) for name in HEAD] == [getattr(record, name) for name in HEAD]
+    assert sealed.rows() == record.rows
+
+
+def test_a_sealed_segment_whose_rows_are_none_says_so_when_it_is_opened() -> None:
+    strange = (1, BLOCK_OFFSETS, (), 0, 0, "prod", 0, 7, ["no row"], 1)
+    sealed = decode_sealed(b"\x01" + msgspec.msgpack.encode(("segment", *strange)))
+    assert isinstance(sealed, SealedSegment)
+    with pytest.raises(FormatError):
+        sealed.rows()
 
 
 @given(st.one_of(segments, frontiers, resumes), st.integers(0, 255))

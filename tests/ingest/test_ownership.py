@@ -40,7 +40,7 @@ class Logs:
         for each in admitted:
             if isinstance(each, Segment):
                 self._note(each)
-            else:
+            elif isinstance(each, tuple):
                 self.counted[each[1].block] = max(self.counted.get(each[1].block, 0), each[1].last)
         if counts:
             self.reached = max(self.reached, one.next_offset)
