@@ -12,6 +12,7 @@ as one shorter still refutes them.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,7 +30,7 @@ from detectors.scopes import SCOPES, scope_path
 from detectors.verdicts import STATES, Verdicts, verdict_of
 from detectors.windows import BAD, GOOD, Ints, Stretch
 
-__all__ = ["judge"]
+__all__ = ["judge", "may_fire"]
 
 #: Live windows that a rule with longer ones asks as well.
 _LATELY = (30 * MINUTE, HOUR)
@@ -41,6 +42,36 @@ def judge(stretch: Stretch, policy: Policy, history: History) -> Verdicts:
     return Verdicts("burn_rate", found.state, found.explain, found.gain)
 
 
+def may_fire(stretch: Stretch, policy: Policy, history: History) -> bool:
+    """Whether the live windows of a rule exceed it anywhere in a stretch: none fires where they do not."""
+    # No more people have failed than requests did, so most rules need no closer look.
+    near = [
+        (rule, live)
+        for rule in policy.burn_rate.rules
+        for live in (tuple(length for length in _lengths(rule) if length <= HOUR),)
+        if stretch.counts[min(live)][..., BAD].max(initial=0) >= rule.min_people
+    ]
+    if not near:
+        return False
+    failures = Failures.of_sign_in(stretch, tuple(sorted({length for _, live in near for length in live})))
+    budget, z = budgets(policy), policy.burn_rate.confidence
+
+    def window(length: int) -> _Window:
+        return _Window.live(failures, length)
+
+    return any(len(_raised(rule, live, window, budget, z)[0]) for rule, live in near)
+
+
+def _lengths(rule: BurnRateRule) -> tuple[int, ...]:
+    """The windows that must all burn, ms."""
+    return (*(w for w in _LATELY if w < rule.short), rule.short, rule.long)
+
+
+def _limit(rule: BurnRateRule, budget: Floats) -> Floats:
+    """The failing ratio (scope,) at which a rule's windows burn."""
+    return np.minimum(rule.factor * budget, 0.99)
+
+
 @dataclass(frozen=True)
 class _Window:
     """Failures of one window over the stretch, (step, scope) each; ``known`` is (step,)."""
@@ -48,6 +79,31 @@ class _Window:
     people: Floats
     trials: Floats
     known: Bools
+
+    @classmethod
+    def live(cls, failures: Failures, length: int) -> _Window:
+        """A window (ms) that panes answer for."""
+        people, trials = (array[failures.at(length)] for array in (failures.people, failures.trials))
+        return cls(people.astype(np.float64), trials.astype(np.float64), np.ones(len(people), dtype=bool))
+
+
+def _raised(
+    rule: BurnRateRule,
+    lengths: Sequence[int],
+    window: Callable[[int], _Window],
+    budget: Floats,
+    z: float,
+) -> tuple[Ints, Ints]:
+    """Cells (M,) at which windows of these lengths (ms) exceed a rule, and enough people failed in the shortest."""
+    steps, scopes = np.nonzero(window(min(lengths)).people >= rule.min_people)
+    for length in lengths:
+        if not len(steps):
+            break
+        seen = window(length)
+        people, trials = seen.people[steps, scopes], seen.trials[steps, scopes]
+        sure = seen.known[steps] & surely_above(people, trials, _limit(rule, budget)[scopes], z)
+        steps, scopes = steps[sure], scopes[sure]
+    return steps, scopes
 
 
 class _Burns:
@@ -67,67 +123,44 @@ class _Burns:
     def _window(self, length: int) -> _Window:
         """Failures of a window, live or with the help of the history."""
         if length not in self._seen:
-            at = self._failures.at(min(length, HOUR))
-            people = self._failures.people[at].astype(np.float64)
-            trials = self._failures.trials[at].astype(np.float64)
-            known = np.ones(len(people), dtype=bool)
+            found = _Window.live(self._failures, min(length, HOUR))
             if length > HOUR:
                 # Who the people behind older failures were is not known any more: each failure counts.
                 older, share = before_the_hour(self._history, self._stretch.ends, length)
-                people = people + older[..., BAD]
-                trials = trials + older[..., BAD] + older[..., GOOD]
-                known = share >= self._policy.min_coverage
-            self._seen[length] = _Window(people, trials, known)
+                found = _Window(
+                    people=found.people + older[..., BAD],
+                    trials=found.trials + older[..., BAD] + older[..., GOOD],
+                    known=share >= self._policy.min_coverage,
+                )
+            self._seen[length] = found
         return self._seen[length]
 
     def _judge(self) -> list[Bools]:
         """(step, scope) for each rule: its windows exceed it, the live ones also without what is over."""
         failures, z = self._failures, self._policy.confidence
-        raised = [self._raise(rule) for rule in self._policy.rules]
+        raised = [_raised(rule, _lengths(rule), self._window, self._budget, z) for rule in self._policy.rules]
         self._raised = np.unique(np.concatenate([steps for steps, _ in raised]))
         self._present = failures.present(self._raised, self._recovery)
         out = []
         for rule, (steps, scopes) in zip(self._policy.rules, raised, strict=True):
+            fires = np.zeros(failures.people.shape[1:], dtype=bool)
+            out.append(fires)
+            if not len(steps):
+                continue
             place = np.searchsorted(self._raised, steps)
-            limit = self._limit(rule)[scopes]
+            limit = _limit(rule, self._budget)[scopes]
             now = np.ones(len(steps), dtype=bool)
-            for length in self._lengths(rule):
+            for length in _lengths(rule):
                 at = failures.at(min(length, HOUR))
                 people, trials = (a[at, place, scopes] for a in (self._present.people, self._present.trials))
                 now &= surely_above(people, trials, limit, z)
             now &= self._present.people[self._lately(rule), place, scopes] >= rule.min_people
-            fires = np.zeros(failures.people.shape[1:], dtype=bool)
             fires[steps[now], scopes[now]] = True
-            out.append(fires)
         return out
-
-    def _raise(self, rule: BurnRateRule) -> tuple[Ints, Ints]:
-        """Cells at which all windows of a rule exceed it."""
-        steps, scopes = np.nonzero(self._failures.people[self._lately(rule)] >= rule.min_people)
-        for length in self._lengths(rule):
-            if not len(steps):
-                break
-            window = self._window(length)
-            sure = window.known[steps] & surely_above(
-                window.people[steps, scopes],
-                window.trials[steps, scopes],
-                self._limit(rule)[scopes],
-                self._policy.confidence,
-            )
-            steps, scopes = steps[sure], scopes[sure]
-        return steps, scopes
 
     def _lately(self, rule: BurnRateRule) -> int:
         """Position of the shortest window of a rule: enough people must have failed in it."""
-        return self._failures.at(min(self._lengths(rule)))
-
-    def _limit(self, rule: BurnRateRule) -> Floats:
-        return np.minimum(rule.factor * self._budget, 0.99)
-
-    @staticmethod
-    def _lengths(rule: BurnRateRule) -> tuple[int, ...]:
-        """The windows that must all burn, ms."""
-        return (*(w for w in _LATELY if w < rule.short), rule.short, rule.long)
+        return self._failures.at(min(_lengths(rule)))
 
     def gain(self, step: int) -> Floats:
         """See ``Verdicts.gain``; worked out at once for all steps, when the first is asked for."""

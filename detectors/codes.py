@@ -1,8 +1,9 @@
 """Failures by error code: counts (step, scope, code) of one window, and the people behind any set of codes.
 
-Counts of all codes that the policy knows are kept for every step. Who the people are is worked out only for codes
-that somebody asks for, from the rows of the window, and then kept up for as long as they are asked for; the answer
-does not depend on when that began. Failures of the steps of ``sign_in`` are counted, those of sessions are not.
+All codes that the policy knows are counted, and windows of those that somebody asks for are made up then. Who the
+people are is worked out only for codes that somebody asks for, from the rows of the window, and then kept up for as
+long as they are asked for; the answer does not depend on when that began. Failures of the steps of ``sign_in`` are
+counted, those of sessions are not.
 """
 
 from __future__ import annotations
@@ -10,14 +11,14 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
 from detectors.facts import FactRow
 from detectors.impact import Impact
 from detectors.instants import MINUTE
-from detectors.scopes import OUTCOMES, SCOPES, SIGN_IN_STEPS, STEPS
+from detectors.scopes import LEAVES, MEMBERS, OUTCOMES, SIGN_IN_STEPS, STEPS
 from detectors.windows import Ints, Windows
 
 __all__ = ["CodeCounts", "CodeWindows"]
@@ -25,6 +26,8 @@ __all__ = ["CodeCounts", "CodeWindows"]
 _FAILURE = OUTCOMES.index("failure")
 _SIGN_IN = tuple(step in SIGN_IN_STEPS for step in STEPS)
 _FORGET_EVERY = MINUTE
+_EACH_LEAF = np.eye(len(LEAVES), dtype=bool)
+_TO_SCOPES: Ints = MEMBERS.T.astype(np.int64)
 #: Steps that are worked out in one call.
 _PIECE = 60
 
@@ -76,7 +79,9 @@ class CodeWindows:
         self._cap = cap
         self._lengths = tuple(sorted(windows))
         self._places = {code: i for i, code in enumerate(self.codes)}
-        self._windows = Windows(step, self._lengths, _Columns(self._places), max(1, len(self.codes)))
+        self._windows = Windows(
+            step, self._lengths, _Columns(self._places), max(1, len(self.codes)), _EACH_LEAF
+        )
         self._rows: list[_Kept] = []  # of the longest window, and what has not been forgotten yet
         self._impacts: dict[frozenset[str], Impact] = {}
         self._asked: set[frozenset[str]] = set()
@@ -89,7 +94,7 @@ class CodeWindows:
         """Counts at T = start, start + step, …; see ``Windows.advance``. They may be asked until the next call."""
         known = self._places
         fresh = [r for r in rows if r.outcome == _FAILURE and _SIGN_IN[r.step] and r.code in known]
-        counts = self._windows.advance(start, steps, fresh)
+        self._windows.move(start, steps, fresh)
         self._impacts = {codes: impact for codes, impact in self._impacts.items() if codes in self._asked}
         self._asked = set()
         self._people = {
@@ -102,7 +107,15 @@ class CodeWindows:
             self._rows = [row for row in self._rows if row.pane >= horizon]
         self._rows += [_Kept.of(row, self._step) for row in fresh]
         self._start, self._steps = start, steps
-        return CodeCounts(self.codes, counts, self)
+        return CodeCounts(self)
+
+    def at_most(self) -> dict[str, int]:
+        """No window of the last call holds more failures with a code than this."""
+        return dict(zip(self.codes, self._windows.at_most().tolist(), strict=False))
+
+    def counts(self, code: str, window: int) -> Ints:
+        """Failures (step, scope) with a code in a window (ms), of the last call."""
+        return np.asarray(self._windows.counts(window, self._places[code]) @ _TO_SCOPES)
 
     def people(self, codes: frozenset[str]) -> dict[int, Ints]:
         """Distinct people with a failure of any of these codes, window (ms) -> (step, scope), of the last call."""
@@ -138,17 +151,19 @@ class CodeCounts:
     """Failures of a stretch by code.
 
     Attributes:
-        codes: the last axis of the counts.
-        counts: window (ms) -> int64 (step, scope, code).
-        source: knows the people, until it moves on; None where nobody failed.
+        source: knows them, until it moves on.
     """
 
-    codes: tuple[str, ...] = ()
-    counts: dict[int, Ints] = field(default_factory=dict)
-    source: CodeWindows | None = None
+    source: CodeWindows
+
+    def at_most(self) -> dict[str, int]:
+        """For each code that is counted: no window holds more failures with it, at any step and in any scope."""
+        return self.source.at_most()
+
+    def counts(self, code: str, window: int) -> Ints:
+        """Failures (step, scope) with a code in a window (ms)."""
+        return self.source.counts(code, window)
 
     def people(self, codes: Iterable[str], window: int) -> Ints:
         """Distinct people (step, scope) with a failure of any of these codes in a window (ms)."""
-        if self.source is None:
-            return np.zeros((len(self.counts[window]), len(SCOPES)), dtype=np.int64)
         return self.source.people(frozenset(codes))[window]

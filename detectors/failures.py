@@ -141,27 +141,27 @@ class Failures:
     trials: Ints
 
     @classmethod
-    def of_sign_in(cls, stretch: Stretch) -> Failures:
-        """Of the steps new, authorize, callback, token."""
-        return cls._of(stretch, GOOD, BAD)
+    def of_sign_in(cls, stretch: Stretch, windows: tuple[int, ...] = ()) -> Failures:
+        """Of the steps new, authorize, callback, token; in some windows (ms, ascending), all unless said otherwise."""
+        return cls._of(stretch, GOOD, BAD, windows or stretch.windows)
 
     @classmethod
-    def of_session(cls, stretch: Stretch) -> Failures:
+    def of_session(cls, stretch: Stretch, windows: tuple[int, ...] = ()) -> Failures:
         """Of the steps refresh, revoke, logout."""
-        return cls._of(stretch, SESSION_GOOD, SESSION_BAD)
+        return cls._of(stretch, SESSION_GOOD, SESSION_BAD, windows or stretch.windows)
 
     @classmethod
-    def _of(cls, stretch: Stretch, good: int, bad: int) -> Failures:
-        counts = [stretch.counts[window] for window in stretch.windows]
+    def _of(cls, stretch: Stretch, good: int, bad: int, windows: tuple[int, ...]) -> Failures:
+        counts = [stretch.counts[window] for window in windows]
         failed = np.stack([c[..., bad] for c in counts])
-        people = np.minimum(failed, np.stack([stretch.people[window] for window in stretch.windows]))
+        people = np.minimum(failed, np.stack([stretch.people[window] for window in windows]))
         # People are those of all steps, so a wide scope's may be too many: it has no more than its parts.
         for _, method, csps in _RESTS:
             parts = people[..., csps].sum(axis=-1) + failed[..., method] - failed[..., csps].sum(axis=-1)
             people[..., method] = np.minimum(people[..., method], parts)
         for wide, parts_of in _HALVES:
             people[..., wide] = np.minimum(people[..., wide], people[..., parts_of].sum(axis=-1))
-        return cls(stretch.windows, people, people + np.stack([c[..., good] for c in counts]))
+        return cls(windows, people, people + np.stack([c[..., good] for c in counts]))
 
     def at(self, window: int) -> int:
         """Position of a window on the first axis."""
@@ -191,6 +191,9 @@ class Failures:
     def present(self, steps: Ints, recovery: Recovery) -> Present:
         """What is the case at some steps (M,), without what is over."""
         people, trials = self.people[:, steps], self.trials[:, steps]
+        if not len(steps):
+            nothing = np.zeros((len(self.windows), 0, len(LEAVES)), dtype=np.int64)
+            return Present(people, trials, (nothing, nothing))
         failed, good = _leaves(people), _leaves(trials - people)
         over = self._over(people, failed, good, recovery)
         gone = self._gone(failed, good)

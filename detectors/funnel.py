@@ -30,9 +30,9 @@ from detectors.policy import Policy
 from detectors.returns import RETURNED, WENT
 from detectors.scopes import CSPS, SCOPES, scope_path
 from detectors.verdicts import STATES, Verdicts, verdict_of
-from detectors.windows import Stretch
+from detectors.windows import Ints, Stretch
 
-__all__ = ["judge"]
+__all__ = ["judge", "may_fire"]
 
 #: Expectations are taken at full minutes.
 _GRID = MINUTE
@@ -48,6 +48,47 @@ def judge(stretch: Stretch, policy: Policy, history: History) -> Verdicts:
     """The lost returns of a stretch; see the module."""
     found = _Funnel(stretch, policy, history)
     return Verdicts("funnel", found.state, found.explain, found.gain, found.unknowing)
+
+
+def may_fire(stretch: Stretch, policy: Policy, history: History) -> bool:
+    """Whether fewer return anywhere in a stretch than the highest limit asks of all who started."""
+    rules = policy.funnel
+    if not stretch.returns or not stretch.returns[HOUR].any():
+        return False
+    weeks, _ = _by_the_weeks(stretch, history)
+    learned = ~np.isnan(weeks)
+    share = np.where(learned, weeks, 1.0)
+    limit = share * np.where(learned, rules.fires_below, rules.fires_below_unlearned)
+    for method, monitor in rules.monitors.items():
+        scope = SCOPES.index(method)
+        limit[:, scope] = np.maximum(limit[:, scope], monitor.below)
+    for length in rules.windows:
+        came = stretch.returns[length][..., RETURNED]
+        went = _went(stretch, length, min(rules.delays))
+        few = (share * went >= rules.min_expected) & (came < limit * went)
+        if few.any():
+            return True
+    return False
+
+
+def _went(stretch: Stretch, length: int, delay: int) -> Ints:
+    """(step, scope): sign-ins that started in a window (ms) which ends ``delay`` ms before each step."""
+    counts = stretch.returns
+    went: Ints = counts[length + delay][..., WENT]
+    return went - counts[delay][..., WENT] if delay else went
+
+
+def _by_the_weeks(stretch: Stretch, history: History) -> tuple[Floats, Floats]:
+    """(step, scope): the share that usually returns, nan if unknown; and how many return in an hour."""
+    ends = stretch.ends
+    days, day = np.unique((ends - 1) // DAY, return_inverse=True)
+    by_days = np.stack([history.usual_return_ratio(int((one + 1) * DAY)) for one in days])[day]
+    minutes, minute = np.unique(ends // _GRID * _GRID, return_inverse=True)
+    hour = returns(history.expected(minutes, HOUR))
+    went, came = hour[..., WENT], hour[..., RETURNED]
+    by_hour = np.where(np.nan_to_num(went) >= _LEARNED, came / np.maximum(went, 1.0), np.nan)[minute]
+    usual = np.where(np.isnan(by_days), np.nan, np.fmin(by_days, by_hour))
+    return np.minimum(usual, 1.0), np.asarray(came[minute])
 
 
 @dataclass(frozen=True)
@@ -90,7 +131,7 @@ class _Funnel:
         self.state = verdict_of(none, none)
         if not stretch.returns or not stretch.returns[HOUR].any():
             return
-        self._weeks, self._hourly = self._by_the_weeks(history)
+        self._weeks, self._hourly = _by_the_weeks(stretch, history)
         firing, back = none, none.copy()
         for length in sorted(self._policy.windows):
             window = self._judge(length, back)
@@ -101,18 +142,6 @@ class _Funnel:
         self.unknowing = ~np.any([window.enough for window in self._windows], axis=0)
 
     # -- what is usual ---------------------------------------------------------------------------------------
-
-    def _by_the_weeks(self, history: History) -> tuple[Floats, Floats]:
-        """(step, scope): the share that usually returns, nan if unknown; and how many return in an hour."""
-        ends = self._stretch.ends
-        days, day = np.unique((ends - 1) // DAY, return_inverse=True)
-        by_days = np.stack([history.usual_return_ratio(int((one + 1) * DAY)) for one in days])[day]
-        minutes, minute = np.unique(ends // _GRID * _GRID, return_inverse=True)
-        hour = returns(history.expected(minutes, HOUR))
-        went, came = hour[..., WENT], hour[..., RETURNED]
-        by_hour = np.where(np.nan_to_num(went) >= _LEARNED, came / np.maximum(went, 1.0), np.nan)[minute]
-        usual = np.where(np.isnan(by_days), np.nan, np.fmin(by_days, by_hour))
-        return np.minimum(usual, 1.0), np.asarray(came[minute])
 
     def _by_the_hour(self, length: int) -> Floats:
         """(step, scope): the share that has returned in the hour before the window, nan if it cannot say."""
@@ -126,11 +155,8 @@ class _Funnel:
     def _judge(self, length: int, back_by_shorter: Bools) -> _Window:
         rules, counts = self._policy, self._stretch.returns
         came = counts[length][..., RETURNED].astype(np.float64)
-        shifted = [
-            counts[length + delay][..., WENT] - (counts[delay][..., WENT] if delay else 0)
-            for delay in rules.delays
-        ]
-        went = np.min(shifted, axis=0).astype(np.float64)
+        went = np.min([_went(self._stretch, length, delay) for delay in rules.delays], axis=0)
+        went = went.astype(np.float64)
         learned = ~np.isnan(self._weeks)
         usual = np.where(learned, self._weeks, self._by_the_hour(length))
         usual = np.where(usual > 0, usual, np.nan)  # nobody ever: callbacks are not reported at all

@@ -12,7 +12,10 @@ success. Requests count, not people: every one of them waits. Nobody is woken fo
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
+import numpy.typing as npt
 
 from detectors.confidence import Bools, Floats, failure_gain, surely_above, surely_below, wilson_lower
 from detectors.history import History
@@ -26,7 +29,7 @@ from detectors.scopes import METHODS, SCOPES, scope_path
 from detectors.verdicts import FIRING, STATES, Verdicts, verdict_of
 from detectors.windows import SLOW, TIMED, Ints, Stretch
 
-__all__ = ["judge", "slow_budgets"]
+__all__ = ["judge", "may_fire", "slow_budgets"]
 
 #: Health must show within so many ms.
 _RECENT = 15 * MINUTE
@@ -36,6 +39,11 @@ def judge(stretch: Stretch, policy: Policy, history: History) -> Verdicts:
     """Where requests of a stretch are too slow; see the module."""
     found = _Slowness(stretch, policy, history)
     return Verdicts("latency", found.state, found.explain, found.gain, found.unknowing)
+
+
+def may_fire(stretch: Stretch, policy: Policy, history: History) -> bool:
+    """Whether it fires anywhere in a stretch."""
+    return any(fires.any() for fires in _Slowness(stretch, policy, history).fires)
 
 
 def slow_budgets(policy: Policy) -> Floats:
@@ -52,11 +60,18 @@ class _Slowness:
         self._objectives = policy.objectives
         self._budget = slow_budgets(policy)
         self._live = tuple(window for window in stretch.windows if window <= _RECENT)
-        self._fires = self._judge()
-        firing = np.any(self._fires, axis=0)
-        self.state = verdict_of(firing, self._healthy())
-        self.unknowing: Bools = self._too_few() & ~firing
+        self.fires = self._judge()
         self._gains: Floats | None = None
+
+    @cached_property
+    def state(self) -> npt.NDArray[np.int8]:
+        """See ``Verdicts.state``."""
+        return verdict_of(np.any(self.fires, axis=0), self._healthy())
+
+    @cached_property
+    def unknowing(self) -> Bools:
+        """See ``Verdicts.unknowing``."""
+        return np.asarray(self._too_few() & ~np.any(self.fires, axis=0))
 
     # -- counts ----------------------------------------------------------------------------------------------
 
@@ -137,7 +152,7 @@ class _Slowness:
 
     def explain(self, step: int, scope: int) -> Cause:
         """The finding at a cell: of the fastest burn that fires."""
-        rules = [rule for rule, on in zip(self._policy.rules, self._fires, strict=True) if on[step, scope]]
+        rules = [rule for rule, on in zip(self._policy.rules, self.fires, strict=True) if on[step, scope]]
         rule = max(rules or self._policy.rules, key=lambda rule: rule.factor)
         stretch, at, where = self._stretch, np.array([step]), np.array([scope])
         (slow, timed), (short_slow, short_timed) = (

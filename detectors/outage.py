@@ -27,7 +27,7 @@ from detectors.scopes import METHODS, SCOPES, scope_path
 from detectors.verdicts import FIRING, STATES, Verdicts, verdict_of
 from detectors.windows import BAD, GOOD, SESSION_BAD, SESSION_GOOD, Ints, Stretch
 
-__all__ = ["budgets", "judge", "recovery_of", "service_name"]
+__all__ = ["budgets", "judge", "may_fire", "recovery_of", "service_name"]
 
 #: A rule goes on, though it no longer fires, while at least this share of its people fails.
 _STILL = 2 / 3
@@ -40,6 +40,24 @@ def judge(stretch: Stretch, policy: Policy, history: History) -> Verdicts:
     """The outages of a stretch; see the module."""
     found = _Outages(stretch, policy, history)
     return Verdicts("outage", found.state, found.explain, found.gain)
+
+
+def may_fire(stretch: Stretch, policy: Policy, history: History) -> bool:
+    """Whether a rule is raised anywhere in a stretch: none fires that is not."""
+    rules = policy.outage.rules
+    for of, bad in ((Failures.of_sign_in, BAD), (Failures.of_session, SESSION_BAD)):
+        # No more people have failed than requests did, so most rules need no closer look.
+        near = [
+            rule
+            for rule in rules
+            if stretch.counts[rule.window][..., bad].max(initial=0) >= _STILL * rule.min_people
+        ]
+        if near:
+            failures = of(stretch, tuple(sorted({rule.window for rule in near})))
+            limits = _Limits(stretch, policy, history)
+            if any(len(_raised(failures, rule, limits)[0]) for rule in near):
+                return True
+    return False
 
 
 def budgets(policy: Policy) -> Floats:
@@ -96,14 +114,44 @@ class _Kind:
         return self.failures.people[:, step], self.failures.trials[:, step]
 
 
+class _Limits:
+    """What failing ratios must exceed, by the rules and what is usual.
+
+    Attributes:
+        usual: (day, scope) the failing ratio that is usual.
+        day: (step,) position of each step's day.
+    """
+
+    def __init__(self, stretch: Stretch, policy: Policy, history: History) -> None:
+        self.policy = policy.outage
+        days, self.day = np.unique((stretch.ends - 1) // DAY, return_inverse=True)
+        self.usual = np.stack([history.usual_failing_ratio(int((day + 1) * DAY)) for day in days])
+
+    def of(self, rule: OutageRule, steps: Ints, scopes: Ints) -> Floats:
+        """What the lower bound must exceed, at the given cells."""
+        usual = self.usual[self.day[steps], scopes]
+        return np.minimum(np.maximum(rule.failing_ratio, self.policy.times_usual * usual), 0.99)
+
+
+def _raised(failures: Failures, rule: OutageRule, limits: _Limits) -> tuple[Ints, Ints]:
+    """Cells (M,) at which a rule's window exceeds what it takes for it to go on."""
+    at = failures.at(rule.window)
+    steps, scopes = np.nonzero(failures.people[at] >= _STILL * rule.min_people)
+    if len(steps):
+        people, trials = (array[at, steps, scopes] for array in (failures.people, failures.trials))
+        low = limits.of(rule, steps, scopes) * (rule.recover_below / rule.failing_ratio)
+        sure = surely_above(people, trials, low, limits.policy.confidence)
+        steps, scopes = steps[sure], scopes[sure]
+    return steps, scopes
+
+
 class _Outages:
     def __init__(self, stretch: Stretch, policy: Policy, history: History) -> None:
         self._stretch = stretch
         self._policy = policy.outage
         self._recovery = recovery_of(policy)
-        days, self._day = np.unique((stretch.ends - 1) // DAY, return_inverse=True)
-        self._usual = np.stack([history.usual_failing_ratio(int((day + 1) * DAY)) for day in days])
-        self._normal = np.maximum(budgets(policy), 2 * self._usual.max(axis=0))
+        self._limits = _Limits(stretch, policy, history)
+        self._normal = np.maximum(budgets(policy), 2 * self._limits.usual.max(axis=0))
         self._kinds = [
             _Kind("sign-ins", (GOOD, BAD), Failures.of_sign_in(stretch)),
             _Kind("session requests", (SESSION_GOOD, SESSION_BAD), Failures.of_session(stretch)),
@@ -128,26 +176,21 @@ class _Outages:
         ``recover_below``, it neither fires nor is quiet.
         """
         failures, z = kind.failures, self._policy.confidence
-        raised: list[tuple[Ints, Ints]] = []
         patient = max((rule.window for rule in self._policy.rules if rule.window <= _LATELY), default=0)
-        for rule in self._policy.rules:
-            at = failures.at(rule.window)
-            steps, scopes = np.nonzero(failures.people[at] >= _STILL * rule.min_people)
-            people, trials = (array[at, steps, scopes] for array in (failures.people, failures.trials))
-            low = self._limit(rule, steps, scopes) * (rule.recover_below / rule.failing_ratio)
-            sure = surely_above(people, trials, low, z)
-            raised.append((steps[sure], scopes[sure]))
+        raised = [_raised(failures, rule, self._limits) for rule in self._policy.rules]
         kind.steps = np.unique(np.concatenate([steps for steps, _ in raised]))
         kind.present = failures.present(kind.steps, self._recovery)
         shape = failures.people.shape[1:]
         kind.fires = [np.zeros(shape, dtype=bool) for _ in raised]
         kind.over, kind.lingers = np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
         for rule, (steps, scopes), fires in zip(self._policy.rules, raised, kind.fires, strict=True):
+            if not len(steps):
+                continue
             at, place = failures.at(rule.window), np.searchsorted(kind.steps, steps)
             people, trials = (
                 array[at, place, scopes] for array in (kind.present.people, kind.present.trials)
             )
-            limit = self._limit(rule, steps, scopes)
+            limit = self._limits.of(rule, steps, scopes)
             left = ~failures.below(at, steps, scopes, rule.recover_below, self._recovery.z)
             now = left & (people >= rule.min_people) & surely_above(people, trials, limit, z)
             fires[steps[now], scopes[now]] = True
@@ -157,11 +200,6 @@ class _Outages:
                 kind.lingers[steps[left], scopes[left]] = True
             kind.over[steps, scopes] = True
         kind.over &= ~kind.lingers & ~np.any(kind.fires, axis=0)
-
-    def _limit(self, rule: OutageRule, steps: Ints, scopes: Ints) -> Floats:
-        """What the lower bound must exceed, at the given cells."""
-        usual = self._usual[self._day[steps], scopes]
-        return np.minimum(np.maximum(rule.failing_ratio, self._policy.times_usual * usual), 0.99)
 
     def gain(self, step: int) -> Floats:
         """See ``Verdicts.gain``; worked out at once for all steps, when the first is asked for."""
@@ -193,7 +231,7 @@ class _Outages:
         at = kind.failures.at(window)
         people, trials = (int(a[at, step, scope]) for a in (kind.failures.people, kind.failures.trials))
         good, bad = (int(stretch.counts[window][step, scope, counter]) for counter in kind.counters)
-        usual = float(self._usual[self._day[step], scope])
+        usual = float(self._limits.usual[self._limits.day[step], scope])
         lower = float(wilson_lower(people, trials, self._policy.confidence))
         name = " ".join(filter(None, (service_name(scope), kind.noun)))
         sentence = f"{bad:,} of {good + bad:,} {name} failed in {format_duration(window)}, {people:,} people"
@@ -204,7 +242,7 @@ class _Outages:
             for w in stretch.windows
             if stretch.counts[w][step, scope, kind.counters[1]] == bad and w <= window
         ]
-        limit = float(self._limit(rule, np.array([step]), np.array([scope]))[0])
+        limit = float(self._limits.of(rule, np.array([step]), np.array([scope]))[0])
         return Cause(
             detector="outage",
             scope=scope_path(stretch.env, scope),

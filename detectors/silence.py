@@ -28,7 +28,7 @@ from detectors.scopes import CSPS, METHODS, SCOPES, scope_path
 from detectors.verdicts import STATES, Verdicts, verdict_of
 from detectors.windows import BAD, EXCLUDED, GOOD, Stretch
 
-__all__ = ["judge"]
+__all__ = ["judge", "may_fire"]
 
 #: Expectations are taken at full minutes.
 _GRID = MINUTE
@@ -77,6 +77,44 @@ def judge(stretch: Stretch, policy: Policy, history: History, covered_from: int 
     return Verdicts("silence", found.state, found.explain, found.gain, found.unknowing)
 
 
+def may_fire(stretch: Stretch, policy: Policy, history: History) -> bool:
+    """Whether next to none arrives anywhere in a stretch, by what is usual: no more than that is ever expected."""
+    rules = policy.silence
+    known = _Usual(stretch, policy, history)
+    for window in rules.windows:
+        usual = arrivals(history.expected(known.minutes, window), known.by_starts)
+        scopes = np.flatnonzero((usual >= rules.min_expected).any(axis=0))
+        if scopes.size:
+            arrived = arrivals(stretch.counts[window][:, scopes], known.by_starts[known.minute][:, scopes])
+            of_step = usual[known.minute][:, scopes]
+            if ((of_step >= rules.min_expected) & (arrived <= rules.floor_ratio * of_step)).any():
+                return True
+    return False
+
+
+class _Usual:
+    """What the history lets expect at the minutes of a stretch.
+
+    Attributes:
+        minutes: (M,) ms.
+        minute: (step,) position of the minute of each step.
+        hour: counts (M, scope, counter) that are usual in an hour; nan where unknown.
+        known: the same, of a shorter window where the hour is not known.
+        by_starts: (M, scope), see ``history.arrivals``.
+    """
+
+    def __init__(self, stretch: Stretch, policy: Policy, history: History) -> None:
+        self.minutes, self.minute = np.unique(stretch.ends // _GRID * _GRID, return_inverse=True)
+        self.hour = history.expected(self.minutes, HOUR)
+        # A history that begins just two weeks ago does not know the whole hour before it; shorter windows do.
+        self.known = self.hour
+        for window in sorted(policy.silence.windows, reverse=True):
+            if not np.isnan(self.known).any():
+                break
+            self.known = np.where(np.isnan(self.known), history.expected(self.minutes, window), self.known)
+        self.by_starts = History.has_starts(self.known)
+
+
 @dataclass(frozen=True)
 class _Window:
     """One window over the stretch, (step, scope) each.
@@ -105,20 +143,17 @@ class _Silences:
         self._history = history
         self._policy = policy.silence
         self._covered_from = covered_from
-        self._minutes, self._minute = np.unique(stretch.ends // _GRID * _GRID, return_inverse=True)
+        usual = _Usual(stretch, policy, history)
+        self._minutes, self._minute, self._by_starts = usual.minutes, usual.minute, usual.by_starts
         shape = (len(stretch.ends), len(SCOPES))
-        hour = history.expected(self._minutes, HOUR)
         self.state = verdict_of(np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool))
         self.unknowing: Bools = np.ones(shape, dtype=bool)
         self._windows: list[_Window] = []
         self._gains: Floats | None = None
-        # A history that begins just two weeks ago does not know the whole hour before it; shorter windows do.
-        known = hour
-        for window in sorted(self._policy.windows, reverse=True):
-            known = np.where(np.isnan(known), history.expected(self._minutes, window), known)
-        self._by_starts = History.has_starts(known)
-        self._usual_hour = arrivals(hour, self._by_starts)
-        if not self._is_enough(arrivals(known, self._by_starts)).any():
+        self._usual_hour = arrivals(usual.hour, self._by_starts)
+        # (minute,): whether the history lets enough be expected anywhere for anything to be said
+        self._tells: Bools = np.any(self._is_enough(arrivals(usual.known, self._by_starts)), axis=1)
+        if not self._tells.any():
             return
         self._hours_ago, self._day_ago = (self._level_since(span)[self._minute] for span in _LEVEL_SPANS)
         self._windows = [self._judge(window) for window in sorted(self._policy.windows)]
@@ -206,7 +241,7 @@ class _Silences:
         path = scope_path(stretch.env, scope)
         state = STATES[int(self.state[step, scope])]
         csp = SCOPES[scope].partition("/")[2] in CSPS
-        if not self._windows:
+        if not self._tells[self._minute[step]]:
             sentence = f"no history says how many {name} to expect"
             return Cause(detector="silence", scope=path, state=state, sentence=sentence, csp_caused=csp)
         window = self._telling(step, scope)

@@ -24,11 +24,12 @@ from detectors.incidents import Cause
 from detectors.instants import DAY, MINUTE, format_duration
 from detectors.outage import service_name
 from detectors.policy import Policy
+from detectors.policy_journeys import CodeSurge
 from detectors.scopes import CSPS, SCOPES, scope_path
 from detectors.verdicts import STATES, Verdicts, verdict_of
 from detectors.windows import BAD, EXCLUDED, GOOD, Ints, Stretch
 
-__all__ = ["judge"]
+__all__ = ["judge", "may_fire"]
 
 #: Something must have completed within so many ms for an end to be seen.
 _RECENT = 15 * MINUTE
@@ -38,12 +39,46 @@ _OF_ONE_CODE = 0.7
 _SIS = SCOPES.index("sis")
 _SIS_CSPS = [SCOPES.index(f"sis/{csp}") for csp in CSPS]
 _ENV = SCOPES.index("")
+#: No share must be higher than this to be a surge.
+_HIGHEST = 0.99
 
 
 def judge(stretch: Stretch, policy: Policy, history: History) -> Verdicts:
     """The surges of a stretch; see the module."""
     found = _Surges(stretch, policy, history)
     return Verdicts("surge", found.state, found.explain, found.gain)
+
+
+def may_fire(stretch: Stretch, policy: Policy, history: History) -> bool:
+    """Whether a code, or the users' errors as a class, come to the numbers and shares that are the least of a surge."""
+    codes, rules = stretch.codes, policy.surge
+    if codes is None:
+        return False
+    for code, at_most in codes.at_most().items():
+        least = _rule(policy, code).count
+        if at_most >= least and (codes.counts(code, rules.window) >= least).any():
+            return True
+    for window in rules.user_errors.windows:
+        count = stretch.counts[window][..., EXCLUDED]
+        enough = count >= rules.user_errors.min_people
+        # A share is surely above a limit only if it is above it, and no limit is lower.
+        lowest = min(rules.user_errors.ratio, _HIGHEST)
+        if enough.any() and (enough & (count > _completed(stretch, window) * lowest)).any():
+            return True
+    return False
+
+
+def _rule(policy: Policy, code: str) -> CodeSurge:
+    return policy.surge.codes.get(code, policy.surge.any_code)
+
+
+def _completed(stretch: Stretch, window: int) -> Ints:
+    """(step, scope): requests that completed, but for tokens."""
+    counts = stretch.counts[window]
+    completed = counts[..., GOOD] + counts[..., BAD] + counts[..., EXCLUDED]
+    tokens = counts[:, _SIS, GOOD] - counts[:, _SIS_CSPS, GOOD].sum(axis=1)
+    completed[:, [_ENV, _SIS]] -= tokens[:, None]
+    return completed
 
 
 @dataclass(frozen=True)
@@ -81,18 +116,19 @@ class _Surges:
         self._policy = policy
         self._rules = policy.surge
         self._history = history
-        self._codes = stretch.codes or CodeCounts()
+        self._codes = stretch.codes
         days, self._day = np.unique((stretch.ends - 1) // DAY, return_inverse=True)
         self._days = [int((day + 1) * DAY) for day in days]
         shape = (len(stretch.ends), len(SCOPES))
         self._lingers: Bools = np.zeros(shape, dtype=bool)
         self._kinds: list[_Kind] = []
         self._gains: Floats | None = None
-        if self._codes.source is not None:
+        if self._codes is not None:
             for window in self._rules.user_errors.windows:
-                self._judge_users(window)
-            for place, code in enumerate(self._codes.codes):
-                self._judge_code(code, self._codes.counts[self._rules.window][..., place])
+                self._judge_users(window, self._codes)
+            for code, at_most in self._codes.at_most().items():
+                if at_most >= _rule(self._policy, code).recover_below:
+                    self._judge_code(code, self._codes)
         firing = np.zeros(shape, dtype=bool)
         for kind in self._kinds:
             firing |= kind.fires
@@ -113,35 +149,27 @@ class _Surges:
         known = np.stack([self._history.usual_share_of_code(code, day) for day in self._days])[self._day]
         return np.where(np.isnan(known), self._usual_of_class(counts), known)
 
-    def _completed(self, window: int) -> Ints:
-        """(step, scope): requests that completed, but for tokens."""
-        counts = self._stretch.counts[window]
-        completed = counts[..., GOOD] + counts[..., BAD] + counts[..., EXCLUDED]
-        tokens = counts[:, _SIS, GOOD] - counts[:, _SIS_CSPS, GOOD].sum(axis=1)
-        completed[:, [_ENV, _SIS]] -= tokens[:, None]
-        return completed
-
     # -- verdicts --------------------------------------------------------------------------------------------
 
-    def _judge_users(self, window: int) -> None:
+    def _judge_users(self, window: int, codes: CodeCounts) -> None:
         rules, z = self._rules.user_errors, self._rules.confidence
         count = self._stretch.counts[window][..., EXCLUDED]
         enough = count >= rules.min_people
         if not enough.any():
             return
-        completed = self._completed(window)
+        completed = _completed(self._stretch, window)
         over = np.zeros(enough.shape, dtype=bool)
         for shorter in rules.windows:
             if shorter < window:
                 lately = self._stretch.counts[shorter][..., EXCLUDED]
-                over |= surely_below(lately, self._completed(shorter), rules.recover_below, z)
+                over |= surely_below(lately, _completed(self._stretch, shorter), rules.recover_below, z)
         self._lingers |= enough & (count >= rules.recover_below * completed) & ~over
         usual = self._usual_of_class("excluded")
-        limit = np.minimum(np.maximum(rules.ratio, self._rules.times_usual * usual), 0.99)
+        limit = np.minimum(np.maximum(rules.ratio, self._rules.times_usual * usual), _HIGHEST)
         # Fewer people than failures cannot exceed it where the failures do not.
         if not (enough & surely_above(count, completed, limit, z)).any():
             return
-        people = np.minimum(count, self._codes.people(self._policy.codes.excluded, window))
+        people = np.minimum(count, codes.people(self._policy.codes.excluded, window))
         trials = completed - count + people
         fires = (people >= rules.min_people) & surely_above(people, trials, limit, z) & ~over
         self._keep(
@@ -160,21 +188,21 @@ class _Surges:
             )
         )
 
-    def _judge_code(self, code: str, count: Ints) -> None:
+    def _judge_code(self, code: str, codes: CodeCounts) -> None:
         rules, window, z = self._rules, self._rules.window, self._rules.confidence
-        rule = rules.codes.get(code, rules.any_code)
+        rule, count = _rule(self._policy, code), codes.counts(code, window)
         if not (count >= rule.recover_below).any():
             return
         counts = "bad" if self._policy.is_bad(code) else "excluded"
         usual = self._usual_of_code(code, counts)
-        limit = np.minimum(rules.times_usual * usual, 0.99)
-        completed = self._completed(window)
+        limit = np.minimum(rules.times_usual * usual, _HIGHEST)
+        completed = _completed(self._stretch, window)
         often = surely_above(count, completed, limit, z)
         self._lingers |= often & (count >= rule.recover_below)
         often &= count >= rule.count
         if not often.any():
             return
-        people = np.minimum(count, self._codes.people((code,), window))
+        people = np.minimum(count, codes.people((code,), window))
         trials = completed - count + people
         fires = often & (people >= rule.min_people) & surely_above(people, trials, limit, z)
         self._keep(

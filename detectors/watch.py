@@ -16,13 +16,14 @@ from dataclasses import dataclass, field
 import msgspec
 import numpy as np
 
-from detectors import attribution, burn_rate, funnel, latency, outage, silence, surge
+from detectors import attribution
 from detectors.chronicle import FOUND_IN_FAILURES
 from detectors.codes import CodeWindows
 from detectors.confidence import Floats
 from detectors.durations import Durations
 from detectors.error_budget import Exclusion, exclusion_of
 from detectors.facts import TOO_LATE, FactRow
+from detectors.findings import Findings
 from detectors.history import BUCKET, FIELDS, KEPT, History
 from detectors.impact import Impact, relative_error
 from detectors.incidents import Command, Counts, FindingState, Incident, IncidentInput, Transition
@@ -33,7 +34,7 @@ from detectors.policy import Policy
 from detectors.returns import ReturnWindows
 from detectors.scopes import LEAVES, MEMBERS, METHODS, SCOPES, scope_index, scope_path
 from detectors.slis import SliValue
-from detectors.verdicts import FIRING, Verdicts, finding
+from detectors.verdicts import Verdicts, finding
 from detectors.windows import BAD, COUNTERS, SESSION_BAD, Classify, Ints, Stretch, Windows
 
 __all__ = ["HISTORY_SPAN", "QUANTILES", "Observer", "Spans", "Step", "Watch", "WatchState"]
@@ -403,22 +404,15 @@ class Watch:
             stretch = Stretch(self.env, ends, counts, people, policy.windows(), returns, codes, levels)
         self._add_history(rows)
         self._add_durations(rows, start)
-        verdicts = [
-            outage.judge(stretch, policy, self.history),
-            burn_rate.judge(stretch, policy, self.history),
-            silence.judge(stretch, policy, self.history, self._covered_from),
-            latency.judge(stretch, policy, self.history),
-            funnel.judge(stretch, policy, self.history),
-            surge.judge(stretch, policy, self.history),
-        ]
-        fires = np.zeros(steps, dtype=bool)
-        for verdict in verdicts:
-            fires |= (verdict.state == FIRING).any(axis=1)
-        self._last = stretch
+        findings = Findings(stretch, policy, self.history, self._covered_from)
         if self._observer is not None:
-            self._observer(stretch, verdicts)
+            self._observer(stretch, findings.verdicts())
+        elif self.lifecycle.active:
+            findings.verdicts()
+        fires = findings.fires()
+        self._last = stretch
         caught_up = self._wait(catching_up)
-        view = _View(stretch, verdicts, self._windows, self._impact, policy, unread)
+        view: _View | None = None
         out: list[Step] = []
         for n in range(steps):
             at = int(ends[n])
@@ -429,6 +423,8 @@ class Watch:
                     for window in policy.sli_windows:
                         self._quantiles[window] = self._durations.quantiles(at, window, QUANTILES)
             if fires[n] or at in asked or self.lifecycle.active:
+                verdicts = findings.verdicts()
+                view = view or _View(stretch, verdicts, self._windows, self._impact, policy, unread)
                 view.move_to(n)
                 causes = attribution.attribute(verdicts, stretch, n, policy) if fires[n] else []
                 brought.transitions = self.lifecycle.step(view, causes, asked.get(at, ()))
@@ -491,9 +487,11 @@ class Watch:
         to = np.full((len(ends), len(LEAVES)), _FAR_PAST, dtype=np.int64)
         to[0] = self._active_to
         step, retention = self.policy.step, self.policy.retention
-        for row in rows:
-            n = (row.counts_from(step) - int(ends[0])) // step
-            to[n, row.leaf] = max(to[n, row.leaf], row.pane + retention)
+        if rows:
+            first, leaf, pane = np.array(
+                [(r.counts_from(step), r.leaf, r.pane) for r in rows], dtype=np.int64
+            ).T
+            np.maximum.at(to, ((first - ends[0]) // step, leaf), pane + retention)
         np.maximum.accumulate(to, axis=0, out=to)
         self._active_to = to[-1].copy()
         active: Ints = (to >= ends[:, None]) @ MEMBERS.T
@@ -513,8 +511,9 @@ class Watch:
         columns, codes = self._classify.columns, self.policy.codes.root
         added: dict[tuple[int, int, int], int] = defaultdict(int)  # (five minutes, leaf, counter)
         for row in rows:
-            amounts = [(c, amount) for c, amount in columns(row) if c < len(FIELDS)]
-            if not amounts:
+            amounts = columns(row)
+            # of a row all counters are of its step's kind
+            if not amounts or amounts[0][0] >= len(FIELDS):
                 continue
             start = row.pane - row.pane % HISTORY_SPAN
             if row.code in codes:

@@ -15,10 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from detectors.facts import ON_TIME, FactRow
-from detectors.scopes import LEAVES, MEMBERS, OUTCOMES, SCOPES, SIGN_IN_STEPS, STEPS
+from detectors.scopes import MEMBERS, OUTCOMES, SIGN_IN_STEPS, STEPS
 
 if TYPE_CHECKING:
     from detectors.codes import CodeCounts
+    from detectors.confidence import Bools
 
 __all__ = ["COUNTERS", "Classify", "Columns", "Ints", "Stretch", "Windows"]
 
@@ -104,9 +105,6 @@ class Classify:
         return ((counter, row.count), (TIMED, row.timed), (SLOW, slow))
 
 
-_TO_SCOPES: Ints = MEMBERS.astype(np.int64)
-
-
 @dataclass
 class _Late:
     """Late rows: the T from which each counts, its pane, and what it adds to each (scope, counter)."""
@@ -123,22 +121,35 @@ class Windows:
         step: length of a pane, ms.
         windows: lengths of the windows, ms.
         classify: what rows are counted as, on an axis of ``counters`` positions.
+        places: bool (place, leaf): what is counted apart, and which leaves it is made of; scopes unless said otherwise.
     """
 
     def __init__(
-        self, step: int, windows: tuple[int, ...], classify: Columns, counters: int = len(COUNTERS)
+        self,
+        step: int,
+        windows: tuple[int, ...],
+        classify: Columns,
+        counters: int = len(COUNTERS),
+        places: Bools = MEMBERS,
     ) -> None:
         self._step = step
         self._windows = tuple(sorted(windows))
         self._classify = classify
         self._counters = counters
-        self._width = len(SCOPES) * counters
+        self._shape = (len(places), counters)
+        self._width = len(places) * counters
+        # for each leaf the first columns of the places that hold it, filled up with others; and 1 for those that do
+        most = int(places.sum(axis=0).max())
+        holders = np.argsort(~places.T, axis=1, kind="stable")[:, :most]
+        self._columns: Ints = holders * counters
+        self._holds: Ints = np.take_along_axis(places.T, holders, axis=1).astype(np.int64)
         self._depth = self._windows[-1] // step
         # Cumulative sums by T, the last evaluated one in the row before ``_end``; rows are only appended, and the
         # last ``depth`` + 1 are moved to the front when the end is reached.
         self._sums: Ints = np.zeros((self._depth + 1 + _ROOM, self._width), dtype=np.int64)
         self._end = self._depth + 1
-        self._last = 0  # the last evaluated T
+        self._start = 0  # the first T of the last call of ``move``
+        self._steps = 0
         self._late = _Late()
 
     def advance(self, start: int, steps: int, rows: Iterable[FactRow]) -> dict[int, Ints]:
@@ -150,46 +161,65 @@ class Windows:
             rows: every row that counts for the first time at one of these T.
 
         Returns:
-            window (ms) -> int64 (steps, scope, counter).
+            window (ms) -> int64 (steps, place, counter).
         """
+        self.move(start, steps, rows)
+        shape = (steps, *self._shape)
+        return {window: self._within(window, slice(None)).reshape(shape) for window in self._windows}
+
+    def move(self, start: int, steps: int, rows: Iterable[FactRow]) -> None:
+        """Like ``advance``, but leaves it to ``counts`` to work out what is asked for."""
         step = self._step
-        places: list[tuple[int, int, int]] = []
-        amounts: list[int] = []
+        entries: list[int] = []  # which T, leaf, counter, amount, one after another
         for row in rows:
             columns = self._classify.columns(row)
             if row.first == ON_TIME:
                 at = (row.pane + step - start) // step
                 for counter, amount in columns:
-                    places.append((at, row.leaf, counter))
-                    amounts.append(amount)
+                    entries += (at, row.leaf, counter, amount)
             elif columns:
                 self._add_late_row(row, columns)
-        leaves = np.zeros((steps, len(LEAVES), self._counters), dtype=np.int64)
-        if places:
-            np.add.at(leaves, tuple(np.array(places, dtype=np.int64).T), np.array(amounts, dtype=np.int64))
-        fresh: Ints = (_TO_SCOPES @ leaves).reshape(steps, self._width)
-        np.cumsum(fresh, axis=0, out=fresh)
+        fresh: Ints = np.zeros((steps, self._width), dtype=np.int64)
+        if entries:
+            which, leaf, of_counter, amounts = np.array(entries, dtype=np.int64).reshape(-1, 4).T
+            cells = (which * self._width + of_counter)[:, None] + self._columns[leaf]
+            np.add.at(
+                fresh.reshape(-1), cells.reshape(-1), (amounts[:, None] * self._holds[leaf]).reshape(-1)
+            )
+            np.cumsum(fresh, axis=0, out=fresh)
         sums, begin = self._room(steps)
-        end = begin + steps
-        np.add(fresh, sums[begin - 1], out=sums[begin:end])
-        shape = (steps, len(SCOPES), self._counters)
-        out: dict[int, Ints] = {}
-        for window in self._windows:
-            width = window // step
-            out[window] = (sums[begin:end] - sums[begin - width : end - width]).reshape(shape)
-        self._end = end
-        self._last = start + (steps - 1) * step
+        np.add(fresh, sums[begin - 1], out=sums[begin : begin + steps])
+        self._end = begin + steps
+        self._start, self._steps = start, steps
         if self._late.first:
-            self._add_late(start, steps, out)
+            self._forget_late(start)
+
+    def counts(self, window: int, counter: int) -> Ints:
+        """One counter (steps, place) in a window (ms), at the T of the last call of ``move``."""
+        return self._within(window, slice(counter, None, self._counters))
+
+    def at_most(self) -> Ints:
+        """No place counts more than this (counter,) in any window at any T of the last call of ``move``."""
+        sums = self._sums[self._end - 1] - self._sums[self._end - self._steps - self._depth]
+        for amount in self._late.amount:
+            sums += amount
+        return np.asarray(sums.reshape(self._shape).sum(axis=0))
+
+    def _within(self, window: int, columns: slice) -> Ints:
+        sums, width = self._sums, window // self._step
+        begin, end = self._end - self._steps, self._end
+        out: Ints = sums[begin:end, columns] - sums[begin - width : end - width, columns]
+        if self._late.first:
+            self._add_late(window, columns, out)
         return out
 
     def _add_late_row(self, row: FactRow, columns: tuple[tuple[int, int], ...]) -> None:
-        added = np.zeros((len(SCOPES), self._counters), dtype=np.int64)
+        added = np.zeros(self._width, dtype=np.int64)
         for counter, amount in columns:
-            added[:, counter] += _TO_SCOPES[:, row.leaf] * amount
+            np.add.at(added, self._columns[row.leaf] + counter, self._holds[row.leaf] * amount)
         self._late.first.append(row.first)
         self._late.pane.append(row.pane)
-        self._late.amount.append(added.reshape(-1))
+        self._late.amount.append(added)
 
     def first(self, scope: int, counters: Sequence[int], since: int, at: int) -> int | None:
         """The start (ms) of the first pane of ``[since, at)`` that counts any of these at ``at``; None without.
@@ -201,7 +231,8 @@ class Windows:
             at: a T of the last call of ``advance``.
         """
         step = self._step
-        until = self._end - 1 - (self._last - at) // step
+        last = self._start + (self._steps - 1) * step
+        until = self._end - 1 - (last - at) // step
         panes = min(-(-(at - since) // step), self._depth, until)
         columns = [scope * self._counters + counter for counter in counters]
         sums = self._sums[until - panes : until + 1, columns].sum(axis=1)
@@ -224,29 +255,29 @@ class Windows:
             self._sums, self._end = moved, kept
         return self._sums, self._end
 
-    def _add_late(self, start: int, steps: int, out: dict[int, Ints]) -> None:
-        step = self._step
-        last = start + (steps - 1) * step
+    def _add_late(self, window: int, columns: slice, out: Ints) -> None:
+        step, start = self._step, self._start
+        last = start + (self._steps - 1) * step
         first = np.array(self._late.first, dtype=np.int64)
         pane = np.array(self._late.pane, dtype=np.int64)
-        amount = np.stack(self._late.amount)
-        for window in self._windows:
-            lo = np.maximum(first, start)
-            hi = np.minimum(pane + window, last)
-            used = lo <= hi
-            if not used.any():
-                continue
-            change = np.zeros((steps + 1, self._width), dtype=np.int64)
-            np.add.at(change, (lo[used] - start) // step, amount[used])
-            np.subtract.at(change, (hi[used] - start) // step + 1, amount[used])
-            out[window] += np.cumsum(change[:-1], axis=0).reshape(out[window].shape)
-        keep = pane + self._windows[-1] > start  # not last: ``first`` may ask about any of these T
-        if not keep.all():
-            kept = np.flatnonzero(keep)
+        lo = np.maximum(first, start)
+        hi = np.minimum(pane + window, last)
+        used = lo <= hi
+        if not used.any():
+            return
+        amount = np.stack(self._late.amount)[used, columns]
+        change = np.zeros((self._steps + 1, out.shape[1]), dtype=np.int64)
+        np.add.at(change, (lo[used] - start) // step, amount)
+        np.subtract.at(change, (hi[used] - start) // step + 1, amount)
+        out += np.cumsum(change[:-1], axis=0)
+
+    def _forget_late(self, start: int) -> None:
+        """Drop late rows that are in no window from ``start`` on."""
+        late, longest = self._late, self._windows[-1]
+        kept = [i for i, pane in enumerate(late.pane) if pane + longest >= start]
+        if len(kept) < len(late.pane):
             self._late = _Late(
-                [self._late.first[i] for i in kept],
-                [self._late.pane[i] for i in kept],
-                [self._late.amount[i] for i in kept],
+                [late.first[i] for i in kept], [late.pane[i] for i in kept], [late.amount[i] for i in kept]
             )
 
     def skip(self) -> None:
