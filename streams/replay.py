@@ -194,11 +194,12 @@ class Replay:
                 one.acceptance.accepted_to for one in self._inputs if one.acceptance.accepted_to is not None
             ]
             to = min([max(ends, default=0), *(mark for mark in watermarks if mark is not None)])
-            to -= to % step
+            # Rows are folded further for as long as nothing waits for them; a span at a time is cheap enough, and
+            # whole ones are judged in one call each.
+            to -= to % HISTORY_SPAN
             if not self._restored and to < self._since:
                 continue
-            # Rows are folded further for as long as nothing waits for them; a span at a time is cheap enough.
-            if reached is None or to >= reached + HISTORY_SPAN:
+            if reached is None or to > reached:
                 yield from self._advance(to, seen)
                 reached = to
         ends = [one.acceptance.accepted_to for one in self._inputs if one.acceptance.accepted_to is not None]
