@@ -1,7 +1,8 @@
 """What a worker that judges holds in memory when a million people failed within the hour: ``-m benchmarks.memory``.
 
 A process of its own takes an hour of failures, a second after the other as live, and says what it holds resident
-afterwards and at most, and before. Each person fails once; half on either auth method, or all on both.
+afterwards and at most, and before. Each person fails once; half on either auth method, or all on both. Then more fail
+than are counted exactly, and how far the figure is from the truth stands beside how far it says it may be.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.figures import Figure, Goal, add_options, figure, report
+from detectors.policy import default_policy
 
 __all__ = ["main"]
 
@@ -28,17 +30,19 @@ def _resident() -> float:
     return pages * resource.getpagesize() / _MB
 
 
-def _hold(people: int, seconds: int, methods: int) -> None:
+def _hold(people: int, seconds: int, methods: int, exactly: int | None) -> None:
     """Take the failures, and print what is held. In the process that is measured."""
     from benchmarks.impacted import START, seconds_of
     from detectors.history import History
     from detectors.instants import HOUR
-    from detectors.policy import default_policy
+    from detectors.policy import default_policy, parse_policy
     from detectors.scopes import SCOPES
     from detectors.watch import Watch
     from streams.collector import calm_collector
 
     policy = default_policy()
+    if exactly is not None:
+        policy = parse_policy(f"exact_people: {exactly}", "benchmark")
     watch = Watch("prod", policy, History("prod"), sinks=frozenset({"pagerduty", "datadog", "slack"}))
     calm_collector()
     before = _resident()
@@ -51,22 +55,25 @@ def _hold(people: int, seconds: int, methods: int) -> None:
         "after": _resident(),
         "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         "people": hour.users_impacted,
+        "error": hour.users_impacted_error,
     }
     print(json.dumps(found))
 
 
-def _measured(people: int, seconds: int, methods: int) -> dict[str, float]:
+def _measured(people: int, seconds: int, methods: int, exactly: int | None) -> dict[str, float]:
     command = [sys.executable, "-m", "benchmarks.memory", "--hold", str(methods)]
     command += ["--people", str(people), "--seconds", str(seconds)]
+    if exactly is not None:
+        command += ["--exactly", str(exactly)]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     found: dict[str, float] = json.loads(done.stdout)
     return found
 
 
-def _figure(name: str, people: int, seconds: int, methods: int, runs: int) -> Figure:
-    found = [_measured(people, seconds, methods) for _ in range(runs)]
+def _figure(name: str, people: int, methods: int, found: Sequence[dict[str, float]]) -> Figure:
     last = found[-1]
     of = "either auth method" if methods == 1 else "both auth methods each"
+    counted = "estimated" if last["error"] else "counted"
     return figure(
         name,
         f"memory with {people:,} people impacted in the hour, on {of}",
@@ -74,7 +81,20 @@ def _figure(name: str, people: int, seconds: int, methods: int, runs: int) -> Fi
         [one["after"] for one in found],
         goal=Goal("at most", 300.0),
         note=f"{last['before']:.0f} MB before the first of them, {last['peak']:.0f} MB at most; "
-        f"counted: {last['people']:,.0f} people",
+        f"{counted}: {last['people']:,.0f} people",
+    )
+
+
+def _error(people: int, exactly: int, found: Sequence[dict[str, float]]) -> Figure:
+    """How far an estimate is off, beside what it says of itself."""
+    stated = 100 * found[-1]["error"]
+    return figure(
+        "memory_error",
+        f"error of {people:,} people impacted, where up to {exactly:,} are counted exactly",
+        "%",
+        [100 * abs(one["people"] - people) / people for one in found],
+        goal=Goal("at most", round(stated, 3)),
+        note=f"it says ±{stated:.2g} %, which one in twenty exceeds; the same people give the same figure each time",
     )
 
 
@@ -84,20 +104,29 @@ def main(arguments: Sequence[str] | None = None) -> None:
         prog="python -m benchmarks.memory", description=(__doc__ or "").splitlines()[0]
     )
     parser.add_argument("--people", type=int, default=1_000_000)
+    parser.add_argument(
+        "--crowd", type=int, default=3_000_000, help="people who are too many to count exactly"
+    )
+    parser.add_argument(
+        "--exactly", type=int, help="so many are counted exactly (default: as the policy says)"
+    )
     parser.add_argument("--seconds", type=int, default=_SECONDS)
     parser.add_argument("--hold", type=int, metavar="METHODS", help=argparse.SUPPRESS)
     add_options(parser, runs=1)
     options = parser.parse_args(arguments)
     if options.hold:
-        _hold(options.people, options.seconds, options.hold)
+        _hold(options.people, options.seconds, options.hold, options.exactly)
         return
-    report(
-        [
-            _figure(name, options.people, options.seconds, methods, options.runs)
-            for name, methods in (("memory", 1), ("memory_both_methods", 2))
-        ],
-        options.results,
-    )
+    figures = []
+    for name, people, methods in (
+        ("memory", options.people, 1),
+        ("memory_both_methods", options.people, 2),
+        ("memory_crowd", options.crowd, 2),
+    ):
+        found = [_measured(people, options.seconds, methods, options.exactly) for _ in range(options.runs)]
+        figures.append(_figure(name, people, methods, found))
+    figures.append(_error(options.crowd, options.exactly or default_policy().exact_people, found))
+    report(figures, options.results)
 
 
 if __name__ == "__main__":

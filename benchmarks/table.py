@@ -57,7 +57,7 @@ BENCHMARKS = (
     Benchmark("event_to_page", 540),
     Benchmark("replay", 180),
     Benchmark("evaluate_step", 240, ("--runs", "1")),
-    Benchmark("memory", 180),
+    Benchmark("memory", 300),
     Benchmark("restart", 360),
     Benchmark("startup", 120),
     Benchmark("growth", 180),

@@ -16,7 +16,11 @@ from benchmarks.figures import read
     [
         ("evaluate_step", ("--people", "200", "--seconds", "20", "--steps", "3"), ["evaluate_step"]),
         ("ingest", ("--events", "40000"), ["ingest"]),
-        ("memory", ("--people", "300", "--seconds", "3"), ["memory", "memory_both_methods"]),
+        (
+            "memory",
+            ("--people", "300", "--seconds", "3", "--crowd", "5000", "--exactly", "1000"),
+            ["memory", "memory_both_methods", "memory_crowd", "memory_error"],
+        ),
         (
             "replay",
             ("--start", "2026-11-23T14:30:00Z", "--hours", "2", "--rate", "0.5"),

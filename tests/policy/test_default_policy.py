@@ -30,7 +30,7 @@ def test_holds_durations_as_milliseconds() -> None:
     assert POLICY.watermark_delay == 2 * SECOND
     assert POLICY.retention == 2 * HOUR
     assert POLICY.dedup_ids == 1_000_000
-    assert POLICY.exact_people == 2_000_000
+    assert POLICY.exact_people == 1_000_000
     assert POLICY.dedup_horizon == 10 * MINUTE
     assert (POLICY.idle_after, POLICY.skew_after, POLICY.blind_after) == (SECOND, MINUTE, MINUTE)
     assert (POLICY.future_limit, POLICY.past_limit) == (5 * MINUTE, 35 * DAY)
