@@ -29,7 +29,8 @@ from detectors.instants import HOUR, SECOND, format_instant, parse_instant
 from detectors.lifecycle import LifecycleMemory
 from detectors.policy import default_policy
 from detectors.scopes import ENVS, LEAVES, OUTCOMES, STEPS, leaf_index
-from detectors.watch import Watch, WatchState
+from detectors.watch import Watch
+from detectors.watch_state import WatchState
 from streams.blocks import BlockFold, Record
 from streams.judge import Judge
 from streams.opened import Harvest, Opened, Place

@@ -40,6 +40,10 @@ class ReturnWindows:
         """Window (ms) -> int64 (steps, scope, (``WENT``, ``RETURNED``)); see ``Windows.advance``."""
         return self._windows.advance(start, steps, rows)
 
+    def move(self, start: int, steps: int, rows: Iterable[FactRow]) -> None:
+        """Like ``advance``, without the counts."""
+        self._windows.move(start, steps, rows)
+
     def skip(self) -> None:
         """See ``Windows.skip``."""
         self._windows.skip()

@@ -9,41 +9,38 @@ into calls.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
-import msgspec
 import numpy as np
 
 from detectors import attribution
-from detectors.chronicle import FOUND_IN_FAILURES
 from detectors.codes import CodeWindows
 from detectors.confidence import Floats
 from detectors.durations import Durations
 from detectors.error_budget import Exclusion, exclusion_of
 from detectors.facts import TOO_LATE, FactRow
 from detectors.findings import Findings
-from detectors.history import BUCKET, FIELDS, KEPT, History
-from detectors.impact import Impact, relative_error
-from detectors.incidents import Command, Counts, FindingState, Incident, IncidentInput, Transition
+from detectors.five_minutes import HISTORY_SPAN, FiveMinutes
+from detectors.history import BUCKET, KEPT, History
+from detectors.impact import Impact
+from detectors.incidents import Command, Incident, IncidentInput
 from detectors.instants import DAY, MINUTE
-from detectors.lifecycle import Lifecycle, LifecycleMemory
+from detectors.lifecycle import Lifecycle
 from detectors.notification import catch_up, plan
 from detectors.policy import Policy
 from detectors.returns import ReturnWindows
-from detectors.scopes import LEAVES, MEMBERS, METHODS, SCOPES, scope_index, scope_path
+from detectors.scopes import LEAVES, MEMBERS, METHODS, SCOPES
 from detectors.slis import SliValue
-from detectors.verdicts import Verdicts, finding
-from detectors.windows import BAD, COUNTERS, SESSION_BAD, Classify, Ints, Stretch, Windows
+from detectors.stretch_view import StretchView, sli_of
+from detectors.verdicts import Verdicts
+from detectors.watch_state import Spans, Step, Waiting, WatchState
+from detectors.windows import COUNTERS, Classify, Ints, Stretch, Windows
 
-__all__ = ["HISTORY_SPAN", "QUANTILES", "Observer", "Spans", "Step", "Watch", "WatchState"]
+__all__ = ["QUANTILES", "Observer", "Watch"]
 
 #: Looks at a stretch and the verdicts on it.
 Observer = Callable[[Stretch, Sequence[Verdicts]], None]
 
-#: Stretches end at the multiples of a history record's length, so that its sums enter at a fixed T.
-HISTORY_SPAN = BUCKET
 #: While nothing has counted for a retention, only the multiples of this many ms are evaluated; and none where no
 #: incident is open and the history knows no week, for nothing can come of it.
 _ASLEEP_STRIDE = MINUTE
@@ -52,123 +49,6 @@ _FAR_PAST = -(1 << 60)
 
 #: The quantiles of durations that are told of.
 QUANTILES = (0.5, 0.95, 0.99)
-#: Stretches of T: (after, up to), ms.
-Spans = Sequence[tuple[int, int]]
-
-
-class Waiting(msgspec.Struct):
-    """Incidents while notifications wait: as they stood when the wait began, and as they stood last.
-
-    Both by id; ``before`` holds those that were told of, ``latest`` all that have changed since.
-    """
-
-    before: dict[str, Incident] = {}
-    latest: dict[str, Incident] = {}
-
-
-class WatchState(msgspec.Struct, frozen=True):
-    """What a restarted watch cannot rebuild from facts.
-
-    Attributes:
-        evaluated_to: the last T, ms; None before the first.
-        lifecycle: the memory of incidents.
-        waiting: what there will be to say once notifications go out again; None while they do.
-        covered_from: the instant (ms) from which the watch has seen all facts.
-        csp_caused: what credential providers have caused of late, for the month's account.
-    """
-
-    evaluated_to: int | None
-    lifecycle: LifecycleMemory
-    waiting: Waiting | None = None
-    covered_from: int | None = None
-    csp_caused: tuple[Exclusion, ...] = ()
-
-
-@dataclass
-class Step:
-    """What one T brought. Empty lists where it brought nothing of a kind.
-
-    Attributes:
-        incidents: the incidents that are not closed, after this step; None where they cannot have changed
-            and banners need not be published again.
-        refused: inputs that did not apply, each with the reason.
-    """
-
-    at: int
-    env: str
-    sli: list[SliValue] = field(default_factory=list)
-    transitions: list[Transition] = field(default_factory=list)
-    commands: list[Command] = field(default_factory=list)
-    history: list[dict[str, object]] = field(default_factory=list)
-    incidents: tuple[Incident, ...] | None = None
-    refused: list[tuple[IncidentInput, str]] = field(default_factory=list)
-
-
-class _View:
-    """What the life cycle may ask about step ``n`` of a stretch."""
-
-    def __init__(
-        self,
-        stretch: Stretch,
-        verdicts: Sequence[Verdicts],
-        windows: Windows,
-        impact: Impact,
-        policy: Policy,
-        unread: Spans,
-    ) -> None:
-        self._recent = policy.severity.projection_window
-        self._news = policy.lifecycle.news
-        self._stretch = stretch
-        self._verdicts = verdicts
-        self._windows = windows
-        self._impact = impact
-        self._unread = unread
-        self.frozen = False
-        self.n = 0
-        self.at = 0
-
-    def move_to(self, n: int) -> None:
-        self.n = n
-        self.at = int(self._stretch.ends[n])
-        self.frozen = any(begin < self.at <= end for begin, end in self._unread)
-
-    def finding(self, scope: str, leaving_out: Collection[str] = ()) -> FindingState:
-        """What the detectors say of a scope together."""
-        index = scope_index(scope)
-        asked = [verdict for verdict in self._verdicts if verdict.detector not in leaving_out]
-        state = finding(asked, self.n, index)
-        if state == "firing" and self.first_bad(scope, self.at - self._news) is None:
-            others = [verdict for verdict in asked if verdict.detector not in FOUND_IN_FAILURES]
-            return state if finding(others, self.n, index) == "firing" else "not_enough_evidence"
-        return state
-
-    def counts(self, scope: str, window: int = HISTORY_SPAN) -> Counts:
-        index = scope_index(scope)
-        row = self._stretch.counts[window][self.n, index]
-        amounts = dict(zip(COUNTERS[:6], (int(value) for value in row[:6]), strict=True))
-        users = int(self._stretch.people[window][self.n, index])
-        return Counts(at=self.at, window=window, users_impacted=users, **amounts)
-
-    def people(self, scope: str, since: int) -> int:
-        horizon = self.at - self._stretch.windows[-1]
-        return self._impact.distinct_since(scope_index(scope), self.at, max(since, horizon)).people
-
-    def people_error(self, scope: str, since: int) -> float:
-        horizon = self.at - self._stretch.windows[-1]
-        return self._impact.distinct_since(scope_index(scope), self.at, max(since, horizon)).error
-
-    def people_recent(self, scope: str, since: int) -> int:
-        return self._impact.distinct_since(
-            scope_index(scope), self.at, max(since, self.at - self._recent)
-        ).people
-
-    def first_bad(self, scope: str, since: int) -> int | None:
-        return self._windows.first(scope_index(scope), (BAD, SESSION_BAD), since, self.at)
-
-    def succeeded_since(self, scope: str, since: int) -> bool:
-        reach = [window for window in self._stretch.windows if self.at - window >= since]
-        window = reach[-1] if reach else self._stretch.windows[0]
-        return bool(self._stretch.counts[window][self.n, scope_index(scope), 0])
 
 
 class Watch:
@@ -205,21 +85,19 @@ class Watch:
         self._sinks = sinks
         self._sli_every = sli_every
         self._observer = observer
-        self._windows = Windows(policy.step, policy.windows(), _classify(policy))
+        self._classify = _classify(policy)
+        self._windows = Windows(policy.step, policy.windows(), self._classify)
         self._impact = Impact(policy.step, policy.windows(), policy.exact_people)
         self._returns = ReturnWindows(policy.step, policy.funnel.live)
         self._codes = CodeWindows(
             policy.step, policy.surge.windows, sorted(policy.codes.root), policy.exact_people
         )
-        self._classify = _classify(policy)
         self._is_bad = self._classify.is_bad
         self.lifecycle = Lifecycle(env, policy, state.lifecycle if state else None)
         self.evaluated_to: int | None = state.evaluated_to if state else None
         self._covered_from = state.covered_from if state else covered_from
         self._active_to = np.full(len(LEAVES), _FAR_PAST, dtype=np.int64)
-        self._buckets: dict[int, Ints] = {}
-        self._by_code: dict[int, Counter[tuple[int, str]]] = {}  # five minutes -> (leaf, code) -> failures
-        self._dirty: set[int] = set()
+        self._five_minutes = FiveMinutes(env, policy, self._classify)
         self._asleep = False
         self._last: Stretch | None = None
         self._durations = Durations(policy.step, max(policy.sli_windows)) if durations else None
@@ -231,7 +109,7 @@ class Watch:
         """The SLIs of a scope (index) in a window (ms) at the last T; None before the first."""
         if self._last is None:
             return None
-        return _sli(self._last, -1, scope, window)
+        return sli_of(self._last, -1, scope, window)
 
     def quantiles(self, window: int) -> Floats | None:
         """``QUANTILES`` (scope, quantile) of how long completed sign-in requests took in one of ``sli_windows``, ms.
@@ -283,9 +161,9 @@ class Watch:
             end = min(self.evaluated_to, at - at % HISTORY_SPAN + HISTORY_SPAN)
             due = rows[bisect_left(firsts, at) : bisect_right(firsts, end)]
             steps = (end - at) // step + 1
-            self._windows.advance(at, steps, due)
+            self._windows.move(at, steps, due)
             self._impact.advance(at, steps, [row for row in due if self._is_bad(row)])
-            self._returns.advance(at, steps, due)
+            self._returns.move(at, steps, due)
             self._codes.advance(at, steps, due)
             self._note_activity(due)
             self._add_durations(due, at)
@@ -299,12 +177,9 @@ class Watch:
         assert self._covered_from is not None
         boundary = self.evaluated_to - self.evaluated_to % HISTORY_SPAN
         written = bisect_right(firsts, boundary)
-        self._add_history(rows[:written])
-        for start in sorted(self._dirty):
-            if self._covered_from <= start < boundary:
-                self.history.add(self._history_record(start))
-        self._dirty.clear()
-        self._add_history(rows[written:])
+        self._five_minutes.add(rows[:written])
+        self.history.extend(self._five_minutes.written(boundary, self._covered_from))
+        self._five_minutes.add(rows[written:])
 
     def advance(
         self,
@@ -402,7 +277,7 @@ class Watch:
             codes = self._codes.advance(start, steps, rows)
             levels = self._impact.levels
             stretch = Stretch(self.env, ends, counts, people, policy.windows(), returns, codes, levels)
-        self._add_history(rows)
+        self._five_minutes.add(rows)
         self._add_durations(rows, start)
         findings = Findings(stretch, policy, self.history, self._covered_from)
         if self._observer is not None:
@@ -412,7 +287,7 @@ class Watch:
         fires = findings.fires()
         self._last = stretch
         caught_up = self._wait(catching_up)
-        view: _View | None = None
+        view: StretchView | None = None
         out: list[Step] = []
         for n in range(steps):
             at = int(ends[n])
@@ -424,7 +299,7 @@ class Watch:
                         self._quantiles[window] = self._durations.quantiles(at, window, QUANTILES)
             if fires[n] or at in asked or self.lifecycle.active:
                 verdicts = findings.verdicts()
-                view = view or _View(stretch, verdicts, self._windows, self._impact, policy, unread)
+                view = view or StretchView(stretch, verdicts, self._windows, self._impact, policy, unread)
                 view.move_to(n)
                 causes = attribution.attribute(verdicts, stretch, n, policy) if fires[n] else []
                 brought.transitions = self.lifecycle.step(view, causes, asked.get(at, ()))
@@ -443,7 +318,9 @@ class Watch:
                 brought.incidents = self.lifecycle.incidents()
                 caught_up = []
             if at % HISTORY_SPAN == 0:
-                brought.history = self._history_due(at)
+                assert self._covered_from is not None
+                brought.history = self._five_minutes.due(at, self._covered_from)
+                self.history.extend(brought.history)
             if brought.sli or brought.incidents is not None or brought.history or brought.refused:
                 out.append(brought)
         return out
@@ -469,7 +346,7 @@ class Watch:
 
     def _slis(self, stretch: Stretch, n: int, active: Ints) -> list[SliValue]:
         out = [
-            _sli(stretch, n, int(index), window)
+            sli_of(stretch, n, int(index), window)
             for index in np.flatnonzero(active)
             for window in self.policy.sli_windows
         ]
@@ -504,84 +381,6 @@ class Watch:
                 latest[row.leaf] = row.pane
         for leaf, pane in latest.items():
             self._active_to[leaf] = max(self._active_to[leaf], pane + self.policy.retention)
-
-    # -- history ----------------------------------------------------------------------------------------------
-
-    def _add_history(self, rows: Sequence[FactRow]) -> None:
-        columns, codes = self._classify.columns, self.policy.codes.root
-        added: dict[tuple[int, int, int], int] = defaultdict(int)  # (five minutes, leaf, counter)
-        for row in rows:
-            amounts = columns(row)
-            # of a row all counters are of its step's kind
-            if not amounts or amounts[0][0] >= len(FIELDS):
-                continue
-            start = row.pane - row.pane % HISTORY_SPAN
-            if row.code in codes:
-                by_code = self._by_code.get(start)
-                if by_code is None:
-                    by_code = self._by_code[start] = Counter()
-                by_code[row.leaf, row.code] += row.count
-            for counter, amount in amounts:
-                added[start, row.leaf, counter] += amount
-        for (start, leaf, counter), amount in added.items():
-            bucket = self._buckets.get(start)
-            if bucket is None:
-                bucket = self._buckets[start] = np.zeros((len(LEAVES), len(FIELDS)), dtype=np.int64)
-            bucket[leaf, counter] += amount
-            self._dirty.add(start)
-
-    def _history_due(self, at: int) -> list[dict[str, object]]:
-        """The records of complete five minutes that are new or revised at ``at``."""
-        assert self._covered_from is not None
-        last = at - HISTORY_SPAN
-        due = sorted({start for start in self._dirty if start <= last} | {last})
-        self._dirty -= set(due)
-        out: list[dict[str, object]] = []
-        for start in due:
-            if start < self._covered_from:
-                continue
-            record = self._history_record(start)
-            self.history.add(record)
-            out.append(record)
-        horizon = at - self.policy.retention - 2 * HISTORY_SPAN
-        self._buckets = {start: b for start, b in self._buckets.items() if start >= horizon}
-        self._by_code = {start: b for start, b in self._by_code.items() if start >= horizon}
-        return out
-
-    def _history_record(self, start: int) -> dict[str, object]:
-        """The record of five minutes, of what has counted so far."""
-        leaves = self._buckets.get(start, np.zeros((len(LEAVES), len(FIELDS)), dtype=np.int64))
-        scopes = MEMBERS.astype(np.int64) @ leaves
-        codes = self._codes_record(start)
-        record: dict[str, object] = {
-            "env": self.env,
-            "at": start,
-            "scopes": {
-                scope_path(self.env, i): dict(zip(FIELDS, (int(v) for v in scopes[i]), strict=True))
-                for i in range(len(SCOPES))
-                if scopes[i].any()
-            },
-        }
-        return record | ({"codes": codes} if codes else {})
-
-    def _codes_record(self, start: int) -> dict[str, dict[str, int]]:
-        """Scope -> error code -> failures in five minutes."""
-        out: dict[str, dict[str, int]] = {}
-        for (leaf, code), count in sorted(self._by_code.get(start, Counter()).items()):
-            for scope in np.flatnonzero(MEMBERS[:, leaf]).tolist():
-                of_scope = out.setdefault(scope_path(self.env, scope), {})
-                of_scope[code] = of_scope.get(code, 0) + count
-        return out
-
-
-def _sli(stretch: Stretch, n: int, scope: int, window: int) -> SliValue:
-    good, bad, excluded, started, slow, timed = (int(v) for v in stretch.counts[window][n, scope, :6])
-    users = int(stretch.people[window][n, scope])
-    path = scope_path(stretch.env, scope)
-    error = relative_error(users, int(stretch.levels[window][n])) if window in stretch.levels else 0.0
-    return SliValue(
-        int(stretch.ends[n]), path, window, good, bad, excluded, started, slow, timed, users, error
-    )
 
 
 def _classify(policy: Policy) -> Classify:

@@ -6,10 +6,11 @@ from typing import Any
 
 import msgspec
 
+from detectors.five_minutes import HISTORY_SPAN
 from detectors.incidents import IncidentInput
 from detectors.instants import MINUTE, parse_instant
 from detectors.policy import Policy
-from detectors.watch import HISTORY_SPAN, WatchState
+from detectors.watch_state import WatchState
 from sinks.banner import Banner
 from streams.segments import FormatError
 

@@ -15,9 +15,9 @@ from contextlib import suppress
 
 import structlog
 
+from detectors.five_minutes import HISTORY_SPAN
 from detectors.incidents import Incident
 from detectors.policy import Policy
-from detectors.watch import HISTORY_SPAN
 from streams.desk import Desk, wish_of
 from streams.desk_state import DeskState, encode_state
 from streams.evaluate_settings import EvaluateSettings

@@ -11,7 +11,8 @@ from detectors.facts import FactRow
 from detectors.incidents import Command, IncidentInput, Transition
 from detectors.instants import format_instant
 from detectors.policy import Policy
-from detectors.watch import Spans, Step, Watch
+from detectors.watch import Watch
+from detectors.watch_state import Spans, Step
 from sinks.banner import Banner
 from sinks.banner_board import BannerBoard
 

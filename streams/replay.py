@@ -10,10 +10,11 @@ from itertools import groupby, islice
 import numpy as np
 
 from detectors.facts import ON_TIME, TOO_LATE, FactRow
+from detectors.five_minutes import HISTORY_SPAN
 from detectors.history import History
 from detectors.incidents import IncidentInput
 from detectors.policy import Policy
-from detectors.watch import HISTORY_SPAN, Observer, Watch
+from detectors.watch import Observer, Watch
 from streams.batch import judge_batch
 from streams.cells import Cells
 from streams.checkpoint import Checkpoint

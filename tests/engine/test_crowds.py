@@ -15,7 +15,8 @@ from detectors.incidents import error_words
 from detectors.instants import HOUR, MINUTE, SECOND
 from detectors.policy import parse_policy
 from detectors.scopes import OUTCOMES, STEPS, leaf_index
-from detectors.watch import Step, Watch
+from detectors.watch import Watch
+from detectors.watch_state import Step
 from sinks.wording import people_words
 from tests.engine.test_watch import as_known, flat, round_trip
 from tests.oracle import NOON

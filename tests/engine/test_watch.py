@@ -11,12 +11,14 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from detectors.facts import ON_TIME, FactRow
+from detectors.five_minutes import HISTORY_SPAN
 from detectors.history import History
 from detectors.incidents import IncidentInput
 from detectors.instants import HOUR, MINUTE, SECOND
 from detectors.policy import Policy
 from detectors.scopes import OUTCOMES, STEPS, leaf_index
-from detectors.watch import HISTORY_SPAN, Step, Watch, WatchState
+from detectors.watch import Watch
+from detectors.watch_state import Step, WatchState
 from tests.engine.episodes import ENV, POLICY, STEP, Episode, episodes, inputs, instants, rows_of
 from tests.oracle import NOON
 
