@@ -19,13 +19,13 @@ from typing import NamedTuple
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from benchmarks.brokers import Kind, add_kafka, on_each
 from benchmarks.figures import Figure, Goal, add_options, figure, report
 from benchmarks.filled import fill
 from benchmarks.mixed import mixed_events
 from detectors.policy import default_policy
 from streams.clocks import RealClock
 from streams.collector import calm_collector
-from streams.embedded import EmbeddedBroker
 from streams.ingest import Ingest, IngestSettings
 from streams.login_event import LoginEvent
 from streams.outlet import Outlet
@@ -105,14 +105,14 @@ async def _ingest(broker: str, topics: Topics, count: int) -> _Pace:
     return pace
 
 
-async def _measure(count: int, per_second: int, runs: int, kafka: str | None) -> Figure:
+async def _measure(count: int, per_second: int, runs: int, kind: Kind) -> Figure:
     now = RealClock()()
     events = mixed_events(count, now - count * 1000 // per_second - 60_000, per_second)
     size = sum(len(value) for _, value in events) / count
     ceilings: list[_Pace] = []
     ingests: list[_Pace] = []
-    with EmbeddedBroker() as embedded:
-        broker = kafka or embedded.address
+    with kind.run() as running:
+        broker = running.address
         everywhere = os.sched_getaffinity(0) if hasattr(os, "sched_setaffinity") else set()
         try:
             if len(everywhere) > 1:  # only this process: the broker has started and keeps all
@@ -130,8 +130,8 @@ async def _measure(count: int, per_second: int, runs: int, kafka: str | None) ->
                 os.sched_setaffinity(0, everywhere)
     on_cpu = statistics.median(i.cpu / c.cpu for i, c in zip(ingests, ceilings, strict=True))
     return figure(
-        "ingest_on_kafka" if kafka else "ingest",
-        f"durable ingest of mixed events of {size:.0f} bytes, {'Apache Kafka' if kafka else 'embedded broker'}",
+        f"ingest{kind.suffix}",
+        f"durable ingest of mixed events of {size:.0f} bytes, {kind.title}",
         "events/s",
         [pace.wall for pace in ingests],
         goal=Goal("at least", 0.65, "ratio"),
@@ -149,13 +149,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--events", type=int, default=1_000_000)
     parser.add_argument("--per-second", type=int, default=2_000)
-    parser.add_argument("--broker", help="an Apache Kafka, as host:port; the embedded broker by default")
+    add_kafka(parser)
     add_options(parser, runs=3)
     options = parser.parse_args(arguments)
-    report(
-        [asyncio.run(_measure(options.events, options.per_second, options.runs, options.broker))],
-        options.results,
-    )
+
+    async def measure(kind: Kind) -> Figure:
+        return await _measure(options.events, options.per_second, options.runs, kind)
+
+    report(asyncio.run(on_each(options.kafka, measure)), options.results)
 
 
 if __name__ == "__main__":

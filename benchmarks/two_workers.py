@@ -20,13 +20,13 @@ from pathlib import Path
 import numpy as np
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from benchmarks.brokers import EMBEDDED, Broker, Kind, add_kafka, on_each
 from benchmarks.figures import Figure, Goal, add_options, figure, report
 from benchmarks.filled import Record, fill
 from benchmarks.mixed import mixed_events
 from benchmarks.worker import Worker, WorkerFailed, cpu_seconds
 from detectors.instants import MINUTE, SECOND
 from streams.clocks import RealClock
-from streams.embedded import EmbeddedBroker
 from streams.segments import Frontier, decode
 from streams.topics import Topics, create_missing
 
@@ -90,7 +90,7 @@ def pace(frontiers: list[Frontier]) -> float:
 
 
 async def fold(
-    count: int, workers: int, events: list[list[Record]], folder: Path
+    count: int, workers: int, events: list[list[Record]], folder: Path, kind: Kind = EMBEDDED
 ) -> tuple[list[Frontier], list[tuple[float, float] | None]]:
     """Let so many workers fold ``count`` events on each partition: the frontiers that they wrote; and (CPU seconds,
     seconds) of the broker and of each worker while all partitions were being folded.
@@ -99,7 +99,7 @@ async def fold(
         WorkerFailed: one ended, or they were not through in time.
     """
     topics = Topics(f"w{uuid.uuid4().hex[:6]}.")
-    with EmbeddedBroker(log=folder / "broker.log") as broker:
+    with kind.run() as broker:
         kafka = {"bootstrap_servers": broker.address}
         await create_missing(topics, kafka, input_partitions=_PARTITIONS)
         for partition, records in enumerate(events):
@@ -116,21 +116,23 @@ async def fold(
             return await _follow(broker, running, topics, count)
 
 
-async def measure(count: int, workers: int, events: list[list[Record]], folder: Path) -> Pace:
+async def measure(
+    count: int, workers: int, events: list[list[Record]], folder: Path, kind: Kind = EMBEDDED
+) -> Pace:
     """How quickly so many workers are through ``count`` events on each partition.
 
     Raises:
         WorkerFailed: as ``fold``.
         ValueError: there are too few events for them.
     """
-    frontiers, took = await fold(count, workers, events, folder)
+    frontiers, took = await fold(count, workers, events, folder, kind)
     shares = [None if one is None else one[0] / one[1] for one in took]
     busy = [share for share in shares[1:] if share is not None]
     return Pace(pace(frontiers), shares[0], sum(busy) if len(busy) == workers else None)
 
 
 async def _follow(
-    broker: EmbeddedBroker, workers: list[Worker], topics: Topics, count: int
+    broker: Broker, workers: list[Worker], topics: Topics, count: int
 ) -> tuple[list[Frontier], list[tuple[float, float] | None]]:
     """See ``fold``: to the end of all partitions."""
     processes = [broker.pid or 0, *(worker.pid for worker in workers)]
@@ -172,7 +174,7 @@ async def _follow(
     ]
 
 
-def figure_of(one: list[Pace], two: list[Pace], count: int, size: float) -> Figure:
+def figure_of(one: list[Pace], two: list[Pace], count: int, size: float, kind: Kind = EMBEDDED) -> Figure:
     """The figure of repeated runs with one worker and with two."""
     told = []
     for name, paces in (("one worker", one), ("two", two)):
@@ -182,8 +184,8 @@ def figure_of(one: list[Pace], two: list[Pace], count: int, size: float) -> Figu
             workers = sum(run.workers or 0 for run in known) / len(known)
             told.append(f"beside {name} the broker took {broker:.2f} of a core ({name}: {workers:.2f})")
     return figure(
-        "two_workers",
-        "Durable ingest by two workers on two partitions",
+        f"two_workers{kind.suffix}",
+        f"Durable ingest by two workers on two partitions, {kind.title}",
         "events/s",
         [run.rate for run in two],
         goal=Goal("at least", 1.7, "ratio"),
@@ -193,19 +195,25 @@ def figure_of(one: list[Pace], two: list[Pace], count: int, size: float) -> Figu
     )
 
 
-async def _compare(count: int, runs: int, folder: Path) -> Figure:
+def _events(count: int) -> list[list[Record]]:
+    """For each partition."""
     start = RealClock()() - count * SECOND // _PER_SECOND - MINUTE
-    events: list[list[Record]] = [
+    return [
         [(at, None, value) for at, value in mixed_events(count, start, _PER_SECOND, seed)]
         for seed in range(1, _PARTITIONS + 1)
     ]
+
+
+async def _compare(events: list[list[Record]], runs: int, folder: Path, kind: Kind) -> Figure:
+    count = len(events[0])
     size = sum(len(value) for _, _, value in events[0]) / count
     paces: dict[int, list[Pace]] = {1: [], 2: []}
     for run in range(runs):
         for workers, found in paces.items():
-            found.append(await measure(count, workers, events, folder))
-            print(f"run {run + 1}: {workers} worker(s): {found[-1].rate:,.0f} events/s", flush=True)
-    return figure_of(paces[1], paces[2], count, size)
+            found.append(await measure(count, workers, events, folder, kind))
+            rate = f"{found[-1].rate:,.0f} events/s"
+            print(f"{kind.title}, run {run + 1}: {workers} worker(s): {rate}", flush=True)
+    return figure_of(paces[1], paces[2], count, size, kind)
 
 
 def main() -> None:
@@ -214,14 +222,20 @@ def main() -> None:
         prog="python -m benchmarks.two_workers", description=(__doc__ or "").split("\n")[0]
     )
     parser.add_argument("--events", type=int, default=600_000, help="on each partition")
+    add_kafka(parser)
     add_options(parser, runs=3)
     options = parser.parse_args()
+    events = _events(options.events)
     try:
         with tempfile.TemporaryDirectory(prefix="watchofficer-two-", ignore_cleanup_errors=True) as folder:
-            found = asyncio.run(_compare(options.events, options.runs, Path(folder)))
+
+            async def on(kind: Kind) -> Figure:
+                return await _compare(events, options.runs, Path(folder), kind)
+
+            found = asyncio.run(on_each(options.kafka, on))
     except (WorkerFailed, ValueError) as error:
         sys.exit(str(error))
-    report([found], options.results)
+    report(found, options.results)
 
 
 if __name__ == "__main__":

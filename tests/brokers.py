@@ -65,6 +65,8 @@ def apache_kafka(directory: Path | None = None, port: int | None = None) -> Iter
 class _Node(Protocol):
     """How the broker's process is run. ``start`` after ``kill`` or ``stop`` finds the data."""
 
+    @property
+    def pid(self) -> int | None: ...
     def start(self) -> None: ...
     def alive(self) -> bool: ...
     def stop(self) -> None: ...
@@ -95,6 +97,11 @@ class ApacheKafka:
     def address(self) -> str:
         """``host:port`` for clients; it stays the same over restarts."""
         return f"127.0.0.1:{self.port}"
+
+    @property
+    def pid(self) -> int | None:
+        """Its process; None in a container, and where it does not run."""
+        return self._node.pid
 
     def start(self) -> ApacheKafka:
         """Start it, or start it again, and return once it answers.
@@ -154,6 +161,7 @@ def _docker_answers() -> bool:
 
 class _Container:
     _IMAGE = "apache/kafka:4.1.1"
+    pid = None
 
     def __init__(self, port: int, log: Path) -> None:
         from testcontainers.core.container import DockerContainer
@@ -216,6 +224,10 @@ class _JavaProcess:
         settings["log.dirs"] = str(self._data)
         self._properties.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
         self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int | None:
+        return None if self._process is None else self._process.pid
 
     def start(self) -> None:
         if self.alive():

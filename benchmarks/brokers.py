@@ -1,0 +1,63 @@
+"""The brokers that are measured on: the embedded one, and one node of Apache Kafka where it can run."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from benchmarks.figures import Figure
+from tests.brokers import NoKafka, apache_kafka, embedded_broker
+
+__all__ = ["EMBEDDED", "KAFKA", "Broker", "Kind", "add_kafka", "on_each"]
+
+
+class Broker(Protocol):
+    """One that runs: its ``host:port``, and its process where there is one on this machine."""
+
+    @property
+    def address(self) -> str: ...
+    @property
+    def pid(self) -> int | None: ...
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of broker.
+
+    Attributes:
+        title: in words.
+        suffix: of the names of figures.
+        run: starts one, and ends it.
+    """
+
+    title: str
+    suffix: str
+    run: Callable[[], AbstractContextManager[Broker]]
+
+
+EMBEDDED = Kind("embedded broker", "", embedded_broker)
+KAFKA = Kind("Apache Kafka", "_on_kafka", apache_kafka)
+
+
+def add_kafka(parser: argparse.ArgumentParser) -> None:
+    """The option that ``on_each`` goes by."""
+    parser.add_argument(
+        "--kafka",
+        action="store_true",
+        help="measure on an Apache Kafka too, where one can run (Docker, or Java and Maven)",
+    )
+
+
+async def on_each(kafka: bool, measure: Callable[[Kind], Awaitable[Figure]]) -> list[Figure]:
+    """Figures on the embedded broker, and on Apache Kafka; where that cannot run, it is said why, and left out."""
+    found = [await measure(EMBEDDED)]
+    if kafka:
+        try:
+            found.append(await measure(KAFKA))
+        except NoKafka as missing:
+            print(f"not measured on Apache Kafka: {missing}", file=sys.stderr)
+    return found
