@@ -160,10 +160,11 @@ class Impact:
             lo = np.maximum(np.maximum(first_t, before_p + window + step), start)
             hi = np.minimum(pane_p + window, last)
             used = lo <= hi
-            change = np.zeros((steps + 1, len(SCOPES)), dtype=np.int64)
-            np.add.at(change, ((lo[used] - start) // step, scope_i[used]), 1)
-            np.subtract.at(change, ((hi[used] - start) // step + 1, scope_i[used]), 1)
-            counted += np.cumsum(change[:-1], axis=0)
+            lo, hi, scopes = lo[used] - start, hi[used] - start, scope_i[used]
+            cells = (steps + 1) * len(SCOPES)
+            change = np.bincount(lo // step * len(SCOPES) + scopes, minlength=cells)
+            change -= np.bincount((hi // step + 1) * len(SCOPES) + scopes, minlength=cells)
+            counted += np.cumsum(change.reshape(steps + 1, len(SCOPES))[:-1], axis=0)
         return counted
 
     def _estimate(self, window: int, start: int, people: Ints) -> None:
