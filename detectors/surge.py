@@ -169,23 +169,17 @@ class _Surges:
         # Fewer people than failures cannot exceed it where the failures do not.
         if not (enough & surely_above(count, completed, limit, z)).any():
             return
-        people = np.minimum(count, codes.people(self._policy.codes.excluded, window))
-        trials = completed - count + people
-        fires = (people >= rules.min_people) & surely_above(people, trials, limit, z) & ~over
         self._keep(
-            _Kind(
-                code=None,
-                counts="excluded",
-                window=window,
-                count=count,
-                people=people,
-                trials=trials,
-                usual=usual,
-                limit=limit,
-                least=rules.min_people,
-                min_people=rules.min_people,
-                fires=fires,
-            )
+            code=None,
+            counts="excluded",
+            window=window,
+            count=count,
+            people=codes.people(self._policy.codes.excluded, window),
+            usual=usual,
+            limit=limit,
+            least=rules.min_people,
+            min_people=rules.min_people,
+            where=~over,
         )
 
     def _judge_code(self, code: str, codes: CodeCounts) -> None:
@@ -202,28 +196,41 @@ class _Surges:
         often &= count >= rule.count
         if not often.any():
             return
-        people = np.minimum(count, codes.people((code,), window))
-        trials = completed - count + people
-        fires = often & (people >= rule.min_people) & surely_above(people, trials, limit, z)
         self._keep(
-            _Kind(
-                code=code,
-                counts=counts,
-                window=window,
-                count=count,
-                people=people,
-                trials=trials,
-                usual=usual,
-                limit=limit,
-                least=rule.count,
-                min_people=rule.min_people,
-                fires=fires,
-            )
+            code=code,
+            counts=counts,
+            window=window,
+            count=count,
+            people=codes.people((code,), window),
+            usual=usual,
+            limit=limit,
+            least=rule.count,
+            min_people=rule.min_people,
+            where=often,
         )
 
-    def _keep(self, kind: _Kind) -> None:
-        if kind.fires.any():
-            self._kinds.append(kind)
+    def _keep(
+        self,
+        *,
+        code: str | None,
+        counts: str,
+        window: int,
+        count: Ints,
+        people: Ints,
+        usual: Floats,
+        limit: Floats,
+        least: int,
+        min_people: int,
+        where: Bools,
+    ) -> None:
+        """Keep a kind, see ``_Kind``, if it fires in some of the cells (step, scope) where it may."""
+        people = np.minimum(count, people)
+        trials = _completed(self._stretch, window) - count + people
+        fires = where & (people >= min_people) & surely_above(people, trials, limit, self._rules.confidence)
+        if fires.any():
+            self._kinds.append(
+                _Kind(code, counts, window, count, people, trials, usual, limit, least, min_people, fires)
+            )
 
     def gain(self, step: int) -> Floats:
         """See ``Verdicts.gain``."""
