@@ -1,8 +1,9 @@
 """Sliding windows: from rows of facts to arrays (step, scope, counter), one array a window length.
 
 A row counts at T in a window W iff its pane lies in ``[T - W, T)`` and T has reached the first T at which the row
-counts. Rows that were on time enter a running sum along the steps; late rows are kept apart and enter at their own T.
-All arithmetic is exact (int64).
+counts. Rows that were on time enter a running sum along the steps. Late rows are kept apart in the call in which they
+come, as some of its T may lie before the first at which they count; for all T after it they are as if they had been on
+time, so they then enter the sums in their place. All arithmetic is exact (int64).
 """
 
 from __future__ import annotations
@@ -105,15 +106,6 @@ class Classify:
         return ((counter, row.count), (TIMED, row.timed), (SLOW, slow))
 
 
-@dataclass
-class _Late:
-    """Late rows: the T from which each counts, its pane, and what it adds to each (scope, counter)."""
-
-    first: list[int] = field(default_factory=list)
-    pane: list[int] = field(default_factory=list)
-    amount: list[Ints] = field(default_factory=list)
-
-
 class Windows:
     """The counts of one environment. ``advance`` moves over consecutive steps; time never goes back.
 
@@ -150,7 +142,7 @@ class Windows:
         self._end = self._depth + 1
         self._start = 0  # the first T of the last call of ``move``
         self._steps = 0
-        self._late = _Late()
+        self._late: list[int] = []  # first T, pane, leaf, counter, amount, one after another: of that call
 
     def advance(self, start: int, steps: int, rows: Iterable[FactRow]) -> dict[int, Ints]:
         """Counts at T = start, start + step, … (``steps`` of them).
@@ -170,6 +162,8 @@ class Windows:
     def move(self, start: int, steps: int, rows: Iterable[FactRow]) -> None:
         """Like ``advance``, but leaves it to ``counts`` to work out what is asked for."""
         step = self._step
+        if self._late:
+            self._settle_late()
         entries: list[int] = []  # which T, leaf, counter, amount, one after another
         for row in rows:
             columns = self._classify.columns(row)
@@ -177,8 +171,9 @@ class Windows:
                 at = (row.pane + step - start) // step
                 for counter, amount in columns:
                     entries += (at, row.leaf, counter, amount)
-            elif columns:
-                self._add_late_row(row, columns)
+            else:
+                for counter, amount in columns:
+                    self._late += (row.first, row.pane, row.leaf, counter, amount)
         fresh: Ints = np.zeros((steps, self._width), dtype=np.int64)
         if entries:
             which, leaf, of_counter, amounts = np.array(entries, dtype=np.int64).reshape(-1, 4).T
@@ -191,8 +186,6 @@ class Windows:
         np.add(fresh, sums[begin - 1], out=sums[begin : begin + steps])
         self._end = begin + steps
         self._start, self._steps = start, steps
-        if self._late.first:
-            self._forget_late(start)
 
     def counts(self, window: int, counter: int) -> Ints:
         """One counter (steps, place) in a window (ms), at the T of the last call of ``move``."""
@@ -201,25 +194,18 @@ class Windows:
     def at_most(self) -> Ints:
         """No place counts more than this (counter,) in any window at any T of the last call of ``move``."""
         sums = self._sums[self._end - 1] - self._sums[self._end - self._steps - self._depth]
-        for amount in self._late.amount:
-            sums += amount
+        if self._late:
+            _, _, cells, amounts = self._late_cells()
+            np.add.at(sums, cells, amounts)
         return np.asarray(sums.reshape(self._shape).sum(axis=0))
 
     def _within(self, window: int, columns: slice) -> Ints:
         sums, width = self._sums, window // self._step
         begin, end = self._end - self._steps, self._end
         out: Ints = sums[begin:end, columns] - sums[begin - width : end - width, columns]
-        if self._late.first:
-            self._add_late(window, columns, out)
+        if self._late:
+            out += self._late_within(window)[:, columns]
         return out
-
-    def _add_late_row(self, row: FactRow, columns: tuple[tuple[int, int], ...]) -> None:
-        added = np.zeros(self._width, dtype=np.int64)
-        for counter, amount in columns:
-            np.add.at(added, self._columns[row.leaf] + counter, self._holds[row.leaf] * amount)
-        self._late.first.append(row.first)
-        self._late.pane.append(row.pane)
-        self._late.amount.append(added)
 
     def first(self, scope: int, counters: Sequence[int], since: int, at: int) -> int | None:
         """The start (ms) of the first pane of ``[since, at)`` that counts any of these at ``at``; None without.
@@ -238,11 +224,10 @@ class Windows:
         sums = self._sums[until - panes : until + 1, columns].sum(axis=1)
         later = np.flatnonzero(np.diff(sums))
         found = [at - (panes - int(later[0])) * step] if later.size else []
-        found += [
-            pane
-            for first, pane, amount in zip(self._late.first, self._late.pane, self._late.amount, strict=True)
-            if since <= pane < at and first <= at and amount[columns].any()
-        ]
+        if self._late:
+            first, pane, cells, amounts = self._late_cells()
+            counted = (np.isin(cells, columns) & (amounts > 0)).any(axis=1)
+            found += pane[counted & (since <= pane) & (pane < at) & (first <= at)].tolist()
         return min(found, default=None)
 
     def _room(self, steps: int) -> tuple[Ints, int]:
@@ -255,33 +240,38 @@ class Windows:
             self._sums, self._end = moved, kept
         return self._sums, self._end
 
-    def _add_late(self, window: int, columns: slice, out: Ints) -> None:
-        step, start = self._step, self._start
-        last = start + (self._steps - 1) * step
-        first = np.array(self._late.first, dtype=np.int64)
-        pane = np.array(self._late.pane, dtype=np.int64)
-        lo = np.maximum(first, start)
-        hi = np.minimum(pane + window, last)
-        used = lo <= hi
-        if not used.any():
-            return
-        amount = np.stack(self._late.amount)[used, columns]
-        change = np.zeros((self._steps + 1, out.shape[1]), dtype=np.int64)
-        np.add.at(change, (lo[used] - start) // step, amount)
-        np.subtract.at(change, (hi[used] - start) // step + 1, amount)
-        out += np.cumsum(change[:-1], axis=0)
+    def _late_cells(self) -> tuple[Ints, Ints, Ints, Ints]:
+        """Of the late rows' entries the first T, the pane, and what is added to which columns: the latter (N, most)."""
+        first, pane, leaf, counter, amount = np.array(self._late, dtype=np.int64).reshape(-1, 5).T
+        return first, pane, self._columns[leaf] + counter[:, None], amount[:, None] * self._holds[leaf]
 
-    def _forget_late(self, start: int) -> None:
-        """Drop late rows that are in no window from ``start`` on."""
-        late, longest = self._late, self._windows[-1]
-        kept = [i for i, pane in enumerate(late.pane) if pane + longest >= start]
-        if len(kept) < len(late.pane):
-            self._late = _Late(
-                [late.first[i] for i in kept], [late.pane[i] for i in kept], [late.amount[i] for i in kept]
-            )
+    def _late_within(self, window: int) -> Ints:
+        """What the late rows of the last call add to a window (ms): (steps, column)."""
+        step, start = self._step, self._start
+        first, pane, cells, amounts = self._late_cells()
+        last = np.minimum(pane + window, start + (self._steps - 1) * step)
+        used = first <= last
+        begin, end = (first[used] - start) // step, (last[used] - start) // step + 1
+        change = np.zeros((self._steps + 1, self._width), dtype=np.int64)
+        np.add.at(change, (begin[:, None], cells[used]), amounts[used])
+        np.subtract.at(change, (end[:, None], cells[used]), amounts[used])
+        return np.cumsum(change[:-1], axis=0)
+
+    def _settle_late(self) -> None:
+        """Put the late rows of the last call into the sums, from where they belong on."""
+        _, pane, cells, amounts = self._late_cells()
+        self._late = []
+        end, last = self._end, self._start + (self._steps - 1) * self._step
+        # a row for each T: that of a pane is one step after it, and none is kept from before the longest window
+        rows = np.maximum(end - (last - pane) // self._step, end - self._depth - 1)
+        lowest = int(rows.min())
+        columns, places = np.unique(cells, return_inverse=True)
+        change = np.zeros((end - lowest, len(columns)), dtype=np.int64)
+        np.add.at(change, ((rows - lowest)[:, None], places.reshape(cells.shape)), amounts)
+        self._sums[lowest:end, columns] += np.cumsum(change, axis=0)
 
     def skip(self) -> None:
         """Forget the running sums: the caller jumps over steps in which every window is empty."""
         self._sums[:] = 0
         self._end = self._depth + 1
-        self._late = _Late()
+        self._late = []
