@@ -18,7 +18,7 @@ from benchmarks.figures import read
         ("ingest", ("--events", "40000"), ["ingest"]),
         (
             "memory",
-            ("--people", "300", "--seconds", "3", "--crowd", "5000", "--exactly", "1000"),
+            ("--people", "300", "--seconds", "3", "--crowd", "5000", "--exactly", "1000", "--crowds", "1"),
             ["memory", "memory_both_methods", "memory_crowd", "memory_error"],
         ),
         (
