@@ -36,7 +36,6 @@ from benchmarks.figures import Figure, Goal, add_options, figure, report
 from benchmarks.outages import Outage, Plan, Traffic
 from benchmarks.worker import Worker, WorkerFailed, cpu_seconds
 from detectors.instants import SECOND, parse_instant
-from sinks import sandbox
 from sinks.sandbox import Sandbox
 from streams.clocks import RealClock
 from streams.embedded import EmbeddedBroker
@@ -177,14 +176,7 @@ class _Deployment:
             "BROKER": self._kafka["bootstrap_servers"],
             "TOPIC_PREFIX": self.topics.prefix,
             "LOG_FORMAT": "json",
-            "PAGERDUTY__ROUTING_KEY": sandbox.ROUTING_KEY,
-            "PAGERDUTY__BASE_URL": receivers.pagerduty.url,
-            "DATADOG__API_KEY": sandbox.DATADOG_API_KEY,
-            "DATADOG__APP_KEY": sandbox.DATADOG_APP_KEY,
-            "DATADOG__BASE_URL": receivers.datadog.url,
-            "SLACK__TOKEN": sandbox.SLACK_TOKEN,
-            "SLACK__CHANNEL": sandbox.SLACK_CHANNEL,
-            "SLACK__BASE_URL": receivers.slack.base_url,
+            **receivers.settings(),
         }
         log = self._folder / f"worker{self._number}.log"
         self.worker = Worker(settings, log, "--policy", str(policy))

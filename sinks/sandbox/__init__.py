@@ -67,6 +67,19 @@ class Sandbox:
         moments = [moment for receiver in self.receivers for moment in receiver.moments]
         return sorted(moments, key=lambda moment: moment.at)
 
+    def settings(self) -> dict[str, str]:
+        """The settings that let a worker send here, without ``WATCHOFFICER_``; once they are started."""
+        return {
+            "PAGERDUTY__ROUTING_KEY": ROUTING_KEY,
+            "PAGERDUTY__BASE_URL": self.pagerduty.url,
+            "DATADOG__API_KEY": DATADOG_API_KEY,
+            "DATADOG__APP_KEY": DATADOG_APP_KEY,
+            "DATADOG__BASE_URL": self.datadog.url,
+            "SLACK__TOKEN": SLACK_TOKEN,
+            "SLACK__CHANNEL": SLACK_CHANNEL,
+            "SLACK__BASE_URL": self.slack.base_url,
+        }
+
     async def start(self, host: str = "127.0.0.1") -> None:
         """Start all, each on a free port."""
         for receiver in self.receivers:

@@ -12,7 +12,6 @@ from typing import Any
 from aiokafka import AIOKafkaProducer
 from prometheus_client.parser import text_string_to_metric_families
 
-from sinks import sandbox
 from sinks.sandbox import Sandbox
 from streams.clocks import RealClock
 from tests.e2e.topics import OnTopic, read
@@ -126,15 +125,8 @@ async def deployed(
             "TOPIC_PREFIX": prefix,
             "API_TOKEN": TOKEN,
             "LOG_FORMAT": "json",
-            "PAGERDUTY__ROUTING_KEY": sandbox.ROUTING_KEY,
-            "PAGERDUTY__BASE_URL": receivers.pagerduty.url,
             "PAGERDUTY__WEBHOOK_SECRET": WEBHOOK_SECRET,
-            "DATADOG__API_KEY": sandbox.DATADOG_API_KEY,
-            "DATADOG__APP_KEY": sandbox.DATADOG_APP_KEY,
-            "DATADOG__BASE_URL": receivers.datadog.url,
-            "SLACK__TOKEN": sandbox.SLACK_TOKEN,
-            "SLACK__CHANNEL": sandbox.SLACK_CHANNEL,
-            "SLACK__BASE_URL": receivers.slack.base_url,
+            **receivers.settings(),
         }
         settings = {name: value for name, value in settings.items() if name not in set(without)}
         policy_file = str(folder / "policy.yaml")

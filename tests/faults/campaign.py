@@ -23,7 +23,6 @@ from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 
 from detectors.instants import MINUTE, parse_instant
 from detectors.policy import Policy, load_policy
-from sinks import sandbox
 from sinks.sandbox import Sandbox
 from streams.clocks import RealClock
 from streams.topics import PARTITIONS, Topics, create_missing
@@ -458,18 +457,10 @@ class _Round:
         )
 
     def _settings(self) -> dict[str, str]:
-        receivers = self._sandbox
         return {
             "BROKER": self._address,
             "TOPIC_PREFIX": self._topics.prefix,
             "LOG_FORMAT": "json",
-            "PAGERDUTY__ROUTING_KEY": sandbox.ROUTING_KEY,
-            "PAGERDUTY__BASE_URL": receivers.pagerduty.url,
             "PAGERDUTY__WEBHOOK_SECRET": _WEBHOOK_SECRET,
-            "DATADOG__API_KEY": sandbox.DATADOG_API_KEY,
-            "DATADOG__APP_KEY": sandbox.DATADOG_APP_KEY,
-            "DATADOG__BASE_URL": receivers.datadog.url,
-            "SLACK__TOKEN": sandbox.SLACK_TOKEN,
-            "SLACK__CHANNEL": sandbox.SLACK_CHANNEL,
-            "SLACK__BASE_URL": receivers.slack.base_url,
+            **self._sandbox.settings(),
         }
