@@ -23,7 +23,7 @@ demo: $(FOR_DEMO) ## show a sign-in outage detected, paged and resolved, on this
 
 test: $(DEV) ## run the tests that need nothing but .venv (pass more to pytest as ARGS)
 	$(BIN)/python -m pytest -n auto -m "not kafka and not e2e and not faults and not quality" $(ARGS)
-	$(BIN)/python -m pytest -m "e2e and not kafka" $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "e2e and not kafka" $(ARGS)
 
 lint: $(DEV) ## check format, style, types and the import rules
 	$(BIN)/ruff format --check .
