@@ -15,7 +15,7 @@ _YOUNG, _MIDDLE, _OLD = 50_000, 20, 50
 
 
 def calm_collector() -> None:
-    """Let it look seldom, and never again at what is there now. Called once, when all is set up."""
+    """Let it look seldom, and never again at what is there now. Called when what stays has been made."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(_YOUNG, _MIDDLE, _OLD)
