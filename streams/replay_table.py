@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from msgspec import UNSET
 from rich.console import Console
 from rich.table import Table
 
-from detectors.incidents import Incident
+from detectors.incidents import Incident, error_words
 from detectors.instants import format_instant
 from streams.judge import Verdict
 from streams.replay import Summary
@@ -79,7 +80,7 @@ class ReplayTable:
                 one.scope,
                 one.state,
                 f"[{_STYLES[one.peak_severity]}]{one.peak_severity}[/]",
-                f"{one.peak_users_impacted:,}",
+                _people(one),
                 format_instant(one.first_bad_at),
                 format_instant(one.opened_at),
                 "nobody" if paged is None else f"+{(paged - one.first_bad_at) / 1000:.0f} s",
@@ -97,3 +98,9 @@ class ReplayTable:
         )
         for reason, count in sorted(summary.reasons.items(), key=lambda item: -item[1]):
             console.print(f"  rejected, {reason}: {count:,}")
+
+
+def _people(incident: Incident) -> str:
+    """At the worst; with the error of an estimate."""
+    error = incident.peak_users_impacted_error
+    return f"{incident.peak_users_impacted:,}" + (f" {error_words(error)}" if error is not UNSET else "")

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from detectors.incidents import Command
+from detectors.incidents import Command, error_words
 from detectors.instants import HOUR, MINUTE, SECOND
 from sinks.wording import capitalised, duration_words, one_line, scope_words
 from streams.explain.evidence import measured, scope_decision, severity_figure
@@ -225,6 +225,7 @@ def figures(story: Story) -> list[tuple[str, str]]:
         elif kind == "acknowledged":
             out.append((kind, "by nobody"))
     worst = min(line.peak_severity for line in lines)
-    most = max(line.users_impacted for line in lines)
-    out.append(("worst", f"severity {worst}, {most:,} people an hour"))
+    most = max(lines, key=lambda line: line.users_impacted)
+    error = f" ({error_words(most.users_impacted_error)})" if most.users_impacted_error else ""
+    out.append(("worst", f"severity {worst}, {most.users_impacted:,} people an hour{error}"))
     return out

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import re
 
+import msgspec
 import pytest
 from rich.console import Console
 
@@ -111,6 +113,14 @@ def test_the_figures_say_how_long_everything_took() -> None:
     assert known["acknowledged"].endswith("s after it was opened")
     assert known["resolved"].startswith("1")
     assert known["worst"].startswith("severity 1, ")
+
+
+def test_the_worst_of_an_estimate_is_told_with_its_error() -> None:
+    told = story()
+    worst = max(told.changes, key=lambda line: line.users_impacted)
+    estimated = msgspec.structs.replace(worst, users_impacted_error=0.0019)
+    lines = [estimated if line is worst else line for line in told.lines]
+    assert dict(figures(dataclasses.replace(told, lines=lines)))["worst"].endswith(" people an hour (±0.19%)")
 
 
 def test_the_story_begins_with_the_first_failing_event() -> None:
