@@ -120,7 +120,7 @@ class Desk:
             return
         key = (segment.partition, segment.block, segment.env)
         known = self.covered.get(key)
-        if known is not None and not (segment.first <= known[0] and segment.last > known[1]):
+        if known is not None and not segment.replaces(*known):
             return
         self.covered[key] = (segment.first, segment.last)
         self.sealed[key] = segment

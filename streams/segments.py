@@ -48,16 +48,14 @@ class FormatError(ValueError):
     """A record of an internal topic that this version cannot read. The message says what to do."""
 
 
-class Segment(msgspec.Struct, array_like=True, tag="segment", frozen=True):
-    """Facts of the offsets ``first`` to ``last`` of a block, of one environment.
+class _Head(msgspec.Struct, array_like=True, frozen=True):
+    """What a segment is of.
 
     Attributes:
         step: length of a pane, ms; block_offsets: ``BLOCK_OFFSETS`` of the writer (a reader refuses another).
         thresholds: the latency thresholds (ms) that the rows' ``over`` counts stand for.
         partition: the input partition; block: the first offset of the block; env: the environment.
         first, last: offsets covered, inclusive.
-        rows: the facts.
-        generation: in which the writer took the partition over.
     """
 
     step: int
@@ -68,25 +66,27 @@ class Segment(msgspec.Struct, array_like=True, tag="segment", frozen=True):
     env: str
     first: int
     last: int
+
+    def replaces(self, first: int, last: int) -> bool:
+        """Whether this record covers all that another one of its block covers, ``first`` to ``last``, and more."""
+        return self.first <= first and self.last > last
+
+
+class Segment(_Head, array_like=True, tag="segment", frozen=True):
+    """Facts of the offsets ``first`` to ``last`` of a block, of one environment.
+
+    Attributes:
+        rows: the facts.
+        generation: in which the writer took the partition over.
+    """
+
     rows: list[FactRow]
     generation: int = -1
 
-    def replaces(self, other: Segment) -> bool:
-        """Whether this record covers all that ``other`` covers, and more."""
-        return self.first <= other.first and self.last > other.last
 
+class SealedSegment(_Head, array_like=True, tag="segment", frozen=True):
+    """A ``Segment`` whose rows have not been read: most are replaced before anybody asks for them."""
 
-class SealedSegment(msgspec.Struct, array_like=True, tag="segment", frozen=True):
-    """A ``Segment`` of which only the head has been read: most are replaced before anybody asks for their rows."""
-
-    step: int
-    block_offsets: int
-    thresholds: tuple[float, ...]
-    partition: int
-    block: int
-    env: str
-    first: int
-    last: int
     sealed: msgspec.Raw
     generation: int = -1
 

@@ -61,7 +61,7 @@ async def _minutes(kafka: dict[str, str], topics: Topics) -> list[list[int | str
         segment = decode(record.value) if record.value is not None else None
         if isinstance(segment, Segment) and segment.env == "prod":
             known = newest.get((segment.partition, segment.block))
-            if known is None or segment.replaces(known):
+            if known is None or segment.replaces(known.first, known.last):
                 newest[segment.partition, segment.block] = segment
     counts: dict[tuple[int, str], int] = {}
     people: dict[tuple[int, str], set[int]] = {}

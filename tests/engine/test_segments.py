@@ -134,8 +134,8 @@ def test_a_record_that_was_cut_off_is_refused(record: Any, data: st.DataObject) 
 @given(segments, segments)
 def test_a_segment_replaces_one_that_it_covers_and_exceeds(one: Segment, other: Segment) -> None:
     covers = one.first <= other.first and other.last <= one.last
-    assert one.replaces(other) == (covers and one.last != other.last)
-    assert not (one.replaces(other) and other.replaces(one))
+    assert one.replaces(other.first, other.last) == (covers and one.last != other.last)
+    assert not (one.replaces(other.first, other.last) and other.replaces(one.first, one.last))
 
 
 @given(st.lists(st.one_of(segments, frontiers, resumes), max_size=8))
