@@ -21,7 +21,7 @@ from detectors.instants import MINUTE
 from detectors.scopes import LEAVES, MEMBERS, OUTCOMES, SIGN_IN_STEPS, STEPS
 from detectors.windows import Ints, Windows
 
-__all__ = ["CodeCounts", "CodeWindows"]
+__all__ = ["CodeWindows"]
 
 _FAILURE = OUTCOMES.index("failure")
 _SIGN_IN = tuple(step in SIGN_IN_STEPS for step in STEPS)
@@ -64,7 +64,7 @@ class _Kept:
 
 
 class CodeWindows:
-    """The failures of one environment. ``advance`` moves over consecutive steps; time never goes back.
+    """The failures of one environment. ``move`` goes over consecutive steps; time never goes back.
 
     Args:
         step: length of a pane, ms.
@@ -90,8 +90,8 @@ class CodeWindows:
         self._steps = 0
         self._forgotten_at = 0
 
-    def advance(self, start: int, steps: int, rows: Iterable[FactRow]) -> CodeCounts:
-        """Counts at T = start, start + step, …; see ``Windows.advance``. They may be asked until the next call."""
+    def move(self, start: int, steps: int, rows: Iterable[FactRow]) -> None:
+        """On to T = start, start + step, …; see ``Windows.move``."""
         known = self._places
         fresh = [r for r in rows if r.outcome == _FAILURE and _SIGN_IN[r.step] and r.code in known]
         self._windows.move(start, steps, fresh)
@@ -107,23 +107,22 @@ class CodeWindows:
             self._rows = [row for row in self._rows if row.pane >= horizon]
         self._rows += [_Kept.of(row, self._step) for row in fresh]
         self._start, self._steps = start, steps
-        return CodeCounts(self)
 
     def at_most(self) -> dict[str, int]:
-        """No window of the last call holds more failures with a code than this."""
+        """For each code: no window holds more failures with it, at any step of the last call and in any scope."""
         return dict(zip(self.codes, self._windows.at_most().tolist(), strict=False))
 
     def counts(self, code: str, window: int) -> Ints:
         """Failures (step, scope) with a code in a window (ms), of the last call."""
         return np.asarray(self._windows.counts(window, self._places[code]) @ _TO_SCOPES)
 
-    def people(self, codes: frozenset[str]) -> dict[int, Ints]:
-        """Distinct people with a failure of any of these codes, window (ms) -> (step, scope), of the last call."""
-        self._asked.add(codes)
-        found = self._people.get(codes)
-        if found is None:
-            found = self._people[codes] = self._work_out(codes)
-        return found
+    def people(self, codes: Iterable[str], window: int) -> Ints:
+        """Distinct people (step, scope) with a failure of any of these codes in a window (ms), of the last call."""
+        asked = frozenset(codes)
+        self._asked.add(asked)
+        if asked not in self._people:
+            self._people[asked] = self._work_out(asked)
+        return self._people[asked][window]
 
     def _work_out(self, codes: frozenset[str]) -> dict[int, Ints]:
         impact = self._impacts[codes] = Impact(self._step, self._lengths, self._cap)
@@ -144,26 +143,3 @@ class CodeWindows:
         """See ``Windows.skip``."""
         self._windows.skip()
         self._rows, self._impacts, self._people, self._asked = [], {}, {}, set()
-
-
-@dataclass(frozen=True)
-class CodeCounts:
-    """Failures of a stretch by code.
-
-    Attributes:
-        source: knows them, until it moves on.
-    """
-
-    source: CodeWindows
-
-    def at_most(self) -> dict[str, int]:
-        """For each code that is counted: no window holds more failures with it, at any step and in any scope."""
-        return self.source.at_most()
-
-    def counts(self, code: str, window: int) -> Ints:
-        """Failures (step, scope) with a code in a window (ms)."""
-        return self.source.counts(code, window)
-
-    def people(self, codes: Iterable[str], window: int) -> Ints:
-        """Distinct people (step, scope) with a failure of any of these codes in a window (ms)."""
-        return self.source.people(frozenset(codes))[window]

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from detectors.codes import CodeCounts
+from detectors.codes import CodeWindows
 from detectors.confidence import Bools, Floats, failure_gain, surely_above, surely_below, wilson_lower
 from detectors.history import History
 from detectors.incidents import Cause
@@ -151,7 +151,7 @@ class _Surges:
 
     # -- verdicts --------------------------------------------------------------------------------------------
 
-    def _judge_users(self, window: int, codes: CodeCounts) -> None:
+    def _judge_users(self, window: int, codes: CodeWindows) -> None:
         rules, z = self._rules.user_errors, self._rules.confidence
         count = self._stretch.counts[window][..., EXCLUDED]
         enough = count >= rules.min_people
@@ -182,7 +182,7 @@ class _Surges:
             where=~over,
         )
 
-    def _judge_code(self, code: str, codes: CodeCounts) -> None:
+    def _judge_code(self, code: str, codes: CodeWindows) -> None:
         rules, window, z = self._rules, self._rules.window, self._rules.confidence
         rule, count = _rule(self._policy, code), codes.counts(code, window)
         if not (count >= rule.recover_below).any():

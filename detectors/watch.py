@@ -164,7 +164,7 @@ class Watch:
             self._windows.move(at, steps, due)
             self._impact.advance(at, steps, [row for row in due if self._is_bad(row)])
             self._returns.move(at, steps, due)
-            self._codes.advance(at, steps, due)
+            self._codes.move(at, steps, due)
             self._note_activity(due)
             self._add_durations(due, at)
             at = end + step
@@ -274,16 +274,24 @@ class Watch:
             counts = self._windows.advance(start, steps, rows)
             people = self._impact.advance(start, steps, [row for row in rows if self._is_bad(row)])
             returns = self._returns.advance(start, steps, rows)
-            codes = self._codes.advance(start, steps, rows)
-            levels = self._impact.levels
-            stretch = Stretch(self.env, ends, counts, people, policy.windows(), returns, codes, levels)
+            self._codes.move(start, steps, rows)
+            stretch = Stretch(
+                self.env,
+                ends,
+                counts,
+                people,
+                policy.windows(),
+                returns,
+                self._codes,
+                self._impact.levels,
+            )
         self._five_minutes.add(rows)
         self._add_durations(rows, start)
         findings = Findings(stretch, policy, self.history, self._covered_from)
         if self._observer is not None:
             self._observer(stretch, findings.verdicts())
         elif self.lifecycle.active:
-            findings.verdicts()
+            findings.verdicts()  # all are wanted: nobody needs to be asked first
         fires = findings.fires()
         self._last = stretch
         caught_up = self._wait(catching_up)

@@ -19,7 +19,7 @@ from detectors.facts import ON_TIME, FactRow
 from detectors.scopes import MEMBERS, OUTCOMES, SIGN_IN_STEPS, STEPS
 
 if TYPE_CHECKING:
-    from detectors.codes import CodeCounts
+    from detectors.codes import CodeWindows
     from detectors.confidence import Bools
 
 __all__ = ["COUNTERS", "Classify", "Columns", "Ints", "Stretch", "Windows"]
@@ -46,7 +46,7 @@ class Stretch:
         people: window (ms) -> (N, scope), distinct people with a bad event.
         windows: the window lengths, ms, ascending.
         returns: window (ms) -> (N, scope, (went, returned)), see ``returns.ReturnWindows``; windows of their own.
-        codes: failures by error code, see ``codes.CodeWindows``; None where there were none.
+        codes: failures by error code, for as long as nothing has moved on; None where there were none.
         levels: window (ms) -> (N,) of what sample the people are, see ``impact.Impact``; 0, or left out: of all.
     """
 
@@ -56,7 +56,7 @@ class Stretch:
     people: Mapping[int, Ints]
     windows: tuple[int, ...]
     returns: Mapping[int, Ints] = field(default_factory=dict)
-    codes: CodeCounts | None = None
+    codes: CodeWindows | None = None
     levels: Mapping[int, Ints] = field(default_factory=dict)
 
 

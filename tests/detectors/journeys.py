@@ -129,6 +129,7 @@ class Journeys:
             due = [row for row in rows if begin <= (row.pane - START) // SECOND < end]
             ends = start + SECOND * np.arange(steps, dtype=np.int64)
             counted = counts.advance(start, steps, due)
+            codes.move(start, steps, due)
             nobody = {window: of[..., 0] * 0 for window, of in counted.items()}
             yield Stretch(
                 "prod",
@@ -137,7 +138,7 @@ class Journeys:
                 nobody,
                 _WINDOWS,
                 returns.advance(start, steps, due),
-                codes.advance(start, steps, due),
+                codes,
             )
             begin = end
 

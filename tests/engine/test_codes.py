@@ -48,21 +48,21 @@ def test_any_cut_into_calls_and_any_question_gives_the_counts_and_people_of_each
     for call, length in enumerate(lengths):
         end = at + (length - 1) * STEP
         due = [row for row in rows if at <= row.counts_from(STEP) <= end]
-        counted = windows.advance(at, length, due)
+        windows.move(at, length, due)
         for n in range(length):
             for window in WINDOWS:
                 for scope in (0, 1, 4, 9):
                     seen = within(rows, at + n * STEP, window, scope)
                     expected = [sum(row.count for row in failed(seen, [code])) for code in CODES]
-                    found = [int(counted.counts(code, window)[n, scope]) for code in CODES]
+                    found = [int(windows.counts(code, window)[n, scope]) for code in CODES]
                     assert found == expected
                     assert all(
-                        counted.at_most()[code] >= count for code, count in zip(CODES, found, strict=True)
+                        windows.at_most()[code] >= count for code, count in zip(CODES, found, strict=True)
                     )
                     if call in asks:
                         for codes in (CODES, CODES[:1]):
                             people = {person for row in failed(seen, codes) for person in row.people}
-                            assert counted.people(codes, window)[n, scope] == len(people)
+                            assert windows.people(codes, window)[n, scope] == len(people)
         at = end + STEP
 
 
@@ -88,15 +88,16 @@ def test_starts_and_callbacks_are_counted_and_nothing_else(
 def test_after_a_gap_nothing_is_left() -> None:
     row = FactRow(START - STEP, ON_TIME, 1, STEPS.index("callback"), FAILURE, "007", 2, 0, [0, 0], [1, 2])
     codes, returns = CodeWindows(STEP, WINDOWS, CODES, 1_000), ReturnWindows(STEP, WINDOWS)
-    assert codes.advance(START, 1, [row]).people(CODES, STEP * 3)[0, 0] == 2
+    codes.move(START, 1, [row])
+    assert codes.people(CODES, STEP * 3)[0, 0] == 2
     returns.advance(START, 1, [row])
     for counted in (codes, returns):
         counted.skip()
     later = START + 1_000 * STEP
-    counts = codes.advance(later, 1, [])
-    assert not counts.people(CODES, STEP * 20).any()
-    assert counts.at_most() == dict.fromkeys(CODES, 0)
+    codes.move(later, 1, [])
+    assert not codes.people(CODES, STEP * 20).any()
+    assert codes.at_most() == dict.fromkeys(CODES, 0)
     assert not returns.advance(later, 1, [])[STEP * 20].any()
     for code in CODES:
-        assert counts.counts(code, STEP * 20).tolist() == [[0] * len(SCOPES)]
+        assert codes.counts(code, STEP * 20).tolist() == [[0] * len(SCOPES)]
     assert len(LEAVES) == 10
