@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from detectors.chronicle import Chronicle, IncidentMemory
@@ -13,7 +13,7 @@ from detectors.incidents import Cause, Incident
 from detectors.paging import is_serious, may_page
 from detectors.policy import Policy
 from detectors.scopes import contains
-from detectors.severity import Figure, Level, datadog_severity, figure, follow
+from detectors.severity import Level, datadog_severity, figure, follow
 
 __all__ = ["assess"]
 
@@ -31,8 +31,9 @@ def assess(
     scope = incident.scope
     first_bad = _first_bad(incident, causes, chronicle) if opening else incident.first_bad_at
     estimate = max((c.estimated_users for c in causes if c.estimated_users is not None), default=None)
-    impact = figure(view.people(scope, first_bad), view.people_recent(scope, first_bad), estimate, policy)
-    error = _error(impact, scope, first_bad, chronicle)
+    seen, recent = view.people(scope, first_bad), view.people_recent(scope, first_bad)
+    impact = figure(seen.people, recent.people, estimate, policy)
+    error = {"observed": seen.error, "projected": recent.error}.get(impact.basis) or UNSET
     names = tuple(sorted({*incident.causes, *(cause.detector for cause in causes)}))
     serious = is_serious(replace(incident, causes=names))
     level = None if opening else memory.level
@@ -77,16 +78,6 @@ def assess(
         memory.pageable_since = None
     elif memory.pageable_since is None:
         memory.pageable_since = at
-
-
-def _error(impact: Figure, scope: str, first_bad: int, chronicle: Chronicle) -> float | UnsetType:
-    """How far the truth may lie from what was counted, as a share; unset where nothing was, or exactly."""
-    since = {
-        "observed": first_bad,
-        "projected": max(first_bad, chronicle.at - chronicle.policy.severity.projection_window),
-    }.get(impact.basis)
-    error = 0.0 if since is None else chronicle.view.people_error(scope, since)
-    return error or UNSET
 
 
 def _first_bad(incident: Incident, causes: Sequence[Cause], chronicle: Chronicle) -> int:

@@ -12,6 +12,7 @@ from typing import Any, Literal, Protocol
 import msgspec
 from msgspec.structs import replace
 
+from detectors.impact import Distinct
 from detectors.incidents import Cause, Counts, FindingState, Incident, Transition, TransitionKind
 from detectors.instants import MINUTE
 from detectors.notification import speaks
@@ -51,15 +52,11 @@ class View(Protocol):
         """Counts of a scope in ``[T - window, T)``."""
         ...
 
-    def people(self, scope: str, since: int) -> int:
+    def people(self, scope: str, since: int) -> Distinct:
         """Distinct people with a bad event in ``[max(since, T - 1 h), T)``."""
         ...
 
-    def people_error(self, scope: str, since: int) -> float:
-        """How far the truth may lie from ``people``, as a share of it; 0 where they were counted exactly."""
-        ...
-
-    def people_recent(self, scope: str, since: int) -> int:
+    def people_recent(self, scope: str, since: int) -> Distinct:
         """The same in ``[max(since, T - severity.projection_window), T)``."""
         ...
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 
 from detectors.chronicle import FOUND_IN_FAILURES
 from detectors.five_minutes import HISTORY_SPAN
-from detectors.impact import Impact, relative_error
+from detectors.impact import Distinct, Impact, relative_error
 from detectors.incidents import Counts, FindingState
 from detectors.policy import Policy
 from detectors.scopes import scope_index, scope_path
@@ -71,18 +71,14 @@ class StretchView:
         users = int(self._stretch.people[window][self.n, index])
         return Counts(at=self.at, window=window, users_impacted=users, **amounts)
 
-    def people(self, scope: str, since: int) -> int:
-        horizon = self.at - self._stretch.windows[-1]
-        return self._impact.distinct_since(scope_index(scope), self.at, max(since, horizon)).people
+    def people(self, scope: str, since: int) -> Distinct:
+        return self._people(scope, since, self._stretch.windows[-1])
 
-    def people_error(self, scope: str, since: int) -> float:
-        horizon = self.at - self._stretch.windows[-1]
-        return self._impact.distinct_since(scope_index(scope), self.at, max(since, horizon)).error
+    def people_recent(self, scope: str, since: int) -> Distinct:
+        return self._people(scope, since, self._recent)
 
-    def people_recent(self, scope: str, since: int) -> int:
-        return self._impact.distinct_since(
-            scope_index(scope), self.at, max(since, self.at - self._recent)
-        ).people
+    def _people(self, scope: str, since: int, window: int) -> Distinct:
+        return self._impact.distinct_since(scope_index(scope), self.at, max(since, self.at - window))
 
     def first_bad(self, scope: str, since: int) -> int | None:
         return self._windows.first(scope_index(scope), (BAD, SESSION_BAD), since, self.at)

@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 
 from detectors.chronicle import FOUND_IN_FAILURES
+from detectors.impact import Distinct
 from detectors.incidents import Cause, Command, Counts, FindingState, Incident, IncidentInput, Transition
 from detectors.instants import MINUTE, SECOND, parse_instant
 from detectors.lifecycle import Lifecycle, LifecycleMemory
@@ -45,6 +46,7 @@ class World:
     )  # what is said of a scope beside its causes
     impacted: int = 0
     recently: int | None = None
+    error: float = 0.0  # of the people, as a share
     succeeds: bool = True
     fails: bool = True
     ratios: dict[str, tuple[int, int]] = field(default_factory=dict)  # scope -> good, bad
@@ -71,15 +73,12 @@ class World:
             users_impacted=bad,
         )
 
-    def people(self, scope: str, since: int) -> int:
-        return self.impacted if since < self.at else 0
+    def people(self, scope: str, since: int) -> Distinct:
+        return Distinct(self.impacted if since < self.at else 0, self.error)
 
-    def people_error(self, scope: str, since: int) -> float:
-        return 0.0
-
-    def people_recent(self, scope: str, since: int) -> int:
+    def people_recent(self, scope: str, since: int) -> Distinct:
         recent = self.impacted if self.recently is None else self.recently
-        return min(recent, self.impacted) // 12
+        return Distinct(min(recent, self.impacted) // 12, 4 * self.error)
 
     def first_bad(self, scope: str, since: int) -> int | None:
         return since if self.fails else None
@@ -112,8 +111,8 @@ class World:
         self.fails = not really
         return self
 
-    def hits(self, people: int) -> World:
-        self.impacted = people
+    def hits(self, people: int, *, error: float = 0.0) -> World:
+        self.impacted, self.error = people, error
         return self
 
     def lacks_evidence(self, scope: str) -> World:

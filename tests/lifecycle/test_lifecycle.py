@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec import UNSET
 
 from detectors.lifecycle import Lifecycle
 from tests.lifecycle.score import START, Score, World
@@ -173,6 +174,18 @@ def test_severity_rises_at_once_and_the_peak_is_kept_when_it_falls() -> None:
     heard = score.play(until=1200)
     assert heard.when("severity") == [100, 200 + 15 * MINUTES]
     assert (heard.incidents["prod-1"].severity, heard.incidents["prod-1"].peak_severity) == (2, 1)
+
+
+def test_an_estimate_of_people_carries_its_error_and_the_peak_keeps_its_own() -> None:
+    score = Score()
+    score.at(0).fires("prod/ssoe", people=60)
+    score.at(100).hits(2_000_000, error=0.002)
+    score.at(200).hits(1_500_000, error=0.001)
+    incident = score.play(until=300).incidents["prod-1"]
+    assert (incident.basis, incident.users_impacted_error) == ("observed", 0.001)
+    assert (incident.peak_users_impacted, incident.peak_users_impacted_error) == (2_000_000, 0.002)
+    score.at(400).hits(70)
+    assert score.play(until=400).incidents["prod-1"].users_impacted_error is UNSET
 
 
 def test_outside_prod_it_is_always_severity_3() -> None:
