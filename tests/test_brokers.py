@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -14,6 +18,7 @@ from streams import embedded
 from streams.embedded import BrokerUnavailable, EmbeddedBroker, answers
 from tests.brokers import ApacheKafka
 
+ROOT = Path(__file__).resolve().parents[1]
 LONG_AGO = 1_000_000_000_000
 
 
@@ -62,6 +67,22 @@ def test_the_embedded_broker_listens_on_loopback_until_it_is_stopped(tmp_path: P
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
     broker.stop()
+
+
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM])
+def test_an_embedded_broker_ends_when_whoever_started_it_is_killed(end: signal.Signals) -> None:
+    start = "from streams.embedded import *; b = EmbeddedBroker().start(); print(b.port, flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", start], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as starter:
+        assert starter.stdout is not None
+        address = f"127.0.0.1:{int(starter.stdout.readline())}"
+        assert answers(address)
+        starter.send_signal(end)
+        assert starter.wait(10) == -end
+    deadline = time.monotonic() + 10
+    while answers(address):
+        assert time.monotonic() < deadline
 
 
 def test_two_embedded_brokers_run_at_once() -> None:

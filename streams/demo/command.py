@@ -1,4 +1,7 @@
-"""`watchofficer demo`: a scenario on this machine, shown while it plays; nothing is left behind."""
+"""`watchofficer demo`: a scenario on this machine, shown while it plays; nothing is left behind.
+
+Killed (SIGKILL) it cannot tidy up: its processes end by themselves all the same, its temporary folder stays.
+"""
 
 from __future__ import annotations
 

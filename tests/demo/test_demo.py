@@ -27,6 +27,8 @@ pytestmark = pytest.mark.e2e
 ROOT = Path(__file__).resolve().parents[2]
 _POLL_SECONDS = 0.02
 _MARK = "WATCHOFFICER_TEST_MARK"
+#: The demo itself, its broker, and who ends the broker should the demo be killed; none where the system shows none.
+_PROCESSES = 3 if Path("/proc/self/environ").exists() else 0
 _LINE = re.compile(
     r"(\d\d:\d\d:\d\d)  \d\d:\d\d:\d\d\.\d  +\+(\d+\.\d) s  "
     r"(watch|pagerduty|datadog|slack|banner|scenario) +(\S.*)"
@@ -130,6 +132,13 @@ class Demo:
                 continue
         return found
 
+    def without_processes(self, within: float) -> None:
+        """Wait until no process bears its mark."""
+        deadline = time.monotonic() + within
+        while left := self.processes():
+            assert time.monotonic() < deadline, f"still there after {within} s: {left}"
+            time.sleep(_POLL_SECONDS)
+
     def kill(self) -> None:
         """End whatever a failed test has left."""
         for pid in self.processes():
@@ -214,7 +223,7 @@ def test_two_at_once_keep_out_of_each_others_way_and_a_signal_ends_each(house: H
     other = house("--once", "--speed", "120")
     for demo in (one, other):
         demo.read("detected: prod-1 on prod/ssoe", 90)
-    assert len(one.processes()) == len(other.processes()) == (2 if Path("/proc/self/environ").exists() else 0)
+    assert len(one.processes()) == len(other.processes()) == _PROCESSES
     # The timeline is told by the log of incidents, the lines above it by HTTP: the picture after may be the first.
     one.read("SEV [123]  SSOe sign-in is failing", 30)
     assert "people hurt, 1 h" in one.said
@@ -242,6 +251,16 @@ def test_a_signal_while_it_starts_ends_it_too(house: House, after: float) -> Non
     assert demo.end(within=5)[0] == 0
     assert time.monotonic() - asked < 5
     assert demo.left() == []
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("once_it_says", ["starting the broker", r"metrics +http\S+/metrics\n"])
+def test_what_it_started_ends_by_itself_when_it_is_killed(house: House, once_it_says: str) -> None:
+    demo = house("--scenario", "healthy")
+    demo.read(once_it_says, 60)
+    demo.process.kill()
+    assert demo.end(within=5)[0] == -signal.SIGKILL
+    demo.without_processes(within=5)
 
 
 def test_a_reader_that_goes_away_ends_it(tmp_path: Path) -> None:
