@@ -12,10 +12,8 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import median
-from typing import Any, Literal
+from typing import Any
 
 import httpx
 from aiokafka import AIOKafkaProducer
@@ -27,16 +25,17 @@ from sinks.sandbox import Sandbox
 from streams.clocks import RealClock
 from streams.topics import PARTITIONS, Topics, create_missing
 from tests.brokers import ApacheKafka, apache_kafka, embedded_broker
-from tests.faults.audit import Audit, audit
+from tests.faults.audit import audit
 from tests.faults.crew import Crew, Worker
+from tests.faults.figures import Broker, Figures
+from tests.faults.findings import Audit
 from tests.faults.load import Load, Traffic, outages
 from tests.faults.schedule import BROKER_KINDS, Fault, schedule
 from tests.faults.topics import read
 from tests.oracle import written
 
-__all__ = ["Broker", "Figures", "campaign"]
+__all__ = ["campaign"]
 
-Broker = Literal["kafka", "embedded"]
 Say = Callable[[str], None]
 
 #: Faults in a round. The oracle compares each event with all others, so rounds are short.
@@ -72,99 +71,6 @@ outage:
 surge: {window: 1m, user_errors: {windows: [1m]}}
 banner: {republish_every: 10s}
 """
-
-
-@dataclass
-class Figures:
-    """What a campaign brought."""
-
-    seed: int
-    broker: Broker
-    rounds: int = 0
-    events: int = 0
-    faults: Counter[str] = field(default_factory=Counter)
-    rebalances: int = 0
-    starts: int = 0
-    to_ready: list[float] = field(default_factory=list)
-    stopped_in: list[float] = field(default_factory=list)
-    ended: Counter[str] = field(default_factory=Counter)
-    marks: Counter[str] = field(default_factory=Counter)
-    compared: Counter[str] = field(default_factory=Counter)
-    repeated: Counter[str] = field(default_factory=Counter)
-    log: Counter[str] = field(default_factory=Counter)
-    differences: int = 0
-    lost: int = 0
-    second_pages: int = 0
-    complaints: list[str] = field(default_factory=list)
-    seconds: float = 0.0
-
-    @property
-    def clean(self) -> bool:
-        """Whether nothing was found wrong."""
-        return not self.complaints
-
-    def add(self, found: Audit) -> None:
-        """Take in the audit of a round."""
-        self.differences += found.count
-        self.lost += len(found.lost)
-        self.second_pages += len(found.second_pages)
-        self.compared += found.compared
-        self.repeated += found.repeated
-        self.log += Counter(found.log)
-        self.events += found.log["events"]
-
-    def as_json(self) -> dict[str, Any]:
-        """For `.data/faults`."""
-        return {
-            "seed": self.seed,
-            "broker": self.broker,
-            "seconds": round(self.seconds),
-            "rounds": self.rounds,
-            "events": self.events,
-            "log": self.log,
-            "faults": {"total": self.faults.total(), **self.faults},
-            "rebalances": self.rebalances,
-            "starts": self.starts,
-            "restart_to_ready_seconds": _spread(self.to_ready),
-            "sigterm_to_end_seconds": _spread(self.stopped_in),
-            "ended_by_themselves": self.ended,
-            "marks": self.marks,
-            "compared": self.compared,
-            "repeated": self.repeated,
-            "differences": self.differences,
-            "lost": self.lost,
-            "second_pages": self.second_pages,
-            "complaints": self.complaints,
-        }
-
-    def words(self) -> str:
-        """The same for people."""
-        kinds = ", ".join(f"{kind} {times}" for kind, times in sorted(self.faults.items()))
-        of_them = ", ".join(f"{times} {name}" for name, times in self.log.items() if name != "events")
-        ended = dict(self.ended) or "none"
-        compared = ", ".join(f"{times} {what}" for what, times in sorted(self.compared.items()))
-        ready = _spread(self.to_ready)
-        return "\n".join(
-            [
-                f"seed {self.seed}, {self.broker}: {self.rounds} rounds in {self.seconds / 60:.0f} min",
-                f"events        {self.events} ({of_them})",
-                f"faults        {self.faults.total()} ({kinds})",
-                f"rebalances    {self.rebalances}; starts {self.starts}; ended by themselves {ended}",
-                f"start → ready {ready['median']} s as a rule, {ready['most']} s at most ({ready['count']} starts)",
-                f"SIGTERM → end {_spread(self.stopped_in)['most']} s at most",
-                f"compared      {compared}",
-                f"told twice    {dict(self.repeated)} (no page among them)",
-                f"differences   {self.differences}",
-                f"lost          {self.lost}",
-                f"second pages  {self.second_pages}",
-            ]
-        )
-
-
-def _spread(some: list[float]) -> dict[str, float]:
-    if not some:
-        return {"count": 0, "median": 0.0, "most": 0.0}
-    return {"count": len(some), "median": round(median(some), 1), "most": round(max(some), 1)}
 
 
 def campaign(seed: int, faults: int, broker: Broker, folder: Path, say: Say) -> Figures:
