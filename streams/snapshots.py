@@ -10,7 +10,7 @@ from detectors.policy import Policy
 from detectors.response_times import deadline
 from detectors.scopes import METHODS, overlaps, scope_index, scope_path
 from detectors.watch import QUANTILES, Watch
-from sinks.prometheus import EnvSnapshot
+from sinks.env_snapshot import EnvSnapshot
 from streams.desk import Desk
 
 __all__ = ["burn_windows", "env_snapshot"]

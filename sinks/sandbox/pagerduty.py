@@ -18,7 +18,8 @@ import httpx
 import msgspec
 from aiohttp import web
 
-from detectors.instants import format_instant, parse_instant
+from detectors.instants import format_instant
+from sinks.sandbox.pagerduty_events import fault_of
 from sinks.sandbox.receiver import Receiver
 
 __all__ = ["Alert", "PagerDutySandbox", "SentWebhook", "Woken", "signature"]
@@ -205,7 +206,7 @@ class PagerDutySandbox(Receiver):
             event = msgspec.json.decode(raw)
         except ValueError:
             return self._reject(400, "the event is no JSON")
-        fault = _fault_of(event, self._routing_key)
+        fault = fault_of(event, self._routing_key)
         if fault is not None:
             return self._reject(400, fault)
         key = event.get("dedup_key") or f"generated-{len(self.alerts) + 1}"
@@ -347,55 +348,3 @@ def _person(name: str) -> dict[str, Any]:
         "type": "user_reference",
         "summary": name,
     }
-
-
-def _fault_of(event: Any, routing_key: str | None) -> str | None:
-    """What is wrong with an event by the vendor's prose; None if nothing is."""
-    if not isinstance(event, dict):
-        return "the event is no object"
-    key, action, dedup = event.get("routing_key"), event.get("event_action"), event.get("dedup_key")
-    if not isinstance(key, str) or len(key) != 32 or (routing_key is not None and key != routing_key):
-        return "invalid routing key"
-    if action not in ("trigger", "acknowledge", "resolve"):
-        return "event_action must be trigger, acknowledge or resolve"
-    if dedup is not None and (not isinstance(dedup, str) or len(dedup) > 255):
-        return "dedup_key must be a string of at most 255 characters"
-    if action != "trigger":
-        if not dedup:
-            return f"{action} needs a dedup_key"
-        extra = set(event) - {"routing_key", "dedup_key", "event_action"}
-        return f"{action} carries no {', '.join(sorted(extra))}" if extra else None
-    return _payload_fault(event.get("payload")) or _links_fault(event)
-
-
-def _payload_fault(payload: Any) -> str | None:
-    if not isinstance(payload, dict):
-        return "trigger needs a payload"
-    summary = payload.get("summary")
-    if not isinstance(summary, str) or not 1 <= len(summary) <= 1024:
-        return "payload.summary must have 1 to 1,024 characters"
-    if not isinstance(payload.get("source"), str) or not payload["source"]:
-        return "payload.source is required"
-    if payload.get("severity") not in ("critical", "error", "warning", "info"):
-        return "payload.severity must be critical, error, warning or info"
-    for name in ("component", "group", "class"):
-        if not isinstance(payload.get(name, ""), str):
-            return f"payload.{name} must be a string"
-    if not isinstance(payload.get("custom_details", {}), dict):
-        return "payload.custom_details must be an object"
-    try:
-        if "timestamp" in payload:
-            parse_instant(payload["timestamp"])
-    except (TypeError, ValueError):
-        return "payload.timestamp must be ISO 8601"
-    return None
-
-
-def _links_fault(event: dict[str, Any]) -> str | None:
-    for link in event.get("links", []):
-        if not isinstance(link, dict) or not str(link.get("href", "")).startswith(("http://", "https://")):
-            return "a link needs an href"
-    for image in event.get("images", []):
-        if not isinstance(image, dict) or not str(image.get("src", "")).startswith("https://"):
-            return "an image needs an https src"
-    return None

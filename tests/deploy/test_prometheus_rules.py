@@ -14,7 +14,8 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from sinks.prometheus import EnvSnapshot, Metrics
+from sinks.env_snapshot import EnvSnapshot
+from sinks.prometheus import Metrics
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 PROMETHEUS = DEPLOY / "prometheus"

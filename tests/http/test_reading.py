@@ -18,7 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 from detectors.instants import format_instant
 from detectors.policy import default_policy
 from sinks.console import page
-from sinks.prometheus import EnvSnapshot
+from sinks.env_snapshot import EnvSnapshot
 from streams.http import mount, routes
 from tests.http.serving import NOW, HttpSettings, Serving, an_incident, dumps, serving
 

@@ -13,7 +13,8 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from detectors.scopes import CSPS, METHODS
-from sinks.prometheus import NO_CSP, RESULTS, EnvSnapshot, Metrics
+from sinks.env_snapshot import NO_CSP, RESULTS, EnvSnapshot
+from sinks.prometheus import Metrics
 
 OPENMETRICS = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"
 NOW = 1_764_000_000_000
