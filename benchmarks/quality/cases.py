@@ -14,7 +14,8 @@ from streams.simulate.demand import DEFAULT_RATE, Demand
 from streams.simulate.episodes import Episode
 from streams.simulate.history import history
 from streams.simulate.rows import seeded
-from streams.simulate.scenarios import SCENARIOS, Scenario
+from streams.simulate.scenario import Scenario
+from streams.simulate.scenarios import SCENARIOS
 from streams.simulate.simulation import Simulation, simulate
 from streams.simulate.variation import Varied, vary
 

@@ -15,7 +15,8 @@ import numpy as np
 from detectors.instants import HOUR, MINUTE
 from streams.simulate.episodes import Effect, Episode
 from streams.simulate.rows import seeded
-from streams.simulate.scenarios import SCENARIOS, Scenario
+from streams.simulate.scenario import Scenario
+from streams.simulate.scenarios import SCENARIOS
 
 __all__ = ["draw"]
 

@@ -6,7 +6,8 @@ watch should have noticed; ``history`` what it would have known before; ``scenar
 """
 
 from streams.simulate.episodes import Episode
-from streams.simulate.scenarios import SCENARIOS, Scenario
+from streams.simulate.scenario import Scenario
+from streams.simulate.scenarios import SCENARIOS
 from streams.simulate.simulation import Simulation, simulate
 
 __all__ = ["SCENARIOS", "Episode", "Scenario", "Simulation", "simulate"]

@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 from detectors.instants import SECOND, format_duration
 from streams.simulate.demand import TIME_ZONE
-from streams.simulate.scenarios import SCENARIOS, Scenario
+from streams.simulate.scenario import Scenario
+from streams.simulate.scenarios import SCENARIOS
 from streams.simulate.simulation import simulate
 
 __all__ = ["latest_start", "simulate_command"]

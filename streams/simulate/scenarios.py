@@ -2,54 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from detectors.instants import HOUR, MINUTE, SECOND, parse_instant
-from streams.simulate.demand import DEFAULT_RATE
+from detectors.instants import HOUR, MINUTE, SECOND
 from streams.simulate.episodes import Episode
+from streams.simulate.scenario import PEAK, Scenario
 
-__all__ = ["SCENARIOS", "Scenario"]
+__all__ = ["SCENARIOS"]
 
-#: A Tuesday without a holiday in the two weeks before it, and other moments of that kind, Eastern time.
-_PEAK = "2026-10-06T14:00:00-04:00"
+#: Moments to start at beside ``PEAK``, Eastern time.
 _EVENING = "2026-10-06T20:00:00-04:00"
 _NIGHT = "2026-10-06T01:00:00-04:00"
 _WEEKEND = "2026-10-03T14:00:00-04:00"
 _HOLIDAY = "2026-11-26T14:00:00-05:00"  # Thanksgiving
 _SPRING_FORWARD = "2026-03-08T00:30:00-05:00"  # 02:00 does not exist
 _FALL_BACK = "2026-11-01T00:30:00-04:00"  # 01:00 to 02:00 comes twice
-
-
-@dataclass(frozen=True, kw_only=True)
-class Scenario:
-    """A named situation.
-
-    Attributes:
-        name: as given on the command line.
-        description: one line.
-        episodes: what goes wrong, relative to the start; nothing in a healthy one.
-        starts: a fitting instant to start at, RFC 3339 with the Eastern offset.
-        duration: ms that show it from before it begins until it is over and recovered from.
-        rate: sign-ins per second at the weekday peak.
-    """
-
-    name: str
-    description: str
-    episodes: tuple[Episode, ...] = ()
-    starts: str = _PEAK
-    duration: int = HOUR
-    rate: float = DEFAULT_RATE
-
-    @property
-    def start(self) -> int:
-        """``starts`` in ms since the epoch."""
-        return parse_instant(self.starts)
-
-    @property
-    def start_hour(self) -> float:
-        """Eastern hour of the day, 0-24, of ``starts``."""
-        return int(self.starts[11:13]) + int(self.starts[14:16]) / 60
-
 
 _SIS_STEPS = ("authorize", "callback", "token", "refresh")
 _CALLBACK = ("callback",)
@@ -239,10 +204,10 @@ _LIBRARY = (
             duration=lasts + 50 * MINUTE,
         )
         for percent, lasts, starts in (
-            (50, 40 * MINUTE, _PEAK),
-            (25, 40 * MINUTE, _PEAK),
-            (10, HOUR, _PEAK),
-            (4, _LONG, _PEAK),
+            (50, 40 * MINUTE, PEAK),
+            (25, 40 * MINUTE, PEAK),
+            (10, HOUR, PEAK),
+            (4, _LONG, PEAK),
             (1, _LONG, _EVENING),
         )
     ),

@@ -18,7 +18,7 @@ from detectors.instants import MINUTE, SECOND
 from streams.simulate.demand import TIME_ZONE
 from streams.simulate.episodes import Episode
 from streams.simulate.rows import seeded
-from streams.simulate.scenarios import Scenario
+from streams.simulate.scenario import Scenario
 
 __all__ = ["Varied", "vary"]
 

@@ -1,0 +1,45 @@
+"""A named situation: what goes wrong, from when, how long, and how busy it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from detectors.instants import HOUR, parse_instant
+from streams.simulate.demand import DEFAULT_RATE
+from streams.simulate.episodes import Episode
+
+__all__ = ["PEAK", "Scenario"]
+
+#: A Tuesday without a holiday in the two weeks before it, at its busiest, Eastern time.
+PEAK = "2026-10-06T14:00:00-04:00"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scenario:
+    """A named situation.
+
+    Attributes:
+        name: as given on the command line.
+        description: one line.
+        episodes: what goes wrong, relative to the start; nothing in a healthy one.
+        starts: a fitting instant to start at, RFC 3339 with the Eastern offset.
+        duration: ms that show it from before it begins until it is over and recovered from.
+        rate: sign-ins per second at the weekday peak.
+    """
+
+    name: str
+    description: str
+    episodes: tuple[Episode, ...] = ()
+    starts: str = PEAK
+    duration: int = HOUR
+    rate: float = DEFAULT_RATE
+
+    @property
+    def start(self) -> int:
+        """``starts`` in ms since the epoch."""
+        return parse_instant(self.starts)
+
+    @property
+    def start_hour(self) -> float:
+        """Eastern hour of the day, 0-24, of ``starts``."""
+        return int(self.starts[11:13]) + int(self.starts[14:16]) / 60
