@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from detectors.incidents import Incident
-from detectors.instants import HOUR, MINUTE, SECOND, format_instant
+from detectors.instants import HOUR, MINUTE, SECOND
 from detectors.policy import default_policy
 from sinks.sandbox.pagerduty import SentWebhook, Woken
-from streams.demo.deserved import Deserved, deserved
+from streams.demo.deserved import Deserved
 from streams.demo.evidence import BannerChange, Evidence
 from streams.demo.promises import Promise, promises
-from streams.simulate.episodes import Placed
-from streams.simulate.scenarios import SCENARIOS
-from streams.simulate.simulation import simulate
 from tests.demo.stories import (
     BEGAN,
     ENDED,
@@ -367,47 +364,6 @@ def test_what_flaps_may_come_back_and_page_each_time() -> None:
     assert set(broken(again, SSOE)) == {ONE}
 
 
-# -- what the truth deserves --------------------------------------------------------------------------------------
-
-
-def placed(scenario: str, start: int) -> Sequence[Placed]:
-    return [
-        Placed(i, e, start + e.at, start + e.at + e.lasts) for i, e in enumerate(SCENARIOS[scenario].episodes)
-    ]
-
-
-@pytest.mark.parametrize(
-    ("scenario", "scope", "severities", "page", "banner", "share", "steady"),
-    [
-        ("ssoe_outage", "prod/ssoe", (1,), True, "critical", 1.0, True),
-        ("idme_outage", "prod/*/idme", (1,), True, "critical", 1.0, True),
-        ("ssoe_silence", "prod/ssoe", (1,), True, "critical", 1.0, True),
-        ("ssoe_4_percent", "prod/ssoe", None, True, None, 0.04, True),
-        ("ssoe_flapping", "prod/ssoe", None, True, "critical", 1.0, False),
-        ("ssoe_ramp", "prod/ssoe", (1,), True, "critical", 1.0, False),
-        ("ssoe_blip", "prod/ssoe", None, None, None, 1.0, True),
-        ("staging_outage", "staging/ssoe", (3,), False, None, 1.0, True),
-        ("ssoe_slow", "prod/ssoe", (3,), False, None, 1.0, True),
-    ],
-)
-def test_what_a_scenario_deserves_follows_from_its_truth(
-    scenario: str,
-    scope: str,
-    severities: tuple[int, ...] | None,
-    page: bool | None,
-    banner: str | None,
-    share: float,
-    steady: bool,
-) -> None:
-    chosen = SCENARIOS[scenario]
-    truth = simulate(scenario, 1, chosen.start).truth()
-    (cause,) = deserved(truth, placed(scenario, chosen.start))
-    assert (cause.scope, cause.page, cause.banner) == (scope, page, banner)
-    assert (cause.share, cause.steady) == (share, steady)
-    assert severities is None or cause.severities == severities
-    assert format_instant(cause.start) == truth[0]["start"]
-
-
 def test_where_the_projection_is_in_doubt_either_severity_will_do() -> None:
     doubtful = replace(SSOE, severity=1, users=700)
     assert doubtful.severities == (1, 2)
@@ -415,10 +371,6 @@ def test_where_the_projection_is_in_doubt_either_severity_will_do() -> None:
         evidence = replace(ssoe_outage(), incidents=(the_incident(peak_severity=peak),))
         assert not [what for what in broken(evidence, doubtful) if "one incident" in what]
     assert doubtful.banner is None
-
-
-def test_a_healthy_scenario_deserves_nothing() -> None:
-    assert deserved(simulate("healthy", 1, SCENARIOS["healthy"].start).truth(), []) == ()
 
 
 def test_promises_name_the_incident_that_is_there_instead() -> None:
