@@ -8,6 +8,8 @@ changes nothing. The order of writes is what makes a restart safe:
 3. the open block,
 4. marks and the frontier, which let the evaluation move on,
 5. the committed offset, for people who look at the group's lag.
+
+While this is written the next records are folded; what comes of them is written when it is done.
 """
 
 from __future__ import annotations
@@ -81,6 +83,7 @@ class Ingest(Service):
         self._assigned: set[TopicPartition] = set()
         self._generation = -1
         self._flushed_at = 0.0
+        self._writing: asyncio.Task[None] | None = None
         self._lookout = Lookout(time.monotonic, lambda: time.time_ns() // 1_000_000)
         self._ended = asyncio.Event()
         self.polled_at = 0.0
@@ -164,23 +167,21 @@ class Ingest(Service):
                 await consumer.stop()
 
     async def _rounds(self, consumer: AIOKafkaConsumer) -> None:
-        while not self.should_stop:
-            missing = self._assigned - set(self._open)
-            begun = await asyncio.gather(
-                *(self._begin(consumer, partition) for partition in missing), return_exceptions=True
-            )
-            for failure in begun:
-                if failure is not None:
-                    raise failure
-            batches = await consumer.getmany(timeout_ms=_POLL_MS, max_records=_MAX_RECORDS)
-            self.polled_at = asyncio.get_running_loop().time()
-            if batches:
-                await _let_fetch()
-            for partition, records in batches.items():
-                self._take(consumer, partition, records)
-            if asyncio.get_running_loop().time() - self._flushed_at >= _FLUSH_SECONDS:
-                await self._flush(consumer)
-        await self._flush(consumer)
+        try:
+            while not self.should_stop:
+                await self._begin_missing(consumer)
+                batches = await consumer.getmany(timeout_ms=_POLL_MS, max_records=_MAX_RECORDS)
+                self.polled_at = asyncio.get_running_loop().time()
+                if batches:
+                    await _let_fetch()
+                for partition, records in batches.items():
+                    self._take(consumer, partition, records)
+                if asyncio.get_running_loop().time() - self._flushed_at >= _FLUSH_SECONDS:
+                    await self._flush(consumer)
+            await self._flush(consumer)
+            await self._written()
+        finally:
+            await self._leave_unwritten()
 
     def _take(self, consumer: AIOKafkaConsumer, partition: TopicPartition, records: list[Any]) -> None:
         opened = self._open.get(partition)
@@ -195,18 +196,46 @@ class Ingest(Service):
     # -- writing ----------------------------------------------------------------------------------------------
 
     async def _flush(self, consumer: AIOKafkaConsumer) -> None:
-        began = self._flushed_at = asyncio.get_running_loop().time()
+        """Let what was folded be written, once all that was folded before it is."""
+        await self._written()
+        self._flushed_at = asyncio.get_running_loop().time()
         now = self._clock()
         harvest = Harvest()
         assigned = consumer.assignment()
         for partition, opened in self._open.items():  # no await before everything is taken
             opened.harvest(harvest, now, self._sight(consumer, partition) if partition in assigned else None)
+        starts = {partition: opened.fold.block.start for partition, opened in self._open.items()}
+        if any(harvest.batches()):
+            self._writing = asyncio.create_task(self._write(consumer, harvest, starts))
+
+    async def _write(
+        self, consumer: AIOKafkaConsumer, harvest: Harvest, starts: dict[TopicPartition, int]
+    ) -> None:
+        began = asyncio.get_running_loop().time()
         for records in harvest.batches():
             await self._outlet.write(records, give_up=self._lost_or_stopping)
         if harvest.resumes:
-            await self._commit(consumer)
+            await self._commit(consumer, starts)
         if asyncio.get_running_loop().time() - began > _SLOW_FLUSH_SECONDS:
             self._lookout.broker_was_away()
+
+    async def _written(self) -> None:
+        """Wait until nothing is being written.
+
+        Raises:
+            KafkaError: it was given up.
+            LeaseLost: this worker may not write any more.
+        """
+        if self._writing is not None:
+            await self._writing
+            self._writing = None
+
+    async def _leave_unwritten(self) -> None:
+        """Write no more of what is being written: whoever takes over begins where it ended."""
+        if self._writing is not None:
+            self._writing.cancel()
+            await asyncio.gather(self._writing, return_exceptions=True)
+            self._writing = None
 
     def _sight(self, consumer: AIOKafkaConsumer, partition: TopicPartition) -> Sight:
         end, fetched_at = consumer.highwater(partition), consumer.last_poll_timestamp(partition)
@@ -215,12 +244,9 @@ class Ingest(Service):
     def _lost_or_stopping(self) -> bool:
         return bool(self.should_stop)
 
-    async def _commit(self, consumer: AIOKafkaConsumer) -> None:
-        starts = {
-            partition: opened.fold.block.start
-            for partition, opened in self._open.items()
-            if partition in consumer.assignment()
-        }
+    async def _commit(self, consumer: AIOKafkaConsumer, starts: dict[TopicPartition, int]) -> None:
+        assigned = consumer.assignment()
+        starts = {partition: start for partition, start in starts.items() if partition in assigned}
         try:
             async with asyncio.timeout(_COMMIT_SECONDS):
                 await consumer.commit(starts)
@@ -229,6 +255,18 @@ class Ingest(Service):
             log.info("offsets_not_committed", error=repr(error))
 
     # -- beginning a partition --------------------------------------------------------------------------------
+
+    async def _begin_missing(self, consumer: AIOKafkaConsumer) -> None:
+        missing = self._assigned - set(self._open)
+        if not missing:
+            return
+        await self._written()  # of a partition that has come back it could be what is read here
+        begun = await asyncio.gather(
+            *(self._begin(consumer, partition) for partition in missing), return_exceptions=True
+        )
+        for failure in begun:
+            if failure is not None:
+                raise failure
 
     async def _begin(self, consumer: AIOKafkaConsumer, partition: TopicPartition) -> None:
         generation = self._generation

@@ -266,7 +266,14 @@ class IngestWorker(Worker):
         self._takeover = Takeover(settings, world.policy, outlet, reader, world.clock)
         self._consumer: Any = Consumer(world, self)
         self._open: dict[int, Opened] = {}
+        self._writing: Coroutine[Any, Any, None] | None = None
         self.blind: set[int] = set()  # what cannot be fetched
+
+    def end(self) -> None:
+        """What is being written goes with it."""
+        if self._writing is not None:
+            self._writing.close()
+        super().end()
 
     async def _round(self) -> None:
         world, kafka = self.world, self.world.kafka
@@ -275,7 +282,10 @@ class IngestWorker(Worker):
             unbroken = self.told[0] == before[0] + 1
             self._open = {p: o for p, o in self._open.items() if unbroken and p in self.told[1]}
         generation, mine = self.told
-        for partition in sorted(mine - set(self._open)):
+        missing = sorted(mine - set(self._open))
+        if missing:
+            await self._write_on()
+        for partition in missing:
             place = Place(TOPICS, INTERNAL, partition, world.inputs)
             where = TopicPartition(TOPICS.login_events, partition)
             try:
@@ -299,14 +309,33 @@ class IngestWorker(Worker):
             if some:
                 assert opened.follows(some[0].offset)
                 opened.take(some, kafka.now)
-        if world.random.random() < 0.6:
+        if self._writing is not None and world.random.random() < 0.6:
+            # beside which the next records are folded
+            await self._write_on(world.random.choice([1, 3, 10]))
+        elif world.random.random() < 0.6:
+            await self._write_on()
             harvest = Harvest()
             for partition, opened in self._open.items():
                 known = kafka.end(TOPICS.login_events, partition)
                 sight = Sight(None, 90_000, 90_000) if partition in self.blind else Sight(known, 0, 0)
                 opened.harvest(harvest, kafka.now, sight if world.random.random() < 0.9 else None)
-            for records in harvest.batches():
-                await self._outlet.write(records)
+            self._writing = self._write(harvest)
+            await self._write_on(1)
+
+    async def _write(self, harvest: Harvest) -> None:
+        for records in harvest.batches():
+            await self._outlet.write(records)
+
+    async def _write_on(self, stops: int | None = None) -> None:
+        """Go on with what is being written, to its end or by so many stops."""
+        while self._writing is not None and stops != 0:
+            try:
+                self._writing.send(None)
+            except StopIteration:
+                self._writing = None
+                return
+            stops = None if stops is None else stops - 1
+            await _Stop()
 
 
 class EvaluateWorker(Worker):
