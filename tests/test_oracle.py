@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.oracle import HOUR, MINUTE, NOON, SECOND, Invalid, Judgement, event_of, judge, records_of, written
+from tests.oracle import HOUR, MINUTE, NOON, SECOND, Judgement, judge, records_of, written
+from tests.oracle_event import Invalid, event_of
 
 
 def login(at: int, event_id: str, **fields: Any) -> bytes:

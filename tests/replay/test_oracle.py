@@ -20,7 +20,8 @@ from streams.judge import objects
 from streams.replay import Replay
 from streams.sources import Entry, Mark, partitions
 from tests.events.strategies import broken, event_bytes, odd_events, plain_events
-from tests.oracle import DEFAULTS, NOON, Invalid, Judgement, Record, event_of, judge, written
+from tests.oracle import DEFAULTS, NOON, Judgement, Record, judge, written
+from tests.oracle_event import Invalid, event_of
 from tests.strategies import Log, Variation, kafka_logs, marked_logs, plain_logs, variations
 
 thorough = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])

@@ -1,0 +1,172 @@
+"""Which records are events: the oracle's own reading of the schema, which shares no code with the engine."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+__all__ = ["Event", "Invalid", "event_of"]
+
+_MINUTE, _HOUR = 60_000, 3_600_000  # ms
+_ENUMS = {
+    "env": {"prod", "staging", "dev", "localhost"},
+    "auth_method": {"ssoe", "sis"},
+    "step": {"new", "authorize", "callback", "token", "refresh", "revoke", "logout"},
+    "outcome": {"started", "success", "failure"},
+    "csp": {"idme", "logingov", "mhv", "dslogon"},
+}
+_FREE_STRINGS = (
+    *("flow_id", "request_id", "user_hash", "error_code", "error_class"),
+    *("login_type", "client_id", "operation", "direction", "acr"),
+)
+_REQUIRED = ("schema_version", "event_id", "occurred_at", "env", "auth_method", "step", "outcome")
+_INSTANT = re.compile(
+    r"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})(\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})"
+)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Event:
+    """A valid record: the fields that matter, and the instant at which it happened."""
+
+    id: str
+    at: int
+    env: str
+    method: str
+    step: str
+    outcome: str
+    csp: str | None
+    code: str | None
+    duration: float | None
+    person: tuple[str, str]
+
+
+class Invalid(Exception):
+    """The record is no event."""
+
+
+def event_of(value: bytes | None) -> Event:
+    """The event that a record's value is.
+
+    Raises:
+        Invalid: it is none.
+    """
+    if value is None:
+        raise Invalid("null")
+    if len(value) > 64 * 1024:
+        raise Invalid("over 64 KiB")
+    try:
+        text = value.decode("utf-8", errors="strict")
+    except UnicodeDecodeError as error:
+        raise Invalid("not UTF-8") from error
+    if _depth(text) > 32:
+        raise Invalid("too deep")
+    try:
+        fields = json.loads(text, parse_constant=_refuse, parse_int=_integer, object_pairs_hook=_object)
+    except ValueError as error:
+        raise Invalid("not JSON") from error
+    if not isinstance(fields, dict):
+        raise Invalid("not an object")
+    for name in _REQUIRED:
+        if name not in fields:
+            raise Invalid(f"{name} is missing")
+    if type(fields["schema_version"]) is not int or fields["schema_version"] != 1:
+        raise Invalid("schema_version")
+    for name, allowed in _ENUMS.items():
+        given = fields.get(name)
+        if name == "csp" and given is None:
+            continue
+        if not isinstance(given, str) or given not in allowed:
+            raise Invalid(name)
+    if not isinstance(fields["event_id"], str) or not 1 <= len(fields["event_id"]) <= 128:
+        raise Invalid("event_id")
+    for name in _FREE_STRINGS:
+        given = fields.get(name)
+        if given is not None and not (isinstance(given, str) and len(given) <= 256):
+            raise Invalid(name)
+    for name in ("duration_ms", "authentication_time_s"):
+        given = fields.get(name)
+        if given is None:
+            continue
+        if type(given) not in (int, float) or not math.isfinite(given) or given < 0:
+            raise Invalid(name)
+    if fields.get("user_hash") is not None:
+        person = ("user_hash", fields["user_hash"])
+    elif fields.get("flow_id") is not None:
+        person = ("flow_id", fields["flow_id"])
+    else:
+        person = ("event_id", fields["event_id"])
+    return Event(
+        id=fields["event_id"],
+        at=_instant(fields["occurred_at"]),
+        env=fields["env"],
+        method=fields["auth_method"],
+        step=fields["step"],
+        outcome=fields["outcome"],
+        csp=fields.get("csp"),
+        code=fields.get("error_code"),
+        duration=fields.get("duration_ms"),
+        person=person,
+    )
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is not JSON")
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The last of duplicate keys wins. An escaped lone surrogate is no character, wherever it stands."""
+    json.dumps(pairs, ensure_ascii=False).encode("utf-8")
+    return dict(pairs)
+
+
+def _integer(digits: str) -> int | float:
+    """Integers that no double can hold are not finite, as ``1e999`` is not."""
+    return int(digits) if len(digits) <= 300 else math.inf
+
+
+def _depth(text: str) -> int:
+    """How deep arrays and objects nest, looking at brackets outside strings only; the outermost is 1."""
+    depth = deepest = 0
+    in_string = escaped = False
+    for character in text:
+        if escaped:
+            escaped = False
+        elif in_string:
+            escaped = character == "\\"
+            in_string = character != '"'
+        elif character == '"':
+            in_string = True
+        elif character in "[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif character in "]}":
+            depth -= 1
+    return deepest
+
+
+def _instant(text: Any) -> int:
+    if not isinstance(text, str):
+        raise Invalid("occurred_at")
+    match = _INSTANT.fullmatch(text)
+    if match is None:
+        raise Invalid("occurred_at")
+    fraction, zone = match[7] or ".0", match[8]
+    if zone == "-00:00":
+        raise Invalid("occurred_at: offset unknown")
+    try:
+        moment = datetime(*(int(match[n]) for n in range(1, 7)), tzinfo=UTC)  # type: ignore[arg-type,misc]
+    except ValueError as error:  # 30 February, 25 o'clock, a leap second, the year 0
+        raise Invalid("occurred_at") from error
+    millis = (moment - _EPOCH) // timedelta(milliseconds=1) + int((fraction[1:] + "00")[:3])
+    if zone != "Z":
+        hours, minutes = int(zone[1:3]), int(zone[4:6])
+        if hours > 23 or minutes > 59:
+            raise Invalid("occurred_at: offset")
+        millis -= int(zone[0] + "1") * (hours * _HOUR + minutes * _MINUTE)
+    return millis
