@@ -28,7 +28,7 @@ from benchmarks.worker import Worker, WorkerFailed, cpu_seconds
 from detectors.instants import MINUTE, SECOND
 from streams.clocks import RealClock
 from streams.segments import Frontier, decode
-from streams.topics import Topics, create_missing
+from streams.topics import PARTITIONS, Topics, create_missing, env_partition
 
 __all__ = ["Pace", "figure_of", "fold", "measure", "pace"]
 
@@ -135,7 +135,7 @@ async def measure(
 async def _follow(
     broker: Broker, workers: list[Worker], topics: Topics, count: int
 ) -> tuple[list[Frontier], list[tuple[float, float] | None]]:
-    """See ``fold``: to the end of all partitions."""
+    """See ``fold``: to the end of all partitions. The events are of prod."""
     processes = [broker.pid or 0, *(worker.pid for worker in workers)]
     loop = asyncio.get_running_loop()
     deadline = loop.time() + _TIMEOUT
@@ -147,7 +147,9 @@ async def _follow(
     consumer = AIOKafkaConsumer(bootstrap_servers=broker.address, auto_offset_reset="earliest")
     await consumer.start()
     try:
-        place = TopicPartition(topics.segments, 0)
+        # Every partition gets the frontiers; on this one there are no segments, which would take from the cores that
+        # are measured to be fetched.
+        place = TopicPartition(topics.segments, env_partition("localhost", PARTITIONS))
         consumer.assign([place])
         await consumer.seek_to_beginning(place)
         while len(reached) < _PARTITIONS or min(reached.values()) < count:
@@ -156,7 +158,6 @@ async def _follow(
             if loop.time() > deadline:
                 raise WorkerFailed(f"after {_TIMEOUT:.0f} s the partitions were folded to {reached}")
             for record in (await consumer.getmany(timeout_ms=_POLL_MS)).get(place, ()):
-                # Segments are many, and reading them would take from the cores that are measured.
                 if record.value is None or not (record.key or b"").startswith(_FRONTIER):
                     continue
                 told = decode(record.value)
