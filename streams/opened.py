@@ -182,9 +182,9 @@ class Opened:
     def harvest(self, into: Harvest, now: int, sight: Sight | None = None) -> None:
         """Add what is to be written, and before that put a mark, if by what is in sight one is due.
 
-        A mark begins a block, and until the resume record names it nobody else knows of it. So none is put but here,
-        where nothing is folded behind it before it is written: a worker that follows one which died in between would
-        cut its blocks elsewhere, and what lay behind the mark would count twice.
+        A mark begins a block, and until the resume record names it nobody else knows of it. So none is put but here:
+        what is folded behind it comes with a later harvest, which is written when this one is. A worker that follows
+        one which died in between would cut its blocks elsewhere, and what lay behind the mark would count twice.
 
         Nothing is awaited here: segments and frontiers are of one instant.
         """
