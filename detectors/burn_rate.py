@@ -17,17 +17,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from detectors.cell import cause_at, of_scope
 from detectors.confidence import Bools, Floats, surely_above, wilson_lower
 from detectors.failures import Failures
 from detectors.history import History
 from detectors.incidents import Cause
 from detectors.instants import HOUR, MINUTE, format_duration
 from detectors.long_windows import before_the_hour
-from detectors.outage import budgets, recovery_of, service_name
+from detectors.outage import budgets, recovery_of
 from detectors.policy import Policy
 from detectors.policy_detection import BurnRateRule
-from detectors.scopes import SCOPES, scope_path
-from detectors.verdicts import STATES, Verdicts, verdict_of
+from detectors.verdicts import Verdicts, verdict_of
 from detectors.windows import BAD, GOOD, Ints, Stretch
 
 __all__ = ["judge", "may_fire"]
@@ -182,17 +182,14 @@ class _Burns:
         ratio = people / trials if trials else 0.0
         short_trials = float(short.trials[step, scope])
         short_ratio = float(short.people[step, scope]) / short_trials if short_trials else 0.0
-        name = " ".join(filter(None, (service_name(scope), "sign-ins")))
+        name = of_scope("sign-ins", scope)
         sentence = (
             f"{name} fail {ratio / budget:.1f} times as often in {format_duration(rule.long)} as the month's "
             f"budget of {budget:.2%} allows ({people:,.0f} of {trials:,.0f}), "
             f"{short_ratio / budget:.1f} times in {format_duration(rule.short)}"
         )
         live = min(rule.long, HOUR)
-        return Cause(
-            detector="burn_rate",
-            scope=scope_path(stretch.env, scope),
-            state=STATES[int(self.state[step, scope])],
+        return cause_at("burn_rate", stretch.env, self.state, step, scope)(
             sentence=sentence[0].upper() + sentence[1:] if sentence.startswith("sign") else sentence,
             numbers={
                 "long_ms": rule.long,
@@ -209,5 +206,4 @@ class _Burns:
             },
             first_bad=int(stretch.ends[step]) - live if people else None,
             failing_ratio=short_ratio,
-            csp_caused=SCOPES[scope].count("/") == 1,
         )

@@ -21,15 +21,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from detectors.cell import cause_at, of_scope
 from detectors.confidence import Bools, Floats, chance_of_so_few, silence_gain
 from detectors.history import History, returns
 from detectors.incidents import Cause
 from detectors.instants import DAY, HOUR, MINUTE, format_duration
-from detectors.outage import service_name
 from detectors.policy import Policy
 from detectors.returns import RETURNED, WENT
-from detectors.scopes import CSPS, SCOPES, scope_path
-from detectors.verdicts import STATES, Verdicts, verdict_of
+from detectors.scopes import SCOPES
+from detectors.verdicts import Verdicts, verdict_of
 from detectors.windows import Ints, Stretch
 
 __all__ = ["judge", "may_fire"]
@@ -195,13 +195,10 @@ class _Funnel:
     def explain(self, step: int, scope: int) -> Cause:
         """The finding at a cell, by the window that tells most."""
         stretch = self._stretch
-        name = " ".join(filter(None, (service_name(scope), "sign-ins")))
-        path = scope_path(stretch.env, scope)
-        state = STATES[int(self.state[step, scope])]
-        csp = SCOPES[scope].partition("/")[2] in CSPS
+        cause, name = cause_at("funnel", stretch.env, self.state, step, scope), of_scope("sign-ins", scope)
         if not self._windows:
             sentence = f"no {name} have come back yet, so nothing says how many do"
-            return Cause(detector="funnel", scope=path, state=state, sentence=sentence, csp_caused=csp)
+            return cause(sentence=sentence)
         window = self._telling(step, scope)
         went, came, expected, usual = (
             float(array[step, scope]) for array in (window.went, window.came, window.expected, window.usual)
@@ -213,10 +210,7 @@ class _Funnel:
             chance = float(f"{float(chance_of_so_few(came, limit * went, spread)):.3g}")
         known = not np.isnan(usual)
         sentence = f"{came:,.0f} of {went:,.0f} {name} came back in {format_duration(window.length)}"
-        return Cause(
-            detector="funnel",
-            scope=path,
-            state=state,
+        return cause(
             sentence=sentence
             + (f"; normal is {usual:.0%}" if known else "; nothing says how many normally do"),
             numbers={
@@ -233,7 +227,6 @@ class _Funnel:
             first_bad=int(stretch.ends[step]) - self._shortest(step, scope).length,
             estimated_users=self._lost_per_hour(step, scope),
             failing_ratio=min(max(1.0 - came / expected, 0.0), 1.0) if expected else 0.0,
-            csp_caused=csp,
         )
 
     def _firing(self, step: int, scope: int) -> list[_Window]:

@@ -17,16 +17,16 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from detectors.cell import cause_at, of_scope
 from detectors.confidence import Bools, Floats, failure_gain, surely_above, surely_below, wilson_lower
 from detectors.history import History
 from detectors.incidents import Cause
 from detectors.instants import HOUR, MINUTE, format_duration
 from detectors.long_windows import before_the_hour
-from detectors.outage import service_name
 from detectors.policy import Policy
 from detectors.policy_detection import LatencyRule
-from detectors.scopes import METHODS, SCOPES, scope_path
-from detectors.verdicts import FIRING, STATES, Verdicts, verdict_of
+from detectors.scopes import METHODS, SCOPES
+from detectors.verdicts import FIRING, Verdicts, verdict_of
 from detectors.windows import SLOW, TIMED, Ints, Stretch
 
 __all__ = ["judge", "may_fire", "slow_budgets"]
@@ -162,7 +162,7 @@ class _Slowness:
         budget = float(self._budget[scope])
         share = slow / timed if timed else 0.0
         short_share = short_slow / short_timed if short_timed else 0.0
-        name = " ".join(filter(None, (service_name(scope), "requests")))
+        name = of_scope("requests", scope)
         limits = self._thresholds(scope)
         sentence = (
             f"{slow:,.0f} of {timed:,.0f} {name} took {limits} or longer in {format_duration(rule.long)},"
@@ -175,10 +175,7 @@ class _Slowness:
             and stretch.counts[window][step, scope, SLOW]
             == stretch.counts[min(rule.short, HOUR)][step, scope, SLOW]
         ]
-        return Cause(
-            detector="latency",
-            scope=scope_path(stretch.env, scope),
-            state=STATES[int(self.state[step, scope])],
+        return cause_at("latency", stretch.env, self.state, step, scope)(
             sentence=sentence,
             numbers={
                 "long_ms": rule.long,
@@ -195,7 +192,6 @@ class _Slowness:
             },
             first_bad=int(stretch.ends[step]) - holding[0] if slow and holding else None,
             failing_ratio=0.0,
-            csp_caused=SCOPES[scope].count("/") == 1,
         )
 
     def _thresholds(self, scope: int) -> str:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from detectors.cell import cause_at, of_scope
 from detectors.confidence import Bools, Floats, failure_gain, surely_above, wilson_lower
 from detectors.failures import Failures, Present, Recovery
 from detectors.history import History
@@ -23,17 +24,16 @@ from detectors.incidents import Cause
 from detectors.instants import DAY, MINUTE, format_duration
 from detectors.policy import Policy
 from detectors.policy_detection import OutageRule
-from detectors.scopes import METHODS, SCOPES, scope_path
-from detectors.verdicts import FIRING, STATES, Verdicts, verdict_of
+from detectors.scopes import METHODS, SCOPES
+from detectors.verdicts import FIRING, Verdicts, verdict_of
 from detectors.windows import BAD, GOOD, SESSION_BAD, SESSION_GOOD, Ints, Stretch
 
-__all__ = ["budgets", "judge", "may_fire", "recovery_of", "service_name"]
+__all__ = ["budgets", "judge", "may_fire", "recovery_of"]
 
 #: A rule goes on, though it no longer fires, while at least this share of its people fails.
 _STILL = 2 / 3
 #: Of the rules with the longest window up to this: more holds too much of what is past, and less forgets. ms.
 _LATELY = 30 * MINUTE
-_CSP_SCOPES = np.array([scope.count("/") == 1 for scope in SCOPES])
 
 
 def judge(stretch: Stretch, policy: Policy, history: History) -> Verdicts:
@@ -75,14 +75,6 @@ def recovery_of(policy: Policy) -> Recovery:
         z=rules.recover_confidence,
         healthy=rules.quiet_below,
     )
-
-
-def service_name(scope: int) -> str:
-    """What people call a scope (position) in its environment: "ssoe", "idme on sis", "idme"; "" for all."""
-    method, _, csp = SCOPES[scope].partition("/")
-    if not csp:
-        return method
-    return csp if method == "*" else f"{csp} on {method}"
 
 
 @dataclass
@@ -233,7 +225,7 @@ class _Outages:
         good, bad = (int(stretch.counts[window][step, scope, counter]) for counter in kind.counters)
         usual = float(self._limits.usual[self._limits.day[step], scope])
         lower = float(wilson_lower(people, trials, self._policy.confidence))
-        name = " ".join(filter(None, (service_name(scope), kind.noun)))
+        name = of_scope(kind.noun, scope)
         sentence = f"{bad:,} of {good + bad:,} {name} failed in {format_duration(window)}, {people:,} people"
         if usual:
             sentence += f"; normal is {usual:.2%}"
@@ -243,10 +235,7 @@ class _Outages:
             if stretch.counts[w][step, scope, kind.counters[1]] == bad and w <= window
         ]
         limit = float(self._limits.of(rule, np.array([step]), np.array([scope]))[0])
-        return Cause(
-            detector="outage",
-            scope=scope_path(stretch.env, scope),
-            state=STATES[int(self.state[step, scope])],
+        return cause_at("outage", stretch.env, self.state, step, scope)(
             sentence=sentence,
             numbers={
                 "window_ms": window,
@@ -261,5 +250,4 @@ class _Outages:
             },
             first_bad=int(stretch.ends[step]) - holding[0] if bad else None,
             failing_ratio=people / trials if trials else 0.0,
-            csp_caused=bool(_CSP_SCOPES[scope]),
         )

@@ -18,14 +18,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from detectors.cell import cause_at, of_scope
 from detectors.confidence import Bools, Floats, chance_of_so_few, silence_gain
 from detectors.history import History, arrivals
 from detectors.incidents import Cause
 from detectors.instants import DAY, HOUR, MINUTE, format_duration
-from detectors.outage import service_name
 from detectors.policy import Policy
-from detectors.scopes import CSPS, METHODS, SCOPES, scope_path
-from detectors.verdicts import STATES, Verdicts, verdict_of
+from detectors.scopes import METHODS, SCOPES
+from detectors.verdicts import Verdicts, verdict_of
 from detectors.windows import BAD, EXCLUDED, GOOD, Stretch
 
 __all__ = ["judge", "may_fire"]
@@ -237,13 +237,10 @@ class _Silences:
     def explain(self, step: int, scope: int) -> Cause:
         """The finding at a cell, by the window that tells most."""
         stretch = self._stretch
-        name = " ".join(filter(None, (service_name(scope), "sign-ins")))
-        path = scope_path(stretch.env, scope)
-        state = STATES[int(self.state[step, scope])]
-        csp = SCOPES[scope].partition("/")[2] in CSPS
+        cause, name = cause_at("silence", stretch.env, self.state, step, scope), of_scope("sign-ins", scope)
         if not self._tells[self._minute[step]]:
             sentence = f"no history says how many {name} to expect"
-            return Cause(detector="silence", scope=path, state=state, sentence=sentence, csp_caused=csp)
+            return cause(sentence=sentence)
         window = self._telling(step, scope)
         arrived, usual, expected = (
             float(array[step, scope]) for array in (window.arrived, window.usual, window.expected)
@@ -253,10 +250,7 @@ class _Silences:
         foreseen = float(np.nan_to_num(usual if level >= _LEVEL_USUAL else expected))
         per_hour = max(foreseen - arrived, 0.0) * HOUR / window.length
         chance = float(chance_of_so_few(arrived, expected, self._policy.spread))
-        return Cause(
-            detector="silence",
-            scope=path,
-            state=state,
+        return cause(
             sentence=(
                 f"{arrived:,.0f} {name} arrived in {format_duration(window.length)}, "
                 f"where {foreseen:,.0f} were expected by the previous two weeks"
@@ -273,7 +267,6 @@ class _Silences:
             first_bad=int(stretch.ends[step]) - window.length,
             estimated_users=per_hour if window.quieter[step, scope] else None,
             failing_ratio=min(max(1.0 - arrived / foreseen, 0.0), 1.0) if foreseen else 0.0,
-            csp_caused=csp,
         )
 
     def _telling(self, step: int, scope: int) -> _Window:

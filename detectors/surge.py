@@ -17,16 +17,16 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from detectors.cell import cause_at, of_scope
 from detectors.codes import CodeWindows
 from detectors.confidence import Bools, Floats, failure_gain, surely_above, surely_below, wilson_lower
 from detectors.history import History
 from detectors.incidents import Cause
 from detectors.instants import DAY, MINUTE, format_duration
-from detectors.outage import service_name
 from detectors.policy import Policy
 from detectors.policy_journeys import CodeSurge
-from detectors.scopes import CSPS, SCOPES, scope_path
-from detectors.verdicts import STATES, Verdicts, verdict_of
+from detectors.scopes import CSPS, SCOPES
+from detectors.verdicts import Verdicts, verdict_of
 from detectors.windows import BAD, EXCLUDED, GOOD, Ints, Stretch
 
 __all__ = ["judge", "may_fire"]
@@ -248,28 +248,16 @@ class _Surges:
     def explain(self, step: int, scope: int) -> Cause:
         """The finding at a cell: of the kind that stands out most, of those that fire there or else at that step."""
         stretch = self._stretch
-        name = " ".join(filter(None, (service_name(scope), "sign-ins")))
-        path = scope_path(stretch.env, scope)
-        state = STATES[int(self.state[step, scope])]
-        csp = SCOPES[scope].partition("/")[2] in CSPS
+        cause, name = cause_at("surge", stretch.env, self.state, step, scope), of_scope("sign-ins", scope)
         at_step = [kind for kind in self._kinds if kind.fires[step].any()]
         kinds = [kind for kind in at_step if kind.fires[step, scope]] or at_step
         if not kinds:
-            return Cause(
-                detector="surge",
-                scope=path,
-                state=state,
-                sentence=f"no error of {name} is frequent",
-                csp_caused=csp,
-            )
+            return cause(sentence=f"no error of {name} is frequent")
         kind = self._telling(kinds, step, scope)
         count, people, trials = (int(array[step, scope]) for array in (kind.count, kind.people, kind.trials))
         usual, limit = float(kind.usual[step, scope]), float(kind.limit[step, scope])
         said = "by errors of the users" if kind.code is None else f"with {self._meaning(kind.code)}"
-        return Cause(
-            detector="surge",
-            scope=path,
-            state=state,
+        return cause(
             sentence=(
                 f"{count:,} of {trials - people + count:,} {name} failed {said} in"
                 f" {format_duration(kind.window)}, {people:,} people; normal is {_percent(usual)}"
