@@ -15,7 +15,7 @@ from detectors.instants import parse_instant
 from streams.embedded import EmbeddedBroker
 from streams.simulate import Episode, simulate
 from tests.e2e.deployment import Deployment, deployed
-from tests.e2e.worker import COMMAND, ROOT, environment
+from tests.processes import COMMAND, ROOT, environment
 
 #: The traffic of a weekday's afternoon, whenever the tests run.
 _AFTERNOON = parse_instant("2026-10-06T14:00:00-04:00")

@@ -135,4 +135,4 @@ async def deployed(
         try:
             yield Deployment(broker, prefix, receivers, worker, settings, folder)
         finally:
-            worker.close()
+            worker.kill()

@@ -20,7 +20,8 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from tests.brokers import ApacheKafka
 from tests.e2e.deployment import Deployment, deployed, login
-from tests.e2e.worker import COMMAND, ROOT, Worker, environment, run_to_end, until
+from tests.e2e.worker import Worker, run_to_end, until
+from tests.processes import COMMAND, ROOT, environment
 
 pytestmark = [pytest.mark.kafka, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(180)]
 
@@ -230,4 +231,4 @@ async def starts(settings: dict[str, str], log: Path, *arguments: str) -> bool:
         await worker.ready()
         return (await worker.stop())[0] == 0
     finally:
-        worker.close()
+        worker.kill()

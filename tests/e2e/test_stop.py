@@ -27,7 +27,7 @@ async def test_a_worker_that_is_still_starting_ends_in_order(
         await until(joins, 40.0, "the first group", worker)
         status, seconds = await worker.stop()
     finally:
-        worker.close()
+        worker.kill()
     assert status == 0, worker.said()[-3000:]
     assert seconds < 10
 
@@ -43,7 +43,7 @@ async def test_a_broker_that_is_not_there_is_waited_for_until_the_end(tmp_path: 
         await until(waits, 40.0, "the first attempt", worker)
         status, seconds = await worker.stop()
     finally:
-        worker.close()
+        worker.kill()
     assert status == 0
     assert seconds < 10
 
@@ -94,7 +94,7 @@ async def test_a_broker_that_goes_away_while_a_worker_starts_is_waited_for_too(
             assert "broker_away_at_start" in worker.said()
             status, seconds = await worker.stop()
         finally:
-            worker.close()
+            worker.kill()
     assert status == 0, worker.said()[-3000:]
     assert seconds < 10
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -16,10 +14,10 @@ from pathlib import Path
 import httpx
 
 from streams.embedded import free_port
+from tests.processes import environment, spawn
 
 __all__ = ["Crew", "Worker"]
 
-_ROOT = Path(__file__).resolve().parents[2]
 _LOOK_EVERY = 0.25  # seconds
 _RESTART_AFTER = 0.5  # seconds: what a supervisor waits
 
@@ -82,10 +80,7 @@ class Crew:
     def __init__(
         self, settings: Mapping[str, str], policy: Path, folder: Path, arguments: tuple[str, ...] = ()
     ) -> None:
-        inherited = {
-            name: value for name, value in os.environ.items() if not name.startswith("WATCHOFFICER_")
-        }
-        self._environment = inherited | {f"WATCHOFFICER_{name}": value for name, value in settings.items()}
+        self._environment = environment(settings)
         self._policy = policy
         self._folder = folder
         self._arguments = arguments
@@ -222,17 +217,9 @@ class Crew:
         worker.asked_to_end = worker.ready = worker.frozen = worker.was_frozen = False
         worker.started_at = time.monotonic()
         self.record.starts += 1
-        command = [sys.executable, "-m", "streams.cli", "run", "--port", str(worker.port)]
-        with worker.log.open("ab") as output:
-            worker.log_from = output.tell()
-            worker.process = subprocess.Popen(
-                [*command, "--policy", str(self._policy), *self._arguments],
-                env=self._environment,
-                cwd=_ROOT,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-            )
+        worker.log_from = worker.log.stat().st_size if worker.log.exists() else 0
+        arguments = ["run", "--port", str(worker.port), "--policy", str(self._policy), *self._arguments]
+        worker.process = spawn(arguments, self._environment, worker.log)
 
     async def _ask(self, worker: Worker) -> None:
         process = worker.process

@@ -36,7 +36,7 @@ async def written_to(deployment: Deployment) -> int:
 
 async def signalled(deployment: Deployment, times: int) -> tuple[int, float]:
     """The exit status, and the seconds until the end, after so many SIGTERMs."""
-    process = deployment.worker._process
+    process = deployment.worker.process
     assert process is not None
     began = time.monotonic()
     for _ in range(times):
