@@ -82,22 +82,37 @@ class Outage(Section):
                 )
 
 
-class BurnRateRule(Section):
-    """The error budget burns ``factor`` times too fast, over a long window and over a short one.
+class _TwoWindows(Section):
+    """Something happens ``factor`` times too often, over a long window and over a short one.
 
     Attributes:
         long, short: ms. Up to one hour panes answer, beyond that the history of five minutes.
-        factor: multiple of the rate that would use up exactly the month's budget.
-        min_people: distinct people who must have failed in the short window, at most half an hour back.
+        factor: multiple of what may be.
     """
 
     long: Annotated[Duration, within("1m", "30d")]
     short: Annotated[Duration, within("1s", "3d")]
     factor: Annotated[float, Field(strict=True, gt=0, le=10_000)]
-    min_people: Annotated[Count, Field(ge=1)]
 
     def faults(self) -> Iterator[Fault]:
-        yield from _long_and_short(self.long, self.short)
+        if self.short >= self.long:
+            longest, given = format_duration(self.long), format_duration(self.short)
+            yield ("short",), f"must be shorter than long ({longest}), is {given}"
+        for name, window in (("long", self.long), ("short", self.short)):
+            if window > HOUR and window % (5 * MINUTE):
+                yield (name,), "beyond 1h must be a multiple of 5m, which the history is kept in"
+
+
+class BurnRateRule(_TwoWindows):
+    """The error budget burns ``factor`` times too fast, over a long window and over a short one.
+
+    Attributes:
+        long, short: ms.
+        factor: multiple of the rate that would use up exactly the month's budget.
+        min_people: distinct people who must have failed in the short window, at most half an hour back.
+    """
+
+    min_people: Annotated[Count, Field(ge=1)]
 
 
 class BurnRate(Section):
@@ -118,22 +133,16 @@ class BurnRate(Section):
                 yield ("rules", i), "another rule has the same two windows"
 
 
-class LatencyRule(Section):
+class LatencyRule(_TwoWindows):
     """More requests than promised are slow, over a long window and over a short one.
 
     Attributes:
-        long, short: ms. Up to one hour panes answer, beyond that the history of five minutes.
+        long, short: ms.
         factor: multiple of the share that may be slow (1 - ``latency_target``).
         min_slow: slow requests in the short window, at most an hour back.
     """
 
-    long: Annotated[Duration, within("1m", "30d")]
-    short: Annotated[Duration, within("1s", "3d")]
-    factor: Annotated[float, Field(strict=True, gt=0, le=10_000)]
     min_slow: Annotated[Count, Field(ge=1)]
-
-    def faults(self) -> Iterator[Fault]:
-        yield from _long_and_short(self.long, self.short)
 
 
 class Latency(Section):
@@ -156,15 +165,6 @@ class Latency(Section):
         for i, rule in enumerate(self.rules):
             if any((rule.long, rule.short) == (other.long, other.short) for other in self.rules[:i]):
                 yield ("rules", i), "another rule has the same two windows"
-
-
-def _long_and_short(long: int, short: int) -> Iterator[Fault]:
-    """What two windows of a rule must keep to."""
-    if short >= long:
-        yield ("short",), f"must be shorter than long ({format_duration(long)}), is {format_duration(short)}"
-    for name, window in (("long", long), ("short", short)):
-        if window > HOUR and window % (5 * MINUTE):
-            yield (name,), "beyond 1h must be a multiple of 5m, which the history is kept in"
 
 
 class Attribution(Section):

@@ -23,6 +23,7 @@ from detectors.policy_source import Path, quote
 from detectors.scopes import METHODS, scope_index
 
 __all__ = [
+    "Consistent",
     "Count",
     "Duration",
     "ErrorCode",
@@ -57,13 +58,11 @@ def faulty(title: str, faults: list[Fault]) -> ValidationError:
     )
 
 
-class Section(BaseModel):
-    """Part of a policy. Immutable; knows its keys; values that contradict each other are faults."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+class Consistent(BaseModel):
+    """Values that may contradict each other, which are faults then."""
 
     def faults(self) -> Iterator[Fault]:
-        """What contradicts itself within the section, once each value is valid on its own."""
+        """What contradicts itself, once each value is valid on its own."""
         return iter(())
 
     @model_validator(mode="after")
@@ -72,6 +71,12 @@ class Section(BaseModel):
         if found:
             raise faulty(type(self).__name__, found)
         return self
+
+
+class Section(Consistent):
+    """Part of a policy. Immutable; knows its keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 def _method(name: str) -> str:

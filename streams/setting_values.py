@@ -7,38 +7,26 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, SecretStr, model_validator
 
-from detectors.policy_values import Fault, faulty
+from detectors.policy_values import Consistent
 
 __all__ = ["Group", "HeaderSecret", "HttpUrl", "Port", "ReadableFile", "Secret", "host_and_port", "is_secret"]
 
 
-class Group(BaseModel):
+class Group(Consistent):
     """Settings that belong together. Immutable; what may be a secret is wrapped before it is looked at."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-    def faults(self) -> Iterator[Fault]:
-        """What contradicts itself, once each value is valid on its own."""
-        return iter(())
 
     @model_validator(mode="before")
     @classmethod
     def _wrap_secrets(cls, values: Any) -> Any:
         return wrap_secrets(cls, values)
-
-    @model_validator(mode="after")
-    def _is_consistent(self) -> Self:
-        found = list(self.faults())
-        if found:
-            raise faulty(type(self).__name__, found)
-        return self
 
 
 def is_secret(annotation: Any) -> bool:
