@@ -20,8 +20,9 @@ import numpy as np
 
 from benchmarks.figures import Figure, Goal, add_options, figure, report
 from benchmarks.impacted import START
+from detectors.fact_columns import FactColumns
 from detectors.facts import ON_TIME, FactRow
-from detectors.impact import Impact
+from detectors.impact import Failed, Impact
 from detectors.instants import HOUR, SECOND
 from detectors.scopes import OUTCOMES, SCOPES
 
@@ -100,7 +101,7 @@ def _within(crowds: int) -> Figure:
         people = np.unique(np.random.default_rng(seed).integers(0, 1 << 64, 3 * _EXACTLY, dtype=np.uint64))
         impact = Impact(SECOND, (HOUR,), _EXACTLY)
         row = FactRow(START, ON_TIME, 0, 0, OUTCOMES.index("failure"), "", people=people.tolist())
-        impact.advance(START + SECOND, 1, [row])
+        impact.advance(START + SECOND, 1, Failed.of(FactColumns.of([row], SECOND)))
         found = impact.distinct_since(SCOPES.index(""), START + SECOND, START)
         within += abs(found.people - len(people)) <= found.error * found.people
     return figure(

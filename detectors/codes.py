@@ -8,23 +8,22 @@ counted, those of sessions are not.
 
 from __future__ import annotations
 
-from array import array
-from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-from detectors.facts import FactRow
-from detectors.impact import Impact
+from detectors.fact_columns import FactColumns
+from detectors.impact import Failed, Impact
 from detectors.instants import MINUTE
 from detectors.scopes import LEAVES, MEMBERS, OUTCOMES, SIGN_IN_STEPS, STEPS
-from detectors.windows import Ints, Windows
+from detectors.windows import Amounts, Ints, Windows
 
 __all__ = ["CodeWindows"]
 
 _FAILURE = OUTCOMES.index("failure")
-_SIGN_IN = tuple(step in SIGN_IN_STEPS for step in STEPS)
+_SIGN_IN = np.array([step in SIGN_IN_STEPS for step in STEPS])
 _FORGET_EVERY = MINUTE
 _EACH_LEAF = np.eye(len(LEAVES), dtype=bool)
 _TO_SCOPES: Ints = MEMBERS.T.astype(np.int64)
@@ -38,29 +37,21 @@ class _Columns:
 
     places: dict[str, int]
 
-    def columns(self, row: FactRow) -> tuple[tuple[int, int], ...]:
+    def amounts(self, facts: FactColumns) -> Amounts:
         """See ``windows.Columns``."""
-        place = self.places.get(row.code)
-        return () if place is None else ((place, row.count),)
+        every = np.arange(len(facts))
+        return Amounts(every, self.of(facts), facts.count)
+
+    def of(self, facts: FactColumns) -> Ints:
+        """(N,) the counter of each row; -1 of none."""
+        return np.array([self.places.get(code, -1) for code in facts.codes], dtype=np.int64)[facts.code]
 
 
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    """What is kept of a row: when it counts from (T, ms), and who: 8 bytes each, while their failures are known."""
+class _Kept(NamedTuple):
+    """Who failed with which code (its counter), while their failures are known."""
 
-    first: int
-    pane: int
-    leaf: int
-    code: str
-    people: Sequence[int]
-
-    @classmethod
-    def of(cls, row: FactRow, step: int) -> _Kept:
-        return cls(row.counts_from(step), row.pane, row.leaf, row.code, array("Q", row.people))
-
-    def counts_from(self, step: int) -> int:
-        """See ``FactRow.counts_from``."""
-        return self.first
+    code: Ints
+    failed: Failed
 
 
 class CodeWindows:
@@ -79,10 +70,9 @@ class CodeWindows:
         self._cap = cap
         self._lengths = tuple(sorted(windows))
         self._places = {code: i for i, code in enumerate(self.codes)}
-        self._windows = Windows(
-            step, self._lengths, _Columns(self._places), max(1, len(self.codes)), _EACH_LEAF
-        )
-        self._rows: list[_Kept] = []  # of the longest window, and what has not been forgotten yet
+        self._columns = _Columns(self._places)
+        self._windows = Windows(step, self._lengths, self._columns, max(1, len(self.codes)), _EACH_LEAF)
+        self._kept: list[_Kept] = []  # of the longest window, and what has not been forgotten yet
         self._impacts: dict[frozenset[str], Impact] = {}
         self._asked: set[frozenset[str]] = set()
         self._people: dict[frozenset[str], dict[int, Ints]] = {}
@@ -90,23 +80,33 @@ class CodeWindows:
         self._steps = 0
         self._forgotten_at = 0
 
-    def move(self, start: int, steps: int, rows: Iterable[FactRow]) -> None:
+    def move(self, start: int, steps: int, facts: FactColumns) -> None:
         """On to T = start, start + step, …; see ``Windows.move``."""
-        known = self._places
-        fresh = [r for r in rows if r.outcome == _FAILURE and _SIGN_IN[r.step] and r.code in known]
+        fresh = facts[(facts.outcome == _FAILURE) & _SIGN_IN[facts.step] & facts.has_code(self._places)]
         self._windows.move(start, steps, fresh)
+        kept = _Kept(self._columns.of(fresh), Failed.of(fresh))
         self._impacts = {codes: impact for codes, impact in self._impacts.items() if codes in self._asked}
         self._asked = set()
         self._people = {
-            codes: impact.advance(start, steps, [row for row in fresh if row.code in codes])
+            codes: impact.advance(start, steps, self._with_codes(kept, codes))
             for codes, impact in self._impacts.items()
         }
         if start - self._forgotten_at >= _FORGET_EVERY:
             self._forgotten_at = start
-            horizon = start - self._lengths[-1]
-            self._rows = [row for row in self._rows if row.pane >= horizon]
-        self._rows += [_Kept.of(row, self._step) for row in fresh]
+            self._forget(start - self._lengths[-1])
+        self._kept.append(kept)
         self._start, self._steps = start, steps
+
+    def _with_codes(self, kept: _Kept, codes: frozenset[str]) -> Failed:
+        return kept.failed[np.isin(kept.code, [self._places[code] for code in codes if code in self._places])]
+
+    def _forget(self, horizon: int) -> None:
+        """Keep who failed in panes from ``horizon`` (ms) on, in one piece."""
+        if self._kept:
+            code = np.concatenate([kept.code for kept in self._kept])
+            failed = Failed.together([kept.failed for kept in self._kept])
+            recent = failed.pane >= horizon
+            self._kept = [_Kept(code[recent], failed[recent])]
 
     def at_most(self) -> dict[str, int]:
         """For each code: no window holds more failures with it, at any step of the last call and in any scope."""
@@ -127,19 +127,16 @@ class CodeWindows:
     def _work_out(self, codes: frozenset[str]) -> dict[int, Ints]:
         impact = self._impacts[codes] = Impact(self._step, self._lengths, self._cap)
         begin = self._start - self._lengths[-1]
-        rows = sorted(
-            (row for row in self._rows if row.code in codes and row.pane >= begin),
-            key=lambda row: row.first,
-        )
-        firsts = [row.first for row in rows]
+        failed = Failed.together([self._with_codes(kept, codes) for kept in self._kept])
+        failed = failed[failed.pane >= begin]
         # in pieces, so that the moves of the whole window are not in memory together
-        for at in range(begin, self._start, _PIECE * self._step):
-            end = min(at + _PIECE * self._step, self._start)
-            due = rows[bisect_left(firsts, at) : bisect_left(firsts, end)]
-            impact.advance(at, (end - at) // self._step, due)
-        return impact.advance(self._start, self._steps, rows[bisect_left(firsts, self._start) :])
+        edges = [*range(begin, self._start, _PIECE * self._step), self._start]
+        places = np.searchsorted(failed.counts_from, edges).tolist()
+        for at, end, low, high in zip(edges, edges[1:], places, places[1:], strict=False):
+            impact.advance(at, (end - at) // self._step, failed[low:high])
+        return impact.advance(self._start, self._steps, failed[places[-1] :])
 
     def skip(self) -> None:
         """See ``Windows.skip``."""
         self._windows.skip()
-        self._rows, self._impacts, self._people, self._asked = [], {}, {}, set()
+        self._kept, self._impacts, self._people, self._asked = [], {}, {}, set()

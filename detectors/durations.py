@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
 
-from detectors.facts import TOO_LATE, FactRow
+from detectors.fact_columns import FactColumns
 from detectors.scopes import LEAVES, MEMBERS
 
 __all__ = ["RELATIVE_ERROR", "Durations", "bucket", "buckets", "quantile"]
@@ -76,30 +76,30 @@ class Durations:
         self._keeps = keeps
         self._parts: list[npt.NDArray[np.int64]] = []
 
-    def add(self, rows: Iterable[FactRow], at: int) -> None:
-        """Take rows with durations in.
+    def add(self, facts: FactColumns, at: int) -> None:
+        """Take the durations of rows in.
 
         Args:
-            rows: each once.
+            facts: each once.
             at: T, ms: no earlier one will be asked for.
         """
-        some = [row for row in rows if row.durations and row.first != TOO_LATE]
-        if some:
-            part = self._entries(some)
+        part = self._entries(facts)
+        if part.shape[1]:
             if self._parts and self._parts[-1].shape[1] < _PART:
                 part = np.concatenate([self._parts.pop(), part], axis=1)
             self._parts.append(part)
         self._parts = [part for part in self._parts if part[_PANE].max() >= at - self._keeps]
 
-    def _entries(self, rows: Sequence[FactRow]) -> npt.NDArray[np.int64]:
+    def _entries(self, facts: FactColumns) -> npt.NDArray[np.int64]:
         """(4, N): an entry for each bucket of each row."""
-        each = np.fromiter((len(row.durations) for row in rows), dtype=np.int64, count=len(rows))
-        whole = ((row.pane, row.counts_from(self._step), row.leaf * len(_MIDDLES) - _LOWEST) for row in rows)
-        of_rows = np.fromiter(chain.from_iterable(whole), dtype=np.int64, count=3 * len(rows))
+        histograms = [row.durations for row in facts.rows]
+        each = np.fromiter(map(len, histograms), np.int64, len(histograms))
         out = np.empty((4, int(each.sum())), dtype=np.int64)
-        out[: _PLACE + 1] = np.repeat(of_rows.reshape(-1, 3), each, axis=0).T
-        out[_PLACE] += np.fromiter(chain.from_iterable(row.durations for row in rows), np.int64, out.shape[1])
-        counts = chain.from_iterable(row.durations.values() for row in rows)
+        out[_PANE] = np.repeat(facts.pane, each)
+        out[_FIRST] = np.repeat(facts.counts_from, each)
+        out[_PLACE] = np.fromiter(chain.from_iterable(histograms), np.int64, out.shape[1])
+        out[_PLACE] += np.repeat(facts.leaf * len(_MIDDLES) - _LOWEST, each)
+        counts = chain.from_iterable(histogram.values() for histogram in histograms)
         out[_COUNT] = np.fromiter(counts, np.int64, out.shape[1])
         return out
 

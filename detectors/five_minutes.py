@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections import Counter
 
 import numpy as np
 
-from detectors.facts import FactRow
+from detectors.fact_columns import FactColumns
 from detectors.history import BUCKET, FIELDS
 from detectors.policy import Policy
 from detectors.scopes import LEAVES, MEMBERS, SCOPES, scope_path
@@ -37,29 +36,34 @@ class FiveMinutes:
         self._by_code: dict[int, Counter[tuple[int, str]]] = {}  # five minutes -> (leaf, code) -> failures
         self._dirty: set[int] = set()
 
-    def add(self, rows: Iterable[FactRow]) -> None:
+    def add(self, facts: FactColumns) -> None:
         """Count rows, each once."""
-        columns, codes = self._classify.columns, self._codes
-        added: dict[tuple[int, int, int], int] = defaultdict(int)  # (five minutes, leaf, counter)
-        for row in rows:
-            amounts = columns(row)
-            # of a row all counters are of its step's kind
-            if not amounts or amounts[0][0] >= len(FIELDS):
-                continue
-            start = row.pane - row.pane % HISTORY_SPAN
-            if row.code in codes:
-                by_code = self._by_code.get(start)
-                if by_code is None:
-                    by_code = self._by_code[start] = Counter()
-                by_code[row.leaf, row.code] += row.count
-            for counter, amount in amounts:
-                added[start, row.leaf, counter] += amount
-        for (start, leaf, counter), amount in added.items():
+        row, counter, amount = self._classify.amounts(facts)
+        kept = counter < len(FIELDS)
+        row, counter, amount = row[kept], counter[kept], amount[kept]
+        if not row.size:
+            return
+        starts, which = np.unique(facts.pane[row] // HISTORY_SPAN * HISTORY_SPAN, return_inverse=True)
+        added = np.zeros((len(starts), len(LEAVES), len(FIELDS)), dtype=np.int64)
+        np.add.at(added, (which, facts.leaf[row], counter), amount)
+        for start, more in zip(starts.tolist(), added, strict=True):
             bucket = self._buckets.get(start)
-            if bucket is None:
-                bucket = self._buckets[start] = np.zeros((len(LEAVES), len(FIELDS)), dtype=np.int64)
-            bucket[leaf, counter] += amount
+            self._buckets[start] = more if bucket is None else bucket + more
             self._dirty.add(start)
+        counted = np.zeros(len(facts), dtype=bool)
+        counted[row] = True
+        self._add_codes(facts[counted & facts.has_code(self._codes)])
+
+    def _add_codes(self, failed: FactColumns) -> None:
+        """Count failures by their codes."""
+        place = (failed.pane // HISTORY_SPAN * len(LEAVES) + failed.leaf) * len(failed.codes) + failed.code
+        places, which = np.unique(place, return_inverse=True)
+        counts = np.zeros(len(places), dtype=np.int64)
+        np.add.at(counts, which, failed.count)
+        for place_of, count in zip(places.tolist(), counts.tolist(), strict=True):
+            rest, code = divmod(place_of, len(failed.codes))
+            span, leaf = divmod(rest, len(LEAVES))
+            self._by_code.setdefault(span * HISTORY_SPAN, Counter())[leaf, failed.codes[code]] += count
 
     def written(self, before: int, covered_from: int) -> list[dict[str, object]]:
         """The records of all that was counted and is complete before an instant (ms); none of it is new after that."""

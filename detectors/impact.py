@@ -15,18 +15,20 @@ As the people of a window only become more while it stands, whom no level of it 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import chain
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 
+from detectors.fact_columns import Bools, FactColumns
 from detectors.instants import MINUTE
-from detectors.person_table import STRATA, PersonTable, stratum_of
+from detectors.person_table import STRATA, Ids, PersonTable, stratum_of
 from detectors.scopes import MEMBERS, SCOPES
 from detectors.windows import Ints
 
-__all__ = ["Distinct", "Impact", "relative_error"]
+__all__ = ["Distinct", "Failed", "Impact", "relative_error"]
 
 _NEVER = -(1 << 60)
 _ALL = SCOPES.index("")
@@ -41,19 +43,48 @@ _NO_MOVES: Ints = np.empty((5, 0), dtype=np.int64)
 _GROUP = 1 << 33
 
 
-class Failed(Protocol):
-    """People who failed together: what of a ``FactRow`` is needed here."""
+@dataclass(frozen=True, eq=False, slots=True)
+class Failed:
+    """People who failed together, 8 bytes each; a choice of the groups is had by ``[]``.
 
-    @property
-    def pane(self) -> int: ...
+    Attributes:
+        counts_from, pane, leaf: (N,) of each group, as in ``FactColumns``.
+        sizes: (N,) how many people each holds.
+        people: their ids, one group after another.
+    """
 
-    @property
-    def leaf(self) -> int: ...
+    counts_from: Ints
+    pane: Ints
+    leaf: Ints
+    sizes: Ints
+    people: Ids
 
-    @property
-    def people(self) -> Sequence[int]: ...
+    @classmethod
+    def of(cls, facts: FactColumns) -> Failed:
+        """The people of rows of failures."""
+        each = [row.people for row in facts.rows]
+        sizes = np.fromiter(map(len, each), np.int64, len(each))
+        people = np.fromiter(chain.from_iterable(each), np.uint64, int(sizes.sum()))
+        return cls(facts.counts_from, facts.pane, facts.leaf, sizes, people)
 
-    def counts_from(self, step: int) -> int: ...
+    @classmethod
+    def together(cls, some: list[Failed]) -> Failed:
+        """All of some, one after another."""
+        if not some:
+            nothing: Ints = np.empty(0, dtype=np.int64)
+            return cls(nothing, nothing, nothing, nothing, np.empty(0, dtype=np.uint64))
+        columns = ([getattr(one, name) for one in some] for name in cls.__slots__)
+        return cls(*map(np.concatenate, columns))
+
+    def __getitem__(self, which: Bools | slice) -> Failed:
+        """Some of the groups: a mask or a slice."""
+        if isinstance(which, slice):
+            begin, end, _ = which.indices(len(self.sizes))
+            before = int(self.sizes[:begin].sum())
+            people = self.people[before : before + int(self.sizes[begin:end].sum())]
+        else:
+            people = self.people[np.repeat(which, self.sizes)]
+        return Failed(self.counts_from[which], self.pane[which], self.leaf[which], self.sizes[which], people)
 
 
 class Distinct(NamedTuple):
@@ -112,13 +143,13 @@ class Impact:
         """How many people are remembered."""
         return len(self._table)
 
-    def advance(self, start: int, steps: int, bad: Iterable[Failed]) -> dict[int, Ints]:
+    def advance(self, start: int, steps: int, bad: Failed) -> dict[int, Ints]:
         """Distinct people at T = start, start + step, … (``steps`` of them).
 
         Args:
             start: the first T, ms.
             steps: how many T.
-            bad: every row of bad events that counts for the first time at one of these T.
+            bad: all who failed and count for the first time at one of these T, in the order of those.
 
         Returns:
             window (ms) -> int64 (steps, scope).
@@ -230,28 +261,24 @@ class Impact:
         self._since = {0: _summed(self._by_pane)}
         self._sweep()
 
-    def _move(self, bad: Iterable[Failed], last: int) -> None:
+    def _move(self, bad: Failed, last: int) -> None:
         """Remember the people of a stretch up to ``last`` (T) and their moves.
 
         Moves are columns of first (T), before (pane), pane, scope, stratum.
         """
-        rows = sorted(
-            (row for row in bad if row.people and row.pane >= self._first_pane),
-            key=lambda row: row.counts_from(self._step),
-        )
         self._table.hold((last - self._base) // self._step + 1)
-        found = [self._taken_in(some) for some in _portions(rows)]
+        reached = bad[(bad.sizes > 0) & (bad.pane >= self._first_pane)]
+        found = [self._taken_in(some) for some in _portions(reached)]
         self._moves = np.concatenate(found, axis=1) if found else _NO_MOVES
         self._at_most = int(self._since[0][0, _ALL]) + int(np.count_nonzero(self._moves[3] == _ALL))
 
-    def _taken_in(self, rows: list[Failed]) -> Ints:
-        """The moves of some rows, in the order of their first T."""
+    def _taken_in(self, failed: Failed) -> Ints:
+        """The moves of some who failed, in the order of their first T."""
         step, table = self._step, self._table
-        sizes = [len(row.people) for row in rows]
-        who = np.fromiter(chain.from_iterable(row.people for row in rows), dtype=np.uint64, count=sum(sizes))
-        cells = np.array([(row.counts_from(step), row.pane, row.leaf) for row in rows], dtype=np.int64)
-        first, pane, leaf = np.repeat(cells.T, sizes, axis=1)
-        people, which = np.unique(who, return_inverse=True)
+        first, pane, leaf = (
+            np.repeat(of, failed.sizes) for of in (failed.counts_from, failed.pane, failed.leaf)
+        )
+        people, which = np.unique(failed.people, return_inverse=True)
         numbers = table.numbers(people)
         known = table.panes[numbers]
         offset = (pane - self._base) // step + 1
@@ -302,15 +329,11 @@ def _summed(by_pane: Ints) -> Ints:
     return summed
 
 
-def _portions(rows: list[Failed]) -> Iterator[list[Failed]]:
-    """The rows in portions of not too many people, in their order."""
-    some: list[Failed] = []
-    people = 0
-    for row in rows:
-        if some and people + len(row.people) > _AT_A_TIME:
-            yield some
-            some, people = [], 0
-        some.append(row)
-        people += len(row.people)
-    if some:
-        yield some
+def _portions(failed: Failed) -> Iterator[Failed]:
+    """The groups in portions of not too many people, in their order."""
+    so_far = np.cumsum(failed.sizes)
+    begin, people = 0, 0
+    while begin < len(so_far):
+        end = max(begin + 1, int(np.searchsorted(so_far, people + _AT_A_TIME, side="right")))
+        yield failed[begin:end]
+        begin, people = end, int(so_far[end - 1])

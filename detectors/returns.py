@@ -6,11 +6,13 @@ each happened, and it is left to the reader to compare returns with the starts o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
-from detectors.facts import FactRow
+import numpy as np
+
+from detectors.fact_columns import FactColumns
 from detectors.scopes import OUTCOMES, STEPS
-from detectors.windows import Ints, Windows
+from detectors.windows import Amounts, Ints, Windows
 
 __all__ = ["RETURNED", "WENT", "ReturnWindows"]
 
@@ -18,16 +20,20 @@ __all__ = ["RETURNED", "WENT", "ReturnWindows"]
 WENT, RETURNED = range(2)
 
 _STARTED = OUTCOMES.index("started")
-_STARTS = (STEPS.index("new"), STEPS.index("authorize"))
-_CALLBACK = STEPS.index("callback")
+_STARTS = [STEPS.index("new"), STEPS.index("authorize")]
+#: The counter of a row by step and outcome; -1 of none.
+_COUNTER_OF: Ints = np.full((len(STEPS), len(OUTCOMES)), -1)
+_COUNTER_OF[STEPS.index("callback")] = RETURNED
+_COUNTER_OF[:, _STARTED] = -1
+_COUNTER_OF[_STARTS, _STARTED] = WENT
 
 
 class _Columns:
-    def columns(self, row: FactRow) -> tuple[tuple[int, int], ...]:
+    def amounts(self, facts: FactColumns) -> Amounts:
         """See ``windows.Columns``."""
-        if row.outcome == _STARTED:
-            return ((WENT, row.count),) if row.step in _STARTS else ()
-        return ((RETURNED, row.count),) if row.step == _CALLBACK else ()
+        counters = _COUNTER_OF[facts.step, facts.outcome]
+        counted = np.flatnonzero(counters >= 0)
+        return Amounts(counted, counters[counted], facts.count[counted])
 
 
 class ReturnWindows:
@@ -36,13 +42,13 @@ class ReturnWindows:
     def __init__(self, step: int, windows: tuple[int, ...]) -> None:
         self._windows = Windows(step, windows, _Columns(), 2)
 
-    def advance(self, start: int, steps: int, rows: Iterable[FactRow]) -> Mapping[int, Ints]:
+    def advance(self, start: int, steps: int, facts: FactColumns) -> Mapping[int, Ints]:
         """Window (ms) -> int64 (steps, scope, (``WENT``, ``RETURNED``)); see ``Windows.advance``."""
-        return self._windows.advance(start, steps, rows)
+        return self._windows.advance(start, steps, facts)
 
-    def move(self, start: int, steps: int, rows: Iterable[FactRow]) -> None:
+    def move(self, start: int, steps: int, facts: FactColumns) -> None:
         """Like ``advance``, without the counts."""
-        self._windows.move(start, steps, rows)
+        self._windows.move(start, steps, facts)
 
     def skip(self) -> None:
         """See ``Windows.skip``."""

@@ -8,7 +8,6 @@ into calls.
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
@@ -18,11 +17,12 @@ from detectors.codes import CodeWindows
 from detectors.confidence import Floats
 from detectors.durations import Durations
 from detectors.error_budget import Exclusion, exclusion_of
-from detectors.facts import TOO_LATE, FactRow
+from detectors.fact_columns import FactColumns
+from detectors.facts import FactRow
 from detectors.findings import Findings
 from detectors.five_minutes import HISTORY_SPAN, FiveMinutes
 from detectors.history import BUCKET, KEPT, History
-from detectors.impact import Impact
+from detectors.impact import Failed, Impact
 from detectors.incidents import Command, Incident, IncidentInput
 from detectors.instants import DAY, MINUTE
 from detectors.lifecycle import Lifecycle
@@ -92,7 +92,6 @@ class Watch:
         self._codes = CodeWindows(
             policy.step, policy.surge.windows, sorted(policy.codes.root), policy.exact_people
         )
-        self._is_bad = self._classify.is_bad
         self.lifecycle = Lifecycle(env, policy, state.lifecycle if state else None)
         self.evaluated_to: int | None = state.evaluated_to if state else None
         self._covered_from = state.covered_from if state else covered_from
@@ -153,33 +152,32 @@ class Watch:
         if self.evaluated_to is None:
             return
         step = self.policy.step
-        rows = sorted((r for r in rows if r.first != TOO_LATE), key=lambda r: r.counts_from(step))
+        facts = FactColumns.of(rows, step)
         self._covered_from = since if self._covered_from is None else max(self._covered_from, since)
-        firsts = [row.counts_from(step) for row in rows]
-        at = firsts[0] if firsts else self.evaluated_to + step
+        at = int(facts.counts_from[0]) if len(facts) else self.evaluated_to + step
         while at <= self.evaluated_to:
             end = min(self.evaluated_to, at - at % HISTORY_SPAN + HISTORY_SPAN)
-            due = rows[bisect_left(firsts, at) : bisect_right(firsts, end)]
+            due = facts[facts.up_to(at - 1) : facts.up_to(end)]
             steps = (end - at) // step + 1
             self._windows.move(at, steps, due)
-            self._impact.advance(at, steps, [row for row in due if self._is_bad(row)])
+            self._impact.advance(at, steps, self._failed(due))
             self._returns.move(at, steps, due)
             self._codes.move(at, steps, due)
             self._note_activity(due)
             self._add_durations(due, at)
             at = end + step
             yield
-        self._rebuild_history(rows, firsts)
+        self._rebuild_history(facts)
 
-    def _rebuild_history(self, rows: Sequence[FactRow], firsts: Sequence[int]) -> None:
+    def _rebuild_history(self, facts: FactColumns) -> None:
         """Bring the history to what it was at the last T: a crash may have come just before a record, or after."""
         assert self.evaluated_to is not None
         assert self._covered_from is not None
         boundary = self.evaluated_to - self.evaluated_to % HISTORY_SPAN
-        written = bisect_right(firsts, boundary)
-        self._five_minutes.add(rows[:written])
+        written = facts.up_to(boundary)
+        self._five_minutes.add(facts[:written])
         self.history.extend(self._five_minutes.written(boundary, self._covered_from))
-        self._five_minutes.add(rows[written:])
+        self._five_minutes.add(facts[written:])
 
     def advance(
         self,
@@ -203,23 +201,23 @@ class Watch:
             the T that brought anything, in order.
         """
         step = self.policy.step
-        due = sorted((r for r in rows if r.first != TOO_LATE), key=lambda r: r.counts_from(step))
-        firsts = [row.counts_from(step) for row in due]
+        due = FactColumns.of(rows, step)
+        firsts = due.counts_from
         out: list[Step] = []
         if self.evaluated_to is None:
-            starts = firsts[:1] + [at for at, _ in inputs]
+            starts = firsts[:1].tolist() + [at for at, _ in inputs]
             if not starts:
                 return out
             self.evaluated_to = min(starts) - step
             if self._covered_from is None:
                 self._covered_from = self.evaluated_to
-        taken = bisect_right(firsts, self.evaluated_to)
+        taken = due.up_to(self.evaluated_to)
         if taken:
             raise ValueError(f"{self.env}: facts that count at {firsts[0]} came after {self.evaluated_to}")
         pending = sorted(inputs, key=lambda pair: pair[0])
         while self.evaluated_to < to:
             at = self.evaluated_to + step
-            next_due = firsts[taken] if taken < len(firsts) else to + step
+            next_due = int(firsts[taken]) if taken < len(firsts) else to + step
             if pending:
                 next_due = min(next_due, max(at, pending[0][0]))
             boundary = -(-at // HISTORY_SPAN) * HISTORY_SPAN
@@ -235,7 +233,7 @@ class Watch:
                     continue
                 ends = np.arange(first, last + 1, _ASLEEP_STRIDE, dtype=np.int64)
                 self._fall_asleep()
-            until = bisect_right(firsts, int(ends[-1]))
+            until = due.up_to(int(ends[-1]))
             asked: dict[int, list[IncidentInput]] = {}
             while pending and pending[0][0] <= ends[-1]:
                 when, wish = pending.pop(0)
@@ -256,25 +254,25 @@ class Watch:
     def _judge(
         self,
         ends: Ints,
-        rows: list[FactRow],
+        facts: FactColumns,
         asked: dict[int, list[IncidentInput]],
         unread: Spans,
         catching_up: bool,
     ) -> list[Step]:
         policy, steps = self.policy, len(ends)
         start = int(ends[0])
-        active = self._activity(ends, rows)
-        if self._asleep and not rows:
+        active = self._activity(ends, facts)
+        if self._asleep and not len(facts):
             shape = (steps, len(SCOPES), len(COUNTERS))
             counts = {w: np.zeros(shape, dtype=np.int64) for w in policy.windows()}
             people = {w: np.zeros(shape[:2], dtype=np.int64) for w in policy.windows()}
             stretch = Stretch(self.env, ends, counts, people, policy.windows())
         else:
             self._asleep = False
-            counts = self._windows.advance(start, steps, rows)
-            people = self._impact.advance(start, steps, [row for row in rows if self._is_bad(row)])
-            returns = self._returns.advance(start, steps, rows)
-            self._codes.move(start, steps, rows)
+            counts = self._windows.advance(start, steps, facts)
+            people = self._impact.advance(start, steps, self._failed(facts))
+            returns = self._returns.advance(start, steps, facts)
+            self._codes.move(start, steps, facts)
             stretch = Stretch(
                 self.env,
                 ends,
@@ -285,8 +283,8 @@ class Watch:
                 self._codes,
                 self._impact.levels,
             )
-        self._five_minutes.add(rows)
-        self._add_durations(rows, start)
+        self._five_minutes.add(facts)
+        self._add_durations(facts, start)
         findings = Findings(stretch, policy, self.history, self._covered_from)
         if self._observer is not None:
             self._observer(stretch, findings.verdicts())
@@ -361,34 +359,28 @@ class Watch:
         out.sort(key=lambda value: (value.scope, value.window))
         return out
 
-    def _add_durations(self, rows: Sequence[FactRow], at: int) -> None:
+    def _failed(self, facts: FactColumns) -> Failed:
+        """The people of the failures that count."""
+        return Failed.of(facts[self._classify.is_bad(facts)])
+
+    def _add_durations(self, facts: FactColumns, at: int) -> None:
         """Keep how long completed sign-in requests took: of what counts as good or bad."""
         if self._durations is not None:
-            is_timed = self._classify.is_timed
-            self._durations.add([row for row in rows if row.timed and is_timed(row)], at)
+            self._durations.add(facts[self._classify.is_timed(facts)], at)
 
-    def _activity(self, ends: Ints, rows: list[FactRow]) -> Ints:
+    def _activity(self, ends: Ints, facts: FactColumns) -> Ints:
         """(N, scope): whether an event that counts at T lies within the retention before it."""
         to = np.full((len(ends), len(LEAVES)), _FAR_PAST, dtype=np.int64)
         to[0] = self._active_to
         step, retention = self.policy.step, self.policy.retention
-        if rows:
-            first, leaf, pane = np.array(
-                [(r.counts_from(step), r.leaf, r.pane) for r in rows], dtype=np.int64
-            ).T
-            np.maximum.at(to, ((first - ends[0]) // step, leaf), pane + retention)
+        np.maximum.at(to, ((facts.counts_from - ends[0]) // step, facts.leaf), facts.pane + retention)
         np.maximum.accumulate(to, axis=0, out=to)
         self._active_to = to[-1].copy()
         active: Ints = (to >= ends[:, None]) @ MEMBERS.T
         return active
 
-    def _note_activity(self, rows: list[FactRow]) -> None:
-        latest: dict[int, int] = {}
-        for row in rows:
-            if row.pane > latest.get(row.leaf, _FAR_PAST):
-                latest[row.leaf] = row.pane
-        for leaf, pane in latest.items():
-            self._active_to[leaf] = max(self._active_to[leaf], pane + self.policy.retention)
+    def _note_activity(self, facts: FactColumns) -> None:
+        np.maximum.at(self._active_to, facts.leaf, facts.pane + self.policy.retention)
 
 
 def _classify(policy: Policy) -> Classify:

@@ -8,31 +8,36 @@ time, so they then enter the sums in their place. All arithmetic is exact (int64
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
-from detectors.facts import ON_TIME, FactRow
+from detectors.fact_columns import Bools, FactColumns, Ints
 from detectors.scopes import MEMBERS, OUTCOMES, SIGN_IN_STEPS, STEPS
 
 if TYPE_CHECKING:
     from detectors.codes import CodeWindows
-    from detectors.confidence import Bools
 
-__all__ = ["COUNTERS", "Classify", "Columns", "Ints", "Stretch", "Windows"]
-
-Ints = npt.NDArray[np.int64]
+__all__ = ["COUNTERS", "Amounts", "Classify", "Columns", "Ints", "Stretch", "Windows"]
 
 #: The counter axis. The first six are of the steps of ``sign_in``, the last two of ``session``.
 COUNTERS = ("good", "bad", "excluded", "started", "slow", "timed", "session_good", "session_bad")
 GOOD, BAD, EXCLUDED, STARTED, SLOW, TIMED, SESSION_GOOD, SESSION_BAD = range(len(COUNTERS))
 
-_SIGN_IN = tuple(step in SIGN_IN_STEPS for step in STEPS)
-_STARTED, _SUCCESS, _FAILURE = (OUTCOMES.index(o) for o in ("started", "success", "failure"))
+_FAILURE = OUTCOMES.index("failure")
+#: The counter of a row by step, outcome and whether its code is excluded; -1 of none.
+_COUNTER_OF: Ints = np.array(
+    [
+        ((STARTED, STARTED), (GOOD, GOOD), (BAD, EXCLUDED))
+        if step in SIGN_IN_STEPS
+        else ((-1, -1), (SESSION_GOOD, SESSION_GOOD), (SESSION_BAD, -1))
+        for step in STEPS
+    ]
+)
 _ROOM = 4096  # rows between two moves of the sums
+_NONE_LATE: Ints = np.empty((5, 0), dtype=np.int64)
 
 
 @dataclass(frozen=True)
@@ -60,11 +65,19 @@ class Stretch:
     levels: Mapping[int, Ints] = field(default_factory=dict)
 
 
+class Amounts(NamedTuple):
+    """What rows are counted as: for each entry the position of the row, the counter, and how much of it."""
+
+    row: Ints
+    counter: Ints
+    amount: Ints
+
+
 class Columns(Protocol):
     """Says what rows of facts are counted as."""
 
-    def columns(self, row: FactRow) -> tuple[tuple[int, int], ...]:
-        """(counter, amount) of a row."""
+    def amounts(self, facts: FactColumns) -> Amounts:
+        """The entries of some rows."""
         ...
 
 
@@ -80,30 +93,37 @@ class Classify:
     excluded: frozenset[str]
     slow_at: tuple[int, ...]
 
-    def is_bad(self, row: FactRow) -> bool:
-        """Whether the row is of failures that count."""
-        return row.outcome == _FAILURE and row.code not in self.excluded
+    def is_bad(self, facts: FactColumns) -> Bools:
+        """(N,) whether the rows are of failures that count."""
+        return np.asarray((facts.outcome == _FAILURE) & ~facts.has_code(self.excluded))
 
-    def is_timed(self, row: FactRow) -> bool:
-        """Whether ``TIMED`` is among what a row with durations is counted as."""
-        counts = row.outcome == _SUCCESS or (row.outcome == _FAILURE and row.code not in self.excluded)
-        return counts and _SIGN_IN[row.step]
+    def is_timed(self, facts: FactColumns) -> Bools:
+        """(N,) whether ``TIMED`` is among what the rows are counted as."""
+        return _is_timed(facts, self._counters(facts))
 
-    def columns(self, row: FactRow) -> tuple[tuple[int, int], ...]:
-        """(counter, amount) of a row."""
-        if not _SIGN_IN[row.step]:
-            if row.outcome == _SUCCESS:
-                return ((SESSION_GOOD, row.count),)
-            return ((SESSION_BAD, row.count),) if self.is_bad(row) else ()
-        if row.outcome == _STARTED:
-            return ((STARTED, row.count),)
-        if row.outcome == _FAILURE and row.code in self.excluded:
-            return ((EXCLUDED, row.count),)
-        counter = GOOD if row.outcome == _SUCCESS else BAD
-        if not row.timed:
-            return ((counter, row.count),)
-        slow = row.over[self.slow_at[row.leaf]]
-        return ((counter, row.count), (TIMED, row.timed), (SLOW, slow))
+    def amounts(self, facts: FactColumns) -> Amounts:
+        """The entries of some rows: of each at most one counter of its kind, and of durations two more."""
+        counters = self._counters(facts)
+        counted = np.flatnonzero(counters >= 0)
+        timed = np.flatnonzero(_is_timed(facts, counters))
+        slow = [
+            facts.rows[n].over[self.slow_at[leaf]]
+            for n, leaf in zip(timed.tolist(), facts.leaf[timed].tolist(), strict=True)
+        ]
+        return Amounts(
+            np.concatenate([counted, timed, timed]),
+            np.concatenate([counters[counted], np.full(len(timed), TIMED), np.full(len(timed), SLOW)]),
+            np.concatenate([facts.count[counted], facts.timed[timed], np.array(slow, dtype=np.int64)]),
+        )
+
+    def _counters(self, facts: FactColumns) -> Ints:
+        """(N,) the counter of all events of each row; -1 of none."""
+        excluded = facts.has_code(self.excluded).astype(np.int64)
+        return _COUNTER_OF[facts.step, facts.outcome, excluded]
+
+
+def _is_timed(facts: FactColumns, counters: Ints) -> Bools:
+    return np.asarray((facts.timed > 0) & ((counters == GOOD) | (counters == BAD)))
 
 
 class Windows:
@@ -142,45 +162,39 @@ class Windows:
         self._end = self._depth + 1
         self._start = 0  # the first T of the last call of ``move``
         self._steps = 0
-        self._late: list[int] = []  # first T, pane, leaf, counter, amount, one after another: of that call
+        self._late = _NONE_LATE  # columns of first T, pane, leaf, counter, amount: of that call
 
-    def advance(self, start: int, steps: int, rows: Iterable[FactRow]) -> dict[int, Ints]:
+    def advance(self, start: int, steps: int, facts: FactColumns) -> dict[int, Ints]:
         """Counts at T = start, start + step, … (``steps`` of them).
 
         Args:
             start: the first T, ms: one step after the last of the call before.
             steps: how many T.
-            rows: every row that counts for the first time at one of these T.
+            facts: every row that counts for the first time at one of these T.
 
         Returns:
             window (ms) -> int64 (steps, place, counter).
         """
-        self.move(start, steps, rows)
+        self.move(start, steps, facts)
         shape = (steps, *self._shape)
         return {window: self._within(window, slice(None)).reshape(shape) for window in self._windows}
 
-    def move(self, start: int, steps: int, rows: Iterable[FactRow]) -> None:
+    def move(self, start: int, steps: int, facts: FactColumns) -> None:
         """Like ``advance``, but leaves it to ``counts`` to work out what is asked for."""
-        step = self._step
-        if self._late:
+        if self._late.size:
             self._settle_late()
-        entries: list[int] = []  # which T, leaf, counter, amount, one after another
-        for row in rows:
-            columns = self._classify.columns(row)
-            if row.first == ON_TIME:
-                at = (row.pane + step - start) // step
-                for counter, amount in columns:
-                    entries += (at, row.leaf, counter, amount)
-            else:
-                for counter, amount in columns:
-                    self._late += (row.first, row.pane, row.leaf, counter, amount)
+        row, counter, amount = self._classify.amounts(facts)
+        late = facts.late[row]
+        if late.any():
+            of = row[late]
+            entries = facts.counts_from[of], facts.pane[of], facts.leaf[of], counter[late], amount[late]
+            self._late = np.stack(entries)
+            row, counter, amount = row[~late], counter[~late], amount[~late]
         fresh: Ints = np.zeros((steps, self._width), dtype=np.int64)
-        if entries:
-            which, leaf, of_counter, amounts = np.array(entries, dtype=np.int64).reshape(-1, 4).T
-            cells = (which * self._width + of_counter)[:, None] + self._columns[leaf]
-            np.add.at(
-                fresh.reshape(-1), cells.reshape(-1), (amounts[:, None] * self._holds[leaf]).reshape(-1)
-            )
+        if row.size:
+            leaf, which = facts.leaf[row], (facts.counts_from[row] - start) // self._step
+            cells = (which * self._width + counter)[:, None] + self._columns[leaf]
+            np.add.at(fresh.reshape(-1), cells.reshape(-1), (amount[:, None] * self._holds[leaf]).reshape(-1))
             np.cumsum(fresh, axis=0, out=fresh)
         sums, begin = self._room(steps)
         np.add(fresh, sums[begin - 1], out=sums[begin : begin + steps])
@@ -194,7 +208,7 @@ class Windows:
     def at_most(self) -> Ints:
         """No place counts more than this (counter,) in any window at any T of the last call of ``move``."""
         sums = self._sums[self._end - 1] - self._sums[self._end - self._steps - self._depth]
-        if self._late:
+        if self._late.size:
             _, _, cells, amounts = self._late_cells()
             np.add.at(sums, cells, amounts)
         return np.asarray(sums.reshape(self._shape).sum(axis=0))
@@ -203,7 +217,7 @@ class Windows:
         sums, width = self._sums, window // self._step
         begin, end = self._end - self._steps, self._end
         out: Ints = sums[begin:end, columns] - sums[begin - width : end - width, columns]
-        if self._late:
+        if self._late.size:
             out += self._late_within(window)[:, columns]
         return out
 
@@ -224,7 +238,7 @@ class Windows:
         sums = self._sums[until - panes : until + 1, columns].sum(axis=1)
         later = np.flatnonzero(np.diff(sums))
         found = [at - (panes - int(later[0])) * step] if later.size else []
-        if self._late:
+        if self._late.size:
             first, pane, cells, amounts = self._late_cells()
             counted = (np.isin(cells, columns) & (amounts > 0)).any(axis=1)
             found += pane[counted & (since <= pane) & (pane < at) & (first <= at)].tolist()
@@ -242,7 +256,7 @@ class Windows:
 
     def _late_cells(self) -> tuple[Ints, Ints, Ints, Ints]:
         """Of the late rows' entries the first T, the pane, and what is added to which columns: the latter (N, most)."""
-        first, pane, leaf, counter, amount = np.array(self._late, dtype=np.int64).reshape(-1, 5).T
+        first, pane, leaf, counter, amount = self._late
         return first, pane, self._columns[leaf] + counter[:, None], amount[:, None] * self._holds[leaf]
 
     def _late_within(self, window: int) -> Ints:
@@ -260,7 +274,7 @@ class Windows:
     def _settle_late(self) -> None:
         """Put the late rows of the last call into the sums, from where they belong on."""
         _, pane, cells, amounts = self._late_cells()
-        self._late = []
+        self._late = _NONE_LATE
         end, last = self._end, self._start + (self._steps - 1) * self._step
         # a row for each T: that of a pane is one step after it, and none is kept from before the longest window
         rows = np.maximum(end - (last - pane) // self._step, end - self._depth - 1)
@@ -274,4 +288,4 @@ class Windows:
         """Forget the running sums: the caller jumps over steps in which every window is empty."""
         self._sums[:] = 0
         self._end = self._depth + 1
-        self._late = []
+        self._late = _NONE_LATE

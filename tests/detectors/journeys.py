@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from detectors.codes import CodeWindows
+from detectors.fact_columns import FactColumns
 from detectors.facts import ON_TIME, FactRow
 from detectors.history import BUCKET, FIELDS, History
 from detectors.instants import DAY, HOUR, MINUTE, SECOND
@@ -126,7 +127,7 @@ class Journeys:
         begin = 0
         for end in cuts:
             start, steps = START + (begin + 1) * SECOND, end - begin
-            due = [row for row in rows if begin <= (row.pane - START) // SECOND < end]
+            due = FactColumns.of([r for r in rows if begin <= (r.pane - START) // SECOND < end], SECOND)
             ends = start + SECOND * np.arange(steps, dtype=np.int64)
             counted = counts.advance(start, steps, due)
             codes.move(start, steps, due)

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detectors.durations import RELATIVE_ERROR, Durations, bucket, buckets, quantile
+from detectors.fact_columns import FactColumns
 from detectors.facts import ON_TIME, TOO_LATE, FactRow
 from detectors.instants import HOUR, MINUTE, SECOND
 from detectors.scopes import OUTCOMES, SCOPES, STEPS, leaf_index
@@ -34,7 +35,7 @@ def exact(durations: list[float], share: float) -> float:
 
 def ask(rows: list[FactRow], window: int = HOUR, scope: str = "", at: int = AT) -> list[float]:
     durations = Durations(SECOND, HOUR)
-    durations.add(rows, at)
+    durations.add(FactColumns.of(rows, SECOND), at)
     return [float(ms) for ms in durations.quantiles(at, window, SHARES)[SCOPES.index(scope)]]
 
 
@@ -82,6 +83,7 @@ def test_what_comes_late_counts_from_when_it_came_and_too_late_never() -> None:
 def test_it_keeps_as_much_as_is_asked_for() -> None:
     durations = Durations(SECOND, HOUR)
     for at in range(AT, AT + 6 * HOUR, MINUTE):
-        durations.add([row(at - SECOND, [float(ms) for ms in range(100, 2_000, 3)])], at)
+        facts = [row(at - SECOND, [float(ms) for ms in range(100, 2_000, 3)])]
+        durations.add(FactColumns.of(facts, SECOND), at)
     assert sum(part.shape[1] for part in durations._parts) < 3 * 60 * 160
     assert durations.quantiles(AT + 6 * HOUR, HOUR, SHARES)[0, 0] == pytest.approx(1_050, rel=0.02)

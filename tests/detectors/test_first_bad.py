@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from detectors.fact_columns import FactColumns
 from detectors.facts import ON_TIME, FactRow
 from detectors.instants import HOUR, SECOND
 from detectors.scopes import LEAVES, MEMBERS, OUTCOMES, SCOPES, STEPS
@@ -44,7 +45,8 @@ def test_it_is_the_first_that_a_search_finds(some: list[FactRow], data: st.DataO
     begun = 0
     for cut in cuts:
         at = [START + n * SECOND for n in range(begun + 1, cut + 1)]
-        windows.advance(at[0], len(at), [row for row in some if at[0] <= row.counts_from(SECOND) <= at[-1]])
+        due = [row for row in some if at[0] <= row.counts_from(SECOND) <= at[-1]]
+        windows.advance(at[0], len(at), FactColumns.of(due, SECOND))
         asked = data.draw(st.sampled_from(at))
         scope = data.draw(st.integers(0, len(SCOPES) - 1))
         since = asked - data.draw(st.integers(0, WINDOWS[-1] // SECOND)) * SECOND
@@ -54,7 +56,7 @@ def test_it_is_the_first_that_a_search_finds(some: list[FactRow], data: st.DataO
             if since <= row.pane < asked
             and row.counts_from(SECOND) <= asked
             and MEMBERS[scope, row.leaf]
-            and CLASSIFY.is_bad(row)
+            and CLASSIFY.is_bad(FactColumns.of([row], SECOND)).all()
         ]
         assert windows.first(scope, (BAD, SESSION_BAD), since, asked) == min(there, default=None)
         begun = cut
@@ -62,5 +64,5 @@ def test_it_is_the_first_that_a_search_finds(some: list[FactRow], data: st.DataO
 
 def test_before_the_first_event_there_is_none() -> None:
     windows = Windows(SECOND, (HOUR,), CLASSIFY)
-    windows.advance(START, 1, [])
+    windows.advance(START, 1, FactColumns.of([], SECOND))
     assert windows.first(0, (BAD,), START - HOUR, START) is None

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detectors.codes import CodeWindows
+from detectors.fact_columns import FactColumns
 from detectors.facts import ON_TIME, FactRow
 from detectors.returns import RETURNED, WENT, ReturnWindows
 from detectors.scopes import LEAVES, MEMBERS, OUTCOMES, SCOPES, SIGN_IN_STEPS, STEPS
@@ -48,7 +49,7 @@ def test_any_cut_into_calls_and_any_question_gives_the_counts_and_people_of_each
     for call, length in enumerate(lengths):
         end = at + (length - 1) * STEP
         due = [row for row in rows if at <= row.counts_from(STEP) <= end]
-        windows.move(at, length, due)
+        windows.move(at, length, FactColumns.of(due, STEP))
         for n in range(length):
             for window in WINDOWS:
                 for scope in (0, 1, 4, 9):
@@ -74,7 +75,8 @@ def test_starts_and_callbacks_are_counted_and_nothing_else(
     at = START
     for length in lengths:
         end = at + (length - 1) * STEP
-        counted = windows.advance(at, length, [r for r in rows if at <= r.counts_from(STEP) <= end])
+        due = [row for row in rows if at <= row.counts_from(STEP) <= end]
+        counted = windows.advance(at, length, FactColumns.of(due, STEP))
         for n in range(length):
             for window in WINDOWS:
                 seen = within(rows, at + n * STEP, window, 0)
@@ -88,16 +90,16 @@ def test_starts_and_callbacks_are_counted_and_nothing_else(
 def test_after_a_gap_nothing_is_left() -> None:
     row = FactRow(START - STEP, ON_TIME, 1, STEPS.index("callback"), FAILURE, "007", 2, 0, [0, 0], [1, 2])
     codes, returns = CodeWindows(STEP, WINDOWS, CODES, 1_000), ReturnWindows(STEP, WINDOWS)
-    codes.move(START, 1, [row])
+    codes.move(START, 1, FactColumns.of([row], STEP))
     assert codes.people(CODES, STEP * 3)[0, 0] == 2
-    returns.advance(START, 1, [row])
+    returns.advance(START, 1, FactColumns.of([row], STEP))
     for counted in (codes, returns):
         counted.skip()
-    later = START + 1_000 * STEP
-    codes.move(later, 1, [])
+    later, none = START + 1_000 * STEP, FactColumns.of([], STEP)
+    codes.move(later, 1, none)
     assert not codes.people(CODES, STEP * 20).any()
     assert codes.at_most() == dict.fromkeys(CODES, 0)
-    assert not returns.advance(later, 1, [])[STEP * 20].any()
+    assert not returns.advance(later, 1, none)[STEP * 20].any()
     for code in CODES:
         assert codes.counts(code, STEP * 20).tolist() == [[0] * len(SCOPES)]
     assert len(LEAVES) == 10

@@ -8,8 +8,9 @@ import numpy as np
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from detectors.fact_columns import FactColumns
 from detectors.facts import ON_TIME, FactRow
-from detectors.impact import Distinct, Impact, relative_error
+from detectors.impact import Distinct, Failed, Impact, relative_error
 from detectors.instants import DAY, HOUR, MINUTE, SECOND
 from detectors.person_table import STRATA, stratum_of
 from detectors.scopes import MEMBERS, OUTCOMES, SCOPES
@@ -34,6 +35,11 @@ def brute(rows: Sequence[FactRow], scope: int, at: int, since: int) -> int:
     )
 
 
+def failed(rows: Sequence[FactRow], step: int = STEP) -> Failed:
+    """The people of some rows."""
+    return Failed.of(FactColumns.of(rows, step))
+
+
 def of(pane: int, people: list[int], *, late: int = 0, leaf: int = 0) -> FactRow:
     """Failures in the pane that begins ``pane`` steps after the start; ``late``: steps after its end."""
     begin = START + pane * STEP
@@ -55,7 +61,7 @@ def test_any_cut_into_calls_counts_each_person_once(
     for length in lengths:
         end = at + (length - 1) * STEP
         due = [row for row in rows if at <= row.counts_from(STEP) <= end]
-        counted = impact.advance(at, length, due)
+        counted = impact.advance(at, length, failed(due))
         for window in WINDOWS:
             expected = [
                 [brute(rows, scope, t, t - window) for scope in range(len(SCOPES))]
@@ -74,10 +80,10 @@ def test_after_a_long_silence_nobody_is_left_in_the_windows(
     before: list[FactRow], days: int, after: list[int]
 ) -> None:
     impact = Impact(STEP, WINDOWS, 1_000)
-    impact.advance(START, 110, before)
+    impact.advance(START, 110, failed(before))
     resumed = START + days * DAY
     row = FactRow(resumed - STEP, ON_TIME, 0, 0, FAILURE, "", len(after), 0, [0, 0], after)
-    counted: dict[int, Ints] = impact.advance(resumed, 2, [row])
+    counted: dict[int, Ints] = impact.advance(resumed, 2, failed([row]))
     for window in WINDOWS:
         assert (counted[window] == np.array(MEMBERS[:, 0] * len(after))).all()
 
@@ -137,7 +143,8 @@ def test_beyond_the_cap_levels_and_people_are_functions_of_the_window_alone(
         at = START
         for length in cut:
             end = at + (length - 1) * step
-            counted = impact.advance(at, length, [r for r in rows if at <= r.counts_from(step) <= end])
+            due = [row for row in rows if at <= row.counts_from(step) <= end]
+            counted = impact.advance(at, length, failed(due, step))
             for window in windows:
                 levels = impact.levels.get(window, np.zeros(length, dtype=np.int64))
                 for n, t in enumerate(range(at, end + step, step)):
@@ -167,7 +174,8 @@ def test_who_is_dropped_is_missed_by_no_window(steps: list[list[tuple[int, int]]
     for n, failing in enumerate(steps):
         at = START + n * STEP
         panes = [(at - STEP - ago * STEP, person) for person, ago in failing]
-        impact.advance(at, 1, [FactRow(pane, at, 3, 0, FAILURE, "", people=[who]) for pane, who in panes])
+        rows = [FactRow(pane, at, 3, 0, FAILURE, "", people=[who]) for pane, who in panes]
+        impact.advance(at, 1, failed(rows))
         for pane, who in panes:
             latest[who] = max(pane, latest.get(who, pane))
         people = np.array(list(latest), dtype=np.uint64)
@@ -190,7 +198,7 @@ def crowd(rnd: np.random.Generator, people: int) -> list[int]:
 def test_an_estimate_is_as_close_as_it_says(seed: int, people: int, cap: int) -> None:
     impact = Impact(STEP, WINDOWS, cap)
     row = of(-1, crowd(np.random.default_rng(seed), people))
-    counted = impact.advance(START, 1, [row])[WINDOWS[0]][0, 0]
+    counted = impact.advance(START, 1, failed([row]))[WINDOWS[0]][0, 0]
     said = impact.distinct_since(0, START, START - STEP)
     assert said.people == counted
     assert (said.error == 0.0) == (people <= cap)
@@ -207,7 +215,7 @@ def test_once_the_crowd_has_left_the_hour_people_are_counted_exactly_again_and_f
     at, kept = START, []
     for minute in range(180):
         failing = crowd(rnd, 400 if minute < 60 else 10)
-        counted = impact.advance(at, 1, [of_minute(at - MINUTE, failing)])
+        counted = impact.advance(at, 1, failed([of_minute(at - MINUTE, failing)], MINUTE))
         at += MINUTE
         kept.append(len(impact))
     hour, recent = (counted[window][0, 0] for window in reversed(windows))

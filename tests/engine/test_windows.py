@@ -8,6 +8,7 @@ import numpy as np
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from detectors.fact_columns import FactColumns
 from detectors.facts import ON_TIME, FactRow
 from detectors.scopes import LEAVES, MEMBERS, OUTCOMES, SCOPES, SIGN_IN_STEPS, STEPS
 from detectors.windows import COUNTERS, TIMED, Classify, Ints, Windows
@@ -55,7 +56,7 @@ def run(
     for length in lengths:
         end = at + (length - 1) * STEP
         due = [row for row in rows if at <= row.counts_from(STEP) <= end]
-        for window, counts in windows.advance(at, length, due).items():
+        for window, counts in windows.advance(at, length, FactColumns.of(due, STEP)).items():
             parts[window].append(counts)
         at = end + STEP
     return {window: np.concatenate(some) for window, some in parts.items()}
@@ -114,9 +115,9 @@ def test_a_gap_in_which_every_window_is_empty_can_be_jumped_over(
 
 @given(rows=ROWS)
 def test_durations_are_of_what_is_counted_as_timed(rows: list[FactRow]) -> None:
-    for row in rows:
-        is_counted = any(counter == TIMED for counter, _ in CLASSIFY.columns(row))
-        assert (row.timed > 0 and CLASSIFY.is_timed(row)) == is_counted
+    facts = FactColumns.of(rows, STEP)
+    row, counter, _ = CLASSIFY.amounts(facts)
+    assert np.flatnonzero(CLASSIFY.is_timed(facts)).tolist() == row[counter == TIMED].tolist()
 
 
 def test_the_sums_go_on_when_their_room_is_used_up() -> None:
