@@ -86,18 +86,20 @@ def _errors_in_a_line(command: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(command)
     def run(*args: Any, **kwargs: Any) -> None:
-        from detectors.policy import PolicyError
-        from streams.sources import SourceError
-
         try:
             command(*args, **kwargs)
-        except (PolicyError, SourceError) as error:
-            click.echo(str(error), err=True)
-            sys.exit(USAGE)
         except BrokenPipeError:
             # the reader of our output has gone (`| head`): that is no failure
             sys.stderr.close()
             sys.exit(DONE)
+        except Exception as error:
+            from detectors.policy import PolicyError
+            from streams.sources import SourceError
+
+            if not isinstance(error, PolicyError | SourceError):
+                raise
+            click.echo(str(error), err=True)
+            sys.exit(USAGE)
 
     return run
 
@@ -190,6 +192,9 @@ def produce(events: tuple[str, ...], **options: Any) -> None:
 @_errors_in_a_line
 def run(**options: Any) -> None:
     """Run the pipeline against the Kafka of WATCHOFFICER_BROKER."""
+    from streams.collector import calm_collector
+
+    calm_collector()  # imports make objects by the hundred thousand, and a restart by the million
     from streams.run_command import run_command
 
     sys.exit(run_command(**options))

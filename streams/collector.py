@@ -1,4 +1,4 @@
-"""Python's collector of reference cycles, told what a worker is like.
+"""Python's collector of reference cycles, told what a worker is like. Imports next to nothing: it comes first.
 
 A worker holds much that stays (modules, the policy, windows) and makes objects by the ten thousand that vanish as soon
 as they are counted: hardly ever a cycle. By default the collector looks at them after every 700, and in the end at

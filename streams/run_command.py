@@ -113,7 +113,6 @@ async def _run_once(pipeline: Pipeline, stopping: asyncio.Task[Any]) -> int:
         KafkaError, OSError: the broker went away while it started.
     """
     code = 0
-    calm_collector()  # a restart makes objects by the million
     try:
         if await _unless(stopping, pipeline.start()):
             calm_collector()
