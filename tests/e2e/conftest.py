@@ -10,11 +10,13 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from prometheus_client.parser import text_string_to_metric_families
 
 from detectors.instants import parse_instant
 from streams.embedded import EmbeddedBroker
 from streams.simulate import Episode, simulate
 from tests.e2e.deployment import Deployment, deployed
+from tests.e2e.worker import until
 from tests.processes import COMMAND, ROOT, environment
 
 #: The traffic of a weekday's afternoon, whenever the tests run.
@@ -30,6 +32,8 @@ _ASKED = (
     "/api/v1/slis?scope=prod/ssoe&scope=prod/sis",
     "/metrics",
 )
+#: State of the incident -> what the front end and Prometheus hear of prod/ssoe in it: status, severity.
+_MEANS = {"acknowledged": ("critical", 1.0), "resolved": ("active", 0.0)}
 
 
 @dataclass
@@ -111,13 +115,44 @@ async def _play(deployment: Deployment, events: list[bytes]) -> Outage:
     try:
         for state in ("acknowledged", "resolved"):
             await deployment.incident_in("prod-1", [state], 60.0)
-            then[state] = {path: (await deployment.worker.get(path))[1] for path in _ASKED}
+            then[state] = await _answers(deployment, state)
         assert await asyncio.wait_for(producing.wait(), 60.0) == 0
     finally:
         if producing.returncode is None:
             producing.kill()
             await producing.wait()
     await deployment.incident_in("prod-1", ["closed"], 60.0)
+
+    async def logged() -> bool:
+        found = await deployment.incident("prod-1")
+        return found is not None and found["log"][-1]["type"] == "closed"
+
+    await until(logged, 20.0, "the last line of the log of prod-1", deployment.worker)
+    await deployment.all_told()
     on_topic = [one for one in await deployment.on("login-events") if b'"env":"prod"' in (one.value or b"")]
     assert len(on_topic) == len(events)
     return Outage([one.json() for one in on_topic], then)
+
+
+async def _answers(deployment: Deployment, state: str) -> dict[str, Any]:
+    """What is answered over HTTP, path by path, once all of it tells of the incident in this state.
+
+    The incident, its log, the banners and the metrics come each by a way of its own.
+    """
+
+    async def agree() -> dict[str, Any] | None:
+        answers = {path: (await deployment.worker.get(path))[1] for path in _ASKED}
+        log = answers["/api/v1/incidents/prod-1"]["log"]
+        statuses = answers["/v0/backend_statuses"]["data"]["attributes"]["statuses"]
+        (status,) = [one["status"] for one in statuses if one["service_id"] == "ssoe"]
+        (severity,) = [
+            sample.value
+            for family in text_string_to_metric_families(answers["/metrics"])
+            for sample in family.samples
+            if sample.name == "watchofficer_incident_severity"
+            and (sample.labels["env"], sample.labels["auth_method"]) == ("prod", "ssoe")
+        ]
+        told = any(line["type"] == state for line in log) and (status, severity) == _MEANS[state]
+        return answers if told else None
+
+    return await until(agree, 20.0, f"all answers tell that prod-1 is {state}", deployment.worker)

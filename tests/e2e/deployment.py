@@ -80,6 +80,15 @@ class Deployment:
 
         return await until(look, within, f"{incident_id} in {sorted(wanted)}", self.worker)
 
+    async def all_told(self, within: float = 30.0) -> None:
+        """Wait until every command to a receiver that stands on its topic has come to its end, whatever that is."""
+
+        async def told() -> bool:
+            asked = {one.json()["id"] for one in await self.on("incident-commands")}
+            return asked <= {one.json()["command_id"] for one in await self.on("incident-deliveries")}
+
+        await until(told, within, "the end of every command", self.worker)
+
     async def metrics(self) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
         """The page `/metrics`, scraped as text: (name, labels) -> value."""
         status, text = await self.worker.get("/metrics")

@@ -110,6 +110,7 @@ async def survived(
             return parse_instant(body["evaluated_to"]["prod"]) >= ended_at
 
         await until(evaluated, 30.0, "the last events", worker)
+        await deployment.all_told()
         yield Survived(deployment, killed_at, ready_again_at)
 
 
@@ -187,10 +188,17 @@ async def test_replay_of_the_topic_says_what_was_said_live(survived: Survived) -
 
 async def test_the_counters_on_the_page_count_every_event_once(survived: Survived) -> None:
     deployment = survived.deployment
-    page = await deployment.metric("watchofficer_login_events_total", env="prod")
     # Copies on other partitions are events of their own; those of a partition count once.
     places = {(one.partition, one.json()["event_id"]) for one in await deployment.on("login-events")}
-    assert page == len(places)
+
+    async def counted() -> float:
+        return await deployment.metric("watchofficer_login_events_total", env="prod")
+
+    async def all_counted() -> bool:
+        return await counted() >= len(places)
+
+    await until(all_counted, 20.0, "all events in the metrics", deployment.worker)
+    assert await counted() == len(places)
 
 
 async def test_the_end_is_in_order_and_quick(survived: Survived) -> None:

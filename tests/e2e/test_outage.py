@@ -236,11 +236,18 @@ async def test_prometheus_scraped_every_event_once_and_the_incident(
             if sample.name == name and sample.labels.get("env", "prod") == "prod"
         }
 
-    counted: Counter[str] = Counter()
-    for (name, labels), value in (await deployment.metrics()).items():
-        if name == "watchofficer_login_events_total" and ("env", "prod") in labels:
-            counted[dict(labels)["result"]] += int(value)
-    assert counted == Counter(kind(event) for event in outage.events)
+    async def counted() -> Counter[str]:
+        found: Counter[str] = Counter()
+        for (name, labels), value in (await deployment.metrics()).items():
+            if name == "watchofficer_login_events_total" and ("env", "prod") in labels:
+                found[dict(labels)["result"]] += int(value)
+        return found
+
+    async def all_counted() -> bool:  # the last of them come long after the incident
+        return (await counted()).total() >= len(outage.events)
+
+    await until(all_counted, 20.0, "all events in the metrics", deployment.worker)
+    assert await counted() == Counter(kind(event) for event in outage.events)
 
     severity = "watchofficer_incident_severity"
     assert page("acknowledged", severity) == {("ssoe", "prod"): 1, ("sis", "prod"): 0}
@@ -263,6 +270,12 @@ async def test_the_indicators_on_the_topic_are_those_of_the_oracle(
         if value["scope"].startswith("prod")
     ]
     last = expected[-1]["at"]
+
+    async def published_to_the_last() -> bool:
+        _, body = await deployment.worker.get("/api/v1/slis")
+        return parse_instant(body["evaluated_to"]["prod"]) >= parse_instant(last)
+
+    await until(published_to_the_last, 20.0, "the last indicators", deployment.worker)
     published = await published_slis(deployment.broker, deployment.prefix)
     assert len(expected) > 300
     assert [v for v in published if v["scope"].startswith("prod") and v["at"] <= last] == expected
