@@ -27,7 +27,7 @@ __all__ = ["Failed", "Performance"]
 _FRAME = 0.25  # seconds
 #: Once the scenario has been played, what is under way gets so long to come to its end, seconds.
 _GRACE = 15.0
-#: Between the last that was promised and the end, seconds.
+#: So long nothing more must have been told before the end, seconds.
 _LAST_LINES = 1.0
 _SUCCESS_WINDOW, _PEOPLE_WINDOW = "5m", "1h"
 _OVER = ("resolved", "closed")
@@ -58,6 +58,7 @@ class Performance:
         self._begun: set[int] = set()
         self._ended: set[int] = set()
         self._kept_since: float | None = None
+        self._told = 0
         self._give_up_at: float | None = None
         self._status = "the scenario is playing; Ctrl-C stops everything"
 
@@ -120,8 +121,9 @@ class Performance:
             return None
         now = time.monotonic()
         if not broken:
-            # A moment more, for the last lines of the story.
-            self._kept_since = self._kept_since or now
+            # A moment more, for the last lines of the story: they come by another way than what was promised.
+            if self._kept_since is None or self._told != len(self._timeline.entries):
+                self._kept_since, self._told = now, len(self._timeline.entries)
             return kept if now >= self._kept_since + _LAST_LINES else None
         self._kept_since = None
         if played_out and self._give_up_at is None:
