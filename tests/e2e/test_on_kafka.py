@@ -8,7 +8,8 @@ import re
 import shlex
 import shutil
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from tests.brokers import ApacheKafka
 from tests.e2e.deployment import Deployment, deployed, login
+from tests.e2e.topics import OnTopic
 from tests.e2e.worker import Worker, run_to_end, until
 from tests.processes import COMMAND, ROOT, environment
 
@@ -111,9 +113,29 @@ def shell(deployment: Deployment, tmp_path: Path) -> Any:
     return run
 
 
+@asynccontextmanager
+async def reading(
+    deployment: Deployment, command: str, file: Path
+) -> AsyncIterator[Callable[[], list[dict[str, Any]]]]:
+    """Meanwhile a kcat of the README reads into a file; what it has read so far."""
+    command = command.replace("kafka-1:9092", deployment.broker).replace("kcat ", "kcat -u ", 1)
+    with file.open("wb") as output:
+        process = await asyncio.create_subprocess_exec("bash", "-c", f"exec {command}", stdout=output)
+
+    def so_far() -> list[dict[str, Any]]:
+        whole, _, _ = file.read_text().rpartition("\n")  # the last line may be there in part
+        return [json.loads(line) for line in whole.splitlines()]
+
+    try:
+        yield so_far
+    finally:
+        process.terminate()
+        await process.wait()
+
+
 @needs_kcat
 async def test_kcat_produces_and_reads_with_the_lines_of_the_readme(
-    deployment: Deployment, shell: Any
+    deployment: Deployment, shell: Any, tmp_path: Path
 ) -> None:
     produce, banners, slis, dump, replay = lines_of_readme()
     events = "watchofficer_login_events_total"
@@ -125,24 +147,35 @@ async def test_kcat_produces_and_reads_with_the_lines_of_the_readme(
 
     await until(counted, 20.0, "the event of the README", deployment.worker)
     others = [produce.replace("9f1c", f"e{n}").replace("h:2b", f"h:{n}") for n in range(40)]
-    reading = asyncio.create_task(asyncio.to_thread(shell, slis, 16))
-    await asyncio.sleep(1.0)
-    await asyncio.to_thread(shell, "\n".join(others), 30)
+    async with reading(deployment, slis, tmp_path / "indicators") as indicators:
+
+        async def begun() -> bool:
+            return bool(indicators())
+
+        await until(begun, 30.0, "the first indicator that is read", deployment.worker)
+        await asyncio.to_thread(shell, "\n".join(others), 30)
+
+        async def all_bad() -> bool:
+            return max([one["bad"] for one in indicators() if one["scope"] == "prod"], default=0) >= 41
+
+        await until(all_bad, 30.0, "an indicator of all events", deployment.worker)
+        assert {one["type"] for one in indicators()} == {"sli"}
+        assert max(one["bad"] for one in indicators() if one["scope"] == "prod") == 41
+
     await deployment.incident_in("prod-1", ["open"], 30.0)
 
-    async def shown() -> str:
-        return str(await asyncio.to_thread(shell, banners, 3))
+    async def shown() -> str:  # it is written just after the incident, and those that are ok were before
+        newest: dict[str, tuple[str, str]] = {}
+        for line in str(await asyncio.to_thread(shell, banners, 3)).splitlines():
+            key, headers, value = line.split(" ", 2)
+            newest[key] = headers, json.loads(value)["state"]
+        up = [told for key, (told, state) in newest.items() if state in ("warning", "critical")]
+        assert all(key.startswith("prod/ssoe") for key, (_, state) in newest.items() if state != "ok"), newest
+        return "".join(up[:1])
 
-    lines = (await until(shown, 20.0, "a banner", deployment.worker)).splitlines()
-    key, headers, value = lines[-1].split(" ", 2)
-    assert key.startswith("prod/ssoe")
+    headers = await until(shown, 30.0, "a banner that is up", deployment.worker)
     assert "ce_specversion=1.0" in headers
     assert "ce_type=watchofficer.banner-state.v1" in headers
-    assert json.loads(value)["state"] in ("warning", "critical")
-
-    indicators = [json.loads(line) for line in (await reading).splitlines()]
-    assert {one["type"] for one in indicators} == {"sli"}
-    assert max(one["bad"] for one in indicators if one["scope"] == "prod") == 41
 
     # A file is judged up to its last event: one more, well after the others, so that all of those are.
     await asyncio.to_thread(shell, produce.replace("9f1c", "last").replace("h:2b", "h:last"), 20)
@@ -186,7 +219,12 @@ async def test_a_record_as_large_as_the_broker_takes_is_set_aside_and_headers_do
         return await deployment.metric(events, env="dev") == before + 1
 
     await until(counted, 20.0, "the event after the large record", deployment.worker)
-    aside = {one.headers["reason"]: one for one in await deployment.on("login-events.rejected")}
+
+    async def set_aside() -> dict[bytes, OnTopic] | None:
+        found = {one.headers["reason"]: one for one in await deployment.on("login-events.rejected")}
+        return found if {b"too_large", b"empty"} <= found.keys() else None
+
+    aside = await until(set_aside, 20.0, "the rejected", deployment.worker)
     assert aside[b"too_large"].headers["truncated"] == str(len(large)).encode()
     assert len(aside[b"too_large"].value or b"") == 4096
     assert aside[b"empty"].value is None
