@@ -20,7 +20,7 @@ from streams.records import decode_input, encode_incident, encode_input
 from streams.topics import Topics
 from streams.verdict_records import decode_command
 from tests.faults.findings import Audit
-from tests.faults.judged_again import Verdicts, replay_command, replayed
+from tests.faults.judged_again import Verdicts, history_by_then, replay_command, replayed
 from tests.faults.topics import Folded, folded, input_log, read
 from tests.oracle import Judgement, judge
 
@@ -266,8 +266,9 @@ async def _records(found: Audit, broker: str, topics: Topics, again: Verdicts) -
         if parse_instant(live[name]["opened_at"]) <= again.until:
             found.differ("incidents", f"{name} should not be there: {live[name]}")
 
-    written = await read(broker, topics.history)
-    history = _last_of(written)
+    history = history_by_then(
+        [json.loads(record.value) for record in await read(broker, topics.history)], again
+    )
     found.equal("history", {key: history.get(key) for key in again.history}, again.history)
 
     banners: dict[tuple[str, int], Any] = {}
@@ -281,10 +282,6 @@ async def _records(found: Audit, broker: str, topics: Topics, again: Verdicts) -
         if one.version <= again.until
     }
     found.equal("banners", banners, expected)
-
-
-def _last_of(records: list[Any]) -> dict[str, Any]:
-    return {record.key.decode(): json.loads(record.value) for record in records}
 
 
 # --------------------------------------------------------------------------------------------------

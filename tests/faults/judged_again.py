@@ -6,12 +6,14 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from detectors.five_minutes import HISTORY_SPAN
 from detectors.incidents import Command, Incident, IncidentInput
+from detectors.instants import parse_instant
 from detectors.policy import Policy
 from sinks.banner import Banner
 from streams.judge import objects
@@ -20,7 +22,7 @@ from streams.topic_source import read_topic
 from streams.topics import Topics
 from streams.verdict_records import command_out, history_out, log_out, refused_out
 
-__all__ = ["Verdicts", "replay_command", "replayed"]
+__all__ = ["Verdicts", "history_by_then", "replay_command", "replayed"]
 
 _ROOT = Path(__file__).resolve().parents[2]
 
@@ -49,6 +51,29 @@ class Verdicts:
     def of(self, kind: str) -> list[dict[str, Any]]:
         """The objects of a type."""
         return [one for one in self.objects if one["type"] == kind]
+
+
+def history_by_then(written: Iterable[dict[str, Any]], again: Verdicts) -> dict[str, dict[str, Any]]:
+    """What the history held, by key, when the replay ended: live, silence moves T on after the last event.
+
+    Args:
+        written: the records of a live run, in order: five minutes that late events reach are written again.
+        again: the replay, beyond whose last T an environment that went on may have written what is expected anew.
+    """
+    versions: dict[str, list[dict[str, Any]]] = {}
+    went_on = set()
+    for record in written:
+        versions.setdefault(f"{record['env']}|{record['at']}", []).append(record)
+        if parse_instant(record["at"]) + HISTORY_SPAN > again.until:
+            went_on.add(record["env"])
+    out = {}
+    for key, some in versions.items():
+        expected = again.history.get(key)
+        if expected is not None and expected in some and some[-1]["env"] in went_on:
+            out[key] = expected
+        else:
+            out[key] = some[-1]
+    return out
 
 
 def replayed(topic: str, policy: Policy, now: int, inputs: Sequence[tuple[int, IncidentInput]]) -> Verdicts:

@@ -1,0 +1,37 @@
+"""What a live run is held to: what a replay of the same log says, which ends with the log's last event."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from detectors.instants import MINUTE, format_instant
+from tests.faults.judged_again import Verdicts, history_by_then
+from tests.oracle import NOON
+
+_KEY = f"prod|{format_instant(NOON)}"
+
+
+def five_minutes(at: int, good: int) -> dict[str, Any]:
+    return {"env": "prod", "at": format_instant(at), "scopes": {"prod": {"good": good}} if good else {}}
+
+
+@pytest.mark.parametrize(
+    ("written", "ended", "held"),
+    [
+        # a late event was counted at 12:10, which the replay reached as well, or did not
+        ([(NOON, 0), (NOON, 1), (NOON + 5 * MINUTE, 4)], 10, 1),
+        ([(NOON, 0), (NOON, 1), (NOON + 5 * MINUTE, 4)], 9, 0),
+        # nobody went on: what was written last is held against the replay
+        ([(NOON, 0), (NOON, 1)], 9, 1),
+        # what the replay says was never written
+        ([(NOON, 2), (NOON, 1), (NOON + 5 * MINUTE, 4)], 9, 1),
+    ],
+)
+def test_five_minutes_may_be_written_anew_only_beyond_the_replay(
+    written: list[tuple[int, int]], ended: int, held: int
+) -> None:
+    again = Verdicts(history={_KEY: five_minutes(NOON, 0)}, until=NOON + ended * MINUTE)
+    history = history_by_then([five_minutes(*one) for one in written], again)
+    assert history[_KEY] == five_minutes(NOON, held)
