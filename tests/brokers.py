@@ -44,18 +44,21 @@ def embedded_broker(port: int | None = None, log: Path | None = None) -> Iterato
 
 
 @contextmanager
-def apache_kafka(directory: Path | None = None, port: int | None = None) -> Iterator[ApacheKafka]:
+def apache_kafka(
+    directory: Path | None = None, port: int | None = None, join_ms: int = 0
+) -> Iterator[ApacheKafka]:
     """One node of Apache Kafka, stopped and its data removed at the end.
 
     Args:
         directory: where its data and its log go; a temporary one by default.
         port: to listen on; a free one by default.
+        join_ms: how long the first member of a group waits for others; Kafka's own default is 3,000.
 
     Raises:
         NoKafka: there is neither a Docker engine nor Java and Maven, or it does not start.
     """
     with tempfile.TemporaryDirectory(prefix="watchofficer-kafka-", ignore_cleanup_errors=True) as temporary:
-        kafka = ApacheKafka(directory or Path(temporary), port)
+        kafka = ApacheKafka(directory or Path(temporary), port, join_ms)
         try:
             yield kafka.start()
         finally:
@@ -81,16 +84,17 @@ class ApacheKafka:
     Args:
         directory: where its data and ``kafka.log``, what it prints, are kept.
         port: to listen on; a free one by default.
+        join_ms: see ``apache_kafka``.
     """
 
-    def __init__(self, directory: Path, port: int | None = None) -> None:
+    def __init__(self, directory: Path, port: int | None = None, join_ms: int = 0) -> None:
         self.port = port or free_port()
         self.log = directory / "kafka.log"
         directory.mkdir(parents=True, exist_ok=True)
         self._node: _Node = (
-            _Container(self.port, self.log)
+            _Container(self.port, self.log, join_ms)
             if _docker_answers()
-            else _JavaProcess(self.port, directory, self.log)
+            else _JavaProcess(self.port, directory, self.log, join_ms)
         )
 
     @property
@@ -163,11 +167,12 @@ class _Container:
     _IMAGE = "apache/kafka:4.1.1"
     pid = None
 
-    def __init__(self, port: int, log: Path) -> None:
+    def __init__(self, port: int, log: Path, join_ms: int) -> None:
         from testcontainers.core.container import DockerContainer
 
         self._log = log
-        settings = _settings(listen=f"0.0.0.0:{port}", advertise=f"127.0.0.1:{port}", controller=port + 1)
+        listen, advertise = f"0.0.0.0:{port}", f"127.0.0.1:{port}"
+        settings = _settings(listen, advertise, controller=port + 1, join_ms=join_ms)
         self._container: Any = DockerContainer(self._IMAGE).with_bind_ports(port, port)
         for name, value in settings.items():
             self._container.with_env("KAFKA_" + name.upper().replace(".", "_"), value)
@@ -214,13 +219,13 @@ class _Container:
 class _JavaProcess:
     _CLUSTER = "d2F0Y2hvZmZpY2VyLXRlcw"  # 16 bytes in URL-safe base64: any will do
 
-    def __init__(self, port: int, directory: Path, log: Path) -> None:
+    def __init__(self, port: int, directory: Path, log: Path, join_ms: int) -> None:
         self._classpath = str(_jars() / "*")
         self._log = log
         self._properties = directory / "server.properties"
         self._data = directory / "data"
         address = f"127.0.0.1:{port}"
-        settings = _settings(listen=address, advertise=address, controller=free_port())
+        settings = _settings(address, address, controller=free_port(), join_ms=join_ms)
         settings["log.dirs"] = str(self._data)
         self._properties.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
         self._process: subprocess.Popen[bytes] | None = None
@@ -280,7 +285,7 @@ class _JavaProcess:
             )
 
 
-def _settings(listen: str, advertise: str, controller: int) -> dict[str, str]:
+def _settings(listen: str, advertise: str, controller: int, join_ms: int) -> dict[str, str]:
     return {
         "process.roles": "broker,controller",
         "node.id": "1",
@@ -298,7 +303,7 @@ def _settings(listen: str, advertise: str, controller: int) -> dict[str, str]:
         "transaction.state.log.num.partitions": "4",
         "share.coordinator.state.topic.replication.factor": "1",
         "share.coordinator.state.topic.min.isr": "1",
-        "group.initial.rebalance.delay.ms": "0",
+        "group.initial.rebalance.delay.ms": str(join_ms),
     }
 
 
