@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
-from streams.columns import Columns, columns_of
+from streams.columns import Columns, Times, columns_of, times_of
 from streams.duplicates import Ints
 from streams.events import Reason, Rejection
-from streams.partition import Partition, Taken
+from streams.partition import Partition, Rules, Taken
 
-__all__ = ["Batch", "judge_batch", "out_of_time"]
+__all__ = ["Batch", "judge_batch", "note_batch", "out_of_time"]
+
+_Some = TypeVar("_Some", bound=Times)
 
 
 @dataclass(frozen=True)
@@ -54,24 +57,51 @@ def judge_batch(
         stamps: (N,) their Kafka timestamps, ms; None for lines of a file.
         now: what the times of lines of a file are held against, ms.
     """
-    rules = acceptance.rules
     ids, events, refused = columns_of(values)
-    where = np.arange(len(values))
-    if refused:
-        where = np.delete(where, list(refused))
-    occurred = events.occurred
-    reference = now if stamps is None else stamps[where]
-    if reference is not None:
-        ahead = occurred > reference + rules.future_limit
-        wrong = ahead | (occurred < reference - rules.past_limit)
-        if wrong.any():
-            for n in np.flatnonzero(wrong).tolist():
-                refused[int(where[n])] = out_of_time(Reason.FUTURE if ahead[n] else Reason.PAST)
-            kept = np.flatnonzero(~wrong)
-            where, events, ids = where[kept], events.at(kept), [ids[n] for n in kept.tolist()]
+    reference = None if now is None else np.full(len(values), now)
+    ids, events, where = _in_time(
+        acceptance.rules, ids, events, refused, reference if stamps is None else stamps, len(values)
+    )
     recorded = None if stamps is None else stamps[where]
     taken = acceptance.take_many(ids, events.hashes, events.occurred, recorded)
     return Batch(len(values), events, where, taken, refused)
+
+
+def note_batch(acceptance: Partition, values: Sequence[bytes | None], stamps: Ints) -> tuple[Ints, Taken]:
+    """``judge_batch`` of records that have been counted before: ``where`` and ``taken`` of its batch."""
+    ids, times, refused = times_of(values)
+    ids, times, where = _in_time(acceptance.rules, ids, times, refused, stamps, len(values))
+    return where, acceptance.take_many(ids, times.hashes, times.occurred, stamps[where])
+
+
+def _in_time(
+    rules: Rules,
+    ids: list[str],
+    events: _Some,
+    refused: dict[int, Rejection],
+    reference: Ints | None,
+    size: int,
+) -> tuple[list[str], _Some, Ints]:
+    """The valid events that lie neither in the future nor in the past, and their positions; the others are refused.
+
+    Args:
+        refused: the rejected records of ``size`` by position, to which those are added.
+        reference: (size,) what the times are held against, ms; None for nothing.
+    """
+    where = np.arange(size)
+    if refused:
+        where = np.delete(where, list(refused))
+    if reference is None:
+        return ids, events, where
+    reference = reference[where]
+    ahead = events.occurred > reference + rules.future_limit
+    wrong = ahead | (events.occurred < reference - rules.past_limit)
+    if not wrong.any():
+        return ids, events, where
+    for n in np.flatnonzero(wrong).tolist():
+        refused[int(where[n])] = out_of_time(Reason.FUTURE if ahead[n] else Reason.PAST)
+    kept = np.flatnonzero(~wrong)
+    return [ids[n] for n in kept.tolist()], events.at(kept), where[kept]
 
 
 def out_of_time(reason: Reason) -> Rejection:

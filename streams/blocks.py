@@ -16,7 +16,7 @@ from typing import Protocol
 import numpy as np
 
 from detectors.facts import ON_TIME, TOO_LATE
-from streams.batch import Batch, judge_batch, out_of_time
+from streams.batch import Batch, judge_batch, note_batch, out_of_time
 from streams.cells import Cells
 from streams.duplicates import Ints
 from streams.events import Rejection, decode
@@ -88,8 +88,9 @@ class BlockFold:
         """Note consecutive records before the resume offset, so that their duplicates are known."""
         if not records:
             return
-        offsets, batch = self._judge(records)
-        self._note_landmarks(offsets[batch.where], batch.taken.greatest)
+        offsets, stamps = _places_of(records)
+        where, taken = note_batch(self.acceptance, list(map(_VALUE, records)), stamps)
+        self._note_landmarks(offsets[where], taken.greatest)
 
     def _note_landmark(self, offset: int, before: int | None) -> None:
         """Note the offset of a valid record if the greatest time has crossed a multiple of ``_APART`` there."""
@@ -180,7 +181,8 @@ class BlockFold:
         """Fold consecutive records, to the same effect as one by one; the rejected ones, in order."""
         if not records:
             return []
-        offsets, batch = self._judge(records)
+        offsets, stamps = _places_of(records)
+        batch = judge_batch(self.acceptance, list(map(_VALUE, records)), stamps)
         taken, refused = batch.taken, batch.refused
         # of each record the number of valid ones before it: an index into what ``taken`` says of "before"
         valid_here = np.ones(len(records), dtype=np.int64)
@@ -199,16 +201,6 @@ class BlockFold:
         self._note_landmarks(offsets[batch.where], taken.greatest)
         self.next_offset = int(offsets[-1]) + 1
         return [(records[n], refused[n]) for n in sorted(refused)]
-
-    def _judge(self, records: Sequence[LogRecord]) -> tuple[Ints, Batch]:
-        """The offsets of the next records, and what becomes of them."""
-        first, last = records[0].offset, records[-1].offset
-        if last - first == len(records) - 1:  # offsets only ever grow
-            offsets: Ints = np.arange(first, last + 1)
-        else:
-            offsets = np.fromiter(map(_OFFSET, records), dtype=np.int64, count=len(records))
-        stamps = np.fromiter(map(_TIMESTAMP, records), dtype=np.int64, count=len(records))
-        return offsets, judge_batch(self.acceptance, list(map(_VALUE, records)), stamps)
 
     def _note_landmarks(self, offsets: Ints, greatest: Ints) -> None:
         """See ``_note_landmark``: the offsets of valid records, and the greatest times before and after them."""
@@ -305,6 +297,16 @@ class BlockFold:
             read_from,
             there,
         )
+
+
+def _places_of(records: Sequence[LogRecord]) -> tuple[Ints, Ints]:
+    """The offsets and Kafka timestamps of consecutive records."""
+    first, last = records[0].offset, records[-1].offset
+    if last - first == len(records) - 1:  # offsets only ever grow
+        offsets: Ints = np.arange(first, last + 1)
+    else:
+        offsets = np.fromiter(map(_OFFSET, records), dtype=np.int64, count=len(records))
+    return offsets, np.fromiter(map(_TIMESTAMP, records), dtype=np.int64, count=len(records))
 
 
 def _or_none(instant: int) -> int | None:

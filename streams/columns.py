@@ -7,9 +7,9 @@ the time. Among these, one odd value is enough that all are decoded one by one; 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import compress
-from typing import cast
+from typing import Self, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,7 @@ from streams.duplicates import Bools, Ints
 from streams.events import LoginEvent, Rejection, decode, decode_many, decode_plain, instant, person_id
 from streams.login_event import StrippedEvent
 
-__all__ = ["AT_A_TIME", "Columns", "Kind", "Kinds", "columns_of", "instants_of"]
+__all__ = ["AT_A_TIME", "Columns", "Kind", "Kinds", "Times", "columns_of", "instants_of", "times_of"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -66,12 +66,30 @@ _kinds = Kinds()
 
 
 @dataclass(frozen=True)
-class Columns:
-    """V valid events.
+class Times:
+    """V valid events, as far as duplicates and the watermark go by them.
 
     Attributes:
         hashes: (V,) of their ids, Python's own.
         occurred: (V,) ``occurred_at``, ms.
+    """
+
+    hashes: Ints
+    occurred: Ints
+
+    def __len__(self) -> int:
+        return len(self.occurred)
+
+    def at(self, places: Ints | slice) -> Self:
+        """Some of the events."""
+        return replace(self, hashes=self.hashes[places], occurred=self.occurred[places])
+
+
+@dataclass(frozen=True)
+class Columns(Times):
+    """V valid events, with all that is counted of them.
+
+    Attributes:
         kinds: (V,) the numbers of their kinds in ``table``.
         durations: (V,) ms; NaN without.
         people: (V,) who, by ``person_id``, of failures; 0 of others.
@@ -79,68 +97,60 @@ class Columns:
         table: what the numbers stand for.
     """
 
-    hashes: Ints
-    occurred: Ints
     kinds: Ints
     durations: Floats
     people: npt.NDArray[np.uint64]
     stripped: Bools | None
     table: Kinds
 
-    def __len__(self) -> int:
-        return len(self.occurred)
-
-    def at(self, places: Ints | slice) -> Columns:
+    def at(self, places: Ints | slice) -> Self:
         """Some of the events."""
-        return Columns(
-            self.hashes[places],
-            self.occurred[places],
-            self.kinds[places],
-            self.durations[places],
-            self.people[places],
-            None if self.stripped is None else self.stripped[places],
-            self.table,
+        return replace(
+            self,
+            hashes=self.hashes[places],
+            occurred=self.occurred[places],
+            kinds=self.kinds[places],
+            durations=self.durations[places],
+            people=self.people[places],
+            stripped=None if self.stripped is None else self.stripped[places],
         )
 
 
-class _Gathered:
-    """Columns as they grow, of the valid events so far.
+_Some = TypeVar("_Some", bound=Times)
+
+
+class _GatheredTimes:
+    """``Times`` as they grow, of the valid events so far.
 
     Instants are texts of the common shape, together in ``texts``; those of other events are known already, by their
-    place among all, or are none (``bad``). ``people`` are those of the failures.
+    place among all, or are none (``bad``).
     """
 
-    def __init__(self, table: Kinds) -> None:
-        self.table = table
+    def __init__(self) -> None:
         self.ids: list[str] = []
         self.hashes: list[int] = []
         self.texts: list[str] = []
         self.known: dict[int, int] = {}
         self.bad: list[int] = []
-        self.kinds: list[int] = []
-        self.durations: list[float | None] = []
-        self.people: list[int] = []
         self.stripped: list[int] = []
         self.refused: dict[int, Rejection] = {}
 
-    def add(self, values: Sequence[bytes | None], begin: int) -> None:
-        """Take in consecutive values, of which the first is the ``begin``-th."""
+    def add_all(self, values: Sequence[bytes | None]) -> None:
+        """Take in all values there are."""
+        for begin in range(0, len(values), AT_A_TIME):
+            self.add(values[begin : begin + AT_A_TIME], begin)
+
+    def add(self, values: Sequence[bytes | None], begin: int) -> Sequence[LoginEvent]:
+        """Take in consecutive values, of which the first is the ``begin``-th; the valid events among them."""
         events = decode_plain(values)
         if events is None:
             events = self._one_by_one(values, begin)
         else:
             self._note_texts([cast("str", event.occurred_at) for event in events])
         ids = [event.event_id for event in events]
-        table = self.table
-        kinds = [
-            table[one.env, one.auth_method, one.csp, one.step, one.outcome, one.error_code] for one in events
-        ]
-        failures = compress(events, map(table.failed.__getitem__, kinds))
         self.ids += ids
         self.hashes += map(hash, ids)
-        self.kinds += kinds
-        self.durations += [event.duration_ms for event in events]
-        self.people += map(person_id, failures)
+        return events
 
     def _note_texts(self, texts: list[str]) -> None:
         """Note the instants of the next events."""
@@ -191,9 +201,50 @@ class _Gathered:
         out[known] = np.fromiter(self.known.values(), dtype=np.int64)
         return out
 
+    def times(self) -> Times:
+        """All of them."""
+        return Times(np.array(self.hashes, dtype=np.int64), self._occurred())
+
+    def without_bad(
+        self, found: _Some, values: Sequence[bytes | None]
+    ) -> tuple[list[str], _Some, dict[int, Rejection]]:
+        """The ids and what was found of the valid events, and the rejected records by position."""
+        if not self.bad:
+            return self.ids, found, self.refused
+        # What is plain but for its instant is refused: the exact way says why.
+        where = np.delete(np.arange(len(values)), list(self.refused))
+        for n in where[self.bad].tolist():
+            self.refused[n] = cast("Rejection", decode(values[n]))
+        kept = np.delete(np.arange(len(self.ids)), self.bad)
+        return [self.ids[n] for n in kept.tolist()], found.at(kept), self.refused
+
+
+class _Gathered(_GatheredTimes):
+    """``Columns`` as they grow; ``people`` are those of the failures."""
+
+    def __init__(self, table: Kinds) -> None:
+        super().__init__()
+        self.table = table
+        self.kinds: list[int] = []
+        self.durations: list[float | None] = []
+        self.people: list[int] = []
+
+    def add(self, values: Sequence[bytes | None], begin: int) -> Sequence[LoginEvent]:
+        """See ``_GatheredTimes.add``."""
+        events = super().add(values, begin)
+        table = self.table
+        kinds = [
+            table[one.env, one.auth_method, one.csp, one.step, one.outcome, one.error_code] for one in events
+        ]
+        failures = compress(events, map(table.failed.__getitem__, kinds))
+        self.kinds += kinds
+        self.durations += [event.duration_ms for event in events]
+        self.people += map(person_id, failures)
+        return events
+
     def columns(self) -> Columns:
         """All of them."""
-        occurred = self._occurred()
+        times = self.times()
         kinds = np.array(self.kinds, dtype=np.int64)
         people = np.zeros(len(kinds), dtype=np.uint64)
         if self.people:
@@ -203,8 +254,7 @@ class _Gathered:
             stripped = np.zeros(len(kinds), dtype=bool)
             stripped[self.stripped] = True
         durations = np.array(self.durations, dtype=np.float64)
-        hashes = np.array(self.hashes, dtype=np.int64)
-        return Columns(hashes, occurred, kinds, durations, people, stripped, self.table)
+        return Columns(times.hashes, times.occurred, kinds, durations, people, stripped, self.table)
 
 
 def columns_of(values: Sequence[bytes | None]) -> tuple[list[str], Columns, dict[int, Rejection]]:
@@ -213,17 +263,15 @@ def columns_of(values: Sequence[bytes | None]) -> tuple[list[str], Columns, dict
     if len(_kinds.known) > _MOST_KINDS:
         _kinds = Kinds()
     found = _Gathered(_kinds)
-    for begin in range(0, len(values), AT_A_TIME):
-        found.add(values[begin : begin + AT_A_TIME], begin)
-    columns, ids, refused = found.columns(), found.ids, found.refused
-    if found.bad:
-        # What is plain but for its instant is refused: the exact way says why.
-        where = np.delete(np.arange(len(values)), list(refused))
-        for n in where[found.bad].tolist():
-            refused[n] = cast("Rejection", decode(values[n]))
-        kept = np.delete(np.arange(len(ids)), found.bad)
-        columns, ids = columns.at(kept), [ids[n] for n in kept.tolist()]
-    return ids, columns, refused
+    found.add_all(values)
+    return found.without_bad(found.columns(), values)
+
+
+def times_of(values: Sequence[bytes | None]) -> tuple[list[str], Times, dict[int, Rejection]]:
+    """The same, of what is not to be counted."""
+    found = _GatheredTimes()
+    found.add_all(values)
+    return found.without_bad(found.times(), values)
 
 
 #: Where the digits of ``2026-11-23T15:04:05.123Z`` stand, and the rest.

@@ -14,7 +14,7 @@ from msgspec import structs
 from detectors.instants import parse_instant
 from streams import columns, events
 from streams.cells import Cells, _ranked
-from streams.columns import AT_A_TIME, Kinds, columns_of, instants_of
+from streams.columns import AT_A_TIME, Kinds, columns_of, instants_of, times_of
 from streams.events import LoginEvent, Rejection, decode, decode_plain, person_id
 from streams.partition import Accepted
 from tests.events.strategies import broken, event_bytes, instants, odd_events, plain_events
@@ -38,6 +38,10 @@ def alike(values: Sequence[bytes | None]) -> None:
     assert found.people.tolist() == [person_id(event) if event.outcome == "failure" else 0 for event in valid]
     stripped = [False] * len(valid) if found.stripped is None else found.stripped.tolist()
     assert stripped == [bool(event.forbidden) for event in valid]
+    same_ids, times, same_refused = times_of(values)
+    assert (same_ids, same_refused) == (ids, refused)
+    assert times.hashes.tolist() == found.hashes.tolist()
+    assert times.occurred.tolist() == found.occurred.tolist()
 
 
 @settings(max_examples=60)
