@@ -15,7 +15,9 @@ _YOUNG, _MIDDLE, _OLD = 50_000, 20, 50
 
 
 def calm_collector() -> None:
-    """Let it look seldom, and never again at what is there now. Called when what stays has been made."""
-    gc.collect()
+    """Let it look seldom, and never again at what is there now. Called when what stays has been made.
+
+    Of that so little is garbage that looking for it would only hold up a start.
+    """
     gc.freeze()
     gc.set_threshold(_YOUNG, _MIDDLE, _OLD)
