@@ -10,6 +10,7 @@ import asyncio
 import random
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import msgspec
@@ -40,6 +41,9 @@ _BACKOFF_FIRST, _BACKOFF_LAST = 0.5, 15.0  # seconds
 _POLL_MS = 500
 
 log = structlog.get_logger(__name__)
+
+#: The indicators of all scopes name the same instant, and there are an hour's of them on a start.
+_instant_of_slis = lru_cache(maxsize=256)(parse_instant)
 
 
 class Point(NamedTuple):
@@ -134,10 +138,10 @@ class Views:
             self._history.pop((scope, window), None)
             return
         sli = _document(value)
-        scope, window, at = str(sli["scope"]), str(sli["window"]), parse_instant(sli["at"])
+        scope, window, at = str(sli["scope"]), str(sli["window"]), _instant_of_slis(sli["at"])
         point = Point(at, sli["success_ratio"], sli["users_impacted"])
         known = self._slis.get((scope, window))
-        if known is not None and parse_instant(known["at"]) > at:
+        if known is not None and _instant_of_slis(known["at"]) > at:
             return
         self._slis[scope, window] = sli
         if scope.count("/") <= 1 and "*" not in scope:
