@@ -7,7 +7,7 @@ the time. Among these, one odd value is enough that all are decoded one by one; 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import compress
 from typing import Self, TypeVar, cast
 
@@ -82,7 +82,7 @@ class Times:
 
     def at(self, places: Ints | slice) -> Self:
         """Some of the events."""
-        return replace(self, hashes=self.hashes[places], occurred=self.occurred[places])
+        return type(self)(self.hashes[places], self.occurred[places])
 
 
 @dataclass(frozen=True)
@@ -105,14 +105,14 @@ class Columns(Times):
 
     def at(self, places: Ints | slice) -> Self:
         """Some of the events."""
-        return replace(
-            self,
-            hashes=self.hashes[places],
-            occurred=self.occurred[places],
-            kinds=self.kinds[places],
-            durations=self.durations[places],
-            people=self.people[places],
-            stripped=None if self.stripped is None else self.stripped[places],
+        return type(self)(
+            self.hashes[places],
+            self.occurred[places],
+            self.kinds[places],
+            self.durations[places],
+            self.people[places],
+            None if self.stripped is None else self.stripped[places],
+            self.table,
         )
 
 
