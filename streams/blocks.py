@@ -75,6 +75,7 @@ class BlockFold:
         self.acceptance = Partition(rules)
         self.acceptance.greatest = resume.greatest_there
         self.acceptance.mark = resume.mark
+        self._blind_from = resume.blind_from  # of the mark
         self.next_offset = resume.start
         self.closed: list[Block] = []
         # Offsets from which the memory of duplicates can be read back, with the greatest time before them.
@@ -122,7 +123,7 @@ class BlockFold:
 
     def _open(self, start: int, greatest: int | None, recorded: int | None, watermark: int) -> Block:
         self._block_place = (start // BLOCK_OFFSETS, watermark // BLOCK_WATERMARK)
-        self._start_state = (start, greatest, recorded, self.acceptance.mark)
+        self._start_state = (start, greatest, recorded, self.acceptance.mark, self._blind_from)
         return Block(
             start,
             Tally(start, start, start - 1, rejected={}),
@@ -238,10 +239,14 @@ class BlockFold:
             tally.personal_fields += int(np.count_nonzero(events.stripped))
         block.dirty |= block.cells.add_many(events, panes, firsts)
 
-    def put_mark(self, watermark: int) -> bool:
-        """Let the clock stand in for events from the next offset on; False if it would not move the watermark."""
+    def put_mark(self, watermark: int, blind_from: int | None = None) -> bool:
+        """Let the clock stand in for events from the next offset on; False if it would not move the watermark.
+
+        ``blind_from`` is the watermark (ms) of a partition that cannot be read since; None of one that can.
+        """
         if not self.acceptance.put_mark(watermark):
             return False
+        self._blind_from = blind_from
         self._cut_here(self.next_offset)
         return True
 
@@ -277,7 +282,7 @@ class BlockFold:
 
     def resume_record(self, generation: int) -> Resume:
         """The resume record of the open block's start."""
-        start, greatest, recorded, mark = self._start_state
+        start, greatest, recorded, mark, blind_from = self._start_state
         if greatest is not None:
             horizon = greatest - self._rules.dedup_horizon
             # Records before one at which the greatest time was out of reach are out of reach themselves.
@@ -296,6 +301,7 @@ class BlockFold:
             mark,
             read_from,
             there,
+            blind_from,
         )
 
 

@@ -157,12 +157,13 @@ class Opened:
             return None
         # One mark a second: a resume record and a block come with each.
         due = reached is None or mark - reached >= _A_SECOND * self._pace
-        if not due or not self.fold.put_mark(mark):
-            return None
         if reason == "blind" and self._marked != "blind":
             self._blind_from = NEVER if reached is None else reached
+        blind_from = self._blind_from if reason == "blind" else None
+        if not due or not self.fold.put_mark(mark, blind_from):
+            return None
         self._marked = reason
-        return _Mark(self.fold.next_offset, mark, reason, self._blind_from if reason == "blind" else None)
+        return _Mark(self.fold.next_offset, mark, reason, blind_from)
 
     def _reason(self, sight: Sight, now: int) -> str:
         """Why the clock must stand in now; "" if it must not."""

@@ -152,6 +152,7 @@ class Resume(msgspec.Struct, array_like=True, tag="resume", frozen=True):
         start: the block's first offset; step, block_offsets: as in ``Segment``.
         greatest, recorded, mark: of ``partition.Partition`` just before ``start``.
         read_from: the offset from which the memory of duplicates is read back; ``greatest_there``: before it.
+        blind_from: of the mark, as in ``Frontier``.
     """
 
     partition: int
@@ -164,6 +165,7 @@ class Resume(msgspec.Struct, array_like=True, tag="resume", frozen=True):
     mark: int | None
     read_from: int
     greatest_there: int | None
+    blind_from: int | None = None
 
 
 _Record = Segment | Frontier | Resume

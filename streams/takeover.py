@@ -205,6 +205,8 @@ class Takeover:
             None,
             self._clock(),
             [],
+            # Without it, whoever has not read the former owner's mark would let incidents resolve meanwhile.
+            None if resume is None else resume.blind_from,
         )
 
     async def _find(
@@ -274,7 +276,15 @@ class Takeover:
         start = max(reached, begin)
         if reached < begin:
             await self._say_lost(partition, reached, begin)
-        return replace(resume, start=start, mark=mark, read_from=start, greatest_there=resume.greatest)
+        blind_from = resume.blind_from if mark == resume.mark else None
+        return replace(
+            resume,
+            start=start,
+            mark=mark,
+            read_from=start,
+            greatest_there=resume.greatest,
+            blind_from=blind_from,
+        )
 
     async def _say_lost(self, partition: TopicPartition, expected: int, begin: int) -> None:
         """Tell people that events were removed before they were read: in the log, in a metric, in an incident."""

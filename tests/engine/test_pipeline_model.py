@@ -213,6 +213,9 @@ def test_without_faults_live_says_what_the_definitions_and_a_replay_say(seed: in
 @many
 @given(seed=st.integers(0, 1 << 32), partitions=st.integers(1, 3))
 @example(seed=11871, partitions=3)  # a mark of a blind partition is repeated by a new owner
+@example(
+    seed=3929263438, partitions=3
+)  # one that its owner had told but some environments of, before it died
 def test_whatever_crashes_or_stands_still_the_verdicts_are_the_same(seed: int, partitions: int) -> None:
     run = Run(seed, ALL, partitions=partitions).run()
     for what, times in run.happened.items():

@@ -106,6 +106,17 @@ def test_a_partition_that_is_not_answered_is_not_taken_for_silent(opened: Opened
     assert marks(opened, NOON + 30_000, Sight(end=1, answered=30_000, unanswered=30_000)) == []
 
 
+def test_whoever_takes_over_finds_since_when_a_partition_is_blind(opened: Opened) -> None:
+    opened.take([event(0, NOON)], NOON)
+    later = NOON + POLICY.blind_after + 1
+    blind = Sight(end=5, answered=None, unanswered=POLICY.blind_after + 1)
+    resumes = [said for _, said in flush(opened, later, blind) if isinstance(said, Resume)]
+    assert [(one.mark, one.blind_from) for one in resumes] == [(later - DELAY, NOON - DELAY)]
+    idle = Sight(end=1, answered=0, unanswered=0)
+    resumes = [said for _, said in flush(opened, later + 5_000, idle) if isinstance(said, Resume)]
+    assert [(one.mark, one.blind_from) for one in resumes] == [(later + 5_000 - DELAY, None)]
+
+
 def test_a_partition_that_cannot_be_fetched_is_marked_blind_until_it_can(opened: Opened) -> None:
     opened.take([event(0, NOON)], NOON)
     later = NOON + POLICY.blind_after + 1
