@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 from aiokafka import AIOKafkaProducer, TopicPartition
@@ -37,13 +37,7 @@ class Unhurried(Outlet):
         self.beside = 0
         self._busy = False
 
-    async def write(
-        self,
-        records: Iterable[Out],
-        *,
-        give_up: Callable[[], bool] = lambda: False,
-        attempts: int | None = None,
-    ) -> None:
+    async def write(self, records: Iterable[Out], **options: Any) -> None:
         assert not self._busy, "two writes at a time"
         self._busy = True
         folded = self._folded()
@@ -51,7 +45,7 @@ class Unhurried(Outlet):
         while self._folded() == folded and asyncio.get_running_loop().time() < deadline:
             await asyncio.sleep(0.001)
         self.beside += self._folded() > folded
-        await super().write(records, give_up=give_up, attempts=attempts)
+        await super().write(records, **options)
         self._busy = False
 
     def _folded(self) -> int:
@@ -61,17 +55,11 @@ class Unhurried(Outlet):
 class Refusing(Outlet):
     """Writes no segments."""
 
-    async def write(
-        self,
-        records: Iterable[Out],
-        *,
-        give_up: Callable[[], bool] = lambda: False,
-        attempts: int | None = None,
-    ) -> None:
+    async def write(self, records: Iterable[Out], **options: Any) -> None:
         batch = list(records)
         if any((out.key or b"").startswith(b"segment/") for out in batch):
             raise RuntimeError("refused")
-        await super().write(batch, give_up=give_up, attempts=attempts)
+        await super().write(batch, **options)
 
 
 async def ingested(
