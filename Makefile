@@ -42,7 +42,7 @@ quality: $(DEV) ## play all scenarios with the reported seeds, and write docs/qu
 	$(BIN)/python -m benchmarks.quality --reported --seeds 5 --drawn 100 --days 30 --report docs $(ARGS)
 
 kafka: $(DEV) ## run one node of Apache Kafka on port 9092 in the foreground (Docker, or Java and Maven)
-	$(BIN)/python -m tests.brokers $(ARGS)
+	$(BIN)/python -m tests.support.brokers $(ARGS)
 
 test-kafka: $(DEV) ## run the tests on Apache Kafka: durability, kills, kcat (Docker, or Java and Maven)
 	$(BIN)/python -m pytest -m kafka $(ARGS)

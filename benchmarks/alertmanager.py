@@ -22,7 +22,7 @@ import yaml
 from aiohttp import web
 
 from detectors.instants import parse_instant
-from streams.embedded import free_port
+from streams.kafka.embedded_broker import free_port
 
 __all__ = ["NoPrometheus", "Notified", "PrometheusBeside"]
 

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Protocol
 
 from benchmarks.figures import Figure
-from tests.brokers import NoKafka, apache_kafka, embedded_broker
+from tests.support.brokers import NoKafka, apache_kafka, embedded_broker
 
 __all__ = ["EMBEDDED", "KAFKA", "Broker", "Kind", "add_kafka", "on_each"]
 

@@ -15,14 +15,14 @@ import numpy as np
 
 from benchmarks.figures import Figure, Goal, add_options, figure, report
 from benchmarks.impacted import START, seconds_of
-from detectors.facts import FactRow
-from detectors.history import BUCKET, FIELDS, History
+from detectors.engine.engine import Watch
+from detectors.history.history import BUCKET, FIELDS, History
 from detectors.instants import DAY, HOUR, SECOND
-from detectors.policy import Policy, default_policy
+from detectors.policy.policy import Policy, default_policy
 from detectors.scopes import ENVS, SCOPES, scope_path
-from detectors.watch import Watch
-from streams.collector import calm_collector
-from streams.judge import Judge
+from detectors.windows.facts import FactRow
+from streams.evaluate.evaluator import Judge
+from streams.runtime.gc_tuning import calm_collector
 
 __all__ = ["main"]
 

@@ -37,10 +37,10 @@ from benchmarks.outages import Outage, Plan, Traffic
 from benchmarks.worker import Worker, WorkerFailed, cpu_seconds
 from detectors.instants import SECOND, parse_instant
 from sinks.sandbox import Sandbox
-from streams.clocks import RealClock
-from streams.embedded import EmbeddedBroker
-from streams.reader import Reader
-from streams.topics import PARTITIONS, Topics, create_missing
+from streams.kafka.embedded_broker import EmbeddedBroker
+from streams.kafka.topic_reader import Reader
+from streams.kafka.topics import PARTITIONS, Topics, create_missing
+from streams.runtime.clocks import RealClock
 
 __all__ = ["LANES", "Lane", "Missed", "Paged", "figures_of", "matched", "play", "quantile"]
 

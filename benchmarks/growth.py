@@ -22,21 +22,21 @@ import numpy as np
 
 from benchmarks.figures import Figure, add_options, figure, report
 from benchmarks.plots import Line, curves
-from detectors.durations import bucket
-from detectors.facts import ON_TIME, FactRow
-from detectors.history import History
+from detectors.engine.engine import Watch
+from detectors.engine.state import WatchState
+from detectors.history.history import History
 from detectors.instants import HOUR, SECOND, format_instant, parse_instant
-from detectors.lifecycle import LifecycleMemory
-from detectors.policy import default_policy
+from detectors.lifecycle.lifecycle import LifecycleMemory
+from detectors.policy.policy import default_policy
 from detectors.scopes import ENVS, LEAVES, OUTCOMES, STEPS, leaf_index
-from detectors.watch import Watch
-from detectors.watch_state import WatchState
-from streams.blocks import BlockFold, Record
-from streams.judge import Judge
-from streams.opened import Harvest, Opened, Place
-from streams.partition import Rules
-from streams.segments import BLOCK_OFFSETS, Resume
-from streams.topics import PARTITIONS, Topics
+from detectors.windows.facts import ON_TIME, FactRow
+from detectors.windows.latency_histogram import bucket
+from streams.aggregate.acceptance import Rules
+from streams.evaluate.evaluator import Judge
+from streams.ingest.blocks import BlockFold, Record
+from streams.ingest.partition_task import Harvest, Opened, Place
+from streams.kafka.topics import PARTITIONS, Topics
+from streams.segments.codec import BLOCK_OFFSETS, Resume
 
 __all__ = [
     "EVALUATE",

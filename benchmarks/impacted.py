@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from detectors.durations import bucket
-from detectors.facts import ON_TIME, FactRow
-from detectors.policy import Policy
+from detectors.policy.policy import Policy
 from detectors.scopes import LEAVES, OUTCOMES, STEPS
+from detectors.windows.facts import ON_TIME, FactRow
+from detectors.windows.latency_histogram import bucket
 
 __all__ = ["START", "seconds_of"]
 

@@ -23,13 +23,13 @@ from benchmarks.brokers import Kind, add_kafka, on_each
 from benchmarks.figures import Figure, Goal, add_options, figure, report
 from benchmarks.filled import fill
 from benchmarks.mixed import mixed_events
-from detectors.policy import default_policy
-from streams.clocks import RealClock
-from streams.collector import calm_collector
-from streams.ingest import Ingest, IngestSettings
-from streams.login_event import LoginEvent
-from streams.outlet import Outlet
-from streams.topics import PARTITIONS, Topics, create_missing
+from detectors.policy.policy import default_policy
+from streams.events.login_event import LoginEvent
+from streams.ingest.service import Ingest, IngestSettings
+from streams.kafka.producer import Outlet
+from streams.kafka.topics import PARTITIONS, Topics, create_missing
+from streams.runtime.clocks import RealClock
+from streams.runtime.gc_tuning import calm_collector
 
 __all__ = ["main"]
 

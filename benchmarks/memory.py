@@ -20,11 +20,11 @@ import numpy as np
 
 from benchmarks.figures import Figure, Goal, add_options, figure, report
 from benchmarks.impacted import START
-from detectors.fact_columns import FactColumns
-from detectors.facts import ON_TIME, FactRow
-from detectors.impact import Failed, Impact
 from detectors.instants import HOUR, SECOND
 from detectors.scopes import OUTCOMES, SCOPES
+from detectors.windows.fact_columns import FactColumns
+from detectors.windows.facts import ON_TIME, FactRow
+from detectors.windows.impact import Failed, Impact
 
 __all__ = ["main"]
 
@@ -43,10 +43,10 @@ def _resident() -> float:
 def _hold(people: int, seconds: int, methods: int, exactly: int | None) -> None:
     """Take the failures, and print what is held. In the process that is measured."""
     from benchmarks.impacted import seconds_of
-    from detectors.history import History
-    from detectors.policy import default_policy, parse_policy
-    from detectors.watch import Watch
-    from streams.collector import calm_collector
+    from detectors.engine.engine import Watch
+    from detectors.history.history import History
+    from detectors.policy.policy import default_policy, parse_policy
+    from streams.runtime.gc_tuning import calm_collector
 
     policy = default_policy()
     if exactly is not None:

@@ -17,13 +17,13 @@ from typing import Any
 
 from benchmarks.figures import Figure, Goal, add_options, figure, report
 from detectors.instants import DAY, HOUR, parse_instant
-from detectors.policy import default_policy
-from streams.collector import calm_collector
-from streams.judge import objects
-from streams.partition import Rules
-from streams.replay import Input, Replay, Summary
+from detectors.policy.policy import default_policy
+from streams.aggregate.acceptance import Rules
+from streams.evaluate.evaluator import objects
+from streams.replay.replay import Input, Replay, Summary
+from streams.replay.sources import partitions
+from streams.runtime.gc_tuning import calm_collector
 from streams.simulate.simulation import simulate
-from streams.sources import partitions
 
 __all__ = ["main"]
 

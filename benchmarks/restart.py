@@ -22,9 +22,9 @@ from benchmarks.filled import fill
 from benchmarks.mixed import mixed_events
 from benchmarks.startup import group_join
 from benchmarks.worker import Worker, cpu_seconds
-from streams.clocks import RealClock
-from streams.embedded import EmbeddedBroker
-from streams.topics import Topics, create_missing
+from streams.kafka.embedded_broker import EmbeddedBroker
+from streams.kafka.topics import Topics, create_missing
+from streams.runtime.clocks import RealClock
 
 __all__ = ["main"]
 

@@ -20,8 +20,8 @@ from aiokafka import AIOKafkaConsumer
 
 from benchmarks.figures import Figure, Goal, add_options, figure, report
 from benchmarks.worker import Worker, compiled_once
-from streams.embedded import EmbeddedBroker
-from streams.topics import PARTITIONS, Topics, create_missing
+from streams.kafka.embedded_broker import EmbeddedBroker
+from streams.kafka.topics import PARTITIONS, Topics, create_missing
 
 __all__ = ["group_join", "main"]
 

@@ -26,9 +26,9 @@ from benchmarks.filled import Record, fill
 from benchmarks.mixed import mixed_events
 from benchmarks.worker import Worker, WorkerFailed, cpu_seconds
 from detectors.instants import MINUTE, SECOND
-from streams.clocks import RealClock
-from streams.segments import Frontier, decode
-from streams.topics import PARTITIONS, Topics, create_missing, env_partition
+from streams.kafka.topics import PARTITIONS, Topics, create_missing, env_partition
+from streams.runtime.clocks import RealClock
+from streams.segments.codec import Frontier, decode
 
 __all__ = ["Pace", "figure_of", "fold", "measure", "pace"]
 

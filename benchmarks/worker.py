@@ -10,9 +10,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tests import processes
-from tests.processes import ROOT
-from tests.processes import Failed as WorkerFailed
+from tests.support import processes
+from tests.support.processes import ROOT
+from tests.support.processes import Failed as WorkerFailed
 
 __all__ = ["Worker", "WorkerFailed", "compiled_once", "cpu_seconds"]
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from streams.embedded import EmbeddedBroker
-from tests import brokers
+from streams.kafka.embedded_broker import EmbeddedBroker
+from tests.support import brokers
 
 # The machines of CI are slow at times. There the examples are the same each time, so that a change is not held up by
 # what another one has brought; whoever runs the tests at a desk tries new ones.

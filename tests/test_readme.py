@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from streams.events import Rejection, decode
-from streams.settings import variables
+from streams.events.decode import Rejection, decode
+from streams.settings.settings import variables
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()

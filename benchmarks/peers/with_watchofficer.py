@@ -15,15 +15,15 @@ import uuid
 from aiokafka import TopicPartition
 
 from detectors.instants import MINUTE
-from detectors.policy import default_policy
+from detectors.policy.policy import default_policy
 from detectors.scopes import LEAVES
-from streams.clocks import RealClock
-from streams.collector import calm_collector
-from streams.ingest import Ingest, IngestSettings
-from streams.outlet import Outlet
-from streams.reader import Reader
-from streams.segments import Segment, decode
-from streams.topics import PARTITIONS, Topics, env_partition
+from streams.ingest.service import Ingest, IngestSettings
+from streams.kafka.producer import Outlet
+from streams.kafka.topic_reader import Reader
+from streams.kafka.topics import PARTITIONS, Topics, env_partition
+from streams.runtime.clocks import RealClock
+from streams.runtime.gc_tuning import calm_collector
+from streams.segments.codec import Segment, decode
 
 _POLL = 0.002
 

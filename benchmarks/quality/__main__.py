@@ -11,8 +11,8 @@ from benchmarks.quality.cases import REPORTED_SEEDS, TUNING_SEEDS, Case, days, d
 from benchmarks.quality.findings import findings
 from benchmarks.quality.report import write_report
 from benchmarks.quality.runs import Run, play_all
-from detectors.policy import default_policy, load_policy
-from detectors.score_totals import totals
+from detectors.backtest.totals import totals
+from detectors.policy.policy import default_policy, load_policy
 from streams.simulate.scenarios import SCENARIOS
 
 _CACHE = Path(".data/quality")

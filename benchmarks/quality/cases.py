@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from benchmarks.quality.drawn import draw
+from benchmarks.quality.variation import Varied, vary
 from detectors.instants import DAY, HOUR, MINUTE, SECOND, format_instant, parse_instant
 from streams.simulate.demand import DEFAULT_RATE, Demand
 from streams.simulate.episodes import Episode
@@ -17,7 +18,6 @@ from streams.simulate.rows import seeded
 from streams.simulate.scenario import Scenario
 from streams.simulate.scenarios import SCENARIOS
 from streams.simulate.simulation import Simulation, simulate
-from streams.simulate.variation import Varied, vary
 
 __all__ = ["REPORTED_SEEDS", "TUNING_SEEDS", "Case", "days", "drawn", "library"]
 

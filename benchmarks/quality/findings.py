@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from benchmarks.quality.runs import Run
+from detectors.backtest.outcomes import Outcome
+from detectors.backtest.score import Answer
+from detectors.backtest.totals import cause_of
 from detectors.instants import MINUTE, SECOND, format_instant
-from detectors.outcomes import Outcome
-from detectors.score_totals import cause_of
-from detectors.scoring import Answer
 
 __all__ = ["SLOW", "findings"]
 

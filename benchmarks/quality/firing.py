@@ -16,13 +16,13 @@ import numpy as np
 from benchmarks.quality.cases import Case
 from benchmarks.quality.timeline import Curve, Limit, Span, spans, timeline
 from detectors.confidence import Floats, wilson_lower
-from detectors.failures import Failures
+from detectors.detection.failures import Failures
+from detectors.detection.verdicts import FIRING, Verdicts
 from detectors.instants import DAY, HOUR, MINUTE, SECOND, parse_instant
-from detectors.policy import Policy, default_policy
+from detectors.policy.policy import Policy, default_policy
 from detectors.scopes import SCOPES
-from detectors.verdicts import FIRING, Verdicts
-from detectors.windows import BAD, EXCLUDED, GOOD, SLOW, STARTED, TIMED, Stretch
-from streams.replay import Replay
+from detectors.windows.sliding import BAD, EXCLUDED, GOOD, SLOW, STARTED, TIMED, Stretch
+from streams.replay.replay import Replay
 
 __all__ = ["PICTURES", "Picture", "draw", "main"]
 

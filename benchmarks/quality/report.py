@@ -14,9 +14,9 @@ from benchmarks.plots import Row, strips
 from benchmarks.quality.cases import TUNING_SEEDS
 from benchmarks.quality.findings import findings
 from benchmarks.quality.runs import Run
+from detectors.backtest.score import Answer
+from detectors.backtest.totals import Delays, Totals, totals
 from detectors.instants import DAY, MINUTE, SECOND
-from detectors.score_totals import Delays, Totals, totals
-from detectors.scoring import Answer
 
 __all__ = ["GOALS", "Goal", "write_report"]
 

@@ -16,15 +16,15 @@ from typing import Any
 import msgspec
 
 from benchmarks.quality.cases import Case
+from detectors.backtest.labels import Label
+from detectors.backtest.outcomes import Outcomes
+from detectors.backtest.score import Score, score
 from detectors.instants import DAY
-from detectors.labels import Label
-from detectors.outcomes import Outcomes
-from detectors.policy import Policy, default_policy, load_policy
-from detectors.scoring import Score, score
-from streams.replay import Replay
+from detectors.policy.policy import Policy, default_policy, load_policy
+from streams.replay.replay import Replay
+from streams.replay.sources import Entry, open_lines
+from streams.replay.truth_file import LabelRecord
 from streams.simulate.simulation import Simulation
-from streams.sources import Entry, open_lines
-from streams.truth_file import LabelRecord
 
 __all__ = ["Run", "play", "play_all"]
 

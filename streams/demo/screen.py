@@ -8,7 +8,7 @@ from typing import Protocol, TextIO
 from rich.console import Console
 from rich.live import Live
 
-from streams.demo.picture import Scene, picture
+from streams.demo.layout import Scene, picture
 from streams.demo.timeline import HEADER
 
 __all__ = ["LiveScreen", "PlainScreen", "Screen", "screen_for"]

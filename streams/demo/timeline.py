@@ -15,13 +15,13 @@ import msgspec
 from detectors.incidents import Command
 from detectors.instants import SECOND, format_instant, parse_instant
 from detectors.scopes import METHODS
-from sinks import banner
-from sinks.delivery import Delivery
+from sinks.banner import banner
+from sinks.delivery.deliverer import Delivery
 from sinks.wording import headline, one_line, people_words, scope_words, truncate
-from streams.demo.evidence import BannerChange
+from streams.demo.observations import BannerChange
+from streams.kafka.topics import Topics
+from streams.records.verdicts import decode_command
 from streams.simulate.episodes import Effect, Placed
-from streams.topics import Topics
-from streams.verdict_records import decode_command
 
 __all__ = ["Entry", "Timeline", "episode_words"]
 

@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 from detectors.incidents import error_words
 from detectors.instants import HOUR, format_duration
-from detectors.policy import Policy
-from detectors.severity import PRODUCTION
+from detectors.lifecycle.severity import PRODUCTION
+from detectors.policy.policy import Policy
 from sinks.wording import capitalised, scope_words
-from streams.explain.story import Evidence, Line
+from streams.explain.case_file import Evidence, Line
 
 __all__ = ["measured", "scope_decision", "severity_figure"]
 

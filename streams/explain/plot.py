@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from detectors.instants import MINUTE
 from sinks.wording import duration_words, time_words
-from streams.explain.story import Sample
+from streams.explain.case_file import Sample
 
 __all__ = ["Happening", "Plot", "plot"]
 

@@ -12,13 +12,13 @@ from pydantic import Field, PlainValidator, ValidationError
 
 from detectors.incidents import IncidentInput
 from detectors.instants import parse_instant
-from detectors.policy import Policy, default_policy, load_policy, parse_policy
-from detectors.policy_problems import problems_of
-from detectors.policy_source import PolicyError, PolicyProblem, Source, quote, read_source
-from detectors.policy_values import Fault, Instant, ScopePath, Section, Text
+from detectors.policy.errors import problems_of
+from detectors.policy.policy import Policy, default_policy, load_policy, parse_policy
+from detectors.policy.source import PolicyError, PolicyProblem, Source, quote, read_source
+from detectors.policy.types import Fault, Instant, ScopePath, Section, Text
+from streams.policy_tests.matchers import Absence, Expectation, MomentText
 from streams.policy_tests.notation import Series, parse_flow, parse_series
-from streams.policy_tests.patterns import Absence, Expectation, MomentText
-from streams.records import IncidentId
+from streams.records.models import IncidentId
 
 __all__ = ["DEFAULT_START", "PolicyTest", "ReadTests", "TestFile", "read_tests"]
 

@@ -9,11 +9,11 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from detectors.history import BUCKET
+from detectors.history.history import BUCKET
 from detectors.instants import DAY, format_instant
-from detectors.policy import Policy
+from detectors.policy.policy import Policy
 from detectors.scopes import LEAVES, MEMBERS, SIGN_IN_STEPS, leaf_index, scope_path
-from detectors.windows import COUNTERS
+from detectors.windows.sliding import COUNTERS
 from streams.policy_tests.notation import SIGN_IN, Events, Series
 
 __all__ = ["HISTORY_LENGTH", "USUAL_MS", "history_of", "lines_of"]

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from detectors.incidents import Incident
-from detectors.policy_source import Path, Source
-from detectors.policy_values import Section
+from detectors.policy.source import Path, Source
+from detectors.policy.types import Section
 from streams.policy_tests.document import PolicyTest
-from streams.policy_tests.patterns import (
+from streams.policy_tests.matchers import (
     Absence,
     BannerPattern,
     IncidentPattern,
@@ -23,7 +23,7 @@ from streams.policy_tests.patterns import (
     Patterns,
     Span,
 )
-from streams.policy_tests.performance import Performance
+from streams.policy_tests.runner import Performance
 
 __all__ = ["Failure", "failures", "offset"]
 

@@ -22,7 +22,7 @@ from math import ceil
 from typing import Literal
 
 from detectors.instants import HOUR, MINUTE, SECOND, parse_duration
-from detectors.policy_source import quote
+from detectors.policy.source import quote
 from detectors.scopes import CSPS, ENVS, METHODS, STEPS
 
 __all__ = ["SIGN_IN", "Events", "Segment", "Series", "parse_flow", "parse_series"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from xml.etree import ElementTree
 
 from streams.policy_tests.expectations import Failure, offset
-from streams.policy_tests.performance import Performance
+from streams.policy_tests.runner import Performance
 
 __all__ = ["Outcome", "junit", "timeline"]
 

@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.brokers import EMBEDDED, KAFKA, Kind, on_each
 from benchmarks.figures import Figure, figure
-from tests.brokers import NoKafka
+from tests.support.brokers import NoKafka
 
 
 async def _measured(kind: Kind) -> Figure:

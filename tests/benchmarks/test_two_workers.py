@@ -11,8 +11,8 @@ from benchmarks.filled import Record
 from benchmarks.mixed import mixed_events
 from benchmarks.two_workers import Pace, figure_of, fold, pace
 from detectors.instants import MINUTE
-from streams.clocks import RealClock
-from streams.segments import Frontier
+from streams.runtime.clocks import RealClock
+from streams.segments.codec import Frontier
 
 
 def frontier(partition: int, generation: int, offset: int, at: int) -> Frontier:

@@ -14,8 +14,8 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from sinks.env_snapshot import EnvSnapshot
-from sinks.prometheus import Metrics
+from sinks.metrics.prometheus import Metrics
+from sinks.metrics.snapshot import EnvSnapshot
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 PROMETHEUS = DEPLOY / "prometheus"

@@ -13,11 +13,11 @@ import pytest_asyncio
 from prometheus_client.parser import text_string_to_metric_families
 
 from detectors.instants import parse_instant
-from streams.embedded import EmbeddedBroker
+from streams.kafka.embedded_broker import EmbeddedBroker
 from streams.simulate import Episode, simulate
 from tests.e2e.deployment import Deployment, deployed
 from tests.e2e.worker import until
-from tests.processes import COMMAND, ROOT, environment
+from tests.support.processes import COMMAND, ROOT, environment
 
 #: The traffic of a weekday's afternoon, whenever the tests run.
 _AFTERNOON = parse_instant("2026-10-06T14:00:00-04:00")

@@ -13,10 +13,10 @@ from aiokafka import AIOKafkaProducer
 from prometheus_client.parser import text_string_to_metric_families
 
 from sinks.sandbox import Sandbox
-from streams.clocks import RealClock
+from streams.runtime.clocks import RealClock
 from tests.e2e.topics import OnTopic, read
 from tests.e2e.worker import Worker, until
-from tests.oracle import written
+from tests.support.oracle import written
 
 __all__ = ["QUICK", "SLI_EVERY", "TOKEN", "Deployment", "deployed", "login", "now"]
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.e2e.deployment import Deployment, login, now
 from tests.e2e.worker import until
-from tests.oracle import DAY, HOUR, MINUTE
+from tests.support.oracle import DAY, HOUR, MINUTE
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
 

@@ -14,7 +14,7 @@ import pytest_asyncio
 from aiokafka import AIOKafkaProducer
 
 from detectors.instants import parse_instant
-from streams.embedded import EmbeddedBroker
+from streams.kafka.embedded_broker import EmbeddedBroker
 from tests.e2e.deployment import SLI_EVERY, Deployment, deployed, login, now
 from tests.e2e.topics import expected_slis, published_slis
 from tests.e2e.worker import run_to_end, until

@@ -19,11 +19,11 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
-from tests.brokers import ApacheKafka
 from tests.e2e.deployment import Deployment, deployed, login
 from tests.e2e.topics import OnTopic
 from tests.e2e.worker import Worker, run_to_end, until
-from tests.processes import COMMAND, ROOT, environment
+from tests.support.brokers import ApacheKafka
+from tests.support.processes import COMMAND, ROOT, environment
 
 pytestmark = [pytest.mark.kafka, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(180)]
 

@@ -16,7 +16,7 @@ from tests.e2e.conftest import Outage
 from tests.e2e.deployment import CONSOLE, SLI_EVERY, Deployment
 from tests.e2e.topics import OnTopic, expected_slis, published_slis
 from tests.e2e.worker import until
-from tests.oracle import DEFAULTS
+from tests.support.oracle import DEFAULTS
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(240)]
 

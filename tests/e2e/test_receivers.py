@@ -9,7 +9,7 @@ import pytest_asyncio
 
 from sinks import sandbox
 from sinks.sandbox import Received, Receiver
-from streams.embedded import EmbeddedBroker
+from streams.kafka.embedded_broker import EmbeddedBroker
 from tests.e2e.deployment import TOKEN, Deployment, deployed, login
 from tests.e2e.worker import until
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from streams.embedded import EmbeddedBroker
+from streams.kafka.embedded_broker import EmbeddedBroker
 from tests.e2e.worker import Worker, run_to_end, until
 
 pytestmark = pytest.mark.e2e

@@ -9,9 +9,9 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer
 
-from streams.segments import Resume, decode
-from tests.oracle import Mark, judge
-from tests.oracle import Record as Logged
+from streams.segments.codec import Resume, decode
+from tests.support.oracle import Mark, judge
+from tests.support.oracle import Record as Logged
 
 __all__ = ["OnTopic", "expected_slis", "published_slis", "read"]
 

@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 
 import httpx
 
-from tests import processes
-from tests.processes import COMMAND, ROOT, environment
+from tests.support import processes
+from tests.support.processes import COMMAND, ROOT, environment
 
 __all__ = ["Worker", "run_to_end", "until"]
 

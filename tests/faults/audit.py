@@ -13,16 +13,16 @@ import msgspec
 
 from detectors.incidents import IncidentInput
 from detectors.instants import format_duration, format_instant, parse_instant
-from detectors.policy import Policy
-from sinks.delivery import Delivery
+from detectors.policy.policy import Policy
+from sinks.delivery.deliverer import Delivery
 from sinks.sandbox import Sandbox
-from streams.records import decode_input, encode_incident, encode_input
-from streams.topics import Topics
-from streams.verdict_records import decode_command
+from streams.kafka.topics import Topics
+from streams.records.models import decode_input, encode_incident, encode_input
+from streams.records.verdicts import decode_command
 from tests.faults.findings import Audit
 from tests.faults.judged_again import Verdicts, history_by_then, replay_command, replayed
 from tests.faults.topics import Folded, folded, input_log, read
-from tests.oracle import Judgement, judge
+from tests.support.oracle import Judgement, judge
 
 __all__ = ["audit"]
 

@@ -20,11 +20,10 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 
 from detectors.instants import MINUTE, parse_instant
-from detectors.policy import Policy, load_policy
+from detectors.policy.policy import Policy, load_policy
 from sinks.sandbox import Sandbox
-from streams.clocks import RealClock
-from streams.topics import PARTITIONS, Topics, create_missing
-from tests.brokers import ApacheKafka, apache_kafka, embedded_broker
+from streams.kafka.topics import PARTITIONS, Topics, create_missing
+from streams.runtime.clocks import RealClock
 from tests.faults.audit import audit
 from tests.faults.crew import Crew, Worker
 from tests.faults.figures import Broker, Figures
@@ -32,7 +31,8 @@ from tests.faults.findings import Audit
 from tests.faults.load import Load, Traffic, outages
 from tests.faults.schedule import BROKER_KINDS, Fault, schedule
 from tests.faults.topics import read
-from tests.oracle import written
+from tests.support.brokers import ApacheKafka, apache_kafka, embedded_broker
+from tests.support.oracle import written
 
 __all__ = ["campaign"]
 

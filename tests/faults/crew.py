@@ -13,8 +13,8 @@ from pathlib import Path
 
 import httpx
 
-from streams.embedded import free_port
-from tests.processes import environment, spawn
+from streams.kafka.embedded_broker import free_port
+from tests.support.processes import environment, spawn
 
 __all__ = ["Crew", "Worker"]
 

@@ -11,16 +11,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from detectors.five_minutes import HISTORY_SPAN
+from detectors.history.rollup import HISTORY_SPAN
 from detectors.incidents import Command, Incident, IncidentInput
 from detectors.instants import parse_instant
-from detectors.policy import Policy
-from sinks.banner import Banner
-from streams.judge import objects
-from streams.replay import Replay
-from streams.topic_source import read_topic
-from streams.topics import Topics
-from streams.verdict_records import command_out, history_out, log_out, refused_out
+from detectors.policy.policy import Policy
+from sinks.banner.banner import Banner
+from streams.evaluate.evaluator import objects
+from streams.kafka.topics import Topics
+from streams.records.verdicts import command_out, history_out, log_out, refused_out
+from streams.replay.replay import Replay
+from streams.replay.topic_source import read_topic
 
 __all__ = ["Verdicts", "history_by_then", "replay_command", "replayed"]
 

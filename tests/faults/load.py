@@ -17,7 +17,7 @@ from typing import Any
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from tests.oracle import written
+from tests.support.oracle import written
 
 __all__ = ["CODECS", "Load", "Outage", "Produced", "Traffic", "outages"]
 

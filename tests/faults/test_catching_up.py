@@ -10,9 +10,9 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from detectors.instants import MINUTE, SECOND, format_instant
-from tests.brokers import ApacheKafka
 from tests.e2e.deployment import Deployment, deployed, login, now
 from tests.faults.waiting import until
+from tests.support.brokers import ApacheKafka
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]
 

@@ -7,10 +7,10 @@ from typing import Any, cast
 
 import pytest
 
-from detectors.policy import default_policy
-from streams.evaluate import Desk, Evaluate, EvaluateSettings
-from streams.tallies import Totals
-from streams.topics import PARTITIONS, Topics
+from detectors.policy.policy import default_policy
+from streams.evaluate.service import Desk, Evaluate, EvaluateSettings
+from streams.evaluate.totals import Totals
+from streams.kafka.topics import PARTITIONS, Topics
 
 
 class Group:

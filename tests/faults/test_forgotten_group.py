@@ -9,9 +9,9 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from confluent_kafka.admin import AdminClient
 
-from tests.brokers import ApacheKafka
 from tests.e2e.deployment import Deployment, deployed, login
 from tests.faults.waiting import until
+from tests.support.brokers import ApacheKafka
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]
 

@@ -8,7 +8,7 @@ import pytest
 
 from detectors.instants import MINUTE, format_instant
 from tests.faults.judged_again import Verdicts, history_by_then
-from tests.oracle import NOON
+from tests.support.oracle import NOON
 
 _KEY = f"prod|{format_instant(NOON)}"
 

@@ -9,9 +9,9 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.records_to_delete import RecordsToDelete
 
-from tests.brokers import ApacheKafka
 from tests.e2e.deployment import Deployment, deployed, login
 from tests.faults.waiting import until
+from tests.support.brokers import ApacheKafka
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]
 

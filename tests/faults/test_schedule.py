@@ -6,8 +6,8 @@ from itertools import pairwise
 
 from tests.faults.load import Traffic, outages
 from tests.faults.schedule import BROKER_KINDS, SESSION_SECONDS, schedule
-from tests.oracle import NOON
-from tests.oracle_event import Invalid, event_of
+from tests.support.oracle import NOON
+from tests.support.oracle_event import Invalid, event_of
 
 
 def test_a_seed_reproduces_its_schedule_and_no_other() -> None:

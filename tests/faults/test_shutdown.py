@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 from aiokafka import TopicPartition
 
-from streams.embedded import EmbeddedBroker
-from streams.reader import Reader
-from streams.segments import Frontier, decode
+from streams.kafka.embedded_broker import EmbeddedBroker
+from streams.kafka.topic_reader import Reader
+from streams.segments.codec import Frontier, decode
 from tests.e2e.deployment import Deployment, deployed, login
 from tests.e2e.topics import expected_slis, published_slis
 from tests.faults.waiting import until

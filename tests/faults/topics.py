@@ -8,10 +8,10 @@ from typing import Any
 
 from aiokafka import TopicPartition
 
-from streams.reader import Reader, opened
-from streams.segments import Frontier, Tally, decode
-from tests.oracle import Mark
-from tests.oracle import Record as Logged
+from streams.kafka.topic_reader import Reader, opened
+from streams.segments.codec import Frontier, Tally, decode
+from tests.support.oracle import Mark
+from tests.support.oracle import Record as Logged
 
 __all__ = ["Folded", "folded", "input_log", "read"]
 

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from typing import Any
 
 from detectors.incidents import Command
-from sinks.answers import Answer, Delivered, Receipts
-from sinks.delivery import Deliverer, Delivery
-from sinks.pacing import Lane, Pace
+from sinks.delivery.deliverer import Deliverer, Delivery
+from sinks.delivery.pacing import Lane, Pace
+from sinks.receivers.answers import Answer, Delivered, Receipts
 from tests.sinks.samples import Time, command, incident
 
 Script = Callable[[Command], Answer]

@@ -13,11 +13,11 @@ import structlog
 from pydantic import SecretStr
 
 from detectors.incidents import Command
-from sinks.answers import SinkClient
-from sinks.datadog import Datadog
-from sinks.delivery import Deliverer, Delivery
-from sinks.pagerduty import PagerDuty
-from sinks.slack import Slack
+from sinks.delivery.deliverer import Deliverer, Delivery
+from sinks.receivers.answers import SinkClient
+from sinks.receivers.datadog import Datadog
+from sinks.receivers.pagerduty import PagerDuty
+from sinks.receivers.slack import Slack
 from tests.sinks.samples import OPENED, RunningTime, command
 
 SECRET = "s3cr3t-0123456789-s3cr3t-0123456"

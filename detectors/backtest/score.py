@@ -1,0 +1,203 @@
+"""A run held against the truth: which label each incident answers, and what is wrong with the answer.
+
+Each label gets at most one incident of its own and each incident (each epoch of one) is the own one of at most
+one label: the assignment that answers most labels, among those the one with the closest scopes, then with the
+longest overlap. What is left over is an incident again (a later epoch of the own one), a duplicate (another
+incident for a label that has its own), or false (it answers no label). A label without an incident of its own
+is missed, also where an incident of another label covers it (``shared``): two outages are two incidents.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from detectors.backtest.labels import EARLY, Label, closeness
+from detectors.backtest.outcomes import Outcome
+
+__all__ = ["Answer", "Ending", "Score", "score"]
+
+Ending = Literal[
+    "in time",
+    "faded",  # without evidence, as a quiet night may
+    "late",
+    "early",  # before the end of the label, and not reopened
+    "not over",  # when it should have resolved, or when the input ended after that
+    "unknown",  # the input ended before it should have resolved
+]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One label and what became of it.
+
+    Attributes:
+        label: the label.
+        own: its own incident; None if it was missed.
+        again: later epochs of that incident.
+        duplicates: other incidents for it.
+        shared: where it has none of its own: an incident on a related scope that was open meanwhile.
+        until: the last T of the run, ms.
+    """
+
+    label: Label
+    own: Outcome | None
+    again: tuple[Outcome, ...]
+    duplicates: tuple[Outcome, ...]
+    shared: Outcome | None
+    until: int
+
+    @property
+    def pages(self) -> tuple[int, ...]:
+        """The instants at which its own incident, in any epoch, woke somebody in time, in order."""
+        epochs = (self.own, *self.again) if self.own else ()
+        last = self.label.end + self.label.late
+        return tuple(sorted(at for one in epochs for at in one.pages if at <= last))
+
+    @property
+    def met(self) -> bool | None:
+        """Whether it was paged for or noticed, whichever it asks for; None if it asks for neither."""
+        if self.label.page is None:
+            return None
+        return bool(self.pages) if self.label.page else self.own is not None
+
+    @property
+    def to_open(self) -> int | None:
+        """ms of event time from the start to the opening, at least 0."""
+        return None if self.own is None else max(0, self.own.opened_at - self.label.start)
+
+    @property
+    def to_page(self) -> int | None:
+        """ms of event time from the start to the first page, at least 0."""
+        return max(0, self.pages[0] - self.label.start) if self.pages else None
+
+    @property
+    def scope(self) -> str | None:
+        """The scope that its own incident had longest before the label's end (or at its opening)."""
+        if self.own is None:
+            return None
+        return self.own.scope_within(self.own.opened_at, max(self.label.end, self.own.opened_at + 1))
+
+    @property
+    def severity(self) -> int | None:
+        """The peak severity of its own incident, over its epochs."""
+        return min(one.peak_severity for one in (self.own, *self.again)) if self.own else None
+
+    @property
+    def recovery(self) -> int | None:
+        """ms from the label's end to the resolution that lasted; negative if that was before the end."""
+        last = (self.own, *self.again)[-1]
+        if last is None or last.resolved_at is None:
+            return None
+        return last.resolved_at - self.label.end
+
+    @property
+    def ending(self) -> Ending | None:
+        """Whether its own incident was over when it should have been; None without one."""
+        last = (self.own, *self.again)[-1]
+        if last is None:
+            return None
+        took, allowed = self.recovery, self.label.recovery
+        if took is None:
+            return "unknown" if self.until < self.label.end + allowed else "not over"
+        if took < 0:
+            return "early"
+        if took <= allowed:
+            return "in time"
+        return "faded" if last.resolved_reason == "faded" else "late"
+
+    @property
+    def alone(self) -> bool:
+        """Whether exactly one incident of its own, in one epoch, stands for it."""
+        return self.own is not None and not self.again and not self.duplicates
+
+
+@dataclass(frozen=True)
+class Score:
+    """A run held against its labels.
+
+    Attributes:
+        answers: by label, in their order.
+        false: incidents that answer no label.
+        outside: labels that the run says nothing about, as it ended before them or began after them.
+    """
+
+    answers: tuple[Answer, ...]
+    false: tuple[Outcome, ...]
+    outside: tuple[Label, ...] = ()
+
+
+def score(labels: Sequence[Label], outcomes: Sequence[Outcome], began: int, until: int) -> Score:
+    """Hold a run against the truth.
+
+    Args:
+        labels: what truly happened.
+        outcomes: of the run.
+        began, until: the first and the last T of the run, ms.
+    """
+    covered = [label for label in labels if label.start < until and label.end > began]
+    own = _assign(covered, outcomes)
+    taken = set(own.values())
+    epochs: dict[int, list[Outcome]] = {n: [outcomes[o]] for n, o in own.items()}
+    duplicates: dict[int, list[Outcome]] = {}
+    false: list[Outcome] = []
+    for o, outcome in enumerate(outcomes):
+        if o in taken:
+            continue
+        # What is left over may only answer labels that have an incident of their own.
+        may = [n for n, label in enumerate(covered) if label.may_be_answered_by(outcome)]
+        if not may:
+            false.append(outcome)
+            continue
+        n = max(may, key=lambda n: _weight(covered[n], outcome))
+        same = outcomes[own[n]].incident == outcome.incident
+        (epochs if same else duplicates).setdefault(n, []).append(outcome)
+    answers = []
+    for n, label in enumerate(covered):
+        mine = sorted(epochs.get(n, ()), key=lambda one: one.epoch)
+        answers.append(
+            Answer(
+                label=label,
+                own=mine[0] if mine else None,
+                again=tuple(mine[1:]),
+                duplicates=tuple(duplicates.get(n, ())),
+                shared=None if mine else _sharing(label, outcomes),
+                until=until,
+            )
+        )
+    return Score(tuple(answers), tuple(false), tuple(label for label in labels if label not in covered))
+
+
+def _weight(label: Label, outcome: Outcome) -> float:
+    """How well an incident fits a label that it may answer: by scope, then by overlap in time."""
+    end = outcome.resolved_at if outcome.resolved_at is not None else label.end
+    scope = outcome.scope_within(outcome.opened_at, max(label.end, outcome.opened_at + 1))
+    overlap = min(end, label.end) - max(outcome.opened_at, label.start)
+    return closeness(label.scope, scope) + max(overlap, 0) / (label.end - label.start + EARLY)
+
+
+def _assign(labels: Sequence[Label], outcomes: Sequence[Outcome]) -> dict[int, int]:
+    """Position of a label -> position of its own incident."""
+    if not labels or not outcomes:
+        return {}
+    # So much for each label that is answered at all that no closeness outweighs another answer.
+    base = 5.0 * len(labels)
+    weights = np.zeros((len(labels), len(outcomes)))
+    for n, label in enumerate(labels):
+        for o, outcome in enumerate(outcomes):
+            if label.may_be_answered_by(outcome):
+                weights[n, o] = base + _weight(label, outcome)
+    pairs = zip(*linear_sum_assignment(weights, maximize=True), strict=True)
+    return {int(n): int(o) for n, o in pairs if weights[n, o]}
+
+
+def _sharing(label: Label, outcomes: Sequence[Outcome]) -> Outcome | None:
+    for outcome in outcomes:
+        over = outcome.resolved_at is not None and outcome.resolved_at <= label.start
+        if outcome.opened_at < label.end and not over and label.concerns(outcome):
+            return outcome
+    return None

@@ -1,0 +1,209 @@
+"""Burn rate: the month's error budget is used up too fast, over a long window and a short one.
+
+The multi-window, multi-burn-rate alerts of *The Site Reliability Workbook*, chapter 5, made safe for little
+traffic: failures count in people, each window must exceed the rate surely (lower confidence bound), and
+enough people must have failed lately. Windows beyond an hour are the last hour, live, and what the history
+has before it.
+
+A rule whose short window is long itself (two hours, six) would go on firing over what is long past. So every
+rule also asks the live windows of half an hour and an hour that are shorter than its own, and is over as soon
+as one shorter still refutes them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from detectors.confidence import Bools, Floats, surely_above, wilson_lower
+from detectors.detection.explanation import cause_at, of_scope
+from detectors.detection.failures import Failures
+from detectors.detection.outage import budgets, recovery_of
+from detectors.detection.verdicts import Verdicts, verdict_of
+from detectors.history.history import History
+from detectors.history.long_windows import before_the_hour
+from detectors.incidents import Cause
+from detectors.instants import HOUR, MINUTE, format_duration
+from detectors.policy.detector_sections import BurnRateRule
+from detectors.policy.policy import Policy
+from detectors.windows.sliding import BAD, GOOD, Ints, Stretch
+
+__all__ = ["judge", "may_fire"]
+
+#: Live windows that a rule with longer ones asks as well.
+_LATELY = (30 * MINUTE, HOUR)
+
+
+def judge(stretch: Stretch, policy: Policy, history: History) -> Verdicts:
+    """The burn rates of a stretch; see the module."""
+    found = _Burns(stretch, policy, history)
+    return Verdicts("burn_rate", found.state, found.explain, found.gain)
+
+
+def may_fire(stretch: Stretch, policy: Policy, history: History) -> bool:
+    """Whether the live windows of a rule exceed it anywhere in a stretch: none fires where they do not."""
+    # No more people have failed than requests did, so most rules need no closer look.
+    near = [
+        (rule, live)
+        for rule in policy.burn_rate.rules
+        for live in (tuple(length for length in _lengths(rule) if length <= HOUR),)
+        if stretch.counts[min(live)][..., BAD].max(initial=0) >= rule.min_people
+    ]
+    if not near:
+        return False
+    failures = Failures.of_sign_in(stretch, tuple(sorted({length for _, live in near for length in live})))
+    budget, z = budgets(policy), policy.burn_rate.confidence
+
+    def window(length: int) -> _Window:
+        return _Window.live(failures, length)
+
+    return any(len(_raised(rule, live, window, budget, z)[0]) for rule, live in near)
+
+
+def _lengths(rule: BurnRateRule) -> tuple[int, ...]:
+    """The windows that must all burn, ms."""
+    return (*(w for w in _LATELY if w < rule.short), rule.short, rule.long)
+
+
+def _limit(rule: BurnRateRule, budget: Floats) -> Floats:
+    """The failing ratio (scope,) at which a rule's windows burn."""
+    return np.minimum(rule.factor * budget, 0.99)
+
+
+@dataclass(frozen=True)
+class _Window:
+    """Failures of one window over the stretch, (step, scope) each; ``known`` is (step,)."""
+
+    people: Floats
+    trials: Floats
+    known: Bools
+
+    @classmethod
+    def live(cls, failures: Failures, length: int) -> _Window:
+        """A window (ms) that panes answer for."""
+        people, trials = (array[failures.at(length)] for array in (failures.people, failures.trials))
+        return cls(people.astype(np.float64), trials.astype(np.float64), np.ones(len(people), dtype=bool))
+
+
+def _raised(
+    rule: BurnRateRule,
+    lengths: Sequence[int],
+    window: Callable[[int], _Window],
+    budget: Floats,
+    z: float,
+) -> tuple[Ints, Ints]:
+    """Cells (M,) at which windows of these lengths (ms) exceed a rule, and enough people failed in the shortest."""
+    steps, scopes = np.nonzero(window(min(lengths)).people >= rule.min_people)
+    for length in lengths:
+        if not len(steps):
+            break
+        seen = window(length)
+        people, trials = seen.people[steps, scopes], seen.trials[steps, scopes]
+        sure = seen.known[steps] & surely_above(people, trials, _limit(rule, budget)[scopes], z)
+        steps, scopes = steps[sure], scopes[sure]
+    return steps, scopes
+
+
+class _Burns:
+    def __init__(self, stretch: Stretch, policy: Policy, history: History) -> None:
+        self._stretch = stretch
+        self._history = history
+        self._policy = policy.burn_rate
+        self._recovery = recovery_of(policy)
+        self._budget = budgets(policy)
+        self._failures = Failures.of_sign_in(stretch)
+        self._seen: dict[int, _Window] = {}
+        self._fires = self._judge()
+        firing = np.any(self._fires, axis=0)
+        self.state = verdict_of(firing, self._failures.still_arriving())
+        self._gains: Floats | None = None
+
+    def _window(self, length: int) -> _Window:
+        """Failures of a window, live or with the help of the history."""
+        if length not in self._seen:
+            found = _Window.live(self._failures, min(length, HOUR))
+            if length > HOUR:
+                # Who the people behind older failures were is not known any more: each failure counts.
+                older, share = before_the_hour(self._history, self._stretch.ends, length)
+                found = _Window(
+                    people=found.people + older[..., BAD],
+                    trials=found.trials + older[..., BAD] + older[..., GOOD],
+                    known=share >= self._policy.min_coverage,
+                )
+            self._seen[length] = found
+        return self._seen[length]
+
+    def _judge(self) -> list[Bools]:
+        """(step, scope) for each rule: its windows exceed it, the live ones also without what is over."""
+        failures, z = self._failures, self._policy.confidence
+        raised = [_raised(rule, _lengths(rule), self._window, self._budget, z) for rule in self._policy.rules]
+        self._raised = np.unique(np.concatenate([steps for steps, _ in raised]))
+        self._present = failures.present(self._raised, self._recovery)
+        out = []
+        for rule, (steps, scopes) in zip(self._policy.rules, raised, strict=True):
+            fires = np.zeros(failures.people.shape[1:], dtype=bool)
+            out.append(fires)
+            if not len(steps):
+                continue
+            place = np.searchsorted(self._raised, steps)
+            limit = _limit(rule, self._budget)[scopes]
+            now = np.ones(len(steps), dtype=bool)
+            for length in _lengths(rule):
+                at = failures.at(min(length, HOUR))
+                people, trials = (a[at, place, scopes] for a in (self._present.people, self._present.trials))
+                now &= surely_above(people, trials, limit, z)
+            now &= self._present.people[self._lately(rule), place, scopes] >= rule.min_people
+            fires[steps[now], scopes[now]] = True
+        return out
+
+    def _lately(self, rule: BurnRateRule) -> int:
+        """Position of the shortest window of a rule: enough people must have failed in it."""
+        return self._failures.at(min(_lengths(rule)))
+
+    def gain(self, step: int) -> Floats:
+        """See ``Verdicts.gain``; worked out at once for all steps, when the first is asked for."""
+        if self._gains is None:
+            self._gains = np.zeros(self.state.shape)
+            self._gains[self._raised] = self._present.gains(self._budget)
+        return np.asarray(self._gains[step])
+
+    def explain(self, step: int, scope: int) -> Cause:
+        """The finding at a cell: of the fastest burn that fires."""
+        rules = [
+            rule for rule, fires in zip(self._policy.rules, self._fires, strict=True) if fires[step, scope]
+        ]
+        rule = max(rules or self._policy.rules, key=lambda rule: rule.factor)
+        stretch = self._stretch
+        long, short = (self._window(length) for length in (rule.long, rule.short))
+        budget = float(self._budget[scope])
+        people, trials = float(long.people[step, scope]), float(long.trials[step, scope])
+        ratio = people / trials if trials else 0.0
+        short_trials = float(short.trials[step, scope])
+        short_ratio = float(short.people[step, scope]) / short_trials if short_trials else 0.0
+        name = of_scope("sign-ins", scope)
+        sentence = (
+            f"{name} fail {ratio / budget:.1f} times as often in {format_duration(rule.long)} as the month's "
+            f"budget of {budget:.2%} allows ({people:,.0f} of {trials:,.0f}), "
+            f"{short_ratio / budget:.1f} times in {format_duration(rule.short)}"
+        )
+        live = min(rule.long, HOUR)
+        return cause_at("burn_rate", stretch.env, self.state, step, scope)(
+            sentence=sentence[0].upper() + sentence[1:] if sentence.startswith("sign") else sentence,
+            numbers={
+                "long_ms": rule.long,
+                "short_ms": rule.short,
+                "factor": rule.factor,
+                "budget": round(budget, 6),
+                "burn_rate_long": round(ratio / budget, 3),
+                "burn_rate_short": round(short_ratio / budget, 3),
+                "surely_above": round(float(wilson_lower(people, trials, self._policy.confidence)), 6),
+                "people": round(people, 1),
+                "completed": round(trials, 1),
+                "min_people": rule.min_people,
+                "budget_gone_in_days": round(30.0 * budget / ratio, 2) if ratio else None,
+            },
+            first_bad=int(stretch.ends[step]) - live if people else None,
+            failing_ratio=short_ratio,
+        )

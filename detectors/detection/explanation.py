@@ -1,0 +1,44 @@
+"""What every finding says of its cell, a scope at a step, whichever detector has found it."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+import numpy.typing as npt
+
+from detectors.detection.verdicts import STATES
+from detectors.incidents import Cause, Detector
+from detectors.scopes import SCOPES, scope_path
+
+__all__ = ["cause_at", "of_scope"]
+
+
+def cause_at(
+    detector: Detector, env: str, state: npt.NDArray[np.int8], step: int, scope: int
+) -> partial[Cause]:
+    """The finding at a cell of an environment, all but what the detector has to say of it.
+
+    Args:
+        detector: who found it.
+        env: the environment.
+        state: (step, scope), see ``Verdicts``.
+        step, scope: the cell, as positions.
+    """
+    return partial(
+        Cause,
+        detector=detector,
+        scope=scope_path(env, scope),
+        state=STATES[int(state[step, scope])],
+        csp_caused="/" in SCOPES[scope],
+    )
+
+
+def of_scope(what: str, scope: int) -> str:
+    """``sign-ins`` of a scope (position), as people say: "ssoe sign-ins", "idme on sis sign-ins"; of all, as it is."""
+    method, _, csp = SCOPES[scope].partition("/")
+    if not method:
+        return what
+    if not csp:
+        return f"{method} {what}"
+    return f"{csp} {what}" if method == "*" else f"{csp} on {method} {what}"

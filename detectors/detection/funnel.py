@@ -1,0 +1,258 @@
+"""Lost returns: people start to sign in, leave for the credential provider, and do not come back.
+
+Each window holds the callbacks of its time, whatever their outcome, against the sign-ins that started a while
+before, in the share that usually returns: of every scope by its own two weeks (the median of the days, or the same
+hour of the week if that was less), for 20 to 40 % never return on an ordinary day. It fires where surely less than
+``fires_below`` of the usual returns come. A method may have a fixed limit besides (``monitors``).
+
+How long people are away is not known, and starts of the last minutes have not had time to come back. So starts are
+counted with several delays, and the one that lets expect least counts: a wave of starts whose returns are on their
+way, a deploy, a silence and its end, and sign-ins that have moved elsewhere all leave the ratio as it was.
+
+It is over, in a long window too, as soon as a shorter one sees the returns. Without two weeks the hour before the
+window says what is usual, and only half of that is too little; where not even that knows, or where hardly any
+returns can be expected, there is not enough evidence. So a fresh installation on which nobody has ever returned
+says nothing: callbacks may not be reported at all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from detectors.confidence import Bools, Floats, chance_of_so_few, silence_gain
+from detectors.detection.explanation import cause_at, of_scope
+from detectors.detection.verdicts import Verdicts, verdict_of
+from detectors.history.history import History, returns
+from detectors.incidents import Cause
+from detectors.instants import DAY, HOUR, MINUTE, format_duration
+from detectors.policy.policy import Policy
+from detectors.scopes import SCOPES
+from detectors.windows.returns import RETURNED, WENT
+from detectors.windows.sliding import Ints, Stretch
+
+__all__ = ["judge", "may_fire"]
+
+#: Expectations are taken at full minutes.
+_GRID = MINUTE
+#: Starts that a share must have been seen of to be called usual.
+_LEARNED = 200
+#: People are estimated by windows of at least this many ms where one fires: shorter ones see too few.
+_STEADY = 5 * MINUTE
+#: People who try again and again are no more people: at most this multiple of what two weeks let expect are lost.
+_AT_MOST = 1.5
+
+
+def judge(stretch: Stretch, policy: Policy, history: History) -> Verdicts:
+    """The lost returns of a stretch; see the module."""
+    found = _Funnel(stretch, policy, history)
+    return Verdicts("funnel", found.state, found.explain, found.gain, found.unknowing)
+
+
+def may_fire(stretch: Stretch, policy: Policy, history: History) -> bool:
+    """Whether fewer return anywhere in a stretch than the highest limit asks of all who started."""
+    rules = policy.funnel
+    if not stretch.returns or not stretch.returns[HOUR].any():
+        return False
+    weeks, _ = _by_the_weeks(stretch, history)
+    learned = ~np.isnan(weeks)
+    share = np.where(learned, weeks, 1.0)
+    limit = share * np.where(learned, rules.fires_below, rules.fires_below_unlearned)
+    for method, monitor in rules.monitors.items():
+        scope = SCOPES.index(method)
+        limit[:, scope] = np.maximum(limit[:, scope], monitor.below)
+    for length in rules.windows:
+        came = stretch.returns[length][..., RETURNED]
+        went = _went(stretch, length, min(rules.delays))
+        few = (share * went >= rules.min_expected) & (came < limit * went)
+        if few.any():
+            return True
+    return False
+
+
+def _went(stretch: Stretch, length: int, delay: int) -> Ints:
+    """(step, scope): sign-ins that started in a window (ms) which ends ``delay`` ms before each step."""
+    counts = stretch.returns
+    went: Ints = counts[length + delay][..., WENT]
+    return went - counts[delay][..., WENT] if delay else went
+
+
+def _by_the_weeks(stretch: Stretch, history: History) -> tuple[Floats, Floats]:
+    """(step, scope): the share that usually returns, nan if unknown; and how many return in an hour."""
+    ends = stretch.ends
+    days, day = np.unique((ends - 1) // DAY, return_inverse=True)
+    by_days = np.stack([history.usual_return_ratio(int((one + 1) * DAY)) for one in days])[day]
+    minutes, minute = np.unique(ends // _GRID * _GRID, return_inverse=True)
+    hour = returns(history.expected(minutes, HOUR))
+    went, came = hour[..., WENT], hour[..., RETURNED]
+    by_hour = np.where(np.nan_to_num(went) >= _LEARNED, came / np.maximum(went, 1.0), np.nan)[minute]
+    usual = np.where(np.isnan(by_days), np.nan, np.fmin(by_days, by_hour))
+    return np.minimum(usual, 1.0), np.asarray(came[minute])
+
+
+@dataclass(frozen=True)
+class _Window:
+    """One window over the stretch, (step, scope) each.
+
+    Attributes:
+        went: sign-ins that started, with the delay that has fewest.
+        came: callbacks.
+        usual: share of starts that usually returns; nan where unknown.
+        expected: returns of those who went; 0 where unknown.
+        limit: share of those who went below which it fires.
+        fewer: fewer returned than makes it quiet.
+        enough: enough returns are expected for the window to say anything.
+        fires: surely too few returned.
+        back: they return.
+    """
+
+    length: int
+    went: Floats
+    came: Floats
+    usual: Floats
+    expected: Floats
+    limit: Floats
+    fewer: Bools
+    enough: Bools
+    fires: Bools
+    back: Bools
+
+
+class _Funnel:
+    def __init__(self, stretch: Stretch, policy: Policy, history: History) -> None:
+        self._stretch = stretch
+        self._policy = policy.funnel
+        shape = (len(stretch.ends), len(SCOPES))
+        self.unknowing: Bools = np.ones(shape, dtype=bool)
+        self._windows: list[_Window] = []
+        self._gains: Floats | None = None
+        none = np.zeros(shape, dtype=bool)
+        self.state = verdict_of(none, none)
+        if not stretch.returns or not stretch.returns[HOUR].any():
+            return
+        self._weeks, self._hourly = _by_the_weeks(stretch, history)
+        firing, back = none, none.copy()
+        for length in sorted(self._policy.windows):
+            window = self._judge(length, back)
+            self._windows.append(window)
+            firing = firing | window.fires
+            back |= window.back
+        self.state = verdict_of(firing, back)
+        self.unknowing = ~np.any([window.enough for window in self._windows], axis=0)
+
+    # -- what is usual ---------------------------------------------------------------------------------------
+
+    def _by_the_hour(self, length: int) -> Floats:
+        """(step, scope): the share that has returned in the hour before the window, nan if it cannot say."""
+        counts = self._stretch.returns
+        before = counts[HOUR] - counts[length]
+        went, came = before[..., WENT], before[..., RETURNED]
+        return np.where(went >= _LEARNED, np.minimum(came / np.maximum(went, 1), 1.0), np.nan)
+
+    # -- verdicts --------------------------------------------------------------------------------------------
+
+    def _judge(self, length: int, back_by_shorter: Bools) -> _Window:
+        rules, counts = self._policy, self._stretch.returns
+        came = counts[length][..., RETURNED].astype(np.float64)
+        went = np.min([_went(self._stretch, length, delay) for delay in rules.delays], axis=0)
+        went = went.astype(np.float64)
+        learned = ~np.isnan(self._weeks)
+        usual = np.where(learned, self._weeks, self._by_the_hour(length))
+        usual = np.where(usual > 0, usual, np.nan)  # nobody ever: callbacks are not reported at all
+        share = np.nan_to_num(usual)
+        expected = share * went
+        enough = expected >= rules.min_expected
+        limit = share * np.where(learned, rules.fires_below, rules.fires_below_unlearned)
+        wanted = share * rules.recover_at
+        for method, monitor in rules.monitors.items():
+            if monitor.window == length:
+                scope = SCOPES.index(method)
+                holds = learned[:, scope] & (share[:, scope] >= monitor.recover_at)
+                limit[:, scope] = np.where(holds, np.maximum(limit[:, scope], monitor.below), limit[:, scope])
+                at_least = np.maximum(wanted[:, scope], monitor.recover_at)
+                wanted[:, scope] = np.where(holds, at_least, wanted[:, scope])
+        fewer = enough & (came < wanted * went)
+        fires = fewer & (came < limit * went) & ~back_by_shorter
+        if fires.any():
+            spread = np.sqrt(rules.spread**2 + 1.0 / went[fires])
+            chance = chance_of_so_few(came[fires], (limit * went)[fires], spread)
+            fires[fires] = chance <= rules.chance
+        return _Window(length, went, came, usual, expected, limit, fewer, enough, fires, back=enough & ~fewer)
+
+    def gain(self, step: int) -> Floats:
+        """See ``Verdicts.gain``."""
+        if self._gains is None:
+            self._gains = np.zeros(self.state.shape)
+            for window in self._windows:
+                gain = np.where(window.fewer, silence_gain(window.came, window.expected), 0.0)
+                self._gains = np.maximum(self._gains, gain)
+        row: Floats = self._gains[step]
+        return row
+
+    # -- words -----------------------------------------------------------------------------------------------
+
+    def explain(self, step: int, scope: int) -> Cause:
+        """The finding at a cell, by the window that tells most."""
+        stretch = self._stretch
+        cause, name = cause_at("funnel", stretch.env, self.state, step, scope), of_scope("sign-ins", scope)
+        if not self._windows:
+            sentence = f"no {name} have come back yet, so nothing says how many do"
+            return cause(sentence=sentence)
+        window = self._telling(step, scope)
+        went, came, expected, usual = (
+            float(array[step, scope]) for array in (window.went, window.came, window.expected, window.usual)
+        )
+        limit = float(window.limit[step, scope])
+        chance = None
+        if went:
+            spread = float(np.sqrt(self._policy.spread**2 + 1.0 / went))
+            chance = float(f"{float(chance_of_so_few(came, limit * went, spread)):.3g}")
+        known = not np.isnan(usual)
+        sentence = f"{came:,.0f} of {went:,.0f} {name} came back in {format_duration(window.length)}"
+        return cause(
+            sentence=sentence
+            + (f"; normal is {usual:.0%}" if known else "; nothing says how many normally do"),
+            numbers={
+                "window_ms": window.length,
+                "started": went,
+                "returned": came,
+                "expected": round(expected, 1),
+                "return_ratio": round(came / went, 6) if went else None,
+                "usual_ratio": round(usual, 6) if known else None,
+                "limit_ratio": round(limit, 6),
+                "chance": chance,
+                "threshold": self._policy.chance,
+            },
+            first_bad=int(stretch.ends[step]) - self._shortest(step, scope).length,
+            estimated_users=self._lost_per_hour(step, scope),
+            failing_ratio=min(max(1.0 - came / expected, 0.0), 1.0) if expected else 0.0,
+        )
+
+    def _firing(self, step: int, scope: int) -> list[_Window]:
+        return [window for window in self._windows if window.fires[step, scope]]
+
+    def _telling(self, step: int, scope: int) -> _Window:
+        """The window with the greatest gain of those that fire; if none does, the longest with enough evidence."""
+        firing = self._firing(step, scope)
+        if firing:
+            return max(
+                firing, key=lambda w: float(silence_gain(w.came[step, scope], w.expected[step, scope]))
+            )
+        return ([window for window in self._windows if window.enough[step, scope]] or self._windows)[-1]
+
+    def _shortest(self, step: int, scope: int) -> _Window:
+        return (self._firing(step, scope) or [self._telling(step, scope)])[0]
+
+    def _lost_per_hour(self, step: int, scope: int) -> float | None:
+        """People an hour who do not come back though they usually would; None where it does not fire."""
+        firing = self._firing(step, scope)
+        if not firing:
+            return None
+        steady = [window for window in firing if window.length >= _STEADY] or firing
+        most = float(np.nan_to_num(self._hourly[step, scope], nan=np.inf)) * _AT_MOST
+        return max(
+            max(0.0, min(float(w.expected[step, scope]) * per, most) - float(w.came[step, scope]) * per)
+            for w in steady
+            for per in (HOUR / w.length,)
+        )

@@ -1,0 +1,203 @@
+"""Latency: too large a share of requests takes longer than promised.
+
+Each method promises that at least ``latency_target`` of its completed requests take less than
+``latency_threshold_ms``; the rest is a budget, as in the multi-window, multi-burn-rate alerts of *The Site
+Reliability Workbook*, chapter 5. A rule fires where the share of slow requests is surely (lower confidence
+bound) more than ``factor`` times the budget in its long window and in its short one, unless a window shorter
+still refutes it. It goes quiet by the short windows.
+
+With a budget of 5 % nothing burns more than 20 times too fast, so the factors are smaller than those of
+success. Requests count, not people: every one of them waits. Nobody is woken for slowness alone.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from detectors.confidence import Bools, Floats, failure_gain, surely_above, surely_below, wilson_lower
+from detectors.detection.explanation import cause_at, of_scope
+from detectors.detection.verdicts import FIRING, Verdicts, verdict_of
+from detectors.history.history import History
+from detectors.history.long_windows import before_the_hour
+from detectors.incidents import Cause
+from detectors.instants import HOUR, MINUTE, format_duration
+from detectors.policy.detector_sections import LatencyRule
+from detectors.policy.policy import Policy
+from detectors.scopes import METHODS, SCOPES
+from detectors.windows.sliding import SLOW, TIMED, Ints, Stretch
+
+__all__ = ["judge", "may_fire", "slow_budgets"]
+
+#: Health must show within so many ms.
+_RECENT = 15 * MINUTE
+
+
+def judge(stretch: Stretch, policy: Policy, history: History) -> Verdicts:
+    """Where requests of a stretch are too slow; see the module."""
+    found = _Slowness(stretch, policy, history)
+    return Verdicts("latency", found.state, found.explain, found.gain, found.unknowing)
+
+
+def may_fire(stretch: Stretch, policy: Policy, history: History) -> bool:
+    """Whether it fires anywhere in a stretch."""
+    return any(fires.any() for fires in _Slowness(stretch, policy, history).fires)
+
+
+def slow_budgets(policy: Policy) -> Floats:
+    """The share of each scope (scope,) that may be slow: of its method; where both are in it, the larger."""
+    per_method = {method: 1.0 - policy.objectives[method].latency_target for method in METHODS}
+    return np.array([per_method.get(scope.partition("/")[0], max(per_method.values())) for scope in SCOPES])
+
+
+class _Slowness:
+    def __init__(self, stretch: Stretch, policy: Policy, history: History) -> None:
+        self._stretch = stretch
+        self._history = history
+        self._policy = policy.latency
+        self._objectives = policy.objectives
+        self._budget = slow_budgets(policy)
+        self._live = tuple(window for window in stretch.windows if window <= _RECENT)
+        self.fires = self._judge()
+        self._gains: Floats | None = None
+
+    @cached_property
+    def state(self) -> npt.NDArray[np.int8]:
+        """See ``Verdicts.state``."""
+        return verdict_of(np.any(self.fires, axis=0), self._healthy())
+
+    @cached_property
+    def unknowing(self) -> Bools:
+        """See ``Verdicts.unknowing``."""
+        return np.asarray(self._too_few() & ~np.any(self.fires, axis=0))
+
+    # -- counts ----------------------------------------------------------------------------------------------
+
+    def _counts(self, length: int) -> tuple[Ints, Ints]:
+        """Slow requests and those with a duration, (step, scope) each, of a window of at most an hour."""
+        counts = self._stretch.counts[length]
+        return counts[..., SLOW], counts[..., TIMED]
+
+    def _window(self, length: int, steps: Ints, scopes: Ints) -> tuple[Floats, Floats, Bools]:
+        """Slow requests, those with a duration, and whether enough is known, at cells (M,)."""
+        slow, timed = (counts[steps, scopes].astype(np.float64) for counts in self._counts(min(length, HOUR)))
+        if length <= HOUR:
+            return slow, timed, np.ones(len(steps), dtype=bool)
+        rows, place = np.unique(steps, return_inverse=True)
+        older, share = before_the_hour(self._history, self._stretch.ends[rows], length)
+        known = share[place] >= self._policy.min_coverage
+        return slow + older[place, scopes, SLOW], timed + older[place, scopes, TIMED], known
+
+    # -- verdicts --------------------------------------------------------------------------------------------
+
+    def _judge(self) -> list[Bools]:
+        """(step, scope) for each rule."""
+        rules, z = self._policy, self._policy.confidence
+        # What nobody has waited for of late is no news, however much a long window holds.
+        shortest = min(rule.short for rule in rules.rules)
+        waited = self._counts(min(shortest, HOUR))[0] > 0
+        out = []
+        for rule in rules.rules:
+            steps, scopes = np.nonzero(waited & (self._counts(min(rule.short, HOUR))[0] >= rule.min_slow))
+            for length in (rule.short, rule.long):
+                if not len(steps):
+                    break
+                many, of, known = self._window(length, steps, scopes)
+                sure = known & surely_above(many, of, self._limit(rule)[scopes], z)
+                steps, scopes = steps[sure], scopes[sure]
+            for window in self._live:
+                if window < rule.short and len(steps):
+                    slow, timed = self._counts(window)
+                    limit = self._limit(rule)[scopes]
+                    left = ~surely_below(
+                        slow[steps, scopes], timed[steps, scopes], limit, rules.recover_confidence
+                    )
+                    steps, scopes = steps[left], scopes[left]
+            fires = np.zeros(waited.shape, dtype=bool)
+            fires[steps, scopes] = True
+            out.append(fires)
+        return out
+
+    def _limit(self, rule: LatencyRule) -> Floats:
+        return np.minimum(rule.factor * self._budget, 0.99)
+
+    def _healthy(self) -> Bools:
+        """(step, scope): surely few requests are slow in one of the windows of the last 15 minutes."""
+        limit = np.minimum(self._policy.quiet_factor * self._budget, 0.99)
+        shown = [
+            surely_below(*self._counts(window), limit, self._policy.recover_confidence)
+            for window in self._live
+        ]
+        return np.asarray(np.any(shown, axis=0))
+
+    def _too_few(self) -> Bools:
+        """(step, scope): so few requests carry a duration that not even none slow would show health."""
+        limit = np.minimum(self._policy.quiet_factor * self._budget, 0.99)
+        _, timed = self._counts(self._live[-1])
+        none = np.zeros_like(timed)
+        return ~surely_below(none, timed, limit, self._policy.recover_confidence)
+
+    def gain(self, step: int) -> Floats:
+        """See ``Verdicts.gain``; worked out at once for all steps, when the first is asked for."""
+        if self._gains is None:
+            self._gains = np.zeros(self.state.shape)
+            rows = np.flatnonzero((self.state == FIRING).any(axis=1))
+            for window in sorted({min(rule.short, HOUR) for rule in self._policy.rules}):
+                slow, timed = self._counts(window)
+                gain = failure_gain(slow[rows], timed[rows], self._budget)
+                self._gains[rows] = np.maximum(self._gains[rows], gain)
+        return np.asarray(self._gains[step])
+
+    def explain(self, step: int, scope: int) -> Cause:
+        """The finding at a cell: of the fastest burn that fires."""
+        rules = [rule for rule, on in zip(self._policy.rules, self.fires, strict=True) if on[step, scope]]
+        rule = max(rules or self._policy.rules, key=lambda rule: rule.factor)
+        stretch, at, where = self._stretch, np.array([step]), np.array([scope])
+        (slow, timed), (short_slow, short_timed) = (
+            (float(window[0][0]), float(window[1][0]))
+            for window in (self._window(length, at, where) for length in (rule.long, rule.short))
+        )
+        budget = float(self._budget[scope])
+        share = slow / timed if timed else 0.0
+        short_share = short_slow / short_timed if short_timed else 0.0
+        name = of_scope("requests", scope)
+        limits = self._thresholds(scope)
+        sentence = (
+            f"{slow:,.0f} of {timed:,.0f} {name} took {limits} or longer in {format_duration(rule.long)},"
+            f" {short_share:.0%} in {format_duration(rule.short)}; {budget:.1%} may"
+        )
+        holding = [
+            window
+            for window in stretch.windows
+            if window <= rule.short
+            and stretch.counts[window][step, scope, SLOW]
+            == stretch.counts[min(rule.short, HOUR)][step, scope, SLOW]
+        ]
+        return cause_at("latency", stretch.env, self.state, step, scope)(
+            sentence=sentence,
+            numbers={
+                "long_ms": rule.long,
+                "short_ms": rule.short,
+                "factor": rule.factor,
+                "budget": round(budget, 6),
+                "slow": slow,
+                "timed": timed,
+                "slow_ratio": round(share, 6),
+                "slow_ratio_short": round(short_share, 6),
+                "surely_above": round(float(wilson_lower(slow, timed, self._policy.confidence)), 6),
+                "threshold": round(float(self._limit(rule)[scope]), 6),
+                "min_slow": rule.min_slow,
+            },
+            first_bad=int(stretch.ends[step]) - holding[0] if slow and holding else None,
+            failing_ratio=0.0,
+        )
+
+    def _thresholds(self, scope: int) -> str:
+        """The latency thresholds of the methods in a scope, in words: "2.43 s", "2.43 s (ssoe), 1.2 s (sis)"."""
+        of = {method: f"{self._objectives[method].latency_threshold_ms / 1000:g} s" for method in METHODS}
+        method = SCOPES[scope].partition("/")[0]
+        if method in of:
+            return of[method]
+        return ", ".join(f"{limit} ({name})" for name, limit in of.items())

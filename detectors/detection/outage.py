@@ -1,0 +1,253 @@
+"""Outage by failure: the success ratio of a scope has collapsed, surely, and enough people have failed.
+
+Each rule of the policy looks at one window. It fires where at least ``min_people`` people failed and the
+lower confidence bound of the failing ratio is above ``failing_ratio`` (or above a multiple of what usually
+fails there), unless a shorter window shows that it is over. Short windows ask for a collapse and see it in
+seconds; the hour is patient, so that a quiet night on which everybody fails is found as soon as enough people
+have. Sign-ins and sessions (refreshes, revocations, logouts) are judged apart; a scope fires if either does.
+
+A scope is quiet where completions keep coming and surely few of them fail. Where neither is sure there is not
+enough evidence: silence is never quiet.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from detectors.confidence import Bools, Floats, failure_gain, surely_above, wilson_lower
+from detectors.detection.explanation import cause_at, of_scope
+from detectors.detection.failures import Failures, Present, Recovery
+from detectors.detection.verdicts import FIRING, Verdicts, verdict_of
+from detectors.history.history import History
+from detectors.incidents import Cause
+from detectors.instants import DAY, MINUTE, format_duration
+from detectors.policy.detector_sections import OutageRule
+from detectors.policy.policy import Policy
+from detectors.scopes import METHODS, SCOPES
+from detectors.windows.sliding import BAD, GOOD, SESSION_BAD, SESSION_GOOD, Ints, Stretch
+
+__all__ = ["budgets", "judge", "may_fire", "recovery_of"]
+
+#: A rule goes on, though it no longer fires, while at least this share of its people fails.
+_STILL = 2 / 3
+#: Of the rules with the longest window up to this: more holds too much of what is past, and less forgets. ms.
+_LATELY = 30 * MINUTE
+
+
+def judge(stretch: Stretch, policy: Policy, history: History) -> Verdicts:
+    """The outages of a stretch; see the module."""
+    found = _Outages(stretch, policy, history)
+    return Verdicts("outage", found.state, found.explain, found.gain)
+
+
+def may_fire(stretch: Stretch, policy: Policy, history: History) -> bool:
+    """Whether a rule is raised anywhere in a stretch: none fires that is not."""
+    rules = policy.outage.rules
+    for of, bad in ((Failures.of_sign_in, BAD), (Failures.of_session, SESSION_BAD)):
+        # No more people have failed than requests did, so most rules need no closer look.
+        near = [
+            rule
+            for rule in rules
+            if stretch.counts[rule.window][..., bad].max(initial=0) >= _STILL * rule.min_people
+        ]
+        if near:
+            failures = of(stretch, tuple(sorted({rule.window for rule in near})))
+            limits = _Limits(stretch, policy, history)
+            if any(len(_raised(failures, rule, limits)[0]) for rule in near):
+                return True
+    return False
+
+
+def budgets(policy: Policy) -> Floats:
+    """The share of each scope (scope,) that may fail: of its method; where both are in it, the larger."""
+    per_method = {method: 1.0 - policy.objectives[method].availability for method in METHODS}
+    return np.array([per_method.get(scope.partition("/")[0], max(per_method.values())) for scope in SCOPES])
+
+
+def recovery_of(policy: Policy) -> Recovery:
+    """What it takes to call an end, by the section ``outage``."""
+    rules = policy.outage
+    return Recovery(
+        chance=rules.recover_chance,
+        share=rules.recover_share,
+        z=rules.recover_confidence,
+        healthy=rules.quiet_below,
+    )
+
+
+@dataclass
+class _Kind:
+    """Failures of one kind of steps, and what the rules of the policy make of them.
+
+    Attributes:
+        steps: (M,) those at which a rule was raised somewhere.
+        present: what is the case at these steps.
+        fires: (step, scope) for each rule.
+        over: (step, scope): a rule was raised, and none fires or lingers.
+        lingers: (step, scope): too few fail for a rule to fire, and too many for its end.
+    """
+
+    noun: str
+    counters: tuple[int, int]
+    failures: Failures
+    steps: Ints = field(init=False)
+    present: Present = field(init=False)
+    fires: list[Bools] = field(init=False)
+    over: Bools = field(init=False)
+    lingers: Bools = field(init=False)
+
+    def counted(self, step: int, present: bool) -> tuple[Ints, Ints]:
+        """People and trials (window, scope) at a step: without what is over, or all."""
+        place = int(np.searchsorted(self.steps, step))
+        if present and place < len(self.steps) and self.steps[place] == step:
+            return self.present.people[:, place], self.present.trials[:, place]
+        return self.failures.people[:, step], self.failures.trials[:, step]
+
+
+class _Limits:
+    """What failing ratios must exceed, by the rules and what is usual.
+
+    Attributes:
+        usual: (day, scope) the failing ratio that is usual.
+        day: (step,) position of each step's day.
+    """
+
+    def __init__(self, stretch: Stretch, policy: Policy, history: History) -> None:
+        self.policy = policy.outage
+        days, self.day = np.unique((stretch.ends - 1) // DAY, return_inverse=True)
+        self.usual = np.stack([history.usual_failing_ratio(int((day + 1) * DAY)) for day in days])
+
+    def of(self, rule: OutageRule, steps: Ints, scopes: Ints) -> Floats:
+        """What the lower bound must exceed, at the given cells."""
+        usual = self.usual[self.day[steps], scopes]
+        return np.minimum(np.maximum(rule.failing_ratio, self.policy.times_usual * usual), 0.99)
+
+
+def _raised(failures: Failures, rule: OutageRule, limits: _Limits) -> tuple[Ints, Ints]:
+    """Cells (M,) at which a rule's window exceeds what it takes for it to go on."""
+    at = failures.at(rule.window)
+    steps, scopes = np.nonzero(failures.people[at] >= _STILL * rule.min_people)
+    if len(steps):
+        people, trials = (array[at, steps, scopes] for array in (failures.people, failures.trials))
+        low = limits.of(rule, steps, scopes) * (rule.recover_below / rule.failing_ratio)
+        sure = surely_above(people, trials, low, limits.policy.confidence)
+        steps, scopes = steps[sure], scopes[sure]
+    return steps, scopes
+
+
+class _Outages:
+    def __init__(self, stretch: Stretch, policy: Policy, history: History) -> None:
+        self._stretch = stretch
+        self._policy = policy.outage
+        self._recovery = recovery_of(policy)
+        self._limits = _Limits(stretch, policy, history)
+        self._normal = np.maximum(budgets(policy), 2 * self._limits.usual.max(axis=0))
+        self._kinds = [
+            _Kind("sign-ins", (GOOD, BAD), Failures.of_sign_in(stretch)),
+            _Kind("session requests", (SESSION_GOOD, SESSION_BAD), Failures.of_session(stretch)),
+        ]
+        for kind in self._kinds:
+            self._judge(kind)
+        sign_in, session = self._kinds
+        firing = np.any([fires for kind in self._kinds for fires in kind.fires], axis=0)
+        alive = sign_in.failures.still_arriving()
+        well, going_on = (kind.failures.healthy(self._recovery) | kind.over for kind in self._kinds)
+        # Few sign-ins cannot show their health; where none failed within the hour, sessions speak for them.
+        least = min(rule.min_people for rule in self._policy.rules)
+        quiet = alive & (well | (going_on & (sign_in.failures.people[-1] == 0)))
+        quiet &= (session.failures.people[-1] < least) | going_on
+        self.state = verdict_of(firing, quiet & ~sign_in.lingers & ~session.lingers)
+        self._gains: Floats | None = None
+
+    def _judge(self, kind: _Kind) -> None:
+        """Raise each rule where its window exceeds it; it fires where that is so without what is over, too.
+
+        Where a patient rule no longer fires, but two thirds of its people still fail, and surely more than
+        ``recover_below``, it neither fires nor is quiet.
+        """
+        failures, z = kind.failures, self._policy.confidence
+        patient = max((rule.window for rule in self._policy.rules if rule.window <= _LATELY), default=0)
+        raised = [_raised(failures, rule, self._limits) for rule in self._policy.rules]
+        kind.steps = np.unique(np.concatenate([steps for steps, _ in raised]))
+        kind.present = failures.present(kind.steps, self._recovery)
+        shape = failures.people.shape[1:]
+        kind.fires = [np.zeros(shape, dtype=bool) for _ in raised]
+        kind.over, kind.lingers = np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
+        for rule, (steps, scopes), fires in zip(self._policy.rules, raised, kind.fires, strict=True):
+            if not len(steps):
+                continue
+            at, place = failures.at(rule.window), np.searchsorted(kind.steps, steps)
+            people, trials = (
+                array[at, place, scopes] for array in (kind.present.people, kind.present.trials)
+            )
+            limit = self._limits.of(rule, steps, scopes)
+            left = ~failures.below(at, steps, scopes, rule.recover_below, self._recovery.z)
+            now = left & (people >= rule.min_people) & surely_above(people, trials, limit, z)
+            fires[steps[now], scopes[now]] = True
+            low = limit * (rule.recover_below / rule.failing_ratio)
+            left &= (people >= _STILL * rule.min_people) & surely_above(people, trials, low, z)
+            if rule.window == patient:
+                kind.lingers[steps[left], scopes[left]] = True
+            kind.over[steps, scopes] = True
+        kind.over &= ~kind.lingers & ~np.any(kind.fires, axis=0)
+
+    def gain(self, step: int) -> Floats:
+        """See ``Verdicts.gain``; worked out at once for all steps, when the first is asked for."""
+        if self._gains is None:
+            self._gains = np.zeros(self.state.shape)
+            for kind in self._kinds:
+                gains = kind.present.gains(self._normal)
+                self._gains[kind.steps] = np.maximum(self._gains[kind.steps], gains)
+        return np.asarray(self._gains[step])
+
+    def explain(self, step: int, scope: int) -> Cause:
+        """The finding at a cell, by the rule that the evidence is strongest for; if any fire, of those."""
+        best, told = -1.0, (self._kinds[0], self._policy.rules[0])
+        fires = bool(self.state[step, scope] == FIRING)
+        for kind in self._kinds:
+            rules = self._policy.rules
+            if fires:
+                rules = tuple(r for r, on in zip(rules, kind.fires, strict=True) if on[step, scope])
+            at = [kind.failures.at(rule.window) for rule in rules]
+            people, trials = kind.counted(step, fires)
+            gains = failure_gain(people[at, scope], trials[at, scope], self._normal[scope])
+            if rules and gains.max() > best:
+                strongest = int(np.argmax(gains))
+                best, told = float(gains[strongest]), (kind, rules[strongest])
+        return self._cause(step, scope, *told)
+
+    def _cause(self, step: int, scope: int, kind: _Kind, rule: OutageRule) -> Cause:
+        stretch, window = self._stretch, rule.window
+        at = kind.failures.at(window)
+        people, trials = (int(a[at, step, scope]) for a in (kind.failures.people, kind.failures.trials))
+        good, bad = (int(stretch.counts[window][step, scope, counter]) for counter in kind.counters)
+        usual = float(self._limits.usual[self._limits.day[step], scope])
+        lower = float(wilson_lower(people, trials, self._policy.confidence))
+        name = of_scope(kind.noun, scope)
+        sentence = f"{bad:,} of {good + bad:,} {name} failed in {format_duration(window)}, {people:,} people"
+        if usual:
+            sentence += f"; normal is {usual:.2%}"
+        holding = [
+            w
+            for w in stretch.windows
+            if stretch.counts[w][step, scope, kind.counters[1]] == bad and w <= window
+        ]
+        limit = float(self._limits.of(rule, np.array([step]), np.array([scope]))[0])
+        return cause_at("outage", stretch.env, self.state, step, scope)(
+            sentence=sentence,
+            numbers={
+                "window_ms": window,
+                "good": good,
+                "bad": bad,
+                "people": people,
+                "failing_ratio": round(people / trials, 6) if trials else None,
+                "surely_above": round(lower, 6),
+                "threshold": round(limit, 6),
+                "min_people": rule.min_people,
+                "usual_ratio": round(usual, 6),
+            },
+            first_bad=int(stretch.ends[step]) - holding[0] if bad else None,
+            failing_ratio=people / trials if trials else 0.0,
+        )

@@ -1,0 +1,276 @@
+"""Silence: hardly a sign-in arrives, where the previous two weeks let many be expected.
+
+In each window the arrivals are held against the mean of the same clock window of the previous two weeks
+(``History.expected``), scaled down where the hour before was already quieter than expected (a holiday that no
+calendar knows, a change of habits). It fires where so few would come by chance hardly ever, and next to none
+did.
+
+It is no silence where answers keep coming, good or bad (then only the reports of starts are missing), and
+none of a method where the sign-ins that are missing have moved to the other one (a fail-over). Without a
+history there is not enough evidence.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from detectors.confidence import Bools, Floats, chance_of_so_few, silence_gain
+from detectors.detection.explanation import cause_at, of_scope
+from detectors.detection.verdicts import Verdicts, verdict_of
+from detectors.history.history import History, arrivals
+from detectors.incidents import Cause
+from detectors.instants import DAY, HOUR, MINUTE, format_duration
+from detectors.policy.policy import Policy
+from detectors.scopes import METHODS, SCOPES
+from detectors.windows.sliding import BAD, EXCLUDED, GOOD, Stretch
+
+__all__ = ["judge", "may_fire"]
+
+#: Expectations are taken at full minutes.
+_GRID = MINUTE
+#: The level is that of the hour before, unless less than this share of the expected came in it: then of
+#: longer ago.
+_LEVEL_GONE = 0.1
+#: A level above this is taken for the usual one when people are estimated: it is as exact as two weeks are.
+_LEVEL_USUAL = 0.8
+#: How far back the level is looked for when the last hour has none, ms.
+_LEVEL_SPANS = (6 * HOUR, DAY)
+_FAR_PAST = -(1 << 60)
+
+
+def _counterpart(scope: str) -> str | None:
+    """The scope that takes over after a fail-over."""
+    method, _, rest = scope.partition("/")
+    if method not in METHODS:
+        return None
+    other = METHODS[1 - METHODS.index(method)]
+    return f"{other}/{rest}" if rest else other
+
+
+#: For each scope the position of its counterpart; its own for scopes that have none.
+_OTHER = np.array([SCOPES.index(_counterpart(scope) or scope) for scope in SCOPES])
+_HAS_OTHER = np.arange(len(SCOPES)) != _OTHER
+
+
+def _at_most_usual(level: Floats) -> Floats:
+    """The level, at most 1; 1 where it is not known."""
+    return np.where(np.isnan(level), 1.0, np.minimum(level, 1.0))
+
+
+def _completed(counts: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    completed: npt.NDArray[Any] = counts[..., GOOD] + counts[..., BAD] + counts[..., EXCLUDED]
+    return completed
+
+
+def judge(stretch: Stretch, policy: Policy, history: History, covered_from: int | None = None) -> Verdicts:
+    """The silences of a stretch; see the module.
+
+    Args:
+        covered_from: the instant (ms) from which all facts are at hand: windows that begin before it are not
+            judged. None where they always are.
+    """
+    found = _Silences(stretch, policy, history, _FAR_PAST if covered_from is None else covered_from)
+    return Verdicts("silence", found.state, found.explain, found.gain, found.unknowing)
+
+
+def may_fire(stretch: Stretch, policy: Policy, history: History) -> bool:
+    """Whether next to none arrives anywhere in a stretch, by what is usual: no more than that is ever expected."""
+    rules = policy.silence
+    known = _Usual(stretch, policy, history)
+    for window in rules.windows:
+        usual = arrivals(history.expected(known.minutes, window), known.by_starts)
+        scopes = np.flatnonzero((usual >= rules.min_expected).any(axis=0))
+        if scopes.size:
+            arrived = arrivals(stretch.counts[window][:, scopes], known.by_starts[known.minute][:, scopes])
+            of_step = usual[known.minute][:, scopes]
+            if ((of_step >= rules.min_expected) & (arrived <= rules.floor_ratio * of_step)).any():
+                return True
+    return False
+
+
+class _Usual:
+    """What the history lets expect at the minutes of a stretch.
+
+    Attributes:
+        minutes: (M,) ms.
+        minute: (step,) position of the minute of each step.
+        hour: counts (M, scope, counter) that are usual in an hour; nan where unknown.
+        known: the same, of a shorter window where the hour is not known.
+        by_starts: (M, scope), see ``history.arrivals``.
+    """
+
+    def __init__(self, stretch: Stretch, policy: Policy, history: History) -> None:
+        self.minutes, self.minute = np.unique(stretch.ends // _GRID * _GRID, return_inverse=True)
+        self.hour = history.expected(self.minutes, HOUR)
+        # A history that begins just two weeks ago does not know the whole hour before it; shorter windows do.
+        self.known = self.hour
+        for window in sorted(policy.silence.windows, reverse=True):
+            if not np.isnan(self.known).any():
+                break
+            self.known = np.where(np.isnan(self.known), history.expected(self.minutes, window), self.known)
+        self.by_starts = History.has_starts(self.known)
+
+
+@dataclass(frozen=True)
+class _Window:
+    """One window over the stretch, (step, scope) each.
+
+    Attributes:
+        arrived: sign-ins.
+        usual: sign-ins by the previous two weeks; nan where unknown.
+        expected: the same at the level of the hour before.
+        quieter: far fewer arrived, and none of the exceptions holds.
+        fires: next to none arrived, and that is no chance.
+        back: enough arrived, by the level of the hour before and of the hours before that.
+    """
+
+    length: int
+    arrived: Floats
+    usual: Floats
+    expected: Floats
+    quieter: Bools
+    fires: Bools
+    back: Bools
+
+
+class _Silences:
+    def __init__(self, stretch: Stretch, policy: Policy, history: History, covered_from: int) -> None:
+        self._stretch = stretch
+        self._history = history
+        self._policy = policy.silence
+        self._covered_from = covered_from
+        usual = _Usual(stretch, policy, history)
+        self._minutes, self._minute, self._by_starts = usual.minutes, usual.minute, usual.by_starts
+        shape = (len(stretch.ends), len(SCOPES))
+        self.state = verdict_of(np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool))
+        self.unknowing: Bools = np.ones(shape, dtype=bool)
+        self._windows: list[_Window] = []
+        self._gains: Floats | None = None
+        self._usual_hour = arrivals(usual.hour, self._by_starts)
+        # (minute,): whether the history lets enough be expected anywhere for anything to be said
+        self._tells: Bools = np.any(self._is_enough(arrivals(usual.known, self._by_starts)), axis=1)
+        if not self._tells.any():
+            return
+        self._hours_ago, self._day_ago = (self._level_since(span)[self._minute] for span in _LEVEL_SPANS)
+        self._windows = [self._judge(window) for window in sorted(self._policy.windows)]
+        firing = np.any([window.fires for window in self._windows], axis=0)
+        self.state = verdict_of(firing, self._back())
+        self.unknowing = ~np.any([w.expected >= self._policy.min_expected for w in self._windows], axis=0)
+
+    # -- levels ----------------------------------------------------------------------------------------------
+
+    def _level_since(self, span: int) -> Floats:
+        """Arrivals from ``span`` ago to an hour ago as a share of the expected; (minute, scope), nan if unknown."""
+        begin, end = self._minutes - span, self._minutes - HOUR
+        came = arrivals(self._history.between(begin, end), self._by_starts)
+        whole = arrivals(self._history.expected(self._minutes, span), self._by_starts)
+        expected = whole - self._usual_hour
+        enough = (self._history.coverage(begin, end)[:, None] > 0.5) & self._is_enough(expected)
+        return np.where(enough, came / np.where(enough, expected, 1.0), np.nan)
+
+    def _level_of_the_hour(self, window: int, arrived: Floats, usual: Floats) -> Floats:
+        """Arrivals from an hour ago to the window as a share of the expected; (step, scope), nan if unknown."""
+        ends = self._stretch.ends[:, None]
+        before = arrivals(self._stretch.counts[HOUR], self._by_starts[self._minute]) - arrived
+        covered = np.clip(ends - window - np.maximum(ends - HOUR, self._covered_from), 0, HOUR - window)
+        expected = (self._usual_hour[self._minute] - usual) * (covered / max(HOUR - window, 1))
+        enough = self._is_enough(expected)
+        return np.where(enough, before / np.where(enough, expected, 1.0), np.nan)
+
+    def _is_enough(self, expected: Floats) -> Bools:
+        return np.asarray(np.nan_to_num(expected) >= self._policy.min_expected)
+
+    # -- verdicts --------------------------------------------------------------------------------------------
+
+    def _judge(self, length: int) -> _Window:
+        rules, stretch = self._policy, self._stretch
+        counts = stretch.counts[length]
+        by_starts = self._by_starts[self._minute]
+        per_minute = self._history.expected(self._minutes, length)
+        whole = per_minute[self._minute]
+        arrived = arrivals(counts, by_starts).astype(np.float64)
+        usual = arrivals(whole, by_starts)
+        hour = self._level_of_the_hour(length, arrived, usual)
+        lately = _at_most_usual(np.fmax(hour, self._hours_ago))
+        # The last hour says nothing, or was silent itself: what it was like before.
+        gone = ~(hour >= _LEVEL_GONE)
+        level = np.where(gone, _at_most_usual(np.fmax(np.fmax(hour, self._hours_ago), self._day_ago)), hour)
+        level = np.minimum(level, 1.0)
+        expected = usual * level
+        covered = stretch.ends - length >= self._covered_from
+        known = covered[:, None] & ~np.isnan(expected)
+        expected = np.where(known, expected, 0.0)
+        back = known & (arrived >= rules.recover_ratio * np.maximum(expected, np.nan_to_num(usual) * lately))
+
+        quieter = known & (arrived < rules.recover_ratio * expected)
+        if quieter.any():
+            quieter &= _completed(counts) <= rules.completing_ratio * level * np.nan_to_num(_completed(whole))
+            moved = np.maximum(arrived - np.nan_to_num(usual), 0.0)[:, _OTHER] * _HAS_OTHER
+            quieter &= arrived + moved < rules.recover_ratio * expected
+        fires = quieter & (arrived <= rules.floor_ratio * expected) & (expected >= rules.min_expected)
+        if fires.any():
+            fires[fires] = chance_of_so_few(arrived[fires], expected[fires], rules.spread) <= rules.chance
+        return _Window(length, arrived, usual, expected, quieter, fires, back)
+
+    def _back(self) -> Bools:
+        """(step, scope): enough arrives, in the shortest window in which enough is expected."""
+        back = np.zeros(self.state.shape, dtype=bool)
+        for window in reversed(self._windows):
+            enough = window.expected >= self._policy.min_expected
+            back[enough] = window.back[enough]
+        return back
+
+    def gain(self, step: int) -> Floats:
+        """See ``Verdicts.gain``."""
+        if self._gains is None:
+            self._gains = np.zeros(self.state.shape)
+            for window in self._windows:
+                gain = np.where(window.quieter, silence_gain(window.arrived, window.expected), 0.0)
+                self._gains = np.maximum(self._gains, gain)
+        row: Floats = self._gains[step]
+        return row
+
+    def explain(self, step: int, scope: int) -> Cause:
+        """The finding at a cell, by the window that tells most."""
+        stretch = self._stretch
+        cause, name = cause_at("silence", stretch.env, self.state, step, scope), of_scope("sign-ins", scope)
+        if not self._tells[self._minute[step]]:
+            sentence = f"no history says how many {name} to expect"
+            return cause(sentence=sentence)
+        window = self._telling(step, scope)
+        arrived, usual, expected = (
+            float(array[step, scope]) for array in (window.arrived, window.usual, window.expected)
+        )
+        level = expected / usual if usual > 0 else 1.0
+        # A level near 1 is the usual one, as well as an hour can tell.
+        foreseen = float(np.nan_to_num(usual if level >= _LEVEL_USUAL else expected))
+        per_hour = max(foreseen - arrived, 0.0) * HOUR / window.length
+        chance = float(chance_of_so_few(arrived, expected, self._policy.spread))
+        return cause(
+            sentence=(
+                f"{arrived:,.0f} {name} arrived in {format_duration(window.length)}, "
+                f"where {foreseen:,.0f} were expected by the previous two weeks"
+            ),
+            numbers={
+                "window_ms": window.length,
+                "arrived": arrived,
+                "usual": round(usual, 1) if not np.isnan(usual) else None,
+                "expected": round(expected, 1),
+                "level": round(level, 3) if not np.isnan(level) else None,
+                "chance": float(f"{chance:.3g}"),
+                "threshold": self._policy.chance,
+            },
+            first_bad=int(stretch.ends[step]) - window.length,
+            estimated_users=per_hour if window.quieter[step, scope] else None,
+            failing_ratio=min(max(1.0 - arrived / foreseen, 0.0), 1.0) if foreseen else 0.0,
+        )
+
+    def _telling(self, step: int, scope: int) -> _Window:
+        """The longest window that fires; if none does, the longest that is quieter, or else the longest."""
+        firing = [window for window in self._windows if window.fires[step, scope]]
+        quieter = [window for window in self._windows if window.quieter[step, scope]]
+        return (firing or quieter or self._windows)[-1]

@@ -1,0 +1,310 @@
+"""Surges: an error code, or errors of users as a class, become far more frequent than usual.
+
+Single codes are counted in one window and have a number from which on they are a surge, that of the public monitors
+where there is one. Errors of users (codes that do not count against the service) are also judged as a class, by
+their share of all who come back. In both, people count, not their tries: one person who tries forty times is no
+surge. And nothing is a surge whose share, with allowance for chance, is less than a multiple of what is usual in its
+scope by the two weeks before: of the code if the history holds it, else of its class, which is always more.
+
+Surges are noticed and wake nobody. One of failures that count is mostly an outage, seen through one of its codes;
+whoever asks what is to be done about it asks the outage first (``attribution``, ``matching``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from detectors.confidence import Bools, Floats, failure_gain, surely_above, surely_below, wilson_lower
+from detectors.detection.explanation import cause_at, of_scope
+from detectors.detection.verdicts import Verdicts, verdict_of
+from detectors.history.history import History
+from detectors.incidents import Cause
+from detectors.instants import DAY, MINUTE, format_duration
+from detectors.policy.journey_sections import CodeSurge
+from detectors.policy.policy import Policy
+from detectors.scopes import CSPS, SCOPES
+from detectors.windows.error_codes import CodeWindows
+from detectors.windows.sliding import BAD, EXCLUDED, GOOD, Ints, Stretch
+
+__all__ = ["judge", "may_fire"]
+
+#: Something must have completed within so many ms for an end to be seen.
+_RECENT = 15 * MINUTE
+#: A code is told rather than the class if so many of its people are behind it.
+_OF_ONE_CODE = 0.7
+#: Tokens are no sign-ins of their own: they have no credential provider.
+_SIS = SCOPES.index("sis")
+_SIS_CSPS = [SCOPES.index(f"sis/{csp}") for csp in CSPS]
+_ENV = SCOPES.index("")
+#: No share must be higher than this to be a surge.
+_HIGHEST = 0.99
+
+
+def judge(stretch: Stretch, policy: Policy, history: History) -> Verdicts:
+    """The surges of a stretch; see the module."""
+    found = _Surges(stretch, policy, history)
+    return Verdicts("surge", found.state, found.explain, found.gain)
+
+
+def may_fire(stretch: Stretch, policy: Policy, history: History) -> bool:
+    """Whether a code, or the users' errors as a class, come to the numbers and shares that are the least of a surge."""
+    codes, rules = stretch.codes, policy.surge
+    if codes is None:
+        return False
+    for code, at_most in codes.at_most().items():
+        least = _rule(policy, code).count
+        if at_most >= least and (codes.counts(code, rules.window) >= least).any():
+            return True
+    for window in rules.user_errors.windows:
+        count = stretch.counts[window][..., EXCLUDED]
+        enough = count >= rules.user_errors.min_people
+        # A share is surely above a limit only if it is above it, and no limit is lower.
+        lowest = min(rules.user_errors.ratio, _HIGHEST)
+        if enough.any() and (enough & (count > _completed(stretch, window) * lowest)).any():
+            return True
+    return False
+
+
+def _rule(policy: Policy, code: str) -> CodeSurge:
+    return policy.surge.codes.get(code, policy.surge.any_code)
+
+
+def _completed(stretch: Stretch, window: int) -> Ints:
+    """(step, scope): requests that completed, but for tokens."""
+    counts = stretch.counts[window]
+    completed = counts[..., GOOD] + counts[..., BAD] + counts[..., EXCLUDED]
+    tokens = counts[:, _SIS, GOOD] - counts[:, _SIS_CSPS, GOOD].sum(axis=1)
+    completed[:, [_ENV, _SIS]] -= tokens[:, None]
+    return completed
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """One kind of error in one window, (step, scope) each; made only where it is a surge somewhere.
+
+    Attributes:
+        code: the error code; None for the class of the users' errors.
+        counts: "bad" or "excluded", as the policy has it.
+        window: ms.
+        count, people: failures, and who is behind them.
+        trials: people behind them, and all others who came back.
+        usual: share that is usual.
+        limit: share that must be exceeded.
+        least: failures, of a code, or people, of the class, from which on it is a surge.
+        fires: it is one.
+    """
+
+    code: str | None
+    counts: str
+    window: int
+    count: Ints
+    people: Ints
+    trials: Ints
+    usual: Floats
+    limit: Floats
+    least: int
+    min_people: int
+    fires: Bools
+
+
+class _Surges:
+    def __init__(self, stretch: Stretch, policy: Policy, history: History) -> None:
+        self._stretch = stretch
+        self._policy = policy
+        self._rules = policy.surge
+        self._history = history
+        self._codes = stretch.codes
+        days, self._day = np.unique((stretch.ends - 1) // DAY, return_inverse=True)
+        self._days = [int((day + 1) * DAY) for day in days]
+        shape = (len(stretch.ends), len(SCOPES))
+        self._lingers: Bools = np.zeros(shape, dtype=bool)
+        self._kinds: list[_Kind] = []
+        self._gains: Floats | None = None
+        if self._codes is not None:
+            for window in self._rules.user_errors.windows:
+                self._judge_users(window, self._codes)
+            for code, at_most in self._codes.at_most().items():
+                if at_most >= _rule(self._policy, code).recover_below:
+                    self._judge_code(code, self._codes)
+        firing = np.zeros(shape, dtype=bool)
+        for kind in self._kinds:
+            firing |= kind.fires
+        alive = stretch.counts[_RECENT][..., [GOOD, BAD, EXCLUDED]].any(axis=-1)
+        self.state = verdict_of(firing, alive & ~self._lingers)
+
+    # -- what is usual ---------------------------------------------------------------------------------------
+
+    def _usual_of_class(self, counts: str) -> Floats:
+        """(step, scope): the usual share of errors of users, or of failures that count."""
+        if counts == "excluded":
+            known = np.stack([self._history.usual_user_errors(day) for day in self._days])
+            return np.asarray(np.where(np.isnan(known), self._rules.usual_user_errors, known)[self._day])
+        known = np.stack([self._history.usual_failing_ratio(day) for day in self._days])
+        return np.asarray(np.maximum(known, self._rules.usual_failures)[self._day])
+
+    def _usual_of_code(self, code: str, counts: str) -> Floats:
+        known = np.stack([self._history.usual_share_of_code(code, day) for day in self._days])[self._day]
+        return np.where(np.isnan(known), self._usual_of_class(counts), known)
+
+    # -- verdicts --------------------------------------------------------------------------------------------
+
+    def _judge_users(self, window: int, codes: CodeWindows) -> None:
+        rules, z = self._rules.user_errors, self._rules.confidence
+        count = self._stretch.counts[window][..., EXCLUDED]
+        enough = count >= rules.min_people
+        if not enough.any():
+            return
+        completed = _completed(self._stretch, window)
+        over = np.zeros(enough.shape, dtype=bool)
+        for shorter in rules.windows:
+            if shorter < window:
+                lately = self._stretch.counts[shorter][..., EXCLUDED]
+                over |= surely_below(lately, _completed(self._stretch, shorter), rules.recover_below, z)
+        self._lingers |= enough & (count >= rules.recover_below * completed) & ~over
+        usual = self._usual_of_class("excluded")
+        limit = np.minimum(np.maximum(rules.ratio, self._rules.times_usual * usual), _HIGHEST)
+        # Fewer people than failures cannot exceed it where the failures do not.
+        if not (enough & surely_above(count, completed, limit, z)).any():
+            return
+        self._keep(
+            code=None,
+            counts="excluded",
+            window=window,
+            count=count,
+            people=codes.people(self._policy.codes.excluded, window),
+            usual=usual,
+            limit=limit,
+            least=rules.min_people,
+            min_people=rules.min_people,
+            where=~over,
+        )
+
+    def _judge_code(self, code: str, codes: CodeWindows) -> None:
+        rules, window, z = self._rules, self._rules.window, self._rules.confidence
+        rule, count = _rule(self._policy, code), codes.counts(code, window)
+        if not (count >= rule.recover_below).any():
+            return
+        counts = "bad" if self._policy.is_bad(code) else "excluded"
+        usual = self._usual_of_code(code, counts)
+        limit = np.minimum(rules.times_usual * usual, _HIGHEST)
+        completed = _completed(self._stretch, window)
+        often = surely_above(count, completed, limit, z)
+        self._lingers |= often & (count >= rule.recover_below)
+        often &= count >= rule.count
+        if not often.any():
+            return
+        self._keep(
+            code=code,
+            counts=counts,
+            window=window,
+            count=count,
+            people=codes.people((code,), window),
+            usual=usual,
+            limit=limit,
+            least=rule.count,
+            min_people=rule.min_people,
+            where=often,
+        )
+
+    def _keep(
+        self,
+        *,
+        code: str | None,
+        counts: str,
+        window: int,
+        count: Ints,
+        people: Ints,
+        usual: Floats,
+        limit: Floats,
+        least: int,
+        min_people: int,
+        where: Bools,
+    ) -> None:
+        """Keep a kind, see ``_Kind``, if it fires in some of the cells (step, scope) where it may."""
+        people = np.minimum(count, people)
+        trials = _completed(self._stretch, window) - count + people
+        fires = where & (people >= min_people) & surely_above(people, trials, limit, self._rules.confidence)
+        if fires.any():
+            self._kinds.append(
+                _Kind(code, counts, window, count, people, trials, usual, limit, least, min_people, fires)
+            )
+
+    def gain(self, step: int) -> Floats:
+        """See ``Verdicts.gain``."""
+        if self._gains is None:
+            self._gains = np.zeros(self.state.shape)
+            for kind in self._kinds:
+                # A kind that fires at another step only must not count: where a stretch ends is chance.
+                now = kind.fires.any(axis=1, keepdims=True)
+                self._gains = np.maximum(self._gains, _gain(kind, slice(None), slice(None)) * now)
+        row: Floats = self._gains[step]
+        return row
+
+    # -- words -----------------------------------------------------------------------------------------------
+
+    def explain(self, step: int, scope: int) -> Cause:
+        """The finding at a cell: of the kind that stands out most, of those that fire there or else at that step."""
+        stretch = self._stretch
+        cause, name = cause_at("surge", stretch.env, self.state, step, scope), of_scope("sign-ins", scope)
+        at_step = [kind for kind in self._kinds if kind.fires[step].any()]
+        kinds = [kind for kind in at_step if kind.fires[step, scope]] or at_step
+        if not kinds:
+            return cause(sentence=f"no error of {name} is frequent")
+        kind = self._telling(kinds, step, scope)
+        count, people, trials = (int(array[step, scope]) for array in (kind.count, kind.people, kind.trials))
+        usual, limit = float(kind.usual[step, scope]), float(kind.limit[step, scope])
+        said = "by errors of the users" if kind.code is None else f"with {self._meaning(kind.code)}"
+        return cause(
+            sentence=(
+                f"{count:,} of {trials - people + count:,} {name} failed {said} in"
+                f" {format_duration(kind.window)}, {people:,} people; normal is {_percent(usual)}"
+            ),
+            numbers={
+                "window_ms": kind.window,
+                "code": kind.code,
+                "counts": kind.counts,
+                "count": count,
+                "people": people,
+                "completed": trials - people + count,
+                "share": round(people / trials, 6) if trials else None,
+                "surely_above": round(float(wilson_lower(people, trials, self._rules.confidence)), 6),
+                "threshold": round(limit, 6),
+                "least": kind.least,
+                "min_people": kind.min_people,
+                "usual_ratio": round(usual, 6),
+            },
+            first_bad=int(stretch.ends[step]) - kind.window,
+            failing_ratio=people / trials if trials else 0.0,
+            csp_caused=False,
+        )
+
+    def _telling(self, kinds: list[_Kind], step: int, scope: int) -> _Kind:
+        """The kind that stands out most; one code rather than the class, if it is most of it."""
+
+        def people(of: list[_Kind]) -> int:
+            return max((int(kind.people[step, scope]) for kind in of), default=0)
+
+        codes = [kind for kind in kinds if kind.code is not None]
+        users = [kind for kind in kinds if kind.code is None]
+        meanwhile = [kind for kind in users if kind.window == self._rules.window]
+        if codes and people(codes) >= _OF_ONE_CODE * people(meanwhile):
+            kinds = codes
+        return max(kinds, key=lambda kind: float(_gain(kind, step, scope)))
+
+    def _meaning(self, code: str) -> str:
+        """``005 (auth_too_late, the user took too long)``."""
+        return f"{code} ({self._policy.codes.names[code]})"
+
+
+def _gain(kind: _Kind, steps: int | slice, scopes: int | slice) -> npt.NDArray[np.float64]:
+    return failure_gain(
+        kind.people[steps, scopes], kind.trials[steps, scopes], np.maximum(kind.usual[steps, scopes], 1e-6)
+    )
+
+
+def _percent(share: float) -> str:
+    """``2.9 %``, with two digits that count, of at least a thousandth of a percent."""
+    return f"{max(share * 100, 0.001 if share else 0):.2g} %"

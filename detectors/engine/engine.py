@@ -1,0 +1,390 @@
+"""The watch over one environment: facts in, SLIs and incidents out. Live and in replay it is the same.
+
+``advance`` evaluates every T up to an instant. Stretches of steps are judged in one call; only the incident life
+cycle goes step by step, and only where something fires, an incident is not closed, or a person has asked for
+something. What is evaluated, and when, is a function of the facts and the inputs alone, never of how they were cut
+into calls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+import numpy as np
+
+from detectors.confidence import Floats
+from detectors.detection import attribution
+from detectors.detection.detector_set import Findings
+from detectors.detection.verdicts import Verdicts
+from detectors.engine.state import Spans, Step, Waiting, WatchState
+from detectors.engine.view import StretchView, sli_of
+from detectors.history.error_budget import Exclusion, exclusion_of
+from detectors.history.history import BUCKET, KEPT, History
+from detectors.history.rollup import HISTORY_SPAN, FiveMinutes
+from detectors.incidents import Command, Incident, IncidentInput
+from detectors.instants import DAY, MINUTE
+from detectors.lifecycle.lifecycle import Lifecycle
+from detectors.notification.plan import catch_up, plan
+from detectors.policy.policy import Policy
+from detectors.scopes import LEAVES, MEMBERS, METHODS, SCOPES
+from detectors.slis import SliValue
+from detectors.windows.error_codes import CodeWindows
+from detectors.windows.fact_columns import FactColumns
+from detectors.windows.facts import FactRow
+from detectors.windows.impact import Failed, Impact
+from detectors.windows.latency_histogram import Durations
+from detectors.windows.returns import ReturnWindows
+from detectors.windows.sliding import COUNTERS, Classify, Ints, Stretch, Windows
+
+__all__ = ["QUANTILES", "Observer", "Watch"]
+
+#: Looks at a stretch and the verdicts on it.
+Observer = Callable[[Stretch, Sequence[Verdicts]], None]
+
+#: While nothing has counted for a retention, only the multiples of this many ms are evaluated; and none where no
+#: incident is open and the history knows no week, for nothing can come of it.
+_ASLEEP_STRIDE = MINUTE
+_A_WEEK = 7 * DAY // BUCKET
+_FAR_PAST = -(1 << 60)
+
+#: The quantiles of durations that are told of.
+QUANTILES = (0.5, 0.95, 0.99)
+
+
+class Watch:
+    """One environment's windows, detectors and incidents.
+
+    Args:
+        env: the environment.
+        policy: the policy it judges by.
+        history: the long memory; grows as five minutes are completed.
+        state: of an earlier run, to go on from it; ``rebuild`` must follow.
+        sinks: the receivers that are on.
+        sli_every: how often SLIs are given out, ms; None for never.
+        covered_from: the instant (ms) from which all facts are at hand; None for the first that counts.
+        durations: whether to keep how long requests took, for ``quantiles``.
+        observer: is shown every stretch with what the detectors say of it, before anything follows from that.
+    """
+
+    def __init__(
+        self,
+        env: str,
+        policy: Policy,
+        history: History,
+        *,
+        state: WatchState | None = None,
+        sinks: frozenset[str] = frozenset(),
+        sli_every: int | None = None,
+        covered_from: int | None = None,
+        observer: Observer | None = None,
+        durations: bool = False,
+    ) -> None:
+        self.env = env
+        self.policy = policy
+        self.history = history
+        self._sinks = sinks
+        self._sli_every = sli_every
+        self._observer = observer
+        self._classify = _classify(policy)
+        self._windows = Windows(policy.step, policy.windows(), self._classify)
+        self._impact = Impact(policy.step, policy.windows(), policy.exact_people)
+        self._returns = ReturnWindows(policy.step, policy.funnel.live)
+        self._codes = CodeWindows(
+            policy.step, policy.surge.windows, sorted(policy.codes.root), policy.exact_people
+        )
+        self.lifecycle = Lifecycle(env, policy, state.lifecycle if state else None)
+        self.evaluated_to: int | None = state.evaluated_to if state else None
+        self._covered_from = state.covered_from if state else covered_from
+        self._active_to = np.full(len(LEAVES), _FAR_PAST, dtype=np.int64)
+        self._five_minutes = FiveMinutes(env, policy, self._classify)
+        self._asleep = False
+        self._last: Stretch | None = None
+        self._durations = Durations(policy.step, max(policy.sli_windows)) if durations else None
+        self._quantiles: dict[int, Floats] = {}
+        self._waiting = state.waiting if state else None
+        self._csp_caused = list(state.csp_caused) if state else []
+
+    def latest(self, scope: int, window: int) -> SliValue | None:
+        """The SLIs of a scope (index) in a window (ms) at the last T; None before the first."""
+        if self._last is None:
+            return None
+        return sli_of(self._last, -1, scope, window)
+
+    def quantiles(self, window: int) -> Floats | None:
+        """``QUANTILES`` (scope, quantile) of how long completed sign-in requests took in one of ``sli_windows``, ms.
+
+        At the last T that SLIs were given out at; within ``durations.RELATIVE_ERROR``; nan where none carried a
+        duration. None before the first such T, and where durations are not kept.
+        """
+        return self._quantiles.get(window)
+
+    def state(self) -> WatchState:
+        """What ``watch-state`` keeps."""
+        caused = tuple(self._csp_caused)
+        return WatchState(self.evaluated_to, self.lifecycle.memory, self._waiting, self._covered_from, caused)
+
+    def csp_caused(self) -> list[Exclusion]:
+        """What credential providers have caused, as far back as the history reaches: no part of the SLA's account."""
+        if self.evaluated_to is None:
+            return []
+        standing = [one for one in self.lifecycle.incidents() if one.state not in ("resolved", "closed")]
+        found = (exclusion_of(one, self.evaluated_to) for one in standing)
+        return [*self._csp_caused, *(one for one in found if one is not None)]
+
+    # -- moving on --------------------------------------------------------------------------------------------
+
+    def rebuild(self, rows: Sequence[FactRow], since: int) -> None:
+        """``rebuilding``, in one go."""
+        for _ in self.rebuilding(rows, since):
+            pass
+
+    def rebuilding(self, rows: Sequence[FactRow], since: int) -> Iterator[None]:
+        """Fill the windows with facts that an earlier run has already judged; now and then it stops for others.
+
+        Everything is then as it was at the last T, if ``since`` lies far enough back; if it does not, what could
+        only be known in part is not judged. The history must hold no record that was complete after the last T:
+        those since then come again.
+
+        Args:
+            rows: what counts up to the last T.
+            since: all facts in panes from here on (ms) are among the rows.
+        """
+        if self.evaluated_to is None:
+            return
+        step = self.policy.step
+        facts = FactColumns.of(rows, step)
+        self._covered_from = since if self._covered_from is None else max(self._covered_from, since)
+        at = int(facts.counts_from[0]) if len(facts) else self.evaluated_to + step
+        while at <= self.evaluated_to:
+            end = min(self.evaluated_to, at - at % HISTORY_SPAN + HISTORY_SPAN)
+            due = facts[facts.up_to(at - 1) : facts.up_to(end)]
+            steps = (end - at) // step + 1
+            self._windows.move(at, steps, due)
+            self._impact.advance(at, steps, self._failed(due))
+            self._returns.move(at, steps, due)
+            self._codes.move(at, steps, due)
+            self._note_activity(due)
+            self._add_durations(due, at)
+            at = end + step
+            yield
+        self._rebuild_history(facts)
+
+    def _rebuild_history(self, facts: FactColumns) -> None:
+        """Bring the history to what it was at the last T: a crash may have come just before a record, or after."""
+        assert self.evaluated_to is not None
+        assert self._covered_from is not None
+        boundary = self.evaluated_to - self.evaluated_to % HISTORY_SPAN
+        written = facts.up_to(boundary)
+        self._five_minutes.add(facts[:written])
+        self.history.extend(self._five_minutes.written(boundary, self._covered_from))
+        self._five_minutes.add(facts[written:])
+
+    def advance(
+        self,
+        to: int,
+        rows: Iterable[FactRow],
+        inputs: Sequence[tuple[int, IncidentInput]] = (),
+        *,
+        unread: Spans = (),
+        catching_up: bool = False,
+    ) -> list[Step]:
+        """Evaluate every T up to ``to``.
+
+        Args:
+            to: the last T, a multiple of the step, ms.
+            rows: every row that counts for the first time after the last call's ``to``, up to ``to``.
+            inputs: (T, input): what people asked for, at the T at which it applies.
+            unread: at these T an input partition could not be read: incidents may open and rise, not resolve.
+            catching_up: so far behind that notifications wait.
+
+        Returns:
+            the T that brought anything, in order.
+        """
+        step = self.policy.step
+        due = FactColumns.of(rows, step)
+        firsts = due.counts_from
+        out: list[Step] = []
+        if self.evaluated_to is None:
+            starts = firsts[:1].tolist() + [at for at, _ in inputs]
+            if not starts:
+                return out
+            self.evaluated_to = min(starts) - step
+            if self._covered_from is None:
+                self._covered_from = self.evaluated_to
+        taken = due.up_to(self.evaluated_to)
+        if taken:
+            raise ValueError(f"{self.env}: facts that count at {firsts[0]} came after {self.evaluated_to}")
+        pending = sorted(inputs, key=lambda pair: pair[0])
+        while self.evaluated_to < to:
+            at = self.evaluated_to + step
+            next_due = int(firsts[taken]) if taken < len(firsts) else to + step
+            if pending:
+                next_due = min(next_due, max(at, pending[0][0]))
+            boundary = -(-at // HISTORY_SPAN) * HISTORY_SPAN
+            awake_until = int(self._active_to.max())
+            if at <= awake_until or next_due == at:
+                ends = np.arange(at, min(to, boundary, max(awake_until, at)) + 1, step, dtype=np.int64)
+            else:
+                first = -(-at // _ASLEEP_STRIDE) * _ASLEEP_STRIDE
+                last = min(to, next_due - step, boundary)
+                if not (self.lifecycle.active or len(self.history) >= _A_WEEK) or first > last:
+                    self._fall_asleep()
+                    self.evaluated_to = min(to, next_due - step)
+                    continue
+                ends = np.arange(first, last + 1, _ASLEEP_STRIDE, dtype=np.int64)
+                self._fall_asleep()
+            until = due.up_to(int(ends[-1]))
+            asked: dict[int, list[IncidentInput]] = {}
+            while pending and pending[0][0] <= ends[-1]:
+                when, wish = pending.pop(0)
+                asked.setdefault(max(when, int(ends[0])), []).append(wish)
+            out.extend(self._judge(ends, due[taken:until], asked, unread, catching_up))
+            taken = until
+            self.evaluated_to = int(ends[-1])
+        return out
+
+    def _fall_asleep(self) -> None:
+        if not self._asleep:
+            for counted in (self._windows, self._returns, self._codes):
+                counted.skip()
+            self._asleep = True
+
+    # -- one stretch ------------------------------------------------------------------------------------------
+
+    def _judge(
+        self,
+        ends: Ints,
+        facts: FactColumns,
+        asked: dict[int, list[IncidentInput]],
+        unread: Spans,
+        catching_up: bool,
+    ) -> list[Step]:
+        policy, steps = self.policy, len(ends)
+        start = int(ends[0])
+        active = self._activity(ends, facts)
+        if self._asleep and not len(facts):
+            shape = (steps, len(SCOPES), len(COUNTERS))
+            counts = {w: np.zeros(shape, dtype=np.int64) for w in policy.windows()}
+            people = {w: np.zeros(shape[:2], dtype=np.int64) for w in policy.windows()}
+            stretch = Stretch(self.env, ends, counts, people, policy.windows())
+        else:
+            self._asleep = False
+            counts = self._windows.advance(start, steps, facts)
+            people = self._impact.advance(start, steps, self._failed(facts))
+            returns = self._returns.advance(start, steps, facts)
+            self._codes.move(start, steps, facts)
+            stretch = Stretch(
+                self.env,
+                ends,
+                counts,
+                people,
+                policy.windows(),
+                returns,
+                self._codes,
+                self._impact.levels,
+            )
+        self._five_minutes.add(facts)
+        self._add_durations(facts, start)
+        findings = Findings(stretch, policy, self.history, self._covered_from)
+        if self._observer is not None:
+            self._observer(stretch, findings.verdicts())
+        elif self.lifecycle.active:
+            findings.verdicts()  # all are wanted: nobody needs to be asked first
+        fires = findings.fires()
+        self._last = stretch
+        caught_up = self._wait(catching_up)
+        view: StretchView | None = None
+        out: list[Step] = []
+        for n in range(steps):
+            at = int(ends[n])
+            brought = Step(at, self.env)
+            if self._sli_every and at % self._sli_every == 0:
+                brought.sli = self._slis(stretch, n, active[n])
+                if self._durations is not None:
+                    for window in policy.sli_windows:
+                        self._quantiles[window] = self._durations.quantiles(at, window, QUANTILES)
+            if fires[n] or at in asked or self.lifecycle.active:
+                verdicts = findings.verdicts()
+                view = view or StretchView(stretch, verdicts, self._windows, self._impact, policy, unread)
+                view.move_to(n)
+                causes = attribution.attribute(verdicts, stretch, n, policy) if fires[n] else []
+                brought.transitions = self.lifecycle.step(view, causes, asked.get(at, ()))
+                brought.refused = self.lifecycle.take_refused()
+                for transition in brought.transitions:
+                    if transition.kind == "resolved":
+                        self._note_exclusion(transition.incident, at)
+                    if self._waiting is not None:
+                        self._waiting.latest[transition.incident.id] = transition.incident
+                    brought.commands += plan(transition, policy, self._sinks, catching_up)
+                brought.incidents = self.lifecycle.incidents()
+            elif at % policy.banner.republish_every == 0:
+                brought.incidents = self.lifecycle.incidents()
+            if caught_up:
+                brought.commands = caught_up + brought.commands
+                brought.incidents = self.lifecycle.incidents()
+                caught_up = []
+            if at % HISTORY_SPAN == 0:
+                assert self._covered_from is not None
+                brought.history = self._five_minutes.due(at, self._covered_from)
+                self.history.extend(brought.history)
+            if brought.sli or brought.incidents is not None or brought.history or brought.refused:
+                out.append(brought)
+        return out
+
+    def _note_exclusion(self, incident: Incident, at: int) -> None:
+        found = exclusion_of(incident, at)
+        if found is not None:
+            self._csp_caused = [one for one in self._csp_caused if one.end > at - KEPT] + [found]
+
+    def _wait(self, catching_up: bool) -> list[Command]:
+        """Begin or end the waiting of notifications; what there is to say at its end."""
+        if catching_up:
+            if self._waiting is None:
+                self._waiting = Waiting(before={one.id: one for one in self.lifecycle.incidents()}, latest={})
+            return []
+        if self._waiting is None:
+            return []
+        waiting, self._waiting = self._waiting, None
+        commands: list[Command] = []
+        for name, incident in sorted(waiting.latest.items()):
+            commands += catch_up(incident, waiting.before.get(name), self.policy, self._sinks)
+        return commands
+
+    def _slis(self, stretch: Stretch, n: int, active: Ints) -> list[SliValue]:
+        out = [
+            sli_of(stretch, n, int(index), window)
+            for index in np.flatnonzero(active)
+            for window in self.policy.sli_windows
+        ]
+        out.sort(key=lambda value: (value.scope, value.window))
+        return out
+
+    def _failed(self, facts: FactColumns) -> Failed:
+        """The people of the failures that count."""
+        return Failed.of(facts[self._classify.is_bad(facts)])
+
+    def _add_durations(self, facts: FactColumns, at: int) -> None:
+        """Keep how long completed sign-in requests took: of what counts as good or bad."""
+        if self._durations is not None:
+            self._durations.add(facts[self._classify.is_timed(facts)], at)
+
+    def _activity(self, ends: Ints, facts: FactColumns) -> Ints:
+        """(N, scope): whether an event that counts at T lies within the retention before it."""
+        to = np.full((len(ends), len(LEAVES)), _FAR_PAST, dtype=np.int64)
+        to[0] = self._active_to
+        step, retention = self.policy.step, self.policy.retention
+        np.maximum.at(to, ((facts.counts_from - ends[0]) // step, facts.leaf), facts.pane + retention)
+        np.maximum.accumulate(to, axis=0, out=to)
+        self._active_to = to[-1].copy()
+        active: Ints = (to >= ends[:, None]) @ MEMBERS.T
+        return active
+
+    def _note_activity(self, facts: FactColumns) -> None:
+        np.maximum.at(self._active_to, facts.leaf, facts.pane + self.policy.retention)
+
+
+def _classify(policy: Policy) -> Classify:
+    slow_at = {
+        method: policy.thresholds.index(policy.objectives[method].latency_threshold_ms) for method in METHODS
+    }
+    return Classify(policy.codes.excluded, tuple(slow_at[method] for method, _ in LEAVES))

@@ -1,0 +1,100 @@
+"""What is shown of a step: to the life cycle of incidents findings, counts and people of any scope; and its SLIs."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from detectors.detection.verdicts import Verdicts, finding
+from detectors.engine.state import Spans
+from detectors.history.rollup import HISTORY_SPAN
+from detectors.incidents import Counts, FindingState
+from detectors.lifecycle.recorder import FOUND_IN_FAILURES
+from detectors.policy.policy import Policy
+from detectors.scopes import scope_index, scope_path
+from detectors.slis import SliValue
+from detectors.windows.impact import Distinct, Impact, relative_error
+from detectors.windows.sliding import BAD, COUNTERS, SESSION_BAD, Stretch, Windows
+
+__all__ = ["StretchView", "sli_of"]
+
+
+class StretchView:
+    """What the life cycle may ask about step ``n`` of a stretch; see ``chronicle.View``.
+
+    Args:
+        stretch: of the last call of ``windows`` and ``impact``.
+        verdicts: what all detectors say of it.
+        windows, impact: which know more of the last hour than the stretch.
+        policy: the policy.
+        unread: at these T an input partition could not be read.
+    """
+
+    def __init__(
+        self,
+        stretch: Stretch,
+        verdicts: Sequence[Verdicts],
+        windows: Windows,
+        impact: Impact,
+        policy: Policy,
+        unread: Spans,
+    ) -> None:
+        self._recent = policy.severity.projection_window
+        self._news = policy.lifecycle.news
+        self._stretch = stretch
+        self._verdicts = verdicts
+        self._windows = windows
+        self._impact = impact
+        self._unread = unread
+        self.frozen = False
+        self.n = 0
+        self.at = 0
+
+    def move_to(self, n: int) -> None:
+        self.n = n
+        self.at = int(self._stretch.ends[n])
+        self.frozen = any(begin < self.at <= end for begin, end in self._unread)
+
+    def finding(self, scope: str, leaving_out: Collection[str] = ()) -> FindingState:
+        """What the detectors say of a scope together."""
+        index = scope_index(scope)
+        asked = [verdict for verdict in self._verdicts if verdict.detector not in leaving_out]
+        state = finding(asked, self.n, index)
+        if state == "firing" and self.first_bad(scope, self.at - self._news) is None:
+            others = [verdict for verdict in asked if verdict.detector not in FOUND_IN_FAILURES]
+            return state if finding(others, self.n, index) == "firing" else "not_enough_evidence"
+        return state
+
+    def counts(self, scope: str, window: int = HISTORY_SPAN) -> Counts:
+        index = scope_index(scope)
+        row = self._stretch.counts[window][self.n, index]
+        amounts = dict(zip(COUNTERS[:6], (int(value) for value in row[:6]), strict=True))
+        users = int(self._stretch.people[window][self.n, index])
+        return Counts(at=self.at, window=window, users_impacted=users, **amounts)
+
+    def people(self, scope: str, since: int) -> Distinct:
+        return self._people(scope, since, self._stretch.windows[-1])
+
+    def people_recent(self, scope: str, since: int) -> Distinct:
+        return self._people(scope, since, self._recent)
+
+    def _people(self, scope: str, since: int, window: int) -> Distinct:
+        return self._impact.distinct_since(scope_index(scope), self.at, max(since, self.at - window))
+
+    def first_bad(self, scope: str, since: int) -> int | None:
+        return self._windows.first(scope_index(scope), (BAD, SESSION_BAD), since, self.at)
+
+    def succeeded_since(self, scope: str, since: int) -> bool:
+        reach = [window for window in self._stretch.windows if self.at - window >= since]
+        window = reach[-1] if reach else self._stretch.windows[0]
+        return bool(self._stretch.counts[window][self.n, scope_index(scope), 0])
+
+
+def sli_of(stretch: Stretch, n: int, scope: int, window: int) -> SliValue:
+    """The SLIs of a scope (index) in a window (ms) at step ``n``."""
+    good, bad, excluded, started, slow, timed = (int(v) for v in stretch.counts[window][n, scope, :6])
+    users = int(stretch.people[window][n, scope])
+    path = scope_path(stretch.env, scope)
+    error = relative_error(users, int(stretch.levels[window][n])) if window in stretch.levels else 0.0
+    return SliValue(
+        int(stretch.ends[n]), path, window, good, bad, excluded, started, slow, timed, users, error
+    )

@@ -1,0 +1,231 @@
+"""The error budget of a calendar month: how fast it is spent, how much is left, and when it will be gone.
+
+The burn rate of a window is its failing ratio over the ratio that the objective allows: 1 spends the budget exactly in
+its period (Beyer et al., The Site Reliability Workbook, chapter 5). The budget of a month is the allowed ratio of all
+requests that complete in it: those so far, and for the rest of the month as many as on average of four weeks before.
+
+The SLA does not count interruptions that a credential provider has caused, nor scheduled downtime up to four hours a
+month. So an account leaves out the requests of what was excluded while it was. Detection leaves out nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+import msgspec
+import numpy as np
+
+from detectors.confidence import Floats
+from detectors.history.history import BUCKET, History
+from detectors.incidents import Incident
+from detectors.instants import DAY, HOUR, SECOND
+from detectors.policy.policy import Policy
+from detectors.scopes import LEAVES, MEMBERS, SCOPES, overlaps, scope_index
+from detectors.windows.sliding import BAD, GOOD
+
+__all__ = [
+    "SCHEDULED_A_MONTH",
+    "Account",
+    "Exclusion",
+    "account",
+    "burn_rate",
+    "exclusion_of",
+    "month_start",
+    "scheduled",
+    "window_burn",
+]
+
+#: SLA: scheduled downtime is at most so much a month.
+SCHEDULED_A_MONTH = 4 * HOUR
+#: What the rest of the month is expected to bring is told from so much before.
+_USUAL = 28 * DAY
+#: When the budget will be gone is told from what has failed for so long.
+_LATELY = HOUR
+
+
+class Exclusion(msgspec.Struct, frozen=True):
+    """What the SLA does not count: all requests of a scope in ``[start, end)``, ms."""
+
+    scope: str
+    start: int
+    end: int
+    why: Literal["csp", "maintenance"]
+
+
+@dataclass(frozen=True)
+class Account:
+    """A month of one method up to ``at``, as the SLA counts. Instants are ms.
+
+    Attributes:
+        start, end: of the calendar month.
+        good, bad: completed requests so far, without what is excluded.
+        excluded_csp, excluded_maintenance: failures left out, by the reason; of both the latter.
+        allowed: failures that the whole month may have.
+        left: share of these that has not happened; negative when overspent.
+        gone_at: when the budget will be gone if requests go on failing as in the last hour; ``at`` or before
+            when it is gone; None when it lasts for the month.
+    """
+
+    at: int
+    start: int
+    end: int
+    good: float
+    bad: float
+    excluded_csp: float
+    excluded_maintenance: float
+    allowed: float
+    left: float
+    gone_at: int | None
+
+    @property
+    def availability(self) -> float | None:
+        """``good / (good + bad)`` of the month so far; None when nothing completed."""
+        completed = self.good + self.bad
+        return self.good / completed if completed else None
+
+
+def burn_rate(good: float, bad: float, availability: float) -> float | None:
+    """Multiples of the rate that spends the budget exactly; None when nothing completed."""
+    completed = good + bad
+    return (bad / completed) / (1.0 - availability) if completed else None
+
+
+def month_start(at: int, time_zone: str, months: int = 0) -> int:
+    """The first instant (ms) of the calendar month that ``at`` (ms) lies in, or of one after it, in a time zone."""
+    local = datetime.fromtimestamp(at / SECOND, ZoneInfo(time_zone))
+    years, month = divmod(local.month - 1 + months, 12)
+    first = local.replace(
+        year=local.year + years, month=month + 1, day=1, hour=0, minute=0, second=0, microsecond=0, fold=0
+    )
+    return round(first.astimezone(UTC).timestamp()) * SECOND
+
+
+def window_burn(history: History, method: str, start: int, end: int, policy: Policy) -> float | None:
+    """The burn rate of a method in [start, end) ms, by the history; None when nothing completed."""
+    sums = history.sums(start, end)[scope_index(f"{history.env}/{method}")]
+    return burn_rate(float(sums[GOOD]), float(sums[BAD]), policy.objectives[method].availability)
+
+
+def exclusion_of(incident: Incident, at: int) -> Exclusion | None:
+    """What an incident excludes up to ``at`` (ms): if a credential provider caused it, its scope while it failed."""
+    if not incident.csp_caused or (incident.resolved_reason or "").startswith("merged"):
+        return None
+    start = incident.first_bad_at if incident.epoch == 0 else incident.opened_at
+    ends = [end for end in (incident.recovering_at, incident.resolved_at) if end is not None]
+    return Exclusion(incident.scope, start, min(ends, default=at), "csp")
+
+
+def scheduled(policy: Policy, env: str, method: str, start: int, at: int) -> Iterator[Exclusion]:
+    """The maintenance of a method in ``[start, at)``, the start of a month: the first four hours of it."""
+    used, reached = 0, start
+    windows = [w for w in policy.maintenance if overlaps(w.scope, f"{env}/{method}")]
+    for window in sorted(windows, key=lambda w: w.start):
+        begin, end = max(window.start, start), min(window.end, at)
+        # What two windows share is spent once, and excluded in both.
+        fresh = max(begin, reached)
+        end = min(end, fresh + max(SCHEDULED_A_MONTH - used, 0)) if end > fresh else end
+        used += max(end - fresh, 0)
+        reached = max(reached, end)
+        if begin < end:
+            yield Exclusion(window.scope, begin, end, "maintenance")
+
+
+def account(
+    history: History, method: str, at: int, policy: Policy, exclusions: Iterable[Exclusion] = ()
+) -> Account | None:
+    """The account of a method's month up to ``at`` (ms), by the history.
+
+    Args:
+        exclusions: what providers have caused; maintenance is added by the policy.
+
+    Returns:
+        the account; None when nothing completed this month.
+    """
+    start, end = (month_start(at, policy.time_zone, months) for months in (0, 1))
+    index = scope_index(f"{history.env}/{method}")
+    leaves = np.flatnonzero(MEMBERS[index])
+    planned = list(scheduled(policy, history.env, method, start, at))
+    caused = [
+        one for one in exclusions if one.why == "csp" and overlaps(one.scope, f"{history.env}/{method}")
+    ]
+    all_sums = history.sums(start, at)[index]
+    by_plan = _left_out(history, leaves, planned, start, at)
+    left_out = _left_out(history, leaves, [*planned, *caused], start, at)
+    good, bad = (max(0.0, float(all_sums[c] - left_out[c])) for c in (GOOD, BAD))
+    if good + bad <= 0:
+        return None
+    expected = good + bad + _per_ms(history, index, at) * (end - at)
+    allowed = (1.0 - policy.objectives[method].availability) * expected
+    lately = history.sums(at - _LATELY, at)[index] - _left_out(
+        history, leaves, [*planned, *caused], at - _LATELY, at
+    )
+    failing = max(0.0, float(lately[BAD])) / _LATELY
+    gone_at = at + round((allowed - bad) / failing) if failing else None
+    if bad >= allowed:
+        gone_at = at
+    return Account(
+        at=at,
+        start=start,
+        end=end,
+        good=good,
+        bad=bad,
+        excluded_csp=float(left_out[BAD] - by_plan[BAD]),
+        excluded_maintenance=float(by_plan[BAD]),
+        allowed=allowed,
+        left=1.0 - bad / allowed,
+        gone_at=gone_at if gone_at is not None and gone_at < end else None,
+    )
+
+
+def _per_ms(history: History, index: int, at: int) -> float:
+    """Completed requests of a scope per ms in the weeks before, as far as they are known."""
+    begin, end = np.array([at - _USUAL]), np.array([at])
+    known = float(history.coverage(begin, end)[0]) * _USUAL
+    sums = history.sums(at - _USUAL, at)[index]
+    return float(sums[GOOD] + sums[BAD]) / known if known else 0.0
+
+
+def _left_out(
+    history: History, leaves: Iterable[int], exclusions: Sequence[Exclusion], start: int, at: int
+) -> Floats:
+    """Counts (counter,) that exclusions cover in ``[start, at)``; what several cover counts once."""
+    total = np.zeros(history.sums(at, at).shape[-1])
+    for leaf in leaves:
+        for begin, end in _union(_spans(exclusions, leaf), start, at):
+            total += _leaf_sums(history, leaf, begin, end)
+    return total
+
+
+def _spans(exclusions: Iterable[Exclusion], leaf: int) -> Iterator[tuple[int, int]]:
+    for one in exclusions:
+        if MEMBERS[scope_index(one.scope), leaf]:
+            # The history knows no better than in records: one that a provider has spoilt is all its doing.
+            whole = one.why == "csp"
+            yield (
+                one.start - one.start % BUCKET if whole else one.start,
+                one.end + -one.end % BUCKET if whole else one.end,
+            )
+
+
+def _union(spans: Iterable[tuple[int, int]], start: int, at: int) -> Iterator[tuple[int, int]]:
+    """The spans, cut to ``[start, at)``, without overlaps."""
+    reached = start
+    for begin, end in sorted(spans):
+        begin, end = max(begin, reached), min(end, at)
+        if begin < end:
+            yield begin, end
+            reached = end
+
+
+def _leaf_sums(history: History, leaf: int, start: int, end: int) -> Floats:
+    """Counts (counter,) of a leaf in [start, end) ms: of a provider's its own, of the rest what is no provider's."""
+    method, csp = LEAVES[leaf]
+    sums = history.sums(start, end)
+    if csp is not None:
+        return np.asarray(sums[SCOPES.index(f"{method}/{csp}")])
+    csps = [SCOPES.index(f"{m}/{c}") for m, c in LEAVES if m == method and c is not None]
+    return np.asarray(sums[SCOPES.index(method)] - sums[csps].sum(axis=0))

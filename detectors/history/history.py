@@ -1,0 +1,400 @@
+"""The long memory of an environment: counts of five minutes each, and what they let expect.
+
+A record holds the counts of every scope in five minutes, as absolute values: a later revision replaces an
+earlier one. 35 days of it answer for the windows beyond an hour, and for what usually arrives at this time of
+the week. Between the ends of five minutes counts are interpolated: what happened in five minutes is taken as
+evenly spread over them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from operator import itemgetter
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from detectors.confidence import Floats
+from detectors.history.code_history import CodeHistory
+from detectors.history.local_calendar import WallClock
+from detectors.instants import DAY, HOUR, MINUTE, format_instant, parse_instant
+from detectors.scopes import CSPS, METHODS, SCOPES, scope_path
+from detectors.windows.sliding import BAD, COUNTERS, EXCLUDED, GOOD, STARTED, Ints
+
+__all__ = ["BUCKET", "FIELDS", "KEPT", "History", "arrivals", "returns"]
+
+#: A record covers this many ms.
+BUCKET = 5 * MINUTE
+#: Records are kept for so many ms behind the newest, and dropped within a day after that.
+KEPT = 35 * DAY
+#: The counts of a scope in a record, in the order of the last axis of every array here.
+FIELDS = COUNTERS[:6]
+
+_DAY_SLOTS = DAY // BUCKET
+_KEPT_SLOTS = KEPT // BUCKET
+#: The arrays hold a day more, so that old slots are dropped a day at a time.
+_MOST_SLOTS = _KEPT_SLOTS + _DAY_SLOTS
+_SHAPE = (len(SCOPES), len(FIELDS))
+_fields_of = itemgetter(*FIELDS)
+#: The same weekday in the weeks before: the two nearest of so many that are known and no holidays are
+#: averaged.
+_WEEKS_BACK = 4
+_WEEKS_AVERAGED = 2
+#: A window counts as known if at most this share of it is not.
+_GAP = 0.01
+#: Days that the usual failing ratio is taken over, and the completions that make a day count.
+_USUAL_DAYS = 14
+_USUAL_COMPLETED = 100
+_SUNDAY = 6
+#: Of a method that asks for tokens, completions are callbacks where they have a credential provider: tokens have
+#: none. (method, its scopes with a provider).
+_WITH_TOKENS = [
+    (SCOPES.index(method), [SCOPES.index(f"{method}/{csp}") for csp in CSPS])
+    for method in METHODS
+    if method == "sis"
+]
+_ENV = SCOPES.index("")
+#: Expectations are asked for each second and change each minute: so many hours of them are remembered.
+_EXPECTED_KEPT = 64
+#: What is expected is of a day before or longer, by a clock that may have been changed by an hour or two since.
+_EXPECTED_AFTER = 22 * HOUR
+
+
+def arrivals(counts: npt.NDArray[Any], by_starts: npt.NDArray[np.bool_]) -> npt.NDArray[Any]:
+    """Sign-ins that arrived, from counts (..., scope, counter): those that started, or else those that
+    completed.
+
+    A start is one sign-in, and stops at once when nobody gets through; completions come a minute later, and
+    twice where a token follows a callback. Completions serve for scopes of which no starts are reported
+    (``by_starts``).
+    """
+    completed = counts[..., GOOD] + counts[..., BAD] + counts[..., EXCLUDED]
+    return np.where(by_starts, counts[..., STARTED], completed)
+
+
+def returns(counts: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """(..., scope, 2) from counts (..., scope, counter): sign-ins that started, and those that came back.
+
+    A return is a callback that completed, well or not. Of a method with tokens only what has a credential
+    provider is taken, of both.
+    """
+    completed = counts[..., GOOD] + counts[..., BAD] + counts[..., EXCLUDED]
+    out = np.stack([counts[..., STARTED], completed], axis=-1)
+    for method, csps in _WITH_TOKENS:
+        rest = out[..., method, :] - out[..., csps, :].sum(axis=-2)
+        out[..., [method, _ENV], :] -= rest[..., None, :]
+    return out
+
+
+class History:
+    """Five-minute records of one environment.
+
+    Args:
+        env: the environment.
+        clock: whose weeks repeat, and whose holidays are unlike other days.
+    """
+
+    def __init__(self, env: str, clock: WallClock | None = None) -> None:
+        self.env = env
+        self._clock = clock or WallClock()
+        self._places = {scope_path(env, i): i for i in range(len(SCOPES))}
+        self._origin = 0  # start of slot 0, in buckets since the epoch
+        self._newest = -1  # the last known slot
+        self._counts: Ints = np.zeros((0, *_SHAPE), dtype=np.int64)
+        self._known = np.zeros(0, dtype=bool)
+        # running sums: row i holds what lies before slot i; good up to row ``_summed``; two rows for no slots,
+        # so that there is a difference to look up
+        self._sums: Ints = np.zeros((2, *_SHAPE), dtype=np.int64)
+        self._known_sums: Ints = np.zeros(2, dtype=np.int64)
+        self._summed = 0
+        self._codes = CodeHistory()
+        self._usual: dict[tuple[str, int], Floats] = {}
+        # by the start of an hour and the length of the window
+        self._expected: dict[tuple[int, int], Floats] = {}
+
+    def __len__(self) -> int:
+        """How many records are kept."""
+        return int(np.count_nonzero(self._known))
+
+    # -- records ---------------------------------------------------------------------------------------------
+
+    def add(self, record: Mapping[str, Any]) -> None:
+        """Take a record, or its revision. One from further back than is kept is ignored.
+
+        Args:
+            record: ``{"env", "at", "scopes": {path: {good, bad, excluded, started, slow, timed}}, "codes": {path:
+                {code: failures}}}``; ``at`` is the start, in ms or RFC 3339; scopes that are left out had no events.
+                ``codes`` may be missing.
+
+        Raises:
+            ValueError: another environment, an unknown scope, a counter missing, or a start that is no
+            multiple
+                of five minutes.
+        """
+        at = record["at"]
+        start = parse_instant(at) if isinstance(at, str) else int(at)
+        slot, rest = divmod(start, BUCKET)
+        if record["env"] != self.env or rest:
+            raise ValueError(f"not five minutes of {self.env}: env {record['env']!r}, at {at!r}")
+        scopes: Mapping[str, Mapping[str, int]] = record["scopes"]
+        try:
+            places = [self._places[path] for path in scopes]
+            values = [_fields_of(counts) for counts in scopes.values()]
+            codes = {self._places[path]: counts for path, counts in record.get("codes", {}).items()}
+        except KeyError as missing:
+            raise ValueError(
+                f"{self.env} at {format_instant(start)}: {missing} is no scope or is missing"
+            ) from None
+        place = self._slot(slot)
+        if place is None:
+            return
+        row = self._counts[place]
+        row[:] = 0
+        if values:
+            row[places] = values
+        self._codes.put(place, codes)
+        self._known[place] = True
+        self._forget_expected(start)
+        if place < self._summed:
+            self._summed = place
+            self._usual.clear()
+
+    def extend(self, records: Iterable[Mapping[str, Any]]) -> None:
+        """Take many records; see ``add``."""
+        for record in records:
+            self.add(record)
+
+    def records(self) -> Iterator[dict[str, Any]]:
+        """All that is kept, in order of time, as ``add`` takes them; ``at`` in RFC 3339."""
+        for place in np.flatnonzero(self._known):
+            counts = self._counts[place]
+            scopes = {
+                scope_path(self.env, int(s)): dict(zip(FIELDS, counts[s].tolist(), strict=True))
+                for s in np.flatnonzero(counts.any(axis=1))
+            }
+            record: dict[str, Any] = {
+                "env": self.env,
+                "at": format_instant((self._origin + int(place)) * BUCKET),
+                "scopes": scopes,
+            }
+            codes = self._codes.at(int(place))
+            if codes:
+                record["codes"] = {scope_path(self.env, s): counts for s, counts in codes.items()}
+            yield record
+
+    def _slot(self, slot: int) -> int | None:
+        """Position of a bucket (number since the epoch) in the arrays, made if need be; None if it is too
+        old.
+        """
+        if self._newest < 0:
+            self._origin = slot
+        place = slot - self._origin
+        if place <= self._newest - _KEPT_SLOTS:
+            return None
+        if place < 0:
+            self._grow(front=-place + _DAY_SLOTS, back=0)
+            place = slot - self._origin
+        if place >= _MOST_SLOTS:
+            self._drop(place - _KEPT_SLOTS + 1)
+            place = slot - self._origin
+        size = len(self._known)
+        if place >= size:
+            self._grow(front=0, back=max(place + 1, min(2 * size, _MOST_SLOTS), _DAY_SLOTS) - size)
+        self._newest = max(self._newest, place)
+        return place
+
+    def _grow(self, front: int, back: int) -> None:
+        around = (front, back)
+        self._counts = np.pad(self._counts, (around, (0, 0), (0, 0)))
+        self._known = np.pad(self._known, around)
+        self._codes.grow(front, back)
+        self._sums = np.zeros((len(self._known) + 1, *_SHAPE), dtype=np.int64)
+        self._known_sums = np.zeros(len(self._known) + 1, dtype=np.int64)
+        self._origin -= front
+        self._newest += front if self._newest >= 0 else 0
+        self._summed = 0
+
+    def _drop(self, slots: int) -> None:
+        """Forget the first ``slots`` slots; the arrays keep their size."""
+        kept = max(0, len(self._known) - slots)
+        for array in (self._counts, self._known):
+            array[:kept] = array[slots : slots + kept].copy()
+            array[kept:] = 0
+        self._codes.drop(slots)
+        self._origin += slots
+        self._newest = max(-1, self._newest - slots)
+        self._summed = 0
+        self._usual.clear()
+        self._expected.clear()
+
+    def _forget_expected(self, start: int) -> None:
+        """Forget what a record of this instant may have entered: what is expected of an hour is of days before."""
+        for key in [key for key in self._expected if start < key[0] + HOUR - _EXPECTED_AFTER]:
+            del self._expected[key]
+
+    def _sum_up(self) -> None:
+        """Bring the running sums up to the newest slot."""
+        first, end = self._summed, self._newest + 1
+        if first >= end:
+            return
+        np.cumsum(self._counts[first:end], axis=0, out=self._sums[first + 1 : end + 1])
+        self._sums[first + 1 : end + 1] += self._sums[first]
+        np.cumsum(self._known[first:end], out=self._known_sums[first + 1 : end + 1])
+        self._known_sums[first + 1 : end + 1] += self._known_sums[first]
+        self._summed = end
+
+    # -- what was --------------------------------------------------------------------------------------------
+
+    def sums(self, start: int, end: int) -> Floats:
+        """Counts (scope, counter) in [start, end) ms, of what is known of it."""
+        return np.asarray(self.between(np.array([start]), np.array([end]))[0])
+
+    def between(self, starts: Ints, ends: Ints) -> Floats:
+        """Counts (N, scope, counter) in each [start, end) ms, of what is known of it."""
+        self._sum_up()
+        lower, share = self._position(starts)
+        upper, rest = self._position(ends)
+        wide = (slice(None), None, None)
+        before = self._sums[lower] + share[wide] * (self._sums[lower + 1] - self._sums[lower])
+        after = self._sums[upper] + rest[wide] * (self._sums[upper + 1] - self._sums[upper])
+        return np.asarray(after - before)
+
+    def coverage(self, starts: Ints, ends: Ints) -> Floats:
+        """Share (N,) of each [start, end) ms that is known."""
+        self._sum_up()
+        lower, share = self._position(starts)
+        upper, rest = self._position(ends)
+        known = self._known_sums
+        before = known[lower] + share * (known[lower + 1] - known[lower])
+        after = known[upper] + rest * (known[upper + 1] - known[upper])
+        covered: Floats = (after - before) * BUCKET / np.maximum(ends - starts, 1)
+        return covered
+
+    def _position(self, instants: Ints) -> tuple[Ints, Floats]:
+        """Slot of each instant and how far into it; at its beginning before, and at the end after all slots."""
+        end = self._newest + 1
+        if not end:
+            return np.zeros(instants.shape, dtype=np.int64), np.zeros(instants.shape)
+        place, rest = np.divmod(instants - self._origin * BUCKET, BUCKET)
+        share = np.where((place >= 0) & (place < end), rest / BUCKET, 0.0)
+        share = np.where(place >= end, 1.0, share)
+        return np.clip(place, 0, end - 1), share
+
+    # -- what is usual ---------------------------------------------------------------------------------------
+
+    def expected(self, ends: Ints, window: int) -> Floats:
+        """Mean counts (N, scope, counter) in the same clock window of the previous two weeks; nan where
+        unknown.
+
+        The window [end - window, end) is looked up at the same local time on the same weekday; a week that is
+        not known, or was a holiday, makes room for the one before. A holiday is compared with the Sundays
+        before it. Where nothing but holidays is known, they count: fewer come then, so too little is expected
+        rather than too much.
+
+        Args:
+            ends: ends of windows, ms.
+            window: length, ms.
+        """
+        if not ends.size or (ends % MINUTE).any():
+            return self._expect(ends, window)
+        hours = ends // HOUR * HOUR
+        out = np.empty((len(ends), *_SHAPE))
+        for hour in np.unique(hours).tolist():
+            within = hours == hour
+            out[within] = self._expected_in_hour(hour, window)[(ends[within] - hour) // MINUTE]
+        return out
+
+    def _expected_in_hour(self, hour: int, window: int) -> Floats:
+        """``expected`` for windows that end at each minute of an hour: they differ little in what it takes."""
+        key = hour, window
+        if key not in self._expected:
+            if len(self._expected) >= _EXPECTED_KEPT:
+                self._expected.clear()
+            self._expected[key] = self._expect(np.arange(hour, hour + HOUR, MINUTE, dtype=np.int64), window)
+        return self._expected[key]
+
+    def _expect(self, ends: Ints, window: int) -> Floats:
+        days = self._clock.local_days(ends - 1)
+        weekday = (days + 3) % 7  # 1970-01-01 was a Thursday
+        since_sunday = (weekday - _SUNDAY - 1) % 7 + 1
+        nearest = np.where(self._clock.is_holiday(days), since_sunday, 7)
+        usual, of_holidays = (self._mean_of_weeks(ends, window, nearest, holidays=h) for h in (False, True))
+        return np.where(np.isnan(usual), of_holidays, usual)
+
+    def _mean_of_weeks(self, ends: Ints, window: int, nearest: Ints, *, holidays: bool) -> Floats:
+        """Of the nearest weeks that are known, of those that were holidays or of the others; nan without any."""
+        total = np.zeros((len(ends), *_SHAPE))
+        found = np.zeros(len(ends), dtype=np.int64)
+        for week in range(_WEEKS_BACK):
+            then = self._clock.days_before(ends, nearest + 7 * week)
+            usable = self._clock.is_holiday(self._clock.local_days(then - 1)) == holidays
+            usable &= found < _WEEKS_AVERAGED
+            if usable.any():
+                usable &= self.coverage(then - window, then) >= 1.0 - _GAP
+            if usable.any():
+                total[usable] += self.between(then[usable] - window, then[usable])
+                found += usable
+        wide = found[:, None, None]
+        return np.where(wide > 0, total / np.maximum(wide, 1), np.nan)
+
+    def expected_arrivals(self, ends: Ints, window: int) -> Floats:
+        """Mean number (N, scope) of sign-ins in this clock window of two weeks; see ``expected``."""
+        expected = self.expected(ends, window)
+        return arrivals(expected, self.has_starts(expected))
+
+    @staticmethod
+    def has_starts(expected: Floats) -> npt.NDArray[np.bool_]:
+        """Whether starts tell of a scope's sign-ins (N, scope): at least one for every four completions."""
+        completed = expected[..., GOOD] + expected[..., BAD] + expected[..., EXCLUDED]
+        return expected[..., STARTED] >= completed / 4
+
+    def usual_failing_ratio(self, at: int) -> Floats:
+        """Median over the days (UTC) of the two weeks before ``at`` of bad / (good + bad) per scope (S,); 0
+        if unknown.
+
+        The median, so that a day with an outage does not make failing usual.
+        """
+        return np.nan_to_num(
+            self._usually("failing", at, lambda days: (days[..., BAD], days[..., GOOD] + days[..., BAD]))
+        )
+
+    def usual_user_errors(self, at: int) -> Floats:
+        """The same of excluded / completed, but for tokens (``returns``); nan if unknown."""
+        return self._usually("user errors", at, lambda days: (days[..., EXCLUDED], returns(days)[..., 1]))
+
+    def usual_return_ratio(self, at: int) -> Floats:
+        """The same of sign-ins that came back / started (``returns``); nan if unknown."""
+
+        def shares(days: Floats) -> tuple[Floats, Floats]:
+            both = returns(days)
+            return both[..., 1], both[..., 0]
+
+        return self._usually("returning", at, shares)
+
+    def usual_share_of_code(self, code: str, at: int) -> Floats:
+        """The same of failures with a code, over days of which codes are known; nan if unknown."""
+
+        def shares(days: Floats) -> tuple[Floats, Floats]:
+            today = (at - 1) // DAY
+            slots = (today - np.arange(_USUAL_DAYS, -1, -1)) * _DAY_SLOTS - self._origin
+            failed, known = self._codes.sums(code, slots)
+            return failed, np.where(known[:, None], returns(days)[..., 1], 0.0)
+
+        return self._usually(f"code {code}", at, shares)
+
+    def _usually(self, name: str, at: int, shares: Callable[[Floats], tuple[Floats, Floats]]) -> Floats:
+        """Median over the days before ``at`` of hits / trials (day, scope); nan if unknown. Remembered for a day."""
+        today = (at - 1) // DAY  # at midnight the last five minutes of the day are not there yet
+        key = name, today
+        if key not in self._usual:
+            bounds = (today - np.arange(_USUAL_DAYS, -1, -1)) * DAY
+            hits, trials = shares(self.between(bounds[:-1], bounds[1:]))
+            ratio = np.where(trials >= _USUAL_COMPLETED, hits / np.maximum(trials, 1.0), np.nan)
+            order = np.sort(ratio, axis=0)  # nan last
+            days = np.count_nonzero(~np.isnan(ratio), axis=0)
+            low = np.take_along_axis(order, np.maximum(days - 1, 0)[None] // 2, axis=0)[0]
+            high = np.take_along_axis(order, (days // 2)[None].clip(max=_USUAL_DAYS - 1), axis=0)[0]
+            kept = {known: usual for known, usual in self._usual.items() if known[1] >= today}
+            self._usual = {**kept, key: np.where(days > 0, (low + high) / 2, np.nan)}
+        return self._usual[key]

@@ -1,0 +1,115 @@
+"""What the evidence of a step says of an incident: people, severity, counts, advice."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec import UNSET
+from msgspec.structs import replace
+
+from detectors.incidents import Cause, Incident
+from detectors.lifecycle.fail_over import advise, compared
+from detectors.lifecycle.recorder import Chronicle, IncidentMemory
+from detectors.lifecycle.severity import Level, datadog_severity, figure, follow
+from detectors.notification.paging import is_serious, may_page
+from detectors.policy.policy import Policy
+from detectors.scopes import contains
+
+__all__ = ["assess"]
+
+
+def assess(
+    memory: IncidentMemory, causes: Sequence[Cause], chronicle: Chronicle, *, opening: bool = False
+) -> None:
+    """Bring up to date what follows from the evidence, but for the severity: a change of it is a transition.
+
+    Args:
+        causes: those of this step; none where nothing fires.
+        opening: there is no severity yet that this one could have fallen from.
+    """
+    at, policy, view, incident = chronicle.at, chronicle.policy, chronicle.view, memory.incident
+    scope = incident.scope
+    first_bad = _first_bad(incident, causes, chronicle) if opening else incident.first_bad_at
+    estimate = max((c.estimated_users for c in causes if c.estimated_users is not None), default=None)
+    seen, recent = view.people(scope, first_bad), view.people_recent(scope, first_bad)
+    impact = figure(seen.people, recent.people, estimate, policy)
+    error = {"observed": seen.error, "projected": recent.error}.get(impact.basis) or UNSET
+    names = tuple(sorted({*incident.causes, *(cause.detector for cause in causes)}))
+    serious = is_serious(replace(incident, causes=names))
+    level = None if opening else memory.level
+    memory.level = (
+        follow(level, impact.users, incident.env, at, policy, may_fall=not view.frozen)
+        if serious
+        else Level()
+    )
+    memory.scopes = sorted({*memory.scopes, scope, *(cause.scope for cause in causes)})
+    counts = view.counts(scope)
+    worse = impact.users > incident.peak_users_impacted or incident.counts_peak is None
+    lead = next((cause for cause in causes if cause.scope == scope), causes[0] if causes else None)
+    narrower = {
+        s for s in (*incident.narrower, *(c.scope for c in causes)) if s != scope and contains(scope, s)
+    }
+    memory.incident = replace(
+        incident,
+        causes=names,
+        sentence=lead.sentence if lead else incident.sentence,
+        priority=policy.priority.of(incident.env, impact.users if serious else 0),
+        datadog_severity=datadog_severity(scope, memory.level.severity, chronicle.csps, serious=serious),
+        basis=impact.basis,
+        users_impacted=impact.users,
+        peak_users_impacted=max(incident.peak_users_impacted, impact.users),
+        users_impacted_error=error,
+        peak_users_impacted_error=(
+            error if impact.users > incident.peak_users_impacted else incident.peak_users_impacted_error
+        ),
+        first_bad_at=first_bad,
+        updated_at=at,
+        counts_now=counts,
+        counts_peak=counts if worse else incident.counts_peak,
+        failing_ratio=lead.failing_ratio if lead and lead.scope == scope else counts.failing_ratio,
+        csp_caused=lead.csp_caused if lead and lead.scope == scope else incident.csp_caused,
+        in_maintenance=_in_maintenance(scope, at, policy),
+        narrower=tuple(sorted(narrower)),
+        fail_over=_fail_over(incident, chronicle),
+        links=_links(incident, policy),
+        policy_hash=policy.hash,
+    )
+    if not may_page(memory.incident):
+        memory.pageable_since = None
+    elif memory.pageable_since is None:
+        memory.pageable_since = at
+
+
+def _first_bad(incident: Incident, causes: Sequence[Cause], chronicle: Chronicle) -> int:
+    """When that began which the incident is opened for.
+
+    It is looked for in the narrowest of the findings' windows: of an hour in which now and then somebody failed
+    the first of them was not the beginning. An incident that is reopened began when it first did.
+    """
+    since = max((c.first_bad for c in causes if c.first_bad is not None), default=incident.first_bad_at)
+    found = chronicle.view.first_bad(incident.scope, since)
+    return min(incident.first_bad_at, since if found is None else found)
+
+
+def _in_maintenance(scope: str, at: int, policy: Policy) -> bool:
+    return any(
+        window.start <= at < window.end and contains(window.scope, scope) for window in policy.maintenance
+    )
+
+
+def _fail_over(incident: Incident, chronicle: Chronicle) -> str | None:
+    pair = compared(incident.scope)
+    if pair is None:
+        return None
+    ssoe, sis = (chronicle.view.counts(scope, chronicle.policy.fail_over.window) for scope in pair)
+    return advise(ssoe, sis, chronicle.policy, standing=incident.fail_over is not None)
+
+
+def _links(incident: Incident, policy: Policy) -> dict[str, str]:
+    links = dict(incident.links)
+    if policy.notify.console_url is not None:
+        links["console"] = f"{policy.notify.console_url.rstrip('/')}/#{incident.id}"
+    runbook = policy.runbook(incident.scope)
+    if runbook is not None:
+        links["runbook"] = runbook
+    return links

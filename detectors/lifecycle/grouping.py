@@ -1,0 +1,184 @@
+"""Which incident a cause belongs to.
+
+* To an open incident on the same scope, or on the narrowest that contains it: it is recorded there.
+* Else to the oldest open incident that it contains. Once it has held for ``widen_after``, or if the incident
+  has just opened, that one widens, and the others are merged into it: a second outage often looks for some
+  seconds as if the first had spread.
+* Else to a resolved incident: one of the same scope, or of a scope on which that incident has had findings
+  before, reopens. A scope that merely overlaps or contains it does not: that is another outage until shown
+  otherwise.
+* Else it opens an incident of its own.
+
+So open incidents never lie within each other, but for this: what wakes nobody (surges, slowness) neither
+widens, reopens nor holds open an incident that may. It is a symptom of one that holds its scope, and of any
+that overlaps it, unless it is about errors of users, which no outage makes. Else it has incidents of its own,
+by the same rules; and one of them becomes more when something serious is found on its scope or around it. What
+a person has resolved although it still fires holds back its causes, and those of narrower scopes, for
+``resolve_grace`` or until they have been quiet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from detectors.incidents import Cause
+from detectors.lifecycle.recorder import IncidentMemory
+from detectors.notification.paging import WAKES_NOBODY, is_outage, is_serious
+from detectors.policy.sections import LifecyclePolicy
+from detectors.scopes import MEMBERS, contains, overlaps, scope_index
+
+__all__ = ["Case", "match"]
+
+
+@dataclass
+class Case:
+    """What is to be done with an incident in a step.
+
+    Attributes:
+        memory: the incident; None for one to be opened.
+        scope: the one it is to have.
+        action: go on with an open one; begin (open or reopen); rest, for a resolved one; merge into another.
+        causes: those that belong to it; of a resolved one those that it holds back.
+        into: the case that it is merged into.
+        symptoms: causes that wake nobody, of which it is the explanation.
+    """
+
+    memory: IncidentMemory | None
+    scope: str
+    action: Literal["advance", "begin", "rest", "merge"]
+    causes: list[Cause] = field(default_factory=list)
+    into: Case | None = None
+    symptoms: list[Cause] = field(default_factory=list)
+
+    @property
+    def is_live(self) -> bool:
+        """An incident that is open after the step, unless it opens for something that is no news."""
+        return self.action in ("advance", "begin")
+
+    @property
+    def is_outage(self) -> bool:
+        """Whether a detector has found more than what wakes nobody."""
+        before = self.memory is not None and self.memory.is_open and is_outage(self.memory.incident)
+        return before or not WAKES_NOBODY.union({"declared"}).issuperset(c.detector for c in self.causes)
+
+    @property
+    def is_serious(self) -> bool:
+        """Whether that is so, or a person has said it."""
+        before = self.memory is not None and self.memory.is_open and is_serious(self.memory.incident)
+        return before or any(cause.detector not in WAKES_NOBODY for cause in self.causes)
+
+
+def match(
+    causes: Iterable[Cause], memories: Sequence[IncidentMemory], at: int, rules: LifecyclePolicy
+) -> list[Case]:
+    """A case for each incident, in their order, then one for each that is to be opened.
+
+    Args:
+        causes: firing, or said by a person.
+        memories: all incidents that are not closed, the oldest first.
+        at: T, ms.
+        rules: of them ``widen_after`` and ``resolve_grace`` are asked.
+    """
+    cases = [Case(m, m.incident.scope, "advance" if m.is_open else "rest") for m in memories]
+    # The widest first: what it takes in then finds its incident already there. What wakes nobody comes last.
+    for cause in sorted(causes, key=lambda cause: (_is_minor(cause), -_size(cause.scope))):
+        explained = _explaining(cause, cases, at)
+        if explained is not None:
+            explained.symptoms.append(cause)
+            continue
+        case = _among_open(cause, cases, at, rules.widen_after)
+        case = case or _among_resolved(cause, cases, at, rules.resolve_grace)
+        if case is None:
+            case = Case(None, cause.scope, "begin")
+            cases.append(case)
+        case.causes.append(cause)
+    return cases
+
+
+def _size(scope: str) -> int:
+    return int(MEMBERS[scope_index(scope)].sum())
+
+
+def _is_minor(cause: Cause) -> bool:
+    return cause.detector in WAKES_NOBODY
+
+
+def _left_behind(cause: Cause, case: Case, at: int) -> bool:
+    """Whether a surge of failures may be what a resolved outage has left in its window."""
+    if case.action != "rest" or case.memory is None or cause.numbers.get("counts") != "bad":
+        return False
+    resolved_at = case.memory.incident.resolved_at
+    window = cause.numbers.get("window_ms")
+    return (
+        resolved_at is not None
+        and isinstance(window, int)
+        and at - resolved_at < window
+        and is_outage(case.memory.incident)
+    )
+
+
+def _explaining(cause: Cause, cases: Sequence[Case], at: int) -> Case | None:
+    """The case of which a cause that wakes nobody is a symptom.
+
+    Also of an outage that has resolved since the cause's window began: what it counts was counted there.
+    """
+    if not _is_minor(cause):
+        return None
+    by_users = cause.numbers.get("counts") == "excluded"
+    found = [
+        case
+        for case in cases
+        if ((case.is_live and case.is_outage) or _left_behind(cause, case, at))
+        and (contains(case.scope, cause.scope) or (overlaps(case.scope, cause.scope) and not by_users))
+    ]
+    return min(found, key=lambda case: _size(case.scope), default=None)
+
+
+def _among_open(cause: Cause, cases: Sequence[Case], at: int, widen_after: int) -> Case | None:
+    minor = _is_minor(cause)
+    live = [case for case in cases if case.is_live and not (minor and case.is_outage)]
+    holders = [case for case in live if (minor or case.is_serious) and contains(case.scope, cause.scope)]
+    if holders:
+        return min(holders, key=lambda case: _size(case.scope))
+    inside = [case for case in live if not (minor and case.is_serious) and contains(cause.scope, case.scope)]
+    if not inside:
+        return None
+    inside.sort(key=lambda case: not case.is_serious)  # of equals the oldest stays first
+    oldest, *others = inside
+    held_back = oldest.is_serious and cause.detector != "declared"
+    if held_back and not _may_widen(oldest.memory, at, widen_after):
+        return oldest
+    oldest.scope = cause.scope
+    for case in others:
+        case.action, case.into = "merge", oldest
+    return oldest
+
+
+def _may_widen(memory: IncidentMemory | None, at: int, after: int) -> bool:
+    if memory is None or not memory.is_open:
+        return True
+    return memory.wider_for >= after or at - memory.incident.opened_at < after
+
+
+def _among_resolved(cause: Cause, cases: Sequence[Case], at: int, grace: int) -> Case | None:
+    candidates: list[tuple[bool, int, Case]] = []
+    for case in cases:
+        memory = case.memory
+        if case.action != "rest" or memory is None or memory.merged:
+            continue
+        if _is_minor(cause) and is_serious(memory.incident):
+            continue
+        resolved_at = memory.incident.resolved_at or at
+        if memory.held and contains(case.scope, cause.scope):
+            if cause.detector != "declared" and at - resolved_at < grace:
+                return case
+        elif cause.scope not in memory.scopes:
+            continue
+        candidates.append((case.scope == cause.scope, resolved_at, case))
+    if not candidates:
+        return None
+    *_, case = max(candidates, key=lambda one: one[:2])
+    case.action, case.scope = "begin", cause.scope
+    return case

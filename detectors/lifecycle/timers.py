@@ -1,0 +1,70 @@
+"""What time alone brings: a page that was held back, reminders, breaches, and the thread's routine update."""
+
+from __future__ import annotations
+
+from detectors.instants import format_duration, format_instant
+from detectors.lifecycle import response_times
+from detectors.lifecycle.recorder import Chronicle, IncidentMemory
+
+__all__ = ["page_if_due", "sound_clocks", "speak_up"]
+
+
+def page_if_due(memory: IncidentMemory, chronicle: Chronicle) -> None:
+    """Make the page that was held back: for a rise that has not come, or for maintenance that is over."""
+    incident, since = memory.incident, memory.pageable_since
+    if incident.state != "open" or incident.pages or since is None:
+        return
+    waits = chronicle.policy.lifecycle.warning_waits if incident.severity == 3 else 0
+    if chronicle.at - since >= waits:
+        chronicle.change(memory, "page_due", incident.sentence)
+
+
+def sound_clocks(memory: IncidentMemory, chronicle: Chronicle) -> None:
+    """Reminders at half of a response time and breaches at its end, each once an epoch for each clock."""
+    incident, at, policy = memory.incident, chronicle.at, chronicle.policy
+    if incident.acknowledged_at is not None:
+        return
+    start, severity = incident.opened_at, incident.severity
+    clocks = [
+        (
+            f"the response time of severity {severity}",
+            "response",
+            response_times.half_way(start, severity, policy),
+            response_times.deadline(start, severity, policy),
+        )
+    ]
+    if incident.pages:  # without an alert there is none to answer
+        target = format_duration(policy.lifecycle.alert_target)
+        half, end = response_times.alert_half_way(start, policy), response_times.alert_deadline(start, policy)
+        clocks.append((f"the target of {target} for alerts", "alert", half, end))
+    over: list[str] = []
+    half_gone: list[str] = []
+    for name, clock, half, end in clocks:
+        if at >= end and f"{clock} breach" not in memory.rung:
+            memory.rung += [f"{clock} reminder", f"{clock} breach"]
+            over.append(f"{name} ended at {format_instant(end)}")
+        elif half <= at < end and f"{clock} reminder" not in memory.rung:
+            memory.rung.append(f"{clock} reminder")
+            half_gone.append(f"{name} ends at {format_instant(end)}")
+    if half_gone:
+        chronicle.change(memory, "reminder", f"Not acknowledged yet: {' and '.join(half_gone)}.")
+    if over:
+        chronicle.change(memory, "breach", f"Not acknowledged: {' and '.join(over)}.")
+
+
+def speak_up(memory: IncidentMemory, chronicle: Chronicle) -> None:
+    """Tell of a change of scope that had to wait, and send the routine update."""
+    incident, at, rules = memory.incident, chronicle.at, chronicle.policy.lifecycle
+    told_at = memory.scope_told_at
+    if (
+        incident.scope != memory.scope_told
+        and told_at is not None
+        and at - told_at >= rules.scope_change_every
+    ):
+        chronicle.change(
+            memory, "scope", f"Since the last message, from {memory.scope_told} to {incident.scope}."
+        )
+    elif at - memory.spoke_at >= rules.update_every:
+        ratio = incident.counts_now.success_ratio if incident.counts_now else None
+        succeed = "" if ratio is None else f", {ratio:.0%} of sign-ins succeed"
+        chronicle.change(memory, "update", f"{incident.people_an_hour}{succeed}.")

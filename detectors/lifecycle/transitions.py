@@ -1,0 +1,364 @@
+"""The course of one incident: what a step makes of it, given the findings on its scope.
+
+``open -> acknowledged -> recovering -> resolved -> closed``; ``recovering`` may go back to the state before
+it, and a resolved incident may be reopened.
+
+What keeps a flickering finding from making a noise: an incident is recovering only once it has been quiet for
+``recovering_after``, twice as long after each relapse of its epoch (at most half of ``recover_for``);
+severity falls only after its dwell; a scope widens once a wider cause has held for ``widen_after``, and
+narrows only after ``scope_change_every`` of evidence for no more than the narrower one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+from msgspec.structs import replace
+
+from detectors.incidents import Cause, FindingState, Incident
+from detectors.instants import HOUR, format_duration
+from detectors.lifecycle.assessment import assess
+from detectors.lifecycle.recorder import Chronicle, IncidentMemory
+from detectors.lifecycle.severity import Level
+from detectors.lifecycle.timers import page_if_due, sound_clocks, speak_up
+from detectors.notification.paging import WAKES_NOBODY, is_outage, is_serious, may_page
+from detectors.scopes import SCOPES, contains, overlaps, scope_path
+
+__all__ = ["advance", "after_resolution", "begin", "declare", "resolve"]
+
+# -- opening -------------------------------------------------------------------------------------------------
+
+
+def begin(
+    memory: IncidentMemory | None, incident_id: str, scope: str, causes: Sequence[Cause], chronicle: Chronicle
+) -> IncidentMemory:
+    """Open an incident, or reopen the resolved one in ``memory``, on the scope of its causes.
+
+    A reopened incident begins a new epoch: with a response clock, pages and a thread of its own, without its
+    acknowledgement, but still declared, and still with the people that it has hit within the hour.
+    """
+    before = memory.incident if memory is not None else None
+    incident = _blank(before, incident_id, scope, causes, chronicle.at)
+    begun = IncidentMemory(
+        incident=incident,
+        level=Level(),
+        scopes=list(memory.scopes) if memory else [],
+        fired=_fires(causes),
+        fired_at=chronicle.at,
+        spoke_at=chronicle.at,
+        scope_told=scope,
+    )
+    assess(begun, causes, chronicle, opening=True)
+    chronicle.record(
+        begun,
+        "opened" if before is None else "reopened",
+        begun.incident.sentence,
+        before=before,
+        causes=causes,
+        severity=begun.level.severity,
+        peak_severity=begun.level.severity,
+        counts_opening=begun.incident.counts_now,
+    )
+    _declare_p1(begun, chronicle)
+    return begun
+
+
+def _blank(
+    before: Incident | None, incident_id: str, scope: str, causes: Sequence[Cause], at: int
+) -> Incident:
+    """An incident at its opening, before its evidence is looked at."""
+    fresh: dict[str, Any] = {
+        "scope": scope,
+        "state": "open",
+        "causes": (),
+        "sentence": causes[0].sentence,
+        "severity": 3,
+        "peak_severity": 3,
+        "peak_users_impacted": 0,
+        "opened_at": at,
+        "updated_at": at,
+        "counts_peak": None,
+        "narrower": (),
+        "pages": (),
+    }
+    if before is None:
+        return Incident(
+            id=incident_id,
+            env=scope.partition("/")[0],
+            epoch=0,
+            priority="P4",
+            datadog_severity="SEV-5",
+            basis="observed",
+            users_impacted=0,
+            first_bad_at=at,
+            **fresh,
+        )
+    ended = dict.fromkeys(
+        (
+            "acknowledged_at",
+            "acknowledged_by",
+            "recovering_at",
+            "resolved_at",
+            "resolved_by",
+            "resolved_reason",
+        )
+    )
+    return replace(before, epoch=before.epoch + 1, **fresh, **ended)
+
+
+def _fires(causes: Sequence[Cause]) -> bool:
+    """Whether a detector has found something; what only a person says is no finding."""
+    return any(cause.detector != "declared" for cause in causes)
+
+
+# -- a step of an open incident ------------------------------------------------------------------------------
+
+
+def advance(memory: IncidentMemory, scope: str, causes: Sequence[Cause], chronicle: Chronicle) -> None:
+    """What the step makes of an incident that is not resolved.
+
+    Args:
+        scope: the incident's, or the wider one of a cause that takes it in.
+        causes: those that belong to it in this step.
+    """
+    before = memory.incident
+    finding = _finding(memory, causes, chronicle)
+    if scope == before.scope:
+        _note_wider(memory, causes, chronicle)
+        scope = _narrowed(memory, causes, chronicle)
+    else:
+        memory.wider_for = 0
+    widened = scope != before.scope and contains(scope, before.scope)
+    if scope != before.scope:
+        known = (*before.narrower, before.scope) if widened else before.narrower
+        memory.incident = replace(before, scope=scope, narrower=known)
+    assess(memory, causes, chronicle)
+    if scope != before.scope:
+        verb = "Widened" if widened else "Narrowed"
+        reason = f"{verb} from {before.scope} to {scope}. {memory.incident.sentence}"
+        chronicle.record(memory, "scope", reason, before=before, causes=causes)
+    if is_serious(memory.incident) and not is_serious(before):
+        chronicle.change(
+            memory,
+            "cause",
+            memory.incident.sentence,
+            causes=causes,
+            severity=memory.level.severity,
+            peak_severity=min(memory.level.severity, memory.incident.peak_severity),
+        )
+    if finding == "firing" and memory.incident.state == "recovering":
+        _relapse(memory, causes, chronicle)
+    _move_severity(memory, causes, chronicle)
+    _declare_p1(memory, chronicle)
+    if finding != "firing" and not any(cause.detector == "declared" for cause in causes):
+        if finding == "quiet" and memory.fired:
+            _recover(memory, chronicle)
+        _fade(memory, chronicle)
+    if memory.is_open:
+        page_if_due(memory, chronicle)
+        sound_clocks(memory, chronicle)
+        speak_up(memory, chronicle)
+
+
+def _finding(memory: IncidentMemory, causes: Sequence[Cause], chronicle: Chronicle) -> FindingState:
+    """The state of the incident's findings; keeps the clocks that hang on it."""
+    view, scope = chronicle.view, memory.incident.scope
+    state: FindingState = "firing"
+    if not any(cause.detector != "declared" and chronicle.is_news(cause) for cause in causes):
+        state = view.finding(scope, _left_out(memory.incident))
+        if state == "quiet" and view.frozen:
+            state = "not_enough_evidence"
+    if state == "firing":
+        memory.fired, memory.fired_at, memory.quiet_for, memory.succeeded = True, chronicle.at, 0, False
+        return state
+    if state == "quiet":
+        memory.quiet_for += chronicle.elapsed
+    if not memory.succeeded:
+        memory.succeeded = view.succeeded_since(scope, max(memory.fired_at, chronicle.at - HOUR))
+    return state
+
+
+def _left_out(incident: Incident) -> frozenset[str]:
+    """Detectors that say nothing of an incident's end: what wakes nobody, unless it is all there is to it."""
+    return WAKES_NOBODY if is_outage(incident) else WAKES_NOBODY.difference(incident.causes)
+
+
+def _note_wider(memory: IncidentMemory, causes: Sequence[Cause], chronicle: Chronicle) -> None:
+    """Count for how long the evidence has been for a wider scope, less for how long it has not."""
+    own = memory.incident.scope
+    wider = any(cause.scope != own and contains(cause.scope, own) for cause in causes)
+    memory.wider_for = max(0, memory.wider_for + (chronicle.elapsed if wider else -chronicle.elapsed))
+
+
+def _narrowed(memory: IncidentMemory, causes: Sequence[Cause], chronicle: Chronicle) -> str:
+    """The narrower scope that the incident has come down to; its own as long as that is not certain.
+
+    The narrower one must explain all there is, though the incident's own fires as long as it does, and something beside
+    it must be well. Of what wakes nobody the first is enough.
+    """
+    own = memory.incident.scope
+    told = {cause.scope for cause in causes if cause.detector != "declared"}
+    found = {scope for scope in told if contains(own, scope)}
+    if len(found) != 1 or own in found:
+        memory.alone_on, memory.alone_for = None, 0
+        return own
+    (only,) = found
+    if memory.alone_on != only:
+        memory.alone_on, memory.alone_for = only, 0
+    states = {"quiet"}
+    if is_outage(memory.incident):
+        beside = [s for s in _within(own) if not overlaps(s, only)]
+        states = {chronicle.view.finding(s, _left_out(memory.incident)) for s in beside}
+    if "firing" in states:
+        memory.alone_for = 0
+    elif "quiet" in states and not chronicle.view.frozen:
+        memory.alone_for += chronicle.elapsed
+    if memory.alone_for < chronicle.policy.lifecycle.scope_change_every:
+        return own
+    memory.alone_on, memory.alone_for = None, 0
+    return only
+
+
+@cache
+def _within(scope: str) -> tuple[str, ...]:
+    """The scopes that a scope holds."""
+    env = scope.partition("/")[0]
+    paths = (scope_path(env, index) for index in range(len(SCOPES)))
+    return tuple(path for path in paths if path != scope and contains(scope, path))
+
+
+def _relapse(memory: IncidentMemory, causes: Sequence[Cause], chronicle: Chronicle) -> None:
+    memory.relapses += 1
+    chronicle.change(
+        memory,
+        "relapsed",
+        memory.incident.sentence,
+        causes=causes,
+        state=memory.resume,
+        recovering_at=None,
+    )
+
+
+def _move_severity(memory: IncidentMemory, causes: Sequence[Cause], chronicle: Chronicle) -> None:
+    incident, severity = memory.incident, memory.level.severity
+    if severity == incident.severity:
+        return
+    chronicle.change(
+        memory,
+        "severity",
+        f"{incident.people_an_hour}: severity {incident.severity} becomes {severity}.",
+        causes=causes,
+        severity=severity,
+        peak_severity=min(severity, incident.peak_severity),
+    )
+
+
+def _declare_p1(memory: IncidentMemory, chronicle: Chronicle) -> None:
+    """Priority P1 must be declared (declaration guidelines); scheduled downtime and surges are no outage."""
+    incident = memory.incident
+    if incident.priority == "P1" and incident.declared_at is None and may_page(incident):
+        people = f"{incident.users_impacted:,} people an hour"
+        declare(memory, f"{people} are priority P1, which is always declared.", chronicle)
+
+
+def declare(
+    memory: IncidentMemory,
+    reason: str,
+    chronicle: Chronicle,
+    *,
+    by: str | None = None,
+    via: str | None = None,
+) -> None:
+    """A service outage is confirmed, by the policy (``by`` None) or by a person."""
+    chronicle.change(
+        memory,
+        "declared",
+        reason,
+        by=by,
+        via=via,
+        declared_at=chronicle.at,
+        declared_by=by or "policy",
+    )
+
+
+def _recover(memory: IncidentMemory, chronicle: Chronicle) -> None:
+    rules = chronicle.policy.lifecycle
+    state = memory.incident.state
+    wait = min(rules.recovering_after << min(memory.relapses, 32), rules.recover_for // 2)
+    if state in ("open", "acknowledged") and memory.quiet_for >= wait:
+        memory.resume = "acknowledged" if state == "acknowledged" else "open"
+        chronicle.change(
+            memory,
+            "recovering",
+            f"Its findings have been quiet for {format_duration(memory.quiet_for)}; it resolves after"
+            f" {format_duration(rules.recover_for)}.",
+            state="recovering",
+            recovering_at=chronicle.at,
+        )
+    if memory.incident.state == "recovering" and memory.quiet_for >= rules.recover_for:
+        quiet = format_duration(rules.recover_for)
+        resolve(memory, chronicle, "recovered", f"All its findings have been quiet for {quiet}.")
+
+
+def _fade(memory: IncidentMemory, chronicle: Chronicle) -> None:
+    after = chronicle.policy.lifecycle.faded_after
+    if not memory.is_open:
+        return
+    if chronicle.at - memory.fired_at >= after and memory.succeeded and not chronicle.view.frozen:
+        resolve(
+            memory,
+            chronicle,
+            "faded",
+            f"Nothing has fired for {format_duration(after)}, and sign-ins have succeeded since.",
+        )
+
+
+# -- the end -------------------------------------------------------------------------------------------------
+
+
+def resolve(
+    memory: IncidentMemory,
+    chronicle: Chronicle,
+    why: str,
+    reason: str,
+    *,
+    by: str | None = None,
+    via: str | None = None,
+) -> None:
+    """The incident is over, by its findings or by a person's word."""
+    chronicle.change(
+        memory,
+        "resolved",
+        reason,
+        by=by,
+        via=via,
+        state="resolved",
+        resolved_at=chronicle.at,
+        resolved_by=by,
+        resolved_reason=why,
+        fail_over=None,
+    )
+
+
+def after_resolution(memory: IncidentMemory, causes: Sequence[Cause], chronicle: Chronicle) -> None:
+    """A step of a resolved incident: whether its findings have gone quiet, and whether it is closed for good.
+
+    Args:
+        causes: those that would reopen it, were a person's word not to be taken for a while.
+    """
+    rules, at = chronicle.policy.lifecycle, chronicle.at
+    resolved_at = memory.incident.resolved_at or at
+    if memory.held:
+        _finding(memory, causes, chronicle)
+        memory.held = memory.quiet_for < rules.recovering_after
+    grace = rules.resolve_grace if memory.held else 0
+    if at - resolved_at >= max(rules.reopen_within, grace):
+        chronicle.change(
+            memory,
+            "closed",
+            f"It has not come back within {format_duration(rules.reopen_within)}.",
+            state="closed",
+            closed_at=at,
+        )

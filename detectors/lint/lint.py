@@ -1,0 +1,135 @@
+"""Lint of a policy: what is wrong with it, and what is valid and still cannot do what it is there for.
+
+Errors that keep a policy from being read are findings too, so that one look shows everything. Where some
+sections are wrong, the others are linted all the same.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from detectors.lint import durations as lint_clocks
+from detectors.lint import maintenance as lint_maintenance
+from detectors.lint import objectives as lint_promises
+from detectors.lint import reachability as lint_reach
+from detectors.lint.rule import PEAK, Ground, LintSeverity, Rule
+from detectors.policy.policy import Policy, parse_policy
+from detectors.policy.source import PolicyError, PolicyProblem, Source, read_source
+
+__all__ = ["INVALID", "RULES", "Finding", "lint"]
+
+#: Every rule, in the order of what it asks about.
+RULES: tuple[Rule, ...] = (
+    *lint_reach.RULES,
+    *lint_clocks.RULES,
+    *lint_promises.RULES,
+    *lint_maintenance.RULES,
+)
+
+#: What a policy is refused for: the rule -> what it finds. The last is for all else.
+INVALID = {
+    "unknown-name": "a key, scope, method or service that there is not",
+    "listed-twice": "a key, window or rule that stands twice",
+    "window-off-step": "a window that is shorter than the step, or no multiple of it",
+    "recovery-beyond-trigger": "recovery that begins where the trigger still holds",
+    "invalid": "a value that a policy may not have",
+}
+#: Words of the messages by which a problem is told to a rule.
+_TOLD_BY = {
+    "unknown-name": (
+        "unknown key",
+        "is neither a scope nor a service",
+        "must be an auth method",
+        "must be a scope",
+        "must be a severity",
+    ),
+    "listed-twice": ("stands twice", "another rule has"),
+    "window-off-step": ("must be a multiple of step", "must divide a minute"),
+    "recovery-beyond-trigger": ("would come and go", "comes and goes"),
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that lint has found: where, by which rule, and what it is."""
+
+    file: str
+    line: int
+    column: int
+    path: str
+    rule: str
+    severity: LintSeverity
+    message: str
+
+    def __str__(self) -> str:
+        path = f" {self.path}:" if self.path else ""
+        return f"{self.file}:{self.line}:{path} {self.severity}: {self.message} [{self.rule}]"
+
+    def as_json(self) -> dict[str, object]:
+        """The object of ``--format jsonl``."""
+        return {"type": "finding", **{name: getattr(self, name) for name in self.__dataclass_fields__}}
+
+
+def lint(text: str | bytes, name: str, *, now: int, peak: int = PEAK) -> list[Finding]:
+    """What there is to say of a policy, in the order of the text.
+
+    Args:
+        text: a YAML document.
+        name: of the file, for messages.
+        now: the present, ms.
+        peak: sign-ins an hour at the busiest.
+
+    Raises:
+        PolicyError: it is no document at all.
+    """
+    source = read_source(text, name)
+    found: list[Finding] = []
+    wrong: set[str] = set()
+    policy: Policy | None
+    try:
+        policy = parse_policy(text, name)
+    except PolicyError as error:
+        found += [_refused(problem) for problem in error.errors]
+        wrong = {_section(problem.path) for problem in error.errors}
+        policy = _rest(source, wrong)
+    if policy is not None:
+        found += [one for one in check(Ground(policy, source, now, peak)) if _section(one.path) not in wrong]
+    return sorted(found, key=lambda one: (one.line, one.column, one.path, one.rule))
+
+
+def check(ground: Ground) -> list[Finding]:
+    """What the rules find, by rule."""
+    out = []
+    for rule in RULES:
+        for path, message in rule.check(ground):
+            problem = ground.source.problem(path, message)
+            out.append(_found(problem, rule.id, rule.severity))
+    return out
+
+
+def _rest(source: Source, wrong: set[str]) -> Policy | None:
+    """The policy without the sections that are wrong; None if it cannot be had."""
+    if not isinstance(source.values, dict):
+        return None
+    kept = {key: value for key, value in source.values.items() if key not in wrong}
+    try:
+        return parse_policy(json.dumps(kept), source.name)
+    except PolicyError:
+        return None
+
+
+def _section(path: str) -> str:
+    return path.partition(".")[0].partition("[")[0]
+
+
+def _refused(problem: PolicyProblem) -> Finding:
+    rule = next(
+        (name for name, told_by in _TOLD_BY.items() if any(words in problem.message for words in told_by)),
+        "invalid",
+    )
+    return _found(problem, rule, "error")
+
+
+def _found(problem: PolicyProblem, rule: str, severity: LintSeverity) -> Finding:
+    return Finding(problem.file, problem.line, problem.column, problem.path, rule, severity, problem.message)

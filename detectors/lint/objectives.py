@@ -1,0 +1,184 @@
+"""What counts, who is told how urgently, and where it is written what to do: contradictions and gaps."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from detectors.instants import format_duration
+from detectors.lint.rule import Ground, Rule
+from detectors.policy.policy import default_policy
+from detectors.policy.sections import BUSINESS_DAY
+from detectors.policy.source import Path, quote
+from detectors.policy.types import Fault
+from detectors.scopes import CSPS, METHODS
+
+__all__ = ["RULES"]
+
+#: The code that every exception without a code of its own is reported with.
+_FALLBACK = "400"
+#: Words by which one may mean failures that carry no code; those cannot be listed, and are always bad.
+_ABSENT = frozenset({"absent", "missing", "none", "null", "nil", "n/a", "-", "uncoded", "unknown"})
+#: Hosts that stand for others (RFC 2606), and the machine that happens to ask.
+_PLACEHOLDER = re.compile(
+    r"https?://(?:[^/:?#]*\.)?(?:example(?:\.(?:com|net|org))?|invalid|test|localhost)(?:[/:?#]|$)", re.I
+)
+_URGENCY = {"critical": 2, "warning": 1, "active": 0}
+
+
+def _hidden_faults(ground: Ground) -> Iterator[Fault]:
+    for code in ground.policy.codes.excluded:
+        if code == _FALLBACK:
+            yield (
+                ("codes", code, "counts"),
+                f"{_FALLBACK} is also the fallback of every exception without a code: excluded, it hides"
+                " faults of the server",
+            )
+        elif code.strip().lower() in _ABSENT:
+            yield (
+                ("codes", code, "counts"),
+                f"no failure carries the code {quote(code)}; one without a code always counts as bad",
+            )
+
+
+def _excluded_outages(ground: Ground) -> Iterator[Fault]:
+    shipped = default_policy().codes
+    for code in sorted(ground.policy.codes.excluded):
+        if code in shipped.names and code not in shipped.excluded and code != _FALLBACK:
+            yield (
+                ("codes", code, "counts"),
+                f"{code} ({shipped.names[code]}) is no act of the user: excluded, an outage that shows as"
+                f" {code} is not seen",
+            )
+
+
+def _code_spelling(ground: Ground) -> Iterator[Fault]:
+    spelt: dict[str, list[str]] = {}
+    for code in ground.policy.codes.root:
+        spelt.setdefault(code.strip().lower().lstrip("0"), []).append(code)
+    for alike in spelt.values():
+        for code in alike:
+            others = [other for other in alike if other != code]
+            if others and ground.states(("codes", code)) and not _is_shipped(code):
+                yield (
+                    ("codes", code),
+                    f"is another code than {quote(others[0])}; codes are compared as text: did you mean"
+                    f" {quote(others[0])}?",
+                )
+
+
+def _is_shipped(code: str) -> bool:
+    return code in default_policy().codes.root
+
+
+def _runbooks(ground: Ground) -> Iterator[Fault]:
+    for service in (*METHODS, *CSPS):
+        if service not in ground.policy.runbooks:
+            yield ("runbooks",), f"has none for {service}: who is woken by it does not know what to do"
+    for key, url in ground.policy.runbooks.items():
+        if _PLACEHOLDER.match(url):
+            yield ("runbooks", key), f"{quote(url)} is a placeholder: there is nothing to read"
+
+
+def _nothing(ground: Ground) -> Iterator[Fault]:
+    yield from _nulls(ground.source.values, default_policy().model_dump(mode="json"), ())
+
+
+def _nulls(values: Any, shipped: Any, path: Path) -> Iterator[Fault]:
+    if isinstance(values, dict) and isinstance(shipped, Mapping):
+        for key, value in values.items():
+            yield from _nulls(value, shipped.get(key), (*path, key))
+    elif values is None and isinstance(shipped, str | int | float):
+        yield path, f"has no value, so it keeps that of the shipped policy, {quote(shipped)}"
+
+
+def _alike(ground: Ground) -> Iterator[Fault]:
+    policy = ground.policy
+    if policy.severity.severity_2_over == 0:
+        yield (
+            ("severity", "severity_2_over"),
+            "a single person is more than 0: nothing in prod that impacts anybody is a severity 3",
+        )
+    if len(set(policy.banner.status.values())) == 1:
+        (word,) = set(policy.banner.status.values())
+        yield ("banner", "status"), f"the banner says {word} whatever the severity"
+    for name in ("prod", "staging", "other"):
+        row = getattr(policy.priority, name)
+        if len(set(row)) == 1:
+            yield ("priority", name), f"is {row[0]} however many people are impacted"
+
+
+def _skipped(ground: Ground) -> Iterator[Fault]:
+    rules = ground.policy.severity
+    falls_at = rules.severity_1_over * rules.fall_factor
+    if falls_at <= rules.severity_2_over:
+        yield (
+            ("severity", "fall_factor"),
+            f"a severity 1 falls below {falls_at:g} people an hour, which is a severity 3 already: it is never"
+            f" a 2 on the way down (severity_2_over is {rules.severity_2_over:,})",
+        )
+
+
+def _flutters(ground: Ground) -> Iterator[Fault]:
+    rules = ground.policy.severity
+    if rules.dwell == 0:
+        yield ("severity", "dwell"), "severity falls at once, and with one person more it rises again"
+    if rules.fall_factor == 1:
+        yield ("severity", "fall_factor"), "severity falls at the very figure at which it rises"
+
+
+def _banner_order(ground: Ground) -> Iterator[Fault]:
+    status = ground.policy.banner.status
+    for worse, lesser in itertools.pairwise(sorted(status)):
+        if _URGENCY[status[worse]] < _URGENCY[status[lesser]]:
+            yield (
+                ("banner", "status", str(worse)),
+                f"severity {worse} shows {status[worse]}, less than the {status[lesser]} of severity {lesser}",
+            )
+
+
+def _response_order(ground: Ground) -> Iterator[Fault]:
+    """Where one is a business day, which has no length of its own; else it is an error of the policy."""
+    policy = ground.policy
+    shortest = policy.business_hours.closes - policy.business_hours.opens
+    for worse, lesser in itertools.pairwise(sorted(policy.lifecycle.response)):
+        sooner, later = policy.lifecycle.response[worse], policy.lifecycle.response[lesser]
+        path = ("lifecycle", "response", str(worse))
+        if isinstance(sooner, int) and later == BUSINESS_DAY and sooner > shortest:
+            yield (
+                path,
+                f"{format_duration(sooner)} is later than a severity {lesser} may be due: a business day that"
+                f" begins at its opening is over after {format_duration(shortest)}",
+            )
+        if sooner == BUSINESS_DAY and isinstance(later, int):
+            yield (
+                path,
+                f"a business day may take a weekend, longer than the {format_duration(later)} of severity {lesser}",
+            )
+
+
+def _alert_target(ground: Ground) -> Iterator[Fault]:
+    rules = ground.policy.lifecycle
+    first = rules.response[1]
+    if isinstance(first, int) and rules.alert_target > first:
+        yield (
+            ("lifecycle", "alert_target"),
+            f"is longer than the response time of severity 1 ({format_duration(first)}), which is over first",
+        )
+
+
+RULES = (
+    Rule("hides-server-faults", "error", "400, or failures without a code, excluded", _hidden_faults),
+    Rule("hides-outages", "warning", "a code excluded that is no act of the user", _excluded_outages),
+    Rule("code-spelling", "warning", "a code that differs from another only in spelling", _code_spelling),
+    Rule("runbook-missing", "warning", "a method or provider without a runbook that can be read", _runbooks),
+    Rule("value-missing", "warning", "a key without a value, which takes nothing away", _nothing),
+    Rule("severities-alike", "warning", "severities or priorities that never differ", _alike),
+    Rule("severity-skipped", "warning", "a severity that is left out on the way down", _skipped),
+    Rule("severity-flutters", "warning", "a severity that falls as easily as it rises", _flutters),
+    Rule("banner-order", "error", "a banner that is calmer about the worse severity", _banner_order),
+    Rule("response-order", "error", "a worse severity that may be answered later", _response_order),
+    Rule("alert-target", "warning", "an alert target beyond the first response time", _alert_target),
+)

@@ -1,0 +1,241 @@
+"""Thresholds that no data can reach: what never fires, and what fires when it is too late."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+
+from detectors.confidence import chance_of_so_few, wilson_lower
+from detectors.instants import DAY, HOUR, format_duration
+from detectors.lint.rule import Ground, Rule
+from detectors.policy.source import Path
+from detectors.policy.types import Fault
+
+__all__ = ["RULES"]
+
+#: Share of sign-ins that come back from the credential provider: 20 to 40 % never do.
+_RETURNING = 0.7
+#: The error budget is that of a month, taken as 30 days (The Site Reliability Workbook, chapter 5).
+_MONTH = 30 * DAY
+
+
+def _burn_rates(ground: Ground) -> Iterator[Fault]:
+    for i, rule in enumerate(ground.policy.burn_rate.rules):
+        for method, promise in ground.policy.objectives.items():
+            most = 1.0 / (1.0 - promise.availability)
+            if rule.factor >= most * (1 - 1e-9):
+                yield (
+                    ("burn_rate", "rules", i, "factor"),
+                    f"{method} never burns {rule.factor:g} times too fast: where everything fails, the budget of"
+                    f" {1 - promise.availability:.3g} burns {most:,.4g} times too fast",
+                )
+
+
+def _budget_is_gone(ground: Ground) -> Iterator[Fault]:
+    for i, rule in enumerate(ground.policy.burn_rate.rules):
+        share = rule.factor * rule.long / _MONTH
+        if share >= 1:
+            yield (
+                ("burn_rate", "rules", i, "factor"),
+                f"{format_duration(rule.long)} at {rule.factor:g} times the rate use up {share:.0%} of the"
+                " month's budget: it is gone when the rule fires",
+            )
+
+
+def _slower_burns(ground: Ground) -> Iterator[Fault]:
+    rules = ground.policy.burn_rate.rules
+    ordered = sorted(range(len(rules)), key=lambda i: rules[i].long)
+    for a, b in itertools.pairwise(ordered):
+        short, long = rules[a], rules[b]
+        if short.long < long.long and long.factor >= short.factor and long.min_people >= short.min_people:
+            yield (
+                ("burn_rate", "rules", b, "factor"),
+                f"a longer window should fire at a lesser factor than the {short.factor:g} of"
+                f" {format_duration(short.long)}, or it adds nothing; is {long.factor:g}",
+            )
+
+
+def _people(ground: Ground) -> Iterator[Fault]:
+    policy = ground.policy
+    asked: list[tuple[Path, int, int]] = [
+        *(
+            (("outage", "rules", i, "min_people"), rule.min_people, rule.window)
+            for i, rule in enumerate(policy.outage.rules)
+        ),
+        *(
+            (("burn_rate", "rules", i, "min_people"), rule.min_people, min(rule.short, HOUR))
+            for i, rule in enumerate(policy.burn_rate.rules)
+        ),
+    ]
+    for path, people, window in asked:
+        most = ground.most(window)
+        if people > most:
+            yield (
+                path,
+                f"{people:,} people do not fail in {format_duration(window)}: at the busiest only {most:,}"
+                f" sign in ({ground.peak:,} an hour)",
+            )
+
+
+def _ratios(ground: Ground) -> Iterator[Fault]:
+    policy = ground.policy
+    asked: list[tuple[Path, float, int, float]] = [
+        *(
+            (
+                ("outage", "rules", i, "failing_ratio"),
+                rule.failing_ratio,
+                rule.window,
+                policy.outage.confidence,
+            )
+            for i, rule in enumerate(policy.outage.rules)
+        ),
+        *(
+            (
+                ("burn_rate", "rules", i, "factor"),
+                rule.factor * (1 - min(promise.availability for promise in policy.objectives.values())),
+                min(rule.short, HOUR),
+                policy.burn_rate.confidence,
+            )
+            for i, rule in enumerate(policy.burn_rate.rules)
+        ),
+    ]
+    for path, ratio, window, z in asked:
+        most = ground.most(window)
+        bound = float(wilson_lower(most, most, z))
+        if bound <= min(ratio, 0.99) and ratio < 1:
+            yield (
+                path,
+                f"if all {most:,} who sign in within {format_duration(window)} at the busiest fail, it is sure"
+                f" (z = {z:g}) only that more than {bound:.3g} do, which does not exceed {ratio:.3g}",
+            )
+
+
+def _silences(ground: Ground) -> Iterator[Fault]:
+    rules = ground.policy.silence
+    for i, window in enumerate(rules.windows):
+        expected = ground.most(window)
+        chance = float(chance_of_so_few(0, expected, rules.spread))
+        if expected < rules.min_expected:
+            yield (
+                ("silence", "windows", i),
+                f"at the busiest {expected:,} sign-ins are expected in {format_duration(window)}, fewer than"
+                f" min_expected ({rules.min_expected:,}): its silence is never judged",
+            )
+        elif chance > rules.chance:
+            yield (
+                ("silence", "windows", i),
+                f"at the busiest, none in {format_duration(window)} has a chance of {chance:.2g}, which is more"
+                f" than chance ({rules.chance:g}): its silence never says anything",
+            )
+
+
+def _slowness(ground: Ground) -> Iterator[Fault]:
+    for i, rule in enumerate(ground.policy.latency.rules):
+        most = ground.most(min(rule.short, HOUR))
+        if rule.min_slow > most:
+            yield (
+                ("latency", "rules", i, "min_slow"),
+                f"{rule.min_slow:,} requests are not slow in {format_duration(min(rule.short, HOUR))}: at the busiest"
+                f" only {most:,} sign in ({ground.peak:,} an hour)",
+            )
+        for method, promise in ground.policy.objectives.items():
+            most_times = 1.0 / (1.0 - promise.latency_target)
+            if rule.factor >= most_times * (1 - 1e-9):
+                yield (
+                    ("latency", "rules", i, "factor"),
+                    f"{method} is never slow {rule.factor:g} times too often: where everything is, it is"
+                    f" {most_times:,.4g} times as often as the target of {promise.latency_target:g} allows",
+                )
+
+
+def _funnels(ground: Ground) -> Iterator[Fault]:
+    rules = ground.policy.funnel
+    for i, window in enumerate(rules.windows):
+        most = ground.most(window)
+        expected = int(_RETURNING * most)
+        spread = (rules.spread**2 + 1.0 / max(most, 1)) ** 0.5
+        chance = float(chance_of_so_few(0, rules.fires_below * expected, spread))
+        if expected < rules.min_expected:
+            yield (
+                ("funnel", "windows", i),
+                f"at the busiest {expected:,} come back in {format_duration(window)}, fewer than min_expected"
+                f" ({rules.min_expected:,}): that they do not is never judged",
+            )
+        elif chance > rules.chance:
+            yield (
+                ("funnel", "windows", i),
+                f"at the busiest, that nobody comes back in {format_duration(window)} has a chance of {chance:.2g},"
+                f" which is more than chance ({rules.chance:g}): it never says anything",
+            )
+
+
+def _surges(ground: Ground) -> Iterator[Fault]:
+    rules = ground.policy.surge
+    asked: list[tuple[Path, int, int]] = [
+        *((("surge", "codes", code, "count"), one.count, rules.window) for code, one in rules.codes.items()),
+        (("surge", "any_code", "count"), rules.any_code.count, rules.window),
+        (
+            ("surge", "user_errors", "min_people"),
+            rules.user_errors.min_people,
+            min(rules.user_errors.windows),
+        ),
+    ]
+    for path, count, window in asked:
+        most = ground.most(window)
+        if count > most:
+            yield (
+                path,
+                f"{count:,} do not fail in {format_duration(window)}: at the busiest only {most:,} sign in"
+                f" ({ground.peak:,} an hour)",
+            )
+    for name in ("usual_user_errors", "usual_failures"):
+        if rules.times_usual * getattr(rules, name) >= 1:
+            yield (
+                ("surge", "times_usual"),
+                f"{rules.times_usual:g} times {name} ({getattr(rules, name):g}) is more than all: without a history"
+                " nothing is a surge",
+            )
+
+
+def _severities(ground: Ground) -> Iterator[Fault]:
+    policy = ground.policy
+    asked: tuple[tuple[Path, int], ...] = (
+        (("severity", "severity_1_over"), policy.severity.severity_1_over),
+        (("severity", "severity_2_over"), policy.severity.severity_2_over),
+        (("priority", "over"), policy.priority.over[0]),
+    )
+    for path, over in asked:
+        if over >= ground.peak:
+            yield (
+                path,
+                f"never more than {ground.peak:,} people sign in within an hour, so never more than {over:,} fail",
+            )
+
+
+def _fail_over(ground: Ground) -> Iterator[Fault]:
+    rules = ground.policy.fail_over
+    if rules.ssoe_below == 0:
+        yield ("fail_over", "ssoe_below"), "no success ratio is below 0: the advice is never given"
+    if rules.sis_above == 1:
+        yield ("fail_over", "sis_above"), "no success ratio is above 1: the advice is never given"
+
+
+def _banner(ground: Ground) -> Iterator[Fault]:
+    if ground.policy.banner.min_failing_ratio == 1:
+        yield ("banner", "min_failing_ratio"), "there is a banner only where not one sign-in gets through"
+
+
+RULES = (
+    Rule("burn-rate-out-of-reach", "error", "a burn rate past 1 / (1 - objective)", _burn_rates),
+    Rule("budget-gone", "warning", "a burn rate that uses up the budget before it fires", _budget_is_gone),
+    Rule("burn-rate-order", "warning", "a longer window with no lesser factor", _slower_burns),
+    Rule("people-out-of-reach", "warning", "more people than the window holds at the busiest", _people),
+    Rule("ratio-out-of-reach", "warning", "a ratio that a total outage does not surely exceed", _ratios),
+    Rule("silence-out-of-reach", "warning", "a silence that is always put down to chance", _silences),
+    Rule("latency-out-of-reach", "error", "slowness that no traffic can show", _slowness),
+    Rule("funnel-out-of-reach", "warning", "lost returns that are always put down to chance", _funnels),
+    Rule("surge-out-of-reach", "warning", "more failures than there are sign-ins at the busiest", _surges),
+    Rule("severity-out-of-reach", "warning", "more people an hour than ever sign in", _severities),
+    Rule("advice-out-of-reach", "error", "fail-over advice whose condition cannot hold", _fail_over),
+    Rule("banner-out-of-reach", "warning", "a banner that waits for a total outage", _banner),
+)

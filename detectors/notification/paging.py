@@ -1,0 +1,84 @@
+"""Who is woken: which PagerDuty alert a change of an incident makes, if any.
+
+The life cycle asks this once per change and keeps the answer with the incident (``Incident.pages``) and the
+transition (``Transition.page``); who is told what follows from there. So what is resolved in the end is
+exactly what was triggered.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from detectors.incidents import Incident, Page, TransitionKind
+from detectors.policy.policy import Policy
+
+__all__ = ["WAKES_NOBODY", "dedup_key", "is_outage", "is_serious", "may_page", "page_of", "with_page"]
+
+Level = Literal["critical", "error", "warning"]
+
+#: PagerDuty's level for an SLA severity. Critical and error page; a warning has low urgency.
+LEVELS: dict[int, Level] = {1: "critical", 2: "error", 3: "warning"}
+#: Findings that are told to Slack alone as long as nothing else fires: they wake nobody.
+WAKES_NOBODY = frozenset({"surge", "latency"})
+
+
+def dedup_key(incident: Incident, policy: Policy) -> str:
+    """The receivers' key for an incident and epoch."""
+    return f"{policy.notify.dedup_prefix}:{incident.id}:{incident.epoch}"
+
+
+def is_serious(incident: Incident) -> bool:
+    """Whether more than a surge of user errors or slowness stands behind it."""
+    return not WAKES_NOBODY.issuperset(incident.causes)
+
+
+def is_outage(incident: Incident) -> bool:
+    """Whether a detector has found more than that; a person's word alone makes it serious, but no outage."""
+    return not WAKES_NOBODY.union({"declared"}).issuperset(incident.causes)
+
+
+def may_page(incident: Incident) -> bool:
+    """Whether PagerDuty hears of it at all: in prod, outside maintenance, and serious."""
+    return incident.env == "prod" and not incident.in_maintenance and is_serious(incident)
+
+
+def page_of(
+    kind: TransitionKind, from_severity: int | None, incident: Incident, policy: Policy
+) -> Page | None:
+    """The alert that a change triggers, and the level it is triggered with; None for no alert.
+
+    * An opening of severity 1 or 2 pages at once, a severity 3 when its page is due.
+    * A rise is a trigger at the key that was used last, which wakes nobody who is already at it. It takes a
+      key of its own (``...:s1``), which wakes again, where the rise would otherwise go unheard: to severity 1
+      after an acknowledgement, or from a level that does not page.
+
+    Args:
+        kind: what happened.
+        from_severity: before it; None when the incident opened.
+        incident: after it, but with the pages from before it.
+    """
+    if not may_page(incident):
+        return None
+    level = LEVELS[incident.severity]
+    base = dedup_key(incident, policy)
+    if kind == "page_due" or (kind in ("opened", "reopened", "cause") and incident.severity < 3):
+        return Page(base, level) if incident.state == "open" and not incident.pages else None
+    if kind != "severity" or from_severity is None or incident.severity >= from_severity:
+        return None
+    acknowledged = incident.acknowledged_at is not None
+    if not incident.pages:
+        unheard = acknowledged
+    else:
+        only_warned = all(page.level == "warning" for page in incident.pages)
+        unheard = only_warned or (acknowledged and incident.severity == 1)
+    if unheard:
+        return Page(f"{base}:s{incident.severity}", level)
+    return Page(incident.pages[-1].dedup_key if incident.pages else base, level)
+
+
+def with_page(pages: tuple[Page, ...], page: Page) -> tuple[Page, ...]:
+    """The pages of an epoch after one more trigger: each key once, with the highest level sent."""
+    ranks = list(LEVELS.values())
+    kept = tuple(old for old in pages if old.dedup_key != page.dedup_key)
+    same = [old for old in pages if old.dedup_key == page.dedup_key]
+    return (*kept, min([page, *same], key=lambda one: ranks.index(one.level)))

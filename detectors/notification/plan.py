@@ -1,0 +1,264 @@
+"""Who is told what: from a change of an incident to the commands for the receivers. Pure, and so are the ids.
+
+Messages are bounded whatever the input does, because transitions are: the life cycle says which of them make
+a page (``Transition.page``) and which only correct what stands (``Transition.quietly``).
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec.structs import replace
+
+from detectors.incidents import Command, Incident, Transition, TransitionKind
+from detectors.instants import format_instant
+from detectors.notification.paging import dedup_key, is_serious
+from detectors.policy.policy import Policy
+
+__all__ = ["catch_up", "kind_key", "plan", "speaks"]
+
+Sink = Literal["pagerduty", "datadog", "slack"]
+
+#: Changes that the thread gets a line for, beside the correction of its root.
+_REPLIES: frozenset[TransitionKind] = frozenset(
+    {
+        "acknowledged",
+        "unacknowledged",
+        "declared",
+        "cause",
+        "recovering",
+        "relapsed",
+        "resolved",
+        "reminder",
+        "update",
+    }
+)
+#: Changes after which a declared incident is brought up to date in Datadog ("states follow ours").
+_DATADOG_FOLLOWS: frozenset[TransitionKind] = frozenset(
+    {"severity", "scope", "recovering", "relapsed", "update"}
+)
+_CAUGHT_UP = "-caught-up"
+_OPEN = ("open", "acknowledged", "recovering")
+
+
+def kind_key(transition: Transition) -> str:
+    """What tells this change from all others of its incident and epoch."""
+    name: str = transition.kind
+    if name == "severity":
+        name = f"severity-{transition.incident.severity}"
+    return f"{name}@{transition.at}" + (f".{transition.nth}" if transition.nth else "")
+
+
+def plan(
+    transition: Transition, policy: Policy, sinks: frozenset[str], catching_up: bool = False
+) -> list[Command]:
+    """The commands that a change makes, for the receivers that are on, in the order in which they are to go.
+
+    While catching up nothing is sent: what there is to say afterwards is said by ``catch_up``.
+    """
+    return [] if catching_up else _commands(transition, policy, sinks)
+
+
+def _commands(transition: Transition, policy: Policy, sinks: frozenset[str], mark: str = "") -> list[Command]:
+    speech = _Speech(transition, policy, mark)
+    _pagerduty(speech, transition)
+    _datadog(speech, transition)
+    for action in _slack_actions(transition):
+        speech.say("slack", action, "info")
+    return [command for command in speech.commands if command.sink in sinks]
+
+
+def speaks(transition: Transition) -> bool:
+    """Whether the Slack thread gets a message (a correction of its root is none)."""
+    return any(action != "update" for action in _slack_actions(transition))
+
+
+class _Speech:
+    """Collects the commands of one change. ``mark`` tells their ids from those of the change itself."""
+
+    def __init__(self, transition: Transition, policy: Policy, mark: str) -> None:
+        self._transition = transition
+        self._mark = mark
+        self._key = dedup_key(transition.incident, policy)
+        self.commands: list[Command] = []
+
+    def say(self, sink: Sink, action: str, level: str, key: str | None = None) -> None:
+        """One command. ``key``: of the alert, where an incident has several; each has an id of its own."""
+        transition = self._transition
+        incident = transition.incident
+        parts = [incident.id, str(incident.epoch), kind_key(transition) + self._mark, sink, action]
+        if key is not None and key != self._key:
+            parts.append(key.removeprefix(f"{self._key}:"))
+        self.commands.append(
+            Command(
+                id=":".join(parts),
+                sink=sink,
+                action=action,
+                level=level,
+                dedup_key=key or self._key,
+                incident_id=incident.id,
+                epoch=incident.epoch,
+                at=transition.at,
+                kind=transition.kind,
+                reason=transition.reason,
+                incident=incident,
+                by=transition.by,
+            )
+        )
+
+
+def _rises(transition: Transition) -> bool:
+    before = transition.from_severity
+    return transition.kind == "severity" and before is not None and transition.incident.severity < before
+
+
+def _status(incident: Incident) -> str:
+    """Datadog's status of an event: error for severities 1 and 2, warn for 3, ok once resolved."""
+    if incident.state in ("resolved", "closed"):
+        return "ok"
+    return "warn" if incident.severity == 3 else "error"
+
+
+def _pagerduty(speech: _Speech, transition: Transition) -> None:
+    if transition.page is not None:
+        speech.say("pagerduty", "trigger", transition.page.level, transition.page.dedup_key)
+    # PagerDuty knows of the acknowledgements that were made with it.
+    if transition.kind == "acknowledged" and transition.via == "http":
+        for page in transition.incident.pages:
+            speech.say("pagerduty", "acknowledge", page.level, page.dedup_key)
+    if transition.kind == "resolved":
+        for page in transition.incident.pages:
+            speech.say("pagerduty", "resolve", page.level, page.dedup_key)
+
+
+def _datadog(speech: _Speech, transition: Transition) -> None:
+    kind, incident = transition.kind, transition.incident
+    if not is_serious(incident):
+        return
+    status = _status(incident)
+    if kind in ("opened", "reopened", "cause", "resolved") or _rises(transition):
+        speech.say("datadog", "event", status)
+    if kind == "declared" or (kind == "reopened" and incident.declared_at is not None):
+        # What Datadog knows belongs to an epoch: one that comes back declared is created anew.
+        speech.say("datadog", "incident_create", status)
+    elif incident.declared_at is not None and kind == "resolved":
+        speech.say("datadog", "incident_resolve", status)
+    elif incident.declared_at is not None and kind in _DATADOG_FOLLOWS and not transition.quietly:
+        speech.say("datadog", "incident_update", status)
+
+
+def _slack_actions(transition: Transition) -> tuple[str, ...]:
+    kind = transition.kind
+    if kind in ("opened", "reopened"):
+        # Every epoch has a thread of its own: that of the one before was closed when it resolved.
+        return ("post",)
+    if kind == "breach" or _rises(transition):
+        return ("update", "broadcast")
+    if kind in _REPLIES or kind == "severity" or (kind == "scope" and not transition.quietly):
+        return ("update", "reply")
+    return ("update",) if kind in ("note", "scope") else ()
+
+
+def catch_up(
+    incident: Incident, before: Incident | None, policy: Policy, sinks: frozenset[str]
+) -> list[Command]:
+    """What there is to say of an incident once notifications, which had to wait, go out again.
+
+    What is still open is sent with its true start (the commands carry the instant of its opening); what was
+    told before the wait is brought up to date, or resolved; what has come and gone meanwhile is one line in
+    Slack, and wakes nobody.
+
+    Args:
+        incident: as it stands now, or stood when it closed.
+        before: as it stood when the wait began; None if it has opened since.
+    """
+    commands: list[Command] = []
+    if before is not None and before.epoch != incident.epoch:
+        if before.state in _OPEN:
+            commands += _end(before, incident.opened_at, policy, sinks)
+        before = None
+    if incident.state in _OPEN:
+        commands += _still_open(incident, before, policy, sinks)
+    elif before is None:
+        commands += _came_and_went(incident, policy, sinks)
+    elif before.state in _OPEN:
+        told = replace(incident, pages=before.pages, declared_at=before.declared_at)
+        commands += _end(told, incident.resolved_at or incident.updated_at, policy, sinks)
+    return commands
+
+
+def _still_open(
+    incident: Incident, before: Incident | None, policy: Policy, sinks: frozenset[str]
+) -> list[Command]:
+    start = format_instant(incident.first_bad_at)
+    declared_now = incident.declared_at is not None and (before is None or before.declared_at is None)
+    if before is None:
+        kind: TransitionKind = "reopened" if incident.epoch else "opened"
+        at = incident.opened_at
+        reason = f"Failing since {start}; this was found while notifications waited. {incident.sentence}"
+        page = incident.pages[-1] if incident.pages else None
+        if page and incident.acknowledged_at is not None and page.dedup_key == dedup_key(incident, policy):
+            page = None  # somebody is at it already
+    else:
+        visible = (before.state, before.severity, before.scope) != (
+            incident.state,
+            incident.severity,
+            incident.scope,
+        )
+        page = incident.pages[-1] if incident.pages != before.pages else None
+        if not (visible or page or declared_now):
+            return []
+        kind = "severity" if incident.severity != before.severity else "update"
+        at = incident.updated_at
+        reason = f"Notifications had to wait. Failing since {start}. {incident.sentence}"
+    change = Transition(
+        kind=kind,
+        at=at,
+        incident=incident,
+        from_state=before.state if before else None,
+        from_severity=before.severity if before else None,
+        from_scope=before.scope if before else None,
+        reason=reason,
+        page=page,
+    )
+    commands = []
+    if declared_now and kind != "reopened":
+        declared = replace(change, kind="declared", at=incident.declared_at, page=None)
+        commands += _commands(declared, policy, sinks & {"datadog"}, _CAUGHT_UP)
+    return commands + _commands(change, policy, sinks, _CAUGHT_UP)
+
+
+def _end(told: Incident, at: int, policy: Policy, sinks: frozenset[str]) -> list[Command]:
+    """Resolve at the receivers what they were told of before the wait."""
+    ended = replace(
+        told, state="resolved", resolved_at=at, resolved_reason=told.resolved_reason or "recovered"
+    )
+    change = Transition(
+        kind="resolved",
+        at=at,
+        incident=ended,
+        from_state="recovering",
+        from_severity=told.severity,
+        from_scope=told.scope,
+        reason=f"It resolved at {format_instant(at)} ({ended.resolved_reason}), while notifications waited.",
+    )
+    return _commands(change, policy, sinks, _CAUGHT_UP)
+
+
+def _came_and_went(incident: Incident, policy: Policy, sinks: frozenset[str]) -> list[Command]:
+    at = incident.resolved_at or incident.updated_at
+    change = Transition(
+        kind="resolved",
+        at=at,
+        incident=incident,
+        from_state=None,
+        from_severity=None,
+        from_scope=None,
+        reason=(
+            f"Came and went while notifications waited: failing from {format_instant(incident.first_bad_at)},"
+            f" resolved at {format_instant(at)}, severity {incident.peak_severity} at its worst."
+        ),
+    )
+    speech = _Speech(change, policy, _CAUGHT_UP)
+    speech.say("slack", "post", "info")
+    return [command for command in speech.commands if command.sink in sinks]

@@ -1,0 +1,213 @@
+"""The sections of a policy that say when something is found: ``outage``, ``burn_rate``,
+``silence``, ``latency``, ``attribution``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated
+
+from pydantic import Field
+
+from detectors.instants import HOUR, MINUTE, format_duration
+from detectors.policy.types import Count, Duration, Fault, Ratio, Section, repeated, within
+
+__all__ = [
+    "Attribution",
+    "BurnRate",
+    "BurnRateRule",
+    "Latency",
+    "LatencyRule",
+    "Outage",
+    "OutageRule",
+    "Silence",
+]
+
+#: A window that panes answer for; people are kept for an hour.
+PaneWindow = Annotated[Duration, within("1s", "1h")]
+
+
+class OutageRule(Section):
+    """Sign-ins of one window collapse: enough people fail, and a share that chance does not explain.
+
+    Attributes:
+        window: ms.
+        min_people: distinct people who must have failed.
+        failing_ratio: fires when the lower confidence bound of the share that fails, in people, exceeds it.
+        recover_below: is over when the upper bound of a shorter window is below it.
+    """
+
+    window: PaneWindow
+    min_people: Annotated[Count, Field(ge=1)]
+    failing_ratio: Annotated[Ratio, Field(gt=0, lt=1)]
+    recover_below: Annotated[Ratio, Field(gt=0, lt=1)]
+
+    def faults(self) -> Iterator[Fault]:
+        if self.recover_below >= self.failing_ratio:
+            yield (
+                ("recover_below",),
+                f"must be less than failing_ratio ({self.failing_ratio:g}), is {self.recover_below:g}: "
+                "a finding would come and go at one value",
+            )
+
+
+class Outage(Section):
+    """Section ``outage``.
+
+    Attributes:
+        confidence: z of the one-sided lower bound of the failing ratio.
+        recover_chance: a rule is over when so few of its window's failures are recent by chance with at most
+            this probability, in five minutes or more; in less in proportion ...
+        recover_share: ... and at most this share of what would have failed did.
+        recover_confidence: z of the upper bounds of a failing ratio.
+        quiet_below: a scope is quiet when surely less than this share of what completes fails (and no rule
+            fires).
+        times_usual: no rule fires below this multiple of what usually fails in a scope, by the history.
+    """
+
+    confidence: Annotated[float, Field(strict=True, ge=1, le=6)]
+    recover_chance: Annotated[Ratio, Field(gt=0, lt=0.5)]
+    recover_share: Annotated[Ratio, Field(gt=0)]
+    recover_confidence: Annotated[float, Field(strict=True, ge=1, le=6)]
+    quiet_below: Annotated[Ratio, Field(gt=0, lt=1)]
+    times_usual: Annotated[float, Field(strict=True, ge=0, le=1000)]
+    rules: Annotated[tuple[OutageRule, ...], Field(min_length=1)]
+
+    def faults(self) -> Iterator[Fault]:
+        for i, rule in enumerate(self.rules):
+            alike = [other for other in self.rules[:i] if other.window == rule.window]
+            if any(rule.min_people == other.min_people for other in alike):
+                yield (
+                    ("rules", i, "min_people"),
+                    f"another rule has the window {format_duration(rule.window)} and as many people",
+                )
+
+
+class _TwoWindows(Section):
+    """Something happens ``factor`` times too often, over a long window and over a short one.
+
+    Attributes:
+        long, short: ms. Up to one hour panes answer, beyond that the history of five minutes.
+        factor: multiple of what may be.
+    """
+
+    long: Annotated[Duration, within("1m", "30d")]
+    short: Annotated[Duration, within("1s", "3d")]
+    factor: Annotated[float, Field(strict=True, gt=0, le=10_000)]
+
+    def faults(self) -> Iterator[Fault]:
+        if self.short >= self.long:
+            longest, given = format_duration(self.long), format_duration(self.short)
+            yield ("short",), f"must be shorter than long ({longest}), is {given}"
+        for name, window in (("long", self.long), ("short", self.short)):
+            if window > HOUR and window % (5 * MINUTE):
+                yield (name,), "beyond 1h must be a multiple of 5m, which the history is kept in"
+
+
+class BurnRateRule(_TwoWindows):
+    """The error budget burns ``factor`` times too fast, over a long window and over a short one.
+
+    Attributes:
+        long, short: ms.
+        factor: multiple of the rate that would use up exactly the month's budget.
+        min_people: distinct people who must have failed in the short window, at most half an hour back.
+    """
+
+    min_people: Annotated[Count, Field(ge=1)]
+
+
+class BurnRate(Section):
+    """Section ``burn_rate``; the objective itself is in ``objectives``.
+
+    Attributes:
+        confidence: z of the one-sided lower bound of the failing ratio in each window.
+        min_coverage: share of a window that the history must know.
+    """
+
+    confidence: Annotated[float, Field(strict=True, ge=1, le=6)]
+    min_coverage: Annotated[Ratio, Field(gt=0)]
+    rules: Annotated[tuple[BurnRateRule, ...], Field(min_length=1)]
+
+    def faults(self) -> Iterator[Fault]:
+        for i, rule in enumerate(self.rules):
+            if any((rule.long, rule.short) == (other.long, other.short) for other in self.rules[:i]):
+                yield ("rules", i), "another rule has the same two windows"
+
+
+class LatencyRule(_TwoWindows):
+    """More requests than promised are slow, over a long window and over a short one.
+
+    Attributes:
+        long, short: ms.
+        factor: multiple of the share that may be slow (1 - ``latency_target``).
+        min_slow: slow requests in the short window, at most an hour back.
+    """
+
+    min_slow: Annotated[Count, Field(ge=1)]
+
+
+class Latency(Section):
+    """Section ``latency``; what is slow, and how much of it is promised, is in ``objectives``.
+
+    Attributes:
+        confidence: z of the one-sided lower bound of the slow share in each window.
+        recover_confidence: z of the upper bounds.
+        quiet_factor: a scope is quiet when surely less than this multiple of what may be slow is.
+        min_coverage: share of a window that the history must know.
+    """
+
+    confidence: Annotated[float, Field(strict=True, ge=1, le=6)]
+    recover_confidence: Annotated[float, Field(strict=True, ge=1, le=6)]
+    quiet_factor: Annotated[float, Field(strict=True, gt=0, le=1000)]
+    min_coverage: Annotated[Ratio, Field(gt=0)]
+    rules: Annotated[tuple[LatencyRule, ...], Field(min_length=1)]
+
+    def faults(self) -> Iterator[Fault]:
+        for i, rule in enumerate(self.rules):
+            if any((rule.long, rule.short) == (other.long, other.short) for other in self.rules[:i]):
+                yield ("rules", i), "another rule has the same two windows"
+
+
+class Attribution(Section):
+    """Section ``attribution``: how explanations of what fails are weighed, in nats (log likelihood).
+
+    Attributes:
+        scope_costs: what each scope of an explanation must gain.
+        widening: what a wide scope must gain beyond that.
+        traffic: events in an hour from which on a credential provider has traffic.
+    """
+
+    scope_costs: Annotated[float, Field(strict=True, ge=0, le=100)]
+    widening: Annotated[float, Field(strict=True, ge=0, le=100)]
+    traffic: Annotated[Count, Field(ge=1)]
+
+
+class Silence(Section):
+    """Section ``silence``: far fewer sign-ins arrive than the previous two weeks let expect.
+
+    Attributes:
+        windows: ms each.
+        min_expected: sign-ins that must be expected in a window before its silence says anything.
+        chance: fires when so few would arrive by chance with at most this probability ...
+        floor_ratio: ... and no more than this share of the expected did arrive.
+        spread: relative standard deviation of the level of arrivals around what is expected, for that
+            probability.
+        completing_ratio: no silence where more than this share of the usual successes still comes.
+        recover_ratio: quiet when this share of the expected arrives again.
+    """
+
+    windows: Annotated[tuple[PaneWindow, ...], Field(min_length=1)]
+    min_expected: Annotated[Count, Field(ge=1)]
+    chance: Annotated[Ratio, Field(gt=0, lt=0.5)]
+    floor_ratio: Annotated[Ratio, Field(gt=0, lt=1)]
+    spread: Annotated[float, Field(strict=True, gt=0.01, le=2)]
+    completing_ratio: Annotated[Ratio, Field(gt=0)]
+    recover_ratio: Annotated[Ratio, Field(gt=0, le=1)]
+
+    def faults(self) -> Iterator[Fault]:
+        yield from repeated("windows", self.windows)
+        if self.recover_ratio <= self.floor_ratio:
+            yield (
+                ("recover_ratio",),
+                f"must be more than floor_ratio ({self.floor_ratio:g}), is {self.recover_ratio:g}: "
+                "a finding would come and go at one value",
+            )

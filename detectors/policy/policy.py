@@ -1,0 +1,279 @@
+"""The policy: what is promised, what counts against it, when something is found, and who is told.
+
+The values that ship are in ``default_policy.yaml`` and nowhere else: the models have no defaults of their
+own. What a policy file leaves out is taken from there before anything is validated.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from functools import cache, cached_property
+from importlib import resources
+from pathlib import Path as FilePath
+from typing import Annotated, Any, Self
+
+from pydantic import (
+    Field,
+    RootModel,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
+
+from detectors.instants import HOUR, MINUTE, format_duration
+from detectors.policy.detector_sections import Attribution, BurnRate, Latency, Outage, Silence
+from detectors.policy.errors import problems_of
+from detectors.policy.journey_sections import Funnel, Surge
+from detectors.policy.sections import (
+    Banner,
+    BusinessHours,
+    Code,
+    FailOver,
+    HolidayCalendar,
+    LifecyclePolicy,
+    MaintenanceWindow,
+    Notify,
+    Objective,
+    Priority,
+    RunbookKey,
+    SeverityPolicy,
+    TimeZone,
+)
+from detectors.policy.source import (
+    Path,
+    PolicyError,
+    PolicyProblem,
+    merge,
+    read_source,
+)
+from detectors.policy.types import (
+    Count,
+    Duration,
+    ErrorCode,
+    Fault,
+    Method,
+    Section,
+    Url,
+    faulty,
+    repeated,
+    within,
+)
+from detectors.scopes import METHODS
+
+__all__ = ["Policy", "PolicyError", "PolicyProblem", "default_policy", "load_policy", "parse_policy"]
+
+_SHIPPED = "default_policy.yaml"
+
+#: The windows that SLIs are always published for, whatever a policy adds.
+_SLI_WINDOWS = (5 * MINUTE, 15 * MINUTE, HOUR)
+
+
+class Codes(RootModel[Mapping[ErrorCode, Code]]):
+    """The error codes that are known, with what they mean and whether they count."""
+
+    model_config = Section.model_config | {"extra": None}
+
+    @cached_property
+    def excluded(self) -> frozenset[str]:
+        """Codes of failures that do not count against availability."""
+        return frozenset(code for code, said in self.root.items() if said.counts == "excluded")
+
+    @cached_property
+    def names(self) -> Mapping[str, str]:
+        """Code -> what it means."""
+        return {code: said.means for code, said in self.root.items()}
+
+
+class Policy(Section):
+    """A whole policy. Durations and windows are ms, shares 0-1. ``parse_policy`` makes one."""
+
+    step: Annotated[Duration, within("100ms", "1m")]
+    watermark_delay: Annotated[Duration, within("0s", "10m")]
+    retention: Annotated[Duration, within("1h", "1d")]
+    dedup_ids: Annotated[Count, Field(le=50_000_000)]
+    dedup_horizon: Annotated[Duration, within("0s", "1h")]
+    exact_people: Annotated[Count, Field(ge=1_000, le=50_000_000)]
+    idle_after: Annotated[Duration, within("100ms", "5m")]
+    skew_after: Annotated[Duration, within("5s", "1h")]
+    blind_after: Annotated[Duration, within("5s", "1h")]
+    future_limit: Annotated[Duration, within("0s", "1h")]
+    past_limit: Annotated[Duration, within("1h", "365d")]
+    sli_every: Annotated[Duration, within("1s", "5m")]
+    sli_windows: Annotated[tuple[Annotated[Duration, within("1s", "1h")], ...], Field(min_length=1)]
+    time_zone: TimeZone
+    holidays: HolidayCalendar
+    business_hours: BusinessHours
+    objectives: Mapping[Method, Objective]
+    codes: Codes
+    severity: SeverityPolicy
+    priority: Priority
+    lifecycle: LifecyclePolicy
+    fail_over: FailOver
+    banner: Banner
+    notify: Notify
+    maintenance: tuple[MaintenanceWindow, ...]
+    runbooks: Mapping[RunbookKey, Url]
+    outage: Outage
+    burn_rate: BurnRate
+    silence: Silence
+    latency: Latency
+    funnel: Funnel
+    surge: Surge
+    attribution: Attribution
+
+    def faults(self) -> Iterator[Fault]:
+        for method in METHODS:
+            if method not in self.objectives:
+                yield ("objectives",), f"has nothing for {method}"
+
+        for code in self.surge.codes:
+            if code not in self.codes.root:
+                yield ("surge", "codes", code), "unknown key: codes does not list this code"
+
+    @model_validator(mode="after")
+    def _sections_agree(self, info: ValidationInfo) -> Self:
+        unsure: frozenset[str] = (info.context or {}).get("unsure", frozenset())
+        found = [fault for fault in _step_faults(self) if not unsure & {"step", fault[0][0]}]
+        found += [fault for fault in repeated("sli_windows", self.sli_windows) if "sli_windows" not in unsure]
+        if found:
+            raise faulty("policy", found)
+        return self
+
+    def is_bad(self, code: str) -> bool:
+        """Whether a failure with this code counts against availability; "" stands for no code."""
+        return code not in self.codes.excluded
+
+    def windows(self) -> tuple[int, ...]:
+        """Every window that panes must answer for, ms, ascending: at least 5m, 15m and 1h, at most 1h."""
+        return self._windows
+
+    @cached_property
+    def _windows(self) -> tuple[int, ...]:
+        return tuple(
+            sorted({window for _, window in _windows_of(self) if window <= HOUR}.union(_SLI_WINDOWS))
+        )
+
+    @cached_property
+    def thresholds(self) -> tuple[float, ...]:
+        """The latency thresholds of all methods, ms, ascending, each once."""
+        return tuple(sorted({promise.latency_threshold_ms for promise in self.objectives.values()}))
+
+    @cached_property
+    def hash(self) -> str:
+        """Names the content: equal for equal policies, however they were written."""
+        return hashlib.sha256(self.canonical().encode()).hexdigest()[:12]
+
+    def canonical(self) -> str:
+        """The whole policy as JSON with sorted keys. It is itself a policy that ``parse_policy`` reads."""
+        return json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+
+    def runbook(self, scope: str) -> str | None:
+        """The runbook of a scope: its own, else its provider's, else its method's."""
+        _, *services = scope.split("/")
+        return next(
+            (self.runbooks[key] for key in (scope, *reversed(services)) if key in self.runbooks), None
+        )
+
+
+def _windows_of(policy: Policy) -> list[tuple[Path, int]]:
+    """Every window that a policy names, and where."""
+    return [
+        *((("sli_windows", i), window) for i, window in enumerate(policy.sli_windows)),
+        (("severity", "projection_window"), policy.severity.projection_window),
+        (("fail_over", "window"), policy.fail_over.window),
+        *((("outage", "rules", i, "window"), rule.window) for i, rule in enumerate(policy.outage.rules)),
+        *((("burn_rate", "rules", i, "long"), rule.long) for i, rule in enumerate(policy.burn_rate.rules)),
+        *((("burn_rate", "rules", i, "short"), rule.short) for i, rule in enumerate(policy.burn_rate.rules)),
+        *((("silence", "windows", i), window) for i, window in enumerate(policy.silence.windows)),
+        *((("latency", "rules", i, "long"), rule.long) for i, rule in enumerate(policy.latency.rules)),
+        *((("latency", "rules", i, "short"), rule.short) for i, rule in enumerate(policy.latency.rules)),
+        (("surge", "window"), policy.surge.window),
+        *(
+            (("surge", "user_errors", "windows", i), window)
+            for i, window in enumerate(policy.surge.user_errors.windows)
+        ),
+    ]
+
+
+def _of_the_funnel(policy: Policy) -> list[tuple[Path, int]]:
+    """The windows and delays that starts and returns are counted in, apart from the other counts."""
+    return [
+        *((("funnel", "windows", i), window) for i, window in enumerate(policy.funnel.windows)),
+        *((("funnel", "delays", i), delay) for i, delay in enumerate(policy.funnel.delays)),
+    ]
+
+
+def _step_faults(policy: Policy) -> list[Fault]:
+    """Panes are ``step`` long and begin at its multiples: what cannot be put together from them."""
+    step = policy.step
+    if MINUTE % step:
+        return [(("step",), f"must divide a minute, is {format_duration(step)}")]
+    return [
+        (path, f"must be a multiple of step ({format_duration(step)}), is {format_duration(window)}")
+        for path, window in [
+            (("sli_every",), policy.sli_every),
+            *_windows_of(policy),
+            *_of_the_funnel(policy),
+        ]
+        if window % step
+    ]
+
+
+def parse_policy(text: str | bytes, name: str) -> Policy:
+    """The policy that a YAML document describes; ``name`` is the file's, for messages.
+
+    Raises:
+        PolicyError: with everything that is wrong with it.
+    """
+    source = read_source(text, name)
+    shipped = _shipped_values()
+    if not isinstance(source.values, dict):
+        raise PolicyError((source.problem((), "must be a mapping of sections, such as severity: {...}"),))
+    values = merge(shipped, source.values)
+    found = list(source.problems)
+    try:
+        policy = Policy.model_validate(values)
+    except ValidationError as error:
+        found += problems_of(error, Policy, source)
+        # Whether the sections agree is asked again of those that are valid on their own.
+        unsure = frozenset(str(entry["loc"][0]) for entry in error.errors() if entry["loc"])
+        patched = {key: shipped[key] if key in unsure else values[key] for key in shipped}
+        try:
+            Policy.model_validate(patched, context={"unsure": unsure})
+        except ValidationError as disagreement:
+            found += problems_of(disagreement, Policy, source)
+    if found:
+        raise PolicyError(tuple(sorted(dict.fromkeys(found), key=lambda p: (p.line, p.column, p.path))))
+    return policy
+
+
+def load_policy(file: FilePath) -> Policy:
+    """The policy in a file.
+
+    Raises:
+        PolicyError: it cannot be read, or what is in it is wrong.
+    """
+    try:
+        text = file.read_bytes()
+    except OSError as error:
+        problem = PolicyProblem(str(file), 1, 1, "", f"cannot be read: {error.strerror or error}")
+        raise PolicyError((problem,)) from None
+    return parse_policy(text, str(file))
+
+
+@cache
+def default_policy() -> Policy:
+    """The policy that ships."""
+    return parse_policy(_shipped_text(), _SHIPPED)
+
+
+@cache
+def _shipped_values() -> dict[str, Any]:
+    values: dict[str, Any] = read_source(_shipped_text(), _SHIPPED).values
+    return values
+
+
+def _shipped_text() -> str:
+    return resources.files("detectors").joinpath(_SHIPPED).read_text("utf-8")

@@ -1,0 +1,168 @@
+"""The kinds of value that a policy is made of: durations, shares, instants, scopes; and what a section is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from detectors.instants import format_duration, format_instant, parse_duration, parse_instant
+from detectors.policy.source import Path, quote
+from detectors.scopes import METHODS, scope_index
+
+__all__ = [
+    "Consistent",
+    "Count",
+    "Duration",
+    "ErrorCode",
+    "Fault",
+    "Instant",
+    "Method",
+    "Ratio",
+    "ScopePath",
+    "Section",
+    "Severity",
+    "Text",
+    "Url",
+    "faulty",
+    "repeated",
+    "within",
+]
+
+#: Where in a section something is wrong, and what.
+Fault = tuple[Path, str]
+
+
+def faulty(title: str, faults: list[Fault]) -> ValidationError:
+    """The error that reports ``faults``; raised by a validator, its places count from the validated value."""
+    return ValidationError.from_exception_data(
+        title,
+        [
+            InitErrorDetails(
+                type=PydanticCustomError("fault", "{text}", {"text": text}), loc=place, input=None
+            )
+            for place, text in faults
+        ],
+    )
+
+
+class Consistent(BaseModel):
+    """Values that may contradict each other, which are faults then."""
+
+    def faults(self) -> Iterator[Fault]:
+        """What contradicts itself, once each value is valid on its own."""
+        return iter(())
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Self:
+        found = list(self.faults())
+        if found:
+            raise faulty(type(self).__name__, found)
+        return self
+
+
+class Section(Consistent):
+    """Part of a policy. Immutable; knows its keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+def _method(name: str) -> str:
+    if name not in METHODS:
+        raise ValueError(f"must be an auth method, {' or '.join(METHODS)}, is {quote(name)}")
+    return name
+
+
+#: Names one of ``scopes.METHODS``.
+Method = Annotated[str, AfterValidator(_method)]
+ErrorCode = Annotated[str, StringConstraints(strict=True, min_length=1, max_length=256)]
+
+
+def repeated(name: str, values: tuple[int, ...]) -> Iterator[Fault]:
+    """Faults of a list of durations that holds one twice."""
+    for i, value in enumerate(values):
+        if value in values[:i]:
+            yield (name, i), f"stands twice: {format_duration(value)}"
+
+
+def _milliseconds(value: object) -> int:
+    try:
+        if isinstance(value, str):
+            return parse_duration(value)
+    except (ValueError, OverflowError):
+        pass
+    raise ValueError(f"must be a duration such as 30s, 5m or 1h30m, is {quote(value)}")
+
+
+def within(least: str, most: str) -> AfterValidator:
+    """Bounds of a duration, both inclusive."""
+    lower, upper = parse_duration(least), parse_duration(most)
+
+    def check(value: int) -> int:
+        if not lower <= value <= upper:
+            raise ValueError(f"must be from {least} to {most}, is {format_duration(value)}")
+        return value
+
+    return AfterValidator(check)
+
+
+def _instant(value: object) -> int:
+    if isinstance(value, str):
+        try:
+            return parse_instant(value)
+        except ValueError:
+            pass
+    raise ValueError(f"must be an instant with an offset such as 2026-11-23T15:05:00Z, is {quote(value)}")
+
+
+def _scope(value: str) -> str:
+    try:
+        scope_index(value)
+    except KeyError:
+        raise ValueError(
+            f"must be a scope such as prod, prod/ssoe, prod/ssoe/idme or prod/*/idme, is {quote(value)}"
+        ) from None
+    return value
+
+
+def _severity(value: object) -> int:
+    if str(value) not in ("1", "2", "3"):
+        raise ValueError(f"must be a severity, 1, 2 or 3, is {quote(value)}")
+    return int(str(value))
+
+
+def _url(value: str) -> str:
+    if not value.startswith(("https://", "http://")) or any(c <= " " for c in value) or len(value) > 2048:
+        raise ValueError(f"must be a URL that begins with https:// or http://, is {quote(value)}")
+    return value
+
+
+def _to_json(formatter: Any) -> PlainSerializer:
+    return PlainSerializer(formatter, return_type=str, when_used="json")
+
+
+#: Milliseconds; in YAML text with a unit ("30s"), so that nobody has to guess it.
+Duration = Annotated[int, BeforeValidator(_milliseconds), _to_json(format_duration)]
+#: Milliseconds since the epoch; in YAML RFC 3339 with an offset.
+Instant = Annotated[int, BeforeValidator(_instant), _to_json(format_instant)]
+#: A share, 0-1.
+Ratio = Annotated[float, Field(strict=True, ge=0, le=1)]
+#: A whole number of things.
+Count = Annotated[int, Field(strict=True, ge=0, le=1_000_000_000)]
+#: SLA severity, 1-3.
+Severity = Annotated[int, BeforeValidator(_severity)]
+Text = Annotated[str, Field(strict=True, min_length=1, max_length=1024)]
+Url = Annotated[str, Field(strict=True), AfterValidator(_url)]
+ScopePath = Annotated[str, Field(strict=True), AfterValidator(_scope)]

@@ -1,0 +1,142 @@
+"""Failures by error code: counts (step, scope, code) of one window, and the people behind any set of codes.
+
+All codes that the policy knows are counted, and windows of those that somebody asks for are made up then. Who the
+people are is worked out only for codes that somebody asks for, from the rows of the window, and then kept up for as
+long as they are asked for; the answer does not depend on when that began. Failures of the steps of ``sign_in`` are
+counted, those of sessions are not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from detectors.instants import MINUTE
+from detectors.scopes import LEAVES, MEMBERS, OUTCOMES, SIGN_IN_STEPS, STEPS
+from detectors.windows.fact_columns import FactColumns
+from detectors.windows.impact import Failed, Impact
+from detectors.windows.sliding import Amounts, Ints, Windows
+
+__all__ = ["CodeWindows"]
+
+_FAILURE = OUTCOMES.index("failure")
+_SIGN_IN = np.array([step in SIGN_IN_STEPS for step in STEPS])
+_FORGET_EVERY = MINUTE
+_EACH_LEAF = np.eye(len(LEAVES), dtype=bool)
+_TO_SCOPES: Ints = MEMBERS.T.astype(np.int64)
+#: Steps that are worked out in one call.
+_PIECE = 60
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """The counter of each code; others are not counted."""
+
+    places: dict[str, int]
+
+    def amounts(self, facts: FactColumns) -> Amounts:
+        """See ``windows.Columns``."""
+        every = np.arange(len(facts))
+        return Amounts(every, self.of(facts), facts.count)
+
+    def of(self, facts: FactColumns) -> Ints:
+        """(N,) the counter of each row; -1 of none."""
+        return np.array([self.places.get(code, -1) for code in facts.codes], dtype=np.int64)[facts.code]
+
+
+class _Kept(NamedTuple):
+    """Who failed with which code (its counter), while their failures are known."""
+
+    code: Ints
+    failed: Failed
+
+
+class CodeWindows:
+    """The failures of one environment. ``move`` goes over consecutive steps; time never goes back.
+
+    Args:
+        step: length of a pane, ms.
+        windows: lengths of the windows, ms.
+        codes: those that are counted.
+        cap: so many people of a window are counted exactly, see ``impact``.
+    """
+
+    def __init__(self, step: int, windows: tuple[int, ...], codes: Sequence[str], cap: int) -> None:
+        self.codes = tuple(codes)
+        self._step = step
+        self._cap = cap
+        self._lengths = tuple(sorted(windows))
+        self._places = {code: i for i, code in enumerate(self.codes)}
+        self._columns = _Columns(self._places)
+        self._windows = Windows(step, self._lengths, self._columns, max(1, len(self.codes)), _EACH_LEAF)
+        self._kept: list[_Kept] = []  # of the longest window, and what has not been forgotten yet
+        self._impacts: dict[frozenset[str], Impact] = {}
+        self._asked: set[frozenset[str]] = set()
+        self._people: dict[frozenset[str], dict[int, Ints]] = {}
+        self._start = 0
+        self._steps = 0
+        self._forgotten_at = 0
+
+    def move(self, start: int, steps: int, facts: FactColumns) -> None:
+        """On to T = start, start + step, …; see ``Windows.move``."""
+        fresh = facts[(facts.outcome == _FAILURE) & _SIGN_IN[facts.step] & facts.has_code(self._places)]
+        self._windows.move(start, steps, fresh)
+        kept = _Kept(self._columns.of(fresh), Failed.of(fresh))
+        self._impacts = {codes: impact for codes, impact in self._impacts.items() if codes in self._asked}
+        self._asked = set()
+        self._people = {
+            codes: impact.advance(start, steps, self._with_codes(kept, codes))
+            for codes, impact in self._impacts.items()
+        }
+        if start - self._forgotten_at >= _FORGET_EVERY:
+            self._forgotten_at = start
+            self._forget(start - self._lengths[-1])
+        self._kept.append(kept)
+        self._start, self._steps = start, steps
+
+    def _with_codes(self, kept: _Kept, codes: frozenset[str]) -> Failed:
+        return kept.failed[np.isin(kept.code, [self._places[code] for code in codes if code in self._places])]
+
+    def _forget(self, horizon: int) -> None:
+        """Keep who failed in panes from ``horizon`` (ms) on, in one piece."""
+        if self._kept:
+            code = np.concatenate([kept.code for kept in self._kept])
+            failed = Failed.together([kept.failed for kept in self._kept])
+            recent = failed.pane >= horizon
+            self._kept = [_Kept(code[recent], failed[recent])]
+
+    def at_most(self) -> dict[str, int]:
+        """For each code: no window holds more failures with it, at any step of the last call and in any scope."""
+        return dict(zip(self.codes, self._windows.at_most().tolist(), strict=False))
+
+    def counts(self, code: str, window: int) -> Ints:
+        """Failures (step, scope) with a code in a window (ms), of the last call."""
+        return np.asarray(self._windows.counts(window, self._places[code]) @ _TO_SCOPES)
+
+    def people(self, codes: Iterable[str], window: int) -> Ints:
+        """Distinct people (step, scope) with a failure of any of these codes in a window (ms), of the last call."""
+        asked = frozenset(codes)
+        self._asked.add(asked)
+        if asked not in self._people:
+            self._people[asked] = self._work_out(asked)
+        return self._people[asked][window]
+
+    def _work_out(self, codes: frozenset[str]) -> dict[int, Ints]:
+        impact = self._impacts[codes] = Impact(self._step, self._lengths, self._cap)
+        begin = self._start - self._lengths[-1]
+        failed = Failed.together([self._with_codes(kept, codes) for kept in self._kept])
+        failed = failed[failed.pane >= begin]
+        # in pieces, so that the moves of the whole window are not in memory together
+        edges = [*range(begin, self._start, _PIECE * self._step), self._start]
+        places = np.searchsorted(failed.counts_from, edges).tolist()
+        for at, end, low, high in zip(edges, edges[1:], places, places[1:], strict=False):
+            impact.advance(at, (end - at) // self._step, failed[low:high])
+        return impact.advance(self._start, self._steps, failed[places[-1] :])
+
+    def skip(self) -> None:
+        """See ``Windows.skip``."""
+        self._windows.skip()
+        self._kept, self._impacts, self._people, self._asked = [], {}, {}, set()

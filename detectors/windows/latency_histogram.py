@@ -1,0 +1,124 @@
+"""Durations as a mergeable logarithmic histogram, and quantiles of it.
+
+Buckets grow by the factor gamma = (1 + a) / (1 - a), so that a bucket's middle is within the relative error a = 1 % of
+every duration in it (Masson, Rim, Lee: DDSketch, VLDB 2019). Two histograms are merged by adding their buckets.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
+from itertools import chain
+
+import numpy as np
+import numpy.typing as npt
+
+from detectors.scopes import LEAVES, MEMBERS
+from detectors.windows.fact_columns import FactColumns
+
+__all__ = ["RELATIVE_ERROR", "Durations", "bucket", "buckets", "quantile"]
+
+RELATIVE_ERROR = 0.01
+_GAMMA = (1 + RELATIVE_ERROR) / (1 - RELATIVE_ERROR)
+#: Durations up to a microsecond (and 0) share the lowest bucket, those over 11 days the highest.
+_LOWEST = math.ceil(math.log(1e-3) / math.log(_GAMMA))
+_HIGHEST = math.ceil(math.log(1e9) / math.log(_GAMMA))
+#: Upper bounds of the buckets, ms. Looked up, never computed anew: logarithms differ in the last digit by machine.
+_BOUNDS = [_GAMMA**index for index in range(_LOWEST, _HIGHEST)]
+_BOUNDS_ARRAY = np.array(_BOUNDS)
+
+
+def bucket(duration_ms: float) -> int:
+    """The bucket of a duration in ms (finite, >= 0)."""
+    return _LOWEST + bisect_left(_BOUNDS, duration_ms)
+
+
+def buckets(durations_ms: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+    """``bucket`` of many durations."""
+    return _LOWEST + np.searchsorted(_BOUNDS_ARRAY, durations_ms)
+
+
+def quantile(histogram: Mapping[int, int], q: float) -> float | None:
+    """The q-quantile (0-1) in ms, within ``RELATIVE_ERROR``; None of an empty histogram."""
+    total = sum(histogram.values())
+    if not total:
+        return None
+    rank = q * (total - 1)
+    seen = 0
+    for index in sorted(histogram):
+        seen += histogram[index]
+        if seen > rank:
+            return float(2 * _GAMMA**index / (_GAMMA + 1))
+    raise AssertionError("the rank lies below the total")
+
+
+#: Quantiles of each bucket's durations are said to be this, ms; by the bucket's place above the lowest.
+_MIDDLES = 2 * np.power(_GAMMA, np.arange(_LOWEST, _HIGHEST + 1, dtype=np.float64)) / (_GAMMA + 1)
+_TO_SCOPES = MEMBERS.astype(np.int64)
+#: Rows of an entry: pane, the first T at which it counts (ms both), leaf and bucket as one number, count.
+_PANE, _FIRST, _PLACE, _COUNT = range(4)
+
+#: Entries that are kept together: few enough to be forgotten soon, many enough to be counted at once.
+_PART = 8192
+
+
+class Durations:
+    """How long requests took lately, for quantiles of any scope and window.
+
+    Args:
+        step: length of a pane, ms.
+        keeps: the longest window that will be asked for, ms.
+    """
+
+    def __init__(self, step: int, keeps: int) -> None:
+        self._step = step
+        self._keeps = keeps
+        self._parts: list[npt.NDArray[np.int64]] = []
+
+    def add(self, facts: FactColumns, at: int) -> None:
+        """Take the durations of rows in.
+
+        Args:
+            facts: each once.
+            at: T, ms: no earlier one will be asked for.
+        """
+        part = self._entries(facts)
+        if part.shape[1]:
+            if self._parts and self._parts[-1].shape[1] < _PART:
+                part = np.concatenate([self._parts.pop(), part], axis=1)
+            self._parts.append(part)
+        self._parts = [part for part in self._parts if part[_PANE].max() >= at - self._keeps]
+
+    def _entries(self, facts: FactColumns) -> npt.NDArray[np.int64]:
+        """(4, N): an entry for each bucket of each row."""
+        histograms = [row.durations for row in facts.rows]
+        each = np.fromiter(map(len, histograms), np.int64, len(histograms))
+        out = np.empty((4, int(each.sum())), dtype=np.int64)
+        out[_PANE] = np.repeat(facts.pane, each)
+        out[_FIRST] = np.repeat(facts.counts_from, each)
+        out[_PLACE] = np.fromiter(chain.from_iterable(histograms), np.int64, out.shape[1])
+        out[_PLACE] += np.repeat(facts.leaf * len(_MIDDLES) - _LOWEST, each)
+        counts = chain.from_iterable(histogram.values() for histogram in histograms)
+        out[_COUNT] = np.fromiter(counts, np.int64, out.shape[1])
+        return out
+
+    def quantiles(self, at: int, window: int, shares: Sequence[float]) -> npt.NDArray[np.float64]:
+        """Quantiles (scope, share) of the durations in ``[at - window, at)``, ms, within ``RELATIVE_ERROR``.
+
+        nan for scopes without any.
+
+        Args:
+            at: T, ms.
+            window: ms, at most what is kept.
+            shares: 0-1 each.
+        """
+        counts = np.zeros(len(LEAVES) * len(_MIDDLES), dtype=np.int64)
+        for part in self._parts:
+            inside = (part[_PANE] >= at - window) & (part[_PANE] < at) & (part[_FIRST] <= at)
+            weights = part[_COUNT, inside].astype(np.float64)
+            counts += np.bincount(part[_PLACE, inside], weights, len(counts)).astype(np.int64)
+        below = np.cumsum(_TO_SCOPES @ counts.reshape(len(LEAVES), len(_MIDDLES)), axis=1)
+        total = below[:, -1]
+        found = [_MIDDLES[np.argmax(below > share * (total - 1)[:, None], axis=1)] for share in shares]
+        return np.where(total[:, None] > 0, np.stack(found, axis=1), np.nan)

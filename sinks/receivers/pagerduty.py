@@ -1,0 +1,201 @@
+"""PagerDuty, Events API v2: trigger, acknowledge and resolve of an alert.
+
+Limits are those of the vendor's prose (summary 1,024 characters, body 512 KB); the dedup key is held to 100
+characters because Datadog takes no more and both get the same one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+import msgspec
+from pydantic import SecretStr
+
+from detectors.incidents import Command, Counts, Incident
+from detectors.instants import format_duration, format_instant
+from sinks.receivers.answers import Answer, Delivered, Receipts, Refused, Retry, call
+from sinks.wording import headline, links_of, one_line, people_words, scope_words, state_words, truncate
+
+__all__ = ["PagerDuty", "render", "render_blind", "summary"]
+
+SUMMARY_LIMIT = 1024
+DETAIL_LIMIT = 2000
+LINK_TEXT_LIMIT = 100
+DEDUP_KEY_LIMIT = 100
+NOTES_SHOWN = 10
+
+
+def summary(incident: Incident) -> str:
+    """One line that a woken person understands: severity, what fails, how many people, what was seen."""
+    where = "" if incident.env == "prod" else f"[{incident.env}] "
+    again = " again" if incident.epoch else ""
+    text = (
+        f"{where}SEV {incident.severity}: {headline(incident)}{again}, {people_words(incident)}."
+        f" {incident.sentence}"
+    )
+    return truncate(one_line(text), SUMMARY_LIMIT)
+
+
+def render(
+    command: Command, *, client: str = "watchofficer", found: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """The event for a command, without the routing key, which only the client knows.
+
+    ``found`` holds links that other receivers have given meanwhile (``links_of``).
+
+    Raises:
+        ValueError: the dedup key is empty or too long, or PagerDuty knows no such action.
+    """
+    key = command.dedup_key
+    if not 1 <= len(key) <= DEDUP_KEY_LIMIT:
+        raise ValueError(f"a dedup key has 1 to {DEDUP_KEY_LIMIT} characters, not {len(key)}")
+    if command.action in ("acknowledge", "resolve"):
+        return {"event_action": command.action, "dedup_key": key}
+    if command.action != "trigger":
+        raise ValueError(f"PagerDuty knows no action {command.action!r}")
+    incident = command.incident
+    links = links_of(incident, found)
+    event: dict[str, Any] = {
+        "event_action": "trigger",
+        "dedup_key": key,
+        "client": client,
+        "payload": {
+            "summary": summary(incident),
+            "source": client,
+            "severity": command.level,
+            "timestamp": format_instant(command.at),
+            "component": incident.scope,
+            "group": incident.env,
+            "class": ", ".join(incident.causes) or "unknown",
+            "custom_details": _details(command, {link.name: link.url for link in links}),
+        },
+        "links": [{"href": link.url, "text": truncate(link.title, LINK_TEXT_LIMIT)} for link in links],
+    }
+    console = next((link.url for link in links if link.name == "console"), None)
+    if console is not None:
+        event["client_url"] = console
+    return event
+
+
+def render_blind(
+    dedup_key: str, *, at: int, why: str, seeing: bool = False, client: str = "watchofficer"
+) -> dict[str, Any]:
+    """The alert that the watch itself is blind since ``at`` (ms), or its resolution once it sees again.
+
+    It goes past the outbox, because the outbox may be what cannot be reached.
+    """
+    if seeing:
+        return {"event_action": "resolve", "dedup_key": dedup_key}
+    return {
+        "event_action": "trigger",
+        "dedup_key": dedup_key,
+        "client": client,
+        "payload": {
+            "summary": truncate(
+                one_line(f"The watch is blind: nobody is watching sign-in. {why}"), SUMMARY_LIMIT
+            ),
+            "source": client,
+            "severity": "critical",
+            "timestamp": format_instant(at),
+            "component": client,
+            "class": "blind",
+        },
+    }
+
+
+class PagerDuty:
+    """Sends commands to one integration (routing key) of PagerDuty."""
+
+    def __init__(
+        self,
+        http: httpx.AsyncClient,
+        *,
+        routing_key: SecretStr,
+        base_url: str = "https://events.pagerduty.com",
+        client: str = "watchofficer",
+    ) -> None:
+        self._http = http
+        self._key = routing_key
+        self._url = base_url.rstrip("/") + "/v2/enqueue"
+        self._client = client
+
+    async def send(self, command: Command, receipts: Receipts) -> Answer:
+        """Deliver one command. An accepted event (202) is not yet an alert; PagerDuty promises no more."""
+        try:
+            event = render(command, client=self._client, found=_found(receipts))
+        except ValueError as error:
+            return Refused(str(error))
+        return await self.enqueue(event)
+
+    async def enqueue(self, event: Mapping[str, Any]) -> Answer:
+        """Send one rendered event."""
+        body = msgspec.json.encode({"routing_key": self._key.get_secret_value(), **event})
+        answer = await call(self._http, "POST", self._url, body=body, secrets=(self._key,))
+        if not isinstance(answer, httpx.Response):
+            return answer
+        if answer.status_code != 202:
+            # Something between us and PagerDuty answered in its place.
+            return Retry(None, f"HTTP {answer.status_code} where only 202 means accepted")
+        return Delivered({"dedup_key": str(event["dedup_key"])})
+
+
+def _found(receipts: Receipts) -> dict[str, str]:
+    datadog, slack = receipts("datadog"), receipts("slack")
+    found = {
+        "datadog": datadog.get("event_url", ""),
+        "datadog_incident": datadog.get("incident_url", ""),
+        "slack": slack.get("permalink", ""),
+    }
+    return {name: url for name, url in found.items() if url}
+
+
+def _details(command: Command, links: Mapping[str, str]) -> dict[str, Any]:
+    incident = command.incident
+    details: dict[str, Any] = {
+        "incident": incident.id,
+        "affects": scope_words(incident.scope),
+        "scope": incident.scope,
+        "also_failing": ", ".join(incident.narrower),
+        "state": state_words(incident),
+        "what_was_seen": truncate(incident.sentence, DETAIL_LIMIT),
+        "why_now": truncate(command.reason, DETAIL_LIMIT),
+        "severity": incident.severity,
+        "peak_severity": incident.peak_severity,
+        "priority": incident.priority,
+        "people_impacted": incident.users_impacted,
+        "people_impacted_peak": incident.peak_users_impacted,
+        "people_impacted_basis": incident.basis,
+        "people_impacted_error": incident.users_impacted_error or None,
+        "first_bad_at": format_instant(incident.first_bad_at),
+        "opened_at": format_instant(incident.opened_at),
+        "reopened": incident.epoch,
+        "counts_now": _counts(incident.counts_now),
+        "counts_at_opening": _counts(incident.counts_opening),
+        "fail_over": truncate(incident.fail_over or "", DETAIL_LIMIT),
+        "runbook": links.get("runbook"),
+        "credential_provider_at_fault": incident.csp_caused or None,
+        "in_maintenance": incident.in_maintenance or None,
+        "notes": [
+            f"{format_instant(note.at)} {truncate(note.by, 100)}: {truncate(note.text, 500)}"
+            for note in incident.notes[-NOTES_SHOWN:]
+        ],
+        "policy": incident.policy_hash,
+    }
+    return {name: value for name, value in details.items() if value not in (None, "", [], {})}
+
+
+def _counts(counts: Counts | None) -> dict[str, Any]:
+    if counts is None:
+        return {}
+    ratio = counts.success_ratio
+    return {
+        "window": format_duration(counts.window),
+        "good": counts.good,
+        "bad": counts.bad,
+        "excluded": counts.excluded,
+        "started": counts.started,
+        "success_ratio": None if ratio is None else round(ratio, 4),
+        "people_impacted": counts.users_impacted,
+    }

@@ -1,0 +1,347 @@
+"""Slack: one message per incident, edited as it goes, and a thread of what happened.
+
+A bot token is needed: incoming webhooks give no timestamp back, so they know no edits and no threads. Slack
+has no idempotency either; what could be posted twice is a line in a thread, and only if an answer was lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, assert_never
+
+import httpx
+import msgspec
+from pydantic import SecretStr
+
+from detectors.incidents import Command, Incident
+from sinks.receivers.answers import (
+    Answer,
+    Delivered,
+    Receipts,
+    Refused,
+    Retry,
+    call,
+    wait_asked_for,
+    without_secrets,
+)
+from sinks.wording import (
+    capitalised,
+    day_words,
+    duration_words,
+    headline,
+    links_of,
+    one_line,
+    people_words,
+    scope_words,
+    state_words,
+    time_words,
+    truncate,
+)
+
+__all__ = ["Request", "Slack", "escape", "render", "render_blind"]
+
+HEADER_LIMIT = 150
+# Of what others wrote, in characters when escaped: a message stays under
+# 12 KB even if each of them takes four bytes.
+PROSE_LIMIT = 600
+FACT_LIMIT = 200
+ADDRESS_LIMIT = 400
+LINKS_SHOWN = 4
+
+# Of the errors that come with HTTP 200: these pass by themselves. Any other is ours to mend: a dead letter.
+_TEMPORARY = frozenset(
+    {
+        "accesslimited",
+        "fatal_error",
+        "internal_error",
+        "org_login_required",  # the workspace is being moved
+        "request_timeout",
+        "service_unavailable",
+        "team_added_to_org",
+    }
+)
+_THROTTLED = frozenset({"ratelimited", "rate_limited"})
+_ROOT_GONE = frozenset({"message_not_found", "thread_not_found"})
+
+_LIGHTS = {1: "🔴", 2: "🟠", 3: "🟡"}
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """One call of Slack's web API."""
+
+    method: Literal["chat.postMessage", "chat.update"]
+    body: dict[str, Any]
+
+    @property
+    def root(self) -> bool:
+        """Whether it posts an incident's first message, whose timestamp all later ones need."""
+        return self.method == "chat.postMessage" and "thread_ts" not in self.body
+
+
+def escape(text: str, limit: int) -> str:
+    """The text for Slack's markup (``&``, ``<``, ``>`` escaped), at most ``limit`` characters when escaped.
+
+    An escape is never cut in half.
+    """
+    text = truncate(text, limit)
+    while len(escaped := _escaped(text)) > limit:
+        text = truncate(text, len(text) - max((len(escaped) - limit) // 5, 1))
+    return escaped
+
+
+def render(
+    command: Command, *, channel: str, root_ts: str | None = None, found: Mapping[str, str] | None = None
+) -> Request:
+    """The call for a command.
+
+    ``root_ts`` is the timestamp of the incident's message in ``channel`` (its id); without one an edit or a
+    reply becomes that message, so that nothing is lost when the first could not be delivered.
+
+    Raises:
+        ValueError: Slack knows no such action.
+    """
+    if command.action not in ("post", "update", "reply", "broadcast"):
+        raise ValueError(f"Slack knows no action {command.action!r}")
+    quiet = {"channel": channel, "unfurl_links": False, "unfurl_media": False}
+    if command.action == "post" or root_ts is None:
+        root = _root(command.incident, found, remark=command.reason if command.kind == "resolved" else "")
+        return Request(method="chat.postMessage", body={**quiet, **root})
+    if command.action == "update":
+        return Request(
+            method="chat.update", body={"channel": channel, "ts": root_ts, **_root(command.incident, found)}
+        )
+    text = _reply(command)
+    body = {**quiet, "thread_ts": root_ts, "text": text, "blocks": [_section(text)]}
+    if command.action == "broadcast":
+        body["reply_broadcast"] = True
+    return Request(method="chat.postMessage", body=body)
+
+
+def render_blind(*, channel: str, at: int, why: str, seeing: bool = False) -> Request:
+    """The message that the watch itself is blind since ``at`` (ms), or that it sees again."""
+    if seeing:
+        text = f"The watch sees again. It was blind from {time_words(at)}."
+    else:
+        text = f"🔴 *The watch is blind* since {time_words(at)}: nobody is watching sign-in."
+        text += f" {escape(why, PROSE_LIMIT)}"
+    return Request(method="chat.postMessage", body={"channel": channel, "text": text})
+
+
+def _root(incident: Incident, found: Mapping[str, str] | None, remark: str = "") -> dict[str, Any]:
+    over = incident.state in ("resolved", "closed")
+    light = "🟢" if over else _LIGHTS.get(incident.severity, "🟡")
+    severity = f"was SEV {incident.peak_severity}" if over else f"SEV {incident.severity}"
+    title = f"{light} {severity}: {headline(incident)}"
+    people = people_words(incident)
+    if over:
+        lasted = (incident.resolved_at or incident.updated_at) - incident.first_bad_at
+        lead = f"It lasted {duration_words(lasted)}, from {_moment(incident.first_bad_at)}."
+        lead += f" At the worst, {_at_worst(incident)}."
+    else:
+        lead = f"*{capitalised(people)}*, since {_moment(incident.first_bad_at)}."
+    lines = [f"{lead} {escape(one_line(incident.sentence), PROSE_LIMIT)}".strip()]
+    if incident.fail_over and not over:
+        lines.append(f"*Fail-over:* {escape(one_line(incident.fail_over), PROSE_LIMIT)}")
+    if remark:
+        lines.append(escape(one_line(remark), PROSE_LIMIT))
+    if incident.in_maintenance and not over:
+        lines.append("This is within an announced maintenance window.")
+    facts = {
+        "State": capitalised(state_words(incident)),
+        "Affects": capitalised(scope_words(incident.scope)),
+        "Priority": f"{incident.priority}, Datadog {incident.datadog_severity}",
+        "Declared": _declared(incident),
+        "Also failing": ", ".join(scope_words(scope) for scope in incident.narrower),
+    }
+    fields = [
+        {"type": "mrkdwn", "text": f"*{name}*\n{escape(value, FACT_LIMIT)}"}
+        for name, value in facts.items()
+        if value
+    ]
+    places = [
+        f"<{address}|{escape(link.title, 80)}>"
+        for link in links_of(incident, found)
+        if len(address := _address(link.url)) <= ADDRESS_LIMIT
+    ]
+    footer = " · ".join([*places[:LINKS_SHOWN], f"incident {escape(incident.id, 80)}"])
+    return {
+        # What a phone shows, and what is read aloud.
+        "text": f"{escape(f'{title} in {incident.env}', HEADER_LIMIT)}, {people}."
+        f" {escape(capitalised(state_words(incident)), FACT_LIMIT)}.",
+        "blocks": [
+            {
+                "type": "header",
+                "text": {"type": "plain_text", "text": truncate(title, HEADER_LIMIT), "emoji": True},
+            },
+            _section("\n".join(lines)),
+            {"type": "section", "fields": fields},
+            {"type": "context", "elements": [{"type": "mrkdwn", "text": footer}]},
+        ],
+    }
+
+
+def _reply(command: Command) -> str:
+    incident = command.incident
+    people = people_words(incident)
+    reason = escape(one_line(command.reason), PROSE_LIMIT)
+    by = escape(command.by or "somebody", 100)
+    open_for = duration_words(command.at - incident.opened_at)
+    now = f"{capitalised(people)}. {escape(one_line(incident.sentence), PROSE_LIMIT)}".strip()
+    match command.kind:
+        case "opened":
+            text = f"{_severity(incident)}. {now}"
+        case "reopened":
+            text = f"It is back: {headline(incident)}. {_severity(incident)}. {now}"
+        case "acknowledged":
+            text = f"*{by}* has it, {open_for} after it opened."
+        case "unacknowledged":
+            text = f"*{by}* has given it back: nobody has it now. {now}"
+        case "declared":
+            who = f"*{by}* declared" if command.by else "This is declared"
+            text = f"{who} a service outage (Datadog {incident.datadog_severity}). {now}"
+        case "cause":
+            text = f"It is more than it seemed: {headline(incident)}. {_severity(incident)}. {now}"
+        case "severity":
+            text = f"Now *severity {incident.severity}*. {reason} {now}"
+        case "scope":
+            text = f"Now seen as *{scope_words(incident.scope)}*. {reason}"
+        case "recovering":
+            text = f"Sign-ins succeed again. Watching before calling it over. {reason}"
+        case "relapsed":
+            text = f"It fails again. {now}"
+        case "resolved" | "closed":
+            whom = f" by *{by}*" if command.by else ""
+            text = (
+                f"*Resolved*{whom}, {open_for} after it opened. At the worst, {_at_worst(incident)}. {reason}"
+            )
+        case "note":
+            text = f"*{by}* notes: {reason}"
+        case "reminder":
+            text = f"Nobody has acknowledged this for {open_for}. {now}"
+        case "breach":
+            text = f"*The response time is over*: {open_for} without an acknowledgement. {reason}"
+        case "update":
+            text = f"Still {incident.state if incident.acknowledged_by else state_words(incident)}. {now}"
+        case "page_due":
+            text = f"It did not pass by itself. {now}"
+        case _:
+            assert_never(command.kind)
+    return text.strip()
+
+
+def _severity(incident: Incident) -> str:
+    return f"Severity {incident.severity} in {incident.env}"
+
+
+def _at_worst(incident: Incident) -> str:
+    worst = msgspec.structs.replace(
+        incident,
+        users_impacted=incident.peak_users_impacted,
+        users_impacted_error=incident.peak_users_impacted_error,
+    )
+    return people_words(worst).replace("in the last hour", "within an hour")
+
+
+def _declared(incident: Incident) -> str:
+    if incident.declared_at is None:
+        return ""
+    by = f" by {incident.declared_by}" if incident.declared_by else ""
+    return f"Service outage, {time_words(incident.declared_at)}{by}"
+
+
+def _moment(at: int) -> str:
+    """An instant that Slack shows in the reader's own time zone; behind ``|`` the words if it cannot."""
+    return f"<!date^{at // 1000}^{{date_short_pretty}} {{time}}|{day_words(at)}>"
+
+
+def _section(text: str) -> dict[str, Any]:
+    return {"type": "section", "text": {"type": "mrkdwn", "text": text}}
+
+
+def _escaped(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _address(url: str) -> str:
+    return _escaped(url.replace("|", "%7C").replace("<", "%3C").replace(">", "%3E").replace(" ", "%20"))
+
+
+class Slack:
+    """Posts to one channel with a bot token. For GovSlack the base is ``https://slack-gov.com/api/``."""
+
+    def __init__(
+        self,
+        http: httpx.AsyncClient,
+        *,
+        token: SecretStr,
+        channel: str,
+        base_url: str = "https://slack.com/api/",
+    ) -> None:
+        self._http = http
+        self._token = token
+        self._channel = channel
+        self._base = base_url.rstrip("/") + "/"
+        self._workspace: str | None = None
+
+    async def send(self, command: Command, receipts: Receipts) -> Answer:
+        """Deliver one command. If somebody has deleted the incident's message, it is posted anew."""
+        root, datadog = receipts("slack"), receipts("datadog")
+        found = {"datadog": datadog.get("event_url", ""), "datadog_incident": datadog.get("incident_url", "")}
+        channel = root.get("channel") or self._channel
+        try:
+            request = render(command, channel=channel, root_ts=root.get("ts"), found=found)
+            answer = await self.post(request)
+            if isinstance(answer, Refused) and answer.why in _ROOT_GONE and not request.root:
+                answer = await self.post(render(command, channel=self._channel, found=found))
+        except ValueError as error:
+            return Refused(str(error))
+        return answer
+
+    async def post(self, request: Request) -> Answer:
+        """Make one rendered call."""
+        if request.root and self._workspace is None:
+            await self._ask_for_workspace()
+        answer = await self._call(request.method, request.body)
+        if not isinstance(answer, dict):
+            return answer
+        ts, channel = str(answer.get("ts", "")), str(answer.get("channel", ""))
+        if not request.root:
+            return Delivered({"edited": ts} if request.method == "chat.update" else {"reply_ts": ts})
+        receipt = {"ts": ts, "channel": channel}
+        if self._workspace:
+            receipt["permalink"] = f"{self._workspace}archives/{channel}/p{ts.replace('.', '')}"
+        return Delivered(receipt)
+
+    async def _ask_for_workspace(self) -> None:
+        """Learn the workspace's address, for links to threads. Not to know it holds nothing up."""
+        answer = await self._call("auth.test", {})
+        if isinstance(answer, dict):
+            self._workspace = str(answer.get("url", "")).rstrip("/") + "/" if answer.get("url") else ""
+
+    async def _call(self, method: str, body: Mapping[str, Any]) -> dict[str, Any] | Retry | Refused:
+        answer = await call(
+            self._http,
+            "POST",
+            self._base + method,
+            body=msgspec.json.encode(body),
+            headers={
+                "Authorization": f"Bearer {self._token.get_secret_value()}",
+                "Content-Type": "application/json; charset=utf-8",
+            },
+            secrets=(self._token,),
+        )
+        if not isinstance(answer, httpx.Response):
+            return answer
+        try:
+            said = answer.json()
+        except ValueError:
+            said = None
+        if not isinstance(said, dict):
+            return Retry(None, f"HTTP {answer.status_code} that is no answer of Slack's")
+        if said.get("ok") is True:
+            return said
+        error = without_secrets(str(said.get("error", "unknown_error")), (self._token,))
+        error = truncate(one_line(error), 100)
+        if error in _THROTTLED:
+            return Retry(wait_asked_for(answer.headers), error, throttled=True)
+        return Retry(wait_asked_for(answer.headers), error) if error in _TEMPORARY else Refused(error)

@@ -1,0 +1,113 @@
+"""A batch of consecutive records of one partition, judged by columns: which are accepted, and from which T on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+
+from streams.aggregate.acceptance import Partition, Rules, Taken
+from streams.aggregate.dedup import Ints
+from streams.events.columns import Columns, Times, columns_of, times_of
+from streams.events.decode import Reason, Rejection
+
+__all__ = ["Batch", "judge_batch", "note_batch", "out_of_time"]
+
+_Some = TypeVar("_Some", bound=Times)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What became of N records.
+
+    Attributes:
+        size: N.
+        events: the V valid records, duplicates included.
+        where: (V,) their positions among the N.
+        taken: what their partition says of them.
+        refused: the rejected records by position.
+    """
+
+    size: int
+    events: Columns
+    where: Ints
+    taken: Taken
+    refused: dict[int, Rejection]
+
+    def accepted(self, begin: int, end: int) -> tuple[Columns, Ints]:
+        """The accepted events among the valid ones [begin, end), and the watermarks before them."""
+        watermarks = self.taken.watermark[begin:end]
+        copies = None if self.taken.copies is None else self.taken.copies[begin:end]
+        if copies is None or not copies.any():
+            return self.events.at(slice(begin, end)), watermarks
+        kept = np.flatnonzero(~copies)
+        return self.events.at(kept + begin), watermarks[kept]
+
+
+def judge_batch(
+    acceptance: Partition, values: Sequence[bytes | None], stamps: Ints | None, now: int | None = None
+) -> Batch:
+    """Judge the next records of a partition, to the same effect as one by one.
+
+    Args:
+        acceptance: the partition so far.
+        values: the records.
+        stamps: (N,) their Kafka timestamps, ms; None for lines of a file.
+        now: what the times of lines of a file are held against, ms.
+    """
+    ids, events, refused = columns_of(values)
+    reference = None if now is None else np.full(len(values), now)
+    ids, events, where = _in_time(
+        acceptance.rules, ids, events, refused, reference if stamps is None else stamps, len(values)
+    )
+    recorded = None if stamps is None else stamps[where]
+    taken = acceptance.take_many(ids, events.hashes, events.occurred, recorded)
+    return Batch(len(values), events, where, taken, refused)
+
+
+def note_batch(acceptance: Partition, values: Sequence[bytes | None], stamps: Ints) -> tuple[Ints, Taken]:
+    """``judge_batch`` of records that have been counted before: ``where`` and ``taken`` of its batch."""
+    ids, times, refused = times_of(values)
+    ids, times, where = _in_time(acceptance.rules, ids, times, refused, stamps, len(values))
+    return where, acceptance.take_many(ids, times.hashes, times.occurred, stamps[where])
+
+
+def _in_time(
+    rules: Rules,
+    ids: list[str],
+    events: _Some,
+    refused: dict[int, Rejection],
+    reference: Ints | None,
+    size: int,
+) -> tuple[list[str], _Some, Ints]:
+    """The valid events that lie neither in the future nor in the past, and their positions; the others are refused.
+
+    Args:
+        refused: the rejected records of ``size`` by position, to which those are added.
+        reference: (size,) what the times are held against, ms; None for nothing.
+    """
+    where = np.arange(size)
+    if refused:
+        where = np.delete(where, list(refused))
+    if reference is None:
+        return ids, events, where
+    reference = reference[where]
+    ahead = events.occurred > reference + rules.future_limit
+    wrong = ahead | (events.occurred < reference - rules.past_limit)
+    if not wrong.any():
+        return ids, events, where
+    for n in np.flatnonzero(wrong).tolist():
+        refused[int(where[n])] = out_of_time(Reason.FUTURE if ahead[n] else Reason.PAST)
+    kept = np.flatnonzero(~wrong)
+    return [ids[n] for n in kept.tolist()], events.at(kept), where[kept]
+
+
+def out_of_time(reason: Reason) -> Rejection:
+    """The rejection of an event from the future or the past."""
+    if reason is Reason.FUTURE:
+        return Rejection(reason, "occurred_at is ahead of the record's timestamp: mend the producer's clock")
+    return Rejection(
+        reason, "occurred_at is too far behind the record's timestamp: send events as they happen"
+    )

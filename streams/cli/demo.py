@@ -1,0 +1,195 @@
+"""`watchofficer demo`: a scenario on this machine, shown while it plays; nothing is left behind.
+
+Killed (SIGKILL) it cannot tidy up: its processes end by themselves all the same, its temporary folder stays.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+import gc
+import logging
+import math
+import os
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+import uvloop
+
+from detectors.instants import format_duration
+from detectors.policy.policy import default_policy
+from streams.demo.assertions import Promise
+from streams.demo.deployment import Play, PortTaken, pick_port
+from streams.demo.runner import Failed, Performance
+from streams.demo.screen import screen_for
+from streams.kafka.embedded_broker import BrokerUnavailable
+from streams.runtime.logs import configure_logs
+from streams.simulate.scenarios import SCENARIOS
+
+__all__ = ["demo_command"]
+
+log = structlog.get_logger(__name__)
+
+_LIST = "list"
+#: After a signal everything has stopped within so many seconds, or is ended.
+_STOP_SECONDS = 4.0
+_LOG_TAIL = 12  # lines
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class _Fault(Exception):
+    """What was asked cannot be done. The message is one line."""
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """The exit status, and whether the logs are worth keeping."""
+
+    status: int
+    keep_logs: bool = False
+
+
+def demo_command(*, scenario: str, speed: float, port: int | None, once: bool, seed: int) -> int:
+    """Run it; the exit status.
+
+    0: done, or stopped by a signal. 1: something that the scenario promises did not happen (or had not when a
+    signal stopped ``once``), or the pipeline failed. 2: it cannot be run as asked.
+    """
+    if scenario == _LIST:
+        for one in SCENARIOS.values():
+            print(f"{one.name:<22}{format_duration(one.duration):>6}  {one.description}")
+        return 0
+    try:
+        _check(scenario, speed, port, seed)
+    except (_Fault, PortTaken) as fault:
+        print(fault, file=sys.stderr)
+        return 2
+    # The receivers are on this machine: no proxy stands between.
+    os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1"
+    folder = Path(tempfile.mkdtemp(prefix="watchofficer-demo-"))
+    outcome = _Outcome(1)
+    try:
+        with _logs_in(folder / "demo.log"):
+            play = Play(scenario, seed, speed, default_policy(), port, folder)
+            outcome = uvloop.run(_run(play, once, folder))
+        if outcome.keep_logs:
+            _tell_logs(folder)
+    finally:
+        if not outcome.keep_logs:
+            shutil.rmtree(folder, ignore_errors=True)
+        gc.freeze()  # or the interpreter looks through all there is once more before it ends
+    return outcome.status
+
+
+def _check(scenario: str, speed: float, port: int | None, seed: int) -> None:
+    """Look at what was asked before anything is started.
+
+    Raises:
+        _Fault, PortTaken: it cannot be done, and why, in one line.
+    """
+    if scenario not in SCENARIOS:
+        near = difflib.get_close_matches(scenario, SCENARIOS, n=1)
+        hint = f"did you mean {near[0]}?" if near else "--scenario list shows all"
+        raise _Fault(f"no scenario {scenario!r}; {hint}")
+    if not (math.isfinite(speed) and speed > 1):
+        raise _Fault(
+            f"--speed {speed:g}: must be a number above 1, or the demo never catches up with real time"
+        )
+    if port is not None and not 1 <= port <= 65_535:
+        raise _Fault(f"--port {port}: must be from 1 to 65535")
+    if seed < 0:
+        raise _Fault(f"--seed {seed}: must not be below 0")
+    pick_port(port)
+
+
+@contextmanager
+def _logs_in(file: Path) -> Iterator[None]:
+    """Everything that is logged goes to a file, so that it does not disturb what is shown."""
+    root, hook = logging.getLogger(), sys.excepthook
+    handlers, level = root.handlers[:], root.level
+    with file.open("w", encoding="utf-8", errors="backslashreplace", buffering=1) as stream:
+        configure_logs("console", stream=stream)
+        try:
+            yield
+        finally:
+            logging.captureWarnings(False)
+            root.handlers[:] = handlers
+            root.setLevel(level)
+            sys.excepthook = hook
+
+
+def _tell_logs(folder: Path) -> None:
+    file = folder / "demo.log"
+    lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
+    print(f"the last of {len(lines)} lines of {file}:", file=sys.stderr)
+    for line in lines[-_LOG_TAIL:]:
+        print(f"  {line}", file=sys.stderr)
+
+
+async def _run(play: Play, once: bool, folder: Path) -> _Outcome:
+    loop = asyncio.get_running_loop()
+    body = asyncio.create_task(_perform(play, once), name="demo")
+    told = 0
+
+    def end_at_once() -> None:
+        # Some await in a start does not let itself be cancelled; ended it is all the same, and as was asked.
+        play.kill()
+        shutil.rmtree(folder, ignore_errors=True)
+        os._exit(1 if once else 0)
+
+    def on_signal() -> None:
+        nonlocal told
+        told += 1
+        if told > 1:
+            end_at_once()
+        body.cancel()
+        loop.call_later(_STOP_SECONDS, end_at_once)
+
+    for number in _SIGNALS:
+        loop.add_signal_handler(number, on_signal)
+    try:
+        return await body
+    except asyncio.CancelledError:
+        if not told:
+            raise
+        print("stopped" if not once else "stopped before it was over", file=sys.stderr)
+        return _Outcome(1 if once else 0)
+
+
+async def _perform(play: Play, once: bool) -> _Outcome:
+    screen = screen_for(sys.stdout)
+    print("starting the broker, the receivers and the pipeline ...", flush=True)
+    try:
+        async with play:
+            try:
+                kept = await Performance(play, screen, once).run()
+            finally:
+                screen.close()
+    except (BrokerUnavailable, PortTaken) as error:
+        print(error, file=sys.stderr)
+        return _Outcome(2)
+    except BrokenPipeError:
+        raise
+    except Exception as error:
+        log.error("demo_failed", exc_info=error)
+        print(f"the demo failed: {error if isinstance(error, Failed) else repr(error)}", file=sys.stderr)
+        return _Outcome(1, keep_logs=True)
+    return _told(kept)
+
+
+def _told(kept: Sequence[Promise]) -> _Outcome:
+    """Say what became of the promises."""
+    broken = [promise for promise in kept if promise.broken is not None]
+    print(f"\n{len(kept) - len(broken)} of {len(kept)} promises of the scenario came true:")
+    for promise in kept:
+        print(f"  {'did not' if promise.broken is not None else 'came true'}  {promise.what}", flush=True)
+    for promise in broken:
+        print(f"did not happen: {promise.what}: {promise.broken}", file=sys.stderr)
+    return _Outcome(1 if broken else 0, keep_logs=bool(broken))

@@ -1,0 +1,164 @@
+"""`watchofficer explain`: the story of an incident, told on the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from detectors.instants import MINUTE, format_duration
+from detectors.policy.policy import Policy
+from sinks.wording import capitalised, day_words, scope_words
+from streams.explain.case_file import Sample, Story
+from streams.explain.from_log import from_files, from_topics
+from streams.explain.from_replay import replayed
+from streams.explain.plot import Plot, plot
+from streams.explain.sections import Chapter, after, chapters, clock, figures, findings, happenings, legend
+from streams.replay.record_files import read_history, read_inputs
+from streams.replay.sources import partitions
+
+__all__ = ["explain_command", "show"]
+
+_STYLES = {
+    "opened": "bold red",
+    "reopened": "bold red",
+    "severity": "red",
+    "relapsed": "red",
+    "breach": "red",
+    "recovering": "green",
+    "resolved": "bold green",
+    "closed": "dim",
+    "update": "dim",
+    "refused": "yellow",
+}
+#: Time shown before and after an incident: a part of it, and at least so much, ms.
+_MARGIN_PART = 0.15
+_MARGIN_LEAST = 5 * MINUTE
+_MOST_COLUMNS = 96
+#: Columns beside the plot.
+_LABELS = 10
+
+
+def explain_command(
+    incident: str,
+    events: tuple[str, ...],
+    policy: Policy,
+    *,
+    log_files: tuple[str, ...],
+    history_file: str | None,
+    inputs_file: str | None,
+    partitioned: bool,
+    now: int,
+) -> int:
+    """Run it; the exit status.
+
+    Raises:
+        SourceError: an input cannot be read, or knows no such incident.
+    """
+    if log_files:
+        story = from_files(incident, log_files, policy)
+    elif events:
+        story = replayed(
+            incident,
+            partitions(events, partitioned=partitioned),
+            policy,
+            now=now,
+            history=read_history(history_file) if history_file else (),
+            inputs=read_inputs(inputs_file, policy.step) if inputs_file else (),
+        )
+    else:
+        story = from_topics(incident, policy)
+    show(story, Console(highlight=False))
+    return 0
+
+
+def show(story: Story, console: Console) -> None:
+    """Tell a story."""
+    console.print(Text(f"{story.incident}: {capitalised(scope_words(story.scope))}", style="bold"))
+    hashes = ", ".join(dict.fromkeys(line.policy_hash for line in story.lines if line.policy_hash))
+    console.print(f"Began {day_words(story.began)}; judged by policy {hashes or 'unknown'}")
+    if story.policy is None:
+        console.print("[dim]That policy is not at hand (--policy): its thresholds are those of the log.[/]")
+    _show_figures(story, console)
+    _show_plot(story, console)
+    _show_findings(story, console)
+    console.print()
+    for chapter in chapters(story):
+        _show_chapter(chapter, story.began, console)
+
+
+def _show_figures(story: Story, console: Console) -> None:
+    table = Table.grid(padding=(0, 2))
+    for name, words in figures(story):
+        table.add_row(Text(name, style="dim"), words)
+    console.print(Padding(table, (1, 0, 0, 2)))
+
+
+def _show_plot(story: Story, console: Console) -> None:
+    margin = max(round((story.ended - story.began) * _MARGIN_PART), _MARGIN_LEAST)
+    marks = happenings(story)
+    width = min(console.width - _LABELS - 1, _MOST_COLUMNS)
+    samples, below = _samples(story)
+    drawn = plot(samples, marks, begin=story.began - margin, end=story.ended + margin, width=max(width, 20))
+    if drawn is None:
+        return
+    console.print()
+    window = format_duration(story.sampled.sign_ins)
+    parts = (f"{story.scope}: success in {window}", below, story.sampled.remark, f"a column is {drawn.span}")
+    console.print(f"  [dim]{', '.join(part for part in parts if part)}[/]")
+    _show_bars(drawn.success, "100%", "0%", "green", console)
+    _show_bars(drawn.people, f"{drawn.most:,}", "0", "red", console)
+    _show_lines(drawn, console)
+    console.print(f"  [dim]{legend(marks)}[/]")
+
+
+def _samples(story: Story) -> tuple[Sequence[Sample], str]:
+    """What is drawn, and what the lower part of it is: people who failed, or where nobody did, how many came."""
+    if any(sample.people for sample in story.samples):
+        return story.samples, f"people who failed in {format_duration(story.sampled.people)}"
+    came = [replace(sample, people=sample.good + sample.bad) for sample in story.samples]
+    return came, "sign-ins that completed (nobody failed)"
+
+
+def _show_bars(lines: tuple[str, ...], top: str, bottom: str, style: str, console: Console) -> None:
+    for i, line in enumerate(lines):
+        label = top if i == 0 else bottom if i == len(lines) - 1 else ""
+        console.print(Text.assemble((f"{label:>{_LABELS - 2}}  ", "dim"), (line, style)), no_wrap=True)
+
+
+def _show_lines(drawn: Plot, console: Console) -> None:
+    for line, style in ((drawn.marks, "bold"), (drawn.axis, "dim")):
+        console.print(Text.assemble(" " * _LABELS, (line, style)), no_wrap=True)
+
+
+def _show_findings(story: Story, console: Console) -> None:
+    found = list(findings(story))
+    if not found:
+        return
+    console.print("\n[bold]What fired[/]")
+    table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True)
+    for at, words in found:
+        table.add_row(at, Text(words))
+    console.print(table)
+
+
+def _show_chapter(chapter: Chapter, began: int, console: Console) -> None:
+    since = after(chapter.at - began)
+    head = Text.assemble(
+        (f"{clock(chapter.at)}  ", "bold"),
+        (chapter.title, _STYLES.get(chapter.kind, "bold")),
+        (f"  +{since}" if chapter.at >= began else f"  {since}", "dim"),
+    )
+    console.print(head)
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim", min_width=9, no_wrap=True)
+    table.add_column()
+    for name, words in chapter.paragraphs:
+        table.add_row(name, Text(words))
+    if chapter.paragraphs:
+        console.print(Padding(table, (0, 0, 0, 10)))

@@ -1,0 +1,66 @@
+"""`watchofficer produce`: files onto a topic of the user's Kafka."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Iterator
+from typing import Literal
+
+from aiokafka.errors import KafkaError
+
+from streams.kafka.line_producer import Produced, TopicSink, produce
+from streams.kafka.topics import Topics
+from streams.replay.sources import open_lines
+from streams.runtime.clocks import RealClock
+from streams.settings.settings import Settings, SettingsError, read_settings
+
+__all__ = ["produce_command"]
+
+#: Where the first event is moved to, ms.
+Rebase = int | Literal["now"] | None
+
+
+def produce_command(
+    events: tuple[str, ...], *, speed: float | None, topic: str | None, rebase: Rebase
+) -> int:
+    """Run it; the exit status.
+
+    Raises:
+        SourceError: a file cannot be read.
+    """
+    try:
+        settings = read_settings(os.environ)
+        settings.kafka_client_kwargs()
+        name = topic or Topics(settings.topic_prefix).login_events
+        produced = asyncio.run(_produce(events, settings, name, speed, rebase))
+    except (SettingsError, ValueError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    except (KafkaError, OSError) as error:
+        print(
+            f"the broker at {','.join(settings.broker)} does not take the events: {error!r}", file=sys.stderr
+        )
+        return 2
+    said = f"{produced.sent:,} events onto {name}"
+    if produced.malformed:
+        said += f", {produced.malformed:,} of them without a readable occurred_at"
+    if produced.too_large:
+        said += f"; {produced.too_large:,} were too large to send"
+    print(said, file=sys.stderr)
+    return 0
+
+
+async def _produce(
+    events: tuple[str, ...], settings: Settings, topic: str, speed: float | None, rebase: Rebase
+) -> Produced:
+    clock = RealClock()
+    async with TopicSink(topic, settings.kafka_client_kwargs()) as sink:
+        return await produce(_lines(events), clock, sink, speed, rebase, sleep=clock.sleep)
+
+
+def _lines(names: tuple[str, ...]) -> Iterator[bytes]:
+    for name in names:
+        with open_lines(name) as lines:
+            yield from lines

@@ -1,0 +1,160 @@
+"""`watchofficer replay`: files in, a table for people or JSON lines out."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from typing import IO, Any
+
+import msgspec
+
+from detectors.backtest.comparison import compare
+from detectors.backtest.labels import Label
+from detectors.backtest.outcomes import Outcome, Outcomes
+from detectors.backtest.score import Score, score
+from detectors.instants import format_instant
+from detectors.policy.policy import Policy
+from streams.evaluate.evaluator import Verdict, objects
+from streams.replay.checkpoint import Checkpoint
+from streams.replay.record_files import read_history, read_inputs
+from streams.replay.replay import Replay
+from streams.replay.score_lines import comparison_objects, score_objects
+from streams.replay.score_table import show_comparison, show_score
+from streams.replay.sources import Entry, SourceError, checkpoint_of, partitions
+from streams.replay.table import ReplayTable
+from streams.replay.truth_file import read_truth
+from streams.replay.two_pass import Rereading
+
+__all__ = ["replay_command"]
+
+
+def replay_command(
+    events: tuple[str, ...],
+    policy: Policy,
+    *,
+    compared: Policy | None,
+    truth_file: str | None,
+    history_file: str | None,
+    history_out: str | None,
+    inputs_file: str | None,
+    sli_every: int | None,
+    partitioned: bool,
+    now: int,
+    form: str,
+) -> int:
+    """Run it; the exit status.
+
+    Raises:
+        SourceError: an input cannot be read.
+    """
+    for one in (policy, compared):
+        if one is not None and sli_every is not None and sli_every % one.step:
+            raise SourceError(f"--sli-every must be a multiple of the policy's step ({one.step} ms)")
+    labels = read_truth(truth_file) if truth_file else None
+    checkpoint = checkpoint_of(events)
+    back = 0
+    if checkpoint is not None:
+        back = max(checkpoint.back(one) for one in (policy, compared) if one is not None)
+        _tell_checkpoint(checkpoint)
+    sources = Rereading(events, partitioned=partitioned, back=back) if compared else None
+
+    def run(policy: Policy, entries: list[Iterator[Entry]]) -> Replay:
+        return Replay(
+            entries,
+            policy,
+            now=now,
+            sli_every=sli_every,
+            history=read_history(history_file) if history_file else (),
+            inputs=read_inputs(inputs_file, policy.step) if inputs_file else (),
+            checkpoint=checkpoint,
+        )
+
+    replay = run(
+        policy, sources.first() if sources else partitions(events, partitioned=partitioned, back=back)
+    )
+    outcomes = Outcomes()
+    with contextlib.ExitStack() as stack:
+        out = stack.enter_context(open(history_out, "wb")) if history_out else None
+        verdicts = _gathered(_recorded(replay.run(), out), outcomes)
+        if form == "jsonl":
+            for group in _by_t(verdicts):
+                _write(objects(group))
+            _write([replay.summary.as_json()])
+        else:
+            table = ReplayTable()
+            for verdict in verdicts:
+                table.add(verdict)
+            table.show(replay.summary)
+    found = outcomes.result()
+    if labels is not None:
+        _tell_score(_score(labels, found, replay), policy, form, "Held against the truth")
+    if compared is not None and sources is not None:
+        other, others = run(compared, sources.second()), Outcomes()
+        for _ in _gathered(other.run(), others):
+            pass
+        changes = compare(found, others.result())
+        if form == "jsonl":
+            _write(comparison_objects(changes, policy.hash, compared.hash))
+        else:
+            show_comparison(changes)
+        if labels is not None:
+            _tell_score(
+                _score(labels, others.result(), other), compared, form, "The other policy against the truth"
+            )
+    return 0
+
+
+def _tell_checkpoint(checkpoint: Checkpoint) -> None:
+    for env in sorted({"prod", *checkpoint.states}):
+        if env not in checkpoint.states:
+            print(
+                f"{env}: the topics keep no state from before {format_instant(checkpoint.since)}, "
+                "so its incidents begin anew there",
+                file=sys.stderr,
+            )
+
+
+def _score(labels: Sequence[Label], outcomes: Sequence[Outcome], replay: Replay) -> Score:
+    # Of a run without events every label lies outside.
+    began, until = replay.span or (0, 0)
+    return score(labels, outcomes, began, until)
+
+
+def _tell_score(scored: Score, policy: Policy, form: str, title: str) -> None:
+    if form == "jsonl":
+        _write(score_objects(scored, policy.hash))
+    else:
+        show_score(scored, title=title)
+
+
+def _write(objects: Iterable[dict[str, Any]]) -> None:
+    for one in objects:
+        sys.stdout.buffer.write(msgspec.json.encode(one) + b"\n")
+    sys.stdout.buffer.flush()
+
+
+def _gathered(verdicts: Iterable[Verdict], outcomes: Outcomes) -> Iterator[Verdict]:
+    for verdict in verdicts:
+        outcomes.add(verdict.step.transitions, verdict.step.commands)
+        yield verdict
+
+
+def _by_t(verdicts: Iterator[Verdict]) -> Iterator[list[Verdict]]:
+    together: list[Verdict] = []
+    for verdict in verdicts:
+        if together and together[0].step.at != verdict.step.at:
+            yield together
+            together = []
+        together.append(verdict)
+    if together:
+        yield together
+
+
+def _recorded(verdicts: Iterator[Verdict], out: IO[bytes] | None) -> Iterator[Verdict]:
+    for verdict in verdicts:
+        if out is not None:
+            for record in verdict.step.history:
+                at = format_instant(int(str(record["at"])))
+                out.write(msgspec.json.encode({**record, "at": at}) + b"\n")
+        yield verdict

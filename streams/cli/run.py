@@ -1,0 +1,194 @@
+"""`watchofficer run`: the pipeline against a user's Kafka, until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import threading
+from collections.abc import Coroutine
+from contextlib import suppress
+from typing import Any
+
+import structlog
+import uvloop
+from aiokafka.errors import KafkaError, UnrecognizedBrokerVersion
+
+from detectors.policy.policy import Policy, default_policy, load_policy
+from streams.ingest.service import Start
+from streams.kafka.topics import TopicProblem, Topics, check_clock, create_missing
+from streams.runtime.clocks import RealClock
+from streams.runtime.gc_tuning import calm_collector
+from streams.runtime.logs import configure_logs
+from streams.settings.settings import Settings, SettingsError, read_settings
+from streams.worker.worker import Pipeline, PipelineOptions, Role
+
+__all__ = ["run_command"]
+
+log = structlog.get_logger(__name__)
+
+_STOP_SECONDS = 9.0  # ten are promised
+_LEAVE_SECONDS = 9.8  # whatever still hangs then
+_FIRST_WAIT, _LONGEST_WAIT = 0.5, 4.0  # somebody waits for the watch to be back
+
+
+def run_command(
+    *,
+    role: Role,
+    port: int | None,
+    start: Start,
+    policy_file: str | None,
+    trust_producer_clocks: bool,
+) -> int:
+    """Run it; the exit status."""
+    from pathlib import Path
+
+    try:
+        settings = read_settings(os.environ)
+        settings.kafka_client_kwargs()
+        file = policy_file or settings.policy
+        policy = load_policy(Path(file)) if file else default_policy()
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        return 2
+    configure_logs(settings.log_format, secrets=settings.secrets())
+    options = PipelineOptions(role=role, start=start, port=port or settings.port)
+    return uvloop.run(_run(settings, policy, options, trust_producer_clocks))
+
+
+async def _run(
+    settings: Settings, policy: Policy, options: PipelineOptions, trust_producer_clocks: bool
+) -> int:
+    for sentence in (*settings.unknown, *settings.sinks_off()):
+        log.warning("settings", say=sentence)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    told = 0
+
+    def on_signal() -> None:
+        nonlocal told
+        told += 1
+        if told > 1:
+            os._exit(1)  # at once: whatever was not written is read again
+        _leave_in_time(0)
+        stop.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, on_signal)
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        await _check_port(settings.bind, options.port)
+        if not await _unless(stopping, _prepare(settings, policy, trust_producer_clocks)):
+            return 0
+    except (TopicProblem, _PortTaken) as error:
+        print(error, file=sys.stderr)
+        return 2
+    try:
+        return await _work(settings, policy, options, stopping)
+    finally:
+        stopping.cancel()
+
+
+async def _work(
+    settings: Settings, policy: Policy, options: PipelineOptions, stopping: asyncio.Task[Any]
+) -> int:
+    """Run until told to stop, or until it cannot go on; the exit status."""
+    wait = _FIRST_WAIT
+    while True:
+        pipeline = Pipeline(settings, policy, RealClock(), options)
+        try:
+            return await _run_once(pipeline, stopping)
+        except (KafkaError, OSError) as error:
+            log.warning("broker_away_at_start", error=repr(error), retry_in_seconds=wait)
+        if not await _unless(stopping, asyncio.sleep(wait)):
+            return 0
+        wait = min(2 * wait, _LONGEST_WAIT)
+
+
+async def _run_once(pipeline: Pipeline, stopping: asyncio.Task[Any]) -> int:
+    """The same, once.
+
+    Raises:
+        KafkaError, OSError: the broker went away while it started.
+    """
+    code = 0
+    try:
+        if await _unless(stopping, pipeline.start()):
+            calm_collector()
+            print(f"watchofficer: {pipeline.url} (metrics at /metrics)", file=sys.stderr)
+            waited: set[asyncio.Future[Any]] = {stopping, pipeline.failed}
+            await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+        if pipeline.failed.done():
+            log.error(
+                "stopped_by_failure", error=repr(pipeline.failed.result()), exc_info=pipeline.failed.result()
+            )
+            code = 1
+            _leave_in_time(code)
+    finally:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_STOP_SECONDS):
+                await pipeline.stop()
+    return code
+
+
+def _leave_in_time(code: int) -> None:
+    """End the process soon, whatever hangs: a broker that is gone, a thread. What was not written is read again."""
+    timer = threading.Timer(_LEAVE_SECONDS, os._exit, (code,))
+    timer.daemon = True
+    timer.start()
+
+
+class _PortTaken(Exception):
+    """HTTP cannot be served where it is to be. The message is one line."""
+
+
+async def _check_port(host: str, port: int) -> None:
+    """Find out before anything else starts.
+
+    Raises:
+        _PortTaken: it cannot be listened on.
+    """
+    try:
+        server = await asyncio.get_running_loop().create_server(asyncio.Protocol, host, port)
+    except OSError as error:
+        why = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
+        raise _PortTaken(f"{host} port {port}: {why}; choose another with --port") from None
+    server.close()
+    await server.wait_closed()
+
+
+async def _unless(stopping: asyncio.Task[Any], work: Coroutine[Any, Any, None]) -> bool:
+    """Do the work to its end, or give it up as soon as we are to stop; whether it was done."""
+    doing = asyncio.create_task(work)
+    await asyncio.wait({doing, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    if not doing.done():
+        doing.cancel()
+        with suppress(asyncio.CancelledError, KafkaError, OSError):
+            await doing
+        return False
+    doing.result()
+    return True
+
+
+async def _prepare(settings: Settings, policy: Policy, trust_producer_clocks: bool) -> None:
+    """Wait for the broker, create what is missing, and check the input topic.
+
+    Raises:
+        TopicProblem: topics that may not be created, or whose timestamps cannot be trusted.
+    """
+    kafka = settings.kafka_client_kwargs()
+    topics = Topics(settings.topic_prefix)
+    wait = _FIRST_WAIT
+    while True:
+        try:
+            created = await create_missing(topics, kafka)
+            if created:
+                log.info("topics_created", topics=created)
+            if not trust_producer_clocks:
+                await check_clock(topics.login_events, kafka, policy.future_limit)
+            return
+        except (KafkaError, OSError, UnrecognizedBrokerVersion) as error:
+            log.warning("broker_away", brokers=settings.broker, error=repr(error), retry_in_seconds=wait)
+            await asyncio.sleep(wait)
+            wait = min(2 * wait, _LONGEST_WAIT)

@@ -1,0 +1,378 @@
+"""What a scenario promises, and whether it happened: pure functions over the truth and the evidence.
+
+The promises follow from what truly goes wrong (``Simulation.truth``) by the rules of the incident life: who is
+woken and how often, which receivers hear of it, which banners go up and which do not, and that all of it ends.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from detectors.incidents import Incident
+from detectors.instants import HOUR, SECOND, parse_instant
+from detectors.policy.policy import Policy
+from detectors.scopes import METHODS, contains, overlaps
+from sinks.banner.banner import keys_of
+from sinks.sandbox.pagerduty import SentWebhook
+from sinks.sandbox.receiver import Received
+from streams.demo.expectations import SLACK_ONLY, Deserved
+from streams.demo.observations import Evidence
+
+__all__ = ["Promise", "promises"]
+
+#: A sudden, total outage at the busiest hour pages within so much event time of its first failing event.
+_PAGES_WITHIN = 60 * SECOND
+#: An incident found so long after its cause has ended is not of it.
+_FOUND_WITHIN = HOUR
+#: Of the people of the worst hour, which slides on between two scrapes.
+_SEEN_BETWEEN_SCRAPES = 0.9
+_OVER = ("resolved", "closed")
+
+
+@dataclass(frozen=True)
+class Promise:
+    """Something that should happen, in words, and what there is instead; None if it happened."""
+
+    what: str
+    broken: str | None = None
+
+
+def promises(causes: Sequence[Deserved], evidence: Evidence, policy: Policy) -> list[Promise]:
+    """All promises of a scenario whose causes these are, each judged by the evidence so far."""
+    out: list[Promise] = []
+    for cause in causes:
+        mine = _incidents_of(cause, evidence)
+        if cause.page is not None:
+            out.append(_one_incident(cause, mine, evidence))
+        cases = [_case(cause, incident, evidence, policy) for incident in mine]
+        for what, judge in _owed(cause):
+            if cases:
+                out.append(Promise(what, next(filter(None, map(judge, cases)), None)))
+            elif cause.page is not None:
+                out.append(Promise(what, "there is no such incident"))
+        out += _banner_up(cause, evidence)
+    return out + _nothing_else(causes, evidence, policy) + _in_the_end(evidence)
+
+
+def _incidents_of(cause: Deserved, evidence: Evidence) -> list[Incident]:
+    """The incidents of a cause; one that another took over is none."""
+    return [
+        incident
+        for incident in evidence.incidents
+        if incident.scope == cause.scope
+        and not (incident.resolved_reason or "").startswith("merged")
+        and cause.start <= incident.opened_at < cause.end + _FOUND_WITHIN
+    ]
+
+
+def _one_incident(cause: Deserved, mine: Sequence[Incident], evidence: Evidence) -> Promise:
+    wanted = " or ".join(str(one) for one in cause.severities)
+    what = f"{cause.scope} is one incident, of severity {wanted} at its worst"
+    if len(mine) != 1:
+        listed = ", ".join(f"{i.id} on {i.scope}" for i in evidence.incidents)
+        return Promise(what, f"it is {len(mine)}; there are {listed}" if listed else "there is no incident")
+    if mine[0].peak_severity not in cause.severities:
+        return Promise(what, f"{mine[0].id} reached severity {mine[0].peak_severity}")
+    if mine[0].epoch and cause.steady:
+        return Promise(what, f"{mine[0].id} was opened {mine[0].epoch + 1} times")
+    return Promise(what)
+
+
+@dataclass(frozen=True)
+class _Case:
+    """An incident of a cause: with the dedup keys of its epochs, and what PagerDuty was sent at them."""
+
+    cause: Deserved
+    incident: Incident
+    keys: tuple[str, ...]
+    sent: tuple[Received, ...]
+    evidence: Evidence
+
+
+#: What is wrong with a case, None if nothing is.
+_Judge = Callable[[_Case], str | None]
+
+
+def _case(cause: Deserved, incident: Incident, evidence: Evidence, policy: Policy) -> _Case:
+    keys = _keys(incident, policy)
+    sent = [r for r in evidence.pagerduty if _belongs(str(r.body.get("dedup_key")), keys)]
+    return _Case(cause, incident, tuple(keys), tuple(sent), evidence)
+
+
+def _owed(cause: Deserved) -> Iterator[tuple[str, _Judge]]:
+    """What an incident of the cause owes, in words, and who judges it."""
+    scope = cause.scope
+    if cause.page:
+        yield f"{scope} wakes somebody once", _woken_once
+        if cause.kind == "outage" and cause.share == 1.0 and cause.steady and cause.severity == 1:
+            yield f"{scope} pages within {_PAGES_WITHIN // SECOND} s of event time", _in_time
+        yield f"{scope} is acknowledged through PagerDuty's signed webhook", _acknowledged
+    if cause.env == "prod" and cause.kind not in SLACK_ONLY:
+        yield f"{scope} is resolved in PagerDuty", _resolved_in_pagerduty
+    yield f"{scope} has a message and a thread in Slack", _thread
+    if cause.kind not in SLACK_ONLY:
+        yield f"{scope} opens an event in Datadog, and closes it", _datadog_event
+        if cause.env == "prod" and cause.severities == (1,):
+            yield f"{scope} is declared in Datadog, and resolved there", _datadog_incident
+        yield f"{scope} shows on /metrics, severity and people", _on_metrics
+    yield f"{scope} is resolved", _resolved
+
+
+# -- PagerDuty ------------------------------------------------------------------------------------------------
+
+
+def _keys(incident: Incident, policy: Policy) -> list[str]:
+    """The dedup keys of an incident's epochs."""
+    return [f"{policy.notify.dedup_prefix}:{incident.id}:{epoch}" for epoch in range(incident.epoch + 1)]
+
+
+def _belongs(key: str, keys: Iterable[str]) -> bool:
+    """Whether a key is one of these, or a linked one: ``...:s1``."""
+    return any(key == base or key.startswith(f"{base}:s") for base in keys)
+
+
+def _woken_once(case: _Case) -> str | None:
+    wakings = Counter(w.dedup_key for w in case.evidence.woken if _belongs(w.dedup_key, case.keys))
+    if not wakings:
+        return "nobody was woken"
+    for key, times in wakings.items():
+        if times > 1:
+            return f"woken {times} times at {key}"
+        base, linked, level = key.rpartition(":s")
+        if linked and not _may_wake_again(base, key, level, case):
+            return f"woken again at {key}, though the page at {base} was heard"
+    return None
+
+
+def _may_wake_again(base: str, key: str, level: str, case: _Case) -> bool:
+    """A rise wakes again if it is to severity 1 after an acknowledgement, or if nothing before it paged."""
+    first = next(r for r in case.sent if r.body["dedup_key"] == key)
+    before = case.sent[: case.sent.index(first)]
+    levels = [r.body["payload"]["severity"] for r in before if r.body["event_action"] == "trigger"]
+    if all(one == "warning" for one in levels):
+        return True
+    acknowledged = [webhook.at for webhook in _acknowledgements(case) if webhook.dedup_key == base]
+    return level == "1" and any(at <= first.at for at in acknowledged)
+
+
+def _acknowledgements(case: _Case) -> list[SentWebhook]:
+    return [
+        webhook
+        for webhook in case.evidence.webhooks
+        if webhook.event_type == "incident.acknowledged" and _belongs(webhook.dedup_key, case.keys)
+    ]
+
+
+def _in_time(case: _Case) -> str | None:
+    pages = [
+        parse_instant(request.body["payload"]["timestamp"])
+        for request in case.sent
+        if request.body["event_action"] == "trigger" and request.body["payload"]["severity"] != "warning"
+    ]
+    if not pages:
+        return "it did not page"
+    late = min(pages) - case.cause.start
+    return None if late <= _PAGES_WITHIN else f"it paged after {late / SECOND:.0f} s"
+
+
+def _acknowledged(case: _Case) -> str | None:
+    sent = _acknowledgements(case)
+    if not sent:
+        return "PagerDuty sent no such webhook"
+    answers = [webhook.statuses[-1] if webhook.statuses else 0 for webhook in sent]
+    if 202 not in answers:
+        return f"the webhook was answered {answers[-1]}"
+    incident = case.incident
+    if incident.acknowledged_at is None or not (incident.acknowledged_by or "").startswith("PagerDuty"):
+        return f"the incident says that {incident.acknowledged_by or 'nobody'} has it"
+    return None
+
+
+def _resolved_in_pagerduty(case: _Case) -> str | None:
+    refused = [str(request.status) for request in case.sent if request.status != 202]
+    if refused:
+        return f"PagerDuty refused requests: {', '.join(refused)}"
+    if not case.sent:
+        return "PagerDuty never heard of it"
+    standing = [
+        key for key, status in case.evidence.alerts if _belongs(key, case.keys) and status != "resolved"
+    ]
+    if standing:
+        return f"{', '.join(standing)} is not"
+    last = case.sent[-1].body["event_action"]
+    return None if last == "resolve" else f"the last it was sent is {last}"
+
+
+# -- Datadog, Slack -------------------------------------------------------------------------------------------
+
+
+def _datadog_event(case: _Case) -> str | None:
+    said = [
+        event["attributes"]["status"]
+        for event in case.evidence.datadog_events
+        if event.get("aggregation_key") in case.keys
+    ]
+    if not said or said[0] not in ("error", "warn"):
+        return "no event was opened"
+    return None if said[-1] == "ok" else f"the last event says {said[-1]}"
+
+
+def _datadog_incident(case: _Case) -> str | None:
+    found = [
+        attributes
+        for attributes in case.evidence.datadog_incidents
+        if any(f"[{key}]" in str(attributes["title"]) for key in case.keys)
+    ]
+    if len(found) != len(case.keys):
+        return f"{len(found)} were declared"
+    states = [str(attributes["fields"]["state"]["value"]) for attributes in found]
+    return None if set(states) == {"resolved"} else f"it is {', '.join(states)}"
+
+
+def _thread(case: _Case) -> str | None:
+    name = f"incident {case.incident.id}"
+    messages = case.evidence.slack
+    roots = [m for m in messages if m.thread_ts is None and m.words.rstrip().endswith(name)]
+    if len(roots) != len(case.keys):
+        return f"there are {len(roots)} messages"
+    replies = [message for message in messages if message.thread_ts == roots[-1].ts]
+    if not any("Resolved" in reply.words for reply in replies):
+        return f"none of {len(replies)} replies says that it is resolved"
+    return None
+
+
+# -- banner, metrics, API -------------------------------------------------------------------------------------
+
+
+def _banner_up(cause: Deserved, evidence: Evidence) -> list[Promise]:
+    if cause.banner is None:
+        return []
+    out = []
+    for key in keys_of(cause.scope):
+        what = f"the banner {key} goes up ({cause.banner}), and comes down again"
+        states = [change.state for change in evidence.banners if change.key == key]
+        if cause.banner not in states:
+            out.append(Promise(what, f"the topic says {', '.join(states) or 'nothing'}"))
+        elif states[-1] != "ok":
+            out.append(Promise(what, f"it is still {states[-1]}"))
+        else:
+            out.append(Promise(what, _not_told(key, cause.banner, evidence)))
+    return out
+
+
+def _not_told(key: str, state: str, evidence: Evidence) -> str | None:
+    """What is wrong with what the front end reads about a key that was up."""
+    service = key.rpartition("/")[2]
+    for method in _readers(key):
+        if all(scrape.statuses.get(method, {}).get(service) != state for scrape in evidence.scrapes):
+            return f"/v0/backend_statuses?auth_method={method} never said so"
+    return None
+
+
+def _readers(key: str) -> tuple[str, ...]:
+    """The auth methods whose people are told of a banner key."""
+    method = key.split("/")[1]
+    return (method,) if method in METHODS else METHODS
+
+
+def _on_metrics(case: _Case) -> str | None:
+    cause, scrapes = case.cause, case.evidence.scrapes
+    for method in METHODS:
+        if not overlaps(cause.scope, f"{cause.env}/{method}"):
+            continue
+        labels = {"env": cause.env, "auth_method": method}
+        levels = {scrape.value("watchofficer_incident_severity", **labels) for scrape in scrapes}
+        if not levels.intersection(cause.severities):
+            seen = ", ".join(sorted(map(str, levels)))
+            return f"the severity of {method} was {seen or 'not there'}"
+    env, _, method = cause.scope.partition("/")
+    if cause.kind == "outage" and method in METHODS:
+        labels = {"env": env, "auth_method": method}
+        people = [scrape.value("watchofficer_users_impacted", **labels) or 0.0 for scrape in scrapes]
+        if max(people, default=0.0) < _SEEN_BETWEEN_SCRAPES * cause.users:
+            return f"it shows {max(people, default=0.0):.0f} people of {cause.users}"
+    return None
+
+
+# -- what must not happen -------------------------------------------------------------------------------------
+
+
+def _nothing_else(causes: Sequence[Deserved], evidence: Evidence, policy: Policy) -> list[Promise]:
+    explained = [i for cause in causes for i in _incidents_of(cause, evidence)]
+    others = [f"{i.id} on {i.scope}" for i in evidence.incidents if i not in explained]
+    no_more = Promise("no other incident" if causes else "no incident", ", ".join(others) or None)
+
+    waking = [i for cause in causes if cause.page is not False for i in _incidents_of(cause, evidence)]
+    keys = [key for incident in waking for key in _keys(incident, policy)]
+    woken = [each.summary for each in evidence.woken if not _belongs(each.dedup_key, keys)]
+    wakes = any(cause.page is not False for cause in causes)
+    sleep = Promise(
+        "nobody is woken for anything else" if wakes else "nobody is woken", "; ".join(woken) or None
+    )
+    told = {
+        str(request.body["dedup_key"])
+        for request in evidence.pagerduty
+        if request.body["event_action"] == "trigger"
+    }
+    outside = sorted(key for key in told if not key.startswith(f"{policy.notify.dedup_prefix}:prod-"))
+    prod = Promise("PagerDuty hears of prod alone", ", ".join(outside) or None)
+    return [no_more, sleep, prod, *_banners_down(causes, evidence)]
+
+
+def _banners_down(causes: Sequence[Deserved], evidence: Evidence) -> list[Promise]:
+    """No banner goes up for what nothing is wrong with; said of each method by name."""
+    may = {key for cause in causes for key in keys_of(cause.scope)}
+    up: dict[str, str] = {}
+    for change in evidence.banners:
+        if change.state != "ok" and change.key not in may and not _within(change.key, causes):
+            up.setdefault(change.key, change.state)
+    out = []
+    for method in METHODS:
+        if any(overlaps(cause.scope, f"prod/{method}") for cause in causes):
+            continue
+        shown = [f"{key}: {state}" for key, state in up.items() if _readers(key) == (method,)]
+        told = {
+            f"{service} is {status}"
+            for scrape in evidence.scrapes
+            for service, status in scrape.statuses.get(method, {}).items()
+            if status != "active"
+        }
+        wrong = ", ".join([*shown, *sorted(told)])
+        out.append(Promise(f"who signs in by {method} never sees a banner", wrong or None))
+    rest = ", ".join(f"{key}: {state}" for key, state in up.items())
+    out.append(Promise("no other banner goes up" if may else "no banner goes up", rest or None))
+    return out
+
+
+def _within(key: str, causes: Sequence[Deserved]) -> bool:
+    """Whether a key is of a narrower scope that a cause explains, as an incident may begin with."""
+    return key.rpartition("/")[2] != "mvi" and any(contains(cause.scope, key) for cause in causes)
+
+
+# -- the end --------------------------------------------------------------------------------------------------
+
+
+def _resolved(case: _Case) -> str | None:
+    return None if case.incident.state in _OVER else f"it is {case.incident.state}"
+
+
+def _in_the_end(evidence: Evidence) -> list[Promise]:
+    calm = "in the end /metrics shows no incident, and nothing that was dead or rejected"
+    if not evidence.scrapes:
+        return [Promise(calm, "/metrics never answered")]
+    last = evidence.scrapes[-1]
+    wrong = [
+        f"{name} is {total:.0f}"
+        for name, labels in (
+            ("watchofficer_incident_severity", {}),
+            ("watchofficer_incidents_open", {}),
+            ("watchofficer_sink_deliveries_total", {"outcome": "dead"}),
+            ("watchofficer_events_rejected_total", {}),
+        )
+        if (total := last.total(name, **labels))
+    ]
+    if not last.total("watchofficer_login_events_total"):
+        wrong.append("watchofficer_login_events_total is 0")
+    return [Promise(calm, ", ".join(wrong) or None)]

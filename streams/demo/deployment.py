@@ -1,0 +1,287 @@
+"""A scenario played through the real pipeline: embedded broker, sandbox receivers, injected clock."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import socket
+import threading
+from contextlib import AsyncExitStack, suppress
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from detectors.instants import DAY, format_duration
+from detectors.policy.policy import Policy
+from detectors.scopes import ENVS
+from sinks.sandbox import (
+    DATADOG_API_KEY,
+    DATADOG_APP_KEY,
+    ROUTING_KEY,
+    SLACK_CHANNEL,
+    SLACK_TOKEN,
+    Sandbox,
+)
+from streams.kafka.embedded_broker import EmbeddedBroker
+from streams.kafka.line_producer import Produced, TopicSink, produce
+from streams.kafka.producer import Out, Outlet
+from streams.kafka.topics import PARTITIONS, Topics, create_missing, env_partition
+from streams.runtime.clocks import FastClock
+from streams.settings.settings import Settings
+from streams.simulate.episodes import Placed
+from streams.simulate.scenarios import SCENARIOS
+from streams.simulate.simulation import Simulation, simulate
+from streams.worker.worker import Pipeline, PipelineOptions
+
+__all__ = ["Play", "PortTaken", "pick_port"]
+
+#: The sandbox responder acknowledges after so many seconds of the demo's clock.
+_ACKNOWLEDGES_AFTER = 150.0
+#: The embedded broker lets the first member of a group wait for half of this.
+_SESSION_SECONDS = 6.0
+_WEBHOOK_SECRET = "sandbox"
+_READY_SECONDS = 60.0
+_READY_POLL = 0.02
+#: After the scenario its traffic goes on, healthy, for as long as anybody may want to look.
+_AFTERWARDS = 30 * DAY
+#: Below what systems give to outgoing connections, so that none of those takes a port before we listen on it.
+_PORTS = range(20_000, 32_000)
+_VALID_AT_MOST = 7 * DAY  # the policy's own limit
+_LOOPBACK = "127.0.0.1"
+
+
+class PortTaken(Exception):
+    """HTTP cannot be served on the port that was asked for. The message is one line."""
+
+
+def pick_port(wanted: int | None) -> int:
+    """The port to serve HTTP on: ``wanted`` if it can be had, or a free one.
+
+    Raises:
+        PortTaken: it cannot be had, and why.
+    """
+    for port in [wanted] if wanted is not None else random.sample(_PORTS, 50):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does
+            try:
+                probe.bind((_LOOPBACK, port))
+                probe.listen(1)
+            except OSError as error:
+                why = error.strerror or str(error)
+            else:
+                return port
+    raise PortTaken(f"port {wanted}: {why}; choose another with --port" if wanted else f"no free port: {why}")
+
+
+class Play:
+    """Everything that a demo starts, in one asynchronous context; leaving it stops all.
+
+    Args:
+        scenario: a name of ``SCENARIOS``.
+        seed: of the simulation.
+        speed: how many times faster than real time.
+        policy: the policy.
+        port: of HTTP; a free one by default.
+        folder: for the broker's log and temporary files; nothing is written elsewhere.
+
+    Raises:
+        BrokerUnavailable: the embedded broker cannot be started.
+        PortTaken: HTTP cannot be served on the port.
+        TimeoutError: it was not ready within a minute.
+    """
+
+    def __init__(
+        self, scenario: str, seed: int, speed: float, policy: Policy, port: int | None, folder: Path
+    ) -> None:
+        self.scenario = SCENARIOS[scenario]
+        self.clock = FastClock(self.scenario.duration, speed)
+        self.policy = _at_pace(policy, speed)
+        self.sandbox = Sandbox.make(
+            clock=self.clock,
+            # Not the clock's: whoever is paged after it has met the real one does not dawdle either.
+            sleep=lambda seconds: asyncio.sleep(seconds / speed),
+            webhook_secrets=(_WEBHOOK_SECRET,),
+            acknowledge_after=_ACKNOWLEDGES_AFTER,
+        )
+        self.topics = Topics()
+        self.kafka: dict[str, Any] = {}
+        self.pipeline: Pipeline
+        self.produced: asyncio.Task[Produced]
+        self._seed = seed
+        self._traffic = self._simulation(self.scenario.duration + _AFTERWARDS)
+        self._port = port
+        self._folder = folder
+        self._broker = EmbeddedBroker(log=folder / "broker.log")
+        self._stack = AsyncExitStack()
+
+    @property
+    def end(self) -> int:
+        """When the scenario is over, ms of its clock."""
+        return self.clock.start + self.scenario.duration
+
+    @property
+    def episodes(self) -> list[Placed]:
+        """What goes wrong in the scenario, at its place in time."""
+        start = self.clock.start
+        return [
+            Placed(index, episode, start + episode.at, start + episode.at + episode.lasts)
+            for index, episode in enumerate(self.scenario.episodes)
+        ]
+
+    def evaluated_to(self) -> int | None:
+        """The T, ms, up to which every environment has been judged; None before the first."""
+        desks = list(self.pipeline.evaluate.desks.values())
+        reached = [desk.evaluated_to for desk in desks if desk.evaluated_to is not None]
+        return min(reached) if reached and len(reached) == len(desks) else None
+
+    async def truth(self) -> list[dict[str, Any]]:
+        """What truly happens in the scenario, in ``simulate --truth`` form."""
+        given_up = threading.Event()
+
+        def play() -> list[dict[str, Any]]:
+            simulation = self._simulation(self.scenario.duration)
+            for _ in simulation.batches():
+                if given_up.is_set():
+                    return []
+            return simulation.truth()
+
+        try:
+            return await asyncio.to_thread(play)
+        finally:
+            given_up.set()
+
+    def kill(self) -> None:
+        """End the only other process at once. For when there is no time to stop."""
+        self._broker.kill()
+
+    async def __aenter__(self) -> Play:
+        try:
+            await self._start()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+
+    def _simulation(self, duration: int) -> Simulation:
+        scenario = self.scenario
+        return simulate(scenario.name, self._seed, self.clock.start, duration, as_if=scenario.start)
+
+    async def _start(self) -> None:
+        port = pick_port(self._port)
+        await self._start_broker()
+        self.kafka = {"bootstrap_servers": self._broker.address}
+        await create_missing(self.topics, self.kafka)
+        await self._stack.enter_async_context(self.sandbox)
+        history = asyncio.create_task(self._give_history(), name="history")
+        self._stack.push_async_callback(_cancel, history)
+        self.pipeline = Pipeline(
+            self._settings(port),
+            self.policy,
+            self.clock,
+            PipelineOptions(
+                port=port,
+                session_seconds=_SESSION_SECONDS,
+                start="earliest",
+                before_judging=history,
+                folder=self._folder,
+            ),
+        )
+        self._stack.push_async_callback(self.pipeline.stop)
+        try:
+            await self.pipeline.start()
+        except OSError as error:
+            raise PortTaken(f"port {port}: {error.strerror or error}; choose another with --port") from error
+        self.sandbox.pagerduty.webhook_url = f"{self.pipeline.url}/webhooks/pagerduty"
+        await self._ready()
+        self.clock.release()
+        self.produced = asyncio.create_task(self._produce(), name="scenario")
+        self._stack.push_async_callback(_cancel, self.produced)
+
+    async def _ready(self) -> None:
+        failed, deadline = self.pipeline.failed, asyncio.get_running_loop().time() + _READY_SECONDS
+        while waiting := self.pipeline.health.waiting():
+            if failed.done():
+                raise failed.result()
+            if asyncio.get_running_loop().time() > deadline:
+                raise TimeoutError(f"not ready within {_READY_SECONDS:.0f} s: {waiting}")
+            await asyncio.sleep(_READY_POLL)
+
+    async def _start_broker(self) -> None:
+        starting = asyncio.create_task(asyncio.to_thread(self._broker.start))
+        self._stack.push_async_callback(asyncio.to_thread, self._broker.stop)
+        try:
+            await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            # The thread cannot be stopped: what it starts must be there before it is ended.
+            with suppress(Exception):
+                await starting
+            raise
+
+    def _settings(self, port: int) -> Settings:
+        sandbox = self.sandbox
+        return Settings.model_validate(
+            {
+                "broker": self._broker.address,
+                "port": port,
+                "pagerduty": {
+                    "routing_key": ROUTING_KEY,
+                    "base_url": sandbox.pagerduty.url,
+                    "webhook_secret": _WEBHOOK_SECRET,
+                },
+                "datadog": {
+                    "api_key": DATADOG_API_KEY,
+                    "app_key": DATADOG_APP_KEY,
+                    "base_url": sandbox.datadog.url,
+                },
+                "slack": {
+                    "token": SLACK_TOKEN,
+                    "channel": SLACK_CHANNEL,
+                    "base_url": sandbox.slack.base_url,
+                },
+            }
+        )
+
+    async def _give_history(self) -> None:
+        """Put the two weeks before on `sli-history`, so that silence has something to be held against."""
+        outlet = Outlet(self.kafka)
+        await outlet.start()
+        try:
+            records = await asyncio.to_thread(self._history)
+            await outlet.write(records)
+        finally:
+            await outlet.stop()
+
+    def _history(self) -> list[Out]:
+        return [
+            Out(
+                self.topics.history,
+                f"{record['env']}|{record['at']}".encode(),
+                msgspec.json.encode(record),
+                env_partition(record["env"], PARTITIONS),
+            )
+            for record in self._traffic.history()
+            if record["env"] in ENVS
+        ]
+
+    async def _produce(self) -> Produced:
+        async with TopicSink(self.topics.login_events, self.kafka) as sink:
+            return await produce(self._traffic.lines(), self.clock, sink, 1.0, sleep=self.clock.sleep)
+
+
+def _at_pace(policy: Policy, pace: float) -> Policy:
+    """The policy for a clock that runs so much faster: what is published late, by that clock, is valid longer."""
+    values = json.loads(policy.canonical())
+    valid_for = min(round(policy.banner.valid_for * pace), _VALID_AT_MOST)
+    values["banner"]["valid_for"] = format_duration(valid_for)
+    return Policy.model_validate(values)
+
+
+async def _cancel(task: asyncio.Task[Any]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError, Exception):
+        await task

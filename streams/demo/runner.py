@@ -1,0 +1,198 @@
+"""A play in progress: shown, witnessed, and ended when what it promised has happened or can no longer happen."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+import msgspec
+
+from detectors.instants import SECOND
+from detectors.scopes import METHODS
+from sinks.wording import headline, people_words, state_words
+from streams.demo.assertions import Promise, promises
+from streams.demo.deployment import Play
+from streams.demo.expectations import Deserved, deserved
+from streams.demo.layout import Method, Scene
+from streams.demo.observer import Witness
+from streams.demo.screen import Screen
+from streams.demo.timeline import Timeline
+from streams.records.models import decode_incident
+
+__all__ = ["Failed", "Performance"]
+
+_FRAME = 0.25  # seconds
+#: Once the scenario has been played, what is under way gets so long to come to its end, seconds.
+_GRACE = 15.0
+#: So long nothing more must have been told before the end, seconds.
+_LAST_LINES = 1.0
+_SUCCESS_WINDOW, _PEOPLE_WINDOW = "5m", "1h"
+_OVER = ("resolved", "closed")
+
+
+class Failed(Exception):
+    """The demo itself has failed: the pipeline, the traffic or the witness. The message is one line."""
+
+
+class Performance:
+    """Shows a running play.
+
+    Args:
+        play: started.
+        screen: where.
+        once: whether it ends by itself.
+    """
+
+    def __init__(self, play: Play, screen: Screen, once: bool) -> None:
+        self._play = play
+        self._screen = screen
+        self._once = once
+        self._began = _wall()
+        self._timeline = Timeline(play.topics)
+        self._witness = Witness(
+            play.pipeline.url, play.kafka, play.sandbox, self._timeline, play.clock, _wall
+        )
+        self._begun: set[int] = set()
+        self._ended: set[int] = set()
+        self._kept_since: float | None = None
+        self._told = 0
+        self._give_up_at: float | None = None
+        self._status = "the scenario is playing; Ctrl-C stops everything"
+
+    async def run(self) -> list[Promise]:
+        """Show it until it is over, which it never is without ``once``; what became of its promises.
+
+        Raises:
+            Failed: it cannot go on.
+        """
+        truth = asyncio.create_task(self._play.truth(), name="truth")
+        watching = asyncio.create_task(self._witness.run(), name="witness")
+        try:
+            while True:
+                self._look_for_failures(truth, watching)
+                self._tell_episodes()
+                verdict = self._verdict(truth)
+                self._screen.show(self._scene())
+                if verdict is not None:
+                    return verdict
+                await asyncio.sleep(_FRAME)
+        finally:
+            for task in (truth, watching):
+                task.cancel()
+                with suppress(asyncio.CancelledError, Exception):
+                    await task
+
+    def _look_for_failures(self, *tasks: asyncio.Task[Any]) -> None:
+        failed = self._play.pipeline.failed
+        if failed.done():
+            raise Failed(f"the pipeline cannot go on: {failed.result()!r}") from failed.result()
+        for task in (*tasks, self._play.produced):
+            if task.done() and not task.cancelled() and (error := task.exception()) is not None:
+                raise Failed(f"{task.get_name()}: {error!r}") from error
+
+    def _tell_episodes(self) -> None:
+        now = self._play.clock()
+        for placed in self._play.episodes:
+            if now >= placed.begin and placed.index not in self._begun:
+                self._begun.add(placed.index)
+                self._timeline.begin(placed, _wall())
+            if now >= placed.end and placed.index not in self._ended:
+                self._ended.add(placed.index)
+                self._timeline.end(placed, _wall())
+
+    # -- the end ----------------------------------------------------------------------------------------------
+
+    def _verdict(self, truth: asyncio.Task[list[dict[str, Any]]]) -> list[Promise] | None:
+        """What became of the promises, once that is certain; None before."""
+        if not truth.done():
+            return None
+        causes = deserved(truth.result(), self._play.episodes)
+        over, played_out = self._over(causes), self._played_out()
+        if not over and not played_out:
+            return None
+        kept = promises(causes, self._witness.evidence(), self._play.policy)
+        broken = [promise for promise in kept if promise.broken is not None]
+        if not self._once:
+            if played_out or not broken:
+                self._status = "the scenario is over, its traffic goes on; Ctrl-C stops everything"
+            return None
+        now = time.monotonic()
+        if not broken:
+            # A moment more, for the last lines of the story: they come by another way than what was promised.
+            if self._kept_since is None or self._told != len(self._timeline.entries):
+                self._kept_since, self._told = now, len(self._timeline.entries)
+            return kept if now >= self._kept_since + _LAST_LINES else None
+        self._kept_since = None
+        if played_out and self._give_up_at is None:
+            self._give_up_at = now + _GRACE
+        return kept if self._give_up_at is not None and now >= self._give_up_at else None
+
+    def _over(self, causes: Sequence[Deserved]) -> bool:
+        """Whether all that goes wrong lies behind the watch; where nothing surely does, that is never said."""
+        reached = self._play.evaluated_to()
+        certain = any(cause.page is not None for cause in causes)
+        return certain and reached is not None and all(reached > cause.end for cause in causes)
+
+    def _played_out(self) -> bool:
+        """Whether the whole scenario has been played, and judged as far as the waits for delivery allow."""
+        play = self._play
+        reached, delay = play.evaluated_to(), round(play.policy.watermark_delay * play.clock.pace)
+        waits = delay + 5 * SECOND * play.clock.pace
+        return play.clock() >= play.end and reached is not None and reached >= play.end - waits
+
+    # -- what is shown ----------------------------------------------------------------------------------------
+
+    def _scene(self) -> Scene:
+        play, views = self._play, self._play.pipeline.views
+        banners = {banner.key: banner.state for banner in views.banners()}
+        standing = [
+            decode_incident(msgspec.json.encode(record))
+            for record in views.incidents()
+            if record["state"] not in _OVER
+        ]
+        return Scene(
+            title=f"watchofficer demo: {play.scenario.name} at {play.clock.pace:g} times real time",
+            description=play.scenario.description,
+            status=self._status,
+            now=play.clock(),
+            judged=play.evaluated_to(),
+            wall=_wall() - self._began,
+            began=self._began,
+            methods=[
+                Method(
+                    name=method,
+                    success=[p.success_ratio for p in views.history(f"prod/{method}", _SUCCESS_WINDOW)],
+                    people=[p.users_impacted for p in views.history(f"prod/{method}", _PEOPLE_WINDOW)],
+                    banner=banners.get(f"prod/{method}", "ok"),
+                )
+                for method in METHODS
+            ],
+            incidents=[
+                (
+                    incident.severity,
+                    headline(incident),
+                    f"{incident.id}, {state_words(incident)}, {people_words(incident)}",
+                )
+                for incident in standing
+            ],
+            entries=self._timeline.entries,
+            places=self._places(),
+        )
+
+    def _places(self) -> dict[str, str]:
+        url, sandbox = self._play.pipeline.url, self._play.sandbox
+        return {
+            "console": f"{url}/",
+            "metrics": f"{url}/metrics",
+            "API": f"{url}/api/v1/incidents",
+            "PagerDuty": f"{sandbox.pagerduty.url}/",
+            "Datadog": f"{sandbox.datadog.url}/",
+            "Slack": f"{sandbox.slack.url}/",
+        }
+
+
+def _wall() -> int:
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,195 @@
+"""From the outbox to the receivers: one deliverer for each partition of `incident-commands` that a worker owns.
+
+What was delivered stands on `incident-deliveries`; both topics are read when a partition is taken over, so that
+every command that was written is dealt with once, whoever wrote it and whoever read it before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+
+import msgspec
+import structlog
+from aiokafka import TopicPartition
+
+from detectors.incidents import Command
+from sinks.delivery.deliverer import Deliverer, Delivery
+from sinks.delivery.pacing import lanes_to
+from sinks.receivers.answers import SinkClient
+from streams.kafka.producer import Out, Outlet
+from streams.kafka.topic_reader import Reader
+from streams.kafka.topics import Topics
+from streams.records.verdicts import decode_command, incident_partition
+
+__all__ = ["Dispatch"]
+
+log = structlog.get_logger(__name__)
+
+Delivered = Callable[[Command, int], None]
+
+
+class Dispatch:
+    """All deliverers of a worker.
+
+    Args:
+        topics: their names.
+        partitions: of the outbox.
+        clients: the receivers that are on, by sink.
+        outlet: where deliveries and dead letters are written.
+        reader: reads topics back.
+        clock: ms since the epoch.
+        sleep: sleeps for seconds of that clock.
+        on_delivered: called with a delivered command and when it was delivered, ms.
+    """
+
+    def __init__(
+        self,
+        topics: Topics,
+        partitions: int,
+        clients: Mapping[str, SinkClient],
+        outlet: Outlet,
+        reader: Reader,
+        clock: Callable[[], int],
+        sleep: Callable[[float], Awaitable[None]],
+        on_delivered: Delivered = lambda command, at: None,
+    ) -> None:
+        self._topics = topics
+        self._partitions = partitions
+        self._clients = clients
+        self._outlet = outlet
+        self._reader = reader
+        self._clock = clock
+        self._sleep = sleep
+        self._lanes = lanes_to(clients, clock, sleep)
+        self._on_delivered = on_delivered
+        self._offsets: dict[str, int] = {}
+        self._owned: set[int] = set()
+        self._deliverers: dict[int, Deliverer] = {}
+        self._taking: dict[int, asyncio.Lock] = {}
+        self._counted: Counter[tuple[str, str]] = Counter()
+
+    @property
+    def deliveries(self) -> Counter[tuple[str, str]]:
+        """(sink, outcome) -> how often, since this process started."""
+        total = Counter(self._counted)
+        for deliverer in self._deliverers.values():
+            total.update(deliverer.deliveries)
+        return total
+
+    async def own(self, partitions: Iterable[int]) -> None:
+        """Take over partitions that are new, and let go of those that are another worker's now.
+
+        Raises:
+            KafkaError: the broker; to be called again.
+        """
+        self._owned = set(partitions)
+        await self.let_go(set(self._deliverers) - self._owned, 0.0)
+        await asyncio.gather(*(self._deliverer(partition) for partition in sorted(self._owned)))
+
+    async def let_go(self, partitions: Iterable[int], timeout: float) -> None:
+        """Give partitions away: requests under way may end, and be recorded, within ``timeout`` seconds."""
+        self._owned -= set(partitions)
+        gone = [self._deliverers.pop(p) for p in partitions if p in self._deliverers]
+        await asyncio.gather(*(deliverer.close(timeout) for deliverer in gone))
+        for deliverer in gone:
+            self._counted.update(deliverer.deliveries)
+
+    async def take(self, partition: int, offset: int, value: bytes | None) -> None:
+        """Take the next record of the outbox. Of a partition that is not owned yet they are read when it is."""
+        command = _command(partition, offset, value)
+        deliverer = await self._deliverer(partition) if command is not None else None
+        if command is not None and deliverer is not None:
+            self._submit(deliverer, offset, command)
+
+    def _submit(self, deliverer: Deliverer, offset: int, command: Command) -> None:
+        if deliverer.submit(command):
+            self._offsets[command.id] = offset
+
+    async def close(self, timeout: float) -> None:
+        """Stop; what was not delivered stays in the outbox."""
+        await asyncio.gather(*(each.close(timeout) for each in self._deliverers.values()))
+
+    async def _deliverer(self, partition: int) -> Deliverer | None:
+        """That of a partition; None if it is not owned."""
+        async with self._taking.setdefault(partition, asyncio.Lock()):
+            if partition in self._owned and partition not in self._deliverers:
+                await self._take_over(partition)
+            return self._deliverers.get(partition)
+
+    async def _take_over(self, partition: int) -> None:
+        known: list[Delivery] = []
+        async for record in self._reader.read(TopicPartition(self._topics.deliveries, partition)):
+            if record.value is not None:
+                known.append(msgspec.json.decode(record.value, type=Delivery))
+        commands: list[tuple[int, Command]] = []
+        async for record in self._reader.read(TopicPartition(self._topics.commands, partition)):
+            command = _command(partition, record.offset, record.value)
+            if command is not None:
+                commands.append((record.offset, command))
+        if partition not in self._owned:
+            return  # it was given away meanwhile
+        deliverer = self._deliverers[partition] = Deliverer(
+            self._clients,
+            self._record,
+            self._bury,
+            self._clock,
+            self._sleep,
+            random.random,
+            lanes=self._lanes,
+            on_delivered=self._on_delivered,
+        )
+        deliverer.restore(known)
+        # All at once: a page must not go out before it is known that its incident is over.
+        for offset, command in commands:
+            self._submit(deliverer, offset, command)
+        waiting = deliverer.pending
+        log.info("outbox_taken_over", partition=partition, delivered=len(known), waiting=waiting)
+
+    async def _record(self, delivery: Delivery) -> None:
+        partition = incident_partition(delivery.incident_id, self._partitions)
+        await self._outlet.write(
+            [
+                Out(
+                    self._topics.deliveries,
+                    delivery.command_id.encode(),
+                    msgspec.json.encode(delivery),
+                    partition,
+                )
+            ]
+        )
+        self._offsets.pop(delivery.command_id, None)
+
+    async def _bury(self, command: Command, reason: str, attempts: int) -> None:
+        log.error("command_is_dead", command=command.id, sink=command.sink, reason=reason, attempts=attempts)
+        headers = [
+            ("topic", self._topics.commands.encode()),
+            ("partition", str(incident_partition(command.incident_id, self._partitions)).encode()),
+            ("offset", str(self._offsets.get(command.id, -1)).encode()),
+            ("command", command.id.encode()),
+            ("attempts", str(attempts).encode()),
+            ("error", reason.encode()),
+        ]
+        await self._outlet.write(
+            [
+                Out(
+                    self._topics.dead,
+                    command.incident_id.encode(),
+                    msgspec.json.encode(command),
+                    None,
+                    headers,
+                )
+            ]
+        )
+
+
+def _command(partition: int, offset: int, value: bytes | None) -> Command | None:
+    if value is None:
+        return None
+    try:
+        return decode_command(value)
+    except ValueError as error:
+        log.error("unreadable_command", partition=partition, offset=offset, error=str(error))
+        return None

@@ -1,0 +1,166 @@
+"""The watches of all environments moved on together, and what they bring as the objects that are written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from msgspec import UNSET
+
+from detectors.engine.engine import Watch
+from detectors.engine.state import Spans, Step
+from detectors.incidents import Command, IncidentInput, Transition
+from detectors.instants import format_instant
+from detectors.policy.policy import Policy
+from detectors.windows.facts import FactRow
+from sinks.banner.banner import Banner
+from sinks.banner.board import BannerBoard
+
+__all__ = ["Judge", "Verdict", "notify_object", "transition_object"]
+
+
+@dataclass
+class Verdict:
+    """A step with the banners it changed, and all banners where it is time to publish them again."""
+
+    step: Step
+    banners: list[Banner] = field(default_factory=list)
+    shown: list[Banner] = field(default_factory=list)
+
+
+class Judge:
+    """Watches by environment. Rows are handed in as they become known; each is given to its watch at its T.
+
+    Args:
+        policy: the policy.
+        watches: one for each environment.
+        boards: the banners of each environment as last published.
+    """
+
+    def __init__(self, policy: Policy, make: Callable[[str], Watch]) -> None:
+        self.policy = policy
+        self._make = make
+        self.watches: dict[str, Watch] = {}
+        self.boards: dict[str, BannerBoard] = {}
+        self._pending: dict[str, list[FactRow]] = {}
+
+    def watch(self, env: str) -> Watch:
+        """The watch of an environment, made on first use."""
+        if env not in self.watches:
+            self.watches[env] = self._make(env)
+            self.boards[env] = BannerBoard(env, self.policy)
+            self._pending[env] = []
+        return self.watches[env]
+
+    def add(self, rows: Mapping[str, Sequence[FactRow]]) -> None:
+        """Note facts by environment; none may count at a T that was evaluated."""
+        for env, more in rows.items():
+            self.watch(env)
+            self._pending[env].extend(more)
+
+    def advance(
+        self,
+        to: int,
+        inputs: Mapping[str, Sequence[tuple[int, IncidentInput]]] | None = None,
+        *,
+        unread: Spans = (),
+        catching_up: bool = False,
+    ) -> list[Verdict]:
+        """Evaluate every environment up to ``to`` (a multiple of the step, ms); what it brought, in the order of T.
+
+        See ``Watch.advance``.
+        """
+        step = self.policy.step
+        out: list[Verdict] = []
+        for env, asked in (inputs or {}).items():
+            if asked:
+                self.watch(env)
+        for env, watch in self.watches.items():
+            due: list[FactRow] = []
+            later: list[FactRow] = []
+            for row in self._pending[env]:
+                (due if row.counts_from(step) <= to else later).append(row)
+            self._pending[env] = later
+            steps = watch.advance(
+                to, due, (inputs or {}).get(env, ()), unread=unread, catching_up=catching_up
+            )
+            for brought in steps:
+                verdict = Verdict(brought)
+                if brought.incidents is not None:
+                    verdict.banners = self.boards[env].update(brought.at, brought.incidents)
+                    if brought.at % self.policy.banner.republish_every == 0:
+                        verdict.shown = self.boards[env].shown()
+                out.append(verdict)
+        out.sort(key=lambda verdict: (verdict.step.at, verdict.step.env))
+        return out
+
+
+def transition_object(transition: Transition) -> dict[str, object]:
+    """The ``transition`` object of a transition."""
+    after = transition.incident
+    return {
+        "type": "transition",
+        "at": format_instant(transition.at),
+        "incident": after.id,
+        "scope": after.scope,
+        "from": transition.from_state,
+        "to": after.state,
+        "severity": after.severity,
+        "peak_severity": after.peak_severity,
+        "basis": after.basis,
+        "users_impacted": after.users_impacted,
+        **(
+            {}
+            if after.users_impacted_error is UNSET
+            else {"users_impacted_error": after.users_impacted_error}
+        ),
+        "causes": list(after.causes),
+        "reason": transition.reason,
+    }
+
+
+def notify_object(command: Command) -> dict[str, object]:
+    """The ``notify`` object of a command to a receiver."""
+    return {
+        "type": "notify",
+        "at": format_instant(command.at),
+        "sink": command.sink,
+        "action": command.action,
+        "level": command.level,
+        "incident": command.incident_id,
+        "epoch": command.epoch,
+        "dedup_key": command.dedup_key,
+    }
+
+
+def banner_object(banner: Banner) -> dict[str, object]:
+    """The ``banner`` object of a change of a banner."""
+    return {
+        "type": "banner",
+        "at": format_instant(banner.version),
+        "key": banner.key,
+        "status": banner.state,
+        "incident": banner.incident_id,
+    }
+
+
+def objects(verdicts: Iterable[Verdict]) -> list[dict[str, object]]:
+    """All objects in the order of T, and within one T: sli (by scope, then window), transition, banner, notify."""
+    out: list[dict[str, object]] = []
+    together: list[Verdict] = []
+    for verdict in verdicts:
+        if together and together[0].step.at != verdict.step.at:
+            out += _of_one_t(together)
+            together = []
+        together.append(verdict)
+    return out + _of_one_t(together)
+
+
+def _of_one_t(verdicts: list[Verdict]) -> list[dict[str, object]]:
+    slis = sorted((v for one in verdicts for v in one.step.sli), key=lambda v: (v.scope, v.window))
+    return [
+        *(value.as_json() for value in slis),
+        *(transition_object(t) for one in verdicts for t in one.step.transitions if t.visible),
+        *(banner_object(b) for one in verdicts for b in one.banners),
+        *(notify_object(c) for one in verdicts for c in one.step.commands),
+    ]

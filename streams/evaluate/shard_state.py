@@ -1,0 +1,90 @@
+"""What `watch-state` keeps of an environment, and how much of the facts must be read again to go on from it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from detectors.engine.state import WatchState
+from detectors.history.rollup import HISTORY_SPAN
+from detectors.incidents import IncidentInput
+from detectors.instants import MINUTE, parse_instant
+from detectors.policy.policy import Policy
+from sinks.banner.banner import Banner
+from streams.segments.codec import FormatError
+
+__all__ = [
+    "DeskState",
+    "covered_from",
+    "decode_state",
+    "encode_state",
+    "progress",
+    "read_back",
+    "was_complete",
+]
+
+_STATE_VERSION = 1
+#: Facts are complete that began so much later than what is read back: for clocks that differ.
+_SLACK = 5 * MINUTE
+#: Read back beyond the retention: late events revise the five minutes of history that they belong to.
+_MARGIN = 2 * HISTORY_SPAN + _SLACK
+
+
+class DeskState(msgspec.Struct, frozen=True, kw_only=True):
+    """The record of ``watch-state`` of one environment.
+
+    Attributes:
+        watch: the detectors' and incidents' memory.
+        board: the banners as last published.
+        inputs_to: the offset up to which ``incident-inputs`` has been given a T.
+        assigned: inputs that have a T which is not evaluated yet.
+    """
+
+    version: int = _STATE_VERSION
+    watch: WatchState
+    board: tuple[Banner, ...]
+    inputs_to: int
+    assigned: tuple[tuple[int, IncidentInput], ...] = ()
+
+
+def read_back(policy: Policy) -> int:
+    """How long before a state's T the broker took the first record that is needed to go on from it, ms."""
+    return policy.retention + policy.future_limit + _MARGIN
+
+
+def covered_from(since: int, policy: Policy) -> int:
+    """The instant (ms) from which all facts are at hand, where records were read from ``since`` (ms) on."""
+    return since + policy.future_limit + _SLACK
+
+
+def progress(state: DeskState) -> tuple[int, int]:
+    """What grows from each state of an environment to the next."""
+    reached = state.watch.evaluated_to
+    return -1 if reached is None else reached, state.inputs_to
+
+
+def was_complete(entry: dict[str, Any], state: DeskState | None) -> bool:
+    """Whether a record of the history was complete at the T of a state; without one every record was."""
+    reached = None if state is None else state.watch.evaluated_to
+    return reached is None or parse_instant(entry["at"]) + HISTORY_SPAN <= reached
+
+
+def encode_state(state: DeskState) -> bytes:
+    """The value of a record of ``watch-state``."""
+    return msgspec.msgpack.encode(state)
+
+
+def decode_state(value: bytes) -> DeskState:
+    """The record that ``encode_state`` wrote.
+
+    Raises:
+        FormatError: another version wrote it.
+    """
+    version = msgspec.msgpack.decode(value, type=dict[str, Any]).get("version")
+    if version != _STATE_VERSION:
+        raise FormatError(
+            f"watch-state has version {version}, this program reads {_STATE_VERSION}: "
+            "finish the upgrade, or give the deployment a new WATCHOFFICER_TOPIC_PREFIX"
+        )
+    return msgspec.msgpack.decode(value, type=DeskState)

@@ -1,0 +1,73 @@
+"""Totals for Prometheus, from contributions that are replaced: a block that is read again counts once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from itertools import islice
+
+from detectors.policy.policy import Policy
+from detectors.scopes import LEAVES, OUTCOMES
+from detectors.windows.facts import FactRow
+from streams.segments.codec import Tally
+
+__all__ = ["Totals"]
+
+_STARTED, _SUCCESS, _FAILURE = (OUTCOMES.index(o) for o in ("started", "success", "failure"))
+#: Contributions are kept for at least so many blocks; older ones are not written any more.
+_KEPT = 512
+
+_Place = tuple[int, int, str]
+_Label = tuple[str, str, str]
+
+
+class Totals:
+    """Counts of events and of rejections of a worker's environments."""
+
+    def __init__(self, envs: Iterable[str]) -> None:
+        self.events: dict[str, Counter[_Label]] = {env: Counter() for env in envs}
+        self.rejected: Counter[str] = Counter()
+        self.duplicates = 0
+        self.personal_fields = 0
+        # Both in the order of their last replacement, so that what is still being written is never forgotten.
+        self._events_of: dict[_Place, Counter[_Label]] = {}
+        self._tallies: dict[tuple[int, int], Tally] = {}
+
+    def replace(self, place: _Place, rows: Sequence[FactRow], policy: Policy) -> None:
+        """Put the rows of a (partition, block, env) in the place of what it contributed before."""
+        counts: Counter[_Label] = Counter()
+        for row in rows:
+            method, csp = LEAVES[row.leaf]
+            counts[method, csp or "none", _result(row, policy)] += row.count
+        total = self.events[place[2]]
+        total.subtract(self._events_of.pop(place, Counter()))
+        total.update(counts)
+        self._events_of[place] = counts
+        if len(self._events_of) > 2 * _KEPT:
+            self._events_of = dict(islice(self._events_of.items(), _KEPT, None))
+
+    def note(self, partition: int, tallies: Iterable[Tally]) -> None:
+        """Put the tallies of a partition's blocks in the place of what they were before."""
+        for tally in tallies:
+            before = self._tallies.get((partition, tally.block))
+            if before is not None:
+                if tally.last <= before.last or tally.first > before.first:
+                    continue
+                self.rejected.subtract(before.rejected)
+                self.duplicates -= before.duplicates
+                self.personal_fields -= before.personal_fields
+                del self._tallies[partition, tally.block]
+            self.rejected.update(tally.rejected)
+            self.duplicates += tally.duplicates
+            self.personal_fields += tally.personal_fields
+            self._tallies[partition, tally.block] = tally
+        if len(self._tallies) > 2 * _KEPT:
+            self._tallies = dict(islice(self._tallies.items(), _KEPT, None))
+
+
+def _result(row: FactRow, policy: Policy) -> str:
+    if row.outcome == _STARTED:
+        return "started"
+    if row.outcome == _SUCCESS:
+        return "good"
+    return "bad" if policy.is_bad(row.code) else "excluded"

@@ -1,0 +1,186 @@
+"""What is known of an incident: the lines of its log, who was told what, what fired, and the numbers around it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from detectors.incidents import Command
+from detectors.instants import MINUTE, parse_instant
+from detectors.policy.policy import Policy
+
+__all__ = ["Evidence", "Fired", "Line", "Receipt", "Sample", "Sampled", "Story", "read_line"]
+
+
+class Evidence(msgspec.Struct, frozen=True, kw_only=True):
+    """A finding behind a transition, as the incident log holds it; see ``detectors.incidents.Cause``."""
+
+    detector: str
+    scope: str
+    sentence: str
+    numbers: dict[str, float | int | str | None] = {}
+    first_bad: str | None = None
+    estimated_users: float | None = None
+    failing_ratio: float = 1.0
+    csp_caused: bool = False
+
+
+class Line(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    rename={"kind": "type", "before": "from", "after": "to", "asked": "kind"},
+):
+    """A line of the incident log.
+
+    Attributes:
+        kind: of the transition; ``refused`` for what a person asked for in vain.
+        at: T, RFC 3339.
+        asked: of what was refused, what it was.
+        before, after: states.
+        first_bad_at: its first failing event, RFC 3339.
+        counts: of the scope in five minutes, where they are known.
+    """
+
+    kind: str
+    at: str
+    incident: str | None = None
+    asked: str | None = None
+    scope: str = ""
+    before: str | None = None
+    after: str = ""
+    severity: int = 3
+    peak_severity: int = 3
+    basis: str = "observed"
+    users_impacted: int = 0
+    users_impacted_error: float = 0.0
+    causes: tuple[str, ...] = ()
+    reason: str = ""
+    epoch: int = 0
+    first_bad_at: str | None = None
+    by: str | None = None
+    sentence: str = ""
+    counts: dict[str, int] | None = None
+    evidence: tuple[Evidence, ...] = ()
+    policy_hash: str = ""
+
+    @property
+    def instant(self) -> int:
+        """T, ms."""
+        return parse_instant(self.at)
+
+
+def read_line(value: bytes | dict[str, Any]) -> Line:
+    """The line in a record of the incident log.
+
+    Raises:
+        ValueError: it is none (``msgspec.ValidationError`` is a ValueError).
+    """
+    line = msgspec.json.decode(value, type=Line) if isinstance(value, bytes) else msgspec.convert(value, Line)
+    parse_instant(line.at)
+    if line.first_bad_at is not None:
+        parse_instant(line.first_bad_at)
+    return line
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What became of a command: delivered, superseded, dropped or dead; ms."""
+
+    outcome: str
+    at: int
+
+
+@dataclass(frozen=True)
+class Fired:
+    """A finding that fired from ``begin`` to ``end`` (the first T at which it did not; None: to the last), ms.
+
+    Attributes:
+        times: how many spells that was in.
+        sentence: the first that it said.
+    """
+
+    detector: str
+    scope: str
+    begin: int
+    end: int | None
+    times: int
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Sign-ins of a scope in the window before ``at`` (ms), and the people who failed lately."""
+
+    at: int
+    good: int
+    bad: int
+    people: int
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """The windows of samples, ms: of sign-ins, and of the people who failed; and what else is to be known of them."""
+
+    sign_ins: int
+    people: int
+    remark: str = ""
+
+
+@dataclass
+class Story:
+    """All that is known of one incident.
+
+    Attributes:
+        incident: its id.
+        lines: of the incident log, in order, each once; at least one of them is a change.
+        commands: to receivers, in order; None where nobody knows.
+        receipts: command id -> what became of it, where that is known.
+        fired: what fired on its scope, within it or around it; None where only the log is known.
+        samples: of its scope, in order.
+        sampled: how they were taken.
+        policy: that it was judged by; None if it is not at hand.
+    """
+
+    incident: str
+    lines: Sequence[Line]
+    commands: Sequence[Command] | None = None
+    receipts: dict[str, Receipt] = field(default_factory=dict)
+    fired: Sequence[Fired] | None = None
+    samples: Sequence[Sample] = ()
+    sampled: Sampled = Sampled(5 * MINUTE, 5 * MINUTE)
+    policy: Policy | None = None
+
+    def __post_init__(self) -> None:
+        self.lines = _each_once(self.lines)
+
+    @property
+    def changes(self) -> list[Line]:
+        """The lines that changed something: what was asked for and refused did not."""
+        return [line for line in self.lines if line.kind != "refused"]
+
+    @property
+    def scope(self) -> str:
+        """The last it was on."""
+        return self.changes[-1].scope
+
+    @property
+    def began(self) -> int:
+        """Its first failing event, or else its opening; ms."""
+        known = (line.first_bad_at or line.at for line in self.changes)
+        return min(parse_instant(one) for one in known)
+
+    @property
+    def ended(self) -> int:
+        """The last change, but for its closing; ms."""
+        changes = self.changes
+        return max(line.instant for line in changes if line.kind != "closed" or len(changes) == 1)
+
+
+def _each_once(lines: Iterable[Line]) -> list[Line]:
+    """In the order of T; a crash may have written some again, with other offsets."""
+    once = {msgspec.json.encode(line): line for line in lines}
+    return sorted(once.values(), key=lambda line: line.instant)

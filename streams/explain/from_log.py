@@ -1,0 +1,166 @@
+"""The story of an incident as the topics tell it, or files of their records."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import msgspec
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError
+
+from detectors.incidents import Command
+from detectors.instants import MINUTE, format_duration, parse_instant
+from detectors.lifecycle.recorder import COUNTS_WINDOW
+from detectors.policy.policy import Policy
+from sinks.delivery.deliverer import Delivery
+from streams.explain.case_file import Line, Receipt, Sample, Sampled, Story, read_line
+from streams.kafka.topic_reader import Reader, opened
+from streams.kafka.topics import Topics
+from streams.records.verdicts import decode_command
+from streams.replay.sources import Begin, Mark, SourceError, partitions
+from streams.settings.settings import read_settings
+
+__all__ = ["from_files", "from_topics"]
+
+#: The window of the published SLIs that the plot shows, and how much of it before and after the incident.
+_WINDOW = 5 * MINUTE
+_AROUND = 30 * MINUTE
+
+
+def from_files(incident: str, names: Iterable[str], policy: Policy) -> Story:
+    """From files of the incident log: values a line, or dumps of ``kcat -J``; commands may be among them.
+
+    Args:
+        policy: known; it is taken for that of the incident if its hash says so.
+
+    Raises:
+        SourceError: a file cannot be read, or holds no line of the incident.
+    """
+    lines: list[Line] = []
+    commands: list[Command] = []
+    for entries in partitions(list(names)):
+        for entry in entries:
+            if isinstance(entry, Mark | Begin) or entry[1] is None:
+                continue
+            value = entry[1]
+            if _is_command(value):
+                command = decode_command(value)
+                if command.incident_id == incident:
+                    commands.append(command)
+                continue
+            try:
+                line = read_line(value)
+            except ValueError as error:
+                raise SourceError(f"not a line of the incident log: {error}: {value[:80]!r}") from None
+            if line.incident == incident:
+                lines.append(line)
+    return _story(incident, lines, commands or None, policy, "the log")
+
+
+def _is_command(value: bytes) -> bool:
+    try:
+        decode_command(value)
+    except ValueError:
+        return False
+    return True
+
+
+def from_topics(incident: str, policy: Policy) -> Story:
+    """From the topics of ``WATCHOFFICER_BROKER``: the log, commands, deliveries and SLIs, as far as they are kept.
+
+    Raises:
+        SourceError: they cannot be read, or hold no line of the incident.
+    """
+    try:
+        settings = read_settings(os.environ)
+        kafka, topics = settings.kafka_client_kwargs(), Topics(settings.topic_prefix)
+        return asyncio.run(_read(incident, kafka, topics, policy))
+    except (ValueError, KafkaError, OSError) as error:
+        raise SourceError(f"the incident log cannot be read: {error}") from None
+
+
+async def _read(incident: str, kafka: dict[str, Any], topics: Topics, policy: Policy) -> Story:
+    topic = _Topic(kafka)
+    key = incident.encode()
+    lines = [read_line(value) for value in await topic.values(topics.incident_log, key)]
+    story = _story(incident, lines, None, policy, topics.incident_log)
+    # what is about an incident was written after it began
+    began = story.began
+    commands = [decode_command(value) for value in await topic.values(topics.commands, key, since=began)]
+    story.commands = commands or None
+    for value in await topic.values(topics.deliveries, since=began):
+        delivery = msgspec.json.decode(value, type=Delivery)
+        if delivery.incident_id == incident:
+            story.receipts[delivery.command_id] = Receipt(delivery.outcome, delivery.at)
+    window = format_duration(_WINDOW)
+    begin, end = began - _AROUND, story.ended + _AROUND
+    published = await topic.values(
+        topics.sli,
+        f"{story.scope}|{window}".encode(),
+        since=begin,
+        enough=lambda value: _sample(value).at > end,
+    )
+    samples = [one for one in map(_sample, published) if begin <= one.at <= end]
+    if samples:
+        story.samples = samples
+        story.sampled = Sampled(_WINDOW, _WINDOW)
+    return story
+
+
+class _Topic:
+    """Reads topics in full, or a part of them by the broker's time."""
+
+    def __init__(self, kafka: dict[str, Any]) -> None:
+        self._kafka = kafka
+        self._reader = Reader(kafka)
+
+    async def values(
+        self,
+        topic: str,
+        key: bytes | None = None,
+        *,
+        since: int | None = None,
+        enough: Callable[[bytes], bool] = lambda value: False,
+    ) -> list[bytes]:
+        """The values of a topic's records; none if there is no such topic.
+
+        Args:
+            key: of the records; None for all.
+            since: the broker took them at or after this instant, ms.
+            enough: whether what follows a value on its partition is not wanted.
+        """
+        async with opened(self._kafka) as consumer:
+            ids = (await consumer._client.fetch_all_metadata()).partitions_for_topic(topic)
+        out = []
+        for partition in sorted(ids or ()):
+            async for record in self._reader.read(TopicPartition(topic, partition), since=since):
+                if record.value is None or key not in (None, record.key):
+                    continue
+                if enough(record.value):
+                    break
+                out.append(record.value)
+        return out
+
+
+def _sample(value: bytes) -> Sample:
+    sli = msgspec.json.decode(value, type=dict[str, Any])
+    return Sample(parse_instant(sli["at"]), sli["good"], sli["bad"], sli["users_impacted"])
+
+
+def _story(
+    incident: str, lines: list[Line], commands: list[Command] | None, policy: Policy, where: str
+) -> Story:
+    if all(line.kind == "refused" for line in lines):
+        raise SourceError(f"there is no incident {incident} in {where}")
+    judged_by = {line.policy_hash for line in lines if line.kind != "refused"}
+    story = Story(incident, lines, commands, policy=policy if judged_by == {policy.hash} else None)
+    story.samples = [
+        Sample(line.instant, line.counts["good"], line.counts["bad"], line.counts["users_impacted"])
+        for line in story.lines
+        if line.counts is not None
+    ]
+    story.sampled = Sampled(COUNTS_WINDOW, COUNTS_WINDOW, "as far as the log says")
+    return story

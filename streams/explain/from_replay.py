@@ -1,0 +1,127 @@
+"""The story of an incident as a replay of the events tells it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from detectors.detection.verdicts import Verdicts
+from detectors.incidents import Command, IncidentInput
+from detectors.instants import MINUTE, SECOND, format_instant
+from detectors.policy.policy import Policy
+from detectors.scopes import ENVS, contains, scope_index
+from detectors.windows.sliding import BAD, GOOD, Ints, Stretch
+from streams.explain.case_file import Fired, Line, Sample, Sampled, Story, read_line
+from streams.records.verdicts import log_line
+from streams.replay.finding_changes import Change, FindingChanges
+from streams.replay.replay import Replay
+from streams.replay.sources import Entry, SourceError
+
+__all__ = ["replayed"]
+
+#: Samples for the plot are taken at the multiples of this, ms.
+_EVERY = 10 * SECOND
+#: People are those of the last minutes, in every policy.
+_PEOPLE_WINDOW = 5 * MINUTE
+
+
+def replayed(
+    incident: str,
+    partitions: Sequence[Iterator[Entry]],
+    policy: Policy,
+    *,
+    now: int,
+    history: Iterable[dict[str, Any]] = (),
+    inputs: Sequence[tuple[int, IncidentInput]] = (),
+) -> Story:
+    """Replay events, and keep what belongs to one incident; the arguments are those of ``Replay``.
+
+    Raises:
+        SourceError: the replay brings no such incident; the message names those that it brings.
+    """
+    changes, course = FindingChanges(), _Course(incident.rpartition("-")[0])
+
+    def observe(stretch: Stretch, verdicts: Sequence[Verdicts]) -> None:
+        changes(stretch, verdicts)
+        course.take(stretch)
+
+    replay = Replay(partitions, policy, now=now, history=history, inputs=inputs, observer=observe)
+    lines: list[Line] = []
+    commands: list[Command] = []
+    others: dict[str, str] = {}
+    for verdict in replay.run():
+        for transition in verdict.step.transitions:
+            others[transition.incident.id] = transition.incident.scope
+            if transition.incident.id == incident:
+                lines.append(read_line(log_line(transition, {}, policy.hash)))
+        lines += [
+            Line(
+                kind="refused",
+                incident=incident,
+                at=format_instant(verdict.step.at),
+                asked=wish.kind,
+                by=wish.by,
+                reason=why,
+            )
+            for wish, why in verdict.step.refused
+            if wish.incident == incident
+        ]
+        commands += [command for command in verdict.step.commands if command.incident_id == incident]
+    if incident not in others:
+        there = ", ".join(f"{name} ({scope})" for name, scope in others.items())
+        raise SourceError(
+            f"there is no incident {incident} in these events"
+            + (f", only {there}" if there else ", nor any other")
+        )
+    story = Story(incident, lines, commands, policy=policy)
+    story.fired = _fired(changes.found, {line.scope for line in story.changes}, story)
+    story.samples = list(course.samples(scope_index(story.scope)))
+    story.sampled = Sampled(course.window, _PEOPLE_WINDOW)
+    return story
+
+
+class _Course:
+    """Keeps the counts of all scopes of an environment, every so often."""
+
+    def __init__(self, env: str) -> None:
+        self._env = env if env in ENVS else ""
+        self.window = MINUTE
+        self._ends: list[Ints] = []
+        self._counts: list[tuple[Ints, Ints, Ints]] = []
+
+    def take(self, stretch: Stretch) -> None:
+        """Keep a stretch, if it is of the environment."""
+        if stretch.env != self._env:
+            return
+        chosen = stretch.ends % _EVERY == 0
+        if chosen.any():
+            self.window = min(window for window in stretch.windows if window >= MINUTE)
+            counts, people = stretch.counts[self.window][chosen], stretch.people[_PEOPLE_WINDOW][chosen]
+            self._ends.append(stretch.ends[chosen])
+            self._counts.append((counts[..., GOOD].copy(), counts[..., BAD].copy(), people.copy()))
+
+    def samples(self, scope: int) -> Iterator[Sample]:
+        """Those of a scope (position)."""
+        for ends, kept in zip(self._ends, self._counts, strict=True):
+            table = np.stack([ends, *(array[:, scope] for array in kept)], axis=1)
+            yield from (Sample(*row) for row in table.tolist())
+
+
+def _fired(found: dict[tuple[str, str], list[Change]], scopes: set[str], story: Story) -> list[Fired]:
+    """What fired within the scopes of an incident, or around them, while it lasted."""
+    out = []
+    for (detector, scope), changes in found.items():
+        if not any(contains(scope, own) or contains(own, scope) for own in scopes):
+            continue
+        ends = [change.at for change in changes[1:]] + [None]
+        spells = [
+            (change, end)
+            for change, end in zip(changes, ends, strict=True)
+            if change.state == "firing" and change.at <= story.ended and (end is None or end >= story.began)
+        ]
+        if spells:
+            first, last = spells[0][0], spells[-1][1]
+            out.append(Fired(detector, scope, first.at, last, len(spells), first.sentence))
+    return sorted(out, key=lambda one: (one.begin, one.detector, one.scope))

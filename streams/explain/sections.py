@@ -1,0 +1,231 @@
+"""The story in chapters: what changed, why, and who was told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from detectors.incidents import Command, error_words
+from detectors.instants import HOUR, MINUTE, SECOND
+from sinks.wording import capitalised, duration_words, one_line, scope_words
+from streams.explain.case_file import Line, Story
+from streams.explain.evidence import measured, scope_decision, severity_figure
+from streams.explain.plot import Happening
+
+__all__ = ["Chapter", "after", "chapters", "clock", "figures", "findings", "happenings", "legend"]
+
+#: Changes for which it is said why there is an incident, and why on this scope.
+_FOUND = frozenset({"opened", "reopened", "cause", "scope", "relapsed"})
+#: Changes for which the figure behind the severity is said.
+_GRADED = frozenset({"opened", "reopened", "severity"})
+_SINKS = {"pagerduty": "PagerDuty", "datadog": "Datadog", "slack": "Slack"}
+_MARKS = {
+    "opened": "O",
+    "reopened": "O",
+    "severity": "S",
+    "scope": "W",
+    "acknowledged": "A",
+    "declared": "D",
+    "recovering": "R",
+    "relapsed": "B",
+    "resolved": "E",
+}
+_MARKED = {
+    "O": "opened",
+    "P": "paged",
+    "S": "severity",
+    "W": "scope",
+    "A": "acknowledged",
+    "D": "declared",
+    "R": "recovering",
+    "B": "fails again",
+    "E": "resolved",
+}
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """One change. ``paragraphs``: what they are about, and their text."""
+
+    at: int
+    kind: str
+    title: str
+    paragraphs: tuple[tuple[str, str], ...]
+
+
+def chapters(story: Story) -> Iterator[Chapter]:
+    """All changes, in order."""
+    before: Line | None = None
+    for line in story.lines:
+        paragraphs = [*_why(line), *_graded(line, before, story)]
+        if line.kind != "severity" and (line.reason != line.sentence or not paragraphs):
+            paragraphs.insert(0, ("", line.reason))
+        paragraphs += _counted(line)
+        if told := _told(line, story):
+            paragraphs.append(("told", told))
+        # a note may hold anything, also what would move the cursor of a terminal
+        told_of = tuple((name, one_line(words)) for name, words in paragraphs if words)
+        yield Chapter(line.instant, line.kind, one_line(_title(line, before)), told_of)
+        if line.kind != "refused":
+            before = line
+
+
+def _title(line: Line, before: Line | None) -> str:
+    by = f" by {line.by}" if line.by else ""
+    number = f" (epoch {line.epoch})" if line.epoch else ""
+    severity = f"severity {line.severity}"
+    match line.kind:
+        case "opened" | "reopened":
+            return f"{line.kind.capitalize()}{number}: {scope_words(line.scope)} ({line.scope}), {severity}"
+        case "severity":
+            was = f"from {before.severity} " if before is not None else ""
+            return f"Severity {was}to {line.severity}"
+        case "scope":
+            was = f"from {before.scope} " if before is not None else ""
+            return f"Scope {was}to {line.scope}"
+        case "cause":
+            return f"More than a surge or slowness now: {', '.join(line.causes)}"
+        case "declared":
+            return f"Declared a service outage{by or ' by the policy'}"
+        case "page_due":
+            return "The page that was held back is due"
+        case "relapsed":
+            return "Fails again before it has recovered"
+        case "refused":
+            return f"Refused: {line.asked or 'what was asked for'}{by}"
+        case "update":
+            return "Routine update"
+    return f"{capitalised(line.kind.replace('_', ' '))}{by}"
+
+
+def _why(line: Line) -> Iterator[tuple[str, str]]:
+    if line.kind not in _FOUND:
+        return
+    for evidence in line.evidence:
+        name = evidence.detector.replace("_", " ")
+        yield name, " ".join(filter(None, (f"{evidence.sentence}.", measured(evidence))))
+    if decision := scope_decision(line):
+        yield "scope", decision
+
+
+def _graded(line: Line, before: Line | None, story: Story) -> Iterator[tuple[str, str]]:
+    if line.kind == "refused":
+        return
+    changed = before is not None and line.severity != before.severity
+    if line.kind in _GRADED or changed:
+        yield "severity", severity_figure(line, story.policy)
+
+
+def _counted(line: Line) -> Iterator[tuple[str, str]]:
+    counts = line.counts
+    if counts is None or line.kind not in (*_GRADED, "recovering", "resolved"):
+        return
+    good, bad = counts["good"], counts["bad"]
+    succeeded = f"{good / (good + bad):.1%} of {good + bad:,}" if good + bad else "none"
+    people = counts["users_impacted"]
+    yield (
+        "counts",
+        f"{succeeded} sign-ins succeeded in the {duration_words(counts['window'])} before"
+        f" ({good:,} good, {bad:,} bad, {counts['excluded']:,} excluded); {people:,}"
+        f" {'person' if people == 1 else 'people'} failed.",
+    )
+
+
+def _told(line: Line, story: Story) -> str:
+    """Who was told at this T by this kind of change."""
+    if story.commands is None:
+        return ""
+    parts = []
+    mine = [
+        c for c in story.commands if c.at == line.instant and c.kind == line.kind and c.epoch == line.epoch
+    ]
+    for sink in dict.fromkeys(command.sink for command in mine):
+        actions = [_action(command, story) for command in mine if command.sink == sink]
+        parts.append(f"{_SINKS.get(sink, sink)}: {', '.join(actions)}")
+    return "; ".join(parts)
+
+
+def _action(command: Command, story: Story) -> str:
+    level = "" if command.level == "info" else f" ({command.level})"
+    receipt = story.receipts.get(command.id)
+    became = "" if receipt is None else f" [{receipt.outcome} after {after(receipt.at - command.at)}]"
+    return f"{command.action.replace('_', ' ')}{level}{became}"
+
+
+def clock(at: int) -> str:
+    """``15:05:07`` of an instant in ms, UTC."""
+    return datetime.fromtimestamp(at // SECOND, UTC).strftime("%H:%M:%S")
+
+
+def after(millis: int) -> str:
+    """``4 s``, ``14 min 55 s``, ``2 h 5 min``."""
+    sign, millis = ("-" if millis < 0 else ""), abs(millis)
+    if MINUTE <= millis < HOUR and millis % MINUTE >= SECOND:
+        return f"{sign}{millis // MINUTE} min {millis % MINUTE // SECOND} s"
+    return sign + duration_words(millis)
+
+
+def findings(story: Story) -> Iterator[tuple[str, str]]:
+    """What fired: on scopes that the incident was on, each with what it said first, and in short what fired beside."""
+    own = {line.scope for line in story.changes}
+    beside: dict[str, list[str]] = {}
+    for one in story.fired or ():
+        name = one.detector.replace("_", " ")
+        if one.scope not in own:
+            beside.setdefault(name, []).append(f"{one.scope} ({clock(one.begin)})")
+            continue
+        until = "to the end" if one.end is None else f"for {after(one.end - one.begin)}"
+        spells = until if one.times == 1 else f"{one.times} times, {until} from first to last"
+        yield clock(one.begin), f"{name} on {one.scope}, {spells}: {one.sentence}"
+    for name, places in beside.items():
+        yield "", f"{name} beside it on {', '.join(places)}"
+
+
+def happenings(story: Story) -> list[Happening]:
+    """What the plot marks; the first page of each epoch beside the changes."""
+    out = [
+        Happening(line.instant, _MARKS[line.kind], line.kind) for line in story.lines if line.kind in _MARKS
+    ]
+    for epoch in {line.epoch for line in story.changes}:
+        pages = [c.at for c in _pages(story) if c.epoch == epoch]
+        if pages:
+            out.append(Happening(min(pages), "P", "paged"))
+    return sorted(out, key=lambda one: (one.at, one.letter != "O"))
+
+
+def legend(marks: Sequence[Happening]) -> str:
+    """What the letters stand for."""
+    return ", ".join(
+        f"{letter} {words}" for letter, words in _MARKED.items() if any(m.letter == letter for m in marks)
+    )
+
+
+def _pages(story: Story) -> list[Command]:
+    return [c for c in story.commands or () if c.sink == "pagerduty" and c.action == "trigger"]
+
+
+def figures(story: Story) -> list[tuple[str, str]]:
+    """How long everything took in the last epoch, and how bad it was."""
+    epoch = max(line.epoch for line in story.changes)
+    lines = [line for line in story.changes if line.epoch == epoch]
+    opened = lines[0].instant
+    out = []
+    if epoch == 0:
+        out.append(("found", f"{after(opened - story.began)} after it began"))
+    pages = [command.at for command in _pages(story) if command.epoch == epoch]
+    if pages:
+        out.append(("paged", f"{after(min(pages) - opened)} after it was opened"))
+    elif story.commands is not None:
+        out.append(("paged", "nobody"))
+    for kind in ("acknowledged", "recovering", "resolved", "closed"):
+        found = [line for line in lines if line.kind == kind]
+        if found:
+            out.append((kind, f"{after(found[-1].instant - opened)} after it was opened"))
+        elif kind == "acknowledged":
+            out.append((kind, "by nobody"))
+    worst = min(line.peak_severity for line in lines)
+    most = max(lines, key=lambda line: line.users_impacted)
+    error = f" ({error_words(most.users_impacted_error)})" if most.users_impacted_error else ""
+    out.append(("worst", f"severity {worst}, {most.users_impacted:,} people an hour{error}"))
+    return out

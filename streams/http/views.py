@@ -1,0 +1,298 @@
+"""What the topics say now, kept in memory, so that every worker can answer for all of them.
+
+`Views` is fed record by record and asked by HTTP; `ViewsTailer` feeds it from the broker. Views judge
+nothing: they hold the records as they were written.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import msgspec
+import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+from mode import Service
+
+from detectors.instants import HOUR, parse_instant
+from sinks.banner import banner
+from streams.kafka.topics import Topics
+
+__all__ = ["HISTORY_POINTS", "LOG_LINES", "Point", "Views", "ViewsTailer"]
+
+#: Points of history per scope and window: an hour at the 10 s at which indicators are published.
+HISTORY_POINTS = 360
+#: Lines of the incident log that are kept, over all incidents.
+LOG_LINES = 2_000
+#: Closed incidents that are kept; the oldest go first.
+CLOSED_INCIDENTS = 1_000
+#: How far back the indicators are read on a start, ms of the broker's time; and at least so many records, so
+#: that what was known last is shown, with its age, after a pause of any length.
+SLI_BACK = HOUR
+SLI_RECORDS = 1_000
+
+_START_PATIENCE = 30.0  # seconds for one answer of the broker while the tail begins
+_BACKOFF_FIRST, _BACKOFF_LAST = 0.5, 15.0  # seconds
+_POLL_MS = 500
+
+log = structlog.get_logger(__name__)
+
+#: The indicators of all scopes name the same instant, and there are an hour's of them on a start.
+_instant_of_slis = lru_cache(maxsize=256)(parse_instant)
+
+
+class Point(NamedTuple):
+    """One published value of an indicator, for a sparkline."""
+
+    at: int
+    success_ratio: float | None
+    users_impacted: int
+
+
+class Views:
+    """The latest of each topic. Every record may come twice; the second time changes nothing.
+
+    Attributes:
+        ready: whether all that stood on the topics when this process started has been read.
+        unreadable: records that were skipped because they are not what their topic holds.
+    """
+
+    def __init__(self, topics: Topics | None = None) -> None:
+        topics = topics or Topics()
+        self.ready = False
+        self.unreadable = 0
+        self._slis: dict[tuple[str, str], dict[str, Any]] = {}
+        self._history: dict[tuple[str, str], deque[Point]] = {}
+        self._incidents: dict[str, dict[str, Any]] = {}
+        self._banners: dict[str, banner.Banner] = {}
+        self._log: deque[dict[str, Any]] = deque(maxlen=LOG_LINES)
+        self._folds: Mapping[str, Callable[[str, bytes | None], None]] = {
+            topics.sli: self._fold_sli,
+            topics.incidents: self._fold_incident,
+            topics.banner: self._fold_banner,
+            topics.incident_log: self._fold_log,
+        }
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """The names of the topics that are followed."""
+        return tuple(self._folds)
+
+    def apply(
+        self,
+        topic: str,
+        key: bytes | None,
+        value: bytes | None,
+        headers: Iterable[tuple[str, bytes]] = (),
+    ) -> None:
+        """Take in one record. What cannot be read is counted and skipped, never raised."""
+        fold = self._folds.get(topic)
+        if fold is None:
+            return
+        try:
+            fold((key or b"").decode(), value)
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            self.unreadable += 1
+
+    def slis(self) -> list[dict[str, Any]]:
+        """The latest indicators of each scope and window, by scope, then window."""
+        return [self._slis[key] for key in sorted(self._slis)]
+
+    def history(self, scope: str, window: str) -> tuple[Point, ...]:
+        """The last hour of an environment's or auth method's indicators, oldest first; of others nothing."""
+        return tuple(self._history.get((scope, window), ()))
+
+    def evaluated_to(self) -> dict[str, int]:
+        """Environment -> the T (ms) of its latest indicators."""
+        latest: dict[str, int] = {}
+        for (scope, _), sli in self._slis.items():
+            env = scope.partition("/")[0]
+            latest[env] = max(latest.get(env, 0), parse_instant(sli["at"]))
+        return latest
+
+    def incidents(self) -> list[dict[str, Any]]:
+        """All incidents: those that are open first, the worst of them first; then the latest."""
+        return sorted(self._incidents.values(), key=_urgency)
+
+    def incident(self, incident_id: str) -> dict[str, Any] | None:
+        """One incident, or None if there is no such (yet, or any more)."""
+        return self._incidents.get(incident_id)
+
+    def incident_log(self, incident_id: str | None = None) -> list[dict[str, Any]]:
+        """Recent lines of the incident log, oldest first; of one incident if it is named."""
+        return [line for line in self._log if incident_id is None or line["incident"] == incident_id]
+
+    def banners(self) -> list[banner.Banner]:
+        """The state of the greatest version of each key, expired or not, by key."""
+        return [self._banners[key] for key in sorted(self._banners)]
+
+    def _fold_sli(self, key: str, value: bytes | None) -> None:
+        if value is None:
+            scope, _, window = key.partition("|")
+            self._slis.pop((scope, window), None)
+            self._history.pop((scope, window), None)
+            return
+        sli = _document(value)
+        scope, window, at = str(sli["scope"]), str(sli["window"]), _instant_of_slis(sli["at"])
+        point = Point(at, sli["success_ratio"], sli["users_impacted"])
+        known = self._slis.get((scope, window))
+        if known is not None and _instant_of_slis(known["at"]) > at:
+            return
+        self._slis[scope, window] = sli
+        if scope.count("/") <= 1 and "*" not in scope:
+            history = self._history.setdefault((scope, window), deque(maxlen=HISTORY_POINTS))
+            if history and history[-1].at == at:
+                history.pop()
+            history.append(point)
+
+    def _fold_incident(self, key: str, value: bytes | None) -> None:
+        if value is None:
+            self._incidents.pop(key, None)
+            return
+        incident = _document(value)
+        _urgency(incident)  # all that sorting needs is there
+        known = self._incidents.get(str(incident["id"]))
+        if known is not None and _changed_at(known) > _changed_at(incident):
+            return  # of a worker that had lost the environment
+        self._incidents[str(incident["id"])] = incident
+        if len(self._incidents) > CLOSED_INCIDENTS:
+            closed = [i for i in self._incidents.values() if i["state"] == "closed"]
+            if len(closed) > CLOSED_INCIDENTS:
+                del self._incidents[min(closed, key=lambda i: parse_instant(i["opened_at"]))["id"]]
+
+    def _fold_banner(self, key: str, value: bytes | None) -> None:
+        if value is None:
+            self._banners.pop(key, None)
+            return
+        state = banner.decode(value)
+        known = self._banners.get(state.key)
+        if known is None or known.version <= state.version:
+            self._banners[state.key] = state
+
+    def _fold_log(self, key: str, value: bytes | None) -> None:
+        if value is not None:
+            line = _document(value)
+            about = line.get("incident", key)
+            self._log.append({**line, "incident": about["id"] if isinstance(about, dict) else about})
+
+
+def _document(value: bytes) -> dict[str, Any]:
+    return msgspec.json.decode(value, type=dict[str, Any])
+
+
+def _changed_at(incident: dict[str, Any]) -> int:
+    changed = incident.get("updated_at")
+    return 0 if changed is None else parse_instant(changed)
+
+
+_OVER = {"resolved": 1, "closed": 2}
+
+
+def _urgency(incident: dict[str, Any]) -> tuple[int, int, int]:
+    over = _OVER.get(incident["state"], 0)
+    severity = 0 if over else int(incident["severity"])
+    return over, severity, -parse_instant(incident["opened_at"])
+
+
+class ViewsTailer(Service):
+    """Follows the topics of a `Views` for as long as it runs, without a consumer group.
+
+    Compacted topics are read from their beginning; the indicators from an hour back, and of the incident log
+    the last lines, which is all that is kept. A broker that is away is waited for, and the tail goes on where
+    it was.
+
+    Args:
+        views: what is fed. Its ``ready`` turns true once and stays so: a broker's absence takes nothing back.
+        consumer: makes a consumer of the named topics, with no group, that starts at the earliest offset.
+        clock: ms since the epoch, by which the broker stamps records.
+        pause: waits for so many seconds between attempts; asyncio's sleep by default.
+    """
+
+    def __init__(
+        self,
+        views: Views,
+        consumer: Callable[..., AIOKafkaConsumer],
+        *,
+        topics: Topics,
+        clock: Callable[[], int],
+        pause: Callable[[float], Awaitable[object]] | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(**options)
+        self._views = views
+        self._consumer = consumer
+        self._topics = topics
+        self._clock = clock
+        self._pause = pause or self.sleep
+        self._next: dict[TopicPartition, int] = {}
+        self._ends: dict[TopicPartition, int] = {}
+
+    @Service.task
+    async def _tail(self) -> None:
+        attempts = 0
+        while not self.should_stop:
+            consumer = self._consumer(*self._views.topics)
+            try:
+                await consumer.start()
+                await self._seek(consumer)
+                attempts = 0
+                await self._follow(consumer)
+            except (KafkaError, OSError, TimeoutError) as error:
+                wait = random.uniform(0.5, 1.0) * min(_BACKOFF_LAST, _BACKOFF_FIRST * 2**attempts)
+                attempts += 1
+                log.warning("views_tail_interrupted", error=repr(error), retry_in_seconds=round(wait, 1))
+                await self._pause(wait)
+            finally:
+                await consumer.stop()
+
+    async def _seek(self, consumer: AIOKafkaConsumer) -> None:
+        partitions = sorted(consumer.assignment())
+        async with asyncio.timeout(_START_PATIENCE):
+            begins = await consumer.beginning_offsets(partitions)
+            ends = await consumer.end_offsets(partitions)
+            recent = await self._recent(consumer, ends)
+        # All seeks in one go, with no wait between: a batch of an older position could slip in.
+        known, self._next = self._next, {}
+        for partition in partitions:
+            start = known.get(partition, recent.get(partition, 0))
+            if not begins[partition] <= start <= ends[partition]:  # retention, or another topic of this name
+                start = begins[partition]
+            self._next[partition] = start
+            consumer.seek(partition, start)
+        if not self._views.ready:
+            self._ends = ends
+            self._settle()
+
+    async def _recent(
+        self, consumer: AIOKafkaConsumer, ends: Mapping[TopicPartition, int]
+    ) -> dict[TopicPartition, int]:
+        logs = [p for p in ends if p.topic == self._topics.incident_log]
+        slis = [p for p in ends if p.topic == self._topics.sli]
+        starts = {p: max(0, ends[p] - LOG_LINES) for p in logs}
+        found = await consumer.offsets_for_times(dict.fromkeys(slis, self._clock() - SLI_BACK))
+        for partition, at in found.items():
+            enough = max(0, ends[partition] - SLI_RECORDS)
+            starts[partition] = min(at.offset, enough) if at else enough
+        return starts
+
+    async def _follow(self, consumer: AIOKafkaConsumer) -> None:
+        while not self.should_stop:
+            batches = await consumer.getmany(timeout_ms=_POLL_MS, max_records=5_000)
+            if consumer.assignment() != self._next.keys():  # a topic has got more partitions: all begin anew
+                await self._seek(consumer)
+                continue
+            for partition, records in batches.items():
+                for record in records:
+                    self._views.apply(partition.topic, record.key, record.value, record.headers)
+            for partition in self._next:  # positions pass over what is no record, too
+                self._next[partition] = await consumer.position(partition)
+            self._settle()
+
+    def _settle(self) -> None:
+        if all(self._next.get(partition, end) >= end for partition, end in self._ends.items()):
+            self._views.ready = True

@@ -1,0 +1,319 @@
+"""Cutting an input partition into blocks and folding them: what ingest writes is a pure function of the log.
+
+A block ends at every multiple of ``BLOCK_OFFSETS`` offsets and where the watermark passes a multiple of
+``BLOCK_WATERMARK``; its facts depend on nothing but the records up to its last offset and the marks.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from operator import attrgetter
+from typing import Protocol
+
+import numpy as np
+
+from detectors.windows.facts import ON_TIME, TOO_LATE
+from streams.aggregate.acceptance import NEVER, Accepted, Duplicate, Partition, Rules
+from streams.aggregate.batch import Batch, judge_batch, note_batch, out_of_time
+from streams.aggregate.dedup import Ints
+from streams.aggregate.fact_accumulator import Cells
+from streams.events.decode import Rejection, decode
+from streams.segments.codec import BLOCK_OFFSETS, BLOCK_WATERMARK, Resume, Segment, Tally
+
+__all__ = ["Block", "BlockFold", "LogRecord", "Record"]
+
+#: How close together, in event time (ms), the offsets lie from which duplicates can be read back.
+_APART = 10_000
+_OFFSET, _TIMESTAMP, _VALUE = attrgetter("offset"), attrgetter("timestamp"), attrgetter("value")
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record as it stands on the log: ``timestamp`` is Kafka's, ms."""
+
+    offset: int
+    timestamp: int
+    value: bytes | None
+
+
+class LogRecord(Protocol):
+    """What is needed of a record of the log; Kafka's own records are such, and ``Record``."""
+
+    @property
+    def offset(self) -> int: ...
+    @property
+    def timestamp(self) -> int: ...
+    @property
+    def value(self) -> bytes | None: ...
+
+
+@dataclass
+class Block:
+    """An open or finished block: what was folded so far, from ``first`` to ``last`` (inclusive)."""
+
+    start: int
+    tally: Tally
+    cells: Cells
+    dirty: set[str] = field(default_factory=set)
+
+
+class BlockFold:
+    """The fold of one input partition from a block's start on.
+
+    Attributes:
+        next_offset: the first offset not folded yet.
+        closed: finished blocks whose last records have not been taken by ``take_closed`` yet, in order.
+        block: the open block.
+    """
+
+    def __init__(self, partition: int, rules: Rules, resume: Resume) -> None:
+        self.partition = partition
+        self._rules = rules
+        self.acceptance = Partition(rules)
+        self.acceptance.greatest = resume.greatest_there
+        self.acceptance.mark = resume.mark
+        self._blind_from = resume.blind_from  # of the mark
+        self.next_offset = resume.start
+        self.closed: list[Block] = []
+        # Offsets from which the memory of duplicates can be read back, with the greatest time before them.
+        self._landmarks: deque[tuple[int, int | None]] = deque([(resume.read_from, resume.greatest_there)])
+        self._resume = resume
+        self.block: Block  # opened by ``ready``
+
+    # -- rebuilding the memory of duplicates ------------------------------------------------------------------
+
+    def read_back(self, records: Sequence[LogRecord]) -> None:
+        """Note consecutive records before the resume offset, so that their duplicates are known."""
+        if not records:
+            return
+        offsets, stamps = _places_of(records)
+        where, taken = note_batch(self.acceptance, list(map(_VALUE, records)), stamps)
+        self._note_landmarks(offsets[where], taken.greatest)
+
+    def _note_landmark(self, offset: int, before: int | None) -> None:
+        """Note the offset of a valid record if the greatest time has crossed a multiple of ``_APART`` there."""
+        after = self.acceptance.greatest
+        crossed = before is None or (after is not None and after // _APART != before // _APART)
+        if crossed and self._landmarks[-1][0] != offset:
+            self._landmarks.append((offset, before))
+
+    def ready(self, *, whole: bool) -> None:
+        """The read-back is done; ``whole`` says that nothing of it was missing from the log.
+
+        Raises:
+            ValueError: the log is not the one that the resume record was written from.
+        """
+        resume = self._resume
+        if whole and self.acceptance.greatest != resume.greatest:
+            raise ValueError(
+                f"partition {self.partition}: the log before offset {resume.start} is not the one this deployment "
+                "has read before; if the topic was recreated, give the deployment a new WATCHOFFICER_TOPIC_PREFIX"
+            )
+        self.acceptance.greatest = resume.greatest
+        self.acceptance.recorded = resume.recorded
+        watermark = self.acceptance.watermark()
+        self.block = self._open(
+            resume.start, resume.greatest, resume.recorded, NEVER if watermark is None else watermark
+        )
+
+    # -- folding ----------------------------------------------------------------------------------------------
+
+    def _open(self, start: int, greatest: int | None, recorded: int | None, watermark: int) -> Block:
+        self._block_place = (start // BLOCK_OFFSETS, watermark // BLOCK_WATERMARK)
+        self._start_state = (start, greatest, recorded, self.acceptance.mark, self._blind_from)
+        return Block(
+            start,
+            Tally(start, start, start - 1, rejected={}),
+            Cells(self._rules.step, self._rules.thresholds),
+        )
+
+    def _cut(self, offset: int, greatest: int, recorded: int, watermark: int) -> None:
+        """Begin a block at ``offset``; the open one is finished, unless it is empty."""
+        if self.block.tally.records:
+            self.closed.append(self.block)
+        self.block = self._open(offset, _or_none(greatest), _or_none(recorded), int(watermark))
+
+    def _cut_here(self, offset: int) -> None:
+        """Begin a block at ``offset`` with acceptance as it stands."""
+        acceptance = self.acceptance
+        state = (acceptance.greatest, acceptance.recorded, acceptance.watermark())
+        self._cut(offset, *(NEVER if one is None else one for one in state))
+
+    def fold(self, record: Record) -> Rejection | None:
+        """Fold the next record. A rejected one is returned, so that it can be set aside."""
+        offset = record.offset
+        watermark = self.acceptance.watermark()
+        if not self._continues(offset, NEVER if watermark is None else watermark):
+            self._cut_here(offset)
+        block = self.block
+        tally = block.tally
+        tally.last = offset
+        tally.records += 1
+        self.next_offset = offset + 1
+        event = decode(record.value)
+        if isinstance(event, Rejection):
+            tally.rejected[event.reason] = tally.rejected.get(event.reason, 0) + 1
+            return event
+        before = self.acceptance.greatest
+        place = self.acceptance.take(event, record.timestamp, record.timestamp)
+        if isinstance(place, Accepted | Duplicate):
+            self._note_landmark(offset, before)
+        if isinstance(place, Accepted):
+            tally.accepted += 1
+            if place.first == TOO_LATE:
+                tally.too_late += 1
+            elif place.first != ON_TIME:
+                tally.late += 1
+            if event.forbidden:
+                tally.personal_fields += 1
+            block.cells.add(event, place)
+            block.dirty.add(event.env)
+            return None
+        if isinstance(place, Duplicate):
+            tally.duplicates += 1
+            return None
+        tally.rejected[place] = tally.rejected.get(place, 0) + 1
+        return out_of_time(place)
+
+    def fold_many(self, records: Sequence[LogRecord]) -> list[tuple[LogRecord, Rejection]]:
+        """Fold consecutive records, to the same effect as one by one; the rejected ones, in order."""
+        if not records:
+            return []
+        offsets, stamps = _places_of(records)
+        batch = judge_batch(self.acceptance, list(map(_VALUE, records)), stamps)
+        taken, refused = batch.taken, batch.refused
+        # of each record the number of valid ones before it: an index into what ``taken`` says of "before"
+        valid_here = np.ones(len(records), dtype=np.int64)
+        valid_here[list(refused)] = 0
+        before = np.cumsum(valid_here) - valid_here
+        for begin, end in self._stretches(offsets, taken.watermark[before]):
+            if begin or not self._continues(offsets[0], taken.watermark[0]):
+                at = before[begin]
+                self._cut(int(offsets[begin]), taken.greatest[at], taken.recorded[at], taken.watermark[at])
+            valid = int(before[begin]), int(np.searchsorted(batch.where, end))
+            self._fold_into_block(int(offsets[end - 1]), end - begin, batch, *valid)
+            rejected = self.block.tally.rejected
+            for n in [n for n in refused if begin <= n < end] if refused else ():
+                reason = refused[n].reason
+                rejected[reason] = rejected.get(reason, 0) + 1
+        self._note_landmarks(offsets[batch.where], taken.greatest)
+        self.next_offset = int(offsets[-1]) + 1
+        return [(records[n], refused[n]) for n in sorted(refused)]
+
+    def _note_landmarks(self, offsets: Ints, greatest: Ints) -> None:
+        """See ``_note_landmark``: the offsets of valid records, and the greatest times before and after them."""
+        slots = greatest // _APART
+        for n in np.flatnonzero(slots[1:] != slots[:-1]).tolist():
+            if self._landmarks[-1][0] != offsets[n]:
+                self._landmarks.append((int(offsets[n]), _or_none(greatest[n])))
+
+    def _stretches(self, offsets: Ints, watermarks: Ints) -> Iterator[tuple[int, int]]:
+        """The stretches of records that lie in one block: [begin, end)."""
+        ranges, epochs = offsets // BLOCK_OFFSETS, watermarks // BLOCK_WATERMARK
+        cuts = np.flatnonzero((ranges[1:] != ranges[:-1]) | (epochs[1:] != epochs[:-1])) + 1
+        edges = [0, *cuts.tolist(), len(offsets)]
+        return pairwise(edges)
+
+    def _continues(self, offset: int, watermark: int) -> bool:
+        """Whether a record belongs to the open block."""
+        return (int(offset) // BLOCK_OFFSETS, int(watermark) // BLOCK_WATERMARK) == self._block_place
+
+    def _fold_into_block(self, last: int, records: int, batch: Batch, begin: int, end: int) -> None:
+        """Fold the valid records [begin, end) of a batch, all of them in the open block."""
+        block = self.block
+        tally = block.tally
+        tally.last = last
+        tally.records += records
+        events, watermarks = batch.accepted(begin, end)
+        tally.duplicates += end - begin - len(events)
+        tally.accepted += len(events)
+        panes, firsts = self.acceptance.places(events.occurred, watermarks)
+        if (firsts != ON_TIME).any():
+            too_late = int(np.count_nonzero(firsts == TOO_LATE))
+            tally.too_late += too_late
+            tally.late += int(np.count_nonzero(firsts != ON_TIME)) - too_late
+        if events.stripped is not None:
+            tally.personal_fields += int(np.count_nonzero(events.stripped))
+        block.dirty |= block.cells.add_many(events, panes, firsts)
+
+    def put_mark(self, watermark: int, blind_from: int | None = None) -> bool:
+        """Let the clock stand in for events from the next offset on; False if it would not move the watermark.
+
+        ``blind_from`` is the watermark (ms) of a partition that cannot be read since; None of one that can.
+        """
+        if not self.acceptance.put_mark(watermark):
+            return False
+        self._blind_from = blind_from
+        self._cut_here(self.next_offset)
+        return True
+
+    # -- what is to be written --------------------------------------------------------------------------------
+
+    def take_closed(self) -> list[Block]:
+        """The blocks finished since the last call."""
+        closed, self.closed = self.closed, []
+        return closed
+
+    def segments(self, block: Block, generation: int = -1) -> list[Segment]:
+        """The records of the environments of a block that have grown since the last call."""
+        if not block.dirty:
+            return []
+        rows = block.cells.rows()
+        out = [
+            Segment(
+                self._rules.step,
+                BLOCK_OFFSETS,
+                self._rules.thresholds,
+                self.partition,
+                block.start,
+                env,
+                block.start,
+                block.tally.last,
+                rows[env],
+                generation,
+            )
+            for env in sorted(block.dirty)
+        ]
+        block.dirty.clear()
+        return out
+
+    def resume_record(self, generation: int) -> Resume:
+        """The resume record of the open block's start."""
+        start, greatest, recorded, mark, blind_from = self._start_state
+        if greatest is not None:
+            horizon = greatest - self._rules.dedup_horizon
+            # Records before one at which the greatest time was out of reach are out of reach themselves.
+            marks = self._landmarks
+            while len(marks) > 1 and marks[1][0] <= start and (marks[1][1] is None or marks[1][1] < horizon):
+                marks.popleft()
+        read_from, there = self._landmarks[0]
+        return Resume(
+            self.partition,
+            generation,
+            self._rules.step,
+            BLOCK_OFFSETS,
+            start,
+            greatest,
+            recorded,
+            mark,
+            read_from,
+            there,
+            blind_from,
+        )
+
+
+def _places_of(records: Sequence[LogRecord]) -> tuple[Ints, Ints]:
+    """The offsets and Kafka timestamps of consecutive records."""
+    first, last = records[0].offset, records[-1].offset
+    if last - first == len(records) - 1:  # offsets only ever grow
+        offsets: Ints = np.arange(first, last + 1)
+    else:
+        offsets = np.fromiter(map(_OFFSET, records), dtype=np.int64, count=len(records))
+    return offsets, np.fromiter(map(_TIMESTAMP, records), dtype=np.int64, count=len(records))
+
+
+def _or_none(instant: int) -> int | None:
+    return None if instant == NEVER else int(instant)

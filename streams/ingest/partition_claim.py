@@ -1,0 +1,314 @@
+"""Beginning with an input partition: where to go on, and what a new owner says before it writes anything.
+
+0. *Claimed* on `ingest-state`: a number to write under, greater than every one that is found there.
+1. *Announced* on every partition of `sli-segments`: whatever a former owner writes from here on does not count there.
+2. Read the resume record. What it names as done was acknowledged before it, so whoever reads has it.
+3. Write it again as one's own: a former owner's record that comes late is of an older generation, and passed over.
+4. *Begun* on every partition of `sli-segments`, with the mark that was found: had the former owner died between writing
+   the resume record and writing the mark, some environments would have been judged without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from msgspec.structs import replace
+
+from detectors.incidents import IncidentInput
+from detectors.policy.policy import Policy
+from detectors.scopes import ENVS
+from streams.aggregate.acceptance import Rules
+from streams.ingest.blocks import BlockFold
+from streams.ingest.partition_task import Place, resume_out, to_all
+from streams.ingest.settings import IngestSettings
+from streams.kafka.producer import Out, Outlet
+from streams.kafka.topic_reader import Reader
+from streams.kafka.topics import env_partition
+from streams.records.models import encode_input
+from streams.segments.codec import BLOCK_OFFSETS, Frontier, Resume, Segment, decode, encode, owner_key
+from streams.segments.fencing import Ownership
+
+__all__ = ["Begun", "LogReplaced", "Takeover"]
+
+log = structlog.get_logger(__name__)
+
+
+class LogReplaced(Exception):
+    """The input topic is not the one that was read before. The message says what to do."""
+
+
+class Begun(NamedTuple):
+    """A partition that was taken over.
+
+    Attributes:
+        fold: at the offset where to go on.
+        end: the offset where the log ends.
+        generation: under which to write.
+    """
+
+    fold: BlockFold
+    end: int
+    generation: int
+
+
+class _Found(NamedTuple):
+    """What `ingest-state` says of a partition.
+
+    Attributes:
+        resume: the last resume record; None without one.
+        greatest: the greatest number under which somebody wrote, or claimed to.
+        read_to: up to which offset this was read.
+    """
+
+    resume: Resume | None
+    greatest: int
+    read_to: int
+
+
+class Takeover:
+    """See the module.
+
+    Args:
+        settings: how ingest runs.
+        policy: of which it uses the numbers of acceptance.
+        outlet: where it writes.
+        reader: reads topics back.
+        clock: ms since the epoch.
+    """
+
+    def __init__(
+        self,
+        settings: IngestSettings,
+        policy: Policy,
+        outlet: Outlet,
+        reader: Reader,
+        clock: Callable[[], int],
+    ) -> None:
+        self._settings = settings
+        self._policy = policy
+        self._rules = Rules.of(policy, settings.pace)
+        self._outlet = outlet
+        self._reader = reader
+        self._clock = clock
+        self.lost = 0
+
+    async def place(self, consumer: AIOKafkaConsumer, partition: TopicPartition) -> Place:
+        """Where the records of a partition go."""
+        topics = self._settings.topics
+        cluster = await consumer._client.fetch_all_metadata()
+        # the input may have got more partitions since this topic was made
+        states = len(cluster.partitions_for_topic(topics.ingest_state) or (0,))
+        return Place(
+            topics,
+            self._settings.partitions,
+            int(partition.partition) % states,
+            len(cluster.partitions_for_topic(partition.topic) or ()),
+        )
+
+    async def begin(
+        self,
+        consumer: AIOKafkaConsumer,
+        partition: TopicPartition,
+        generation: int,
+        place: Place,
+        answered: Callable[[], None] = lambda: None,
+    ) -> Begun:
+        """Take the partition over.
+
+        ``answered`` is called when the partition has answered; reading back may take a while after that.
+
+        Raises:
+            LogReplaced: the topic was made anew.
+            ValueError: the log is not the one that was read before.
+            CommitFailedError: the partition is another worker's by now.
+            KafkaError: the broker.
+        """
+        found = await self._find(place, partition)
+        generation = await self._numbered(consumer, place, partition, generation, found)
+        await self._say(place, partition, generation, None)
+        # Once more: what was written until it was announced counts.
+        resume = (await self._find(place, partition, found)).resume
+        # Afterwards: somebody else may go on reading until this worker notices that it has lost the partition.
+        begin = (await consumer.beginning_offsets([partition]))[partition]
+        end = (await consumer.end_offsets([partition]))[partition]
+        answered()
+        if resume is not None and resume.start > end:
+            # The embedded broker takes the first record of the last batch for the last one: see for oneself.
+            end = await self._reader.end(partition)
+        if resume is None:
+            resume = await self._fresh(consumer, partition, begin, end)
+        elif resume.start > end:
+            raise LogReplaced(
+                f"{partition.topic}/{partition.partition} ends at offset {end}, but {resume.start} was read before: "
+                "the topic was made anew. Give the deployment a new WATCHOFFICER_TOPIC_PREFIX for its own topics."
+            )
+        elif resume.start < begin:
+            resume = await self._over_a_hole(partition, resume, begin)
+        resume = replace(resume, generation=generation)
+        await self._outlet.write([resume_out(place, resume)])
+        await self._say(place, partition, generation, resume)
+        fold = BlockFold(partition.partition, self._rules, resume)
+        async for records in self._reader.batches(partition, start=resume.read_from, end=resume.start):
+            fold.read_back(records)
+        fold.ready(whole=begin <= resume.read_from)
+        return Begun(fold, end, generation)
+
+    async def _numbered(
+        self,
+        consumer: AIOKafkaConsumer,
+        place: Place,
+        partition: TopicPartition,
+        generation: int,
+        found: _Found,
+    ) -> int:
+        """The number under which to write: the group's generation, unless those have begun anew.
+
+        A group whose members have all been gone for long, or that somebody deleted, is forgotten by the broker. What
+        its owners wrote under greater numbers would then hide everything that is written from now on.
+
+        The number is claimed before it is used, so that whoever takes over after this worker finds it and goes above.
+        """
+        number = generation if generation > found.greatest else found.greatest + generation + 1
+        claim = self._frontier(place, partition, number, None)
+        key = owner_key(partition.partition, number, begun=False)
+        await self._outlet.write([Out(place.topics.ingest_state, key, encode(claim), place.state_partition)])
+        if number != generation:
+            # What was found may be a successor's. The broker refuses this to a worker that has lost the partition; if
+            # it does not, a successor has yet to look for claims.
+            start = 0 if found.resume is None else found.resume.start
+            await consumer.commit({partition: start})
+            log.warning("the_group_was_forgotten", group_generation=generation, written_before=found.greatest)
+        return number
+
+    async def _say(
+        self, place: Place, partition: TopicPartition, generation: int, resume: Resume | None
+    ) -> None:
+        """Announced without a resume record, begun with it."""
+        frontier = self._frontier(place, partition, generation, resume)
+        key = owner_key(partition.partition, generation, begun=resume is not None)
+        await self._outlet.write(to_all(place, key, frontier))
+
+    def _frontier(
+        self, place: Place, partition: TopicPartition, generation: int, resume: Resume | None
+    ) -> Frontier:
+        mark = None if resume is None else resume.mark
+        return Frontier(
+            partition.partition,
+            place.input_partitions,
+            generation,
+            -1 if resume is None else resume.start,
+            mark,
+            "" if mark is None else "resumed",
+            None,
+            self._clock(),
+            [],
+            # Without it, whoever has not read the former owner's mark would let incidents resolve meanwhile.
+            None if resume is None else resume.blind_from,
+        )
+
+    async def _find(
+        self, place: Place, input_partition: TopicPartition, before: _Found | None = None
+    ) -> _Found:
+        """What `ingest-state` says of a partition; on from what was found before."""
+        topic = TopicPartition(place.topics.ingest_state, place.state_partition)
+        partition = int(input_partition.partition)
+        resume, greatest, start = before or _Found(None, -1, 0)
+        async for record in self._reader.read(topic, start=start):
+            start = record.offset + 1
+            said = decode(record.value) if record.value is not None else None
+            if not isinstance(said, Resume | Frontier) or said.partition != partition:
+                continue
+            greatest = max(greatest, said.generation)
+            # One of an older generation behind one of a newer is of a worker that had lost the partition.
+            if isinstance(said, Resume) and (resume is None or said.generation >= resume.generation):
+                resume = said
+        return _Found(resume, greatest, start)
+
+    async def _fresh(
+        self, consumer: AIOKafkaConsumer, partition: TopicPartition, begin: int, end: int
+    ) -> Resume:
+        """Where to begin without a resume record."""
+        start, mark = self._settings.start, None
+        if await self._is_new(int(partition.partition)):
+            # Others have been judged already. What happened before now counts as late; the delay of the others'
+            # watermarks is what the clocks may differ by.
+            offset, mark = begin, self._clock()
+        elif start == "earliest":
+            offset = begin
+        elif start == "latest":
+            offset = end
+        else:
+            at = self._clock() - self._policy.retention if start is None else int(start)
+            found = (await consumer.offsets_for_times({partition: max(at, 0)})).get(partition)
+            offset = end if found is None else found.offset
+        offset = max(begin, offset - offset % BLOCK_OFFSETS)
+        step = self._rules.step
+        return Resume(
+            int(partition.partition), -1, step, BLOCK_OFFSETS, offset, None, None, mark, offset, None
+        )
+
+    async def _is_new(self, partition: int) -> bool:
+        """Whether the partition was added to a topic that is being judged already."""
+        async for frontier in self._said(0):
+            if isinstance(frontier, Frontier) and 0 < frontier.partitions <= partition:
+                return True
+        return False
+
+    async def _over_a_hole(self, partition: TopicPartition, resume: Resume, begin: int) -> Resume:
+        """Go on where the log begins now, or where a former owner stopped, whichever is later.
+
+        The open block's head is gone, so its stored segments stand as they are, and a new block begins behind them.
+        The watermark that was reached is kept as a mark. The memory of duplicates begins anew.
+        """
+        number = int(partition.partition)
+        reached, mark, owners = resume.start, resume.mark, Ownership()
+        for index in range(self._settings.partitions):
+            async for said in self._said(index):
+                if isinstance(said, Segment) and said.partition == number:
+                    reached = max(reached, said.last + 1)
+                elif isinstance(said, Frontier) and said.partition == number and index == 0:
+                    counts, _ = owners.frontier(said)
+                    if counts and said.watermark is not None:
+                        mark = max(said.watermark, said.watermark if mark is None else mark)
+        start = max(reached, begin)
+        if reached < begin:
+            await self._say_lost(partition, reached, begin)
+        blind_from = resume.blind_from if mark == resume.mark else None
+        return replace(
+            resume,
+            start=start,
+            mark=mark,
+            read_from=start,
+            greatest_there=resume.greatest,
+            blind_from=blind_from,
+        )
+
+    async def _say_lost(self, partition: TopicPartition, expected: int, begin: int) -> None:
+        """Tell people that events were removed before they were read: in the log, in a metric, in an incident."""
+        self.lost += begin - expected
+        log.error("events_lost", partition=partition.partition, expected_offset=expected, log_begins=begin)
+        said = IncidentInput(
+            id=f"lost:{partition.topic}:{partition.partition}:{expected}-{begin}",
+            env=ENVS[0],
+            kind="declare",
+            scope=ENVS[0],
+            by="watchofficer",
+            text=(
+                f"{begin - expected} login events (offsets {expected} to {begin - 1} of {partition.topic}/"
+                f"{partition.partition}) were removed by retention before they were read: an outage in them "
+                "would not have been seen."
+            ),
+            at=self._clock(),
+        )
+        inputs = self._settings.topics.inputs
+        place = env_partition(said.env, self._settings.partitions)
+        await self._outlet.write([Out(inputs, said.env.encode(), encode_input(said), place)])
+
+    async def _said(self, index: int) -> Any:
+        """What stands on a partition of `sli-segments`."""
+        async for record in self._reader.read(TopicPartition(self._settings.topics.segments, index)):
+            if record.value is not None:
+                yield decode(record.value)

@@ -1,0 +1,261 @@
+"""An input partition that this worker folds: what has come of it and is not written yet, and its marks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from detectors.policy.policy import Policy
+from streams.aggregate.acceptance import NEVER
+from streams.events.decode import Rejection
+from streams.events.rejected import rejected_record
+from streams.ingest.blocks import BlockFold
+from streams.ingest.fetch_monitor import Sight
+from streams.kafka.producer import Out
+from streams.kafka.topics import Topics, env_partition
+from streams.segments.codec import (
+    Frontier,
+    Resume,
+    Tally,
+    encode,
+    frontier_key,
+    resume_key,
+    segment_key,
+)
+
+__all__ = ["Harvest", "Opened", "Place", "resume_out", "to_all"]
+
+_A_SECOND = 1_000
+#: An answer to a fetch that came no longer ago says how things stand: an idle partition is asked ten times a second.
+_FRESH = 3_000  # ms
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where things are written.
+
+    Attributes:
+        topics: their names.
+        segment_partitions: of ``sli-segments``.
+        state_partition: of ``ingest-state``, for this input partition.
+        input_partitions: of the input topic.
+    """
+
+    topics: Topics
+    segment_partitions: int
+    state_partition: int
+    input_partitions: int
+
+
+@dataclass
+class Harvest:
+    """Records to be written, in four batches of which each is acknowledged before the next is sent."""
+
+    finished: list[Out] = field(default_factory=list)
+    resumes: list[Out] = field(default_factory=list)
+    growing: list[Out] = field(default_factory=list)
+    frontiers: list[Out] = field(default_factory=list)
+
+    def batches(self) -> tuple[list[Out], ...]:
+        """The batches, in their order."""
+        return self.finished, self.resumes, self.growing, self.frontiers
+
+
+class _Mark(NamedTuple):
+    """A mark: where it stands, and the clock's stand-in (ms)."""
+
+    offset: int
+    watermark: int
+    reason: str
+    blind_from: int | None
+
+
+class Opened:
+    """See the module.
+
+    Args:
+        topic, partition: of the input.
+        fold: at the partition's next offset.
+        generation: of the consumer group in which this worker took it over.
+        place: where things are written.
+        marks_from: the offset before which no mark is put: a former owner may have read so far, and its blocks ended
+            nowhere before.
+        now: ms since the epoch.
+        policy: says when the clock stands in.
+        pace: how many times faster than real time the clock runs.
+    """
+
+    def __init__(
+        self,
+        topic: str,
+        partition: int,
+        fold: BlockFold,
+        generation: int,
+        place: Place,
+        marks_from: int,
+        now: int,
+        policy: Policy,
+        pace: float = 1.0,
+    ) -> None:
+        self.fold = fold
+        self.generation = generation
+        self.place = place
+        self._topic = topic
+        self._partition = partition
+        self._marks_from = marks_from
+        self._policy = policy
+        self._pace = pace
+        self._rejected: list[Out] = []
+        self._resumed: Resume | None = None
+        self._gap: int | None = None
+        self._heard_at = now  # when its last record came
+        self._newest: int | None = None  # Kafka timestamp of the last record read
+        self._at_end = False
+        self._marked = ""
+        self._blind_from = NEVER
+        self._told: tuple[int, int | None, str] | None = None
+        self._told_at = 0
+
+    # -- what arrives -----------------------------------------------------------------------------------------
+
+    def follows(self, offset: int) -> bool:
+        """Whether a batch that begins there can be folded. If not, the consumer must be put to ``fold.next_offset``.
+
+        A batch from before a seek is none; a gap (compaction, transactions) is one if it comes again.
+        """
+        expected = self.fold.next_offset
+        if offset < expected or (offset > expected and self._gap != offset):
+            self._gap = offset
+            return False
+        self._gap = None
+        return True
+
+    def take(self, records: Sequence[Any], now: int) -> None:
+        """Fold a batch."""
+        for record, refused in self.fold.fold_many(records):
+            self._rejected.append(self._set_aside(record, refused))
+        self._heard_at = now
+        self._newest = records[-1].timestamp
+        self._marked = ""
+
+    def _set_aside(self, record: Any, refused: Rejection) -> Out:
+        aside = rejected_record(self._topic, self._partition, record.offset, record.value, refused.reason)
+        return Out(self.place.topics.rejected, aside.key, aside.value, None, aside.headers)
+
+    # -- silence ----------------------------------------------------------------------------------------------
+
+    def _put_mark(self, sight: Sight, now: int) -> _Mark | None:
+        """Put a mark where the clock must stand in for events."""
+        self._at_end = sight.end is not None and self.fold.next_offset >= sight.end
+        reason = self._reason(sight, now)
+        reached = self.fold.acceptance.watermark()
+        mark = now - round(self._policy.watermark_delay * self._pace)
+        if not reason or self.fold.next_offset < self._marks_from:
+            if self._marked == "blind":
+                self._marked = ""  # it can be fetched again
+            return None
+        # One mark a second: a resume record and a block come with each.
+        due = reached is None or mark - reached >= _A_SECOND * self._pace
+        if reason == "blind" and self._marked != "blind":
+            self._blind_from = NEVER if reached is None else reached
+        blind_from = self._blind_from if reason == "blind" else None
+        if not due or not self.fold.put_mark(mark, blind_from):
+            return None
+        self._marked = reason
+        return _Mark(self.fold.next_offset, mark, reason, blind_from)
+
+    def _reason(self, sight: Sight, now: int) -> str:
+        """Why the clock must stand in now; "" if it must not."""
+        policy = self._policy
+        if sight.unanswered > policy.blind_after:
+            return "blind"
+        if not self._at_end or sight.answered is None or sight.answered > _FRESH:
+            return ""  # for all we know there are records, only nobody hands them out
+        if now - self._heard_at >= policy.idle_after * self._pace:
+            return "idle"
+        reached = self.fold.acceptance.watermark()
+        behind = None if reached is None else now - round(policy.watermark_delay * self._pace) - reached
+        return "skew" if behind is not None and behind > policy.skew_after * self._pace else ""
+
+    # -- what is to be written --------------------------------------------------------------------------------
+
+    def harvest(self, into: Harvest, now: int, sight: Sight | None = None) -> None:
+        """Add what is to be written, and before that put a mark, if by what is in sight one is due.
+
+        A mark begins a block, and until the resume record names it nobody else knows of it. So none is put but here:
+        what is folded behind it comes with a later harvest, which is written when this one is. A worker that follows
+        one which died in between would cut its blocks elsewhere, and what lay behind the mark would count twice.
+
+        Nothing is awaited here: segments and frontiers are of one instant.
+        """
+        fold = self.fold
+        mark = None if sight is None else self._put_mark(sight, now)
+        told = (fold.next_offset, fold.acceptance.watermark(), self._marked)
+        closed = fold.take_closed()
+        recently = now - self._told_at < _A_SECOND * self._pace
+        if told == self._told and not closed and mark is None and recently:
+            return
+        into.finished += self._rejected
+        self._rejected = []
+        for block in closed:
+            into.finished += self._segments(block)
+        if closed:
+            # A worker that dies now is followed by one that begins after these blocks: nobody would count them.
+            into.finished += self._frontier([block.tally for block in closed], self._told, now)
+        resume = fold.resume_record(self.generation)
+        if resume != self._resumed:
+            into.resumes.append(resume_out(self.place, resume))
+            self._resumed = resume
+        into.growing += self._segments(fold.block)
+        if mark is not None:
+            into.frontiers += self._frontier([], mark[:3], now, mark)
+        tallies = [fold.block.tally] if fold.block.tally.records else []
+        into.frontiers += self._frontier(tallies, told, now)
+        self._told, self._told_at = told, now
+
+    def _segments(self, block: Any) -> list[Out]:
+        place = self.place
+        return [
+            Out(
+                place.topics.segments,
+                segment_key(segment),
+                encode(segment),
+                env_partition(segment.env, place.segment_partitions),
+            )
+            for segment in self.fold.segments(block, self.generation)
+        ]
+
+    def _frontier(
+        self,
+        tallies: list[Tally],
+        told: tuple[int, int | None, str] | None,
+        now: int,
+        mark: _Mark | None = None,
+    ) -> list[Out]:
+        """A frontier for every partition of `sli-segments`. Of ``told`` None nothing is known yet but the tallies."""
+        next_offset, watermark, marked = told or (self.fold.next_offset, None, "")
+        frontier = Frontier(
+            self._partition,
+            self.place.input_partitions,
+            self.generation,
+            next_offset,
+            watermark,
+            marked,
+            None if self._at_end else self._newest,
+            now,
+            tallies,
+            mark.blind_from if mark else None,
+        )
+        return to_all(self.place, frontier_key(frontier, mark=mark is not None), frontier)
+
+
+def to_all(place: Place, key: bytes, frontier: Frontier) -> list[Out]:
+    """A frontier, as it goes to every partition of `sli-segments`."""
+    value = encode(frontier)
+    return [Out(place.topics.segments, key, value, index) for index in range(place.segment_partitions)]
+
+
+def resume_out(place: Place, resume: Resume) -> Out:
+    """A record of `ingest-state`."""
+    return Out(place.topics.ingest_state, resume_key(resume), encode(resume), place.state_partition)

@@ -1,0 +1,341 @@
+"""Login events in, segments out: one consumer in batches, one fold for each input partition.
+
+All that is written is a pure function of the log (``blocks``), so a restart, a second worker or a repeated write
+changes nothing. The order of writes is what makes a restart safe:
+
+1. rejected records, and the last records of finished blocks with their tallies,
+2. the resume record of the open block: from now on a restart begins there,
+3. the open block,
+4. marks and the frontier, which let the evaluation move on,
+5. the committed offset, for people who look at the group's lag.
+
+While this is written the next records are folded; what comes of them is written when it is done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.errors import KafkaError
+from mode import Service
+
+from detectors.instants import format_instant
+from detectors.policy.policy import Policy
+from streams.ingest.fetch_monitor import Lookout, Sight
+from streams.ingest.partition_claim import Takeover
+from streams.ingest.partition_task import Harvest, Opened
+from streams.ingest.settings import IngestSettings, Start
+from streams.kafka.fetching import FETCH_WAIT_MS
+from streams.kafka.producer import Outlet
+from streams.kafka.raw_records import give_raw_records
+from streams.kafka.topic_reader import Reader
+
+__all__ = ["Ingest", "IngestSettings", "Start"]
+
+log = structlog.get_logger(__name__)
+
+_POLL_MS = 100
+_FLUSH_SECONDS = 0.2
+_COMMIT_SECONDS = 10.0
+_MAX_RECORDS = 20_000
+_TURNS = 5  # of the loop: after three of them aiokafka has seen what was taken, and has asked for more
+_METADATA_MS = 15_000  # a partition that is added is found within this
+_STOP_SECONDS = 5.0  # for the last flush
+_UNFETCHED_SECONDS = 5.0  # without an answer to a fetch; a silent partition is answered ten times a second
+#: A flush that takes longer says that the broker as a whole was away.
+_SLOW_FLUSH_SECONDS = 5.0
+
+
+class Ingest(Service):
+    """The service that folds the input topic.
+
+    Args:
+        settings: how it runs.
+        policy: of which it uses the numbers of acceptance, never a judgement.
+        outlet: where it writes.
+        clock: ms since the epoch.
+        fail: called with what makes going on impossible.
+    """
+
+    def __init__(
+        self,
+        settings: IngestSettings,
+        policy: Policy,
+        outlet: Outlet,
+        clock: Callable[[], int],
+        fail: Callable[[BaseException], None],
+        **options: Any,
+    ) -> None:
+        super().__init__(**options)
+        self._fail = fail
+        self._settings = settings
+        self._policy = policy
+        self._outlet = outlet
+        self._clock = clock
+        reader = Reader(settings.kafka, patient=True)
+        self._takeover = Takeover(settings, policy, outlet, reader, clock)
+        self._open: dict[TopicPartition, Opened] = {}
+        self._assigned: set[TopicPartition] = set()
+        self._generation = -1
+        self._flushed_at = 0.0
+        self._writing: asyncio.Task[None] | None = None
+        self._lookout = Lookout(time.monotonic, lambda: time.time_ns() // 1_000_000)
+        self._ended = asyncio.Event()
+        self.polled_at = 0.0
+        self.folded = 0
+
+    @property
+    def assigned(self) -> bool:
+        """Whether every partition that was assigned is being folded."""
+        return self._generation >= 0 and self._assigned == set(self._open)
+
+    @property
+    def lost(self) -> int:
+        """Events that retention removed before they were read, since this process started."""
+        return self._takeover.lost
+
+    def producer_lags(self) -> dict[int, int]:
+        """How far the newest event of each partition was behind the broker's clock, ms."""
+        lags = {
+            int(partition.partition): opened.fold.acceptance.producer_lag()
+            for partition, opened in self._open.items()
+        }
+        return {partition: lag for partition, lag in lags.items() if lag is not None}
+
+    def unfetched(self) -> str | None:
+        """Which partitions cannot be fetched though the broker answers, in words; None if all can."""
+        late = self._lookout.unanswered(_UNFETCHED_SECONDS)
+        if not late:
+            return None
+        numbers = ", ".join(str(partition.partition) for partition in late)
+        return f"partition {numbers} of {late[0].topic} cannot be fetched"
+
+    # -- the loop ---------------------------------------------------------------------------------------------
+
+    @Service.task
+    async def _watch_the_log(self) -> None:
+        try:
+            await self._follow()
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:
+            self._fail(error)
+        finally:
+            self._ended.set()
+
+    async def on_stop(self) -> None:
+        """Let the loop finish its batch, flush and commit."""
+        try:
+            async with asyncio.timeout(_STOP_SECONDS):
+                await self._ended.wait()
+        except TimeoutError:
+            log.warning("ingest_not_flushed", say="it is read again by the next owner")
+
+    async def _follow(self) -> None:
+        wait = 0.5
+        while not self.should_stop:
+            consumer = AIOKafkaConsumer(
+                **self._settings.kafka,
+                group_id=self._settings.group,
+                enable_auto_commit=False,
+                auto_offset_reset="earliest",
+                isolation_level="read_committed",
+                session_timeout_ms=self._settings.session_ms,
+                heartbeat_interval_ms=max(500, self._settings.session_ms // 5),
+                max_partition_fetch_bytes=4 << 20,
+                fetch_max_wait_ms=FETCH_WAIT_MS,
+                metadata_max_age_ms=_METADATA_MS,
+            )
+            try:
+                await consumer.start()
+                give_raw_records(consumer)
+                wait = 0.5
+                consumer.subscribe([self._settings.topics.login_events], listener=_Listener(self, consumer))
+                await self._rounds(consumer)
+            except (KafkaError, OSError) as error:
+                log.warning("broker_away", error=repr(error), retry_in_seconds=wait)
+                await self.sleep(wait)
+                wait = min(2 * wait, 10.0)
+            finally:
+                self._open.clear()
+                self._assigned = set()
+                await consumer.stop()
+
+    async def _rounds(self, consumer: AIOKafkaConsumer) -> None:
+        try:
+            while not self.should_stop:
+                await self._begin_missing(consumer)
+                batches = await consumer.getmany(timeout_ms=_POLL_MS, max_records=_MAX_RECORDS)
+                self.polled_at = asyncio.get_running_loop().time()
+                if batches:
+                    await _let_fetch()
+                for partition, records in batches.items():
+                    self._take(consumer, partition, records)
+                if asyncio.get_running_loop().time() - self._flushed_at >= _FLUSH_SECONDS:
+                    await self._flush(consumer)
+            await self._flush(consumer)
+            await self._written()
+        finally:
+            await self._leave_unwritten()
+
+    def _take(self, consumer: AIOKafkaConsumer, partition: TopicPartition, records: list[Any]) -> None:
+        opened = self._open.get(partition)
+        if opened is None or not records:
+            return  # from a position that was set before the fold was ready: it is read again from its own
+        if not opened.follows(records[0].offset):
+            consumer.seek(partition, opened.fold.next_offset)
+            return
+        opened.take(records, self._clock())
+        self.folded += len(records)
+
+    # -- writing ----------------------------------------------------------------------------------------------
+
+    async def _flush(self, consumer: AIOKafkaConsumer) -> None:
+        """Let what was folded be written, once all that was folded before it is."""
+        await self._written()
+        self._flushed_at = asyncio.get_running_loop().time()
+        now = self._clock()
+        harvest = Harvest()
+        assigned = consumer.assignment()
+        for partition, opened in self._open.items():  # no await before everything is taken
+            opened.harvest(harvest, now, self._sight(consumer, partition) if partition in assigned else None)
+        starts = {partition: opened.fold.block.start for partition, opened in self._open.items()}
+        if any(harvest.batches()):
+            self._writing = asyncio.create_task(self._write(consumer, harvest, starts))
+
+    async def _write(
+        self, consumer: AIOKafkaConsumer, harvest: Harvest, starts: dict[TopicPartition, int]
+    ) -> None:
+        began = asyncio.get_running_loop().time()
+        for records in harvest.batches():
+            await self._outlet.write(records, give_up=self._lost_or_stopping)
+        if harvest.resumes:
+            await self._commit(consumer, starts)
+        if asyncio.get_running_loop().time() - began > _SLOW_FLUSH_SECONDS:
+            self._lookout.broker_was_away()
+
+    async def _written(self) -> None:
+        """Wait until nothing is being written.
+
+        Raises:
+            KafkaError: it was given up.
+            LeaseLost: this worker may not write any more.
+        """
+        if self._writing is not None:
+            await self._writing
+            self._writing = None
+
+    async def _leave_unwritten(self) -> None:
+        """Write no more of what is being written: whoever takes over begins where it ended."""
+        if self._writing is not None:
+            self._writing.cancel()
+            await asyncio.gather(self._writing, return_exceptions=True)
+            self._writing = None
+
+    def _sight(self, consumer: AIOKafkaConsumer, partition: TopicPartition) -> Sight:
+        end, fetched_at = consumer.highwater(partition), consumer.last_poll_timestamp(partition)
+        return self._lookout.sight(partition, end, fetched_at)
+
+    def _lost_or_stopping(self) -> bool:
+        return bool(self.should_stop)
+
+    async def _commit(self, consumer: AIOKafkaConsumer, starts: dict[TopicPartition, int]) -> None:
+        assigned = consumer.assignment()
+        starts = {partition: start for partition, start in starts.items() if partition in assigned}
+        try:
+            async with asyncio.timeout(_COMMIT_SECONDS):
+                await consumer.commit(starts)
+        except (KafkaError, TimeoutError) as error:
+            # The resume records are what a restart goes by; the group's offsets are for people.
+            log.info("offsets_not_committed", error=repr(error))
+
+    # -- beginning a partition --------------------------------------------------------------------------------
+
+    async def _begin_missing(self, consumer: AIOKafkaConsumer) -> None:
+        missing = self._assigned - set(self._open)
+        if not missing:
+            return
+        await self._written()  # of a partition that has come back it could be what is read here
+        begun = await asyncio.gather(
+            *(self._begin(consumer, partition) for partition in missing), return_exceptions=True
+        )
+        for failure in begun:
+            if failure is not None:
+                raise failure
+
+    async def _begin(self, consumer: AIOKafkaConsumer, partition: TopicPartition) -> None:
+        generation = self._generation
+        place = await self._takeover.place(consumer, partition)
+        begun = await self._takeover.begin(
+            consumer, partition, generation, place, lambda: self._lookout.answered(partition)
+        )
+        if generation != self._generation or partition not in self._assigned:
+            return  # somebody else may have owned it meanwhile
+        now, pace = self._clock(), self._settings.pace
+        fold, end = begun.fold, begun.end
+        opened = Opened(
+            partition.topic,
+            int(partition.partition),
+            fold,
+            begun.generation,
+            place,
+            end,
+            now,
+            self._policy,
+            pace,
+        )
+        self._open[partition] = opened
+        self._lookout.answered(partition)
+        consumer.seek(partition, fold.next_offset)
+        log.info(
+            "partition_begun",
+            partition=partition.partition,
+            offset=fold.next_offset,
+            watermark=_instant(fold.acceptance.watermark()),
+        )
+
+
+class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Tells ingest which partitions are its own."""
+
+    def __init__(self, ingest: Ingest, consumer: AIOKafkaConsumer) -> None:
+        self._ingest = ingest
+        self._consumer = consumer
+
+    async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
+        """Nothing is to be done: what was folded and not written is folded again by the next owner."""
+
+    async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
+        """Keep the folds of partitions that stayed here without a break, and forget the others."""
+        ingest = self._ingest
+        generation = int(self._consumer._coordinator.generation)
+        unbroken = generation == ingest._generation + 1
+        ingest._generation = generation
+        ingest._assigned = set(assigned)
+        ingest._lookout.assigned(assigned)
+        kept = {p: o for p, o in ingest._open.items() if unbroken and p in assigned}
+        ingest._open = kept
+        for partition, opened in kept.items():
+            # Each rebalance puts the position back to the committed offset.
+            self._consumer.seek(partition, opened.fold.next_offset)
+        log.info(
+            "partitions_assigned",
+            generation=generation,
+            assigned=sorted(p.partition for p in assigned),
+            kept=sorted(p.partition for p in kept),
+        )
+
+
+async def _let_fetch() -> None:
+    """Let the next batch be asked for, so that the broker sends it while the one at hand is folded."""
+    for _ in range(_TURNS):
+        await asyncio.sleep(0)
+
+
+def _instant(at: int | None) -> str | None:
+    return None if at is None else format_instant(at)

@@ -1,0 +1,36 @@
+"""How ingest runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from streams.kafka.topics import Topics
+
+__all__ = ["IngestSettings", "Start"]
+
+#: "earliest", "latest", or an instant (ms); None for one retention back
+Start = str | int | None
+
+
+@dataclass(frozen=True)
+class IngestSettings:
+    """How ingest runs.
+
+    Attributes:
+        kafka: how to reach the broker (keyword arguments of aiokafka's clients).
+        topics: their names.
+        group: the consumer group.
+        partitions: of the internal topics.
+        session_ms: after so long without a heartbeat a worker's partitions are given to another.
+        start: where to begin without a resume record.
+        pace: how many times faster than real time the clock runs; waits that stand for delivery grow with it.
+    """
+
+    kafka: dict[str, Any]
+    topics: Topics
+    group: str
+    partitions: int
+    session_ms: int = 10_000
+    start: Start = None
+    pace: float = 1.0

@@ -1,0 +1,137 @@
+"""The Faust app: made by a factory from settings, with agents on the low-rate topics. Nothing starts at import.
+
+Agents never raise: an exception in one would let Faust commit past the record that caused it. What goes wrong in an
+agent ends the process before the record is acknowledged, and the next owner does it again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import faust
+import structlog
+from faust.tables import TableManager
+
+from streams.kafka.fetching import PromptApp
+from streams.kafka.topics import Topics
+from streams.settings.settings import Settings
+
+__all__ = ["AppOptions", "add_agent", "create_app"]
+
+log = structlog.get_logger(__name__)
+
+#: (partition, offset, value)
+Take = Callable[[int, int, bytes | None], Awaitable[None]]
+
+
+class AppOptions:
+    """What differs between a deployment and the demo.
+
+    Args:
+        name: of the app and its consumer group.
+        session_seconds: after so long without a heartbeat a worker's partitions are given to another.
+        datadir: a folder for Faust's files.
+        port: of the web server.
+        cors: nothing is allowed from other origins.
+    """
+
+    def __init__(self, *, name: str, session_seconds: float, datadir: str, port: int) -> None:
+        self.name = name
+        self.session_seconds = session_seconds
+        self.datadir = datadir
+        self.port = port
+
+
+class _NoTables(TableManager):
+    """We have no tables. Faust's manager waits a second for some, and only then is the group joined."""
+
+    async def on_start(self) -> None:
+        """Let the app go on at once."""
+        await self._update_channels()
+        await self.recovery.start()
+
+
+def create_app(settings: Settings, options: AppOptions) -> faust.App:
+    """A Faust app with a web server and no agents yet."""
+    return PromptApp(
+        options.name,
+        broker=settings.faust_broker_urls(),
+        broker_credentials=settings.faust_broker_credentials(),
+        broker_session_timeout=options.session_seconds,
+        broker_heartbeat_interval=max(0.5, options.session_seconds / 5),
+        broker_commit_interval=1.0,
+        consumer_auto_offset_reset="earliest",
+        autodiscover=False,
+        datadir=options.datadir,
+        store="memory://",
+        TableManager=_NoTables,
+        origin="streams",
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        reply_create_topic=False,
+        processing_guarantee="at_least_once",
+        stream_wait_empty=False,
+        worker_redirect_stdouts=False,
+        logging_config=None,
+        web_enabled=True,
+        web_bind=settings.bind,
+        web_host=settings.bind,
+        web_port=options.port,
+        web_tables_enabled=False,
+        web_stats_enabled=False,
+        web_graph_enabled=False,
+        web_router_enabled=False,
+        web_metrics_enabled=False,
+    )
+
+
+def add_agent(
+    app: faust.App, topic: str, name: str, take: Take, fail: Callable[[BaseException], None]
+) -> None:
+    """Consume a topic record by record, in order, acknowledging each after ``take`` has returned."""
+
+    async def consume(stream: Any) -> None:
+        async for event in stream.events():
+            message = event.message
+            try:
+                await take(message.partition, message.offset, message.value)
+            except asyncio.CancelledError:
+                raise
+            except BaseException as error:
+                fail(error)
+                await asyncio.Event().wait()  # until the process ends: this record is not acknowledged
+
+    channel = app.topic(
+        topic, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw", internal=False
+    )
+    app.agent(channel, name=name)(consume)
+
+
+def owned(app: faust.App, topic: str) -> set[int] | None:
+    """The partitions of a topic that are this worker's; None while that is being settled."""
+    consumer = app.consumer
+    if app.rebalancing or not consumer:
+        return None
+    return {tp.partition for tp in consumer.assignment() if tp.topic == topic}
+
+
+def generation(app: faust.App) -> int:
+    """The generation of the consumer group in which this worker got its partitions."""
+    return int(app.consumer_generation_id)
+
+
+def reads_on(app: faust.App, topic: str, partition: int, offset: int) -> bool:
+    """Whether a partition is known to hold records after an offset, as of the last fetch."""
+    consumer = app.consumer
+    try:
+        end = consumer.highwater(faust.types.TP(topic, partition)) if consumer else None
+    except AssertionError:  # it is not ours any more
+        return False
+    return end is not None and offset + 1 < end
+
+
+def agents_group(topics: Topics) -> str:
+    """The name of the Faust app, which is also its consumer group."""
+    return f"{topics.prefix}watchofficer"

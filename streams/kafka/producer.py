@@ -1,0 +1,136 @@
+"""What a worker writes: one producer, records sent together and acknowledged together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+import structlog
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from streams.runtime.lease import Lease
+
+__all__ = ["Header", "Out", "Outlet"]
+
+log = structlog.get_logger(__name__)
+
+Header = tuple[str, bytes]
+_FIRST_WAIT, _LONGEST_WAIT = 0.2, 10.0  # seconds between attempts
+#: What goes to a partition in one request, before compression. aiokafka's 16 KB would send each segment of a busy block
+#: alone, one round trip after the other. Brokers take a MB, and what cannot be compressed grows a little.
+_BATCH_BYTES = 512 << 10
+
+
+class Out(NamedTuple):
+    """One record to be written; ``partition`` None leaves it to the key."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    partition: int | None = None
+    headers: Sequence[Header] = ()
+
+
+class Outlet:
+    """Writes batches of records, each complete before ``write`` returns; a broker that is away is waited for.
+
+    Without idempotence a retry can repeat a record: whatever is written here may come twice.
+
+    Args:
+        kafka: how to reach the broker (keyword arguments of aiokafka's clients).
+        clock: ms since the epoch, the timestamp of what is written; None for the producer's own.
+        lease: the right to write; without one it is never lost.
+    """
+
+    def __init__(
+        self, kafka: dict[str, Any], clock: Callable[[], int] | None = None, lease: Lease | None = None
+    ) -> None:
+        self._kafka = kafka
+        self._lease = lease
+        self._clock = clock
+        self._producer: AIOKafkaProducer | None = None
+
+    async def start(self) -> None:
+        """Connect.
+
+        Raises:
+            KafkaError: no broker answers.
+        """
+        producer = AIOKafkaProducer(
+            **self._kafka,
+            acks="all",
+            linger_ms=0,
+            max_batch_size=_BATCH_BYTES,
+            max_request_size=8 << 20,
+            compression_type="lz4",
+        )
+        try:
+            await producer.start()
+        except BaseException:
+            await producer.stop()
+            raise
+        self._producer = producer
+
+    async def stop(self) -> None:
+        """Flush and disconnect."""
+        if self._producer is not None:
+            producer, self._producer = self._producer, None
+            await producer.stop()
+
+    async def write(
+        self,
+        records: Iterable[Out],
+        *,
+        give_up: Callable[[], bool] = lambda: False,
+        attempts: int | None = None,
+    ) -> None:
+        """Write the records and wait until the broker has acknowledged all of them.
+
+        Args:
+            records: in the order in which they are to stand on each partition.
+            give_up: asked between attempts; True ends the waiting.
+            attempts: how often it is tried; None for as long as it takes.
+
+        Raises:
+            KafkaError: it was given up.
+            LeaseLost: this worker may not write any more.
+        """
+        batch = list(records)
+        wait, tried = _FIRST_WAIT, 0
+        while batch:
+            try:
+                await self._write_once(batch)
+                return
+            except (KafkaError, OSError) as error:
+                tried += 1
+                if give_up() or tried == attempts:
+                    raise
+                log.warning("broker_does_not_take_records", error=repr(error), retry_in_seconds=wait)
+                await asyncio.sleep(wait)
+                wait = min(2 * wait, _LONGEST_WAIT)
+
+    async def _write_once(self, batch: Sequence[Out]) -> None:
+        if self._producer is None:
+            await self.start()
+        producer = self._producer
+        assert producer is not None
+        if self._lease is not None:
+            self._lease.check()
+        now = None if self._clock is None else self._clock()
+        waiting = []
+        for out in batch:
+            waiting.append(
+                await producer.send(
+                    out.topic,
+                    key=out.key,
+                    value=out.value,
+                    partition=out.partition,
+                    headers=list(out.headers),
+                    timestamp_ms=now,
+                )
+            )
+        for result in await asyncio.gather(*waiting, return_exceptions=True):
+            if isinstance(result, BaseException):
+                raise result

@@ -1,0 +1,112 @@
+"""Playing a test: the real engine over its series, in memory, and everything that came of it."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from detectors.history.history import BUCKET
+from detectors.incidents import Command, Incident, Transition
+from detectors.policy.policy import Policy
+from streams.evaluate.evaluator import Verdict
+from streams.policy_tests.document import PolicyTest
+from streams.policy_tests.events import history_of, lines_of
+from streams.policy_tests.notation import Events, Segment, Series
+from streams.replay.finding_changes import Change, FindingChanges
+from streams.replay.replay import Replay
+
+__all__ = ["Performance", "Told", "play"]
+
+
+@dataclass(frozen=True)
+class Told:
+    """A banner's state from ``at`` (ms) on."""
+
+    at: int
+    status: str
+    incident: str | None
+
+
+@dataclass
+class Performance:
+    """What came of a test. Instants in ms.
+
+    Attributes:
+        start, until: from when to when it was played.
+        step: of the policy, ms.
+        findings: (detector, scope) -> changes, in order.
+        incidents: (T, those that are not closed), at every T at which they changed.
+        banners: key -> changes; ``ok`` before the first.
+        transitions, commands: in order.
+        events: how many there were.
+    """
+
+    start: int
+    until: int
+    step: int
+    findings: dict[tuple[str, str], list[Change]] = field(default_factory=dict)
+    incidents: list[tuple[int, tuple[Incident, ...]]] = field(default_factory=list)
+    banners: dict[str, list[Told]] = field(default_factory=dict)
+    transitions: list[Transition] = field(default_factory=list)
+    commands: list[Command] = field(default_factory=list)
+    events: int = 0
+
+    def standing(self, at: int) -> tuple[Incident, ...]:
+        """The incidents that are not closed at T."""
+        place = bisect_right(self.incidents, at, key=lambda pair: pair[0])
+        return self.incidents[place - 1][1] if place else ()
+
+
+def play(
+    test: PolicyTest, policy: Policy, start: int, history: Iterable[dict[str, Any]] | None = None
+) -> Performance:
+    """Play a test from ``start`` (ms).
+
+    Args:
+        history: records of ``sli-history``, where the test names a file of them.
+    """
+    end = start + max((one.length for one in test.series), default=0)
+    until = test.until.at(start) if test.until is not None else end
+    until -= until % policy.step
+    changes = FindingChanges(until)
+    performance = Performance(start, until, policy.step, changes.found)
+    if history is None:
+        history = history_of(test.history, start, policy) if isinstance(test.history, tuple) else ()
+    wishes = [(_due(wish.at.at(start), policy.step), wish.input(i)) for i, wish in enumerate(test.inputs)]
+    # The input goes on beyond what is looked at: the engine judges as far as there are events.
+    beyond = max(end, until) + BUCKET - start
+    later = Segment((), beyond), Segment((Events("started"),), 0)
+    lines = lines_of((*test.series, Series("", "localhost", (("ssoe", None),), "new", later)), start)
+    replay = Replay(
+        [((None, line) for line in lines)],
+        policy,
+        now=start + beyond,
+        history=history,
+        inputs=wishes,
+        observer=changes,
+    )
+    for verdict in replay.run():
+        if verdict.step.at <= until:
+            _note(performance, verdict)
+    if replay.summary.accepted != len(lines):
+        raise AssertionError(f"{len(lines)} events were made, not all of which counted: {replay.summary}")
+    performance.events = len(lines) - 1
+    return performance
+
+
+def _due(at: int, step: int) -> int:
+    return -(-at // step) * step
+
+
+def _note(performance: Performance, verdict: Verdict) -> None:
+    step = verdict.step
+    performance.transitions += step.transitions
+    performance.commands += step.commands
+    if step.incidents is not None and step.incidents != performance.standing(step.at):
+        performance.incidents.append((step.at, step.incidents))
+    for banner in verdict.banners:
+        performance.banners.setdefault(banner.key, []).append(
+            Told(banner.version, banner.state, banner.incident_id)
+        )

@@ -1,0 +1,84 @@
+"""JSON Schemas of what is on the topics, for those who write to them or read from them without our code.
+
+``python -m streams.records.json_schemas`` writes all of them, one file each. A test says when those that are checked in
+are not what it writes.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from streams.events.decode import FORBIDDEN, MAX_BYTES, MAX_DEPTH, LoginEvent
+
+__all__ = ["FOLDER", "SCHEMAS", "Schema", "login_event_schema", "render", "write"]
+
+Schema = dict[str, Any]
+
+#: Where the schemas are checked in.
+FOLDER = Path("deploy", "schemas")
+
+
+def login_event_schema() -> Schema:
+    """What may be sent to ``login-events``, as JSON Schema 2020-12.
+
+    It accepts what ``events.decode`` accepts. What the language has no words for stands in its description.
+    """
+    _, components = msgspec.json.schema_components([LoginEvent])
+    schema: Schema = components["LoginEvent"]
+    fields: Schema = schema["properties"]
+    fields["schema_version"]["type"] = "integer"
+    for name in FORBIDDEN:
+        fields[name] = {
+            "description": "Never send this: it says who a person is. The event counts, this is dropped.",
+            "deprecated": True,
+        }
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": "urn:watchofficer:login-event:1",
+        "title": "Login event, version 1",
+        "description": (
+            "One step of one person's way through sign-in, as the server saw it: one JSON object in each "
+            "record. Null is the same as absent, fields not named here are ignored, and of duplicate keys "
+            "the last one counts. Beyond what a schema can say: at most "
+            f"{MAX_BYTES} bytes of UTF-8, nested at most {MAX_DEPTH} deep, no escaped lone surrogates; "
+            "schema_version is written 1, not 1.0; 29 February is a day of leap years only."
+        ),
+        "type": schema["type"],
+        "required": schema["required"],
+        "properties": fields,
+    }
+
+
+#: File name, without its ending, and what makes the schema.
+SCHEMAS: dict[str, Callable[[], Schema]] = {"login-event": login_event_schema}
+
+
+def render(schema: Schema) -> str:
+    """The text of a schema's file."""
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+
+
+def write(folder: Path) -> list[Path]:
+    """Write every schema into ``folder``, which is made if need be; the files, in order.
+
+    Raises:
+        OSError: a file cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    files = []
+    for name, schema in SCHEMAS.items():
+        file = folder / f"{name}.schema.json"
+        file.write_text(render(schema()), encoding="utf-8")
+        files.append(file)
+    return files
+
+
+if __name__ == "__main__":
+    for written in write(Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER):
+        print(written)

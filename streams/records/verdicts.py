@@ -1,0 +1,123 @@
+"""What a verdict is on the topics: commands, log lines, SLIs, history, banners."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from detectors.incidents import Cause, Command, IncidentInput, Transition
+from detectors.instants import format_instant
+from detectors.slis import SliValue
+from sinks.banner.banner import Banner
+from sinks.banner.banner import encode as encode_banner
+from sinks.banner.banner import headers as banner_headers
+from streams.evaluate.evaluator import transition_object
+from streams.kafka.producer import Out
+from streams.kafka.topics import Topics
+
+__all__ = [
+    "banner_out",
+    "command_out",
+    "decode_command",
+    "history_out",
+    "incident_partition",
+    "log_line",
+    "log_out",
+    "refused_out",
+    "sli_out",
+]
+
+
+def incident_partition(incident: str, partitions: int) -> int:
+    """The partition of the outbox that holds an incident's commands: sinks spread by incident."""
+    return zlib.crc32(incident.encode()) % partitions
+
+
+def command_out(topics: Topics, partitions: int, command: Command) -> Out:
+    """A record of the outbox; instants in ms, as in ``detectors.incidents``."""
+    key = command.incident_id
+    return Out(
+        topics.commands, key.encode(), msgspec.json.encode(command), incident_partition(key, partitions)
+    )
+
+
+def decode_command(value: bytes) -> Command:
+    """The command of a record of the outbox.
+
+    Raises:
+        ValueError: it is none (``msgspec.ValidationError`` is a ValueError).
+    """
+    return msgspec.json.decode(value, type=Command)
+
+
+def log_out(
+    topics: Topics,
+    partition: int,
+    transition: Transition,
+    offsets: Mapping[int, int],
+    policy_hash: str,
+) -> Out:
+    """A record of the incident log; see ``log_line``."""
+    line = log_line(transition, offsets, policy_hash)
+    return Out(topics.incident_log, transition.incident.id.encode(), msgspec.json.encode(line), partition)
+
+
+def log_line(transition: Transition, offsets: Mapping[int, int], policy_hash: str) -> dict[str, Any]:
+    """A line of the incident log: the transition with its inputs, thresholds, log offsets and policy."""
+    return {
+        **transition_object(transition),
+        "type": transition.kind,
+        "epoch": transition.incident.epoch,
+        "first_bad_at": format_instant(transition.incident.first_bad_at),
+        "by": transition.by,
+        "input": transition.input,
+        "sentence": transition.incident.sentence,
+        "counts": msgspec.to_builtins(transition.incident.counts_now),
+        "evidence": [_evidence(cause) for cause in transition.causes],
+        "offsets": {str(p): offset for p, offset in offsets.items()},
+        "policy_hash": policy_hash,
+    }
+
+
+def _evidence(cause: Cause) -> dict[str, Any]:
+    out: dict[str, Any] = msgspec.to_builtins(cause)
+    if cause.first_bad is not None:
+        out["first_bad"] = format_instant(cause.first_bad)
+    return out
+
+
+def refused_out(topics: Topics, partition: int, at: int, wish: IncidentInput, why: str) -> Out:
+    """A line of the incident log: what a person asked for and why it did not apply."""
+    line = {
+        "type": "refused",
+        "at": format_instant(at),
+        "incident": wish.incident,
+        "input": wish.id,
+        "kind": wish.kind,
+        "by": wish.by,
+        "reason": why,
+    }
+    key = (wish.incident or wish.env).encode()
+    return Out(topics.incident_log, key, msgspec.json.encode(line), partition)
+
+
+def sli_out(topics: Topics, partition: int, value: SliValue) -> Out:
+    """A record of the topic ``sli``, key ``scope|window``."""
+    body = value.as_json()
+    key = f"{body['scope']}|{body['window']}"
+    return Out(topics.sli, key.encode(), msgspec.json.encode(body), partition)
+
+
+def history_out(topics: Topics, partition: int, record: Mapping[str, Any]) -> Out:
+    """A record of the topic ``sli-history``, key ``env|start``."""
+    at = format_instant(record["at"])
+    body = {**record, "at": at}
+    return Out(topics.history, f"{record['env']}|{at}".encode(), msgspec.json.encode(body), partition)
+
+
+def banner_out(topics: Topics, partition: int, banner: Banner) -> Out:
+    """A record of the topic ``banner-state``: CloudEvents in binary mode."""
+    return Out(topics.banner, banner.key.encode(), encode_banner(banner), partition, banner_headers(banner))

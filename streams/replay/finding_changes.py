@@ -1,0 +1,59 @@
+"""Where the findings of a run change: an observer of its watches."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from detectors.detection.verdicts import FIRING, STATES, Verdicts
+from detectors.incidents import FindingState
+from detectors.scopes import SCOPES, scope_path
+from detectors.windows.sliding import Stretch
+
+__all__ = ["Change", "FindingChanges"]
+
+#: States before the first T, unlike any.
+_UNSEEN = np.full(len(SCOPES), -2, dtype=np.int8)
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a detector says of a scope from ``at`` (ms) on; the sentence is there where it fires."""
+
+    at: int
+    state: FindingState
+    sentence: str
+
+
+class FindingChanges:
+    """Give it to ``Replay`` as its observer.
+
+    Args:
+        until: the last T that is noted, ms; None for all.
+
+    Attributes:
+        found: (detector, scope) -> changes, in order.
+    """
+
+    def __init__(self, until: int | None = None) -> None:
+        self._until = until
+        self.found: dict[tuple[str, str], list[Change]] = {}
+        self._last: dict[tuple[str, str], npt.NDArray[np.int8]] = {}
+
+    def __call__(self, stretch: Stretch, verdicts: Sequence[Verdicts]) -> None:
+        for verdict in verdicts:
+            key = (verdict.detector, stretch.env)
+            changed = np.diff(np.vstack([self._last.get(key, _UNSEEN), verdict.state]), axis=0) != 0
+            self._last[key] = verdict.state[-1].copy()
+            for n, scope in np.argwhere(changed).tolist():
+                at, state = int(stretch.ends[n]), int(verdict.state[n, scope])
+                if self._until is not None and at > self._until:
+                    break
+                sentence = verdict.explain(n, scope).sentence if state == FIRING else ""
+                path = scope_path(stretch.env, scope)
+                self.found.setdefault((verdict.detector, path), []).append(
+                    Change(at, STATES[state], sentence)
+                )

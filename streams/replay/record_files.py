@@ -1,0 +1,52 @@
+"""Files of records: of ``sli-history`` (``--history``) and ``incident-inputs`` (``--inputs``), a JSON object a line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from detectors.history.history import History
+from detectors.incidents import IncidentInput
+from detectors.instants import parse_instant
+from streams.records.models import decode_input
+from streams.replay.sources import SourceError, open_lines
+
+__all__ = ["read_history", "read_inputs"]
+
+
+def read_history(name: str) -> Iterator[dict[str, Any]]:
+    """The five-minute records in a file.
+
+    Raises:
+        SourceError: it cannot be read, or a line is no such record (while iterating).
+    """
+    tried: dict[str, History] = {}
+    with open_lines(name) as lines:
+        for number, line in enumerate(lines, 1):
+            try:
+                record = msgspec.json.decode(line, type=dict[str, Any])
+                tried.setdefault(record["env"], History(record["env"])).add(record)
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                raise SourceError(f"{name}:{number}: not a record of sli-history: {error}") from None
+            yield record
+
+
+def read_inputs(name: str, step: int) -> list[tuple[int, IncidentInput]]:
+    """What people asked for, each with the T (ms) at which it applies: ``applied_at``, else the next after ``at``.
+
+    Raises:
+        SourceError: it cannot be read, or a line is no such record.
+    """
+    out = []
+    with open_lines(name) as lines:
+        for number, line in enumerate(lines, 1):
+            try:
+                value = decode_input(line)
+                applied = msgspec.json.decode(line).get("applied_at")
+            except ValueError as error:
+                raise SourceError(f"{name}:{number}: not a record of incident-inputs: {error}") from None
+            at = parse_instant(applied) if applied else (value.at // step + 1) * step
+            out.append((at, value))
+    return out

@@ -1,0 +1,264 @@
+"""The pipeline over files: the same acceptance, windows, detectors and incidents as live, with no Kafka."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby, islice
+
+import numpy as np
+
+from detectors.engine.engine import Observer, Watch
+from detectors.history.history import History
+from detectors.history.rollup import HISTORY_SPAN
+from detectors.incidents import IncidentInput
+from detectors.policy.policy import Policy
+from detectors.windows.facts import ON_TIME, TOO_LATE, FactRow
+from streams.aggregate.acceptance import Partition, Rules
+from streams.aggregate.batch import judge_batch
+from streams.aggregate.dedup import Ints
+from streams.aggregate.fact_accumulator import Cells
+from streams.evaluate.evaluator import Judge, Verdict
+from streams.evaluate.shard_state import covered_from
+from streams.replay.checkpoint import Checkpoint
+from streams.replay.sources import Begin, Entry, Mark
+
+__all__ = ["EVERY_SINK", "Input", "Replay", "Summary"]
+
+#: `replay` shows what would be sent if every receiver were on.
+EVERY_SINK = frozenset({"pagerduty", "datadog", "slack"})
+_BATCH = 4096
+_EVER = -(1 << 60)
+
+
+@dataclass
+class Summary:
+    """What became of the input: events = accepted + rejected + duplicates."""
+
+    events: int = 0
+    accepted: int = 0
+    rejected: int = 0
+    duplicates: int = 0
+    late: int = 0
+    too_late: int = 0
+    incidents: int = 0
+    seconds: float = 0.0
+    reasons: dict[str, int] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, object]:
+        """The ``summary`` object."""
+        names = ("events", "accepted", "rejected", "duplicates", "late", "too_late", "incidents")
+        return {
+            "type": "summary",
+            **{name: getattr(self, name) for name in names},
+            "seconds": round(self.seconds, 3),
+        }
+
+
+class Input:
+    """One input partition on its way through acceptance."""
+
+    def __init__(
+        self, entries: Iterator[Entry], rules: Rules, summary: Summary, now: int, *, begun: bool
+    ) -> None:
+        self._entries = entries
+        self._counted = summary
+        self._summary = summary if begun else Summary()
+        self._now = now
+        self.acceptance = Partition(rules)
+        self.cells = Cells(rules.step, rules.thresholds)
+        self.ended = False
+        self.unread: list[tuple[int, int]] = []  # see ``Watch.advance``
+
+    def read(self) -> None:
+        """Take the next batch."""
+        batch: list[tuple[int | None, bytes | None]] = []
+        between: Mark | Begin | None = None
+        for entry in islice(self._entries, _BATCH):
+            if isinstance(entry, Mark | Begin):
+                between = entry
+                break
+            batch.append(entry)
+        else:
+            self.ended = len(batch) < _BATCH
+        for without_stamp, run in groupby(batch, key=lambda entry: entry[0] is None):
+            entries = list(run)
+            stamps = None if without_stamp else np.array([stamp for stamp, _ in entries], dtype=np.int64)
+            self._fold([value for _, value in entries], stamps)
+        if isinstance(between, Begin):
+            self._summary = self._counted
+        elif between is not None:
+            self.acceptance.put_mark(between.watermark)
+            if between.blind_from is not None:
+                self.unread.append((between.blind_from, between.watermark))
+
+    def _fold(self, values: list[bytes | None], stamps: Ints | None) -> None:
+        summary = self._summary
+        batch = judge_batch(self.acceptance, values, stamps, self._now)
+        events, watermarks = batch.accepted(0, len(batch.events))
+        panes, firsts = self.acceptance.places(events.occurred, watermarks)
+        self.cells.add_many(events, panes, firsts)
+        too_late = int(np.count_nonzero(firsts == TOO_LATE))
+        summary.events += batch.size
+        summary.accepted += len(events)
+        summary.duplicates += len(batch.events) - len(events)
+        summary.rejected += len(batch.refused)
+        summary.too_late += too_late
+        summary.late += int(np.count_nonzero(firsts != ON_TIME)) - too_late
+        for refused in batch.refused.values():
+            summary.reasons[refused.reason] = summary.reasons.get(refused.reason, 0) + 1
+
+
+class Replay:
+    """One run over partitions of entries.
+
+    Args:
+        partitions: the inputs, each in the order of its log.
+        policy: the policy to judge by.
+        now: what times of entries without a Kafka timestamp are held against, ms.
+        sli_every: how often SLIs are given out, ms; None for never.
+        history: records of ``sli-history`` from before.
+        inputs: (T, input) of what people asked for.
+        observer: as of ``Watch``.
+        checkpoint: what was known before the ``Begin`` of each partition; nothing is given out from before its instant.
+
+    Attributes:
+        summary: what became of the input; complete once ``run`` has ended.
+        span: where the first batch of events begins and the last T so far, ms; None before any was accepted.
+    """
+
+    def __init__(
+        self,
+        partitions: Sequence[Iterator[Entry]],
+        policy: Policy,
+        *,
+        now: int,
+        sli_every: int | None = None,
+        history: Iterable[dict[str, object]] = (),
+        inputs: Sequence[tuple[int, IncidentInput]] = (),
+        clock: Callable[[], float] = time.perf_counter,
+        observer: Observer | None = None,
+        checkpoint: Checkpoint | None = None,
+    ) -> None:
+        self._policy = policy
+        self._checkpoint = checkpoint
+        self._restored = checkpoint is None
+        self._since = checkpoint.since if checkpoint else _EVER
+        self._observer = observer
+        self._clock = clock
+        self.summary = Summary()
+        self.span: tuple[int, int] | None = None
+        rules = Rules.of(policy)
+        self._inputs = [
+            Input(entries, rules, self.summary, now, begun=checkpoint is None) for entries in partitions
+        ]
+        self._asked = sorted(_open_inputs(inputs, checkpoint), key=lambda pair: pair[0])
+        self._histories: dict[str, History] = {}
+        for record in (*history, *(checkpoint.history if checkpoint else ())):
+            self._history(str(record["env"])).add(record)
+        self.judge = Judge(policy, self._make(sli_every))
+
+    def _history(self, env: str) -> History:
+        if env not in self._histories:
+            self._histories[env] = History(env)
+        return self._histories[env]
+
+    def _make(self, sli_every: int | None) -> Callable[[str], Watch]:
+        def make(env: str) -> Watch:
+            known = self._checkpoint.states.get(env) if self._checkpoint else None
+            return Watch(
+                env,
+                self._policy,
+                self._history(env),
+                state=known.watch if known else None,
+                sinks=EVERY_SINK,
+                sli_every=sli_every,
+                observer=self._observer,
+            )
+
+        return make
+
+    def run(self) -> Iterator[Verdict]:
+        """What every T brought, in order. ``summary`` is complete when the iterator ends."""
+        began = self._clock()
+        step = self._policy.step
+        reached: int | None = None
+        seen: set[str] = set()
+        while open_inputs := [one for one in self._inputs if not one.ended]:
+            min(open_inputs, key=_progress).read()
+            watermarks = [one.acceptance.watermark() for one in self._inputs if not one.ended]
+            if not watermarks or any(mark is None for mark in watermarks):
+                continue
+            # No further than at the end of the input: duplicates and marks move the watermark, and are not accepted.
+            ends = [
+                one.acceptance.accepted_to for one in self._inputs if one.acceptance.accepted_to is not None
+            ]
+            to = min([max(ends, default=0), *(mark for mark in watermarks if mark is not None)])
+            # Rows are folded further for as long as nothing waits for them; a span at a time is cheap enough, and
+            # whole ones are judged in one call each.
+            to -= to % HISTORY_SPAN
+            if not self._restored and to < self._since:
+                continue
+            if reached is None or to > reached:
+                yield from self._advance(to, seen)
+                reached = to
+        ends = [one.acceptance.accepted_to for one in self._inputs if one.acceptance.accepted_to is not None]
+        if ends:
+            yield from self._advance(max(ends) - max(ends) % step, seen)
+        self.summary.incidents = len(seen)
+        self.summary.seconds = self._clock() - began
+
+    def _advance(self, to: int, seen: set[str]) -> Iterator[Verdict]:
+        drained = [one.cells.drain() for one in self._inputs]
+        if not self._restored:
+            self._restore(drained)
+        for rows in drained:
+            if self.span is None:
+                panes = [row.pane for of_env in rows.values() for row in of_env]
+                self.span = (max(min(panes), self._since), to) if panes else None
+            self.judge.add(rows)
+        if self.span is not None:
+            self.span = (self.span[0], to)
+        asked: dict[str, list[tuple[int, IncidentInput]]] = {}
+        while self._asked and self._asked[0][0] <= to:
+            at, wish = self._asked.pop(0)
+            asked.setdefault(wish.env, []).append((at, wish))
+        unread = [span for one in self._inputs for span in one.unread]
+        for one in self._inputs:
+            one.unread = [span for span in one.unread if span[1] > to]
+        for verdict in self.judge.advance(to, asked, unread=unread):
+            if verdict.step.at >= self._since:
+                seen.update(t.incident.id for t in verdict.step.transitions)
+                yield verdict
+
+    def _restore(self, drained: Sequence[dict[str, list[FactRow]]]) -> None:
+        """Go on from the checkpoint: of the facts, those that its states have judged fill the windows again."""
+        self._restored = True
+        assert self._checkpoint is not None
+        step, since = self._policy.step, self._since - self._checkpoint.back(self._policy)
+        for env, reached in self._checkpoint.reached.items():
+            watch, judged = self.judge.watch(env), []
+            for rows in drained:
+                of_env = rows.get(env, [])
+                judged += [row for row in of_env if row.counts_from(step) <= reached]
+                rows[env] = [row for row in of_env if row.counts_from(step) > reached]
+            watch.rebuild(judged, covered_from(since, self._policy))
+            self.judge.boards[env].restore(self._checkpoint.states[env].board)
+
+
+def _open_inputs(
+    given: Sequence[tuple[int, IncidentInput]], checkpoint: Checkpoint | None
+) -> list[tuple[int, IncidentInput]]:
+    """What people asked for that is not judged yet."""
+    if checkpoint is None:
+        return list(given)
+    named = {wish.id for _, wish in given}
+    known = [pair for state in checkpoint.states.values() for pair in state.assigned]
+    asked = [*given, *(pair for pair in known if pair[1].id not in named)]
+    return [(at, wish) for at, wish in asked if at > checkpoint.reached.get(wish.env, at - 1)]
+
+
+def _progress(one: Input) -> int:
+    watermark = one.acceptance.watermark()
+    return -(1 << 62) if watermark is None else watermark

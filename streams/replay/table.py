@@ -1,0 +1,106 @@
+"""What a replay found, as a table for people."""
+
+from __future__ import annotations
+
+from msgspec import UNSET
+from rich.console import Console
+from rich.table import Table
+
+from detectors.incidents import Incident, error_words
+from detectors.instants import format_instant
+from streams.evaluate.evaluator import Verdict
+from streams.replay.replay import Summary
+
+__all__ = ["ReplayTable"]
+
+_STYLES = {1: "bold red", 2: "red", 3: "yellow"}
+
+
+class ReplayTable:
+    """Gathers verdicts, and shows them at the end."""
+
+    def __init__(self) -> None:
+        self._timeline: list[tuple[int, str, str, str, str]] = []
+        self._incidents: dict[tuple[str, int], Incident] = {}
+        self._paged: dict[tuple[str, int], int] = {}
+
+    def add(self, verdict: Verdict) -> None:
+        """Take in what a T brought."""
+        for transition in verdict.step.transitions:
+            after = transition.incident
+            self._incidents[after.id, after.epoch] = after
+            if transition.visible:
+                self._note(
+                    transition.at,
+                    after.id,
+                    after.severity,
+                    after.state,
+                    f"{after.scope}: {transition.reason}",
+                )
+        for banner in verdict.banners:
+            self._note(banner.version, banner.incident_id or "", 0, "banner", f"{banner.key} {banner.state}")
+        for command in verdict.step.commands:
+            if command.sink == "pagerduty" and command.action == "trigger":
+                self._paged.setdefault((command.incident_id, command.epoch), command.at)
+                self._note(command.at, command.incident_id, 0, "page", f"PagerDuty {command.level}")
+
+    def _note(self, at: int, incident: str, severity: int, state: str, text: str) -> None:
+        style = _STYLES.get(severity, "")
+        self._timeline.append((at, incident, style, state, text))
+
+    def show(self, summary: Summary, console: Console | None = None) -> None:
+        """Print the timeline, the incidents and the summary."""
+        console = console or Console()
+        if self._timeline:
+            timeline = Table(title="Timeline", title_justify="left")
+            for name in ("at", "incident", "", "what"):
+                timeline.add_column(name, no_wrap=name != "what")
+            for at, incident, style, state, text in self._timeline:
+                timeline.add_row(
+                    format_instant(at), incident, f"[{style}]{state}[/]" if style else state, text
+                )
+            console.print(timeline)
+        incidents = Table(title="Incidents", title_justify="left")
+        for name in (
+            "incident",
+            "scope",
+            "state",
+            "peak severity",
+            "people/h",
+            "first failure",
+            "opened",
+            "paged",
+            "resolved",
+        ):
+            incidents.add_column(name)
+        for key, one in sorted(self._incidents.items()):
+            paged = self._paged.get(key)
+            incidents.add_row(
+                one.id if not one.epoch else f"{one.id} (reopened {one.epoch})",
+                one.scope,
+                one.state,
+                f"[{_STYLES[one.peak_severity]}]{one.peak_severity}[/]",
+                _people(one),
+                format_instant(one.first_bad_at),
+                format_instant(one.opened_at),
+                "nobody" if paged is None else f"+{(paged - one.first_bad_at) / 1000:.0f} s",
+                "" if one.resolved_at is None else format_instant(one.resolved_at),
+            )
+        if self._incidents:
+            console.print(incidents)
+        else:
+            console.print("No incident.")
+        rate = summary.events / summary.seconds if summary.seconds else 0.0
+        console.print(
+            f"{summary.events:,} events: {summary.accepted:,} accepted ({summary.late:,} late, "
+            f"{summary.too_late:,} too late), {summary.duplicates:,} duplicates, {summary.rejected:,} rejected; "
+            f"{summary.seconds:.1f} s, {rate:,.0f} events/s"
+        )
+        for reason, count in sorted(summary.reasons.items(), key=lambda item: -item[1]):
+            console.print(f"  rejected, {reason}: {count:,}")
+
+
+def _people(incident: Incident) -> str:
+    """At the worst; with the error of an estimate."""
+    error = incident.peak_users_impacted_error
+    return f"{incident.peak_users_impacted:,}" + (f" {error_words(error)}" if error is not UNSET else "")

@@ -1,0 +1,171 @@
+"""`topic:NAME[@FROM..TO]` as an input of `replay`: the records of a topic, with the marks that live judged by.
+
+FROM and TO are RFC 3339 instants of the broker's timestamps; without them it is all that the topic holds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError
+
+from detectors.instants import parse_instant
+from streams.evaluate.shard_state import decode_state, progress, was_complete
+from streams.kafka.topic_reader import Reader, opened
+from streams.kafka.topics import Topics
+from streams.replay.checkpoint import Checkpoint
+from streams.replay.sources import Begin, Mark, SourceError, Spool
+from streams.segments.codec import FormatError, Frontier, decode
+from streams.segments.fencing import Ownership
+from streams.settings.settings import Settings, SettingsError, read_settings
+
+__all__ = ["checkpoint_at", "read_checkpoint", "read_marks", "read_topic", "span_of"]
+
+
+def span_of(name: str) -> tuple[str, int | None, int | None]:
+    """The topic, FROM and TO (ms) of ``NAME@FROM..TO``; either end may be left out.
+
+    Raises:
+        SourceError: they are no instants.
+    """
+    topic, _, span = name.partition("@")
+    begin, _, end = span.partition("..")
+    try:
+        return topic, parse_instant(begin) if begin else None, parse_instant(end) if end else None
+    except ValueError as error:
+        raise SourceError(f"topic:{name}: {error}") from None
+
+
+def read_topic(name: str, back: int = 0) -> dict[tuple[str, int], Spool]:
+    """Read a topic of ``WATCHOFFICER_BROKER`` to where it ends now; its partitions.
+
+    Args:
+        name: ``NAME`` or ``NAME@FROM..TO``.
+        back: how long before FROM to begin, ms; where FROM is, a ``Begin`` stands then.
+
+    Raises:
+        SourceError: it cannot be read.
+    """
+    topic, since, until = span_of(name)
+    try:
+        settings = read_settings(os.environ)
+        return asyncio.run(_read(settings, topic, since, until, back))
+    except (SettingsError, KafkaError, OSError) as error:
+        raise SourceError(f"topic:{topic}: {error}") from None
+
+
+def read_checkpoint(name: str) -> Checkpoint | None:
+    """What `watch-state` and `sli-history` still say of before the FROM of ``NAME@FROM..TO``; None without FROM.
+
+    Raises:
+        SourceError: they cannot be read.
+    """
+    _, since, _ = span_of(name)
+    if since is None:
+        return None
+    try:
+        settings = read_settings(os.environ)
+        return asyncio.run(
+            _read_checkpoint(settings.kafka_client_kwargs(), Topics(settings.topic_prefix), since)
+        )
+    except (SettingsError, FormatError, KafkaError, OSError) as error:
+        raise SourceError(f"topic:{name}: {error}") from None
+
+
+async def _read(
+    settings: Settings, topic: str, since: int | None, until: int | None, back: int
+) -> dict[tuple[str, int], Spool]:
+    kafka = settings.kafka_client_kwargs()
+    reader = Reader(kafka)
+    async with opened(kafka) as consumer:
+        ids = (await consumer._client.fetch_all_metadata()).partitions_for_topic(topic)
+    if not ids:
+        raise SourceError(f"topic:{topic}: there is no such topic at {','.join(settings.broker)}")
+    marks = await read_marks(reader, Topics(settings.topic_prefix)) if topic.endswith("login-events") else {}
+    out: dict[tuple[str, int], Spool] = {}
+    for partition in sorted(ids):
+        spool = out[topic, partition] = Spool()
+        before = list(marks.get(partition, ()))
+        begun = since is None or not back
+        first = None if since is None else since - back
+        async for record in reader.read(TopicPartition(topic, partition), since=first):
+            if until is not None and record.timestamp >= until:
+                break
+            if not begun and since is not None and record.timestamp >= since:
+                spool.append(Begin())
+                begun = True
+            while before and before[0][0] <= record.offset:
+                spool.append(before.pop(0)[1])
+            spool.append((record.timestamp, record.value))
+        if not begun:
+            spool.append(Begin())
+        for _, mark in before:
+            spool.append(mark)
+    return out
+
+
+async def read_marks(reader: Reader, topics: Topics) -> dict[int, list[tuple[int, Mark]]]:
+    """The marks of each input partition, each with the offset that it stands before, in the order in which they act."""
+    out: dict[int, set[tuple[int, Mark]]] = {}
+    owners = Ownership()
+    async for record in reader.read(TopicPartition(topics.segments, 0)):
+        if record.value is None:
+            continue
+        try:
+            frontier = decode(record.value)
+        except FormatError as error:
+            raise SourceError(str(error)) from None
+        if not isinstance(frontier, Frontier) or not owners.frontier(frontier)[0]:
+            continue
+        if frontier.marked and frontier.watermark is not None:
+            mark = Mark(frontier.watermark, frontier.blind_from)
+            out.setdefault(frontier.partition, set()).add((frontier.next_offset, mark))
+    return {partition: sorted(found, key=_in_effect) for partition, found in out.items()}
+
+
+def _in_effect(standing: tuple[int, Mark]) -> tuple[int, int, bool]:
+    """The order of marks: of equal ones that of a blind partition is first, which a new owner may have repeated."""
+    offset, mark = standing
+    return offset, mark.watermark, mark.blind_from is None
+
+
+async def _read_checkpoint(kafka: dict[str, Any], topics: Topics, since: int) -> Checkpoint:
+    async with opened(kafka) as consumer:
+        cluster = await consumer._client.fetch_all_metadata()
+    states, histories = (
+        [TopicPartition(name, number) for number in sorted(cluster.partitions_for_topic(name) or ())]
+        for name in (topics.watch_state, topics.history)
+    )
+    return await checkpoint_at(Reader(kafka), states, histories, since)
+
+
+async def checkpoint_at(
+    reader: Reader, states: Sequence[TopicPartition], histories: Sequence[TopicPartition], since: int
+) -> Checkpoint:
+    """What partitions of `watch-state` and of `sli-history` say was known before an instant (ms)."""
+    out = Checkpoint(since)
+    for place in states:
+        async for record in reader.read(place):
+            if record.key is None or record.value is None:
+                continue
+            env, state = record.key.decode(), decode_state(record.value)
+            reached, before = state.watch.evaluated_to, out.states.get(env)
+            if reached is None or reached > since:
+                continue
+            # a worker that had lost the environment may have written late
+            if before is None or progress(state) >= progress(before):
+                out.states[env] = state
+    for place in histories:
+        async for record in reader.read(place):
+            if record.value is None:
+                continue
+            entry = msgspec.json.decode(record.value)
+            known = out.states.get(entry["env"])
+            if known is not None and was_complete(entry, known):
+                out.history.append(entry)
+    return out

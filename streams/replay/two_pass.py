@@ -1,0 +1,48 @@
+"""The same inputs read twice: files are opened again, what can be read only once is kept aside meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from streams.replay.sources import Entry, Spool, partitions
+
+__all__ = ["Rereading"]
+
+
+class Rereading:
+    """Inputs for two runs, the second after the first has read everything.
+
+    Args:
+        names, partitioned, back: as of ``sources.partitions``.
+    """
+
+    def __init__(self, names: Sequence[str], *, partitioned: bool = False, back: int = 0) -> None:
+        self._names = names
+        self._partitioned = partitioned
+        self._back = back
+        self._kept: list[Spool] | None = None
+
+    def first(self) -> list[Iterator[Entry]]:
+        """The partitions, each an iterator over its entries.
+
+        Raises:
+            SourceError: an input cannot be read (also while iterating).
+        """
+        read = partitions(self._names, partitioned=self._partitioned, back=self._back)
+        if all(Path(name).is_file() for name in self._names):
+            return read
+        self._kept = [Spool() for _ in read]
+        return [_copied(entries, spool) for entries, spool in zip(read, self._kept, strict=True)]
+
+    def second(self) -> list[Iterator[Entry]]:
+        """The same partitions again."""
+        if self._kept is None:
+            return partitions(self._names, partitioned=self._partitioned)
+        return [spool.entries() for spool in self._kept]
+
+
+def _copied(entries: Iterator[Entry], spool: Spool) -> Iterator[Entry]:
+    for entry in entries:
+        spool.append(entry)
+        yield entry

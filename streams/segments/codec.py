@@ -1,0 +1,249 @@
+"""The records of the internal topics `sli-segments` and `ingest-state`: a compact binary with a version.
+
+A *segment* holds the absolute facts of one (input partition, block, environment) up to an offset; a later record of
+the same key replaces it. A *frontier* says how far a partition has been folded and what its watermark is; it is
+written to every partition of the topic after the segments that it covers were acknowledged. A *resume record* is all
+that a worker needs to go on at a block's start.
+
+All three name the consumer group's generation in which their writer took the input partition over, and a new owner
+says so with two frontiers: *announced*, before it reads the resume record (offset -1), and *begun*, which names the
+offset it begins at. So whoever reads `sli-segments` knows what a former owner wrote too late (``ownership``).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from detectors.windows.facts import FactRow
+
+__all__ = [
+    "BLOCK_OFFSETS",
+    "BLOCK_WATERMARK",
+    "FormatError",
+    "Frontier",
+    "Resume",
+    "SealedSegment",
+    "Segment",
+    "Tally",
+    "decode",
+    "decode_sealed",
+    "encode",
+    "frontier_key",
+    "owner_key",
+    "resume_key",
+    "segment_key",
+]
+
+#: A block ends at every multiple of this many offsets …
+BLOCK_OFFSETS = 8192
+#: … and where the partition's watermark passes a multiple of this many ms.
+BLOCK_WATERMARK = 10_000
+
+_VERSION = 1
+
+
+class FormatError(ValueError):
+    """A record of an internal topic that this version cannot read. The message says what to do."""
+
+
+class _Head(msgspec.Struct, array_like=True, frozen=True):
+    """What a segment is of.
+
+    Attributes:
+        step: length of a pane, ms; block_offsets: ``BLOCK_OFFSETS`` of the writer (a reader refuses another).
+        thresholds: the latency thresholds (ms) that the rows' ``over`` counts stand for.
+        partition: the input partition; block: the first offset of the block; env: the environment.
+        first, last: offsets covered, inclusive.
+    """
+
+    step: int
+    block_offsets: int
+    thresholds: tuple[float, ...]
+    partition: int
+    block: int
+    env: str
+    first: int
+    last: int
+
+    def replaces(self, first: int, last: int) -> bool:
+        """Whether this record covers all that another one of its block covers, ``first`` to ``last``, and more."""
+        return self.first <= first and self.last > last
+
+
+class Segment(_Head, array_like=True, tag="segment", frozen=True):
+    """Facts of the offsets ``first`` to ``last`` of a block, of one environment.
+
+    Attributes:
+        rows: the facts.
+        generation: in which the writer took the partition over.
+    """
+
+    rows: list[FactRow]
+    generation: int = -1
+
+
+class SealedSegment(_Head, array_like=True, tag="segment", frozen=True):
+    """A ``Segment`` whose rows have not been read: most are replaced before anybody asks for them."""
+
+    sealed: msgspec.Raw
+    generation: int = -1
+
+    def rows(self) -> list[FactRow]:
+        """The facts.
+
+        Raises:
+            FormatError: they are none.
+        """
+        try:
+            return _rows_decoder.decode(self.sealed)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise FormatError(f"not a record of this topic: {error}") from None
+
+
+class Tally(msgspec.Struct, array_like=True, gc=False):
+    """What became of the records of a block up to ``last``: absolute counts, replaced as segments are."""
+
+    block: int
+    first: int
+    last: int
+    records: int = 0
+    accepted: int = 0
+    duplicates: int = 0
+    late: int = 0
+    too_late: int = 0
+    personal_fields: int = 0
+    rejected: dict[str, int] = {}
+
+
+class Frontier(msgspec.Struct, array_like=True, tag="frontier", frozen=True):
+    """How far an input partition has been folded.
+
+    Attributes:
+        partition: the input partition, of ``partitions``.
+        generation: of the consumer group, in which the writer took the partition over.
+        next_offset: the first offset not folded; -1 in an announcement.
+        watermark: ms, marks included; None for minus infinity.
+        marked: why the clock stands in for events (``idle``, ``skew``, ``blind``; ``resumed`` where a new owner repeats
+            the mark it found), or "".
+        unread_since: Kafka timestamp (ms) of the last record read while more are unread; None when read to the end.
+        written_at: the writer's clock, ms.
+        tallies: of the blocks that have grown since the last frontier.
+        blind_from: of a mark ``blind``: the watermark (ms) that the partition had when it could be read last.
+    """
+
+    partition: int
+    partitions: int
+    generation: int
+    next_offset: int
+    watermark: int | None
+    marked: str
+    unread_since: int | None
+    written_at: int
+    tallies: list[Tally]
+    blind_from: int | None = None
+
+
+class Resume(msgspec.Struct, array_like=True, tag="resume", frozen=True):
+    """The state of acceptance at a block's first offset.
+
+    Attributes:
+        start: the block's first offset; step, block_offsets: as in ``Segment``.
+        greatest, recorded, mark: of ``partition.Partition`` just before ``start``.
+        read_from: the offset from which the memory of duplicates is read back; ``greatest_there``: before it.
+        blind_from: of the mark, as in ``Frontier``.
+    """
+
+    partition: int
+    generation: int
+    step: int
+    block_offsets: int
+    start: int
+    greatest: int | None
+    recorded: int | None
+    mark: int | None
+    read_from: int
+    greatest_there: int | None
+    blind_from: int | None = None
+
+
+_Record = Segment | Frontier | Resume
+_Sealed = SealedSegment | Frontier | Resume
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(_Record)
+_sealed_decoder = msgspec.msgpack.Decoder(_Sealed)
+_rows_decoder = msgspec.msgpack.Decoder(list[FactRow])
+
+
+def encode(record: _Record) -> bytes:
+    """The record as bytes: a version byte, then MessagePack."""
+    return bytes((_VERSION,)) + _encoder.encode(record)
+
+
+def decode(value: bytes) -> _Record:
+    """The record that ``encode`` wrote.
+
+    Raises:
+        FormatError: another version, another block size, or no such record.
+    """
+    record: _Record = _checked(value, _decoder)
+    return record
+
+
+def decode_sealed(value: bytes) -> _Sealed:
+    """The same without the rows of a segment, in a fraction of the time.
+
+    Raises:
+        FormatError: as ``decode``; the rows are looked at no sooner than they are asked for.
+    """
+    record: _Sealed = _checked(value, _sealed_decoder)
+    return record
+
+
+def _checked(value: bytes, decoder: Any) -> Any:
+    if not value or value[0] != _VERSION:
+        raise FormatError(
+            "this record was written by another version: stop the older workers before an upgrade"
+        )
+    try:
+        record = decoder.decode(memoryview(value)[1:])
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise FormatError(f"not a record of this topic: {error}") from None
+    if not isinstance(record, Frontier) and record.block_offsets != BLOCK_OFFSETS:
+        raise FormatError(
+            f"written with blocks of {record.block_offsets} offsets, this version uses {BLOCK_OFFSETS}: "
+            "give the deployment a new WATCHOFFICER_TOPIC_PREFIX"
+        )
+    return record
+
+
+# Compaction removes a record for a later one of the same key. So all keys name the writer's generation: what a new
+# owner has begun to write again, or a former one writes too late, must not remove what others go by.
+
+
+def segment_key(segment: Segment) -> bytes:
+    """``segment/<partition>/<block>/<env>/<generation>``."""
+    return f"segment/{segment.partition}/{segment.block}/{segment.env}/{segment.generation}".encode()
+
+
+def frontier_key(frontier: Frontier, *, mark: bool = False) -> bytes:
+    """``frontier/<partition>/<generation>``: the last one is kept, so that a long-silent partition is known too.
+
+    A frontier that is a mark is kept for each offset and reason, as whoever reads the log again needs them all:
+    ``mark/<partition>/<generation>/<offset>/<reason>``.
+    """
+    place = f"{frontier.partition}/{frontier.generation}"
+    if mark:
+        return f"mark/{place}/{frontier.next_offset}/{frontier.marked}".encode()
+    return f"frontier/{place}".encode()
+
+
+def owner_key(partition: int, generation: int, *, begun: bool) -> bytes:
+    """``owner/<partition>/<generation>`` of an announcement, and with ``/begun`` of a beginning: both are kept."""
+    return f"owner/{partition}/{generation}{'/begun' if begun else ''}".encode()
+
+
+def resume_key(resume: Resume) -> bytes:
+    """``resume/<partition>/<generation>``."""
+    return f"resume/{resume.partition}/{resume.generation}".encode()

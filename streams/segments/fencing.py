@@ -1,0 +1,87 @@
+"""Who owns an input partition, as one partition of `sli-segments` says: what a former owner writes too late is dropped.
+
+A worker that stood still, or that has lost a partition and does not know it yet, goes on writing for a moment. What it
+writes is of an older generation than the new owner's announcement. Of such records only finished blocks that lie
+before the offset at which the new owner begins count: the resume record that it found stands for them, and so it does
+not write them again. Everything else it writes itself. Between the announcement and the beginning they are kept aside.
+
+It goes by nothing but the order on the log, so it holds however long anybody stood still.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from streams.segments.codec import Frontier, SealedSegment, Segment, Tally
+
+__all__ = ["Admitted", "Ownership"]
+
+#: Something that counts now: a segment, or (input partition, tally).
+Admitted = Segment | SealedSegment | tuple[int, Tally]
+_Some = TypeVar("_Some", Segment, SealedSegment)
+
+
+@dataclass
+class _Owner:
+    generation: int
+    begun: bool = True
+    before: int = -1  # the generation that counted when this one was announced
+    aside: list[Admitted] = field(default_factory=list)
+
+
+class Ownership:
+    """The owners of all input partitions."""
+
+    def __init__(self) -> None:
+        self._owners: dict[int, _Owner] = {}
+
+    def segment(self, segment: _Some) -> list[_Some]:
+        """The segments that count now that this one was read: itself, or none."""
+        owner = self._owners.get(segment.partition)
+        if owner is None or segment.generation >= owner.generation:
+            self._raise(segment.partition, segment.generation)
+            return [segment]
+        if not owner.begun and segment.generation >= owner.before:
+            owner.aside.append(segment)
+        return []
+
+    def frontier(self, frontier: Frontier) -> tuple[bool, list[Admitted]]:
+        """Whether a frontier counts, and what counts now that it was read: tallies, and what was kept aside."""
+        partition = frontier.partition
+        tallies: list[Admitted] = [(partition, tally) for tally in frontier.tallies]
+        owner = self._owners.get(partition)
+        if owner is not None and frontier.generation < owner.generation:
+            if not owner.begun and frontier.generation >= owner.before:
+                owner.aside += tallies
+            return False, []
+        begins = frontier.next_offset >= 0
+        if owner is None or frontier.generation > owner.generation:
+            if begins:
+                self._raise(partition, frontier.generation)
+            else:
+                self._announced(partition, frontier.generation)
+            return True, tallies
+        admitted: list[Admitted] = []
+        if begins and not owner.begun:
+            admitted = [one for one in owner.aside if _last(one) < frontier.next_offset]
+            owner.begun, owner.aside = True, []
+        return True, admitted + tallies
+
+    def _raise(self, partition: int, generation: int) -> None:
+        owner = self._owners.get(partition)
+        if owner is None or generation > owner.generation:
+            self._owners[partition] = _Owner(generation)
+
+    def _announced(self, partition: int, generation: int) -> None:
+        before = self._owners.get(partition)
+        if before is None:
+            self._owners[partition] = _Owner(generation, begun=False)
+        elif before.begun:
+            self._owners[partition] = _Owner(generation, begun=False, before=before.generation)
+        else:  # one that was announced and never began has written nothing
+            self._owners[partition] = _Owner(generation, False, before.before, before.aside)
+
+
+def _last(one: Admitted) -> int:
+    return one[1].last if isinstance(one, tuple) else one.last

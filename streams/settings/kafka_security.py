@@ -1,0 +1,185 @@
+"""How to reach brokers that ask for TLS or for a name and a password: for aiokafka and for Faust alike."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from aiokafka.abc import AbstractTokenProvider
+
+from detectors.policy.types import Fault
+from streams.settings.values import Group, ReadableFile, Secret
+
+if TYPE_CHECKING:
+    from faust.auth import Credentials
+
+__all__ = ["BrokerSecurity", "UnusableCertificate"]
+
+Protocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
+Mechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "GSSAPI", "OAUTHBEARER"]
+
+_PASSWORD_MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
+
+
+class UnusableCertificate(ValueError):
+    """A file of ``BrokerSecurity`` does not hold what TLS needs. ``field`` says which."""
+
+    def __init__(self, field: str, message: str) -> None:
+        self.field = field
+        self.message = message
+        super().__init__(f"{field}: {message}")
+
+
+class BrokerSecurity(Group):
+    """``WATCHOFFICER_BROKER_SECURITY__...``, in the words of Kafka's own clients.
+
+    Attributes:
+        protocol: PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL.
+        mechanism: of SASL.
+        username, password: for PLAIN and SCRAM.
+        ca_file: certificates to trust (PEM); the system's without it.
+        cert_file, key_file: our own certificate and its key (PEM, not encrypted), where brokers ask for one.
+        token_file: for OAUTHBEARER: holds the token; read for each connection, since tokens expire.
+    """
+
+    protocol: Protocol = "PLAINTEXT"
+    mechanism: Mechanism | None = None
+    username: str | None = None
+    password: Secret | None = None
+    ca_file: ReadableFile | None = None
+    cert_file: ReadableFile | None = None
+    key_file: ReadableFile | None = None
+    token_file: ReadableFile | None = None
+
+    @property
+    def encrypted(self) -> bool:
+        return self.protocol in ("SSL", "SASL_SSL")
+
+    @property
+    def authenticated(self) -> bool:
+        return self.protocol in ("SASL_PLAINTEXT", "SASL_SSL")
+
+    def faults(self) -> Iterator[Fault]:
+        yield from self._authentication_faults() if self.authenticated else self._needless_authentication()
+        if not self.encrypted:
+            for name in ("ca_file", "cert_file", "key_file"):
+                if getattr(self, name) is not None:
+                    yield (
+                        (name,),
+                        f"is for TLS, which {self.protocol} has not: set the protocol to SSL or SASL_SSL",
+                    )
+        elif (self.cert_file is None) != (self.key_file is None):
+            missing = "key_file" if self.key_file is None else "cert_file"
+            yield (missing,), "must be set: a certificate and its key go together"
+
+    def _authentication_faults(self) -> Iterator[Fault]:
+        if self.mechanism is None:
+            yield ("mechanism",), f"must be set for {self.protocol}, for instance to SCRAM-SHA-512"
+        elif self.mechanism in _PASSWORD_MECHANISMS:
+            for name in ("username", "password"):
+                if getattr(self, name) is None:
+                    yield (name,), f"must be set for {self.mechanism}"
+        elif self.mechanism == "OAUTHBEARER" and self.token_file is None:
+            yield (
+                ("mechanism",),
+                "OAUTHBEARER is not supported unless a file holds the token: set the token file too",
+            )
+        elif self.mechanism == "GSSAPI" and importlib.util.find_spec("gssapi") is None:
+            yield ("mechanism",), "GSSAPI needs the package gssapi, which is not installed"
+
+    def _needless_authentication(self) -> Iterator[Fault]:
+        for name in ("mechanism", "username", "password", "token_file"):
+            if getattr(self, name) is not None:
+                yield (
+                    (name,),
+                    f"is for SASL, which {self.protocol} has not: set the protocol to SASL_SSL",
+                )
+
+    def ssl_context(self) -> ssl.SSLContext | None:
+        """What TLS trusts and shows; None without TLS.
+
+        Raises:
+            UnusableCertificate: a file does not hold what it should.
+        """
+        if not self.encrypted:
+            return None
+        try:
+            context = ssl.create_default_context(cafile=self.ca_file)
+        except (ssl.SSLError, OSError):
+            raise UnusableCertificate("ca_file", "holds no certificate in PEM form") from None
+        if self.cert_file is not None and self.key_file is not None:
+            try:
+                context.load_cert_chain(self.cert_file, self.key_file, password=_refuse_to_ask)
+            except _Encrypted:
+                raise UnusableCertificate(
+                    "key_file", "is encrypted; a key without a passphrase is needed"
+                ) from None
+            except (ssl.SSLError, OSError):
+                raise UnusableCertificate(
+                    "cert_file", "and the key file hold no certificate in PEM form with its key"
+                ) from None
+        return context
+
+    def aiokafka_kwargs(self) -> dict[str, Any]:
+        """Arguments for aiokafka's clients beside ``bootstrap_servers``.
+
+        Raises:
+            UnusableCertificate: see ``ssl_context``.
+        """
+        kwargs: dict[str, Any] = {"security_protocol": self.protocol}
+        if self.encrypted:
+            kwargs["ssl_context"] = self.ssl_context()
+        if self.authenticated:
+            kwargs["sasl_mechanism"] = self.mechanism
+        if self.username is not None and self.password is not None:
+            kwargs["sasl_plain_username"] = self.username
+            kwargs["sasl_plain_password"] = self.password.get_secret_value()
+        if self.token_file is not None:
+            kwargs["sasl_oauth_token_provider"] = TokenFile(self.token_file)
+        return kwargs
+
+    def faust_credentials(self) -> Credentials | None:
+        """What Faust's ``broker_credentials`` takes; None for PLAINTEXT.
+
+        Raises:
+            UnusableCertificate: see ``ssl_context``.
+        """
+        from faust import auth  # Faust costs a second to import, and only `run` and `demo` need it
+
+        context = self.ssl_context()
+        if not self.authenticated:
+            return auth.SSLCredentials(context) if self.encrypted else None
+        if self.mechanism == "OAUTHBEARER" and self.token_file is not None:
+            return auth.OAuthCredentials(oauth_cb=TokenFile(self.token_file), ssl_context=context)
+        if self.mechanism == "GSSAPI":
+            return auth.GSSAPICredentials(ssl_context=context)
+        return auth.SASLCredentials(
+            username=self.username,
+            password=self.password.get_secret_value() if self.password else None,
+            mechanism=self.mechanism,
+            ssl_context=context,
+        )
+
+
+class TokenFile(AbstractTokenProvider):  # type: ignore[misc]  # aiokafka is not typed
+    """Hands out the token that a file holds, as it stands when a connection is made."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    async def token(self) -> str:
+        text = await asyncio.to_thread(self._file.read_text, "utf-8")
+        return text.strip()
+
+
+class _Encrypted(Exception):
+    pass
+
+
+def _refuse_to_ask() -> str:
+    # Without this OpenSSL asks on the terminal, and a service waits there for ever.
+    raise _Encrypted

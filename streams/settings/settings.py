@@ -1,0 +1,372 @@
+"""Settings: what differs from one place to the next, read from the environment (``WATCHOFFICER_...``).
+
+``read_settings`` is the only way from an environment to a ``Settings``; one that is made by hand sees none,
+so that a demonstration cannot pick up the credentials of its user. A secret is a ``SecretStr`` from the
+moment it is read, and no message, repr or dump shows its value.
+"""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from streams.settings.kafka_security import BrokerSecurity, UnusableCertificate
+from streams.settings.receivers import DatadogSettings, PagerDutySettings, SlackSettings
+from streams.settings.values import (
+    HeaderSecret,
+    Port,
+    host_and_port,
+    is_secret,
+    wrap_secrets,
+)
+
+if TYPE_CHECKING:
+    from faust.auth import Credentials
+
+__all__ = [
+    "DatadogSettings",
+    "PagerDutySettings",
+    "Settings",
+    "SettingsError",
+    "SettingsProblem",
+    "SlackSettings",
+    "Variable",
+    "read_settings",
+    "variables",
+]
+
+PREFIX = "WATCHOFFICER_"
+
+#: What each receiver cannot do without, ...
+_CREDENTIALS = {"pagerduty": ("routing_key",), "datadog": ("api_key",), "slack": ("token", "channel")}
+#: ... and what a part of it needs besides.
+_EXTRAS = {
+    "pagerduty": ("acknowledgements in PagerDuty are not heard", ("webhook_secret",)),
+    "datadog": ("Datadog gets events but no incidents", ("app_key",)),
+}
+_NAMES = {"pagerduty": "PagerDuty", "datadog": "Datadog", "slack": "Slack"}
+
+#: Bytes of a file that holds a secret.
+_MAX_SECRET = 64 * 1024
+
+
+@dataclass(frozen=True)
+class SettingsProblem:
+    """One environment variable that cannot be used, and what to do about it."""
+
+    variable: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.variable}: {self.message}"
+
+
+class SettingsError(ValueError):
+    """The settings cannot be used. Carries every problem that was found."""
+
+    def __init__(self, problems: tuple[SettingsProblem, ...]) -> None:
+        self.problems = problems
+        super().__init__("\n".join(str(problem) for problem in problems))
+
+
+def _brokers(value: object) -> object:
+    if isinstance(value, str):
+        value = [part for part in value.split(",") if part.strip()]
+    if not isinstance(value, list | tuple) or not all(isinstance(part, str) for part in value):
+        raise ValueError("must be brokers as host:port, several with commas: kafka-1:9092,kafka-2:9092")
+    return tuple(host_and_port(part) for part in value)
+
+
+def _topic_prefix(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9._-]{0,200}", value, re.ASCII):
+        raise ValueError("must be of letters, digits, '.', '_' and '-', which Kafka allows in a topic's name")
+    return value
+
+
+def _bind(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+", value, re.ASCII):
+        raise ValueError("must be an address to listen on, such as 127.0.0.1 or 0.0.0.0")
+    return value
+
+
+class Settings(BaseSettings):
+    """All settings, as they are in force.
+
+    Attributes:
+        broker: ``host:port`` of the bootstrap servers; empty when none is set.
+        topic_prefix: stands before the name of every topic.
+        policy: the file of the policy; None for the one that ships.
+        api_token: what writes over HTTP must bear.
+        bind, port: where HTTP is served.
+        unknown: a sentence for each ``WATCHOFFICER_`` variable that means nothing.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_nested_delimiter="__",
+        frozen=True,
+        extra="forbid",
+        hide_input_in_errors=True,
+    )
+
+    broker: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_brokers)] = ()
+    broker_security: BrokerSecurity = BrokerSecurity()
+    topic_prefix: Annotated[str, AfterValidator(_topic_prefix)] = ""
+    policy: Path | None = None
+    api_token: HeaderSecret | None = None
+    bind: Annotated[str, AfterValidator(_bind)] = "127.0.0.1"
+    port: Port = 6066
+    pagerduty: PagerDutySettings = PagerDutySettings()
+    datadog: DatadogSettings = DatadogSettings()
+    slack: SlackSettings = SlackSettings()
+    log_format: Literal["console", "json"] = "console"
+    unknown: tuple[str, ...] = ()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only what it is given: ``read_settings`` brings the environment."""
+        return (init_settings,)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _wrap_secrets(cls, values: Any) -> Any:
+        return wrap_secrets(cls, values)
+
+    def sinks(self) -> frozenset[str]:
+        """The receivers that have credentials: of pagerduty, datadog, slack."""
+        return frozenset(sink for sink in _CREDENTIALS if not self._missing(sink, _CREDENTIALS[sink]))
+
+    def sinks_off(self) -> tuple[str, ...]:
+        """A sentence for each receiver that is off, or lacks a part, with the variables to set."""
+        sentences = []
+        for sink, needed in _CREDENTIALS.items():
+            part, extra = _EXTRAS.get(sink, ("", ()))
+            if missing := self._missing(sink, needed):
+                sentences.append(f"{_NAMES[sink]} is off: {_not_set(missing)}")
+            elif missing := self._missing(sink, extra):
+                sentences.append(f"{part}: {_not_set(missing)}")
+        return tuple(sentences)
+
+    def _missing(self, sink: str, names: tuple[str, ...]) -> list[str]:
+        return [variable_name(sink, name) for name in names if getattr(getattr(self, sink), name) is None]
+
+    def on_loopback(self) -> bool:
+        """Whether HTTP is served to this machine only."""
+        try:
+            return ipaddress.ip_address(self.bind).is_loopback
+        except ValueError:
+            return self.bind == "localhost"
+
+    def secrets(self) -> tuple[str, ...]:
+        """Every secret that is set, in the clear: for the one purpose of keeping them out of the logs."""
+        return tuple(sorted({secret.get_secret_value() for secret in _secrets_in(self)}))
+
+    def kafka_client_kwargs(self) -> dict[str, Any]:
+        """How aiokafka's clients reach the brokers: ``bootstrap_servers``, ``security_protocol``, ...
+
+        Raises:
+            SettingsError: no broker is set, or a certificate cannot be used.
+        """
+        with _named("broker_security"):
+            security = self.broker_security.aiokafka_kwargs()
+        return {"bootstrap_servers": self._require_broker(), **security}
+
+    def faust_broker_urls(self) -> list[str]:
+        """The brokers as Faust's ``broker`` takes them.
+
+        Raises:
+            SettingsError: no broker is set.
+        """
+        return [f"kafka://{server}" for server in self._require_broker()]
+
+    def faust_broker_credentials(self) -> Credentials | None:
+        """What Faust's ``broker_credentials`` takes; None for PLAINTEXT.
+
+        Raises:
+            SettingsError: a certificate cannot be used.
+        """
+        with _named("broker_security"):
+            return self.broker_security.faust_credentials()
+
+    def _require_broker(self) -> list[str]:
+        if not self.broker:
+            raise SettingsError(
+                (SettingsProblem(variable_name("broker"), "must be set, for instance to kafka-1:9092"),)
+            )
+        return list(self.broker)
+
+
+@dataclass(frozen=True)
+class Variable:
+    """An environment variable that means something.
+
+    Attributes:
+        name: ``WATCHOFFICER_PAGERDUTY__ROUTING_KEY``.
+        path: fields of ``Settings`` down to the value.
+        secret: whether ``<name>_FILE`` may name a file that holds it instead.
+    """
+
+    name: str
+    path: tuple[str, ...]
+    secret: bool
+
+
+def variable_name(*path: str) -> str:
+    """The environment variable of a field of ``Settings``."""
+    return PREFIX + "__".join(path).upper()
+
+
+def variables() -> tuple[Variable, ...]:
+    """Every environment variable that is read, but for the ``_FILE`` of the secret ones."""
+    return tuple(_variables(Settings, ()))
+
+
+def _variables(model: type[BaseModel], above: tuple[str, ...]) -> Iterator[Variable]:
+    for name, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from _variables(field.annotation, (*above, name))
+        elif (*above, name) != ("unknown",):
+            yield Variable(variable_name(*above, name), (*above, name), is_secret(field.annotation))
+
+
+def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
+    """The settings that an environment holds. A variable that is empty counts as not set.
+
+    Raises:
+        SettingsError: with every variable that cannot be used.
+    """
+    known = variables()
+    given = {name: value for name, value in environ.items() if name.startswith(PREFIX) and value}
+    values: dict[str, str | SecretStr] = {}
+    files: dict[str, Path] = {}
+    problems: list[SettingsProblem] = []
+    for variable in known:
+        file_variable = f"{variable.name}_FILE"
+        blamed = file_variable if variable.secret and file_variable in given else variable.name
+        try:
+            if variable.secret and file_variable in given:
+                if variable.name in given:
+                    raise ValueError(f"must not be set beside {variable.name}: which one counts?")
+                files[variable.name] = Path(given[file_variable])
+                values[variable.name] = _secret_in_file(files[variable.name])
+            elif variable.name in given:
+                text = _utf8(given[variable.name])
+                values[variable.name] = SecretStr(text) if variable.secret else text
+        except ValueError as error:
+            problems.append(SettingsProblem(blamed, str(error)))
+    names = [v.name for v in known] + [f"{v.name}_FILE" for v in known if v.secret]
+    unknown = tuple(_unknown(name, names) for name in sorted(given.keys() - set(names)))
+    source = EnvSettingsSource(Settings)
+    # The source sees only variables with a meaning, and secrets already wrapped: it might quote a bad value.
+    source.env_vars = {name.lower(): value for name, value in values.items()}  # type: ignore[misc]
+    try:
+        settings = Settings(**source(), unknown=unknown)
+    except ValidationError as error:
+        problems += [_of_file(problem, files) for problem in _problems_of(error)]
+    if problems:
+        raise SettingsError(tuple(sorted(problems, key=lambda problem: problem.variable))) from None
+    return settings
+
+
+def _utf8(text: str) -> str:
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise ValueError("is not UTF-8 text")
+    return text
+
+
+def _of_file(problem: SettingsProblem, files: Mapping[str, Path]) -> SettingsProblem:
+    """The problem as one of the variable that names the file, where the value comes from one."""
+    if problem.variable not in files:
+        return problem
+    file = files[problem.variable]
+    return SettingsProblem(f"{problem.variable}_FILE", f"names {file}, whose content {problem.message}")
+
+
+def _not_set(names: list[str]) -> str:
+    return f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'} not set"
+
+
+def _secret_in_file(file: Path) -> SecretStr:
+    """What a file holds, without the line break at its end; messages name the file, never what is in it."""
+    try:
+        with file.open("rb") as stream:
+            raw = stream.read(_MAX_SECRET + 1)
+    except OSError as error:
+        raise ValueError(f"names {file}, which cannot be read: {error.strerror}") from None
+    if len(raw) > _MAX_SECRET:
+        raise ValueError(f"names {file}, which is too large to be a secret")
+    try:
+        text = raw.decode("utf-8").rstrip("\r\n")
+    except UnicodeDecodeError:
+        raise ValueError(f"names {file}, which is not UTF-8 text") from None
+    if not text:
+        raise ValueError(f"names {file}, which is empty")
+    return SecretStr(text)
+
+
+def _unknown(name: str, known: list[str]) -> str:
+    # Without the prefix, which makes any two look alike.
+    endings = [word.removeprefix(PREFIX) for word in known]
+    near = difflib.get_close_matches(name.removeprefix(PREFIX), endings, 1, 0.75)
+    hint = f"; did you mean {PREFIX}{near[0]}?" if near else ""
+    return f"{name} is not a setting{hint}"
+
+
+def _problems_of(error: ValidationError) -> Iterator[SettingsProblem]:
+    for entry in error.errors(include_url=False, include_input=False):
+        context = entry.get("ctx", {})
+        message = {
+            "value_error": str(context.get("error")),
+            "fault": str(context.get("text")),
+            "literal_error": f"must be {context.get('expected')}",
+            "string_too_long": f"must have at most {context.get('max_length')} characters",
+        }.get(entry["type"], entry["msg"])
+        yield SettingsProblem(variable_name(*(str(part) for part in entry["loc"])), message)
+
+
+@contextmanager
+def _named(group: str) -> Iterator[None]:
+    """Gives what is wrong with a file the name of the variable that names the file."""
+    try:
+        yield
+    except UnusableCertificate as error:
+        raise SettingsError((SettingsProblem(variable_name(group, error.field), error.message),)) from None
+
+
+def _secrets_in(model: BaseModel) -> Iterator[SecretStr]:
+    for name in type(model).model_fields:
+        value = getattr(model, name)
+        if isinstance(value, SecretStr):
+            yield value
+        elif isinstance(value, BaseModel):
+            yield from _secrets_in(value)

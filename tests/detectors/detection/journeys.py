@@ -1,0 +1,179 @@
+"""Sign-ins as the funnel and the surges see them: people start, come back after a while or never, and err."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+
+from detectors.history.history import BUCKET, FIELDS, History
+from detectors.instants import DAY, HOUR, MINUTE, SECOND
+from detectors.policy.policy import Policy, default_policy
+from detectors.scopes import CSPS, LEAVES, MEMBERS, OUTCOMES, STEPS, leaf_index
+from detectors.windows.error_codes import CodeWindows
+from detectors.windows.fact_columns import FactColumns
+from detectors.windows.facts import ON_TIME, FactRow
+from detectors.windows.returns import ReturnWindows
+from detectors.windows.sliding import BAD, EXCLUDED, GOOD, STARTED, Classify, Stretch, Windows
+from tests.detectors.detection.traffic import RATE, RETURNS, SHARES, START, leaves_of, record
+
+__all__ = ["USER_ERRORS", "Journeys", "weeks"]
+
+#: Share of callbacks that fail by the user's doing on an ordinary day, and the codes that they carry.
+USER_ERRORS = 0.03
+_CODES = ("001", "005", "101", "102", "106", "107")
+_NEW, _CALLBACK, _TOKEN = (STEPS.index(step) for step in ("new", "callback", "token"))
+_STARTED, _SUCCESS, _FAILURE = (OUTCOMES.index(outcome) for outcome in ("started", "success", "failure"))
+_WINDOWS = (5 * MINUTE, 15 * MINUTE, HOUR)
+
+
+class Journeys:
+    """Sign-ins of some seconds from ``START`` on. Everybody is another person, unless said otherwise."""
+
+    def __init__(self, seconds: int, seed: int = 0, level: float = 1.0) -> None:
+        self.seconds = seconds
+        self.rng = np.random.default_rng(seed)
+        begun, leaves = [], []
+        for method, (share, csps) in SHARES.items():
+            for csp, part in zip(CSPS, csps, strict=True):
+                times = np.repeat(np.arange(seconds), self.rng.poisson(RATE * level * share * part, seconds))
+                begun.append(times)
+                leaves.append(np.full(len(times), leaf_index(method, csp)))
+        self.begun = np.concatenate(begun)
+        self.leaf = np.concatenate(leaves)
+        away = np.clip(42 * np.exp(0.5 * self.rng.standard_normal(len(self.begun))), 20, 120)
+        self.back = self.begun + away.astype(np.int64)
+        self.returns = self.rng.random(len(self.begun)) < RETURNS
+        self.starts = np.ones(len(self.begun), dtype=bool)
+        self.person = np.arange(1, len(self.begun) + 1)
+        err = self.rng.random(len(self.begun)) < USER_ERRORS
+        self.code = np.where(err, self.rng.choice(_CODES, len(self.begun)), "")
+
+    def _of(self, path: str) -> np.ndarray:
+        return np.isin(self.leaf, leaves_of(path))
+
+    def lose(self, path: str, begin: int, end: int, share: float = 1.0) -> Journeys:
+        """In these seconds nobody of a scope comes back, or only some do."""
+        struck = self._of(path) & (self.back >= begin) & (self.back < end)
+        self.returns &= ~(struck & (self.rng.random(len(struck)) < share))
+        return self
+
+    def silence(self, path: str, begin: int, end: int) -> Journeys:
+        """In these seconds nothing of a scope arrives."""
+        of = self._of(path)
+        self.starts &= ~(of & (self.begun >= begin) & (self.begun < end))
+        return self.lose(path, begin, end)
+
+    def move(self, from_method: str, to_method: str, begin: int) -> Journeys:
+        """From this second on people start with the other method."""
+        for csp in CSPS:
+            moved = (self.leaf == leaf_index(from_method, csp)) & (self.begun >= begin)
+            self.leaf[moved] = leaf_index(to_method, csp)
+        return self
+
+    def fail(self, path: str, begin: int, end: int, share: float, code: str, person: int = 0) -> Journeys:
+        """In these seconds this share of a scope's callbacks fails with a code; all by one person if that is given."""
+        struck = self._of(path) & (self.back >= begin) & (self.back < end)
+        struck &= self.rng.random(len(struck)) < share
+        self.code[struck] = code
+        if person:
+            self.person[struck] = person
+        return self
+
+    def rows(self) -> list[FactRow]:
+        """The facts of all this, tokens of sis included."""
+        cells: Counter[tuple[int, int, int, int, str]] = Counter()
+        people: dict[tuple[int, int, int, int, str], set[int]] = {}
+        for n in np.flatnonzero(self.starts).tolist():
+            cells[int(self.begun[n]), int(self.leaf[n]), _NEW, _STARTED, ""] += 1
+        for n in np.flatnonzero(self.returns & (self.back < self.seconds)).tolist():
+            code = str(self.code[n])
+            outcome = _FAILURE if code else _SUCCESS
+            key = int(self.back[n]), int(self.leaf[n]), _CALLBACK, outcome, code
+            cells[key] += 1
+            people.setdefault(key, set()).add(int(self.person[n]))
+            if outcome == _SUCCESS and LEAVES[key[1]][0] == "sis":
+                cells[key[0], leaf_index("sis", None), _TOKEN, _SUCCESS, ""] += 1
+        return [
+            FactRow(
+                START + second * SECOND,
+                ON_TIME,
+                leaf,
+                step,
+                outcome,
+                code,
+                count,
+                0,
+                [0, 0],
+                sorted(people.get((second, leaf, step, outcome, code), ())) if outcome == _FAILURE else [],
+            )
+            for (second, leaf, step, outcome, code), count in sorted(cells.items())
+        ]
+
+    def stretches(self, cuts: Sequence[int], policy: Policy | None = None) -> list[Stretch]:
+        """The stretches that end at these seconds; each is to be judged before the next is asked for."""
+        return list(self._stretches(cuts, policy or default_policy()))
+
+    def stretch(self, first: int = 0, last: int | None = None) -> Stretch:
+        """The steps after seconds ``first`` to ``last`` (exclusive; all)."""
+        return self.stretches([*([first] if first else []), last or self.seconds])[-1]
+
+    def _stretches(self, cuts: Sequence[int], policy: Policy):  # type: ignore[no-untyped-def]
+        counts = Windows(SECOND, _WINDOWS, Classify(policy.codes.excluded, (0,) * len(LEAVES)))
+        returns = ReturnWindows(SECOND, policy.funnel.live)
+        codes = CodeWindows(SECOND, policy.surge.windows, sorted(policy.codes.root), 1_000)
+        rows = self.rows()
+        begin = 0
+        for end in cuts:
+            start, steps = START + (begin + 1) * SECOND, end - begin
+            due = FactColumns.of([r for r in rows if begin <= (r.pane - START) // SECOND < end], SECOND)
+            ends = start + SECOND * np.arange(steps, dtype=np.int64)
+            counted = counts.advance(start, steps, due)
+            codes.move(start, steps, due)
+            nobody = {window: of[..., 0] * 0 for window, of in counted.items()}
+            yield Stretch(
+                "prod",
+                ends,
+                counted,
+                nobody,
+                _WINDOWS,
+                returns.advance(start, steps, due),
+                codes,
+            )
+            begin = end
+
+
+def weeks(
+    days: int = 16,
+    returning: float = RETURNS,
+    codes: bool = True,
+    level: float = 1.0,
+    seed: int = 1,
+) -> History:
+    """A history up to a day after ``START`` at a steady rate; with the failures by code, or without."""
+    rng = np.random.default_rng(seed)
+    history = History("prod")
+    slots = days * DAY // BUCKET
+    leaves = np.zeros((slots, len(LEAVES), len(FIELDS)), dtype=np.int64)
+    for method, (share, csps) in SHARES.items():
+        for csp, part in zip(CSPS, csps, strict=True):
+            leaf = leaves[:, leaf_index(method, csp)]
+            rate = RATE * level * share * part * BUCKET / SECOND
+            leaf[:, STARTED] = rng.poisson(rate, slots)
+            completed = rng.poisson(rate * returning, slots)
+            leaf[:, EXCLUDED] = rng.binomial(completed, USER_ERRORS)
+            leaf[:, BAD] = rng.binomial(completed, 0.0005)
+            leaf[:, GOOD] = completed - leaf[:, EXCLUDED] - leaf[:, BAD]
+    sis = [leaf_index("sis", csp) for csp in CSPS]
+    leaves[:, leaf_index("sis", None), GOOD] = leaves[:, sis, GOOD].sum(axis=1)
+    scopes = np.einsum("sl,tlc->tsc", MEMBERS.astype(np.int64), leaves)
+    for slot in range(slots):
+        kept = record(START + DAY - days * DAY + slot * BUCKET, scopes[slot])
+        if codes:
+            kept["codes"] = {
+                path: {code: counts["excluded"] // len(_CODES) for code in _CODES}
+                for path, counts in kept["scopes"].items()  # type: ignore[attr-defined]
+            }
+        history.add(kept)
+    return history

@@ -1,0 +1,162 @@
+"""What is worked out no further than it is asked for is what it would be if all of it were worked out."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from detectors.detection import burn_rate, funnel, latency, outage, silence, surge
+from detectors.detection.detector_set import Findings
+from detectors.detection.verdicts import FIRING, Verdicts
+from detectors.engine.engine import Watch
+from detectors.history.history import History
+from detectors.instants import SECOND
+from detectors.policy.policy import default_policy
+from detectors.scopes import MEMBERS, OUTCOMES, SCOPES
+from detectors.windows.facts import FactRow
+from detectors.windows.sliding import Stretch
+from tests.detectors.detection.journeys import Journeys, weeks
+from tests.detectors.detection.traffic import START
+
+POLICY = default_policy()
+DETECTORS = {
+    "outage": outage,
+    "burn_rate": burn_rate,
+    "silence": silence,
+    "latency": latency,
+    "funnel": funnel,
+    "surge": surge,
+}
+HISTORIES = {"two weeks": weeks(), "some days": weeks(days=5), "nothing": History("prod")}
+SECONDS = 2_400
+
+
+class Trouble(NamedTuple):
+    """What befalls a scope in some seconds."""
+
+    kind: str
+    path: str
+    begin: int
+    end: int
+    share: float
+
+
+TROUBLES = st.builds(
+    lambda kind, path, begin, length, share: Trouble(kind, path, begin, begin + length, share),
+    st.sampled_from(["007", "005", "lost", "silent", "slow"]),
+    st.sampled_from(SCOPES),
+    st.integers(0, SECONDS - 1),
+    st.sampled_from([20, 60, 300, 1_200]),
+    st.sampled_from([0.02, 0.1, 0.3, 0.6, 1.0]),
+)
+
+
+def rows_of(level: float, seed: int, troubles: Sequence[Trouble]) -> list[FactRow]:
+    """The facts of ``SECONDS`` with troubles."""
+    journeys = Journeys(SECONDS, seed, level)
+    for trouble in troubles:
+        if trouble.kind == "lost":
+            journeys.lose(trouble.path, trouble.begin, trouble.end, trouble.share)
+        elif trouble.kind == "silent":
+            journeys.silence(trouble.path, trouble.begin, trouble.end)
+        elif trouble.kind != "slow":
+            journeys.fail(trouble.path, trouble.begin, trouble.end, trouble.share, trouble.kind)
+    rows = journeys.rows()
+    for trouble in troubles:
+        if trouble.kind == "slow":
+            rows = [slower(row, trouble) for row in rows]
+    return rows
+
+
+def slower(row: FactRow, trouble: Trouble) -> FactRow:
+    """The row with durations, if it is of those that wait: all of them, or none in each second."""
+    second = (row.pane - START) // SECOND
+    inside = trouble.begin <= second < trouble.end and MEMBERS[SCOPES.index(trouble.path), row.leaf]
+    if not inside or row.outcome == OUTCOMES.index("started"):
+        return row
+    slow = row.count if second % 10 < 10 * trouble.share else 0
+    return replace(row, timed=row.count, over=[slow, slow])
+
+
+def look_at(level: float, seed: int, troubles: Sequence[Trouble], history: str) -> set[str]:
+    """Hold what could fire against what does, in all stretches; the detectors that do."""
+    fired: set[str] = set()
+
+    def look(stretch: Stretch, verdicts: Sequence[Verdicts]) -> None:
+        known, covered = watch.history, watch.state().covered_from
+        fires = np.zeros(len(stretch.ends), dtype=bool)
+        for verdict in verdicts:
+            found = (verdict.state == FIRING).any(axis=1)
+            fires |= found
+            if found.any():
+                fired.add(verdict.detector)
+                assert DETECTORS[verdict.detector].may_fire(stretch, POLICY, known), verdict.detector
+        findings = Findings(stretch, POLICY, known, covered)
+        assert findings.fires().tolist() == fires.tolist()
+        for late, early in zip(findings.verdicts(), verdicts, strict=True):
+            assert late.detector == early.detector
+            assert late.state.tolist() == early.state.tolist()
+
+    watch = Watch("prod", POLICY, copy.deepcopy(HISTORIES[history]), observer=look)
+    watch.advance(START + SECONDS * SECOND, rows_of(level, seed, troubles))
+    return fired
+
+
+@settings(max_examples=15)
+@given(
+    level=st.sampled_from([0.02, 0.3, 1.0]),
+    seed=st.integers(0, 100),
+    troubles=st.lists(TROUBLES, max_size=4),
+    history=st.sampled_from(sorted(HISTORIES)),
+)
+def test_the_same_steps_fire_as_when_every_detector_is_judged(
+    level: float, seed: int, troubles: list[Trouble], history: str
+) -> None:
+    look_at(level, seed, troubles, history)
+
+
+@pytest.mark.parametrize("history", HISTORIES)
+@pytest.mark.parametrize(
+    ("trouble", "fires"),
+    [
+        (Trouble("007", "ssoe", 1_200, 2_400, 1.0), {"outage", "burn_rate", "surge"}),
+        (Trouble("005", "*/logingov", 1_200, 2_400, 0.3), {"surge"}),
+        (Trouble("slow", "sis", 600, 2_400, 0.5), {"latency"}),
+    ],
+    ids=["an outage", "errors of users", "slowness"],
+)
+def test_trouble_that_needs_no_history_is_found_with_any(
+    trouble: Trouble, fires: set[str], history: str
+) -> None:
+    assert look_at(1.0, 1, [trouble], history) == fires
+
+
+@pytest.mark.parametrize(("kind", "fires"), [("silent", "silence"), ("lost", "funnel")])
+def test_what_stays_away_is_found_with_a_history(kind: str, fires: str) -> None:
+    assert fires in look_at(1.0, 1, [Trouble(kind, "ssoe", 1_200, 2_400, 1.0)], "two weeks")
+
+
+def test_where_nothing_is_wrong_next_to_nothing_is_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    judged: list[str] = []
+    real = {name: detector.judge for name, detector in DETECTORS.items()}
+    for name, detector in DETECTORS.items():
+
+        def judge(*args: object, name: str = name, **_: object) -> Verdicts:
+            judged.append(name)
+            found: Verdicts = real[name](*args)
+            return found
+
+        monkeypatch.setattr(detector, "judge", judge)
+    watch = Watch("prod", POLICY, copy.deepcopy(HISTORIES["two weeks"]))
+    watch.advance(START + SECONDS * SECOND, rows_of(1.0, 1, []))
+    stretches = SECONDS // 300
+    # silence and the funnel do not know yet, in the first minutes, that nothing came because nobody looked
+    assert {"outage", "burn_rate", "latency", "surge"}.isdisjoint(judged)
+    assert judged.count("silence") + judged.count("funnel") <= 2 * stretches - 4

@@ -1,0 +1,68 @@
+"""The first failing event of a stretch of time, found among running sums and late events, is that of a search."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from detectors.instants import HOUR, SECOND
+from detectors.scopes import LEAVES, MEMBERS, OUTCOMES, SCOPES, STEPS
+from detectors.windows.fact_columns import FactColumns
+from detectors.windows.facts import ON_TIME, FactRow
+from detectors.windows.sliding import BAD, SESSION_BAD, Classify, Windows
+
+START = 1_795_435_200_000
+LASTS = 90  # steps
+WINDOWS = (15 * SECOND, 60 * SECOND)
+CLASSIFY = Classify(frozenset({"001"}), (0,) * len(LEAVES))
+
+
+@st.composite
+def rows(draw: st.DrawFn) -> list[FactRow]:
+    """Failures and successes, a few of them late, over a minute and a half."""
+    found = []
+    for _ in range(draw(st.integers(0, 25))):
+        pane = draw(st.integers(0, LASTS - 2))
+        late = draw(st.integers(2, 20)) if draw(st.booleans()) else 0
+        found.append(
+            FactRow(
+                START + pane * SECOND,
+                START + (pane + late) * SECOND if late else ON_TIME,
+                draw(st.integers(0, len(LEAVES) - 1)),
+                STEPS.index(draw(st.sampled_from(("callback", "refresh")))),
+                OUTCOMES.index(draw(st.sampled_from(("success", "failure")))),
+                draw(st.sampled_from(("007", "001"))),
+                count=1,
+            )
+        )
+    return found
+
+
+@given(rows(), st.data())
+def test_it_is_the_first_that_a_search_finds(some: list[FactRow], data: st.DataObject) -> None:
+    windows = Windows(SECOND, WINDOWS, CLASSIFY)
+    cuts = sorted(data.draw(st.sets(st.integers(1, LASTS - 1), max_size=4)) | {LASTS})
+    begun = 0
+    for cut in cuts:
+        at = [START + n * SECOND for n in range(begun + 1, cut + 1)]
+        due = [row for row in some if at[0] <= row.counts_from(SECOND) <= at[-1]]
+        windows.advance(at[0], len(at), FactColumns.of(due, SECOND))
+        asked = data.draw(st.sampled_from(at))
+        scope = data.draw(st.integers(0, len(SCOPES) - 1))
+        since = asked - data.draw(st.integers(0, WINDOWS[-1] // SECOND)) * SECOND
+        there = [
+            row.pane
+            for row in some
+            if since <= row.pane < asked
+            and row.counts_from(SECOND) <= asked
+            and MEMBERS[scope, row.leaf]
+            and CLASSIFY.is_bad(FactColumns.of([row], SECOND)).all()
+        ]
+        assert windows.first(scope, (BAD, SESSION_BAD), since, asked) == min(there, default=None)
+        begun = cut
+
+
+def test_before_the_first_event_there_is_none() -> None:
+    windows = Windows(SECOND, (HOUR,), CLASSIFY)
+    windows.advance(START, 1, FactColumns.of([], SECOND))
+    assert windows.first(0, (BAD,), START - HOUR, START) is None

@@ -1,0 +1,163 @@
+"""Lost returns: people start and do not come back, and what only looks like it."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from detectors.detection import funnel
+from detectors.detection.attribution import attribute
+from detectors.detection.verdicts import FIRING, NOT_ENOUGH_EVIDENCE, QUIET, Verdicts
+from detectors.history.history import History
+from detectors.instants import SECOND
+from detectors.policy.policy import default_policy, parse_policy
+from tests.detectors.detection.journeys import Journeys, weeks
+from tests.detectors.detection.traffic import RATE, RETURNS, START, scope
+
+POLICY = default_policy()
+WEEKS = weeks()
+NOTHING = History("prod")
+SSOE, SIS, ALL, IDME = scope("ssoe"), scope("sis"), scope(""), scope("*/idme")
+
+
+def judge(journeys: Journeys, history: History = WEEKS, first: int = 0, last: int | None = None) -> Verdicts:
+    return funnel.judge(journeys.stretch(first, last), POLICY, history)
+
+
+def fires(verdicts: Verdicts, path: str) -> list[int]:
+    return np.flatnonzero(verdicts.state[:, scope(path)] == FIRING).tolist()
+
+
+@pytest.mark.parametrize("path", ["ssoe", "sis", "", "*/idme", "ssoe/logingov"])
+@pytest.mark.parametrize("seed", range(2))
+def test_at_the_peak_it_is_found_within_three_minutes_and_goes_on_while_it_lasts(
+    path: str, seed: int
+) -> None:
+    verdicts = judge(Journeys(4_200, seed).lose(path, 1_800, 4_200))
+    found = fires(verdicts, path)
+    assert 1_800 + 40 < found[0] <= 1_800 + 180
+    assert found[-(4_200 - 1_980) :] == list(range(1_980, 4_200))
+
+
+@pytest.mark.parametrize("history", [WEEKS, NOTHING], ids=["weeks", "fresh"])
+@pytest.mark.parametrize("level", [1.0, 0.3, 0.03])
+@pytest.mark.parametrize("seed", range(2))
+def test_an_ordinary_day_fires_nothing(history: History, level: float, seed: int) -> None:
+    assert not (judge(Journeys(5_400, seed, level), history).state == FIRING).any()
+
+
+@pytest.mark.parametrize("path", ["", "ssoe"])
+@pytest.mark.parametrize("length", [25, 60, 300, 1_200])
+def test_neither_a_deploy_nor_a_silence_nor_its_end_looks_like_lost_returns(path: str, length: int) -> None:
+    journeys = Journeys(5_400, 3).silence(path, 2_000, 2_000 + length)
+    assert not (judge(journeys).state == FIRING).any()
+
+
+def test_a_fail_over_and_its_end_do_not_either() -> None:
+    journeys = Journeys(6_000, 4).move("ssoe", "sis", 2_000).move("sis", "ssoe", 4_000)
+    assert not (judge(journeys).state == FIRING).any()
+
+
+def test_a_wave_of_starts_is_not_lost_while_it_is_away() -> None:
+    journeys = Journeys(4_000, 5, level=3.0)
+    journeys.silence("", 0, 2_000)  # and then, all at once, three times the usual
+    assert not (judge(journeys).state == FIRING).any()
+
+
+def test_failures_are_returns() -> None:
+    journeys = Journeys(4_000, 1).fail("ssoe", 1_800, 4_000, 1.0, "007")
+    assert not (judge(journeys).state == FIRING).any()
+
+
+def test_where_fewer_usually_return_as_few_are_normal() -> None:
+    journeys = Journeys(4_000, 1).lose("", 0, 4_000, share=0.6)
+    assert fires(judge(journeys), "ssoe")
+    assert not (judge(journeys, weeks(returning=RETURNS * 0.4)).state == FIRING).any()
+
+
+def test_a_fresh_installation_on_which_nobody_ever_returned_has_not_enough_evidence() -> None:
+    verdicts = judge(Journeys(4_000, 1).lose("", 0, 4_000), NOTHING)
+    assert (verdicts.state == NOT_ENOUGH_EVIDENCE).all()
+    assert verdicts.unknowing is not None
+    assert verdicts.unknowing.all()
+    assert "nothing says how many normally do" in verdicts.explain(3_999, SSOE).sentence
+    silent = funnel.judge(Journeys(60, 1, level=0.0).stretch(), POLICY, NOTHING)
+    assert "no ssoe sign-ins have come back yet" in silent.explain(59, SSOE).sentence
+
+
+def test_without_weeks_the_hour_before_says_what_is_usual() -> None:
+    verdicts = judge(Journeys(4_800, 1).lose("ssoe", 3_000, 4_800), NOTHING)
+    found = fires(verdicts, "ssoe")
+    assert 3_000 + 60 < found[0] <= 3_000 + 300
+
+
+def test_it_is_quiet_soon_after_people_come_back_and_knows_so_by_the_short_windows() -> None:
+    verdicts = judge(Journeys(4_800, 1).lose("ssoe", 1_800, 3_600))
+    assert fires(verdicts, "ssoe")[-1] < 3_600 + 150
+    assert (verdicts.state[3_600 + 180 :, SSOE] == QUIET).all()
+
+
+def test_a_quiet_night_takes_longer_but_is_found() -> None:
+    verdicts = judge(Journeys(9_000, 1, level=0.05).lose("", 4_000, 9_000), weeks(level=0.05))
+    assert 4_000 + 200 < fires(verdicts, "")[0] < 4_000 + 2_000
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"), [("*/idme", "prod/*/idme"), ("ssoe", "prod/ssoe"), ("", "prod")]
+)
+def test_one_loss_has_one_cause_on_its_scope(path: str, expected: str) -> None:
+    stretch = Journeys(2_200, 2).lose(path, 1_800, 2_200).stretch(2_100, 2_200)
+    verdicts = [funnel.judge(stretch, POLICY, WEEKS)]
+    causes = attribute(verdicts, stretch, 50, POLICY)
+    assert [cause.scope for cause in causes] == [expected]
+
+
+def test_people_are_estimated_and_the_sentence_has_the_numbers() -> None:
+    verdicts = judge(Journeys(3_600, 1).lose("ssoe", 1_800, 3_600))
+    cause = verdicts.explain(3_000, SSOE)
+    assert cause.estimated_users == pytest.approx(RATE * 0.7 * RETURNS * 3_600, rel=0.15)
+    assert cause.failing_ratio > 0.9
+    assert "ssoe sign-ins came back in" in cause.sentence
+    assert "normal is 7" in cause.sentence
+    early = verdicts.explain(fires(verdicts, "ssoe")[0], SSOE)
+    assert early.first_bad is not None
+    assert START + 1_700 * SECOND <= early.first_bad <= START + 1_900 * SECOND
+    assert verdicts.explain(1_000, SSOE).estimated_users is None
+
+
+def test_a_monitor_holds_a_method_to_its_limit_unless_fewer_usually_return() -> None:
+    strict = parse_policy(
+        "funnel: {monitors: {sis: {window: 15m, below: 0.65, recover_at: 0.68}}, fires_below: 0.3,"
+        " fires_below_unlearned: 0.3}",
+        "strict",
+    )
+    stretch = Journeys(5_400, 1, level=3.0).lose("sis", 1_800, 5_400, share=0.4).stretch(5_000)
+    assert (funnel.judge(stretch, strict, WEEKS).state[:, SIS] == FIRING).any()
+    assert not (funnel.judge(stretch, strict, weeks(returning=0.6)).state[:, SIS] == FIRING).any()
+
+
+@given(seed=st.integers(0, 50), cuts=st.sets(st.integers(1, 599), max_size=6))
+@settings(max_examples=15)
+def test_verdicts_do_not_depend_on_how_steps_are_cut_into_stretches(seed: int, cuts: set[int]) -> None:
+    journeys = Journeys(2_400, seed).lose("ssoe", 1_900, 2_400)
+    ends = [1_800, *(1_800 + cut for cut in sorted(cuts)), 2_400]
+    whole = judge(journeys, first=1_800)
+    for (begin, end), stretch in zip(pairwise(ends), journeys.stretches(ends)[1:], strict=True):
+        part = funnel.judge(stretch, POLICY, WEEKS)
+        assert (part.state == whole.state[begin - 1_800 : end - 1_800]).all()
+        assert part.explain(0, SSOE) == whole.explain(begin - 1_800, SSOE)
+        assert (part.gain(0) == whole.gain(begin - 1_800)).all()
+
+
+@given(seed=st.integers(0, 50), share=st.floats(0.3, 0.9), more=st.floats(0.0, 0.1))
+@settings(max_examples=15)
+def test_where_more_is_lost_it_fires_no_less(seed: int, share: float, more: float) -> None:
+    fewer = Journeys(2_400, seed).lose("ssoe", 1_800, 2_400, share)
+    more_lost = Journeys(2_400, seed).lose("ssoe", 1_800, 2_400, share + more)
+    assert (more_lost.returns <= fewer.returns).all()
+    less, worse = (judge(one, first=2_300).state[:, SSOE] == FIRING for one in (fewer, more_lost))
+    assert (worse >= less).all()

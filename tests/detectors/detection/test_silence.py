@@ -1,0 +1,216 @@
+"""Silence: hardly anybody comes where many were expected, and what else it might be."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from detectors.detection import silence
+from detectors.detection.verdicts import FIRING, NOT_ENOUGH_EVIDENCE, QUIET, Verdicts
+from detectors.history.history import History
+from detectors.instants import DAY, HOUR, SECOND, parse_instant
+from detectors.policy.policy import default_policy
+from detectors.scopes import CSPS, leaf_index
+from detectors.windows.sliding import GOOD, STARTED
+from tests.detectors.detection.traffic import RATE, START, Traffic, leaves_of, scope, usual
+
+POLICY = default_policy()
+AFTER = START + DAY  # the histories know all of the day that is judged in the weeks before it
+FULL = usual(days=16, start=AFTER)
+SSOE, SIS, ALL = scope("ssoe"), scope("sis"), scope("")
+
+
+def judge(traffic: Traffic, history: History = FULL, first: int = 0, **more: int) -> Verdicts:
+    return silence.judge(traffic.stretch(first), POLICY, history, **more)
+
+
+def fires(verdicts: Verdicts, path: str) -> list[int]:
+    return np.flatnonzero(verdicts.state[:, scope(path)] == FIRING).tolist()
+
+
+@pytest.mark.parametrize("path", ["ssoe", "sis", "", "ssoe/idme", "*/logingov"])
+@pytest.mark.parametrize("seed", range(3))
+def test_silence_at_the_peak_is_found_within_a_minute_and_not_before_40_seconds(path: str, seed: int) -> None:
+    traffic = Traffic(5_400, seed).silence(path, 4_000, 5_400)
+    found = fires(judge(traffic, covered_from=START), path)
+    assert 4_000 + 34 <= found[0] <= 4_060
+    assert found[-(5_400 - 4_120) :] == list(range(4_120, 5_400)), "it goes on firing while it lasts"
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_deploy_gap_of_30_seconds_fires_nothing(seed: int) -> None:
+    traffic = Traffic(5_400, seed).silence("", 4_000, 4_030)
+    assert not (judge(traffic, covered_from=START).state == FIRING).any()
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("level", [1.0, 0.6, 0.4, 0.25])
+def test_fewer_sign_ins_than_usual_are_no_silence(level: float, seed: int) -> None:
+    traffic = Traffic(7_200, seed, level)
+    assert not (judge(traffic, covered_from=START).state == FIRING).any()
+
+
+def test_a_level_that_falls_all_at_once_is_no_silence() -> None:
+    traffic = Traffic(7_200, 1)
+    fewer = Traffic(7_200, 2, level=0.3)
+    traffic.counts[3_600:] = fewer.counts[3_600:]
+    assert not (judge(traffic, covered_from=START).state == FIRING).any()
+
+
+def test_without_a_history_there_is_not_enough_evidence_and_nothing_to_wait_for() -> None:
+    verdicts = judge(Traffic(600, 1).silence("", 0, 600), History("prod"))
+    assert (verdicts.state == NOT_ENOUGH_EVIDENCE).all()
+    assert verdicts.unknowing is not None
+    assert verdicts.unknowing.all()
+    assert verdicts.explain(0, SSOE).sentence == "no history says how many ssoe sign-ins to expect"
+    assert not verdicts.gain(0).any()
+
+
+def test_windows_from_before_the_facts_begin_are_not_judged() -> None:
+    traffic = Traffic(120, 1)
+    assert fires(judge(traffic), "ssoe"), "as if there had been an hour of silence"
+    verdicts = judge(traffic, covered_from=START)
+    assert not (verdicts.state == FIRING).any()
+    assert (verdicts.state[:39, SSOE] == NOT_ENOUGH_EVIDENCE).all()
+    assert (verdicts.state[45:, SSOE] == QUIET).all()
+
+
+def test_a_stream_that_begins_in_silence_is_found_as_soon_as_it_is_covered() -> None:
+    traffic = Traffic(300, 1).silence("ssoe", 0, 300)
+    assert 39 <= fires(judge(traffic, covered_from=START), "ssoe")[0] <= 60
+
+
+def test_it_is_quiet_when_sign_ins_are_back() -> None:
+    traffic = Traffic(6_400, 1).silence("ssoe", 4_000, 5_200)
+    verdicts = judge(traffic, covered_from=START)
+    after = verdicts.state[5_200:, SSOE]
+    assert (after[60:] == QUIET).all()
+
+
+def test_a_trickle_is_neither_silence_nor_its_end() -> None:
+    traffic = Traffic(7_200, 1).silence("ssoe", 4_000, 7_200)
+    trickle = Traffic(7_200, 2, level=0.15)
+    leaves = leaves_of("ssoe")
+    traffic.counts[5_000:, leaves] = trickle.counts[5_000:, leaves]
+    found = judge(traffic, covered_from=START).state[5_200:, SSOE]
+    assert not (found == QUIET).any()
+    assert (found[-600:] == NOT_ENOUGH_EVIDENCE).all()
+
+
+def test_a_silence_of_many_hours_goes_on_firing() -> None:
+    history = usual(days=16, start=AFTER)
+    # the same day up to an hour ago is known, and six hours of it were silent
+    for slot in range(START - 6 * HOUR, START, 300_000):
+        history.add({"env": "prod", "at": slot, "scopes": {}})
+    traffic = Traffic(3_600, 1).silence("", 0, 3_600)
+    verdicts = judge(traffic, history, 3_500, covered_from=START - 7 * HOUR)
+    assert (verdicts.state[:, [ALL, SSOE, SIS]] == FIRING).all()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_quiet_night_takes_longer_but_is_found(seed: int) -> None:
+    history = usual(level=0.05, days=16, start=AFTER)
+    traffic = Traffic(7_200, seed, level=0.05).silence("", 3_600, 7_200)
+    found = fires(judge(traffic, history, covered_from=START), "")
+    assert 3_600 + 180 < found[0] < 3_600 + 1_000
+
+
+def test_sign_ins_that_moved_to_the_other_method_are_no_silence() -> None:
+    traffic = Traffic(5_400, 1)
+    for csp in CSPS:
+        from_ssoe, to_sis = leaf_index("ssoe", csp), leaf_index("sis", csp)
+        traffic.counts[4_000:, to_sis] += traffic.counts[4_000:, from_ssoe]
+        traffic.counts[4_000:, from_ssoe] = 0
+    verdicts = judge(traffic, covered_from=START)
+    assert not (verdicts.state == FIRING).any()
+    assert (verdicts.state[4_100:, SSOE] == NOT_ENOUGH_EVIDENCE).all(), "nor has ssoe come back"
+    assert (verdicts.state[4_100:, ALL] == QUIET).all()
+
+
+def test_starts_that_are_no_longer_reported_are_no_silence_while_people_get_through() -> None:
+    traffic = Traffic(5_400, 1)
+    traffic.counts[4_000:, :, STARTED] = 0
+    assert not (judge(traffic, covered_from=START).state == FIRING).any()
+
+
+def test_failures_are_no_silence() -> None:
+    traffic = Traffic(5_400, 1).fail("sis", 4_000, 5_400)
+    traffic.counts[4_000:, leaves_of("sis"), STARTED] = 0
+    assert not fires(judge(traffic, covered_from=START), "sis")
+
+
+def test_people_are_estimated_by_what_the_previous_two_weeks_let_expect() -> None:
+    traffic = Traffic(5_400, 1).silence("ssoe", 4_000, 5_400)
+    verdicts = judge(traffic, covered_from=START)
+    per_hour = RATE * 0.7 * 3_600
+    for second in (fires(verdicts, "ssoe")[0], 4_200, 5_000):
+        cause = verdicts.explain(second, SSOE)
+        assert cause.state == "firing"
+        assert cause.estimated_users == pytest.approx(per_hour, rel=0.12)
+        assert cause.first_bad is not None
+        assert cause.first_bad >= START + 3_990 * SECOND - 60 * SECOND
+    first = verdicts.explain(fires(verdicts, "ssoe")[0], SSOE)
+    assert "ssoe sign-ins arrived in 40s, where" in first.sentence
+    assert "expected by the previous two weeks" in first.sentence
+    assert first.failing_ratio > 0.9
+    assert float(first.numbers["chance"] or 0) < POLICY.silence.chance
+
+
+def test_where_the_whole_day_is_quieter_fewer_people_are_estimated() -> None:
+    traffic = Traffic(5_400, 1, level=0.5).silence("ssoe", 4_000, 5_400)
+    cause = judge(traffic, covered_from=START).explain(5_000, SSOE)
+    assert cause.estimated_users == pytest.approx(RATE * 0.35 * 3_600, rel=0.2)
+
+
+def test_the_whole_gains_what_its_parts_gain() -> None:
+    traffic = Traffic(5_400, 1).silence("ssoe", 4_000, 5_400)
+    gain = judge(traffic, covered_from=START).gain(4_100)
+    assert gain[SSOE] == pytest.approx(sum(gain[scope(f"ssoe/{csp}")] for csp in CSPS), rel=0.05)
+    assert gain[ALL] == gain[SIS] == 0
+
+
+def test_where_little_is_expected_silence_says_nothing_and_keeps_nothing_waiting() -> None:
+    history = usual(level=0.001, days=16, start=AFTER)
+    verdicts = judge(Traffic(3_700, 1, level=0.0), history, 3_600, covered_from=START)
+    assert (verdicts.state == NOT_ENOUGH_EVIDENCE).all()
+    assert verdicts.unknowing is not None
+    assert verdicts.unknowing.all()
+
+
+@pytest.mark.parametrize("cut", [1, 11, 300])
+def test_verdicts_do_not_depend_on_how_steps_are_cut_into_stretches(cut: int) -> None:
+    traffic = Traffic(4_400, 5).silence("ssoe", 4_000, 4_300).silence("sis/idme", 4_100, 4_400)
+    whole = silence.judge(traffic.stretch(3_980, 4_400), POLICY, FULL, START)
+    for first in range(3_980, 4_400, cut)[:: max(1, 60 // cut)]:
+        last = min(first + cut, 4_400)
+        part = silence.judge(traffic.stretch(first, last), POLICY, FULL, START)
+        assert (part.state == whole.state[first - 3_980 : last - 3_980]).all()
+        assert part.explain(0, SSOE) == whole.explain(first - 3_980, SSOE)
+        assert (part.gain(0) == whole.gain(first - 3_980)).all()
+
+
+def test_completions_stand_for_sign_ins_where_starts_are_never_reported() -> None:
+    history = History("prod")
+    for old in FULL.records():
+        for counts in old["scopes"].values():
+            counts["started"] = 0
+        history.add(old)
+    traffic = Traffic(5_400, 1)
+    traffic.counts[..., STARTED] = 0
+    traffic.silence("ssoe", 4_000, 5_400)
+    verdicts = judge(traffic, history, covered_from=START)
+    assert 4_034 <= fires(verdicts, "ssoe")[0] <= 4_070
+    assert not fires(verdicts, "sis")
+    assert traffic.counts[:4_000, leaves_of("ssoe"), GOOD].any()
+
+
+def test_a_week_of_history_is_enough_from_the_first_minutes_on() -> None:
+    # The Tuesday before is known from 14:00 on, and so not the hour by which the level of today could be told.
+    start = parse_instant("2026-09-22T14:00:00-04:00")
+    history = usual(days=9, start=start + 2 * DAY)
+    assert not np.isfinite(history.expected(np.array([start + 900_000]), HOUR)).any()
+    traffic = Traffic(1_800, 1, start=start).silence("ssoe/idme", 600, 1_800)
+    verdicts = silence.judge(traffic.stretch(), POLICY, history, start)
+    assert 630 <= fires(verdicts, "ssoe/idme")[0] <= 720
+    assert not fires(verdicts, "sis")
+    assert not (verdicts.state[:600] == FIRING).any()

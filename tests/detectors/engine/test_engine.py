@@ -1,0 +1,280 @@
+"""The watch of one environment: what it says is a function of the facts, however they are cut, and over restarts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from detectors.engine.engine import Watch
+from detectors.engine.state import Step, WatchState
+from detectors.history.history import History
+from detectors.history.rollup import HISTORY_SPAN
+from detectors.incidents import IncidentInput
+from detectors.instants import HOUR, MINUTE, SECOND
+from detectors.policy.policy import Policy
+from detectors.scopes import OUTCOMES, STEPS, leaf_index
+from detectors.windows.facts import ON_TIME, FactRow
+from tests.detectors.engine.episodes import ENV, POLICY, STEP, Episode, episodes, inputs, instants, rows_of
+from tests.support.oracle import NOON
+
+SINKS = frozenset({"pagerduty", "datadog", "slack"})
+#: Long enough after the last fact for every window, incident and clock to have ended.
+AFTERWARDS = 2 * HOUR
+Asked = Sequence[tuple[int, IncidentInput]]
+
+pytestmark = pytest.mark.timeout(900)
+slow = settings(max_examples=10, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+
+
+def watch_of(
+    state: WatchState | None = None, history: History | None = None, policy: Policy = POLICY
+) -> Watch:
+    return Watch(ENV, policy, history or History(ENV), state=state, sinks=SINKS, sli_every=policy.sli_every)
+
+
+def go(
+    watch: Watch,
+    to: int,
+    rows: Sequence[FactRow],
+    asked: Asked,
+    after: int = 0,
+    catching_up: bool = False,
+) -> list[Step]:
+    """One call of ``advance`` over (after, to]."""
+    return watch.advance(
+        to,
+        [row for row in rows if after < row.counts_from(STEP) <= to],
+        [one for one in asked if after < one[0] <= to],
+        catching_up=catching_up,
+    )
+
+
+def flat(steps: Sequence[Step]) -> list[Any]:
+    """What steps brought, without those that brought nothing to be told."""
+    return [
+        (s.at, s.sli, s.transitions, s.commands, s.history, s.refused)
+        for s in steps
+        if s.sli or s.transitions or s.commands or s.history or s.refused
+    ]
+
+
+def the_end(rows: Sequence[FactRow]) -> int:
+    return max((row.counts_from(STEP) for row in rows), default=NOON) + AFTERWARDS
+
+
+def round_trip(state: WatchState) -> WatchState:
+    """As `watch-state` keeps it."""
+    return msgspec.msgpack.decode(msgspec.msgpack.encode(state), type=WatchState)
+
+
+def as_known(history: Sequence[dict[str, object]]) -> History:
+    """What `sli-history` gives back."""
+    out = History(ENV)
+    for record in history:
+        out.add(msgspec.json.decode(msgspec.json.encode(record)))
+    return out
+
+
+OUTAGE = [Episode(60, 0.5, 0.0, "ssoe", "idme", 0.0, 1), Episode(60, 0.0, 0.9, "ssoe", "idme", 0.0, 1)]
+AND_OVER = [*OUTAGE, Episode(300, 0.5, 0.0, "ssoe", "idme", 0.2, 1)]
+
+
+def test_an_outage_is_found_told_and_resolved() -> None:
+    # the tests below compare runs with each other: this one says that there is something to compare
+    rows = rows_of(AND_OVER)
+    steps = go(watch_of(), the_end(rows), rows, [])
+    kinds = [t.kind for step in steps for t in step.transitions]
+    assert kinds[0] == "opened"
+    assert {"severity", "recovering", "resolved", "closed"} <= set(kinds)
+    assert {c.sink for step in steps for c in step.commands} == SINKS
+    assert any(step.history for step in steps)
+
+
+@slow
+@given(some=episodes(), data=st.data())
+def test_any_cut_into_calls_brings_the_same_steps(some: list[Episode], data: st.DataObject) -> None:
+    rows = rows_of(some)
+    end = the_end(rows)
+    asked = data.draw(inputs(end - AFTERWARDS + HOUR))
+    whole = go(watch_of(), end, rows, asked)
+    cut, at, steps = watch_of(), 0, []
+    near = max((row.counts_from(STEP) for row in rows), default=NOON) + 10 * MINUTE
+    stops = data.draw(st.lists(instants(NOON, near), max_size=30))
+    stops += data.draw(st.lists(instants(NOON, end), max_size=5))
+    for stop in [*sorted(set(stops)), end]:
+        steps += go(cut, stop, rows, asked, at)
+        at = stop
+    assert flat(steps) == flat(whole)
+    assert list(cut.history.records()) == list(watch_records(whole))
+
+
+def watch_records(steps: Sequence[Step]) -> list[dict[str, object]]:
+    """The history that steps have written, as it stands at their end."""
+    return list(as_known([record for step in steps for record in step.history]).records())
+
+
+@slow
+@given(some=episodes(), data=st.data())
+def test_a_restart_at_any_t_goes_on_as_if_there_had_been_none(
+    some: list[Episode], data: st.DataObject
+) -> None:
+    rows = rows_of(some)
+    end = the_end(rows)
+    asked = data.draw(inputs(end - AFTERWARDS + HOUR))
+    last = max((row.counts_from(STEP) for row in rows), default=NOON)
+    stops = data.draw(st.lists(st.one_of(instants(NOON, last), instants(NOON, end)), min_size=1, max_size=4))
+    check_restarts(rows, asked, end, stops, data.draw(st.integers(0, 5)) * MINUTE)
+
+
+def check_restarts(
+    rows: list[FactRow], asked: Asked, end: int, stops: Sequence[int], ran_on: int = 0
+) -> None:
+    """Restart at each stop, from the state there; the old run went on for ``ran_on`` ms, and its history is known."""
+    whole = go(watch_of(), end, rows, asked)
+    first = watch_of()
+    steps, at = [], 0
+    for stop in sorted(set(stops)):
+        steps += go(first, stop, rows, asked, at)
+        state = round_trip(first.state())
+        beyond = steps + go(first, min(stop + ran_on, end), rows, asked, stop)
+        history = [record for step in beyond for record in step.history]
+        first = watch_of(state, as_known(history))
+        back = stop - POLICY.retention - 20 * MINUTE
+        known = [row for row in rows if row.counts_from(STEP) <= stop and row.pane >= back]
+        first.rebuild(known, back)
+        at = stop
+    steps += go(first, end, rows, asked, at)
+    assert flat(steps) == flat(whole)
+    assert list(first.history.records()) == watch_records(whole)
+
+
+@pytest.mark.parametrize("minutes", [0, 1, 2, 3, 4, 5, 6, 10, 30, 59, 60, 61, 75, 110])
+def test_a_restart_in_and_after_an_outage(minutes: int) -> None:
+    rows = rows_of(AND_OVER)
+    check_restarts(rows, [], the_end(rows), [NOON + minutes * MINUTE + 15 * SECOND])
+
+
+def test_a_restart_between_a_late_event_and_the_revision_of_its_history() -> None:
+    # the late rows count at 12:10:05; what they belong to was written at 12:05, and is revised at 12:15
+    early = [Episode(280, 0.5, 0.0, "ssoe", None, 0.0, 1), Episode(400, 0.5, 0.0, "ssoe", None, 0.0, 1)]
+    rows = rows_of(early)
+    rows = [
+        FactRow(
+            r.pane, NOON + 605 * SECOND, r.leaf, r.step, r.outcome, r.code, r.count, r.timed, r.over, r.people
+        )
+        if r.pane % (7 * STEP) == 0 and r.pane < NOON + 250 * SECOND
+        else r
+        for r in rows
+    ]
+    rows.sort(key=lambda row: row.counts_from(STEP))
+    check_restarts(rows, [], the_end(rows), [NOON + 610 * SECOND, NOON + 895 * SECOND, NOON + 900 * SECOND])
+
+
+def test_a_restart_after_a_silence_longer_than_what_is_read_back() -> None:
+    rows = rows_of(AND_OVER)
+    check_restarts(rows, [], the_end(rows), [NOON + 90 * MINUTE, NOON + 2 * HOUR + 3 * MINUTE])
+
+
+def test_a_history_record_is_never_written_from_partial_coverage() -> None:
+    rows = rows_of([Episode(3_000, 0.5, 0.05, "ssoe", "idme", 0.2, 1)])
+    stop = NOON + 1_700 * SECOND
+    first = watch_of()
+    before = go(first, stop, rows, [])
+    written = {r["at"]: r for step in before for r in step.history}
+    again = watch_of(round_trip(first.state()), as_known(list(written.values())))
+    covered = NOON + 1_205 * SECOND  # what came before has been removed
+    again.rebuild([r for r in rows if covered <= r.pane and r.counts_from(STEP) <= stop], covered)
+    later = go(again, the_end(rows), rows, [], stop)
+    whole = {r["at"]: r for step in go(watch_of(), the_end(rows), rows, []) for r in step.history}
+    final = {r["at"]: r for step in later for r in step.history}
+    assert final
+    assert min(int(str(at)) for at in final) >= covered
+    assert final == {at: record for at, record in whole.items() if at in final}
+
+
+def test_what_a_person_asks_first_begins_the_watch() -> None:
+    wish = IncidentInput(id="w", env=ENV, kind="declare", scope=ENV, by="Ada")
+    watch = watch_of()
+    steps = go(watch, NOON + 10 * SECOND, [], [(NOON + 5 * SECOND, wish)])
+    assert [t.kind for step in steps for t in step.transitions] == ["opened", "declared"]
+    check_restarts(
+        [], [(NOON + 5 * SECOND, wish)], NOON + HOUR, [NOON, NOON + 5 * SECOND, NOON + 10 * SECOND]
+    )
+
+
+def test_a_watch_that_has_seen_nothing_is_kept_as_one_that_has_seen_nothing() -> None:
+    state = round_trip(watch_of().state())
+    assert state.evaluated_to is None
+    again = watch_of(state)
+    again.rebuild([], NOON)
+    rows = rows_of(AND_OVER)
+    assert flat(go(again, the_end(rows), rows, [])) == flat(go(watch_of(), the_end(rows), rows, []))
+
+
+@slow
+@given(some=episodes(4), data=st.data())
+def test_a_restart_while_notifications_wait_says_the_same_afterwards(
+    some: list[Episode], data: st.DataObject
+) -> None:
+    rows = rows_of(some)
+    end = the_end(rows)
+    last = max((row.counts_from(STEP) for row in rows), default=NOON)
+    begin, until = sorted(data.draw(st.tuples(instants(NOON, last), instants(NOON, last))))
+    stops = data.draw(st.lists(instants(begin, until), max_size=3))
+
+    def run(stops: Sequence[int]) -> list[Any]:
+        watch = watch_of()
+        steps = go(watch, begin, rows, [])
+        at = begin
+        for stop in sorted({*stops, until}):
+            steps += go(watch, stop, rows, [], at, catching_up=True)
+            at = stop
+            known = [r for r in rows if r.counts_from(STEP) <= stop]
+            history = [record for step in steps for record in step.history]
+            watch = watch_of(round_trip(watch.state()), as_known(history))
+            watch.rebuild(known, NOON - 5 * HOUR)
+        return flat(steps + go(watch, end, rows, [], at))
+
+    assert run(stops) == run([])
+
+
+@example(some=[Episode(60, 0.5, 0.9, "ssoe", "idme", 0.0, 1)], steps=6)
+@slow
+@given(some=episodes(3), steps=st.integers(0, 120))
+def test_facts_that_come_too_late_are_refused(some: list[Episode], steps: int) -> None:
+    rows = rows_of(some)
+    watch = watch_of()
+    to = NOON + steps * STEP
+    go(watch, to, rows, [])
+    if watch.evaluated_to is None:
+        return
+    with pytest.raises(ValueError, match="came after"):
+        watch.advance(to + STEP, [FactRow(to - STEP, 0, 0, 0, 1, "", 1)])
+
+
+def test_history_holds_the_failures_of_every_scope_by_code() -> None:
+    callback, failure = STEPS.index("callback"), OUTCOMES.index("failure")
+    leaf = leaf_index("ssoe", "idme")
+    rows = [
+        FactRow(NOON, ON_TIME, leaf, callback, failure, "005", 3, 0, [0, 0], [1, 2]),
+        FactRow(NOON + STEP, ON_TIME, leaf, callback, failure, "never heard of", 2, 0, [0, 0], [3]),
+        FactRow(NOON + STEP, ON_TIME, leaf_index("ssoe", "mhv"), callback, failure, "005", 1, 0, [0, 0], [4]),
+    ]
+    watch = watch_of()
+    steps = go(watch, NOON + 2 * HISTORY_SPAN, rows, [])
+    first, second = (record for step in steps for record in step.history)
+    assert first["codes"] == {
+        "prod": {"005": 4},
+        "prod/ssoe": {"005": 4},
+        "prod/*/idme": {"005": 3},
+        "prod/*/mhv": {"005": 1},
+        "prod/ssoe/idme": {"005": 3},
+        "prod/ssoe/mhv": {"005": 1},
+    }
+    assert "codes" not in second
+    assert [one.get("codes") for one in watch.history.records()] == [first["codes"], None]

@@ -1,0 +1,135 @@
+"""The policy that ships: what the public documents say, in the names that the rest of the project uses."""
+
+from __future__ import annotations
+
+import re
+from importlib import resources
+
+import pytest
+from pydantic import ValidationError
+
+from detectors.instants import DAY, HOUR, MINUTE, SECOND
+from detectors.policy.policy import default_policy, parse_policy
+
+POLICY = default_policy()
+
+
+def test_encodes_the_service_level_agreement() -> None:
+    ssoe, sis = POLICY.objectives["ssoe"], POLICY.objectives["sis"]
+    assert (ssoe.availability, ssoe.latency_threshold_ms) == (0.999, 2430)
+    assert (sis.availability, sis.latency_threshold_ms) == (0.999, 1200)
+    assert (POLICY.severity.severity_1_over, POLICY.severity.severity_2_over) == (1000, 50)
+    assert POLICY.lifecycle.response == {1: HOUR, 2: 4 * HOUR, 3: "1 business day"}
+    assert POLICY.lifecycle.alert_target == 30 * MINUTE
+    assert (POLICY.business_hours.opens, POLICY.business_hours.closes) == (9 * HOUR, 20 * HOUR)
+    assert (POLICY.time_zone, POLICY.holidays) == ("America/New_York", "US")
+
+
+def test_holds_durations_as_milliseconds() -> None:
+    assert POLICY.step == SECOND
+    assert POLICY.watermark_delay == 2 * SECOND
+    assert POLICY.retention == 2 * HOUR
+    assert POLICY.dedup_ids == 1_000_000
+    assert POLICY.exact_people == 1_000_000
+    assert POLICY.dedup_horizon == 10 * MINUTE
+    assert (POLICY.idle_after, POLICY.skew_after, POLICY.blind_after) == (SECOND, MINUTE, MINUTE)
+    assert (POLICY.future_limit, POLICY.past_limit) == (5 * MINUTE, 35 * DAY)
+    assert (POLICY.sli_every, POLICY.sli_windows) == (10 * SECOND, (5 * MINUTE, 15 * MINUTE, HOUR))
+
+
+@pytest.mark.parametrize(
+    "code", ["001", "002", "005", "009", "101", "102", "103", "104", "106", "107", "108", "113"]
+)
+def test_excludes_failures_that_are_the_users_act_or_the_persons_data(code: str) -> None:
+    assert not POLICY.is_bad(code)
+    assert POLICY.codes.names[code]
+
+
+@pytest.mark.parametrize("code", ["003", "004", "007", "110", "111", "112", "201", "400", "", "999"])
+def test_counts_other_failures_with_a_code_or_without_as_bad(code: str) -> None:
+    assert POLICY.is_bad(code)
+
+
+def test_excludes_the_oauth_errors_that_a_client_causes() -> None:
+    assert {"202", "203"} < POLICY.codes.excluded
+
+
+@pytest.mark.parametrize(
+    ("env", "people", "priority"),
+    [
+        ("prod", 1001, "P1"),
+        ("prod", 1000, "P2"),
+        ("prod", 101, "P2"),
+        ("prod", 100, "P3"),
+        ("prod", 0, "P3"),
+        ("staging", 5000, "P2"),
+        ("staging", 200, "P3"),
+        ("staging", 1, "P4"),
+        ("dev", 5000, "P3"),
+        ("localhost", 200, "P4"),
+        ("dev", 1, "P4"),
+    ],
+)
+def test_gives_the_priority_of_the_declaration_guidelines(env: str, people: int, priority: str) -> None:
+    assert POLICY.priority.of(env, people) == priority
+
+
+def test_windows_are_all_that_panes_must_answer_for_and_no_longer_than_an_hour() -> None:
+    windows = POLICY.windows()
+    assert list(windows) == sorted(set(windows))
+    assert {5 * MINUTE, 15 * MINUTE, HOUR} <= set(windows)
+    assert {rule.window for rule in POLICY.outage.rules} <= set(windows)
+    assert set(POLICY.silence.windows) <= set(windows)
+    burns = {window for rule in POLICY.burn_rate.rules for window in (rule.long, rule.short)}
+    assert {window for window in burns if window <= HOUR} <= set(windows)
+    slow = {window for rule in POLICY.latency.rules for window in (rule.long, rule.short)}
+    assert {window for window in slow if window <= HOUR} <= set(windows)
+    assert max(burns) > max(windows) == HOUR, "the history answers for the longer ones"
+
+
+def test_windows_always_hold_those_that_slis_are_published_for() -> None:
+    policy = parse_policy("sli_windows: [10m]", "p.yaml")
+    assert {5 * MINUTE, 10 * MINUTE, 15 * MINUTE, HOUR} <= set(policy.windows())
+
+
+def test_latency_thresholds_are_sorted_and_each_stands_once() -> None:
+    assert POLICY.thresholds == (1200.0, 2430.0)
+    assert parse_policy("objectives: {ssoe: {latency_threshold_ms: 1200}}", "p").thresholds == (1200.0,)
+
+
+def test_the_runbook_of_a_scope_is_its_own_else_its_providers_else_its_methods() -> None:
+    own = parse_policy("runbooks: {prod/ssoe/idme: https://wiki/idme-on-ssoe, prod: https://wiki/all}", "p")
+    assert own.runbook("prod/ssoe/idme") == "https://wiki/idme-on-ssoe"
+    assert own.runbook("prod/*/idme") == own.runbooks["idme"]
+    assert own.runbook("staging/sis") == own.runbooks["sis"]
+    assert own.runbook("prod") == "https://wiki/all"
+    assert POLICY.runbook("prod") is None
+
+
+def test_an_empty_policy_is_the_default_policy() -> None:
+    for text in ("", "{}", "# nothing but a comment\n", "severity:\noutage:\n"):
+        policy = parse_policy(text, "empty.yaml")
+        assert policy == POLICY
+        assert policy.hash == POLICY.hash
+
+
+def test_every_number_has_its_source_beside_it_or_above_its_list() -> None:
+    text = resources.files("detectors").joinpath("default_policy.yaml").read_text("utf-8")
+    codes = text[text.index("\ncodes:") : text.index("# ---- Severity")]
+    above, checked, bare = False, 0, []
+    for line in text.replace(codes, "").splitlines():
+        value, _, source = line.partition("#")
+        row = value.lstrip().startswith("- ")
+        if not row:
+            above = bool(source.strip())
+        if re.search(r": .*\d", value) and "https://" not in value:
+            checked += 1
+            if not source.strip() and not (row and above):
+                bare.append(line)
+    assert checked > 50
+    assert bare == []
+
+
+def test_an_instance_cannot_be_changed() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        POLICY.severity.severity_2_over = 1

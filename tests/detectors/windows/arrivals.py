@@ -1,0 +1,98 @@
+"""Login events as they come in on several partitions: outages, silences, lateness, copies and what is no event."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+from detectors.incidents import IncidentInput
+from tests.detectors.engine.episodes import ENV
+from tests.support.oracle import NOON, SECOND, written
+
+__all__ = ["Arrival", "arrivals", "asked"]
+
+_ENDS: tuple[dict[str, Any], ...] = (
+    {"step": "new", "outcome": "started"},
+    {"step": "callback", "outcome": "success", "duration_ms": 800},
+    {"step": "token", "outcome": "success", "duration_ms": 3_000},
+    {"step": "callback", "outcome": "failure", "error_code": "001"},
+    {"step": "refresh", "outcome": "success"},
+)
+_DELAYS = (50, 200, 700, 1_500, 2_500)
+_LATE = (4 * SECOND, 11 * SECOND, 40 * SECOND, 200 * SECOND)
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """A record: when the broker takes it (ms), on which partition, and what it holds."""
+
+    at: int
+    partition: int
+    value: bytes | None
+    timestamp: int
+
+
+def arrivals(random: Random, partitions: int, seconds: int, *, create_time: bool) -> list[Arrival]:
+    """Events of so many seconds from noon on, in the order in which they arrive.
+
+    Args:
+        create_time: the records carry their producers' time, not the broker's.
+    """
+    out: list[Arrival] = []
+    outage = (random.randrange(seconds), random.choice([0, 30, 60, 120]))
+    silent = {p: (random.randrange(seconds), random.choice([0, 3, 40])) for p in range(partitions)}
+    number = 0
+    for second in range(seconds):
+        for _ in range(random.choice([0, 1, 1, 2, 3])):
+            partition = random.randrange(partitions)
+            begin, lasts = silent[partition]
+            if begin <= second < begin + lasts:
+                continue
+            number += 1
+            occurred = NOON + second * SECOND + random.randrange(SECOND)
+            event: dict[str, Any] = {
+                "schema_version": 1,
+                "event_id": f"e{number}",
+                "occurred_at": written(occurred),
+                "env": random.choice([ENV] * 12 + ["dev", "staging"]),
+                "auth_method": random.choice(["ssoe", "ssoe", "sis"]),
+                "csp": random.choice([None, "idme", "idme", "logingov"]),
+                "user_hash": f"h{random.randrange(100)}",
+                **random.choice(_ENDS),
+            }
+            if outage[0] <= second < sum(outage) and random.random() < 0.9:
+                event |= {"step": "callback", "outcome": "failure", "error_code": "007"}
+            late = random.choice(_LATE) if random.random() < 0.04 else 0
+            at = occurred + random.choice(_DELAYS) + late
+            value: bytes | None = json.dumps(event).encode()
+            if random.random() < 0.03:
+                value = random.choice([None, b"{", b"[]", json.dumps(event | {"env": "nowhere"}).encode()])
+            out.append(Arrival(at, partition, value, occurred + 20 if create_time else at))
+            if random.random() < 0.05:
+                again = at + random.choice([0, 10, 3 * SECOND, 30 * SECOND])
+                out.append(Arrival(again, partition, value, again))
+    out.sort(key=lambda one: one.at)
+    return out
+
+
+def asked(random: Random, seconds: int, most: int = 4) -> list[tuple[int, IncidentInput]]:
+    """What people ask for, and when they do (ms), in order; some of it comes twice."""
+    out = []
+    for number in range(random.randint(0, most)):
+        kind = random.choice(["acknowledge", "note", "declare", "resolve", "report"])
+        scoped = kind == "report" or (kind == "declare" and random.random() < 0.5)
+        env = random.choice([ENV, ENV, ENV, "dev"])
+        wish = IncidentInput(
+            id=f"w{number}",
+            env=env,
+            kind=kind,  # type: ignore[arg-type]
+            incident=None if scoped else f"{env}-1",
+            scope=random.choice([env, f"{env}/ssoe"]) if scoped else None,
+            by="Ada",
+            text="words",
+        )
+        at = NOON + random.randrange(seconds + 20) * SECOND
+        out += [(at, wish)] * random.choice([1, 1, 2])
+    return sorted(out, key=lambda pair: pair[0])

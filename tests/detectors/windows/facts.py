@@ -1,0 +1,64 @@
+"""Rows of facts made up for tests, and cuts of a stretch of time into calls."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hypothesis import strategies as st
+
+from detectors.scopes import LEAVES, OUTCOMES, STEPS
+from detectors.windows.facts import ON_TIME, FactRow
+
+__all__ = ["STEP", "cuts", "fact_rows"]
+
+STEP = 1_000
+_FAILURE = OUTCOMES.index("failure")
+
+
+@st.composite
+def fact_rows(
+    draw: st.DrawFn, *, start: int, steps: int, latest: int, longest: int = 25, failing: bool = False
+) -> list[FactRow]:
+    """Rows whose panes lie in ``steps`` panes from ``start`` (ms) on; late ones come up to ``latest`` steps after.
+
+    ``over`` is for two thresholds. The same (pane, first) may come in several rows, as from several partitions.
+    ``failing``: nothing but failures.
+    """
+    rows = []
+    for _ in range(draw(st.integers(0, longest))):
+        pane = start + draw(st.integers(0, steps - 1)) * STEP
+        delay = draw(st.sampled_from([0, 0, 0, 1, 2, latest // 2, latest]))
+        first = ON_TIME if not delay else pane + STEP + delay * STEP
+        outcome = _FAILURE if failing else draw(st.integers(0, len(OUTCOMES) - 1))
+        failed = outcome == _FAILURE
+        people = draw(st.lists(st.integers(1, 4), unique=True, min_size=1, max_size=3)) if failed else []
+        count = len(people) + draw(st.integers(0, 2)) + (not failed)
+        timed = draw(st.integers(0, count))
+        slow = draw(st.integers(0, timed))
+        rows.append(
+            FactRow(
+                pane,
+                first,
+                draw(st.integers(0, len(LEAVES) - 1)),
+                draw(st.integers(0, len(STEPS) - 1)),
+                outcome,
+                draw(st.sampled_from(["", "001", "007"])) if failed else "",
+                count,
+                timed,
+                [slow, draw(st.integers(0, slow))],
+                sorted(people),
+            )
+        )
+    return rows
+
+
+@st.composite
+def cuts(draw: st.DrawFn, total: int) -> Sequence[int]:
+    """``total`` steps cut into calls: the length of each."""
+    lengths = []
+    left = total
+    while left:
+        length = draw(st.sampled_from([1, 1, 2, 3, 7, total // 2 or 1, total]))
+        lengths.append(min(length, left))
+        left -= lengths[-1]
+    return lengths

@@ -1,0 +1,109 @@
+"""More people than are counted exactly: what a watch says then, however it is cut, and over a restart."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from msgspec import UNSET
+
+from detectors.engine.engine import Watch
+from detectors.engine.state import Step
+from detectors.history.history import History
+from detectors.incidents import error_words
+from detectors.instants import HOUR, MINUTE, SECOND
+from detectors.policy.policy import parse_policy
+from detectors.scopes import OUTCOMES, STEPS, leaf_index
+from detectors.windows.facts import ON_TIME, FactRow
+from sinks.wording import people_words
+from tests.detectors.engine.test_engine import as_known, flat, round_trip
+from tests.support.oracle import NOON
+
+CAP = 1_000
+POLICY = parse_policy(f"exact_people: {CAP}", "test.yaml")
+OUTAGE = 15 * MINUTE
+END = NOON + 78 * MINUTE
+SINKS = frozenset({"slack"})
+
+pytestmark = pytest.mark.timeout(900)
+
+
+def rows_of(a_minute: int) -> list[FactRow]:
+    """Failures of so many people in each minute of the outage, a tenth of them again and again, and successes."""
+    place = leaf_index("ssoe", "idme"), STEPS.index("callback")
+    out = []
+    for second in range(0, END - NOON, 10 * SECOND):
+        pane = NOON + second
+        out.append(FactRow(pane, ON_TIME, *place, OUTCOMES.index("success"), "", 20))
+        if second < OUTAGE:
+            count = a_minute // 6
+            who = [(n if n % 10 else -n) + second * count for n in range(count)]
+            people = sorted({n * 0x9E3779B97F4A7C15 % 2**64 for n in who})
+            late = ON_TIME if second % MINUTE else pane + 40 * SECOND
+            out.append(FactRow(pane, late, *place, OUTCOMES.index("failure"), "007", count, people=people))
+    return out
+
+
+def went(watch: Watch, stops: Sequence[int], rows: Sequence[FactRow], after: int = 0) -> list[Step]:
+    steps: list[Step] = []
+    for stop in stops:
+        steps += watch.advance(stop, [row for row in rows if after < row.counts_from(SECOND) <= stop])
+        after = stop
+    return steps
+
+
+def watch() -> Watch:
+    return Watch("prod", POLICY, History("prod"), sinks=SINKS, sli_every=POLICY.sli_every)
+
+
+def test_an_estimate_says_how_far_it_may_be_off_until_people_are_counted_again() -> None:
+    rows = rows_of(600)
+    steps = went(watch(), [END], rows)
+    hour = [
+        value for step in steps for value in step.sli if value.scope == "prod/ssoe" and value.window == HOUR
+    ]
+    everybody = len({person for row in rows for person in row.people})
+    most = max(hour, key=lambda value: value.users_impacted)
+    assert 0 < most.users_impacted_error <= 0.1
+    assert abs(most.users_impacted - everybody) <= 2.5 * most.users_impacted_error * everybody
+    for value in hour:
+        exactly = value.users_impacted <= CAP
+        assert value.users_impacted_error == 0 if exactly else value.users_impacted_error > 0
+        assert ("users_impacted_error" in value.as_json()) == (not exactly)
+    assert hour[-1].users_impacted == 0
+
+    told = [transition.incident for step in steps for transition in step.transitions]
+    observed = [incident for incident in told if incident.basis == "observed"]
+    worst = max(observed, key=lambda incident: incident.users_impacted)
+    assert worst.users_impacted_error is not UNSET
+    assert "about" in people_words(worst)
+    assert error_words(worst.users_impacted_error) in people_words(worst)
+    assert error_words(worst.users_impacted_error) in worst.people_an_hour
+    # when it is over, what it was at worst is still known not to be exact
+    assert told[-1].peak_users_impacted_error is not UNSET
+
+
+@settings(max_examples=3, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    restart=st.integers(1, 40 * 60),
+    stops=st.lists(st.integers(41 * 60, 77 * 60), max_size=8, unique=True).map(sorted),
+    a_minute=st.sampled_from([600, 1_200]),
+)
+def test_neither_a_cut_nor_a_restart_changes_an_estimate(
+    restart: int, stops: list[int], a_minute: int
+) -> None:
+    rows = rows_of(a_minute)
+    whole = went(watch(), [END], rows)
+    first = watch()
+    at = NOON + restart * SECOND
+    before = went(first, [at], rows)
+    known = as_known([record for step in before for record in step.history])
+    second = Watch(
+        "prod", POLICY, known, state=round_trip(first.state()), sinks=SINKS, sli_every=POLICY.sli_every
+    )
+    second.rebuild([row for row in rows if row.counts_from(SECOND) <= at], 0)
+    assert flat(before) + flat(
+        went(second, [*(NOON + stop * SECOND for stop in stops), END], rows, at)
+    ) == flat(whole)

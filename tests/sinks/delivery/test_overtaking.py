@@ -1,0 +1,93 @@
+"""What waits to be sent and is overtaken by what comes after it."""
+
+from __future__ import annotations
+
+import pytest
+
+from detectors.incidents import Command
+from sinks.delivery.deliverer import overtaken
+from sinks.receivers.answers import Delivered, Retry
+from tests.sinks.samples import RunningTime
+from tests.sinks.stage import Stage, failing, numbered
+
+
+async def test_of_edits_that_wait_only_the_last_is_sent() -> None:
+    stage = Stage(RunningTime(), slack=failing(1, Retry(None, "HTTP 500")))
+    for n, action in enumerate(["post", "update", "reply", "update", "reply", "update"]):
+        stage.deliverer.submit(numbered(n, "slack", action, kind="severity"))
+    assert await stage.deliverer.drain(5)
+    assert stage.outcomes() == [
+        ("prod-7:0:slack:0", "delivered"),
+        ("prod-7:0:slack:1", "superseded"),
+        ("prod-7:0:slack:2", "delivered"),
+        ("prod-7:0:slack:3", "superseded"),
+        ("prod-7:0:slack:4", "delivered"),
+        ("prod-7:0:slack:5", "delivered"),
+    ]
+    assert stage.deliverer.deliveries["slack", "superseded"] == 2
+
+
+async def test_an_edit_that_a_newer_one_overtakes_while_it_is_retried_is_not_sent_again() -> None:
+    stage = Stage(slack=lambda c: Retry(None, "HTTP 500") if c.id.endswith(":1") else Delivered())
+    stage.deliverer.submit(numbered(1, "slack", "update"))
+    await stage.time.pass_(1)
+    stage.deliverer.submit(numbered(2, "slack", "update"))
+    await stage.time.pass_(10)
+    assert [outcome for _, outcome in stage.outcomes()] == ["superseded", "delivered"]
+    assert stage.recorded[0].attempts >= 1
+
+
+async def test_nobody_is_woken_for_what_is_over_but_it_is_resolved_all_the_same() -> None:
+    stage = Stage(pagerduty=failing(1, Retry(None, "no answer")))
+    stage.receivers["pagerduty"].gate.clear()
+    stage.deliverer.submit(numbered(0, who="prod-1"))
+    stage.deliverer.submit(numbered(1))
+    stage.deliverer.submit(numbered(2, action="resolve"))
+    stage.deliverer.submit(numbered(3, epoch=1))
+    stage.receivers["pagerduty"].gate.set()
+    await stage.time.pass_(30)
+    assert [pair for pair in stage.outcomes() if pair[0].startswith("prod-7")] == [
+        ("prod-7:0:pagerduty:1", "dropped"),
+        ("prod-7:0:pagerduty:2", "delivered"),
+        ("prod-7:1:pagerduty:3", "delivered"),
+    ]
+    assert "prod-7:0:pagerduty:1" not in stage.receivers["pagerduty"].ids
+
+
+async def test_a_page_that_was_delivered_is_followed_by_its_resolution() -> None:
+    stage = Stage()
+    stage.deliverer.submit(numbered(1))
+    await stage.time.settle()
+    stage.deliverer.submit(numbered(2, action="resolve"))
+    assert await stage.deliverer.drain(5)
+    assert [outcome for _, outcome in stage.outcomes()] == ["delivered", "delivered"]
+
+
+@pytest.mark.parametrize(
+    ("first", "later", "fate"),
+    [
+        (("slack", "update"), ("slack", "update"), "superseded"),
+        (("slack", "update"), ("slack", "reply"), None),
+        (("slack", "post"), ("slack", "update"), None),
+        (("slack", "broadcast"), ("slack", "broadcast"), None),
+        (("slack", "reply"), ("slack", "reply"), None),
+        (("slack", "reply", "update"), ("slack", "reply", "update"), "superseded"),
+        (("slack", "reply", "reminder"), ("slack", "reply", "update"), None),
+        (("datadog", "incident_update"), ("datadog", "incident_update"), "superseded"),
+        (("datadog", "incident_update"), ("datadog", "incident_resolve"), "superseded"),
+        (("datadog", "incident_create"), ("datadog", "incident_update"), None),
+        (("datadog", "event"), ("datadog", "event"), None),
+        (("pagerduty", "trigger"), ("pagerduty", "resolve"), "dropped"),
+        (("pagerduty", "trigger"), ("pagerduty", "trigger"), None),
+        (("pagerduty", "trigger"), ("pagerduty", "acknowledge"), None),
+        (("pagerduty", "acknowledge"), ("pagerduty", "resolve"), None),
+    ],
+)
+def test_what_overtakes_what(first: tuple[str, ...], later: tuple[str, ...], fate: str | None) -> None:
+    def made(n: int, what: tuple[str, ...], epoch: int = 0) -> Command:
+        sink, action, kind = (*what, "severity")[:3]
+        return numbered(n, sink, action, kind=kind, epoch=epoch)
+
+    assert overtaken(made(1, first), [made(2, later)]) == fate
+    assert overtaken(made(1, first), [made(2, later, epoch=1)]) is None
+    assert overtaken(made(1, first), []) is None

@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sinks.delivery.pacing import BACKOFF_CAP, PACES, Bucket, Circuit, Lane, Pace, backoff
+from sinks.receivers.answers import Delivered, Refused, Retry
+from tests.sinks.samples import Time
+
+MINUTE = 60_000
+EAGER = Pace(per_minute=0, burst=1, concurrency=100)
+
+
+@pytest.mark.parametrize(("attempt", "ceiling"), [(1, 1), (2, 2), (3, 4), (6, 32), (7, 60), (5000, 60)])
+def test_backoff_is_exponential_with_full_jitter_and_a_cap(attempt: int, ceiling: float) -> None:
+    assert backoff(attempt, 0.0) == 0.0
+    assert backoff(attempt, 0.5) == ceiling / 2
+    assert backoff(attempt, 0.999999) < ceiling <= BACKOFF_CAP / 1000
+
+
+@given(st.lists(st.integers(0, 3000), min_size=1, max_size=400), st.sampled_from(["pagerduty", "slack"]))
+def test_no_minute_ever_has_more_than_the_receiver_bears(gaps: list[int], sink: str) -> None:
+    pace = PACES[sink]
+    bucket, now, went = Bucket(pace.per_minute, pace.burst), 0, []
+    for gap in gaps:
+        now += gap
+        now += -int(-bucket.delay(now) // 1)
+        bucket.take(now)
+        went.append(now)
+    allowed = {"pagerduty": 120, "slack": 60}[sink]
+    for start in went:
+        assert sum(start <= at < start + MINUTE for at in went) <= allowed
+
+
+def test_without_a_rate_nothing_waits() -> None:
+    bucket = Bucket(0, 1)
+    for _ in range(1000):
+        bucket.take(5)
+    assert bucket.delay(5) == 0
+
+
+def test_a_circuit_opens_after_failures_in_a_row_and_closes_with_the_first_success() -> None:
+    circuit = Circuit()
+    for _ in range(Circuit.threshold - 1):
+        circuit.failed(0)
+    circuit.succeeded()
+    for _ in range(Circuit.threshold - 1):
+        circuit.failed(0)
+    assert circuit.state(0) == "closed"
+    circuit.failed(0)
+    assert circuit.state(0) == "open"
+    assert circuit.delay(1000) == Circuit.first_pause - 1000
+    assert circuit.state(Circuit.first_pause) == "half_open"
+    circuit.succeeded()
+    assert circuit.state(Circuit.first_pause) == "closed"
+
+
+def test_each_failed_probe_doubles_the_pause_up_to_a_minute() -> None:
+    circuit, now, pauses = Circuit(), 0, []
+    for _ in range(Circuit.threshold):
+        circuit.failed(now)
+    for _ in range(6):
+        pauses.append(circuit.delay(now))
+        now += circuit.delay(now)
+        circuit.failed(now)
+    assert pauses == [5_000, 10_000, 20_000, 40_000, 60_000, 60_000]
+
+
+def test_failures_of_requests_that_were_under_way_when_it_opened_do_not_lengthen_the_pause() -> None:
+    circuit = Circuit()
+    for _ in range(Circuit.threshold + 3):
+        circuit.failed(0)
+    assert circuit.delay(0) == Circuit.first_pause
+
+
+def yes() -> bool:
+    return True
+
+
+async def test_who_waits_goes_in_the_order_of_coming() -> None:
+    time, went = Time(), []
+    lane = Lane(Pace(per_minute=60, burst=1, concurrency=5), time.clock, time.sleep)
+
+    async def go(name: str) -> None:
+        await lane.enter(yes)
+        went.append((name, time.now))
+        lane.leave(Delivered())
+
+    start = time.now
+    tasks = [asyncio.create_task(go(name)) for name in "abc"]
+    await time.pass_(10)
+    await asyncio.gather(*tasks)
+    assert went == [("a", start), ("b", start + 1000), ("c", start + 2000)]
+
+
+async def test_no_more_go_at_once_than_the_receiver_bears() -> None:
+    time = Time()
+    lane = Lane(Pace(per_minute=0, burst=1, concurrency=2), time.clock, time.sleep)
+    tasks = [asyncio.create_task(lane.enter(yes)) for _ in range(3)]
+    await time.settle()
+    assert [task.done() for task in tasks] == [True, True, False]
+    lane.leave(Delivered())
+    await time.settle()
+    assert tasks[2].done()
+
+
+async def test_a_pause_that_was_asked_for_holds_everybody() -> None:
+    time = Time()
+    lane = Lane(EAGER, time.clock, time.sleep)
+    await lane.enter(yes)
+    lane.leave(Retry(30.0, "429", throttled=True), hold=30.0)
+    waiting = asyncio.create_task(lane.enter(yes))
+    await time.pass_(29.9)
+    assert not waiting.done()
+    await time.pass_(0.1)
+    assert waiting.done()
+
+
+async def test_an_open_circuit_lets_one_probe_through_and_the_others_once_it_succeeds() -> None:
+    time = Time()
+    lane = Lane(EAGER, time.clock, time.sleep)
+    for _ in range(Circuit.threshold):
+        await lane.enter(yes)
+        lane.leave(Retry(None, "500"))
+    tasks = [asyncio.create_task(lane.enter(yes)) for _ in range(3)]
+    await time.pass_(4.9)
+    assert not any(task.done() for task in tasks)
+    await time.pass_(0.2)
+    assert [task.done() for task in tasks] == [True, False, False]
+    lane.leave(Retry(None, "500"))
+    await time.pass_(9)
+    assert [task.done() for task in tasks] == [True, False, False]
+    await time.pass_(2)
+    assert [task.done() for task in tasks] == [True, True, False]
+    lane.leave(Delivered())
+    await time.settle()
+    assert all(task.done() for task in tasks)
+
+
+@pytest.mark.parametrize("answer", [Refused("400"), Retry(1.0, "429", throttled=True), Delivered()])
+async def test_a_receiver_that_answers_is_no_broken_one(answer: Delivered | Retry | Refused) -> None:
+    time = Time()
+    lane = Lane(EAGER, time.clock, time.sleep)
+    for _ in range(Circuit.threshold * 2):
+        await lane.enter(yes)
+        lane.leave(answer)
+    assert lane.circuit.state(time.now) == "closed"
+
+
+async def test_what_is_not_wanted_any_more_takes_no_place() -> None:
+    time = Time()
+    lane = Lane(Pace(per_minute=60, burst=1, concurrency=1), time.clock, time.sleep)
+    assert await lane.enter(yes)
+    lane.leave(Delivered())
+    assert not await lane.enter(lambda: False)
+    start = time.now
+    waiting = asyncio.create_task(lane.enter(yes))
+    await time.pass_(1)
+    assert waiting.done()
+    assert time.now == start + 1000
+
+
+async def test_who_gives_up_waiting_leaves_its_place_to_others() -> None:
+    time = Time()
+    lane = Lane(Pace(per_minute=60, burst=1, concurrency=1), time.clock, time.sleep)
+    await lane.enter(yes)
+    lane.leave(Delivered())
+    impatient = asyncio.create_task(lane.enter(yes))
+    patient = asyncio.create_task(lane.enter(yes))
+    await time.settle()
+    impatient.cancel()
+    await time.pass_(1)
+    assert patient.done()
+    assert patient.result() is True

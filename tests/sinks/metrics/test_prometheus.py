@@ -1,0 +1,281 @@
+"""What is on the Prometheus page, read back by Prometheus' own parsers."""
+
+from __future__ import annotations
+
+import math
+import shutil
+import subprocess
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
+from prometheus_client.parser import text_string_to_metric_families as parse_text
+
+from detectors.scopes import CSPS, METHODS
+from sinks.metrics.prometheus import Metrics
+from sinks.metrics.snapshot import NO_CSP, RESULTS, EnvSnapshot
+
+OPENMETRICS = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"
+NOW = 1_764_000_000_000
+BAD = ("ssoe", "idme", "bad")
+
+needs_promtool = pytest.mark.skipif(
+    shutil.which("promtool") is None, reason="promtool is not installed (Debian package prometheus)"
+)
+
+
+def metrics() -> Metrics:
+    return Metrics(
+        clock=lambda: NOW,
+        burn_windows=("5m", "1h"),
+        reasons=("not_json", "too_large"),
+        deliveries=(("slack", "delivered"),),
+        version="1.2.3",
+        policy="0123456789ab",
+    )
+
+
+def samples(page: Metrics) -> dict[tuple[str, tuple[str, ...]], float]:
+    """(name, label values in the order of the label names) -> value."""
+    body, _ = page.render()
+    return {
+        (sample.name, tuple(value for _, value in sorted(sample.labels.items()))): sample.value
+        for family in parse_text(body.decode())
+        for sample in family.samples
+    }
+
+
+def test_the_names_and_labels_are_those_that_dashboards_rely_on() -> None:
+    page = metrics()
+    durations = {("prod/ssoe", "5m", "0.95"): 1.25}
+    page.set_env(
+        "prod",
+        EnvSnapshot(watermark=NOW, deadlines={1: NOW}, durations=durations, error_budget_gone={"ssoe": NOW}),
+    )
+    page.set_rejected({})
+    page.set_producer_lags({0: 0})
+    families = {
+        family.name: set(family.samples[0].labels)
+        for family in parse_text(page.render()[0].decode())
+        if family.name.startswith("watchofficer_")
+    }
+    by_method = {"env", "auth_method"}
+    assert families == {
+        "watchofficer_login_events": {"env", "auth_method", "csp", "result"},
+        "watchofficer_events_rejected": {"reason"},
+        "watchofficer_events_with_personal_fields": set(),
+        "watchofficer_events_lost": set(),
+        "watchofficer_producer_lag_seconds": {"partition"},
+        "watchofficer_success_ratio": by_method | {"window"},
+        "watchofficer_latency_ratio": by_method | {"window"},
+        "watchofficer_request_duration_seconds": {"env", "scope", "window", "quantile"},
+        "watchofficer_users_impacted": by_method,
+        "watchofficer_users_impacted_relative_error": by_method,
+        "watchofficer_burn_rate": by_method | {"window"},
+        "watchofficer_error_budget_remaining_ratio": by_method,
+        "watchofficer_error_budget_gone_timestamp_seconds": by_method,
+        "watchofficer_incident_severity": by_method,
+        "watchofficer_incidents_open": {"env", "severity"},
+        "watchofficer_response_deadline_timestamp_seconds": {"severity"},
+        "watchofficer_watermark_timestamp_seconds": {"env"},
+        "watchofficer_sink_deliveries": {"sink", "outcome"},
+        "watchofficer_event_to_page_seconds": {"le"},
+        "watchofficer_build_info": {"version", "python", "policy"},
+    }
+
+
+def test_counters_and_people_start_at_zero_and_ratios_at_nan() -> None:
+    page = metrics()
+    page.own_env("prod")
+    page.set_rejected({})
+    seen = samples(page)
+    events = [v for (name, _), v in seen.items() if name == "watchofficer_login_events_total"]
+    assert events == [0] * (len(METHODS) * (len(CSPS) + 1) * len(RESULTS))
+    for method in METHODS:
+        assert seen["watchofficer_users_impacted", (method, "prod")] == 0
+        assert seen["watchofficer_users_impacted_relative_error", (method, "prod")] == 0
+        assert seen["watchofficer_incident_severity", (method, "prod")] == 0
+        assert math.isnan(seen["watchofficer_error_budget_remaining_ratio", (method, "prod")])
+        for window in ("5m", "15m", "1h"):
+            assert math.isnan(seen["watchofficer_success_ratio", (method, "prod", window)])
+            assert math.isnan(seen["watchofficer_latency_ratio", (method, "prod", window)])
+        for window in ("5m", "1h"):
+            assert math.isnan(seen["watchofficer_burn_rate", (method, "prod", window)])
+    assert [seen["watchofficer_incidents_open", ("prod", s)] for s in "123"] == [0, 0, 0]
+    assert seen["watchofficer_events_rejected_total", ("not_json",)] == 0
+    assert seen["watchofficer_sink_deliveries_total", ("delivered", "slack")] == 0
+    assert seen["watchofficer_event_to_page_seconds_count", ()] == 0
+    assert seen["watchofficer_events_lost_total", ()] == 0
+
+
+def test_durations_are_told_by_scope_window_and_quantile_where_they_are_known() -> None:
+    page = metrics()
+    page.set_env("prod", EnvSnapshot(durations={("prod/*/idme", "1h", "0.99"): 2.5}))
+    name = "watchofficer_request_duration_seconds"
+    found = {key: value for key, value in samples(page).items() if key[0] == name}
+    assert found == {(name, ("prod", "0.99", "prod/*/idme", "1h")): 2.5}
+
+
+def test_events_with_personal_fields_are_counted_by_who_answers_for_the_rejected() -> None:
+    page = metrics()
+    name = "watchofficer_events_with_personal_fields_total"
+    assert (name, ()) not in samples(page)
+    for count in (0, 3, 2):
+        page.set_rejected({}, count)
+    assert samples(page)[name, ()] == 3
+    page.forget_rejected()
+    assert (name, ()) not in samples(page)
+
+
+def test_events_that_were_lost_are_counted() -> None:
+    page = metrics()
+    for count in (0, 7, 7):
+        page.set_lost(count)
+    assert samples(page)["watchofficer_events_lost_total", ()] == 7
+
+
+def test_a_slow_producer_is_named_by_its_partition_for_as_long_as_it_is_read_here() -> None:
+    page = metrics()
+    page.set_producer_lags({0: 61_500, 3: 0})
+    name = "watchofficer_producer_lag_seconds"
+    assert {key: value for key, value in samples(page).items() if key[0] == name} == {
+        (name, ("0",)): 61.5,
+        (name, ("3",)): 0.0,
+    }
+    page.set_producer_lags({})
+    assert not any(seen == name for seen, _ in samples(page))
+
+
+def test_owning_an_environment_again_keeps_what_is_known_of_it() -> None:
+    page = metrics()
+    page.set_env("prod", EnvSnapshot(events={BAD: 7}))
+    page.own_env("prod")
+    assert samples(page)["watchofficer_login_events_total", ("ssoe", "idme", "prod", "bad")] == 7
+
+
+def test_values_are_replaced_not_added() -> None:
+    page = metrics()
+    for count in (7, 7, 9):
+        page.set_env("prod", EnvSnapshot(events={BAD: count}, users_impacted={"ssoe": count}))
+    seen = samples(page)
+    assert seen["watchofficer_login_events_total", ("ssoe", "idme", "prod", "bad")] == 9
+    assert seen["watchofficer_users_impacted", ("ssoe", "prod")] == 9
+
+
+@given(st.lists(st.integers(0, 1000), min_size=1))
+def test_a_counter_never_goes_down_while_it_is_exported(counts: list[int]) -> None:
+    page = metrics()
+    shown = []
+    for count in counts:
+        page.set_env("prod", EnvSnapshot(events={BAD: count}))
+        page.set_rejected({"not_json": count})
+        seen = samples(page)
+        shown.append(seen["watchofficer_login_events_total", ("ssoe", "idme", "prod", "bad")])
+        assert seen["watchofficer_events_rejected_total", ("not_json",)] == shown[-1]
+    assert shown == sorted(shown)
+    assert shown[-1] == max(counts)
+
+
+def test_an_environment_that_is_lost_leaves_the_page_and_starts_anew_when_it_comes_back() -> None:
+    page = metrics()
+    page.set_env("prod", EnvSnapshot(events={BAD: 7}, watermark=NOW))
+    page.set_env("staging", EnvSnapshot())
+    page.forget_env("prod")
+    page.forget_env("dev")
+    assert not any("prod" in labels for _, labels in samples(page))
+    page.set_env("prod", EnvSnapshot(events={BAD: 3}))
+    assert samples(page)["watchofficer_login_events_total", ("ssoe", "idme", "prod", "bad")] == 3
+
+
+def test_only_the_worker_that_answers_for_the_rejected_shows_them() -> None:
+    page = metrics()
+    page.set_rejected({"not_json": 7})
+    page.forget_rejected()
+    assert not any(name == "watchofficer_events_rejected_total" for name, _ in samples(page))
+    page.set_rejected({"not_json": 3})
+    assert samples(page)["watchofficer_events_rejected_total", ("not_json",)] == 3
+
+
+def test_instants_are_in_seconds_and_only_there_when_there_is_one() -> None:
+    page = metrics()
+    page.own_env("prod")
+    names = {name for name, _ in samples(page)}
+    assert "watchofficer_watermark_timestamp_seconds" not in names
+    assert "watchofficer_response_deadline_timestamp_seconds" not in names
+    page.set_env("prod", EnvSnapshot(watermark=NOW + 500, deadlines={1: NOW + 9000, 3: NOW}))
+    page.set_env("staging", EnvSnapshot(deadlines={3: NOW - 1000}))
+    seen = samples(page)
+    assert seen["watchofficer_watermark_timestamp_seconds", ("prod",)] == NOW / 1000 + 0.5
+    assert seen["watchofficer_response_deadline_timestamp_seconds", ("1",)] == NOW / 1000 + 9
+    assert seen["watchofficer_response_deadline_timestamp_seconds", ("3",)] == NOW / 1000 - 1
+
+
+def test_a_ratio_that_is_unknown_is_nan_and_one_that_is_known_is_itself() -> None:
+    page = metrics()
+    page.set_env("prod", EnvSnapshot(success_ratio={("ssoe", "5m"): 0.25, ("sis", "5m"): None}))
+    seen = samples(page)
+    assert seen["watchofficer_success_ratio", ("ssoe", "prod", "5m")] == 0.25
+    assert math.isnan(seen["watchofficer_success_ratio", ("sis", "prod", "5m")])
+
+
+def test_rejections_and_deliveries_of_kinds_unheard_of_are_shown_too() -> None:
+    page = metrics()
+    page.set_rejected({"new_reason": 2})
+    page.count_delivery("pagerduty", "dead")
+    page.count_delivery("pagerduty", "dead", 2)
+    seen = samples(page)
+    assert seen["watchofficer_events_rejected_total", ("new_reason",)] == 2
+    assert seen["watchofficer_sink_deliveries_total", ("dead", "pagerduty")] == 3
+
+
+def test_the_time_from_event_to_page_has_the_incident_as_its_exemplar() -> None:
+    page = metrics()
+    page.observe_event_to_page(4.5, "prod-7")
+    page.observe_event_to_page(-0.5, "prod-8")
+    body, content_type = page.render(OPENMETRICS)
+    assert content_type.startswith("application/openmetrics-text; version=1.0.0")
+    families = parse_openmetrics(body.decode())  # type: ignore[no-untyped-call]
+    (family,) = [f for f in families if f.name == "watchofficer_event_to_page_seconds"]
+    exemplars = {
+        sample.labels["le"]: (
+            sample.exemplar.labels["incident"],
+            sample.exemplar.value,
+            float(sample.exemplar.timestamp or 0),
+        )
+        for sample in family.samples
+        if sample.exemplar
+    }
+    assert exemplars == {"5.0": ("prod-7", 4.5, NOW / 1000), "1.0": ("prod-8", 0.0, NOW / 1000)}
+    assert {s.labels["le"]: s.value for s in family.samples if "le" in s.labels}["+Inf"] == 2
+
+
+@given(st.text(alphabet="aplictonexmr/-; =,.0123456789versq*", max_size=80))
+def test_any_accept_header_gets_a_page(accept: str) -> None:
+    body, content_type = metrics().render(accept)
+    assert b"watchofficer_build_info" in body
+    assert content_type.startswith(("text/plain", "application/openmetrics-text"))
+
+
+def test_a_version_that_is_no_number_gets_the_text_format() -> None:
+    assert metrics().render("text/plain; version=one")[1] == "text/plain; version=0.0.4; charset=utf-8"
+
+
+def test_nothing_but_our_series_and_those_of_the_process_is_on_the_page() -> None:
+    prefixes = {family.name.split("_")[0] for family in parse_text(metrics().render()[0].decode())}
+    assert prefixes == {"watchofficer", "process", "python"}
+
+
+@needs_promtool
+def test_promtool_finds_nothing_to_mend_on_the_page() -> None:
+    page = metrics()
+    page.set_env("prod", EnvSnapshot(events={BAD: 7}, watermark=NOW, deadlines={1: NOW}))
+    page.observe_event_to_page(4.5, "prod-7")
+    done = subprocess.run(["promtool", "check", "metrics"], input=page.render()[0], capture_output=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+
+def test_events_without_a_provider_have_a_label_of_their_own() -> None:
+    page = metrics()
+    page.set_env("prod", EnvSnapshot(events={("sis", NO_CSP, "good"): 4}))
+    assert samples(page)["watchofficer_login_events_total", ("sis", "none", "prod", "good")] == 4

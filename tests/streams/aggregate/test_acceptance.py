@@ -1,0 +1,211 @@
+"""Acceptance of one partition: which records count, from which T on, and which are copies."""
+
+from __future__ import annotations
+
+import math
+import random
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from detectors.policy.policy import parse_policy
+from detectors.windows.facts import ON_TIME, TOO_LATE
+from streams.aggregate.acceptance import Accepted, Duplicate, Partition, Rules
+from streams.aggregate.dedup import Duplicates
+from streams.events.decode import LoginEvent, Reason, Rejection, decode
+from tests.support.oracle import DAY, HOUR, MINUTE, NOON, SECOND, judge
+from tests.support.strategies import Log, Variation, marked_logs, plain_logs, variations
+from tests.support.test_oracle import login
+
+thorough = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+
+
+@cache
+def rules_of(yaml: str = "{}") -> Rules:
+    return Rules.of(parse_policy(yaml, "policy.yaml"))
+
+
+def event_at(at: int, event_id: str = "e") -> LoginEvent:
+    """An event ``at`` ms after noon."""
+    made = decode(login(at, event_id))
+    assert isinstance(made, LoginEvent)
+    return made
+
+
+def take(partition: Partition, at: int, event_id: str, recorded: int | None = None) -> Any:
+    stamp = None if recorded is None else NOON + recorded
+    return partition.take(event_at(at, event_id), stamp, stamp)
+
+
+@thorough
+@given(st.one_of(plain_logs(), marked_logs()), variations())
+def test_every_record_fares_as_the_definitions_say(log: Log, variation: Variation) -> None:
+    said = judge(log.partitions, variation.numbers | {"now": log.now}, log.marks)
+    counted = iter(said.counted)
+    step = rules_of(variation.yaml).step
+    for number, records in enumerate(log.partitions):
+        partition = Partition(rules_of(variation.yaml))
+        for offset, (value, stamp) in enumerate(records):
+            for before, watermark in log.marks.get(number, ()):
+                if before == offset:
+                    partition.put_mark(watermark)
+            fate = said.acceptance[number][offset]
+            happened = decode(value)
+            if isinstance(happened, Rejection):
+                assert fate == "rejected"
+                continue
+            place = partition.take(happened, stamp, log.now if stamp is None else stamp)
+            if isinstance(place, Reason):
+                assert fate == "rejected"
+                assert place in (Reason.FUTURE, Reason.PAST)
+            elif isinstance(place, Duplicate):
+                assert fate == "duplicate"
+            else:
+                one = next(counted)
+                assert place.pane == one.pane
+                assert place.first == {"late": first_after(one.watermark, step), "too_late": TOO_LATE}.get(
+                    fate, ON_TIME
+                )
+    assert next(counted, None) is None
+
+
+def first_after(watermark: float, step: int) -> int:
+    """The first T after a watermark."""
+    return 0 if math.isinf(watermark) else (int(watermark) // step + 1) * step
+
+
+def test_an_event_counts_from_the_first_t_after_the_watermark_that_it_met() -> None:
+    partition = Partition(rules_of())
+    take(partition, 10_500, "a")  # the watermark is 12:00:08.5
+    assert take(partition, 8_499, "b") == Accepted(NOON + 8_000, ON_TIME)  # its pane ends at 12:00:09
+    assert take(partition, 7_999, "c") == Accepted(NOON + 7_000, NOON + 9_000)
+    take(partition, 11_000, "d")  # 12:00:09: that T has been evaluated
+    assert take(partition, 7_999, "e") == Accepted(NOON + 7_000, NOON + 10_000)
+
+
+def test_the_first_event_and_those_after_one_rejected_meet_no_watermark() -> None:
+    partition = Partition(rules_of())
+    assert partition.watermark() is None
+    assert take(partition, 6 * MINUTE, "ahead", recorded=0) is Reason.FUTURE
+    assert take(partition, -35 * DAY - 1, "behind", recorded=0) is Reason.PAST
+    assert partition.watermark() is None
+    assert take(partition, -HOUR, "a", recorded=0) == Accepted(NOON - HOUR, ON_TIME)
+
+
+def test_a_mark_only_ever_lifts_the_watermark() -> None:
+    partition = Partition(rules_of())
+    assert partition.put_mark(NOON)
+    assert partition.watermark() == NOON
+    assert not partition.put_mark(NOON)
+    take(partition, 30 * SECOND, "a")
+    assert partition.watermark() == NOON + 28 * SECOND
+    assert not partition.put_mark(NOON + 28 * SECOND)
+    assert partition.put_mark(NOON + MINUTE)
+    take(partition, 40 * SECOND, "b")
+    assert partition.watermark() == NOON + MINUTE
+
+
+# -- copies --------------------------------------------------------------------------------------------------
+
+
+def hashes_of(ids: list[str]) -> Any:
+    return np.array([hash(one) for one in ids], dtype=np.int64)
+
+
+def brute(ids: list[str], times: list[int], limit: int, horizon: int) -> list[bool]:
+    """Which are copies, by the definition: ``times`` are the greatest so far."""
+    out = []
+    for n, one in enumerate(ids):
+        earlier = [m for m in range(n) if ids[m] == one]
+        before = times[n - 1] if n else 0
+        out.append(bool(earlier) and n - earlier[-1] <= limit and before - times[earlier[-1]] <= horizon)
+    return out
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from("abcdefgh"), st.sampled_from([0, 0, 1, 5, 9, 10, 11])), max_size=60),
+    st.integers(0, 12),
+    st.sampled_from([0, 5, 10]),
+    st.lists(st.integers(1, 9), max_size=20),
+)
+def test_copies_are_found_within_their_reach_one_by_one_and_many_at_a_time(
+    records: list[tuple[str, int]], limit: int, horizon: int, batches: list[int]
+) -> None:
+    ids = [one for one, _ in records]
+    greatest = [int(at) for at in np.cumsum([grown for _, grown in records])]
+    expected = brute(ids, greatest, limit, horizon)
+    before = [0, *greatest][: len(ids)]
+    single = Duplicates(limit, horizon)
+    assert [single.note(one, before[n] if n else None, greatest[n]) for n, one in enumerate(ids)] == expected
+    many, begin = Duplicates(limit, horizon), 0
+    found: list[bool] = []
+    for size in [*batches, len(ids)]:
+        some = ids[begin : begin + size]
+        copies = many.note_many(
+            some,
+            hashes_of(some),
+            np.array(before[begin : begin + size]),
+            np.array(greatest[begin : begin + size]),
+        )
+        found += [False] * len(some) if copies is None else copies.tolist()
+        begin += size
+    assert found == expected
+
+
+def test_the_memory_of_ids_is_bounded() -> None:
+    by_number, by_time = Duplicates(3_000, 1 << 40), Duplicates(1 << 40, 1_000)
+    for n in range(20_000):
+        by_number.note(f"e{n}", n, n)
+        by_time.note(f"e{n}", n, n)
+    assert by_number.held <= 3_000 + 1_024
+    assert by_time.held <= 1_000 + 1_024
+    assert max(by_number._room, by_time._room) <= 8_192
+
+
+def test_copies_are_found_wherever_the_table_of_ids_has_grown_or_come_round() -> None:
+    rnd = random.Random(1)
+    ids = [f"e{rnd.randint(0, 25_000)}" for _ in range(30_000)]
+    latest: dict[str, int] = {}
+    expected = []
+    for n, one in enumerate(ids):
+        expected.append(one in latest and n - latest[one] <= 9_000)
+        latest[one] = n
+    duplicates, found, begin = Duplicates(9_000, 1 << 40), list[bool](), 0
+    while begin < len(ids):
+        some = ids[begin : begin + rnd.choice((1, 2, 700, 3_000))]
+        times = np.arange(begin, begin + len(some))
+        if len(some) == 1:
+            found.append(duplicates.note(some[0], begin, begin))
+        else:
+            copies = duplicates.note_many(some, hashes_of(some), times, times)
+            found += [False] * len(some) if copies is None else copies.tolist()
+        begin += len(some)
+    assert found == expected
+    assert sum(expected) > 5_000
+
+
+def test_ids_of_the_same_hash_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    def alike(one: str) -> int:
+        return len(one) << 13
+
+    monkeypatch.setattr("streams.aggregate.dedup.hash", alike, raising=False)
+    single, many = Duplicates(50, 1 << 40), Duplicates(50, 1 << 40)
+    ids = ["a", "b", "a", "cc", "b", "dd", "c", "cc", "a"]
+    expected = [False, False, True, False, True, False, False, True, True]
+    assert [single.note(one, 0, 0) for one in ids] == expected
+    none = np.zeros(len(ids), dtype=np.int64)
+    copies = many.note_many(ids, np.array([alike(one) for one in ids]), none, none)
+    assert copies is not None
+    assert copies.tolist() == expected
+
+
+@pytest.mark.parametrize("late", [0, 1])
+def test_a_copy_is_one_within_ten_minutes_of_event_time(late: int) -> None:
+    partition = Partition(rules_of())
+    take(partition, 0, "a")
+    take(partition, 10 * MINUTE + late, "b")
+    assert isinstance(take(partition, 0, "a"), Accepted if late else Duplicate)

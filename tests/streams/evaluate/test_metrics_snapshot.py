@@ -1,0 +1,141 @@
+"""What Prometheus is told of an environment: taken from its watch, the same after a restart."""
+
+from __future__ import annotations
+
+import pytest
+
+from detectors.engine.engine import Watch
+from detectors.history.history import History
+from detectors.instants import SECOND
+from detectors.policy.policy import default_policy
+from detectors.scopes import OUTCOMES, STEPS, leaf_index
+from detectors.windows.facts import ON_TIME, FactRow
+from detectors.windows.latency_histogram import bucket
+from streams.evaluate.evaluator import Judge
+from streams.evaluate.metrics_snapshot import env_snapshot
+from streams.evaluate.shard import Desk
+from streams.evaluate.totals import Totals
+
+POLICY = default_policy()
+START = 1_795_435_200_000
+END = START + 600 * SECOND
+
+
+def row(pane: int, step: str, outcome: str, ms: float, method: str = "ssoe", code: str = "") -> FactRow:
+    place = leaf_index(method, "idme"), STEPS.index(step), OUTCOMES.index(outcome)
+    people = [pane] if outcome == "failure" else []
+    return FactRow(
+        pane, ON_TIME, *place, code, 1, 1, [int(ms >= 1200), int(ms >= 2430)], people, {bucket(ms): 1}
+    )
+
+
+def rows() -> list[FactRow]:
+    out = []
+    for n in range(600):
+        pane = START + n * SECOND
+        out.append(row(pane, "callback", "success", 3_000.0 if n % 10 == 0 else 400.0))
+        # neither the start of a sign-in nor a session's request nor an error of the user's is a sign-in completed
+        out += [row(pane, "new", "started", 9_000), row(pane, "refresh", "success", 9_000, "sis")]
+        out.append(row(pane, "callback", "failure", 9_000, code="001"))
+    return out
+
+
+def desk() -> Desk:
+    def make(env: str) -> Watch:
+        return Watch(env, POLICY, History(env), sli_every=POLICY.sli_every, durations=True)
+
+    return Desk(0, ("prod",), Judge(POLICY, make), 0, Totals(("prod",)))
+
+
+def test_quantiles_of_durations_are_those_of_completed_sign_in_requests() -> None:
+    one = desk()
+    watch = one.judge.watch("prod")
+    assert env_snapshot(one, "prod", POLICY).durations == {}
+    watch.advance(END, rows())
+    found = env_snapshot(one, "prod", POLICY).durations
+    for scope in ("prod", "prod/ssoe", "prod/ssoe/idme", "prod/*/idme"):
+        for window in ("5m", "15m", "1h"):
+            assert found[scope, window, "0.5"] == pytest.approx(0.4, rel=0.011)
+            assert found[scope, window, "0.95"] == pytest.approx(3.0, rel=0.011)
+            assert found[scope, window, "0.99"] == pytest.approx(3.0, rel=0.011)
+    assert {scope for scope, _, _ in found} == {"prod", "prod/ssoe", "prod/ssoe/idme", "prod/*/idme"}
+
+
+def test_they_are_the_same_after_a_restart_at_the_next_time_they_are_told() -> None:
+    calm, early = desk().judge.watch("prod"), desk().judge.watch("prod")
+    until = START + 305 * SECOND
+    calm.advance(END, rows())
+    early.advance(until, [one for one in rows() if one.pane < until])
+    again = Watch(
+        "prod", POLICY, History("prod"), state=early.state(), sli_every=POLICY.sli_every, durations=True
+    )
+    again.rebuild([one for one in rows() if one.pane < until], START)
+    again.advance(END, [one for one in rows() if one.pane >= until])
+    for window in POLICY.sli_windows:
+        before, after = calm.quantiles(window), again.quantiles(window)
+        assert before is not None
+        assert after is not None
+        assert before.tobytes() == after.tobytes()
+
+
+def test_where_durations_are_not_kept_none_are_told() -> None:
+    watch = Watch("prod", POLICY, History("prod"), sli_every=POLICY.sli_every)
+    watch.advance(END, rows())
+    assert watch.quantiles(POLICY.sli_windows[0]) is None
+
+
+def failing(method: str, csp: str, seconds: range) -> list[FactRow]:
+    """Three sign-ins a second fail, each of another person."""
+    out = []
+    for n in seconds:
+        for k in range(3):
+            place = leaf_index(method, csp), STEPS.index("callback"), OUTCOMES.index("failure")
+            out.append(FactRow(START + n * SECOND, ON_TIME, *place, f"007{k}", 1, 0, [0, 0], [3 * n + k], {}))
+    return out
+
+
+def succeeding(seconds: range) -> list[FactRow]:
+    steps = STEPS.index("callback"), OUTCOMES.index("success")
+    leaves = [leaf_index(method, csp) for method in ("ssoe", "sis") for csp in ("idme", "logingov")]
+    return [
+        FactRow(START + n * SECOND, ON_TIME, leaf, *steps, "", 2, 0, [0, 0], [], {})
+        for n in seconds
+        for leaf in leaves
+    ]
+
+
+def test_what_a_provider_has_caused_is_told_of_in_no_account_also_after_its_end_and_a_restart() -> None:
+    one = desk()
+    watch = one.judge.watch("prod")
+    facts = sorted(
+        [*succeeding(range(4_800)), *failing("ssoe", "idme", range(600, 1_200))], key=lambda r: r.pane
+    )
+    during, after = START + 1_200 * SECOND, START + 4_800 * SECOND
+    watch.advance(during, [r for r in facts if r.pane < during])
+    assert [(e.scope, e.why) for e in watch.csp_caused()] == [("prod/ssoe/idme", "csp")]
+    watch.advance(after, [r for r in facts if r.pane >= during])
+    assert watch.lifecycle.incidents() == (), "it is closed"
+    (caused,) = watch.csp_caused()
+    assert caused.start == START + 600 * SECOND
+    assert START + 1_200 * SECOND < caused.end < START + 1_800 * SECOND
+    told = env_snapshot(one, "prod", POLICY)
+    assert told.error_budget_remaining == {"ssoe": 1.0, "sis": 1.0}
+    assert told.error_budget_gone == {}
+    again = Watch("prod", POLICY, History("prod"), state=watch.state())
+    assert again.csp_caused() == [caused]
+
+
+def test_what_a_method_fails_by_itself_spends_its_budget() -> None:
+    one = desk()
+    watch = one.judge.watch("prod")
+    facts = [
+        *succeeding(range(3_000)),
+        *(f for c in ("idme", "logingov", "mhv") for f in failing("ssoe", c, range(600, 1_200))),
+    ]
+    watch.advance(START + 3_000 * SECOND, facts)
+    told = env_snapshot(one, "prod", POLICY)
+    left = told.error_budget_remaining["ssoe"]
+    assert left is not None
+    assert left < 1
+    assert told.error_budget_remaining["sis"] == 1.0
+    assert "ssoe" in told.error_budget_gone

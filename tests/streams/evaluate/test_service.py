@@ -1,0 +1,115 @@
+"""Desks: what a new owner must know of what the one before it has done, by examples."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from random import Random
+from typing import Any
+
+import msgspec
+
+from detectors.incidents import IncidentInput
+from streams.evaluate.shard_state import DeskState
+from streams.kafka.producer import Out
+from streams.records.models import encode_input
+from streams.records.verdicts import decode_command
+from streams.segments.codec import Frontier, Segment, encode, frontier_key, segment_key
+from tests.detectors.engine.episodes import ENV, POLICY, STEP, Episode, rows_of
+from tests.simulation.model import INTERNAL, TOPICS, EvaluateWorker, Kafka, World
+from tests.support.oracle import NOON, SECOND
+
+OUTAGE = [Episode(60, 0.5, 0.0, "ssoe", "idme", 0.0, 1), Episode(60, 0.0, 0.9, "ssoe", "idme", 0.0, 1)]
+
+
+class Desk:
+    """One desk, one input partition, and one worker after another."""
+
+    def __init__(self) -> None:
+        self.kafka = Kafka(NOON)
+        self.world = World(self.kafka, POLICY, Random(1), 1, retries=False)
+        self.generation = 0
+        self.worker = self._worker()
+
+    def _worker(self) -> EvaluateWorker:
+        self.generation += 1
+        worker = EvaluateWorker(self.world)
+        worker.owned = (self.generation, {0})
+        return worker
+
+    def crash(self) -> None:
+        self.worker.end()
+        self.worker = self._worker()
+
+    def write(self, outs: Iterable[Out]) -> None:
+        for out in outs:
+            self.kafka.append(out.topic, out.partition or 0, out.key, out.value)
+
+    def facts(self, until: int, *, watermark: int | None = None, generation: int = 1) -> None:
+        """The facts of the outage up to ``until`` (ms after noon), and the frontier behind them."""
+        rows = [row for row in rows_of(OUTAGE) if row.pane < NOON + until]
+        last = len(rows)
+        some = Segment(STEP, 8192, POLICY.thresholds, 0, 0, ENV, 0, last, rows, generation)
+        self.write([Out(TOPICS.segments, segment_key(some), encode(some), 0)])
+        self.frontier(last + 1, NOON + until if watermark is None else watermark, generation=generation)
+
+    def frontier(self, next_offset: int, watermark: int, *, generation: int = 1, **more: Any) -> None:
+        fields = {"marked": "", "unread_since": None, "written_at": self.kafka.now} | more
+        front = Frontier(0, 1, generation, next_offset, watermark, tallies=[], **fields)
+        self.write([Out(TOPICS.segments, frontier_key(front), encode(front), 0)])
+
+    def ask(self, wish: IncidentInput) -> None:
+        self.kafka.append(TOPICS.inputs, 0, ENV.encode(), encode_input(wish))
+
+    def judge(self) -> None:
+        """Until nothing is left to do."""
+        for _ in range(60):
+            rounds = self.worker.rounds
+            while self.worker.rounds == rounds:
+                self.worker.step()
+
+    def judge_until_it_writes(self, topic: str) -> None:
+        before = self.written(topic)
+        while self.written(topic) == before:
+            self.worker.step()
+
+    def written(self, topic: str) -> int:
+        return sum(self.kafka.end(topic, partition) for partition in range(INTERNAL))
+
+    def values(self, topic: str) -> list[bytes]:
+        records = [r for partition in range(INTERNAL) for r in self.kafka.archive.get((topic, partition), ())]
+        return [record.value for record in records if record.value is not None]
+
+    def kinds(self) -> list[tuple[int, str]]:
+        """(seconds after noon, kind) of the transitions, in the order in which they were written."""
+        return [
+            ((decoded["at"]), decoded["type"])
+            for decoded in map(json.loads, self.values(TOPICS.incident_log))
+        ]
+
+    def assigned(self) -> dict[str, set[int]]:
+        out: dict[str, set[int]] = {}
+        for value in self.values(TOPICS.watch_state):
+            for at, wish in msgspec.msgpack.decode(value, type=DeskState).assigned:
+                out.setdefault(wish.id, set()).add(at)
+        return out
+
+
+NOTE = IncidentInput(id="n", env=ENV, kind="note", incident=f"{ENV}-1", by="Ada", text="on it")
+
+
+def test_an_input_is_given_no_t_that_was_judged_before_a_crash() -> None:
+    # the commands of a T are out and its state is not: without it nobody would know that it had been judged
+    desk = Desk()
+    desk.facts(90 * SECOND)
+    desk.judge_until_it_writes(TOPICS.commands)
+    (opened, *_) = [decode_command(value) for value in desk.values(TOPICS.commands)]
+    desk.crash()
+    desk.ask(NOTE)
+    desk.facts(120 * SECOND)
+    desk.judge()
+    ((at,),) = desk.assigned().values()
+    assert at > NOON + 90 * SECOND >= opened.at
+    commands = [decode_command(value) for value in desk.values(TOPICS.commands)]
+    assert len(commands) > len({command.id for command in commands})
+    assert all(one == other for one in commands for other in commands if one.id == other.id)

@@ -1,0 +1,112 @@
+"""A backlog is judged in strides: no record is judged twice, and the last one always is."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from detectors.policy.policy import default_policy
+from streams.evaluate import service as evaluate
+from streams.evaluate.evaluator import Judge
+from streams.evaluate.service import Desk, Evaluate, EvaluateSettings
+from streams.evaluate.totals import Totals
+from streams.kafka.topics import Topics
+from streams.segments.codec import Frontier, encode
+
+
+class Strides(Evaluate):
+    """Notes where it would have judged, instead of judging."""
+
+    def __init__(self) -> None:
+        unused: Any = None
+        settings = EvaluateSettings(Topics(), frozenset(), 4)
+        super().__init__(
+            settings,
+            default_policy(),
+            unused,
+            unused,
+            lambda: 0,
+            more=lambda partition, offset: offset + 1 < self.end,
+        )
+        self.end = 0
+        self.judged: list[int | None] = []
+
+    async def _rebuild(self, partition: int, offset: int) -> Desk:
+        def nobody(env: str) -> Any:
+            raise AssertionError(env)
+
+        return Desk(partition, (), Judge(default_policy(), nobody), offset, Totals(()))
+
+    async def _move_on(self, desk: Desk) -> None:
+        self.judged.append(desk.watermark())
+
+
+def frontier(watermark: int) -> bytes:
+    return encode(Frontier(0, 1, 0, watermark, watermark, "", None, watermark, []))
+
+
+async def test_without_a_backlog_every_frontier_is_judged() -> None:
+    strides = Strides()
+    for offset in range(5):
+        strides.end = offset + 1
+        await strides.take_segment(0, offset, frontier(offset))
+    assert strides.judged == [0, 1, 2, 3, 4]
+
+
+async def test_a_backlog_is_judged_where_it_begins_and_where_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evaluate, "_STRIDE", 3600.0)
+    strides = Strides()
+    strides.end = 50
+    for offset in range(50):
+        await strides.take_segment(0, offset, frontier(offset))
+    assert strides.judged == [0, 49]
+
+
+async def test_a_frontier_that_was_passed_over_is_judged_at_the_next_record_whatever_that_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(evaluate, "_STRIDE", 3600.0)
+    strides = Strides()
+    strides.end = 3
+    for offset, value in enumerate([frontier(0), frontier(1), None]):
+        await strides.take_segment(0, offset, value)
+    assert strides.judged == [0, 1]
+
+
+async def test_a_long_backlog_does_not_keep_the_watch_from_judging(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evaluate, "_STRIDE", 0.0)
+    strides = Strides()
+    strides.end = 1_000
+    for offset in range(10):
+        await strides.take_segment(0, offset, frontier(offset))
+    assert strides.judged == list(range(10))
+
+
+async def test_no_more_is_judged_in_one_go_than_holds_up_the_loop_for_half_a_second() -> None:
+    class Slow(Strides):
+        """Every step takes so many seconds to judge."""
+
+        a_step_takes = 0.1
+
+        async def _move_on(self, desk: Desk) -> None:
+            await Evaluate._move_on(self, desk)
+
+        async def _evaluate(self, desk: Desk, to: int, goal: int) -> float:
+            self.judged.append(to)
+            steps = (to - (desk.evaluated_to or 0)) // 1_000
+            return steps * self.a_step_takes
+
+    slow = Slow()
+    desk = await slow._rebuild(0, 0)
+    desk.evaluated_to, desk.partitions = 0, 1
+    desk.frontiers[0] = Frontier(0, 1, 0, 1, 600_000, "", None, 0, [])
+    await slow._move_on(desk)
+    goes = [to for to in slow.judged if to is not None]
+    assert goes[0] == 25_000  # nothing is known yet
+    assert all(after - before == 5_000 for before, after in pairwise(goes))
+    slow.a_step_takes, slow.judged = 1e-5, []
+    desk.frontiers[0] = Frontier(0, 1, 0, 1, 1_500_000, "", None, 0, [])
+    await slow._move_on(desk)
+    assert slow.judged == [605_000, 900_000, 1_200_000, 1_500_000]

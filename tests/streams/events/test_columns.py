@@ -1,0 +1,192 @@
+"""Columns of events: as each event decoded alone says, whether or not its neighbours are plain."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec import structs
+
+from detectors.instants import parse_instant
+from streams.aggregate.acceptance import Accepted
+from streams.aggregate.fact_accumulator import Cells, _ranked
+from streams.events import columns
+from streams.events import decode as events
+from streams.events.columns import AT_A_TIME, Kinds, columns_of, instants_of, times_of
+from streams.events.decode import LoginEvent, Rejection, decode, decode_plain, person_id
+from tests.streams.events.strategies import broken, event_bytes, instants, odd_events, plain_events
+
+
+def alike(values: Sequence[bytes | None]) -> None:
+    """What the columns of values say is what each value says alone."""
+    ids, found, refused = columns_of(values)
+    alone = [decode(value) for value in values]
+    assert refused == {n: one for n, one in enumerate(alone) if isinstance(one, Rejection)}
+    valid = [one for one in alone if isinstance(one, LoginEvent)]
+    assert ids == [event.event_id for event in valid]
+    assert found.hashes.tolist() == [hash(event.event_id) for event in valid]
+    assert found.occurred.tolist() == [event.occurred_at for event in valid]
+    assert [found.table.known[n] for n in found.kinds.tolist()] == [
+        (event.env, event.leaf, event.step_index, event.outcome_index, event.code) for event in valid
+    ]
+    assert [None if math.isnan(one) else one for one in found.durations.tolist()] == [
+        event.duration_ms for event in valid
+    ]
+    assert found.people.tolist() == [person_id(event) if event.outcome == "failure" else 0 for event in valid]
+    stripped = [False] * len(valid) if found.stripped is None else found.stripped.tolist()
+    assert stripped == [bool(event.forbidden) for event in valid]
+    same_ids, times, same_refused = times_of(values)
+    assert (same_ids, same_refused) == (ids, refused)
+    assert times.hashes.tolist() == found.hashes.tolist()
+    assert times.occurred.tolist() == found.occurred.tolist()
+
+
+@settings(max_examples=60)
+@given(
+    st.lists(st.one_of(plain_events(), plain_events(), odd_events(), broken(), st.none()), max_size=12),
+    st.integers(1, 4),
+)
+def test_columns_say_what_each_event_says_alone(values: list[bytes | None], at_a_time: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(columns, "AT_A_TIME", at_a_time)
+        alike(values)
+
+
+@settings(max_examples=30)
+@given(st.lists(plain_events(), min_size=1, max_size=8))
+def test_plain_events_are_decoded_together_without_the_way_for_single_ones(values: list[bytes]) -> None:
+    expected = [event for event in map(decode, values) if isinstance(event, LoginEvent)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delattr(events, "decode_many")
+        together = decode_plain(values)
+    assert together is not None
+    for event in together:
+        event.occurred_at = events.instant(str(event.occurred_at))
+    assert [structs.asdict(event) for event in together] == [structs.asdict(event) for event in expected]
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        None,
+        b"",
+        b"{",
+        b"[" * 40 + b"]" * 40,
+        event_bytes(occurred_at="2026-02-30T00:00:00Z"),
+        event_bytes(occurred_at="2026-11-23T15:04:60.000Z"),
+        event_bytes(occurred_at="2026-11-23T24:04:00.000Z"),
+        event_bytes(occurred_at="2026-11-23T15:04:05.123z"),
+        event_bytes(occurred_at="2026-11-23T15:0٤:05.123Z"),
+        event_bytes(email="x@example.org"),
+        event_bytes(login_type="x" * 300),
+        event_bytes(unknown="y" * 70_000),
+        event_bytes(unknown="y" * 60_000),
+        event_bytes(unknown={"a": {"b": 1}}),
+        event_bytes(unknown="{" * 40),
+        event_bytes(client_id="vaweb").replace(b'"vaweb"', b'"\xff"'),
+        event_bytes(client_id="vaweb").replace(b'"vaweb"', b'"\xed\xa0\x80"'),
+        event_bytes(unknown="vaweb").replace(b'"vaweb"', b'"\xff"'),
+        event_bytes(unknown="vaweb"),
+        event_bytes(client_id="vaweb") + b" " * 65_000,
+        event_bytes(client_id="vaweb") + b" " * 66_000,
+        event_bytes(duration_ms=None),
+        event_bytes(error_code="é", outcome="failure"),
+    ],
+)
+def test_one_odd_value_among_plain_ones_changes_nothing_for_them(odd: bytes | None) -> None:
+    plain = [event_bytes(event_id=f"e{n}") for n in range(2 * AT_A_TIME)]
+    alike([*plain[:AT_A_TIME], odd, *plain[AT_A_TIME:]])
+
+
+_one_day = st.builds(
+    "2026-11-{}T{:02d}:{:02d}:{:02d}.{:03d}Z".format,
+    st.sampled_from(("23", "23", "23", "22")),
+    st.integers(0, 25),
+    st.integers(0, 61),
+    st.integers(0, 61),
+    st.integers(0, 999),
+)
+
+
+@settings(max_examples=200)
+@given(
+    st.lists(st.one_of(_one_day, instants(), st.text(st.characters(codec="utf-8"), max_size=26)), max_size=6)
+)
+def test_events_are_of_the_instants_that_each_text_says_alone(texts: list[str]) -> None:
+    alike([event_bytes(event_id=f"e{n}", occurred_at=text) for n, text in enumerate(texts)])
+
+
+@given(st.lists(_one_day, min_size=1, max_size=6))
+def test_instants_of_one_shape_and_day_are_read_together_as_each_alone(texts: list[str]) -> None:
+    found = instants_of("".join(texts))
+    try:
+        each = [parse_instant(text) for text in texts]
+    except ValueError:
+        assert found is None
+    else:
+        one_day = len({text[:10] for text in texts}) == 1
+        assert (None if found is None else found.tolist()) == (each if one_day else None)
+
+
+def test_texts_that_only_together_have_the_common_shape_are_none() -> None:
+    whole = "2026-11-23T15:04:05.123Z"
+    alike([event_bytes(event_id=text or "none", occurred_at=text) for text in (whole + whole, "", whole)])
+
+
+def test_kinds_are_numbered_anew_when_there_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(columns, "_kinds", Kinds())
+    monkeypatch.setattr(columns, "_MOST_KINDS", 3)
+    values = [event_bytes(event_id=f"e{n}", outcome="failure", error_code=f"c{n}") for n in range(40)]
+    for begin in range(0, 40, 5):
+        alike(values[begin : begin + 5])
+    assert len(columns._kinds.known) <= 8
+
+
+@settings(max_examples=40)
+@given(
+    st.lists(
+        st.tuples(
+            plain_events(),
+            st.sampled_from([0, 1_000, 2_000, 50_000_000_000]),
+            st.sampled_from([0, 0, 0, -1, 9_000]),
+        ),
+        max_size=12,
+    ),
+    st.lists(st.integers(1, 5), max_size=6),
+)
+def test_rows_are_the_same_one_by_one_and_many_at_a_time(
+    placed: list[tuple[bytes, int, int]], cuts: list[int]
+) -> None:
+    thresholds = (100.0, 5_000.0)
+    single, many = Cells(1_000, thresholds), Cells(1_000, thresholds)
+    for value, pane, first in placed:
+        event = decode(value)
+        assert isinstance(event, LoginEvent)
+        single.add(event, Accepted(pane, first))
+    begin = 0
+    for size in [*cuts, len(placed)]:
+        some = placed[begin : begin + size]
+        _, found, _ = columns_of([value for value, _, _ in some])
+        envs = many.add_many(
+            found,
+            np.array([pane for _, pane, _ in some], dtype=np.int64),
+            np.array([first for _, _, first in some], dtype=np.int64),
+        )
+        assert envs == {found.table.known[n][0] for n in found.kinds.tolist()}
+        if size % 2:
+            many.rows()
+        begin += size
+    assert many.drain() == single.drain()
+    assert many.drain() == {}
+
+
+@given(st.lists(st.integers(0, 40), min_size=1), st.sampled_from([41, 1 << 40]))
+def test_codes_are_ranked_alike_in_a_dense_table_and_by_sorting(codes: list[int], bound: int) -> None:
+    distinct, times, ranks = _ranked(np.array(codes, dtype=np.int64), bound)
+    assert distinct.tolist() == sorted(set(codes))
+    assert times.tolist() == [codes.count(code) for code in sorted(set(codes))]
+    assert distinct[ranks].tolist() == codes

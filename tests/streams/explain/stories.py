@@ -1,0 +1,42 @@
+"""An incident to be explained: a provider fails from 5m to 8m, somebody takes it on, it recovers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+from detectors.incidents import IncidentInput
+from detectors.instants import MINUTE, SECOND, parse_instant
+from detectors.policy.policy import default_policy
+from streams.explain.case_file import Story
+from streams.explain.from_replay import replayed
+from streams.policy_tests.events import lines_of
+from streams.policy_tests.notation import parse_series
+from streams.replay.sources import Entry
+
+START = parse_instant("2026-11-23T15:00:00Z")
+SERIES = (
+    "prod/ssoe/idme sign_in success 2/s x 5m, failure 007 2/s x 3m, success 2/s x 22m",
+    "prod/ssoe/logingov sign_in success 2/s x 30m",
+)
+SEIZED = "\x1b[2Jmy screen"
+
+
+def events(*series: str) -> list[bytes]:
+    return lines_of([parse_series(text) for text in series or SERIES], START)
+
+
+def entries(lines: list[bytes]) -> list[Iterator[Entry]]:
+    return [((None, line) for line in lines)]
+
+
+def wish(at: int, kind: Any, text: str = "", incident: str = "prod-1") -> tuple[int, IncidentInput]:
+    asked = IncidentInput(id=f"{at}{kind}", env="prod", kind=kind, incident=incident, by="Ada", text=text)
+    return START + at * SECOND, asked
+
+
+@cache
+def story() -> Story:
+    inputs = [wish(60, "note"), wish(360, "acknowledge"), wish(370, "acknowledge"), wish(380, "note", SEIZED)]
+    return replayed("prod-1", entries(events()), default_policy(), now=START + 30 * MINUTE, inputs=inputs)

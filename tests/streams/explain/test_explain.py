@@ -1,0 +1,186 @@
+"""An incident explained from a replay: what fired, why it is on its scope, how bad it was, who was told."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import re
+
+import msgspec
+import pytest
+from rich.console import Console
+
+from detectors.instants import MINUTE, SECOND
+from detectors.policy.policy import default_policy
+from streams.cli.explain import show
+from streams.explain.case_file import Story
+from streams.explain.from_replay import replayed
+from streams.explain.sections import Chapter, after, chapters, figures, findings, happenings, legend
+from streams.policy_tests.events import history_of
+from streams.policy_tests.notation import parse_flow
+from streams.replay.sources import SourceError
+from tests.streams.explain.stories import START, entries, events, story
+from tests.streams.explain.stories import story as known
+
+
+def told(width: int = 100, story: Story | None = None) -> str:
+    console = Console(file=io.StringIO(), width=width, highlight=False)
+    show(story or known(), console)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def of_kind(kind: str) -> Chapter:
+    return next(chapter for chapter in chapters(story()) if chapter.kind == kind)
+
+
+def paragraph(kind: str, name: str) -> str:
+    (words,) = [words for about, words in of_kind(kind).paragraphs if about == name]
+    return words
+
+
+def test_every_change_is_a_chapter_in_its_order() -> None:
+    kinds = [chapter.kind for chapter in chapters(story())]
+    assert kinds[:2] == ["refused", "opened"]
+    assert kinds[-1] == "resolved"
+    assert {"severity", "declared", "acknowledged", "note", "recovering"} <= set(kinds)
+    times = [chapter.at for chapter in chapters(story())]
+    assert times == sorted(times)
+
+
+def test_the_opening_says_what_fired_with_its_numbers_and_thresholds() -> None:
+    assert re.fullmatch(r"Opened: ID\.me on SSOe \(prod/ssoe/idme\), severity [23]", of_kind("opened").title)
+    words = paragraph("opened", "outage")
+    rule = default_policy().outage.rules[0]
+    assert re.search(r"\d+ of \d+ idme on ssoe sign-ins failed in 15s, \d+ people\.", words)
+    assert re.search(
+        rf"Counted in people, [\d.]+% of those who came through in 15s failed; with allowance for chance, more than"
+        rf" [\d.]+%\. More than {rule.failing_ratio:.0%}, of at least {rule.min_people} people, is an outage\.",
+        words,
+    )
+
+
+def test_the_opening_says_why_it_is_on_this_scope() -> None:
+    words = paragraph("opened", "scope")
+    assert words.startswith("ID.me on SSOe fails as one.")
+    assert re.search(
+        r"better than “all is as usual” does, by \d+ nats \(a likelihood \S+ times as high\)", words
+    )
+
+
+def test_a_severity_is_explained_by_the_figure_what_it_rests_on_and_the_threshold() -> None:
+    assert of_kind("severity").title == "Severity from 2 to 1"
+    assert re.fullmatch(
+        r"1,\d{3} people an hour \(projected: 12 times the people of 5m, at the lower bound that holds with 80%\);"
+        r" more than 1,000 is severity 1\.",
+        paragraph("severity", "severity"),
+    )
+
+
+def test_it_is_said_who_was_told_what_by_each_change() -> None:
+    assert paragraph("severity", "told") == (
+        "PagerDuty: trigger (critical); Datadog: event (error); Slack: update, broadcast"
+    )
+    assert paragraph("resolved", "told").startswith("PagerDuty: resolve (critical); Datadog: event (ok), ")
+
+
+def test_recovery_and_resolution_say_why() -> None:
+    assert "resolves after 15m" in paragraph("recovering", "")
+    assert paragraph("resolved", "") == "All its findings have been quiet for 15m."
+    assert paragraph("resolved", "counts").startswith("100.0% of 600 sign-ins succeeded in the 5 min before")
+
+
+def test_what_people_asked_for_is_told_also_where_it_was_refused() -> None:
+    assert of_kind("acknowledged").title == "Acknowledged by Ada"
+    refused = [chapter for chapter in chapters(story()) if chapter.kind == "refused"]
+    assert [chapter.title for chapter in refused] == ["Refused: note by Ada", "Refused: acknowledge by Ada"]
+    assert "is acknowledged already, by Ada" in refused[1].paragraphs[0][1]
+
+
+def test_what_fired_on_the_scope_is_told_at_length_and_what_fired_beside_it_in_short() -> None:
+    found = list(findings(story()))
+    assert re.match(r"outage on prod/ssoe/idme, for \d min( \d+ s)?: \d+ of \d+ idme", found[0][1])
+    assert re.fullmatch(r"15:05:\d\d", found[0][0])
+    beside = [words for at, words in found if not at]
+    assert any(re.match(r"outage beside it on .*prod/ssoe \(15:0\d:\d\d\)", words) for words in beside)
+    assert not any("prod/sis" in words for _, words in found)
+
+
+def test_the_figures_say_how_long_everything_took() -> None:
+    known = dict(figures(story()))
+    assert re.fullmatch(r"\d+ s after it began", known["found"])
+    assert known["paged"] == "0 s after it was opened"
+    assert known["acknowledged"].endswith("s after it was opened")
+    assert known["resolved"].startswith("1")
+    assert known["worst"].startswith("severity 1, ")
+
+
+def test_the_worst_of_an_estimate_is_told_with_its_error() -> None:
+    told = story()
+    worst = max(told.changes, key=lambda line: line.users_impacted)
+    estimated = msgspec.structs.replace(worst, users_impacted_error=0.0019)
+    lines = [estimated if line is worst else line for line in told.lines]
+    assert dict(figures(dataclasses.replace(told, lines=lines)))["worst"].endswith(" people an hour (±0.19%)")
+
+
+def test_the_story_begins_with_the_first_failing_event() -> None:
+    assert 0 <= story().began - (START + 5 * MINUTE) <= SECOND
+
+
+def test_the_plot_shows_the_collapse_and_what_happened_in_it() -> None:
+    text = told()
+    assert re.search(r"100%  █+ +\S█+", text)
+    assert "prod/ssoe/idme: success in 1m, people who failed in 5m, a column is" in text
+    assert "O opened, P paged, S severity, A acknowledged, D declared, R recovering, E resolved" in text
+    assert {mark.letter for mark in happenings(story())} == set("OPSADRE")
+    assert legend([]) == ""
+
+
+def test_where_nobody_failed_the_plot_shows_how_many_came() -> None:
+    flows = [
+        parse_flow(f"prod/{leaf} sign_in success {rate}/s")
+        for leaf, rate in (("ssoe/idme", 2), ("sis/idme", 1))
+    ]
+    lines = events("prod/ssoe/idme sign_in success 2/s x 10m", "prod/sis/idme sign_in success 1/s x 20m")
+    history = history_of(flows, START, default_policy())
+    silent = replayed("prod-1", entries(lines), default_policy(), now=START + 20 * MINUTE, history=history)
+    text = told(story=silent)
+    assert "prod/ssoe/idme: success in 1m, sign-ins that completed (nobody failed), a column is" in text
+    assert re.search(r"^ +120  ▇*█+", text, re.MULTILINE)
+    assert "ID.me on SSOe has fallen silent as one." in text
+
+
+def test_everything_fits_the_width_of_the_terminal() -> None:
+    for width in (60, 80, 200):
+        assert max(len(line) for line in told(width).splitlines()) <= width
+
+
+def test_a_note_cannot_take_over_the_terminal() -> None:
+    assert "\x1b" not in told()
+    assert "[2Jmy screen" in told()
+
+
+def test_an_incident_that_there_is_not_is_refused_with_those_that_there_are() -> None:
+    with pytest.raises(
+        SourceError, match=re.escape("no incident prod-7 in these events, only prod-1 (prod/ssoe/idme)")
+    ):
+        replayed("prod-7", entries(events()), default_policy(), now=START + 30 * MINUTE)
+    quiet = events("prod/ssoe/idme sign_in success 1/s x 1m")
+    for name in ("prod-1", "nonsense"):
+        with pytest.raises(SourceError, match=f"no incident {name} in these events, nor any other"):
+            replayed(name, entries(quiet), default_policy(), now=START + MINUTE)
+
+
+@pytest.mark.parametrize(
+    ("millis", "words"),
+    [
+        (0, "0 s"),
+        (59_000, "59 s"),
+        (60_000, "1 min"),
+        (895_000, "14 min 55 s"),
+        (7_500_000, "2 h 5 min"),
+        (-4_000, "-4 s"),
+    ],
+)
+def test_spans_are_told_as_people_tell_them(millis: int, words: str) -> None:
+    assert after(millis) == words

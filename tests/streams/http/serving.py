@@ -1,0 +1,137 @@
+"""A server with all routes on a free loopback port; the test feeds its views and plays the broker."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
+from pydantic import SecretStr
+
+from detectors.incidents import Incident, IncidentInput
+from detectors.policy.policy import default_policy
+from sinks.banner import banner
+from sinks.metrics.prometheus import Metrics
+from streams.http.api import routes
+from streams.http.responses import json_errors
+from streams.http.views import Views
+from streams.records.models import encode_incident
+from streams.runtime.health import Health
+
+__all__ = ["NOW", "SECRET", "TOKEN", "Serving", "an_incident", "serving", "sign"]
+
+NOW = 1_795_446_300_000  # 2026-11-23T15:05:00Z
+TOKEN = "a-token-of-the-test"
+SECRET = "a-secret-of-the-test"
+
+
+@dataclass(frozen=True)
+class PagerDutySettings:
+    webhook_secret: SecretStr | None = None
+
+
+@dataclass(frozen=True)
+class HttpSettings:
+    api_token: SecretStr | None = None
+    bind: str = "127.0.0.1"
+    pagerduty: PagerDutySettings = PagerDutySettings(SecretStr(SECRET))
+
+
+@dataclass
+class Serving:
+    """What a test sees: the client, what was submitted, and what it may change."""
+
+    client: TestClient[web.Request, web.Application]
+    views: Views
+    metrics: Metrics
+    health: Health
+    submitted: list[IncidentInput] = field(default_factory=list)
+    failure: Exception | None = None
+    monotonic: float = 0.0
+
+    async def submit(self, value: IncidentInput) -> None:
+        if self.failure is not None:
+            raise self.failure
+        self.submitted.append(value)
+
+    def feed(self, *incidents: Incident) -> None:
+        for incident in incidents:
+            self.views.apply("incidents", incident.id.encode(), encode_incident(incident))
+
+    def feed_banner(self, *incidents: Incident, at: int = NOW) -> None:
+        for state in banner.banners("prod", incidents, (), at).values():
+            self.views.apply("banner-state", state.key.encode(), banner.encode(state))
+
+    async def post(self, path: str, body: Any = None, **headers: str) -> tuple[int, dict[str, Any]]:
+        """Status and JSON answer; the headers' names with _ for -."""
+        given = {name.replace("_", "-"): value for name, value in headers.items()}
+        async with self.client.post(path, json=body, headers=given) as response:
+            return response.status, await response.json()
+
+    async def webhook(
+        self, body: bytes, *, signature: str | None = None, **headers: str
+    ) -> tuple[int, dict[str, Any]]:
+        """Send what PagerDuty would, signed unless a signature is given."""
+        given = {name.replace("_", "-"): value for name, value in headers.items()}
+        given["X-PagerDuty-Signature"] = sign(body) if signature is None else signature
+        async with self.client.post("/webhooks/pagerduty", data=body, headers=given) as response:
+            return response.status, await response.json()
+
+
+def sign(body: bytes, secret: str = SECRET) -> str:
+    return "v1=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+
+
+@asynccontextmanager
+async def serving(
+    *, token: str | None = TOKEN, bind: str = "127.0.0.1", secret: str | None = SECRET
+) -> AsyncIterator[Serving]:
+    views, health = Views(), Health(lambda: served.monotonic)
+    metrics = Metrics(clock=lambda: NOW, version="1.2.3", policy="0123")
+    settings = HttpSettings(
+        SecretStr(token) if token else None, bind, PagerDutySettings(SecretStr(secret) if secret else None)
+    )
+    application = web.Application(middlewares=[json_errors])
+    application.add_routes(
+        routes(
+            views, metrics, health, lambda v: served.submit(v), settings, default_policy(), clock=lambda: NOW
+        )
+    )
+    async with TestClient(TestServer(application, host="127.0.0.1")) as client:
+        served = Serving(client, views, metrics, health)
+        views.ready = True
+        yield served
+
+
+def an_incident(number: int = 17, **changes: Any) -> Incident:
+    values: dict[str, Any] = {
+        "id": f"prod-{number}",
+        "env": "prod",
+        "epoch": 1,
+        "scope": "prod/ssoe",
+        "state": "open",
+        "causes": ("outage",),
+        "sentence": "SSOe fails.",
+        "severity": 1,
+        "peak_severity": 1,
+        "priority": "P1",
+        "datadog_severity": "SEV-1",
+        "basis": "observed",
+        "users_impacted": 1204,
+        "peak_users_impacted": 1204,
+        "first_bad_at": NOW - 60_000,
+        "opened_at": NOW - 50_000,
+        "updated_at": NOW,
+        "failing_ratio": 0.8,
+    }
+    return Incident(**values | changes)
+
+
+def dumps(value: Any) -> bytes:
+    return json.dumps(value).encode()

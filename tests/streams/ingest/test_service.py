@@ -1,0 +1,111 @@
+"""Ingest on a broker: the next records are folded while the last are being written, and one write follows the other."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import Any
+
+from aiokafka import AIOKafkaProducer, TopicPartition
+
+from benchmarks.mixed import mixed_events
+from detectors.policy.policy import default_policy
+from streams.ingest.service import Ingest, IngestSettings
+from streams.kafka.embedded_broker import EmbeddedBroker
+from streams.kafka.producer import Out, Outlet
+from streams.kafka.topic_reader import Reader
+from streams.kafka.topics import PARTITIONS, Topics, create_missing
+from streams.runtime.clocks import RealClock
+from streams.segments.codec import Frontier, decode
+
+_EVENTS = 60_000
+_PATIENCE = 30.0  # seconds
+_LONGER_BY = 0.5  # seconds
+
+
+class Unhurried(Outlet):
+    """Begins to write when something has been folded meanwhile, or after a while.
+
+    Attributes:
+        ingest: what writes to it.
+        beside: how many writes something was folded beside.
+    """
+
+    def __init__(self, kafka: dict[str, Any]) -> None:
+        super().__init__(kafka)
+        self.ingest: Ingest | None = None
+        self.beside = 0
+        self._busy = False
+
+    async def write(self, records: Iterable[Out], **options: Any) -> None:
+        assert not self._busy, "two writes at a time"
+        self._busy = True
+        folded = self._folded()
+        deadline = asyncio.get_running_loop().time() + _LONGER_BY
+        while self._folded() == folded and asyncio.get_running_loop().time() < deadline:
+            await asyncio.sleep(0.001)
+        self.beside += self._folded() > folded
+        await super().write(records, **options)
+        self._busy = False
+
+    def _folded(self) -> int:
+        return self.ingest.folded if self.ingest is not None else 0
+
+
+class Refusing(Outlet):
+    """Writes no segments."""
+
+    async def write(self, records: Iterable[Out], **options: Any) -> None:
+        batch = list(records)
+        if any((out.key or b"").startswith(b"segment/") for out in batch):
+            raise RuntimeError("refused")
+        await super().write(batch, **options)
+
+
+async def ingested(
+    broker: EmbeddedBroker, prefix: str, outlet: Outlet, count: int
+) -> tuple[Ingest, list[BaseException]]:
+    """Ingest that has folded so many events into the outlet and was stopped, or has failed; and with what."""
+    topics, kafka = Topics(prefix), {"bootstrap_servers": broker.address}
+    await create_missing(topics, kafka, input_partitions=1)
+    clock, failed = RealClock(), list[BaseException]()
+    async with AIOKafkaProducer(**kafka, max_batch_size=1 << 20, linger_ms=5) as producer:
+        for at, value in mixed_events(count, clock() - 90_000, 2_000):
+            await producer.send(topics.login_events, value, partition=0, timestamp_ms=at)
+    settings = IngestSettings(kafka, topics, prefix, PARTITIONS, session_ms=6_000, start="earliest")
+    ingest = Ingest(settings, default_policy(), outlet, clock, failed.append)
+    if isinstance(outlet, Unhurried):
+        outlet.ingest = ingest
+    await outlet.start()
+    try:
+        await ingest.start()
+        async with asyncio.timeout(_PATIENCE):
+            while ingest.folded < count and not failed:
+                await asyncio.sleep(0.01)
+        await ingest.stop()
+    finally:
+        await outlet.stop()
+    return ingest, failed
+
+
+async def test_the_next_records_are_folded_while_the_last_are_being_written(
+    embedded_broker: EmbeddedBroker, topic_prefix: str
+) -> None:
+    outlet = Unhurried({"bootstrap_servers": embedded_broker.address})
+    ingest, failed = await ingested(embedded_broker, topic_prefix, outlet, _EVENTS)
+    assert (ingest.folded, failed) == (_EVENTS, [])
+    assert outlet.beside > 0
+    reader = Reader({"bootstrap_servers": embedded_broker.address})
+    reached = [
+        frontier.next_offset
+        async for record in reader.read(TopicPartition(Topics(topic_prefix).segments, 0))
+        if isinstance(frontier := decode(record.value or b""), Frontier)
+    ]
+    assert reached == sorted(reached)
+    assert reached[-1] == _EVENTS
+
+
+async def test_what_cannot_be_written_ends_ingest(embedded_broker: EmbeddedBroker, topic_prefix: str) -> None:
+    outlet = Refusing({"bootstrap_servers": embedded_broker.address})
+    _, failed = await ingested(embedded_broker, topic_prefix, outlet, 100)
+    assert [str(one) for one in failed] == ["refused"]

@@ -1,0 +1,103 @@
+"""Playing a test: the real engine sees what the series say, for as long as the test lasts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from detectors.instants import HOUR, MINUTE, SECOND, parse_instant
+from detectors.policy.policy import default_policy, parse_policy
+from streams.policy_tests.document import DEFAULT_START, PolicyTest
+from streams.policy_tests.runner import Performance, play
+
+START = parse_instant(DEFAULT_START)
+FAILING = "prod/ssoe/idme sign_in success 2/s x 2m, failure 007 2/s x 3m"
+
+
+def played(*series: str, policy: str = "{}", **test: Any) -> Performance:
+    described = PolicyTest.model_validate(
+        {"name": "x", "series": series, "absent": [{"incidents": [{}]}], **test}
+    )
+    return play(described, parse_policy(policy, "p.yaml"), START)
+
+
+def kinds(performance: Performance) -> list[str]:
+    return [transition.kind for transition in performance.transitions]
+
+
+def test_every_event_counts_and_the_test_ends_with_the_longest_series() -> None:
+    performance = played(FAILING, "prod/sis refresh success 1/s x 6m")
+    assert performance.until == START + 6 * MINUTE
+    assert performance.events == 2 * 2 * 300 + 360
+
+
+def test_findings_incidents_messages_and_banners_are_noted() -> None:
+    performance = played(FAILING)
+    (_, *changes) = performance.findings["outage", "prod/ssoe/idme"]
+    (fired,) = [change for change in changes if change.state == "firing"]
+    assert 0 < fired.at - START - 2 * MINUTE <= 20 * SECOND
+    assert "sign-ins failed" in fired.sentence
+    assert performance.standing(fired.at - SECOND) == ()
+    assert performance.standing(START + 5 * MINUTE)[0].id == "prod-1"
+    assert performance.commands[0].at == performance.transitions[0].at
+    assert [told.status for told in performance.banners["prod/ssoe/idme"]] == ["warning", "critical"]
+
+
+def test_nothing_is_noted_of_what_comes_after_the_end() -> None:
+    performance = played(FAILING, until="2m30s")
+    assert performance.until == START + 150 * SECOND
+    assert kinds(performance) == ["opened"]
+    assert all(change.at <= performance.until for known in performance.findings.values() for change in known)
+
+
+def test_time_goes_on_after_the_last_event() -> None:
+    performance = played(FAILING, until="1h")
+    (incident,) = performance.standing(START + HOUR)
+    assert incident.state == "open"  # nobody has come through since
+    assert kinds(performance)[-1] in ("update", "reminder", "breach")
+    assert performance.transitions[-1].at > START + 30 * MINUTE
+
+
+def test_an_end_between_two_steps_is_the_step_before() -> None:
+    assert played(FAILING, until="61500ms").until == START + 61 * SECOND
+    assert played(FAILING, until="62s", policy="step: 5s").until == START + 60 * SECOND
+
+
+def test_what_people_ask_for_applies_at_the_next_step() -> None:
+    wishes = [
+        {"at": "179500ms", "kind": "acknowledge", "incident": "prod-1", "by": "Ada", "via": "pagerduty"},
+        {"at": "3m20s", "kind": "resolve", "incident": "prod-1", "by": "Ada", "text": "false alarm"},
+    ]
+    performance = played(FAILING, inputs=wishes)
+    taken, resolved = (
+        next(t for t in performance.transitions if t.kind == kind) for kind in ("acknowledged", "resolved")
+    )
+    assert (taken.at, taken.by, taken.via) == (START + 180 * SECOND, "Ada", "pagerduty")
+    assert (resolved.at, resolved.reason) == (START + 200 * SECOND, "Ada resolved it: false alarm")
+
+
+def test_a_declaration_opens_an_incident_where_nothing_fails() -> None:
+    wish = {"at": "1m", "kind": "declare", "scope": "prod/sis", "by": "Ada"}
+    performance = played("prod/sis/idme sign_in success 2/s x 2m", inputs=[wish])
+    assert performance.standing(START + MINUTE)[0].scope == "prod/sis"
+
+
+def test_the_history_says_what_to_expect() -> None:
+    series = "prod/ssoe/idme sign_in success 2/s x 10m"
+    assert kinds(played(series, until="15m")) == []
+    performance = played(series, until="15m", history=["prod/ssoe/idme sign_in success 2/s"])
+    assert kinds(performance)[0] == "opened"
+    assert performance.transitions[0].incident.basis == "estimated"
+
+
+def test_the_policy_of_the_test_is_in_force() -> None:
+    severities = {
+        t.incident.severity for t in played(FAILING, policy="severity: {severity_2_over: 10}").transitions
+    }
+    assert severities == {1, 2}
+    high = "severity: {severity_1_over: 11000, severity_2_over: 10000}"
+    assert {t.incident.severity for t in played(FAILING, policy=high).transitions} == {3}
+
+
+def test_the_same_test_is_played_alike_twice() -> None:
+    assert default_policy().hash == parse_policy("{}", "p.yaml").hash
+    assert played(FAILING) == played(FAILING)

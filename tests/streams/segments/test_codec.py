@@ -1,0 +1,168 @@
+"""The binary records of `sli-segments` and `ingest-state`: they come back as they were, and strangers are refused."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from detectors.scopes import ENVS
+from detectors.windows.facts import FactRow
+from streams.segments.codec import (
+    BLOCK_OFFSETS,
+    FormatError,
+    Frontier,
+    Resume,
+    SealedSegment,
+    Segment,
+    Tally,
+    decode,
+    decode_sealed,
+    encode,
+    frontier_key,
+    owner_key,
+    resume_key,
+    segment_key,
+)
+
+HEAD = [name for name in SealedSegment.__struct_fields__ if name != "sealed"]
+ints = st.integers(-(1 << 60), 1 << 60)
+small = st.integers(0, 1 << 31)
+maybe = st.none() | ints
+people = st.lists(st.integers(0, (1 << 64) - 1), max_size=3)
+rows = st.builds(
+    FactRow,
+    ints,
+    ints,
+    small,
+    small,
+    small,
+    st.text(max_size=5),
+    small,
+    small,
+    st.lists(small, max_size=2),
+    people,
+)
+counts = st.dictionaries(st.sampled_from(["json", "schema"]), small)
+tallies = st.builds(Tally, ints, ints, ints, small, small, small, small, small, small, counts)
+segments = st.builds(
+    Segment,
+    small,
+    st.just(BLOCK_OFFSETS),
+    st.tuples(st.floats(0, 1e6), st.floats(0, 1e6)),
+    small,
+    small,
+    st.sampled_from(ENVS),
+    small,
+    small,
+    st.lists(rows, max_size=3),
+    st.integers(-1, 1 << 31),
+)
+frontiers = st.builds(
+    Frontier,
+    small,
+    small,
+    small,
+    ints,
+    maybe,
+    st.sampled_from(["", "idle", "skew", "blind"]),
+    maybe,
+    ints,
+    st.lists(tallies, max_size=3),
+)
+resumes = st.builds(
+    Resume, small, small, small, st.just(BLOCK_OFFSETS), small, maybe, maybe, maybe, small, maybe
+)
+
+
+@given(st.one_of(segments, frontiers, resumes))
+def test_a_record_comes_back_as_it_was(record: Segment | Frontier | Resume) -> None:
+    assert decode(encode(record)) == record
+
+
+@given(st.one_of(segments, frontiers, resumes))
+def test_a_sealed_segment_says_the_same_once_it_is_opened(record: Segment | Frontier | Resume) -> None:
+    sealed = decode_sealed(encode(record))
+    if not isinstance(sealed, SealedSegment):
+        assert sealed == record
+        return
+    assert isinstance(record, Segment)
+    assert [getattr(sealed, name) for name in HEAD] == [getattr(record, name) for name in HEAD]
+    assert sealed.rows() == record.rows
+
+
+def test_a_sealed_segment_whose_rows_are_none_says_so_when_it_is_opened() -> None:
+    strange = (1, BLOCK_OFFSETS, (), 0, 0, "prod", 0, 7, ["no row"], 1)
+    sealed = decode_sealed(b"\x01" + msgspec.msgpack.encode(("segment", *strange)))
+    assert isinstance(sealed, SealedSegment)
+    with pytest.raises(FormatError):
+        sealed.rows()
+
+
+@given(st.one_of(segments, frontiers, resumes), st.integers(0, 255))
+def test_a_record_of_another_version_is_refused(record: Any, version: int) -> None:
+    value = encode(record)
+    if version != value[0]:
+        with pytest.raises(FormatError, match="another version"):
+            decode(bytes((version,)) + value[1:])
+
+
+@given(st.one_of(segments, resumes), st.integers(1, 1 << 20).filter(lambda n: n != BLOCK_OFFSETS))
+def test_a_record_of_another_block_size_is_refused(record: Segment | Resume, size: int) -> None:
+    with pytest.raises(FormatError, match="WATCHOFFICER_TOPIC_PREFIX"):
+        decode(encode(msgspec.structs.replace(record, block_offsets=size)))
+
+
+@given(st.binary(max_size=40))
+def test_what_is_no_record_is_refused_and_never_an_error_of_another_kind(value: bytes) -> None:
+    for some in (value, b"\x01" + value):
+        with suppress(FormatError):
+            decode(some)
+
+
+@given(st.one_of(segments, frontiers, resumes), st.data())
+def test_a_record_that_was_cut_off_is_refused(record: Any, data: st.DataObject) -> None:
+    value = encode(record)
+    with pytest.raises(FormatError):
+        decode(value[: data.draw(st.integers(0, len(value) - 1))])
+
+
+@given(segments, segments)
+def test_a_segment_replaces_one_that_it_covers_and_exceeds(one: Segment, other: Segment) -> None:
+    covers = one.first <= other.first and other.last <= one.last
+    assert one.replaces(other.first, other.last) == (covers and one.last != other.last)
+    assert not (one.replaces(other.first, other.last) and other.replaces(one.first, one.last))
+
+
+@given(st.lists(st.one_of(segments, frontiers, resumes), max_size=8))
+def test_a_key_is_that_of_one_place_and_one_owner_of_it(records: list[Segment | Frontier | Resume]) -> None:
+    def place(one: Segment | Frontier | Resume) -> Any:
+        kind = (type(one), one.partition, one.generation)
+        return (*kind, one.block, one.env) if isinstance(one, Segment) else kind
+
+    def key(one: Segment | Frontier | Resume) -> bytes:
+        if isinstance(one, Segment):
+            return segment_key(one)
+        return frontier_key(one) if isinstance(one, Frontier) else resume_key(one)
+
+    assert len({place(one) for one in records}) == len({key(one) for one in records})
+
+
+def test_an_owner_s_words_and_each_mark_have_a_key_of_their_own() -> None:
+    marks = [
+        Frontier(p, 1, g, n, 0, why, None, 0, [])
+        for p in (1, 11)
+        for g in (1, 11)
+        for n in (1, 11)
+        for why in "ab"
+    ]
+    keys = {
+        *(owner_key(p, g, begun=begun) for p in (1, 11) for g in (1, 11) for begun in (False, True)),
+        *(frontier_key(one, mark=True) for one in marks),
+        *(frontier_key(one) for one in marks),
+    }
+    assert len(keys) == 2 * 2 * 2 + 2 * 2 * 2 * 2 + 2 * 2

@@ -1,0 +1,326 @@
+"""Settings come from the environment, say by variable what is wrong with it, and keep their secrets."""
+
+from __future__ import annotations
+
+import pickle
+import traceback
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import SecretStr, ValidationError
+
+from streams.settings.settings import Settings, SettingsError, read_settings, variables
+
+ROUTING_KEY = "R0123456789abcdefghijklmnopqrstu"
+SECRETS = {
+    "WATCHOFFICER_BROKER_SECURITY__PASSWORD": "kafka-hunter2",
+    "WATCHOFFICER_API_TOKEN": "api-hunter2",
+    "WATCHOFFICER_PAGERDUTY__ROUTING_KEY": ROUTING_KEY,
+    "WATCHOFFICER_PAGERDUTY__WEBHOOK_SECRET": "webhook-hunter2",
+    "WATCHOFFICER_PAGERDUTY__REST_TOKEN": "rest-hunter2",
+    "WATCHOFFICER_DATADOG__API_KEY": "dd-api-hunter2",
+    "WATCHOFFICER_DATADOG__APP_KEY": "dd-app-hunter2",
+    "WATCHOFFICER_SLACK__TOKEN": "xoxb-hunter2",
+}
+WITH_SASL = {
+    "WATCHOFFICER_BROKER_SECURITY__PROTOCOL": "SASL_PLAINTEXT",
+    "WATCHOFFICER_BROKER_SECURITY__MECHANISM": "PLAIN",
+    "WATCHOFFICER_BROKER_SECURITY__USERNAME": "watch",
+}
+
+
+def problems(environ: dict[str, str]) -> list[str]:
+    with pytest.raises(SettingsError) as caught:
+        read_settings(environ)
+    assert str(caught.value).splitlines() == [str(problem) for problem in caught.value.problems]
+    return [str(problem) for problem in caught.value.problems]
+
+
+def test_an_empty_environment_gives_the_documented_defaults() -> None:
+    settings = read_settings({})
+    assert settings.broker == ()
+    assert (settings.topic_prefix, settings.policy, settings.api_token) == ("", None, None)
+    assert (settings.bind, settings.port, settings.log_format) == ("127.0.0.1", 6066, "console")
+    assert settings.pagerduty.base_url == "https://events.pagerduty.com"
+    assert (settings.datadog.site, settings.datadog.base_url) == ("datadoghq.com", None)
+    assert settings.slack.base_url == "https://slack.com/api/"
+    assert settings.unknown == ()
+
+
+def test_the_variables_are_those_of_the_documentation() -> None:
+    names = {variable.name.removeprefix("WATCHOFFICER_") for variable in variables()}
+    assert names == {
+        "BROKER", "TOPIC_PREFIX", "POLICY", "API_TOKEN", "BIND", "PORT", "LOG_FORMAT",
+        "PAGERDUTY__ROUTING_KEY", "PAGERDUTY__BASE_URL", "PAGERDUTY__WEBHOOK_SECRET", "PAGERDUTY__REST_TOKEN",
+        "DATADOG__API_KEY", "DATADOG__APP_KEY", "DATADOG__SITE", "DATADOG__BASE_URL",
+        "SLACK__TOKEN", "SLACK__CHANNEL", "SLACK__BASE_URL",
+    } | {
+        f"BROKER_SECURITY__{name}"
+        for name in (
+            "PROTOCOL", "MECHANISM", "USERNAME", "PASSWORD", "CA_FILE", "CERT_FILE", "KEY_FILE", "TOKEN_FILE"
+        )
+    }  # fmt: skip
+    assert {variable.name for variable in variables() if variable.secret} == set(SECRETS)
+
+
+def test_every_variable_reaches_its_field(tmp_path: Path) -> None:
+    settings = read_settings(
+        {
+            **SECRETS,
+            **WITH_SASL,
+            "WATCHOFFICER_BROKER": "kafka-1:9093, kafka-2 ,kafka://[::1]:9094",
+            "WATCHOFFICER_TOPIC_PREFIX": "identity.",
+            "WATCHOFFICER_POLICY": str(tmp_path / "policy.yaml"),
+            "WATCHOFFICER_BIND": "0.0.0.0",
+            "WATCHOFFICER_PORT": "8080",
+            "WATCHOFFICER_LOG_FORMAT": "json",
+            "WATCHOFFICER_PAGERDUTY__BASE_URL": "https://events.eu.pagerduty.com/",
+            "WATCHOFFICER_DATADOG__SITE": "ddog-gov.com",
+            "WATCHOFFICER_DATADOG__BASE_URL": "http://127.0.0.1:8126",
+            "WATCHOFFICER_SLACK__CHANNEL": "identity-support",
+            "WATCHOFFICER_SLACK__BASE_URL": "https://slack-gov.com/api/",
+        }
+    )
+    assert settings.broker == ("kafka-1:9093", "kafka-2:9092", "[::1]:9094")
+    assert settings.topic_prefix == "identity."
+    assert settings.policy == tmp_path / "policy.yaml"
+    assert (settings.bind, settings.port, settings.log_format) == ("0.0.0.0", 8080, "json")
+    assert settings.pagerduty.base_url == "https://events.eu.pagerduty.com"
+    assert (settings.datadog.site, settings.datadog.base_url) == ("ddog-gov.com", "http://127.0.0.1:8126")
+    assert settings.slack.channel == "identity-support"
+    assert set(settings.secrets()) == set(SECRETS.values())
+
+
+def test_variables_of_others_and_empty_ones_count_as_not_set() -> None:
+    environ = {"PATH": "/bin", "WATCHOFFICER_PORT": "", "WATCHOFFICER_PAGERDUTY__ROUTING_KEY": ""}
+    assert read_settings(environ) == read_settings({})
+
+
+def test_settings_made_by_hand_see_no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WATCHOFFICER_PAGERDUTY__ROUTING_KEY", ROUTING_KEY)
+    assert Settings().sinks() == frozenset()
+    assert read_settings().sinks() == {"pagerduty"}
+
+
+def test_an_unknown_variable_is_a_warning_that_names_what_was_meant_and_shows_no_value() -> None:
+    settings = read_settings(
+        {
+            "WATCHOFFICER_PAGERDUTY__ROUTINGKEY": "hunter2",
+            "WATCHOFFICER_SLACK_TOKEN": "hunter2",
+            "WATCHOFFICER_PORT_FILE": "/etc/port",
+            "WATCHOFFICER_PAGERDUTY": '{"routing_key": "hunter2"}',
+            "WATCHOFFICER_COLOUR": "hunter2",
+            "WATCHOFFICER_UNKNOWN": "hunter2",
+        }
+    )
+    assert settings.sinks() == frozenset()
+    said = dict(sentence.split(" is not a setting") for sentence in settings.unknown)
+    meant = "; did you mean WATCHOFFICER_PAGERDUTY__ROUTING_KEY?"
+    assert said["WATCHOFFICER_PAGERDUTY__ROUTINGKEY"] == meant
+    assert said["WATCHOFFICER_SLACK_TOKEN"] == "; did you mean WATCHOFFICER_SLACK__TOKEN?"
+    assert said["WATCHOFFICER_COLOUR"] == ""
+    assert len(settings.unknown) == 6
+    assert "hunter2" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("BROKER", "kafka one", "must be brokers as host:port"),
+        ("BROKER", "kafka:port", "must be brokers as host:port"),
+        ("BROKER", "kafka:70000", "must be brokers as host:port"),
+        ("PORT", "http", "must be a port, 0 to 65535"),
+        ("PORT", "65536", "must be a port, 0 to 65535"),
+        ("BIND", "0.0.0.0:80/", "must be an address to listen on"),
+        ("TOPIC_PREFIX", "a b", "must be of letters, digits"),
+        ("LOG_FORMAT", "xml", "must be 'console' or 'json'"),
+        ("API_TOKEN", "two words", "must be one word of printable ASCII"),
+        ("API_TOKEN", "t\u00f6ken", "must be one word of printable ASCII"),
+        ("API_TOKEN", "\udcff", "is not UTF-8 text"),
+        ("PAGERDUTY__ROUTING_KEY", "abc", "must be the 32 letters and digits of an Events API v2"),
+        ("PAGERDUTY__BASE_URL", "events.example", "must be a URL such as"),
+        ("PAGERDUTY__BASE_URL", "http://events.pagerduty.com", "must begin with https://"),
+        ("DATADOG__BASE_URL", "https://me:hunter2@proxy", "must not hold a user name or a password"),
+        ("DATADOG__SITE", "https://datadoghq.com", "must be a Datadog site such as"),
+        ("BROKER_SECURITY__PROTOCOL", "TLS", "must be 'PLAINTEXT', 'SSL', 'SASL_PLAINTEXT' or 'SASL_SSL'"),
+        ("BROKER_SECURITY__MECHANISM", "MD5", "must be 'PLAIN', 'SCRAM-SHA-256'"),
+    ],
+)
+def test_a_bad_value_is_told_by_variable_what_it_must_be(variable: str, value: str, said: str) -> None:
+    (line,) = problems({f"WATCHOFFICER_{variable}": value})
+    assert line.startswith(f"WATCHOFFICER_{variable}: {said}")
+    assert value not in line
+
+
+@pytest.mark.parametrize(
+    "url", ["http://localhost:8000", "http://10.1.2.3", "http://sandbox:80", "https://proxy"]
+)
+def test_credentials_may_go_in_the_clear_to_private_networks_only(url: str) -> None:
+    assert read_settings({"WATCHOFFICER_PAGERDUTY__BASE_URL": url}).pagerduty.base_url == url
+
+
+def test_every_bad_variable_is_reported_at_once() -> None:
+    environ = {
+        "WATCHOFFICER_PORT": "x",
+        "WATCHOFFICER_LOG_FORMAT": "y",
+        "WATCHOFFICER_DATADOG__APP_KEY_FILE": "/nope/z",
+    }
+    assert [line.split(":")[0] for line in problems(environ)] == [
+        "WATCHOFFICER_DATADOG__APP_KEY_FILE",
+        "WATCHOFFICER_LOG_FORMAT",
+        "WATCHOFFICER_PORT",
+    ]
+
+
+@pytest.mark.parametrize("ending", ["", "\n", "\r\n", "\n\n"])
+def test_a_secret_may_come_from_a_file_without_the_line_break_at_its_end(tmp_path: Path, ending: str) -> None:
+    for name, secret in SECRETS.items():
+        file = tmp_path / name
+        file.write_bytes((secret + ending).encode())
+    settings = read_settings(WITH_SASL | {f"{name}_FILE": str(tmp_path / name) for name in SECRETS})
+    assert set(settings.secrets()) == set(SECRETS.values())
+    assert settings == read_settings(WITH_SASL | SECRETS)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"\n", "which is empty"),
+        (b"\xff\xfe", "which is not UTF-8 text"),
+        (b"x" * 70_000, "which is too large to be a secret"),
+        (b"two words", "whose content must be one word of printable ASCII characters"),
+    ],
+)
+def test_an_error_of_a_secret_file_names_variable_and_path_but_not_the_content(
+    tmp_path: Path, content: bytes, said: str
+) -> None:
+    file = tmp_path / "token"
+    file.write_bytes(content)
+    assert problems({"WATCHOFFICER_API_TOKEN_FILE": str(file)}) == [
+        f"WATCHOFFICER_API_TOKEN_FILE: names {file}, {said}"
+    ]
+
+
+def test_an_absent_secret_file_and_a_folder_are_errors(tmp_path: Path) -> None:
+    lines = problems(
+        {
+            "WATCHOFFICER_API_TOKEN_FILE": str(tmp_path / "absent"),
+            "WATCHOFFICER_SLACK__TOKEN_FILE": str(tmp_path),
+        }
+    )
+    assert lines[0].endswith("absent, which cannot be read: No such file or directory")
+    assert lines[1].endswith(f"{tmp_path}, which cannot be read: Is a directory")
+
+
+def test_a_secret_may_not_come_from_two_places(tmp_path: Path) -> None:
+    lines = problems(
+        {"WATCHOFFICER_API_TOKEN": "hunter2", "WATCHOFFICER_API_TOKEN_FILE": str(tmp_path / "t")}
+    )
+    assert lines == [
+        "WATCHOFFICER_API_TOKEN_FILE: must not be set beside WATCHOFFICER_API_TOKEN: which one counts?"
+    ]
+
+
+def test_a_receiver_is_on_when_it_has_what_it_cannot_do_without() -> None:
+    assert read_settings({}).sinks() == frozenset()
+    everything = SECRETS | WITH_SASL | {"WATCHOFFICER_SLACK__CHANNEL": "oncall"}
+    assert read_settings(everything).sinks() == {"pagerduty", "datadog", "slack"}
+    assert read_settings(everything).sinks_off() == ()
+    without_channel = read_settings(SECRETS | WITH_SASL)
+    assert without_channel.sinks() == {"pagerduty", "datadog"}
+    assert without_channel.sinks_off() == ("Slack is off: WATCHOFFICER_SLACK__CHANNEL is not set",)
+
+
+def test_what_is_off_is_said_with_the_variable_that_turns_it_on() -> None:
+    assert read_settings({}).sinks_off() == (
+        "PagerDuty is off: WATCHOFFICER_PAGERDUTY__ROUTING_KEY is not set",
+        "Datadog is off: WATCHOFFICER_DATADOG__API_KEY is not set",
+        "Slack is off: WATCHOFFICER_SLACK__TOKEN and WATCHOFFICER_SLACK__CHANNEL are not set",
+    )
+    partly = read_settings(
+        {"WATCHOFFICER_DATADOG__API_KEY": "k", "WATCHOFFICER_PAGERDUTY__ROUTING_KEY": ROUTING_KEY}
+    )
+    assert partly.sinks_off()[:2] == (
+        "acknowledgements in PagerDuty are not heard: WATCHOFFICER_PAGERDUTY__WEBHOOK_SECRET is not set",
+        "Datadog gets events but no incidents: WATCHOFFICER_DATADOG__APP_KEY is not set",
+    )
+
+
+@pytest.mark.parametrize(
+    ("bind", "loopback"),
+    [
+        ("127.0.0.1", True),
+        ("127.8.8.8", True),
+        ("::1", True),
+        ("localhost", True),
+        ("0.0.0.0", False),
+        ("db", False),
+    ],
+)
+def test_knows_whether_http_is_served_to_this_machine_only(bind: str, loopback: bool) -> None:
+    assert read_settings({"WATCHOFFICER_BIND": bind}).on_loopback() is loopback
+
+
+def test_no_text_of_settings_holds_a_secret() -> None:
+    settings = read_settings(SECRETS | WITH_SASL)
+    shown = [repr(settings), str(settings), repr(settings.model_dump()), settings.model_dump_json()]
+    shown += [
+        repr(settings.model_dump(mode="json")),
+        repr(dict(settings)),
+        f"{settings!s} {settings.pagerduty}",
+    ]
+    for text in shown:
+        assert not [secret for secret in SECRETS.values() if secret in text]
+
+
+def test_no_error_holds_a_secret_even_where_it_is_the_secret_that_is_wrong() -> None:
+    environ = {name: f"{secret} \u00e9" for name, secret in SECRETS.items()} | {"WATCHOFFICER_PORT": "x"}
+    with pytest.raises(SettingsError) as caught:
+        read_settings(environ)
+    text = "".join(traceback.format_exception(caught.value)) + repr(caught.value) + repr(caught.value.args)
+    assert len(caught.value.problems) >= len(SECRETS)
+    assert not [secret for secret in SECRETS.values() if secret in text]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"pagerduty": {"routing_key": "hunter2"}},
+        {"pagerduty": {"routing_kye": "hunter2"}},
+        {"pagerduty": "hunter2"},
+        {"pagerduty": ["hunter2"]},
+        {"api_token": ["hunter2"]},
+        {"api_token": "hunter2 \u00e9"},
+        {"apitoken": "hunter2"},
+        {"broker_security": {"protocol": "SASL_SSL", "mechanism": "PLAIN", "password": "hunter2"}},
+        {"slack": {"token": SecretStr("hunter2"), "chanel": "hunter2"}},
+    ],
+)
+def test_no_validation_error_of_settings_made_by_hand_holds_a_secret(values: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError) as caught:
+        Settings(**values)
+    error = caught.value
+    assert "hunter2" not in str(error) + repr(error) + repr(error.errors()) + error.json()
+
+
+@given(st.sampled_from(sorted(SECRETS)), st.text(min_size=6, max_size=40))
+def test_whatever_a_secret_is_set_to_is_kept_or_refused_but_never_shown(name: str, secret: str) -> None:
+    # A text that stands in every message or repr anyway is no witness.
+    secret = f"\u2603{secret}" if name.endswith("PASSWORD") else f"~{secret}~"
+    try:
+        settings = read_settings(WITH_SASL | {"WATCHOFFICER_BROKER_SECURITY__PASSWORD": "p"} | {name: secret})
+    except SettingsError as error:
+        assert secret not in str(error)  # noqa: PT017 - either outcome is right
+    else:
+        assert secret in settings.secrets()
+        assert secret not in repr(settings)
+
+
+def test_settings_cannot_be_changed() -> None:
+    settings = read_settings({})
+    with pytest.raises(ValidationError, match="frozen"):
+        settings.port = 1
+    assert pickle.loads(pickle.dumps(settings)) == settings

@@ -1,0 +1,267 @@
+"""A brute-force oracle of what is counted, and when: slow, and written for obviousness.
+
+It says, from the definitions alone, which events are duplicates, late or too late, and every ``sli`` line that
+follows; which records are events at all says ``oracle_event.py``. They share no code with the engine: the engine
+is right where both agree on random input. Nothing here is incremental: every value is computed from the list of
+all events, once for each instant, scope and window.
+
+Instants are ms since the epoch. A partition is a list of records ``(value, timestamp)``: the bytes (None for
+a null value) and the Kafka record timestamp (None for a plain line of a file). Offsets are positions in it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from tests.support.oracle_event import Event, Invalid, event_of
+
+__all__ = ["DEFAULTS", "NOON", "Judgement", "Mark", "Record", "judge", "records_of", "written"]
+
+Record = tuple[bytes | None, int | None]
+Mark = tuple[int, int]  # next offset, watermark
+
+SECOND, MINUTE, HOUR, DAY = 1_000, 60_000, 3_600_000, 86_400_000
+NOON = 1_795_435_200_000  # 2026-11-23T12:00:00Z, when the examples take place
+
+#: The numbers that the default policy holds, written down a second time on purpose.
+DEFAULTS: dict[str, Any] = {
+    "step": SECOND,
+    "watermark_delay": 2 * SECOND,
+    "retention": 2 * HOUR,
+    "dedup_ids": 1_000_000,
+    "dedup_horizon": 10 * MINUTE,
+    "future_limit": 5 * MINUTE,
+    "past_limit": 35 * DAY,
+    "excluded": {  # failures that are the person's act, or lie in the person's data
+        *("001", "002", "005", "009"),
+        *("101", "102", "103", "104", "106", "107", "108", "113"),
+        *("202", "203"),
+    },
+    "latency_threshold": {"ssoe": 2430, "sis": 1200},
+    "windows": {"5m": 5 * MINUTE, "15m": 15 * MINUTE, "1h": HOUR},
+    "sli_every": 60 * SECOND,
+    "now": None,  # what plain lines are judged against
+}
+
+# --------------------------------------------------------------------------------------------------
+# Accepted
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """An accepted event with its pane and the watermark of its partition just before it."""
+
+    event: Event
+    partition: int
+    offset: int
+    pane: int
+    watermark: float  # -inf before the first
+    late: bool
+    too_late: bool
+
+    def counts(self, window: int, at: int) -> bool:
+        """Whether it lies in ``[at - window, at)`` and was there to be seen."""
+        return not self.too_late and at - window <= self.pane < at and at > self.watermark
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What follows from the records: the counts, each record's fate, the accepted events, the ``sli`` lines."""
+
+    events: int
+    accepted: int
+    rejected: int
+    duplicates: int
+    late: int
+    too_late: int
+    acceptance: list[list[str]]  # by partition and offset: accepted, late, too_late, duplicate, rejected
+    counted: list[Accepted]
+    slis: list[dict[str, Any]]
+
+    def summary(self) -> dict[str, int]:
+        """The counts of the ``summary`` line."""
+        names = ("events", "accepted", "rejected", "duplicates", "late", "too_late")
+        return {name: getattr(self, name) for name in names}
+
+
+def judge(
+    partitions: Sequence[Sequence[Record]],
+    numbers: dict[str, Any] | None = None,
+    marks: Mapping[int, Sequence[Mark]] | None = None,
+) -> Judgement:
+    """Everything that follows from the partitions' logs, the marks and the policy's numbers.
+
+    Args:
+        partitions: the logs.
+        numbers: what differs from ``DEFAULTS``; ``now`` is needed where a record has no timestamp.
+        marks: by partition, (next offset, watermark): each lifts the watermark of the records from there on.
+    """
+    policy = DEFAULTS | (numbers or {})
+    accepted: list[Accepted] = []
+    acceptance: list[list[str]] = []
+    for number, records in enumerate(partitions):
+        fates, here = _partition(number, records, (marks or {}).get(number, ()), policy)
+        acceptance.append(fates)
+        accepted += here
+    fates = [fate for fates in acceptance for fate in fates]
+    return Judgement(
+        events=len(fates),
+        accepted=len(accepted),
+        rejected=fates.count("rejected"),
+        duplicates=fates.count("duplicate"),
+        late=fates.count("late"),
+        too_late=fates.count("too_late"),
+        acceptance=acceptance,
+        counted=accepted,
+        slis=_slis(accepted, policy),
+    )
+
+
+def _partition(
+    number: int, records: Sequence[Record], marks: Sequence[Mark], policy: dict[str, Any]
+) -> tuple[list[str], list[Accepted]]:
+    fates: list[str] = []
+    accepted: list[Accepted] = []
+    valid: list[tuple[Event, int | None]] = []  # with the record timestamp
+    for offset, (value, timestamp) in enumerate(records):
+        try:
+            event = event_of(value)
+        except Invalid:
+            fates.append("rejected")
+            continue
+        reference = timestamp if timestamp is not None else policy["now"]
+        if event.at > reference + policy["future_limit"] or event.at < reference - policy["past_limit"]:
+            fates.append("rejected")
+            continue
+        if _is_duplicate(event, valid, policy):
+            fates.append("duplicate")
+        else:
+            pane = event.at // policy["step"] * policy["step"]
+            watermark = _watermark(valid, [mark for mark in marks if mark[0] <= offset], policy)
+            too_late = pane + policy["step"] <= watermark - policy["retention"]
+            late = pane + policy["step"] <= watermark and not too_late
+            fates.append("too_late" if too_late else "late" if late else "accepted")
+            accepted.append(Accepted(event, number, offset, pane, watermark, late, too_late))
+        valid.append((event, timestamp))
+    return fates, accepted
+
+
+def _is_duplicate(event: Event, valid: list[tuple[Event, int | None]], policy: dict[str, Any]) -> bool:
+    places = [place for place, (earlier, _) in enumerate(valid) if earlier.id == event.id]
+    if not places:
+        return False
+    greatest_then = max(earlier.at for earlier, _ in valid[: places[-1] + 1])
+    greatest_now = max(earlier.at for earlier, _ in valid)
+    return bool(
+        len(valid) - places[-1] <= policy["dedup_ids"]
+        and greatest_now - greatest_then <= policy["dedup_horizon"]
+    )
+
+
+def _watermark(valid: list[tuple[Event, int | None]], marks: Iterable[Mark], policy: dict[str, Any]) -> float:
+    watermark = -math.inf
+    if valid:
+        greatest = max(event.at for event, _ in valid)
+        timestamps = [timestamp for _, timestamp in valid if timestamp is not None]
+        if timestamps:
+            greatest = min(greatest, max(timestamps))
+        watermark = greatest - policy["watermark_delay"]
+    return max([watermark, *(mark for _, mark in marks)])
+
+
+# --------------------------------------------------------------------------------------------------
+# Counted
+
+_SIGN_IN = {"new", "authorize", "callback", "token"}
+
+
+def _class(event: Event, policy: dict[str, Any]) -> str:
+    if event.outcome == "started":
+        return "started"
+    if event.outcome == "success":
+        return "good"
+    return "excluded" if event.code in policy["excluded"] else "bad"
+
+
+def _scopes(event: Event) -> list[str]:
+    scopes = [event.env, f"{event.env}/{event.method}"]
+    if event.csp is not None:
+        scopes += [f"{event.env}/{event.method}/{event.csp}", f"{event.env}/*/{event.csp}"]
+    return scopes
+
+
+def _slis(accepted: list[Accepted], policy: dict[str, Any]) -> list[dict[str, Any]]:
+    if not accepted:
+        return []
+    end = max(one.event.at for one in accepted)
+    every, retention = policy["sli_every"], policy["retention"]
+    instants = {  # those at which some event may count at all
+        at
+        for one in accepted
+        for at in range(one.pane // every * every, min(one.pane + retention, end) + 1, every)
+        if at % policy["step"] == 0
+    }
+    by_scope: dict[str, list[Accepted]] = {}
+    for one in accepted:
+        for scope in _scopes(one.event):
+            by_scope.setdefault(scope, []).append(one)
+    lines = []
+    for at in sorted(instants):
+        for scope in sorted(by_scope):
+            if not any(one.counts(retention, at) for one in by_scope[scope]):
+                continue
+            for name, window in sorted(policy["windows"].items(), key=lambda item: item[1]):
+                events = [one.event for one in by_scope[scope] if one.counts(window, at)]
+                lines.append(_sli(at, scope, name, events, policy))
+    return lines
+
+
+def _sli(at: int, scope: str, window: str, events: list[Event], policy: dict[str, Any]) -> dict[str, Any]:
+    sign_in = [event for event in events if event.step in _SIGN_IN]
+    classes = [_class(event, policy) for event in sign_in]
+    good, bad = classes.count("good"), classes.count("bad")
+    durations = [
+        (event.duration, policy["latency_threshold"][event.method])
+        for event in sign_in
+        if _class(event, policy) in ("good", "bad") and event.duration is not None
+    ]
+    slow = sum(duration >= threshold for duration, threshold in durations)
+    return {
+        "type": "sli",
+        "at": _written(at),
+        "scope": scope,
+        "window": window,
+        "good": good,
+        "bad": bad,
+        "excluded": classes.count("excluded"),
+        "started": classes.count("started"),
+        "slow": slow,
+        "success_ratio": good / (good + bad) if good + bad else None,
+        "latency_ratio": (len(durations) - slow) / len(durations) if durations else None,
+        "users_impacted": len({event.person for event in events if _class(event, policy) == "bad"}),
+    }
+
+
+def _written(at: int) -> str:
+    """The instant as ``sli`` lines have it: milliseconds only where there are any."""
+    return written(at).replace(".000Z", "Z")
+
+
+def written(at: int, zone: str = "Z", digits: str = "") -> str:
+    """The instant (ms) as events have it, in a zone, with digits beyond the milliseconds."""
+    shift = 0 if zone == "Z" else int(zone[0] + "1") * (int(zone[1:3]) * HOUR + int(zone[4:6]) * MINUTE)
+    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=at + shift)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{(at + shift) % 1000:03d}{digits}{zone}"
+
+
+# --------------------------------------------------------------------------------------------------
+# Files
+
+
+def records_of(content: bytes) -> list[Record]:
+    """The records of a file of plain lines: blank lines are none, and none has a timestamp."""
+    return [(line, None) for line in content.split(b"\n") if line.strip()]
