@@ -34,13 +34,15 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from benchmarks.alertmanager import NoPrometheus, PrometheusBeside
 from benchmarks.figures import Figure, Goal, add_options, figure, report
 from benchmarks.outages import Outage, Plan, Traffic
-from benchmarks.worker import Worker, WorkerFailed, cpu_seconds
+from benchmarks.worker import Worker, cpu_seconds
 from detectors.instants import SECOND, parse_instant
 from sinks.sandbox import Sandbox
+from streams.kafka.admin import create_missing
 from streams.kafka.embedded_broker import EmbeddedBroker
 from streams.kafka.topic_reader import Reader
-from streams.kafka.topics import PARTITIONS, Topics, create_missing
+from streams.kafka.topics import PARTITIONS, Topics
 from streams.runtime.clocks import RealClock
+from tests.support.processes import Failed as WorkerFailed
 
 __all__ = ["LANES", "Lane", "Missed", "Paged", "figures_of", "matched", "play", "quantile"]
 

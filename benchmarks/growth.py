@@ -34,7 +34,8 @@ from detectors.windows.latency_histogram import bucket
 from streams.aggregate.acceptance import Rules
 from streams.evaluate.evaluator import Judge
 from streams.ingest.blocks import BlockFold, Record
-from streams.ingest.partition_task import Harvest, Opened, Place
+from streams.ingest.partition_task import Opened
+from streams.ingest.writes import Harvest, Place
 from streams.kafka.topics import PARTITIONS, Topics
 from streams.segments.codec import BLOCK_OFFSETS, Resume
 

@@ -25,9 +25,11 @@ from benchmarks.filled import fill
 from benchmarks.mixed import mixed_events
 from detectors.policy.policy import default_policy
 from streams.events.login_event import LoginEvent
-from streams.ingest.service import Ingest, IngestSettings
+from streams.ingest.service import Ingest
+from streams.ingest.settings import IngestSettings
+from streams.kafka.admin import create_missing
 from streams.kafka.producer import Outlet
-from streams.kafka.topics import PARTITIONS, Topics, create_missing
+from streams.kafka.topics import PARTITIONS, Topics
 from streams.runtime.clocks import RealClock
 from streams.runtime.gc_tuning import calm_collector
 

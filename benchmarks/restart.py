@@ -22,8 +22,9 @@ from benchmarks.filled import fill
 from benchmarks.mixed import mixed_events
 from benchmarks.startup import group_join
 from benchmarks.worker import Worker, cpu_seconds
+from streams.kafka.admin import create_missing
 from streams.kafka.embedded_broker import EmbeddedBroker
-from streams.kafka.topics import Topics, create_missing
+from streams.kafka.topics import Topics
 from streams.runtime.clocks import RealClock
 
 __all__ = ["main"]

@@ -20,8 +20,9 @@ from aiokafka import AIOKafkaConsumer
 
 from benchmarks.figures import Figure, Goal, add_options, figure, report
 from benchmarks.worker import Worker, compiled_once
+from streams.kafka.admin import create_missing
 from streams.kafka.embedded_broker import EmbeddedBroker
-from streams.kafka.topics import PARTITIONS, Topics, create_missing
+from streams.kafka.topics import PARTITIONS, Topics
 
 __all__ = ["group_join", "main"]
 

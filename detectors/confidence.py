@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
+from detectors.arrays import Bools, Floats
+
 __all__ = [
-    "Bools",
-    "Floats",
     "chance_of_so_few",
     "chance_of_so_few_of",
     "chance_of_so_many",
@@ -23,9 +23,6 @@ __all__ = [
     "wilson_lower",
     "wilson_upper",
 ]
-
-Floats = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
 
 
 def wilson_lower(k: npt.ArrayLike, n: npt.ArrayLike, z: npt.ArrayLike) -> Floats:

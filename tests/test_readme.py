@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from streams.events.decode import Rejection, decode
+from streams.events.decode import decode
+from streams.events.validation import Rejection
 from streams.settings.settings import variables
 
 ROOT = Path(__file__).resolve().parent.parent

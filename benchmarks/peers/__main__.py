@@ -28,8 +28,9 @@ from benchmarks.filled import fill
 from benchmarks.mixed import mixed_events
 from benchmarks.peers.installed import NoPeers, install, pinned
 from detectors.instants import HOUR, MINUTE, format_instant, parse_instant
+from streams.kafka.admin import create_missing
 from streams.kafka.embedded_broker import EmbeddedBroker
-from streams.kafka.topics import Topics, create_missing
+from streams.kafka.topics import Topics
 from streams.runtime.clocks import RealClock
 
 __all__ = ["OURS", "PEERS", "Worker", "WrongAnswer", "check", "compare", "expected", "job_events"]

@@ -17,7 +17,8 @@ from aiokafka import TopicPartition
 from detectors.instants import MINUTE
 from detectors.policy.policy import default_policy
 from detectors.scopes import LEAVES
-from streams.ingest.service import Ingest, IngestSettings
+from streams.ingest.service import Ingest
+from streams.ingest.settings import IngestSettings
 from streams.kafka.producer import Outlet
 from streams.kafka.topic_reader import Reader
 from streams.kafka.topics import PARTITIONS, Topics, env_partition

@@ -15,13 +15,15 @@ import numpy as np
 
 from benchmarks.quality.cases import Case
 from benchmarks.quality.timeline import Curve, Limit, Span, spans, timeline
-from detectors.confidence import Floats, wilson_lower
+from detectors.arrays import Floats
+from detectors.confidence import wilson_lower
 from detectors.detection.failures import Failures
 from detectors.detection.verdicts import FIRING, Verdicts
 from detectors.instants import DAY, HOUR, MINUTE, SECOND, parse_instant
 from detectors.policy.policy import Policy, default_policy
 from detectors.scopes import SCOPES
-from detectors.windows.sliding import BAD, EXCLUDED, GOOD, SLOW, STARTED, TIMED, Stretch
+from detectors.windows.counters import BAD, EXCLUDED, GOOD, SLOW, STARTED, TIMED
+from detectors.windows.frame import Stretch
 from streams.replay.replay import Replay
 
 __all__ = ["PICTURES", "Picture", "draw", "main"]

@@ -21,8 +21,9 @@ from detectors.backtest.outcomes import Outcomes
 from detectors.backtest.score import Score, score
 from detectors.instants import DAY
 from detectors.policy.policy import Policy, default_policy, load_policy
+from streams.replay.entries import Entry
+from streams.replay.files import open_lines
 from streams.replay.replay import Replay
-from streams.replay.sources import Entry, open_lines
 from streams.replay.truth_file import LabelRecord
 from streams.simulate.simulation import Simulation
 

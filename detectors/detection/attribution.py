@@ -23,15 +23,16 @@ from itertools import chain
 import msgspec
 import numpy as np
 
-from detectors.confidence import Bools, Floats
+from detectors.arrays import Bools, Floats
 from detectors.detection.verdicts import FIRING, Verdicts
 from detectors.incidents import Cause
 from detectors.instants import HOUR
-from detectors.notification.paging import WAKES_NOBODY
 from detectors.policy.detector_sections import Attribution
 from detectors.policy.policy import Policy
 from detectors.scopes import CSPS, MEMBERS, METHODS, SCOPES, scope_path
-from detectors.windows.sliding import BAD, EXCLUDED, GOOD, STARTED, Stretch
+from detectors.urgency import WAKES_NOBODY
+from detectors.windows.counters import BAD, EXCLUDED, GOOD, STARTED
+from detectors.windows.frame import Stretch
 
 __all__ = ["attribute"]
 

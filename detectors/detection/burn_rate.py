@@ -17,7 +17,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from detectors.confidence import Bools, Floats, surely_above, wilson_lower
+from detectors.arrays import Bools, Floats, Ints
+from detectors.confidence import surely_above, wilson_lower
 from detectors.detection.explanation import cause_at, of_scope
 from detectors.detection.failures import Failures
 from detectors.detection.outage import budgets, recovery_of
@@ -28,7 +29,8 @@ from detectors.incidents import Cause
 from detectors.instants import HOUR, MINUTE, format_duration
 from detectors.policy.detector_sections import BurnRateRule
 from detectors.policy.policy import Policy
-from detectors.windows.sliding import BAD, GOOD, Ints, Stretch
+from detectors.windows.counters import BAD, GOOD
+from detectors.windows.frame import Stretch
 
 __all__ = ["judge", "may_fire"]
 

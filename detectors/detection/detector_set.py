@@ -12,12 +12,12 @@ from collections.abc import Callable
 
 import numpy as np
 
-from detectors.confidence import Bools
+from detectors.arrays import Bools
 from detectors.detection import burn_rate, funnel, latency, outage, silence, surge
 from detectors.detection.verdicts import FIRING, Verdicts
 from detectors.history.history import History
 from detectors.policy.policy import Policy
-from detectors.windows.sliding import Stretch
+from detectors.windows.frame import Stretch
 
 __all__ = ["Findings"]
 

@@ -16,17 +16,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from detectors.confidence import (
-    Bools,
-    Floats,
-    chance_of_so_few_of,
-    chance_of_so_many,
-    failure_gain,
-    surely_below,
-)
+from detectors.arrays import Bools, Floats, Ints
+from detectors.confidence import chance_of_so_few_of, chance_of_so_many, failure_gain, surely_below
 from detectors.instants import MINUTE
 from detectors.scopes import CSPS, LEAVES, MEMBERS, METHODS, SCOPES
-from detectors.windows.sliding import BAD, GOOD, SESSION_BAD, SESSION_GOOD, Ints, Stretch
+from detectors.windows.counters import BAD, GOOD, SESSION_BAD, SESSION_GOOD
+from detectors.windows.frame import Stretch
 
 __all__ = ["Failures", "Present", "Recovery"]
 

@@ -21,7 +21,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from detectors.confidence import Bools, Floats, chance_of_so_few, silence_gain
+from detectors.arrays import Bools, Floats, Ints
+from detectors.confidence import chance_of_so_few, silence_gain
 from detectors.detection.explanation import cause_at, of_scope
 from detectors.detection.verdicts import Verdicts, verdict_of
 from detectors.history.history import History, returns
@@ -29,8 +30,8 @@ from detectors.incidents import Cause
 from detectors.instants import DAY, HOUR, MINUTE, format_duration
 from detectors.policy.policy import Policy
 from detectors.scopes import SCOPES
+from detectors.windows.frame import Stretch
 from detectors.windows.returns import RETURNED, WENT
-from detectors.windows.sliding import Ints, Stretch
 
 __all__ = ["judge", "may_fire"]
 

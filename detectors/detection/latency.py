@@ -17,7 +17,8 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from detectors.confidence import Bools, Floats, failure_gain, surely_above, surely_below, wilson_lower
+from detectors.arrays import Bools, Floats, Ints
+from detectors.confidence import failure_gain, surely_above, surely_below, wilson_lower
 from detectors.detection.explanation import cause_at, of_scope
 from detectors.detection.verdicts import FIRING, Verdicts, verdict_of
 from detectors.history.history import History
@@ -27,7 +28,8 @@ from detectors.instants import HOUR, MINUTE, format_duration
 from detectors.policy.detector_sections import LatencyRule
 from detectors.policy.policy import Policy
 from detectors.scopes import METHODS, SCOPES
-from detectors.windows.sliding import SLOW, TIMED, Ints, Stretch
+from detectors.windows.counters import SLOW, TIMED
+from detectors.windows.frame import Stretch
 
 __all__ = ["judge", "may_fire", "slow_budgets"]
 

@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from detectors.confidence import Bools, Floats, failure_gain, surely_above, wilson_lower
+from detectors.arrays import Bools, Floats, Ints
+from detectors.confidence import failure_gain, surely_above, wilson_lower
 from detectors.detection.explanation import cause_at, of_scope
 from detectors.detection.failures import Failures, Present, Recovery
 from detectors.detection.verdicts import FIRING, Verdicts, verdict_of
@@ -26,7 +27,8 @@ from detectors.instants import DAY, MINUTE, format_duration
 from detectors.policy.detector_sections import OutageRule
 from detectors.policy.policy import Policy
 from detectors.scopes import METHODS, SCOPES
-from detectors.windows.sliding import BAD, GOOD, SESSION_BAD, SESSION_GOOD, Ints, Stretch
+from detectors.windows.counters import BAD, GOOD, SESSION_BAD, SESSION_GOOD
+from detectors.windows.frame import Stretch
 
 __all__ = ["budgets", "judge", "may_fire", "recovery_of"]
 

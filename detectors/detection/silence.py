@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from detectors.confidence import Bools, Floats, chance_of_so_few, silence_gain
+from detectors.arrays import Bools, Floats
+from detectors.confidence import chance_of_so_few, silence_gain
 from detectors.detection.explanation import cause_at, of_scope
 from detectors.detection.verdicts import Verdicts, verdict_of
 from detectors.history.history import History, arrivals
@@ -26,7 +27,8 @@ from detectors.incidents import Cause
 from detectors.instants import DAY, HOUR, MINUTE, format_duration
 from detectors.policy.policy import Policy
 from detectors.scopes import METHODS, SCOPES
-from detectors.windows.sliding import BAD, EXCLUDED, GOOD, Stretch
+from detectors.windows.counters import BAD, EXCLUDED, GOOD
+from detectors.windows.frame import Stretch
 
 __all__ = ["judge", "may_fire"]
 

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from detectors.confidence import Bools, Floats, failure_gain, surely_above, surely_below, wilson_lower
+from detectors.arrays import Bools, Floats, Ints
+from detectors.confidence import failure_gain, surely_above, surely_below, wilson_lower
 from detectors.detection.explanation import cause_at, of_scope
 from detectors.detection.verdicts import Verdicts, verdict_of
 from detectors.history.history import History
@@ -26,8 +27,9 @@ from detectors.instants import DAY, MINUTE, format_duration
 from detectors.policy.journey_sections import CodeSurge
 from detectors.policy.policy import Policy
 from detectors.scopes import CSPS, SCOPES
+from detectors.windows.counters import BAD, EXCLUDED, GOOD
 from detectors.windows.error_codes import CodeWindows
-from detectors.windows.sliding import BAD, EXCLUDED, GOOD, Ints, Stretch
+from detectors.windows.frame import Stretch
 
 __all__ = ["judge", "may_fire"]
 

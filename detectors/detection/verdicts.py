@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from detectors.confidence import Bools, Floats
+from detectors.arrays import Bools, Floats
 from detectors.incidents import Cause, FindingState
 
 __all__ = ["FIRING", "NOT_ENOUGH_EVIDENCE", "QUIET", "STATES", "Verdicts", "finding", "verdict_of"]

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 
-from detectors.confidence import Floats
+from detectors.arrays import Floats, Ints
 from detectors.detection import attribution
 from detectors.detection.detector_set import Findings
 from detectors.detection.verdicts import Verdicts
@@ -28,13 +28,15 @@ from detectors.notification.plan import catch_up, plan
 from detectors.policy.policy import Policy
 from detectors.scopes import LEAVES, MEMBERS, METHODS, SCOPES
 from detectors.slis import SliValue
+from detectors.windows.counters import COUNTERS, Classify
 from detectors.windows.error_codes import CodeWindows
 from detectors.windows.fact_columns import FactColumns
 from detectors.windows.facts import FactRow
+from detectors.windows.frame import Stretch
 from detectors.windows.impact import Failed, Impact
 from detectors.windows.latency_histogram import Durations
 from detectors.windows.returns import ReturnWindows
-from detectors.windows.sliding import COUNTERS, Classify, Ints, Stretch, Windows
+from detectors.windows.sliding import Windows
 
 __all__ = ["QUANTILES", "Observer", "Watch"]
 

@@ -8,12 +8,14 @@ from detectors.detection.verdicts import Verdicts, finding
 from detectors.engine.state import Spans
 from detectors.history.rollup import HISTORY_SPAN
 from detectors.incidents import Counts, FindingState
-from detectors.lifecycle.recorder import FOUND_IN_FAILURES
+from detectors.lifecycle.memory import FOUND_IN_FAILURES
 from detectors.policy.policy import Policy
 from detectors.scopes import scope_index, scope_path
 from detectors.slis import SliValue
+from detectors.windows.counters import BAD, COUNTERS, SESSION_BAD
+from detectors.windows.frame import Stretch
 from detectors.windows.impact import Distinct, Impact, relative_error
-from detectors.windows.sliding import BAD, COUNTERS, SESSION_BAD, Stretch, Windows
+from detectors.windows.sliding import Windows
 
 __all__ = ["StretchView", "sli_of"]
 

@@ -7,9 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from detectors.confidence import Bools, Floats
+from detectors.arrays import Bools, Floats, Ints
 from detectors.scopes import SCOPES
-from detectors.windows.sliding import Ints
 
 __all__ = ["CodeHistory"]
 

@@ -19,13 +19,13 @@ from zoneinfo import ZoneInfo
 import msgspec
 import numpy as np
 
-from detectors.confidence import Floats
+from detectors.arrays import Floats
 from detectors.history.history import BUCKET, History
 from detectors.incidents import Incident
 from detectors.instants import DAY, HOUR, SECOND
 from detectors.policy.policy import Policy
 from detectors.scopes import LEAVES, MEMBERS, SCOPES, overlaps, scope_index
-from detectors.windows.sliding import BAD, GOOD
+from detectors.windows.counters import BAD, GOOD
 
 __all__ = [
     "SCHEDULED_A_MONTH",

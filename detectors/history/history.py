@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from detectors.confidence import Floats
+from detectors.arrays import Floats, Ints
 from detectors.history.code_history import CodeHistory
 from detectors.history.local_calendar import WallClock
 from detectors.instants import DAY, HOUR, MINUTE, format_instant, parse_instant
 from detectors.scopes import CSPS, METHODS, SCOPES, scope_path
-from detectors.windows.sliding import BAD, COUNTERS, EXCLUDED, GOOD, STARTED, Ints
+from detectors.windows.counters import BAD, COUNTERS, EXCLUDED, GOOD, STARTED
 
 __all__ = ["BUCKET", "FIELDS", "KEPT", "History", "arrivals", "returns"]
 

@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import numpy.typing as npt
 
+from detectors.arrays import Ints
 from detectors.instants import DAY, SECOND
-from detectors.windows.sliding import Ints
 
 __all__ = ["WallClock"]
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from detectors.confidence import Floats
+from detectors.arrays import Floats, Ints
 from detectors.history.history import History
 from detectors.instants import HOUR, MINUTE
-from detectors.windows.sliding import Ints
 
 __all__ = ["before_the_hour"]
 

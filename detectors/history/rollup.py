@@ -6,11 +6,12 @@ from collections import Counter
 
 import numpy as np
 
+from detectors.arrays import Ints
 from detectors.history.history import BUCKET, FIELDS
 from detectors.policy.policy import Policy
 from detectors.scopes import LEAVES, MEMBERS, SCOPES, scope_path
+from detectors.windows.counters import Columns
 from detectors.windows.fact_columns import FactColumns
-from detectors.windows.sliding import Columns, Ints
 
 __all__ = ["HISTORY_SPAN", "FiveMinutes"]
 

@@ -8,8 +8,9 @@ from msgspec.structs import replace
 
 from detectors.incidents import IncidentInput, Note
 from detectors.lifecycle import transitions as course
-from detectors.lifecycle.recorder import Chronicle, IncidentMemory
-from detectors.notification.paging import is_serious
+from detectors.lifecycle.memory import IncidentMemory
+from detectors.lifecycle.recorder import Chronicle
+from detectors.urgency import is_serious
 
 __all__ = ["acknowledge", "declare", "note", "resolve", "unacknowledge"]
 

@@ -9,11 +9,13 @@ from msgspec.structs import replace
 
 from detectors.incidents import Cause, Incident
 from detectors.lifecycle.fail_over import advise, compared
-from detectors.lifecycle.recorder import Chronicle, IncidentMemory
+from detectors.lifecycle.memory import IncidentMemory
+from detectors.lifecycle.recorder import Chronicle
 from detectors.lifecycle.severity import Level, datadog_severity, figure, follow
-from detectors.notification.paging import is_serious, may_page
+from detectors.notification.paging import may_page
 from detectors.policy.policy import Policy
 from detectors.scopes import contains
+from detectors.urgency import is_serious
 
 __all__ = ["assess"]
 

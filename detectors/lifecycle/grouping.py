@@ -24,10 +24,10 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from detectors.incidents import Cause
-from detectors.lifecycle.recorder import IncidentMemory
-from detectors.notification.paging import WAKES_NOBODY, is_outage, is_serious
+from detectors.lifecycle.memory import IncidentMemory
 from detectors.policy.sections import LifecyclePolicy
 from detectors.scopes import MEMBERS, contains, overlaps, scope_index
+from detectors.urgency import WAKES_NOBODY, is_outage, is_serious
 
 __all__ = ["Case", "match"]
 

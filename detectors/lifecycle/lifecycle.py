@@ -15,7 +15,8 @@ from detectors.incidents import Cause, Incident, IncidentInput, Transition
 from detectors.lifecycle import actions as wishes
 from detectors.lifecycle import transitions as course
 from detectors.lifecycle.grouping import Case, match
-from detectors.lifecycle.recorder import COUNTS_WINDOW, Chronicle, IncidentMemory, View
+from detectors.lifecycle.memory import COUNTS_WINDOW, IncidentMemory, View
+from detectors.lifecycle.recorder import Chronicle
 from detectors.lifecycle.severity import csps_of
 from detectors.policy.policy import Policy
 from detectors.scopes import overlaps, scope_index

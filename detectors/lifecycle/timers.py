@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from detectors.instants import format_duration, format_instant
 from detectors.lifecycle import response_times
-from detectors.lifecycle.recorder import Chronicle, IncidentMemory
+from detectors.lifecycle.memory import IncidentMemory
+from detectors.lifecycle.recorder import Chronicle
 
 __all__ = ["page_if_due", "sound_clocks", "speak_up"]
 

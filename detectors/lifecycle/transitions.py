@@ -20,11 +20,13 @@ from msgspec.structs import replace
 from detectors.incidents import Cause, FindingState, Incident
 from detectors.instants import HOUR, format_duration
 from detectors.lifecycle.assessment import assess
-from detectors.lifecycle.recorder import Chronicle, IncidentMemory
+from detectors.lifecycle.memory import IncidentMemory
+from detectors.lifecycle.recorder import Chronicle
 from detectors.lifecycle.severity import Level
 from detectors.lifecycle.timers import page_if_due, sound_clocks, speak_up
-from detectors.notification.paging import WAKES_NOBODY, is_outage, is_serious, may_page
+from detectors.notification.paging import may_page
 from detectors.scopes import SCOPES, contains, overlaps, scope_path
+from detectors.urgency import WAKES_NOBODY, is_outage, is_serious
 
 __all__ = ["advance", "after_resolution", "begin", "declare", "resolve"]
 

@@ -11,30 +11,19 @@ from typing import Literal
 
 from detectors.incidents import Incident, Page, TransitionKind
 from detectors.policy.policy import Policy
+from detectors.urgency import is_serious
 
-__all__ = ["WAKES_NOBODY", "dedup_key", "is_outage", "is_serious", "may_page", "page_of", "with_page"]
+__all__ = ["dedup_key", "may_page", "page_of", "with_page"]
 
 Level = Literal["critical", "error", "warning"]
 
 #: PagerDuty's level for an SLA severity. Critical and error page; a warning has low urgency.
 LEVELS: dict[int, Level] = {1: "critical", 2: "error", 3: "warning"}
-#: Findings that are told to Slack alone as long as nothing else fires: they wake nobody.
-WAKES_NOBODY = frozenset({"surge", "latency"})
 
 
 def dedup_key(incident: Incident, policy: Policy) -> str:
     """The receivers' key for an incident and epoch."""
     return f"{policy.notify.dedup_prefix}:{incident.id}:{incident.epoch}"
-
-
-def is_serious(incident: Incident) -> bool:
-    """Whether more than a surge of user errors or slowness stands behind it."""
-    return not WAKES_NOBODY.issuperset(incident.causes)
-
-
-def is_outage(incident: Incident) -> bool:
-    """Whether a detector has found more than that; a person's word alone makes it serious, but no outage."""
-    return not WAKES_NOBODY.union({"declared"}).issuperset(incident.causes)
 
 
 def may_page(incident: Incident) -> bool:

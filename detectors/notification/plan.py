@@ -12,8 +12,9 @@ from msgspec.structs import replace
 
 from detectors.incidents import Command, Incident, Transition, TransitionKind
 from detectors.instants import format_instant
-from detectors.notification.paging import dedup_key, is_serious
+from detectors.notification.paging import dedup_key
 from detectors.policy.policy import Policy
+from detectors.urgency import is_serious
 
 __all__ = ["catch_up", "kind_key", "plan", "speaks"]
 

@@ -14,11 +14,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from detectors.arrays import Ints
 from detectors.instants import MINUTE
 from detectors.scopes import LEAVES, MEMBERS, OUTCOMES, SIGN_IN_STEPS, STEPS
+from detectors.windows.counters import Amounts
 from detectors.windows.fact_columns import FactColumns
 from detectors.windows.impact import Failed, Impact
-from detectors.windows.sliding import Amounts, Ints, Windows
+from detectors.windows.sliding import Windows
 
 __all__ = ["CodeWindows"]
 

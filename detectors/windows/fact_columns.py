@@ -8,14 +8,12 @@ from itertools import chain
 from operator import attrgetter
 
 import numpy as np
-import numpy.typing as npt
 
+from detectors.arrays import Bools, Ints
 from detectors.windows.facts import ON_TIME, TOO_LATE, FactRow
 
-__all__ = ["Bools", "FactColumns", "Ints"]
+__all__ = ["FactColumns"]
 
-Ints = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
 
 _NUMBERS = ("pane", "first", "leaf", "step", "outcome", "count", "timed")
 _numbers_of = attrgetter(*_NUMBERS)

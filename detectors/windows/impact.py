@@ -22,11 +22,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from detectors.arrays import Bools, Ids, Ints
 from detectors.instants import MINUTE
 from detectors.scopes import MEMBERS, SCOPES
-from detectors.windows.fact_columns import Bools, FactColumns
-from detectors.windows.person_table import STRATA, Ids, PersonTable, stratum_of
-from detectors.windows.sliding import Ints
+from detectors.windows.fact_columns import FactColumns
+from detectors.windows.person_table import STRATA, PersonTable, stratum_of
 
 __all__ = ["Distinct", "Failed", "Impact", "relative_error"]
 

@@ -9,12 +9,11 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from detectors.arrays import Ids, Ints
 from detectors.scopes import LEAVES
-from detectors.windows.sliding import Ints
 
-__all__ = ["STRATA", "Ids", "PersonTable", "stratum_of"]
+__all__ = ["STRATA", "PersonTable", "stratum_of"]
 
-Ids = npt.NDArray[np.uint64]
 _Bools = npt.NDArray[np.bool_]
 
 #: How many strata there are: people are in stratum n with probability 2^-(n + 1), the rest in the last.

@@ -10,9 +10,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from detectors.arrays import Ints
 from detectors.scopes import OUTCOMES, STEPS
+from detectors.windows.counters import Amounts
 from detectors.windows.fact_columns import FactColumns
-from detectors.windows.sliding import Amounts, Ints, Windows
+from detectors.windows.sliding import Windows
 
 __all__ = ["RETURNED", "WENT", "ReturnWindows"]
 

@@ -8,122 +8,20 @@ time, so they then enter the sums in their place. All arithmetic is exact (int64
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from collections.abc import Sequence
 
 import numpy as np
 
-from detectors.scopes import MEMBERS, OUTCOMES, SIGN_IN_STEPS, STEPS
-from detectors.windows.fact_columns import Bools, FactColumns, Ints
+from detectors.arrays import Bools, Ints
+from detectors.scopes import MEMBERS
+from detectors.windows.counters import COUNTERS, Columns
+from detectors.windows.fact_columns import FactColumns
 
-if TYPE_CHECKING:
-    from detectors.windows.error_codes import CodeWindows
+__all__ = ["Windows"]
 
-__all__ = ["COUNTERS", "Amounts", "Classify", "Columns", "Ints", "Stretch", "Windows"]
 
-#: The counter axis. The first six are of the steps of ``sign_in``, the last two of ``session``.
-COUNTERS = ("good", "bad", "excluded", "started", "slow", "timed", "session_good", "session_bad")
-GOOD, BAD, EXCLUDED, STARTED, SLOW, TIMED, SESSION_GOOD, SESSION_BAD = range(len(COUNTERS))
-
-_FAILURE = OUTCOMES.index("failure")
-#: The counter of a row by step, outcome and whether its code is excluded; -1 of none.
-_COUNTER_OF: Ints = np.array(
-    [
-        ((STARTED, STARTED), (GOOD, GOOD), (BAD, EXCLUDED))
-        if step in SIGN_IN_STEPS
-        else ((-1, -1), (SESSION_GOOD, SESSION_GOOD), (SESSION_BAD, -1))
-        for step in STEPS
-    ]
-)
 _ROOM = 4096  # rows between two moves of the sums
 _NONE_LATE: Ints = np.empty((5, 0), dtype=np.int64)
-
-
-@dataclass(frozen=True)
-class Stretch:
-    """What N consecutive steps of one environment look like.
-
-    Attributes:
-        env: the environment.
-        ends: (N,) the T of each step, ms.
-        counts: window (ms) -> (N, scope, counter).
-        people: window (ms) -> (N, scope), distinct people with a bad event.
-        windows: the window lengths, ms, ascending.
-        returns: window (ms) -> (N, scope, (went, returned)), see ``returns.ReturnWindows``; windows of their own.
-        codes: failures by error code, for as long as nothing has moved on; None where there were none.
-        levels: window (ms) -> (N,) of what sample the people are, see ``impact.Impact``; 0, or left out: of all.
-    """
-
-    env: str
-    ends: Ints
-    counts: Mapping[int, Ints]
-    people: Mapping[int, Ints]
-    windows: tuple[int, ...]
-    returns: Mapping[int, Ints] = field(default_factory=dict)
-    codes: CodeWindows | None = None
-    levels: Mapping[int, Ints] = field(default_factory=dict)
-
-
-class Amounts(NamedTuple):
-    """What rows are counted as: for each entry the position of the row, the counter, and how much of it."""
-
-    row: Ints
-    counter: Ints
-    amount: Ints
-
-
-class Columns(Protocol):
-    """Says what rows of facts are counted as."""
-
-    def amounts(self, facts: FactColumns) -> Amounts:
-        """The entries of some rows."""
-        ...
-
-
-@dataclass(frozen=True)
-class Classify:
-    """The part of a policy that turns facts into classes.
-
-    Attributes:
-        excluded: error codes that do not count against the service.
-        slow_at: for each leaf, the position among a segment's thresholds of its method's latency threshold.
-    """
-
-    excluded: frozenset[str]
-    slow_at: tuple[int, ...]
-
-    def is_bad(self, facts: FactColumns) -> Bools:
-        """(N,) whether the rows are of failures that count."""
-        return np.asarray((facts.outcome == _FAILURE) & ~facts.has_code(self.excluded))
-
-    def is_timed(self, facts: FactColumns) -> Bools:
-        """(N,) whether ``TIMED`` is among what the rows are counted as."""
-        return _is_timed(facts, self._counters(facts))
-
-    def amounts(self, facts: FactColumns) -> Amounts:
-        """The entries of some rows: of each at most one counter of its kind, and of durations two more."""
-        counters = self._counters(facts)
-        counted = np.flatnonzero(counters >= 0)
-        timed = np.flatnonzero(_is_timed(facts, counters))
-        slow = [
-            facts.rows[n].over[self.slow_at[leaf]]
-            for n, leaf in zip(timed.tolist(), facts.leaf[timed].tolist(), strict=True)
-        ]
-        return Amounts(
-            np.concatenate([counted, timed, timed]),
-            np.concatenate([counters[counted], np.full(len(timed), TIMED), np.full(len(timed), SLOW)]),
-            np.concatenate([facts.count[counted], facts.timed[timed], np.array(slow, dtype=np.int64)]),
-        )
-
-    def _counters(self, facts: FactColumns) -> Ints:
-        """(N,) the counter of all events of each row; -1 of none."""
-        excluded = facts.has_code(self.excluded).astype(np.int64)
-        return _COUNTER_OF[facts.step, facts.outcome, excluded]
-
-
-def _is_timed(facts: FactColumns, counters: Ints) -> Bools:
-    return np.asarray((facts.timed > 0) & ((counters == GOOD) | (counters == BAD)))
 
 
 class Windows:

@@ -11,10 +11,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from detectors.arrays import Bools, Ints
 from detectors.policy.policy import Policy
 from detectors.windows.facts import ON_TIME, TOO_LATE
-from streams.aggregate.dedup import Bools, Duplicates, Ints
-from streams.events.decode import LoginEvent, Reason
+from streams.aggregate.dedup import Duplicates
+from streams.events.login_event import LoginEvent
+from streams.events.validation import Reason
 
 __all__ = ["NEVER", "Accepted", "Duplicate", "Partition", "Rules", "Taken"]
 

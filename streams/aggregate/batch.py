@@ -8,10 +8,10 @@ from typing import TypeVar
 
 import numpy as np
 
+from detectors.arrays import Ints
 from streams.aggregate.acceptance import Partition, Rules, Taken
-from streams.aggregate.dedup import Ints
 from streams.events.columns import Columns, Times, columns_of, times_of
-from streams.events.decode import Reason, Rejection
+from streams.events.validation import Reason, Rejection
 
 __all__ = ["Batch", "judge_batch", "note_batch", "out_of_time"]
 

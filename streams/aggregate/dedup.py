@@ -15,12 +15,11 @@ from bisect import bisect_right
 from collections import deque
 
 import numpy as np
-import numpy.typing as npt
+
+from detectors.arrays import Bools, Ints
 
 __all__ = ["Duplicates"]
 
-Ints = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
 
 #: Single records are gathered in chunks of at most so many.
 _CHUNK = 1024

@@ -7,13 +7,13 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from detectors.arrays import Ints
 from detectors.scopes import OUTCOMES
 from detectors.windows.facts import ON_TIME, FactRow
 from detectors.windows.latency_histogram import bucket, buckets
 from streams.aggregate.acceptance import Accepted
-from streams.aggregate.dedup import Ints
 from streams.events.columns import Columns, Kind, Kinds
-from streams.events.decode import LoginEvent, person_id
+from streams.events.login_event import LoginEvent, person_id
 
 __all__ = ["Cells"]
 

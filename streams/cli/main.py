@@ -93,8 +93,8 @@ def _errors_in_a_line(command: Callable[..., None]) -> Callable[..., None]:
             sys.stderr.close()
             sys.exit(DONE)
         except Exception as error:
-            from detectors.policy.policy import PolicyError
-            from streams.replay.sources import SourceError
+            from detectors.policy.source import PolicyError
+            from streams.replay.entries import SourceError
 
             if not isinstance(error, PolicyError | SourceError):
                 raise

@@ -12,7 +12,7 @@ from aiokafka.errors import KafkaError
 
 from streams.kafka.line_producer import Produced, TopicSink, produce
 from streams.kafka.topics import Topics
-from streams.replay.sources import open_lines
+from streams.replay.files import open_lines
 from streams.runtime.clocks import RealClock
 from streams.settings.settings import Settings, SettingsError, read_settings
 

@@ -15,16 +15,18 @@ from detectors.backtest.outcomes import Outcome, Outcomes
 from detectors.backtest.score import Score, score
 from detectors.instants import format_instant
 from detectors.policy.policy import Policy
-from streams.evaluate.evaluator import Verdict, objects
+from streams.evaluate.evaluator import Verdict
 from streams.replay.checkpoint import Checkpoint
+from streams.replay.entries import Entry, SourceError
 from streams.replay.record_files import read_history, read_inputs
 from streams.replay.replay import Replay
 from streams.replay.score_lines import comparison_objects, score_objects
 from streams.replay.score_table import show_comparison, show_score
-from streams.replay.sources import Entry, SourceError, checkpoint_of, partitions
+from streams.replay.sources import checkpoint_of, partitions
 from streams.replay.table import ReplayTable
 from streams.replay.truth_file import read_truth
 from streams.replay.two_pass import Rereading
+from streams.replay.verdict_lines import objects
 
 __all__ = ["replay_command"]
 

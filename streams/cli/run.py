@@ -16,8 +16,9 @@ import uvloop
 from aiokafka.errors import KafkaError, UnrecognizedBrokerVersion
 
 from detectors.policy.policy import Policy, default_policy, load_policy
-from streams.ingest.service import Start
-from streams.kafka.topics import TopicProblem, Topics, check_clock, create_missing
+from streams.ingest.settings import Start
+from streams.kafka.admin import TopicProblem, check_clock, create_missing
+from streams.kafka.topics import Topics
 from streams.runtime.clocks import RealClock
 from streams.runtime.gc_tuning import calm_collector
 from streams.runtime.logs import configure_logs

@@ -9,13 +9,14 @@ from typing import Any
 
 import click
 
-from detectors.policy.policy import Policy, PolicyError
+from detectors.policy.policy import Policy
+from detectors.policy.source import PolicyError
 from streams.policy_tests.document import PolicyTest, ReadTests, read_tests
 from streams.policy_tests.expectations import failures
 from streams.policy_tests.report import Outcome, junit, timeline
 from streams.policy_tests.runner import play
+from streams.replay.entries import SourceError
 from streams.replay.record_files import read_history
-from streams.replay.sources import SourceError
 
 __all__ = ["run_tests", "test_command"]
 

@@ -24,10 +24,11 @@ from sinks.sandbox import (
     SLACK_TOKEN,
     Sandbox,
 )
+from streams.kafka.admin import create_missing
 from streams.kafka.embedded_broker import EmbeddedBroker
 from streams.kafka.line_producer import Produced, TopicSink, produce
 from streams.kafka.producer import Out, Outlet
-from streams.kafka.topics import PARTITIONS, Topics, create_missing, env_partition
+from streams.kafka.topics import PARTITIONS, Topics, env_partition
 from streams.runtime.clocks import FastClock
 from streams.settings.settings import Settings
 from streams.simulate.episodes import Placed

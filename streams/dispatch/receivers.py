@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 import httpx
 
 from detectors.incidents import Command
 from detectors.policy.policy import Policy
-from sinks.receivers.answers import Answer, Receipts, SinkClient
+from sinks.receivers import pagerduty, slack
+from sinks.receivers.answers import Answer, Delivered, Receipts, SinkClient
 from sinks.receivers.datadog import Datadog
 from sinks.receivers.pagerduty import PagerDuty
 from sinks.receivers.slack import Slack
 from streams.runtime.clocks import Clock
 from streams.runtime.lease import Lease, LeaseLost
 from streams.settings.settings import Settings
-from streams.worker.blindness import Tell, teller
 
-__all__ = ["Leased", "receivers", "tellers"]
+__all__ = ["Leased", "Tell", "receivers", "teller", "tellers"]
 
 
 def receivers(settings: Settings, http: httpx.AsyncClient, clock: Clock) -> Mapping[str, SinkClient]:
@@ -73,3 +73,20 @@ class Leased:
         except LeaseLost:
             await asyncio.Event().wait()
         return await self._client.send(command, receipts)
+
+
+#: Says that the watch is blind since an instant (ms) and why, or (True) that it sees again; False: not delivered.
+Tell = Callable[[int, str, bool], Awaitable[bool]]
+
+
+def teller(client: pagerduty.PagerDuty | slack.Slack, *, dedup_key: str, channel: str = "") -> Tell:
+    """How a receiver is told."""
+
+    async def tell(at: int, why: str, seeing: bool) -> bool:
+        if isinstance(client, pagerduty.PagerDuty):
+            event = pagerduty.render_blind(dedup_key, at=at, why=why, seeing=seeing)
+            return isinstance(await client.enqueue(event), Delivered)
+        request = slack.render_blind(channel=channel, at=at, why=why, seeing=seeing)
+        return isinstance(await client.post(request), Delivered)
+
+    return tell

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-
-from msgspec import UNSET
 
 from detectors.engine.engine import Watch
 from detectors.engine.state import Spans, Step
-from detectors.incidents import Command, IncidentInput, Transition
-from detectors.instants import format_instant
+from detectors.incidents import IncidentInput
 from detectors.policy.policy import Policy
 from detectors.windows.facts import FactRow
 from sinks.banner.banner import Banner
 from sinks.banner.board import BannerBoard
 
-__all__ = ["Judge", "Verdict", "notify_object", "transition_object"]
+__all__ = ["Judge", "Verdict"]
 
 
 @dataclass
@@ -93,74 +90,3 @@ class Judge:
                 out.append(verdict)
         out.sort(key=lambda verdict: (verdict.step.at, verdict.step.env))
         return out
-
-
-def transition_object(transition: Transition) -> dict[str, object]:
-    """The ``transition`` object of a transition."""
-    after = transition.incident
-    return {
-        "type": "transition",
-        "at": format_instant(transition.at),
-        "incident": after.id,
-        "scope": after.scope,
-        "from": transition.from_state,
-        "to": after.state,
-        "severity": after.severity,
-        "peak_severity": after.peak_severity,
-        "basis": after.basis,
-        "users_impacted": after.users_impacted,
-        **(
-            {}
-            if after.users_impacted_error is UNSET
-            else {"users_impacted_error": after.users_impacted_error}
-        ),
-        "causes": list(after.causes),
-        "reason": transition.reason,
-    }
-
-
-def notify_object(command: Command) -> dict[str, object]:
-    """The ``notify`` object of a command to a receiver."""
-    return {
-        "type": "notify",
-        "at": format_instant(command.at),
-        "sink": command.sink,
-        "action": command.action,
-        "level": command.level,
-        "incident": command.incident_id,
-        "epoch": command.epoch,
-        "dedup_key": command.dedup_key,
-    }
-
-
-def banner_object(banner: Banner) -> dict[str, object]:
-    """The ``banner`` object of a change of a banner."""
-    return {
-        "type": "banner",
-        "at": format_instant(banner.version),
-        "key": banner.key,
-        "status": banner.state,
-        "incident": banner.incident_id,
-    }
-
-
-def objects(verdicts: Iterable[Verdict]) -> list[dict[str, object]]:
-    """All objects in the order of T, and within one T: sli (by scope, then window), transition, banner, notify."""
-    out: list[dict[str, object]] = []
-    together: list[Verdict] = []
-    for verdict in verdicts:
-        if together and together[0].step.at != verdict.step.at:
-            out += _of_one_t(together)
-            together = []
-        together.append(verdict)
-    return out + _of_one_t(together)
-
-
-def _of_one_t(verdicts: list[Verdict]) -> list[dict[str, object]]:
-    slis = sorted((v for one in verdicts for v in one.step.sli), key=lambda v: (v.scope, v.window))
-    return [
-        *(value.as_json() for value in slis),
-        *(transition_object(t) for one in verdicts for t in one.step.transitions if t.visible),
-        *(banner_object(b) for one in verdicts for b in one.banners),
-        *(notify_object(c) for one in verdicts for c in one.step.commands),
-    ]

@@ -14,10 +14,11 @@ from typing import Self, TypeVar, cast
 import numpy as np
 import numpy.typing as npt
 
+from detectors.arrays import Bools, Ints
 from detectors.scopes import OUTCOMES, STEPS, leaf_index
-from streams.aggregate.dedup import Bools, Ints
-from streams.events.decode import LoginEvent, Rejection, decode, decode_many, decode_plain, instant, person_id
-from streams.events.login_event import StrippedEvent
+from streams.events.decode import decode, decode_many, decode_plain, instant
+from streams.events.login_event import LoginEvent, StrippedEvent, person_id
+from streams.events.validation import Rejection
 
 __all__ = ["AT_A_TIME", "Columns", "Kind", "Kinds", "Times", "columns_of", "instants_of", "times_of"]
 

@@ -14,8 +14,8 @@ from typing import Final
 
 import msgspec
 
-from streams.events.decode import FORBIDDEN, MAX_BYTES, Reason
-from streams.events.validation import too_deep
+from streams.events.login_event import FORBIDDEN
+from streams.events.validation import MAX_BYTES, Reason, too_deep
 
 __all__ = ["KEPT_BYTES", "RejectedRecord", "rejected_record"]
 

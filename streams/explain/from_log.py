@@ -13,14 +13,15 @@ from aiokafka.errors import KafkaError
 
 from detectors.incidents import Command
 from detectors.instants import MINUTE, format_duration, parse_instant
-from detectors.lifecycle.recorder import COUNTS_WINDOW
+from detectors.lifecycle.memory import COUNTS_WINDOW
 from detectors.policy.policy import Policy
 from sinks.delivery.deliverer import Delivery
 from streams.explain.case_file import Line, Receipt, Sample, Sampled, Story, read_line
 from streams.kafka.topic_reader import Reader, opened
 from streams.kafka.topics import Topics
 from streams.records.verdicts import decode_command
-from streams.replay.sources import Begin, Mark, SourceError, partitions
+from streams.replay.entries import Begin, Mark, SourceError
+from streams.replay.sources import partitions
 from streams.settings.settings import read_settings
 
 __all__ = ["from_files", "from_topics"]

@@ -7,17 +7,19 @@ from typing import Any
 
 import numpy as np
 
+from detectors.arrays import Ints
 from detectors.detection.verdicts import Verdicts
 from detectors.incidents import Command, IncidentInput
 from detectors.instants import MINUTE, SECOND, format_instant
 from detectors.policy.policy import Policy
 from detectors.scopes import ENVS, contains, scope_index
-from detectors.windows.sliding import BAD, GOOD, Ints, Stretch
+from detectors.windows.counters import BAD, GOOD
+from detectors.windows.frame import Stretch
 from streams.explain.case_file import Fired, Line, Sample, Sampled, Story, read_line
 from streams.records.verdicts import log_line
+from streams.replay.entries import Entry, SourceError
 from streams.replay.finding_changes import Change, FindingChanges
 from streams.replay.replay import Replay
-from streams.replay.sources import Entry, SourceError
 
 __all__ = ["replayed"]
 

@@ -15,12 +15,13 @@ from typing import Protocol
 
 import numpy as np
 
+from detectors.arrays import Ints
 from detectors.windows.facts import ON_TIME, TOO_LATE
 from streams.aggregate.acceptance import NEVER, Accepted, Duplicate, Partition, Rules
 from streams.aggregate.batch import Batch, judge_batch, note_batch, out_of_time
-from streams.aggregate.dedup import Ints
 from streams.aggregate.fact_accumulator import Cells
-from streams.events.decode import Rejection, decode
+from streams.events.decode import decode
+from streams.events.validation import Rejection
 from streams.segments.codec import BLOCK_OFFSETS, BLOCK_WATERMARK, Resume, Segment, Tally
 
 __all__ = ["Block", "BlockFold", "LogRecord", "Record"]

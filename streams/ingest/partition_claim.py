@@ -22,8 +22,8 @@ from detectors.policy.policy import Policy
 from detectors.scopes import ENVS
 from streams.aggregate.acceptance import Rules
 from streams.ingest.blocks import BlockFold
-from streams.ingest.partition_task import Place, resume_out, to_all
 from streams.ingest.settings import IngestSettings
+from streams.ingest.writes import Place, resume_out, to_all
 from streams.kafka.producer import Out, Outlet
 from streams.kafka.topic_reader import Reader
 from streams.kafka.topics import env_partition

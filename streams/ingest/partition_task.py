@@ -3,63 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from detectors.policy.policy import Policy
 from streams.aggregate.acceptance import NEVER
-from streams.events.decode import Rejection
 from streams.events.rejected import rejected_record
+from streams.events.validation import Rejection
 from streams.ingest.blocks import BlockFold
 from streams.ingest.fetch_monitor import Sight
+from streams.ingest.writes import Harvest, Place, resume_out, to_all
 from streams.kafka.producer import Out
-from streams.kafka.topics import Topics, env_partition
+from streams.kafka.topics import env_partition
 from streams.segments.codec import (
     Frontier,
     Resume,
     Tally,
     encode,
     frontier_key,
-    resume_key,
     segment_key,
 )
 
-__all__ = ["Harvest", "Opened", "Place", "resume_out", "to_all"]
+__all__ = ["Opened"]
 
 _A_SECOND = 1_000
 #: An answer to a fetch that came no longer ago says how things stand: an idle partition is asked ten times a second.
 _FRESH = 3_000  # ms
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where things are written.
-
-    Attributes:
-        topics: their names.
-        segment_partitions: of ``sli-segments``.
-        state_partition: of ``ingest-state``, for this input partition.
-        input_partitions: of the input topic.
-    """
-
-    topics: Topics
-    segment_partitions: int
-    state_partition: int
-    input_partitions: int
-
-
-@dataclass
-class Harvest:
-    """Records to be written, in four batches of which each is acknowledged before the next is sent."""
-
-    finished: list[Out] = field(default_factory=list)
-    resumes: list[Out] = field(default_factory=list)
-    growing: list[Out] = field(default_factory=list)
-    frontiers: list[Out] = field(default_factory=list)
-
-    def batches(self) -> tuple[list[Out], ...]:
-        """The batches, in their order."""
-        return self.finished, self.resumes, self.growing, self.frontiers
 
 
 class _Mark(NamedTuple):
@@ -248,14 +216,3 @@ class Opened:
             mark.blind_from if mark else None,
         )
         return to_all(self.place, frontier_key(frontier, mark=mark is not None), frontier)
-
-
-def to_all(place: Place, key: bytes, frontier: Frontier) -> list[Out]:
-    """A frontier, as it goes to every partition of `sli-segments`."""
-    value = encode(frontier)
-    return [Out(place.topics.segments, key, value, index) for index in range(place.segment_partitions)]
-
-
-def resume_out(place: Place, resume: Resume) -> Out:
-    """A record of `ingest-state`."""
-    return Out(place.topics.ingest_state, resume_key(resume), encode(resume), place.state_partition)

@@ -28,8 +28,9 @@ from detectors.instants import format_instant
 from detectors.policy.policy import Policy
 from streams.ingest.fetch_monitor import Lookout, Sight
 from streams.ingest.partition_claim import Takeover
-from streams.ingest.partition_task import Harvest, Opened
+from streams.ingest.partition_task import Opened
 from streams.ingest.settings import IngestSettings, Start
+from streams.ingest.writes import Harvest
 from streams.kafka.fetching import FETCH_WAIT_MS
 from streams.kafka.producer import Outlet
 from streams.kafka.raw_records import give_raw_records

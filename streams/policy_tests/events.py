@@ -13,7 +13,7 @@ from detectors.history.history import BUCKET
 from detectors.instants import DAY, format_instant
 from detectors.policy.policy import Policy
 from detectors.scopes import LEAVES, MEMBERS, SIGN_IN_STEPS, leaf_index, scope_path
-from detectors.windows.sliding import COUNTERS
+from detectors.windows.counters import COUNTERS
 from streams.policy_tests.notation import SIGN_IN, Events, Series
 
 __all__ = ["HISTORY_LENGTH", "USUAL_MS", "history_of", "lines_of"]

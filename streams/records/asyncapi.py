@@ -17,7 +17,7 @@ import yaml
 
 from detectors.scopes import ENVS
 from sinks.banner.banner import banner_schema
-from streams.events.decode import Reason
+from streams.events.validation import Reason
 from streams.kafka.topics import PARTITIONS, Topics
 from streams.records import json_schemas as schemas
 from streams.records.json_schemas import Schema

@@ -14,7 +14,8 @@ from typing import Any
 
 import msgspec
 
-from streams.events.decode import FORBIDDEN, MAX_BYTES, MAX_DEPTH, LoginEvent
+from streams.events.login_event import FORBIDDEN, LoginEvent
+from streams.events.validation import MAX_BYTES, MAX_DEPTH
 
 __all__ = ["FOLDER", "SCHEMAS", "Schema", "login_event_schema", "render", "write"]
 

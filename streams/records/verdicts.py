@@ -14,9 +14,9 @@ from detectors.slis import SliValue
 from sinks.banner.banner import Banner
 from sinks.banner.banner import encode as encode_banner
 from sinks.banner.banner import headers as banner_headers
-from streams.evaluate.evaluator import transition_object
 from streams.kafka.producer import Out
 from streams.kafka.topics import Topics
+from streams.records.jsonl import transition_object
 
 __all__ = [
     "banner_out",

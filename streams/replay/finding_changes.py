@@ -11,7 +11,7 @@ import numpy.typing as npt
 from detectors.detection.verdicts import FIRING, STATES, Verdicts
 from detectors.incidents import FindingState
 from detectors.scopes import SCOPES, scope_path
-from detectors.windows.sliding import Stretch
+from detectors.windows.frame import Stretch
 
 __all__ = ["Change", "FindingChanges"]
 

@@ -11,7 +11,8 @@ from detectors.history.history import History
 from detectors.incidents import IncidentInput
 from detectors.instants import parse_instant
 from streams.records.models import decode_input
-from streams.replay.sources import SourceError, open_lines
+from streams.replay.entries import SourceError
+from streams.replay.files import open_lines
 
 __all__ = ["read_history", "read_inputs"]
 

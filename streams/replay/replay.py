@@ -9,6 +9,7 @@ from itertools import groupby, islice
 
 import numpy as np
 
+from detectors.arrays import Ints
 from detectors.engine.engine import Observer, Watch
 from detectors.history.history import History
 from detectors.history.rollup import HISTORY_SPAN
@@ -17,12 +18,11 @@ from detectors.policy.policy import Policy
 from detectors.windows.facts import ON_TIME, TOO_LATE, FactRow
 from streams.aggregate.acceptance import Partition, Rules
 from streams.aggregate.batch import judge_batch
-from streams.aggregate.dedup import Ints
 from streams.aggregate.fact_accumulator import Cells
 from streams.evaluate.evaluator import Judge, Verdict
 from streams.evaluate.shard_state import covered_from
 from streams.replay.checkpoint import Checkpoint
-from streams.replay.sources import Begin, Entry, Mark
+from streams.replay.entries import Begin, Entry, Mark
 
 __all__ = ["EVERY_SINK", "Input", "Replay", "Summary"]
 

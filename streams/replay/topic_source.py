@@ -19,7 +19,7 @@ from streams.evaluate.shard_state import decode_state, progress, was_complete
 from streams.kafka.topic_reader import Reader, opened
 from streams.kafka.topics import Topics
 from streams.replay.checkpoint import Checkpoint
-from streams.replay.sources import Begin, Mark, SourceError, Spool
+from streams.replay.entries import Begin, Mark, SourceError, Spool
 from streams.segments.codec import FormatError, Frontier, decode
 from streams.segments.fencing import Ownership
 from streams.settings.settings import Settings, SettingsError, read_settings

@@ -6,7 +6,8 @@ from pydantic import Field, ValidationError, model_validator
 
 from detectors.backtest.labels import Label
 from streams.records.models import Count, Document, Instant, Scope, Severity, complaints
-from streams.replay.sources import SourceError, open_lines
+from streams.replay.entries import SourceError
+from streams.replay.files import open_lines
 
 __all__ = ["LabelRecord", "read_truth"]
 

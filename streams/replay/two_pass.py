@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from streams.replay.sources import Entry, Spool, partitions
+from streams.replay.entries import Entry, Spool
+from streams.replay.sources import partitions
 
 __all__ = ["Rereading"]
 

@@ -7,65 +7,21 @@ also a worker that has only just started.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import structlog
-from aiokafka.client import AIOKafkaClient
-from aiokafka.errors import KafkaError
 from mode import Service
 
 from detectors.instants import format_duration
-from sinks.receivers import pagerduty, slack
-from sinks.receivers.answers import Delivered
+from streams.dispatch.receivers import Tell
 from streams.runtime.health import Health
 
-__all__ = ["Blindness", "BrokerProbe", "Tell", "teller"]
+__all__ = ["Blindness"]
 
 log = structlog.get_logger(__name__)
 
 _PROBE_EVERY = 2.0  # seconds
-_PROBE_PATIENCE = 5.0
-
-#: Says that the watch is blind since an instant (ms) and why, or (True) that it sees again; False: not delivered.
-Tell = Callable[[int, str, bool], Awaitable[bool]]
-
-
-class BrokerProbe:
-    """Asks the broker for something small.
-
-    Args:
-        kafka: how to reach it (keyword arguments of aiokafka's clients).
-    """
-
-    def __init__(self, kafka: dict[str, Any]) -> None:
-        self._kafka = kafka
-        self._client: AIOKafkaClient | None = None
-
-    async def __call__(self) -> str | None:
-        """None if it answered, else what went wrong."""
-        try:
-            async with asyncio.timeout(_PROBE_PATIENCE):
-                if self._client is None:
-                    client = AIOKafkaClient(**self._kafka)
-                    try:
-                        await client.bootstrap()
-                    except BaseException:
-                        await client.close()
-                        raise
-                    self._client = client
-                    return None
-                await self._client.fetch_all_metadata()
-        except (KafkaError, OSError, TimeoutError) as error:
-            return f"the Kafka broker does not answer: {str(error) or type(error).__name__}"
-        return None
-
-    async def close(self) -> None:
-        """Disconnect."""
-        if self._client is not None:
-            client, self._client = self._client, None
-            await client.close()
 
 
 class Blindness(Service):
@@ -132,16 +88,3 @@ class Blindness(Service):
         for name, told in self._told.items():
             if not told:
                 self._told[name] = await self._tell[name](self._since, sentence, False)
-
-
-def teller(client: pagerduty.PagerDuty | slack.Slack, *, dedup_key: str, channel: str = "") -> Tell:
-    """How a receiver is told."""
-
-    async def tell(at: int, why: str, seeing: bool) -> bool:
-        if isinstance(client, pagerduty.PagerDuty):
-            event = pagerduty.render_blind(dedup_key, at=at, why=why, seeing=seeing)
-            return isinstance(await client.enqueue(event), Delivered)
-        request = slack.render_blind(channel=channel, at=at, why=why, seeing=seeing)
-        return isinstance(await client.post(request), Delivered)
-
-    return tell

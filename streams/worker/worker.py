@@ -24,11 +24,14 @@ from sinks.metrics.prometheus import Metrics
 from streams.dispatch.receivers import Leased, receivers, tellers
 from streams.dispatch.service import Dispatch
 from streams.evaluate.metrics_snapshot import burn_windows, env_snapshot
-from streams.evaluate.service import Desk, Evaluate, EvaluateSettings
-from streams.events.decode import Reason
+from streams.evaluate.service import Evaluate
+from streams.evaluate.settings import EvaluateSettings
+from streams.evaluate.shard import Desk
+from streams.events.validation import Reason
 from streams.http.api import mount, routes
 from streams.http.views import Views, ViewsTailer
-from streams.ingest.service import Ingest, IngestSettings, Start
+from streams.ingest.service import Ingest
+from streams.ingest.settings import IngestSettings, Start
 from streams.kafka.faust_app import (
     AppOptions,
     add_agent,
@@ -38,6 +41,7 @@ from streams.kafka.faust_app import (
     owned,
     reads_on,
 )
+from streams.kafka.probe import BrokerProbe
 from streams.kafka.producer import Out, Outlet
 from streams.kafka.topic_reader import Reader
 from streams.kafka.topics import PARTITIONS, Topics, env_partition
@@ -46,7 +50,7 @@ from streams.runtime.clocks import Clock
 from streams.runtime.health import Health
 from streams.runtime.lease import Lease, LeaseLost
 from streams.settings.settings import Settings
-from streams.worker.blindness import Blindness, BrokerProbe
+from streams.worker.blindness import Blindness
 
 __all__ = ["Pipeline", "PipelineOptions", "Role"]
 

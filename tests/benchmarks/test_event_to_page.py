@@ -12,7 +12,8 @@ from benchmarks.event_to_page import Lane, Missed, Paged, figures_of, matched, p
 from benchmarks.figures import Goal
 from benchmarks.outages import Outage, Plan, Traffic
 from detectors.instants import SECOND, format_instant, parse_instant
-from streams.events.decode import Rejection, decode
+from streams.events.decode import decode
+from streams.events.validation import Rejection
 
 START = parse_instant("2026-11-23T15:00:00Z")
 PLAN = Plan(first=20, lasts=5, pause=10, outages=2)

@@ -14,7 +14,8 @@ from benchmarks.figures import Goal
 from benchmarks.peers.__main__ import OURS, PEERS, WrongAnswer, check, compare, expected, job_events
 from benchmarks.peers.installed import LOCK, interpreter, pinned
 from detectors.instants import MINUTE, parse_instant
-from streams.events.decode import Rejection, decode
+from streams.events.decode import decode
+from streams.events.validation import Rejection
 
 START = parse_instant("2026-11-23T15:00:00Z")
 

@@ -22,7 +22,8 @@ from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 from detectors.instants import MINUTE, parse_instant
 from detectors.policy.policy import Policy, load_policy
 from sinks.sandbox import Sandbox
-from streams.kafka.topics import PARTITIONS, Topics, create_missing
+from streams.kafka.admin import create_missing
+from streams.kafka.topics import PARTITIONS, Topics
 from streams.runtime.clocks import RealClock
 from tests.faults.audit import audit
 from tests.faults.crew import Crew, Worker

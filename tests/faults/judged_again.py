@@ -16,11 +16,11 @@ from detectors.incidents import Command, Incident, IncidentInput
 from detectors.instants import parse_instant
 from detectors.policy.policy import Policy
 from sinks.banner.banner import Banner
-from streams.evaluate.evaluator import objects
 from streams.kafka.topics import Topics
 from streams.records.verdicts import command_out, history_out, log_out, refused_out
 from streams.replay.replay import Replay
 from streams.replay.topic_source import read_topic
+from streams.replay.verdict_lines import objects
 
 __all__ = ["Verdicts", "history_by_then", "replay_command", "replayed"]
 

@@ -8,7 +8,9 @@ from typing import Any, cast
 import pytest
 
 from detectors.policy.policy import default_policy
-from streams.evaluate.service import Desk, Evaluate, EvaluateSettings
+from streams.evaluate.service import Evaluate
+from streams.evaluate.settings import EvaluateSettings
+from streams.evaluate.shard import Desk
 from streams.evaluate.totals import Totals
 from streams.kafka.topics import PARTITIONS, Topics
 

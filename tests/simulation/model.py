@@ -17,11 +17,13 @@ from aiokafka import TopicPartition
 from aiokafka.errors import CommitFailedError
 
 from detectors.policy.policy import Policy
-from streams.evaluate.service import Evaluate, EvaluateSettings
+from streams.evaluate.service import Evaluate
+from streams.evaluate.settings import EvaluateSettings
 from streams.ingest.fetch_monitor import Sight
 from streams.ingest.partition_claim import Takeover
-from streams.ingest.partition_task import Harvest, Opened, Place
+from streams.ingest.partition_task import Opened
 from streams.ingest.settings import IngestSettings
+from streams.ingest.writes import Harvest, Place
 from streams.kafka.producer import Out
 from streams.kafka.topics import Topics
 

@@ -12,7 +12,7 @@ from typing import Any
 from detectors.incidents import IncidentInput
 from streams.kafka.topics import env_partition
 from streams.records.models import encode_input
-from streams.replay.sources import Mark
+from streams.replay.entries import Mark
 from streams.replay.topic_source import read_marks
 from tests.detectors.engine.episodes import POLICY
 from tests.detectors.windows.arrivals import Arrival, arrivals, asked

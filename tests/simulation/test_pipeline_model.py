@@ -25,8 +25,8 @@ from detectors.scopes import ENVS
 from streams.evaluate.shard_state import DeskState
 from streams.kafka.topics import env_partition
 from streams.records.verdicts import decode_command, log_out
+from streams.replay.entries import Begin, Entry, Mark
 from streams.replay.replay import Replay
-from streams.replay.sources import Begin, Entry, Mark
 from streams.replay.topic_source import checkpoint_at
 from tests.detectors.engine.episodes import POLICY, STEP
 from tests.simulation.model import INTERNAL, TOPICS, Reader

@@ -71,7 +71,10 @@ def test_the_embedded_broker_listens_on_loopback_until_it_is_stopped(tmp_path: P
 
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM])
 def test_an_embedded_broker_ends_when_whoever_started_it_is_killed(end: signal.Signals) -> None:
-    start = "from streams.kafka.embedded_broker import *; b = EmbeddedBroker().start(); print(b.port, flush=True); input()"
+    start = (
+        "from streams.kafka.embedded_broker import *; "
+        "b = EmbeddedBroker().start(); print(b.port, flush=True); input()"
+    )
     with subprocess.Popen(
         [sys.executable, "-c", start], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as starter:

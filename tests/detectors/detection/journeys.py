@@ -11,11 +11,13 @@ from detectors.history.history import BUCKET, FIELDS, History
 from detectors.instants import DAY, HOUR, MINUTE, SECOND
 from detectors.policy.policy import Policy, default_policy
 from detectors.scopes import CSPS, LEAVES, MEMBERS, OUTCOMES, STEPS, leaf_index
+from detectors.windows.counters import BAD, EXCLUDED, GOOD, STARTED, Classify
 from detectors.windows.error_codes import CodeWindows
 from detectors.windows.fact_columns import FactColumns
 from detectors.windows.facts import ON_TIME, FactRow
+from detectors.windows.frame import Stretch
 from detectors.windows.returns import ReturnWindows
-from detectors.windows.sliding import BAD, EXCLUDED, GOOD, STARTED, Classify, Stretch, Windows
+from detectors.windows.sliding import Windows
 from tests.detectors.detection.traffic import RATE, RETURNS, SHARES, START, leaves_of, record
 
 __all__ = ["USER_ERRORS", "Journeys", "weeks"]

@@ -17,7 +17,7 @@ from detectors.incidents import Cause
 from detectors.instants import DAY
 from detectors.policy.policy import default_policy
 from detectors.scopes import CSPS, SCOPES, contains, scope_path
-from detectors.windows.sliding import Stretch
+from detectors.windows.frame import Stretch
 from tests.detectors.detection.traffic import START, Traffic, scope, usual
 
 POLICY = default_policy()

@@ -21,7 +21,7 @@ from detectors.instants import SECOND
 from detectors.policy.policy import default_policy
 from detectors.scopes import MEMBERS, OUTCOMES, SCOPES
 from detectors.windows.facts import FactRow
-from detectors.windows.sliding import Stretch
+from detectors.windows.frame import Stretch
 from tests.detectors.detection.journeys import Journeys, weeks
 from tests.detectors.detection.traffic import START
 

@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 
 from detectors.instants import HOUR, SECOND
 from detectors.scopes import LEAVES, MEMBERS, OUTCOMES, SCOPES, STEPS
+from detectors.windows.counters import BAD, SESSION_BAD, Classify
 from detectors.windows.fact_columns import FactColumns
 from detectors.windows.facts import ON_TIME, FactRow
-from detectors.windows.sliding import BAD, SESSION_BAD, Classify, Windows
+from detectors.windows.sliding import Windows
 
 START = 1_795_435_200_000
 LASTS = 90  # steps

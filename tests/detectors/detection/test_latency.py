@@ -11,7 +11,7 @@ from detectors.history.history import BUCKET, History
 from detectors.instants import DAY, HOUR, MINUTE, SECOND
 from detectors.policy.policy import default_policy, parse_policy
 from detectors.scopes import CSPS
-from detectors.windows.sliding import TIMED
+from detectors.windows.counters import TIMED
 from tests.detectors.detection.traffic import START, Traffic, scope
 
 POLICY = default_policy()

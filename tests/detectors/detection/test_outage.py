@@ -11,7 +11,7 @@ from detectors.history.history import History
 from detectors.instants import DAY, SECOND
 from detectors.policy.policy import default_policy, parse_policy
 from detectors.scopes import SCOPES, leaf_index
-from detectors.windows.sliding import BAD, EXCLUDED, GOOD, SESSION_GOOD
+from detectors.windows.counters import BAD, EXCLUDED, GOOD, SESSION_GOOD
 from tests.detectors.detection.traffic import Traffic, leaves_of, scope
 from tests.detectors.history.test_history import record
 

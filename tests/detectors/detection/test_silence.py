@@ -11,7 +11,7 @@ from detectors.history.history import History
 from detectors.instants import DAY, HOUR, SECOND, parse_instant
 from detectors.policy.policy import default_policy
 from detectors.scopes import CSPS, leaf_index
-from detectors.windows.sliding import GOOD, STARTED
+from detectors.windows.counters import GOOD, STARTED
 from tests.detectors.detection.traffic import RATE, START, Traffic, leaves_of, scope, usual
 
 POLICY = default_policy()

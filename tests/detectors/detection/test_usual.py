@@ -10,7 +10,7 @@ import pytest
 from detectors.history.history import BUCKET, FIELDS, History, returns
 from detectors.instants import DAY
 from detectors.scopes import SCOPES
-from detectors.windows.sliding import GOOD, STARTED
+from detectors.windows.counters import GOOD, STARTED
 
 START = 1_795_392_000_000  # midnight, UTC
 SSOE, SIS, IDME = (SCOPES.index(name) for name in ("ssoe", "sis", "ssoe/idme"))

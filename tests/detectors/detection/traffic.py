@@ -11,17 +11,8 @@ from detectors.history.history import BUCKET, FIELDS, History
 from detectors.instants import DAY, SECOND, parse_instant
 from detectors.policy.policy import Policy, default_policy
 from detectors.scopes import CSPS, LEAVES, MEMBERS, METHODS, SCOPES, leaf_index, scope_path
-from detectors.windows.sliding import (
-    BAD,
-    COUNTERS,
-    GOOD,
-    SESSION_BAD,
-    SESSION_GOOD,
-    SLOW,
-    STARTED,
-    TIMED,
-    Stretch,
-)
+from detectors.windows.counters import BAD, COUNTERS, GOOD, SESSION_BAD, SESSION_GOOD, SLOW, STARTED, TIMED
+from detectors.windows.frame import Stretch
 
 #: A Tuesday afternoon, without a holiday in the weeks before.
 START = parse_instant("2026-10-06T14:00:00-04:00")

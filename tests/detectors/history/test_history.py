@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from detectors.history.history import BUCKET, FIELDS, KEPT, History
 from detectors.instants import DAY, HOUR, MINUTE, format_instant, parse_instant
 from detectors.scopes import SCOPES, scope_path
-from detectors.windows.sliding import BAD, EXCLUDED, GOOD, STARTED
+from detectors.windows.counters import BAD, EXCLUDED, GOOD, STARTED
 from tests.detectors.detection.traffic import START, scope, usual
 
 ALL, SSOE = scope(""), scope("ssoe")

@@ -19,7 +19,7 @@ import msgspec
 from detectors.incidents import Cause, Command, Counts, FindingState, Incident, IncidentInput, Transition
 from detectors.instants import MINUTE, SECOND, parse_instant
 from detectors.lifecycle.lifecycle import Lifecycle, LifecycleMemory
-from detectors.lifecycle.recorder import FOUND_IN_FAILURES
+from detectors.lifecycle.memory import FOUND_IN_FAILURES
 from detectors.notification.plan import plan
 from detectors.policy.policy import Policy, default_policy, parse_policy
 from detectors.scopes import contains

@@ -13,10 +13,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from detectors.incidents import Command, Transition
-from detectors.notification.paging import is_serious
 from detectors.notification.plan import catch_up, plan
 from detectors.policy.policy import Policy, default_policy
 from detectors.scopes import SCOPES
+from detectors.urgency import is_serious
 from tests.detectors.lifecycle.score import SINKS, START, Heard, Score, nested, policy
 
 EVERY = 30

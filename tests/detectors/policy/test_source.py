@@ -10,8 +10,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detectors.policy.policy import PolicyError, PolicyProblem, parse_policy
-from detectors.policy.source import Position, format_path, merge, read_source
+from detectors.policy.policy import parse_policy
+from detectors.policy.source import PolicyError, PolicyProblem, Position, format_path, merge, read_source
 
 
 def refused(text: str | bytes) -> str:

@@ -6,7 +6,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detectors.windows.fact_columns import Bools, FactColumns
+from detectors.arrays import Bools
+from detectors.windows.fact_columns import FactColumns
 from detectors.windows.facts import TOO_LATE, FactRow
 from detectors.windows.impact import Failed
 from tests.detectors.windows.facts import STEP, fact_rows

@@ -8,13 +8,13 @@ import numpy as np
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from detectors.arrays import Ints
 from detectors.instants import DAY, HOUR, MINUTE, SECOND
 from detectors.scopes import MEMBERS, OUTCOMES, SCOPES
 from detectors.windows.fact_columns import FactColumns
 from detectors.windows.facts import ON_TIME, FactRow
 from detectors.windows.impact import Distinct, Failed, Impact, relative_error
 from detectors.windows.person_table import STRATA, stratum_of
-from detectors.windows.sliding import Ints
 from tests.detectors.windows.facts import STEP, cuts, fact_rows
 
 START = 1_795_435_200_000

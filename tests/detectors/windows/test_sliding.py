@@ -8,10 +8,12 @@ import numpy as np
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from detectors.arrays import Ints
 from detectors.scopes import LEAVES, MEMBERS, OUTCOMES, SCOPES, SIGN_IN_STEPS, STEPS
+from detectors.windows.counters import COUNTERS, TIMED, Classify
 from detectors.windows.fact_columns import FactColumns
 from detectors.windows.facts import ON_TIME, FactRow
-from detectors.windows.sliding import COUNTERS, TIMED, Classify, Ints, Windows
+from detectors.windows.sliding import Windows
 from tests.detectors.windows.facts import STEP, cuts, fact_rows
 
 START = 1_795_435_200_000

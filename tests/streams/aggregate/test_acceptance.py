@@ -16,7 +16,9 @@ from detectors.policy.policy import parse_policy
 from detectors.windows.facts import ON_TIME, TOO_LATE
 from streams.aggregate.acceptance import Accepted, Duplicate, Partition, Rules
 from streams.aggregate.dedup import Duplicates
-from streams.events.decode import LoginEvent, Reason, Rejection, decode
+from streams.events.decode import decode
+from streams.events.login_event import LoginEvent
+from streams.events.validation import Reason, Rejection
 from tests.support.oracle import DAY, HOUR, MINUTE, NOON, SECOND, judge
 from tests.support.strategies import Log, Variation, marked_logs, plain_logs, variations
 from tests.support.test_oracle import login

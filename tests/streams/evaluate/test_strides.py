@@ -10,7 +10,9 @@ import pytest
 from detectors.policy.policy import default_policy
 from streams.evaluate import service as evaluate
 from streams.evaluate.evaluator import Judge
-from streams.evaluate.service import Desk, Evaluate, EvaluateSettings
+from streams.evaluate.service import Evaluate
+from streams.evaluate.settings import EvaluateSettings
+from streams.evaluate.shard import Desk
 from streams.evaluate.totals import Totals
 from streams.kafka.topics import Topics
 from streams.segments.codec import Frontier, encode

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from streams.events import decode as events
-from streams.events.decode import LoginEvent, Reason, Rejection, decode, decode_exactly
+from streams.events.decode import decode
+from streams.events.login_event import LoginEvent
+from streams.events.validation import Reason, Rejection, decode_exactly
 from tests.streams.events import validator
 
 __all__ = ["accepted", "content", "expected", "reason"]

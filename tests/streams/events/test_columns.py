@@ -17,7 +17,9 @@ from streams.aggregate.fact_accumulator import Cells, _ranked
 from streams.events import columns
 from streams.events import decode as events
 from streams.events.columns import AT_A_TIME, Kinds, columns_of, instants_of, times_of
-from streams.events.decode import LoginEvent, Rejection, decode, decode_plain, person_id
+from streams.events.decode import decode, decode_plain
+from streams.events.login_event import LoginEvent, person_id
+from streams.events.validation import Rejection
 from tests.streams.events.strategies import broken, event_bytes, instants, odd_events, plain_events
 
 

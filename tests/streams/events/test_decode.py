@@ -10,15 +10,9 @@ from xxhash import xxh3_64_intdigest
 
 from detectors import scopes
 from streams.events import decode as events
-from streams.events.decode import (
-    LoginEvent,
-    Reason,
-    Rejection,
-    decode,
-    decode_exactly,
-    decode_many,
-    person_id,
-)
+from streams.events.decode import decode, decode_many
+from streams.events.login_event import LoginEvent, person_id
+from streams.events.validation import Reason, Rejection, decode_exactly
 from tests.streams.events import validator
 from tests.streams.events.both_ways import accepted, content, expected, reason
 from tests.streams.events.strategies import PLAIN, broken, event_bytes, odd_events, plain_events

@@ -7,7 +7,9 @@ from hypothesis import given, settings
 
 from detectors.instants import parse_instant
 from streams.events import decode as events
-from streams.events.decode import LoginEvent, Reason, Rejection, decode, decode_exactly
+from streams.events.decode import decode
+from streams.events.login_event import LoginEvent
+from streams.events.validation import Reason, Rejection, decode_exactly
 from tests.streams.events.both_ways import accepted, content, expected, reason
 from tests.streams.events.strategies import event_bytes, instants
 

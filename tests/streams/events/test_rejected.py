@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.events.decode import FORBIDDEN, Reason, Rejection, decode
+from streams.events.decode import decode
+from streams.events.login_event import FORBIDDEN
 from streams.events.rejected import KEPT_BYTES, RejectedRecord, rejected_record
+from streams.events.validation import Reason, Rejection
 from tests.streams.events.strategies import broken, event_bytes, odd_events
 
 

@@ -13,7 +13,7 @@ from streams.explain.case_file import Story
 from streams.explain.from_replay import replayed
 from streams.policy_tests.events import lines_of
 from streams.policy_tests.notation import parse_series
-from streams.replay.sources import Entry
+from streams.replay.entries import Entry
 
 START = parse_instant("2026-11-23T15:00:00Z")
 SERIES = (

@@ -18,7 +18,7 @@ from streams.explain.from_replay import replayed
 from streams.explain.sections import Chapter, after, chapters, figures, findings, happenings, legend
 from streams.policy_tests.events import history_of
 from streams.policy_tests.notation import parse_flow
-from streams.replay.sources import SourceError
+from streams.replay.entries import SourceError
 from tests.streams.explain.stories import START, entries, events, story
 from tests.streams.explain.stories import story as known
 

@@ -21,9 +21,10 @@ from streams.cli.main import main
 from streams.explain.case_file import Line, Receipt
 from streams.explain.from_log import from_files, from_topics
 from streams.explain.sections import chapters
+from streams.kafka.admin import create_missing
 from streams.kafka.embedded_broker import EmbeddedBroker
-from streams.kafka.topics import Topics, create_missing
-from streams.replay.sources import SourceError
+from streams.kafka.topics import Topics
+from streams.replay.entries import SourceError
 from tests.streams.explain.stories import START, events, story
 
 

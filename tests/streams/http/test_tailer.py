@@ -14,8 +14,9 @@ from aiokafka.errors import KafkaConnectionError
 
 from detectors.instants import HOUR
 from streams.http.views import LOG_LINES, SLI_RECORDS, Views, ViewsTailer
+from streams.kafka.admin import create_missing
 from streams.kafka.embedded_broker import EmbeddedBroker
-from streams.kafka.topics import Topics, create_missing
+from streams.kafka.topics import Topics
 
 NOW = 1_795_446_300_000
 TOPICS = Topics("t.")

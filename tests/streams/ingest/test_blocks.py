@@ -17,7 +17,9 @@ from detectors.policy.policy import Policy, parse_policy
 from detectors.scopes import LEAVES, OUTCOMES, STEPS
 from detectors.windows.facts import FactRow
 from streams.aggregate.acceptance import Rules
-from streams.events.decode import Rejection, decode, person_id
+from streams.events.decode import decode
+from streams.events.login_event import person_id
+from streams.events.validation import Rejection
 from streams.ingest.blocks import BlockFold, Record
 from streams.segments.codec import BLOCK_OFFSETS, BLOCK_WATERMARK, Resume, Segment, Tally
 from tests.support.oracle import MINUTE, NOON, SECOND, Judgement, judge

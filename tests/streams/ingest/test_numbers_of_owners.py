@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from detectors.policy.policy import default_policy
 from streams.ingest.partition_claim import Begun, Takeover
-from streams.ingest.partition_task import Place, resume_out
 from streams.ingest.settings import IngestSettings
+from streams.ingest.writes import Place, resume_out
 from streams.segments.codec import BLOCK_OFFSETS, Resume
 from tests.simulation.model import INTERNAL, TOPICS, Consumer, Kafka, Outlet, Reader, World
 from tests.support.oracle import NOON

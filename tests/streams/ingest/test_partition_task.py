@@ -11,7 +11,8 @@ from detectors.policy.policy import default_policy
 from streams.aggregate.acceptance import Rules
 from streams.ingest.blocks import BlockFold
 from streams.ingest.fetch_monitor import Sight
-from streams.ingest.partition_task import Harvest, Opened, Place
+from streams.ingest.partition_task import Opened
+from streams.ingest.writes import Harvest, Place
 from streams.kafka.producer import Out
 from streams.kafka.topics import Topics
 from streams.segments.codec import BLOCK_OFFSETS, Frontier, Resume, Segment, decode

@@ -10,11 +10,13 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 
 from benchmarks.mixed import mixed_events
 from detectors.policy.policy import default_policy
-from streams.ingest.service import Ingest, IngestSettings
+from streams.ingest.service import Ingest
+from streams.ingest.settings import IngestSettings
+from streams.kafka.admin import create_missing
 from streams.kafka.embedded_broker import EmbeddedBroker
 from streams.kafka.producer import Out, Outlet
 from streams.kafka.topic_reader import Reader
-from streams.kafka.topics import PARTITIONS, Topics, create_missing
+from streams.kafka.topics import PARTITIONS, Topics
 from streams.runtime.clocks import RealClock
 from streams.segments.codec import Frontier, decode
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from aiokafka import AIOKafkaProducer, TopicPartition
 
+from streams.kafka.admin import create_missing
 from streams.kafka.embedded_broker import EmbeddedBroker
 from streams.kafka.topic_reader import Reader
-from streams.kafka.topics import Topics, create_missing
+from streams.kafka.topics import Topics
 
 
 async def written(broker: EmbeddedBroker, prefix: str, count: int) -> tuple[Reader, TopicPartition]:

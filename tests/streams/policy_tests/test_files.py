@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from detectors.policy.policy import PolicyError, default_policy, parse_policy
+from detectors.policy.policy import default_policy, parse_policy
+from detectors.policy.source import PolicyError
 from streams.policy_tests.document import read_tests
 
 MINIMAL = """\

@@ -10,7 +10,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from streams.events.decode import FORBIDDEN, LoginEvent, Reason, Rejection, decode
+from streams.events.decode import decode
+from streams.events.login_event import FORBIDDEN, LoginEvent
+from streams.events.validation import Reason, Rejection
 from streams.records import json_schemas as schemas
 from tests.streams.events import validator
 from tests.streams.events.strategies import event_bytes, instants, odd_events, plain_events

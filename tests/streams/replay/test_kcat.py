@@ -14,9 +14,9 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from detectors.policy.policy import default_policy
-from streams.evaluate.evaluator import objects
 from streams.replay.replay import Replay
 from streams.replay.sources import partitions
+from streams.replay.verdict_lines import objects
 from tests.support.brokers import ApacheKafka
 from tests.support.oracle import MINUTE, SECOND, Record, judge, written
 

@@ -14,11 +14,13 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from detectors.policy.policy import Policy, parse_policy
-from streams.evaluate.evaluator import objects
-from streams.events.decode import Rejection, decode
+from streams.events.decode import decode
+from streams.events.validation import Rejection
 from streams.replay import replay as engine
+from streams.replay.entries import Entry, Mark
 from streams.replay.replay import Replay
-from streams.replay.sources import Entry, Mark, partitions
+from streams.replay.sources import partitions
+from streams.replay.verdict_lines import objects
 from tests.streams.events.strategies import broken, event_bytes, odd_events, plain_events
 from tests.support.oracle import DEFAULTS, NOON, Judgement, Record, judge, written
 from tests.support.oracle_event import Invalid, event_of

@@ -10,7 +10,8 @@ import pytest
 
 from detectors.instants import MINUTE, SECOND, parse_instant
 from detectors.scopes import CSPS, ENVS, METHODS, OUTCOMES, STEPS
-from streams.events.decode import FORBIDDEN, LoginEvent, decode_many
+from streams.events.decode import decode_many
+from streams.events.login_event import FORBIDDEN, LoginEvent
 from streams.simulate import Episode, simulate
 
 PEAK = parse_instant("2026-10-06T14:00:00-04:00")

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from detectors.instants import DAY, HOUR, MINUTE, parse_instant
-from streams.replay.sources import open_lines
+from streams.replay.files import open_lines
 from streams.simulate import SCENARIOS, Simulation, simulate
 
 PEAK = parse_instant("2026-10-06T14:00:00-04:00")

@@ -1,0 +1,109 @@
+"""Do the topics exist, and are they set up as they must be?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+
+from streams.kafka.topics import PARTITIONS, Topics
+
+__all__ = ["TopicProblem", "check_clock", "create_missing"]
+
+
+class TopicProblem(Exception):
+    """A topic that is not as it must be. The message says what to do."""
+
+
+async def create_missing(
+    topics: Topics, kafka: dict[str, Any], *, input_partitions: int = PARTITIONS
+) -> list[str]:
+    """Create the topics that do not exist.
+
+    Args:
+        topics: their names.
+        kafka: how to reach the broker (keyword arguments of aiokafka's clients).
+        input_partitions: of ``login-events``, if it has to be created.
+
+    Returns:
+        the names of those that were created.
+
+    Raises:
+        TopicProblem: some may not be created by this user; all of them are named, with their settings.
+    """
+    admin = AIOKafkaAdminClient(**kafka)
+    await admin.start()
+    try:
+        present = set(await admin.list_topics())
+        replicas = min(3, len((await admin.describe_cluster())["brokers"]))
+        wanted = topics.all()
+        if topics.login_events in present:
+            input_partitions = await _partitions(admin, topics.login_events)
+        created: list[str] = []
+        refused: list[str] = []
+        for name, configs in wanted.items():
+            if name in present:
+                continue
+            count = input_partitions if name in (topics.login_events, topics.ingest_state) else PARTITIONS
+            try:
+                answer = await admin.create_topics(
+                    [NewTopic(name, count, replicas, topic_configs=configs)], timeout_ms=30_000
+                )
+                for _, code, *_rest in answer.topic_errors:
+                    if code:
+                        raise for_code(code)()
+            except TopicAlreadyExistsError:
+                continue
+            except KafkaError as error:
+                settings = " ".join(f"--config {key}={value}" for key, value in configs.items())
+                refused.append(
+                    f"kafka-topics.sh --create --topic {name} --partitions {count} "
+                    f"--replication-factor {replicas} {settings}   # {type(error).__name__}"
+                )
+            else:
+                created.append(name)
+        if refused:
+            raise TopicProblem(
+                "these topics are missing and this user may not create them:\n" + "\n".join(refused)
+            )
+        return created
+    finally:
+        await admin.close()
+
+
+async def _partitions(admin: AIOKafkaAdminClient, topic: str) -> int:
+    described = await admin.describe_topics([topic])
+    return len(described[0]["partitions"])
+
+
+async def check_clock(topic: str, kafka: dict[str, Any], future_limit: int) -> None:
+    """Refuse an input topic on which one producer's wrong clock could drag the watermark.
+
+    Raises:
+        TopicProblem: the topic has neither LogAppendTime nor a bound on timestamps from the future.
+    """
+    admin = AIOKafkaAdminClient(**kafka)
+    await admin.start()
+    try:
+        answers = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)])
+    finally:
+        await admin.close()
+    configs: dict[str, str] = {}
+    for answer in answers:
+        for resource in answer.resources:
+            for entry in resource[4]:
+                configs[entry[0]] = entry[1]
+    if configs.get("message.timestamp.type") == "LogAppendTime":
+        return
+    after = configs.get("message.timestamp.after.max.ms")
+    if after is not None and after.lstrip("-").isdigit() and 0 <= int(after) <= future_limit:
+        return
+    raise TopicProblem(
+        f"{topic}: records carry their producers' clocks, unchecked, so one wrong clock could stop the watch. Either\n"
+        f"  kafka-configs.sh --alter --entity-type topics --entity-name {topic} "
+        f"--add-config message.timestamp.type=LogAppendTime\n"
+        f"or --add-config message.timestamp.after.max.ms={future_limit}, "
+        "or start with --trust-producer-clocks if all their clocks are kept right."
+    )

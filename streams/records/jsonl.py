@@ -1,0 +1,60 @@
+"""How verdicts are written as the JSON lines of `replay`."""
+
+from __future__ import annotations
+
+from msgspec import UNSET
+
+from detectors.incidents import Command, Transition
+from detectors.instants import format_instant
+from sinks.banner.banner import Banner
+
+__all__ = ["banner_object", "notify_object", "transition_object"]
+
+
+def transition_object(transition: Transition) -> dict[str, object]:
+    """The ``transition`` object of a transition."""
+    after = transition.incident
+    return {
+        "type": "transition",
+        "at": format_instant(transition.at),
+        "incident": after.id,
+        "scope": after.scope,
+        "from": transition.from_state,
+        "to": after.state,
+        "severity": after.severity,
+        "peak_severity": after.peak_severity,
+        "basis": after.basis,
+        "users_impacted": after.users_impacted,
+        **(
+            {}
+            if after.users_impacted_error is UNSET
+            else {"users_impacted_error": after.users_impacted_error}
+        ),
+        "causes": list(after.causes),
+        "reason": transition.reason,
+    }
+
+
+def notify_object(command: Command) -> dict[str, object]:
+    """The ``notify`` object of a command to a receiver."""
+    return {
+        "type": "notify",
+        "at": format_instant(command.at),
+        "sink": command.sink,
+        "action": command.action,
+        "level": command.level,
+        "incident": command.incident_id,
+        "epoch": command.epoch,
+        "dedup_key": command.dedup_key,
+    }
+
+
+def banner_object(banner: Banner) -> dict[str, object]:
+    """The ``banner`` object of a change of a banner."""
+    return {
+        "type": "banner",
+        "at": format_instant(banner.version),
+        "key": banner.key,
+        "status": banner.state,
+        "incident": banner.incident_id,
+    }

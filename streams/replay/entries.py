@@ -1,0 +1,81 @@
+"""What a partition of recorded events consists of, and how it is spooled."""
+
+from __future__ import annotations
+
+import struct
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+__all__ = ["Begin", "Entry", "Mark", "SourceError", "Spool"]
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """The clock stood in for events before the next record: the watermark is at least this, ms.
+
+    ``blind_from``: the partition could not be read since it had this watermark, ms; None where it could.
+    """
+
+    watermark: int
+    blind_from: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """Entries before this are read only to know what was known then."""
+
+
+#: (Kafka timestamp in ms or None, value or None), a mark, or where it begins
+Entry = tuple[int | None, bytes | None] | Mark | Begin
+_SPOOL_BYTES = 64 << 20
+_HEADER = struct.Struct("<qi")
+_NO_TIMESTAMP = -(1 << 63)
+_NO_VALUE, _MARK, _BLIND, _BEGIN = -1, -2, -3, -4
+_BLIND_FROM = struct.Struct("<q")
+
+
+class SourceError(Exception):
+    """An input that cannot be read. The message says which and why."""
+
+
+class Spool:
+    """Entries of one partition, in memory up to a bound and then on disk."""
+
+    def __init__(self) -> None:
+        self._file = tempfile.SpooledTemporaryFile(_SPOOL_BYTES)  # noqa: SIM115 - closed by ``entries``
+
+    def append(self, entry: Entry) -> None:
+        """Add an entry at the end."""
+        if isinstance(entry, Mark):
+            if entry.blind_from is None:
+                self._file.write(_HEADER.pack(entry.watermark, _MARK))
+            else:
+                self._file.write(_HEADER.pack(entry.watermark, _BLIND) + _BLIND_FROM.pack(entry.blind_from))
+            return
+        if isinstance(entry, Begin):
+            self._file.write(_HEADER.pack(0, _BEGIN))
+            return
+        stamp, value = entry
+        size = _NO_VALUE if value is None else len(value)
+        self._file.write(_HEADER.pack(_NO_TIMESTAMP if stamp is None else stamp, size))
+        if value:
+            self._file.write(value)
+
+    def entries(self) -> Iterator[Entry]:
+        """All entries, once."""
+        self._file.seek(0)
+        with self._file:
+            while head := self._file.read(_HEADER.size):
+                stamp, size = _HEADER.unpack(head)
+                if size == _BEGIN:
+                    yield Begin()
+                    continue
+                if size == _BLIND:
+                    yield Mark(stamp, *_BLIND_FROM.unpack(self._file.read(_BLIND_FROM.size)))
+                    continue
+                if size == _MARK:
+                    yield Mark(stamp)
+                    continue
+                value = None if size == _NO_VALUE else self._file.read(size)
+                yield (None if stamp == _NO_TIMESTAMP else stamp), value

@@ -1,0 +1,55 @@
+"""The lines of a file of events, compressed or not."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import io
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, cast
+
+import zstandard
+
+from streams.events.validation import MAX_BYTES
+from streams.replay.entries import SourceError
+
+__all__ = ["open_lines"]
+
+
+@contextlib.contextmanager
+def open_lines(name: str) -> Iterator[Iterator[bytes]]:
+    """The lines of a file (``-`` for standard input; ``.gz`` and ``.zst`` are unpacked), blank ones left out.
+
+    Raises:
+        SourceError: it does not exist, may not be read, or is damaged (also while reading).
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            raw: IO[bytes] = sys.stdin.buffer if name == "-" else stack.enter_context(Path(name).open("rb"))
+        except OSError as error:
+            raise SourceError(f"{name}: {error.strerror}") from None
+        stream: IO[bytes] = raw
+        if name.endswith(".gz"):
+            stream = cast("IO[bytes]", stack.enter_context(gzip.open(raw, "rb")))
+        elif name.endswith(".zst"):
+            reader = zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True)
+            stream = stack.enter_context(io.BufferedReader(reader, 1 << 20))
+        yield _lines(name, stream)
+
+
+def _lines(name: str, stream: IO[bytes]) -> Iterator[bytes]:
+    # A line over the limit is rejected whatever it holds: its head is enough, and memory stays bounded. JSON writes a
+    # byte of a payload in up to six.
+    limit = 8 * MAX_BYTES
+    try:
+        while line := stream.readline(limit):
+            if len(line) == limit and not line.endswith(b"\n"):
+                while (rest := stream.readline(limit)) and not rest.endswith(b"\n"):
+                    pass
+            line = line.rstrip(b"\r\n")
+            if line and not line.isspace():
+                yield line
+    except (OSError, EOFError, zstandard.ZstdError) as error:
+        raise SourceError(f"{name}: damaged or cut off: {error}") from None

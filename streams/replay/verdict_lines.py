@@ -1,0 +1,32 @@
+"""In which order the verdicts of a replay are given out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from streams.evaluate.evaluator import Verdict
+from streams.records.jsonl import banner_object, notify_object, transition_object
+
+__all__ = ["objects"]
+
+
+def objects(verdicts: Iterable[Verdict]) -> list[dict[str, object]]:
+    """All objects in the order of T, and within one T: sli (by scope, then window), transition, banner, notify."""
+    out: list[dict[str, object]] = []
+    together: list[Verdict] = []
+    for verdict in verdicts:
+        if together and together[0].step.at != verdict.step.at:
+            out += _of_one_t(together)
+            together = []
+        together.append(verdict)
+    return out + _of_one_t(together)
+
+
+def _of_one_t(verdicts: list[Verdict]) -> list[dict[str, object]]:
+    slis = sorted((v for one in verdicts for v in one.step.sli), key=lambda v: (v.scope, v.window))
+    return [
+        *(value.as_json() for value in slis),
+        *(transition_object(t) for one in verdicts for t in one.step.transitions if t.visible),
+        *(banner_object(b) for one in verdicts for b in one.banners),
+        *(notify_object(c) for one in verdicts for c in one.step.commands),
+    ]
