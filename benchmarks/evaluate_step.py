@@ -15,7 +15,7 @@ import numpy as np
 
 from benchmarks.figures import Figure, Goal, add_options, figure, report
 from benchmarks.impacted import START, seconds_of
-from detectors.engine.engine import Watch
+from detectors.engine.engine import Engine
 from detectors.history.history import BUCKET, FIELDS, History
 from detectors.instants import DAY, HOUR, SECOND
 from detectors.policy.policy import Policy, default_policy
@@ -40,11 +40,11 @@ def _history(env: str, end: int) -> History:
 
 
 def _judge(policy: Policy, people: int, seconds: int) -> tuple[Judge, int]:
-    """The watches with an hour behind them, and the last T."""
+    """The engines with an hour behind them, and the last T."""
     histories = {env: _history(env, START - START % BUCKET) for env in ENVS}
 
-    def make(env: str) -> Watch:
-        return Watch(env, policy, histories[env], sinks=_SINKS, sli_every=policy.sli_every)
+    def make(env: str) -> Engine:
+        return Engine(env, policy, histories[env], sinks=_SINKS, sli_every=policy.sli_every)
 
     judge = Judge(policy, make)
     behind: list[FactRow] = [row for rows in seconds_of(people, seconds, policy) for row in rows]
@@ -69,7 +69,7 @@ def _steps(people: int, seconds: int, steps: int) -> tuple[list[float], list[flo
         judge.advance(to)
         took.append((time.perf_counter() - began) * SECOND)
         on_cpu.append((time.process_time() - cpu) * SECOND)
-    hour = judge.watch(ENVS[0]).latest(SCOPES.index(""), HOUR)
+    hour = judge.engine(ENVS[0]).latest(SCOPES.index(""), HOUR)
     assert hour is not None
     if hour.users_impacted < 0.9 * people * min(1.0, HOUR / (seconds * policy.step)):
         raise SystemExit(f"{hour.users_impacted} people are in the hour, where {people} were to be")

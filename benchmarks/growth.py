@@ -22,8 +22,8 @@ import numpy as np
 
 from benchmarks.figures import Figure, add_options, figure, report
 from benchmarks.plots import Line, curves
-from detectors.engine.engine import Watch
-from detectors.engine.state import WatchState
+from detectors.engine.engine import Engine
+from detectors.engine.state import EngineState
 from detectors.history.history import History
 from detectors.instants import HOUR, SECOND, format_instant, parse_instant
 from detectors.lifecycle.lifecycle import LifecycleMemory
@@ -228,12 +228,12 @@ def evaluate_cost(load: Load, steps: int, runs: int) -> list[float]:
         for env, rows in _rows(load, _START + number * SECOND, number, thresholds).items():
             hour.setdefault(env, []).extend(rows)
 
-    def make(env: str) -> Watch:
+    def make(env: str) -> Engine:
         sinks = frozenset({"pagerduty", "datadog", "slack"})
-        state = WatchState(_START + HOUR, LifecycleMemory())
-        watch = Watch(env, policy, History(env), state=state, sinks=sinks, sli_every=policy.sli_every)
-        watch.rebuild(hour.get(env, ()), _START)
-        return watch
+        state = EngineState(_START + HOUR, LifecycleMemory())
+        engine = Engine(env, policy, History(env), state=state, sinks=sinks, sli_every=policy.sli_every)
+        engine.rebuild(hour.get(env, ()), _START)
+        return engine
 
     judge = Judge(policy, make)
     took = []

@@ -43,7 +43,7 @@ def _resident() -> float:
 def _hold(people: int, seconds: int, methods: int, exactly: int | None) -> None:
     """Take the failures, and print what is held. In the process that is measured."""
     from benchmarks.impacted import seconds_of
-    from detectors.engine.engine import Watch
+    from detectors.engine.engine import Engine
     from detectors.history.history import History
     from detectors.policy.policy import default_policy, parse_policy
     from streams.runtime.gc_tuning import calm_collector
@@ -51,12 +51,12 @@ def _hold(people: int, seconds: int, methods: int, exactly: int | None) -> None:
     policy = default_policy()
     if exactly is not None:
         policy = parse_policy(f"exact_people: {exactly}", "benchmark")
-    watch = Watch("prod", policy, History("prod"), sinks=frozenset({"pagerduty", "datadog", "slack"}))
+    engine = Engine("prod", policy, History("prod"), sinks=frozenset({"pagerduty", "datadog", "slack"}))
     calm_collector()
     before = _resident()
     for n, rows in enumerate(seconds_of(people, seconds, policy, methods=methods)):
-        watch.advance(START + (n + 1) * policy.step, rows)
-    hour = watch.latest(SCOPES.index(""), HOUR)
+        engine.advance(START + (n + 1) * policy.step, rows)
+    hour = engine.latest(SCOPES.index(""), HOUR)
     assert hour is not None
     found = {
         "before": before,

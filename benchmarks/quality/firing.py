@@ -23,7 +23,7 @@ from detectors.instants import DAY, HOUR, MINUTE, SECOND, parse_instant
 from detectors.policy.policy import Policy, default_policy
 from detectors.scopes import SCOPES
 from detectors.windows.counters import BAD, EXCLUDED, GOOD, SLOW, STARTED, TIMED
-from detectors.windows.frame import Stretch
+from detectors.windows.frame import Frame
 from streams.replay.replay import Replay
 
 __all__ = ["PICTURES", "Picture", "draw", "main"]
@@ -33,7 +33,7 @@ _SEED = 1
 #: At most so many points a curve, so that the files stay small.
 _POINTS = 400
 
-Read = Callable[[Stretch, Mapping[str, Verdicts], int], dict[str, Floats]]
+Read = Callable[[Frame, Mapping[str, Verdicts], int], dict[str, Floats]]
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Picture:
         title, axis: of the plot.
         scope: without its environment.
         detector: whose firing is shown.
-        read: the curves of a stretch, name -> (step,); none for the people of the incident.
+        read: the curves of a frame, name -> (step,); none for the people of the incident.
         around: minutes before the trouble begins and after, from where to where.
         limits: what the curves are held against.
         most: upper end of the axis.
@@ -67,8 +67,8 @@ class Picture:
 def _failing(*windows: int) -> Read:
     """The surely failing ratio, in people, of windows."""
 
-    def read(stretch: Stretch, verdicts: Mapping[str, Verdicts], scope: int) -> dict[str, Floats]:
-        failures, z = Failures.of_sign_in(stretch), default_policy().outage.confidence
+    def read(frame: Frame, verdicts: Mapping[str, Verdicts], scope: int) -> dict[str, Floats]:
+        failures, z = Failures.of_sign_in(frame), default_policy().outage.confidence
         return {
             f"surely failing, {_name(w)}": wilson_lower(
                 failures.people[failures.at(w), :, scope], failures.trials[failures.at(w), :, scope], z
@@ -79,63 +79,63 @@ def _failing(*windows: int) -> Read:
     return read
 
 
-def _burning(stretch: Stretch, verdicts: Mapping[str, Verdicts], scope: int) -> dict[str, Floats]:
+def _burning(frame: Frame, verdicts: Mapping[str, Verdicts], scope: int) -> dict[str, Floats]:
     """Burn rates of an hour and of five minutes."""
     out = {}
     for window in (HOUR, 5 * MINUTE):
-        good, bad = (stretch.counts[window][:, scope, c].astype(np.float64) for c in (GOOD, BAD))
+        good, bad = (frame.counts[window][:, scope, c].astype(np.float64) for c in (GOOD, BAD))
         ratio = bad / np.maximum(good + bad, 1.0)
         out[f"burn rate, {_name(window)}"] = ratio / (1 - default_policy().objectives["ssoe"].availability)
     return out
 
 
-def _arriving(stretch: Stretch, verdicts: Mapping[str, Verdicts], scope: int) -> dict[str, Floats]:
+def _arriving(frame: Frame, verdicts: Mapping[str, Verdicts], scope: int) -> dict[str, Floats]:
     """Sign-ins that start, and as many as did in the previous two weeks."""
     window, found = 2 * MINUTE, verdicts["silence"]
-    numbers = [found.explain(n, scope).numbers for n in range(len(stretch.ends))]
+    numbers = [found.explain(n, scope).numbers for n in range(len(frame.ends))]
     # each finding tells of a window of its own
     usual = [float(of.get("usual") or 0.0) * window / float(of.get("window_ms") or window) for of in numbers]
     return {
-        "arrived in 2m": stretch.counts[window][:, scope, STARTED].astype(np.float64),
+        "arrived in 2m": frame.counts[window][:, scope, STARTED].astype(np.float64),
         "usual in 2m": np.array(usual),
     }
 
 
-def _slow(stretch: Stretch, verdicts: Mapping[str, Verdicts], scope: int) -> dict[str, Floats]:
+def _slow(frame: Frame, verdicts: Mapping[str, Verdicts], scope: int) -> dict[str, Floats]:
     """Share of slow requests."""
     out = {}
     for window in (MINUTE, 5 * MINUTE):
-        slow, timed = (stretch.counts[window][:, scope, c].astype(np.float64) for c in (SLOW, TIMED))
+        slow, timed = (frame.counts[window][:, scope, c].astype(np.float64) for c in (SLOW, TIMED))
         out[f"slow, {_name(window)}"] = slow / np.maximum(timed, 1.0)
     return out
 
 
-def _returning(stretch: Stretch, verdicts: Mapping[str, Verdicts], scope: int) -> dict[str, Floats]:
+def _returning(frame: Frame, verdicts: Mapping[str, Verdicts], scope: int) -> dict[str, Floats]:
     """Sign-ins that start, and callbacks."""
-    counts = stretch.counts[5 * MINUTE][:, scope].astype(np.float64)
+    counts = frame.counts[5 * MINUTE][:, scope].astype(np.float64)
     return {
         "started in 5m": counts[:, STARTED],
         "came back in 5m": counts[:, [GOOD, BAD, EXCLUDED]].sum(axis=1),
     }
 
 
-def _surging(stretch: Stretch, verdicts: Mapping[str, Verdicts], scope: int) -> dict[str, Floats]:
+def _surging(frame: Frame, verdicts: Mapping[str, Verdicts], scope: int) -> dict[str, Floats]:
     """Share of errors of users among all who come back."""
-    counts = stretch.counts[5 * MINUTE][:, scope].astype(np.float64)
+    counts = frame.counts[5 * MINUTE][:, scope].astype(np.float64)
     return {
         "errors of users, 5m": counts[:, EXCLUDED]
         / np.maximum(counts[:, [GOOD, BAD, EXCLUDED]].sum(axis=1), 1.0)
     }
 
 
-def _gains(stretch: Stretch, verdicts: Mapping[str, Verdicts], scope: int) -> dict[str, Floats]:
+def _gains(frame: Frame, verdicts: Mapping[str, Verdicts], scope: int) -> dict[str, Floats]:
     """What explanations gain, by the outage detector."""
     found = verdicts["outage"]
-    gains = np.array([found.gain(n) for n in range(len(stretch.ends))])
+    gains = np.array([found.gain(n) for n in range(len(frame.ends))])
     return {name or "prod": gains[:, SCOPES.index(name)] for name in ("*/idme", "ssoe/idme", "sis/idme", "")}
 
 
-def _nothing(stretch: Stretch, verdicts: Mapping[str, Verdicts], scope: int) -> dict[str, Floats]:
+def _nothing(frame: Frame, verdicts: Mapping[str, Verdicts], scope: int) -> dict[str, Floats]:
     """No curves but the incident's."""
     return {}
 
@@ -264,13 +264,13 @@ def draw(picture: Picture, policy: Policy) -> str:
     scope = SCOPES.index(picture.scope)
     seen = _Seen([], {}, [])
 
-    def observe(stretch: Stretch, verdicts: Sequence[Verdicts]) -> None:
-        if stretch.env != "prod" or stretch.ends[-1] < first or stretch.ends[0] > last:
+    def observe(frame: Frame, verdicts: Sequence[Verdicts]) -> None:
+        if frame.env != "prod" or frame.ends[-1] < first or frame.ends[0] > last:
             return
         by_name = {verdict.detector: verdict for verdict in verdicts}
-        seen.ends.append(stretch.ends)
+        seen.ends.append(frame.ends)
         seen.firing.append(by_name[picture.detector].state[:, scope] == FIRING)
-        for name, values in picture.read(stretch, by_name, scope).items():
+        for name, values in picture.read(frame, by_name, scope).items():
             seen.curves.setdefault(name, []).append(values)
 
     entries = ((None, line) for line in simulation.lines())

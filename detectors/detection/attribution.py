@@ -32,7 +32,7 @@ from detectors.policy.policy import Policy
 from detectors.scopes import CSPS, MEMBERS, METHODS, SCOPES, scope_path
 from detectors.urgency import WAKES_NOBODY
 from detectors.windows.counters import BAD, EXCLUDED, GOOD, STARTED
-from detectors.windows.frame import Stretch
+from detectors.windows.frame import Frame
 
 __all__ = ["attribute"]
 
@@ -50,7 +50,7 @@ _MEETS = (MEMBERS.astype(np.int64) @ MEMBERS.T.astype(np.int64)) > 0
 _SIZE = MEMBERS.sum(axis=1)
 
 
-def attribute(verdicts: Sequence[Verdicts], stretch: Stretch, n: int, policy: Policy) -> list[Cause]:
+def attribute(verdicts: Sequence[Verdicts], frame: Frame, n: int, policy: Policy) -> list[Cause]:
     """The causes at step ``n``, by the order of the scope axis.
 
     The first of each scope is the leading detector's finding, one for each incident that there should be. Its
@@ -59,16 +59,16 @@ def attribute(verdicts: Sequence[Verdicts], stretch: Stretch, n: int, policy: Po
     """
     serious = [verdict for verdict in verdicts if verdict.detector not in WAKES_NOBODY]
     minor = [[verdict] for verdict in verdicts if verdict.detector in WAKES_NOBODY]
-    out = _causes(_groups(serious), verdicts, stretch, n, policy)
+    out = _causes(_groups(serious), verdicts, frame, n, policy)
     for group in minor:
-        out += _causes([group], verdicts, stretch, n, policy)
+        out += _causes([group], verdicts, frame, n, policy)
     return out
 
 
 def _causes(
     groups: Sequence[Sequence[Verdicts]],
     verdicts: Sequence[Verdicts],
-    stretch: Stretch,
+    frame: Frame,
     n: int,
     policy: Policy,
 ) -> list[Cause]:
@@ -80,7 +80,7 @@ def _causes(
         if not fires.any():
             continue
         gain = np.max([verdict.gain(n) for verdict in group], axis=0)
-        for scope in _explain(gain, fires, _busy(stretch, n, policy), policy.attribution):
+        for scope in _explain(gain, fires, _busy(frame, n, policy), policy.attribution):
             found.setdefault(scope, []).extend(group)
             gains[scope] = max(gains.get(scope, 0.0), float(gain[scope]))
     out: list[Cause] = []
@@ -91,7 +91,7 @@ def _causes(
         cause = leading.explain(n, scope)
         numbers = {
             **cause.numbers,
-            "explains": ",".join(scope_path(stretch.env, f) for f in explains),
+            "explains": ",".join(scope_path(frame.env, f) for f in explains),
             "gain": round(gains.get(scope, 0.0), 2),
         }
         out.append(msgspec.structs.replace(cause, state="firing", numbers=numbers))
@@ -116,9 +116,9 @@ def _groups(verdicts: Sequence[Verdicts]) -> list[list[Verdicts]]:
     return [group for group in chain(grouped, ([verdict] for verdict in by_name.values())) if group]
 
 
-def _busy(stretch: Stretch, n: int, policy: Policy) -> set[int]:
+def _busy(frame: Frame, n: int, policy: Policy) -> set[int]:
     """The scopes that had traffic within the last hour."""
-    events = stretch.counts[HOUR][n][:, [GOOD, BAD, EXCLUDED, STARTED]].sum(axis=1)
+    events = frame.counts[HOUR][n][:, [GOOD, BAD, EXCLUDED, STARTED]].sum(axis=1)
     return set(np.flatnonzero(events >= policy.attribution.traffic).tolist())
 
 

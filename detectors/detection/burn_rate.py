@@ -30,7 +30,7 @@ from detectors.instants import HOUR, MINUTE, format_duration
 from detectors.policy.detector_sections import BurnRateRule
 from detectors.policy.policy import Policy
 from detectors.windows.counters import BAD, GOOD
-from detectors.windows.frame import Stretch
+from detectors.windows.frame import Frame
 
 __all__ = ["judge", "may_fire"]
 
@@ -38,24 +38,24 @@ __all__ = ["judge", "may_fire"]
 _LATELY = (30 * MINUTE, HOUR)
 
 
-def judge(stretch: Stretch, policy: Policy, history: History) -> Verdicts:
-    """The burn rates of a stretch; see the module."""
-    found = _Burns(stretch, policy, history)
+def judge(frame: Frame, policy: Policy, history: History) -> Verdicts:
+    """The burn rates of a frame; see the module."""
+    found = _Burns(frame, policy, history)
     return Verdicts("burn_rate", found.state, found.explain, found.gain)
 
 
-def may_fire(stretch: Stretch, policy: Policy, history: History) -> bool:
-    """Whether the live windows of a rule exceed it anywhere in a stretch: none fires where they do not."""
+def may_fire(frame: Frame, policy: Policy, history: History) -> bool:
+    """Whether the live windows of a rule exceed it anywhere in a frame: none fires where they do not."""
     # No more people have failed than requests did, so most rules need no closer look.
     near = [
         (rule, live)
         for rule in policy.burn_rate.rules
         for live in (tuple(length for length in _lengths(rule) if length <= HOUR),)
-        if stretch.counts[min(live)][..., BAD].max(initial=0) >= rule.min_people
+        if frame.counts[min(live)][..., BAD].max(initial=0) >= rule.min_people
     ]
     if not near:
         return False
-    failures = Failures.of_sign_in(stretch, tuple(sorted({length for _, live in near for length in live})))
+    failures = Failures.of_sign_in(frame, tuple(sorted({length for _, live in near for length in live})))
     budget, z = budgets(policy), policy.burn_rate.confidence
 
     def window(length: int) -> _Window:
@@ -76,7 +76,7 @@ def _limit(rule: BurnRateRule, budget: Floats) -> Floats:
 
 @dataclass(frozen=True)
 class _Window:
-    """Failures of one window over the stretch, (step, scope) each; ``known`` is (step,)."""
+    """Failures of one window over the frame, (step, scope) each; ``known`` is (step,)."""
 
     people: Floats
     trials: Floats
@@ -109,13 +109,13 @@ def _raised(
 
 
 class _Burns:
-    def __init__(self, stretch: Stretch, policy: Policy, history: History) -> None:
-        self._stretch = stretch
+    def __init__(self, frame: Frame, policy: Policy, history: History) -> None:
+        self._frame = frame
         self._history = history
         self._policy = policy.burn_rate
         self._recovery = recovery_of(policy)
         self._budget = budgets(policy)
-        self._failures = Failures.of_sign_in(stretch)
+        self._failures = Failures.of_sign_in(frame)
         self._seen: dict[int, _Window] = {}
         self._fires = self._judge()
         firing = np.any(self._fires, axis=0)
@@ -128,7 +128,7 @@ class _Burns:
             found = _Window.live(self._failures, min(length, HOUR))
             if length > HOUR:
                 # Who the people behind older failures were is not known any more: each failure counts.
-                older, share = before_the_hour(self._history, self._stretch.ends, length)
+                older, share = before_the_hour(self._history, self._frame.ends, length)
                 found = _Window(
                     people=found.people + older[..., BAD],
                     trials=found.trials + older[..., BAD] + older[..., GOOD],
@@ -177,7 +177,7 @@ class _Burns:
             rule for rule, fires in zip(self._policy.rules, self._fires, strict=True) if fires[step, scope]
         ]
         rule = max(rules or self._policy.rules, key=lambda rule: rule.factor)
-        stretch = self._stretch
+        frame = self._frame
         long, short = (self._window(length) for length in (rule.long, rule.short))
         budget = float(self._budget[scope])
         people, trials = float(long.people[step, scope]), float(long.trials[step, scope])
@@ -191,7 +191,7 @@ class _Burns:
             f"{short_ratio / budget:.1f} times in {format_duration(rule.short)}"
         )
         live = min(rule.long, HOUR)
-        return cause_at("burn_rate", stretch.env, self.state, step, scope)(
+        return cause_at("burn_rate", frame.env, self.state, step, scope)(
             sentence=sentence[0].upper() + sentence[1:] if sentence.startswith("sign") else sentence,
             numbers={
                 "long_ms": rule.long,
@@ -206,6 +206,6 @@ class _Burns:
                 "min_people": rule.min_people,
                 "budget_gone_in_days": round(30.0 * budget / ratio, 2) if ratio else None,
             },
-            first_bad=int(stretch.ends[step]) - live if people else None,
+            first_bad=int(frame.ends[step]) - live if people else None,
             failing_ratio=short_ratio,
         )

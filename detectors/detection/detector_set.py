@@ -1,7 +1,7 @@
-"""What all detectors say of a stretch, worked out no further than it is asked for.
+"""What all detectors say of a frame, worked out no further than it is asked for.
 
 Hardly ever does anything fire. So each detector first says, by conditions that are necessary and cheap, whether it
-could fire anywhere in a stretch; only if so is it judged at all to see whether it does. The verdicts of those that do
+could fire anywhere in a frame; only if so is it judged at all to see whether it does. The verdicts of those that do
 not fire are made when somebody looks at them: where something else fires, where an incident is open, or for an
 observer.
 """
@@ -17,25 +17,25 @@ from detectors.detection import burn_rate, funnel, latency, outage, silence, sur
 from detectors.detection.verdicts import FIRING, Verdicts
 from detectors.history.history import History
 from detectors.policy.policy import Policy
-from detectors.windows.frame import Stretch
+from detectors.windows.frame import Frame
 
 __all__ = ["Findings"]
 
 
 class Findings:
-    """The verdicts on one stretch; to be asked for before the history or the windows move on.
+    """The verdicts on one frame; to be asked for before the history or the windows move on.
 
     Args:
-        stretch, policy, history: as of the detectors.
+        frame, policy, history: as of the detectors.
         covered_from: see ``silence.judge``.
     """
 
     def __init__(
-        self, stretch: Stretch, policy: Policy, history: History, covered_from: int | None = None
+        self, frame: Frame, policy: Policy, history: History, covered_from: int | None = None
     ) -> None:
-        self._steps = len(stretch.ends)
+        self._steps = len(frame.ends)
         self._known: dict[str, Verdicts] = {}
-        given = stretch, policy, history
+        given = frame, policy, history
         #: In the order of the verdicts: whether a detector could fire, and what it says.
         self._detectors: dict[str, tuple[Callable[[], bool], Callable[[], Verdicts]]] = {
             "outage": (lambda: outage.may_fire(*given), lambda: outage.judge(*given)),

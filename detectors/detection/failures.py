@@ -21,7 +21,7 @@ from detectors.confidence import chance_of_so_few_of, chance_of_so_many, failure
 from detectors.instants import MINUTE
 from detectors.scopes import CSPS, LEAVES, MEMBERS, METHODS, SCOPES
 from detectors.windows.counters import BAD, GOOD, SESSION_BAD, SESSION_GOOD
-from detectors.windows.frame import Stretch
+from detectors.windows.frame import Frame
 
 __all__ = ["Failures", "Present", "Recovery"]
 
@@ -123,7 +123,7 @@ class Present:
 
 @dataclass(frozen=True)
 class Failures:
-    """Failures of one kind of steps over a stretch.
+    """Failures of one kind of steps over a frame.
 
     Attributes:
         windows: ms, ascending; the first axis of both arrays.
@@ -136,20 +136,20 @@ class Failures:
     trials: Ints
 
     @classmethod
-    def of_sign_in(cls, stretch: Stretch, windows: tuple[int, ...] = ()) -> Failures:
+    def of_sign_in(cls, frame: Frame, windows: tuple[int, ...] = ()) -> Failures:
         """Of the steps new, authorize, callback, token; in some windows (ms, ascending), all unless said otherwise."""
-        return cls._of(stretch, GOOD, BAD, windows or stretch.windows)
+        return cls._of(frame, GOOD, BAD, windows or frame.windows)
 
     @classmethod
-    def of_session(cls, stretch: Stretch, windows: tuple[int, ...] = ()) -> Failures:
+    def of_session(cls, frame: Frame, windows: tuple[int, ...] = ()) -> Failures:
         """Of the steps refresh, revoke, logout."""
-        return cls._of(stretch, SESSION_GOOD, SESSION_BAD, windows or stretch.windows)
+        return cls._of(frame, SESSION_GOOD, SESSION_BAD, windows or frame.windows)
 
     @classmethod
-    def _of(cls, stretch: Stretch, good: int, bad: int, windows: tuple[int, ...]) -> Failures:
-        counts = [stretch.counts[window] for window in windows]
+    def _of(cls, frame: Frame, good: int, bad: int, windows: tuple[int, ...]) -> Failures:
+        counts = [frame.counts[window] for window in windows]
         failed = np.stack([c[..., bad] for c in counts])
-        people = np.minimum(failed, np.stack([stretch.people[window] for window in windows]))
+        people = np.minimum(failed, np.stack([frame.people[window] for window in windows]))
         # People are those of all steps, so a wide scope's may be too many: it has no more than its parts.
         for _, method, csps in _RESTS:
             parts = people[..., csps].sum(axis=-1) + failed[..., method] - failed[..., csps].sum(axis=-1)

@@ -30,7 +30,7 @@ from detectors.incidents import Cause
 from detectors.instants import DAY, HOUR, MINUTE, format_duration
 from detectors.policy.policy import Policy
 from detectors.scopes import SCOPES
-from detectors.windows.frame import Stretch
+from detectors.windows.frame import Frame
 from detectors.windows.returns import RETURNED, WENT
 
 __all__ = ["judge", "may_fire"]
@@ -45,18 +45,18 @@ _STEADY = 5 * MINUTE
 _AT_MOST = 1.5
 
 
-def judge(stretch: Stretch, policy: Policy, history: History) -> Verdicts:
-    """The lost returns of a stretch; see the module."""
-    found = _Funnel(stretch, policy, history)
+def judge(frame: Frame, policy: Policy, history: History) -> Verdicts:
+    """The lost returns of a frame; see the module."""
+    found = _Funnel(frame, policy, history)
     return Verdicts("funnel", found.state, found.explain, found.gain, found.unknowing)
 
 
-def may_fire(stretch: Stretch, policy: Policy, history: History) -> bool:
-    """Whether fewer return anywhere in a stretch than the highest limit asks of all who started."""
+def may_fire(frame: Frame, policy: Policy, history: History) -> bool:
+    """Whether fewer return anywhere in a frame than the highest limit asks of all who started."""
     rules = policy.funnel
-    if not stretch.returns or not stretch.returns[HOUR].any():
+    if not frame.returns or not frame.returns[HOUR].any():
         return False
-    weeks, _ = _by_the_weeks(stretch, history)
+    weeks, _ = _by_the_weeks(frame, history)
     learned = ~np.isnan(weeks)
     share = np.where(learned, weeks, 1.0)
     limit = share * np.where(learned, rules.fires_below, rules.fires_below_unlearned)
@@ -64,24 +64,24 @@ def may_fire(stretch: Stretch, policy: Policy, history: History) -> bool:
         scope = SCOPES.index(method)
         limit[:, scope] = np.maximum(limit[:, scope], monitor.below)
     for length in rules.windows:
-        came = stretch.returns[length][..., RETURNED]
-        went = _went(stretch, length, min(rules.delays))
+        came = frame.returns[length][..., RETURNED]
+        went = _went(frame, length, min(rules.delays))
         few = (share * went >= rules.min_expected) & (came < limit * went)
         if few.any():
             return True
     return False
 
 
-def _went(stretch: Stretch, length: int, delay: int) -> Ints:
+def _went(frame: Frame, length: int, delay: int) -> Ints:
     """(step, scope): sign-ins that started in a window (ms) which ends ``delay`` ms before each step."""
-    counts = stretch.returns
+    counts = frame.returns
     went: Ints = counts[length + delay][..., WENT]
     return went - counts[delay][..., WENT] if delay else went
 
 
-def _by_the_weeks(stretch: Stretch, history: History) -> tuple[Floats, Floats]:
+def _by_the_weeks(frame: Frame, history: History) -> tuple[Floats, Floats]:
     """(step, scope): the share that usually returns, nan if unknown; and how many return in an hour."""
-    ends = stretch.ends
+    ends = frame.ends
     days, day = np.unique((ends - 1) // DAY, return_inverse=True)
     by_days = np.stack([history.usual_return_ratio(int((one + 1) * DAY)) for one in days])[day]
     minutes, minute = np.unique(ends // _GRID * _GRID, return_inverse=True)
@@ -94,7 +94,7 @@ def _by_the_weeks(stretch: Stretch, history: History) -> tuple[Floats, Floats]:
 
 @dataclass(frozen=True)
 class _Window:
-    """One window over the stretch, (step, scope) each.
+    """One window over the frame, (step, scope) each.
 
     Attributes:
         went: sign-ins that started, with the delay that has fewest.
@@ -121,18 +121,18 @@ class _Window:
 
 
 class _Funnel:
-    def __init__(self, stretch: Stretch, policy: Policy, history: History) -> None:
-        self._stretch = stretch
+    def __init__(self, frame: Frame, policy: Policy, history: History) -> None:
+        self._frame = frame
         self._policy = policy.funnel
-        shape = (len(stretch.ends), len(SCOPES))
+        shape = (len(frame.ends), len(SCOPES))
         self.unknowing: Bools = np.ones(shape, dtype=bool)
         self._windows: list[_Window] = []
         self._gains: Floats | None = None
         none = np.zeros(shape, dtype=bool)
         self.state = verdict_of(none, none)
-        if not stretch.returns or not stretch.returns[HOUR].any():
+        if not frame.returns or not frame.returns[HOUR].any():
             return
-        self._weeks, self._hourly = _by_the_weeks(stretch, history)
+        self._weeks, self._hourly = _by_the_weeks(frame, history)
         firing, back = none, none.copy()
         for length in sorted(self._policy.windows):
             window = self._judge(length, back)
@@ -146,7 +146,7 @@ class _Funnel:
 
     def _by_the_hour(self, length: int) -> Floats:
         """(step, scope): the share that has returned in the hour before the window, nan if it cannot say."""
-        counts = self._stretch.returns
+        counts = self._frame.returns
         before = counts[HOUR] - counts[length]
         went, came = before[..., WENT], before[..., RETURNED]
         return np.where(went >= _LEARNED, np.minimum(came / np.maximum(went, 1), 1.0), np.nan)
@@ -154,9 +154,9 @@ class _Funnel:
     # -- verdicts --------------------------------------------------------------------------------------------
 
     def _judge(self, length: int, back_by_shorter: Bools) -> _Window:
-        rules, counts = self._policy, self._stretch.returns
+        rules, counts = self._policy, self._frame.returns
         came = counts[length][..., RETURNED].astype(np.float64)
-        went = np.min([_went(self._stretch, length, delay) for delay in rules.delays], axis=0)
+        went = np.min([_went(self._frame, length, delay) for delay in rules.delays], axis=0)
         went = went.astype(np.float64)
         learned = ~np.isnan(self._weeks)
         usual = np.where(learned, self._weeks, self._by_the_hour(length))
@@ -195,8 +195,8 @@ class _Funnel:
 
     def explain(self, step: int, scope: int) -> Cause:
         """The finding at a cell, by the window that tells most."""
-        stretch = self._stretch
-        cause, name = cause_at("funnel", stretch.env, self.state, step, scope), of_scope("sign-ins", scope)
+        frame = self._frame
+        cause, name = cause_at("funnel", frame.env, self.state, step, scope), of_scope("sign-ins", scope)
         if not self._windows:
             sentence = f"no {name} have come back yet, so nothing says how many do"
             return cause(sentence=sentence)
@@ -225,7 +225,7 @@ class _Funnel:
                 "chance": chance,
                 "threshold": self._policy.chance,
             },
-            first_bad=int(stretch.ends[step]) - self._shortest(step, scope).length,
+            first_bad=int(frame.ends[step]) - self._shortest(step, scope).length,
             estimated_users=self._lost_per_hour(step, scope),
             failing_ratio=min(max(1.0 - came / expected, 0.0), 1.0) if expected else 0.0,
         )

@@ -29,7 +29,7 @@ from detectors.policy.detector_sections import LatencyRule
 from detectors.policy.policy import Policy
 from detectors.scopes import METHODS, SCOPES
 from detectors.windows.counters import SLOW, TIMED
-from detectors.windows.frame import Stretch
+from detectors.windows.frame import Frame
 
 __all__ = ["judge", "may_fire", "slow_budgets"]
 
@@ -37,15 +37,15 @@ __all__ = ["judge", "may_fire", "slow_budgets"]
 _RECENT = 15 * MINUTE
 
 
-def judge(stretch: Stretch, policy: Policy, history: History) -> Verdicts:
-    """Where requests of a stretch are too slow; see the module."""
-    found = _Slowness(stretch, policy, history)
+def judge(frame: Frame, policy: Policy, history: History) -> Verdicts:
+    """Where requests of a frame are too slow; see the module."""
+    found = _Slowness(frame, policy, history)
     return Verdicts("latency", found.state, found.explain, found.gain, found.unknowing)
 
 
-def may_fire(stretch: Stretch, policy: Policy, history: History) -> bool:
-    """Whether it fires anywhere in a stretch."""
-    return any(fires.any() for fires in _Slowness(stretch, policy, history).fires)
+def may_fire(frame: Frame, policy: Policy, history: History) -> bool:
+    """Whether it fires anywhere in a frame."""
+    return any(fires.any() for fires in _Slowness(frame, policy, history).fires)
 
 
 def slow_budgets(policy: Policy) -> Floats:
@@ -55,13 +55,13 @@ def slow_budgets(policy: Policy) -> Floats:
 
 
 class _Slowness:
-    def __init__(self, stretch: Stretch, policy: Policy, history: History) -> None:
-        self._stretch = stretch
+    def __init__(self, frame: Frame, policy: Policy, history: History) -> None:
+        self._frame = frame
         self._history = history
         self._policy = policy.latency
         self._objectives = policy.objectives
         self._budget = slow_budgets(policy)
-        self._live = tuple(window for window in stretch.windows if window <= _RECENT)
+        self._live = tuple(window for window in frame.windows if window <= _RECENT)
         self.fires = self._judge()
         self._gains: Floats | None = None
 
@@ -79,7 +79,7 @@ class _Slowness:
 
     def _counts(self, length: int) -> tuple[Ints, Ints]:
         """Slow requests and those with a duration, (step, scope) each, of a window of at most an hour."""
-        counts = self._stretch.counts[length]
+        counts = self._frame.counts[length]
         return counts[..., SLOW], counts[..., TIMED]
 
     def _window(self, length: int, steps: Ints, scopes: Ints) -> tuple[Floats, Floats, Bools]:
@@ -88,7 +88,7 @@ class _Slowness:
         if length <= HOUR:
             return slow, timed, np.ones(len(steps), dtype=bool)
         rows, place = np.unique(steps, return_inverse=True)
-        older, share = before_the_hour(self._history, self._stretch.ends[rows], length)
+        older, share = before_the_hour(self._history, self._frame.ends[rows], length)
         known = share[place] >= self._policy.min_coverage
         return slow + older[place, scopes, SLOW], timed + older[place, scopes, TIMED], known
 
@@ -156,7 +156,7 @@ class _Slowness:
         """The finding at a cell: of the fastest burn that fires."""
         rules = [rule for rule, on in zip(self._policy.rules, self.fires, strict=True) if on[step, scope]]
         rule = max(rules or self._policy.rules, key=lambda rule: rule.factor)
-        stretch, at, where = self._stretch, np.array([step]), np.array([scope])
+        frame, at, where = self._frame, np.array([step]), np.array([scope])
         (slow, timed), (short_slow, short_timed) = (
             (float(window[0][0]), float(window[1][0]))
             for window in (self._window(length, at, where) for length in (rule.long, rule.short))
@@ -172,12 +172,12 @@ class _Slowness:
         )
         holding = [
             window
-            for window in stretch.windows
+            for window in frame.windows
             if window <= rule.short
-            and stretch.counts[window][step, scope, SLOW]
-            == stretch.counts[min(rule.short, HOUR)][step, scope, SLOW]
+            and frame.counts[window][step, scope, SLOW]
+            == frame.counts[min(rule.short, HOUR)][step, scope, SLOW]
         ]
-        return cause_at("latency", stretch.env, self.state, step, scope)(
+        return cause_at("latency", frame.env, self.state, step, scope)(
             sentence=sentence,
             numbers={
                 "long_ms": rule.long,
@@ -192,7 +192,7 @@ class _Slowness:
                 "threshold": round(float(self._limit(rule)[scope]), 6),
                 "min_slow": rule.min_slow,
             },
-            first_bad=int(stretch.ends[step]) - holding[0] if slow and holding else None,
+            first_bad=int(frame.ends[step]) - holding[0] if slow and holding else None,
             failing_ratio=0.0,
         )
 

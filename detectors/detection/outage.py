@@ -28,7 +28,7 @@ from detectors.policy.detector_sections import OutageRule
 from detectors.policy.policy import Policy
 from detectors.scopes import METHODS, SCOPES
 from detectors.windows.counters import BAD, GOOD, SESSION_BAD, SESSION_GOOD
-from detectors.windows.frame import Stretch
+from detectors.windows.frame import Frame
 
 __all__ = ["budgets", "judge", "may_fire", "recovery_of"]
 
@@ -38,25 +38,25 @@ _STILL = 2 / 3
 _LATELY = 30 * MINUTE
 
 
-def judge(stretch: Stretch, policy: Policy, history: History) -> Verdicts:
-    """The outages of a stretch; see the module."""
-    found = _Outages(stretch, policy, history)
+def judge(frame: Frame, policy: Policy, history: History) -> Verdicts:
+    """The outages of a frame; see the module."""
+    found = _Outages(frame, policy, history)
     return Verdicts("outage", found.state, found.explain, found.gain)
 
 
-def may_fire(stretch: Stretch, policy: Policy, history: History) -> bool:
-    """Whether a rule is raised anywhere in a stretch: none fires that is not."""
+def may_fire(frame: Frame, policy: Policy, history: History) -> bool:
+    """Whether a rule is raised anywhere in a frame: none fires that is not."""
     rules = policy.outage.rules
     for of, bad in ((Failures.of_sign_in, BAD), (Failures.of_session, SESSION_BAD)):
         # No more people have failed than requests did, so most rules need no closer look.
         near = [
             rule
             for rule in rules
-            if stretch.counts[rule.window][..., bad].max(initial=0) >= _STILL * rule.min_people
+            if frame.counts[rule.window][..., bad].max(initial=0) >= _STILL * rule.min_people
         ]
         if near:
-            failures = of(stretch, tuple(sorted({rule.window for rule in near})))
-            limits = _Limits(stretch, policy, history)
+            failures = of(frame, tuple(sorted({rule.window for rule in near})))
+            limits = _Limits(frame, policy, history)
             if any(len(_raised(failures, rule, limits)[0]) for rule in near):
                 return True
     return False
@@ -116,9 +116,9 @@ class _Limits:
         day: (step,) position of each step's day.
     """
 
-    def __init__(self, stretch: Stretch, policy: Policy, history: History) -> None:
+    def __init__(self, frame: Frame, policy: Policy, history: History) -> None:
         self.policy = policy.outage
-        days, self.day = np.unique((stretch.ends - 1) // DAY, return_inverse=True)
+        days, self.day = np.unique((frame.ends - 1) // DAY, return_inverse=True)
         self.usual = np.stack([history.usual_failing_ratio(int((day + 1) * DAY)) for day in days])
 
     def of(self, rule: OutageRule, steps: Ints, scopes: Ints) -> Floats:
@@ -140,15 +140,15 @@ def _raised(failures: Failures, rule: OutageRule, limits: _Limits) -> tuple[Ints
 
 
 class _Outages:
-    def __init__(self, stretch: Stretch, policy: Policy, history: History) -> None:
-        self._stretch = stretch
+    def __init__(self, frame: Frame, policy: Policy, history: History) -> None:
+        self._frame = frame
         self._policy = policy.outage
         self._recovery = recovery_of(policy)
-        self._limits = _Limits(stretch, policy, history)
+        self._limits = _Limits(frame, policy, history)
         self._normal = np.maximum(budgets(policy), 2 * self._limits.usual.max(axis=0))
         self._kinds = [
-            _Kind("sign-ins", (GOOD, BAD), Failures.of_sign_in(stretch)),
-            _Kind("session requests", (SESSION_GOOD, SESSION_BAD), Failures.of_session(stretch)),
+            _Kind("sign-ins", (GOOD, BAD), Failures.of_sign_in(frame)),
+            _Kind("session requests", (SESSION_GOOD, SESSION_BAD), Failures.of_session(frame)),
         ]
         for kind in self._kinds:
             self._judge(kind)
@@ -221,10 +221,10 @@ class _Outages:
         return self._cause(step, scope, *told)
 
     def _cause(self, step: int, scope: int, kind: _Kind, rule: OutageRule) -> Cause:
-        stretch, window = self._stretch, rule.window
+        frame, window = self._frame, rule.window
         at = kind.failures.at(window)
         people, trials = (int(a[at, step, scope]) for a in (kind.failures.people, kind.failures.trials))
-        good, bad = (int(stretch.counts[window][step, scope, counter]) for counter in kind.counters)
+        good, bad = (int(frame.counts[window][step, scope, counter]) for counter in kind.counters)
         usual = float(self._limits.usual[self._limits.day[step], scope])
         lower = float(wilson_lower(people, trials, self._policy.confidence))
         name = of_scope(kind.noun, scope)
@@ -232,12 +232,10 @@ class _Outages:
         if usual:
             sentence += f"; normal is {usual:.2%}"
         holding = [
-            w
-            for w in stretch.windows
-            if stretch.counts[w][step, scope, kind.counters[1]] == bad and w <= window
+            w for w in frame.windows if frame.counts[w][step, scope, kind.counters[1]] == bad and w <= window
         ]
         limit = float(self._limits.of(rule, np.array([step]), np.array([scope]))[0])
-        return cause_at("outage", stretch.env, self.state, step, scope)(
+        return cause_at("outage", frame.env, self.state, step, scope)(
             sentence=sentence,
             numbers={
                 "window_ms": window,
@@ -250,6 +248,6 @@ class _Outages:
                 "min_people": rule.min_people,
                 "usual_ratio": round(usual, 6),
             },
-            first_bad=int(stretch.ends[step]) - holding[0] if bad else None,
+            first_bad=int(frame.ends[step]) - holding[0] if bad else None,
             failing_ratio=people / trials if trials else 0.0,
         )

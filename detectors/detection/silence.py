@@ -28,7 +28,7 @@ from detectors.instants import DAY, HOUR, MINUTE, format_duration
 from detectors.policy.policy import Policy
 from detectors.scopes import METHODS, SCOPES
 from detectors.windows.counters import BAD, EXCLUDED, GOOD
-from detectors.windows.frame import Stretch
+from detectors.windows.frame import Frame
 
 __all__ = ["judge", "may_fire"]
 
@@ -68,26 +68,26 @@ def _completed(counts: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return completed
 
 
-def judge(stretch: Stretch, policy: Policy, history: History, covered_from: int | None = None) -> Verdicts:
-    """The silences of a stretch; see the module.
+def judge(frame: Frame, policy: Policy, history: History, covered_from: int | None = None) -> Verdicts:
+    """The silences of a frame; see the module.
 
     Args:
         covered_from: the instant (ms) from which all facts are at hand: windows that begin before it are not
             judged. None where they always are.
     """
-    found = _Silences(stretch, policy, history, _FAR_PAST if covered_from is None else covered_from)
+    found = _Silences(frame, policy, history, _FAR_PAST if covered_from is None else covered_from)
     return Verdicts("silence", found.state, found.explain, found.gain, found.unknowing)
 
 
-def may_fire(stretch: Stretch, policy: Policy, history: History) -> bool:
-    """Whether next to none arrives anywhere in a stretch, by what is usual: no more than that is ever expected."""
+def may_fire(frame: Frame, policy: Policy, history: History) -> bool:
+    """Whether next to none arrives anywhere in a frame, by what is usual: no more than that is ever expected."""
     rules = policy.silence
-    known = _Usual(stretch, policy, history)
+    known = _Usual(frame, policy, history)
     for window in rules.windows:
         usual = arrivals(history.expected(known.minutes, window), known.by_starts)
         scopes = np.flatnonzero((usual >= rules.min_expected).any(axis=0))
         if scopes.size:
-            arrived = arrivals(stretch.counts[window][:, scopes], known.by_starts[known.minute][:, scopes])
+            arrived = arrivals(frame.counts[window][:, scopes], known.by_starts[known.minute][:, scopes])
             of_step = usual[known.minute][:, scopes]
             if ((of_step >= rules.min_expected) & (arrived <= rules.floor_ratio * of_step)).any():
                 return True
@@ -95,7 +95,7 @@ def may_fire(stretch: Stretch, policy: Policy, history: History) -> bool:
 
 
 class _Usual:
-    """What the history lets expect at the minutes of a stretch.
+    """What the history lets expect at the minutes of a frame.
 
     Attributes:
         minutes: (M,) ms.
@@ -105,8 +105,8 @@ class _Usual:
         by_starts: (M, scope), see ``history.arrivals``.
     """
 
-    def __init__(self, stretch: Stretch, policy: Policy, history: History) -> None:
-        self.minutes, self.minute = np.unique(stretch.ends // _GRID * _GRID, return_inverse=True)
+    def __init__(self, frame: Frame, policy: Policy, history: History) -> None:
+        self.minutes, self.minute = np.unique(frame.ends // _GRID * _GRID, return_inverse=True)
         self.hour = history.expected(self.minutes, HOUR)
         # A history that begins just two weeks ago does not know the whole hour before it; shorter windows do.
         self.known = self.hour
@@ -119,7 +119,7 @@ class _Usual:
 
 @dataclass(frozen=True)
 class _Window:
-    """One window over the stretch, (step, scope) each.
+    """One window over the frame, (step, scope) each.
 
     Attributes:
         arrived: sign-ins.
@@ -140,14 +140,14 @@ class _Window:
 
 
 class _Silences:
-    def __init__(self, stretch: Stretch, policy: Policy, history: History, covered_from: int) -> None:
-        self._stretch = stretch
+    def __init__(self, frame: Frame, policy: Policy, history: History, covered_from: int) -> None:
+        self._frame = frame
         self._history = history
         self._policy = policy.silence
         self._covered_from = covered_from
-        usual = _Usual(stretch, policy, history)
+        usual = _Usual(frame, policy, history)
         self._minutes, self._minute, self._by_starts = usual.minutes, usual.minute, usual.by_starts
-        shape = (len(stretch.ends), len(SCOPES))
+        shape = (len(frame.ends), len(SCOPES))
         self.state = verdict_of(np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool))
         self.unknowing: Bools = np.ones(shape, dtype=bool)
         self._windows: list[_Window] = []
@@ -176,8 +176,8 @@ class _Silences:
 
     def _level_of_the_hour(self, window: int, arrived: Floats, usual: Floats) -> Floats:
         """Arrivals from an hour ago to the window as a share of the expected; (step, scope), nan if unknown."""
-        ends = self._stretch.ends[:, None]
-        before = arrivals(self._stretch.counts[HOUR], self._by_starts[self._minute]) - arrived
+        ends = self._frame.ends[:, None]
+        before = arrivals(self._frame.counts[HOUR], self._by_starts[self._minute]) - arrived
         covered = np.clip(ends - window - np.maximum(ends - HOUR, self._covered_from), 0, HOUR - window)
         expected = (self._usual_hour[self._minute] - usual) * (covered / max(HOUR - window, 1))
         enough = self._is_enough(expected)
@@ -189,8 +189,8 @@ class _Silences:
     # -- verdicts --------------------------------------------------------------------------------------------
 
     def _judge(self, length: int) -> _Window:
-        rules, stretch = self._policy, self._stretch
-        counts = stretch.counts[length]
+        rules, frame = self._policy, self._frame
+        counts = frame.counts[length]
         by_starts = self._by_starts[self._minute]
         per_minute = self._history.expected(self._minutes, length)
         whole = per_minute[self._minute]
@@ -203,7 +203,7 @@ class _Silences:
         level = np.where(gone, _at_most_usual(np.fmax(np.fmax(hour, self._hours_ago), self._day_ago)), hour)
         level = np.minimum(level, 1.0)
         expected = usual * level
-        covered = stretch.ends - length >= self._covered_from
+        covered = frame.ends - length >= self._covered_from
         known = covered[:, None] & ~np.isnan(expected)
         expected = np.where(known, expected, 0.0)
         back = known & (arrived >= rules.recover_ratio * np.maximum(expected, np.nan_to_num(usual) * lately))
@@ -238,8 +238,8 @@ class _Silences:
 
     def explain(self, step: int, scope: int) -> Cause:
         """The finding at a cell, by the window that tells most."""
-        stretch = self._stretch
-        cause, name = cause_at("silence", stretch.env, self.state, step, scope), of_scope("sign-ins", scope)
+        frame = self._frame
+        cause, name = cause_at("silence", frame.env, self.state, step, scope), of_scope("sign-ins", scope)
         if not self._tells[self._minute[step]]:
             sentence = f"no history says how many {name} to expect"
             return cause(sentence=sentence)
@@ -266,7 +266,7 @@ class _Silences:
                 "chance": float(f"{chance:.3g}"),
                 "threshold": self._policy.chance,
             },
-            first_bad=int(stretch.ends[step]) - window.length,
+            first_bad=int(frame.ends[step]) - window.length,
             estimated_users=per_hour if window.quieter[step, scope] else None,
             failing_ratio=min(max(1.0 - arrived / foreseen, 0.0), 1.0) if foreseen else 0.0,
         )

@@ -29,7 +29,7 @@ from detectors.policy.policy import Policy
 from detectors.scopes import CSPS, SCOPES
 from detectors.windows.counters import BAD, EXCLUDED, GOOD
 from detectors.windows.error_codes import CodeWindows
-from detectors.windows.frame import Stretch
+from detectors.windows.frame import Frame
 
 __all__ = ["judge", "may_fire"]
 
@@ -45,15 +45,15 @@ _ENV = SCOPES.index("")
 _HIGHEST = 0.99
 
 
-def judge(stretch: Stretch, policy: Policy, history: History) -> Verdicts:
-    """The surges of a stretch; see the module."""
-    found = _Surges(stretch, policy, history)
+def judge(frame: Frame, policy: Policy, history: History) -> Verdicts:
+    """The surges of a frame; see the module."""
+    found = _Surges(frame, policy, history)
     return Verdicts("surge", found.state, found.explain, found.gain)
 
 
-def may_fire(stretch: Stretch, policy: Policy, history: History) -> bool:
+def may_fire(frame: Frame, policy: Policy, history: History) -> bool:
     """Whether a code, or the users' errors as a class, come to the numbers and shares that are the least of a surge."""
-    codes, rules = stretch.codes, policy.surge
+    codes, rules = frame.codes, policy.surge
     if codes is None:
         return False
     for code, at_most in codes.at_most().items():
@@ -61,11 +61,11 @@ def may_fire(stretch: Stretch, policy: Policy, history: History) -> bool:
         if at_most >= least and (codes.counts(code, rules.window) >= least).any():
             return True
     for window in rules.user_errors.windows:
-        count = stretch.counts[window][..., EXCLUDED]
+        count = frame.counts[window][..., EXCLUDED]
         enough = count >= rules.user_errors.min_people
         # A share is surely above a limit only if it is above it, and no limit is lower.
         lowest = min(rules.user_errors.ratio, _HIGHEST)
-        if enough.any() and (enough & (count > _completed(stretch, window) * lowest)).any():
+        if enough.any() and (enough & (count > _completed(frame, window) * lowest)).any():
             return True
     return False
 
@@ -74,9 +74,9 @@ def _rule(policy: Policy, code: str) -> CodeSurge:
     return policy.surge.codes.get(code, policy.surge.any_code)
 
 
-def _completed(stretch: Stretch, window: int) -> Ints:
+def _completed(frame: Frame, window: int) -> Ints:
     """(step, scope): requests that completed, but for tokens."""
-    counts = stretch.counts[window]
+    counts = frame.counts[window]
     completed = counts[..., GOOD] + counts[..., BAD] + counts[..., EXCLUDED]
     tokens = counts[:, _SIS, GOOD] - counts[:, _SIS_CSPS, GOOD].sum(axis=1)
     completed[:, [_ENV, _SIS]] -= tokens[:, None]
@@ -113,15 +113,15 @@ class _Kind:
 
 
 class _Surges:
-    def __init__(self, stretch: Stretch, policy: Policy, history: History) -> None:
-        self._stretch = stretch
+    def __init__(self, frame: Frame, policy: Policy, history: History) -> None:
+        self._frame = frame
         self._policy = policy
         self._rules = policy.surge
         self._history = history
-        self._codes = stretch.codes
-        days, self._day = np.unique((stretch.ends - 1) // DAY, return_inverse=True)
+        self._codes = frame.codes
+        days, self._day = np.unique((frame.ends - 1) // DAY, return_inverse=True)
         self._days = [int((day + 1) * DAY) for day in days]
-        shape = (len(stretch.ends), len(SCOPES))
+        shape = (len(frame.ends), len(SCOPES))
         self._lingers: Bools = np.zeros(shape, dtype=bool)
         self._kinds: list[_Kind] = []
         self._gains: Floats | None = None
@@ -134,7 +134,7 @@ class _Surges:
         firing = np.zeros(shape, dtype=bool)
         for kind in self._kinds:
             firing |= kind.fires
-        alive = stretch.counts[_RECENT][..., [GOOD, BAD, EXCLUDED]].any(axis=-1)
+        alive = frame.counts[_RECENT][..., [GOOD, BAD, EXCLUDED]].any(axis=-1)
         self.state = verdict_of(firing, alive & ~self._lingers)
 
     # -- what is usual ---------------------------------------------------------------------------------------
@@ -155,16 +155,16 @@ class _Surges:
 
     def _judge_users(self, window: int, codes: CodeWindows) -> None:
         rules, z = self._rules.user_errors, self._rules.confidence
-        count = self._stretch.counts[window][..., EXCLUDED]
+        count = self._frame.counts[window][..., EXCLUDED]
         enough = count >= rules.min_people
         if not enough.any():
             return
-        completed = _completed(self._stretch, window)
+        completed = _completed(self._frame, window)
         over = np.zeros(enough.shape, dtype=bool)
         for shorter in rules.windows:
             if shorter < window:
-                lately = self._stretch.counts[shorter][..., EXCLUDED]
-                over |= surely_below(lately, _completed(self._stretch, shorter), rules.recover_below, z)
+                lately = self._frame.counts[shorter][..., EXCLUDED]
+                over |= surely_below(lately, _completed(self._frame, shorter), rules.recover_below, z)
         self._lingers |= enough & (count >= rules.recover_below * completed) & ~over
         usual = self._usual_of_class("excluded")
         limit = np.minimum(np.maximum(rules.ratio, self._rules.times_usual * usual), _HIGHEST)
@@ -192,7 +192,7 @@ class _Surges:
         counts = "bad" if self._policy.is_bad(code) else "excluded"
         usual = self._usual_of_code(code, counts)
         limit = np.minimum(rules.times_usual * usual, _HIGHEST)
-        completed = _completed(self._stretch, window)
+        completed = _completed(self._frame, window)
         often = surely_above(count, completed, limit, z)
         self._lingers |= often & (count >= rule.recover_below)
         often &= count >= rule.count
@@ -227,7 +227,7 @@ class _Surges:
     ) -> None:
         """Keep a kind, see ``_Kind``, if it fires in some of the cells (step, scope) where it may."""
         people = np.minimum(count, people)
-        trials = _completed(self._stretch, window) - count + people
+        trials = _completed(self._frame, window) - count + people
         fires = where & (people >= min_people) & surely_above(people, trials, limit, self._rules.confidence)
         if fires.any():
             self._kinds.append(
@@ -239,7 +239,7 @@ class _Surges:
         if self._gains is None:
             self._gains = np.zeros(self.state.shape)
             for kind in self._kinds:
-                # A kind that fires at another step only must not count: where a stretch ends is chance.
+                # A kind that fires at another step only must not count: where a frame ends is chance.
                 now = kind.fires.any(axis=1, keepdims=True)
                 self._gains = np.maximum(self._gains, _gain(kind, slice(None), slice(None)) * now)
         row: Floats = self._gains[step]
@@ -249,8 +249,8 @@ class _Surges:
 
     def explain(self, step: int, scope: int) -> Cause:
         """The finding at a cell: of the kind that stands out most, of those that fire there or else at that step."""
-        stretch = self._stretch
-        cause, name = cause_at("surge", stretch.env, self.state, step, scope), of_scope("sign-ins", scope)
+        frame = self._frame
+        cause, name = cause_at("surge", frame.env, self.state, step, scope), of_scope("sign-ins", scope)
         at_step = [kind for kind in self._kinds if kind.fires[step].any()]
         kinds = [kind for kind in at_step if kind.fires[step, scope]] or at_step
         if not kinds:
@@ -278,7 +278,7 @@ class _Surges:
                 "min_people": kind.min_people,
                 "usual_ratio": round(usual, 6),
             },
-            first_bad=int(stretch.ends[step]) - kind.window,
+            first_bad=int(frame.ends[step]) - kind.window,
             failing_ratio=people / trials if trials else 0.0,
             csp_caused=False,
         )

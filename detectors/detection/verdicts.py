@@ -1,4 +1,4 @@
-"""What a detector says about a stretch of steps."""
+"""What a detector says about a frame of steps."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ STATES: dict[int, FindingState] = {
 
 @dataclass(frozen=True)
 class Verdicts:
-    """The findings of one detector on every scope at every step of a stretch.
+    """The findings of one detector on every scope at every step of a frame.
 
     Attributes:
         detector: its name.

@@ -1,6 +1,6 @@
-"""The watch over one environment: facts in, SLIs and incidents out. Live and in replay it is the same.
+"""The engine over one environment: facts in, SLIs and incidents out. Live and in replay it is the same.
 
-``advance`` evaluates every T up to an instant. Stretches of steps are judged in one call; only the incident life
+``advance`` evaluates every T up to an instant. Frames of steps are judged in one call; only the incident life
 cycle goes step by step, and only where something fires, an incident is not closed, or a person has asked for
 something. What is evaluated, and when, is a function of the facts and the inputs alone, never of how they were cut
 into calls.
@@ -16,8 +16,8 @@ from detectors.arrays import Floats, Ints
 from detectors.detection import attribution
 from detectors.detection.detector_set import Findings
 from detectors.detection.verdicts import Verdicts
-from detectors.engine.state import Spans, Step, Waiting, WatchState
-from detectors.engine.view import StretchView, sli_of
+from detectors.engine.state import EngineState, Spans, Step, Waiting
+from detectors.engine.view import FrameView, sli_of
 from detectors.history.error_budget import Exclusion, exclusion_of
 from detectors.history.history import BUCKET, KEPT, History
 from detectors.history.rollup import HISTORY_SPAN, FiveMinutes
@@ -32,16 +32,16 @@ from detectors.windows.counters import COUNTERS, Classify
 from detectors.windows.error_codes import CodeWindows
 from detectors.windows.fact_columns import FactColumns
 from detectors.windows.facts import FactRow
-from detectors.windows.frame import Stretch
+from detectors.windows.frame import Frame
 from detectors.windows.impact import Failed, Impact
 from detectors.windows.latency_histogram import Durations
 from detectors.windows.returns import ReturnWindows
 from detectors.windows.sliding import Windows
 
-__all__ = ["QUANTILES", "Observer", "Watch"]
+__all__ = ["QUANTILES", "Engine", "Observer"]
 
-#: Looks at a stretch and the verdicts on it.
-Observer = Callable[[Stretch, Sequence[Verdicts]], None]
+#: Looks at a frame and the verdicts on it.
+Observer = Callable[[Frame, Sequence[Verdicts]], None]
 
 #: While nothing has counted for a retention, only the multiples of this many ms are evaluated; and none where no
 #: incident is open and the history knows no week, for nothing can come of it.
@@ -53,7 +53,7 @@ _FAR_PAST = -(1 << 60)
 QUANTILES = (0.5, 0.95, 0.99)
 
 
-class Watch:
+class Engine:
     """One environment's windows, detectors and incidents.
 
     Args:
@@ -65,7 +65,7 @@ class Watch:
         sli_every: how often SLIs are given out, ms; None for never.
         covered_from: the instant (ms) from which all facts are at hand; None for the first that counts.
         durations: whether to keep how long requests took, for ``quantiles``.
-        observer: is shown every stretch with what the detectors say of it, before anything follows from that.
+        observer: is shown every frame with what the detectors say of it, before anything follows from that.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class Watch:
         policy: Policy,
         history: History,
         *,
-        state: WatchState | None = None,
+        state: EngineState | None = None,
         sinks: frozenset[str] = frozenset(),
         sli_every: int | None = None,
         covered_from: int | None = None,
@@ -100,7 +100,7 @@ class Watch:
         self._active_to = np.full(len(LEAVES), _FAR_PAST, dtype=np.int64)
         self._five_minutes = FiveMinutes(env, policy, self._classify)
         self._asleep = False
-        self._last: Stretch | None = None
+        self._last: Frame | None = None
         self._durations = Durations(policy.step, max(policy.sli_windows)) if durations else None
         self._quantiles: dict[int, Floats] = {}
         self._waiting = state.waiting if state else None
@@ -120,10 +120,12 @@ class Watch:
         """
         return self._quantiles.get(window)
 
-    def state(self) -> WatchState:
+    def state(self) -> EngineState:
         """What ``watch-state`` keeps."""
         caused = tuple(self._csp_caused)
-        return WatchState(self.evaluated_to, self.lifecycle.memory, self._waiting, self._covered_from, caused)
+        return EngineState(
+            self.evaluated_to, self.lifecycle.memory, self._waiting, self._covered_from, caused
+        )
 
     def csp_caused(self) -> list[Exclusion]:
         """What credential providers have caused, as far back as the history reaches: no part of the SLA's account."""
@@ -251,7 +253,7 @@ class Watch:
                 counted.skip()
             self._asleep = True
 
-    # -- one stretch ------------------------------------------------------------------------------------------
+    # -- one frame ------------------------------------------------------------------------------------------
 
     def _judge(
         self,
@@ -268,14 +270,14 @@ class Watch:
             shape = (steps, len(SCOPES), len(COUNTERS))
             counts = {w: np.zeros(shape, dtype=np.int64) for w in policy.windows()}
             people = {w: np.zeros(shape[:2], dtype=np.int64) for w in policy.windows()}
-            stretch = Stretch(self.env, ends, counts, people, policy.windows())
+            frame = Frame(self.env, ends, counts, people, policy.windows())
         else:
             self._asleep = False
             counts = self._windows.advance(start, steps, facts)
             people = self._impact.advance(start, steps, self._failed(facts))
             returns = self._returns.advance(start, steps, facts)
             self._codes.move(start, steps, facts)
-            stretch = Stretch(
+            frame = Frame(
                 self.env,
                 ends,
                 counts,
@@ -287,29 +289,29 @@ class Watch:
             )
         self._five_minutes.add(facts)
         self._add_durations(facts, start)
-        findings = Findings(stretch, policy, self.history, self._covered_from)
+        findings = Findings(frame, policy, self.history, self._covered_from)
         if self._observer is not None:
-            self._observer(stretch, findings.verdicts())
+            self._observer(frame, findings.verdicts())
         elif self.lifecycle.active:
             findings.verdicts()  # all are wanted: nobody needs to be asked first
         fires = findings.fires()
-        self._last = stretch
+        self._last = frame
         caught_up = self._wait(catching_up)
-        view: StretchView | None = None
+        view: FrameView | None = None
         out: list[Step] = []
         for n in range(steps):
             at = int(ends[n])
             brought = Step(at, self.env)
             if self._sli_every and at % self._sli_every == 0:
-                brought.sli = self._slis(stretch, n, active[n])
+                brought.sli = self._slis(frame, n, active[n])
                 if self._durations is not None:
                     for window in policy.sli_windows:
                         self._quantiles[window] = self._durations.quantiles(at, window, QUANTILES)
             if fires[n] or at in asked or self.lifecycle.active:
                 verdicts = findings.verdicts()
-                view = view or StretchView(stretch, verdicts, self._windows, self._impact, policy, unread)
+                view = view or FrameView(frame, verdicts, self._windows, self._impact, policy, unread)
                 view.move_to(n)
-                causes = attribution.attribute(verdicts, stretch, n, policy) if fires[n] else []
+                causes = attribution.attribute(verdicts, frame, n, policy) if fires[n] else []
                 brought.transitions = self.lifecycle.step(view, causes, asked.get(at, ()))
                 brought.refused = self.lifecycle.take_refused()
                 for transition in brought.transitions:
@@ -352,9 +354,9 @@ class Watch:
             commands += catch_up(incident, waiting.before.get(name), self.policy, self._sinks)
         return commands
 
-    def _slis(self, stretch: Stretch, n: int, active: Ints) -> list[SliValue]:
+    def _slis(self, frame: Frame, n: int, active: Ints) -> list[SliValue]:
         out = [
-            sli_of(stretch, n, int(index), window)
+            sli_of(frame, n, int(index), window)
             for index in np.flatnonzero(active)
             for window in self.policy.sli_windows
         ]

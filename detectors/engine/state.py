@@ -1,4 +1,4 @@
-"""What a watch brings at a T, and what of it only the watch itself remembers over a restart."""
+"""What an engine brings at a T, and what of it only the engine itself remembers over a restart."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from detectors.incidents import Command, Incident, IncidentInput, Transition
 from detectors.lifecycle.lifecycle import LifecycleMemory
 from detectors.slis import SliValue
 
-__all__ = ["Spans", "Step", "Waiting", "WatchState"]
+__all__ = ["EngineState", "Spans", "Step", "Waiting"]
 
-#: Stretches of T: (after, up to), ms.
+#: Spans of T: (after, up to), ms.
 Spans = Sequence[tuple[int, int]]
 
 
@@ -28,14 +28,14 @@ class Waiting(msgspec.Struct):
     latest: dict[str, Incident] = {}
 
 
-class WatchState(msgspec.Struct, frozen=True):
-    """What a restarted watch cannot rebuild from facts.
+class EngineState(msgspec.Struct, frozen=True):
+    """What a restarted engine cannot rebuild from facts.
 
     Attributes:
         evaluated_to: the last T, ms; None before the first.
         lifecycle: the memory of incidents.
         waiting: what there will be to say once notifications go out again; None while they do.
-        covered_from: the instant (ms) from which the watch has seen all facts.
+        covered_from: the instant (ms) from which the engine has seen all facts.
         csp_caused: what credential providers have caused of late, for the month's account.
     """
 

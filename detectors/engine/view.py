@@ -13,27 +13,27 @@ from detectors.policy.policy import Policy
 from detectors.scopes import scope_index, scope_path
 from detectors.slis import SliValue
 from detectors.windows.counters import BAD, COUNTERS, SESSION_BAD
-from detectors.windows.frame import Stretch
+from detectors.windows.frame import Frame
 from detectors.windows.impact import Distinct, Impact, relative_error
 from detectors.windows.sliding import Windows
 
-__all__ = ["StretchView", "sli_of"]
+__all__ = ["FrameView", "sli_of"]
 
 
-class StretchView:
-    """What the life cycle may ask about step ``n`` of a stretch; see ``chronicle.View``.
+class FrameView:
+    """What the life cycle may ask about step ``n`` of a frame; see ``chronicle.View``.
 
     Args:
-        stretch: of the last call of ``windows`` and ``impact``.
+        frame: of the last call of ``windows`` and ``impact``.
         verdicts: what all detectors say of it.
-        windows, impact: which know more of the last hour than the stretch.
+        windows, impact: which know more of the last hour than the frame.
         policy: the policy.
         unread: at these T an input partition could not be read.
     """
 
     def __init__(
         self,
-        stretch: Stretch,
+        frame: Frame,
         verdicts: Sequence[Verdicts],
         windows: Windows,
         impact: Impact,
@@ -42,7 +42,7 @@ class StretchView:
     ) -> None:
         self._recent = policy.severity.projection_window
         self._news = policy.lifecycle.news
-        self._stretch = stretch
+        self._frame = frame
         self._verdicts = verdicts
         self._windows = windows
         self._impact = impact
@@ -53,7 +53,7 @@ class StretchView:
 
     def move_to(self, n: int) -> None:
         self.n = n
-        self.at = int(self._stretch.ends[n])
+        self.at = int(self._frame.ends[n])
         self.frozen = any(begin < self.at <= end for begin, end in self._unread)
 
     def finding(self, scope: str, leaving_out: Collection[str] = ()) -> FindingState:
@@ -68,13 +68,13 @@ class StretchView:
 
     def counts(self, scope: str, window: int = HISTORY_SPAN) -> Counts:
         index = scope_index(scope)
-        row = self._stretch.counts[window][self.n, index]
+        row = self._frame.counts[window][self.n, index]
         amounts = dict(zip(COUNTERS[:6], (int(value) for value in row[:6]), strict=True))
-        users = int(self._stretch.people[window][self.n, index])
+        users = int(self._frame.people[window][self.n, index])
         return Counts(at=self.at, window=window, users_impacted=users, **amounts)
 
     def people(self, scope: str, since: int) -> Distinct:
-        return self._people(scope, since, self._stretch.windows[-1])
+        return self._people(scope, since, self._frame.windows[-1])
 
     def people_recent(self, scope: str, since: int) -> Distinct:
         return self._people(scope, since, self._recent)
@@ -86,17 +86,15 @@ class StretchView:
         return self._windows.first(scope_index(scope), (BAD, SESSION_BAD), since, self.at)
 
     def succeeded_since(self, scope: str, since: int) -> bool:
-        reach = [window for window in self._stretch.windows if self.at - window >= since]
-        window = reach[-1] if reach else self._stretch.windows[0]
-        return bool(self._stretch.counts[window][self.n, scope_index(scope), 0])
+        reach = [window for window in self._frame.windows if self.at - window >= since]
+        window = reach[-1] if reach else self._frame.windows[0]
+        return bool(self._frame.counts[window][self.n, scope_index(scope), 0])
 
 
-def sli_of(stretch: Stretch, n: int, scope: int, window: int) -> SliValue:
+def sli_of(frame: Frame, n: int, scope: int, window: int) -> SliValue:
     """The SLIs of a scope (index) in a window (ms) at step ``n``."""
-    good, bad, excluded, started, slow, timed = (int(v) for v in stretch.counts[window][n, scope, :6])
-    users = int(stretch.people[window][n, scope])
-    path = scope_path(stretch.env, scope)
-    error = relative_error(users, int(stretch.levels[window][n])) if window in stretch.levels else 0.0
-    return SliValue(
-        int(stretch.ends[n]), path, window, good, bad, excluded, started, slow, timed, users, error
-    )
+    good, bad, excluded, started, slow, timed = (int(v) for v in frame.counts[window][n, scope, :6])
+    users = int(frame.people[window][n, scope])
+    path = scope_path(frame.env, scope)
+    error = relative_error(users, int(frame.levels[window][n])) if window in frame.levels else 0.0
+    return SliValue(int(frame.ends[n]), path, window, good, bad, excluded, started, slow, timed, users, error)

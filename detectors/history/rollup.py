@@ -15,7 +15,7 @@ from detectors.windows.fact_columns import FactColumns
 
 __all__ = ["HISTORY_SPAN", "FiveMinutes"]
 
-#: Stretches end at the multiples of a history record's length, so that its sums enter at a fixed T.
+#: Frames end at the multiples of a history record's length, so that its sums enter at a fixed T.
 HISTORY_SPAN = BUCKET
 
 

@@ -11,11 +11,11 @@ from detectors.arrays import Ints
 if TYPE_CHECKING:
     from detectors.windows.error_codes import CodeWindows
 
-__all__ = ["Stretch"]
+__all__ = ["Frame"]
 
 
 @dataclass(frozen=True)
-class Stretch:
+class Frame:
     """What N consecutive steps of one environment look like.
 
     Attributes:

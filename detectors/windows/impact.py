@@ -1,9 +1,9 @@
 """Distinct people with a bad event per scope and window: exactly up to a cap, beyond it from a sample.
 
 For each scope it is kept how many people had their latest bad event in each pane of the last hour. The people of a
-window are the sum over its panes. Within a stretch of steps people move from one pane to a later one: a person whose
+window are the sum over its panes. Within a frame of steps people move from one pane to a later one: a person whose
 latest pane goes from ``before`` to ``pane`` at the evaluation ``first`` is newly in the window W at every T with
-``before < T - W <= pane`` and ``T >= first``. So a stretch is the sums as they stood at its beginning plus the
+``before < T - W <= pane`` and ``T >= first``. So a frame is the sums as they stood at its beginning plus the
 intervals of the moves within it.
 
 Beyond the cap a window has a *level* d, the least at which no more than ``cap`` people of the environment in it have
@@ -115,7 +115,7 @@ class Impact:
         cap: so many people of a window are counted exactly.
 
     Attributes:
-        levels: window (ms) -> (steps,) of the last stretch, 0 where people were counted exactly; without the
+        levels: window (ms) -> (steps,) of the last frame, 0 where people were counted exactly; without the
             windows in which they were throughout.
     """
 
@@ -133,7 +133,7 @@ class Impact:
         self._by_pane: Ints = np.zeros((self._depth + 1, len(SCOPES)), dtype=np.int64)
         # the same by stratum, as a ring: a pane is at (pane // step) % (depth + 1)
         self._by_stratum = np.zeros((STRATA, self._depth + 1, len(SCOPES)), dtype=np.int32)
-        # of the current stretch, by level: people with their latest event in this pane or later, at its beginning
+        # of the current frame, by level: people with their latest event in this pane or later, at its beginning
         self._since: dict[int, Ints] = {0: np.zeros((self._depth + 2, len(SCOPES)), dtype=np.int64)}
         self._first_pane = 0
         self._moves: Ints = _NO_MOVES
@@ -168,7 +168,7 @@ class Impact:
     def distinct_since(self, scope: int, at: int, since: int) -> Distinct:
         """Distinct people of a scope (index) with a bad event in panes of ``[since, at)`` that count at ``at``.
 
-        ``at`` is a T of the last stretch; ``since`` lies at most the longest window before it.
+        ``at`` is a T of the last frame; ``since`` lies at most the longest window before it.
         """
         level = 0
         if self._at_most > self._cap:
@@ -220,7 +220,7 @@ class Impact:
         return stood + int(np.count_nonzero(moved))
 
     def _stood(self, level: int) -> Ints:
-        """(pane, scope) of a level: people with their latest event in this pane or later, before the stretch."""
+        """(pane, scope) of a level: people with their latest event in this pane or later, before the frame."""
         stood = self._since.get(level)
         if stood is None:
             sample = self._by_stratum[level:].sum(axis=0, dtype=np.int64)
@@ -231,13 +231,13 @@ class Impact:
         """The moves of a level: first (T), before (pane), pane, scope."""
         return self._moves[:4] if not level else self._moves[:4, self._moves[4] >= level]
 
-    # -- from stretch to stretch --------------------------------------------------------------------------------
+    # -- from frame to frame --------------------------------------------------------------------------------
 
     def _ring(self, pane: int) -> int:
         return pane // self._step % (self._depth + 1)
 
     def _settle(self, start: int) -> None:
-        """Take the moves of the last stretch over into the panes, and move the panes on to ``start``."""
+        """Take the moves of the last frame over into the panes, and move the panes on to ``start``."""
         step, depth = self._step, self._depth
         first_pane = start - step * (depth + 1)
         if self._next is not None:
@@ -262,7 +262,7 @@ class Impact:
         self._sweep()
 
     def _move(self, bad: Failed, last: int) -> None:
-        """Remember the people of a stretch up to ``last`` (T) and their moves.
+        """Remember the people of a frame up to ``last`` (T) and their moves.
 
         Moves are columns of first (T), before (pane), pane, scope, stratum.
         """

@@ -1,11 +1,11 @@
-"""The watches of all environments moved on together, and what they bring as the objects that are written."""
+"""The engines of all environments moved on together, and what they bring as the objects that are written."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from detectors.engine.engine import Watch
+from detectors.engine.engine import Engine
 from detectors.engine.state import Spans, Step
 from detectors.incidents import IncidentInput
 from detectors.policy.policy import Policy
@@ -26,33 +26,33 @@ class Verdict:
 
 
 class Judge:
-    """Watches by environment. Rows are handed in as they become known; each is given to its watch at its T.
+    """Engines by environment. Rows are handed in as they become known; each is given to its engine at its T.
 
     Args:
         policy: the policy.
-        watches: one for each environment.
+        engines: one for each environment.
         boards: the banners of each environment as last published.
     """
 
-    def __init__(self, policy: Policy, make: Callable[[str], Watch]) -> None:
+    def __init__(self, policy: Policy, make: Callable[[str], Engine]) -> None:
         self.policy = policy
         self._make = make
-        self.watches: dict[str, Watch] = {}
+        self.engines: dict[str, Engine] = {}
         self.boards: dict[str, BannerBoard] = {}
         self._pending: dict[str, list[FactRow]] = {}
 
-    def watch(self, env: str) -> Watch:
-        """The watch of an environment, made on first use."""
-        if env not in self.watches:
-            self.watches[env] = self._make(env)
+    def engine(self, env: str) -> Engine:
+        """The engine of an environment, made on first use."""
+        if env not in self.engines:
+            self.engines[env] = self._make(env)
             self.boards[env] = BannerBoard(env, self.policy)
             self._pending[env] = []
-        return self.watches[env]
+        return self.engines[env]
 
     def add(self, rows: Mapping[str, Sequence[FactRow]]) -> None:
         """Note facts by environment; none may count at a T that was evaluated."""
         for env, more in rows.items():
-            self.watch(env)
+            self.engine(env)
             self._pending[env].extend(more)
 
     def advance(
@@ -65,20 +65,20 @@ class Judge:
     ) -> list[Verdict]:
         """Evaluate every environment up to ``to`` (a multiple of the step, ms); what it brought, in the order of T.
 
-        See ``Watch.advance``.
+        See ``Engine.advance``.
         """
         step = self.policy.step
         out: list[Verdict] = []
         for env, asked in (inputs or {}).items():
             if asked:
-                self.watch(env)
-        for env, watch in self.watches.items():
+                self.engine(env)
+        for env, engine in self.engines.items():
             due: list[FactRow] = []
             later: list[FactRow] = []
             for row in self._pending[env]:
                 (due if row.counts_from(step) <= to else later).append(row)
             self._pending[env] = later
-            steps = watch.advance(
+            steps = engine.advance(
                 to, due, (inputs or {}).get(env, ()), unread=unread, catching_up=catching_up
             )
             for brought in steps:

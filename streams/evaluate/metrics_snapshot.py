@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from detectors.engine.engine import QUANTILES, Watch
+from detectors.engine.engine import QUANTILES, Engine
 from detectors.history.error_budget import account, burn_rate, window_burn
 from detectors.instants import HOUR, SECOND, format_duration
 from detectors.lifecycle.response_times import deadline
@@ -24,8 +24,8 @@ def burn_windows(policy: Policy) -> list[str]:
 
 def env_snapshot(desk: Desk, env: str, policy: Policy) -> EnvSnapshot:
     """The absolute values of an environment as of its last T."""
-    watch = desk.judge.watch(env)
-    standing = [i for i in watch.lifecycle.incidents() if i.state not in ("resolved", "closed")]
+    engine = desk.judge.engine(env)
+    standing = [i for i in engine.lifecycle.incidents() if i.state not in ("resolved", "closed")]
     success: dict[tuple[str, str], float | None] = {}
     latency: dict[tuple[str, str], float | None] = {}
     people: dict[str, int] = {}
@@ -38,16 +38,16 @@ def env_snapshot(desk: Desk, env: str, policy: Policy) -> EnvSnapshot:
         scope = f"{env}/{method}"
         index = scope_index(scope)
         for window in policy.sli_windows:
-            value = watch.latest(index, window)
+            value = engine.latest(index, window)
             if value is not None:
                 success[method, format_duration(window)] = value.success_ratio
                 latency[method, format_duration(window)] = value.latency_ratio
-        hour = watch.latest(index, HOUR)
+        hour = engine.latest(index, HOUR)
         people[method] = hour.users_impacted if hour is not None else 0
         error[method] = hour.users_impacted_error if hour is not None else 0.0
-        at = watch.evaluated_to
+        at = engine.evaluated_to
         if at is not None:
-            month = account(watch.history, method, at, policy, watch.csp_caused())
+            month = account(engine.history, method, at, policy, engine.csp_caused())
             left[method] = month.left if month else None
             if month is not None and month.gone_at is not None:
                 gone[method] = month.gone_at
@@ -55,7 +55,7 @@ def env_snapshot(desk: Desk, env: str, policy: Policy) -> EnvSnapshot:
                 for length in (rule.short, rule.long):
                     name = format_duration(length)
                     if (method, name) not in burn:
-                        burn[method, name] = _burn(watch, index, method, length, at, policy)
+                        burn[method, name] = _burn(engine, index, method, length, at, policy)
         touching = [i.severity for i in standing if overlaps(i.scope, scope)]
         severity[method] = min(touching, default=0)
     open_by: dict[int, int] = {}
@@ -69,7 +69,7 @@ def env_snapshot(desk: Desk, env: str, policy: Policy) -> EnvSnapshot:
         events=dict(desk.totals.events[env]),
         success_ratio=success,
         latency_ratio=latency,
-        durations=_durations(watch, env, policy),
+        durations=_durations(engine, env, policy),
         users_impacted=people,
         users_impacted_error=error,
         burn_rate=burn,
@@ -78,15 +78,15 @@ def env_snapshot(desk: Desk, env: str, policy: Policy) -> EnvSnapshot:
         severity=severity,
         incidents_open=open_by,
         deadlines=due,
-        watermark=watch.evaluated_to,
+        watermark=engine.evaluated_to,
     )
 
 
-def _durations(watch: Watch, env: str, policy: Policy) -> dict[tuple[str, str, str], float]:
+def _durations(engine: Engine, env: str, policy: Policy) -> dict[tuple[str, str, str], float]:
     """(scope, window, quantile) -> seconds, where any request carried a duration."""
     out = {}
     for window in policy.sli_windows:
-        found = watch.quantiles(window)
+        found = engine.quantiles(window)
         if found is not None:
             for scope, share in np.argwhere(~np.isnan(found)).tolist():
                 key = scope_path(env, scope), format_duration(window), f"{QUANTILES[share]:g}"
@@ -94,11 +94,11 @@ def _durations(watch: Watch, env: str, policy: Policy) -> dict[tuple[str, str, s
     return out
 
 
-def _burn(watch: Watch, index: int, method: str, length: int, at: int, policy: Policy) -> float | None:
+def _burn(engine: Engine, index: int, method: str, length: int, at: int, policy: Policy) -> float | None:
     """The burn rate of a window: live up to an hour, beyond that by the history."""
     if length > HOUR:
-        return window_burn(watch.history, method, at - length, at, policy)
-    value = watch.latest(index, length)
+        return window_burn(engine.history, method, at - length, at, policy)
+    value = engine.latest(index, length)
     if value is None:
         return None
     return burn_rate(value.good, value.bad, policy.objectives[method].availability)

@@ -9,7 +9,7 @@ import msgspec
 import structlog
 from aiokafka import TopicPartition
 
-from detectors.engine.engine import Watch
+from detectors.engine.engine import Engine
 from detectors.history.history import History
 from detectors.instants import format_instant
 from detectors.policy.policy import Policy
@@ -51,9 +51,9 @@ async def rebuilt(
     states = await _states(reader, topics, partition, envs)
     histories = await _histories(reader, topics, partition, envs, states)
 
-    def make(env: str) -> Watch:
+    def make(env: str) -> Engine:
         state = states.get(env)
-        return Watch(
+        return Engine(
             env,
             policy,
             histories[env],
@@ -65,14 +65,14 @@ async def rebuilt(
 
     desk = Desk(partition, envs, Judge(policy, make), offset, Totals(envs))
     for env in envs:
-        watch = desk.judge.watch(env)
+        engine = desk.judge.engine(env)
         state = states.get(env)
         if state is not None:
             desk.judge.boards[env].restore(state.board)
             desk.inputs_to[env] = state.inputs_to
             desk.assigned[env] = list(state.assigned)
-            desk.state_at[env] = watch.evaluated_to or 0
-    done = [w.evaluated_to for w in desk.judge.watches.values() if w.evaluated_to is not None]
+            desk.state_at[env] = engine.evaluated_to or 0
+    done = [w.evaluated_to for w in desk.judge.engines.values() if w.evaluated_to is not None]
     desk.evaluated_to = max(done, default=None)
     # However long nobody has judged: what its windows held then is needed.
     since = min([now, *done]) - read_back(policy)
@@ -83,10 +83,10 @@ async def rebuilt(
     for _ in desk.open_all():
         await asyncio.sleep(0)
     for env in envs:
-        watch = desk.judge.watch(env)
-        if watch.evaluated_to is not None:
-            known = desk.take_due(watch.evaluated_to, env)
-            for _ in watch.rebuilding(known.get(env, ()), covered_from(since, policy)):
+        engine = desk.judge.engine(env)
+        if engine.evaluated_to is not None:
+            known = desk.take_due(engine.evaluated_to, env)
+            for _ in engine.rebuilding(known.get(env, ()), covered_from(since, policy)):
                 await asyncio.sleep(0)
     async for record in reader.read(TopicPartition(topics.inputs, partition)):
         wish = wish_of(record.offset, record.value)

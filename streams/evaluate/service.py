@@ -195,7 +195,7 @@ class Evaluate:
         for env, waiting in desk.wishes.items():
             if not waiting:
                 continue
-            reached = desk.judge.watch(env).evaluated_to
+            reached = desk.judge.engine(env).evaluated_to
             reached = desk.evaluated_to or 0 if reached is None else reached
             at = max(reached, desk.judged_to) + self._policy.step
             for wish in sorted(waiting, key=lambda wish: wish.offset):
@@ -239,8 +239,8 @@ class Evaluate:
         )
         await self._outlet.write(others)
         states = []
-        for env, watch in desk.judge.watches.items():
-            reached = watch.evaluated_to
+        for env, engine in desk.judge.engines.items():
+            reached = engine.evaluated_to
             if reached is None:
                 continue
             if env in moved or reached - desk.state_at.get(env, 0) >= _STATE_EVERY:
@@ -252,9 +252,9 @@ class Evaluate:
         return {p: frontier.next_offset for p, frontier in sorted(desk.frontiers.items())}
 
     def _state_out(self, desk: Desk, env: str) -> Out:
-        watch = desk.judge.watch(env)
+        engine = desk.judge.engine(env)
         state = DeskState(
-            watch=watch.state(),
+            watch=engine.state(),
             board=tuple(desk.judge.boards[env].shown()),
             inputs_to=desk.inputs_to.get(env, 0),
             assigned=tuple(desk.assigned.get(env, ())),

@@ -48,7 +48,7 @@ class Desk:
     covered: dict[tuple[int, int, str], tuple[int, int]] = field(default_factory=dict)
     sealed: dict[tuple[int, int, str], SealedSegment] = field(default_factory=dict)  # not looked at yet
     pending: dict[tuple[int, int, str], list[FactRow]] = field(default_factory=dict)
-    unread: list[tuple[int, int]] = field(default_factory=list)  # see ``Watch.advance``
+    unread: list[tuple[int, int]] = field(default_factory=list)  # see ``Engine.advance``
     wishes: dict[str, list[Wish]] = field(default_factory=dict)
     assigned: dict[str, list[tuple[int, IncidentInput]]] = field(default_factory=dict)
     inputs_to: dict[str, int] = field(default_factory=dict)
@@ -142,7 +142,7 @@ class Desk:
             return
         policy = self.judge.policy
         self.totals.replace(key, rows, policy)
-        done = self.judge.watch(key[2]).evaluated_to
+        done = self.judge.engine(key[2]).evaluated_to
         if self.rebuilt and done is not None:
             rows = [row for row in rows if row.counts_from(policy.step) > done]
         self.pending[key] = rows

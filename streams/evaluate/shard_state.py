@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from detectors.engine.state import WatchState
+from detectors.engine.state import EngineState
 from detectors.history.rollup import HISTORY_SPAN
 from detectors.incidents import IncidentInput
 from detectors.instants import MINUTE, parse_instant
@@ -42,7 +42,7 @@ class DeskState(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     version: int = _STATE_VERSION
-    watch: WatchState
+    watch: EngineState
     board: tuple[Banner, ...]
     inputs_to: int
     assigned: tuple[tuple[int, IncidentInput], ...] = ()

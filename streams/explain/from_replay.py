@@ -14,7 +14,7 @@ from detectors.instants import MINUTE, SECOND, format_instant
 from detectors.policy.policy import Policy
 from detectors.scopes import ENVS, contains, scope_index
 from detectors.windows.counters import BAD, GOOD
-from detectors.windows.frame import Stretch
+from detectors.windows.frame import Frame
 from streams.explain.case_file import Fired, Line, Sample, Sampled, Story, read_line
 from streams.records.verdicts import log_line
 from streams.replay.entries import Entry, SourceError
@@ -45,9 +45,9 @@ def replayed(
     """
     changes, course = FindingChanges(), _Course(incident.rpartition("-")[0])
 
-    def observe(stretch: Stretch, verdicts: Sequence[Verdicts]) -> None:
-        changes(stretch, verdicts)
-        course.take(stretch)
+    def observe(frame: Frame, verdicts: Sequence[Verdicts]) -> None:
+        changes(frame, verdicts)
+        course.take(frame)
 
     replay = Replay(partitions, policy, now=now, history=history, inputs=inputs, observer=observe)
     lines: list[Line] = []
@@ -93,15 +93,15 @@ class _Course:
         self._ends: list[Ints] = []
         self._counts: list[tuple[Ints, Ints, Ints]] = []
 
-    def take(self, stretch: Stretch) -> None:
-        """Keep a stretch, if it is of the environment."""
-        if stretch.env != self._env:
+    def take(self, frame: Frame) -> None:
+        """Keep a frame, if it is of the environment."""
+        if frame.env != self._env:
             return
-        chosen = stretch.ends % _EVERY == 0
+        chosen = frame.ends % _EVERY == 0
         if chosen.any():
-            self.window = min(window for window in stretch.windows if window >= MINUTE)
-            counts, people = stretch.counts[self.window][chosen], stretch.people[_PEOPLE_WINDOW][chosen]
-            self._ends.append(stretch.ends[chosen])
+            self.window = min(window for window in frame.windows if window >= MINUTE)
+            counts, people = frame.counts[self.window][chosen], frame.people[_PEOPLE_WINDOW][chosen]
+            self._ends.append(frame.ends[chosen])
             self._counts.append((counts[..., GOOD].copy(), counts[..., BAD].copy(), people.copy()))
 
     def samples(self, scope: int) -> Iterator[Sample]:

@@ -1,4 +1,4 @@
-"""Where the findings of a run change: an observer of its watches."""
+"""Where the findings of a run change: an observer of its engines."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy.typing as npt
 from detectors.detection.verdicts import FIRING, STATES, Verdicts
 from detectors.incidents import FindingState
 from detectors.scopes import SCOPES, scope_path
-from detectors.windows.frame import Stretch
+from detectors.windows.frame import Frame
 
 __all__ = ["Change", "FindingChanges"]
 
@@ -43,17 +43,17 @@ class FindingChanges:
         self.found: dict[tuple[str, str], list[Change]] = {}
         self._last: dict[tuple[str, str], npt.NDArray[np.int8]] = {}
 
-    def __call__(self, stretch: Stretch, verdicts: Sequence[Verdicts]) -> None:
+    def __call__(self, frame: Frame, verdicts: Sequence[Verdicts]) -> None:
         for verdict in verdicts:
-            key = (verdict.detector, stretch.env)
+            key = (verdict.detector, frame.env)
             changed = np.diff(np.vstack([self._last.get(key, _UNSEEN), verdict.state]), axis=0) != 0
             self._last[key] = verdict.state[-1].copy()
             for n, scope in np.argwhere(changed).tolist():
-                at, state = int(stretch.ends[n]), int(verdict.state[n, scope])
+                at, state = int(frame.ends[n]), int(verdict.state[n, scope])
                 if self._until is not None and at > self._until:
                     break
                 sentence = verdict.explain(n, scope).sentence if state == FIRING else ""
-                path = scope_path(stretch.env, scope)
+                path = scope_path(frame.env, scope)
                 self.found.setdefault((verdict.detector, path), []).append(
                     Change(at, STATES[state], sentence)
                 )

@@ -10,7 +10,7 @@ from itertools import groupby, islice
 import numpy as np
 
 from detectors.arrays import Ints
-from detectors.engine.engine import Observer, Watch
+from detectors.engine.engine import Engine, Observer
 from detectors.history.history import History
 from detectors.history.rollup import HISTORY_SPAN
 from detectors.incidents import IncidentInput
@@ -69,7 +69,7 @@ class Input:
         self.acceptance = Partition(rules)
         self.cells = Cells(rules.step, rules.thresholds)
         self.ended = False
-        self.unread: list[tuple[int, int]] = []  # see ``Watch.advance``
+        self.unread: list[tuple[int, int]] = []  # see ``Engine.advance``
 
     def read(self) -> None:
         """Take the next batch."""
@@ -120,7 +120,7 @@ class Replay:
         sli_every: how often SLIs are given out, ms; None for never.
         history: records of ``sli-history`` from before.
         inputs: (T, input) of what people asked for.
-        observer: as of ``Watch``.
+        observer: as of ``Engine``.
         checkpoint: what was known before the ``Begin`` of each partition; nothing is given out from before its instant.
 
     Attributes:
@@ -164,10 +164,10 @@ class Replay:
             self._histories[env] = History(env)
         return self._histories[env]
 
-    def _make(self, sli_every: int | None) -> Callable[[str], Watch]:
-        def make(env: str) -> Watch:
+    def _make(self, sli_every: int | None) -> Callable[[str], Engine]:
+        def make(env: str) -> Engine:
             known = self._checkpoint.states.get(env) if self._checkpoint else None
-            return Watch(
+            return Engine(
                 env,
                 self._policy,
                 self._history(env),
@@ -238,12 +238,12 @@ class Replay:
         assert self._checkpoint is not None
         step, since = self._policy.step, self._since - self._checkpoint.back(self._policy)
         for env, reached in self._checkpoint.reached.items():
-            watch, judged = self.judge.watch(env), []
+            engine, judged = self.judge.engine(env), []
             for rows in drained:
                 of_env = rows.get(env, [])
                 judged += [row for row in of_env if row.counts_from(step) <= reached]
                 rows[env] = [row for row in of_env if row.counts_from(step) > reached]
-            watch.rebuild(judged, covered_from(since, self._policy))
+            engine.rebuild(judged, covered_from(since, self._policy))
             self.judge.boards[env].restore(self._checkpoint.states[env].board)
 
 

@@ -15,7 +15,7 @@ from detectors.windows.counters import BAD, EXCLUDED, GOOD, STARTED, Classify
 from detectors.windows.error_codes import CodeWindows
 from detectors.windows.fact_columns import FactColumns
 from detectors.windows.facts import ON_TIME, FactRow
-from detectors.windows.frame import Stretch
+from detectors.windows.frame import Frame
 from detectors.windows.returns import ReturnWindows
 from detectors.windows.sliding import Windows
 from tests.detectors.detection.traffic import RATE, RETURNS, SHARES, START, leaves_of, record
@@ -113,15 +113,15 @@ class Journeys:
             for (second, leaf, step, outcome, code), count in sorted(cells.items())
         ]
 
-    def stretches(self, cuts: Sequence[int], policy: Policy | None = None) -> list[Stretch]:
-        """The stretches that end at these seconds; each is to be judged before the next is asked for."""
-        return list(self._stretches(cuts, policy or default_policy()))
+    def frames(self, cuts: Sequence[int], policy: Policy | None = None) -> list[Frame]:
+        """The frames that end at these seconds; each is to be judged before the next is asked for."""
+        return list(self._frames(cuts, policy or default_policy()))
 
-    def stretch(self, first: int = 0, last: int | None = None) -> Stretch:
+    def frame(self, first: int = 0, last: int | None = None) -> Frame:
         """The steps after seconds ``first`` to ``last`` (exclusive; all)."""
-        return self.stretches([*([first] if first else []), last or self.seconds])[-1]
+        return self.frames([*([first] if first else []), last or self.seconds])[-1]
 
-    def _stretches(self, cuts: Sequence[int], policy: Policy):  # type: ignore[no-untyped-def]
+    def _frames(self, cuts: Sequence[int], policy: Policy):  # type: ignore[no-untyped-def]
         counts = Windows(SECOND, _WINDOWS, Classify(policy.codes.excluded, (0,) * len(LEAVES)))
         returns = ReturnWindows(SECOND, policy.funnel.live)
         codes = CodeWindows(SECOND, policy.surge.windows, sorted(policy.codes.root), 1_000)
@@ -134,7 +134,7 @@ class Journeys:
             counted = counts.advance(start, steps, due)
             codes.move(start, steps, due)
             nobody = {window: of[..., 0] * 0 for window, of in counted.items()}
-            yield Stretch(
+            yield Frame(
                 "prod",
                 ends,
                 counted,

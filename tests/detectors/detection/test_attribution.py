@@ -17,7 +17,7 @@ from detectors.incidents import Cause
 from detectors.instants import DAY
 from detectors.policy.policy import default_policy
 from detectors.scopes import CSPS, SCOPES, contains, scope_path
-from detectors.windows.frame import Stretch
+from detectors.windows.frame import Frame
 from tests.detectors.detection.traffic import START, Traffic, scope, usual
 
 POLICY = default_policy()
@@ -29,13 +29,13 @@ def causes(
     traffic: Traffic, first: int, last: int | None = None, history: History = NOTHING
 ) -> list[list[Cause]]:
     """The causes after each second."""
-    stretch = traffic.stretch(first, last)
+    frame = traffic.frame(first, last)
     verdicts = [
-        outage.judge(stretch, POLICY, history),
-        burn_rate.judge(stretch, POLICY, history),
-        silence.judge(stretch, POLICY, history, traffic.start),
+        outage.judge(frame, POLICY, history),
+        burn_rate.judge(frame, POLICY, history),
+        silence.judge(frame, POLICY, history, traffic.start),
     ]
-    return [attribute(verdicts, stretch, n, POLICY) for n in range(len(stretch.ends))]
+    return [attribute(verdicts, frame, n, POLICY) for n in range(len(frame.ends))]
 
 
 def scopes(found: list[Cause]) -> list[str]:
@@ -187,8 +187,8 @@ def made_up(firing: Mapping[str, float], detector: str = "outage", others: int =
     return Verdicts(detector, state, explain, lambda n: gain)
 
 
-def busy() -> Stretch:
-    return Traffic(3_600, 1).stretch(3_599)
+def busy() -> Frame:
+    return Traffic(3_600, 1).frame(3_599)
 
 
 BUSY = busy()

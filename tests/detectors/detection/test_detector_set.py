@@ -15,13 +15,13 @@ from msgspec.structs import replace
 from detectors.detection import burn_rate, funnel, latency, outage, silence, surge
 from detectors.detection.detector_set import Findings
 from detectors.detection.verdicts import FIRING, Verdicts
-from detectors.engine.engine import Watch
+from detectors.engine.engine import Engine
 from detectors.history.history import History
 from detectors.instants import SECOND
 from detectors.policy.policy import default_policy
 from detectors.scopes import MEMBERS, OUTCOMES, SCOPES
 from detectors.windows.facts import FactRow
-from detectors.windows.frame import Stretch
+from detectors.windows.frame import Frame
 from tests.detectors.detection.journeys import Journeys, weeks
 from tests.detectors.detection.traffic import START
 
@@ -86,26 +86,26 @@ def slower(row: FactRow, trouble: Trouble) -> FactRow:
 
 
 def look_at(level: float, seed: int, troubles: Sequence[Trouble], history: str) -> set[str]:
-    """Hold what could fire against what does, in all stretches; the detectors that do."""
+    """Hold what could fire against what does, in all frames; the detectors that do."""
     fired: set[str] = set()
 
-    def look(stretch: Stretch, verdicts: Sequence[Verdicts]) -> None:
-        known, covered = watch.history, watch.state().covered_from
-        fires = np.zeros(len(stretch.ends), dtype=bool)
+    def look(frame: Frame, verdicts: Sequence[Verdicts]) -> None:
+        known, covered = engine.history, engine.state().covered_from
+        fires = np.zeros(len(frame.ends), dtype=bool)
         for verdict in verdicts:
             found = (verdict.state == FIRING).any(axis=1)
             fires |= found
             if found.any():
                 fired.add(verdict.detector)
-                assert DETECTORS[verdict.detector].may_fire(stretch, POLICY, known), verdict.detector
-        findings = Findings(stretch, POLICY, known, covered)
+                assert DETECTORS[verdict.detector].may_fire(frame, POLICY, known), verdict.detector
+        findings = Findings(frame, POLICY, known, covered)
         assert findings.fires().tolist() == fires.tolist()
         for late, early in zip(findings.verdicts(), verdicts, strict=True):
             assert late.detector == early.detector
             assert late.state.tolist() == early.state.tolist()
 
-    watch = Watch("prod", POLICY, copy.deepcopy(HISTORIES[history]), observer=look)
-    watch.advance(START + SECONDS * SECOND, rows_of(level, seed, troubles))
+    engine = Engine("prod", POLICY, copy.deepcopy(HISTORIES[history]), observer=look)
+    engine.advance(START + SECONDS * SECOND, rows_of(level, seed, troubles))
     return fired
 
 
@@ -154,9 +154,9 @@ def test_where_nothing_is_wrong_next_to_nothing_is_judged(monkeypatch: pytest.Mo
             return found
 
         monkeypatch.setattr(detector, "judge", judge)
-    watch = Watch("prod", POLICY, copy.deepcopy(HISTORIES["two weeks"]))
-    watch.advance(START + SECONDS * SECOND, rows_of(1.0, 1, []))
-    stretches = SECONDS // 300
+    engine = Engine("prod", POLICY, copy.deepcopy(HISTORIES["two weeks"]))
+    engine.advance(START + SECONDS * SECOND, rows_of(1.0, 1, []))
+    frames = SECONDS // 300
     # silence and the funnel do not know yet, in the first minutes, that nothing came because nobody looked
     assert {"outage", "burn_rate", "latency", "surge"}.isdisjoint(judged)
-    assert judged.count("silence") + judged.count("funnel") <= 2 * stretches - 4
+    assert judged.count("silence") + judged.count("funnel") <= 2 * frames - 4

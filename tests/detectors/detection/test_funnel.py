@@ -25,7 +25,7 @@ SSOE, SIS, ALL, IDME = scope("ssoe"), scope("sis"), scope(""), scope("*/idme")
 
 
 def judge(journeys: Journeys, history: History = WEEKS, first: int = 0, last: int | None = None) -> Verdicts:
-    return funnel.judge(journeys.stretch(first, last), POLICY, history)
+    return funnel.judge(journeys.frame(first, last), POLICY, history)
 
 
 def fires(verdicts: Verdicts, path: str) -> list[int]:
@@ -85,7 +85,7 @@ def test_a_fresh_installation_on_which_nobody_ever_returned_has_not_enough_evide
     assert verdicts.unknowing is not None
     assert verdicts.unknowing.all()
     assert "nothing says how many normally do" in verdicts.explain(3_999, SSOE).sentence
-    silent = funnel.judge(Journeys(60, 1, level=0.0).stretch(), POLICY, NOTHING)
+    silent = funnel.judge(Journeys(60, 1, level=0.0).frame(), POLICY, NOTHING)
     assert "no ssoe sign-ins have come back yet" in silent.explain(59, SSOE).sentence
 
 
@@ -110,9 +110,9 @@ def test_a_quiet_night_takes_longer_but_is_found() -> None:
     ("path", "expected"), [("*/idme", "prod/*/idme"), ("ssoe", "prod/ssoe"), ("", "prod")]
 )
 def test_one_loss_has_one_cause_on_its_scope(path: str, expected: str) -> None:
-    stretch = Journeys(2_200, 2).lose(path, 1_800, 2_200).stretch(2_100, 2_200)
-    verdicts = [funnel.judge(stretch, POLICY, WEEKS)]
-    causes = attribute(verdicts, stretch, 50, POLICY)
+    frame = Journeys(2_200, 2).lose(path, 1_800, 2_200).frame(2_100, 2_200)
+    verdicts = [funnel.judge(frame, POLICY, WEEKS)]
+    causes = attribute(verdicts, frame, 50, POLICY)
     assert [cause.scope for cause in causes] == [expected]
 
 
@@ -135,19 +135,19 @@ def test_a_monitor_holds_a_method_to_its_limit_unless_fewer_usually_return() -> 
         " fires_below_unlearned: 0.3}",
         "strict",
     )
-    stretch = Journeys(5_400, 1, level=3.0).lose("sis", 1_800, 5_400, share=0.4).stretch(5_000)
-    assert (funnel.judge(stretch, strict, WEEKS).state[:, SIS] == FIRING).any()
-    assert not (funnel.judge(stretch, strict, weeks(returning=0.6)).state[:, SIS] == FIRING).any()
+    frame = Journeys(5_400, 1, level=3.0).lose("sis", 1_800, 5_400, share=0.4).frame(5_000)
+    assert (funnel.judge(frame, strict, WEEKS).state[:, SIS] == FIRING).any()
+    assert not (funnel.judge(frame, strict, weeks(returning=0.6)).state[:, SIS] == FIRING).any()
 
 
 @given(seed=st.integers(0, 50), cuts=st.sets(st.integers(1, 599), max_size=6))
 @settings(max_examples=15)
-def test_verdicts_do_not_depend_on_how_steps_are_cut_into_stretches(seed: int, cuts: set[int]) -> None:
+def test_verdicts_do_not_depend_on_how_steps_are_cut_into_frames(seed: int, cuts: set[int]) -> None:
     journeys = Journeys(2_400, seed).lose("ssoe", 1_900, 2_400)
     ends = [1_800, *(1_800 + cut for cut in sorted(cuts)), 2_400]
     whole = judge(journeys, first=1_800)
-    for (begin, end), stretch in zip(pairwise(ends), journeys.stretches(ends)[1:], strict=True):
-        part = funnel.judge(stretch, POLICY, WEEKS)
+    for (begin, end), frame in zip(pairwise(ends), journeys.frames(ends)[1:], strict=True):
+        part = funnel.judge(frame, POLICY, WEEKS)
         assert (part.state == whole.state[begin - 1_800 : end - 1_800]).all()
         assert part.explain(0, SSOE) == whole.explain(begin - 1_800, SSOE)
         assert (part.gain(0) == whole.gain(begin - 1_800)).all()

@@ -19,7 +19,7 @@ SSOE, SIS, ALL = scope("ssoe"), scope("sis"), scope("")
 
 
 def judge(traffic: Traffic, history: History | None = None, first: int = 0) -> Verdicts:
-    return latency.judge(traffic.stretch(first), POLICY, history or History("prod"))
+    return latency.judge(traffic.frame(first), POLICY, history or History("prod"))
 
 
 def fires(verdicts: Verdicts, path: str) -> list[int]:
@@ -108,13 +108,13 @@ def test_the_whole_gains_what_its_parts_gain_together() -> None:
 
 
 @pytest.mark.parametrize("cut", [1, 11, 300])
-def test_verdicts_do_not_depend_on_how_steps_are_cut_into_stretches(cut: int) -> None:
+def test_verdicts_do_not_depend_on_how_steps_are_cut_into_frames(cut: int) -> None:
     traffic = Traffic(4_200, 2).slow("sis", 3_700, 4_000, 0.6)
     history = History("prod")
-    whole = latency.judge(traffic.stretch(3_690, 4_200), POLICY, history)
+    whole = latency.judge(traffic.frame(3_690, 4_200), POLICY, history)
     for first in range(3_690, 4_200, cut)[:: max(1, 60 // cut)]:
         last = min(first + cut, 4_200)
-        part = latency.judge(traffic.stretch(first, last), POLICY, history)
+        part = latency.judge(traffic.frame(first, last), POLICY, history)
         assert (part.state == whole.state[first - 3_690 : last - 3_690]).all()
         assert part.explain(0, SIS) == whole.explain(first - 3_690, SIS)
         assert (part.gain(0) == whole.gain(first - 3_690)).all()
@@ -124,6 +124,6 @@ def test_the_promise_of_each_method_is_its_own() -> None:
     lenient = parse_policy("objectives: {ssoe: {latency_target: 0.3}}", "lenient.yaml")
     traffic = Traffic(4_500, 1).slow("", 3_600, 4_500, 0.65)
     assert traffic.counts[..., TIMED].any()
-    verdicts = latency.judge(traffic.stretch(4_000), lenient, History("prod"))
+    verdicts = latency.judge(traffic.frame(4_000), lenient, History("prod"))
     assert not (verdicts.state[:, SSOE] == FIRING).any()
     assert (verdicts.state[:, SIS] == FIRING).all()

@@ -25,7 +25,7 @@ HISTORIES = pytest.mark.parametrize("history", [WEEKS, UNCODED, NOTHING], ids=["
 
 
 def judge(journeys: Journeys, history: History = WEEKS, first: int = 0, last: int | None = None) -> Verdicts:
-    return surge.judge(journeys.stretch(first, last), POLICY, history)
+    return surge.judge(journeys.frame(first, last), POLICY, history)
 
 
 def fires(verdicts: Verdicts, path: str) -> list[int]:
@@ -117,8 +117,8 @@ def test_where_nothing_completes_there_is_not_enough_evidence() -> None:
 
 @pytest.mark.parametrize("path", ["ssoe", "sis", "*/logingov", ""])
 def test_one_surge_has_one_cause_on_its_scope(path: str) -> None:
-    stretch = Journeys(3_000, 3).fail(path, 1_800, 3_000, 0.35, "001").stretch(2_600, 2_700)
-    causes = attribute([surge.judge(stretch, POLICY, WEEKS)], stretch, 50, POLICY)
+    frame = Journeys(3_000, 3).fail(path, 1_800, 3_000, 0.35, "001").frame(2_600, 2_700)
+    causes = attribute([surge.judge(frame, POLICY, WEEKS)], frame, 50, POLICY)
     assert [cause.scope for cause in causes] == [f"prod/{path}" if path else "prod"]
 
 
@@ -132,7 +132,7 @@ def test_failures_that_count_say_so() -> None:
 
 @given(seed=st.integers(0, 50), cuts=st.sets(st.integers(1, 599), max_size=6))
 @settings(max_examples=15)
-def test_verdicts_do_not_depend_on_how_steps_are_cut_into_stretches(seed: int, cuts: set[int]) -> None:
+def test_verdicts_do_not_depend_on_how_steps_are_cut_into_frames(seed: int, cuts: set[int]) -> None:
     journeys = (
         Journeys(2_400, seed).fail("ssoe", 1_900, 2_200, 0.3, "005").fail("sis", 1_900, 2_300, 0.4, "001")
     )
@@ -141,7 +141,7 @@ def test_verdicts_do_not_depend_on_how_steps_are_cut_into_stretches(seed: int, c
     states = whole.state.copy()
     assert (states == FIRING).any()
     for begin, end in pairwise(ends):
-        part = surge.judge(journeys.stretch(begin, end), POLICY, WEEKS)
+        part = surge.judge(journeys.frame(begin, end), POLICY, WEEKS)
         assert (part.state == states[begin - 1_800 : end - 1_800]).all()
         for n in range(0, end - begin, 20):
             assert (part.gain(n) == whole.gain(begin - 1_800 + n)).all()

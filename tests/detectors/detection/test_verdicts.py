@@ -28,12 +28,12 @@ HISTORIES = {"no history": History("prod"), "two weeks": usual(days=16, start=ST
 
 
 def judged(traffic: str, history: str) -> list[Verdicts]:
-    stretch = TRAFFICS[traffic].stretch(TRAFFICS[traffic].seconds - 3)
+    frame = TRAFFICS[traffic].frame(TRAFFICS[traffic].seconds - 3)
     known = HISTORIES[history]
     return [
-        outage.judge(stretch, POLICY, known),
-        burn_rate.judge(stretch, POLICY, known),
-        silence.judge(stretch, POLICY, known, START),
+        outage.judge(frame, POLICY, known),
+        burn_rate.judge(frame, POLICY, known),
+        silence.judge(frame, POLICY, known, START),
     ]
 
 

@@ -1,4 +1,4 @@
-"""Sign-ins by the second, drawn with a seed, and the stretches and histories that they make."""
+"""Sign-ins by the second, drawn with a seed, and the frames and histories that they make."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from detectors.instants import DAY, SECOND, parse_instant
 from detectors.policy.policy import Policy, default_policy
 from detectors.scopes import CSPS, LEAVES, MEMBERS, METHODS, SCOPES, leaf_index, scope_path
 from detectors.windows.counters import BAD, COUNTERS, GOOD, SESSION_BAD, SESSION_GOOD, SLOW, STARTED, TIMED
-from detectors.windows.frame import Stretch
+from detectors.windows.frame import Frame
 
 #: A Tuesday afternoon, without a holiday in the weeks before.
 START = parse_instant("2026-10-06T14:00:00-04:00")
@@ -92,14 +92,14 @@ class Traffic:
             self.counts[begin:end, leaf, SLOW] = self.rng.binomial(completed[begin:end, leaf], share)
         return self
 
-    def stretch(self, first: int = 0, last: int | None = None, policy: Policy | None = None) -> Stretch:
+    def frame(self, first: int = 0, last: int | None = None, policy: Policy | None = None) -> Frame:
         """The steps after seconds ``first`` to ``last`` (exclusive; all)."""
         windows = (policy or default_policy()).windows()
         last = self.seconds if last is None else last
         counts = np.einsum("sl,tlc->tsc", MEMBERS.astype(np.int64), self.counts)
         people = self.people @ MEMBERS.T.astype(np.int64)
         ends = self.start + SECOND * np.arange(first + 1, last + 1, dtype=np.int64)
-        return Stretch(
+        return Frame(
             "prod",
             ends,
             {w: _sliding(counts, w // SECOND)[first:last] for w in windows},

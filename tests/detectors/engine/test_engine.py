@@ -1,4 +1,4 @@
-"""The watch of one environment: what it says is a function of the facts, however they are cut, and over restarts."""
+"""The engine of one environment: what it says is a function of the facts, however they are cut, and over restarts."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from detectors.engine.engine import Watch
-from detectors.engine.state import Step, WatchState
+from detectors.engine.engine import Engine
+from detectors.engine.state import EngineState, Step
 from detectors.history.history import History
 from detectors.history.rollup import HISTORY_SPAN
 from detectors.incidents import IncidentInput
@@ -31,14 +31,14 @@ pytestmark = pytest.mark.timeout(900)
 slow = settings(max_examples=10, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 
-def watch_of(
-    state: WatchState | None = None, history: History | None = None, policy: Policy = POLICY
-) -> Watch:
-    return Watch(ENV, policy, history or History(ENV), state=state, sinks=SINKS, sli_every=policy.sli_every)
+def engine_of(
+    state: EngineState | None = None, history: History | None = None, policy: Policy = POLICY
+) -> Engine:
+    return Engine(ENV, policy, history or History(ENV), state=state, sinks=SINKS, sli_every=policy.sli_every)
 
 
 def go(
-    watch: Watch,
+    engine: Engine,
     to: int,
     rows: Sequence[FactRow],
     asked: Asked,
@@ -46,7 +46,7 @@ def go(
     catching_up: bool = False,
 ) -> list[Step]:
     """One call of ``advance`` over (after, to]."""
-    return watch.advance(
+    return engine.advance(
         to,
         [row for row in rows if after < row.counts_from(STEP) <= to],
         [one for one in asked if after < one[0] <= to],
@@ -67,9 +67,9 @@ def the_end(rows: Sequence[FactRow]) -> int:
     return max((row.counts_from(STEP) for row in rows), default=NOON) + AFTERWARDS
 
 
-def round_trip(state: WatchState) -> WatchState:
+def round_trip(state: EngineState) -> EngineState:
     """As `watch-state` keeps it."""
-    return msgspec.msgpack.decode(msgspec.msgpack.encode(state), type=WatchState)
+    return msgspec.msgpack.decode(msgspec.msgpack.encode(state), type=EngineState)
 
 
 def as_known(history: Sequence[dict[str, object]]) -> History:
@@ -87,7 +87,7 @@ AND_OVER = [*OUTAGE, Episode(300, 0.5, 0.0, "ssoe", "idme", 0.2, 1)]
 def test_an_outage_is_found_told_and_resolved() -> None:
     # the tests below compare runs with each other: this one says that there is something to compare
     rows = rows_of(AND_OVER)
-    steps = go(watch_of(), the_end(rows), rows, [])
+    steps = go(engine_of(), the_end(rows), rows, [])
     kinds = [t.kind for step in steps for t in step.transitions]
     assert kinds[0] == "opened"
     assert {"severity", "recovering", "resolved", "closed"} <= set(kinds)
@@ -101,8 +101,8 @@ def test_any_cut_into_calls_brings_the_same_steps(some: list[Episode], data: st.
     rows = rows_of(some)
     end = the_end(rows)
     asked = data.draw(inputs(end - AFTERWARDS + HOUR))
-    whole = go(watch_of(), end, rows, asked)
-    cut, at, steps = watch_of(), 0, []
+    whole = go(engine_of(), end, rows, asked)
+    cut, at, steps = engine_of(), 0, []
     near = max((row.counts_from(STEP) for row in rows), default=NOON) + 10 * MINUTE
     stops = data.draw(st.lists(instants(NOON, near), max_size=30))
     stops += data.draw(st.lists(instants(NOON, end), max_size=5))
@@ -110,10 +110,10 @@ def test_any_cut_into_calls_brings_the_same_steps(some: list[Episode], data: st.
         steps += go(cut, stop, rows, asked, at)
         at = stop
     assert flat(steps) == flat(whole)
-    assert list(cut.history.records()) == list(watch_records(whole))
+    assert list(cut.history.records()) == list(engine_records(whole))
 
 
-def watch_records(steps: Sequence[Step]) -> list[dict[str, object]]:
+def engine_records(steps: Sequence[Step]) -> list[dict[str, object]]:
     """The history that steps have written, as it stands at their end."""
     return list(as_known([record for step in steps for record in step.history]).records())
 
@@ -135,22 +135,22 @@ def check_restarts(
     rows: list[FactRow], asked: Asked, end: int, stops: Sequence[int], ran_on: int = 0
 ) -> None:
     """Restart at each stop, from the state there; the old run went on for ``ran_on`` ms, and its history is known."""
-    whole = go(watch_of(), end, rows, asked)
-    first = watch_of()
+    whole = go(engine_of(), end, rows, asked)
+    first = engine_of()
     steps, at = [], 0
     for stop in sorted(set(stops)):
         steps += go(first, stop, rows, asked, at)
         state = round_trip(first.state())
         beyond = steps + go(first, min(stop + ran_on, end), rows, asked, stop)
         history = [record for step in beyond for record in step.history]
-        first = watch_of(state, as_known(history))
+        first = engine_of(state, as_known(history))
         back = stop - POLICY.retention - 20 * MINUTE
         known = [row for row in rows if row.counts_from(STEP) <= stop and row.pane >= back]
         first.rebuild(known, back)
         at = stop
     steps += go(first, end, rows, asked, at)
     assert flat(steps) == flat(whole)
-    assert list(first.history.records()) == watch_records(whole)
+    assert list(first.history.records()) == engine_records(whole)
 
 
 @pytest.mark.parametrize("minutes", [0, 1, 2, 3, 4, 5, 6, 10, 30, 59, 60, 61, 75, 110])
@@ -183,37 +183,37 @@ def test_a_restart_after_a_silence_longer_than_what_is_read_back() -> None:
 def test_a_history_record_is_never_written_from_partial_coverage() -> None:
     rows = rows_of([Episode(3_000, 0.5, 0.05, "ssoe", "idme", 0.2, 1)])
     stop = NOON + 1_700 * SECOND
-    first = watch_of()
+    first = engine_of()
     before = go(first, stop, rows, [])
     written = {r["at"]: r for step in before for r in step.history}
-    again = watch_of(round_trip(first.state()), as_known(list(written.values())))
+    again = engine_of(round_trip(first.state()), as_known(list(written.values())))
     covered = NOON + 1_205 * SECOND  # what came before has been removed
     again.rebuild([r for r in rows if covered <= r.pane and r.counts_from(STEP) <= stop], covered)
     later = go(again, the_end(rows), rows, [], stop)
-    whole = {r["at"]: r for step in go(watch_of(), the_end(rows), rows, []) for r in step.history}
+    whole = {r["at"]: r for step in go(engine_of(), the_end(rows), rows, []) for r in step.history}
     final = {r["at"]: r for step in later for r in step.history}
     assert final
     assert min(int(str(at)) for at in final) >= covered
     assert final == {at: record for at, record in whole.items() if at in final}
 
 
-def test_what_a_person_asks_first_begins_the_watch() -> None:
+def test_what_a_person_asks_first_begins_the_engine() -> None:
     wish = IncidentInput(id="w", env=ENV, kind="declare", scope=ENV, by="Ada")
-    watch = watch_of()
-    steps = go(watch, NOON + 10 * SECOND, [], [(NOON + 5 * SECOND, wish)])
+    engine = engine_of()
+    steps = go(engine, NOON + 10 * SECOND, [], [(NOON + 5 * SECOND, wish)])
     assert [t.kind for step in steps for t in step.transitions] == ["opened", "declared"]
     check_restarts(
         [], [(NOON + 5 * SECOND, wish)], NOON + HOUR, [NOON, NOON + 5 * SECOND, NOON + 10 * SECOND]
     )
 
 
-def test_a_watch_that_has_seen_nothing_is_kept_as_one_that_has_seen_nothing() -> None:
-    state = round_trip(watch_of().state())
+def test_an_engine_that_has_seen_nothing_is_kept_as_one_that_has_seen_nothing() -> None:
+    state = round_trip(engine_of().state())
     assert state.evaluated_to is None
-    again = watch_of(state)
+    again = engine_of(state)
     again.rebuild([], NOON)
     rows = rows_of(AND_OVER)
-    assert flat(go(again, the_end(rows), rows, [])) == flat(go(watch_of(), the_end(rows), rows, []))
+    assert flat(go(again, the_end(rows), rows, [])) == flat(go(engine_of(), the_end(rows), rows, []))
 
 
 @slow
@@ -228,17 +228,17 @@ def test_a_restart_while_notifications_wait_says_the_same_afterwards(
     stops = data.draw(st.lists(instants(begin, until), max_size=3))
 
     def run(stops: Sequence[int]) -> list[Any]:
-        watch = watch_of()
-        steps = go(watch, begin, rows, [])
+        engine = engine_of()
+        steps = go(engine, begin, rows, [])
         at = begin
         for stop in sorted({*stops, until}):
-            steps += go(watch, stop, rows, [], at, catching_up=True)
+            steps += go(engine, stop, rows, [], at, catching_up=True)
             at = stop
             known = [r for r in rows if r.counts_from(STEP) <= stop]
             history = [record for step in steps for record in step.history]
-            watch = watch_of(round_trip(watch.state()), as_known(history))
-            watch.rebuild(known, NOON - 5 * HOUR)
-        return flat(steps + go(watch, end, rows, [], at))
+            engine = engine_of(round_trip(engine.state()), as_known(history))
+            engine.rebuild(known, NOON - 5 * HOUR)
+        return flat(steps + go(engine, end, rows, [], at))
 
     assert run(stops) == run([])
 
@@ -248,13 +248,13 @@ def test_a_restart_while_notifications_wait_says_the_same_afterwards(
 @given(some=episodes(3), steps=st.integers(0, 120))
 def test_facts_that_come_too_late_are_refused(some: list[Episode], steps: int) -> None:
     rows = rows_of(some)
-    watch = watch_of()
+    engine = engine_of()
     to = NOON + steps * STEP
-    go(watch, to, rows, [])
-    if watch.evaluated_to is None:
+    go(engine, to, rows, [])
+    if engine.evaluated_to is None:
         return
     with pytest.raises(ValueError, match="came after"):
-        watch.advance(to + STEP, [FactRow(to - STEP, 0, 0, 0, 1, "", 1)])
+        engine.advance(to + STEP, [FactRow(to - STEP, 0, 0, 0, 1, "", 1)])
 
 
 def test_history_holds_the_failures_of_every_scope_by_code() -> None:
@@ -265,8 +265,8 @@ def test_history_holds_the_failures_of_every_scope_by_code() -> None:
         FactRow(NOON + STEP, ON_TIME, leaf, callback, failure, "never heard of", 2, 0, [0, 0], [3]),
         FactRow(NOON + STEP, ON_TIME, leaf_index("ssoe", "mhv"), callback, failure, "005", 1, 0, [0, 0], [4]),
     ]
-    watch = watch_of()
-    steps = go(watch, NOON + 2 * HISTORY_SPAN, rows, [])
+    engine = engine_of()
+    steps = go(engine, NOON + 2 * HISTORY_SPAN, rows, [])
     first, second = (record for step in steps for record in step.history)
     assert first["codes"] == {
         "prod": {"005": 4},
@@ -277,4 +277,4 @@ def test_history_holds_the_failures_of_every_scope_by_code() -> None:
         "prod/ssoe/mhv": {"005": 1},
     }
     assert "codes" not in second
-    assert [one.get("codes") for one in watch.history.records()] == [first["codes"], None]
+    assert [one.get("codes") for one in engine.history.records()] == [first["codes"], None]

@@ -1,4 +1,4 @@
-"""More people than are counted exactly: what a watch says then, however it is cut, and over a restart."""
+"""More people than are counted exactly: what an engine says then, however it is cut, and over a restart."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec import UNSET
 
-from detectors.engine.engine import Watch
+from detectors.engine.engine import Engine
 from detectors.engine.state import Step
 from detectors.history.history import History
 from detectors.incidents import error_words
@@ -46,21 +46,21 @@ def rows_of(a_minute: int) -> list[FactRow]:
     return out
 
 
-def went(watch: Watch, stops: Sequence[int], rows: Sequence[FactRow], after: int = 0) -> list[Step]:
+def went(engine: Engine, stops: Sequence[int], rows: Sequence[FactRow], after: int = 0) -> list[Step]:
     steps: list[Step] = []
     for stop in stops:
-        steps += watch.advance(stop, [row for row in rows if after < row.counts_from(SECOND) <= stop])
+        steps += engine.advance(stop, [row for row in rows if after < row.counts_from(SECOND) <= stop])
         after = stop
     return steps
 
 
-def watch() -> Watch:
-    return Watch("prod", POLICY, History("prod"), sinks=SINKS, sli_every=POLICY.sli_every)
+def engine() -> Engine:
+    return Engine("prod", POLICY, History("prod"), sinks=SINKS, sli_every=POLICY.sli_every)
 
 
 def test_an_estimate_says_how_far_it_may_be_off_until_people_are_counted_again() -> None:
     rows = rows_of(600)
-    steps = went(watch(), [END], rows)
+    steps = went(engine(), [END], rows)
     hour = [
         value for step in steps for value in step.sli if value.scope == "prod/ssoe" and value.window == HOUR
     ]
@@ -95,12 +95,12 @@ def test_neither_a_cut_nor_a_restart_changes_an_estimate(
     restart: int, stops: list[int], a_minute: int
 ) -> None:
     rows = rows_of(a_minute)
-    whole = went(watch(), [END], rows)
-    first = watch()
+    whole = went(engine(), [END], rows)
+    first = engine()
     at = NOON + restart * SECOND
     before = went(first, [at], rows)
     known = as_known([record for step in before for record in step.history])
-    second = Watch(
+    second = Engine(
         "prod", POLICY, known, state=round_trip(first.state()), sinks=SINKS, sli_every=POLICY.sli_every
     )
     second.rebuild([row for row in rows if row.counts_from(SECOND) <= at], 0)

@@ -1,10 +1,10 @@
-"""What Prometheus is told of an environment: taken from its watch, the same after a restart."""
+"""What Prometheus is told of an environment: taken from its engine, the same after a restart."""
 
 from __future__ import annotations
 
 import pytest
 
-from detectors.engine.engine import Watch
+from detectors.engine.engine import Engine
 from detectors.history.history import History
 from detectors.instants import SECOND
 from detectors.policy.policy import default_policy
@@ -41,17 +41,17 @@ def rows() -> list[FactRow]:
 
 
 def desk() -> Desk:
-    def make(env: str) -> Watch:
-        return Watch(env, POLICY, History(env), sli_every=POLICY.sli_every, durations=True)
+    def make(env: str) -> Engine:
+        return Engine(env, POLICY, History(env), sli_every=POLICY.sli_every, durations=True)
 
     return Desk(0, ("prod",), Judge(POLICY, make), 0, Totals(("prod",)))
 
 
 def test_quantiles_of_durations_are_those_of_completed_sign_in_requests() -> None:
     one = desk()
-    watch = one.judge.watch("prod")
+    engine = one.judge.engine("prod")
     assert env_snapshot(one, "prod", POLICY).durations == {}
-    watch.advance(END, rows())
+    engine.advance(END, rows())
     found = env_snapshot(one, "prod", POLICY).durations
     for scope in ("prod", "prod/ssoe", "prod/ssoe/idme", "prod/*/idme"):
         for window in ("5m", "15m", "1h"):
@@ -62,11 +62,11 @@ def test_quantiles_of_durations_are_those_of_completed_sign_in_requests() -> Non
 
 
 def test_they_are_the_same_after_a_restart_at_the_next_time_they_are_told() -> None:
-    calm, early = desk().judge.watch("prod"), desk().judge.watch("prod")
+    calm, early = desk().judge.engine("prod"), desk().judge.engine("prod")
     until = START + 305 * SECOND
     calm.advance(END, rows())
     early.advance(until, [one for one in rows() if one.pane < until])
-    again = Watch(
+    again = Engine(
         "prod", POLICY, History("prod"), state=early.state(), sli_every=POLICY.sli_every, durations=True
     )
     again.rebuild([one for one in rows() if one.pane < until], START)
@@ -79,9 +79,9 @@ def test_they_are_the_same_after_a_restart_at_the_next_time_they_are_told() -> N
 
 
 def test_where_durations_are_not_kept_none_are_told() -> None:
-    watch = Watch("prod", POLICY, History("prod"), sli_every=POLICY.sli_every)
-    watch.advance(END, rows())
-    assert watch.quantiles(POLICY.sli_windows[0]) is None
+    engine = Engine("prod", POLICY, History("prod"), sli_every=POLICY.sli_every)
+    engine.advance(END, rows())
+    assert engine.quantiles(POLICY.sli_windows[0]) is None
 
 
 def failing(method: str, csp: str, seconds: range) -> list[FactRow]:
@@ -106,33 +106,33 @@ def succeeding(seconds: range) -> list[FactRow]:
 
 def test_what_a_provider_has_caused_is_told_of_in_no_account_also_after_its_end_and_a_restart() -> None:
     one = desk()
-    watch = one.judge.watch("prod")
+    engine = one.judge.engine("prod")
     facts = sorted(
         [*succeeding(range(4_800)), *failing("ssoe", "idme", range(600, 1_200))], key=lambda r: r.pane
     )
     during, after = START + 1_200 * SECOND, START + 4_800 * SECOND
-    watch.advance(during, [r for r in facts if r.pane < during])
-    assert [(e.scope, e.why) for e in watch.csp_caused()] == [("prod/ssoe/idme", "csp")]
-    watch.advance(after, [r for r in facts if r.pane >= during])
-    assert watch.lifecycle.incidents() == (), "it is closed"
-    (caused,) = watch.csp_caused()
+    engine.advance(during, [r for r in facts if r.pane < during])
+    assert [(e.scope, e.why) for e in engine.csp_caused()] == [("prod/ssoe/idme", "csp")]
+    engine.advance(after, [r for r in facts if r.pane >= during])
+    assert engine.lifecycle.incidents() == (), "it is closed"
+    (caused,) = engine.csp_caused()
     assert caused.start == START + 600 * SECOND
     assert START + 1_200 * SECOND < caused.end < START + 1_800 * SECOND
     told = env_snapshot(one, "prod", POLICY)
     assert told.error_budget_remaining == {"ssoe": 1.0, "sis": 1.0}
     assert told.error_budget_gone == {}
-    again = Watch("prod", POLICY, History("prod"), state=watch.state())
+    again = Engine("prod", POLICY, History("prod"), state=engine.state())
     assert again.csp_caused() == [caused]
 
 
 def test_what_a_method_fails_by_itself_spends_its_budget() -> None:
     one = desk()
-    watch = one.judge.watch("prod")
+    engine = one.judge.engine("prod")
     facts = [
         *succeeding(range(3_000)),
         *(f for c in ("idme", "logingov", "mhv") for f in failing("ssoe", c, range(600, 1_200))),
     ]
-    watch.advance(START + 3_000 * SECOND, facts)
+    engine.advance(START + 3_000 * SECOND, facts)
     told = env_snapshot(one, "prod", POLICY)
     left = told.error_budget_remaining["ssoe"]
     assert left is not None
