@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 import structlog
@@ -23,6 +23,7 @@ from streams.kafka.producer import Out, Outlet
 from streams.kafka.topic_reader import Reader
 from streams.kafka.topics import Topics
 from streams.records.verdicts import decode_command, incident_partition
+from streams.runtime.clocks import Timing
 
 __all__ = ["Dispatch"]
 
@@ -40,8 +41,8 @@ class Dispatch:
         clients: the receivers that are on, by sink.
         outlet: where deliveries and dead letters are written.
         reader: reads topics back.
-        clock: ms since the epoch.
-        sleep: sleeps for seconds of that clock.
+        timing: its clock stamps deliveries; waits are sleeps of it.
+        chance: in [0, 1), spreads what is tried again.
         on_delivered: called with a delivered command and when it was delivered, ms.
     """
 
@@ -52,8 +53,9 @@ class Dispatch:
         clients: Mapping[str, SinkClient],
         outlet: Outlet,
         reader: Reader,
-        clock: Callable[[], int],
-        sleep: Callable[[float], Awaitable[None]],
+        timing: Timing,
+        *,
+        chance: Callable[[], float] = random.random,
         on_delivered: Delivered = lambda command, at: None,
     ) -> None:
         self._topics = topics
@@ -61,9 +63,9 @@ class Dispatch:
         self._clients = clients
         self._outlet = outlet
         self._reader = reader
-        self._clock = clock
-        self._sleep = sleep
-        self._lanes = lanes_to(clients, clock, sleep)
+        self._timing = timing
+        self._chance = chance
+        self._lanes = lanes_to(clients, timing.clock, timing.sleep)
         self._on_delivered = on_delivered
         self._offsets: dict[str, int] = {}
         self._owned: set[int] = set()
@@ -135,9 +137,9 @@ class Dispatch:
             self._clients,
             self._record,
             self._bury,
-            self._clock,
-            self._sleep,
-            random.random,
+            self._timing.clock,
+            self._timing.sleep,
+            self._chance,
             lanes=self._lanes,
             on_delivered=self._on_delivered,
         )

@@ -9,7 +9,6 @@ in between repeats what it had begun, under the same ids, and loses nothing.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 
@@ -27,6 +26,7 @@ from streams.kafka.producer import Out, Outlet
 from streams.kafka.topic_reader import Reader
 from streams.records.models import encode_incident
 from streams.records.verdicts import banner_out, command_out, history_out, log_out, refused_out, sli_out
+from streams.runtime.clocks import Timing
 
 __all__ = ["Desk", "Evaluate", "EvaluateSettings"]
 
@@ -52,7 +52,8 @@ class Evaluate:
         policy: the policy.
         outlet: where verdicts are written.
         reader: reads topics back when a desk is rebuilt.
-        clock: ms since the epoch; for catching up and for metrics, never for judgement.
+        timing: its clock serves catching up and metrics, never judgement; its timer measures what judging costs,
+            which sizes what is judged in one go.
         told: called with a desk whenever it has moved on (metrics).
         more: whether a partition of `sli-segments` is known to hold records after an offset.
         generation: of the consumer group, now.
@@ -64,7 +65,8 @@ class Evaluate:
         policy: Policy,
         outlet: Outlet,
         reader: Reader,
-        clock: Callable[[], int],
+        timing: Timing,
+        *,
         told: Callable[[Desk], None] = lambda desk: None,
         more: Callable[[int, int], bool] = lambda partition, offset: False,
         generation: Callable[[], int] = lambda: 0,
@@ -73,7 +75,7 @@ class Evaluate:
         self._policy = policy
         self._outlet = outlet
         self._reader = reader
-        self._clock = clock
+        self._timing = timing
         self._told = told
         self._more = more
         self._generation = generation
@@ -124,11 +126,11 @@ class Evaluate:
         if desk.due and not self._may_wait(desk, offset):
             desk.due = False
             await self._move_on(desk)
-            desk.moved_at = time.monotonic()
+            desk.moved_at = self._timing.monotonic()
 
     def _may_wait(self, desk: Desk, offset: int) -> bool:
         """Whether to look at what follows first: a backlog is judged in few strides, each of which costs writes."""
-        return time.monotonic() - desk.moved_at < _STRIDE and self._more(desk.partition, offset)
+        return self._timing.monotonic() - desk.moved_at < _STRIDE and self._more(desk.partition, offset)
 
     async def take_input(self, partition: int, offset: int, value: bytes | None) -> None:
         """Take the next record of `incident-inputs`."""
@@ -140,7 +142,9 @@ class Evaluate:
             desk.note_wish(wish)
 
     async def _rebuild(self, partition: int, offset: int) -> Desk:
-        return await rebuilt(self._settings, self._policy, self._reader, self._clock(), partition, offset)
+        return await rebuilt(
+            self._settings, self._policy, self._reader, self._timing.clock(), partition, offset
+        )
 
     # -- judging ----------------------------------------------------------------------------------------------
 
@@ -171,9 +175,9 @@ class Evaluate:
         await self._assign_inputs(desk)
         asked = {env: [one for one in some if one[0] <= to] for env, some in desk.assigned.items()}
         behind = self._behind(desk, to, goal)
-        began = time.perf_counter()
+        began = self._timing.timer()
         verdicts = desk.judge.advance(to, asked, unread=desk.unread, catching_up=behind)
-        took = time.perf_counter() - began
+        took = self._timing.timer() - began
         desk.unread = [span for span in desk.unread if span[1] > to]
         for env, some in desk.assigned.items():
             desk.assigned[env] = [one for one in some if one[0] > to]
@@ -183,7 +187,7 @@ class Evaluate:
 
     def _behind(self, desk: Desk, to: int, goal: int) -> bool:
         """Whether what is judged is too old for notifications to be news: ingest, the reading here, or judging lags."""
-        limit = self._clock() - round(self._policy.lifecycle.catch_up_after * self._settings.pace)
+        limit = self._timing.clock() - round(self._policy.lifecycle.catch_up_after * self._settings.pace)
         frontiers = desk.frontiers.values()
         unread = any(f.unread_since is not None and f.unread_since < limit for f in frontiers)
         stale = max(f.written_at for f in frontiers) < limit

@@ -1,12 +1,13 @@
-"""Clocks: real time, and a time that starts in the past and runs faster until it meets the real one."""
+"""What time is it, and how does a loop read and spend it: real time, faster time, and injected time."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
-__all__ = ["Clock", "FastClock", "RealClock"]
+__all__ = ["Clock", "FastClock", "RealClock", "Timing"]
 
 
 class RealClock:
@@ -63,3 +64,20 @@ class FastClock:
 
 
 Clock = RealClock | FastClock
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timing:
+    """Every way in which a loop reads and spends time, so that a simulation can hand in its own.
+
+    Attributes:
+        clock: ms since the epoch.
+        sleep: sleeps for seconds of ``clock``.
+        monotonic: seconds that never go back, of an arbitrary beginning.
+        timer: seconds of an arbitrary beginning, fine enough to measure what a computation costs.
+    """
+
+    clock: Callable[[], int]
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    monotonic: Callable[[], float] = time.monotonic
+    timer: Callable[[], float] = time.perf_counter

@@ -46,7 +46,7 @@ from streams.kafka.producer import Out, Outlet
 from streams.kafka.topic_reader import Reader
 from streams.kafka.topics import PARTITIONS, Topics, env_partition
 from streams.records.models import encode_input
-from streams.runtime.clocks import Clock
+from streams.runtime.clocks import Clock, Timing
 from streams.runtime.health import Health
 from streams.runtime.lease import Lease, LeaseLost
 from streams.settings.settings import Settings
@@ -138,6 +138,7 @@ class Pipeline:
             KafkaError, OSError: no broker, or the port is taken.
         """
         settings, options, clock = self._settings, self._options, self._clock
+        timing = Timing(clock=clock, sleep=clock.sleep)
         kafka = settings.kafka_client_kwargs()
         does = {"ingest", "evaluate", "sinks"} if options.role == "all" else {options.role}
         self._lease = Lease(_LEASE * options.session_seconds, time.monotonic)
@@ -169,10 +170,10 @@ class Pipeline:
             self._policy,
             outlet,
             reader,
-            clock,
-            self._tell,
-            lambda partition, offset: reads_on(self.app, self.topics.segments, partition, offset),
-            lambda: generation(self.app),
+            timing,
+            told=self._tell,
+            more=lambda partition, offset: reads_on(self.app, self.topics.segments, partition, offset),
+            generation=lambda: generation(self.app),
         )
         signals: Any = self.app
         signals.on_partitions_revoked.connect(self._hand_over)
@@ -185,9 +186,8 @@ class Pipeline:
             {sink: Leased(client, self._lease) for sink, client in clients.items()},
             outlet,
             reader,
-            clock,
-            clock.sleep,
-            self._delivered,
+            timing,
+            on_delivered=self._delivered,
         )
         if "evaluate" in does:
             add_agent(self.app, self.topics.segments, "evaluate", self._take_segment, self.fail)

@@ -13,6 +13,7 @@ from streams.evaluate.settings import EvaluateSettings
 from streams.evaluate.shard import Desk
 from streams.evaluate.totals import Totals
 from streams.kafka.topics import PARTITIONS, Topics
+from streams.runtime.clocks import Timing
 
 
 class Group:
@@ -35,7 +36,7 @@ def evaluate(group: Group) -> Evaluate:
         default_policy(),
         nothing,
         nothing,
-        lambda: 0,
+        Timing(clock=lambda: 0),
         generation=lambda: group.generation,
     )
     for partition in (0, 1):

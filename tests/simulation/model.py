@@ -26,6 +26,7 @@ from streams.ingest.settings import IngestSettings
 from streams.ingest.writes import Harvest, Place
 from streams.kafka.producer import Out
 from streams.kafka.topics import Topics
+from streams.runtime.clocks import Timing
 
 __all__ = [
     "INTERNAL",
@@ -352,7 +353,7 @@ class EvaluateWorker(Worker):
             world.policy,
             outlet,
             reader,
-            world.clock,
+            Timing(clock=world.clock),
             generation=lambda: self.told[0],
         )
         self._positions: dict[tuple[str, int], int] = {}

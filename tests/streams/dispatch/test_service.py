@@ -18,6 +18,7 @@ from streams.kafka.producer import Out, Outlet
 from streams.kafka.topic_reader import Reader
 from streams.kafka.topics import Topics
 from streams.records.verdicts import command_out
+from streams.runtime.clocks import Timing
 from tests.sinks.samples import OPENED, command, incident
 
 TOPICS = Topics()
@@ -81,8 +82,7 @@ def worker(broker: Broker, receiver: Receiver) -> Dispatch:
         {"pagerduty": receiver},
         cast("Outlet", broker),
         cast("Reader", broker),
-        lambda: OPENED,
-        asyncio.sleep,
+        Timing(clock=lambda: OPENED),
     )
 
 

@@ -15,6 +15,7 @@ from streams.evaluate.settings import EvaluateSettings
 from streams.evaluate.shard import Desk
 from streams.evaluate.totals import Totals
 from streams.kafka.topics import Topics
+from streams.runtime.clocks import Timing
 from streams.segments.codec import Frontier, encode
 
 
@@ -29,7 +30,7 @@ class Strides(Evaluate):
             default_policy(),
             unused,
             unused,
-            lambda: 0,
+            Timing(clock=lambda: 0),
             more=lambda partition, offset: offset + 1 < self.end,
         )
         self.end = 0
