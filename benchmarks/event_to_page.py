@@ -44,24 +44,24 @@ from streams.kafka.topics import PARTITIONS, Topics
 from streams.runtime.clocks import RealClock
 from tests.support.processes import Failed as WorkerFailed
 
-__all__ = ["LANES", "Lane", "Missed", "Paged", "figures_of", "matched", "play", "quantile"]
+__all__ = ["LOADS", "Load", "Missed", "Paged", "figures_of", "matched", "play", "quantile"]
 
 _POLICY = """
 lifecycle: {recovering_after: 1s, recover_for: 3s, reopen_within: 4s}
 """
 _PATIENCE = 60.0  # seconds after the last outage, for pages and webhooks that are still to come
-_AFTER = 0.7  # seconds between the beginnings of two lanes, so that their outages do not coincide
+_AFTER = 0.7  # seconds between the beginnings of two loads, so that their outages do not coincide
 
 
 @dataclass(frozen=True)
-class Lane:
+class Load:
     """One deployment under a rate of events: a worker with topics and receivers of its own."""
 
     rate: int
     partitions: int
 
 
-LANES = (Lane(20, 1), Lane(20, 2), Lane(2_000, 8), Lane(2_000, 8))
+LOADS = (Load(20, 1), Load(20, 2), Load(2_000, 8), Load(2_000, 8))
 
 
 @dataclass(frozen=True)
@@ -155,10 +155,10 @@ def matched(
 
 
 class _Deployment:
-    """A lane while it runs."""
+    """A load while it runs."""
 
-    def __init__(self, lane: Lane, number: int, broker: str, folder: Path, clock: RealClock) -> None:
-        self.lane = lane
+    def __init__(self, load: Load, number: int, broker: str, folder: Path, clock: RealClock) -> None:
+        self.load = load
         self.topics = Topics(f"page{number}.")
         self.receivers = Sandbox.make(clock=clock)
         self.traffic: Traffic
@@ -170,7 +170,7 @@ class _Deployment:
         self.worker: Worker
 
     async def start(self, stack: AsyncExitStack) -> None:
-        await create_missing(self.topics, self._kafka, input_partitions=self.lane.partitions)
+        await create_missing(self.topics, self._kafka, input_partitions=self.load.partitions)
         receivers = await stack.enter_async_context(self.receivers)
         policy = self._folder / "policy.yaml"
         policy.write_text(_POLICY)
@@ -185,7 +185,7 @@ class _Deployment:
         await stack.enter_async_context(self.worker)
 
     async def play(self, plan: Plan) -> None:
-        self.traffic = Traffic(self.lane.rate, plan, self._clock, seed=self._number)
+        self.traffic = Traffic(self.load.rate, plan, self._clock, seed=self._number)
         before = cpu_seconds(self.worker.pid)
         async with AIOKafkaProducer(**self._kafka, linger_ms=2) as producer:
             await self.traffic.play(producer, self.topics.login_events)
@@ -228,9 +228,9 @@ class _Deployment:
 
 
 async def play(
-    lanes: Sequence[Lane], plan: Plan, folder: Path, *, beside: bool, every: int = 15, group_wait: int = 30
-) -> list[tuple[Lane, list[Paged], float | None]]:
-    """Play the outages on all lanes at once: each with its outages, and the share of a core that its worker took.
+    loads: Sequence[Load], plan: Plan, folder: Path, *, beside: bool, every: int = 15, group_wait: int = 30
+) -> list[tuple[Load, list[Paged], float | None]]:
+    """Play the outages on all loads at once: each with its outages, and the share of a core that its worker took.
 
     Args:
         folder: for logs and temporary files.
@@ -242,7 +242,7 @@ async def play(
     clock = RealClock()
     async with AsyncExitStack() as stack:
         broker = stack.enter_context(EmbeddedBroker(log=folder / "broker.log"))
-        deployments = [_Deployment(lane, n, broker.address, folder, clock) for n, lane in enumerate(lanes)]
+        deployments = [_Deployment(load, n, broker.address, folder, clock) for n, load in enumerate(loads)]
         for deployment in deployments:
             await deployment.start(stack)
         other = None
@@ -251,13 +251,13 @@ async def play(
             other = PrometheusBeside(targets, folder / "beside", clock, every, group_wait)
             await stack.enter_async_context(other)
         print(
-            f"{len(lanes)} deployments are ready; {plan.outages} outages each take {plan.length:.0f} s",
+            f"{len(loads)} deployments are ready; {plan.outages} outages each take {plan.length:.0f} s",
             flush=True,
         )
         async with asyncio.TaskGroup() as group:
             for n, deployment in enumerate(deployments):
                 group.create_task(_later(n * _AFTER, deployment, plan))
-        return [(one.lane, await one.paged(other), one.cpu) for one in deployments]
+        return [(one.load, await one.paged(other), one.cpu) for one in deployments]
 
 
 async def _later(seconds: float, deployment: _Deployment, plan: Plan) -> None:
@@ -271,20 +271,20 @@ def quantile(values: Sequence[float], q: float) -> float:
     return ordered[max(0, math.ceil(q * len(ordered)) - 1)]
 
 
-def figures_of(results: Sequence[tuple[Lane, list[Paged], float | None]]) -> list[Figure]:
-    """The figures of what was played: by rate, lanes of the same rate together."""
+def figures_of(results: Sequence[tuple[Load, list[Paged], float | None]]) -> list[Figure]:
+    """The figures of what was played: by rate, loads of the same rate together."""
     out: list[Figure] = []
-    for rate in dict.fromkeys(lane.rate for lane, _, _ in results):
-        mine = [(lane, paged, cpu) for lane, paged, cpu in results if lane.rate == rate]
+    for rate in dict.fromkeys(load.rate for load, _, _ in results):
+        mine = [(load, paged, cpu) for load, paged, cpu in results if load.rate == rate]
         out += _of_rate(rate, mine)
     return out
 
 
-def _of_rate(rate: int, lanes: Sequence[tuple[Lane, list[Paged], float | None]]) -> list[Figure]:
-    pages = [page for _, paged, _ in lanes for page in paged]
+def _of_rate(rate: int, loads: Sequence[tuple[Load, list[Paged], float | None]]) -> list[Figure]:
+    pages = [page for _, paged, _ in loads for page in paged]
     pipeline, evidence = [page.pipeline for page in pages], [page.evidence for page in pages]
-    partitions = " and on ".join(dict.fromkeys(str(lane.partitions) for lane, _, _ in lanes))
-    took = [cpu for _, _, cpu in lanes if cpu is not None]
+    partitions = " and on ".join(dict.fromkeys(str(load.partitions) for load, _, _ in loads))
+    took = [cpu for _, _, cpu in loads if cpu is not None]
     where = f"{len(pages)} outages at {rate:,} events/s on {partitions} partition(s)"
     busy = f"; the worker took {statistics.median(took):.0%} of a core" if took else ""
     name, at = f"event_to_page_{rate}", f"at {rate:,} events/s"
@@ -354,14 +354,14 @@ def main() -> None:
         beside = False
     try:
         with tempfile.TemporaryDirectory(prefix="watchofficer-page-", ignore_cleanup_errors=True) as folder:
-            results = asyncio.run(play(LANES, plan, Path(folder), beside=beside))
+            results = asyncio.run(play(LOADS, plan, Path(folder), beside=beside))
     except (Missed, NoPrometheus, WorkerFailed) as error:
         sys.exit(str(error))
-    for lane, paged, _ in results:
+    for load, paged, _ in results:
         for page in paged:
             other = "" if page.other is None else f", Prometheus {page.other:.1f} s"
             told = f"evidence {page.evidence:.2f} s, pipeline {page.pipeline:.2f} s{other}"
-            print(f"{lane.rate:>5,}/s on {lane.partitions}: {told}")
+            print(f"{load.rate:>5,}/s on {load.partitions}: {told}")
     report(figures_of(results), options.results)
 
 

@@ -21,7 +21,7 @@ import structlog
 
 from detectors.incidents import Command
 from detectors.instants import DAY
-from sinks.delivery.pacing import Lane, backoff, lanes_to
+from sinks.delivery.pacing import ReceiverGate, backoff, gates_for
 from sinks.receivers.answers import Answer, Delivered, Refused, Retry, SinkClient
 
 __all__ = ["Deliverer", "Delivery", "Outcome", "overtaken"]
@@ -96,7 +96,7 @@ class Deliverer:
         clock: ms since the epoch.
         sleep: sleeps for seconds, in the time that ``clock`` tells.
         random: in [0, 1).
-        lanes: the ways to the receivers, by sink, where several deliverers share them: rate limits and
+        gates: the ways to the receivers, by sink, where several deliverers share them: rate limits and
             circuit breakers are a receiver's, not a deliverer's. Made here if not given.
         on_delivered: called with a delivered command and when it was delivered, ms.
 
@@ -114,20 +114,20 @@ class Deliverer:
         sleep: Callable[[float], Awaitable[None]],
         random: Callable[[], float],
         *,
-        lanes: Mapping[str, Lane] | None = None,
+        gates: Mapping[str, ReceiverGate] | None = None,
         on_delivered: Callable[[Command, int], None] | None = None,
         give_up_after: int = GIVE_UP_AFTER,
     ) -> None:
         self.deliveries: Counter[tuple[str, str]] = Counter()
         self._clients = dict(clients)
         self._record = record
-        self._dead_letter = dead_letter
+        self._write_dead_letter = dead_letter
         self._clock = clock
         self._sleep = sleep
         self._random = random
         self._on_delivered = on_delivered
         self._give_up_after = give_up_after
-        self._lanes = dict(lanes) if lanes is not None else lanes_to(clients, clock, sleep)
+        self._gates = dict(gates) if gates is not None else gates_for(clients, clock, sleep)
         self._queues: dict[tuple[str, str], deque[Command]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._waiting: set[asyncio.Task[None]] = set()  # tasks with no request under way
@@ -170,8 +170,8 @@ class Deliverer:
 
     def circuit(self, sink: str) -> Literal["closed", "open", "half_open"]:
         """The state of a receiver's circuit breaker; of a receiver that is off, closed."""
-        lane = self._lanes.get(sink)
-        return lane.circuit.state(self._clock()) if lane else "closed"
+        gate = self._gates.get(sink)
+        return gate.circuit.state(self._clock()) if gate else "closed"
 
     async def drain(self, timeout: float | None = None) -> bool:
         """Wait until nothing is pending; False if that takes longer than ``timeout`` seconds."""
@@ -209,31 +209,31 @@ class Deliverer:
     async def _deal_with(self, queue: deque[Command]) -> bool:
         """Bring the first of a queue to an end; False if the deliverer is closing before that."""
         command = queue[0]
-        lane = self._lanes[command.sink]
+        gate = self._gates[command.sink]
 
         def fate() -> Literal["superseded", "dropped"] | None:
             return overtaken(command, islice(queue, 1, None))
 
         attempts, began = 0, self._clock()
         while not self._closing:
-            if not await self._idle(lane.enter(lambda: fate() is None)):
+            if not await self._idle(gate.enter(lambda: fate() is None)):
                 await self._settle(command, fate() or "superseded", attempts)
                 return True
             attempts += 1
-            answer = await self._attempt(lane, command, attempts)
+            answer = await self._attempt(gate, command, attempts)
             if isinstance(answer, Delivered):
                 await self._settle(command, "delivered", attempts, answer.receipt)
                 return True
             if isinstance(answer, Retry) and self._clock() - began < self._give_up_after:
                 _log.warning("delivery_failed", **_about(command), attempts=attempts, why=answer.why)
-                # What the receiver asked to wait, the lane waits, for everybody.
+                # What the receiver asked to wait, the gate waits, for everybody.
                 await self._idle(self._sleep(backoff(attempts, self._random())))
                 continue
-            await self._bury(command, answer, attempts)
+            await self._dead_letter(command, answer, attempts)
             return True
         return False
 
-    async def _attempt(self, lane: Lane, command: Command, attempts: int) -> Answer:
+    async def _attempt(self, gate: ReceiverGate, command: Command, attempts: int) -> Answer:
         answer: Answer | None = None
         hold = 0.0
         try:
@@ -244,7 +244,7 @@ class Deliverer:
                 hold = answer.pause or 0.0
             return answer
         finally:
-            lane.leave(answer, hold=hold)
+            gate.leave(answer, hold=hold)
 
     async def _send(self, command: Command) -> Answer:
         def receipts(sink: str) -> Mapping[str, str]:
@@ -262,10 +262,10 @@ class Deliverer:
             _log.error("delivery_fault", **_about(command), error=type(error).__name__, where=where)
             return Refused(f"{type(error).__name__} in {where}")
 
-    async def _bury(self, command: Command, answer: Retry | Refused, attempts: int) -> None:
+    async def _dead_letter(self, command: Command, answer: Retry | Refused, attempts: int) -> None:
         reason = answer.why if isinstance(answer, Refused) else f"given up: {answer.why}"
         _log.error("delivery_dead", **_about(command), attempts=attempts, why=reason)
-        await self._insist(lambda: self._dead_letter(command, reason, attempts), command)
+        await self._insist(lambda: self._write_dead_letter(command, reason, attempts), command)
         await self._settle(command, "dead", attempts)
 
     async def _settle(

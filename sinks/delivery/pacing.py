@@ -14,7 +14,7 @@ from typing import Literal
 from detectors.instants import MINUTE, SECOND
 from sinks.receivers.answers import Answer, Delivered, Refused, Retry
 
-__all__ = ["BACKOFF_CAP", "PACES", "Bucket", "Circuit", "Lane", "Pace", "backoff", "lanes_to"]
+__all__ = ["BACKOFF_CAP", "PACES", "Bucket", "Circuit", "Pace", "ReceiverGate", "backoff", "gates_for"]
 
 Clock = Callable[[], int]
 Sleep = Callable[[float], Awaitable[None]]
@@ -45,9 +45,9 @@ PACES = {
 _UNKNOWN_PACE = Pace(per_minute=60, burst=10, concurrency=2)
 
 
-def lanes_to(sinks: Iterable[str], clock: Clock, sleep: Sleep) -> dict[str, Lane]:
+def gates_for(sinks: Iterable[str], clock: Clock, sleep: Sleep) -> dict[str, ReceiverGate]:
     """A way to each receiver, at its pace (``PACES``)."""
-    return {sink: Lane(PACES.get(sink, _UNKNOWN_PACE), clock, sleep) for sink in sinks}
+    return {sink: ReceiverGate(PACES.get(sink, _UNKNOWN_PACE), clock, sleep) for sink in sinks}
 
 
 def backoff(attempt: int, random: float) -> float:
@@ -119,7 +119,7 @@ class Circuit:
             self._opened_at = now
 
 
-class Lane:
+class ReceiverGate:
     """The way to one receiver: who may go, and when. Those who wait go in the order in which they came."""
 
     def __init__(self, pace: Pace, clock: Clock, sleep: Sleep) -> None:

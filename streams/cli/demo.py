@@ -25,9 +25,9 @@ import uvloop
 
 from detectors.instants import format_duration
 from detectors.policy.policy import default_policy
-from streams.demo.assertions import Promise
-from streams.demo.deployment import Play, PortTaken, pick_port
-from streams.demo.runner import Failed, Performance
+from streams.demo.assertions import Assertion
+from streams.demo.deployment import Deployment, PortTaken, pick_port
+from streams.demo.runner import Failed, Runner
 from streams.demo.screen import screen_for
 from streams.kafka.embedded_broker import BrokerUnavailable
 from streams.runtime.logs import configure_logs
@@ -77,8 +77,8 @@ def demo_command(*, scenario: str, speed: float, port: int | None, once: bool, s
     outcome = _Outcome(1)
     try:
         with _logs_in(folder / "demo.log"):
-            play = Play(scenario, seed, speed, default_policy(), port, folder)
-            outcome = uvloop.run(_run(play, once, folder))
+            deployment = Deployment(scenario, seed, speed, default_policy(), port, folder)
+            outcome = uvloop.run(_run(deployment, once, folder))
         if outcome.keep_logs:
             _tell_logs(folder)
     finally:
@@ -133,14 +133,14 @@ def _tell_logs(folder: Path) -> None:
         print(f"  {line}", file=sys.stderr)
 
 
-async def _run(play: Play, once: bool, folder: Path) -> _Outcome:
+async def _run(deployment: Deployment, once: bool, folder: Path) -> _Outcome:
     loop = asyncio.get_running_loop()
-    body = asyncio.create_task(_perform(play, once), name="demo")
+    body = asyncio.create_task(_perform(deployment, once), name="demo")
     told = 0
 
     def end_at_once() -> None:
         # Some await in a start does not let itself be cancelled; ended it is all the same, and as was asked.
-        play.kill()
+        deployment.kill()
         shutil.rmtree(folder, ignore_errors=True)
         os._exit(1 if once else 0)
 
@@ -163,13 +163,13 @@ async def _run(play: Play, once: bool, folder: Path) -> _Outcome:
         return _Outcome(1 if once else 0)
 
 
-async def _perform(play: Play, once: bool) -> _Outcome:
+async def _perform(deployment: Deployment, once: bool) -> _Outcome:
     screen = screen_for(sys.stdout)
     print("starting the broker, the receivers and the pipeline ...", flush=True)
     try:
-        async with play:
+        async with deployment:
             try:
-                kept = await Performance(play, screen, once).run()
+                kept = await Runner(deployment, screen, once).run()
             finally:
                 screen.close()
     except (BrokerUnavailable, PortTaken) as error:
@@ -184,7 +184,7 @@ async def _perform(play: Play, once: bool) -> _Outcome:
     return _told(kept)
 
 
-def _told(kept: Sequence[Promise]) -> _Outcome:
+def _told(kept: Sequence[Assertion]) -> _Outcome:
     """Say what became of the promises."""
     broken = [promise for promise in kept if promise.broken is not None]
     print(f"\n{len(kept) - len(broken)} of {len(kept)} promises of the scenario came true:")

@@ -1,4 +1,4 @@
-"""What a scenario promises, and whether it happened: pure functions over the truth and the evidence.
+"""What a scenario promises, and whether it happened: pure functions over the truth and the observations.
 
 The promises follow from what truly goes wrong (``Simulation.truth``) by the rules of the incident life: who is
 woken and how often, which receivers hear of it, which banners go up and which do not, and that all of it ends.
@@ -17,10 +17,10 @@ from detectors.scopes import METHODS, contains, overlaps
 from sinks.banner.banner import keys_of
 from sinks.sandbox.pagerduty import SentWebhook
 from sinks.sandbox.receiver import Received
-from streams.demo.expectations import SLACK_ONLY, Deserved
-from streams.demo.observations import Evidence
+from streams.demo.expectations import SLACK_ONLY, Expectation
+from streams.demo.observations import Observations
 
-__all__ = ["Promise", "promises"]
+__all__ = ["Assertion", "assertions"]
 
 #: A sudden, total outage at the busiest hour pages within so much event time of its first failing event.
 _PAGES_WITHIN = 60 * SECOND
@@ -32,76 +32,76 @@ _OVER = ("resolved", "closed")
 
 
 @dataclass(frozen=True)
-class Promise:
+class Assertion:
     """Something that should happen, in words, and what there is instead; None if it happened."""
 
     what: str
     broken: str | None = None
 
 
-def promises(causes: Sequence[Deserved], evidence: Evidence, policy: Policy) -> list[Promise]:
-    """All promises of a scenario whose causes these are, each judged by the evidence so far."""
-    out: list[Promise] = []
+def assertions(causes: Sequence[Expectation], observations: Observations, policy: Policy) -> list[Assertion]:
+    """All promises of a scenario whose causes these are, each judged by the observations so far."""
+    out: list[Assertion] = []
     for cause in causes:
-        mine = _incidents_of(cause, evidence)
+        mine = _incidents_of(cause, observations)
         if cause.page is not None:
-            out.append(_one_incident(cause, mine, evidence))
-        cases = [_case(cause, incident, evidence, policy) for incident in mine]
+            out.append(_one_incident(cause, mine, observations))
+        cases = [_case(cause, incident, observations, policy) for incident in mine]
         for what, judge in _owed(cause):
             if cases:
-                out.append(Promise(what, next(filter(None, map(judge, cases)), None)))
+                out.append(Assertion(what, next(filter(None, map(judge, cases)), None)))
             elif cause.page is not None:
-                out.append(Promise(what, "there is no such incident"))
-        out += _banner_up(cause, evidence)
-    return out + _nothing_else(causes, evidence, policy) + _in_the_end(evidence)
+                out.append(Assertion(what, "there is no such incident"))
+        out += _banner_up(cause, observations)
+    return out + _nothing_else(causes, observations, policy) + _in_the_end(observations)
 
 
-def _incidents_of(cause: Deserved, evidence: Evidence) -> list[Incident]:
+def _incidents_of(cause: Expectation, observations: Observations) -> list[Incident]:
     """The incidents of a cause; one that another took over is none."""
     return [
         incident
-        for incident in evidence.incidents
+        for incident in observations.incidents
         if incident.scope == cause.scope
         and not (incident.resolved_reason or "").startswith("merged")
         and cause.start <= incident.opened_at < cause.end + _FOUND_WITHIN
     ]
 
 
-def _one_incident(cause: Deserved, mine: Sequence[Incident], evidence: Evidence) -> Promise:
+def _one_incident(cause: Expectation, mine: Sequence[Incident], observations: Observations) -> Assertion:
     wanted = " or ".join(str(one) for one in cause.severities)
     what = f"{cause.scope} is one incident, of severity {wanted} at its worst"
     if len(mine) != 1:
-        listed = ", ".join(f"{i.id} on {i.scope}" for i in evidence.incidents)
-        return Promise(what, f"it is {len(mine)}; there are {listed}" if listed else "there is no incident")
+        listed = ", ".join(f"{i.id} on {i.scope}" for i in observations.incidents)
+        return Assertion(what, f"it is {len(mine)}; there are {listed}" if listed else "there is no incident")
     if mine[0].peak_severity not in cause.severities:
-        return Promise(what, f"{mine[0].id} reached severity {mine[0].peak_severity}")
+        return Assertion(what, f"{mine[0].id} reached severity {mine[0].peak_severity}")
     if mine[0].epoch and cause.steady:
-        return Promise(what, f"{mine[0].id} was opened {mine[0].epoch + 1} times")
-    return Promise(what)
+        return Assertion(what, f"{mine[0].id} was opened {mine[0].epoch + 1} times")
+    return Assertion(what)
 
 
 @dataclass(frozen=True)
 class _Case:
     """An incident of a cause: with the dedup keys of its epochs, and what PagerDuty was sent at them."""
 
-    cause: Deserved
+    cause: Expectation
     incident: Incident
     keys: tuple[str, ...]
     sent: tuple[Received, ...]
-    evidence: Evidence
+    observations: Observations
 
 
 #: What is wrong with a case, None if nothing is.
 _Judge = Callable[[_Case], str | None]
 
 
-def _case(cause: Deserved, incident: Incident, evidence: Evidence, policy: Policy) -> _Case:
+def _case(cause: Expectation, incident: Incident, observations: Observations, policy: Policy) -> _Case:
     keys = _keys(incident, policy)
-    sent = [r for r in evidence.pagerduty if _belongs(str(r.body.get("dedup_key")), keys)]
-    return _Case(cause, incident, tuple(keys), tuple(sent), evidence)
+    sent = [r for r in observations.pagerduty if _belongs(str(r.body.get("dedup_key")), keys)]
+    return _Case(cause, incident, tuple(keys), tuple(sent), observations)
 
 
-def _owed(cause: Deserved) -> Iterator[tuple[str, _Judge]]:
+def _owed(cause: Expectation) -> Iterator[tuple[str, _Judge]]:
     """What an incident of the cause owes, in words, and who judges it."""
     scope = cause.scope
     if cause.page:
@@ -134,7 +134,7 @@ def _belongs(key: str, keys: Iterable[str]) -> bool:
 
 
 def _woken_once(case: _Case) -> str | None:
-    wakings = Counter(w.dedup_key for w in case.evidence.woken if _belongs(w.dedup_key, case.keys))
+    wakings = Counter(w.dedup_key for w in case.observations.woken if _belongs(w.dedup_key, case.keys))
     if not wakings:
         return "nobody was woken"
     for key, times in wakings.items():
@@ -160,7 +160,7 @@ def _may_wake_again(base: str, key: str, level: str, case: _Case) -> bool:
 def _acknowledgements(case: _Case) -> list[SentWebhook]:
     return [
         webhook
-        for webhook in case.evidence.webhooks
+        for webhook in case.observations.webhooks
         if webhook.event_type == "incident.acknowledged" and _belongs(webhook.dedup_key, case.keys)
     ]
 
@@ -197,7 +197,7 @@ def _resolved_in_pagerduty(case: _Case) -> str | None:
     if not case.sent:
         return "PagerDuty never heard of it"
     standing = [
-        key for key, status in case.evidence.alerts if _belongs(key, case.keys) and status != "resolved"
+        key for key, status in case.observations.alerts if _belongs(key, case.keys) and status != "resolved"
     ]
     if standing:
         return f"{', '.join(standing)} is not"
@@ -211,7 +211,7 @@ def _resolved_in_pagerduty(case: _Case) -> str | None:
 def _datadog_event(case: _Case) -> str | None:
     said = [
         event["attributes"]["status"]
-        for event in case.evidence.datadog_events
+        for event in case.observations.datadog_events
         if event.get("aggregation_key") in case.keys
     ]
     if not said or said[0] not in ("error", "warn"):
@@ -222,7 +222,7 @@ def _datadog_event(case: _Case) -> str | None:
 def _datadog_incident(case: _Case) -> str | None:
     found = [
         attributes
-        for attributes in case.evidence.datadog_incidents
+        for attributes in case.observations.datadog_incidents
         if any(f"[{key}]" in str(attributes["title"]) for key in case.keys)
     ]
     if len(found) != len(case.keys):
@@ -233,7 +233,7 @@ def _datadog_incident(case: _Case) -> str | None:
 
 def _thread(case: _Case) -> str | None:
     name = f"incident {case.incident.id}"
-    messages = case.evidence.slack
+    messages = case.observations.slack
     roots = [m for m in messages if m.thread_ts is None and m.words.rstrip().endswith(name)]
     if len(roots) != len(case.keys):
         return f"there are {len(roots)} messages"
@@ -246,27 +246,27 @@ def _thread(case: _Case) -> str | None:
 # -- banner, metrics, API -------------------------------------------------------------------------------------
 
 
-def _banner_up(cause: Deserved, evidence: Evidence) -> list[Promise]:
+def _banner_up(cause: Expectation, observations: Observations) -> list[Assertion]:
     if cause.banner is None:
         return []
     out = []
     for key in keys_of(cause.scope):
         what = f"the banner {key} goes up ({cause.banner}), and comes down again"
-        states = [change.state for change in evidence.banners if change.key == key]
+        states = [change.state for change in observations.banners if change.key == key]
         if cause.banner not in states:
-            out.append(Promise(what, f"the topic says {', '.join(states) or 'nothing'}"))
+            out.append(Assertion(what, f"the topic says {', '.join(states) or 'nothing'}"))
         elif states[-1] != "ok":
-            out.append(Promise(what, f"it is still {states[-1]}"))
+            out.append(Assertion(what, f"it is still {states[-1]}"))
         else:
-            out.append(Promise(what, _not_told(key, cause.banner, evidence)))
+            out.append(Assertion(what, _not_told(key, cause.banner, observations)))
     return out
 
 
-def _not_told(key: str, state: str, evidence: Evidence) -> str | None:
+def _not_told(key: str, state: str, observations: Observations) -> str | None:
     """What is wrong with what the front end reads about a key that was up."""
     service = key.rpartition("/")[2]
     for method in _readers(key):
-        if all(scrape.statuses.get(method, {}).get(service) != state for scrape in evidence.scrapes):
+        if all(scrape.statuses.get(method, {}).get(service) != state for scrape in observations.scrapes):
             return f"/v0/backend_statuses?auth_method={method} never said so"
     return None
 
@@ -278,7 +278,7 @@ def _readers(key: str) -> tuple[str, ...]:
 
 
 def _on_metrics(case: _Case) -> str | None:
-    cause, scrapes = case.cause, case.evidence.scrapes
+    cause, scrapes = case.cause, case.observations.scrapes
     for method in METHODS:
         if not overlaps(cause.scope, f"{cause.env}/{method}"):
             continue
@@ -299,33 +299,35 @@ def _on_metrics(case: _Case) -> str | None:
 # -- what must not happen -------------------------------------------------------------------------------------
 
 
-def _nothing_else(causes: Sequence[Deserved], evidence: Evidence, policy: Policy) -> list[Promise]:
-    explained = [i for cause in causes for i in _incidents_of(cause, evidence)]
-    others = [f"{i.id} on {i.scope}" for i in evidence.incidents if i not in explained]
-    no_more = Promise("no other incident" if causes else "no incident", ", ".join(others) or None)
+def _nothing_else(
+    causes: Sequence[Expectation], observations: Observations, policy: Policy
+) -> list[Assertion]:
+    explained = [i for cause in causes for i in _incidents_of(cause, observations)]
+    others = [f"{i.id} on {i.scope}" for i in observations.incidents if i not in explained]
+    no_more = Assertion("no other incident" if causes else "no incident", ", ".join(others) or None)
 
-    waking = [i for cause in causes if cause.page is not False for i in _incidents_of(cause, evidence)]
+    waking = [i for cause in causes if cause.page is not False for i in _incidents_of(cause, observations)]
     keys = [key for incident in waking for key in _keys(incident, policy)]
-    woken = [each.summary for each in evidence.woken if not _belongs(each.dedup_key, keys)]
+    woken = [each.summary for each in observations.woken if not _belongs(each.dedup_key, keys)]
     wakes = any(cause.page is not False for cause in causes)
-    sleep = Promise(
+    sleep = Assertion(
         "nobody is woken for anything else" if wakes else "nobody is woken", "; ".join(woken) or None
     )
     told = {
         str(request.body["dedup_key"])
-        for request in evidence.pagerduty
+        for request in observations.pagerduty
         if request.body["event_action"] == "trigger"
     }
     outside = sorted(key for key in told if not key.startswith(f"{policy.notify.dedup_prefix}:prod-"))
-    prod = Promise("PagerDuty hears of prod alone", ", ".join(outside) or None)
-    return [no_more, sleep, prod, *_banners_down(causes, evidence)]
+    prod = Assertion("PagerDuty hears of prod alone", ", ".join(outside) or None)
+    return [no_more, sleep, prod, *_banners_down(causes, observations)]
 
 
-def _banners_down(causes: Sequence[Deserved], evidence: Evidence) -> list[Promise]:
+def _banners_down(causes: Sequence[Expectation], observations: Observations) -> list[Assertion]:
     """No banner goes up for what nothing is wrong with; said of each method by name."""
     may = {key for cause in causes for key in keys_of(cause.scope)}
     up: dict[str, str] = {}
-    for change in evidence.banners:
+    for change in observations.banners:
         if change.state != "ok" and change.key not in may and not _within(change.key, causes):
             up.setdefault(change.key, change.state)
     out = []
@@ -335,18 +337,18 @@ def _banners_down(causes: Sequence[Deserved], evidence: Evidence) -> list[Promis
         shown = [f"{key}: {state}" for key, state in up.items() if _readers(key) == (method,)]
         told = {
             f"{service} is {status}"
-            for scrape in evidence.scrapes
+            for scrape in observations.scrapes
             for service, status in scrape.statuses.get(method, {}).items()
             if status != "active"
         }
         wrong = ", ".join([*shown, *sorted(told)])
-        out.append(Promise(f"who signs in by {method} never sees a banner", wrong or None))
+        out.append(Assertion(f"who signs in by {method} never sees a banner", wrong or None))
     rest = ", ".join(f"{key}: {state}" for key, state in up.items())
-    out.append(Promise("no other banner goes up" if may else "no banner goes up", rest or None))
+    out.append(Assertion("no other banner goes up" if may else "no banner goes up", rest or None))
     return out
 
 
-def _within(key: str, causes: Sequence[Deserved]) -> bool:
+def _within(key: str, causes: Sequence[Expectation]) -> bool:
     """Whether a key is of a narrower scope that a cause explains, as an incident may begin with."""
     return key.rpartition("/")[2] != "mvi" and any(contains(cause.scope, key) for cause in causes)
 
@@ -358,11 +360,11 @@ def _resolved(case: _Case) -> str | None:
     return None if case.incident.state in _OVER else f"it is {case.incident.state}"
 
 
-def _in_the_end(evidence: Evidence) -> list[Promise]:
+def _in_the_end(observations: Observations) -> list[Assertion]:
     calm = "in the end /metrics shows no incident, and nothing that was dead or rejected"
-    if not evidence.scrapes:
-        return [Promise(calm, "/metrics never answered")]
-    last = evidence.scrapes[-1]
+    if not observations.scrapes:
+        return [Assertion(calm, "/metrics never answered")]
+    last = observations.scrapes[-1]
     wrong = [
         f"{name} is {total:.0f}"
         for name, labels in (
@@ -375,4 +377,4 @@ def _in_the_end(evidence: Evidence) -> list[Promise]:
     ]
     if not last.total("watchofficer_login_events_total"):
         wrong.append("watchofficer_login_events_total is 0")
-    return [Promise(calm, ", ".join(wrong) or None)]
+    return [Assertion(calm, ", ".join(wrong) or None)]

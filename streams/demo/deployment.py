@@ -36,7 +36,7 @@ from streams.simulate.scenarios import SCENARIOS
 from streams.simulate.simulation import Simulation, simulate
 from streams.worker.worker import Pipeline, PipelineOptions
 
-__all__ = ["Play", "PortTaken", "pick_port"]
+__all__ = ["Deployment", "PortTaken", "pick_port"]
 
 #: The sandbox responder acknowledges after so many seconds of the demo's clock.
 _ACKNOWLEDGES_AFTER = 150.0
@@ -76,7 +76,7 @@ def pick_port(wanted: int | None) -> int:
     raise PortTaken(f"port {wanted}: {why}; choose another with --port" if wanted else f"no free port: {why}")
 
 
-class Play:
+class Deployment:
     """Everything that a demo starts, in one asynchronous context; leaving it stops all.
 
     Args:
@@ -141,7 +141,7 @@ class Play:
         """What truly happens in the scenario, in ``simulate --truth`` form."""
         given_up = threading.Event()
 
-        def play() -> list[dict[str, Any]]:
+        def run() -> list[dict[str, Any]]:
             simulation = self._simulation(self.scenario.duration)
             for _ in simulation.batches():
                 if given_up.is_set():
@@ -149,7 +149,7 @@ class Play:
             return simulation.truth()
 
         try:
-            return await asyncio.to_thread(play)
+            return await asyncio.to_thread(run)
         finally:
             given_up.set()
 
@@ -157,7 +157,7 @@ class Play:
         """End the only other process at once. For when there is no time to stop."""
         self._broker.kill()
 
-    async def __aenter__(self) -> Play:
+    async def __aenter__(self) -> Deployment:
         try:
             await self._start()
         except BaseException:

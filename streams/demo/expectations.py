@@ -11,7 +11,7 @@ from sinks.banner.banner import BANNERS
 from streams.simulate.episodes import Placed
 from streams.simulate.truth import severity
 
-__all__ = ["SLACK_ONLY", "Deserved", "deserved"]
+__all__ = ["SLACK_ONLY", "Expectation", "expectations"]
 
 #: Kinds that are told to Slack alone: nobody is woken, Datadog hears nothing, no banner goes up.
 SLACK_ONLY = ("surge", "latency")
@@ -20,7 +20,7 @@ _BANNER_SHARE = 0.1
 
 
 @dataclass(frozen=True)
-class Deserved:
+class Expectation:
     """A thing that truly goes wrong.
 
     Attributes:
@@ -65,7 +65,7 @@ class Deserved:
         return level if len(self.severities) == 1 and level in ("critical", "warning") else None
 
 
-def deserved(truth: Iterable[Mapping[str, Any]], episodes: Sequence[Placed]) -> tuple[Deserved, ...]:
+def expectations(truth: Iterable[Mapping[str, Any]], episodes: Sequence[Placed]) -> tuple[Expectation, ...]:
     """The records of the truth, with what only the episodes behind them say."""
     out = []
     for record in truth:
@@ -73,7 +73,7 @@ def deserved(truth: Iterable[Mapping[str, Any]], episodes: Sequence[Placed]) -> 
         placed = next(p for p in episodes if p.begin == start and p.episode.scope == record["scope"])
         episode = placed.episode
         out.append(
-            Deserved(
+            Expectation(
                 kind=record["kind"],
                 scope=record["scope"],
                 start=start,

@@ -1,6 +1,6 @@
 """The live picture: one screen that says how sign-in is, what the watch makes of it, and where to look closer.
 
-``picture`` is a function of a ``Scene``, so that it can be drawn, and tested, without anything running.
+``picture`` is a function of a ``ScreenState``, so that it can be drawn, and tested, without anything running.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from detectors.instants import SECOND, format_instant
 from sinks.wording import METHOD_NAMES
 from streams.demo.timeline import HEADER, Entry
 
-__all__ = ["Method", "Scene", "picture", "sparkline"]
+__all__ = ["Method", "ScreenState", "layout", "sparkline"]
 
 _BARS = "▁▂▃▄▅▆▇█"
 _SPARK = 24  # characters
@@ -46,7 +46,7 @@ class Method:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scene:
+class ScreenState:
     """All that the picture shows.
 
     Attributes:
@@ -76,22 +76,22 @@ class Scene:
     places: Mapping[str, str]
 
 
-def picture(scene: Scene, width: int, height: int) -> RenderableType:
-    """The scene, drawn for a terminal of so many columns and rows; its last rows are kept free."""
-    top = Panel(_head(scene), title=scene.title, title_align="left", border_style="dim")
-    rows = [*_incidents(scene, width), Text("")]
-    places = _places(scene, width)
-    taken = 5 + 2 + len(scene.methods) + len(rows) + len(places) + 4
+def layout(state: ScreenState, width: int, height: int) -> RenderableType:
+    """The state, drawn for a terminal of so many columns and rows; its last rows are kept free."""
+    top = Panel(_head(state), title=state.title, title_align="left", border_style="dim")
+    rows = [*_incidents(state, width), Text("")]
+    places = _places(state, width)
+    taken = 5 + 2 + len(state.methods) + len(rows) + len(places) + 4
     lines = max(_LEAST_LINES, height - taken)
     return Group(
         top,
-        _methods(scene, width),
+        _methods(state, width),
         *rows,
         Text(HEADER[:width], style="dim", no_wrap=True),
-        *_timeline(scene, lines, width),
+        *_timeline(state, lines, width),
         Text(""),
         *places,
-        Text(scene.status, style="dim", no_wrap=True, overflow="ellipsis"),
+        Text(state.status, style="dim", no_wrap=True, overflow="ellipsis"),
     )
 
 
@@ -117,18 +117,18 @@ def sparkline(
     return "".join(bars).rjust(width)
 
 
-def _head(scene: Scene) -> RenderableType:
-    judged = "nothing yet" if scene.judged is None else format_instant(scene.judged)[11:19]
+def _head(state: ScreenState) -> RenderableType:
+    judged = "nothing yet" if state.judged is None else format_instant(state.judged)[11:19]
     times = Text.assemble(
         "event time ",
-        (format_instant(scene.now)[:19].replace("T", " ") + " UTC", "bold"),
-        f"   judged up to {judged}   on the wall {scene.wall / SECOND:.0f} s",
+        (format_instant(state.now)[:19].replace("T", " ") + " UTC", "bold"),
+        f"   judged up to {judged}   on the wall {state.wall / SECOND:.0f} s",
     )
     times.no_wrap, times.overflow = True, "ellipsis"
-    return Group(Text(scene.description, no_wrap=True, overflow="ellipsis"), times)
+    return Group(Text(state.description, no_wrap=True, overflow="ellipsis"), times)
 
 
-def _methods(scene: Scene, width: int) -> RenderableType:
+def _methods(state: ScreenState, width: int) -> RenderableType:
     table = Table(box=None, padding=(0, 1), pad_edge=False, expand=False)
     spark = max(0, min(_SPARK, (width - 52) // 2))
     table.add_column("", no_wrap=True)
@@ -137,8 +137,8 @@ def _methods(scene: Scene, width: int) -> RenderableType:
     table.add_column("people hurt, 1 h", no_wrap=True, justify="right")
     table.add_column("", no_wrap=True)
     table.add_column("banner", no_wrap=True)
-    most = max([20, *(people for method in scene.methods for people in method.people)])
-    for method in scene.methods:
+    most = max([20, *(people for method in state.methods for people in method.people)])
+    for method in state.methods:
         success = method.success[-1] if method.success else None
         style = "dim" if success is None else _success_style(success)
         table.add_row(
@@ -156,11 +156,11 @@ def _success_style(ratio: float) -> str:
     return "green" if ratio >= _GOOD else "yellow" if ratio >= _FAIR else "bold red"
 
 
-def _incidents(scene: Scene, width: int) -> list[RenderableType]:
-    if not scene.incidents:
+def _incidents(state: ScreenState, width: int) -> list[RenderableType]:
+    if not state.incidents:
         return [Text("no open incident", style="green")]
     out: list[RenderableType] = []
-    for severity, headline, details in scene.incidents[:3]:
+    for severity, headline, details in state.incidents[:3]:
         first = Text(f"SEV {severity}  {headline}", style=_SEVERITY_STYLES.get(severity, ""))
         second = Text(f"       {details}")
         for line in (first, second):
@@ -170,21 +170,21 @@ def _incidents(scene: Scene, width: int) -> list[RenderableType]:
     return out
 
 
-def _timeline(scene: Scene, lines: int, width: int) -> list[Text]:
+def _timeline(state: ScreenState, lines: int, width: int) -> list[Text]:
     shown = []
-    for entry in scene.entries[-lines:]:
-        line = Text(entry.line(scene.began), no_wrap=True)
+    for entry in state.entries[-lines:]:
+        line = Text(entry.line(state.began), no_wrap=True)
         line.highlight_words([entry.who], style=_WHO_STYLES.get(entry.who, ""))
         line.truncate(width, overflow="ellipsis")
         shown.append(line)
     return shown + [Text("")] * (min(lines, _LEAST_LINES) - len(shown))
 
 
-def _places(scene: Scene, width: int) -> list[Text]:
+def _places(state: ScreenState, width: int) -> list[Text]:
     """The URLs, as many on a line as fit; a URL is never cut."""
     lines: list[Text] = []
     line = ""
-    for name, url in scene.places.items():
+    for name, url in state.places.items():
         place = f"{name} {url}"
         if line and len(line) + 3 + len(place) > width:
             lines.append(Text(line, no_wrap=True, overflow="ignore"))

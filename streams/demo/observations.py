@@ -1,6 +1,6 @@
 """What really reached the outside: receivers, banner topic, incident log, and the pages that HTTP serves.
 
-It is gathered by ``Witness`` with means of its own (a plain consumer, a plain HTTP client) and judged by
+It is gathered by ``Observer`` with means of its own (a plain consumer, a plain HTTP client) and judged by
 ``promises``. All instants are ms of the demo's clock.
 """
 
@@ -15,7 +15,7 @@ from sinks.sandbox.pagerduty import SentWebhook, Woken
 from sinks.sandbox.receiver import Received
 from sinks.sandbox.slack import Message
 
-__all__ = ["BannerChange", "Evidence", "Scrape"]
+__all__ = ["BannerChange", "Observations", "Scrape"]
 
 #: Name of a series with its labels sorted: ``("watchofficer_users_impacted", (("auth_method", "ssoe"), ...))``.
 Series = tuple[str, tuple[tuple[str, str], ...]]
@@ -58,7 +58,7 @@ class Scrape:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Evidence:
+class Observations:
     """All of it, so far.
 
     Attributes:

@@ -17,11 +17,11 @@ from prometheus_client.parser import text_string_to_metric_families
 from detectors.incidents import Incident
 from detectors.scopes import METHODS
 from sinks.sandbox import Sandbox
-from streams.demo.observations import Evidence, Scrape, Series
+from streams.demo.observations import Observations, Scrape, Series
 from streams.demo.timeline import Timeline
 from streams.records.models import decode_incident
 
-__all__ = ["Witness", "parse_metrics"]
+__all__ = ["Observer", "parse_metrics"]
 
 log = structlog.get_logger(__name__)
 
@@ -47,7 +47,7 @@ def parse_metrics(text: str) -> dict[Series, float]:
     }
 
 
-class Witness:
+class Observer:
     """Sees what is to be seen for as long as ``run`` runs.
 
     Args:
@@ -88,10 +88,10 @@ class Witness:
             group.create_task(self._read())
             group.create_task(self._ask())
 
-    def evidence(self) -> Evidence:
+    def observations(self) -> Observations:
         """All there is so far."""
         pagerduty, datadog, slack = self._sandbox.pagerduty, self._sandbox.datadog, self._sandbox.slack
-        return Evidence(
+        return Observations(
             pagerduty=tuple(pagerduty.requests),
             woken=tuple(pagerduty.woken),
             webhooks=tuple(pagerduty.webhooks),
@@ -115,7 +115,7 @@ class Witness:
                 try:
                     batches = await consumer.getmany(timeout_ms=_POLL_MS)
                 except KafkaError as error:
-                    log.warning("witness_cannot_read", error=repr(error))
+                    log.warning("observer_cannot_read", error=repr(error))
                     await asyncio.sleep(_EVERY)
                     continue
                 now = self._wall()
@@ -132,7 +132,7 @@ class Witness:
                 try:
                     await self._ask_once(http)
                 except httpx.HTTPError as error:
-                    log.warning("witness_got_no_answer", error=repr(error))
+                    log.warning("observer_got_no_answer", error=repr(error))
                 await asyncio.sleep(_EVERY)
 
     async def _ask_once(self, http: httpx.AsyncClient) -> None:

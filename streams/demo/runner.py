@@ -13,16 +13,16 @@ import msgspec
 from detectors.instants import SECOND
 from detectors.scopes import METHODS
 from sinks.wording import headline, people_words, state_words
-from streams.demo.assertions import Promise, promises
-from streams.demo.deployment import Play
-from streams.demo.expectations import Deserved, deserved
-from streams.demo.layout import Method, Scene
-from streams.demo.observer import Witness
+from streams.demo.assertions import Assertion, assertions
+from streams.demo.deployment import Deployment
+from streams.demo.expectations import Expectation, expectations
+from streams.demo.layout import Method, ScreenState
+from streams.demo.observer import Observer
 from streams.demo.screen import Screen
 from streams.demo.timeline import Timeline
 from streams.records.models import decode_incident
 
-__all__ = ["Failed", "Performance"]
+__all__ = ["Failed", "Runner"]
 
 _FRAME = 0.25  # seconds
 #: Once the scenario has been played, what is under way gets so long to come to its end, seconds.
@@ -37,23 +37,28 @@ class Failed(Exception):
     """The demo itself has failed: the pipeline, the traffic or the witness. The message is one line."""
 
 
-class Performance:
+class Runner:
     """Shows a running play.
 
     Args:
-        play: started.
+        deployment: started.
         screen: where.
         once: whether it ends by itself.
     """
 
-    def __init__(self, play: Play, screen: Screen, once: bool) -> None:
-        self._play = play
+    def __init__(self, deployment: Deployment, screen: Screen, once: bool) -> None:
+        self._deployment = deployment
         self._screen = screen
         self._once = once
         self._began = _wall()
-        self._timeline = Timeline(play.topics)
-        self._witness = Witness(
-            play.pipeline.url, play.kafka, play.sandbox, self._timeline, play.clock, _wall
+        self._timeline = Timeline(deployment.topics)
+        self._observer = Observer(
+            deployment.pipeline.url,
+            deployment.kafka,
+            deployment.sandbox,
+            self._timeline,
+            deployment.clock,
+            _wall,
         )
         self._begun: set[int] = set()
         self._ended: set[int] = set()
@@ -62,20 +67,20 @@ class Performance:
         self._give_up_at: float | None = None
         self._status = "the scenario is playing; Ctrl-C stops everything"
 
-    async def run(self) -> list[Promise]:
+    async def run(self) -> list[Assertion]:
         """Show it until it is over, which it never is without ``once``; what became of its promises.
 
         Raises:
             Failed: it cannot go on.
         """
-        truth = asyncio.create_task(self._play.truth(), name="truth")
-        watching = asyncio.create_task(self._witness.run(), name="witness")
+        truth = asyncio.create_task(self._deployment.truth(), name="truth")
+        watching = asyncio.create_task(self._observer.run(), name="observer")
         try:
             while True:
                 self._look_for_failures(truth, watching)
                 self._tell_episodes()
                 verdict = self._verdict(truth)
-                self._screen.show(self._scene())
+                self._screen.show(self._screen_state())
                 if verdict is not None:
                     return verdict
                 await asyncio.sleep(_FRAME)
@@ -86,16 +91,16 @@ class Performance:
                     await task
 
     def _look_for_failures(self, *tasks: asyncio.Task[Any]) -> None:
-        failed = self._play.pipeline.failed
+        failed = self._deployment.pipeline.failed
         if failed.done():
             raise Failed(f"the pipeline cannot go on: {failed.result()!r}") from failed.result()
-        for task in (*tasks, self._play.produced):
+        for task in (*tasks, self._deployment.produced):
             if task.done() and not task.cancelled() and (error := task.exception()) is not None:
                 raise Failed(f"{task.get_name()}: {error!r}") from error
 
     def _tell_episodes(self) -> None:
-        now = self._play.clock()
-        for placed in self._play.episodes:
+        now = self._deployment.clock()
+        for placed in self._deployment.episodes:
             if now >= placed.begin and placed.index not in self._begun:
                 self._begun.add(placed.index)
                 self._timeline.begin(placed, _wall())
@@ -105,15 +110,15 @@ class Performance:
 
     # -- the end ----------------------------------------------------------------------------------------------
 
-    def _verdict(self, truth: asyncio.Task[list[dict[str, Any]]]) -> list[Promise] | None:
+    def _verdict(self, truth: asyncio.Task[list[dict[str, Any]]]) -> list[Assertion] | None:
         """What became of the promises, once that is certain; None before."""
         if not truth.done():
             return None
-        causes = deserved(truth.result(), self._play.episodes)
+        causes = expectations(truth.result(), self._deployment.episodes)
         over, played_out = self._over(causes), self._played_out()
         if not over and not played_out:
             return None
-        kept = promises(causes, self._witness.evidence(), self._play.policy)
+        kept = assertions(causes, self._observer.observations(), self._deployment.policy)
         broken = [promise for promise in kept if promise.broken is not None]
         if not self._once:
             if played_out or not broken:
@@ -130,35 +135,40 @@ class Performance:
             self._give_up_at = now + _GRACE
         return kept if self._give_up_at is not None and now >= self._give_up_at else None
 
-    def _over(self, causes: Sequence[Deserved]) -> bool:
+    def _over(self, causes: Sequence[Expectation]) -> bool:
         """Whether all that goes wrong lies behind the watch; where nothing surely does, that is never said."""
-        reached = self._play.evaluated_to()
+        reached = self._deployment.evaluated_to()
         certain = any(cause.page is not None for cause in causes)
         return certain and reached is not None and all(reached > cause.end for cause in causes)
 
     def _played_out(self) -> bool:
         """Whether the whole scenario has been played, and judged as far as the waits for delivery allow."""
-        play = self._play
-        reached, delay = play.evaluated_to(), round(play.policy.watermark_delay * play.clock.pace)
-        waits = delay + 5 * SECOND * play.clock.pace
-        return play.clock() >= play.end and reached is not None and reached >= play.end - waits
+        deployment = self._deployment
+        reached, delay = (
+            deployment.evaluated_to(),
+            round(deployment.policy.watermark_delay * deployment.clock.pace),
+        )
+        waits = delay + 5 * SECOND * deployment.clock.pace
+        return (
+            deployment.clock() >= deployment.end and reached is not None and reached >= deployment.end - waits
+        )
 
     # -- what is shown ----------------------------------------------------------------------------------------
 
-    def _scene(self) -> Scene:
-        play, views = self._play, self._play.pipeline.views
+    def _screen_state(self) -> ScreenState:
+        deployment, views = self._deployment, self._deployment.pipeline.views
         banners = {banner.key: banner.state for banner in views.banners()}
         standing = [
             decode_incident(msgspec.json.encode(record))
             for record in views.incidents()
             if record["state"] not in _OVER
         ]
-        return Scene(
-            title=f"watchofficer demo: {play.scenario.name} at {play.clock.pace:g} times real time",
-            description=play.scenario.description,
+        return ScreenState(
+            title=f"watchofficer demo: {deployment.scenario.name} at {deployment.clock.pace:g} times real time",
+            description=deployment.scenario.description,
             status=self._status,
-            now=play.clock(),
-            judged=play.evaluated_to(),
+            now=deployment.clock(),
+            judged=deployment.evaluated_to(),
             wall=_wall() - self._began,
             began=self._began,
             methods=[
@@ -183,7 +193,7 @@ class Performance:
         )
 
     def _places(self) -> dict[str, str]:
-        url, sandbox = self._play.pipeline.url, self._play.sandbox
+        url, sandbox = self._deployment.pipeline.url, self._deployment.sandbox
         return {
             "console": f"{url}/",
             "metrics": f"{url}/metrics",

@@ -8,7 +8,7 @@ from typing import Protocol, TextIO
 from rich.console import Console
 from rich.live import Live
 
-from streams.demo.layout import Scene, picture
+from streams.demo.layout import ScreenState, layout
 from streams.demo.timeline import HEADER
 
 __all__ = ["LiveScreen", "PlainScreen", "Screen", "screen_for"]
@@ -17,7 +17,7 @@ __all__ = ["LiveScreen", "PlainScreen", "Screen", "screen_for"]
 class Screen(Protocol):
     """Shows scenes until it is closed. Closing twice does nothing more."""
 
-    def show(self, scene: Scene) -> None:
+    def show(self, state: ScreenState) -> None:
         """Show how it is now."""
 
     def close(self) -> None:
@@ -39,17 +39,17 @@ class PlainScreen:
         self._shown = 0
         self._opened = False
 
-    def show(self, scene: Scene) -> None:
+    def show(self, state: ScreenState) -> None:
         """Write what is new."""
         if not self._opened:
             self._opened = True
-            self._write(f"{scene.title}: {scene.description}")
-            for name, url in scene.places.items():
+            self._write(f"{state.title}: {state.description}")
+            for name, url in state.places.items():
                 self._write(f"  {name:<10} {url}")
             self._write(HEADER)
-        for entry in scene.entries[self._shown :]:
-            self._write(entry.line(scene.began))
-        self._shown = len(scene.entries)
+        for entry in state.entries[self._shown :]:
+            self._write(entry.line(state.began))
+        self._shown = len(state.entries)
 
     def close(self) -> None:
         """Nothing is left to be said."""
@@ -71,20 +71,20 @@ class LiveScreen:
             redirect_stderr=False,
             vertical_overflow="crop",
         )
-        self._last: Scene | None = None
+        self._last: ScreenState | None = None
 
-    def show(self, scene: Scene) -> None:
+    def show(self, state: ScreenState) -> None:
         """Draw it."""
         if not self._live.is_started:
             self._live.start()
-        self._last = scene
+        self._last = state
         size = self._console.size
-        self._live.update(picture(scene, size.width, size.height - 1), refresh=True)
+        self._live.update(layout(state, size.width, size.height - 1), refresh=True)
 
     def close(self) -> None:
         """Wipe the picture, write the timeline as plain lines."""
         self._live.stop()
-        scene, self._last = self._last, None
-        if scene is not None:
-            for line in (HEADER, *(entry.line(scene.began) for entry in scene.entries)):
+        state, self._last = self._last, None
+        if state is not None:
+            for line in (HEADER, *(entry.line(state.began) for entry in state.entries)):
                 self._console.print(line, markup=False, soft_wrap=True)

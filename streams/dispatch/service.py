@@ -17,7 +17,7 @@ from aiokafka import TopicPartition
 
 from detectors.incidents import Command
 from sinks.delivery.deliverer import Deliverer, Delivery
-from sinks.delivery.pacing import lanes_to
+from sinks.delivery.pacing import gates_for
 from sinks.receivers.answers import SinkClient
 from streams.kafka.producer import Out, Outlet
 from streams.kafka.topic_reader import Reader
@@ -65,7 +65,7 @@ class Dispatch:
         self._reader = reader
         self._timing = timing
         self._chance = chance
-        self._lanes = lanes_to(clients, timing.clock, timing.sleep)
+        self._gates = gates_for(clients, timing.clock, timing.sleep)
         self._on_delivered = on_delivered
         self._offsets: dict[str, int] = {}
         self._owned: set[int] = set()
@@ -136,11 +136,11 @@ class Dispatch:
         deliverer = self._deliverers[partition] = Deliverer(
             self._clients,
             self._record,
-            self._bury,
+            self._dead_letter,
             self._timing.clock,
             self._timing.sleep,
             self._chance,
-            lanes=self._lanes,
+            gates=self._gates,
             on_delivered=self._on_delivered,
         )
         deliverer.restore(known)
@@ -164,7 +164,7 @@ class Dispatch:
         )
         self._offsets.pop(delivery.command_id, None)
 
-    async def _bury(self, command: Command, reason: str, attempts: int) -> None:
+    async def _dead_letter(self, command: Command, reason: str, attempts: int) -> None:
         log.error("command_is_dead", command=command.id, sink=command.sink, reason=reason, attempts=attempts)
         headers = [
             ("topic", self._topics.commands.encode()),

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.alertmanager import NoPrometheus, PrometheusBeside
-from benchmarks.event_to_page import Lane, Missed, Paged, figures_of, matched, play, quantile
+from benchmarks.event_to_page import Load, Missed, Paged, figures_of, matched, play, quantile
 from benchmarks.figures import Goal
 from benchmarks.outages import Outage, Plan, Traffic
 from detectors.instants import SECOND, format_instant, parse_instant
@@ -106,7 +106,7 @@ def test_lanes_of_one_rate_make_figures_together_and_each_rate_has_its_goals() -
     found = {
         one.name: one
         for one in figures_of(
-            [(Lane(20, 1), slow, 0.1), (Lane(20, 2), slow, 0.1), (Lane(2_000, 8), quick, None)]
+            [(Load(20, 1), slow, 0.1), (Load(20, 2), slow, 0.1), (Load(2_000, 8), quick, None)]
         )
     }
     assert len(found) == 8
@@ -128,8 +128,8 @@ async def test_an_outage_is_paged_for_and_alerted_on(tmp_path: Path) -> None:
     except NoPrometheus:
         beside = False
     plan = Plan(first=7, lasts=8, pause=2, outages=1)
-    ((lane, paged, _),) = await play([Lane(100, 2)], plan, tmp_path, beside=beside, every=1, group_wait=1)
-    assert lane == Lane(100, 2)
+    ((load, paged, _),) = await play([Load(100, 2)], plan, tmp_path, beside=beside, every=1, group_wait=1)
+    assert load == Load(100, 2)
     (page,) = paged
     assert page.began <= page.opened <= page.paged
     assert page.pipeline >= 2  # the watermark delay

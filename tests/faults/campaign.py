@@ -26,11 +26,11 @@ from streams.kafka.admin import create_missing
 from streams.kafka.topics import PARTITIONS, Topics
 from streams.runtime.clocks import RealClock
 from tests.faults.audit import audit
-from tests.faults.crew import Crew, Worker
 from tests.faults.figures import Broker, Figures
 from tests.faults.findings import Audit
 from tests.faults.load import Load, Traffic, outages
 from tests.faults.schedule import BROKER_KINDS, Fault, schedule
+from tests.faults.supervisor import Supervisor, Worker
 from tests.faults.topics import read
 from tests.support.brokers import ApacheKafka, apache_kafka, embedded_broker
 from tests.support.oracle import written
@@ -134,7 +134,7 @@ class _Round:
         self._partitions = PARTITIONS  # of the input
         self._thaws: set[asyncio.Task[None]] = set()
         self._policy: Policy
-        self._crew: Crew
+        self._supervisor: Supervisor
         self._sandbox: Sandbox
 
     async def run(self, figures: Figures) -> None:
@@ -150,16 +150,16 @@ class _Round:
             clock=self._now, webhook_secrets=(_WEBHOOK_SECRET,), acknowledge_after=_ACKNOWLEDGES_AFTER
         )
         async with self._sandbox:
-            self._crew = Crew(self._settings(), policy_file, self._folder)
+            self._supervisor = Supervisor(self._settings(), policy_file, self._folder)
             for _ in range(_WORKERS):
-                self._crew.hire()
+                self._supervisor.add_worker()
             webhooks = asyncio.create_task(self._point_webhooks())
             try:
                 await self._under_load(figures)
                 await self._ended(figures)
             finally:
                 webhooks.cancel()
-                await self._crew.close()
+                await self._supervisor.close()
             found = await audit(
                 self._address,
                 self._topics,
@@ -179,7 +179,7 @@ class _Round:
         traffic = Traffic(self._seed, PARTITIONS, failing, _SIGN_INS_A_SECOND)
         load = Load(self._address, self._topics.login_events, traffic, self._now)
         await self._long_ago()
-        self._crew.start()
+        self._supervisor.start()
         await self._ready(figures)
         self._say(f"round of seed {self._seed}: {len(self._schedule)} faults, {len(failing)} outages")
         await load.start()
@@ -206,13 +206,13 @@ class _Round:
             await producer.send_and_wait(self._topics.login_events, json.dumps(event).encode(), partition=0)
 
     async def _ready(self, figures: Figures) -> None:
-        if not await self._crew.all_ready(_READY_SECONDS):
+        if not await self._supervisor.all_ready(_READY_SECONDS):
             figures.complaints.append(f"not ready within {_READY_SECONDS:.0f} s: {self._folder}")
 
     async def _play(self, load: Load, figures: Figures) -> None:
         for fault in self._schedule:
             await asyncio.sleep(max(0.0, fault.at - load.elapsed))
-            self._crew.check()
+            self._supervisor.check()
             self._say(f"  {load.elapsed:6.1f} s  {fault.kind} {fault.worker} {fault.seconds:.1f} s")
             figures.faults[fault.kind] += 1
             await self._befall(fault, load)
@@ -220,26 +220,26 @@ class _Round:
             await asyncio.wait(set(self._thaws))
 
     async def _befall(self, fault: Fault, load: Load) -> None:
-        crew = self._crew
+        supervisor = self._supervisor
         if fault.kind == "grow":
             self._later(self._grow(load))
             return
         if fault.kind in BROKER_KINDS:
             self._later(self._befall_broker(fault))
             return
-        if fault.kind == "join" and len(crew.wanted) < _MOST_WORKERS:
-            crew.hire()
+        if fault.kind == "join" and len(supervisor.wanted) < _MOST_WORKERS:
+            supervisor.add_worker()
             return
-        running = crew.running or crew.wanted
+        running = supervisor.running or supervisor.wanted
         worker = running[fault.worker % len(running)]
         if fault.kind in ("kill", "join"):
-            crew.kill(worker, fault.seconds)
-        elif fault.kind == "leave" and len(crew.wanted) > 1:
-            crew.stop(worker, for_good=True)
+            supervisor.kill(worker, fault.seconds)
+        elif fault.kind == "leave" and len(supervisor.wanted) > 1:
+            supervisor.stop(worker, for_good=True)
         elif fault.kind in ("stop", "leave"):
-            crew.stop(worker, fault.seconds)
+            supervisor.stop(worker, fault.seconds)
         else:
-            crew.freeze(worker)
+            supervisor.freeze(worker)
             self._later(self._thaw(worker, fault.seconds))
 
     def _later(self, work: Any) -> None:
@@ -251,7 +251,7 @@ class _Round:
         process = worker.process
         await asyncio.sleep(seconds)
         if worker.process is process:
-            self._crew.thaw(worker)
+            self._supervisor.thaw(worker)
 
     async def _grow(self, load: Load) -> None:
         async with self._broker_busy:
@@ -280,7 +280,7 @@ class _Round:
     async def _point_webhooks(self) -> None:
         """PagerDuty's webhooks go through a balancer, to a worker that is ready."""
         while True:
-            ready = [worker for worker in self._crew.running if worker.ready]
+            ready = [worker for worker in self._supervisor.running if worker.ready]
             if ready:
                 self._sandbox.pagerduty.webhook_url = f"http://127.0.0.1:{ready[0].port}/webhooks/pagerduty"
             await asyncio.sleep(0.5)
@@ -297,10 +297,10 @@ class _Round:
             await asyncio.sleep(1.0)
 
     async def _asked(self, path: str) -> Any:
-        for worker in self._crew.running:
+        for worker in self._supervisor.running:
             if worker.ready:
                 try:
-                    return (await self._crew.get(worker, path)).json()
+                    return (await self._supervisor.get(worker, path)).json()
                 except (httpx.HTTPError, ValueError):
                     continue
         return None
@@ -326,11 +326,11 @@ class _Round:
         return ids <= {record.key.decode() for record in told}
 
     async def _ended(self, figures: Figures) -> None:
-        crew = self._crew
-        for worker in crew.wanted:
-            crew.stop(worker, for_good=True)
-        await asyncio.gather(*crew._stops)
-        record = crew.record
+        supervisor = self._supervisor
+        for worker in supervisor.wanted:
+            supervisor.stop(worker, for_good=True)
+        await asyncio.gather(*supervisor._stops)
+        record = supervisor.record
         figures.starts += record.starts
         figures.to_ready += record.to_ready
         figures.ended += record.ended
@@ -351,7 +351,7 @@ class _Round:
         figures.marks += Counter(views[0].reasons)
         figures.rebalances += sum(
             worker.log.read_text(errors="replace").count('"partitions_assigned"')
-            for worker in self._crew.workers
+            for worker in self._supervisor.workers
             if worker.log.exists()
         )
         figures.add(found)

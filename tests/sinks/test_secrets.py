@@ -80,14 +80,14 @@ async def test_a_secret_stays_where_it_is(
     async def record(delivery: Delivery) -> None:
         kept.append(repr(delivery))
 
-    async def bury(dead: Command, reason: str, attempts: int) -> None:
+    async def dead_letter(dead: Command, reason: str, attempts: int) -> None:
         kept.append(reason)
 
     transport = httpx.MockTransport(lambda request: behave(request, secret))
     async with httpx.AsyncClient(transport=transport) as http:
         made = clients(http, secret)
         deliverer = Deliverer(
-            {sink: made[sink]}, record, bury, time.clock, time.sleep, lambda: 0.5, give_up_after=30_000
+            {sink: made[sink]}, record, dead_letter, time.clock, time.sleep, lambda: 0.5, give_up_after=30_000
         )
         deliverer.submit(command(sink, SENT[sink]))
         assert await deliverer.drain(10)

@@ -8,22 +8,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detectors.backtest.outcomes import Outcome, Outcomes, longest
-from tests.detectors.lifecycle.score import START, Score
+from tests.detectors.lifecycle.scenario import START, Scenario
 
 
-def played(score: Score, until: int) -> list[Outcome]:
-    heard = score.play(until=until)
+def played(scenario: Scenario, until: int) -> list[Outcome]:
+    heard = scenario.play(until=until)
     outcomes = Outcomes()
     outcomes.add(heard.transitions, heard.commands)
     return outcomes.result()
 
 
 def test_an_outage_from_its_opening_to_its_end() -> None:
-    score = Score()
-    score.at(10).fires("prod/ssoe", people=400)
-    score.at(600).fires("prod/ssoe", people=1400)
-    score.at(1800).quiet("prod/ssoe")
-    (one,) = played(score, 1800 + 901)
+    scenario = Scenario()
+    scenario.at(10).fires("prod/ssoe", people=400)
+    scenario.at(600).fires("prod/ssoe", people=1400)
+    scenario.at(1800).quiet("prod/ssoe")
+    (one,) = played(scenario, 1800 + 901)
     assert (one.incident, one.epoch, one.env, one.causes) == ("prod-1", 0, "prod", ("outage",))
     assert one.opened_at == START + 10_000
     assert one.paged_at == START + 10_000
@@ -35,27 +35,27 @@ def test_an_outage_from_its_opening_to_its_end() -> None:
 
 
 def test_a_rise_at_the_same_key_wakes_nobody_again() -> None:
-    score = Score()
-    score.at(0).fires("prod/ssoe", people=100)
-    score.at(600).fires("prod/ssoe", people=1400)
-    (one,) = played(score, 900)
+    scenario = Scenario()
+    scenario.at(0).fires("prod/ssoe", people=100)
+    scenario.at(600).fires("prod/ssoe", people=1400)
+    (one,) = played(scenario, 900)
     assert one.pages == (START,)
 
 
 def test_a_severity_three_is_a_warning_and_no_page() -> None:
-    score = Score()
-    score.at(0).fires("prod/ssoe", people=20)
-    (one,) = played(score, 120)
+    scenario = Scenario()
+    scenario.at(0).fires("prod/ssoe", people=20)
+    (one,) = played(scenario, 120)
     assert (one.pages, one.peak_severity) == ((), 3)
     assert len(one.warnings) == 1
 
 
 def test_an_incident_that_comes_back_is_an_epoch_of_its_own() -> None:
-    score = Score()
-    score.at(0).fires("prod/ssoe", people=400)
-    score.at(300).quiet("prod/ssoe")
-    score.at(1500).fires("prod/ssoe", people=400)
-    first, second = played(score, 1800)
+    scenario = Scenario()
+    scenario.at(0).fires("prod/ssoe", people=400)
+    scenario.at(300).quiet("prod/ssoe")
+    scenario.at(1500).fires("prod/ssoe", people=400)
+    first, second = played(scenario, 1800)
     assert (first.incident, second.incident) == ("prod-1", "prod-1")
     assert (first.epoch, second.epoch) == (0, 1)
     assert second.opened_at == START + 1_500_000
@@ -63,10 +63,10 @@ def test_an_incident_that_comes_back_is_an_epoch_of_its_own() -> None:
 
 
 def test_every_scope_is_kept_with_its_instant() -> None:
-    score = Score()
-    score.at(0).fires("prod/ssoe/idme", people=400)
-    score.at(60).fires("prod/ssoe", people=600)
-    (one,) = played(score, 300)
+    scenario = Scenario()
+    scenario.at(0).fires("prod/ssoe/idme", people=400)
+    scenario.at(60).fires("prod/ssoe", people=600)
+    (one,) = played(scenario, 300)
     widened = START + 80_000  # by steps of 10 s: once the wider cause has held for 15 s
     assert one.scopes == ((START, "prod/ssoe/idme"), (widened, "prod/ssoe"))
     assert one.scope_within(START, START + 100_000) == "prod/ssoe/idme"

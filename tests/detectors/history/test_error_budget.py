@@ -21,7 +21,7 @@ from detectors.history.error_budget import (
 from detectors.history.history import BUCKET, History
 from detectors.instants import DAY, HOUR, MINUTE, format_instant, parse_instant
 from detectors.policy.policy import Policy, default_policy, parse_policy
-from tests.detectors.lifecycle.score import Score
+from tests.detectors.lifecycle.scenario import Scenario
 
 POLICY = default_policy()
 START = parse_instant("2026-09-01T00:00:00-04:00")
@@ -149,10 +149,10 @@ def test_never_more_than_four_hours_are_scheduled_and_all_of_less(
 
 
 def test_an_incident_excludes_its_scope_from_its_first_failure_until_it_recovers() -> None:
-    score = Score()
-    score.at(0).fires("prod/*/idme", people=60, csp_caused=True)
-    score.at(600).quiet()
-    heard = score.play(until=1_000)
+    scenario = Scenario()
+    scenario.at(0).fires("prod/*/idme", people=60, csp_caused=True)
+    scenario.at(600).quiet()
+    heard = scenario.play(until=1_000)
     incident = heard.incidents["prod-1"]
     assert incident.recovering_at is not None
     found = exclusion_of(incident, incident.updated_at)

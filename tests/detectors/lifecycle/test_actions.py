@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.detectors.lifecycle.score import Score, policy
+from tests.detectors.lifecycle.scenario import Scenario, policy
 
 MINUTES = 60
 
@@ -24,121 +24,121 @@ MINUTES = 60
 def test_what_cannot_be_done_is_refused_with_the_reason(
     kind: str, fields: dict[str, str], reason: str
 ) -> None:
-    score = Score()
-    score.at(0).fires("prod/ssoe", people=60)
-    score.at(20).asks(kind, **fields)
-    heard = score.play(until=20)
+    scenario = Scenario()
+    scenario.at(0).fires("prod/ssoe", people=60)
+    scenario.at(20).asks(kind, **fields)
+    heard = scenario.play(until=20)
     assert [(wish.kind, why) for wish, why in heard.refused] == [(kind, reason)]
     assert heard.kinds() == [(0, "opened")]
 
 
 @pytest.mark.parametrize("kind", ["acknowledge", "unacknowledge", "resolve", "declare"])
 def test_a_resolved_incident_takes_notes_only(kind: str) -> None:
-    score = Score()
-    score.at(0).fires("prod/ssoe", people=60)
-    score.at(10).quiet()
-    score.at(1200).asks(kind, "prod-1").asks("note", "prod-1", text="It was the router.")
-    heard = score.play(until=1200)
+    scenario = Scenario()
+    scenario.at(0).fires("prod/ssoe", people=60)
+    scenario.at(10).quiet()
+    scenario.at(1200).asks(kind, "prod-1").asks("note", "prod-1", text="It was the router.")
+    heard = scenario.play(until=1200)
     assert [why for _, why in heard.refused] == ["prod-1 is resolved"]
     assert [note.text for note in heard.incidents["prod-1"].notes] == ["It was the router."]
 
 
 def test_an_input_applies_once_however_often_it_is_delivered() -> None:
-    score = Score()
-    score.at(0).fires("prod/ssoe", people=60)
+    scenario = Scenario()
+    scenario.at(0).fires("prod/ssoe", people=60)
     for second in (10, 20, 30):
-        score.at(second).asks("note", "prod-1", id="the same", text="once")
-    heard = score.play(until=30)
+        scenario.at(second).asks("note", "prod-1", id="the same", text="once")
+    heard = scenario.play(until=30)
     assert len(heard.incidents["prod-1"].notes) == 1
     assert [why for _, why in heard.refused] == ["it was dealt with before"] * 2
 
 
 def test_an_input_is_remembered_beyond_the_next_one() -> None:
-    score = Score()
-    score.at(0).fires("prod/ssoe", people=60)
+    scenario = Scenario()
+    scenario.at(0).fires("prod/ssoe", people=60)
     for second, name in ((10, "one"), (20, "two"), (30, "one")):
-        score.at(second).asks("note", "prod-1", id=name, text=name)
-    assert [n.text for n in score.play(until=30).incidents["prod-1"].notes] == ["one", "two"]
+        scenario.at(second).asks("note", "prod-1", id=name, text=name)
+    assert [n.text for n in scenario.play(until=30).incidents["prod-1"].notes] == ["one", "two"]
 
 
 def test_a_report_is_noted_on_the_incident_that_may_be_why() -> None:
-    score = Score()
-    score.at(0).fires("prod/ssoe", people=60)
-    score.at(20).asks("report", scope="prod/ssoe/mhv", text="cannot sign in")
-    heard = score.play(until=20)
+    scenario = Scenario()
+    scenario.at(0).fires("prod/ssoe", people=60)
+    scenario.at(20).asks("report", scope="prod/ssoe/mhv", text="cannot sign in")
+    heard = scenario.play(until=20)
     assert heard.incidents["prod-1"].notes[0].text == "reports that prod/ssoe/mhv fails: cannot sign in"
 
 
 @pytest.mark.parametrize(("fails", "said"), [("prod/*/idme", "prod/ssoe"), ("prod/sis", "prod/*/idme")])
 def test_a_report_of_a_scope_that_only_overlaps_may_still_be_of_the_same(fails: str, said: str) -> None:
-    score = Score()
-    score.at(0).fires(fails, people=60)
-    score.at(20).asks("report", scope=said)
-    assert score.play(until=20).incidents["prod-1"].notes[0].text == f"reports that {said} fails"
+    scenario = Scenario()
+    scenario.at(0).fires(fails, people=60)
+    scenario.at(20).asks("report", scope=said)
+    assert scenario.play(until=20).incidents["prod-1"].notes[0].text == f"reports that {said} fails"
 
 
 def test_an_acknowledgement_can_be_taken_back() -> None:
-    score = Score()
-    score.at(0).fires("prod/ssoe", people=60)
-    score.at(20).asks("acknowledge", "prod-1")
-    score.at(40).asks("unacknowledge", "prod-1")
-    heard = score.play(until=40)
+    scenario = Scenario()
+    scenario.at(0).fires("prod/ssoe", people=60)
+    scenario.at(20).asks("acknowledge", "prod-1")
+    scenario.at(40).asks("unacknowledge", "prod-1")
+    heard = scenario.play(until=40)
     assert heard.incidents["prod-1"].state == "open"
     assert heard.incidents["prod-1"].acknowledged_by is None
 
 
 def test_an_incident_may_be_acknowledged_while_it_recovers() -> None:
-    score = Score()
-    score.at(0).fires("prod/ssoe", people=60)
-    score.at(20).quiet()
-    score.at(200).asks("acknowledge", "prod-1")
-    score.at(300).fires("prod/ssoe")
-    heard = score.play(until=300)
+    scenario = Scenario()
+    scenario.at(0).fires("prod/ssoe", people=60)
+    scenario.at(20).quiet()
+    scenario.at(200).asks("acknowledge", "prod-1")
+    scenario.at(300).fires("prod/ssoe")
+    heard = scenario.play(until=300)
     assert heard.last("acknowledged").incident.state == "recovering"
     assert heard.incidents["prod-1"].state == "acknowledged"
 
 
 def test_what_a_person_resolves_while_it_fires_stays_resolved_for_five_minutes() -> None:
-    score = Score()
-    score.at(0).fires("prod/ssoe", people=60)
-    score.at(100).asks("resolve", "prod-1", text="false alarm")
-    heard = score.play(until=600)
+    scenario = Scenario()
+    scenario.at(0).fires("prod/ssoe", people=60)
+    scenario.at(100).asks("resolve", "prod-1", text="false alarm")
+    heard = scenario.play(until=600)
     assert heard.kinds() == [(0, "opened"), (100, "resolved"), (100 + 5 * MINUTES, "reopened")]
     assert heard.transitions[1].incident.resolved_by == "Ada"
     assert heard.transitions[1].incident.resolved_reason == "by a person"
 
 
 def test_what_a_person_resolves_reopens_at_once_when_it_fires_after_having_been_quiet() -> None:
-    score = Score()
-    score.at(0).fires("prod/ssoe", people=60)
-    score.at(100).asks("resolve", "prod-1")
-    score.at(110).quiet()
-    score.at(190).fires("prod/ssoe")
-    assert score.play(until=190).when("reopened") == [190]
+    scenario = Scenario()
+    scenario.at(0).fires("prod/ssoe", people=60)
+    scenario.at(100).asks("resolve", "prod-1")
+    scenario.at(110).quiet()
+    scenario.at(190).fires("prod/ssoe")
+    assert scenario.play(until=190).when("reopened") == [190]
 
 
 def test_a_flicker_of_quiet_does_not_overrule_the_person() -> None:
-    score = Score()
-    score.at(0).fires("prod/ssoe", people=60)
-    score.at(100).asks("resolve", "prod-1")
-    score.at(110).quiet()
-    score.at(120).fires("prod/ssoe")
-    heard = score.play(until=380)
+    scenario = Scenario()
+    scenario.at(0).fires("prod/ssoe", people=60)
+    scenario.at(100).asks("resolve", "prod-1")
+    scenario.at(110).quiet()
+    scenario.at(120).fires("prod/ssoe")
+    heard = scenario.play(until=380)
     assert (heard.when("opened"), heard.when("reopened")) == ([0], [])
 
 
 def test_a_persons_word_holds_even_where_nothing_ever_reopens() -> None:
-    score = Score(policy("lifecycle: {reopen_within: 0s}"))
-    score.at(0).fires("prod/ssoe", people=60)
-    score.at(100).asks("resolve", "prod-1")
-    heard = score.play(until=390)
+    scenario = Scenario(policy("lifecycle: {reopen_within: 0s}"))
+    scenario.at(0).fires("prod/ssoe", people=60)
+    scenario.at(100).asks("resolve", "prod-1")
+    heard = scenario.play(until=390)
     assert heard.kinds() == [(0, "opened"), (100, "resolved")]
 
 
 def test_narrower_causes_of_what_a_person_resolved_open_nothing_meanwhile() -> None:
-    score = Score()
-    score.at(0).fires("prod/ssoe", people=60)
-    score.at(100).asks("resolve", "prod-1").quiet("prod/ssoe").fires("prod/ssoe/mhv")
-    heard = score.play(until=390)
+    scenario = Scenario()
+    scenario.at(0).fires("prod/ssoe", people=60)
+    scenario.at(100).asks("resolve", "prod-1").quiet("prod/ssoe").fires("prod/ssoe/mhv")
+    heard = scenario.play(until=390)
     assert heard.when("opened") == [0]
-    assert score.play(until=400).last("reopened").incident.scope == "prod/ssoe/mhv"
+    assert scenario.play(until=400).last("reopened").incident.scope == "prod/ssoe/mhv"

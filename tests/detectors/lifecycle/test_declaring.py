@@ -3,95 +3,95 @@
 from __future__ import annotations
 
 from detectors.policy.policy import Policy
-from tests.detectors.lifecycle.score import Score, policy
+from tests.detectors.lifecycle.scenario import Scenario, policy
 
 MINUTES = 60
 HOURS = 3600
 
 
 def test_priority_1_is_declared_automatically_and_once() -> None:
-    score = Score()
-    score.at(0).fires("prod/ssoe", people=1000)
-    score.at(60).hits(1001)
-    score.at(120).hits(500)
-    score.at(180).hits(5000)
-    heard = score.play(until=600)
+    scenario = Scenario()
+    scenario.at(0).fires("prod/ssoe", people=1000)
+    scenario.at(60).hits(1001)
+    scenario.at(120).hits(500)
+    scenario.at(180).hits(5000)
+    heard = scenario.play(until=600)
     assert heard.when("declared") == [60]
     assert heard.last("declared").by is None
     assert heard.incidents["prod-1"].declared_by == "policy"
 
 
 def test_an_outage_that_opens_as_priority_1_is_declared_in_the_same_step() -> None:
-    score = Score()
-    score.at(0).fires("prod/ssoe", people=5000)
-    assert score.play(until=0).kinds() == [(0, "opened"), (0, "declared")]
+    scenario = Scenario()
+    scenario.at(0).fires("prod/ssoe", people=5000)
+    assert scenario.play(until=0).kinds() == [(0, "opened"), (0, "declared")]
 
 
 def test_in_maintenance_nothing_is_declared_automatically() -> None:
-    score = Score(_maintenance("prod", "2026-11-23T14:00:00Z", "2026-11-23T15:10:00Z"))
-    score.at(0).fires("prod/ssoe", people=5000)
-    assert score.play(until=1200).when("declared") == [600]
+    scenario = Scenario(_maintenance("prod", "2026-11-23T14:00:00Z", "2026-11-23T15:10:00Z"))
+    scenario.at(0).fires("prod/ssoe", people=5000)
+    assert scenario.play(until=1200).when("declared") == [600]
 
 
 def test_a_person_may_declare_an_incident_once() -> None:
-    score = Score()
-    score.at(0).fires("prod/ssoe", people=60)
-    score.at(60).asks("declare", "prod-1")
-    score.at(120).asks("declare", "prod-1", by="Bob")
-    heard = score.play(until=200)
+    scenario = Scenario()
+    scenario.at(0).fires("prod/ssoe", people=60)
+    scenario.at(60).asks("declare", "prod-1")
+    scenario.at(120).asks("declare", "prod-1", by="Bob")
+    heard = scenario.play(until=200)
     assert heard.incidents["prod-1"].declared_by == "Ada"
     assert [reason for _, reason in heard.refused] == ["prod-1 is declared already, by Ada"]
 
 
 def test_declaring_a_scope_without_an_incident_opens_one() -> None:
-    score = Score()
-    score.at(0).asks("declare", scope="prod/sis", text="nobody gets in")
-    heard = score.play(until=0)
+    scenario = Scenario()
+    scenario.at(0).asks("declare", scope="prod/sis", text="nobody gets in")
+    heard = scenario.play(until=0)
     assert heard.kinds() == [(0, "opened"), (0, "declared")]
     incident = heard.incidents["prod-1"]
     assert (incident.scope, incident.causes, incident.declared_by) == ("prod/sis", ("declared",), "Ada")
 
 
 def test_what_only_a_person_declared_does_not_resolve_because_nothing_is_found() -> None:
-    score = Score(every=60)
-    score.at(0).asks("declare", scope="prod/sis")
-    score.at(HOURS).asks("resolve", "prod-1")
-    heard = score.play(until=HOURS)
+    scenario = Scenario(every=60)
+    scenario.at(0).asks("declare", scope="prod/sis")
+    scenario.at(HOURS).asks("resolve", "prod-1")
+    heard = scenario.play(until=HOURS)
     assert heard.when("recovering") == []
     assert heard.when("resolved") == [HOURS]
 
 
 def test_what_only_a_person_declared_fades_like_any_other() -> None:
-    score = Score(every=60)
-    score.at(0).asks("declare", scope="prod/sis")
-    heard = score.play(until=3 * HOURS)
+    scenario = Scenario(every=60)
+    scenario.at(0).asks("declare", scope="prod/sis")
+    heard = scenario.play(until=3 * HOURS)
     assert heard.when("resolved") == [2 * HOURS]
 
 
 def test_declaring_a_scope_that_an_open_incident_covers_declares_that_one() -> None:
-    score = Score()
-    score.at(0).fires("prod/ssoe", people=60)
-    score.at(60).asks("declare", scope="prod/ssoe/mhv")
-    heard = score.play(until=60)
+    scenario = Scenario()
+    scenario.at(0).fires("prod/ssoe", people=60)
+    scenario.at(60).asks("declare", scope="prod/ssoe/mhv")
+    heard = scenario.play(until=60)
     assert heard.kinds() == [(0, "opened"), (60, "declared")]
 
 
 def test_declaring_while_it_recovers_is_no_relapse() -> None:
-    score = Score()
-    score.at(0).fires("prod/ssoe", people=60)
-    score.at(60).quiet()
-    score.at(300).asks("declare", scope="prod/ssoe")
-    heard = score.play(until=1200)
+    scenario = Scenario()
+    scenario.at(0).fires("prod/ssoe", people=60)
+    scenario.at(60).quiet()
+    scenario.at(300).asks("declare", scope="prod/ssoe")
+    heard = scenario.play(until=1200)
     assert heard.when("relapsed") == []
     assert heard.when("resolved") == [50 + 15 * MINUTES]
 
 
 def test_what_is_declared_in_the_step_of_its_recovery_is_not_resolved_in_it() -> None:
-    score = Score()
-    score.at(0).fires("prod/ssoe/idme", people=60).fires("prod/ssoe/mhv")
-    score.at(10).quiet()
-    score.at(900).asks("declare", scope="prod/ssoe")
-    heard = score.play(until=900)
+    scenario = Scenario()
+    scenario.at(0).fires("prod/ssoe/idme", people=60).fires("prod/ssoe/mhv")
+    scenario.at(10).quiet()
+    scenario.at(900).asks("declare", scope="prod/ssoe")
+    heard = scenario.play(until=900)
     assert [(i.state, i.declared_by) for i in heard.incidents.values()] == [
         ("recovering", "Ada"),
         ("resolved", None),

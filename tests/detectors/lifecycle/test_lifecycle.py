@@ -6,18 +6,18 @@ import pytest
 from msgspec import UNSET
 
 from detectors.lifecycle.lifecycle import Lifecycle
-from tests.detectors.lifecycle.score import START, Score, World
+from tests.detectors.lifecycle.scenario import START, Scenario, World
 
 MINUTES = 60
 HOURS = 3600
 
 
 def test_an_outage_opens_is_acknowledged_recovers_resolves_and_is_closed() -> None:
-    score = Score()
-    score.at(0).fires("prod/ssoe", people=400)
-    score.at(120).asks("acknowledge", "prod-1")
-    score.at(600).quiet()
-    heard = score.play(until=2 * HOURS)
+    scenario = Scenario()
+    scenario.at(0).fires("prod/ssoe", people=400)
+    scenario.at(120).asks("acknowledge", "prod-1")
+    scenario.at(600).quiet()
+    heard = scenario.play(until=2 * HOURS)
     # The step at 600 s is the first that is quiet: 60 s of quiet at 650 s, 15 min at 1490 s.
     assert heard.kinds() == [
         (0, "opened"),
@@ -35,15 +35,15 @@ def test_an_outage_opens_is_acknowledged_recovers_resolves_and_is_closed() -> No
         ("resolved", "closed"),
     ]
     assert heard.incidents["prod-1"].resolved_reason == "recovered"
-    assert not score.lifecycle.active
+    assert not scenario.lifecycle.active
 
 
 def test_an_incident_carries_what_happened_to_it() -> None:
-    score = Score()
-    score.at(0).fires("prod/ssoe/idme", people=60, csp_caused=True, first_bad=START - 25_000)
-    score.at(300).hits(700)
-    score.at(600).hits(80)
-    heard = score.play(until=610)
+    scenario = Scenario()
+    scenario.at(0).fires("prod/ssoe/idme", people=60, csp_caused=True, first_bad=START - 25_000)
+    scenario.at(300).hits(700)
+    scenario.at(600).hits(80)
+    heard = scenario.play(until=610)
     incident = heard.incidents["prod-1"]
     assert (incident.env, incident.epoch, incident.scope) == ("prod", 0, "prod/ssoe/idme")
     assert (incident.first_bad_at, incident.opened_at) == (START - 25_000, START)
@@ -56,187 +56,187 @@ def test_an_incident_carries_what_happened_to_it() -> None:
     assert incident.counts_peak.at == START + 300_000
     assert incident.counts_now.at == START + 610_000
     assert incident.csp_caused
-    assert incident.policy_hash == score.policy.hash
+    assert incident.policy_hash == scenario.policy.hash
     assert "IDme_SRP" in incident.links["runbook"]
 
 
 def test_recovering_goes_back_to_acknowledged_when_it_fires_again() -> None:
-    score = Score()
-    score.at(0).fires("prod/ssoe", people=400)
-    score.at(60).asks("acknowledge", "prod-1")
-    score.at(300).quiet()
-    score.at(500).fires("prod/ssoe")
-    heard = score.play(until=500)
+    scenario = Scenario()
+    scenario.at(0).fires("prod/ssoe", people=400)
+    scenario.at(60).asks("acknowledge", "prod-1")
+    scenario.at(300).quiet()
+    scenario.at(500).fires("prod/ssoe")
+    heard = scenario.play(until=500)
     assert heard.kinds()[-2:] == [(350, "recovering"), (500, "relapsed")]
     assert heard.incidents["prod-1"].state == "acknowledged"
     assert heard.incidents["prod-1"].recovering_at is None
 
 
 def test_a_flicker_of_quiet_does_not_look_like_recovery() -> None:
-    score = Score()
-    score.at(0).fires("prod/ssoe", people=400)
-    score.at(300).quiet()
-    score.at(340).fires("prod/ssoe")
-    assert score.play(until=1200).when("recovering") == []
+    scenario = Scenario()
+    scenario.at(0).fires("prod/ssoe", people=400)
+    scenario.at(300).quiet()
+    scenario.at(340).fires("prod/ssoe")
+    assert scenario.play(until=1200).when("recovering") == []
 
 
 def test_after_each_relapse_it_takes_twice_as_long_to_count_as_recovering() -> None:
-    score = Score()
-    score.at(0).fires("prod/ssoe", people=400)
+    scenario = Scenario()
+    scenario.at(0).fires("prod/ssoe", people=400)
     for second in (100, 400, 900):
-        score.at(second).quiet()
-        score.at(second + 290).fires("prod/ssoe")
-    assert score.play(until=1200).when("recovering") == [150, 510, 1130]
+        scenario.at(second).quiet()
+        scenario.at(second + 290).fires("prod/ssoe")
+    assert scenario.play(until=1200).when("recovering") == [150, 510, 1130]
 
 
 def test_firing_starts_the_time_of_recovery_again() -> None:
-    score = Score()
-    score.at(0).fires("prod/ssoe", people=400)
-    score.at(100).quiet()
-    score.at(900).fires("prod/ssoe")
-    score.at(910).quiet()
-    heard = score.play(until=3000)
+    scenario = Scenario()
+    scenario.at(0).fires("prod/ssoe", people=400)
+    scenario.at(100).quiet()
+    scenario.at(900).fires("prod/ssoe")
+    scenario.at(910).quiet()
+    heard = scenario.play(until=3000)
     assert heard.when("resolved") == [910 - 10 + 15 * MINUTES]
 
 
 def test_lack_of_evidence_pauses_the_time_of_recovery_without_starting_it_again() -> None:
-    score = Score()
-    score.at(0).fires("prod/ssoe", people=400)
-    score.at(100).quiet()
-    score.at(700).lacks_evidence("prod/ssoe")
-    heard = score.play(until=2700)
+    scenario = Scenario()
+    scenario.at(0).fires("prod/ssoe", people=400)
+    scenario.at(100).quiet()
+    scenario.at(700).lacks_evidence("prod/ssoe")
+    heard = scenario.play(until=2700)
     assert heard.when("resolved") == []
-    score.world.findings.clear()
+    scenario.world.findings.clear()
     # 600 s of quiet before the pause, 300 s after it.
-    assert score.play(until=3200).when("resolved") == [2710 - 10 + 300]
+    assert scenario.play(until=3200).when("resolved") == [2710 - 10 + 300]
 
 
 def test_an_incident_whose_evidence_has_run_out_fades_after_two_hours_and_a_success() -> None:
-    score = Score(every=60)
-    score.at(0).fires("prod/ssoe", people=400)
-    score.at(600).lacks_evidence("prod/ssoe")
-    score.world.succeeds = False
-    assert score.play(until=3 * HOURS).when("resolved") == []
-    score.world.succeeds = True
-    heard = score.play(until=4 * HOURS)
+    scenario = Scenario(every=60)
+    scenario.at(0).fires("prod/ssoe", people=400)
+    scenario.at(600).lacks_evidence("prod/ssoe")
+    scenario.world.succeeds = False
+    assert scenario.play(until=3 * HOURS).when("resolved") == []
+    scenario.world.succeeds = True
+    heard = scenario.play(until=4 * HOURS)
     assert heard.when("resolved") == [3 * HOURS + 60]
     assert heard.incidents["prod-1"].resolved_reason == "faded"
 
 
 def test_a_success_long_before_the_end_of_the_two_hours_is_remembered() -> None:
-    score = Score(every=60)
-    score.at(0).fires("prod/ssoe", people=400)
-    score.at(600).lacks_evidence("prod/ssoe")
-    score.play(until=1200)
-    score.world.succeeds = False
-    assert score.play(until=3 * HOURS).when("resolved") == [540 + 2 * HOURS]
+    scenario = Scenario(every=60)
+    scenario.at(0).fires("prod/ssoe", people=400)
+    scenario.at(600).lacks_evidence("prod/ssoe")
+    scenario.play(until=1200)
+    scenario.world.succeeds = False
+    assert scenario.play(until=3 * HOURS).when("resolved") == [540 + 2 * HOURS]
 
 
 def test_a_success_before_it_fired_again_does_not_count_for_fading() -> None:
-    score = Score(every=60)
-    score.at(0).fires("prod/ssoe", people=400)
-    score.at(60).quiet()
-    score.at(240).fires("prod/ssoe")
-    score.at(300).lacks_evidence("prod/ssoe")
-    score.play(until=240)
-    score.world.succeeds = False
-    assert score.play(until=4 * HOURS).when("resolved") == []
+    scenario = Scenario(every=60)
+    scenario.at(0).fires("prod/ssoe", people=400)
+    scenario.at(60).quiet()
+    scenario.at(240).fires("prod/ssoe")
+    scenario.at(300).lacks_evidence("prod/ssoe")
+    scenario.play(until=240)
+    scenario.world.succeeds = False
+    assert scenario.play(until=4 * HOURS).when("resolved") == []
 
 
 def test_nothing_resolves_and_no_severity_falls_while_a_partition_cannot_be_read() -> None:
-    score = Score(every=60)
-    score.at(0).fires("prod/ssoe", people=400)
-    score.at(600).quiet(people=0)
-    score.world.frozen = True
-    heard = score.play(until=5 * HOURS)
+    scenario = Scenario(every=60)
+    scenario.at(0).fires("prod/ssoe", people=400)
+    scenario.at(600).quiet(people=0)
+    scenario.world.frozen = True
+    heard = scenario.play(until=5 * HOURS)
     assert {kind for _, kind in heard.kinds()} <= {"opened", "reminder", "breach", "update"}
-    score.world.frozen = False
-    assert score.play(until=6 * HOURS).when("resolved") == [5 * HOURS + 60]
+    scenario.world.frozen = False
+    assert scenario.play(until=6 * HOURS).when("resolved") == [5 * HOURS + 60]
     assert heard.incidents["prod-1"].resolved_reason == "faded"
 
 
 def test_an_incident_opens_and_rises_while_a_partition_cannot_be_read() -> None:
-    score = Score()
-    score.world.frozen = True
-    score.at(0).fires("prod/ssoe", people=400)
-    score.at(60).hits(1500)
-    assert score.play(until=120).kinds()[:2] == [(0, "opened"), (60, "severity")]
+    scenario = Scenario()
+    scenario.world.frozen = True
+    scenario.at(0).fires("prod/ssoe", people=400)
+    scenario.at(60).hits(1500)
+    assert scenario.play(until=120).kinds()[:2] == [(0, "opened"), (60, "severity")]
 
 
 # -- severity -------------------------------------------------------------------------------------------------
 
 
 def test_severity_rises_at_once_and_the_peak_is_kept_when_it_falls() -> None:
-    score = Score()
-    score.at(0).fires("prod/ssoe", people=60)
-    score.at(100).hits(1001)
-    score.at(200).hits(70)
-    heard = score.play(until=1200)
+    scenario = Scenario()
+    scenario.at(0).fires("prod/ssoe", people=60)
+    scenario.at(100).hits(1001)
+    scenario.at(200).hits(70)
+    heard = scenario.play(until=1200)
     assert heard.when("severity") == [100, 200 + 15 * MINUTES]
     assert (heard.incidents["prod-1"].severity, heard.incidents["prod-1"].peak_severity) == (2, 1)
 
 
 def test_an_estimate_of_people_carries_its_error_and_the_peak_keeps_its_own() -> None:
-    score = Score()
-    score.at(0).fires("prod/ssoe", people=60)
-    score.at(100).hits(2_000_000, error=0.002)
-    score.at(200).hits(1_500_000, error=0.001)
-    incident = score.play(until=300).incidents["prod-1"]
+    scenario = Scenario()
+    scenario.at(0).fires("prod/ssoe", people=60)
+    scenario.at(100).hits(2_000_000, error=0.002)
+    scenario.at(200).hits(1_500_000, error=0.001)
+    incident = scenario.play(until=300).incidents["prod-1"]
     assert (incident.basis, incident.users_impacted_error) == ("observed", 0.001)
     assert (incident.peak_users_impacted, incident.peak_users_impacted_error) == (2_000_000, 0.002)
-    score.at(400).hits(70)
-    assert score.play(until=400).incidents["prod-1"].users_impacted_error is UNSET
+    scenario.at(400).hits(70)
+    assert scenario.play(until=400).incidents["prod-1"].users_impacted_error is UNSET
 
 
 def test_outside_prod_it_is_always_severity_3() -> None:
-    score = Score(env="staging")
-    score.at(0).fires("staging/ssoe", people=50_000)
-    heard = score.play(until=1200)
+    scenario = Scenario(env="staging")
+    scenario.at(0).fires("staging/ssoe", people=50_000)
+    heard = scenario.play(until=1200)
     assert {t.incident.severity for t in heard.transitions} == {3}
     assert heard.incidents["staging-1"].datadog_severity == "SEV-5"
     assert heard.incidents["staging-1"].priority == "P2"
 
 
 def test_two_providers_down_at_once_are_worse_than_one() -> None:
-    score = Score()
-    score.at(0).fires("prod/*/idme", people=60)
-    score.at(60).fires("prod/*/mhv")
-    heard = score.play(until=0)
+    scenario = Scenario()
+    scenario.at(0).fires("prod/*/idme", people=60)
+    scenario.at(60).fires("prod/*/mhv")
+    heard = scenario.play(until=0)
     assert heard.incidents["prod-1"].datadog_severity == "SEV-2"
-    heard = score.play(until=70)
+    heard = scenario.play(until=70)
     assert [i.datadog_severity for i in heard.incidents.values()] == ["SEV-1", "SEV-1"]
 
 
 def test_fail_over_is_advised_while_ssoe_fails_and_sis_works() -> None:
-    score = Score()
-    score.world.ratios = {"prod/ssoe": (20, 80), "prod/sis": (99, 1)}
-    score.at(0).fires("prod/ssoe", people=60)
-    advice = score.play(until=0).incidents["prod-1"].fail_over
+    scenario = Scenario()
+    scenario.world.ratios = {"prod/ssoe": (20, 80), "prod/sis": (99, 1)}
+    scenario.at(0).fires("prod/ssoe", people=60)
+    advice = scenario.play(until=0).incidents["prod-1"].fail_over
     assert advice is not None
     assert "20% succeed on SSOe and 99% on SiS" in advice
-    score.world.ratios["prod/ssoe"] = (45, 55)
-    assert score.play(until=10).incidents["prod-1"].fail_over is not None
-    score.world.ratios["prod/ssoe"] = (50, 50)
-    assert score.play(until=20).incidents["prod-1"].fail_over is None
+    scenario.world.ratios["prod/ssoe"] = (45, 55)
+    assert scenario.play(until=10).incidents["prod-1"].fail_over is not None
+    scenario.world.ratios["prod/ssoe"] = (50, 50)
+    assert scenario.play(until=20).incidents["prod-1"].fail_over is None
 
 
 # -- the memory -----------------------------------------------------------------------------------------------
 
 
 def test_a_step_that_does_not_come_after_the_last_is_an_error() -> None:
-    lifecycle = Lifecycle("prod", Score().policy)
+    lifecycle = Lifecycle("prod", Scenario().policy)
     lifecycle.step(World(at=START), [])
     with pytest.raises(ValueError, match="does not come after"):
         lifecycle.step(World(at=START), [])
 
 
 def test_numbers_are_never_used_again() -> None:
-    score = Score(every=60)
+    scenario = Scenario(every=60)
     for day in range(3):
-        score.at(day * 2 * HOURS).fires("prod/ssoe", people=60)
-        score.at(day * 2 * HOURS + 60).quiet()
-    heard = score.play(until=6 * HOURS)
-    score.restart()
-    score.at(6 * HOURS + 60).fires("prod/sis")
-    heard = score.play(until=6 * HOURS + 60)
+        scenario.at(day * 2 * HOURS).fires("prod/ssoe", people=60)
+        scenario.at(day * 2 * HOURS + 60).quiet()
+    heard = scenario.play(until=6 * HOURS)
+    scenario.restart()
+    scenario.at(6 * HOURS + 60).fires("prod/sis")
+    heard = scenario.play(until=6 * HOURS + 60)
     assert list(heard.incidents) == ["prod-1", "prod-2", "prod-3", "prod-4"]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from detectors.instants import DAY, HOUR, MINUTE, SECOND
 from detectors.lifecycle.response_times import alert_deadline, alert_half_way, calendar, deadline, half_way
 from detectors.policy.policy import default_policy
-from tests.detectors.lifecycle.score import START, policy
+from tests.detectors.lifecycle.scenario import START, policy
 
 POLICY = default_policy()
 NEW_YORK = ZoneInfo("America/New_York")

@@ -17,7 +17,7 @@ from detectors.notification.plan import catch_up, plan
 from detectors.policy.policy import Policy, default_policy
 from detectors.scopes import SCOPES
 from detectors.urgency import is_serious
-from tests.detectors.lifecycle.score import SINKS, START, Heard, Score, nested, policy
+from tests.detectors.lifecycle.scenario import SINKS, START, Heard, Scenario, nested, policy
 
 EVERY = 30
 MINUTE = 60_000
@@ -60,24 +60,24 @@ def _actions(env: str) -> st.SearchStrategy[list[Action]]:
 
 
 def _play(
-    actions: list[Action], rules: Policy, env: str, each: Callable[[Score], None] = lambda score: None
+    actions: list[Action], rules: Policy, env: str, each: Callable[[Scenario], None] = lambda scenario: None
 ) -> Heard:
     """Each action, then a step; ``waits`` is that many steps."""
-    score = Score(rules, env=env, every=EVERY)
+    scenario = Scenario(rules, env=env, every=EVERY)
     now = 0
     for name, arguments, named in actions:
         steps = 1
         if name == "waits":
             (steps,) = arguments
         elif name == "freezes":
-            (score.world.frozen,) = arguments
+            (scenario.world.frozen,) = arguments
         else:
-            getattr(score.world, name)(*arguments, **named)
+            getattr(scenario.world, name)(*arguments, **named)
         for _ in range(steps):
-            score.play(now)
-            each(score)
+            scenario.play(now)
+            each(scenario)
             now += EVERY
-    return score.heard
+    return scenario.heard
 
 
 PLAYS = st.one_of(
@@ -192,9 +192,9 @@ def test_restarting_from_the_encoded_memory_at_any_step_changes_nothing(
     every = data.draw(st.sampled_from([1, 2, 7]))
     steps = iter(range(1_000_000))
 
-    def restart(score: Score) -> None:
+    def restart(scenario: Scenario) -> None:
         if next(steps) % every == 0:
-            score.restart()
+            scenario.restart()
 
     shaken = _play(*play, each=restart)
     assert msgspec.json.encode(shaken.transitions) == msgspec.json.encode(calm.transitions)
@@ -215,8 +215,8 @@ def test_restarting_from_the_encoded_memory_at_any_step_changes_nothing(
     )
 )
 def test_states_scopes_and_peaks_go_only_where_they_may(play: tuple[list[Action], Policy, str]) -> None:
-    def no_open_incident_lies_within_another_unless_the_wider_one_wakes_nobody(score: Score) -> None:
-        still_open = [i for i in score.lifecycle.incidents() if i.state not in ("resolved", "closed")]
+    def no_open_incident_lies_within_another_unless_the_wider_one_wakes_nobody(scenario: Scenario) -> None:
+        still_open = [i for i in scenario.lifecycle.incidents() if i.state not in ("resolved", "closed")]
         for serious in (True, False):
             assert nested([i.scope for i in still_open if is_serious(i) == serious]) == []
         wakes = {i.scope for i in still_open if is_serious(i)}
@@ -297,13 +297,13 @@ def _open_alerts(commands: list[Command], already: set[str] | None = None) -> se
 
 @pytest.mark.parametrize("period", [1, 2, 3, 5, 9, 20, 33])
 def test_a_day_of_flapping_stays_within_what_a_person_can_read(period: int) -> None:
-    score = Score(every=EVERY)
+    scenario = Scenario(every=EVERY)
     for n in range(0, 24 * 3600, EVERY):
         if (n // EVERY) % (2 * period) == 0:
-            score.at(n).fires("prod/ssoe", people=1500 if n % 7 else 20)
+            scenario.at(n).fires("prod/ssoe", people=1500 if n % 7 else 20)
         elif (n // EVERY) % (2 * period) == period:
-            score.at(n).quiet(people=10)
-    heard = score.play(until=24 * 3600)
+            scenario.at(n).quiet(people=10)
+    heard = scenario.play(until=24 * 3600)
     assert {t.incident.id for t in heard.transitions} == {"prod-1"}
     assert len({key for _, _, key in heard.pages()}) <= 2 + 2 * len(heard.when("reopened"))
     assert len(heard.messages()) <= 24 * 8 + 6 * len(heard.when("reopened"))

@@ -5,23 +5,23 @@ from __future__ import annotations
 import msgspec
 
 from detectors.lifecycle.lifecycle import Lifecycle
-from tests.detectors.lifecycle.score import START, Score, World
+from tests.detectors.lifecycle.scenario import START, Scenario, World
 
 MINUTES = 60
 
 
 def test_unrelated_causes_are_incidents_of_their_own() -> None:
-    score = Score()
-    score.at(0).fires("prod/ssoe/idme", people=400).fires("prod/sis/mhv")
-    heard = score.play(until=60)
+    scenario = Scenario()
+    scenario.at(0).fires("prod/ssoe/idme", people=400).fires("prod/sis/mhv")
+    heard = scenario.play(until=60)
     assert {i.scope for i in heard.incidents.values()} == {"prod/ssoe/idme", "prod/sis/mhv"}
 
 
 def test_a_wider_cause_widens_the_incident_which_keeps_its_id() -> None:
-    score = Score()
-    score.at(0).fires("prod/ssoe/idme", people=400)
-    score.at(60).quiet("prod/ssoe/idme").fires("prod/*/idme")
-    heard = score.play(until=80)
+    scenario = Scenario()
+    scenario.at(0).fires("prod/ssoe/idme", people=400)
+    scenario.at(60).quiet("prod/ssoe/idme").fires("prod/*/idme")
+    heard = scenario.play(until=80)
     assert heard.kinds() == [(0, "opened"), (80, "scope")]
     incident = heard.incidents["prod-1"]
     assert (incident.scope, incident.narrower) == ("prod/*/idme", ("prod/ssoe/idme",))
@@ -29,44 +29,44 @@ def test_a_wider_cause_widens_the_incident_which_keeps_its_id() -> None:
 
 
 def test_a_wider_cause_that_passes_widens_nothing() -> None:
-    score = Score()
-    score.at(0).fires("prod/ssoe/idme", people=400)
-    score.at(60).quiet().fires("prod/*/idme")
-    score.at(70).quiet().fires("prod/ssoe/idme").fires("prod/sis")
-    score.at(300).quiet().fires("prod/ssoe")
-    score.at(310).quiet().fires("prod/ssoe/idme").fires("prod/sis")
-    heard = score.play(until=600)
+    scenario = Scenario()
+    scenario.at(0).fires("prod/ssoe/idme", people=400)
+    scenario.at(60).quiet().fires("prod/*/idme")
+    scenario.at(70).quiet().fires("prod/ssoe/idme").fires("prod/sis")
+    scenario.at(300).quiet().fires("prod/ssoe")
+    scenario.at(310).quiet().fires("prod/ssoe/idme").fires("prod/sis")
+    heard = scenario.play(until=600)
     assert heard.kinds()[:2] == [(0, "opened"), (70, "opened")]
     assert {one.scope for one in heard.incidents.values()} == {"prod/ssoe/idme", "prod/sis"}
     assert "scope" not in [kind for _, kind in heard.kinds()]
 
 
 def test_a_wider_cause_that_comes_and_goes_widens_once_it_has_held_long_enough() -> None:
-    score = Score()
-    score.at(0).fires("prod/ssoe/idme", people=400)
+    scenario = Scenario()
+    scenario.at(0).fires("prod/ssoe/idme", people=400)
     for at in range(60, 200, 30):
-        score.at(at).quiet().fires("prod/ssoe")
-        score.at(at + 20).quiet().fires("prod/ssoe/idme")
-    heard = score.play(until=200)
+        scenario.at(at).quiet().fires("prod/ssoe")
+        scenario.at(at + 20).quiet().fires("prod/ssoe/idme")
+    heard = scenario.play(until=200)
     assert heard.when("scope") == [100]
 
 
 def test_an_incident_that_has_just_opened_widens_at_once_and_so_does_what_a_person_declares() -> None:
-    score = Score()
-    score.at(0).fires("prod/ssoe/idme", people=400)
-    score.at(10).quiet().fires("prod/ssoe")
-    score.at(100).asks("declare", scope="prod")
-    heard = score.play(until=110)
+    scenario = Scenario()
+    scenario.at(0).fires("prod/ssoe/idme", people=400)
+    scenario.at(10).quiet().fires("prod/ssoe")
+    scenario.at(100).asks("declare", scope="prod")
+    heard = scenario.play(until=110)
     assert heard.when("scope") == [10, 100]
     assert heard.incidents["prod-1"].scope == "prod"
 
 
 def test_a_cause_wider_than_several_widens_the_oldest_and_takes_in_the_others() -> None:
-    score = Score()
-    score.at(0).fires("prod/ssoe/idme", people=400)
-    score.at(30).fires("prod/ssoe/mhv")
-    score.at(60).quiet().fires("prod/ssoe")
-    heard = score.play(until=80)
+    scenario = Scenario()
+    scenario.at(0).fires("prod/ssoe/idme", people=400)
+    scenario.at(30).fires("prod/ssoe/mhv")
+    scenario.at(60).quiet().fires("prod/ssoe")
+    heard = scenario.play(until=80)
     first, second = heard.incidents["prod-1"], heard.incidents["prod-2"]
     assert (first.scope, first.state) == ("prod/ssoe", "open")
     assert first.narrower == ("prod/ssoe/idme", "prod/ssoe/mhv")
@@ -75,88 +75,88 @@ def test_a_cause_wider_than_several_widens_the_oldest_and_takes_in_the_others() 
 
 
 def test_an_incident_that_was_taken_in_never_reopens() -> None:
-    score = Score()
-    score.at(0).fires("prod/ssoe/idme", people=400)
-    score.at(30).fires("prod/ssoe/mhv")
-    score.at(60).quiet().fires("prod/ssoe")
-    score.at(120).quiet()
-    score.at(1300).fires("prod/ssoe/mhv")
-    heard = score.play(until=1300)
+    scenario = Scenario()
+    scenario.at(0).fires("prod/ssoe/idme", people=400)
+    scenario.at(30).fires("prod/ssoe/mhv")
+    scenario.at(60).quiet().fires("prod/ssoe")
+    scenario.at(120).quiet()
+    scenario.at(1300).fires("prod/ssoe/mhv")
+    heard = scenario.play(until=1300)
     assert heard.last("reopened").incident.id == "prod-1"
 
 
 def test_what_nobody_has_failed_of_lately_opens_and_reopens_nothing() -> None:
-    score = Score()
-    score.at(0).nobody_fails().fires("prod/sis", people=400)
-    score.at(60).quiet().hits(0)
-    score.at(100).nobody_fails(really=False).fires("prod/ssoe", people=400)
-    score.at(200).quiet()
-    score.at(1500).nobody_fails().fires("prod/ssoe")
-    heard = score.play(until=1600)
+    scenario = Scenario()
+    scenario.at(0).nobody_fails().fires("prod/sis", people=400)
+    scenario.at(60).quiet().hits(0)
+    scenario.at(100).nobody_fails(really=False).fires("prod/ssoe", people=400)
+    scenario.at(200).quiet()
+    scenario.at(1500).nobody_fails().fires("prod/ssoe")
+    heard = scenario.play(until=1600)
     assert heard.when("opened") == [100]
     assert heard.when("reopened") == []
 
 
 def test_a_finding_comes_back_only_when_somebody_fails_again() -> None:
-    score = Score()
-    score.at(0).fires("prod/ssoe", people=400)
-    score.at(100).quiet()
+    scenario = Scenario()
+    scenario.at(0).fires("prod/ssoe", people=400)
+    scenario.at(100).quiet()
     # Sign-ins become rare, and the window that had shown the end is empty: nobody has failed since.
-    score.at(300).nobody_fails().fires("prod/ssoe")
-    score.at(400).quiet()
-    heard = score.play(until=1200)
+    scenario.at(300).nobody_fails().fires("prod/ssoe")
+    scenario.at(400).quiet()
+    heard = scenario.play(until=1200)
     assert heard.when("recovering") == [150]
     assert heard.when("relapsed") == []
     assert heard.when("resolved") == [100 + 900 - 10 + 100], "what is no news only makes it wait"
 
 
 def test_a_silence_that_comes_back_is_a_relapse_though_nobody_fails() -> None:
-    score = Score()
-    score.at(0).nobody_fails().fires("prod/ssoe", detector="silence", people=400)
-    score.at(100).quiet()
-    score.at(300).fires("prod/ssoe", detector="silence")
-    assert score.play(until=310).when("relapsed") == [300]
+    scenario = Scenario()
+    scenario.at(0).nobody_fails().fires("prod/ssoe", detector="silence", people=400)
+    scenario.at(100).quiet()
+    scenario.at(300).fires("prod/ssoe", detector="silence")
+    assert scenario.play(until=310).when("relapsed") == [300]
 
 
 def test_silence_is_news_without_any_failure_and_so_is_what_a_person_says() -> None:
-    score = Score()
-    score.at(0).nobody_fails().fires("prod/ssoe", detector="silence", people=400)
-    score.at(10).asks("declare", scope="prod/sis")
-    assert score.play(until=20).when("opened") == [0, 10]
+    scenario = Scenario()
+    scenario.at(0).nobody_fails().fires("prod/ssoe", detector="silence", people=400)
+    scenario.at(10).asks("declare", scope="prod/sis")
+    assert scenario.play(until=20).when("opened") == [0, 10]
 
 
 def test_who_caused_it_is_told_by_what_is_found_on_its_own_scope() -> None:
-    score = Score()
-    score.at(0).fires("prod/ssoe", people=400)
-    score.at(600).quiet().fires("prod/ssoe/idme", csp_caused=True)
-    score.at(700).quiet()
-    assert not score.play(until=800).incidents["prod-1"].csp_caused
+    scenario = Scenario()
+    scenario.at(0).fires("prod/ssoe", people=400)
+    scenario.at(600).quiet().fires("prod/ssoe/idme", csp_caused=True)
+    scenario.at(700).quiet()
+    assert not scenario.play(until=800).incidents["prod-1"].csp_caused
 
 
 def test_a_declared_outage_that_is_taken_in_stays_declared() -> None:
-    score = Score()
-    score.at(0).fires("prod/ssoe/idme", people=400)
-    score.at(30).fires("prod/ssoe/mhv")
-    score.at(40).asks("declare", "prod-2")
-    score.at(60).quiet().fires("prod/ssoe")
-    heard = score.play(until=80)
+    scenario = Scenario()
+    scenario.at(0).fires("prod/ssoe/idme", people=400)
+    scenario.at(30).fires("prod/ssoe/mhv")
+    scenario.at(40).asks("declare", "prod-2")
+    scenario.at(60).quiet().fires("prod/ssoe")
+    heard = scenario.play(until=80)
     assert heard.incidents["prod-1"].declared_by == "Ada"
 
 
 def test_an_incident_that_takes_in_another_has_failed_since_the_first_of_them() -> None:
-    score = Score()
-    score.at(0).fires("prod/ssoe/idme", people=400)
-    score.at(30).fires("prod/ssoe/mhv", first_bad=START - 90_000)
-    score.at(60).quiet().fires("prod/ssoe")
-    assert score.play(until=80).incidents["prod-1"].first_bad_at == START - 90_000
+    scenario = Scenario()
+    scenario.at(0).fires("prod/ssoe/idme", people=400)
+    scenario.at(30).fires("prod/ssoe/mhv", first_bad=START - 90_000)
+    scenario.at(60).quiet().fires("prod/ssoe")
+    assert scenario.play(until=80).incidents["prod-1"].first_bad_at == START - 90_000
 
 
 def test_nested_causes_of_one_step_are_one_incident_of_the_widest_scope() -> None:
-    score = Score()
-    score.at(0).fires("prod/ssoe/idme", people=400)
-    score.at(60).quiet()
-    score.at(1200).fires("prod/ssoe/idme").fires("prod/ssoe/mhv").fires("prod/ssoe")
-    heard = score.play(until=1200)
+    scenario = Scenario()
+    scenario.at(0).fires("prod/ssoe/idme", people=400)
+    scenario.at(60).quiet()
+    scenario.at(1200).fires("prod/ssoe/idme").fires("prod/ssoe/mhv").fires("prod/ssoe")
+    heard = scenario.play(until=1200)
     opened = heard.last("opened").incident
     assert (opened.id, opened.scope, opened.narrower) == (
         "prod-2",
@@ -167,63 +167,63 @@ def test_nested_causes_of_one_step_are_one_incident_of_the_widest_scope() -> Non
 
 
 def test_a_narrower_cause_is_recorded_and_opens_nothing() -> None:
-    score = Score()
-    score.at(0).fires("prod/ssoe", people=400)
-    score.at(60).fires("prod/ssoe/mhv")
-    heard = score.play(until=120)
+    scenario = Scenario()
+    scenario.at(0).fires("prod/ssoe", people=400)
+    scenario.at(60).fires("prod/ssoe/mhv")
+    heard = scenario.play(until=120)
     assert heard.kinds() == [(0, "opened")]
     assert heard.incidents["prod-1"].narrower == ("prod/ssoe/mhv",)
 
 
 def test_an_incident_narrows_once_five_minutes_are_explained_by_the_narrower_scope() -> None:
-    score = Score()
-    score.at(0).fires("prod/ssoe", people=400)
-    score.at(60).quiet("prod/ssoe").fires("prod/ssoe/mhv")
-    heard = score.play(until=600)
+    scenario = Scenario()
+    scenario.at(0).fires("prod/ssoe", people=400)
+    scenario.at(60).quiet("prod/ssoe").fires("prod/ssoe/mhv")
+    heard = scenario.play(until=600)
     assert heard.when("scope") == [60 - 10 + 5 * MINUTES]
     assert heard.incidents["prod-1"].scope == "prod/ssoe/mhv"
     assert heard.incidents["prod-1"].state == "open"
 
 
 def test_it_does_not_narrow_while_two_narrower_scopes_fire() -> None:
-    score = Score()
-    score.at(0).fires("prod/ssoe", people=400)
-    score.at(60).quiet("prod/ssoe").fires("prod/ssoe/mhv").fires("prod/ssoe/idme")
-    assert score.play(until=1200).when("scope") == []
+    scenario = Scenario()
+    scenario.at(0).fires("prod/ssoe", people=400)
+    scenario.at(60).quiet("prod/ssoe").fires("prod/ssoe/mhv").fires("prod/ssoe/idme")
+    assert scenario.play(until=1200).when("scope") == []
 
 
 def test_it_narrows_though_its_own_scope_fires_for_as_long_as_the_narrower_one_does() -> None:
-    score = Score()
-    score.at(0).fires("prod", people=400)
-    score.at(10).quiet("prod").fires("prod/ssoe")
-    score.world.findings["prod"] = "firing"
-    heard = score.play(until=600)
+    scenario = Scenario()
+    scenario.at(0).fires("prod", people=400)
+    scenario.at(10).quiet("prod").fires("prod/ssoe")
+    scenario.world.findings["prod"] = "firing"
+    heard = scenario.play(until=600)
     assert heard.when("scope") == [5 * MINUTES]
     assert heard.incidents["prod-1"].scope == "prod/ssoe"
 
 
 def test_it_does_not_narrow_while_nothing_beside_the_narrower_one_has_evidence() -> None:
-    score = Score()
-    score.at(0).fires("prod/ssoe", people=400)
-    score.at(60).quiet("prod/ssoe").fires("prod/ssoe/mhv")
+    scenario = Scenario()
+    scenario.at(0).fires("prod/ssoe", people=400)
+    scenario.at(60).quiet("prod/ssoe").fires("prod/ssoe/mhv")
     for csp in ("idme", "logingov", "dslogon"):
-        score.at(60).lacks_evidence(f"prod/ssoe/{csp}")
-    assert score.play(until=1200).when("scope") == []
+        scenario.at(60).lacks_evidence(f"prod/ssoe/{csp}")
+    assert scenario.play(until=1200).when("scope") == []
 
 
 def test_when_something_beside_the_narrower_one_fires_the_five_minutes_start_anew() -> None:
-    score = Score()
-    score.at(0).fires("prod/ssoe", people=400)
-    score.at(60).quiet("prod/ssoe").fires("prod/ssoe/mhv")
-    score.play(until=300)
-    score.world.findings["prod/ssoe/idme"] = "firing"
-    score.play(until=310)
-    score.world.findings["prod/ssoe/idme"] = "quiet"
-    assert score.play(until=900).when("scope") == [310 + 5 * MINUTES]
+    scenario = Scenario()
+    scenario.at(0).fires("prod/ssoe", people=400)
+    scenario.at(60).quiet("prod/ssoe").fires("prod/ssoe/mhv")
+    scenario.play(until=300)
+    scenario.world.findings["prod/ssoe/idme"] = "firing"
+    scenario.play(until=310)
+    scenario.world.findings["prod/ssoe/idme"] = "quiet"
+    assert scenario.play(until=900).when("scope") == [310 + 5 * MINUTES]
 
 
 def test_causes_that_do_not_fire_open_nothing() -> None:
     world = World()
     world.fires("prod/ssoe")
     quiet = [msgspec.structs.replace(c, state="not_enough_evidence") for c in world.causes.values()]
-    assert Lifecycle("prod", Score().policy).step(world, quiet) == []
+    assert Lifecycle("prod", Scenario().policy).step(world, quiet) == []

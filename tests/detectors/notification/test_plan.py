@@ -6,7 +6,7 @@ import pytest
 
 from detectors.notification.plan import plan, speaks
 from detectors.policy.policy import default_policy
-from tests.detectors.lifecycle.score import SINKS, Heard, Score
+from tests.detectors.lifecycle.scenario import SINKS, Heard, Scenario
 
 MINUTES = 60
 HOURS = 3600
@@ -16,12 +16,12 @@ HOURS = 3600
 
 
 def test_datadog_gets_an_event_on_opening_on_rises_and_on_the_end() -> None:
-    score = Score()
-    score.at(0).fires("prod/ssoe", people=20)
-    score.at(100).hits(60)
-    score.at(200).hits(900)
-    score.at(300).quiet()
-    heard = score.play(until=1500)
+    scenario = Scenario()
+    scenario.at(0).fires("prod/ssoe", people=20)
+    scenario.at(100).hits(60)
+    scenario.at(200).hits(900)
+    scenario.at(300).quiet()
+    heard = scenario.play(until=1500)
     assert [(s, level) for s, _, level, _ in heard.told("datadog", "event")] == [
         (0, "warn"),
         (100, "error"),
@@ -31,14 +31,14 @@ def test_datadog_gets_an_event_on_opening_on_rises_and_on_the_end() -> None:
 
 
 def test_a_declared_incident_follows_ours_in_datadog() -> None:
-    score = Score()
-    score.at(0).fires("prod/ssoe", people=60)
-    score.at(100).asks("declare", "prod-1")
-    score.at(200).hits(1001)
-    score.at(300).quiet()
-    score.at(400).fires("prod/ssoe")
-    score.at(500).quiet()
-    heard = score.play(until=2000)
+    scenario = Scenario()
+    scenario.at(0).fires("prod/ssoe", people=60)
+    scenario.at(100).asks("declare", "prod-1")
+    scenario.at(200).hits(1001)
+    scenario.at(300).quiet()
+    scenario.at(400).fires("prod/ssoe")
+    scenario.at(500).quiet()
+    heard = scenario.play(until=2000)
     actions = heard.told("datadog", "incident_create", "incident_update", "incident_resolve")
     assert [(second, action) for second, action, *_ in actions] == [
         (100, "incident_create"),
@@ -54,12 +54,12 @@ def test_a_declared_incident_follows_ours_in_datadog() -> None:
 
 
 def test_slack_gets_one_thread_with_a_line_for_each_change() -> None:
-    score = Score()
-    score.at(0).fires("prod/ssoe", people=60)
-    score.at(100).asks("acknowledge", "prod-1")
-    score.at(200).hits(2000)
-    score.at(300).quiet()
-    heard = score.play(until=1200)
+    scenario = Scenario()
+    scenario.at(0).fires("prod/ssoe", people=60)
+    scenario.at(100).asks("acknowledge", "prod-1")
+    scenario.at(200).hits(2000)
+    scenario.at(300).quiet()
+    heard = scenario.play(until=1200)
     assert heard.messages() == [
         (0, "post", "opened"),
         (100, "reply", "acknowledged"),
@@ -71,27 +71,27 @@ def test_slack_gets_one_thread_with_a_line_for_each_change() -> None:
 
 
 def test_every_message_in_the_thread_goes_with_a_correction_of_the_root() -> None:
-    score = Score()
-    score.at(0).fires("prod/ssoe", people=60)
-    score.at(100).asks("acknowledge", "prod-1")
-    score.at(150).asks("note", "prod-1", text="looking")
-    score.at(300).quiet()
-    heard = score.play(until=1200)
+    scenario = Scenario()
+    scenario.at(0).fires("prod/ssoe", people=60)
+    scenario.at(100).asks("acknowledge", "prod-1")
+    scenario.at(150).asks("note", "prod-1", text="looking")
+    scenario.at(300).quiet()
+    heard = scenario.play(until=1200)
     edits = [second for second, *_ in heard.told("slack", "update")]
     assert edits == [100, 150, 350, 1190]
 
 
 def test_a_fall_is_a_line_in_the_thread_and_no_broadcast() -> None:
-    score = Score(every=60)
-    score.at(0).fires("prod/ssoe", people=60)
-    score.at(60).hits(10)
-    assert (16 * MINUTES, "reply", "severity") in score.play(until=HOURS).messages()
+    scenario = Scenario(every=60)
+    scenario.at(0).fires("prod/ssoe", people=60)
+    scenario.at(60).hits(10)
+    assert (16 * MINUTES, "reply", "severity") in scenario.play(until=HOURS).messages()
 
 
 def test_reminders_are_said_in_the_thread_and_breaches_in_the_channel() -> None:
-    score = Score(every=60)
-    score.at(0).fires("prod/ssoe", people=2000)
-    messages = score.play(until=HOURS).messages()
+    scenario = Scenario(every=60)
+    scenario.at(0).fires("prod/ssoe", people=2000)
+    messages = scenario.play(until=HOURS).messages()
     assert [m for m in messages if m[2] in ("reminder", "breach")] == [
         (15 * MINUTES, "reply", "reminder"),
         (30 * MINUTES, "reply", "reminder"),
@@ -101,11 +101,11 @@ def test_reminders_are_said_in_the_thread_and_breaches_in_the_channel() -> None:
 
 
 def test_a_second_change_of_scope_within_five_minutes_is_said_when_they_are_over() -> None:
-    score = Score()
-    score.at(0).fires("prod/ssoe/idme", people=60)
-    score.at(60).quiet().fires("prod/ssoe")
-    score.at(120).quiet().fires("prod")
-    heard = score.play(until=600)
+    scenario = Scenario()
+    scenario.at(0).fires("prod/ssoe/idme", people=60)
+    scenario.at(60).quiet().fires("prod/ssoe")
+    scenario.at(120).quiet().fires("prod")
+    heard = scenario.play(until=600)
     assert [m for m in heard.messages() if m[2] == "scope"] == [
         (80, "reply", "scope"),
         (380, "reply", "scope"),
@@ -116,21 +116,21 @@ def test_a_second_change_of_scope_within_five_minutes_is_said_when_they_are_over
 
 
 def test_a_reopened_incident_gets_a_thread_of_its_own() -> None:
-    score = Score()
-    score.at(0).fires("prod/ssoe", people=60)
-    score.at(100).quiet()
-    score.at(1200).fires("prod/ssoe")
-    assert score.play(until=1200).told("slack", "post") == [
+    scenario = Scenario()
+    scenario.at(0).fires("prod/ssoe", people=60)
+    scenario.at(100).quiet()
+    scenario.at(1200).fires("prod/ssoe")
+    assert scenario.play(until=1200).told("slack", "post") == [
         (0, "post", "info", "prod-1:0"),
         (1200, "post", "info", "prod-1:1"),
     ]
 
 
 def test_nobody_is_told_that_an_incident_is_closed() -> None:
-    score = Score()
-    score.at(0).fires("prod/ssoe", people=60)
-    score.at(10).quiet()
-    heard = score.play(until=HOURS)
+    scenario = Scenario()
+    scenario.at(0).fires("prod/ssoe", people=60)
+    scenario.at(10).quiet()
+    heard = scenario.play(until=HOURS)
     assert heard.when("closed") != []
     assert all(command.kind != "closed" for command in heard.commands)
 
@@ -139,11 +139,11 @@ def test_nobody_is_told_that_an_incident_is_closed() -> None:
 
 
 def test_an_id_names_incident_epoch_change_receiver_and_action() -> None:
-    score = Score()
-    score.at(0).fires("prod/ssoe", people=60)
-    score.at(50).asks("acknowledge", "prod-1")
-    score.at(100).hits(2000)
-    heard = score.play(until=100)
+    scenario = Scenario()
+    scenario.at(0).fires("prod/ssoe", people=60)
+    scenario.at(50).asks("acknowledge", "prod-1")
+    scenario.at(100).hits(2000)
+    heard = scenario.play(until=100)
     start = heard.start
     ids = [c.id for c in heard.commands if c.sink == "pagerduty"]
     assert ids == [
@@ -154,10 +154,10 @@ def test_an_id_names_incident_epoch_change_receiver_and_action() -> None:
 
 
 def test_two_changes_of_one_kind_in_one_step_have_ids_of_their_own() -> None:
-    score = Score()
-    score.at(0).fires("prod/ssoe", people=60)
-    score.at(50).asks("note", "prod-1", text="a").asks("note", "prod-1", text="b")
-    heard = score.play(until=50)
+    scenario = Scenario()
+    scenario.at(0).fires("prod/ssoe", people=60)
+    scenario.at(50).asks("note", "prod-1", text="a").asks("note", "prod-1", text="b")
+    heard = scenario.play(until=50)
     ids = [command.id for command in heard.commands]
     assert len(ids) == len(set(ids))
     assert len(heard.incidents["prod-1"].notes) == 2
@@ -181,10 +181,10 @@ def test_a_transition_speaks_exactly_if_it_makes_a_message() -> None:
 
 
 def _busy() -> Heard:
-    score = Score()
-    score.at(0).fires("prod/ssoe/idme", people=60)
-    score.at(50).asks("acknowledge", "prod-1").asks("note", "prod-1", text="on it")
-    score.at(100).hits(2000)
-    score.at(150).quiet().fires("prod/ssoe")
-    score.at(300).quiet()
-    return score.play(until=2 * HOURS)
+    scenario = Scenario()
+    scenario.at(0).fires("prod/ssoe/idme", people=60)
+    scenario.at(50).asks("acknowledge", "prod-1").asks("note", "prod-1", text="on it")
+    scenario.at(100).hits(2000)
+    scenario.at(150).quiet().fires("prod/ssoe")
+    scenario.at(300).quiet()
+    return scenario.play(until=2 * HOURS)

@@ -7,16 +7,16 @@ import pytest
 from detectors.incidents import Command
 from sinks.delivery.deliverer import overtaken
 from sinks.receivers.answers import Delivered, Retry
+from tests.sinks.deliverer_fixture import DelivererFixture, failing, numbered
 from tests.sinks.samples import RunningTime
-from tests.sinks.stage import Stage, failing, numbered
 
 
 async def test_of_edits_that_wait_only_the_last_is_sent() -> None:
-    stage = Stage(RunningTime(), slack=failing(1, Retry(None, "HTTP 500")))
+    fixture = DelivererFixture(RunningTime(), slack=failing(1, Retry(None, "HTTP 500")))
     for n, action in enumerate(["post", "update", "reply", "update", "reply", "update"]):
-        stage.deliverer.submit(numbered(n, "slack", action, kind="severity"))
-    assert await stage.deliverer.drain(5)
-    assert stage.outcomes() == [
+        fixture.deliverer.submit(numbered(n, "slack", action, kind="severity"))
+    assert await fixture.deliverer.drain(5)
+    assert fixture.outcomes() == [
         ("prod-7:0:slack:0", "delivered"),
         ("prod-7:0:slack:1", "superseded"),
         ("prod-7:0:slack:2", "delivered"),
@@ -24,43 +24,45 @@ async def test_of_edits_that_wait_only_the_last_is_sent() -> None:
         ("prod-7:0:slack:4", "delivered"),
         ("prod-7:0:slack:5", "delivered"),
     ]
-    assert stage.deliverer.deliveries["slack", "superseded"] == 2
+    assert fixture.deliverer.deliveries["slack", "superseded"] == 2
 
 
 async def test_an_edit_that_a_newer_one_overtakes_while_it_is_retried_is_not_sent_again() -> None:
-    stage = Stage(slack=lambda c: Retry(None, "HTTP 500") if c.id.endswith(":1") else Delivered())
-    stage.deliverer.submit(numbered(1, "slack", "update"))
-    await stage.time.pass_(1)
-    stage.deliverer.submit(numbered(2, "slack", "update"))
-    await stage.time.pass_(10)
-    assert [outcome for _, outcome in stage.outcomes()] == ["superseded", "delivered"]
-    assert stage.recorded[0].attempts >= 1
+    fixture = DelivererFixture(
+        slack=lambda c: Retry(None, "HTTP 500") if c.id.endswith(":1") else Delivered()
+    )
+    fixture.deliverer.submit(numbered(1, "slack", "update"))
+    await fixture.time.pass_(1)
+    fixture.deliverer.submit(numbered(2, "slack", "update"))
+    await fixture.time.pass_(10)
+    assert [outcome for _, outcome in fixture.outcomes()] == ["superseded", "delivered"]
+    assert fixture.recorded[0].attempts >= 1
 
 
 async def test_nobody_is_woken_for_what_is_over_but_it_is_resolved_all_the_same() -> None:
-    stage = Stage(pagerduty=failing(1, Retry(None, "no answer")))
-    stage.receivers["pagerduty"].gate.clear()
-    stage.deliverer.submit(numbered(0, who="prod-1"))
-    stage.deliverer.submit(numbered(1))
-    stage.deliverer.submit(numbered(2, action="resolve"))
-    stage.deliverer.submit(numbered(3, epoch=1))
-    stage.receivers["pagerduty"].gate.set()
-    await stage.time.pass_(30)
-    assert [pair for pair in stage.outcomes() if pair[0].startswith("prod-7")] == [
+    fixture = DelivererFixture(pagerduty=failing(1, Retry(None, "no answer")))
+    fixture.receivers["pagerduty"].gate.clear()
+    fixture.deliverer.submit(numbered(0, who="prod-1"))
+    fixture.deliverer.submit(numbered(1))
+    fixture.deliverer.submit(numbered(2, action="resolve"))
+    fixture.deliverer.submit(numbered(3, epoch=1))
+    fixture.receivers["pagerduty"].gate.set()
+    await fixture.time.pass_(30)
+    assert [pair for pair in fixture.outcomes() if pair[0].startswith("prod-7")] == [
         ("prod-7:0:pagerduty:1", "dropped"),
         ("prod-7:0:pagerduty:2", "delivered"),
         ("prod-7:1:pagerduty:3", "delivered"),
     ]
-    assert "prod-7:0:pagerduty:1" not in stage.receivers["pagerduty"].ids
+    assert "prod-7:0:pagerduty:1" not in fixture.receivers["pagerduty"].ids
 
 
 async def test_a_page_that_was_delivered_is_followed_by_its_resolution() -> None:
-    stage = Stage()
-    stage.deliverer.submit(numbered(1))
-    await stage.time.settle()
-    stage.deliverer.submit(numbered(2, action="resolve"))
-    assert await stage.deliverer.drain(5)
-    assert [outcome for _, outcome in stage.outcomes()] == ["delivered", "delivered"]
+    fixture = DelivererFixture()
+    fixture.deliverer.submit(numbered(1))
+    await fixture.time.settle()
+    fixture.deliverer.submit(numbered(2, action="resolve"))
+    assert await fixture.deliverer.drain(5)
+    assert [outcome for _, outcome in fixture.outcomes()] == ["delivered", "delivered"]
 
 
 @pytest.mark.parametrize(

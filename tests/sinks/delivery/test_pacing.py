@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sinks.delivery.pacing import BACKOFF_CAP, PACES, Bucket, Circuit, Lane, Pace, backoff
+from sinks.delivery.pacing import BACKOFF_CAP, PACES, Bucket, Circuit, Pace, ReceiverGate, backoff
 from sinks.receivers.answers import Delivered, Refused, Retry
 from tests.sinks.samples import Time
 
@@ -82,12 +82,12 @@ def yes() -> bool:
 
 async def test_who_waits_goes_in_the_order_of_coming() -> None:
     time, went = Time(), []
-    lane = Lane(Pace(per_minute=60, burst=1, concurrency=5), time.clock, time.sleep)
+    gate = ReceiverGate(Pace(per_minute=60, burst=1, concurrency=5), time.clock, time.sleep)
 
     async def go(name: str) -> None:
-        await lane.enter(yes)
+        await gate.enter(yes)
         went.append((name, time.now))
-        lane.leave(Delivered())
+        gate.leave(Delivered())
 
     start = time.now
     tasks = [asyncio.create_task(go(name)) for name in "abc"]
@@ -98,21 +98,21 @@ async def test_who_waits_goes_in_the_order_of_coming() -> None:
 
 async def test_no_more_go_at_once_than_the_receiver_bears() -> None:
     time = Time()
-    lane = Lane(Pace(per_minute=0, burst=1, concurrency=2), time.clock, time.sleep)
-    tasks = [asyncio.create_task(lane.enter(yes)) for _ in range(3)]
+    gate = ReceiverGate(Pace(per_minute=0, burst=1, concurrency=2), time.clock, time.sleep)
+    tasks = [asyncio.create_task(gate.enter(yes)) for _ in range(3)]
     await time.settle()
     assert [task.done() for task in tasks] == [True, True, False]
-    lane.leave(Delivered())
+    gate.leave(Delivered())
     await time.settle()
     assert tasks[2].done()
 
 
 async def test_a_pause_that_was_asked_for_holds_everybody() -> None:
     time = Time()
-    lane = Lane(EAGER, time.clock, time.sleep)
-    await lane.enter(yes)
-    lane.leave(Retry(30.0, "429", throttled=True), hold=30.0)
-    waiting = asyncio.create_task(lane.enter(yes))
+    gate = ReceiverGate(EAGER, time.clock, time.sleep)
+    await gate.enter(yes)
+    gate.leave(Retry(30.0, "429", throttled=True), hold=30.0)
+    waiting = asyncio.create_task(gate.enter(yes))
     await time.pass_(29.9)
     assert not waiting.done()
     await time.pass_(0.1)
@@ -121,21 +121,21 @@ async def test_a_pause_that_was_asked_for_holds_everybody() -> None:
 
 async def test_an_open_circuit_lets_one_probe_through_and_the_others_once_it_succeeds() -> None:
     time = Time()
-    lane = Lane(EAGER, time.clock, time.sleep)
+    gate = ReceiverGate(EAGER, time.clock, time.sleep)
     for _ in range(Circuit.threshold):
-        await lane.enter(yes)
-        lane.leave(Retry(None, "500"))
-    tasks = [asyncio.create_task(lane.enter(yes)) for _ in range(3)]
+        await gate.enter(yes)
+        gate.leave(Retry(None, "500"))
+    tasks = [asyncio.create_task(gate.enter(yes)) for _ in range(3)]
     await time.pass_(4.9)
     assert not any(task.done() for task in tasks)
     await time.pass_(0.2)
     assert [task.done() for task in tasks] == [True, False, False]
-    lane.leave(Retry(None, "500"))
+    gate.leave(Retry(None, "500"))
     await time.pass_(9)
     assert [task.done() for task in tasks] == [True, False, False]
     await time.pass_(2)
     assert [task.done() for task in tasks] == [True, True, False]
-    lane.leave(Delivered())
+    gate.leave(Delivered())
     await time.settle()
     assert all(task.done() for task in tasks)
 
@@ -143,21 +143,21 @@ async def test_an_open_circuit_lets_one_probe_through_and_the_others_once_it_suc
 @pytest.mark.parametrize("answer", [Refused("400"), Retry(1.0, "429", throttled=True), Delivered()])
 async def test_a_receiver_that_answers_is_no_broken_one(answer: Delivered | Retry | Refused) -> None:
     time = Time()
-    lane = Lane(EAGER, time.clock, time.sleep)
+    gate = ReceiverGate(EAGER, time.clock, time.sleep)
     for _ in range(Circuit.threshold * 2):
-        await lane.enter(yes)
-        lane.leave(answer)
-    assert lane.circuit.state(time.now) == "closed"
+        await gate.enter(yes)
+        gate.leave(answer)
+    assert gate.circuit.state(time.now) == "closed"
 
 
 async def test_what_is_not_wanted_any_more_takes_no_place() -> None:
     time = Time()
-    lane = Lane(Pace(per_minute=60, burst=1, concurrency=1), time.clock, time.sleep)
-    assert await lane.enter(yes)
-    lane.leave(Delivered())
-    assert not await lane.enter(lambda: False)
+    gate = ReceiverGate(Pace(per_minute=60, burst=1, concurrency=1), time.clock, time.sleep)
+    assert await gate.enter(yes)
+    gate.leave(Delivered())
+    assert not await gate.enter(lambda: False)
     start = time.now
-    waiting = asyncio.create_task(lane.enter(yes))
+    waiting = asyncio.create_task(gate.enter(yes))
     await time.pass_(1)
     assert waiting.done()
     assert time.now == start + 1000
@@ -165,11 +165,11 @@ async def test_what_is_not_wanted_any_more_takes_no_place() -> None:
 
 async def test_who_gives_up_waiting_leaves_its_place_to_others() -> None:
     time = Time()
-    lane = Lane(Pace(per_minute=60, burst=1, concurrency=1), time.clock, time.sleep)
-    await lane.enter(yes)
-    lane.leave(Delivered())
-    impatient = asyncio.create_task(lane.enter(yes))
-    patient = asyncio.create_task(lane.enter(yes))
+    gate = ReceiverGate(Pace(per_minute=60, burst=1, concurrency=1), time.clock, time.sleep)
+    await gate.enter(yes)
+    gate.leave(Delivered())
+    impatient = asyncio.create_task(gate.enter(yes))
+    patient = asyncio.create_task(gate.enter(yes))
     await time.settle()
     impatient.cancel()
     await time.pass_(1)

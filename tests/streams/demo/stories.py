@@ -1,4 +1,4 @@
-"""Evidence of demos in which everything came as promised, to be broken piece by piece."""
+"""Observations of demos in which everything came as promised, to be broken piece by piece."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from sinks.banner.banner import keys_of
 from sinks.sandbox.pagerduty import SentWebhook, Woken
 from sinks.sandbox.receiver import Received
 from sinks.sandbox.slack import Message
-from streams.demo.expectations import Deserved
-from streams.demo.observations import BannerChange, Evidence, Scrape, Series
+from streams.demo.expectations import Expectation
+from streams.demo.observations import BannerChange, Observations, Scrape, Series
 from tests.sinks.samples import incident
 
 __all__ = ["BEGAN", "ENDED", "KEY", "SSOE", "healthy", "request", "scrape", "ssoe_outage"]
@@ -21,7 +21,7 @@ __all__ = ["BEGAN", "ENDED", "KEY", "SSOE", "healthy", "request", "scrape", "sso
 BEGAN = parse_instant("2026-11-23T15:00:00Z")
 ENDED = BEGAN + 25 * MINUTE
 KEY = "watchofficer:prod-1:0"
-SSOE = Deserved("outage", "prod/ssoe", BEGAN, ENDED, 1, 1_961, True)
+SSOE = Expectation("outage", "prod/ssoe", BEGAN, ENDED, 1, 1_961, True)
 
 _OPENED = BEGAN + 10 * SECOND
 _OVER = ENDED + 16 * MINUTE
@@ -65,17 +65,17 @@ def scrape(
     return Scrape(at, metrics, told)
 
 
-def healthy() -> Evidence:
+def healthy() -> Observations:
     """An hour in which nothing happened."""
-    return Evidence(
+    return Observations(
         banners=tuple(BannerChange(key, "ok", BEGAN) for key in keys_of("prod")),
         scrapes=(scrape(BEGAN), scrape(BEGAN + HOUR)),
     )
 
 
-def ssoe_outage() -> Evidence:
+def ssoe_outage() -> Observations:
     """A total outage of ssoe, as it should be told."""
-    return Evidence(
+    return Observations(
         pagerduty=(
             request("resolve", BEGAN - MINUTE, key="watchofficer:blind"),  # which any start sends
             request("trigger", _OPENED, "error"),

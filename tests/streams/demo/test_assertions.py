@@ -1,4 +1,4 @@
-"""What a scenario promises. Each promise is kept by good evidence, and broken by the lack of what it speaks of."""
+"""What a scenario promises. Each promise is kept by good observations, and broken by the lack of what it speaks of."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from detectors.incidents import Incident
 from detectors.instants import HOUR, MINUTE, SECOND
 from detectors.policy.policy import default_policy
 from sinks.sandbox.pagerduty import SentWebhook, Woken
-from streams.demo.assertions import Promise, promises
-from streams.demo.expectations import Deserved
-from streams.demo.observations import BannerChange, Evidence
+from streams.demo.assertions import Assertion, assertions
+from streams.demo.expectations import Expectation
+from streams.demo.observations import BannerChange, Observations
 from tests.streams.demo.stories import (
     BEGAN,
     ENDED,
@@ -29,26 +29,26 @@ from tests.streams.demo.stories import (
     the_incident,
 )
 
-Change = Callable[[Evidence], Evidence]
+Change = Callable[[Observations], Observations]
 
 
-def judged(evidence: Evidence, *causes: Deserved) -> list[Promise]:
-    return promises(causes, evidence, default_policy())
+def judged(observations: Observations, *causes: Expectation) -> list[Assertion]:
+    return assertions(causes, observations, default_policy())
 
 
-def broken(evidence: Evidence, *causes: Deserved) -> dict[str, str]:
-    return {p.what: p.broken for p in judged(evidence, *causes) if p.broken is not None}
+def broken(observations: Observations, *causes: Expectation) -> dict[str, str]:
+    return {p.what: p.broken for p in judged(observations, *causes) if p.broken is not None}
 
 
 def with_(**changes: Any) -> Change:
-    """Evidence with some of it replaced; a function is given the old value."""
+    """Observations with some of it replaced; a function is given the old value."""
 
-    def change(evidence: Evidence) -> Evidence:
+    def change(observations: Observations) -> Observations:
         values = {
-            name: value(getattr(evidence, name)) if callable(value) else value
+            name: value(getattr(observations, name)) if callable(value) else value
             for name, value in changes.items()
         }
-        return replace(evidence, **values)
+        return replace(observations, **values)
 
     return change
 
@@ -237,21 +237,21 @@ def test_without_metrics_nothing_is_certain() -> None:
 # -- whom a rise may wake again -----------------------------------------------------------------------------------
 
 
-def paged_again(first_level: str, first: int, acknowledged: int | None, level: str) -> Evidence:
+def paged_again(first_level: str, first: int, acknowledged: int | None, level: str) -> Observations:
     key = f"{KEY}:s{level}"
-    evidence = ssoe_outage()
+    observations = ssoe_outage()
     webhooks = (
         [] if acknowledged is None else [SentWebhook(acknowledged, "incident.acknowledged", KEY, (202,))]
     )
     return replace(
-        evidence,
+        observations,
         pagerduty=(
             request("trigger", BEGAN, first_level),
             request("trigger", first, key=key),
             request("resolve", ENDED),
         ),
         woken=(
-            *(evidence.woken if first_level != "warning" else ()),
+            *(observations.woken if first_level != "warning" else ()),
             Woken(first, "Ada", key, "critical", "SSOe fails"),
         ),
         webhooks=tuple(webhooks),
@@ -272,8 +272,8 @@ def paged_again(first_level: str, first: int, acknowledged: int | None, level: s
 def test_a_rise_wakes_again_only_where_it_would_go_unheard(
     first_level: str, acknowledged: int | None, level: str, allowed: bool
 ) -> None:
-    evidence = paged_again(first_level, LATER + MINUTE, acknowledged, level)
-    assert (WAKES not in broken(evidence, SSOE)) is allowed
+    observations = paged_again(first_level, LATER + MINUTE, acknowledged, level)
+    assert (WAKES not in broken(observations, SSOE)) is allowed
 
 
 # -- scenarios in which less is due -------------------------------------------------------------------------------
@@ -304,7 +304,7 @@ def test_in_a_healthy_hour_nothing_may_happen(change: Change, breaks: str) -> No
 
 
 def test_what_should_be_noticed_and_wake_nobody_does_break_its_promises_by_waking() -> None:
-    staging = Deserved("outage", "staging/ssoe", BEGAN, ENDED, 3, 30, False)
+    staging = Expectation("outage", "staging/ssoe", BEGAN, ENDED, 3, 30, False)
     told = replace(
         healthy(),
         incidents=(the_incident(id="staging-1", env="staging", scope="staging/ssoe", peak_severity=3),),
@@ -336,8 +336,8 @@ def test_what_should_be_noticed_and_wake_nobody_does_break_its_promises_by_wakin
 def test_what_may_page_or_not_need_not_be_noticed_but_ends_if_it_is() -> None:
     blip = replace(SSOE, page=None)
     assert broken(healthy(), blip) == {}
-    evidence = replace(ssoe_outage(), incidents=(the_incident(state="open", resolved_reason=None),))
-    assert set(broken(evidence, blip)) == {RESOLVED}
+    observations = replace(ssoe_outage(), incidents=(the_incident(state="open", resolved_reason=None),))
+    assert set(broken(observations, blip)) == {RESOLVED}
 
 
 def test_an_incident_that_another_took_over_is_none_of_the_cause() -> None:
@@ -348,13 +348,13 @@ def test_an_incident_that_another_took_over_is_none_of_the_cause() -> None:
 def test_what_flaps_may_come_back_and_page_each_time() -> None:
     flapping = replace(SSOE, steady=False)
     second = "watchofficer:prod-1:1"
-    evidence = ssoe_outage()
+    observations = ssoe_outage()
     again = replace(
-        evidence,
+        observations,
         incidents=(the_incident(epoch=1),),
-        woken=(*evidence.woken, Woken(ENDED, "Ada", second, "critical", "SSOe fails")),
+        woken=(*observations.woken, Woken(ENDED, "Ada", second, "critical", "SSOe fails")),
         slack=(
-            *evidence.slack,
+            *observations.slack,
             message("3.1", "SSOe\nincident prod-1"),
             message("3.2", "Resolved", thread="3.1"),
         ),
@@ -368,8 +368,8 @@ def test_where_the_projection_is_in_doubt_either_severity_will_do() -> None:
     doubtful = replace(SSOE, severity=1, users=700)
     assert doubtful.severities == (1, 2)
     for peak in (1, 2):
-        evidence = replace(ssoe_outage(), incidents=(the_incident(peak_severity=peak),))
-        assert not [what for what in broken(evidence, doubtful) if "one incident" in what]
+        observations = replace(ssoe_outage(), incidents=(the_incident(peak_severity=peak),))
+        assert not [what for what in broken(observations, doubtful) if "one incident" in what]
     assert doubtful.banner is None
 
 

@@ -16,7 +16,7 @@ import structlog
 
 from streams.cli import demo as command
 from streams.cli.demo import demo_command
-from streams.demo.assertions import Promise
+from streams.demo.assertions import Assertion
 from streams.demo.deployment import PortTaken
 from streams.demo.runner import Failed
 from streams.kafka.embedded_broker import BrokerUnavailable
@@ -85,11 +85,11 @@ def test_it_lists_the_scenarios(capsys: pytest.CaptureFixture[str]) -> None:
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == list(SCENARIOS)
 
 
-# -- with a play that only pretends -------------------------------------------------------------------------------
+# -- with a deployment that only pretends ---------------------------------------------------------------------------
 
 
 class Pretence:
-    """A play that starts nothing, but writes into its folder as one does."""
+    """A deployment that starts nothing, but writes into its folder as one does."""
 
     fails: BaseException | None = None
     killed = False
@@ -114,12 +114,12 @@ class Pretence:
 class Verdict:
     """A performance that is over at once."""
 
-    kept: tuple[Promise, ...] = ()
+    kept: tuple[Assertion, ...] = ()
     fails: BaseException | None = None
 
     def __init__(self, *_: object) -> None: ...
 
-    async def run(self) -> tuple[Promise, ...]:
+    async def run(self) -> tuple[Assertion, ...]:
         if self.fails is not None:
             raise self.fails
         return self.kept
@@ -127,13 +127,13 @@ class Verdict:
 
 @pytest.fixture
 def pretence(monkeypatch: pytest.MonkeyPatch) -> tuple[type[Pretence], type[Verdict]]:
-    class Play(Pretence): ...
+    class Deployment(Pretence): ...
 
-    class Performance(Verdict): ...
+    class Runner(Verdict): ...
 
-    monkeypatch.setattr(command, "Play", Play)
-    monkeypatch.setattr(command, "Performance", Performance)
-    return Play, Performance
+    monkeypatch.setattr(command, "Deployment", Deployment)
+    monkeypatch.setattr(command, "Runner", Runner)
+    return Deployment, Runner
 
 
 Pretended = tuple[type[Pretence], type[Verdict]]
@@ -142,7 +142,7 @@ Pretended = tuple[type[Pretence], type[Verdict]]
 def test_promises_that_came_true_leave_nothing_behind(
     pretence: Pretended, temporary: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    pretence[1].kept = (Promise("somebody is woken"), Promise("nobody is bothered"))
+    pretence[1].kept = (Assertion("somebody is woken"), Assertion("nobody is bothered"))
     handlers = logging.getLogger().handlers[:]
     assert demo() == 0
     shown = capsys.readouterr()
@@ -157,9 +157,9 @@ def test_each_promise_that_did_not_come_true_is_named_and_the_logs_are_kept(
     pretence: Pretended, temporary: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pretence[1].kept = (
-        Promise("somebody is woken", "nobody was woken"),
-        Promise("all is resolved"),
-        Promise("the banner goes up", "the topic says ok"),
+        Assertion("somebody is woken", "nobody was woken"),
+        Assertion("all is resolved"),
+        Assertion("the banner goes up", "the topic says ok"),
     )
     assert demo() == 1
     shown = capsys.readouterr()
@@ -206,7 +206,7 @@ def test_a_failure_is_said_and_the_logs_with_its_cause_are_kept(
 
 
 class Stubborn(Pretence):
-    """A play that does not stop."""
+    """A deployment that does not stop."""
 
     made: ClassVar[list[Stubborn]] = []
 
@@ -224,7 +224,7 @@ class Endless(Verdict):
 
     signals = 1
 
-    async def run(self) -> tuple[Promise, ...]:
+    async def run(self) -> tuple[Assertion, ...]:
         for _ in range(self.signals):
             asyncio.get_running_loop().call_soon(signal.raise_signal, signal.SIGTERM)
         await asyncio.Event().wait()
@@ -243,8 +243,8 @@ def test_what_does_not_stop_is_ended_after_a_while_or_at_the_second_signal(
         assert list(temporary.iterdir()) == []
         Stubborn.made[-1].freed.set()
 
-    monkeypatch.setattr(command, "Play", Stubborn)
-    monkeypatch.setattr(command, "Performance", Endless)
+    monkeypatch.setattr(command, "Deployment", Stubborn)
+    monkeypatch.setattr(command, "Runner", Endless)
     monkeypatch.setattr(command, "_STOP_SECONDS", patience)
     monkeypatch.setattr(Endless, "signals", signals)
     monkeypatch.setattr("os._exit", exit_at_once)
@@ -259,7 +259,7 @@ def test_a_signal_stops_it_and_that_is_no_failure(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(command, "Performance", Endless)
+    monkeypatch.setattr(command, "Runner", Endless)
     assert demo(once=False) == 0
     assert capsys.readouterr().err == "stopped\n"
     assert demo(once=True) == 1

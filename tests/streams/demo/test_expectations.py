@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from detectors.instants import format_instant
-from streams.demo.expectations import deserved
+from streams.demo.expectations import expectations
 from streams.simulate.episodes import Placed
 from streams.simulate.scenarios import SCENARIOS
 from streams.simulate.simulation import simulate
@@ -44,7 +44,7 @@ def test_what_a_scenario_deserves_follows_from_its_truth(
 ) -> None:
     chosen = SCENARIOS[scenario]
     truth = simulate(scenario, 1, chosen.start).truth()
-    (cause,) = deserved(truth, placed(scenario, chosen.start))
+    (cause,) = expectations(truth, placed(scenario, chosen.start))
     assert (cause.scope, cause.page, cause.banner) == (scope, page, banner)
     assert (cause.share, cause.steady) == (share, steady)
     assert severities is None or cause.severities == severities
@@ -52,4 +52,4 @@ def test_what_a_scenario_deserves_follows_from_its_truth(
 
 
 def test_a_healthy_scenario_deserves_nothing() -> None:
-    assert deserved(simulate("healthy", 1, SCENARIOS["healthy"].start).truth(), []) == ()
+    assert expectations(simulate("healthy", 1, SCENARIOS["healthy"].start).truth(), []) == ()

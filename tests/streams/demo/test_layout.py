@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from detectors.instants import MINUTE, parse_instant
-from streams.demo.layout import Method, Scene, picture, sparkline
+from streams.demo.layout import Method, ScreenState, layout, sparkline
 from streams.demo.screen import LiveScreen, PlainScreen, screen_for
 from streams.demo.timeline import HEADER, Entry
 
@@ -21,7 +21,7 @@ ENTRIES = [
     Entry(NOW - 10 * MINUTE, WALL + 5_000, "watch", "detected: prod-1 on prod/ssoe", "opened"),
     Entry(NOW - 10 * MINUTE, WALL + 5_200, "pagerduty", "paged (critical): SSOe sign-in is failing", "page"),
 ]
-SCENE = Scene(
+SCENE = ScreenState(
     title="watchofficer demo: ssoe_outage at 60 times real time",
     description="Every ssoe callback fails, at once.",
     status="playing",
@@ -39,9 +39,9 @@ SCENE = Scene(
 )
 
 
-def drawn(scene: Scene, width: int = 120, height: int = 40) -> list[str]:
+def drawn(state: ScreenState, width: int = 120, height: int = 40) -> list[str]:
     console = Console(file=io.StringIO(), width=width, height=height, color_system=None, force_terminal=False)
-    console.print(picture(scene, width, height))
+    console.print(layout(state, width, height))
     written = console.file.getvalue()  # type: ignore[attr-defined]
     return str(written).splitlines()
 
@@ -102,13 +102,13 @@ def test_it_fits_any_terminal_that_can_hold_its_least(
     success: list[float | None],
     people: list[int],
 ) -> None:
-    scene = replace(
+    state = replace(
         SCENE,
         entries=ENTRIES[:1] * entries,
         incidents=list(SCENE.incidents) * incidents,
         methods=[Method(name, success, people, "ok") for name in ("ssoe", "sis")],
     )
-    lines = drawn(scene, width, height)
+    lines = drawn(state, width, height)
     least = 26
     assert len(lines) <= max(height, least)
     if width >= 80:

@@ -15,7 +15,7 @@ from detectors.incidents import Command
 from detectors.instants import MINUTE
 from sinks import sandbox
 from sinks.delivery.deliverer import Deliverer, Delivery
-from sinks.delivery.pacing import Lane, Pace
+from sinks.delivery.pacing import Pace, ReceiverGate
 from sinks.receivers.datadog import Datadog
 from sinks.receivers.pagerduty import PagerDuty
 from sinks.receivers.slack import Slack
@@ -68,17 +68,17 @@ async def house(http: httpx.AsyncClient) -> AsyncIterator[House]:
         async def record(delivery: Delivery) -> None:
             recorded.append(delivery)
 
-        async def bury(command: Command, reason: str, attempts: int) -> None:
+        async def dead_letter(command: Command, reason: str, attempts: int) -> None:
             dead.append(f"{command.id}: {reason}")
 
         deliverer = Deliverer(
             clients,
             record,
-            bury,
+            dead_letter,
             time.clock,
             time.sleep,
             lambda: 0.5,
-            lanes={sink: Lane(EAGER, time.clock, time.sleep) for sink in clients},
+            gates={sink: ReceiverGate(EAGER, time.clock, time.sleep) for sink in clients},
         )
         yield House(receivers, deliverer, recorded, dead)
         await deliverer.close()

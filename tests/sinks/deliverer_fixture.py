@@ -1,4 +1,4 @@
-"""A deliverer on a stage: receivers that answer by a script, and all that it records."""
+"""A deliverer on a fixture: receivers that answer by a script, and all that it records."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from detectors.incidents import Command
 from sinks.delivery.deliverer import Deliverer, Delivery
-from sinks.delivery.pacing import Lane, Pace
+from sinks.delivery.pacing import Pace, ReceiverGate
 from sinks.receivers.answers import Answer, Delivered, Receipts
 from tests.sinks.samples import Time, command, incident
 
@@ -59,7 +59,7 @@ class Receiver:
         return [got for _, got in self.got]
 
 
-class Stage:
+class DelivererFixture:
     """A deliverer with receivers for all three sinks, and what it recorded."""
 
     def __init__(self, time: Time | None = None, **scripts: Script) -> None:
@@ -77,18 +77,18 @@ class Stage:
         return Deliverer(
             self.receivers,
             self.record,
-            self.bury,
+            self.dead_letter,
             self.time.clock,
             self.time.sleep,
             lambda: 0.5,
-            lanes={sink: Lane(EAGER, self.time.clock, self.time.sleep) for sink in self.receivers},
+            gates={sink: ReceiverGate(EAGER, self.time.clock, self.time.sleep) for sink in self.receivers},
             on_delivered=lambda command, at: self.told.append((command.id, at)),
         )
 
     async def record(self, delivery: Delivery) -> None:
         self.recorded.append(delivery)
 
-    async def bury(self, command: Command, reason: str, attempts: int) -> None:
+    async def dead_letter(self, command: Command, reason: str, attempts: int) -> None:
         self.dead.append((command.id, reason, attempts))
 
     def outcomes(self) -> list[tuple[str, str]]:

@@ -1,9 +1,9 @@
-"""A score for the incident life cycle: what happens when, played step by step; and what was heard of it.
+"""A scenario for the incident life cycle: what happens when, played step by step; and what was heard of it.
 
-    score = Score()
-    score.at(0).fires("prod/ssoe", people=400)
-    score.at(600).quiet("prod/ssoe")
-    heard = score.play(until=3600)
+    scenario = Scenario()
+    scenario.at(0).fires("prod/ssoe", people=400)
+    scenario.at(600).quiet("prod/ssoe")
+    heard = scenario.play(until=3600)
 
 Instants are seconds since the start, which is Monday 2026-11-23 15:00 UTC, 10:00 in New York.
 """
@@ -86,7 +86,7 @@ class World:
     def succeeded_since(self, scope: str, since: int) -> bool:
         return self.succeeds
 
-    # -- what a score may say, each from its instant on
+    # -- what a scenario may say, each from its instant on
 
     def fires(self, scope: str, *, detector: str = "outage", people: int | None = None, **more: Any) -> World:
         self.causes[scope] = Cause(
@@ -129,7 +129,7 @@ class World:
 
 @dataclass
 class Heard:
-    """What a played score brought."""
+    """What a played scenario brought."""
 
     start: int
     transitions: list[Transition] = field(default_factory=list)
@@ -179,7 +179,7 @@ class Heard:
         ]
 
 
-class Score:
+class Scenario:
     """What happens when. ``every``: seconds from step to step."""
 
     def __init__(
@@ -232,7 +232,7 @@ class Score:
 
 
 class Mark:
-    """A second of the score; its methods are those of ``World``, called when the second comes."""
+    """A second of the scenario; its methods are those of ``World``, called when the second comes."""
 
     def __init__(self, second: int, marks: list[tuple[int, Callable[[World], object]]]) -> None:
         self._second = second

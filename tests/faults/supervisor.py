@@ -16,7 +16,7 @@ import httpx
 from streams.kafka.embedded_broker import free_port
 from tests.support.processes import environment, spawn
 
-__all__ = ["Crew", "Worker"]
+__all__ = ["Supervisor", "Worker"]
 
 _LOOK_EVERY = 0.25  # seconds
 _RESTART_AFTER = 0.5  # seconds: what a supervisor waits
@@ -67,7 +67,7 @@ class Record:
     stopped_in: list[tuple[float, int]] = field(default_factory=list)
 
 
-class Crew:
+class Supervisor:
     """Workers and their supervisor.
 
     Args:
@@ -84,7 +84,7 @@ class Crew:
         self._policy = policy
         self._folder = folder
         self._arguments = arguments
-        self._supervisor: asyncio.Task[None] | None = None
+        self._supervising: asyncio.Task[None] | None = None
         self._http = httpx.AsyncClient(timeout=5.0, trust_env=False)
         self._stops: set[asyncio.Task[None]] = set()
         self.workers: list[Worker] = []
@@ -92,7 +92,7 @@ class Crew:
 
     # -- who works --------------------------------------------------------------------------------------------
 
-    def hire(self) -> Worker:
+    def add_worker(self) -> Worker:
         """One more worker; the supervisor starts it."""
         number = len(self.workers)
         worker = Worker(number, free_port(), self._folder / f"worker-{number}.log")
@@ -111,7 +111,7 @@ class Crew:
 
     def start(self) -> None:
         """Begin to supervise."""
-        self._supervisor = asyncio.create_task(self._supervise(), name="supervisor")
+        self._supervising = asyncio.create_task(self._supervise(), name="supervisor")
 
     def check(self) -> None:
         """Make sure that somebody supervises.
@@ -119,8 +119,8 @@ class Crew:
         Raises:
             Exception: what ended the supervisor.
         """
-        if self._supervisor is not None and self._supervisor.done():
-            self._supervisor.result()
+        if self._supervising is not None and self._supervising.done():
+            self._supervising.result()
 
     async def all_ready(self, within: float) -> bool:
         """Wait until every worker that there should be is ready; False if that takes longer than so many seconds."""
@@ -133,9 +133,9 @@ class Crew:
 
     async def close(self) -> None:
         """End all processes, however they are."""
-        if self._supervisor is not None:
-            self._supervisor.cancel()
-            await asyncio.gather(self._supervisor, return_exceptions=True)
+        if self._supervising is not None:
+            self._supervising.cancel()
+            await asyncio.gather(self._supervising, return_exceptions=True)
         for worker in self.workers:
             if worker.process is not None:
                 worker.process.kill()
