@@ -15,6 +15,7 @@ __all__ = [
     "Cause",
     "Command",
     "Counts",
+    "DetectorName",
     "FindingState",
     "Incident",
     "IncidentInput",
@@ -29,7 +30,7 @@ __all__ = [
 State = Literal["open", "acknowledged", "recovering", "resolved", "closed"]
 Basis = Literal["observed", "projected", "estimated"]
 FindingState = Literal["firing", "quiet", "not_enough_evidence"]
-Detector = Literal["burn_rate", "outage", "silence", "funnel", "surge", "latency", "declared"]
+DetectorName = Literal["burn_rate", "outage", "silence", "funnel", "surge", "latency", "declared"]
 TransitionKind = Literal[
     "opened",
     "acknowledged",
@@ -97,7 +98,7 @@ class Cause(msgspec.Struct, frozen=True, kw_only=True):
         csp_caused: the failing scope is a credential provider.
     """
 
-    detector: Detector
+    detector: DetectorName
     scope: str
     state: FindingState
     sentence: str

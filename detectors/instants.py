@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 
 __all__ = [
     "DAY",
+    "FAR_FUTURE",
+    "FAR_PAST",
     "HOUR",
     "MINUTE",
     "SECOND",
@@ -20,6 +22,10 @@ SECOND = 1_000
 MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
+
+#: Before and after every instant that can occur, ms; far enough inside 64 bits that a duration may be added.
+FAR_PAST = -(1 << 60)
+FAR_FUTURE = 1 << 60
 
 _RFC3339 = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d+))?(Z|([+-])(\d\d):(\d\d))", re.ASCII

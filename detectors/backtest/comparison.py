@@ -15,10 +15,9 @@ from scipy.optimize import linear_sum_assignment
 
 from detectors.backtest.labels import closeness
 from detectors.backtest.outcomes import Outcome
+from detectors.instants import FAR_FUTURE
 
 __all__ = ["Change", "compare"]
-
-_EVER = 1 << 62
 
 
 @dataclass(frozen=True)
@@ -92,7 +91,7 @@ def _closest(one: Outcome, other: Outcome) -> int:
 
 def _overlap(one: Outcome, other: Outcome) -> tuple[int, int]:
     """How long both were open, and how long either was, ms."""
-    ends = [_EVER if o.resolved_at is None else o.resolved_at for o in (one, other)]
+    ends = [FAR_FUTURE if o.resolved_at is None else o.resolved_at for o in (one, other)]
     starts = [one.opened_at, other.opened_at]
     return min(ends) - max(starts), max(ends) - min(starts)
 
@@ -104,7 +103,7 @@ def _moved(before: Outcome, after: Outcome) -> dict[str, tuple[object, object]]:
             "paged_at": outcome.paged_at,
             "pages": len(outcome.pages),
             "resolved_at": outcome.resolved_at,
-            "scope": outcome.scope_within(outcome.opened_at, outcome.resolved_at or _EVER),
+            "scope": outcome.scope_within(outcome.opened_at, outcome.resolved_at or FAR_FUTURE),
             "peak_severity": outcome.peak_severity,
             "causes": "+".join(outcome.causes),
         }

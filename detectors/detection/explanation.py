@@ -8,14 +8,14 @@ import numpy as np
 import numpy.typing as npt
 
 from detectors.detection.verdicts import STATES
-from detectors.incidents import Cause, Detector
+from detectors.incidents import Cause, DetectorName
 from detectors.scopes import SCOPES, scope_path
 
 __all__ = ["cause_at", "of_scope"]
 
 
 def cause_at(
-    detector: Detector, env: str, state: npt.NDArray[np.int8], step: int, scope: int
+    detector: DetectorName, env: str, state: npt.NDArray[np.int8], step: int, scope: int
 ) -> partial[Cause]:
     """The finding at a cell of an environment, all but what the detector has to say of it.
 

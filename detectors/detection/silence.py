@@ -24,7 +24,7 @@ from detectors.detection.explanation import cause_at, of_scope
 from detectors.detection.verdicts import Verdicts, verdict_of
 from detectors.history.history import History, arrivals
 from detectors.incidents import Cause
-from detectors.instants import DAY, HOUR, MINUTE, format_duration
+from detectors.instants import DAY, FAR_PAST, HOUR, MINUTE, format_duration
 from detectors.policy.policy import Policy
 from detectors.scopes import METHODS, SCOPES
 from detectors.windows.counters import BAD, EXCLUDED, GOOD
@@ -41,7 +41,6 @@ _LEVEL_GONE = 0.1
 _LEVEL_USUAL = 0.8
 #: How far back the level is looked for when the last hour has none, ms.
 _LEVEL_SPANS = (6 * HOUR, DAY)
-_FAR_PAST = -(1 << 60)
 
 
 def _counterpart(scope: str) -> str | None:
@@ -75,7 +74,7 @@ def judge(frame: Frame, policy: Policy, history: History, covered_from: int | No
         covered_from: the instant (ms) from which all facts are at hand: windows that begin before it are not
             judged. None where they always are.
     """
-    found = _Silences(frame, policy, history, _FAR_PAST if covered_from is None else covered_from)
+    found = _Silences(frame, policy, history, FAR_PAST if covered_from is None else covered_from)
     return Verdicts("silence", found.state, found.explain, found.gain, found.unknowing)
 
 

@@ -22,7 +22,7 @@ from detectors.history.error_budget import Exclusion, exclusion_of
 from detectors.history.history import BUCKET, KEPT, History
 from detectors.history.rollup import HISTORY_SPAN, FiveMinutes
 from detectors.incidents import Command, Incident, IncidentInput
-from detectors.instants import DAY, MINUTE
+from detectors.instants import DAY, FAR_PAST, MINUTE
 from detectors.lifecycle.lifecycle import Lifecycle
 from detectors.notification.plan import catch_up, plan
 from detectors.policy.policy import Policy
@@ -47,7 +47,6 @@ Observer = Callable[[Frame, Sequence[Verdicts]], None]
 #: incident is open and the history knows no week, for nothing can come of it.
 _ASLEEP_STRIDE = MINUTE
 _A_WEEK = 7 * DAY // BUCKET
-_FAR_PAST = -(1 << 60)
 
 #: The quantiles of durations that are told of.
 QUANTILES = (0.5, 0.95, 0.99)
@@ -97,7 +96,7 @@ class Engine:
         self.lifecycle = Lifecycle(env, policy, state.lifecycle if state else None)
         self.evaluated_to: int | None = state.evaluated_to if state else None
         self._covered_from = state.covered_from if state else covered_from
-        self._active_to = np.full(len(LEAVES), _FAR_PAST, dtype=np.int64)
+        self._active_to = np.full(len(LEAVES), FAR_PAST, dtype=np.int64)
         self._five_minutes = FiveMinutes(env, policy, self._classify)
         self._asleep = False
         self._last: Frame | None = None
@@ -374,7 +373,7 @@ class Engine:
 
     def _activity(self, ends: Ints, facts: FactColumns) -> Ints:
         """(N, scope): whether an event that counts at T lies within the retention before it."""
-        to = np.full((len(ends), len(LEAVES)), _FAR_PAST, dtype=np.int64)
+        to = np.full((len(ends), len(LEAVES)), FAR_PAST, dtype=np.int64)
         to[0] = self._active_to
         step, retention = self.policy.step, self.policy.retention
         np.maximum.at(to, ((facts.counts_from - ends[0]) // step, facts.leaf), facts.pane + retention)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detectors.arrays import Ints
-from detectors.instants import DAY, SECOND
+from detectors.instants import DAY, FAR_PAST, SECOND
 
 __all__ = ["WallClock"]
 
@@ -71,7 +71,7 @@ def _changes(zone: str, first: int, last: int) -> tuple[Ints, Ints]:
     begin = int(datetime(first, 1, 1, tzinfo=UTC).timestamp())
     end = int(datetime(last + 1, 1, 1, tzinfo=UTC).timestamp())
     offset = _offset(rules, begin)
-    starts, values = [-(1 << 62)], [offset]
+    starts, values = [FAR_PAST], [offset]
     for day in range(begin, end, DAY // SECOND):
         after = _offset(rules, day + DAY // SECOND)
         if after != offset:

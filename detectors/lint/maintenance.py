@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from detectors.history.error_budget import SCHEDULED_A_MONTH
-from detectors.instants import format_duration, format_instant
+from detectors.instants import FAR_PAST, format_duration, format_instant
 from detectors.lifecycle.response_times import calendar
 from detectors.lint.rule import Ground, Rule
 from detectors.policy.sections import MaintenanceWindow
@@ -86,7 +86,7 @@ def _spent(
     windows: Sequence[MaintenanceWindow], chosen: Sequence[int], zone: ZoneInfo
 ) -> Iterator[tuple[int, tuple[int, int], int]]:
     """(window, month, ms) of what each window adds to those before it; months are local."""
-    reached = -(1 << 60)
+    reached = FAR_PAST
     for i in chosen:
         at = max(windows[i].start, reached)
         reached = max(reached, windows[i].end)

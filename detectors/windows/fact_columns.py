@@ -15,7 +15,7 @@ from detectors.windows.facts import ON_TIME, TOO_LATE, FactRow
 __all__ = ["FactColumns"]
 
 
-_NUMBERS = ("pane", "first", "leaf", "step", "outcome", "count", "timed")
+_NUMBERS = ("pane", "first_t", "leaf", "step", "outcome", "count", "timed")
 _numbers_of = attrgetter(*_NUMBERS)
 _code_of = attrgetter("code")
 
@@ -55,18 +55,18 @@ class FactColumns:
         some = rows if isinstance(rows, list) else list(rows)
         flat = chain.from_iterable(map(_numbers_of, some))
         numbers = np.fromiter(flat, np.int64, len(_NUMBERS) * len(some)).reshape(-1, len(_NUMBERS)).T
-        pane, first, leaf, at, outcome, count, timed = np.ascontiguousarray(numbers)
-        late = first != ON_TIME
-        counts_from = np.where(late, first, pane + step)
+        pane, first_t, leaf, at, outcome, count, timed = np.ascontiguousarray(numbers)
+        late = first_t != ON_TIME
+        counts_from = np.where(late, first_t, pane + step)
         names = list(map(_code_of, some))
         codes = list(dict.fromkeys(names))
         places = {code: n for n, code in enumerate(codes)}
         code = np.fromiter(map(places.__getitem__, names), np.int64, len(some))
         whole = cls(some, pane, leaf, at, outcome, count, timed, counts_from, late, code, codes)
-        if (counts_from[1:] >= counts_from[:-1]).all() and not (first == TOO_LATE).any():
+        if (counts_from[1:] >= counts_from[:-1]).all() and not (first_t == TOO_LATE).any():
             return whole
         order = np.argsort(counts_from, kind="stable")
-        return whole[order[first[order] != TOO_LATE]]
+        return whole[order[first_t[order] != TOO_LATE]]
 
     def __len__(self) -> int:
         return len(self.rows)

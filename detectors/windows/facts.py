@@ -10,9 +10,9 @@ import msgspec
 
 __all__ = ["ON_TIME", "TOO_LATE", "FactRow"]
 
-#: ``first`` of a row whose pane was still open when its events came: it counts from the pane's end on.
+#: ``first_t`` of a row whose pane was still open when its events came: it counts from the pane's end on.
 ON_TIME = 0
-#: ``first`` of a row that came so late that it is in no window: it is counted in totals only.
+#: ``first_t`` of a row that came so late that it is in no window: it is counted in totals only.
 TOO_LATE = -1
 
 
@@ -21,7 +21,7 @@ class FactRow(msgspec.Struct, array_like=True, gc=False):
 
     Attributes:
         pane: start of the pane, ms since the epoch.
-        first: ``ON_TIME``, ``TOO_LATE``, or the first T (ms) at which these late events count.
+        first_t: ``ON_TIME``, ``TOO_LATE``, or the first T (ms) at which these late events count.
         leaf, step, outcome: positions on the axes ``scopes.LEAVES``, ``STEPS``, ``OUTCOMES``.
         code: the error code, "" if there was none.
         count: events.
@@ -32,7 +32,7 @@ class FactRow(msgspec.Struct, array_like=True, gc=False):
     """
 
     pane: int
-    first: int
+    first_t: int
     leaf: int
     step: int
     outcome: int
@@ -45,4 +45,4 @@ class FactRow(msgspec.Struct, array_like=True, gc=False):
 
     def counts_from(self, step: int) -> int:
         """The first T (ms) at which the row counts, for panes of ``step`` ms; -1 for never."""
-        return self.pane + step if self.first == ON_TIME else self.first
+        return self.pane + step if self.first_t == ON_TIME else self.first_t

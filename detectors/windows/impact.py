@@ -23,14 +23,13 @@ from typing import NamedTuple
 import numpy as np
 
 from detectors.arrays import Bools, Ids, Ints
-from detectors.instants import MINUTE
+from detectors.instants import FAR_PAST, MINUTE
 from detectors.scopes import MEMBERS, SCOPES
 from detectors.windows.fact_columns import FactColumns
 from detectors.windows.person_table import STRATA, PersonTable, stratum_of
 
 __all__ = ["Distinct", "Failed", "Impact", "relative_error"]
 
-_NEVER = -(1 << 60)
 _ALL = SCOPES.index("")
 _SCOPES_OF_LEAF = MEMBERS.T
 #: Failures that are taken in at a time.
@@ -298,7 +297,7 @@ class Impact:
         event, before = event[moved], before[moved]
         cell = numbers[which] * table.panes.shape[1] + leaf
         np.maximum.at(table.panes.reshape(-1), cell, offset.astype(table.panes.dtype))
-        before_p = np.where(before > 0, self._base + (before - 1) * step, _NEVER)
+        before_p = np.where(before > 0, self._base + (before - 1) * step, FAR_PAST)
         stratum = stratum_of(people)[which[event]]
         return np.stack([first[event], before_p, pane[event], scope[moved], stratum])
 

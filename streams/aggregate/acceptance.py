@@ -12,13 +12,14 @@ from typing import NamedTuple
 import numpy as np
 
 from detectors.arrays import Bools, Ints
+from detectors.instants import FAR_PAST
 from detectors.policy.policy import Policy
 from detectors.windows.facts import ON_TIME, TOO_LATE
 from streams.aggregate.dedup import Duplicates
 from streams.events.login_event import LoginEvent
 from streams.events.validation import Reason
 
-__all__ = ["NEVER", "Accepted", "Duplicate", "Partition", "Rules", "Taken"]
+__all__ = ["Accepted", "Duplicate", "Partition", "Rules", "Taken"]
 
 
 @dataclass(frozen=True)
@@ -51,10 +52,10 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """An event that counts: its pane (start, ms) and ``first`` as in ``facts.FactRow``."""
+    """An event that counts: its pane (start, ms) and ``first_t`` as in ``facts.FactRow``."""
 
     pane: int
-    first: int
+    first_t: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +65,12 @@ class Duplicate:
 
 _DUPLICATE = Duplicate()
 
-#: Stands for minus infinity in arrays of instants.
-NEVER = -(1 << 60)
-
 
 class Taken(NamedTuple):
     """What ``Partition.take_many`` found.
 
     Attributes:
-        greatest, recorded: (N + 1,) of the partition before each record, and after the last; ``NEVER`` for None.
+        greatest, recorded: (N + 1,) of the partition before each record, and after the last; ``FAR_PAST`` for None.
         watermark: (N + 1,) the same of its watermark.
         copies: (N,) which are duplicates; None for none.
     """
@@ -186,7 +184,7 @@ class Partition:
         elif self.recorded is not None:
             reached = np.minimum(greatest, latest)
         # without a valid record there is no watermark but the mark
-        reached = np.where(reached == NEVER, NEVER, reached - rules.watermark_delay)
+        reached = np.where(reached == FAR_PAST, FAR_PAST, reached - rules.watermark_delay)
         reached = np.maximum(reached, _or_never(self.mark))
         copies = self.duplicates.note_many(ids, hashes, greatest[:-1], greatest[1:])
         accepted = occurred if copies is None else occurred[~copies]
@@ -199,14 +197,14 @@ class Partition:
         return Taken(greatest, latest, reached, copies)
 
     def places(self, occurred: Ints, watermarks: Ints) -> tuple[Ints, Ints]:
-        """Pane (start, ms) and ``first`` of accepted events, from the watermark just before each."""
+        """Pane (start, ms) and ``first_t`` of accepted events, from the watermark just before each."""
         rules = self.rules
         panes = occurred - occurred % rules.step
         ends = panes + rules.step
-        first = np.where(ends > watermarks, ON_TIME, (watermarks // rules.step + 1) * rules.step)
-        first[ends <= watermarks - rules.retention] = TOO_LATE
-        return panes, first
+        first_t = np.where(ends > watermarks, ON_TIME, (watermarks // rules.step + 1) * rules.step)
+        first_t[ends <= watermarks - rules.retention] = TOO_LATE
+        return panes, first_t
 
 
 def _or_never(instant: int | None) -> int:
-    return NEVER if instant is None else instant
+    return FAR_PAST if instant is None else instant

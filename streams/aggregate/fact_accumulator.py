@@ -18,7 +18,7 @@ from streams.events.login_event import LoginEvent, person_id
 __all__ = ["Cells"]
 
 _FAILURE = OUTCOMES.index("failure")
-#: env, pane, first, leaf, step, outcome, code
+#: env, pane, first_t, leaf, step, outcome, code
 _Key = tuple[str, int, int, int, int, int, str]
 #: Room for the numbers of all buckets, and what makes them positive.
 _BUCKETS, _SHIFT = 4096, 2048
@@ -53,10 +53,10 @@ class Cells:
         """Count one accepted event."""
         kind = (event.env, event.leaf, event.step_index, event.outcome_index, event.code)
         person = person_id(event) if event.outcome_index == _FAILURE else 0
-        self._count(kind, place.pane, place.first, event.duration_ms, person)
+        self._count(kind, place.pane, place.first_t, event.duration_ms, person)
 
-    def _count(self, kind: Kind, pane: int, first: int, duration: float | None, person: int) -> None:
-        key = (kind[0], pane, first, *kind[1:])
+    def _count(self, kind: Kind, pane: int, first_t: int, duration: float | None, person: int) -> None:
+        key = (kind[0], pane, first_t, *kind[1:])
         row = self._row(key)
         row.count += 1
         if duration is not None:

@@ -16,8 +16,9 @@ from typing import Protocol
 import numpy as np
 
 from detectors.arrays import Ints
+from detectors.instants import FAR_PAST
 from detectors.windows.facts import ON_TIME, TOO_LATE
-from streams.aggregate.acceptance import NEVER, Accepted, Duplicate, Partition, Rules
+from streams.aggregate.acceptance import Accepted, Duplicate, Partition, Rules
 from streams.aggregate.batch import Batch, judge_batch, note_batch, out_of_time
 from streams.aggregate.fact_accumulator import Cells
 from streams.events.decode import decode
@@ -117,7 +118,7 @@ class BlockFold:
         self.acceptance.recorded = resume.recorded
         watermark = self.acceptance.watermark()
         self.block = self._open(
-            resume.start, resume.greatest, resume.recorded, NEVER if watermark is None else watermark
+            resume.start, resume.greatest, resume.recorded, FAR_PAST if watermark is None else watermark
         )
 
     # -- folding ----------------------------------------------------------------------------------------------
@@ -141,13 +142,13 @@ class BlockFold:
         """Begin a block at ``offset`` with acceptance as it stands."""
         acceptance = self.acceptance
         state = (acceptance.greatest, acceptance.recorded, acceptance.watermark())
-        self._cut(offset, *(NEVER if one is None else one for one in state))
+        self._cut(offset, *(FAR_PAST if one is None else one for one in state))
 
     def fold(self, record: Record) -> Rejection | None:
         """Fold the next record. A rejected one is returned, so that it can be set aside."""
         offset = record.offset
         watermark = self.acceptance.watermark()
-        if not self._continues(offset, NEVER if watermark is None else watermark):
+        if not self._continues(offset, FAR_PAST if watermark is None else watermark):
             self._cut_here(offset)
         block = self.block
         tally = block.tally
@@ -164,9 +165,9 @@ class BlockFold:
             self._note_landmark(offset, before)
         if isinstance(place, Accepted):
             tally.accepted += 1
-            if place.first == TOO_LATE:
+            if place.first_t == TOO_LATE:
                 tally.too_late += 1
-            elif place.first != ON_TIME:
+            elif place.first_t != ON_TIME:
                 tally.late += 1
             if event.forbidden:
                 tally.personal_fields += 1
@@ -317,4 +318,4 @@ def _places_of(records: Sequence[LogRecord]) -> tuple[Ints, Ints]:
 
 
 def _or_none(instant: int) -> int | None:
-    return None if instant == NEVER else int(instant)
+    return None if instant == FAR_PAST else int(instant)

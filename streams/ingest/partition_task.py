@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from detectors.instants import FAR_PAST
 from detectors.policy.policy import Policy
-from streams.aggregate.acceptance import NEVER
 from streams.events.rejected import rejected_record
 from streams.events.validation import Rejection
 from streams.ingest.blocks import BlockFold
@@ -81,7 +81,7 @@ class Opened:
         self._newest: int | None = None  # Kafka timestamp of the last record read
         self._at_end = False
         self._marked = ""
-        self._blind_from = NEVER
+        self._blind_from = FAR_PAST
         self._told: tuple[int, int | None, str] | None = None
         self._told_at = 0
 
@@ -126,7 +126,7 @@ class Opened:
         # One mark a second: a resume record and a block come with each.
         due = reached is None or mark - reached >= _A_SECOND * self._pace
         if reason == "blind" and self._marked != "blind":
-            self._blind_from = NEVER if reached is None else reached
+            self._blind_from = FAR_PAST if reached is None else reached
         blind_from = self._blind_from if reason == "blind" else None
         if not due or not self.fold.put_mark(mark, blind_from):
             return None

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, PlainValidator
 
-from detectors.incidents import Basis, Detector, FindingState, State, TransitionKind
+from detectors.incidents import Basis, DetectorName, FindingState, State, TransitionKind
 from detectors.instants import parse_duration, parse_instant
 from detectors.policy.sections import PriorityName
 from detectors.policy.source import quote
@@ -125,7 +125,7 @@ def _key(value: str) -> str:
 
 # One value, or several of which any will do. All are of known names: what cannot be is absent for no good reason.
 Scopes = Annotated[tuple[ScopePath, ...], _Listed, Field(min_length=1)]
-Detectors = Annotated[tuple[Detector, ...], _Listed, Field(min_length=1)]
+Detectors = Annotated[tuple[DetectorName, ...], _Listed, Field(min_length=1)]
 Ids = Annotated[tuple[IncidentId, ...], _Listed, Field(min_length=1)]
 Sinks = Annotated[tuple[Literal["pagerduty", "datadog", "slack"], ...], _Listed, Field(min_length=1)]
 Action = Literal[

@@ -14,6 +14,7 @@ from detectors.engine.engine import Engine, Observer
 from detectors.history.history import History
 from detectors.history.rollup import HISTORY_SPAN
 from detectors.incidents import IncidentInput
+from detectors.instants import FAR_PAST
 from detectors.policy.policy import Policy
 from detectors.windows.facts import ON_TIME, TOO_LATE, FactRow
 from streams.aggregate.acceptance import Partition, Rules
@@ -29,7 +30,6 @@ __all__ = ["EVERY_SINK", "Input", "Replay", "Summary"]
 #: `replay` shows what would be sent if every receiver were on.
 EVERY_SINK = frozenset({"pagerduty", "datadog", "slack"})
 _BATCH = 4096
-_EVER = -(1 << 60)
 
 
 @dataclass
@@ -144,7 +144,7 @@ class Replay:
         self._policy = policy
         self._checkpoint = checkpoint
         self._restored = checkpoint is None
-        self._since = checkpoint.since if checkpoint else _EVER
+        self._since = checkpoint.since if checkpoint else FAR_PAST
         self._observer = observer
         self._clock = clock
         self.summary = Summary()
@@ -261,4 +261,4 @@ def _open_inputs(
 
 def _progress(one: Input) -> int:
     watermark = one.acceptance.watermark()
-    return -(1 << 62) if watermark is None else watermark
+    return FAR_PAST if watermark is None else watermark

@@ -26,7 +26,7 @@ def said(facts: FactColumns) -> list[tuple[object, ...]]:
 
 def of_row(row: FactRow) -> tuple[object, ...]:
     at = row.counts_from(STEP)
-    numbers = (row.pane, at, row.leaf, row.step, row.outcome, row.count, row.timed, row.first != 0)
+    numbers = (row.pane, at, row.leaf, row.step, row.outcome, row.count, row.timed, row.first_t != 0)
     return (*numbers, row.code, row)
 
 
@@ -35,9 +35,9 @@ def test_every_row_that_counts_is_there_in_the_order_in_which_they_do(
     rows: list[FactRow], too_late: set[int]
 ) -> None:
     for n, row in enumerate(rows):
-        row.first = TOO_LATE if n in too_late else row.first
+        row.first_t = TOO_LATE if n in too_late else row.first_t
     facts = FactColumns.of(rows, STEP)
-    counting = [row for row in rows if row.first != TOO_LATE]
+    counting = [row for row in rows if row.first_t != TOO_LATE]
     assert said(facts) == [of_row(row) for row in sorted(counting, key=lambda row: row.counts_from(STEP))]
     for at in range(START, START + 12 * STEP, STEP):
         assert facts.up_to(at) == sum(row.counts_from(STEP) <= at for row in counting)

@@ -98,7 +98,7 @@ def test_a_gap_in_which_every_window_is_empty_can_be_jumped_over(
     moved = [
         FactRow(
             row.pane + resumed - START,
-            row.first if row.first == ON_TIME else row.first + resumed - START,
+            row.first_t if row.first_t == ON_TIME else row.first_t + resumed - START,
             row.leaf,
             row.step,
             row.outcome,

@@ -69,7 +69,7 @@ def test_every_record_fares_as_the_definitions_say(log: Log, variation: Variatio
             else:
                 one = next(counted)
                 assert place.pane == one.pane
-                assert place.first == {"late": first_after(one.watermark, step), "too_late": TOO_LATE}.get(
+                assert place.first_t == {"late": first_after(one.watermark, step), "too_late": TOO_LATE}.get(
                     fate, ON_TIME
                 )
     assert next(counted, None) is None

@@ -184,7 +184,7 @@ def every_offset(part: Part) -> list[int]:
 
 
 def first_of(judgement: Judgement, n: int, step: int) -> int:
-    """``FactRow.first`` of the n-th accepted event, from the definition of when an event counts."""
+    """``FactRow.first_t`` of the n-th accepted event, from the definition of when an event counts."""
     one = judgement.counted[n]
     if one.too_late:
         return -1
@@ -205,7 +205,7 @@ def facts(judgement: Judgement, policy: Policy) -> Counter[Any]:
 
 
 def cell(env: str, row: FactRow) -> Any:
-    return (env, row.pane, row.first, *LEAVES[row.leaf], STEPS[row.step], OUTCOMES[row.outcome], row.code)
+    return (env, row.pane, row.first_t, *LEAVES[row.leaf], STEPS[row.step], OUTCOMES[row.outcome], row.code)
 
 
 def rows(written: Written) -> list[tuple[str, FactRow]]:
@@ -335,7 +335,7 @@ def test_a_mark_begins_a_block_and_is_in_its_resume_record() -> None:
         (2, 2),
     ]  # the first has no watermark
     assert (written.resumes[-1].start, written.resumes[-1].mark) == (2, NOON + 5 * SECOND)
-    assert [row.first for row in written.segments[2].rows] == [NOON + 6 * SECOND]
+    assert [row.first_t for row in written.segments[2].rows] == [NOON + 6 * SECOND]
 
 
 def test_a_mark_that_moves_nothing_is_none() -> None:
