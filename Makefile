@@ -11,7 +11,7 @@ DEV := $(VENV)/.dev
 FOR_DEMO := $(if $(wildcard $(DEV)),$(DEV),$(RUNTIME))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format bench quality kafka test-kafka test-faults locks clean
+.PHONY: help setup demo test test-deep lint format bench quality kafka test-kafka test-faults locks clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,6 +24,9 @@ demo: $(FOR_DEMO) ## show a sign-in outage detected, paged and resolved, on this
 test: $(DEV) ## run the tests that need nothing but .venv (pass more to pytest as ARGS)
 	$(BIN)/python -m pytest -n auto -m "not kafka and not e2e and not faults and not quality" $(ARGS)
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "e2e and not kafka" $(ARGS)
+
+test-deep: ## the same tests, with five times as many examples of each property
+	$(MAKE) test ARGS="--hypothesis-profile=deep $(ARGS)"
 
 lint: $(DEV) ## check format, style, types and the import rules
 	$(BIN)/ruff format --check .

@@ -120,6 +120,10 @@ def measure(
 
 def _run(command: Sequence[str], limit: float) -> str | None:
     """Run a process and show what it says; None, or why it failed."""
+    if (
+        signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+    ):  # a job in the background, whose children would ignore it too
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(
         command,
         cwd=ROOT,

@@ -8,17 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
 
 from streams.kafka.embedded_broker import EmbeddedBroker
-from tests.support import brokers
+from tests.support import brokers, depth
 
-# The machines of CI are slow at times. There the examples are the same each time, so that a change is not held up by
-# what another one has brought; whoever runs the tests at a desk tries new ones.
-settings.register_profile(
-    "watchofficer", deadline=None, print_blob=True, derandomize=bool(os.environ.get("CI"))
-)
-settings.load_profile("watchofficer")
+# On the machines of CI the examples are the same each time, so that a change is not held up by what another one has
+# brought; whoever runs the tests at a desk tries new ones.
+depth.register(derandomize=bool(os.environ.get("CI")))
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
@@ -31,11 +30,12 @@ from streams.replay.topic_source import checkpoint_at
 from tests.detectors.engine.episodes import POLICY, STEP
 from tests.simulation.model import INTERNAL, TOPICS, Reader
 from tests.simulation.model_run import ALL, NONE, Run
+from tests.support.depth import examples
 from tests.support.oracle import HOUR, NOON, judge
 
 pytestmark = pytest.mark.timeout(900)
 many = settings(
-    max_examples=6 if os.environ.get("CI") else 12,  # seconds each
+    max_examples=examples(12),  # seconds each
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
     print_blob=True,
 )

@@ -24,6 +24,7 @@ from detectors.windows.facts import FactRow
 from detectors.windows.frame import Frame
 from tests.detectors.detection.journeys import Journeys, weeks
 from tests.detectors.detection.traffic import START
+from tests.support.depth import examples
 
 POLICY = default_policy()
 DETECTORS = {
@@ -109,7 +110,7 @@ def look_at(level: float, seed: int, troubles: Sequence[Trouble], history: str) 
     return fired
 
 
-@settings(max_examples=15)
+@settings(max_examples=examples(15))
 @given(
     level=st.sampled_from([0.02, 0.3, 1.0]),
     seed=st.integers(0, 100),

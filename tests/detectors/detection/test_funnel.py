@@ -17,6 +17,7 @@ from detectors.instants import SECOND
 from detectors.policy.policy import default_policy, parse_policy
 from tests.detectors.detection.journeys import Journeys, weeks
 from tests.detectors.detection.traffic import RATE, RETURNS, START, scope
+from tests.support.depth import examples
 
 POLICY = default_policy()
 WEEKS = weeks()
@@ -141,7 +142,7 @@ def test_a_monitor_holds_a_method_to_its_limit_unless_fewer_usually_return() -> 
 
 
 @given(seed=st.integers(0, 50), cuts=st.sets(st.integers(1, 599), max_size=6))
-@settings(max_examples=15)
+@settings(max_examples=examples(15))
 def test_verdicts_do_not_depend_on_how_steps_are_cut_into_frames(seed: int, cuts: set[int]) -> None:
     journeys = Journeys(2_400, seed).lose("ssoe", 1_900, 2_400)
     ends = [1_800, *(1_800 + cut for cut in sorted(cuts)), 2_400]
@@ -154,7 +155,7 @@ def test_verdicts_do_not_depend_on_how_steps_are_cut_into_frames(seed: int, cuts
 
 
 @given(seed=st.integers(0, 50), share=st.floats(0.3, 0.9), more=st.floats(0.0, 0.1))
-@settings(max_examples=15)
+@settings(max_examples=examples(15))
 def test_where_more_is_lost_it_fires_no_less(seed: int, share: float, more: float) -> None:
     fewer = Journeys(2_400, seed).lose("ssoe", 1_800, 2_400, share)
     more_lost = Journeys(2_400, seed).lose("ssoe", 1_800, 2_400, share + more)

@@ -17,6 +17,7 @@ from detectors.policy.policy import default_policy
 from detectors.scopes import SCOPES
 from tests.detectors.detection.journeys import Journeys, weeks
 from tests.detectors.detection.traffic import scope
+from tests.support.depth import examples
 
 POLICY = default_policy()
 WEEKS, UNCODED, NOTHING = weeks(), weeks(codes=False), History("prod")
@@ -131,7 +132,7 @@ def test_failures_that_count_say_so() -> None:
 
 
 @given(seed=st.integers(0, 50), cuts=st.sets(st.integers(1, 599), max_size=6))
-@settings(max_examples=15)
+@settings(max_examples=examples(15))
 def test_verdicts_do_not_depend_on_how_steps_are_cut_into_frames(seed: int, cuts: set[int]) -> None:
     journeys = (
         Journeys(2_400, seed).fail("ssoe", 1_900, 2_200, 0.3, "005").fail("sis", 1_900, 2_300, 0.4, "001")
@@ -150,7 +151,7 @@ def test_verdicts_do_not_depend_on_how_steps_are_cut_into_frames(seed: int, cuts
 
 
 @given(seed=st.integers(0, 50), share=st.floats(0.0, 0.4), more=st.floats(0.0, 0.4))
-@settings(max_examples=15)
+@settings(max_examples=examples(15))
 def test_where_more_fail_it_fires_no_less(seed: int, share: float, more: float) -> None:
     fewer = Journeys(2_200, seed).fail("ssoe", 1_800, 2_200, share, "005")
     worse = Journeys(2_200, seed).fail("ssoe", 1_800, 2_200, share + more, "005")

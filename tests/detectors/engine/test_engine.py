@@ -20,6 +20,7 @@ from detectors.policy.policy import Policy
 from detectors.scopes import OUTCOMES, STEPS, leaf_index
 from detectors.windows.facts import ON_TIME, FactRow
 from tests.detectors.engine.episodes import ENV, POLICY, STEP, Episode, episodes, inputs, instants, rows_of
+from tests.support.depth import examples
 from tests.support.oracle import NOON
 
 SINKS = frozenset({"pagerduty", "datadog", "slack"})
@@ -28,7 +29,9 @@ AFTERWARDS = 2 * HOUR
 Asked = Sequence[tuple[int, IncidentInput]]
 
 pytestmark = pytest.mark.timeout(900)
-slow = settings(max_examples=10, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+slow = settings(
+    max_examples=examples(10), suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
 
 
 def engine_of(

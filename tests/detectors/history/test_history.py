@@ -16,6 +16,7 @@ from detectors.instants import DAY, HOUR, MINUTE, format_instant, parse_instant
 from detectors.scopes import SCOPES, scope_path
 from detectors.windows.counters import BAD, EXCLUDED, GOOD, STARTED
 from tests.detectors.detection.traffic import START, scope, usual
+from tests.support.depth import examples
 
 ALL, SSOE = scope(""), scope("ssoe")
 
@@ -233,7 +234,7 @@ def test_completions_stand_for_sign_ins_where_no_starts_are_reported() -> None:
 
 
 @given(st.integers(0, 3600), st.integers(1, 3600))
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 def test_expectations_of_two_windows_add_up_to_that_of_both(offset: int, width: int) -> None:
     at = START + offset * 1000
     ends = np.array([at, at - width * 1000])
@@ -286,7 +287,7 @@ HOURS_AGO = st.one_of(
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(
     st.lists(st.tuples(HOURS_AGO, st.integers(1, 9), st.booleans()), min_size=1, max_size=12),
     st.integers(0, 59),

@@ -18,6 +18,7 @@ from detectors.policy.policy import Policy, default_policy
 from detectors.scopes import SCOPES
 from detectors.urgency import is_serious
 from tests.detectors.lifecycle.scenario import SINKS, START, Heard, Scenario, nested, policy
+from tests.support.depth import examples
 
 EVERY = 30
 MINUTE = 60_000
@@ -100,7 +101,7 @@ def _rises(transitions: list[Transition]) -> int:
 
 
 @given(PLAYS)
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 def test_notifications_are_bounded_by_what_happened(play: tuple[list[Action], Policy, str]) -> None:
     heard = _play(*play)
     for transitions, commands in _by_epoch(heard).values():
@@ -138,7 +139,7 @@ def test_notifications_are_bounded_by_what_happened(play: tuple[list[Action], Po
 
 
 @given(PLAYS)
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 def test_pagerduty_is_woken_once_but_for_linked_rises_and_hears_the_end_of_all_it_heard(
     play: tuple[list[Action], Policy, str],
 ) -> None:
@@ -175,7 +176,7 @@ def test_pagerduty_is_woken_once_but_for_linked_rises_and_hears_the_end_of_all_i
 
 
 @given(PLAYS)
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 def test_ids_are_unique_and_the_same_play_gives_the_same_ids(play: tuple[list[Action], Policy, str]) -> None:
     heard = _play(*play)
     ids = [command.id for command in heard.commands]
@@ -184,7 +185,7 @@ def test_ids_are_unique_and_the_same_play_gives_the_same_ids(play: tuple[list[Ac
 
 
 @given(PLAYS, st.data())
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 def test_restarting_from_the_encoded_memory_at_any_step_changes_nothing(
     play: tuple[list[Action], Policy, str], data: st.DataObject
 ) -> None:
@@ -202,7 +203,7 @@ def test_restarting_from_the_encoded_memory_at_any_step_changes_nothing(
 
 
 @given(PLAYS)
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @example(
     (
         [
@@ -256,7 +257,7 @@ def test_states_scopes_and_peaks_go_only_where_they_may(play: tuple[list[Action]
 
 
 @given(PLAYS)
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 def test_whatever_was_missed_while_catching_up_no_alert_stays_open_that_is_over(
     play: tuple[list[Action], Policy, str],
 ) -> None:

@@ -15,6 +15,7 @@ from detectors.lint.lint import INVALID, RULES, Finding, check, lint
 from detectors.lint.rule import PEAK, Ground
 from detectors.policy.policy import default_policy
 from detectors.policy.source import PolicyError, read_source
+from tests.support.depth import examples
 
 NOW = parse_instant("2026-11-23T15:00:00Z")  # Monday, 10:00 in New York; Thursday is Thanksgiving
 SHIPPED = resources.files("detectors").joinpath("default_policy.yaml").read_bytes()
@@ -268,7 +269,7 @@ VALUES = json.loads(default_policy().canonical())
 WORDS = ["1ms", "1s", "1m", "1h", "1d", "35d", "0s", "1 business day", "P1", "active", "excluded", "prod"]
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(
     changes=st.lists(
         st.tuples(

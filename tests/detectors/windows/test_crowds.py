@@ -19,6 +19,7 @@ from detectors.scopes import OUTCOMES, STEPS, leaf_index
 from detectors.windows.facts import ON_TIME, FactRow
 from sinks.wording import people_words
 from tests.detectors.engine.test_engine import as_known, flat, round_trip
+from tests.support.depth import examples
 from tests.support.oracle import NOON
 
 CAP = 1_000
@@ -85,7 +86,7 @@ def test_an_estimate_says_how_far_it_may_be_off_until_people_are_counted_again()
     assert told[-1].peak_users_impacted_error is not UNSET
 
 
-@settings(max_examples=3, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(3), suppress_health_check=[HealthCheck.too_slow])
 @given(
     restart=st.integers(1, 40 * 60),
     stops=st.lists(st.integers(41 * 60, 77 * 60), max_size=8, unique=True).map(sorted),

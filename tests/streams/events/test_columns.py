@@ -21,6 +21,7 @@ from streams.events.decode import decode, decode_plain
 from streams.events.login_event import LoginEvent, person_id
 from streams.events.validation import Rejection
 from tests.streams.events.strategies import broken, event_bytes, instants, odd_events, plain_events
+from tests.support.depth import examples
 
 
 def alike(values: Sequence[bytes | None]) -> None:
@@ -47,7 +48,7 @@ def alike(values: Sequence[bytes | None]) -> None:
     assert times.occurred.tolist() == found.occurred.tolist()
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(
     st.lists(st.one_of(plain_events(), plain_events(), odd_events(), broken(), st.none()), max_size=12),
     st.integers(1, 4),
@@ -58,7 +59,7 @@ def test_columns_say_what_each_event_says_alone(values: list[bytes | None], at_a
         alike(values)
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(st.lists(plain_events(), min_size=1, max_size=8))
 def test_plain_events_are_decoded_together_without_the_way_for_single_ones(values: list[bytes]) -> None:
     expected = [event for event in map(decode, values) if isinstance(event, LoginEvent)]
@@ -114,7 +115,7 @@ _one_day = st.builds(
 )
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(
     st.lists(st.one_of(_one_day, instants(), st.text(st.characters(codec="utf-8"), max_size=26)), max_size=6)
 )
@@ -148,7 +149,7 @@ def test_kinds_are_numbered_anew_when_there_are_too_many(monkeypatch: pytest.Mon
     assert len(columns._kinds.known) <= 8
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(
     st.lists(
         st.tuples(

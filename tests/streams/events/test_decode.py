@@ -16,15 +16,16 @@ from streams.events.validation import Reason, Rejection, decode_exactly
 from tests.streams.events import validator
 from tests.streams.events.both_ways import accepted, content, expected, reason
 from tests.streams.events.strategies import PLAIN, broken, event_bytes, odd_events, plain_events
+from tests.support.depth import examples
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(odd_events())
 def test_odd_events_are_judged_alike_by_both_ways_and_by_an_independent_validator(value: bytes) -> None:
     assert content(decode(value)) == content(decode_exactly(value)) == expected(value)
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(broken())
 def test_broken_values_are_judged_alike_by_both_ways_and_by_an_independent_validator(value: bytes) -> None:
     assert content(decode(value)) == content(decode_exactly(value)) == expected(value)
@@ -39,7 +40,7 @@ def test_plain_events_are_decoded_without_the_exact_way_and_with_the_same_result
     assert content(decoded) == expected(value)
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(st.lists(st.one_of(plain_events(), odd_events(), broken(), st.none()), max_size=8))
 def test_many_values_are_decoded_as_each_alone(values: list[bytes | None]) -> None:
     assert decode_many(values) == [decode(value) for value in values]

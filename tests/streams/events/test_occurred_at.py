@@ -12,9 +12,10 @@ from streams.events.login_event import LoginEvent
 from streams.events.validation import Reason, Rejection, decode_exactly
 from tests.streams.events.both_ways import accepted, content, expected, reason
 from tests.streams.events.strategies import event_bytes, instants
+from tests.support.depth import examples
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(instants())
 def test_instants_are_read_as_the_validator_and_parse_instant_read_them(text: str) -> None:
     decoded = decode(event_bytes(occurred_at=text))

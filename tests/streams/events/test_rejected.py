@@ -12,6 +12,7 @@ from streams.events.login_event import FORBIDDEN
 from streams.events.rejected import KEPT_BYTES, RejectedRecord, rejected_record
 from streams.events.validation import Reason, Rejection
 from tests.streams.events.strategies import broken, event_bytes, odd_events
+from tests.support.depth import examples
 
 
 def rejected(value: bytes | None) -> RejectedRecord:
@@ -155,7 +156,7 @@ def _objects(draw: st.DrawFn, depth: int = 3) -> str:
     return f"{{{', '.join(pairs)}}}"
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(
     _objects(),
     st.integers(0, 400),

@@ -16,6 +16,7 @@ from streams.events.validation import Reason, Rejection
 from streams.records import json_schemas as schemas
 from tests.streams.events import validator
 from tests.streams.events.strategies import event_bytes, instants, odd_events, plain_events
+from tests.support.depth import examples
 
 ROOT = Path(__file__).parents[3]
 
@@ -95,14 +96,14 @@ def test_schema_and_decoder_accept_what_producers_write(value: bytes) -> None:
     assert isinstance(decode(value), LoginEvent)
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(odd_events())
 def test_schema_and_decoder_agree_on_odd_events(value: bytes) -> None:
     assume(a_schema_can_judge(value))
     assert agree(value)
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(instants())
 def test_schema_and_decoder_agree_on_instants(text: str) -> None:
     assume(a_schema_can_judge(event_bytes(occurred_at=text)))

@@ -22,11 +22,14 @@ from streams.replay.replay import Replay
 from streams.replay.sources import partitions
 from streams.replay.verdict_lines import objects
 from tests.streams.events.strategies import broken, event_bytes, odd_events, plain_events
+from tests.support.depth import examples
 from tests.support.oracle import DEFAULTS, NOON, Judgement, Record, judge, written
 from tests.support.oracle_event import Invalid, event_of
 from tests.support.strategies import Log, Variation, kafka_logs, marked_logs, plain_logs, variations
 
-thorough = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+thorough = settings(
+    max_examples=examples(60), suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
 
 
 def expected(log: Log, variation: Variation) -> Judgement:
@@ -79,7 +82,7 @@ def test_slis_and_counts_are_those_of_the_definitions(log: Log, variation: Varia
     agree(expected(log, variation), *replayed(inputs_of(log), log.now, variation))
 
 
-@settings(thorough, max_examples=30)
+@settings(thorough, max_examples=examples(30))
 @given(st.one_of(plain_logs(), kafka_logs(), marked_logs()), variations(), st.integers(1, 20))
 def test_the_batches_in_which_a_log_is_read_change_nothing(
     log: Log, variation: Variation, batch: int
@@ -89,7 +92,7 @@ def test_the_batches_in_which_a_log_is_read_change_nothing(
         agree(expected(log, variation), *replayed(inputs_of(log), log.now, variation))
 
 
-@settings(thorough, max_examples=30)
+@settings(thorough, max_examples=examples(30))
 @given(plain_logs(), st.booleans())
 def test_files_of_plain_lines_are_one_partition_or_a_partition_each(log: Log, partitioned: bool) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -102,7 +105,7 @@ def test_files_of_plain_lines_are_one_partition_or_a_partition_each(log: Log, pa
     agree(expected(log, Variation("{}")), *read)
 
 
-@settings(thorough, max_examples=30)
+@settings(thorough, max_examples=examples(30))
 @given(kafka_logs(), st.randoms(use_true_random=False))
 def test_a_dump_of_kcat_is_split_by_its_partitions(log: Log, random: Any) -> None:
     waiting = [list(enumerate(records)) for records in log.partitions]
@@ -151,7 +154,7 @@ def test_a_payload_that_its_escapes_make_too_long_is_read_whole(tmp_path: Path) 
     assert summary["accepted"] == 1
 
 
-@settings(thorough, max_examples=300)
+@settings(thorough, max_examples=examples(300))
 @given(st.one_of(plain_events(), odd_events(), broken()))
 def test_the_decoder_takes_what_the_oracle_takes(value: bytes) -> None:
     decoded = decode(value)
