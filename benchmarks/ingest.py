@@ -28,9 +28,10 @@ from streams.events.login_event import LoginEvent
 from streams.ingest.service import Ingest
 from streams.ingest.settings import IngestSettings
 from streams.kafka.admin import create_missing
+from streams.kafka.clients import KafkaClients
 from streams.kafka.producer import Outlet
 from streams.kafka.topics import PARTITIONS, Topics
-from streams.runtime.clocks import RealClock
+from streams.runtime.clocks import RealClock, Timing
 from streams.runtime.gc_tuning import calm_collector
 
 __all__ = ["main"]
@@ -80,18 +81,17 @@ async def _ceiling(broker: str, topics: Topics, count: int) -> _Pace:
 
 async def _ingest(broker: str, topics: Topics, count: int) -> _Pace:
     """From the first batch to the last acknowledged frontier."""
-    kafka = {"bootstrap_servers": broker}
-    outlet = Outlet(kafka)
+    clients = KafkaClients({"bootstrap_servers": broker})
+    outlet = Outlet(clients)
     await outlet.start()
     failure: list[BaseException] = []
     ingest = Ingest(
-        IngestSettings(
-            kafka, topics, f"bench-{uuid.uuid4().hex}", PARTITIONS, session_ms=6000, start="earliest"
-        ),
+        IngestSettings(topics, f"bench-{uuid.uuid4().hex}", PARTITIONS, session_ms=6000, start="earliest"),
         default_policy(),
         outlet,
-        RealClock(),
+        Timing(),
         failure.append,
+        clients=clients,
     )
     await ingest.start()
     while not ingest.folded and not failure:

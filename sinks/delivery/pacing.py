@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from detectors.backoff import full_jitter
 from detectors.instants import MINUTE, SECOND
 from sinks.receivers.answers import Answer, Delivered, Refused, Retry
 
@@ -56,8 +57,7 @@ def backoff(attempt: int, random: float) -> float:
     Args:
         random: in [0, 1).
     """
-    ceiling: int = min(BACKOFF_CAP, BACKOFF_BASE << min(attempt - 1, 30))
-    return random * ceiling / SECOND
+    return full_jitter(attempt, BACKOFF_BASE, BACKOFF_CAP, random) / SECOND
 
 
 class Bucket:

@@ -10,6 +10,7 @@ from typing import Literal
 
 from aiokafka.errors import KafkaError
 
+from streams.kafka.clients import KafkaClients
 from streams.kafka.line_producer import Produced, TopicSink, produce
 from streams.kafka.topics import Topics
 from streams.replay.files import open_lines
@@ -56,7 +57,7 @@ async def _produce(
     events: tuple[str, ...], settings: Settings, topic: str, speed: float | None, rebase: Rebase
 ) -> Produced:
     clock = RealClock()
-    async with TopicSink(topic, settings.kafka_client_kwargs()) as sink:
+    async with TopicSink(topic, KafkaClients(settings.kafka_client_kwargs())) as sink:
         return await produce(_lines(events), clock, sink, speed, rebase, sleep=clock.sleep)
 
 

@@ -18,6 +18,7 @@ from aiokafka.errors import KafkaError, UnrecognizedBrokerVersion
 from detectors.policy.policy import Policy, default_policy, load_policy
 from streams.ingest.settings import Start
 from streams.kafka.admin import TopicProblem, check_clock, create_missing
+from streams.kafka.clients import Backoff
 from streams.kafka.topics import Topics
 from streams.runtime.clocks import RealClock
 from streams.runtime.gc_tuning import calm_collector
@@ -95,16 +96,15 @@ async def _work(
     settings: Settings, policy: Policy, options: PipelineOptions, stopping: asyncio.Task[Any]
 ) -> int:
     """Run until told to stop, or until it cannot go on; the exit status."""
-    wait = _FIRST_WAIT
+    backoff = Backoff(_FIRST_WAIT, _LONGEST_WAIT)
     while True:
         pipeline = Pipeline(settings, policy, RealClock(), options)
         try:
             return await _run_once(pipeline, stopping)
         except (KafkaError, OSError) as error:
-            log.warning("broker_away_at_start", error=repr(error), retry_in_seconds=wait)
-        if not await _unless(stopping, asyncio.sleep(wait)):
+            log.warning("broker_away_at_start", error=repr(error), retry_in_seconds=backoff.failed())
+        if not await _unless(stopping, backoff.wait()):
             return 0
-        wait = min(2 * wait, _LONGEST_WAIT)
 
 
 async def _run_once(pipeline: Pipeline, stopping: asyncio.Task[Any]) -> int:
@@ -180,7 +180,7 @@ async def _prepare(settings: Settings, policy: Policy, trust_producer_clocks: bo
     """
     kafka = settings.kafka_client_kwargs()
     topics = Topics(settings.topic_prefix)
-    wait = _FIRST_WAIT
+    backoff = Backoff(_FIRST_WAIT, _LONGEST_WAIT)
     while True:
         try:
             created = await create_missing(topics, kafka)
@@ -190,6 +190,6 @@ async def _prepare(settings: Settings, policy: Policy, trust_producer_clocks: bo
                 await check_clock(topics.login_events, kafka, policy.future_limit)
             return
         except (KafkaError, OSError, UnrecognizedBrokerVersion) as error:
+            wait = backoff.failed()
             log.warning("broker_away", brokers=settings.broker, error=repr(error), retry_in_seconds=wait)
-            await asyncio.sleep(wait)
-            wait = min(2 * wait, _LONGEST_WAIT)
+            await backoff.wait()

@@ -25,6 +25,7 @@ from sinks.sandbox import (
     Sandbox,
 )
 from streams.kafka.admin import create_missing
+from streams.kafka.clients import ClientFactory, KafkaClients
 from streams.kafka.embedded_broker import EmbeddedBroker
 from streams.kafka.line_producer import Produced, TopicSink, produce
 from streams.kafka.producer import Out, Outlet
@@ -107,7 +108,7 @@ class Deployment:
             acknowledge_after=_ACKNOWLEDGES_AFTER,
         )
         self.topics = Topics()
-        self.kafka: dict[str, Any] = {}
+        self.clients: ClientFactory = KafkaClients({})
         self.pipeline: Pipeline
         self.produced: asyncio.Task[Produced]
         self._seed = seed
@@ -175,8 +176,9 @@ class Deployment:
     async def _start(self) -> None:
         port = pick_port(self._port)
         await self._start_broker()
-        self.kafka = {"bootstrap_servers": self._broker.address}
-        await create_missing(self.topics, self.kafka)
+        kafka = {"bootstrap_servers": self._broker.address}
+        self.clients = KafkaClients(kafka)
+        await create_missing(self.topics, kafka)
         await self._stack.enter_async_context(self.sandbox)
         history = asyncio.create_task(self._give_history(), name="history")
         self._stack.push_async_callback(_cancel, history)
@@ -249,7 +251,7 @@ class Deployment:
 
     async def _give_history(self) -> None:
         """Put the two weeks before on `sli-history`, so that silence has something to be held against."""
-        outlet = Outlet(self.kafka)
+        outlet = Outlet(self.clients)
         await outlet.start()
         try:
             records = await asyncio.to_thread(self._history)
@@ -270,7 +272,7 @@ class Deployment:
         ]
 
     async def _produce(self) -> Produced:
-        async with TopicSink(self.topics.login_events, self.kafka) as sink:
+        async with TopicSink(self.topics.login_events, self.clients) as sink:
             return await produce(self._traffic.lines(), self.clock, sink, 1.0, sleep=self.clock.sleep)
 
 

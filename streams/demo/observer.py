@@ -10,7 +10,6 @@ from typing import Any
 import httpx
 import msgspec
 import structlog
-from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -19,6 +18,7 @@ from detectors.scopes import METHODS
 from sinks.sandbox import Sandbox
 from streams.demo.observations import Observations, Scrape, Series
 from streams.demo.timeline import Timeline
+from streams.kafka.clients import ClientFactory
 from streams.records.models import decode_incident
 
 __all__ = ["Observer", "parse_metrics"]
@@ -52,7 +52,7 @@ class Observer:
 
     Args:
         url: of the pipeline's HTTP.
-        kafka: how to reach the broker (keyword arguments of aiokafka's clients).
+        clients: makes the consumer.
         sandbox: the receivers.
         timeline: is fed.
         clock: the demo's, ms.
@@ -62,14 +62,14 @@ class Observer:
     def __init__(
         self,
         url: str,
-        kafka: dict[str, Any],
+        clients: ClientFactory,
         sandbox: Sandbox,
         timeline: Timeline,
         clock: Callable[[], int],
         wall: Callable[[], int],
     ) -> None:
         self._url = url
-        self._kafka = kafka
+        self._clients = clients
         self._sandbox = sandbox
         self._timeline = timeline
         self._clock = clock
@@ -106,9 +106,7 @@ class Observer:
         )
 
     async def _read(self) -> None:
-        consumer = AIOKafkaConsumer(
-            *self._timeline.sources, **self._kafka, enable_auto_commit=False, auto_offset_reset="earliest"
-        )
+        consumer = self._clients.tail(*self._timeline.sources)
         try:
             await consumer.start()
             while True:

@@ -54,7 +54,7 @@ class Runner:
         self._timeline = Timeline(deployment.topics)
         self._observer = Observer(
             deployment.pipeline.url,
-            deployment.kafka,
+            deployment.clients,
             deployment.sandbox,
             self._timeline,
             deployment.clock,

@@ -17,7 +17,8 @@ from detectors.lifecycle.memory import COUNTS_WINDOW
 from detectors.policy.policy import Policy
 from sinks.delivery.deliverer import Delivery
 from streams.explain.case_file import Line, Receipt, Sample, Sampled, Story, read_line
-from streams.kafka.topic_reader import Reader, opened
+from streams.kafka.clients import ClientFactory, KafkaClients, started
+from streams.kafka.topic_reader import Reader
 from streams.kafka.topics import Topics
 from streams.records.verdicts import decode_command
 from streams.replay.entries import Begin, Mark, SourceError
@@ -77,14 +78,14 @@ def from_topics(incident: str, policy: Policy) -> Story:
     """
     try:
         settings = read_settings(os.environ)
-        kafka, topics = settings.kafka_client_kwargs(), Topics(settings.topic_prefix)
-        return asyncio.run(_read(incident, kafka, topics, policy))
+        clients, topics = KafkaClients(settings.kafka_client_kwargs()), Topics(settings.topic_prefix)
+        return asyncio.run(_read(incident, clients, topics, policy))
     except (ValueError, KafkaError, OSError) as error:
         raise SourceError(f"the incident log cannot be read: {error}") from None
 
 
-async def _read(incident: str, kafka: dict[str, Any], topics: Topics, policy: Policy) -> Story:
-    topic = _Topic(kafka)
+async def _read(incident: str, clients: ClientFactory, topics: Topics, policy: Policy) -> Story:
+    topic = _Topic(clients)
     key = incident.encode()
     lines = [read_line(value) for value in await topic.values(topics.incident_log, key)]
     story = _story(incident, lines, None, policy, topics.incident_log)
@@ -114,9 +115,9 @@ async def _read(incident: str, kafka: dict[str, Any], topics: Topics, policy: Po
 class _Topic:
     """Reads topics in full, or a part of them by the broker's time."""
 
-    def __init__(self, kafka: dict[str, Any]) -> None:
-        self._kafka = kafka
-        self._reader = Reader(kafka)
+    def __init__(self, clients: ClientFactory) -> None:
+        self._clients = clients
+        self._reader = Reader(clients)
 
     async def values(
         self,
@@ -133,10 +134,10 @@ class _Topic:
             since: the broker took them at or after this instant, ms.
             enough: whether what follows a value on its partition is not wanted.
         """
-        async with opened(self._kafka) as consumer:
-            ids = (await consumer._client.fetch_all_metadata()).partitions_for_topic(topic)
+        async with started(self._clients.reader()) as consumer:
+            ids = (await consumer.partition_ids(topic))[topic]
         out = []
-        for partition in sorted(ids or ()):
+        for partition in sorted(ids):
             async for record in self._reader.read(TopicPartition(topic, partition), since=since):
                 if record.value is None or key not in (None, record.key):
                     continue

@@ -7,7 +7,6 @@ nothing: they hold the records as they were written.
 from __future__ import annotations
 
 import asyncio
-import random
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import lru_cache
@@ -15,13 +14,15 @@ from typing import Any, NamedTuple
 
 import msgspec
 import structlog
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 from mode import Service
 
 from detectors.instants import HOUR, parse_instant
 from sinks.banner import banner
+from streams.kafka.clients import Backoff, Consumer
 from streams.kafka.topics import Topics
+from streams.runtime.clocks import REAL_TIMING, Timing
 
 __all__ = ["HISTORY_POINTS", "LOG_LINES", "Point", "Views", "ViewsTailer"]
 
@@ -211,16 +212,18 @@ class ViewsTailer(Service):
         consumer: makes a consumer of the named topics, with no group, that starts at the earliest offset.
         clock: ms since the epoch, by which the broker stamps records.
         pause: waits for so many seconds between attempts; asyncio's sleep by default.
+        timing: gives chance to the retries.
     """
 
     def __init__(
         self,
         views: Views,
-        consumer: Callable[..., AIOKafkaConsumer],
+        consumer: Callable[..., Consumer],
         *,
         topics: Topics,
         clock: Callable[[], int],
         pause: Callable[[float], Awaitable[object]] | None = None,
+        timing: Timing = REAL_TIMING,
         **options: Any,
     ) -> None:
         super().__init__(**options)
@@ -229,28 +232,27 @@ class ViewsTailer(Service):
         self._topics = topics
         self._clock = clock
         self._pause = pause or self.sleep
+        self._timing = timing
         self._next: dict[TopicPartition, int] = {}
-        self._ends: dict[TopicPartition, int] = {}
+        self._ends: Mapping[TopicPartition, int] = {}
 
     @Service.task
     async def _tail(self) -> None:
-        attempts = 0
+        backoff = Backoff(_BACKOFF_FIRST, _BACKOFF_LAST, self._timing, sleep=self._pause)
         while not self.should_stop:
             consumer = self._consumer(*self._views.topics)
             try:
                 await consumer.start()
                 await self._seek(consumer)
-                attempts = 0
+                backoff.succeeded()
                 await self._follow(consumer)
             except (KafkaError, OSError, TimeoutError) as error:
-                wait = random.uniform(0.5, 1.0) * min(_BACKOFF_LAST, _BACKOFF_FIRST * 2**attempts)
-                attempts += 1
-                log.warning("views_tail_interrupted", error=repr(error), retry_in_seconds=round(wait, 1))
-                await self._pause(wait)
+                log.warning("views_tail_interrupted", error=repr(error), retry_in_seconds=backoff.failed())
+                await backoff.wait()
             finally:
                 await consumer.stop()
 
-    async def _seek(self, consumer: AIOKafkaConsumer) -> None:
+    async def _seek(self, consumer: Consumer) -> None:
         partitions = sorted(consumer.assignment())
         async with asyncio.timeout(_START_PATIENCE):
             begins = await consumer.beginning_offsets(partitions)
@@ -269,7 +271,7 @@ class ViewsTailer(Service):
             self._settle()
 
     async def _recent(
-        self, consumer: AIOKafkaConsumer, ends: Mapping[TopicPartition, int]
+        self, consumer: Consumer, ends: Mapping[TopicPartition, int]
     ) -> dict[TopicPartition, int]:
         logs = [p for p in ends if p.topic == self._topics.incident_log]
         slis = [p for p in ends if p.topic == self._topics.sli]
@@ -280,7 +282,7 @@ class ViewsTailer(Service):
             starts[partition] = min(at.offset, enough) if at else enough
         return starts
 
-    async def _follow(self, consumer: AIOKafkaConsumer) -> None:
+    async def _follow(self, consumer: Consumer) -> None:
         while not self.should_stop:
             batches = await consumer.getmany(timeout_ms=_POLL_MS, max_records=5_000)
             if consumer.assignment() != self._next.keys():  # a topic has got more partitions: all begin anew

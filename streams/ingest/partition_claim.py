@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import structlog
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from msgspec.structs import replace
 
 from detectors.incidents import IncidentInput
@@ -24,6 +24,7 @@ from streams.aggregate.acceptance import Rules
 from streams.ingest.blocks import BlockFold
 from streams.ingest.settings import IngestSettings
 from streams.ingest.writes import Place, resume_out, to_all
+from streams.kafka.clients import Consumer
 from streams.kafka.producer import Out, Outlet
 from streams.kafka.topic_reader import Reader
 from streams.kafka.topics import env_partition
@@ -95,22 +96,22 @@ class Takeover:
         self._clock = clock
         self.lost = 0
 
-    async def place(self, consumer: AIOKafkaConsumer, partition: TopicPartition) -> Place:
+    async def place(self, consumer: Consumer, partition: TopicPartition) -> Place:
         """Where the records of a partition go."""
         topics = self._settings.topics
-        cluster = await consumer._client.fetch_all_metadata()
+        ids = await consumer.partition_ids(topics.ingest_state, partition.topic)
         # the input may have got more partitions since this topic was made
-        states = len(cluster.partitions_for_topic(topics.ingest_state) or (0,))
+        states = len(ids[topics.ingest_state]) or 1
         return Place(
             topics,
             self._settings.partitions,
             int(partition.partition) % states,
-            len(cluster.partitions_for_topic(partition.topic) or ()),
+            len(ids[partition.topic]),
         )
 
     async def begin(
         self,
-        consumer: AIOKafkaConsumer,
+        consumer: Consumer,
         partition: TopicPartition,
         generation: int,
         place: Place,
@@ -158,7 +159,7 @@ class Takeover:
 
     async def _numbered(
         self,
-        consumer: AIOKafkaConsumer,
+        consumer: Consumer,
         place: Place,
         partition: TopicPartition,
         generation: int,
@@ -227,9 +228,7 @@ class Takeover:
                 resume = said
         return _Found(resume, greatest, start)
 
-    async def _fresh(
-        self, consumer: AIOKafkaConsumer, partition: TopicPartition, begin: int, end: int
-    ) -> Resume:
+    async def _fresh(self, consumer: Consumer, partition: TopicPartition, begin: int, end: int) -> Resume:
         """Where to begin without a resume record."""
         start, mark = self._settings.start, None
         if await self._is_new(int(partition.partition)):

@@ -15,12 +15,11 @@ While this is written the next records are folded; what comes of them is written
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 from typing import Any
 
 import structlog
-from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka import ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import KafkaError
 from mode import Service
 
@@ -31,10 +30,10 @@ from streams.ingest.partition_claim import Takeover
 from streams.ingest.partition_task import Opened
 from streams.ingest.settings import IngestSettings, Start
 from streams.ingest.writes import Harvest
-from streams.kafka.fetching import FETCH_WAIT_MS
+from streams.kafka.clients import Backoff, ClientFactory, Consumer
 from streams.kafka.producer import Outlet
-from streams.kafka.raw_records import give_raw_records
 from streams.kafka.topic_reader import Reader
+from streams.runtime.clocks import Timing
 
 __all__ = ["Ingest", "IngestSettings", "Start"]
 
@@ -42,10 +41,10 @@ log = structlog.get_logger(__name__)
 
 _POLL_MS = 100
 _FLUSH_SECONDS = 0.2
+_FIRST_WAIT, _LONGEST_WAIT = 0.5, 10.0  # seconds, of the backoff
 _COMMIT_SECONDS = 10.0
 _MAX_RECORDS = 20_000
 _TURNS = 5  # of the loop: after three of them aiokafka has seen what was taken, and has asked for more
-_METADATA_MS = 15_000  # a partition that is added is found within this
 _STOP_SECONDS = 5.0  # for the last flush
 _UNFETCHED_SECONDS = 5.0  # without an answer to a fetch; a silent partition is answered ten times a second
 #: A flush that takes longer says that the broker as a whole was away.
@@ -59,8 +58,9 @@ class Ingest(Service):
         settings: how it runs.
         policy: of which it uses the numbers of acceptance, never a judgement.
         outlet: where it writes.
-        clock: ms since the epoch.
+        timing: time, sleep (of real time) and chance.
         fail: called with what makes going on impossible.
+        clients: makes the consumers.
     """
 
     def __init__(
@@ -68,8 +68,10 @@ class Ingest(Service):
         settings: IngestSettings,
         policy: Policy,
         outlet: Outlet,
-        clock: Callable[[], int],
+        timing: Timing,
         fail: Callable[[BaseException], None],
+        *,
+        clients: ClientFactory,
         **options: Any,
     ) -> None:
         super().__init__(**options)
@@ -77,15 +79,17 @@ class Ingest(Service):
         self._settings = settings
         self._policy = policy
         self._outlet = outlet
-        self._clock = clock
-        reader = Reader(settings.kafka, patient=True)
-        self._takeover = Takeover(settings, policy, outlet, reader, clock)
+        self._clock = timing.clock
+        self._clients = clients
+        self._timing = timing
+        reader = Reader(clients, patient=True, timing=timing)
+        self._takeover = Takeover(settings, policy, outlet, reader, timing.clock)
         self._open: dict[TopicPartition, Opened] = {}
         self._assigned: set[TopicPartition] = set()
         self._generation = -1
         self._flushed_at = 0.0
         self._writing: asyncio.Task[None] | None = None
-        self._lookout = Lookout(time.monotonic, lambda: time.time_ns() // 1_000_000)
+        self._lookout = Lookout(timing.monotonic, timing.wall)
         self._ended = asyncio.Event()
         self.polled_at = 0.0
         self.folded = 0
@@ -138,53 +142,40 @@ class Ingest(Service):
             log.warning("ingest_not_flushed", say="it is read again by the next owner")
 
     async def _follow(self) -> None:
-        wait = 0.5
+        backoff = Backoff(_FIRST_WAIT, _LONGEST_WAIT, self._timing)
         while not self.should_stop:
-            consumer = AIOKafkaConsumer(
-                **self._settings.kafka,
-                group_id=self._settings.group,
-                enable_auto_commit=False,
-                auto_offset_reset="earliest",
-                isolation_level="read_committed",
-                session_timeout_ms=self._settings.session_ms,
-                heartbeat_interval_ms=max(500, self._settings.session_ms // 5),
-                max_partition_fetch_bytes=4 << 20,
-                fetch_max_wait_ms=FETCH_WAIT_MS,
-                metadata_max_age_ms=_METADATA_MS,
-            )
+            consumer = self._clients.group_member(self._settings.group, self._settings.session_ms)
             try:
                 await consumer.start()
-                give_raw_records(consumer)
-                wait = 0.5
+                backoff.succeeded()
                 consumer.subscribe([self._settings.topics.login_events], listener=_Listener(self, consumer))
                 await self._rounds(consumer)
             except (KafkaError, OSError) as error:
-                log.warning("broker_away", error=repr(error), retry_in_seconds=wait)
-                await self.sleep(wait)
-                wait = min(2 * wait, 10.0)
+                log.warning("broker_away", error=repr(error), retry_in_seconds=backoff.failed())
+                await self.wait(backoff.wait())  # or until the service stops
             finally:
                 self._open.clear()
                 self._assigned = set()
                 await consumer.stop()
 
-    async def _rounds(self, consumer: AIOKafkaConsumer) -> None:
+    async def _rounds(self, consumer: Consumer) -> None:
         try:
             while not self.should_stop:
                 await self._begin_missing(consumer)
                 batches = await consumer.getmany(timeout_ms=_POLL_MS, max_records=_MAX_RECORDS)
-                self.polled_at = asyncio.get_running_loop().time()
+                self.polled_at = self._timing.monotonic()
                 if batches:
                     await _let_fetch()
                 for partition, records in batches.items():
                     self._take(consumer, partition, records)
-                if asyncio.get_running_loop().time() - self._flushed_at >= _FLUSH_SECONDS:
+                if self._timing.monotonic() - self._flushed_at >= _FLUSH_SECONDS:
                     await self._flush(consumer)
             await self._flush(consumer)
             await self._written()
         finally:
             await self._leave_unwritten()
 
-    def _take(self, consumer: AIOKafkaConsumer, partition: TopicPartition, records: list[Any]) -> None:
+    def _take(self, consumer: Consumer, partition: TopicPartition, records: list[Any]) -> None:
         opened = self._open.get(partition)
         if opened is None or not records:
             return  # from a position that was set before the fold was ready: it is read again from its own
@@ -196,10 +187,10 @@ class Ingest(Service):
 
     # -- writing ----------------------------------------------------------------------------------------------
 
-    async def _flush(self, consumer: AIOKafkaConsumer) -> None:
+    async def _flush(self, consumer: Consumer) -> None:
         """Let what was folded be written, once all that was folded before it is."""
         await self._written()
-        self._flushed_at = asyncio.get_running_loop().time()
+        self._flushed_at = self._timing.monotonic()
         now = self._clock()
         harvest = Harvest()
         assigned = consumer.assignment()
@@ -209,15 +200,13 @@ class Ingest(Service):
         if any(harvest.batches()):
             self._writing = asyncio.create_task(self._write(consumer, harvest, starts))
 
-    async def _write(
-        self, consumer: AIOKafkaConsumer, harvest: Harvest, starts: dict[TopicPartition, int]
-    ) -> None:
-        began = asyncio.get_running_loop().time()
+    async def _write(self, consumer: Consumer, harvest: Harvest, starts: dict[TopicPartition, int]) -> None:
+        began = self._timing.monotonic()
         for records in harvest.batches():
             await self._outlet.write(records, give_up=self._lost_or_stopping)
         if harvest.resumes:
             await self._commit(consumer, starts)
-        if asyncio.get_running_loop().time() - began > _SLOW_FLUSH_SECONDS:
+        if self._timing.monotonic() - began > _SLOW_FLUSH_SECONDS:
             self._lookout.broker_was_away()
 
     async def _written(self) -> None:
@@ -238,14 +227,14 @@ class Ingest(Service):
             await asyncio.gather(self._writing, return_exceptions=True)
             self._writing = None
 
-    def _sight(self, consumer: AIOKafkaConsumer, partition: TopicPartition) -> Sight:
+    def _sight(self, consumer: Consumer, partition: TopicPartition) -> Sight:
         end, fetched_at = consumer.highwater(partition), consumer.last_poll_timestamp(partition)
         return self._lookout.sight(partition, end, fetched_at)
 
     def _lost_or_stopping(self) -> bool:
         return bool(self.should_stop)
 
-    async def _commit(self, consumer: AIOKafkaConsumer, starts: dict[TopicPartition, int]) -> None:
+    async def _commit(self, consumer: Consumer, starts: dict[TopicPartition, int]) -> None:
         assigned = consumer.assignment()
         starts = {partition: start for partition, start in starts.items() if partition in assigned}
         try:
@@ -257,7 +246,7 @@ class Ingest(Service):
 
     # -- beginning a partition --------------------------------------------------------------------------------
 
-    async def _begin_missing(self, consumer: AIOKafkaConsumer) -> None:
+    async def _begin_missing(self, consumer: Consumer) -> None:
         missing = self._assigned - set(self._open)
         if not missing:
             return
@@ -269,7 +258,7 @@ class Ingest(Service):
             if failure is not None:
                 raise failure
 
-    async def _begin(self, consumer: AIOKafkaConsumer, partition: TopicPartition) -> None:
+    async def _begin(self, consumer: Consumer, partition: TopicPartition) -> None:
         generation = self._generation
         place = await self._takeover.place(consumer, partition)
         begun = await self._takeover.begin(
@@ -304,7 +293,7 @@ class Ingest(Service):
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
     """Tells ingest which partitions are its own."""
 
-    def __init__(self, ingest: Ingest, consumer: AIOKafkaConsumer) -> None:
+    def __init__(self, ingest: Ingest, consumer: Consumer) -> None:
         self._ingest = ingest
         self._consumer = consumer
 
@@ -314,7 +303,7 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
         """Keep the folds of partitions that stayed here without a break, and forget the others."""
         ingest = self._ingest
-        generation = int(self._consumer._coordinator.generation)
+        generation = self._consumer.generation
         unbroken = generation == ingest._generation + 1
         ingest._generation = generation
         ingest._assigned = set(assigned)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from streams.kafka.topics import Topics
 
@@ -18,7 +17,6 @@ class IngestSettings:
     """How ingest runs.
 
     Attributes:
-        kafka: how to reach the broker (keyword arguments of aiokafka's clients).
         topics: their names.
         group: the consumer group.
         partitions: of the internal topics.
@@ -27,7 +25,6 @@ class IngestSettings:
         pace: how many times faster than real time the clock runs; waits that stand for delivery grow with it.
     """
 
-    kafka: dict[str, Any]
     topics: Topics
     group: str
     partitions: int

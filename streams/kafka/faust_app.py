@@ -13,8 +13,9 @@ from typing import Any
 import faust
 import structlog
 from faust.tables import TableManager
+from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Transport
 
-from streams.kafka.fetching import PromptApp
+from streams.kafka.clients import FETCH_WAIT_MS
 from streams.kafka.topics import Topics
 from streams.settings.settings import Settings
 
@@ -53,9 +54,35 @@ class _NoTables(TableManager):
         await self.recovery.start()
 
 
+class _PromptThread(AIOKafkaConsumerThread):
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        consumer._fetch_max_wait_ms = FETCH_WAIT_MS  # aiokafka reads it when the consumer starts
+        return consumer
+
+
+class _PromptConsumer(Consumer):
+    def _new_consumer_thread(self) -> AIOKafkaConsumerThread:
+        return _PromptThread(self, loop=self.loop, beacon=self.beacon)
+
+
+class _PromptTransport(Transport):
+    Consumer = _PromptConsumer
+
+
+class _PromptApp(faust.App):
+    """A Faust app whose consumer lets a broker hold a fetch back for ``FETCH_WAIT_MS`` at most.
+
+    Faust would allow 1.5 s, and has no setting for it.
+    """
+
+    def _new_transport(self) -> Any:
+        return _PromptTransport(self.conf.broker_consumer, self)
+
+
 def create_app(settings: Settings, options: AppOptions) -> faust.App:
     """A Faust app with a web server and no agents yet."""
-    return PromptApp(
+    return _PromptApp(
         options.name,
         broker=settings.faust_broker_urls(),
         broker_credentials=settings.faust_broker_credentials(),

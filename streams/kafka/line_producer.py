@@ -10,10 +10,10 @@ from types import TracebackType
 from typing import Any, Literal
 
 import msgspec
-from aiokafka import AIOKafkaProducer
 from aiokafka.errors import MessageSizeTooLargeError
 
 from detectors.instants import SECOND, parse_instant
+from streams.kafka.clients import ClientFactory, Producer
 
 __all__ = ["Produced", "Sink", "TopicSink", "key_of", "produce", "shift_line"]
 
@@ -224,23 +224,20 @@ class TopicSink:
 
     Args:
         topic: name.
-        kafka: how to reach the broker (keyword arguments of aiokafka's clients).
+        clients: makes the producer.
 
     Raises:
         KafkaError: no broker answers, or it refused a record (on a later record, or at the end).
     """
 
-    def __init__(self, topic: str, kafka: dict[str, Any]) -> None:
+    def __init__(self, topic: str, clients: ClientFactory) -> None:
         self._topic = topic
-        self._kafka = kafka
-        self._producer: AIOKafkaProducer | None = None
+        self._clients = clients
+        self._producer: Producer | None = None
         self._failure: BaseException | None = None
 
     async def __aenter__(self) -> TopicSink:
-        # The embedded broker knows no producer ids, so no idempotence; duplicates are the reader's to find.
-        producer = AIOKafkaProducer(
-            **self._kafka, acks="all", linger_ms=_LINGER_MS, max_request_size=_MOST_BYTES
-        )
+        producer = self._clients.producer(linger_ms=_LINGER_MS, max_request_size=_MOST_BYTES)
         try:
             await producer.start()
         except BaseException:

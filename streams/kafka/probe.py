@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
-from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
+
+from streams.kafka.clients import Client, ClientFactory
 
 __all__ = ["BrokerProbe"]
 
@@ -17,19 +17,19 @@ class BrokerProbe:
     """Asks the broker for something small.
 
     Args:
-        kafka: how to reach it (keyword arguments of aiokafka's clients).
+        clients: makes the connection.
     """
 
-    def __init__(self, kafka: dict[str, Any]) -> None:
-        self._kafka = kafka
-        self._client: AIOKafkaClient | None = None
+    def __init__(self, clients: ClientFactory) -> None:
+        self._clients = clients
+        self._client: Client | None = None
 
     async def __call__(self) -> str | None:
         """None if it answered, else what went wrong."""
         try:
             async with asyncio.timeout(_PROBE_PATIENCE):
                 if self._client is None:
-                    client = AIOKafkaClient(**self._kafka)
+                    client = self._clients.client()
                     try:
                         await client.bootstrap()
                     except BaseException:

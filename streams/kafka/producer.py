@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import structlog
-from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
+from streams.kafka.clients import Backoff, ClientFactory, Producer
+from streams.runtime.clocks import REAL_TIMING, Timing
 from streams.runtime.lease import Lease
 
 __all__ = ["Header", "Out", "Outlet"]
@@ -17,7 +18,7 @@ __all__ = ["Header", "Out", "Outlet"]
 log = structlog.get_logger(__name__)
 
 Header = tuple[str, bytes]
-_FIRST_WAIT, _LONGEST_WAIT = 0.2, 10.0  # seconds between attempts
+_FIRST_WAIT, _LONGEST_WAIT = 0.2, 10.0  # seconds, of the backoff
 #: What goes to a partition in one request, before compression. aiokafka's 16 KB would send each segment of a busy block
 #: alone, one round trip after the other. Brokers take a MB, and what cannot be compressed grows a little.
 _BATCH_BYTES = 512 << 10
@@ -39,18 +40,24 @@ class Outlet:
     Without idempotence a retry can repeat a record: whatever is written here may come twice.
 
     Args:
-        kafka: how to reach the broker (keyword arguments of aiokafka's clients).
+        clients: makes the producer.
         clock: ms since the epoch, the timestamp of what is written; None for the producer's own.
         lease: the right to write; without one it is never lost.
+        timing: gives sleep and chance to the retries.
     """
 
     def __init__(
-        self, kafka: dict[str, Any], clock: Callable[[], int] | None = None, lease: Lease | None = None
+        self,
+        clients: ClientFactory,
+        clock: Callable[[], int] | None = None,
+        lease: Lease | None = None,
+        timing: Timing = REAL_TIMING,
     ) -> None:
-        self._kafka = kafka
+        self._clients = clients
+        self._timing = timing
         self._lease = lease
         self._clock = clock
-        self._producer: AIOKafkaProducer | None = None
+        self._producer: Producer | None = None
 
     async def start(self) -> None:
         """Connect.
@@ -58,9 +65,7 @@ class Outlet:
         Raises:
             KafkaError: no broker answers.
         """
-        producer = AIOKafkaProducer(
-            **self._kafka,
-            acks="all",
+        producer = self._clients.producer(
             linger_ms=0,
             max_batch_size=_BATCH_BYTES,
             max_request_size=8 << 20,
@@ -98,7 +103,7 @@ class Outlet:
             LeaseLost: this worker may not write any more.
         """
         batch = list(records)
-        wait, tried = _FIRST_WAIT, 0
+        backoff, tried = Backoff(_FIRST_WAIT, _LONGEST_WAIT, self._timing), 0
         while batch:
             try:
                 await self._write_once(batch)
@@ -107,9 +112,10 @@ class Outlet:
                 tried += 1
                 if give_up() or tried == attempts:
                     raise
-                log.warning("broker_does_not_take_records", error=repr(error), retry_in_seconds=wait)
-                await asyncio.sleep(wait)
-                wait = min(2 * wait, _LONGEST_WAIT)
+                log.warning(
+                    "broker_does_not_take_records", error=repr(error), retry_in_seconds=backoff.failed()
+                )
+                await backoff.wait()
 
     async def _write_once(self, batch: Sequence[Out]) -> None:
         if self._producer is None:

@@ -2,54 +2,40 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
 from typing import Any
 
 import structlog
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
-from streams.kafka.raw_records import give_raw_records
+from streams.kafka.clients import Backoff, ClientFactory, started
+from streams.runtime.clocks import REAL_TIMING, Timing
 
-__all__ = ["Reader", "opened"]
+__all__ = ["Reader"]
 
 log = structlog.get_logger(__name__)
 
 _POLL_MS = 500
 _MAX_RECORDS = 20_000
-_FETCH_BYTES = 4 << 20  # of a partition at once
 _PATIENCE = 120  # polls without a record before the end is reached: the rest cannot be fetched
-_FIRST_WAIT, _LONGEST_WAIT = 0.5, 10.0  # seconds between attempts
-
-
-@asynccontextmanager
-async def opened(kafka: dict[str, Any]) -> AsyncIterator[AIOKafkaConsumer]:
-    """A consumer without a group, started and stopped."""
-    consumer = AIOKafkaConsumer(
-        **kafka,
-        enable_auto_commit=False,
-        isolation_level="read_committed",
-        max_partition_fetch_bytes=_FETCH_BYTES,
-    )
-    try:
-        await consumer.start()
-        yield consumer
-    finally:
-        await consumer.stop()
+_FIRST_WAIT, _LONGEST_WAIT = 0.5, 10.0  # seconds, of the backoff
 
 
 class Reader:
     """Reads partitions back, each with a consumer of its own.
 
     Args:
-        kafka: how to reach the broker (keyword arguments of aiokafka's clients).
+        clients: makes the consumers.
         patient: whether a broker that goes away is waited for.
+        timing: gives sleep and chance to the waiting.
     """
 
-    def __init__(self, kafka: dict[str, Any], *, patient: bool = False) -> None:
-        self._kafka = kafka
+    def __init__(
+        self, clients: ClientFactory, *, patient: bool = False, timing: Timing = REAL_TIMING
+    ) -> None:
+        self._clients = clients
+        self._timing = timing
         self._patient = patient
 
     async def read(
@@ -85,25 +71,25 @@ class Reader:
         end: int | None = None,
     ) -> AsyncIterator[Sequence[Any]]:
         """The same, as many at a time as have come; none of them is empty."""
-        wait = _FIRST_WAIT
+        backoff = Backoff(_FIRST_WAIT, _LONGEST_WAIT, self._timing)
         while True:
             try:
                 async for records in self._batches(place, start, since, end):
-                    start, since, wait = records[-1].offset + 1, None, _FIRST_WAIT
+                    start, since = records[-1].offset + 1, None
+                    backoff.succeeded()
                     yield records
                 return
             except (KafkaError, OSError) as error:  # TimeoutError is an OSError
                 if not self._patient:
                     raise
+                wait = backoff.failed()
                 log.warning("topic_not_readable", topic=place.topic, error=repr(error), retry_in_seconds=wait)
-            await asyncio.sleep(wait)
-            wait = min(2 * wait, _LONGEST_WAIT)
+            await backoff.wait()
 
     async def _batches(
         self, place: TopicPartition, start: int, since: int | None, end: int | None
     ) -> AsyncIterator[Sequence[Any]]:
-        async with opened(self._kafka) as consumer:
-            give_raw_records(consumer)
+        async with started(self._clients.reader()) as consumer:
             begin = (await consumer.beginning_offsets([place]))[place]
             last = end if end is not None else (await consumer.end_offsets([place]))[place]
             if since is not None:
@@ -136,7 +122,7 @@ class Reader:
         Raises:
             KafkaError: it cannot be read.
         """
-        async with opened(self._kafka) as consumer:
+        async with started(self._clients.reader()) as consumer:
             begin = (await consumer.beginning_offsets([place]))[place]
             end: int = (await consumer.end_offsets([place]))[place]
             if end > begin:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Sequence
-from typing import Any
 
 import msgspec
 from aiokafka import TopicPartition
@@ -16,7 +15,8 @@ from aiokafka.errors import KafkaError
 
 from detectors.instants import parse_instant
 from streams.evaluate.shard_state import decode_state, progress, was_complete
-from streams.kafka.topic_reader import Reader, opened
+from streams.kafka.clients import ClientFactory, KafkaClients, started
+from streams.kafka.topic_reader import Reader
 from streams.kafka.topics import Topics
 from streams.replay.checkpoint import Checkpoint
 from streams.replay.entries import Begin, Mark, SourceError, Spool
@@ -71,7 +71,9 @@ def read_checkpoint(name: str) -> Checkpoint | None:
     try:
         settings = read_settings(os.environ)
         return asyncio.run(
-            _read_checkpoint(settings.kafka_client_kwargs(), Topics(settings.topic_prefix), since)
+            _read_checkpoint(
+                KafkaClients(settings.kafka_client_kwargs()), Topics(settings.topic_prefix), since
+            )
         )
     except (SettingsError, FormatError, KafkaError, OSError) as error:
         raise SourceError(f"topic:{name}: {error}") from None
@@ -80,10 +82,10 @@ def read_checkpoint(name: str) -> Checkpoint | None:
 async def _read(
     settings: Settings, topic: str, since: int | None, until: int | None, back: int
 ) -> dict[tuple[str, int], Spool]:
-    kafka = settings.kafka_client_kwargs()
-    reader = Reader(kafka)
-    async with opened(kafka) as consumer:
-        ids = (await consumer._client.fetch_all_metadata()).partitions_for_topic(topic)
+    clients = KafkaClients(settings.kafka_client_kwargs())
+    reader = Reader(clients)
+    async with started(clients.reader()) as consumer:
+        ids = (await consumer.partition_ids(topic))[topic]
     if not ids:
         raise SourceError(f"topic:{topic}: there is no such topic at {','.join(settings.broker)}")
     marks = await read_marks(reader, Topics(settings.topic_prefix)) if topic.endswith("login-events") else {}
@@ -134,14 +136,14 @@ def _in_effect(standing: tuple[int, Mark]) -> tuple[int, int, bool]:
     return offset, mark.watermark, mark.blind_from is None
 
 
-async def _read_checkpoint(kafka: dict[str, Any], topics: Topics, since: int) -> Checkpoint:
-    async with opened(kafka) as consumer:
-        cluster = await consumer._client.fetch_all_metadata()
+async def _read_checkpoint(clients: ClientFactory, topics: Topics, since: int) -> Checkpoint:
+    async with started(clients.reader()) as consumer:
+        ids = await consumer.partition_ids(topics.watch_state, topics.history)
     states, histories = (
-        [TopicPartition(name, number) for number in sorted(cluster.partitions_for_topic(name) or ())]
+        [TopicPartition(name, number) for number in sorted(ids[name])]
         for name in (topics.watch_state, topics.history)
     )
-    return await checkpoint_at(Reader(kafka), states, histories, since)
+    return await checkpoint_at(Reader(clients), states, histories, since)
 
 
 async def checkpoint_at(

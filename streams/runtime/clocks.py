@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-__all__ = ["Clock", "FastClock", "RealClock", "Timing"]
+__all__ = ["REAL_TIMING", "Clock", "FastClock", "RealClock", "Timing"]
 
 
 class RealClock:
@@ -65,19 +66,29 @@ class FastClock:
 
 Clock = RealClock | FastClock
 
+_REAL_CLOCK = RealClock()
+
 
 @dataclass(frozen=True, kw_only=True)
 class Timing:
-    """Every way in which a loop reads and spends time, so that a simulation can hand in its own.
+    """Every way in which a loop reads time, spends it and draws random numbers; a simulation hands in its own.
 
     Attributes:
         clock: ms since the epoch.
         sleep: sleeps for seconds of ``clock``.
         monotonic: seconds that never go back, of an arbitrary beginning.
         timer: seconds of an arbitrary beginning, fine enough to measure what a computation costs.
+        wall: the present, ms since the epoch: real time, also where ``clock`` runs faster.
+        chance: draws a random number in [0, 1).
     """
 
-    clock: Callable[[], int]
+    clock: Callable[[], int] = _REAL_CLOCK
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     monotonic: Callable[[], float] = time.monotonic
     timer: Callable[[], float] = time.perf_counter
+    wall: Callable[[], int] = _REAL_CLOCK
+    chance: Callable[[], float] = random.random
+
+
+#: Real time, real sleep and real chance.
+REAL_TIMING = Timing()

@@ -14,7 +14,6 @@ from typing import Any, Literal
 
 import httpx
 import structlog
-from aiokafka import AIOKafkaConsumer
 from mode import Service
 
 from detectors.incidents import Command, IncidentInput
@@ -32,6 +31,7 @@ from streams.http.api import mount, routes
 from streams.http.views import Views, ViewsTailer
 from streams.ingest.service import Ingest
 from streams.ingest.settings import IngestSettings, Start
+from streams.kafka.clients import KafkaClients
 from streams.kafka.faust_app import (
     AppOptions,
     add_agent,
@@ -139,16 +139,16 @@ class Pipeline:
         """
         settings, options, clock = self._settings, self._options, self._clock
         timing = Timing(clock=clock, sleep=clock.sleep)
-        kafka = settings.kafka_client_kwargs()
+        clients = KafkaClients(settings.kafka_client_kwargs())
         does = {"ingest", "evaluate", "sinks"} if options.role == "all" else {options.role}
         self._lease = Lease(_LEASE * options.session_seconds, time.monotonic)
         ticker = asyncio.create_task(self._tick(), name="lease")
         self._stack.push_async_callback(_cancel, ticker)
-        outlet = Outlet(kafka, clock if clock.pace != 1 else None, self._lease)
+        outlet = Outlet(clients, clock if clock.pace != 1 else None, self._lease)
         await outlet.start()
         self._stack.push_async_callback(outlet.stop)
         self._outlet = outlet
-        reader = Reader(kafka, patient=True)
+        reader = Reader(clients, patient=True)
         datadir = self._stack.enter_context(
             tempfile.TemporaryDirectory(prefix="watchofficer-", dir=options.folder)
         )
@@ -179,11 +179,11 @@ class Pipeline:
         signals.on_partitions_revoked.connect(self._hand_over)
         signals.on_partitions_assigned.connect(self._taken_over)
         http = await self._stack.enter_async_context(httpx.AsyncClient(timeout=10.0))
-        clients = receivers(settings, http, clock)
+        sinks = receivers(settings, http, clock)
         self.dispatch = Dispatch(
             self.topics,
             PARTITIONS,
-            {sink: Leased(client, self._lease) for sink, client in clients.items()},
+            {sink: Leased(client, self._lease) for sink, client in sinks.items()},
             outlet,
             reader,
             timing,
@@ -203,7 +203,6 @@ class Pipeline:
         if "ingest" in does:  # first, so that its group is joined while Faust's is
             self.ingest = Ingest(
                 IngestSettings(
-                    kafka=kafka,
                     topics=self.topics,
                     group=f"{self.topics.prefix}watchofficer-ingest",
                     partitions=PARTITIONS,
@@ -213,14 +212,15 @@ class Pipeline:
                 ),
                 self._policy,
                 outlet,
-                clock,
+                Timing(clock=clock),
                 self.fail,
+                clients=clients,
             )
             self.health.unready("ingest", "its partitions are not assigned yet")
             await self._run(self.ingest)
         views = ViewsTailer(
             self.views,
-            lambda *topics: _tail(kafka, *topics),
+            clients.tail,
             topics=self.topics,
             clock=clock,
         )
@@ -230,7 +230,7 @@ class Pipeline:
         await self.app.start()  # returns once its group has been joined
         self._stack.push_async_callback(self.evaluate.close, _HAND_OVER_SECONDS)
         self._stack.push_async_callback(self.dispatch.let_go, range(PARTITIONS), _HAND_OVER_SECONDS)
-        probe = BrokerProbe(kafka)
+        probe = BrokerProbe(clients)
         self._stack.push_async_callback(probe.close)
 
         async def why_blind() -> str | None:
@@ -239,7 +239,7 @@ class Pipeline:
         await self._run(
             Blindness(
                 why_blind,
-                tellers(clients, settings, self._policy),
+                tellers(sinks, settings, self._policy),
                 clock,
                 round(self._policy.blind_after * clock.pace),
                 self.health,
@@ -359,16 +359,6 @@ class Pipeline:
                 self.health.ready("ingest")
             else:
                 self.health.unready("ingest", "its partitions are not assigned or not rebuilt yet")
-
-
-def _tail(kafka: dict[str, Any], *topics: str) -> Any:
-    return AIOKafkaConsumer(
-        *topics,
-        **kafka,
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-        isolation_level="read_committed",
-    )
 
 
 async def _cancel(task: asyncio.Task[None]) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from aiokafka import TopicPartition
 
+from streams.kafka.clients import KafkaClients
 from streams.kafka.embedded_broker import EmbeddedBroker
 from streams.kafka.topic_reader import Reader
 from streams.segments.codec import Frontier, decode
@@ -28,7 +29,7 @@ EVENTS = 400
 async def written_to(deployment: Deployment) -> int:
     """How many records of the input stand behind frontiers."""
     reached: dict[int, int] = {}
-    reader = Reader({"bootstrap_servers": deployment.broker})
+    reader = Reader(KafkaClients({"bootstrap_servers": deployment.broker}))
     async for record in reader.read(TopicPartition(deployment.prefix + "sli-segments", 0)):
         said = decode(record.value)
         if isinstance(said, Frontier):

@@ -8,7 +8,8 @@ from typing import Any
 
 from aiokafka import TopicPartition
 
-from streams.kafka.topic_reader import Reader, opened
+from streams.kafka.clients import KafkaClients, started
+from streams.kafka.topic_reader import Reader
 from streams.segments.codec import Frontier, Tally, decode
 from tests.support.oracle import Mark
 from tests.support.oracle import Record as Logged
@@ -23,10 +24,10 @@ async def read(broker: str, topic: str) -> list[Any]:
 
 async def _by_partition(broker: str, topic: str) -> list[list[Any]]:
     """The same of each partition."""
-    kafka = {"bootstrap_servers": broker}
-    async with opened(kafka) as consumer:
-        ids = (await consumer._client.fetch_all_metadata()).partitions_for_topic(topic) or set()
-    reader = Reader(kafka)
+    clients = KafkaClients({"bootstrap_servers": broker})
+    async with started(clients.reader()) as consumer:
+        ids = (await consumer.partition_ids(topic))[topic]
+    reader = Reader(clients)
     return [[record async for record in reader.read(TopicPartition(topic, n))] for n in range(len(ids))]
 
 

@@ -263,7 +263,7 @@ class IngestWorker(Worker):
     def __init__(self, world: World) -> None:
         super().__init__(world)
         self._outlet = Outlet(world)
-        settings = IngestSettings({}, TOPICS, "ingest", INTERNAL, start="earliest")
+        settings = IngestSettings(TOPICS, "ingest", INTERNAL, start="earliest")
         outlet: Any = self._outlet
         reader: Any = Reader(world)
         self._takeover = Takeover(settings, world.policy, outlet, reader, world.clock)

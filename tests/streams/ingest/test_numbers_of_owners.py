@@ -35,7 +35,7 @@ class Beginning:
     def __init__(self, world: World, generation: int) -> None:
         outlet: Any = Outlet(world)
         reader: Any = Reader(world)
-        settings = IngestSettings({}, TOPICS, "ingest", INTERNAL, start="earliest")
+        settings = IngestSettings(TOPICS, "ingest", INTERNAL, start="earliest")
         takeover = Takeover(settings, world.policy, outlet, reader, world.clock)
         self.member = _member(generation)
         consumer: Any = Consumer(world, self.member)

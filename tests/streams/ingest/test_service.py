@@ -13,11 +13,12 @@ from detectors.policy.policy import default_policy
 from streams.ingest.service import Ingest
 from streams.ingest.settings import IngestSettings
 from streams.kafka.admin import create_missing
+from streams.kafka.clients import ClientFactory, KafkaClients
 from streams.kafka.embedded_broker import EmbeddedBroker
 from streams.kafka.producer import Out, Outlet
 from streams.kafka.topic_reader import Reader
 from streams.kafka.topics import PARTITIONS, Topics
-from streams.runtime.clocks import RealClock
+from streams.runtime.clocks import RealClock, Timing
 from streams.segments.codec import Frontier, decode
 
 _EVENTS = 60_000
@@ -33,8 +34,8 @@ class Unhurried(Outlet):
         beside: how many writes something was folded beside.
     """
 
-    def __init__(self, kafka: dict[str, Any]) -> None:
-        super().__init__(kafka)
+    def __init__(self, clients: ClientFactory) -> None:
+        super().__init__(clients)
         self.ingest: Ingest | None = None
         self.beside = 0
         self._busy = False
@@ -74,8 +75,8 @@ async def ingested(
     async with AIOKafkaProducer(**kafka, max_batch_size=1 << 20, linger_ms=5) as producer:
         for at, value in mixed_events(count, clock() - 90_000, 2_000):
             await producer.send(topics.login_events, value, partition=0, timestamp_ms=at)
-    settings = IngestSettings(kafka, topics, prefix, PARTITIONS, session_ms=6_000, start="earliest")
-    ingest = Ingest(settings, default_policy(), outlet, clock, failed.append)
+    settings = IngestSettings(topics, prefix, PARTITIONS, session_ms=6_000, start="earliest")
+    ingest = Ingest(settings, default_policy(), outlet, Timing(), failed.append, clients=KafkaClients(kafka))
     if isinstance(outlet, Unhurried):
         outlet.ingest = ingest
     await outlet.start()
@@ -93,11 +94,11 @@ async def ingested(
 async def test_the_next_records_are_folded_while_the_last_are_being_written(
     embedded_broker: EmbeddedBroker, topic_prefix: str
 ) -> None:
-    outlet = Unhurried({"bootstrap_servers": embedded_broker.address})
+    outlet = Unhurried(KafkaClients({"bootstrap_servers": embedded_broker.address}))
     ingest, failed = await ingested(embedded_broker, topic_prefix, outlet, _EVENTS)
     assert (ingest.folded, failed) == (_EVENTS, [])
     assert outlet.beside > 0
-    reader = Reader({"bootstrap_servers": embedded_broker.address})
+    reader = Reader(KafkaClients({"bootstrap_servers": embedded_broker.address}))
     reached = [
         frontier.next_offset
         async for record in reader.read(TopicPartition(Topics(topic_prefix).segments, 0))
@@ -108,6 +109,6 @@ async def test_the_next_records_are_folded_while_the_last_are_being_written(
 
 
 async def test_what_cannot_be_written_ends_ingest(embedded_broker: EmbeddedBroker, topic_prefix: str) -> None:
-    outlet = Refusing({"bootstrap_servers": embedded_broker.address})
+    outlet = Refusing(KafkaClients({"bootstrap_servers": embedded_broker.address}))
     _, failed = await ingested(embedded_broker, topic_prefix, outlet, 100)
     assert [str(one) for one in failed] == ["refused"]

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detectors.instants import MINUTE, SECOND, parse_instant
+from streams.kafka.clients import KafkaClients
 from streams.kafka.embedded_broker import EmbeddedBroker
 from streams.kafka.line_producer import Produced, TopicSink, key_of, produce, shift_line
 from streams.simulate import simulate
@@ -231,7 +232,7 @@ async def test_simulated_lines_arrive_on_a_topic_with_keys_and_the_clocks_timest
     finally:
         await admin.close()
     lines = [*simulate("healthy", 1, PEAK, MINUTE).lines(), b"\xffmalformed"]
-    async with TopicSink(topic, kafka) as sink:
+    async with TopicSink(topic, KafkaClients(kafka)) as sink:
         told = await produce([b"x" * (9 << 20), *lines], Clock(PEAK), sink)
     assert told == Produced(sent=len(lines), malformed=2, too_large=1, shifted_by=0)
 
@@ -264,7 +265,7 @@ async def test_a_refused_record_is_an_error_not_a_loss(
 
     async def send() -> None:
         kafka = {"bootstrap_servers": embedded_broker.address}
-        async with TopicSink(topic_prefix + "login-events", kafka) as sink:
+        async with TopicSink(topic_prefix + "login-events", KafkaClients(kafka)) as sink:
             monkeypatch.setattr(sink._producer, "send", refuse)
             await sink(None, b"x", PEAK)
 

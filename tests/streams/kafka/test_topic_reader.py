@@ -5,6 +5,7 @@ from __future__ import annotations
 from aiokafka import AIOKafkaProducer, TopicPartition
 
 from streams.kafka.admin import create_missing
+from streams.kafka.clients import KafkaClients
 from streams.kafka.embedded_broker import EmbeddedBroker
 from streams.kafka.topic_reader import Reader
 from streams.kafka.topics import Topics
@@ -17,7 +18,7 @@ async def written(broker: EmbeddedBroker, prefix: str, count: int) -> tuple[Read
     async with AIOKafkaProducer(**kafka, linger_ms=50) as producer:
         sent = [await producer.send(topics.inputs, b"%d" % n, partition=1) for n in range(count)]
         assert [(await each).offset for each in sent] == list(range(count))
-    return Reader(kafka), TopicPartition(topics.inputs, 1)
+    return Reader(KafkaClients(kafka)), TopicPartition(topics.inputs, 1)
 
 
 async def test_the_last_batch_is_read_to_its_end(embedded_broker: EmbeddedBroker, topic_prefix: str) -> None:

@@ -6,8 +6,8 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+from streams.kafka.clients import FETCH_WAIT_MS
 from streams.kafka.faust_app import AppOptions, create_app
-from streams.kafka.fetching import FETCH_WAIT_MS
 from streams.settings.settings import Settings
 
 
