@@ -21,7 +21,7 @@ from detectors.instants import DAY, HOUR, SECOND
 from detectors.policy.policy import Policy, default_policy
 from detectors.scopes import ENVS, SCOPES, scope_path
 from detectors.windows.facts import FactRow
-from streams.evaluate.evaluator import Judge
+from streams.evaluate.evaluator import Evaluator
 from streams.runtime.gc_tuning import calm_collector
 
 __all__ = ["main"]
@@ -39,37 +39,37 @@ def _history(env: str, end: int) -> History:
     return history
 
 
-def _judge(policy: Policy, people: int, seconds: int) -> tuple[Judge, int]:
+def _evaluator(policy: Policy, people: int, seconds: int) -> tuple[Evaluator, int]:
     """The engines with an hour behind them, and the last T."""
     histories = {env: _history(env, START - START % BUCKET) for env in ENVS}
 
     def make(env: str) -> Engine:
         return Engine(env, policy, histories[env], sinks=_SINKS, sli_every=policy.sli_every)
 
-    judge = Judge(policy, make)
+    evaluator = Evaluator(policy, make)
     behind: list[FactRow] = [row for rows in seconds_of(people, seconds, policy) for row in rows]
-    judge.add(dict.fromkeys(ENVS, behind))
+    evaluator.add(dict.fromkeys(ENVS, behind))
     to = START + seconds * policy.step
-    judge.advance(to)
-    return judge, to
+    evaluator.advance(to)
+    return evaluator, to
 
 
 def _steps(people: int, seconds: int, steps: int) -> tuple[list[float], list[float]]:
     """What each step takes, ms: by the clock on the wall, and of CPU time."""
     policy = default_policy()
-    judge, to = _judge(policy, people, seconds)
+    evaluator, to = _evaluator(policy, people, seconds)
     calm_collector()
     took: list[float] = []
     on_cpu: list[float] = []
     per_step = max(people * steps // seconds, 1)
     for rows in seconds_of(per_step, steps, policy, start=to):
-        judge.add(dict.fromkeys(ENVS, rows))
+        evaluator.add(dict.fromkeys(ENVS, rows))
         to += policy.step
         began, cpu = time.perf_counter(), time.process_time()
-        judge.advance(to)
+        evaluator.advance(to)
         took.append((time.perf_counter() - began) * SECOND)
         on_cpu.append((time.process_time() - cpu) * SECOND)
-    hour = judge.engine(ENVS[0]).latest(SCOPES.index(""), HOUR)
+    hour = evaluator.engine(ENVS[0]).latest(SCOPES.index(""), HOUR)
     assert hour is not None
     if hour.users_impacted < 0.9 * people * min(1.0, HOUR / (seconds * policy.step)):
         raise SystemExit(f"{hour.users_impacted} people are in the hour, where {people} were to be")

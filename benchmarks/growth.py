@@ -32,7 +32,7 @@ from detectors.scopes import ENVS, LEAVES, OUTCOMES, STEPS, leaf_index
 from detectors.windows.facts import ON_TIME, FactRow
 from detectors.windows.latency_histogram import bucket
 from streams.aggregate.acceptance import Rules
-from streams.evaluate.evaluator import Judge
+from streams.evaluate.evaluator import Evaluator
 from streams.ingest.blocks import BlockFold, Record
 from streams.ingest.partition_task import Opened
 from streams.ingest.writes import Harvest, Place
@@ -235,13 +235,13 @@ def evaluate_cost(load: Load, steps: int, runs: int) -> list[float]:
         engine.rebuild(hour.get(env, ()), _START)
         return engine
 
-    judge = Judge(policy, make)
+    evaluator = Evaluator(policy, make)
     took = []
     gc.collect()
     for number in range(seconds, seconds + steps * runs):
-        judge.add(_rows(load, _START + number * SECOND, number, thresholds))
+        evaluator.add(_rows(load, _START + number * SECOND, number, thresholds))
         began = time.process_time()
-        judge.advance(_START + (number + 1) * SECOND)
+        evaluator.advance(_START + (number + 1) * SECOND)
         took.append((time.process_time() - began) * 1e3)
     return [statistics.median(took[n * steps : (n + 1) * steps]) for n in range(runs)]
 

@@ -277,7 +277,7 @@ def draw(picture: Picture, policy: Policy) -> str:
     replay = Replay([entries], policy, now=simulation.end + DAY, history=case.history(), observer=observe)
     incidents: list[tuple[int, int, int]] = []
     for verdict in replay.run():
-        step = verdict.step
+        step = verdict.result
         if step.env == "prod" and first <= step.at <= last:
             incidents += [
                 (step.at, one.users_impacted, one.severity)

@@ -71,7 +71,7 @@ def play(case: Case, policy: Policy, cache_in: Path | None = None) -> Run:
     replay = Replay([source.entries()], policy, now=simulation.end + DAY, history=case.history())
     outcomes = Outcomes()
     for verdict in replay.run():
-        outcomes.add(verdict.step.transitions, verdict.step.commands)
+        outcomes.add(verdict.result.transitions, verdict.result.commands)
     seconds = time.process_time() - began
     labels = [_label(record) for record in case.truth(source.truth())]
     first, last = replay.span or (simulation.start, simulation.end)

@@ -16,7 +16,7 @@ from detectors.arrays import Floats, Ints
 from detectors.detection import attribution
 from detectors.detection.detector_set import Findings
 from detectors.detection.verdicts import Verdicts
-from detectors.engine.state import EngineState, Spans, Step, Waiting
+from detectors.engine.state import EngineState, Spans, StepResult, Waiting
 from detectors.engine.view import FrameView, sli_of
 from detectors.history.error_budget import Exclusion, exclusion_of
 from detectors.history.history import BUCKET, KEPT, History
@@ -190,7 +190,7 @@ class Engine:
         *,
         unread: Spans = (),
         catching_up: bool = False,
-    ) -> list[Step]:
+    ) -> list[StepResult]:
         """Evaluate every T up to ``to``.
 
         Args:
@@ -206,7 +206,7 @@ class Engine:
         step = self.policy.step
         due = FactColumns.of(rows, step)
         firsts = due.counts_from
-        out: list[Step] = []
+        out: list[StepResult] = []
         if self.evaluated_to is None:
             starts = firsts[:1].tolist() + [at for at, _ in inputs]
             if not starts:
@@ -261,7 +261,7 @@ class Engine:
         asked: dict[int, list[IncidentInput]],
         unread: Spans,
         catching_up: bool,
-    ) -> list[Step]:
+    ) -> list[StepResult]:
         policy, steps = self.policy, len(ends)
         start = int(ends[0])
         active = self._activity(ends, facts)
@@ -297,10 +297,10 @@ class Engine:
         self._last = frame
         caught_up = self._wait(catching_up)
         view: FrameView | None = None
-        out: list[Step] = []
+        out: list[StepResult] = []
         for n in range(steps):
             at = int(ends[n])
-            brought = Step(at, self.env)
+            brought = StepResult(at, self.env)
             if self._sli_every and at % self._sli_every == 0:
                 brought.sli = self._slis(frame, n, active[n])
                 if self._durations is not None:

@@ -12,7 +12,7 @@ from detectors.incidents import Command, Incident, IncidentInput, Transition
 from detectors.lifecycle.lifecycle import LifecycleMemory
 from detectors.slis import SliValue
 
-__all__ = ["EngineState", "Spans", "Step", "Waiting"]
+__all__ = ["EngineState", "Spans", "StepResult", "Waiting"]
 
 #: Spans of T: (after, up to), ms.
 Spans = Sequence[tuple[int, int]]
@@ -47,7 +47,7 @@ class EngineState(msgspec.Struct, frozen=True):
 
 
 @dataclass
-class Step:
+class StepResult:
     """What one T brought. Empty lists where it brought nothing of a kind.
 
     Attributes:

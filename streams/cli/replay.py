@@ -138,14 +138,14 @@ def _write(objects: Iterable[dict[str, Any]]) -> None:
 
 def _gathered(verdicts: Iterable[Verdict], outcomes: Outcomes) -> Iterator[Verdict]:
     for verdict in verdicts:
-        outcomes.add(verdict.step.transitions, verdict.step.commands)
+        outcomes.add(verdict.result.transitions, verdict.result.commands)
         yield verdict
 
 
 def _by_t(verdicts: Iterator[Verdict]) -> Iterator[list[Verdict]]:
     together: list[Verdict] = []
     for verdict in verdicts:
-        if together and together[0].step.at != verdict.step.at:
+        if together and together[0].result.at != verdict.result.at:
             yield together
             together = []
         together.append(verdict)
@@ -156,7 +156,7 @@ def _by_t(verdicts: Iterator[Verdict]) -> Iterator[list[Verdict]]:
 def _recorded(verdicts: Iterator[Verdict], out: IO[bytes] | None) -> Iterator[Verdict]:
     for verdict in verdicts:
         if out is not None:
-            for record in verdict.step.history:
+            for record in verdict.result.history:
                 at = format_instant(int(str(record["at"])))
                 out.write(msgspec.json.encode({**record, "at": at}) + b"\n")
         yield verdict

@@ -24,7 +24,7 @@ from streams.runtime.clocks import RealClock
 from streams.runtime.gc_tuning import calm_collector
 from streams.runtime.logs import configure_logs
 from streams.settings.settings import Settings, SettingsError, read_settings
-from streams.worker.worker import Pipeline, PipelineOptions, Role
+from streams.worker.worker import Role, Worker, WorkerOptions
 
 __all__ = ["run_command"]
 
@@ -55,12 +55,12 @@ def run_command(
         print(error, file=sys.stderr)
         return 2
     configure_logs(settings.log_format, secrets=settings.secrets())
-    options = PipelineOptions(role=role, start=start, port=port or settings.port)
+    options = WorkerOptions(role=role, start=start, port=port or settings.port)
     return uvloop.run(_run(settings, policy, options, trust_producer_clocks))
 
 
 async def _run(
-    settings: Settings, policy: Policy, options: PipelineOptions, trust_producer_clocks: bool
+    settings: Settings, policy: Policy, options: WorkerOptions, trust_producer_clocks: bool
 ) -> int:
     for sentence in (*settings.unknown, *settings.sinks_off()):
         log.warning("settings", say=sentence)
@@ -93,21 +93,21 @@ async def _run(
 
 
 async def _work(
-    settings: Settings, policy: Policy, options: PipelineOptions, stopping: asyncio.Task[Any]
+    settings: Settings, policy: Policy, options: WorkerOptions, stopping: asyncio.Task[Any]
 ) -> int:
     """Run until told to stop, or until it cannot go on; the exit status."""
     backoff = Backoff(_FIRST_WAIT, _LONGEST_WAIT)
     while True:
-        pipeline = Pipeline(settings, policy, RealClock(), options)
+        worker = Worker(settings, policy, RealClock(), options)
         try:
-            return await _run_once(pipeline, stopping)
+            return await _run_once(worker, stopping)
         except (KafkaError, OSError) as error:
             log.warning("broker_away_at_start", error=repr(error), retry_in_seconds=backoff.failed())
         if not await _unless(stopping, backoff.wait()):
             return 0
 
 
-async def _run_once(pipeline: Pipeline, stopping: asyncio.Task[Any]) -> int:
+async def _run_once(worker: Worker, stopping: asyncio.Task[Any]) -> int:
     """The same, once.
 
     Raises:
@@ -115,21 +115,21 @@ async def _run_once(pipeline: Pipeline, stopping: asyncio.Task[Any]) -> int:
     """
     code = 0
     try:
-        if await _unless(stopping, pipeline.start()):
+        if await _unless(stopping, worker.start()):
             calm_collector()
-            print(f"watchofficer: {pipeline.url} (metrics at /metrics)", file=sys.stderr)
-            waited: set[asyncio.Future[Any]] = {stopping, pipeline.failed}
+            print(f"watchofficer: {worker.url} (metrics at /metrics)", file=sys.stderr)
+            waited: set[asyncio.Future[Any]] = {stopping, worker.failed}
             await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
-        if pipeline.failed.done():
+        if worker.failed.done():
             log.error(
-                "stopped_by_failure", error=repr(pipeline.failed.result()), exc_info=pipeline.failed.result()
+                "stopped_by_failure", error=repr(worker.failed.result()), exc_info=worker.failed.result()
             )
             code = 1
             _leave_in_time(code)
     finally:
         with suppress(TimeoutError):
             async with asyncio.timeout(_STOP_SECONDS):
-                await pipeline.stop()
+                await worker.stop()
     return code
 
 

@@ -35,7 +35,7 @@ from streams.settings.settings import Settings
 from streams.simulate.episodes import Placed
 from streams.simulate.scenarios import SCENARIOS
 from streams.simulate.simulation import Simulation, simulate
-from streams.worker.worker import Pipeline, PipelineOptions
+from streams.worker.worker import Worker, WorkerOptions
 
 __all__ = ["Deployment", "PortTaken", "pick_port"]
 
@@ -109,7 +109,7 @@ class Deployment:
         )
         self.topics = Topics()
         self.clients: ClientFactory = KafkaClients({})
-        self.pipeline: Pipeline
+        self.worker: Worker
         self.produced: asyncio.Task[Produced]
         self._seed = seed
         self._traffic = self._simulation(self.scenario.duration + _AFTERWARDS)
@@ -134,9 +134,9 @@ class Deployment:
 
     def evaluated_to(self) -> int | None:
         """The T, ms, up to which every environment has been judged; None before the first."""
-        desks = list(self.pipeline.evaluate.desks.values())
-        reached = [desk.evaluated_to for desk in desks if desk.evaluated_to is not None]
-        return min(reached) if reached and len(reached) == len(desks) else None
+        shards = list(self.worker.evaluate.shards.values())
+        reached = [shard.evaluated_to for shard in shards if shard.evaluated_to is not None]
+        return min(reached) if reached and len(reached) == len(shards) else None
 
     async def truth(self) -> list[dict[str, Any]]:
         """What truly happens in the scenario, in ``simulate --truth`` form."""
@@ -182,11 +182,11 @@ class Deployment:
         await self._stack.enter_async_context(self.sandbox)
         history = asyncio.create_task(self._give_history(), name="history")
         self._stack.push_async_callback(_cancel, history)
-        self.pipeline = Pipeline(
+        self.worker = Worker(
             self._settings(port),
             self.policy,
             self.clock,
-            PipelineOptions(
+            WorkerOptions(
                 port=port,
                 session_seconds=_SESSION_SECONDS,
                 start="earliest",
@@ -194,20 +194,20 @@ class Deployment:
                 folder=self._folder,
             ),
         )
-        self._stack.push_async_callback(self.pipeline.stop)
+        self._stack.push_async_callback(self.worker.stop)
         try:
-            await self.pipeline.start()
+            await self.worker.start()
         except OSError as error:
             raise PortTaken(f"port {port}: {error.strerror or error}; choose another with --port") from error
-        self.sandbox.pagerduty.webhook_url = f"{self.pipeline.url}/webhooks/pagerduty"
+        self.sandbox.pagerduty.webhook_url = f"{self.worker.url}/webhooks/pagerduty"
         await self._ready()
         self.clock.release()
         self.produced = asyncio.create_task(self._produce(), name="scenario")
         self._stack.push_async_callback(_cancel, self.produced)
 
     async def _ready(self) -> None:
-        failed, deadline = self.pipeline.failed, asyncio.get_running_loop().time() + _READY_SECONDS
-        while waiting := self.pipeline.health.waiting():
+        failed, deadline = self.worker.failed, asyncio.get_running_loop().time() + _READY_SECONDS
+        while waiting := self.worker.health.waiting():
             if failed.done():
                 raise failed.result()
             if asyncio.get_running_loop().time() > deadline:

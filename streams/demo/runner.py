@@ -53,7 +53,7 @@ class Runner:
         self._began = _wall()
         self._timeline = Timeline(deployment.topics)
         self._observer = Observer(
-            deployment.pipeline.url,
+            deployment.worker.url,
             deployment.clients,
             deployment.sandbox,
             self._timeline,
@@ -91,7 +91,7 @@ class Runner:
                     await task
 
     def _look_for_failures(self, *tasks: asyncio.Task[Any]) -> None:
-        failed = self._deployment.pipeline.failed
+        failed = self._deployment.worker.failed
         if failed.done():
             raise Failed(f"the pipeline cannot go on: {failed.result()!r}") from failed.result()
         for task in (*tasks, self._deployment.produced):
@@ -156,7 +156,7 @@ class Runner:
     # -- what is shown ----------------------------------------------------------------------------------------
 
     def _screen_state(self) -> ScreenState:
-        deployment, views = self._deployment, self._deployment.pipeline.views
+        deployment, views = self._deployment, self._deployment.worker.views
         banners = {banner.key: banner.state for banner in views.banners()}
         standing = [
             decode_incident(msgspec.json.encode(record))
@@ -193,7 +193,7 @@ class Runner:
         )
 
     def _places(self) -> dict[str, str]:
-        url, sandbox = self._deployment.pipeline.url, self._deployment.sandbox
+        url, sandbox = self._deployment.worker.url, self._deployment.sandbox
         return {
             "console": f"{url}/",
             "metrics": f"{url}/metrics",

@@ -6,26 +6,26 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from detectors.engine.engine import Engine
-from detectors.engine.state import Spans, Step
+from detectors.engine.state import Spans, StepResult
 from detectors.incidents import IncidentInput
 from detectors.policy.policy import Policy
 from detectors.windows.facts import FactRow
 from sinks.banner.banner import Banner
 from sinks.banner.board import BannerBoard
 
-__all__ = ["Judge", "Verdict"]
+__all__ = ["Evaluator", "Verdict"]
 
 
 @dataclass
 class Verdict:
     """A step with the banners it changed, and all banners where it is time to publish them again."""
 
-    step: Step
+    result: StepResult
     banners: list[Banner] = field(default_factory=list)
     shown: list[Banner] = field(default_factory=list)
 
 
-class Judge:
+class Evaluator:
     """Engines by environment. Rows are handed in as they become known; each is given to its engine at its T.
 
     Args:
@@ -88,5 +88,5 @@ class Judge:
                     if brought.at % self.policy.banner.republish_every == 0:
                         verdict.shown = self.boards[env].shown()
                 out.append(verdict)
-        out.sort(key=lambda verdict: (verdict.step.at, verdict.step.env))
+        out.sort(key=lambda verdict: (verdict.result.at, verdict.result.env))
         return out

@@ -1,4 +1,4 @@
-"""What Prometheus is told of one environment, taken from the desk that owns it."""
+"""What Prometheus is told of one environment, taken from the shard that owns it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from detectors.lifecycle.response_times import deadline
 from detectors.policy.policy import Policy
 from detectors.scopes import METHODS, overlaps, scope_index, scope_path
 from sinks.metrics.snapshot import EnvSnapshot
-from streams.evaluate.shard import Desk
+from streams.evaluate.shard import Shard
 
 __all__ = ["burn_windows", "env_snapshot"]
 
@@ -22,9 +22,9 @@ def burn_windows(policy: Policy) -> list[str]:
     return [format_duration(length) for length in sorted(lengths)]
 
 
-def env_snapshot(desk: Desk, env: str, policy: Policy) -> EnvSnapshot:
+def env_snapshot(shard: Shard, env: str, policy: Policy) -> EnvSnapshot:
     """The absolute values of an environment as of its last T."""
-    engine = desk.judge.engine(env)
+    engine = shard.evaluator.engine(env)
     standing = [i for i in engine.lifecycle.incidents() if i.state not in ("resolved", "closed")]
     success: dict[tuple[str, str], float | None] = {}
     latency: dict[tuple[str, str], float | None] = {}
@@ -66,7 +66,7 @@ def env_snapshot(desk: Desk, env: str, policy: Policy) -> EnvSnapshot:
             ends = deadline(incident.opened_at, incident.severity, policy)
             due[incident.severity] = min(due.get(incident.severity, ends), ends)
     return EnvSnapshot(
-        events=dict(desk.totals.events[env]),
+        events=dict(shard.totals.events[env]),
         success_ratio=success,
         latency_ratio=latency,
         durations=_durations(engine, env, policy),

@@ -1,4 +1,4 @@
-"""A desk as it was just before an offset of `sli-segments`, rebuilt from the topics."""
+"""A shard as it was just before an offset of `sli-segments`, rebuilt from the topics."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from detectors.history.history import History
 from detectors.instants import format_instant
 from detectors.policy.policy import Policy
 from detectors.scopes import ENVS
-from streams.evaluate.evaluator import Judge
+from streams.evaluate.evaluator import Evaluator
 from streams.evaluate.settings import EvaluateSettings
-from streams.evaluate.shard import Desk, wish_of
+from streams.evaluate.shard import Shard, wish_of
 from streams.evaluate.shard_state import (
-    DeskState,
+    ShardState,
     covered_from,
     decode_state,
     progress,
@@ -36,8 +36,8 @@ log = structlog.get_logger(__name__)
 
 async def rebuilt(
     settings: EvaluateSettings, policy: Policy, reader: Reader, now: int, partition: int, offset: int
-) -> Desk:
-    """The desk of a partition as it was just before ``offset``.
+) -> Shard:
+    """The shard of a partition as it was just before ``offset``.
 
     Args:
         settings, policy, reader: as of ``Evaluate``.
@@ -63,54 +63,54 @@ async def rebuilt(
             durations=True,
         )
 
-    desk = Desk(partition, envs, Judge(policy, make), offset, Totals(envs))
+    shard = Shard(partition, envs, Evaluator(policy, make), offset, Totals(envs))
     for env in envs:
-        engine = desk.judge.engine(env)
+        engine = shard.evaluator.engine(env)
         state = states.get(env)
         if state is not None:
-            desk.judge.boards[env].restore(state.board)
-            desk.inputs_to[env] = state.inputs_to
-            desk.assigned[env] = list(state.assigned)
-            desk.state_at[env] = engine.evaluated_to or 0
-    done = [w.evaluated_to for w in desk.judge.engines.values() if w.evaluated_to is not None]
-    desk.evaluated_to = max(done, default=None)
+            shard.evaluator.boards[env].restore(state.board)
+            shard.inputs_to[env] = state.inputs_to
+            shard.assigned[env] = list(state.assigned)
+            shard.state_at[env] = engine.evaluated_to or 0
+    done = [w.evaluated_to for w in shard.evaluator.engines.values() if w.evaluated_to is not None]
+    shard.evaluated_to = max(done, default=None)
     # However long nobody has judged: what its windows held then is needed.
     since = min([now, *done]) - read_back(policy)
     # To the end: what was judged may go beyond the offset that was committed last.
     async for record in reader.read(TopicPartition(topics.segments, partition), since=since):
-        desk.note(record.value)
-        desk.next_offset = max(desk.next_offset, record.offset + 1)
-    for _ in desk.open_all():
+        shard.note(record.value)
+        shard.next_offset = max(shard.next_offset, record.offset + 1)
+    for _ in shard.open_all():
         await asyncio.sleep(0)
     for env in envs:
-        engine = desk.judge.engine(env)
+        engine = shard.evaluator.engine(env)
         if engine.evaluated_to is not None:
-            known = desk.take_due(engine.evaluated_to, env)
+            known = shard.take_due(engine.evaluated_to, env)
             for _ in engine.rebuilding(known.get(env, ()), covered_from(since, policy)):
                 await asyncio.sleep(0)
     async for record in reader.read(TopicPartition(topics.inputs, partition)):
         wish = wish_of(record.offset, record.value)
         if wish is not None:
-            desk.note_wish(wish)
-    desk.rebuilt = desk.due = True
-    watermark = desk.watermark()
+            shard.note_wish(wish)
+    shard.rebuilt = shard.due = True
+    watermark = shard.watermark()
     if watermark is not None:
-        desk.judged_to = watermark - watermark % policy.step
+        shard.judged_to = watermark - watermark % policy.step
     log.info(
-        "desk_rebuilt",
+        "restore_completed",
         partition=partition,
         envs=list(envs),
-        evaluated_to=None if desk.evaluated_to is None else format_instant(desk.evaluated_to),
+        evaluated_to=None if shard.evaluated_to is None else format_instant(shard.evaluated_to),
         offset=offset,
     )
-    return desk
+    return shard
 
 
 async def _states(
     reader: Reader, topics: Topics, partition: int, envs: tuple[str, ...]
-) -> dict[str, DeskState]:
+) -> dict[str, ShardState]:
     """The last state of each environment."""
-    states: dict[str, DeskState] = {}
+    states: dict[str, ShardState] = {}
     async for record in reader.read(TopicPartition(topics.watch_state, partition)):
         env = (record.key or b"").decode()
         if env in envs and record.value is not None:
@@ -122,7 +122,7 @@ async def _states(
 
 
 async def _histories(
-    reader: Reader, topics: Topics, partition: int, envs: tuple[str, ...], states: Mapping[str, DeskState]
+    reader: Reader, topics: Topics, partition: int, envs: tuple[str, ...], states: Mapping[str, ShardState]
 ) -> dict[str, History]:
     """The history of each environment as it was when its state was written."""
     histories = {env: History(env) for env in envs}

@@ -1,4 +1,4 @@
-"""A desk: one partition of `sli-segments` as far as it has been read, and what waits there to be judged."""
+"""A shard: one partition of `sli-segments` as far as it has been read, and what waits there to be judged."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import structlog
 
 from detectors.incidents import IncidentInput
 from detectors.windows.facts import FactRow
-from streams.evaluate.evaluator import Judge
+from streams.evaluate.evaluator import Evaluator
 from streams.evaluate.totals import Totals
 from streams.records.models import decode_input
 from streams.segments.codec import FormatError, Frontier, SealedSegment, decode_sealed
 from streams.segments.fencing import Admitted, Ownership
 
-__all__ = ["Desk", "Wish", "wish_of"]
+__all__ = ["Shard", "Wish", "wish_of"]
 
 log = structlog.get_logger(__name__)
 
@@ -33,12 +33,12 @@ class Wish:
 
 
 @dataclass
-class Desk:
+class Shard:
     """One partition of `sli-segments` and the environments that live on it."""
 
     partition: int
     envs: tuple[str, ...]
-    judge: Judge
+    evaluator: Evaluator
     next_offset: int
     totals: Totals
     rebuilt: bool = False
@@ -128,7 +128,7 @@ class Desk:
             self._open(key)
 
     def open_all(self) -> Iterator[None]:
-        """What was read while the desk was not rebuilt yet is looked at; now and then it stops for others."""
+        """What was read while the shard was not rebuilt yet is looked at; now and then it stops for others."""
         for key in list(self.sealed):
             self._open(key)
             yield
@@ -140,9 +140,9 @@ class Desk:
         except FormatError as error:
             log.error("unreadable_segment", partition=self.partition, error=str(error))
             return
-        policy = self.judge.policy
+        policy = self.evaluator.policy
         self.totals.replace(key, rows, policy)
-        done = self.judge.engine(key[2]).evaluated_to
+        done = self.evaluator.engine(key[2]).evaluated_to
         if self.rebuilt and done is not None:
             rows = [row for row in rows if row.counts_from(policy.step) > done]
         self.pending[key] = rows
@@ -151,7 +151,7 @@ class Desk:
 
     def take_due(self, to: int, env: str | None = None) -> dict[str, list[FactRow]]:
         """The facts that count up to ``to`` (T, ms), by environment, or of one; they are not given out again."""
-        step = self.judge.policy.step
+        step = self.evaluator.policy.step
         rows: dict[str, list[FactRow]] = {}
         for key, waiting in self.pending.items():
             if env is not None and key[2] != env:

@@ -15,7 +15,7 @@ from sinks.banner.banner import Banner
 from streams.segments.codec import FormatError
 
 __all__ = [
-    "DeskState",
+    "ShardState",
     "covered_from",
     "decode_state",
     "encode_state",
@@ -31,7 +31,7 @@ _SLACK = 5 * MINUTE
 _MARGIN = 2 * HISTORY_SPAN + _SLACK
 
 
-class DeskState(msgspec.Struct, frozen=True, kw_only=True):
+class ShardState(msgspec.Struct, frozen=True, kw_only=True):
     """The record of ``watch-state`` of one environment.
 
     Attributes:
@@ -58,24 +58,24 @@ def covered_from(since: int, policy: Policy) -> int:
     return since + policy.future_limit + _SLACK
 
 
-def progress(state: DeskState) -> tuple[int, int]:
+def progress(state: ShardState) -> tuple[int, int]:
     """What grows from each state of an environment to the next."""
     reached = state.watch.evaluated_to
     return -1 if reached is None else reached, state.inputs_to
 
 
-def was_complete(entry: dict[str, Any], state: DeskState | None) -> bool:
+def was_complete(entry: dict[str, Any], state: ShardState | None) -> bool:
     """Whether a record of the history was complete at the T of a state; without one every record was."""
     reached = None if state is None else state.watch.evaluated_to
     return reached is None or parse_instant(entry["at"]) + HISTORY_SPAN <= reached
 
 
-def encode_state(state: DeskState) -> bytes:
+def encode_state(state: ShardState) -> bytes:
     """The value of a record of ``watch-state``."""
     return msgspec.msgpack.encode(state)
 
 
-def decode_state(value: bytes) -> DeskState:
+def decode_state(value: bytes) -> ShardState:
     """The record that ``encode_state`` wrote.
 
     Raises:
@@ -87,4 +87,4 @@ def decode_state(value: bytes) -> DeskState:
             f"watch-state has version {version}, this program reads {_STATE_VERSION}: "
             "finish the upgrade, or give the deployment a new WATCHOFFICER_TOPIC_PREFIX"
         )
-    return msgspec.msgpack.decode(value, type=DeskState)
+    return msgspec.msgpack.decode(value, type=ShardState)

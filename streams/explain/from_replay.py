@@ -54,7 +54,7 @@ def replayed(
     commands: list[Command] = []
     others: dict[str, str] = {}
     for verdict in replay.run():
-        for transition in verdict.step.transitions:
+        for transition in verdict.result.transitions:
             others[transition.incident.id] = transition.incident.scope
             if transition.incident.id == incident:
                 lines.append(read_line(log_line(transition, {}, policy.hash)))
@@ -62,15 +62,15 @@ def replayed(
             Line(
                 kind="refused",
                 incident=incident,
-                at=format_instant(verdict.step.at),
+                at=format_instant(verdict.result.at),
                 asked=wish.kind,
                 by=wish.by,
                 reason=why,
             )
-            for wish, why in verdict.step.refused
+            for wish, why in verdict.result.refused
             if wish.incident == incident
         ]
-        commands += [command for command in verdict.step.commands if command.incident_id == incident]
+        commands += [command for command in verdict.result.commands if command.incident_id == incident]
     if incident not in others:
         there = ", ".join(f"{name} ({scope})" for name, scope in others.items())
         raise SourceError(

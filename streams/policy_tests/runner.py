@@ -88,7 +88,7 @@ def play(
         observer=changes,
     )
     for verdict in replay.run():
-        if verdict.step.at <= until:
+        if verdict.result.at <= until:
             _note(performance, verdict)
     if replay.summary.accepted != len(lines):
         raise AssertionError(f"{len(lines)} events were made, not all of which counted: {replay.summary}")
@@ -101,7 +101,7 @@ def _due(at: int, step: int) -> int:
 
 
 def _note(performance: Performance, verdict: Verdict) -> None:
-    step = verdict.step
+    step = verdict.result
     performance.transitions += step.transitions
     performance.commands += step.commands
     if step.incidents is not None and step.incidents != performance.standing(step.at):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from detectors.policy.policy import Policy
-from streams.evaluate.shard_state import DeskState, read_back
+from streams.evaluate.shard_state import ShardState, read_back
 
 __all__ = ["Checkpoint"]
 
@@ -22,7 +22,7 @@ class Checkpoint:
     """
 
     since: int
-    states: dict[str, DeskState] = field(default_factory=dict)
+    states: dict[str, ShardState] = field(default_factory=dict)
     history: list[dict[str, Any]] = field(default_factory=list)
 
     @property

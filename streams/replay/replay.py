@@ -20,7 +20,7 @@ from detectors.windows.facts import ON_TIME, TOO_LATE, FactRow
 from streams.aggregate.acceptance import Partition, Rules
 from streams.aggregate.batch import judge_batch
 from streams.aggregate.fact_accumulator import Cells
-from streams.evaluate.evaluator import Judge, Verdict
+from streams.evaluate.evaluator import Evaluator, Verdict
 from streams.evaluate.shard_state import covered_from
 from streams.replay.checkpoint import Checkpoint
 from streams.replay.entries import Begin, Entry, Mark
@@ -157,7 +157,7 @@ class Replay:
         self._histories: dict[str, History] = {}
         for record in (*history, *(checkpoint.history if checkpoint else ())):
             self._history(str(record["env"])).add(record)
-        self.judge = Judge(policy, self._make(sli_every))
+        self.evaluator = Evaluator(policy, self._make(sli_every))
 
     def _history(self, env: str) -> History:
         if env not in self._histories:
@@ -217,7 +217,7 @@ class Replay:
             if self.span is None:
                 panes = [row.pane for of_env in rows.values() for row in of_env]
                 self.span = (max(min(panes), self._since), to) if panes else None
-            self.judge.add(rows)
+            self.evaluator.add(rows)
         if self.span is not None:
             self.span = (self.span[0], to)
         asked: dict[str, list[tuple[int, IncidentInput]]] = {}
@@ -227,9 +227,9 @@ class Replay:
         unread = [span for one in self._inputs for span in one.unread]
         for one in self._inputs:
             one.unread = [span for span in one.unread if span[1] > to]
-        for verdict in self.judge.advance(to, asked, unread=unread):
-            if verdict.step.at >= self._since:
-                seen.update(t.incident.id for t in verdict.step.transitions)
+        for verdict in self.evaluator.advance(to, asked, unread=unread):
+            if verdict.result.at >= self._since:
+                seen.update(t.incident.id for t in verdict.result.transitions)
                 yield verdict
 
     def _restore(self, drained: Sequence[dict[str, list[FactRow]]]) -> None:
@@ -238,13 +238,13 @@ class Replay:
         assert self._checkpoint is not None
         step, since = self._policy.step, self._since - self._checkpoint.back(self._policy)
         for env, reached in self._checkpoint.reached.items():
-            engine, judged = self.judge.engine(env), []
+            engine, judged = self.evaluator.engine(env), []
             for rows in drained:
                 of_env = rows.get(env, [])
                 judged += [row for row in of_env if row.counts_from(step) <= reached]
                 rows[env] = [row for row in of_env if row.counts_from(step) > reached]
             engine.rebuild(judged, covered_from(since, self._policy))
-            self.judge.boards[env].restore(self._checkpoint.states[env].board)
+            self.evaluator.boards[env].restore(self._checkpoint.states[env].board)
 
 
 def _open_inputs(

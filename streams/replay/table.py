@@ -26,7 +26,7 @@ class ReplayTable:
 
     def add(self, verdict: Verdict) -> None:
         """Take in what a T brought."""
-        for transition in verdict.step.transitions:
+        for transition in verdict.result.transitions:
             after = transition.incident
             self._incidents[after.id, after.epoch] = after
             if transition.visible:
@@ -39,7 +39,7 @@ class ReplayTable:
                 )
         for banner in verdict.banners:
             self._note(banner.version, banner.incident_id or "", 0, "banner", f"{banner.key} {banner.state}")
-        for command in verdict.step.commands:
+        for command in verdict.result.commands:
             if command.sink == "pagerduty" and command.action == "trigger":
                 self._paged.setdefault((command.incident_id, command.epoch), command.at)
                 self._note(command.at, command.incident_id, 0, "page", f"PagerDuty {command.level}")

@@ -15,7 +15,7 @@ def objects(verdicts: Iterable[Verdict]) -> list[dict[str, object]]:
     out: list[dict[str, object]] = []
     together: list[Verdict] = []
     for verdict in verdicts:
-        if together and together[0].step.at != verdict.step.at:
+        if together and together[0].result.at != verdict.result.at:
             out += _of_one_t(together)
             together = []
         together.append(verdict)
@@ -23,10 +23,10 @@ def objects(verdicts: Iterable[Verdict]) -> list[dict[str, object]]:
 
 
 def _of_one_t(verdicts: list[Verdict]) -> list[dict[str, object]]:
-    slis = sorted((v for one in verdicts for v in one.step.sli), key=lambda v: (v.scope, v.window))
+    slis = sorted((v for one in verdicts for v in one.result.sli), key=lambda v: (v.scope, v.window))
     return [
         *(value.as_json() for value in slis),
-        *(transition_object(t) for one in verdicts for t in one.step.transitions if t.visible),
+        *(transition_object(t) for one in verdicts for t in one.result.transitions if t.visible),
         *(banner_object(b) for one in verdicts for b in one.banners),
-        *(notify_object(c) for one in verdicts for c in one.step.commands),
+        *(notify_object(c) for one in verdicts for c in one.result.commands),
     ]

@@ -25,7 +25,7 @@ from streams.dispatch.service import Dispatch
 from streams.evaluate.metrics_snapshot import burn_windows, env_snapshot
 from streams.evaluate.service import Evaluate
 from streams.evaluate.settings import EvaluateSettings
-from streams.evaluate.shard import Desk
+from streams.evaluate.shard import Shard
 from streams.events.validation import Reason
 from streams.http.api import mount, routes
 from streams.http.views import Views, ViewsTailer
@@ -52,7 +52,7 @@ from streams.runtime.lease import Lease, LeaseLost
 from streams.settings.settings import Settings
 from streams.worker.blindness import Blindness
 
-__all__ = ["Pipeline", "PipelineOptions", "Role"]
+__all__ = ["Role", "Worker", "WorkerOptions"]
 
 log = structlog.get_logger(__name__)
 
@@ -66,7 +66,7 @@ _HAND_OVER_SECONDS = 3.0  # for what is under way when partitions are given away
 
 
 @dataclass(frozen=True, kw_only=True)
-class PipelineOptions:
+class WorkerOptions:
     """What differs between a deployment and the demo.
 
     Attributes:
@@ -87,7 +87,7 @@ class PipelineOptions:
     folder: Path | None = None
 
 
-class Pipeline:
+class Worker:
     """One worker. ``failed`` is set when it cannot go on; the process must then end.
 
     Args:
@@ -97,7 +97,7 @@ class Pipeline:
         options: see there.
     """
 
-    def __init__(self, settings: Settings, policy: Policy, clock: Clock, options: PipelineOptions) -> None:
+    def __init__(self, settings: Settings, policy: Policy, clock: Clock, options: WorkerOptions) -> None:
         self._settings = settings
         self._policy = policy
         self._clock = clock
@@ -282,12 +282,12 @@ class Pipeline:
             seconds = (at - command.incident.first_bad_at) / SECOND
             self.metrics.observe_event_to_page(seconds, command.incident_id)
 
-    def _tell(self, desk: Desk) -> None:
-        for env in desk.envs:
-            self.metrics.set_env(env, env_snapshot(desk, env, self._policy))
-        if desk.partition == 0:
-            rejected = {str(reason): n for reason, n in desk.totals.rejected.items()}
-            self.metrics.set_rejected(rejected, desk.totals.personal_fields)
+    def _tell(self, shard: Shard) -> None:
+        for env in shard.envs:
+            self.metrics.set_env(env, env_snapshot(shard, env, self._policy))
+        if shard.partition == 0:
+            rejected = {str(reason): n for reason, n in shard.totals.rejected.items()}
+            self.metrics.set_rejected(rejected, shard.totals.personal_fields)
 
     async def _tick(self) -> None:
         while True:
@@ -309,13 +309,13 @@ class Pipeline:
 
     async def _taken_over(self, _: object, *assigned: Collection[Any], **__: object) -> None:
         segments = self.topics.segments
-        self._keep_desks({tp.partition for some in assigned for tp in some if tp.topic == segments})
+        self._keep_shards({tp.partition for some in assigned for tp in some if tp.topic == segments})
 
-    def _keep_desks(self, desks: Collection[int]) -> None:
-        for desk in self.evaluate.keep(desks):
-            for env in desk.envs:
+    def _keep_shards(self, shards: Collection[int]) -> None:
+        for shard in self.evaluate.keep(shards):
+            for env in shard.envs:
                 self.metrics.forget_env(env)
-            if desk.partition == 0:
+            if shard.partition == 0:
                 self.metrics.forget_rejected()
 
     async def _follow_ownership(self) -> None:
@@ -329,10 +329,10 @@ class Pipeline:
 
     async def _look_at_ownership(self) -> None:
         if "evaluate" in self._does:
-            desks = owned(self.app, self.topics.segments)
-            if desks is not None:
-                self._keep_desks(desks)
-                missing = desks - set(self.evaluate.desks)
+            shards = owned(self.app, self.topics.segments)
+            if shards is not None:
+                self._keep_shards(shards)
+                missing = shards - set(self.evaluate.shards)
                 if missing:
                     self.health.unready("evaluate", f"partitions {sorted(missing)} are not rebuilt yet")
                 else:

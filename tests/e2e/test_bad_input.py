@@ -39,7 +39,7 @@ def bad_values() -> dict[str, list[bytes | None]]:
 
 
 async def rejections(deployment: Deployment) -> dict[str, float]:
-    """By reason, how many the metrics count. Another desk tells of them than of the events."""
+    """By reason, how many the metrics count. Another shard reports them than the events."""
     return {
         dict(labels)["reason"]: value
         for (name, labels), value in (await deployment.metrics()).items()

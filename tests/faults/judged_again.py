@@ -97,7 +97,7 @@ def replayed(topic: str, policy: Policy, now: int, inputs: Sequence[tuple[int, I
     verdicts = []
     for verdict in run.run():
         verdicts.append(verdict)
-        step = verdict.step
+        step = verdict.result
         for transition in step.transitions:
             out.incidents[transition.incident.id] = transition.incident
             out.lines.append(json.loads(log_out(topics, 0, transition, {}, policy.hash).value or b""))

@@ -365,14 +365,14 @@ class EvaluateWorker(Worker):
             self.evaluate.keep(self.told[1])
             # a rebalance goes back to what was committed
             self._positions = {
-                (topic, desk): world.committed.get((topic, desk), 0)
+                (topic, shard): world.committed.get((topic, shard), 0)
                 for topic in (TOPICS.segments, TOPICS.inputs)
-                for desk in self.told[1]
+                for shard in self.told[1]
             }
-        for (topic, desk), position in sorted(self._positions.items()):
+        for (topic, shard), position in sorted(self._positions.items()):
             take = self.evaluate.take_segment if topic == TOPICS.segments else self.evaluate.take_input
-            for record in kafka.read(topic, desk, position)[: world.random.choice([0, 1, 5, 50])]:
-                await take(desk, record.offset, record.value)
-                self._positions[topic, desk] = record.offset + 1
+            for record in kafka.read(topic, shard, position)[: world.random.choice([0, 1, 5, 50])]:
+                await take(shard, record.offset, record.value)
+                self._positions[topic, shard] = record.offset + 1
                 if world.random.random() < 0.2 and self.told == self.owned:
-                    world.committed[topic, desk] = record.offset + 1
+                    world.committed[topic, shard] = record.offset + 1

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from detectors.incidents import Command, IncidentInput
 from detectors.instants import parse_instant
 from detectors.scopes import ENVS
-from streams.evaluate.shard_state import DeskState
+from streams.evaluate.shard_state import ShardState
 from streams.kafka.topics import env_partition
 from streams.records.verdicts import decode_command, log_out
 from streams.replay.entries import Begin, Entry, Mark
@@ -57,9 +57,11 @@ def check(run: Run) -> None:
     commands: list[Command] = []
     history: dict[tuple[str, Any], Any] = {}
     for verdict in replayed.run():
-        commands += verdict.step.commands
-        transitions += [line(log_out(TOPICS, 0, t, {}, POLICY.hash).value) for t in verdict.step.transitions]
-        for record in verdict.step.history:
+        commands += verdict.result.commands
+        transitions += [
+            line(log_out(TOPICS, 0, t, {}, POLICY.hash).value) for t in verdict.result.transitions
+        ]
+        for record in verdict.result.history:
             history[str(record["env"]), record["at"]] = record["scopes"]
     check_transitions(run, transitions, end)
     check_commands(run, commands, end)
@@ -93,7 +95,7 @@ def check_from_a_checkpoint(
     known = checkpoint.states.keys()
     seen: list[Any] = []
     for verdict in rest.run():
-        step = verdict.step
+        step = verdict.result
         if step.env in known:
             seen += [line(log_out(TOPICS, 0, t, {}, POLICY.hash).value) for t in step.transitions]
             seen += step.commands
@@ -167,7 +169,7 @@ def given_t(run: Run) -> list[tuple[int, IncidentInput]]:
     """Each input with the T that it was given: no record of the topic was left out, and none was given another."""
     out: list[tuple[int, IncidentInput]] = []
     for value in run.values(TOPICS.watch_state):
-        for at, wish in msgspec.msgpack.decode(value, type=DeskState).assigned:
+        for at, wish in msgspec.msgpack.decode(value, type=ShardState).assigned:
             if (at, wish) not in out:
                 out.append((at, wish))
     for env in ENVS:

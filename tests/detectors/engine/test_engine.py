@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from detectors.engine.engine import Engine
-from detectors.engine.state import EngineState, Step
+from detectors.engine.state import EngineState, StepResult
 from detectors.history.history import History
 from detectors.history.rollup import HISTORY_SPAN
 from detectors.incidents import IncidentInput
@@ -47,7 +47,7 @@ def go(
     asked: Asked,
     after: int = 0,
     catching_up: bool = False,
-) -> list[Step]:
+) -> list[StepResult]:
     """One call of ``advance`` over (after, to]."""
     return engine.advance(
         to,
@@ -57,7 +57,7 @@ def go(
     )
 
 
-def flat(steps: Sequence[Step]) -> list[Any]:
+def flat(steps: Sequence[StepResult]) -> list[Any]:
     """What steps brought, without those that brought nothing to be told."""
     return [
         (s.at, s.sli, s.transitions, s.commands, s.history, s.refused)
@@ -116,7 +116,7 @@ def test_any_cut_into_calls_brings_the_same_steps(some: list[Episode], data: st.
     assert list(cut.history.records()) == list(engine_records(whole))
 
 
-def engine_records(steps: Sequence[Step]) -> list[dict[str, object]]:
+def engine_records(steps: Sequence[StepResult]) -> list[dict[str, object]]:
     """The history that steps have written, as it stands at their end."""
     return list(as_known([record for step in steps for record in step.history]).records())
 

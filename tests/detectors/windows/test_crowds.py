@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from msgspec import UNSET
 
 from detectors.engine.engine import Engine
-from detectors.engine.state import Step
+from detectors.engine.state import StepResult
 from detectors.history.history import History
 from detectors.incidents import error_words
 from detectors.instants import HOUR, MINUTE, SECOND
@@ -47,8 +47,8 @@ def rows_of(a_minute: int) -> list[FactRow]:
     return out
 
 
-def went(engine: Engine, stops: Sequence[int], rows: Sequence[FactRow], after: int = 0) -> list[Step]:
-    steps: list[Step] = []
+def went(engine: Engine, stops: Sequence[int], rows: Sequence[FactRow], after: int = 0) -> list[StepResult]:
+    steps: list[StepResult] = []
     for stop in stops:
         steps += engine.advance(stop, [row for row in rows if after < row.counts_from(SECOND) <= stop])
         after = stop

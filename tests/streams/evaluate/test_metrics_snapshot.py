@@ -11,9 +11,9 @@ from detectors.policy.policy import default_policy
 from detectors.scopes import OUTCOMES, STEPS, leaf_index
 from detectors.windows.facts import ON_TIME, FactRow
 from detectors.windows.latency_histogram import bucket
-from streams.evaluate.evaluator import Judge
+from streams.evaluate.evaluator import Evaluator
 from streams.evaluate.metrics_snapshot import env_snapshot
-from streams.evaluate.shard import Desk
+from streams.evaluate.shard import Shard
 from streams.evaluate.totals import Totals
 
 POLICY = default_policy()
@@ -40,16 +40,16 @@ def rows() -> list[FactRow]:
     return out
 
 
-def desk() -> Desk:
+def shard() -> Shard:
     def make(env: str) -> Engine:
         return Engine(env, POLICY, History(env), sli_every=POLICY.sli_every, durations=True)
 
-    return Desk(0, ("prod",), Judge(POLICY, make), 0, Totals(("prod",)))
+    return Shard(0, ("prod",), Evaluator(POLICY, make), 0, Totals(("prod",)))
 
 
 def test_quantiles_of_durations_are_those_of_completed_sign_in_requests() -> None:
-    one = desk()
-    engine = one.judge.engine("prod")
+    one = shard()
+    engine = one.evaluator.engine("prod")
     assert env_snapshot(one, "prod", POLICY).durations == {}
     engine.advance(END, rows())
     found = env_snapshot(one, "prod", POLICY).durations
@@ -62,7 +62,7 @@ def test_quantiles_of_durations_are_those_of_completed_sign_in_requests() -> Non
 
 
 def test_they_are_the_same_after_a_restart_at_the_next_time_they_are_told() -> None:
-    calm, early = desk().judge.engine("prod"), desk().judge.engine("prod")
+    calm, early = shard().evaluator.engine("prod"), shard().evaluator.engine("prod")
     until = START + 305 * SECOND
     calm.advance(END, rows())
     early.advance(until, [one for one in rows() if one.pane < until])
@@ -105,8 +105,8 @@ def succeeding(seconds: range) -> list[FactRow]:
 
 
 def test_what_a_provider_has_caused_is_told_of_in_no_account_also_after_its_end_and_a_restart() -> None:
-    one = desk()
-    engine = one.judge.engine("prod")
+    one = shard()
+    engine = one.evaluator.engine("prod")
     facts = sorted(
         [*succeeding(range(4_800)), *failing("ssoe", "idme", range(600, 1_200))], key=lambda r: r.pane
     )
@@ -126,8 +126,8 @@ def test_what_a_provider_has_caused_is_told_of_in_no_account_also_after_its_end_
 
 
 def test_what_a_method_fails_by_itself_spends_its_budget() -> None:
-    one = desk()
-    engine = one.judge.engine("prod")
+    one = shard()
+    engine = one.evaluator.engine("prod")
     facts = [
         *succeeding(range(3_000)),
         *(f for c in ("idme", "logingov", "mhv") for f in failing("ssoe", c, range(600, 1_200))),

@@ -1,4 +1,4 @@
-"""Desks: what a new owner must know of what the one before it has done, by examples."""
+"""Shards: what a new owner must know of what the one before it has done, by examples."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from detectors.incidents import IncidentInput
-from streams.evaluate.shard_state import DeskState
+from streams.evaluate.shard_state import ShardState
 from streams.kafka.producer import Out
 from streams.records.models import encode_input
 from streams.records.verdicts import decode_command
@@ -22,8 +22,8 @@ from tests.support.oracle import NOON, SECOND
 OUTAGE = [Episode(60, 0.5, 0.0, "ssoe", "idme", 0.0, 1), Episode(60, 0.0, 0.9, "ssoe", "idme", 0.0, 1)]
 
 
-class Desk:
-    """One desk, one input partition, and one worker after another."""
+class Shard:
+    """One shard, one input partition, and one worker after another."""
 
     def __init__(self) -> None:
         self.kafka = Kafka(NOON)
@@ -90,7 +90,7 @@ class Desk:
     def assigned(self) -> dict[str, set[int]]:
         out: dict[str, set[int]] = {}
         for value in self.values(TOPICS.watch_state):
-            for at, wish in msgspec.msgpack.decode(value, type=DeskState).assigned:
+            for at, wish in msgspec.msgpack.decode(value, type=ShardState).assigned:
                 out.setdefault(wish.id, set()).add(at)
         return out
 
@@ -100,16 +100,16 @@ NOTE = IncidentInput(id="n", env=ENV, kind="note", incident=f"{ENV}-1", by="Ada"
 
 def test_an_input_is_given_no_t_that_was_judged_before_a_crash() -> None:
     # the commands of a T are out and its state is not: without it nobody would know that it had been judged
-    desk = Desk()
-    desk.facts(90 * SECOND)
-    desk.judge_until_it_writes(TOPICS.commands)
-    (opened, *_) = [decode_command(value) for value in desk.values(TOPICS.commands)]
-    desk.crash()
-    desk.ask(NOTE)
-    desk.facts(120 * SECOND)
-    desk.judge()
-    ((at,),) = desk.assigned().values()
+    shard = Shard()
+    shard.facts(90 * SECOND)
+    shard.judge_until_it_writes(TOPICS.commands)
+    (opened, *_) = [decode_command(value) for value in shard.values(TOPICS.commands)]
+    shard.crash()
+    shard.ask(NOTE)
+    shard.facts(120 * SECOND)
+    shard.judge()
+    ((at,),) = shard.assigned().values()
     assert at > NOON + 90 * SECOND >= opened.at
-    commands = [decode_command(value) for value in desk.values(TOPICS.commands)]
+    commands = [decode_command(value) for value in shard.values(TOPICS.commands)]
     assert len(commands) > len({command.id for command in commands})
     assert all(one == other for one in commands for other in commands if one.id == other.id)

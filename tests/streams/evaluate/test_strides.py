@@ -9,10 +9,10 @@ import pytest
 
 from detectors.policy.policy import default_policy
 from streams.evaluate import service as evaluate
-from streams.evaluate.evaluator import Judge
+from streams.evaluate.evaluator import Evaluator
 from streams.evaluate.service import Evaluate
 from streams.evaluate.settings import EvaluateSettings
-from streams.evaluate.shard import Desk
+from streams.evaluate.shard import Shard
 from streams.evaluate.totals import Totals
 from streams.kafka.topics import Topics
 from streams.runtime.clocks import Timing
@@ -36,14 +36,14 @@ class Strides(Evaluate):
         self.end = 0
         self.judged: list[int | None] = []
 
-    async def _rebuild(self, partition: int, offset: int) -> Desk:
+    async def _rebuild(self, partition: int, offset: int) -> Shard:
         def nobody(env: str) -> Any:
             raise AssertionError(env)
 
-        return Desk(partition, (), Judge(default_policy(), nobody), offset, Totals(()))
+        return Shard(partition, (), Evaluator(default_policy(), nobody), offset, Totals(()))
 
-    async def _move_on(self, desk: Desk) -> None:
-        self.judged.append(desk.watermark())
+    async def _move_on(self, shard: Shard) -> None:
+        self.judged.append(shard.watermark())
 
 
 def frontier(watermark: int) -> bytes:
@@ -93,23 +93,23 @@ async def test_no_more_is_judged_in_one_go_than_holds_up_the_loop_for_half_a_sec
 
         a_step_takes = 0.1
 
-        async def _move_on(self, desk: Desk) -> None:
-            await Evaluate._move_on(self, desk)
+        async def _move_on(self, shard: Shard) -> None:
+            await Evaluate._move_on(self, shard)
 
-        async def _evaluate(self, desk: Desk, to: int, goal: int) -> float:
+        async def _evaluate(self, shard: Shard, to: int, goal: int) -> float:
             self.judged.append(to)
-            steps = (to - (desk.evaluated_to or 0)) // 1_000
+            steps = (to - (shard.evaluated_to or 0)) // 1_000
             return steps * self.a_step_takes
 
     slow = Slow()
-    desk = await slow._rebuild(0, 0)
-    desk.evaluated_to, desk.partitions = 0, 1
-    desk.frontiers[0] = Frontier(0, 1, 0, 1, 600_000, "", None, 0, [])
-    await slow._move_on(desk)
+    shard = await slow._rebuild(0, 0)
+    shard.evaluated_to, shard.partitions = 0, 1
+    shard.frontiers[0] = Frontier(0, 1, 0, 1, 600_000, "", None, 0, [])
+    await slow._move_on(shard)
     goes = [to for to in slow.judged if to is not None]
     assert goes[0] == 25_000  # nothing is known yet
     assert all(after - before == 5_000 for before, after in pairwise(goes))
     slow.a_step_takes, slow.judged = 1e-5, []
-    desk.frontiers[0] = Frontier(0, 1, 0, 1, 1_500_000, "", None, 0, [])
-    await slow._move_on(desk)
+    shard.frontiers[0] = Frontier(0, 1, 0, 1, 1_500_000, "", None, 0, [])
+    await slow._move_on(shard)
     assert slow.judged == [605_000, 900_000, 1_200_000, 1_500_000]

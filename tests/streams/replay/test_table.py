@@ -6,7 +6,7 @@ import io
 
 from rich.console import Console
 
-from detectors.engine.state import Step
+from detectors.engine.state import StepResult
 from detectors.incidents import Transition
 from streams.evaluate.evaluator import Verdict
 from streams.replay.replay import Summary
@@ -26,7 +26,7 @@ def shown(**changes: object) -> str:
         from_scope=None,
         reason="because",
     )
-    brought = Step(OPENED, "prod", transitions=[opened])
+    brought = StepResult(OPENED, "prod", transitions=[opened])
     table.add(Verdict(brought))
     console = Console(file=io.StringIO(), width=200, highlight=False)
     table.show(Summary(), console)

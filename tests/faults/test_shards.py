@@ -10,7 +10,7 @@ import pytest
 from detectors.policy.policy import default_policy
 from streams.evaluate.service import Evaluate
 from streams.evaluate.settings import EvaluateSettings
-from streams.evaluate.shard import Desk
+from streams.evaluate.shard import Shard
 from streams.evaluate.totals import Totals
 from streams.kafka.topics import PARTITIONS, Topics
 from streams.runtime.clocks import Timing
@@ -40,20 +40,20 @@ def evaluate(group: Group) -> Evaluate:
         generation=lambda: group.generation,
     )
     for partition in (0, 1):
-        made.desks[partition] = Desk(partition, (), nothing, 0, Totals(()), generation=group.generation)
+        made.shards[partition] = Shard(partition, (), nothing, 0, Totals(()), generation=group.generation)
     return made
 
 
-def test_a_rebalance_that_leaves_a_partition_here_keeps_its_desk(evaluate: Evaluate, group: Group) -> None:
+def test_a_rebalance_that_leaves_a_partition_here_keeps_its_shard(evaluate: Evaluate, group: Group) -> None:
     group.generation = 6
-    assert [desk.partition for desk in evaluate.keep([0])] == [1]
+    assert [shard.partition for shard in evaluate.keep([0])] == [1]
     group.generation = 7
     assert evaluate.keep([0]) == []
 
 
 def test_a_partition_that_was_away_for_a_generation_is_read_anew(evaluate: Evaluate, group: Group) -> None:
     group.generation = 7
-    assert {desk.partition for desk in evaluate.keep([0, 1])} == {0, 1}
+    assert {shard.partition for shard in evaluate.keep([0, 1])} == {0, 1}
 
 
 async def test_partitions_are_given_away_when_what_is_being_judged_has_been_written(
