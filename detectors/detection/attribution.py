@@ -12,7 +12,7 @@ methods are the environment; a provider that fails on both is one cause, unless 
 A scope that does not fire itself is a cause only if nothing else explains a wider one that does.
 
 What wakes nobody (surges, slowness) is weighed apart, each kind by itself, so that it neither widens nor hides what
-does; which of it is a symptom of an incident is for ``matching`` to say.
+does; which of it is a symptom of an incident is for ``lifecycle.grouping`` to say.
 """
 
 from __future__ import annotations

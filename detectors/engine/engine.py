@@ -239,8 +239,8 @@ class Engine:
             until = due.up_to(int(ends[-1]))
             asked: dict[int, list[IncidentInput]] = {}
             while pending and pending[0][0] <= ends[-1]:
-                when, wish = pending.pop(0)
-                asked.setdefault(max(when, int(ends[0])), []).append(wish)
+                when, incident_input = pending.pop(0)
+                asked.setdefault(max(when, int(ends[0])), []).append(incident_input)
             out.extend(self._judge(ends, due[taken:until], asked, unread, catching_up))
             taken = until
             self.evaluated_to = int(ends[-1])

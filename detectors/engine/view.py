@@ -21,7 +21,7 @@ __all__ = ["FrameView", "sli_of"]
 
 
 class FrameView:
-    """What the life cycle may ask about step ``n`` of a frame; see ``chronicle.View``.
+    """What the life cycle may ask about step ``n`` of a frame; see ``lifecycle.memory.View``.
 
     Args:
         frame: of the last call of ``windows`` and ``impact``.

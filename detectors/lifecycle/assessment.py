@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from detectors.incidents import Cause, Incident
 from detectors.lifecycle.fail_over import advise, compared
 from detectors.lifecycle.memory import IncidentMemory
-from detectors.lifecycle.recorder import Chronicle
+from detectors.lifecycle.recorder import Recorder
 from detectors.lifecycle.severity import Level, datadog_severity, figure, follow
 from detectors.notification.paging import may_page
 from detectors.policy.policy import Policy
@@ -21,7 +21,7 @@ __all__ = ["assess"]
 
 
 def assess(
-    memory: IncidentMemory, causes: Sequence[Cause], chronicle: Chronicle, *, opening: bool = False
+    memory: IncidentMemory, causes: Sequence[Cause], recorder: Recorder, *, opening: bool = False
 ) -> None:
     """Bring up to date what follows from the evidence, but for the severity: a change of it is a transition.
 
@@ -29,9 +29,9 @@ def assess(
         causes: those of this step; none where nothing fires.
         opening: there is no severity yet that this one could have fallen from.
     """
-    at, policy, view, incident = chronicle.at, chronicle.policy, chronicle.view, memory.incident
+    at, policy, view, incident = recorder.at, recorder.policy, recorder.view, memory.incident
     scope = incident.scope
-    first_bad = _first_bad(incident, causes, chronicle) if opening else incident.first_bad_at
+    first_bad = _first_bad(incident, causes, recorder) if opening else incident.first_bad_at
     estimate = max((c.estimated_users for c in causes if c.estimated_users is not None), default=None)
     seen, recent = view.people(scope, first_bad), view.people_recent(scope, first_bad)
     impact = figure(seen.people, recent.people, estimate, policy)
@@ -56,7 +56,7 @@ def assess(
         causes=names,
         sentence=lead.sentence if lead else incident.sentence,
         priority=policy.priority.of(incident.env, impact.users if serious else 0),
-        datadog_severity=datadog_severity(scope, memory.level.severity, chronicle.csps, serious=serious),
+        datadog_severity=datadog_severity(scope, memory.level.severity, recorder.csps, serious=serious),
         basis=impact.basis,
         users_impacted=impact.users,
         peak_users_impacted=max(incident.peak_users_impacted, impact.users),
@@ -72,7 +72,7 @@ def assess(
         csp_caused=lead.csp_caused if lead and lead.scope == scope else incident.csp_caused,
         in_maintenance=_in_maintenance(scope, at, policy),
         narrower=tuple(sorted(narrower)),
-        fail_over=_fail_over(incident, chronicle),
+        fail_over=_fail_over(incident, recorder),
         links=_links(incident, policy),
         policy_hash=policy.hash,
     )
@@ -82,14 +82,14 @@ def assess(
         memory.pageable_since = at
 
 
-def _first_bad(incident: Incident, causes: Sequence[Cause], chronicle: Chronicle) -> int:
+def _first_bad(incident: Incident, causes: Sequence[Cause], recorder: Recorder) -> int:
     """When that began which the incident is opened for.
 
     It is looked for in the narrowest of the findings' windows: of an hour in which now and then somebody failed
     the first of them was not the beginning. An incident that is reopened began when it first did.
     """
     since = max((c.first_bad for c in causes if c.first_bad is not None), default=incident.first_bad_at)
-    found = chronicle.view.first_bad(incident.scope, since)
+    found = recorder.view.first_bad(incident.scope, since)
     return min(incident.first_bad_at, since if found is None else found)
 
 
@@ -99,12 +99,12 @@ def _in_maintenance(scope: str, at: int, policy: Policy) -> bool:
     )
 
 
-def _fail_over(incident: Incident, chronicle: Chronicle) -> str | None:
+def _fail_over(incident: Incident, recorder: Recorder) -> str | None:
     pair = compared(incident.scope)
     if pair is None:
         return None
-    ssoe, sis = (chronicle.view.counts(scope, chronicle.policy.fail_over.window) for scope in pair)
-    return advise(ssoe, sis, chronicle.policy, standing=incident.fail_over is not None)
+    ssoe, sis = (recorder.view.counts(scope, recorder.policy.fail_over.window) for scope in pair)
+    return advise(ssoe, sis, recorder.policy, standing=incident.fail_over is not None)
 
 
 def _links(incident: Incident, policy: Policy) -> dict[str, str]:

@@ -29,33 +29,33 @@ from detectors.policy.sections import LifecyclePolicy
 from detectors.scopes import MEMBERS, contains, overlaps, scope_index
 from detectors.urgency import WAKES_NOBODY, is_outage, is_serious
 
-__all__ = ["Case", "match"]
+__all__ = ["IncidentGroup", "group_causes"]
 
 
 @dataclass
-class Case:
+class IncidentGroup:
     """What is to be done with an incident in a step.
 
     Attributes:
         memory: the incident; None for one to be opened.
         scope: the one it is to have.
-        action: go on with an open one; begin (open or reopen); rest, for a resolved one; merge into another.
+        operation: go on with an open one; begin (open or reopen); rest, for a resolved one; merge into another.
         causes: those that belong to it; of a resolved one those that it holds back.
-        into: the case that it is merged into.
+        into: the group that it is merged into.
         symptoms: causes that wake nobody, of which it is the explanation.
     """
 
     memory: IncidentMemory | None
     scope: str
-    action: Literal["advance", "begin", "rest", "merge"]
+    operation: Literal["advance", "begin", "rest", "merge"]
     causes: list[Cause] = field(default_factory=list)
-    into: Case | None = None
+    into: IncidentGroup | None = None
     symptoms: list[Cause] = field(default_factory=list)
 
     @property
     def is_live(self) -> bool:
         """An incident that is open after the step, unless it opens for something that is no news."""
-        return self.action in ("advance", "begin")
+        return self.operation in ("advance", "begin")
 
     @property
     def is_outage(self) -> bool:
@@ -70,10 +70,10 @@ class Case:
         return before or any(cause.detector not in WAKES_NOBODY for cause in self.causes)
 
 
-def match(
+def group_causes(
     causes: Iterable[Cause], memories: Sequence[IncidentMemory], at: int, rules: LifecyclePolicy
-) -> list[Case]:
-    """A case for each incident, in their order, then one for each that is to be opened.
+) -> list[IncidentGroup]:
+    """A group for each incident, in their order, then one for each that is to be opened.
 
     Args:
         causes: firing, or said by a person.
@@ -81,20 +81,20 @@ def match(
         at: T, ms.
         rules: of them ``widen_after`` and ``resolve_grace`` are asked.
     """
-    cases = [Case(m, m.incident.scope, "advance" if m.is_open else "rest") for m in memories]
+    groups = [IncidentGroup(m, m.incident.scope, "advance" if m.is_open else "rest") for m in memories]
     # The widest first: what it takes in then finds its incident already there. What wakes nobody comes last.
     for cause in sorted(causes, key=lambda cause: (_is_minor(cause), -_size(cause.scope))):
-        explained = _explaining(cause, cases, at)
+        explained = _explaining(cause, groups, at)
         if explained is not None:
             explained.symptoms.append(cause)
             continue
-        case = _among_open(cause, cases, at, rules.widen_after)
-        case = case or _among_resolved(cause, cases, at, rules.resolve_grace)
-        if case is None:
-            case = Case(None, cause.scope, "begin")
-            cases.append(case)
-        case.causes.append(cause)
-    return cases
+        group = _among_open(cause, groups, at, rules.widen_after)
+        group = group or _among_resolved(cause, groups, at, rules.resolve_grace)
+        if group is None:
+            group = IncidentGroup(None, cause.scope, "begin")
+            groups.append(group)
+        group.causes.append(cause)
+    return groups
 
 
 def _size(scope: str) -> int:
@@ -105,22 +105,22 @@ def _is_minor(cause: Cause) -> bool:
     return cause.detector in WAKES_NOBODY
 
 
-def _left_behind(cause: Cause, case: Case, at: int) -> bool:
+def _left_behind(cause: Cause, group: IncidentGroup, at: int) -> bool:
     """Whether a surge of failures may be what a resolved outage has left in its window."""
-    if case.action != "rest" or case.memory is None or cause.numbers.get("counts") != "bad":
+    if group.operation != "rest" or group.memory is None or cause.numbers.get("counts") != "bad":
         return False
-    resolved_at = case.memory.incident.resolved_at
+    resolved_at = group.memory.incident.resolved_at
     window = cause.numbers.get("window_ms")
     return (
         resolved_at is not None
         and isinstance(window, int)
         and at - resolved_at < window
-        and is_outage(case.memory.incident)
+        and is_outage(group.memory.incident)
     )
 
 
-def _explaining(cause: Cause, cases: Sequence[Case], at: int) -> Case | None:
-    """The case of which a cause that wakes nobody is a symptom.
+def _explaining(cause: Cause, groups: Sequence[IncidentGroup], at: int) -> IncidentGroup | None:
+    """The group of which a cause that wakes nobody is a symptom.
 
     Also of an outage that has resolved since the cause's window began: what it counts was counted there.
     """
@@ -128,31 +128,35 @@ def _explaining(cause: Cause, cases: Sequence[Case], at: int) -> Case | None:
         return None
     by_users = cause.numbers.get("counts") == "excluded"
     found = [
-        case
-        for case in cases
-        if ((case.is_live and case.is_outage) or _left_behind(cause, case, at))
-        and (contains(case.scope, cause.scope) or (overlaps(case.scope, cause.scope) and not by_users))
+        group
+        for group in groups
+        if ((group.is_live and group.is_outage) or _left_behind(cause, group, at))
+        and (contains(group.scope, cause.scope) or (overlaps(group.scope, cause.scope) and not by_users))
     ]
-    return min(found, key=lambda case: _size(case.scope), default=None)
+    return min(found, key=lambda group: _size(group.scope), default=None)
 
 
-def _among_open(cause: Cause, cases: Sequence[Case], at: int, widen_after: int) -> Case | None:
+def _among_open(
+    cause: Cause, groups: Sequence[IncidentGroup], at: int, widen_after: int
+) -> IncidentGroup | None:
     minor = _is_minor(cause)
-    live = [case for case in cases if case.is_live and not (minor and case.is_outage)]
-    holders = [case for case in live if (minor or case.is_serious) and contains(case.scope, cause.scope)]
+    live = [group for group in groups if group.is_live and not (minor and group.is_outage)]
+    holders = [group for group in live if (minor or group.is_serious) and contains(group.scope, cause.scope)]
     if holders:
-        return min(holders, key=lambda case: _size(case.scope))
-    inside = [case for case in live if not (minor and case.is_serious) and contains(cause.scope, case.scope)]
+        return min(holders, key=lambda group: _size(group.scope))
+    inside = [
+        group for group in live if not (minor and group.is_serious) and contains(cause.scope, group.scope)
+    ]
     if not inside:
         return None
-    inside.sort(key=lambda case: not case.is_serious)  # of equals the oldest stays first
+    inside.sort(key=lambda group: not group.is_serious)  # of equals the oldest stays first
     oldest, *others = inside
     held_back = oldest.is_serious and cause.detector != "declared"
     if held_back and not _may_widen(oldest.memory, at, widen_after):
         return oldest
     oldest.scope = cause.scope
-    for case in others:
-        case.action, case.into = "merge", oldest
+    for group in others:
+        group.operation, group.into = "merge", oldest
     return oldest
 
 
@@ -162,23 +166,25 @@ def _may_widen(memory: IncidentMemory | None, at: int, after: int) -> bool:
     return memory.wider_for >= after or at - memory.incident.opened_at < after
 
 
-def _among_resolved(cause: Cause, cases: Sequence[Case], at: int, grace: int) -> Case | None:
-    candidates: list[tuple[bool, int, Case]] = []
-    for case in cases:
-        memory = case.memory
-        if case.action != "rest" or memory is None or memory.merged:
+def _among_resolved(
+    cause: Cause, groups: Sequence[IncidentGroup], at: int, grace: int
+) -> IncidentGroup | None:
+    candidates: list[tuple[bool, int, IncidentGroup]] = []
+    for group in groups:
+        memory = group.memory
+        if group.operation != "rest" or memory is None or memory.merged:
             continue
         if _is_minor(cause) and is_serious(memory.incident):
             continue
         resolved_at = memory.incident.resolved_at or at
-        if memory.held and contains(case.scope, cause.scope):
+        if memory.held and contains(group.scope, cause.scope):
             if cause.detector != "declared" and at - resolved_at < grace:
-                return case
+                return group
         elif cause.scope not in memory.scopes:
             continue
-        candidates.append((case.scope == cause.scope, resolved_at, case))
+        candidates.append((group.scope == cause.scope, resolved_at, group))
     if not candidates:
         return None
-    *_, case = max(candidates, key=lambda one: one[:2])
-    case.action, case.scope = "begin", cause.scope
-    return case
+    *_, group = max(candidates, key=lambda one: one[:2])
+    group.operation, group.scope = "begin", cause.scope
+    return group

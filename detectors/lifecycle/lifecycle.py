@@ -12,11 +12,10 @@ import msgspec
 from msgspec.structs import replace
 
 from detectors.incidents import Cause, Incident, IncidentInput, Transition
-from detectors.lifecycle import actions as wishes
-from detectors.lifecycle import transitions as course
-from detectors.lifecycle.grouping import Case, match
+from detectors.lifecycle import actions, transitions
+from detectors.lifecycle.grouping import IncidentGroup, group_causes
 from detectors.lifecycle.memory import COUNTS_WINDOW, IncidentMemory, View
-from detectors.lifecycle.recorder import Chronicle
+from detectors.lifecycle.recorder import Recorder
 from detectors.lifecycle.severity import csps_of
 from detectors.policy.policy import Policy
 from detectors.scopes import overlaps, scope_index
@@ -26,11 +25,11 @@ __all__ = ["IncidentMemory", "Lifecycle", "LifecycleMemory", "View"]
 #: Ids of inputs that are remembered, so that a repeated record is applied once.
 INPUTS_REMEMBERED = 1_000
 
-_GRANTED_BY = {
-    "acknowledge": wishes.acknowledge,
-    "unacknowledge": wishes.unacknowledge,
-    "declare": wishes.declare,
-    "resolve": wishes.resolve,
+_ACTIONS = {
+    "acknowledge": actions.acknowledge,
+    "unacknowledge": actions.unacknowledge,
+    "declare": actions.declare,
+    "resolve": actions.resolve,
 }
 
 
@@ -95,52 +94,52 @@ class Lifecycle:
         memory, at = self.memory, view.at
         if memory.at is not None and at <= memory.at:
             raise ValueError(f"{self.env}: step {at} does not come after {memory.at}")
-        chronicle = Chronicle(self.policy, view, at - memory.at if memory.at is not None else 0)
+        recorder = Recorder(self.policy, view, at - memory.at if memory.at is not None else 0)
         memory.at = at
-        declares = self._apply(inputs, chronicle)
+        declares = self._apply(inputs, recorder)
         firing = [cause for cause in causes if cause.state == "firing"]
-        cases = match(
+        groups = group_causes(
             [*firing, *(cause for cause, _ in declares)],
             memory.incidents,
             at,
             self.policy.lifecycle,
         )
-        for case in cases:
-            if case.action == "begin" and not any(chronicle.is_news(cause) for cause in case.causes):
-                case.action = "rest"
-        chronicle.csps = csps_of(case.scope for case in cases if case.is_live and case.is_serious)
-        for case in cases:
-            self._follow(case, chronicle)
-        for case in cases:
-            self._merge(case, chronicle)
-        self._declare(declares, cases, chronicle)
+        for group in groups:
+            if group.operation == "begin" and not any(recorder.is_news(cause) for cause in group.causes):
+                group.operation = "rest"
+        recorder.csps = csps_of(group.scope for group in groups if group.is_live and group.is_serious)
+        for group in groups:
+            self._follow(group, recorder)
+        for group in groups:
+            self._merge(group, recorder)
+        self._declare(declares, groups, recorder)
         memory.incidents = sorted(
-            (case.memory for case in cases if case.memory and case.memory.incident.state != "closed"),
+            (group.memory for group in groups if group.memory and group.memory.incident.state != "closed"),
             key=lambda one: int(one.incident.id.rpartition("-")[2]),
         )
-        return chronicle.transitions
+        return recorder.transitions
 
-    def _follow(self, case: Case, chronicle: Chronicle) -> None:
-        if case.action == "begin":
+    def _follow(self, group: IncidentGroup, recorder: Recorder) -> None:
+        if group.operation == "begin":
             number = self.memory.next_number
-            if case.memory is None:
+            if group.memory is None:
                 self.memory.next_number += 1
-            case.memory = course.begin(
-                case.memory, f"{self.env}-{number}", case.scope, case.causes, chronicle
+            group.memory = transitions.begin(
+                group.memory, f"{self.env}-{number}", group.scope, group.causes, recorder
             )
-        elif case.action == "advance" and case.memory is not None:
-            course.advance(case.memory, case.scope, case.causes, chronicle)
-        elif case.action == "rest" and case.memory is not None:
-            course.after_resolution(case.memory, case.causes, chronicle)
-        if case.is_live and case.memory is not None and case.symptoms:
-            seen = {*case.memory.incident.causes, *(cause.detector for cause in case.symptoms)}
-            case.memory.incident = replace(case.memory.incident, causes=tuple(sorted(seen)))
+        elif group.operation == "advance" and group.memory is not None:
+            transitions.advance(group.memory, group.scope, group.causes, recorder)
+        elif group.operation == "rest" and group.memory is not None:
+            transitions.after_resolution(group.memory, group.causes, recorder)
+        if group.is_live and group.memory is not None and group.symptoms:
+            seen = {*group.memory.incident.causes, *(cause.detector for cause in group.symptoms)}
+            group.memory.incident = replace(group.memory.incident, causes=tuple(sorted(seen)))
 
-    def _merge(self, case: Case, chronicle: Chronicle) -> None:
+    def _merge(self, group: IncidentGroup, recorder: Recorder) -> None:
         """Resolve an incident that another one has taken in. Its PagerDuty alerts are resolved with it."""
-        if case.memory is None or case.into is None or case.into.memory is None:
+        if group.memory is None or group.into is None or group.into.memory is None:
             return
-        lost, kept = case.memory, case.into.memory
+        lost, kept = group.memory, group.into.memory
         kept.scopes = sorted({*kept.scopes, *lost.scopes})
         kept.incident = replace(
             kept.incident,
@@ -149,39 +148,41 @@ class Lifecycle:
         )
         if lost.incident.declared_at is not None and kept.incident.declared_at is None:
             reason = f"{lost.incident.id}, which is declared, has become part of it."
-            course.declare(kept, reason, chronicle, by=lost.incident.declared_by)
+            transitions.declare(kept, reason, recorder, by=lost.incident.declared_by)
         lost.merged = True
         into = f"merged into {kept.incident.id}"
         reason = f"What fails on {lost.incident.scope} is part of {kept.incident.id} ({kept.incident.scope})."
-        course.resolve(lost, chronicle, into, reason)
+        transitions.resolve(lost, recorder, into, reason)
 
     # -- what people ask for ---------------------------------------------------------------------------------
 
     def _apply(
-        self, inputs: Sequence[IncidentInput], chronicle: Chronicle
+        self, inputs: Sequence[IncidentInput], recorder: Recorder
     ) -> list[tuple[Cause, IncidentInput]]:
         """Apply each input once; gives back what was declared on a scope, as causes to be matched."""
         declares = []
-        for wish in inputs:
-            before = len(chronicle.transitions)
+        for incident_input in inputs:
+            before = len(recorder.transitions)
             reason: str | None = None
-            if wish.id in self.memory.applied:
+            if incident_input.id in self.memory.applied:
                 reason = "it was dealt with before"
             else:
-                self.memory.applied = [*self.memory.applied, wish.id][-INPUTS_REMEMBERED:]
-                if wish.env != self.env:
-                    reason = f"it is for {wish.env}, this is {self.env}"
-                elif wish.kind == "declare" and wish.incident is None:
-                    reason = self._refuse_scope(wish.scope)
-                    if wish.scope is not None and reason is None:
-                        declares.append((_said(wish, wish.scope, chronicle), wish))
-                elif wish.kind == "report":
-                    reason = self._report(wish, chronicle)
+                self.memory.applied = [*self.memory.applied, incident_input.id][-INPUTS_REMEMBERED:]
+                if incident_input.env != self.env:
+                    reason = f"it is for {incident_input.env}, this is {self.env}"
+                elif incident_input.kind == "declare" and incident_input.incident is None:
+                    reason = self._refuse_scope(incident_input.scope)
+                    if incident_input.scope is not None and reason is None:
+                        declares.append(
+                            (_said(incident_input, incident_input.scope, recorder), incident_input)
+                        )
+                elif incident_input.kind == "report":
+                    reason = self._report(incident_input, recorder)
                 else:
-                    reason = self._address(wish, chronicle)
+                    reason = self._address(incident_input, recorder)
             if reason is not None:
-                self._refused.append((wish, reason))
-            _sign(chronicle, before, wish)
+                self._refused.append((incident_input, reason))
+            _sign(recorder, before, incident_input)
         return declares
 
     def _refuse_scope(self, scope: str | None) -> str | None:
@@ -193,60 +194,64 @@ class Lifecycle:
             return f"there is no scope {scope!r}"
         return None if scope.partition("/")[0] == self.env else f"{scope} is not in {self.env}"
 
-    def _report(self, wish: IncidentInput, chronicle: Chronicle) -> str | None:
+    def _report(self, incident_input: IncidentInput, recorder: Recorder) -> str | None:
         """A person says that sign-in fails: a line on the incident that may be why, if there is one."""
-        scope = wish.scope or self.env
+        scope = incident_input.scope or self.env
         reason = self._refuse_scope(scope)
         if reason is not None:
             return reason
         for memory in self.memory.incidents:
             if memory.is_open and overlaps(memory.incident.scope, scope):
-                text = f": {wish.text}" if wish.text else ""
-                wishes.note(memory, wish, f"reports that {scope} fails{text}", chronicle)
+                text = f": {incident_input.text}" if incident_input.text else ""
+                actions.note(memory, incident_input, f"reports that {scope} fails{text}", recorder)
                 return None
         return f"no incident is open on {scope}, and a report alone opens none"
 
-    def _address(self, wish: IncidentInput, chronicle: Chronicle) -> str | None:
-        memory = next((m for m in self.memory.incidents if m.incident.id == wish.incident), None)
+    def _address(self, incident_input: IncidentInput, recorder: Recorder) -> str | None:
+        memory = next((m for m in self.memory.incidents if m.incident.id == incident_input.incident), None)
         if memory is None:
-            return f"there is no incident {wish.incident} that is not closed"
-        if wish.kind == "note":
-            wishes.note(memory, wish, wish.text, chronicle)
+            return f"there is no incident {incident_input.incident} that is not closed"
+        if incident_input.kind == "note":
+            actions.note(memory, incident_input, incident_input.text, recorder)
             return None
         if not memory.is_open:
-            return f"{wish.incident} is resolved"
-        return _GRANTED_BY[wish.kind](memory, wish, chronicle)
+            return f"{incident_input.incident} is resolved"
+        return _ACTIONS[incident_input.kind](memory, incident_input, recorder)
 
     def _declare(
         self,
         declares: Sequence[tuple[Cause, IncidentInput]],
-        cases: Sequence[Case],
-        chronicle: Chronicle,
+        groups: Sequence[IncidentGroup],
+        recorder: Recorder,
     ) -> None:
-        for cause, wish in declares:
-            for case in cases:
-                if case.memory is not None and any(cause is one for one in case.causes) and case.into is None:
-                    before = len(chronicle.transitions)
-                    reason = wishes.declare(case.memory, wish, chronicle)
+        for cause, incident_input in declares:
+            for group in groups:
+                if (
+                    group.memory is not None
+                    and any(cause is one for one in group.causes)
+                    and group.into is None
+                ):
+                    before = len(recorder.transitions)
+                    reason = actions.declare(group.memory, incident_input, recorder)
                     if reason is not None:
-                        self._refused.append((wish, reason))
-                    _sign(chronicle, before, wish)
+                        self._refused.append((incident_input, reason))
+                    _sign(recorder, before, incident_input)
 
 
-def _sign(chronicle: Chronicle, since: int, wish: IncidentInput) -> None:
+def _sign(recorder: Recorder, since: int, incident_input: IncidentInput) -> None:
     """Note with the transitions from number ``since`` on that this input asked for them."""
-    signed = [replace(transition, input=wish.id) for transition in chronicle.transitions[since:]]
-    chronicle.transitions[since:] = signed
+    signed = [replace(transition, input=incident_input.id) for transition in recorder.transitions[since:]]
+    recorder.transitions[since:] = signed
 
 
-def _said(wish: IncidentInput, scope: str, chronicle: Chronicle) -> Cause:
+def _said(incident_input: IncidentInput, scope: str, recorder: Recorder) -> Cause:
     """What a person declares, as a cause. It fails since the last few minutes, for all one knows."""
-    text = f": {wish.text}" if wish.text else "."
+    text = f": {incident_input.text}" if incident_input.text else "."
     return Cause(
         detector="declared",
         scope=scope,
         state="firing",
-        sentence=f"{wish.by} declared an outage of {scope}{text}",
-        first_bad=chronicle.at - COUNTS_WINDOW,
-        failing_ratio=chronicle.view.counts(scope).failing_ratio,
+        sentence=f"{incident_input.by} declared an outage of {scope}{text}",
+        first_bad=recorder.at - COUNTS_WINDOW,
+        failing_ratio=recorder.view.counts(scope).failing_ratio,
     )

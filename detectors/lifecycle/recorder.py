@@ -1,7 +1,7 @@
 """What a step of the incident life cycle is given, what it remembers, and how it writes down a change.
 
 Everything that the next step needs to know of an incident stands in ``IncidentMemory``; all else comes in as
-an argument. ``Chronicle.record`` alone makes transitions.
+an argument. ``Recorder.record`` alone makes transitions.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from detectors.notification.paging import page_of, with_page
 from detectors.notification.plan import speaks
 from detectors.policy.policy import Policy
 
-__all__ = ["Chronicle"]
+__all__ = ["Recorder"]
 
 
-class Chronicle:
+class Recorder:
     """The transitions of one step, and what all of them need.
 
     Args:

@@ -5,24 +5,24 @@ from __future__ import annotations
 from detectors.instants import format_duration, format_instant
 from detectors.lifecycle import response_times
 from detectors.lifecycle.memory import IncidentMemory
-from detectors.lifecycle.recorder import Chronicle
+from detectors.lifecycle.recorder import Recorder
 
 __all__ = ["page_if_due", "sound_clocks", "speak_up"]
 
 
-def page_if_due(memory: IncidentMemory, chronicle: Chronicle) -> None:
+def page_if_due(memory: IncidentMemory, recorder: Recorder) -> None:
     """Make the page that was held back: for a rise that has not come, or for maintenance that is over."""
     incident, since = memory.incident, memory.pageable_since
     if incident.state != "open" or incident.pages or since is None:
         return
-    waits = chronicle.policy.lifecycle.warning_waits if incident.severity == 3 else 0
-    if chronicle.at - since >= waits:
-        chronicle.change(memory, "page_due", incident.sentence)
+    waits = recorder.policy.lifecycle.warning_waits if incident.severity == 3 else 0
+    if recorder.at - since >= waits:
+        recorder.change(memory, "page_due", incident.sentence)
 
 
-def sound_clocks(memory: IncidentMemory, chronicle: Chronicle) -> None:
+def sound_clocks(memory: IncidentMemory, recorder: Recorder) -> None:
     """Reminders at half of a response time and breaches at its end, each once an epoch for each clock."""
-    incident, at, policy = memory.incident, chronicle.at, chronicle.policy
+    incident, at, policy = memory.incident, recorder.at, recorder.policy
     if incident.acknowledged_at is not None:
         return
     start, severity = incident.opened_at, incident.severity
@@ -48,24 +48,24 @@ def sound_clocks(memory: IncidentMemory, chronicle: Chronicle) -> None:
             memory.rung.append(f"{clock} reminder")
             half_gone.append(f"{name} ends at {format_instant(end)}")
     if half_gone:
-        chronicle.change(memory, "reminder", f"Not acknowledged yet: {' and '.join(half_gone)}.")
+        recorder.change(memory, "reminder", f"Not acknowledged yet: {' and '.join(half_gone)}.")
     if over:
-        chronicle.change(memory, "breach", f"Not acknowledged: {' and '.join(over)}.")
+        recorder.change(memory, "breach", f"Not acknowledged: {' and '.join(over)}.")
 
 
-def speak_up(memory: IncidentMemory, chronicle: Chronicle) -> None:
+def speak_up(memory: IncidentMemory, recorder: Recorder) -> None:
     """Tell of a change of scope that had to wait, and send the routine update."""
-    incident, at, rules = memory.incident, chronicle.at, chronicle.policy.lifecycle
+    incident, at, rules = memory.incident, recorder.at, recorder.policy.lifecycle
     told_at = memory.scope_told_at
     if (
         incident.scope != memory.scope_told
         and told_at is not None
         and at - told_at >= rules.scope_change_every
     ):
-        chronicle.change(
+        recorder.change(
             memory, "scope", f"Since the last message, from {memory.scope_told} to {incident.scope}."
         )
     elif at - memory.spoke_at >= rules.update_every:
         ratio = incident.counts_now.success_ratio if incident.counts_now else None
         succeed = "" if ratio is None else f", {ratio:.0%} of sign-ins succeed"
-        chronicle.change(memory, "update", f"{incident.people_an_hour}{succeed}.")
+        recorder.change(memory, "update", f"{incident.people_an_hour}{succeed}.")

@@ -21,7 +21,7 @@ from detectors.incidents import Cause, FindingState, Incident
 from detectors.instants import HOUR, format_duration
 from detectors.lifecycle.assessment import assess
 from detectors.lifecycle.memory import IncidentMemory
-from detectors.lifecycle.recorder import Chronicle
+from detectors.lifecycle.recorder import Recorder
 from detectors.lifecycle.severity import Level
 from detectors.lifecycle.timers import page_if_due, sound_clocks, speak_up
 from detectors.notification.paging import may_page
@@ -34,7 +34,7 @@ __all__ = ["advance", "after_resolution", "begin", "declare", "resolve"]
 
 
 def begin(
-    memory: IncidentMemory | None, incident_id: str, scope: str, causes: Sequence[Cause], chronicle: Chronicle
+    memory: IncidentMemory | None, incident_id: str, scope: str, causes: Sequence[Cause], recorder: Recorder
 ) -> IncidentMemory:
     """Open an incident, or reopen the resolved one in ``memory``, on the scope of its causes.
 
@@ -42,18 +42,18 @@ def begin(
     acknowledgement, but still declared, and still with the people that it has hit within the hour.
     """
     before = memory.incident if memory is not None else None
-    incident = _blank(before, incident_id, scope, causes, chronicle.at)
+    incident = _blank(before, incident_id, scope, causes, recorder.at)
     begun = IncidentMemory(
         incident=incident,
         level=Level(),
         scopes=list(memory.scopes) if memory else [],
         fired=_fires(causes),
-        fired_at=chronicle.at,
-        spoke_at=chronicle.at,
+        fired_at=recorder.at,
+        spoke_at=recorder.at,
         scope_told=scope,
     )
-    assess(begun, causes, chronicle, opening=True)
-    chronicle.record(
+    assess(begun, causes, recorder, opening=True)
+    recorder.record(
         begun,
         "opened" if before is None else "reopened",
         begun.incident.sentence,
@@ -63,7 +63,7 @@ def begin(
         peak_severity=begun.level.severity,
         counts_opening=begun.incident.counts_now,
     )
-    _declare_p1(begun, chronicle)
+    _declare_p1(begun, recorder)
     return begun
 
 
@@ -118,7 +118,7 @@ def _fires(causes: Sequence[Cause]) -> bool:
 # -- a step of an open incident ------------------------------------------------------------------------------
 
 
-def advance(memory: IncidentMemory, scope: str, causes: Sequence[Cause], chronicle: Chronicle) -> None:
+def advance(memory: IncidentMemory, scope: str, causes: Sequence[Cause], recorder: Recorder) -> None:
     """What the step makes of an incident that is not resolved.
 
     Args:
@@ -126,23 +126,23 @@ def advance(memory: IncidentMemory, scope: str, causes: Sequence[Cause], chronic
         causes: those that belong to it in this step.
     """
     before = memory.incident
-    finding = _finding(memory, causes, chronicle)
+    finding = _finding(memory, causes, recorder)
     if scope == before.scope:
-        _note_wider(memory, causes, chronicle)
-        scope = _narrowed(memory, causes, chronicle)
+        _note_wider(memory, causes, recorder)
+        scope = _narrowed(memory, causes, recorder)
     else:
         memory.wider_for = 0
     widened = scope != before.scope and contains(scope, before.scope)
     if scope != before.scope:
         known = (*before.narrower, before.scope) if widened else before.narrower
         memory.incident = replace(before, scope=scope, narrower=known)
-    assess(memory, causes, chronicle)
+    assess(memory, causes, recorder)
     if scope != before.scope:
         verb = "Widened" if widened else "Narrowed"
         reason = f"{verb} from {before.scope} to {scope}. {memory.incident.sentence}"
-        chronicle.record(memory, "scope", reason, before=before, causes=causes)
+        recorder.record(memory, "scope", reason, before=before, causes=causes)
     if is_serious(memory.incident) and not is_serious(before):
-        chronicle.change(
+        recorder.change(
             memory,
             "cause",
             memory.incident.sentence,
@@ -151,34 +151,34 @@ def advance(memory: IncidentMemory, scope: str, causes: Sequence[Cause], chronic
             peak_severity=min(memory.level.severity, memory.incident.peak_severity),
         )
     if finding == "firing" and memory.incident.state == "recovering":
-        _relapse(memory, causes, chronicle)
-    _move_severity(memory, causes, chronicle)
-    _declare_p1(memory, chronicle)
+        _relapse(memory, causes, recorder)
+    _move_severity(memory, causes, recorder)
+    _declare_p1(memory, recorder)
     if finding != "firing" and not any(cause.detector == "declared" for cause in causes):
         if finding == "quiet" and memory.fired:
-            _recover(memory, chronicle)
-        _fade(memory, chronicle)
+            _recover(memory, recorder)
+        _fade(memory, recorder)
     if memory.is_open:
-        page_if_due(memory, chronicle)
-        sound_clocks(memory, chronicle)
-        speak_up(memory, chronicle)
+        page_if_due(memory, recorder)
+        sound_clocks(memory, recorder)
+        speak_up(memory, recorder)
 
 
-def _finding(memory: IncidentMemory, causes: Sequence[Cause], chronicle: Chronicle) -> FindingState:
+def _finding(memory: IncidentMemory, causes: Sequence[Cause], recorder: Recorder) -> FindingState:
     """The state of the incident's findings; keeps the clocks that hang on it."""
-    view, scope = chronicle.view, memory.incident.scope
+    view, scope = recorder.view, memory.incident.scope
     state: FindingState = "firing"
-    if not any(cause.detector != "declared" and chronicle.is_news(cause) for cause in causes):
+    if not any(cause.detector != "declared" and recorder.is_news(cause) for cause in causes):
         state = view.finding(scope, _left_out(memory.incident))
         if state == "quiet" and view.frozen:
             state = "not_enough_evidence"
     if state == "firing":
-        memory.fired, memory.fired_at, memory.quiet_for, memory.succeeded = True, chronicle.at, 0, False
+        memory.fired, memory.fired_at, memory.quiet_for, memory.succeeded = True, recorder.at, 0, False
         return state
     if state == "quiet":
-        memory.quiet_for += chronicle.elapsed
+        memory.quiet_for += recorder.elapsed
     if not memory.succeeded:
-        memory.succeeded = view.succeeded_since(scope, max(memory.fired_at, chronicle.at - HOUR))
+        memory.succeeded = view.succeeded_since(scope, max(memory.fired_at, recorder.at - HOUR))
     return state
 
 
@@ -187,14 +187,14 @@ def _left_out(incident: Incident) -> frozenset[str]:
     return WAKES_NOBODY if is_outage(incident) else WAKES_NOBODY.difference(incident.causes)
 
 
-def _note_wider(memory: IncidentMemory, causes: Sequence[Cause], chronicle: Chronicle) -> None:
+def _note_wider(memory: IncidentMemory, causes: Sequence[Cause], recorder: Recorder) -> None:
     """Count for how long the evidence has been for a wider scope, less for how long it has not."""
     own = memory.incident.scope
     wider = any(cause.scope != own and contains(cause.scope, own) for cause in causes)
-    memory.wider_for = max(0, memory.wider_for + (chronicle.elapsed if wider else -chronicle.elapsed))
+    memory.wider_for = max(0, memory.wider_for + (recorder.elapsed if wider else -recorder.elapsed))
 
 
-def _narrowed(memory: IncidentMemory, causes: Sequence[Cause], chronicle: Chronicle) -> str:
+def _narrowed(memory: IncidentMemory, causes: Sequence[Cause], recorder: Recorder) -> str:
     """The narrower scope that the incident has come down to; its own as long as that is not certain.
 
     The narrower one must explain all there is, though the incident's own fires as long as it does, and something beside
@@ -212,12 +212,12 @@ def _narrowed(memory: IncidentMemory, causes: Sequence[Cause], chronicle: Chroni
     states = {"quiet"}
     if is_outage(memory.incident):
         beside = [s for s in _within(own) if not overlaps(s, only)]
-        states = {chronicle.view.finding(s, _left_out(memory.incident)) for s in beside}
+        states = {recorder.view.finding(s, _left_out(memory.incident)) for s in beside}
     if "firing" in states:
         memory.alone_for = 0
-    elif "quiet" in states and not chronicle.view.frozen:
-        memory.alone_for += chronicle.elapsed
-    if memory.alone_for < chronicle.policy.lifecycle.scope_change_every:
+    elif "quiet" in states and not recorder.view.frozen:
+        memory.alone_for += recorder.elapsed
+    if memory.alone_for < recorder.policy.lifecycle.scope_change_every:
         return own
     memory.alone_on, memory.alone_for = None, 0
     return only
@@ -231,9 +231,9 @@ def _within(scope: str) -> tuple[str, ...]:
     return tuple(path for path in paths if path != scope and contains(scope, path))
 
 
-def _relapse(memory: IncidentMemory, causes: Sequence[Cause], chronicle: Chronicle) -> None:
+def _relapse(memory: IncidentMemory, causes: Sequence[Cause], recorder: Recorder) -> None:
     memory.relapses += 1
-    chronicle.change(
+    recorder.change(
         memory,
         "relapsed",
         memory.incident.sentence,
@@ -243,11 +243,11 @@ def _relapse(memory: IncidentMemory, causes: Sequence[Cause], chronicle: Chronic
     )
 
 
-def _move_severity(memory: IncidentMemory, causes: Sequence[Cause], chronicle: Chronicle) -> None:
+def _move_severity(memory: IncidentMemory, causes: Sequence[Cause], recorder: Recorder) -> None:
     incident, severity = memory.incident, memory.level.severity
     if severity == incident.severity:
         return
-    chronicle.change(
+    recorder.change(
         memory,
         "severity",
         f"{incident.people_an_hour}: severity {incident.severity} becomes {severity}.",
@@ -257,61 +257,61 @@ def _move_severity(memory: IncidentMemory, causes: Sequence[Cause], chronicle: C
     )
 
 
-def _declare_p1(memory: IncidentMemory, chronicle: Chronicle) -> None:
+def _declare_p1(memory: IncidentMemory, recorder: Recorder) -> None:
     """Priority P1 must be declared (declaration guidelines); scheduled downtime and surges are no outage."""
     incident = memory.incident
     if incident.priority == "P1" and incident.declared_at is None and may_page(incident):
         people = f"{incident.users_impacted:,} people an hour"
-        declare(memory, f"{people} are priority P1, which is always declared.", chronicle)
+        declare(memory, f"{people} are priority P1, which is always declared.", recorder)
 
 
 def declare(
     memory: IncidentMemory,
     reason: str,
-    chronicle: Chronicle,
+    recorder: Recorder,
     *,
     by: str | None = None,
     via: str | None = None,
 ) -> None:
     """A service outage is confirmed, by the policy (``by`` None) or by a person."""
-    chronicle.change(
+    recorder.change(
         memory,
         "declared",
         reason,
         by=by,
         via=via,
-        declared_at=chronicle.at,
+        declared_at=recorder.at,
         declared_by=by or "policy",
     )
 
 
-def _recover(memory: IncidentMemory, chronicle: Chronicle) -> None:
-    rules = chronicle.policy.lifecycle
+def _recover(memory: IncidentMemory, recorder: Recorder) -> None:
+    rules = recorder.policy.lifecycle
     state = memory.incident.state
     wait = min(rules.recovering_after << min(memory.relapses, 32), rules.recover_for // 2)
     if state in ("open", "acknowledged") and memory.quiet_for >= wait:
         memory.resume = "acknowledged" if state == "acknowledged" else "open"
-        chronicle.change(
+        recorder.change(
             memory,
             "recovering",
             f"Its findings have been quiet for {format_duration(memory.quiet_for)}; it resolves after"
             f" {format_duration(rules.recover_for)}.",
             state="recovering",
-            recovering_at=chronicle.at,
+            recovering_at=recorder.at,
         )
     if memory.incident.state == "recovering" and memory.quiet_for >= rules.recover_for:
         quiet = format_duration(rules.recover_for)
-        resolve(memory, chronicle, "recovered", f"All its findings have been quiet for {quiet}.")
+        resolve(memory, recorder, "recovered", f"All its findings have been quiet for {quiet}.")
 
 
-def _fade(memory: IncidentMemory, chronicle: Chronicle) -> None:
-    after = chronicle.policy.lifecycle.faded_after
+def _fade(memory: IncidentMemory, recorder: Recorder) -> None:
+    after = recorder.policy.lifecycle.faded_after
     if not memory.is_open:
         return
-    if chronicle.at - memory.fired_at >= after and memory.succeeded and not chronicle.view.frozen:
+    if recorder.at - memory.fired_at >= after and memory.succeeded and not recorder.view.frozen:
         resolve(
             memory,
-            chronicle,
+            recorder,
             "faded",
             f"Nothing has fired for {format_duration(after)}, and sign-ins have succeeded since.",
         )
@@ -322,7 +322,7 @@ def _fade(memory: IncidentMemory, chronicle: Chronicle) -> None:
 
 def resolve(
     memory: IncidentMemory,
-    chronicle: Chronicle,
+    recorder: Recorder,
     why: str,
     reason: str,
     *,
@@ -330,34 +330,34 @@ def resolve(
     via: str | None = None,
 ) -> None:
     """The incident is over, by its findings or by a person's word."""
-    chronicle.change(
+    recorder.change(
         memory,
         "resolved",
         reason,
         by=by,
         via=via,
         state="resolved",
-        resolved_at=chronicle.at,
+        resolved_at=recorder.at,
         resolved_by=by,
         resolved_reason=why,
         fail_over=None,
     )
 
 
-def after_resolution(memory: IncidentMemory, causes: Sequence[Cause], chronicle: Chronicle) -> None:
+def after_resolution(memory: IncidentMemory, causes: Sequence[Cause], recorder: Recorder) -> None:
     """A step of a resolved incident: whether its findings have gone quiet, and whether it is closed for good.
 
     Args:
         causes: those that would reopen it, were a person's word not to be taken for a while.
     """
-    rules, at = chronicle.policy.lifecycle, chronicle.at
+    rules, at = recorder.policy.lifecycle, recorder.at
     resolved_at = memory.incident.resolved_at or at
     if memory.held:
-        _finding(memory, causes, chronicle)
+        _finding(memory, causes, recorder)
         memory.held = memory.quiet_for < rules.recovering_after
     grace = rules.resolve_grace if memory.held else 0
     if at - resolved_at >= max(rules.reopen_within, grace):
-        chronicle.change(
+        recorder.change(
             memory,
             "closed",
             f"It has not come back within {format_duration(rules.reopen_within)}.",

@@ -13,11 +13,20 @@ from rich.text import Text
 from detectors.instants import MINUTE, format_duration
 from detectors.policy.policy import Policy
 from sinks.wording import capitalised, day_words, scope_words
-from streams.explain.case_file import Sample, Story
+from streams.explain.case_file import CaseFile, Sample
 from streams.explain.from_log import from_files, from_topics
 from streams.explain.from_replay import replayed
 from streams.explain.plot import Plot, plot
-from streams.explain.sections import Chapter, after, chapters, clock, figures, findings, happenings, legend
+from streams.explain.sections import (
+    ReportSection,
+    after,
+    clock,
+    figures,
+    findings,
+    happenings,
+    legend,
+    sections,
+)
 from streams.replay.record_files import read_history, read_inputs
 from streams.replay.sources import partitions
 
@@ -60,9 +69,9 @@ def explain_command(
         SourceError: an input cannot be read, or knows no such incident.
     """
     if log_files:
-        story = from_files(incident, log_files, policy)
+        case_file = from_files(incident, log_files, policy)
     elif events:
-        story = replayed(
+        case_file = replayed(
             incident,
             partitions(events, partitioned=partitioned),
             policy,
@@ -71,44 +80,51 @@ def explain_command(
             inputs=read_inputs(inputs_file, policy.step) if inputs_file else (),
         )
     else:
-        story = from_topics(incident, policy)
-    show(story, Console(highlight=False))
+        case_file = from_topics(incident, policy)
+    show(case_file, Console(highlight=False))
     return 0
 
 
-def show(story: Story, console: Console) -> None:
-    """Tell a story."""
-    console.print(Text(f"{story.incident}: {capitalised(scope_words(story.scope))}", style="bold"))
-    hashes = ", ".join(dict.fromkeys(line.policy_hash for line in story.lines if line.policy_hash))
-    console.print(f"Began {day_words(story.began)}; judged by policy {hashes or 'unknown'}")
-    if story.policy is None:
+def show(case_file: CaseFile, console: Console) -> None:
+    """Tell a case_file."""
+    console.print(Text(f"{case_file.incident}: {capitalised(scope_words(case_file.scope))}", style="bold"))
+    hashes = ", ".join(dict.fromkeys(line.policy_hash for line in case_file.lines if line.policy_hash))
+    console.print(f"Began {day_words(case_file.began)}; judged by policy {hashes or 'unknown'}")
+    if case_file.policy is None:
         console.print("[dim]That policy is not at hand (--policy): its thresholds are those of the log.[/]")
-    _show_figures(story, console)
-    _show_plot(story, console)
-    _show_findings(story, console)
+    _show_figures(case_file, console)
+    _show_plot(case_file, console)
+    _show_findings(case_file, console)
     console.print()
-    for chapter in chapters(story):
-        _show_chapter(chapter, story.began, console)
+    for section in sections(case_file):
+        _show_section(section, case_file.began, console)
 
 
-def _show_figures(story: Story, console: Console) -> None:
+def _show_figures(case_file: CaseFile, console: Console) -> None:
     table = Table.grid(padding=(0, 2))
-    for name, words in figures(story):
+    for name, words in figures(case_file):
         table.add_row(Text(name, style="dim"), words)
     console.print(Padding(table, (1, 0, 0, 2)))
 
 
-def _show_plot(story: Story, console: Console) -> None:
-    margin = max(round((story.ended - story.began) * _MARGIN_PART), _MARGIN_LEAST)
-    marks = happenings(story)
+def _show_plot(case_file: CaseFile, console: Console) -> None:
+    margin = max(round((case_file.ended - case_file.began) * _MARGIN_PART), _MARGIN_LEAST)
+    marks = happenings(case_file)
     width = min(console.width - _LABELS - 1, _MOST_COLUMNS)
-    samples, below = _samples(story)
-    drawn = plot(samples, marks, begin=story.began - margin, end=story.ended + margin, width=max(width, 20))
+    samples, below = _samples(case_file)
+    drawn = plot(
+        samples, marks, begin=case_file.began - margin, end=case_file.ended + margin, width=max(width, 20)
+    )
     if drawn is None:
         return
     console.print()
-    window = format_duration(story.sampled.sign_ins)
-    parts = (f"{story.scope}: success in {window}", below, story.sampled.remark, f"a column is {drawn.span}")
+    window = format_duration(case_file.sampled.sign_ins)
+    parts = (
+        f"{case_file.scope}: success in {window}",
+        below,
+        case_file.sampled.remark,
+        f"a column is {drawn.span}",
+    )
     console.print(f"  [dim]{', '.join(part for part in parts if part)}[/]")
     _show_bars(drawn.success, "100%", "0%", "green", console)
     _show_bars(drawn.people, f"{drawn.most:,}", "0", "red", console)
@@ -116,11 +132,11 @@ def _show_plot(story: Story, console: Console) -> None:
     console.print(f"  [dim]{legend(marks)}[/]")
 
 
-def _samples(story: Story) -> tuple[Sequence[Sample], str]:
+def _samples(case_file: CaseFile) -> tuple[Sequence[Sample], str]:
     """What is drawn, and what the lower part of it is: people who failed, or where nobody did, how many came."""
-    if any(sample.people for sample in story.samples):
-        return story.samples, f"people who failed in {format_duration(story.sampled.people)}"
-    came = [replace(sample, people=sample.good + sample.bad) for sample in story.samples]
+    if any(sample.people for sample in case_file.samples):
+        return case_file.samples, f"people who failed in {format_duration(case_file.sampled.people)}"
+    came = [replace(sample, people=sample.good + sample.bad) for sample in case_file.samples]
     return came, "sign-ins that completed (nobody failed)"
 
 
@@ -135,8 +151,8 @@ def _show_lines(drawn: Plot, console: Console) -> None:
         console.print(Text.assemble(" " * _LABELS, (line, style)), no_wrap=True)
 
 
-def _show_findings(story: Story, console: Console) -> None:
-    found = list(findings(story))
+def _show_findings(case_file: CaseFile, console: Console) -> None:
+    found = list(findings(case_file))
     if not found:
         return
     console.print("\n[bold]What fired[/]")
@@ -147,18 +163,18 @@ def _show_findings(story: Story, console: Console) -> None:
     console.print(table)
 
 
-def _show_chapter(chapter: Chapter, began: int, console: Console) -> None:
-    since = after(chapter.at - began)
+def _show_section(section: ReportSection, began: int, console: Console) -> None:
+    since = after(section.at - began)
     head = Text.assemble(
-        (f"{clock(chapter.at)}  ", "bold"),
-        (chapter.title, _STYLES.get(chapter.kind, "bold")),
-        (f"  +{since}" if chapter.at >= began else f"  {since}", "dim"),
+        (f"{clock(section.at)}  ", "bold"),
+        (section.title, _STYLES.get(section.kind, "bold")),
+        (f"  +{since}" if section.at >= began else f"  {since}", "dim"),
     )
     console.print(head)
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim", min_width=9, no_wrap=True)
     table.add_column()
-    for name, words in chapter.paragraphs:
+    for name, words in section.paragraphs:
         table.add_row(name, Text(words))
-    if chapter.paragraphs:
+    if section.paragraphs:
         console.print(Padding(table, (0, 0, 0, 10)))

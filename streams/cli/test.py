@@ -14,7 +14,7 @@ from detectors.policy.source import PolicyError
 from streams.policy_tests.document import PolicyTest, ReadTests, read_tests
 from streams.policy_tests.expectations import failures
 from streams.policy_tests.report import Outcome, junit, timeline
-from streams.policy_tests.runner import play
+from streams.policy_tests.runner import run_test
 from streams.replay.entries import SourceError
 from streams.replay.record_files import read_history
 
@@ -78,7 +78,7 @@ def run_tests(
             continue
         began = clock()
         start = file.file.start if test.start is None else test.start
-        played = play(test, policy, start, _history(test, Path(file.name).parent))
+        played = run_test(test, policy, start, _history(test, Path(file.name).parent))
         found = failures(test, file.source, ("tests", i), played)
         line = file.source.positions[("tests", i)].line
         yield Outcome(file.name, line, test.name, clock() - began, found, timeline(played))

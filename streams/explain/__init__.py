@@ -1,5 +1,5 @@
 """`watchofficer explain`: one incident, from the numbers to the verdict, in words.
 
-``story`` is what is known of an incident, ``replayed`` and ``recorded`` know it from events and from the incident log,
-``evidence`` puts numbers into words, ``chapters`` tells the story, ``plot`` draws it.
+``case_file`` holds what is known of an incident; ``from_replay`` makes a case file from events, ``from_log`` from the
+incident log. ``evidence`` puts numbers into words, ``sections`` writes the report, and ``plot`` draws the plot.
 """

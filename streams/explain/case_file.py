@@ -12,7 +12,7 @@ from detectors.incidents import Command
 from detectors.instants import MINUTE, parse_instant
 from detectors.policy.policy import Policy
 
-__all__ = ["Evidence", "Fired", "Line", "Receipt", "Sample", "Sampled", "Story", "read_line"]
+__all__ = ["CaseFile", "Evidence", "Fired", "Line", "Receipt", "Sample", "Sampled", "read_line"]
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
@@ -131,7 +131,7 @@ class Sampled:
 
 
 @dataclass
-class Story:
+class CaseFile:
     """All that is known of one incident.
 
     Attributes:

@@ -16,7 +16,7 @@ from detectors.instants import MINUTE, format_duration, parse_instant
 from detectors.lifecycle.memory import COUNTS_WINDOW
 from detectors.policy.policy import Policy
 from sinks.delivery.deliverer import Delivery
-from streams.explain.case_file import Line, Receipt, Sample, Sampled, Story, read_line
+from streams.explain.case_file import CaseFile, Line, Receipt, Sample, Sampled, read_line
 from streams.kafka.clients import ClientFactory, KafkaClients, started
 from streams.kafka.topic_reader import Reader
 from streams.kafka.topics import Topics
@@ -32,7 +32,7 @@ _WINDOW = 5 * MINUTE
 _AROUND = 30 * MINUTE
 
 
-def from_files(incident: str, names: Iterable[str], policy: Policy) -> Story:
+def from_files(incident: str, names: Iterable[str], policy: Policy) -> CaseFile:
     """From files of the incident log: values a line, or dumps of ``kcat -J``; commands may be among them.
 
     Args:
@@ -59,7 +59,7 @@ def from_files(incident: str, names: Iterable[str], policy: Policy) -> Story:
                 raise SourceError(f"not a line of the incident log: {error}: {value[:80]!r}") from None
             if line.incident == incident:
                 lines.append(line)
-    return _story(incident, lines, commands or None, policy, "the log")
+    return _case_file(incident, lines, commands or None, policy, "the log")
 
 
 def _is_command(value: bytes) -> bool:
@@ -70,7 +70,7 @@ def _is_command(value: bytes) -> bool:
     return True
 
 
-def from_topics(incident: str, policy: Policy) -> Story:
+def from_topics(incident: str, policy: Policy) -> CaseFile:
     """From the topics of ``WATCHOFFICER_BROKER``: the log, commands, deliveries and SLIs, as far as they are kept.
 
     Raises:
@@ -84,32 +84,32 @@ def from_topics(incident: str, policy: Policy) -> Story:
         raise SourceError(f"the incident log cannot be read: {error}") from None
 
 
-async def _read(incident: str, clients: ClientFactory, topics: Topics, policy: Policy) -> Story:
+async def _read(incident: str, clients: ClientFactory, topics: Topics, policy: Policy) -> CaseFile:
     topic = _Topic(clients)
     key = incident.encode()
     lines = [read_line(value) for value in await topic.values(topics.incident_log, key)]
-    story = _story(incident, lines, None, policy, topics.incident_log)
+    case_file = _case_file(incident, lines, None, policy, topics.incident_log)
     # what is about an incident was written after it began
-    began = story.began
+    began = case_file.began
     commands = [decode_command(value) for value in await topic.values(topics.commands, key, since=began)]
-    story.commands = commands or None
+    case_file.commands = commands or None
     for value in await topic.values(topics.deliveries, since=began):
         delivery = msgspec.json.decode(value, type=Delivery)
         if delivery.incident_id == incident:
-            story.receipts[delivery.command_id] = Receipt(delivery.outcome, delivery.at)
+            case_file.receipts[delivery.command_id] = Receipt(delivery.outcome, delivery.at)
     window = format_duration(_WINDOW)
-    begin, end = began - _AROUND, story.ended + _AROUND
+    begin, end = began - _AROUND, case_file.ended + _AROUND
     published = await topic.values(
         topics.sli,
-        f"{story.scope}|{window}".encode(),
+        f"{case_file.scope}|{window}".encode(),
         since=begin,
         enough=lambda value: _sample(value).at > end,
     )
     samples = [one for one in map(_sample, published) if begin <= one.at <= end]
     if samples:
-        story.samples = samples
-        story.sampled = Sampled(_WINDOW, _WINDOW)
-    return story
+        case_file.samples = samples
+        case_file.sampled = Sampled(_WINDOW, _WINDOW)
+    return case_file
 
 
 class _Topic:
@@ -152,17 +152,17 @@ def _sample(value: bytes) -> Sample:
     return Sample(parse_instant(sli["at"]), sli["good"], sli["bad"], sli["users_impacted"])
 
 
-def _story(
+def _case_file(
     incident: str, lines: list[Line], commands: list[Command] | None, policy: Policy, where: str
-) -> Story:
+) -> CaseFile:
     if all(line.kind == "refused" for line in lines):
         raise SourceError(f"there is no incident {incident} in {where}")
     judged_by = {line.policy_hash for line in lines if line.kind != "refused"}
-    story = Story(incident, lines, commands, policy=policy if judged_by == {policy.hash} else None)
-    story.samples = [
+    case_file = CaseFile(incident, lines, commands, policy=policy if judged_by == {policy.hash} else None)
+    case_file.samples = [
         Sample(line.instant, line.counts["good"], line.counts["bad"], line.counts["users_impacted"])
-        for line in story.lines
+        for line in case_file.lines
         if line.counts is not None
     ]
-    story.sampled = Sampled(COUNTS_WINDOW, COUNTS_WINDOW, "as far as the log says")
-    return story
+    case_file.sampled = Sampled(COUNTS_WINDOW, COUNTS_WINDOW, "as far as the log says")
+    return case_file

@@ -15,7 +15,7 @@ from detectors.policy.policy import Policy
 from detectors.scopes import ENVS, contains, scope_index
 from detectors.windows.counters import BAD, GOOD
 from detectors.windows.frame import Frame
-from streams.explain.case_file import Fired, Line, Sample, Sampled, Story, read_line
+from streams.explain.case_file import CaseFile, Fired, Line, Sample, Sampled, read_line
 from streams.records.verdicts import log_line
 from streams.replay.entries import Entry, SourceError
 from streams.replay.finding_changes import Change, FindingChanges
@@ -37,17 +37,17 @@ def replayed(
     now: int,
     history: Iterable[dict[str, Any]] = (),
     inputs: Sequence[tuple[int, IncidentInput]] = (),
-) -> Story:
+) -> CaseFile:
     """Replay events, and keep what belongs to one incident; the arguments are those of ``Replay``.
 
     Raises:
         SourceError: the replay brings no such incident; the message names those that it brings.
     """
-    changes, course = FindingChanges(), _Course(incident.rpartition("-")[0])
+    changes, sampler = FindingChanges(), _Samples(incident.rpartition("-")[0])
 
     def observe(frame: Frame, verdicts: Sequence[Verdicts]) -> None:
         changes(frame, verdicts)
-        course.take(frame)
+        sampler.take(frame)
 
     replay = Replay(partitions, policy, now=now, history=history, inputs=inputs, observer=observe)
     lines: list[Line] = []
@@ -63,12 +63,12 @@ def replayed(
                 kind="refused",
                 incident=incident,
                 at=format_instant(verdict.result.at),
-                asked=wish.kind,
-                by=wish.by,
+                asked=incident_input.kind,
+                by=incident_input.by,
                 reason=why,
             )
-            for wish, why in verdict.result.refused
-            if wish.incident == incident
+            for incident_input, why in verdict.result.refused
+            if incident_input.incident == incident
         ]
         commands += [command for command in verdict.result.commands if command.incident_id == incident]
     if incident not in others:
@@ -77,14 +77,14 @@ def replayed(
             f"there is no incident {incident} in these events"
             + (f", only {there}" if there else ", nor any other")
         )
-    story = Story(incident, lines, commands, policy=policy)
-    story.fired = _fired(changes.found, {line.scope for line in story.changes}, story)
-    story.samples = list(course.samples(scope_index(story.scope)))
-    story.sampled = Sampled(course.window, _PEOPLE_WINDOW)
-    return story
+    case_file = CaseFile(incident, lines, commands, policy=policy)
+    case_file.fired = _fired(changes.found, {line.scope for line in case_file.changes}, case_file)
+    case_file.samples = list(sampler.samples(scope_index(case_file.scope)))
+    case_file.sampled = Sampled(sampler.window, _PEOPLE_WINDOW)
+    return case_file
 
 
-class _Course:
+class _Samples:
     """Keeps the counts of all scopes of an environment, every so often."""
 
     def __init__(self, env: str) -> None:
@@ -111,7 +111,7 @@ class _Course:
             yield from (Sample(*row) for row in table.tolist())
 
 
-def _fired(found: dict[tuple[str, str], list[Change]], scopes: set[str], story: Story) -> list[Fired]:
+def _fired(found: dict[tuple[str, str], list[Change]], scopes: set[str], case_file: CaseFile) -> list[Fired]:
     """What fired within the scopes of an incident, or around them, while it lasted."""
     out = []
     for (detector, scope), changes in found.items():
@@ -121,7 +121,9 @@ def _fired(found: dict[tuple[str, str], list[Change]], scopes: set[str], story: 
         spells = [
             (change, end)
             for change, end in zip(changes, ends, strict=True)
-            if change.state == "firing" and change.at <= story.ended and (end is None or end >= story.began)
+            if change.state == "firing"
+            and change.at <= case_file.ended
+            and (end is None or end >= case_file.began)
         ]
         if spells:
             first, last = spells[0][0], spells[-1][1]

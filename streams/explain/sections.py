@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 from detectors.incidents import Command, error_words
 from detectors.instants import HOUR, MINUTE, SECOND
 from sinks.wording import capitalised, duration_words, one_line, scope_words
-from streams.explain.case_file import Line, Story
+from streams.explain.case_file import CaseFile, Line
 from streams.explain.evidence import measured, scope_decision, severity_figure
 from streams.explain.plot import Happening
 
-__all__ = ["Chapter", "after", "chapters", "clock", "figures", "findings", "happenings", "legend"]
+__all__ = ["ReportSection", "after", "clock", "figures", "findings", "happenings", "legend", "sections"]
 
 #: Changes for which it is said why there is an incident, and why on this scope.
 _FOUND = frozenset({"opened", "reopened", "cause", "scope", "relapsed"})
@@ -45,7 +45,7 @@ _MARKED = {
 
 
 @dataclass(frozen=True)
-class Chapter:
+class ReportSection:
     """One change. ``paragraphs``: what they are about, and their text."""
 
     at: int
@@ -54,19 +54,19 @@ class Chapter:
     paragraphs: tuple[tuple[str, str], ...]
 
 
-def chapters(story: Story) -> Iterator[Chapter]:
+def sections(case_file: CaseFile) -> Iterator[ReportSection]:
     """All changes, in order."""
     before: Line | None = None
-    for line in story.lines:
-        paragraphs = [*_why(line), *_graded(line, before, story)]
+    for line in case_file.lines:
+        paragraphs = [*_why(line), *_graded(line, before, case_file)]
         if line.kind != "severity" and (line.reason != line.sentence or not paragraphs):
             paragraphs.insert(0, ("", line.reason))
         paragraphs += _counted(line)
-        if told := _told(line, story):
+        if told := _told(line, case_file):
             paragraphs.append(("told", told))
         # a note may hold anything, also what would move the cursor of a terminal
         told_of = tuple((name, one_line(words)) for name, words in paragraphs if words)
-        yield Chapter(line.instant, line.kind, one_line(_title(line, before)), told_of)
+        yield ReportSection(line.instant, line.kind, one_line(_title(line, before)), told_of)
         if line.kind != "refused":
             before = line
 
@@ -109,12 +109,12 @@ def _why(line: Line) -> Iterator[tuple[str, str]]:
         yield "scope", decision
 
 
-def _graded(line: Line, before: Line | None, story: Story) -> Iterator[tuple[str, str]]:
+def _graded(line: Line, before: Line | None, case_file: CaseFile) -> Iterator[tuple[str, str]]:
     if line.kind == "refused":
         return
     changed = before is not None and line.severity != before.severity
     if line.kind in _GRADED or changed:
-        yield "severity", severity_figure(line, story.policy)
+        yield "severity", severity_figure(line, case_file.policy)
 
 
 def _counted(line: Line) -> Iterator[tuple[str, str]]:
@@ -132,23 +132,25 @@ def _counted(line: Line) -> Iterator[tuple[str, str]]:
     )
 
 
-def _told(line: Line, story: Story) -> str:
+def _told(line: Line, case_file: CaseFile) -> str:
     """Who was told at this T by this kind of change."""
-    if story.commands is None:
+    if case_file.commands is None:
         return ""
     parts = []
     mine = [
-        c for c in story.commands if c.at == line.instant and c.kind == line.kind and c.epoch == line.epoch
+        c
+        for c in case_file.commands
+        if c.at == line.instant and c.kind == line.kind and c.epoch == line.epoch
     ]
     for sink in dict.fromkeys(command.sink for command in mine):
-        actions = [_action(command, story) for command in mine if command.sink == sink]
+        actions = [_action(command, case_file) for command in mine if command.sink == sink]
         parts.append(f"{_SINKS.get(sink, sink)}: {', '.join(actions)}")
     return "; ".join(parts)
 
 
-def _action(command: Command, story: Story) -> str:
+def _action(command: Command, case_file: CaseFile) -> str:
     level = "" if command.level == "info" else f" ({command.level})"
-    receipt = story.receipts.get(command.id)
+    receipt = case_file.receipts.get(command.id)
     became = "" if receipt is None else f" [{receipt.outcome} after {after(receipt.at - command.at)}]"
     return f"{command.action.replace('_', ' ')}{level}{became}"
 
@@ -166,11 +168,11 @@ def after(millis: int) -> str:
     return sign + duration_words(millis)
 
 
-def findings(story: Story) -> Iterator[tuple[str, str]]:
+def findings(case_file: CaseFile) -> Iterator[tuple[str, str]]:
     """What fired: on scopes that the incident was on, each with what it said first, and in short what fired beside."""
-    own = {line.scope for line in story.changes}
+    own = {line.scope for line in case_file.changes}
     beside: dict[str, list[str]] = {}
-    for one in story.fired or ():
+    for one in case_file.fired or ():
         name = one.detector.replace("_", " ")
         if one.scope not in own:
             beside.setdefault(name, []).append(f"{one.scope} ({clock(one.begin)})")
@@ -182,13 +184,15 @@ def findings(story: Story) -> Iterator[tuple[str, str]]:
         yield "", f"{name} beside it on {', '.join(places)}"
 
 
-def happenings(story: Story) -> list[Happening]:
+def happenings(case_file: CaseFile) -> list[Happening]:
     """What the plot marks; the first page of each epoch beside the changes."""
     out = [
-        Happening(line.instant, _MARKS[line.kind], line.kind) for line in story.lines if line.kind in _MARKS
+        Happening(line.instant, _MARKS[line.kind], line.kind)
+        for line in case_file.lines
+        if line.kind in _MARKS
     ]
-    for epoch in {line.epoch for line in story.changes}:
-        pages = [c.at for c in _pages(story) if c.epoch == epoch]
+    for epoch in {line.epoch for line in case_file.changes}:
+        pages = [c.at for c in _pages(case_file) if c.epoch == epoch]
         if pages:
             out.append(Happening(min(pages), "P", "paged"))
     return sorted(out, key=lambda one: (one.at, one.letter != "O"))
@@ -201,22 +205,22 @@ def legend(marks: Sequence[Happening]) -> str:
     )
 
 
-def _pages(story: Story) -> list[Command]:
-    return [c for c in story.commands or () if c.sink == "pagerduty" and c.action == "trigger"]
+def _pages(case_file: CaseFile) -> list[Command]:
+    return [c for c in case_file.commands or () if c.sink == "pagerduty" and c.action == "trigger"]
 
 
-def figures(story: Story) -> list[tuple[str, str]]:
+def figures(case_file: CaseFile) -> list[tuple[str, str]]:
     """How long everything took in the last epoch, and how bad it was."""
-    epoch = max(line.epoch for line in story.changes)
-    lines = [line for line in story.changes if line.epoch == epoch]
+    epoch = max(line.epoch for line in case_file.changes)
+    lines = [line for line in case_file.changes if line.epoch == epoch]
     opened = lines[0].instant
     out = []
     if epoch == 0:
-        out.append(("found", f"{after(opened - story.began)} after it began"))
-    pages = [command.at for command in _pages(story) if command.epoch == epoch]
+        out.append(("found", f"{after(opened - case_file.began)} after it began"))
+    pages = [command.at for command in _pages(case_file) if command.epoch == epoch]
     if pages:
         out.append(("paged", f"{after(min(pages) - opened)} after it was opened"))
-    elif story.commands is not None:
+    elif case_file.commands is not None:
         out.append(("paged", "nobody"))
     for kind in ("acknowledged", "recovering", "resolved", "closed"):
         found = [line for line in lines if line.kind == kind]

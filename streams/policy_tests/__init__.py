@@ -2,6 +2,6 @@
 
 ``notation`` reads a series, ``events`` makes login events and history of it, ``patterns`` say what is
 expected and when, ``document`` is a file of tests,
-``performance`` plays one through the real engine and keeps what happened, ``expectations`` hold that against
+``run`` plays one through the real engine and keeps what happened, ``expectations`` hold that against
 what was expected, ``report`` and ``junit`` say how it went. ``deploy/policy/README.md`` describes the files.
 """

@@ -41,7 +41,7 @@ FlowText = Annotated[Series, _read_by(parse_flow)]
 SeriesText = Annotated[Series, _read_by(parse_series)]
 
 
-class Wish(Section):
+class InputSection(Section):
     """What a person, or PagerDuty for a person, asks for at a moment; see the topic ``incident-inputs``."""
 
     at: MomentText
@@ -64,7 +64,7 @@ class Wish(Section):
     def input(self, number: int) -> IncidentInput:
         """The input; ``number`` tells it from others."""
         return IncidentInput(
-            id=f"wish-{number}",
+            id=f"input-{number}",
             env=self.env,
             kind=self.kind,
             incident=self.incident,
@@ -94,7 +94,7 @@ class PolicyTest(Section):
     start: Instant | None = None
     history: Text | tuple[FlowText, ...] = ()
     series: Annotated[tuple[SeriesText, ...], Field(min_length=1)]
-    inputs: tuple[Wish, ...] = ()
+    inputs: tuple[InputSection, ...] = ()
     until: MomentText | None = None
     expect: tuple[Expectation, ...] = ()
     absent: tuple[Absence, ...] = ()

@@ -23,7 +23,7 @@ from streams.policy_tests.matchers import (
     Patterns,
     Span,
 )
-from streams.policy_tests.runner import Performance
+from streams.policy_tests.runner import Run
 
 __all__ = ["Failure", "failures", "offset"]
 
@@ -73,13 +73,13 @@ class Sighting:
         return max(self.begin - end, 0) - max(begin - self.end, 0)
 
 
-def failures(test: PolicyTest, source: Source, path: Path, performance: Performance) -> list[Failure]:
+def failures(test: PolicyTest, source: Source, path: Path, run: Run) -> list[Failure]:
     """What was expected of a test and is not so.
 
     Args:
         source, path: the document, and where the test stands in it.
     """
-    looks = _Looks(performance)
+    looks = _Looks(run)
     out: list[Failure] = []
     for name, groups in (("expect", test.expect), ("absent", test.absent)):
         for i, group in enumerate(groups):
@@ -104,13 +104,13 @@ def offset(at: int, start: int) -> str:
 
 
 class _Looks:
-    """Looks at a performance."""
+    """Looks at a run."""
 
-    def __init__(self, performance: Performance) -> None:
-        self._played = performance
+    def __init__(self, run: Run) -> None:
+        self._played = run
         self._known = {
-            "findings": list(_findings(performance)),
-            "notifications": list(_notifications(performance)),
+            "findings": list(_findings(run)),
+            "notifications": list(_notifications(run)),
         }
 
     def judge(self, group: Patterns, kind: str, pattern: Section) -> Failure | None:
@@ -270,7 +270,7 @@ def _differ(pattern: Section, one: Sighting) -> str:
 # -- sightings -------------------------------------------------------------------------------------------------
 
 
-def _findings(played: Performance) -> Iterator[Sighting]:
+def _findings(played: Run) -> Iterator[Sighting]:
     for (detector, scope), changes in played.findings.items():
         ends = [change.at - played.step for change in changes[1:]] + [played.until]
         for change, end in zip(changes, ends, strict=True):
@@ -282,7 +282,7 @@ def _findings(played: Performance) -> Iterator[Sighting]:
 _SHOWN = ("id", "scope", "state", "severity")
 
 
-def _incidents(played: Performance, asked: Iterable[str], by_sentence: bool) -> Iterator[Sighting]:
+def _incidents(played: Run, asked: Iterable[str], by_sentence: bool) -> Iterator[Sighting]:
     """Incidents, each for as long as neither what is shown nor what is asked for changes."""
     fields = (*_SHOWN, *(name for name in asked if name not in _SHOWN))
     began: dict[str, tuple[int, dict[str, Any], str]] = {}
@@ -308,7 +308,7 @@ def _seen(incident: Incident, fields: Iterable[str]) -> dict[str, Any]:
     }
 
 
-def _notifications(played: Performance) -> Iterator[Sighting]:
+def _notifications(played: Run) -> Iterator[Sighting]:
     for command in played.commands:
         if command.at <= played.until:
             values = {
@@ -322,7 +322,7 @@ def _notifications(played: Performance) -> Iterator[Sighting]:
             yield Sighting(command.at, command.at, values, command.reason)
 
 
-def _banners(played: Performance, key: str) -> Iterator[Sighting]:
+def _banners(played: Run, key: str) -> Iterator[Sighting]:
     status, since = "ok", played.start
     for told in [t for t in played.banners.get(key, []) if t.at <= played.until]:
         if told.status != status:

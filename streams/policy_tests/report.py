@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from xml.etree import ElementTree
 
 from streams.policy_tests.expectations import Failure, offset
-from streams.policy_tests.runner import Performance
+from streams.policy_tests.runner import Run
 
 __all__ = ["Outcome", "junit", "timeline"]
 
@@ -53,7 +53,7 @@ class Outcome:
         return out
 
 
-def timeline(played: Performance) -> list[str]:
+def timeline(played: Run) -> list[str]:
     """The changes of incidents and banners, and the pages, in their order."""
     found: list[tuple[int, int, str]] = []
     for change in played.transitions:

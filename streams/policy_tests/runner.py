@@ -17,11 +17,11 @@ from streams.policy_tests.notation import Events, Segment, Series
 from streams.replay.finding_changes import Change, FindingChanges
 from streams.replay.replay import Replay
 
-__all__ = ["Performance", "Told", "play"]
+__all__ = ["BannerChange", "Run", "run_test"]
 
 
 @dataclass(frozen=True)
-class Told:
+class BannerChange:
     """A banner's state from ``at`` (ms) on."""
 
     at: int
@@ -30,7 +30,7 @@ class Told:
 
 
 @dataclass
-class Performance:
+class Run:
     """What came of a test. Instants in ms.
 
     Attributes:
@@ -48,7 +48,7 @@ class Performance:
     step: int
     findings: dict[tuple[str, str], list[Change]] = field(default_factory=dict)
     incidents: list[tuple[int, tuple[Incident, ...]]] = field(default_factory=list)
-    banners: dict[str, list[Told]] = field(default_factory=dict)
+    banners: dict[str, list[BannerChange]] = field(default_factory=dict)
     transitions: list[Transition] = field(default_factory=list)
     commands: list[Command] = field(default_factory=list)
     events: int = 0
@@ -59,9 +59,9 @@ class Performance:
         return self.incidents[place - 1][1] if place else ()
 
 
-def play(
+def run_test(
     test: PolicyTest, policy: Policy, start: int, history: Iterable[dict[str, Any]] | None = None
-) -> Performance:
+) -> Run:
     """Play a test from ``start`` (ms).
 
     Args:
@@ -71,10 +71,10 @@ def play(
     until = test.until.at(start) if test.until is not None else end
     until -= until % policy.step
     changes = FindingChanges(until)
-    performance = Performance(start, until, policy.step, changes.found)
+    run = Run(start, until, policy.step, changes.found)
     if history is None:
         history = history_of(test.history, start, policy) if isinstance(test.history, tuple) else ()
-    wishes = [(_due(wish.at.at(start), policy.step), wish.input(i)) for i, wish in enumerate(test.inputs)]
+    inputs = [(_due(one.at.at(start), policy.step), one.input(i)) for i, one in enumerate(test.inputs)]
     # The input goes on beyond what is looked at: the engine judges as far as there are events.
     beyond = max(end, until) + BUCKET - start
     later = Segment((), beyond), Segment((Events("started"),), 0)
@@ -84,29 +84,29 @@ def play(
         policy,
         now=start + beyond,
         history=history,
-        inputs=wishes,
+        inputs=inputs,
         observer=changes,
     )
     for verdict in replay.run():
         if verdict.result.at <= until:
-            _note(performance, verdict)
+            _note(run, verdict)
     if replay.summary.accepted != len(lines):
         raise AssertionError(f"{len(lines)} events were made, not all of which counted: {replay.summary}")
-    performance.events = len(lines) - 1
-    return performance
+    run.events = len(lines) - 1
+    return run
 
 
 def _due(at: int, step: int) -> int:
     return -(-at // step) * step
 
 
-def _note(performance: Performance, verdict: Verdict) -> None:
+def _note(run: Run, verdict: Verdict) -> None:
     step = verdict.result
-    performance.transitions += step.transitions
-    performance.commands += step.commands
-    if step.incidents is not None and step.incidents != performance.standing(step.at):
-        performance.incidents.append((step.at, step.incidents))
+    run.transitions += step.transitions
+    run.commands += step.commands
+    if step.incidents is not None and step.incidents != run.standing(step.at):
+        run.incidents.append((step.at, step.incidents))
     for banner in verdict.banners:
-        performance.banners.setdefault(banner.key, []).append(
-            Told(banner.version, banner.state, banner.incident_id)
+        run.banners.setdefault(banner.key, []).append(
+            BannerChange(banner.version, banner.state, banner.incident_id)
         )

@@ -89,18 +89,18 @@ def _evidence(cause: Cause) -> dict[str, Any]:
     return out
 
 
-def refused_out(topics: Topics, partition: int, at: int, wish: IncidentInput, why: str) -> Out:
+def refused_out(topics: Topics, partition: int, at: int, incident_input: IncidentInput, why: str) -> Out:
     """A line of the incident log: what a person asked for and why it did not apply."""
     line = {
         "type": "refused",
         "at": format_instant(at),
-        "incident": wish.incident,
-        "input": wish.id,
-        "kind": wish.kind,
-        "by": wish.by,
+        "incident": incident_input.incident,
+        "input": incident_input.id,
+        "kind": incident_input.kind,
+        "by": incident_input.by,
         "reason": why,
     }
-    key = (wish.incident or wish.env).encode()
+    key = (incident_input.incident or incident_input.env).encode()
     return Out(topics.incident_log, key, msgspec.json.encode(line), partition)
 
 

@@ -222,8 +222,8 @@ class Replay:
             self.span = (self.span[0], to)
         asked: dict[str, list[tuple[int, IncidentInput]]] = {}
         while self._asked and self._asked[0][0] <= to:
-            at, wish = self._asked.pop(0)
-            asked.setdefault(wish.env, []).append((at, wish))
+            at, incident_input = self._asked.pop(0)
+            asked.setdefault(incident_input.env, []).append((at, incident_input))
         unread = [span for one in self._inputs for span in one.unread]
         for one in self._inputs:
             one.unread = [span for span in one.unread if span[1] > to]
@@ -253,10 +253,10 @@ def _open_inputs(
     """What people asked for that is not judged yet."""
     if checkpoint is None:
         return list(given)
-    named = {wish.id for _, wish in given}
+    named = {one.id for _, one in given}
     known = [pair for state in checkpoint.states.values() for pair in state.assigned]
     asked = [*given, *(pair for pair in known if pair[1].id not in named)]
-    return [(at, wish) for at, wish in asked if at > checkpoint.reached.get(wish.env, at - 1)]
+    return [(at, one) for at, one in asked if at > checkpoint.reached.get(one.env, at - 1)]
 
 
 def _progress(one: Input) -> int:

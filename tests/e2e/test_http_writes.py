@@ -80,12 +80,10 @@ async def test_an_incident_is_led_through_its_life_over_http(
     await post("resolve", "key of the resolution", text="It was a test.")
     await stands(state="resolved", resolved_by="Grace Hopper", resolved_reason="by a person")
 
-    wishes = await asked(deployment)
+    inputs = await asked(deployment)
     kinds = ["acknowledge"] * 3 + ["note"] * 2 + ["declare", "resolve"]
-    assert [wish["kind"] for wish in wishes] == kinds
-    assert {(wish["env"], wish["incident"], wish["via"]) for wish in wishes} == {
-        ("staging", "staging-1", "http")
-    }
+    assert [one["kind"] for one in inputs] == kinds
+    assert {(one["env"], one["incident"], one["via"]) for one in inputs} == {("staging", "staging-1", "http")}
     assert len(await log_of(deployment, "acknowledged")) == 1
     refused = await log_of(deployment, "refused")
     again = {(line["input"], line["reason"]) for line in refused}

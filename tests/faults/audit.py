@@ -63,8 +63,8 @@ async def audit(
     found.equal("sli", {k: v for k, v in slis.items() if parse_instant(k[0]) <= until}, expected)
 
     lines = [json.loads(record.value) for record in await read(broker, topics.incident_log)]
-    wishes = [decode_input(record.value) for record in await read(broker, topics.inputs)]
-    applied = _applied(found, wishes, lines)
+    inputs = [decode_input(record.value) for record in await read(broker, topics.inputs)]
+    applied = _applied(found, inputs, lines)
     again = await asyncio.to_thread(replayed, topics.login_events, policy, now, applied)
     stamps = sorted(stamp for records in log for _, stamp in records if stamp is not None)
     middle = stamps[len(stamps) // 2]
@@ -167,7 +167,7 @@ def _reached(found: Audit, slis: Mapping[tuple[str, str, str], Any], until: int)
 
 
 def _applied(
-    found: Audit, wishes: list[IncidentInput], lines: list[dict[str, Any]]
+    found: Audit, inputs: list[IncidentInput], lines: list[dict[str, Any]]
 ) -> list[tuple[int, IncidentInput]]:
     """What people asked for, with the T at which it was applied, as the incident log says."""
     times: dict[str, set[int]] = {}
@@ -175,12 +175,15 @@ def _applied(
         if line.get("input") and not str(line.get("reason", "")).startswith("it was dealt with before"):
             times.setdefault(line["input"], set()).add(parse_instant(line["at"]))
     out = []
-    for name, wish in {wish.id: wish for wish in wishes}.items():
+    for name, one in {one.id: one for one in inputs}.items():
         at = times.get(name, set())
         found.compared["inputs"] += 1
         if len(at) != 1:
-            found.differ("inputs", f"{name} ({wish.kind} {wish.incident}) was applied at {sorted(at)}")
-        out += [(min(at), wish)] if at else []
+            found.differ(
+                "inputs",
+                f"{name} ({one.kind} {one.incident}) was applied at {sorted(at)}",
+            )
+        out += [(min(at), one)] if at else []
     return out
 
 
@@ -198,8 +201,8 @@ async def _command_agrees(
     inputs = folder / "inputs.jsonl"
     inputs.write_bytes(
         b"\n".join(
-            msgspec.json.encode(msgspec.json.decode(encode_input(wish)) | {"applied_at": format_instant(at)})
-            for at, wish in applied
+            msgspec.json.encode(msgspec.json.decode(encode_input(one)) | {"applied_at": format_instant(at)})
+            for at, one in applied
         )
     )
     every = format_duration(policy.sli_every)

@@ -101,8 +101,8 @@ def replayed(topic: str, policy: Policy, now: int, inputs: Sequence[tuple[int, I
         for transition in step.transitions:
             out.incidents[transition.incident.id] = transition.incident
             out.lines.append(json.loads(log_out(topics, 0, transition, {}, policy.hash).value or b""))
-        for wish, why in step.refused:
-            out.lines.append(json.loads(refused_out(topics, 0, step.at, wish, why).value or b""))
+        for one, why in step.refused:
+            out.lines.append(json.loads(refused_out(topics, 0, step.at, one, why).value or b""))
         for command in step.commands:
             assert command.id not in out.commands, f"two commands are called {command.id}"
             out.commands[command.id] = command

@@ -143,7 +143,7 @@ class Run:
         self.rebalance_ingest()
         self.rebalance_evaluate()
         waiting = list(self.arrivals)
-        wishes = list(self.asked)
+        inputs = list(self.asked)
         last = max(self.arrivals[-1].at if self.arrivals else NOON, NOON)
         while self.kafka.now < last + 5 * SECOND:
             self._fault()
@@ -152,7 +152,7 @@ class Run:
                     workers = (*self.ingest, *self.evaluate, *self.zombies)
                     self._step(self.random.choice([one for one in workers if not one.frozen]))
             else:
-                self._advance(waiting, wishes, self.random.choice([100, 300, 1_000, 1_000, 4_000]))
+                self._advance(waiting, inputs, self.random.choice([100, 300, 1_000, 1_000, 4_000]))
         for one in (*self.zombies, *self.ingest):
             one.frozen, one.deaf, one.blind = False, 0, set()
         self.rebalance_ingest()
@@ -161,7 +161,7 @@ class Run:
                 worker.deaf = 0
                 for _ in range(3):
                     self.finish(worker)
-            self._advance(waiting, wishes, SECOND)
+            self._advance(waiting, inputs, SECOND)
         return self
 
     def _step(self, worker: Worker) -> None:
@@ -180,16 +180,16 @@ class Run:
         self.evaluate[self.evaluate.index(worker)] = EvaluateWorker(self.world)
         self.rebalance_evaluate()
 
-    def _advance(self, waiting: list[Arrival], wishes: list[tuple[int, IncidentInput]], by: int) -> None:
+    def _advance(self, waiting: list[Arrival], inputs: list[tuple[int, IncidentInput]], by: int) -> None:
         kafka = self.kafka
         kafka.now += by
         while waiting and waiting[0].at <= kafka.now:
             one = waiting.pop(0)
             kafka.append(TOPICS.login_events, one.partition, None, one.value, one.timestamp)
-        while wishes and wishes[0][0] <= kafka.now:
-            wish = wishes.pop(0)[1]
+        while inputs and inputs[0][0] <= kafka.now:
+            _, value = inputs.pop(0)
             kafka.append(
-                TOPICS.inputs, env_partition(wish.env, INTERNAL), wish.env.encode(), encode_input(wish)
+                TOPICS.inputs, env_partition(value.env, INTERNAL), value.env.encode(), encode_input(value)
             )
 
     def _fault(self) -> None:

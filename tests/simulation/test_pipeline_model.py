@@ -169,16 +169,16 @@ def given_t(run: Run) -> list[tuple[int, IncidentInput]]:
     """Each input with the T that it was given: no record of the topic was left out, and none was given another."""
     out: list[tuple[int, IncidentInput]] = []
     for value in run.values(TOPICS.watch_state):
-        for at, wish in msgspec.msgpack.decode(value, type=ShardState).assigned:
-            if (at, wish) not in out:
-                out.append((at, wish))
+        for at, incident_input in msgspec.msgpack.decode(value, type=ShardState).assigned:
+            if (at, incident_input) not in out:
+                out.append((at, incident_input))
     for env in ENVS:
         records = run.kafka.read(TOPICS.inputs, env_partition(env, INTERNAL))
         asked = [msgspec.json.decode(record.value or b"") for record in records]
-        ids = {wish["id"] for wish in asked if wish["env"] == env}
-        assert {wish.id for _, wish in out if wish.env == env} == ids, "an input was never given a T"
-        copies = sum(wish["env"] == env for wish in asked)
-        assert sum(wish.env == env for _, wish in out) <= copies, "an input was given two T"
+        ids = {one["id"] for one in asked if one["env"] == env}
+        assert {one.id for _, one in out if one.env == env} == ids, "an input was never given a T"
+        copies = sum(one["env"] == env for one in asked)
+        assert sum(one.env == env for _, one in out) <= copies, "an input was given two T"
     return sorted(out, key=lambda pair: pair[0])
 
 

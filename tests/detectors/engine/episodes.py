@@ -114,7 +114,7 @@ def inputs(draw: st.DrawFn, end: int, start: int = NOON) -> list[tuple[int, Inci
     for number in range(draw(st.integers(0, 5))):
         kind = draw(st.sampled_from(_KINDS))
         scoped = kind == "report" or (kind == "declare" and draw(st.booleans()))
-        wish = IncidentInput(
+        incident_input = IncidentInput(
             id=f"w{draw(st.sampled_from([number, 0]))}",
             env=ENV,
             kind=kind,
@@ -123,5 +123,5 @@ def inputs(draw: st.DrawFn, end: int, start: int = NOON) -> list[tuple[int, Inci
             by="Ada",
             text="words",
         )
-        out.append((draw(instants(start, end)), wish))
+        out.append((draw(instants(start, end)), incident_input))
     return sorted(out, key=lambda pair: pair[0])

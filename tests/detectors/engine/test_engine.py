@@ -201,12 +201,12 @@ def test_a_history_record_is_never_written_from_partial_coverage() -> None:
 
 
 def test_what_a_person_asks_first_begins_the_engine() -> None:
-    wish = IncidentInput(id="w", env=ENV, kind="declare", scope=ENV, by="Ada")
+    incident_input = IncidentInput(id="w", env=ENV, kind="declare", scope=ENV, by="Ada")
     engine = engine_of()
-    steps = go(engine, NOON + 10 * SECOND, [], [(NOON + 5 * SECOND, wish)])
+    steps = go(engine, NOON + 10 * SECOND, [], [(NOON + 5 * SECOND, incident_input)])
     assert [t.kind for step in steps for t in step.transitions] == ["opened", "declared"]
     check_restarts(
-        [], [(NOON + 5 * SECOND, wish)], NOON + HOUR, [NOON, NOON + 5 * SECOND, NOON + 10 * SECOND]
+        [], [(NOON + 5 * SECOND, incident_input)], NOON + HOUR, [NOON, NOON + 5 * SECOND, NOON + 10 * SECOND]
     )
 
 

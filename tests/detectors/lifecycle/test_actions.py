@@ -28,7 +28,7 @@ def test_what_cannot_be_done_is_refused_with_the_reason(
     scenario.at(0).fires("prod/ssoe", people=60)
     scenario.at(20).asks(kind, **fields)
     heard = scenario.play(until=20)
-    assert [(wish.kind, why) for wish, why in heard.refused] == [(kind, reason)]
+    assert [(incident_input.kind, why) for incident_input, why in heard.refused] == [(kind, reason)]
     assert heard.kinds() == [(0, "opened")]
 
 

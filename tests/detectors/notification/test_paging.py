@@ -131,7 +131,7 @@ def test_a_page_after_the_acknowledgement_can_be_acknowledged_too() -> None:
         "prod-1:0",
         "prod-1:0:s1",
     ]
-    assert [wish.by for wish, _ in heard.refused] == ["Cy"]
+    assert [incident_input.by for incident_input, _ in heard.refused] == ["Cy"]
     assert heard.incidents["prod-1"].acknowledged_by == "Ada"
 
 

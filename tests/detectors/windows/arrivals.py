@@ -84,7 +84,7 @@ def asked(random: Random, seconds: int, most: int = 4) -> list[tuple[int, Incide
         kind = random.choice(["acknowledge", "note", "declare", "resolve", "report"])
         scoped = kind == "report" or (kind == "declare" and random.random() < 0.5)
         env = random.choice([ENV, ENV, ENV, "dev"])
-        wish = IncidentInput(
+        incident_input = IncidentInput(
             id=f"w{number}",
             env=env,
             kind=kind,  # type: ignore[arg-type]
@@ -94,5 +94,5 @@ def asked(random: Random, seconds: int, most: int = 4) -> list[tuple[int, Incide
             text="words",
         )
         at = NOON + random.randrange(seconds + 20) * SECOND
-        out += [(at, wish)] * random.choice([1, 1, 2])
+        out += [(at, incident_input)] * random.choice([1, 1, 2])
     return sorted(out, key=lambda pair: pair[0])

@@ -13,25 +13,24 @@ from rich.console import Console
 from detectors.instants import MINUTE, SECOND
 from detectors.policy.policy import default_policy
 from streams.cli.explain import show
-from streams.explain.case_file import Story
+from streams.explain.case_file import CaseFile
 from streams.explain.from_replay import replayed
-from streams.explain.sections import Chapter, after, chapters, figures, findings, happenings, legend
+from streams.explain.sections import ReportSection, after, figures, findings, happenings, legend, sections
 from streams.policy_tests.events import history_of
 from streams.policy_tests.notation import parse_flow
 from streams.replay.entries import SourceError
-from tests.streams.explain.stories import START, entries, events, story
-from tests.streams.explain.stories import story as known
+from tests.streams.explain.case_files import START, case_file, entries, events
 
 
-def told(width: int = 100, story: Story | None = None) -> str:
+def shown(width: int = 100, one: CaseFile | None = None) -> str:
     console = Console(file=io.StringIO(), width=width, highlight=False)
-    show(story or known(), console)
+    show(one or case_file(), console)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
 
-def of_kind(kind: str) -> Chapter:
-    return next(chapter for chapter in chapters(story()) if chapter.kind == kind)
+def of_kind(kind: str) -> ReportSection:
+    return next(section for section in sections(case_file()) if section.kind == kind)
 
 
 def paragraph(kind: str, name: str) -> str:
@@ -39,12 +38,12 @@ def paragraph(kind: str, name: str) -> str:
     return words
 
 
-def test_every_change_is_a_chapter_in_its_order() -> None:
-    kinds = [chapter.kind for chapter in chapters(story())]
+def test_every_change_is_a_section_in_its_order() -> None:
+    kinds = [section.kind for section in sections(case_file())]
     assert kinds[:2] == ["refused", "opened"]
     assert kinds[-1] == "resolved"
     assert {"severity", "declared", "acknowledged", "note", "recovering"} <= set(kinds)
-    times = [chapter.at for chapter in chapters(story())]
+    times = [section.at for section in sections(case_file())]
     assert times == sorted(times)
 
 
@@ -92,13 +91,13 @@ def test_recovery_and_resolution_say_why() -> None:
 
 def test_what_people_asked_for_is_told_also_where_it_was_refused() -> None:
     assert of_kind("acknowledged").title == "Acknowledged by Ada"
-    refused = [chapter for chapter in chapters(story()) if chapter.kind == "refused"]
-    assert [chapter.title for chapter in refused] == ["Refused: note by Ada", "Refused: acknowledge by Ada"]
+    refused = [section for section in sections(case_file()) if section.kind == "refused"]
+    assert [section.title for section in refused] == ["Refused: note by Ada", "Refused: acknowledge by Ada"]
     assert "is acknowledged already, by Ada" in refused[1].paragraphs[0][1]
 
 
 def test_what_fired_on_the_scope_is_told_at_length_and_what_fired_beside_it_in_short() -> None:
-    found = list(findings(story()))
+    found = list(findings(case_file()))
     assert re.match(r"outage on prod/ssoe/idme, for \d min( \d+ s)?: \d+ of \d+ idme", found[0][1])
     assert re.fullmatch(r"15:05:\d\d", found[0][0])
     beside = [words for at, words in found if not at]
@@ -107,7 +106,7 @@ def test_what_fired_on_the_scope_is_told_at_length_and_what_fired_beside_it_in_s
 
 
 def test_the_figures_say_how_long_everything_took() -> None:
-    known = dict(figures(story()))
+    known = dict(figures(case_file()))
     assert re.fullmatch(r"\d+ s after it began", known["found"])
     assert known["paged"] == "0 s after it was opened"
     assert known["acknowledged"].endswith("s after it was opened")
@@ -116,7 +115,7 @@ def test_the_figures_say_how_long_everything_took() -> None:
 
 
 def test_the_worst_of_an_estimate_is_told_with_its_error() -> None:
-    told = story()
+    told = case_file()
     worst = max(told.changes, key=lambda line: line.users_impacted)
     estimated = msgspec.structs.replace(worst, users_impacted_error=0.0019)
     lines = [estimated if line is worst else line for line in told.lines]
@@ -124,15 +123,15 @@ def test_the_worst_of_an_estimate_is_told_with_its_error() -> None:
 
 
 def test_the_story_begins_with_the_first_failing_event() -> None:
-    assert 0 <= story().began - (START + 5 * MINUTE) <= SECOND
+    assert 0 <= case_file().began - (START + 5 * MINUTE) <= SECOND
 
 
 def test_the_plot_shows_the_collapse_and_what_happened_in_it() -> None:
-    text = told()
+    text = shown()
     assert re.search(r"100%  █+ +\S█+", text)
     assert "prod/ssoe/idme: success in 1m, people who failed in 5m, a column is" in text
     assert "O opened, P paged, S severity, A acknowledged, D declared, R recovering, E resolved" in text
-    assert {mark.letter for mark in happenings(story())} == set("OPSADRE")
+    assert {mark.letter for mark in happenings(case_file())} == set("OPSADRE")
     assert legend([]) == ""
 
 
@@ -144,7 +143,7 @@ def test_where_nobody_failed_the_plot_shows_how_many_came() -> None:
     lines = events("prod/ssoe/idme sign_in success 2/s x 10m", "prod/sis/idme sign_in success 1/s x 20m")
     history = history_of(flows, START, default_policy())
     silent = replayed("prod-1", entries(lines), default_policy(), now=START + 20 * MINUTE, history=history)
-    text = told(story=silent)
+    text = shown(one=silent)
     assert "prod/ssoe/idme: success in 1m, sign-ins that completed (nobody failed), a column is" in text
     assert re.search(r"^ +120  ▇*█+", text, re.MULTILINE)
     assert "ID.me on SSOe has fallen silent as one." in text
@@ -152,12 +151,12 @@ def test_where_nobody_failed_the_plot_shows_how_many_came() -> None:
 
 def test_everything_fits_the_width_of_the_terminal() -> None:
     for width in (60, 80, 200):
-        assert max(len(line) for line in told(width).splitlines()) <= width
+        assert max(len(line) for line in shown(width).splitlines()) <= width
 
 
 def test_a_note_cannot_take_over_the_terminal() -> None:
-    assert "\x1b" not in told()
-    assert "[2Jmy screen" in told()
+    assert "\x1b" not in shown()
+    assert "[2Jmy screen" in shown()
 
 
 def test_an_incident_that_there_is_not_is_refused_with_those_that_there_are() -> None:

@@ -20,12 +20,12 @@ from sinks.delivery.deliverer import Delivery
 from streams.cli.main import main
 from streams.explain.case_file import Line, Receipt
 from streams.explain.from_log import from_files, from_topics
-from streams.explain.sections import chapters
+from streams.explain.sections import sections
 from streams.kafka.admin import create_missing
 from streams.kafka.embedded_broker import EmbeddedBroker
 from streams.kafka.topics import Topics
 from streams.replay.entries import SourceError
-from tests.streams.explain.stories import START, events, story
+from tests.streams.explain.case_files import START, case_file, events
 
 
 def written(line: Line) -> bytes:
@@ -34,11 +34,11 @@ def written(line: Line) -> bytes:
 
 
 def log() -> list[bytes]:
-    return [written(line) for line in story().lines]
+    return [written(line) for line in case_file().lines]
 
 
 def commands() -> list[Command]:
-    return list(story().commands or ())
+    return list(case_file().commands or ())
 
 
 @pytest.fixture
@@ -46,24 +46,24 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "log.jsonl"
 
 
-def test_a_file_of_the_log_tells_the_same_chapters_but_for_who_was_told(file: Path) -> None:
+def test_a_file_of_the_log_tells_the_same_sections_but_for_who_was_told(file: Path) -> None:
     file.write_bytes(b"\n".join(log()))
     recorded = from_files("prod-1", [str(file)], default_policy())
-    known = [(one.kind, tuple(p for p in one.paragraphs if p[0] != "told")) for one in chapters(story())]
-    assert [(one.kind, one.paragraphs) for one in chapters(recorded)] == known
+    known = [(one.kind, tuple(p for p in one.paragraphs if p[0] != "told")) for one in sections(case_file())]
+    assert [(one.kind, one.paragraphs) for one in sections(recorded)] == known
     assert recorded.policy is not None
 
 
 def test_commands_among_the_lines_say_who_was_told(file: Path) -> None:
     values = log() + [msgspec.json.encode(command) for command in commands()]
     file.write_bytes(b"\n".join(values))
-    assert list(chapters(from_files("prod-1", [str(file)], default_policy()))) == list(chapters(story()))
+    assert list(sections(from_files("prod-1", [str(file)], default_policy()))) == list(sections(case_file()))
 
 
 def test_lines_that_a_crash_repeated_are_told_once(file: Path) -> None:
     repeated = [json.dumps({**json.loads(line), "offsets": {"0": 7}}).encode() for line in log()]
     file.write_bytes(b"\n".join(log() + repeated))
-    assert from_files("prod-1", [str(file)], default_policy()).lines == story().lines
+    assert from_files("prod-1", [str(file)], default_policy()).lines == case_file().lines
 
 
 def test_a_dump_of_kcat_is_a_log_too(file: Path) -> None:
@@ -74,7 +74,7 @@ def test_a_dump_of_kcat_is_a_log_too(file: Path) -> None:
         for i, line in enumerate(log())
     ]
     file.write_text("\n".join(envelopes))
-    assert from_files("prod-1", [str(file)], default_policy()).lines == story().lines
+    assert from_files("prod-1", [str(file)], default_policy()).lines == case_file().lines
 
 
 def test_another_policy_is_not_taken_for_the_one_that_judged(file: Path) -> None:
@@ -153,11 +153,11 @@ def topics(embedded_broker: EmbeddedBroker, topic_prefix: str, monkeypatch: pyte
 
 def test_the_topics_tell_the_whole_story(topics: Topics) -> None:
     recorded = from_topics("prod-1", default_policy())
-    assert recorded.lines == story().lines
-    assert recorded.commands == story().commands
+    assert recorded.lines == case_file().lines
+    assert recorded.commands == case_file().commands
     first = commands()[0]
     assert recorded.receipts == {first.id: Receipt("delivered", first.at + 1200)}
-    opened = next(chapter for chapter in chapters(recorded) if chapter.kind == "opened")
+    opened = next(section for section in sections(recorded) if section.kind == "opened")
     assert "[delivered after 1 s]" in dict(opened.paragraphs)["told"]
     half_an_hour = 30 * 60_000
     assert {sample.good for sample in recorded.samples} == {600}

@@ -13,7 +13,7 @@ from detectors.policy.source import read_source
 from streams.policy_tests.document import DEFAULT_START, PolicyTest
 from streams.policy_tests.expectations import Failure, failures, offset
 from streams.policy_tests.report import timeline
-from streams.policy_tests.runner import Performance, Told
+from streams.policy_tests.runner import BannerChange, Run
 from streams.replay.finding_changes import Change
 
 START = parse_instant(DEFAULT_START)
@@ -81,7 +81,7 @@ def change(at: int, kind: TransitionKind, before: Incident | None, after: Incide
 
 #: A provider fails from 2m to 5m. An incident opens at 2m5s with severity 2, which is 1 from 2m50s, is acknowledged
 #: at 3m, resolved at 20m and closed at 50m.
-PLAYED = Performance(
+PLAYED = Run(
     START,
     t(3600),
     SECOND,
@@ -104,9 +104,9 @@ PLAYED = Performance(
     ],
     banners={
         "prod/ssoe/idme": [
-            Told(t(125), "warning", "prod-1"),
-            Told(t(170), "critical", "prod-1"),
-            Told(t(1200), "ok", None),
+            BannerChange(t(125), "warning", "prod-1"),
+            BannerChange(t(170), "critical", "prod-1"),
+            BannerChange(t(1200), "ok", None),
         ]
     },
     transitions=[

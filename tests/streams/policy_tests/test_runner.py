@@ -7,54 +7,54 @@ from typing import Any
 from detectors.instants import HOUR, MINUTE, SECOND, parse_instant
 from detectors.policy.policy import default_policy, parse_policy
 from streams.policy_tests.document import DEFAULT_START, PolicyTest
-from streams.policy_tests.runner import Performance, play
+from streams.policy_tests.runner import Run, run_test
 
 START = parse_instant(DEFAULT_START)
 FAILING = "prod/ssoe/idme sign_in success 2/s x 2m, failure 007 2/s x 3m"
 
 
-def played(*series: str, policy: str = "{}", **test: Any) -> Performance:
+def played(*series: str, policy: str = "{}", **test: Any) -> Run:
     described = PolicyTest.model_validate(
         {"name": "x", "series": series, "absent": [{"incidents": [{}]}], **test}
     )
-    return play(described, parse_policy(policy, "p.yaml"), START)
+    return run_test(described, parse_policy(policy, "p.yaml"), START)
 
 
-def kinds(performance: Performance) -> list[str]:
-    return [transition.kind for transition in performance.transitions]
+def kinds(run: Run) -> list[str]:
+    return [transition.kind for transition in run.transitions]
 
 
 def test_every_event_counts_and_the_test_ends_with_the_longest_series() -> None:
-    performance = played(FAILING, "prod/sis refresh success 1/s x 6m")
-    assert performance.until == START + 6 * MINUTE
-    assert performance.events == 2 * 2 * 300 + 360
+    run = played(FAILING, "prod/sis refresh success 1/s x 6m")
+    assert run.until == START + 6 * MINUTE
+    assert run.events == 2 * 2 * 300 + 360
 
 
 def test_findings_incidents_messages_and_banners_are_noted() -> None:
-    performance = played(FAILING)
-    (_, *changes) = performance.findings["outage", "prod/ssoe/idme"]
+    run = played(FAILING)
+    (_, *changes) = run.findings["outage", "prod/ssoe/idme"]
     (fired,) = [change for change in changes if change.state == "firing"]
     assert 0 < fired.at - START - 2 * MINUTE <= 20 * SECOND
     assert "sign-ins failed" in fired.sentence
-    assert performance.standing(fired.at - SECOND) == ()
-    assert performance.standing(START + 5 * MINUTE)[0].id == "prod-1"
-    assert performance.commands[0].at == performance.transitions[0].at
-    assert [told.status for told in performance.banners["prod/ssoe/idme"]] == ["warning", "critical"]
+    assert run.standing(fired.at - SECOND) == ()
+    assert run.standing(START + 5 * MINUTE)[0].id == "prod-1"
+    assert run.commands[0].at == run.transitions[0].at
+    assert [told.status for told in run.banners["prod/ssoe/idme"]] == ["warning", "critical"]
 
 
 def test_nothing_is_noted_of_what_comes_after_the_end() -> None:
-    performance = played(FAILING, until="2m30s")
-    assert performance.until == START + 150 * SECOND
-    assert kinds(performance) == ["opened"]
-    assert all(change.at <= performance.until for known in performance.findings.values() for change in known)
+    run = played(FAILING, until="2m30s")
+    assert run.until == START + 150 * SECOND
+    assert kinds(run) == ["opened"]
+    assert all(change.at <= run.until for known in run.findings.values() for change in known)
 
 
 def test_time_goes_on_after_the_last_event() -> None:
-    performance = played(FAILING, until="1h")
-    (incident,) = performance.standing(START + HOUR)
+    run = played(FAILING, until="1h")
+    (incident,) = run.standing(START + HOUR)
     assert incident.state == "open"  # nobody has come through since
-    assert kinds(performance)[-1] in ("update", "reminder", "breach")
-    assert performance.transitions[-1].at > START + 30 * MINUTE
+    assert kinds(run)[-1] in ("update", "reminder", "breach")
+    assert run.transitions[-1].at > START + 30 * MINUTE
 
 
 def test_an_end_between_two_steps_is_the_step_before() -> None:
@@ -63,30 +63,30 @@ def test_an_end_between_two_steps_is_the_step_before() -> None:
 
 
 def test_what_people_ask_for_applies_at_the_next_step() -> None:
-    wishes = [
+    inputs = [
         {"at": "179500ms", "kind": "acknowledge", "incident": "prod-1", "by": "Ada", "via": "pagerduty"},
         {"at": "3m20s", "kind": "resolve", "incident": "prod-1", "by": "Ada", "text": "false alarm"},
     ]
-    performance = played(FAILING, inputs=wishes)
+    run = played(FAILING, inputs=inputs)
     taken, resolved = (
-        next(t for t in performance.transitions if t.kind == kind) for kind in ("acknowledged", "resolved")
+        next(t for t in run.transitions if t.kind == kind) for kind in ("acknowledged", "resolved")
     )
     assert (taken.at, taken.by, taken.via) == (START + 180 * SECOND, "Ada", "pagerduty")
     assert (resolved.at, resolved.reason) == (START + 200 * SECOND, "Ada resolved it: false alarm")
 
 
 def test_a_declaration_opens_an_incident_where_nothing_fails() -> None:
-    wish = {"at": "1m", "kind": "declare", "scope": "prod/sis", "by": "Ada"}
-    performance = played("prod/sis/idme sign_in success 2/s x 2m", inputs=[wish])
-    assert performance.standing(START + MINUTE)[0].scope == "prod/sis"
+    one = {"at": "1m", "kind": "declare", "scope": "prod/sis", "by": "Ada"}
+    run = played("prod/sis/idme sign_in success 2/s x 2m", inputs=[one])
+    assert run.standing(START + MINUTE)[0].scope == "prod/sis"
 
 
 def test_the_history_says_what_to_expect() -> None:
     series = "prod/ssoe/idme sign_in success 2/s x 10m"
     assert kinds(played(series, until="15m")) == []
-    performance = played(series, until="15m", history=["prod/ssoe/idme sign_in success 2/s"])
-    assert kinds(performance)[0] == "opened"
-    assert performance.transitions[0].incident.basis == "estimated"
+    run = played(series, until="15m", history=["prod/ssoe/idme sign_in success 2/s"])
+    assert kinds(run)[0] == "opened"
+    assert run.transitions[0].incident.basis == "estimated"
 
 
 def test_the_policy_of_the_test_is_in_force() -> None:

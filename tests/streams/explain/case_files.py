@@ -9,7 +9,7 @@ from typing import Any
 from detectors.incidents import IncidentInput
 from detectors.instants import MINUTE, SECOND, parse_instant
 from detectors.policy.policy import default_policy
-from streams.explain.case_file import Story
+from streams.explain.case_file import CaseFile
 from streams.explain.from_replay import replayed
 from streams.policy_tests.events import lines_of
 from streams.policy_tests.notation import parse_series
@@ -31,12 +31,17 @@ def entries(lines: list[bytes]) -> list[Iterator[Entry]]:
     return [((None, line) for line in lines)]
 
 
-def wish(at: int, kind: Any, text: str = "", incident: str = "prod-1") -> tuple[int, IncidentInput]:
+def input_at(at: int, kind: Any, text: str = "", incident: str = "prod-1") -> tuple[int, IncidentInput]:
     asked = IncidentInput(id=f"{at}{kind}", env="prod", kind=kind, incident=incident, by="Ada", text=text)
     return START + at * SECOND, asked
 
 
 @cache
-def story() -> Story:
-    inputs = [wish(60, "note"), wish(360, "acknowledge"), wish(370, "acknowledge"), wish(380, "note", SEIZED)]
+def case_file() -> CaseFile:
+    inputs = [
+        input_at(60, "note"),
+        input_at(360, "acknowledge"),
+        input_at(370, "acknowledge"),
+        input_at(380, "note", SEIZED),
+    ]
     return replayed("prod-1", entries(events()), default_policy(), now=START + 30 * MINUTE, inputs=inputs)
