@@ -1,18 +1,14 @@
-"""The banner: what VA.gov tells people who are about to sign in, while something is wrong.
+"""Which banner does VA.gov show to people who are about to sign in?
 
-One record a key on the compacted topic ``banner-state``: ``prod/ssoe``, ``prod/sis``, ``prod/mvi`` and
-``prod/<method>/<csp>``. Every key of an environment that is watched always has a state, ``ok`` said in so
-many words.
-
-The other end, ``GET /v0/backend_statuses``, is ``statuses``. **When the watch is blind** the records run
-out (``valid_until``) and nobody knows how sign-in is. The page then shows no banner: a banner that nobody
-can take down would keep people from signing in who could. That the watch is blind is told to those who can
-mend it, by another way; ``reported_at`` stands still.
+The compacted topic ``banner-state`` holds one record for each key: ``prod/ssoe``, ``prod/sis``,
+``prod/mvi`` and ``prod/<method>/<csp>``. Every key of a watched environment always has a state; without an
+incident the state is ``ok``, which is published too. The page that reads the records is
+``sinks.banner.statuses``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal, NamedTuple, Protocol
 
 import msgspec
@@ -24,7 +20,9 @@ from detectors.scopes import CSPS, METHODS
 from sinks.wording import CSP_NAMES, one_line, truncate
 
 __all__ = [
+    "BADNESS",
     "BANNERS",
+    "MVI",
     "Banner",
     "BannerState",
     "Maintenance",
@@ -35,7 +33,6 @@ __all__ = [
     "encode",
     "headers",
     "keys_of",
-    "statuses",
 ]
 
 BannerState = Literal["ok", "warning", "critical", "maintenance"]
@@ -44,20 +41,21 @@ BannerState = Literal["ok", "warning", "critical", "maintenance"]
 MVI = "mvi"
 #: SLA severity -> banner, unless policy says otherwise; ``active`` is how the front end says "nothing wrong".
 BANNERS: Mapping[int, str] = {1: "critical", 2: "warning", 3: "active"}
-#: A banner tells everybody: not for a scope of which a smaller share fails.
+#: Smallest share of failing requests for which a banner is shown, because every visitor sees a banner.
 MIN_FAILING_RATIO = 0.05
 VALID_FOR = 5 * MINUTE
 MESSAGE_LIMIT = 1000
 
 _STANDING = ("open", "acknowledged", "recovering")
-_BADNESS = {"ok": 0, "maintenance": 1, "warning": 2, "critical": 3}
+#: States in the order of their severity, ``ok`` lowest; the worst state of a key is shown.
+BADNESS: Mapping[BannerState, int] = {"ok": 0, "maintenance": 1, "warning": 2, "critical": 3}
 _EVENT_TYPE = "watchofficer.banner-state.v1"
 
 Instant = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
 
 
 class Maintenance(Protocol):
-    """An announced window: the scope it covers, from ``start`` to ``end`` (ms), and words for people."""
+    """An announced maintenance window: its scope, ``start`` and ``end`` (ms), and a text for visitors."""
 
     @property
     def scope(self) -> str: ...
@@ -73,10 +71,11 @@ class Banner(msgspec.Struct, frozen=True, kw_only=True):
     """The state of one key at ``version`` (ms). Instants in ms.
 
     Attributes:
-        since: when the state began; None for an ``ok`` that has always been.
-        version: the T it was judged at; greater versions replace smaller ones, across restarts too.
-        severity: SLA severity of the incident behind it, 1 or 2; None for ``ok`` and ``maintenance``.
-        incident_id: the incident behind it, if one is.
+        since: when the state began; None for an ``ok`` since the beginning.
+        version: the instant of the verdict; greater versions replace smaller ones, across restarts too.
+        severity: SLA severity of the incident that causes the state, 1 or 2; None for ``ok`` and
+            ``maintenance``.
+        incident_id: the incident that causes the state, or None.
     """
 
     key: str
@@ -92,7 +91,7 @@ class Banner(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Current(NamedTuple):
-    """What stands on a key: since when (ms), and the incident or the words of the window behind it."""
+    """The state of a key, its beginning (ms), and the incident or the window's text that causes it."""
 
     state: BannerState
     since: int | None
@@ -128,11 +127,11 @@ def banner_keys(env: str) -> tuple[str, ...]:
 
 
 def keys_of(scope: str) -> tuple[str, ...]:
-    """The keys that an incident on a scope writes.
+    """The banner keys that an incident on ``scope`` sets.
 
-    A credential provider on both methods writes both of its keys; the whole environment both methods and
-    the person index. A method does not write its credential providers': whoever uses the method is told by
-    the method's own.
+    A credential provider on both methods sets both of its keys. The whole environment sets the keys of both
+    methods and of the person index. A method does not set the keys of its credential providers: a visitor
+    who uses the method sees the method's own banner.
     """
     env, _, rest = scope.partition("/")
     if not rest:
@@ -154,21 +153,24 @@ def banners(
     min_failing_ratio: float = MIN_FAILING_RATIO,
     valid_for: int = VALID_FOR,
 ) -> dict[str, Banner]:
-    """The banners of an environment at ``at`` (ms), by key; each key of ``banner_keys`` is there.
+    """The banners of an environment at ``at`` (ms), by key, with every key of ``banner_keys``.
 
-    Incidents count from their opening until they are resolved. Of several on a key the worst shows, and of
-    equals the first to open. An announced maintenance window shows as ``maintenance`` on the keys it
-    covers, and so does an incident within one.
+    Incidents count from their opening until they are resolved. If several incidents set a key, the worst
+    state is shown, and of equal states that of the incident that opened first. A maintenance window shows
+    ``maintenance`` on the keys of its scope, and so does an incident within the window.
 
     Args:
-        previous: what was last published, for ``since``; without it an ``ok`` has no beginning.
+        previous: the banners that were last published, for ``since``; without them an ``ok`` has no beginning.
+        levels: SLA severity -> banner level; levels other than "warning" and "critical" show no banner.
+        min_failing_ratio: smallest share of failing requests for which a banner is shown.
+        valid_for: ms after ``at`` until which the banners are valid.
     """
     current: dict[str, _Current] = {}
     standing = [i for i in incidents if i.env == env and i.state in _STANDING]
     for incident in sorted(standing, key=lambda i: (i.opened_at, i.id)):
         state = _state(incident, levels, min_failing_ratio)
         for key in keys_of(incident.scope):
-            if _BADNESS[state] > _BADNESS[current.get(key, _OK).state]:
+            if BADNESS[state] > BADNESS[current.get(key, _OK).state]:
                 current[key] = _Current(state, incident.opened_at, incident)
     for window in windows:
         if window.scope.partition("/")[0] == env and window.start <= at < window.end:
@@ -208,7 +210,7 @@ def decode(value: bytes) -> Banner:
     """The banner of a record's value.
 
     Raises:
-        ValueError: it is none (``msgspec.ValidationError`` is a ValueError too).
+        ValueError: the value is not a banner (``msgspec.ValidationError`` is a ValueError too).
     """
     fields = msgspec.structs.asdict(msgspec.json.decode(value, type=_Value))
     del fields["schema_version"]
@@ -241,72 +243,6 @@ def banner_schema() -> dict[str, Any]:
     }
 
 
-def statuses(
-    banners: Iterable[Banner],
-    auth_method: Literal["ssoe", "sis"] | None,
-    now: int,
-    *,
-    windows: Sequence[Maintenance] = (),
-    env: str = "prod",
-) -> dict[str, Any]:
-    """The body of ``GET /v0/backend_statuses``.
-
-    A person who signs in by one method is told of that method, the person index and the credential
-    providers as seen through that method; without a method, of everything, a provider as it is on the worse
-    of the two. All services are always listed, with a status of active, warning, critical or maintenance:
-    the front end takes an empty list for an outage of ``mvi``, and breaks on any other status. ``global``
-    is not ours to say anything about.
-    """
-    methods = (auth_method,) if auth_method else METHODS
-    latest: dict[str, Banner] = {}
-    for banner in banners:
-        if banner.key not in latest or latest[banner.key].version < banner.version:
-            latest[banner.key] = banner
-    covering = [w for w in windows if w.scope.partition("/")[0] == env and w.end > now]
-    under_way = {key for w in covering if w.start <= now for key in keys_of(w.scope)}
-
-    def status(service: str, name: str, keys: Sequence[str]) -> dict[str, Any]:
-        known = [latest[key] for key in keys if key in latest]
-        valid = [banner for banner in known if banner.valid_until > now]
-        state = max((banner.state for banner in valid), key=_BADNESS.__getitem__, default="ok")
-        if state == "ok" and not under_way.isdisjoint(keys):
-            state = "maintenance"
-        since = max((banner.since for banner in known if banner.since is not None), default=None)
-        return {
-            "service": name,
-            "service_id": service,
-            "status": "active" if state == "ok" else state,
-            "last_incident_timestamp": None if since is None else format_instant(since),
-        }
-
-    services = {csp: (CSP_NAMES[csp], [f"{env}/{method}/{csp}" for method in methods]) for csp in CSPS}
-    services[MVI] = ("MVI", [f"{env}/{MVI}"])
-    services |= {method: (_SERVICES[method], [f"{env}/{method}"]) for method in methods}
-    reported = max((b.updated_at for b in latest.values() if b.key.startswith(f"{env}/")), default=now)
-    return {
-        "data": {
-            "id": "",
-            "type": "backend_statuses",
-            "attributes": {
-                "reported_at": format_instant(reported),
-                "statuses": [status(service, name, keys) for service, (name, keys) in services.items()],
-                "maintenance_windows": [
-                    {
-                        "external_service": service,
-                        "start_time": format_instant(window.start),
-                        "end_time": format_instant(window.end),
-                        "description": window.description,
-                    }
-                    for window in sorted(covering, key=lambda w: (w.start, w.scope))
-                    for service, (_, keys) in services.items()
-                    if not set(keys_of(window.scope)).isdisjoint(keys)
-                ],
-            },
-        }
-    }
-
-
-_SERVICES = {"ssoe": "SSOe", "sis": "Sign-in Service"}
 _SORRY = "We're working to fix this."
 _LATER = "Please try again later."
 
@@ -323,7 +259,7 @@ def _state(incident: Incident, levels: Mapping[int, str], min_failing_ratio: flo
 
 
 def _words(key: str, state: BannerState, described: str) -> tuple[str, str]:
-    """Headline and text for people who know nothing of methods; the front end's words where it has any."""
+    """Headline and text for visitors, in the wording of VA.gov's front end where it has one."""
     if state == "ok":
         return "", ""
     service = key.rpartition("/")[2]

@@ -1,11 +1,13 @@
-"""The deliverer: takes commands from the outbox to their receivers, at least once and in order.
+"""When is a command sent, retried, superseded, or given up? The deliverer: at least once, in order.
 
-* Order is kept within an incident and receiver, and nothing else waits: an incident that a receiver will
-  not take blocks no other, and no receiver blocks another.
-* What is delivered is recorded before the next command of that incident and receiver is sent, so a crash
-  repeats at most the last one; receivers recognise a repeat by its key (PagerDuty), by a search (Datadog),
-  or show a line twice (Slack).
-* A command that a newer one has overtaken while it waited is not sent: ``overtaken``.
+* Commands keep their order within an incident and receiver. Nothing else waits: an incident whose commands
+  a receiver refuses delays no other incident, and no receiver delays another.
+* The outcome of a command is recorded before the next command of its incident and receiver is sent. A crash
+  therefore repeats at most the last command. Receivers recognise a repeat by its key (PagerDuty) or by a
+  search (Datadog); Slack shows the line twice.
+* A command that a newer command makes pointless while it waits is not sent: see ``overtaken``.
+* All time is injected (``clock``, ``sleep``), and so is the jitter of retries (``chance``): a simulation
+  runs this module on a virtual clock.
 """
 
 from __future__ import annotations
@@ -31,12 +33,12 @@ Outcome = Literal["delivered", "superseded", "dropped", "dead"]
 _T = TypeVar("_T")
 _log = structlog.get_logger(__name__)
 
-#: A command that has failed for so long (ms) is a dead letter: Datadog takes no event that old, and no page
-#: helps any more.
+#: A command that still fails after this time (ms) becomes a dead letter: Datadog rejects events of that age,
+#: and a page that late helps nobody.
 GIVE_UP_AFTER = DAY
 
-# What a later command of the same epoch makes pointless. An edit says how things stand, so the last one
-# says it all.
+# (sink, action) of a waiting command -> actions of later commands of the same epoch that supersede it. An
+# edit carries the whole current state, so only the last edit is needed.
 _SUPERSEDED_BY = {
     ("slack", "update"): frozenset({"update"}),
     ("datadog", "incident_update"): frozenset({"incident_update", "incident_resolve"}),
@@ -44,14 +46,14 @@ _SUPERSEDED_BY = {
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of a command: a record of ``incident-deliveries``, key ``command_id``.
+    """The outcome of a command: a record of the topic ``incident-deliveries``, with the key ``command_id``.
 
     Attributes:
-        outcome: delivered; superseded by a newer command; dropped, because its incident was over before it
-            could be sent; dead: refused, or failing for a day.
-        at: when, ms.
-        receipt: what the receiver gave back (a Slack timestamp, a Datadog id).
-        attempts: requests made.
+        outcome: "delivered"; "superseded" by a newer command; "dropped", because the incident was resolved
+            before the command could be sent; "dead": refused by the receiver, or failing for a day.
+        at: the instant of the outcome, ms since the epoch.
+        receipt: identifiers that the receiver returned (a Slack timestamp, a Datadog id).
+        attempts: number of requests made.
     """
 
     command_id: str
@@ -66,12 +68,16 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def overtaken(command: Command, later: Iterable[Command]) -> Literal["superseded", "dropped"] | None:
-    """Whether commands that wait behind it, of the same incident and receiver, have made this one pointless.
+    """Whether ``later`` commands, which wait behind ``command``, make it pointless; None if they do not.
 
-    * An edit is superseded by a newer edit, a routine update of a thread by a newer one.
-    * A page whose incident has already been resolved is dropped: nobody is woken for what is over. Its
-      resolution is sent all the same. PagerDuty ignores a resolution of what it does not know, and if an
-      earlier run was cut off between paging and recording it, this is what closes the alert.
+    * An edit is superseded by a newer edit, a routine update of a thread by a newer routine update.
+    * A page is dropped if its incident is already resolved, so that nobody is woken for an incident that is
+      over. The resolution is still sent. PagerDuty ignores a resolution of an unknown alert; if an earlier
+      run was killed between sending the page and recording it, the resolution closes that alert.
+
+    Args:
+        command: the command at the head of its queue.
+        later: the commands behind it, of the same incident and receiver, oldest first.
     """
     same_epoch = [other for other in later if other.epoch == command.epoch]
     if command.sink == "pagerduty":
@@ -90,19 +96,21 @@ class Deliverer:
     """Delivers submitted commands until it is closed.
 
     Args:
-        clients: the receivers that are on, by sink. They belong to the caller, who closes them.
-        record: awaited with what became of a command, before the next of its incident and receiver is sent.
+        clients: the configured receivers, by sink. The caller owns them and closes them.
+        record: awaited with the outcome of a command, before the next command of its incident and receiver
+            is sent.
         dead_letter: awaited with (command, reason, attempts) before a dead command is recorded.
-        clock: ms since the epoch.
-        sleep: sleeps for seconds, in the time that ``clock`` tells.
-        random: in [0, 1).
-        gates: the ways to the receivers, by sink, where several deliverers share them: rate limits and
-            circuit breakers are a receiver's, not a deliverer's. Made here if not given.
-        on_delivered: called with a delivered command and when it was delivered, ms.
+        clock: returns ms since the epoch.
+        sleep: sleeps for a number of seconds of the time that ``clock`` returns.
+        chance: returns a random number in [0, 1), for the jitter of retries.
+        gates: the gates to the receivers, by sink, shared by all deliverers of a process, because a rate
+            limit or a circuit breaker belongs to a receiver. Without them the deliverer makes its own.
+        on_delivered: called with a delivered command and the instant of its delivery, ms.
+        give_up_after: ms of failure after which a command becomes a dead letter.
 
     Attributes:
-        deliveries: counts by (sink, outcome); outcomes beside ``Outcome`` are "off" (no such receiver) and
-            "repeat" (a command id that was dealt with before, or waits already).
+        deliveries: counts by (sink, outcome). Beside the values of ``Outcome`` there are "off" (the receiver
+            is not configured) and "repeat" (a command with this id has an outcome, or waits already).
     """
 
     def __init__(
@@ -112,7 +120,7 @@ class Deliverer:
         dead_letter: Callable[[Command, str, int], Awaitable[None]],
         clock: Callable[[], int],
         sleep: Callable[[float], Awaitable[None]],
-        random: Callable[[], float],
+        chance: Callable[[], float],
         *,
         gates: Mapping[str, ReceiverGate] | None = None,
         on_delivered: Callable[[Command, int], None] | None = None,
@@ -124,27 +132,27 @@ class Deliverer:
         self._write_dead_letter = dead_letter
         self._clock = clock
         self._sleep = sleep
-        self._random = random
+        self._chance = chance
         self._on_delivered = on_delivered
         self._give_up_after = give_up_after
         self._gates = dict(gates) if gates is not None else gates_for(clients, clock, sleep)
         self._queues: dict[tuple[str, str], deque[Command]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._waiting: set[asyncio.Task[None]] = set()  # tasks with no request under way
-        # Grows with the incidents of a lifetime, some dozen ids of 100 bytes each: forgetting one would
-        # page twice.
+        self._waiting: set[asyncio.Task[None]] = set()  # tasks without a request in flight
+        # Grows by a few dozen ids of 100 bytes for each incident, for as long as the process runs: a
+        # forgotten id would be paged twice.
         self._known: set[str] = set()
         self._receipts: dict[tuple[str, int, str], dict[str, str]] = {}
         self._closing = False
 
     def restore(self, deliveries: Iterable[Delivery]) -> None:
-        """Learn what earlier runs have dealt with. To be called before ``submit``."""
+        """Take over the outcomes that earlier runs recorded. Must be called before ``submit``."""
         for delivery in sorted(deliveries, key=lambda each: each.at):
             self._known.add(delivery.command_id)
             self._remember(delivery)
 
     def submit(self, command: Command) -> bool:
-        """Queue a command and return at once. False: a repeat, or for a receiver that is off, which only counts."""
+        """Queue a command and return at once; False for a repeat or an unconfigured receiver, which is only counted."""
         if command.sink not in self._clients:
             self.deliveries[command.sink, "off"] += 1
             return False
@@ -165,38 +173,43 @@ class Deliverer:
 
     @property
     def pending(self) -> int:
-        """Commands that are neither delivered nor given up."""
+        """The number of commands without an outcome."""
         return sum(len(queue) for queue in self._queues.values())
 
     def circuit(self, sink: str) -> Literal["closed", "open", "half_open"]:
-        """The state of a receiver's circuit breaker; of a receiver that is off, closed."""
+        """The state of a receiver's circuit breaker; "closed" for a receiver that is not configured."""
         gate = self._gates.get(sink)
         return gate.circuit.state(self._clock()) if gate else "closed"
 
-    async def drain(self, timeout: float | None = None) -> bool:
-        """Wait until nothing is pending; False if that takes longer than ``timeout`` seconds."""
-        while self._tasks:
-            _, late = await asyncio.wait(set(self._tasks), timeout=timeout)
-            if late:
-                return False
-        return True
-
     async def close(self, timeout: float = 2.0) -> None:
-        """Stop. Requests under way may end within ``timeout`` seconds; what waits stays in the outbox."""
+        """Stop. Requests in flight get ``timeout`` seconds of ``sleep``; waiting commands stay in the outbox."""
         self._closing = True
         for task in list(self._waiting):
             task.cancel()
         if self._tasks:
-            await asyncio.wait(set(self._tasks), timeout=timeout)
+            await self._wait_for_tasks(timeout)
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
+    async def _wait_for_tasks(self, timeout: float) -> None:
+        """Wait until all tasks have ended, at most ``timeout`` seconds of ``sleep``."""
+        if timeout <= 0:
+            await asyncio.sleep(0)  # lets the cancelled tasks end
+            return
+        alarm = asyncio.ensure_future(self._sleep(timeout))
+        try:
+            while self._tasks and not alarm.done():
+                await asyncio.wait({alarm, *self._tasks}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            alarm.cancel()
+            await asyncio.gather(alarm, return_exceptions=True)
+
     async def _work(self, key: tuple[str, str]) -> None:
         queue = self._queues[key]
         while queue:
-            if not await self._deal_with(queue):
+            if not await self._process(queue):
                 return
             queue.popleft()
         del self._queues[key]
@@ -206,8 +219,8 @@ class Deliverer:
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.critical("delivery_stopped", task=task.get_name(), error=type(error).__name__)
 
-    async def _deal_with(self, queue: deque[Command]) -> bool:
-        """Bring the first of a queue to an end; False if the deliverer is closing before that."""
+    async def _process(self, queue: deque[Command]) -> bool:
+        """Deliver the first command of a queue or give it up; False if the deliverer closes before that."""
         command = queue[0]
         gate = self._gates[command.sink]
 
@@ -216,7 +229,7 @@ class Deliverer:
 
         attempts, began = 0, self._clock()
         while not self._closing:
-            if not await self._idle(gate.enter(lambda: fate() is None)):
+            if not await self._cancellable(gate.enter(lambda: fate() is None)):
                 await self._settle(command, fate() or "superseded", attempts)
                 return True
             attempts += 1
@@ -226,8 +239,8 @@ class Deliverer:
                 return True
             if isinstance(answer, Retry) and self._clock() - began < self._give_up_after:
                 _log.warning("delivery_failed", **_about(command), attempts=attempts, why=answer.why)
-                # What the receiver asked to wait, the gate waits, for everybody.
-                await self._idle(self._sleep(backoff(attempts, self._random())))
+                # This wait is the jitter of one command; a wait that the receiver asked for holds its gate.
+                await self._cancellable(self._sleep(backoff(attempts, self._chance())))
                 continue
             await self._dead_letter(command, answer, attempts)
             return True
@@ -239,7 +252,7 @@ class Deliverer:
         try:
             answer = await self._send(command)
             if isinstance(answer, Retry) and (answer.throttled or answer.after is not None):
-                hold = max(answer.after or 0.0, backoff(attempts, self._random()))
+                hold = max(answer.after or 0.0, backoff(attempts, self._chance()))
             elif isinstance(answer, Delivered):
                 hold = answer.pause or 0.0
             return answer
@@ -253,8 +266,7 @@ class Deliverer:
         try:
             return await self._clients[command.sink].send(command, receipts)
         except Exception as error:
-            # A fault of ours. Its text is kept to itself: that of some exceptions repeats what was to be
-            # sent.
+            # A defect of this program. Its text is not logged: some exceptions repeat the request's content.
             place = error.__traceback__
             while place is not None and place.tb_next is not None:
                 place = place.tb_next
@@ -265,7 +277,7 @@ class Deliverer:
     async def _dead_letter(self, command: Command, answer: Retry | Refused, attempts: int) -> None:
         reason = answer.why if isinstance(answer, Refused) else f"given up: {answer.why}"
         _log.error("delivery_dead", **_about(command), attempts=attempts, why=reason)
-        await self._insist(lambda: self._write_dead_letter(command, reason, attempts), command)
+        await self._write_until_done(lambda: self._write_dead_letter(command, reason, attempts), command)
         await self._settle(command, "dead", attempts)
 
     async def _settle(
@@ -285,19 +297,19 @@ class Deliverer:
         self._remember(delivery)
         self.deliveries[command.sink, outcome] += 1
         if outcome == "delivered":
-            self._tell(command, delivery.at)
-        await self._insist(lambda: self._record(delivery), command)
+            self._notify_delivered(command, delivery.at)
+        await self._write_until_done(lambda: self._record(delivery), command)
 
-    def _tell(self, command: Command, at: int) -> None:
+    def _notify_delivered(self, command: Command, at: int) -> None:
         if self._on_delivered is not None:
             try:
                 self._on_delivered(command, at)
             except Exception as error:
-                # Whoever measures must not stop what is measured.
+                # A fault in a measurement must not stop deliveries.
                 _log.error("on_delivered_failed", **_about(command), error=type(error).__name__)
 
-    async def _insist(self, write: Callable[[], Awaitable[None]], command: Command) -> None:
-        """Write until it is written: what has been sent must not be sent again because a broker was away."""
+    async def _write_until_done(self, write: Callable[[], Awaitable[None]], command: Command) -> None:
+        """Repeat a write until it succeeds, so that an unreachable broker does not cause a second delivery."""
         attempts = 0
         while True:
             try:
@@ -305,10 +317,10 @@ class Deliverer:
             except Exception as error:
                 attempts += 1
                 _log.error("delivery_not_recorded", **_about(command), error=type(error).__name__)
-                await self._sleep(backoff(attempts, self._random()))
+                await self._sleep(backoff(attempts, self._chance()))
 
-    async def _idle(self, waiting: Awaitable[_T]) -> _T:
-        """Wait for something while no request is under way: closing cuts it short."""
+    async def _cancellable(self, waiting: Awaitable[_T]) -> _T:
+        """Await ``waiting`` while no request of the task is in flight, so that ``close`` may cancel the task."""
         task = asyncio.current_task()
         assert task is not None
         self._waiting.add(task)

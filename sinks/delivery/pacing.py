@@ -1,7 +1,7 @@
-"""How fast one receiver is asked: its rate limit, pauses it asks for, a circuit breaker, a bound in parallel.
+"""When may a receiver get the next request? Rate limit, requested pauses, circuit breaker, concurrency limit.
 
-The clock and the sleep are handed in, so that a test moves time by hand; that is why no library's limiter,
-bound to the event loop's own clock, stands here. ``sleep`` must sleep in the time that ``clock`` tells.
+``clock`` and ``sleep`` are injected, so that tests and simulations run on a virtual clock; a library's rate
+limiter is bound to the clock of the event loop. ``sleep`` must sleep in the time that ``clock`` returns.
 """
 
 from __future__ import annotations
@@ -20,14 +20,20 @@ __all__ = ["BACKOFF_CAP", "PACES", "Bucket", "Circuit", "Pace", "ReceiverGate", 
 Clock = Callable[[], int]
 Sleep = Callable[[float], Awaitable[None]]
 
-#: Of a backoff: the first ceiling and the last, ms.
+#: The longest wait after the first failed attempt, and after any number of them, ms.
 BACKOFF_BASE = SECOND
 BACKOFF_CAP = MINUTE
 
 
 @dataclass(frozen=True)
 class Pace:
-    """What a receiver bears: requests a minute (0: it says so itself), at once after a rest, in parallel."""
+    """The load that a receiver accepts.
+
+    Attributes:
+        per_minute: requests a minute; 0 if only the receiver's own answers limit the rate.
+        burst: requests at once after a pause.
+        concurrency: requests in parallel.
+    """
 
     per_minute: int
     burst: int
@@ -35,11 +41,11 @@ class Pace:
 
 
 PACES = {
-    # 120 calls a minute and integration key: 20 at once, then 100 a minute, never exceed that.
+    # PagerDuty allows 120 calls a minute and integration key: 20 at once, then 100 a minute stay below.
     "pagerduty": Pace(per_minute=100, burst=20, concurrency=4),
-    # One message a second and channel; one at a time, so that a channel reads in order.
+    # Slack allows one message a second and channel; one at a time keeps the order within a channel.
     "slack": Pace(per_minute=60, burst=1, concurrency=1),
-    # X-RateLimit headers tell.
+    # Datadog states its limit in X-RateLimit headers.
     "datadog": Pace(per_minute=0, burst=1, concurrency=4),
 }
 
@@ -47,38 +53,39 @@ _UNKNOWN_PACE = Pace(per_minute=60, burst=10, concurrency=2)
 
 
 def gates_for(sinks: Iterable[str], clock: Clock, sleep: Sleep) -> dict[str, ReceiverGate]:
-    """A way to each receiver, at its pace (``PACES``)."""
+    """A gate for each sink, at the pace of ``PACES``; a sink without an entry there gets 60 requests a minute."""
     return {sink: ReceiverGate(PACES.get(sink, _UNKNOWN_PACE), clock, sleep) for sink in sinks}
 
 
-def backoff(attempt: int, random: float) -> float:
-    """Seconds before the next attempt after ``attempt`` (1, 2, …) have failed: exponential with full jitter.
+def backoff(attempt: int, chance: float) -> float:
+    """Seconds to wait before the next attempt: exponential backoff with full jitter.
 
     Args:
-        random: in [0, 1).
+        attempt: number of attempts that have failed, from 1.
+        chance: a random number in [0, 1).
     """
-    return full_jitter(attempt, BACKOFF_BASE, BACKOFF_CAP, random) / SECOND
+    return full_jitter(attempt, BACKOFF_BASE, BACKOFF_CAP, chance) / SECOND
 
 
 class Bucket:
-    """A rate limit (generic cell rate algorithm): ``burst`` at once, then one each ``60 s / per_minute``."""
+    """A rate limit (generic cell rate algorithm): ``burst`` requests at once, then one each ``60 s / per_minute``."""
 
     def __init__(self, per_minute: int, burst: int) -> None:
         self._interval = MINUTE / per_minute if per_minute else 0.0
         self._slack = self._interval * (burst - 1)
-        self._due = 0.0  # when the next one would be due at an even pace
+        self._due = 0.0  # ms: when the next request is due at an even pace
 
     def delay(self, now: int) -> float:
-        """Milliseconds until the next one may go."""
+        """Milliseconds from ``now`` (ms) until the next request may be sent."""
         return max(self._due - self._slack - now, 0.0)
 
     def take(self, now: int) -> None:
-        """One goes at ``now``."""
+        """Count a request that is sent at ``now`` (ms)."""
         self._due = max(self._due, now) + self._interval
 
 
 class Circuit:
-    """Stops asking a receiver that has failed ``threshold`` times in a row; then probes it, one at a time.
+    """A circuit breaker: opens after ``threshold`` failures in a row, then lets single probes through.
 
     Each failed probe doubles the pause, from ``first_pause`` to ``longest_pause`` (ms).
     """
@@ -93,23 +100,23 @@ class Circuit:
         self._pause = self.first_pause
 
     def state(self, now: int) -> Literal["closed", "open", "half_open"]:
-        """Closed: all go. Open: none goes. Half open: one may try."""
+        """The state at ``now`` (ms). Closed: requests pass. Open: none passes. Half open: one probe passes."""
         if self._opened_at is None:
             return "closed"
         return "open" if now < self._opened_at + self._pause else "half_open"
 
     def delay(self, now: int) -> int:
-        """Milliseconds until a probe may go; 0 unless open."""
+        """Milliseconds from ``now`` (ms) until a probe may be sent; 0 unless the circuit is open."""
         return max(self._opened_at + self._pause - now, 0) if self._opened_at is not None else 0
 
     def succeeded(self) -> None:
-        """The receiver has answered."""
+        """Close the circuit: the receiver has answered."""
         self.failures = 0
         self._opened_at = None
         self._pause = self.first_pause
 
     def failed(self, now: int) -> None:
-        """The receiver has failed, or not answered at all."""
+        """Count a failure at ``now`` (ms): the receiver has answered with an error, or not at all."""
         self.failures += 1
         if self._opened_at is not None:
             if self.state(now) == "half_open":
@@ -120,7 +127,7 @@ class Circuit:
 
 
 class ReceiverGate:
-    """The way to one receiver: who may go, and when. Those who wait go in the order in which they came."""
+    """The gate to one receiver: decides when each request may be sent, in the order of arrival."""
 
     def __init__(self, pace: Pace, clock: Clock, sleep: Sleep) -> None:
         self.circuit = Circuit()
@@ -134,9 +141,14 @@ class ReceiverGate:
         self._left = asyncio.Event()
 
     async def enter(self, wanted: Callable[[], bool]) -> bool:
-        """Wait until one request may go. False, and nothing is taken, if it is not ``wanted`` by then.
+        """Wait until one request may be sent.
 
-        After True, ``leave`` must be called.
+        Args:
+            wanted: whether the request is still needed; asked before each wait.
+
+        Returns:
+            True if the request may be sent; ``leave`` must then be called after its answer. False if the
+            request is no longer wanted; it then uses up nothing of the rate limit.
         """
         async with self._turn:
             await self._slots.acquire()
@@ -166,10 +178,11 @@ class ReceiverGate:
         return False
 
     def leave(self, answer: Answer | None, *, hold: float = 0.0) -> None:
-        """A request has come back; None if it was given up on our side.
+        """Report the end of a request that ``enter`` has let through.
 
         Args:
-            hold: seconds during which nothing else may go to this receiver either.
+            answer: the receiver's answer; None if the request was cancelled on this side.
+            hold: seconds during which no other request may be sent to this receiver either.
         """
         now = self._clock()
         self._slots.release()

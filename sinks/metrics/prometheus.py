@@ -1,82 +1,45 @@
-"""The Prometheus page: what Prometheus is told about sign-in, and about this watch itself.
+"""Which metrics does Prometheus scrape, about sign-in and about watchofficer itself?
 
-Values are handed in whole (`Metrics.set_env`), never incremented from outside: the counts of events derive
-from contributions that are replaced when a block is read again, so an event counts once on this page too.
-Only the owner of an environment exports its series; `Metrics.forget_env` takes them off the page.
+Callers hand in absolute values (`Metrics.set_env`) and never increments: the counts of events derive from
+segments, which are replaced when a block is read again, so that an event counts once on this page too.
+Only the owner of an environment exports its series; `Metrics.forget_env` removes them from the page.
 
 Names follow the Prometheus conventions: base units, ``_total``, ``_ratio`` (0-1), ``_timestamp_seconds``;
-no label holds an incident or a person. Exemplars (OpenMetrics only) carry the incident behind a value.
+no label names an incident or a person. Exemplars (OpenMetrics only) name the incident behind a value.
 """
 
 from __future__ import annotations
 
 import platform
-from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import product
-from typing import TypeVar
 
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, choose_encoder, generate_latest
 from prometheus_client.gc_collector import GCCollector
-from prometheus_client.metrics_core import (
-    CounterMetricFamily,
-    GaugeMetricFamily,
-    HistogramMetricFamily,
-    Metric,
-)
+from prometheus_client.metrics_core import HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
-from prometheus_client.samples import Exemplar
 
 from detectors.instants import SECOND
 from detectors.scopes import CSPS, METHODS
+from sinks.metrics.families import Buckets, counter, gauge
 from sinks.metrics.snapshot import NO_CSP, RESULTS, EnvSnapshot
 
 __all__ = ["PAGE_BUCKETS", "Metrics"]
 
-#: Upper bounds, in seconds, of the histogram from first failing event to page. A page within 60 s is the
-#: aim, and within 30 min the promise (SLA: any alert is answered within 30 minutes), so both are bounds.
+#: Upper bounds, in seconds, of the histogram from first failing event to page. 60 s is the objective and
+#: 30 min the limit of the SLA (any alert is answered within 30 minutes), so both are bounds.
 PAGE_BUCKETS = (1.0, 2.0, 3.0, 5.0, 8.0, 13.0, 20.0, 30.0, 45.0, 60.0, 90.0, 120.0, 300.0, 900.0, 1800.0)
 
 _SEVERITIES = (1, 2, 3)
 _NAN = float("nan")
 
 
-@dataclass
-class _Buckets:
-    """A histogram with the last exemplar of each bucket."""
-
-    bounds: tuple[float, ...]
-    counts: list[int]
-    exemplars: list[Exemplar | None]
-    total: float = 0.0
-
-    @classmethod
-    def empty(cls, bounds: Sequence[float]) -> _Buckets:
-        size = len(bounds) + 1
-        return cls(tuple(bounds), [0] * size, [None] * size)
-
-    def observe(self, value: float, labels: Mapping[str, str], at: float) -> None:
-        i = bisect_left(self.bounds, value)
-        self.counts[i] += 1
-        self.exemplars[i] = Exemplar(dict(labels), value, at) if labels else None
-        self.total += value
-
-    def cumulative(self) -> Iterator[tuple[str, float] | tuple[str, float, Exemplar]]:
-        below = 0
-        for bound, count, exemplar in zip(
-            (*(str(b) for b in self.bounds), "+Inf"), self.counts, self.exemplars, strict=True
-        ):
-            below += count
-            yield (bound, below, exemplar) if exemplar else (bound, below)
-
-
 class Metrics:
-    """The registry behind ``/metrics``; one for each process.
+    """The registry that ``/metrics`` renders; one for each process.
 
     Args:
-        clock: ms since the epoch, for the exemplars' times.
+        clock: returns ms since the epoch, for the timestamps of exemplars.
         windows: names of the windows of the ratios.
         burn_windows: names of the windows of the burn rates.
         reasons: the closed list of reasons for which an event is rejected.
@@ -107,7 +70,7 @@ class Metrics:
         self._lost = 0
         self._producer_lags: dict[int, int] = {}
         self._deliveries = dict.fromkeys(deliveries, 0)
-        self._pages = _Buckets.empty(PAGE_BUCKETS)
+        self._pages = Buckets.empty(PAGE_BUCKETS)
         self._build = (version, platform.python_version(), policy)
         self._registry = CollectorRegistry()
         self._registry.register(_Page(self))
@@ -115,15 +78,15 @@ class Metrics:
         GCCollector(registry=self._registry)
 
     def own_env(self, env: str) -> None:
-        """Export the series of ``env``, at their first values until `set_env` brings others."""
+        """Export the series of ``env``, with initial values until `set_env` is called."""
         if env not in self._envs:
             self.set_env(env, EnvSnapshot())
 
     def set_env(self, env: str, snapshot: EnvSnapshot) -> None:
-        """Replace what is exported of ``env``.
+        """Replace the values that are exported for ``env``.
 
-        A counter that would fall keeps its value: Prometheus reads a fall as a restart, and would count all
-        that came before once more. It can fall only where counting begins anew, and then `forget_env` is due.
+        A counter never decreases: Prometheus takes a decrease for a restart and would count all earlier
+        events twice. A count can decrease only where counting starts again from zero; call `forget_env` then.
         """
         held = self._events.setdefault(env, dict.fromkeys(product(METHODS, (*CSPS, NO_CSP), RESULTS), 0))
         for key, count in snapshot.events.items():
@@ -131,14 +94,14 @@ class Metrics:
         self._envs[env] = snapshot
 
     def forget_env(self, env: str) -> None:
-        """Take the series of ``env`` off the page: another worker owns it now."""
+        """Remove the series of ``env`` from the page: another worker owns the environment now."""
         self._envs.pop(env, None)
         self._events.pop(env, None)
 
     def set_rejected(self, counts: Mapping[str, int], personal_fields: int = 0) -> None:
-        """Absolute numbers of rejected events by reason, and of events that came with fields of a person.
+        """Set absolute numbers of rejected events by reason, and of events with fields that identify a person.
 
-        One process answers for all, like an owner.
+        Exactly one process exports them for the whole deployment.
         """
         held = dict.fromkeys(self._reasons, 0) if self._rejected is None else self._rejected
         for reason, count in counts.items():
@@ -147,25 +110,29 @@ class Metrics:
         self._personal_fields = max(self._personal_fields or 0, personal_fields)
 
     def forget_rejected(self) -> None:
-        """Take the rejected events off the page: another worker answers for them now."""
+        """Remove the rejected events from the page: another worker exports them now."""
         self._rejected = self._personal_fields = None
 
     def set_lost(self, count: int) -> None:
-        """How many records retention removed before this process read them."""
+        """Set the number of records that retention removed before this process read them."""
         self._lost = max(self._lost, count)
 
     def set_producer_lags(self, lags: Mapping[int, int]) -> None:
-        """Input partition -> how far its newest event was behind the broker's clock, ms; of those read here."""
+        """Set the lags of the input partitions that this process reads.
+
+        Args:
+            lags: partition -> ms from the newest event's ``occurred_at`` to its record timestamp.
+        """
         self._producer_lags = dict(lags)
 
     def count_delivery(self, sink: str, outcome: str, times: int = 1) -> None:
-        """One more attempt to tell a receiver something has ended, and how."""
+        """Count ``times`` deliveries to ``sink`` that ended with ``outcome``."""
         self._deliveries[sink, outcome] = self._deliveries.get((sink, outcome), 0) + times
 
     def observe_event_to_page(self, seconds: float, incident: str) -> None:
-        """Seconds from the first failing event of ``incident`` to the acceptance of its page.
+        """Observe the seconds from the first failing event of ``incident`` to the acceptance of its page.
 
-        Two machines' clocks are compared, so a difference below zero is possible; it counts as 0.
+        The difference is between the clocks of two machines and may be negative; it then counts as 0.
         """
         self._pages.observe(max(0.0, seconds), {"incident": incident}, self._clock() / SECOND)
 
@@ -173,36 +140,46 @@ class Metrics:
         """The page and its content type: OpenMetrics if ``accept`` asks for it, else text 0.0.4."""
         try:
             encode, content_type = choose_encoder(accept or "")
-        except (TypeError, ValueError):  # a version that is no number
+        except (TypeError, ValueError):  # ``accept`` holds a version that is not a number
             encode, content_type = generate_latest, CONTENT_TYPE_PLAIN_0_0_4
         return encode(self._registry), content_type
 
-    def _collect(self) -> Iterator[Metric]:
+    def collect(self) -> Iterator[Metric]:
+        """All metric families of the page, in a fixed order."""
+        yield from self._input()
+        yield from self._indicators()
+        yield from self._error_budget()
+        yield from self._incidents()
+        yield from self._watch()
+
+    def _input(self) -> Iterator[Metric]:
         yield self._login_events()
-        yield _counter(
+        yield counter(
             "watchofficer_events_rejected_total",
             "Records that are no valid login event, by reason.",
             ("reason",),
             (((reason,), count) for reason, count in (self._rejected or {}).items()),
         )
-        yield _counter(
+        yield counter(
             "watchofficer_events_with_personal_fields_total",
             "Login events that came with a field that says who a person is; the field was dropped.",
             (),
             [] if self._personal_fields is None else [((), self._personal_fields)],
         )
-        yield _counter(
+        yield counter(
             "watchofficer_events_lost_total",
             "Records of the input that retention removed before they were read.",
             (),
             [((), self._lost)],
         )
-        yield _gauge(
+        yield gauge(
             "watchofficer_producer_lag_seconds",
             "How far the newest event of an input partition was behind the broker's clock when it was taken.",
             ("partition",),
             (((str(partition),), lag / SECOND) for partition, lag in self._producer_lags.items()),
         )
+
+    def _indicators(self) -> Iterator[Metric]:
         yield self._ratios(
             "watchofficer_success_ratio",
             "Share of completed sign-in requests that succeeded, 0 to 1.",
@@ -215,12 +192,14 @@ class Metrics:
             self._windows,
             lambda s: s.latency_ratio,
         )
-        yield _gauge(
+        yield gauge(
             "watchofficer_request_duration_seconds",
             "How long completed sign-in requests took, within 1 %, by scope and quantile.",
             ("env", "scope", "window", "quantile"),
             (((env, *key), took) for env, one in self._envs.items() for key, took in one.durations.items()),
         )
+
+    def _error_budget(self) -> Iterator[Metric]:
         yield self._ratios(
             "watchofficer_burn_rate",
             "Speed at which the error budget is spent; 1 spends it exactly within its period.",
@@ -233,7 +212,7 @@ class Metrics:
             _NAN,
             lambda s: s.error_budget_remaining,
         )
-        yield _gauge(
+        yield gauge(
             "watchofficer_error_budget_gone_timestamp_seconds",
             "When the month's error budget will be gone at the rate of the last hour; absent if it lasts.",
             ("env", "auth_method"),
@@ -243,6 +222,8 @@ class Metrics:
                 for m, at in one.error_budget_gone.items()
             ),
         )
+
+    def _incidents(self) -> Iterator[Metric]:
         yield self._by_method(
             "watchofficer_users_impacted",
             "Distinct people with a failing event in the trailing hour.",
@@ -264,7 +245,9 @@ class Metrics:
         )
         yield self._incidents_open()
         yield self._deadlines()
-        yield _gauge(
+
+    def _watch(self) -> Iterator[Metric]:
+        yield gauge(
             "watchofficer_watermark_timestamp_seconds",
             "Event time up to which the environment has been evaluated.",
             ("env",),
@@ -274,14 +257,14 @@ class Metrics:
                 if snapshot.watermark is not None
             ),
         )
-        yield _counter(
+        yield counter(
             "watchofficer_sink_deliveries_total",
             "Deliveries to receivers, by how they ended.",
             ("sink", "outcome"),
             self._deliveries.items(),
         )
         yield self._event_to_page()
-        yield _gauge(
+        yield gauge(
             "watchofficer_build_info",
             "Always 1; the labels say what is running.",
             ("version", "python", "policy"),
@@ -289,7 +272,7 @@ class Metrics:
         )
 
     def _login_events(self) -> Metric:
-        return _counter(
+        return counter(
             "watchofficer_login_events_total",
             "Accepted login events, by what policy makes of them.",
             ("env", "auth_method", "csp", "result"),
@@ -308,7 +291,7 @@ class Metrics:
             values: dict[tuple[str, str], float | None] = dict.fromkeys(product(METHODS, windows))
             values.update(of(snapshot))
             rows += [((env, *key), _NAN if value is None else value) for key, value in values.items()]
-        return _gauge(name, text, ("env", "auth_method", "window"), rows)
+        return gauge(name, text, ("env", "auth_method", "window"), rows)
 
     def _by_method(
         self,
@@ -322,10 +305,10 @@ class Metrics:
             values: dict[str, float | None] = dict.fromkeys(METHODS, first)
             values.update(of(snapshot))
             rows += [((env, method), _NAN if value is None else value) for method, value in values.items()]
-        return _gauge(name, text, ("env", "auth_method"), rows)
+        return gauge(name, text, ("env", "auth_method"), rows)
 
     def _incidents_open(self) -> Metric:
-        return _gauge(
+        return gauge(
             "watchofficer_incidents_open",
             "Incidents that are not resolved.",
             ("env", "severity"),
@@ -341,7 +324,7 @@ class Metrics:
         for snapshot in self._envs.values():
             for severity, at in snapshot.deadlines.items():
                 soonest[severity] = min(at, soonest.get(severity, at))
-        return _gauge(
+        return gauge(
             "watchofficer_response_deadline_timestamp_seconds",
             "The soonest end of a response time that has not been met; absent when none is running.",
             ("severity",),
@@ -359,28 +342,10 @@ class Metrics:
 
 
 class _Page(Collector):
-    """Yields the page when it is asked for, from what was handed in last."""
+    """Adapts ``Metrics`` to the collector protocol of the Prometheus client."""
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
 
     def collect(self) -> Iterable[Metric]:
-        return self._metrics._collect()
-
-
-_Rows = Iterable[tuple[tuple[str, ...], float]]
-_Family = TypeVar("_Family", CounterMetricFamily, GaugeMetricFamily)
-
-
-def _counter(name: str, text: str, labels: Sequence[str], rows: _Rows) -> CounterMetricFamily:
-    return _filled(CounterMetricFamily(name, text, labels=labels), rows)
-
-
-def _gauge(name: str, text: str, labels: Sequence[str], rows: _Rows) -> GaugeMetricFamily:
-    return _filled(GaugeMetricFamily(name, text, labels=labels), rows)
-
-
-def _filled(family: _Family, rows: _Rows) -> _Family:
-    for values, value in rows:
-        family.add_metric(values, value)
-    return family
+        return self._metrics.collect()

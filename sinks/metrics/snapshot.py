@@ -1,4 +1,4 @@
-"""What is exported of one environment, to be handed to the Prometheus page as a whole."""
+"""Which values does an environment export to Prometheus?"""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ RESULTS = ("good", "bad", "excluded", "started")
 
 @dataclass(frozen=True, kw_only=True)
 class EnvSnapshot:
-    """All that is exported of one environment, as absolute values. What is left out stays at its first value.
+    """The exported values of one environment, all absolute. A value that is left out keeps its initial value.
 
     Attributes:
         events: (auth method, csp or ``NO_CSP``, result) -> events since counting began.
         success_ratio: (auth method, window such as ``5m``) -> 0-1, None when nothing completed.
-        latency_ratio: the same, share of completed requests under the threshold.
-        durations: (scope, window, quantile such as ``0.95``) -> seconds; what is unknown is left out.
+        latency_ratio: (auth method, window) -> share of completed requests under the threshold, 0-1, or None.
+        durations: (scope, window, quantile such as ``0.95``) -> seconds; unknown durations are left out.
         burn_rate: (auth method, window) -> multiples of the rate that spends the budget exactly, or None.
         users_impacted: auth method -> distinct people with a failing event in the trailing hour.
-        users_impacted_error: auth method -> how far the truth may lie from that, as a share; 0 where it was counted.
-        error_budget_remaining: auth method -> share of the month's budget that is left; negative when overspent.
-        error_budget_gone: auth method -> when it will be gone (ms), if that is within the month.
+        users_impacted_error: auth method -> relative error of ``users_impacted``; 0 where people were counted.
+        error_budget_remaining: auth method -> remaining share of the month's budget; negative if overspent.
+        error_budget_gone: auth method -> when the budget will be spent (ms), if that is within the month.
         severity: auth method -> severity (1-3) of the worst open incident that touches it; 0 for none.
-        incidents_open: severity -> incidents that are not resolved.
-        deadlines: severity -> the soonest end (ms) of a response time that nobody has met yet.
-        watermark: event time (ms) up to which the environment has been evaluated; None before the first.
+        incidents_open: severity -> number of unresolved incidents.
+        deadlines: severity -> the earliest end (ms) of a running response time.
+        watermark: event time (ms) up to which the environment has been evaluated; None before the first evaluation.
     """
 
     events: Mapping[tuple[str, str, str], int] = field(default_factory=dict)

@@ -18,7 +18,8 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from detectors.incidents import IncidentInput
 from detectors.instants import format_instant
-from sinks.banner.banner import Maintenance, statuses
+from sinks.banner.banner import Maintenance
+from sinks.banner.statuses import statuses
 from sinks.console import page
 from sinks.metrics.prometheus import Metrics
 from streams.http.auth import refusal

@@ -95,6 +95,17 @@ class DelivererFixture:
         return [(delivery.command_id, delivery.outcome) for delivery in self.recorded]
 
 
+async def drained(deliverer: Deliverer, within: float) -> bool:
+    """Wait until every command has an outcome; False if that takes longer than ``within`` real seconds."""
+    try:
+        async with asyncio.timeout(within):
+            while deliverer.pending:
+                await asyncio.sleep(0)
+    except TimeoutError:
+        return False
+    return True
+
+
 def failing(times: int, answer: Answer) -> Script:
     left: defaultdict[str, int] = defaultdict(lambda: times)
 

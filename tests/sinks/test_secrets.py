@@ -18,6 +18,7 @@ from sinks.receivers.answers import SinkClient
 from sinks.receivers.datadog import Datadog
 from sinks.receivers.pagerduty import PagerDuty
 from sinks.receivers.slack import Slack
+from tests.sinks.deliverer_fixture import drained
 from tests.sinks.samples import OPENED, RunningTime, command
 
 SECRET = "s3cr3t-0123456789-s3cr3t-0123456"
@@ -90,7 +91,7 @@ async def test_a_secret_stays_where_it_is(
             {sink: made[sink]}, record, dead_letter, time.clock, time.sleep, lambda: 0.5, give_up_after=30_000
         )
         deliverer.submit(command(sink, SENT[sink]))
-        assert await deliverer.drain(10)
+        assert await drained(deliverer, 10)
         kept += [repr(made[sink]), str(made[sink]), str(vars(made[sink]))]
     out, err = capfd.readouterr()
     everything = "\n".join([*kept, *map(str, logged), caplog.text, out, err])

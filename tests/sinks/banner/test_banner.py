@@ -19,8 +19,8 @@ from sinks.banner.banner import (
     encode,
     headers,
     keys_of,
-    statuses,
 )
+from sinks.banner.statuses import statuses
 from tests.sinks.samples import OPENED, incident, incidents
 
 T = OPENED + 10 * MINUTE

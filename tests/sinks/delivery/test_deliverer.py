@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from detectors.incidents import Command
 from sinks.delivery.deliverer import Deliverer, Delivery
 from sinks.receivers.answers import Answer, Delivered, Refused, Retry
-from tests.sinks.deliverer_fixture import EAGER, DelivererFixture, failing, numbered
+from tests.sinks.deliverer_fixture import EAGER, DelivererFixture, drained, failing, numbered
 from tests.sinks.samples import OPENED, RunningTime
 
 
 async def test_a_command_is_delivered_recorded_and_told() -> None:
     fixture = DelivererFixture(slack=lambda command: Delivered({"ts": "1.1"}))
     fixture.deliverer.submit(numbered(1, "slack", "post"))
-    assert await fixture.deliverer.drain(5)
+    assert await drained(fixture.deliverer, 5)
     assert fixture.recorded == [
         Delivery(
             command_id="prod-7:0:slack:1",
@@ -42,7 +42,7 @@ async def test_commands_of_an_incident_keep_their_order_through_failures() -> No
     fixture = DelivererFixture(RunningTime(), pagerduty=failing(2, Retry(None, "HTTP 500")))
     for n, action in enumerate(["trigger", "trigger", "acknowledge", "resolve"]):
         fixture.deliverer.submit(numbered(n, action=action, epoch=n // 3))
-    assert await fixture.deliverer.drain(5)
+    assert await drained(fixture.deliverer, 5)
     assert [got for got, _ in fixture.outcomes()] == [f"prod-7:{n // 3}:pagerduty:{n}" for n in range(4)]
     assert fixture.receivers["pagerduty"].ids == [
         f"prod-7:{n // 3}:pagerduty:{n}" for n in range(4) for _ in "123"
@@ -78,7 +78,7 @@ async def test_what_is_under_way_at_once_is_bounded() -> None:
     await fixture.time.settle()
     assert fixture.receivers["pagerduty"].under_way == EAGER.concurrency
     fixture.receivers["pagerduty"].gate.set()
-    assert await fixture.deliverer.drain(5)
+    assert await drained(fixture.deliverer, 5)
     assert fixture.receivers["pagerduty"].most_under_way == EAGER.concurrency
 
 
@@ -96,7 +96,7 @@ async def test_it_is_recorded_before_the_next_of_its_incident_is_sent() -> None:
     await fixture.time.settle()
     assert len(fixture.receivers["pagerduty"].got) == 1
     recording.set()
-    assert await fixture.deliverer.drain(5)
+    assert await drained(fixture.deliverer, 5)
     assert len(fixture.receivers["pagerduty"].got) == 2
 
 
@@ -111,7 +111,7 @@ async def test_a_record_that_fails_is_written_again_and_the_command_is_not_sent_
     fixture.record = fail  # type: ignore[method-assign]
     fixture.deliverer = fixture.make()
     fixture.deliverer.submit(numbered(1))
-    assert await fixture.deliverer.drain(5)
+    assert await drained(fixture.deliverer, 5)
     assert len(fixture.receivers["pagerduty"].got) == 1
     assert len(fixture.recorded) == 1
 
@@ -150,7 +150,7 @@ async def test_a_refused_command_is_a_dead_letter_and_the_next_goes_on() -> None
     )
     fixture.deliverer.submit(numbered(1))
     fixture.deliverer.submit(numbered(2))
-    assert await fixture.deliverer.drain(5)
+    assert await drained(fixture.deliverer, 5)
     assert fixture.dead == [("prod-7:0:pagerduty:1", "HTTP 400: no", 1)]
     assert [outcome for _, outcome in fixture.outcomes()] == ["dead", "delivered"]
 
@@ -172,7 +172,7 @@ async def test_a_fault_of_ours_is_a_dead_letter_that_repeats_nothing_of_what_was
 
     fixture = DelivererFixture(slack=fault)
     fixture.deliverer.submit(numbered(1, "slack", "post"))
-    assert await fixture.deliverer.drain(5)
+    assert await drained(fixture.deliverer, 5)
     (_, reason, _) = fixture.dead[0]
     assert reason.startswith("KeyError in ")
     assert "s3cret" not in reason
@@ -183,13 +183,13 @@ async def test_a_repeat_is_recognised_whether_it_waits_or_was_dealt_with_in_this
     first = numbered(1, "slack", "post")
     fixture.deliverer.submit(first)
     fixture.deliverer.submit(first)
-    await fixture.deliverer.drain(5)
+    await drained(fixture.deliverer, 5)
     fixture.deliverer.submit(first)
     restarted = fixture.make()
     restarted.restore(fixture.recorded)
     restarted.submit(first)
     restarted.submit(numbered(2, "slack", "reply"))
-    assert await restarted.drain(5)
+    assert await drained(restarted, 5)
     assert fixture.receivers["slack"].ids == ["prod-7:0:slack:1", "prod-7:0:slack:2"]
     assert fixture.deliverer.deliveries["slack", "repeat"] == 2
     assert restarted.deliveries["slack", "repeat"] == 1
@@ -201,11 +201,11 @@ async def test_receipts_are_those_of_the_same_incident_and_epoch_and_survive_a_r
     )
     for n, action, epoch in [(1, "post", 0), (2, "reply", 0), (3, "post", 1), (4, "reply", 1)]:
         fixture.deliverer.submit(numbered(n, "slack", action, epoch=epoch))
-    await fixture.deliverer.drain(5)
+    await drained(fixture.deliverer, 5)
     restarted = fixture.make()
     restarted.restore(reversed(fixture.recorded))
     restarted.submit(numbered(5, "slack", "reply", epoch=0))
-    await restarted.drain(5)
+    await drained(restarted, 5)
     roots = [receipt.get("ts") for receipt in fixture.receivers["slack"].receipts]
     first, second = "prod-7:0:slack:1", "prod-7:1:slack:3"
     assert roots == [None, first, None, second, first]
@@ -230,7 +230,7 @@ async def test_of_receipts_that_contradict_each_other_the_latest_counts() -> Non
         deliverer = fixture.make()
         deliverer.restore(order)
         deliverer.submit(numbered(9, "slack", "reply"))
-        await deliverer.drain(5)
+        await drained(deliverer, 5)
     assert fixture.receivers["slack"].receipts == [{"ts": "2"}, {"ts": "2"}]
 
 
@@ -239,7 +239,7 @@ async def test_a_command_for_a_receiver_that_is_off_is_counted_and_nothing_else(
     del fixture.receivers["datadog"]
     deliverer = fixture.make()
     deliverer.submit(numbered(1, "datadog", "event"))
-    assert await deliverer.drain(5)
+    assert await drained(deliverer, 5)
     assert fixture.recorded == []
     assert deliverer.deliveries == {("datadog", "off"): 1}
 
@@ -260,7 +260,7 @@ async def test_an_open_circuit_is_seen_and_waits_without_requests() -> None:
 async def test_drain_tells_when_it_takes_too_long() -> None:
     fixture = DelivererFixture(pagerduty=lambda command: Retry(None, "HTTP 500"))
     fixture.deliverer.submit(numbered(1))
-    assert not await fixture.deliverer.drain(0)
+    assert not await drained(fixture.deliverer, 0)
     assert fixture.deliverer.pending == 1
     await fixture.deliverer.close(0)
 
@@ -299,7 +299,7 @@ async def test_a_measurement_that_fails_stops_nothing() -> None:
     )
     deliverer.submit(numbered(1))
     deliverer.submit(numbered(2))
-    assert await deliverer.drain(5)
+    assert await drained(deliverer, 5)
     assert len(fixture.recorded) == 2
 
 
@@ -359,7 +359,7 @@ def test_whatever_fails_and_whenever_it_restarts_all_is_dealt_with_once_and_in_o
         )
         for made in submitted:
             fixture.deliverer.submit(made)
-        assert await fixture.deliverer.drain(20)
+        assert await drained(fixture.deliverer, 20)
         return fixture
 
     fixture = asyncio.run(play())

@@ -7,7 +7,7 @@ import pytest
 from detectors.incidents import Command
 from sinks.delivery.deliverer import overtaken
 from sinks.receivers.answers import Delivered, Retry
-from tests.sinks.deliverer_fixture import DelivererFixture, failing, numbered
+from tests.sinks.deliverer_fixture import DelivererFixture, drained, failing, numbered
 from tests.sinks.samples import RunningTime
 
 
@@ -15,7 +15,7 @@ async def test_of_edits_that_wait_only_the_last_is_sent() -> None:
     fixture = DelivererFixture(RunningTime(), slack=failing(1, Retry(None, "HTTP 500")))
     for n, action in enumerate(["post", "update", "reply", "update", "reply", "update"]):
         fixture.deliverer.submit(numbered(n, "slack", action, kind="severity"))
-    assert await fixture.deliverer.drain(5)
+    assert await drained(fixture.deliverer, 5)
     assert fixture.outcomes() == [
         ("prod-7:0:slack:0", "delivered"),
         ("prod-7:0:slack:1", "superseded"),
@@ -61,7 +61,7 @@ async def test_a_page_that_was_delivered_is_followed_by_its_resolution() -> None
     fixture.deliverer.submit(numbered(1))
     await fixture.time.settle()
     fixture.deliverer.submit(numbered(2, action="resolve"))
-    assert await fixture.deliverer.drain(5)
+    assert await drained(fixture.deliverer, 5)
     assert [outcome for _, outcome in fixture.outcomes()] == ["delivered", "delivered"]
 
 

@@ -20,6 +20,7 @@ from sinks.receivers.datadog import Datadog
 from sinks.receivers.pagerduty import PagerDuty
 from sinks.receivers.slack import Slack
 from sinks.sandbox import Sandbox
+from tests.sinks.deliverer_fixture import drained
 from tests.sinks.samples import OPENED, RunningTime, command, incident
 
 EAGER = Pace(per_minute=0, burst=1, concurrency=3)
@@ -37,7 +38,7 @@ class House:
     async def deliver(self, *commands: Command) -> None:
         for each in commands:
             self.deliverer.submit(each)
-        assert await self.deliverer.drain(10)
+        assert await drained(self.deliverer, 10)
 
 
 @pytest.fixture
