@@ -40,7 +40,7 @@ from sinks.sandbox import Sandbox
 from streams.kafka.admin import create_missing
 from streams.kafka.clients import KafkaClients
 from streams.kafka.embedded_broker import EmbeddedBroker
-from streams.kafka.topic_reader import Reader
+from streams.kafka.topic_reader import TopicReader
 from streams.kafka.topics import PARTITIONS, Topics
 from streams.runtime.clocks import RealClock
 from tests.support.processes import Failed as WorkerFailed
@@ -213,7 +213,7 @@ class _Deployment:
             await asyncio.sleep(1)
 
     async def _look(self, beside: PrometheusBeside | None) -> list[Paged]:
-        reader, log = Reader(KafkaClients(self._kafka)), []
+        reader, log = TopicReader(KafkaClients(self._kafka)), []
         for partition in range(PARTITIONS):
             async for record in reader.read(TopicPartition(self.topics.incident_log, partition)):
                 log.append(json.loads(record.value))

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
+from aiokafka import TopicPartition
 
 from benchmarks.figures import Figure, add_options, figure, report
 from benchmarks.plots import Line, curves
@@ -34,8 +35,9 @@ from detectors.windows.latency_histogram import bucket
 from streams.aggregate.acceptance import Rules
 from streams.evaluate.evaluator import Evaluator
 from streams.ingest.blocks import BlockFold, Record
-from streams.ingest.partition_task import Opened
-from streams.ingest.writes import Harvest, Place
+from streams.ingest.partition_claim import ClaimedPartition
+from streams.ingest.partition_task import PartitionTask
+from streams.ingest.writes import Destination, Flush
 from streams.kafka.topics import PARTITIONS, Topics
 from streams.segments.codec import BLOCK_OFFSETS, Resume
 
@@ -155,25 +157,26 @@ def ingest_cost(load: Load, count: int, runs: int) -> list[float]:
 def _ingest(load: Load, partitions: Sequence[Sequence[Record]]) -> float:
     policy = default_policy()
     rules = Rules.of(policy)
-    opened = []
+    tasks = []
     for number in range(load.partitions):
         fold = BlockFold(
             number, rules, Resume(number, 0, policy.step, BLOCK_OFFSETS, 0, None, None, None, 0, None)
         )
         fold.ready(whole=True)
-        place = Place(Topics(), PARTITIONS, number, load.partitions)
-        opened.append(Opened("login-events", number, fold, 0, place, 0, _START, policy))
+        destination = Destination(Topics(), PARTITIONS, number, load.partitions)
+        claimed = ClaimedPartition(TopicPartition("login-events", number), destination, fold, 0, 0)
+        tasks.append(PartitionTask(claimed, policy, _START))
     each = max(1, _FLUSH // load.partitions)
     gc.collect()
     began = time.process_time()
     for at in range(0, len(partitions[0]), each):
-        harvest = Harvest()
-        for one, records in zip(opened, partitions, strict=True):
+        flush = Flush()
+        for one, records in zip(tasks, partitions, strict=True):
             if records[at : at + each]:
                 one.take(records[at : at + each], _START)
-            one.harvest(harvest, _START)
+            one.flush(flush, _START)
     seconds = time.process_time() - began
-    if any(one.fold.next_offset != len(records) for one, records in zip(opened, partitions, strict=True)):
+    if any(one.fold.next_offset != len(records) for one, records in zip(tasks, partitions, strict=True)):
         raise RuntimeError("not all events were folded")
     return seconds
 

@@ -29,7 +29,7 @@ from streams.ingest.service import Ingest
 from streams.ingest.settings import IngestSettings
 from streams.kafka.admin import create_missing
 from streams.kafka.clients import KafkaClients
-from streams.kafka.producer import Outlet
+from streams.kafka.producer import BatchProducer
 from streams.kafka.topics import PARTITIONS, Topics
 from streams.runtime.clocks import RealClock, Timing
 from streams.runtime.gc_tuning import calm_collector
@@ -82,13 +82,13 @@ async def _ceiling(broker: str, topics: Topics, count: int) -> _Pace:
 async def _ingest(broker: str, topics: Topics, count: int) -> _Pace:
     """From the first batch to the last acknowledged frontier."""
     clients = KafkaClients({"bootstrap_servers": broker})
-    outlet = Outlet(clients)
-    await outlet.start()
+    producer = BatchProducer(clients)
+    await producer.start()
     failure: list[BaseException] = []
     ingest = Ingest(
         IngestSettings(topics, f"bench-{uuid.uuid4().hex}", PARTITIONS, session_ms=6000, start="earliest"),
         default_policy(),
-        outlet,
+        producer,
         Timing(),
         failure.append,
         clients=clients,
@@ -101,7 +101,7 @@ async def _ingest(broker: str, topics: Topics, count: int) -> _Pace:
         await asyncio.sleep(0.005)
     await ingest.stop()  # flushes and commits
     pace = watch.pace(count - first)
-    await outlet.stop()
+    await producer.stop()
     if failure:
         raise failure[0]
     return pace

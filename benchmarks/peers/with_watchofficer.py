@@ -20,8 +20,8 @@ from detectors.scopes import LEAVES
 from streams.ingest.service import Ingest
 from streams.ingest.settings import IngestSettings
 from streams.kafka.clients import KafkaClients
-from streams.kafka.producer import Outlet
-from streams.kafka.topic_reader import Reader
+from streams.kafka.producer import BatchProducer
+from streams.kafka.topic_reader import TopicReader
 from streams.kafka.topics import PARTITIONS, Topics, env_partition
 from streams.runtime.clocks import Timing
 from streams.runtime.gc_tuning import calm_collector
@@ -33,13 +33,13 @@ _POLL = 0.002
 async def job(broker: str, topics: Topics, events: int) -> tuple[float, list[list[int | str]]]:
     """Seconds from the first batch to the answer, and the answer: (minute, method, events, failing people)."""
     clients = KafkaClients({"bootstrap_servers": broker})
-    outlet = Outlet(clients)
-    await outlet.start()
+    producer = BatchProducer(clients)
+    await producer.start()
     failures: list[BaseException] = []
     settings = IngestSettings(
         topics, f"peers-{uuid.uuid4().hex}", PARTITIONS, session_ms=6000, start="earliest"
     )
-    ingest = Ingest(settings, default_policy(), outlet, Timing(), failures.append, clients=clients)
+    ingest = Ingest(settings, default_policy(), producer, Timing(), failures.append, clients=clients)
     await ingest.start()
     while not ingest.assigned and not failures:
         await asyncio.sleep(_POLL)
@@ -52,14 +52,14 @@ async def job(broker: str, topics: Topics, events: int) -> tuple[float, list[lis
         raise failures[0]
     answer = await _minutes(clients, topics)
     seconds = time.perf_counter() - began
-    await outlet.stop()
+    await producer.stop()
     return seconds, answer
 
 
 async def _minutes(clients: KafkaClients, topics: Topics) -> list[list[int | str]]:
     place = TopicPartition(topics.segments, env_partition("prod", PARTITIONS))
     newest: dict[tuple[int, int], Segment] = {}
-    async for record in Reader(clients).read(place):
+    async for record in TopicReader(clients).read(place):
         segment = decode(record.value) if record.value is not None else None
         if isinstance(segment, Segment) and segment.env == "prod":
             known = newest.get((segment.partition, segment.block))

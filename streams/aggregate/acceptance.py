@@ -19,7 +19,7 @@ from streams.aggregate.dedup import Duplicates
 from streams.events.login_event import LoginEvent
 from streams.events.validation import Reason
 
-__all__ = ["Accepted", "Duplicate", "Partition", "Rules", "Taken"]
+__all__ = ["Acceptance", "Accepted", "Duplicate", "Rules", "Taken"]
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ _DUPLICATE = Duplicate()
 
 
 class Taken(NamedTuple):
-    """What ``Partition.take_many`` found.
+    """What ``Acceptance.take_many`` found.
 
     Attributes:
         greatest, recorded: (N + 1,) of the partition before each record, and after the last; ``FAR_PAST`` for None.
@@ -81,7 +81,7 @@ class Taken(NamedTuple):
     copies: Bools | None
 
 
-class Partition:
+class Acceptance:
     """Acceptance of one partition's valid records.
 
     Attributes:

@@ -9,7 +9,7 @@ from typing import TypeVar
 import numpy as np
 
 from detectors.arrays import Ints
-from streams.aggregate.acceptance import Partition, Rules, Taken
+from streams.aggregate.acceptance import Acceptance, Rules, Taken
 from streams.events.columns import Columns, Times, columns_of, times_of
 from streams.events.validation import Reason, Rejection
 
@@ -47,7 +47,7 @@ class Batch:
 
 
 def judge_batch(
-    acceptance: Partition, values: Sequence[bytes | None], stamps: Ints | None, now: int | None = None
+    acceptance: Acceptance, values: Sequence[bytes | None], stamps: Ints | None, now: int | None = None
 ) -> Batch:
     """Judge the next records of a partition, to the same effect as one by one.
 
@@ -67,7 +67,7 @@ def judge_batch(
     return Batch(len(values), events, where, taken, refused)
 
 
-def note_batch(acceptance: Partition, values: Sequence[bytes | None], stamps: Ints) -> tuple[Ints, Taken]:
+def note_batch(acceptance: Acceptance, values: Sequence[bytes | None], stamps: Ints) -> tuple[Ints, Taken]:
     """``judge_batch`` of records that have been counted before: ``where`` and ``taken`` of its batch."""
     ids, times, refused = times_of(values)
     ids, times, where = _in_time(acceptance.rules, ids, times, refused, stamps, len(values))

@@ -15,7 +15,7 @@ from streams.aggregate.acceptance import Accepted
 from streams.events.columns import Columns, Kind, Kinds
 from streams.events.login_event import LoginEvent, person_id
 
-__all__ = ["Cells"]
+__all__ = ["FactAccumulator"]
 
 _FAILURE = OUTCOMES.index("failure")
 #: env, pane, first_t, leaf, step, outcome, code
@@ -34,7 +34,7 @@ class _Waiting(NamedTuple):
     people: npt.NDArray[np.uint64]
 
 
-class Cells:
+class FactAccumulator:
     """Rows of facts by environment; the same events in any cut into calls give the same rows.
 
     Args:

@@ -102,7 +102,7 @@ async def _work(
         try:
             return await _run_once(worker, stopping)
         except (KafkaError, OSError) as error:
-            log.warning("broker_away_at_start", error=repr(error), retry_in_seconds=backoff.failed())
+            log.warning("broker_unavailable_at_start", error=repr(error), retry_in_seconds=backoff.failed())
         if not await _unless(stopping, backoff.wait()):
             return 0
 
@@ -191,5 +191,7 @@ async def _prepare(settings: Settings, policy: Policy, trust_producer_clocks: bo
             return
         except (KafkaError, OSError, UnrecognizedBrokerVersion) as error:
             wait = backoff.failed()
-            log.warning("broker_away", brokers=settings.broker, error=repr(error), retry_in_seconds=wait)
+            log.warning(
+                "broker_unavailable", brokers=settings.broker, error=repr(error), retry_in_seconds=wait
+            )
             await backoff.wait()

@@ -28,7 +28,7 @@ from streams.kafka.admin import create_missing
 from streams.kafka.clients import ClientFactory, KafkaClients
 from streams.kafka.embedded_broker import EmbeddedBroker
 from streams.kafka.line_producer import Produced, TopicSink, produce
-from streams.kafka.producer import Out, Outlet
+from streams.kafka.producer import BatchProducer, ProducerRecord
 from streams.kafka.topics import PARTITIONS, Topics, env_partition
 from streams.runtime.clocks import FastClock
 from streams.settings.settings import Settings
@@ -251,17 +251,17 @@ class Deployment:
 
     async def _give_history(self) -> None:
         """Put the two weeks before on `sli-history`, so that silence has something to be held against."""
-        outlet = Outlet(self.clients)
-        await outlet.start()
+        producer = BatchProducer(self.clients)
+        await producer.start()
         try:
             records = await asyncio.to_thread(self._history)
-            await outlet.write(records)
+            await producer.write(records)
         finally:
-            await outlet.stop()
+            await producer.stop()
 
-    def _history(self) -> list[Out]:
+    def _history(self) -> list[ProducerRecord]:
         return [
-            Out(
+            ProducerRecord(
                 self.topics.history,
                 f"{record['env']}|{record['at']}".encode(),
                 msgspec.json.encode(record),

@@ -19,8 +19,8 @@ from detectors.incidents import Command
 from sinks.delivery.deliverer import Deliverer, Delivery
 from sinks.delivery.pacing import gates_for
 from sinks.receivers.answers import SinkClient
-from streams.kafka.producer import Out, Outlet
-from streams.kafka.topic_reader import Reader
+from streams.kafka.producer import BatchProducer, ProducerRecord
+from streams.kafka.topic_reader import TopicReader
 from streams.kafka.topics import Topics
 from streams.records.verdicts import decode_command, incident_partition
 from streams.runtime.clocks import Timing
@@ -39,7 +39,7 @@ class Dispatch:
         topics: their names.
         partitions: of the outbox.
         clients: the receivers that are on, by sink.
-        outlet: where deliveries and dead letters are written.
+        producer: where deliveries and dead letters are written.
         reader: reads topics back.
         timing: its clock stamps deliveries; waits are sleeps of it.
         chance: in [0, 1), spreads what is tried again.
@@ -51,8 +51,8 @@ class Dispatch:
         topics: Topics,
         partitions: int,
         clients: Mapping[str, SinkClient],
-        outlet: Outlet,
-        reader: Reader,
+        producer: BatchProducer,
+        reader: TopicReader,
         timing: Timing,
         *,
         chance: Callable[[], float] = random.random,
@@ -61,7 +61,7 @@ class Dispatch:
         self._topics = topics
         self._partitions = partitions
         self._clients = clients
-        self._outlet = outlet
+        self._producer = producer
         self._reader = reader
         self._timing = timing
         self._chance = chance
@@ -152,9 +152,9 @@ class Dispatch:
 
     async def _record(self, delivery: Delivery) -> None:
         partition = incident_partition(delivery.incident_id, self._partitions)
-        await self._outlet.write(
+        await self._producer.write(
             [
-                Out(
+                ProducerRecord(
                     self._topics.deliveries,
                     delivery.command_id.encode(),
                     msgspec.json.encode(delivery),
@@ -174,9 +174,9 @@ class Dispatch:
             ("attempts", str(attempts).encode()),
             ("error", reason.encode()),
         ]
-        await self._outlet.write(
+        await self._producer.write(
             [
-                Out(
+                ProducerRecord(
                     self._topics.dead,
                     command.incident_id.encode(),
                     msgspec.json.encode(command),

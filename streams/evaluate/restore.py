@@ -26,7 +26,7 @@ from streams.evaluate.shard_state import (
     was_complete,
 )
 from streams.evaluate.totals import Totals
-from streams.kafka.topic_reader import Reader
+from streams.kafka.topic_reader import TopicReader
 from streams.kafka.topics import Topics, env_partition
 
 __all__ = ["rebuilt"]
@@ -35,7 +35,7 @@ log = structlog.get_logger(__name__)
 
 
 async def rebuilt(
-    settings: EvaluateSettings, policy: Policy, reader: Reader, now: int, partition: int, offset: int
+    settings: EvaluateSettings, policy: Policy, reader: TopicReader, now: int, partition: int, offset: int
 ) -> Shard:
     """The shard of a partition as it was just before ``offset``.
 
@@ -107,7 +107,7 @@ async def rebuilt(
 
 
 async def _states(
-    reader: Reader, topics: Topics, partition: int, envs: tuple[str, ...]
+    reader: TopicReader, topics: Topics, partition: int, envs: tuple[str, ...]
 ) -> dict[str, ShardState]:
     """The last state of each environment."""
     states: dict[str, ShardState] = {}
@@ -122,7 +122,11 @@ async def _states(
 
 
 async def _histories(
-    reader: Reader, topics: Topics, partition: int, envs: tuple[str, ...], states: Mapping[str, ShardState]
+    reader: TopicReader,
+    topics: Topics,
+    partition: int,
+    envs: tuple[str, ...],
+    states: Mapping[str, ShardState],
 ) -> dict[str, History]:
     """The history of each environment as it was when its state was written."""
     histories = {env: History(env) for env in envs}

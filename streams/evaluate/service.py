@@ -22,8 +22,8 @@ from streams.evaluate.restore import rebuilt
 from streams.evaluate.settings import EvaluateSettings
 from streams.evaluate.shard import Shard, wish_of
 from streams.evaluate.shard_state import ShardState, encode_state
-from streams.kafka.producer import Out, Outlet
-from streams.kafka.topic_reader import Reader
+from streams.kafka.producer import BatchProducer, ProducerRecord
+from streams.kafka.topic_reader import TopicReader
 from streams.records.models import encode_incident
 from streams.records.verdicts import banner_out, command_out, history_out, log_out, refused_out, sli_out
 from streams.runtime.clocks import Timing
@@ -50,7 +50,7 @@ class Evaluate:
     Args:
         settings: how it runs.
         policy: the policy.
-        outlet: where verdicts are written.
+        producer: where verdicts are written.
         reader: reads topics back when a shard is rebuilt.
         timing: its clock serves catching up and metrics, never judgement; its timer measures what judging costs,
             which sizes what is judged in one go.
@@ -63,8 +63,8 @@ class Evaluate:
         self,
         settings: EvaluateSettings,
         policy: Policy,
-        outlet: Outlet,
-        reader: Reader,
+        producer: BatchProducer,
+        reader: TopicReader,
         timing: Timing,
         *,
         told: Callable[[Shard], None] = lambda shard: None,
@@ -73,7 +73,7 @@ class Evaluate:
     ) -> None:
         self._settings = settings
         self._policy = policy
-        self._outlet = outlet
+        self._producer = producer
         self._reader = reader
         self._timing = timing
         self._told = told
@@ -209,14 +209,14 @@ class Evaluate:
                 shard.inputs_to[env] = wish.offset + 1
             waiting.clear()
             out.append(self._state_out(shard, env))
-        await self._outlet.write(out)
+        await self._producer.write(out)
 
     async def _write(self, shard: Shard, to: int, verdicts: list[Verdict]) -> None:
         topics = self._settings.topics
-        commands: list[Out] = []
-        lines: list[Out] = []
+        commands: list[ProducerRecord] = []
+        lines: list[ProducerRecord] = []
         incidents: dict[str, Incident] = {}
-        others: list[Out] = []
+        others: list[ProducerRecord] = []
         moved: set[str] = set()
         for verdict in verdicts:
             brought = verdict.result
@@ -237,13 +237,13 @@ class Evaluate:
             if brought.incidents is not None and brought.at % _STATE_EVERY == 0:
                 for incident in brought.incidents:
                     incidents[incident.id] = incident
-        await self._outlet.write(commands)
-        await self._outlet.write(lines)
-        await self._outlet.write(
-            Out(topics.incidents, i.id.encode(), encode_incident(i), shard.partition)
+        await self._producer.write(commands)
+        await self._producer.write(lines)
+        await self._producer.write(
+            ProducerRecord(topics.incidents, i.id.encode(), encode_incident(i), shard.partition)
             for i in incidents.values()
         )
-        await self._outlet.write(others)
+        await self._producer.write(others)
         states = []
         for env, engine in shard.evaluator.engines.items():
             reached = engine.evaluated_to
@@ -252,12 +252,12 @@ class Evaluate:
             if env in moved or reached - shard.state_at.get(env, 0) >= _STATE_EVERY:
                 states.append(self._state_out(shard, env))
                 shard.state_at[env] = reached
-        await self._outlet.write(states)
+        await self._producer.write(states)
 
     def _offsets(self, shard: Shard) -> dict[int, int]:
         return {p: frontier.next_offset for p, frontier in sorted(shard.frontiers.items())}
 
-    def _state_out(self, shard: Shard, env: str) -> Out:
+    def _state_out(self, shard: Shard, env: str) -> ProducerRecord:
         engine = shard.evaluator.engine(env)
         state = ShardState(
             watch=engine.state(),
@@ -265,7 +265,9 @@ class Evaluate:
             inputs_to=shard.inputs_to.get(env, 0),
             assigned=tuple(shard.assigned.get(env, ())),
         )
-        return Out(self._settings.topics.watch_state, env.encode(), encode_state(state), shard.partition)
+        return ProducerRecord(
+            self._settings.topics.watch_state, env.encode(), encode_state(state), shard.partition
+        )
 
 
 def _unbroken(before: int, now: int) -> bool:

@@ -14,7 +14,7 @@ from streams.evaluate.evaluator import Evaluator
 from streams.evaluate.totals import Totals
 from streams.records.models import decode_input
 from streams.segments.codec import FormatError, Frontier, SealedSegment, decode_sealed
-from streams.segments.fencing import Admitted, Ownership
+from streams.segments.fencing import Admitted, Fencing
 
 __all__ = ["Shard", "Wish", "wish_of"]
 
@@ -42,7 +42,7 @@ class Shard:
     next_offset: int
     totals: Totals
     rebuilt: bool = False
-    owners: Ownership = field(default_factory=Ownership)
+    owners: Fencing = field(default_factory=Fencing)
     frontiers: dict[int, Frontier] = field(default_factory=dict)
     partitions: int = 0
     covered: dict[tuple[int, int, str], tuple[int, int]] = field(default_factory=dict)

@@ -18,7 +18,7 @@ from detectors.policy.policy import Policy
 from sinks.delivery.deliverer import Delivery
 from streams.explain.case_file import CaseFile, Line, Receipt, Sample, Sampled, read_line
 from streams.kafka.clients import ClientFactory, KafkaClients, started
-from streams.kafka.topic_reader import Reader
+from streams.kafka.topic_reader import TopicReader
 from streams.kafka.topics import Topics
 from streams.records.verdicts import decode_command
 from streams.replay.entries import Begin, Mark, SourceError
@@ -117,7 +117,7 @@ class _Topic:
 
     def __init__(self, clients: ClientFactory) -> None:
         self._clients = clients
-        self._reader = Reader(clients)
+        self._reader = TopicReader(clients)
 
     async def values(
         self,

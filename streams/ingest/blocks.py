@@ -18,9 +18,9 @@ import numpy as np
 from detectors.arrays import Ints
 from detectors.instants import FAR_PAST
 from detectors.windows.facts import ON_TIME, TOO_LATE
-from streams.aggregate.acceptance import Accepted, Duplicate, Partition, Rules
+from streams.aggregate.acceptance import Acceptance, Accepted, Duplicate, Rules
 from streams.aggregate.batch import Batch, judge_batch, note_batch, out_of_time
-from streams.aggregate.fact_accumulator import Cells
+from streams.aggregate.fact_accumulator import FactAccumulator
 from streams.events.decode import decode
 from streams.events.validation import Rejection
 from streams.segments.codec import BLOCK_OFFSETS, BLOCK_WATERMARK, Resume, Segment, Tally
@@ -58,7 +58,7 @@ class Block:
 
     start: int
     tally: Tally
-    cells: Cells
+    cells: FactAccumulator
     dirty: set[str] = field(default_factory=set)
 
 
@@ -74,7 +74,7 @@ class BlockFold:
     def __init__(self, partition: int, rules: Rules, resume: Resume) -> None:
         self.partition = partition
         self._rules = rules
-        self.acceptance = Partition(rules)
+        self.acceptance = Acceptance(rules)
         self.acceptance.greatest = resume.greatest_there
         self.acceptance.mark = resume.mark
         self._blind_from = resume.blind_from  # of the mark
@@ -83,7 +83,7 @@ class BlockFold:
         # Offsets from which the memory of duplicates can be read back, with the greatest time before them.
         self._landmarks: deque[tuple[int, int | None]] = deque([(resume.read_from, resume.greatest_there)])
         self._resume = resume
-        self.block: Block  # opened by ``ready``
+        self.block: Block  # begun by ``ready``
 
     # -- rebuilding the memory of duplicates ------------------------------------------------------------------
 
@@ -129,7 +129,7 @@ class BlockFold:
         return Block(
             start,
             Tally(start, start, start - 1, rejected={}),
-            Cells(self._rules.step, self._rules.thresholds),
+            FactAccumulator(self._rules.step, self._rules.thresholds),
         )
 
     def _cut(self, offset: int, greatest: int, recorded: int, watermark: int) -> None:

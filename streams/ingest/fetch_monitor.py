@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from aiokafka import TopicPartition
 
-__all__ = ["Lookout", "Sight"]
+__all__ = ["FetchMonitor", "FetchStatus"]
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class FetchStatus:
     """What is known of a partition.
 
     Attributes:
@@ -25,7 +25,7 @@ class Sight:
     unanswered: int
 
 
-class Lookout:
+class FetchMonitor:
     """Watches the partitions of a worker.
 
     Args:
@@ -52,7 +52,7 @@ class Lookout:
         """The whole of it: nothing can be said of a single partition."""
         self._since = dict.fromkeys(self._since, self._monotonic())
 
-    def sight(self, partition: TopicPartition, end: int | None, fetched_at: int | None) -> Sight:
+    def status(self, partition: TopicPartition, end: int | None, fetched_at: int | None) -> FetchStatus:
         """What is known of a partition.
 
         Args:
@@ -64,7 +64,7 @@ class Lookout:
         answered = None if fetched_at is None else max(0, self._wall() - fetched_at)
         if answered is not None:
             since = self._since[partition] = max(since, now - answered / 1_000)
-        return Sight(end, answered, round(1_000 * (now - since)))
+        return FetchStatus(end, answered, round(1_000 * (now - since)))
 
     def unanswered(self, seconds: float) -> list[TopicPartition]:
         """The partitions that have not been answered for so long."""

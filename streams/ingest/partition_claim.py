@@ -23,16 +23,16 @@ from detectors.scopes import ENVS
 from streams.aggregate.acceptance import Rules
 from streams.ingest.blocks import BlockFold
 from streams.ingest.settings import IngestSettings
-from streams.ingest.writes import Place, resume_out, to_all
+from streams.ingest.writes import Destination, to_all_partitions, to_ingest_state
 from streams.kafka.clients import Consumer
-from streams.kafka.producer import Out, Outlet
-from streams.kafka.topic_reader import Reader
+from streams.kafka.producer import BatchProducer, ProducerRecord
+from streams.kafka.topic_reader import TopicReader
 from streams.kafka.topics import env_partition
 from streams.records.models import encode_input
 from streams.segments.codec import BLOCK_OFFSETS, Frontier, Resume, Segment, decode, encode, owner_key
-from streams.segments.fencing import Ownership
+from streams.segments.fencing import Fencing
 
-__all__ = ["Begun", "LogReplaced", "Takeover"]
+__all__ = ["ClaimedPartition", "LogReplaced", "PartitionClaim"]
 
 log = structlog.get_logger(__name__)
 
@@ -41,15 +41,19 @@ class LogReplaced(Exception):
     """The input topic is not the one that was read before. The message says what to do."""
 
 
-class Begun(NamedTuple):
-    """A partition that was taken over.
+class ClaimedPartition(NamedTuple):
+    """An input partition that this worker has claimed.
 
     Attributes:
+        partition: the topic and partition.
+        destination: where its records are written.
         fold: at the offset where to go on.
-        end: the offset where the log ends.
-        generation: under which to write.
+        end: the offset where the log ended when it was claimed.
+        generation: the number under which to write.
     """
 
+    partition: TopicPartition
+    destination: Destination
     fold: BlockFold
     end: int
     generation: int
@@ -69,13 +73,13 @@ class _Found(NamedTuple):
     read_to: int
 
 
-class Takeover:
+class PartitionClaim:
     """See the module.
 
     Args:
         settings: how ingest runs.
         policy: of which it uses the numbers of acceptance.
-        outlet: where it writes.
+        producer: where it writes.
         reader: reads topics back.
         clock: ms since the epoch.
     """
@@ -84,39 +88,39 @@ class Takeover:
         self,
         settings: IngestSettings,
         policy: Policy,
-        outlet: Outlet,
-        reader: Reader,
+        producer: BatchProducer,
+        reader: TopicReader,
         clock: Callable[[], int],
     ) -> None:
         self._settings = settings
         self._policy = policy
         self._rules = Rules.of(policy, settings.pace)
-        self._outlet = outlet
+        self._producer = producer
         self._reader = reader
         self._clock = clock
         self.lost = 0
 
-    async def place(self, consumer: Consumer, partition: TopicPartition) -> Place:
+    async def destination(self, consumer: Consumer, partition: TopicPartition) -> Destination:
         """Where the records of a partition go."""
         topics = self._settings.topics
         ids = await consumer.partition_ids(topics.ingest_state, partition.topic)
         # the input may have got more partitions since this topic was made
         states = len(ids[topics.ingest_state]) or 1
-        return Place(
+        return Destination(
             topics,
             self._settings.partitions,
             int(partition.partition) % states,
             len(ids[partition.topic]),
         )
 
-    async def begin(
+    async def claim(
         self,
         consumer: Consumer,
         partition: TopicPartition,
         generation: int,
-        place: Place,
+        destination: Destination,
         answered: Callable[[], None] = lambda: None,
-    ) -> Begun:
+    ) -> ClaimedPartition:
         """Take the partition over.
 
         ``answered`` is called when the partition has answered; reading back may take a while after that.
@@ -127,11 +131,11 @@ class Takeover:
             CommitFailedError: the partition is another worker's by now.
             KafkaError: the broker.
         """
-        found = await self._find(place, partition)
-        generation = await self._numbered(consumer, place, partition, generation, found)
-        await self._say(place, partition, generation, None)
+        found = await self._find(destination, partition)
+        generation = await self._numbered(consumer, destination, partition, generation, found)
+        await self._say(destination, partition, generation, None)
         # Once more: what was written until it was announced counts.
-        resume = (await self._find(place, partition, found)).resume
+        resume = (await self._find(destination, partition, found)).resume
         # Afterwards: somebody else may go on reading until this worker notices that it has lost the partition.
         begin = (await consumer.beginning_offsets([partition]))[partition]
         end = (await consumer.end_offsets([partition]))[partition]
@@ -149,18 +153,18 @@ class Takeover:
         elif resume.start < begin:
             resume = await self._over_a_hole(partition, resume, begin)
         resume = replace(resume, generation=generation)
-        await self._outlet.write([resume_out(place, resume)])
-        await self._say(place, partition, generation, resume)
+        await self._producer.write([to_ingest_state(destination, resume)])
+        await self._say(destination, partition, generation, resume)
         fold = BlockFold(partition.partition, self._rules, resume)
         async for records in self._reader.batches(partition, start=resume.read_from, end=resume.start):
             fold.read_back(records)
         fold.ready(whole=begin <= resume.read_from)
-        return Begun(fold, end, generation)
+        return ClaimedPartition(partition, destination, fold, end, generation)
 
     async def _numbered(
         self,
         consumer: Consumer,
-        place: Place,
+        destination: Destination,
         partition: TopicPartition,
         generation: int,
         found: _Found,
@@ -173,32 +177,34 @@ class Takeover:
         The number is claimed before it is used, so that whoever takes over after this worker finds it and goes above.
         """
         number = generation if generation > found.greatest else found.greatest + generation + 1
-        claim = self._frontier(place, partition, number, None)
+        claim = self._frontier(destination, partition, number, None)
         key = owner_key(partition.partition, number, begun=False)
-        await self._outlet.write([Out(place.topics.ingest_state, key, encode(claim), place.state_partition)])
+        await self._producer.write(
+            [ProducerRecord(destination.topics.ingest_state, key, encode(claim), destination.state_partition)]
+        )
         if number != generation:
             # What was found may be a successor's. The broker refuses this to a worker that has lost the partition; if
             # it does not, a successor has yet to look for claims.
             start = 0 if found.resume is None else found.resume.start
             await consumer.commit({partition: start})
-            log.warning("the_group_was_forgotten", group_generation=generation, written_before=found.greatest)
+            log.warning("consumer_group_reset", group_generation=generation, written_before=found.greatest)
         return number
 
     async def _say(
-        self, place: Place, partition: TopicPartition, generation: int, resume: Resume | None
+        self, destination: Destination, partition: TopicPartition, generation: int, resume: Resume | None
     ) -> None:
         """Announced without a resume record, begun with it."""
-        frontier = self._frontier(place, partition, generation, resume)
+        frontier = self._frontier(destination, partition, generation, resume)
         key = owner_key(partition.partition, generation, begun=resume is not None)
-        await self._outlet.write(to_all(place, key, frontier))
+        await self._producer.write(to_all_partitions(destination, key, frontier))
 
     def _frontier(
-        self, place: Place, partition: TopicPartition, generation: int, resume: Resume | None
+        self, destination: Destination, partition: TopicPartition, generation: int, resume: Resume | None
     ) -> Frontier:
         mark = None if resume is None else resume.mark
         return Frontier(
             partition.partition,
-            place.input_partitions,
+            destination.input_partitions,
             generation,
             -1 if resume is None else resume.start,
             mark,
@@ -211,10 +217,10 @@ class Takeover:
         )
 
     async def _find(
-        self, place: Place, input_partition: TopicPartition, before: _Found | None = None
+        self, destination: Destination, input_partition: TopicPartition, before: _Found | None = None
     ) -> _Found:
         """What `ingest-state` says of a partition; on from what was found before."""
-        topic = TopicPartition(place.topics.ingest_state, place.state_partition)
+        topic = TopicPartition(destination.topics.ingest_state, destination.state_partition)
         partition = int(input_partition.partition)
         resume, greatest, start = before or _Found(None, -1, 0)
         async for record in self._reader.read(topic, start=start):
@@ -263,7 +269,7 @@ class Takeover:
         The watermark that was reached is kept as a mark. The memory of duplicates begins anew.
         """
         number = int(partition.partition)
-        reached, mark, owners = resume.start, resume.mark, Ownership()
+        reached, mark, owners = resume.start, resume.mark, Fencing()
         for index in range(self._settings.partitions):
             async for said in self._said(index):
                 if isinstance(said, Segment) and said.partition == number:
@@ -303,8 +309,8 @@ class Takeover:
             at=self._clock(),
         )
         inputs = self._settings.topics.inputs
-        place = env_partition(said.env, self._settings.partitions)
-        await self._outlet.write([Out(inputs, said.env.encode(), encode_input(said), place)])
+        where = env_partition(said.env, self._settings.partitions)
+        await self._producer.write([ProducerRecord(inputs, said.env.encode(), encode_input(said), where)])
 
     async def _said(self, index: int) -> Any:
         """What stands on a partition of `sli-segments`."""

@@ -9,10 +9,10 @@ from detectors.instants import FAR_PAST
 from detectors.policy.policy import Policy
 from streams.events.rejected import rejected_record
 from streams.events.validation import Rejection
-from streams.ingest.blocks import BlockFold
-from streams.ingest.fetch_monitor import Sight
-from streams.ingest.writes import Harvest, Place, resume_out, to_all
-from streams.kafka.producer import Out
+from streams.ingest.fetch_monitor import FetchStatus
+from streams.ingest.partition_claim import ClaimedPartition
+from streams.ingest.writes import Flush, to_all_partitions, to_ingest_state
+from streams.kafka.producer import ProducerRecord
 from streams.kafka.topics import env_partition
 from streams.segments.codec import (
     Frontier,
@@ -23,7 +23,7 @@ from streams.segments.codec import (
     segment_key,
 )
 
-__all__ = ["Opened"]
+__all__ = ["PartitionTask"]
 
 _A_SECOND = 1_000
 #: An answer to a fetch that came no longer ago says how things stand: an idle partition is asked ten times a second.
@@ -39,42 +39,27 @@ class _Mark(NamedTuple):
     blind_from: int | None
 
 
-class Opened:
+class PartitionTask:
     """See the module.
 
     Args:
-        topic, partition: of the input.
-        fold: at the partition's next offset.
-        generation: of the consumer group in which this worker took it over.
-        place: where things are written.
-        marks_from: the offset before which no mark is put: a former owner may have read so far, and its blocks ended
-            nowhere before.
-        now: ms since the epoch.
+        claimed: the partition. Before the offset at which its log ended then, no mark is put: a former owner may have
+            read so far, and its blocks ended nowhere before.
         policy: says when the clock stands in.
+        now: ms since the epoch.
         pace: how many times faster than real time the clock runs.
     """
 
-    def __init__(
-        self,
-        topic: str,
-        partition: int,
-        fold: BlockFold,
-        generation: int,
-        place: Place,
-        marks_from: int,
-        now: int,
-        policy: Policy,
-        pace: float = 1.0,
-    ) -> None:
-        self.fold = fold
-        self.generation = generation
-        self.place = place
-        self._topic = topic
-        self._partition = partition
-        self._marks_from = marks_from
+    def __init__(self, claimed: ClaimedPartition, policy: Policy, now: int, pace: float = 1.0) -> None:
+        self.fold = claimed.fold
+        self.generation = claimed.generation
+        self.destination = claimed.destination
+        self._topic = claimed.partition.topic
+        self._partition = int(claimed.partition.partition)
+        self._marks_from = claimed.end
         self._policy = policy
         self._pace = pace
-        self._rejected: list[Out] = []
+        self._rejected: list[ProducerRecord] = []
         self._resumed: Resume | None = None
         self._gap: int | None = None
         self._heard_at = now  # when its last record came
@@ -107,16 +92,16 @@ class Opened:
         self._newest = records[-1].timestamp
         self._marked = ""
 
-    def _set_aside(self, record: Any, refused: Rejection) -> Out:
+    def _set_aside(self, record: Any, refused: Rejection) -> ProducerRecord:
         aside = rejected_record(self._topic, self._partition, record.offset, record.value, refused.reason)
-        return Out(self.place.topics.rejected, aside.key, aside.value, None, aside.headers)
+        return ProducerRecord(self.destination.topics.rejected, aside.key, aside.value, None, aside.headers)
 
     # -- silence ----------------------------------------------------------------------------------------------
 
-    def _put_mark(self, sight: Sight, now: int) -> _Mark | None:
+    def _put_mark(self, status: FetchStatus, now: int) -> _Mark | None:
         """Put a mark where the clock must stand in for events."""
-        self._at_end = sight.end is not None and self.fold.next_offset >= sight.end
-        reason = self._reason(sight, now)
+        self._at_end = status.end is not None and self.fold.next_offset >= status.end
+        reason = self._reason(status, now)
         reached = self.fold.acceptance.watermark()
         mark = now - round(self._policy.watermark_delay * self._pace)
         if not reason or self.fold.next_offset < self._marks_from:
@@ -133,12 +118,12 @@ class Opened:
         self._marked = reason
         return _Mark(self.fold.next_offset, mark, reason, blind_from)
 
-    def _reason(self, sight: Sight, now: int) -> str:
+    def _reason(self, status: FetchStatus, now: int) -> str:
         """Why the clock must stand in now; "" if it must not."""
         policy = self._policy
-        if sight.unanswered > policy.blind_after:
+        if status.unanswered > policy.blind_after:
             return "blind"
-        if not self._at_end or sight.answered is None or sight.answered > _FRESH:
+        if not self._at_end or status.answered is None or status.answered > _FRESH:
             return ""  # for all we know there are records, only nobody hands them out
         if now - self._heard_at >= policy.idle_after * self._pace:
             return "idle"
@@ -148,17 +133,17 @@ class Opened:
 
     # -- what is to be written --------------------------------------------------------------------------------
 
-    def harvest(self, into: Harvest, now: int, sight: Sight | None = None) -> None:
-        """Add what is to be written, and before that put a mark, if by what is in sight one is due.
+    def flush(self, into: Flush, now: int, status: FetchStatus | None = None) -> None:
+        """Add what is to be written, and before that put a mark, if by what is in status one is due.
 
         A mark begins a block, and until the resume record names it nobody else knows of it. So none is put but here:
-        what is folded behind it comes with a later harvest, which is written when this one is. A worker that follows
+        what is folded behind it comes with a later flush, which is written when this one is. A worker that follows
         one which died in between would cut its blocks elsewhere, and what lay behind the mark would count twice.
 
         Nothing is awaited here: segments and frontiers are of one instant.
         """
         fold = self.fold
-        mark = None if sight is None else self._put_mark(sight, now)
+        mark = None if status is None else self._put_mark(status, now)
         told = (fold.next_offset, fold.acceptance.watermark(), self._marked)
         closed = fold.take_closed()
         recently = now - self._told_at < _A_SECOND * self._pace
@@ -173,7 +158,7 @@ class Opened:
             into.finished += self._frontier([block.tally for block in closed], self._told, now)
         resume = fold.resume_record(self.generation)
         if resume != self._resumed:
-            into.resumes.append(resume_out(self.place, resume))
+            into.resumes.append(to_ingest_state(self.destination, resume))
             self._resumed = resume
         into.growing += self._segments(fold.block)
         if mark is not None:
@@ -182,14 +167,14 @@ class Opened:
         into.frontiers += self._frontier(tallies, told, now)
         self._told, self._told_at = told, now
 
-    def _segments(self, block: Any) -> list[Out]:
-        place = self.place
+    def _segments(self, block: Any) -> list[ProducerRecord]:
+        destination = self.destination
         return [
-            Out(
-                place.topics.segments,
+            ProducerRecord(
+                destination.topics.segments,
                 segment_key(segment),
                 encode(segment),
-                env_partition(segment.env, place.segment_partitions),
+                env_partition(segment.env, destination.segment_partitions),
             )
             for segment in self.fold.segments(block, self.generation)
         ]
@@ -200,12 +185,12 @@ class Opened:
         told: tuple[int, int | None, str] | None,
         now: int,
         mark: _Mark | None = None,
-    ) -> list[Out]:
+    ) -> list[ProducerRecord]:
         """A frontier for every partition of `sli-segments`. Of ``told`` None nothing is known yet but the tallies."""
         next_offset, watermark, marked = told or (self.fold.next_offset, None, "")
         frontier = Frontier(
             self._partition,
-            self.place.input_partitions,
+            self.destination.input_partitions,
             self.generation,
             next_offset,
             watermark,
@@ -215,4 +200,4 @@ class Opened:
             tallies,
             mark.blind_from if mark else None,
         )
-        return to_all(self.place, frontier_key(frontier, mark=mark is not None), frontier)
+        return to_all_partitions(self.destination, frontier_key(frontier, mark=mark is not None), frontier)

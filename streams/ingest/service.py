@@ -25,14 +25,14 @@ from mode import Service
 
 from detectors.instants import format_instant
 from detectors.policy.policy import Policy
-from streams.ingest.fetch_monitor import Lookout, Sight
-from streams.ingest.partition_claim import Takeover
-from streams.ingest.partition_task import Opened
+from streams.ingest.fetch_monitor import FetchMonitor, FetchStatus
+from streams.ingest.partition_claim import PartitionClaim
+from streams.ingest.partition_task import PartitionTask
 from streams.ingest.settings import IngestSettings, Start
-from streams.ingest.writes import Harvest
+from streams.ingest.writes import Flush
 from streams.kafka.clients import Backoff, ClientFactory, Consumer
-from streams.kafka.producer import Outlet
-from streams.kafka.topic_reader import Reader
+from streams.kafka.producer import BatchProducer
+from streams.kafka.topic_reader import TopicReader
 from streams.runtime.clocks import Timing
 
 __all__ = ["Ingest", "IngestSettings", "Start"]
@@ -57,7 +57,7 @@ class Ingest(Service):
     Args:
         settings: how it runs.
         policy: of which it uses the numbers of acceptance, never a judgement.
-        outlet: where it writes.
+        producer: where it writes.
         timing: time, sleep (of real time) and chance.
         fail: called with what makes going on impossible.
         clients: makes the consumers.
@@ -67,7 +67,7 @@ class Ingest(Service):
         self,
         settings: IngestSettings,
         policy: Policy,
-        outlet: Outlet,
+        producer: BatchProducer,
         timing: Timing,
         fail: Callable[[BaseException], None],
         *,
@@ -78,18 +78,18 @@ class Ingest(Service):
         self._fail = fail
         self._settings = settings
         self._policy = policy
-        self._outlet = outlet
+        self._producer = producer
         self._clock = timing.clock
         self._clients = clients
         self._timing = timing
-        reader = Reader(clients, patient=True, timing=timing)
-        self._takeover = Takeover(settings, policy, outlet, reader, timing.clock)
-        self._open: dict[TopicPartition, Opened] = {}
+        reader = TopicReader(clients, patient=True, timing=timing)
+        self._claims = PartitionClaim(settings, policy, producer, reader, timing.clock)
+        self._partitions: dict[TopicPartition, PartitionTask] = {}
         self._assigned: set[TopicPartition] = set()
         self._generation = -1
         self._flushed_at = 0.0
         self._writing: asyncio.Task[None] | None = None
-        self._lookout = Lookout(timing.monotonic, timing.wall)
+        self._monitor = FetchMonitor(timing.monotonic, timing.wall)
         self._ended = asyncio.Event()
         self.polled_at = 0.0
         self.folded = 0
@@ -97,24 +97,24 @@ class Ingest(Service):
     @property
     def assigned(self) -> bool:
         """Whether every partition that was assigned is being folded."""
-        return self._generation >= 0 and self._assigned == set(self._open)
+        return self._generation >= 0 and self._assigned == set(self._partitions)
 
     @property
     def lost(self) -> int:
         """Events that retention removed before they were read, since this process started."""
-        return self._takeover.lost
+        return self._claims.lost
 
     def producer_lags(self) -> dict[int, int]:
         """How far the newest event of each partition was behind the broker's clock, ms."""
         lags = {
-            int(partition.partition): opened.fold.acceptance.producer_lag()
-            for partition, opened in self._open.items()
+            int(partition.partition): task.fold.acceptance.producer_lag()
+            for partition, task in self._partitions.items()
         }
         return {partition: lag for partition, lag in lags.items() if lag is not None}
 
     def unfetched(self) -> str | None:
         """Which partitions cannot be fetched though the broker answers, in words; None if all can."""
-        late = self._lookout.unanswered(_UNFETCHED_SECONDS)
+        late = self._monitor.unanswered(_UNFETCHED_SECONDS)
         if not late:
             return None
         numbers = ", ".join(str(partition.partition) for partition in late)
@@ -139,7 +139,7 @@ class Ingest(Service):
             async with asyncio.timeout(_STOP_SECONDS):
                 await self._ended.wait()
         except TimeoutError:
-            log.warning("ingest_not_flushed", say="it is read again by the next owner")
+            log.warning("ingest_flush_timed_out", say="it is read again by the next owner")
 
     async def _follow(self) -> None:
         backoff = Backoff(_FIRST_WAIT, _LONGEST_WAIT, self._timing)
@@ -151,17 +151,17 @@ class Ingest(Service):
                 consumer.subscribe([self._settings.topics.login_events], listener=_Listener(self, consumer))
                 await self._rounds(consumer)
             except (KafkaError, OSError) as error:
-                log.warning("broker_away", error=repr(error), retry_in_seconds=backoff.failed())
+                log.warning("broker_unavailable", error=repr(error), retry_in_seconds=backoff.failed())
                 await self.wait(backoff.wait())  # or until the service stops
             finally:
-                self._open.clear()
+                self._partitions.clear()
                 self._assigned = set()
                 await consumer.stop()
 
     async def _rounds(self, consumer: Consumer) -> None:
         try:
             while not self.should_stop:
-                await self._begin_missing(consumer)
+                await self._claim_missing(consumer)
                 batches = await consumer.getmany(timeout_ms=_POLL_MS, max_records=_MAX_RECORDS)
                 self.polled_at = self._timing.monotonic()
                 if batches:
@@ -176,13 +176,13 @@ class Ingest(Service):
             await self._leave_unwritten()
 
     def _take(self, consumer: Consumer, partition: TopicPartition, records: list[Any]) -> None:
-        opened = self._open.get(partition)
-        if opened is None or not records:
+        task = self._partitions.get(partition)
+        if task is None or not records:
             return  # from a position that was set before the fold was ready: it is read again from its own
-        if not opened.follows(records[0].offset):
-            consumer.seek(partition, opened.fold.next_offset)
+        if not task.follows(records[0].offset):
+            consumer.seek(partition, task.fold.next_offset)
             return
-        opened.take(records, self._clock())
+        task.take(records, self._clock())
         self.folded += len(records)
 
     # -- writing ----------------------------------------------------------------------------------------------
@@ -192,22 +192,22 @@ class Ingest(Service):
         await self._written()
         self._flushed_at = self._timing.monotonic()
         now = self._clock()
-        harvest = Harvest()
+        flush = Flush()
         assigned = consumer.assignment()
-        for partition, opened in self._open.items():  # no await before everything is taken
-            opened.harvest(harvest, now, self._sight(consumer, partition) if partition in assigned else None)
-        starts = {partition: opened.fold.block.start for partition, opened in self._open.items()}
-        if any(harvest.batches()):
-            self._writing = asyncio.create_task(self._write(consumer, harvest, starts))
+        for partition, task in self._partitions.items():  # no await before everything is taken
+            task.flush(flush, now, self._fetch_status(consumer, partition) if partition in assigned else None)
+        starts = {partition: task.fold.block.start for partition, task in self._partitions.items()}
+        if any(flush.batches()):
+            self._writing = asyncio.create_task(self._write(consumer, flush, starts))
 
-    async def _write(self, consumer: Consumer, harvest: Harvest, starts: dict[TopicPartition, int]) -> None:
+    async def _write(self, consumer: Consumer, flush: Flush, starts: dict[TopicPartition, int]) -> None:
         began = self._timing.monotonic()
-        for records in harvest.batches():
-            await self._outlet.write(records, give_up=self._lost_or_stopping)
-        if harvest.resumes:
+        for records in flush.batches():
+            await self._producer.write(records, give_up=self._lost_or_stopping)
+        if flush.resumes:
             await self._commit(consumer, starts)
         if self._timing.monotonic() - began > _SLOW_FLUSH_SECONDS:
-            self._lookout.broker_was_away()
+            self._monitor.broker_was_away()
 
     async def _written(self) -> None:
         """Wait until nothing is being written.
@@ -227,9 +227,9 @@ class Ingest(Service):
             await asyncio.gather(self._writing, return_exceptions=True)
             self._writing = None
 
-    def _sight(self, consumer: Consumer, partition: TopicPartition) -> Sight:
+    def _fetch_status(self, consumer: Consumer, partition: TopicPartition) -> FetchStatus:
         end, fetched_at = consumer.highwater(partition), consumer.last_poll_timestamp(partition)
-        return self._lookout.sight(partition, end, fetched_at)
+        return self._monitor.status(partition, end, fetched_at)
 
     def _lost_or_stopping(self) -> bool:
         return bool(self.should_stop)
@@ -242,48 +242,36 @@ class Ingest(Service):
                 await consumer.commit(starts)
         except (KafkaError, TimeoutError) as error:
             # The resume records are what a restart goes by; the group's offsets are for people.
-            log.info("offsets_not_committed", error=repr(error))
+            log.info("offset_commit_failed", error=repr(error))
 
     # -- beginning a partition --------------------------------------------------------------------------------
 
-    async def _begin_missing(self, consumer: Consumer) -> None:
-        missing = self._assigned - set(self._open)
+    async def _claim_missing(self, consumer: Consumer) -> None:
+        missing = self._assigned - set(self._partitions)
         if not missing:
             return
         await self._written()  # of a partition that has come back it could be what is read here
-        begun = await asyncio.gather(
-            *(self._begin(consumer, partition) for partition in missing), return_exceptions=True
+        failures = await asyncio.gather(
+            *(self._claim(consumer, partition) for partition in missing), return_exceptions=True
         )
-        for failure in begun:
+        for failure in failures:
             if failure is not None:
                 raise failure
 
-    async def _begin(self, consumer: Consumer, partition: TopicPartition) -> None:
+    async def _claim(self, consumer: Consumer, partition: TopicPartition) -> None:
         generation = self._generation
-        place = await self._takeover.place(consumer, partition)
-        begun = await self._takeover.begin(
-            consumer, partition, generation, place, lambda: self._lookout.answered(partition)
+        destination = await self._claims.destination(consumer, partition)
+        claimed = await self._claims.claim(
+            consumer, partition, generation, destination, lambda: self._monitor.answered(partition)
         )
         if generation != self._generation or partition not in self._assigned:
             return  # somebody else may have owned it meanwhile
-        now, pace = self._clock(), self._settings.pace
-        fold, end = begun.fold, begun.end
-        opened = Opened(
-            partition.topic,
-            int(partition.partition),
-            fold,
-            begun.generation,
-            place,
-            end,
-            now,
-            self._policy,
-            pace,
-        )
-        self._open[partition] = opened
-        self._lookout.answered(partition)
+        self._partitions[partition] = PartitionTask(claimed, self._policy, self._clock(), self._settings.pace)
+        self._monitor.answered(partition)
+        fold = claimed.fold
         consumer.seek(partition, fold.next_offset)
         log.info(
-            "partition_begun",
+            "partition_claimed",
             partition=partition.partition,
             offset=fold.next_offset,
             watermark=_instant(fold.acceptance.watermark()),
@@ -307,12 +295,12 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
         unbroken = generation == ingest._generation + 1
         ingest._generation = generation
         ingest._assigned = set(assigned)
-        ingest._lookout.assigned(assigned)
-        kept = {p: o for p, o in ingest._open.items() if unbroken and p in assigned}
-        ingest._open = kept
-        for partition, opened in kept.items():
+        ingest._monitor.assigned(assigned)
+        kept = {p: o for p, o in ingest._partitions.items() if unbroken and p in assigned}
+        ingest._partitions = kept
+        for partition, task in kept.items():
             # Each rebalance puts the position back to the committed offset.
-            self._consumer.seek(partition, opened.fold.next_offset)
+            self._consumer.seek(partition, task.fold.next_offset)
         log.info(
             "partitions_assigned",
             generation=generation,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from streams.kafka.producer import Out
+from streams.kafka.producer import ProducerRecord
 from streams.kafka.topics import Topics
 from streams.segments.codec import (
     Frontier,
@@ -13,11 +13,11 @@ from streams.segments.codec import (
     resume_key,
 )
 
-__all__ = ["Harvest", "Place", "resume_out", "to_all"]
+__all__ = ["Destination", "Flush", "to_all_partitions", "to_ingest_state"]
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Destination:
     """Where things are written.
 
     Attributes:
@@ -34,25 +34,30 @@ class Place:
 
 
 @dataclass
-class Harvest:
+class Flush:
     """Records to be written, in four batches of which each is acknowledged before the next is sent."""
 
-    finished: list[Out] = field(default_factory=list)
-    resumes: list[Out] = field(default_factory=list)
-    growing: list[Out] = field(default_factory=list)
-    frontiers: list[Out] = field(default_factory=list)
+    finished: list[ProducerRecord] = field(default_factory=list)
+    resumes: list[ProducerRecord] = field(default_factory=list)
+    growing: list[ProducerRecord] = field(default_factory=list)
+    frontiers: list[ProducerRecord] = field(default_factory=list)
 
-    def batches(self) -> tuple[list[Out], ...]:
+    def batches(self) -> tuple[list[ProducerRecord], ...]:
         """The batches, in their order."""
         return self.finished, self.resumes, self.growing, self.frontiers
 
 
-def to_all(place: Place, key: bytes, frontier: Frontier) -> list[Out]:
+def to_all_partitions(destination: Destination, key: bytes, frontier: Frontier) -> list[ProducerRecord]:
     """A frontier, as it goes to every partition of `sli-segments`."""
     value = encode(frontier)
-    return [Out(place.topics.segments, key, value, index) for index in range(place.segment_partitions)]
+    return [
+        ProducerRecord(destination.topics.segments, key, value, index)
+        for index in range(destination.segment_partitions)
+    ]
 
 
-def resume_out(place: Place, resume: Resume) -> Out:
+def to_ingest_state(destination: Destination, resume: Resume) -> ProducerRecord:
     """A record of `ingest-state`."""
-    return Out(place.topics.ingest_state, resume_key(resume), encode(resume), place.state_partition)
+    return ProducerRecord(
+        destination.topics.ingest_state, resume_key(resume), encode(resume), destination.state_partition
+    )

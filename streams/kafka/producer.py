@@ -13,7 +13,7 @@ from streams.kafka.clients import Backoff, ClientFactory, Producer
 from streams.runtime.clocks import REAL_TIMING, Timing
 from streams.runtime.lease import Lease
 
-__all__ = ["Header", "Out", "Outlet"]
+__all__ = ["BatchProducer", "Header", "ProducerRecord"]
 
 log = structlog.get_logger(__name__)
 
@@ -24,7 +24,7 @@ _FIRST_WAIT, _LONGEST_WAIT = 0.2, 10.0  # seconds, of the backoff
 _BATCH_BYTES = 512 << 10
 
 
-class Out(NamedTuple):
+class ProducerRecord(NamedTuple):
     """One record to be written; ``partition`` None leaves it to the key."""
 
     topic: str
@@ -34,7 +34,7 @@ class Out(NamedTuple):
     headers: Sequence[Header] = ()
 
 
-class Outlet:
+class BatchProducer:
     """Writes batches of records, each complete before ``write`` returns; a broker that is away is waited for.
 
     Without idempotence a retry can repeat a record: whatever is written here may come twice.
@@ -86,7 +86,7 @@ class Outlet:
 
     async def write(
         self,
-        records: Iterable[Out],
+        records: Iterable[ProducerRecord],
         *,
         give_up: Callable[[], bool] = lambda: False,
         attempts: int | None = None,
@@ -112,12 +112,10 @@ class Outlet:
                 tried += 1
                 if give_up() or tried == attempts:
                     raise
-                log.warning(
-                    "broker_does_not_take_records", error=repr(error), retry_in_seconds=backoff.failed()
-                )
+                log.warning("produce_failed", error=repr(error), retry_in_seconds=backoff.failed())
                 await backoff.wait()
 
-    async def _write_once(self, batch: Sequence[Out]) -> None:
+    async def _write_once(self, batch: Sequence[ProducerRecord]) -> None:
         if self._producer is None:
             await self.start()
         producer = self._producer

@@ -12,7 +12,7 @@ from aiokafka.errors import KafkaError
 from streams.kafka.clients import Backoff, ClientFactory, started
 from streams.runtime.clocks import REAL_TIMING, Timing
 
-__all__ = ["Reader"]
+__all__ = ["TopicReader"]
 
 log = structlog.get_logger(__name__)
 
@@ -22,7 +22,7 @@ _PATIENCE = 120  # polls without a record before the end is reached: the rest ca
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 10.0  # seconds, of the backoff
 
 
-class Reader:
+class TopicReader:
     """Reads partitions back, each with a consumer of its own.
 
     Args:
@@ -83,7 +83,7 @@ class Reader:
                 if not self._patient:
                     raise
                 wait = backoff.failed()
-                log.warning("topic_not_readable", topic=place.topic, error=repr(error), retry_in_seconds=wait)
+                log.warning("topic_read_failed", topic=place.topic, error=repr(error), retry_in_seconds=wait)
             await backoff.wait()
 
     async def _batches(

@@ -1,8 +1,8 @@
-"""The topics: their names, the settings they are created with, and the check of what a broker has."""
+"""What are the topics called, and with which settings are they created?"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import Field, dataclass, field, fields
 
 from detectors.instants import DAY, HOUR, MINUTE
 from detectors.scopes import ENVS
@@ -18,39 +18,44 @@ def env_partition(env: str, partitions: int) -> int:
     return ENVS.index(env) % partitions
 
 
+def _named(name: str) -> str:
+    """A field that holds the prefixed name of the topic ``name``."""
+    made: str = field(init=False, metadata={"name": name})
+    return made
+
+
 @dataclass(frozen=True)
 class Topics:
-    """The names of all topics, with the deployment's prefix."""
+    """The names of all topics of a deployment: ``prefix`` and the topic's own name."""
 
     prefix: str = ""
+    login_events: str = _named("login-events")
+    rejected: str = _named("login-events.rejected")
+    segments: str = _named("sli-segments")
+    ingest_state: str = _named("ingest-state")
+    history: str = _named("sli-history")
+    watch_state: str = _named("watch-state")
+    sli: str = _named("sli")
+    incidents: str = _named("incidents")
+    incident_log: str = _named("incident-log")
+    commands: str = _named("incident-commands")
+    dead: str = _named("incident-commands.dead")
+    deliveries: str = _named("incident-deliveries")
+    banner: str = _named("banner-state")
+    inputs: str = _named("incident-inputs")
 
-    def __getattr__(self, name: str) -> str:
-        try:
-            return self.prefix + _NAMES[name]
-        except KeyError:
-            raise AttributeError(name) from None
+    def __post_init__(self) -> None:
+        for topic in _topics():
+            object.__setattr__(self, topic.name, self.prefix + topic.metadata["name"])
 
     def all(self) -> dict[str, dict[str, str]]:
-        """Name -> the settings it is created with."""
-        return {self.prefix + _NAMES[key]: dict(_CONFIGS[key]) for key in _NAMES}
+        """Name -> the settings the topic is created with."""
+        return {getattr(self, topic.name): dict(_CONFIGS[topic.name]) for topic in _topics()}
 
 
-_NAMES = {
-    "login_events": "login-events",
-    "rejected": "login-events.rejected",
-    "segments": "sli-segments",
-    "ingest_state": "ingest-state",
-    "history": "sli-history",
-    "watch_state": "watch-state",
-    "sli": "sli",
-    "incidents": "incidents",
-    "incident_log": "incident-log",
-    "commands": "incident-commands",
-    "dead": "incident-commands.dead",
-    "deliveries": "incident-deliveries",
-    "banner": "banner-state",
-    "inputs": "incident-inputs",
-}
+def _topics() -> list[Field[str]]:
+    return [each for each in fields(Topics) if "name" in each.metadata]
+
 
 _COMPACT = {"cleanup.policy": "compact"}
 

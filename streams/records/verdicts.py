@@ -14,7 +14,7 @@ from detectors.slis import SliValue
 from sinks.banner.banner import Banner
 from sinks.banner.banner import encode as encode_banner
 from sinks.banner.banner import headers as banner_headers
-from streams.kafka.producer import Out
+from streams.kafka.producer import ProducerRecord
 from streams.kafka.topics import Topics
 from streams.records.jsonl import transition_object
 
@@ -36,10 +36,10 @@ def incident_partition(incident: str, partitions: int) -> int:
     return zlib.crc32(incident.encode()) % partitions
 
 
-def command_out(topics: Topics, partitions: int, command: Command) -> Out:
+def command_out(topics: Topics, partitions: int, command: Command) -> ProducerRecord:
     """A record of the outbox; instants in ms, as in ``detectors.incidents``."""
     key = command.incident_id
-    return Out(
+    return ProducerRecord(
         topics.commands, key.encode(), msgspec.json.encode(command), incident_partition(key, partitions)
     )
 
@@ -59,10 +59,12 @@ def log_out(
     transition: Transition,
     offsets: Mapping[int, int],
     policy_hash: str,
-) -> Out:
+) -> ProducerRecord:
     """A record of the incident log; see ``log_line``."""
     line = log_line(transition, offsets, policy_hash)
-    return Out(topics.incident_log, transition.incident.id.encode(), msgspec.json.encode(line), partition)
+    return ProducerRecord(
+        topics.incident_log, transition.incident.id.encode(), msgspec.json.encode(line), partition
+    )
 
 
 def log_line(transition: Transition, offsets: Mapping[int, int], policy_hash: str) -> dict[str, Any]:
@@ -89,7 +91,9 @@ def _evidence(cause: Cause) -> dict[str, Any]:
     return out
 
 
-def refused_out(topics: Topics, partition: int, at: int, incident_input: IncidentInput, why: str) -> Out:
+def refused_out(
+    topics: Topics, partition: int, at: int, incident_input: IncidentInput, why: str
+) -> ProducerRecord:
     """A line of the incident log: what a person asked for and why it did not apply."""
     line = {
         "type": "refused",
@@ -101,23 +105,27 @@ def refused_out(topics: Topics, partition: int, at: int, incident_input: Inciden
         "reason": why,
     }
     key = (incident_input.incident or incident_input.env).encode()
-    return Out(topics.incident_log, key, msgspec.json.encode(line), partition)
+    return ProducerRecord(topics.incident_log, key, msgspec.json.encode(line), partition)
 
 
-def sli_out(topics: Topics, partition: int, value: SliValue) -> Out:
+def sli_out(topics: Topics, partition: int, value: SliValue) -> ProducerRecord:
     """A record of the topic ``sli``, key ``scope|window``."""
     body = value.as_json()
     key = f"{body['scope']}|{body['window']}"
-    return Out(topics.sli, key.encode(), msgspec.json.encode(body), partition)
+    return ProducerRecord(topics.sli, key.encode(), msgspec.json.encode(body), partition)
 
 
-def history_out(topics: Topics, partition: int, record: Mapping[str, Any]) -> Out:
+def history_out(topics: Topics, partition: int, record: Mapping[str, Any]) -> ProducerRecord:
     """A record of the topic ``sli-history``, key ``env|start``."""
     at = format_instant(record["at"])
     body = {**record, "at": at}
-    return Out(topics.history, f"{record['env']}|{at}".encode(), msgspec.json.encode(body), partition)
+    return ProducerRecord(
+        topics.history, f"{record['env']}|{at}".encode(), msgspec.json.encode(body), partition
+    )
 
 
-def banner_out(topics: Topics, partition: int, banner: Banner) -> Out:
+def banner_out(topics: Topics, partition: int, banner: Banner) -> ProducerRecord:
     """A record of the topic ``banner-state``: CloudEvents in binary mode."""
-    return Out(topics.banner, banner.key.encode(), encode_banner(banner), partition, banner_headers(banner))
+    return ProducerRecord(
+        topics.banner, banner.key.encode(), encode_banner(banner), partition, banner_headers(banner)
+    )

@@ -17,9 +17,9 @@ from detectors.incidents import IncidentInput
 from detectors.instants import FAR_PAST
 from detectors.policy.policy import Policy
 from detectors.windows.facts import ON_TIME, TOO_LATE, FactRow
-from streams.aggregate.acceptance import Partition, Rules
+from streams.aggregate.acceptance import Acceptance, Rules
 from streams.aggregate.batch import judge_batch
-from streams.aggregate.fact_accumulator import Cells
+from streams.aggregate.fact_accumulator import FactAccumulator
 from streams.evaluate.evaluator import Evaluator, Verdict
 from streams.evaluate.shard_state import covered_from
 from streams.replay.checkpoint import Checkpoint
@@ -66,8 +66,8 @@ class Input:
         self._counted = summary
         self._summary = summary if begun else Summary()
         self._now = now
-        self.acceptance = Partition(rules)
-        self.cells = Cells(rules.step, rules.thresholds)
+        self.acceptance = Acceptance(rules)
+        self.cells = FactAccumulator(rules.step, rules.thresholds)
         self.ended = False
         self.unread: list[tuple[int, int]] = []  # see ``Engine.advance``
 

@@ -16,12 +16,12 @@ from aiokafka.errors import KafkaError
 from detectors.instants import parse_instant
 from streams.evaluate.shard_state import decode_state, progress, was_complete
 from streams.kafka.clients import ClientFactory, KafkaClients, started
-from streams.kafka.topic_reader import Reader
+from streams.kafka.topic_reader import TopicReader
 from streams.kafka.topics import Topics
 from streams.replay.checkpoint import Checkpoint
 from streams.replay.entries import Begin, Mark, SourceError, Spool
 from streams.segments.codec import FormatError, Frontier, decode
-from streams.segments.fencing import Ownership
+from streams.segments.fencing import Fencing
 from streams.settings.settings import Settings, SettingsError, read_settings
 
 __all__ = ["checkpoint_at", "read_checkpoint", "read_marks", "read_topic", "span_of"]
@@ -83,7 +83,7 @@ async def _read(
     settings: Settings, topic: str, since: int | None, until: int | None, back: int
 ) -> dict[tuple[str, int], Spool]:
     clients = KafkaClients(settings.kafka_client_kwargs())
-    reader = Reader(clients)
+    reader = TopicReader(clients)
     async with started(clients.reader()) as consumer:
         ids = (await consumer.partition_ids(topic))[topic]
     if not ids:
@@ -111,10 +111,10 @@ async def _read(
     return out
 
 
-async def read_marks(reader: Reader, topics: Topics) -> dict[int, list[tuple[int, Mark]]]:
+async def read_marks(reader: TopicReader, topics: Topics) -> dict[int, list[tuple[int, Mark]]]:
     """The marks of each input partition, each with the offset that it stands before, in the order in which they act."""
     out: dict[int, set[tuple[int, Mark]]] = {}
-    owners = Ownership()
+    owners = Fencing()
     async for record in reader.read(TopicPartition(topics.segments, 0)):
         if record.value is None:
             continue
@@ -143,11 +143,11 @@ async def _read_checkpoint(clients: ClientFactory, topics: Topics, since: int) -
         [TopicPartition(name, number) for number in sorted(ids[name])]
         for name in (topics.watch_state, topics.history)
     )
-    return await checkpoint_at(Reader(clients), states, histories, since)
+    return await checkpoint_at(TopicReader(clients), states, histories, since)
 
 
 async def checkpoint_at(
-    reader: Reader, states: Sequence[TopicPartition], histories: Sequence[TopicPartition], since: int
+    reader: TopicReader, states: Sequence[TopicPartition], histories: Sequence[TopicPartition], since: int
 ) -> Checkpoint:
     """What partitions of `watch-state` and of `sli-history` say was known before an instant (ms)."""
     out = Checkpoint(since)

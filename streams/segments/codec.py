@@ -150,7 +150,7 @@ class Resume(msgspec.Struct, array_like=True, tag="resume", frozen=True):
 
     Attributes:
         start: the block's first offset; step, block_offsets: as in ``Segment``.
-        greatest, recorded, mark: of ``partition.Partition`` just before ``start``.
+        greatest, recorded, mark: of ``acceptance.Acceptance`` just before ``start``.
         read_from: the offset from which the memory of duplicates is read back; ``greatest_there``: before it.
         blind_from: of the mark, as in ``Frontier``.
     """

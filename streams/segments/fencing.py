@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from streams.segments.codec import Frontier, SealedSegment, Segment, Tally
 
-__all__ = ["Admitted", "Ownership"]
+__all__ = ["Admitted", "Fencing"]
 
 #: Something that counts now: a segment, or (input partition, tally).
 Admitted = Segment | SealedSegment | tuple[int, Tally]
@@ -30,7 +30,7 @@ class _Owner:
     aside: list[Admitted] = field(default_factory=list)
 
 
-class Ownership:
+class Fencing:
     """The owners of all input partitions."""
 
     def __init__(self) -> None:

@@ -42,8 +42,8 @@ from streams.kafka.faust_app import (
     reads_on,
 )
 from streams.kafka.probe import BrokerProbe
-from streams.kafka.producer import Out, Outlet
-from streams.kafka.topic_reader import Reader
+from streams.kafka.producer import BatchProducer, ProducerRecord
+from streams.kafka.topic_reader import TopicReader
 from streams.kafka.topics import PARTITIONS, Topics, env_partition
 from streams.records.models import encode_input
 from streams.runtime.clocks import Clock, Timing
@@ -144,11 +144,11 @@ class Worker:
         self._lease = Lease(_LEASE * options.session_seconds, time.monotonic)
         ticker = asyncio.create_task(self._tick(), name="lease")
         self._stack.push_async_callback(_cancel, ticker)
-        outlet = Outlet(clients, clock if clock.pace != 1 else None, self._lease)
-        await outlet.start()
-        self._stack.push_async_callback(outlet.stop)
-        self._outlet = outlet
-        reader = Reader(clients, patient=True)
+        producer = BatchProducer(clients, clock if clock.pace != 1 else None, self._lease)
+        await producer.start()
+        self._stack.push_async_callback(producer.stop)
+        self._producer = producer
+        reader = TopicReader(clients, patient=True)
         datadir = self._stack.enter_context(
             tempfile.TemporaryDirectory(prefix="watchofficer-", dir=options.folder)
         )
@@ -168,7 +168,7 @@ class Worker:
         self.evaluate = Evaluate(
             EvaluateSettings(self.topics, settings.sinks(), PARTITIONS, clock.pace),
             self._policy,
-            outlet,
+            producer,
             reader,
             timing,
             told=self._tell,
@@ -184,7 +184,7 @@ class Worker:
             self.topics,
             PARTITIONS,
             {sink: Leased(client, self._lease) for sink, client in sinks.items()},
-            outlet,
+            producer,
             reader,
             timing,
             on_delivered=self._delivered,
@@ -211,7 +211,7 @@ class Worker:
                     pace=clock.pace,
                 ),
                 self._policy,
-                outlet,
+                producer,
                 Timing(clock=clock),
                 self.fail,
                 clients=clients,
@@ -263,8 +263,8 @@ class Worker:
 
     async def _submit(self, value: IncidentInput) -> None:
         place = env_partition(value.env, PARTITIONS)
-        out = Out(self.topics.inputs, value.env.encode(), encode_input(value), place)
-        await self._outlet.write([out], attempts=2)
+        out = ProducerRecord(self.topics.inputs, value.env.encode(), encode_input(value), place)
+        await self._producer.write([out], attempts=2)
 
     async def _take_segment(self, partition: int, offset: int, value: bytes | None) -> None:
         if self._options.before_judging is not None:

@@ -38,7 +38,7 @@ async def test_a_broker_that_is_not_there_is_waited_for_until_the_end(tmp_path: 
     try:
 
         async def waits() -> bool:
-            return "broker_away" in worker.said()
+            return "broker_unavailable" in worker.said()
 
         await until(waits, 40.0, "the first attempt", worker)
         status, seconds = await worker.stop()
@@ -91,7 +91,7 @@ async def test_a_broker_that_goes_away_while_a_worker_starts_is_waited_for_too(
         worker.start()
         try:
             await worker.ready(60.0)
-            assert "broker_away_at_start" in worker.said()
+            assert "broker_unavailable_at_start" in worker.said()
             status, seconds = await worker.stop()
         finally:
             worker.kill()

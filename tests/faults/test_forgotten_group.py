@@ -55,6 +55,6 @@ async def test_a_forgotten_group_begins_at_small_generations_and_is_still_heard(
         assert len(await forget_groups(deployment)) >= 2
         worker.start()
         await worker.ready(90.0)
-        assert '"the_group_was_forgotten"' in worker.said()
+        assert '"consumer_group_reset"' in worker.said()
         await produce(deployment, "afterwards")
         await until(lambda: has_counted(deployment, 20), 60.0, worker.said)

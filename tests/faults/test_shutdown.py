@@ -15,7 +15,7 @@ from aiokafka import TopicPartition
 
 from streams.kafka.clients import KafkaClients
 from streams.kafka.embedded_broker import EmbeddedBroker
-from streams.kafka.topic_reader import Reader
+from streams.kafka.topic_reader import TopicReader
 from streams.segments.codec import Frontier, decode
 from tests.e2e.deployment import Deployment, deployed, login
 from tests.e2e.topics import expected_slis, published_slis
@@ -29,7 +29,7 @@ EVENTS = 400
 async def written_to(deployment: Deployment) -> int:
     """How many records of the input stand behind frontiers."""
     reached: dict[int, int] = {}
-    reader = Reader(KafkaClients({"bootstrap_servers": deployment.broker}))
+    reader = TopicReader(KafkaClients({"bootstrap_servers": deployment.broker}))
     async for record in reader.read(TopicPartition(deployment.prefix + "sli-segments", 0)):
         said = decode(record.value)
         if isinstance(said, Frontier):

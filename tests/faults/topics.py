@@ -9,7 +9,7 @@ from typing import Any
 from aiokafka import TopicPartition
 
 from streams.kafka.clients import KafkaClients, started
-from streams.kafka.topic_reader import Reader
+from streams.kafka.topic_reader import TopicReader
 from streams.segments.codec import Frontier, Tally, decode
 from tests.support.oracle import Mark
 from tests.support.oracle import Record as Logged
@@ -27,7 +27,7 @@ async def _by_partition(broker: str, topic: str) -> list[list[Any]]:
     clients = KafkaClients({"bootstrap_servers": broker})
     async with started(clients.reader()) as consumer:
         ids = (await consumer.partition_ids(topic))[topic]
-    reader = Reader(clients)
+    reader = TopicReader(clients)
     return [[record async for record in reader.read(TopicPartition(topic, n))] for n in range(len(ids))]
 
 

@@ -19,12 +19,12 @@ from aiokafka.errors import CommitFailedError
 from detectors.policy.policy import Policy
 from streams.evaluate.service import Evaluate
 from streams.evaluate.settings import EvaluateSettings
-from streams.ingest.fetch_monitor import Sight
-from streams.ingest.partition_claim import Takeover
-from streams.ingest.partition_task import Opened
+from streams.ingest.fetch_monitor import FetchStatus
+from streams.ingest.partition_claim import PartitionClaim
+from streams.ingest.partition_task import PartitionTask
 from streams.ingest.settings import IngestSettings
-from streams.ingest.writes import Harvest, Place
-from streams.kafka.producer import Out
+from streams.ingest.writes import Destination, Flush
+from streams.kafka.producer import ProducerRecord
 from streams.kafka.topics import Topics
 from streams.runtime.clocks import Timing
 
@@ -35,7 +35,7 @@ __all__ = [
     "EvaluateWorker",
     "IngestWorker",
     "Kafka",
-    "Reader",
+    "TopicReader",
     "Worker",
     "World",
 ]
@@ -129,21 +129,21 @@ class World:
         return self.kafka.now
 
 
-class Outlet:
-    """Writes record by record, in the order of each partition; see ``streams.kafka.producer.Outlet``."""
+class BatchProducer:
+    """Writes record by record, in the order of each partition; see ``streams.kafka.producer.BatchProducer``."""
 
     def __init__(self, world: World) -> None:
         self._world = world
 
     async def write(
         self,
-        records: Iterable[Out],
+        records: Iterable[ProducerRecord],
         *,
         give_up: Callable[[], bool] = lambda: False,
         attempts: int | None = None,
     ) -> None:
         world, batch = self._world, list(records)
-        lanes: dict[tuple[str, int], list[Out]] = {}
+        lanes: dict[tuple[str, int], list[ProducerRecord]] = {}
         for out in batch:
             lanes.setdefault((out.topic, out.partition or 0), []).append(out)
         waiting = {place: list(some) for place, some in lanes.items()}
@@ -160,8 +160,8 @@ class Outlet:
             await _Stop()
 
 
-class Reader:
-    """See ``streams.kafka.topic_reader.Reader``. ``ever``: what compaction has removed is found, too."""
+class TopicReader:
+    """See ``streams.kafka.topic_reader.TopicReader``. ``ever``: what compaction has removed is found, too."""
 
     def __init__(self, world: World, *, ever: bool = False) -> None:
         self._world = world
@@ -189,7 +189,7 @@ class Reader:
 
 
 class Consumer:
-    """What a takeover asks a consumer for."""
+    """What a claim of a partition asks a consumer for."""
 
     def __init__(self, world: World, worker: Worker) -> None:
         self._world = world
@@ -262,13 +262,13 @@ class IngestWorker(Worker):
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
-        self._outlet = Outlet(world)
+        self._producer = BatchProducer(world)
         settings = IngestSettings(TOPICS, "ingest", INTERNAL, start="earliest")
-        outlet: Any = self._outlet
-        reader: Any = Reader(world)
-        self._takeover = Takeover(settings, world.policy, outlet, reader, world.clock)
+        producer: Any = self._producer
+        reader: Any = TopicReader(world)
+        self._claims = PartitionClaim(settings, world.policy, producer, reader, world.clock)
         self._consumer: Any = Consumer(world, self)
-        self._open: dict[int, Opened] = {}
+        self._open: dict[int, PartitionTask] = {}
         self._writing: Coroutine[Any, Any, None] | None = None
         self.blind: set[int] = set()  # what cannot be fetched
 
@@ -289,45 +289,38 @@ class IngestWorker(Worker):
         if missing:
             await self._write_on()
         for partition in missing:
-            place = Place(TOPICS, INTERNAL, partition, world.inputs)
+            destination = Destination(TOPICS, INTERNAL, partition, world.inputs)
             where = TopicPartition(TOPICS.login_events, partition)
             try:
-                begun = await self._takeover.begin(self._consumer, where, generation, place)
+                claimed = await self._claims.claim(self._consumer, where, generation, destination)
             except CommitFailedError:
                 continue  # it was another's by then
-            self._open[partition] = Opened(
-                TOPICS.login_events,
-                partition,
-                begun.fold,
-                begun.generation,
-                place,
-                begun.end,
-                kafka.now,
-                world.policy,
-            )
-        for partition, opened in self._open.items():
+            self._open[partition] = PartitionTask(claimed, world.policy, kafka.now)
+        for partition, task in self._open.items():
             blind = partition in self.blind
-            log = kafka.read(TOPICS.login_events, partition, opened.fold.next_offset)
+            log = kafka.read(TOPICS.login_events, partition, task.fold.next_offset)
             some = log[: 0 if blind else world.random.choice([0, 1, 3, 10, 1000])]
             if some:
-                assert opened.follows(some[0].offset)
-                opened.take(some, kafka.now)
+                assert task.follows(some[0].offset)
+                task.take(some, kafka.now)
         if self._writing is not None and world.random.random() < 0.6:
             # beside which the next records are folded
             await self._write_on(world.random.choice([1, 3, 10]))
         elif world.random.random() < 0.6:
             await self._write_on()
-            harvest = Harvest()
-            for partition, opened in self._open.items():
+            flush = Flush()
+            for partition, task in self._open.items():
                 known = kafka.end(TOPICS.login_events, partition)
-                sight = Sight(None, 90_000, 90_000) if partition in self.blind else Sight(known, 0, 0)
-                opened.harvest(harvest, kafka.now, sight if world.random.random() < 0.9 else None)
-            self._writing = self._write(harvest)
+                status = (
+                    FetchStatus(None, 90_000, 90_000) if partition in self.blind else FetchStatus(known, 0, 0)
+                )
+                task.flush(flush, kafka.now, status if world.random.random() < 0.9 else None)
+            self._writing = self._write(flush)
             await self._write_on(1)
 
-    async def _write(self, harvest: Harvest) -> None:
-        for records in harvest.batches():
-            await self._outlet.write(records)
+    async def _write(self, flush: Flush) -> None:
+        for records in flush.batches():
+            await self._producer.write(records)
 
     async def _write_on(self, stops: int | None = None) -> None:
         """Go on with what is being written, to its end or by so many stops."""
@@ -346,12 +339,12 @@ class EvaluateWorker(Worker):
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
-        outlet: Any = Outlet(world)
-        reader: Any = Reader(world)
+        producer: Any = BatchProducer(world)
+        reader: Any = TopicReader(world)
         self.evaluate = Evaluate(
             EvaluateSettings(TOPICS, SINKS, INTERNAL),
             world.policy,
-            outlet,
+            producer,
             reader,
             Timing(clock=world.clock),
             generation=lambda: self.told[0],

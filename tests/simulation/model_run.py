@@ -22,7 +22,7 @@ from tests.simulation.model import (
     EvaluateWorker,
     IngestWorker,
     Kafka,
-    Reader,
+    TopicReader,
     Worker,
     World,
 )
@@ -249,5 +249,5 @@ class Run:
 
     def marks(self) -> dict[int, list[tuple[int, Mark]]]:
         """As a replay of the topic reads them."""
-        reader: Any = Reader(self.world, ever=True)
+        reader: Any = TopicReader(self.world, ever=True)
         return asyncio.run(read_marks(reader, TOPICS))

@@ -28,7 +28,7 @@ from streams.replay.entries import Begin, Entry, Mark
 from streams.replay.replay import Replay
 from streams.replay.topic_source import checkpoint_at
 from tests.detectors.engine.episodes import POLICY, STEP
-from tests.simulation.model import INTERNAL, TOPICS, Reader
+from tests.simulation.model import INTERNAL, TOPICS, TopicReader
 from tests.simulation.model_run import ALL, NONE, Run
 from tests.support.depth import examples
 from tests.support.oracle import HOUR, NOON, judge
@@ -82,7 +82,7 @@ def check_from_a_checkpoint(
     """A replay that begins in the middle says of the rest what one from the beginning says."""
     stamps = [stamp for records in log for _, stamp in records]
     since = run.random.randint(min(stamps), max(stamps))
-    reader: Any = Reader(run.world, ever=True)
+    reader: Any = TopicReader(run.world, ever=True)
     states, histories = (
         [TopicPartition(name, p) for p in range(INTERNAL)] for name in (TOPICS.watch_state, TOPICS.history)
     )

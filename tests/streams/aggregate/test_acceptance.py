@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from detectors.policy.policy import parse_policy
 from detectors.windows.facts import ON_TIME, TOO_LATE
-from streams.aggregate.acceptance import Accepted, Duplicate, Partition, Rules
+from streams.aggregate.acceptance import Acceptance, Accepted, Duplicate, Rules
 from streams.aggregate.dedup import Duplicates
 from streams.events.decode import decode
 from streams.events.login_event import LoginEvent
@@ -38,7 +38,7 @@ def event_at(at: int, event_id: str = "e") -> LoginEvent:
     return made
 
 
-def take(partition: Partition, at: int, event_id: str, recorded: int | None = None) -> Any:
+def take(partition: Acceptance, at: int, event_id: str, recorded: int | None = None) -> Any:
     stamp = None if recorded is None else NOON + recorded
     return partition.take(event_at(at, event_id), stamp, stamp)
 
@@ -50,7 +50,7 @@ def test_every_record_fares_as_the_definitions_say(log: Log, variation: Variatio
     counted = iter(said.counted)
     step = rules_of(variation.yaml).step
     for number, records in enumerate(log.partitions):
-        partition = Partition(rules_of(variation.yaml))
+        partition = Acceptance(rules_of(variation.yaml))
         for offset, (value, stamp) in enumerate(records):
             for before, watermark in log.marks.get(number, ()):
                 if before == offset:
@@ -81,7 +81,7 @@ def first_after(watermark: float, step: int) -> int:
 
 
 def test_an_event_counts_from_the_first_t_after_the_watermark_that_it_met() -> None:
-    partition = Partition(rules_of())
+    partition = Acceptance(rules_of())
     take(partition, 10_500, "a")  # the watermark is 12:00:08.5
     assert take(partition, 8_499, "b") == Accepted(NOON + 8_000, ON_TIME)  # its pane ends at 12:00:09
     assert take(partition, 7_999, "c") == Accepted(NOON + 7_000, NOON + 9_000)
@@ -90,7 +90,7 @@ def test_an_event_counts_from_the_first_t_after_the_watermark_that_it_met() -> N
 
 
 def test_the_first_event_and_those_after_one_rejected_meet_no_watermark() -> None:
-    partition = Partition(rules_of())
+    partition = Acceptance(rules_of())
     assert partition.watermark() is None
     assert take(partition, 6 * MINUTE, "ahead", recorded=0) is Reason.FUTURE
     assert take(partition, -35 * DAY - 1, "behind", recorded=0) is Reason.PAST
@@ -99,7 +99,7 @@ def test_the_first_event_and_those_after_one_rejected_meet_no_watermark() -> Non
 
 
 def test_a_mark_only_ever_lifts_the_watermark() -> None:
-    partition = Partition(rules_of())
+    partition = Acceptance(rules_of())
     assert partition.put_mark(NOON)
     assert partition.watermark() == NOON
     assert not partition.put_mark(NOON)
@@ -207,7 +207,7 @@ def test_ids_of_the_same_hash_are_told_apart(monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.mark.parametrize("late", [0, 1])
 def test_a_copy_is_one_within_ten_minutes_of_event_time(late: int) -> None:
-    partition = Partition(rules_of())
+    partition = Acceptance(rules_of())
     take(partition, 0, "a")
     take(partition, 10 * MINUTE + late, "b")
     assert isinstance(take(partition, 0, "a"), Accepted if late else Duplicate)

@@ -14,8 +14,8 @@ from aiokafka import TopicPartition
 from detectors.incidents import Command
 from sinks.receivers.answers import Answer, Delivered, Receipts
 from streams.dispatch.service import Dispatch
-from streams.kafka.producer import Out, Outlet
-from streams.kafka.topic_reader import Reader
+from streams.kafka.producer import BatchProducer, ProducerRecord
+from streams.kafka.topic_reader import TopicReader
 from streams.kafka.topics import Topics
 from streams.records.verdicts import command_out
 from streams.runtime.clocks import Timing
@@ -32,14 +32,14 @@ class Record:
 
 
 class Broker:
-    """Topics in memory, as an outlet and a reader."""
+    """Topics in memory, as an producer and a reader."""
 
     def __init__(self) -> None:
         self.logs: dict[tuple[str, int], list[Record]] = defaultdict(list)
         self.reads = asyncio.Event()
         self.reads.set()
 
-    async def write(self, outs: Iterable[Out], **_: Any) -> None:
+    async def write(self, outs: Iterable[ProducerRecord], **_: Any) -> None:
         for out in outs:
             log = self.logs[out.topic, out.partition or 0]
             log.append(Record(len(log), out.value))
@@ -80,8 +80,8 @@ def worker(broker: Broker, receiver: Receiver) -> Dispatch:
         TOPICS,
         PARTITIONS,
         {"pagerduty": receiver},
-        cast("Outlet", broker),
-        cast("Reader", broker),
+        cast("BatchProducer", broker),
+        cast("TopicReader", broker),
         Timing(clock=lambda: OPENED),
     )
 

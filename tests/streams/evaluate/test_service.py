@@ -11,7 +11,7 @@ import msgspec
 
 from detectors.incidents import IncidentInput
 from streams.evaluate.shard_state import ShardState
-from streams.kafka.producer import Out
+from streams.kafka.producer import ProducerRecord
 from streams.records.models import encode_input
 from streams.records.verdicts import decode_command
 from streams.segments.codec import Frontier, Segment, encode, frontier_key, segment_key
@@ -41,7 +41,7 @@ class Shard:
         self.worker.end()
         self.worker = self._worker()
 
-    def write(self, outs: Iterable[Out]) -> None:
+    def write(self, outs: Iterable[ProducerRecord]) -> None:
         for out in outs:
             self.kafka.append(out.topic, out.partition or 0, out.key, out.value)
 
@@ -50,13 +50,13 @@ class Shard:
         rows = [row for row in rows_of(OUTAGE) if row.pane < NOON + until]
         last = len(rows)
         some = Segment(STEP, 8192, POLICY.thresholds, 0, 0, ENV, 0, last, rows, generation)
-        self.write([Out(TOPICS.segments, segment_key(some), encode(some), 0)])
+        self.write([ProducerRecord(TOPICS.segments, segment_key(some), encode(some), 0)])
         self.frontier(last + 1, NOON + until if watermark is None else watermark, generation=generation)
 
     def frontier(self, next_offset: int, watermark: int, *, generation: int = 1, **more: Any) -> None:
         fields = {"marked": "", "unread_since": None, "written_at": self.kafka.now} | more
         front = Frontier(0, 1, generation, next_offset, watermark, tallies=[], **fields)
-        self.write([Out(TOPICS.segments, frontier_key(front), encode(front), 0)])
+        self.write([ProducerRecord(TOPICS.segments, frontier_key(front), encode(front), 0)])
 
     def ask(self, wish: IncidentInput) -> None:
         self.kafka.append(TOPICS.inputs, 0, ENV.encode(), encode_input(wish))

@@ -13,7 +13,7 @@ from msgspec import structs
 
 from detectors.instants import parse_instant
 from streams.aggregate.acceptance import Accepted
-from streams.aggregate.fact_accumulator import Cells, _ranked
+from streams.aggregate.fact_accumulator import FactAccumulator, _ranked
 from streams.events import columns
 from streams.events import decode as events
 from streams.events.columns import AT_A_TIME, Kinds, columns_of, instants_of, times_of
@@ -165,7 +165,7 @@ def test_rows_are_the_same_one_by_one_and_many_at_a_time(
     placed: list[tuple[bytes, int, int]], cuts: list[int]
 ) -> None:
     thresholds = (100.0, 5_000.0)
-    single, many = Cells(1_000, thresholds), Cells(1_000, thresholds)
+    single, many = FactAccumulator(1_000, thresholds), FactAccumulator(1_000, thresholds)
     for value, pane, first in placed:
         event = decode(value)
         assert isinstance(event, LoginEvent)

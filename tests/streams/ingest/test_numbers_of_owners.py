@@ -13,15 +13,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detectors.policy.policy import default_policy
-from streams.ingest.partition_claim import Begun, Takeover
+from streams.ingest.partition_claim import ClaimedPartition, PartitionClaim
 from streams.ingest.settings import IngestSettings
-from streams.ingest.writes import Place, resume_out
+from streams.ingest.writes import Destination, to_ingest_state
 from streams.segments.codec import BLOCK_OFFSETS, Resume
-from tests.simulation.model import INTERNAL, TOPICS, Consumer, Kafka, Outlet, Reader, World
+from tests.simulation.model import INTERNAL, TOPICS, BatchProducer, Consumer, Kafka, TopicReader, World
 from tests.support.oracle import NOON
 
 WHERE = TopicPartition(TOPICS.login_events, 0)
-PLACE = Place(TOPICS, INTERNAL, 0, 1)
+DESTINATION = Destination(TOPICS, INTERNAL, 0, 1)
 
 
 class Beginning:
@@ -33,13 +33,15 @@ class Beginning:
     """
 
     def __init__(self, world: World, generation: int) -> None:
-        outlet: Any = Outlet(world)
-        reader: Any = Reader(world)
+        producer: Any = BatchProducer(world)
+        reader: Any = TopicReader(world)
         settings = IngestSettings(TOPICS, "ingest", INTERNAL, start="earliest")
-        takeover = Takeover(settings, world.policy, outlet, reader, world.clock)
+        claims = PartitionClaim(settings, world.policy, producer, reader, world.clock)
         self.member = _member(generation)
         consumer: Any = Consumer(world, self.member)
-        self._running: Coroutine[Any, Any, Begun] = takeover.begin(consumer, WHERE, generation, PLACE)
+        self._running: Coroutine[Any, Any, ClaimedPartition] = claims.claim(
+            consumer, WHERE, generation, DESTINATION
+        )
         self.number: int | None = None
         self.refused = False
 
@@ -71,7 +73,7 @@ def world_after(number: int, seed: int = 0) -> World:
     """A partition that was written under a number."""
     kafka = Kafka(NOON)
     world = World(kafka, default_policy(), Random(seed), 1, retries=False)
-    out = resume_out(PLACE, Resume(0, number, 1000, BLOCK_OFFSETS, 0, None, None, None, 0, None))
+    out = to_ingest_state(DESTINATION, Resume(0, number, 1000, BLOCK_OFFSETS, 0, None, None, None, 0, None))
     kafka.append(out.topic, out.partition or 0, out.key, out.value)
     return world
 

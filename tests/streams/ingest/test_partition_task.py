@@ -6,14 +6,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from aiokafka import TopicPartition
 
 from detectors.policy.policy import default_policy
 from streams.aggregate.acceptance import Rules
 from streams.ingest.blocks import BlockFold
-from streams.ingest.fetch_monitor import Sight
-from streams.ingest.partition_task import Opened
-from streams.ingest.writes import Harvest, Place
-from streams.kafka.producer import Out
+from streams.ingest.fetch_monitor import FetchStatus
+from streams.ingest.partition_claim import ClaimedPartition
+from streams.ingest.partition_task import PartitionTask
+from streams.ingest.writes import Destination, Flush
+from streams.kafka.producer import ProducerRecord
 from streams.kafka.topics import Topics
 from streams.segments.codec import BLOCK_OFFSETS, Frontier, Resume, Segment, decode
 from tests.support.oracle import NOON, written
@@ -39,107 +41,113 @@ def event(offset: int, at: int) -> Record:
     return Record(offset, at, value.encode())
 
 
-def begun(marks_from: int = 0) -> Opened:
+def begun(marks_from: int = 0) -> PartitionTask:
     resume = Resume(0, 7, POLICY.step, BLOCK_OFFSETS, 0, None, None, None, 0, None)
     fold = BlockFold(0, Rules.of(POLICY), resume)
     fold.ready(whole=True)
-    return Opened("login-events", 0, fold, 7, Place(Topics(), 1, 0, 1), marks_from, NOON, POLICY)
+    destination = Destination(Topics(), 1, 0, 1)
+    claimed = ClaimedPartition(TopicPartition("login-events", 0), destination, fold, marks_from, 7)
+    return PartitionTask(claimed, POLICY, NOON)
 
 
 @pytest.fixture
-def opened() -> Opened:
+def task() -> PartitionTask:
     return begun()
 
 
-def flush(opened: Opened, now: int, sight: Sight | None = None) -> list[tuple[str, Any]]:
+def flush(task: PartitionTask, now: int, status: FetchStatus | None = None) -> list[tuple[str, Any]]:
     """(key, decoded value) of what is written, in order."""
-    harvest = Harvest()
-    end = opened.fold.next_offset
-    opened.harvest(harvest, now, sight or Sight(end, answered=0, unanswered=0))
-    return [_told(out) for records in harvest.batches() for out in records]
+    flush = Flush()
+    end = task.fold.next_offset
+    task.flush(flush, now, status or FetchStatus(end, answered=0, unanswered=0))
+    return [_told(out) for records in flush.batches() for out in records]
 
 
-def _told(out: Out) -> tuple[str, Any]:
+def _told(out: ProducerRecord) -> tuple[str, Any]:
     assert out.key is not None
     return out.key.decode(), decode(out.value) if out.value is not None else None
 
 
-def marks(opened: Opened, now: int, sight: Sight | None = None) -> list[tuple[str, int | None, str]]:
-    told = flush(opened, now, sight)
+def marks(
+    task: PartitionTask, now: int, status: FetchStatus | None = None
+) -> list[tuple[str, int | None, str]]:
+    told = flush(task, now, status)
     return [(key, said.watermark, said.marked) for key, said in told if key.startswith("mark/")]
 
 
-def test_a_silent_partition_gets_a_mark_once_it_has_been_read_to_its_end(opened: Opened) -> None:
-    opened.take([event(0, NOON)], NOON)
-    assert marks(opened, NOON + POLICY.idle_after - 1) == []
-    there_is_more = Sight(end=2, answered=0, unanswered=0)
-    assert marks(opened, NOON + 5_000, there_is_more) == []
-    assert marks(opened, NOON + 5_000) == [("mark/0/7/1/idle", NOON + 5_000 - DELAY, "idle")]
+def test_a_silent_partition_gets_a_mark_once_it_has_been_read_to_its_end(task: PartitionTask) -> None:
+    task.take([event(0, NOON)], NOON)
+    assert marks(task, NOON + POLICY.idle_after - 1) == []
+    there_is_more = FetchStatus(end=2, answered=0, unanswered=0)
+    assert marks(task, NOON + 5_000, there_is_more) == []
+    assert marks(task, NOON + 5_000) == [("mark/0/7/1/idle", NOON + 5_000 - DELAY, "idle")]
 
 
-def test_what_comes_behind_a_mark_is_written_after_it(opened: Opened) -> None:
-    opened.take([event(0, NOON)], NOON)
-    assert [key for key, _, _ in marks(opened, NOON + 5_000)] == ["mark/0/7/1/idle"]
-    opened.take([event(1, NOON + 4_900), event(2, NOON + 15_000)], NOON + 15_010)
-    told = flush(opened, NOON + 15_020)
+def test_what_comes_behind_a_mark_is_written_after_it(task: PartitionTask) -> None:
+    task.take([event(0, NOON)], NOON)
+    assert [key for key, _, _ in marks(task, NOON + 5_000)] == ["mark/0/7/1/idle"]
+    task.take([event(1, NOON + 4_900), event(2, NOON + 15_000)], NOON + 15_010)
+    told = flush(task, NOON + 15_020)
     assert [key for key, _ in told if key.startswith("mark/")] == []
     last = told[-1][1]
     assert isinstance(last, Frontier)
     assert (last.next_offset, last.marked) == (3, "")
 
 
-def test_without_a_sight_of_the_partition_no_mark_is_put(opened: Opened) -> None:
-    opened.take([event(0, NOON)], NOON)
-    harvest = Harvest()
-    opened.harvest(harvest, NOON + 5_000)
-    assert harvest.frontiers
-    assert [out.key for out in harvest.frontiers if (out.key or b"").startswith(b"mark/")] == []
+def test_without_a_sight_of_the_partition_no_mark_is_put(task: PartitionTask) -> None:
+    task.take([event(0, NOON)], NOON)
+    flush = Flush()
+    task.flush(flush, NOON + 5_000)
+    assert flush.frontiers
+    assert [out.key for out in flush.frontiers if (out.key or b"").startswith(b"mark/")] == []
 
 
-def test_a_slow_producer_does_not_hold_the_others_back(opened: Opened) -> None:
+def test_a_slow_producer_does_not_hold_the_others_back(task: PartitionTask) -> None:
     now = NOON + POLICY.skew_after + DELAY + 2_000
-    opened.take([event(0, NOON)], now)
-    assert marks(opened, now + 1) == [("mark/0/7/1/skew", now + 1 - DELAY, "skew")]
+    task.take([event(0, NOON)], now)
+    assert marks(task, now + 1) == [("mark/0/7/1/skew", now + 1 - DELAY, "skew")]
 
 
-def test_a_partition_that_is_not_answered_is_not_taken_for_silent(opened: Opened) -> None:
-    opened.take([event(0, NOON)], NOON)
-    assert marks(opened, NOON + 30_000, Sight(end=1, answered=30_000, unanswered=30_000)) == []
+def test_a_partition_that_is_not_answered_is_not_taken_for_silent(task: PartitionTask) -> None:
+    task.take([event(0, NOON)], NOON)
+    assert marks(task, NOON + 30_000, FetchStatus(end=1, answered=30_000, unanswered=30_000)) == []
 
 
-def test_whoever_takes_over_finds_since_when_a_partition_is_blind(opened: Opened) -> None:
-    opened.take([event(0, NOON)], NOON)
+def test_whoever_takes_over_finds_since_when_a_partition_is_blind(task: PartitionTask) -> None:
+    task.take([event(0, NOON)], NOON)
     later = NOON + POLICY.blind_after + 1
-    blind = Sight(end=5, answered=None, unanswered=POLICY.blind_after + 1)
-    resumes = [said for _, said in flush(opened, later, blind) if isinstance(said, Resume)]
+    blind = FetchStatus(end=5, answered=None, unanswered=POLICY.blind_after + 1)
+    resumes = [said for _, said in flush(task, later, blind) if isinstance(said, Resume)]
     assert [(one.mark, one.blind_from) for one in resumes] == [(later - DELAY, NOON - DELAY)]
-    idle = Sight(end=1, answered=0, unanswered=0)
-    resumes = [said for _, said in flush(opened, later + 5_000, idle) if isinstance(said, Resume)]
+    idle = FetchStatus(end=1, answered=0, unanswered=0)
+    resumes = [said for _, said in flush(task, later + 5_000, idle) if isinstance(said, Resume)]
     assert [(one.mark, one.blind_from) for one in resumes] == [(later + 5_000 - DELAY, None)]
 
 
-def test_a_partition_that_cannot_be_fetched_is_marked_blind_until_it_can(opened: Opened) -> None:
-    opened.take([event(0, NOON)], NOON)
+def test_a_partition_that_cannot_be_fetched_is_marked_blind_until_it_can(task: PartitionTask) -> None:
+    task.take([event(0, NOON)], NOON)
     later = NOON + POLICY.blind_after + 1
-    blind = Sight(end=5, answered=None, unanswered=POLICY.blind_after + 1)
-    assert marks(opened, later, blind) == [("mark/0/7/1/blind", later - DELAY, "blind")]
-    assert flush(opened, later + 500, Sight(end=5, answered=0, unanswered=0))[-1][1].marked == ""
+    blind = FetchStatus(end=5, answered=None, unanswered=POLICY.blind_after + 1)
+    assert marks(task, later, blind) == [("mark/0/7/1/blind", later - DELAY, "blind")]
+    assert flush(task, later + 500, FetchStatus(end=5, answered=0, unanswered=0))[-1][1].marked == ""
 
 
 def test_no_mark_is_put_where_a_former_owner_may_have_read_further() -> None:
-    opened = begun(marks_from=2)
+    task = begun(marks_from=2)
     later = NOON + POLICY.blind_after + 1
-    opened.take([event(0, NOON)], NOON)
-    blind = Sight(end=None, answered=None, unanswered=POLICY.blind_after + 1)
-    assert marks(opened, later, blind) == []
-    opened.take([event(1, NOON)], NOON)
-    assert marks(opened, later, blind) == [("mark/0/7/2/blind", later - DELAY, "blind")]
+    task.take([event(0, NOON)], NOON)
+    blind = FetchStatus(end=None, answered=None, unanswered=POLICY.blind_after + 1)
+    assert marks(task, later, blind) == []
+    task.take([event(1, NOON)], NOON)
+    assert marks(task, later, blind) == [("mark/0/7/2/blind", later - DELAY, "blind")]
 
 
-def test_what_a_finished_block_held_is_told_before_its_successor_can_be_resumed_from(opened: Opened) -> None:
-    opened.take([event(0, NOON)], NOON)
-    flush(opened, NOON)
-    told = flush(opened, NOON + 5_000)
+def test_what_a_finished_block_held_is_told_before_its_successor_can_be_resumed_from(
+    task: PartitionTask,
+) -> None:
+    task.take([event(0, NOON)], NOON)
+    flush(task, NOON)
+    told = flush(task, NOON + 5_000)
     kinds = [key.partition("/")[0] for key, _ in told]
     assert kinds.index("frontier") < kinds.index("resume") < kinds.index("mark")
     first = told[kinds.index("frontier")][1]
@@ -148,18 +156,18 @@ def test_what_a_finished_block_held_is_told_before_its_successor_can_be_resumed_
 
 
 def test_all_that_is_written_names_the_generation_in_which_the_partition_was_taken_over(
-    opened: Opened,
+    task: PartitionTask,
 ) -> None:
-    opened.take([event(0, NOON)], NOON)
-    told = [said for _, said in flush(opened, NOON)]
+    task.take([event(0, NOON)], NOON)
+    told = [said for _, said in flush(task, NOON)]
     assert {type(said) for said in told} == {Segment, Frontier, Resume}
     assert {said.generation for said in told} == {7}
 
 
-def test_a_gap_is_believed_when_it_comes_again(opened: Opened) -> None:
-    opened.take([event(0, NOON)], NOON)
-    assert not opened.follows(5)
-    assert not opened.follows(0)
-    assert opened.follows(1)
-    assert not opened.follows(5)
-    assert opened.follows(5)
+def test_a_gap_is_believed_when_it_comes_again(task: PartitionTask) -> None:
+    task.take([event(0, NOON)], NOON)
+    assert not task.follows(5)
+    assert not task.follows(0)
+    assert task.follows(1)
+    assert not task.follows(5)
+    assert task.follows(5)

@@ -15,8 +15,8 @@ from streams.ingest.settings import IngestSettings
 from streams.kafka.admin import create_missing
 from streams.kafka.clients import ClientFactory, KafkaClients
 from streams.kafka.embedded_broker import EmbeddedBroker
-from streams.kafka.producer import Out, Outlet
-from streams.kafka.topic_reader import Reader
+from streams.kafka.producer import BatchProducer, ProducerRecord
+from streams.kafka.topic_reader import TopicReader
 from streams.kafka.topics import PARTITIONS, Topics
 from streams.runtime.clocks import RealClock, Timing
 from streams.segments.codec import Frontier, decode
@@ -26,7 +26,7 @@ _PATIENCE = 30.0  # seconds
 _LONGER_BY = 0.5  # seconds
 
 
-class Unhurried(Outlet):
+class Unhurried(BatchProducer):
     """Begins to write when something has been folded meanwhile, or after a while.
 
     Attributes:
@@ -40,7 +40,7 @@ class Unhurried(Outlet):
         self.beside = 0
         self._busy = False
 
-    async def write(self, records: Iterable[Out], **options: Any) -> None:
+    async def write(self, records: Iterable[ProducerRecord], **options: Any) -> None:
         assert not self._busy, "two writes at a time"
         self._busy = True
         folded = self._folded()
@@ -55,10 +55,10 @@ class Unhurried(Outlet):
         return self.ingest.folded if self.ingest is not None else 0
 
 
-class Refusing(Outlet):
+class Refusing(BatchProducer):
     """Writes no segments."""
 
-    async def write(self, records: Iterable[Out], **options: Any) -> None:
+    async def write(self, records: Iterable[ProducerRecord], **options: Any) -> None:
         batch = list(records)
         if any((out.key or b"").startswith(b"segment/") for out in batch):
             raise RuntimeError("refused")
@@ -66,20 +66,22 @@ class Refusing(Outlet):
 
 
 async def ingested(
-    broker: EmbeddedBroker, prefix: str, outlet: Outlet, count: int
+    broker: EmbeddedBroker, prefix: str, producer: BatchProducer, count: int
 ) -> tuple[Ingest, list[BaseException]]:
-    """Ingest that has folded so many events into the outlet and was stopped, or has failed; and with what."""
+    """Ingest that has folded so many events into the producer and was stopped, or has failed; and with what."""
     topics, kafka = Topics(prefix), {"bootstrap_servers": broker.address}
     await create_missing(topics, kafka, input_partitions=1)
     clock, failed = RealClock(), list[BaseException]()
-    async with AIOKafkaProducer(**kafka, max_batch_size=1 << 20, linger_ms=5) as producer:
+    async with AIOKafkaProducer(**kafka, max_batch_size=1 << 20, linger_ms=5) as sender:
         for at, value in mixed_events(count, clock() - 90_000, 2_000):
-            await producer.send(topics.login_events, value, partition=0, timestamp_ms=at)
+            await sender.send(topics.login_events, value, partition=0, timestamp_ms=at)
     settings = IngestSettings(topics, prefix, PARTITIONS, session_ms=6_000, start="earliest")
-    ingest = Ingest(settings, default_policy(), outlet, Timing(), failed.append, clients=KafkaClients(kafka))
-    if isinstance(outlet, Unhurried):
-        outlet.ingest = ingest
-    await outlet.start()
+    ingest = Ingest(
+        settings, default_policy(), producer, Timing(), failed.append, clients=KafkaClients(kafka)
+    )
+    if isinstance(producer, Unhurried):
+        producer.ingest = ingest
+    await producer.start()
     try:
         await ingest.start()
         async with asyncio.timeout(_PATIENCE):
@@ -87,18 +89,18 @@ async def ingested(
                 await asyncio.sleep(0.01)
         await ingest.stop()
     finally:
-        await outlet.stop()
+        await producer.stop()
     return ingest, failed
 
 
 async def test_the_next_records_are_folded_while_the_last_are_being_written(
     embedded_broker: EmbeddedBroker, topic_prefix: str
 ) -> None:
-    outlet = Unhurried(KafkaClients({"bootstrap_servers": embedded_broker.address}))
-    ingest, failed = await ingested(embedded_broker, topic_prefix, outlet, _EVENTS)
+    producer = Unhurried(KafkaClients({"bootstrap_servers": embedded_broker.address}))
+    ingest, failed = await ingested(embedded_broker, topic_prefix, producer, _EVENTS)
     assert (ingest.folded, failed) == (_EVENTS, [])
-    assert outlet.beside > 0
-    reader = Reader(KafkaClients({"bootstrap_servers": embedded_broker.address}))
+    assert producer.beside > 0
+    reader = TopicReader(KafkaClients({"bootstrap_servers": embedded_broker.address}))
     reached = [
         frontier.next_offset
         async for record in reader.read(TopicPartition(Topics(topic_prefix).segments, 0))
@@ -109,6 +111,6 @@ async def test_the_next_records_are_folded_while_the_last_are_being_written(
 
 
 async def test_what_cannot_be_written_ends_ingest(embedded_broker: EmbeddedBroker, topic_prefix: str) -> None:
-    outlet = Refusing(KafkaClients({"bootstrap_servers": embedded_broker.address}))
-    _, failed = await ingested(embedded_broker, topic_prefix, outlet, 100)
+    producer = Refusing(KafkaClients({"bootstrap_servers": embedded_broker.address}))
+    _, failed = await ingested(embedded_broker, topic_prefix, producer, 100)
     assert [str(one) for one in failed] == ["refused"]

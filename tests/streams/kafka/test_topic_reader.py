@@ -7,18 +7,18 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from streams.kafka.admin import create_missing
 from streams.kafka.clients import KafkaClients
 from streams.kafka.embedded_broker import EmbeddedBroker
-from streams.kafka.topic_reader import Reader
+from streams.kafka.topic_reader import TopicReader
 from streams.kafka.topics import Topics
 
 
-async def written(broker: EmbeddedBroker, prefix: str, count: int) -> tuple[Reader, TopicPartition]:
+async def written(broker: EmbeddedBroker, prefix: str, count: int) -> tuple[TopicReader, TopicPartition]:
     """A reader, and a partition that holds so many records, all in one batch."""
     topics, kafka = Topics(prefix), {"bootstrap_servers": broker.address}
     await create_missing(topics, kafka)
     async with AIOKafkaProducer(**kafka, linger_ms=50) as producer:
         sent = [await producer.send(topics.inputs, b"%d" % n, partition=1) for n in range(count)]
         assert [(await each).offset for each in sent] == list(range(count))
-    return Reader(KafkaClients(kafka)), TopicPartition(topics.inputs, 1)
+    return TopicReader(KafkaClients(kafka)), TopicPartition(topics.inputs, 1)
 
 
 async def test_the_last_batch_is_read_to_its_end(embedded_broker: EmbeddedBroker, topic_prefix: str) -> None:

@@ -198,7 +198,7 @@ def test_what_a_client_of_kafka_says_over_and_over_is_said_once_in_ten_seconds_w
     (handler,) = logging.getLogger().handlers
     for tick in range(250):
         handler.handle(record_at(tick / 10, "aiokafka", "Unable connect to node with id %s: %s", 1, tick))
-        handler.handle(record_at(tick / 10, "streams.ingest.service", "broker_away"))
+        handler.handle(record_at(tick / 10, "streams.ingest.service", "broker_unavailable"))
     lines = [json.loads(line) for line in stream.getvalue().splitlines()]
     assert [line["event"] for line in lines if line["logger"] == "aiokafka"] == [
         "Unable connect to node with id 1: 0",

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from streams.segments.codec import BLOCK_OFFSETS, Frontier, Segment, Tally
-from streams.segments.fencing import Ownership
+from streams.segments.fencing import Fencing
 
 
 def segment(generation: int, first: int, last: int) -> Segment:
@@ -24,7 +24,7 @@ def frontier(generation: int, next_offset: int, tallies: list[Tally] | None = No
 class Logs:
     """`sli-segments` as a reader takes it in, and `ingest-state`."""
 
-    owners: Ownership = field(default_factory=Ownership)
+    owners: Fencing = field(default_factory=Fencing)
     resumes: list[tuple[int, int]] = field(default_factory=list)  # (generation, start)
     covered: dict[int, int] = field(default_factory=dict)  # block -> last
     counted: dict[int, int] = field(default_factory=dict)  # block -> last, by the tallies
@@ -119,7 +119,7 @@ def test_each_offset_counts_once_whatever_former_owners_write_late(
 
 
 def test_a_finished_block_counts_if_the_new_owner_begins_after_it() -> None:
-    owners = Ownership()
+    owners = Fencing()
     assert owners.segment(segment(1, 0, 9)) == [segment(1, 0, 9)]
     owners.frontier(frontier(2, -1))
     assert owners.segment(segment(1, 10, 19)) == []
@@ -130,7 +130,7 @@ def test_a_finished_block_counts_if_the_new_owner_begins_after_it() -> None:
 
 
 def test_a_frontier_of_a_former_owner_does_not_count() -> None:
-    owners = Ownership()
+    owners = Fencing()
     assert owners.frontier(frontier(1, 10))[0]
     assert owners.frontier(frontier(2, -1))[0]
     assert not owners.frontier(frontier(1, 20))[0]
