@@ -24,7 +24,7 @@ def _retention(ground: Ground) -> Iterator[Fault]:
     longest = policy.windows()[-1]
     needed = longest + _MARGIN + policy.watermark_delay
     if policy.retention < needed:
-        yield (
+        yield Fault(
             ("retention",),
             f"must be at least {format_duration(needed)}: the longest window ({format_duration(longest)}), five"
             f" minutes of history and watermark_delay; is {format_duration(policy.retention)}",
@@ -34,7 +34,7 @@ def _retention(ground: Ground) -> Iterator[Fault]:
 def _past(ground: Ground) -> Iterator[Fault]:
     policy = ground.policy
     if policy.past_limit < policy.retention:
-        yield (
+        yield Fault(
             ("past_limit",),
             f"what is older than {format_duration(policy.past_limit)} is rejected, so the rest of the retention"
             f" ({format_duration(policy.retention)}) never holds anything",
@@ -44,7 +44,7 @@ def _past(ground: Ground) -> Iterator[Fault]:
 def _skew(ground: Ground) -> Iterator[Fault]:
     policy = ground.policy
     if policy.skew_after <= policy.watermark_delay:
-        yield (
+        yield Fault(
             ("skew_after",),
             f"every producer is that far behind, by watermark_delay ({format_duration(policy.watermark_delay)}):"
             " the clock would always stand in for events",
@@ -54,14 +54,14 @@ def _skew(ground: Ground) -> Iterator[Fault]:
 def _duplicates(ground: Ground) -> Iterator[Fault]:
     for name in ("dedup_ids", "dedup_horizon"):
         if getattr(ground.policy, name) == 0:
-            yield (name,), "no duplicate is ever found: an event that is sent again counts twice"
+            yield Fault((name,), "no duplicate is ever found: an event that is sent again counts twice")
 
 
 def _sli_gaps(ground: Ground) -> Iterator[Fault]:
     policy = ground.policy
     for i, window in enumerate(policy.sli_windows):
         if window < policy.sli_every:
-            yield (
+            yield Fault(
                 ("sli_windows", i),
                 f"is shorter than sli_every ({format_duration(policy.sli_every)}): what happens between two"
                 " values is in neither",
@@ -71,19 +71,19 @@ def _sli_gaps(ground: Ground) -> Iterator[Fault]:
 def _recovering(ground: Ground) -> Iterator[Fault]:
     rules = ground.policy.lifecycle
     if rules.recovering_after > rules.recover_for // 2:
-        yield (
+        yield Fault(
             ("lifecycle", "recovering_after"),
             f"half of recover_for ({format_duration(rules.recover_for)}) is the longest that counts; is"
             f" {format_duration(rules.recovering_after)}",
         )
     if rules.recover_for == 0:
-        yield ("lifecycle", "recover_for"), "an incident resolves with the first quiet moment"
+        yield Fault(("lifecycle", "recover_for"), "an incident resolves with the first quiet moment")
 
 
 def _fades(ground: Ground) -> Iterator[Fault]:
     rules = ground.policy.lifecycle
     if rules.faded_after <= rules.recover_for:
-        yield (
+        yield Fault(
             ("lifecycle", "faded_after"),
             f"must be longer than recover_for ({format_duration(rules.recover_for)}), or incidents fade before"
             " they can recover",
@@ -93,12 +93,12 @@ def _fades(ground: Ground) -> Iterator[Fault]:
 def _reopening(ground: Ground) -> Iterator[Fault]:
     rules = ground.policy.lifecycle
     if rules.reopen_within == 0:
-        yield (
+        yield Fault(
             ("lifecycle", "reopen_within"),
             "an outage that comes back is a new incident, and a new page, each time",
         )
     elif rules.resolve_grace >= rules.reopen_within:
-        yield (
+        yield Fault(
             ("lifecycle", "resolve_grace"),
             f"an incident that a person resolved too early is closed by then (reopen_within is"
             f" {format_duration(rules.reopen_within)}): it never reopens",
@@ -108,7 +108,7 @@ def _reopening(ground: Ground) -> Iterator[Fault]:
 def _warning(ground: Ground) -> Iterator[Fault]:
     rules = ground.policy.lifecycle
     if rules.warning_waits >= rules.alert_target:
-        yield (
+        yield Fault(
             ("lifecycle", "warning_waits"),
             f"PagerDuty hears of a severity 3 when the target to answer it"
             f" ({format_duration(rules.alert_target)}) is over",
@@ -118,7 +118,7 @@ def _warning(ground: Ground) -> Iterator[Fault]:
 def _updates(ground: Ground) -> Iterator[Fault]:
     rules = ground.policy.lifecycle
     if rules.update_every > _UPDATES:
-        yield (
+        yield Fault(
             ("lifecycle", "update_every"),
             f"the support channel is to hear at least every {format_duration(_UPDATES)}, is"
             f" {format_duration(rules.update_every)}",
@@ -136,7 +136,7 @@ def _expires(ground: Ground) -> Iterator[Fault]:
         ),
     ):
         if every >= rules.valid_for:
-            yield (
+            yield Fault(
                 ("banner", "republish_every"),
                 f"{when}: in truth each {format_duration(every)}, and a banner expires after"
                 f" {format_duration(rules.valid_for)}",
@@ -147,7 +147,7 @@ def _expires(ground: Ground) -> Iterator[Fault]:
 def _expires_soon(ground: Ground) -> Iterator[Fault]:
     rules = ground.policy.banner
     if rules.republish_every < rules.valid_for < 2 * rules.republish_every:
-        yield (
+        yield Fault(
             ("banner", "valid_for"),
             f"should be at least twice republish_every ({format_duration(rules.republish_every)}), so that one"
             f" lost message does no harm; is {format_duration(rules.valid_for)}",

@@ -9,44 +9,28 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from detectors.lint import durations as lint_clocks
-from detectors.lint import maintenance as lint_maintenance
-from detectors.lint import objectives as lint_promises
-from detectors.lint import reachability as lint_reach
+from detectors.lint import durations, maintenance, objectives, reachability
 from detectors.lint.rule import PEAK, Ground, LintSeverity, Rule
 from detectors.policy.policy import Policy, parse_policy
-from detectors.policy.source import PolicyError, PolicyProblem, Source, read_source
+from detectors.policy.source import PolicyError, PolicyProblem, Refusal, Source, read_source
 
-__all__ = ["INVALID", "RULES", "Finding", "lint"]
+__all__ = ["INVALID", "RULES", "Finding", "check", "lint"]
 
 #: Every rule, in the order of what it asks about.
 RULES: tuple[Rule, ...] = (
-    *lint_reach.RULES,
-    *lint_clocks.RULES,
-    *lint_promises.RULES,
-    *lint_maintenance.RULES,
+    *reachability.RULES,
+    *durations.RULES,
+    *objectives.RULES,
+    *maintenance.RULES,
 )
 
 #: What a policy is refused for: the rule -> what it finds. The last is for all else.
-INVALID = {
+INVALID: dict[Refusal, str] = {
     "unknown-name": "a key, scope, method or service that there is not",
     "listed-twice": "a key, window or rule that stands twice",
     "window-off-step": "a window that is shorter than the step, or no multiple of it",
     "recovery-beyond-trigger": "recovery that begins where the trigger still holds",
     "invalid": "a value that a policy may not have",
-}
-#: Words of the messages by which a problem is told to a rule.
-_TOLD_BY = {
-    "unknown-name": (
-        "unknown key",
-        "is neither a scope nor a service",
-        "must be an auth method",
-        "must be a scope",
-        "must be a severity",
-    ),
-    "listed-twice": ("stands twice", "another rule has"),
-    "window-off-step": ("must be a multiple of step", "must divide a minute"),
-    "recovery-beyond-trigger": ("would come and go", "comes and goes"),
 }
 
 
@@ -90,7 +74,7 @@ def lint(text: str | bytes, name: str, *, now: int, peak: int = PEAK) -> list[Fi
     try:
         policy = parse_policy(text, name)
     except PolicyError as error:
-        found += [_refused(problem) for problem in error.errors]
+        found += [_found(problem, problem.refusal, "error") for problem in error.errors]
         wrong = {_section(problem.path) for problem in error.errors}
         policy = _rest(source, wrong)
     if policy is not None:
@@ -102,8 +86,8 @@ def check(ground: Ground) -> list[Finding]:
     """What the rules find, by rule."""
     out = []
     for rule in RULES:
-        for path, message in rule.check(ground):
-            problem = ground.source.problem(path, message)
+        for fault in rule.check(ground):
+            problem = ground.source.problem(fault.path, fault.message)
             out.append(_found(problem, rule.id, rule.severity))
     return out
 
@@ -121,14 +105,6 @@ def _rest(source: Source, wrong: set[str]) -> Policy | None:
 
 def _section(path: str) -> str:
     return path.partition(".")[0].partition("[")[0]
-
-
-def _refused(problem: PolicyProblem) -> Finding:
-    rule = next(
-        (name for name, told_by in _TOLD_BY.items() if any(words in problem.message for words in told_by)),
-        "invalid",
-    )
-    return _found(problem, rule, "error")
 
 
 def _found(problem: PolicyProblem, rule: str, severity: LintSeverity) -> Finding:

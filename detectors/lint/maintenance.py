@@ -36,7 +36,7 @@ def _overlaps(ground: Ground) -> Iterator[Fault]:
     for i, window in enumerate(windows):
         for j, other in enumerate(windows[:i]):
             if _meet(window.scope, other.scope) and window.start < other.end and other.start < window.end:
-                yield (
+                yield Fault(
                     ("maintenance", i),
                     f"overlaps with maintenance[{j}] ({other.scope}, {format_instant(other.start)} to"
                     f" {format_instant(other.end)})",
@@ -47,7 +47,7 @@ def _overlaps(ground: Ground) -> Iterator[Fault]:
 def _over(ground: Ground) -> Iterator[Fault]:
     for i, window in enumerate(ground.policy.maintenance):
         if window.end <= ground.now:
-            yield ("maintenance", i, "end"), f"is over since {format_instant(window.end)}"
+            yield Fault(("maintenance", i, "end"), f"is over since {format_instant(window.end)}")
 
 
 def _notice(ground: Ground) -> Iterator[Fault]:
@@ -55,7 +55,7 @@ def _notice(ground: Ground) -> Iterator[Fault]:
     soonest = hours.add(ground.now, _NOTICE_DAYS * hours.day)
     for i, window in enumerate(ground.policy.maintenance):
         if window.scope.partition("/")[0] == _PRODUCTION and ground.now < window.start < soonest:
-            yield (
+            yield Fault(
                 ("maintenance", i, "start"),
                 f"begins in less than {_NOTICE_DAYS} business days: unless it is announced already, it does not"
                 " count as scheduled (SLA)",
@@ -75,7 +75,7 @@ def _too_long(ground: Ground) -> Iterator[Fault]:
             if used[month] > SCHEDULED_A_MONTH and i not in said:
                 said.add(i)
                 year, number = month
-                yield (
+                yield Fault(
                     ("maintenance", i),
                     f"with it {method} has {format_duration(used[month])} of maintenance in {year}-{number:02d};"
                     f" the SLA excludes at most {format_duration(SCHEDULED_A_MONTH)} a month",

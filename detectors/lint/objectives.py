@@ -31,13 +31,13 @@ _URGENCY = {"critical": 2, "warning": 1, "active": 0}
 def _hidden_faults(ground: Ground) -> Iterator[Fault]:
     for code in ground.policy.codes.excluded:
         if code == _FALLBACK:
-            yield (
+            yield Fault(
                 ("codes", code, "counts"),
                 f"{_FALLBACK} is also the fallback of every exception without a code: excluded, it hides"
                 " faults of the server",
             )
         elif code.strip().lower() in _ABSENT:
-            yield (
+            yield Fault(
                 ("codes", code, "counts"),
                 f"no failure carries the code {quote(code)}; one without a code always counts as bad",
             )
@@ -47,7 +47,7 @@ def _excluded_outages(ground: Ground) -> Iterator[Fault]:
     shipped = default_policy().codes
     for code in sorted(ground.policy.codes.excluded):
         if code in shipped.names and code not in shipped.excluded and code != _FALLBACK:
-            yield (
+            yield Fault(
                 ("codes", code, "counts"),
                 f"{code} ({shipped.names[code]}) is no act of the user: excluded, an outage that shows as"
                 f" {code} is not seen",
@@ -62,7 +62,7 @@ def _code_spelling(ground: Ground) -> Iterator[Fault]:
         for code in alike:
             others = [other for other in alike if other != code]
             if others and ground.states(("codes", code)) and not _is_shipped(code):
-                yield (
+                yield Fault(
                     ("codes", code),
                     f"is another code than {quote(others[0])}; codes are compared as text: did you mean"
                     f" {quote(others[0])}?",
@@ -76,10 +76,10 @@ def _is_shipped(code: str) -> bool:
 def _runbooks(ground: Ground) -> Iterator[Fault]:
     for service in (*METHODS, *CSPS):
         if service not in ground.policy.runbooks:
-            yield ("runbooks",), f"has none for {service}: who is woken by it does not know what to do"
+            yield Fault(("runbooks",), f"has none for {service}: who is woken by it does not know what to do")
     for key, url in ground.policy.runbooks.items():
         if _PLACEHOLDER.match(url):
-            yield ("runbooks", key), f"{quote(url)} is a placeholder: there is nothing to read"
+            yield Fault(("runbooks", key), f"{quote(url)} is a placeholder: there is nothing to read")
 
 
 def _nothing(ground: Ground) -> Iterator[Fault]:
@@ -91,30 +91,30 @@ def _nulls(values: Any, shipped: Any, path: Path) -> Iterator[Fault]:
         for key, value in values.items():
             yield from _nulls(value, shipped.get(key), (*path, key))
     elif values is None and isinstance(shipped, str | int | float):
-        yield path, f"has no value, so it keeps that of the shipped policy, {quote(shipped)}"
+        yield Fault(path, f"has no value, so it keeps that of the shipped policy, {quote(shipped)}")
 
 
 def _alike(ground: Ground) -> Iterator[Fault]:
     policy = ground.policy
     if policy.severity.severity_2_over == 0:
-        yield (
+        yield Fault(
             ("severity", "severity_2_over"),
             "a single person is more than 0: nothing in prod that impacts anybody is a severity 3",
         )
     if len(set(policy.banner.status.values())) == 1:
         (word,) = set(policy.banner.status.values())
-        yield ("banner", "status"), f"the banner says {word} whatever the severity"
+        yield Fault(("banner", "status"), f"the banner says {word} whatever the severity")
     for name in ("prod", "staging", "other"):
         row = getattr(policy.priority, name)
         if len(set(row)) == 1:
-            yield ("priority", name), f"is {row[0]} however many people are impacted"
+            yield Fault(("priority", name), f"is {row[0]} however many people are impacted")
 
 
 def _skipped(ground: Ground) -> Iterator[Fault]:
     rules = ground.policy.severity
     falls_at = rules.severity_1_over * rules.fall_factor
     if falls_at <= rules.severity_2_over:
-        yield (
+        yield Fault(
             ("severity", "fall_factor"),
             f"a severity 1 falls below {falls_at:g} people an hour, which is a severity 3 already: it is never"
             f" a 2 on the way down (severity_2_over is {rules.severity_2_over:,})",
@@ -124,16 +124,16 @@ def _skipped(ground: Ground) -> Iterator[Fault]:
 def _flutters(ground: Ground) -> Iterator[Fault]:
     rules = ground.policy.severity
     if rules.dwell == 0:
-        yield ("severity", "dwell"), "severity falls at once, and with one person more it rises again"
+        yield Fault(("severity", "dwell"), "severity falls at once, and with one person more it rises again")
     if rules.fall_factor == 1:
-        yield ("severity", "fall_factor"), "severity falls at the very figure at which it rises"
+        yield Fault(("severity", "fall_factor"), "severity falls at the very figure at which it rises")
 
 
 def _banner_order(ground: Ground) -> Iterator[Fault]:
     status = ground.policy.banner.status
     for worse, lesser in itertools.pairwise(sorted(status)):
         if _URGENCY[status[worse]] < _URGENCY[status[lesser]]:
-            yield (
+            yield Fault(
                 ("banner", "status", str(worse)),
                 f"severity {worse} shows {status[worse]}, less than the {status[lesser]} of severity {lesser}",
             )
@@ -147,13 +147,13 @@ def _response_order(ground: Ground) -> Iterator[Fault]:
         sooner, later = policy.lifecycle.response[worse], policy.lifecycle.response[lesser]
         path = ("lifecycle", "response", str(worse))
         if isinstance(sooner, int) and later == BUSINESS_DAY and sooner > shortest:
-            yield (
+            yield Fault(
                 path,
                 f"{format_duration(sooner)} is later than a severity {lesser} may be due: a business day that"
                 f" begins at its opening is over after {format_duration(shortest)}",
             )
         if sooner == BUSINESS_DAY and isinstance(later, int):
-            yield (
+            yield Fault(
                 path,
                 f"a business day may take a weekend, longer than the {format_duration(later)} of severity {lesser}",
             )
@@ -163,7 +163,7 @@ def _alert_target(ground: Ground) -> Iterator[Fault]:
     rules = ground.policy.lifecycle
     first = rules.response[1]
     if isinstance(first, int) and rules.alert_target > first:
-        yield (
+        yield Fault(
             ("lifecycle", "alert_target"),
             f"is longer than the response time of severity 1 ({format_duration(first)}), which is over first",
         )

@@ -24,7 +24,7 @@ def _burn_rates(ground: Ground) -> Iterator[Fault]:
         for method, promise in ground.policy.objectives.items():
             most = 1.0 / (1.0 - promise.availability)
             if rule.factor >= most * (1 - 1e-9):
-                yield (
+                yield Fault(
                     ("burn_rate", "rules", i, "factor"),
                     f"{method} never burns {rule.factor:g} times too fast: where everything fails, the budget of"
                     f" {1 - promise.availability:.3g} burns {most:,.4g} times too fast",
@@ -35,7 +35,7 @@ def _budget_is_gone(ground: Ground) -> Iterator[Fault]:
     for i, rule in enumerate(ground.policy.burn_rate.rules):
         share = rule.factor * rule.long / _MONTH
         if share >= 1:
-            yield (
+            yield Fault(
                 ("burn_rate", "rules", i, "factor"),
                 f"{format_duration(rule.long)} at {rule.factor:g} times the rate use up {share:.0%} of the"
                 " month's budget: it is gone when the rule fires",
@@ -48,7 +48,7 @@ def _slower_burns(ground: Ground) -> Iterator[Fault]:
     for a, b in itertools.pairwise(ordered):
         short, long = rules[a], rules[b]
         if short.long < long.long and long.factor >= short.factor and long.min_people >= short.min_people:
-            yield (
+            yield Fault(
                 ("burn_rate", "rules", b, "factor"),
                 f"a longer window should fire at a lesser factor than the {short.factor:g} of"
                 f" {format_duration(short.long)}, or it adds nothing; is {long.factor:g}",
@@ -70,7 +70,7 @@ def _people(ground: Ground) -> Iterator[Fault]:
     for path, people, window in asked:
         most = ground.most(window)
         if people > most:
-            yield (
+            yield Fault(
                 path,
                 f"{people:,} people do not fail in {format_duration(window)}: at the busiest only {most:,}"
                 f" sign in ({ground.peak:,} an hour)",
@@ -103,7 +103,7 @@ def _ratios(ground: Ground) -> Iterator[Fault]:
         most = ground.most(window)
         bound = float(wilson_lower(most, most, z))
         if bound <= min(ratio, 0.99) and ratio < 1:
-            yield (
+            yield Fault(
                 path,
                 f"if all {most:,} who sign in within {format_duration(window)} at the busiest fail, it is sure"
                 f" (z = {z:g}) only that more than {bound:.3g} do, which does not exceed {ratio:.3g}",
@@ -116,13 +116,13 @@ def _silences(ground: Ground) -> Iterator[Fault]:
         expected = ground.most(window)
         chance = float(chance_of_so_few(0, expected, rules.spread))
         if expected < rules.min_expected:
-            yield (
+            yield Fault(
                 ("silence", "windows", i),
                 f"at the busiest {expected:,} sign-ins are expected in {format_duration(window)}, fewer than"
                 f" min_expected ({rules.min_expected:,}): its silence is never judged",
             )
         elif chance > rules.chance:
-            yield (
+            yield Fault(
                 ("silence", "windows", i),
                 f"at the busiest, none in {format_duration(window)} has a chance of {chance:.2g}, which is more"
                 f" than chance ({rules.chance:g}): its silence never says anything",
@@ -133,7 +133,7 @@ def _slowness(ground: Ground) -> Iterator[Fault]:
     for i, rule in enumerate(ground.policy.latency.rules):
         most = ground.most(min(rule.short, HOUR))
         if rule.min_slow > most:
-            yield (
+            yield Fault(
                 ("latency", "rules", i, "min_slow"),
                 f"{rule.min_slow:,} requests are not slow in {format_duration(min(rule.short, HOUR))}: at the busiest"
                 f" only {most:,} sign in ({ground.peak:,} an hour)",
@@ -141,7 +141,7 @@ def _slowness(ground: Ground) -> Iterator[Fault]:
         for method, promise in ground.policy.objectives.items():
             most_times = 1.0 / (1.0 - promise.latency_target)
             if rule.factor >= most_times * (1 - 1e-9):
-                yield (
+                yield Fault(
                     ("latency", "rules", i, "factor"),
                     f"{method} is never slow {rule.factor:g} times too often: where everything is, it is"
                     f" {most_times:,.4g} times as often as the target of {promise.latency_target:g} allows",
@@ -156,13 +156,13 @@ def _funnels(ground: Ground) -> Iterator[Fault]:
         spread = (rules.spread**2 + 1.0 / max(most, 1)) ** 0.5
         chance = float(chance_of_so_few(0, rules.fires_below * expected, spread))
         if expected < rules.min_expected:
-            yield (
+            yield Fault(
                 ("funnel", "windows", i),
                 f"at the busiest {expected:,} come back in {format_duration(window)}, fewer than min_expected"
                 f" ({rules.min_expected:,}): that they do not is never judged",
             )
         elif chance > rules.chance:
-            yield (
+            yield Fault(
                 ("funnel", "windows", i),
                 f"at the busiest, that nobody comes back in {format_duration(window)} has a chance of {chance:.2g},"
                 f" which is more than chance ({rules.chance:g}): it never says anything",
@@ -183,14 +183,14 @@ def _surges(ground: Ground) -> Iterator[Fault]:
     for path, count, window in asked:
         most = ground.most(window)
         if count > most:
-            yield (
+            yield Fault(
                 path,
                 f"{count:,} do not fail in {format_duration(window)}: at the busiest only {most:,} sign in"
                 f" ({ground.peak:,} an hour)",
             )
     for name in ("usual_user_errors", "usual_failures"):
         if rules.times_usual * getattr(rules, name) >= 1:
-            yield (
+            yield Fault(
                 ("surge", "times_usual"),
                 f"{rules.times_usual:g} times {name} ({getattr(rules, name):g}) is more than all: without a history"
                 " nothing is a surge",
@@ -206,7 +206,7 @@ def _severities(ground: Ground) -> Iterator[Fault]:
     )
     for path, over in asked:
         if over >= ground.peak:
-            yield (
+            yield Fault(
                 path,
                 f"never more than {ground.peak:,} people sign in within an hour, so never more than {over:,} fail",
             )
@@ -215,14 +215,16 @@ def _severities(ground: Ground) -> Iterator[Fault]:
 def _fail_over(ground: Ground) -> Iterator[Fault]:
     rules = ground.policy.fail_over
     if rules.ssoe_below == 0:
-        yield ("fail_over", "ssoe_below"), "no success ratio is below 0: the advice is never given"
+        yield Fault(("fail_over", "ssoe_below"), "no success ratio is below 0: the advice is never given")
     if rules.sis_above == 1:
-        yield ("fail_over", "sis_above"), "no success ratio is above 1: the advice is never given"
+        yield Fault(("fail_over", "sis_above"), "no success ratio is above 1: the advice is never given")
 
 
 def _banner(ground: Ground) -> Iterator[Fault]:
     if ground.policy.banner.min_failing_ratio == 1:
-        yield ("banner", "min_failing_ratio"), "there is a banner only where not one sign-in gets through"
+        yield Fault(
+            ("banner", "min_failing_ratio"), "there is a banner only where not one sign-in gets through"
+        )
 
 
 RULES = (

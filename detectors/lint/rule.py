@@ -51,11 +51,11 @@ class Rule:
     Attributes:
         id: its name, for people and for those who filter.
         severity: ``error`` where the policy cannot work as written, ``warning`` where it hardly does what is wanted.
-        says: what it finds, in a line.
+        summary: what the rule finds, in one line.
         check: finds it: places and messages.
     """
 
     id: str
     severity: LintSeverity
-    says: str
+    summary: str
     check: Callable[[Ground], Iterator[Fault]]

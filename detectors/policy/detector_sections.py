@@ -43,10 +43,11 @@ class OutageRule(Section):
 
     def faults(self) -> Iterator[Fault]:
         if self.recover_below >= self.failing_ratio:
-            yield (
+            yield Fault(
                 ("recover_below",),
                 f"must be less than failing_ratio ({self.failing_ratio:g}), is {self.recover_below:g}: "
                 "a finding would come and go at one value",
+                "recovery-beyond-trigger",
             )
 
 
@@ -76,9 +77,10 @@ class Outage(Section):
         for i, rule in enumerate(self.rules):
             alike = [other for other in self.rules[:i] if other.window == rule.window]
             if any(rule.min_people == other.min_people for other in alike):
-                yield (
+                yield Fault(
                     ("rules", i, "min_people"),
                     f"another rule has the window {format_duration(rule.window)} and as many people",
+                    "listed-twice",
                 )
 
 
@@ -97,10 +99,10 @@ class _TwoWindows(Section):
     def faults(self) -> Iterator[Fault]:
         if self.short >= self.long:
             longest, given = format_duration(self.long), format_duration(self.short)
-            yield ("short",), f"must be shorter than long ({longest}), is {given}"
+            yield Fault(("short",), f"must be shorter than long ({longest}), is {given}")
         for name, window in (("long", self.long), ("short", self.short)):
             if window > HOUR and window % (5 * MINUTE):
-                yield (name,), "beyond 1h must be a multiple of 5m, which the history is kept in"
+                yield Fault((name,), "beyond 1h must be a multiple of 5m, which the history is kept in")
 
 
 class BurnRateRule(_TwoWindows):
@@ -130,7 +132,7 @@ class BurnRate(Section):
     def faults(self) -> Iterator[Fault]:
         for i, rule in enumerate(self.rules):
             if any((rule.long, rule.short) == (other.long, other.short) for other in self.rules[:i]):
-                yield ("rules", i), "another rule has the same two windows"
+                yield Fault(("rules", i), "another rule has the same two windows", "listed-twice")
 
 
 class LatencyRule(_TwoWindows):
@@ -164,7 +166,7 @@ class Latency(Section):
     def faults(self) -> Iterator[Fault]:
         for i, rule in enumerate(self.rules):
             if any((rule.long, rule.short) == (other.long, other.short) for other in self.rules[:i]):
-                yield ("rules", i), "another rule has the same two windows"
+                yield Fault(("rules", i), "another rule has the same two windows", "listed-twice")
 
 
 class Attribution(Section):
@@ -206,8 +208,9 @@ class Silence(Section):
     def faults(self) -> Iterator[Fault]:
         yield from repeated("windows", self.windows)
         if self.recover_ratio <= self.floor_ratio:
-            yield (
+            yield Fault(
                 ("recover_ratio",),
                 f"must be more than floor_ratio ({self.floor_ratio:g}), is {self.recover_ratio:g}: "
                 "a finding would come and go at one value",
+                "recovery-beyond-trigger",
             )

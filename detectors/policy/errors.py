@@ -9,7 +9,8 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, RootModel, ValidationError
 
-from detectors.policy.source import Path, PolicyProblem, Source, quote
+from detectors.policy.source import Path, PolicyProblem, Refusal, Source, quote
+from detectors.policy.types import UnknownName
 
 __all__ = ["problems_of"]
 
@@ -50,17 +51,24 @@ def problems_of(error: ValidationError, root: type[BaseModel], source: Source) -
             continue  # what stands under a key that should not be there
         if entry["type"] == "too_short" and len(entry["input"]) >= entry["ctx"]["min_length"]:
             continue  # pydantic counts only the valid entries, and the invalid ones are reported
-        yield source.problem(path, _message(path, entry, root))
+        message, refusal = _problem(path, entry, root)
+        yield source.problem(path, message, refusal)
 
 
-def _message(path: Path, entry: Mapping[str, Any], root: type[BaseModel]) -> str:
+def _problem(path: Path, entry: Mapping[str, Any], root: type[BaseModel]) -> tuple[str, Refusal]:
+    """The message for an error of pydantic, and the id of the refusal. The id never depends on the user's value."""
     kind, context = entry["type"], entry.get("ctx", {})
     if kind == "extra_forbidden":
-        return _unknown_key(str(path[-1]), _keys_at(root, path[:-1]))
+        return _unknown_key(str(path[-1]), _keys_at(root, path[:-1])), "unknown-name"
     if kind == "fault":
-        return str(context["text"])
+        return str(context["text"]), context["refusal"]
     if kind == "value_error":
-        return str(context["error"])
+        error = context["error"]
+        return str(error), "unknown-name" if isinstance(error, UnknownName) else "invalid"
+    return _in_words(kind, context, entry), "invalid"
+
+
+def _in_words(kind: str, context: Mapping[str, Any], entry: Mapping[str, Any]) -> str:
     given = entry["input"]
     words = _WORDS.get(kind, "{msg}").format(**context, msg=str(entry["msg"]))
     if kind == "missing" or isinstance(given, dict | list | tuple):

@@ -38,10 +38,11 @@ class ReturnMonitor(Section):
 
     def faults(self) -> Iterator[Fault]:
         if self.recover_at <= self.below:
-            yield (
+            yield Fault(
                 ("recover_at",),
                 f"must be more than below ({self.below:g}), is {self.recover_at:g}: "
                 "a finding would come and go at one value",
+                "recovery-beyond-trigger",
             )
 
 
@@ -80,20 +81,21 @@ class Funnel(Section):
         yield from repeated("windows", self.windows)
         yield from repeated("delays", self.delays)
         if self.recover_at <= self.fires_below:
-            yield (
+            yield Fault(
                 ("recover_at",),
                 f"must be more than fires_below ({self.fires_below:g}), is {self.recover_at:g}: "
                 "a finding would come and go at one value",
+                "recovery-beyond-trigger",
             )
         if self.fires_below_unlearned > self.fires_below:
-            yield (
+            yield Fault(
                 ("fires_below_unlearned",),
                 f"must not be more than fires_below ({self.fires_below:g}), is {self.fires_below_unlearned:g}: "
                 "an hour knows less than two weeks",
             )
         for method, monitor in self.monitors.items():
             if monitor.window not in self.windows:
-                yield ("monitors", method, "window"), "must be one of the windows of the funnel"
+                yield Fault(("monitors", method, "window"), "must be one of the windows of the funnel")
 
 
 class CodeSurge(Section):
@@ -111,13 +113,14 @@ class CodeSurge(Section):
 
     def faults(self) -> Iterator[Fault]:
         if self.recover_below >= self.count:
-            yield (
+            yield Fault(
                 ("recover_below",),
                 f"must be less than count ({self.count:,}), is {self.recover_below:,}: "
                 "a finding would come and go at one value",
+                "recovery-beyond-trigger",
             )
         if self.min_people > self.count:
-            yield (
+            yield Fault(
                 ("min_people",),
                 f"must not be more than count ({self.count:,}), is {self.min_people:,}: as many fail at most",
             )
@@ -141,10 +144,11 @@ class UserErrors(Section):
     def faults(self) -> Iterator[Fault]:
         yield from repeated("windows", self.windows)
         if self.recover_below >= self.ratio:
-            yield (
+            yield Fault(
                 ("recover_below",),
                 f"must be less than ratio ({self.ratio:g}), is {self.recover_below:g}: "
                 "a finding would come and go at one value",
+                "recovery-beyond-trigger",
             )
 
 

@@ -126,11 +126,13 @@ class Policy(Section):
     def faults(self) -> Iterator[Fault]:
         for method in METHODS:
             if method not in self.objectives:
-                yield ("objectives",), f"has nothing for {method}"
+                yield Fault(("objectives",), f"has nothing for {method}")
 
         for code in self.surge.codes:
             if code not in self.codes.root:
-                yield ("surge", "codes", code), "unknown key: codes does not list this code"
+                yield Fault(
+                    ("surge", "codes", code), "unknown key: codes does not list this code", "unknown-name"
+                )
 
     @model_validator(mode="after")
     def _sections_agree(self, info: ValidationInfo) -> Self:
@@ -209,9 +211,14 @@ def _step_faults(policy: Policy) -> list[Fault]:
     """Panes are ``step`` long and begin at its multiples: what cannot be put together from them."""
     step = policy.step
     if MINUTE % step:
-        return [(("step",), f"must divide a minute, is {format_duration(step)}")]
+        message = f"must divide a minute, is {format_duration(step)}"
+        return [Fault(("step",), message, "window-off-step")]
     return [
-        (path, f"must be a multiple of step ({format_duration(step)}), is {format_duration(window)}")
+        Fault(
+            path,
+            f"must be a multiple of step ({format_duration(step)}), is {format_duration(window)}",
+            "window-off-step",
+        )
         for path, window in [
             (("sli_every",), policy.sli_every),
             *_windows_of(policy),

@@ -23,6 +23,7 @@ from detectors.policy.types import (
     Section,
     Severity,
     Text,
+    UnknownName,
     Url,
     within,
 )
@@ -75,7 +76,7 @@ def _runbook_key(key: str) -> str:
     except KeyError:
         near = difflib.get_close_matches(key, SERVICES, 1)
         hint = f"; did you mean {near[0]}?" if near else ""
-        raise ValueError(
+        raise UnknownName(
             f"{quote(key)} is neither a scope nor a service ({', '.join(SERVICES)}){hint}"
         ) from None
     return key
@@ -116,7 +117,7 @@ class BusinessHours(Section):
 
     def faults(self) -> Iterator[Fault]:
         if self.closes <= self.opens:
-            yield ("closes",), f"must be after opens ({format_duration(self.opens)})"
+            yield Fault(("closes",), f"must be after opens ({format_duration(self.opens)})")
 
 
 class Objective(Section):
@@ -159,7 +160,7 @@ class SeverityPolicy(Section):
 
     def faults(self) -> Iterator[Fault]:
         if self.severity_2_over >= self.severity_1_over:
-            yield ("severity_2_over",), f"must be less than severity_1_over ({self.severity_1_over})"
+            yield Fault(("severity_2_over",), f"must be less than severity_1_over ({self.severity_1_over})")
 
 
 PriorityName = Literal["P1", "P2", "P3", "P4"]
@@ -181,10 +182,10 @@ class Priority(Section):
 
     def faults(self) -> Iterator[Fault]:
         if self.over[0] <= self.over[1]:
-            yield ("over",), "must fall: the threshold of the first column is the highest"
+            yield Fault(("over",), "must fall: the threshold of the first column is the highest")
         for name, row in (("prod", self.prod), ("staging", self.staging), ("other", self.other)):
             if list(row) != sorted(row):
-                yield (name,), "must not become more urgent with fewer people"
+                yield Fault((name,), "must not become more urgent with fewer people")
 
 
 class LifecyclePolicy(Section):
@@ -217,7 +218,7 @@ class LifecyclePolicy(Section):
         times = [(k, v) for k, v in sorted(self.response.items()) if isinstance(v, int)]
         for (worse, shorter), (_, longer) in itertools.pairwise(times):
             if shorter > longer:
-                yield ("response", str(worse)), "must not be longer than that of a lesser severity"
+                yield Fault(("response", str(worse)), "must not be longer than that of a lesser severity")
 
 
 class FailOver(Section):
@@ -230,9 +231,10 @@ class FailOver(Section):
 
     def faults(self) -> Iterator[Fault]:
         if self.revert_at < self.ssoe_below:
-            yield (
+            yield Fault(
                 ("revert_at",),
                 f"must be at least ssoe_below ({self.ssoe_below:g}), or the advice comes and goes",
+                "recovery-beyond-trigger",
             )
 
 
@@ -247,7 +249,7 @@ class Banner(Section):
     def faults(self) -> Iterator[Fault]:
         yield from _each_severity("status", self.status)
         if self.valid_for <= self.republish_every:
-            yield (
+            yield Fault(
                 ("valid_for",),
                 f"must be longer than republish_every ({format_duration(self.republish_every)}), "
                 "or a banner expires while it stands",
@@ -272,10 +274,10 @@ class MaintenanceWindow(Section):
 
     def faults(self) -> Iterator[Fault]:
         if self.end <= self.start:
-            yield ("end",), "must be after start"
+            yield Fault(("end",), "must be after start")
 
 
 def _each_severity(name: str, table: Mapping[int, object]) -> Iterator[Fault]:
     for severity in (1, 2, 3):
         if severity not in table:
-            yield (name,), f"has nothing for severity {severity}"
+            yield Fault((name,), f"has nothing for severity {severity}")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 
@@ -18,6 +18,7 @@ __all__ = [
     "PolicyError",
     "PolicyProblem",
     "Position",
+    "Refusal",
     "Source",
     "format_path",
     "merge",
@@ -36,6 +37,10 @@ MAX_VALUES = 20_000
 MAX_DEPTH = 32
 
 
+#: The id of what a policy is refused for. Lint reports a refusal under this id; what has none of its own is "invalid".
+Refusal = Literal["unknown-name", "listed-twice", "window-off-step", "recovery-beyond-trigger", "invalid"]
+
+
 @dataclass(frozen=True, order=True)
 class Position:
     """Line and column in the text, both from 1."""
@@ -46,13 +51,14 @@ class Position:
 
 @dataclass(frozen=True)
 class PolicyProblem:
-    """One thing that is wrong with a policy: where, and what to do about it."""
+    """One thing that is wrong with a policy: where, what to do about it, and the id of the refusal."""
 
     file: str
     line: int
     column: int
     path: str
     message: str
+    refusal: Refusal = "invalid"
 
     def __str__(self) -> str:
         where = f"{self.file}:{self.line}: "
@@ -83,13 +89,14 @@ class Source:
     positions: dict[Path, Position]
     problems: tuple[PolicyProblem, ...] = ()
 
-    def problem(self, path: Path, message: str) -> PolicyProblem:
+    def problem(self, path: Path, message: str, refusal: Refusal = "invalid") -> PolicyProblem:
         """A problem at ``path``, placed at the nearest part of it that the document says itself."""
         stated = path
         while stated and stated not in self.positions:
             stated = stated[:-1]
         position = self.positions.get(stated, Position(1, 1))
-        return PolicyProblem(self.name, position.line, position.column, format_path(path), message)
+        place = (self.name, position.line, position.column, format_path(path))
+        return PolicyProblem(*place, message, refusal)
 
 
 def format_path(path: Path) -> str:
@@ -256,8 +263,8 @@ class _Reader:
             key, position = key_node.value, _position(key_node)
             below = (*path, key)
             if key in first:
-                said = f"stands twice; the first is in line {first[key].line}"
-                self.problems.append(self._at(key_node, below, said))
+                repeated = f"stands twice; the first is in line {first[key].line}"
+                self.problems.append(self._at(key_node, below, repeated, "listed-twice"))
                 continue
             first[key] = position
             self.positions[below] = position
@@ -283,9 +290,10 @@ class _Reader:
         self.problems.append(self._at(node, path, f"the tag {tag} is not allowed"))
         return None
 
-    def _at(self, node: yaml.Node, path: Path, message: str) -> PolicyProblem:
+    def _at(self, node: yaml.Node, path: Path, message: str, refusal: Refusal = "invalid") -> PolicyProblem:
         position = _position(node)
-        return PolicyProblem(self.name, position.line, position.column, format_path(path), message)
+        place = (self.name, position.line, position.column, format_path(path))
+        return PolicyProblem(*place, message, refusal)
 
 
 def _position(node: yaml.Node) -> Position:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, NamedTuple, Self
 
 from pydantic import (
     AfterValidator,
@@ -19,7 +19,7 @@ from pydantic import (
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from detectors.instants import format_duration, format_instant, parse_duration, parse_instant
-from detectors.policy.source import Path, quote
+from detectors.policy.source import Path, Refusal, quote
 from detectors.scopes import METHODS, scope_index
 
 __all__ = [
@@ -35,14 +35,24 @@ __all__ = [
     "Section",
     "Severity",
     "Text",
+    "UnknownName",
     "Url",
     "faulty",
     "repeated",
     "within",
 ]
 
-#: Where in a section something is wrong, and what.
-Fault = tuple[Path, str]
+
+class Fault(NamedTuple):
+    """Where in a section something is wrong, what is wrong, and the id under which a policy is refused for it."""
+
+    path: Path
+    message: str
+    refusal: Refusal = "invalid"
+
+
+class UnknownName(ValueError):
+    """A validator's error: the value should name a scope, method, severity or service, and names none."""
 
 
 def faulty(title: str, faults: list[Fault]) -> ValidationError:
@@ -51,9 +61,11 @@ def faulty(title: str, faults: list[Fault]) -> ValidationError:
         title,
         [
             InitErrorDetails(
-                type=PydanticCustomError("fault", "{text}", {"text": text}), loc=place, input=None
+                type=PydanticCustomError("fault", "{text}", {"text": message, "refusal": refusal}),
+                loc=path,
+                input=None,
             )
-            for place, text in faults
+            for path, message, refusal in faults
         ],
     )
 
@@ -81,7 +93,7 @@ class Section(Consistent):
 
 def _method(name: str) -> str:
     if name not in METHODS:
-        raise ValueError(f"must be an auth method, {' or '.join(METHODS)}, is {quote(name)}")
+        raise UnknownName(f"must be an auth method, {' or '.join(METHODS)}, is {quote(name)}")
     return name
 
 
@@ -94,7 +106,7 @@ def repeated(name: str, values: tuple[int, ...]) -> Iterator[Fault]:
     """Faults of a list of durations that holds one twice."""
     for i, value in enumerate(values):
         if value in values[:i]:
-            yield (name, i), f"stands twice: {format_duration(value)}"
+            yield Fault((name, i), f"stands twice: {format_duration(value)}", "listed-twice")
 
 
 def _milliseconds(value: object) -> int:
@@ -131,7 +143,7 @@ def _scope(value: str) -> str:
     try:
         scope_index(value)
     except KeyError:
-        raise ValueError(
+        raise UnknownName(
             f"must be a scope such as prod, prod/ssoe, prod/ssoe/idme or prod/*/idme, is {quote(value)}"
         ) from None
     return value
@@ -139,7 +151,7 @@ def _scope(value: str) -> str:
 
 def _severity(value: object) -> int:
     if str(value) not in ("1", "2", "3"):
-        raise ValueError(f"must be a severity, 1, 2 or 3, is {quote(value)}")
+        raise UnknownName(f"must be a severity, 1, 2 or 3, is {quote(value)}")
     return int(str(value))
 
 

@@ -40,10 +40,10 @@ def lint_command(names: Sequence[str], *, form: str, now: int, peak: int) -> int
 
 def rules_command() -> int:
     """List the rules."""
-    for name, says in INVALID.items():
-        click.echo(f"{name:24} error    {says}")
+    for name, summary in INVALID.items():
+        click.echo(f"{name:24} error    {summary}")
     for rule in RULES:
-        click.echo(f"{rule.id:24} {rule.severity:8} {rule.says}")
+        click.echo(f"{rule.id:24} {rule.severity:8} {rule.summary}")
     return _CLEAN
 
 

@@ -54,7 +54,7 @@ class InputSection(Section):
 
     def faults(self) -> Iterator[Fault]:
         if not self.env:
-            yield (), "needs the incident, such as prod-1, or the scope that it is about"
+            yield Fault((), "needs the incident, such as prod-1, or the scope that it is about")
 
     @property
     def env(self) -> str:
@@ -101,7 +101,7 @@ class PolicyTest(Section):
 
     def faults(self) -> Iterator[Fault]:
         if not self.expect and not self.absent:
-            yield (), "expects nothing: a test that cannot fail"
+            yield Fault((), "expects nothing: a test that cannot fail")
 
 
 class TestFile(Section):
@@ -117,7 +117,7 @@ class TestFile(Section):
         names = [test.name for test in self.tests]
         for i, name in enumerate(names):
             if name in names[:i]:
-                yield ("tests", i, "name"), "another test has the same name"
+                yield Fault(("tests", i, "name"), "another test has the same name")
 
 
 @dataclass(frozen=True)

@@ -219,11 +219,11 @@ class Patterns(Section):
 
     def faults(self) -> Iterator[Fault]:
         if sum(one is not None for one in (self.at, self.within, self.throughout)) > 1:
-            yield (), "says more than one of at, within and throughout"
+            yield Fault((), "says more than one of at, within and throughout")
         if not any(True for _ in self.patterns()):
-            yield (), f"expects nothing; it may name {', '.join(KINDS)}"
+            yield Fault((), f"expects nothing; it may name {', '.join(KINDS)}")
         if self.throughout is not None and self.notifications:
-            yield ("notifications",), "a message has an instant: use at or within"
+            yield Fault(("notifications",), "a message has an instant: use at or within")
 
 
 class Expectation(Patterns):
@@ -232,7 +232,7 @@ class Expectation(Patterns):
     def faults(self) -> Iterator[Fault]:
         yield from super().faults()
         if self.span is None:
-            yield (), "needs at, within or throughout"
+            yield Fault((), "needs at, within or throughout")
 
 
 class Absence(Patterns):
@@ -241,7 +241,7 @@ class Absence(Patterns):
     def faults(self) -> Iterator[Fault]:
         yield from super().faults()
         if self.throughout is not None:
-            yield ("throughout",), "what is absent is absent throughout: use within"
+            yield Fault(("throughout",), "what is absent is absent throughout: use within")
         for i, pattern in enumerate(self.notifications):
             if pattern.count is not None:
-                yield ("notifications", i, "count"), "what is absent has no count"
+                yield Fault(("notifications", i, "count"), "what is absent has no count")

@@ -68,33 +68,33 @@ class BrokerSecurity(Group):
         if not self.encrypted:
             for name in ("ca_file", "cert_file", "key_file"):
                 if getattr(self, name) is not None:
-                    yield (
+                    yield Fault(
                         (name,),
                         f"is for TLS, which {self.protocol} has not: set the protocol to SSL or SASL_SSL",
                     )
         elif (self.cert_file is None) != (self.key_file is None):
             missing = "key_file" if self.key_file is None else "cert_file"
-            yield (missing,), "must be set: a certificate and its key go together"
+            yield Fault((missing,), "must be set: a certificate and its key go together")
 
     def _authentication_faults(self) -> Iterator[Fault]:
         if self.mechanism is None:
-            yield ("mechanism",), f"must be set for {self.protocol}, for instance to SCRAM-SHA-512"
+            yield Fault(("mechanism",), f"must be set for {self.protocol}, for instance to SCRAM-SHA-512")
         elif self.mechanism in _PASSWORD_MECHANISMS:
             for name in ("username", "password"):
                 if getattr(self, name) is None:
-                    yield (name,), f"must be set for {self.mechanism}"
+                    yield Fault((name,), f"must be set for {self.mechanism}")
         elif self.mechanism == "OAUTHBEARER" and self.token_file is None:
-            yield (
+            yield Fault(
                 ("mechanism",),
                 "OAUTHBEARER is not supported unless a file holds the token: set the token file too",
             )
         elif self.mechanism == "GSSAPI" and importlib.util.find_spec("gssapi") is None:
-            yield ("mechanism",), "GSSAPI needs the package gssapi, which is not installed"
+            yield Fault(("mechanism",), "GSSAPI needs the package gssapi, which is not installed")
 
     def _needless_authentication(self) -> Iterator[Fault]:
         for name in ("mechanism", "username", "password", "token_file"):
             if getattr(self, name) is not None:
-                yield (
+                yield Fault(
                     (name,),
                     f"is for SASL, which {self.protocol} has not: set the protocol to SASL_SSL",
                 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from importlib import resources
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given, settings
@@ -14,7 +14,7 @@ from detectors.instants import parse_instant
 from detectors.lint.lint import INVALID, RULES, Finding, check, lint
 from detectors.lint.rule import PEAK, Ground
 from detectors.policy.policy import default_policy
-from detectors.policy.source import PolicyError, read_source
+from detectors.policy.source import PolicyError, Refusal, read_source
 from tests.support.depth import examples
 
 NOW = parse_instant("2026-11-23T15:00:00Z")  # Monday, 10:00 in New York; Thursday is Thanksgiving
@@ -160,6 +160,94 @@ def test_every_rule_has_an_example_that_trips_it() -> None:
     tripped = {finding.rpartition(" ")[2] for _, finding in TRIPPED}
     assert known == tripped
     assert len(known) == len(RULES) + len(INVALID), "two rules have one name"
+
+
+IDS = [
+    "burn-rate-out-of-reach",
+    "budget-gone",
+    "burn-rate-order",
+    "people-out-of-reach",
+    "ratio-out-of-reach",
+    "silence-out-of-reach",
+    "latency-out-of-reach",
+    "funnel-out-of-reach",
+    "surge-out-of-reach",
+    "severity-out-of-reach",
+    "advice-out-of-reach",
+    "banner-out-of-reach",
+    "retention-too-short",
+    "past-within-retention",
+    "skew-within-delay",
+    "duplicates-unseen",
+    "sli-gaps",
+    "recovery-too-soon",
+    "fades-first",
+    "never-reopens",
+    "warning-too-late",
+    "updates-too-rare",
+    "banner-expires",
+    "banner-expires-soon",
+    "hides-server-faults",
+    "hides-outages",
+    "code-spelling",
+    "runbook-missing",
+    "value-missing",
+    "severities-alike",
+    "severity-skipped",
+    "severity-flutters",
+    "banner-order",
+    "response-order",
+    "alert-target",
+    "maintenance-overlaps",
+    "maintenance-over",
+    "maintenance-notice",
+    "maintenance-too-long",
+]
+REFUSALS = ["unknown-name", "listed-twice", "window-off-step", "recovery-beyond-trigger", "invalid"]
+
+
+def test_the_ids_of_rules_stay_as_people_filter_for_them() -> None:
+    assert [rule.id for rule in RULES] == IDS
+    assert list(INVALID) == REFUSALS == list(get_args(Refusal))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "unknown key",
+        "is neither a scope nor a service",
+        "must be an auth method",
+        "must be a scope",
+        "must be a severity",
+        "stands twice",
+        "another rule has",
+        "must be a multiple of step",
+        "must divide a minute",
+        "would come and go",
+        "comes and goes",
+    ],
+)
+def test_no_id_depends_on_the_value_that_a_message_repeats(words: str) -> None:
+    wrong = {
+        "time_zone": words,
+        "holidays": words,
+        "severity": {"dwell": words},
+        "lifecycle": {"response": {"1": words}},
+        "notify": {"console_url": words},
+        "codes": {"005": {"means": "x", "counts": words}},
+        words: 1,
+    }
+    assert sorted(said(json.dumps(wrong))) == sorted(
+        [
+            "time_zone invalid",
+            "holidays invalid",
+            "severity.dwell invalid",
+            "lifecycle.response.1 invalid",
+            "notify.console_url invalid",
+            "codes.005.counts invalid",
+            f"{words} unknown-name",
+        ]
+    )
 
 
 @pytest.mark.parametrize(
