@@ -40,14 +40,16 @@ def seconds_of(
         rows = []
         pane = start + second * policy.step
         for leaf in leaves:
-            rows.append(_row(pane, leaf, _SUCCESS, "", 50, [], policy))
+            rows.append(_row(pane, leaf, _SUCCESS, "", 50, [], policy=policy))
             if who[leaf]:
-                rows.append(_row(pane, leaf, _FAILURE, "007", len(who[leaf]), sorted(who[leaf]), policy))
+                rows.append(
+                    _row(pane, leaf, _FAILURE, "007", len(who[leaf]), sorted(who[leaf]), policy=policy)
+                )
         yield rows
 
 
 def _row(
-    pane: int, leaf: int, outcome: int, code: str, count: int, people: list[int], policy: Policy
+    pane: int, leaf: int, outcome: int, code: str, count: int, people: list[int], *, policy: Policy
 ) -> FactRow:
     row = FactRow(pane, ON_TIME, leaf, _CALLBACK, outcome, code, count, count, people=people)
     row.over = [0] * len(policy.thresholds)

@@ -24,7 +24,19 @@ from benchmarks import growth
 from benchmarks.figures import Figure, number, read
 from benchmarks.plots import Bar, bars
 
-__all__ = ["BENCHMARKS", "Benchmark", "NoPlace", "main", "measure", "page", "put", "render", "section"]
+__all__ = [
+    "BEGIN",
+    "BENCHMARKS",
+    "END",
+    "Benchmark",
+    "NoPlace",
+    "main",
+    "measure",
+    "page",
+    "put",
+    "render",
+    "section",
+]
 
 ROOT = Path(__file__).resolve().parents[1]
 #: Results, failures and plots; ``docs/speed.md`` and the README are made from them alone.

@@ -41,6 +41,24 @@ class Span:
     spans: Sequence[tuple[float, float]]
 
 
+@dataclass(frozen=True)
+class _Scale:
+    """Where minutes and values lie on the plot, in units of the SVG."""
+
+    low: float
+    high: float
+    top: float
+
+    floor = _HEIGHT - _BOTTOM + 0.0
+
+    def x(self, minute: float) -> float:
+        share = (min(max(minute, self.low), self.high) - self.low) / (self.high - self.low)
+        return _LEFT + (_WIDTH - _LEFT - _RIGHT) * share
+
+    def y(self, value: float) -> float:
+        return self.floor - (self.floor - _TOP) * min(max(value, 0.0), self.top) / self.top
+
+
 def timeline(
     title: str,
     axis: str,
@@ -51,71 +69,95 @@ def timeline(
     *,
     most: float | None = None,
 ) -> str:
-    """Curves over time with what goes along with them; the same for the same arguments.
+    """An SVG of curves over time, with limits and bars; equal arguments give equal text.
 
     Args:
         title: of the plot.
-        axis: what the curves are of, with its unit.
-        minutes: the instants, ascending; minute 0 is when the trouble begins.
-        curves: over these.
-        limits: what they are held against.
-        rows: bars below: when it fires, what was true.
-        most: upper end of the vertical axis; what is above is cut. The greatest value without it.
+        axis: the quantity of the curves, with its unit.
+        minutes: the instants, ascending; minute 0 is the beginning of the outage.
+        curves: values at these instants.
+        limits: thresholds of the quantity.
+        rows: bars below the plot: when a detector fires, when the outage lasts.
+        most: upper end of the vertical axis; greater values are cut. By default the greatest value.
     """
     known = [v for curve in curves for v in curve.values if not math.isnan(v)]
     top = most or max([*known, *(limit.value for limit in limits)], default=1.0) * 1.08 or 1.0
-    floor = _HEIGHT - _BOTTOM + 0.0
-    low, high = minutes[0], minutes[-1]
-
-    def x(minute: float) -> float:
-        return _LEFT + (_WIDTH - _LEFT - _RIGHT) * (min(max(minute, low), high) - low) / (high - low)
-
-    def y(value: float) -> float:
-        return floor - (floor - _TOP) * min(max(value, 0.0), top) / top
-
+    scale = _Scale(minutes[0], minutes[-1], top)
     bottom = _HEIGHT + 16 * max(0, len(rows) - 2)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {bottom}" role="img" '
         f'aria-label="{escape(title)}" font-family="sans-serif" font-size="12" fill="{_INK}">',
         f'<text x="{_LEFT}" y="18" font-weight="bold">{escape(title)}</text>',
+        *_legend(axis, curves),
+        *_axes(scale),
+        *_limits(scale, limits),
+        *_curves(scale, minutes, curves),
+        *_bars(scale, rows),
     ]
-    at = float(_LEFT)
+    return "\n".join([*parts, "</svg>\n"])
+
+
+def _legend(axis: str, curves: Sequence[Curve]) -> list[str]:
+    parts, at = [], float(_LEFT)
     for n, curve in enumerate(curves):
         colour = _COLOURS[n % len(_COLOURS)]
         parts.append(f'<path d="M{at:.0f} 34h18" stroke="{colour}" stroke-width="2"/>')
         parts.append(f'<text x="{at + 24:.0f}" y="38">{escape(curve.name)}</text>')
         at += 44 + 6.6 * len(curve.name)
     parts.append(f'<text x="{_WIDTH - _RIGHT}" y="38" text-anchor="end">{escape(axis)}</text>')
-    for tick in _ticks(0.0, top, 4):
-        parts.append(f'<path d="M{_LEFT} {y(tick):.1f}H{_WIDTH - _RIGHT}" stroke="{_FAINT}"/>')
-        parts.append(f'<text x="{_LEFT - 6}" y="{y(tick) + 4:.1f}" text-anchor="end">{tick:,.6g}</text>')
-    for tick in _ticks(low, high, 8):
-        parts.append(f'<path d="M{x(tick):.1f} {floor}v4" stroke="{_INK}"/>')
-        parts.append(f'<text x="{x(tick):.1f}" y="{floor + 16}" text-anchor="middle">{tick:,.6g} min</text>')
+    return parts
+
+
+def _axes(scale: _Scale) -> list[str]:
+    parts = []
+    for tick in _ticks(0.0, scale.top, 4):
+        y = scale.y(tick)
+        parts.append(f'<path d="M{_LEFT} {y:.1f}H{_WIDTH - _RIGHT}" stroke="{_FAINT}"/>')
+        parts.append(f'<text x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{tick:,.6g}</text>')
+    for tick in _ticks(scale.low, scale.high, 8):
+        x = scale.x(tick)
+        parts.append(f'<path d="M{x:.1f} {scale.floor}v4" stroke="{_INK}"/>')
+        parts.append(f'<text x="{x:.1f}" y="{scale.floor + 16}" text-anchor="middle">{tick:,.6g} min</text>')
+    return parts
+
+
+def _limits(scale: _Scale, limits: Sequence[Limit]) -> list[str]:
+    parts = []
     for limit in limits:
+        y = scale.y(limit.value)
         parts.append(
-            f'<path d="M{_LEFT} {y(limit.value):.1f}H{_WIDTH - _RIGHT}" stroke="{_TRUTH}" stroke-dasharray="4 3"/>'
+            f'<path d="M{_LEFT} {y:.1f}H{_WIDTH - _RIGHT}" stroke="{_TRUTH}" stroke-dasharray="4 3"/>'
         )
         parts.append(
-            f'<text x="{_WIDTH - _RIGHT}" y="{y(limit.value) - 4:.1f}" text-anchor="end" fill="{_TRUTH}">'
+            f'<text x="{_WIDTH - _RIGHT}" y="{y - 4:.1f}" text-anchor="end" fill="{_TRUTH}">'
             f"{escape(limit.name)}</text>"
         )
+    return parts
+
+
+def _curves(scale: _Scale, minutes: Sequence[float], curves: Sequence[Curve]) -> list[str]:
+    parts = []
     for n, curve in enumerate(curves):
-        path = _path([(x(m), y(v)) for m, v in zip(minutes, curve.values, strict=True)], curve.values)
-        parts.append(
-            f'<path d="{path}" fill="none" stroke="{_COLOURS[n % len(_COLOURS)]}" stroke-width="1.5"/>'
-        )
+        points = [(scale.x(m), scale.y(v)) for m, v in zip(minutes, curve.values, strict=True)]
+        colour = _COLOURS[n % len(_COLOURS)]
+        path = _path(points, curve.values)
+        parts.append(f'<path d="{path}" fill="none" stroke="{colour}" stroke-width="1.5"/>')
+    return parts
+
+
+def _bars(scale: _Scale, rows: Sequence[Span]) -> list[str]:
+    parts = []
     for n, row in enumerate(rows):
-        level = floor + 30 + 16 * n
+        level = scale.floor + 30 + 16 * n
         colour = _TRUTH if n == 0 else _FIRING
         parts.append(f'<text x="{_LEFT - 6}" y="{level + 9}" text-anchor="end">{escape(row.name)}</text>')
         for begin, end in row.spans:
-            if end > low and begin < high:
-                width = max(x(end) - x(begin), 1.0)
+            if end > scale.low and begin < scale.high:
+                x, width = scale.x(begin), max(scale.x(end) - scale.x(begin), 1.0)
                 parts.append(
-                    f'<rect x="{x(begin):.1f}" y="{level}" width="{width:.1f}" height="10" fill="{colour}"/>'
+                    f'<rect x="{x:.1f}" y="{level}" width="{width:.1f}" height="10" fill="{colour}"/>'
                 )
-    return "\n".join([*parts, "</svg>\n"])
+    return parts
 
 
 def _path(points: Sequence[tuple[float, float]], values: Sequence[float]) -> str:

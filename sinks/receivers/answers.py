@@ -21,6 +21,7 @@ from detectors.incidents import Command
 from sinks.wording import one_line, truncate
 
 __all__ = [
+    "LONGEST_WAIT",
     "Answer",
     "Delivered",
     "Receipts",

@@ -13,7 +13,20 @@ from sinks.sandbox.pagerduty import PagerDutySandbox
 from sinks.sandbox.receiver import Moment, Received, Receiver
 from sinks.sandbox.slack import SlackSandbox
 
-__all__ = ["DatadogSandbox", "Moment", "PagerDutySandbox", "Received", "Receiver", "Sandbox", "SlackSandbox"]
+__all__ = [
+    "DATADOG_API_KEY",
+    "DATADOG_APP_KEY",
+    "ROUTING_KEY",
+    "SLACK_CHANNEL",
+    "SLACK_TOKEN",
+    "DatadogSandbox",
+    "Moment",
+    "PagerDutySandbox",
+    "Received",
+    "Receiver",
+    "Sandbox",
+    "SlackSandbox",
+]
 
 #: What the sandboxes take for keys. They are not secret: nothing but a sandbox knows them.
 ROUTING_KEY = "sandbox0routing0key0of00032chars"

@@ -1,4 +1,4 @@
-"""`watchofficer replay`: files in, a table for people or JSON lines out."""
+"""What does `watchofficer replay` read, and what does it print: a table, or JSON lines?"""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import IO, Any
 
 import msgspec
 
-from detectors.backtest.comparison import compare
+from detectors.backtest.comparison import Change, compare
 from detectors.backtest.labels import Label
 from detectors.backtest.outcomes import Outcome, Outcomes
 from detectors.backtest.score import Score, score
@@ -25,7 +25,7 @@ from streams.replay.score_table import show_comparison, show_score
 from streams.replay.sources import checkpoint_of, partitions
 from streams.replay.table import ReplayTable
 from streams.replay.truth_file import read_truth
-from streams.replay.two_pass import Rereading
+from streams.replay.two_pass import TwoPass
 from streams.replay.verdict_lines import objects
 
 __all__ = ["replay_command"]
@@ -45,21 +45,20 @@ def replay_command(
     now: int,
     form: str,
 ) -> int:
-    """Run it; the exit status.
+    """Judge the events and print verdicts, scores and a comparison of policies; returns the exit status.
 
     Raises:
         SourceError: an input cannot be read.
     """
-    for one in (policy, compared):
-        if one is not None and sli_every is not None and sli_every % one.step:
-            raise SourceError(f"--sli-every must be a multiple of the policy's step ({one.step} ms)")
+    if sli_every is not None:
+        _check_multiple(sli_every, [one for one in (policy, compared) if one is not None])
     labels = read_truth(truth_file) if truth_file else None
     checkpoint = checkpoint_of(events)
     back = 0
     if checkpoint is not None:
         back = max(checkpoint.back(one) for one in (policy, compared) if one is not None)
-        _tell_checkpoint(checkpoint)
-    sources = Rereading(events, partitioned=partitioned, back=back) if compared else None
+        _print_checkpoint(checkpoint)
+    sources = TwoPass(events, partitioned=partitioned, back=back) if compared else None
 
     def run(policy: Policy, entries: list[Iterator[Entry]]) -> Replay:
         return Replay(
@@ -75,6 +74,33 @@ def replay_command(
     replay = run(
         policy, sources.first() if sources else partitions(events, partitioned=partitioned, back=back)
     )
+    found = _judged(replay, history_out, form)
+    if labels is not None:
+        _print_score(_score(labels, found, replay), policy, form, "Held against the truth")
+    if compared is not None and sources is not None:
+        other, others = run(compared, sources.second()), Outcomes()
+        for _ in _gathered(other.run(), others):
+            pass
+        _print_comparison(compare(found, others.result()), policy, compared, form)
+        if labels is not None:
+            scored = _score(labels, others.result(), other)
+            _print_score(scored, compared, form, "The other policy against the truth")
+    return 0
+
+
+def _check_multiple(sli_every: int, policies: Iterable[Policy]) -> None:
+    """Check that SLIs are due at steps of every policy.
+
+    Raises:
+        SourceError: ``sli_every`` is not a multiple of a policy's step.
+    """
+    for policy in policies:
+        if sli_every % policy.step:
+            raise SourceError(f"--sli-every must be a multiple of the policy's step ({policy.step} ms)")
+
+
+def _judged(replay: Replay, history_out: str | None, form: str) -> list[Outcome]:
+    """Run a replay and print its verdicts; the outcomes of its incidents."""
     outcomes = Outcomes()
     with contextlib.ExitStack() as stack:
         out = stack.enter_context(open(history_out, "wb")) if history_out else None
@@ -88,26 +114,17 @@ def replay_command(
             for verdict in verdicts:
                 table.add(verdict)
             table.show(replay.summary)
-    found = outcomes.result()
-    if labels is not None:
-        _tell_score(_score(labels, found, replay), policy, form, "Held against the truth")
-    if compared is not None and sources is not None:
-        other, others = run(compared, sources.second()), Outcomes()
-        for _ in _gathered(other.run(), others):
-            pass
-        changes = compare(found, others.result())
-        if form == "jsonl":
-            _write(comparison_objects(changes, policy.hash, compared.hash))
-        else:
-            show_comparison(changes)
-        if labels is not None:
-            _tell_score(
-                _score(labels, others.result(), other), compared, form, "The other policy against the truth"
-            )
-    return 0
+    return outcomes.result()
 
 
-def _tell_checkpoint(checkpoint: Checkpoint) -> None:
+def _print_comparison(changes: Sequence[Change], policy: Policy, compared: Policy, form: str) -> None:
+    if form == "jsonl":
+        _write(comparison_objects(changes, policy.hash, compared.hash))
+    else:
+        show_comparison(changes)
+
+
+def _print_checkpoint(checkpoint: Checkpoint) -> None:
     for env in sorted({"prod", *checkpoint.states}):
         if env not in checkpoint.states:
             print(
@@ -123,7 +140,7 @@ def _score(labels: Sequence[Label], outcomes: Sequence[Outcome], replay: Replay)
     return score(labels, outcomes, began, until)
 
 
-def _tell_score(scored: Score, policy: Policy, form: str, title: str) -> None:
+def _print_score(scored: Score, policy: Policy, form: str, title: str) -> None:
     if form == "jsonl":
         _write(score_objects(scored, policy.hash))
     else:

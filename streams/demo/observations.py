@@ -15,7 +15,7 @@ from sinks.sandbox.pagerduty import SentWebhook, Woken
 from sinks.sandbox.receiver import Received
 from sinks.sandbox.slack import Message
 
-__all__ = ["BannerChange", "Observations", "Scrape"]
+__all__ = ["BannerChange", "Observations", "Scrape", "Series"]
 
 #: Name of a series with its labels sorted: ``("watchofficer_users_impacted", (("auth_method", "ssoe"), ...))``.
 Series = tuple[str, tuple[tuple[str, str], ...]]

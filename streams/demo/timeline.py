@@ -23,7 +23,7 @@ from streams.kafka.topics import Topics
 from streams.records.verdicts import decode_command
 from streams.simulate.episodes import Effect, Placed
 
-__all__ = ["Entry", "Timeline", "episode_words"]
+__all__ = ["HEADER", "Entry", "Timeline", "episode_words"]
 
 _WHAT_LIMIT = 400
 _BEGINS: dict[Effect, str] = {

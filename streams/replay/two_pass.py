@@ -1,4 +1,4 @@
-"""The same inputs read twice: files are opened again, what can be read only once is kept aside meanwhile."""
+"""How are inputs read twice? Files are opened again; inputs that can be read only once are spooled to disk."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from pathlib import Path
 from streams.replay.entries import Entry, Spool
 from streams.replay.sources import partitions
 
-__all__ = ["Rereading"]
+__all__ = ["TwoPass"]
 
 
-class Rereading:
-    """Inputs for two runs, the second after the first has read everything.
+class TwoPass:
+    """Inputs for two runs; the second run starts after the first has read everything.
 
     Args:
-        names, partitioned, back: as of ``sources.partitions``.
+        names, partitioned, back: the arguments of ``sources.partitions``.
     """
 
     def __init__(self, names: Sequence[str], *, partitioned: bool = False, back: int = 0) -> None:
@@ -25,7 +25,7 @@ class Rereading:
         self._kept: list[Spool] | None = None
 
     def first(self) -> list[Iterator[Entry]]:
-        """The partitions, each an iterator over its entries.
+        """The partitions for the first run, each an iterator over its entries.
 
         Raises:
             SourceError: an input cannot be read (also while iterating).
@@ -37,7 +37,7 @@ class Rereading:
         return [_copied(entries, spool) for entries, spool in zip(read, self._kept, strict=True)]
 
     def second(self) -> list[Iterator[Entry]]:
-        """The same partitions again."""
+        """The partitions for the second run, with equal entries."""
         if self._kept is None:
             return partitions(self._names, partitioned=self._partitioned)
         return [spool.entries() for spool in self._kept]

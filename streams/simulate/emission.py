@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import repeat
 
@@ -93,7 +93,7 @@ def lines(rows: Rows, keys: Keys) -> Iterator[bytes]:
 
 
 def _frames(rows: Rows) -> tuple[list[str], list[str]]:
-    """What a row shares with many others: the fields before its flow, and those after its person."""
+    """Of each row, the text before its flow (head) and after its person (tail), which many rows share."""
     columns = [
         *(
             rows[name].astype(np.int64)
@@ -115,22 +115,14 @@ def _frames(rows: Rows) -> tuple[list[str], list[str]]:
     )
     codes = np.ravel_multi_index(columns, (*sizes, len(ERRORS) + 1))
     kinds, where = np.unique(codes, return_inverse=True)
-    frames = [_frame(*(int(v) for v in np.unravel_index(kind, (*sizes, len(ERRORS) + 1)))) for kind in kinds]
+    frames = [_frame([int(v) for v in np.unravel_index(kind, (*sizes, len(ERRORS) + 1))]) for kind in kinds]
     places = where.tolist()
     return [frames[i][0] for i in places], [frames[i][1] for i in places]
 
 
-def _frame(
-    env: int,
-    method: int,
-    step: int,
-    outcome: int,
-    client: int,
-    operation: int,
-    csp: int,
-    verified: int,
-    error: int,
-) -> tuple[str, str]:
+def _frame(fields: Sequence[int]) -> tuple[str, str]:
+    """Head and tail of the rows that agree in these fields, each an index into its vocabulary."""
+    env, method, step, outcome, client, operation, csp, verified, error = fields
     client_id, direction = CLIENTS[client]
     head = (
         f'"env":"{ENVS[env]}","auth_method":"{METHODS[method]}","step":"{STEPS[step]}",'

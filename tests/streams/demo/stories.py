@@ -16,7 +16,19 @@ from streams.demo.expectations import Expectation
 from streams.demo.observations import BannerChange, Observations, Scrape, Series
 from tests.sinks.samples import incident
 
-__all__ = ["BEGAN", "ENDED", "KEY", "SSOE", "healthy", "request", "scrape", "ssoe_outage"]
+__all__ = [
+    "BEGAN",
+    "ENDED",
+    "KEY",
+    "SSOE",
+    "datadog_incident",
+    "healthy",
+    "message",
+    "request",
+    "scrape",
+    "ssoe_outage",
+    "the_incident",
+]
 
 BEGAN = parse_instant("2026-11-23T15:00:00Z")
 ENDED = BEGAN + 25 * MINUTE

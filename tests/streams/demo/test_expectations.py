@@ -34,6 +34,7 @@ def placed(scenario: str, start: int) -> Sequence[Placed]:
     ],
 )
 def test_what_a_scenario_deserves_follows_from_its_truth(
+    *,
     scenario: str,
     scope: str,
     severities: tuple[int, ...] | None,
