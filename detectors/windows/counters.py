@@ -95,7 +95,7 @@ class Classify:
     def _counters(self, facts: FactColumns) -> Ints:
         """(N,) the counter of all events of each row; -1 of none."""
         excluded = facts.has_code(self.excluded).astype(np.int64)
-        return _COUNTER_OF[facts.step, facts.outcome, excluded]
+        return _COUNTER_OF[facts.step_index, facts.outcome, excluded]
 
 
 def _is_timed(facts: FactColumns, counters: Ints) -> Bools:

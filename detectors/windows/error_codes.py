@@ -84,7 +84,7 @@ class CodeWindows:
 
     def move(self, start: int, steps: int, facts: FactColumns) -> None:
         """On to T = start, start + step, …; see ``Windows.move``."""
-        fresh = facts[(facts.outcome == _FAILURE) & _SIGN_IN[facts.step] & facts.has_code(self._places)]
+        fresh = facts[(facts.outcome == _FAILURE) & _SIGN_IN[facts.step_index] & facts.has_code(self._places)]
         self._windows.move(start, steps, fresh)
         kept = _Kept(self._columns.of(fresh), Failed.of(fresh))
         self._impacts = {codes: impact for codes, impact in self._impacts.items() if codes in self._asked}

@@ -15,7 +15,7 @@ from detectors.windows.facts import ON_TIME, TOO_LATE, FactRow
 __all__ = ["FactColumns"]
 
 
-_NUMBERS = ("pane", "first_t", "leaf", "step", "outcome", "count", "timed")
+_NUMBERS = ("pane", "first_t", "leaf", "step_index", "outcome", "count", "timed")
 _numbers_of = attrgetter(*_NUMBERS)
 _code_of = attrgetter("code")
 
@@ -26,7 +26,7 @@ class FactColumns:
 
     Attributes:
         rows: the rows; of these only people, durations and ``over`` are looked at.
-        pane, leaf, step, outcome, count, timed: (N,) as in ``FactRow``.
+        pane, leaf, step_index, outcome, count, timed: (N,) as in ``FactRow``.
         counts_from: (N,) the first T (ms) at which each counts.
         late: (N,) whether that is later than the end of its pane.
         code: (N,) the position of the row's error code in ``codes``; these may hold others, too.
@@ -35,7 +35,7 @@ class FactColumns:
     rows: Sequence[FactRow]
     pane: Ints
     leaf: Ints
-    step: Ints
+    step_index: Ints
     outcome: Ints
     count: Ints
     timed: Ints
@@ -55,14 +55,14 @@ class FactColumns:
         some = rows if isinstance(rows, list) else list(rows)
         flat = chain.from_iterable(map(_numbers_of, some))
         numbers = np.fromiter(flat, np.int64, len(_NUMBERS) * len(some)).reshape(-1, len(_NUMBERS)).T
-        pane, first_t, leaf, at, outcome, count, timed = np.ascontiguousarray(numbers)
+        pane, first_t, leaf, step_index, outcome, count, timed = np.ascontiguousarray(numbers)
         late = first_t != ON_TIME
         counts_from = np.where(late, first_t, pane + step)
         names = list(map(_code_of, some))
         codes = list(dict.fromkeys(names))
         places = {code: n for n, code in enumerate(codes)}
         code = np.fromiter(map(places.__getitem__, names), np.int64, len(some))
-        whole = cls(some, pane, leaf, at, outcome, count, timed, counts_from, late, code, codes)
+        whole = cls(some, pane, leaf, step_index, outcome, count, timed, counts_from, late, code, codes)
         if (counts_from[1:] >= counts_from[:-1]).all() and not (first_t == TOO_LATE).any():
             return whole
         order = np.argsort(counts_from, kind="stable")
@@ -82,7 +82,7 @@ class FactColumns:
             rows,
             self.pane[which],
             self.leaf[which],
-            self.step[which],
+            self.step_index[which],
             self.outcome[which],
             self.count[which],
             self.timed[which],

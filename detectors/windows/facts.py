@@ -22,7 +22,7 @@ class FactRow(msgspec.Struct, array_like=True, gc=False):
     Attributes:
         pane: start of the pane, ms since the epoch.
         first_t: ``ON_TIME``, ``TOO_LATE``, or the first T (ms) at which these late events count.
-        leaf, step, outcome: positions on the axes ``scopes.LEAVES``, ``STEPS``, ``OUTCOMES``.
+        leaf, step_index, outcome: positions on the axes ``scopes.LEAVES``, ``STEPS``, ``OUTCOMES``.
         code: the error code, "" if there was none.
         count: events.
         timed: events that carry a duration.
@@ -34,7 +34,7 @@ class FactRow(msgspec.Struct, array_like=True, gc=False):
     pane: int
     first_t: int
     leaf: int
-    step: int
+    step_index: int
     outcome: int
     code: str
     count: int = 0

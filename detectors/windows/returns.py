@@ -33,7 +33,7 @@ _COUNTER_OF[_STARTS, _STARTED] = WENT
 class _Columns:
     def amounts(self, facts: FactColumns) -> Amounts:
         """See ``windows.Columns``."""
-        counters = _COUNTER_OF[facts.step, facts.outcome]
+        counters = _COUNTER_OF[facts.step_index, facts.outcome]
         counted = np.flatnonzero(counters >= 0)
         return Amounts(counted, counters[counted], facts.count[counted])
 

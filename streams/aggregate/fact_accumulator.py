@@ -18,7 +18,7 @@ from streams.events.login_event import LoginEvent, person_id
 __all__ = ["FactAccumulator"]
 
 _FAILURE = OUTCOMES.index("failure")
-#: env, pane, first_t, leaf, step, outcome, code
+#: env, pane, first_t, leaf, step_index, outcome, code
 _Key = tuple[str, int, int, int, int, int, str]
 #: Room for the numbers of all buckets, and what makes them positive.
 _BUCKETS, _SHIFT = 4096, 2048
@@ -137,8 +137,8 @@ class FactAccumulator:
         keys: list[_Key] = []
         for n, (which, count) in enumerate(zip(cells.tolist(), counts.tolist(), strict=True)):
             number, slot = divmod(which, span)
-            env, leaf, step, outcome, error = table.known[present[number]]
-            key = (env, first_pane + slot * self._step, ON_TIME, leaf, step, outcome, error)
+            env, leaf, step_index, outcome, error = table.known[present[number]]
+            key = (env, first_pane + slot * self._step, ON_TIME, leaf, step_index, outcome, error)
             keys.append(key)
             row = self._row(key)
             row.count += count

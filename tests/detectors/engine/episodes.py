@@ -98,7 +98,7 @@ def rows_of(some: Sequence[Episode], start: int = NOON) -> list[FactRow]:
                 row = FactRow(pane, first, leaf, step, outcome, "007" if people else "", 1, 1, [0, 0], people)
                 out += [row, FactRow(pane, first, leaf, _NEW, _STARTED, "", 1)]
         at += episode.seconds * SECOND
-    out.sort(key=lambda row: (row.counts_from(STEP), row.pane, row.leaf, row.step))
+    out.sort(key=lambda row: (row.counts_from(STEP), row.pane, row.leaf, row.step_index))
     return out
 
 

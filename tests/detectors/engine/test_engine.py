@@ -168,7 +168,16 @@ def test_a_restart_between_a_late_event_and_the_revision_of_its_history() -> Non
     rows = rows_of(early)
     rows = [
         FactRow(
-            r.pane, NOON + 605 * SECOND, r.leaf, r.step, r.outcome, r.code, r.count, r.timed, r.over, r.people
+            r.pane,
+            NOON + 605 * SECOND,
+            r.leaf,
+            r.step_index,
+            r.outcome,
+            r.code,
+            r.count,
+            r.timed,
+            r.over,
+            r.people,
         )
         if r.pane % (7 * STEP) == 0 and r.pane < NOON + 250 * SECOND
         else r

@@ -36,7 +36,7 @@ def failed(rows: Sequence[FactRow], codes: Sequence[str]) -> list[FactRow]:
     return [
         row
         for row in rows
-        if row.outcome == FAILURE and STEPS[row.step] in SIGN_IN_STEPS and row.code in codes
+        if row.outcome == FAILURE and STEPS[row.step_index] in SIGN_IN_STEPS and row.code in codes
     ]
 
 
@@ -80,8 +80,8 @@ def test_starts_and_callbacks_are_counted_and_nothing_else(
         for n in range(length):
             for window in WINDOWS:
                 seen = within(rows, at + n * STEP, window, 0)
-                went = [r.count for r in seen if OUTCOMES[r.outcome] == "started" and r.step < 2]
-                came = [r.count for r in seen if OUTCOMES[r.outcome] != "started" and r.step == 2]
+                went = [r.count for r in seen if OUTCOMES[r.outcome] == "started" and r.step_index < 2]
+                came = [r.count for r in seen if OUTCOMES[r.outcome] != "started" and r.step_index == 2]
                 assert counted[window][n, 0, WENT] == sum(went)
                 assert counted[window][n, 0, RETURNED] == sum(came)
         at = end + STEP

@@ -26,7 +26,7 @@ def said(facts: FactColumns) -> list[tuple[object, ...]]:
 
 def of_row(row: FactRow) -> tuple[object, ...]:
     at = row.counts_from(STEP)
-    numbers = (row.pane, at, row.leaf, row.step, row.outcome, row.count, row.timed, row.first_t != 0)
+    numbers = (row.pane, at, row.leaf, row.step_index, row.outcome, row.count, row.timed, row.first_t != 0)
     return (*numbers, row.code, row)
 
 

@@ -26,7 +26,7 @@ SUCCESS, FAILURE = OUTCOMES.index("success"), OUTCOMES.index("failure")
 def amounts(row: FactRow) -> dict[str, int]:
     """What a row adds to each counter, by the definitions."""
     bad = row.outcome == FAILURE and row.code != "001"
-    if STEPS[row.step] not in SIGN_IN_STEPS:
+    if STEPS[row.step_index] not in SIGN_IN_STEPS:
         return {"session_good": row.count * (row.outcome == SUCCESS), "session_bad": row.count * bad}
     completed = row.outcome == SUCCESS or bad
     return {
@@ -100,7 +100,7 @@ def test_a_gap_in_which_every_window_is_empty_can_be_jumped_over(
             row.pane + resumed - START,
             row.first_t if row.first_t == ON_TIME else row.first_t + resumed - START,
             row.leaf,
-            row.step,
+            row.step_index,
             row.outcome,
             row.code,
             row.count,

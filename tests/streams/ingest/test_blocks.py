@@ -205,7 +205,15 @@ def facts(judgement: Judgement, policy: Policy) -> Counter[Any]:
 
 
 def cell(env: str, row: FactRow) -> Any:
-    return (env, row.pane, row.first_t, *LEAVES[row.leaf], STEPS[row.step], OUTCOMES[row.outcome], row.code)
+    return (
+        env,
+        row.pane,
+        row.first_t,
+        *LEAVES[row.leaf],
+        STEPS[row.step_index],
+        OUTCOMES[row.outcome],
+        row.code,
+    )
 
 
 def rows(written: Written) -> list[tuple[str, FactRow]]:
