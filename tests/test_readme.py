@@ -26,7 +26,7 @@ def test_the_event_of_the_example_is_valid() -> None:
     assert not isinstance(decode(event.encode()), Rejection)
 
 
-@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md"])
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "docs/glossary.md"])
 def test_what_is_linked_and_named_is_there(document: str) -> None:
     text = (ROOT / document).read_text()
     named = re.findall(r"\]\((?!https?:)([^)#]+)\)", text)
