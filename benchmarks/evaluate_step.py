@@ -18,11 +18,12 @@ from benchmarks.impacted import START, seconds_of
 from detectors.engine.engine import Engine
 from detectors.history.history import BUCKET, FIELDS, History
 from detectors.instants import DAY, HOUR, SECOND
-from detectors.policy.policy import Policy, default_policy
+from detectors.policy.policy import Policy
 from detectors.scopes import ENVS, SCOPES, scope_path
 from detectors.windows.facts import FactRow
 from streams.evaluate.evaluator import Evaluator
 from streams.runtime.gc_tuning import calm_collector
+from streams.settings.policy_file import default_policy
 
 __all__ = ["main"]
 

@@ -28,7 +28,6 @@ from detectors.engine.state import EngineState
 from detectors.history.history import History
 from detectors.instants import HOUR, SECOND, format_instant, parse_instant
 from detectors.lifecycle.lifecycle import LifecycleMemory
-from detectors.policy.policy import default_policy
 from detectors.scopes import ENVS, LEAVES, OUTCOMES, STEPS, leaf_index
 from detectors.windows.facts import ON_TIME, FactRow
 from detectors.windows.latency_histogram import bucket
@@ -40,6 +39,7 @@ from streams.ingest.partition_task import PartitionTask
 from streams.ingest.writes import Destination, Flush
 from streams.kafka.topics import PARTITIONS, Topics
 from streams.segments.codec import BLOCK_OFFSETS, Resume
+from streams.settings.policy_file import default_policy
 
 __all__ = [
     "EVALUATE",

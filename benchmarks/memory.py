@@ -45,12 +45,12 @@ def _hold(people: int, seconds: int, methods: int, exactly: int | None) -> None:
     from benchmarks.impacted import seconds_of
     from detectors.engine.engine import Engine
     from detectors.history.history import History
-    from detectors.policy.policy import default_policy, parse_policy
     from streams.runtime.gc_tuning import calm_collector
+    from streams.settings.policy_file import default_policy, read_policy
 
     policy = default_policy()
     if exactly is not None:
-        policy = parse_policy(f"exact_people: {exactly}", "benchmark")
+        policy = read_policy(f"exact_people: {exactly}", "benchmark")
     engine = Engine("prod", policy, History("prod"), sinks=frozenset({"pagerduty", "datadog", "slack"}))
     calm_collector()
     before = _resident()

@@ -17,12 +17,12 @@ from typing import Any
 
 from benchmarks.figures import Figure, Goal, add_options, figure, report
 from detectors.instants import DAY, HOUR, parse_instant
-from detectors.policy.policy import default_policy
 from streams.aggregate.acceptance import Rules
 from streams.replay.replay import Input, Replay, Summary
 from streams.replay.sources import partitions
 from streams.replay.verdict_lines import objects
 from streams.runtime.gc_tuning import calm_collector
+from streams.settings.policy_file import default_policy
 from streams.simulate.simulation import simulate
 
 __all__ = ["main"]

@@ -15,7 +15,6 @@ import uuid
 from aiokafka import TopicPartition
 
 from detectors.instants import MINUTE
-from detectors.policy.policy import default_policy
 from detectors.scopes import LEAVES
 from streams.ingest.service import Ingest
 from streams.ingest.settings import IngestSettings
@@ -26,6 +25,7 @@ from streams.kafka.topics import PARTITIONS, Topics, env_partition
 from streams.runtime.clocks import Timing
 from streams.runtime.gc_tuning import calm_collector
 from streams.segments.codec import Segment, decode
+from streams.settings.policy_file import default_policy
 
 _POLL = 0.002
 

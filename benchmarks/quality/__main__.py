@@ -12,7 +12,7 @@ from benchmarks.quality.findings import findings
 from benchmarks.quality.report import write_report
 from benchmarks.quality.runs import Run, play_all
 from detectors.backtest.totals import totals
-from detectors.policy.policy import default_policy, load_policy
+from streams.settings.policy_file import default_policy, load_policy
 from streams.simulate.scenarios import SCENARIOS
 
 _CACHE = Path(".data/quality")

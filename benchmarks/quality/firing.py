@@ -20,11 +20,12 @@ from detectors.confidence import wilson_lower
 from detectors.detection.failures import Failures
 from detectors.detection.verdicts import FIRING, Verdicts
 from detectors.instants import DAY, HOUR, MINUTE, SECOND, parse_instant
-from detectors.policy.policy import Policy, default_policy
+from detectors.policy.policy import Policy
 from detectors.scopes import SCOPES
 from detectors.windows.counters import BAD, EXCLUDED, GOOD, SLOW, STARTED, TIMED
 from detectors.windows.frame import Frame
 from streams.replay.replay import Replay
+from streams.settings.policy_file import default_policy
 
 __all__ = ["PICTURES", "Picture", "draw", "main"]
 

@@ -20,11 +20,12 @@ from detectors.backtest.labels import Label
 from detectors.backtest.outcomes import Outcomes
 from detectors.backtest.score import Score, score
 from detectors.instants import DAY
-from detectors.policy.policy import Policy, default_policy, load_policy
+from detectors.policy.policy import Policy
 from streams.replay.entries import Entry
 from streams.replay.files import open_lines
 from streams.replay.replay import Replay
 from streams.replay.truth_file import LabelRecord
+from streams.settings.policy_file import default_policy, load_policy
 from streams.simulate.simulation import Simulation
 
 __all__ = ["Run", "play", "play_all"]

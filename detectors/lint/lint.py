@@ -7,7 +7,9 @@ sections are wrong, the others are linted all the same.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from detectors.lint import durations, maintenance, objectives, reachability
 from detectors.lint.rule import PEAK, Ground, LintSeverity, Rule
@@ -55,12 +57,15 @@ class Finding:
         return {"type": "finding", **{name: getattr(self, name) for name in self.__dataclass_fields__}}
 
 
-def lint(text: str | bytes, name: str, *, now: int, peak: int = PEAK) -> list[Finding]:
+def lint(
+    text: str | bytes, name: str, shipped: Mapping[str, Any], *, now: int, peak: int = PEAK
+) -> list[Finding]:
     """What there is to say of a policy, in the order of the text.
 
     Args:
         text: a YAML document.
         name: of the file, for messages.
+        shipped: the values of the shipped policy.
         now: the present, ms.
         peak: sign-ins an hour at the busiest.
 
@@ -72,13 +77,14 @@ def lint(text: str | bytes, name: str, *, now: int, peak: int = PEAK) -> list[Fi
     wrong: set[str] = set()
     policy: Policy | None
     try:
-        policy = parse_policy(text, name)
+        policy = parse_policy(text, name, shipped)
     except PolicyError as error:
         found += [_found(problem, problem.refusal, "error") for problem in error.errors]
         wrong = {_section(problem.path) for problem in error.errors}
-        policy = _rest(source, wrong)
+        policy = _rest(source, wrong, shipped)
     if policy is not None:
-        found += [one for one in check(Ground(policy, source, now, peak)) if _section(one.path) not in wrong]
+        ground = Ground(policy, source, parse_policy("{}", name, shipped), now, peak)
+        found += [one for one in check(ground) if _section(one.path) not in wrong]
     return sorted(found, key=lambda one: (one.line, one.column, one.path, one.rule))
 
 
@@ -92,13 +98,13 @@ def check(ground: Ground) -> list[Finding]:
     return out
 
 
-def _rest(source: Source, wrong: set[str]) -> Policy | None:
+def _rest(source: Source, wrong: set[str], shipped: Mapping[str, Any]) -> Policy | None:
     """The policy without the sections that are wrong; None if it cannot be had."""
     if not isinstance(source.values, dict):
         return None
     kept = {key: value for key, value in source.values.items() if key not in wrong}
     try:
-        return parse_policy(json.dumps(kept), source.name)
+        return parse_policy(json.dumps(kept), source.name, shipped)
     except PolicyError:
         return None
 

@@ -9,7 +9,6 @@ from typing import Any
 
 from detectors.instants import format_duration
 from detectors.lint.rule import Ground, Rule
-from detectors.policy.policy import default_policy
 from detectors.policy.sections import BUSINESS_DAY
 from detectors.policy.source import Path, quote
 from detectors.policy.types import Fault
@@ -44,7 +43,7 @@ def _hidden_faults(ground: Ground) -> Iterator[Fault]:
 
 
 def _excluded_outages(ground: Ground) -> Iterator[Fault]:
-    shipped = default_policy().codes
+    shipped = ground.shipped.codes
     for code in sorted(ground.policy.codes.excluded):
         if code in shipped.names and code not in shipped.excluded and code != _FALLBACK:
             yield Fault(
@@ -61,16 +60,12 @@ def _code_spelling(ground: Ground) -> Iterator[Fault]:
     for alike in spelt.values():
         for code in alike:
             others = [other for other in alike if other != code]
-            if others and ground.states(("codes", code)) and not _is_shipped(code):
+            if others and ground.states(("codes", code)) and code not in ground.shipped.codes.root:
                 yield Fault(
                     ("codes", code),
                     f"is another code than {quote(others[0])}; codes are compared as text: did you mean"
                     f" {quote(others[0])}?",
                 )
-
-
-def _is_shipped(code: str) -> bool:
-    return code in default_policy().codes.root
 
 
 def _runbooks(ground: Ground) -> Iterator[Fault]:
@@ -83,7 +78,7 @@ def _runbooks(ground: Ground) -> Iterator[Fault]:
 
 
 def _nothing(ground: Ground) -> Iterator[Fault]:
-    yield from _nulls(ground.source.values, default_policy().model_dump(mode="json"), ())
+    yield from _nulls(ground.source.values, ground.shipped.model_dump(mode="json"), ())
 
 
 def _nulls(values: Any, shipped: Any, path: Path) -> Iterator[Fault]:

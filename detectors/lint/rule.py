@@ -26,12 +26,14 @@ class Ground:
     Attributes:
         policy: valid on its own.
         source: the document, where it says what of it.
+        shipped: the policy that ships.
         now: the present, ms; for what has a date.
         peak: sign-ins an hour at the busiest, for what traffic must reach.
     """
 
     policy: Policy
     source: Source
+    shipped: Policy
     now: int
     peak: int = PEAK
 

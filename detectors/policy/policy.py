@@ -1,7 +1,7 @@
 """The policy: what is promised, what counts against it, when something is found, and who is told.
 
-The values that ship are in ``default_policy.yaml`` and nowhere else: the models have no defaults of their
-own. What a policy file leaves out is taken from there before anything is validated.
+The values that ship stand in ``default_policy.yaml`` and nowhere else: the models have no defaults of their own. What a
+policy leaves out is taken from the shipped values, which are handed in, before anything is validated.
 """
 
 from __future__ import annotations
@@ -9,9 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from functools import cache, cached_property
-from importlib import resources
-from pathlib import Path as FilePath
+from functools import cached_property
 from typing import Annotated, Any, Self
 
 from pydantic import (
@@ -62,9 +60,7 @@ from detectors.policy.types import (
 )
 from detectors.scopes import METHODS
 
-__all__ = ["Policy", "PolicyError", "PolicyProblem", "default_policy", "load_policy", "parse_policy"]
-
-_SHIPPED = "default_policy.yaml"
+__all__ = ["Policy", "PolicyError", "PolicyProblem", "parse_policy"]
 
 #: The windows that SLIs are always published for, whatever a policy adds.
 _SLI_WINDOWS = (5 * MINUTE, 15 * MINUTE, HOUR)
@@ -228,14 +224,18 @@ def _step_faults(policy: Policy) -> list[Fault]:
     ]
 
 
-def parse_policy(text: str | bytes, name: str) -> Policy:
-    """The policy that a YAML document describes; ``name`` is the file's, for messages.
+def parse_policy(text: str | bytes, name: str, shipped: Mapping[str, Any]) -> Policy:
+    """The policy that a YAML document describes.
+
+    Args:
+        text: the document.
+        name: the file's name, for messages.
+        shipped: the values of the shipped policy, which stand where the document has none.
 
     Raises:
         PolicyError: with everything that is wrong with it.
     """
     source = read_source(text, name)
-    shipped = _shipped_values()
     if not isinstance(source.values, dict):
         raise PolicyError((source.problem((), "must be a mapping of sections, such as severity: {...}"),))
     values = merge(shipped, source.values)
@@ -254,33 +254,3 @@ def parse_policy(text: str | bytes, name: str) -> Policy:
     if found:
         raise PolicyError(tuple(sorted(dict.fromkeys(found), key=lambda p: (p.line, p.column, p.path))))
     return policy
-
-
-def load_policy(file: FilePath) -> Policy:
-    """The policy in a file.
-
-    Raises:
-        PolicyError: it cannot be read, or what is in it is wrong.
-    """
-    try:
-        text = file.read_bytes()
-    except OSError as error:
-        problem = PolicyProblem(str(file), 1, 1, "", f"cannot be read: {error.strerror or error}")
-        raise PolicyError((problem,)) from None
-    return parse_policy(text, str(file))
-
-
-@cache
-def default_policy() -> Policy:
-    """The policy that ships."""
-    return parse_policy(_shipped_text(), _SHIPPED)
-
-
-@cache
-def _shipped_values() -> dict[str, Any]:
-    values: dict[str, Any] = read_source(_shipped_text(), _SHIPPED).values
-    return values
-
-
-def _shipped_text() -> str:
-    return resources.files("detectors").joinpath(_SHIPPED).read_text("utf-8")

@@ -24,13 +24,13 @@ import structlog
 import uvloop
 
 from detectors.instants import format_duration
-from detectors.policy.policy import default_policy
 from streams.demo.assertions import Assertion
 from streams.demo.deployment import Deployment, PortTaken, pick_port
 from streams.demo.runner import Failed, Runner
 from streams.demo.screen import screen_for
 from streams.kafka.embedded_broker import BrokerUnavailable
 from streams.runtime.logs import configure_logs
+from streams.settings.policy_file import default_policy
 from streams.simulate.scenarios import SCENARIOS
 
 __all__ = ["demo_command"]

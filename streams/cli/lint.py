@@ -11,6 +11,7 @@ import msgspec
 
 from detectors.lint.lint import INVALID, RULES, Finding, lint
 from detectors.policy.source import PolicyError
+from streams.settings.policy_file import shipped_values
 
 __all__ = ["lint_command", "rules_command"]
 
@@ -23,7 +24,9 @@ def lint_command(names: Sequence[str], *, form: str, now: int, peak: int) -> int
     status = _CLEAN
     for name in names:
         try:
-            found = lint(_read(name), "<stdin>" if name == "-" else name, now=now, peak=peak)
+            found = lint(
+                _read(name), "<stdin>" if name == "-" else name, shipped_values(), now=now, peak=peak
+            )
         except (PolicyError, OSError) as error:
             said = f"{name}:1: cannot be read: {error.strerror}" if isinstance(error, OSError) else str(error)
             click.echo(said, err=True)

@@ -107,7 +107,7 @@ def _errors_in_a_line(command: Callable[..., None]) -> Callable[..., None]:
 def _policy(file: str | None) -> Policy:
     from pathlib import Path
 
-    from detectors.policy.policy import default_policy, load_policy
+    from streams.settings.policy_file import default_policy, load_policy
 
     return load_policy(Path(file)) if file else default_policy()
 

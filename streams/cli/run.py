@@ -15,7 +15,7 @@ import structlog
 import uvloop
 from aiokafka.errors import KafkaError, UnrecognizedBrokerVersion
 
-from detectors.policy.policy import Policy, default_policy, load_policy
+from detectors.policy.policy import Policy
 from streams.ingest.settings import Start
 from streams.kafka.admin import TopicProblem, check_clock, create_missing
 from streams.kafka.clients import Backoff
@@ -23,6 +23,7 @@ from streams.kafka.topics import Topics
 from streams.runtime.clocks import RealClock
 from streams.runtime.gc_tuning import calm_collector
 from streams.runtime.logs import configure_logs
+from streams.settings.policy_file import default_policy, load_policy
 from streams.settings.settings import Settings, SettingsError, read_settings
 from streams.worker.worker import Role, Worker, WorkerOptions
 

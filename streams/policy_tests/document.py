@@ -13,12 +13,13 @@ from pydantic import Field, PlainValidator, ValidationError
 from detectors.incidents import IncidentInput
 from detectors.instants import parse_instant
 from detectors.policy.errors import problems_of
-from detectors.policy.policy import Policy, default_policy, load_policy, parse_policy
+from detectors.policy.policy import Policy
 from detectors.policy.source import PolicyError, PolicyProblem, Source, quote, read_source
 from detectors.policy.types import Fault, Instant, ScopePath, Section, Text
 from streams.policy_tests.matchers import Absence, Expectation, MomentText
 from streams.policy_tests.notation import Series, parse_flow, parse_series
 from streams.records.models import IncidentId
+from streams.settings.policy_file import default_policy, load_policy, read_policy
 
 __all__ = ["DEFAULT_START", "PolicyTest", "ReadTests", "TestFile", "read_tests"]
 
@@ -184,7 +185,7 @@ def _policy(
     try:
         if isinstance(said, str):
             return load_policy(folder / said)
-        return parse_policy(json.dumps(said), source.name)
+        return read_policy(json.dumps(said), source.name)
     except PolicyError as error:
         if isinstance(said, str):
             problems += error.errors

@@ -20,11 +20,12 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 
 from detectors.instants import MINUTE, parse_instant
-from detectors.policy.policy import Policy, load_policy
+from detectors.policy.policy import Policy
 from sinks.sandbox import Sandbox
 from streams.kafka.admin import create_missing
 from streams.kafka.topics import PARTITIONS, Topics
 from streams.runtime.clocks import RealClock
+from streams.settings.policy_file import load_policy
 from tests.faults.audit import audit
 from tests.faults.figures import Broker, Figures
 from tests.faults.findings import Audit

@@ -7,13 +7,13 @@ from typing import Any, cast
 
 import pytest
 
-from detectors.policy.policy import default_policy
 from streams.evaluate.service import Evaluate
 from streams.evaluate.settings import EvaluateSettings
 from streams.evaluate.shard import Shard
 from streams.evaluate.totals import Totals
 from streams.kafka.topics import PARTITIONS, Topics
 from streams.runtime.clocks import Timing
+from streams.settings.policy_file import default_policy
 
 
 class Group:

@@ -13,8 +13,8 @@ from benchmarks.quality.drawn import draw
 from benchmarks.quality.runs import play
 from benchmarks.quality.variation import Varied
 from detectors.instants import DAY, MINUTE
-from detectors.policy.policy import default_policy
 from detectors.scopes import scope_index
+from streams.settings.policy_file import default_policy
 from streams.simulate import SCENARIOS
 from streams.simulate.truth import KINDS
 

@@ -10,7 +10,7 @@ import pytest
 from benchmarks.quality.cases import Case
 from benchmarks.quality.findings import findings
 from benchmarks.quality.runs import play
-from detectors.policy.policy import default_policy
+from streams.settings.policy_file import default_policy
 
 pytestmark = pytest.mark.quality
 

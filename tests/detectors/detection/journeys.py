@@ -9,7 +9,7 @@ import numpy as np
 
 from detectors.history.history import BUCKET, FIELDS, History
 from detectors.instants import DAY, HOUR, MINUTE, SECOND
-from detectors.policy.policy import Policy, default_policy
+from detectors.policy.policy import Policy
 from detectors.scopes import CSPS, LEAVES, MEMBERS, OUTCOMES, STEPS, leaf_index
 from detectors.windows.counters import BAD, EXCLUDED, GOOD, STARTED, Classify
 from detectors.windows.error_codes import CodeWindows
@@ -18,6 +18,7 @@ from detectors.windows.facts import ON_TIME, FactRow
 from detectors.windows.frame import Frame
 from detectors.windows.returns import ReturnWindows
 from detectors.windows.sliding import Windows
+from streams.settings.policy_file import default_policy
 from tests.detectors.detection.traffic import RATE, RETURNS, SHARES, START, leaves_of, record
 
 __all__ = ["USER_ERRORS", "Journeys", "weeks"]

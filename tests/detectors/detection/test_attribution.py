@@ -15,9 +15,9 @@ from detectors.detection.verdicts import FIRING, NOT_ENOUGH_EVIDENCE, QUIET, Ver
 from detectors.history.history import History
 from detectors.incidents import Cause
 from detectors.instants import DAY
-from detectors.policy.policy import default_policy
 from detectors.scopes import CSPS, SCOPES, contains, scope_path
 from detectors.windows.frame import Frame
+from streams.settings.policy_file import default_policy
 from tests.detectors.detection.traffic import START, Traffic, scope, usual
 
 POLICY = default_policy()

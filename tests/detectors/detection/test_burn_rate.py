@@ -9,7 +9,7 @@ from detectors.detection import burn_rate
 from detectors.detection.verdicts import FIRING, NOT_ENOUGH_EVIDENCE, QUIET
 from detectors.history.history import BUCKET, History
 from detectors.instants import DAY, HOUR, SECOND
-from detectors.policy.policy import default_policy
+from streams.settings.policy_file import default_policy
 from tests.detectors.detection.traffic import START, Traffic, scope
 from tests.detectors.history.test_history import record
 

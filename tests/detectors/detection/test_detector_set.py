@@ -18,10 +18,10 @@ from detectors.detection.verdicts import FIRING, Verdicts
 from detectors.engine.engine import Engine
 from detectors.history.history import History
 from detectors.instants import SECOND
-from detectors.policy.policy import default_policy
 from detectors.scopes import MEMBERS, OUTCOMES, SCOPES
 from detectors.windows.facts import FactRow
 from detectors.windows.frame import Frame
+from streams.settings.policy_file import default_policy
 from tests.detectors.detection.journeys import Journeys, weeks
 from tests.detectors.detection.traffic import START
 from tests.support.depth import examples

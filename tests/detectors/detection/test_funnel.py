@@ -14,7 +14,7 @@ from detectors.detection.attribution import attribute
 from detectors.detection.verdicts import FIRING, NOT_ENOUGH_EVIDENCE, QUIET, Verdicts
 from detectors.history.history import History
 from detectors.instants import SECOND
-from detectors.policy.policy import default_policy, parse_policy
+from streams.settings.policy_file import default_policy, read_policy
 from tests.detectors.detection.journeys import Journeys, weeks
 from tests.detectors.detection.traffic import RATE, RETURNS, START, scope
 from tests.support.depth import examples
@@ -131,7 +131,7 @@ def test_people_are_estimated_and_the_sentence_has_the_numbers() -> None:
 
 
 def test_a_monitor_holds_a_method_to_its_limit_unless_fewer_usually_return() -> None:
-    strict = parse_policy(
+    strict = read_policy(
         "funnel: {monitors: {sis: {window: 15m, below: 0.65, recover_at: 0.68}}, fires_below: 0.3,"
         " fires_below_unlearned: 0.3}",
         "strict",

@@ -9,9 +9,9 @@ from detectors.detection import latency
 from detectors.detection.verdicts import FIRING, QUIET, Verdicts
 from detectors.history.history import BUCKET, History
 from detectors.instants import DAY, HOUR, MINUTE, SECOND
-from detectors.policy.policy import default_policy, parse_policy
 from detectors.scopes import CSPS
 from detectors.windows.counters import TIMED
+from streams.settings.policy_file import default_policy, read_policy
 from tests.detectors.detection.traffic import START, Traffic, scope
 
 POLICY = default_policy()
@@ -121,7 +121,7 @@ def test_verdicts_do_not_depend_on_how_steps_are_cut_into_frames(cut: int) -> No
 
 
 def test_the_promise_of_each_method_is_its_own() -> None:
-    lenient = parse_policy("objectives: {ssoe: {latency_target: 0.3}}", "lenient.yaml")
+    lenient = read_policy("objectives: {ssoe: {latency_target: 0.3}}", "lenient.yaml")
     traffic = Traffic(4_500, 1).slow("", 3_600, 4_500, 0.65)
     assert traffic.counts[..., TIMED].any()
     verdicts = latency.judge(traffic.frame(4_000), lenient, History("prod"))

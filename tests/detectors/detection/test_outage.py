@@ -9,9 +9,9 @@ from detectors.detection import outage
 from detectors.detection.verdicts import FIRING, NOT_ENOUGH_EVIDENCE, QUIET
 from detectors.history.history import History
 from detectors.instants import DAY, SECOND
-from detectors.policy.policy import default_policy, parse_policy
 from detectors.scopes import SCOPES, leaf_index
 from detectors.windows.counters import BAD, EXCLUDED, GOOD, SESSION_GOOD
+from streams.settings.policy_file import default_policy, read_policy
 from tests.detectors.detection.traffic import Traffic, leaves_of, scope
 from tests.detectors.history.test_history import record
 
@@ -248,7 +248,7 @@ def test_verdicts_do_not_depend_on_how_steps_are_cut_into_frames(cut: int) -> No
 
 
 def test_the_policy_decides_how_many_people_it_takes() -> None:
-    strict = parse_policy(
+    strict = read_policy(
         "outage: {rules: [{window: 1m, min_people: 1000, failing_ratio: 0.1, recover_below: 0.05}]}", "p.yaml"
     )
     traffic = Traffic(2_400, 1).fail("ssoe", 1_800, 2_400)

@@ -9,9 +9,9 @@ from detectors.detection import silence
 from detectors.detection.verdicts import FIRING, NOT_ENOUGH_EVIDENCE, QUIET, Verdicts
 from detectors.history.history import History
 from detectors.instants import DAY, HOUR, SECOND, parse_instant
-from detectors.policy.policy import default_policy
 from detectors.scopes import CSPS, leaf_index
 from detectors.windows.counters import GOOD, STARTED
+from streams.settings.policy_file import default_policy
 from tests.detectors.detection.traffic import RATE, START, Traffic, leaves_of, scope, usual
 
 POLICY = default_policy()

@@ -13,8 +13,8 @@ from detectors.detection import surge
 from detectors.detection.attribution import attribute
 from detectors.detection.verdicts import FIRING, NOT_ENOUGH_EVIDENCE, QUIET, Verdicts
 from detectors.history.history import History
-from detectors.policy.policy import default_policy
 from detectors.scopes import SCOPES
+from streams.settings.policy_file import default_policy
 from tests.detectors.detection.journeys import Journeys, weeks
 from tests.detectors.detection.traffic import scope
 from tests.support.depth import examples

@@ -11,8 +11,8 @@ from detectors.detection.verdicts import FIRING, STATES, Verdicts
 from detectors.history.history import History
 from detectors.incidents import Cause
 from detectors.instants import DAY
-from detectors.policy.policy import default_policy
 from detectors.scopes import SCOPES, scope_path
+from streams.settings.policy_file import default_policy
 from tests.detectors.detection.traffic import START, Traffic, usual
 
 POLICY = default_policy()

@@ -9,10 +9,11 @@ import numpy.typing as npt
 
 from detectors.history.history import BUCKET, FIELDS, History
 from detectors.instants import DAY, SECOND, parse_instant
-from detectors.policy.policy import Policy, default_policy
+from detectors.policy.policy import Policy
 from detectors.scopes import CSPS, LEAVES, MEMBERS, METHODS, SCOPES, leaf_index, scope_path
 from detectors.windows.counters import BAD, COUNTERS, GOOD, SESSION_BAD, SESSION_GOOD, SLOW, STARTED, TIMED
 from detectors.windows.frame import Frame
+from streams.settings.policy_file import default_policy
 
 #: A Tuesday afternoon, without a holiday in the weeks before.
 START = parse_instant("2026-10-06T14:00:00-04:00")

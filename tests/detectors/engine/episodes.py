@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from detectors.incidents import IncidentInput
 from detectors.instants import SECOND
-from detectors.policy.policy import Policy, parse_policy
+from detectors.policy.policy import Policy
 from detectors.scopes import CSPS, METHODS, OUTCOMES, STEPS, leaf_index
 from detectors.windows.facts import ON_TIME, FactRow
+from streams.settings.policy_file import read_policy
 from tests.support.oracle import NOON
 
 __all__ = ["ENV", "POLICY", "STEP", "Episode", "episodes", "inputs", "instants", "rows_of"]
@@ -25,7 +26,7 @@ _KINDS: tuple[Kind, ...] = get_args(Kind)
 ENV = "prod"
 STEP = 5 * SECOND
 #: The policy that ships, with an incident's life cut short, so that whole lives fit into minutes.
-POLICY: Policy = parse_policy(
+POLICY: Policy = read_policy(
     """
 step: 5s
 retention: 1h

@@ -20,7 +20,8 @@ from detectors.history.error_budget import (
 )
 from detectors.history.history import BUCKET, History
 from detectors.instants import DAY, HOUR, MINUTE, format_instant, parse_instant
-from detectors.policy.policy import Policy, default_policy, parse_policy
+from detectors.policy.policy import Policy
+from streams.settings.policy_file import default_policy, read_policy
 from tests.detectors.lifecycle.scenario import Scenario
 
 POLICY = default_policy()
@@ -57,7 +58,7 @@ def maintained(*windows: tuple[str, int, int]) -> Policy:
         f'{{scope: {scope}, start: "{format_instant(a)}", end: "{format_instant(b)}", description: patching}}'
         for scope, a, b in windows
     )
-    return parse_policy(f"maintenance: [{listed}]", "p.yaml")
+    return read_policy(f"maintenance: [{listed}]", "p.yaml")
 
 
 def test_a_month_that_goes_well_has_all_of_its_budget() -> None:

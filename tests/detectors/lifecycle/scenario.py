@@ -21,9 +21,10 @@ from detectors.instants import MINUTE, SECOND, parse_instant
 from detectors.lifecycle.lifecycle import Lifecycle, LifecycleMemory
 from detectors.lifecycle.memory import FOUND_IN_FAILURES
 from detectors.notification.plan import plan
-from detectors.policy.policy import Policy, default_policy, parse_policy
+from detectors.policy.policy import Policy
 from detectors.scopes import contains
 from detectors.windows.impact import Distinct
+from streams.settings.policy_file import default_policy, read_policy
 
 START = parse_instant("2026-11-23T15:00:00Z")
 SINKS = frozenset({"pagerduty", "datadog", "slack"})
@@ -31,7 +32,7 @@ SINKS = frozenset({"pagerduty", "datadog", "slack"})
 
 def policy(text: str) -> Policy:
     """The shipped policy with changes, in YAML."""
-    return parse_policy(text, "test.yaml")
+    return read_policy(text, "test.yaml")
 
 
 @dataclass

@@ -6,7 +6,7 @@ import pytest
 
 from detectors.incidents import Counts
 from detectors.lifecycle.fail_over import advise, compared
-from detectors.policy.policy import default_policy
+from streams.settings.policy_file import default_policy
 
 POLICY = default_policy()
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from detectors.instants import DAY, HOUR, MINUTE, SECOND
 from detectors.lifecycle.response_times import alert_deadline, alert_half_way, calendar, deadline, half_way
-from detectors.policy.policy import default_policy
+from streams.settings.policy_file import default_policy
 from tests.detectors.lifecycle.scenario import START, policy
 
 POLICY = default_policy()

@@ -18,7 +18,7 @@ from detectors.lifecycle.severity import (
     poisson_lower_bound,
     severity_of,
 )
-from detectors.policy.policy import default_policy
+from streams.settings.policy_file import default_policy
 
 POLICY = default_policy()
 

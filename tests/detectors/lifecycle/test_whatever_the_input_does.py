@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from detectors.incidents import Command, Transition
 from detectors.notification.plan import catch_up, plan
-from detectors.policy.policy import Policy, default_policy
+from detectors.policy.policy import Policy
 from detectors.scopes import SCOPES
 from detectors.urgency import is_serious
+from streams.settings.policy_file import default_policy
 from tests.detectors.lifecycle.scenario import SINKS, START, Heard, Scenario, nested, policy
 from tests.support.depth import examples
 

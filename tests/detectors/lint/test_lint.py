@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from detectors.instants import parse_instant
 from detectors.lint.lint import INVALID, RULES, Finding, check, lint
 from detectors.lint.rule import PEAK, Ground
-from detectors.policy.policy import default_policy
 from detectors.policy.source import PolicyError, Refusal, read_source
+from streams.settings.policy_file import default_policy, shipped_values
 from tests.support.depth import examples
 
 NOW = parse_instant("2026-11-23T15:00:00Z")  # Monday, 10:00 in New York; Thursday is Thanksgiving
@@ -22,7 +22,7 @@ SHIPPED = resources.files("detectors").joinpath("default_policy.yaml").read_byte
 
 
 def findings(text: str | bytes, peak: int = PEAK) -> list[Finding]:
-    return lint(text, "p.yaml", now=NOW, peak=peak)
+    return lint(text, "p.yaml", shipped_values(), now=NOW, peak=peak)
 
 
 def said(text: str | bytes, peak: int = PEAK) -> list[str]:
@@ -328,7 +328,7 @@ def test_a_quieter_place_is_asked_about_its_own_peak() -> None:
 
 def test_a_method_without_a_runbook_is_named() -> None:
     policy = default_policy().model_copy(update={"runbooks": {}})
-    found = check(Ground(policy, read_source("{}", "p.yaml"), NOW))
+    found = check(Ground(policy, read_source("{}", "p.yaml"), default_policy(), NOW))
     assert [one.message.split()[3] for one in found if one.rule == "runbook-missing"] == [
         "ssoe:",
         "sis:",

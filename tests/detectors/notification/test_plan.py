@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from detectors.notification.plan import plan, speaks
-from detectors.policy.policy import default_policy
+from streams.settings.policy_file import default_policy
 from tests.detectors.lifecycle.scenario import SINKS, Heard, Scenario
 
 MINUTES = 60

@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from detectors.instants import DAY, HOUR, MINUTE, SECOND
-from detectors.policy.policy import default_policy, parse_policy
+from streams.settings.policy_file import default_policy, read_policy
 
 POLICY = default_policy()
 
@@ -88,17 +88,17 @@ def test_windows_are_all_that_panes_must_answer_for_and_no_longer_than_an_hour()
 
 
 def test_windows_always_hold_those_that_slis_are_published_for() -> None:
-    policy = parse_policy("sli_windows: [10m]", "p.yaml")
+    policy = read_policy("sli_windows: [10m]", "p.yaml")
     assert {5 * MINUTE, 10 * MINUTE, 15 * MINUTE, HOUR} <= set(policy.windows())
 
 
 def test_latency_thresholds_are_sorted_and_each_stands_once() -> None:
     assert POLICY.thresholds == (1200.0, 2430.0)
-    assert parse_policy("objectives: {ssoe: {latency_threshold_ms: 1200}}", "p").thresholds == (1200.0,)
+    assert read_policy("objectives: {ssoe: {latency_threshold_ms: 1200}}", "p").thresholds == (1200.0,)
 
 
 def test_the_runbook_of_a_scope_is_its_own_else_its_providers_else_its_methods() -> None:
-    own = parse_policy("runbooks: {prod/ssoe/idme: https://wiki/idme-on-ssoe, prod: https://wiki/all}", "p")
+    own = read_policy("runbooks: {prod/ssoe/idme: https://wiki/idme-on-ssoe, prod: https://wiki/all}", "p")
     assert own.runbook("prod/ssoe/idme") == "https://wiki/idme-on-ssoe"
     assert own.runbook("prod/*/idme") == own.runbooks["idme"]
     assert own.runbook("staging/sis") == own.runbooks["sis"]
@@ -108,7 +108,7 @@ def test_the_runbook_of_a_scope_is_its_own_else_its_providers_else_its_methods()
 
 def test_an_empty_policy_is_the_default_policy() -> None:
     for text in ("", "{}", "# nothing but a comment\n", "severity:\noutage:\n"):
-        policy = parse_policy(text, "empty.yaml")
+        policy = read_policy(text, "empty.yaml")
         assert policy == POLICY
         assert policy.hash == POLICY.hash
 

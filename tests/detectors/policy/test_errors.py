@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from detectors.policy.policy import default_policy, load_policy, parse_policy
 from detectors.policy.source import PolicyError
+from streams.settings.policy_file import default_policy, load_policy, read_policy
 
 
 def problems(text: str | bytes) -> list[str]:
     with pytest.raises(PolicyError) as caught:
-        parse_policy(text, "p.yaml")
+        read_policy(text, "p.yaml")
     assert str(caught.value).splitlines() == [str(error) for error in caught.value.errors]
     return [str(error) for error in caught.value.errors]
 
@@ -44,7 +44,7 @@ notify: {console_url: "ftp://console"}
 
 def test_an_error_carries_file_line_column_and_path() -> None:
     with pytest.raises(PolicyError) as caught:
-        parse_policy("severity:\n  dwell: 15\n", "etc/policy.yaml")
+        read_policy("severity:\n  dwell: 15\n", "etc/policy.yaml")
     (error,) = caught.value.errors
     assert (error.file, error.line, error.column, error.path) == ("etc/policy.yaml", 2, 3, "severity.dwell")
 
@@ -249,7 +249,7 @@ def test_a_policy_is_loaded_from_a_file(tmp_path: Path) -> None:
 
 
 def test_lists_are_taken_as_written_and_mappings_are_completed() -> None:
-    policy = parse_policy(f"outage: {{rules: [{RULE}]}}\ncodes: {{005: {{counts: bad}}}}", "p.yaml")
+    policy = read_policy(f"outage: {{rules: [{RULE}]}}\ncodes: {{005: {{counts: bad}}}}", "p.yaml")
     assert len(policy.outage.rules) == 1
     assert policy.outage.confidence == default_policy().outage.confidence
     assert policy.codes.excluded == default_policy().codes.excluded - {"005"}

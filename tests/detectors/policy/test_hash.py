@@ -8,7 +8,7 @@ import string
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detectors.policy.policy import default_policy, parse_policy
+from streams.settings.policy_file import default_policy, read_policy
 
 
 def test_is_twelve_hexadecimal_digits() -> None:
@@ -18,14 +18,14 @@ def test_is_twelve_hexadecimal_digits() -> None:
 
 
 def test_spelling_comments_and_order_do_not_change_it() -> None:
-    one = parse_policy("step: 1s\nseverity:\n  severity_2_over: 25 # ours\n  dwell: 900s\n", "a.yaml")
-    other = parse_policy('severity: {dwell: "15m", severity_2_over: 25}', "b.yaml")
+    one = read_policy("step: 1s\nseverity:\n  severity_2_over: 25 # ours\n  dwell: 900s\n", "a.yaml")
+    other = read_policy('severity: {dwell: "15m", severity_2_over: 25}', "b.yaml")
     assert one.hash == other.hash != default_policy().hash
 
 
 def test_any_other_value_changes_it() -> None:
     hashes = {
-        parse_policy(text, "p").hash
+        read_policy(text, "p").hash
         for text in (
             "{}",
             "retention: 3h",
@@ -65,7 +65,7 @@ def test_any_other_value_changes_it() -> None:
     )
 )
 def test_the_canonical_form_is_itself_a_policy_with_the_same_content(sections: dict[str, object]) -> None:
-    policy = parse_policy(json.dumps(sections), "p.yaml")
-    again = parse_policy(policy.canonical(), "canonical.json")
+    policy = read_policy(json.dumps(sections), "p.yaml")
+    again = read_policy(policy.canonical(), "canonical.json")
     assert again == policy
     assert again.hash == policy.hash

@@ -10,13 +10,13 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detectors.policy.policy import parse_policy
 from detectors.policy.source import PolicyError, PolicyProblem, Position, format_path, merge, read_source
+from streams.settings.policy_file import read_policy
 
 
 def refused(text: str | bytes) -> str:
     with pytest.raises(PolicyError) as caught:
-        parse_policy(text, "p.yaml")
+        read_policy(text, "p.yaml")
     return str(caught.value)
 
 
@@ -115,7 +115,7 @@ def test_a_path_reads_like_an_expression() -> None:
 def outcome(text: str | bytes) -> tuple[PolicyProblem, ...]:
     """The problems of a document: none, or those of the one error that it may end in."""
     try:
-        parse_policy(text, "p.yaml")
+        read_policy(text, "p.yaml")
     except PolicyError as error:
         return error.errors
     return ()

@@ -14,16 +14,16 @@ from detectors.engine.state import StepResult
 from detectors.history.history import History
 from detectors.incidents import error_words
 from detectors.instants import HOUR, MINUTE, SECOND
-from detectors.policy.policy import parse_policy
 from detectors.scopes import OUTCOMES, STEPS, leaf_index
 from detectors.windows.facts import ON_TIME, FactRow
 from sinks.wording import people_words
+from streams.settings.policy_file import read_policy
 from tests.detectors.engine.test_engine import as_known, flat, round_trip
 from tests.support.depth import examples
 from tests.support.oracle import NOON
 
 CAP = 1_000
-POLICY = parse_policy(f"exact_people: {CAP}", "test.yaml")
+POLICY = read_policy(f"exact_people: {CAP}", "test.yaml")
 OUTAGE = 15 * MINUTE
 END = NOON + 78 * MINUTE
 SINKS = frozenset({"slack"})

@@ -12,13 +12,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from detectors.policy.policy import parse_policy
 from detectors.windows.facts import ON_TIME, TOO_LATE
 from streams.aggregate.acceptance import Acceptance, Accepted, Duplicate, Rules
 from streams.aggregate.dedup import Duplicates
 from streams.events.decode import decode
 from streams.events.login_event import LoginEvent
 from streams.events.validation import Reason, Rejection
+from streams.settings.policy_file import read_policy
 from tests.support.oracle import DAY, HOUR, MINUTE, NOON, SECOND, judge
 from tests.support.strategies import Log, Variation, marked_logs, plain_logs, variations
 from tests.support.test_oracle import login
@@ -28,7 +28,7 @@ thorough = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.dat
 
 @cache
 def rules_of(yaml: str = "{}") -> Rules:
-    return Rules.of(parse_policy(yaml, "policy.yaml"))
+    return Rules.of(read_policy(yaml, "policy.yaml"))
 
 
 def event_at(at: int, event_id: str = "e") -> LoginEvent:

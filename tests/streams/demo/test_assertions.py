@@ -10,11 +10,11 @@ import pytest
 
 from detectors.incidents import Incident
 from detectors.instants import HOUR, MINUTE, SECOND
-from detectors.policy.policy import default_policy
 from sinks.sandbox.pagerduty import SentWebhook, Woken
 from streams.demo.assertions import Assertion, assertions
 from streams.demo.expectations import Expectation
 from streams.demo.observations import BannerChange, Observations
+from streams.settings.policy_file import default_policy
 from tests.streams.demo.stories import (
     BEGAN,
     ENDED,

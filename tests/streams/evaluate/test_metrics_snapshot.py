@@ -7,7 +7,6 @@ import pytest
 from detectors.engine.engine import Engine
 from detectors.history.history import History
 from detectors.instants import SECOND
-from detectors.policy.policy import default_policy
 from detectors.scopes import OUTCOMES, STEPS, leaf_index
 from detectors.windows.facts import ON_TIME, FactRow
 from detectors.windows.latency_histogram import bucket
@@ -15,6 +14,7 @@ from streams.evaluate.evaluator import Evaluator
 from streams.evaluate.metrics_snapshot import env_snapshot
 from streams.evaluate.shard import Shard
 from streams.evaluate.totals import Totals
+from streams.settings.policy_file import default_policy
 
 POLICY = default_policy()
 START = 1_795_435_200_000

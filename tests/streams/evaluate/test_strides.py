@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from detectors.policy.policy import default_policy
 from streams.evaluate import service as evaluate
 from streams.evaluate.evaluator import Evaluator
 from streams.evaluate.service import Evaluate
@@ -17,6 +16,7 @@ from streams.evaluate.totals import Totals
 from streams.kafka.topics import Topics
 from streams.runtime.clocks import Timing
 from streams.segments.codec import Frontier, encode
+from streams.settings.policy_file import default_policy
 
 
 class Strides(Evaluate):

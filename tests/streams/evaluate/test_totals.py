@@ -7,11 +7,11 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detectors.policy.policy import default_policy
 from detectors.scopes import OUTCOMES, STEPS
 from detectors.windows.facts import ON_TIME, FactRow
 from streams.evaluate.totals import Totals
 from streams.segments.codec import Tally
+from streams.settings.policy_file import default_policy
 
 POLICY = default_policy()
 PROD = "prod"

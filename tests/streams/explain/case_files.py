@@ -8,12 +8,12 @@ from typing import Any
 
 from detectors.incidents import IncidentInput
 from detectors.instants import MINUTE, SECOND, parse_instant
-from detectors.policy.policy import default_policy
 from streams.explain.case_file import CaseFile
 from streams.explain.from_replay import replayed
 from streams.policy_tests.events import lines_of
 from streams.policy_tests.notation import parse_series
 from streams.replay.entries import Entry
+from streams.settings.policy_file import default_policy
 
 START = parse_instant("2026-11-23T15:00:00Z")
 SERIES = (

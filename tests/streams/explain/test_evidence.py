@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from detectors.policy.policy import default_policy
 from streams.explain.case_file import Evidence, Line
 from streams.explain.evidence import measured, scope_decision, severity_figure
+from streams.settings.policy_file import default_policy
 
 BURN = {
     "long_ms": 3_600_000,

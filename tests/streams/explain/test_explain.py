@@ -11,7 +11,6 @@ import pytest
 from rich.console import Console
 
 from detectors.instants import MINUTE, SECOND
-from detectors.policy.policy import default_policy
 from streams.cli.explain import show
 from streams.explain.case_file import CaseFile
 from streams.explain.from_replay import replayed
@@ -19,6 +18,7 @@ from streams.explain.sections import ReportSection, after, figures, findings, ha
 from streams.policy_tests.events import history_of
 from streams.policy_tests.notation import parse_flow
 from streams.replay.entries import SourceError
+from streams.settings.policy_file import default_policy
 from tests.streams.explain.case_files import START, case_file, entries, events
 
 

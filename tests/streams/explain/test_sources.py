@@ -14,7 +14,6 @@ from click.testing import CliRunner, Result
 
 from detectors.incidents import Command
 from detectors.instants import format_instant
-from detectors.policy.policy import default_policy, parse_policy
 from detectors.slis import SliValue
 from sinks.delivery.deliverer import Delivery
 from streams.cli.main import main
@@ -25,6 +24,7 @@ from streams.kafka.admin import create_missing
 from streams.kafka.embedded_broker import EmbeddedBroker
 from streams.kafka.topics import Topics
 from streams.replay.entries import SourceError
+from streams.settings.policy_file import default_policy, read_policy
 from tests.streams.explain.case_files import START, case_file, events
 
 
@@ -79,7 +79,7 @@ def test_a_dump_of_kcat_is_a_log_too(file: Path) -> None:
 
 def test_another_policy_is_not_taken_for_the_one_that_judged(file: Path) -> None:
     file.write_bytes(b"\n".join(log()))
-    other = parse_policy("severity: {severity_2_over: 7}", "p.yaml")
+    other = read_policy("severity: {severity_2_over: 7}", "p.yaml")
     assert from_files("prod-1", [str(file)], other).policy is None
 
 

@@ -15,7 +15,6 @@ from aiohttp.test_utils import TestClient, TestServer
 from pydantic import SecretStr
 
 from detectors.incidents import Incident, IncidentInput
-from detectors.policy.policy import default_policy
 from sinks.banner import banner
 from sinks.metrics.prometheus import Metrics
 from streams.http.api import routes
@@ -23,6 +22,7 @@ from streams.http.responses import json_errors
 from streams.http.views import Views
 from streams.records.models import encode_incident
 from streams.runtime.health import Health
+from streams.settings.policy_file import default_policy
 
 __all__ = ["NOW", "SECRET", "TOKEN", "Serving", "an_incident", "serving", "sign"]
 

@@ -16,10 +16,10 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from detectors.instants import format_instant
-from detectors.policy.policy import default_policy
 from sinks.console import page
 from sinks.metrics.snapshot import EnvSnapshot
 from streams.http.api import mount, routes
+from streams.settings.policy_file import default_policy
 from tests.streams.http.serving import NOW, HttpSettings, Serving, an_incident, dumps, serving
 
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, event, example, given, settings
 from hypothesis import strategies as st
 
-from detectors.policy.policy import Policy, parse_policy
+from detectors.policy.policy import Policy
 from detectors.scopes import LEAVES, OUTCOMES, STEPS
 from detectors.windows.facts import FactRow
 from streams.aggregate.acceptance import Rules
@@ -22,6 +22,7 @@ from streams.events.login_event import person_id
 from streams.events.validation import Rejection
 from streams.ingest.blocks import BlockFold, Record
 from streams.segments.codec import BLOCK_OFFSETS, BLOCK_WATERMARK, Resume, Segment, Tally
+from streams.settings.policy_file import read_policy
 from tests.support.oracle import MINUTE, NOON, SECOND, Judgement, judge
 from tests.support.strategies import Log, Variation, kafka_logs, marked_logs, variations
 from tests.support.test_oracle import login
@@ -32,7 +33,7 @@ PLAIN = Variation("{}")
 
 @cache
 def _parsed(yaml: str) -> Policy:
-    return parse_policy(yaml, "policy.yaml")
+    return read_policy(yaml, "policy.yaml")
 
 
 def policy_of(variation: Variation) -> Policy:

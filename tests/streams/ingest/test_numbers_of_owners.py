@@ -12,11 +12,11 @@ from aiokafka.errors import CommitFailedError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detectors.policy.policy import default_policy
 from streams.ingest.partition_claim import ClaimedPartition, PartitionClaim
 from streams.ingest.settings import IngestSettings
 from streams.ingest.writes import Destination, to_ingest_state
 from streams.segments.codec import BLOCK_OFFSETS, Resume
+from streams.settings.policy_file import default_policy
 from tests.simulation.model import INTERNAL, TOPICS, BatchProducer, Consumer, Kafka, TopicReader, World
 from tests.support.oracle import NOON
 

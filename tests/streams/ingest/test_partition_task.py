@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from aiokafka import TopicPartition
 
-from detectors.policy.policy import default_policy
 from streams.aggregate.acceptance import Rules
 from streams.ingest.blocks import BlockFold
 from streams.ingest.fetch_monitor import FetchStatus
@@ -18,6 +17,7 @@ from streams.ingest.writes import Destination, Flush
 from streams.kafka.producer import ProducerRecord
 from streams.kafka.topics import Topics
 from streams.segments.codec import BLOCK_OFFSETS, Frontier, Resume, Segment, decode
+from streams.settings.policy_file import default_policy
 from tests.support.oracle import NOON, written
 
 POLICY = default_policy()

@@ -9,7 +9,6 @@ from typing import Any
 from aiokafka import AIOKafkaProducer, TopicPartition
 
 from benchmarks.mixed import mixed_events
-from detectors.policy.policy import default_policy
 from streams.ingest.service import Ingest
 from streams.ingest.settings import IngestSettings
 from streams.kafka.admin import create_missing
@@ -20,6 +19,7 @@ from streams.kafka.topic_reader import TopicReader
 from streams.kafka.topics import PARTITIONS, Topics
 from streams.runtime.clocks import RealClock, Timing
 from streams.segments.codec import Frontier, decode
+from streams.settings.policy_file import default_policy
 
 _EVENTS = 60_000
 _PATIENCE = 30.0  # seconds

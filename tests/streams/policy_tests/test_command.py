@@ -10,11 +10,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 from detectors.instants import parse_instant
-from detectors.policy.policy import default_policy
 from streams.cli.main import main
 from streams.policy_tests.document import DEFAULT_START
 from streams.policy_tests.events import history_of
 from streams.policy_tests.notation import parse_flow
+from streams.settings.policy_file import default_policy
 
 GOOD = """\
 tests:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from detectors.policy.policy import default_policy, parse_policy
 from detectors.policy.source import PolicyError
 from streams.policy_tests.document import read_tests
+from streams.settings.policy_file import default_policy, read_policy
 
 MINIMAL = """\
 tests:
@@ -32,7 +32,7 @@ def problems(file: Path, text: str) -> list[str]:
 
 def test_a_test_without_a_policy_is_of_the_one_that_ships_or_of_the_one_given(file: Path) -> None:
     file.write_text(MINIMAL)
-    given = parse_policy("severity: {severity_2_over: 7}", "p.yaml")
+    given = read_policy("severity: {severity_2_over: 7}", "p.yaml")
     assert read_tests(str(file)).policies == (default_policy(),)
     assert read_tests(str(file), given).policies == (given,)
 

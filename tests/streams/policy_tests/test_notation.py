@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 
 from detectors.history.history import BUCKET, History
 from detectors.instants import DAY, MINUTE, SECOND, parse_instant
-from detectors.policy.policy import default_policy
 from detectors.scopes import SCOPES
 from detectors.windows.counters import BAD, EXCLUDED, GOOD, SLOW, STARTED, TIMED
 from streams.events.decode import decode_many
 from streams.events.login_event import LoginEvent
 from streams.policy_tests.events import HISTORY_LENGTH, history_of, lines_of
 from streams.policy_tests.notation import parse_flow, parse_series
+from streams.settings.policy_file import default_policy
 
 START = parse_instant("2026-11-23T15:00:00Z")
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from detectors.instants import HOUR, MINUTE, SECOND, parse_instant
-from detectors.policy.policy import default_policy, parse_policy
 from streams.policy_tests.document import DEFAULT_START, PolicyTest
 from streams.policy_tests.runner import Run, run_test
+from streams.settings.policy_file import default_policy, read_policy
 
 START = parse_instant(DEFAULT_START)
 FAILING = "prod/ssoe/idme sign_in success 2/s x 2m, failure 007 2/s x 3m"
@@ -17,7 +17,7 @@ def played(*series: str, policy: str = "{}", **test: Any) -> Run:
     described = PolicyTest.model_validate(
         {"name": "x", "series": series, "absent": [{"incidents": [{}]}], **test}
     )
-    return run_test(described, parse_policy(policy, "p.yaml"), START)
+    return run_test(described, read_policy(policy, "p.yaml"), START)
 
 
 def kinds(run: Run) -> list[str]:
@@ -99,5 +99,5 @@ def test_the_policy_of_the_test_is_in_force() -> None:
 
 
 def test_the_same_test_is_played_alike_twice() -> None:
-    assert default_policy().hash == parse_policy("{}", "p.yaml").hash
+    assert default_policy().hash == read_policy("{}", "p.yaml").hash
     assert played(FAILING) == played(FAILING)

@@ -13,10 +13,10 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from detectors.policy.policy import default_policy
 from streams.replay.replay import Replay
 from streams.replay.sources import partitions
 from streams.replay.verdict_lines import objects
+from streams.settings.policy_file import default_policy
 from tests.support.brokers import ApacheKafka
 from tests.support.oracle import MINUTE, SECOND, Record, judge, written
 

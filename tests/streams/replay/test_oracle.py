@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from detectors.policy.policy import Policy, parse_policy
+from detectors.policy.policy import Policy
 from streams.events.decode import decode
 from streams.events.validation import Rejection
 from streams.replay import replay as engine
@@ -21,6 +21,7 @@ from streams.replay.entries import Entry, Mark
 from streams.replay.replay import Replay
 from streams.replay.sources import partitions
 from streams.replay.verdict_lines import objects
+from streams.settings.policy_file import read_policy
 from tests.streams.events.strategies import broken, event_bytes, odd_events, plain_events
 from tests.support.depth import examples
 from tests.support.oracle import DEFAULTS, NOON, Judgement, Record, judge, written
@@ -43,7 +44,7 @@ def expected(log: Log, variation: Variation) -> Judgement:
 
 @cache
 def policy_of(yaml: str) -> Policy:
-    return parse_policy(yaml, "policy.yaml")
+    return read_policy(yaml, "policy.yaml")
 
 
 def replayed(
