@@ -247,7 +247,7 @@ class Ingest(Service):
     # -- beginning a partition --------------------------------------------------------------------------------
 
     async def _claim_missing(self, consumer: Consumer) -> None:
-        missing = self._assigned - set(self._partitions)
+        missing = sorted(self._assigned - set(self._partitions))
         if not missing:
             return
         await self._written()  # of a partition that has come back it could be what is read here
