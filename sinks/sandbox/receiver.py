@@ -93,12 +93,16 @@ class Receiver:
             raise RuntimeError(f"the {self.name} sandbox is not started")
         return self._url
 
-    async def start(self, host: str = "127.0.0.1", port: int = 0) -> str:
-        """Listen, on a free port unless told otherwise; the base URL."""
+    def application(self) -> web.Application:
+        """What answers requests; ``start`` serves it."""
         app = web.Application(middlewares=[self._pass], client_max_size=_BODY_LIMIT)
         app.add_routes([web.get("/", self._show), *self.routes()])
+        return app
+
+    async def start(self, host: str = "127.0.0.1", port: int = 0) -> str:
+        """Listen, on a free port unless told otherwise; the base URL."""
         self._stopping.clear()
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
+        self._runner = web.AppRunner(self.application(), access_log=None, shutdown_timeout=0.5)
         await self._runner.setup()
         await web.TCPSite(self._runner, host, port).start()
         address = self._runner.addresses[0]
