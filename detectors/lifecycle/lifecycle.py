@@ -174,7 +174,7 @@ class Lifecycle:
                     reason = self._refuse_scope(incident_input.scope)
                     if incident_input.scope is not None and reason is None:
                         declares.append(
-                            (_said(incident_input, incident_input.scope, recorder), incident_input)
+                            (_declared_cause(incident_input, incident_input.scope, recorder), incident_input)
                         )
                 elif incident_input.kind == "report":
                     reason = self._report(incident_input, recorder)
@@ -244,7 +244,7 @@ def _sign(recorder: Recorder, since: int, incident_input: IncidentInput) -> None
     recorder.transitions[since:] = signed
 
 
-def _said(incident_input: IncidentInput, scope: str, recorder: Recorder) -> Cause:
+def _declared_cause(incident_input: IncidentInput, scope: str, recorder: Recorder) -> Cause:
     """What a person declares, as a cause. It fails since the last few minutes, for all one knows."""
     text = f": {incident_input.text}" if incident_input.text else "."
     return Cause(

@@ -61,7 +61,12 @@ class View(Protocol):
         ...
 
 
-class IncidentMemory(msgspec.Struct, kw_only=True):
+class IncidentMemory(
+    msgspec.Struct,
+    kw_only=True,
+    # Stored under the names that earlier versions wrote.
+    rename={"scope_notified": "scope_notified", "scope_notified_at": "scope_notified_at"},
+):
     """One incident and what its next step needs to know. Durations and instants in ms.
 
     Attributes:
@@ -80,7 +85,7 @@ class IncidentMemory(msgspec.Struct, kw_only=True):
         rung: the response clocks that have sounded in this epoch.
         woken_again: a page was made after the acknowledgement.
         spoke_at: the thread's last message.
-        scope_told, scope_told_at: the scope that the thread knows, and since when; None for since its
+        scope_notified, scope_notified_at: the scope that the thread knows, and since when; None for since its
         opening.
         held: a person has resolved it while findings fired, and they have not been quiet since.
         merged: it was resolved because another incident took it over; it never reopens.
@@ -102,8 +107,8 @@ class IncidentMemory(msgspec.Struct, kw_only=True):
     rung: list[str] = []
     woken_again: bool = False
     spoke_at: int
-    scope_told: str
-    scope_told_at: int | None = None
+    scope_notified: str
+    scope_notified_at: int | None = None
     held: bool = False
     merged: bool = False
 

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from detectors.incidents import Cause, Incident, Transition, TransitionKind
 from detectors.lifecycle.memory import FOUND_IN_FAILURES, IncidentMemory, View
 from detectors.notification.paging import page_of, with_page
-from detectors.notification.plan import speaks
+from detectors.notification.plan import makes_thread_message
 from detectors.policy.policy import Policy
 
 __all__ = ["Recorder"]
@@ -68,10 +68,10 @@ class Recorder:
             memory.woken_again = after.acknowledged_at is not None
         quietly = False
         if kind == "scope":
-            told_at = memory.scope_told_at
-            quietly = told_at is not None and at - told_at < policy.lifecycle.scope_change_every
+            notified_at = memory.scope_notified_at
+            quietly = notified_at is not None and at - notified_at < policy.lifecycle.scope_change_every
             if not quietly:
-                memory.scope_told, memory.scope_told_at = after.scope, at
+                memory.scope_notified, memory.scope_notified_at = after.scope, at
         memory.incident = after
         transition = Transition(
             kind=kind,
@@ -88,7 +88,7 @@ class Recorder:
             quietly=quietly,
             nth=sum(t.kind == kind and t.incident.id == after.id for t in self.transitions),
         )
-        if speaks(transition):
+        if makes_thread_message(transition):
             memory.spoke_at = at
         self.transitions.append(transition)
 

@@ -7,7 +7,7 @@ from detectors.lifecycle import response_times
 from detectors.lifecycle.memory import IncidentMemory
 from detectors.lifecycle.recorder import Recorder
 
-__all__ = ["page_if_due", "sound_clocks", "speak_up"]
+__all__ = ["check_response_times", "notify_thread", "page_if_due"]
 
 
 def page_if_due(memory: IncidentMemory, recorder: Recorder) -> None:
@@ -20,7 +20,7 @@ def page_if_due(memory: IncidentMemory, recorder: Recorder) -> None:
         recorder.change(memory, "page_due", incident.sentence)
 
 
-def sound_clocks(memory: IncidentMemory, recorder: Recorder) -> None:
+def check_response_times(memory: IncidentMemory, recorder: Recorder) -> None:
     """Reminders at half of a response time and breaches at its end, each once an epoch for each clock."""
     incident, at, policy = memory.incident, recorder.at, recorder.policy
     if incident.acknowledged_at is not None:
@@ -53,17 +53,17 @@ def sound_clocks(memory: IncidentMemory, recorder: Recorder) -> None:
         recorder.change(memory, "breach", f"Not acknowledged: {' and '.join(over)}.")
 
 
-def speak_up(memory: IncidentMemory, recorder: Recorder) -> None:
+def notify_thread(memory: IncidentMemory, recorder: Recorder) -> None:
     """Tell of a change of scope that had to wait, and send the routine update."""
     incident, at, rules = memory.incident, recorder.at, recorder.policy.lifecycle
-    told_at = memory.scope_told_at
+    notified_at = memory.scope_notified_at
     if (
-        incident.scope != memory.scope_told
-        and told_at is not None
-        and at - told_at >= rules.scope_change_every
+        incident.scope != memory.scope_notified
+        and notified_at is not None
+        and at - notified_at >= rules.scope_change_every
     ):
         recorder.change(
-            memory, "scope", f"Since the last message, from {memory.scope_told} to {incident.scope}."
+            memory, "scope", f"Since the last message, from {memory.scope_notified} to {incident.scope}."
         )
     elif at - memory.spoke_at >= rules.update_every:
         ratio = incident.counts_now.success_ratio if incident.counts_now else None

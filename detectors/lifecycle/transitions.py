@@ -23,7 +23,7 @@ from detectors.lifecycle.assessment import assess
 from detectors.lifecycle.memory import IncidentMemory
 from detectors.lifecycle.recorder import Recorder
 from detectors.lifecycle.severity import Level
-from detectors.lifecycle.timers import page_if_due, sound_clocks, speak_up
+from detectors.lifecycle.timers import check_response_times, notify_thread, page_if_due
 from detectors.notification.paging import may_page
 from detectors.scopes import SCOPES, contains, overlaps, scope_path
 from detectors.urgency import WAKES_NOBODY, is_outage, is_serious
@@ -50,7 +50,7 @@ def begin(
         fired=_fires(causes),
         fired_at=recorder.at,
         spoke_at=recorder.at,
-        scope_told=scope,
+        scope_notified=scope,
     )
     assess(begun, causes, recorder, opening=True)
     recorder.record(
@@ -160,8 +160,8 @@ def advance(memory: IncidentMemory, scope: str, causes: Sequence[Cause], recorde
         _fade(memory, recorder)
     if memory.is_open:
         page_if_due(memory, recorder)
-        sound_clocks(memory, recorder)
-        speak_up(memory, recorder)
+        check_response_times(memory, recorder)
+        notify_thread(memory, recorder)
 
 
 def _finding(memory: IncidentMemory, causes: Sequence[Cause], recorder: Recorder) -> FindingState:
@@ -201,8 +201,8 @@ def _narrowed(memory: IncidentMemory, causes: Sequence[Cause], recorder: Recorde
     it must be well. Of what wakes nobody the first is enough.
     """
     own = memory.incident.scope
-    told = {cause.scope for cause in causes if cause.detector != "declared"}
-    found = {scope for scope in told if contains(own, scope)}
+    scopes = {cause.scope for cause in causes if cause.detector != "declared"}
+    found = {scope for scope in scopes if contains(own, scope)}
     if len(found) != 1 or own in found:
         memory.alone_on, memory.alone_for = None, 0
         return own

@@ -16,7 +16,7 @@ from detectors.notification.paging import dedup_key
 from detectors.policy.policy import Policy
 from detectors.urgency import is_serious
 
-__all__ = ["catch_up", "kind_key", "plan", "speaks"]
+__all__ = ["catch_up", "kind_key", "makes_thread_message", "plan"]
 
 Sink = Literal["pagerduty", "datadog", "slack"]
 
@@ -61,20 +61,20 @@ def plan(
 
 
 def _commands(transition: Transition, policy: Policy, sinks: frozenset[str], mark: str = "") -> list[Command]:
-    speech = _Speech(transition, policy, mark)
-    _pagerduty(speech, transition)
-    _datadog(speech, transition)
+    out = _CommandList(transition, policy, mark)
+    _pagerduty(out, transition)
+    _datadog(out, transition)
     for action in _slack_actions(transition):
-        speech.say("slack", action, "info")
-    return [command for command in speech.commands if command.sink in sinks]
+        out.add("slack", action, "info")
+    return [command for command in out.commands if command.sink in sinks]
 
 
-def speaks(transition: Transition) -> bool:
+def makes_thread_message(transition: Transition) -> bool:
     """Whether the Slack thread gets a message (a correction of its root is none)."""
     return any(action != "update" for action in _slack_actions(transition))
 
 
-class _Speech:
+class _CommandList:
     """Collects the commands of one change. ``mark`` tells their ids from those of the change itself."""
 
     def __init__(self, transition: Transition, policy: Policy, mark: str) -> None:
@@ -83,7 +83,7 @@ class _Speech:
         self._key = dedup_key(transition.incident, policy)
         self.commands: list[Command] = []
 
-    def say(self, sink: Sink, action: str, level: str, key: str | None = None) -> None:
+    def add(self, sink: Sink, action: str, level: str, key: str | None = None) -> None:
         """One command. ``key``: of the alert, where an incident has several; each has an id of its own."""
         transition = self._transition
         incident = transition.incident
@@ -120,32 +120,32 @@ def _status(incident: Incident) -> str:
     return "warn" if incident.severity == 3 else "error"
 
 
-def _pagerduty(speech: _Speech, transition: Transition) -> None:
+def _pagerduty(out: _CommandList, transition: Transition) -> None:
     if transition.page is not None:
-        speech.say("pagerduty", "trigger", transition.page.level, transition.page.dedup_key)
+        out.add("pagerduty", "trigger", transition.page.level, transition.page.dedup_key)
     # PagerDuty knows of the acknowledgements that were made with it.
     if transition.kind == "acknowledged" and transition.via == "http":
         for page in transition.incident.pages:
-            speech.say("pagerduty", "acknowledge", page.level, page.dedup_key)
+            out.add("pagerduty", "acknowledge", page.level, page.dedup_key)
     if transition.kind == "resolved":
         for page in transition.incident.pages:
-            speech.say("pagerduty", "resolve", page.level, page.dedup_key)
+            out.add("pagerduty", "resolve", page.level, page.dedup_key)
 
 
-def _datadog(speech: _Speech, transition: Transition) -> None:
+def _datadog(out: _CommandList, transition: Transition) -> None:
     kind, incident = transition.kind, transition.incident
     if not is_serious(incident):
         return
     status = _status(incident)
     if kind in ("opened", "reopened", "cause", "resolved") or _rises(transition):
-        speech.say("datadog", "event", status)
+        out.add("datadog", "event", status)
     if kind == "declared" or (kind == "reopened" and incident.declared_at is not None):
         # What Datadog knows belongs to an epoch: one that comes back declared is created anew.
-        speech.say("datadog", "incident_create", status)
+        out.add("datadog", "incident_create", status)
     elif incident.declared_at is not None and kind == "resolved":
-        speech.say("datadog", "incident_resolve", status)
+        out.add("datadog", "incident_resolve", status)
     elif incident.declared_at is not None and kind in _DATADOG_FOLLOWS and not transition.quietly:
-        speech.say("datadog", "incident_update", status)
+        out.add("datadog", "incident_update", status)
 
 
 def _slack_actions(transition: Transition) -> tuple[str, ...]:
@@ -183,8 +183,8 @@ def catch_up(
     elif before is None:
         commands += _came_and_went(incident, policy, sinks)
     elif before.state in _OPEN:
-        told = replace(incident, pages=before.pages, declared_at=before.declared_at)
-        commands += _end(told, incident.resolved_at or incident.updated_at, policy, sinks)
+        notified = replace(incident, pages=before.pages, declared_at=before.declared_at)
+        commands += _end(notified, incident.resolved_at or incident.updated_at, policy, sinks)
     return commands
 
 
@@ -229,18 +229,18 @@ def _still_open(
     return commands + _commands(change, policy, sinks, _CAUGHT_UP)
 
 
-def _end(told: Incident, at: int, policy: Policy, sinks: frozenset[str]) -> list[Command]:
+def _end(notified: Incident, at: int, policy: Policy, sinks: frozenset[str]) -> list[Command]:
     """Resolve at the receivers what they were told of before the wait."""
     ended = replace(
-        told, state="resolved", resolved_at=at, resolved_reason=told.resolved_reason or "recovered"
+        notified, state="resolved", resolved_at=at, resolved_reason=notified.resolved_reason or "recovered"
     )
     change = Transition(
         kind="resolved",
         at=at,
         incident=ended,
         from_state="recovering",
-        from_severity=told.severity,
-        from_scope=told.scope,
+        from_severity=notified.severity,
+        from_scope=notified.scope,
         reason=f"It resolved at {format_instant(at)} ({ended.resolved_reason}), while notifications waited.",
     )
     return _commands(change, policy, sinks, _CAUGHT_UP)
@@ -260,6 +260,6 @@ def _came_and_went(incident: Incident, policy: Policy, sinks: frozenset[str]) ->
             f" resolved at {format_instant(at)}, severity {incident.peak_severity} at its worst."
         ),
     )
-    speech = _Speech(change, policy, _CAUGHT_UP)
-    speech.say("slack", "post", "info")
-    return [command for command in speech.commands if command.sink in sinks]
+    out = _CommandList(change, policy, _CAUGHT_UP)
+    out.add("slack", "post", "info")
+    return [command for command in out.commands if command.sink in sinks]

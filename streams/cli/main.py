@@ -244,7 +244,7 @@ def lint(policies: tuple[str, ...], rules: bool, **options: Any) -> None:
 @click.argument("tests", metavar="TESTS...", nargs=-1, required=True)
 @click.option("--policy", "policy_file", type=click.Path(), help="For tests that name none.")
 @click.option("--only", metavar="WORDS", help="Only the tests with these words in their names.")
-@click.option("--timeline", "told", is_flag=True, help="Say what happened in tests that pass, too.")
+@click.option("--timeline", "verbose", is_flag=True, help="Say what happened in tests that pass, too.")
 @click.option("--junit", "junit_file", type=click.Path(), help="Write JUnit XML here.")
 @_errors_in_a_line
 def test(tests: tuple[str, ...], policy_file: str | None, **options: Any) -> None:

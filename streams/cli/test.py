@@ -24,14 +24,14 @@ _PASSED, _FAILED, _UNREADABLE = 0, 1, 2
 
 
 def test_command(
-    names: Sequence[str], *, policy: Policy | None, only: str | None, told: bool, junit_file: str | None
+    names: Sequence[str], *, policy: Policy | None, only: str | None, verbose: bool, junit_file: str | None
 ) -> int:
     """Run files of tests; the exit status: 0 all passed, 1 some failed, 2 a file cannot be read.
 
     Args:
         policy: of tests that name none.
         only: words in the names of the tests to run.
-        told: say what happened in those that pass, too.
+        verbose: say what happened in those that pass, too.
         junit_file: where to write JUnit XML.
     """
     status = _PASSED
@@ -47,7 +47,7 @@ def test_command(
         try:
             for outcome in run_tests(file, only=only):
                 outcomes.append(outcome)
-                _tell(outcome, told)
+                _print_outcome(outcome, verbose)
         except SourceError as error:
             click.echo(str(error), err=True)
             status = _UNREADABLE
@@ -78,10 +78,10 @@ def run_tests(
             continue
         began = clock()
         start = file.file.start if test.start is None else test.start
-        played = run_test(test, policy, start, _history(test, Path(file.name).parent))
-        found = failures(test, file.source, ("tests", i), played)
+        run = run_test(test, policy, start, _history(test, Path(file.name).parent))
+        found = failures(test, file.source, ("tests", i), run)
         line = file.source.positions[("tests", i)].line
-        yield Outcome(file.name, line, test.name, clock() - began, found, timeline(played))
+        yield Outcome(file.name, line, test.name, clock() - began, found, timeline(run))
 
 
 def _history(test: PolicyTest, folder: Path) -> Iterable[dict[str, Any]] | None:
@@ -89,8 +89,8 @@ def _history(test: PolicyTest, folder: Path) -> Iterable[dict[str, Any]] | None:
     return read_history(str(folder / test.history)) if isinstance(test.history, str) else None
 
 
-def _tell(outcome: Outcome, told: bool) -> None:
-    first, *more = outcome.lines(told=told)
+def _print_outcome(outcome: Outcome, verbose: bool) -> None:
+    first, *more = outcome.lines(verbose=verbose)
     click.secho(first, fg="green" if outcome.passed else "red")
     for line in more:
         click.echo(line)

@@ -16,9 +16,9 @@ __all__ = ["measured", "scope_decision", "severity_figure"]
 
 def measured(evidence: Evidence) -> str:
     """The numbers behind a finding, in a sentence or two; "" if it has none."""
-    tell = _TELL.get(evidence.detector, _anything)
+    words_of = _MEASURED.get(evidence.detector, _anything)
     try:
-        return tell(evidence)
+        return words_of(evidence)
     except (KeyError, TypeError):
         # a line of another version, which knows other numbers
         return _anything(evidence)
@@ -117,18 +117,18 @@ def _surge(evidence: Evidence) -> str:
 
 
 def _anything(evidence: Evidence) -> str:
-    told = {k: v for k, v in evidence.numbers.items() if k not in ("explains", "gain") and v is not None}
-    if not told:
+    known = {k: v for k, v in evidence.numbers.items() if k not in ("explains", "gain") and v is not None}
+    if not known:
         return ""
     words = (
         f"{name.removesuffix('_ms').replace('_', ' ')} "
         + (format_duration(int(value)) if name.endswith("_ms") and not isinstance(value, str) else f"{value}")
-        for name, value in told.items()
+        for name, value in known.items()
     )
     return f"Its numbers: {', '.join(words)}."
 
 
-_TELL: dict[str, Callable[[Evidence], str]] = {
+_MEASURED: dict[str, Callable[[Evidence], str]] = {
     "outage": _outage,
     "burn_rate": _burn_rate,
     "silence": _silence,
@@ -153,17 +153,17 @@ def scope_decision(line: Line) -> str:
     if leading is None:
         return ""
     verb = _VERBS.get(leading.detector, "fails")
-    said = f"{capitalised(scope_words(leading.scope))} {verb} as one."
+    words = f"{capitalised(scope_words(leading.scope))} {verb} as one."
     symptoms = [one for one in str(leading.numbers["explains"] or "").split(",") if one]
     if symptoms:
-        said += f" What is found on {_listed(symptoms)} is a symptom of the same."
+        words += f" What is found on {_listed(symptoms)} is a symptom of the same."
     gain = leading.numbers.get("gain")
     if isinstance(gain, int | float) and gain > 0:
-        said += (
+        words += (
             f" That explains what was seen better than “all is as usual” does, by {gain:,.0f} nats (a likelihood"
             f" {_factor(gain)} times as high)."
         )
-    return said
+    return words
 
 
 def _factor(nats: float) -> str:
@@ -181,12 +181,12 @@ def severity_figure(line: Line, policy: Policy | None) -> str:
     """The people behind the severity, what the figure rests on, and the threshold that decides."""
     people = f"{line.users_impacted:,} {'person' if line.users_impacted == 1 else 'people'} an hour"
     error = f", {error_words(line.users_impacted_error)}" if line.users_impacted_error else ""
-    said = f"{people} ({line.basis}{error}: {_basis(line.basis, policy)})"
+    words = f"{people} ({line.basis}{error}: {_basis(line.basis, policy)})"
     env = line.scope.partition("/")[0]
     if env != PRODUCTION:
-        return f"{said}. Outside {PRODUCTION} it is always severity 3."
+        return f"{words}. Outside {PRODUCTION} it is always severity 3."
     if policy is None:
-        return f"{said}: severity {line.severity}."
+        return f"{words}: severity {line.severity}."
     rules = policy.severity
     users = line.users_impacted
     figure = 1 if users > rules.severity_1_over else 2 if users > rules.severity_2_over else 3
@@ -195,13 +195,13 @@ def severity_figure(line: Line, policy: Policy | None) -> str:
         2: f"more than {rules.severity_2_over:,} and no more than {rules.severity_1_over:,} is severity 2",
         3: f"no more than {rules.severity_2_over:,} is severity 3",
     }
-    said += f"; {limits[figure]}"
+    words += f"; {limits[figure]}"
     if figure > line.severity:
-        said += (
+        words += (
             f", and it stays {line.severity} until the figure has been below"
             f" {rules.fall_factor:.0%} of the threshold for {format_duration(rules.dwell)}"
         )
-    return f"{said}."
+    return f"{words}."
 
 
 def _basis(basis: str, policy: Policy | None) -> str:

@@ -62,11 +62,11 @@ def sections(case_file: CaseFile) -> Iterator[ReportSection]:
         if line.kind != "severity" and (line.reason != line.sentence or not paragraphs):
             paragraphs.insert(0, ("", line.reason))
         paragraphs += _counted(line)
-        if told := _told(line, case_file):
-            paragraphs.append(("told", told))
+        if notified := _notified(line, case_file):
+            paragraphs.append(("notified", notified))
         # a note may hold anything, also what would move the cursor of a terminal
-        told_of = tuple((name, one_line(words)) for name, words in paragraphs if words)
-        yield ReportSection(line.instant, line.kind, one_line(_title(line, before)), told_of)
+        shown = tuple((name, one_line(words)) for name, words in paragraphs if words)
+        yield ReportSection(line.instant, line.kind, one_line(_title(line, before)), shown)
         if line.kind != "refused":
             before = line
 
@@ -132,7 +132,7 @@ def _counted(line: Line) -> Iterator[tuple[str, str]]:
     )
 
 
-def _told(line: Line, case_file: CaseFile) -> str:
+def _notified(line: Line, case_file: CaseFile) -> str:
     """Who was told at this T by this kind of change."""
     if case_file.commands is None:
         return ""

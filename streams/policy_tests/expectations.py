@@ -56,7 +56,7 @@ class Failure:
 
 
 @dataclass(frozen=True)
-class Sighting:
+class Observation:
     """Values that stood from ``begin`` to ``end`` (the last T, ms)."""
 
     begin: int
@@ -79,12 +79,12 @@ def failures(test: PolicyTest, source: Source, path: Path, run: Run) -> list[Fai
     Args:
         source, path: the document, and where the test stands in it.
     """
-    looks = _Looks(run)
+    matcher = _Matcher(run)
     out: list[Failure] = []
     for name, groups in (("expect", test.expect), ("absent", test.absent)):
         for i, group in enumerate(groups):
             for kind, j, pattern in group.patterns():
-                failure = looks.judge(group, kind, pattern)
+                failure = matcher.judge(group, kind, pattern)
                 if failure is not None:
                     place = source.problem((*path, name, i, kind, j), "").line
                     where = f"{name}[{i}].{kind}[{j}] {failure.where}"
@@ -103,11 +103,11 @@ def offset(at: int, start: int) -> str:
     return f"-{text}" if at < start else text
 
 
-class _Looks:
+class _Matcher:
     """Looks at a run."""
 
     def __init__(self, run: Run) -> None:
-        self._played = run
+        self._run = run
         self._known = {
             "findings": list(_findings(run)),
             "notifications": list(_notifications(run)),
@@ -116,11 +116,11 @@ class _Looks:
     def judge(self, group: Patterns, kind: str, pattern: Section) -> Failure | None:
         """Whether a pattern fails, and how."""
         begin, end = self._bounds(group.span)
-        if begin > self._played.until:
-            ends = f"the test ends at {offset(self._played.until, self._played.start)} (see until)"
+        if begin > self._run.until:
+            ends = f"the test ends at {offset(self._run.until, self._run.start)} (see until)"
             return Failure(0, _when(group), _words(pattern), ends)
-        sightings = self._sightings(kind, pattern)
-        inside = [one for one in sightings if one.overlaps(begin, end)]
+        observations = self._observations(kind, pattern)
+        inside = [one for one in observations if one.overlaps(begin, end)]
         meeting = [one for one in inside if _meets(pattern, one)]
         where = _when(group)
         expected = _words(pattern)
@@ -131,7 +131,7 @@ class _Looks:
         if isinstance(pattern, NotificationPattern) and pattern.count is not None:
             if len(meeting) in pattern.count:
                 return None
-            times = ", ".join(offset(one.begin, self._played.start) for one in meeting[:10])
+            times = ", ".join(offset(one.begin, self._run.start) for one in meeting[:10])
             got = f"{len(meeting)} of them" + (f", at {times}" if times else "")
             return Failure(0, where, f"{pattern.count.text} messages with {expected}", got)
         if group.throughout is not None:
@@ -139,32 +139,32 @@ class _Looks:
             if gap is None:
                 return None
             now = [one for one in inside if one.overlaps(gap, gap)]
-            got = f"not so at {offset(gap, self._played.start)}: {self._what_was(pattern, now, kind)}"
+            got = f"not so at {offset(gap, self._run.start)}: {self._what_was(pattern, now, kind)}"
             return Failure(0, where, expected, got)
         if meeting:
             return None
         got = self._what_was(pattern, inside, kind)
-        return Failure(0, where, expected, got, self._nearest(pattern, sightings, inside, begin, end))
+        return Failure(0, where, expected, got, self._nearest(pattern, observations, inside, begin, end))
 
     def _bounds(self, span: Span | None) -> tuple[int, int]:
         """The T of a span; the T before an instant that is none."""
-        start, until, step = self._played.start, self._played.until, self._played.step
+        start, until, step = self._run.start, self._run.until, self._run.step
         begin = span.begin.at(start) if span is not None and span.begin is not None else start
         end = span.end.at(start) if span is not None and span.end is not None else until
         if span is not None and span.begin == span.end and span.begin is not None:
             begin = end = end - end % step
         return begin, end
 
-    def _sightings(self, kind: str, pattern: Section) -> list[Sighting]:
+    def _observations(self, kind: str, pattern: Section) -> list[Observation]:
         if isinstance(pattern, BannerPattern):
-            return list(_banners(self._played, pattern.key))
+            return list(_banners(self._run, pattern.key))
         if isinstance(pattern, IncidentPattern):
-            return list(_incidents(self._played, _named(pattern), pattern.says is not None))
+            return list(_incidents(self._run, _named(pattern), pattern.says is not None))
         return self._known[kind]
 
-    def _gap(self, meeting: Sequence[Sighting], begin: int, end: int) -> int | None:
+    def _gap(self, meeting: Sequence[Observation], begin: int, end: int) -> int | None:
         """The first T of a span that no sighting covers."""
-        step = self._played.step
+        step = self._run.step
         at = -(-begin // step) * step
         for one in sorted(meeting, key=lambda one: one.begin):
             if one.begin > at:
@@ -172,7 +172,7 @@ class _Looks:
             at = max(at, one.end + step)
         return at if at <= end else None
 
-    def _what_was(self, pattern: Section, inside: Sequence[Sighting], kind: str) -> str:
+    def _what_was(self, pattern: Section, inside: Sequence[Observation], kind: str) -> str:
         if not inside:
             return f"no {_NOUNS[kind]}"
         best = max(inside, key=lambda one: len(_named(pattern)) - len(_differences(pattern, one)))
@@ -181,26 +181,26 @@ class _Looks:
     def _nearest(
         self,
         pattern: Section,
-        sightings: Sequence[Sighting],
-        inside: Sequence[Sighting],
+        observations: Sequence[Observation],
+        inside: Sequence[Observation],
         begin: int,
         end: int,
     ) -> str | None:
         """What would have met the pattern at another time; or else, where nothing was there, what nearly does."""
-        met = [one for one in sightings if _meets(pattern, one)]
+        met = [one for one in observations if _meets(pattern, one)]
         if met:
             nearest = min(met, key=lambda one: abs(one.distance(begin, end)))
             away = nearest.distance(begin, end)
             side = "after" if away > 0 else "before"
             return f"{offset(abs(away), 0)} {side}: {self._describe(nearest)}"
-        others = [one for one in sightings if one not in inside]
+        others = [one for one in observations if one not in inside]
         if inside or not others:
             return None
         best = min(others, key=lambda one: (len(_differences(pattern, one)), abs(one.distance(begin, end))))
         return f"{self._describe(best)}{_differ(pattern, best)}"
 
-    def _describe(self, one: Sighting) -> str:
-        start = self._played.start
+    def _describe(self, one: Observation) -> str:
+        start = self._run.start
         when = offset(one.begin, start)
         if one.end != one.begin:
             when += f"..{offset(one.end, start)}"
@@ -243,7 +243,7 @@ def _value(value: Any) -> str:
     return str(value)
 
 
-def _differences(pattern: Section, one: Sighting) -> list[str]:
+def _differences(pattern: Section, one: Observation) -> list[str]:
     """The fields in which a sighting is not what the pattern names."""
     out = [name for name, wanted in _named(pattern).items() if not _agrees(wanted, one.values[name])]
     says = getattr(pattern, "says", None)
@@ -258,47 +258,47 @@ def _agrees(wanted: Any, seen: Any) -> bool:
     return bool(seen in wanted)
 
 
-def _meets(pattern: Section, one: Sighting) -> bool:
+def _meets(pattern: Section, one: Observation) -> bool:
     return not _differences(pattern, one)
 
 
-def _differ(pattern: Section, one: Sighting) -> str:
+def _differ(pattern: Section, one: Observation) -> str:
     wrong = [name for name in _differences(pattern, one) if name != "says"]
     return f" (differs in {', '.join(wrong)})" if wrong else ""
 
 
-# -- sightings -------------------------------------------------------------------------------------------------
+# -- observations -------------------------------------------------------------------------------------------------
 
 
-def _findings(played: Run) -> Iterator[Sighting]:
-    for (detector, scope), changes in played.findings.items():
-        ends = [change.at - played.step for change in changes[1:]] + [played.until]
+def _findings(run: Run) -> Iterator[Observation]:
+    for (detector, scope), changes in run.findings.items():
+        ends = [change.at - run.step for change in changes[1:]] + [run.until]
         for change, end in zip(changes, ends, strict=True):
             values = {"detector": detector, "scope": scope, "state": change.state}
-            yield Sighting(change.at, end, values, change.sentence)
+            yield Observation(change.at, end, values, change.sentence)
 
 
 #: What an incident is shown with, whatever is asked of it.
 _SHOWN = ("id", "scope", "state", "severity")
 
 
-def _incidents(played: Run, asked: Iterable[str], by_sentence: bool) -> Iterator[Sighting]:
+def _incidents(run: Run, asked: Iterable[str], by_sentence: bool) -> Iterator[Observation]:
     """Incidents, each for as long as neither what is shown nor what is asked for changes."""
     fields = (*_SHOWN, *(name for name in asked if name not in _SHOWN))
     began: dict[str, tuple[int, dict[str, Any], str]] = {}
-    for at, standing in [*played.incidents, (played.until + played.step, ())]:
+    for at, standing in [*run.incidents, (run.until + run.step, ())]:
         now = {incident.id: _seen(incident, fields) for incident in standing}
         sentences = {incident.id: incident.sentence for incident in standing}
         for name, (since, values, sentence) in list(began.items()):
             if now.get(name) != values or (by_sentence and sentences[name] != sentence):
-                yield Sighting(since, at - played.step, values, sentence)
+                yield Observation(since, at - run.step, values, sentence)
                 del began[name]
         for name, values in now.items():
             began.setdefault(name, (at, values, sentences[name]))
-    for transition in played.transitions:
-        if transition.kind == "closed" and transition.at <= played.until:
+    for transition in run.transitions:
+        if transition.kind == "closed" and transition.at <= run.until:
             incident = transition.incident
-            yield Sighting(transition.at, played.until, _seen(incident, fields), incident.sentence)
+            yield Observation(transition.at, run.until, _seen(incident, fields), incident.sentence)
 
 
 def _seen(incident: Incident, fields: Iterable[str]) -> dict[str, Any]:
@@ -308,9 +308,9 @@ def _seen(incident: Incident, fields: Iterable[str]) -> dict[str, Any]:
     }
 
 
-def _notifications(played: Run) -> Iterator[Sighting]:
-    for command in played.commands:
-        if command.at <= played.until:
+def _notifications(run: Run) -> Iterator[Observation]:
+    for command in run.commands:
+        if command.at <= run.until:
             values = {
                 "sink": command.sink,
                 "action": command.action,
@@ -319,13 +319,13 @@ def _notifications(played: Run) -> Iterator[Sighting]:
                 "incident": command.incident_id,
                 "epoch": command.epoch,
             }
-            yield Sighting(command.at, command.at, values, command.reason)
+            yield Observation(command.at, command.at, values, command.reason)
 
 
-def _banners(played: Run, key: str) -> Iterator[Sighting]:
-    status, since = "ok", played.start
-    for told in [t for t in played.banners.get(key, []) if t.at <= played.until]:
-        if told.status != status:
-            yield Sighting(since, told.at - played.step, {"key": key, "status": status})
-            status, since = told.status, told.at
-    yield Sighting(since, played.until, {"key": key, "status": status})
+def _banners(run: Run, key: str) -> Iterator[Observation]:
+    status, since = "ok", run.start
+    for change in [t for t in run.banners.get(key, []) if t.at <= run.until]:
+        if change.status != status:
+            yield Observation(since, change.at - run.step, {"key": key, "status": status})
+            status, since = change.status, change.at
+    yield Observation(since, run.until, {"key": key, "status": status})

@@ -38,14 +38,14 @@ class Outcome:
         """Whether everything was as expected."""
         return not self.failures
 
-    def lines(self, *, told: bool) -> list[str]:
-        """The outcome for people; ``told``: with what happened."""
+    def lines(self, *, verbose: bool) -> list[str]:
+        """The outcome for people; ``verbose``: with what happened."""
         out = [
             f"{'ok   ' if self.passed else 'FAIL '} {self.file}:{self.line}: {self.name} ({self.seconds:.1f} s)"
         ]
         for failure in self.failures:
             out += [f"      {line}" for line in failure.lines()]
-        if told or self.failures:
+        if verbose or self.failures:
             out.append("      what happened:")
             out += [f"        {line}" for line in self.timeline[:_MOST_LINES]] or ["        nothing"]
             if len(self.timeline) > _MOST_LINES:
@@ -53,20 +53,20 @@ class Outcome:
         return out
 
 
-def timeline(played: Run) -> list[str]:
+def timeline(run: Run) -> list[str]:
     """The changes of incidents and banners, and the pages, in their order."""
     found: list[tuple[int, int, str]] = []
-    for change in played.transitions:
+    for change in run.transitions:
         if change.visible:
             after = change.incident
             words = f"{after.id} {change.kind} {after.scope} severity {after.severity}: {change.reason}"
             found.append((change.at, 0, words))
-    for key, changes in sorted(played.banners.items()):
-        found += [(told.at, 1, f"banner {key} {told.status}") for told in changes]
-    for command in played.commands:
+    for key, changes in sorted(run.banners.items()):
+        found += [(change.at, 1, f"banner {key} {change.status}") for change in changes]
+    for command in run.commands:
         if command.sink == "pagerduty":
             found.append((command.at, 2, f"{command.incident_id} pagerduty {command.action} {command.level}"))
-    return [f"{offset(at, played.start):>9}  {words}" for at, _, words in sorted(found) if at <= played.until]
+    return [f"{offset(at, run.start):>9}  {words}" for at, _, words in sorted(found) if at <= run.until]
 
 
 def junit(outcomes: Sequence[Outcome]) -> bytes:
@@ -98,6 +98,6 @@ def junit(outcomes: Sequence[Outcome]) -> bytes:
                 failed = ElementTree.SubElement(
                     case, "failure", message=f"{first.where}: expected {first.expected}, got {first.got}"
                 )
-                failed.text = "\n".join(outcome.lines(told=False))
+                failed.text = "\n".join(outcome.lines(verbose=False))
     ElementTree.indent(root)
     return bytes(ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)) + b"\n"

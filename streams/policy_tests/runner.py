@@ -34,7 +34,7 @@ class Run:
     """What came of a test. Instants in ms.
 
     Attributes:
-        start, until: from when to when it was played.
+        start, until: from when to when it was run.
         step: of the policy, ms.
         findings: (detector, scope) -> changes, in order.
         incidents: (T, those that are not closed), at every T at which they changed.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from detectors.notification.plan import plan, speaks
+from detectors.notification.plan import makes_thread_message, plan
 from streams.settings.policy_file import default_policy
 from tests.detectors.lifecycle.scenario import SINKS, Heard, Scenario
 
@@ -177,7 +177,7 @@ def test_while_catching_up_nothing_is_sent() -> None:
 def test_a_transition_speaks_exactly_if_it_makes_a_message() -> None:
     for transition in _busy().transitions:
         actions = {c.action for c in plan(transition, default_policy(), frozenset({"slack"}))}
-        assert speaks(transition) is bool(actions - {"update"})
+        assert makes_thread_message(transition) is bool(actions - {"update"})
 
 
 def _busy() -> Heard:

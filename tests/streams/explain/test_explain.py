@@ -1,4 +1,4 @@
-"""An incident explained from a replay: what fired, why it is on its scope, how bad it was, who was told."""
+"""An incident explained from a replay: what fired, why it is on its scope, how bad it was, who was known_case."""
 
 from __future__ import annotations
 
@@ -77,10 +77,12 @@ def test_a_severity_is_explained_by_the_figure_what_it_rests_on_and_the_threshol
 
 
 def test_it_is_said_who_was_told_what_by_each_change() -> None:
-    assert paragraph("severity", "told") == (
+    assert paragraph("severity", "notified") == (
         "PagerDuty: trigger (critical); Datadog: event (error); Slack: update, broadcast"
     )
-    assert paragraph("resolved", "told").startswith("PagerDuty: resolve (critical); Datadog: event (ok), ")
+    assert paragraph("resolved", "notified").startswith(
+        "PagerDuty: resolve (critical); Datadog: event (ok), "
+    )
 
 
 def test_recovery_and_resolution_say_why() -> None:
@@ -115,11 +117,13 @@ def test_the_figures_say_how_long_everything_took() -> None:
 
 
 def test_the_worst_of_an_estimate_is_told_with_its_error() -> None:
-    told = case_file()
-    worst = max(told.changes, key=lambda line: line.users_impacted)
+    known_case = case_file()
+    worst = max(known_case.changes, key=lambda line: line.users_impacted)
     estimated = msgspec.structs.replace(worst, users_impacted_error=0.0019)
-    lines = [estimated if line is worst else line for line in told.lines]
-    assert dict(figures(dataclasses.replace(told, lines=lines)))["worst"].endswith(" people an hour (±0.19%)")
+    lines = [estimated if line is worst else line for line in known_case.lines]
+    assert dict(figures(dataclasses.replace(known_case, lines=lines)))["worst"].endswith(
+        " people an hour (±0.19%)"
+    )
 
 
 def test_the_story_begins_with_the_first_failing_event() -> None:

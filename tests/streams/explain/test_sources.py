@@ -49,7 +49,9 @@ def file(tmp_path: Path) -> Path:
 def test_a_file_of_the_log_tells_the_same_sections_but_for_who_was_told(file: Path) -> None:
     file.write_bytes(b"\n".join(log()))
     recorded = from_files("prod-1", [str(file)], default_policy())
-    known = [(one.kind, tuple(p for p in one.paragraphs if p[0] != "told")) for one in sections(case_file())]
+    known = [
+        (one.kind, tuple(p for p in one.paragraphs if p[0] != "notified")) for one in sections(case_file())
+    ]
     assert [(one.kind, one.paragraphs) for one in sections(recorded)] == known
     assert recorded.policy is not None
 
@@ -158,7 +160,7 @@ def test_the_topics_tell_the_whole_story(topics: Topics) -> None:
     first = commands()[0]
     assert recorded.receipts == {first.id: Receipt("delivered", first.at + 1200)}
     opened = next(section for section in sections(recorded) if section.kind == "opened")
-    assert "[delivered after 1 s]" in dict(opened.paragraphs)["told"]
+    assert "[delivered after 1 s]" in dict(opened.paragraphs)["notified"]
     half_an_hour = 30 * 60_000
     assert {sample.good for sample in recorded.samples} == {600}
     assert recorded.began - half_an_hour <= recorded.samples[0].at

@@ -17,7 +17,7 @@ NAMES = [(name, test.name) for name, read in FILES.items() for test in read.file
 @pytest.mark.parametrize(("file", "name"), NAMES, ids=[f"{file}: {name}" for file, name in NAMES])
 def test_an_example_passes(file: str, name: str) -> None:
     (outcome,) = [one for one in run_tests(FILES[file], only=name) if one.name == name]
-    assert outcome.passed, "\n".join(outcome.lines(told=True))
+    assert outcome.passed, "\n".join(outcome.lines(verbose=True))
 
 
 def test_every_notation_that_the_readme_names_is_read(tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ def test_findings_incidents_messages_and_banners_are_noted() -> None:
     assert run.standing(fired.at - SECOND) == ()
     assert run.standing(START + 5 * MINUTE)[0].id == "prod-1"
     assert run.commands[0].at == run.transitions[0].at
-    assert [told.status for told in run.banners["prod/ssoe/idme"]] == ["warning", "critical"]
+    assert [change.status for change in run.banners["prod/ssoe/idme"]] == ["warning", "critical"]
 
 
 def test_nothing_is_noted_of_what_comes_after_the_end() -> None:
