@@ -19,7 +19,7 @@ ROWS = fact_rows(start=START, steps=9, latest=4)
 def said(facts: FactColumns) -> list[tuple[object, ...]]:
     """What the columns say of each row."""
     assert len(facts) == len(facts.rows)
-    names = ("pane", "counts_from", "leaf", "step", "outcome", "count", "timed", "late")
+    names = ("pane", "counts_from", "leaf", "step_index", "outcome", "count", "timed", "late")
     columns = [getattr(facts, name).tolist() for name in names]
     return list(zip(*columns, [facts.codes[code] for code in facts.code], facts.rows, strict=True))
 
