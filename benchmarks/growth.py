@@ -33,13 +33,14 @@ from detectors.windows.facts import ON_TIME, FactRow
 from detectors.windows.latency_histogram import bucket
 from streams.aggregate.acceptance import Rules
 from streams.evaluate.evaluator import Evaluator
-from streams.ingest.blocks import BlockFold, Record
+from streams.ingest.blocks import BlockFold
 from streams.ingest.partition_claim import ClaimedPartition
 from streams.ingest.partition_task import PartitionTask
 from streams.ingest.writes import Destination, Flush
 from streams.kafka.topics import PARTITIONS, Topics
 from streams.segments.codec import BLOCK_OFFSETS, Resume
 from streams.settings.policy_file import default_policy
+from tests.support.one_by_one import Record
 
 __all__ = [
     "EVALUATE",

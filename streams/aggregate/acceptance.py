@@ -16,10 +16,8 @@ from detectors.instants import FAR_PAST
 from detectors.policy.policy import Policy
 from detectors.windows.facts import ON_TIME, TOO_LATE
 from streams.aggregate.dedup import Duplicates
-from streams.events.login_event import LoginEvent
-from streams.events.validation import Reason
 
-__all__ = ["Acceptance", "Accepted", "Duplicate", "Rules", "Taken"]
+__all__ = ["Acceptance", "Rules", "Taken"]
 
 
 @dataclass(frozen=True)
@@ -48,22 +46,6 @@ class Rules:
             past_limit=policy.past_limit,
             thresholds=policy.thresholds,
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """An event that counts: its pane (start, ms) and ``first_t`` as in ``facts.FactRow``."""
-
-    pane: int
-    first_t: int
-
-
-@dataclass(frozen=True, slots=True)
-class Duplicate:
-    """A copy of an event that stands earlier on the partition."""
-
-
-_DUPLICATE = Duplicate()
 
 
 class Taken(NamedTuple):
@@ -100,6 +82,10 @@ class Acceptance:
         self.accepted_to: int | None = None
         self.duplicates = Duplicates(rules.dedup_ids, rules.dedup_horizon)
 
+    def restore(self, greatest: int | None, recorded: int | None, mark: int | None) -> None:
+        """Go on from a state that was written down; see the attributes."""
+        self.greatest, self.recorded, self.mark = greatest, recorded, mark
+
     def watermark(self) -> int | None:
         """The partition's watermark now, ms; None stands for minus infinity."""
         if self.greatest is None:
@@ -125,79 +111,42 @@ class Acceptance:
         self.mark = watermark
         return True
 
-    def take(
-        self, event: LoginEvent, recorded: int | None, reference: int | None
-    ) -> Accepted | Duplicate | Reason:
-        """Judge the next valid record.
-
-        Args:
-            event: the decoded event.
-            recorded: its Kafka timestamp, ms; None for a line of a file.
-            reference: what its time is held against (the Kafka timestamp, else the present), ms; None for nothing.
-
-        Returns:
-            where it counts, or that it is a duplicate, or why it is rejected (``future``, ``past``).
-        """
-        occurred, rules = event.occurred_at, self.rules
-        if reference is not None:
-            if occurred > reference + rules.future_limit:
-                return Reason.FUTURE
-            if occurred < reference - rules.past_limit:
-                return Reason.PAST
-        watermark = self.watermark()
-        is_copy = self._remember(event.event_id, occurred)
-        if recorded is not None and (self.recorded is None or recorded > self.recorded):
-            self.recorded = recorded
-        if is_copy:
-            return _DUPLICATE
-        if self.accepted_to is None or occurred > self.accepted_to:
-            self.accepted_to = occurred
-        pane = occurred - occurred % rules.step
-        end = pane + rules.step
-        if watermark is None or end > watermark:
-            return Accepted(pane, ON_TIME)
-        if end <= watermark - rules.retention:
-            return Accepted(pane, TOO_LATE)
-        return Accepted(pane, (watermark // rules.step + 1) * rules.step)
-
-    def _remember(self, event_id: str, occurred: int) -> bool:
-        """Note a valid record; whether it is a duplicate."""
-        before = self.greatest
-        after = occurred if before is None or occurred > before else before
-        self.greatest = after
-        return self.duplicates.note(event_id, before, after)
-
     def take_many(self, ids: list[str], hashes: Ints, occurred: Ints, recorded: Ints | None) -> Taken:
-        """Judge consecutive valid records that lie neither in the future nor in the past; see ``take``.
+        """Judge consecutive valid records that lie neither in the future nor in the past.
 
         Args:
             ids: their event ids; hashes: (N,) of these.
             occurred, recorded: (N,) ``occurred_at`` and Kafka timestamps, ms; None for lines of a file.
         """
         rules = self.rules
-        greatest = np.maximum.accumulate(np.append(_or_never(self.greatest), occurred))
-        latest = np.full(len(greatest), _or_never(self.recorded))
+        greatest = np.maximum.accumulate(np.append(_or_far_past(self.greatest), occurred))
+        latest = np.full(len(greatest), _or_far_past(self.recorded))
         reached = greatest
         if recorded is not None:
-            latest = np.maximum.accumulate(np.append(_or_never(self.recorded), recorded))
+            latest = np.maximum.accumulate(np.append(_or_far_past(self.recorded), recorded))
             reached = np.minimum(greatest, latest)
         elif self.recorded is not None:
             reached = np.minimum(greatest, latest)
         # without a valid record there is no watermark but the mark
         reached = np.where(reached == FAR_PAST, FAR_PAST, reached - rules.watermark_delay)
-        reached = np.maximum(reached, _or_never(self.mark))
+        reached = np.maximum(reached, _or_far_past(self.mark))
         copies = self.duplicates.note_many(ids, hashes, greatest[:-1], greatest[1:])
         accepted = occurred if copies is None else occurred[~copies]
         if accepted.size:
-            self.accepted_to = int(max(accepted.max(), _or_never(self.accepted_to)))
+            self.accepted_to = int(max(accepted.max(), _or_far_past(self.accepted_to)))
         if occurred.size:
             self.greatest = int(greatest[-1])
             if recorded is not None:
                 self.recorded = int(latest[-1])
         return Taken(greatest, latest, reached, copies)
 
-    def places(self, occurred: Ints, watermarks: Ints) -> tuple[Ints, Ints]:
-        """Pane (start, ms) and ``first_t`` of accepted events, from the watermark just before each."""
+    def counted_from(self, occurred: Ints, watermarks: Ints) -> tuple[Ints, Ints]:
+        """Pane (start, ms) and ``FactRow.first_t`` of accepted events.
+
+        Args:
+            occurred: (N,) their ``occurred_at``, ms.
+            watermarks: (N,) the partition's watermark just before each, ms.
+        """
         rules = self.rules
         panes = occurred - occurred % rules.step
         ends = panes + rules.step
@@ -206,5 +155,5 @@ class Acceptance:
         return panes, first_t
 
 
-def _or_never(instant: int | None) -> int:
+def _or_far_past(instant: int | None) -> int:
     return FAR_PAST if instant is None else instant

@@ -1,8 +1,8 @@
 """Which valid records are copies of earlier ones: a memory of ids, bounded by their number and by event time.
 
 A record is a duplicate iff the latest earlier valid record with its id is among the last ``dedup_ids`` valid records,
-and the partition's greatest ``occurred_at`` has grown by at most ``dedup_horizon`` since. Records come one by one or
-many at a time, to the same effect.
+and the partition's greatest ``occurred_at`` has grown by at most ``dedup_horizon`` since. However the
+records are cut into batches, the same are duplicates.
 
 The memory is a hash table with chains, in arrays: for each slot the latest record, for each record its hash and the
 record before it in its slot. So a batch is looked up in some array operations. Hashes only say where to look: what
@@ -20,9 +20,6 @@ from detectors.arrays import Bools, Ints
 
 __all__ = ["Duplicates"]
 
-
-#: Single records are gathered in chunks of at most so many.
-_CHUNK = 1024
 #: Room for records at first, a power of two; slots for each record that there is room for.
 _ROOM, _SLOTS = 1 << 12, 2
 
@@ -32,7 +29,7 @@ class _Chunk:
 
     __slots__ = ("first", "greatest", "ids")
 
-    def __init__(self, first: int, ids: list[str], greatest: list[int] | Ints) -> None:
+    def __init__(self, first: int, ids: list[str], greatest: Ints) -> None:
         self.first = first
         self.ids = ids
         self.greatest = greatest
@@ -65,31 +62,6 @@ class Duplicates:
     def held(self) -> int:
         """How many records are remembered."""
         return self.ordinal - self._chunks[0].first if self._chunks else 0
-
-    def note(self, event_id: str, before: int | None, after: int) -> bool:
-        """Note one valid record; whether it is a duplicate.
-
-        Args:
-            event_id: its id.
-            before, after: the partition's greatest ``occurred_at`` before and after it, ms.
-        """
-        self._make_room(1)
-        ordinal, hashed = self.ordinal, hash(event_id)
-        slot, place = hashed & (len(self._latest) - 1), ordinal & (self._room - 1)
-        last = int(self._latest[slot])
-        earlier = self._earlier(event_id, hashed, last)
-        is_copy = earlier is not None and before is not None and self._reaches(earlier, ordinal, before)
-        self._latest[slot], self._before[place], self._hashes[place] = ordinal, last, hashed
-        chunk = self._chunks[-1] if self._chunks else None
-        if chunk is None or not isinstance(chunk.greatest, list) or len(chunk.ids) >= _CHUNK:
-            chunk = _Chunk(ordinal, [], [])
-            self._chunks.append(chunk)
-        chunk.ids.append(event_id)
-        chunk.greatest.append(after)  # type: ignore[union-attr]
-        self.ordinal += 1
-        if len(chunk.ids) == 1:
-            self._forget(after)
-        return is_copy
 
     def note_many(self, ids: list[str], hashes: Ints, before: Ints, after: Ints) -> Bools | None:
         """Note consecutive valid records; which are duplicates, None for none.

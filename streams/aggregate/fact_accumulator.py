@@ -11,9 +11,7 @@ from detectors.arrays import Ints
 from detectors.scopes import OUTCOMES
 from detectors.windows.facts import ON_TIME, FactRow
 from detectors.windows.latency_histogram import bucket, buckets
-from streams.aggregate.acceptance import Accepted
 from streams.events.columns import Columns, Kind, Kinds
-from streams.events.login_event import LoginEvent, person_id
 
 __all__ = ["FactAccumulator"]
 
@@ -49,12 +47,6 @@ class FactAccumulator:
         self._people: dict[_Key, set[int]] = {}
         self._waiting: list[_Waiting] = []
 
-    def add(self, event: LoginEvent, place: Accepted) -> None:
-        """Count one accepted event."""
-        kind = (event.env, event.leaf, event.step_index, event.outcome_index, event.code)
-        person = person_id(event) if event.outcome_index == _FAILURE else 0
-        self._count(kind, place.pane, place.first_t, event.duration_ms, person)
-
     def _count(self, kind: Kind, pane: int, first_t: int, duration: float | None, person: int) -> None:
         key = (kind[0], pane, first_t, *kind[1:])
         row = self._row(key)
@@ -70,7 +62,15 @@ class FactAccumulator:
             self._people[key].add(person)
 
     def add_many(self, columns: Columns, panes: Ints, firsts: Ints) -> set[str]:
-        """Count accepted events; see ``add``. Returns their environments."""
+        """Count accepted events.
+
+        Args:
+            columns: the events.
+            panes, firsts: (N,) the start of the pane (ms) and ``FactRow.first_t`` of each.
+
+        Returns:
+            the environments of the events.
+        """
         if not len(columns):
             return set()
         known = columns.table.known

@@ -16,33 +16,28 @@ from typing import Protocol
 import numpy as np
 
 from detectors.arrays import Ints
+from detectors.errors import WatchofficerError
 from detectors.instants import FAR_PAST
 from detectors.windows.facts import ON_TIME, TOO_LATE
-from streams.aggregate.acceptance import Acceptance, Accepted, Duplicate, Rules
-from streams.aggregate.batch import Batch, judge_batch, note_batch, out_of_time
+from streams.aggregate.acceptance import Acceptance, Rules
+from streams.aggregate.batch import Batch, judge_batch, note_batch
 from streams.aggregate.fact_accumulator import FactAccumulator
-from streams.events.decode import decode
 from streams.events.validation import Rejection
 from streams.segments.codec import BLOCK_OFFSETS, BLOCK_WATERMARK, Resume, Segment, Tally
 
-__all__ = ["Block", "BlockFold", "LogRecord", "Record"]
+__all__ = ["Block", "BlockFold", "LogRecord", "LogReplaced"]
 
 #: How close together, in event time (ms), the offsets lie from which duplicates can be read back.
 _APART = 10_000
 _OFFSET, _TIMESTAMP, _VALUE = attrgetter("offset"), attrgetter("timestamp"), attrgetter("value")
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One record as it stands on the log: ``timestamp`` is Kafka's, ms."""
-
-    offset: int
-    timestamp: int
-    value: bytes | None
+class LogReplaced(WatchofficerError, ValueError):
+    """The input topic is not the one that was read before. The message says what to do."""
 
 
 class LogRecord(Protocol):
-    """What is needed of a record of the log; Kafka's own records are such, and ``Record``."""
+    """What the fold needs of a record of the log. Kafka's own records have it."""
 
     @property
     def offset(self) -> int: ...
@@ -75,8 +70,7 @@ class BlockFold:
         self.partition = partition
         self._rules = rules
         self.acceptance = Acceptance(rules)
-        self.acceptance.greatest = resume.greatest_there
-        self.acceptance.mark = resume.mark
+        self.acceptance.restore(resume.greatest_there, None, resume.mark)
         self._blind_from = resume.blind_from  # of the mark
         self.next_offset = resume.start
         self.closed: list[Block] = []
@@ -91,31 +85,23 @@ class BlockFold:
         """Note consecutive records before the resume offset, so that their duplicates are known."""
         if not records:
             return
-        offsets, stamps = _places_of(records)
+        offsets, stamps = _offsets_of(records)
         where, taken = note_batch(self.acceptance, list(map(_VALUE, records)), stamps)
         self._note_landmarks(offsets[where], taken.greatest)
-
-    def _note_landmark(self, offset: int, before: int | None) -> None:
-        """Note the offset of a valid record if the greatest time has crossed a multiple of ``_APART`` there."""
-        after = self.acceptance.greatest
-        crossed = before is None or (after is not None and after // _APART != before // _APART)
-        if crossed and self._landmarks[-1][0] != offset:
-            self._landmarks.append((offset, before))
 
     def ready(self, *, whole: bool) -> None:
         """The read-back is done; ``whole`` says that nothing of it was missing from the log.
 
         Raises:
-            ValueError: the log is not the one that the resume record was written from.
+            LogReplaced: the log is not the one that the resume record was written from.
         """
         resume = self._resume
         if whole and self.acceptance.greatest != resume.greatest:
-            raise ValueError(
+            raise LogReplaced(
                 f"partition {self.partition}: the log before offset {resume.start} is not the one this deployment "
                 "has read before; if the topic was recreated, give the deployment a new WATCHOFFICER_TOPIC_PREFIX"
             )
-        self.acceptance.greatest = resume.greatest
-        self.acceptance.recorded = resume.recorded
+        self.acceptance.restore(resume.greatest, resume.recorded, resume.mark)
         watermark = self.acceptance.watermark()
         self.block = self._open(
             resume.start, resume.greatest, resume.recorded, FAR_PAST if watermark is None else watermark
@@ -144,47 +130,15 @@ class BlockFold:
         state = (acceptance.greatest, acceptance.recorded, acceptance.watermark())
         self._cut(offset, *(FAR_PAST if one is None else one for one in state))
 
-    def fold(self, record: Record) -> Rejection | None:
-        """Fold the next record. A rejected one is returned, so that it can be set aside."""
-        offset = record.offset
-        watermark = self.acceptance.watermark()
-        if not self._continues(offset, FAR_PAST if watermark is None else watermark):
-            self._cut_here(offset)
-        block = self.block
-        tally = block.tally
-        tally.last = offset
-        tally.records += 1
-        self.next_offset = offset + 1
-        event = decode(record.value)
-        if isinstance(event, Rejection):
-            tally.rejected[event.reason] = tally.rejected.get(event.reason, 0) + 1
-            return event
-        before = self.acceptance.greatest
-        place = self.acceptance.take(event, record.timestamp, record.timestamp)
-        if isinstance(place, Accepted | Duplicate):
-            self._note_landmark(offset, before)
-        if isinstance(place, Accepted):
-            tally.accepted += 1
-            if place.first_t == TOO_LATE:
-                tally.too_late += 1
-            elif place.first_t != ON_TIME:
-                tally.late += 1
-            if event.forbidden:
-                tally.personal_fields += 1
-            block.cells.add(event, place)
-            block.dirty.add(event.env)
-            return None
-        if isinstance(place, Duplicate):
-            tally.duplicates += 1
-            return None
-        tally.rejected[place] = tally.rejected.get(place, 0) + 1
-        return out_of_time(place)
+    def fold(self, records: Sequence[LogRecord]) -> list[tuple[LogRecord, Rejection]]:
+        """Fold consecutive records, to the same effect however they are cut into batches.
 
-    def fold_many(self, records: Sequence[LogRecord]) -> list[tuple[LogRecord, Rejection]]:
-        """Fold consecutive records, to the same effect as one by one; the rejected ones, in order."""
+        Returns:
+            the rejected records, in order.
+        """
         if not records:
             return []
-        offsets, stamps = _places_of(records)
+        offsets, stamps = _offsets_of(records)
         batch = judge_batch(self.acceptance, list(map(_VALUE, records)), stamps)
         taken, refused = batch.taken, batch.refused
         # of each record the number of valid ones before it: an index into what ``taken`` says of "before"
@@ -206,7 +160,12 @@ class BlockFold:
         return [(records[n], refused[n]) for n in sorted(refused)]
 
     def _note_landmarks(self, offsets: Ints, greatest: Ints) -> None:
-        """See ``_note_landmark``: the offsets of valid records, and the greatest times before and after them."""
+        """Note the offsets at which the greatest time has crossed a multiple of ``_APART``.
+
+        Args:
+            offsets: (V,) of valid records.
+            greatest: (V + 1,) the greatest ``occurred_at`` before each of them and after the last, ms.
+        """
         slots = greatest // _APART
         for n in np.flatnonzero(slots[1:] != slots[:-1]).tolist():
             if self._landmarks[-1][0] != offsets[n]:
@@ -232,7 +191,7 @@ class BlockFold:
         events, watermarks = batch.accepted(begin, end)
         tally.duplicates += end - begin - len(events)
         tally.accepted += len(events)
-        panes, firsts = self.acceptance.places(events.occurred, watermarks)
+        panes, firsts = self.acceptance.counted_from(events.occurred, watermarks)
         if (firsts != ON_TIME).any():
             too_late = int(np.count_nonzero(firsts == TOO_LATE))
             tally.too_late += too_late
@@ -307,7 +266,7 @@ class BlockFold:
         )
 
 
-def _places_of(records: Sequence[LogRecord]) -> tuple[Ints, Ints]:
+def _offsets_of(records: Sequence[LogRecord]) -> tuple[Ints, Ints]:
     """The offsets and Kafka timestamps of consecutive records."""
     first, last = records[0].offset, records[-1].offset
     if last - first == len(records) - 1:  # offsets only ever grow

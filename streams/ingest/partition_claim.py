@@ -21,7 +21,7 @@ from detectors.incidents import IncidentInput
 from detectors.policy.policy import Policy
 from detectors.scopes import ENVS
 from streams.aggregate.acceptance import Rules
-from streams.ingest.blocks import BlockFold
+from streams.ingest.blocks import BlockFold, LogReplaced
 from streams.ingest.settings import IngestSettings
 from streams.ingest.writes import Destination, to_all_partitions, to_ingest_state
 from streams.kafka.clients import Consumer
@@ -32,13 +32,9 @@ from streams.records.models import encode_input
 from streams.segments.codec import BLOCK_OFFSETS, Frontier, Resume, Segment, decode, encode, owner_key
 from streams.segments.fencing import Fencing
 
-__all__ = ["ClaimedPartition", "LogReplaced", "PartitionClaim"]
+__all__ = ["ClaimedPartition", "PartitionClaim"]
 
 log = structlog.get_logger(__name__)
-
-
-class LogReplaced(Exception):
-    """The input topic is not the one that was read before. The message says what to do."""
 
 
 class ClaimedPartition(NamedTuple):
@@ -127,7 +123,6 @@ class PartitionClaim:
 
         Raises:
             LogReplaced: the topic was made anew.
-            ValueError: the log is not the one that was read before.
             CommitFailedError: the partition is another worker's by now.
             KafkaError: the broker.
         """

@@ -86,7 +86,7 @@ class PartitionTask:
 
     def take(self, records: Sequence[Any], now: int) -> None:
         """Fold a batch."""
-        for record, refused in self.fold.fold_many(records):
+        for record, refused in self.fold.fold(records):
             self._rejected.append(self._set_aside(record, refused))
         self._heard_at = now
         self._newest = records[-1].timestamp

@@ -8,12 +8,13 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
+from detectors.errors import WatchofficerError
 from streams.kafka.topics import PARTITIONS, Topics
 
 __all__ = ["TopicProblem", "check_clock", "create_missing"]
 
 
-class TopicProblem(Exception):
+class TopicProblem(WatchofficerError):
     """A topic that is not as it must be. The message says what to do."""
 
 

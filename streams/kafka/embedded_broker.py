@@ -20,6 +20,8 @@ from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
+from detectors.errors import WatchofficerError
+
 __all__ = ["BrokerUnavailable", "EmbeddedBroker", "answers", "free_port"]
 
 _LOOPBACK = "127.0.0.1"
@@ -34,7 +36,7 @@ _ON_A_LEASH = 'exec 3<&0 </dev/null; { read -r _ <&3; kill -9 0; } & exec "$@" 3
 _API_VERSIONS = struct.pack(">hhih4s", 18, 0, 7, 4, b"ping")
 
 
-class BrokerUnavailable(Exception):
+class BrokerUnavailable(WatchofficerError):
     """The embedded broker cannot be started. The message is one line that says why and what mends it."""
 
 

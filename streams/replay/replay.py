@@ -97,7 +97,7 @@ class Input:
         summary = self._summary
         batch = judge_batch(self.acceptance, values, stamps, self._now)
         events, watermarks = batch.accepted(0, len(batch.events))
-        panes, firsts = self.acceptance.places(events.occurred, watermarks)
+        panes, firsts = self.acceptance.counted_from(events.occurred, watermarks)
         self.cells.add_many(events, panes, firsts)
         too_late = int(np.count_nonzero(firsts == TOO_LATE))
         summary.events += batch.size

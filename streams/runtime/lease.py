@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from detectors.errors import WatchofficerError
+
 __all__ = ["Lease", "LeaseLost"]
 
 
-class LeaseLost(Exception):
+class LeaseLost(WatchofficerError):
     """This worker stood still for too long. It has to end; a new one begins where the writes ended."""
 
 

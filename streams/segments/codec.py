@@ -16,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from detectors.errors import WatchofficerError
 from detectors.windows.facts import FactRow
 
 __all__ = [
@@ -44,7 +45,7 @@ BLOCK_WATERMARK = 10_000
 _VERSION = 1
 
 
-class FormatError(ValueError):
+class FormatError(WatchofficerError, ValueError):
     """A record of an internal topic that this version cannot read. The message says what to do."""
 
 

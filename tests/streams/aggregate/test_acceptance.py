@@ -13,12 +13,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from detectors.windows.facts import ON_TIME, TOO_LATE
-from streams.aggregate.acceptance import Acceptance, Accepted, Duplicate, Rules
+from streams.aggregate.acceptance import Acceptance, Rules
 from streams.aggregate.dedup import Duplicates
 from streams.events.decode import decode
-from streams.events.login_event import LoginEvent
 from streams.events.validation import Reason, Rejection
 from streams.settings.policy_file import read_policy
+from tests.support.one_by_one import Copy, Counted, is_copy, take
 from tests.support.oracle import DAY, HOUR, MINUTE, NOON, SECOND, judge
 from tests.support.strategies import Log, Variation, marked_logs, plain_logs, variations
 from tests.support.test_oracle import login
@@ -31,16 +31,9 @@ def rules_of(yaml: str = "{}") -> Rules:
     return Rules.of(read_policy(yaml, "policy.yaml"))
 
 
-def event_at(at: int, event_id: str = "e") -> LoginEvent:
-    """An event ``at`` ms after noon."""
-    made = decode(login(at, event_id))
-    assert isinstance(made, LoginEvent)
-    return made
-
-
-def take(partition: Acceptance, at: int, event_id: str, recorded: int | None = None) -> Any:
-    stamp = None if recorded is None else NOON + recorded
-    return partition.take(event_at(at, event_id), stamp, stamp)
+def taken(acceptance: Acceptance, at: int, event_id: str, recorded: int | None = None) -> Any:
+    """What becomes of an event ``at`` ms after noon."""
+    return take(acceptance, login(at, event_id), None if recorded is None else NOON + recorded, None)
 
 
 @thorough
@@ -56,15 +49,11 @@ def test_every_record_fares_as_the_definitions_say(log: Log, variation: Variatio
                 if before == offset:
                     partition.put_mark(watermark)
             fate = said.acceptance[number][offset]
-            happened = decode(value)
-            if isinstance(happened, Rejection):
-                assert fate == "rejected"
-                continue
-            place = partition.take(happened, stamp, log.now if stamp is None else stamp)
+            place = take(partition, value, stamp, log.now if stamp is None else None)
             if isinstance(place, Reason):
                 assert fate == "rejected"
-                assert place in (Reason.FUTURE, Reason.PAST)
-            elif isinstance(place, Duplicate):
+                assert isinstance(decode(value), Rejection) is (place not in (Reason.FUTURE, Reason.PAST))
+            elif isinstance(place, Copy):
                 assert fate == "duplicate"
             else:
                 one = next(counted)
@@ -82,20 +71,20 @@ def first_after(watermark: float, step: int) -> int:
 
 def test_an_event_counts_from_the_first_t_after_the_watermark_that_it_met() -> None:
     partition = Acceptance(rules_of())
-    take(partition, 10_500, "a")  # the watermark is 12:00:08.5
-    assert take(partition, 8_499, "b") == Accepted(NOON + 8_000, ON_TIME)  # its pane ends at 12:00:09
-    assert take(partition, 7_999, "c") == Accepted(NOON + 7_000, NOON + 9_000)
-    take(partition, 11_000, "d")  # 12:00:09: that T has been evaluated
-    assert take(partition, 7_999, "e") == Accepted(NOON + 7_000, NOON + 10_000)
+    taken(partition, 10_500, "a")  # the watermark is 12:00:08.5
+    assert taken(partition, 8_499, "b") == Counted(NOON + 8_000, ON_TIME)  # its pane ends at 12:00:09
+    assert taken(partition, 7_999, "c") == Counted(NOON + 7_000, NOON + 9_000)
+    taken(partition, 11_000, "d")  # 12:00:09: that T has been evaluated
+    assert taken(partition, 7_999, "e") == Counted(NOON + 7_000, NOON + 10_000)
 
 
 def test_the_first_event_and_those_after_one_rejected_meet_no_watermark() -> None:
     partition = Acceptance(rules_of())
     assert partition.watermark() is None
-    assert take(partition, 6 * MINUTE, "ahead", recorded=0) is Reason.FUTURE
-    assert take(partition, -35 * DAY - 1, "behind", recorded=0) is Reason.PAST
+    assert taken(partition, 6 * MINUTE, "ahead", recorded=0) is Reason.FUTURE
+    assert taken(partition, -35 * DAY - 1, "behind", recorded=0) is Reason.PAST
     assert partition.watermark() is None
-    assert take(partition, -HOUR, "a", recorded=0) == Accepted(NOON - HOUR, ON_TIME)
+    assert taken(partition, -HOUR, "a", recorded=0) == Counted(NOON - HOUR, ON_TIME)
 
 
 def test_a_mark_only_ever_lifts_the_watermark() -> None:
@@ -103,11 +92,11 @@ def test_a_mark_only_ever_lifts_the_watermark() -> None:
     assert partition.put_mark(NOON)
     assert partition.watermark() == NOON
     assert not partition.put_mark(NOON)
-    take(partition, 30 * SECOND, "a")
+    taken(partition, 30 * SECOND, "a")
     assert partition.watermark() == NOON + 28 * SECOND
     assert not partition.put_mark(NOON + 28 * SECOND)
     assert partition.put_mark(NOON + MINUTE)
-    take(partition, 40 * SECOND, "b")
+    taken(partition, 40 * SECOND, "b")
     assert partition.watermark() == NOON + MINUTE
 
 
@@ -142,7 +131,7 @@ def test_copies_are_found_within_their_reach_one_by_one_and_many_at_a_time(
     expected = brute(ids, greatest, limit, horizon)
     before = [0, *greatest][: len(ids)]
     single = Duplicates(limit, horizon)
-    assert [single.note(one, before[n] if n else None, greatest[n]) for n, one in enumerate(ids)] == expected
+    assert [is_copy(single, one, before[n], greatest[n]) for n, one in enumerate(ids)] == expected
     many, begin = Duplicates(limit, horizon), 0
     found: list[bool] = []
     for size in [*batches, len(ids)]:
@@ -160,11 +149,13 @@ def test_copies_are_found_within_their_reach_one_by_one_and_many_at_a_time(
 
 def test_the_memory_of_ids_is_bounded() -> None:
     by_number, by_time = Duplicates(3_000, 1 << 40), Duplicates(1 << 40, 1_000)
-    for n in range(20_000):
-        by_number.note(f"e{n}", n, n)
-        by_time.note(f"e{n}", n, n)
-    assert by_number.held <= 3_000 + 1_024
-    assert by_time.held <= 1_000 + 1_024
+    for begin in range(0, 20_000, 1_000):
+        ids = [f"e{n}" for n in range(begin, begin + 1_000)]
+        times = np.arange(begin, begin + 1_000)
+        by_number.note_many(ids, hashes_of(ids), times, times)
+        by_time.note_many(ids, hashes_of(ids), times, times)
+    assert by_number.held <= 3_000 + 1_000
+    assert by_time.held <= 1_000 + 1_000
     assert max(by_number._room, by_time._room) <= 8_192
 
 
@@ -180,25 +171,21 @@ def test_copies_are_found_wherever_the_table_of_ids_has_grown_or_come_round() ->
     while begin < len(ids):
         some = ids[begin : begin + rnd.choice((1, 2, 700, 3_000))]
         times = np.arange(begin, begin + len(some))
-        if len(some) == 1:
-            found.append(duplicates.note(some[0], begin, begin))
-        else:
-            copies = duplicates.note_many(some, hashes_of(some), times, times)
-            found += [False] * len(some) if copies is None else copies.tolist()
+        copies = duplicates.note_many(some, hashes_of(some), times, times)
+        found += [False] * len(some) if copies is None else copies.tolist()
         begin += len(some)
     assert found == expected
     assert sum(expected) > 5_000
 
 
-def test_ids_of_the_same_hash_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ids_of_the_same_hash_are_told_apart() -> None:
     def alike(one: str) -> int:
         return len(one) << 13
 
-    monkeypatch.setattr("streams.aggregate.dedup.hash", alike, raising=False)
     single, many = Duplicates(50, 1 << 40), Duplicates(50, 1 << 40)
     ids = ["a", "b", "a", "cc", "b", "dd", "c", "cc", "a"]
     expected = [False, False, True, False, True, False, False, True, True]
-    assert [single.note(one, 0, 0) for one in ids] == expected
+    assert [is_copy(single, one, 0, 0, alike(one)) for one in ids] == expected
     none = np.zeros(len(ids), dtype=np.int64)
     copies = many.note_many(ids, np.array([alike(one) for one in ids]), none, none)
     assert copies is not None
@@ -208,6 +195,6 @@ def test_ids_of_the_same_hash_are_told_apart(monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.parametrize("late", [0, 1])
 def test_a_copy_is_one_within_ten_minutes_of_event_time(late: int) -> None:
     partition = Acceptance(rules_of())
-    take(partition, 0, "a")
-    take(partition, 10 * MINUTE + late, "b")
-    assert isinstance(take(partition, 0, "a"), Accepted if late else Duplicate)
+    taken(partition, 0, "a")
+    taken(partition, 10 * MINUTE + late, "b")
+    assert isinstance(taken(partition, 0, "a"), Counted if late else Copy)

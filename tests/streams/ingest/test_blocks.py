@@ -20,9 +20,10 @@ from streams.aggregate.acceptance import Rules
 from streams.events.decode import decode
 from streams.events.login_event import person_id
 from streams.events.validation import Rejection
-from streams.ingest.blocks import BlockFold, Record
+from streams.ingest.blocks import BlockFold, LogReplaced
 from streams.segments.codec import BLOCK_OFFSETS, BLOCK_WATERMARK, Resume, Segment, Tally
 from streams.settings.policy_file import read_policy
+from tests.support.one_by_one import Record
 from tests.support.oracle import MINUTE, NOON, SECOND, Judgement, judge
 from tests.support.strategies import Log, Variation, kafka_logs, marked_logs, variations
 from tests.support.test_oracle import login
@@ -140,10 +141,10 @@ def run(
 
     def end_batch() -> None:
         if cuts:
-            fold.fold_many(batch)
+            fold.fold(batch)
         else:
             for one in batch:
-                fold.fold(one)
+                fold.fold([one])
         batch.clear()
 
     def put_marks(offset: int) -> None:
@@ -323,7 +324,7 @@ def test_blocks_end_at_every_multiple_and_where_the_watermark_passes_one(
     fold = begin(part, policy, fresh(part, policy))
     for record in part.records:
         watermark = fold.acceptance.watermark()
-        fold.fold(record)
+        fold.fold([record])
         block = fold.block
         assert block.start <= record.offset == block.tally.last
         assert block.start // BLOCK_OFFSETS == record.offset // BLOCK_OFFSETS
@@ -349,7 +350,7 @@ def test_a_mark_begins_a_block_and_is_in_its_resume_record() -> None:
 
 def test_a_mark_that_moves_nothing_is_none() -> None:
     fold = begin(Part(()), policy_of(PLAIN), fresh(Part(()), policy_of(PLAIN)))
-    fold.fold(Record(0, NOON, login(0, "a")))
+    fold.fold([Record(0, NOON, login(0, "a"))])
     assert not fold.put_mark(NOON - 2 * SECOND)
     assert fold.put_mark(NOON - 2 * SECOND + 1)
     assert not fold.put_mark(NOON - 2 * SECOND + 1)
@@ -364,7 +365,7 @@ def test_a_resume_record_of_another_log_is_refused() -> None:
     resume = run(part, policy).resumes[-1]
     assert resume.start > resume.read_from
     other = Part(tuple(Record(n, NOON, login(n * SECOND + 7, f"o{n}")) for n in range(40)))
-    with pytest.raises(ValueError, match="WATCHOFFICER_TOPIC_PREFIX"):
+    with pytest.raises(LogReplaced, match="WATCHOFFICER_TOPIC_PREFIX"):
         begin(other, policy, resume)
 
 
@@ -391,8 +392,8 @@ def test_where_the_head_of_what_is_read_back_is_gone_only_copies_of_it_are_not_k
     for record in part.records:
         if record.offset < resume.start:
             continue
-        fold.fold(record)
-        whole.fold(record)
+        fold.fold([record])
+        whole.fold([record])
         assert fold.acceptance.watermark() == whole.acceptance.watermark()
         assert fold.block.start == whole.block.start
     lost = whole.block.tally.duplicates - fold.block.tally.duplicates

@@ -1,0 +1,20 @@
+"""Which exceptions does this project raise of its own?
+
+All that a caller may want to catch derive from ``WatchofficerError``; the second base, where there is one, is the
+built-in exception that the class stands for. The message of each says what to do.
+
+WatchofficerError
+├── BrokerUnavailable           streams.kafka: the embedded broker cannot be started
+├── FormatError (ValueError)    streams.segments: a record of an internal topic cannot be read by this version
+├── LeaseLost                   streams.runtime: this worker stood still for too long and may not write any more
+├── LogReplaced (ValueError)    streams.ingest: the input topic is not the one that was read before
+└── TopicProblem                streams.kafka: a topic is missing, or its settings are not as they must be
+"""
+
+from __future__ import annotations
+
+__all__ = ["WatchofficerError"]
+
+
+class WatchofficerError(Exception):
+    """The root of all exceptions that this project defines and lets out of a module."""
