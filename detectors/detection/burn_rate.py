@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -25,43 +26,50 @@ from detectors.detection.outage import budgets, recovery_of
 from detectors.detection.verdicts import Verdicts, verdict_of
 from detectors.history.history import History
 from detectors.history.long_windows import before_the_hour
-from detectors.incidents import Cause
+from detectors.incidents import Cause, DetectorName
 from detectors.instants import HOUR, MINUTE, format_duration
 from detectors.policy.detector_sections import BurnRateRule
 from detectors.policy.policy import Policy
 from detectors.windows.counters import BAD, GOOD
 from detectors.windows.frame import Frame
 
-__all__ = ["judge", "may_fire"]
+__all__ = ["BurnRateDetector"]
 
 #: Live windows that a rule with longer ones asks as well.
 _LATELY = (30 * MINUTE, HOUR)
 
 
-def judge(frame: Frame, policy: Policy, history: History) -> Verdicts:
-    """The burn rates of a frame; see the module."""
-    found = _Burns(frame, policy, history)
-    return Verdicts("burn_rate", found.state, found.explain, found.gain)
+@dataclass(frozen=True)
+class BurnRateDetector:
+    """Finds error budgets that are spent too fast."""
 
+    policy: Policy
+    history: History
+    name: ClassVar[DetectorName] = "burn_rate"
 
-def may_fire(frame: Frame, policy: Policy, history: History) -> bool:
-    """Whether the live windows of a rule exceed it anywhere in a frame: none fires where they do not."""
-    # No more people have failed than requests did, so most rules need no closer look.
-    near = [
-        (rule, live)
-        for rule in policy.burn_rate.rules
-        for live in (tuple(length for length in _lengths(rule) if length <= HOUR),)
-        if frame.counts[min(live)][..., BAD].max(initial=0) >= rule.min_people
-    ]
-    if not near:
-        return False
-    failures = Failures.of_sign_in(frame, tuple(sorted({length for _, live in near for length in live})))
-    budget, z = budgets(policy), policy.burn_rate.confidence
+    def may_fire(self, frame: Frame) -> bool:
+        """Whether the live windows of a rule exceed it anywhere in a frame: none fires where they do not."""
+        # No more people have failed than requests did, so most rules need no closer look.
+        near = [
+            (rule, live)
+            for rule in self.policy.burn_rate.rules
+            for live in (tuple(length for length in _lengths(rule) if length <= HOUR),)
+            if frame.counts[min(live)][..., BAD].max(initial=0) >= rule.min_people
+        ]
+        if not near:
+            return False
+        failures = Failures.of_sign_in(frame, tuple(sorted({length for _, live in near for length in live})))
+        budget, z = budgets(self.policy), self.policy.burn_rate.confidence
 
-    def window(length: int) -> _Window:
-        return _Window.live(failures, length)
+        def window(length: int) -> _Window:
+            return _Window.live(failures, length)
 
-    return any(len(_raised(rule, live, window, budget, z)[0]) for rule, live in near)
+        return any(len(_raised(rule, live, window, budget, z)[0]) for rule, live in near)
+
+    def judge(self, frame: Frame) -> Verdicts:
+        """The verdicts on a frame."""
+        found = _Burns(frame, self.policy, self.history)
+        return Verdicts(self.name, found.state, found.explain, found.gain)
 
 
 def _lengths(rule: BurnRateRule) -> tuple[int, ...]:

@@ -18,6 +18,7 @@ says nothing: callbacks may not be reported at all.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -26,14 +27,14 @@ from detectors.confidence import chance_of_so_few, silence_gain
 from detectors.detection.explanation import cause_at, of_scope
 from detectors.detection.verdicts import Verdicts, verdict_of
 from detectors.history.history import History, returns
-from detectors.incidents import Cause
+from detectors.incidents import Cause, DetectorName
 from detectors.instants import DAY, HOUR, MINUTE, format_duration
 from detectors.policy.policy import Policy
 from detectors.scopes import SCOPES
 from detectors.windows.frame import Frame
 from detectors.windows.returns import RETURNED, WENT
 
-__all__ = ["judge", "may_fire"]
+__all__ = ["FunnelDetector"]
 
 #: Expectations are taken at full minutes.
 _GRID = MINUTE
@@ -45,31 +46,38 @@ _STEADY = 5 * MINUTE
 _AT_MOST = 1.5
 
 
-def judge(frame: Frame, policy: Policy, history: History) -> Verdicts:
-    """The lost returns of a frame; see the module."""
-    found = _Funnel(frame, policy, history)
-    return Verdicts("funnel", found.state, found.explain, found.gain, found.unknowing)
+@dataclass(frozen=True)
+class FunnelDetector:
+    """Finds lost returns: people leave for the credential provider and do not come back."""
 
+    policy: Policy
+    history: History
+    name: ClassVar[DetectorName] = "funnel"
 
-def may_fire(frame: Frame, policy: Policy, history: History) -> bool:
-    """Whether fewer return anywhere in a frame than the highest limit asks of all who started."""
-    rules = policy.funnel
-    if not frame.returns or not frame.returns[HOUR].any():
+    def may_fire(self, frame: Frame) -> bool:
+        """Whether fewer return anywhere in a frame than the highest limit asks of all who started."""
+        rules = self.policy.funnel
+        if not frame.returns or not frame.returns[HOUR].any():
+            return False
+        weeks, _ = _by_the_weeks(frame, self.history)
+        learned = ~np.isnan(weeks)
+        share = np.where(learned, weeks, 1.0)
+        limit = share * np.where(learned, rules.fires_below, rules.fires_below_unlearned)
+        for method, monitor in rules.monitors.items():
+            scope = SCOPES.index(method)
+            limit[:, scope] = np.maximum(limit[:, scope], monitor.below)
+        for length in rules.windows:
+            came = frame.returns[length][..., RETURNED]
+            went = _went(frame, length, min(rules.delays))
+            few = (share * went >= rules.min_expected) & (came < limit * went)
+            if few.any():
+                return True
         return False
-    weeks, _ = _by_the_weeks(frame, history)
-    learned = ~np.isnan(weeks)
-    share = np.where(learned, weeks, 1.0)
-    limit = share * np.where(learned, rules.fires_below, rules.fires_below_unlearned)
-    for method, monitor in rules.monitors.items():
-        scope = SCOPES.index(method)
-        limit[:, scope] = np.maximum(limit[:, scope], monitor.below)
-    for length in rules.windows:
-        came = frame.returns[length][..., RETURNED]
-        went = _went(frame, length, min(rules.delays))
-        few = (share * went >= rules.min_expected) & (came < limit * went)
-        if few.any():
-            return True
-    return False
+
+    def judge(self, frame: Frame) -> Verdicts:
+        """The verdicts on a frame."""
+        found = _Funnel(frame, self.policy, self.history)
+        return Verdicts(self.name, found.state, found.explain, found.gain, found.unknowing)
 
 
 def _went(frame: Frame, length: int, delay: int) -> Ints:

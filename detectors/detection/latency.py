@@ -12,7 +12,9 @@ success. Requests count, not people: every one of them waits. Nobody is woken fo
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cached_property
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +25,7 @@ from detectors.detection.explanation import cause_at, of_scope
 from detectors.detection.verdicts import FIRING, Verdicts, verdict_of
 from detectors.history.history import History
 from detectors.history.long_windows import before_the_hour
-from detectors.incidents import Cause
+from detectors.incidents import Cause, DetectorName
 from detectors.instants import HOUR, MINUTE, format_duration
 from detectors.policy.detector_sections import LatencyRule
 from detectors.policy.policy import Policy
@@ -31,21 +33,28 @@ from detectors.scopes import METHODS, SCOPES
 from detectors.windows.counters import SLOW, TIMED
 from detectors.windows.frame import Frame
 
-__all__ = ["judge", "may_fire", "slow_budgets"]
+__all__ = ["LatencyDetector", "slow_budgets"]
 
 #: Health must show within so many ms.
 _RECENT = 15 * MINUTE
 
 
-def judge(frame: Frame, policy: Policy, history: History) -> Verdicts:
-    """Where requests of a frame are too slow; see the module."""
-    found = _Slowness(frame, policy, history)
-    return Verdicts("latency", found.state, found.explain, found.gain, found.unknowing)
+@dataclass(frozen=True)
+class LatencyDetector:
+    """Finds requests that take longer than promised."""
 
+    policy: Policy
+    history: History
+    name: ClassVar[DetectorName] = "latency"
 
-def may_fire(frame: Frame, policy: Policy, history: History) -> bool:
-    """Whether it fires anywhere in a frame."""
-    return any(fires.any() for fires in _Slowness(frame, policy, history).fires)
+    def may_fire(self, frame: Frame) -> bool:
+        """Whether it fires anywhere in a frame."""
+        return any(fires.any() for fires in _Slowness(frame, self.policy, self.history).fires)
+
+    def judge(self, frame: Frame) -> Verdicts:
+        """The verdicts on a frame."""
+        found = _Slowness(frame, self.policy, self.history)
+        return Verdicts(self.name, found.state, found.explain, found.gain, found.unknowing)
 
 
 def slow_budgets(policy: Policy) -> Floats:

@@ -13,6 +13,7 @@ enough evidence: silence is never quiet.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 
@@ -22,7 +23,7 @@ from detectors.detection.explanation import cause_at, of_scope
 from detectors.detection.failures import Failures, Present, Recovery
 from detectors.detection.verdicts import FIRING, Verdicts, verdict_of
 from detectors.history.history import History
-from detectors.incidents import Cause
+from detectors.incidents import Cause, DetectorName
 from detectors.instants import DAY, MINUTE, format_duration
 from detectors.policy.detector_sections import OutageRule
 from detectors.policy.policy import Policy
@@ -30,7 +31,7 @@ from detectors.scopes import METHODS, SCOPES
 from detectors.windows.counters import BAD, GOOD, SESSION_BAD, SESSION_GOOD
 from detectors.windows.frame import Frame
 
-__all__ = ["budgets", "judge", "may_fire", "recovery_of"]
+__all__ = ["OutageDetector", "budgets", "recovery_of"]
 
 #: A rule goes on, though it no longer fires, while at least this share of its people fails.
 _STILL = 2 / 3
@@ -38,28 +39,35 @@ _STILL = 2 / 3
 _LATELY = 30 * MINUTE
 
 
-def judge(frame: Frame, policy: Policy, history: History) -> Verdicts:
-    """The outages of a frame; see the module."""
-    found = _Outages(frame, policy, history)
-    return Verdicts("outage", found.state, found.explain, found.gain)
+@dataclass(frozen=True)
+class OutageDetector:
+    """Finds outages: sign-ins or session requests of a scope fail."""
 
+    policy: Policy
+    history: History
+    name: ClassVar[DetectorName] = "outage"
 
-def may_fire(frame: Frame, policy: Policy, history: History) -> bool:
-    """Whether a rule is raised anywhere in a frame: none fires that is not."""
-    rules = policy.outage.rules
-    for of, bad in ((Failures.of_sign_in, BAD), (Failures.of_session, SESSION_BAD)):
-        # No more people have failed than requests did, so most rules need no closer look.
-        near = [
-            rule
-            for rule in rules
-            if frame.counts[rule.window][..., bad].max(initial=0) >= _STILL * rule.min_people
-        ]
-        if near:
-            failures = of(frame, tuple(sorted({rule.window for rule in near})))
-            limits = _Limits(frame, policy, history)
-            if any(len(_raised(failures, rule, limits)[0]) for rule in near):
-                return True
-    return False
+    def may_fire(self, frame: Frame) -> bool:
+        """Whether a rule is raised anywhere in a frame: none fires that is not."""
+        rules = self.policy.outage.rules
+        for of, bad in ((Failures.of_sign_in, BAD), (Failures.of_session, SESSION_BAD)):
+            # No more people have failed than requests did, so most rules need no closer look.
+            near = [
+                rule
+                for rule in rules
+                if frame.counts[rule.window][..., bad].max(initial=0) >= _STILL * rule.min_people
+            ]
+            if near:
+                failures = of(frame, tuple(sorted({rule.window for rule in near})))
+                limits = _Limits(frame, self.policy, self.history)
+                if any(len(_raised(failures, rule, limits)[0]) for rule in near):
+                    return True
+        return False
+
+    def judge(self, frame: Frame) -> Verdicts:
+        """The verdicts on a frame."""
+        found = _Outages(frame, self.policy, self.history)
+        return Verdicts(self.name, found.state, found.explain, found.gain)
 
 
 def budgets(policy: Policy) -> Floats:

@@ -13,7 +13,7 @@ history there is not enough evidence.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -23,14 +23,14 @@ from detectors.confidence import chance_of_so_few, silence_gain
 from detectors.detection.explanation import cause_at, of_scope
 from detectors.detection.verdicts import Verdicts, verdict_of
 from detectors.history.history import History, arrivals
-from detectors.incidents import Cause
-from detectors.instants import DAY, FAR_PAST, HOUR, MINUTE, format_duration
+from detectors.incidents import Cause, DetectorName
+from detectors.instants import DAY, HOUR, MINUTE, format_duration
 from detectors.policy.policy import Policy
 from detectors.scopes import METHODS, SCOPES
 from detectors.windows.counters import BAD, EXCLUDED, GOOD
 from detectors.windows.frame import Frame
 
-__all__ = ["judge", "may_fire"]
+__all__ = ["SilenceDetector"]
 
 #: Expectations are taken at full minutes.
 _GRID = MINUTE
@@ -67,30 +67,32 @@ def _completed(counts: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return completed
 
 
-def judge(frame: Frame, policy: Policy, history: History, covered_from: int | None = None) -> Verdicts:
-    """The silences of a frame; see the module.
+@dataclass(frozen=True)
+class SilenceDetector:
+    """Finds silences: hardly anybody arrives."""
 
-    Args:
-        covered_from: the instant (ms) from which all facts are at hand: windows that begin before it are not
-            judged. None where they always are.
-    """
-    found = _Silences(frame, policy, history, FAR_PAST if covered_from is None else covered_from)
-    return Verdicts("silence", found.state, found.explain, found.gain, found.unknowing)
+    policy: Policy
+    history: History
+    name: ClassVar[DetectorName] = "silence"
 
+    def may_fire(self, frame: Frame) -> bool:
+        """Whether next to none arrives anywhere in a frame, by what is usual: no more than that is ever expected."""
+        rules = self.policy.silence
+        known = _Usual(frame, self.policy, self.history)
+        for window in rules.windows:
+            usual = arrivals(self.history.expected(known.minutes, window), known.by_starts)
+            scopes = np.flatnonzero((usual >= rules.min_expected).any(axis=0))
+            if scopes.size:
+                arrived = arrivals(frame.counts[window][:, scopes], known.by_starts[known.minute][:, scopes])
+                of_step = usual[known.minute][:, scopes]
+                if ((of_step >= rules.min_expected) & (arrived <= rules.floor_ratio * of_step)).any():
+                    return True
+        return False
 
-def may_fire(frame: Frame, policy: Policy, history: History) -> bool:
-    """Whether next to none arrives anywhere in a frame, by what is usual: no more than that is ever expected."""
-    rules = policy.silence
-    known = _Usual(frame, policy, history)
-    for window in rules.windows:
-        usual = arrivals(history.expected(known.minutes, window), known.by_starts)
-        scopes = np.flatnonzero((usual >= rules.min_expected).any(axis=0))
-        if scopes.size:
-            arrived = arrivals(frame.counts[window][:, scopes], known.by_starts[known.minute][:, scopes])
-            of_step = usual[known.minute][:, scopes]
-            if ((of_step >= rules.min_expected) & (arrived <= rules.floor_ratio * of_step)).any():
-                return True
-    return False
+    def judge(self, frame: Frame) -> Verdicts:
+        """The verdicts on a frame."""
+        found = _Silences(frame, self.policy, self.history)
+        return Verdicts(self.name, found.state, found.explain, found.gain, found.unknowing)
 
 
 class _Usual:
@@ -139,11 +141,11 @@ class _Window:
 
 
 class _Silences:
-    def __init__(self, frame: Frame, policy: Policy, history: History, covered_from: int) -> None:
+    def __init__(self, frame: Frame, policy: Policy, history: History) -> None:
         self._frame = frame
         self._history = history
         self._policy = policy.silence
-        self._covered_from = covered_from
+        self._covered_from = frame.covered_from
         usual = _Usual(frame, policy, history)
         self._minutes, self._minute, self._by_starts = usual.minutes, usual.minute, usual.by_starts
         shape = (len(frame.ends), len(SCOPES))

@@ -13,6 +13,7 @@ whoever asks what is to be done about it asks the outage first (``attribution``,
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +23,7 @@ from detectors.confidence import failure_gain, surely_above, surely_below, wilso
 from detectors.detection.explanation import cause_at, of_scope
 from detectors.detection.verdicts import Verdicts, verdict_of
 from detectors.history.history import History
-from detectors.incidents import Cause
+from detectors.incidents import Cause, DetectorName
 from detectors.instants import DAY, MINUTE, format_duration
 from detectors.policy.journey_sections import CodeSurge
 from detectors.policy.policy import Policy
@@ -31,7 +32,7 @@ from detectors.windows.counters import BAD, EXCLUDED, GOOD
 from detectors.windows.error_codes import CodeWindows
 from detectors.windows.frame import Frame
 
-__all__ = ["judge", "may_fire"]
+__all__ = ["SurgeDetector"]
 
 #: Something must have completed within so many ms for an end to be seen.
 _RECENT = 15 * MINUTE
@@ -45,29 +46,36 @@ _ENV = SCOPES.index("")
 _HIGHEST = 0.99
 
 
-def judge(frame: Frame, policy: Policy, history: History) -> Verdicts:
-    """The surges of a frame; see the module."""
-    found = _Surges(frame, policy, history)
-    return Verdicts("surge", found.state, found.explain, found.gain)
+@dataclass(frozen=True)
+class SurgeDetector:
+    """Finds errors that have become far more frequent than usual."""
 
+    policy: Policy
+    history: History
+    name: ClassVar[DetectorName] = "surge"
 
-def may_fire(frame: Frame, policy: Policy, history: History) -> bool:
-    """Whether a code, or the users' errors as a class, come to the numbers and shares that are the least of a surge."""
-    codes, rules = frame.codes, policy.surge
-    if codes is None:
+    def may_fire(self, frame: Frame) -> bool:
+        """Whether a code, or the errors of users as a class, reach the lowest numbers and shares of any surge."""
+        codes, rules = frame.codes, self.policy.surge
+        if codes is None:
+            return False
+        for code, at_most in codes.at_most().items():
+            least = _rule(self.policy, code).count
+            if at_most >= least and (codes.counts(code, rules.window) >= least).any():
+                return True
+        for window in rules.user_errors.windows:
+            count = frame.counts[window][..., EXCLUDED]
+            enough = count >= rules.user_errors.min_people
+            # A share is surely above a limit only if it is above it, and no limit is lower.
+            lowest = min(rules.user_errors.ratio, _HIGHEST)
+            if enough.any() and (enough & (count > _completed(frame, window) * lowest)).any():
+                return True
         return False
-    for code, at_most in codes.at_most().items():
-        least = _rule(policy, code).count
-        if at_most >= least and (codes.counts(code, rules.window) >= least).any():
-            return True
-    for window in rules.user_errors.windows:
-        count = frame.counts[window][..., EXCLUDED]
-        enough = count >= rules.user_errors.min_people
-        # A share is surely above a limit only if it is above it, and no limit is lower.
-        lowest = min(rules.user_errors.ratio, _HIGHEST)
-        if enough.any() and (enough & (count > _completed(frame, window) * lowest)).any():
-            return True
-    return False
+
+    def judge(self, frame: Frame) -> Verdicts:
+        """The verdicts on a frame."""
+        found = _Surges(frame, self.policy, self.history)
+        return Verdicts(self.name, found.state, found.explain, found.gain)
 
 
 def _rule(policy: Policy, code: str) -> CodeSurge:

@@ -1,21 +1,22 @@
-"""The engine over one environment: facts in, SLIs and incidents out. Live and in replay it is the same.
+"""How does one environment get from facts to SLIs and incidents? Live and in replay it is done by this engine.
 
-``advance`` evaluates every T up to an instant. Frames of steps are judged in one call; only the incident life
-cycle goes step by step, and only where something fires, an incident is not closed, or a person has asked for
+``advance`` evaluates every T up to an instant. Steps are judged in frames, many of them in one call; only the incident
+life cycle goes step by step, and only where something fires, an incident is not closed, or a person has asked for
 something. What is evaluated, and when, is a function of the facts and the inputs alone, never of how they were cut
 into calls.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
 from detectors.arrays import Floats, Ints
-from detectors.detection import attribution
-from detectors.detection.detector_set import Findings
+from detectors.detection.attribution import attribute
+from detectors.detection.detector_set import Findings, detectors_of
 from detectors.detection.verdicts import Verdicts
+from detectors.engine.frame_builder import FrameBuilder
 from detectors.engine.state import EngineState, Spans, StepResult, Waiting
 from detectors.engine.view import FrameView, sli_of
 from detectors.history.error_budget import Exclusion, exclusion_of
@@ -26,17 +27,13 @@ from detectors.instants import DAY, FAR_PAST, MINUTE
 from detectors.lifecycle.lifecycle import Lifecycle
 from detectors.notification.plan import catch_up, plan
 from detectors.policy.policy import Policy
-from detectors.scopes import LEAVES, MEMBERS, METHODS, SCOPES
+from detectors.scopes import LEAVES, METHODS
 from detectors.slis import SliValue
-from detectors.windows.counters import COUNTERS, Classify
-from detectors.windows.error_codes import CodeWindows
+from detectors.windows.counters import Classify
 from detectors.windows.fact_columns import FactColumns
 from detectors.windows.facts import FactRow
 from detectors.windows.frame import Frame
-from detectors.windows.impact import Failed, Impact
 from detectors.windows.latency_histogram import Durations
-from detectors.windows.returns import ReturnWindows
-from detectors.windows.sliding import Windows
 
 __all__ = ["QUANTILES", "Engine", "Observer"]
 
@@ -44,11 +41,11 @@ __all__ = ["QUANTILES", "Engine", "Observer"]
 Observer = Callable[[Frame, Sequence[Verdicts]], None]
 
 #: While nothing has counted for a retention, only the multiples of this many ms are evaluated; and none where no
-#: incident is open and the history knows no week, for nothing can come of it.
+#: incident is open and the history holds less than a week, for nothing can come of it.
 _ASLEEP_STRIDE = MINUTE
 _A_WEEK = 7 * DAY // BUCKET
 
-#: The quantiles of durations that are told of.
+#: The quantiles of request durations that are given out.
 QUANTILES = (0.5, 0.95, 0.99)
 
 
@@ -87,18 +84,12 @@ class Engine:
         self._sli_every = sli_every
         self._observer = observer
         self._classify = _classify(policy)
-        self._windows = Windows(policy.step, policy.windows(), self._classify)
-        self._impact = Impact(policy.step, policy.windows(), policy.exact_people)
-        self._returns = ReturnWindows(policy.step, policy.funnel.live)
-        self._codes = CodeWindows(
-            policy.step, policy.surge.windows, sorted(policy.codes.root), policy.exact_people
-        )
+        self._frames = FrameBuilder(env, policy, self._classify)
+        self._detectors = detectors_of(policy, history)
         self.lifecycle = Lifecycle(env, policy, state.lifecycle if state else None)
         self.evaluated_to: int | None = state.evaluated_to if state else None
         self._covered_from = state.covered_from if state else covered_from
-        self._active_to = np.full(len(LEAVES), FAR_PAST, dtype=np.int64)
         self._five_minutes = FiveMinutes(env, policy, self._classify)
-        self._asleep = False
         self._last: Frame | None = None
         self._durations = Durations(policy.step, max(policy.sli_windows)) if durations else None
         self._quantiles: dict[int, Floats] = {}
@@ -162,11 +153,7 @@ class Engine:
             end = min(self.evaluated_to, at - at % HISTORY_SPAN + HISTORY_SPAN)
             due = facts[facts.up_to(at - 1) : facts.up_to(end)]
             steps = (end - at) // step + 1
-            self._windows.move(at, steps, due)
-            self._impact.advance(at, steps, self._failed(due))
-            self._returns.move(at, steps, due)
-            self._codes.move(at, steps, due)
-            self._note_activity(due)
+            self._frames.fill(at, steps, due)
             self._add_durations(due, at)
             at = end + step
             yield
@@ -205,90 +192,91 @@ class Engine:
         """
         step = self.policy.step
         due = FactColumns.of(rows, step)
-        firsts = due.counts_from
+        pending = sorted(inputs, key=lambda pair: pair[0])
         out: list[StepResult] = []
-        if self.evaluated_to is None:
-            starts = firsts[:1].tolist() + [at for at, _ in inputs]
-            if not starts:
-                return out
-            self.evaluated_to = min(starts) - step
-            if self._covered_from is None:
-                self._covered_from = self.evaluated_to
+        if not self._begin(due, pending):
+            return out
+        assert self.evaluated_to is not None
         taken = due.up_to(self.evaluated_to)
         if taken:
-            raise ValueError(f"{self.env}: facts that count at {firsts[0]} came after {self.evaluated_to}")
-        pending = sorted(inputs, key=lambda pair: pair[0])
+            raise ValueError(
+                f"{self.env}: facts that count at {due.counts_from[0]} came after {self.evaluated_to}"
+            )
         while self.evaluated_to < to:
-            at = self.evaluated_to + step
-            next_due = int(firsts[taken]) if taken < len(firsts) else to + step
+            next_due = int(due.counts_from[taken]) if taken < len(due) else to + step
             if pending:
-                next_due = min(next_due, max(at, pending[0][0]))
-            boundary = -(-at // HISTORY_SPAN) * HISTORY_SPAN
-            awake_until = int(self._active_to.max())
-            if at <= awake_until or next_due == at:
-                ends = np.arange(at, min(to, boundary, max(awake_until, at)) + 1, step, dtype=np.int64)
-            else:
-                first = -(-at // _ASLEEP_STRIDE) * _ASLEEP_STRIDE
-                last = min(to, next_due - step, boundary)
-                if not (self.lifecycle.active or len(self.history) >= _A_WEEK) or first > last:
-                    self._fall_asleep()
-                    self.evaluated_to = min(to, next_due - step)
-                    continue
-                ends = np.arange(first, last + 1, _ASLEEP_STRIDE, dtype=np.int64)
-                self._fall_asleep()
+                next_due = min(next_due, max(self.evaluated_to + step, pending[0][0]))
+            ends = self._next_ends(to, next_due)
+            if not len(ends):
+                self.evaluated_to = min(to, next_due - step)
+                continue
             until = due.up_to(int(ends[-1]))
             asked: dict[int, list[IncidentInput]] = {}
             while pending and pending[0][0] <= ends[-1]:
                 when, incident_input = pending.pop(0)
                 asked.setdefault(max(when, int(ends[0])), []).append(incident_input)
-            out.extend(self._judge(ends, due[taken:until], asked, unread, catching_up))
+            out.extend(self._evaluate(ends, due[taken:until], asked, unread, catching_up))
             taken = until
             self.evaluated_to = int(ends[-1])
         return out
 
-    def _fall_asleep(self) -> None:
-        if not self._asleep:
-            for counted in (self._windows, self._returns, self._codes):
-                counted.skip()
-            self._asleep = True
+    def _begin(self, due: FactColumns, pending: Sequence[tuple[int, IncidentInput]]) -> bool:
+        """Set the first T, if there is none yet, to that of the first fact or input; False where there is nothing."""
+        if self.evaluated_to is None:
+            starts = due.counts_from[:1].tolist() + [at for at, _ in pending]
+            if not starts:
+                return False
+            self.evaluated_to = min(starts) - self.policy.step
+            if self._covered_from is None:
+                self._covered_from = self.evaluated_to
+        return True
+
+    def _next_ends(self, to: int, next_due: int) -> Ints:
+        """(N,) the T (ms) of the next frame; none where nothing can come of any T before ``next_due``.
+
+        Args:
+            to: the last T of the call.
+            next_due: the next T at which a fact or an input is due; one step after ``to`` where none is.
+        """
+        assert self.evaluated_to is not None
+        step = self.policy.step
+        at = self.evaluated_to + step
+        boundary = -(-at // HISTORY_SPAN) * HISTORY_SPAN
+        awake_until = self._frames.active_to
+        if at <= awake_until or next_due == at:
+            return np.arange(at, min(to, boundary, max(awake_until, at)) + 1, step, dtype=np.int64)
+        self._frames.fall_asleep()
+        begin = -(-at // _ASLEEP_STRIDE) * _ASLEEP_STRIDE
+        end = min(to, next_due - step, boundary)
+        if not (self.lifecycle.active or len(self.history) >= _A_WEEK):
+            return np.empty(0, dtype=np.int64)
+        return np.arange(begin, end + 1, _ASLEEP_STRIDE, dtype=np.int64)
 
     # -- one frame ------------------------------------------------------------------------------------------
 
-    def _judge(
+    def _evaluate(
         self,
         ends: Ints,
         facts: FactColumns,
-        asked: dict[int, list[IncidentInput]],
+        asked: Mapping[int, Sequence[IncidentInput]],
         unread: Spans,
         catching_up: bool,
     ) -> list[StepResult]:
-        policy, steps = self.policy, len(ends)
-        start = int(ends[0])
-        active = self._activity(ends, facts)
-        if self._asleep and not len(facts):
-            shape = (steps, len(SCOPES), len(COUNTERS))
-            counts = {w: np.zeros(shape, dtype=np.int64) for w in policy.windows()}
-            people = {w: np.zeros(shape[:2], dtype=np.int64) for w in policy.windows()}
-            frame = Frame(self.env, ends, counts, people, policy.windows())
-        else:
-            self._asleep = False
-            counts = self._windows.advance(start, steps, facts)
-            people = self._impact.advance(start, steps, self._failed(facts))
-            returns = self._returns.advance(start, steps, facts)
-            self._codes.move(start, steps, facts)
-            frame = Frame(
-                self.env,
-                ends,
-                counts,
-                people,
-                policy.windows(),
-                returns,
-                self._codes,
-                self._impact.levels,
-            )
+        """Evaluate the T of one frame: what they bring, in order.
+
+        Args:
+            ends: (N,) the T of the frame, ms.
+            facts: the rows that count for the first time at one of them.
+            asked: T (ms) -> what people asked for.
+            unread, catching_up: as of ``advance``.
+        """
+        active = self._frames.activity(ends, facts)
+        frame = self._frames.build(
+            ends, facts, FAR_PAST if self._covered_from is None else self._covered_from
+        )
         self._five_minutes.add(facts)
-        self._add_durations(facts, start)
-        findings = Findings(frame, policy, self.history, self._covered_from)
+        self._add_durations(facts, int(ends[0]))
+        findings = Findings(frame, self._detectors)
         if self._observer is not None:
             self._observer(frame, findings.verdicts())
         elif self.lifecycle.active:
@@ -298,29 +286,18 @@ class Engine:
         caught_up = self._wait(catching_up)
         view: FrameView | None = None
         out: list[StepResult] = []
-        for n in range(steps):
-            at = int(ends[n])
+        for n, at in enumerate(ends.tolist()):
             brought = StepResult(at, self.env)
             if self._sli_every and at % self._sli_every == 0:
-                brought.sli = self._slis(frame, n, active[n])
-                if self._durations is not None:
-                    for window in policy.sli_windows:
-                        self._quantiles[window] = self._durations.quantiles(at, window, QUANTILES)
+                self._give_out_slis(brought, frame, n, active[n])
             if fires[n] or at in asked or self.lifecycle.active:
-                verdicts = findings.verdicts()
-                view = view or FrameView(frame, verdicts, self._windows, self._impact, policy, unread)
+                if view is None:
+                    builder = self._frames
+                    verdicts = findings.verdicts()
+                    view = FrameView(frame, verdicts, builder.windows, builder.impact, self.policy, unread)
                 view.move_to(n)
-                causes = attribution.attribute(verdicts, frame, n, policy) if fires[n] else []
-                brought.transitions = self.lifecycle.step(view, causes, asked.get(at, ()))
-                brought.refused = self.lifecycle.take_refused()
-                for transition in brought.transitions:
-                    if transition.kind == "resolved":
-                        self._note_exclusion(transition.incident, at)
-                    if self._waiting is not None:
-                        self._waiting.latest[transition.incident.id] = transition.incident
-                    brought.commands += plan(transition, policy, self._sinks, catching_up)
-                brought.incidents = self.lifecycle.incidents()
-            elif at % policy.banner.republish_every == 0:
+                self._move_incidents(brought, view, bool(fires[n]), asked.get(at, ()), catching_up)
+            elif at % self.policy.banner.republish_every == 0:
                 brought.incidents = self.lifecycle.incidents()
             if caught_up:
                 brought.commands = caught_up + brought.commands
@@ -333,6 +310,26 @@ class Engine:
             if brought.sli or brought.incidents is not None or brought.history or brought.refused:
                 out.append(brought)
         return out
+
+    def _move_incidents(
+        self,
+        brought: StepResult,
+        view: FrameView,
+        fires: bool,
+        asked: Sequence[IncidentInput],
+        catching_up: bool,
+    ) -> None:
+        """Take the incidents over one step, and add what that brings: transitions, commands, what was refused."""
+        causes = attribute(view.verdicts, view.frame, view.n, self.policy) if fires else []
+        brought.transitions = self.lifecycle.step(view, causes, asked)
+        brought.refused = self.lifecycle.take_refused()
+        for transition in brought.transitions:
+            if transition.kind == "resolved":
+                self._note_exclusion(transition.incident, brought.at)
+            if self._waiting is not None:
+                self._waiting.latest[transition.incident.id] = transition.incident
+            brought.commands += plan(transition, self.policy, self._sinks, catching_up)
+        brought.incidents = self.lifecycle.incidents()
 
     def _note_exclusion(self, incident: Incident, at: int) -> None:
         found = exclusion_of(incident, at)
@@ -353,37 +350,22 @@ class Engine:
             commands += catch_up(incident, waiting.before.get(name), self.policy, self._sinks)
         return commands
 
-    def _slis(self, frame: Frame, n: int, active: Ints) -> list[SliValue]:
-        out = [
+    def _give_out_slis(self, brought: StepResult, frame: Frame, n: int, active: Ints) -> None:
+        """Add the SLIs of the scopes that are active (scope,) at step ``n``, and bring the quantiles up to it."""
+        brought.sli = [
             sli_of(frame, n, int(index), window)
             for index in np.flatnonzero(active)
             for window in self.policy.sli_windows
         ]
-        out.sort(key=lambda value: (value.scope, value.window))
-        return out
-
-    def _failed(self, facts: FactColumns) -> Failed:
-        """The people of the failures that count."""
-        return Failed.of(facts[self._classify.is_bad(facts)])
+        brought.sli.sort(key=lambda value: (value.scope, value.window))
+        if self._durations is not None:
+            for window in self.policy.sli_windows:
+                self._quantiles[window] = self._durations.quantiles(brought.at, window, QUANTILES)
 
     def _add_durations(self, facts: FactColumns, at: int) -> None:
         """Keep how long completed sign-in requests took: of what counts as good or bad."""
         if self._durations is not None:
             self._durations.add(facts[self._classify.is_timed(facts)], at)
-
-    def _activity(self, ends: Ints, facts: FactColumns) -> Ints:
-        """(N, scope): whether an event that counts at T lies within the retention before it."""
-        to = np.full((len(ends), len(LEAVES)), FAR_PAST, dtype=np.int64)
-        to[0] = self._active_to
-        step, retention = self.policy.step, self.policy.retention
-        np.maximum.at(to, ((facts.counts_from - ends[0]) // step, facts.leaf), facts.pane + retention)
-        np.maximum.accumulate(to, axis=0, out=to)
-        self._active_to = to[-1].copy()
-        active: Ints = (to >= ends[:, None]) @ MEMBERS.T
-        return active
-
-    def _note_activity(self, facts: FactColumns) -> None:
-        np.maximum.at(self._active_to, facts.leaf, facts.pane + self.policy.retention)
 
 
 def _classify(policy: Policy) -> Classify:

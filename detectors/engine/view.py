@@ -42,8 +42,8 @@ class FrameView:
     ) -> None:
         self._recent = policy.severity.projection_window
         self._news = policy.lifecycle.news
-        self._frame = frame
-        self._verdicts = verdicts
+        self.frame = frame
+        self.verdicts = verdicts
         self._windows = windows
         self._impact = impact
         self._unread = unread
@@ -53,13 +53,13 @@ class FrameView:
 
     def move_to(self, n: int) -> None:
         self.n = n
-        self.at = int(self._frame.ends[n])
+        self.at = int(self.frame.ends[n])
         self.frozen = any(begin < self.at <= end for begin, end in self._unread)
 
     def finding(self, scope: str, leaving_out: Collection[str] = ()) -> FindingState:
         """What the detectors say of a scope together."""
         index = scope_index(scope)
-        asked = [verdict for verdict in self._verdicts if verdict.detector not in leaving_out]
+        asked = [verdict for verdict in self.verdicts if verdict.detector not in leaving_out]
         state = finding(asked, self.n, index)
         if state == "firing" and self.first_bad(scope, self.at - self._news) is None:
             others = [verdict for verdict in asked if verdict.detector not in FOUND_IN_FAILURES]
@@ -68,13 +68,13 @@ class FrameView:
 
     def counts(self, scope: str, window: int = HISTORY_SPAN) -> Counts:
         index = scope_index(scope)
-        row = self._frame.counts[window][self.n, index]
+        row = self.frame.counts[window][self.n, index]
         amounts = dict(zip(COUNTERS[:6], (int(value) for value in row[:6]), strict=True))
-        users = int(self._frame.people[window][self.n, index])
+        users = int(self.frame.people[window][self.n, index])
         return Counts(at=self.at, window=window, users_impacted=users, **amounts)
 
     def people(self, scope: str, since: int) -> Distinct:
-        return self._people(scope, since, self._frame.windows[-1])
+        return self._people(scope, since, self.frame.windows[-1])
 
     def people_recent(self, scope: str, since: int) -> Distinct:
         return self._people(scope, since, self._recent)
@@ -86,9 +86,9 @@ class FrameView:
         return self._windows.first(scope_index(scope), (BAD, SESSION_BAD), since, self.at)
 
     def succeeded_since(self, scope: str, since: int) -> bool:
-        reach = [window for window in self._frame.windows if self.at - window >= since]
-        window = reach[-1] if reach else self._frame.windows[0]
-        return bool(self._frame.counts[window][self.n, scope_index(scope), 0])
+        reach = [window for window in self.frame.windows if self.at - window >= since]
+        window = reach[-1] if reach else self.frame.windows[0]
+        return bool(self.frame.counts[window][self.n, scope_index(scope), 0])
 
 
 def sli_of(frame: Frame, n: int, scope: int, window: int) -> SliValue:

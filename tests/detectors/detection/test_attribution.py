@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detectors.detection import burn_rate, outage, silence
 from detectors.detection.attribution import attribute
+from detectors.detection.burn_rate import BurnRateDetector
+from detectors.detection.outage import OutageDetector
+from detectors.detection.silence import SilenceDetector
 from detectors.detection.verdicts import FIRING, NOT_ENOUGH_EVIDENCE, QUIET, Verdicts, finding
 from detectors.history.history import History
 from detectors.incidents import Cause
@@ -31,9 +34,9 @@ def causes(
     """The causes after each second."""
     frame = traffic.frame(first, last)
     verdicts = [
-        outage.judge(frame, POLICY, history),
-        burn_rate.judge(frame, POLICY, history),
-        silence.judge(frame, POLICY, history, traffic.start),
+        OutageDetector(POLICY, history).judge(frame),
+        BurnRateDetector(POLICY, history).judge(frame),
+        SilenceDetector(POLICY, history).judge(replace(frame, covered_from=traffic.start)),
     ]
     return [attribute(verdicts, frame, n, POLICY) for n in range(len(frame.ends))]
 

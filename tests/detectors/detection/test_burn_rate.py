@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from detectors.detection import burn_rate
+from detectors.detection.burn_rate import BurnRateDetector
 from detectors.detection.verdicts import FIRING, NOT_ENOUGH_EVIDENCE, QUIET
 from detectors.history.history import BUCKET, History
 from detectors.instants import DAY, HOUR, SECOND
@@ -28,12 +28,12 @@ def past(ratio: float, span: int, before: int = HOUR, completed: int = 380) -> H
 
 
 def states(traffic: Traffic, history: History, first: int = 0) -> np.ndarray:
-    return burn_rate.judge(traffic.frame(first), POLICY, history).state[:, SSOE]
+    return BurnRateDetector(POLICY, history).judge(traffic.frame(first)).state[:, SSOE]
 
 
 def test_an_hour_at_twenty_times_the_budget_fires_by_the_fastest_rule() -> None:
     traffic = Traffic(3_600, 1).fail("ssoe", 0, 3_600, 0.03)
-    verdicts = burn_rate.judge(traffic.frame(), POLICY, History("prod"))
+    verdicts = BurnRateDetector(POLICY, History("prod")).judge(traffic.frame())
     fires = np.flatnonzero(verdicts.state[:, SSOE] == FIRING)
     assert 120 < fires[0] < 1_200
     cause = verdicts.explain(3_599, SSOE)
@@ -48,7 +48,7 @@ def test_an_hour_at_twenty_times_the_budget_fires_by_the_fastest_rule() -> None:
 def test_slow_burns_fire_by_the_windows_beyond_an_hour(ratio: float, hours: int, factor: float) -> None:
     traffic = Traffic(3_600, 2, level=3.0).fail("ssoe", 0, 3_600, ratio)
     history = past(ratio, hours * HOUR, completed=1_140)
-    verdicts = burn_rate.judge(traffic.frame(3_599), POLICY, history)
+    verdicts = BurnRateDetector(POLICY, history).judge(traffic.frame(3_599))
     assert verdicts.state[0, SSOE] == FIRING
     assert float(verdicts.explain(0, SSOE).numbers["factor"] or 0) >= factor
 
@@ -69,7 +69,7 @@ def test_history_that_knows_too_little_of_a_window_says_nothing_about_it() -> No
 @pytest.mark.parametrize("level", [1.0, 0.05])
 def test_a_budget_that_is_kept_does_not_burn(level: float, seed: int) -> None:
     traffic = Traffic(7_200, seed, level)
-    verdicts = burn_rate.judge(traffic.frame(), POLICY, past(0.0005, 3 * DAY))
+    verdicts = BurnRateDetector(POLICY, past(0.0005, 3 * DAY)).judge(traffic.frame())
     assert not (verdicts.state == FIRING).any()
 
 
@@ -90,7 +90,7 @@ def test_it_goes_quiet_by_the_short_window(seed: int) -> None:
 
 def test_without_traffic_there_is_not_enough_evidence() -> None:
     traffic = Traffic(60).silence("", 0, 60)
-    verdicts = burn_rate.judge(traffic.frame(), POLICY, History("prod"))
+    verdicts = BurnRateDetector(POLICY, History("prod")).judge(traffic.frame())
     assert (verdicts.state == NOT_ENOUGH_EVIDENCE).all()
     assert verdicts.explain(0, SSOE).state == "not_enough_evidence"
 
@@ -106,5 +106,5 @@ def test_steps_a_minute_apart_are_judged_as_well() -> None:
         frame.windows,
     )
     assert sparse.ends[1] - sparse.ends[0] == 60 * SECOND
-    whole = burn_rate.judge(frame, POLICY, History("prod"))
-    assert (burn_rate.judge(sparse, POLICY, History("prod")).state == whole.state[every]).all()
+    whole = BurnRateDetector(POLICY, History("prod")).judge(frame)
+    assert (BurnRateDetector(POLICY, History("prod")).judge(sparse).state == whole.state[every]).all()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from detectors.detection import burn_rate, funnel, latency, outage, silence, surge
-from detectors.detection.detector_set import Findings
+from detectors.detection.detector import Detector
+from detectors.detection.detector_set import Findings, detectors_of
 from detectors.detection.verdicts import FIRING, Verdicts
 from detectors.engine.engine import Engine
 from detectors.history.history import History
@@ -27,14 +27,6 @@ from tests.detectors.detection.traffic import START
 from tests.support.depth import examples
 
 POLICY = default_policy()
-DETECTORS = {
-    "outage": outage,
-    "burn_rate": burn_rate,
-    "silence": silence,
-    "latency": latency,
-    "funnel": funnel,
-    "surge": surge,
-}
 HISTORIES = {"two weeks": weeks(), "some days": weeks(days=5), "nothing": History("prod")}
 SECONDS = 2_400
 
@@ -91,15 +83,17 @@ def look_at(level: float, seed: int, troubles: Sequence[Trouble], history: str) 
     fired: set[str] = set()
 
     def look(frame: Frame, verdicts: Sequence[Verdicts]) -> None:
-        known, covered = engine.history, engine.state().covered_from
+        detectors = detectors_of(POLICY, engine.history)
+        by_name = {str(detector.name): detector for detector in detectors}
+        assert frame.covered_from == engine.state().covered_from
         fires = np.zeros(len(frame.ends), dtype=bool)
         for verdict in verdicts:
             found = (verdict.state == FIRING).any(axis=1)
             fires |= found
             if found.any():
                 fired.add(verdict.detector)
-                assert DETECTORS[verdict.detector].may_fire(frame, POLICY, known), verdict.detector
-        findings = Findings(frame, POLICY, known, covered)
+                assert by_name[verdict.detector].may_fire(frame), verdict.detector
+        findings = Findings(frame, detectors)
         assert findings.fires().tolist() == fires.tolist()
         for late, early in zip(findings.verdicts(), verdicts, strict=True):
             assert late.detector == early.detector
@@ -146,15 +140,14 @@ def test_what_stays_away_is_found_with_a_history(kind: str, fires: str) -> None:
 
 def test_where_nothing_is_wrong_next_to_nothing_is_judged(monkeypatch: pytest.MonkeyPatch) -> None:
     judged: list[str] = []
-    real = {name: detector.judge for name, detector in DETECTORS.items()}
-    for name, detector in DETECTORS.items():
+    for kind in {type(detector) for detector in detectors_of(POLICY, History("prod"))}:
+        real = kind.judge
 
-        def judge(*args: object, name: str = name, **_: object) -> Verdicts:
-            judged.append(name)
-            found: Verdicts = real[name](*args)
-            return found
+        def judge(self: Detector, frame: Frame, real: Callable[..., Verdicts] = real) -> Verdicts:
+            judged.append(self.name)
+            return real(self, frame)
 
-        monkeypatch.setattr(detector, "judge", judge)
+        monkeypatch.setattr(kind, "judge", judge)
     engine = Engine("prod", POLICY, copy.deepcopy(HISTORIES["two weeks"]))
     engine.advance(START + SECONDS * SECOND, rows_of(1.0, 1, []))
     frames = SECONDS // 300

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detectors.detection import funnel
 from detectors.detection.attribution import attribute
+from detectors.detection.funnel import FunnelDetector
 from detectors.detection.verdicts import FIRING, NOT_ENOUGH_EVIDENCE, QUIET, Verdicts
 from detectors.history.history import History
 from detectors.instants import SECOND
@@ -26,7 +26,7 @@ SSOE, SIS, ALL, IDME = scope("ssoe"), scope("sis"), scope(""), scope("*/idme")
 
 
 def judge(journeys: Journeys, history: History = WEEKS, first: int = 0, last: int | None = None) -> Verdicts:
-    return funnel.judge(journeys.frame(first, last), POLICY, history)
+    return FunnelDetector(POLICY, history).judge(journeys.frame(first, last))
 
 
 def fires(verdicts: Verdicts, path: str) -> list[int]:
@@ -86,7 +86,7 @@ def test_a_fresh_installation_on_which_nobody_ever_returned_has_not_enough_evide
     assert verdicts.unknowing is not None
     assert verdicts.unknowing.all()
     assert "nothing says how many normally do" in verdicts.explain(3_999, SSOE).sentence
-    silent = funnel.judge(Journeys(60, 1, level=0.0).frame(), POLICY, NOTHING)
+    silent = FunnelDetector(POLICY, NOTHING).judge(Journeys(60, 1, level=0.0).frame())
     assert "no ssoe sign-ins have come back yet" in silent.explain(59, SSOE).sentence
 
 
@@ -112,7 +112,7 @@ def test_a_quiet_night_takes_longer_but_is_found() -> None:
 )
 def test_one_loss_has_one_cause_on_its_scope(path: str, expected: str) -> None:
     frame = Journeys(2_200, 2).lose(path, 1_800, 2_200).frame(2_100, 2_200)
-    verdicts = [funnel.judge(frame, POLICY, WEEKS)]
+    verdicts = [FunnelDetector(POLICY, WEEKS).judge(frame)]
     causes = attribute(verdicts, frame, 50, POLICY)
     assert [cause.scope for cause in causes] == [expected]
 
@@ -137,8 +137,8 @@ def test_a_monitor_holds_a_method_to_its_limit_unless_fewer_usually_return() -> 
         "strict",
     )
     frame = Journeys(5_400, 1, level=3.0).lose("sis", 1_800, 5_400, share=0.4).frame(5_000)
-    assert (funnel.judge(frame, strict, WEEKS).state[:, SIS] == FIRING).any()
-    assert not (funnel.judge(frame, strict, weeks(returning=0.6)).state[:, SIS] == FIRING).any()
+    assert (FunnelDetector(strict, WEEKS).judge(frame).state[:, SIS] == FIRING).any()
+    assert not (FunnelDetector(strict, weeks(returning=0.6)).judge(frame).state[:, SIS] == FIRING).any()
 
 
 @given(seed=st.integers(0, 50), cuts=st.sets(st.integers(1, 599), max_size=6))
@@ -148,7 +148,7 @@ def test_verdicts_do_not_depend_on_how_steps_are_cut_into_frames(seed: int, cuts
     ends = [1_800, *(1_800 + cut for cut in sorted(cuts)), 2_400]
     whole = judge(journeys, first=1_800)
     for (begin, end), frame in zip(pairwise(ends), journeys.frames(ends)[1:], strict=True):
-        part = funnel.judge(frame, POLICY, WEEKS)
+        part = FunnelDetector(POLICY, WEEKS).judge(frame)
         assert (part.state == whole.state[begin - 1_800 : end - 1_800]).all()
         assert part.explain(0, SSOE) == whole.explain(begin - 1_800, SSOE)
         assert (part.gain(0) == whole.gain(begin - 1_800)).all()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from detectors.detection import latency
+from detectors.detection.latency import LatencyDetector
 from detectors.detection.verdicts import FIRING, QUIET, Verdicts
 from detectors.history.history import BUCKET, History
 from detectors.instants import DAY, HOUR, MINUTE, SECOND
@@ -19,7 +19,7 @@ SSOE, SIS, ALL = scope("ssoe"), scope("sis"), scope("")
 
 
 def judge(traffic: Traffic, history: History | None = None, first: int = 0) -> Verdicts:
-    return latency.judge(traffic.frame(first), POLICY, history or History("prod"))
+    return LatencyDetector(POLICY, history or History("prod")).judge(traffic.frame(first))
 
 
 def fires(verdicts: Verdicts, path: str) -> list[int]:
@@ -111,10 +111,10 @@ def test_the_whole_gains_what_its_parts_gain_together() -> None:
 def test_verdicts_do_not_depend_on_how_steps_are_cut_into_frames(cut: int) -> None:
     traffic = Traffic(4_200, 2).slow("sis", 3_700, 4_000, 0.6)
     history = History("prod")
-    whole = latency.judge(traffic.frame(3_690, 4_200), POLICY, history)
+    whole = LatencyDetector(POLICY, history).judge(traffic.frame(3_690, 4_200))
     for first in range(3_690, 4_200, cut)[:: max(1, 60 // cut)]:
         last = min(first + cut, 4_200)
-        part = latency.judge(traffic.frame(first, last), POLICY, history)
+        part = LatencyDetector(POLICY, history).judge(traffic.frame(first, last))
         assert (part.state == whole.state[first - 3_690 : last - 3_690]).all()
         assert part.explain(0, SIS) == whole.explain(first - 3_690, SIS)
         assert (part.gain(0) == whole.gain(first - 3_690)).all()
@@ -124,6 +124,6 @@ def test_the_promise_of_each_method_is_its_own() -> None:
     lenient = read_policy("objectives: {ssoe: {latency_target: 0.3}}", "lenient.yaml")
     traffic = Traffic(4_500, 1).slow("", 3_600, 4_500, 0.65)
     assert traffic.counts[..., TIMED].any()
-    verdicts = latency.judge(traffic.frame(4_000), lenient, History("prod"))
+    verdicts = LatencyDetector(lenient, History("prod")).judge(traffic.frame(4_000))
     assert not (verdicts.state[:, SSOE] == FIRING).any()
     assert (verdicts.state[:, SIS] == FIRING).all()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from detectors.detection import outage
+from detectors.detection.outage import OutageDetector
 from detectors.detection.verdicts import FIRING, NOT_ENOUGH_EVIDENCE, QUIET
 from detectors.history.history import History
 from detectors.instants import DAY, SECOND
@@ -21,7 +21,7 @@ NOTHING = History("prod")
 
 def states(traffic: Traffic, path: str, history: History = NOTHING) -> np.ndarray:
     """The state of a scope after each second."""
-    return outage.judge(traffic.frame(), POLICY, history).state[:, scope(path)]
+    return OutageDetector(POLICY, history).judge(traffic.frame()).state[:, scope(path)]
 
 
 def seconds(mask: np.ndarray) -> list[int]:
@@ -53,14 +53,14 @@ def test_a_partial_outage_is_found_in_minutes(share: float, within: int, seed: i
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("level", [1.0, 0.2, 0.02])
 def test_nothing_fires_while_all_is_well(level: float, seed: int) -> None:
-    verdicts = outage.judge(Traffic(7_200, seed, level).frame(), POLICY, NOTHING)
+    verdicts = OutageDetector(POLICY, NOTHING).judge(Traffic(7_200, seed, level).frame())
     assert not (verdicts.state == FIRING).any()
 
 
 def test_a_single_failure_in_a_quiet_night_fires_nothing() -> None:
     traffic = Traffic(7_200, 3, level=0.01, normal=0.0)
     traffic.counts[5_000, 1, BAD] = traffic.people[5_000, 1] = 1
-    assert not (outage.judge(traffic.frame(), POLICY, NOTHING).state == FIRING).any()
+    assert not (OutageDetector(POLICY, NOTHING).judge(traffic.frame()).state == FIRING).any()
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -87,7 +87,7 @@ def test_one_person_who_tries_forty_times_is_one_person() -> None:
     frame = traffic.frame()
     for people in frame.people.values():
         people[:] = np.minimum(people + (frame.counts[3_600_000][..., BAD] > 0), 1)
-    assert not (outage.judge(frame, POLICY, NOTHING).state == FIRING).any()
+    assert not (OutageDetector(POLICY, NOTHING).judge(frame).state == FIRING).any()
 
 
 def test_user_errors_are_no_outage_and_no_health() -> None:
@@ -181,12 +181,12 @@ def test_an_outage_that_ends_in_silence_is_not_over() -> None:
 
 def test_nothing_at_all_is_not_enough_evidence() -> None:
     traffic = Traffic(60, level=0.0).silence("", 0, 60)
-    assert (outage.judge(traffic.frame(), POLICY, NOTHING).state == NOT_ENOUGH_EVIDENCE).all()
+    assert (OutageDetector(POLICY, NOTHING).judge(traffic.frame()).state == NOT_ENOUGH_EVIDENCE).all()
 
 
 def test_sessions_that_fail_fire_for_their_method() -> None:
     traffic = Traffic(2_400, 1).fail("sis", 1_800, 2_400, session=True)
-    verdicts = outage.judge(traffic.frame(), POLICY, NOTHING)
+    verdicts = OutageDetector(POLICY, NOTHING).judge(traffic.frame())
     fires = seconds(verdicts.state[:, scope("sis")] == FIRING)
     assert 1_800 <= fires[0] < 1_815
     assert not (verdicts.state[:, [scope("ssoe"), scope("sis/idme")]] == FIRING).any()
@@ -208,7 +208,7 @@ def test_what_usually_fails_in_a_scope_is_no_outage_of_it() -> None:
 def test_the_finding_says_what_failed_in_words_and_numbers() -> None:
     traffic = Traffic(2_400, 1).fail("ssoe/idme", 1_800, 2_400)
     frame = traffic.frame()
-    verdicts = outage.judge(frame, POLICY, NOTHING)
+    verdicts = OutageDetector(POLICY, NOTHING).judge(frame)
     cause = verdicts.explain(1_900, scope("ssoe/idme"))
     assert (cause.detector, cause.scope, cause.state) == ("outage", "prod/ssoe/idme", "firing")
     assert cause.csp_caused
@@ -229,17 +229,17 @@ def test_the_normal_ratio_is_told_where_the_history_knows_it() -> None:
     history = History("prod")
     history.add(record(Traffic(1).start // DAY * DAY - DAY, good=9_990, bad=10))
     traffic = Traffic(2_000, 1).fail("ssoe", 1_800, 2_000)
-    cause = outage.judge(traffic.frame(), POLICY, history).explain(1_999, scope("ssoe"))
+    cause = OutageDetector(POLICY, history).judge(traffic.frame()).explain(1_999, scope("ssoe"))
     assert cause.sentence.endswith("; normal is 0.10%")
 
 
 @pytest.mark.parametrize("cut", [1, 7, 300])
 def test_verdicts_do_not_depend_on_how_steps_are_cut_into_frames(cut: int) -> None:
     traffic = Traffic(2_400, 5).fail("ssoe", 1_800, 2_000).fail("sis/idme", 1_900, 2_200, 0.5)
-    whole = outage.judge(traffic.frame(1_780, 2_320), POLICY, NOTHING)
+    whole = OutageDetector(POLICY, NOTHING).judge(traffic.frame(1_780, 2_320))
     for first in range(1_780, 2_320, cut)[:: max(1, 60 // cut)]:
         last = min(first + cut, 2_320)
-        part = outage.judge(traffic.frame(first, last), POLICY, NOTHING)
+        part = OutageDetector(POLICY, NOTHING).judge(traffic.frame(first, last))
         assert (part.state == whole.state[first - 1_780 : last - 1_780]).all()
         for n in (0, last - first - 1):
             assert part.gain(n) == pytest.approx(whole.gain(first - 1_780 + n))
@@ -252,5 +252,5 @@ def test_the_policy_decides_how_many_people_it_takes() -> None:
         "outage: {rules: [{window: 1m, min_people: 1000, failing_ratio: 0.1, recover_below: 0.05}]}", "p.yaml"
     )
     traffic = Traffic(2_400, 1).fail("ssoe", 1_800, 2_400)
-    verdicts = outage.judge(traffic.frame(policy=strict), strict, NOTHING)
+    verdicts = OutageDetector(strict, NOTHING).judge(traffic.frame(policy=strict))
     assert not (verdicts.state == FIRING).any()

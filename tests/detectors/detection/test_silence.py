@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from detectors.detection import silence
+from detectors.detection.silence import SilenceDetector
 from detectors.detection.verdicts import FIRING, NOT_ENOUGH_EVIDENCE, QUIET, Verdicts
 from detectors.history.history import History
-from detectors.instants import DAY, HOUR, SECOND, parse_instant
+from detectors.instants import DAY, FAR_PAST, HOUR, SECOND, parse_instant
 from detectors.scopes import CSPS, leaf_index
 from detectors.windows.counters import GOOD, STARTED
 from streams.settings.policy_file import default_policy
@@ -20,8 +22,10 @@ FULL = usual(days=16, start=AFTER)
 SSOE, SIS, ALL = scope("ssoe"), scope("sis"), scope("")
 
 
-def judge(traffic: Traffic, history: History = FULL, first: int = 0, **more: int) -> Verdicts:
-    return silence.judge(traffic.frame(first), POLICY, history, **more)
+def judge(
+    traffic: Traffic, history: History = FULL, first: int = 0, covered_from: int = FAR_PAST
+) -> Verdicts:
+    return SilenceDetector(POLICY, history).judge(replace(traffic.frame(first), covered_from=covered_from))
 
 
 def fires(verdicts: Verdicts, path: str) -> list[int]:
@@ -180,10 +184,10 @@ def test_where_little_is_expected_silence_says_nothing_and_keeps_nothing_waiting
 @pytest.mark.parametrize("cut", [1, 11, 300])
 def test_verdicts_do_not_depend_on_how_steps_are_cut_into_frames(cut: int) -> None:
     traffic = Traffic(4_400, 5).silence("ssoe", 4_000, 4_300).silence("sis/idme", 4_100, 4_400)
-    whole = silence.judge(traffic.frame(3_980, 4_400), POLICY, FULL, START)
+    whole = SilenceDetector(POLICY, FULL).judge(replace(traffic.frame(3_980, 4_400), covered_from=START))
     for first in range(3_980, 4_400, cut)[:: max(1, 60 // cut)]:
         last = min(first + cut, 4_400)
-        part = silence.judge(traffic.frame(first, last), POLICY, FULL, START)
+        part = SilenceDetector(POLICY, FULL).judge(replace(traffic.frame(first, last), covered_from=START))
         assert (part.state == whole.state[first - 3_980 : last - 3_980]).all()
         assert part.explain(0, SSOE) == whole.explain(first - 3_980, SSOE)
         assert (part.gain(0) == whole.gain(first - 3_980)).all()
@@ -210,7 +214,7 @@ def test_a_week_of_history_is_enough_from_the_first_minutes_on() -> None:
     history = usual(days=9, start=start + 2 * DAY)
     assert not np.isfinite(history.expected(np.array([start + 900_000]), HOUR)).any()
     traffic = Traffic(1_800, 1, start=start).silence("ssoe/idme", 600, 1_800)
-    verdicts = silence.judge(traffic.frame(), POLICY, history, start)
+    verdicts = SilenceDetector(POLICY, history).judge(replace(traffic.frame(), covered_from=start))
     assert 630 <= fires(verdicts, "ssoe/idme")[0] <= 720
     assert not fires(verdicts, "sis")
     assert not (verdicts.state[:600] == FIRING).any()

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detectors.detection import surge
 from detectors.detection.attribution import attribute
+from detectors.detection.surge import SurgeDetector
 from detectors.detection.verdicts import FIRING, NOT_ENOUGH_EVIDENCE, QUIET, Verdicts
 from detectors.history.history import History
 from detectors.scopes import SCOPES
@@ -26,7 +26,7 @@ HISTORIES = pytest.mark.parametrize("history", [WEEKS, UNCODED, NOTHING], ids=["
 
 
 def judge(journeys: Journeys, history: History = WEEKS, first: int = 0, last: int | None = None) -> Verdicts:
-    return surge.judge(journeys.frame(first, last), POLICY, history)
+    return SurgeDetector(POLICY, history).judge(journeys.frame(first, last))
 
 
 def fires(verdicts: Verdicts, path: str) -> list[int]:
@@ -119,7 +119,7 @@ def test_where_nothing_completes_there_is_not_enough_evidence() -> None:
 @pytest.mark.parametrize("path", ["ssoe", "sis", "*/logingov", ""])
 def test_one_surge_has_one_cause_on_its_scope(path: str) -> None:
     frame = Journeys(3_000, 3).fail(path, 1_800, 3_000, 0.35, "001").frame(2_600, 2_700)
-    causes = attribute([surge.judge(frame, POLICY, WEEKS)], frame, 50, POLICY)
+    causes = attribute([SurgeDetector(POLICY, WEEKS).judge(frame)], frame, 50, POLICY)
     assert [cause.scope for cause in causes] == [f"prod/{path}" if path else "prod"]
 
 
@@ -142,7 +142,7 @@ def test_verdicts_do_not_depend_on_how_steps_are_cut_into_frames(seed: int, cuts
     states = whole.state.copy()
     assert (states == FIRING).any()
     for begin, end in pairwise(ends):
-        part = surge.judge(journeys.frame(begin, end), POLICY, WEEKS)
+        part = SurgeDetector(POLICY, WEEKS).judge(journeys.frame(begin, end))
         assert (part.state == states[begin - 1_800 : end - 1_800]).all()
         for n in range(0, end - begin, 20):
             assert (part.gain(n) == whole.gain(begin - 1_800 + n)).all()

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import msgspec
 import numpy as np
 import pytest
 
-from detectors.detection import burn_rate, outage, silence
+from detectors.detection.burn_rate import BurnRateDetector
+from detectors.detection.outage import OutageDetector
+from detectors.detection.silence import SilenceDetector
 from detectors.detection.verdicts import FIRING, STATES, Verdicts
 from detectors.history.history import History
 from detectors.incidents import Cause
@@ -31,9 +35,9 @@ def judged(traffic: str, history: str) -> list[Verdicts]:
     frame = TRAFFICS[traffic].frame(TRAFFICS[traffic].seconds - 3)
     known = HISTORIES[history]
     return [
-        outage.judge(frame, POLICY, known),
-        burn_rate.judge(frame, POLICY, known),
-        silence.judge(frame, POLICY, known, START),
+        OutageDetector(POLICY, known).judge(frame),
+        BurnRateDetector(POLICY, known).judge(frame),
+        SilenceDetector(POLICY, known).judge(replace(frame, covered_from=START)),
     ]
 
 

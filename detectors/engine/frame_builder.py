@@ -1,0 +1,110 @@
+"""How do facts become frames? The windows of one environment, all moved on together."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from detectors.arrays import Ints
+from detectors.instants import FAR_PAST
+from detectors.policy.policy import Policy
+from detectors.scopes import LEAVES, MEMBERS, SCOPES
+from detectors.windows.counters import COUNTERS, Classify
+from detectors.windows.error_codes import CodeWindows
+from detectors.windows.fact_columns import FactColumns
+from detectors.windows.frame import Frame
+from detectors.windows.impact import Failed, Impact
+from detectors.windows.returns import ReturnWindows
+from detectors.windows.sliding import Windows
+
+__all__ = ["FrameBuilder"]
+
+
+class FrameBuilder:
+    """Builds the frames of one environment from its facts. Frames follow each other; time never goes back.
+
+    Args:
+        env: the environment.
+        policy: the policy.
+        classify: what rows are counted as.
+
+    Attributes:
+        windows, impact: the counts and the people of the last frame, which know more of the last hour than the frame.
+    """
+
+    def __init__(self, env: str, policy: Policy, classify: Classify) -> None:
+        self._env = env
+        self._policy = policy
+        self._classify = classify
+        self.windows = Windows(policy.step, policy.windows(), classify)
+        self.impact = Impact(policy.step, policy.windows(), policy.exact_people)
+        self._returns = ReturnWindows(policy.step, policy.funnel.live)
+        codes = sorted(policy.codes.root)
+        self._codes = CodeWindows(policy.step, policy.surge.windows, codes, policy.exact_people)
+        self._active_to = np.full(len(LEAVES), FAR_PAST, dtype=np.int64)
+        self._asleep = False
+
+    @property
+    def active_to(self) -> int:
+        """The last T (ms) within a retention of an event that has counted; ``FAR_PAST`` before the first event."""
+        return int(self._active_to.max())
+
+    def build(self, ends: Ints, facts: FactColumns, covered_from: int) -> Frame:
+        """The frame of the steps at ``ends``.
+
+        Args:
+            ends: (N,) the T of each step, ms. They are one step apart, unless the builder is asleep and no fact counts.
+            facts: every row that counts for the first time at one of these T.
+            covered_from: the instant (ms) from which all facts are at hand.
+        """
+        policy, start, steps = self._policy, int(ends[0]), len(ends)
+        if self._asleep and not len(facts):
+            shape = (steps, len(SCOPES), len(COUNTERS))
+            counts = {w: np.zeros(shape, dtype=np.int64) for w in policy.windows()}
+            people = {w: np.zeros(shape[:2], dtype=np.int64) for w in policy.windows()}
+            return Frame(self._env, ends, counts, people, policy.windows(), covered_from=covered_from)
+        self._asleep = False
+        counts = self.windows.advance(start, steps, facts)
+        people = self.impact.advance(start, steps, self._failed(facts))
+        returns = self._returns.advance(start, steps, facts)
+        self._codes.move(start, steps, facts)
+        return Frame(
+            env=self._env,
+            ends=ends,
+            counts=counts,
+            people=people,
+            windows=policy.windows(),
+            returns=returns,
+            codes=self._codes,
+            levels=self.impact.levels,
+            covered_from=covered_from,
+        )
+
+    def fill(self, start: int, steps: int, facts: FactColumns) -> None:
+        """Move on over steps that nobody judges: T = ``start``, ``start`` + step, … (``steps`` of them)."""
+        self.windows.move(start, steps, facts)
+        self.impact.advance(start, steps, self._failed(facts))
+        self._returns.move(start, steps, facts)
+        self._codes.move(start, steps, facts)
+        np.maximum.at(self._active_to, facts.leaf, facts.pane + self._policy.retention)
+
+    def fall_asleep(self) -> None:
+        """Empty the windows: nothing has counted for a retention. Steps may be left out until a fact counts again."""
+        if not self._asleep:
+            for counted in (self.windows, self._returns, self._codes):
+                counted.skip()
+            self._asleep = True
+
+    def activity(self, ends: Ints, facts: FactColumns) -> Ints:
+        """(N, scope): whether an event that counts at T lies within the retention before it; once for each frame."""
+        to = np.full((len(ends), len(LEAVES)), FAR_PAST, dtype=np.int64)
+        to[0] = self._active_to
+        step, retention = self._policy.step, self._policy.retention
+        np.maximum.at(to, ((facts.counts_from - ends[0]) // step, facts.leaf), facts.pane + retention)
+        np.maximum.accumulate(to, axis=0, out=to)
+        self._active_to = to[-1].copy()
+        active: Ints = (to >= ends[:, None]) @ MEMBERS.T
+        return active
+
+    def _failed(self, facts: FactColumns) -> Failed:
+        """The people of the failures that count."""
+        return Failed.of(facts[self._classify.is_bad(facts)])
