@@ -24,7 +24,7 @@ def burn_windows(policy: Policy) -> list[str]:
 
 def env_snapshot(shard: Shard, env: str, policy: Policy) -> EnvSnapshot:
     """The absolute values of an environment as of its last T."""
-    engine = shard.evaluator.engine(env)
+    engine = shard.engine(env)
     standing = [i for i in engine.lifecycle.incidents() if i.state not in ("resolved", "closed")]
     success: dict[tuple[str, str], float | None] = {}
     latency: dict[tuple[str, str], float | None] = {}

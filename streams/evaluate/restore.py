@@ -1,4 +1,4 @@
-"""A shard as it was just before an offset of `sli-segments`, rebuilt from the topics."""
+"""How is a shard restored from the topics, as it was just before an offset of `sli-segments`?"""
 
 from __future__ import annotations
 
@@ -16,32 +16,34 @@ from detectors.policy.policy import Policy
 from detectors.scopes import ENVS
 from streams.evaluate.evaluator import Evaluator
 from streams.evaluate.settings import EvaluateSettings
-from streams.evaluate.shard import Shard, wish_of
+from streams.evaluate.shard import Shard, queued_input
 from streams.evaluate.shard_state import (
     ShardState,
-    covered_from,
     decode_state,
-    progress,
+    latest,
     read_back,
     was_complete,
 )
-from streams.evaluate.totals import Totals
 from streams.kafka.topic_reader import TopicReader
 from streams.kafka.topics import Topics, env_partition
 
-__all__ = ["rebuilt"]
+__all__ = ["restore_shard"]
 
 log = structlog.get_logger(__name__)
 
 
-async def rebuilt(
+async def restore_shard(
     settings: EvaluateSettings, policy: Policy, reader: TopicReader, now: int, partition: int, offset: int
 ) -> Shard:
     """The shard of a partition as it was just before ``offset``.
 
     Args:
-        settings, policy, reader: as of ``Evaluate``.
-        now: ms since the epoch.
+        settings: topics, receivers and partitions.
+        policy: the policy.
+        reader: reads the topics.
+        now: the present, ms since the epoch.
+        partition: of `sli-segments`.
+        offset: of the first record that has not been taken.
 
     Raises:
         KafkaError, OSError: a topic cannot be read, and the reader is not patient.
@@ -57,45 +59,28 @@ async def rebuilt(
             env,
             policy,
             histories[env],
-            state=state.watch if state else None,
+            state=state.engine if state else None,
             sinks=settings.sinks,
             sli_every=policy.sli_every,
             durations=True,
         )
 
-    shard = Shard(partition, envs, Evaluator(policy, make), offset, Totals(envs))
-    for env in envs:
-        engine = shard.evaluator.engine(env)
-        state = states.get(env)
-        if state is not None:
-            shard.evaluator.boards[env].restore(state.board)
-            shard.inputs_to[env] = state.inputs_to
-            shard.assigned[env] = list(state.assigned)
-            shard.state_at[env] = engine.evaluated_to or 0
-    done = [w.evaluated_to for w in shard.evaluator.engines.values() if w.evaluated_to is not None]
-    shard.evaluated_to = max(done, default=None)
-    # However long nobody has judged: what its windows held then is needed.
+    shard = Shard(partition, envs, Evaluator(policy, make), offset)
+    done = [reached for env in envs if (reached := shard.engine(env).evaluated_to) is not None]
+    for env, state in states.items():
+        shard.restore_state(env, state)
+    # However long nobody has evaluated: the windows are filled with what they held at the last T.
     since = min([now, *done]) - read_back(policy)
-    # To the end: what was judged may go beyond the offset that was committed last.
+    # The whole topic: segments beyond the committed offset may have been evaluated.
     async for record in reader.read(TopicPartition(topics.segments, partition), since=since):
-        shard.note(record.value)
-        shard.next_offset = max(shard.next_offset, record.offset + 1)
-    for _ in shard.open_all():
+        shard.restore_record(record.offset, record.value)
+    for _ in shard.restore_windows(since):
         await asyncio.sleep(0)
-    for env in envs:
-        engine = shard.evaluator.engine(env)
-        if engine.evaluated_to is not None:
-            known = shard.take_due(engine.evaluated_to, env)
-            for _ in engine.rebuilding(known.get(env, ()), covered_from(since, policy)):
-                await asyncio.sleep(0)
     async for record in reader.read(TopicPartition(topics.inputs, partition)):
-        wish = wish_of(record.offset, record.value)
-        if wish is not None:
-            shard.note_wish(wish)
-    shard.rebuilt = shard.due = True
-    watermark = shard.watermark()
-    if watermark is not None:
-        shard.judged_to = watermark - watermark % policy.step
+        one = queued_input(record.offset, record.value)
+        if one is not None:
+            shard.queue(one)
+    shard.finish_restore()
     log.info(
         "restore_completed",
         partition=partition,
@@ -114,10 +99,7 @@ async def _states(
     async for record in reader.read(TopicPartition(topics.watch_state, partition)):
         env = (record.key or b"").decode()
         if env in envs and record.value is not None:
-            written, before = decode_state(record.value), states.get(env)
-            # a worker that had lost the environment may have written late
-            if before is None or progress(written) >= progress(before):
-                states[env] = written
+            states[env] = latest(states.get(env), decode_state(record.value))
     return states
 
 

@@ -1,85 +1,144 @@
-"""A shard: one partition of `sli-segments` as far as it has been read, and what waits there to be judged."""
+"""What does a worker know of one partition of `sli-segments`, and what of that waits to be evaluated?"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 import msgspec
 import structlog
 
+from detectors.engine.engine import Engine
 from detectors.incidents import IncidentInput
 from detectors.windows.facts import FactRow
-from streams.evaluate.evaluator import Evaluator
+from streams.evaluate.evaluator import Evaluator, Verdict
+from streams.evaluate.shard_state import ShardState, covered_from
 from streams.evaluate.totals import Totals
 from streams.records.models import decode_input
 from streams.segments.codec import FormatError, Frontier, SealedSegment, decode_sealed
 from streams.segments.fencing import Admitted, Fencing
 
-__all__ = ["Shard", "Wish", "wish_of"]
+__all__ = ["QueuedInput", "Shard", "queued_input"]
 
 log = structlog.get_logger(__name__)
 
-#: What a step is taken to cost before one has been judged, seconds.
-_FIRST_COST = 0.02
+#: The spans of so many segments (partition, block, env) are kept before those of old blocks are dropped.
+_SPANS = 4096
+#: The spans of so many of the newest blocks of a partition are kept; a block has 8192 offsets.
+_BLOCKS = 64
+_BLOCK_OFFSETS = 8192
+
+#: (partition of `login-events`, first offset of the block, environment)
+_SegmentKey = tuple[int, int, str]
 
 
-@dataclass
-class Wish:
-    """What a person asks for, and where it stands on `incident-inputs`."""
+@dataclass(frozen=True)
+class QueuedInput:
+    """An incident input, with the offset of its record on `incident-inputs`."""
 
     offset: int
     value: IncidentInput
 
 
-@dataclass
-class Shard:
-    """One partition of `sli-segments` and the environments that live on it."""
+def queued_input(offset: int, value: bytes | None) -> QueuedInput | None:
+    """The input in a record of `incident-inputs`; None for a record that holds none."""
+    if value is None:
+        return None
+    try:
+        return QueuedInput(offset, decode_input(value))
+    except ValueError as error:
+        log.warning("unreadable_input", offset=offset, error=str(error))
+        return None
 
-    partition: int
-    envs: tuple[str, ...]
-    evaluator: Evaluator
-    next_offset: int
-    totals: Totals
-    rebuilt: bool = False
-    owners: Fencing = field(default_factory=Fencing)
-    frontiers: dict[int, Frontier] = field(default_factory=dict)
-    partitions: int = 0
-    covered: dict[tuple[int, int, str], tuple[int, int]] = field(default_factory=dict)
-    sealed: dict[tuple[int, int, str], SealedSegment] = field(default_factory=dict)  # not looked at yet
-    pending: dict[tuple[int, int, str], list[FactRow]] = field(default_factory=dict)
-    unread: list[tuple[int, int]] = field(default_factory=list)  # see ``Engine.advance``
-    wishes: dict[str, list[Wish]] = field(default_factory=dict)
-    assigned: dict[str, list[tuple[int, IncidentInput]]] = field(default_factory=dict)
-    inputs_to: dict[str, int] = field(default_factory=dict)
-    state_at: dict[str, int] = field(default_factory=dict)
-    evaluated_to: int | None = None
-    judged_to: int = 0  # a former owner may have written verdicts up to this T, ms
-    due: bool = False  # a frontier has come since it was last moved on
-    generation: int = 0  # of the consumer group, in which it is known to have been this worker's
-    moved_at: float = float("-inf")  # when that was, seconds that never go back
-    step_cost: float = _FIRST_COST  # what a step took when it was judged last, seconds
+
+class Shard:
+    """One partition of `sli-segments` and the environments whose facts stand on it.
+
+    A shard is restored first, in the order ``restore_state``, ``restore_record``, ``restore_windows``, ``queue``,
+    ``finish_restore``. From then on ``take`` and ``queue`` receive records. A range of T is evaluated by ``collect``,
+    ``schedule_inputs``, ``advance`` and ``complete``; between them the caller writes what they return.
+
+    Args:
+        partition: of `sli-segments`.
+        envs: the environments of this partition.
+        evaluator: moves the engines of all environments on.
+        next_offset: the first offset of `sli-segments` that has not been taken.
+    """
+
+    def __init__(self, partition: int, envs: tuple[str, ...], evaluator: Evaluator, next_offset: int) -> None:
+        self.partition = partition
+        self.envs = envs
+        self.totals = Totals(envs)
+        self._evaluator = evaluator
+        self._next_offset = next_offset
+        self._restored = False
+        self._due = False
+        self._fencing = Fencing()
+        self._frontiers: dict[int, Frontier] = {}
+        self._input_partitions = 0
+        self._spans: dict[_SegmentKey, tuple[int, int]] = {}
+        self._sealed: dict[_SegmentKey, SealedSegment] = {}
+        self._pending: dict[_SegmentKey, list[FactRow]] = {}
+        self._unread: list[tuple[int, int]] = []
+        self._queued: dict[str, list[QueuedInput]] = {}
+        self._scheduled: dict[str, list[tuple[int, IncidentInput]]] = {}
+        self._inputs_to: dict[str, int] = {}
+        self._state_at: dict[str, int] = {}
+        self._evaluated_to: int | None = None
+        self._written_to = 0
+
+    # -- what is known ----------------------------------------------------------------------------------------
+
+    @property
+    def evaluated_to(self) -> int | None:
+        """The last T whose verdicts have been written, ms; None before the first."""
+        return self._evaluated_to
+
+    @property
+    def due(self) -> bool:
+        """Whether a frontier has arrived, or the shard has been restored, since ``begin_round``."""
+        return self._due
+
+    def engine(self, env: str) -> Engine:
+        """The engine of an environment."""
+        return self._evaluator.engine(env)
 
     def watermark(self) -> int | None:
-        """The overall watermark, ms: the least over the input partitions; None until all have spoken."""
-        if not self.partitions or len(self.frontiers) < self.partitions:
+        """The overall watermark, ms: the least over the input partitions; None until all have reported one."""
+        if not self._input_partitions or len(self._frontiers) < self._input_partitions:
             return None
-        marks = [frontier.watermark for frontier in self.frontiers.values()]
+        marks = [frontier.watermark for frontier in self._frontiers.values()]
         known = [mark for mark in marks if mark is not None]
         return min(known) if len(known) == len(marks) else None
 
+    def offsets(self) -> dict[int, int]:
+        """Input partition -> the first offset that its last frontier does not cover."""
+        return {p: frontier.next_offset for p, frontier in sorted(self._frontiers.items())}
+
+    def lags(self, limit: int) -> bool:
+        """Whether ingest has left records unread since before ``limit`` (ms), or has not reported since then."""
+        frontiers = self._frontiers.values()
+        unread = any(f.unread_since is not None and f.unread_since < limit for f in frontiers)
+        return unread or max(f.written_at for f in frontiers) < limit
+
     # -- what arrives -----------------------------------------------------------------------------------------
 
-    def note_wish(self, wish: Wish) -> None:
-        """Take in an input, unless it has been taken in before."""
-        env = wish.value.env
-        if env in self.envs and wish.offset >= self.inputs_to.get(env, 0):
-            waiting = self.wishes.setdefault(env, [])
-            if all(other.offset != wish.offset for other in waiting):
-                waiting.append(wish)
+    def take(self, offset: int, value: bytes | None) -> None:
+        """Take a record of `sli-segments`; one that was taken before changes nothing."""
+        if offset >= self._next_offset:  # a rebalance goes back to the committed offset
+            self._next_offset = offset + 1
+            self._due = self._add(value) or self._due
 
-    def note(self, value: bytes | None) -> bool:
-        """Take in a record; True if it was a frontier."""
+    def queue(self, one: QueuedInput) -> None:
+        """Take an incident input, unless it has been taken before."""
+        env = one.value.env
+        if env in self.envs and one.offset >= self._inputs_to.get(env, 0):
+            waiting = self._queued.setdefault(env, [])
+            if all(other.offset != one.offset for other in waiting):
+                waiting.append(one)
+
+    def _add(self, value: bytes | None) -> bool:
+        """Add the content of a record; True if it moved a frontier."""
         if value is None:
             return False
         try:
@@ -88,24 +147,25 @@ class Shard:
             log.error("unreadable_segment", partition=self.partition, error=str(error))
             return False
         if isinstance(record, SealedSegment):
-            self._admit(self.owners.segment(record))
+            self._admit(self._fencing.segment(record))
             return False
-        if not isinstance(record, Frontier):
-            return False
-        counts, admitted = self.owners.frontier(record)
+        return isinstance(record, Frontier) and self._add_frontier(record)
+
+    def _add_frontier(self, record: Frontier) -> bool:
+        counts, admitted = self._fencing.frontier(record)
         self._admit(admitted)
         if not counts:
             return False
-        self.partitions = max(self.partitions, record.partitions)
+        self._input_partitions = max(self._input_partitions, record.partitions)
         if record.blind_from is not None and record.watermark is not None:
-            self.unread.append((record.blind_from, record.watermark))
-        known = self.frontiers.get(record.partition)
+            self._unread.append((record.blind_from, record.watermark))
+        known = self._frontiers.get(record.partition)
         if known is not None:
             if record.next_offset < 0:
-                return False  # who announces itself knows nothing yet
+                return False  # a new owner announces itself, and has read nothing yet
             reached = max((m for m in (known.watermark, record.watermark) if m is not None), default=None)
             record = msgspec.structs.replace(record, watermark=reached)
-        self.frontiers[record.partition] = record
+        self._frontiers[record.partition] = record
         return True
 
     def _admit(self, admitted: Iterable[Admitted]) -> None:
@@ -113,73 +173,171 @@ class Shard:
             if isinstance(one, tuple):
                 self.totals.note(one[0], [one[1]])
             elif isinstance(one, SealedSegment):
-                self._note_segment(one)
+                self._add_segment(one)
 
-    def _note_segment(self, segment: SealedSegment) -> None:
+    def _add_segment(self, segment: SealedSegment) -> None:
         if segment.env not in self.envs:
             return
         key = (segment.partition, segment.block, segment.env)
-        known = self.covered.get(key)
+        known = self._spans.get(key)
         if known is not None and not segment.replaces(*known):
             return
-        self.covered[key] = (segment.first, segment.last)
-        self.sealed[key] = segment
-        if self.rebuilt:
+        self._spans[key] = (segment.first, segment.last)
+        self._sealed[key] = segment
+        if self._restored:
             self._open(key)
 
-    def open_all(self) -> Iterator[None]:
-        """What was read while the shard was not rebuilt yet is looked at; now and then it stops for others."""
-        for key in list(self.sealed):
-            self._open(key)
-            yield
-
-    def _open(self, key: tuple[int, int, str]) -> None:
-        """Take in the rows of a segment."""
+    def _open(self, key: _SegmentKey) -> None:
+        """Decode the rows of a segment, count them in the totals, and keep those that wait for their T."""
         try:
-            rows = self.sealed.pop(key).rows()
+            rows = self._sealed.pop(key).rows()
         except FormatError as error:
             log.error("unreadable_segment", partition=self.partition, error=str(error))
             return
-        policy = self.evaluator.policy
+        policy = self._evaluator.policy
         self.totals.replace(key, rows, policy)
-        done = self.evaluator.engine(key[2]).evaluated_to
-        if self.rebuilt and done is not None:
+        done = self.engine(key[2]).evaluated_to
+        if self._restored and done is not None:
             rows = [row for row in rows if row.counts_from(policy.step) > done]
-        self.pending[key] = rows
+        self._pending[key] = rows
 
-    # -- what is judged ---------------------------------------------------------------------------------------
+    # -- restoring --------------------------------------------------------------------------------------------
 
-    def take_due(self, to: int, env: str | None = None) -> dict[str, list[FactRow]]:
-        """The facts that count up to ``to`` (T, ms), by environment, or of one; they are not given out again."""
-        step = self.evaluator.policy.step
+    def restore_state(self, env: str, state: ShardState) -> None:
+        """Take over the state of an environment. Its engine was made from the same state."""
+        self._evaluator.boards[env].restore(state.board)
+        self._inputs_to[env] = state.inputs_to
+        self._scheduled[env] = list(state.scheduled)
+        self._state_at[env] = self.engine(env).evaluated_to or 0
+
+    def restore_record(self, offset: int, value: bytes | None) -> None:
+        """Take a record of `sli-segments` while the shard is being restored."""
+        self._add(value)
+        self._next_offset = max(self._next_offset, offset + 1)
+
+    def restore_windows(self, since: int) -> Iterator[None]:
+        """Fill the engines' windows from the records, which were read from ``since`` (ms) on.
+
+        The caller may let others run whenever the iterator yields.
+        """
+        for key in list(self._sealed):
+            self._open(key)
+            yield
+        for env in self.envs:
+            engine = self.engine(env)
+            if engine.evaluated_to is not None:
+                known = self._take_due(engine.evaluated_to, env)
+                yield from engine.rebuilding(known.get(env, ()), covered_from(since, self._evaluator.policy))
+
+    def finish_restore(self) -> None:
+        """From now on records are evaluated. Verdicts up to the watermark may have been written by a former owner."""
+        done = [engine.evaluated_to for engine in self._evaluator.engines.values()]
+        self._evaluated_to = max((at for at in done if at is not None), default=None)
+        self._restored = self._due = True
+        watermark = self.watermark()
+        if watermark is not None:
+            self._written_to = watermark - watermark % self._evaluator.policy.step
+
+    # -- evaluating -------------------------------------------------------------------------------------------
+
+    def begin_round(self) -> None:
+        """What has arrived so far is about to be evaluated: the shard is not due any more."""
+        self._due = False
+
+    def begin_at(self, goal: int) -> int:
+        """The T (ms) after which evaluation goes on; ``goal`` is the last T (ms) that can be evaluated now.
+
+        A shard without a state begins before the first fact.
+        """
+        if self._evaluated_to is None:
+            step = self._evaluator.policy.step
+            firsts = [row.counts_from(step) for rows in self._pending.values() for row in rows]
+            self._evaluated_to = min([first for first in firsts if first > 0] + [goal + step]) - step
+        return self._evaluated_to
+
+    def schedule_inputs(self) -> list[str]:
+        """Give every queued input a T that nobody can have evaluated; the environments that had any.
+
+        Their states must be written before ``advance``, so that a later owner applies the inputs at the same T.
+        """
+        envs = []
+        for env, waiting in self._queued.items():
+            if not waiting:
+                continue
+            reached = self.engine(env).evaluated_to
+            reached = self._evaluated_to or 0 if reached is None else reached
+            at = max(reached, self._written_to) + self._evaluator.policy.step
+            for one in sorted(waiting, key=lambda one: one.offset):
+                self._scheduled.setdefault(env, []).append((at, one.value))
+                self._inputs_to[env] = one.offset + 1
+            waiting.clear()
+            envs.append(env)
+        return envs
+
+    def collect(self, to: int) -> None:
+        """Hand the facts that count up to ``to`` (T, ms) to the evaluator."""
+        self._evaluator.add(self._take_due(to))
+
+    def advance(self, to: int, *, catching_up: bool) -> list[Verdict]:
+        """Evaluate up to ``to`` (T, ms); the verdicts in the order of T.
+
+        Args:
+            to: a multiple of the step; ``collect`` has been called with it.
+            catching_up: whether notifications of what is found are old news.
+        """
+        inputs = {env: [one for one in some if one[0] <= to] for env, some in self._scheduled.items()}
+        verdicts = self._evaluator.advance(to, inputs, unread=self._unread, catching_up=catching_up)
+        self._unread = [span for span in self._unread if span[1] > to]
+        for env, some in self._scheduled.items():
+            self._scheduled[env] = [one for one in some if one[0] > to]
+        return verdicts
+
+    def complete(self, to: int) -> None:
+        """All verdicts up to ``to`` (T, ms) have been written: drop what no later record can replace any more."""
+        self._evaluated_to = to
+        self._pending = {key: rows for key, rows in self._pending.items() if rows}
+        if len(self._spans) > _SPANS:
+            newest: dict[int, int] = {}
+            for partition, block, _ in self._spans:
+                newest[partition] = max(newest.get(partition, 0), block)
+            kept = _BLOCKS * _BLOCK_OFFSETS
+            self._spans = {key: span for key, span in self._spans.items() if key[1] >= newest[key[0]] - kept}
+
+    def _take_due(self, to: int, env: str | None = None) -> dict[str, Sequence[FactRow]]:
+        """The facts that count up to ``to`` (T, ms) by environment, or of one; they are given out once."""
+        step = self._evaluator.policy.step
         rows: dict[str, list[FactRow]] = {}
-        for key, waiting in self.pending.items():
+        for key, waiting in self._pending.items():
             if env is not None and key[2] != env:
                 continue
             due = [row for row in waiting if row.counts_from(step) <= to]
             if due:
                 rows.setdefault(key[2], []).extend(due)
-                self.pending[key] = [row for row in waiting if row.counts_from(step) > to]
-        return rows
+                self._pending[key] = [row for row in waiting if row.counts_from(step) > to]
+        return dict(rows)
 
-    def forget(self) -> None:
-        """Drop what no later record can replace any more."""
-        self.pending = {key: rows for key, rows in self.pending.items() if rows}
-        if len(self.covered) > 4096:
-            newest: dict[int, int] = {}
-            for partition, block, _ in self.covered:
-                newest[partition] = max(newest.get(partition, 0), block)
-            self.covered = {
-                key: span for key, span in self.covered.items() if key[1] >= newest[key[0]] - 64 * 8192
-            }
+    # -- states -----------------------------------------------------------------------------------------------
 
+    def state(self, env: str) -> ShardState:
+        """The state of an environment now, as `watch-state` keeps it."""
+        return ShardState(
+            engine=self.engine(env).state(),
+            board=tuple(self._evaluator.boards[env].shown()),
+            inputs_to=self._inputs_to.get(env, 0),
+            scheduled=tuple(self._scheduled.get(env, ())),
+        )
 
-def wish_of(offset: int, value: bytes | None) -> Wish | None:
-    """The input of a record; None of one that holds none."""
-    if value is None:
-        return None
-    try:
-        return Wish(offset, decode_input(value))
-    except ValueError as error:
-        log.warning("unreadable_input", offset=offset, error=str(error))
-        return None
+    def states_due(self, changed: set[str], every: int) -> list[str]:
+        """The environments whose states are to be written now.
+
+        Args:
+            changed: environments whose incidents or banners have changed.
+            every: the state of any other environment is due so long after it was written last, ms of event time.
+        """
+        due = []
+        for env, engine in self._evaluator.engines.items():
+            reached = engine.evaluated_to
+            if reached is not None and (env in changed or reached - self._state_at.get(env, 0) >= every):
+                self._state_at[env] = reached
+                due.append(env)
+        return due

@@ -1,4 +1,4 @@
-"""What `watch-state` keeps of an environment, and how much of the facts must be read again to go on from it."""
+"""What does `watch-state` keep of an environment, and which facts must be read again to go on from it?"""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = [
     "covered_from",
     "decode_state",
     "encode_state",
-    "progress",
+    "latest",
     "read_back",
     "was_complete",
 ]
@@ -31,21 +31,24 @@ _SLACK = 5 * MINUTE
 _MARGIN = 2 * HISTORY_SPAN + _SLACK
 
 
-class ShardState(msgspec.Struct, frozen=True, kw_only=True):
+class ShardState(
+    msgspec.Struct, frozen=True, kw_only=True, rename={"engine": "watch", "scheduled": "assigned"}
+):
     """The record of ``watch-state`` of one environment.
 
     Attributes:
-        watch: the detectors' and incidents' memory.
+        engine: the detectors' and incidents' memory; ``watch`` in the record.
         board: the banners as last published.
         inputs_to: the offset up to which ``incident-inputs`` has been given a T.
-        assigned: inputs that have a T which is not evaluated yet.
+        scheduled: inputs, each with the T (ms) at which it is applied, which is not evaluated yet; ``assigned`` in
+            the record.
     """
 
     version: int = _STATE_VERSION
-    watch: EngineState
+    engine: EngineState
     board: tuple[Banner, ...]
     inputs_to: int
-    assigned: tuple[tuple[int, IncidentInput], ...] = ()
+    scheduled: tuple[tuple[int, IncidentInput], ...] = ()
 
 
 def read_back(policy: Policy) -> int:
@@ -58,15 +61,23 @@ def covered_from(since: int, policy: Policy) -> int:
     return since + policy.future_limit + _SLACK
 
 
-def progress(state: ShardState) -> tuple[int, int]:
-    """What grows from each state of an environment to the next."""
-    reached = state.watch.evaluated_to
+def latest(before: ShardState | None, written: ShardState) -> ShardState:
+    """The state of an environment that counts, where ``written`` stands after ``before`` on the topic.
+
+    A worker that had lost the environment may have written late: the state that has progressed further counts.
+    """
+    return written if before is None or _progress(written) >= _progress(before) else before
+
+
+def _progress(state: ShardState) -> tuple[int, int]:
+    """What grows from each state of an environment to the next: the last T (ms), and the offset of inputs."""
+    reached = state.engine.evaluated_to
     return -1 if reached is None else reached, state.inputs_to
 
 
 def was_complete(entry: dict[str, Any], state: ShardState | None) -> bool:
     """Whether a record of the history was complete at the T of a state; without one every record was."""
-    reached = None if state is None else state.watch.evaluated_to
+    reached = None if state is None else state.engine.evaluated_to
     return reached is None or parse_instant(entry["at"]) + HISTORY_SPAN <= reached
 
 

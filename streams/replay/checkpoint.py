@@ -28,7 +28,7 @@ class Checkpoint:
     @property
     def reached(self) -> dict[str, int]:
         """The last T of each environment that has a state, ms."""
-        at = {env: state.watch.evaluated_to for env, state in self.states.items()}
+        at = {env: state.engine.evaluated_to for env, state in self.states.items()}
         return {env: reached for env, reached in at.items() if reached is not None}
 
     def back(self, policy: Policy) -> int:

@@ -171,7 +171,7 @@ class Replay:
                 env,
                 self._policy,
                 self._history(env),
-                state=known.watch if known else None,
+                state=known.engine if known else None,
                 sinks=EVERY_SINK,
                 sli_every=sli_every,
                 observer=self._observer,
@@ -254,7 +254,7 @@ def _open_inputs(
     if checkpoint is None:
         return list(given)
     named = {one.id for _, one in given}
-    known = [pair for state in checkpoint.states.values() for pair in state.assigned]
+    known = [pair for state in checkpoint.states.values() for pair in state.scheduled]
     asked = [*given, *(pair for pair in known if pair[1].id not in named)]
     return [(at, one) for at, one in asked if at > checkpoint.reached.get(one.env, at - 1)]
 

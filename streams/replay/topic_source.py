@@ -14,7 +14,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from detectors.instants import parse_instant
-from streams.evaluate.shard_state import decode_state, progress, was_complete
+from streams.evaluate.shard_state import decode_state, latest, was_complete
 from streams.kafka.clients import ClientFactory, KafkaClients, started
 from streams.kafka.topic_reader import TopicReader
 from streams.kafka.topics import Topics
@@ -156,12 +156,9 @@ async def checkpoint_at(
             if record.key is None or record.value is None:
                 continue
             env, state = record.key.decode(), decode_state(record.value)
-            reached, before = state.watch.evaluated_to, out.states.get(env)
-            if reached is None or reached > since:
-                continue
-            # a worker that had lost the environment may have written late
-            if before is None or progress(state) >= progress(before):
-                out.states[env] = state
+            reached = state.engine.evaluated_to
+            if reached is not None and reached <= since:
+                out.states[env] = latest(out.states.get(env), state)
     for place in histories:
         async for record in reader.read(place):
             if record.value is None:

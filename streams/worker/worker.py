@@ -171,7 +171,7 @@ class Worker:
             producer,
             reader,
             timing,
-            told=self._tell,
+            notify=self._notify_metrics,
             more=lambda partition, offset: reads_on(self.app, self.topics.segments, partition, offset),
             generation=lambda: generation(self.app),
         )
@@ -282,7 +282,7 @@ class Worker:
             seconds = (at - command.incident.first_bad_at) / SECOND
             self.metrics.observe_event_to_page(seconds, command.incident_id)
 
-    def _tell(self, shard: Shard) -> None:
+    def _notify_metrics(self, shard: Shard) -> None:
         for env in shard.envs:
             self.metrics.set_env(env, env_snapshot(shard, env, self._policy))
         if shard.partition == 0:

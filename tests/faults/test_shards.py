@@ -10,7 +10,6 @@ import pytest
 from streams.evaluate.service import Evaluate
 from streams.evaluate.settings import EvaluateSettings
 from streams.evaluate.shard import Shard
-from streams.evaluate.totals import Totals
 from streams.kafka.topics import PARTITIONS, Topics
 from streams.runtime.clocks import Timing
 from streams.settings.policy_file import default_policy
@@ -23,15 +22,22 @@ class Group:
         self.generation = 5
 
 
+class RestoredAtOnce(Evaluate):
+    """Its shards hold nothing."""
+
+    async def _restore(self, partition: int, offset: int) -> Shard:
+        return Shard(partition, (), cast(Any, None), offset)
+
+
 @pytest.fixture
 def group() -> Group:
     return Group()
 
 
 @pytest.fixture
-def evaluate(group: Group) -> Evaluate:
+async def evaluate(group: Group) -> Evaluate:
     nothing = cast(Any, None)
-    made = Evaluate(
+    made = RestoredAtOnce(
         EvaluateSettings(Topics(), frozenset(), PARTITIONS),
         default_policy(),
         nothing,
@@ -40,7 +46,7 @@ def evaluate(group: Group) -> Evaluate:
         generation=lambda: group.generation,
     )
     for partition in (0, 1):
-        made.shards[partition] = Shard(partition, (), nothing, 0, Totals(()), generation=group.generation)
+        await made.take_segment(partition, 0, None)
     return made
 
 

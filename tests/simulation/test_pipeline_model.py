@@ -169,7 +169,7 @@ def given_t(run: Run) -> list[tuple[int, IncidentInput]]:
     """Each input with the T that it was given: no record of the topic was left out, and none was given another."""
     out: list[tuple[int, IncidentInput]] = []
     for value in run.values(TOPICS.watch_state):
-        for at, incident_input in msgspec.msgpack.decode(value, type=ShardState).assigned:
+        for at, incident_input in msgspec.msgpack.decode(value, type=ShardState).scheduled:
             if (at, incident_input) not in out:
                 out.append((at, incident_input))
     for env in ENVS:

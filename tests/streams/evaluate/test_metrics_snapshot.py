@@ -13,7 +13,6 @@ from detectors.windows.latency_histogram import bucket
 from streams.evaluate.evaluator import Evaluator
 from streams.evaluate.metrics_snapshot import env_snapshot
 from streams.evaluate.shard import Shard
-from streams.evaluate.totals import Totals
 from streams.settings.policy_file import default_policy
 
 POLICY = default_policy()
@@ -44,12 +43,12 @@ def shard() -> Shard:
     def make(env: str) -> Engine:
         return Engine(env, POLICY, History(env), sli_every=POLICY.sli_every, durations=True)
 
-    return Shard(0, ("prod",), Evaluator(POLICY, make), 0, Totals(("prod",)))
+    return Shard(0, ("prod",), Evaluator(POLICY, make), 0)
 
 
 def test_quantiles_of_durations_are_those_of_completed_sign_in_requests() -> None:
     one = shard()
-    engine = one.evaluator.engine("prod")
+    engine = one.engine("prod")
     assert env_snapshot(one, "prod", POLICY).durations == {}
     engine.advance(END, rows())
     found = env_snapshot(one, "prod", POLICY).durations
@@ -62,7 +61,7 @@ def test_quantiles_of_durations_are_those_of_completed_sign_in_requests() -> Non
 
 
 def test_they_are_the_same_after_a_restart_at_the_next_time_they_are_told() -> None:
-    calm, early = shard().evaluator.engine("prod"), shard().evaluator.engine("prod")
+    calm, early = shard().engine("prod"), shard().engine("prod")
     until = START + 305 * SECOND
     calm.advance(END, rows())
     early.advance(until, [one for one in rows() if one.pane < until])
@@ -106,7 +105,7 @@ def succeeding(seconds: range) -> list[FactRow]:
 
 def test_what_a_provider_has_caused_is_told_of_in_no_account_also_after_its_end_and_a_restart() -> None:
     one = shard()
-    engine = one.evaluator.engine("prod")
+    engine = one.engine("prod")
     facts = sorted(
         [*succeeding(range(4_800)), *failing("ssoe", "idme", range(600, 1_200))], key=lambda r: r.pane
     )
@@ -127,7 +126,7 @@ def test_what_a_provider_has_caused_is_told_of_in_no_account_also_after_its_end_
 
 def test_what_a_method_fails_by_itself_spends_its_budget() -> None:
     one = shard()
-    engine = one.evaluator.engine("prod")
+    engine = one.engine("prod")
     facts = [
         *succeeding(range(3_000)),
         *(f for c in ("idme", "logingov", "mhv") for f in failing("ssoe", c, range(600, 1_200))),

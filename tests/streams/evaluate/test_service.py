@@ -90,7 +90,7 @@ class Shard:
     def assigned(self) -> dict[str, set[int]]:
         out: dict[str, set[int]] = {}
         for value in self.values(TOPICS.watch_state):
-            for at, wish in msgspec.msgpack.decode(value, type=ShardState).assigned:
+            for at, wish in msgspec.msgpack.decode(value, type=ShardState).scheduled:
                 out.setdefault(wish.id, set()).add(at)
         return out
 

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from streams.evaluate import service as evaluate
-from streams.evaluate.evaluator import Evaluator
+from streams.evaluate.evaluator import Evaluator, Verdict
 from streams.evaluate.service import Evaluate
 from streams.evaluate.settings import EvaluateSettings
 from streams.evaluate.shard import Shard
-from streams.evaluate.totals import Totals
 from streams.kafka.topics import Topics
 from streams.runtime.clocks import Timing
 from streams.segments.codec import Frontier, encode
 from streams.settings.policy_file import default_policy
+
+
+def no_engine(env: str) -> Any:
+    raise AssertionError(env)
 
 
 class Strides(Evaluate):
@@ -36,14 +39,11 @@ class Strides(Evaluate):
         self.end = 0
         self.judged: list[int | None] = []
 
-    async def _rebuild(self, partition: int, offset: int) -> Shard:
-        def nobody(env: str) -> Any:
-            raise AssertionError(env)
+    async def _restore(self, partition: int, offset: int) -> Shard:
+        return Shard(partition, (), Evaluator(default_policy(), no_engine), offset)
 
-        return Shard(partition, (), Evaluator(default_policy(), nobody), offset, Totals(()))
-
-    async def _move_on(self, shard: Shard) -> None:
-        self.judged.append(shard.watermark())
+    async def _evaluate(self, task: Any) -> None:
+        self.judged.append(task.shard.watermark())
 
 
 def frontier(watermark: int) -> bytes:
@@ -87,29 +87,45 @@ async def test_a_long_backlog_does_not_keep_the_watch_from_judging(monkeypatch: 
     assert strides.judged == list(range(10))
 
 
+class Timed(Evaluator):
+    """Each step takes ``cost`` seconds of a timer that nothing else moves."""
+
+    def __init__(self) -> None:
+        super().__init__(default_policy(), no_engine)
+        self.cost = 0.1
+        self.now = 0.0
+        self.reached = 0
+        self.ends: list[int] = []
+
+    def advance(self, to: int, *args: Any, **more: Any) -> list[Verdict]:
+        self.now += (to - self.reached) // 1_000 * self.cost
+        self.reached = to
+        self.ends.append(to)
+        return []
+
+
 async def test_no_more_is_judged_in_one_go_than_holds_up_the_loop_for_half_a_second() -> None:
-    class Slow(Strides):
-        """Every step takes so many seconds to judge."""
+    class Producer:
+        async def write(self, records: Any) -> None:
+            assert not list(records)
 
-        a_step_takes = 0.1
+    class Restored(Evaluate):
+        async def _restore(self, partition: int, offset: int) -> Shard:
+            return Shard(partition, (), timed, offset)
 
-        async def _move_on(self, shard: Shard) -> None:
-            await Evaluate._move_on(self, shard)
-
-        async def _evaluate(self, shard: Shard, to: int, goal: int) -> float:
-            self.judged.append(to)
-            steps = (to - (shard.evaluated_to or 0)) // 1_000
-            return steps * self.a_step_takes
-
-    slow = Slow()
-    shard = await slow._rebuild(0, 0)
-    shard.evaluated_to, shard.partitions = 0, 1
-    shard.frontiers[0] = Frontier(0, 1, 0, 1, 600_000, "", None, 0, [])
-    await slow._move_on(shard)
-    goes = [to for to in slow.judged if to is not None]
-    assert goes[0] == 25_000  # nothing is known yet
-    assert all(after - before == 5_000 for before, after in pairwise(goes))
-    slow.a_step_takes, slow.judged = 1e-5, []
-    shard.frontiers[0] = Frontier(0, 1, 0, 1, 1_500_000, "", None, 0, [])
-    await slow._move_on(shard)
-    assert slow.judged == [605_000, 900_000, 1_200_000, 1_500_000]
+    timed, unused = Timed(), cast(Any, None)
+    evaluate = Restored(
+        EvaluateSettings(Topics(), frozenset(), 4),
+        default_policy(),
+        cast(Any, Producer()),
+        unused,
+        Timing(clock=lambda: 0, timer=lambda: timed.now),
+    )
+    await evaluate.take_segment(0, 0, frontier(0))
+    await evaluate.take_segment(0, 1, frontier(600_000))
+    assert timed.ends[0] == 25_000  # nothing is known yet
+    assert all(after - before == 5_000 for before, after in pairwise(timed.ends))
+    assert timed.ends[-1] == 600_000
+    timed.cost, timed.ends = 1e-5, []
+    await evaluate.take_segment(0, 2, frontier(1_500_000))
+    assert timed.ends == [605_000, 900_000, 1_200_000, 1_500_000]

@@ -1,0 +1,104 @@
+"""In which order are verdicts written, and when is a state written with them?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from detectors.incidents import Incident
+from detectors.policy.policy import Policy
+from streams.evaluate.evaluator import Verdict
+from streams.evaluate.settings import EvaluateSettings
+from streams.evaluate.shard import Shard
+from streams.evaluate.shard_state import encode_state
+from streams.kafka.producer import BatchProducer, ProducerRecord
+from streams.records.models import encode_incident
+from streams.records.verdicts import banner_out, command_out, history_out, log_out, refused_out, sli_out
+
+__all__ = ["VerdictWriter"]
+
+#: The state is written at least so often, ms of event time, so that a restart evaluates little again.
+_STATE_EVERY = 10_000
+
+
+class VerdictWriter:
+    """Writes the verdicts and states of shards.
+
+    Args:
+        settings: topics and partitions.
+        policy: the policy, whose hash stands in the incident log.
+        producer: returns from ``write`` when all records have been acknowledged.
+    """
+
+    def __init__(self, settings: EvaluateSettings, policy: Policy, producer: BatchProducer) -> None:
+        self._settings = settings
+        self._policy = policy
+        self._producer = producer
+
+    async def write(self, shard: Shard, verdicts: Sequence[Verdict]) -> None:
+        """Write commands, log lines, incidents, everything else, states: each acknowledged before the next is sent."""
+        topics, partition = self._settings.topics, shard.partition
+        commands = [
+            command_out(topics, self._settings.partitions, command)
+            for verdict in verdicts
+            for command in verdict.result.commands
+        ]
+        await self._producer.write(commands)
+        await self._producer.write(self._log_lines(shard, verdicts))
+        await self._producer.write(
+            ProducerRecord(topics.incidents, incident.id.encode(), encode_incident(incident), partition)
+            for incident in _incidents(verdicts).values()
+        )
+        await self._producer.write(self._others(partition, verdicts))
+        changed = {
+            verdict.result.env
+            for verdict in verdicts
+            if verdict.result.transitions or verdict.result.refused or verdict.banners
+        }
+        await self.write_states(shard, shard.states_due(changed, _STATE_EVERY))
+
+    async def write_states(self, shard: Shard, envs: Iterable[str]) -> None:
+        """Write the states of environments."""
+        topic = self._settings.topics.watch_state
+        await self._producer.write(
+            [
+                ProducerRecord(topic, env.encode(), encode_state(shard.state(env)), shard.partition)
+                for env in envs
+            ]
+        )
+
+    def _log_lines(self, shard: Shard, verdicts: Sequence[Verdict]) -> list[ProducerRecord]:
+        topics, partition = self._settings.topics, shard.partition
+        lines: list[ProducerRecord] = []
+        for verdict in verdicts:
+            result = verdict.result
+            lines += [
+                log_out(topics, partition, transition, shard.offsets(), self._policy.hash)
+                for transition in result.transitions
+            ]
+            lines += [
+                refused_out(topics, partition, result.at, incident_input, why)
+                for incident_input, why in result.refused
+            ]
+        return lines
+
+    def _others(self, partition: int, verdicts: Sequence[Verdict]) -> list[ProducerRecord]:
+        topics = self._settings.topics
+        others: list[ProducerRecord] = []
+        for verdict in verdicts:
+            others += [banner_out(topics, partition, banner) for banner in verdict.shown or verdict.banners]
+            others += [sli_out(topics, partition, value) for value in verdict.result.sli]
+            others += [history_out(topics, partition, record) for record in verdict.result.history]
+        return others
+
+
+def _incidents(verdicts: Sequence[Verdict]) -> dict[str, Incident]:
+    """The last state of each incident that is to be written, by id."""
+    incidents: dict[str, Incident] = {}
+    for verdict in verdicts:
+        result = verdict.result
+        for transition in result.transitions:
+            incidents[transition.incident.id] = transition.incident
+        if result.incidents is not None and result.at % _STATE_EVERY == 0:
+            for incident in result.incidents:
+                incidents[incident.id] = incident
+    return incidents
