@@ -1,4 +1,4 @@
-"""What an incident is: the values that pass from detection to the incident life cycle and on to the receivers.
+"""What is an incident? The values that pass from detection to the incident life cycle and on to the receivers.
 
 All are immutable and serialise to JSON as they stand. Instants are ms since the epoch; in JSON that people read
 (`incidents`, `incident-log`, HTTP) they are written as RFC 3339 by ``streams``.
@@ -36,7 +36,7 @@ TransitionKind = Literal[
     "acknowledged",
     "unacknowledged",  # an acknowledgement was taken back
     "declared",
-    "cause",  # it was only a surge or slowness (told to Slack alone) and is more than that now
+    "cause",  # the incident was only a surge or slowness (Slack alone) and has become serious
     "severity",
     "scope",
     "recovering",
@@ -187,11 +187,11 @@ class Transition(msgspec.Struct, frozen=True, kw_only=True):
         from_state, from_severity, from_scope: as they stood before; None when it opened.
         reason: one sentence.
         by: the person or receiver behind it, if any ("PagerDuty: Ada").
-        via: "pagerduty" where PagerDuty itself told us, "http" where a person told us, else None.
+        via: "pagerduty" for an input from PagerDuty, "http" for an input over HTTP, else None.
         causes: the findings behind it.
         page: the PagerDuty alert that it triggers or raises, with the level of that trigger.
-        quietly: shown where the incident stands, but no message of its own: the last was too recent.
-        nth: how many of this kind the incident had at this T before, so that each can be told from the others.
+        quietly: whether only the thread's root is corrected, without a new message, as the last was too recent.
+        nth: how many transitions of this kind the incident had before at this T, which makes ids unique.
         input: id of the input that a person or receiver asked for it by, if any.
     """
 
@@ -240,7 +240,7 @@ class IncidentInput(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that one receiver is to be told: a record of the outbox topic ``incident-commands``.
+    """One notification of one receiver: a record of the outbox topic ``incident-commands``.
 
     ``id`` is a pure function of (incident, epoch, transition, sink), so that a repeat is recognised.
 

@@ -1,4 +1,4 @@
-"""How urgent the causes of an incident are: which of them are outages, and which wake nobody."""
+"""How urgent are the causes of an incident: which of them are outages, and which wake nobody?"""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ from detectors.incidents import Incident
 
 __all__ = ["WAKES_NOBODY", "is_outage", "is_serious"]
 
-#: Findings that are told to Slack alone as long as nothing else fires: they wake nobody.
+#: Findings that notify Slack alone as long as nothing else fires: they wake nobody.
 WAKES_NOBODY = frozenset({"surge", "latency"})
 
 
 def is_serious(incident: Incident) -> bool:
-    """Whether more than a surge of user errors or slowness stands behind it."""
+    """Whether an incident has a cause other than a surge or slowness."""
     return not WAKES_NOBODY.issuperset(incident.causes)
 
 
 def is_outage(incident: Incident) -> bool:
-    """Whether a detector has found more than that; a person's word alone makes it serious, but no outage."""
+    """Whether a detector has found a cause other than a surge or slowness. A person's declaration alone makes an
+    incident serious, but no outage.
+    """
     return not WAKES_NOBODY.union({"declared"}).issuperset(incident.causes)

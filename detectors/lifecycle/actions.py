@@ -1,4 +1,4 @@
-"""What a person, or PagerDuty for a person, asks of one incident. Each gives back why not, if it cannot be."""
+"""What an incident input does to one incident. Each action returns the reason for a refusal, or None."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from detectors.urgency import is_serious
 
 __all__ = ["acknowledge", "declare", "note", "resolve", "unacknowledge"]
 
-#: Notes kept with an incident; all of them are in the incident log.
+#: Notes that an incident carries; the incident log has all of them.
 NOTES_KEPT = 100
 
 
 def acknowledge(memory: IncidentMemory, incident_input: IncidentInput, recorder: Recorder) -> str | None:
-    """Somebody is at it; once more only if somebody was paged since."""
+    """Acknowledge an incident. A second acknowledgement applies only if a page was sent after the first."""
     incident = memory.incident
     if incident.acknowledged_at is not None and not memory.woken_again:
         return f"{incident.id} is acknowledged already, by {incident.acknowledged_by}"
@@ -41,7 +41,7 @@ def acknowledge(memory: IncidentMemory, incident_input: IncidentInput, recorder:
 
 
 def unacknowledge(memory: IncidentMemory, incident_input: IncidentInput, recorder: Recorder) -> str | None:
-    """An acknowledgement is taken back, or has run out at PagerDuty."""
+    """Take an acknowledgement back, by a person or because it has expired at PagerDuty."""
     incident = memory.incident
     if incident.acknowledged_at is None:
         return f"{incident.id} is not acknowledged"
@@ -60,9 +60,9 @@ def unacknowledge(memory: IncidentMemory, incident_input: IncidentInput, recorde
 
 
 def declare(memory: IncidentMemory, incident_input: IncidentInput, recorder: Recorder) -> str | None:
-    """A service outage is confirmed, once.
+    """Declare a service outage, once per epoch.
 
-    A declared incident is serious whatever was found: receivers that did not hear of a mere surge do now.
+    A declared incident is serious whatever the detectors found: receivers that get no surges are notified now.
     """
     incident = memory.incident
     if incident.declared_at is not None:
@@ -77,7 +77,7 @@ def declare(memory: IncidentMemory, incident_input: IncidentInput, recorder: Rec
 
 
 def resolve(memory: IncidentMemory, incident_input: IncidentInput, recorder: Recorder) -> str | None:
-    """It is over, whatever is still found: that does not reopen it for a while (``grouping``)."""
+    """Resolve an incident by hand. Findings that still fire do not reopen it for ``resolve_grace`` (``grouping``)."""
     memory.held = memory.fired and memory.quiet_for < recorder.policy.lifecycle.recovering_after
     text = f": {incident_input.text}" if incident_input.text else "."
     reason = f"{incident_input.by} resolved it{text}"
@@ -86,6 +86,6 @@ def resolve(memory: IncidentMemory, incident_input: IncidentInput, recorder: Rec
 
 
 def note(memory: IncidentMemory, incident_input: IncidentInput, text: str, recorder: Recorder) -> None:
-    """Put a line on the incident."""
+    """Append a note to the incident."""
     notes = (*memory.incident.notes, Note(recorder.at, incident_input.by, text))[-NOTES_KEPT:]
     recorder.change(memory, "note", text, by=incident_input.by, via=incident_input.via, notes=notes)

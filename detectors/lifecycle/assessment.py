@@ -1,4 +1,4 @@
-"""What the evidence of a step says of an incident: people, severity, counts, advice."""
+"""What do the findings of a step mean for an incident: people, severity, counts, advice?"""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ __all__ = ["assess"]
 def assess(
     memory: IncidentMemory, causes: Sequence[Cause], recorder: Recorder, *, opening: bool = False
 ) -> None:
-    """Bring up to date what follows from the evidence, but for the severity: a change of it is a transition.
+    """Update all fields that follow from the evidence, except ``severity``, whose change is a transition.
 
     Args:
-        causes: those of this step; none where nothing fires.
-        opening: there is no severity yet that this one could have fallen from.
+        causes: the causes of this step; empty where nothing fires.
+        opening: whether the incident opens now, so that it has no earlier severity.
     """
     at, policy, view, incident = recorder.at, recorder.policy, recorder.view, memory.incident
     scope = incident.scope
@@ -83,10 +83,10 @@ def assess(
 
 
 def _first_bad(incident: Incident, causes: Sequence[Cause], recorder: Recorder) -> int:
-    """When that began which the incident is opened for.
+    """The instant (ms) at which the failures behind an incident began.
 
-    It is looked for in the narrowest of the findings' windows: of an hour in which now and then somebody failed
-    the first of them was not the beginning. An incident that is reopened began when it first did.
+    The search starts at the latest ``first_bad`` of the causes, hence in the narrowest window: an isolated failure
+    earlier in an hour is not the beginning. A reopened incident keeps its first beginning.
     """
     since = max((c.first_bad for c in causes if c.first_bad is not None), default=incident.first_bad_at)
     found = recorder.view.first_bad(incident.scope, since)

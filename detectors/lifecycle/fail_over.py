@@ -1,4 +1,4 @@
-"""Whether to send web sign-ins from SSOe to the Sign-in Service: advice, never an act of ours.
+"""Should web sign-ins be switched from SSOe to the Sign-in Service? This is advice; nothing is switched here.
 
 The public SSOe outage response: switch when, over 15 minutes, less than 40 % succeed on SSOe and more than 50
 % on SiS, for all sign-ins or for one credential provider; go back at 50 % on SSOe.
@@ -14,7 +14,7 @@ __all__ = ["advise", "compared"]
 
 
 def compared(scope: str) -> tuple[str, str] | None:
-    """The two scopes (SSOe, SiS) whose success decides for an incident; None where SSOe is not hit."""
+    """The two scopes (SSOe, SiS) whose success ratios are compared; None where the incident does not affect SSOe."""
     env, *below = scope.split("/")
     if below[:1] == ["sis"]:
         return None
@@ -26,11 +26,11 @@ def advise(ssoe: Counts, sis: Counts, policy: Policy, *, standing: bool) -> str 
     """The advice to switch, with its numbers, or None.
 
     Advice that stands is withdrawn when SSOe is back at ``revert_at`` or SiS is no longer above
-    ``sis_above``. Where nothing completed on either there is no ratio, hence no advice.
+    ``sis_above``. Without a completed sign-in on both there is no ratio, hence no advice.
 
     Args:
         ssoe, sis: counts over ``fail_over.window``.
-        standing: whether it was advised a step ago.
+        standing: whether the advice was given in the previous step.
     """
     rules = policy.fail_over
     if ssoe.success_ratio is None or sis.success_ratio is None or sis.success_ratio <= rules.sis_above:

@@ -1,20 +1,21 @@
-"""Which incident a cause belongs to.
+"""To which incident does a cause belong?
 
-* To an open incident on the same scope, or on the narrowest that contains it: it is recorded there.
-* Else to the oldest open incident that it contains. Once it has held for ``widen_after``, or if the incident
-  has just opened, that one widens, and the others are merged into it: a second outage often looks for some
-  seconds as if the first had spread.
-* Else to a resolved incident: one of the same scope, or of a scope on which that incident has had findings
-  before, reopens. A scope that merely overlaps or contains it does not: that is another outage until shown
+* To the open incident on the same scope, or on the narrowest scope that contains the cause's scope.
+* Else to the oldest open incident inside the cause's scope. Once the cause has held for ``widen_after``, or if
+  the incident has just opened, this incident widens, and the others are merged into it. The wait is needed
+  because a second outage often looks for some seconds as if the first had spread.
+* Else to a resolved incident: an incident on the same scope, or one that has had findings on this scope before,
+  reopens. A cause whose scope merely overlaps or contains the incident's is another outage until shown
   otherwise.
-* Else it opens an incident of its own.
+* Else the cause opens an incident of its own.
 
-So open incidents never lie within each other, but for this: what wakes nobody (surges, slowness) neither
-widens, reopens nor holds open an incident that may. It is a symptom of one that holds its scope, and of any
-that overlaps it, unless it is about errors of users, which no outage makes. Else it has incidents of its own,
-by the same rules; and one of them becomes more when something serious is found on its scope or around it. What
-a person has resolved although it still fires holds back its causes, and those of narrower scopes, for
-``resolve_grace`` or until they have been quiet.
+So open incidents never lie within each other, with one exception. Causes that wake nobody (surges, slowness)
+neither widen, reopen nor hold open a serious incident. Such a cause is a symptom of an outage whose scope contains
+or overlaps its scope; a surge of user errors is a symptom only where the scope contains it, because no outage
+causes user errors. Otherwise such causes have incidents of their own, by the same rules, and such an incident
+becomes serious when a serious cause appears on its scope or around it. An incident that a person has resolved while
+its causes still fire holds these causes, and those of narrower scopes, back for ``resolve_grace`` or until they
+have been quiet.
 """
 
 from __future__ import annotations
@@ -34,15 +35,16 @@ __all__ = ["IncidentGroup", "group_causes"]
 
 @dataclass
 class IncidentGroup:
-    """What is to be done with an incident in a step.
+    """The causes that belong to one incident in a step, and what is to be done with the incident.
 
     Attributes:
         memory: the incident; None for one to be opened.
-        scope: the one it is to have.
-        operation: go on with an open one; begin (open or reopen); rest, for a resolved one; merge into another.
-        causes: those that belong to it; of a resolved one those that it holds back.
-        into: the group that it is merged into.
-        symptoms: causes that wake nobody, of which it is the explanation.
+        scope: the scope that the incident is to have.
+        operation: ``advance`` an open incident, ``begin`` (open or reopen) one, let a resolved one ``rest``, or
+            ``merge`` it into another.
+        causes: the causes that belong to the incident; for a resolved one, the causes that it holds back.
+        into: the group that the incident is merged into.
+        symptoms: causes that wake nobody and that the incident explains.
     """
 
     memory: IncidentMemory | None
@@ -54,18 +56,18 @@ class IncidentGroup:
 
     @property
     def is_live(self) -> bool:
-        """An incident that is open after the step, unless it opens for something that is no news."""
+        """Whether the incident is open after the step, provided that its causes are news."""
         return self.operation in ("advance", "begin")
 
     @property
     def is_outage(self) -> bool:
-        """Whether a detector has found more than what wakes nobody."""
+        """Whether a detector has found a cause that may wake somebody."""
         before = self.memory is not None and self.memory.is_open and is_outage(self.memory.incident)
         return before or not WAKES_NOBODY.union({"declared"}).issuperset(c.detector for c in self.causes)
 
     @property
     def is_serious(self) -> bool:
-        """Whether that is so, or a person has said it."""
+        """Whether a detector has found a cause that may wake somebody, or a person has declared an outage."""
         before = self.memory is not None and self.memory.is_open and is_serious(self.memory.incident)
         return before or any(cause.detector not in WAKES_NOBODY for cause in self.causes)
 
@@ -73,16 +75,16 @@ class IncidentGroup:
 def group_causes(
     causes: Iterable[Cause], memories: Sequence[IncidentMemory], at: int, rules: LifecyclePolicy
 ) -> list[IncidentGroup]:
-    """A group for each incident, in their order, then one for each that is to be opened.
+    """A group for each incident, in the order of ``memories``, then a group for each incident to be opened.
 
     Args:
-        causes: firing, or said by a person.
+        causes: causes that fire, or that a person has declared.
         memories: all incidents that are not closed, the oldest first.
         at: T, ms.
-        rules: of them ``widen_after`` and ``resolve_grace`` are asked.
+        rules: ``widen_after`` and ``resolve_grace`` of these apply.
     """
     groups = [IncidentGroup(m, m.incident.scope, "advance" if m.is_open else "rest") for m in memories]
-    # The widest first: what it takes in then finds its incident already there. What wakes nobody comes last.
+    # The widest causes come first, so that narrower ones find their incident; causes that wake nobody come last.
     for cause in sorted(causes, key=lambda cause: (_is_minor(cause), -_size(cause.scope))):
         explained = _explaining(cause, groups, at)
         if explained is not None:
@@ -122,7 +124,7 @@ def _left_behind(cause: Cause, group: IncidentGroup, at: int) -> bool:
 def _explaining(cause: Cause, groups: Sequence[IncidentGroup], at: int) -> IncidentGroup | None:
     """The group of which a cause that wakes nobody is a symptom.
 
-    Also of an outage that has resolved since the cause's window began: what it counts was counted there.
+    An outage that has resolved since the cause's window began also explains it: the window still counts its failures.
     """
     if not _is_minor(cause):
         return None

@@ -1,7 +1,7 @@
-"""The life cycle of the incidents of one environment, step by step.
+"""How do the incidents of one environment open, change and close, step by step?
 
-A function of its memory and its arguments: the same steps give the same transitions, wherever the memory was
-stored and read back in between. What people ask for comes first in a step, then the causes, then the clocks.
+A step is a function of memory and arguments: the same steps give the same transitions, even if the memory was
+stored and read back in between. A step handles incident inputs first, then causes, then timers.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ _ACTIONS = {
 
 
 class LifecycleMemory(msgspec.Struct):
-    """All that is needed to go on after a restart.
+    """The state that the life cycle needs to continue after a restart.
 
     Attributes:
-        next_number: of the next incident; numbers are never used again.
+        next_number: the number of the next incident; a number is never used twice.
         at: the last T, ms.
-        incidents: those that are not closed, the oldest first.
-        applied: ids of the inputs that were dealt with last.
+        incidents: the incidents that are not closed, the oldest first.
+        applied: ids of the inputs that were handled last.
     """
 
     next_number: int = 1
@@ -55,7 +55,7 @@ class Lifecycle:
     Args:
         env: the environment.
         policy: the policy in force.
-        memory: of an earlier run, to go on from it.
+        memory: the memory of an earlier run, to continue from.
     """
 
     def __init__(self, env: str, policy: Policy, memory: LifecycleMemory | None = None) -> None:
@@ -81,15 +81,15 @@ class Lifecycle:
     def step(
         self, view: View, causes: Sequence[Cause], inputs: Sequence[IncidentInput] = ()
     ) -> list[Transition]:
-        """What the step brings.
+        """Handle one step, and return its transitions.
 
         Args:
-            causes: top-level causes, one for each incident there should be; those that do not fire are
-            ignored.
-            inputs: what people have asked for since the step before.
+            causes: top-level causes, one for each incident that there should be; a cause that does not fire is
+                ignored.
+            inputs: the incident inputs since the previous step.
 
         Raises:
-            ValueError: T is not after that of the step before.
+            ValueError: T is not after the previous step's T.
         """
         memory, at = self.memory, view.at
         if memory.at is not None and at <= memory.at:
@@ -154,12 +154,12 @@ class Lifecycle:
         reason = f"What fails on {lost.incident.scope} is part of {kept.incident.id} ({kept.incident.scope})."
         transitions.resolve(lost, recorder, into, reason)
 
-    # -- what people ask for ---------------------------------------------------------------------------------
+    # -- incident inputs --------------------------------------------------------------------------------------
 
     def _apply(
         self, inputs: Sequence[IncidentInput], recorder: Recorder
     ) -> list[tuple[Cause, IncidentInput]]:
-        """Apply each input once; gives back what was declared on a scope, as causes to be matched."""
+        """Apply each input once, and return what was declared on a scope, as causes to be grouped."""
         declares = []
         for incident_input in inputs:
             before = len(recorder.transitions)
@@ -195,7 +195,7 @@ class Lifecycle:
         return None if scope.partition("/")[0] == self.env else f"{scope} is not in {self.env}"
 
     def _report(self, incident_input: IncidentInput, recorder: Recorder) -> str | None:
-        """A person says that sign-in fails: a line on the incident that may be why, if there is one."""
+        """Note a person's report that sign-in fails on the open incident that may explain it, if there is one."""
         scope = incident_input.scope or self.env
         reason = self._refuse_scope(scope)
         if reason is not None:
@@ -239,13 +239,13 @@ class Lifecycle:
 
 
 def _sign(recorder: Recorder, since: int, incident_input: IncidentInput) -> None:
-    """Note with the transitions from number ``since`` on that this input asked for them."""
+    """Set ``input`` of the transitions from index ``since`` on to the id of this input."""
     signed = [replace(transition, input=incident_input.id) for transition in recorder.transitions[since:]]
     recorder.transitions[since:] = signed
 
 
 def _declared_cause(incident_input: IncidentInput, scope: str, recorder: Recorder) -> Cause:
-    """What a person declares, as a cause. It fails since the last few minutes, for all one knows."""
+    """The cause that stands for a person's declaration. The failures are taken to begin ``COUNTS_WINDOW`` ago."""
     text = f": {incident_input.text}" if incident_input.text else "."
     return Cause(
         detector="declared",

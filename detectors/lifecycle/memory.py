@@ -1,4 +1,4 @@
-"""What the life cycle remembers of an open incident, and what it asks of a step."""
+"""What does the life cycle remember of an incident, and what does it ask about a step?"""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["COUNTS_WINDOW", "FOUND_IN_FAILURES", "IncidentMemory", "View"]
 
 #: The window of the counts that an incident carries, ms.
 COUNTS_WINDOW = 5 * MINUTE
-#: What these find is no news when nobody has failed of late (``LifecyclePolicy.news``).
+#: Findings of these detectors are no news when nobody has failed recently (``LifecyclePolicy.news``).
 FOUND_IN_FAILURES = frozenset({"outage", "burn_rate"})
 
 
@@ -34,9 +34,9 @@ class View(Protocol):
     def frozen(self) -> bool: ...
 
     def finding(self, scope: str, leaving_out: Collection[str] = ()) -> FindingState:
-        """The state of all findings on a scope taken together, but for those of some detectors.
+        """The combined state of all findings on a scope, without those of the detectors in ``leaving_out``.
 
-        What is no news (``LifecyclePolicy.news``) does not fire.
+        A finding that is no news (``LifecyclePolicy.news``) does not fire.
         """
         ...
 
@@ -49,7 +49,7 @@ class View(Protocol):
         ...
 
     def people_recent(self, scope: str, since: int) -> Distinct:
-        """The same in ``[max(since, T - severity.projection_window), T)``."""
+        """Distinct people with a bad event in ``[max(since, T - severity.projection_window), T)``."""
         ...
 
     def first_bad(self, scope: str, since: int) -> int | None:
@@ -67,28 +67,28 @@ class IncidentMemory(
     # Stored under the names that earlier versions wrote.
     rename={"scope_notified": "scope_notified", "scope_notified_at": "scope_notified_at"},
 ):
-    """One incident and what its next step needs to know. Durations and instants in ms.
+    """One incident, and what the life cycle needs to know of it in the next step. Durations and instants in ms.
 
     Attributes:
         incident: as it stands.
         level: its severity, with the clocks of its fall.
-        scopes: every scope that its findings were on: one of them again soon after is this incident again.
-        resume: the state that a relapse goes back to.
+        scopes: every scope that the incident's findings were on; a cause on one of them may reopen the incident.
+        resume: the state that a relapse returns to.
         fired: whether a finding has fired in this epoch (not so for what only a person has declared).
-        fired_at: when one fired last; the opening before that.
-        quiet_for: time since then over which the findings were quiet; without evidence it stands still.
-        relapses: in this epoch.
+        fired_at: when a finding fired last; the instant of the opening until one has fired.
+        quiet_for: time since ``fired_at`` over which the findings were quiet; it stands still without evidence.
+        relapses: number of relapses in this epoch.
         succeeded: whether a sign-in has succeeded since ``fired_at``.
-        wider_for: how long a wider cause has held beyond what it has not.
-        alone_on, alone_for: the one narrower scope that fires, and for how long the incident's own was quiet.
+        wider_for: time with a wider cause less time without one, at least 0.
+        alone_on, alone_for: the only narrower scope that fires, and for how long the rest of the scope was quiet.
         pageable_since: since when PagerDuty may hear of it.
-        rung: the response clocks that have sounded in this epoch.
-        woken_again: a page was made after the acknowledgement.
-        spoke_at: the thread's last message.
+        rung: the reminders and breaches of response times that were recorded in this epoch.
+        woken_again: whether a page was sent after the acknowledgement.
+        spoke_at: when the thread got its last message.
         scope_notified, scope_notified_at: the scope that the thread knows, and since when; None for since its
         opening.
-        held: a person has resolved it while findings fired, and they have not been quiet since.
-        merged: it was resolved because another incident took it over; it never reopens.
+        held: whether a person has resolved the incident while findings fired that have not been quiet since.
+        merged: whether the incident was resolved by a merge into another one; a merged incident never reopens.
     """
 
     incident: Incident
@@ -114,5 +114,5 @@ class IncidentMemory(
 
     @property
     def is_open(self) -> bool:
-        """Not resolved yet."""
+        """Whether the incident is not resolved yet."""
         return self.incident.state in ("open", "acknowledged", "recovering")

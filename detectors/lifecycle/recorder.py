@@ -1,7 +1,7 @@
-"""What a step of the incident life cycle is given, what it remembers, and how it writes down a change.
+"""How is a change of an incident recorded as a transition, with the page that it makes?
 
-Everything that the next step needs to know of an incident stands in ``IncidentMemory``; all else comes in as
-an argument. ``Recorder.record`` alone makes transitions.
+``IncidentMemory`` holds everything that the next step needs to know of an incident; all else is an argument.
+``Recorder.record`` alone creates transitions.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ __all__ = ["Recorder"]
 
 
 class Recorder:
-    """The transitions of one step, and what all of them need.
+    """Collects the transitions of one step, and holds what all of them need.
 
     Args:
-        elapsed: ms since the step before, for clocks that run only while a condition holds.
+        elapsed: ms since the previous step, for timers that run only while a condition holds.
         csps: how many credential providers are down by now (``severity.csps_of``).
     """
 
@@ -37,7 +37,7 @@ class Recorder:
         self.transitions: list[Transition] = []
 
     def is_news(self, cause: Cause) -> bool:
-        """Whether something happens now that an incident may be opened for, or held open by."""
+        """Whether a cause rests on recent events, so that it may open an incident or hold one open."""
         if cause.detector not in FOUND_IN_FAILURES and cause.numbers.get("counts") != "bad":
             return True
         return self.view.first_bad(cause.scope, self.at - self.policy.lifecycle.news) is not None
@@ -57,7 +57,7 @@ class Recorder:
         """Change the incident, make the page that goes with it, and note the transition.
 
         Args:
-            before: the incident as it stood; None where it opens.
+            before: the incident before the change; None where it opens.
             changes: fields of the incident.
         """
         at, policy = self.at, self.policy
@@ -93,5 +93,5 @@ class Recorder:
         self.transitions.append(transition)
 
     def change(self, memory: IncidentMemory, kind: TransitionKind, reason: str, **rest: Any) -> None:
-        """``record`` for an incident that is there already."""
+        """``record`` for an incident that exists already."""
         self.record(memory, kind, reason, before=memory.incident, **rest)

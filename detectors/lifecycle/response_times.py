@@ -1,7 +1,7 @@
-"""By when somebody must have answered: the response times of the SLA, in clock time or in business time.
+"""By when must somebody have answered? The response times of the SLA, in clock time or in business time.
 
-A clock runs from the opening of an incident to its acknowledgement; which response time it is measured
-against follows the severity, so that a rise brings the deadline forward and a fall puts it off.
+The response time runs from the opening of an incident to its acknowledgement. The current severity selects the
+response time, so that a rise brings the deadline forward and a fall puts it off.
 
 *One business day* is the same business time on the next business day: opened on a Friday at 14:00, due on
 Monday at 14:00. Opened outside business hours, it counts from the next opening. That equals one day's

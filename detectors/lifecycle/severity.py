@@ -1,4 +1,4 @@
-"""How bad it is: people impacted per hour, and the scales that follow from them.
+"""How severe is an incident: people impacted per hour, and the scales that follow from this figure?
 
 Three figures are compared and the greatest counts: people *observed* (distinct since the first bad event,
 within the trailing hour), people *projected* from the last minutes, and, where failures leave no trace, the
@@ -31,19 +31,19 @@ __all__ = [
     "severity_of",
 ]
 
-#: The environment of whose people the SLA speaks; every other issue is severity 3 (SLA).
+#: The environment whose people the SLA counts; every other issue is severity 3 (SLA).
 PRODUCTION = "prod"
 
 
 class Figure(msgspec.Struct, frozen=True):
-    """People impacted per hour, and what the number rests on."""
+    """People impacted per hour, and the basis of this number."""
 
     users: int
     basis: Basis
 
 
 class Level(msgspec.Struct, frozen=True):
-    """A severity with its memory.
+    """A severity, with the timers of its fall.
 
     Attributes:
         severity: 1-3.
@@ -87,7 +87,7 @@ def figure(observed: int, recent: int, estimate: float | None, policy: Policy) -
 
 
 def severity_of(users: int, env: str, policy: Policy) -> int:
-    """SLA severity 1-3 of so many people per hour; exactly a threshold is not over it."""
+    """SLA severity 1-3 of ``users`` people per hour; a figure equal to a threshold is not over it."""
     if env != PRODUCTION:
         return 3
     if users > policy.severity.severity_1_over:
@@ -101,10 +101,10 @@ def follow(
     """The level after a figure at T: it rises at once, and falls after ``dwell`` below threshold x factor.
 
     Each threshold has a clock of its own, so that a severity 1 that ends at once may fall to 3 directly.
-    While ``may_fall`` is False (the watch does not see everything) the clocks start again.
+    While ``may_fall`` is False (not all partitions can be read) the timers start again.
 
     Args:
-        level: as it was after the step before; None at an opening.
+        level: the level after the previous step; None at an opening.
         at: T, ms.
     """
     raw = severity_of(users, env, policy)

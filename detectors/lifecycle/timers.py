@@ -1,4 +1,4 @@
-"""What time alone brings: a page that was held back, reminders, breaches, and the thread's routine update."""
+"""Which transitions follow from time alone: delayed pages, reminders, breaches, routine updates?"""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["check_response_times", "notify_thread", "page_if_due"]
 
 
 def page_if_due(memory: IncidentMemory, recorder: Recorder) -> None:
-    """Make the page that was held back: for a rise that has not come, or for maintenance that is over."""
+    """Send the page that was held back for a possible rise of severity, or for maintenance that is over."""
     incident, since = memory.incident, memory.pageable_since
     if incident.state != "open" or incident.pages or since is None:
         return
@@ -21,7 +21,7 @@ def page_if_due(memory: IncidentMemory, recorder: Recorder) -> None:
 
 
 def check_response_times(memory: IncidentMemory, recorder: Recorder) -> None:
-    """Reminders at half of a response time and breaches at its end, each once an epoch for each clock."""
+    """Record a reminder at half of a response time and a breach at its end, each once per epoch and response time."""
     incident, at, policy = memory.incident, recorder.at, recorder.policy
     if incident.acknowledged_at is not None:
         return
@@ -54,7 +54,7 @@ def check_response_times(memory: IncidentMemory, recorder: Recorder) -> None:
 
 
 def notify_thread(memory: IncidentMemory, recorder: Recorder) -> None:
-    """Tell of a change of scope that had to wait, and send the routine update."""
+    """Notify the thread of a change of scope that had to wait, or send the routine update."""
     incident, at, rules = memory.incident, recorder.at, recorder.policy.lifecycle
     notified_at = memory.scope_notified_at
     if (

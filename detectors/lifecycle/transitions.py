@@ -1,12 +1,12 @@
-"""The course of one incident: what a step makes of it, given the findings on its scope.
+"""Which transitions does an incident make in a step, given the findings on its scope?
 
 ``open -> acknowledged -> recovering -> resolved -> closed``; ``recovering`` may go back to the state before
 it, and a resolved incident may be reopened.
 
-What keeps a flickering finding from making a noise: an incident is recovering only once it has been quiet for
-``recovering_after``, twice as long after each relapse of its epoch (at most half of ``recover_for``);
-severity falls only after its dwell; a scope widens once a wider cause has held for ``widen_after``, and
-narrows only after ``scope_change_every`` of evidence for no more than the narrower one.
+Four rules keep a flickering finding from sending many messages. An incident is recovering only once it has been quiet
+for ``recovering_after``, twice as long after each relapse of its epoch (at most half of ``recover_for``). Severity
+falls only after its dwell. A scope widens once a wider cause has held for ``widen_after``. A scope narrows only after
+``scope_change_every`` of evidence for no more than the narrower one.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def begin(
 def _blank(
     before: Incident | None, incident_id: str, scope: str, causes: Sequence[Cause], at: int
 ) -> Incident:
-    """An incident at its opening, before its evidence is looked at."""
+    """An incident at its opening, before the evidence is assessed."""
     fresh: dict[str, Any] = {
         "scope": scope,
         "state": "open",
@@ -111,7 +111,7 @@ def _blank(
 
 
 def _fires(causes: Sequence[Cause]) -> bool:
-    """Whether a detector has found something; what only a person says is no finding."""
+    """Whether a detector has found a cause; a person's declaration alone is no finding."""
     return any(cause.detector != "declared" for cause in causes)
 
 
@@ -119,11 +119,11 @@ def _fires(causes: Sequence[Cause]) -> bool:
 
 
 def advance(memory: IncidentMemory, scope: str, causes: Sequence[Cause], recorder: Recorder) -> None:
-    """What the step makes of an incident that is not resolved.
+    """Advance an incident that is not resolved by one step.
 
     Args:
-        scope: the incident's, or the wider one of a cause that takes it in.
-        causes: those that belong to it in this step.
+        scope: the incident's scope, or the wider scope of a cause that contains it.
+        causes: the causes that belong to the incident in this step.
     """
     before = memory.incident
     finding = _finding(memory, causes, recorder)
@@ -165,7 +165,7 @@ def advance(memory: IncidentMemory, scope: str, causes: Sequence[Cause], recorde
 
 
 def _finding(memory: IncidentMemory, causes: Sequence[Cause], recorder: Recorder) -> FindingState:
-    """The state of the incident's findings; keeps the clocks that hang on it."""
+    """The combined state of the incident's findings; updates the timers that depend on this state."""
     view, scope = recorder.view, memory.incident.scope
     state: FindingState = "firing"
     if not any(cause.detector != "declared" and recorder.is_news(cause) for cause in causes):
@@ -183,22 +183,22 @@ def _finding(memory: IncidentMemory, causes: Sequence[Cause], recorder: Recorder
 
 
 def _left_out(incident: Incident) -> frozenset[str]:
-    """Detectors that say nothing of an incident's end: what wakes nobody, unless it is all there is to it."""
+    """Detectors that do not decide about the end of an incident: those that wake nobody, unless it has no others."""
     return WAKES_NOBODY if is_outage(incident) else WAKES_NOBODY.difference(incident.causes)
 
 
 def _note_wider(memory: IncidentMemory, causes: Sequence[Cause], recorder: Recorder) -> None:
-    """Count for how long the evidence has been for a wider scope, less for how long it has not."""
+    """Update ``wider_for``: time with evidence for a wider scope, less time without."""
     own = memory.incident.scope
     wider = any(cause.scope != own and contains(cause.scope, own) for cause in causes)
     memory.wider_for = max(0, memory.wider_for + (recorder.elapsed if wider else -recorder.elapsed))
 
 
 def _narrowed(memory: IncidentMemory, causes: Sequence[Cause], recorder: Recorder) -> str:
-    """The narrower scope that the incident has come down to; its own as long as that is not certain.
+    """The narrower scope that the incident has come down to; the incident's own scope until this is certain.
 
-    The narrower one must explain all there is, though the incident's own fires as long as it does, and something beside
-    it must be well. Of what wakes nobody the first is enough.
+    The narrower scope must be the only one that fires, and a scope beside it must be quiet. For an incident that
+    wakes nobody the first condition is enough.
     """
     own = memory.incident.scope
     scopes = {cause.scope for cause in causes if cause.detector != "declared"}
@@ -225,7 +225,7 @@ def _narrowed(memory: IncidentMemory, causes: Sequence[Cause], recorder: Recorde
 
 @cache
 def _within(scope: str) -> tuple[str, ...]:
-    """The scopes that a scope holds."""
+    """The scopes that a scope contains, without itself."""
     env = scope.partition("/")[0]
     paths = (scope_path(env, index) for index in range(len(SCOPES)))
     return tuple(path for path in paths if path != scope and contains(scope, path))
@@ -273,7 +273,7 @@ def declare(
     by: str | None = None,
     via: str | None = None,
 ) -> None:
-    """A service outage is confirmed, by the policy (``by`` None) or by a person."""
+    """Declare a service outage, by the policy (``by`` is None) or by a person."""
     recorder.change(
         memory,
         "declared",
@@ -329,7 +329,7 @@ def resolve(
     by: str | None = None,
     via: str | None = None,
 ) -> None:
-    """The incident is over, by its findings or by a person's word."""
+    """Resolve an incident, because its findings are quiet or a person says so."""
     recorder.change(
         memory,
         "resolved",
@@ -345,10 +345,10 @@ def resolve(
 
 
 def after_resolution(memory: IncidentMemory, causes: Sequence[Cause], recorder: Recorder) -> None:
-    """A step of a resolved incident: whether its findings have gone quiet, and whether it is closed for good.
+    """Advance a resolved incident by one step: note whether its findings have gone quiet, and close it when due.
 
     Args:
-        causes: those that would reopen it, were a person's word not to be taken for a while.
+        causes: the causes that the incident holds back because a person has resolved it.
     """
     rules, at = recorder.policy.lifecycle, recorder.at
     resolved_at = memory.incident.resolved_at or at

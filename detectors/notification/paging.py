@@ -1,8 +1,8 @@
-"""Who is woken: which PagerDuty alert a change of an incident makes, if any.
+"""Who is woken: which PagerDuty alert does a change of an incident make, if any?
 
 The life cycle asks this once per change and keeps the answer with the incident (``Incident.pages``) and the
-transition (``Transition.page``); who is told what follows from there. So what is resolved in the end is
-exactly what was triggered.
+transition (``Transition.page``), from which the commands for receivers follow. So exactly the alerts that were
+triggered are resolved in the end.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def dedup_key(incident: Incident, policy: Policy) -> str:
 
 
 def may_page(incident: Incident) -> bool:
-    """Whether PagerDuty hears of it at all: in prod, outside maintenance, and serious."""
+    """Whether PagerDuty may be notified of an incident: it is in prod, outside maintenance, and serious."""
     return incident.env == "prod" and not incident.in_maintenance and is_serious(incident)
 
 

@@ -1,4 +1,4 @@
-"""Who is told what: from a change of an incident to the commands for the receivers. Pure, and so are the ids.
+"""Which commands for receivers does a change of an incident make? Commands and their ids are pure functions of it.
 
 Messages are bounded whatever the input does, because transitions are: the life cycle says which of them make
 a page (``Transition.page``) and which only correct what stands (``Transition.quietly``).
@@ -43,7 +43,7 @@ _OPEN = ("open", "acknowledged", "recovering")
 
 
 def kind_key(transition: Transition) -> str:
-    """What tells this change from all others of its incident and epoch."""
+    """The key that distinguishes this change from all others of its incident and epoch."""
     name: str = transition.kind
     if name == "severity":
         name = f"severity-{transition.incident.severity}"
@@ -55,7 +55,7 @@ def plan(
 ) -> list[Command]:
     """The commands that a change makes, for the receivers that are on, in the order in which they are to go.
 
-    While catching up nothing is sent: what there is to say afterwards is said by ``catch_up``.
+    While catching up nothing is sent; ``catch_up`` makes the commands that are due afterwards.
     """
     return [] if catching_up else _commands(transition, policy, sinks)
 
@@ -75,7 +75,7 @@ def makes_thread_message(transition: Transition) -> bool:
 
 
 class _CommandList:
-    """Collects the commands of one change. ``mark`` tells their ids from those of the change itself."""
+    """Collects the commands of one change. ``mark`` makes their ids differ from those of the change itself."""
 
     def __init__(self, transition: Transition, policy: Policy, mark: str) -> None:
         self._transition = transition
@@ -84,7 +84,7 @@ class _CommandList:
         self.commands: list[Command] = []
 
     def add(self, sink: Sink, action: str, level: str, key: str | None = None) -> None:
-        """One command. ``key``: of the alert, where an incident has several; each has an id of its own."""
+        """Add one command. ``key``: the dedup key of the alert, where an incident has several."""
         transition = self._transition
         incident = transition.incident
         parts = [incident.id, str(incident.epoch), kind_key(transition) + self._mark, sink, action]
@@ -163,11 +163,11 @@ def _slack_actions(transition: Transition) -> tuple[str, ...]:
 def catch_up(
     incident: Incident, before: Incident | None, policy: Policy, sinks: frozenset[str]
 ) -> list[Command]:
-    """What there is to say of an incident once notifications, which had to wait, go out again.
+    """The commands for an incident once notifications, which had to wait, go out again.
 
-    What is still open is sent with its true start (the commands carry the instant of its opening); what was
-    told before the wait is brought up to date, or resolved; what has come and gone meanwhile is one line in
-    Slack, and wakes nobody.
+    An incident that is still open is sent with its true start (the commands carry the instant of its opening). An
+    incident that receivers knew before the wait is brought up to date, or resolved. An incident that has come and
+    gone meanwhile is one message in Slack, and wakes nobody.
 
     Args:
         incident: as it stands now, or stood when it closed.
@@ -230,7 +230,7 @@ def _still_open(
 
 
 def _end(notified: Incident, at: int, policy: Policy, sinks: frozenset[str]) -> list[Command]:
-    """Resolve at the receivers what they were told of before the wait."""
+    """Resolve at the receivers an incident that they were notified of before the wait."""
     ended = replace(
         notified, state="resolved", resolved_at=at, resolved_reason=notified.resolved_reason or "recovered"
     )
