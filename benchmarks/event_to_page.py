@@ -161,7 +161,7 @@ class _Deployment:
     def __init__(self, load: Load, number: int, broker: str, folder: Path, clock: RealClock) -> None:
         self.load = load
         self.topics = Topics(f"page{number}.")
-        self.receivers = Sandbox.make(clock=clock)
+        self.receivers = Sandbox.make(sleep=asyncio.sleep, clock=clock)
         self.traffic: Traffic
         self.cpu: float | None = None
         self._number = number

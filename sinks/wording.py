@@ -1,4 +1,4 @@
-"""How an incident is put into words: one vocabulary for the pager, the thread, the event and the console."""
+"""How is an incident put into words? One vocabulary for the page, the thread, the event and the console."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _LINK_TITLES = {
     "slack": "Slack thread",
     "pagerduty": "PagerDuty incident",
 }
-# What a scope does, by the detectors that fired on it; anything else, or a mixture, "is failing".
+# Detector -> what its scope does, if it alone fired; in every other case the scope "is failing".
 _SYMPTOMS = {
     "latency": "is slow",
     "surge": "sees a surge of errors made by users",
@@ -52,7 +52,7 @@ _JOINERS = "\u200d"  # zero width joiner: what follows belongs to the same chara
 
 
 class Link(NamedTuple):
-    """A place to go from an incident: its name in ``Incident.links``, a title for people, an address."""
+    """A link of an incident: its name in ``Incident.links``, a title for people, and its URL."""
 
     name: str
     title: str
@@ -60,10 +60,10 @@ class Link(NamedTuple):
 
 
 def scope_words(scope: str) -> str:
-    """What a scope means to a person: ``SSOe sign-in``, ``ID.me on both sign-in methods``, ``all sign-in``.
+    """A scope in words: ``SSOe sign-in``, ``ID.me on both sign-in methods``, ``all sign-in``.
 
-    Outside prod the environment follows: ``SiS sign-in in staging``. A path of another shape is given back
-    as it is.
+    Outside prod the environment follows: ``SiS sign-in in staging``. A path of another shape is returned
+    unchanged.
     """
     env, _, rest = scope.partition("/")
     where = "" if env == "prod" else f" in {env}"
@@ -91,9 +91,9 @@ def headline(incident: Incident) -> str:
 
 
 def people_words(incident: Incident) -> str:
-    """The people behind the severity, with the basis of the figure: ``~9,400 people an hour (projected)``.
+    """The people that the severity rests on, with the basis of the figure: ``~9,400 people an hour (projected)``.
 
-    What was counted from a sample is told with its error: ``about 2,104,000 people (±0.19%) in the last hour``.
+    An estimate from a sample includes its error: ``about 2,104,000 people (±0.19%) in the last hour``.
     """
     figure = incident.users_impacted
     noun = "person" if figure == 1 else "people"
@@ -107,7 +107,7 @@ def people_words(incident: Incident) -> str:
 
 
 def state_words(incident: Incident) -> str:
-    """Where the incident stands and who has it: ``acknowledged by Ada at 15:07 UTC``."""
+    """The incident's state and the person who acknowledged it: ``acknowledged by Ada at 15:07 UTC``."""
     if incident.state in ("resolved", "closed"):
         when = f" at {time_words(incident.resolved_at)}" if incident.resolved_at is not None else ""
         whom = f" by {incident.resolved_by}" if incident.resolved_by else ""
@@ -124,7 +124,7 @@ def state_words(incident: Incident) -> str:
 
 
 def links_of(incident: Incident, found: Mapping[str, str] | None = None) -> list[Link]:
-    """The incident's links, and those ``found`` at other receivers meanwhile; only http(s) addresses."""
+    """The incident's links and the links ``found`` at other receivers; only http and https URLs."""
     named = {**(found or {}), **incident.links}
     order = {name: place for place, name in enumerate(_LINK_TITLES)}
     return [
@@ -169,8 +169,8 @@ def one_line(text: str) -> str:
 def truncate(text: str, limit: int) -> str:
     """At most ``limit`` characters, the last an ellipsis where something was cut.
 
-    The cut never parts a letter from its accents nor an emoji from its modifiers. What cannot be written in
-    UTF-8 (half of a surrogate pair) becomes ``?``.
+    The cut never separates a letter from its accents or an emoji from its modifiers. A character that UTF-8
+    cannot encode (half of a surrogate pair) becomes ``?``.
     """
     text = text.encode("utf-8", "replace").decode("utf-8")
     if len(text) <= limit:
@@ -182,7 +182,7 @@ def truncate(text: str, limit: int) -> str:
 
 
 def _continues(character: str) -> bool:
-    """Whether it belongs to the character before it: accents, variation selectors, joiners, skin tones."""
+    """Whether ``character`` modifies the one before it: accents, variation selectors, joiners, skin tones."""
     return (
         unicodedata.category(character) in ("Mn", "Me", "Mc")
         or character in _JOINERS
@@ -191,6 +191,6 @@ def _continues(character: str) -> bool:
 
 
 def _two_digits(figure: int) -> int:
-    """Rounded to two significant digits: a projection is not known better."""
+    """``figure`` rounded to two significant digits, the precision of a projection."""
     scale: int = 10 ** max(len(str(abs(figure))) - 2, 0)
     return int(round(figure / scale) * scale)

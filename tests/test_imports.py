@@ -24,6 +24,8 @@ def test_imports_go_from_streams_to_sinks_to_detectors_and_detectors_are_pure(
         ("detectors", "from time import monotonic"),
         ("detectors", "import sinks"),
         ("sinks", "import aiokafka"),
+        ("sinks", "from random import random"),
+        ("sinks", "from time import monotonic"),
         ("sinks", "from streams import settings"),
     ],
 )

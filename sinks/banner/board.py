@@ -1,4 +1,4 @@
-"""The banners of one environment as last published, and what a new look at its incidents changes."""
+"""Which banners of an environment changed since they were last published?"""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ __all__ = ["BannerBoard"]
 
 
 class BannerBoard:
-    """Starts with every key ``ok``.
+    """The banners of one environment as last published. It begins with every key ``ok``.
 
     Args:
         env: the environment.
-        policy: its section ``banner`` and its maintenance windows are used.
+        policy: the policy; only its section ``banner`` and its maintenance windows are used.
     """
 
     def __init__(self, env: str, policy: Policy) -> None:
@@ -25,7 +25,7 @@ class BannerBoard:
         self._shown: dict[str, Banner] = {}
 
     def update(self, at: int, incidents: Iterable[Incident]) -> list[Banner]:
-        """Look at the incidents at ``at`` (ms); the banners that changed, by key."""
+        """Compute the banners of the incidents at ``at`` (ms); returns those that changed, by key."""
         rules = self._policy.banner
         now = banners(
             self._env,
@@ -47,9 +47,9 @@ class BannerBoard:
         return changed
 
     def shown(self) -> list[Banner]:
-        """All banners as of the last look; empty before the first."""
+        """All banners as of the last ``update``; empty before the first."""
         return list(self._shown.values())
 
     def restore(self, shown: Iterable[Banner]) -> None:
-        """Go on from what an earlier run has published."""
+        """Continue from the banners that an earlier run published."""
         self._shown = {banner.key: banner for banner in shown}

@@ -1,4 +1,4 @@
-"""The console: one web page, whole in itself, that shows the watch as it stands and takes a person's word."""
+"""Which page does the console serve? One self-contained page that shows incidents and accepts a person's input."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ __all__ = ["Page", "page"]
 
 @dataclass(frozen=True)
 class Page:
-    """The page as it is served, with the policy that lets the browser run this script and style, and no
-    other."""
+    """The page as served, and the Content-Security-Policy that allows only its own script and style."""
 
     body: bytes
     content_security_policy: str
@@ -22,7 +21,7 @@ class Page:
 
 @cache
 def page() -> Page:
-    """The page with its script and its style inside. It loads nothing, and talks to its own origin alone."""
+    """The page with its script and style inline. It loads nothing else, and connects only to its own origin."""
     files = resources.files(__package__)
     script = (files / "console.js").read_text("utf-8")
     style = (files / "console.css").read_text("utf-8")

@@ -1,8 +1,8 @@
-"""What a receiver answered, and what follows from it: delivered, try again, or refused for good.
+"""What does a receiver's answer mean: delivered, try again, or refused for good?
 
-The rule for plain HTTP (RFC 9110; the vendors' differences are in their own modules): 2xx is delivered;
-408, 429, 5xx, redirects and everything that is no answer at all is tried again; any other 4xx is refused,
-because the same request would be refused again.
+The rule for plain HTTP (RFC 9110; each vendor's differences are in the vendor's module): 2xx is delivered.
+408, 429, 5xx, redirects and missing answers are tried again. Any other 4xx is refused, because the same
+request would be refused again.
 """
 
 from __future__ import annotations
@@ -35,15 +35,17 @@ __all__ = [
     "without_secrets",
 ]
 
-#: A receiver that asks for more patience than this (seconds, one day) is not believed.
+#: The longest wait that a receiver may ask for, seconds (one day); a longer one is cut to this.
 LONGEST_WAIT = 86_400.0
 
 
 @dataclass(frozen=True)
 class Delivered:
-    """The receiver has it. ``receipt`` is what later commands of the incident need (ids, timestamps).
+    """The receiver has accepted the command.
 
-    ``pause``: seconds during which the receiver takes nothing more (its rate limit is spent), if it said so.
+    Attributes:
+        receipt: identifiers that later commands of the incident need (ids, timestamps).
+        pause: seconds until the receiver accepts the next request, if it stated that its rate limit is spent.
     """
 
     receipt: dict[str, str] = field(default_factory=dict)
@@ -52,9 +54,12 @@ class Delivered:
 
 @dataclass(frozen=True)
 class Retry:
-    """Not delivered, or not known to be. Try again, not sooner than ``after`` seconds where that is given.
+    """The command was not delivered, or its delivery is unknown: try again.
 
-    ``throttled``: the receiver is well but wants us slower; that is no failure of the receiver.
+    Attributes:
+        after: seconds to wait at least, if the receiver stated them.
+        why: the reason, for logs and people.
+        throttled: the receiver works and asks for fewer requests; the circuit breaker counts no failure.
     """
 
     after: float | None
@@ -64,20 +69,20 @@ class Retry:
 
 @dataclass(frozen=True)
 class Refused:
-    """It will never be accepted as it is: a dead letter."""
+    """The receiver will never accept the command as it is: it becomes a dead letter. ``why`` is the reason."""
 
     why: str
 
 
 Answer = Delivered | Retry | Refused
 
-#: Receipts of earlier deliveries of the same incident and epoch, by sink ("slack" -> {"ts": …}); empty if
-#: none.
+#: Sink -> receipt of earlier deliveries of the same incident and epoch ("slack" -> {"ts": …}), or an empty
+#: mapping.
 Receipts = Callable[[str], Mapping[str, str]]
 
 
 class SinkClient(Protocol):
-    """A receiver. ``send`` renders a command, sends it once and says what came of it; it does not retry."""
+    """A receiver. ``send`` renders a command, sends one request and classifies the answer; it does not retry."""
 
     async def send(self, command: Command, receipts: Receipts) -> Answer: ...
 
@@ -85,8 +90,8 @@ class SinkClient(Protocol):
 def wait_asked_for(headers: Mapping[str, str]) -> float | None:
     """Seconds that a response asks to wait: the longest of Retry-After, X-RateLimit-Reset, ratelimit-reset.
 
-    A Retry-After that is a date is taken relative to the response's own Date, so that no clock of ours
-    matters.
+    A Retry-After that is a date is taken relative to the response's own Date, so that the local clock does
+    not matter.
     """
     waits = [
         seconds
@@ -103,7 +108,7 @@ def spent_for(headers: Mapping[str, str]) -> float | None:
 
 
 def classify(status: int, headers: Mapping[str, str], said: str = "") -> Retry | Refused | None:
-    """What an HTTP status means for a delivery; None for 2xx. ``said``: the receiver's words, for people."""
+    """What an HTTP status means for a delivery; None for 2xx. ``said`` is the text of the answer, for people."""
     if 200 <= status < 300:
         return None
     why = f"HTTP {status}" + (f": {said}" if said else "")
@@ -124,10 +129,10 @@ async def call(
     params: Mapping[str, str] | None = None,
     secrets: Iterable[SecretStr] = (),
 ) -> httpx.Response | Retry | Refused:
-    """One HTTP exchange; every failure is a value.
+    """Make one HTTP request; every failure is a return value.
 
-    No text that leaves here holds a secret: exceptions are told by their type alone (the text of some
-    repeats header values), and secrets that a receiver echoes are struck out.
+    No returned text holds a secret: an exception is reported by its type alone, because the text of some
+    exceptions repeats header values, and secrets that a receiver echoes are replaced by ``***``.
     """
     try:
         response = await http.request(

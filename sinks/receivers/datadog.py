@@ -1,8 +1,8 @@
-"""Datadog: an event for every change (Events v2), and an incident once an outage is declared (Incidents v2).
+"""What does Datadog get? An event for each change (Events v2), an incident for each declared outage (Incidents v2).
 
-Incidents have no idempotency key. So every incident that is created carries the dedup key in its title, and
-a create is always preceded by a look at the newest incidents: a create that got through though its answer
-was lost is found again.
+Incidents have no idempotency key. Every created incident therefore has the dedup key in its title, and a
+creation is always preceded by a search of the newest incidents. The search finds an incident that was
+created although its answer was lost.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ TAG_LIMIT = 200
 AGGREGATION_KEY_LIMIT = 100
 INCIDENT_TITLE_LIMIT = 500
 CELL_LIMIT = 4000
-#: Events with an older timestamp are not taken.
+#: Datadog rejects events with an older timestamp.
 EVENT_AGE_LIMIT = 18 * HOUR
-#: How many of the newest incidents a create looks through: two months' worth at the rate that VA publishes.
+#: How many of the newest incidents a creation searches: those of two months at the rate that VA publishes.
 SEARCHED = 100
 
 # The titles' shape is VA's own incident template.
@@ -54,13 +54,13 @@ _STATES = {
     "acknowledged": "active",
     "recovering": "stable",
     "resolved": "resolved",
-    # "completed" comes after the post-mortem, and is a person's to set.
+    # "completed" follows the post-mortem, and only a person sets it.
     "closed": "resolved",
 }
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """One request: where it goes (``intake`` takes events, ``api`` the rest), and its JSON body."""
+    """One request: its host (``intake`` for events, ``api`` for all else), and its JSON body."""
 
     host: Literal["intake", "api"]
     method: Literal["POST", "PATCH"]
@@ -78,12 +78,14 @@ def render(
 ) -> Request:
     """The request for a command.
 
-    An ``incident_update`` or ``incident_resolve`` changes the incident ``incident_id``. ``now`` (ms)
-    decides whether the event is young enough to carry its own time. ``notify`` are handles (``@slack-…``)
-    told of a new incident.
+    Args:
+        now: ms; an event older than ``EVENT_AGE_LIMIT`` is sent without its own time.
+        incident_id: the incident that an ``incident_update`` or ``incident_resolve`` changes.
+        found: links that other receivers have returned (``links_of``).
+        notify: handles (``@slack-…``) that Datadog notifies of a new incident.
 
     Raises:
-        ValueError: the dedup key is empty or too long, Datadog knows no such action, or an id is missing.
+        ValueError: the dedup key is empty or too long, Datadog has no such action, or an id is missing.
     """
     key = command.dedup_key
     if not 1 <= len(key) <= AGGREGATION_KEY_LIMIT:
@@ -178,7 +180,7 @@ def _update(command: Command, incident_id: str) -> dict[str, Any]:
         if attributes["customer_impacted"]:
             attributes["customer_impact_end"] = format_instant(incident.resolved_at or command.at)
     if command.kind == "scope":
-        # Only then: a person may have given the incident a better title meanwhile.
+        # Otherwise the title stays, because a person may have edited it.
         attributes["title"] = _incident_title(command)
     return {"data": {"type": "incidents", "id": incident_id, "attributes": attributes}}
 
@@ -210,7 +212,7 @@ def _incident_title(command: Command) -> str:
 
 
 def _token(command: Command) -> str:
-    """What a search recognises an incident by."""
+    """The part of an incident's title by which a search recognises it."""
     return f"[{command.dedup_key}]"
 
 
@@ -246,8 +248,8 @@ def _story(command: Command) -> str:
 class Datadog:
     """Sends commands to one Datadog organisation.
 
-    ``base_url`` replaces both hosts of ``site`` (for a proxy or a sandbox). Events need the API key alone;
-    without an application key incidents are refused.
+    ``base_url`` replaces both hosts of ``site`` (for a proxy or a sandbox). Events need only the API key;
+    incidents need the application key too and are refused without it.
     """
 
     def __init__(
@@ -274,7 +276,7 @@ class Datadog:
         self._clock = clock
 
     async def send(self, command: Command, receipts: Receipts) -> Answer:
-        """Deliver one command. An update whose incident has no known id finds it, or creates it."""
+        """Deliver one command. An update of an incident with an unknown id searches for it, or creates it."""
         try:
             if command.action in ("event", "incident_create"):
                 incident_id = None
@@ -318,14 +320,14 @@ class Datadog:
             return answer
         receipt = self._receipt(answer, command)
         if command.action == "incident_create" and "incident_id" not in receipt:
-            # Created, but who knows what: the next attempt finds it by its title.
+            # The incident exists, but its id is unknown: the next attempt finds it by its title.
             return Retry(None, f"HTTP {answer.status_code} without the id of the new incident")
         return Delivered(receipt, spent_for(answer.headers))
 
     async def _find(self, command: Command) -> dict[str, str] | Retry | Refused:
-        """The receipt of the incident, among the newest, whose title holds our dedup key; empty if none does.
+        """The receipt of the newest incident whose title holds the dedup key; empty if there is none.
 
-        Only documented facets are asked for; the title is compared here.
+        The query uses only documented facets; the title is compared here.
         """
         answer = await self._call(
             "GET",

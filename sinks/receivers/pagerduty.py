@@ -1,7 +1,7 @@
-"""PagerDuty, Events API v2: trigger, acknowledge and resolve of an alert.
+"""How is a page written? Commands as requests of PagerDuty's Events API v2: trigger, acknowledge, resolve.
 
-Limits are those of the vendor's prose (summary 1,024 characters, body 512 KB); the dedup key is held to 100
-characters because Datadog takes no more and both get the same one.
+Limits are those of the vendor's documentation (summary 1,024 characters, body 512 KB). A dedup key has at most
+100 characters, because Datadog accepts no longer one and both receivers get the same key.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ NOTES_SHOWN = 10
 
 
 def summary(incident: Incident) -> str:
-    """One line that a woken person understands: severity, what fails, how many people, what was seen."""
+    """The line that the woken person reads first: severity, what fails, how many people, the evidence."""
     where = "" if incident.env == "prod" else f"[{incident.env}] "
     again = " again" if incident.epoch else ""
     text = (
@@ -43,10 +43,13 @@ def render(
 ) -> dict[str, Any]:
     """The event for a command, without the routing key, which only the client knows.
 
-    ``found`` holds links that other receivers have given meanwhile (``links_of``).
+    Args:
+        command: the command.
+        client: name of the monitoring client that PagerDuty shows.
+        found: links that other receivers have returned (``links_of``).
 
     Raises:
-        ValueError: the dedup key is empty or too long, or PagerDuty knows no such action.
+        ValueError: the dedup key is empty or too long, or PagerDuty has no such action.
     """
     key = command.dedup_key
     if not 1 <= len(key) <= DEDUP_KEY_LIMIT:
@@ -82,9 +85,9 @@ def render(
 def render_blind(
     dedup_key: str, *, at: int, why: str, seeing: bool = False, client: str = "watchofficer"
 ) -> dict[str, Any]:
-    """The alert that the watch itself is blind since ``at`` (ms), or its resolution once it sees again.
+    """The alert that watchofficer is blind since ``at`` (ms), or its resolution if ``seeing``.
 
-    It goes past the outbox, because the outbox may be what cannot be reached.
+    The alert bypasses the outbox, because the outbox may be unreachable.
     """
     if seeing:
         return {"event_action": "resolve", "dedup_key": dedup_key}
@@ -122,7 +125,7 @@ class PagerDuty:
         self._client = client
 
     async def send(self, command: Command, receipts: Receipts) -> Answer:
-        """Deliver one command. An accepted event (202) is not yet an alert; PagerDuty promises no more."""
+        """Deliver one command. An accepted event (202) is not yet an alert; PagerDuty guarantees no more."""
         try:
             event = render(command, client=self._client, found=_found(receipts))
         except ValueError as error:
@@ -136,7 +139,7 @@ class PagerDuty:
         if not isinstance(answer, httpx.Response):
             return answer
         if answer.status_code != 202:
-            # Something between us and PagerDuty answered in its place.
+            # A proxy on the way answered in PagerDuty's place.
             return Retry(None, f"HTTP {answer.status_code} where only 202 means accepted")
         return Delivered({"dedup_key": str(event["dedup_key"])})
 

@@ -1,7 +1,7 @@
-"""Slack: one message per incident, edited as it goes, and a thread of what happened.
+"""How is an incident shown in Slack? One message that is edited, and a thread with a line for each change.
 
-A bot token is needed: incoming webhooks give no timestamp back, so they know no edits and no threads. Slack
-has no idempotency either; what could be posted twice is a line in a thread, and only if an answer was lost.
+A bot token is required: incoming webhooks return no timestamp, so they allow neither edits nor threads. Slack
+has no idempotency keys; if an answer is lost, a line of a thread may be posted twice.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ from sinks.wording import (
 __all__ = ["Request", "Slack", "escape", "render", "render_blind"]
 
 HEADER_LIMIT = 150
-# Of what others wrote, in characters when escaped: a message stays under
-# 12 KB even if each of them takes four bytes.
+# Limits of texts by other authors, in escaped characters: a message stays below 12 KB even if each character
+# takes four bytes.
 PROSE_LIMIT = 600
 FACT_LIMIT = 200
 ADDRESS_LIMIT = 400
 LINKS_SHOWN = 4
 
-# Of the errors that come with HTTP 200: these pass by themselves. Any other is ours to mend: a dead letter.
+# Errors with HTTP 200 that are temporary. Any other error needs a change on this side: a dead letter.
 _TEMPORARY = frozenset(
     {
         "accesslimited",
@@ -74,7 +74,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def root(self) -> bool:
-        """Whether it posts an incident's first message, whose timestamp all later ones need."""
+        """Whether the call posts an incident's first message, whose timestamp all later calls need."""
         return self.method == "chat.postMessage" and "thread_ts" not in self.body
 
 
@@ -94,11 +94,16 @@ def render(
 ) -> Request:
     """The call for a command.
 
-    ``root_ts`` is the timestamp of the incident's message in ``channel`` (its id); without one an edit or a
-    reply becomes that message, so that nothing is lost when the first could not be delivered.
+    Args:
+        command: the command.
+        channel: id or name of the channel.
+        root_ts: timestamp of the incident's message in ``channel``, which must then be an id. Without it an
+            edit or a reply becomes that message, so that no information is lost if the first was not
+            delivered.
+        found: links that other receivers have returned (``links_of``).
 
     Raises:
-        ValueError: Slack knows no such action.
+        ValueError: Slack has no such action.
     """
     if command.action not in ("post", "update", "reply", "broadcast"):
         raise ValueError(f"Slack knows no action {command.action!r}")
@@ -118,7 +123,7 @@ def render(
 
 
 def render_blind(*, channel: str, at: int, why: str, seeing: bool = False) -> Request:
-    """The message that the watch itself is blind since ``at`` (ms), or that it sees again."""
+    """The message that watchofficer is blind since ``at`` (ms), or, if ``seeing``, that it no longer is."""
     if seeing:
         text = f"The watch sees again. It was blind from {time_words(at)}."
     else:
@@ -165,7 +170,7 @@ def _root(incident: Incident, found: Mapping[str, str] | None, remark: str = "")
     ]
     footer = " · ".join([*places[:LINKS_SHOWN], f"incident {escape(incident.id, 80)}"])
     return {
-        # What a phone shows, and what is read aloud.
+        # Shown in notifications and read aloud by screen readers.
         "text": f"{escape(f'{title} in {incident.env}', HEADER_LIMIT)}, {people}."
         f" {escape(capitalised(state_words(incident)), FACT_LIMIT)}.",
         "blocks": [
@@ -250,7 +255,7 @@ def _declared(incident: Incident) -> str:
 
 
 def _moment(at: int) -> str:
-    """An instant that Slack shows in the reader's own time zone; behind ``|`` the words if it cannot."""
+    """An instant that Slack shows in the reader's time zone; the text behind ``|`` is the fallback."""
     return f"<!date^{at // 1000}^{{date_short_pretty}} {{time}}|{day_words(at)}>"
 
 
@@ -284,7 +289,7 @@ class Slack:
         self._workspace: str | None = None
 
     async def send(self, command: Command, receipts: Receipts) -> Answer:
-        """Deliver one command. If somebody has deleted the incident's message, it is posted anew."""
+        """Deliver one command. If the incident's message has been deleted, post it again."""
         root, datadog = receipts("slack"), receipts("datadog")
         found = {"datadog": datadog.get("event_url", ""), "datadog_incident": datadog.get("incident_url", "")}
         channel = root.get("channel") or self._channel
@@ -313,7 +318,7 @@ class Slack:
         return Delivered(receipt)
 
     async def _ask_for_workspace(self) -> None:
-        """Learn the workspace's address, for links to threads. Not to know it holds nothing up."""
+        """Ask for the workspace's address, for links to threads; a failure delays nothing."""
         answer = await self._call("auth.test", {})
         if isinstance(answer, dict):
             self._workspace = str(answer.get("url", "")).rstrip("/") + "/" if answer.get("url") else ""

@@ -1,8 +1,7 @@
-"""Sandbox receivers, for the demo and for tests: PagerDuty, Datadog and Slack as HTTP servers on loopback."""
+"""Which receivers do the demo and the tests use? PagerDuty, Datadog and Slack as HTTP servers on loopback."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -28,7 +27,7 @@ __all__ = [
     "SlackSandbox",
 ]
 
-#: What the sandboxes take for keys. They are not secret: nothing but a sandbox knows them.
+#: The keys that the sandboxes accept. They are not secret: only a sandbox knows them.
 ROUTING_KEY = "sandbox0routing0key0of00032chars"
 DATADOG_API_KEY = "sandbox-api-key"
 DATADOG_APP_KEY = "sandbox-application-key"
@@ -38,7 +37,7 @@ SLACK_CHANNEL = "C0SANDBOX"
 
 @dataclass
 class Sandbox:
-    """The three of them. An asynchronous context manager: started inside, stopped after."""
+    """The three sandbox receivers, as an asynchronous context manager that starts and stops them."""
 
     pagerduty: PagerDutySandbox
     datadog: DatadogSandbox
@@ -49,12 +48,12 @@ class Sandbox:
         cls,
         *,
         clock: Callable[[], int],
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        sleep: Callable[[float], Awaitable[None]],
         webhook_url: str | None = None,
         webhook_secrets: Sequence[str] = ("sandbox",),
         acknowledge_after: float | None = None,
     ) -> Self:
-        """The three, not started, with the keys of this module; arguments as of ``PagerDutySandbox``."""
+        """The three receivers, not started, with the keys of this module; arguments as of ``PagerDutySandbox``."""
         return cls(
             pagerduty=PagerDutySandbox(
                 clock=clock,
@@ -76,12 +75,12 @@ class Sandbox:
 
     @property
     def timeline(self) -> list[Moment]:
-        """What happened at all three, in order."""
+        """The events at all three receivers, in order."""
         moments = [moment for receiver in self.receivers for moment in receiver.moments]
         return sorted(moments, key=lambda moment: moment.at)
 
     def settings(self) -> dict[str, str]:
-        """The settings that let a worker send here, without ``WATCHOFFICER_``; once they are started."""
+        """The settings by which a worker sends to the started receivers, without the prefix ``WATCHOFFICER_``."""
         return {
             "PAGERDUTY__ROUTING_KEY": ROUTING_KEY,
             "PAGERDUTY__BASE_URL": self.pagerduty.url,
@@ -94,12 +93,12 @@ class Sandbox:
         }
 
     async def start(self, host: str = "127.0.0.1") -> None:
-        """Start all, each on a free port."""
+        """Start all receivers, each on a free port."""
         for receiver in self.receivers:
             await receiver.start(host)
 
     async def stop(self) -> None:
-        """Stop all; nothing is left behind."""
+        """Stop all receivers and free their ports."""
         for receiver in self.receivers:
             await receiver.stop()
 

@@ -1,8 +1,7 @@
-"""A sandbox Datadog: Events v2 intake, and Incidents v2 with create, read, search and change."""
+"""How does Datadog behave? A sandbox with the Events v2 intake, and Incidents v2: create, read, search, change."""
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -25,7 +24,7 @@ class DatadogSandbox(Receiver):
 
     Attributes:
         events: bodies of accepted events, ``data.attributes``, in order.
-        incidents: by id, as the API gives them (``data``).
+        incidents: by id, as the API returns them (``data``).
         history: (at, incident id, state, severity) of every creation and change.
     """
 
@@ -35,7 +34,7 @@ class DatadogSandbox(Receiver):
         self,
         *,
         clock: Callable[[], int],
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        sleep: Callable[[float], Awaitable[None]],
         api_key: str | None = None,
         app_key: str | None = None,
     ) -> None:

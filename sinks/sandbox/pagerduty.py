@@ -1,8 +1,8 @@
-"""A sandbox PagerDuty: Events API v2, people who are woken and acknowledge, signed webhooks v3.
+"""How does PagerDuty behave? A sandbox with Events API v2, responders who acknowledge, and signed webhooks v3.
 
-It holds to the vendor's prose. A trigger at a key whose alert is open is appended and wakes nobody; after a
-resolution it opens a new incident and wakes again. Acknowledging or resolving what is not open is dropped
-without a word.
+The sandbox follows the vendor's documentation. A trigger with the key of an open alert is appended and wakes
+nobody; after a resolution a trigger opens a new incident and wakes somebody again. An acknowledgement or a
+resolution of an alert that is not open is ignored.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _HIGH_URGENCY = ("critical", "error")
 
 @dataclass
 class Alert:
-    """One incident of PagerDuty's, with the alert it consists of."""
+    """One incident in PagerDuty, with its only alert."""
 
     number: int
     routing_key: str
@@ -59,7 +59,7 @@ class Alert:
 
 @dataclass(frozen=True)
 class Woken:
-    """Somebody was got out of bed."""
+    """A notification that woke somebody."""
 
     at: int
     who: str
@@ -70,7 +70,7 @@ class Woken:
 
 @dataclass(frozen=True)
 class SentWebhook:
-    """A webhook that was sent, and the status of each attempt (0: no answer)."""
+    """A webhook that was sent, and the HTTP status of each attempt (0: no answer)."""
 
     at: int
     event_type: str
@@ -79,18 +79,18 @@ class SentWebhook:
 
 
 def signature(secret: str, body: bytes) -> str:
-    """``v1=<hex>`` of a webhook's raw body."""
+    """The signature ``v1=<hex>`` of a webhook's raw body."""
     return "v1=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
 
 
 class PagerDutySandbox(Receiver):
-    """See the module.
+    """PagerDuty with one service, one responder and one webhook subscription.
 
     Args:
-        routing_key: the only key that is accepted; any of 32 characters without it.
-        webhook_url: where webhooks go; none are sent without. It may be set later.
-        webhook_secrets: each signs; several while a secret rotates.
-        acknowledge_after: seconds after which whoever was woken acknowledges; None for never.
+        routing_key: the only accepted key; without it any key of 32 characters is accepted.
+        webhook_url: the address of webhooks, which may be set later; without it none are sent.
+        webhook_secrets: the secrets that sign webhooks; several while a secret is rotated.
+        acknowledge_after: seconds after which the woken responder acknowledges; None for never.
         responder: their name.
     """
 
@@ -100,7 +100,7 @@ class PagerDutySandbox(Receiver):
         self,
         *,
         clock: Callable[[], int],
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        sleep: Callable[[float], Awaitable[None]],
         routing_key: str | None = None,
         webhook_url: str | None = None,
         webhook_secrets: Sequence[str] = ("sandbox",),
@@ -146,14 +146,14 @@ class PagerDutySandbox(Receiver):
         await super().stop()
 
     def open_alert(self, dedup_key: str, routing_key: str | None = None) -> Alert | None:
-        """The alert that is not resolved at a key, if there is one."""
+        """The unresolved alert with this dedup key, or None."""
         for alert in reversed(self.alerts):
             if alert.dedup_key == dedup_key and alert.status != "resolved":
                 return alert if routing_key in (None, alert.routing_key) else None
         return None
 
     def acknowledge(self, dedup_key: str, by: str | None = None) -> bool:
-        """Somebody acknowledges in PagerDuty's own app; False if there is nothing to acknowledge."""
+        """Acknowledge in PagerDuty's app as ``by``; False if no alert with this key is triggered."""
         alert = self.open_alert(dedup_key)
         if alert is None or alert.status != "triggered":
             return False
@@ -161,7 +161,7 @@ class PagerDutySandbox(Receiver):
         return True
 
     def resolve(self, dedup_key: str, by: str | None = None) -> bool:
-        """Somebody resolves in PagerDuty's own app; False if there is nothing to resolve."""
+        """Resolve in PagerDuty's app as ``by``; False if no alert with this key is open."""
         alert = self.open_alert(dedup_key)
         if alert is None:
             return False
@@ -268,7 +268,7 @@ class PagerDutySandbox(Receiver):
         self._announce("incident.resolved", alert, agent)
 
     def _announce(self, event_type: str, alert: Alert, agent: dict[str, Any]) -> None:
-        # The state as it is now: the webhook may go out much later.
+        # The present state, because the webhook may be sent much later.
         now = self._clock()
         data = {
             "id": alert.id,
@@ -298,7 +298,7 @@ class PagerDutySandbox(Receiver):
         self._outgoing.put_nowait((event_type, alert, {"event": event}))
 
     async def _send_webhooks(self) -> None:
-        """One after another, so that they arrive in order; each until it is taken or refused."""
+        """Send webhooks one after another, each until it is accepted or refused, so that they arrive in order."""
         while True:
             event_type, alert, message = await self._outgoing.get()
             if self.webhook_url is None:

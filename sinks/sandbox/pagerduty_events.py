@@ -1,4 +1,4 @@
-"""Which events PagerDuty's Events API v2 refuses, and why."""
+"""Which events does PagerDuty's Events API v2 refuse, and why?"""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ __all__ = ["fault_of"]
 
 
 def fault_of(event: Any, routing_key: str | None) -> str | None:
-    """What is wrong with a decoded event by the vendor's prose; None if nothing is.
+    """The reason why a decoded event is refused, by the vendor's documentation; None if it is accepted.
 
     Args:
         event: the body of a request.
-        routing_key: the only key that will do; any of 32 characters without it.
+        routing_key: the only accepted key; without it any key of 32 characters is accepted.
     """
     if not isinstance(event, dict):
         return "the event is no object"

@@ -1,4 +1,4 @@
-"""What the sandboxes have in common: an HTTP server that records what it gets and fails when asked to."""
+"""What do all sandboxes share? An HTTP server that records its requests and fails on demand."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _BODY_LIMIT = 4 * 1024 * 1024
 
 @dataclass(frozen=True)
 class Received:
-    """One request: when it came (ms), what it asked, and the status of the answer (0: none was sent)."""
+    """One request: its arrival (ms), its content, and the status of the answer (0: none was sent)."""
 
     at: int
     method: str
@@ -35,7 +35,7 @@ class Received:
 
 @dataclass(frozen=True)
 class Moment:
-    """Something worth a line on a timeline."""
+    """An event at a receiver, for a timeline: its instant (ms), the receiver, and its description."""
 
     at: int
     sink: str
@@ -51,16 +51,14 @@ class _Fault:
 
 
 class Receiver:
-    """A receiver on loopback. Its clock, and the sleep of what it does by itself, are handed in.
+    """A receiver on loopback. Its clock and its sleep are injected.
 
     Subclasses add their routes in ``routes`` and describe their state in ``view``.
     """
 
     name = ""
 
-    def __init__(
-        self, *, clock: Callable[[], int], sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
-    ) -> None:
+    def __init__(self, *, clock: Callable[[], int], sleep: Callable[[float], Awaitable[None]]) -> None:
         self.requests: list[Received] = []
         self.moments: list[Moment] = []
         self._clock = clock

@@ -1,8 +1,7 @@
-"""A sandbox Slack: chat.postMessage, chat.update, auth.test. Errors come with HTTP 200 and ``ok: false``."""
+"""How does Slack behave? A sandbox with chat.postMessage, chat.update and auth.test; errors have HTTP 200."""
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -23,7 +22,7 @@ _LINK = re.compile(r"<(https?://[^|>]*)\|([^>]*)>")
 
 @dataclass
 class Message:
-    """One message as it reads now, and what it read before it was edited."""
+    """One message with its present text, and its texts before each edit."""
 
     ts: str
     channel: str
@@ -36,7 +35,7 @@ class Message:
 
     @property
     def words(self) -> str:
-        """What a person reads: the blocks' text, with dates and links as they are shown."""
+        """The text that a person reads: that of the blocks, with dates and links as Slack shows them."""
         texts = list(_texts(self.blocks)) or [self.text]
         words = _LINK.sub(r"\2", _DATE.sub(r"\1", "\n".join(texts)))
         return words.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
@@ -45,7 +44,7 @@ class Message:
 class SlackSandbox(Receiver):
     """One workspace with one channel, known by its id or its name.
 
-    ``refuse`` makes the next calls fail the way Slack does: HTTP 200 with ``ok: false``.
+    ``refuse`` makes the next calls fail as Slack fails: HTTP 200 with ``ok: false``.
     """
 
     name = "slack"
@@ -54,7 +53,7 @@ class SlackSandbox(Receiver):
         self,
         *,
         clock: Callable[[], int],
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        sleep: Callable[[float], Awaitable[None]],
         token: str | None = None,
         channel_id: str = "C0SANDBOX",
         channel_name: str = "#identity-alerts",
@@ -69,15 +68,15 @@ class SlackSandbox(Receiver):
 
     @property
     def base_url(self) -> str:
-        """What a client takes for ``https://slack.com/api/``."""
+        """The URL that a client uses in place of ``https://slack.com/api/``."""
         return f"{self.url}/api/"
 
     def refuse(self, error: str, times: int = 1) -> None:
-        """The next ``times`` posts or edits are refused with one of Slack's errors: ``channel_not_found``."""
+        """Refuse the next ``times`` posts or edits with an error of Slack's, such as ``channel_not_found``."""
         self._refusals.extend([error] * times)
 
     def delete(self, ts: str) -> None:
-        """Somebody deletes a message."""
+        """Delete a message, as a person would."""
         self.messages = [message for message in self.messages if message.ts != ts]
 
     def thread(self, ts: str) -> list[Message]:
@@ -86,7 +85,7 @@ class SlackSandbox(Receiver):
 
     @property
     def roots(self) -> list[Message]:
-        """The messages that are no replies, in order."""
+        """The messages outside threads, in order."""
         return [message for message in self.messages if message.thread_ts is None]
 
     def routes(self) -> list[web.RouteDef]:

@@ -1,6 +1,6 @@
-"""`watchofficer demo`: a scenario on this machine, shown while it plays; nothing is left behind.
+"""How does `watchofficer demo` run a scenario on this machine, show it, and remove all its files?
 
-Killed (SIGKILL) it cannot tidy up: its processes end by themselves all the same, its temporary folder stays.
+A demo that is killed (SIGKILL) leaves its temporary folder; its processes end by themselves.
 """
 
 from __future__ import annotations
@@ -38,29 +38,29 @@ __all__ = ["demo_command"]
 log = structlog.get_logger(__name__)
 
 _LIST = "list"
-#: After a signal everything has stopped within so many seconds, or is ended.
+#: Seconds from a signal to the end of the process, by force if need be.
 _STOP_SECONDS = 4.0
 _LOG_TAIL = 12  # lines
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class _Fault(Exception):
-    """What was asked cannot be done. The message is one line."""
+    """The arguments cannot be used. The message is one line."""
 
 
 @dataclass(frozen=True)
 class _Outcome:
-    """The exit status, and whether the logs are worth keeping."""
+    """The exit status, and whether the logs are kept."""
 
     status: int
     keep_logs: bool = False
 
 
 def demo_command(*, scenario: str, speed: float, port: int | None, once: bool, seed: int) -> int:
-    """Run it; the exit status.
+    """Run the demo; returns the exit status.
 
-    0: done, or stopped by a signal. 1: something that the scenario promises did not happen (or had not when a
-    signal stopped ``once``), or the pipeline failed. 2: it cannot be run as asked.
+    0: the demo ended, or a signal stopped it. 1: an assertion about the scenario failed (or a signal stopped
+    ``once`` before all held), or the deployment failed. 2: the arguments cannot be used.
     """
     if scenario == _LIST:
         for one in SCENARIOS.values():
@@ -71,7 +71,7 @@ def demo_command(*, scenario: str, speed: float, port: int | None, once: bool, s
     except (_Fault, PortTaken) as fault:
         print(fault, file=sys.stderr)
         return 2
-    # The receivers are on this machine: no proxy stands between.
+    # The receivers are on this machine: no proxy must be used.
     os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1"
     folder = Path(tempfile.mkdtemp(prefix="watchofficer-demo-"))
     outcome = _Outcome(1)
@@ -80,19 +80,19 @@ def demo_command(*, scenario: str, speed: float, port: int | None, once: bool, s
             deployment = Deployment(scenario, seed, speed, default_policy(), port, folder)
             outcome = uvloop.run(_run(deployment, once, folder))
         if outcome.keep_logs:
-            _tell_logs(folder)
+            _print_logs(folder)
     finally:
         if not outcome.keep_logs:
             shutil.rmtree(folder, ignore_errors=True)
-        gc.freeze()  # or the interpreter looks through all there is once more before it ends
+        gc.freeze()  # saves a last garbage collection over all objects at exit
     return outcome.status
 
 
 def _check(scenario: str, speed: float, port: int | None, seed: int) -> None:
-    """Look at what was asked before anything is started.
+    """Check the arguments before anything starts.
 
     Raises:
-        _Fault, PortTaken: it cannot be done, and why, in one line.
+        _Fault, PortTaken: an argument cannot be used; the message is one line.
     """
     if scenario not in SCENARIOS:
         near = difflib.get_close_matches(scenario, SCENARIOS, n=1)
@@ -111,7 +111,7 @@ def _check(scenario: str, speed: float, port: int | None, seed: int) -> None:
 
 @contextmanager
 def _logs_in(file: Path) -> Iterator[None]:
-    """Everything that is logged goes to a file, so that it does not disturb what is shown."""
+    """Send all logs to a file, so that they do not disturb the screen."""
     root, hook = logging.getLogger(), sys.excepthook
     handlers, level = root.handlers[:], root.level
     with file.open("w", encoding="utf-8", errors="backslashreplace", buffering=1) as stream:
@@ -125,7 +125,7 @@ def _logs_in(file: Path) -> Iterator[None]:
             sys.excepthook = hook
 
 
-def _tell_logs(folder: Path) -> None:
+def _print_logs(folder: Path) -> None:
     file = folder / "demo.log"
     lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
     print(f"the last of {len(lines)} lines of {file}:", file=sys.stderr)
@@ -135,19 +135,19 @@ def _tell_logs(folder: Path) -> None:
 
 async def _run(deployment: Deployment, once: bool, folder: Path) -> _Outcome:
     loop = asyncio.get_running_loop()
-    body = asyncio.create_task(_perform(deployment, once), name="demo")
-    told = 0
+    body = asyncio.create_task(_run_deployment(deployment, once), name="demo")
+    signals = 0
 
     def end_at_once() -> None:
-        # Some await in a start does not let itself be cancelled; ended it is all the same, and as was asked.
+        # Some awaits of the start cannot be cancelled, so the process exits here.
         deployment.kill()
         shutil.rmtree(folder, ignore_errors=True)
         os._exit(1 if once else 0)
 
     def on_signal() -> None:
-        nonlocal told
-        told += 1
-        if told > 1:
+        nonlocal signals
+        signals += 1
+        if signals > 1:
             end_at_once()
         body.cancel()
         loop.call_later(_STOP_SECONDS, end_at_once)
@@ -157,13 +157,13 @@ async def _run(deployment: Deployment, once: bool, folder: Path) -> _Outcome:
     try:
         return await body
     except asyncio.CancelledError:
-        if not told:
+        if not signals:
             raise
         print("stopped" if not once else "stopped before it was over", file=sys.stderr)
         return _Outcome(1 if once else 0)
 
 
-async def _perform(deployment: Deployment, once: bool) -> _Outcome:
+async def _run_deployment(deployment: Deployment, once: bool) -> _Outcome:
     screen = screen_for(sys.stdout)
     print("starting the broker, the receivers and the pipeline ...", flush=True)
     try:
@@ -181,11 +181,11 @@ async def _perform(deployment: Deployment, once: bool) -> _Outcome:
         log.error("demo_failed", exc_info=error)
         print(f"the demo failed: {error if isinstance(error, Failed) else repr(error)}", file=sys.stderr)
         return _Outcome(1, keep_logs=True)
-    return _told(kept)
+    return _result(kept)
 
 
-def _told(kept: Sequence[Assertion]) -> _Outcome:
-    """Say what became of the promises."""
+def _result(kept: Sequence[Assertion]) -> _Outcome:
+    """Print the result of every assertion."""
     broken = [promise for promise in kept if promise.broken is not None]
     print(f"\n{len(kept) - len(broken)} of {len(kept)} promises of the scenario came true:")
     for promise in kept:

@@ -1,4 +1,7 @@
-"""The command line. Each command imports what it needs when it runs, so that ``--help`` answers at once."""
+"""Which commands and options does `watchofficer` have?
+
+Each command imports its modules when it runs, so that ``--help`` answers at once.
+"""
 
 from __future__ import annotations
 
@@ -19,12 +22,12 @@ DONE, FINDINGS, USAGE = 0, 1, 2
 
 
 class Instant(click.ParamType):
-    """An RFC 3339 instant, or ``now``; ms since the epoch."""
+    """An RFC 3339 instant, or ``now``, as ms since the epoch."""
 
     name = "instant"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """ms since the epoch."""
+        """The instant in ms since the epoch."""
         if isinstance(value, int):
             return value
         from detectors.instants import parse_instant
@@ -40,22 +43,22 @@ class Instant(click.ParamType):
 
 
 class Rebase(click.ParamType):
-    """``now``, which is when the first event is sent, or an instant."""
+    """``now``, the instant at which the first event is sent, or another instant."""
 
     name = "instant"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str | int:
-        """As ``produce_command.Rebase``."""
+        """A value of ``streams.cli.produce.Rebase``."""
         return "now" if value == "now" else Instant().convert(value, param, ctx)
 
 
 class Duration(click.ParamType):
-    """A duration such as ``90s`` or ``1h30m``; ms."""
+    """A duration such as ``90s`` or ``1h30m``, as ms."""
 
     name = "duration"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """ms."""
+        """The duration in ms."""
         if isinstance(value, int):
             return value
         from detectors.instants import parse_duration
@@ -75,21 +78,21 @@ class StartAt(click.ParamType):
     name = "start"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str | int:
-        """As ``ingest.Start``."""
+        """A value of ``streams.ingest.settings.Start``."""
         if value in ("earliest", "latest"):
             return str(value)
         return Instant().convert(value, param, ctx)
 
 
 def _errors_in_a_line(command: Callable[..., None]) -> Callable[..., None]:
-    """What the user can mend is said in lines of its own, with exit status 2."""
+    """Print errors that the user can correct, without a traceback, and exit with status 2."""
 
     @wraps(command)
     def run(*args: Any, **kwargs: Any) -> None:
         try:
             command(*args, **kwargs)
         except BrokenPipeError:
-            # the reader of our output has gone (`| head`): that is no failure
+            # The reader of the output has ended (`| head`): that is no failure.
             sys.stderr.close()
             sys.exit(DONE)
         except Exception as error:
@@ -113,33 +116,50 @@ def _policy(file: str | None) -> Policy:
 
 
 _policy_option = click.option(
-    "--policy", "policy_file", type=click.Path(), help="A policy file instead of the one that ships."
+    "--policy",
+    "policy_file",
+    type=click.Path(),
+    help="Policy file. Default: the policy that ships with watchofficer.",
 )
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(package_name="watchofficer", message="%(prog)s %(version)s")
 def main() -> None:
-    """Watch over sign-in: who cannot get in, by which method and why; and the right person out of bed once."""
+    """Detect outages of sign-in from login events, and notify the people who can repair them."""
 
 
 @main.command()
 @click.argument("events", nargs=-1, required=True)
 @_policy_option
-@click.option("--compare", "compared_file", type=click.Path(), help="Another policy: what it would change.")
-@click.option("--truth", "truth_file", type=click.Path(), help="Labelled episodes to be scored against.")
-@click.option("--history", "history_file", type=click.Path(), help="Records of sli-history from before.")
-@click.option("--history-out", type=click.Path(), help="Write the five-minute records of this run here.")
-@click.option("--inputs", "inputs_file", type=click.Path(), help="Records of incident-inputs.")
-@click.option("--sli-every", type=Duration(), help="Give out SLIs at every multiple of this.")
-@click.option("--partitioned", is_flag=True, help="Each file is a partition of its own.")
 @click.option(
-    "--now", type=Instant(), default="now", help="The present, for lines without a Kafka timestamp."
+    "--compare", "compared_file", type=click.Path(), help="Compare with the verdicts of this policy file."
+)
+@click.option(
+    "--truth", "truth_file", type=click.Path(), help="Score the verdicts against these labelled episodes."
+)
+@click.option(
+    "--history", "history_file", type=click.Path(), help="Read earlier records of sli-history from this file."
+)
+@click.option(
+    "--history-out", type=click.Path(), help="Write the five-minute records of this run to this file."
+)
+@click.option(
+    "--inputs", "inputs_file", type=click.Path(), help="Read records of incident-inputs from this file."
+)
+@click.option("--sli-every", type=Duration(), help="Print SLIs at every multiple of this duration.")
+@click.option("--partitioned", is_flag=True, help="Treat each file as a separate partition.")
+@click.option(
+    "--now", type=Instant(), default="now", help="The present, used for lines without a Kafka timestamp."
 )
 @click.option("--format", "form", type=click.Choice(["table", "jsonl"]), default="table", show_default=True)
 @_errors_in_a_line
 def replay(events: tuple[str, ...], **options: Any) -> None:
-    """Judge EVENTS (files, - for standard input; .gz and .zst are unpacked; dumps of kcat -J) as if live."""
+    """Evaluate EVENTS as a worker would, and print the verdicts.
+
+    EVENTS are files, - for standard input, or topic:NAME[@FROM..TO] of WATCHOFFICER_BROKER. Files may be
+    dumps of kcat -J, and compressed (.gz, .zst).
+    """
     from streams.cli.replay import replay_command
 
     policy = _policy(options.pop("policy_file"))
@@ -148,17 +168,27 @@ def replay(events: tuple[str, ...], **options: Any) -> None:
 
 
 @main.command()
-@click.option("--scenario", required=True, help="Its name; --scenario list shows all.")
+@click.option("--scenario", required=True, help="Name of the scenario; list prints all names.")
 @click.option("--seed", type=int, default=1, show_default=True)
-@click.option("--start", type=Instant(), help="When it begins; by default at the scenario's hour of today.")
-@click.option("--duration", type=Duration(), help="How long; by default the scenario's.")
-@click.option("--rate", type=float, help="Sign-ins a second at the weekday's peak.")
-@click.option("--out", default="-", show_default=True, help="File for the events (.gz, .zst are packed).")
-@click.option("--truth", type=click.Path(), help="File for what really happened.")
-@click.option("--history", "history_file", type=click.Path(), help="File for the two weeks before.")
+@click.option("--start", type=Instant(), help="Begin at this instant. Default: the scenario's hour of today.")
+@click.option("--duration", type=Duration(), help="Duration. Default: that of the scenario.")
+@click.option("--rate", type=float, help="Sign-ins per second at the peak of a weekday.")
+@click.option(
+    "--out",
+    default="-",
+    show_default=True,
+    help="Write the events to this file (.gz and .zst are compressed).",
+)
+@click.option("--truth", type=click.Path(), help="Write the true outages to this file.")
+@click.option(
+    "--history",
+    "history_file",
+    type=click.Path(),
+    help="Write the history of the two weeks before to this file.",
+)
 @_errors_in_a_line
 def simulate(**options: Any) -> None:
-    """Make login events of a scenario, the same for the same seed."""
+    """Generate the login events of a scenario. Equal seeds give equal events."""
     from streams.cli.simulate import simulate_command
 
     sys.exit(simulate_command(**options))
@@ -167,13 +197,17 @@ def simulate(**options: Any) -> None:
 @main.command()
 @click.argument("events", nargs=-1, required=True)
 @click.option(
-    "--speed", type=float, help="So many times real time, by occurred_at; as fast as possible without."
+    "--speed", type=float, help="Pace by occurred_at, at this multiple of real time. Default: no pacing."
 )
-@click.option("--topic", help="The topic; login-events by default.")
-@click.option("--rebase", type=Rebase(), help="Shift all times so that the first event is then (now).")
+@click.option("--topic", help="Topic. Default: login-events.")
+@click.option(
+    "--rebase",
+    type=Rebase(),
+    help="Shift all times so that the first event happens at this instant (or now).",
+)
 @_errors_in_a_line
 def produce(events: tuple[str, ...], **options: Any) -> None:
-    """Put EVENTS (as of replay) onto a topic of WATCHOFFICER_BROKER."""
+    """Send EVENTS (as for replay) to a topic of WATCHOFFICER_BROKER."""
     from streams.cli.produce import produce_command
 
     sys.exit(produce_command(events, **options))
@@ -183,18 +217,18 @@ def produce(events: tuple[str, ...], **options: Any) -> None:
 @click.option(
     "--role", type=click.Choice(["all", "ingest", "evaluate", "sinks"]), default="all", show_default=True
 )
-@click.option("--port", type=int, help="Of HTTP; WATCHOFFICER_PORT by default.")
+@click.option("--port", type=int, help="Port of HTTP. Default: WATCHOFFICER_PORT.")
 @click.option(
-    "--from", "start", type=StartAt(), help="Where to begin on a first start: earliest, latest, an instant."
+    "--from", "start", type=StartAt(), help="Where the first start begins: earliest, latest, or an instant."
 )
 @_policy_option
-@click.option("--trust-producer-clocks", is_flag=True, help="Take a topic without LogAppendTime.")
+@click.option("--trust-producer-clocks", is_flag=True, help="Accept an input topic without LogAppendTime.")
 @_errors_in_a_line
 def run(**options: Any) -> None:
-    """Run the pipeline against the Kafka of WATCHOFFICER_BROKER."""
+    """Run a worker on the Kafka of WATCHOFFICER_BROKER."""
     from streams.runtime.gc_tuning import calm_collector
 
-    calm_collector()  # imports make objects by the hundred thousand, and a restart by the million
+    calm_collector()  # imports create hundreds of thousands of objects, and a restart millions
     from streams.cli.run import run_command
 
     sys.exit(run_command(**options))
@@ -205,14 +239,17 @@ def run(**options: Any) -> None:
 @click.option(
     "--speed", type=float, default=60.0, show_default=True, help="How many times faster than real time."
 )
-@click.option("--port", type=int, help="Of HTTP; a free one by default.")
+@click.option("--port", type=int, help="Port of HTTP. Default: a free port.")
 @click.option(
-    "--once", is_flag=True, help="End when the scenario's incidents are over, and say what happened."
+    "--once", is_flag=True, help="Exit when the scenario's incidents are over, and print what happened."
 )
 @click.option("--seed", type=int, default=1, show_default=True)
 @_errors_in_a_line
 def demo(**options: Any) -> None:
-    """Play an outage through the whole pipeline on this machine, with an embedded broker and sandbox receivers."""
+    """Run a scenario through a whole deployment on this machine.
+
+    The deployment has an embedded broker and sandbox receivers, and leaves no files.
+    """
     from streams.cli.demo import demo_command
 
     sys.exit(demo_command(**options))
@@ -221,18 +258,18 @@ def demo(**options: Any) -> None:
 @main.command()
 @click.argument("policies", metavar="POLICY...", nargs=-1)
 @click.option("--format", "form", type=click.Choice(["text", "jsonl"]), default="text", show_default=True)
-@click.option("--now", type=Instant(), default="now", help="The present, for what has a date.")
+@click.option("--now", type=Instant(), default="now", help="The present, used by rules about dates.")
 @click.option(
     "--peak",
     type=click.IntRange(1),
     default=12_000,
     show_default=True,
-    help="Sign-ins an hour at the busiest.",
+    help="Sign-ins in the busiest hour.",
 )
-@click.option("--rules", is_flag=True, help="List the rules.")
+@click.option("--rules", is_flag=True, help="Print all rules.")
 @_errors_in_a_line
 def lint(policies: tuple[str, ...], rules: bool, **options: Any) -> None:
-    """Find in POLICY files what is wrong, and what can never do what it is there for (- for standard input)."""
+    """Find errors in POLICY files, and rules that can never take effect (- for standard input)."""
     from streams.cli.lint import lint_command, rules_command
 
     if not policies and not rules:
@@ -242,13 +279,16 @@ def lint(policies: tuple[str, ...], rules: bool, **options: Any) -> None:
 
 @main.command()
 @click.argument("tests", metavar="TESTS...", nargs=-1, required=True)
-@click.option("--policy", "policy_file", type=click.Path(), help="For tests that name none.")
-@click.option("--only", metavar="WORDS", help="Only the tests with these words in their names.")
-@click.option("--timeline", "verbose", is_flag=True, help="Say what happened in tests that pass, too.")
-@click.option("--junit", "junit_file", type=click.Path(), help="Write JUnit XML here.")
+@click.option("--policy", "policy_file", type=click.Path(), help="Policy file for tests that name none.")
+@click.option("--only", metavar="WORDS", help="Run only tests with these words in their names.")
+@click.option("--timeline", "verbose", is_flag=True, help="Print the timeline of tests that pass, too.")
+@click.option("--junit", "junit_file", type=click.Path(), help="Write JUnit XML to this file.")
 @_errors_in_a_line
 def test(tests: tuple[str, ...], policy_file: str | None, **options: Any) -> None:
-    """Run TESTS of a policy: YAML files of input series and what must come of them (deploy/policy/README.md)."""
+    """Run TESTS of a policy.
+
+    TESTS are YAML files with input series and expected results (deploy/policy/README.md).
+    """
     from streams.cli.test import test_command
 
     sys.exit(test_command(tests, policy=_policy(policy_file) if policy_file else None, **options))
@@ -262,18 +302,22 @@ def test(tests: tuple[str, ...], policy_file: str | None, **options: Any) -> Non
     "log_files",
     type=click.Path(),
     multiple=True,
-    help="A file of the incident log, instead of EVENTS.",
+    help="Read this file of the incident log instead of EVENTS.",
 )
 @_policy_option
-@click.option("--history", "history_file", type=click.Path(), help="Records of sli-history from before.")
-@click.option("--inputs", "inputs_file", type=click.Path(), help="Records of incident-inputs.")
-@click.option("--partitioned", is_flag=True, help="Each file is a partition of its own.")
 @click.option(
-    "--now", type=Instant(), default="now", help="The present, for lines without a Kafka timestamp."
+    "--history", "history_file", type=click.Path(), help="Read earlier records of sli-history from this file."
+)
+@click.option(
+    "--inputs", "inputs_file", type=click.Path(), help="Read records of incident-inputs from this file."
+)
+@click.option("--partitioned", is_flag=True, help="Treat each file as a separate partition.")
+@click.option(
+    "--now", type=Instant(), default="now", help="The present, used for lines without a Kafka timestamp."
 )
 @_errors_in_a_line
 def explain(incident: str, events: tuple[str, ...], policy_file: str | None, **options: Any) -> None:
-    """Tell why there was an INCIDENT: from a replay of EVENTS, else from the log of WATCHOFFICER_BROKER."""
+    """Explain an INCIDENT: from a replay of EVENTS, or from the log of WATCHOFFICER_BROKER."""
     from streams.cli.explain import explain_command
 
     if events and options["log_files"]:

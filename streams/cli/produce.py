@@ -1,4 +1,4 @@
-"""`watchofficer produce`: files onto a topic of the user's Kafka."""
+"""How does `watchofficer produce` send files to a topic?"""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from streams.settings.settings import Settings, SettingsError, read_settings
 
 __all__ = ["produce_command"]
 
-#: Where the first event is moved to, ms.
+#: The instant (ms) to which the first event is moved.
 Rebase = int | Literal["now"] | None
 
 
 def produce_command(
     events: tuple[str, ...], *, speed: float | None, topic: str | None, rebase: Rebase
 ) -> int:
-    """Run it; the exit status.
+    """Send the events and print their number; returns the exit status.
 
     Raises:
         SourceError: a file cannot be read.

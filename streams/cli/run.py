@@ -1,4 +1,4 @@
-"""`watchofficer run`: the pipeline against a user's Kafka, until it is told to stop."""
+"""How does `watchofficer run` start a worker, wait for the broker, and stop?"""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ __all__ = ["run_command"]
 
 log = structlog.get_logger(__name__)
 
-_STOP_SECONDS = 9.0  # ten are promised
-_LEAVE_SECONDS = 9.8  # whatever still hangs then
-_FIRST_WAIT, _LONGEST_WAIT = 0.5, 4.0  # somebody waits for the watch to be back
+_STOP_SECONDS = 9.0  # the documented limit is ten
+_LEAVE_SECONDS = 9.8  # the process exits then, even if a thread hangs
+_FIRST_WAIT, _LONGEST_WAIT = 0.5, 4.0  # seconds
 
 
 def run_command(
@@ -44,7 +44,7 @@ def run_command(
     policy_file: str | None,
     trust_producer_clocks: bool,
 ) -> int:
-    """Run it; the exit status."""
+    """Run a worker until a signal or a failure stops it; returns the exit status."""
     from pathlib import Path
 
     try:
@@ -67,13 +67,13 @@ async def _run(
         log.warning("settings", say=sentence)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    told = 0
+    signals = 0
 
     def on_signal() -> None:
-        nonlocal told
-        told += 1
-        if told > 1:
-            os._exit(1)  # at once: whatever was not written is read again
+        nonlocal signals
+        signals += 1
+        if signals > 1:
+            os._exit(1)  # at once: the next start reads again what was not written
         _leave_in_time(0)
         stop.set()
 
@@ -96,7 +96,7 @@ async def _run(
 async def _work(
     settings: Settings, policy: Policy, options: WorkerOptions, stopping: asyncio.Task[Any]
 ) -> int:
-    """Run until told to stop, or until it cannot go on; the exit status."""
+    """Run workers until ``stopping`` ends or a worker fails; returns the exit status."""
     backoff = Backoff(_FIRST_WAIT, _LONGEST_WAIT)
     while True:
         worker = Worker(settings, policy, RealClock(), options)
@@ -109,10 +109,10 @@ async def _work(
 
 
 async def _run_once(worker: Worker, stopping: asyncio.Task[Any]) -> int:
-    """The same, once.
+    """Run one worker until ``stopping`` ends or the worker fails; returns the exit status.
 
     Raises:
-        KafkaError, OSError: the broker went away while it started.
+        KafkaError, OSError: the broker became unavailable during the start.
     """
     code = 0
     try:
@@ -135,21 +135,21 @@ async def _run_once(worker: Worker, stopping: asyncio.Task[Any]) -> int:
 
 
 def _leave_in_time(code: int) -> None:
-    """End the process soon, whatever hangs: a broker that is gone, a thread. What was not written is read again."""
+    """Exit soon even if a thread or a broker connection hangs; the next start reads again what was not written."""
     timer = threading.Timer(_LEAVE_SECONDS, os._exit, (code,))
     timer.daemon = True
     timer.start()
 
 
 class _PortTaken(Exception):
-    """HTTP cannot be served where it is to be. The message is one line."""
+    """HTTP cannot be served on the configured address. The message is one line."""
 
 
 async def _check_port(host: str, port: int) -> None:
-    """Find out before anything else starts.
+    """Check that HTTP can listen, before the worker starts.
 
     Raises:
-        _PortTaken: it cannot be listened on.
+        _PortTaken: the address is in use or not available.
     """
     try:
         server = await asyncio.get_running_loop().create_server(asyncio.Protocol, host, port)
@@ -161,7 +161,7 @@ async def _check_port(host: str, port: int) -> None:
 
 
 async def _unless(stopping: asyncio.Task[Any], work: Coroutine[Any, Any, None]) -> bool:
-    """Do the work to its end, or give it up as soon as we are to stop; whether it was done."""
+    """Run ``work`` to its end, or cancel it when ``stopping`` ends; returns whether the work was done."""
     doing = asyncio.create_task(work)
     await asyncio.wait({doing, stopping}, return_when=asyncio.FIRST_COMPLETED)
     if not doing.done():
@@ -174,10 +174,10 @@ async def _unless(stopping: asyncio.Task[Any], work: Coroutine[Any, Any, None]) 
 
 
 async def _prepare(settings: Settings, policy: Policy, trust_producer_clocks: bool) -> None:
-    """Wait for the broker, create what is missing, and check the input topic.
+    """Wait for the broker, create missing topics, and check the input topic.
 
     Raises:
-        TopicProblem: topics that may not be created, or whose timestamps cannot be trusted.
+        TopicProblem: a topic cannot be created, or the timestamps of the input topic cannot be trusted.
     """
     kafka = settings.kafka_client_kwargs()
     topics = Topics(settings.topic_prefix)

@@ -1,4 +1,4 @@
-"""`watchofficer simulate`: a scenario into files."""
+"""How does `watchofficer simulate` write a scenario to files?"""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ def simulate_command(
     truth: str | None,
     history_file: str | None,
 ) -> int:
-    """Run it; the exit status.
+    """Write the scenario's events, truth and history; returns the exit status.
 
-    Without ``start`` (ms) it is the latest run that could be over by now, at the scenario's own hour, with
-    the traffic of the scenario's own day.
+    Without ``start`` (ms) the run begins at the scenario's own hour, on the latest day on which it would be
+    over by now, with the traffic of the scenario's own weekday.
     """
     if scenario == _LIST:
         for one in SCENARIOS.values():

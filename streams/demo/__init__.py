@@ -1,1 +1,1 @@
-"""The demo: a scenario through the whole pipeline on this machine, at many times the speed of life."""
+"""A scenario through a whole deployment on this machine, at many times real time."""

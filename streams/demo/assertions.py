@@ -1,7 +1,7 @@
-"""What a scenario promises, and whether it happened: pure functions over the truth and the observations.
+"""What must happen in a scenario, and did it? Pure functions over the truth and the observations.
 
-The promises follow from what truly goes wrong (``Simulation.truth``) by the rules of the incident life: who is
-woken and how often, which receivers hear of it, which banners go up and which do not, and that all of it ends.
+The assertions follow from the true outages (``Simulation.truth``) by the rules of the incident life cycle: who
+is woken and how often, which receivers are notified, which banners appear, and that every incident ends.
 """
 
 from __future__ import annotations
@@ -22,32 +22,32 @@ from streams.demo.observations import Observations
 
 __all__ = ["Assertion", "assertions"]
 
-#: A sudden, total outage at the busiest hour pages within so much event time of its first failing event.
+#: Event time (ms) within which a sudden, total outage at the busiest hour pages, from its first failing event.
 _PAGES_WITHIN = 60 * SECOND
-#: An incident found so long after its cause has ended is not of it.
+#: Time (ms) after the end of a cause in which an incident that opens is still attributed to the cause.
 _FOUND_WITHIN = HOUR
-#: Of the people of the worst hour, which slides on between two scrapes.
+#: Share of the people of the worst hour that a scrape must show: the window slides between two scrapes.
 _SEEN_BETWEEN_SCRAPES = 0.9
 _OVER = ("resolved", "closed")
 
 
 @dataclass(frozen=True)
 class Assertion:
-    """Something that should happen, in words, and what there is instead; None if it happened."""
+    """An expected behaviour in words; ``broken`` says what happened instead, and is None if the assertion holds."""
 
     what: str
     broken: str | None = None
 
 
 def assertions(causes: Sequence[Expectation], observations: Observations, policy: Policy) -> list[Assertion]:
-    """All promises of a scenario whose causes these are, each judged by the observations so far."""
+    """All assertions about a scenario with these causes, each evaluated over the observations so far."""
     out: list[Assertion] = []
     for cause in causes:
         mine = _incidents_of(cause, observations)
         if cause.page is not None:
             out.append(_one_incident(cause, mine, observations))
         cases = [_case(cause, incident, observations, policy) for incident in mine]
-        for what, judge in _owed(cause):
+        for what, judge in _required(cause):
             if cases:
                 out.append(Assertion(what, next(filter(None, map(judge, cases)), None)))
             elif cause.page is not None:
@@ -57,7 +57,7 @@ def assertions(causes: Sequence[Expectation], observations: Observations, policy
 
 
 def _incidents_of(cause: Expectation, observations: Observations) -> list[Incident]:
-    """The incidents of a cause; one that another took over is none."""
+    """The incidents of a cause, without those that were merged into another incident."""
     return [
         incident
         for incident in observations.incidents
@@ -82,7 +82,7 @@ def _one_incident(cause: Expectation, mine: Sequence[Incident], observations: Ob
 
 @dataclass(frozen=True)
 class _Case:
-    """An incident of a cause: with the dedup keys of its epochs, and what PagerDuty was sent at them."""
+    """An incident of a cause, the dedup keys of its epochs, and the requests to PagerDuty with these keys."""
 
     cause: Expectation
     incident: Incident
@@ -91,7 +91,7 @@ class _Case:
     observations: Observations
 
 
-#: What is wrong with a case, None if nothing is.
+#: Returns why a case fails an assertion, or None if the assertion holds.
 _Judge = Callable[[_Case], str | None]
 
 
@@ -101,8 +101,8 @@ def _case(cause: Expectation, incident: Incident, observations: Observations, po
     return _Case(cause, incident, tuple(keys), tuple(sent), observations)
 
 
-def _owed(cause: Expectation) -> Iterator[tuple[str, _Judge]]:
-    """What an incident of the cause owes, in words, and who judges it."""
+def _required(cause: Expectation) -> Iterator[tuple[str, _Judge]]:
+    """The assertions about an incident of the cause: each in words, with the function that evaluates it."""
     scope = cause.scope
     if cause.page:
         yield f"{scope} wakes somebody once", _woken_once
@@ -129,7 +129,7 @@ def _keys(incident: Incident, policy: Policy) -> list[str]:
 
 
 def _belongs(key: str, keys: Iterable[str]) -> bool:
-    """Whether a key is one of these, or a linked one: ``...:s1``."""
+    """Whether ``key`` is one of ``keys``, or a linked key of one: ``...:s1``."""
     return any(key == base or key.startswith(f"{base}:s") for base in keys)
 
 
@@ -147,7 +147,8 @@ def _woken_once(case: _Case) -> str | None:
 
 
 def _may_wake_again(base: str, key: str, level: str, case: _Case) -> bool:
-    """A rise wakes again if it is to severity 1 after an acknowledgement, or if nothing before it paged."""
+    """Whether a rise of severity may wake somebody again: to severity 1 after an acknowledgement, or if no page
+    was sent before."""
     first = next(r for r in case.sent if r.body["dedup_key"] == key)
     before = case.sent[: case.sent.index(first)]
     levels = [r.body["payload"]["severity"] for r in before if r.body["event_action"] == "trigger"]
@@ -258,12 +259,12 @@ def _banner_up(cause: Expectation, observations: Observations) -> list[Assertion
         elif states[-1] != "ok":
             out.append(Assertion(what, f"it is still {states[-1]}"))
         else:
-            out.append(Assertion(what, _not_told(key, cause.banner, observations)))
+            out.append(Assertion(what, _never_shown(key, cause.banner, observations)))
     return out
 
 
-def _not_told(key: str, state: str, observations: Observations) -> str | None:
-    """What is wrong with what the front end reads about a key that was up."""
+def _never_shown(key: str, state: str, observations: Observations) -> str | None:
+    """Why the front end's page failed to show ``state`` for a key, or None if the page showed it."""
     service = key.rpartition("/")[2]
     for method in _readers(key):
         if all(scrape.statuses.get(method, {}).get(service) != state for scrape in observations.scrapes):
@@ -272,7 +273,7 @@ def _not_told(key: str, state: str, observations: Observations) -> str | None:
 
 
 def _readers(key: str) -> tuple[str, ...]:
-    """The auth methods whose people are told of a banner key."""
+    """The sign-in methods whose users see the banner of this key."""
     method = key.split("/")[1]
     return (method,) if method in METHODS else METHODS
 
@@ -313,18 +314,18 @@ def _nothing_else(
     sleep = Assertion(
         "nobody is woken for anything else" if wakes else "nobody is woken", "; ".join(woken) or None
     )
-    told = {
+    notified = {
         str(request.body["dedup_key"])
         for request in observations.pagerduty
         if request.body["event_action"] == "trigger"
     }
-    outside = sorted(key for key in told if not key.startswith(f"{policy.notify.dedup_prefix}:prod-"))
+    outside = sorted(key for key in notified if not key.startswith(f"{policy.notify.dedup_prefix}:prod-"))
     prod = Assertion("PagerDuty hears of prod alone", ", ".join(outside) or None)
     return [no_more, sleep, prod, *_banners_down(causes, observations)]
 
 
 def _banners_down(causes: Sequence[Expectation], observations: Observations) -> list[Assertion]:
-    """No banner goes up for what nothing is wrong with; said of each method by name."""
+    """No banner appears for a service without an outage; one assertion for each such method."""
     may = {key for cause in causes for key in keys_of(cause.scope)}
     up: dict[str, str] = {}
     for change in observations.banners:
@@ -335,13 +336,13 @@ def _banners_down(causes: Sequence[Expectation], observations: Observations) -> 
         if any(overlaps(cause.scope, f"prod/{method}") for cause in causes):
             continue
         shown = [f"{key}: {state}" for key, state in up.items() if _readers(key) == (method,)]
-        told = {
+        reported = {
             f"{service} is {status}"
             for scrape in observations.scrapes
             for service, status in scrape.statuses.get(method, {}).items()
             if status != "active"
         }
-        wrong = ", ".join([*shown, *sorted(told)])
+        wrong = ", ".join([*shown, *sorted(reported)])
         out.append(Assertion(f"who signs in by {method} never sees a banner", wrong or None))
     rest = ", ".join(f"{key}: {state}" for key, state in up.items())
     out.append(Assertion("no other banner goes up" if may else "no banner goes up", rest or None))
@@ -349,7 +350,7 @@ def _banners_down(causes: Sequence[Expectation], observations: Observations) -> 
 
 
 def _within(key: str, causes: Sequence[Expectation]) -> bool:
-    """Whether a key is of a narrower scope that a cause explains, as an incident may begin with."""
+    """Whether the key is of a narrower scope within a cause's scope, where an incident may begin."""
     return key.rpartition("/")[2] != "mvi" and any(contains(cause.scope, key) for cause in causes)
 
 

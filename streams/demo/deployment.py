@@ -1,4 +1,4 @@
-"""A scenario played through the real pipeline: embedded broker, sandbox receivers, injected clock."""
+"""What does a demo start? A worker with an embedded broker, sandbox receivers, made traffic and a fast clock."""
 
 from __future__ import annotations
 
@@ -39,30 +39,30 @@ from streams.worker.worker import Worker, WorkerOptions
 
 __all__ = ["Deployment", "PortTaken", "pick_port"]
 
-#: The sandbox responder acknowledges after so many seconds of the demo's clock.
+#: Seconds of the demo's clock after which the sandbox responder acknowledges.
 _ACKNOWLEDGES_AFTER = 150.0
 #: The embedded broker lets the first member of a group wait for half of this.
 _SESSION_SECONDS = 6.0
 _WEBHOOK_SECRET = "sandbox"
 _READY_SECONDS = 60.0
 _READY_POLL = 0.02
-#: After the scenario its traffic goes on, healthy, for as long as anybody may want to look.
+#: How long healthy traffic continues after the scenario, ms.
 _AFTERWARDS = 30 * DAY
-#: Below what systems give to outgoing connections, so that none of those takes a port before we listen on it.
+#: Below the range that systems use for outgoing connections, so that none of these takes a port first.
 _PORTS = range(20_000, 32_000)
 _VALID_AT_MOST = 7 * DAY  # the policy's own limit
 _LOOPBACK = "127.0.0.1"
 
 
 class PortTaken(Exception):
-    """HTTP cannot be served on the port that was asked for. The message is one line."""
+    """HTTP cannot be served on the requested port. The message is one line."""
 
 
 def pick_port(wanted: int | None) -> int:
-    """The port to serve HTTP on: ``wanted`` if it can be had, or a free one.
+    """The port to serve HTTP on: ``wanted``, or a free port if that is None.
 
     Raises:
-        PortTaken: it cannot be had, and why.
+        PortTaken: the port cannot be used; the message says why.
     """
     for port in [wanted] if wanted is not None else random.sample(_PORTS, 50):
         with socket.socket() as probe:
@@ -78,20 +78,20 @@ def pick_port(wanted: int | None) -> int:
 
 
 class Deployment:
-    """Everything that a demo starts, in one asynchronous context; leaving it stops all.
+    """Everything that a demo starts, as an asynchronous context manager that stops it all.
 
     Args:
         scenario: a name of ``SCENARIOS``.
-        seed: of the simulation.
-        speed: how many times faster than real time.
+        seed: the seed of the simulation.
+        speed: multiple of real time at which the clock runs.
         policy: the policy.
-        port: of HTTP; a free one by default.
-        folder: for the broker's log and temporary files; nothing is written elsewhere.
+        port: the port of HTTP; None for a free one.
+        folder: the only folder that is written to: logs and temporary files.
 
     Raises:
         BrokerUnavailable: the embedded broker cannot be started.
         PortTaken: HTTP cannot be served on the port.
-        TimeoutError: it was not ready within a minute.
+        TimeoutError: the worker was not ready within a minute.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class Deployment:
         self.policy = _at_pace(policy, speed)
         self.sandbox = Sandbox.make(
             clock=self.clock,
-            # Not the clock's: whoever is paged after it has met the real one does not dawdle either.
+            # Not the clock's own sleep, which slows down to real time once the clock has caught up.
             sleep=lambda seconds: asyncio.sleep(seconds / speed),
             webhook_secrets=(_WEBHOOK_SECRET,),
             acknowledge_after=_ACKNOWLEDGES_AFTER,
@@ -120,12 +120,12 @@ class Deployment:
 
     @property
     def end(self) -> int:
-        """When the scenario is over, ms of its clock."""
+        """The end of the scenario, ms of the demo's clock."""
         return self.clock.start + self.scenario.duration
 
     @property
     def episodes(self) -> list[Placed]:
-        """What goes wrong in the scenario, at its place in time."""
+        """The scenario's episodes, with their begin and end."""
         start = self.clock.start
         return [
             Placed(index, episode, start + episode.at, start + episode.at + episode.lasts)
@@ -139,7 +139,7 @@ class Deployment:
         return min(reached) if reached and len(reached) == len(shards) else None
 
     async def truth(self) -> list[dict[str, Any]]:
-        """What truly happens in the scenario, in ``simulate --truth`` form."""
+        """The scenario's true outages, as ``simulate --truth`` writes them."""
         given_up = threading.Event()
 
         def run() -> list[dict[str, Any]]:
@@ -155,7 +155,7 @@ class Deployment:
             given_up.set()
 
     def kill(self) -> None:
-        """End the only other process at once. For when there is no time to stop."""
+        """Kill the embedded broker, the only other process, if there is no time to stop it."""
         self._broker.kill()
 
     async def __aenter__(self) -> Deployment:
@@ -220,7 +220,7 @@ class Deployment:
         try:
             await asyncio.shield(starting)
         except asyncio.CancelledError:
-            # The thread cannot be stopped: what it starts must be there before it is ended.
+            # The thread cannot be stopped, so wait until its broker exists and can be stopped.
             with suppress(Exception):
                 await starting
             raise
@@ -250,7 +250,7 @@ class Deployment:
         )
 
     async def _give_history(self) -> None:
-        """Put the two weeks before on `sli-history`, so that silence has something to be held against."""
+        """Write the two weeks before to `sli-history`, from which silence is detected."""
         producer = BatchProducer(self.clients)
         await producer.start()
         try:
@@ -277,7 +277,7 @@ class Deployment:
 
 
 def _at_pace(policy: Policy, pace: float) -> Policy:
-    """The policy for a clock that runs so much faster: what is published late, by that clock, is valid longer."""
+    """The policy for a clock that runs ``pace`` times faster: banners are valid for ``pace`` times as long."""
     values = json.loads(policy.canonical())
     valid_for = min(round(policy.banner.valid_for * pace), _VALID_AT_MOST)
     values["banner"]["valid_for"] = format_duration(valid_for)

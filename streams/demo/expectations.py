@@ -1,4 +1,4 @@
-"""What goes wrong in a scenario, and what that deserves: the truth of the simulation, read for ``promises``."""
+"""What must watchofficer do about each outage of a scenario? The truth of the simulation, for ``assertions``."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from streams.simulate.truth import severity
 
 __all__ = ["SLACK_ONLY", "Expectation", "expectations"]
 
-#: Kinds that are told to Slack alone: nobody is woken, Datadog hears nothing, no banner goes up.
+#: Kinds of which only Slack is notified: no page, no event in Datadog, no banner.
 SLACK_ONLY = ("surge", "latency")
-#: A share of failures over which a banner is sure to be due (5 % is where it begins).
+#: Share of failures above which a banner is certain (banners begin at 5 %).
 _BANNER_SHARE = 0.1
 
 
 @dataclass(frozen=True)
 class Expectation:
-    """A thing that truly goes wrong.
+    """A true outage, and the reaction that it requires.
 
     Attributes:
-        kind, scope, severity, users: as of the truth.
+        kind, scope, severity, users: as in the truth.
         start, end: ms.
         page: whether it should wake somebody; None if it may or may not.
-        share: of the requests it may strike, at its full.
-        steady: it is the same from its beginning to its end.
+        share: greatest share of the requests that the outage affects.
+        steady: whether the outage is constant from its beginning to its end.
     """
 
     kind: str
@@ -47,10 +47,10 @@ class Expectation:
 
     @property
     def severities(self) -> tuple[int, ...]:
-        """The peak severities that it may have.
+        """The peak severities that the incident may reach.
 
-        The truth projects the worst minutes to an hour; the watch does so from the lower bound of its confidence,
-        and may so stay at what the people of the worst hour make.
+        The truth projects the worst minutes to an hour. The engine projects from the lower bound of its
+        confidence, and so may stay at the severity of the people of the worst hour.
         """
         if self.kind in SLACK_ONLY:
             return (self.severity,)
@@ -58,7 +58,7 @@ class Expectation:
 
     @property
     def banner(self) -> str | None:
-        """The state that its banners must reach; None where that is not sure."""
+        """The state that the banners must reach; None if it is not certain."""
         if self.env != "prod" or self.kind in SLACK_ONLY or self.page is None or self.share < _BANNER_SHARE:
             return None
         level = BANNERS[self.severity]
@@ -66,7 +66,7 @@ class Expectation:
 
 
 def expectations(truth: Iterable[Mapping[str, Any]], episodes: Sequence[Placed]) -> tuple[Expectation, ...]:
-    """The records of the truth, with what only the episodes behind them say."""
+    """The expectations of the records of the truth, completed from their episodes."""
     out = []
     for record in truth:
         start = parse_instant(record["start"])

@@ -1,6 +1,6 @@
-"""The live picture: one screen that says how sign-in is, what the watch makes of it, and where to look closer.
+"""What does the live screen show? Sign-in now, open incidents, the timeline, and addresses of details.
 
-``picture`` is a function of a ``ScreenState``, so that it can be drawn, and tested, without anything running.
+``layout`` is a function of a ``ScreenState``, so that it can be tested without a running demo.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _WHO_STYLES = {
 
 @dataclass(frozen=True)
 class Method:
-    """How one auth method is: values oldest first, the last is now. Success is 0-1, None where unknown."""
+    """The state of one sign-in method: values oldest first. Success is 0-1, None where unknown."""
 
     name: str
     success: Sequence[float | None]
@@ -47,18 +47,18 @@ class Method:
 
 @dataclass(frozen=True, kw_only=True)
 class ScreenState:
-    """All that the picture shows.
+    """The content of the screen.
 
     Attributes:
-        title: what is played.
+        title: name and speed of the scenario.
         description: of the scenario, one line.
-        status: how far it is, one line.
+        status: progress, one line.
         now: the demo's clock, ms.
-        judged: the T up to which has been judged, ms; None before the first.
+        judged: the last evaluated T, ms; None before the first.
         wall: ms of the real clock since the scenario began.
         began: the real clock when the scenario began, ms.
         methods: ssoe and sis.
-        incidents: what is open, the worst first, as lines of (severity, headline, details).
+        incidents: open incidents, the worst first, as (severity, headline, details).
         entries: the timeline so far.
         places: name -> URL.
     """
@@ -77,7 +77,7 @@ class ScreenState:
 
 
 def layout(state: ScreenState, width: int, height: int) -> RenderableType:
-    """The state, drawn for a terminal of so many columns and rows; its last rows are kept free."""
+    """The screen for a terminal of ``width`` columns and ``height`` rows, with the last rows free."""
     top = Panel(_head(state), title=state.title, title_align="left", border_style="dim")
     rows = [*_incidents(state, width), Text("")]
     places = _places(state, width)
@@ -103,8 +103,8 @@ def sparkline(
 ) -> str:
     """The values as bars from 0 to ``top``, the newest at the right, a space where nothing is known.
 
-    Where there are more values than columns, a bar is the worst of those it stands for (``min``, ``max``), so
-    that a dip of one point is not averaged away.
+    If there are more values than columns, a bar shows the ``worst`` (``min``, ``max``) of its values, so that
+    a dip of one point remains visible.
     """
     bars = []
     shares = min(width, len(values))
@@ -181,7 +181,7 @@ def _timeline(state: ScreenState, lines: int, width: int) -> list[Text]:
 
 
 def _places(state: ScreenState, width: int) -> list[Text]:
-    """The URLs, as many on a line as fit; a URL is never cut."""
+    """The URLs, as many in a line as fit; a URL is never cut."""
     lines: list[Text] = []
     line = ""
     for name, url in state.places.items():

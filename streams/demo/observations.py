@@ -1,7 +1,7 @@
-"""What really reached the outside: receivers, banner topic, incident log, and the pages that HTTP serves.
+"""What is visible from outside a deployment? Receivers, banner topic, incident log, and HTTP pages.
 
-It is gathered by ``Observer`` with means of its own (a plain consumer, a plain HTTP client) and judged by
-``promises``. All instants are ms of the demo's clock.
+``Observer`` collects the observations with its own consumer and HTTP client; ``assertions`` evaluates them. All
+instants are ms of the demo's clock.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Series = tuple[str, tuple[tuple[str, str], ...]]
 class BannerChange:
     """A state on the topic ``banner-state`` that differs from the one before it at its key (or is the first).
 
-    ``at`` is the version: the T it was judged at.
+    ``at`` is the banner's version: the T of its verdict.
     """
 
     key: str
@@ -35,12 +35,12 @@ class BannerChange:
 
 @dataclass(frozen=True)
 class Scrape:
-    """What HTTP answered at one moment.
+    """The answers of HTTP at one instant.
 
     Attributes:
         at: the demo's clock.
         metrics: series of ``/metrics`` -> value.
-        statuses: auth method -> service id -> status, as ``/v0/backend_statuses`` tells that person.
+        statuses: auth method -> service id -> status, as ``/v0/backend_statuses`` reports it for that method.
     """
 
     at: int
@@ -48,7 +48,7 @@ class Scrape:
     statuses: Mapping[str, Mapping[str, str]]
 
     def value(self, name: str, **labels: str) -> float | None:
-        """The value of a series; None where the page lacks it."""
+        """The value of a series; None if the page does not have it."""
         return self.metrics.get((name, tuple(sorted(labels.items()))))
 
     def total(self, name: str, **labels: str) -> float:
@@ -59,12 +59,12 @@ class Scrape:
 
 @dataclass(frozen=True, kw_only=True)
 class Observations:
-    """All of it, so far.
+    """All observations so far.
 
     Attributes:
         pagerduty: requests to the Events API, in order.
-        woken: people who were got out of bed.
-        webhooks: webhooks that PagerDuty sent us.
+        woken: notifications that woke somebody.
+        webhooks: webhooks that PagerDuty sent.
         alerts: dedup key and status of each of PagerDuty's alerts.
         datadog_events: ``data.attributes`` of each event, in order.
         datadog_incidents: ``data.attributes`` of each incident, as it is now.

@@ -1,4 +1,4 @@
-"""Watches the demo from outside: a consumer without a group, and HTTP as Prometheus and the front end use it."""
+"""How is a demo observed from outside? By a consumer without a group, and by HTTP as its clients use it."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ log = structlog.get_logger(__name__)
 _EVERY = 1.0  # seconds between scrapes
 _POLL_MS = 200
 _PATIENCE = 5.0  # seconds for an answer
-#: Kept of them: the latest. An hour at one a second.
+#: Number of scrapes that are kept: an hour at one a second.
 _SCRAPES = 3_600
 _OURS = "watchofficer_"
 
 
 def parse_metrics(text: str) -> dict[Series, float]:
-    """The series of a metrics page that are ours.
+    """The series of a metrics page whose names begin with ``watchofficer_``.
 
     Raises:
         ValueError: the page is not in Prometheus' text format.
@@ -48,13 +48,13 @@ def parse_metrics(text: str) -> dict[Series, float]:
 
 
 class Observer:
-    """Sees what is to be seen for as long as ``run`` runs.
+    """Collects observations while ``run`` runs.
 
     Args:
-        url: of the pipeline's HTTP.
+        url: base URL of the worker's HTTP.
         clients: makes the consumer.
         sandbox: the receivers.
-        timeline: is fed.
+        timeline: gets the records that are read.
         clock: the demo's, ms.
         wall: the real clock, ms.
     """
@@ -78,18 +78,18 @@ class Observer:
         self._incidents: tuple[Incident, ...] = ()
 
     async def run(self) -> None:
-        """Read and ask until cancelled.
+        """Read topics and scrape HTTP until cancelled.
 
         Raises:
             KafkaError: the topics cannot be read.
-            ValueError: a record or a page is not what it should be.
+            ValueError: a record or a page has an unexpected format.
         """
         async with asyncio.TaskGroup() as group:
             group.create_task(self._read())
             group.create_task(self._ask())
 
     def observations(self) -> Observations:
-        """All there is so far."""
+        """All observations so far."""
         pagerduty, datadog, slack = self._sandbox.pagerduty, self._sandbox.datadog, self._sandbox.slack
         return Observations(
             pagerduty=tuple(pagerduty.requests),
@@ -118,7 +118,7 @@ class Observer:
                     continue
                 now = self._wall()
                 records = [record for batch in batches.values() for record in batch]
-                # The partitions come in any order; what was written first is told first.
+                # Partitions arrive in any order; the timeline gets records in the order of their timestamps.
                 for record in sorted(records, key=lambda record: record.timestamp):
                     self._timeline.take(record.topic, record.value, now)
         finally:

@@ -1,4 +1,4 @@
-"""A play in progress: shown, witnessed, and ended when what it promised has happened or can no longer happen."""
+"""When does a demo end, and what does it show until then? The loop that observes a deployment and draws the screen."""
 
 from __future__ import annotations
 
@@ -25,25 +25,25 @@ from streams.records.models import decode_incident
 __all__ = ["Failed", "Runner"]
 
 _FRAME = 0.25  # seconds
-#: Once the scenario has been played, what is under way gets so long to come to its end, seconds.
+#: Seconds after the scenario in which the remaining assertions may still come true.
 _GRACE = 15.0
-#: So long nothing more must have been told before the end, seconds.
+#: Seconds without a new line of the timeline after which the demo may end.
 _LAST_LINES = 1.0
 _SUCCESS_WINDOW, _PEOPLE_WINDOW = "5m", "1h"
 _OVER = ("resolved", "closed")
 
 
 class Failed(Exception):
-    """The demo itself has failed: the pipeline, the traffic or the witness. The message is one line."""
+    """The demo has failed: the worker, the traffic or the observer. The message is one line."""
 
 
 class Runner:
-    """Shows a running play.
+    """Shows a running deployment.
 
     Args:
-        deployment: started.
-        screen: where.
-        once: whether it ends by itself.
+        deployment: a started deployment.
+        screen: the screen to draw on.
+        once: whether the demo ends by itself.
     """
 
     def __init__(self, deployment: Deployment, screen: Screen, once: bool) -> None:
@@ -63,22 +63,22 @@ class Runner:
         self._begun: set[int] = set()
         self._ended: set[int] = set()
         self._kept_since: float | None = None
-        self._told = 0
+        self._lines_shown = 0
         self._give_up_at: float | None = None
         self._status = "the scenario is playing; Ctrl-C stops everything"
 
     async def run(self) -> list[Assertion]:
-        """Show it until it is over, which it never is without ``once``; what became of its promises.
+        """Show the deployment until the scenario is over; returns the assertions. Without ``once`` it never ends.
 
         Raises:
-            Failed: it cannot go on.
+            Failed: the demo cannot continue.
         """
         truth = asyncio.create_task(self._deployment.truth(), name="truth")
         watching = asyncio.create_task(self._observer.run(), name="observer")
         try:
             while True:
                 self._look_for_failures(truth, watching)
-                self._tell_episodes()
+                self._add_episodes()
                 verdict = self._verdict(truth)
                 self._screen.show(self._screen_state())
                 if verdict is not None:
@@ -98,7 +98,7 @@ class Runner:
             if task.done() and not task.cancelled() and (error := task.exception()) is not None:
                 raise Failed(f"{task.get_name()}: {error!r}") from error
 
-    def _tell_episodes(self) -> None:
+    def _add_episodes(self) -> None:
         now = self._deployment.clock()
         for placed in self._deployment.episodes:
             if now >= placed.begin and placed.index not in self._begun:
@@ -111,7 +111,7 @@ class Runner:
     # -- the end ----------------------------------------------------------------------------------------------
 
     def _verdict(self, truth: asyncio.Task[list[dict[str, Any]]]) -> list[Assertion] | None:
-        """What became of the promises, once that is certain; None before."""
+        """The assertions, once their results are final; None before."""
         if not truth.done():
             return None
         causes = expectations(truth.result(), self._deployment.episodes)
@@ -126,9 +126,9 @@ class Runner:
             return None
         now = time.monotonic()
         if not broken:
-            # A moment more, for the last lines of the story: they come by another way than what was promised.
-            if self._kept_since is None or self._told != len(self._timeline.entries):
-                self._kept_since, self._told = now, len(self._timeline.entries)
+            # Wait for the last lines of the timeline, which arrive by another way than the observations.
+            if self._kept_since is None or self._lines_shown != len(self._timeline.entries):
+                self._kept_since, self._lines_shown = now, len(self._timeline.entries)
             return kept if now >= self._kept_since + _LAST_LINES else None
         self._kept_since = None
         if played_out and self._give_up_at is None:
@@ -136,13 +136,13 @@ class Runner:
         return kept if self._give_up_at is not None and now >= self._give_up_at else None
 
     def _over(self, causes: Sequence[Expectation]) -> bool:
-        """Whether all that goes wrong lies behind the watch; where nothing surely does, that is never said."""
+        """Whether all true outages have been evaluated; False if no outage is certain to page."""
         reached = self._deployment.evaluated_to()
         certain = any(cause.page is not None for cause in causes)
         return certain and reached is not None and all(reached > cause.end for cause in causes)
 
     def _played_out(self) -> bool:
-        """Whether the whole scenario has been played, and judged as far as the waits for delivery allow."""
+        """Whether the whole scenario has been produced, and evaluated but for the delays of delivery."""
         deployment = self._deployment
         reached, delay = (
             deployment.evaluated_to(),

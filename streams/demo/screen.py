@@ -1,4 +1,4 @@
-"""Where a demo shows itself: a live picture on a terminal, plain lines as they happen anywhere else."""
+"""How is a demo shown? As a live screen on a terminal, as plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ __all__ = ["LiveScreen", "PlainScreen", "Screen", "screen_for"]
 
 
 class Screen(Protocol):
-    """Shows scenes until it is closed. Closing twice does nothing more."""
+    """Shows states of the demo until it is closed; a second ``close`` has no effect."""
 
     def show(self, state: ScreenState) -> None:
-        """Show how it is now."""
+        """Show the present state."""
 
     def close(self) -> None:
-        """Leave the whole timeline behind."""
+        """End the display; the whole timeline stays on the terminal."""
 
 
 def screen_for(out: TextIO) -> Screen:
-    """The live picture if ``out`` is a terminal that can move its cursor, else plain lines."""
+    """A live screen if ``out`` is a terminal that can move its cursor, else plain lines."""
     if out.isatty() and os.environ.get("TERM", "dumb") not in ("dumb", "unknown"):
         return LiveScreen(Console(file=out, highlight=False))
     return PlainScreen(out)
 
 
 class PlainScreen:
-    """Each line of the timeline once, when it happens."""
+    """Prints each line of the timeline once."""
 
     def __init__(self, out: TextIO) -> None:
         self._out = out
@@ -40,7 +40,7 @@ class PlainScreen:
         self._opened = False
 
     def show(self, state: ScreenState) -> None:
-        """Write what is new."""
+        """Print the new lines of the timeline."""
         if not self._opened:
             self._opened = True
             self._write(f"{state.title}: {state.description}")
@@ -52,14 +52,14 @@ class PlainScreen:
         self._shown = len(state.entries)
 
     def close(self) -> None:
-        """Nothing is left to be said."""
+        """Do nothing: all lines have been printed."""
 
     def _write(self, line: str) -> None:
         print(line, file=self._out, flush=True)
 
 
 class LiveScreen:
-    """The picture, drawn anew each time; when it is closed the timeline takes its place."""
+    """Redraws the screen for each state; on ``close`` the timeline replaces the screen."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -74,7 +74,7 @@ class LiveScreen:
         self._last: ScreenState | None = None
 
     def show(self, state: ScreenState) -> None:
-        """Draw it."""
+        """Redraw the screen."""
         if not self._live.is_started:
             self._live.start()
         self._last = state
@@ -82,7 +82,7 @@ class LiveScreen:
         self._live.update(layout(state, size.width, size.height - 1), refresh=True)
 
     def close(self) -> None:
-        """Wipe the picture, write the timeline as plain lines."""
+        """Clear the screen and print the timeline as plain lines."""
         self._live.stop()
         state, self._last = self._last, None
         if state is not None:

@@ -1,7 +1,7 @@
-"""The story of a demo, line by line: what happened at which T, and when that was on the wall.
+"""What happened in a demo, at which T, and at which real time?
 
-``Timeline`` is fed the records of the topics in the order in which a plain consumer reads them, and what the
-scenario itself brings; it asks nobody and knows no clock.
+``Timeline`` gets the records of the topics in the order in which a plain consumer reads them, and the episodes
+of the scenario; it reads no clock.
 """
 
 from __future__ import annotations
@@ -45,11 +45,11 @@ class Entry:
     """One line.
 
     Attributes:
-        at: event time, ms: the T whose verdict this is, or when the scenario has it happen.
-        wall: when it was seen, ms since the epoch of the real clock.
+        at: event time, ms: the T of the verdict, or the instant of the scenario's episode.
+        wall: real time at which it was observed, ms since the epoch.
         who: watch, pagerduty, datadog, slack, banner or scenario.
         what: in words.
-        mark: what it is, for whoever looks for one of them: ``opened``, ``page``, ``banner_up``, ...
+        mark: the kind of the entry, for searches: ``opened``, ``page``, ``banner_up``, ...
     """
 
     at: int
@@ -59,27 +59,27 @@ class Entry:
     mark: str = ""
 
     def line(self, began: int) -> str:
-        """The entry as text; ``began``: the wall's ms when the scenario began."""
+        """The entry as text; ``began`` is the real time at which the scenario began, ms."""
         event, wall = format_instant(self.at)[11:19], format_instant(self.wall)[11:]
         seconds, _, tenths = wall.removesuffix("Z").partition(".")
         passed = (self.wall - began) / SECOND
         return f"{event}  {seconds}.{(tenths or '0')[0]}  {passed:+9.1f} s  {self.who:<9}  {self.what}"
 
 
-#: Stands above the lines.
+#: The header of the lines.
 HEADER = f"{'event':<8}  {'wall':<10}  {'since start':>11}  {'who':<9}  what (times are UTC)"
 
 
 @dataclass
 class Timeline:
-    """The entries so far, with what is needed to understand the next record.
+    """The entries so far, and the state that is needed to interpret the next record.
 
     Args:
         topics: names of the topics.
-        env: of the banners that are told about; changes elsewhere are kept without a line.
+        env: environment whose banners get entries; other changes are kept without an entry.
 
     Attributes:
-        entries: in the order in which they were seen.
+        entries: in the order of observation.
         banners: changes on the banner topic, the first states included.
         log: lines of the incident log.
     """
@@ -93,13 +93,13 @@ class Timeline:
     _commands: dict[str, Command] = field(default_factory=dict)
     _waiting: dict[str, tuple[Delivery, int]] = field(default_factory=dict)
     _keys: set[str] = field(default_factory=set)
-    _told: set[str] = field(default_factory=set)
+    _notified: set[str] = field(default_factory=set)
 
     def take(self, topic: str, value: bytes | None, wall: int) -> None:
-        """Take in a record of one of the topics of ``sources``. A repeated one adds nothing.
+        """Add a record of one of the topics of ``sources``. A repeated record adds nothing.
 
         Raises:
-            ValueError: it is not what its topic holds.
+            ValueError: the record does not have the format of its topic.
         """
         if value is None:
             return
@@ -117,20 +117,20 @@ class Timeline:
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """The topics that tell the story."""
+        """The topics whose records the timeline needs."""
         topics = self.topics
         return (topics.incident_log, topics.commands, topics.deliveries, topics.banner)
 
     def begin(self, placed: Placed, wall: int) -> None:
         """An episode of the scenario begins."""
-        self._say(Entry(placed.begin, wall, "scenario", episode_words(placed), "begins"))
+        self._add(Entry(placed.begin, wall, "scenario", episode_words(placed), "begins"))
 
     def end(self, placed: Placed, wall: int) -> None:
         """An episode of the scenario ends."""
         what = f"that is over: {scope_words(placed.episode.scope)}"
-        self._say(Entry(placed.end, wall, "scenario", what, "ends"))
+        self._add(Entry(placed.end, wall, "scenario", what, "ends"))
 
-    def _say(self, entry: Entry) -> None:
+    def _add(self, entry: Entry) -> None:
         what = truncate(one_line(entry.what), _WHAT_LIMIT)
         self.entries.append(Entry(entry.at, entry.wall, entry.who, what, entry.mark))
 
@@ -142,7 +142,7 @@ class Timeline:
         self.log.append(line)
         what = _log_words(line)
         if what is not None:
-            self._say(Entry(parse_instant(line["at"]), wall, "watch", what, line["type"]))
+            self._add(Entry(parse_instant(line["at"]), wall, "watch", what, line["type"]))
 
     # -- the receivers ----------------------------------------------------------------------------------------
 
@@ -151,16 +151,16 @@ class Timeline:
         if command is None:  # another partition was read first
             self._waiting[delivery.command_id] = (delivery, wall)
             return
-        if delivery.command_id in self._told:
+        if delivery.command_id in self._notified:
             return
-        self._told.add(delivery.command_id)
+        self._notified.add(delivery.command_id)
         if delivery.outcome == "dead":
             what = f"{command.action} was refused: a dead letter"
-            self._say(Entry(command.at, wall, command.sink, what, "dead"))
+            self._add(Entry(command.at, wall, command.sink, what, "dead"))
         elif delivery.outcome == "delivered":
             said = self._delivered(command)
             if said is not None:
-                self._say(Entry(command.at, wall, command.sink, said[0], said[1]))
+                self._add(Entry(command.at, wall, command.sink, said[0], said[1]))
 
     def _delivered(self, command: Command) -> tuple[str, str] | None:
         if command.sink == "pagerduty":
@@ -199,17 +199,17 @@ class Timeline:
         if env != self.env or (before is None and shown.state == "ok"):
             return
         if shown.state == "ok":
-            self._say(Entry(shown.version, wall, "banner", f"down for {shown.key}", "banner_down"))
+            self._add(Entry(shown.version, wall, "banner", f"down for {shown.key}", "banner_down"))
             return
         others = [f"{env}/{method}" for method in METHODS if method != rest] if rest in METHODS else []
         beside = "".join(f"; {key} stays {self._states.get(key, 'ok')}" for key in others)
         verb = "up for" if before in (None, "ok") else "changed for"
         what = f"{verb} {shown.key}: {shown.state}{beside}"
-        self._say(Entry(shown.version, wall, "banner", what, "banner_up"))
+        self._add(Entry(shown.version, wall, "banner", what, "banner_up"))
 
 
 def episode_words(placed: Placed) -> str:
-    """What an episode does, in words."""
+    """The effect of an episode, in words."""
     episode = placed.episode
     share = f" ({episode.share:.0%} of it)" if episode.share < 1 else ""
     return _BEGINS[episode.effect].format(of=scope_words(episode.scope), share=share)
@@ -229,12 +229,12 @@ _KINDS = {
     "update": "routine update",
     "cause": "more than it seemed",
 }
-_UNTOLD: Iterable[str] = frozenset({"note", "update", "page_due", "closed"})
+_WITHOUT_ENTRY: Iterable[str] = frozenset({"note", "update", "page_due", "closed"})
 
 
 def _log_words(line: dict[str, Any]) -> str | None:
     kind, incident = line["type"], line.get("incident")
-    if kind in _UNTOLD:
+    if kind in _WITHOUT_ENTRY:
         return None
     of = f"{incident} on {line.get('scope')}"
     match kind:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
@@ -125,7 +126,10 @@ async def deployed(
         without: settings that are left out.
     """
     receivers = Sandbox.make(
-        clock=now, webhook_secrets=("an older secret", WEBHOOK_SECRET), acknowledge_after=acknowledge_after
+        sleep=asyncio.sleep,
+        clock=now,
+        webhook_secrets=("an older secret", WEBHOOK_SECRET),
+        acknowledge_after=acknowledge_after,
     )
     (folder / "policy.yaml").write_text(policy)
     async with receivers:

@@ -148,7 +148,10 @@ class _Round:
         os.environ["WATCHOFFICER_TOPIC_PREFIX"] = self._topics.prefix
         await create_missing(self._topics, {"bootstrap_servers": self._address})
         self._sandbox = Sandbox.make(
-            clock=self._now, webhook_secrets=(_WEBHOOK_SECRET,), acknowledge_after=_ACKNOWLEDGES_AFTER
+            sleep=asyncio.sleep,
+            clock=self._now,
+            webhook_secrets=(_WEBHOOK_SECRET,),
+            acknowledge_after=_ACKNOWLEDGES_AFTER,
         )
         async with self._sandbox:
             self._supervisor = Supervisor(self._settings(), policy_file, self._folder)

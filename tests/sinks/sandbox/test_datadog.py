@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import httpx
@@ -19,7 +20,7 @@ def new_incident(**changes: Any) -> dict[str, Any]:
 
 
 async def test_datadog_creates_finds_and_changes_incidents(http: httpx.AsyncClient) -> None:
-    datadog = DatadogSandbox(clock=lambda: OPENED)
+    datadog = DatadogSandbox(sleep=asyncio.sleep, clock=lambda: OPENED)
     await datadog.start()
     api = f"{datadog.url}/api/v2/incidents"
     ids = []
@@ -59,7 +60,7 @@ async def test_datadog_creates_finds_and_changes_incidents(http: httpx.AsyncClie
     ],
 )
 async def test_datadog_refuses_what_is_no_incident(http: httpx.AsyncClient, body: Any, status: int) -> None:
-    datadog = DatadogSandbox(clock=lambda: OPENED)
+    datadog = DatadogSandbox(sleep=asyncio.sleep, clock=lambda: OPENED)
     await datadog.start()
     response = await http.post(f"{datadog.url}/api/v2/incidents", headers=HEADERS, json=body)
     assert response.status_code == status
@@ -69,7 +70,7 @@ async def test_datadog_refuses_what_is_no_incident(http: httpx.AsyncClient, body
 
 
 async def test_datadog_refuses_wrong_keys_and_unknown_incidents(http: httpx.AsyncClient) -> None:
-    datadog = DatadogSandbox(clock=lambda: OPENED, api_key="a", app_key="b")
+    datadog = DatadogSandbox(sleep=asyncio.sleep, clock=lambda: OPENED, api_key="a", app_key="b")
     await datadog.start()
     api = f"{datadog.url}/api/v2/incidents"
     for headers in ({}, {"DD-API-KEY": "a"}, {**HEADERS, "DD-API-KEY": "x"}):
@@ -104,7 +105,7 @@ def new_event(**changes: Any) -> dict[str, Any]:
 async def test_datadog_takes_events_within_its_limits(
     http: httpx.AsyncClient, body: Any, status: int
 ) -> None:
-    datadog = DatadogSandbox(clock=lambda: OPENED)
+    datadog = DatadogSandbox(sleep=asyncio.sleep, clock=lambda: OPENED)
     await datadog.start()
     response = await http.post(f"{datadog.url}/api/v2/events", headers={"DD-API-KEY": "a"}, json=body)
     assert response.status_code == status

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 from typing import Any
@@ -18,7 +19,7 @@ from tests.sinks.samples import OPENED, RunningTime, Time
 async def test_pagerduty_wakes_once_for_an_alert_however_often_it_is_triggered(
     http: httpx.AsyncClient,
 ) -> None:
-    pagerduty = PagerDutySandbox(clock=lambda: OPENED)
+    pagerduty = PagerDutySandbox(sleep=asyncio.sleep, clock=lambda: OPENED)
     await pagerduty.start()
     for _ in range(3):
         response = await enqueue(http, pagerduty)
@@ -32,7 +33,7 @@ async def test_pagerduty_wakes_once_for_an_alert_however_often_it_is_triggered(
 
 
 async def test_pagerduty_wakes_anew_for_a_trigger_after_a_resolution(http: httpx.AsyncClient) -> None:
-    pagerduty = PagerDutySandbox(clock=lambda: OPENED)
+    pagerduty = PagerDutySandbox(sleep=asyncio.sleep, clock=lambda: OPENED)
     await pagerduty.start()
     await enqueue(http, pagerduty)
     await enqueue(http, pagerduty, event_action="resolve")
@@ -44,7 +45,7 @@ async def test_pagerduty_wakes_anew_for_a_trigger_after_a_resolution(http: httpx
 
 @pytest.mark.parametrize("action", ["acknowledge", "resolve"])
 async def test_pagerduty_drops_what_is_about_no_open_alert(http: httpx.AsyncClient, action: str) -> None:
-    pagerduty = PagerDutySandbox(clock=lambda: OPENED)
+    pagerduty = PagerDutySandbox(sleep=asyncio.sleep, clock=lambda: OPENED)
     await pagerduty.start()
     assert (await enqueue(http, pagerduty, event_action=action)).status_code == 202
     await enqueue(http, pagerduty)
@@ -57,7 +58,7 @@ async def test_pagerduty_drops_what_is_about_no_open_alert(http: httpx.AsyncClie
 async def test_pagerduty_wakes_nobody_for_low_urgency(
     http: httpx.AsyncClient, severity: str, woken: int
 ) -> None:
-    pagerduty = PagerDutySandbox(clock=lambda: OPENED)
+    pagerduty = PagerDutySandbox(sleep=asyncio.sleep, clock=lambda: OPENED)
     await pagerduty.start()
     await enqueue(http, pagerduty, payload={"summary": "s", "source": "w", "severity": severity})
     assert len(pagerduty.woken) == woken
@@ -85,7 +86,7 @@ async def test_pagerduty_wakes_nobody_for_low_urgency(
 async def test_pagerduty_refuses_what_its_prose_forbids(
     http: httpx.AsyncClient, event: dict[str, Any]
 ) -> None:
-    pagerduty = PagerDutySandbox(clock=lambda: OPENED)
+    pagerduty = PagerDutySandbox(sleep=asyncio.sleep, clock=lambda: OPENED)
     await pagerduty.start()
     response = await enqueue(http, pagerduty, **event)
     assert response.status_code == 400

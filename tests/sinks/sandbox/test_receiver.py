@@ -14,7 +14,7 @@ from tests.sinks.samples import OPENED
 
 
 async def test_asked_to_fail_it_fails_so_often_and_processes_nothing(http: httpx.AsyncClient) -> None:
-    pagerduty = PagerDutySandbox(clock=lambda: OPENED)
+    pagerduty = PagerDutySandbox(sleep=asyncio.sleep, clock=lambda: OPENED)
     await pagerduty.start()
     pagerduty.fail(2, status=429, headers={"Retry-After": "7"})
     answers = [await enqueue(http, pagerduty) for _ in range(3)]
@@ -28,7 +28,7 @@ async def test_asked_to_fail_it_fails_so_often_and_processes_nothing(http: httpx
 async def test_a_cut_or_stalled_request_is_processed_though_its_answer_never_comes(
     http: httpx.AsyncClient,
 ) -> None:
-    pagerduty = PagerDutySandbox(clock=lambda: OPENED)
+    pagerduty = PagerDutySandbox(sleep=asyncio.sleep, clock=lambda: OPENED)
     await pagerduty.start()
     pagerduty.cut()
     with pytest.raises(httpx.TransportError):
@@ -43,7 +43,7 @@ async def test_a_cut_or_stalled_request_is_processed_though_its_answer_never_com
 
 async def test_a_stopped_sandbox_leaves_neither_port_nor_task(http: httpx.AsyncClient) -> None:
     before = len(asyncio.all_tasks())
-    async with Sandbox.make(clock=lambda: OPENED, acknowledge_after=1000) as all_of_them:
+    async with Sandbox.make(sleep=asyncio.sleep, clock=lambda: OPENED, acknowledge_after=1000) as all_of_them:
         urls = [receiver.url for receiver in all_of_them.receivers]
         await enqueue(http, all_of_them.pagerduty, routing_key=sandbox.ROUTING_KEY)
         assert len(set(urls)) == 3
@@ -54,7 +54,7 @@ async def test_a_stopped_sandbox_leaves_neither_port_nor_task(http: httpx.AsyncC
 
 
 async def test_a_person_can_look_at_it_and_sees_no_key(http: httpx.AsyncClient) -> None:
-    pagerduty = PagerDutySandbox(clock=lambda: OPENED)
+    pagerduty = PagerDutySandbox(sleep=asyncio.sleep, clock=lambda: OPENED)
     await pagerduty.start()
     await enqueue(
         http, pagerduty, payload={"summary": "<script>alert(1)", "source": "w", "severity": "critical"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import httpx
@@ -23,7 +24,7 @@ async def say(
 
 
 async def test_slack_keeps_threads_and_edits(http: httpx.AsyncClient) -> None:
-    slack = SlackSandbox(clock=lambda: OPENED)
+    slack = SlackSandbox(sleep=asyncio.sleep, clock=lambda: OPENED)
     await slack.start()
     root = await say(http, slack, channel="#identity-alerts", text="one")
     await say(http, slack, text="two", thread_ts=root["ts"])
@@ -51,14 +52,14 @@ async def test_slack_keeps_threads_and_edits(http: httpx.AsyncClient) -> None:
 async def test_slack_says_no_with_http_200(
     http: httpx.AsyncClient, method: str, body: dict[str, Any], error: str
 ) -> None:
-    slack = SlackSandbox(clock=lambda: OPENED)
+    slack = SlackSandbox(sleep=asyncio.sleep, clock=lambda: OPENED)
     await slack.start()
     assert await say(http, slack, method, **body) == {"ok": False, "error": error}
     await slack.stop()
 
 
 async def test_slack_wants_its_token(http: httpx.AsyncClient) -> None:
-    slack = SlackSandbox(clock=lambda: OPENED, token="right")
+    slack = SlackSandbox(sleep=asyncio.sleep, clock=lambda: OPENED, token="right")
     await slack.start()
     assert await say(http, slack, text="x") == {"ok": False, "error": "invalid_auth"}
     bare = await http.post(f"{slack.base_url}auth.test")
