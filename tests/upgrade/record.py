@@ -279,7 +279,7 @@ async def _read(address: str, topic: str) -> list[Record]:
 
 async def record(file: Path) -> None:
     """Play the outage, end amid the incident, and write what stands on all topics."""
-    sandbox = Sandbox.make(clock=lambda: round(time.time() * 1_000))
+    sandbox = Sandbox.make(sleep=asyncio.sleep, clock=lambda: round(time.time() * 1_000))
     with tempfile.TemporaryDirectory() as folder:
         with _broker() as address:
             await sandbox.start()

@@ -45,7 +45,7 @@ class GoesOn:
 
     def __init__(self, broker: str, before: Deployment, folder: Path) -> None:
         self.clock = FastClock(round(time.time() * 1_000) - before.end, _PACE)
-        self.sandbox = Sandbox.make(clock=self.clock)
+        self.sandbox = Sandbox.make(sleep=asyncio.sleep, clock=self.clock)
         self.sandbox.pagerduty.alerts += [Alert(**alert) for alert in before.receivers["pagerduty"]]
         self.sandbox.datadog.incidents |= before.receivers["datadog"]
         self.sandbox.slack.messages += [Message(**message) for message in before.receivers["slack"]]
