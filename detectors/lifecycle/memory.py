@@ -65,7 +65,7 @@ class IncidentMemory(
     msgspec.Struct,
     kw_only=True,
     # Stored under the names that earlier versions wrote.
-    rename={"scope_notified": "scope_notified", "scope_notified_at": "scope_notified_at"},
+    rename={"scope_notified": "scope_told", "scope_notified_at": "scope_told_at"},
 ):
     """One incident, and what the life cycle needs to know of it in the next step. Durations and instants in ms.
 
