@@ -1,4 +1,4 @@
-"""One input partition: which of its records are accepted, and from which T on each of them counts.
+"""Which records of an input partition are accepted, and from which T on does each of them count?
 
 The order of checks is: valid, future or past, duplicate, late. Everything here is a function of the partition's
 records in their order, and of the marks, whatever batches they come in.
@@ -53,8 +53,8 @@ class Taken(NamedTuple):
 
     Attributes:
         greatest, recorded: (N + 1,) of the partition before each record, and after the last; ``FAR_PAST`` for None.
-        watermark: (N + 1,) the same of its watermark.
-        copies: (N,) which are duplicates; None for none.
+        watermark: (N + 1,) the partition's watermark before each record, and after the last.
+        copies: (N,) whether each record is a duplicate; None if none is.
     """
 
     greatest: Ints
@@ -68,7 +68,7 @@ class Acceptance:
 
     Attributes:
         greatest: greatest ``occurred_at`` of the valid records so far, duplicates included; None before the first.
-        recorded: greatest Kafka timestamp of them; None where records have none (files).
+        recorded: greatest Kafka timestamp of the valid records so far; None where records have none (files).
         mark: the clock's stand-in for events, where it was written down (ms); None without.
         accepted_to: greatest ``occurred_at`` of the accepted events so far.
         duplicates: the memory of event ids.
@@ -83,7 +83,7 @@ class Acceptance:
         self.duplicates = Duplicates(rules.dedup_ids, rules.dedup_horizon)
 
     def restore(self, greatest: int | None, recorded: int | None, mark: int | None) -> None:
-        """Go on from a state that was written down; see the attributes."""
+        """Go on from a state that was written down: the values of the attributes of these names."""
         self.greatest, self.recorded, self.mark = greatest, recorded, mark
 
     def watermark(self) -> int | None:
@@ -95,9 +95,9 @@ class Acceptance:
         return reached if self.mark is None else max(reached, self.mark)
 
     def producer_lag(self) -> int | None:
-        """How far the newest event was behind the broker's clock, ms; None before the first of them.
+        """How far the newest event was behind the broker's clock, ms; None before the first event.
 
-        Over ``skew_after`` the clock stands in: its producers deliver late, or their clocks are behind.
+        Over ``skew_after`` the clock stands in for events: producers deliver late, or their clocks are behind.
         """
         if self.greatest is None or self.recorded is None:
             return None
@@ -115,7 +115,7 @@ class Acceptance:
         """Judge consecutive valid records that lie neither in the future nor in the past.
 
         Args:
-            ids: their event ids; hashes: (N,) of these.
+            ids: the event ids; hashes: (N,) Python's hashes of the ids.
             occurred, recorded: (N,) ``occurred_at`` and Kafka timestamps, ms; None for lines of a file.
         """
         rules = self.rules

@@ -1,4 +1,4 @@
-"""A batch of consecutive records of one partition, judged by columns: which are accepted, and from which T on."""
+"""Which records of a batch of one partition are valid, in time, and no duplicates? Judged by columns."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class Batch:
         size: N.
         events: the V valid records, duplicates included.
         where: (V,) their positions among the N.
-        taken: what their partition says of them.
-        refused: the rejected records by position.
+        taken: what the acceptance of the partition found.
+        refused: the rejections of the rejected records, by position among the N.
     """
 
     size: int
@@ -49,7 +49,7 @@ class Batch:
 def judge_batch(
     acceptance: Acceptance, values: Sequence[bytes | None], stamps: Ints | None, now: int | None = None
 ) -> Batch:
-    """Judge the next records of a partition, to the same effect as one by one.
+    """Judge the next records of a partition, to the same effect however they are cut into batches.
 
     Args:
         acceptance: the partition so far.
@@ -68,7 +68,7 @@ def judge_batch(
 
 
 def note_batch(acceptance: Acceptance, values: Sequence[bytes | None], stamps: Ints) -> tuple[Ints, Taken]:
-    """``judge_batch`` of records that have been counted before: ``where`` and ``taken`` of its batch."""
+    """Judge records that have been counted before; the ``where`` and ``taken`` of their ``Batch``."""
     ids, times, refused = times_of(values)
     ids, times, where = _in_time(acceptance.rules, ids, times, refused, stamps, len(values))
     return where, acceptance.take_many(ids, times.hashes, times.occurred, stamps[where])
@@ -82,10 +82,10 @@ def _in_time(
     reference: Ints | None,
     size: int,
 ) -> tuple[list[str], _Some, Ints]:
-    """The valid events that lie neither in the future nor in the past, and their positions; the others are refused.
+    """The valid events that lie neither in the future nor in the past, and their positions.
 
     Args:
-        refused: the rejected records of ``size`` by position, to which those are added.
+        refused: the rejections by position among the ``size`` records; the events that are out of time are added.
         reference: (size,) what the times are held against, ms; None for nothing.
     """
     where = np.arange(size)

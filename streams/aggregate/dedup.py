@@ -1,12 +1,12 @@
-"""Which valid records are copies of earlier ones: a memory of ids, bounded by their number and by event time.
+"""Which valid records are copies of earlier ones? A memory of ids, bounded by their number and by event time.
 
 A record is a duplicate iff the latest earlier valid record with its id is among the last ``dedup_ids`` valid records,
 and the partition's greatest ``occurred_at`` has grown by at most ``dedup_horizon`` since. However the
 records are cut into batches, the same are duplicates.
 
 The memory is a hash table with chains, in arrays: for each slot the latest record, for each record its hash and the
-record before it in its slot. So a batch is looked up in some array operations. Hashes only say where to look: what
-counts is the id itself. Nothing is ever taken out; a chain ends where the memory begins.
+record before it in its slot. So a batch is looked up in some array operations. Hashes only say where to look:
+the ids decide. Nothing is ever taken out; a chain ends where the memory begins.
 """
 
 from __future__ import annotations
@@ -64,10 +64,10 @@ class Duplicates:
         return self.ordinal - self._chunks[0].first if self._chunks else 0
 
     def note_many(self, ids: list[str], hashes: Ints, before: Ints, after: Ints) -> Bools | None:
-        """Note consecutive valid records; which are duplicates, None for none.
+        """Note consecutive valid records; (N,) whether each is a duplicate, None if none is.
 
         Args:
-            ids: their ids; hashes: (N,) what ``hash`` says of them.
+            ids: the ids of the records; hashes: (N,) Python's hashes of the ids.
             before, after: (N,) the greatest ``occurred_at`` before and after each, ms.
         """
         if not ids:

@@ -1,4 +1,4 @@
-"""Folding accepted events into rows of facts, one accumulator for each open block."""
+"""How do accepted events become rows of facts? One accumulator serves each open block."""
 
 from __future__ import annotations
 
@@ -61,12 +61,12 @@ class FactAccumulator:
         if key[5] == _FAILURE:
             self._people[key].add(person)
 
-    def add_many(self, columns: Columns, panes: Ints, firsts: Ints) -> set[str]:
+    def add_many(self, columns: Columns, panes: Ints, first_ts: Ints) -> set[str]:
         """Count accepted events.
 
         Args:
             columns: the events.
-            panes, firsts: (N,) the start of the pane (ms) and ``FactRow.first_t`` of each.
+            panes, first_ts: (N,) the start of the pane (ms) and ``FactRow.first_t`` of each.
 
         Returns:
             the environments of the events.
@@ -75,7 +75,7 @@ class FactAccumulator:
             return set()
         known = columns.table.known
         envs = {known[kind][0] for kind in np.flatnonzero(np.bincount(columns.kinds)).tolist()}
-        on_time = firsts == ON_TIME
+        on_time = first_ts == ON_TIME
         if on_time.all():
             kinds, durations, people = columns.kinds, columns.durations, columns.people
         else:
@@ -84,7 +84,7 @@ class FactAccumulator:
                 self._count(
                     known[columns.kinds[n]],
                     int(panes[n]),
-                    int(firsts[n]),
+                    int(first_ts[n]),
                     None if np.isnan(duration) else duration,
                     int(columns.people[n]),
                 )

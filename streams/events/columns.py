@@ -1,4 +1,4 @@
-"""Record values as columns: what of each event is needed to judge and to count it.
+"""How do record values become columns of what is needed to judge and to count events?
 
 Events are decoded some hundred at a time and forgotten again: what fits the processor's cache is decoded in half
 the time. Among these, one odd value is enough that all are decoded one by one; ``events.decode`` says what is valid.
@@ -71,7 +71,7 @@ class Times:
     """V valid events, as far as duplicates and the watermark go by them.
 
     Attributes:
-        hashes: (V,) of their ids, Python's own.
+        hashes: (V,) Python's hashes of the ids.
         occurred: (V,) ``occurred_at``, ms.
     """
 
@@ -93,9 +93,9 @@ class Columns(Times):
     Attributes:
         kinds: (V,) the numbers of their kinds in ``table``.
         durations: (V,) ms; NaN without.
-        people: (V,) who, by ``person_id``, of failures; 0 of others.
-        stripped: (V,) which came with forbidden fields; None for none.
-        table: what the numbers stand for.
+        people: (V,) the ``person_id`` of each failure; 0 of other events.
+        stripped: (V,) whether each came with forbidden fields; None if none did.
+        table: the kinds that the numbers stand for.
     """
 
     kinds: Ints
@@ -121,7 +121,7 @@ _Some = TypeVar("_Some", bound=Times)
 
 
 class _GatheredTimes:
-    """``Times`` as they grow, of the valid events so far.
+    """Collects the ``Times`` of valid events.
 
     Instants are texts of the common shape, together in ``texts``; those of other events are known already, by their
     place among all, or are none (``bad``).
@@ -203,7 +203,7 @@ class _GatheredTimes:
         return out
 
     def times(self) -> Times:
-        """All of them."""
+        """The times of all events that were taken in."""
         return Times(np.array(self.hashes, dtype=np.int64), self._occurred())
 
     def without_bad(
@@ -221,7 +221,7 @@ class _GatheredTimes:
 
 
 class _Gathered(_GatheredTimes):
-    """``Columns`` as they grow; ``people`` are those of the failures."""
+    """Collects the ``Columns`` of valid events; ``people`` holds those of the failures only."""
 
     def __init__(self, table: Kinds) -> None:
         super().__init__()
@@ -231,7 +231,7 @@ class _Gathered(_GatheredTimes):
         self.people: list[int] = []
 
     def add(self, values: Sequence[bytes | None], begin: int) -> Sequence[LoginEvent]:
-        """See ``_GatheredTimes.add``."""
+        """Take in consecutive values, of which the first is the ``begin``-th; the valid events among them."""
         events = super().add(values, begin)
         table = self.table
         kinds = [
@@ -244,7 +244,7 @@ class _Gathered(_GatheredTimes):
         return events
 
     def columns(self) -> Columns:
-        """All of them."""
+        """The columns of all events that were taken in."""
         times = self.times()
         kinds = np.array(self.kinds, dtype=np.int64)
         people = np.zeros(len(kinds), dtype=np.uint64)
@@ -269,7 +269,7 @@ def columns_of(values: Sequence[bytes | None]) -> tuple[list[str], Columns, dict
 
 
 def times_of(values: Sequence[bytes | None]) -> tuple[list[str], Times, dict[int, Rejection]]:
-    """The same, of what is not to be counted."""
+    """The ids and times of the valid events among record values, and the rejected records by position."""
     found = _GatheredTimes()
     found.add_all(values)
     return found.without_bad(found.times(), values)

@@ -1,9 +1,9 @@
-"""Login events: one record value in, a ``LoginEvent`` or a ``Rejection`` out, and never an exception.
+"""Is a record value a login event? A ``LoginEvent`` or a ``Rejection``, and never an exception.
 
 There are two ways through, with one meaning. What is valid at a glance goes straight into a ``LoginEvent``;
 the rest goes to ``validation.decode_exactly``, which knows every rule and alone decides on the reason.
 
-Whether a valid event lies in the future, in the past, or was seen before is for its partition to say.
+``aggregate.acceptance`` decides whether a valid event lies in the future, in the past, or was seen before.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The login event, version 1: what one step of a sign-in says of itself."""
+"""Which fields does a login event (version 1) have? It tells of one step of a sign-in."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What goes on ``login-events.rejected``: the record as it came, less what says who a person is.
+"""What is written to ``login-events.rejected``? The record as it came, without what says who a person is.
 
 A producer's mistake is best found in the bytes that were sent, so these are kept where they may be. If they
 hold a forbidden field, at any depth and however its name is spelt, they go without it; if that cannot be
@@ -55,7 +55,7 @@ class RejectedRecord:
 def rejected_record(
     topic: str, partition: int, offset: int, value: bytes | None, reason: Reason
 ) -> RejectedRecord:
-    """The record that tells of a rejected one."""
+    """The record of ``login-events.rejected`` for a rejected record of the input topic."""
     kept, change = (None, ()) if value is None else _kept(value)
     headers = (
         ("reason", reason.encode()),

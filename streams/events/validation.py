@@ -1,4 +1,4 @@
-"""Why a record value is no login event: every rule, one after the other, and what its producer should do.
+"""Why is a record value no login event, and what should its producer do? Every rule, one after the other.
 
 This is the slow and exact way, for what ``events.decode`` does not see to be valid at a glance. What is odd
 yet valid passes only here: a duplicate key whose earlier value had a wrong type, a forbidden personal field.

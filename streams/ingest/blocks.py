@@ -1,4 +1,4 @@
-"""Cutting an input partition into blocks and folding them: what ingest writes is a pure function of the log.
+"""How is an input partition cut into blocks and folded, so that what ingest writes is a pure function of the log?
 
 A block ends at every multiple of ``BLOCK_OFFSETS`` offsets and where the watermark passes a multiple of
 ``BLOCK_WATERMARK``; its facts depend on nothing but the records up to its last offset and the marks.
@@ -90,7 +90,10 @@ class BlockFold:
         self._note_landmarks(offsets[where], taken.greatest)
 
     def ready(self, *, whole: bool) -> None:
-        """The read-back is done; ``whole`` says that nothing of it was missing from the log.
+        """End the read-back and open the first block.
+
+        Args:
+            whole: whether every record from ``read_from`` on was still on the log.
 
         Raises:
             LogReplaced: the log is not the one that the resume record was written from.
@@ -119,7 +122,7 @@ class BlockFold:
         )
 
     def _cut(self, offset: int, greatest: int, recorded: int, watermark: int) -> None:
-        """Begin a block at ``offset``; the open one is finished, unless it is empty."""
+        """Begin a block at ``offset``. The open block is finished, unless it is empty."""
         if self.block.tally.records:
             self.closed.append(self.block)
         self.block = self._open(offset, _or_none(greatest), _or_none(recorded), int(watermark))
@@ -145,7 +148,7 @@ class BlockFold:
         valid_here = np.ones(len(records), dtype=np.int64)
         valid_here[list(refused)] = 0
         before = np.cumsum(valid_here) - valid_here
-        for begin, end in self._stretches(offsets, taken.watermark[before]):
+        for begin, end in self._runs(offsets, taken.watermark[before]):
             if begin or not self._continues(offsets[0], taken.watermark[0]):
                 at = before[begin]
                 self._cut(int(offsets[begin]), taken.greatest[at], taken.recorded[at], taken.watermark[at])
@@ -171,8 +174,8 @@ class BlockFold:
             if self._landmarks[-1][0] != offsets[n]:
                 self._landmarks.append((int(offsets[n]), _or_none(greatest[n])))
 
-    def _stretches(self, offsets: Ints, watermarks: Ints) -> Iterator[tuple[int, int]]:
-        """The stretches of records that lie in one block: [begin, end)."""
+    def _runs(self, offsets: Ints, watermarks: Ints) -> Iterator[tuple[int, int]]:
+        """The positions [begin, end) of consecutive records that lie in one block."""
         ranges, epochs = offsets // BLOCK_OFFSETS, watermarks // BLOCK_WATERMARK
         cuts = np.flatnonzero((ranges[1:] != ranges[:-1]) | (epochs[1:] != epochs[:-1])) + 1
         edges = [0, *cuts.tolist(), len(offsets)]
@@ -191,14 +194,14 @@ class BlockFold:
         events, watermarks = batch.accepted(begin, end)
         tally.duplicates += end - begin - len(events)
         tally.accepted += len(events)
-        panes, firsts = self.acceptance.counted_from(events.occurred, watermarks)
-        if (firsts != ON_TIME).any():
-            too_late = int(np.count_nonzero(firsts == TOO_LATE))
+        panes, first_ts = self.acceptance.counted_from(events.occurred, watermarks)
+        if (first_ts != ON_TIME).any():
+            too_late = int(np.count_nonzero(first_ts == TOO_LATE))
             tally.too_late += too_late
-            tally.late += int(np.count_nonzero(firsts != ON_TIME)) - too_late
+            tally.late += int(np.count_nonzero(first_ts != ON_TIME)) - too_late
         if events.stripped is not None:
             tally.personal_fields += int(np.count_nonzero(events.stripped))
-        block.dirty |= block.cells.add_many(events, panes, firsts)
+        block.dirty |= block.cells.add_many(events, panes, first_ts)
 
     def put_mark(self, watermark: int, blind_from: int | None = None) -> bool:
         """Let the clock stand in for events from the next offset on; False if it would not move the watermark.

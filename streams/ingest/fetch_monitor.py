@@ -1,4 +1,7 @@
-"""Since when each input partition has not been answered: the broker may answer while one of its partitions does not."""
+"""For how long have fetches of an input partition gone unanswered?
+
+The broker may answer while one of its partitions does not.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +15,12 @@ __all__ = ["FetchMonitor", "FetchStatus"]
 
 @dataclass(frozen=True, slots=True)
 class FetchStatus:
-    """What is known of a partition.
+    """What the fetches of one partition have said.
 
     Attributes:
         end: the offset after the last record, as the last fetch said; None before the first.
-        answered: ms since a fetch of it was answered; None before the first.
-        unanswered: ms for which it has not been answered while the broker took what was written.
+        answered: ms since a fetch of the partition was answered; None before the first.
+        unanswered: ms for which no fetch of the partition was answered, though the broker took what was written.
     """
 
     end: int | None
@@ -26,7 +29,7 @@ class FetchStatus:
 
 
 class FetchMonitor:
-    """Watches the partitions of a worker.
+    """Notes when each partition of a worker was answered last.
 
     Args:
         monotonic: seconds that never go back.
@@ -39,25 +42,26 @@ class FetchMonitor:
         self._since: dict[TopicPartition, float] = {}
 
     def assigned(self, partitions: Iterable[TopicPartition]) -> None:
-        """These are the worker's now. One that has not been answered so far has still not been."""
+        """Watch exactly these partitions. One that was watched before keeps the time of its last answer."""
         now = self._monotonic()
         self._since = {partition: self._since.get(partition, now) for partition in partitions}
 
     def answered(self, partition: TopicPartition) -> None:
-        """It was, just now."""
+        """Note that a fetch of the partition was answered now."""
         if partition in self._since:
             self._since[partition] = self._monotonic()
 
     def broker_was_away(self) -> None:
-        """The whole of it: nothing can be said of a single partition."""
+        """Begin all waits anew: while the whole broker was away, no single partition was to blame."""
         self._since = dict.fromkeys(self._since, self._monotonic())
 
     def status(self, partition: TopicPartition, end: int | None, fetched_at: int | None) -> FetchStatus:
-        """What is known of a partition.
+        """The status of a partition now.
 
         Args:
-            end: its high watermark, as the consumer knows it.
-            fetched_at: when a fetch of it was answered last, ms since the epoch; None before the first.
+            partition: the partition.
+            end: the high watermark that the consumer knows.
+            fetched_at: when a fetch of the partition was answered last, ms since the epoch; None before the first.
         """
         now = self._monotonic()
         since = self._since.setdefault(partition, now)
@@ -67,6 +71,6 @@ class FetchMonitor:
         return FetchStatus(end, answered, round(1_000 * (now - since)))
 
     def unanswered(self, seconds: float) -> list[TopicPartition]:
-        """The partitions that have not been answered for so long."""
+        """The partitions of which no fetch has been answered for more than ``seconds``, in order."""
         now = self._monotonic()
         return sorted(partition for partition, since in self._since.items() if now - since > seconds)

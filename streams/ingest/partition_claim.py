@@ -1,9 +1,12 @@
-"""Beginning with an input partition: where to go on, and what a new owner says before it writes anything.
+"""Where does a new owner of an input partition go on, and what does it write before anything else?
+
+A claim has five steps:
 
 0. *Claimed* on `ingest-state`: a number to write under, greater than every one that is found there.
 1. *Announced* on every partition of `sli-segments`: whatever a former owner writes from here on does not count there.
-2. Read the resume record. What it names as done was acknowledged before it, so whoever reads has it.
-3. Write it again as one's own: a former owner's record that comes late is of an older generation, and passed over.
+2. Read the resume record. What it names as done was acknowledged before it, so every reader of `sli-segments` has it.
+3. Write the resume record again under the own number: a former owner's late record is of an older generation, and
+   readers pass it over.
 4. *Begun* on every partition of `sli-segments`, with the mark that was found: had the former owner died between writing
    the resume record and writing the mark, some environments would have been judged without it.
 """
@@ -70,12 +73,15 @@ class _Found(NamedTuple):
 
 
 class PartitionClaim:
-    """See the module.
+    """Claims input partitions for this worker, by the steps above.
+
+    Attributes:
+        lost: events that retention removed before this process read them.
 
     Args:
         settings: how ingest runs.
-        policy: of which it uses the numbers of acceptance.
-        producer: where it writes.
+        policy: gives the numbers of acceptance.
+        producer: writes the records.
         reader: reads topics back.
         clock: ms since the epoch.
     """
@@ -117,18 +123,23 @@ class PartitionClaim:
         destination: Destination,
         answered: Callable[[], None] = lambda: None,
     ) -> ClaimedPartition:
-        """Take the partition over.
+        """Claim a partition.
 
-        ``answered`` is called when the partition has answered; reading back may take a while after that.
+        Args:
+            consumer: the member of the group to which the partition was assigned.
+            partition: the topic and partition.
+            generation: of the consumer group.
+            destination: where the records of the partition are written.
+            answered: called when the broker has answered for the partition; reading back may take longer.
 
         Raises:
             LogReplaced: the topic was made anew.
             CommitFailedError: the partition is another worker's by now.
-            KafkaError: the broker.
+            KafkaError: the broker refused a request.
         """
         found = await self._find(destination, partition)
         generation = await self._numbered(consumer, destination, partition, generation, found)
-        await self._say(destination, partition, generation, None)
+        await self._announce(destination, partition, generation, None)
         # Once more: what was written until it was announced counts.
         resume = (await self._find(destination, partition, found)).resume
         # Afterwards: somebody else may go on reading until this worker notices that it has lost the partition.
@@ -146,10 +157,10 @@ class PartitionClaim:
                 "the topic was made anew. Give the deployment a new WATCHOFFICER_TOPIC_PREFIX for its own topics."
             )
         elif resume.start < begin:
-            resume = await self._over_a_hole(partition, resume, begin)
+            resume = await self._over_a_gap(partition, resume, begin)
         resume = replace(resume, generation=generation)
         await self._producer.write([to_ingest_state(destination, resume)])
-        await self._say(destination, partition, generation, resume)
+        await self._announce(destination, partition, generation, resume)
         fold = BlockFold(partition.partition, self._rules, resume)
         async for records in self._reader.batches(partition, start=resume.read_from, end=resume.start):
             fold.read_back(records)
@@ -164,7 +175,7 @@ class PartitionClaim:
         generation: int,
         found: _Found,
     ) -> int:
-        """The number under which to write: the group's generation, unless those have begun anew.
+        """The number under which to write: the group's generation, unless the broker counts generations anew.
 
         A group whose members have all been gone for long, or that somebody deleted, is forgotten by the broker. What
         its owners wrote under greater numbers would then hide everything that is written from now on.
@@ -185,10 +196,10 @@ class PartitionClaim:
             log.warning("consumer_group_reset", group_generation=generation, written_before=found.greatest)
         return number
 
-    async def _say(
+    async def _announce(
         self, destination: Destination, partition: TopicPartition, generation: int, resume: Resume | None
     ) -> None:
-        """Announced without a resume record, begun with it."""
+        """Write an announcement, or with a resume record the beginning, to every partition of `sli-segments`."""
         frontier = self._frontier(destination, partition, generation, resume)
         key = owner_key(partition.partition, generation, begun=resume is not None)
         await self._producer.write(to_all_partitions(destination, key, frontier))
@@ -214,7 +225,7 @@ class PartitionClaim:
     async def _find(
         self, destination: Destination, input_partition: TopicPartition, before: _Found | None = None
     ) -> _Found:
-        """What `ingest-state` says of a partition; on from what was found before."""
+        """Read what `ingest-state` says of a partition, from where ``before`` ended."""
         topic = TopicPartition(destination.topics.ingest_state, destination.state_partition)
         partition = int(input_partition.partition)
         resume, greatest, start = before or _Found(None, -1, 0)
@@ -230,7 +241,7 @@ class PartitionClaim:
         return _Found(resume, greatest, start)
 
     async def _fresh(self, consumer: Consumer, partition: TopicPartition, begin: int, end: int) -> Resume:
-        """Where to begin without a resume record."""
+        """The resume record of a partition that has none yet."""
         start, mark = self._settings.start, None
         if await self._is_new(int(partition.partition)):
             # Others have been judged already. What happened before now counts as late; the delay of the others'
@@ -252,21 +263,21 @@ class PartitionClaim:
 
     async def _is_new(self, partition: int) -> bool:
         """Whether the partition was added to a topic that is being judged already."""
-        async for frontier in self._said(0):
+        async for frontier in self._segment_records(0):
             if isinstance(frontier, Frontier) and 0 < frontier.partitions <= partition:
                 return True
         return False
 
-    async def _over_a_hole(self, partition: TopicPartition, resume: Resume, begin: int) -> Resume:
+    async def _over_a_gap(self, partition: TopicPartition, resume: Resume, begin: int) -> Resume:
         """Go on where the log begins now, or where a former owner stopped, whichever is later.
 
-        The open block's head is gone, so its stored segments stand as they are, and a new block begins behind them.
+        The first records of the open block are gone, so its stored segments stay, and a new block begins behind them.
         The watermark that was reached is kept as a mark. The memory of duplicates begins anew.
         """
         number = int(partition.partition)
         reached, mark, owners = resume.start, resume.mark, Fencing()
         for index in range(self._settings.partitions):
-            async for said in self._said(index):
+            async for said in self._segment_records(index):
                 if isinstance(said, Segment) and said.partition == number:
                     reached = max(reached, said.last + 1)
                 elif isinstance(said, Frontier) and said.partition == number and index == 0:
@@ -275,7 +286,7 @@ class PartitionClaim:
                         mark = max(said.watermark, said.watermark if mark is None else mark)
         start = max(reached, begin)
         if reached < begin:
-            await self._say_lost(partition, reached, begin)
+            await self._report_lost(partition, reached, begin)
         blind_from = resume.blind_from if mark == resume.mark else None
         return replace(
             resume,
@@ -286,8 +297,8 @@ class PartitionClaim:
             blind_from=blind_from,
         )
 
-    async def _say_lost(self, partition: TopicPartition, expected: int, begin: int) -> None:
-        """Tell people that events were removed before they were read: in the log, in a metric, in an incident."""
+    async def _report_lost(self, partition: TopicPartition, expected: int, begin: int) -> None:
+        """Report that events were removed before they were read: in the log, in a metric, in an incident."""
         self.lost += begin - expected
         log.error("events_lost", partition=partition.partition, expected_offset=expected, log_begins=begin)
         said = IncidentInput(
@@ -307,8 +318,8 @@ class PartitionClaim:
         where = env_partition(said.env, self._settings.partitions)
         await self._producer.write([ProducerRecord(inputs, said.env.encode(), encode_input(said), where)])
 
-    async def _said(self, index: int) -> Any:
-        """What stands on a partition of `sli-segments`."""
+    async def _segment_records(self, index: int) -> Any:
+        """The decoded records of a partition of `sli-segments`."""
         async for record in self._reader.read(TopicPartition(self._settings.topics.segments, index)):
             if record.value is not None:
                 yield decode(record.value)

@@ -1,11 +1,11 @@
-"""An input partition that this worker folds: what has come of it and is not written yet, and its marks."""
+"""What does a worker hold of an input partition: its fold, what is not written yet, and when it gets a mark?"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from detectors.instants import FAR_PAST
+from detectors.instants import FAR_PAST, SECOND
 from detectors.policy.policy import Policy
 from streams.events.rejected import rejected_record
 from streams.events.validation import Rejection
@@ -25,7 +25,6 @@ from streams.segments.codec import (
 
 __all__ = ["PartitionTask"]
 
-_A_SECOND = 1_000
 #: An answer to a fetch that came no longer ago says how things stand: an idle partition is asked ten times a second.
 _FRESH = 3_000  # ms
 
@@ -40,7 +39,7 @@ class _Mark(NamedTuple):
 
 
 class PartitionTask:
-    """See the module.
+    """The task of one input partition: folds its records, puts marks, and gives what is to be written.
 
     Args:
         claimed: the partition. Before the offset at which its log ended then, no mark is put: a former owner may have
@@ -73,9 +72,10 @@ class PartitionTask:
     # -- what arrives -----------------------------------------------------------------------------------------
 
     def follows(self, offset: int) -> bool:
-        """Whether a batch that begins there can be folded. If not, the consumer must be put to ``fold.next_offset``.
+        """Whether a batch that begins at ``offset`` can be folded. If not, the consumer must seek ``fold.next_offset``.
 
-        A batch from before a seek is none; a gap (compaction, transactions) is one if it comes again.
+        A batch that was fetched before a seek cannot. A batch behind a gap in the offsets (compaction, transactions)
+        can if it comes a second time.
         """
         expected = self.fold.next_offset
         if offset < expected or (offset > expected and self._gap != offset):
@@ -99,7 +99,7 @@ class PartitionTask:
     # -- silence ----------------------------------------------------------------------------------------------
 
     def _put_mark(self, status: FetchStatus, now: int) -> _Mark | None:
-        """Put a mark where the clock must stand in for events."""
+        """Put a mark if the clock must stand in for events now; the mark, or None."""
         self._at_end = status.end is not None and self.fold.next_offset >= status.end
         reason = self._reason(status, now)
         reached = self.fold.acceptance.watermark()
@@ -109,7 +109,7 @@ class PartitionTask:
                 self._marked = ""  # it can be fetched again
             return None
         # One mark a second: a resume record and a block come with each.
-        due = reached is None or mark - reached >= _A_SECOND * self._pace
+        due = reached is None or mark - reached >= SECOND * self._pace
         if reason == "blind" and self._marked != "blind":
             self._blind_from = FAR_PAST if reached is None else reached
         blind_from = self._blind_from if reason == "blind" else None
@@ -124,7 +124,7 @@ class PartitionTask:
         if status.unanswered > policy.blind_after:
             return "blind"
         if not self._at_end or status.answered is None or status.answered > _FRESH:
-            return ""  # for all we know there are records, only nobody hands them out
+            return ""  # there may be records that the broker has not handed out
         if now - self._heard_at >= policy.idle_after * self._pace:
             return "idle"
         reached = self.fold.acceptance.watermark()
@@ -134,19 +134,20 @@ class PartitionTask:
     # -- what is to be written --------------------------------------------------------------------------------
 
     def flush(self, into: Flush, now: int, status: FetchStatus | None = None) -> None:
-        """Add what is to be written, and before that put a mark, if by what is in status one is due.
+        """Put a mark if ``status`` says that one is due, and add to ``into`` what is to be written.
 
-        A mark begins a block, and until the resume record names it nobody else knows of it. So none is put but here:
-        what is folded behind it comes with a later flush, which is written when this one is. A worker that follows
-        one which died in between would cut its blocks elsewhere, and what lay behind the mark would count twice.
+        A mark begins a block, and until the resume record names the mark no other worker knows it. So marks are put
+        only here: what is folded behind a mark is in a later flush, which is written after this one. Otherwise the
+        successor of a worker that died in between would cut blocks elsewhere, and what lay behind the mark would
+        count twice.
 
-        Nothing is awaited here: segments and frontiers are of one instant.
+        Nothing is awaited here, so that segments and frontiers are of one instant.
         """
         fold = self.fold
         mark = None if status is None else self._put_mark(status, now)
         told = (fold.next_offset, fold.acceptance.watermark(), self._marked)
         closed = fold.take_closed()
-        recently = now - self._told_at < _A_SECOND * self._pace
+        recently = now - self._told_at < SECOND * self._pace
         if told == self._told and not closed and mark is None and recently:
             return
         into.finished += self._rejected
@@ -154,7 +155,7 @@ class PartitionTask:
         for block in closed:
             into.finished += self._segments(block)
         if closed:
-            # A worker that dies now is followed by one that begins after these blocks: nobody would count them.
+            # The successor of a worker that dies now begins after these blocks and would not count them.
             into.finished += self._frontier([block.tally for block in closed], self._told, now)
         resume = fold.resume_record(self.generation)
         if resume != self._resumed:
@@ -186,7 +187,7 @@ class PartitionTask:
         now: int,
         mark: _Mark | None = None,
     ) -> list[ProducerRecord]:
-        """A frontier for every partition of `sli-segments`. Of ``told`` None nothing is known yet but the tallies."""
+        """A frontier for every partition of `sli-segments`; with ``told`` None it says nothing but the tallies."""
         next_offset, watermark, marked = told or (self.fold.next_offset, None, "")
         frontier = Frontier(
             self._partition,

@@ -1,7 +1,9 @@
-"""Login events in, segments out: one consumer in batches, one fold for each input partition.
+"""How do login events become segments: in which loop, and in which order of writes?
 
-All that is written is a pure function of the log (``blocks``), so a restart, a second worker or a repeated write
-changes nothing. The order of writes is what makes a restart safe:
+One consumer reads the input topic in batches; each input partition has a fold (``partition_task``).
+
+Everything that ingest writes is a pure function of the log (``blocks``), so a restart, a second worker or a repeated
+write changes nothing. The order of writes is what makes a restart safe:
 
 1. rejected records, and the last records of finished blocks with their tallies,
 2. the resume record of the open block: from now on a restart begins there,
@@ -9,7 +11,7 @@ changes nothing. The order of writes is what makes a restart safe:
 4. marks and the frontier, which let the evaluation move on,
 5. the committed offset, for people who look at the group's lag.
 
-While this is written the next records are folded; what comes of them is written when it is done.
+While one flush is written, the next records are folded; their flush is written after it.
 """
 
 from __future__ import annotations
@@ -55,11 +57,11 @@ class Ingest(Service):
     """The service that folds the input topic.
 
     Args:
-        settings: how it runs.
-        policy: of which it uses the numbers of acceptance, never a judgement.
-        producer: where it writes.
+        settings: how ingest runs.
+        policy: gives the numbers of acceptance; ingest never judges.
+        producer: writes the records.
         timing: time, sleep (of real time) and chance.
-        fail: called with what makes going on impossible.
+        fail: called with the exception after which ingest cannot go on.
         clients: makes the consumers.
     """
 
@@ -139,7 +141,7 @@ class Ingest(Service):
             async with asyncio.timeout(_STOP_SECONDS):
                 await self._ended.wait()
         except TimeoutError:
-            log.warning("ingest_flush_timed_out", say="it is read again by the next owner")
+            log.warning("ingest_flush_timed_out", consequence="the next owner reads the records again")
 
     async def _follow(self) -> None:
         backoff = Backoff(_FIRST_WAIT, _LONGEST_WAIT, self._timing)
@@ -178,7 +180,7 @@ class Ingest(Service):
     def _take(self, consumer: Consumer, partition: TopicPartition, records: list[Any]) -> None:
         task = self._partitions.get(partition)
         if task is None or not records:
-            return  # from a position that was set before the fold was ready: it is read again from its own
+            return  # fetched before the fold was ready: the consumer has been put to the fold's own offset since
         if not task.follows(records[0].offset):
             consumer.seek(partition, task.fold.next_offset)
             return
@@ -188,7 +190,7 @@ class Ingest(Service):
     # -- writing ----------------------------------------------------------------------------------------------
 
     async def _flush(self, consumer: Consumer) -> None:
-        """Let what was folded be written, once all that was folded before it is."""
+        """Begin to write what was folded, after the flush before has been written."""
         await self._written()
         self._flushed_at = self._timing.monotonic()
         now = self._clock()
@@ -203,7 +205,7 @@ class Ingest(Service):
     async def _write(self, consumer: Consumer, flush: Flush, starts: dict[TopicPartition, int]) -> None:
         began = self._timing.monotonic()
         for records in flush.batches():
-            await self._producer.write(records, give_up=self._lost_or_stopping)
+            await self._producer.write(records, give_up=self._gives_up)
         if flush.resumes:
             await self._commit(consumer, starts)
         if self._timing.monotonic() - began > _SLOW_FLUSH_SECONDS:
@@ -213,7 +215,7 @@ class Ingest(Service):
         """Wait until nothing is being written.
 
         Raises:
-            KafkaError: it was given up.
+            KafkaError, OSError: the broker does not take the records, and the service stops.
             LeaseLost: this worker may not write any more.
         """
         if self._writing is not None:
@@ -221,7 +223,7 @@ class Ingest(Service):
             self._writing = None
 
     async def _leave_unwritten(self) -> None:
-        """Write no more of what is being written: whoever takes over begins where it ended."""
+        """Stop writing: the next owner begins where the written records end."""
         if self._writing is not None:
             self._writing.cancel()
             await asyncio.gather(self._writing, return_exceptions=True)
@@ -231,7 +233,7 @@ class Ingest(Service):
         end, fetched_at = consumer.highwater(partition), consumer.last_poll_timestamp(partition)
         return self._monitor.status(partition, end, fetched_at)
 
-    def _lost_or_stopping(self) -> bool:
+    def _gives_up(self) -> bool:
         return bool(self.should_stop)
 
     async def _commit(self, consumer: Consumer, starts: dict[TopicPartition, int]) -> None:
@@ -244,13 +246,33 @@ class Ingest(Service):
             # The resume records are what a restart goes by; the group's offsets are for people.
             log.info("offset_commit_failed", error=repr(error))
 
-    # -- beginning a partition --------------------------------------------------------------------------------
+    # -- claiming partitions ----------------------------------------------------------------------------------
+
+    def rebalanced(self, consumer: Consumer, assigned: set[TopicPartition]) -> None:
+        """Keep the folds of partitions that stayed here without a break, and forget the others."""
+        generation = consumer.generation
+        unbroken = generation == self._generation + 1
+        self._generation = generation
+        self._assigned = set(assigned)
+        self._monitor.assigned(assigned)
+        self._partitions = {p: task for p, task in self._partitions.items() if unbroken and p in assigned}
+        for partition, task in self._partitions.items():
+            # Each rebalance puts the position back to the committed offset.
+            consumer.seek(partition, task.fold.next_offset)
+        log.info(
+            "partitions_assigned",
+            generation=generation,
+            assigned=sorted(p.partition for p in assigned),
+            kept=sorted(p.partition for p in self._partitions),
+        )
 
     async def _claim_missing(self, consumer: Consumer) -> None:
         missing = sorted(self._assigned - set(self._partitions))
         if not missing:
             return
-        await self._written()  # of a partition that has come back it could be what is read here
+        await (
+            self._written()
+        )  # a claim reads what this worker may be writing of a partition that has come back
         failures = await asyncio.gather(
             *(self._claim(consumer, partition) for partition in missing), return_exceptions=True
         )
@@ -286,31 +308,15 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
         self._consumer = consumer
 
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
-        """Nothing is to be done: what was folded and not written is folded again by the next owner."""
+        """Do nothing: the next owner folds again what was folded and not written."""
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
         """Keep the folds of partitions that stayed here without a break, and forget the others."""
-        ingest = self._ingest
-        generation = self._consumer.generation
-        unbroken = generation == ingest._generation + 1
-        ingest._generation = generation
-        ingest._assigned = set(assigned)
-        ingest._monitor.assigned(assigned)
-        kept = {p: o for p, o in ingest._partitions.items() if unbroken and p in assigned}
-        ingest._partitions = kept
-        for partition, task in kept.items():
-            # Each rebalance puts the position back to the committed offset.
-            self._consumer.seek(partition, task.fold.next_offset)
-        log.info(
-            "partitions_assigned",
-            generation=generation,
-            assigned=sorted(p.partition for p in assigned),
-            kept=sorted(p.partition for p in kept),
-        )
+        self._ingest.rebalanced(self._consumer, assigned)
 
 
 async def _let_fetch() -> None:
-    """Let the next batch be asked for, so that the broker sends it while the one at hand is folded."""
+    """Let aiokafka ask for the next batch, so that the broker sends it while this batch is folded."""
     for _ in range(_TURNS):
         await asyncio.sleep(0)
 

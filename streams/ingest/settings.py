@@ -1,4 +1,4 @@
-"""How ingest runs."""
+"""Which settings does ingest have?"""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class IngestSettings:
     """How ingest runs.
 
     Attributes:
-        topics: their names.
+        topics: the names of the topics.
         group: the consumer group.
-        partitions: of the internal topics.
+        partitions: the number of partitions of the internal topics.
         session_ms: after so long without a heartbeat a worker's partitions are given to another.
         start: where to begin without a resume record.
         pace: how many times faster than real time the clock runs; waits that stand for delivery grow with it.

@@ -1,4 +1,4 @@
-"""What a flush of ingest writes, and in which order."""
+"""What does a flush of ingest write, where, and in which order?"""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ __all__ = ["Destination", "Flush", "to_all_partitions", "to_ingest_state"]
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where things are written.
+    """Where the records of one input partition are written.
 
     Attributes:
-        topics: their names.
-        segment_partitions: of ``sli-segments``.
-        state_partition: of ``ingest-state``, for this input partition.
-        input_partitions: of the input topic.
+        topics: the names of the topics.
+        segment_partitions: the number of partitions of ``sli-segments``.
+        state_partition: the partition of ``ingest-state`` that this input partition uses.
+        input_partitions: the number of partitions of the input topic.
     """
 
     topics: Topics
@@ -48,7 +48,7 @@ class Flush:
 
 
 def to_all_partitions(destination: Destination, key: bytes, frontier: Frontier) -> list[ProducerRecord]:
-    """A frontier, as it goes to every partition of `sli-segments`."""
+    """The records that put a frontier on every partition of `sli-segments`."""
     value = encode(frontier)
     return [
         ProducerRecord(destination.topics.segments, key, value, index)
@@ -57,7 +57,7 @@ def to_all_partitions(destination: Destination, key: bytes, frontier: Frontier) 
 
 
 def to_ingest_state(destination: Destination, resume: Resume) -> ProducerRecord:
-    """A record of `ingest-state`."""
+    """The record that puts a resume record on `ingest-state`."""
     return ProducerRecord(
         destination.topics.ingest_state, resume_key(resume), encode(resume), destination.state_partition
     )

@@ -24,15 +24,15 @@ async def create_missing(
     """Create the topics that do not exist.
 
     Args:
-        topics: their names.
+        topics: the names of the topics.
         kafka: how to reach the broker (keyword arguments of aiokafka's clients).
-        input_partitions: of ``login-events``, if it has to be created.
+        input_partitions: how many partitions ``login-events`` gets, if the topic has to be created.
 
     Returns:
-        the names of those that were created.
+        the names of the topics that were created.
 
     Raises:
-        TopicProblem: some may not be created by this user; all of them are named, with their settings.
+        TopicProblem: this user may not create some of the topics; the message names each with its settings.
     """
     admin = AIOKafkaAdminClient(**kafka)
     await admin.start()

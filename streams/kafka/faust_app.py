@@ -1,7 +1,7 @@
-"""The Faust app: made by a factory from settings, with agents on the low-rate topics. Nothing starts at import.
+"""How is the Faust app made that consumes the low-rate topics? A factory makes it; nothing starts at import.
 
-Agents never raise: an exception in one would let Faust commit past the record that caused it. What goes wrong in an
-agent ends the process before the record is acknowledged, and the next owner does it again.
+Agents never raise: an exception in one would let Faust commit past the record that caused it. An
+exception in an agent ends the process before the record is acknowledged, and the next owner takes the record again.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class AppOptions:
 
 
 class _NoTables(TableManager):
-    """We have no tables. Faust's manager waits a second for some, and only then is the group joined."""
+    """The manager of no tables. Faust's own waits a second for tables before the group is joined."""
 
     async def on_start(self) -> None:
         """Let the app go on at once."""

@@ -1,4 +1,4 @@
-"""Putting event lines onto a topic: keyed, paced by their own times, and moved to another time on request."""
+"""How do lines of events get onto a topic: keyed, paced by their own times, moved to another time on request?"""
 
 from __future__ import annotations
 
@@ -172,7 +172,7 @@ async def produce(
     *,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> Produced:
-    """Sends every line, blank ones left out, in the order given.
+    """Send every line that is not blank, in the order given.
 
     Args:
         lines: events as JSON, without line ends.

@@ -14,7 +14,7 @@ _PROBE_PATIENCE = 5.0
 
 
 class BrokerProbe:
-    """Asks the broker for something small.
+    """Asks the broker for its metadata, which is little.
 
     Args:
         clients: makes the connection.
@@ -25,7 +25,7 @@ class BrokerProbe:
         self._client: Client | None = None
 
     async def __call__(self) -> str | None:
-        """None if it answered, else what went wrong."""
+        """None if the broker answered, else a sentence that says what went wrong."""
         try:
             async with asyncio.timeout(_PROBE_PATIENCE):
                 if self._client is None:

@@ -1,4 +1,4 @@
-"""What a worker writes: one producer, records sent together and acknowledged together."""
+"""How does a worker write: records sent together, acknowledged together, and retried while the broker is away?"""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ class ProducerRecord(NamedTuple):
 
 
 class BatchProducer:
-    """Writes batches of records, each complete before ``write`` returns; a broker that is away is waited for.
+    """Writes batches of records, and waits for a broker that is away.
 
-    Without idempotence a retry can repeat a record: whatever is written here may come twice.
+    The producer is not idempotent, so a retry can repeat a record: readers must bear every record twice.
 
     Args:
         clients: makes the producer.
@@ -95,11 +95,11 @@ class BatchProducer:
 
         Args:
             records: in the order in which they are to stand on each partition.
-            give_up: asked between attempts; True ends the waiting.
-            attempts: how often it is tried; None for as long as it takes.
+            give_up: asked after a failed attempt; True ends the retries.
+            attempts: the greatest number of attempts; None for no limit.
 
         Raises:
-            KafkaError: it was given up.
+            KafkaError, OSError: the last attempt failed, and there is no other.
             LeaseLost: this worker may not write any more.
         """
         batch = list(records)

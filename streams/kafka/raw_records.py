@@ -1,10 +1,10 @@
-"""Records of the log as aiokafka's parser makes them, whole batches at a time.
+"""How are records read without an object of eleven fields for each: as aiokafka's parser makes them, in whole batches?
 
 ``getmany`` builds a ``ConsumerRecord`` of eleven fields for each record, one call after another: more work than all
-that ingest does with an event. Offset, timestamp and value stand on the parser's own records already. Everything else
-stays aiokafka's: fetching, positions, checksums, transactions.
+that ingest does with an event. Offset, timestamp and value stand on the parser's own records already. Fetching,
+positions, checksums and transactions stay aiokafka's.
 
-It reaches into aiokafka's fetcher. Where that is not built as it is known here, ``getmany`` stays as it is.
+This module changes attributes of aiokafka's fetcher. If the installed aiokafka lacks them, ``getmany`` stays as it is.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def give_raw_records(consumer: AIOKafkaConsumer) -> bool:
 
     async def fetch_raw(*arguments: Any) -> Any:
         came = await fetch(*arguments)
-        # Nobody has looked at them yet: they are told of by what is returned here.
+        # No consumer has read these results yet: the fetcher announces them only after this coroutine returns.
         for result in fetcher._records.values():
             if type(result) is aiokafka_fetcher.FetchResult and "getall" not in vars(result):
                 result.getall = RawResult(result).getall
@@ -54,7 +54,7 @@ class RawResult:
         self._broken = False
 
     def getall(self, max_records: int | None = None) -> list[Any]:
-        """The next records, at most so many; the consumer's position follows.
+        """The next records, at most ``max_records``; the consumer's position moves behind them.
 
         Raises:
             CorruptRecordException: the checksum of a batch is wrong.

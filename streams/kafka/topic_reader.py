@@ -1,4 +1,4 @@
-"""Reading a topic back: from where it begins, or from an instant, to where it ends now."""
+"""How is a partition read back: from an offset or an instant to where the partition ends now?"""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class TopicReader:
 
     async def read(
         self,
-        place: TopicPartition,
+        partition: TopicPartition,
         *,
         start: int = 0,
         since: int | None = None,
@@ -49,32 +49,32 @@ class TopicReader:
         """The records of a partition, with ``offset``, ``timestamp``, ``key``, ``value`` and ``headers``.
 
         Args:
-            place: the topic and partition.
+            partition: the topic and partition.
             start: the first offset.
             since: instead: the first record that the broker took at or after this instant, ms.
-            end: the first offset that is not read, which must exist or be the next; by default it is read to where
-                the partition ends now, and perhaps a little further.
+            end: the first offset that is not read, at most the offset after the last record; by default the
+                partition is read to where it ends now, and perhaps some records further.
 
         Raises:
-            KafkaError, OSError: it cannot be read, and the reader is not patient.
+            KafkaError, OSError: the partition cannot be read, and the reader is not patient.
         """
-        async for records in self.batches(place, start=start, since=since, end=end):
+        async for records in self.batches(partition, start=start, since=since, end=end):
             for record in records:
                 yield record
 
     async def batches(
         self,
-        place: TopicPartition,
+        partition: TopicPartition,
         *,
         start: int = 0,
         since: int | None = None,
         end: int | None = None,
     ) -> AsyncIterator[Sequence[Any]]:
-        """The same, as many at a time as have come; none of them is empty."""
+        """The records that ``read`` gives, in the lists in which they were fetched; no list is empty."""
         backoff = Backoff(_FIRST_WAIT, _LONGEST_WAIT, self._timing)
         while True:
             try:
-                async for records in self._batches(place, start, since, end):
+                async for records in self._batches(partition, start, since, end):
                     start, since = records[-1].offset + 1, None
                     backoff.succeeded()
                     yield records
@@ -83,27 +83,29 @@ class TopicReader:
                 if not self._patient:
                     raise
                 wait = backoff.failed()
-                log.warning("topic_read_failed", topic=place.topic, error=repr(error), retry_in_seconds=wait)
+                log.warning(
+                    "topic_read_failed", topic=partition.topic, error=repr(error), retry_in_seconds=wait
+                )
             await backoff.wait()
 
     async def _batches(
-        self, place: TopicPartition, start: int, since: int | None, end: int | None
+        self, partition: TopicPartition, start: int, since: int | None, end: int | None
     ) -> AsyncIterator[Sequence[Any]]:
         async with started(self._clients.reader()) as consumer:
-            begin = (await consumer.beginning_offsets([place]))[place]
-            last = end if end is not None else (await consumer.end_offsets([place]))[place]
+            begin = (await consumer.beginning_offsets([partition]))[partition]
+            last = end if end is not None else (await consumer.end_offsets([partition]))[partition]
             if since is not None:
-                found = (await consumer.offsets_for_times({place: max(since, 0)})).get(place)
+                found = (await consumer.offsets_for_times({partition: max(since, 0)})).get(partition)
                 start = last if found is None else found.offset
             position = max(begin, start)
             if position >= last:
                 return
-            consumer.assign([place])
-            consumer.seek(place, position)
+            consumer.assign([partition])
+            consumer.seek(partition, position)
             barren = 0
             while position < last:
-                came = await consumer.getmany(place, timeout_ms=_POLL_MS, max_records=_MAX_RECORDS)
-                records = came.get(place, ())
+                came = await consumer.getmany(partition, timeout_ms=_POLL_MS, max_records=_MAX_RECORDS)
+                records = came.get(partition, ())
                 barren = 0 if records else barren + 1
                 # Where no end is given, what was fetched is given out in full: the embedded broker takes the
                 # first record of the last batch for the last one, which others of its batch follow.
@@ -112,22 +114,24 @@ class TopicReader:
                 if records:
                     yield records
                 # the position passes over what is no record (compaction, transactions), too
-                position = await consumer.position(place)
+                position = await consumer.position(partition)
                 if barren > _PATIENCE:
-                    raise TimeoutError(f"{place.topic}/{place.partition} cannot be read beyond {position}")
+                    raise TimeoutError(
+                        f"{partition.topic}/{partition.partition} cannot be read beyond {position}"
+                    )
 
-    async def end(self, place: TopicPartition) -> int:
-        """The offset after the last record, as the log itself says; see ``read`` for why a broker may say less.
+    async def end(self, partition: TopicPartition) -> int:
+        """The offset after the last record, found by reading the last batch: the embedded broker names a smaller one.
 
         Raises:
-            KafkaError: it cannot be read.
+            KafkaError, OSError: the partition cannot be read.
         """
         async with started(self._clients.reader()) as consumer:
-            begin = (await consumer.beginning_offsets([place]))[place]
-            end: int = (await consumer.end_offsets([place]))[place]
+            begin = (await consumer.beginning_offsets([partition]))[partition]
+            end: int = (await consumer.end_offsets([partition]))[partition]
             if end > begin:
-                consumer.assign([place])
-                consumer.seek(place, end - 1)
-                await consumer.getmany(place, timeout_ms=_POLL_MS, max_records=_MAX_RECORDS)
-                end = max(end, await consumer.position(place))
+                consumer.assign([partition])
+                consumer.seek(partition, end - 1)
+                await consumer.getmany(partition, timeout_ms=_POLL_MS, max_records=_MAX_RECORDS)
+                end = max(end, await consumer.position(partition))
             return end

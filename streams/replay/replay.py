@@ -97,15 +97,15 @@ class Input:
         summary = self._summary
         batch = judge_batch(self.acceptance, values, stamps, self._now)
         events, watermarks = batch.accepted(0, len(batch.events))
-        panes, firsts = self.acceptance.counted_from(events.occurred, watermarks)
-        self.cells.add_many(events, panes, firsts)
-        too_late = int(np.count_nonzero(firsts == TOO_LATE))
+        panes, first_ts = self.acceptance.counted_from(events.occurred, watermarks)
+        self.cells.add_many(events, panes, first_ts)
+        too_late = int(np.count_nonzero(first_ts == TOO_LATE))
         summary.events += batch.size
         summary.accepted += len(events)
         summary.duplicates += len(batch.events) - len(events)
         summary.rejected += len(batch.refused)
         summary.too_late += too_late
-        summary.late += int(np.count_nonzero(firsts != ON_TIME)) - too_late
+        summary.late += int(np.count_nonzero(first_ts != ON_TIME)) - too_late
         for refused in batch.refused.values():
             summary.reasons[refused.reason] = summary.reasons.get(refused.reason, 0) + 1
 

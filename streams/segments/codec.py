@@ -1,4 +1,4 @@
-"""The records of the internal topics `sli-segments` and `ingest-state`: a compact binary with a version.
+"""What do the records of `sli-segments` and `ingest-state` hold, and how are they written? A compact binary, versioned.
 
 A *segment* holds the absolute facts of one (input partition, block, environment) up to an offset; a later record of
 the same key replaces it. A *frontier* says how far a partition has been folded and what its watermark is; it is
@@ -7,7 +7,7 @@ that a worker needs to go on at a block's start.
 
 All three name the consumer group's generation in which their writer took the input partition over, and a new owner
 says so with two frontiers: *announced*, before it reads the resume record (offset -1), and *begun*, which names the
-offset it begins at. So whoever reads `sli-segments` knows what a former owner wrote too late (``ownership``).
+offset it begins at. So a reader of `sli-segments` knows what a former owner wrote too late (``fencing``).
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class FormatError(WatchofficerError, ValueError):
 
 
 class _Head(msgspec.Struct, array_like=True, frozen=True):
-    """What a segment is of.
+    """The part of a segment that says which events it covers.
 
     Attributes:
         step: length of a pane, ms; block_offsets: ``BLOCK_OFFSETS`` of the writer (a reader refuses another).
@@ -95,7 +95,7 @@ class SealedSegment(_Head, array_like=True, tag="segment", frozen=True):
         """The facts.
 
         Raises:
-            FormatError: they are none.
+            FormatError: the bytes are no rows of facts.
         """
         try:
             return _rows_decoder.decode(self.sealed)
@@ -193,7 +193,7 @@ def decode(value: bytes) -> _Record:
 
 
 def decode_sealed(value: bytes) -> _Sealed:
-    """The same without the rows of a segment, in a fraction of the time.
+    """Decode a record but for the rows of a segment, in a fraction of the time of ``decode``.
 
     Raises:
         FormatError: as ``decode``; the rows are looked at no sooner than they are asked for.

@@ -1,11 +1,12 @@
-"""Who owns an input partition, as one partition of `sli-segments` says: what a former owner writes too late is dropped.
+"""Which records of `sli-segments` count, when a former owner of an input partition may write too late?
 
 A worker that stood still, or that has lost a partition and does not know it yet, goes on writing for a moment. What it
 writes is of an older generation than the new owner's announcement. Of such records only finished blocks that lie
 before the offset at which the new owner begins count: the resume record that it found stands for them, and so it does
-not write them again. Everything else it writes itself. Between the announcement and the beginning they are kept aside.
+not write them again. The new owner writes everything else itself. Between the announcement and the beginning, records
+of the older generation are kept aside.
 
-It goes by nothing but the order on the log, so it holds however long anybody stood still.
+The order of the records on the log alone decides, so fencing holds however long a worker stood still.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ class _Owner:
 
 
 class Fencing:
-    """The owners of all input partitions."""
+    """The owners of all input partitions, as one partition of `sli-segments` names them."""
 
     def __init__(self) -> None:
         self._owners: dict[int, _Owner] = {}
@@ -40,7 +41,7 @@ class Fencing:
         """The segments that count now that this one was read: itself, or none."""
         owner = self._owners.get(segment.partition)
         if owner is None or segment.generation >= owner.generation:
-            self._raise(segment.partition, segment.generation)
+            self._own(segment.partition, segment.generation)
             return [segment]
         if not owner.begun and segment.generation >= owner.before:
             owner.aside.append(segment)
@@ -58,9 +59,9 @@ class Fencing:
         begins = frontier.next_offset >= 0
         if owner is None or frontier.generation > owner.generation:
             if begins:
-                self._raise(partition, frontier.generation)
+                self._own(partition, frontier.generation)
             else:
-                self._announced(partition, frontier.generation)
+                self._announce(partition, frontier.generation)
             return True, tallies
         admitted: list[Admitted] = []
         if begins and not owner.begun:
@@ -68,12 +69,12 @@ class Fencing:
             owner.begun, owner.aside = True, []
         return True, admitted + tallies
 
-    def _raise(self, partition: int, generation: int) -> None:
+    def _own(self, partition: int, generation: int) -> None:
         owner = self._owners.get(partition)
         if owner is None or generation > owner.generation:
             self._owners[partition] = _Owner(generation)
 
-    def _announced(self, partition: int, generation: int) -> None:
+    def _announce(self, partition: int, generation: int) -> None:
         before = self._owners.get(partition)
         if before is None:
             self._owners[partition] = _Owner(generation, begun=False)
