@@ -5,9 +5,12 @@ built-in exception that the class stands for. The message of each says what to d
 
 WatchofficerError
 ├── BrokerUnavailable           streams.kafka: the embedded broker cannot be started
+├── Failed                      streams.demo: the worker, the traffic or the observer of a demo has failed
 ├── FormatError (ValueError)    streams.segments: a record of an internal topic cannot be read by this version
 ├── LeaseLost                   streams.runtime: this worker stood still for too long and may not write any more
 ├── LogReplaced (ValueError)    streams.ingest: the input topic is not the one that was read before
+├── PortTaken                   streams.demo: HTTP cannot be served on the requested port
+├── SourceError                 streams.replay: an input cannot be read
 └── TopicProblem                streams.kafka: a topic is missing, or its settings are not as they must be
 """
 

@@ -23,6 +23,7 @@ from pathlib import Path
 import structlog
 import uvloop
 
+from detectors.errors import WatchofficerError
 from detectors.instants import format_duration
 from streams.demo.assertions import Assertion
 from streams.demo.deployment import Deployment, PortTaken, pick_port
@@ -44,7 +45,7 @@ _LOG_TAIL = 12  # lines
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-class _Fault(Exception):
+class _Fault(WatchofficerError):
     """The arguments cannot be used. The message is one line."""
 
 

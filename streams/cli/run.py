@@ -15,6 +15,7 @@ import structlog
 import uvloop
 from aiokafka.errors import KafkaError, UnrecognizedBrokerVersion
 
+from detectors.errors import WatchofficerError
 from detectors.policy.policy import Policy
 from streams.ingest.settings import Start
 from streams.kafka.admin import TopicProblem, check_clock, create_missing
@@ -141,7 +142,7 @@ def _leave_in_time(code: int) -> None:
     timer.start()
 
 
-class _PortTaken(Exception):
+class _PortTaken(WatchofficerError):
     """HTTP cannot be served on the configured address. The message is one line."""
 
 

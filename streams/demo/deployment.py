@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from detectors.errors import WatchofficerError
 from detectors.instants import DAY, format_duration
 from detectors.policy.policy import Policy
 from detectors.scopes import ENVS
@@ -54,7 +55,7 @@ _VALID_AT_MOST = 7 * DAY  # the policy's own limit
 _LOOPBACK = "127.0.0.1"
 
 
-class PortTaken(Exception):
+class PortTaken(WatchofficerError):
     """HTTP cannot be served on the requested port. The message is one line."""
 
 

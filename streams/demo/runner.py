@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from detectors.errors import WatchofficerError
 from detectors.instants import SECOND
 from detectors.scopes import METHODS
 from sinks.wording import headline, people_words, state_words
@@ -33,7 +34,7 @@ _SUCCESS_WINDOW, _PEOPLE_WINDOW = "5m", "1h"
 _OVER = ("resolved", "closed")
 
 
-class Failed(Exception):
+class Failed(WatchofficerError):
     """The demo has failed: the worker, the traffic or the observer. The message is one line."""
 
 

@@ -7,6 +7,8 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from detectors.errors import WatchofficerError
+
 __all__ = ["Begin", "Entry", "Mark", "SourceError", "Spool"]
 
 
@@ -35,7 +37,7 @@ _NO_VALUE, _MARK, _BLIND, _BEGIN = -1, -2, -3, -4
 _BLIND_FROM = struct.Struct("<q")
 
 
-class SourceError(Exception):
+class SourceError(WatchofficerError):
     """An input that cannot be read. The message says which and why."""
 
 
