@@ -100,9 +100,8 @@ async def _work(
     """Run workers until ``stopping`` ends or a worker fails; returns the exit status."""
     backoff = Backoff(_FIRST_WAIT, _LONGEST_WAIT)
     while True:
-        worker = Worker(settings, policy, RealClock(), options)
         try:
-            return await _run_once(worker, stopping)
+            return await _run_once(Worker(settings, policy, RealClock(), options), stopping)
         except (KafkaError, OSError) as error:
             log.warning("broker_unavailable_at_start", error=repr(error), retry_in_seconds=backoff.failed())
         if not await _unless(stopping, backoff.wait()):

@@ -18,7 +18,7 @@ from streams.runtime.clocks import Clock
 from streams.runtime.lease import Lease, LeaseLost
 from streams.settings.settings import Settings
 
-__all__ = ["Leased", "Tell", "receivers", "teller", "tellers"]
+__all__ = ["LeaseGuard", "Notify", "notifier", "notifiers", "receivers"]
 
 
 def receivers(settings: Settings, http: httpx.AsyncClient, clock: Clock) -> Mapping[str, SinkClient]:
@@ -48,18 +48,18 @@ def receivers(settings: Settings, http: httpx.AsyncClient, clock: Clock) -> Mapp
     return clients
 
 
-def tellers(clients: Mapping[str, SinkClient], settings: Settings, policy: Policy) -> dict[str, Tell]:
-    """How those who can be told that the watch is blind are told, by sink."""
+def notifiers(clients: Mapping[str, SinkClient], settings: Settings, policy: Policy) -> dict[str, Notify]:
+    """The ways to notify PagerDuty and Slack that the log cannot be read, by receiver."""
     key = f"{policy.notify.dedup_prefix}:blind"
     channel = settings.slack.channel or ""
     return {
-        name: teller(client, dedup_key=key, channel=channel)
+        name: notifier(client, dedup_key=key, channel=channel)
         for name, client in clients.items()
         if isinstance(client, PagerDuty | Slack)
     }
 
 
-class Leased:
+class LeaseGuard:
     """A receiver to which nothing is sent without the lease."""
 
     def __init__(self, client: SinkClient, lease: Lease) -> None:
@@ -75,18 +75,19 @@ class Leased:
         return await self._client.send(command, receipts)
 
 
-#: Says that the watch is blind since an instant (ms) and why, or (True) that it sees again; False: not delivered.
-Tell = Callable[[int, str, bool], Awaitable[bool]]
+#: Notifies that the log cannot be read since an instant (ms) and why, or (True) that it can be read again; returns
+#: whether the receiver took the notification.
+Notify = Callable[[int, str, bool], Awaitable[bool]]
 
 
-def teller(client: pagerduty.PagerDuty | slack.Slack, *, dedup_key: str, channel: str = "") -> Tell:
-    """How a receiver is told."""
+def notifier(client: pagerduty.PagerDuty | slack.Slack, *, dedup_key: str, channel: str = "") -> Notify:
+    """The way to notify a receiver that the log cannot be read, and that it can be read again."""
 
-    async def tell(at: int, why: str, seeing: bool) -> bool:
+    async def notify(at: int, why: str, seeing: bool) -> bool:
         if isinstance(client, pagerduty.PagerDuty):
             event = pagerduty.render_blind(dedup_key, at=at, why=why, seeing=seeing)
             return isinstance(await client.enqueue(event), Delivered)
         request = slack.render_blind(channel=channel, at=at, why=why, seeing=seeing)
         return isinstance(await client.post(request), Delivered)
 
-    return tell
+    return notify

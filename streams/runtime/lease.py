@@ -31,6 +31,10 @@ class Lease:
         self._clock = clock
         self._last = clock()
 
+    def begin(self) -> None:
+        """Count from now: nothing has been written yet, so that nothing can have been lost."""
+        self._last = self._clock()
+
     def tick(self) -> None:
         """Renew it.
 

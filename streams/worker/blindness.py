@@ -1,8 +1,8 @@
-"""The watch on the watch: says, past the outbox, that the log cannot be read, and that it can again.
+"""Who is notified when the log cannot be read, and when it can be read again?
 
-While the broker is away nothing can be judged and nothing can be written, so this goes straight to PagerDuty and Slack.
-Every worker says it under the same key, which PagerDuty folds into one alert; whoever sees the end of it resolves it,
-also a worker that has only just started.
+While the broker is away nothing can be evaluated and nothing can be written, so PagerDuty and Slack are notified past
+the outbox. Every worker uses the same key, which PagerDuty folds into one alert. Any worker that reads the log again
+resolves the alert, also a worker that has just started.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import structlog
 from mode import Service
 
 from detectors.instants import format_duration
-from streams.dispatch.receivers import Tell
+from streams.dispatch.receivers import Notify
 from streams.runtime.health import Health
 
 __all__ = ["Blindness"]
@@ -25,20 +25,20 @@ _PROBE_EVERY = 2.0  # seconds
 
 
 class Blindness(Service):
-    """Probes the broker and tells.
+    """Probes the broker and notifies.
 
     Args:
-        probe: None, or why there is nothing to be seen.
-        tell: the receivers, by name.
+        probe: None, or why the log cannot be read.
+        notify: the ways to the receivers, by name.
         clock: ms since the epoch.
-        blind_after: ms without an answer until it is said.
-        health: is told whether the broker answers.
+        blind_after: ms without an answer until the receivers are notified.
+        health: receives whether the broker answers.
     """
 
     def __init__(
         self,
         probe: Callable[[], Awaitable[str | None]],
-        tell: Mapping[str, Tell],
+        notify: Mapping[str, Notify],
         clock: Callable[[], int],
         blind_after: int,
         health: Health,
@@ -46,34 +46,35 @@ class Blindness(Service):
     ) -> None:
         super().__init__(**options)
         self._probe = probe
-        self._tell = tell
+        self._notify = notify
         self._clock = clock
         self._blind_after = blind_after
         self._health = health
         self._answered_at = clock()
         self._since: int | None = None
-        # A worker that died blind has left an alert behind: to resolve one that is not open does nothing.
-        self._told: dict[str, bool] = dict.fromkeys(tell, False)
-        self._seeing_again: set[str] = {"pagerduty"} & set(tell)
+        # A worker that died while it was blind has left an alert open; resolving one that is not open does nothing.
+        self._notified: dict[str, bool] = dict.fromkeys(notify, False)
+        self._seeing_again: set[str] = {"pagerduty"} & set(notify)
 
     @Service.task
     async def _watch(self) -> None:
+        self._answered_at = self._clock()
         while not self.should_stop:
             await self.look()
             await self.sleep(_PROBE_EVERY)
 
     async def look(self) -> None:
-        """Probe once, and tell what there is to tell."""
+        """Probe once, and notify the receivers of a change."""
         why = await self._probe()
         now = self._clock()
         if why is None:
             self._health.ready("broker")
             self._answered_at = now
-            self._seeing_again |= {name for name, told in self._told.items() if told}
+            self._seeing_again |= {name for name, done in self._notified.items() if done}
             for name in sorted(self._seeing_again):
-                if await self._tell[name](self._since or now, "", True):
+                if await self._notify[name](self._since or now, "", True):
                     self._seeing_again.discard(name)
-                    self._told[name] = False
+                    self._notified[name] = False
             if not self._seeing_again:
                 self._since = None
             return
@@ -82,9 +83,9 @@ class Blindness(Service):
             return
         if self._since is None:
             self._since = self._answered_at
-            log.error("the_watch_is_blind", since=self._since, why=why)
+            log.error("log_unreadable", since=self._since, why=why)
         sentence = f"For {format_duration(self._blind_after)} the log could not be read: {why}"
         self._seeing_again.clear()
-        for name, told in self._told.items():
-            if not told:
-                self._told[name] = await self._tell[name](self._since, sentence, False)
+        for name, done in self._notified.items():
+            if not done:
+                self._notified[name] = await self._notify[name](self._since, sentence, False)

@@ -1,0 +1,65 @@
+"""What do the parts of a worker report to Prometheus, and when?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from detectors.incidents import Command
+from detectors.instants import SECOND
+from detectors.policy.policy import Policy
+from sinks.metrics.prometheus import Metrics
+from streams.evaluate.metrics_snapshot import env_snapshot
+from streams.evaluate.shard import Shard
+from streams.ingest.service import Ingest
+
+__all__ = ["MetricsFeed"]
+
+
+class MetricsFeed:
+    """Sets the metrics of a worker.
+
+    Args:
+        metrics: what Prometheus scrapes.
+        policy: the policy.
+    """
+
+    def __init__(self, metrics: Metrics, policy: Policy) -> None:
+        self._metrics = metrics
+        self._policy = policy
+        self._counted: dict[tuple[str, str], int] = {}
+
+    def shard_evaluated(self, shard: Shard) -> None:
+        """Set the values of a shard's environments. The shard of partition 0 carries the totals of rejections."""
+        for env in shard.envs:
+            self._metrics.set_env(env, env_snapshot(shard, env, self._policy))
+        if shard.partition == 0:
+            rejected = {str(reason): n for reason, n in shard.totals.rejected.items()}
+            self._metrics.set_rejected(rejected, shard.totals.personal_fields)
+
+    def shards_dropped(self, shards: Iterable[Shard]) -> None:
+        """Remove the values of shards that another worker owns now."""
+        for shard in shards:
+            for env in shard.envs:
+                self._metrics.forget_env(env)
+            if shard.partition == 0:
+                self._metrics.forget_rejected()
+
+    def delivered(self, command: Command, at: int) -> None:
+        """Observe the time from the first failing event to the page, which was delivered at ``at`` (ms)."""
+        # The first failing event of a reopened incident lies in the epoch before.
+        if (command.sink, command.action, command.kind) == ("pagerduty", "trigger", "opened"):
+            seconds = (at - command.incident.first_bad_at) / SECOND
+            self._metrics.observe_event_to_page(seconds, command.incident_id)
+
+    def deliveries(self, counts: Mapping[tuple[str, str], int]) -> None:
+        """Count deliveries up to ``counts``: (receiver, outcome) -> how many since this process started."""
+        for (sink, outcome), times in counts.items():
+            fresh = times - self._counted.get((sink, outcome), 0)
+            if fresh > 0:
+                self._metrics.count_delivery(sink, outcome, fresh)
+                self._counted[sink, outcome] = times
+
+    def ingest(self, ingest: Ingest) -> None:
+        """Set the values of ingest: events lost to retention, and the lags of producers."""
+        self._metrics.set_lost(ingest.lost)
+        self._metrics.set_producer_lags(ingest.producer_lags())
