@@ -1,4 +1,4 @@
-"""Prometheus and Alertmanager beside watchofficer: they scrape its metrics, and say on a webhook what they find.
+"""When do Prometheus and Alertmanager alert on watchofficer's metrics? Both run beside it and call a webhook.
 
 The rule has no ``for`` and the threshold of the shipped policy's rule of the same window, so that nothing but scraping,
 evaluating and grouping takes time: every 15 s, every 15 s and 30 s.

@@ -1,4 +1,4 @@
-"""The brokers that are measured on: the embedded one, and one node of Apache Kafka where it can run."""
+"""On which brokers is speed measured? The embedded one, and one node of Apache Kafka where it can run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a benchmark found: one figure of repeated runs, what it is held against, and the machine it was found on.
+"""What is the result of a benchmark? One figure of repeated runs, its reference value, and the machine.
 
 Every benchmark prints its figures and, given ``--results FOLDER``, writes each as ``FOLDER/<name>.json``.
 """

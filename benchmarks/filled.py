@@ -1,4 +1,4 @@
-"""A topic filled as quickly as can be: whole batches, built here and sent."""
+"""How is a topic filled quickly? By whole batches that are built here."""
 
 from __future__ import annotations
 

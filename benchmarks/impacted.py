@@ -1,4 +1,4 @@
-"""An hour of failing sign-ins by many people, as the facts that evaluate is given: the input of two benchmarks."""
+"""Which facts does an hour of failing sign-ins by many people give? The input of two benchmarks."""
 
 from __future__ import annotations
 

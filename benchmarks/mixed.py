@@ -1,4 +1,4 @@
-"""Mixed events for the benchmarks: 5 % failures, 1 % late, 1 % duplicates, 0.1 % malformed, about 350 bytes each."""
+"""Which events do benchmarks send? 5 % failures, 1 % late, 1 % duplicates, 0.1 % malformed, about 350 bytes each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sign-ins in real time, and outages of one auth method among them: what the way to a page is measured with."""
+"""With which traffic is the time to a page measured? Sign-ins in real time, with outages of one method."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plots as SVG, by hand, readable on a light and on a dark page: strips of points, bars, and curves."""
+"""How are figures plotted? As SVG that is readable on light and dark pages: points, bars and curves."""
 
 from __future__ import annotations
 

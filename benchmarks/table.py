@@ -1,4 +1,4 @@
-"""All figures, one benchmark after another, and what the README and docs/speed.md show of them: ``make bench``.
+"""How do all figures get into the README and docs/speed.md? ``make bench`` runs one benchmark after another.
 
 Each benchmark is a process of its own with a time limit. One that fails is reported, and the others go on; the figures
 it had are dropped, so that nothing stands there that was not measured. ``--only`` measures some and keeps the others;
@@ -246,10 +246,10 @@ def page(found: Sequence[Figure], failed: dict[str, str]) -> str:
     lines = [
         "# How fast it is",
         "",
-        "Written by `make bench`, which runs all that is named below; each also runs alone, such as",
-        "`python -m benchmarks.ingest`. What a figure is compared with is measured in the same run, on the same bytes",
-        "and the same broker: the embedded one where nothing else is said. Values are medians of repeated runs, with",
-        "the least and the greatest.",
+        "Written by `make bench`, which runs all benchmarks named below; each also runs alone, for example as",
+        "`python -m benchmarks.ingest`. A figure and the one beside it are measured in the same run, on the same bytes",
+        "and the same broker, which is the embedded one unless stated. Values are medians of repeated runs, with the",
+        "least and the greatest.",
         "",
         *[f"Machine: {machine}.\n" for machine in machines],
         *_table(ordered, spread=True),

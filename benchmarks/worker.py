@@ -1,4 +1,4 @@
-"""`watchofficer run` as a process, for benchmarks of the whole."""
+"""How do benchmarks run `watchofficer run` as a process?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The environment of the peers: made once, of exactly what ``peers.lock`` says, and found again by that file's hash."""
+"""Where are the compared systems installed? In an environment of exactly ``peers.lock``, named by its hash."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is played: scenarios of the library, drawn situations and healthy days, each with the parameters of a seed."""
+"""Which cases measure the quality? Scenarios of the library, drawn situations and healthy days, by a seed."""
 
 from __future__ import annotations
 

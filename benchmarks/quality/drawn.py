@@ -1,4 +1,4 @@
-"""Situations drawn by chance: kinds of trouble that no list of scenarios names.
+"""Which random situations test detection beyond the scenarios of the library?
 
 Effect, scope, steps, share, steepness, length and time of day are drawn independently, as far as they make
 sense together; sometimes nothing goes wrong, sometimes two unrelated things at once.

@@ -1,4 +1,4 @@
-"""What is wrong with runs, one line for each: for whoever works on a detector."""
+"""What is wrong with a run? One line for each fault, for the developer of a detector."""
 
 from __future__ import annotations
 

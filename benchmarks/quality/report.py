@@ -1,4 +1,4 @@
-"""The report: what was asked, what came out, where it went wrong (Markdown with plots, and the raw results)."""
+"""What does the quality report contain? Cases, figures and faults, as Markdown with plots, and raw results."""
 
 from __future__ import annotations
 

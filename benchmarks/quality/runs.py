@@ -1,4 +1,4 @@
-"""Playing cases through the whole pipeline and scoring them, several at a time."""
+"""How are cases run through the engine and scored, several in parallel?"""
 
 from __future__ import annotations
 

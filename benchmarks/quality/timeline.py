@@ -1,4 +1,4 @@
-"""A plot of what a detector sees, second by second, as SVG: curves, thresholds, when it fires, what was true."""
+"""How is a detector's input plotted? As SVG: curves, thresholds, when it fires, and the truth."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A scenario as it might have come on another day: the same situation with other parameters, by a seed.
+"""How does a seed vary a scenario? The situation stays, its parameters change.
 
 What the name of a scenario promises stays: which effect on which scope, total or partial, at the peak, in the
 evening, at night, on a weekend or a holiday. What varies is the day and the minute it starts, how long it

@@ -1,4 +1,4 @@
-"""What live knew at an instant: where a replay of a later stretch of the log goes on from."""
+"""From which state does a replay of a later part of the log continue? From that of the live worker there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a partition of recorded events consists of, and how it is spooled."""
+"""What does a partition of recorded events consist of, and how is it spooled to disk?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The lines of a file of events, compressed or not."""
+"""How are the lines of a file of events read, compressed or not?"""
 
 from __future__ import annotations
 

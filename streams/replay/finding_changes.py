@@ -1,4 +1,4 @@
-"""Where the findings of a run change: an observer of its engines."""
+"""At which T do the findings of a run change? An observer of its engines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files of records: of ``sli-history`` (``--history``) and ``incident-inputs`` (``--inputs``), a JSON object a line."""
+"""How are files of records of ``sli-history`` and ``incident-inputs`` read? One JSON object in a line."""
 
 from __future__ import annotations
 

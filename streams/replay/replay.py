@@ -1,4 +1,4 @@
-"""The pipeline over files: the same acceptance, windows, detectors and incidents as live, with no Kafka."""
+"""What would a worker have done with recorded events? The live code runs on files, without Kafka."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A score and a comparison as the objects that ``replay --format jsonl`` prints after its summary."""
+"""Which JSON objects are a score and a comparison, as ``replay --format jsonl`` prints them?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A score and a comparison as tables for people."""
+"""How are a score and a comparison shown as tables?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where `replay` and `produce` read events from: files, standard input, compressed or not, and dumps of ``kcat -J``.
+"""Where do `replay` and `produce` read events from? Files, standard input, and dumps of ``kcat -J``.
 
 A plain line has no Kafka timestamp. A dump of ``kcat -J`` (an envelope with topic, partition, offset, ts and payload
 a line) brings its own, and is split by partition.

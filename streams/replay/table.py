@@ -1,4 +1,4 @@
-"""What a replay found, as a table for people."""
+"""How are the results of a replay shown as a table?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`topic:NAME[@FROM..TO]` as an input of `replay`: the records of a topic, with the marks that live judged by.
+"""How does `replay` read `topic:NAME[@FROM..TO]`? The records of a topic, with the marks that the live worker used.
 
 FROM and TO are RFC 3339 instants of the broker's timestamps; without them it is all that the topic holds.
 """

@@ -1,4 +1,4 @@
-"""Files of labelled episodes (``--truth``): one JSON object a line."""
+"""How are files of labelled episodes (``--truth``) read? One JSON object in a line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""In which order the verdicts of a replay are given out."""
+"""In which order are the verdicts of a replay printed?"""
 
 from __future__ import annotations
 

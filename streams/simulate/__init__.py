@@ -1,4 +1,4 @@
-"""A simulator of sign-in traffic, of what goes wrong in it, and of the truth about that.
+"""A simulator of sign-in traffic, of outages in it, and of the truth about them.
 
 ``demand`` says how many people want to sign in when; ``traffic`` who they are; ``journeys`` what they go
 through; ``episodes`` what goes wrong; ``emission`` what of it arrives on the topic, and how; ``truth`` what a

@@ -1,4 +1,4 @@
-"""How many people want to sign in at an instant: the shape of a day, a week and a holiday, without chance.
+"""How many people want to sign in at an instant? The shape of a day, a week and a holiday, without randomness.
 
 Both the simulated traffic and the simulated history draw around this one function, so that what a baseline
 learned from the history expects is what the traffic brings.

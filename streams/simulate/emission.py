@@ -1,4 +1,4 @@
-"""What goes over the wire: rows in the order in which they are delivered, and their lines of JSON."""
+"""In which order are simulated events delivered, and as which lines of JSON?"""
 
 from __future__ import annotations
 

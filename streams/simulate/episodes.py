@@ -1,4 +1,4 @@
-"""What goes wrong: episodes as data (which effect, where, when, how much), and how they strike events."""
+"""What goes wrong in a simulation? Episodes as data (effect, scope, time, share), and their effect on events."""
 
 from __future__ import annotations
 

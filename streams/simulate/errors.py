@@ -1,4 +1,4 @@
-"""What a failure says: error codes and classes, in the mixes in which they come."""
+"""Which error codes and classes do simulated failures have, and how often?"""
 
 from __future__ import annotations
 

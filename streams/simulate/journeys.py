@@ -1,4 +1,4 @@
-"""What people go through: the first request, the callback, the tokens, the session, and trying again."""
+"""Which events does a sign-in consist of? First request, callback, tokens, session, and further attempts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The columns that the simulator works on: attempts and events as numpy records, and how they are drawn."""
+"""How does the simulator hold attempts and events? As numpy records, with draws that follow from a seed."""
 
 from __future__ import annotations
 

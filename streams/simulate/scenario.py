@@ -1,4 +1,4 @@
-"""A named situation: what goes wrong, from when, how long, and how busy it is."""
+"""What is a scenario? A named situation: episodes, start, duration and traffic."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The library of scenarios: named, described, each with its episodes and a fitting time to start at."""
+"""Which scenarios are there? Each has a name, a description, episodes and a start."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A simulation: a scenario played from a seed, as lines of events, truth and history."""
+"""How does a scenario and a seed become events, truth and history?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who signs in, when and how: people setting out, drawn around the demand."""
+"""Who signs in, when and how? Attempts, drawn around the demand."""
 
 from __future__ import annotations
 

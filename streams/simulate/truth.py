@@ -1,4 +1,4 @@
-"""What really happened: each episode with its true extent, the people it hurt, and what it deserves."""
+"""What truly happened in a simulation? Each episode with its extent, the impacted people and the due reaction."""
 
 from __future__ import annotations
 
