@@ -13,7 +13,7 @@ from streams.aggregate.acceptance import Acceptance, Rules, Taken
 from streams.events.columns import Columns, Times, columns_of, times_of
 from streams.events.validation import Reason, Rejection
 
-__all__ = ["Batch", "judge_batch", "note_batch", "out_of_time"]
+__all__ = ["Batch", "judge_batch", "note_batch"]
 
 _Some = TypeVar("_Some", bound=Times)
 
@@ -99,12 +99,12 @@ def _in_time(
     if not wrong.any():
         return ids, events, where
     for n in np.flatnonzero(wrong).tolist():
-        refused[int(where[n])] = out_of_time(Reason.FUTURE if ahead[n] else Reason.PAST)
+        refused[int(where[n])] = _out_of_time(Reason.FUTURE if ahead[n] else Reason.PAST)
     kept = np.flatnonzero(~wrong)
     return [ids[n] for n in kept.tolist()], events.at(kept), where[kept]
 
 
-def out_of_time(reason: Reason) -> Rejection:
+def _out_of_time(reason: Reason) -> Rejection:
     """The rejection of an event from the future or the past."""
     if reason is Reason.FUTURE:
         return Rejection(reason, "occurred_at is ahead of the record's timestamp: mend the producer's clock")

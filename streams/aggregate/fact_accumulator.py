@@ -13,7 +13,7 @@ from detectors.windows.facts import ON_TIME, FactRow
 from detectors.windows.latency_histogram import bucket, buckets
 from streams.events.columns import Columns, Kind, Kinds
 
-__all__ = ["FactAccumulator"]
+__all__ = ["FactAccumulator", "ranked"]
 
 _FAILURE = OUTCOMES.index("failure")
 #: env, pane, first_t, leaf, step_index, outcome, code
@@ -121,7 +121,7 @@ class FactAccumulator:
         first_pane = int(panes.min())
         slots = (panes - first_pane) // self._step
         span = int(slots.max()) + 1
-        cells, counts, cell = _ranked(rank[kinds] * span + slots, len(present) * span)
+        cells, counts, cell = ranked(rank[kinds] * span + slots, len(present) * span)
 
         timed = np.flatnonzero(~np.isnan(durations))
         timed_cell, durations = cell[timed], durations[timed]
@@ -182,7 +182,7 @@ class FactAccumulator:
         return out
 
 
-def _ranked(codes: Ints, bound: int) -> tuple[Ints, Ints, Ints]:
+def ranked(codes: Ints, bound: int) -> tuple[Ints, Ints, Ints]:
     """The distinct codes (all below ``bound``), how often each comes, and for each code its rank among them."""
     if bound > 8 * len(codes) + 65_536:
         distinct, ranks, times = np.unique(codes, return_inverse=True, return_counts=True)

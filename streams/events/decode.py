@@ -14,23 +14,10 @@ from typing import cast
 import msgspec
 
 from detectors.instants import SECOND, parse_instant
-from streams.events.login_event import FORBIDDEN, LoginEvent, person_id
-from streams.events.validation import MAX_BYTES, MAX_DEPTH, Reason, Rejection, decode_exactly, too_deep
+from streams.events.login_event import LoginEvent
+from streams.events.validation import MAX_BYTES, MAX_DEPTH, Rejection, decode_exactly, too_deep
 
-__all__ = [
-    "FORBIDDEN",
-    "MAX_BYTES",
-    "MAX_DEPTH",
-    "LoginEvent",
-    "Reason",
-    "Rejection",
-    "decode",
-    "decode_exactly",
-    "decode_many",
-    "decode_plain",
-    "instant",
-    "person_id",
-]
+__all__ = ["decode", "decode_many", "decode_plain", "instant"]
 
 
 class _Known(LoginEvent, gc=False, kw_only=True, forbid_unknown_fields=True):

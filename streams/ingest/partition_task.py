@@ -9,6 +9,7 @@ from detectors.instants import FAR_PAST, SECOND
 from detectors.policy.policy import Policy
 from streams.events.rejected import rejected_record
 from streams.events.validation import Rejection
+from streams.ingest.blocks import Block
 from streams.ingest.fetch_monitor import FetchStatus
 from streams.ingest.partition_claim import ClaimedPartition
 from streams.ingest.writes import Flush, to_all_partitions, to_ingest_state
@@ -168,7 +169,7 @@ class PartitionTask:
         into.frontiers += self._frontier(tallies, told, now)
         self._told, self._told_at = told, now
 
-    def _segments(self, block: Any) -> list[ProducerRecord]:
+    def _segments(self, block: Block) -> list[ProducerRecord]:
         destination = self.destination
         return [
             ProducerRecord(

@@ -30,14 +30,14 @@ from detectors.policy.policy import Policy
 from streams.ingest.fetch_monitor import FetchMonitor, FetchStatus
 from streams.ingest.partition_claim import PartitionClaim
 from streams.ingest.partition_task import PartitionTask
-from streams.ingest.settings import IngestSettings, Start
+from streams.ingest.settings import IngestSettings
 from streams.ingest.writes import Flush
 from streams.kafka.clients import Backoff, ClientFactory, Consumer
 from streams.kafka.producer import BatchProducer
 from streams.kafka.topic_reader import TopicReader
 from streams.runtime.clocks import Timing
 
-__all__ = ["Ingest", "IngestSettings", "Start"]
+__all__ = ["Ingest"]
 
 log = structlog.get_logger(__name__)
 

@@ -19,7 +19,7 @@ from streams.kafka.clients import FETCH_WAIT_MS
 from streams.kafka.topics import Topics
 from streams.settings.settings import Settings
 
-__all__ = ["AppOptions", "add_agent", "create_app"]
+__all__ = ["AppOptions", "add_agent", "agents_group", "create_app", "generation", "owned", "reads_on"]
 
 log = structlog.get_logger(__name__)
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from streams.events import decode as events
 from streams.events.decode import decode
-from streams.events.login_event import LoginEvent
+from streams.events.login_event import FORBIDDEN, LoginEvent
 from streams.events.validation import Reason, Rejection, decode_exactly
 from tests.streams.events import validator
 
@@ -17,7 +16,7 @@ def content(decoded: LoginEvent | Rejection) -> dict[str, Any] | str:
     """All that an event says, or the reason why it is none."""
     if isinstance(decoded, Rejection):
         return str(decoded.reason)
-    assert all(getattr(decoded, name) is None for name in events.FORBIDDEN)
+    assert all(getattr(decoded, name) is None for name in FORBIDDEN)
     return {name: getattr(decoded, name) for name in (*validator.FIELDS, "forbidden")}
 
 

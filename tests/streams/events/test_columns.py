@@ -14,7 +14,7 @@ from msgspec import structs
 from detectors.instants import parse_instant
 from detectors.windows.facts import FactRow
 from detectors.windows.latency_histogram import bucket
-from streams.aggregate.fact_accumulator import FactAccumulator, _ranked
+from streams.aggregate.fact_accumulator import FactAccumulator, ranked
 from streams.events import columns
 from streams.events import decode as events
 from streams.events.columns import AT_A_TIME, Kinds, columns_of, instants_of, times_of
@@ -212,8 +212,8 @@ def test_rows_are_those_that_counting_event_by_event_gives(
 
 
 @given(st.lists(st.integers(0, 40), min_size=1), st.sampled_from([41, 1 << 40]))
-def test_codes_are_ranked_alike_in_a_dense_table_and_by_sorting(codes: list[int], bound: int) -> None:
-    distinct, times, ranks = _ranked(np.array(codes, dtype=np.int64), bound)
+def test_codes_areranked_alike_in_a_dense_table_and_by_sorting(codes: list[int], bound: int) -> None:
+    distinct, times, ranks = ranked(np.array(codes, dtype=np.int64), bound)
     assert distinct.tolist() == sorted(set(codes))
     assert times.tolist() == [codes.count(code) for code in sorted(set(codes))]
     assert distinct[ranks].tolist() == codes
