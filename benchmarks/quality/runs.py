@@ -24,7 +24,7 @@ from detectors.policy.policy import Policy
 from streams.replay.entries import Entry
 from streams.replay.files import open_lines
 from streams.replay.replay import Replay
-from streams.replay.truth_file import LabelRecord
+from streams.replay.scoring.truth_file import LabelRecord
 from streams.settings.policy_file import default_policy, load_policy
 from streams.simulate.simulation import Simulation
 

@@ -20,11 +20,11 @@ from streams.replay.checkpoint import Checkpoint
 from streams.replay.entries import Entry, SourceError
 from streams.replay.record_files import read_history, read_inputs
 from streams.replay.replay import Replay
-from streams.replay.score_lines import comparison_objects, score_objects
-from streams.replay.score_table import show_comparison, show_score
+from streams.replay.scoring.score_lines import comparison_objects, score_objects
+from streams.replay.scoring.score_table import show_comparison, show_score
+from streams.replay.scoring.truth_file import read_truth
 from streams.replay.sources import checkpoint_of, partitions
 from streams.replay.table import ReplayTable
-from streams.replay.truth_file import read_truth
 from streams.replay.two_pass import TwoPass
 from streams.replay.verdict_lines import objects
 

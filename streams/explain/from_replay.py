@@ -18,8 +18,8 @@ from detectors.windows.frame import Frame
 from streams.explain.case_file import CaseFile, Fired, Line, Sample, Sampled, read_line
 from streams.records.verdicts import log_line
 from streams.replay.entries import Entry, SourceError
-from streams.replay.finding_changes import Change, FindingChanges
 from streams.replay.replay import Replay
+from streams.replay.scoring.finding_changes import Change, FindingChanges
 
 __all__ = ["replayed"]
 

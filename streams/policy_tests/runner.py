@@ -14,8 +14,8 @@ from streams.evaluate.evaluator import Verdict
 from streams.policy_tests.document import PolicyTest
 from streams.policy_tests.events import history_of, lines_of
 from streams.policy_tests.notation import Events, Segment, Series
-from streams.replay.finding_changes import Change, FindingChanges
 from streams.replay.replay import Replay
+from streams.replay.scoring.finding_changes import Change, FindingChanges
 
 __all__ = ["BannerChange", "Run", "run_test"]
 

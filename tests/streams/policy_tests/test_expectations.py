@@ -14,7 +14,7 @@ from streams.policy_tests.document import DEFAULT_START, PolicyTest
 from streams.policy_tests.expectations import Failure, failures, offset
 from streams.policy_tests.report import timeline
 from streams.policy_tests.runner import BannerChange, Run
-from streams.replay.finding_changes import Change
+from streams.replay.scoring.finding_changes import Change
 
 START = parse_instant(DEFAULT_START)
 
