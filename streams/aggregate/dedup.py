@@ -120,9 +120,9 @@ class Duplicates:
             by_slot = shared[np.argsort(slots[shared], kind="stable")]
             again = slots[by_slot[1:]] == slots[by_slot[:-1]]
             before[by_slot[1:][again]] = first + by_slot[:-1][again]
-        places = ordinals & (self._room - 1)
-        self._before[places] = before
-        self._hashes[places] = hashes
+        positions = ordinals & (self._room - 1)
+        self._before[positions] = before
+        self._hashes[positions] = hashes
         return before
 
     def _suspects(self, hashes: Ints, last: Ints) -> list[tuple[int, int]]:

@@ -81,9 +81,9 @@ class Times:
     def __len__(self) -> int:
         return len(self.occurred)
 
-    def at(self, places: Ints | slice) -> Self:
+    def at(self, positions: Ints | slice) -> Self:
         """Some of the events."""
-        return type(self)(self.hashes[places], self.occurred[places])
+        return type(self)(self.hashes[positions], self.occurred[positions])
 
 
 @dataclass(frozen=True)
@@ -104,15 +104,15 @@ class Columns(Times):
     stripped: Bools | None
     table: Kinds
 
-    def at(self, places: Ints | slice) -> Self:
+    def at(self, positions: Ints | slice) -> Self:
         """Some of the events."""
         return type(self)(
-            self.hashes[places],
-            self.occurred[places],
-            self.kinds[places],
-            self.durations[places],
-            self.people[places],
-            None if self.stripped is None else self.stripped[places],
+            self.hashes[positions],
+            self.occurred[positions],
+            self.kinds[positions],
+            self.durations[positions],
+            self.people[positions],
+            None if self.stripped is None else self.stripped[positions],
             self.table,
         )
 
@@ -124,7 +124,7 @@ class _GatheredTimes:
     """Collects the ``Times`` of valid events.
 
     Instants are texts of the common shape, together in ``texts``; those of other events are known already, by their
-    place among all, or are none (``bad``).
+    position among all, or are none (``bad``).
     """
 
     def __init__(self) -> None:
@@ -158,18 +158,18 @@ class _GatheredTimes:
         if _LENGTHS.issuperset(map(len, texts)):
             self.texts.append("".join(texts))
             return
-        for place, text in enumerate(texts, len(self.ids)):
+        for position, text in enumerate(texts, len(self.ids)):
             if len(text) == _LENGTH:
                 self.texts.append(text)
             else:
-                self._note_odd_text(place, text)
+                self._note_odd_text(position, text)
 
-    def _note_odd_text(self, place: int, text: str) -> None:
+    def _note_odd_text(self, position: int, text: str) -> None:
         try:
-            self.known[place] = instant(text)
+            self.known[position] = instant(text)
         except ValueError:
-            self.known[place] = 0
-            self.bad.append(place)
+            self.known[position] = 0
+            self.bad.append(position)
 
     def _one_by_one(self, values: Sequence[bytes | None], begin: int) -> list[LoginEvent]:
         """The valid events of values of which some are odd."""
@@ -178,10 +178,10 @@ class _GatheredTimes:
             if isinstance(one, Rejection):
                 self.refused[begin + n] = one
                 continue
-            place = len(self.ids) + len(events)
-            self.known[place] = one.occurred_at
+            position = len(self.ids) + len(events)
+            self.known[position] = one.occurred_at
             if one.__class__ is StrippedEvent:
-                self.stripped.append(place)
+                self.stripped.append(position)
             events.append(one)
         return events
 
@@ -190,9 +190,9 @@ class _GatheredTimes:
         joined = "".join(self.texts)
         instants = instants_of(joined)
         if instants is None:
-            places = [place for place in range(len(self.ids)) if place not in self.known]
-            for n, place in enumerate(places):
-                self._note_odd_text(place, joined[n * _LENGTH : (n + 1) * _LENGTH])
+            positions = [position for position in range(len(self.ids)) if position not in self.known]
+            for n, position in enumerate(positions):
+                self._note_odd_text(position, joined[n * _LENGTH : (n + 1) * _LENGTH])
             instants = np.empty(0, dtype=np.int64)
         if not self.known:
             return instants

@@ -110,7 +110,7 @@ class PartitionClaim:
         states = len(ids[topics.ingest_state]) or 1
         return Destination(
             topics,
-            self._settings.partitions,
+            self._settings.internal_partitions,
             int(partition.partition) % states,
             len(ids[partition.topic]),
         )
@@ -275,13 +275,13 @@ class PartitionClaim:
         The watermark that was reached is kept as a mark. The memory of duplicates begins anew.
         """
         number = int(partition.partition)
-        reached, mark, owners = resume.start, resume.mark, Fencing()
-        for index in range(self._settings.partitions):
+        reached, mark, fencing = resume.start, resume.mark, Fencing()
+        for index in range(self._settings.internal_partitions):
             async for said in self._segment_records(index):
                 if isinstance(said, Segment) and said.partition == number:
                     reached = max(reached, said.last + 1)
                 elif isinstance(said, Frontier) and said.partition == number and index == 0:
-                    counts, _ = owners.frontier(said)
+                    counts, _ = fencing.frontier(said)
                     if counts and said.watermark is not None:
                         mark = max(said.watermark, said.watermark if mark is None else mark)
         start = max(reached, begin)
@@ -315,7 +315,7 @@ class PartitionClaim:
             at=self._clock(),
         )
         inputs = self._settings.topics.inputs
-        where = env_partition(said.env, self._settings.partitions)
+        where = env_partition(said.env, self._settings.internal_partitions)
         await self._producer.write([ProducerRecord(inputs, said.env.encode(), encode_input(said), where)])
 
     async def _segment_records(self, index: int) -> Any:

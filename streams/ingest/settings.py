@@ -19,7 +19,7 @@ class IngestSettings:
     Attributes:
         topics: the names of the topics.
         group: the consumer group.
-        partitions: the number of partitions of the internal topics.
+        internal_partitions: the number of partitions of the internal topics.
         session_ms: after so long without a heartbeat a worker's partitions are given to another.
         start: where to begin without a resume record.
         pace: how many times faster than real time the clock runs; waits that stand for delivery grow with it.
@@ -27,7 +27,7 @@ class IngestSettings:
 
     topics: Topics
     group: str
-    partitions: int
+    internal_partitions: int
     session_ms: int = 10_000
     start: Start = None
     pace: float = 1.0

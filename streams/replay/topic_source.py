@@ -114,7 +114,7 @@ async def _read(
 async def read_marks(reader: TopicReader, topics: Topics) -> dict[int, list[tuple[int, Mark]]]:
     """The marks of each input partition, each with the offset that it stands before, in the order in which they act."""
     out: dict[int, set[tuple[int, Mark]]] = {}
-    owners = Fencing()
+    fencing = Fencing()
     async for record in reader.read(TopicPartition(topics.segments, 0)):
         if record.value is None:
             continue
@@ -122,7 +122,7 @@ async def read_marks(reader: TopicReader, topics: Topics) -> dict[int, list[tupl
             frontier = decode(record.value)
         except FormatError as error:
             raise SourceError(str(error)) from None
-        if not isinstance(frontier, Frontier) or not owners.frontier(frontier)[0]:
+        if not isinstance(frontier, Frontier) or not fencing.frontier(frontier)[0]:
             continue
         if frontier.marked and frontier.watermark is not None:
             mark = Mark(frontier.watermark, frontier.blind_from)

@@ -234,10 +234,10 @@ def frontier_key(frontier: Frontier, *, mark: bool = False) -> bytes:
     A frontier that is a mark is kept for each offset and reason, as whoever reads the log again needs them all:
     ``mark/<partition>/<generation>/<offset>/<reason>``.
     """
-    place = f"{frontier.partition}/{frontier.generation}"
+    writer = f"{frontier.partition}/{frontier.generation}"
     if mark:
-        return f"mark/{place}/{frontier.next_offset}/{frontier.marked}".encode()
-    return f"frontier/{place}".encode()
+        return f"mark/{writer}/{frontier.next_offset}/{frontier.marked}".encode()
+    return f"frontier/{writer}".encode()
 
 
 def owner_key(partition: int, generation: int, *, begun: bool) -> bytes:

@@ -186,7 +186,7 @@ class Worker:
             IngestSettings(
                 topics=self.topics,
                 group=f"{self.topics.prefix}watchofficer-ingest",
-                partitions=PARTITIONS,
+                internal_partitions=PARTITIONS,
                 session_ms=round(self._options.session_seconds * SECOND),
                 start=self._options.start,
                 pace=self._clock.pace,
