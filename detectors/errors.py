@@ -11,6 +11,8 @@ WatchofficerError
 ├── LogReplaced (ValueError)    streams.ingest: the input topic is not the one that was read before
 ├── PortTaken                   streams.demo: HTTP cannot be served on the requested port
 ├── SourceError                 streams.replay: an input cannot be read
+├── PolicyError (ValueError)    detectors.policy: a policy cannot be used; the error lists every problem
+├── UnknownName (ValueError)    detectors.policy: a value of a policy names nothing that is known
 └── TopicProblem                streams.kafka: a topic is missing, or its settings are not as they must be
 """
 

@@ -1,4 +1,4 @@
-"""Durations that do not go together: windows, retention, the life of an incident, banners."""
+"""Which durations contradict each other: windows, retention, the life of an incident, banners?"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Lint of a policy: what is wrong with it, and what is valid and still cannot do what it is there for.
+"""What is wrong with a policy, and which valid values cannot have the effect that they are there for?
 
-Errors that keep a policy from being read are findings too, so that one look shows everything. Where some
-sections are wrong, the others are linted all the same.
+Errors that keep a policy from being read are findings too, so that one run shows everything. Where some sections
+are wrong, lint still checks the others.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from detectors.policy.source import PolicyError, PolicyProblem, Refusal, Source,
 
 __all__ = ["INVALID", "RULES", "Finding", "check", "lint"]
 
-#: Every rule, in the order of what it asks about.
+#: Every rule, by subject.
 RULES: tuple[Rule, ...] = (
     *reachability.RULES,
     *durations.RULES,
@@ -26,7 +26,7 @@ RULES: tuple[Rule, ...] = (
     *maintenance.RULES,
 )
 
-#: What a policy is refused for: the rule -> what it finds. The last is for all else.
+#: Why a policy is refused: id of the refusal -> what it stands for. The last id is for all else.
 INVALID: dict[Refusal, str] = {
     "unknown-name": "a key, scope, method or service that there is not",
     "listed-twice": "a key, window or rule that stands twice",
@@ -60,7 +60,7 @@ class Finding:
 def lint(
     text: str | bytes, name: str, shipped: Mapping[str, Any], *, now: int, peak: int = PEAK
 ) -> list[Finding]:
-    """What there is to say of a policy, in the order of the text.
+    """All findings about a policy, in the order of the text.
 
     Args:
         text: a YAML document.
@@ -70,7 +70,7 @@ def lint(
         peak: sign-ins an hour at the busiest.
 
     Raises:
-        PolicyError: it is no document at all.
+        PolicyError: the text is no YAML document.
     """
     source = read_source(text, name)
     found: list[Finding] = []
@@ -89,7 +89,7 @@ def lint(
 
 
 def check(ground: Ground) -> list[Finding]:
-    """What the rules find, by rule."""
+    """The findings of all rules, in the order of ``RULES``."""
     out = []
     for rule in RULES:
         for fault in rule.check(ground):
@@ -99,7 +99,7 @@ def check(ground: Ground) -> list[Finding]:
 
 
 def _rest(source: Source, wrong: set[str], shipped: Mapping[str, Any]) -> Policy | None:
-    """The policy without the sections that are wrong; None if it cannot be had."""
+    """The policy without the sections that are wrong; None if the rest is no policy either."""
     if not isinstance(source.values, dict):
         return None
     kept = {key: value for key, value in source.values.items() if key not in wrong}

@@ -1,4 +1,4 @@
-"""Maintenance windows held against each other, the calendar, and what the SLA lets count as scheduled."""
+"""Which maintenance windows contradict each other, the calendar, or the SLA's terms of scheduled downtime?"""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from detectors.scopes import MEMBERS, METHODS, scope_index
 
 __all__ = ["RULES"]
 
-#: SLA: scheduled downtime is announced so many business days ahead.
+#: SLA: scheduled downtime is announced three business days ahead.
 _NOTICE_DAYS = 3
-#: The environment of which the SLA speaks.
+#: The environment that the SLA covers.
 _PRODUCTION = "prod"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -64,7 +64,7 @@ def _notice(ground: Ground) -> Iterator[Fault]:
 
 def _too_long(ground: Ground) -> Iterator[Fault]:
     zone = ZoneInfo(ground.policy.time_zone)
-    said: set[int] = set()
+    reported: set[int] = set()
     for method in METHODS:
         scope = f"{_PRODUCTION}/{method}"
         chosen = [i for i, w in enumerate(ground.policy.maintenance) if _meet(w.scope, scope)]
@@ -72,8 +72,8 @@ def _too_long(ground: Ground) -> Iterator[Fault]:
         used: dict[tuple[int, int], int] = {}
         for i, month, length in _spent(ground.policy.maintenance, chosen, zone):
             used[month] = used.get(month, 0) + length
-            if used[month] > SCHEDULED_A_MONTH and i not in said:
-                said.add(i)
+            if used[month] > SCHEDULED_A_MONTH and i not in reported:
+                reported.add(i)
                 year, number = month
                 yield Fault(
                     ("maintenance", i),

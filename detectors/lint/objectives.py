@@ -1,4 +1,4 @@
-"""What counts, who is told how urgently, and where it is written what to do: contradictions and gaps."""
+"""Which error codes, severities, response times and runbooks of a policy contradict each other or are missing?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Thresholds that no data can reach: what never fires, and what fires when it is too late."""
+"""Which thresholds can no data reach, and which are reached only when it is too late?"""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def _slower_burns(ground: Ground) -> Iterator[Fault]:
 
 def _people(ground: Ground) -> Iterator[Fault]:
     policy = ground.policy
-    asked: list[tuple[Path, int, int]] = [
+    thresholds: list[tuple[Path, int, int]] = [
         *(
             (("outage", "rules", i, "min_people"), rule.min_people, rule.window)
             for i, rule in enumerate(policy.outage.rules)
@@ -67,7 +67,7 @@ def _people(ground: Ground) -> Iterator[Fault]:
             for i, rule in enumerate(policy.burn_rate.rules)
         ),
     ]
-    for path, people, window in asked:
+    for path, people, window in thresholds:
         most = ground.most(window)
         if people > most:
             yield Fault(
@@ -79,7 +79,7 @@ def _people(ground: Ground) -> Iterator[Fault]:
 
 def _ratios(ground: Ground) -> Iterator[Fault]:
     policy = ground.policy
-    asked: list[tuple[Path, float, int, float]] = [
+    thresholds: list[tuple[Path, float, int, float]] = [
         *(
             (
                 ("outage", "rules", i, "failing_ratio"),
@@ -99,7 +99,7 @@ def _ratios(ground: Ground) -> Iterator[Fault]:
             for i, rule in enumerate(policy.burn_rate.rules)
         ),
     ]
-    for path, ratio, window, z in asked:
+    for path, ratio, window, z in thresholds:
         most = ground.most(window)
         bound = float(wilson_lower(most, most, z))
         if bound <= min(ratio, 0.99) and ratio < 1:
@@ -171,7 +171,7 @@ def _funnels(ground: Ground) -> Iterator[Fault]:
 
 def _surges(ground: Ground) -> Iterator[Fault]:
     rules = ground.policy.surge
-    asked: list[tuple[Path, int, int]] = [
+    thresholds: list[tuple[Path, int, int]] = [
         *((("surge", "codes", code, "count"), one.count, rules.window) for code, one in rules.codes.items()),
         (("surge", "any_code", "count"), rules.any_code.count, rules.window),
         (
@@ -180,7 +180,7 @@ def _surges(ground: Ground) -> Iterator[Fault]:
             min(rules.user_errors.windows),
         ),
     ]
-    for path, count, window in asked:
+    for path, count, window in thresholds:
         most = ground.most(window)
         if count > most:
             yield Fault(
@@ -199,12 +199,12 @@ def _surges(ground: Ground) -> Iterator[Fault]:
 
 def _severities(ground: Ground) -> Iterator[Fault]:
     policy = ground.policy
-    asked: tuple[tuple[Path, int], ...] = (
+    thresholds: tuple[tuple[Path, int], ...] = (
         (("severity", "severity_1_over"), policy.severity.severity_1_over),
         (("severity", "severity_2_over"), policy.severity.severity_2_over),
         (("priority", "over"), policy.priority.over[0]),
     )
-    for path, over in asked:
+    for path, over in thresholds:
         if over >= ground.peak:
             yield Fault(
                 path,

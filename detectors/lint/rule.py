@@ -1,4 +1,7 @@
-"""What a lint rule is: a question asked of a policy that is valid, and may still not do what its author wants."""
+"""What is a lint rule, and what may it look at?
+
+A rule checks a valid policy for values that do not do what its author wants.
+"""
 
 from __future__ import annotations
 
@@ -15,20 +18,20 @@ __all__ = ["PEAK", "Ground", "LintSeverity", "Rule"]
 
 LintSeverity = Literal["error", "warning"]
 
-#: Sign-ins an hour at the busiest, where nobody says otherwise. Public figures of 2020: about 12,000 by SSOe.
+#: Sign-ins an hour at the busiest, where the user gives no number. Public figures of 2020: about 12,000 by SSOe.
 PEAK = 12_000
 
 
 @dataclass(frozen=True)
 class Ground:
-    """What rules stand on.
+    """The facts that rules may look at.
 
     Attributes:
         policy: valid on its own.
-        source: the document, where it says what of it.
+        source: the document, with the position of each value.
         shipped: the policy that ships.
-        now: the present, ms; for what has a date.
-        peak: sign-ins an hour at the busiest, for what traffic must reach.
+        now: the present, ms; for rules about dates.
+        peak: sign-ins an hour at the busiest, for thresholds that traffic must reach.
     """
 
     policy: Policy
@@ -51,10 +54,10 @@ class Rule:
     """One rule.
 
     Attributes:
-        id: its name, for people and for those who filter.
+        id: the name of the rule, which never changes, as people filter for it.
         severity: ``error`` where the policy cannot work as written, ``warning`` where it hardly does what is wanted.
         summary: what the rule finds, in one line.
-        check: finds it: places and messages.
+        check: yields the faults: places and messages.
     """
 
     id: str

@@ -1,5 +1,4 @@
-"""The sections of a policy that say when something is found: ``outage``, ``burn_rate``,
-``silence``, ``latency``, ``attribution``."""
+"""Which thresholds do ``outage``, ``burn_rate``, ``silence``, ``latency`` and ``attribution`` have in a policy?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What pydantic found in a policy, told to its author: the place, plain words, and the key that was meant."""
+"""How does an error of pydantic read for the author of a policy: its place, plain words, the key that was meant?"""
 
 from __future__ import annotations
 

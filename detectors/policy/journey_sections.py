@@ -1,4 +1,4 @@
-"""The sections of a policy that say when people's journeys look wrong: ``funnel`` and ``surge``."""
+"""Which thresholds do ``funnel`` and ``surge``, which watch people's journeys, have in a policy?"""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class ReturnMonitor(Section):
     Attributes:
         window: ms; one of those of the funnel.
         below: fires when surely a lesser share comes back.
-        recover_at: is over when this share does. Of a method of which no more usually comes back it says nothing.
+        recover_at: is over when this share comes back. The monitor is silent where usually no more comes back.
     """
 
     window: Annotated[Duration, within("1m", "30m")]

@@ -1,4 +1,4 @@
-"""The policy: what is promised, what counts against it, when something is found, and who is told.
+"""What is a policy: which objectives, error codes, thresholds and receivers does it set?
 
 The values that ship stand in ``default_policy.yaml`` and nowhere else: the models have no defaults of their own. What a
 policy leaves out is taken from the shipped values, which are handed in, before anything is validated.

@@ -1,4 +1,4 @@
-"""The sections of a policy but those of detection: promises, severity, incidents, banner, receivers."""
+"""Which sections of a policy are not about detection: objectives, severity, incidents, banner, receivers?"""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ __all__ = [
 #: A response time that is counted in business hours, not in milliseconds.
 BUSINESS_DAY: Literal["1 business day"] = "1 business day"
 
-#: What a runbook may be for beside a scope: methods, providers, and what both methods depend on.
+#: Services that a runbook may be for: methods, providers, and the systems that both methods depend on.
 SERVICES = (*METHODS, *CSPS, "mvi", "usip")
 
 
@@ -142,7 +142,7 @@ class Code(Section):
 
 
 class SeverityPolicy(Section):
-    """From people impacted per hour to SLA severity, and how it falls again.
+    """How people impacted per hour give the SLA severity, and how the severity falls again.
 
     Attributes:
         severity_1_over, severity_2_over: people per hour; exactly as many is still the lesser severity.
@@ -206,10 +206,10 @@ class LifecyclePolicy(Section):
 
     @property
     def news(self) -> int:
-        """For how long after the last failure what is found in failures is news, ms.
+        """For how long (ms) after the last failure a finding that rests on failures is news.
 
-        Later it is the successes that have become rare, which had shown that an outage was over. Where incidents
-        recover sooner than in a minute, what they leave behind must be no news sooner, too.
+        A finding that fires later fires only because successes have become rare. The limit is ``recover_for`` where
+        that is shorter than a minute, so that an incident's own remains do not reopen it.
         """
         return min(MINUTE, max(5 * SECOND, self.recover_for))
 
@@ -222,7 +222,7 @@ class LifecyclePolicy(Section):
 
 
 class FailOver(Section):
-    """When all web sign-ins had better go through ``sis``, and when back. Success ratios of ``window`` ms."""
+    """When all web sign-ins should go through ``sis``, and when back. Success ratios over ``window`` ms."""
 
     ssoe_below: Ratio
     sis_above: Ratio
@@ -239,7 +239,7 @@ class FailOver(Section):
 
 
 class Banner(Section):
-    """What people see. ``status``: severity -> word of the API; ms; no banner below ``min_failing_ratio``."""
+    """What the front end shows. ``status``: severity -> word of the API; ms; no banner below ``min_failing_ratio``."""
 
     status: Mapping[Severity, Literal["critical", "warning", "active"]]
     min_failing_ratio: Ratio

@@ -1,8 +1,8 @@
-"""A policy's text: YAML in, plain values with the position of each of them out.
+"""What does a policy's text say: which plain values, and at which position does each stand?
 
-Only the parts of YAML that a policy needs are read, by the rules of YAML 1.2's core schema: ``001`` is an
-error code and not a number, ``1:30`` no number of seconds, ``no`` a word, and an instant is text. Nothing
-is made from tags. A document that is huge, or that aliases blow up, is refused.
+The reader accepts only the parts of YAML that a policy needs, by the rules of YAML 1.2's core schema: ``001`` is
+an error code and not a number, ``1:30`` is no number of seconds, ``no`` is a word, and an instant is text. The
+reader makes no objects from tags. It refuses a document that is huge, or whose aliases expand too far.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import yaml
+
+from detectors.errors import WatchofficerError
 
 __all__ = [
     "Path",
@@ -37,7 +39,7 @@ MAX_VALUES = 20_000
 MAX_DEPTH = 32
 
 
-#: The id of what a policy is refused for. Lint reports a refusal under this id; what has none of its own is "invalid".
+#: The id of a reason to refuse a policy; "invalid" is for all reasons without an id of their own. Lint reports it.
 Refusal = Literal["unknown-name", "listed-twice", "window-off-step", "recovery-beyond-trigger", "invalid"]
 
 
@@ -65,7 +67,7 @@ class PolicyProblem:
         return f"{where}{self.path}: {self.message}" if self.path else f"{where}{self.message}"
 
 
-class PolicyError(ValueError):
+class PolicyError(WatchofficerError, ValueError):
     """A policy cannot be used. Carries every problem that was found, in the order of the text."""
 
     def __init__(self, errors: tuple[PolicyProblem, ...]) -> None:
@@ -75,7 +77,7 @@ class PolicyError(ValueError):
 
 @dataclass(frozen=True)
 class Source:
-    """What a document says.
+    """The content of a document.
 
     Attributes:
         name: of the file, for messages.

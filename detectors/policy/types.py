@@ -1,4 +1,4 @@
-"""The kinds of value that a policy is made of: durations, shares, instants, scopes; and what a section is."""
+"""Which kinds of value does a policy consist of (durations, shares, instants, scopes), and what is a section?"""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from pydantic import (
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from detectors.errors import WatchofficerError
 from detectors.instants import format_duration, format_instant, parse_duration, parse_instant
 from detectors.policy.source import Path, Refusal, quote
 from detectors.scopes import METHODS, scope_index
@@ -51,7 +52,7 @@ class Fault(NamedTuple):
     refusal: Refusal = "invalid"
 
 
-class UnknownName(ValueError):
+class UnknownName(WatchofficerError, ValueError):
     """A validator's error: the value should name a scope, method, severity or service, and names none."""
 
 
@@ -71,7 +72,7 @@ def faulty(title: str, faults: list[Fault]) -> ValidationError:
 
 
 class Consistent(BaseModel):
-    """Values that may contradict each other, which are faults then."""
+    """A model whose values may contradict each other; a contradiction is a fault."""
 
     def faults(self) -> Iterator[Fault]:
         """What contradicts itself, once each value is valid on its own."""
@@ -86,7 +87,7 @@ class Consistent(BaseModel):
 
 
 class Section(Consistent):
-    """Part of a policy. Immutable; knows its keys."""
+    """A part of a policy: immutable, and without unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 

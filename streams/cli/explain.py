@@ -1,4 +1,4 @@
-"""`watchofficer explain`: the story of an incident, told on the terminal."""
+"""`watchofficer explain`: how does the report on an incident look on the terminal?"""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def explain_command(
     partitioned: bool,
     now: int,
 ) -> int:
-    """Run it; the exit status.
+    """Explain an incident, and return the exit status.
 
     Raises:
         SourceError: an input cannot be read, or knows no such incident.
@@ -91,7 +91,7 @@ def show(case_file: CaseFile, console: Console) -> None:
     hashes = ", ".join(dict.fromkeys(line.policy_hash for line in case_file.lines if line.policy_hash))
     console.print(f"Began {day_words(case_file.began)}; judged by policy {hashes or 'unknown'}")
     if case_file.policy is None:
-        console.print("[dim]That policy is not at hand (--policy): its thresholds are those of the log.[/]")
+        console.print("[dim]That policy is not available (--policy): the thresholds are those of the log.[/]")
     _show_figures(case_file, console)
     _show_plot(case_file, console)
     _show_findings(case_file, console)

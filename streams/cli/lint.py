@@ -1,4 +1,4 @@
-"""`watchofficer lint`: policies in, findings out."""
+"""`watchofficer lint`: which findings does lint have about the given policies?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`watchofficer test`: files of tests in, how they went out."""
+"""`watchofficer test`: which tests of a policy pass, and what failed?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is known of an incident: the lines of its log, who was told what, what fired, and the numbers around it."""
+"""What is known of an incident: its log, its notifications, what fired, and the numbers around it?"""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ class Line(
     """A line of the incident log.
 
     Attributes:
-        kind: of the transition; ``refused`` for what a person asked for in vain.
+        kind: the kind of the transition; ``refused`` for an input that did not apply.
         at: T, RFC 3339.
-        asked: of what was refused, what it was.
+        asked: the kind of a refused input.
         before, after: states.
-        first_bad_at: its first failing event, RFC 3339.
+        first_bad_at: the incident's first failing event, RFC 3339.
         counts: of the scope in five minutes, where they are known.
     """
 
@@ -77,7 +77,7 @@ def read_line(value: bytes | dict[str, Any]) -> Line:
     """The line in a record of the incident log.
 
     Raises:
-        ValueError: it is none (``msgspec.ValidationError`` is a ValueError).
+        ValueError: the record is no such line (``msgspec.ValidationError`` is a ValueError).
     """
     line = msgspec.json.decode(value, type=Line) if isinstance(value, bytes) else msgspec.convert(value, Line)
     parse_instant(line.at)
@@ -99,8 +99,8 @@ class Fired:
     """A finding that fired from ``begin`` to ``end`` (the first T at which it did not; None: to the last), ms.
 
     Attributes:
-        times: how many spells that was in.
-        sentence: the first that it said.
+        times: in how many separate spells the finding fired.
+        sentence: the finding's first sentence.
     """
 
     detector: str
@@ -113,7 +113,7 @@ class Fired:
 
 @dataclass(frozen=True)
 class Sample:
-    """Sign-ins of a scope in the window before ``at`` (ms), and the people who failed lately."""
+    """Sign-ins of a scope in the window before ``at`` (ms), and the people who failed recently."""
 
     at: int
     good: int
@@ -123,7 +123,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Sampled:
-    """The windows of samples, ms: of sign-ins, and of the people who failed; and what else is to be known of them."""
+    """The windows of samples, ms: of sign-ins, and of the people who failed; and a remark on the samples."""
 
     sign_ins: int
     people: int
@@ -137,12 +137,12 @@ class CaseFile:
     Attributes:
         incident: its id.
         lines: of the incident log, in order, each once; at least one of them is a change.
-        commands: to receivers, in order; None where nobody knows.
-        receipts: command id -> what became of it, where that is known.
-        fired: what fired on its scope, within it or around it; None where only the log is known.
-        samples: of its scope, in order.
-        sampled: how they were taken.
-        policy: that it was judged by; None if it is not at hand.
+        commands: the commands to receivers, in order; None where they are unknown.
+        receipts: command id -> the outcome of the delivery, where it is known.
+        fired: findings that fired on the incident's scope, within it or around it; None where only the log is known.
+        samples: samples of the incident's scope, in order.
+        sampled: how the samples were taken.
+        policy: the policy that was in force; None if it is not available.
     """
 
     incident: str
@@ -164,18 +164,18 @@ class CaseFile:
 
     @property
     def scope(self) -> str:
-        """The last it was on."""
+        """The last scope of the incident."""
         return self.changes[-1].scope
 
     @property
     def began(self) -> int:
-        """Its first failing event, or else its opening; ms."""
+        """The incident's first failing event, or else its opening; ms."""
         known = (line.first_bad_at or line.at for line in self.changes)
         return min(parse_instant(one) for one in known)
 
     @property
     def ended(self) -> int:
-        """The last change, but for its closing; ms."""
+        """The incident's last change, without its closing; ms."""
         changes = self.changes
         return max(line.instant for line in changes if line.kind != "closed" or len(changes) == 1)
 

@@ -1,4 +1,4 @@
-"""Evidence in words: what each detector measured, what it was held against, and what follows."""
+"""What did each detector measure, what was that compared with, and what follows, in words?"""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ __all__ = ["measured", "scope_decision", "severity_figure"]
 
 
 def measured(evidence: Evidence) -> str:
-    """The numbers behind a finding, in a sentence or two; "" if it has none."""
+    """The numbers behind a finding, in a sentence or two; "" if the finding has none."""
     words_of = _MEASURED.get(evidence.detector, _anything)
     try:
         return words_of(evidence)
     except (KeyError, TypeError):
-        # a line of another version, which knows other numbers
+        # another version wrote the line, with other numbers
         return _anything(evidence)
 
 

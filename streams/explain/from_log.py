@@ -1,4 +1,4 @@
-"""The story of an incident as the topics tell it, or files of their records."""
+"""What do the topics, or files of their records, say about an incident?"""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def from_files(incident: str, names: Iterable[str], policy: Policy) -> CaseFile:
     """From files of the incident log: values a line, or dumps of ``kcat -J``; commands may be among them.
 
     Args:
-        policy: known; it is taken for that of the incident if its hash says so.
+        policy: a policy at hand; it is used if its hash is that of the incident's policy.
 
     Raises:
         SourceError: a file cannot be read, or holds no line of the incident.
@@ -74,7 +74,7 @@ def from_topics(incident: str, policy: Policy) -> CaseFile:
     """From the topics of ``WATCHOFFICER_BROKER``: the log, commands, deliveries and SLIs, as far as they are kept.
 
     Raises:
-        SourceError: they cannot be read, or hold no line of the incident.
+        SourceError: the topics cannot be read, or hold no line of the incident.
     """
     try:
         settings = read_settings(os.environ)

@@ -1,4 +1,4 @@
-"""The story of an incident as a replay of the events tells it."""
+"""What does a replay of the events say about an incident?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A small plot for a terminal: the success ratio of a scope and the people who failed, with what happened below.
+"""How do the success ratio of a scope and the people who failed look over time, as a plot for a terminal?
 
 Columns are equal spans of time; a column shows the last value within it, and nothing where there is none. Heights are
 in eighths of a line (U+2581 to U+2588).

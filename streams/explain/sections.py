@@ -1,4 +1,4 @@
-"""The story in chapters: what changed, why, and who was told."""
+"""What changed in an incident, why, and who was notified, section by section?"""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _MARKED = {
 
 @dataclass(frozen=True)
 class ReportSection:
-    """One change. ``paragraphs``: what they are about, and their text."""
+    """The section about one change. ``paragraphs``: (label, text)."""
 
     at: int
     kind: str
@@ -133,7 +133,7 @@ def _counted(line: Line) -> Iterator[tuple[str, str]]:
 
 
 def _notified(line: Line, case_file: CaseFile) -> str:
-    """Who was told at this T by this kind of change."""
+    """The notifications that this kind of change made at this T."""
     if case_file.commands is None:
         return ""
     parts = []

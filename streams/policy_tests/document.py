@@ -1,4 +1,4 @@
-"""A file of tests: its sections, and how it is read, with every error at its line."""
+"""What does a file of tests contain, and on which line is each error?"""
 
 from __future__ import annotations
 

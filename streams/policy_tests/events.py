@@ -1,4 +1,4 @@
-"""What a series stands for: login events as lines, and five-minute records of a constant rate."""
+"""Which login events and five-minute records does a series stand for?"""
 
 from __future__ import annotations
 

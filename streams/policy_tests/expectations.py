@@ -1,7 +1,7 @@
-"""What happened held against what was expected; where they differ, what came nearest.
+"""Does what happened meet what was expected, and if not, what came nearest?
 
-Everything that can be expected is a *sighting*: values that stood from one T to another (a message stands for an
-instant). A pattern meets a sighting if all the fields it names agree.
+Everything that can be expected is an *observation*: values that held from one T to another (a message holds for an
+instant). A pattern matches an observation if all fields that the pattern names agree.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from streams.policy_tests.runner import Run
 
 __all__ = ["Failure", "failures", "offset"]
 
-#: Fields of a pattern that are no field of what is sighted.
+#: Fields of a pattern that are no field of an observation.
 _OTHERWISE = frozenset({"says", "count"})
 
 
@@ -104,7 +104,7 @@ def offset(at: int, start: int) -> str:
 
 
 class _Matcher:
-    """Looks at a run."""
+    """Matches patterns with the observations of a run."""
 
     def __init__(self, run: Run) -> None:
         self._run = run
@@ -163,7 +163,7 @@ class _Matcher:
         return self._known[kind]
 
     def _gap(self, meeting: Sequence[Observation], begin: int, end: int) -> int | None:
-        """The first T of a span that no sighting covers."""
+        """The first T of a span that no observation covers."""
         step = self._run.step
         at = -(-begin // step) * step
         for one in sorted(meeting, key=lambda one: one.begin):
@@ -244,7 +244,7 @@ def _value(value: Any) -> str:
 
 
 def _differences(pattern: Section, one: Observation) -> list[str]:
-    """The fields in which a sighting is not what the pattern names."""
+    """The fields in which an observation differs from the pattern."""
     out = [name for name, wanted in _named(pattern).items() if not _agrees(wanted, one.values[name])]
     says = getattr(pattern, "says", None)
     return [*out, "says"] if says is not None and says not in one.sentence else out

@@ -1,4 +1,4 @@
-"""When something is expected, and what: moments, spans, and patterns of findings, incidents, messages, banners."""
+"""What is expected, and when: patterns of findings, incidents, messages and banners, with moments and spans?"""
 
 from __future__ import annotations
 

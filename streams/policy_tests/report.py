@@ -1,4 +1,4 @@
-"""How tests went: for people, and as JUnit XML."""
+"""How did the tests go, for people and as JUnit XML?"""
 
 from __future__ import annotations
 

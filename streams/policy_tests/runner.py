@@ -1,4 +1,4 @@
-"""Playing a test: the real engine over its series, in memory, and everything that came of it."""
+"""What happens when the real engine runs over the series of a test, in memory?"""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class BannerChange:
 
 @dataclass
 class Run:
-    """What came of a test. Instants in ms.
+    """What happened in a test. Instants in ms.
 
     Attributes:
         start, until: from when to when it was run.
@@ -62,7 +62,7 @@ class Run:
 def run_test(
     test: PolicyTest, policy: Policy, start: int, history: Iterable[dict[str, Any]] | None = None
 ) -> Run:
-    """Play a test from ``start`` (ms).
+    """Run a test from ``start`` (ms).
 
     Args:
         history: records of ``sli-history``, where the test names a file of them.
