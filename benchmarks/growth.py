@@ -236,7 +236,7 @@ def evaluate_cost(load: Load, steps: int, runs: int) -> list[float]:
         sinks = frozenset({"pagerduty", "datadog", "slack"})
         state = EngineState(_START + HOUR, LifecycleMemory())
         engine = Engine(env, policy, History(env), state=state, sinks=sinks, sli_every=policy.sli_every)
-        engine.rebuild(hour.get(env, ()), _START)
+        engine.restore(hour.get(env, ()), _START)
         return engine
 
     evaluator = Evaluator(policy, make)

@@ -12,7 +12,8 @@ __all__ = ["SliValue"]
 class SliValue(msgspec.Struct, frozen=True):
     """Counts of the steps of ``sign_in``; ``users_impacted`` of all steps. ``at`` and ``window`` in ms.
 
-    ``users_impacted_error``: how far the truth may lie from that, as a share of it; 0 where it was counted exactly.
+    ``users_impacted_error``: how far the truth may lie from ``users_impacted``, as a share of ``users_impacted``; 0
+    where people were counted exactly.
     """
 
     at: int

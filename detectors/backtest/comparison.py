@@ -1,6 +1,6 @@
 """What another policy would have done with the same events: incidents and pages that appear, vanish or move.
 
-Incidents of the two runs are paired as labels are with incidents (``scoring``): on scopes that share a leaf,
+Incidents of the two runs are paired as labels are with incidents (``score``): on scopes that share a leaf,
 open at a common time, the closest scope first, then the longest overlap.
 """
 

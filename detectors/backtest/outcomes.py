@@ -1,7 +1,7 @@
 """What became of each incident: when it opened, on which scope, how bad it was, whom it woke, when it was over.
 
 Gathered from the changes and the commands of a run, so that a run can be held against the truth
-(``scoring``) or against a run by another policy (``comparison``).
+(``score``) or against a run by another policy (``comparison``).
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ Ending = Literal[
 
 @dataclass(frozen=True)
 class Answer:
-    """One label and what became of it.
+    """One label and the incidents that answer it.
 
     Attributes:
         label: the label.

@@ -173,7 +173,7 @@ class _Burns:
         return self._failures.at(min(_lengths(rule)))
 
     def gain(self, step: int) -> Floats:
-        """See ``Verdicts.gain``; worked out at once for all steps, when the first is asked for."""
+        """float64 (scope,), as ``Verdicts.gain``; the first call works it out for all steps."""
         if self._gains is None:
             self._gains = np.zeros(self.state.shape)
             self._gains[self._raised] = self._present.gains(self._budget)

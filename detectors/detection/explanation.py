@@ -1,4 +1,4 @@
-"""What every finding says of its cell, a scope at a step, whichever detector has found it."""
+"""What does every finding say of its cell (a scope at a step), whichever detector made it?"""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["cause_at", "of_scope"]
 def cause_at(
     detector: DetectorName, env: str, state: npt.NDArray[np.int8], step: int, scope: int
 ) -> partial[Cause]:
-    """The finding at a cell of an environment, all but what the detector has to say of it.
+    """The finding at a cell of an environment, without what only the detector can say.
 
     Args:
         detector: who found it.

@@ -25,17 +25,17 @@ from detectors.windows.frame import Frame
 
 __all__ = ["Failures", "Present", "Recovery"]
 
-#: Health must show within so many ms: what is older says nothing about now.
+#: Health must show within this many ms: older successes say nothing about now.
 RECENT = 15 * MINUTE
-#: So many completions that are missing from a window are no chance (probability e^-8 at a steady rate).
+#: Where this many completions are missing from a window, it is no chance (probability e^-8 at a steady rate).
 _MISSED = 8
 #: How often ``Recovery.chance`` may come true while failures go on, ms.
 _LOOK = 5 * MINUTE
 #: No more probable must it be that failures go on, where a longer window says that they have stopped.
 _REMAINS = 0.35
-#: So many failures are told from none.
+#: The number of expected failures from which on their absence means something.
 _SEVERAL = 5
-#: And so improbable that a part fails no more than its share, to be in trouble of its own.
+#: A part is in trouble of its own where the probability that it fails no more than its share is at most this.
 _OF_ITS_OWN = 0.001
 
 #: For each leaf the scope that is just it; of the rest of a method, the method.
@@ -61,7 +61,7 @@ _ALSO = [
         for rest in (False, True)
     ),
 ]
-#: Scopes of both methods, with the same of each.
+#: Scopes that span both methods, each with its two parts, one of each method.
 _HALVES = [
     (SCOPES.index(wide), [SCOPES.index(one) for one in parts])
     for wide, parts in [("", METHODS), *((f"*/{csp}", [f"{m}/{csp}" for m in METHODS]) for csp in CSPS)]

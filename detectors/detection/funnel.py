@@ -26,7 +26,8 @@ from detectors.arrays import Bools, Floats, Ints
 from detectors.confidence import chance_of_so_few, silence_gain
 from detectors.detection.explanation import cause_at, of_scope
 from detectors.detection.verdicts import Verdicts, verdict_of
-from detectors.history.history import History, returns
+from detectors.history.arrivals import returns
+from detectors.history.history import History
 from detectors.incidents import Cause, DetectorName
 from detectors.instants import DAY, HOUR, MINUTE, format_duration
 from detectors.policy.policy import Policy
@@ -190,7 +191,7 @@ class _Funnel:
         return _Window(length, went, came, usual, expected, limit, fewer, enough, fires, back=enough & ~fewer)
 
     def gain(self, step: int) -> Floats:
-        """See ``Verdicts.gain``."""
+        """float64 (scope,), as ``Verdicts.gain``; the first call works it out for all steps."""
         if self._gains is None:
             self._gains = np.zeros(self.state.shape)
             for window in self._windows:

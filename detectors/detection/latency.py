@@ -35,7 +35,7 @@ from detectors.windows.frame import Frame
 
 __all__ = ["LatencyDetector", "slow_budgets"]
 
-#: Health must show within so many ms.
+#: Health must show within this many ms.
 _RECENT = 15 * MINUTE
 
 
@@ -48,7 +48,7 @@ class LatencyDetector:
     name: ClassVar[DetectorName] = "latency"
 
     def may_fire(self, frame: Frame) -> bool:
-        """Whether it fires anywhere in a frame."""
+        """Whether a rule fires anywhere in a frame."""
         return any(fires.any() for fires in _Slowness(frame, self.policy, self.history).fires)
 
     def judge(self, frame: Frame) -> Verdicts:
@@ -76,12 +76,12 @@ class _Slowness:
 
     @cached_property
     def state(self) -> npt.NDArray[np.int8]:
-        """See ``Verdicts.state``."""
+        """int8 (step, scope), as ``Verdicts.state``."""
         return verdict_of(np.any(self.fires, axis=0), self._healthy())
 
     @cached_property
     def unknowing(self) -> Bools:
-        """See ``Verdicts.unknowing``."""
+        """(step, scope), as ``Verdicts.unknowing``."""
         return np.asarray(self._too_few() & ~np.any(self.fires, axis=0))
 
     # -- counts ----------------------------------------------------------------------------------------------
@@ -151,7 +151,7 @@ class _Slowness:
         return ~surely_below(none, timed, limit, self._policy.recover_confidence)
 
     def gain(self, step: int) -> Floats:
-        """See ``Verdicts.gain``; worked out at once for all steps, when the first is asked for."""
+        """float64 (scope,), as ``Verdicts.gain``; the first call works it out for all steps."""
         if self._gains is None:
             self._gains = np.zeros(self.state.shape)
             rows = np.flatnonzero((self.state == FIRING).any(axis=1))

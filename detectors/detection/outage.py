@@ -204,7 +204,7 @@ class _Outages:
         kind.over &= ~kind.lingers & ~np.any(kind.fires, axis=0)
 
     def gain(self, step: int) -> Floats:
-        """See ``Verdicts.gain``; worked out at once for all steps, when the first is asked for."""
+        """float64 (scope,), as ``Verdicts.gain``; the first call works it out for all steps."""
         if self._gains is None:
             self._gains = np.zeros(self.state.shape)
             for kind in self._kinds:

@@ -22,7 +22,8 @@ from detectors.arrays import Bools, Floats
 from detectors.confidence import chance_of_so_few, silence_gain
 from detectors.detection.explanation import cause_at, of_scope
 from detectors.detection.verdicts import Verdicts, verdict_of
-from detectors.history.history import History, arrivals
+from detectors.history.arrivals import arrivals, has_starts
+from detectors.history.history import History
 from detectors.incidents import Cause, DetectorName
 from detectors.instants import DAY, HOUR, MINUTE, format_duration
 from detectors.policy.policy import Policy
@@ -103,7 +104,7 @@ class _Usual:
         minute: (step,) position of the minute of each step.
         hour: counts (M, scope, counter) that are usual in an hour; nan where unknown.
         known: the same, of a shorter window where the hour is not known.
-        by_starts: (M, scope), see ``history.arrivals``.
+        by_starts: (M, scope), see ``arrivals.arrivals``.
     """
 
     def __init__(self, frame: Frame, policy: Policy, history: History) -> None:
@@ -115,7 +116,7 @@ class _Usual:
             if not np.isnan(self.known).any():
                 break
             self.known = np.where(np.isnan(self.known), history.expected(self.minutes, window), self.known)
-        self.by_starts = History.has_starts(self.known)
+        self.by_starts = has_starts(self.known)
 
 
 @dataclass(frozen=True)
@@ -228,7 +229,7 @@ class _Silences:
         return back
 
     def gain(self, step: int) -> Floats:
-        """See ``Verdicts.gain``."""
+        """float64 (scope,), as ``Verdicts.gain``; the first call works it out for all steps."""
         if self._gains is None:
             self._gains = np.zeros(self.state.shape)
             for window in self._windows:

@@ -7,7 +7,7 @@ surge. And nothing is a surge whose share, with allowance for chance, is less th
 scope by the two weeks before: of the code if the history holds it, else of its class, which is always more.
 
 Surges are noticed and wake nobody. One of failures that count is mostly an outage, seen through one of its codes;
-whoever asks what is to be done about it asks the outage first (``attribution``, ``matching``).
+so an outage comes first when a cause is chosen (``attribution``, ``lifecycle.grouping``).
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ from detectors.windows.frame import Frame
 
 __all__ = ["SurgeDetector"]
 
-#: Something must have completed within so many ms for an end to be seen.
+#: The end of a surge is seen only where requests have completed within this many ms.
 _RECENT = 15 * MINUTE
-#: A code is told rather than the class if so many of its people are behind it.
+#: A finding names one code instead of the class where this share of the people of the class failed with the code.
 _OF_ONE_CODE = 0.7
 #: Tokens are no sign-ins of their own: they have no credential provider.
 _SIS = SCOPES.index("sis")
@@ -243,7 +243,7 @@ class _Surges:
             )
 
     def gain(self, step: int) -> Floats:
-        """See ``Verdicts.gain``."""
+        """float64 (scope,), as ``Verdicts.gain``; the first call works it out for all steps."""
         if self._gains is None:
             self._gains = np.zeros(self.state.shape)
             for kind in self._kinds:
@@ -292,7 +292,7 @@ class _Surges:
         )
 
     def _telling(self, kinds: list[_Kind], step: int, scope: int) -> _Kind:
-        """The kind that stands out most; one code rather than the class, if it is most of it."""
+        """The kind that stands out most; one code instead of the class, if the code is most of the class."""
 
         def people(of: list[_Kind]) -> int:
             return max((int(kind.people[step, scope]) for kind in of), default=0)

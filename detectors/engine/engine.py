@@ -56,7 +56,7 @@ class Engine:
         env: the environment.
         policy: the policy it judges by.
         history: the long memory; grows as five minutes are completed.
-        state: of an earlier run, to go on from it; ``rebuild`` must follow.
+        state: of an earlier run, to go on from it; ``restore`` must follow.
         sinks: the receivers that are on.
         sli_every: how often SLIs are given out, ms; None for never.
         covered_from: the instant (ms) from which all facts are at hand; None for the first that counts.
@@ -105,7 +105,7 @@ class Engine:
     def quantiles(self, window: int) -> Floats | None:
         """``QUANTILES`` (scope, quantile) of how long completed sign-in requests took in one of ``sli_windows``, ms.
 
-        At the last T that SLIs were given out at; within ``durations.RELATIVE_ERROR``; nan where none carried a
+        At the last T that SLIs were given out at; within ``latency_histogram.RELATIVE_ERROR``; nan where none carried a
         duration. None before the first such T, and where durations are not kept.
         """
         return self._quantiles.get(window)
@@ -127,17 +127,17 @@ class Engine:
 
     # -- moving on --------------------------------------------------------------------------------------------
 
-    def rebuild(self, rows: Sequence[FactRow], since: int) -> None:
-        """``rebuilding``, in one go."""
-        for _ in self.rebuilding(rows, since):
+    def restore(self, rows: Sequence[FactRow], since: int) -> None:
+        """Do all that ``restore_in_parts`` does, in one call."""
+        for _ in self.restore_in_parts(rows, since):
             pass
 
-    def rebuilding(self, rows: Sequence[FactRow], since: int) -> Iterator[None]:
-        """Fill the windows with facts that an earlier run has already judged; now and then it stops for others.
+    def restore_in_parts(self, rows: Sequence[FactRow], since: int) -> Iterator[None]:
+        """Fill the windows with facts that an earlier run has already judged; yield after every five minutes of them.
 
-        Everything is then as it was at the last T, if ``since`` lies far enough back; if it does not, what could
-        only be known in part is not judged. The history must hold no record that was complete after the last T:
-        those since then come again.
+        Afterwards the engine is as it was at the last T, if ``since`` lies far enough back; if it does not, windows
+        that are known only in part are not judged. The history must hold no record that was completed after the last
+        T, because the engine makes those records again.
 
         Args:
             rows: what counts up to the last T.
@@ -157,9 +157,9 @@ class Engine:
             self._add_durations(due, at)
             at = end + step
             yield
-        self._rebuild_history(facts)
+        self._restore_history(facts)
 
-    def _rebuild_history(self, facts: FactColumns) -> None:
+    def _restore_history(self, facts: FactColumns) -> None:
         """Bring the history to what it was at the last T: a crash may have come just before a record, or after."""
         assert self.evaluated_to is not None
         assert self._covered_from is not None

@@ -1,4 +1,4 @@
-"""What an engine brings at a T, and what of it only the engine itself remembers over a restart."""
+"""What does an engine bring at a T, and what of its memory cannot be worked out again after a restart?"""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Waiting(msgspec.Struct):
 
 
 class EngineState(msgspec.Struct, frozen=True):
-    """What a restarted engine cannot rebuild from facts.
+    """What a restarted engine cannot work out again from facts.
 
     Attributes:
         evaluated_to: the last T, ms; None before the first.

@@ -1,4 +1,4 @@
-"""What is shown of a step: to the life cycle of incidents findings, counts and people of any scope; and its SLIs."""
+"""What may the life cycle of incidents ask about a step, and what are the SLIs of a step?"""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class FrameView:
 
     Args:
         frame: of the last call of ``windows`` and ``impact``.
-        verdicts: what all detectors say of it.
+        verdicts: what all detectors say of the frame.
         windows, impact: which know more of the last hour than the frame.
         policy: the policy.
         unread: at these T an input partition could not be read.

@@ -120,7 +120,7 @@ def exclusion_of(incident: Incident, at: int) -> Exclusion | None:
 
 
 def scheduled(policy: Policy, env: str, method: str, start: int, at: int) -> Iterator[Exclusion]:
-    """The maintenance of a method in ``[start, at)``, the start of a month: the first four hours of it."""
+    """The maintenance of a method in ``[start, at)``, where ``start`` begins a month: its first four hours."""
     used, reached = 0, start
     windows = [w for w in policy.maintenance if overlaps(w.scope, f"{env}/{method}")]
     for window in sorted(windows, key=lambda w: w.start):

@@ -13,20 +13,20 @@ from operator import itemgetter
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from detectors.arrays import Floats, Ints
+from detectors.history.arrivals import arrivals, has_starts, returns
 from detectors.history.code_history import CodeHistory
 from detectors.history.local_calendar import WallClock
 from detectors.instants import DAY, HOUR, MINUTE, format_instant, parse_instant
-from detectors.scopes import CSPS, METHODS, SCOPES, scope_path
-from detectors.windows.counters import BAD, COUNTERS, EXCLUDED, GOOD, STARTED
+from detectors.scopes import SCOPES, scope_path
+from detectors.windows.counters import BAD, COUNTERS, EXCLUDED, GOOD
 
-__all__ = ["BUCKET", "FIELDS", "KEPT", "History", "arrivals", "returns"]
+__all__ = ["BUCKET", "FIELDS", "KEPT", "History"]
 
 #: A record covers this many ms.
 BUCKET = 5 * MINUTE
-#: Records are kept for so many ms behind the newest, and dropped within a day after that.
+#: Records are kept for this many ms behind the newest, and dropped within a day after that.
 KEPT = 35 * DAY
 #: The counts of a scope in a record, in the order of the last axis of every array here.
 FIELDS = COUNTERS[:6]
@@ -37,8 +37,8 @@ _KEPT_SLOTS = KEPT // BUCKET
 _MOST_SLOTS = _KEPT_SLOTS + _DAY_SLOTS
 _SHAPE = (len(SCOPES), len(FIELDS))
 _fields_of = itemgetter(*FIELDS)
-#: The same weekday in the weeks before: the two nearest of so many that are known and no holidays are
-#: averaged.
+#: Weeks back in which the same weekday is looked for, and how many of them are averaged: the nearest that are
+#: known and no holidays.
 _WEEKS_BACK = 4
 _WEEKS_AVERAGED = 2
 #: A window counts as known if at most this share of it is not.
@@ -47,44 +47,10 @@ _GAP = 0.01
 _USUAL_DAYS = 14
 _USUAL_COMPLETED = 100
 _SUNDAY = 6
-#: Of a method that asks for tokens, completions are callbacks where they have a credential provider: tokens have
-#: none. (method, its scopes with a provider).
-_WITH_TOKENS = [
-    (SCOPES.index(method), [SCOPES.index(f"{method}/{csp}") for csp in CSPS])
-    for method in METHODS
-    if method == "sis"
-]
-_ENV = SCOPES.index("")
-#: Expectations are asked for each second and change each minute: so many hours of them are remembered.
+#: Expectations are asked for each second and change each minute: the expectations of this many hours are remembered.
 _EXPECTED_KEPT = 64
 #: What is expected is of a day before or longer, by a clock that may have been changed by an hour or two since.
 _EXPECTED_AFTER = 22 * HOUR
-
-
-def arrivals(counts: npt.NDArray[Any], by_starts: npt.NDArray[np.bool_]) -> npt.NDArray[Any]:
-    """Sign-ins that arrived, from counts (..., scope, counter): those that started, or else those that
-    completed.
-
-    A start is one sign-in, and stops at once when nobody gets through; completions come a minute later, and
-    twice where a token follows a callback. Completions serve for scopes of which no starts are reported
-    (``by_starts``).
-    """
-    completed = counts[..., GOOD] + counts[..., BAD] + counts[..., EXCLUDED]
-    return np.where(by_starts, counts[..., STARTED], completed)
-
-
-def returns(counts: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """(..., scope, 2) from counts (..., scope, counter): sign-ins that started, and those that came back.
-
-    A return is a callback that completed, well or not. Of a method with tokens only what has a credential
-    provider is taken, of both.
-    """
-    completed = counts[..., GOOD] + counts[..., BAD] + counts[..., EXCLUDED]
-    out = np.stack([counts[..., STARTED], completed], axis=-1)
-    for method, csps in _WITH_TOKENS:
-        rest = out[..., method, :] - out[..., csps, :].sum(axis=-2)
-        out[..., [method, _ENV], :] -= rest[..., None, :]
-    return out
 
 
 class History:
@@ -247,11 +213,11 @@ class History:
     # -- what was --------------------------------------------------------------------------------------------
 
     def sums(self, start: int, end: int) -> Floats:
-        """Counts (scope, counter) in [start, end) ms, of what is known of it."""
+        """Counts (scope, counter) in [start, end) ms, as far as records are known."""
         return np.asarray(self.between(np.array([start]), np.array([end]))[0])
 
     def between(self, starts: Ints, ends: Ints) -> Floats:
-        """Counts (N, scope, counter) in each [start, end) ms, of what is known of it."""
+        """Counts (N, scope, counter) in each [start, end) ms, as far as records are known."""
         self._sum_up()
         lower, share = self._position(starts)
         upper, rest = self._position(ends)
@@ -341,13 +307,7 @@ class History:
     def expected_arrivals(self, ends: Ints, window: int) -> Floats:
         """Mean number (N, scope) of sign-ins in this clock window of two weeks; see ``expected``."""
         expected = self.expected(ends, window)
-        return arrivals(expected, self.has_starts(expected))
-
-    @staticmethod
-    def has_starts(expected: Floats) -> npt.NDArray[np.bool_]:
-        """Whether starts tell of a scope's sign-ins (N, scope): at least one for every four completions."""
-        completed = expected[..., GOOD] + expected[..., BAD] + expected[..., EXCLUDED]
-        return expected[..., STARTED] >= completed / 4
+        return arrivals(expected, has_starts(expected))
 
     def usual_failing_ratio(self, at: int) -> Floats:
         """Median over the days (UTC) of the two weeks before ``at`` of bad / (good + bad) per scope (S,); 0
@@ -360,11 +320,17 @@ class History:
         )
 
     def usual_user_errors(self, at: int) -> Floats:
-        """The same of excluded / completed, but for tokens (``returns``); nan if unknown."""
+        """Median over the days (UTC) of the two weeks before ``at`` of excluded / completed per scope (S,).
+
+        Tokens are left out of the completed, see ``arrivals.returns``; nan if unknown.
+        """
         return self._usually("user errors", at, lambda days: (days[..., EXCLUDED], returns(days)[..., 1]))
 
     def usual_return_ratio(self, at: int) -> Floats:
-        """The same of sign-ins that came back / started (``returns``); nan if unknown."""
+        """Median over the days (UTC) of the two weeks before ``at`` of returned / started per scope (S,).
+
+        What returned and what started is said by ``arrivals.returns``; nan if unknown.
+        """
 
         def shares(days: Floats) -> tuple[Floats, Floats]:
             both = returns(days)
@@ -373,7 +339,10 @@ class History:
         return self._usually("returning", at, shares)
 
     def usual_share_of_code(self, code: str, at: int) -> Floats:
-        """The same of failures with a code, over days of which codes are known; nan if unknown."""
+        """Median over the days (UTC) of the two weeks before ``at`` of failures with a code / completed per scope (S,).
+
+        Only days of which codes are known count; nan without any. Tokens are left out of the completed.
+        """
 
         def shares(days: Floats) -> tuple[Floats, Floats]:
             today = (at - 1) // DAY

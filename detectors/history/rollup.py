@@ -1,4 +1,4 @@
-"""The records of the long memory in the making: what of five minutes has counted so far."""
+"""What has counted so far of each five minutes, and when is the record of five minutes written to the history?"""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class FiveMinutes:
             self._by_code.setdefault(span * HISTORY_SPAN, Counter())[leaf, failed.codes[code]] += count
 
     def written(self, before: int, covered_from: int) -> list[dict[str, object]]:
-        """The records of all that was counted and is complete before an instant (ms); none of it is new after that."""
+        """The records of all that was counted and is complete before an instant (ms); then none is new any more."""
         starts = [start for start in sorted(self._dirty) if covered_from <= start < before]
         self._dirty.clear()
         return [self.record(start) for start in starts]
@@ -76,7 +76,7 @@ class FiveMinutes:
         """The records of complete five minutes that are new or revised at ``at`` (ms).
 
         Args:
-            covered_from: the instant (ms) from which all facts are at hand: of what begins before there are none.
+            covered_from: the instant (ms) from which all facts are at hand; earlier five minutes have no record.
         """
         last = at - HISTORY_SPAN
         due = sorted({start for start in self._dirty if start <= last} | {last})

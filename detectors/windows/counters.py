@@ -42,7 +42,7 @@ _COUNTER_OF: Ints = np.array(
 
 
 class Amounts(NamedTuple):
-    """What rows are counted as: for each entry the position of the row, the counter, and how much of it."""
+    """What rows are counted as: for each entry the position of the row, the counter, and the amount to add."""
 
     row: Ints
     counter: Ints

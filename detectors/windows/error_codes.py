@@ -40,7 +40,7 @@ class _Columns:
     places: dict[str, int]
 
     def amounts(self, facts: FactColumns) -> Amounts:
-        """See ``windows.Columns``."""
+        """The entries of some rows, as ``counters.Columns`` asks for them."""
         every = np.arange(len(facts))
         return Amounts(every, self.of(facts), facts.count)
 
@@ -63,7 +63,7 @@ class CodeWindows:
         step: length of a pane, ms.
         windows: lengths of the windows, ms.
         codes: those that are counted.
-        cap: so many people of a window are counted exactly, see ``impact``.
+        cap: the most people of a window that are counted exactly, see ``impact``.
     """
 
     def __init__(self, step: int, windows: tuple[int, ...], codes: Sequence[str], cap: int) -> None:
@@ -139,6 +139,6 @@ class CodeWindows:
         return impact.advance(self._start, self._steps, failed[places[-1] :])
 
     def skip(self) -> None:
-        """See ``Windows.skip``."""
+        """Forget all counts: the caller jumps over steps in which every window is empty."""
         self._windows.skip()
         self._kept, self._impacts, self._people, self._asked = [], {}, {}, set()

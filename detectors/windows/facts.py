@@ -17,7 +17,7 @@ TOO_LATE = -1
 
 
 class FactRow(msgspec.Struct, array_like=True, gc=False):
-    """Counts of one cell. ``people`` and ``code`` are of failures only.
+    """Counts of one (pane, first T, leaf, step, outcome, code). Only failures have ``people`` and a ``code``.
 
     Attributes:
         pane: start of the pane, ms since the epoch.
@@ -28,7 +28,7 @@ class FactRow(msgspec.Struct, array_like=True, gc=False):
         timed: events that carry a duration.
         over: of these, how many took at least the n-th of the segment's thresholds.
         people: distinct 64-bit ids of the people of a failure (``user_hash``, else ``flow_id``, else ``event_id``).
-        durations: logarithmic histogram, bucket -> events (``durations.bucket``).
+        durations: logarithmic histogram, bucket -> events (``latency_histogram.bucket``).
     """
 
     pane: int

@@ -10,7 +10,7 @@ Beyond the cap a window has a *level* d, the least at which no more than ``cap``
 d leading zeros in their mixed id. These are a sample of one in 2^d, and 2^d times as many are told of each scope
 (adaptive sampling, Wegman 1984, Flajolet 1990; over sliding windows Gibbons and Tirthapura 2002). Level and figure
 are functions of who failed in the window and of nothing else: not of what came before, nor of the cut into calls.
-As the people of a window only become more while it stands, whom no level of it can need is dropped.
+While a window stands, its people only become more. So a person whom no level of any window can need is dropped.
 """
 
 from __future__ import annotations
@@ -87,16 +87,17 @@ class Failed:
 
 
 class Distinct(NamedTuple):
-    """So many distinct people, within ``error``: see ``relative_error``; 0 where they were counted exactly."""
+    """A number of distinct people and its error, see ``relative_error``; the error is 0 where all were counted."""
 
     people: int
     error: float
 
 
 def relative_error(people: int, level: int) -> float:
-    """The error of a figure from one in 2^``level``, as a share of it; the truth lies within it 19 times of 20.
+    """The error of a figure from a sample of one in 2^``level``, as a share of the figure.
 
-    Two standard errors. With probability p each of n people is in the sample of k, so the estimate k / p has the
+    The truth lies within two standard errors, which is this error, 19 times of 20. With
+    probability p each of n people is in the sample of k, so the estimate k / p has the
     variance n (1 - p) / p; as a share of it that is (1 - p) / (n p), about (1 - p) / k. At most 1.
     """
     if not level:
@@ -111,7 +112,7 @@ class Impact:
     Args:
         step: length of a pane, ms.
         windows: lengths of the windows, ms.
-        cap: so many people of a window are counted exactly.
+        cap: the most people of a window that are counted exactly.
 
     Attributes:
         levels: window (ms) -> (steps,) of the last frame, 0 where people were counted exactly; without the
@@ -136,7 +137,7 @@ class Impact:
         self._since: dict[int, Ints] = {0: np.zeros((self._depth + 2, len(SCOPES)), dtype=np.int64)}
         self._first_pane = 0
         self._moves: Ints = _NO_MOVES
-        self._at_most = 0  # so many people are in no window more
+        self._at_most = 0  # no window holds more people than this
 
     def __len__(self) -> int:
         """How many people are remembered."""

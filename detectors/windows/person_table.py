@@ -18,7 +18,7 @@ _Bools = npt.NDArray[np.bool_]
 
 #: How many strata there are: people are in stratum n with probability 2^-(n + 1), the rest in the last.
 STRATA = 16
-#: Room for so many people at least.
+#: The table has room for at least this many people.
 _ROOM = 1024
 #: People who are moved at a time when all are looked at.
 _CHUNK = 1 << 15

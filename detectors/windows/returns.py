@@ -32,7 +32,7 @@ _COUNTER_OF[_STARTS, _STARTED] = WENT
 
 class _Columns:
     def amounts(self, facts: FactColumns) -> Amounts:
-        """See ``windows.Columns``."""
+        """The entries of some rows, as ``counters.Columns`` asks for them."""
         counters = _COUNTER_OF[facts.step_index, facts.outcome]
         counted = np.flatnonzero(counters >= 0)
         return Amounts(counted, counters[counted], facts.count[counted])
@@ -53,5 +53,5 @@ class ReturnWindows:
         self._windows.move(start, steps, facts)
 
     def skip(self) -> None:
-        """See ``Windows.skip``."""
+        """Forget all counts: the caller jumps over steps in which every window is empty."""
         self._windows.skip()

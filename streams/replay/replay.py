@@ -243,7 +243,7 @@ class Replay:
                 of_env = rows.get(env, [])
                 judged += [row for row in of_env if row.counts_from(step) <= reached]
                 rows[env] = [row for row in of_env if row.counts_from(step) > reached]
-            engine.rebuild(judged, covered_from(since, self._policy))
+            engine.restore(judged, covered_from(since, self._policy))
             self.evaluator.boards[env].restore(self._checkpoint.states[env].board)
 
 

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from detectors.history.history import BUCKET, FIELDS, History, returns
+from detectors.history.arrivals import returns
+from detectors.history.history import BUCKET, FIELDS, History
 from detectors.instants import DAY
 from detectors.scopes import SCOPES
 from detectors.windows.counters import GOOD, STARTED

@@ -149,7 +149,7 @@ def check_restarts(
         first = engine_of(state, as_known(history))
         back = stop - POLICY.retention - 20 * MINUTE
         known = [row for row in rows if row.counts_from(STEP) <= stop and row.pane >= back]
-        first.rebuild(known, back)
+        first.restore(known, back)
         at = stop
     steps += go(first, end, rows, asked, at)
     assert flat(steps) == flat(whole)
@@ -200,7 +200,7 @@ def test_a_history_record_is_never_written_from_partial_coverage() -> None:
     written = {r["at"]: r for step in before for r in step.history}
     again = engine_of(round_trip(first.state()), as_known(list(written.values())))
     covered = NOON + 1_205 * SECOND  # what came before has been removed
-    again.rebuild([r for r in rows if covered <= r.pane and r.counts_from(STEP) <= stop], covered)
+    again.restore([r for r in rows if covered <= r.pane and r.counts_from(STEP) <= stop], covered)
     later = go(again, the_end(rows), rows, [], stop)
     whole = {r["at"]: r for step in go(engine_of(), the_end(rows), rows, []) for r in step.history}
     final = {r["at"]: r for step in later for r in step.history}
@@ -223,7 +223,7 @@ def test_an_engine_that_has_seen_nothing_is_kept_as_one_that_has_seen_nothing() 
     state = round_trip(engine_of().state())
     assert state.evaluated_to is None
     again = engine_of(state)
-    again.rebuild([], NOON)
+    again.restore([], NOON)
     rows = rows_of(AND_OVER)
     assert flat(go(again, the_end(rows), rows, [])) == flat(go(engine_of(), the_end(rows), rows, []))
 
@@ -249,7 +249,7 @@ def test_a_restart_while_notifications_wait_says_the_same_afterwards(
             known = [r for r in rows if r.counts_from(STEP) <= stop]
             history = [record for step in steps for record in step.history]
             engine = engine_of(round_trip(engine.state()), as_known(history))
-            engine.rebuild(known, NOON - 5 * HOUR)
+            engine.restore(known, NOON - 5 * HOUR)
         return flat(steps + go(engine, end, rows, [], at))
 
     assert run(stops) == run([])

@@ -8,8 +8,9 @@ from random import Random
 from typing import Any
 
 from detectors.incidents import IncidentInput
+from detectors.instants import SECOND
 from tests.detectors.engine.episodes import ENV
-from tests.support.oracle import NOON, SECOND, written
+from tests.support.oracle import NOON, written
 
 __all__ = ["Arrival", "arrivals", "asked"]
 

@@ -104,7 +104,7 @@ def test_neither_a_cut_nor_a_restart_changes_an_estimate(
     second = Engine(
         "prod", POLICY, known, state=round_trip(first.state()), sinks=SINKS, sli_every=POLICY.sli_every
     )
-    second.rebuild([row for row in rows if row.counts_from(SECOND) <= at], 0)
+    second.restore([row for row in rows if row.counts_from(SECOND) <= at], 0)
     assert flat(before) + flat(
         went(second, [*(NOON + stop * SECOND for stop in stops), END], rows, at)
     ) == flat(whole)

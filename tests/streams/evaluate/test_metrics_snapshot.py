@@ -68,7 +68,7 @@ def test_they_are_the_same_after_a_restart_at_the_next_time_they_are_told() -> N
     again = Engine(
         "prod", POLICY, History("prod"), state=early.state(), sli_every=POLICY.sli_every, durations=True
     )
-    again.rebuild([one for one in rows() if one.pane < until], START)
+    again.restore([one for one in rows() if one.pane < until], START)
     again.advance(END, [one for one in rows() if one.pane >= until])
     for window in POLICY.sli_windows:
         before, after = calm.quantiles(window), again.quantiles(window)
