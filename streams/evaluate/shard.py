@@ -227,7 +227,9 @@ class Shard:
             engine = self.engine(env)
             if engine.evaluated_to is not None:
                 known = self._take_due(engine.evaluated_to, env)
-                yield from engine.rebuilding(known.get(env, ()), covered_from(since, self._evaluator.policy))
+                yield from engine.restore_in_parts(
+                    known.get(env, ()), covered_from(since, self._evaluator.policy)
+                )
 
     def finish_restore(self) -> None:
         """From now on records are evaluated. Verdicts up to the watermark may have been written by a former owner."""
