@@ -22,7 +22,7 @@ from detectors.policy.policy import Policy
 from detectors.scopes import ENVS, SCOPES, scope_path
 from detectors.windows.facts import FactRow
 from streams.evaluate.evaluator import Evaluator
-from streams.runtime.gc_tuning import calm_collector
+from streams.runtime.gc_tuning import tune_gc
 from streams.settings.policy_file import default_policy
 
 __all__ = ["main"]
@@ -59,7 +59,7 @@ def _steps(people: int, seconds: int, steps: int) -> tuple[list[float], list[flo
     """What each step takes, ms: by the clock on the wall, and of CPU time."""
     policy = default_policy()
     evaluator, to = _evaluator(policy, people, seconds)
-    calm_collector()
+    tune_gc()
     took: list[float] = []
     on_cpu: list[float] = []
     per_step = max(people * steps // seconds, 1)

@@ -31,7 +31,7 @@ from streams.kafka.clients import KafkaClients
 from streams.kafka.producer import BatchProducer
 from streams.kafka.topics import PARTITIONS, Topics
 from streams.runtime.clocks import RealClock, Timing
-from streams.runtime.gc_tuning import calm_collector
+from streams.runtime.gc_tuning import tune_gc
 from streams.settings.policy_file import default_policy
 
 __all__ = ["main"]
@@ -119,7 +119,7 @@ async def _measure(count: int, per_second: int, runs: int, kind: Kind) -> Figure
         try:
             if len(everywhere) > 1:  # only this process: the broker has started and keeps all
                 os.sched_setaffinity(0, {min(everywhere)})
-            calm_collector()
+            tune_gc()
             for _ in range(runs):
                 topics = Topics(f"b{uuid.uuid4().hex[:6]}.")
                 await create_missing(topics, {"bootstrap_servers": broker}, input_partitions=1)

@@ -45,14 +45,14 @@ def _hold(people: int, seconds: int, methods: int, exactly: int | None) -> None:
     from benchmarks.impacted import seconds_of
     from detectors.engine.engine import Engine
     from detectors.history.history import History
-    from streams.runtime.gc_tuning import calm_collector
+    from streams.runtime.gc_tuning import tune_gc
     from streams.settings.policy_file import default_policy, read_policy
 
     policy = default_policy()
     if exactly is not None:
         policy = read_policy(f"exact_people: {exactly}", "benchmark")
     engine = Engine("prod", policy, History("prod"), sinks=frozenset({"pagerduty", "datadog", "slack"}))
-    calm_collector()
+    tune_gc()
     before = _resident()
     for n, rows in enumerate(seconds_of(people, seconds, policy, methods=methods)):
         engine.advance(START + (n + 1) * policy.step, rows)

@@ -21,7 +21,7 @@ from streams.aggregate.acceptance import Rules
 from streams.replay.replay import Input, Replay, Summary
 from streams.replay.sources import partitions
 from streams.replay.verdict_lines import objects
-from streams.runtime.gc_tuning import calm_collector
+from streams.runtime.gc_tuning import tune_gc
 from streams.settings.policy_file import default_policy
 from streams.simulate.simulation import simulate
 
@@ -83,7 +83,7 @@ def _seconds(
 def _figures(start: int, hours: int, rate: float, runs: int) -> list[Figure]:
     with tempfile.TemporaryDirectory() as folder:
         path, history, count = _day(start, hours, rate, Path(folder))
-        calm_collector()
+        tune_gc()
         judged = [_seconds(_judged, path, history, count) for _ in range(runs)]
         folded = [_seconds(_folded, path, history, count) for _ in range(runs)]
     on_cpu = statistics.median(cpu for _, cpu in judged)

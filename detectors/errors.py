@@ -4,16 +4,19 @@ All that a caller may want to catch derive from ``WatchofficerError``; the secon
 built-in exception that the class stands for. The message of each says what to do.
 
 WatchofficerError
+├── ApiError                    streams.http: a request is answered with an error
 ├── BrokerUnavailable           streams.kafka: the embedded broker cannot be started
 ├── Failed                      streams.demo: the worker, the traffic or the observer of a demo has failed
 ├── FormatError (ValueError)    streams.segments: a record of an internal topic cannot be read by this version
 ├── LeaseLost                   streams.runtime: this worker stood still for too long and may not write any more
 ├── LogReplaced (ValueError)    streams.ingest: the input topic is not the one that was read before
-├── PortTaken                   streams.demo: HTTP cannot be served on the requested port
-├── SourceError                 streams.replay: an input cannot be read
 ├── PolicyError (ValueError)    detectors.policy: a policy cannot be used; the error lists every problem
+├── PortTaken                   streams.demo: HTTP cannot be served on the requested port
+├── SettingsError (ValueError)  streams.settings: environment variables that cannot be used
+├── SourceError                 streams.replay: an input cannot be read
+├── TopicProblem                streams.kafka: a topic is missing, or its settings are not as they must be
 ├── UnknownName (ValueError)    detectors.policy: a value of a policy names nothing that is known
-└── TopicProblem                streams.kafka: a topic is missing, or its settings are not as they must be
+└── UnusableCertificate (ValueError)  streams.settings: a file does not hold what TLS needs
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ from streams.kafka.producer import BatchProducer
 from streams.kafka.topic_reader import TopicReader
 from streams.kafka.topics import PARTITIONS, Topics, env_partition
 from streams.runtime.clocks import Timing
-from streams.runtime.gc_tuning import calm_collector
+from streams.runtime.gc_tuning import tune_gc
 from streams.segments.codec import Segment, decode
 from streams.settings.policy_file import default_policy
 
@@ -43,7 +43,7 @@ async def job(broker: str, topics: Topics, events: int) -> tuple[float, list[lis
     await ingest.start()
     while not ingest.assigned and not failures:
         await asyncio.sleep(_POLL)
-    calm_collector()  # as `watchofficer run` does
+    tune_gc()  # as `watchofficer run` does
     began = time.perf_counter()
     while ingest.folded < events and not failures:
         await asyncio.sleep(_POLL)

@@ -226,9 +226,9 @@ def produce(events: tuple[str, ...], **options: Any) -> None:
 @_errors_in_a_line
 def run(**options: Any) -> None:
     """Run a worker on the Kafka of WATCHOFFICER_BROKER."""
-    from streams.runtime.gc_tuning import calm_collector
+    from streams.runtime.gc_tuning import tune_gc
 
-    calm_collector()  # imports create hundreds of thousands of objects, and a restart millions
+    tune_gc()  # imports create hundreds of thousands of objects, and a restart millions
     from streams.cli.run import run_command
 
     sys.exit(run_command(**options))

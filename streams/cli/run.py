@@ -22,7 +22,7 @@ from streams.kafka.admin import TopicProblem, check_clock, create_missing
 from streams.kafka.clients import Backoff
 from streams.kafka.topics import Topics
 from streams.runtime.clocks import RealClock
-from streams.runtime.gc_tuning import calm_collector
+from streams.runtime.gc_tuning import tune_gc
 from streams.runtime.logs import configure_logs
 from streams.settings.policy_file import default_policy, load_policy
 from streams.settings.settings import Settings, SettingsError, read_settings
@@ -117,7 +117,7 @@ async def _run_once(worker: Worker, stopping: asyncio.Task[Any]) -> int:
     code = 0
     try:
         if await _unless(stopping, worker.start()):
-            calm_collector()
+            tune_gc()
             print(f"watchofficer: {worker.url} (metrics at /metrics)", file=sys.stderr)
             waited: set[asyncio.Future[Any]] = {stopping, worker.failed}
             await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)

@@ -1,13 +1,12 @@
-"""From the outbox to the receivers: one deliverer for each partition of `incident-commands` that a worker owns.
+"""How do commands get from the outbox to the receivers: one deliverer for each partition that a worker owns.
 
-What was delivered stands on `incident-deliveries`; both topics are read when a partition is taken over, so that
-every command that was written is dealt with once, whoever wrote it and whoever read it before.
+The outbox is `incident-commands`; what became of each command stands on `incident-deliveries`. Both are read when a
+partition becomes this worker's, so that each command is dealt with once, whichever worker wrote or read it before.
 """
 
 from __future__ import annotations
 
 import asyncio
-import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 
@@ -41,8 +40,7 @@ class Dispatch:
         clients: the receivers that are on, by sink.
         producer: where deliveries and dead letters are written.
         reader: reads topics back.
-        timing: its clock stamps deliveries; waits are sleeps of it.
-        chance: in [0, 1), spreads what is tried again.
+        timing: its clock stamps deliveries, its sleep and chance serve retries.
         on_delivered: called with a delivered command and when it was delivered, ms.
     """
 
@@ -55,7 +53,6 @@ class Dispatch:
         reader: TopicReader,
         timing: Timing,
         *,
-        chance: Callable[[], float] = random.random,
         on_delivered: Delivered = lambda command, at: None,
     ) -> None:
         self._topics = topics
@@ -64,7 +61,6 @@ class Dispatch:
         self._producer = producer
         self._reader = reader
         self._timing = timing
-        self._chance = chance
         self._gates = gates_for(clients, timing.clock, timing.sleep)
         self._on_delivered = on_delivered
         self._offsets: dict[str, int] = {}
@@ -100,7 +96,7 @@ class Dispatch:
             self._counted.update(deliverer.deliveries)
 
     async def take(self, partition: int, offset: int, value: bytes | None) -> None:
-        """Take the next record of the outbox. Of a partition that is not owned yet they are read when it is."""
+        """Take the next record of the outbox; one of a partition that is not owned is read again once it is."""
         command = _command(partition, offset, value)
         deliverer = await self._deliverer(partition) if command is not None else None
         if command is not None and deliverer is not None:
@@ -115,13 +111,13 @@ class Dispatch:
         await asyncio.gather(*(each.close(timeout) for each in self._deliverers.values()))
 
     async def _deliverer(self, partition: int) -> Deliverer | None:
-        """That of a partition; None if it is not owned."""
+        """The deliverer of a partition, restored first if need be; None for a partition that is not owned."""
         async with self._taking.setdefault(partition, asyncio.Lock()):
             if partition in self._owned and partition not in self._deliverers:
-                await self._take_over(partition)
+                await self._restore(partition)
             return self._deliverers.get(partition)
 
-    async def _take_over(self, partition: int) -> None:
+    async def _restore(self, partition: int) -> None:
         known: list[Delivery] = []
         async for record in self._reader.read(TopicPartition(self._topics.deliveries, partition)):
             if record.value is not None:
@@ -139,7 +135,7 @@ class Dispatch:
             self._dead_letter,
             self._timing.clock,
             self._timing.sleep,
-            self._chance,
+            self._timing.chance,
             gates=self._gates,
             on_delivered=self._on_delivered,
         )
@@ -148,7 +144,7 @@ class Dispatch:
         for offset, command in commands:
             self._submit(deliverer, offset, command)
         waiting = deliverer.pending
-        log.info("outbox_taken_over", partition=partition, delivered=len(known), waiting=waiting)
+        log.info("outbox_restored", partition=partition, delivered=len(known), waiting=waiting)
 
     async def _record(self, delivery: Delivery) -> None:
         partition = incident_partition(delivery.incident_id, self._partitions)
@@ -165,7 +161,9 @@ class Dispatch:
         self._offsets.pop(delivery.command_id, None)
 
     async def _dead_letter(self, command: Command, reason: str, attempts: int) -> None:
-        log.error("command_is_dead", command=command.id, sink=command.sink, reason=reason, attempts=attempts)
+        log.error(
+            "command_dead_lettered", command=command.id, sink=command.sink, reason=reason, attempts=attempts
+        )
         headers = [
             ("topic", self._topics.commands.encode()),
             ("partition", str(incident_partition(command.incident_id, self._partitions)).encode()),

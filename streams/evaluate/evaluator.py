@@ -1,4 +1,4 @@
-"""The engines of all environments moved on together, and what they bring as the objects that are written."""
+"""How are the engines of all environments moved on together, and what does one T bring?"""
 
 from __future__ import annotations
 
@@ -18,7 +18,13 @@ __all__ = ["Evaluator", "Verdict"]
 
 @dataclass
 class Verdict:
-    """A step with the banners it changed, and all banners where it is time to publish them again."""
+    """What one T brought in one environment.
+
+    Attributes:
+        result: of the engine.
+        banners: those that changed.
+        shown: all banners, where it is time to publish them again; else empty.
+    """
 
     result: StepResult
     banners: list[Banner] = field(default_factory=list)
@@ -63,14 +69,14 @@ class Evaluator:
         unread: Spans = (),
         catching_up: bool = False,
     ) -> list[Verdict]:
-        """Evaluate every environment up to ``to`` (a multiple of the step, ms); what it brought, in the order of T.
+        """Evaluate every environment up to ``to`` (T, a multiple of the step, ms); the verdicts in the order of T.
 
         See ``Engine.advance``.
         """
         step = self.policy.step
         out: list[Verdict] = []
-        for env, asked in (inputs or {}).items():
-            if asked:
+        for env, some in (inputs or {}).items():
+            if some:
                 self.engine(env)
         for env, engine in self.engines.items():
             due: list[FactRow] = []

@@ -1,4 +1,4 @@
-"""What Prometheus is told of one environment, taken from the shard that owns it."""
+"""Which values does Prometheus get of one environment?"""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["burn_windows", "env_snapshot"]
 
 
 def burn_windows(policy: Policy) -> list[str]:
-    """Names of the windows that burn rates are told of: those of the policy's rules."""
+    """Names of the windows that have a burn rate in the metrics: the windows of the policy's rules."""
     lengths = {length for rule in policy.burn_rate.rules for length in (rule.short, rule.long)}
     return [format_duration(length) for length in sorted(lengths)]
 

@@ -1,4 +1,4 @@
-"""How evaluate runs."""
+"""How does evaluate run?"""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class EvaluateSettings:
         topics: their names.
         sinks: the receivers that are on.
         partitions: of the internal topics.
-        pace: how many times faster than real time the clock runs; waits that stand for delivery grow with it.
+        pace: how many times faster than real time the clock runs; limits that wait for the broker grow with it.
     """
 
     topics: Topics

@@ -1,4 +1,4 @@
-"""Totals for Prometheus, from contributions that are replaced: a block that is read again counts once."""
+"""How many events were counted and rejected in all? Contributions of blocks are replaced, so each counts once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The HTTP interface: the console, the metrics, the API, PagerDuty's webhooks and the front end's statuses.
+"""What is served over HTTP: the console, the metrics, the API, PagerDuty's webhooks, the front end's statuses.
 
 Everything is answered from memory (`Views`), so every worker answers for all. A write is a record on
 ``incident-inputs``: 202 says that the broker has it, and evaluation applies it at its next T.
@@ -117,7 +117,7 @@ def routes(
         settings, policy: as far as HTTP needs them.
         clock: ms since the epoch, injected time where time is injected.
     """
-    api = _Api(views, metrics, health, submit_input, settings, policy, clock)
+    api = _Api(views, metrics, health, submit_input, settings, policy, clock=clock)
     table: list[tuple[str, str, Handler]] = [
         ("GET", "/", api.console),
         ("GET", "/metrics", api.metrics),
@@ -157,6 +157,7 @@ class _Api:
         submit_input: SubmitInput,
         settings: HttpSettings,
         policy: HttpPolicy,
+        *,
         clock: Callable[[], int],
     ) -> None:
         self._views = views
@@ -246,7 +247,7 @@ class _Api:
     async def act(self, request: web.Request) -> web.Response:
         self._admit(request)
         kind, model = _ACTIONS[request.match_info["action"]]
-        asked = parsed(model, await json_body(request))
+        body = parsed(model, await json_body(request))
         incident = self._known(request)
         if incident["state"] == "closed" and kind != "note":
             raise ApiError(409, "conflict", f"{incident['id']} is closed")
@@ -257,23 +258,23 @@ class _Api:
                 env=env,
                 kind=kind,
                 incident=incident["id"],
-                by=asked.by,
-                text=asked.text,
+                by=body.by,
+                text=body.text,
                 at=self._clock(),
             )
         )
 
     async def report(self, request: web.Request) -> web.Response:
         self._admit(request)
-        asked = parsed(_Report, await json_body(request))
+        body = parsed(_Report, await json_body(request))
         return await self._accept(
             IncidentInput(
                 id=input_id(request),
-                env=asked.scope.partition("/")[0],
+                env=body.scope.partition("/")[0],
                 kind="report",
-                scope=asked.scope,
-                by=asked.by,
-                text=asked.text,
+                scope=body.scope,
+                by=body.by,
+                text=body.text,
                 at=self._clock(),
             )
         )
@@ -353,7 +354,7 @@ class _Api:
 
 
 def _camel(value: Any) -> Any:
-    """The same with ``snake_case`` keys in ``camelCase``."""
+    """A JSON value with its ``snake_case`` keys in ``camelCase``."""
     if isinstance(value, dict):
         return {re.sub(r"_([a-z])", lambda m: m[1].upper(), key): _camel(item) for key, item in value.items()}
     return [_camel(item) for item in value] if isinstance(value, list) else value

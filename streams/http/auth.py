@@ -48,7 +48,7 @@ def refusal(
         return Refusal(403, "writes are refused: no token is configured (WATCHOFFICER_API_TOKEN)")
     if peer is None or not is_loopback(peer):
         return Refusal(403, "without a token, writes are taken from this machine alone")
-    host = headers.get("Timing", "")
+    host = headers.get("Host", "")
     if not is_loopback(_hostname(host)):
         return Refusal(403, "without a token, the request must name a loopback host")
     origin = headers.get("Origin")

@@ -10,6 +10,8 @@ import msgspec
 import structlog
 from aiohttp import web
 
+from detectors.errors import WatchofficerError
+
 __all__ = ["ApiError", "Handler", "answered", "json_errors", "json_response"]
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -23,7 +25,7 @@ _MESSAGES = {
 }
 
 
-class ApiError(Exception):
+class ApiError(WatchofficerError):
     """A request that is answered with an error.
 
     Args:

@@ -1,4 +1,4 @@
-"""How verdicts are written as the JSON lines of `replay`."""
+"""Which JSON lines does `replay` print of a verdict?"""
 
 from __future__ import annotations
 

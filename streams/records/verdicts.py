@@ -1,4 +1,4 @@
-"""What a verdict is on the topics: commands, log lines, SLIs, history, banners."""
+"""Which records do the topics hold of a verdict: commands, log lines, SLIs, history, banners?"""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def _evidence(cause: Cause) -> dict[str, Any]:
 def refused_out(
     topics: Topics, partition: int, at: int, incident_input: IncidentInput, why: str
 ) -> ProducerRecord:
-    """A line of the incident log: what a person asked for and why it did not apply."""
+    """A record of the incident log: an input, and why it was not applied."""
     line = {
         "type": "refused",
         "at": format_instant(at),

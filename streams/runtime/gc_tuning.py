@@ -1,23 +1,23 @@
-"""Python's collector of reference cycles, told what a worker is like. Imports next to nothing: it comes first.
+"""How often does Python look for reference cycles in a worker? This module is imported first, and imports only `gc`.
 
-A worker holds much that stays (modules, the policy, windows) and makes objects by the ten thousand that vanish as soon
-as they are counted: hardly ever a cycle. By default the collector looks at them after every 700, and in the end at
-everything there is, which takes a tenth of the time of ingest.
+A worker holds many objects that stay (modules, the policy, windows), and makes objects by the ten thousand that vanish
+as soon as they are counted, hardly ever in a cycle. By default the collector runs after every 700 new objects, and at
+times over all objects, which takes a tenth of the time of ingest.
 """
 
 from __future__ import annotations
 
 import gc
 
-__all__ = ["calm_collector"]
+__all__ = ["tune_gc"]
 
 _YOUNG, _MIDDLE, _OLD = 50_000, 20, 50
 
 
-def calm_collector() -> None:
-    """Let it look seldom, and never again at what is there now. Called when what stays has been made.
+def tune_gc() -> None:
+    """Make the collector run seldom, and exempt all objects that exist now. To be called when what stays has been made.
 
-    Of that so little is garbage that looking for it would only hold up a start.
+    Hardly any of these objects is garbage, so a collection would only hold up the start.
     """
     gc.freeze()
     gc.set_threshold(_YOUNG, _MIDDLE, _OLD)

@@ -1,4 +1,4 @@
-"""Whether this process is alive and ready: what ``/healthz`` and ``/readyz`` say, part by part."""
+"""Is this process alive and ready, part by part? ``/healthz`` and ``/readyz`` answer from here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A worker that stood still for longer than its session must not write or send any more: others do its work by now.
+"""May this worker still write and send? After standing still for longer than its session, others do its work.
 
 Nothing fences a writer on the broker, so a worker watches itself: ``tick`` runs on the event loop, and whoever is about
 to write or to send asks ``check`` first. A process that was stopped and goes on finds that the last tick is too old.

@@ -1,4 +1,4 @@
-"""Logs: one line an event on standard error, for people or as JSON, and never a secret in it.
+"""How are logs written: one line an event on standard error, for people or as JSON, and never a secret in it?
 
 Everything goes through one handler: structlog, the standard library's loggers (Faust, aiokafka, httpx), its
 warnings, and exceptions that nobody caught. Secrets are masked in the finished line, so that it does not

@@ -16,6 +16,7 @@ from streams.settings.values import Group, ReadableFile, Secret
 
 if TYPE_CHECKING:
     from faust.auth import Credentials
+from detectors.errors import WatchofficerError
 
 __all__ = ["BrokerSecurity", "UnusableCertificate"]
 
@@ -25,7 +26,7 @@ Mechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "GSSAPI", "OAUTHB
 _PASSWORD_MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
 
 
-class UnusableCertificate(ValueError):
+class UnusableCertificate(WatchofficerError, ValueError):
     """A file of ``BrokerSecurity`` does not hold what TLS needs. ``field`` says which."""
 
     def __init__(self, field: str, message: str) -> None:

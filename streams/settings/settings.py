@@ -33,6 +33,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from detectors.errors import WatchofficerError
 from streams.settings.kafka_security import BrokerSecurity, UnusableCertificate
 from streams.settings.receivers import DatadogSettings, PagerDutySettings, SlackSettings
 from streams.settings.values import (
@@ -84,7 +85,7 @@ class SettingsProblem:
         return f"{self.variable}: {self.message}"
 
 
-class SettingsError(ValueError):
+class SettingsError(WatchofficerError, ValueError):
     """The settings cannot be used. Carries every problem that was found."""
 
     def __init__(self, problems: tuple[SettingsProblem, ...]) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import gc
 
-from streams.runtime.gc_tuning import calm_collector
+from streams.runtime.gc_tuning import tune_gc
 
 
 def test_the_collector_leaves_alone_what_is_there_and_looks_seldom_at_the_rest() -> None:
     thresholds = gc.get_threshold()
     try:
-        calm_collector()
+        tune_gc()
         assert gc.get_freeze_count() > 10_000
         assert all(now >= before for now, before in zip(gc.get_threshold(), thresholds, strict=True))
         assert gc.isenabled()
