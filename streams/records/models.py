@@ -34,9 +34,13 @@ from detectors.instants import format_duration, format_instant, parse_duration, 
 from detectors.scopes import CSPS, ENVS, METHODS, scope_index
 
 __all__ = [
+    "Count",
     "Document",
     "IncidentRecord",
     "InputRecord",
+    "Instant",
+    "Scope",
+    "Severity",
     "SliRecord",
     "complaints",
     "decode_incident",
