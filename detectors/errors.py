@@ -4,6 +4,8 @@ All that a caller may want to catch derive from ``WatchofficerError``; the secon
 built-in exception that the class stands for. The message of each says what to do.
 
 WatchofficerError
+├── _Fault                      streams.cli: the demo cannot be run as asked; ends the command
+├── _PortTaken                  streams.cli: the port of HTTP is taken; ends the command
 ├── ApiError                    streams.http: a request is answered with an error
 ├── BrokerUnavailable           streams.kafka: the embedded broker cannot be started
 ├── Failed                      streams.demo: the worker, the traffic or the observer of a demo has failed
