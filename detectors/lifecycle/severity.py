@@ -21,6 +21,7 @@ from detectors.instants import HOUR
 from detectors.policy.policy import Policy
 
 __all__ = [
+    "PRODUCTION",
     "Figure",
     "Level",
     "csps_of",

@@ -41,6 +41,7 @@ __all__ = [
     "Notify",
     "Objective",
     "Priority",
+    "PriorityName",
     "Response",
     "RunbookKey",
     "SeverityPolicy",

@@ -24,7 +24,7 @@ from streams.kafka.clients import Backoff, Consumer
 from streams.kafka.topics import Topics
 from streams.runtime.clocks import REAL_TIMING, Timing
 
-__all__ = ["HISTORY_POINTS", "LOG_LINES", "Point", "Views", "ViewsTailer"]
+__all__ = ["HISTORY_POINTS", "LOG_LINES", "SLI_RECORDS", "Point", "Views", "ViewsTailer"]
 
 #: Points of history per scope and window: an hour at the 10 s at which indicators are published.
 HISTORY_POINTS = 360

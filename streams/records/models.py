@@ -34,8 +34,13 @@ from detectors.instants import format_duration, format_instant, parse_duration, 
 from detectors.scopes import CSPS, ENVS, METHODS, scope_index
 
 __all__ = [
+    "ID_LIMIT",
+    "NAME_LIMIT",
+    "TEXT_LIMIT",
     "Count",
+    "CountsRecord",
     "Document",
+    "IncidentId",
     "IncidentRecord",
     "InputRecord",
     "Instant",

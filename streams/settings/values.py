@@ -15,7 +15,17 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Sec
 
 from detectors.policy.types import Consistent
 
-__all__ = ["Group", "HeaderSecret", "HttpUrl", "Port", "ReadableFile", "Secret", "host_and_port", "is_secret"]
+__all__ = [
+    "Group",
+    "HeaderSecret",
+    "HttpUrl",
+    "Port",
+    "ReadableFile",
+    "Secret",
+    "host_and_port",
+    "is_secret",
+    "wrap_secrets",
+]
 
 
 class Group(Consistent):

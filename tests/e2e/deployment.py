@@ -19,7 +19,7 @@ from tests.e2e.topics import OnTopic, read
 from tests.e2e.worker import Worker, until
 from tests.support.oracle import written
 
-__all__ = ["QUICK", "SLI_EVERY", "TOKEN", "Deployment", "deployed", "login", "now"]
+__all__ = ["CONSOLE", "QUICK", "SLI_EVERY", "TOKEN", "Deployment", "deployed", "login", "now"]
 
 TOKEN = "a-token-of-the-test"
 WEBHOOK_SECRET = "a-webhook-secret-of-the-test"

@@ -32,6 +32,8 @@ __all__ = [
     "INTERNAL",
     "SINKS",
     "TOPICS",
+    "BatchProducer",
+    "Consumer",
     "EvaluateWorker",
     "IngestWorker",
     "Kafka",

@@ -19,7 +19,20 @@ from typing import Any
 
 from tests.support.oracle_event import Event, Invalid, event_of
 
-__all__ = ["DEFAULTS", "NOON", "Judgement", "Mark", "Record", "judge", "records_of", "written"]
+__all__ = [
+    "DAY",
+    "DEFAULTS",
+    "HOUR",
+    "MINUTE",
+    "NOON",
+    "SECOND",
+    "Judgement",
+    "Mark",
+    "Record",
+    "judge",
+    "records_of",
+    "written",
+]
 
 Record = tuple[bytes | None, int | None]
 Mark = tuple[int, int]  # next offset, watermark

@@ -37,7 +37,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from sinks.sandbox import Sandbox
 
-__all__ = ["PARTITIONS", "POLICY", "Deployment", "Record", "events_of", "load"]
+__all__ = ["NOTE", "PARTITIONS", "POLICY", "WHO", "Deployment", "Record", "events_of", "load"]
 
 PARTITIONS = 4
 TOPICS = (

@@ -7,7 +7,7 @@ from calendar import monthrange
 from datetime import date
 from typing import Any
 
-__all__ = ["FIELDS", "REQUIRED", "Invalid", "validate"]
+__all__ = ["ENUMS", "FIELDS", "FORBIDDEN", "NUMBERS", "REQUIRED", "Invalid", "validate"]
 
 ENUMS = {
     "env": ["prod", "staging", "dev", "localhost"],

@@ -24,7 +24,7 @@ from streams.records.models import encode_incident
 from streams.runtime.health import Health
 from streams.settings.policy_file import default_policy
 
-__all__ = ["NOW", "SECRET", "TOKEN", "Serving", "an_incident", "serving", "sign"]
+__all__ = ["NOW", "SECRET", "TOKEN", "HttpSettings", "Serving", "an_incident", "dumps", "serving", "sign"]
 
 NOW = 1_795_446_300_000  # 2026-11-23T15:05:00Z
 TOKEN = "a-token-of-the-test"
