@@ -1,4 +1,6 @@
-"""The short notation of input series::
+"""Which events does a line in the short notation of input series stand for?
+
+A line reads::
 
     prod/ssoe/idme callback success 2/s x 10m, success 1/s + failure 007 1/s x 5m, gap 30s, failure 007 once
 

@@ -1,4 +1,4 @@
-"""``make test-faults KILLS=200 [SEED=S] [BROKER=kafka|embedded]``"""
+"""The campaign of faults as a command: ``make test-faults KILLS=200 [SEED=S] [BROKER=kafka|embedded]``."""
 
 from __future__ import annotations
 

@@ -30,7 +30,14 @@ _PAGES = ("critical", "error")
 
 
 async def audit(
-    broker: str, topics: Topics, policy: Policy, policy_file: Path, folder: Path, sandbox: Sandbox, now: int
+    broker: str,
+    topics: Topics,
+    policy: Policy,
+    policy_file: Path,
+    folder: Path,
+    *,
+    sandbox: Sandbox,
+    now: int,
 ) -> Audit:
     """Compare everything that a run has left behind. ``WATCHOFFICER_BROKER`` and the prefix must be set.
 
@@ -68,7 +75,9 @@ async def audit(
     again = await asyncio.to_thread(replayed, topics.login_events, policy, now, applied)
     stamps = sorted(stamp for records in log for _, stamp in records if stamp is not None)
     middle = stamps[len(stamps) // 2]
-    await _command_agrees(found, topics, policy, policy_file, folder, applied, again, middle)
+    await _command_agrees(
+        found, topics, policy, policy_file, folder, applied=applied, again=again, middle=middle
+    )
     _log_lines(found, lines, again)
     await _records(found, broker, topics, again)
     commands = await _commands(found, broker, topics, again)
@@ -193,6 +202,7 @@ async def _command_agrees(
     policy: Policy,
     policy_file: Path,
     folder: Path,
+    *,
     applied: list[tuple[int, IncidentInput]],
     again: Verdicts,
     middle: int,

@@ -170,8 +170,8 @@ class _Round:
                 self._policy,
                 policy_file,
                 self._folder,
-                self._sandbox,
-                self._now(),
+                sandbox=self._sandbox,
+                now=self._now(),
             )
         await self._tell(figures, found)
 

@@ -1,3 +1,5 @@
+"""How severities, people, scopes and long texts are put into words for receivers."""
+
 from __future__ import annotations
 
 import unicodedata

@@ -95,12 +95,6 @@ def event_of(value: bytes | None) -> Event:
             continue
         if type(given) not in (int, float) or not math.isfinite(given) or given < 0:
             raise Invalid(name)
-    if fields.get("user_hash") is not None:
-        person = ("user_hash", fields["user_hash"])
-    elif fields.get("flow_id") is not None:
-        person = ("flow_id", fields["flow_id"])
-    else:
-        person = ("event_id", fields["event_id"])
     return Event(
         id=fields["event_id"],
         at=_instant(fields["occurred_at"]),
@@ -111,8 +105,16 @@ def event_of(value: bytes | None) -> Event:
         csp=fields.get("csp"),
         code=fields.get("error_code"),
         duration=fields.get("duration_ms"),
-        person=person,
+        person=_person(fields),
     )
+
+
+def _person(fields: dict[str, Any]) -> tuple[str, str]:
+    """By what the person of an event is known, and which one it is."""
+    for name in ("user_hash", "flow_id"):
+        if fields.get(name) is not None:
+            return name, fields[name]
+    return "event_id", fields["event_id"]
 
 
 def _refuse(constant: str) -> None:

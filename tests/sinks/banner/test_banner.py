@@ -1,3 +1,5 @@
+"""Which banners the front end is given, and when they change."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass

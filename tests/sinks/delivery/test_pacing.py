@@ -1,3 +1,5 @@
+"""How fast requests go to a receiver, and how long one waits after it asked for patience."""
+
 from __future__ import annotations
 
 import asyncio

@@ -1,3 +1,5 @@
+"""Which answers of a receiver are retried, after how long, and which end a command."""
+
 from __future__ import annotations
 
 import httpx

@@ -1,3 +1,5 @@
+"""Which events of PagerDuty's API a command becomes, and within which limits."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping

@@ -1,3 +1,5 @@
+"""Which messages, edits and replies in Slack a command becomes, and within which limits."""
+
 from __future__ import annotations
 
 from typing import Any, get_args

@@ -1,3 +1,5 @@
+"""Which values are login events, judged alike by both decoders and an independent validator."""
+
 from __future__ import annotations
 
 import json

@@ -1,3 +1,5 @@
+"""What is written of a record that is no login event, and what is kept from view."""
+
 from __future__ import annotations
 
 import hashlib

@@ -33,12 +33,8 @@ PLAIN = Variation("{}")
 
 
 @cache
-def _parsed(yaml: str) -> Policy:
+def policy_of(yaml: str) -> Policy:
     return read_policy(yaml, "policy.yaml")
-
-
-def policy_of(variation: Variation) -> Policy:
-    return _parsed(variation.yaml)
 
 
 @dataclass(frozen=True)
@@ -228,7 +224,7 @@ def test_facts_and_tallies_are_those_of_the_definitions(
     given_log: tuple[Log, Part], variation: Variation
 ) -> None:
     log, part = given_log
-    policy = policy_of(variation)
+    policy = policy_of(variation.yaml)
     said = judge(log.partitions, variation.numbers | {"now": log.now}, log.marks)
     written = run(part, policy)
     counted: Counter[Any] = Counter()
@@ -263,7 +259,7 @@ def test_batches_and_flushes_change_nothing(
     given_log: tuple[Log, Part], variation: Variation, data: st.DataObject
 ) -> None:
     _, part = given_log
-    policy = policy_of(variation)
+    policy = policy_of(variation.yaml)
     offsets = every_offset(part)
     some = st.lists(st.sampled_from(offsets), unique=True) if offsets else st.just([])
     expected = run(part, policy, flushes=offsets)
@@ -301,7 +297,7 @@ def test_a_restart_at_any_resume_record_writes_the_same(
     given_log: tuple[Log, Part], variation: Variation, data: st.DataObject | None
 ) -> None:
     _, part = given_log
-    policy = policy_of(variation)
+    policy = policy_of(variation.yaml)
     expected = run(part, policy, flushes=every_offset(part))
     resumes = unique(expected.resumes)
     event(f"{min(len(resumes), 5)} resume records")
@@ -320,7 +316,7 @@ def test_blocks_end_at_every_multiple_and_where_the_watermark_passes_one(
     given_log: tuple[Log, Part], variation: Variation
 ) -> None:
     _, part = given_log
-    policy = policy_of(variation)
+    policy = policy_of(variation.yaml)
     fold = begin(part, policy, fresh(part, policy))
     for record in part.records:
         watermark = fold.acceptance.watermark()
@@ -338,7 +334,7 @@ def test_blocks_end_at_every_multiple_and_where_the_watermark_passes_one(
 def test_a_mark_begins_a_block_and_is_in_its_resume_record() -> None:
     records = tuple(Record(n, NOON, login(0, f"e{n}")) for n in range(3))
     part = Part(records, {2: [NOON + 5 * SECOND]})
-    written = run(part, policy_of(PLAIN))
+    written = run(part, policy_of(PLAIN.yaml))
     assert [(one.block, one.last) for one in written.segments] == [
         (0, 0),
         (1, 1),
@@ -349,7 +345,7 @@ def test_a_mark_begins_a_block_and_is_in_its_resume_record() -> None:
 
 
 def test_a_mark_that_moves_nothing_is_none() -> None:
-    fold = begin(Part(()), policy_of(PLAIN), fresh(Part(()), policy_of(PLAIN)))
+    fold = begin(Part(()), policy_of(PLAIN.yaml), fresh(Part(()), policy_of(PLAIN.yaml)))
     fold.fold([Record(0, NOON, login(0, "a"))])
     assert not fold.put_mark(NOON - 2 * SECOND)
     assert fold.put_mark(NOON - 2 * SECOND + 1)
@@ -361,7 +357,7 @@ def test_a_mark_that_moves_nothing_is_none() -> None:
 
 def test_a_resume_record_of_another_log_is_refused() -> None:
     part = Part(tuple(Record(n, NOON, login(n * SECOND, f"e{n}")) for n in range(40)))
-    policy = policy_of(PLAIN)
+    policy = policy_of(PLAIN.yaml)
     resume = run(part, policy).resumes[-1]
     assert resume.start > resume.read_from
     other = Part(tuple(Record(n, NOON, login(n * SECOND + 7, f"o{n}")) for n in range(40)))
@@ -375,7 +371,7 @@ def test_where_the_head_of_what_is_read_back_is_gone_only_copies_of_it_are_not_k
     given_log: tuple[Log, Part], data: st.DataObject
 ) -> None:
     _, part = given_log
-    policy = policy_of(PLAIN)
+    policy = policy_of(PLAIN.yaml)
     expected = run(part, policy, flushes=every_offset(part))
     resume = data.draw(st.sampled_from(unique(expected.resumes)))
     kept_from = data.draw(st.integers(resume.read_from, resume.start))

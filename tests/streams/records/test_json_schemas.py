@@ -1,3 +1,5 @@
+"""The published JSON Schemas are those of the models, and judge events as the decoder does."""
+
 from __future__ import annotations
 
 import json
