@@ -22,7 +22,6 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from benchmarks.brokers import Kind, add_kafka, on_each
 from benchmarks.figures import Figure, Goal, add_options, figure, report
 from benchmarks.filled import fill
-from benchmarks.mixed import mixed_events
 from streams.events.login_event import LoginEvent
 from streams.ingest.service import Ingest
 from streams.ingest.settings import IngestSettings
@@ -33,6 +32,7 @@ from streams.kafka.topics import PARTITIONS, Topics
 from streams.runtime.clocks import RealClock, Timing
 from streams.runtime.gc_tuning import tune_gc
 from streams.settings.policy_file import default_policy
+from tests.support.mixed_events import mixed_events
 
 __all__ = ["main"]
 

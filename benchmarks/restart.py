@@ -19,13 +19,13 @@ import httpx
 
 from benchmarks.figures import Figure, Goal, add_options, figure, report
 from benchmarks.filled import fill
-from benchmarks.mixed import mixed_events
 from benchmarks.startup import group_join
 from benchmarks.worker import Worker, cpu_seconds
 from streams.kafka.admin import create_missing
 from streams.kafka.embedded_broker import EmbeddedBroker
 from streams.kafka.topics import Topics
 from streams.runtime.clocks import RealClock
+from tests.support.mixed_events import mixed_events
 
 __all__ = ["main"]
 

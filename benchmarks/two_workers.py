@@ -23,13 +23,13 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from benchmarks.brokers import EMBEDDED, Broker, Kind, add_kafka, on_each
 from benchmarks.figures import Figure, Goal, add_options, figure, report
 from benchmarks.filled import Record, fill
-from benchmarks.mixed import mixed_events
 from benchmarks.worker import Worker, cpu_seconds
 from detectors.instants import MINUTE, SECOND
 from streams.kafka.admin import create_missing
 from streams.kafka.topics import PARTITIONS, Topics, env_partition
 from streams.runtime.clocks import RealClock
 from streams.segments.codec import Frontier, decode
+from tests.support.mixed_events import mixed_events
 from tests.support.processes import Failed as WorkerFailed
 
 __all__ = ["Pace", "figure_of", "fold", "measure", "pace"]

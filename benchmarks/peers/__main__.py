@@ -25,13 +25,13 @@ from typing import Any
 
 from benchmarks.figures import Figure, Goal, add_options, figure, report
 from benchmarks.filled import fill
-from benchmarks.mixed import mixed_events
 from benchmarks.peers.installed import NoPeers, install, pinned
 from detectors.instants import HOUR, MINUTE, format_instant, parse_instant
 from streams.kafka.admin import create_missing
 from streams.kafka.embedded_broker import EmbeddedBroker
 from streams.kafka.topics import Topics
 from streams.runtime.clocks import RealClock
+from tests.support.mixed_events import mixed_events
 
 __all__ = ["OURS", "PEERS", "Worker", "WrongAnswer", "check", "compare", "expected", "job_events"]
 

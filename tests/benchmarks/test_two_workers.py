@@ -8,11 +8,11 @@ import pytest
 
 from benchmarks.figures import Goal
 from benchmarks.filled import Record
-from benchmarks.mixed import mixed_events
 from benchmarks.two_workers import Pace, figure_of, fold, pace
 from detectors.instants import MINUTE
 from streams.runtime.clocks import RealClock
 from streams.segments.codec import Frontier
+from tests.support.mixed_events import mixed_events
 
 
 def frontier(partition: int, generation: int, offset: int, at: int) -> Frontier:

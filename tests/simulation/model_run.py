@@ -15,7 +15,6 @@ from streams.records.models import encode_input
 from streams.replay.entries import Mark
 from streams.replay.topic_source import read_marks
 from tests.detectors.engine.episodes import POLICY
-from tests.detectors.windows.arrivals import Arrival, arrivals, asked
 from tests.simulation.model import (
     INTERNAL,
     TOPICS,
@@ -26,6 +25,7 @@ from tests.simulation.model import (
     Worker,
     World,
 )
+from tests.support.arrivals import Arrival, arrivals, asked
 from tests.support.oracle import NOON, SECOND
 
 __all__ = ["ALL", "NONE", "Faults", "Run"]

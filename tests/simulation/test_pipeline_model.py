@@ -66,7 +66,7 @@ def check(run: Run) -> None:
     check_transitions(run, transitions, end)
     check_commands(run, commands, end)
     check_history(run, history)
-    check_from_a_checkpoint(run, log, marks, said.slis, transitions, commands, asked)
+    check_from_a_checkpoint(run, log, marks, said.slis, transitions, commands, asked=asked)
     event("commands" if commands else "no commands")
 
 
@@ -77,6 +77,7 @@ def check_from_a_checkpoint(
     slis: list[dict[str, Any]],
     transitions: list[dict[str, Any]],
     commands: list[Command],
+    *,
     asked: list[tuple[int, IncidentInput]],
 ) -> None:
     """A replay that begins in the middle says of the rest what one from the beginning says."""

@@ -12,7 +12,7 @@ from detectors.windows.error_codes import CodeWindows
 from detectors.windows.fact_columns import FactColumns
 from detectors.windows.facts import ON_TIME, FactRow
 from detectors.windows.returns import RETURNED, WENT, ReturnWindows
-from tests.detectors.windows.facts import STEP, cuts, fact_rows
+from tests.support.facts import STEP, cuts, fact_rows
 
 START = 1_795_435_200_000
 WINDOWS = (3 * STEP, 20 * STEP)

@@ -10,7 +10,7 @@ from detectors.arrays import Bools
 from detectors.windows.fact_columns import FactColumns
 from detectors.windows.facts import TOO_LATE, FactRow
 from detectors.windows.impact import Failed
-from tests.detectors.windows.facts import STEP, fact_rows
+from tests.support.facts import STEP, fact_rows
 
 START = 1_795_435_200_000
 ROWS = fact_rows(start=START, steps=9, latest=4)

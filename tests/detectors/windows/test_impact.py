@@ -15,7 +15,7 @@ from detectors.windows.fact_columns import FactColumns
 from detectors.windows.facts import ON_TIME, FactRow
 from detectors.windows.impact import Distinct, Failed, Impact, relative_error
 from detectors.windows.person_table import STRATA, stratum_of
-from tests.detectors.windows.facts import STEP, cuts, fact_rows
+from tests.support.facts import STEP, cuts, fact_rows
 
 START = 1_795_435_200_000
 WINDOWS = (3 * STEP, 7 * STEP, 20 * STEP)

@@ -8,7 +8,6 @@ from typing import Any
 
 from aiokafka import AIOKafkaProducer, TopicPartition
 
-from benchmarks.mixed import mixed_events
 from streams.ingest.service import Ingest
 from streams.ingest.settings import IngestSettings
 from streams.kafka.admin import create_missing
@@ -20,6 +19,7 @@ from streams.kafka.topics import PARTITIONS, Topics
 from streams.runtime.clocks import RealClock, Timing
 from streams.segments.codec import Frontier, decode
 from streams.settings.policy_file import default_policy
+from tests.support.mixed_events import mixed_events
 
 _EVENTS = 60_000
 _PATIENCE = 30.0  # seconds
