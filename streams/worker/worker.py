@@ -40,6 +40,7 @@ from streams.records.models import encode_input
 from streams.runtime.clocks import Clock, Timing
 from streams.runtime.health import Health
 from streams.runtime.lease import Lease, LeaseLost
+from streams.runtime.progress import Progress
 from streams.settings.settings import Settings
 from streams.worker.assignment import HAND_OVER_SECONDS, Assignment
 from streams.worker.blindness import Blindness
@@ -99,6 +100,7 @@ class Worker:
         self._stack = AsyncExitStack()
         self.topics = Topics(settings.topic_prefix)
         self.health = Health(time.monotonic)
+        self.progress = Progress(time.monotonic)
         self.failed: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
         self.views = Views(self.topics)
         self.metrics = _metrics(settings, policy, clock)
@@ -264,6 +266,7 @@ class Worker:
         """Renew the lease for as long as the worker does not stand still."""
         while True:
             await asyncio.sleep(_TICK_EVERY)
+            self.progress.beat("loop")
             try:
                 self._lease.tick()
             except LeaseLost as error:
