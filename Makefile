@@ -11,7 +11,7 @@ DEV := $(VENV)/.dev
 FOR_DEMO := $(if $(wildcard $(DEV)),$(DEV),$(RUNTIME))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-deep lint format bench quality kafka test-kafka test-faults locks clean
+.PHONY: help setup demo test test-deep lint format bench quality kafka simulation test-kafka test-faults locks clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,7 +22,7 @@ demo: $(FOR_DEMO) ## show a sign-in outage detected, paged and resolved, on this
 	$(BIN)/watchofficer demo $(ARGS)
 
 test: $(DEV) ## run the tests that need nothing but .venv (pass more to pytest as ARGS)
-	$(BIN)/python -m pytest -n auto -m "not kafka and not e2e and not faults and not quality" $(ARGS)
+	$(BIN)/python -m pytest -n auto -m "not kafka and not e2e and not faults and not quality and not simulation" $(ARGS)
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "e2e and not kafka" $(ARGS)
 
 test-deep: ## the same tests, with five times as many examples of each property
@@ -46,6 +46,9 @@ quality: $(DEV) ## play all scenarios with the reported seeds, and write docs/qu
 
 kafka: $(DEV) ## run one node of Apache Kafka on port 9092 in the foreground (Docker, or Java and Maven)
 	$(BIN)/python -m tests.support.brokers $(ARGS)
+
+simulation: $(DEV) ## run the shipped loops under drawn faults in virtual time (SEEDS=1000, FIRST=…), seconds of CPU a seed
+	$(BIN)/python -m tests.simulation --seeds $(or $(SEEDS),100) $(if $(FIRST),--first $(FIRST)) $(ARGS)
 
 test-kafka: $(DEV) ## run the tests on Apache Kafka: durability, kills, kcat (Docker, or Java and Maven)
 	$(BIN)/python -m pytest -m kafka $(ARGS)

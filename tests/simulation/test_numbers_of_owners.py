@@ -17,8 +17,8 @@ from streams.ingest.settings import IngestSettings
 from streams.ingest.writes import Destination, to_ingest_state
 from streams.segments.codec import BLOCK_OFFSETS, Resume
 from streams.settings.policy_file import default_policy
-from tests.simulation.model import INTERNAL, TOPICS, BatchProducer, Consumer, Kafka, TopicReader, World
 from tests.support.oracle import NOON
+from tests.support.stepped_kafka import INTERNAL, TOPICS, BatchProducer, Consumer, Kafka, TopicReader, World
 
 WHERE = TopicPartition(TOPICS.login_events, 0)
 DESTINATION = Destination(TOPICS, INTERNAL, 0, 1)
@@ -72,7 +72,7 @@ def _member(generation: int) -> Any:
 def world_after(number: int, seed: int = 0) -> World:
     """A partition that was written under a number."""
     kafka = Kafka(NOON)
-    world = World(kafka, default_policy(), Random(seed), 1, retries=False)
+    world = World(kafka, default_policy(), Random(seed), 1)
     out = to_ingest_state(DESTINATION, Resume(0, number, 1000, BLOCK_OFFSETS, 0, None, None, None, 0, None))
     kafka.append(out.topic, out.partition or 0, out.key, out.value)
     return world

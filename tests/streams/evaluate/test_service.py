@@ -16,8 +16,8 @@ from streams.records.models import encode_input
 from streams.records.verdicts import decode_command
 from streams.segments.codec import Frontier, Segment, encode, frontier_key, segment_key
 from tests.detectors.engine.episodes import ENV, POLICY, STEP, Episode, rows_of
-from tests.simulation.model import INTERNAL, TOPICS, EvaluateWorker, Kafka, World
 from tests.support.oracle import NOON, SECOND
+from tests.support.stepped_kafka import INTERNAL, TOPICS, EvaluateWorker, Kafka, World
 
 OUTAGE = [Episode(60, 0.5, 0.0, "ssoe", "idme", 0.0, 1), Episode(60, 0.0, 0.9, "ssoe", "idme", 0.0, 1)]
 
@@ -27,7 +27,7 @@ class Shard:
 
     def __init__(self) -> None:
         self.kafka = Kafka(NOON)
-        self.world = World(self.kafka, POLICY, Random(1), 1, retries=False)
+        self.world = World(self.kafka, POLICY, Random(1), 1)
         self.generation = 0
         self.worker = self._worker()
 

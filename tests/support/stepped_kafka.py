@@ -1,8 +1,7 @@
-"""Kafka and the workers around it, in memory and under one scheduler: every write is a place to stop at.
+"""How does a test stop a worker between any two records that it writes? Kafka in memory, moved on step by step.
 
-Workers are coroutines that nobody but the scheduler moves on. Before each record that is written a worker stops; there
-it may be left standing for as long as the scheduler likes, while others take over what was its own, and go on
-afterwards (a zombie), or be ended for good (a crash). All choices come from one seed.
+Workers are coroutines that nobody but the test moves on. Before each record that is written a worker stops; there the
+test may end the worker, or let another take over what was its own. All choices come from one seed.
 """
 
 from __future__ import annotations
@@ -19,11 +18,6 @@ from aiokafka.errors import CommitFailedError
 from detectors.policy.policy import Policy
 from streams.evaluate.service import Evaluate
 from streams.evaluate.settings import EvaluateSettings
-from streams.ingest.fetch_monitor import FetchStatus
-from streams.ingest.partition_claim import PartitionClaim
-from streams.ingest.partition_task import PartitionTask
-from streams.ingest.settings import IngestSettings
-from streams.ingest.writes import Destination, Flush
 from streams.kafka.producer import ProducerRecord
 from streams.kafka.topics import Topics
 from streams.runtime.clocks import Timing
@@ -35,7 +29,6 @@ __all__ = [
     "BatchProducer",
     "Consumer",
     "EvaluateWorker",
-    "IngestWorker",
     "Kafka",
     "TopicReader",
     "Worker",
@@ -63,13 +56,11 @@ class Kafka:
 
     Attributes:
         now: ms, which stamps what is written.
-        logs: what a reader finds, by (topic, partition).
-        archive: all that was ever written, also what compaction has removed.
+        archive: all that was written, by (topic, partition).
     """
 
     def __init__(self, now: int) -> None:
         self.now = now
-        self.logs: dict[tuple[str, int], list[Stored]] = {}
         self.archive: dict[tuple[str, int], list[Stored]] = {}
 
     def append(
@@ -82,22 +73,13 @@ class Kafka:
     ) -> None:
         place, stamp = (topic, partition), self.now if timestamp is None else timestamp
         record = Stored(self.end(topic, partition), stamp, key, value)
-        self.logs.setdefault(place, []).append(record)
         self.archive.setdefault(place, []).append(record)
 
     def read(self, topic: str, partition: int, start: int = 0) -> list[Stored]:
-        return [record for record in self.logs.get((topic, partition), ()) if record.offset >= start]
+        return [record for record in self.archive.get((topic, partition), ()) if record.offset >= start]
 
     def end(self, topic: str, partition: int) -> int:
         return len(self.archive.get((topic, partition), ()))
-
-    def compact(self, topic: str, partition: int, before: int) -> None:
-        """Keep of what was written before ``before`` (ms) only the last record of each key."""
-        log = self.logs.get((topic, partition), [])
-        last = {record.key: record.offset for record in log if record.timestamp < before}
-        self.logs[topic, partition] = [
-            record for record in log if record.timestamp >= before or last[record.key] == record.offset
-        ]
 
 
 class _Stop:
@@ -116,7 +98,6 @@ class World:
         policy: the policy.
         random: makes all choices.
         inputs: how many partitions ``login-events`` has.
-        retries: whether a batch may be written again from its beginning, as when an acknowledgement is lost.
         committed: what the group of evaluate has committed: (topic, partition) -> offset.
     """
 
@@ -124,7 +105,6 @@ class World:
     policy: Policy
     random: Random
     inputs: int
-    retries: bool = True
     committed: dict[tuple[str, int], int] = field(default_factory=dict)
 
     def clock(self) -> int:
@@ -145,10 +125,9 @@ class BatchProducer:
         attempts: int | None = None,
     ) -> None:
         world, batch = self._world, list(records)
-        lanes: dict[tuple[str, int], list[ProducerRecord]] = {}
+        waiting: dict[tuple[str, int], list[ProducerRecord]] = {}
         for out in batch:
-            lanes.setdefault((out.topic, out.partition or 0), []).append(out)
-        waiting = {place: list(some) for place, some in lanes.items()}
+            waiting.setdefault((out.topic, out.partition or 0), []).append(out)
         while waiting:
             await _Stop()
             place = world.random.choice(sorted(waiting))
@@ -156,25 +135,22 @@ class BatchProducer:
             world.kafka.append(*place, out.key, out.value)
             if not waiting[place]:
                 del waiting[place]
-            if world.retries and world.random.random() < 0.01:
-                waiting = {place: list(some) for place, some in lanes.items()}
         if batch:
             await _Stop()
 
 
 class TopicReader:
-    """See ``streams.kafka.topic_reader.TopicReader``. ``ever``: what compaction has removed is found, too."""
+    """See ``streams.kafka.topic_reader.TopicReader``."""
 
-    def __init__(self, world: World, *, ever: bool = False) -> None:
+    def __init__(self, world: World) -> None:
         self._world = world
-        self._logs = world.kafka.archive if ever else world.kafka.logs
 
     async def read(
         self, place: TopicPartition, *, start: int = 0, since: int | None = None, end: int | None = None
     ) -> AsyncIterator[Stored]:
         await _Stop()
         found = since is None
-        for record in list(self._logs.get((place.topic, place.partition), ())):
+        for record in list(self._world.kafka.archive.get((place.topic, place.partition), ())):
             if end is not None and record.offset >= end:
                 return
             found = found or record.timestamp >= (since or 0)
@@ -230,8 +206,6 @@ class Worker:
         self.owned: tuple[int, set[int]] = (0, set())
         self.told: tuple[int, set[int]] = (0, set())
         self.rounds = 0
-        self.deaf = 0  # for so many rounds it does not notice what it was assigned
-        self.frozen = False
         self._running: Coroutine[Any, Any, None] = self._run()
 
     async def _run(self) -> None:
@@ -243,13 +217,6 @@ class Worker:
     async def _round(self) -> None:
         raise NotImplementedError
 
-    def _hears(self) -> bool:
-        """Whether there is something new in what it was assigned, and it notices."""
-        if self.told == self.owned:
-            return False
-        self.deaf = max(0, self.deaf - 1)
-        return not self.deaf
-
     def step(self) -> None:
         """On to the next place where it stops."""
         self._running.send(None)
@@ -257,83 +224,6 @@ class Worker:
     def end(self) -> None:
         """It is no more."""
         self._running.close()
-
-
-class IngestWorker(Worker):
-    """As ``streams.ingest.service.Ingest``, without the consumer."""
-
-    def __init__(self, world: World) -> None:
-        super().__init__(world)
-        self._producer = BatchProducer(world)
-        settings = IngestSettings(TOPICS, "ingest", INTERNAL, start="earliest")
-        producer: Any = self._producer
-        reader: Any = TopicReader(world)
-        self._claims = PartitionClaim(settings, world.policy, producer, reader, world.clock)
-        self._consumer: Any = Consumer(world, self)
-        self._open: dict[int, PartitionTask] = {}
-        self._writing: Coroutine[Any, Any, None] | None = None
-        self.blind: set[int] = set()  # what cannot be fetched
-
-    def end(self) -> None:
-        """What is being written goes with it."""
-        if self._writing is not None:
-            self._writing.close()
-        super().end()
-
-    async def _round(self) -> None:
-        world, kafka = self.world, self.world.kafka
-        if self._hears():
-            before, self.told = self.told, self.owned
-            unbroken = self.told[0] == before[0] + 1
-            self._open = {p: o for p, o in self._open.items() if unbroken and p in self.told[1]}
-        generation, mine = self.told
-        missing = sorted(mine - set(self._open))
-        if missing:
-            await self._write_on()
-        for partition in missing:
-            destination = Destination(TOPICS, INTERNAL, partition, world.inputs)
-            where = TopicPartition(TOPICS.login_events, partition)
-            try:
-                claimed = await self._claims.claim(self._consumer, where, generation, destination)
-            except CommitFailedError:
-                continue  # it was another's by then
-            self._open[partition] = PartitionTask(claimed, world.policy, kafka.now)
-        for partition, task in self._open.items():
-            blind = partition in self.blind
-            log = kafka.read(TOPICS.login_events, partition, task.fold.next_offset)
-            some = log[: 0 if blind else world.random.choice([0, 1, 3, 10, 1000])]
-            if some:
-                assert task.follows(some[0].offset)
-                task.take(some, kafka.now)
-        if self._writing is not None and world.random.random() < 0.6:
-            # beside which the next records are folded
-            await self._write_on(world.random.choice([1, 3, 10]))
-        elif world.random.random() < 0.6:
-            await self._write_on()
-            flush = Flush()
-            for partition, task in self._open.items():
-                known = kafka.end(TOPICS.login_events, partition)
-                status = (
-                    FetchStatus(None, 90_000, 90_000) if partition in self.blind else FetchStatus(known, 0, 0)
-                )
-                task.flush(flush, kafka.now, status if world.random.random() < 0.9 else None)
-            self._writing = self._write(flush)
-            await self._write_on(1)
-
-    async def _write(self, flush: Flush) -> None:
-        for records in flush.batches():
-            await self._producer.write(records)
-
-    async def _write_on(self, stops: int | None = None) -> None:
-        """Go on with what is being written, to its end or by so many stops."""
-        while self._writing is not None and stops != 0:
-            try:
-                self._writing.send(None)
-            except StopIteration:
-                self._writing = None
-                return
-            stops = None if stops is None else stops - 1
-            await _Stop()
 
 
 class EvaluateWorker(Worker):
@@ -355,7 +245,7 @@ class EvaluateWorker(Worker):
 
     async def _round(self) -> None:
         world, kafka = self.world, self.world.kafka
-        if self._hears():
+        if self.told != self.owned:
             self.told = self.owned
             self.evaluate.keep(self.told[1])
             # a rebalance goes back to what was committed
