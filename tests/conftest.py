@@ -11,6 +11,7 @@ import pytest
 
 from streams.kafka.embedded_broker import EmbeddedBroker
 from tests.support import brokers, depth
+from tests.support.kafka.setup import Setup
 
 # On the machines of CI the examples are the same each time, so that a change is not held up by what another one has
 # brought; whoever runs the tests at a desk tries new ones.
@@ -28,6 +29,13 @@ def embedded_broker() -> Iterator[EmbeddedBroker]:
 def apache_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[brokers.ApacheKafka]:
     """A node of Apache Kafka that the tests of one process share; leave it running."""
     with brokers.apache_kafka(tmp_path_factory.mktemp("kafka")) as kafka:
+        yield kafka
+
+
+@pytest.fixture(scope="session")
+def secured_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[brokers.ApacheKafka]:
+    """A node of Apache Kafka with TLS, SASL and rights, which the tests of one process share; leave it running."""
+    with brokers.apache_kafka(tmp_path_factory.mktemp("secured"), setup=Setup(secured=True)) as kafka:
         yield kafka
 
 

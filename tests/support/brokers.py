@@ -1,4 +1,4 @@
-"""Brokers for the tests: the embedded one, and one node of Apache Kafka.
+"""Which brokers do tests stand on? The embedded one, and one node of Apache Kafka.
 
 Apache Kafka runs in a container where a Docker engine answers, else as a Java process whose jars Maven
 fetches once into ``.data/kafka``. ``python -m tests.support.brokers`` (``make kafka``) runs one in the foreground.
@@ -7,33 +7,26 @@ fetches once into ``.data/kafka``. ``python -m tests.support.brokers`` (``make k
 from __future__ import annotations
 
 import argparse
-import hashlib
-import os
-import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
-import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
 
 from streams.kafka.embedded_broker import EmbeddedBroker, answers, free_port
+from tests.support.kafka.admin import Admin
+from tests.support.kafka.certificates import Certificates, make_certificates
+from tests.support.kafka.node import NoKafka, node
+from tests.support.kafka.setup import PASSWORD, WORKER, Listener, Setup
+from tests.support.kafka.small_disk import SmallDisk
 
 __all__ = ["ApacheKafka", "NoKafka", "apache_kafka", "embedded_broker"]
 
-_ROOT = Path(__file__).resolve().parents[2]
-_POM = _ROOT / "deploy" / "kafka" / "pom.xml"
-_CACHE = _ROOT / ".data" / "kafka"
 _START_SECONDS = 90.0  # 3 s as a rule; 12 s after a kill, until its old registration has expired
 _POLL_SECONDS = 0.05
-
-
-class NoKafka(Exception):
-    """Apache Kafka cannot run here. The message is one line that says what is missing."""
 
 
 @contextmanager
@@ -45,7 +38,7 @@ def embedded_broker(port: int | None = None, log: Path | None = None) -> Iterato
 
 @contextmanager
 def apache_kafka(
-    directory: Path | None = None, port: int | None = None, join_ms: int = 0
+    directory: Path | None = None, port: int | None = None, join_ms: int = 0, setup: Setup | None = None
 ) -> Iterator[ApacheKafka]:
     """One node of Apache Kafka, stopped and its data removed at the end.
 
@@ -53,29 +46,18 @@ def apache_kafka(
         directory: where its data and its log go; a temporary one by default.
         port: to listen on; a free one by default.
         join_ms: how long the first member of a group waits for others; Kafka's own default is 3,000.
+        setup: what else is unlike a plain node: TLS, SASL, rights, a small disk, settings.
 
     Raises:
         NoKafka: there is neither a Docker engine nor Java and Maven, or it does not start.
     """
+    chosen = replace(setup or Setup(), join_ms=join_ms)
     with tempfile.TemporaryDirectory(prefix="watchofficer-kafka-", ignore_cleanup_errors=True) as temporary:
-        kafka = ApacheKafka(directory or Path(temporary), port, join_ms)
+        kafka = ApacheKafka(directory or Path(temporary), port, chosen)
         try:
             yield kafka.start()
         finally:
             kafka.close()
-
-
-class _Node(Protocol):
-    """How the broker's process is run. ``start`` after ``kill`` or ``stop`` finds the data."""
-
-    @property
-    def pid(self) -> int | None: ...
-    def start(self) -> None: ...
-    def alive(self) -> bool: ...
-    def stop(self) -> None: ...
-    def kill(self) -> None: ...
-    def pause(self, paused: bool) -> None: ...
-    def close(self) -> None: ...
 
 
 class ApacheKafka:
@@ -83,29 +65,69 @@ class ApacheKafka:
 
     Args:
         directory: where its data and ``kafka.log``, what it prints, are kept.
-        port: to listen on; a free one by default.
-        join_ms: see ``apache_kafka``.
+        port: of the listener without TLS and SASL; a free one by default.
+        setup: what is unlike a plain node.
+
+    Attributes:
+        disk: the small file system that holds its data, where ``setup`` asks for one.
+        certificates: what its listeners show, where ``setup`` asks for TLS.
     """
 
-    def __init__(self, directory: Path, port: int | None = None, join_ms: int = 0) -> None:
+    def __init__(self, directory: Path, port: int | None = None, setup: Setup | None = None) -> None:
+        chosen = setup or Setup()
         self.port = port or free_port()
         self.log = directory / "kafka.log"
         directory.mkdir(parents=True, exist_ok=True)
-        self._node: _Node = (
-            _Container(self.port, self.log, join_ms)
-            if _docker_answers()
-            else _JavaProcess(self.port, directory, self.log, join_ms)
+        self._ports = chosen.ports(self.port)
+        self.certificates: Certificates | None = (
+            make_certificates(directory / "certificates") if chosen.secured else None
         )
+        self.disk = None if chosen.disk_bytes is None else SmallDisk(directory / "data", chosen.disk_bytes)
+        if self.disk is not None:
+            self.disk.mount()
+        self._node = node(directory, self.log, chosen, self._ports, self.certificates)
 
     @property
     def address(self) -> str:
-        """``host:port`` for clients; it stays the same over restarts."""
-        return f"127.0.0.1:{self.port}"
+        """``host:port`` for clients without TLS and SASL, who are super users; it stays the same over restarts."""
+        return self.address_of(Listener.PLAINTEXT)
+
+    def address_of(self, listener: Listener) -> str:
+        """``host:port`` of a listener, over restarts too."""
+        return f"127.0.0.1:{self._ports[listener]}"
+
+    def worker_settings(
+        self, listener: Listener, *, mechanism: str = "PLAIN", user: str = WORKER, password: str = PASSWORD
+    ) -> dict[str, str]:
+        """The settings, without ``WATCHOFFICER_``, by which a worker reaches a listener.
+
+        Args:
+            listener: which.
+            mechanism, user, password: of SASL, where the listener asks for a name.
+        """
+        settings = {"BROKER": self.address_of(listener), "BROKER_SECURITY__PROTOCOL": listener.protocol}
+        if listener.protocol in ("SSL", "SASL_SSL"):
+            assert self.certificates is not None
+            settings["BROKER_SECURITY__CA_FILE"] = str(self.certificates.authority)
+        if listener.protocol.startswith("SASL"):
+            settings["BROKER_SECURITY__MECHANISM"] = mechanism
+            settings["BROKER_SECURITY__USERNAME"] = user
+            settings["BROKER_SECURITY__PASSWORD"] = password
+        return settings
+
+    @property
+    def admin(self) -> Admin:
+        """An administrator of the node."""
+        return Admin(self.address)
 
     @property
     def pid(self) -> int | None:
         """Its process; None in a container, and where it does not run."""
         return self._node.pid
+
+    def alive(self) -> bool:
+        """Whether its process runs: it ends by itself when its disk is full."""
+        return self._node.alive()
 
     def start(self) -> ApacheKafka:
         """Start it, or start it again, and return once it answers.
@@ -147,186 +169,8 @@ class ApacheKafka:
     def close(self) -> None:
         """End it for good."""
         self._node.close()
-
-
-# --------------------------------------------------------------------------------------------------
-# In a container
-
-
-def _docker_answers() -> bool:
-    if shutil.which("docker") is None:
-        return False
-    try:
-        done = subprocess.run(["docker", "info"], capture_output=True, timeout=10, check=False)
-    except subprocess.TimeoutExpired:
-        return False
-    return done.returncode == 0
-
-
-class _Container:
-    _IMAGE = "apache/kafka:4.1.1"
-    pid = None
-
-    def __init__(self, port: int, log: Path, join_ms: int) -> None:
-        from testcontainers.core.container import DockerContainer
-
-        self._log = log
-        listen, advertise = f"0.0.0.0:{port}", f"127.0.0.1:{port}"
-        settings = _settings(listen, advertise, controller=port + 1, join_ms=join_ms)
-        self._container: Any = DockerContainer(self._IMAGE).with_bind_ports(port, port)
-        for name, value in settings.items():
-            self._container.with_env("KAFKA_" + name.upper().replace(".", "_"), value)
-        self._container.with_env("KAFKA_HEAP_OPTS", "-Xmx512m")
-        self._created = False
-
-    def start(self) -> None:
-        if self._created:
-            self._container.get_wrapped_container().start()
-        else:
-            self._container.start()
-            self._created = True
-
-    def alive(self) -> bool:
-        wrapped = self._container.get_wrapped_container()
-        wrapped.reload()
-        return bool(wrapped.status == "running")
-
-    def stop(self) -> None:
-        self._container.get_wrapped_container().stop(timeout=30)
-        self._keep_log()
-
-    def kill(self) -> None:
-        self._container.get_wrapped_container().kill()
-        self._keep_log()
-
-    def pause(self, paused: bool) -> None:
-        wrapped = self._container.get_wrapped_container()
-        wrapped.pause() if paused else wrapped.unpause()
-
-    def close(self) -> None:
-        if self._created:
-            self._keep_log()
-            self._container.stop()
-
-    def _keep_log(self) -> None:
-        self._log.write_bytes(self._container.get_wrapped_container().logs())
-
-
-# --------------------------------------------------------------------------------------------------
-# As a Java process
-
-
-class _JavaProcess:
-    _CLUSTER = "d2F0Y2hvZmZpY2VyLXRlcw"  # 16 bytes in URL-safe base64: any will do
-
-    def __init__(self, port: int, directory: Path, log: Path, join_ms: int) -> None:
-        self._classpath = str(_jars() / "*")
-        self._log = log
-        self._properties = directory / "server.properties"
-        self._data = directory / "data"
-        address = f"127.0.0.1:{port}"
-        settings = _settings(address, address, controller=free_port(), join_ms=join_ms)
-        settings["log.dirs"] = str(self._data)
-        self._properties.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
-        self._process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def pid(self) -> int | None:
-        return None if self._process is None else self._process.pid
-
-    def start(self) -> None:
-        if self.alive():
-            return
-        if not self._data.exists():
-            config = ["-c", str(self._properties)]
-            self._java("kafka.tools.StorageTool", "format", "-t", self._CLUSTER, *config).wait(timeout=60)
-        self._process = self._java("kafka.Kafka", str(self._properties))
-
-    def alive(self) -> bool:
-        return self._process is not None and self._process.poll() is None
-
-    def stop(self) -> None:
-        self._end(signal.SIGTERM)
-
-    def kill(self) -> None:
-        self._end(signal.SIGKILL)
-
-    def pause(self, paused: bool) -> None:
-        if self._process is not None:
-            self._process.send_signal(signal.SIGSTOP if paused else signal.SIGCONT)
-
-    def close(self) -> None:
-        self._end(signal.SIGKILL)
-
-    def _end(self, how: signal.Signals) -> None:
-        if self._process is None:
-            return
-        self._process.send_signal(how)
-        with suppress(subprocess.TimeoutExpired):
-            self._process.wait(timeout=30)
-        self._process.kill()
-        self._process.wait()
-        self._process = None
-
-    def _java(self, main: str, *arguments: str) -> subprocess.Popen[bytes]:
-        quick = ["-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
-        logging = [
-            "-Dorg.slf4j.simpleLogger.defaultLogLevel=info",
-            "-Dorg.slf4j.simpleLogger.showDateTime=true",
-            "-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS",
-        ]
-        with self._log.open("ab") as output:
-            return subprocess.Popen(
-                ["java", *quick, *logging, "-cp", self._classpath, main, *arguments],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
-
-
-def _settings(listen: str, advertise: str, controller: int, join_ms: int) -> dict[str, str]:
-    return {
-        "process.roles": "broker,controller",
-        "node.id": "1",
-        "controller.quorum.voters": f"1@127.0.0.1:{controller}",
-        "controller.listener.names": "CONTROLLER",
-        "listeners": f"PLAINTEXT://{listen},CONTROLLER://127.0.0.1:{controller}",
-        "advertised.listeners": f"PLAINTEXT://{advertise}",
-        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
-        "inter.broker.listener.name": "PLAINTEXT",
-        "auto.create.topics.enable": "false",
-        "offsets.topic.replication.factor": "1",
-        "offsets.topic.num.partitions": "4",
-        "transaction.state.log.replication.factor": "1",
-        "transaction.state.log.min.isr": "1",
-        "transaction.state.log.num.partitions": "4",
-        "share.coordinator.state.topic.replication.factor": "1",
-        "share.coordinator.state.topic.min.isr": "1",
-        "group.initial.rebalance.delay.ms": str(join_ms),
-    }
-
-
-def _jars() -> Path:
-    """The folder of Apache Kafka's jars, fetched if the pom has changed since."""
-    version = hashlib.sha256(_POM.read_bytes()).hexdigest()[:12]
-    jars = _CACHE / f"jars-{version}"
-    if jars.exists():
-        return jars
-    for program in ("java", "mvn"):
-        if shutil.which(program) is None:
-            raise NoKafka(f"Apache Kafka needs a Docker engine, or Java and Maven: there is no {program}")
-    arriving = _CACHE / f"arriving-{uuid.uuid4().hex}"
-    goal = ["dependency:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={arriving}"]
-    done = subprocess.run(
-        ["mvn", "-q", "-B", "-f", str(_POM), *goal], capture_output=True, text=True, check=False
-    )
-    if done.returncode != 0:
-        raise NoKafka(f"Maven could not fetch Apache Kafka: {(done.stdout + done.stderr)[-500:]}")
-    with suppress(OSError):  # another test process was first
-        os.rename(arriving, jars)
-    shutil.rmtree(arriving, ignore_errors=True)
-    return jars
+        if self.disk is not None:
+            self.disk.unmount()
 
 
 def main(arguments: list[str] | None = None) -> int:

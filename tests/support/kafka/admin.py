@@ -1,0 +1,131 @@
+"""What does an administrator of Apache Kafka do in a test? Rights, settings of topics, SCRAM passwords."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from confluent_kafka.admin import (
+    AclBinding,
+    AclBindingFilter,
+    AclOperation,
+    AclPermissionType,
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    NewTopic,
+    ResourcePatternType,
+    ResourceType,
+    ScramCredentialInfo,
+    ScramMechanism,
+    UserScramCredentialUpsertion,
+)
+
+from tests.support.kafka.setup import WORKER
+
+__all__ = ["Admin"]
+
+_SECONDS = 30.0
+
+
+class Admin:
+    """An administrator, who is a super user. Each method returns once the broker has done what it asks.
+
+    Args:
+        address: of the listener without TLS and SASL.
+    """
+
+    def __init__(self, address: str) -> None:
+        self._client: Any = AdminClient({"bootstrap.servers": address, "log_level": 0})
+
+    # -- topics ------------------------------------------------------------------------------------------------
+
+    def create(self, topic: str, partitions: int = 1, settings: Mapping[str, str] | None = None) -> None:
+        """Create a topic with one replica."""
+        _done(self._client.create_topics([NewTopic(topic, partitions, 1, config=dict(settings or {}))]))
+
+    def configure(self, topic: str, settings: Mapping[str, str | None]) -> None:
+        """Change settings of a topic and leave the others; None: back to the default."""
+        entries = [
+            ConfigEntry(
+                name,
+                value if value is not None else "",
+                incremental_operation=AlterConfigOpType.SET
+                if value is not None
+                else AlterConfigOpType.DELETE,
+            )
+            for name, value in settings.items()
+        ]
+        resource = ConfigResource(ConfigResource.Type.TOPIC, topic, incremental_configs=entries)
+        _done(self._client.incremental_alter_configs([resource]))
+
+    # -- rights ------------------------------------------------------------------------------------------------
+
+    def allow(self, operations: Iterable[str], resource: str, name: str, *, prefixed: bool = False) -> None:
+        """Give the worker rights.
+
+        Args:
+            operations: such as READ, WRITE, DESCRIBE, DESCRIBE_CONFIGS, CREATE.
+            resource: TOPIC, GROUP, TRANSACTIONAL_ID or CLUSTER (whose name is ``kafka-cluster``).
+            name: of the resource.
+            prefixed: whether the name is the beginning of those that are meant.
+        """
+        self._add(operations, resource, name, AclPermissionType.ALLOW, prefixed=prefixed)
+
+    def deny(self, operations: Iterable[str], resource: str, name: str, *, prefixed: bool = False) -> None:
+        """Deny the worker what it may else do, until it is ``forgiven``."""
+        self._add(operations, resource, name, AclPermissionType.DENY, prefixed=prefixed)
+
+    def forgive(self, resource: str, name: str, *, prefixed: bool = False) -> None:
+        """Take back all that the worker is denied on a resource."""
+        self._remove(resource, name, AclPermissionType.DENY, AclOperation.ANY, prefixed=prefixed)
+
+    def take(self, operation: str, resource: str, name: str, *, prefixed: bool = False) -> None:
+        """Take back what the worker was allowed."""
+        wanted = AclOperation[operation]
+        self._remove(resource, name, AclPermissionType.ALLOW, wanted, prefixed=prefixed)
+
+    def allow_what_a_worker_needs(self, prefix: str, group: str = "watchofficer") -> None:
+        """The rights with which a worker whose topics stand already can do all it has to.
+
+        Args:
+            prefix: of topics; not empty.
+            group: the beginning of the names of consumer groups, after the prefix.
+        """
+        self.allow(("READ", "WRITE", "DESCRIBE", "DESCRIBE_CONFIGS"), "TOPIC", prefix, prefixed=True)
+        self.allow(("READ",), "GROUP", prefix + group, prefixed=True)
+
+    def _add(
+        self, operations: Iterable[str], resource: str, name: str, kind: AclPermissionType, *, prefixed: bool
+    ) -> None:
+        pattern = _pattern(prefixed)
+        bindings = [
+            AclBinding(ResourceType[resource], name, pattern, f"User:{WORKER}", "*", AclOperation[one], kind)
+            for one in operations
+        ]
+        _done(self._client.create_acls(bindings))
+
+    def _remove(
+        self, resource: str, name: str, kind: AclPermissionType, operation: AclOperation, *, prefixed: bool
+    ) -> None:
+        pattern = _pattern(prefixed)
+        wanted = AclBindingFilter(
+            ResourceType[resource], name, pattern, f"User:{WORKER}", "*", operation, kind
+        )
+        _done(self._client.delete_acls([wanted]))
+
+    def set_scram_password(self, user: str, password: str) -> None:
+        """Let a user enter by SCRAM-SHA-512 with this password."""
+        credentials = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, 4096)
+        change = UserScramCredentialUpsertion(user, credentials, password.encode())
+        _done(self._client.alter_user_scram_credentials([change]))
+
+
+def _pattern(prefixed: bool) -> ResourcePatternType:
+    return ResourcePatternType.PREFIXED if prefixed else ResourcePatternType.LITERAL
+
+
+def _done(futures: Mapping[Any, Any]) -> None:
+    for future in futures.values():
+        future.result(_SECONDS)
