@@ -23,7 +23,7 @@ demo: $(FOR_DEMO) ## show a sign-in outage detected, paged and resolved, on this
 
 test: $(DEV) ## run the tests that need nothing but .venv (pass more to pytest as ARGS)
 	$(BIN)/python -m pytest -n auto -m "not kafka and not e2e and not faults and not quality and not simulation" $(ARGS)
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "e2e and not kafka" $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "e2e and not kafka" $(ARGS)
 
 test-deep: ## the same tests, with five times as many examples of each property
 	$(MAKE) test ARGS="--hypothesis-profile=deep $(ARGS)"

@@ -11,7 +11,7 @@ from tests.e2e.deployment import Deployment, login, now
 from tests.e2e.worker import until
 from tests.support.oracle import DAY, HOUR, MINUTE
 
-pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
+pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("shared"), pytest.mark.asyncio(loop_scope="session")]
 
 DEV: dict[str, Any] = {"env": "dev", "auth_method": "sis", "csp": None}
 

@@ -14,7 +14,7 @@ from tests.e2e.conftest import Outage
 from tests.e2e.deployment import Deployment, login
 from tests.e2e.worker import until
 
-pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
+pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("shared"), pytest.mark.asyncio(loop_scope="session")]
 
 LOCAL: dict[str, Any] = {"env": "localhost", "auth_method": "sis"}
 

@@ -10,7 +10,7 @@ import pytest_asyncio
 from tests.e2e.deployment import TOKEN, Deployment, login
 from tests.e2e.worker import until
 
-pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
+pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("shared"), pytest.mark.asyncio(loop_scope="session")]
 
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 

@@ -19,7 +19,12 @@ from tests.e2e.deployment import SLI_EVERY, Deployment, deployed, login, now
 from tests.e2e.topics import expected_slis, published_slis
 from tests.e2e.worker import run_to_end, until
 
-pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(240)]
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.xdist_group("kill"),
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.timeout(240),
+]
 
 _A_SECOND = 20  # events
 

@@ -18,7 +18,12 @@ from tests.e2e.topics import OnTopic, expected_slis, published_slis
 from tests.e2e.worker import until
 from tests.support.oracle import DEFAULTS
 
-pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(240)]
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.xdist_group("shared"),
+    pytest.mark.asyncio(loop_scope="session"),
+    pytest.mark.timeout(240),
+]
 
 KEY = "watchofficer:prod-1:0"
 RUNBOOK = "https://github.com/department-of-veterans-affairs/"

@@ -13,7 +13,12 @@ from streams.kafka.embedded_broker import EmbeddedBroker
 from tests.e2e.deployment import TOKEN, Deployment, deployed, login
 from tests.e2e.worker import until
 
-pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(180)]
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.xdist_group("receivers"),
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.timeout(180),
+]
 
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 KEY = "watchofficer:prod-1:0"
