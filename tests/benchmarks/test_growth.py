@@ -18,6 +18,8 @@ from benchmarks.growth import (
     shape,
 )
 
+_LARGEST = 2
+
 
 @pytest.mark.parametrize(
     ("points", "slope", "name"),
@@ -51,12 +53,12 @@ def test_a_load_has_traffic_where_it_says() -> None:
 def test_the_figures_have_a_curve_for_all_that_grows_and_can_be_drawn(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    ingest, evaluate = figures_of(events=200, steps=2, runs=1, largest=4)
+    ingest, evaluate = figures_of(events=200, steps=2, runs=1, largest=_LARGEST)
     said = capsys.readouterr().out
     for one, growth in ((ingest, INGEST), (evaluate, EVALUATE)):
         assert set(one.points) == {name for name in growth if name != "people"}
         for name, points in one.points.items():
-            assert [x for x, _ in points] == [value for value in growth[name].values if value <= 4]
+            assert [x for x, _ in points] == [value for value in growth[name].values if value <= _LARGEST]
             assert f"{one.name}: {name}: " in said
             assert f"{name}: " in one.note
     drawn = ElementTree.fromstring(plot([ingest, evaluate]))

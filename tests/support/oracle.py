@@ -15,6 +15,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 from tests.support.oracle_event import Event, Invalid, event_of
@@ -259,6 +260,7 @@ def _sli(at: int, scope: str, window: str, events: list[Event], policy: dict[str
     }
 
 
+@cache
 def _written(at: int) -> str:
     """The instant as ``sli`` lines have it: milliseconds only where there are any."""
     return written(at).replace(".000Z", "Z")

@@ -21,7 +21,7 @@ from streams.segments.codec import Frontier, decode
 from streams.settings.policy_file import default_policy
 from tests.support.mixed_events import mixed_events
 
-_EVENTS = 60_000
+_EVENTS = 30_000
 _PATIENCE = 30.0  # seconds
 _LONGER_BY = 0.5  # seconds
 
