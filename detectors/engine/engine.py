@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
+from msgspec.structs import replace
 
 from detectors.arrays import Floats, Ints
 from detectors.detection.attribution import attribute
@@ -44,6 +45,9 @@ Observer = Callable[[Frame, Sequence[Verdicts]], None]
 #: incident is open and the history holds less than a week, for nothing can come of it.
 _ASLEEP_STRIDE = MINUTE
 _A_WEEK = 7 * DAY // BUCKET
+
+#: The most exclusions that are kept: one for every half hour of the 35 days that the history reaches back.
+_EXCLUSIONS_KEPT = 1_680
 
 #: The quantiles of request durations that are given out.
 QUANTILES = (0.5, 0.95, 0.99)
@@ -334,13 +338,16 @@ class Engine:
     def _note_exclusion(self, incident: Incident, at: int) -> None:
         found = exclusion_of(incident, at)
         if found is not None:
-            self._csp_caused = [one for one in self._csp_caused if one.end > at - KEPT] + [found]
+            kept = [one for one in self._csp_caused if one.end > at - KEPT]
+            self._csp_caused = [*kept, found][-_EXCLUSIONS_KEPT:]
 
     def _wait(self, catching_up: bool) -> list[Command]:
         """Begin or end the waiting of notifications; what there is to say at its end."""
         if catching_up:
             if self._waiting is None:
-                self._waiting = Waiting(before={one.id: one for one in self.lifecycle.incidents()}, latest={})
+                self._waiting = Waiting(
+                    {one.id: replace(one, notes=()) for one in self.lifecycle.incidents()}, {}
+                )
             return []
         if self._waiting is None:
             return []

@@ -14,9 +14,6 @@ from detectors.urgency import is_serious
 
 __all__ = ["acknowledge", "declare", "note", "resolve", "unacknowledge"]
 
-#: Notes that an incident carries; the incident log has all of them.
-NOTES_KEPT = 100
-
 
 def acknowledge(memory: IncidentMemory, incident_input: IncidentInput, recorder: Recorder) -> str | None:
     """Acknowledge an incident. A second acknowledgement applies only if a page was sent after the first."""
@@ -86,6 +83,6 @@ def resolve(memory: IncidentMemory, incident_input: IncidentInput, recorder: Rec
 
 
 def note(memory: IncidentMemory, incident_input: IncidentInput, text: str, recorder: Recorder) -> None:
-    """Append a note to the incident."""
-    notes = (*memory.incident.notes, Note(recorder.at, incident_input.by, text))[-NOTES_KEPT:]
+    """Append a note to the incident, which keeps the last of them, cut; the transition has the whole text."""
+    notes = (*memory.incident.notes, Note(recorder.at, incident_input.by, text))
     recorder.change(memory, "note", text, by=incident_input.by, via=incident_input.via, notes=notes)

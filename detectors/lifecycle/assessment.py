@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from msgspec import UNSET
 from msgspec.structs import replace
 
+from detectors.bounds import CAUSES_LIMIT, LINK_BYTES, SENTENCE_BYTES, cut, fits
 from detectors.incidents import Cause, Incident
 from detectors.lifecycle.fail_over import advise, compared
 from detectors.lifecycle.memory import IncidentMemory
@@ -54,7 +55,7 @@ def assess(
     memory.incident = replace(
         incident,
         causes=names,
-        sentence=lead.sentence if lead else incident.sentence,
+        sentence=cut(lead.sentence, SENTENCE_BYTES) if lead else incident.sentence,
         priority=policy.priority.of(incident.env, impact.users if serious else 0),
         datadog_severity=datadog_severity(scope, memory.level.severity, recorder.csps, serious=serious),
         basis=impact.basis,
@@ -71,7 +72,7 @@ def assess(
         failing_ratio=lead.failing_ratio if lead and lead.scope == scope else counts.failing_ratio,
         csp_caused=lead.csp_caused if lead and lead.scope == scope else incident.csp_caused,
         in_maintenance=_in_maintenance(scope, at, policy),
-        narrower=tuple(sorted(narrower)),
+        narrower=tuple(sorted(narrower)[:CAUSES_LIMIT]),
         fail_over=_fail_over(incident, recorder),
         links=_links(incident, policy),
         policy_hash=policy.hash,
@@ -114,4 +115,4 @@ def _links(incident: Incident, policy: Policy) -> dict[str, str]:
     runbook = policy.runbook(incident.scope)
     if runbook is not None:
         links["runbook"] = runbook
-    return links
+    return {name: link for name, link in links.items() if fits(link, LINK_BYTES)}

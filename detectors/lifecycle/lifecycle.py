@@ -7,12 +7,14 @@ stored and read back in between. A step handles incident inputs first, then caus
 from __future__ import annotations
 
 from collections.abc import Sequence
+from hashlib import blake2b
 
 import msgspec
 from msgspec.structs import replace
 
 from detectors.incidents import Cause, Incident, IncidentInput, Transition
 from detectors.lifecycle import actions, transitions
+from detectors.lifecycle.bounded import bounded
 from detectors.lifecycle.grouping import IncidentGroup, group_causes
 from detectors.lifecycle.memory import COUNTS_WINDOW, IncidentMemory, View
 from detectors.lifecycle.recorder import Recorder
@@ -24,6 +26,8 @@ __all__ = ["IncidentMemory", "Lifecycle", "LifecycleMemory", "View"]
 
 #: Ids of inputs that are remembered, so that a repeated record is applied once.
 INPUTS_REMEMBERED = 1_000
+#: Ids of inputs that are longer are remembered by a digest; a UUID is remembered as it is.
+_ID_LENGTH = 36
 
 _ACTIONS = {
     "acknowledge": actions.acknowledge,
@@ -40,7 +44,7 @@ class LifecycleMemory(msgspec.Struct):
         next_number: the number of the next incident; a number is never used twice.
         at: the last T, ms.
         incidents: the incidents that are not closed, the oldest first.
-        applied: ids of the inputs that were handled last.
+        applied: ids of the inputs that were handled last; of a long id its digest.
     """
 
     next_number: int = 1
@@ -62,6 +66,8 @@ class Lifecycle:
         self.env = env
         self.policy = policy
         self.memory = memory if memory is not None else LifecycleMemory()
+        for one in self.memory.incidents:  # an earlier version may have written longer texts
+            one.incident = bounded(one.incident)
         self._refused: list[tuple[IncidentInput, str]] = []
 
     @property
@@ -164,10 +170,11 @@ class Lifecycle:
         for incident_input in inputs:
             before = len(recorder.transitions)
             reason: str | None = None
-            if incident_input.id in self.memory.applied:
+            remembered = _remembered(incident_input.id)
+            if remembered in self.memory.applied or incident_input.id in self.memory.applied:
                 reason = "it was dealt with before"
             else:
-                self.memory.applied = [*self.memory.applied, incident_input.id][-INPUTS_REMEMBERED:]
+                self.memory.applied = [*self.memory.applied, remembered][-INPUTS_REMEMBERED:]
                 if incident_input.env != self.env:
                     reason = f"it is for {incident_input.env}, this is {self.env}"
                 elif incident_input.kind == "declare" and incident_input.incident is None:
@@ -236,6 +243,13 @@ class Lifecycle:
                     if reason is not None:
                         self._refused.append((incident_input, reason))
                     _sign(recorder, before, incident_input)
+
+
+def _remembered(input_id: str) -> str:
+    """What is remembered of an input's id."""
+    if len(input_id) <= _ID_LENGTH:
+        return input_id
+    return blake2b(input_id.encode("utf-8", "replace"), digest_size=16).hexdigest()
 
 
 def _sign(recorder: Recorder, since: int, incident_input: IncidentInput) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from detectors.incidents import Cause, Incident, Transition, TransitionKind
+from detectors.lifecycle.bounded import bounded
 from detectors.lifecycle.memory import FOUND_IN_FAILURES, IncidentMemory, View
 from detectors.notification.paging import page_of, with_page
 from detectors.notification.plan import makes_thread_message
@@ -61,7 +62,7 @@ class Recorder:
             changes: fields of the incident.
         """
         at, policy = self.at, self.policy
-        after = replace(memory.incident, updated_at=at, **changes)
+        after = bounded(replace(memory.incident, updated_at=at, **changes))
         page = page_of(kind, before.severity if before else None, after, policy)
         if page is not None:
             after = replace(after, pages=with_page(after.pages, page))

@@ -21,6 +21,7 @@ from typing import Literal, TypeVar
 import msgspec
 import structlog
 
+from detectors.bounds import LINK_BYTES, fits
 from detectors.incidents import Command
 from detectors.instants import DAY
 from sinks.delivery.pacing import ReceiverGate, backoff, gates_for
@@ -43,6 +44,10 @@ _SUPERSEDED_BY = {
     ("slack", "update"): frozenset({"update"}),
     ("datadog", "incident_update"): frozenset({"incident_update", "incident_resolve"}),
 }
+
+
+#: The most identifiers that a receipt keeps.
+_RECEIPT_FIELDS = 20
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
@@ -291,7 +296,7 @@ class Deliverer:
             action=command.action,
             outcome=outcome,
             at=self._clock(),
-            receipt=dict(receipt or {}),
+            receipt=_bounded(receipt or {}),
             attempts=attempts,
         )
         self._remember(delivery)
@@ -333,6 +338,12 @@ class Deliverer:
         if delivery.outcome == "delivered" and delivery.receipt:
             key = (delivery.incident_id, delivery.epoch, delivery.sink)
             self._receipts.setdefault(key, {}).update(delivery.receipt)
+
+
+def _bounded(receipt: Mapping[str, str]) -> dict[str, str]:
+    """What a receipt may keep of what a receiver returned; a part of an identifier or a link is of no use."""
+    kept = {name: value for name, value in receipt.items() if fits(name + value, LINK_BYTES)}
+    return dict(islice(kept.items(), _RECEIPT_FIELDS))
 
 
 def _about(command: Command) -> dict[str, str]:

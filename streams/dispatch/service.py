@@ -14,6 +14,7 @@ import msgspec
 import structlog
 from aiokafka import TopicPartition
 
+from detectors.bounds import cut
 from detectors.incidents import Command
 from sinks.delivery.deliverer import Deliverer, Delivery
 from sinks.delivery.pacing import gates_for
@@ -27,6 +28,9 @@ from streams.runtime.clocks import Timing
 __all__ = ["Dispatch"]
 
 log = structlog.get_logger(__name__)
+
+#: The most of a receiver's reason in the headers of a dead letter, bytes.
+_REASON_BYTES = 1_000
 
 Delivered = Callable[[Command, int], None]
 
@@ -170,7 +174,7 @@ class Dispatch:
             ("offset", str(self._offsets.get(command.id, -1)).encode()),
             ("command", command.id.encode()),
             ("attempts", str(attempts).encode()),
-            ("error", reason.encode()),
+            ("error", cut(reason, _REASON_BYTES).encode()),
         ]
         await self._producer.write(
             [

@@ -28,6 +28,9 @@ _SPANS = 4096
 _BLOCKS = 64
 _BLOCK_OFFSETS = 8192
 
+#: The inputs of an environment that have a T and are not applied yet take at most so many bytes, or are one.
+_SCHEDULED_BYTES = 32 * 1024
+
 #: (partition of `login-events`, first offset of the block, environment)
 _SegmentKey = tuple[int, int, str]
 
@@ -258,9 +261,11 @@ class Shard:
         return self._evaluated_to
 
     def schedule_inputs(self) -> list[str]:
-        """Give every queued input a T that nobody can have evaluated; the environments that had any.
+        """Give queued inputs a T that nobody can have evaluated; the environments that had any.
 
-        Their states must be written before ``advance``, so that a later owner applies the inputs at the same T.
+        Their states must be written before ``advance``, so that a later owner applies the inputs at the same T. A state
+        holds the inputs until they are applied, so they are taken up to ``_SCHEDULED_BYTES``; the others wait for the
+        next call.
         """
         envs = []
         for env, waiting in self._queued.items():
@@ -269,11 +274,20 @@ class Shard:
             reached = self.engine(env).evaluated_to
             reached = self._evaluated_to or 0 if reached is None else reached
             at = max(reached, self._written_to) + self._evaluator.policy.step
-            for one in sorted(waiting, key=lambda one: one.offset):
-                self._scheduled.setdefault(env, []).append((at, one.value))
+            waiting.sort(key=lambda one: one.offset)
+            scheduled = self._scheduled.setdefault(env, [])
+            room = _SCHEDULED_BYTES - sum(_size(value) for _, value in scheduled)
+            taken = 0
+            for one in waiting:
+                room -= _size(one.value)
+                if room < 0 and scheduled:
+                    break
+                scheduled.append((at, one.value))
                 self._inputs_to[env] = one.offset + 1
-            waiting.clear()
-            envs.append(env)
+                taken += 1
+            del waiting[:taken]
+            if taken:
+                envs.append(env)
         return envs
 
     def collect(self, to: int) -> None:
@@ -343,3 +357,8 @@ class Shard:
                 self._state_at[env] = reached
                 due.append(env)
         return due
+
+
+def _size(value: IncidentInput) -> int:
+    """The bytes that an input takes in a state."""
+    return len(msgspec.msgpack.encode(value))

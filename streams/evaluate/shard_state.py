@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+import zstandard
 
 from detectors.engine.state import EngineState
 from detectors.history.rollup import HISTORY_SPAN
@@ -29,6 +30,14 @@ _STATE_VERSION = 1
 _SLACK = 5 * MINUTE
 #: Read back beyond the retention: late events revise the five minutes of history that they belong to.
 _MARGIN = 2 * HISTORY_SPAN + _SLACK
+
+
+#: A state that is larger is compressed: the names of its fields, and texts that stand in it twice, cost nothing then.
+_COMPRESSED_FROM = 64 * 1024
+#: The first byte of a compressed state, which no MessagePack begins with.
+_COMPRESSED = b"\xc1"
+#: The most that a state is decompressed to, bytes.
+_STATE_BYTES = 64 << 20
 
 
 class ShardState(
@@ -82,16 +91,28 @@ def was_complete(entry: dict[str, Any], state: ShardState | None) -> bool:
 
 
 def encode_state(state: ShardState) -> bytes:
-    """The value of a record of ``watch-state``."""
-    return msgspec.msgpack.encode(state)
+    """The value of a record of ``watch-state``: MessagePack, compressed where it is long."""
+    value = msgspec.msgpack.encode(state)
+    if len(value) < _COMPRESSED_FROM:
+        return value
+    return _COMPRESSED + zstandard.ZstdCompressor(level=3).compress(value)
 
 
 def decode_state(value: bytes) -> ShardState:
     """The record that ``encode_state`` wrote.
 
     Raises:
-        FormatError: another version wrote it.
+        FormatError: another version wrote it, or it is no state.
     """
+    try:
+        return _decoded(value)
+    except (msgspec.MsgspecError, UnicodeDecodeError, zstandard.ZstdError) as error:
+        raise FormatError(f"not a record of this topic: {error}") from None
+
+
+def _decoded(value: bytes) -> ShardState:
+    if value[:1] == _COMPRESSED:
+        value = zstandard.ZstdDecompressor().decompress(value[1:], max_output_size=_STATE_BYTES)
     version = msgspec.msgpack.decode(value, type=dict[str, Any]).get("version")
     if version != _STATE_VERSION:
         raise FormatError(

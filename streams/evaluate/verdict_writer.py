@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from detectors.incidents import Incident
 from detectors.policy.policy import Policy
+from streams.evaluate.announce import announce
 from streams.evaluate.evaluator import Verdict
 from streams.evaluate.settings import EvaluateSettings
 from streams.evaluate.shard import Shard
@@ -55,6 +56,8 @@ class VerdictWriter:
             if verdict.result.transitions or verdict.result.refused or verdict.banners
         }
         await self.write_states(shard, shard.states_due(changed, _STATE_EVERY))
+        for verdict in verdicts:
+            announce(verdict.result.transitions)
 
     async def write_states(self, shard: Shard, envs: Iterable[str]) -> None:
         """Write the states of environments."""

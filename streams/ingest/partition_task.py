@@ -26,6 +26,8 @@ from streams.segments.codec import (
 
 __all__ = ["PartitionTask"]
 
+#: The most tallies in one frontier: of 500 bytes each where every reason of a rejection comes.
+_TALLIES = 250
 #: An answer to a fetch that came no longer ago says how things stand: an idle partition is asked ten times a second.
 _FRESH = 3_000  # ms
 
@@ -157,7 +159,9 @@ class PartitionTask:
             into.finished += self._segments(block)
         if closed:
             # The successor of a worker that dies now begins after these blocks and would not count them.
-            into.finished += self._frontier([block.tally for block in closed], self._told, now)
+            for begin in range(0, len(closed), _TALLIES):
+                tallies = [block.tally for block in closed[begin : begin + _TALLIES]]
+                into.finished += self._frontier(tallies, self._told, now)
         resume = fold.resume_record(self.generation)
         if resume != self._resumed:
             into.resumes.append(to_ingest_state(self.destination, resume))

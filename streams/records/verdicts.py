@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from detectors.bounds import CAUSES_LIMIT, SENTENCE_BYTES, cut
 from detectors.incidents import Cause, Command, IncidentInput, Transition
 from detectors.instants import format_instant
 from detectors.slis import SliValue
@@ -69,6 +70,7 @@ def log_out(
 
 def log_line(transition: Transition, offsets: Mapping[int, int], policy_hash: str) -> dict[str, Any]:
     """A line of the incident log: the transition with its inputs, thresholds, log offsets and policy."""
+    left_out = len(transition.causes) - CAUSES_LIMIT
     return {
         **transition_object(transition),
         "type": transition.kind,
@@ -78,7 +80,8 @@ def log_line(transition: Transition, offsets: Mapping[int, int], policy_hash: st
         "input": transition.input,
         "sentence": transition.incident.sentence,
         "counts": msgspec.to_builtins(transition.incident.counts_now),
-        "evidence": [_evidence(cause) for cause in transition.causes],
+        "evidence": [_evidence(cause) for cause in transition.causes[:CAUSES_LIMIT]],
+        **({"evidence_left_out": left_out} if left_out > 0 else {}),
         "offsets": {str(p): offset for p, offset in offsets.items()},
         "policy_hash": policy_hash,
     }
@@ -86,6 +89,7 @@ def log_line(transition: Transition, offsets: Mapping[int, int], policy_hash: st
 
 def _evidence(cause: Cause) -> dict[str, Any]:
     out: dict[str, Any] = msgspec.to_builtins(cause)
+    out["sentence"] = cut(cause.sentence, SENTENCE_BYTES)
     if cause.first_bad is not None:
         out["first_bad"] = format_instant(cause.first_bad)
     return out
