@@ -1,7 +1,7 @@
-"""What another policy would have done with the same events: incidents and pages that appear, vanish or move.
+"""What would another policy have done with the same events: which incidents and pages appear, vanish or move?
 
-Incidents of the two runs are paired as labels are with incidents (``score``): on scopes that share a leaf,
-open at a common time, the closest scope first, then the longest overlap.
+Incidents of the two runs are paired by the rules that pair labels with incidents in ``score``: their scopes share a
+leaf and they were open at a common time; of several candidates, the closest scope wins, then the longest overlap.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ __all__ = ["Change", "compare"]
 
 @dataclass(frozen=True)
 class Change:
-    """An incident of either run, and its counterpart in the other.
+    """An incident of one run, and its counterpart in the other run.
 
     Attributes:
-        before, after: by the first and by the other policy; one may be None.
-        moved: what differs, where both stand: name -> (before, after). Instants are T, ms.
+        before, after: the outcome by the first policy and by the other policy; one of them may be None.
+        moved: what differs if both exist: name -> (before, after). Instants are T, ms.
     """
 
     before: Outcome | None
@@ -35,7 +35,7 @@ class Change:
 
     @property
     def what(self) -> Literal["appears", "vanishes", "moves", "stays"]:
-        """What becomes of the incident."""
+        """How the incident changes from the first policy to the other."""
         if self.before is None:
             return "appears"
         if self.after is None:
@@ -44,7 +44,7 @@ class Change:
 
     @property
     def page(self) -> Literal["appears", "vanishes", "moves", "stays", "none"]:
-        """What becomes of its first page; none if neither woke anybody."""
+        """How the incident's first page changes; "none" if neither policy woke anybody."""
         before = self.before.paged_at if self.before else None
         after = self.after.paged_at if self.after else None
         if before is None:
@@ -55,12 +55,12 @@ class Change:
 
     @property
     def at(self) -> int:
-        """The earlier opening, ms."""
+        """The earlier opening of the two incidents, ms."""
         return min(one.opened_at for one in (self.before, self.after) if one)
 
 
 def compare(before: Sequence[Outcome], after: Sequence[Outcome]) -> list[Change]:
-    """All incidents of both runs, by time."""
+    """Return all incidents of both runs, paired where they correspond, in order of opening."""
     pairs = _pair(before, after)
     changes = [
         Change(b, after[pairs[n]], _moved(b, after[pairs[n]])) for n, b in enumerate(before) if n in pairs
@@ -90,7 +90,7 @@ def _closest(one: Outcome, other: Outcome) -> int:
 
 
 def _overlap(one: Outcome, other: Outcome) -> tuple[int, int]:
-    """How long both were open, and how long either was, ms."""
+    """Return how long both incidents were open at once, and how long at least one was open, ms."""
     ends = [FAR_FUTURE if o.resolved_at is None else o.resolved_at for o in (one, other)]
     starts = [one.opened_at, other.opened_at]
     return min(ends) - max(starts), max(ends) - min(starts)

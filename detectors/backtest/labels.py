@@ -1,12 +1,12 @@
-"""What truly happened, as somebody labelled it, and what an answer to it may look like.
+"""What truly happened, as somebody labelled it, and which incidents count as an answer to a label?
 
-A label says that from ``start`` to ``end`` something was wrong on a scope. An incident *answers* it if it
+A label says that from ``start`` to ``end`` something was wrong on a scope. An incident *answers* a label if it
 
-* is of the same environment, and has or had a scope that shares a leaf with the label's, and
+* is of the same environment, and has or had a scope that shares a leaf with the label's scope, and
 * opened no earlier than ``EARLY`` before the start (labels are written to the minute) and no later than
   ``late`` after the end, and had not resolved by the start.
 
-A narrower, a wider or an overlapping scope is thus an answer, though not one on the right scope.
+An incident on a narrower, a wider or an overlapping scope is thus an answer, though not one on the right scope.
 """
 
 from __future__ import annotations
@@ -19,11 +19,12 @@ from detectors.scopes import MEMBERS, contains, scope_index
 
 __all__ = ["EARLY", "Label", "closeness"]
 
-#: An incident this much older than the start of a label may still answer it, ms.
+#: An incident that opened at most this long before the start of a label may answer the label, ms.
 EARLY = MINUTE
-#: What is found only by people who do not come back is seen when they are overdue: 10 to 25 min (``return_ratio``).
+#: Kinds that show only in people who do not come back: they are seen once people are overdue, after 10 to 25 min
+#: (``return_ratio``).
 _BY_LATE_RETURNS = frozenset({"funnel"})
-#: Over only once people have come back: of lost returns and of surges.
+#: Kinds whose incidents resolve only once people have come back: lost returns and surges.
 _SLOW_TO_END = frozenset({"funnel", "surge"})
 
 
@@ -31,12 +32,12 @@ class Label(msgspec.Struct, frozen=True, kw_only=True):
     """One labelled episode.
 
     Attributes:
-        kind: outage, silence, funnel, surge, latency, or a word of the labeller's.
+        kind: outage, silence, funnel, surge, latency, or another word that the labeller chose.
         scope: path with its environment.
-        start, end: ms.
-        severity: 1-3, by the SLA; None if nobody said.
-        users: people hurt per hour; None if nobody said.
-        page: True if it must wake somebody, False if it must be noticed and wake nobody, None for either.
+        start, end: ms since the epoch.
+        severity: 1-3, by the SLA; None if the label does not state it.
+        users: people impacted per hour; None if the label does not state it.
+        page: True if an incident must wake somebody, False if an incident must open and wake nobody, None for either.
     """
 
     kind: str
@@ -49,27 +50,30 @@ class Label(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def late(self) -> int:
-        """How long after the end an incident may open, or wake somebody, and still be for it, ms."""
+        """How long after the label's end an incident may open, or wake somebody, and still answer the label, ms."""
         return 15 * MINUTE if self.kind in _BY_LATE_RETURNS else 5 * MINUTE
 
     @property
     def recovery(self) -> int:
-        """How long after the end an incident should have resolved, ms."""
+        """How long after the label's end its incident may take to resolve, ms."""
         return 45 * MINUTE if self.kind in _SLOW_TO_END else 20 * MINUTE
 
     def may_be_answered_by(self, outcome: Outcome) -> bool:
-        """Whether an incident answers it, by the rules above."""
+        """Whether an incident answers the label, by the rules in the module's docstring."""
         if not self.start - EARLY <= outcome.opened_at <= self.end + self.late:
             return False
         return self.concerns(outcome) and (outcome.resolved_at is None or outcome.resolved_at > self.start)
 
     def concerns(self, outcome: Outcome) -> bool:
-        """Whether an incident had a scope that shares a leaf with the label's."""
+        """Whether an incident ever had a scope that shares a leaf with the label's scope."""
         return any(closeness(self.scope, scope) for _, scope in outcome.scopes)
 
 
 def closeness(one: str, other: str) -> int:
-    """3: the same scope; 2: one holds the other; 1: they share a leaf; 0: unrelated, or of two environments."""
+    """Return 3 for equal scopes, 2 if one holds the other, 1 if they share a leaf, 0 otherwise.
+
+    Scopes of different environments share nothing.
+    """
     if one == other:
         return 3
     if one.partition("/")[0] != other.partition("/")[0]:

@@ -1,7 +1,7 @@
-"""What became of each incident: when it opened, on which scope, how bad it was, whom it woke, when it was over.
+"""What became of each incident: when it opened, on which scope, how severe it was, whom it woke, when it resolved?
 
-Gathered from the changes and the commands of a run, so that a run can be held against the truth
-(``score``) or against a run by another policy (``comparison``).
+Outcomes are collected from the transitions and commands of a run. ``score`` compares them with labels, ``comparison``
+with the outcomes of a run by another policy.
 """
 
 from __future__ import annotations
@@ -23,16 +23,15 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """One epoch of one incident. All instants are T, ms.
 
     Attributes:
-        incident, epoch, env: which one.
-        opened_at: of this epoch.
+        incident, epoch, env: the incident's id, the epoch's number and the environment.
+        opened_at: when this epoch opened.
         scopes: (since, scope), the first at the opening.
         severities: (since, severity), the first at the opening.
         causes: names of the detectors that fired, sorted.
-        sentence: why it opened.
-        pages: the instants at which it woke somebody: each PagerDuty key once, when first sent as critical
-            or error.
-        warnings: the instants of its low-urgency alerts.
-        resolved_at, resolved_reason: None while it is not resolved.
+        sentence: why the incident opened.
+        pages: when the incident woke somebody: each PagerDuty key once, when first sent as critical or error.
+        warnings: when its low-urgency alerts were sent.
+        resolved_at, resolved_reason: None while the incident is not resolved.
     """
 
     incident: str
@@ -50,25 +49,30 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def paged_at(self) -> int | None:
-        """When it first woke somebody; None if it did not."""
+        """When the incident first woke somebody; None if it woke nobody."""
         return min(self.pages, default=None)
 
     @property
     def peak_severity(self) -> int:
-        """The worst, that is the least, of its severities."""
+        """The worst severity of the incident, which is the smallest number."""
         return min(severity for _, severity in self.severities)
 
     def open_at(self, instant: int) -> bool:
-        """Whether it was open (not resolved) then."""
+        """Whether the incident was open (not resolved) at an instant (ms)."""
         return self.opened_at <= instant and (self.resolved_at is None or instant < self.resolved_at)
 
     def scope_within(self, begin: int, end: int) -> str:
-        """The scope that it had longest in [begin, end) ms; the one it had at ``end`` if it had none there."""
+        """The scope that the incident had longest in [begin, end) ms; its scope at ``end`` if it had none in there."""
         return longest(self.scopes, begin, end)
 
 
 def longest(course: Sequence[tuple[int, str]], begin: int, end: int) -> str:
-    """The value that held longest in [begin, end), of values each with the instant since when; ties: the later."""
+    """Return the value that held longest in [begin, end) ms; of several that held equally long, the latest.
+
+    Args:
+        course: (since, value) in order of time; a value holds until the next one begins.
+        begin, end: ms; if no value held between them, the last one that began by ``end`` is returned.
+    """
     held: dict[str, int] = {}
     last = course[0][1]
     for (since, value), until in zip(course, [at for at, _ in course[1:]] + [end], strict=True):
@@ -81,14 +85,14 @@ def longest(course: Sequence[tuple[int, str]], begin: int, end: int) -> str:
 
 
 class Outcomes:
-    """Gathers outcomes while a run goes on."""
+    """Collects the outcomes of a run T by T."""
 
     def __init__(self) -> None:
         self._outcomes: dict[tuple[str, int], Outcome] = {}
         self._awake: set[tuple[str, int, str]] = set()
 
     def add(self, transitions: Iterable[Transition], commands: Iterable[Command]) -> None:
-        """Take in what a T brought."""
+        """Add the transitions and commands of one T."""
         for transition in transitions:
             self._change(transition)
         for command in commands:
@@ -96,7 +100,7 @@ class Outcomes:
                 self._alert(command)
 
     def result(self) -> list[Outcome]:
-        """All outcomes so far, in the order of their opening."""
+        """Return all outcomes so far, in the order of their opening."""
         return sorted(self._outcomes.values(), key=lambda one: (one.opened_at, one.incident, one.epoch))
 
     def _change(self, transition: Transition) -> None:

@@ -1,10 +1,10 @@
-"""A run held against the truth: which label each incident answers, and what is wrong with the answer.
+"""Which label does each incident of a run answer, and what is wrong with the answer?
 
-Each label gets at most one incident of its own and each incident (each epoch of one) is the own one of at most
-one label: the assignment that answers most labels, among those the one with the closest scopes, then with the
-longest overlap. What is left over is an incident again (a later epoch of the own one), a duplicate (another
-incident for a label that has its own), or false (it answers no label). A label without an incident of its own
-is missed, also where an incident of another label covers it (``shared``): two outages are two incidents.
+Each label gets at most one incident of its own, and each incident (each epoch counts as one) is the own incident of
+at most one label. The assignment is the one that answers most labels; of several, the one with the closest scopes,
+then the one with the longest overlap. Each other incident is a reopening (a later epoch of a label's own incident), a
+duplicate (another incident for a label that has its own), or false (it answers no label). A label without an incident
+of its own is missed, even where the incident of another label covers it (``shared``): two outages are two incidents.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ __all__ = ["Answer", "Ending", "Score", "score"]
 
 Ending = Literal[
     "in time",
-    "faded",  # without evidence, as a quiet night may
+    "faded",  # resolved late for lack of evidence, as on a night with little traffic
     "late",
-    "early",  # before the end of the label, and not reopened
-    "not over",  # when it should have resolved, or when the input ended after that
-    "unknown",  # the input ended before it should have resolved
+    "early",  # resolved before the end of the label, and not reopened
+    "not over",  # not resolved, although the input continued until it should have been
+    "unknown",  # not resolved, and the input ended before it should have been
 ]
 
 
@@ -37,10 +37,10 @@ class Answer:
 
     Attributes:
         label: the label.
-        own: its own incident; None if it was missed.
-        again: later epochs of that incident.
-        duplicates: other incidents for it.
-        shared: where it has none of its own: an incident on a related scope that was open meanwhile.
+        own: the label's own incident; None if the label was missed.
+        again: later epochs of the own incident.
+        duplicates: other incidents that answer the label.
+        shared: for a missed label, an incident on a related scope that was open during the label; None without one.
         until: the last T of the run, ms.
     """
 
@@ -53,43 +53,43 @@ class Answer:
 
     @property
     def pages(self) -> tuple[int, ...]:
-        """The instants at which its own incident, in any epoch, woke somebody in time, in order."""
+        """When the label's own incident, in any epoch, woke somebody in time: instants in order, ms."""
         epochs = (self.own, *self.again) if self.own else ()
         last = self.label.end + self.label.late
         return tuple(sorted(at for one in epochs for at in one.pages if at <= last))
 
     @property
     def met(self) -> bool | None:
-        """Whether it was paged for or noticed, whichever it asks for; None if it asks for neither."""
+        """Whether the label got the page or the incident that it requires; None if it requires neither."""
         if self.label.page is None:
             return None
         return bool(self.pages) if self.label.page else self.own is not None
 
     @property
     def to_open(self) -> int | None:
-        """ms of event time from the start to the opening, at least 0."""
+        """Event time from the label's start to the opening of its own incident, ms, at least 0; None if missed."""
         return None if self.own is None else max(0, self.own.opened_at - self.label.start)
 
     @property
     def to_page(self) -> int | None:
-        """ms of event time from the start to the first page, at least 0."""
+        """Event time from the label's start to the first page, ms, at least 0; None without a page."""
         return max(0, self.pages[0] - self.label.start) if self.pages else None
 
     @property
     def scope(self) -> str | None:
-        """The scope that its own incident had longest before the label's end (or at its opening)."""
+        """The scope that the own incident had longest before the label's end (or at its opening); None if missed."""
         if self.own is None:
             return None
         return self.own.scope_within(self.own.opened_at, max(self.label.end, self.own.opened_at + 1))
 
     @property
     def severity(self) -> int | None:
-        """The peak severity of its own incident, over its epochs."""
+        """The worst severity of the own incident over all its epochs; None if missed."""
         return min(one.peak_severity for one in (self.own, *self.again)) if self.own else None
 
     @property
     def recovery(self) -> int | None:
-        """ms from the label's end to the resolution that lasted; negative if that was before the end."""
+        """Time from the label's end to the final resolution, ms; negative if that came first; None without one."""
         last = (self.own, *self.again)[-1]
         if last is None or last.resolved_at is None:
             return None
@@ -97,7 +97,7 @@ class Answer:
 
     @property
     def ending(self) -> Ending | None:
-        """Whether its own incident was over when it should have been; None without one."""
+        """How the own incident ended, compared with when it should have; None if the label was missed."""
         last = (self.own, *self.again)[-1]
         if last is None:
             return None
@@ -112,18 +112,18 @@ class Answer:
 
     @property
     def alone(self) -> bool:
-        """Whether exactly one incident of its own, in one epoch, stands for it."""
+        """Whether the label has exactly one incident, with exactly one epoch."""
         return self.own is not None and not self.again and not self.duplicates
 
 
 @dataclass(frozen=True)
 class Score:
-    """A run held against its labels.
+    """The result of comparing a run with its labels.
 
     Attributes:
-        answers: by label, in their order.
+        answers: one for each label that the run covers, in the order of the labels.
         false: incidents that answer no label.
-        outside: labels that the run says nothing about, as it ended before them or began after them.
+        outside: labels that the run does not cover, because it ended before them or began after them.
     """
 
     answers: tuple[Answer, ...]
@@ -132,11 +132,11 @@ class Score:
 
 
 def score(labels: Sequence[Label], outcomes: Sequence[Outcome], began: int, until: int) -> Score:
-    """Hold a run against the truth.
+    """Compare the outcomes of a run with labels.
 
     Args:
         labels: what truly happened.
-        outcomes: of the run.
+        outcomes: the incidents of the run.
         began, until: the first and the last T of the run, ms.
     """
     covered = [label for label in labels if label.start < until and label.end > began]
@@ -148,7 +148,7 @@ def score(labels: Sequence[Label], outcomes: Sequence[Outcome], began: int, unti
     for o, outcome in enumerate(outcomes):
         if o in taken:
             continue
-        # What is left over may only answer labels that have an incident of their own.
+        # An incident that was not assigned can only answer labels that have an own incident.
         may = [n for n, label in enumerate(covered) if label.may_be_answered_by(outcome)]
         if not may:
             false.append(outcome)
@@ -173,7 +173,7 @@ def score(labels: Sequence[Label], outcomes: Sequence[Outcome], began: int, unti
 
 
 def _weight(label: Label, outcome: Outcome) -> float:
-    """How well an incident fits a label that it may answer: by scope, then by overlap in time."""
+    """Return how well an incident fits a label that it may answer: by scope, then by overlap in time."""
     end = outcome.resolved_at if outcome.resolved_at is not None else label.end
     scope = outcome.scope_within(outcome.opened_at, max(label.end, outcome.opened_at + 1))
     overlap = min(end, label.end) - max(outcome.opened_at, label.start)
@@ -181,10 +181,10 @@ def _weight(label: Label, outcome: Outcome) -> float:
 
 
 def _assign(labels: Sequence[Label], outcomes: Sequence[Outcome]) -> dict[int, int]:
-    """Position of a label -> position of its own incident."""
+    """Assign own incidents to labels: position of a label -> position of its own incident."""
     if not labels or not outcomes:
         return {}
-    # So much for each label that is answered at all that no closeness outweighs another answer.
+    # Each answered label weighs so much that no sum of closer scopes outweighs one more answered label.
     base = 5.0 * len(labels)
     weights = np.zeros((len(labels), len(outcomes)))
     for n, label in enumerate(labels):

@@ -1,4 +1,4 @@
-"""The figures of one or many scored runs: recall, precision, delays, confusions, endings."""
+"""What are the figures of one or many scored runs: recall, precision, delays, confusions, endings?"""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from detectors.instants import SECOND
 
 __all__ = ["Delays", "Totals", "cause_of", "totals"]
 
-#: Kind of label -> the detectors that find such a thing; a label of another kind asks for none.
+#: Kind of label -> the detectors that find this kind; for labels of other kinds no detector is right or wrong.
 _DETECTORS = {
     "outage": {"outage", "burn_rate"},
     "silence": {"silence"},
@@ -27,27 +27,27 @@ _GOOD_ENDINGS = ("in time", "faded")
 
 @dataclass(frozen=True)
 class Delays:
-    """A distribution of delays, ms, in order."""
+    """A distribution of delays: values in ms, ascending."""
 
     values: tuple[int, ...]
 
     @classmethod
     def of(cls, delays: Iterable[int | None]) -> Delays:
-        """Of those that are known."""
+        """Build the distribution of those delays (ms) that are not None."""
         return cls(tuple(sorted(delay for delay in delays if delay is not None)))
 
     @property
     def median(self) -> float | None:
-        """The median; None of none."""
+        """The median delay, ms; None without delays."""
         return median(self.values) if self.values else None
 
     @property
     def worst(self) -> int | None:
-        """The greatest; None of none."""
+        """The greatest delay, ms; None without delays."""
         return self.values[-1] if self.values else None
 
     def as_json(self) -> dict[str, object]:
-        """Count, median and worst, in seconds."""
+        """Return the count, and the median and the greatest delay in seconds."""
         middle, worst = self.median, self.worst
         return {
             "count": len(self.values),
@@ -58,24 +58,28 @@ class Delays:
 
 @dataclass
 class Totals:
-    """Sums over scored runs. Shares are None where there is nothing to take them of.
+    """Sums over scored runs. A share is None if its denominator is 0.
 
     Attributes:
-        labels, outside: labels that the runs cover, and that they do not.
-        must_page, paged: labels with ``page: true``, and those whose own incident woke somebody in time.
-        must_notice, noticed: labels with ``page: false``, and those with an incident of their own.
-        pages: times that somebody was woken, but for labels without ``page``.
-        right_pages: by an incident's first epoch, for a label with ``page: true``.
-        false_pages: by incidents that answer no label, or one with ``page: false``.
-        repeated_pages, double_pages: by later epochs, and by duplicates, for a label with ``page: true``.
-        free_pages: for labels without ``page``.
+        labels, outside: labels that the runs cover, and labels that they do not cover.
+        must_page, paged: labels with ``page: true``, and those of them whose own incident woke somebody in time.
+        must_notice, noticed: labels with ``page: false``, and those of them with an incident of their own.
+        pages: all pages except those for labels without ``page``.
+        right_pages: pages by an incident's first epoch, for a label with ``page: true``.
+        false_pages: pages by incidents that answer no label, or a label with ``page: false``.
+        repeated_pages, double_pages: pages by later epochs, and by duplicates, for a label with ``page: true``.
+        free_pages: pages for labels without ``page``.
         false_incidents: incidents that answer no label, whether they woke anybody or not.
-        duplicates: incidents beside a label's own; ``again``: its own reopened; ``shared``: labels that have
-            none of their own, but lie within the incident of another.
+        duplicates: incidents of a label besides its own.
+        again: reopenings of a label's own incident.
+        shared: labels without an own incident that lie within the incident of another label.
+        answered: labels with an incident of their own.
         alone: answered labels that have exactly one incident, in one epoch.
-        scope, severity, cause, ending: (truth, found) -> count over answered labels. ``scope`` and
-            ``severity`` also hold missed ones, found as None; ``severity`` lacks labels that have none.
-        to_open, to_page: from the label's start, ms; ``to_page`` of labels with ``page: true``.
+        scope, severity, cause: (truth, found) -> count over answered labels. ``scope`` and ``severity`` also count
+            missed labels, with None as found; ``severity`` leaves out labels that state no severity.
+        ending: how the own incident ended -> count over answered labels.
+        to_open, to_page: delays from the label's start, ms; ``to_page`` for labels with ``page: true``.
+        to_page_by_severity: severity of the label -> ``to_page`` of the labels with this severity.
     """
 
     labels: int = 0
@@ -106,44 +110,44 @@ class Totals:
 
     @property
     def recall(self) -> float | None:
-        """Of labels that must be paged for or noticed, the share that was."""
+        """The share of labels that got the page or the incident which they require; None without such labels."""
         return _share(self.paged + self.noticed, self.must_page + self.must_notice)
 
     @property
     def precision(self) -> float | None:
-        """Of the times that somebody was woken, the share that was right."""
+        """The share of pages that were right; None without pages."""
         return _share(self.right_pages, self.pages)
 
     @property
     def scope_right(self) -> float | None:
-        """Of answered labels, the share whose own incident had their scope."""
+        """The share of answered labels whose own incident had the label's scope."""
         return _diagonal(self.scope)
 
     @property
     def severity_right(self) -> float | None:
-        """Of answered labels with a severity, the share whose own incident peaked at it."""
+        """The share of answered labels with a severity whose own incident had this severity as its worst."""
         return _diagonal(self.severity)
 
     @property
     def cause_right(self) -> float | None:
-        """Of answered labels of a known kind, the share that a detector of that kind found."""
+        """The share of answered labels of a known kind that were found by a detector for that kind."""
         known = {pair: n for pair, n in self.cause.items() if pair[0] in _DETECTORS}
         right = sum(n for (kind, found), n in known.items() if _DETECTORS[kind] & set(found.split("+")))
         return _share(right, sum(known.values()))
 
     @property
     def alone_share(self) -> float | None:
-        """Of answered labels, the share with exactly one incident."""
+        """The share of answered labels with exactly one incident, in one epoch."""
         return _share(self.alone, self.answered)
 
     @property
     def ended_well(self) -> float | None:
-        """Of answered labels whose end the runs saw, the share that resolved in time, or faded."""
+        """The share of answered labels whose incident resolved in time or faded, of those whose end the runs cover."""
         seen = sum(self.ending.values()) - self.ending["unknown"]
         return _share(sum(self.ending[one] for one in _GOOD_ENDINGS), seen)
 
     def as_json(self) -> dict[str, Any]:
-        """The ``score`` object: shares from 0 to 1 with four digits, delays in seconds."""
+        """Return the ``score`` object: shares from 0 to 1 with four digits, delays in seconds."""
         shares = ("recall", "precision", "scope_right", "severity_right", "cause_right", "alone_share")
         counts = (
             *("labels", "outside", "must_page", "paged", "must_notice", "noticed", "pages", "right_pages"),
@@ -163,7 +167,7 @@ class Totals:
 
 
 def totals(scores: Iterable[Score]) -> Totals:
-    """Sum up."""
+    """Return the figures of all scored runs together."""
     out = Totals()
     answers: list[Answer] = []
     for score in scores:
@@ -214,7 +218,7 @@ def _count(out: Totals, answer: Answer) -> None:
 
 
 def cause_of(answer: Answer) -> str:
-    """The detectors that found a label's own incident, as ``outage+burn_rate``; empty without one."""
+    """Return the detectors that found a label's own incident, as ``outage+burn_rate``; "" if the label was missed."""
     epochs = (answer.own, *answer.again) if answer.own else ()
     return "+".join(sorted({cause for one in epochs for cause in one.causes}))
 
