@@ -5,7 +5,7 @@ built-in exception that the class stands for. The message of each says what to d
 
 WatchofficerError
 ├── _Fault                      streams.cli: the demo cannot be run as asked; ends the command
-├── _PortTaken                  streams.cli: the port of HTTP is taken; ends the command
+├── AddressTaken                streams.http: HTTP cannot be served on the configured address; ends the command
 ├── ApiError                    streams.http: a request is answered with an error
 ├── BrokerUnavailable           streams.kafka: the embedded broker cannot be started
 ├── Failed                      streams.demo: the worker, the traffic or the observer of a demo has failed

@@ -70,6 +70,7 @@ class Metrics:
         self._lost = 0
         self._producer_lags: dict[int, int] = {}
         self._deliveries = dict.fromkeys(deliveries, 0)
+        self._leases_lost = 0
         self._pages = Buckets.empty(PAGE_BUCKETS)
         self._build = (version, platform.python_version(), policy)
         self._registry = CollectorRegistry()
@@ -128,6 +129,10 @@ class Metrics:
     def count_delivery(self, sink: str, outcome: str, times: int = 1) -> None:
         """Count ``times`` deliveries to ``sink`` that ended with ``outcome``."""
         self._deliveries[sink, outcome] = self._deliveries.get((sink, outcome), 0) + times
+
+    def count_lease_lost(self) -> None:
+        """Count a lease that this worker lost, because it stood still for too long."""
+        self._leases_lost += 1
 
     def observe_event_to_page(self, seconds: float, incident: str) -> None:
         """Observe the seconds from the first failing event of ``incident`` to the acceptance of its page.
@@ -262,6 +267,12 @@ class Metrics:
             "Deliveries to receivers, by how they ended.",
             ("sink", "outcome"),
             self._deliveries.items(),
+        )
+        yield counter(
+            "watchofficer_leases_lost_total",
+            "How often this process stood still for so long that it gave its partitions back and claimed them anew.",
+            (),
+            [((), self._leases_lost)],
         )
         yield self._event_to_page()
         yield gauge(

@@ -25,6 +25,7 @@ from sinks.sandbox import (
     SLACK_TOKEN,
     Sandbox,
 )
+from streams.http.server import AddressTaken
 from streams.kafka.admin import create_missing
 from streams.kafka.clients import ClientFactory, KafkaClients
 from streams.kafka.embedded_broker import EmbeddedBroker
@@ -135,7 +136,7 @@ class Deployment:
 
     def evaluated_to(self) -> int | None:
         """The T, ms, up to which every environment has been judged; None before the first."""
-        shards = list(self.worker.evaluate.shards.values())
+        shards = self.worker.shards
         reached = [shard.evaluated_to for shard in shards if shard.evaluated_to is not None]
         return min(reached) if reached and len(reached) == len(shards) else None
 
@@ -198,8 +199,8 @@ class Deployment:
         self._stack.push_async_callback(self.worker.stop)
         try:
             await self.worker.start()
-        except OSError as error:
-            raise PortTaken(f"port {port}: {error.strerror or error}; choose another with --port") from error
+        except AddressTaken as error:
+            raise PortTaken(str(error)) from error
         self.sandbox.pagerduty.webhook_url = f"{self.worker.url}/webhooks/pagerduty"
         await self._ready()
         self.clock.release()

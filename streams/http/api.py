@@ -25,12 +25,12 @@ from sinks.metrics.prometheus import Metrics
 from streams.http.auth import refusal
 from streams.http.pagerduty_webhook import Ignored, PagerDutyIncidents, is_signed, read_webhook
 from streams.http.requests import flag, input_id, json_body, number, parsed, raw_body
-from streams.http.responses import ApiError, Handler, answered, json_errors, json_response
+from streams.http.responses import ApiError, Handler, answered, json_response
 from streams.http.views import Views
 from streams.records.models import NAME_LIMIT, TEXT_LIMIT, Scope
 from streams.runtime.health import Health
 
-__all__ = ["HttpPolicy", "HttpSettings", "SubmitInput", "mount", "routes"]
+__all__ = ["HttpPolicy", "HttpSettings", "SubmitInput", "routes"]
 
 _BROKER_PATIENCE = 4.0  # seconds for the broker's acknowledgement; PagerDuty waits 5 s for ours
 
@@ -135,17 +135,6 @@ def routes(
         web.get(path, answered(handler)) if method == "GET" else web.post(path, answered(handler))
         for method, path, handler in table
     ]
-
-
-def mount(faust_app: Any, table: list[web.RouteDef]) -> None:
-    """Serve the routes from a Faust app's web server, and nothing of Faust's own beside them.
-
-    Faust's pages would take ``/``, and tell anybody about tables and routing. To be called before it starts.
-    """
-    server = faust_app.web
-    server.blueprints = type(server.blueprints)()
-    server.web_app.middlewares.append(json_errors)
-    server.web_app.add_routes(table)
 
 
 class _Api:

@@ -34,15 +34,12 @@ class AppOptions:
         name: of the app and its consumer group.
         session_seconds: after so long without a heartbeat a worker's partitions are given to another.
         datadir: a folder for Faust's files.
-        port: of the web server.
-        cors: nothing is allowed from other origins.
     """
 
-    def __init__(self, *, name: str, session_seconds: float, datadir: str, port: int) -> None:
+    def __init__(self, *, name: str, session_seconds: float, datadir: str) -> None:
         self.name = name
         self.session_seconds = session_seconds
         self.datadir = datadir
-        self.port = port
 
 
 class _NoTables(TableManager):
@@ -81,7 +78,7 @@ class _PromptApp(faust.App):
 
 
 def create_app(settings: Settings, options: AppOptions) -> faust.App:
-    """A Faust app with a web server and no agents yet."""
+    """A Faust app without a web server, and without agents yet."""
     return _PromptApp(
         options.name,
         broker=settings.faust_broker_urls(),
@@ -102,15 +99,7 @@ def create_app(settings: Settings, options: AppOptions) -> faust.App:
         stream_wait_empty=False,
         worker_redirect_stdouts=False,
         logging_config=None,
-        web_enabled=True,
-        web_bind=settings.bind,
-        web_host=settings.bind,
-        web_port=options.port,
-        web_tables_enabled=False,
-        web_stats_enabled=False,
-        web_graph_enabled=False,
-        web_router_enabled=False,
-        web_metrics_enabled=False,
+        web_enabled=False,
     )
 
 

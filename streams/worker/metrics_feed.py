@@ -51,8 +51,12 @@ class MetricsFeed:
             seconds = (at - command.incident.first_bad_at) / SECOND
             self._metrics.observe_event_to_page(seconds, command.incident_id)
 
+    def begin_counting(self) -> None:
+        """Take the next counts of deliveries as new ones: a new pipeline counts from 0."""
+        self._counted.clear()
+
     def deliveries(self, counts: Mapping[tuple[str, str], int]) -> None:
-        """Count deliveries up to ``counts``: (receiver, outcome) -> how many since this process started."""
+        """Count deliveries up to ``counts``: (receiver, outcome) -> how many since the pipeline started."""
         for (sink, outcome), times in counts.items():
             fresh = times - self._counted.get((sink, outcome), 0)
             if fresh > 0:

@@ -1,82 +1,57 @@
-"""Which parts does a worker have, and in which order are they started and stopped?"""
+"""What does a worker keep for as long as its process lives, and what does it do when its pipeline cannot go on?
+
+HTTP and the notification of blindness run from the first second, before any broker answers. The pipeline, which is all
+that needs Kafka, is made once the broker answers, and made anew when it loses its lease or the broker during its start.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import tempfile
 import time
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass
 from importlib.metadata import version
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-import faust
 import httpx
-from mode import Service
+import structlog
+from aiokafka.errors import KafkaError, UnrecognizedBrokerVersion
 
 from detectors.incidents import IncidentInput
-from detectors.instants import SECOND, format_duration
+from detectors.instants import format_duration
 from detectors.policy.policy import Policy
 from sinks.metrics.prometheus import Metrics
-from streams.dispatch.receivers import LeaseGuard, notifiers, receivers
-from streams.dispatch.service import Dispatch
+from streams.dispatch.receivers import notifiers, receivers
 from streams.evaluate.metrics_snapshot import burn_windows
-from streams.evaluate.service import Evaluate
-from streams.evaluate.settings import EvaluateSettings
+from streams.evaluate.shard import Shard
 from streams.events.validation import Reason
-from streams.http.api import mount, routes
+from streams.http.api import routes
+from streams.http.server import HttpServer
 from streams.http.views import Views, ViewsTailer
-from streams.ingest.service import Ingest
-from streams.ingest.settings import IngestSettings, Start
-from streams.kafka.clients import KafkaClients
-from streams.kafka.faust_app import AppOptions, add_agent, agents_group, create_app, generation, reads_on
+from streams.kafka.clients import Backoff, KafkaClients
 from streams.kafka.probe import BrokerProbe
-from streams.kafka.producer import BatchProducer, ProducerRecord
-from streams.kafka.topic_reader import TopicReader
+from streams.kafka.producer import ProducerRecord
 from streams.kafka.topics import PARTITIONS, Topics, env_partition
 from streams.records.models import encode_input
-from streams.runtime.clocks import Clock, Timing
+from streams.runtime.clocks import Clock
 from streams.runtime.health import Health
-from streams.runtime.lease import Lease, LeaseLost
+from streams.runtime.lease import LeaseLost
 from streams.runtime.progress import Progress
 from streams.settings.settings import Settings
-from streams.worker.assignment import HAND_OVER_SECONDS, Assignment
 from streams.worker.blindness import Blindness
 from streams.worker.metrics_feed import MetricsFeed
+from streams.worker.options import Role, WorkerOptions
+from streams.worker.pipeline import Pipeline, Surroundings
+from streams.worker.preparation import Preparation
 
 __all__ = ["Role", "Worker", "WorkerOptions"]
 
-Role = Literal["all", "ingest", "evaluate", "sinks"]
-#: An iteration of ingest may take so long, seconds: a rebalance and the reading back of duplicates come between two.
-_POLLS_WITHIN = 60.0
-_TICK_EVERY = 0.5  # seconds between renewals of the lease
-#: Of the session: the last heartbeat may have been sent a fifth of a session before a worker stood still.
-_LEASE = 0.6
+log = structlog.get_logger(__name__)
 
-
-@dataclass(frozen=True, kw_only=True)
-class WorkerOptions:
-    """What differs between a deployment and the demo.
-
-    Attributes:
-        role: which parts run here.
-        start: where to begin without a resume record.
-        session_seconds: after so long without a heartbeat a worker's partitions are given to another. On the
-            embedded broker a first join waits for half of it.
-        port: of the web server.
-        before_judging: awaited before the first segment is evaluated; work that a start does not need is done
-            meanwhile.
-        folder: for temporary files; the system's by default.
-    """
-
-    role: Role = "all"
-    start: Start = None
-    session_seconds: float = 10.0
-    port: int = 6066
-    before_judging: asyncio.Future[None] | None = None
-    folder: Path | None = None
+_FIRST_WAIT, _LONGEST_WAIT = 0.5, 4.0  # seconds, of the backoff between two pipelines
+_BEAT_EVERY = 0.5  # seconds
+#: For stopping a pipeline whose successor waits, seconds. Its parts give up their own work after three seconds.
+_STOP_SECONDS = 20.0
 
 
 class Worker:
@@ -93,29 +68,21 @@ class Worker:
 
     def __init__(self, settings: Settings, policy: Policy, clock: Clock, options: WorkerOptions) -> None:
         self._settings = settings
-        self._policy = policy
-        self._clock = clock
         self._options = options
-        self._roles = {"ingest", "evaluate", "sinks"} if options.role == "all" else {options.role}
         self._stack = AsyncExitStack()
         self.topics = Topics(settings.topic_prefix)
         self.health = Health(time.monotonic)
         self.progress = Progress(time.monotonic)
         self.failed: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
+        self.started = asyncio.Event()
         self.views = Views(self.topics)
         self.metrics = _metrics(settings, policy, clock)
         self._feed = MetricsFeed(self.metrics, policy)
-        self._lease = Lease(_LEASE * options.session_seconds, time.monotonic)
-        self._clients = KafkaClients(settings.kafka_client_kwargs())
-        self._producer = BatchProducer(self._clients, clock if clock.pace != 1 else None, self._lease)
+        kafka = settings.kafka_client_kwargs()
+        self._clients = KafkaClients(kafka)
         self._http = httpx.AsyncClient(timeout=10.0)
         self._receivers = receivers(settings, self._http, clock)
         self._probe = BrokerProbe(self._clients)
-        self.app = self._make_app()
-        reader = TopicReader(self._clients, patient=True)
-        self.evaluate = self._make_evaluate(reader)
-        self.dispatch = self._make_dispatch(reader)
-        self.ingest = self._make_ingest() if "ingest" in self._roles else None
         self._tailer = ViewsTailer(self.views, self._clients.tail, topics=self.topics, clock=clock)
         self._blindness = Blindness(
             self._why_blind,
@@ -124,169 +91,154 @@ class Worker:
             round(policy.blind_after * clock.pace),
             self.health,
         )
-        self._assignment = Assignment(
-            self.app,
+        self._prepare = Preparation(
+            kafka,
             self.topics,
-            evaluate=self.evaluate if "evaluate" in self._roles else None,
-            dispatch=self.dispatch if "sinks" in self._roles else None,
-            ingest=self.ingest,
-            views=self.views,
-            feed=self._feed,
+            self.health,
+            self.progress,
+            future_limit=policy.future_limit if options.check_timestamps else None,
+        )
+        self._surroundings = Surroundings(
+            settings=settings,
+            policy=policy,
+            clock=clock,
+            options=options,
+            topics=self.topics,
             health=self.health,
-        )
-        self._add_agents()
-        mount(
-            self.app,
-            routes(self.views, self.metrics, self.health, self._submit, settings, policy, clock=clock),
-        )
-
-    # -- making the parts -------------------------------------------------------------------------------------
-
-    def _make_app(self) -> faust.App:
-        options = self._options
-        datadir = self._stack.enter_context(
-            tempfile.TemporaryDirectory(prefix="watchofficer-", dir=options.folder)
-        )
-        app = create_app(
-            self._settings,
-            AppOptions(
-                name=agents_group(self.topics),
-                session_seconds=options.session_seconds,
-                datadir=datadir,
-                port=options.port,
-            ),
-        )
-        # Without agents there is nothing to consume.
-        app.producer_only = not self._roles & {"evaluate", "sinks"}
-        return app
-
-    def _make_evaluate(self, reader: TopicReader) -> Evaluate:
-        return Evaluate(
-            EvaluateSettings(self.topics, self._settings.sinks(), PARTITIONS, self._clock.pace),
-            self._policy,
-            self._producer,
-            reader,
-            Timing(clock=self._clock, sleep=self._clock.sleep),
-            notify=self._feed.shard_evaluated,
-            more=lambda partition, offset: reads_on(self.app, self.topics.segments, partition, offset),
-            generation=lambda: generation(self.app),
-        )
-
-    def _make_dispatch(self, reader: TopicReader) -> Dispatch:
-        return Dispatch(
-            self.topics,
-            PARTITIONS,
-            {sink: LeaseGuard(client, self._lease) for sink, client in self._receivers.items()},
-            self._producer,
-            reader,
-            Timing(clock=self._clock, sleep=self._clock.sleep),
-            on_delivered=self._feed.delivered,
-        )
-
-    def _make_ingest(self) -> Ingest:
-        return Ingest(
-            IngestSettings(
-                topics=self.topics,
-                group=f"{self.topics.prefix}watchofficer-ingest",
-                internal_partitions=PARTITIONS,
-                session_ms=round(self._options.session_seconds * SECOND),
-                start=self._options.start,
-                pace=self._clock.pace,
-            ),
-            self._policy,
-            self._producer,
-            Timing(clock=self._clock),
-            self.fail,
+            progress=self.progress,
+            feed=self._feed,
+            views=self.views,
             clients=self._clients,
+            receivers=self._receivers,
         )
-
-    def _add_agents(self) -> None:
-        """Add the Faust agents of the roles, and report each part as not ready yet."""
-        waiting = "its partitions are not assigned yet"
-        if "evaluate" in self._roles:
-            add_agent(self.app, self.topics.segments, "evaluate", self._take_segment, self.fail)
-            add_agent(self.app, self.topics.inputs, "inputs", self.evaluate.take_input, self.fail)
-            self.health.unready("evaluate", waiting)
-        if "sinks" in self._roles:
-            add_agent(self.app, self.topics.commands, "sinks", self.dispatch.take, self.fail)
-            self.health.unready("sinks", waiting)
-        if "ingest" in self._roles:
-            self.health.unready("ingest", waiting)
-        self.health.unready("views", "the topics are still being read")
+        self._pipeline: Pipeline | None = None
+        table = routes(self.views, self.metrics, self.health, self._submit, settings, policy, clock=clock)
+        self._server = HttpServer(table, host=settings.bind, port=options.port)
+        for part in (*sorted(options.roles), "views"):
+            self.health.unready(part, "it waits for the Kafka broker")
+        self.health.unready("broker", "it has not answered yet")
 
     # -- starting and stopping --------------------------------------------------------------------------------
 
     @property
     def url(self) -> str:
         """Where HTTP is served."""
-        return f"http://{self._settings.bind}:{self._options.port}"
+        return f"http://{self._settings.bind}:{self._server.port}"
 
-    def fail(self, error: BaseException) -> None:
-        """End the worker: what is going on cannot be finished here."""
-        if not self.failed.done():
-            self.failed.set_result(error)
+    @property
+    def shards(self) -> list[Shard]:
+        """The shards that have been restored here."""
+        return [] if self._pipeline is None else list(self._pipeline.evaluate.shards.values())
 
     async def start(self) -> None:
-        """Start all parts of the role.
+        """Serve HTTP, and start all else in the background. ``started`` is set once the first pipeline runs.
 
         Raises:
-            KafkaError, OSError: no broker, or the port is taken.
+            AddressTaken: HTTP cannot be served.
         """
+        await self._server.start()
+        self._stack.push_async_callback(self._server.stop)
         self._stack.push_async_callback(self._http.aclose)
-        self._lease.begin()
-        self._run_beside(self._tick(), "lease")
-        await self._producer.start()
-        self._stack.push_async_callback(self._producer.stop)
-        if self.ingest is not None:  # first, so that its group is joined while Faust's is
-            await self._run(self.ingest)
-        await self._run(self._tailer)
-        self._stack.push_async_callback(self.app.stop)
-        await self.app.start()  # returns once its group has been joined
-        self._stack.push_async_callback(self.evaluate.close, HAND_OVER_SECONDS)
-        self._stack.push_async_callback(self.dispatch.let_go, range(PARTITIONS), HAND_OVER_SECONDS)
         self._stack.push_async_callback(self._probe.close)
-        await self._run(self._blindness)
-        if self.ingest is not None:
-            self.health.expect("ingest", _POLLS_WITHIN)
-        self._run_beside(self._assignment.follow(self.fail), "ownership")
+        self._run_beside(self._beat(), "beat")
+        self._stack.push_async_callback(self._blindness.stop)
+        await self._blindness.start()
+        self._run_beside(self._supervise(), "pipeline")
 
     async def stop(self) -> None:
         """Stop all parts, the last started first: what was read is written, what was not is read again."""
         await self._stack.aclose()
 
-    async def _run(self, service: Service) -> None:
-        await service.start()
-        self._stack.push_async_callback(service.stop)
-
     def _run_beside(self, work: Coroutine[Any, Any, None], name: str) -> None:
         """Run a coroutine as a task until ``stop``."""
         self._stack.push_async_callback(_cancel, asyncio.create_task(work, name=name))
 
-    async def _tick(self) -> None:
-        """Renew the lease for as long as the worker does not stand still."""
+    async def _beat(self) -> None:
+        """Show that the event loop runs."""
         while True:
-            await asyncio.sleep(_TICK_EVERY)
             self.progress.beat("loop")
+            await asyncio.sleep(_BEAT_EVERY)
+
+    # -- one pipeline after the other -------------------------------------------------------------------------
+
+    async def _supervise(self) -> None:
+        """Run one pipeline after the other until the worker stops, or cannot go on."""
+        try:
+            await self._prepare()
+            await self._tailer.start()
             try:
-                self._lease.tick()
+                await self._run_pipelines()
+            finally:
+                await self._tailer.stop()
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        if not self.failed.done():
+            self.failed.set_result(error)
+
+    async def _run_pipelines(self) -> None:
+        backoff = Backoff(_FIRST_WAIT, _LONGEST_WAIT)
+        while True:
+            try:
+                await self._run_pipeline()
             except LeaseLost as error:
-                self.fail(error)
-                return
+                self.metrics.count_lease_lost()
+                log.warning("lease_lost", reason=str(error), consequence="its partitions are claimed anew")
+                backoff.succeeded()
+            except (KafkaError, OSError, UnrecognizedBrokerVersion) as error:
+                log.warning(
+                    "broker_unavailable_at_start", error=repr(error), retry_in_seconds=backoff.failed()
+                )
+                await backoff.wait()
+            await self._prepare()
+
+    async def _run_pipeline(self) -> None:
+        """Run one pipeline until it fails.
+
+        Raises:
+            KafkaError, OSError, UnrecognizedBrokerVersion: the broker went away while the pipeline started.
+            LeaseLost: the worker stood still; what it did may be another's by now.
+            Exception: any other reason for which the pipeline cannot go on.
+        """
+        pipeline = self._pipeline = Pipeline(self._surroundings)
+        self._feed.begin_counting()
+        why, runs = "this worker stops", False
+        try:
+            await _started(pipeline)
+            runs = True
+            self.started.set()
+            raise await pipeline.failed
+        except Exception as error:
+            why = f"it starts again: {error}"
+            raise
+        finally:
+            self._pipeline = None
+            try:
+                async with asyncio.timeout(_STOP_SECONDS):
+                    await pipeline.stop(why)
+            except TimeoutError as error:
+                log.error("pipeline_stop_timed_out", seconds=_STOP_SECONDS)
+                if runs:  # what hangs may still be a member of the consumer groups
+                    self._fail(error)
 
     # -- what the parts ask for -------------------------------------------------------------------------------
 
     async def _submit(self, value: IncidentInput) -> None:
+        if self._pipeline is None:
+            raise OSError("this worker has not started its work yet")
         partition = env_partition(value.env, PARTITIONS)
         record = ProducerRecord(self.topics.inputs, value.env.encode(), encode_input(value), partition)
-        await self._producer.write([record], attempts=2)
-
-    async def _take_segment(self, partition: int, offset: int, value: bytes | None) -> None:
-        if self._options.before_judging is not None:
-            await asyncio.shield(self._options.before_judging)
-        await self.evaluate.take_segment(partition, offset, value)
+        try:
+            await self._pipeline.submit(record)
+        except LeaseLost as error:
+            raise OSError(str(error)) from error
 
     async def _why_blind(self) -> str | None:
-        return await self._probe() or (None if self.ingest is None else self.ingest.unfetched())
+        ingest = None if self._pipeline is None else self._pipeline.ingest
+        return await self._probe() or (None if ingest is None else ingest.unfetched())
 
 
 def _metrics(settings: Settings, policy: Policy, clock: Clock) -> Metrics:
@@ -301,6 +253,25 @@ def _metrics(settings: Settings, policy: Policy, clock: Clock) -> Metrics:
         version=version("watchofficer"),
         policy=policy.hash,
     )
+
+
+async def _started(pipeline: Pipeline) -> None:
+    """Start a pipeline.
+
+    Raises:
+        Exception: whatever the start raises, or a part that failed meanwhile.
+    """
+    starting = asyncio.create_task(pipeline.start())
+    try:
+        waited: set[asyncio.Future[Any]] = {starting, pipeline.failed}
+        await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        if not starting.done():
+            starting.cancel()
+            await asyncio.gather(starting, return_exceptions=True)
+    if pipeline.failed.done():
+        raise pipeline.failed.result()
+    starting.result()
 
 
 async def _cancel(task: asyncio.Task[None]) -> None:

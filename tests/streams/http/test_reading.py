@@ -8,19 +8,14 @@ import json
 import re
 from typing import Any
 
-import faust
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import TestClient, TestServer
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from detectors.instants import format_instant
 from sinks.console import page
 from sinks.metrics.snapshot import EnvSnapshot
-from streams.http.api import mount, routes
-from streams.settings.policy_file import default_policy
-from tests.streams.http.serving import NOW, HttpSettings, Serving, an_incident, dumps, serving
+from tests.streams.http.serving import NOW, Serving, an_incident, dumps
 
 
 def sli(scope: str = "prod/ssoe", window: str = "5m", at: int = NOW, good: int = 9) -> bytes:
@@ -307,26 +302,3 @@ def test_the_console_loads_nothing_and_writes_no_html_from_what_it_is_told() -> 
     assert not re.search(
         r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|Storage|cookie", html
     )
-
-
-async def test_on_a_faust_server_our_routes_take_the_place_of_its_own() -> None:
-    app = faust.App("test-mount", broker="kafka://127.0.0.1:1", store="memory://", debug=True)
-    async with serving() as parts:
-        table = routes(
-            parts.views,
-            parts.metrics,
-            parts.health,
-            parts.submit,
-            HttpSettings(),
-            default_policy(),
-            clock=lambda: NOW,
-        )
-    mount(app, table)
-    application: web.Application = await app.web.wsgi()
-    async with TestClient(TestServer(application, host="127.0.0.1")) as client:
-        async with client.get("/") as response:
-            assert "Watch officer" in await response.text()
-        for path in ("/router/", "/table/", "/graph", "/stats/"):
-            async with client.get(path) as response:
-                assert response.status == 404
-                assert is_error(await response.json())

@@ -13,7 +13,7 @@ from streams.settings.settings import Settings
 
 async def test_the_consumer_of_the_agents_waits_as_briefly_as_ingest(tmp_path: Path) -> None:
     settings = Settings.model_validate({"broker": "127.0.0.1:1"})
-    options = AppOptions(name="a", session_seconds=10, datadir=str(tmp_path), port=1)
+    options = AppOptions(name="a", session_seconds=10, datadir=str(tmp_path))
     app = create_app(settings, options)
     consumer: Any = app.consumer
     made = consumer._thread._create_consumer(asyncio.get_running_loop())

@@ -1,0 +1,203 @@
+"""How does a worker serve HTTP: from its first second, and however many connections others leave open?
+
+The server listens before any broker answers, and goes on while the rest of a worker is made anew. It never holds more
+connections than half of the file descriptors that the process may open, so that the other half serves Kafka: when one
+more client connects, the connection that has been idle the longest is closed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import resource
+import time
+from collections.abc import Callable, Collection
+from typing import Any, cast
+
+from aiohttp import web
+
+from detectors.errors import WatchofficerError
+from streams.http.responses import json_errors
+
+__all__ = ["AddressTaken", "HttpServer", "connection_limit"]
+
+_MOST_CONNECTIONS, _FEWEST_CONNECTIONS = 1_000, 16
+#: A connection without a request for so long is closed, seconds. Prometheus and browsers ask more often.
+_IDLE_SECONDS = 75.0
+_SWEEP_SECONDS = 5.0
+_SHUTDOWN_SECONDS = 2.0  # for the requests under way when the server stops
+
+
+class AddressTaken(WatchofficerError):
+    """HTTP cannot be served on the configured address. The message is one line."""
+
+
+def connection_limit() -> int:
+    """How many connections the server may hold: half of the file descriptors that this process may open."""
+    descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if descriptors == resource.RLIM_INFINITY:
+        return _MOST_CONNECTIONS
+    return max(_FEWEST_CONNECTIONS, min(_MOST_CONNECTIONS, descriptors // 2))
+
+
+class HttpServer:
+    """Serves routes on one address.
+
+    Args:
+        table: the routes.
+        host: the address to bind.
+        port: the port; 0 for a free one.
+        limit: the greatest number of connections.
+        idle_seconds: a connection without a request for so long is closed.
+        monotonic: seconds that never go back.
+    """
+
+    def __init__(
+        self,
+        table: Collection[web.RouteDef],
+        *,
+        host: str,
+        port: int,
+        limit: int | None = None,
+        idle_seconds: float = _IDLE_SECONDS,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        application = web.Application(middlewares=[json_errors])
+        application.add_routes(table)
+        self._runner = web.AppRunner(
+            application, access_log=None, keepalive_timeout=idle_seconds, shutdown_timeout=_SHUTDOWN_SECONDS
+        )
+        self._host = host
+        self.port = port
+        self._limit = limit or connection_limit()
+        self._idle_seconds = idle_seconds
+        self._monotonic = monotonic
+        self._connections: dict[_Connection, None] = {}
+        self._server: asyncio.Server | None = None
+        self._sweeper: asyncio.Task[None] | None = None
+
+    @property
+    def connections(self) -> int:
+        """How many connections are open."""
+        return len(self._connections)
+
+    async def start(self) -> None:
+        """Listen.
+
+        Raises:
+            AddressTaken: the address is in use or not available.
+        """
+        await self._runner.setup()
+        handlers = cast(Callable[[], Any], self._runner.server)
+        loop = asyncio.get_running_loop()
+        try:
+            self._server = await loop.create_server(
+                lambda: _Connection(self, handlers(), self._monotonic), self._host, self.port, backlog=512
+            )
+        except OSError as error:
+            await self._runner.cleanup()
+            why = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
+            raise AddressTaken(f"{self._host} port {self.port}: {why}; choose another with --port") from None
+        self.port = self._server.sockets[0].getsockname()[1]
+        self._sweeper = asyncio.create_task(self._sweep(), name="http connections")
+
+    async def stop(self) -> None:
+        """Listen no more, let the requests under way end, and close all connections."""
+        if self._server is None:
+            return
+        server, self._server = self._server, None
+        server.close()
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._sweeper
+        await self._runner.cleanup()
+        for connection in list(self._connections):
+            connection.abort()
+
+    def opened(self, connection: _Connection) -> bool:
+        """Count a new connection, closing the one that has been idle the longest if there are too many.
+
+        Returns:
+            whether there is room for it: every other connection may be busy with a request.
+        """
+        if len(self._connections) >= self._limit:
+            idle = [one for one in self._connections if not one.busy]
+            if not idle:
+                return False
+            oldest = min(idle, key=lambda one: one.active_at)
+            self._connections.pop(oldest)
+            oldest.abort()
+        self._connections[connection] = None
+        return True
+
+    def closed(self, connection: _Connection) -> None:
+        """Count a connection no more."""
+        self._connections.pop(connection, None)
+
+    def close_idle(self) -> None:
+        """Close the connections that have been idle for too long, also those that never sent a request."""
+        limit = self._monotonic() - self._idle_seconds
+        for connection in [one for one in self._connections if not one.busy and one.active_at < limit]:
+            self._connections.pop(connection)
+            connection.abort()
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(_SWEEP_SECONDS)
+            self.close_idle()
+
+
+class _Connection(asyncio.Protocol):
+    """Passes what happens on a connection on to aiohttp's handler, and notes when the client was heard last.
+
+    Args:
+        server: counts connections.
+        handler: aiohttp's protocol.
+        monotonic: seconds that never go back.
+    """
+
+    def __init__(self, server: HttpServer, handler: Any, monotonic: Callable[[], float]) -> None:
+        self._server = server
+        self._handler = handler
+        self._transport: asyncio.Transport | None = None
+        self._refused = False
+        self._monotonic = monotonic
+        self.active_at = monotonic()
+
+    @property
+    def busy(self) -> bool:
+        """Whether a request is being answered."""
+        return self._handler._current_request is not None
+
+    def abort(self) -> None:
+        """Close at once: nothing of a request is lost, as an idle connection has none."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        if not self._server.opened(self):
+            self._refused = True
+            self._transport.abort()
+            return
+        self._handler.connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        self.active_at = self._monotonic()
+        self._handler.data_received(data)
+
+    def eof_received(self) -> bool | None:
+        return cast(bool | None, self._handler.eof_received())
+
+    def pause_writing(self) -> None:
+        self._handler.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._handler.resume_writing()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._server.closed(self)
+        if not self._refused:
+            self._handler.connection_lost(exc)

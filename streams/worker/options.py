@@ -1,0 +1,44 @@
+"""What differs between a deployment, a demo and a test of a worker?"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from streams.ingest.settings import Start
+
+__all__ = ["Role", "WorkerOptions"]
+
+Role = Literal["all", "ingest", "evaluate", "sinks"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerOptions:
+    """What differs between a deployment and the demo.
+
+    Attributes:
+        role: which parts run here.
+        start: where to begin without a resume record.
+        session_seconds: after so long without a heartbeat a worker's partitions are given to another. On the
+            embedded broker a first join waits for half of it.
+        port: of the web server.
+        check_timestamps: whether an input topic is refused whose records carry their producers' clocks, unchecked.
+        before_judging: awaited before the first segment is evaluated; work that a start does not need is done
+            meanwhile.
+        folder: for temporary files; the system's by default.
+    """
+
+    role: Role = "all"
+    start: Start = None
+    session_seconds: float = 10.0
+    port: int = 6066
+    check_timestamps: bool = False
+    before_judging: asyncio.Future[None] | None = None
+    folder: Path | None = None
+
+    @property
+    def roles(self) -> frozenset[str]:
+        """The single roles that run here."""
+        return frozenset({"ingest", "evaluate", "sinks"} if self.role == "all" else {self.role})

@@ -1,0 +1,125 @@
+"""The HTTP server: it answers whoever asks, however many connections others leave open."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+import socket
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from streams.http.server import AddressTaken, HttpServer, connection_limit
+
+LIMIT = 12
+
+
+class Doors:
+    """What the routes of a test do: `/ok` answers at once, `/slow` once ``open`` is set."""
+
+    def __init__(self) -> None:
+        self.open = asyncio.Event()
+        self.waiting = asyncio.Event()
+        self.now = 1_000.0
+
+    async def ok(self, request: web.Request) -> web.Response:
+        return web.Response(text="ok")
+
+    async def slow(self, request: web.Request) -> web.Response:
+        self.waiting.set()
+        await self.open.wait()
+        return web.Response(text="slow")
+
+
+@asynccontextmanager
+async def served(doors: Doors, limit: int = LIMIT) -> AsyncIterator[HttpServer]:
+    table = [web.get("/ok", doors.ok), web.get("/slow", doors.slow)]
+    server = HttpServer(table, host="127.0.0.1", port=0, limit=limit, monotonic=lambda: doors.now)
+    await server.start()
+    try:
+        yield server
+    finally:
+        await server.stop()
+
+
+async def get(server: HttpServer, path: str) -> tuple[int, str]:
+    url = f"http://127.0.0.1:{server.port}{path}"
+    async with aiohttp.ClientSession() as session, session.get(url) as response:
+        return response.status, await response.text()
+
+
+async def idle(stack: AsyncExitStack, server: HttpServer) -> asyncio.StreamReader:
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    stack.callback(writer.close)
+    return reader
+
+
+async def test_idle_connections_never_keep_a_request_out() -> None:
+    doors = Doors()
+    async with served(doors) as server, AsyncExitStack() as stack:
+        readers = []
+        for n in range(5 * LIMIT):
+            doors.now += 1
+            readers.append(await idle(stack, server))
+            if n % 10 == 9:
+                assert await get(server, "/ok") == (200, "ok")
+        assert await get(server, "/ok") == (200, "ok")
+        assert server.connections <= LIMIT
+        # the oldest went first
+        assert await readers[0].read() == b""
+        assert not readers[-1].at_eof()
+
+
+async def test_a_connection_without_a_request_for_too_long_is_closed_and_one_that_is_served_is_not() -> None:
+    doors = Doors()
+    async with served(doors) as server, AsyncExitStack() as stack:
+        reader = await idle(stack, server)
+        asking = asyncio.create_task(get(server, "/slow"))
+        await doors.waiting.wait()
+        assert server.connections == 2
+        doors.now += 74
+        server.close_idle()
+        assert server.connections == 2
+        doors.now += 2
+        server.close_idle()
+        assert server.connections == 1
+        assert await reader.read() == b""
+        doors.open.set()
+        assert await asking == (200, "slow")
+
+
+async def test_a_request_under_way_is_not_given_up_for_another() -> None:
+    doors = Doors()
+    async with served(doors, limit=1) as server:
+        asking = asyncio.create_task(get(server, "/slow"))
+        await doors.waiting.wait()
+        with pytest.raises(aiohttp.ClientError):
+            await get(server, "/ok")
+        doors.open.set()
+        assert await asking == (200, "slow")
+        assert await get(server, "/ok") == (200, "ok")
+
+
+async def test_what_is_not_there_is_answered_as_json() -> None:
+    async with served(Doors()) as server:
+        status, body = await get(server, "/router/")
+        assert status == 404
+        assert '"error"' in body
+
+
+async def test_a_taken_port_is_said_in_one_line() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        server = HttpServer([], host="127.0.0.1", port=port)
+        said = f"^127.0.0.1 port {port}: Address already in use; choose another with --port$"
+        with pytest.raises(AddressTaken, match=said):
+            await server.start()
+
+
+def test_half_of_the_descriptors_are_left_to_kafka(monkeypatch: pytest.MonkeyPatch) -> None:
+    for descriptors, connections in ((256, 128), (1_024, 512), (8, 16), (1 << 20, 1_000)):
+        monkeypatch.setattr(resource, "getrlimit", lambda _, soft=descriptors: (soft, soft))
+        assert connection_limit() == connections
