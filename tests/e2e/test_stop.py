@@ -91,7 +91,7 @@ async def test_a_broker_that_goes_away_while_a_worker_starts_is_waited_for_too(
         worker.start()
         try:
             await worker.ready(60.0)
-            assert "broker_unavailable_at_start" in worker.said()
+            assert "broker_unavailable" in worker.said()
             status, seconds = await worker.stop()
         finally:
             worker.kill()
