@@ -1,4 +1,4 @@
-"""Failures by error code in the records of the long memory: how many of each code in each slot and scope."""
+"""How many failures of each error code does the history know, per five minutes and scope?"""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["CodeHistory"]
 
 
 class CodeHistory:
-    """Counts (slot, scope) of each code that was ever recorded; slots are those of ``history.History``."""
+    """Counts (slot, scope) of each error code that was ever recorded; the slots are those of ``history.History``."""
 
     def __init__(self) -> None:
         self._size = 0
@@ -22,7 +22,7 @@ class CodeHistory:
         self._any: Bools = np.zeros(0, dtype=bool)
 
     def put(self, slot: int, codes: Mapping[int, Mapping[str, int]]) -> None:
-        """Take the counts of a slot, scope (position) -> code -> failures; they replace what was there."""
+        """Set the counts of a slot, as scope (position) -> code -> failures; they replace the slot's earlier counts."""
         if self._any[slot]:
             for counts in self._counts.values():
                 counts[slot] = 0
@@ -34,7 +34,7 @@ class CodeHistory:
                 self._counts[code][slot, scope] = count
 
     def at(self, slot: int) -> dict[int, dict[str, int]]:
-        """What ``put`` took; empty where no codes are known."""
+        """Return the counts of a slot as ``put`` received them; empty if the slot has no known codes."""
         out: dict[int, dict[str, int]] = {}
         if self._any[slot]:
             for code, counts in sorted(self._counts.items()):
@@ -43,7 +43,7 @@ class CodeHistory:
         return dict(sorted(out.items()))
 
     def sums(self, code: str, bounds: Ints) -> tuple[Floats, Bools]:
-        """(N, scope) failures between each two of N + 1 slots, and whether any code is known there (N,)."""
+        """Return (N, scope) failures between consecutive ``bounds`` (N + 1 slots), and (N,) whether codes are known."""
         edges = np.clip(bounds, 0, self._size)
         spans = list(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True))
         known = np.array([bool(self._any[begin:end].any()) for begin, end in spans])
@@ -53,13 +53,13 @@ class CodeHistory:
         return np.array([counts[begin:end].sum(axis=0) for begin, end in spans], dtype=np.float64), known
 
     def grow(self, front: int, back: int) -> None:
-        """Make room for slots before and after."""
+        """Add ``front`` empty slots before the first one, and ``back`` after the last one."""
         self._size += front + back
         self._any = np.pad(self._any, (front, back))
         self._counts = {code: np.pad(c, ((front, back), (0, 0))) for code, c in self._counts.items()}
 
     def drop(self, slots: int) -> None:
-        """Forget the first slots; the others move to the front, and as many empty ones follow."""
+        """Drop the first ``slots`` slots; the others move to the front, and as many empty slots follow them."""
         kept = max(0, self._size - slots)
         for array in (self._any, *self._counts.values()):
             array[:kept] = array[slots : slots + kept].copy()

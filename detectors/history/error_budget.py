@@ -1,11 +1,13 @@
-"""The error budget of a calendar month: how fast it is spent, how much is left, and when it will be gone.
+"""How fast is a month's error budget spent, how much of it is left, and when will it be used up?
 
-The burn rate of a window is its failing ratio over the ratio that the objective allows: 1 spends the budget exactly in
-its period (Beyer et al., The Site Reliability Workbook, chapter 5). The budget of a month is the allowed ratio of all
-requests that complete in it: those so far, and for the rest of the month as many as on average of four weeks before.
+The burn rate of a window is its failing ratio divided by the ratio that the objective allows: a burn rate of 1 spends
+the budget exactly in its period (Beyer et al., The Site Reliability Workbook, chapter 5). The budget of a month is the
+allowed ratio of all requests that complete in the month: those so far, and for the rest of the month as many as
+complete on average in the four weeks before.
 
 The SLA does not count interruptions that a credential provider has caused, nor scheduled downtime up to four hours a
-month. So an account leaves out the requests of what was excluded while it was. Detection leaves out nothing.
+month. An account therefore leaves out the requests of an excluded scope during its exclusion. Detection leaves out
+nothing.
 """
 
 from __future__ import annotations
@@ -39,11 +41,11 @@ __all__ = [
     "window_burn",
 ]
 
-#: SLA: scheduled downtime is at most so much a month.
+#: The scheduled downtime per month that the SLA does not count, ms.
 SCHEDULED_A_MONTH = 4 * HOUR
-#: What the rest of the month is expected to bring is told from so much before.
+#: The time before from which the requests of the rest of the month are projected, ms.
 _USUAL = 28 * DAY
-#: When the budget will be gone is told from what has failed for so long.
+#: The time before from whose failures it is projected when the budget will be used up, ms.
 _LATELY = HOUR
 
 
@@ -61,13 +63,13 @@ class Account:
     """A month of one method up to ``at``, as the SLA counts. Instants are ms.
 
     Attributes:
-        start, end: of the calendar month.
-        good, bad: completed requests so far, without what is excluded.
-        excluded_csp, excluded_maintenance: failures left out, by the reason; of both the latter.
+        start, end: the bounds of the calendar month.
+        good, bad: completed requests so far, without excluded ones.
+        excluded_csp, excluded_maintenance: failures left out, by reason; maintenance, if both reasons apply.
         allowed: failures that the whole month may have.
-        left: share of these that has not happened; negative when overspent.
-        gone_at: when the budget will be gone if requests go on failing as in the last hour; ``at`` or before
-            when it is gone; None when it lasts for the month.
+        left: share of ``allowed`` that is not used up; negative when the budget is overspent.
+        gone_at: when the budget will be used up if requests keep failing as in the last hour; ``at`` or earlier
+            if it is used up already; None if it lasts for the month.
     """
 
     at: int
@@ -83,19 +85,19 @@ class Account:
 
     @property
     def availability(self) -> float | None:
-        """``good / (good + bad)`` of the month so far; None when nothing completed."""
+        """``good / (good + bad)`` of the month so far; None if no request completed."""
         completed = self.good + self.bad
         return self.good / completed if completed else None
 
 
 def burn_rate(good: float, bad: float, availability: float) -> float | None:
-    """Multiples of the rate that spends the budget exactly; None when nothing completed."""
+    """Return the burn rate, a multiple of the rate that spends the budget exactly; None if no request completed."""
     completed = good + bad
     return (bad / completed) / (1.0 - availability) if completed else None
 
 
 def month_start(at: int, time_zone: str, months: int = 0) -> int:
-    """The first instant (ms) of the calendar month that ``at`` (ms) lies in, or of one after it, in a time zone."""
+    """Return the first instant (ms) of the month of ``at`` (ms) in a time zone, or of the month ``months`` later."""
     local = datetime.fromtimestamp(at / SECOND, ZoneInfo(time_zone))
     years, month = divmod(local.month - 1 + months, 12)
     first = local.replace(
@@ -105,13 +107,16 @@ def month_start(at: int, time_zone: str, months: int = 0) -> int:
 
 
 def window_burn(history: History, method: str, start: int, end: int, policy: Policy) -> float | None:
-    """The burn rate of a method in [start, end) ms, by the history; None when nothing completed."""
+    """Return the burn rate of a method in [start, end) ms, by the history; None if no request completed."""
     sums = history.sums(start, end)[scope_index(f"{history.env}/{method}")]
     return burn_rate(float(sums[GOOD]), float(sums[BAD]), policy.objectives[method].availability)
 
 
 def exclusion_of(incident: Incident, at: int) -> Exclusion | None:
-    """What an incident excludes up to ``at`` (ms): if a credential provider caused it, its scope while it failed."""
+    """Return what an incident excludes up to ``at`` (ms); None unless a credential provider caused the incident.
+
+    The exclusion covers the incident's scope for as long as it failed.
+    """
     if not incident.csp_caused or (incident.resolved_reason or "").startswith("merged"):
         return None
     start = incident.first_bad_at if incident.epoch == 0 else incident.opened_at
@@ -120,12 +125,12 @@ def exclusion_of(incident: Incident, at: int) -> Exclusion | None:
 
 
 def scheduled(policy: Policy, env: str, method: str, start: int, at: int) -> Iterator[Exclusion]:
-    """The maintenance of a method in ``[start, at)``, where ``start`` begins a month: its first four hours."""
+    """Yield the first four hours of a method's maintenance in ``[start, at)``, ms, where ``start`` begins a month."""
     used, reached = 0, start
     windows = [w for w in policy.maintenance if overlaps(w.scope, f"{env}/{method}")]
     for window in sorted(windows, key=lambda w: w.start):
         begin, end = max(window.start, start), min(window.end, at)
-        # What two windows share is spent once, and excluded in both.
+        # Time that two maintenance windows share uses the four hours once, and is excluded in both.
         fresh = max(begin, reached)
         end = min(end, fresh + max(SCHEDULED_A_MONTH - used, 0)) if end > fresh else end
         used += max(end - fresh, 0)
@@ -137,13 +142,13 @@ def scheduled(policy: Policy, env: str, method: str, start: int, at: int) -> Ite
 def account(
     history: History, method: str, at: int, policy: Policy, exclusions: Iterable[Exclusion] = ()
 ) -> Account | None:
-    """The account of a method's month up to ``at`` (ms), by the history.
+    """Compute the account of a method's month up to ``at`` (ms), by the history.
 
     Args:
-        exclusions: what providers have caused; maintenance is added by the policy.
+        exclusions: interruptions that providers have caused; maintenance is added from the policy.
 
     Returns:
-        the account; None when nothing completed this month.
+        the account; None if no request completed this month.
     """
     start, end = (month_start(at, policy.time_zone, months) for months in (0, 1))
     index = scope_index(f"{history.env}/{method}")
@@ -182,7 +187,7 @@ def account(
 
 
 def _per_ms(history: History, index: int, at: int) -> float:
-    """Completed requests of a scope per ms in the weeks before, as far as they are known."""
+    """Return the completed requests of a scope per ms in the four weeks before ``at`` (ms), over the known time."""
     begin, end = np.array([at - _USUAL]), np.array([at])
     known = float(history.coverage(begin, end)[0]) * _USUAL
     sums = history.sums(at - _USUAL, at)[index]
@@ -192,7 +197,7 @@ def _per_ms(history: History, index: int, at: int) -> float:
 def _left_out(
     history: History, leaves: Iterable[int], exclusions: Sequence[Exclusion], start: int, at: int
 ) -> Floats:
-    """Counts (counter,) that exclusions cover in ``[start, at)``; what several cover counts once."""
+    """Return the counts (counter,) that exclusions cover in ``[start, at)``; overlapping exclusions count once."""
     total = np.zeros(history.sums(at, at).shape[-1])
     for leaf in leaves:
         for begin, end in _union(_spans(exclusions, leaf), start, at):
@@ -212,7 +217,7 @@ def _spans(exclusions: Iterable[Exclusion], leaf: int) -> Iterator[tuple[int, in
 
 
 def _union(spans: Iterable[tuple[int, int]], start: int, at: int) -> Iterator[tuple[int, int]]:
-    """The spans, cut to ``[start, at)``, without overlaps."""
+    """Yield the spans (ms), cut to ``[start, at)``, with overlapping spans joined."""
     reached = start
     for begin, end in sorted(spans):
         begin, end = max(begin, reached), min(end, at)
@@ -222,7 +227,10 @@ def _union(spans: Iterable[tuple[int, int]], start: int, at: int) -> Iterator[tu
 
 
 def _leaf_sums(history: History, leaf: int, start: int, end: int) -> Floats:
-    """Counts (counter,) of a leaf in [start, end) ms: of a provider's its own, of the rest what is no provider's."""
+    """Return the counts (counter,) of a leaf in [start, end) ms.
+
+    A leaf with a provider has the counts of its scope; the leaf without one, those of the method less all providers.
+    """
     method, csp = LEAVES[leaf]
     sums = history.sums(start, end)
     if csp is not None:

@@ -1,9 +1,9 @@
-"""The long memory of an environment: counts of five minutes each, and what they let expect.
+"""What happened in an environment in the past weeks, per five minutes, and which counts are therefore expected?
 
 A record holds the counts of every scope in five minutes, as absolute values: a later revision replaces an
-earlier one. 35 days of it answer for the windows beyond an hour, and for what usually arrives at this time of
-the week. Between the ends of five minutes counts are interpolated: what happened in five minutes is taken as
-evenly spread over them.
+earlier one. 35 days of records supply the windows beyond an hour, and the counts that are usual at a time of the
+week. Between the ends of five-minute records counts are interpolated: the events of a record are taken as evenly
+spread over its five minutes.
 """
 
 from __future__ import annotations
@@ -24,32 +24,32 @@ from detectors.windows.counters import BAD, COUNTERS, EXCLUDED, GOOD
 
 __all__ = ["BUCKET", "FIELDS", "KEPT", "History"]
 
-#: A record covers this many ms.
+#: The time that a record covers, ms.
 BUCKET = 5 * MINUTE
-#: Records are kept for this many ms behind the newest, and dropped within a day after that.
+#: Records are kept for this long before the newest, ms, and dropped within a day after that.
 KEPT = 35 * DAY
-#: The counts of a scope in a record, in the order of the last axis of every array here.
+#: The counts of a scope in a record, in the order of the last axis of the arrays in this module.
 FIELDS = COUNTERS[:6]
 
 _DAY_SLOTS = DAY // BUCKET
 _KEPT_SLOTS = KEPT // BUCKET
-#: The arrays hold a day more, so that old slots are dropped a day at a time.
+#: The arrays hold one more day, so that old slots are dropped a day at a time.
 _MOST_SLOTS = _KEPT_SLOTS + _DAY_SLOTS
 _SHAPE = (len(SCOPES), len(FIELDS))
 _fields_of = itemgetter(*FIELDS)
-#: Weeks back in which the same weekday is looked for, and how many of them are averaged: the nearest that are
-#: known and no holidays.
+#: How many weeks back an equal weekday is searched, and how many of the weeks found are averaged: the nearest ones that
+#: are known and no holidays.
 _WEEKS_BACK = 4
 _WEEKS_AVERAGED = 2
-#: A window counts as known if at most this share of it is not.
+#: A window counts as known if at most this share of its time is unknown.
 _GAP = 0.01
-#: Days that the usual failing ratio is taken over, and the completions that make a day count.
+#: The days over which usual ratios are computed, and the completions that a day needs in order to count.
 _USUAL_DAYS = 14
 _USUAL_COMPLETED = 100
 _SUNDAY = 6
-#: Expectations are asked for each second and change each minute: the expectations of this many hours are remembered.
+#: The number of hours whose expectations are cached: they are read each second and change each minute.
 _EXPECTED_KEPT = 64
-#: What is expected is of a day before or longer, by a clock that may have been changed by an hour or two since.
+#: Expectations come from records at least this old, ms: a day, less changes of the local clock of up to two hours.
 _EXPECTED_AFTER = 22 * HOUR
 
 
@@ -58,7 +58,7 @@ class History:
 
     Args:
         env: the environment.
-        clock: whose weeks repeat, and whose holidays are unlike other days.
+        clock: local time and holidays, by which weeks are compared.
     """
 
     def __init__(self, env: str, clock: WallClock | None = None) -> None:
@@ -69,24 +69,24 @@ class History:
         self._newest = -1  # the last known slot
         self._counts: Ints = np.zeros((0, *_SHAPE), dtype=np.int64)
         self._known = np.zeros(0, dtype=bool)
-        # running sums: row i holds what lies before slot i; good up to row ``_summed``; two rows for no slots,
-        # so that there is a difference to look up
+        # Running sums: row i holds the sum of all slots before slot i, valid up to row ``_summed``. With no slots
+        # there are two rows, so that a difference exists.
         self._sums: Ints = np.zeros((2, *_SHAPE), dtype=np.int64)
         self._known_sums: Ints = np.zeros(2, dtype=np.int64)
         self._summed = 0
         self._codes = CodeHistory()
         self._usual: dict[tuple[str, int], Floats] = {}
-        # by the start of an hour and the length of the window
+        # (start of an hour, length of the window) -> expectations
         self._expected: dict[tuple[int, int], Floats] = {}
 
     def __len__(self) -> int:
-        """How many records are kept."""
+        """Return how many records are kept."""
         return int(np.count_nonzero(self._known))
 
     # -- records ---------------------------------------------------------------------------------------------
 
     def add(self, record: Mapping[str, Any]) -> None:
-        """Take a record, or its revision. One from further back than is kept is ignored.
+        """Add a record or a revision of a record. A record older than ``KEPT`` is ignored.
 
         Args:
             record: ``{"env", "at", "scopes": {path: {good, bad, excluded, started, slow, timed}}, "codes": {path:
@@ -94,9 +94,8 @@ class History:
                 ``codes`` may be missing.
 
         Raises:
-            ValueError: another environment, an unknown scope, a counter missing, or a start that is no
-            multiple
-                of five minutes.
+            ValueError: the environment is another one, a scope is unknown, a counter is missing, or the start is no
+                multiple of five minutes.
         """
         at = record["at"]
         start = parse_instant(at) if isinstance(at, str) else int(at)
@@ -127,12 +126,12 @@ class History:
             self._usual.clear()
 
     def extend(self, records: Iterable[Mapping[str, Any]]) -> None:
-        """Take many records; see ``add``."""
+        """Add many records, as ``add`` does for one."""
         for record in records:
             self.add(record)
 
     def records(self) -> Iterator[dict[str, Any]]:
-        """All that is kept, in order of time, as ``add`` takes them; ``at`` in RFC 3339."""
+        """Yield all records that are kept, in order of time, in the form that ``add`` takes; ``at`` in RFC 3339."""
         for place in np.flatnonzero(self._known):
             counts = self._counts[place]
             scopes = {
@@ -150,9 +149,7 @@ class History:
             yield record
 
     def _slot(self, slot: int) -> int | None:
-        """Position of a bucket (number since the epoch) in the arrays, made if need be; None if it is too
-        old.
-        """
+        """Return the position of a bucket (number since the epoch) in the arrays, growing them; None if too old."""
         if self._newest < 0:
             self._origin = slot
         place = slot - self._origin
@@ -182,7 +179,7 @@ class History:
         self._summed = 0
 
     def _drop(self, slots: int) -> None:
-        """Forget the first ``slots`` slots; the arrays keep their size."""
+        """Drop the first ``slots`` slots; the arrays keep their size."""
         kept = max(0, len(self._known) - slots)
         for array in (self._counts, self._known):
             array[:kept] = array[slots : slots + kept].copy()
@@ -195,7 +192,7 @@ class History:
         self._expected.clear()
 
     def _forget_expected(self, start: int) -> None:
-        """Forget what a record of this instant may have entered: what is expected of an hour is of days before."""
+        """Drop cached expectations that a record at ``start`` (ms) may change: those of hours a day or more later."""
         for key in [key for key in self._expected if start < key[0] + HOUR - _EXPECTED_AFTER]:
             del self._expected[key]
 
@@ -210,14 +207,14 @@ class History:
         self._known_sums[first + 1 : end + 1] += self._known_sums[first]
         self._summed = end
 
-    # -- what was --------------------------------------------------------------------------------------------
+    # -- past counts -----------------------------------------------------------------------------------------
 
     def sums(self, start: int, end: int) -> Floats:
-        """Counts (scope, counter) in [start, end) ms, as far as records are known."""
+        """Return the counts (scope, counter) in [start, end) ms, as far as records are known."""
         return np.asarray(self.between(np.array([start]), np.array([end]))[0])
 
     def between(self, starts: Ints, ends: Ints) -> Floats:
-        """Counts (N, scope, counter) in each [start, end) ms, as far as records are known."""
+        """Return the counts (N, scope, counter) in each [start, end) ms, as far as records are known."""
         self._sum_up()
         lower, share = self._position(starts)
         upper, rest = self._position(ends)
@@ -227,7 +224,7 @@ class History:
         return np.asarray(after - before)
 
     def coverage(self, starts: Ints, ends: Ints) -> Floats:
-        """Share (N,) of each [start, end) ms that is known."""
+        """Return the share (N,) of each [start, end) ms that records cover."""
         self._sum_up()
         lower, share = self._position(starts)
         upper, rest = self._position(ends)
@@ -238,7 +235,7 @@ class History:
         return covered
 
     def _position(self, instants: Ints) -> tuple[Ints, Floats]:
-        """Slot of each instant and how far into it; at its beginning before, and at the end after all slots."""
+        """Return the slot of each instant (ms) and the share of the slot before it, limited to the slots that exist."""
         end = self._newest + 1
         if not end:
             return np.zeros(instants.shape, dtype=np.int64), np.zeros(instants.shape)
@@ -247,16 +244,15 @@ class History:
         share = np.where(place >= end, 1.0, share)
         return np.clip(place, 0, end - 1), share
 
-    # -- what is usual ---------------------------------------------------------------------------------------
+    # -- usual counts ----------------------------------------------------------------------------------------
 
     def expected(self, ends: Ints, window: int) -> Floats:
-        """Mean counts (N, scope, counter) in the same clock window of the previous two weeks; nan where
-        unknown.
+        """Return the mean counts (N, scope, counter) in equal clock windows of the previous two weeks; nan if unknown.
 
-        The window [end - window, end) is looked up at the same local time on the same weekday; a week that is
-        not known, or was a holiday, makes room for the one before. A holiday is compared with the Sundays
-        before it. Where nothing but holidays is known, they count: fewer come then, so too little is expected
-        rather than too much.
+        The window [end - window, end) is looked up at the same local time on the same weekday. A week that is
+        unknown, or in which the day was a holiday, is replaced by the week before it. A holiday is compared with the
+        Sundays before it. If only holidays are known, they are used: fewer people sign in on holidays, so the
+        expectation is too low rather than too high.
 
         Args:
             ends: ends of windows, ms.
@@ -272,7 +268,7 @@ class History:
         return out
 
     def _expected_in_hour(self, hour: int, window: int) -> Floats:
-        """``expected`` for windows that end at each minute of an hour: they differ little in what it takes."""
+        """Compute ``expected`` for the windows (ms) that end at each minute of an hour, which share most look-ups."""
         key = hour, window
         if key not in self._expected:
             if len(self._expected) >= _EXPECTED_KEPT:
@@ -289,7 +285,7 @@ class History:
         return np.where(np.isnan(usual), of_holidays, usual)
 
     def _mean_of_weeks(self, ends: Ints, window: int, nearest: Ints, *, holidays: bool) -> Floats:
-        """Of the nearest weeks that are known, of those that were holidays or of the others; nan without any."""
+        """Return the mean (N, scope, counter) of the nearest known weeks, among holidays or other days; nan if none."""
         total = np.zeros((len(ends), *_SHAPE))
         found = np.zeros(len(ends), dtype=np.int64)
         for week in range(_WEEKS_BACK):
@@ -305,31 +301,30 @@ class History:
         return np.where(wide > 0, total / np.maximum(wide, 1), np.nan)
 
     def expected_arrivals(self, ends: Ints, window: int) -> Floats:
-        """Mean number (N, scope) of sign-ins in this clock window of two weeks; see ``expected``."""
+        """Return the mean number (N, scope) of sign-ins in equal clock windows of two weeks, by ``expected``."""
         expected = self.expected(ends, window)
         return arrivals(expected, has_starts(expected))
 
     def usual_failing_ratio(self, at: int) -> Floats:
-        """Median over the days (UTC) of the two weeks before ``at`` of bad / (good + bad) per scope (S,); 0
-        if unknown.
+        """Return the median over the days (UTC) of two weeks before ``at`` (ms) of bad / (good + bad) per scope (S,).
 
-        The median, so that a day with an outage does not make failing usual.
+        The ratio is 0 if unknown. A median is used so that a day with an outage does not make failures usual.
         """
         return np.nan_to_num(
             self._usually("failing", at, lambda days: (days[..., BAD], days[..., GOOD] + days[..., BAD]))
         )
 
     def usual_user_errors(self, at: int) -> Floats:
-        """Median over the days (UTC) of the two weeks before ``at`` of excluded / completed per scope (S,).
+        """Return the median over the days (UTC) of two weeks before ``at`` (ms) of excluded / completed per scope (S,).
 
-        Tokens are left out of the completed, see ``arrivals.returns``; nan if unknown.
+        Completed requests do not include tokens, see ``arrivals.returns``; the ratio is nan if unknown.
         """
         return self._usually("user errors", at, lambda days: (days[..., EXCLUDED], returns(days)[..., 1]))
 
     def usual_return_ratio(self, at: int) -> Floats:
-        """Median over the days (UTC) of the two weeks before ``at`` of returned / started per scope (S,).
+        """Return the median over the days (UTC) of two weeks before ``at`` (ms) of returned / started per scope (S,).
 
-        What returned and what started is said by ``arrivals.returns``; nan if unknown.
+        ``arrivals.returns`` defines which requests returned and started; the ratio is nan if unknown.
         """
 
         def shares(days: Floats) -> tuple[Floats, Floats]:
@@ -339,9 +334,10 @@ class History:
         return self._usually("returning", at, shares)
 
     def usual_share_of_code(self, code: str, at: int) -> Floats:
-        """Median over the days (UTC) of the two weeks before ``at`` of failures with a code / completed per scope (S,).
+        """Return the median over the days (UTC) of two weeks before ``at`` (ms) of a code's share per scope (S,).
 
-        Only days of which codes are known count; nan without any. Tokens are left out of the completed.
+        The share is failures with the code / completed requests without tokens. Only days with known codes count;
+        without any the share is nan.
         """
 
         def shares(days: Floats) -> tuple[Floats, Floats]:
@@ -353,8 +349,11 @@ class History:
         return self._usually(f"code {code}", at, shares)
 
     def _usually(self, name: str, at: int, shares: Callable[[Floats], tuple[Floats, Floats]]) -> Floats:
-        """Median over the days before ``at`` of hits / trials (day, scope); nan if unknown. Remembered for a day."""
-        today = (at - 1) // DAY  # at midnight the last five minutes of the day are not there yet
+        """Return the median over the days before ``at`` (ms) of hits / trials (day, scope); nan if unknown.
+
+        The result is cached under ``name`` for a day.
+        """
+        today = (at - 1) // DAY  # at midnight the day's last five minutes have no record yet
         key = name, today
         if key not in self._usual:
             bounds = (today - np.arange(_USUAL_DAYS, -1, -1)) * DAY

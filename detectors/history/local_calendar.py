@@ -1,4 +1,4 @@
-"""What a clock on the wall and a calendar show, for arrays of instants, across the changes of summer time."""
+"""What do the local clock and the local calendar show at an array of instants, across changes of summer time?"""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _ONE_SECOND = timedelta(seconds=1)
 
 
 class WallClock:
-    """The clock of a place and the public holidays of its country.
+    """The local time of a place and the public holidays of its country.
 
     Args:
         zone: IANA name of the time zone.
-        country: whose holidays, as the package ``holidays`` names it; "US" has the federal ones.
+        country: the country whose holidays apply, as the package ``holidays`` names it; "US" has the federal ones.
     """
 
     def __init__(self, zone: str = "America/New_York", country: str = "US") -> None:
@@ -31,7 +31,7 @@ class WallClock:
         self._country = country
 
     def offsets(self, instants: Ints) -> Ints:
-        """What local time is ahead of UTC at each instant, ms."""
+        """Return by how much local time is ahead of UTC at each instant (ms), ms."""
         if not instants.size:
             return np.zeros(instants.shape, dtype=np.int64)
         low, high = (_year(int(edge)) for edge in (instants.min(), instants.max()))
@@ -39,13 +39,13 @@ class WallClock:
         return values[np.searchsorted(starts, instants, side="right") - 1]
 
     def local_days(self, instants: Ints) -> Ints:
-        """The local calendar day of each instant, in days since 1970-01-01."""
+        """Return the local calendar day of each instant (ms), in days since 1970-01-01."""
         return (instants + self.offsets(instants)) // DAY
 
     def days_before(self, instants: Ints, days: npt.ArrayLike) -> Ints:
-        """The instants at which the local clock showed the same time, ``days`` calendar days earlier.
+        """Return the instants (ms) at which the local clock showed an equal time ``days`` calendar days earlier.
 
-        A time of day that did not exist there, or existed twice, is taken with one of the two offsets.
+        A time of day that did not exist on the earlier day, or existed twice, is taken with one of the two offsets.
         """
         back = np.asarray(days, dtype=np.int64) * DAY
         now = self.offsets(instants)
@@ -53,7 +53,7 @@ class WallClock:
         return instants - back + now - then
 
     def is_holiday(self, days: Ints) -> npt.NDArray[np.bool_]:
-        """Whether each day (days since 1970-01-01) is a public holiday."""
+        """Return whether each day (days since 1970-01-01) is a public holiday."""
         kinds, where = np.unique(days, return_inverse=True)
         return np.array([_is_holiday(self._country, int(day)) for day in kinds], dtype=bool)[where].reshape(
             days.shape
@@ -66,7 +66,7 @@ def _year(instant: int) -> int:
 
 @lru_cache(maxsize=256)
 def _changes(zone: str, first: int, last: int) -> tuple[Ints, Ints]:
-    """Instants (ms) from which an offset (ms) holds, from the beginning of one year to the end of another."""
+    """Return the instants (ms) at which the offset changes between two years, and the offset (ms) from each on."""
     rules = ZoneInfo(zone)
     begin = int(datetime(first, 1, 1, tzinfo=UTC).timestamp())
     end = int(datetime(last + 1, 1, 1, tzinfo=UTC).timestamp())
@@ -75,7 +75,7 @@ def _changes(zone: str, first: int, last: int) -> tuple[Ints, Ints]:
     for day in range(begin, end, DAY // SECOND):
         after = _offset(rules, day + DAY // SECOND)
         if after != offset:
-            low, high = day, day + DAY // SECOND  # the offset is the old one at low, the new one at high
+            low, high = day, day + DAY // SECOND  # the old offset applies at low, the new one at high
             while high - low > 1:
                 middle = (low + high) // 2
                 low, high = (middle, high) if _offset(rules, middle) == offset else (low, middle)
@@ -98,6 +98,6 @@ def _is_holiday(country: str, day: int) -> bool:
 
 @lru_cache(maxsize=64)
 def _holidays(country: str, year: int) -> frozenset[date]:
-    import holidays  # slow to import, and not needed before there is a history
+    import holidays  # slow to import, and not needed until a history exists
 
     return frozenset(holidays.country_holidays(country, years=year))

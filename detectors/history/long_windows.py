@@ -1,4 +1,4 @@
-"""Windows beyond the hour that panes answer for: what the history has before the last hour."""
+"""What does a window longer than an hour hold of the time before the last hour? The history answers."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from detectors.instants import HOUR, MINUTE
 
 __all__ = ["before_the_hour"]
 
-#: The history's sums are taken at full minutes.
+#: Instants at which the history is summed are rounded to minutes.
 _GRID = MINUTE
 
 
 def before_the_hour(history: History, ends: Ints, length: int) -> tuple[Floats, Floats]:
-    """What a window holds of the time before the last hour, for each of its ends.
+    """Return the counts of windows in the time before the last hour of each window.
 
     Args:
-        ends: (N,) ms.
-        length: of the window, ms, more than an hour.
+        ends: (N,) the ends of the windows, ms.
+        length: the length of the windows, ms, more than an hour.
 
     Returns:
         counts (N, scope, counter) of ``[end - length, end - 1 h)``, and the share (N,) of the whole window that
-        is known, the last hour included.
+        is known; the last hour counts as known.
     """
     minutes, place = np.unique(ends // _GRID * _GRID, return_inverse=True)
     begin, end = minutes - length, minutes - HOUR

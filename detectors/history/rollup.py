@@ -1,4 +1,4 @@
-"""What has counted so far of each five minutes, and when is the record of five minutes written to the history?"""
+"""What has counted so far in each five minutes, and when is the record of five minutes written to the history?"""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from detectors.windows.fact_columns import FactColumns
 
 __all__ = ["HISTORY_SPAN", "FiveMinutes"]
 
-#: Frames end at the multiples of a history record's length, so that its sums enter at a fixed T.
+#: Frames end at multiples of the length of a history record, so that a record's sums take effect at a fixed T.
 HISTORY_SPAN = BUCKET
 
 
 class FiveMinutes:
-    """Counts of one environment by five minutes, leaf and counter, as far back as facts may still come.
+    """Counts of one environment by five minutes, leaf and counter, as far back as facts may still arrive.
 
     Args:
         env: the environment.
         policy: the policy.
-        classify: what rows are counted as.
+        classify: assigns rows of facts to counters.
     """
 
     def __init__(self, env: str, policy: Policy, classify: Columns) -> None:
@@ -38,7 +38,7 @@ class FiveMinutes:
         self._dirty: set[int] = set()
 
     def add(self, facts: FactColumns) -> None:
-        """Count rows, each once."""
+        """Count rows of facts; each row must be passed once only."""
         row, counter, amount = self._classify.amounts(facts)
         kept = counter < len(FIELDS)
         row, counter, amount = row[kept], counter[kept], amount[kept]
@@ -56,7 +56,7 @@ class FiveMinutes:
         self._add_codes(facts[counted & facts.has_code(self._codes)])
 
     def _add_codes(self, failed: FactColumns) -> None:
-        """Count failures by their codes."""
+        """Count failures by error code."""
         place = (failed.pane // HISTORY_SPAN * len(LEAVES) + failed.leaf) * len(failed.codes) + failed.code
         places, which = np.unique(place, return_inverse=True)
         counts = np.zeros(len(places), dtype=np.int64)
@@ -67,16 +67,17 @@ class FiveMinutes:
             self._by_code.setdefault(span * HISTORY_SPAN, Counter())[leaf, failed.codes[code]] += count
 
     def written(self, before: int, covered_from: int) -> list[dict[str, object]]:
-        """The records of all that was counted and is complete before an instant (ms); then none is new any more."""
+        """Return the new or revised records that begin in ``[covered_from, before)`` (ms); mark all as written."""
         starts = [start for start in sorted(self._dirty) if covered_from <= start < before]
         self._dirty.clear()
         return [self.record(start) for start in starts]
 
     def due(self, at: int, covered_from: int) -> list[dict[str, object]]:
-        """The records of complete five minutes that are new or revised at ``at`` (ms).
+        """Return the records of complete five minutes that are new or revised at ``at`` (ms).
 
         Args:
-            covered_from: the instant (ms) from which all facts are at hand; earlier five minutes have no record.
+            at: the current T, ms.
+            covered_from: the instant (ms) from which all facts are known; earlier five minutes have no record.
         """
         last = at - HISTORY_SPAN
         due = sorted({start for start in self._dirty if start <= last} | {last})
@@ -88,7 +89,7 @@ class FiveMinutes:
         return out
 
     def record(self, start: int) -> dict[str, object]:
-        """The record of five minutes, of what has counted so far."""
+        """Return the record of the five minutes from ``start`` (ms), with all that has counted so far."""
         leaves = self._buckets.get(start, np.zeros((len(LEAVES), len(FIELDS)), dtype=np.int64))
         scopes = MEMBERS.astype(np.int64) @ leaves
         codes = self._codes_record(start)
@@ -104,7 +105,7 @@ class FiveMinutes:
         return record | ({"codes": codes} if codes else {})
 
     def _codes_record(self, start: int) -> dict[str, dict[str, int]]:
-        """Scope -> error code -> failures in five minutes."""
+        """Return scope -> error code -> failures in the five minutes from ``start`` (ms)."""
         out: dict[str, dict[str, int]] = {}
         for (leaf, code), count in sorted(self._by_code.get(start, Counter()).items()):
             for scope in np.flatnonzero(MEMBERS[:, leaf]).tolist():

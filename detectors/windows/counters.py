@@ -26,11 +26,11 @@ __all__ = [
     "Columns",
 ]
 
-#: The counter axis. The first six are of the steps of ``sign_in``, the last two of ``session``.
+#: The counter axis. The first six count steps of ``sign_in``, the last two steps of ``session``.
 COUNTERS = ("good", "bad", "excluded", "started", "slow", "timed", "session_good", "session_bad")
 GOOD, BAD, EXCLUDED, STARTED, SLOW, TIMED, SESSION_GOOD, SESSION_BAD = range(len(COUNTERS))
 _FAILURE = OUTCOMES.index("failure")
-#: The counter of a row by step, outcome and whether its code is excluded; -1 of none.
+#: The counter of a row by step, outcome and whether the error code is excluded; -1 if the row counts nowhere.
 _COUNTER_OF: Ints = np.array(
     [
         ((STARTED, STARTED), (GOOD, GOOD), (BAD, EXCLUDED))
@@ -42,7 +42,7 @@ _COUNTER_OF: Ints = np.array(
 
 
 class Amounts(NamedTuple):
-    """What rows are counted as: for each entry the position of the row, the counter, and the amount to add."""
+    """Amounts to add to counters: for each entry the position of the row, the counter, and the amount."""
 
     row: Ints
     counter: Ints
@@ -50,35 +50,35 @@ class Amounts(NamedTuple):
 
 
 class Columns(Protocol):
-    """Says what rows of facts are counted as."""
+    """Assigns rows of facts to counters."""
 
     def amounts(self, facts: FactColumns) -> Amounts:
-        """The entries of some rows."""
+        """Return what rows of facts add to which counters."""
         ...
 
 
 @dataclass(frozen=True)
 class Classify:
-    """The part of a policy that turns facts into classes.
+    """The part of a policy that assigns facts to classes.
 
     Attributes:
         excluded: error codes that do not count against the service.
-        slow_at: for each leaf, the position among a segment's thresholds of its method's latency threshold.
+        slow_at: for each leaf, the position of its method's latency threshold among a segment's thresholds.
     """
 
     excluded: frozenset[str]
     slow_at: tuple[int, ...]
 
     def is_bad(self, facts: FactColumns) -> Bools:
-        """(N,) whether the rows are of failures that count."""
+        """Return (N,) whether each row holds failures that count against the service."""
         return np.asarray((facts.outcome == _FAILURE) & ~facts.has_code(self.excluded))
 
     def is_timed(self, facts: FactColumns) -> Bools:
-        """(N,) whether ``TIMED`` is among what the rows are counted as."""
+        """Return (N,) whether each row adds to the counter ``TIMED``."""
         return _is_timed(facts, self._counters(facts))
 
     def amounts(self, facts: FactColumns) -> Amounts:
-        """The entries of some rows: of each at most one counter of its kind, and of durations two more."""
+        """Return what rows of facts add: each to at most one counter of events, and to two more if it has durations."""
         counters = self._counters(facts)
         counted = np.flatnonzero(counters >= 0)
         timed = np.flatnonzero(_is_timed(facts, counters))
@@ -93,7 +93,7 @@ class Classify:
         )
 
     def _counters(self, facts: FactColumns) -> Ints:
-        """(N,) the counter of all events of each row; -1 of none."""
+        """Return (N,) the counter that each row's events add to; -1 for none."""
         excluded = facts.has_code(self.excluded).astype(np.int64)
         return _COUNTER_OF[facts.step_index, facts.outcome, excluded]
 

@@ -1,9 +1,9 @@
-"""Failures by error code: counts (step, scope, code) of one window, and the people behind any set of codes.
+"""How many failures does each error code have in a window, and how many people are behind a set of codes?
 
-All codes that the policy knows are counted, and windows of those that somebody asks for are made up then. Who the
-people are is worked out only for codes that somebody asks for, from the rows of the window, and then kept up for as
-long as they are asked for; the answer does not depend on when that began. Failures of the steps of ``sign_in`` are
-counted, those of sessions are not.
+All codes that the policy knows are counted; the windows of a code are computed when a caller asks for the code.
+Distinct people are computed only for sets of codes that a caller asks for, first from the rows of the window, and then
+incrementally for as long as the set is asked for at every move. The result does not depend on when a set was first
+asked for. Failures of the steps of ``sign_in`` are counted, failures of sessions are not.
 """
 
 from __future__ import annotations
@@ -29,40 +29,40 @@ _SIGN_IN = np.array([step in SIGN_IN_STEPS for step in STEPS])
 _FORGET_EVERY = MINUTE
 _EACH_LEAF = np.eye(len(LEAVES), dtype=bool)
 _TO_SCOPES: Ints = MEMBERS.T.astype(np.int64)
-#: Steps that are worked out in one call.
+#: Steps that one call computes.
 _PIECE = 60
 
 
 @dataclass(frozen=True)
 class _Columns:
-    """The counter of each code; others are not counted."""
+    """Assigns a counter to each of the given codes; rows with other codes are not counted."""
 
     places: dict[str, int]
 
     def amounts(self, facts: FactColumns) -> Amounts:
-        """The entries of some rows, as ``counters.Columns`` asks for them."""
+        """Return the count of each row for the counter of its code, as ``counters.Columns`` requires."""
         every = np.arange(len(facts))
         return Amounts(every, self.of(facts), facts.count)
 
     def of(self, facts: FactColumns) -> Ints:
-        """(N,) the counter of each row; -1 of none."""
+        """Return (N,) the counter of each row's code; -1 for none."""
         return np.array([self.places.get(code, -1) for code in facts.codes], dtype=np.int64)[facts.code]
 
 
 class _Kept(NamedTuple):
-    """Who failed with which code (its counter), while their failures are known."""
+    """People who failed, with the counter of the error code of each group."""
 
     code: Ints
     failed: Failed
 
 
 class CodeWindows:
-    """The failures of one environment. ``move`` goes over consecutive steps; time never goes back.
+    """The failures of one environment by error code. ``move`` goes over consecutive steps; time never goes back.
 
     Args:
         step: length of a pane, ms.
         windows: lengths of the windows, ms.
-        codes: those that are counted.
+        codes: the error codes that are counted.
         cap: the most people of a window that are counted exactly, see ``impact``.
     """
 
@@ -74,7 +74,8 @@ class CodeWindows:
         self._places = {code: i for i, code in enumerate(self.codes)}
         self._columns = _Columns(self._places)
         self._windows = Windows(step, self._lengths, self._columns, max(1, len(self.codes)), _EACH_LEAF)
-        self._kept: list[_Kept] = []  # of the longest window, and what has not been forgotten yet
+        # The failures of the longest window, and older ones until the next ``_forget``.
+        self._kept: list[_Kept] = []
         self._impacts: dict[frozenset[str], Impact] = {}
         self._asked: set[frozenset[str]] = set()
         self._people: dict[frozenset[str], dict[int, Ints]] = {}
@@ -83,7 +84,7 @@ class CodeWindows:
         self._forgotten_at = 0
 
     def move(self, start: int, steps: int, facts: FactColumns) -> None:
-        """On to T = start, start + step, …; see ``Windows.move``."""
+        """Move on to T = ``start``, ``start`` + step, … (``steps`` of them), as ``Windows.move`` does."""
         fresh = facts[(facts.outcome == _FAILURE) & _SIGN_IN[facts.step_index] & facts.has_code(self._places)]
         self._windows.move(start, steps, fresh)
         kept = _Kept(self._columns.of(fresh), Failed.of(fresh))
@@ -103,7 +104,7 @@ class CodeWindows:
         return kept.failed[np.isin(kept.code, [self._places[code] for code in codes if code in self._places])]
 
     def _forget(self, horizon: int) -> None:
-        """Keep who failed in panes from ``horizon`` (ms) on, in one piece."""
+        """Drop failures in panes before ``horizon`` (ms), and join the rest into one piece."""
         if self._kept:
             code = np.concatenate([kept.code for kept in self._kept])
             failed = Failed.together([kept.failed for kept in self._kept])
@@ -111,15 +112,18 @@ class CodeWindows:
             self._kept = [_Kept(code[recent], failed[recent])]
 
     def at_most(self) -> dict[str, int]:
-        """For each code: no window holds more failures with it, at any step of the last call and in any scope."""
+        """Return an upper bound of each code's failures in any scope and window at any step of the last call."""
         return dict(zip(self.codes, self._windows.at_most().tolist(), strict=False))
 
     def counts(self, code: str, window: int) -> Ints:
-        """Failures (step, scope) with a code in a window (ms), of the last call."""
+        """Return the failures (step, scope) with a code in a window (ms), at the steps of the last call of ``move``."""
         return np.asarray(self._windows.counts(window, self._places[code]) @ _TO_SCOPES)
 
     def people(self, codes: Iterable[str], window: int) -> Ints:
-        """Distinct people (step, scope) with a failure of any of these codes in a window (ms), of the last call."""
+        """Return the distinct people (step, scope) with a failure of any of the codes in a window (ms).
+
+        The steps are those of the last call of ``move``.
+        """
         asked = frozenset(codes)
         self._asked.add(asked)
         if asked not in self._people:
@@ -131,7 +135,7 @@ class CodeWindows:
         begin = self._start - self._lengths[-1]
         failed = Failed.together([self._with_codes(kept, codes) for kept in self._kept])
         failed = failed[failed.pane >= begin]
-        # in pieces, so that the moves of the whole window are not in memory together
+        # In pieces, so that the moves of the whole window are never in memory at once.
         edges = [*range(begin, self._start, _PIECE * self._step), self._start]
         places = np.searchsorted(failed.counts_from, edges).tolist()
         for at, end, low, high in zip(edges, edges[1:], places, places[1:], strict=False):

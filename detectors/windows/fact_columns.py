@@ -1,4 +1,4 @@
-"""Rows of facts as columns, so that what is worked out of each row is worked out of all of them at once."""
+"""What do rows of facts look like as columns? With columns, one array operation handles all rows at once."""
 
 from __future__ import annotations
 
@@ -22,14 +22,15 @@ _code_of = attrgetter("code")
 
 @dataclass(frozen=True, eq=False, slots=True)
 class FactColumns:
-    """Rows of facts in an order, and their numbers side by side. A choice of them is had by ``[]``.
+    """Ordered rows of facts, with their numbers as columns; ``[]`` selects rows.
 
     Attributes:
-        rows: the rows; of these only people, durations and ``over`` are looked at.
+        rows: the rows, from which only people, durations and ``over`` are read.
         pane, leaf, step_index, outcome, count, timed: (N,) as in ``FactRow``.
-        counts_from: (N,) the first T (ms) at which each counts.
-        late: (N,) whether that is later than the end of its pane.
-        code: (N,) the position of the row's error code in ``codes``; these may hold others, too.
+        counts_from: (N,) the first T (ms) at which each row counts.
+        late: (N,) whether the row first counts later than at the end of its pane.
+        code: (N,) the position of the row's error code in ``codes``.
+        codes: error codes, which may include some that no row has.
     """
 
     rows: Sequence[FactRow]
@@ -46,10 +47,10 @@ class FactColumns:
 
     @classmethod
     def of(cls, rows: Iterable[FactRow], step: int) -> FactColumns:
-        """The rows that ever count, in the order of the first T at which they do.
+        """Build columns from all rows that ever count, ordered by the first T at which each counts.
 
         Args:
-            rows: in any order.
+            rows: rows in any order.
             step: length of a pane, ms.
         """
         some = rows if isinstance(rows, list) else list(rows)
@@ -72,7 +73,7 @@ class FactColumns:
         return len(self.rows)
 
     def __getitem__(self, which: slice | Ints | Bools) -> FactColumns:
-        """Some of them: a slice, a mask, or their positions."""
+        """Select rows by a slice, a mask, or their positions."""
         if isinstance(which, slice):
             rows = self.rows[which]
         else:
@@ -93,9 +94,9 @@ class FactColumns:
         )
 
     def has_code(self, codes: Collection[str]) -> Bools:
-        """(N,) whether the error code is one of these."""
+        """Return (N,) whether each row's error code is one of ``codes``."""
         return np.array([code in codes for code in self.codes], dtype=bool)[self.code]
 
     def up_to(self, at: int) -> int:
-        """How many of them count at T = ``at`` or before, where they are in order."""
+        """Return how many rows count at T = ``at`` or before; the rows must be ordered by ``counts_from``."""
         return int(np.searchsorted(self.counts_from, at, side="right"))

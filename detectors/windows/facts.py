@@ -1,7 +1,7 @@
-"""Facts: what was counted, before any policy judges it.
+"""What is a fact: a count of events before any policy judges it?
 
-A row holds the counts of one (pane, first evaluation, leaf, step, outcome, error code). Rows are what segments carry
-and what windows are built from; which code counts as bad, and what is slow, is decided later, by policy.
+A row holds the counts of one (pane, first T, leaf, step, outcome, error code). Segments carry rows, and windows are
+built from rows; the policy decides later which error codes count as bad and which durations as slow.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ import msgspec
 
 __all__ = ["ON_TIME", "TOO_LATE", "FactRow"]
 
-#: ``first_t`` of a row whose pane was still open when its events came: it counts from the pane's end on.
+#: ``first_t`` of a row whose events arrived before their pane was judged: the row counts from the pane's end on.
 ON_TIME = 0
-#: ``first_t`` of a row that came so late that it is in no window: it is counted in totals only.
+#: ``first_t`` of a row whose events arrived so late that no window holds them: the row counts in totals only.
 TOO_LATE = -1
 
 
@@ -21,12 +21,12 @@ class FactRow(msgspec.Struct, array_like=True, gc=False):
 
     Attributes:
         pane: start of the pane, ms since the epoch.
-        first_t: ``ON_TIME``, ``TOO_LATE``, or the first T (ms) at which these late events count.
+        first_t: ``ON_TIME``, ``TOO_LATE``, or the first T (ms) at which the row's late events count.
         leaf, step_index, outcome: positions on the axes ``scopes.LEAVES``, ``STEPS``, ``OUTCOMES``.
-        code: the error code, "" if there was none.
-        count: events.
-        timed: events that carry a duration.
-        over: of these, how many took at least the n-th of the segment's thresholds.
+        code: the error code, "" for none.
+        count: number of events.
+        timed: number of events that carry a duration.
+        over: for each threshold of the segment, the number of timed events that took at least so long.
         people: distinct 64-bit ids of the people of a failure (``user_hash``, else ``flow_id``, else ``event_id``).
         durations: logarithmic histogram, bucket -> events (``latency_histogram.bucket``).
     """

@@ -14,7 +14,7 @@ __all__ = ["Frame"]
 
 @dataclass(frozen=True)
 class Frame:
-    """What N consecutive steps of one environment look like.
+    """The counts of N consecutive steps of one environment.
 
     Attributes:
         env: the environment.
@@ -22,11 +22,12 @@ class Frame:
         counts: window (ms) -> (N, scope, counter).
         people: window (ms) -> (N, scope), distinct people with a bad event.
         windows: the window lengths, ms, ascending.
-        returns: window (ms) -> (N, scope, (went, returned)), see ``returns.ReturnWindows``; windows of their own.
-        codes: failures by error code, for as long as nothing has moved on; None where there were none.
-        levels: window (ms) -> (N,) the level of the sample that the people are counted in, see ``impact.Impact``; 0 of
-            all people. Windows in which all people were counted throughout may be left out.
-        covered_from: the instant (ms) from which all facts are at hand; a window that begins before it may lack some.
+        returns: window (ms) -> (N, scope, (went, returned)), see ``returns.ReturnWindows``; its windows may differ
+            from ``windows``.
+        codes: failures by error code, valid until the windows move on; None where there were no failures.
+        levels: window (ms) -> (N,) the level of the sample from which people are counted, see ``impact.Impact``; 0 if
+            all people were counted. Windows in which all people were counted at every step may be left out.
+        covered_from: the instant (ms) from which all facts are known; a window that begins earlier may lack some.
     """
 
     env: str

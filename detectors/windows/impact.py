@@ -1,16 +1,17 @@
-"""Distinct people with a bad event per scope and window: exactly up to a cap, beyond it from a sample.
+"""How many distinct people had a bad event, per scope and window? Exact up to a cap, beyond it estimated by a sample.
 
-For each scope it is kept how many people had their latest bad event in each pane of the last hour. The people of a
-window are the sum over its panes. Within a frame of steps people move from one pane to a later one: a person whose
-latest pane goes from ``before`` to ``pane`` at the evaluation ``first`` is newly in the window W at every T with
-``before < T - W <= pane`` and ``T >= first``. So a frame is the sums as they stood at its beginning plus the
-intervals of the moves within it.
+For each scope and each pane of the last hour, the number of people is kept whose latest bad event lies in that pane.
+The people of a window are the sum over its panes. Within a frame of steps, people move from one pane to a later one: a
+person whose latest pane changes from ``before`` to ``pane`` at the evaluation ``first`` is newly in the window W at
+every T with ``before < T - W <= pane`` and ``T >= first``. A frame's counts are therefore the sums at its beginning
+plus the intervals of the moves within it.
 
-Beyond the cap a window has a *level* d, the least at which no more than ``cap`` people of the environment in it have
-d leading zeros in their mixed id. These are a sample of one in 2^d, and 2^d times as many are told of each scope
-(adaptive sampling, Wegman 1984, Flajolet 1990; over sliding windows Gibbons and Tirthapura 2002). Level and figure
-are functions of who failed in the window and of nothing else: not of what came before, nor of the cut into calls.
-While a window stands, its people only become more. So a person whom no level of any window can need is dropped.
+Beyond the cap a window has a *level* d, the smallest d for which at most ``cap`` people of the environment in the
+window have d leading zeros in their mixed id. These people are a sample of one in 2^d, and the count of each scope in
+the sample is multiplied by 2^d (adaptive sampling, Wegman 1984, Flajolet 1990; over sliding windows Gibbons and
+Tirthapura 2002). Level and figure are functions of who failed in the window and of nothing else: neither of earlier
+events nor of how steps are divided into calls. The people in a fixed interval of panes can only increase, so a person
+whom no level of any window can need is dropped.
 """
 
 from __future__ import annotations
@@ -32,24 +33,24 @@ __all__ = ["Distinct", "Failed", "Impact", "relative_error"]
 
 _ALL = SCOPES.index("")
 _SCOPES_OF_LEAF = MEMBERS.T
-#: Failures that are taken in at a time.
+#: People whose failures are handled in one piece.
 _AT_A_TIME = 1 << 14
 _SWEEP_EVERY = 10 * MINUTE
-#: Beyond the cap, the growth since the last time at which all are looked at again.
+#: Beyond the cap, the growth of the table since the last sweep that causes another sweep.
 _GROWTH = 1.25
 _NO_MOVES: Ints = np.empty((5, 0), dtype=np.int64)
-#: More than any offset of a pane.
+#: Greater than the offset of any pane.
 _GROUP = 1 << 33
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Failed:
-    """People who failed together, 8 bytes each; a choice of the groups is had by ``[]``.
+    """Groups of people whose failures agree in pane, leaf and first T, 8 bytes per person; ``[]`` selects groups.
 
     Attributes:
         counts_from, pane, leaf: (N,) of each group, as in ``FactColumns``.
-        sizes: (N,) how many people each holds.
-        people: their ids, one group after another.
+        sizes: (N,) the number of people in each group.
+        people: the ids of the people, one group after another.
     """
 
     counts_from: Ints
@@ -60,7 +61,7 @@ class Failed:
 
     @classmethod
     def of(cls, facts: FactColumns) -> Failed:
-        """The people of rows of failures."""
+        """Collect the people of rows of failures, one group for each row."""
         each = [row.people for row in facts.rows]
         sizes = np.fromiter(map(len, each), np.int64, len(each))
         people = np.fromiter(chain.from_iterable(each), np.uint64, int(sizes.sum()))
@@ -68,7 +69,7 @@ class Failed:
 
     @classmethod
     def together(cls, some: list[Failed]) -> Failed:
-        """All of some, one after another."""
+        """Join several collections, in their order."""
         if not some:
             nothing: Ints = np.empty(0, dtype=np.int64)
             return cls(nothing, nothing, nothing, nothing, np.empty(0, dtype=np.uint64))
@@ -76,7 +77,7 @@ class Failed:
         return cls(*map(np.concatenate, columns))
 
     def __getitem__(self, which: Bools | slice) -> Failed:
-        """Some of the groups: a mask or a slice."""
+        """Select groups by a mask or a slice."""
         if isinstance(which, slice):
             begin, end, _ = which.indices(len(self.sizes))
             before = int(self.sizes[:begin].sum())
@@ -87,18 +88,18 @@ class Failed:
 
 
 class Distinct(NamedTuple):
-    """A number of distinct people and its error, see ``relative_error``; the error is 0 where all were counted."""
+    """A number of distinct people and its ``relative_error``, which is 0 where all people were counted."""
 
     people: int
     error: float
 
 
 def relative_error(people: int, level: int) -> float:
-    """The error of a figure from a sample of one in 2^``level``, as a share of the figure.
+    """Return the error of a figure that comes from a sample of one in 2^``level``, as a share of the figure, at most 1.
 
-    The truth lies within two standard errors, which is this error, 19 times of 20. With
-    probability p each of n people is in the sample of k, so the estimate k / p has the
-    variance n (1 - p) / p; as a share of it that is (1 - p) / (n p), about (1 - p) / k. At most 1.
+    The error is two standard errors: the true number lies within it 19 times of 20. Each of n people is in the sample
+    of k with probability p, so the estimate k / p has the variance n (1 - p) / p. Divided by the square of n, this is
+    (1 - p) / (n p), about (1 - p) / k.
     """
     if not level:
         return 0.0
@@ -112,11 +113,11 @@ class Impact:
     Args:
         step: length of a pane, ms.
         windows: lengths of the windows, ms.
-        cap: the most people of a window that are counted exactly.
+        cap: the greatest number of people of a window that are counted exactly.
 
     Attributes:
-        levels: window (ms) -> (steps,) of the last frame, 0 where people were counted exactly; without the
-            windows in which they were throughout.
+        levels: window (ms) -> (steps,) levels in the last frame, 0 at steps at which people were counted exactly.
+            Windows in which people were counted exactly at every step are left out.
     """
 
     def __init__(self, step: int, windows: tuple[int, ...], cap: int) -> None:
@@ -126,30 +127,31 @@ class Impact:
         self._depth = self._windows[-1] // step
         self._cap = cap
         self._table = PersonTable()
-        self._base = 0  # ms: a pane has the offset 1 + panes since then
+        self._base = 0  # ms: the offset of a pane is 1 + the number of panes from here to the pane
         self._swept_to = 0  # people in the table after the last sweep
-        self._next: int | None = None  # the T after the last one
-        # people by the pane of their latest event; the last row is the pane that ends at the next T
+        self._next: int | None = None  # the T after the last frame
+        # (pane, scope) people by the pane of their latest event; the last row is the pane that ends at the next T
         self._by_pane: Ints = np.zeros((self._depth + 1, len(SCOPES)), dtype=np.int64)
-        # the same by stratum, as a ring: a pane is at (pane // step) % (depth + 1)
+        # (stratum, pane, scope) people by stratum and pane of their latest event; panes form a ring: a pane has the
+        # index (pane // step) % (depth + 1)
         self._by_stratum = np.zeros((STRATA, self._depth + 1, len(SCOPES)), dtype=np.int32)
-        # of the current frame, by level: people with their latest event in this pane or later, at its beginning
+        # level -> (pane, scope) people whose latest event lies in the pane or later, at the beginning of the frame
         self._since: dict[int, Ints] = {0: np.zeros((self._depth + 2, len(SCOPES)), dtype=np.int64)}
         self._first_pane = 0
         self._moves: Ints = _NO_MOVES
         self._at_most = 0  # no window holds more people than this
 
     def __len__(self) -> int:
-        """How many people are remembered."""
+        """Return how many people the table holds."""
         return len(self._table)
 
     def advance(self, start: int, steps: int, bad: Failed) -> dict[int, Ints]:
-        """Distinct people at T = start, start + step, … (``steps`` of them).
+        """Return the distinct people at T = ``start``, ``start`` + step, … (``steps`` of them).
 
         Args:
             start: the first T, ms.
-            steps: how many T.
-            bad: all who failed and count for the first time at one of these T, in the order of those.
+            steps: number of T.
+            bad: all groups that count for the first time at one of these T, ordered by ``counts_from``.
 
         Returns:
             window (ms) -> int64 (steps, scope).
@@ -166,9 +168,9 @@ class Impact:
         return out
 
     def distinct_since(self, scope: int, at: int, since: int) -> Distinct:
-        """Distinct people of a scope (index) with a bad event in panes of ``[since, at)`` that count at ``at``.
+        """Return the distinct people of a scope (index) with a bad event in ``[since, at)`` that counts at ``at``.
 
-        ``at`` is a T of the last frame; ``since`` lies at most the longest window before it.
+        ``at`` is a T (ms) of the last frame; ``since`` (ms) lies at most the longest window before ``at``.
         """
         level = 0
         if self._at_most > self._cap:
@@ -180,10 +182,10 @@ class Impact:
     # -- of one level -------------------------------------------------------------------------------------------
 
     def _counted(self, window: int, start: int, steps: int, level: int) -> Ints:
-        """(step, scope) the sample of a level in a window."""
+        """Return (step, scope) the people of a window (ms) who are in the sample of a level."""
         step = self._step
         last = start + (steps - 1) * step
-        # the window at T begins with the pane T - window
+        # The window at T begins with the pane T - window.
         begin = (start - window - self._first_pane) // step + np.arange(steps)
         counted: Ints = self._stood(level)[np.minimum(begin, self._depth + 1)]
         first_t, before_p, pane_p, scope_i = self._moved(level)
@@ -199,7 +201,7 @@ class Impact:
         return counted
 
     def _estimate(self, window: int, start: int, people: Ints) -> None:
-        """Replace the people (step, scope) of a window at the steps at which they are more than the cap."""
+        """Replace the counts (step, scope) of a window (ms) by estimates at steps where they exceed the cap."""
         over = people[:, _ALL] > self._cap
         if not over.any():
             return
@@ -220,7 +222,7 @@ class Impact:
         return stood + int(np.count_nonzero(moved))
 
     def _stood(self, level: int) -> Ints:
-        """(pane, scope) of a level: people with their latest event in this pane or later, before the frame."""
+        """Return (pane, scope) people of a level whose latest event before the frame lies in the pane or later."""
         stood = self._since.get(level)
         if stood is None:
             sample = self._by_stratum[level:].sum(axis=0, dtype=np.int64)
@@ -228,7 +230,7 @@ class Impact:
         return stood
 
     def _moved(self, level: int) -> Ints:
-        """The moves of a level: first (T), before (pane), pane, scope."""
+        """Return the moves of people of a level, as rows of first (T), before (pane), pane, scope."""
         return self._moves[:4] if not level else self._moves[:4, self._moves[4] >= level]
 
     # -- from frame to frame --------------------------------------------------------------------------------
@@ -237,7 +239,7 @@ class Impact:
         return pane // self._step % (self._depth + 1)
 
     def _settle(self, start: int) -> None:
-        """Take the moves of the last frame over into the panes, and move the panes on to ``start``."""
+        """Apply the moves of the last frame to the counts by pane, and shift these counts to a frame from ``start``."""
         step, depth = self._step, self._depth
         first_pane = start - step * (depth + 1)
         if self._next is not None:
@@ -248,7 +250,7 @@ class Impact:
                 moved_on[: depth + 1 - passed] = self._by_pane[passed:]
             gone = self._ring(self._first_pane) + np.arange(min(passed, depth + 1))
             self._by_stratum[:, gone % (depth + 1)] = 0
-            # what came so late that no window reaches its pane any more is in none
+            # A pane before the first one is in no window any more.
             for panes, of, change in (
                 (pane_p, pane_p >= first_pane, 1),
                 (before_p, before_p >= first_pane, -1),
@@ -262,9 +264,9 @@ class Impact:
         self._sweep()
 
     def _move(self, bad: Failed, last: int) -> None:
-        """Remember the people of a frame up to ``last`` (T) and their moves.
+        """Store the people of a frame up to ``last`` (T, ms) and their moves.
 
-        Moves are columns of first (T), before (pane), pane, scope, stratum.
+        The moves are rows of first (T), before (pane), pane, scope, stratum.
         """
         self._table.hold((last - self._base) // self._step + 1)
         reached = bad[(bad.sizes > 0) & (bad.pane >= self._first_pane)]
@@ -273,7 +275,7 @@ class Impact:
         self._at_most = int(self._since[0][0, _ALL]) + int(np.count_nonzero(self._moves[3] == _ALL))
 
     def _taken_in(self, failed: Failed) -> Ints:
-        """The moves of some who failed, in the order of their first T."""
+        """Enter people who failed into the table; return their moves, ordered by person, scope and first T."""
         step, table = self._step, self._table
         first, pane, leaf = (
             np.repeat(of, failed.sizes) for of in (failed.counts_from, failed.pane, failed.leaf)
@@ -282,7 +284,7 @@ class Impact:
         numbers = table.numbers(people)
         known = table.panes[numbers]
         offset = (pane - self._base) // step + 1
-        # for each failure and scope: by person and scope, in the order of first T
+        # One entry for each failure and scope, ordered by person and scope, then by first T.
         event, scope = np.nonzero(_SCOPES_OF_LEAF[leaf])
         key = which[event] * len(SCOPES) + scope
         order = np.argsort(key, kind="stable")
@@ -303,7 +305,7 @@ class Impact:
         return np.stack([first[event], before_p, pane[event], scope[moved], stratum])
 
     def _sweep(self) -> None:
-        """Drop people whom no window can need any more; seldom, as it looks at everybody."""
+        """Drop people whom no window can need any more; done rarely, because it reads the whole table."""
         table, step = self._table, self._step
         passed = (self._first_pane - self._base) // step
         if not len(table):
@@ -311,26 +313,26 @@ class Impact:
             return
         if passed * step < _SWEEP_EVERY and len(table) <= max(self._cap, _GROWTH * self._swept_to):
             return
-        # (stratum, pane) people of the environment in a stratum or a later one, and in a pane or a later one
+        # (stratum, pane) people of the environment in this stratum or a later one and in this pane or a later one
         ring = self._by_stratum[:, :, _ALL].astype(np.int64)
         sample = np.cumsum(np.roll(ring, -self._ring(self._first_pane), axis=1)[::-1], axis=0)[::-1]
         beyond = np.cumsum(sample[:, ::-1], axis=1) > self._cap
         beyond[-1] = False
-        # windows that reach back further than this have a higher level
+        # Windows that begin before this pane have a higher level.
         floors = self._depth + 1 - np.argmax(np.pad(beyond, ((0, 0), (0, 1)), constant_values=True), axis=1)
         table.sweep(passed + 1 + floors, passed)
         self._base, self._swept_to = self._first_pane, len(table)
 
 
 def _summed(by_pane: Ints) -> Ints:
-    """(pane, scope) sums over a pane and those after it; a last row of zeros."""
+    """Return (pane, scope) sums over each pane and all later ones, and a last row of zeros."""
     summed = np.zeros((len(by_pane) + 1, by_pane.shape[1]), dtype=np.int64)
     np.cumsum(by_pane[::-1], axis=0, out=summed[:-1][::-1])
     return summed
 
 
 def _portions(failed: Failed) -> Iterator[Failed]:
-    """The groups in portions of not too many people, in their order."""
+    """Yield the groups in portions of at most ``_AT_A_TIME`` people (or one larger group), in their order."""
     so_far = np.cumsum(failed.sizes)
     begin, people = 0, 0
     while begin < len(so_far):

@@ -1,4 +1,4 @@
-"""Durations as a mergeable logarithmic histogram, and quantiles of it.
+"""How are durations kept as mergeable logarithmic histograms, and which quantiles do the histograms give?
 
 Buckets grow by the factor gamma = (1 + a) / (1 - a), so that a bucket's middle is within the relative error a = 1 % of
 every duration in it (Masson, Rim, Lee: DDSketch, VLDB 2019). Two histograms are merged by adding their buckets.
@@ -21,26 +21,26 @@ __all__ = ["RELATIVE_ERROR", "Durations", "bucket", "buckets", "quantile"]
 
 RELATIVE_ERROR = 0.01
 _GAMMA = (1 + RELATIVE_ERROR) / (1 - RELATIVE_ERROR)
-#: Durations up to a microsecond (and 0) share the lowest bucket, those over 11 days the highest.
+#: Durations from 0 to a microsecond share the lowest bucket, durations over 11 days the highest.
 _LOWEST = math.ceil(math.log(1e-3) / math.log(_GAMMA))
 _HIGHEST = math.ceil(math.log(1e9) / math.log(_GAMMA))
-#: Upper bounds of the buckets, ms. Looked up, never computed anew: logarithms differ in the last digit by machine.
+#: Upper bounds of the buckets, ms. Durations are looked up here: logarithms differ by machine in the last digit.
 _BOUNDS = [_GAMMA**index for index in range(_LOWEST, _HIGHEST)]
 _BOUNDS_ARRAY = np.array(_BOUNDS)
 
 
 def bucket(duration_ms: float) -> int:
-    """The bucket of a duration in ms (finite, >= 0)."""
+    """Return the bucket of a duration in ms (finite, >= 0)."""
     return _LOWEST + bisect_left(_BOUNDS, duration_ms)
 
 
 def buckets(durations_ms: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
-    """``bucket`` of many durations."""
+    """Return the bucket of each duration in ms (finite, >= 0), as ``bucket`` does for one."""
     return _LOWEST + np.searchsorted(_BOUNDS_ARRAY, durations_ms)
 
 
 def quantile(histogram: Mapping[int, int], q: float) -> float | None:
-    """The q-quantile (0-1) in ms, within ``RELATIVE_ERROR``; None of an empty histogram."""
+    """Return the q-quantile (0-1) in ms, within ``RELATIVE_ERROR``; None for an empty histogram."""
     total = sum(histogram.values())
     if not total:
         return None
@@ -53,22 +53,22 @@ def quantile(histogram: Mapping[int, int], q: float) -> float | None:
     raise AssertionError("the rank lies below the total")
 
 
-#: Quantiles of each bucket's durations are said to be this, ms; by the bucket's place above the lowest.
+#: The duration that stands for each bucket in quantiles, ms; the index is the bucket's distance from the lowest.
 _MIDDLES = 2 * np.power(_GAMMA, np.arange(_LOWEST, _HIGHEST + 1, dtype=np.float64)) / (_GAMMA + 1)
 _TO_SCOPES = MEMBERS.astype(np.int64)
-#: Rows of an entry: pane, the first T at which it counts (ms both), leaf and bucket as one number, count.
+#: Rows of an entry: pane (ms), the first T (ms) at which the entry counts, leaf and bucket as one number, count.
 _PANE, _FIRST, _PLACE, _COUNT = range(4)
 
-#: Entries that are kept together: few enough to be forgotten soon, many enough to be counted at once.
+#: Entries in one part: few enough for old parts to be dropped soon, many enough for efficient array operations.
 _PART = 8192
 
 
 class Durations:
-    """How long requests took lately, for quantiles of any scope and window.
+    """The recent durations of requests, for quantiles of any scope and window.
 
     Args:
         step: length of a pane, ms.
-        keeps: the longest window that will be asked for, ms.
+        keeps: the longest window of which quantiles will be computed, ms.
     """
 
     def __init__(self, step: int, keeps: int) -> None:
@@ -77,11 +77,11 @@ class Durations:
         self._parts: list[npt.NDArray[np.int64]] = []
 
     def add(self, facts: FactColumns, at: int) -> None:
-        """Take the durations of rows in.
+        """Add the durations of rows.
 
         Args:
-            facts: each once.
-            at: T, ms: no earlier one will be asked for.
+            facts: rows, each of which is added once only.
+            at: T, ms; quantiles will not be computed for an earlier T.
         """
         part = self._entries(facts)
         if part.shape[1]:
@@ -91,7 +91,7 @@ class Durations:
         self._parts = [part for part in self._parts if part[_PANE].max() >= at - self._keeps]
 
     def _entries(self, facts: FactColumns) -> npt.NDArray[np.int64]:
-        """(4, N): an entry for each bucket of each row."""
+        """Return (4, N) numbers: an entry for each bucket of each row."""
         histograms = [row.durations for row in facts.rows]
         each = np.fromiter(map(len, histograms), np.int64, len(histograms))
         out = np.empty((4, int(each.sum())), dtype=np.int64)
@@ -104,13 +104,13 @@ class Durations:
         return out
 
     def quantiles(self, at: int, window: int, shares: Sequence[float]) -> npt.NDArray[np.float64]:
-        """Quantiles (scope, share) of the durations in ``[at - window, at)``, ms, within ``RELATIVE_ERROR``.
+        """Return the quantiles (scope, share) of the durations in ``[at - window, at)``, ms, within ``RELATIVE_ERROR``.
 
-        nan for scopes without any.
+        The quantiles of a scope without durations are nan.
 
         Args:
             at: T, ms.
-            window: ms, at most what is kept.
+            window: ms, at most ``keeps``.
             shares: 0-1 each.
         """
         counts = np.zeros(len(LEAVES) * len(_MIDDLES), dtype=np.int64)

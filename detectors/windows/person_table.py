@@ -1,7 +1,7 @@
-"""A table of many people, in few bytes each: the latest pane of every one on every leaf.
+"""In which pane did each of many people last fail on each leaf? A compact table answers.
 
-Columns of small numbers and an index by open addressing, read and written for many people in one call: 28 bytes a
-person, and 8 to 16 of the index. Columns grow in place by an eighth, so that there is no second copy of them.
+The table has columns of small numbers and an index by open addressing; one call reads or writes many people. It takes
+28 bytes per person, and 8 to 16 for the index. Columns grow in place by an eighth, without a second copy of them.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ __all__ = ["STRATA", "PersonTable", "stratum_of"]
 
 _Bools = npt.NDArray[np.bool_]
 
-#: How many strata there are: people are in stratum n with probability 2^-(n + 1), the rest in the last.
+#: The number of strata: a person is in stratum n with probability 2^-(n + 1), and otherwise in the last one.
 STRATA = 16
 #: The table has room for at least this many people.
 _ROOM = 1024
-#: People who are moved at a time when all are looked at.
+#: People whom one array operation moves during a sweep.
 _CHUNK = 1 << 15
 _TOP_BITS = 16
 
 
 def _mixed(ids: Ids) -> Ids:
-    """64 bits of which each depends on all bits of the id: the finalizer of MurmurHash3 (Appleby 2011)."""
+    """Mix each id into 64 bits that each depend on all bits of the id: the finalizer of MurmurHash3 (Appleby 2011)."""
     mixed = ids ^ (ids >> np.uint64(33))
     mixed *= np.uint64(0xFF51AFD7ED558CCD)
     mixed ^= mixed >> np.uint64(33)
@@ -36,18 +36,18 @@ def _mixed(ids: Ids) -> Ids:
 
 
 def stratum_of(ids: Ids) -> Ints:
-    """The stratum of each person: the leading zeros of the mixed id, at most ``STRATA - 1``."""
+    """Return the stratum of each person: the leading zeros of the mixed id, at most ``STRATA - 1``."""
     top = (_mixed(ids) >> np.uint64(64 - _TOP_BITS)).astype(np.float64)
     zeros = _TOP_BITS - np.frexp(top)[1].astype(np.int64)
     return np.asarray(np.minimum(zeros, STRATA - 1))
 
 
 class PersonTable:
-    """People by number, 0 to ``len() - 1``; numbers hold until the next ``sweep``.
+    """People by number, 0 to ``len() - 1``; a number is valid until the next ``sweep``.
 
     Attributes:
         panes: (room, leaf) the latest pane of each person on each leaf, as an offset that the caller chooses; 0
-            for never. May only be written until the next call of a method.
+            for never. A reference to this array is valid only until the next call of a method.
     """
 
     def __init__(self) -> None:
@@ -60,8 +60,8 @@ class PersonTable:
         return self._count
 
     def numbers(self, ids: Ids) -> Ints:
-        """The numbers of distinct people; who is not known yet is taken in."""
-        # room first: a growth of the index moves everybody
+        """Return the numbers of distinct people, and add people who are not in the table yet."""
+        # Make room first, because growing the index changes every slot.
         self._make_room(self._count + len(ids))
         found, slots, tries = self._look_up(ids)
         fresh = np.flatnonzero(found < 0)
@@ -74,16 +74,16 @@ class PersonTable:
         return found
 
     def hold(self, greatest: int) -> None:
-        """See to it that ``panes`` can hold offsets up to this one."""
+        """Widen the numbers in ``panes`` if necessary, so that they can hold offsets up to ``greatest``."""
         if greatest > np.iinfo(self.panes.dtype).max:
             self.panes = self.panes.astype(np.uint32)
 
     def sweep(self, floors: Ints, shift: int) -> None:
-        """Drop people and move the offsets on.
+        """Drop people and reduce the offsets of the others.
 
         Args:
             floors: (stratum,) people of a stratum stay if their latest offset on any leaf is at least this; >= 1.
-            shift: is taken off all offsets; what is then below 1 is forgotten.
+            shift: subtracted from all offsets; an offset that is then below 1 becomes 0.
         """
         kept = 0
         for begin in range(0, self._count, _CHUNK):
@@ -108,30 +108,33 @@ class PersonTable:
             self._index_anew(people)
 
     def _resize(self, room: int) -> None:
-        # In place: what is large is moved by the kernel, page by page, without being there twice. Nobody else
-        # holds these arrays.
+        # In place: the kernel moves large arrays page by page, without a second copy. There are no other references
+        # to these arrays.
         self._ids.resize(room, refcheck=False)
         self.panes.resize((room, len(LEAVES)), refcheck=False)
 
     def _index_anew(self, people: int = 0) -> None:
-        """The index, at most half full, of everybody."""
+        """Build the index of all people anew, at most half full."""
         size = 2 * _ROOM
         while size < 2 * max(people, self._count):
             size *= 2
-        self._index = np.zeros(0, dtype=np.int32)  # the old one goes before the new one comes
+        self._index = np.zeros(0, dtype=np.int32)  # frees the old index before the new one is allocated
         self._index = np.zeros(size, dtype=np.int32)
         for begin in range(0, self._count, _CHUNK):
             end = min(begin + _CHUNK, self._count)
             numbers = np.arange(begin, end)
             self._put(numbers, self._slots(self._ids[begin:end]), np.ones(len(numbers), dtype=np.int64))
 
-    # -- the index: triangular probing, which comes by every slot of a power of two -----------------------------
+    # -- the index: triangular probing, which visits every slot of a table whose size is a power of two ---------
 
     def _slots(self, ids: Ids) -> Ints:
         return (_mixed(ids) & np.uint64(len(self._index) - 1)).astype(np.int64)
 
     def _look_up(self, ids: Ids) -> tuple[Ints, Ints, Ints]:
-        """Numbers, -1 of the unknown; of those the free slot that was found, and the tries up to the next one."""
+        """Return the number of each person (-1 if unknown), the last slot probed, and the step to the next slot.
+
+        For an unknown person the last slot probed is free.
+        """
         slots = self._slots(ids)
         tries = np.ones(len(ids), dtype=np.int64)
         found = np.full(len(ids), -1, dtype=np.int64)
@@ -146,12 +149,12 @@ class PersonTable:
         return found, slots, tries
 
     def _put(self, numbers: Ints, slots: Ints, tries: Ints) -> None:
-        """Enter people who are not in the index yet, trying these slots first."""
+        """Add people who are not in the index yet; ``slots`` are tried first, and ``tries`` slots further on next."""
         mask = len(self._index) - 1
         while numbers.size:
             free = self._index[slots] == 0
             self._index[slots[free]] = numbers[free] + 1
-            # of several who took the same slot one is in it now
+            # Of several people who wrote to the same slot, one is in it now.
             left = self._index[slots] != numbers + 1
             numbers, slots, tries = numbers[left], slots[left], tries[left]
             slots = (slots + tries) & mask

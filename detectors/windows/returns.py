@@ -1,7 +1,7 @@
-"""Starts and returns: how many sign-ins began and how many came back from the credential provider, per window.
+"""How many sign-ins started, and how many returned from the credential provider, per window?
 
-A start and its return lie apart by the time that a person spends at the provider, so the two are counted by when
-each happened, and it is left to the reader to compare returns with the starts of a while before.
+Between a start and its return lies the time that a person spends at the provider. Each is counted when it happened;
+the caller compares returns with the starts of an earlier time.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from detectors.windows.sliding import Windows
 
 __all__ = ["RETURNED", "WENT", "ReturnWindows"]
 
-#: Positions on the counter axis: sign-ins that started, callbacks that completed whatever their outcome.
+#: Positions on the counter axis: sign-ins that started, callbacks that completed with any outcome.
 WENT, RETURNED = range(2)
 
 _STARTED = OUTCOMES.index("started")
 _STARTS = [STEPS.index("new"), STEPS.index("authorize")]
-#: The counter of a row by step and outcome; -1 of none.
+#: The counter of a row by step and outcome; -1 for none.
 _COUNTER_OF: Ints = np.full((len(STEPS), len(OUTCOMES)), -1)
 _COUNTER_OF[STEPS.index("callback")] = RETURNED
 _COUNTER_OF[:, _STARTED] = -1
@@ -32,7 +32,7 @@ _COUNTER_OF[_STARTS, _STARTED] = WENT
 
 class _Columns:
     def amounts(self, facts: FactColumns) -> Amounts:
-        """The entries of some rows, as ``counters.Columns`` asks for them."""
+        """Return what rows add to the two counters, as ``counters.Columns`` requires."""
         counters = _COUNTER_OF[facts.step_index, facts.outcome]
         counted = np.flatnonzero(counters >= 0)
         return Amounts(counted, counters[counted], facts.count[counted])
@@ -45,11 +45,11 @@ class ReturnWindows:
         self._windows = Windows(step, windows, _Columns(), 2)
 
     def advance(self, start: int, steps: int, facts: FactColumns) -> Mapping[int, Ints]:
-        """Window (ms) -> int64 (steps, scope, (``WENT``, ``RETURNED``)); see ``Windows.advance``."""
+        """Move on like ``Windows.advance``; return window (ms) -> int64 (steps, scope, (``WENT``, ``RETURNED``))."""
         return self._windows.advance(start, steps, facts)
 
     def move(self, start: int, steps: int, facts: FactColumns) -> None:
-        """Like ``advance``, without the counts."""
+        """Move on like ``advance`` without computing the counts."""
         self._windows.move(start, steps, facts)
 
     def skip(self) -> None:

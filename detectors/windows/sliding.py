@@ -1,9 +1,9 @@
-"""Sliding windows: from rows of facts to arrays (step, scope, counter), one array a window length.
+"""What do sliding windows count at each step? Rows of facts become an array (step, scope, counter) per window length.
 
-A row counts at T in a window W iff its pane lies in ``[T - W, T)`` and T has reached the first T at which the row
-counts. Rows that were on time enter a running sum along the steps. Late rows are kept apart in the call in which they
-come, as some of its T may lie before the first at which they count; for all T after it they are as if they had been on
-time, so they then enter the sums in their place. All arithmetic is exact (int64).
+A row counts at T in a window W if and only if its pane lies in ``[T - W, T)`` and T is not before the first T at which
+the row counts. Rows that were on time enter running sums along the steps. Late rows are kept separately during the call
+in which they arrive, because some T of the call may lie before the first T at which they count. For later calls they
+count like rows that were on time, so they are then added to the sums at their panes. All arithmetic is exact (int64).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from detectors.windows.fact_columns import FactColumns
 __all__ = ["Windows"]
 
 
-_ROOM = 4096  # rows between two moves of the sums
+_ROOM = 4096  # rows that can be appended before the sums are moved to the front
 _NONE_LATE: Ints = np.empty((5, 0), dtype=np.int64)
 
 
@@ -30,8 +30,8 @@ class Windows:
     Args:
         step: length of a pane, ms.
         windows: lengths of the windows, ms.
-        classify: what rows are counted as, on an axis of ``counters`` positions.
-        places: bool (place, leaf): what is counted apart, and which leaves it is made of; scopes unless said otherwise.
+        classify: assigns rows to counters, on an axis of ``counters`` positions.
+        places: bool (place, leaf): the sets of leaves that are counted separately; by default the scopes.
     """
 
     def __init__(
@@ -48,26 +48,28 @@ class Windows:
         self._counters = counters
         self._shape = (len(places), counters)
         self._width = len(places) * counters
-        # for each leaf the first columns of the places that hold it, filled up with others; and 1 for those that do
+        # For each leaf the first column of each place that holds it, padded with other places to a rectangle;
+        # ``_holds`` is 1 for places that hold the leaf and 0 for the padding.
         most = int(places.sum(axis=0).max())
         holders = np.argsort(~places.T, axis=1, kind="stable")[:, :most]
         self._columns: Ints = holders * counters
         self._holds: Ints = np.take_along_axis(places.T, holders, axis=1).astype(np.int64)
         self._depth = self._windows[-1] // step
-        # Cumulative sums by T, the last evaluated one in the row before ``_end``; rows are only appended, and the
-        # last ``depth`` + 1 are moved to the front when the end is reached.
+        # Cumulative sums by T; the row before ``_end`` is that of the last T. Rows are only appended; when the array
+        # is full, its last ``depth`` + 1 rows are moved to the front.
         self._sums: Ints = np.zeros((self._depth + 1 + _ROOM, self._width), dtype=np.int64)
         self._end = self._depth + 1
         self._start = 0  # the first T of the last call of ``move``
         self._steps = 0
-        self._late = _NONE_LATE  # columns of first T, pane, leaf, counter, amount: of that call
+        # Late facts of the last ``move``: rows of first T, pane, leaf, counter, amount.
+        self._late = _NONE_LATE
 
     def advance(self, start: int, steps: int, facts: FactColumns) -> dict[int, Ints]:
-        """Counts at T = start, start + step, … (``steps`` of them).
+        """Return the counts at T = ``start``, ``start`` + step, … (``steps`` of them).
 
         Args:
-            start: the first T, ms: one step after the last of the call before.
-            steps: how many T.
+            start: the first T, ms: one step after the last T of the previous call.
+            steps: number of T.
             facts: every row that counts for the first time at one of these T.
 
         Returns:
@@ -78,7 +80,7 @@ class Windows:
         return {window: self._within(window, slice(None)).reshape(shape) for window in self._windows}
 
     def move(self, start: int, steps: int, facts: FactColumns) -> None:
-        """Like ``advance``, but leaves it to ``counts`` to work out what is asked for."""
+        """Move on like ``advance`` without computing all counts; ``counts`` computes single ones on request."""
         if self._late.size:
             self._settle_late()
         row, counter, amount = self._classify.amounts(facts)
@@ -100,11 +102,11 @@ class Windows:
         self._start, self._steps = start, steps
 
     def counts(self, window: int, counter: int) -> Ints:
-        """One counter (steps, place) in a window (ms), at the T of the last call of ``move``."""
+        """Return one counter (steps, place) in a window (ms), at the T of the last call of ``move``."""
         return self._within(window, slice(counter, None, self._counters))
 
     def at_most(self) -> Ints:
-        """No place counts more than this (counter,) in any window at any T of the last call of ``move``."""
+        """Return an upper bound (counter,) of every place, in any window at any T of the last call of ``move``."""
         sums = self._sums[self._end - 1] - self._sums[self._end - self._steps - self._depth]
         if self._late.size:
             _, _, cells, amounts = self._late_cells()
@@ -120,13 +122,13 @@ class Windows:
         return out
 
     def first(self, scope: int, counters: Sequence[int], since: int, at: int) -> int | None:
-        """The start (ms) of the first pane of ``[since, at)`` that counts any of these at ``at``; None without.
+        """Return the start (ms) of the first pane in ``[since, at)`` in which a counter is above 0 at ``at``; or None.
 
         Args:
             scope: index of the scope.
-            counters: indices of the counters.
-            since: at most the longest window before ``at``.
-            at: a T of the last call of ``advance``.
+            counters: indices of the counters, any of which may be above 0.
+            since: ms, at most the longest window before ``at``.
+            at: a T (ms) of the last call of ``advance``.
         """
         step = self._step
         last = self._start + (self._steps - 1) * step
@@ -143,7 +145,7 @@ class Windows:
         return min(found, default=None)
 
     def _room(self, steps: int) -> tuple[Ints, int]:
-        """The sums with room for ``steps`` more rows, and the row of the first of them."""
+        """Return the sums with room for ``steps`` more rows, and the position of the first new row."""
         kept = self._depth + 1
         if self._end + steps > len(self._sums):
             last = self._sums[self._end - kept : self._end]
@@ -153,12 +155,12 @@ class Windows:
         return self._sums, self._end
 
     def _late_cells(self) -> tuple[Ints, Ints, Ints, Ints]:
-        """Of the late rows' entries the first T, the pane, and what is added to which columns: the latter (N, most)."""
+        """Return first T (N,), pane (N,), columns (N, most) and amounts (N, most) of the late facts' entries."""
         first, pane, leaf, counter, amount = self._late
         return first, pane, self._columns[leaf] + counter[:, None], amount[:, None] * self._holds[leaf]
 
     def _late_within(self, window: int) -> Ints:
-        """What the late rows of the last call add to a window (ms): (steps, column)."""
+        """Return (steps, column) what the late facts of the last call add to a window (ms)."""
         step, start = self._step, self._start
         first, pane, cells, amounts = self._late_cells()
         last = np.minimum(pane + window, start + (self._steps - 1) * step)
@@ -170,11 +172,11 @@ class Windows:
         return np.cumsum(change[:-1], axis=0)
 
     def _settle_late(self) -> None:
-        """Put the late rows of the last call into the sums, from where they belong on."""
+        """Add the late facts of the last call to the sums, from their panes on."""
         _, pane, cells, amounts = self._late_cells()
         self._late = _NONE_LATE
         end, last = self._end, self._start + (self._steps - 1) * self._step
-        # a row for each T: that of a pane is one step after it, and none is kept from before the longest window
+        # Each sum belongs to a T; a pane first counts one step after it. Sums before the longest window are not kept.
         rows = np.maximum(end - (last - pane) // self._step, end - self._depth - 1)
         lowest = int(rows.min())
         columns, places = np.unique(cells, return_inverse=True)
