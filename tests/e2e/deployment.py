@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterable
+import os
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
@@ -116,6 +118,8 @@ async def deployed(
     policy: str = QUICK,
     acknowledge_after: float | None = None,
     without: Iterable[str] = (),
+    settings: Mapping[str, str] = MappingProxyType({}),
+    variables: Mapping[str, str] = MappingProxyType({}),
 ) -> AsyncIterator[Deployment]:
     """A worker that is not started yet, with the receivers it will find. All end with the context.
 
@@ -124,6 +128,8 @@ async def deployed(
         policy: what differs from the policy that ships.
         acknowledge_after: seconds after which whoever is woken acknowledges.
         without: settings that are left out.
+        settings: go before those made here; how the worker alone reaches the broker, for instance.
+        variables: environment variables of the worker that are no settings.
     """
     receivers = Sandbox.make(
         sleep=asyncio.sleep,
@@ -133,19 +139,22 @@ async def deployed(
     )
     (folder / "policy.yaml").write_text(policy)
     async with receivers:
-        settings = {
+        made = {
             "BROKER": broker,
             "TOPIC_PREFIX": prefix,
             "API_TOKEN": TOKEN,
             "LOG_FORMAT": "json",
             "PAGERDUTY__WEBHOOK_SECRET": WEBHOOK_SECRET,
             **receivers.settings(),
+            **settings,
         }
-        settings = {name: value for name, value in settings.items() if name not in set(without)}
+        made = {name: value for name, value in made.items() if name not in set(without)}
         policy_file = str(folder / "policy.yaml")
-        worker = Worker(settings, folder / "worker.log", "--policy", policy_file, *arguments)
+        inherited = {**os.environ, **variables}
+        log = folder / "worker.log"
+        worker = Worker(made, log, "--policy", policy_file, *arguments, inherited=inherited)
         receivers.pagerduty.webhook_url = f"{worker.url}/webhooks/pagerduty"
         try:
-            yield Deployment(broker, prefix, receivers, worker, settings, folder)
+            yield Deployment(broker, prefix, receivers, worker, made, folder)
         finally:
             worker.kill()
