@@ -203,6 +203,10 @@ class BlockFold:
             tally.personal_fields += int(np.count_nonzero(events.stripped))
         block.dirty |= block.cells.add_many(events, panes, first_ts)
 
+    def pass_over(self, offset: int) -> None:
+        """Go on at ``offset`` at the earliest: no offset before it holds a record that has not been folded."""
+        self.next_offset = max(self.next_offset, offset)
+
     def put_mark(self, watermark: int, blind_from: int | None = None) -> bool:
         """Let the clock stand in for events from the next offset on; False if it would not move the watermark.
 

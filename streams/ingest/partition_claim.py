@@ -47,7 +47,7 @@ class ClaimedPartition(NamedTuple):
         partition: the topic and partition.
         destination: where its records are written.
         fold: at the offset where to go on.
-        end: the offset where the log ended when it was claimed.
+        end: the last stable offset when it was claimed.
         generation: the number under which to write.
     """
 

@@ -45,8 +45,8 @@ class PartitionTask:
     """The task of one input partition: folds its records, puts marks, and gives what is to be written.
 
     Args:
-        claimed: the partition. Before the offset at which its log ended then, no mark is put: a former owner may have
-            read so far, and its blocks ended nowhere before.
+        claimed: the partition. Before its last stable offset of then no mark is put: a former owner may have read so
+            far, and its blocks ended nowhere before.
         policy: says when the clock stands in.
         now: ms since the epoch.
         pace: how many times faster than real time the clock runs.
@@ -89,9 +89,12 @@ class PartitionTask:
 
     def take(self, records: Sequence[Any], now: int) -> None:
         """Fold a batch."""
-        for record, refused in self.fold.fold(records):
-            self._rejected.append(self._set_aside(record, refused))
-        self._heard_at = now
+        rejected = self.fold.fold(records)
+        self._rejected += [self._set_aside(record, refused) for record, refused in rejected]
+        if len(rejected) < len(
+            records
+        ):  # what is rejected says nothing of the time: the partition may be idle
+            self._heard_at = now
         self._newest = records[-1].timestamp
         self._marked = ""
 
@@ -103,7 +106,10 @@ class PartitionTask:
 
     def _put_mark(self, status: FetchStatus, now: int) -> _Mark | None:
         """Put a mark if the clock must stand in for events now; the mark, or None."""
-        self._at_end = status.end is not None and self.fold.next_offset >= status.end
+        self._at_end = status.at_end
+        if status.position is not None:
+            self.fold.pass_over(status.position)
+        self._heard_at = min(self._heard_at, now)  # the broker's time has been found to be earlier
         reason = self._reason(status, now)
         reached = self.fold.acceptance.watermark()
         mark = now - round(self._policy.watermark_delay * self._pace)
@@ -128,11 +134,15 @@ class PartitionTask:
             return "blind"
         if not self._at_end or status.answered is None or status.answered > _FRESH:
             return ""  # there may be records that the broker has not handed out
-        if now - self._heard_at >= policy.idle_after * self._pace:
+        silent = now - self._heard_at
+        if silent >= policy.idle_after * self._pace and not status.held_back:
             return "idle"
+        if status.held_back and self._marked == "skew":
+            return "skew"  # the transaction is still open
         reached = self.fold.acceptance.watermark()
-        behind = None if reached is None else now - round(policy.watermark_delay * self._pace) - reached
-        return "skew" if behind is not None and behind > policy.skew_after * self._pace else ""
+        delay = round(policy.watermark_delay * self._pace)
+        behind = silent - delay if reached is None else now - delay - reached
+        return "skew" if behind > policy.skew_after * self._pace else ""
 
     # -- what is to be written --------------------------------------------------------------------------------
 

@@ -230,8 +230,7 @@ class Ingest(Service):
             self._writing = None
 
     def _fetch_status(self, consumer: Consumer, partition: TopicPartition) -> FetchStatus:
-        end, fetched_at = consumer.highwater(partition), consumer.last_poll_timestamp(partition)
-        return self._monitor.status(partition, end, fetched_at)
+        return self._monitor.status(partition, consumer)
 
     def _gives_up(self) -> bool:
         return bool(self.should_stop)

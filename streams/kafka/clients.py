@@ -75,10 +75,19 @@ class Consumer(Protocol):
         self, timestamps: Mapping[TopicPartition, int]
     ) -> Mapping[TopicPartition, OffsetAt | None]: ...
     def highwater(self, partition: TopicPartition) -> int | None: ...
+    def last_stable_offset(self, partition: TopicPartition) -> int | None: ...
     def last_poll_timestamp(self, partition: TopicPartition) -> int | None: ...
 
     async def partition_ids(self, *topics: str) -> dict[str, set[int]]:
         """The partitions that each of the topics has now; an empty set for a topic that does not exist."""
+        ...
+
+    def position_now(self, partition: TopicPartition) -> int | None:
+        """The position in a partition, without waiting for one; None while there is none.
+
+        All records before the position have been handed out. Offsets that hold no record for a reader of committed
+        records (markers that end transactions, records of aborted transactions) are passed over.
+        """
         ...
 
     @property
@@ -159,6 +168,18 @@ class _Consumer(AIOKafkaConsumer):  # type: ignore[misc]
     async def partition_ids(self, *topics: str) -> dict[str, set[int]]:
         cluster = await self._client.fetch_all_metadata()
         return {topic: set(cluster.partitions_for_topic(topic) or ()) for topic in topics}
+
+    def last_stable_offset(self, partition: TopicPartition) -> int | None:
+        stable = super().last_stable_offset(partition)
+        # A broker that knows no transactions may name none.
+        return self.highwater(partition) if stable is None or stable < 0 else int(stable)
+
+    def position_now(self, partition: TopicPartition) -> int | None:
+        assignment = self._subscription.subscription and self._subscription.subscription.assignment
+        if assignment is None or partition not in assignment.tps:
+            return None
+        state = assignment.state_value(partition)
+        return int(state.position) if state.has_valid_position else None
 
     @property
     def generation(self) -> int:

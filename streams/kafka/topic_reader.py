@@ -52,8 +52,9 @@ class TopicReader:
             partition: the topic and partition.
             start: the first offset.
             since: instead: the first record that the broker took at or after this instant, ms.
-            end: the first offset that is not read, at most the offset after the last record; by default the
-                partition is read to where it ends now, and perhaps some records further.
+            end: the first offset that is not read, at most the last stable offset; by default the partition is read
+                to its last stable offset of now, and perhaps some records further. Behind it the broker hands out
+                nothing while a transaction is open.
 
         Raises:
             KafkaError, OSError: the partition cannot be read, and the reader is not patient.

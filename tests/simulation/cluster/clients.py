@@ -180,6 +180,14 @@ class SimConsumer:
         """The offset after the last record, as the last fetch said."""
         return self._highwater.get(partition)
 
+    def last_stable_offset(self, partition: TopicPartition) -> int | None:
+        """The high watermark: nobody has transactions here."""
+        return self.highwater(partition)
+
+    def position_now(self, partition: TopicPartition) -> int | None:
+        """The next offset; None while there is none."""
+        return self._positions.get(partition)
+
     def last_poll_timestamp(self, partition: TopicPartition) -> int | None:
         """When a fetch was answered last, ms since the epoch."""
         return self._polled_at.get(partition)

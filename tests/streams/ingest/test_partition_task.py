@@ -22,6 +22,7 @@ from tests.support.oracle import NOON, written
 
 POLICY = default_policy()
 DELAY = POLICY.watermark_delay
+TOPICS = Topics()
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ def begun(marks_from: int = 0) -> PartitionTask:
     resume = Resume(0, 7, POLICY.step, BLOCK_OFFSETS, 0, None, None, None, 0, None)
     fold = BlockFold(0, Rules.of(POLICY), resume)
     fold.ready(whole=True)
-    destination = Destination(Topics(), 1, 0, 1)
+    destination = Destination(TOPICS, 1, 0, 1)
     claimed = ClaimedPartition(TopicPartition("login-events", 0), destination, fold, marks_from, 7)
     return PartitionTask(claimed, POLICY, NOON)
 
@@ -55,12 +56,19 @@ def task() -> PartitionTask:
     return begun()
 
 
+def fetched(
+    position: int | None, end: int | None, answered: int | None = 0, unanswered: int = 0, *, stable: int = -1
+) -> FetchStatus:
+    """What the fetches of a partition have said, where nothing is held back unless ``stable`` is given."""
+    return FetchStatus(position, end if stable < 0 else stable, end, answered, unanswered)
+
+
 def flush(task: PartitionTask, now: int, status: FetchStatus | None = None) -> list[tuple[str, Any]]:
     """(key, decoded value) of what is written, in order."""
     flush = Flush()
     end = task.fold.next_offset
-    task.flush(flush, now, status or FetchStatus(end, answered=0, unanswered=0))
-    return [_told(out) for records in flush.batches() for out in records]
+    task.flush(flush, now, status or fetched(end, end))
+    return [_told(out) for records in flush.batches() for out in records if out.topic != TOPICS.rejected]
 
 
 def _told(out: ProducerRecord) -> tuple[str, Any]:
@@ -78,7 +86,7 @@ def marks(
 def test_a_silent_partition_gets_a_mark_once_it_has_been_read_to_its_end(task: PartitionTask) -> None:
     task.take([event(0, NOON)], NOON)
     assert marks(task, NOON + POLICY.idle_after - 1) == []
-    there_is_more = FetchStatus(end=2, answered=0, unanswered=0)
+    there_is_more = fetched(1, 2)
     assert marks(task, NOON + 5_000, there_is_more) == []
     assert marks(task, NOON + 5_000) == [("mark/0/7/1/idle", NOON + 5_000 - DELAY, "idle")]
 
@@ -108,18 +116,58 @@ def test_a_slow_producer_does_not_hold_the_others_back(task: PartitionTask) -> N
     assert marks(task, now + 1) == [("mark/0/7/1/skew", now + 1 - DELAY, "skew")]
 
 
+def test_a_marker_behind_the_last_record_does_not_keep_a_partition_from_its_end(task: PartitionTask) -> None:
+    task.take([event(0, NOON)], NOON)
+    assert marks(task, NOON + 5_000, fetched(1, 2)) == []
+    assert marks(task, NOON + 5_000, fetched(2, 2)) == [("mark/0/7/2/idle", NOON + 5_000 - DELAY, "idle")]
+    assert task.follows(2)
+
+
+def test_no_mark_waits_for_markers_that_were_there_when_the_partition_was_claimed() -> None:
+    task = begun(marks_from=2)
+    task.take([event(0, NOON)], NOON)
+    assert marks(task, NOON + 5_000, fetched(2, 2)) == [("mark/0/7/2/idle", NOON + 5_000 - DELAY, "idle")]
+
+
+def test_an_open_transaction_is_a_slow_producer_until_it_ends(task: PartitionTask) -> None:
+    task.take([event(0, NOON)], NOON)
+    slow = NOON + POLICY.skew_after
+    held = fetched(1, 9, stable=1)
+    assert marks(task, NOON + 5_000, held) == []
+    assert marks(task, slow, held) == []
+    assert marks(task, slow + 1, held) == [("mark/0/7/1/skew", slow + 1 - DELAY, "skew")]
+    assert marks(task, slow + 500, held) == []
+    assert marks(task, slow + 1_001, held) == [("mark/0/7/1/skew", slow + 1_001 - DELAY, "skew")]
+    # aborted: a marker at 9, and nothing to be handed out
+    assert marks(task, slow + 2_001, fetched(10, 10)) == [("mark/0/7/10/idle", slow + 2_001 - DELAY, "idle")]
+    assert task.follows(10)
+
+
+def test_an_open_transaction_on_an_empty_partition_does_not_hold_the_others_back(task: PartitionTask) -> None:
+    slow = NOON + POLICY.skew_after + DELAY
+    held = fetched(0, 3, stable=0)
+    assert marks(task, slow, held) == []
+    assert marks(task, slow + 1, held) == [("mark/0/7/0/skew", slow + 1 - DELAY, "skew")]
+
+
+def test_what_is_rejected_does_not_keep_a_partition_from_being_idle(task: PartitionTask) -> None:
+    task.take([event(0, NOON)], NOON)
+    task.take([Record(1, NOON + 5_000, b"{}")], NOON + 5_000)
+    assert marks(task, NOON + 5_000) == [("mark/0/7/2/idle", NOON + 5_000 - DELAY, "idle")]
+
+
 def test_a_partition_that_is_not_answered_is_not_taken_for_silent(task: PartitionTask) -> None:
     task.take([event(0, NOON)], NOON)
-    assert marks(task, NOON + 30_000, FetchStatus(end=1, answered=30_000, unanswered=30_000)) == []
+    assert marks(task, NOON + 30_000, fetched(1, 1, 30_000, 30_000)) == []
 
 
 def test_whoever_takes_over_finds_since_when_a_partition_is_blind(task: PartitionTask) -> None:
     task.take([event(0, NOON)], NOON)
     later = NOON + POLICY.blind_after + 1
-    blind = FetchStatus(end=5, answered=None, unanswered=POLICY.blind_after + 1)
+    blind = fetched(1, 5, None, POLICY.blind_after + 1)
     resumes = [said for _, said in flush(task, later, blind) if isinstance(said, Resume)]
     assert [(one.mark, one.blind_from) for one in resumes] == [(later - DELAY, NOON - DELAY)]
-    idle = FetchStatus(end=1, answered=0, unanswered=0)
+    idle = fetched(1, 1)
     resumes = [said for _, said in flush(task, later + 5_000, idle) if isinstance(said, Resume)]
     assert [(one.mark, one.blind_from) for one in resumes] == [(later + 5_000 - DELAY, None)]
 
@@ -127,16 +175,16 @@ def test_whoever_takes_over_finds_since_when_a_partition_is_blind(task: Partitio
 def test_a_partition_that_cannot_be_fetched_is_marked_blind_until_it_can(task: PartitionTask) -> None:
     task.take([event(0, NOON)], NOON)
     later = NOON + POLICY.blind_after + 1
-    blind = FetchStatus(end=5, answered=None, unanswered=POLICY.blind_after + 1)
+    blind = fetched(1, 5, None, POLICY.blind_after + 1)
     assert marks(task, later, blind) == [("mark/0/7/1/blind", later - DELAY, "blind")]
-    assert flush(task, later + 500, FetchStatus(end=5, answered=0, unanswered=0))[-1][1].marked == ""
+    assert flush(task, later + 500, fetched(1, 5))[-1][1].marked == ""
 
 
 def test_no_mark_is_put_where_a_former_owner_may_have_read_further() -> None:
     task = begun(marks_from=2)
     later = NOON + POLICY.blind_after + 1
     task.take([event(0, NOON)], NOON)
-    blind = FetchStatus(end=None, answered=None, unanswered=POLICY.blind_after + 1)
+    blind = fetched(None, None, None, POLICY.blind_after + 1)
     assert marks(task, later, blind) == []
     task.take([event(1, NOON)], NOON)
     assert marks(task, later, blind) == [("mark/0/7/2/blind", later - DELAY, "blind")]
