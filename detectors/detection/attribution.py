@@ -1,18 +1,18 @@
-"""Attribution: the smallest set of scopes that explains what fails, one cause for each.
+"""Which smallest set of scopes explains the failures, with one cause for each scope?
 
-A firing scope is often a symptom: everything fires when one method fails, a method fires when its largest
-credential provider does. So explanations are weighed against each other. Each detector says for every scope
-how much better "this as a whole is in trouble" fits than "all is as usual" (``Verdicts.gain``, nats). An
-explanation is a set of disjoint scopes; it gains what its scopes gain and pays ``scope_costs`` for each, so
-that a second scope must be worth it, and a wide one must fit better than the narrow one within it. Parts that
-succeed speak against a scope, parts with hardly any traffic do not count.
+A firing scope is often a symptom: the environment fires when one method fails, and a method fires when its largest
+credential provider fails. Explanations are therefore compared. Each detector states for every scope how much better
+"this scope as a whole is in trouble" fits than "all is as usual" (``Verdicts.gain``, nats). An explanation is a set of
+disjoint scopes; its value is the sum of their gains, less ``scope_costs`` for each scope. So a second scope must gain
+more than it costs, and a wide scope must fit better than the narrow scope within it. Parts that succeed count against
+a scope; parts with hardly any traffic do not count.
 
-Then: three credential providers of a method, or all of at least two that have traffic, are the method; both
-methods are the environment; a provider that fails on both is one cause, unless one of the methods is another.
-A scope that does not fire itself is a cause only if nothing else explains a wider one that does.
+Rules then combine scopes: three credential providers of a method, or all of at least two that have traffic, become the
+method; both methods become the environment; a provider that fails on both methods is one cause, unless one of the
+methods is a cause. A scope that does not fire itself is a cause only if nothing else explains a wider scope that fires.
 
-What wakes nobody (surges, slowness) is weighed apart, each kind by itself, so that it neither widens nor hides what
-does; which of it is a symptom of an incident is for ``lifecycle.grouping`` to say.
+Findings that wake nobody (surges, slowness) are compared separately, each kind by itself, so that they neither widen
+nor hide causes that wake somebody; ``lifecycle.grouping`` decides which of them are symptoms of an incident.
 """
 
 from __future__ import annotations
@@ -36,26 +36,25 @@ from detectors.windows.frame import Frame
 
 __all__ = ["attribute"]
 
-#: Detectors that see the same trouble, the one whose words count most first. Those of one group are weighed
-#: together.
+#: Groups of detectors that react to one kind of failure; a group is compared together, and its first detector leads.
 _GROUPS = (("outage", "burn_rate"), ("silence",), ("funnel",))
 
 _ENV = SCOPES.index("")
 _METHOD = [SCOPES.index(method) for method in METHODS]
 _BOTH = [SCOPES.index(f"*/{csp}") for csp in CSPS]
 _ONE = [[SCOPES.index(f"{method}/{csp}") for csp in CSPS] for method in METHODS]
-#: bool (scope, scope): whether the first holds all of the second; whether they share anything.
+#: (scope, scope) whether the first scope contains the second, and whether the two share a leaf.
 _HOLDS = np.array([[bool(np.all(a | ~b)) for b in MEMBERS] for a in MEMBERS])
 _MEETS = (MEMBERS.astype(np.int64) @ MEMBERS.T.astype(np.int64)) > 0
 _SIZE = MEMBERS.sum(axis=1)
 
 
 def attribute(verdicts: Sequence[Verdicts], frame: Frame, n: int, policy: Policy) -> list[Cause]:
-    """The causes at step ``n``, by the order of the scope axis.
+    """Return the causes at step ``n``, in the order of the scope axis.
 
-    The first of each scope is the leading detector's finding, one for each incident that there should be. Its
-    numbers also hold ``explains``, the other firing scopes that it stands for, and ``gain`` (nats). What
-    other detectors find on the same scope follows it.
+    The first cause of each scope is the leading detector's finding; there should be one incident for it. Its
+    numbers also hold ``explains``, the other firing scopes that it explains, and ``gain`` (nats). The findings
+    of other detectors on this scope follow it.
     """
     serious = [verdict for verdict in verdicts if verdict.detector not in WAKES_NOBODY]
     minor = [[verdict] for verdict in verdicts if verdict.detector in WAKES_NOBODY]
@@ -72,7 +71,7 @@ def _causes(
     n: int,
     policy: Policy,
 ) -> list[Cause]:
-    """The causes that some groups of detectors find, by the order of the scope axis."""
+    """Return the causes that the given groups of detectors find, in the order of the scope axis."""
     found: dict[int, list[Verdicts]] = {}
     gains: dict[int, float] = {}
     for group in groups:
@@ -105,7 +104,7 @@ def _rank(verdict: Verdicts) -> int:
 
 
 def _symptoms(scope: int, verdicts: Sequence[Verdicts], n: int) -> list[int]:
-    """The other firing scopes that a cause stands for: those within it, and those that hold it."""
+    """Return the other firing scopes that a cause explains: those within its scope, and those that contain it."""
     firing = np.flatnonzero(np.any([verdict.state[n] == FIRING for verdict in verdicts], axis=0))
     return [int(f) for f in firing if f != scope and (_HOLDS[scope, f] or _HOLDS[f, scope])]
 
@@ -117,13 +116,13 @@ def _groups(verdicts: Sequence[Verdicts]) -> list[list[Verdicts]]:
 
 
 def _busy(frame: Frame, n: int, policy: Policy) -> set[int]:
-    """The scopes that had traffic within the last hour."""
+    """Return the scopes that had traffic within the last hour."""
     events = frame.counts[HOUR][n][:, [GOOD, BAD, EXCLUDED, STARTED]].sum(axis=1)
     return set(np.flatnonzero(events >= policy.attribution.traffic).tolist())
 
 
 def _explain(gain: Floats, fires: Bools, busy: set[int], costs: Attribution) -> set[int]:
-    """The scopes that explain what fires."""
+    """Return the scopes that explain the scopes which fire."""
     chosen = _by_rule(_cheapest(gain, costs), busy)
     firing = np.flatnonzero(fires).tolist()
     causes = {scope for scope in chosen if fires[scope]}
@@ -136,7 +135,7 @@ def _explain(gain: Floats, fires: Bools, busy: set[int], costs: Attribution) -> 
 
 
 def _cheapest(gain: Floats, costs: Attribution) -> set[int]:
-    """The set of disjoint scopes with the greatest gain less costs."""
+    """Return the set of disjoint scopes whose gains less costs are greatest."""
 
     def worth(scope: int, *within: int) -> tuple[float, set[int]]:
         value = float(gain[scope]) - costs.scope_costs - (costs.widening if within else 0.0)
@@ -146,7 +145,7 @@ def _cheapest(gain: Floats, costs: Attribution) -> set[int]:
         return sum(value for value, _ in parts), set[int]().union(*(scopes for _, scopes in parts))
 
     def best(options: Iterable[tuple[float, set[int]]]) -> tuple[float, set[int]]:
-        return max(options, key=lambda option: option[0])  # of equals the first, which is the narrower one
+        return max(options, key=lambda option: option[0])  # the first of equals is the narrower one
 
     one = [[worth(scope) for scope in scopes] for scopes in _ONE]
     csps = [
@@ -165,8 +164,9 @@ def _cheapest(gain: Floats, costs: Attribution) -> set[int]:
 
 
 def _by_rule(scopes: set[int], busy: set[int]) -> set[int]:
-    """The rules: three providers of a method, or all (of at least two) with traffic, are the method; both
-    methods are the environment; a provider that fails on both is one.
+    """Combine scopes: three providers of a method, or all (of at least two) with traffic, become the method.
+
+    Both methods become the environment, and a provider that fails on both methods becomes one scope.
     """
     out = set(scopes)
     for m, method in enumerate(_METHOD):
@@ -188,6 +188,6 @@ def _by_rule(scopes: set[int], busy: set[int]) -> set[int]:
 
 
 def _absorb(scopes: Iterable[int]) -> set[int]:
-    """Without those that lie within another."""
+    """Return the scopes that lie within no other one of them."""
     kept = set(scopes)
     return {s for s in kept if not any(other != s and _HOLDS[other, s] for other in kept)}

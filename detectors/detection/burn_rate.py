@@ -1,13 +1,13 @@
-"""Burn rate: the month's error budget is used up too fast, over a long window and a short one.
+"""Is the month's error budget used up too fast, over both a long window and a short one?
 
-The multi-window, multi-burn-rate alerts of *The Site Reliability Workbook*, chapter 5, made safe for little
-traffic: failures count in people, each window must exceed the rate surely (lower confidence bound), and
-enough people must have failed lately. Windows beyond an hour are the last hour, live, and what the history
-has before it.
+The rules are the multi-window, multi-burn-rate alerts of *The Site Reliability Workbook*, chapter 5, made safe for
+little traffic: failures count in people, each window's lower confidence bound must exceed the rate, and enough people
+must have failed recently. A window longer than an hour consists of the last hour, counted live, and of the history
+before it.
 
-A rule whose short window is long itself (two hours, six) would go on firing over what is long past. So every
-rule also asks the live windows of half an hour and an hour that are shorter than its own, and is over as soon
-as one shorter still refutes them.
+A rule whose short window is itself long (two hours, six) would keep firing over failures that ended long ago. So every
+rule also requires that the live windows of half an hour and an hour burn, as far as they are shorter than its own
+windows, and a rule ends as soon as a still shorter window shows that these failures have stopped.
 """
 
 from __future__ import annotations
@@ -35,21 +35,21 @@ from detectors.windows.frame import Frame
 
 __all__ = ["BurnRateDetector"]
 
-#: Live windows that a rule with longer ones asks as well.
+#: Live windows that must also burn in rules with longer windows, ms.
 _LATELY = (30 * MINUTE, HOUR)
 
 
 @dataclass(frozen=True)
 class BurnRateDetector:
-    """Finds error budgets that are spent too fast."""
+    """Detects error budgets that are spent too fast."""
 
     policy: Policy
     history: History
     name: ClassVar[DetectorName] = "burn_rate"
 
     def may_fire(self, frame: Frame) -> bool:
-        """Whether the live windows of a rule exceed it anywhere in a frame: none fires where they do not."""
-        # No more people have failed than requests did, so most rules need no closer look.
+        """Whether the live windows of a rule exceed its rate anywhere in a frame, without which no rule fires."""
+        # People are at most as many as failed requests, so this check excludes most rules.
         near = [
             (rule, live)
             for rule in self.policy.burn_rate.rules
@@ -67,24 +67,24 @@ class BurnRateDetector:
         return any(len(_raised(rule, live, window, budget, z)[0]) for rule, live in near)
 
     def judge(self, frame: Frame) -> Verdicts:
-        """The verdicts on a frame."""
+        """Return the verdicts on a frame."""
         found = _Burns(frame, self.policy, self.history)
         return Verdicts(self.name, found.state, found.explain, found.gain)
 
 
 def _lengths(rule: BurnRateRule) -> tuple[int, ...]:
-    """The windows that must all burn, ms."""
+    """Return the windows that must all burn for a rule to fire, ms."""
     return (*(w for w in _LATELY if w < rule.short), rule.short, rule.long)
 
 
 def _limit(rule: BurnRateRule, budget: Floats) -> Floats:
-    """The failing ratio (scope,) at which a rule's windows burn."""
+    """Return the failing ratio (scope,) above which a rule's windows burn."""
     return np.minimum(rule.factor * budget, 0.99)
 
 
 @dataclass(frozen=True)
 class _Window:
-    """Failures of one window over the frame, (step, scope) each; ``known`` is (step,)."""
+    """Failures of one window over the frame: arrays (step, scope), and ``known`` (step,)."""
 
     people: Floats
     trials: Floats
@@ -92,7 +92,7 @@ class _Window:
 
     @classmethod
     def live(cls, failures: Failures, length: int) -> _Window:
-        """A window (ms) that panes answer for."""
+        """Build a window (ms) that the panes of the last hour cover."""
         people, trials = (array[failures.at(length)] for array in (failures.people, failures.trials))
         return cls(people.astype(np.float64), trials.astype(np.float64), np.ones(len(people), dtype=bool))
 
@@ -104,7 +104,7 @@ def _raised(
     budget: Floats,
     z: float,
 ) -> tuple[Ints, Ints]:
-    """Cells (M,) at which windows of these lengths (ms) exceed a rule, and enough people failed in the shortest."""
+    """Return the cells (M,) at which all windows (ms) exceed a rule and enough people failed in the shortest one."""
     steps, scopes = np.nonzero(window(min(lengths)).people >= rule.min_people)
     for length in lengths:
         if not len(steps):
@@ -131,11 +131,11 @@ class _Burns:
         self._gains: Floats | None = None
 
     def _window(self, length: int) -> _Window:
-        """Failures of a window, live or with the help of the history."""
+        """Return the failures of a window (ms), counted live or with the help of the history."""
         if length not in self._seen:
             found = _Window.live(self._failures, min(length, HOUR))
             if length > HOUR:
-                # Who the people behind older failures were is not known any more: each failure counts.
+                # The people behind older failures are not known any more, so each failure counts.
                 older, share = before_the_hour(self._history, self._frame.ends, length)
                 found = _Window(
                     people=found.people + older[..., BAD],
@@ -146,7 +146,7 @@ class _Burns:
         return self._seen[length]
 
     def _judge(self) -> list[Bools]:
-        """(step, scope) for each rule: its windows exceed it, the live ones also without what is over."""
+        """Return for each rule (step, scope) whether its windows exceed its rate, also without past failures."""
         failures, z = self._failures, self._policy.confidence
         raised = [_raised(rule, _lengths(rule), self._window, self._budget, z) for rule in self._policy.rules]
         self._raised = np.unique(np.concatenate([steps for steps, _ in raised]))
@@ -169,18 +169,18 @@ class _Burns:
         return out
 
     def _lately(self, rule: BurnRateRule) -> int:
-        """Position of the shortest window of a rule: enough people must have failed in it."""
+        """Return the position of a rule's shortest window, in which enough people must have failed."""
         return self._failures.at(min(_lengths(rule)))
 
     def gain(self, step: int) -> Floats:
-        """float64 (scope,), as ``Verdicts.gain``; the first call works it out for all steps."""
+        """Return float64 (scope,), as ``Verdicts.gain`` defines it; the first call computes it for all steps."""
         if self._gains is None:
             self._gains = np.zeros(self.state.shape)
             self._gains[self._raised] = self._present.gains(self._budget)
         return np.asarray(self._gains[step])
 
     def explain(self, step: int, scope: int) -> Cause:
-        """The finding at a cell: of the fastest burn that fires."""
+        """Return the finding at a cell, by the rule with the fastest burn that fires."""
         rules = [
             rule for rule, fires in zip(self._policy.rules, self._fires, strict=True) if fires[step, scope]
         ]

@@ -1,8 +1,8 @@
-"""Which detectors judge a frame, and what do they say? No verdict is worked out before it is asked for.
+"""Which detectors judge a frame, and what are their verdicts? No verdict is computed before a caller needs it.
 
-Hardly ever does anything fire. So each detector first says, by conditions that are necessary and cheap, whether it
-could fire anywhere in a frame; only then does it judge the frame. The verdicts of detectors that do not fire are made
-when somebody looks at them: where another detector fires, where an incident is open, or for an observer.
+Detectors fire rarely. Each detector therefore first checks by necessary, cheap conditions whether it could fire
+anywhere in a frame, and judges the frame only then. The verdicts of the other detectors are computed when they are
+read: where another detector fires, where an incident is open, or for an observer.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ __all__ = ["Findings", "detectors_of"]
 
 
 def detectors_of(policy: Policy, history: History) -> tuple[Detector, ...]:
-    """All detectors of an environment, in the order of their verdicts."""
+    """Return all detectors of an environment, in the order of their verdicts."""
     return (
         OutageDetector(policy, history),
         BurnRateDetector(policy, history),
@@ -40,7 +40,7 @@ def detectors_of(policy: Policy, history: History) -> tuple[Detector, ...]:
 
 
 class Findings:
-    """The verdicts of detectors on one frame; to be asked for before the history or the windows move on."""
+    """The verdicts of detectors on one frame; they must be read before the history or the windows move on."""
 
     def __init__(self, frame: Frame, detectors: Sequence[Detector]) -> None:
         self._frame = frame
@@ -48,11 +48,11 @@ class Findings:
         self._known: dict[str, Verdicts] = {}
 
     def verdicts(self) -> list[Verdicts]:
-        """What each detector says, in the order of the detectors."""
+        """Return the verdicts of each detector, in the order of the detectors."""
         return [self._verdict(detector) for detector in self._detectors]
 
     def fires(self) -> Bools:
-        """(step,): whether any detector fires on any scope."""
+        """Return (step,) whether any detector fires on any scope."""
         fires = np.zeros(len(self._frame.ends), dtype=bool)
         for detector in self._detectors:
             if detector.name in self._known or detector.may_fire(self._frame):

@@ -1,4 +1,4 @@
-"""What does every finding say of its cell (a scope at a step), whichever detector made it?"""
+"""What do the findings of all detectors state about their cell (a scope at a step)?"""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ __all__ = ["cause_at", "of_scope"]
 def cause_at(
     detector: DetectorName, env: str, state: npt.NDArray[np.int8], step: int, scope: int
 ) -> partial[Cause]:
-    """The finding at a cell of an environment, without what only the detector can say.
+    """Return the finding at a cell of an environment, to be completed with the fields that only the detector knows.
 
     Args:
-        detector: who found it.
+        detector: the detector that made the finding.
         env: the environment.
         state: (step, scope), see ``Verdicts``.
         step, scope: the cell, as positions.
@@ -35,7 +35,7 @@ def cause_at(
 
 
 def of_scope(what: str, scope: int) -> str:
-    """``sign-ins`` of a scope (position), as people say: "ssoe sign-ins", "idme on sis sign-ins"; of all, as it is."""
+    """Return ``what`` with a scope (position) in words: "ssoe sign-ins", "idme on sis sign-ins"; for all, ``what``."""
     method, _, csp = SCOPES[scope].partition("/")
     if not method:
         return what

@@ -1,13 +1,13 @@
-"""Who failed of those who came through, per window and scope, and whether it has stopped by now.
+"""How many people failed, per window and scope, and have their failures stopped by now?
 
-Failures are counted in people: somebody who tries forty times has failed once. Successes are counted as they
-come. So the failing ratio errs towards health, and a bound on it is a bound on independent trials.
+Failures are counted in people: a person who tries forty times has failed once. Successes are counted as requests.
+The failing ratio therefore errs towards health, and a bound on the ratio is a bound on independent trials.
 
-A long window holds the past. It is *over* for a scope when hardly any of its failures lie in a shorter window
-at its end, though many of its completions do. What is over for a scope is over for its parts, except for a
-part that still fails more than its share. ``present`` then tells what is the case now: parts for which a
-window is over are counted by what they have done since. So a wide scope does not go on failing over a part
-that has recovered, nor a part with little traffic, which cannot show its own recovery, after the whole has.
+A long window holds the past. A window is *over* for a scope when hardly any of its failures lie in a shorter window
+at its end, although many of its completions do. A window that is over for a scope is over for the scope's parts,
+except for a part that still fails more than its share. ``present`` then counts the failures of now: a part for which
+a window is over is counted by what happened since. So a wide scope stops failing when the part that failed has
+recovered, and a part with little traffic, which cannot show its own recovery, stops when the whole has recovered.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ from detectors.windows.frame import Frame
 
 __all__ = ["Failures", "Present", "Recovery"]
 
-#: Health must show within this many ms: older successes say nothing about now.
+#: The longest window that can show health, ms: older successes are no evidence of health now.
 RECENT = 15 * MINUTE
-#: Where this many completions are missing from a window, it is no chance (probability e^-8 at a steady rate).
+#: If this many expected completions are missing from a window, it is not by chance (probability e^-8 at a steady rate).
 _MISSED = 8
-#: How often ``Recovery.chance`` may come true while failures go on, ms.
+#: The time to which the probability ``Recovery.chance`` of a false end applies, ms.
 _LOOK = 5 * MINUTE
-#: No more probable must it be that failures go on, where a longer window says that they have stopped.
+#: The greatest probability of continuing failures at which a window agrees with a longer one that they have stopped.
 _REMAINS = 0.35
-#: The number of expected failures from which on their absence means something.
+#: The number of expected failures from which on their absence is evidence.
 _SEVERAL = 5
-#: A part is in trouble of its own where the probability that it fails no more than its share is at most this.
+#: A part is in trouble of its own if the probability that it fails no more than its share is at most this.
 _OF_ITS_OWN = 0.001
 
-#: For each leaf the scope that is just it; of the rest of a method, the method.
+#: For each leaf the scope that consists of this leaf; for a method's leaf without a provider, the method.
 _SCOPE_OF_LEAF = [SCOPES.index(method if csp is None else f"{method}/{csp}") for method, csp in LEAVES]
-#: For each method its leaf without a credential provider, and the scopes of the others.
+#: For each method its leaf without a credential provider, its own scope, and the scopes of its providers.
 _RESTS = [
     (
         LEAVES.index((method, None)),
@@ -49,7 +49,7 @@ _RESTS = [
     )
     for method in METHODS
 ]
-#: Parts of a scope that it may be named for, as leaves.
+#: (scope, leaves): parts of a scope whose failures alone can explain the scope.
 _ALSO = [
     (SCOPES.index(""), [i for i, (_, csp) in enumerate(LEAVES) if csp is not None]),
     *(
@@ -67,21 +67,21 @@ _HALVES = [
     for wide, parts in [("", METHODS), *((f"*/{csp}", [f"{m}/{csp}" for m in METHODS]) for csp in CSPS)]
 ]
 _TO_SCOPES = MEMBERS.astype(np.int64).T
-#: bool (group, leaf): the scopes, and those rests as groups of their own.
+#: bool (group, leaf): the scopes, followed by each method's leaf without a provider as a group of its own.
 _GROUPS = np.concatenate([MEMBERS, np.eye(len(LEAVES), dtype=bool)[[rest for rest, *_ in _RESTS]]])
 _TO_GROUPS = _GROUPS.T.astype(np.float64)
 
 
 @dataclass(frozen=True)
 class Recovery:
-    """What it takes to call an end.
+    """The conditions under which failures count as stopped.
 
     Attributes:
-        chance: failures have stopped where so few of them are recent with at most this probability, had they
-            gone on, in each look of five minutes (in shorter ones in proportion) ...
-        share: ... and at most this share of what would have failed did.
-        z: of the upper bound of a ratio.
-        healthy: a window shows health if that bound is below this ratio.
+        chance: the greatest probability that continuing failures would leave as few recent ones, per five minutes (in
+            proportion for shorter windows) ...
+        share: ... and the greatest share of the expected recent failures that may have happened.
+        z: the quantile of the upper bound of a ratio.
+        healthy: a window shows health if the upper bound of its failing ratio is below this ratio.
     """
 
     chance: float
@@ -92,11 +92,11 @@ class Recovery:
 
 @dataclass(frozen=True)
 class Present:
-    """Failures at some steps (M,), without what is over.
+    """Failures at some steps (M,), without failures that are over.
 
     Attributes:
         people, trials: (window, M, scope), as in ``Failures``.
-        leaves: the same two of the parts (window, M, leaf) that scopes are made of.
+        leaves: people and trials by leaf, (window, M, leaf) each.
     """
 
     people: Ints
@@ -104,14 +104,14 @@ class Present:
     leaves: tuple[Ints, Ints]
 
     def gains(self, normal: Floats) -> Floats:
-        """How much better "all of it fails alike" explains a scope than ``normal`` does, (M, scope), in nats.
+        """Return (M, scope) how much better "all parts fail alike" explains each scope than ``normal``, in nats.
 
-        The greatest over the windows. A method, and everything, also gain by their parts with a credential
-        provider alone, because only those who get through ask for a token; and a method by its other part
-        alone (tokens, sessions), because nothing narrower names that.
+        The result is the greatest over the windows. The environment and the methods also gain by their leaves with a
+        credential provider alone, because only people who get through request a token; a method also gains by its
+        leaf without a provider alone (tokens, sessions), because no narrower scope names this leaf.
 
         Args:
-            normal: the ratio (scope,) that fails at any time.
+            normal: the ratio (scope,) that usually fails.
         """
         gains = failure_gain(self.people, self.trials, normal).max(axis=0)
         for scope, leaves in _ALSO:
@@ -123,12 +123,12 @@ class Present:
 
 @dataclass(frozen=True)
 class Failures:
-    """Failures of one kind of steps over a frame.
+    """Failures of one kind of sign-in steps over a frame.
 
     Attributes:
         windows: ms, ascending; the first axis of both arrays.
         people: (window, step, scope) distinct people who failed.
-        trials: (window, step, scope) these and the successes.
+        trials: (window, step, scope) people who failed plus successful requests.
     """
 
     windows: tuple[int, ...]
@@ -137,12 +137,17 @@ class Failures:
 
     @classmethod
     def of_sign_in(cls, frame: Frame, windows: tuple[int, ...] = ()) -> Failures:
-        """Of the steps new, authorize, callback, token; in some windows (ms, ascending), all unless said otherwise."""
+        """Build the failures of the steps new, authorize, callback, token.
+
+        Args:
+            frame: the frame.
+            windows: ms, ascending; all windows of the frame if empty.
+        """
         return cls._of(frame, GOOD, BAD, windows or frame.windows)
 
     @classmethod
     def of_session(cls, frame: Frame, windows: tuple[int, ...] = ()) -> Failures:
-        """Of the steps refresh, revoke, logout."""
+        """Build the failures of the steps refresh, revoke, logout; ``windows`` (ms) as in ``of_sign_in``."""
         return cls._of(frame, SESSION_GOOD, SESSION_BAD, windows or frame.windows)
 
     @classmethod
@@ -150,7 +155,8 @@ class Failures:
         counts = [frame.counts[window] for window in windows]
         failed = np.stack([c[..., bad] for c in counts])
         people = np.minimum(failed, np.stack([frame.people[window] for window in windows]))
-        # People are those of all steps, so a wide scope's may be too many: it has no more than its parts.
+        # ``frame.people`` counts all steps, so it may be too high for a wide scope, which has at most the sum of its
+        # parts.
         for _, method, csps in _RESTS:
             parts = people[..., csps].sum(axis=-1) + failed[..., method] - failed[..., csps].sum(axis=-1)
             people[..., method] = np.minimum(people[..., method], parts)
@@ -159,17 +165,17 @@ class Failures:
         return cls(windows, people, people + np.stack([c[..., good] for c in counts]))
 
     def at(self, window: int) -> int:
-        """Position of a window on the first axis."""
+        """Return the position of a window (ms) on the first axis."""
         return self.windows.index(window)
 
     def healthy(self, recovery: Recovery) -> Bools:
-        """(step, scope): whether a window of the last 15 minutes shows health."""
+        """Return (step, scope) whether a window of at most 15 minutes shows health."""
         recent = [i for i, window in enumerate(self.windows) if window <= RECENT]
         shown = surely_below(self.people[recent], self.trials[recent], recovery.healthy, recovery.z)
         return np.asarray(shown.any(axis=0))
 
     def still_arriving(self) -> Bools:
-        """(step, scope): whether completions come in as in the longer windows, so that health is of now."""
+        """Return (step, scope) whether requests still complete as in longer windows, so that health refers to now."""
         recent = [i for i, window in enumerate(self.windows) if window <= RECENT]
         alive: Bools = self.trials[recent[-1]] > 0
         for longer in {recent[-1], len(self.windows) - 1}:
@@ -179,12 +185,12 @@ class Failures:
         return alive
 
     def below(self, window: int, steps: Ints, scopes: Ints, ratio: Floats | float, z: float) -> Bools:
-        """Whether surely less than ``ratio`` fails in a window shorter than the ``window``-th, at cells (M,)."""
+        """Return (M,) whether surely less than ``ratio`` fails in a window shorter than the ``window``-th, at cells."""
         people, trials = self.people[:window, steps, scopes], self.trials[:window, steps, scopes]
         return np.asarray(surely_below(people, trials, ratio, z).any(axis=0))
 
     def present(self, steps: Ints, recovery: Recovery) -> Present:
-        """What is the case at some steps (M,), without what is over."""
+        """Return the failures at some steps (M,), without failures that are over."""
         people, trials = self.people[:, steps], self.trials[:, steps]
         if not len(steps):
             nothing = np.zeros((len(self.windows), 0, len(LEAVES)), dtype=np.int64)
@@ -193,12 +199,13 @@ class Failures:
         over = self._over(people, failed, good, recovery)
         gone = self._gone(failed, good)
         left_out = np.logical_or.accumulate(over | gone, axis=0)
-        # What a window has beyond the next shorter one adds to it, unless the longer one is over.
+        # A window adds its counts beyond the next shorter window, unless the longer window is over.
         now_failed = np.cumsum(np.diff(failed, axis=0, prepend=0) * ~over, axis=0)
         now_good = np.cumsum(np.diff(good, axis=0, prepend=0) * ~(over | gone), axis=0)
         failed, good = np.maximum(now_failed, 0), np.maximum(now_good, 0)
         leaves = failed, failed + good
-        # One person may have failed in several parts: with nothing left out, the scope's own count is exact.
+        # One person may have failed in several parts, so a sum is too high; the scope's own count is exact, and is
+        # used where nothing is left out.
         whole: Bools = ~np.asarray(left_out @ MEMBERS.T)
         now = [
             np.where(whole, own, part @ _TO_SCOPES)
@@ -207,9 +214,9 @@ class Failures:
         return Present(now[0], now[1], leaves)
 
     def _gone(self, failed: Ints, good: Ints) -> Bools:
-        """(window, M, leaf): whether a leaf in which nobody failed has no traffic any more.
+        """Return (window, M, leaf) whether a leaf in which nobody failed has no traffic any more.
 
-        What went well before says nothing of now then: no token is asked for once every callback fails.
+        Earlier successes of such a leaf are no evidence of health now: no token is requested once every callback fails.
         """
         gone = np.zeros(failed.shape, dtype=bool)
         lengths = np.array(self.windows, dtype=np.float64)
@@ -219,7 +226,7 @@ class Failures:
         return gone
 
     def _over(self, people: Ints, failed: Ints, good: Ints, recovery: Recovery) -> Bools:
-        """(window, M, leaf): whether what failed in a window has stopped, in the leaf or in all around it.
+        """Return (window, M, leaf) whether a window's failures have stopped, in the leaf or in a scope around it.
 
         Args:
             people: (window, M, scope).
@@ -228,9 +235,9 @@ class Failures:
         people = np.concatenate([people, failed[..., [rest for rest, *_ in _RESTS]]], axis=-1)
         lengths = np.array(self.windows, dtype=np.float64)
         over = np.zeros(failed.shape, dtype=bool)
-        # A short window is another look more often: so that all err equally seldom, it must be the surer.
+        # A short window is tested anew more often, so its test must be stricter for all windows to err equally rarely.
         allowed = (recovery.chance * np.minimum(lengths / _LOOK, 1.0))[:, None, None]
-        surely = np.zeros(people.shape, dtype=bool)  # by each shorter window, of some longer one
+        surely = np.zeros(people.shape, dtype=bool)  # whether each shorter window shows this of a longer one
         for i in range(len(self.windows) - 1, 0, -1):
             chance = _chance_of_going_on(people, failed, good, i, recovery.share)
             stopped = chance <= allowed[:i]
@@ -242,13 +249,14 @@ class Failures:
 
 
 def _over_for_leaves(lengths: Floats, people: Ints, failed: Ints, window: int, ended: Bools) -> Bools:
-    """(M, leaf): whether a window is over for it.
+    """Return (M, leaf) whether a window is over for each leaf.
 
     Args:
         lengths: (window,) ms.
         people: (window, M, group).
         failed: (window, M, leaf).
-        ended: (shorter window, M, group): by which shorter windows it has ended.
+        window: position of the window.
+        ended: (shorter window, M, group) whether the shorter window shows that the window has ended for the group.
     """
     over = np.zeros(failed.shape[1:], dtype=bool)
     any_window: Bools = np.asarray(ended.any(axis=0))
@@ -261,7 +269,7 @@ def _over_for_leaves(lengths: Floats, people: Ints, failed: Ints, window: int, e
         by = ended[:, at, group]
         longest = window - 1 - np.argmax(by[::-1], axis=0)
         for leaf in leaves:
-            # Lately is the shortest window in which several would have failed, had the leaf gone on.
+            # ``lately``: the shortest window in which several failures would be expected, had the leaf kept failing.
             due = failed[window, at, leaf] * (lengths[:window, None] / lengths[window])
             telling = by & (due >= _SEVERAL)
             lately = np.where(telling.any(axis=0), np.argmax(telling, axis=0), longest)
@@ -272,7 +280,7 @@ def _over_for_leaves(lengths: Floats, people: Ints, failed: Ints, window: int, e
 
 
 def _leaves(array: Ints) -> Ints:
-    """(..., leaf) from (..., scope)."""
+    """Return the counts (..., leaf) that counts (..., scope) imply."""
     leaves = array[..., _SCOPE_OF_LEAF]
     for rest, method, csps in _RESTS:
         leaves[..., rest] = np.maximum(array[..., method] - array[..., csps].sum(axis=-1), 0)
@@ -280,17 +288,19 @@ def _leaves(array: Ints) -> Ints:
 
 
 def _chance_of_going_on(people: Ints, failed: Ints, good: Ints, window: int, share: float) -> Floats:
-    """Probability, per shorter window, that so few of a window's failures fall into it by chance.
+    """Return the probability, per shorter window, that as few of a window's failures would lie in it by chance.
 
-    Had nothing changed, each failure of a part would fall into the shorter window with the share of the part's
-    trials that lies in it: the exact conditional test for equal rates (Przyborowski and Wilenski 1940), which
-    needs no estimate of the rate. What would fall into it is added up over the parts, so that it does not look
-    like an end when the failing part merely has no traffic. 1 unless at most ``share`` of it failed.
+    If nothing had changed, each failure of a leaf would lie in the shorter window with a probability equal to the share
+    of the leaf's trials in it: the exact conditional test for equal rates (Przyborowski and Wilenski 1940), which
+    needs no estimate of the rate. The expected failures are summed over the leaves, so that a failing leaf which merely
+    has no traffic does not look recovered. The probability is 1 unless less than ``share`` of the expected failures
+    happened.
 
     Args:
         people: (window, M, group).
         failed, good: (window, M, leaf).
-        window: position.
+        window: position of the longer window.
+        share: as in ``Recovery``.
 
     Returns:
         (shorter window, M, group).

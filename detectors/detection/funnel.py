@@ -1,18 +1,19 @@
-"""Lost returns: people start to sign in, leave for the credential provider, and do not come back.
+"""Do people start to sign in, leave for the credential provider, and not come back?
 
-Each window holds the callbacks of its time, whatever their outcome, against the sign-ins that started a while
-before, in the share that usually returns: of every scope by its own two weeks (the median of the days, or the same
-hour of the week if that was less), for 20 to 40 % never return on an ordinary day. It fires where surely less than
-``fires_below`` of the usual returns come. A method may have a fixed limit besides (``monitors``).
+In each window the callbacks, with any outcome, are compared with the sign-ins that started some time before, times the
+share that usually returns. On an ordinary day 20 to 40 % never return, so the usual share comes from each scope's own
+two weeks (the median of the days, or the same hour of the week if its share was lower). The detector fires where surely
+less than ``fires_below`` of the usual returns arrive. A method may also have a fixed limit (``monitors``).
 
-How long people are away is not known, and starts of the last minutes have not had time to come back. So starts are
-counted with several delays, and the one that lets expect least counts: a wave of starts whose returns are on their
-way, a deploy, a silence and its end, and sign-ins that have moved elsewhere all leave the ratio as it was.
+The time that people are away is unknown, and people who started in the last minutes have not had time to return. Starts
+are therefore counted with several delays, and the delay with the fewest starts is used. So a wave of starts whose
+returns have not arrived yet, a deploy, a silence and its end, and sign-ins that have moved elsewhere do not change the
+ratio.
 
-It is over, in a long window too, as soon as a shorter one sees the returns. Without two weeks the hour before the
-window says what is usual, and only half of that is too little; where not even that knows, or where hardly any
-returns can be expected, there is not enough evidence. So a fresh installation on which nobody has ever returned
-says nothing: callbacks may not be reported at all.
+A long window ends too as soon as a shorter one sees the returns. Without a history of two weeks, the hour before the
+window gives the usual share, and the detector fires below half of this share. If that hour does not show a share, or if
+hardly any returns can be expected, there is not enough evidence. A new installation on which nobody has ever returned
+therefore has no finding: callbacks may not be reported at all.
 """
 
 from __future__ import annotations
@@ -37,26 +38,26 @@ from detectors.windows.returns import RETURNED, WENT
 
 __all__ = ["FunnelDetector"]
 
-#: Expectations are taken at full minutes.
+#: Expectations are computed at full minutes.
 _GRID = MINUTE
-#: Starts that a share must have been seen of to be called usual.
+#: The number of starts that a share must be computed from in order to count as usual.
 _LEARNED = 200
-#: People are estimated by windows of at least this many ms where one fires: shorter ones see too few.
+#: People are estimated by windows of at least this length, ms, if one fires: shorter windows hold too few starts.
 _STEADY = 5 * MINUTE
-#: People who try again and again are no more people: at most this multiple of what two weeks let expect are lost.
+#: Lost people are limited to this multiple of the people whom two weeks let expect: retries are not more people.
 _AT_MOST = 1.5
 
 
 @dataclass(frozen=True)
 class FunnelDetector:
-    """Finds lost returns: people leave for the credential provider and do not come back."""
+    """Detects lost returns: people leave for the credential provider and do not come back."""
 
     policy: Policy
     history: History
     name: ClassVar[DetectorName] = "funnel"
 
     def may_fire(self, frame: Frame) -> bool:
-        """Whether fewer return anywhere in a frame than the highest limit asks of all who started."""
+        """Whether anywhere in a frame fewer people return than the highest limit requires of all starts."""
         rules = self.policy.funnel
         if not frame.returns or not frame.returns[HOUR].any():
             return False
@@ -76,20 +77,20 @@ class FunnelDetector:
         return False
 
     def judge(self, frame: Frame) -> Verdicts:
-        """The verdicts on a frame."""
+        """Return the verdicts on a frame."""
         found = _Funnel(frame, self.policy, self.history)
         return Verdicts(self.name, found.state, found.explain, found.gain, found.unknowing)
 
 
 def _went(frame: Frame, length: int, delay: int) -> Ints:
-    """(step, scope): sign-ins that started in a window (ms) which ends ``delay`` ms before each step."""
+    """Return (step, scope) the sign-ins that started in a window (ms) which ends ``delay`` ms before each step."""
     counts = frame.returns
     went: Ints = counts[length + delay][..., WENT]
     return went - counts[delay][..., WENT] if delay else went
 
 
 def _by_the_weeks(frame: Frame, history: History) -> tuple[Floats, Floats]:
-    """(step, scope): the share that usually returns, nan if unknown; and how many return in an hour."""
+    """Return (step, scope) the share of starts that usually returns, nan if unknown, and the returns per hour."""
     ends = frame.ends
     days, day = np.unique((ends - 1) // DAY, return_inverse=True)
     by_days = np.stack([history.usual_return_ratio(int((one + 1) * DAY)) for one in days])[day]
@@ -106,15 +107,15 @@ class _Window:
     """One window over the frame, (step, scope) each.
 
     Attributes:
-        went: sign-ins that started, with the delay that has fewest.
+        went: sign-ins that started, counted with the delay that has the fewest.
         came: callbacks.
-        usual: share of starts that usually returns; nan where unknown.
-        expected: returns of those who went; 0 where unknown.
-        limit: share of those who went below which it fires.
-        fewer: fewer returned than makes it quiet.
-        enough: enough returns are expected for the window to say anything.
-        fires: surely too few returned.
-        back: they return.
+        usual: share of starts that usually returns; nan if unknown.
+        expected: returns that are expected of ``went``; 0 if unknown.
+        limit: share of ``went`` below which the detector fires.
+        fewer: whether fewer returned than a quiet finding requires.
+        enough: whether enough returns are expected for the window to be evidence.
+        fires: whether surely too few returned.
+        back: whether people return.
     """
 
     length: int
@@ -154,7 +155,7 @@ class _Funnel:
     # -- what is usual ---------------------------------------------------------------------------------------
 
     def _by_the_hour(self, length: int) -> Floats:
-        """(step, scope): the share that has returned in the hour before the window, nan if it cannot say."""
+        """Return (step, scope) the share that returned in the hour before the window; nan with too few starts."""
         counts = self._frame.returns
         before = counts[HOUR] - counts[length]
         went, came = before[..., WENT], before[..., RETURNED]
@@ -169,7 +170,7 @@ class _Funnel:
         went = went.astype(np.float64)
         learned = ~np.isnan(self._weeks)
         usual = np.where(learned, self._weeks, self._by_the_hour(length))
-        usual = np.where(usual > 0, usual, np.nan)  # nobody ever: callbacks are not reported at all
+        usual = np.where(usual > 0, usual, np.nan)  # 0: callbacks are not reported at all
         share = np.nan_to_num(usual)
         expected = share * went
         enough = expected >= rules.min_expected
@@ -191,7 +192,7 @@ class _Funnel:
         return _Window(length, went, came, usual, expected, limit, fewer, enough, fires, back=enough & ~fewer)
 
     def gain(self, step: int) -> Floats:
-        """float64 (scope,), as ``Verdicts.gain``; the first call works it out for all steps."""
+        """Return float64 (scope,), as ``Verdicts.gain`` defines it; the first call computes it for all steps."""
         if self._gains is None:
             self._gains = np.zeros(self.state.shape)
             for window in self._windows:
@@ -203,7 +204,7 @@ class _Funnel:
     # -- words -----------------------------------------------------------------------------------------------
 
     def explain(self, step: int, scope: int) -> Cause:
-        """The finding at a cell, by the window that tells most."""
+        """Return the finding at a cell, by the window that ``_telling`` selects."""
         frame = self._frame
         cause, name = cause_at("funnel", frame.env, self.state, step, scope), of_scope("sign-ins", scope)
         if not self._windows:
@@ -243,7 +244,7 @@ class _Funnel:
         return [window for window in self._windows if window.fires[step, scope]]
 
     def _telling(self, step: int, scope: int) -> _Window:
-        """The window with the greatest gain of those that fire; if none does, the longest with enough evidence."""
+        """Return the firing window with the greatest gain; if none fires, the longest window with enough evidence."""
         firing = self._firing(step, scope)
         if firing:
             return max(
@@ -255,7 +256,7 @@ class _Funnel:
         return (self._firing(step, scope) or [self._telling(step, scope)])[0]
 
     def _lost_per_hour(self, step: int, scope: int) -> float | None:
-        """People an hour who do not come back though they usually would; None where it does not fire."""
+        """Return the people per hour who do not come back though they usually would; None if no window fires."""
         firing = self._firing(step, scope)
         if not firing:
             return None

@@ -1,13 +1,13 @@
-"""Latency: too large a share of requests takes longer than promised.
+"""Does too large a share of requests take longer than the objective allows?
 
-Each method promises that at least ``latency_target`` of its completed requests take less than
+The objective of each method is that at least ``latency_target`` of its completed requests take less than
 ``latency_threshold_ms``; the rest is a budget, as in the multi-window, multi-burn-rate alerts of *The Site
-Reliability Workbook*, chapter 5. A rule fires where the share of slow requests is surely (lower confidence
-bound) more than ``factor`` times the budget in its long window and in its short one, unless a window shorter
-still refutes it. It goes quiet by the short windows.
+Reliability Workbook*, chapter 5. A rule fires where the lower confidence bound of the slow share exceeds
+``factor`` times the budget in both its long and its short window, unless a still shorter window contradicts it.
+The detector goes quiet by the short windows.
 
-With a budget of 5 % nothing burns more than 20 times too fast, so the factors are smaller than those of
-success. Requests count, not people: every one of them waits. Nobody is woken for slowness alone.
+With a budget of 5 %, the burn rate is at most 20, so the factors are smaller than those of the success
+objective. Requests count, not people, because every request waits. Slowness alone wakes nobody.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ from detectors.windows.frame import Frame
 
 __all__ = ["LatencyDetector", "slow_budgets"]
 
-#: Health must show within this many ms.
+#: The longest window that can show health, ms.
 _RECENT = 15 * MINUTE
 
 
 @dataclass(frozen=True)
 class LatencyDetector:
-    """Finds requests that take longer than promised."""
+    """Detects requests that take longer than the objective allows."""
 
     policy: Policy
     history: History
@@ -52,13 +52,13 @@ class LatencyDetector:
         return any(fires.any() for fires in _Slowness(frame, self.policy, self.history).fires)
 
     def judge(self, frame: Frame) -> Verdicts:
-        """The verdicts on a frame."""
+        """Return the verdicts on a frame."""
         found = _Slowness(frame, self.policy, self.history)
         return Verdicts(self.name, found.state, found.explain, found.gain, found.unknowing)
 
 
 def slow_budgets(policy: Policy) -> Floats:
-    """The share of each scope (scope,) that may be slow: of its method; where both are in it, the larger."""
+    """Return (scope,) the share of requests that may be slow: that of the scope's method, or the larger of both."""
     per_method = {method: 1.0 - policy.objectives[method].latency_target for method in METHODS}
     return np.array([per_method.get(scope.partition("/")[0], max(per_method.values())) for scope in SCOPES])
 
@@ -76,23 +76,23 @@ class _Slowness:
 
     @cached_property
     def state(self) -> npt.NDArray[np.int8]:
-        """int8 (step, scope), as ``Verdicts.state``."""
+        """The states, int8 (step, scope), as in ``Verdicts.state``."""
         return verdict_of(np.any(self.fires, axis=0), self._healthy())
 
     @cached_property
     def unknowing(self) -> Bools:
-        """(step, scope), as ``Verdicts.unknowing``."""
+        """The cells (step, scope) without a basis for comparison, as in ``Verdicts.unknowing``."""
         return np.asarray(self._too_few() & ~np.any(self.fires, axis=0))
 
     # -- counts ----------------------------------------------------------------------------------------------
 
     def _counts(self, length: int) -> tuple[Ints, Ints]:
-        """Slow requests and those with a duration, (step, scope) each, of a window of at most an hour."""
+        """Return slow requests and requests with a duration, (step, scope) each, in a window (ms) up to an hour."""
         counts = self._frame.counts[length]
         return counts[..., SLOW], counts[..., TIMED]
 
     def _window(self, length: int, steps: Ints, scopes: Ints) -> tuple[Floats, Floats, Bools]:
-        """Slow requests, those with a duration, and whether enough is known, at cells (M,)."""
+        """Return slow requests, requests with a duration, and whether enough is known, at cells (M,)."""
         slow, timed = (counts[steps, scopes].astype(np.float64) for counts in self._counts(min(length, HOUR)))
         if length <= HOUR:
             return slow, timed, np.ones(len(steps), dtype=bool)
@@ -104,9 +104,9 @@ class _Slowness:
     # -- verdicts --------------------------------------------------------------------------------------------
 
     def _judge(self) -> list[Bools]:
-        """(step, scope) for each rule."""
+        """Return for each rule (step, scope) whether it fires."""
         rules, z = self._policy, self._policy.confidence
-        # What nobody has waited for of late is no news, however much a long window holds.
+        # Slow requests of a long window are no news if no request was slow recently.
         shortest = min(rule.short for rule in rules.rules)
         waited = self._counts(min(shortest, HOUR))[0] > 0
         out = []
@@ -135,7 +135,7 @@ class _Slowness:
         return np.minimum(rule.factor * self._budget, 0.99)
 
     def _healthy(self) -> Bools:
-        """(step, scope): surely few requests are slow in one of the windows of the last 15 minutes."""
+        """Return (step, scope) whether surely few requests are slow in a window of at most 15 minutes."""
         limit = np.minimum(self._policy.quiet_factor * self._budget, 0.99)
         shown = [
             surely_below(*self._counts(window), limit, self._policy.recover_confidence)
@@ -144,14 +144,14 @@ class _Slowness:
         return np.asarray(np.any(shown, axis=0))
 
     def _too_few(self) -> Bools:
-        """(step, scope): so few requests carry a duration that not even none slow would show health."""
+        """Return (step, scope) whether too few requests carry a duration to show health even if none is slow."""
         limit = np.minimum(self._policy.quiet_factor * self._budget, 0.99)
         _, timed = self._counts(self._live[-1])
         none = np.zeros_like(timed)
         return ~surely_below(none, timed, limit, self._policy.recover_confidence)
 
     def gain(self, step: int) -> Floats:
-        """float64 (scope,), as ``Verdicts.gain``; the first call works it out for all steps."""
+        """Return float64 (scope,), as ``Verdicts.gain`` defines it; the first call computes it for all steps."""
         if self._gains is None:
             self._gains = np.zeros(self.state.shape)
             rows = np.flatnonzero((self.state == FIRING).any(axis=1))
@@ -162,7 +162,7 @@ class _Slowness:
         return np.asarray(self._gains[step])
 
     def explain(self, step: int, scope: int) -> Cause:
-        """The finding at a cell: of the fastest burn that fires."""
+        """Return the finding at a cell, by the rule with the fastest burn that fires."""
         rules = [rule for rule, on in zip(self._policy.rules, self.fires, strict=True) if on[step, scope]]
         rule = max(rules or self._policy.rules, key=lambda rule: rule.factor)
         frame, at, where = self._frame, np.array([step]), np.array([scope])
@@ -206,7 +206,7 @@ class _Slowness:
         )
 
     def _thresholds(self, scope: int) -> str:
-        """The latency thresholds of the methods in a scope, in words: "2.43 s", "2.43 s (ssoe), 1.2 s (sis)"."""
+        """Return the latency thresholds of a scope's methods in words: "2.43 s", "2.43 s (ssoe), 1.2 s (sis)"."""
         of = {method: f"{self._objectives[method].latency_threshold_ms / 1000:g} s" for method in METHODS}
         method = SCOPES[scope].partition("/")[0]
         if method in of:

@@ -1,13 +1,13 @@
-"""Outage by failure: the success ratio of a scope has collapsed, surely, and enough people have failed.
+"""Has the success ratio of a scope surely collapsed, with enough people who failed?
 
-Each rule of the policy looks at one window. It fires where at least ``min_people`` people failed and the
-lower confidence bound of the failing ratio is above ``failing_ratio`` (or above a multiple of what usually
-fails there), unless a shorter window shows that it is over. Short windows ask for a collapse and see it in
-seconds; the hour is patient, so that a quiet night on which everybody fails is found as soon as enough people
-have. Sign-ins and sessions (refreshes, revocations, logouts) are judged apart; a scope fires if either does.
+Each rule of the policy examines one window. A rule fires where at least ``min_people`` people failed and the
+lower confidence bound of the failing ratio is above ``failing_ratio`` (or above a multiple of the scope's usual
+ratio), unless a shorter window shows that the failures are over. Rules with short windows require a collapse and see
+it in seconds; the rule of an hour finds an outage on a quiet night as soon as enough people have failed. Sign-ins and
+sessions (refreshes, revocations, logouts) are judged separately; a scope fires if either of them does.
 
-A scope is quiet where completions keep coming and surely few of them fail. Where neither is sure there is not
-enough evidence: silence is never quiet.
+A scope is quiet where requests keep completing and surely few of them fail. If neither is sure, there is not
+enough evidence: a silent scope is never quiet.
 """
 
 from __future__ import annotations
@@ -33,25 +33,26 @@ from detectors.windows.frame import Frame
 
 __all__ = ["OutageDetector", "budgets", "recovery_of"]
 
-#: A rule goes on, though it no longer fires, while at least this share of its people fails.
+#: A rule that no longer fires lingers while at least this share of the people that it requires fail.
 _STILL = 2 / 3
-#: Of the rules with the longest window up to this: more holds too much of what is past, and less forgets. ms.
+#: Rules with the longest window up to this length, ms, may linger: longer windows hold too much of the past, shorter
+#: ones forget.
 _LATELY = 30 * MINUTE
 
 
 @dataclass(frozen=True)
 class OutageDetector:
-    """Finds outages: sign-ins or session requests of a scope fail."""
+    """Detects outages: sign-ins or session requests of a scope fail."""
 
     policy: Policy
     history: History
     name: ClassVar[DetectorName] = "outage"
 
     def may_fire(self, frame: Frame) -> bool:
-        """Whether a rule is raised anywhere in a frame: none fires that is not."""
+        """Whether a rule is raised anywhere in a frame; a rule that is not raised does not fire."""
         rules = self.policy.outage.rules
         for of, bad in ((Failures.of_sign_in, BAD), (Failures.of_session, SESSION_BAD)):
-            # No more people have failed than requests did, so most rules need no closer look.
+            # People are at most as many as failed requests, so this check excludes most rules.
             near = [
                 rule
                 for rule in rules
@@ -65,19 +66,19 @@ class OutageDetector:
         return False
 
     def judge(self, frame: Frame) -> Verdicts:
-        """The verdicts on a frame."""
+        """Return the verdicts on a frame."""
         found = _Outages(frame, self.policy, self.history)
         return Verdicts(self.name, found.state, found.explain, found.gain)
 
 
 def budgets(policy: Policy) -> Floats:
-    """The share of each scope (scope,) that may fail: of its method; where both are in it, the larger."""
+    """Return (scope,) the share of requests that may fail: that of the scope's method, or the larger of both."""
     per_method = {method: 1.0 - policy.objectives[method].availability for method in METHODS}
     return np.array([per_method.get(scope.partition("/")[0], max(per_method.values())) for scope in SCOPES])
 
 
 def recovery_of(policy: Policy) -> Recovery:
-    """What it takes to call an end, by the section ``outage``."""
+    """Return the conditions under which failures count as stopped, by the policy's section ``outage``."""
     rules = policy.outage
     return Recovery(
         chance=rules.recover_chance,
@@ -89,14 +90,14 @@ def recovery_of(policy: Policy) -> Recovery:
 
 @dataclass
 class _Kind:
-    """Failures of one kind of steps, and what the rules of the policy make of them.
+    """Failures of one kind of sign-in steps, and the results of the policy's rules.
 
     Attributes:
-        steps: (M,) those at which a rule was raised somewhere.
-        present: what is the case at these steps.
-        fires: (step, scope) for each rule.
-        over: (step, scope): a rule was raised, and none fires or lingers.
-        lingers: (step, scope): too few fail for a rule to fire, and too many for its end.
+        steps: (M,) positions of the steps at which a rule was raised on any scope.
+        present: the failures at these steps, without failures that are over.
+        fires: for each rule (step, scope) whether it fires.
+        over: (step, scope) whether a rule was raised and none fires or lingers.
+        lingers: (step, scope) whether too few people fail for a rule to fire, and too many for its end.
     """
 
     noun: str
@@ -109,7 +110,7 @@ class _Kind:
     lingers: Bools = field(init=False)
 
     def counted(self, step: int, present: bool) -> tuple[Ints, Ints]:
-        """People and trials (window, scope) at a step: without what is over, or all."""
+        """Return people and trials (window, scope) at a step: all, or if ``present`` those not over."""
         place = int(np.searchsorted(self.steps, step))
         if present and place < len(self.steps) and self.steps[place] == step:
             return self.present.people[:, place], self.present.trials[:, place]
@@ -117,11 +118,11 @@ class _Kind:
 
 
 class _Limits:
-    """What failing ratios must exceed, by the rules and what is usual.
+    """The limits that failing ratios must exceed, by the rules and by the usual ratios.
 
     Attributes:
-        usual: (day, scope) the failing ratio that is usual.
-        day: (step,) position of each step's day.
+        usual: (day, scope) the usual failing ratio.
+        day: (step,) position of each step's day on the first axis of ``usual``.
     """
 
     def __init__(self, frame: Frame, policy: Policy, history: History) -> None:
@@ -130,13 +131,13 @@ class _Limits:
         self.usual = np.stack([history.usual_failing_ratio(int((day + 1) * DAY)) for day in days])
 
     def of(self, rule: OutageRule, steps: Ints, scopes: Ints) -> Floats:
-        """What the lower bound must exceed, at the given cells."""
+        """Return the ratio that the lower bound must exceed for a rule, at cells (steps, scopes)."""
         usual = self.usual[self.day[steps], scopes]
         return np.minimum(np.maximum(rule.failing_ratio, self.policy.times_usual * usual), 0.99)
 
 
 def _raised(failures: Failures, rule: OutageRule, limits: _Limits) -> tuple[Ints, Ints]:
-    """Cells (M,) at which a rule's window exceeds what it takes for it to go on."""
+    """Return the cells (M,) at which a rule's window exceeds the limits for the rule to continue."""
     at = failures.at(rule.window)
     steps, scopes = np.nonzero(failures.people[at] >= _STILL * rule.min_people)
     if len(steps):
@@ -164,7 +165,7 @@ class _Outages:
         firing = np.any([fires for kind in self._kinds for fires in kind.fires], axis=0)
         alive = sign_in.failures.still_arriving()
         well, going_on = (kind.failures.healthy(self._recovery) | kind.over for kind in self._kinds)
-        # Few sign-ins cannot show their health; where none failed within the hour, sessions speak for them.
+        # Few sign-ins cannot show health; if none failed within the hour, sessions decide.
         least = min(rule.min_people for rule in self._policy.rules)
         quiet = alive & (well | (going_on & (sign_in.failures.people[-1] == 0)))
         quiet &= (session.failures.people[-1] < least) | going_on
@@ -172,10 +173,10 @@ class _Outages:
         self._gains: Floats | None = None
 
     def _judge(self, kind: _Kind) -> None:
-        """Raise each rule where its window exceeds it; it fires where that is so without what is over, too.
+        """Raise each rule where its window exceeds it; a rule fires where this holds without past failures as well.
 
-        Where a patient rule no longer fires, but two thirds of its people still fail, and surely more than
-        ``recover_below``, it neither fires nor is quiet.
+        A rule with a long window that no longer fires, while two thirds of the required people still fail, and surely
+        more than ``recover_below``, lingers: it neither fires nor is quiet.
         """
         failures, z = kind.failures, self._policy.confidence
         patient = max((rule.window for rule in self._policy.rules if rule.window <= _LATELY), default=0)
@@ -204,7 +205,7 @@ class _Outages:
         kind.over &= ~kind.lingers & ~np.any(kind.fires, axis=0)
 
     def gain(self, step: int) -> Floats:
-        """float64 (scope,), as ``Verdicts.gain``; the first call works it out for all steps."""
+        """Return float64 (scope,), as ``Verdicts.gain`` defines it; the first call computes it for all steps."""
         if self._gains is None:
             self._gains = np.zeros(self.state.shape)
             for kind in self._kinds:
@@ -213,7 +214,7 @@ class _Outages:
         return np.asarray(self._gains[step])
 
     def explain(self, step: int, scope: int) -> Cause:
-        """The finding at a cell, by the rule that the evidence is strongest for; if any fire, of those."""
+        """Return the finding at a cell, by the rule with the strongest evidence, a firing rule if there is one."""
         best, told = -1.0, (self._kinds[0], self._policy.rules[0])
         fires = bool(self.state[step, scope] == FIRING)
         for kind in self._kinds:

@@ -1,13 +1,13 @@
-"""Silence: hardly a sign-in arrives, where the previous two weeks let many be expected.
+"""Do hardly any sign-ins arrive although the previous two weeks let many be expected?
 
-In each window the arrivals are held against the mean of the same clock window of the previous two weeks
-(``History.expected``), scaled down where the hour before was already quieter than expected (a holiday that no
-calendar knows, a change of habits). It fires where so few would come by chance hardly ever, and next to none
-did.
+In each window the arrivals are compared with the mean of equal clock windows of the previous two weeks
+(``History.expected``), scaled down if the hour before was already quieter than expected (a holiday that is in no
+calendar, a change of habits). The detector fires where hardly any sign-ins arrive and chance would almost never
+produce so few.
 
-It is no silence where answers keep coming, good or bad (then only the reports of starts are missing), and
-none of a method where the sign-ins that are missing have moved to the other one (a fail-over). Without a
-history there is not enough evidence.
+It does not fire where callbacks keep completing, good or bad (then only the reports of starts are missing), nor for a
+method whose missing sign-ins have moved to the other method (a fail-over). Without a history there is not enough
+evidence.
 """
 
 from __future__ import annotations
@@ -33,19 +33,19 @@ from detectors.windows.frame import Frame
 
 __all__ = ["SilenceDetector"]
 
-#: Expectations are taken at full minutes.
+#: Expectations are computed at full minutes.
 _GRID = MINUTE
-#: The level is that of the hour before, unless less than this share of the expected came in it: then of
-#: longer ago.
+#: The level is that of the hour before, unless less than this share of the expected sign-ins arrived in that hour; then
+#: it is that of an earlier time.
 _LEVEL_GONE = 0.1
-#: A level above this is taken for the usual one when people are estimated: it is as exact as two weeks are.
+#: A level above this counts as 1 when people are estimated: two weeks of history are no more exact than that.
 _LEVEL_USUAL = 0.8
-#: How far back the level is looked for when the last hour has none, ms.
+#: How far back a level is searched if the last hour has none, ms.
 _LEVEL_SPANS = (6 * HOUR, DAY)
 
 
 def _counterpart(scope: str) -> str | None:
-    """The scope that takes over after a fail-over."""
+    """Return the path of the scope that takes over after a fail-over; None without one."""
     method, _, rest = scope.partition("/")
     if method not in METHODS:
         return None
@@ -53,13 +53,13 @@ def _counterpart(scope: str) -> str | None:
     return f"{other}/{rest}" if rest else other
 
 
-#: For each scope the position of its counterpart; its own for scopes that have none.
+#: For each scope the position of its counterpart; its own position for scopes without one.
 _OTHER = np.array([SCOPES.index(_counterpart(scope) or scope) for scope in SCOPES])
 _HAS_OTHER = np.arange(len(SCOPES)) != _OTHER
 
 
 def _at_most_usual(level: Floats) -> Floats:
-    """The level, at most 1; 1 where it is not known."""
+    """Return the level, at most 1, and 1 where it is unknown."""
     return np.where(np.isnan(level), 1.0, np.minimum(level, 1.0))
 
 
@@ -70,14 +70,14 @@ def _completed(counts: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 @dataclass(frozen=True)
 class SilenceDetector:
-    """Finds silences: hardly anybody arrives."""
+    """Detects silences: hardly anybody arrives."""
 
     policy: Policy
     history: History
     name: ClassVar[DetectorName] = "silence"
 
     def may_fire(self, frame: Frame) -> bool:
-        """Whether next to none arrives anywhere in a frame, by what is usual: no more than that is ever expected."""
+        """Whether hardly any sign-in arrives anywhere in a frame, compared with the usual: never more is expected."""
         rules = self.policy.silence
         known = _Usual(frame, self.policy, self.history)
         for window in rules.windows:
@@ -91,26 +91,26 @@ class SilenceDetector:
         return False
 
     def judge(self, frame: Frame) -> Verdicts:
-        """The verdicts on a frame."""
+        """Return the verdicts on a frame."""
         found = _Silences(frame, self.policy, self.history)
         return Verdicts(self.name, found.state, found.explain, found.gain, found.unknowing)
 
 
 class _Usual:
-    """What the history lets expect at the minutes of a frame.
+    """The usual counts at the minutes of a frame, by the history.
 
     Attributes:
         minutes: (M,) ms.
         minute: (step,) position of the minute of each step.
-        hour: counts (M, scope, counter) that are usual in an hour; nan where unknown.
-        known: the same, of a shorter window where the hour is not known.
+        hour: counts (M, scope, counter) that are usual in an hour; nan if unknown.
+        known: like ``hour``, but from a shorter window where the hour is unknown.
         by_starts: (M, scope), see ``arrivals.arrivals``.
     """
 
     def __init__(self, frame: Frame, policy: Policy, history: History) -> None:
         self.minutes, self.minute = np.unique(frame.ends // _GRID * _GRID, return_inverse=True)
         self.hour = history.expected(self.minutes, HOUR)
-        # A history that begins just two weeks ago does not know the whole hour before it; shorter windows do.
+        # A history that begins exactly two weeks ago lacks part of the hour; shorter windows may be complete.
         self.known = self.hour
         for window in sorted(policy.silence.windows, reverse=True):
             if not np.isnan(self.known).any():
@@ -125,11 +125,11 @@ class _Window:
 
     Attributes:
         arrived: sign-ins.
-        usual: sign-ins by the previous two weeks; nan where unknown.
-        expected: the same at the level of the hour before.
-        quieter: far fewer arrived, and none of the exceptions holds.
-        fires: next to none arrived, and that is no chance.
-        back: enough arrived, by the level of the hour before and of the hours before that.
+        usual: sign-ins that are usual by the previous two weeks; nan if unknown.
+        expected: ``usual`` times the level of the hour before.
+        quieter: whether far fewer sign-ins arrived than expected, and no exception applies.
+        fires: whether hardly any sign-in arrived, and not by chance.
+        back: whether enough sign-ins arrived, by the level of the hour before and of the hours before that.
     """
 
     length: int
@@ -155,7 +155,7 @@ class _Silences:
         self._windows: list[_Window] = []
         self._gains: Floats | None = None
         self._usual_hour = arrivals(usual.hour, self._by_starts)
-        # (minute,): whether the history lets enough be expected anywhere for anything to be said
+        # (minute,) whether the history lets enough sign-ins be expected on any scope for a finding
         self._tells: Bools = np.any(self._is_enough(arrivals(usual.known, self._by_starts)), axis=1)
         if not self._tells.any():
             return
@@ -168,7 +168,7 @@ class _Silences:
     # -- levels ----------------------------------------------------------------------------------------------
 
     def _level_since(self, span: int) -> Floats:
-        """Arrivals from ``span`` ago to an hour ago as a share of the expected; (minute, scope), nan if unknown."""
+        """Return (minute, scope) arrivals from ``span`` ms to an hour ago over expected ones; nan if unknown."""
         begin, end = self._minutes - span, self._minutes - HOUR
         came = arrivals(self._history.between(begin, end), self._by_starts)
         whole = arrivals(self._history.expected(self._minutes, span), self._by_starts)
@@ -177,7 +177,7 @@ class _Silences:
         return np.where(enough, came / np.where(enough, expected, 1.0), np.nan)
 
     def _level_of_the_hour(self, window: int, arrived: Floats, usual: Floats) -> Floats:
-        """Arrivals from an hour ago to the window as a share of the expected; (step, scope), nan if unknown."""
+        """Return (step, scope) arrivals from an hour ago to the window over expected ones; nan if unknown."""
         ends = self._frame.ends[:, None]
         before = arrivals(self._frame.counts[HOUR], self._by_starts[self._minute]) - arrived
         covered = np.clip(ends - window - np.maximum(ends - HOUR, self._covered_from), 0, HOUR - window)
@@ -200,7 +200,7 @@ class _Silences:
         usual = arrivals(whole, by_starts)
         hour = self._level_of_the_hour(length, arrived, usual)
         lately = _at_most_usual(np.fmax(hour, self._hours_ago))
-        # The last hour says nothing, or was silent itself: what it was like before.
+        # If the last hour has no level, or was silent itself, the level of the time before is used.
         gone = ~(hour >= _LEVEL_GONE)
         level = np.where(gone, _at_most_usual(np.fmax(np.fmax(hour, self._hours_ago), self._day_ago)), hour)
         level = np.minimum(level, 1.0)
@@ -221,7 +221,7 @@ class _Silences:
         return _Window(length, arrived, usual, expected, quieter, fires, back)
 
     def _back(self) -> Bools:
-        """(step, scope): enough arrives, in the shortest window in which enough is expected."""
+        """Return (step, scope) whether enough sign-ins arrive in the shortest window in which enough are expected."""
         back = np.zeros(self.state.shape, dtype=bool)
         for window in reversed(self._windows):
             enough = window.expected >= self._policy.min_expected
@@ -229,7 +229,7 @@ class _Silences:
         return back
 
     def gain(self, step: int) -> Floats:
-        """float64 (scope,), as ``Verdicts.gain``; the first call works it out for all steps."""
+        """Return float64 (scope,), as ``Verdicts.gain`` defines it; the first call computes it for all steps."""
         if self._gains is None:
             self._gains = np.zeros(self.state.shape)
             for window in self._windows:
@@ -239,7 +239,7 @@ class _Silences:
         return row
 
     def explain(self, step: int, scope: int) -> Cause:
-        """The finding at a cell, by the window that tells most."""
+        """Return the finding at a cell, by the window that ``_telling`` selects."""
         frame = self._frame
         cause, name = cause_at("silence", frame.env, self.state, step, scope), of_scope("sign-ins", scope)
         if not self._tells[self._minute[step]]:
@@ -250,7 +250,7 @@ class _Silences:
             float(array[step, scope]) for array in (window.arrived, window.usual, window.expected)
         )
         level = expected / usual if usual > 0 else 1.0
-        # A level near 1 is the usual one, as well as an hour can tell.
+        # A level near 1 counts as 1: an hour is no more exact than that.
         foreseen = float(np.nan_to_num(usual if level >= _LEVEL_USUAL else expected))
         per_hour = max(foreseen - arrived, 0.0) * HOUR / window.length
         chance = float(chance_of_so_few(arrived, expected, self._policy.spread))
@@ -274,7 +274,7 @@ class _Silences:
         )
 
     def _telling(self, step: int, scope: int) -> _Window:
-        """The longest window that fires; if none does, the longest that is quieter, or else the longest."""
+        """Return the longest window that fires; if none fires, the longest that is quieter, or else the longest."""
         firing = [window for window in self._windows if window.fires[step, scope]]
         quieter = [window for window in self._windows if window.quieter[step, scope]]
         return (firing or quieter or self._windows)[-1]

@@ -1,13 +1,13 @@
-"""Surges: an error code, or errors of users as a class, become far more frequent than usual.
+"""Does an error code, or the errors of users as a class, become far more frequent than usual?
 
-Single codes are counted in one window and have a number from which on they are a surge, that of the public monitors
-where there is one. Errors of users (codes that do not count against the service) are also judged as a class, by
-their share of all who come back. In both, people count, not their tries: one person who tries forty times is no
-surge. And nothing is a surge whose share, with allowance for chance, is less than a multiple of what is usual in its
-scope by the two weeks before: of the code if the history holds it, else of its class, which is always more.
+Each error code is counted in one window and has a number from which on it is a surge: that of the public monitor if
+there is one. Errors of users (codes that do not count against the service) are also judged as a class, by their share
+of all people who come back. In both cases people count, not requests: one person who tries forty times is no surge. A
+surge also requires that the share, with allowance for chance, is at least a multiple of the usual share in the scope
+by the two weeks before: the share of the code if the history holds it, else that of its class, which is always greater.
 
-Surges are noticed and wake nobody. One of failures that count is mostly an outage, seen through one of its codes;
-so an outage comes first when a cause is chosen (``attribution``, ``lifecycle.grouping``).
+Surges open incidents that wake nobody. A surge of failures that count is mostly an outage, seen through one of its
+codes, so an outage comes first when a cause is chosen (``attribution``, ``lifecycle.grouping``).
 """
 
 from __future__ import annotations
@@ -34,28 +34,28 @@ from detectors.windows.frame import Frame
 
 __all__ = ["SurgeDetector"]
 
-#: The end of a surge is seen only where requests have completed within this many ms.
+#: A surge ends only where requests have completed within this time, ms.
 _RECENT = 15 * MINUTE
-#: A finding names one code instead of the class where this share of the people of the class failed with the code.
+#: A finding names a code instead of its class if at least this share of the class's people failed with the code.
 _OF_ONE_CODE = 0.7
-#: Tokens are no sign-ins of their own: they have no credential provider.
+#: Token requests have no credential provider, and are no sign-ins of their own.
 _SIS = SCOPES.index("sis")
 _SIS_CSPS = [SCOPES.index(f"sis/{csp}") for csp in CSPS]
 _ENV = SCOPES.index("")
-#: No share must be higher than this to be a surge.
+#: The greatest limit that a share must exceed to be a surge.
 _HIGHEST = 0.99
 
 
 @dataclass(frozen=True)
 class SurgeDetector:
-    """Finds errors that have become far more frequent than usual."""
+    """Detects errors that have become far more frequent than usual."""
 
     policy: Policy
     history: History
     name: ClassVar[DetectorName] = "surge"
 
     def may_fire(self, frame: Frame) -> bool:
-        """Whether a code, or the errors of users as a class, reach the lowest numbers and shares of any surge."""
+        """Whether a code, or the class of users' errors, reaches the lowest numbers and shares of a surge anywhere."""
         codes, rules = frame.codes, self.policy.surge
         if codes is None:
             return False
@@ -66,14 +66,14 @@ class SurgeDetector:
         for window in rules.user_errors.windows:
             count = frame.counts[window][..., EXCLUDED]
             enough = count >= rules.user_errors.min_people
-            # A share is surely above a limit only if it is above it, and no limit is lower.
+            # A share can only be surely above a limit if it is above the limit, and no limit is lower than this.
             lowest = min(rules.user_errors.ratio, _HIGHEST)
             if enough.any() and (enough & (count > _completed(frame, window) * lowest)).any():
                 return True
         return False
 
     def judge(self, frame: Frame) -> Verdicts:
-        """The verdicts on a frame."""
+        """Return the verdicts on a frame."""
         found = _Surges(frame, self.policy, self.history)
         return Verdicts(self.name, found.state, found.explain, found.gain)
 
@@ -83,7 +83,7 @@ def _rule(policy: Policy, code: str) -> CodeSurge:
 
 
 def _completed(frame: Frame, window: int) -> Ints:
-    """(step, scope): requests that completed, but for tokens."""
+    """Return (step, scope) the requests in a window (ms) that completed, without token requests."""
     counts = frame.counts[window]
     completed = counts[..., GOOD] + counts[..., BAD] + counts[..., EXCLUDED]
     tokens = counts[:, _SIS, GOOD] - counts[:, _SIS_CSPS, GOOD].sum(axis=1)
@@ -93,18 +93,18 @@ def _completed(frame: Frame, window: int) -> Ints:
 
 @dataclass(frozen=True)
 class _Kind:
-    """One kind of error in one window, (step, scope) each; made only where it is a surge somewhere.
+    """One kind of error in one window, as arrays (step, scope); built only if it is a surge anywhere.
 
     Attributes:
         code: the error code; None for the class of the users' errors.
-        counts: "bad" or "excluded", as the policy has it.
+        counts: "bad" or "excluded", as the policy defines.
         window: ms.
-        count, people: failures, and who is behind them.
-        trials: people behind them, and all others who came back.
-        usual: share that is usual.
-        limit: share that must be exceeded.
-        least: failures, of a code, or people, of the class, from which on it is a surge.
-        fires: it is one.
+        count, people: failures, and distinct people who failed.
+        trials: ``people`` plus all others who came back.
+        usual: the usual share.
+        limit: the share that must be exceeded.
+        least: the number from which on it is a surge: of failures for a code, of people for the class.
+        fires: whether it is a surge.
     """
 
     code: str | None
@@ -145,10 +145,10 @@ class _Surges:
         alive = frame.counts[_RECENT][..., [GOOD, BAD, EXCLUDED]].any(axis=-1)
         self.state = verdict_of(firing, alive & ~self._lingers)
 
-    # -- what is usual ---------------------------------------------------------------------------------------
+    # -- usual shares ----------------------------------------------------------------------------------------
 
     def _usual_of_class(self, counts: str) -> Floats:
-        """(step, scope): the usual share of errors of users, or of failures that count."""
+        """Return (step, scope) the usual share of errors of users ("excluded"), or of failures that count ("bad")."""
         if counts == "excluded":
             known = np.stack([self._history.usual_user_errors(day) for day in self._days])
             return np.asarray(np.where(np.isnan(known), self._rules.usual_user_errors, known)[self._day])
@@ -176,7 +176,7 @@ class _Surges:
         self._lingers |= enough & (count >= rules.recover_below * completed) & ~over
         usual = self._usual_of_class("excluded")
         limit = np.minimum(np.maximum(rules.ratio, self._rules.times_usual * usual), _HIGHEST)
-        # Fewer people than failures cannot exceed it where the failures do not.
+        # People are at most as many as failures, so they cannot exceed the limit where failures do not.
         if not (enough & surely_above(count, completed, limit, z)).any():
             return
         self._keep(
@@ -233,7 +233,7 @@ class _Surges:
         min_people: int,
         where: Bools,
     ) -> None:
-        """Keep a kind, see ``_Kind``, if it fires in some of the cells (step, scope) where it may."""
+        """Keep a kind of error (arguments as in ``_Kind``) if it fires in any cell of ``where`` (step, scope)."""
         people = np.minimum(count, people)
         trials = _completed(self._frame, window) - count + people
         fires = where & (people >= min_people) & surely_above(people, trials, limit, self._rules.confidence)
@@ -243,11 +243,11 @@ class _Surges:
             )
 
     def gain(self, step: int) -> Floats:
-        """float64 (scope,), as ``Verdicts.gain``; the first call works it out for all steps."""
+        """Return float64 (scope,), as ``Verdicts.gain`` defines it; the first call computes it for all steps."""
         if self._gains is None:
             self._gains = np.zeros(self.state.shape)
             for kind in self._kinds:
-                # A kind that fires at another step only must not count: where a frame ends is chance.
+                # A kind that fires only at another step must not count, because the bounds of a frame are arbitrary.
                 now = kind.fires.any(axis=1, keepdims=True)
                 self._gains = np.maximum(self._gains, _gain(kind, slice(None), slice(None)) * now)
         row: Floats = self._gains[step]
@@ -256,7 +256,7 @@ class _Surges:
     # -- words -----------------------------------------------------------------------------------------------
 
     def explain(self, step: int, scope: int) -> Cause:
-        """The finding at a cell: of the kind that stands out most, of those that fire there or else at that step."""
+        """Return the finding at a cell, by the most prominent kind of error that fires there, or else at that step."""
         frame = self._frame
         cause, name = cause_at("surge", frame.env, self.state, step, scope), of_scope("sign-ins", scope)
         at_step = [kind for kind in self._kinds if kind.fires[step].any()]
@@ -292,7 +292,7 @@ class _Surges:
         )
 
     def _telling(self, kinds: list[_Kind], step: int, scope: int) -> _Kind:
-        """The kind that stands out most; one code instead of the class, if the code is most of the class."""
+        """Return the most prominent kind of error; a code instead of its class, if the code is most of the class."""
 
         def people(of: list[_Kind]) -> int:
             return max((int(kind.people[step, scope]) for kind in of), default=0)
@@ -305,7 +305,7 @@ class _Surges:
         return max(kinds, key=lambda kind: float(_gain(kind, step, scope)))
 
     def _meaning(self, code: str) -> str:
-        """``005 (auth_too_late, the user took too long)``."""
+        """Return a code with its name and meaning: ``005 (auth_too_late, the user took too long)``."""
         return f"{code} ({self._policy.codes.names[code]})"
 
 
@@ -316,5 +316,5 @@ def _gain(kind: _Kind, steps: int | slice, scopes: int | slice) -> npt.NDArray[n
 
 
 def _percent(share: float) -> str:
-    """``2.9 %``, with two digits that count, of at least a thousandth of a percent."""
+    """Return a share as ``2.9 %``, with two significant digits but no digit below a thousandth of a percent."""
     return f"{max(share * 100, 0.001 if share else 0):.2g} %"

@@ -1,4 +1,4 @@
-"""What a detector says about a frame of steps."""
+"""What does a detector find in a frame of steps?"""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ class Verdicts:
     """The findings of one detector on every scope at every step of a frame.
 
     Attributes:
-        detector: its name.
+        detector: the detector's name.
         state: int8 (step, scope): ``FIRING``, ``QUIET`` or ``NOT_ENOUGH_EVIDENCE``.
-        explain: (step, scope) -> the finding in words and numbers; made only where it is asked for.
-        unknowing: bool (step, scope): the detector has nothing to hold what it sees against, such as a
-            history; its lack of evidence then says nothing, also not that an incident goes on.
+        explain: (step, scope) -> the finding in words and numbers, computed at the call.
+        unknowing: bool (step, scope): the detector lacks what it compares counts with, such as a history; its
+            ``NOT_ENOUGH_EVIDENCE`` then means nothing, in particular not that an incident continues.
         gain: step -> float64 (scope,): how much better "this scope as a whole is in trouble, alike in all its
-            parts" explains what was seen than "all is as usual", in nats; 0 where it does not. It is what
-            ``attribution`` weighs.
+            parts" explains the counts than "all is as usual", in nats; 0 where it does not. ``attribution``
+            compares these gains.
     """
 
     detector: str
@@ -47,7 +47,7 @@ class Verdicts:
 
 
 def verdict_of(firing: Bools, quiet: Bools) -> npt.NDArray[np.int8]:
-    """States from what fires and what shows health; firing wins, neither is a lack of evidence."""
+    """Return the state of each cell: firing wins over quiet; a cell that is neither lacks evidence."""
     state = np.where(quiet, QUIET, NOT_ENOUGH_EVIDENCE).astype(np.int8)
     state[firing] = FIRING
     return state
@@ -56,9 +56,10 @@ def verdict_of(firing: Bools, quiet: Bools) -> npt.NDArray[np.int8]:
 def finding(
     verdicts: Iterable[Verdicts], step: int, scope: int, detectors: Collection[str] = ()
 ) -> FindingState:
-    """What detectors say of a cell together: all of them, or those named.
+    """Combine the verdicts of all detectors, or of those named in ``detectors``, on one cell.
 
-    Firing if any fires; quiet if all that know what to expect are; else there is not enough evidence.
+    The result is firing if any detector fires, quiet if all that know what to expect are quiet, and otherwise
+    not enough evidence.
     """
     states = set()
     for verdict in verdicts:

@@ -1,9 +1,8 @@
-"""How does one environment get from facts to SLIs and incidents? Live and in replay it is done by this engine.
+"""How does one environment get from facts to SLIs and incidents? This engine does it, live and in replay.
 
-``advance`` evaluates every T up to an instant. Steps are judged in frames, many of them in one call; only the incident
-life cycle goes step by step, and only where something fires, an incident is not closed, or a person has asked for
-something. What is evaluated, and when, is a function of the facts and the inputs alone, never of how they were cut
-into calls.
+``advance`` evaluates every T up to an instant. Detectors judge frames of many steps in one call; only the life cycle of
+incidents proceeds step by step, and only where a detector fires, an incident is not closed, or a person has sent an
+input. Which T are evaluated is a function of the facts and the inputs alone, never of how they are divided into calls.
 """
 
 from __future__ import annotations
@@ -38,18 +37,18 @@ from detectors.windows.latency_histogram import Durations
 
 __all__ = ["QUANTILES", "Engine", "Observer"]
 
-#: Looks at a frame and the verdicts on it.
+#: A function that receives each frame and the verdicts on it.
 Observer = Callable[[Frame, Sequence[Verdicts]], None]
 
-#: While nothing has counted for a retention, only the multiples of this many ms are evaluated; and none where no
-#: incident is open and the history holds less than a week, for nothing can come of it.
+#: If no event has counted for the length of the retention, only T that are multiples of this are evaluated, ms; and
+#: none if no incident is open and the history holds less than a week, because then no T can have a result.
 _ASLEEP_STRIDE = MINUTE
 _A_WEEK = 7 * DAY // BUCKET
 
 #: The most exclusions that are kept: one for every half hour of the 35 days that the history reaches back.
 _EXCLUSIONS_KEPT = 1_680
 
-#: The quantiles of request durations that are given out.
+#: The quantiles of request durations that are published.
 QUANTILES = (0.5, 0.95, 0.99)
 
 
@@ -58,14 +57,14 @@ class Engine:
 
     Args:
         env: the environment.
-        policy: the policy it judges by.
-        history: the long memory; grows as five minutes are completed.
-        state: of an earlier run, to go on from it; ``restore`` must follow.
+        policy: the policy in force.
+        history: the counts of past weeks; the engine adds a record whenever five minutes are complete.
+        state: the state of an earlier run, to continue from; ``restore`` must follow.
         sinks: the receivers that are on.
-        sli_every: how often SLIs are given out, ms; None for never.
-        covered_from: the instant (ms) from which all facts are at hand; None for the first that counts.
-        durations: whether to keep how long requests took, for ``quantiles``.
-        observer: is shown every frame with what the detectors say of it, before anything follows from that.
+        sli_every: the interval at which SLIs are published, ms; None for never.
+        covered_from: the instant (ms) from which all facts are known; None for the first fact that counts.
+        durations: whether to keep the durations of requests, for ``quantiles``.
+        observer: receives every frame with the detectors' verdicts before incidents are updated.
     """
 
     def __init__(
@@ -101,28 +100,29 @@ class Engine:
         self._csp_caused = list(state.csp_caused) if state else []
 
     def latest(self, scope: int, window: int) -> SliValue | None:
-        """The SLIs of a scope (index) in a window (ms) at the last T; None before the first."""
+        """Return the SLIs of a scope (index) in a window (ms) at the last T; None before the first T."""
         if self._last is None:
             return None
         return sli_of(self._last, -1, scope, window)
 
     def quantiles(self, window: int) -> Floats | None:
-        """``QUANTILES`` (scope, quantile) of how long completed sign-in requests took in one of ``sli_windows``, ms.
+        """Return ``QUANTILES`` (scope, quantile) of the durations of completed sign-in requests in a window, ms.
 
-        At the last T that SLIs were given out at; within ``latency_histogram.RELATIVE_ERROR``; nan where none carried a
-        duration. None before the first such T, and where durations are not kept.
+        The window (ms) is one of ``sli_windows`` and ends at the last T at which SLIs were published. The error is at
+        most ``latency_histogram.RELATIVE_ERROR``; a scope without durations has nan. Returns None before the first such
+        T, and if durations are not kept.
         """
         return self._quantiles.get(window)
 
     def state(self) -> EngineState:
-        """What ``watch-state`` keeps."""
+        """The state that ``watch-state`` stores."""
         caused = tuple(self._csp_caused)
         return EngineState(
             self.evaluated_to, self.lifecycle.memory, self._waiting, self._covered_from, caused
         )
 
     def csp_caused(self) -> list[Exclusion]:
-        """What credential providers have caused, as far back as the history reaches: no part of the SLA's account."""
+        """The exclusions of interruptions that credential providers caused, as far back as the history reaches."""
         if self.evaluated_to is None:
             return []
         standing = [one for one in self.lifecycle.incidents() if one.state not in ("resolved", "closed")]
@@ -132,20 +132,20 @@ class Engine:
     # -- moving on --------------------------------------------------------------------------------------------
 
     def restore(self, rows: Sequence[FactRow], since: int) -> None:
-        """Do all that ``restore_in_parts`` does, in one call."""
+        """Run ``restore_in_parts`` to its end."""
         for _ in self.restore_in_parts(rows, since):
             pass
 
     def restore_in_parts(self, rows: Sequence[FactRow], since: int) -> Iterator[None]:
-        """Fill the windows with facts that an earlier run has already judged; yield after every five minutes of them.
+        """Fill the windows with facts that an earlier run has already judged; yield after every five minutes of facts.
 
-        Afterwards the engine is as it was at the last T, if ``since`` lies far enough back; if it does not, windows
-        that are known only in part are not judged. The history must hold no record that was completed after the last
-        T, because the engine makes those records again.
+        Afterwards the engine has the state of the last T, provided that ``since`` lies far enough back; otherwise
+        windows that are known only in part are not judged. The history must not hold records that were completed after
+        the last T, because the engine produces those records again.
 
         Args:
-            rows: what counts up to the last T.
-            since: all facts in panes from here on (ms) are among the rows.
+            rows: the facts that count up to the last T.
+            since: the instant (ms) from which on ``rows`` hold the facts of all panes.
         """
         if self.evaluated_to is None:
             return
@@ -164,7 +164,7 @@ class Engine:
         self._restore_history(facts)
 
     def _restore_history(self, facts: FactColumns) -> None:
-        """Bring the history to what it was at the last T: a crash may have come just before a record, or after."""
+        """Restore the history of the last T: a crash may have happened just before or after a record was written."""
         assert self.evaluated_to is not None
         assert self._covered_from is not None
         boundary = self.evaluated_to - self.evaluated_to % HISTORY_SPAN
@@ -187,12 +187,15 @@ class Engine:
         Args:
             to: the last T, a multiple of the step, ms.
             rows: every row that counts for the first time after the last call's ``to``, up to ``to``.
-            inputs: (T, input): what people asked for, at the T at which it applies.
-            unread: at these T an input partition could not be read: incidents may open and rise, not resolve.
-            catching_up: so far behind that notifications wait.
+            inputs: (T, input): the incident inputs, each with the T (ms) at which it applies.
+            unread: spans of T in which an input partition could not be read: incidents may open and rise, not resolve.
+            catching_up: whether the engine is so far behind that notifications are held back.
 
         Returns:
-            the T that brought anything, in order.
+            the results of all T that had any, in order.
+
+        Raises:
+            ValueError: a row counts at a T that was evaluated before.
         """
         step = self.policy.step
         due = FactColumns.of(rows, step)
@@ -225,7 +228,7 @@ class Engine:
         return out
 
     def _begin(self, due: FactColumns, pending: Sequence[tuple[int, IncidentInput]]) -> bool:
-        """Set the first T, if there is none yet, to that of the first fact or input; False where there is nothing."""
+        """Set the first T, if there is none yet, to that of the first fact or input; False without either."""
         if self.evaluated_to is None:
             starts = due.counts_from[:1].tolist() + [at for at, _ in pending]
             if not starts:
@@ -236,11 +239,11 @@ class Engine:
         return True
 
     def _next_ends(self, to: int, next_due: int) -> Ints:
-        """(N,) the T (ms) of the next frame; none where nothing can come of any T before ``next_due``.
+        """Return (N,) the T (ms) of the next frame; empty if no T before ``next_due`` can have a result.
 
         Args:
-            to: the last T of the call.
-            next_due: the next T at which a fact or an input is due; one step after ``to`` where none is.
+            to: the last T of the call, ms.
+            next_due: the next T (ms) at which a fact or an input is due; one step after ``to`` if there is none.
         """
         assert self.evaluated_to is not None
         step = self.policy.step
@@ -266,13 +269,13 @@ class Engine:
         unread: Spans,
         catching_up: bool,
     ) -> list[StepResult]:
-        """Evaluate the T of one frame: what they bring, in order.
+        """Evaluate the T of one frame, and return the results of those that had any, in order.
 
         Args:
             ends: (N,) the T of the frame, ms.
-            facts: the rows that count for the first time at one of them.
-            asked: T (ms) -> what people asked for.
-            unread, catching_up: as of ``advance``.
+            facts: the rows that count for the first time at one of these T.
+            asked: T (ms) -> the incident inputs that apply at this T.
+            unread, catching_up: as in ``advance``.
         """
         active = self._frames.activity(ends, facts)
         frame = self._frames.build(
@@ -284,7 +287,7 @@ class Engine:
         if self._observer is not None:
             self._observer(frame, findings.verdicts())
         elif self.lifecycle.active:
-            findings.verdicts()  # all are wanted: nobody needs to be asked first
+            findings.verdicts()  # all verdicts are needed, so ``may_fire`` need not be checked first
         fires = findings.fires()
         self._last = frame
         caught_up = self._wait(catching_up)
@@ -323,7 +326,7 @@ class Engine:
         asked: Sequence[IncidentInput],
         catching_up: bool,
     ) -> None:
-        """Take the incidents over one step, and add what that brings: transitions, commands, what was refused."""
+        """Advance the incidents by one step, and add transitions, commands and refused inputs to the result."""
         causes = attribute(view.verdicts, view.frame, view.n, self.policy) if fires else []
         brought.transitions = self.lifecycle.step(view, causes, asked)
         brought.refused = self.lifecycle.take_refused()
@@ -342,7 +345,7 @@ class Engine:
             self._csp_caused = [*kept, found][-_EXCLUSIONS_KEPT:]
 
     def _wait(self, catching_up: bool) -> list[Command]:
-        """Begin or end the waiting of notifications; what there is to say at its end."""
+        """Begin or end holding back notifications; return the commands that are due at its end."""
         if catching_up:
             if self._waiting is None:
                 self._waiting = Waiting(
@@ -358,7 +361,7 @@ class Engine:
         return commands
 
     def _give_out_slis(self, brought: StepResult, frame: Frame, n: int, active: Ints) -> None:
-        """Add the SLIs of the scopes that are active (scope,) at step ``n``, and bring the quantiles up to it."""
+        """Add the SLIs of the active scopes (scope,) at step ``n`` to the result, and update the quantiles."""
         brought.sli = [
             sli_of(frame, n, int(index), window)
             for index in np.flatnonzero(active)
@@ -370,7 +373,7 @@ class Engine:
                 self._quantiles[window] = self._durations.quantiles(brought.at, window, QUANTILES)
 
     def _add_durations(self, facts: FactColumns, at: int) -> None:
-        """Keep how long completed sign-in requests took: of what counts as good or bad."""
+        """Keep the durations of completed sign-in requests that count as good or bad."""
         if self._durations is not None:
             self._durations.add(facts[self._classify.is_timed(facts)], at)
 

@@ -1,4 +1,4 @@
-"""How do facts become frames? The windows of one environment, all moved on together."""
+"""How do facts become frames? All windows of one environment move on together."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class FrameBuilder:
     Args:
         env: the environment.
         policy: the policy.
-        classify: what rows are counted as.
+        classify: assigns rows of facts to counters.
 
     Attributes:
-        windows, impact: the counts and the people of the last frame, which know more of the last hour than the frame.
+        windows, impact: the counts and the people behind the last frame, with more detail of the last hour.
     """
 
     def __init__(self, env: str, policy: Policy, classify: Classify) -> None:
@@ -45,16 +45,16 @@ class FrameBuilder:
 
     @property
     def active_to(self) -> int:
-        """The last T (ms) within a retention of an event that has counted; ``FAR_PAST`` before the first event."""
+        """The last T (ms) whose retention holds an event that has counted; ``FAR_PAST`` before the first event."""
         return int(self._active_to.max())
 
     def build(self, ends: Ints, facts: FactColumns, covered_from: int) -> Frame:
-        """The frame of the steps at ``ends``.
+        """Build the frame of the steps at ``ends``.
 
         Args:
-            ends: (N,) the T of each step, ms. They are one step apart, unless the builder is asleep and no fact counts.
+            ends: (N,) the T of each step, ms, one step apart unless the builder is asleep and no fact counts.
             facts: every row that counts for the first time at one of these T.
-            covered_from: the instant (ms) from which all facts are at hand.
+            covered_from: the instant (ms) from which all facts are known.
         """
         policy, start, steps = self._policy, int(ends[0]), len(ends)
         if self._asleep and not len(facts):
@@ -80,7 +80,7 @@ class FrameBuilder:
         )
 
     def fill(self, start: int, steps: int, facts: FactColumns) -> None:
-        """Move on over steps that nobody judges: T = ``start``, ``start`` + step, … (``steps`` of them)."""
+        """Move on over steps that are not judged: T = ``start``, ``start`` + step, … (``steps`` of them)."""
         self.windows.move(start, steps, facts)
         self.impact.advance(start, steps, self._failed(facts))
         self._returns.move(start, steps, facts)
@@ -88,14 +88,14 @@ class FrameBuilder:
         np.maximum.at(self._active_to, facts.leaf, facts.pane + self._policy.retention)
 
     def fall_asleep(self) -> None:
-        """Empty the windows: nothing has counted for a retention. Steps may be left out until a fact counts again."""
+        """Empty the windows, since no event counts within the retention; steps may be skipped until a fact counts."""
         if not self._asleep:
             for counted in (self.windows, self._returns, self._codes):
                 counted.skip()
             self._asleep = True
 
     def activity(self, ends: Ints, facts: FactColumns) -> Ints:
-        """(N, scope): whether an event that counts at T lies within the retention before it; once for each frame."""
+        """Return (N, scope) whether an event that counts at T lies in the retention before T; call once per frame."""
         to = np.full((len(ends), len(LEAVES)), FAR_PAST, dtype=np.int64)
         to[0] = self._active_to
         step, retention = self._policy.step, self._policy.retention
@@ -106,5 +106,5 @@ class FrameBuilder:
         return active
 
     def _failed(self, facts: FactColumns) -> Failed:
-        """The people of the failures that count."""
+        """Return the people of failures that count against the service."""
         return Failed.of(facts[self._classify.is_bad(facts)])

@@ -1,4 +1,4 @@
-"""What does an engine bring at a T, and what of its memory cannot be worked out again after a restart?"""
+"""What are an engine's results at a T, and which of its state cannot be computed again after a restart?"""
 
 from __future__ import annotations
 
@@ -19,9 +19,11 @@ Spans = Sequence[tuple[int, int]]
 
 
 class Waiting(msgspec.Struct):
-    """Incidents while notifications wait: as they stood when the wait began, and as they stood last.
+    """Incidents while notifications are held back, by id.
 
-    Both by id; ``before`` holds those that were told of, ``latest`` all that have changed since.
+    Attributes:
+        before: the incidents of which receivers were notified, as they were when the wait began.
+        latest: the incidents that have changed since, as they were last.
     """
 
     before: dict[str, Incident] = {}
@@ -29,14 +31,14 @@ class Waiting(msgspec.Struct):
 
 
 class EngineState(msgspec.Struct, frozen=True):
-    """What a restarted engine cannot work out again from facts.
+    """The state that a restarted engine cannot compute again from facts.
 
     Attributes:
         evaluated_to: the last T, ms; None before the first.
         lifecycle: the memory of incidents.
-        waiting: what there will be to say once notifications go out again; None while they do.
-        covered_from: the instant (ms) from which the engine has seen all facts.
-        csp_caused: what credential providers have caused of late, for the month's account.
+        waiting: the incidents while notifications are held back; None while they are sent.
+        covered_from: the instant (ms) from which the engine has received all facts.
+        csp_caused: recent interruptions that credential providers caused, for the month's account.
     """
 
     evaluated_to: int | None
@@ -48,11 +50,17 @@ class EngineState(msgspec.Struct, frozen=True):
 
 @dataclass
 class StepResult:
-    """What one T brought. Empty lists where it brought nothing of a kind.
+    """The results of one T.
 
     Attributes:
-        incidents: the incidents that are not closed, after this step; None where they cannot have changed
-            and banners need not be published again.
+        at: the T, ms.
+        env: the environment.
+        sli: the SLIs to publish.
+        transitions: the changes of incidents.
+        commands: the commands for receivers.
+        history: five-minute records that are new or revised.
+        incidents: the incidents that are not closed after this step; None if they cannot have changed and
+            banners need not be published again.
         refused: inputs that did not apply, each with the reason.
     """
 

@@ -21,14 +21,14 @@ __all__ = ["FrameView", "sli_of"]
 
 
 class FrameView:
-    """What the life cycle may ask about step ``n`` of a frame; see ``lifecycle.memory.View``.
+    """Answers the life cycle's questions about step ``n`` of a frame, as ``lifecycle.memory.View`` defines them.
 
     Args:
-        frame: of the last call of ``windows`` and ``impact``.
-        verdicts: what all detectors say of the frame.
-        windows, impact: which know more of the last hour than the frame.
+        frame: the last frame of ``windows`` and ``impact``.
+        verdicts: the verdicts of all detectors on the frame.
+        windows, impact: the counts and the people behind the frame, with more detail of the last hour.
         policy: the policy.
-        unread: at these T an input partition could not be read.
+        unread: spans of T in which an input partition could not be read.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class FrameView:
         self.frozen = any(begin < self.at <= end for begin, end in self._unread)
 
     def finding(self, scope: str, leaving_out: Collection[str] = ()) -> FindingState:
-        """What the detectors say of a scope together."""
+        """Return the combined state of the detectors' findings on a scope, without those in ``leaving_out``."""
         index = scope_index(scope)
         asked = [verdict for verdict in self.verdicts if verdict.detector not in leaving_out]
         state = finding(asked, self.n, index)
@@ -92,7 +92,7 @@ class FrameView:
 
 
 def sli_of(frame: Frame, n: int, scope: int, window: int) -> SliValue:
-    """The SLIs of a scope (index) in a window (ms) at step ``n``."""
+    """Return the SLIs of a scope (index) in a window (ms) at step ``n``."""
     good, bad, excluded, started, slow, timed = (int(v) for v in frame.counts[window][n, scope, :6])
     users = int(frame.people[window][n, scope])
     path = scope_path(frame.env, scope)
