@@ -10,7 +10,7 @@ from random import Random
 from typing import Any, TypeVar
 
 from aiokafka import TopicPartition
-from aiokafka.errors import KafkaError, RequestTimedOutError
+from aiokafka.errors import IllegalStateError, KafkaError, RequestTimedOutError
 
 from tests.simulation.cluster.broker import Broker
 from tests.simulation.cluster.clients import SimConsumer, SimProducer
@@ -64,6 +64,8 @@ class SimMember(SimConsumer):
         Raises:
             KafkaError: they may not have been.
         """
+        if not offsets.keys() <= self._positions.keys():
+            raise IllegalStateError("not all of these partitions are assigned to this consumer")
         name, generation = self._member, self.generation
         await self._ask(lambda: self._group.commit(name, generation, offsets))
 
