@@ -181,6 +181,15 @@ class Deliverer:
         """The number of commands without an outcome."""
         return sum(len(queue) for queue in self._queues.values())
 
+    def oldest_pending(self) -> dict[str, tuple[int, int]]:
+        """Receiver -> how many of its commands have no outcome yet, and when the oldest of them was made, ms."""
+        found: dict[str, tuple[int, int]] = {}
+        for (_, sink), queue in self._queues.items():
+            if queue:  # its first command is its oldest
+                count, at = found.get(sink, (0, queue[0].at))
+                found[sink] = (count + len(queue), min(at, queue[0].at))
+        return found
+
     def circuit(self, sink: str) -> Literal["closed", "open", "half_open"]:
         """The state of a receiver's circuit breaker; "closed" for a receiver that is not configured."""
         gate = self._gates.get(sink)

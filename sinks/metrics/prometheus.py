@@ -24,6 +24,7 @@ from detectors.instants import SECOND
 from detectors.scopes import CSPS, METHODS
 from sinks.metrics.families import Buckets, counter, gauge
 from sinks.metrics.snapshot import NO_CSP, RESULTS, EnvSnapshot
+from sinks.metrics.watch import WatchMetrics
 
 __all__ = ["PAGE_BUCKETS", "Metrics"]
 
@@ -44,8 +45,12 @@ class Metrics:
         burn_windows: names of the windows of the burn rates.
         reasons: the closed list of reasons for which an event is rejected.
         deliveries: (sink, outcome) pairs that start at 0.
+        whys: the closed list of kinds of blindness.
         version: of the software, for ``build_info``.
         policy: hash of the policy, for ``build_info``.
+
+    Attributes:
+        watch: the series that say whether the watch itself gets on.
     """
 
     def __init__(
@@ -56,9 +61,11 @@ class Metrics:
         burn_windows: Sequence[str] = (),
         reasons: Iterable[str] = (),
         deliveries: Iterable[tuple[str, str]] = (),
+        whys: Iterable[str] = (),
         version: str,
         policy: str,
     ) -> None:
+        self.watch = WatchMetrics(whys)
         self._clock = clock
         self._windows = tuple(windows)
         self._burn_windows = tuple(burn_windows)
@@ -156,6 +163,7 @@ class Metrics:
         yield from self._error_budget()
         yield from self._incidents()
         yield from self._watch()
+        yield from self.watch.collect()
 
     def _input(self) -> Iterator[Metric]:
         yield self._login_events()

@@ -18,7 +18,7 @@ from detectors.instants import format_duration, format_instant
 from sinks.receivers.answers import Answer, Delivered, Receipts, Refused, Retry, call
 from sinks.wording import headline, links_of, one_line, people_words, scope_words, state_words, truncate
 
-__all__ = ["PagerDuty", "render", "render_blind", "summary"]
+__all__ = ["PagerDuty", "render", "render_blind", "render_seeing", "summary"]
 
 SUMMARY_LIMIT = 1024
 DETAIL_LIMIT = 2000
@@ -83,29 +83,57 @@ def render(
 
 
 def render_blind(
-    dedup_key: str, *, at: int, why: str, seeing: bool = False, client: str = "watchofficer"
+    dedup_key: str,
+    *,
+    at: int,
+    why: str,
+    sentence: str,
+    remedy: str = "",
+    worker: str = "watchofficer",
+    client: str = "watchofficer",
 ) -> dict[str, Any]:
-    """The alert that watchofficer is blind since ``at`` (ms), or its resolution if ``seeing``.
+    """The alert that watchofficer is blind since ``at`` (ms).
 
     The alert bypasses the outbox, because the outbox may be unreachable.
+
+    Args:
+        dedup_key: of the alert.
+        at: since when, ms.
+        why: what kind of blindness: a value of the label of ``watchofficer_blind``.
+        sentence: what does not get on, and where.
+        remedy: what to do.
+        worker: names the worker that is blind.
+        client: name of the monitoring client that PagerDuty shows.
     """
-    if seeing:
-        return {"event_action": "resolve", "dedup_key": dedup_key}
+    details = {
+        "why": why,
+        "what_does_not_get_on": truncate(sentence, DETAIL_LIMIT),
+        "what_to_do": truncate(remedy, DETAIL_LIMIT),
+        "blind_since": format_instant(at),
+        "worker": truncate(worker, LINK_TEXT_LIMIT),
+    }
     return {
         "event_action": "trigger",
         "dedup_key": dedup_key,
         "client": client,
         "payload": {
             "summary": truncate(
-                one_line(f"The watch is blind: nobody is watching sign-in. {why}"), SUMMARY_LIMIT
+                one_line(f"The watch is blind: nobody is watching sign-in. {sentence} {remedy}"),
+                SUMMARY_LIMIT,
             ),
-            "source": client,
+            "source": truncate(worker, LINK_TEXT_LIMIT),
             "severity": "critical",
             "timestamp": format_instant(at),
             "component": client,
-            "class": "blind",
+            "class": f"blind:{why}",
+            "custom_details": {name: value for name, value in details.items() if value},
         },
     }
+
+
+def render_seeing(dedup_key: str) -> dict[str, Any]:
+    """The resolution of the alert that ``render_blind`` opened."""
+    return {"event_action": "resolve", "dedup_key": dedup_key}
 
 
 class PagerDuty:

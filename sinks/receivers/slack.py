@@ -38,7 +38,7 @@ from sinks.wording import (
     truncate,
 )
 
-__all__ = ["Request", "Slack", "escape", "render", "render_blind"]
+__all__ = ["Request", "Slack", "escape", "render", "render_blind", "render_seeing"]
 
 HEADER_LIMIT = 150
 # Limits of texts by other authors, in escaped characters: a message stays below 12 KB even if each character
@@ -122,14 +122,28 @@ def render(
     return Request(method="chat.postMessage", body=body)
 
 
-def render_blind(*, channel: str, at: int, why: str, seeing: bool = False) -> Request:
-    """The message that watchofficer is blind since ``at`` (ms), or, if ``seeing``, that it no longer is."""
-    if seeing:
-        text = f"The watch sees again. It was blind from {time_words(at)}."
-    else:
-        text = f"🔴 *The watch is blind* since {time_words(at)}: nobody is watching sign-in."
-        text += f" {escape(why, PROSE_LIMIT)}"
-    return Request(method="chat.postMessage", body={"channel": channel, "text": text})
+def render_blind(
+    *, channel: str, at: int, why: str, sentence: str, remedy: str = "", worker: str = "watchofficer"
+) -> Request:
+    """The message that watchofficer is blind since ``at`` (ms): what does not get on, what to do, which worker."""
+    text = f"🔴 *The watch is blind* since {time_words(at)} ({escape(why, FACT_LIMIT)}): nobody is watching sign-in."
+    text += f" {escape(one_line(sentence), PROSE_LIMIT)}"
+    if remedy:
+        text += f"\n*What to do:* {escape(one_line(remedy), PROSE_LIMIT)}"
+    text += f"\nSaid by {escape(one_line(worker), FACT_LIMIT)}."
+    return _alone(channel, text)
+
+
+def render_seeing(*, channel: str, at: int, why: str, worker: str = "watchofficer") -> Request:
+    """The message that watchofficer is no longer blind, as it was from ``at`` (ms) on."""
+    text = f"🟢 *The watch sees again* ({escape(why, FACT_LIMIT)}). It was blind from {time_words(at)}."
+    return _alone(channel, f"{text} Said by {escape(one_line(worker), FACT_LIMIT)}.")
+
+
+def _alone(channel: str, text: str) -> Request:
+    """A message that belongs to no incident."""
+    body = {"channel": channel, "text": text, "unfurl_links": False, "unfurl_media": False}
+    return Request(method="chat.postMessage", body=body)
 
 
 def _root(incident: Incident, found: Mapping[str, str] | None, remark: str = "") -> dict[str, Any]:

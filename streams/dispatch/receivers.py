@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 
 import httpx
 
 from detectors.incidents import Command
-from detectors.policy.policy import Policy
-from sinks.receivers import pagerduty, slack
-from sinks.receivers.answers import Answer, Delivered, Receipts, SinkClient
+from sinks.receivers.answers import Answer, Receipts, SinkClient
 from sinks.receivers.datadog import Datadog
 from sinks.receivers.pagerduty import PagerDuty
 from sinks.receivers.slack import Slack
@@ -18,7 +16,7 @@ from streams.runtime.clocks import Clock
 from streams.runtime.lease import Lease, LeaseLost
 from streams.settings.settings import Settings
 
-__all__ = ["LeaseGuard", "Notify", "notifier", "notifiers", "receivers"]
+__all__ = ["LeaseGuard", "receivers"]
 
 
 def receivers(settings: Settings, http: httpx.AsyncClient, clock: Clock) -> Mapping[str, SinkClient]:
@@ -48,17 +46,6 @@ def receivers(settings: Settings, http: httpx.AsyncClient, clock: Clock) -> Mapp
     return clients
 
 
-def notifiers(clients: Mapping[str, SinkClient], settings: Settings, policy: Policy) -> dict[str, Notify]:
-    """The ways to notify PagerDuty and Slack that the log cannot be read, by receiver."""
-    key = f"{policy.notify.dedup_prefix}:blind"
-    channel = settings.slack.channel or ""
-    return {
-        name: notifier(client, dedup_key=key, channel=channel)
-        for name, client in clients.items()
-        if isinstance(client, PagerDuty | Slack)
-    }
-
-
 class LeaseGuard:
     """A receiver to which nothing is sent without the lease."""
 
@@ -73,21 +60,3 @@ class LeaseGuard:
         except LeaseLost:
             await asyncio.Event().wait()
         return await self._client.send(command, receipts)
-
-
-#: Notifies that the log cannot be read since an instant (ms) and why, or (True) that it can be read again; returns
-#: whether the receiver took the notification.
-Notify = Callable[[int, str, bool], Awaitable[bool]]
-
-
-def notifier(client: pagerduty.PagerDuty | slack.Slack, *, dedup_key: str, channel: str = "") -> Notify:
-    """The way to notify a receiver that the log cannot be read, and that it can be read again."""
-
-    async def notify(at: int, why: str, seeing: bool) -> bool:
-        if isinstance(client, pagerduty.PagerDuty):
-            event = pagerduty.render_blind(dedup_key, at=at, why=why, seeing=seeing)
-            return isinstance(await client.enqueue(event), Delivered)
-        request = slack.render_blind(channel=channel, at=at, why=why, seeing=seeing)
-        return isinstance(await client.post(request), Delivered)
-
-    return notify

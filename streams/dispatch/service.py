@@ -81,6 +81,15 @@ class Dispatch:
             total.update(deliverer.deliveries)
         return total
 
+    def oldest_pending(self) -> dict[str, tuple[int, int]]:
+        """Receiver -> how many of its commands have no outcome yet, and when the oldest of them was made, ms."""
+        found: dict[str, tuple[int, int]] = {}
+        for deliverer in self._deliverers.values():
+            for sink, (count, at) in deliverer.oldest_pending().items():
+                known = found.get(sink)
+                found[sink] = (count, at) if known is None else (known[0] + count, min(known[1], at))
+        return found
+
     async def own(self, partitions: Iterable[int]) -> None:
         """Take over partitions that are new, and let go of those that are another worker's now.
 

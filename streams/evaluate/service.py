@@ -23,6 +23,7 @@ from streams.evaluate.verdict_writer import VerdictWriter
 from streams.kafka.producer import BatchProducer
 from streams.kafka.topic_reader import TopicReader
 from streams.runtime.clocks import Timing
+from streams.runtime.progress import Progress
 
 __all__ = ["Evaluate"]
 
@@ -62,6 +63,7 @@ class Evaluate:
         reader: reads topics back when a shard is restored.
         timing: its clock serves catching up and metrics, never an evaluation; its timer measures what evaluation
             costs, which sizes the ranges of T that are evaluated at once.
+        progress: is told how far each environment is evaluated.
         notify: called with a shard whenever its verdicts have been written (metrics).
         more: whether a partition of `sli-segments` is known to hold records after an offset.
         generation: of the consumer group, now.
@@ -75,6 +77,7 @@ class Evaluate:
         reader: TopicReader,
         timing: Timing,
         *,
+        progress: Progress | None = None,
         notify: Callable[[Shard], None] = lambda shard: None,
         more: Callable[[int, int], bool] = lambda partition, offset: False,
         generation: Callable[[], int] = lambda: 0,
@@ -83,6 +86,7 @@ class Evaluate:
         self._policy = policy
         self._reader = reader
         self._timing = timing
+        self._progress = progress or Progress(timing.monotonic)
         self._notify = notify
         self._more = more
         self._generation = generation
@@ -112,10 +116,16 @@ class Evaluate:
             for p, task in self._tasks.items()
             if p not in kept or not _unbroken(task.generation, generation)
         ]
-        dropped = [self._tasks.pop(p).shard for p in gone]
+        dropped = [self._drop(p) for p in gone]
         for task in self._tasks.values():
             task.generation = generation
         return dropped
+
+    def _drop(self, partition: int) -> Shard:
+        shard = self._tasks.pop(partition).shard
+        for env in shard.envs:
+            self._progress.evaluated(env, None)
+        return shard
 
     async def settle(self, timeout: float) -> None:
         """Wait for at most ``timeout`` seconds until the verdicts of what is being evaluated have been written."""
@@ -156,7 +166,8 @@ class Evaluate:
         generation = self._generation()
         task = self._tasks.get(partition)
         if task is None or not _unbroken(task.generation, generation):
-            self._tasks.pop(partition, None)
+            if task is not None:
+                self._drop(partition)
             shard = await self._restore(partition, offset)
             task = self._tasks[partition] = _Task(shard, generation)
         return task
@@ -178,6 +189,7 @@ class Evaluate:
         watermark = shard.watermark()
         if watermark is None:
             return
+        self._report(shard)
         goal = watermark - watermark % step
         reached = shard.begin_at(goal)
         while reached < goal:
@@ -200,7 +212,16 @@ class Evaluate:
         took = self._timing.timer() - began
         await self._writer.write(shard, verdicts)
         shard.complete(to)
+        self._report(shard)
         return took
+
+    def _report(self, shard: Shard) -> None:
+        """Report how far the environments of a shard are evaluated, and which input partition holds them back."""
+        reached = shard.evaluated_to
+        if reached is not None:
+            held = shard.held_back_by()
+            for env in shard.envs:
+                self._progress.evaluated(env, reached, held_back_by=held)
 
     def _behind(self, shard: Shard, to: int, goal: int) -> bool:
         """Whether notifications up to ``to`` would be old news: ingest, the reading here, or the evaluation lags."""

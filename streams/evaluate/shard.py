@@ -10,6 +10,7 @@ import structlog
 
 from detectors.engine.engine import Engine
 from detectors.incidents import IncidentInput
+from detectors.instants import format_instant
 from detectors.windows.facts import FactRow
 from streams.evaluate.evaluator import Evaluator, Verdict
 from streams.evaluate.shard_state import ShardState, covered_from
@@ -113,6 +114,19 @@ class Shard:
         marks = [frontier.watermark for frontier in self._frontiers.values()]
         known = [mark for mark in marks if mark is not None]
         return min(known) if len(known) == len(marks) else None
+
+    def held_back_by(self) -> str:
+        """Which input partition is the furthest behind, in words; "" before a partition has reported."""
+        known = [(f.watermark, p) for p, f in self._frontiers.items() if f.watermark is not None]
+        silent = sorted(p for p, f in self._frontiers.items() if f.watermark is None)
+        if len(self._frontiers) < self._input_partitions:
+            return f"{self._input_partitions - len(self._frontiers)} partitions of the input have not reported yet"
+        if silent:
+            return f"partition {silent[0]} of the input has not been read yet"
+        if not known:
+            return ""
+        watermark, partition = min(known)
+        return f"the furthest behind is partition {partition} of the input, at {format_instant(watermark)}"
 
     def offsets(self) -> dict[int, int]:
         """Input partition -> the first offset that its last frontier does not cover."""

@@ -23,12 +23,13 @@ from sinks.banner.statuses import statuses
 from sinks.console import page
 from sinks.metrics.prometheus import Metrics
 from streams.http.auth import refusal
+from streams.http.health import HealthPages
 from streams.http.pagerduty_webhook import Ignored, PagerDutyIncidents, is_signed, read_webhook
 from streams.http.requests import flag, input_id, json_body, number, parsed, raw_body
 from streams.http.responses import ApiError, Handler, answered, json_response
 from streams.http.views import Views
 from streams.records.models import NAME_LIMIT, TEXT_LIMIT, Scope
-from streams.runtime.health import Health
+from streams.watchdog.report import Report
 
 __all__ = ["HttpPolicy", "HttpSettings", "SubmitInput", "routes"]
 
@@ -100,7 +101,7 @@ _ACTIONS: Mapping[str, tuple[Literal["acknowledge", "note", "declare", "resolve"
 def routes(
     views: Views,
     metrics: Metrics,
-    health: Health,
+    report: Callable[[], Report],
     submit_input: SubmitInput,
     settings: HttpSettings,
     policy: HttpPolicy,
@@ -112,17 +113,16 @@ def routes(
     Args:
         views: what is known of the topics.
         metrics: of this process.
-        health: of this process.
+        report: takes a snapshot of how this process gets on.
         submit_input: raises `KafkaError`, `OSError` or `TimeoutError` if the broker does not have it.
         settings, policy: as far as HTTP needs them.
         clock: ms since the epoch, injected time where time is injected.
     """
-    api = _Api(views, metrics, health, submit_input, settings, policy, clock=clock)
+    api = _Api(views, metrics, submit_input, settings, policy, clock=clock)
     table: list[tuple[str, str, Handler]] = [
         ("GET", "/", api.console),
         ("GET", "/metrics", api.metrics),
-        ("GET", "/healthz", api.healthz),
-        ("GET", "/readyz", api.readyz),
+        *HealthPages(report).table(),
         ("GET", "/api/v1/slis", api.slis),
         ("GET", "/api/v1/incidents", api.incidents),
         ("GET", "/api/v1/incidents/{id}", api.incident),
@@ -142,7 +142,6 @@ class _Api:
         self,
         views: Views,
         metrics: Metrics,
-        health: Health,
         submit_input: SubmitInput,
         settings: HttpSettings,
         policy: HttpPolicy,
@@ -151,7 +150,6 @@ class _Api:
     ) -> None:
         self._views = views
         self._metrics = metrics
-        self._health = health
         self._submit_input = submit_input
         self._settings = settings
         self._policy = policy
@@ -170,21 +168,6 @@ class _Api:
     async def metrics(self, request: web.Request) -> web.Response:
         body, content_type = self._metrics.render(request.headers.get("Accept"))
         return web.Response(body=body, headers={"Content-Type": content_type})
-
-    async def healthz(self, request: web.Request) -> web.Response:
-        return self._report(self._health.stalled())
-
-    async def readyz(self, request: web.Request) -> web.Response:
-        return self._report(self._health.stalled() | self._health.waiting())
-
-    def _report(self, wrong: Mapping[str, str]) -> web.Response:
-        parts = {part: wrong.get(part, "ok") for part in self._health.parts()}
-        if not wrong:
-            return json_response({"status": "ok", "parts": parts})
-        message = "; ".join(f"{part}: {why}" for part, why in sorted(wrong.items()))
-        return json_response(
-            {"error": {"code": "service_unavailable", "message": message}, "parts": parts}, 503
-        )
 
     async def slis(self, request: web.Request) -> web.Response:
         wanted = request.query

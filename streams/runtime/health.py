@@ -15,7 +15,7 @@ class _Pulse:
 
 
 class Health:
-    """Parts of the process report here. A part that was never announced is not asked about.
+    """Parts of the process report here. A part that was never announced is not asked about. Any thread may ask.
 
     Args:
         clock: seconds that never go back (``time.monotonic``).
@@ -56,13 +56,13 @@ class Health:
         now = self._clock()
         return {
             part: f"no sign of life for {now - pulse.last:.0f} s"
-            for part, pulse in self._pulses.items()
+            for part, pulse in list(self._pulses.items())
             if now - pulse.last > pulse.within
         }
 
     def waiting(self) -> dict[str, str]:
         """Parts that are not ready -> why; empty when the process is ready."""
-        return {part: why for part, why in self._waiting.items() if why is not None}
+        return {part: why for part, why in list(self._waiting.items()) if why is not None}
 
     def parts(self) -> list[str]:
         """All parts that have been announced, by name."""

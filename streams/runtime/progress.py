@@ -82,8 +82,12 @@ class Progress:
         self._obstacles: dict[tuple[Why, str], Obstacle] = {}
         self._beats: dict[str, float] = {}
         self._evaluated: dict[str, int] = {}
+        self._held_back_by: dict[str, str] = {}
+        self._fleet: dict[str, int] = {}
         self._positions: dict[int, Position] = {}
+        self._unsent: dict[str, int] = {}
         self._broker_ahead = 0
+        self._longest_stall = 0.0
 
     # -- obstacles --------------------------------------------------------------------------------------------
 
@@ -128,15 +132,57 @@ class Progress:
         with self._lock:
             return self._beats.get(part)
 
+    def stalled(self, seconds: float) -> None:
+        """Report how long work of this process has held the event loop up, CPU seconds."""
+        self._longest_stall = max(self._longest_stall, seconds)
+
+    @property
+    def longest_stall(self) -> float:
+        """The longest time that work of this process has held the event loop up, CPU seconds."""
+        return self._longest_stall
+
     # -- how far this worker has come ---------------------------------------------------------------------------
 
-    def evaluated(self, env: str, to: int | None) -> None:
-        """Report the last T (ms) that was evaluated of an environment; None: it is another worker's now."""
+    def evaluated(self, env: str, to: int | None, *, held_back_by: str = "") -> None:
+        """Report how far an environment is evaluated.
+
+        Args:
+            env: the environment.
+            to: the last T (ms) that was evaluated; None: the environment is another worker's now.
+            held_back_by: what evaluation waits for, in words.
+        """
         with self._lock:
             if to is None:
                 self._evaluated.pop(env, None)
+                self._held_back_by.pop(env, None)
             else:
                 self._evaluated[env] = to
+                self._held_back_by[env] = held_back_by
+
+    def held_back_by(self, env: str) -> str:
+        """What the evaluation of an environment waits for, in words; "" if that is not known."""
+        with self._lock:
+            return self._held_back_by.get(env, "")
+
+    def set_fleet(self, evaluated_to: Mapping[str, int]) -> None:
+        """Report what the topics say of all environments: environment -> the last T (ms) that was published."""
+        with self._lock:
+            self._fleet = dict(evaluated_to)
+
+    def fleet(self) -> Mapping[str, int]:
+        """Environment -> the last T (ms) that any worker has published."""
+        with self._lock:
+            return dict(self._fleet)
+
+    def set_unsent(self, oldest: Mapping[str, int]) -> None:
+        """Report receiver -> when its oldest command without an outcome was made, ms."""
+        with self._lock:
+            self._unsent = dict(oldest)
+
+    def unsent(self) -> Mapping[str, int]:
+        """Receiver -> when its oldest command without an outcome was made, ms."""
+        with self._lock:
+            return dict(self._unsent)
 
     def evaluated_to(self) -> Mapping[str, int]:
         """Environment of this worker -> the last T (ms) that was evaluated."""

@@ -39,6 +39,7 @@ from streams.settings.receivers import DatadogSettings, PagerDutySettings, Slack
 from streams.settings.values import (
     HeaderSecret,
     Port,
+    SecretUrl,
     host_and_port,
     is_secret,
     wrap_secrets,
@@ -122,6 +123,7 @@ class Settings(BaseSettings):
         policy: the file of the policy; None for the one that ships.
         api_token: what writes over HTTP must bear.
         bind, port: where HTTP is served.
+        heartbeat_url: called each minute while all is well. Whoever knows it can keep the alarm silent: a secret.
         unknown: a sentence for each ``WATCHOFFICER_`` variable that means nothing.
     """
 
@@ -144,6 +146,7 @@ class Settings(BaseSettings):
     datadog: DatadogSettings = DatadogSettings()
     slack: SlackSettings = SlackSettings()
     log_format: Literal["console", "json"] = "console"
+    heartbeat_url: SecretUrl | None = None
     unknown: tuple[str, ...] = ()
 
     @classmethod

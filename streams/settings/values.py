@@ -22,6 +22,7 @@ __all__ = [
     "Port",
     "ReadableFile",
     "Secret",
+    "SecretUrl",
     "host_and_port",
     "is_secret",
     "wrap_secrets",
@@ -114,6 +115,15 @@ def _header_secret(value: SecretStr) -> SecretStr:
     return value
 
 
+def _secret_url(value: SecretStr) -> SecretStr:
+    parts = urlsplit(value.get_secret_value())
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("must be a URL such as https://hc-ping.com/uuid")
+    if parts.scheme == "http" and not _is_near(parts.hostname):
+        raise ValueError("must begin with https:// (http:// is for this machine and private networks only)")
+    return _header_secret(value)
+
+
 def _readable_file(value: Path) -> Path:
     try:
         with value.open("rb"):
@@ -126,6 +136,8 @@ def _readable_file(value: Path) -> Path:
 Secret = SecretStr
 #: A secret that is sent in a header: one word.
 HeaderSecret = Annotated[SecretStr, AfterValidator(_header_secret)]
+#: A URL that is a secret as a whole.
+SecretUrl = Annotated[SecretStr, AfterValidator(_secret_url)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 Port = Annotated[int, BeforeValidator(_port)]
 ReadableFile = Annotated[Path, AfterValidator(_readable_file)]

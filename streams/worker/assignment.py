@@ -15,6 +15,7 @@ from streams.ingest.service import Ingest
 from streams.kafka.faust_app import owned
 from streams.kafka.topics import Topics
 from streams.runtime.health import Health
+from streams.runtime.progress import Progress, Why
 from streams.worker.metrics_feed import MetricsFeed
 
 __all__ = ["HAND_OVER_SECONDS", "Assignment"]
@@ -22,6 +23,7 @@ __all__ = ["HAND_OVER_SECONDS", "Assignment"]
 #: For the work under way when partitions are given away, or the worker ends, seconds.
 HAND_OVER_SECONDS = 3.0
 _LOOK_EVERY = 0.5  # seconds between looks at the assignment
+_FLEET_EVERY = 5_000  # ms between looks at all environments
 _LOOK_SOON = 0.05  # seconds between looks while a part is not ready
 
 
@@ -35,6 +37,8 @@ class Assignment:
         views: the memory that HTTP answers from.
         feed: sets the metrics.
         health: is told whether each part is ready.
+        progress: is told how far each environment is evaluated, and which commands have not been sent.
+        clock: the present, ms.
     """
 
     def __init__(
@@ -48,6 +52,8 @@ class Assignment:
         views: Views,
         feed: MetricsFeed,
         health: Health,
+        progress: Progress,
+        clock: Callable[[], int],
     ) -> None:
         self._app = app
         self._topics = topics
@@ -57,6 +63,10 @@ class Assignment:
         self._views = views
         self._feed = feed
         self._health = health
+        self._progress = progress
+        self._clock = clock
+        self._unevaluated: set[str] = set()
+        self._fleet_at = 0
         self._polled_at = 0.0
         signals: Any = app
         signals.on_partitions_revoked.connect(self._revoked)
@@ -97,8 +107,16 @@ class Assignment:
             await self._look_at_dispatch(self._dispatch)
         if self._views.ready:
             self._health.ready("views")
+            self._look_at_fleet()
         if self._ingest is not None:
             self._look_at_ingest(self._ingest)
+
+    def _look_at_fleet(self) -> None:
+        """Report now and then what the topics say of all environments: many indicators are looked through."""
+        now = self._clock()
+        if abs(now - self._fleet_at) >= _FLEET_EVERY:
+            self._fleet_at = now
+            self._progress.set_fleet(self._views.evaluated_to())
 
     def _look_at_evaluate(self, evaluate: Evaluate) -> None:
         partitions = owned(self._app, self._topics.segments)
@@ -110,6 +128,23 @@ class Assignment:
             self._health.unready("evaluate", f"partitions {sorted(missing)} are not restored yet")
         else:
             self._health.ready("evaluate")
+        self._look_for_unevaluated(evaluate)
+
+    def _look_for_unevaluated(self, evaluate: Evaluate) -> None:
+        """Report the environments that have been restored here, and of which nothing has been evaluated ever."""
+        found = {
+            env: shard
+            for shard in evaluate.shards.values()
+            if shard.evaluated_to is None
+            for env in shard.envs
+        }
+        for env, shard in found.items():
+            held = shard.held_back_by()
+            sentence = f"{env} has not been evaluated since this worker started"
+            self._progress.stuck(Why.START, f"{sentence}: {held}" if held else sentence, key=f"env {env}")
+        for env in self._unevaluated - found.keys():
+            self._progress.going(Why.START, f"env {env}")
+        self._unevaluated = set(found)
 
     async def _look_at_dispatch(self, dispatch: Dispatch) -> None:
         partitions = owned(self._app, self._topics.commands)
@@ -117,6 +152,9 @@ class Assignment:
             await dispatch.own(partitions)
             self._health.ready("sinks")
         self._feed.deliveries(dispatch.deliveries)
+        oldest = dispatch.oldest_pending()
+        self._feed.pending(oldest, self._clock())
+        self._progress.set_unsent({sink: at for sink, (_, at) in oldest.items()})
 
     def _look_at_ingest(self, ingest: Ingest) -> None:
         if ingest.polled_at > self._polled_at:

@@ -21,11 +21,13 @@ class MetricsFeed:
     Args:
         metrics: what Prometheus scrapes.
         policy: the policy.
+        sinks: the receivers that are on.
     """
 
-    def __init__(self, metrics: Metrics, policy: Policy) -> None:
+    def __init__(self, metrics: Metrics, policy: Policy, sinks: Iterable[str] = ()) -> None:
         self._metrics = metrics
         self._policy = policy
+        self._sinks = sorted(sinks)
         self._counted: dict[tuple[str, str], int] = {}
 
     def shard_evaluated(self, shard: Shard) -> None:
@@ -62,6 +64,17 @@ class MetricsFeed:
             if fresh > 0:
                 self._metrics.count_delivery(sink, outcome, fresh)
                 self._counted[sink, outcome] = times
+
+    def pending(self, oldest: Mapping[str, tuple[int, int]], now: int) -> None:
+        """Set receiver -> how many commands have no outcome yet, and when (ms) the oldest of them was made.
+
+        Args:
+            oldest: of each receiver that has such commands.
+            now: the present, ms.
+        """
+        counts = {sink: oldest.get(sink, (0, now))[0] for sink in self._sinks}
+        ages = {sink: max(0.0, (now - oldest.get(sink, (0, now))[1]) / SECOND) for sink in self._sinks}
+        self._metrics.watch.set_pending(counts, ages)
 
     def ingest(self, ingest: Ingest) -> None:
         """Set the values of ingest: events lost to retention, and the lags of producers."""

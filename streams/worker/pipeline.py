@@ -117,6 +117,8 @@ class Pipeline:
             views=surroundings.views,
             feed=surroundings.feed,
             health=self._health,
+            progress=surroundings.progress,
+            clock=surroundings.clock,
         )
         self._add_agents()
 
@@ -146,6 +148,7 @@ class Pipeline:
             self.producer,
             reader,
             Timing(clock=self._clock, sleep=self._clock.sleep),
+            progress=self._around.progress,
             notify=self._around.feed.shard_evaluated,
             more=lambda partition, offset: reads_on(self.app, self._topics.segments, partition, offset),
             generation=lambda: generation(self.app),

@@ -1,6 +1,6 @@
 """What does a worker keep for as long as its process lives, and what does it do when its pipeline cannot go on?
 
-HTTP and the notification of blindness run from the first second, before any broker answers. The pipeline, which is all
+HTTP and the watchdog run from the first second, before any broker answers. The pipeline, which is all
 that needs Kafka, is made once the broker answers, and made anew when it loses its lease or the broker during its start.
 """
 
@@ -21,7 +21,7 @@ from detectors.incidents import IncidentInput
 from detectors.instants import format_duration
 from detectors.policy.policy import Policy
 from sinks.metrics.prometheus import Metrics
-from streams.dispatch.receivers import notifiers, receivers
+from streams.dispatch.receivers import receivers
 from streams.evaluate.metrics_snapshot import burn_windows
 from streams.evaluate.shard import Shard
 from streams.events.validation import Reason
@@ -36,9 +36,11 @@ from streams.records.models import encode_input
 from streams.runtime.clocks import Clock
 from streams.runtime.health import Health
 from streams.runtime.lease import LeaseLost
-from streams.runtime.progress import Progress
+from streams.runtime.progress import Progress, Why
 from streams.settings.settings import Settings
-from streams.worker.blindness import Blindness
+from streams.watchdog.assembly import make_watchdog, process_name
+from streams.watchdog.pulse import LoopPulse
+from streams.worker.broker_watch import BrokerWatch
 from streams.worker.metrics_feed import MetricsFeed
 from streams.worker.options import Role, WorkerOptions
 from streams.worker.pipeline import Pipeline, Surroundings
@@ -49,7 +51,6 @@ __all__ = ["Role", "Worker", "WorkerOptions"]
 log = structlog.get_logger(__name__)
 
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 4.0  # seconds, of the backoff between two pipelines
-_BEAT_EVERY = 0.5  # seconds
 #: For stopping a pipeline whose successor waits, seconds. Its parts give up their own work after three seconds.
 _STOP_SECONDS = 20.0
 
@@ -77,20 +78,25 @@ class Worker:
         self.started = asyncio.Event()
         self.views = Views(self.topics)
         self.metrics = _metrics(settings, policy, clock)
-        self._feed = MetricsFeed(self.metrics, policy)
+        self._feed = MetricsFeed(self.metrics, policy, settings.sinks())
         kafka = settings.kafka_client_kwargs()
         self._clients = KafkaClients(kafka)
         self._http = httpx.AsyncClient(timeout=10.0)
         self._receivers = receivers(settings, self._http, clock)
         self._probe = BrokerProbe(self._clients)
         self._tailer = ViewsTailer(self.views, self._clients.tail, topics=self.topics, clock=clock)
-        self._blindness = Blindness(
-            self._why_blind,
-            notifiers(self._receivers, settings, policy),
+        self.watchdog = make_watchdog(
+            settings,
+            policy,
             clock,
-            round(policy.blind_after * clock.pace),
+            self.progress,
             self.health,
+            name=process_name(options.role, options.port),
+            exempt=self._judges_later,
+            on_look=self.metrics.watch.set_blind,
         )
+        self._pulse = LoopPulse(self.progress, self._observe_stall)
+        self._broker_watch = BrokerWatch(self._probe, self._unfetched, self.health, self.progress)
         self._prepare = Preparation(
             kafka,
             self.topics,
@@ -112,7 +118,9 @@ class Worker:
             receivers=self._receivers,
         )
         self._pipeline: Pipeline | None = None
-        table = routes(self.views, self.metrics, self.health, self._submit, settings, policy, clock=clock)
+        table = routes(
+            self.views, self.metrics, self.watchdog.report, self._submit, settings, policy, clock=clock
+        )
         self._server = HttpServer(table, host=settings.bind, port=options.port)
         for part in (*sorted(options.roles), "views"):
             self.health.unready(part, "it waits for the Kafka broker")
@@ -140,9 +148,11 @@ class Worker:
         self._stack.push_async_callback(self._server.stop)
         self._stack.push_async_callback(self._http.aclose)
         self._stack.push_async_callback(self._probe.close)
-        self._run_beside(self._beat(), "beat")
-        self._stack.push_async_callback(self._blindness.stop)
-        await self._blindness.start()
+        self._run_beside(self._pulse.run(), "pulse")
+        self._stack.callback(self.watchdog.stop)
+        self.watchdog.start()
+        self._stack.push_async_callback(self._broker_watch.stop)
+        await self._broker_watch.start()
         self._run_beside(self._supervise(), "pipeline")
 
     async def stop(self) -> None:
@@ -152,12 +162,6 @@ class Worker:
     def _run_beside(self, work: Coroutine[Any, Any, None], name: str) -> None:
         """Run a coroutine as a task until ``stop``."""
         self._stack.push_async_callback(_cancel, asyncio.create_task(work, name=name))
-
-    async def _beat(self) -> None:
-        """Show that the event loop runs."""
-        while True:
-            self.progress.beat("loop")
-            await asyncio.sleep(_BEAT_EVERY)
 
     # -- one pipeline after the other -------------------------------------------------------------------------
 
@@ -236,9 +240,18 @@ class Worker:
         except LeaseLost as error:
             raise OSError(str(error)) from error
 
-    async def _why_blind(self) -> str | None:
+    def _unfetched(self) -> str | None:
         ingest = None if self._pipeline is None else self._pipeline.ingest
-        return await self._probe() or (None if ingest is None else ingest.unfetched())
+        return None if ingest is None else ingest.unfetched()
+
+    def _judges_later(self) -> bool:
+        """Whether evaluation waits for work that a start does not need."""
+        before = self._options.before_judging
+        return before is not None and not before.done()
+
+    def _observe_stall(self, seconds: float) -> None:
+        self.progress.stalled(seconds)
+        self.metrics.watch.observe_stall(seconds)
 
 
 def _metrics(settings: Settings, policy: Policy, clock: Clock) -> Metrics:
@@ -250,6 +263,7 @@ def _metrics(settings: Settings, policy: Policy, clock: Clock) -> Metrics:
         deliveries=[
             (sink, outcome) for sink in sorted(settings.sinks()) for outcome in ("delivered", "dead")
         ],
+        whys=[why.value for why in Why],
         version=version("watchofficer"),
         policy=policy.hash,
     )

@@ -17,6 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from sinks.sandbox import Sandbox
 from streams.runtime.clocks import RealClock
+from streams.runtime.progress import Why
 from tests.e2e.topics import OnTopic, read
 from tests.e2e.worker import Worker, until
 from tests.support.oracle import written
@@ -91,6 +92,17 @@ class Deployment:
             return asked <= {one.json()["command_id"] for one in await self.on("incident-deliveries")}
 
         await until(told, within, "the end of every command", self.worker)
+
+    async def leftovers_resolved(self, within: float = 30.0) -> None:
+        """Wait until the worker has resolved what a dead one may have left open, so that faults hit what comes next."""
+        kinds = len(Why) + 1
+
+        async def resolved() -> bool:
+            requests = [one.body for one in self.sandbox.pagerduty.requests if one.path.startswith("/v2/")]
+            keys = {str(body["dedup_key"]) for body in requests if body["event_action"] == "resolve"}
+            return sum(key.startswith("watchofficer:blind") for key in keys) == kinds
+
+        await until(resolved, within, "the resolution of what may have been left open", self.worker)
 
     async def metrics(self) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
         """The page `/metrics`, scraped as text: (name, labels) -> value."""

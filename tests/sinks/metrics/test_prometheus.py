@@ -31,6 +31,7 @@ def metrics() -> Metrics:
         burn_windows=("5m", "1h"),
         reasons=("not_json", "too_large"),
         deliveries=(("slack", "delivered"),),
+        whys=("lag", "write"),
         version="1.2.3",
         policy="0123456789ab",
     )
@@ -55,6 +56,8 @@ def test_the_names_and_labels_are_those_that_dashboards_rely_on() -> None:
     )
     page.set_rejected({})
     page.set_producer_lags({0: 0})
+    page.watch.set_blind(frozenset({"lag"}), {"prod": 3.0})
+    page.watch.set_pending({"slack": 0}, {"slack": 0.0})
     families = {
         family.name: set(family.samples[0].labels)
         for family in parse_text(page.render()[0].decode())
@@ -82,6 +85,11 @@ def test_the_names_and_labels_are_those_that_dashboards_rely_on() -> None:
         "watchofficer_sink_deliveries": {"sink", "outcome"},
         "watchofficer_event_to_page_seconds": {"le"},
         "watchofficer_build_info": {"version", "python", "policy"},
+        "watchofficer_blind": {"why"},
+        "watchofficer_evaluated_lag_seconds": {"env"},
+        "watchofficer_loop_stall_seconds": {"le"},
+        "watchofficer_sink_pending": {"sink"},
+        "watchofficer_sink_oldest_pending_seconds": {"sink"},
     }
 
 

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from detectors.incidents import Command, Note
 from sinks.receivers.answers import Delivered, Refused, Retry
-from sinks.receivers.pagerduty import PagerDuty, render, render_blind, summary
+from sinks.receivers.pagerduty import PagerDuty, render, render_blind, render_seeing, summary
 from tests.sinks.samples import OPENED, command, commands, crammed, incident, no_receipts
 
 KEY = "r" * 32
@@ -160,10 +160,32 @@ async def test_links_that_other_receivers_gave_are_passed_on() -> None:
 
 
 def test_blindness_pages_and_is_resolved_at_the_same_key() -> None:
-    blind = render_blind("watchofficer:blind", at=OPENED, why="No broker for 60 s.")
+    key = "watchofficer:blind:write"
+    blind = render_blind(
+        key,
+        at=OPENED,
+        why="write",
+        sentence="Topic sli refuses records.",
+        remedy="Grant WRITE.",
+        worker="worker 1",
+    )
     assert blind["payload"]["severity"] == "critical"
-    assert "blind" in blind["payload"]["summary"]
-    assert render_blind("watchofficer:blind", at=OPENED, why="", seeing=True) == {
-        "event_action": "resolve",
-        "dedup_key": "watchofficer:blind",
+    assert blind["payload"]["summary"].startswith("The watch is blind: nobody is watching sign-in. Topic sli")
+    assert blind["payload"]["source"] == "worker 1"
+    assert blind["payload"]["custom_details"] == {
+        "why": "write",
+        "what_does_not_get_on": "Topic sli refuses records.",
+        "what_to_do": "Grant WRITE.",
+        "blind_since": "2026-11-23T15:05:00Z",
+        "worker": "worker 1",
     }
+    assert render_seeing(key) == {"event_action": "resolve", "dedup_key": key}
+
+
+def test_a_sentence_of_any_length_about_blindness_fits() -> None:
+    blind = render_blind(
+        "k", at=OPENED, why="write", sentence="x\n" * 9_000, remedy="y" * 9_000, worker="z" * 900
+    )
+    assert len(blind["payload"]["summary"]) <= 1024
+    assert "\n" not in blind["payload"]["summary"]
+    assert len(str(blind)) < 8_000

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from detectors.incidents import Command, TransitionKind
 from detectors.instants import MINUTE
 from sinks.receivers.answers import Answer, Delivered, Refused, Retry
-from sinks.receivers.slack import Slack, escape, render, render_blind
+from sinks.receivers.slack import Slack, escape, render, render_blind, render_seeing
 from tests.sinks.samples import OPENED, command, commands, crammed, incident
 
 ROOT = {"ts": "1764.000100", "channel": "C1"}
@@ -249,9 +249,18 @@ async def test_a_first_message_that_somebody_deleted_is_posted_anew(action: str,
 
 
 async def test_blindness_is_told_in_the_channel() -> None:
-    workspace = Workspace({"ok": True, "channel": "C1", "ts": "5.5"})
+    workspace = Workspace(*[{"ok": True, "channel": "C1", "ts": "5.5"}] * 2)
     async with httpx.AsyncClient(transport=httpx.MockTransport(workspace)) as http:
         slack = Slack(http, token=SecretStr("xoxb-1"), channel="#alerts")
-        answer = await slack.post(render_blind(channel="#alerts", at=OPENED, why="No broker for <60 s>."))
+        blind = render_blind(
+            channel="#alerts", at=OPENED, why="broker", sentence="No broker for <60 s>.", remedy="Start it."
+        )
+        answer = await slack.post(blind)
+        again = render_seeing(channel="#alerts", at=OPENED, why="broker", worker="<worker>")
+        assert isinstance(await slack.post(again), Delivered)
     assert isinstance(answer, Delivered)
-    assert "No broker for &lt;60 s&gt;." in workspace.asked[0][1]["text"]
+    said, over = (body["text"] for _, body in workspace.asked if "text" in body)
+    assert "No broker for &lt;60 s&gt;." in said
+    assert "*What to do:* Start it." in said
+    assert "sees again* (broker)" in over
+    assert "&lt;worker&gt;" in over

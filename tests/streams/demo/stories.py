@@ -89,7 +89,7 @@ def ssoe_outage() -> Observations:
     """A total outage of ssoe, as it should be told."""
     return Observations(
         pagerduty=(
-            request("resolve", BEGAN - MINUTE, key="watchofficer:blind"),  # which any start sends
+            request("resolve", BEGAN - MINUTE, key="watchofficer:blind:lag"),  # which any start sends
             request("trigger", _OPENED, "error"),
             request("trigger", _OPENED + MINUTE, "critical"),
             request("resolve", _OVER),

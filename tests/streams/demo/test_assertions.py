@@ -141,7 +141,7 @@ BREAKAGES: list[tuple[str, Change, set[str]]] = [
     ),
     (
         "the watch was blind",
-        with_(pagerduty=more(request("trigger", BEGAN, key="watchofficer:blind"))),
+        with_(pagerduty=more(request("trigger", BEGAN, key="watchofficer:blind:lag"))),
         {PROD_ALONE},
     ),
     ("no message", with_(slack=lambda old: old[1:]), {SLACK}),

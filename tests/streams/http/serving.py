@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,7 +22,11 @@ from streams.http.responses import json_errors
 from streams.http.views import Views
 from streams.records.models import encode_incident
 from streams.runtime.health import Health
+from streams.runtime.progress import Progress
 from streams.settings.policy_file import default_policy
+from streams.watchdog.announcer import Announcer
+from streams.watchdog.report import Report
+from streams.watchdog.watchdog import Watchdog, WatchdogTime
 
 __all__ = ["NOW", "SECRET", "TOKEN", "HttpSettings", "Serving", "an_incident", "dumps", "serving", "sign"]
 
@@ -51,6 +55,8 @@ class Serving:
     views: Views
     metrics: Metrics
     health: Health
+    progress: Progress
+    report: Callable[[], Report]
     submitted: list[IncidentInput] = field(default_factory=list)
     failure: Exception | None = None
     monotonic: float = 0.0
@@ -93,6 +99,10 @@ async def serving(
     *, token: str | None = TOKEN, bind: str = "127.0.0.1", secret: str | None = SECRET
 ) -> AsyncIterator[Serving]:
     views, health = Views(), Health(lambda: served.monotonic)
+    progress = Progress(lambda: served.monotonic)
+    times = WatchdogTime(clock=lambda: NOW, monotonic=lambda: served.monotonic)
+    announcer = Announcer((), times.monotonic)
+    watchdog = Watchdog(progress, health, announcer, blind_after=60.0, times=times)
     metrics = Metrics(clock=lambda: NOW, version="1.2.3", policy="0123")
     settings = HttpSettings(
         SecretStr(token) if token else None, bind, PagerDutySettings(SecretStr(secret) if secret else None)
@@ -100,11 +110,17 @@ async def serving(
     application = web.Application(middlewares=[json_errors])
     application.add_routes(
         routes(
-            views, metrics, health, lambda v: served.submit(v), settings, default_policy(), clock=lambda: NOW
+            views,
+            metrics,
+            watchdog.report,
+            lambda v: served.submit(v),
+            settings,
+            default_policy(),
+            clock=lambda: NOW,
         )
     )
     async with TestClient(TestServer(application, host="127.0.0.1")) as client:
-        served = Serving(client, views, metrics, health)
+        served = Serving(client, views, metrics, health, progress, watchdog.report)
         views.ready = True
         yield served
 

@@ -123,6 +123,7 @@ def test_our_key_is_found_wherever_it_stands(data: dict[str, Any]) -> None:
         "another:prod-17:1",
         "watchofficer",
         "watchofficer:blind",
+        "watchofficer:blind:lag",
         "watchofficer:prod-17",
         "watchofficer:prod-17:one",
         "watchofficer:prod-17:1:s4",

@@ -24,6 +24,7 @@ SECRETS = {
     "WATCHOFFICER_DATADOG__API_KEY": "dd-api-hunter2",
     "WATCHOFFICER_DATADOG__APP_KEY": "dd-app-hunter2",
     "WATCHOFFICER_SLACK__TOKEN": "xoxb-hunter2",
+    "WATCHOFFICER_HEARTBEAT_URL": "https://beat.test/hunter2",
 }
 WITH_SASL = {
     "WATCHOFFICER_BROKER_SECURITY__PROTOCOL": "SASL_PLAINTEXT",
@@ -53,7 +54,7 @@ def test_an_empty_environment_gives_the_documented_defaults() -> None:
 def test_the_variables_are_those_of_the_documentation() -> None:
     names = {variable.name.removeprefix("WATCHOFFICER_") for variable in variables()}
     assert names == {
-        "BROKER", "TOPIC_PREFIX", "POLICY", "API_TOKEN", "BIND", "PORT", "LOG_FORMAT",
+        "BROKER", "TOPIC_PREFIX", "POLICY", "API_TOKEN", "BIND", "PORT", "LOG_FORMAT", "HEARTBEAT_URL",
         "PAGERDUTY__ROUTING_KEY", "PAGERDUTY__BASE_URL", "PAGERDUTY__WEBHOOK_SECRET", "PAGERDUTY__REST_TOKEN",
         "DATADOG__API_KEY", "DATADOG__APP_KEY", "DATADOG__SITE", "DATADOG__BASE_URL",
         "SLACK__TOKEN", "SLACK__CHANNEL", "SLACK__BASE_URL",

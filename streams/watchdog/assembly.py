@@ -1,0 +1,70 @@
+"""Of which parts is a watchdog made in a process that has settings and a policy?"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Mapping
+
+import httpx
+
+from detectors.instants import SECOND
+from detectors.policy.policy import Policy
+from streams.runtime.clocks import Clock
+from streams.runtime.health import Health
+from streams.runtime.logs import masker
+from streams.runtime.progress import Progress
+from streams.settings.settings import Settings
+from streams.watchdog.announcer import Announcer
+from streams.watchdog.heartbeat import Heartbeat
+from streams.watchdog.tellers import request, tellers
+from streams.watchdog.watchdog import Watchdog, WatchdogTime
+
+__all__ = ["make_watchdog", "process_name"]
+
+
+def process_name(role: str, port: int) -> str:
+    """How a process is named to people: its role, machine and port."""
+    return f"watchofficer {role} on {socket.gethostname()}, port {port}"
+
+
+def make_watchdog(
+    settings: Settings,
+    policy: Policy,
+    clock: Clock,
+    progress: Progress,
+    health: Health,
+    *,
+    name: str,
+    exempt: Callable[[], bool] = lambda: False,
+    on_look: Callable[[frozenset[str], Mapping[str, float]], None] = lambda blind, lags: None,
+) -> Watchdog:
+    """A watchdog that notifies the receivers of the settings. Its thread is not started yet.
+
+    Args:
+        settings: credentials and addresses.
+        policy: says after how long the watch is blind, and how alerts are named.
+        clock: the present, ms.
+        progress: what the parts of the process report.
+        health: which parts do their work.
+        name: of the process, for people.
+        exempt: whether a start takes its time for a reason of its own.
+        on_look: called in the watchdog's thread after each look.
+    """
+    times = WatchdogTime(clock=clock, pace=clock.pace)
+    # A client of its own: those of the event loop cannot be used from a thread.
+    make = request(httpx.Client())
+    announcer = Announcer(
+        tellers(settings, make, prefix=policy.notify.dedup_prefix, worker=name), times.monotonic
+    )
+    url = settings.heartbeat_url
+    return Watchdog(
+        progress,
+        health,
+        announcer,
+        blind_after=policy.blind_after / SECOND,
+        times=times,
+        heartbeat=Heartbeat(url.get_secret_value(), make, times.monotonic) if url else None,
+        mask=masker(settings.secrets()),
+        exempt=exempt,
+        on_look=on_look,
+    )
