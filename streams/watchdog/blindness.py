@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from detectors.instants import SECOND
 from streams.runtime.progress import Obstacle, Why
 
-__all__ = ["REMEDIES", "Statement", "blind_of", "statements"]
+__all__ = ["CAUSES", "REMEDIES", "Statement", "blind_of", "statements"]
 
 #: Obstacles that are named one by one; the rest are counted.
 _NAMED = 4
+
+#: Where one of these stands, the others follow from it.
+CAUSES = frozenset({Why.BROKER, Why.WRITE, Why.LOOP})
+CONSEQUENCES = frozenset({Why.LAG, Why.START})
+#: So many times ``blind_after`` a consequence waits for a cause that stands and is not old enough yet.
+_PATIENCE = 1.4
 
 #: What to do where the part that reports an obstacle does not know better.
 REMEDIES: Mapping[Why, str] = {
@@ -46,9 +52,17 @@ class Statement(NamedTuple):
 
 
 def blind_of(
-    obstacles: Iterable[Obstacle], *, now: float, blind_after: float, awake_since: float
+    obstacles: Sequence[Obstacle],
+    *,
+    now: float,
+    blind_after: float,
+    awake_since: float,
+    caused_at: float,
+    known: Collection[Why] = (),
 ) -> list[Obstacle]:
     """The obstacles that make the watch blind: those that have stood for ``blind_after`` seconds.
+
+    Where a cause stands, what follows from it is not said beside it, so that nobody is woken twice for one thing.
 
     Args:
         obstacles: all that stand.
@@ -56,8 +70,19 @@ def blind_of(
         blind_after: seconds.
         awake_since: when the process went on after it had stood still, monotonic seconds: what could not be observed
             meanwhile counts from there.
+        caused_at: when the watch was last blind of a cause, monotonic seconds: what follows from it counts from there.
+        known: of which kinds the watch is blind already.
     """
-    return [one for one in obstacles if now - max(one.since, awake_since) >= blind_after]
+    blind = [one for one in obstacles if now - max(one.since, awake_since) >= blind_after]
+    if any(one.why in CAUSES for one in blind):
+        return [one for one in blind if one.why not in CONSEQUENCES]
+    soon = any(one.why in CAUSES for one in obstacles)  # the cause will be said
+
+    def stands(one: Obstacle) -> bool:
+        patience = blind_after * (_PATIENCE if soon and one.why not in known else 1.0)
+        return now - max(one.since, awake_since, caused_at) >= patience
+
+    return [one for one in blind if one.why not in CONSEQUENCES or stands(one)]
 
 
 def statements(

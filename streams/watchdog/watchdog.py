@@ -17,7 +17,7 @@ from detectors.instants import SECOND, format_instant
 from streams.runtime.health import Health
 from streams.runtime.progress import Obstacle, Progress, Why
 from streams.watchdog.announcer import Announcer
-from streams.watchdog.blindness import Statement, blind_of, statements
+from streams.watchdog.blindness import CAUSES, Statement, blind_of, statements
 from streams.watchdog.heartbeat import Heartbeat
 from streams.watchdog.lag import LagJudge
 from streams.watchdog.report import Evaluated, Read, Report, ReportedObstacle, Stalls
@@ -93,7 +93,7 @@ class Watchdog:
         self._on_look = on_look
         self._lag = LagJudge(blind_after)
         self._stuck: dict[Why, set[str]] = {Why.LAG: set(), Why.START: set(), Why.LOOP: set()}
-        self._awake_since = float("-inf")
+        self._awake_since = self._caused_at = float("-inf")
         self._well_since: float | None = None
         self._blind: dict[Why, Statement] = {}
         self._ended = threading.Event()
@@ -137,6 +137,8 @@ class Watchdog:
         lags = self._look_at_evaluation(now, clock)
         obstacles = self._progress.obstacles()
         blind = self._blind_now(obstacles, now)
+        if any(one.why in CAUSES for one in blind):
+            self._caused_at = now
         said = statements(blind, now=now, clock=clock, pace=self._times.pace)
         self._log_changes(said)
         self._blind = {
@@ -160,7 +162,14 @@ class Watchdog:
         )
 
     def _blind_now(self, obstacles: tuple[Obstacle, ...], now: float) -> list[Obstacle]:
-        return blind_of(obstacles, now=now, blind_after=self._blind_after, awake_since=self._awake_since)
+        return blind_of(
+            obstacles,
+            now=now,
+            blind_after=self._blind_after,
+            awake_since=self._awake_since,
+            caused_at=self._caused_at,
+            known=self._blind,
+        )
 
     def _look_at_loop(self, now: float) -> None:
         beat = self._progress.last_beat("loop")

@@ -147,6 +147,30 @@ def test_the_lag_is_measured_by_the_brokers_clock_and_in_its_pace() -> None:
     assert world.looks[-1][1] == {"prod": 0.5}
 
 
+def test_what_follows_from_a_cause_is_not_said_beside_it(world: World) -> None:
+    world.wait(5, evaluating="prod")
+    world.wait(10)  # evaluation stands, and ten seconds later it is known why
+    world.progress.stuck(Why.WRITE, "Topic incidents refuses records", key="incidents")
+    world.health.unready("sinks", "it waits")
+    world.wait(200)
+    assert world.pagerduty.take() == [("blind", "write")]
+    world.progress.going(Why.WRITE, "incidents")
+    world.wait(20)  # it catches up
+    assert world.pagerduty.take() == [("seeing", "write")]
+    world.wait(41)  # or not
+    assert set(world.pagerduty.take()) == {("blind", "lag"), ("blind", "start")}
+
+
+def test_a_cause_that_comes_and_goes_does_not_hide_what_follows_from_it(world: World) -> None:
+    world.wait(5, evaluating="prod")
+    for _ in range(5):
+        world.progress.stuck(Why.WRITE, "Topic incidents refuses records", key="incidents")
+        world.wait(15)
+        world.progress.going(Why.WRITE, "incidents")
+        world.wait(3)
+    assert world.pagerduty.take() == [("blind", "lag")]
+
+
 def test_an_environment_that_was_handed_over_is_nobodys_lag_here(world: World) -> None:
     world.progress.evaluated("prod", world.clock())
     world.wait(30)
