@@ -1,8 +1,7 @@
-"""PagerDuty's webhooks (version 3): what a responder did there, as an input of ours.
+"""Which incident input does a PagerDuty webhook (version 3) stand for, when a responder has acted in PagerDuty?
 
-Deliveries are signed, come at least once and in any order, and carry no time of signing. A repeat is
-recognised by its id, which becomes the input's; one that speaks of an earlier epoch of an incident is left
-alone.
+Deliveries are signed, arrive at least once and in any order, and carry no time of signing. A repeated delivery has
+an equal id, which becomes the id of the incident input. A delivery about an earlier epoch of an incident is ignored.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ _KINDS: Mapping[str, Kind] = {
     "incident.resolved": "resolve",
     "incident.annotated": "note",
 }
-# What follows the prefix in `{prefix}:{incident}:{epoch}` and `{prefix}:{incident}:{epoch}:s{severity}`.
+# Matches the part after the prefix in `{prefix}:{incident}:{epoch}` and `{prefix}:{incident}:{epoch}:s{severity}`.
 _KEY = re.compile(
     r"(?P<incident>(?P<env>prod|staging|dev|localhost)-[1-9][0-9]{0,17}):(?P<epoch>[0-9]{1,9})(:s[123])?"
 )
@@ -41,7 +40,7 @@ Lookup = Callable[[str], Mapping[str, Any] | None]
 
 @dataclass(frozen=True)
 class Ignored:
-    """A delivery that asks nothing of us, and why."""
+    """A delivery that makes no incident input, with the reason."""
 
     reason: str
 
@@ -54,9 +53,9 @@ class _Alert:
 
 
 def is_signed(secret: SecretStr, body: bytes, header: str) -> bool:
-    """Whether one of the signatures in ``X-PagerDuty-Signature`` is ours.
+    """Return whether one of the signatures in ``X-PagerDuty-Signature`` was made with ``secret``.
 
-    While a secret is being changed there are several, ``v1=<hex>, v1=<hex>``. All are compared, each in
+    While a secret is being replaced the header holds several, ``v1=<hex>, v1=<hex>``. All are compared, each in
     constant time.
     """
     wanted = hmac.new(secret.get_secret_value().encode(), body, hashlib.sha256).hexdigest().encode()
@@ -69,24 +68,24 @@ def is_signed(secret: SecretStr, body: bytes, header: str) -> bool:
 
 
 class PagerDutyIncidents:
-    """Which of our alerts a PagerDuty incident is about, as far as webhooks have told.
+    """The dedup key of each PagerDuty incident, as far as webhooks have stated it.
 
-    A note's webhook names PagerDuty's incident only, without our key; an earlier webhook of that incident has
-    shown both. The last thousand are remembered.
+    The webhook of a note names PagerDuty's incident only, without the dedup key; an earlier webhook of that incident
+    stated both. The last thousand incidents are kept.
     """
 
     def __init__(self) -> None:
         self._keys: dict[str, str] = {}
 
     def learn(self, incident: str, key: str) -> None:
-        """``incident`` (PagerDuty's id) goes by our dedup key ``key``."""
+        """Store that ``incident`` (PagerDuty's id) has the dedup key ``key``."""
         self._keys.pop(incident, None)
         self._keys[incident] = key
         if len(self._keys) > _REMEMBERED:
             del self._keys[next(iter(self._keys))]
 
     def key(self, incident: str) -> str | None:
-        """Our dedup key, None if no webhook has told it."""
+        """Return the dedup key of ``incident`` (PagerDuty's id); None if no webhook has stated it."""
         return self._keys.get(incident)
 
 
@@ -99,15 +98,15 @@ def read_webhook(
     known: PagerDutyIncidents,
     now: int,
 ) -> IncidentInput | Ignored:
-    """What a delivery, whose signature is good, asks for.
+    """Read a delivery whose signature is valid; return the incident input that it stands for, or why there is none.
 
     Args:
-        body: as it came.
-        delivery: the header ``X-Webhook-Id``, which a repeated delivery repeats.
-        prefix: of our dedup keys.
-        lookup: our incident of an id, as last written; None if it is not known here.
-        known: is taught what this delivery tells.
-        now: ms.
+        body: the body of the request.
+        delivery: the header ``X-Webhook-Id``, which is equal in a repeated delivery.
+        prefix: the prefix of this deployment's dedup keys.
+        lookup: returns the incident with an id as it was last written; None if the incident is unknown.
+        known: receives the pair of PagerDuty incident and dedup key, if the delivery states both.
+        now: the present, ms.
 
     Raises:
         ValueError: the body is no webhook.
@@ -170,7 +169,7 @@ def _alert(data: dict[str, Any], prefix: str, known: PagerDutyIncidents) -> _Ale
 
 
 def _keys(data: dict[str, Any]) -> Iterator[str]:
-    """Every place where our dedup key may stand: the incident's own key first, then those of its alerts."""
+    """Yield all strings in which a dedup key may stand: the incident's own key first, then those of its alerts."""
     yield _text(data, "incident_key")
     reference = data.get("incident")
     if isinstance(reference, dict):
@@ -188,7 +187,11 @@ def _parse(key: str, prefix: str) -> _Alert | None:
 
 
 def _is_integration(event: dict[str, Any]) -> bool:
-    """Whether an integration did it. Only the key that opened an alert reaches it, so at ours that is ourselves."""
+    """Return whether an integration caused the event.
+
+    Only the integration key that opened an alert can change the alert, so for alerts of this deployment the
+    integration is this deployment.
+    """
     agent = event.get("agent")
     return isinstance(agent, dict) and "inbound_integration" in _text(agent, "type")
 
@@ -200,7 +203,7 @@ def _agent(event: dict[str, Any]) -> str:
 
 
 def _id(delivery: str, body: bytes) -> str:
-    """The delivery's id; where there is none that can be kept, the body itself says what is a repeat."""
+    """Return the delivery's id, or a digest of the body if the id is missing or cannot be stored."""
     if 1 <= len(delivery) <= ID_LIMIT and delivery.isascii() and delivery.isprintable():
         return delivery
     return hashlib.sha256(body).hexdigest()

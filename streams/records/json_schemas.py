@@ -1,7 +1,7 @@
-"""JSON Schemas of what is on the topics, for those who write to them or read from them without our code.
+"""Which JSON Schemas describe the records, for programs that write or read topics without this code?
 
-``python -m streams.records.json_schemas`` writes all of them, one file each. A test says when those that are checked in
-are not what it writes.
+``python -m streams.records.json_schemas`` writes one file for each schema. A test compares these files with those that
+are checked in.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ __all__ = ["FOLDER", "SCHEMAS", "Schema", "login_event_schema", "render", "write
 
 Schema = dict[str, Any]
 
-#: Where the schemas are checked in.
+#: The folder in which the schemas are checked in.
 FOLDER = Path("deploy", "schemas")
 
 
 def login_event_schema() -> Schema:
-    """What may be sent to ``login-events``, as JSON Schema 2020-12.
+    """Return the JSON Schema (2020-12) of records that may be sent to ``login-events``.
 
-    It accepts what ``events.decode`` accepts. What the language has no words for stands in its description.
+    The schema accepts what ``events.decode`` accepts. Rules that JSON Schema cannot express are in its description.
     """
     _, components = msgspec.json.schema_components([LoginEvent])
     schema: Schema = components["LoginEvent"]
@@ -56,17 +56,17 @@ def login_event_schema() -> Schema:
     }
 
 
-#: File name, without its ending, and what makes the schema.
+#: File name without its ending -> function that builds the schema.
 SCHEMAS: dict[str, Callable[[], Schema]] = {"login-event": login_event_schema}
 
 
 def render(schema: Schema) -> str:
-    """The text of a schema's file."""
+    """Return the text of a schema's file."""
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
 
 def write(folder: Path) -> list[Path]:
-    """Write every schema into ``folder``, which is made if need be; the files, in order.
+    """Write every schema into ``folder``, which is created if necessary; return the files, in order.
 
     Raises:
         OSError: a file cannot be written.

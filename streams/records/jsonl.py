@@ -1,4 +1,4 @@
-"""Which JSON lines does `replay` print of a verdict?"""
+"""Which JSON lines does `replay` print for a verdict?"""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["banner_object", "notify_object", "transition_object"]
 
 
 def transition_object(transition: Transition) -> dict[str, object]:
-    """The ``transition`` object of a transition."""
+    """Return the ``transition`` object of a transition."""
     after = transition.incident
     return {
         "type": "transition",
@@ -36,7 +36,7 @@ def transition_object(transition: Transition) -> dict[str, object]:
 
 
 def notify_object(command: Command) -> dict[str, object]:
-    """The ``notify`` object of a command to a receiver."""
+    """Return the ``notify`` object of a command to a receiver."""
     return {
         "type": "notify",
         "at": format_instant(command.at),
@@ -50,7 +50,7 @@ def notify_object(command: Command) -> dict[str, object]:
 
 
 def banner_object(banner: Banner) -> dict[str, object]:
-    """The ``banner`` object of a change of a banner."""
+    """Return the ``banner`` object of a change of a banner."""
     return {
         "type": "banner",
         "at": format_instant(banner.version),

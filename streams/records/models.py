@@ -1,8 +1,8 @@
-"""The JSON records on our topics, for those who read them without our code.
+"""Which JSON records do the public topics hold, for programs that read them without this code?
 
-Inside, an instant is an int of milliseconds; in a record it is written as RFC 3339, and a window as ``5m``.
-Each model here is the edge of one of the values of `detectors.incidents`, and what the published schemas are
-generated from. Unknown fields are ignored on reading, so that an older reader survives a newer writer.
+In this program an instant is an int of milliseconds; a record states instants in RFC 3339, and windows as ``5m``.
+Each model corresponds to a value of `detectors.incidents`, and the published schemas are generated from the models.
+Unknown fields are ignored on reading, so that an older reader can read the records of a newer writer.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ __all__ = [
     "encode_input",
 ]
 
-#: Longest text that a person may put on an incident; what the receivers take is cut further by them.
+#: The longest text that a person may put on an incident; receivers cut it further.
 TEXT_LIMIT = 4_000
 NAME_LIMIT = 200
 ID_LIMIT = 128
@@ -97,20 +97,20 @@ def _scope(value: str) -> str:
 
 
 def _says(text: str) -> Any:
-    """A field's description, for the schema."""
+    """Return a field with this description, for the schema."""
     return Field(description=text)
 
 
 _SCOPE = f"^({'|'.join(ENVS)})(/({'|'.join(METHODS)})|/({'|'.join(METHODS)}|[*])/({'|'.join(CSPS)}))?$"
 
-#: ms since the epoch inside, RFC 3339 in JSON.
+#: ms since the epoch in this program, RFC 3339 in JSON.
 Instant = Annotated[
     int,
     BeforeValidator(_instant),
     PlainSerializer(format_instant, return_type=str, when_used="json"),
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
-#: ms inside, ``5m`` in JSON.
+#: ms in this program, ``5m`` in JSON.
 Window = Annotated[
     int,
     BeforeValidator(_window),
@@ -126,7 +126,7 @@ IncidentId = Annotated[
     str, Field(pattern=r"^(prod|staging|dev|localhost)-[1-9][0-9]{0,17}$", examples=["prod-17"])
 ]
 Count = Annotated[int, Field(ge=0)]
-#: Left out where people were counted exactly.
+#: Left out if people were counted exactly.
 SampleError = Annotated[
     float,
     Field(
@@ -138,7 +138,7 @@ SampleError = Annotated[
     ),
 ]
 Severity = Annotated[int, Field(ge=1, le=3)]
-#: 0-1, null where nothing can be said.
+#: 0-1, null if there is no ratio.
 NullableRatio = Annotated[float, Field(ge=0, le=1)] | None
 
 
@@ -148,7 +148,7 @@ class Document(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", json_schema_serialization_defaults_required=True)
 
     def to_json(self) -> bytes:
-        """The record's bytes."""
+        """Return the record as bytes of JSON."""
         return self.model_dump_json().encode()
 
 
@@ -236,11 +236,11 @@ class IncidentRecord(Document):
 
     @classmethod
     def of(cls, incident: Incident) -> Self:
-        """The record of an incident."""
+        """Build the record of an incident."""
         return cls.model_validate(msgspec.to_builtins(incident))
 
     def incident(self) -> Incident:
-        """The incident that the record states."""
+        """Return the incident that the record states."""
         return msgspec.convert(self.model_dump(), Incident)
 
 
@@ -311,38 +311,38 @@ class InputRecord(Document):
 
     @classmethod
     def of(cls, value: IncidentInput) -> Self:
-        """The record of an input."""
+        """Build the record of an incident input."""
         return cls.model_validate(msgspec.to_builtins(value))
 
 
 def encode_incident(incident: Incident) -> bytes:
-    """The value of a record of the topic ``incidents``."""
+    """Return the value of a record of the topic ``incidents``."""
     return IncidentRecord.of(incident).to_json()
 
 
 def decode_incident(value: bytes) -> Incident:
-    """The incident in a record of the topic ``incidents``.
+    """Return the incident in a record of the topic ``incidents``.
 
     Raises:
-        ValueError: it is none.
+        ValueError: the value is no such record.
     """
     return _decode(IncidentRecord, value).incident()
 
 
 def encode_input(value: IncidentInput) -> bytes:
-    """The value of a record of the topic ``incident-inputs``.
+    """Return the value of a record of the topic ``incident-inputs``.
 
     Raises:
-        ValueError: the input is not one that may be asked for.
+        ValueError: the input is not allowed.
     """
     return InputRecord.of(value).to_json()
 
 
 def decode_input(value: bytes) -> IncidentInput:
-    """The input in a record of the topic ``incident-inputs``.
+    """Return the input in a record of the topic ``incident-inputs``.
 
     Raises:
-        ValueError: it is none; the message names the fields, not their values.
+        ValueError: the value is no such record; the message names the fields, not their values.
     """
     return msgspec.convert(_decode(InputRecord, value).model_dump(), IncidentInput)
 
@@ -355,7 +355,7 @@ def _decode(model: type[RecordT], value: bytes) -> RecordT:
 
 
 def complaints(error: ValidationError) -> str:
-    """One line that names every field and what is wrong with it, without the values."""
+    """Return one line that names every invalid field and the error in it, without the values."""
     parts: list[str] = []
     for item in error.errors(include_url=False, include_context=False, include_input=False):
         path = ".".join(str(step) for step in item["loc"])

@@ -1,4 +1,4 @@
-"""From which state does a replay of a later part of the log continue? From that of the live worker there."""
+"""From which state does a replay of a later part of the log continue? From the live worker's state at that point."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ __all__ = ["Checkpoint"]
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """The memory of every environment at the last T before an instant that `watch-state` still has.
+    """The state of every environment at the last T before an instant for which `watch-state` still has one.
 
     Attributes:
-        since: the instant, ms: verdicts are given out from this T on.
-        states: by environment; one that is missing begins anew, two hours before the instant.
-        history: the records of `sli-history` that were complete then.
+        since: the instant, ms; verdicts are returned from this T on.
+        states: the state by environment; an environment without one starts anew, two hours before the instant.
+        history: the records of `sli-history` that were complete at the instant.
     """
 
     since: int
@@ -27,10 +27,10 @@ class Checkpoint:
 
     @property
     def reached(self) -> dict[str, int]:
-        """The last T of each environment that has a state, ms."""
+        """Environment -> the last T of its state, ms; environments without a state are left out."""
         at = {env: state.engine.evaluated_to for env, state in self.states.items()}
         return {env: reached for env, reached in at.items() if reached is not None}
 
     def back(self, policy: Policy) -> int:
-        """How long before ``since`` the first record was taken that is needed to go on from here, ms."""
+        """Return how long before ``since`` the first record was accepted that is needed to continue, ms."""
         return self.since - min([self.since, *self.reached.values()]) + read_back(policy)

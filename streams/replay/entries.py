@@ -14,9 +14,9 @@ __all__ = ["Begin", "Entry", "Mark", "SourceError", "Spool"]
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """The clock stood in for events before the next record: the watermark is at least this, ms.
+    """A clock raised the watermark to at least ``watermark`` (ms) before the next record, in place of events.
 
-    ``blind_from``: the partition could not be read since it had this watermark, ms; None where it could.
+    ``blind_from`` is the watermark (ms) from which on the partition could not be read; None if it could be read.
     """
 
     watermark: int
@@ -25,10 +25,10 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Begin:
-    """Entries before this are read only to know what was known then."""
+    """The beginning of the entries to replay; entries before it are read only to restore the state."""
 
 
-#: (Kafka timestamp in ms or None, value or None), a mark, or where it begins
+#: (Kafka timestamp in ms or None, value or None), a mark, or the beginning
 Entry = tuple[int | None, bytes | None] | Mark | Begin
 _SPOOL_BYTES = 64 << 20
 _HEADER = struct.Struct("<qi")
@@ -38,11 +38,11 @@ _BLIND_FROM = struct.Struct("<q")
 
 
 class SourceError(WatchofficerError):
-    """An input that cannot be read. The message says which and why."""
+    """An input cannot be read. The message names the input and the reason."""
 
 
 class Spool:
-    """Entries of one partition, in memory up to a bound and then on disk."""
+    """The entries of one partition, held in memory up to a bound and then on disk."""
 
     def __init__(self) -> None:
         self._file = tempfile.SpooledTemporaryFile(_SPOOL_BYTES)  # noqa: SIM115 - closed by ``entries``
@@ -65,7 +65,7 @@ class Spool:
             self._file.write(value)
 
     def entries(self) -> Iterator[Entry]:
-        """All entries, once."""
+        """Yield all entries; can be called once only."""
         self._file.seek(0)
         with self._file:
             while head := self._file.read(_HEADER.size):

@@ -20,10 +20,10 @@ __all__ = ["open_lines"]
 
 @contextlib.contextmanager
 def open_lines(name: str) -> Iterator[Iterator[bytes]]:
-    """The lines of a file (``-`` for standard input; ``.gz`` and ``.zst`` are unpacked), blank ones left out.
+    """Open the lines of a file (``-`` for standard input; ``.gz`` and ``.zst`` are unpacked), without blank lines.
 
     Raises:
-        SourceError: it does not exist, may not be read, or is damaged (also while reading).
+        SourceError: the file does not exist, may not be read, or is damaged (also while reading).
     """
     with contextlib.ExitStack() as stack:
         try:
@@ -40,8 +40,8 @@ def open_lines(name: str) -> Iterator[Iterator[bytes]]:
 
 
 def _lines(name: str, stream: IO[bytes]) -> Iterator[bytes]:
-    # A line over the limit is rejected whatever it holds: its head is enough, and memory stays bounded. JSON writes a
-    # byte of a payload in up to six.
+    # A line over the limit is rejected in any case, so its head is enough, and memory stays bounded. JSON may escape
+    # one byte of a payload as six.
     limit = 8 * MAX_BYTES
     try:
         while line := stream.readline(limit):

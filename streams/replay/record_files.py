@@ -1,4 +1,4 @@
-"""How are files of records of ``sli-history`` and ``incident-inputs`` read? One JSON object in a line."""
+"""How are files of records of ``sli-history`` and ``incident-inputs`` read? Each line is one JSON object."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ __all__ = ["read_history", "read_inputs"]
 
 
 def read_history(name: str) -> Iterator[dict[str, Any]]:
-    """The five-minute records in a file.
+    """Yield the five-minute records in a file.
 
     Raises:
-        SourceError: it cannot be read, or a line is no such record (while iterating).
+        SourceError: the file cannot be read, or a line is no five-minute record (while iterating).
     """
     tried: dict[str, History] = {}
     with open_lines(name) as lines:
@@ -35,10 +35,10 @@ def read_history(name: str) -> Iterator[dict[str, Any]]:
 
 
 def read_inputs(name: str, step: int) -> list[tuple[int, IncidentInput]]:
-    """What people asked for, each with the T (ms) at which it applies: ``applied_at``, else the next after ``at``.
+    """Return the incident inputs in a file, each with its T (ms): ``applied_at``, else the next T after ``at``.
 
     Raises:
-        SourceError: it cannot be read, or a line is no such record.
+        SourceError: the file cannot be read, or a line is no incident input.
     """
     out = []
     with open_lines(name) as lines:

@@ -27,14 +27,14 @@ from streams.replay.entries import Begin, Entry, Mark
 
 __all__ = ["EVERY_SINK", "Input", "Replay", "Summary"]
 
-#: `replay` shows what would be sent if every receiver were on.
+#: `replay` shows the commands that would be sent if every receiver were on.
 EVERY_SINK = frozenset({"pagerduty", "datadog", "slack"})
 _BATCH = 4096
 
 
 @dataclass
 class Summary:
-    """What became of the input: events = accepted + rejected + duplicates."""
+    """The numbers of events in the input: events = accepted + rejected + duplicates."""
 
     events: int = 0
     accepted: int = 0
@@ -47,7 +47,7 @@ class Summary:
     reasons: dict[str, int] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, object]:
-        """The ``summary`` object."""
+        """Return the ``summary`` object."""
         names = ("events", "accepted", "rejected", "duplicates", "late", "too_late", "incidents")
         return {
             "type": "summary",
@@ -57,7 +57,7 @@ class Summary:
 
 
 class Input:
-    """One input partition on its way through acceptance."""
+    """One input partition with its acceptance and the facts that it has produced."""
 
     def __init__(
         self, entries: Iterator[Entry], rules: Rules, summary: Summary, now: int, *, begun: bool
@@ -72,7 +72,7 @@ class Input:
         self.unread: list[tuple[int, int]] = []  # see ``Engine.advance``
 
     def read(self) -> None:
-        """Take the next batch."""
+        """Read and accept the next batch."""
         batch: list[tuple[int | None, bytes | None]] = []
         between: Mark | Begin | None = None
         for entry in islice(self._entries, _BATCH):
@@ -115,17 +115,17 @@ class Replay:
 
     Args:
         partitions: the inputs, each in the order of its log.
-        policy: the policy to judge by.
-        now: what times of entries without a Kafka timestamp are held against, ms.
-        sli_every: how often SLIs are given out, ms; None for never.
-        history: records of ``sli-history`` from before.
-        inputs: (T, input) of what people asked for.
-        observer: as of ``Engine``.
-        checkpoint: what was known before the ``Begin`` of each partition; nothing is given out from before its instant.
+        policy: the policy in force.
+        now: the present with which times of entries without a Kafka timestamp are compared, ms.
+        sli_every: the interval at which SLIs are returned, ms; None for never.
+        history: earlier records of ``sli-history``.
+        inputs: (T, input): the incident inputs, each with the T (ms) at which it applies.
+        observer: as in ``Engine``.
+        checkpoint: the state before the ``Begin`` of each partition; no verdict from before its instant is returned.
 
     Attributes:
-        summary: what became of the input; complete once ``run`` has ended.
-        span: where the first batch of events begins and the last T so far, ms; None before any was accepted.
+        summary: the numbers of events in the input; complete once ``run`` has ended.
+        span: the beginning of the first batch of events and the last T so far, ms; None before an event was accepted.
     """
 
     def __init__(
@@ -180,7 +180,7 @@ class Replay:
         return make
 
     def run(self) -> Iterator[Verdict]:
-        """What every T brought, in order. ``summary`` is complete when the iterator ends."""
+        """Yield the verdicts of every T that had any, in order. ``summary`` is complete when the iterator ends."""
         began = self._clock()
         step = self._policy.step
         reached: int | None = None
@@ -190,7 +190,7 @@ class Replay:
             watermarks = [one.acceptance.watermark() for one in self._inputs if not one.ended]
             if not watermarks or any(mark is None for mark in watermarks):
                 continue
-            # No further than at the end of the input: duplicates and marks move the watermark, and are not accepted.
+            # Never beyond the end of the input: duplicates and marks raise the watermark but are not accepted events.
             ends = [
                 one.acceptance.accepted_to for one in self._inputs if one.acceptance.accepted_to is not None
             ]
@@ -233,7 +233,7 @@ class Replay:
                 yield verdict
 
     def _restore(self, drained: Sequence[dict[str, list[FactRow]]]) -> None:
-        """Go on from the checkpoint: of the facts, those that its states have judged fill the windows again."""
+        """Continue from the checkpoint: refill the windows with the facts that its states have already judged."""
         self._restored = True
         assert self._checkpoint is not None
         step, since = self._policy.step, self._since - self._checkpoint.back(self._policy)
@@ -250,7 +250,7 @@ class Replay:
 def _open_inputs(
     given: Sequence[tuple[int, IncidentInput]], checkpoint: Checkpoint | None
 ) -> list[tuple[int, IncidentInput]]:
-    """What people asked for that is not judged yet."""
+    """Return the incident inputs, of the checkpoint and of the arguments, that were not judged yet."""
     if checkpoint is None:
         return list(given)
     named = {one.id for _, one in given}

@@ -1,7 +1,7 @@
 """Where do `replay` and `produce` read events from? Files, standard input, and dumps of ``kcat -J``.
 
-A plain line has no Kafka timestamp. A dump of ``kcat -J`` (an envelope with topic, partition, offset, ts and payload
-a line) brings its own, and is split by partition.
+A plain line has no Kafka timestamp. A dump of ``kcat -J`` (each line an envelope with topic, partition, offset, ts and
+payload) states the timestamps, and is split by partition.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from streams.replay.files import open_lines
 __all__ = ["checkpoint_of", "partitions"]
 
 
-#: Names of inputs that are topics begin so.
+#: The prefix of inputs that are topics.
 TOPIC = "topic:"
 _ENVELOPE = {"topic", "partition", "offset", "payload"}
 
 
 def _envelope(line: bytes) -> tuple[tuple[str, int], Entry] | None:
-    """The partition and the entry of a line of ``kcat -J``; None if it is no envelope."""
+    """Return the partition and the entry of a line of ``kcat -J``; None if the line is no envelope."""
     try:
-        # kcat passes on bytes that are not UTF-8 as they are: they come back out of the payload the same.
+        # kcat writes bytes that are not UTF-8 unchanged, so they are recovered from the payload unchanged.
         record = json.loads(line.decode("utf-8", "surrogateescape"))
     except (ValueError, RecursionError):
         return None
@@ -44,16 +44,16 @@ def _envelope(line: bytes) -> tuple[tuple[str, int], Entry] | None:
 def _bytes(payload: str) -> bytes:
     try:
         return payload.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:  # a lone surrogate that was escaped: it stands for no byte
+    except UnicodeEncodeError:  # a lone surrogate that was escaped, which corresponds to no byte
         return payload.encode("utf-8", "surrogatepass")
 
 
 def partitions(names: Sequence[str], *, partitioned: bool = False, back: int = 0) -> list[Iterator[Entry]]:
-    """The partitions that the inputs hold, each an iterator over its entries in order.
+    """Return the partitions of the inputs, each as an iterator over its entries in order.
 
-    Several files of plain lines are read one after another as one partition, or each as one with ``partitioned``;
-    dumps of ``kcat -J`` are split by their topic and partition, and so is ``topic:NAME[@FROM..TO]``, which is read from
-    ``back`` (ms) before FROM on.
+    Several files of plain lines are read one after another as one partition, or as one partition each with
+    ``partitioned``. Dumps of ``kcat -J`` are split by their topic and partition, and so is
+    ``topic:NAME[@FROM..TO]``, which is read from ``back`` (ms) before FROM on.
 
     Raises:
         SourceError: an input cannot be read (also while iterating).
@@ -83,10 +83,10 @@ def partitions(names: Sequence[str], *, partitioned: bool = False, back: int = 0
 
 
 def checkpoint_of(names: Sequence[str]) -> Checkpoint | None:
-    """What was known before FROM, where the only input is ``topic:NAME@FROM..TO``; None where none has a FROM.
+    """Return the state before FROM, if the only input is ``topic:NAME@FROM..TO``; None if no input has a FROM.
 
     Raises:
-        SourceError: the topics cannot be read, or there are other inputs beside it.
+        SourceError: the topics cannot be read, or an input with a FROM is not the only one.
     """
     topics = [name.removeprefix(TOPIC) for name in names if name.startswith(TOPIC)]
     if not topics:
@@ -104,7 +104,7 @@ def checkpoint_of(names: Sequence[str]) -> Checkpoint | None:
 def _spool(line: bytes, spools: dict[tuple[str, int], Spool]) -> None:
     parsed = _envelope(line)
     if parsed is None:
-        # no envelope in a dump of envelopes: it is a record of the first partition that will be rejected
+        # no envelope in a dump of envelopes: it becomes a record of the first partition and will be rejected
         parsed = next(iter(spools)), (None, line)
     key, entry = parsed
     if key not in spools:

@@ -17,7 +17,7 @@ _STYLES = {1: "bold red", 2: "red", 3: "yellow"}
 
 
 class ReplayTable:
-    """Gathers verdicts, and shows them at the end."""
+    """Collects verdicts, and prints them at the end."""
 
     def __init__(self) -> None:
         self._timeline: list[tuple[int, str, str, str, str]] = []
@@ -25,7 +25,7 @@ class ReplayTable:
         self._paged: dict[tuple[str, int], int] = {}
 
     def add(self, verdict: Verdict) -> None:
-        """Take in what a T brought."""
+        """Add the verdicts of one T."""
         for transition in verdict.result.transitions:
             after = transition.incident
             self._incidents[after.id, after.epoch] = after
@@ -101,6 +101,6 @@ class ReplayTable:
 
 
 def _people(incident: Incident) -> str:
-    """At the worst; with the error of an estimate."""
+    """Return the greatest number of people impacted per hour, with its error if it is an estimate."""
     error = incident.peak_users_impacted_error
     return f"{incident.peak_users_impacted:,}" + (f" {error_words(error)}" if error is not UNSET else "")

@@ -1,6 +1,6 @@
 """How does `replay` read `topic:NAME[@FROM..TO]`? The records of a topic, with the marks that the live worker used.
 
-FROM and TO are RFC 3339 instants of the broker's timestamps; without them it is all that the topic holds.
+FROM and TO are RFC 3339 instants of the broker's timestamps; without them the whole topic is read.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ __all__ = ["checkpoint_at", "read_checkpoint", "read_marks", "read_topic", "span
 
 
 def span_of(name: str) -> tuple[str, int | None, int | None]:
-    """The topic, FROM and TO (ms) of ``NAME@FROM..TO``; either end may be left out.
+    """Return the topic, FROM and TO (ms) of ``NAME@FROM..TO``; an end that is left out is None.
 
     Raises:
-        SourceError: they are no instants.
+        SourceError: FROM or TO is no instant.
     """
     topic, _, span = name.partition("@")
     begin, _, end = span.partition("..")
@@ -42,14 +42,14 @@ def span_of(name: str) -> tuple[str, int | None, int | None]:
 
 
 def read_topic(name: str, back: int = 0) -> dict[tuple[str, int], Spool]:
-    """Read a topic of ``WATCHOFFICER_BROKER`` to where it ends now; its partitions.
+    """Read a topic of ``WATCHOFFICER_BROKER`` up to its present end; return its partitions.
 
     Args:
         name: ``NAME`` or ``NAME@FROM..TO``.
-        back: how long before FROM to begin, ms; where FROM is, a ``Begin`` stands then.
+        back: how long before FROM to begin, ms; if above 0, a ``Begin`` marks the position of FROM.
 
     Raises:
-        SourceError: it cannot be read.
+        SourceError: the topic cannot be read.
     """
     topic, since, until = span_of(name)
     try:
@@ -60,10 +60,10 @@ def read_topic(name: str, back: int = 0) -> dict[tuple[str, int], Spool]:
 
 
 def read_checkpoint(name: str) -> Checkpoint | None:
-    """What `watch-state` and `sli-history` still say of before the FROM of ``NAME@FROM..TO``; None without FROM.
+    """Read the state before the FROM of ``NAME@FROM..TO`` from `watch-state` and `sli-history`; None without FROM.
 
     Raises:
-        SourceError: they cannot be read.
+        SourceError: the topics cannot be read.
     """
     _, since, _ = span_of(name)
     if since is None:
@@ -112,7 +112,7 @@ async def _read(
 
 
 async def read_marks(reader: TopicReader, topics: Topics) -> dict[int, list[tuple[int, Mark]]]:
-    """The marks of each input partition, each with the offset that it stands before, in the order in which they act."""
+    """Read the marks of each input partition, each with the offset before which it holds, in order of effect."""
     out: dict[int, set[tuple[int, Mark]]] = {}
     fencing = Fencing()
     async for record in reader.read(TopicPartition(topics.segments, 0)):
@@ -131,7 +131,7 @@ async def read_marks(reader: TopicReader, topics: Topics) -> dict[int, list[tupl
 
 
 def _in_effect(standing: tuple[int, Mark]) -> tuple[int, int, bool]:
-    """The order of marks: of equal ones that of a blind partition is first, which a new owner may have repeated."""
+    """Return the sort key of a mark; of equal marks a blind one comes first, as a new owner may have repeated it."""
     offset, mark = standing
     return offset, mark.watermark, mark.blind_from is None
 
@@ -149,7 +149,7 @@ async def _read_checkpoint(clients: ClientFactory, topics: Topics, since: int) -
 async def checkpoint_at(
     reader: TopicReader, states: Sequence[TopicPartition], histories: Sequence[TopicPartition], since: int
 ) -> Checkpoint:
-    """What partitions of `watch-state` and of `sli-history` say was known before an instant (ms)."""
+    """Read the state before an instant (ms) from partitions of `watch-state` and of `sli-history`."""
     out = Checkpoint(since)
     for place in states:
         async for record in reader.read(place):

@@ -12,7 +12,7 @@ __all__ = ["REAL_TIMING", "Clock", "FastClock", "RealClock", "Timing"]
 
 
 class RealClock:
-    """The present, ms since the epoch."""
+    """A clock that shows the present, ms since the epoch."""
 
     pace = 1.0
 
@@ -25,14 +25,14 @@ class RealClock:
 
 
 class FastClock:
-    """A time that begins ``behind`` ms ago and runs ``pace`` times as fast until it is the present.
+    """A clock that starts ``behind`` ms ago and runs ``pace`` times as fast as real time until it shows the present.
 
-    It stands still until ``release`` is called.
+    The clock stands still until ``release`` is called.
 
     Args:
-        behind: how far in the past it begins, ms.
-        pace: how many times faster it runs; more than 1.
-        real: the real time, ms.
+        behind: how far in the past the clock starts, ms.
+        pace: how many times as fast as real time the clock runs; more than 1.
+        real: returns the real time, ms.
     """
 
     def __init__(self, behind: int, pace: float, real: Callable[[], int] | None = None) -> None:
@@ -44,7 +44,7 @@ class FastClock:
         self.pace = pace
 
     def release(self) -> None:
-        """Let it run."""
+        """Start the clock."""
         if self._began is None:
             self._began = self._real()
 
@@ -56,7 +56,7 @@ class FastClock:
 
     @property
     def caught_up(self) -> bool:
-        """Whether it has met the real time."""
+        """Whether the clock has reached the real time."""
         return self() >= self._real()
 
     async def sleep(self, seconds: float) -> None:
@@ -76,8 +76,8 @@ class Timing:
     Attributes:
         clock: ms since the epoch.
         sleep: sleeps for seconds of ``clock``.
-        monotonic: seconds that never go back, of an arbitrary beginning.
-        timer: seconds of an arbitrary beginning, fine enough to measure what a computation costs.
+        monotonic: seconds from an arbitrary beginning, which never go back.
+        timer: seconds from an arbitrary beginning, fine enough to measure how long a computation takes.
         wall: the present, ms since the epoch: real time, also where ``clock`` runs faster.
         chance: draws a random number in [0, 1).
     """

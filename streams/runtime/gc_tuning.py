@@ -15,9 +15,10 @@ _YOUNG, _MIDDLE, _OLD = 50_000, 20, 50
 
 
 def tune_gc() -> None:
-    """Make the collector run seldom, and exempt all objects that exist now. To be called when what stays has been made.
+    """Make the collector run rarely, and exempt all objects that exist now.
 
-    Hardly any of these objects is garbage, so a collection would only hold up the start.
+    Call this once the long-lived objects exist. Hardly any of them is garbage, so a collection would only delay the
+    start.
     """
     gc.freeze()
     gc.set_threshold(_YOUNG, _MIDDLE, _OLD)

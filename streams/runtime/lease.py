@@ -1,7 +1,7 @@
-"""May this worker still write and send? After standing still for longer than its session, others do its work.
+"""May this worker still write and send? If it stood still for longer than its session, other workers do its work.
 
-Nothing fences a writer on the broker, so a worker watches itself: ``tick`` runs on the event loop, and whoever is about
-to write or to send asks ``check`` first. A process that was stopped and goes on finds that the last tick is too old.
+The broker does not fence writers, so a worker checks itself: ``tick`` runs on the event loop, and every part calls
+``check`` before it writes or sends. A process that was stopped and continues finds that the last tick is too old.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ __all__ = ["Lease", "LeaseLost"]
 
 
 class LeaseLost(WatchofficerError):
-    """This worker stood still for too long. It has to end; a new one begins where the writes ended."""
+    """This worker stood still for too long and must end; a new worker continues where its writes ended."""
 
 
 class Lease:
     """The right to write, renewed by ticking.
 
     Args:
-        seconds: how long it lasts: less than the session timeout of the consumer groups by more than a heartbeat, as
-            the last one may have been sent that long before the process stood still.
-        clock: seconds that go on while the process is stopped (``time.monotonic``).
+        seconds: how long the lease lasts: less than the session timeout of the consumer groups by more than one
+            heartbeat, because the last heartbeat may have been sent that long before the process stood still.
+        clock: seconds that continue while the process is stopped (``time.monotonic``).
     """
 
     def __init__(self, seconds: float, clock: Callable[[], float]) -> None:
@@ -32,23 +32,23 @@ class Lease:
         self._last = clock()
 
     def begin(self) -> None:
-        """Count from now: nothing has been written yet, so that nothing can have been lost."""
+        """Start the lease now; to be called before the first write, when no write can be in doubt."""
         self._last = self._clock()
 
     def tick(self) -> None:
-        """Renew it.
+        """Renew the lease.
 
         Raises:
-            LeaseLost: it is too late.
+            LeaseLost: the lease has expired.
         """
         self.check()
         self._last = self._clock()
 
     def check(self) -> None:
-        """Make sure that it holds.
+        """Check that the lease is valid.
 
         Raises:
-            LeaseLost: it does not.
+            LeaseLost: the lease has expired.
         """
         stood_still = self._clock() - self._last
         if stood_still > self._seconds:

@@ -1,8 +1,8 @@
-"""How are logs written: one line an event on standard error, for people or as JSON, and never a secret in it?
+"""How are logs written: one line per event on standard error, for people or as JSON, without secrets?
 
-Everything goes through one handler: structlog, the standard library's loggers (Faust, aiokafka, httpx), its
-warnings, and exceptions that nobody caught. Secrets are masked in the finished line, so that it does not
-matter how they got there: as a value, inside a message, in the text of an exception.
+One handler receives all lines: those of structlog, of the standard library's loggers (Faust, aiokafka, httpx), its
+warnings, and uncaught exceptions. Secrets are masked in the finished line, whether they came as a value, inside a
+message, or in the text of an exception.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ import structlog
 
 __all__ = ["MASK", "configure_logs", "masker"]
 
-#: What stands where a secret stood.
+#: The text that replaces a secret.
 MASK = "[secret]"
 
 
 class _Masker:
-    """Replaces secrets in text, also as JSON, a URL or Python's repr would write them."""
+    """Replaces secrets in text, in plain form and in the forms that JSON, URLs and Python's repr give them."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
         forms = {form for secret in secrets for form in _forms(secret)} - {""}
-        # The longest first: one secret may begin with another.
+        # The longest first, because one secret may begin with another.
         ordered = sorted(forms, key=len, reverse=True)
         self._pattern = re.compile("|".join(map(re.escape, ordered))) if ordered else None
 
@@ -39,12 +39,12 @@ class _Masker:
 
 
 def masker(secrets: Iterable[str]) -> _Masker:
-    """A function that masks ``secrets`` in a text."""
+    """Return a function that masks ``secrets`` in a text."""
     return _Masker(secrets)
 
 
 def _forms(secret: str) -> Iterator[str]:
-    """How a secret may be written in a line."""
+    """Yield the forms in which a secret may stand in a line."""
     as_bytes = repr(secret.encode())[2:-1]
     for text in (
         secret,
@@ -54,7 +54,7 @@ def _forms(secret: str) -> Iterator[str]:
         quote(secret),
         quote_plus(secret),
     ):
-        # A line may hold it quoted twice: a repr or a JSON body in a JSON line.
+        # A line may quote the secret twice, for example a repr or a JSON body in a JSON line.
         for written in (text, text.replace("'", "\\'"), text.replace('"', '\\"')):
             yield written
             yield json.dumps(written)[1:-1]
@@ -64,19 +64,20 @@ def _forms(secret: str) -> Iterator[str]:
 
 
 class _Repeats:
-    """Lets what a logger of aiokafka says over and over through once in a while, with how often it was said since.
+    """Passes repeated lines of aiokafka's loggers at most once per ``_EVERY``, with the number of lines held back.
 
-    While a broker is away its clients say so some hundred times a second, and nothing else would be seen.
+    While a broker is unreachable, aiokafka's clients log this about a hundred times per second, which would hide all
+    other lines.
     """
 
     _EVERY = 10.0  # seconds
-    _MOST = 1_000  # kinds of lines that are remembered
+    _MOST = 1_000  # kinds of lines for which the last time is kept
 
     def __init__(self) -> None:
         self._said: dict[tuple[str, str], tuple[float, int]] = {}
 
     def __call__(self, record: logging.LogRecord) -> logging.LogRecord | None:
-        """What is to be said instead of a record; None for nothing."""
+        """Return the record to log instead of ``record``; None for none."""
         if not record.name.startswith("aiokafka"):
             return record
         kind = (record.name, str(record.msg))
@@ -89,13 +90,13 @@ class _Repeats:
         self._said[kind] = (record.created, 0)
         if not held_back:
             return record
-        told = copy.copy(record)
-        told.msg, told.args = f"{record.getMessage()} ({held_back} more of these since the last)", ()
-        return told
+        passed = copy.copy(record)
+        passed.msg, passed.args = f"{record.getMessage()} ({held_back} more of these since the last)", ()
+        return passed
 
 
 class _Handler(logging.StreamHandler[TextIO]):
-    """Writes masked lines. What cannot be written is not shown instead, as the standard library would do."""
+    """Writes masked lines. A line that cannot be written is not printed unmasked, as the standard library would do."""
 
     def __init__(self, stream: TextIO, mask: _Masker) -> None:
         super().__init__(stream)
@@ -103,21 +104,21 @@ class _Handler(logging.StreamHandler[TextIO]):
         self._repeats = _Repeats()
 
     def emit(self, record: logging.LogRecord) -> None:
-        told = self._repeats(record)
-        if told is not None:
-            super().emit(told)
+        passed = self._repeats(record)
+        if passed is not None:
+            super().emit(passed)
 
     def format(self, record: logging.LogRecord) -> str:
         return self._mask(super().format(record))
 
     def handleError(self, record: logging.LogRecord) -> None:
-        """One line about the line that could not be written; its arguments may hold anything."""
+        """Write one line about a line that could not be written, without its arguments, which may hold a secret."""
         kind = sys.exc_info()[0]
         why = kind.__name__ if kind else "unknown error"
         try:
             where = f"{record.name} {record.pathname}:{record.lineno}"
             self.stream.write(self._mask(f"a log line of {where} could not be written: {why}\n"))
-        except Exception:  # standard error is closed: there is nobody left to tell
+        except Exception:  # standard error is closed, so nothing can be reported
             return
 
 
@@ -130,7 +131,7 @@ def configure_logs(
 ) -> None:
     """Send all logs of the process to ``stream`` (standard error), with ``secrets`` masked.
 
-    May be called again: the last call counts. ``secrets`` are those of ``Settings.secrets()``.
+    May be called several times; the last call counts. ``secrets`` are those of ``Settings.secrets()``.
     """
     target = stream if stream is not None else sys.stderr
     shared: list[structlog.typing.Processor] = [
@@ -177,7 +178,7 @@ def configure_logs(
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    # httpx tells of each request at INFO; our own lines tell of each delivery.
+    # httpx logs each request at INFO; lines of this program already report each delivery.
     logging.getLogger("httpx").setLevel(max(level, logging.WARNING))
     logging.captureWarnings(True)
     sys.excepthook = _log_uncaught

@@ -1,4 +1,4 @@
-"""How to reach brokers that ask for TLS or for a name and a password: for aiokafka and for Faust alike."""
+"""How do clients reach brokers that require TLS or SASL? The answer serves both aiokafka and Faust."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _PASSWORD_MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
 
 
 class UnusableCertificate(WatchofficerError, ValueError):
-    """A file of ``BrokerSecurity`` does not hold what TLS needs. ``field`` says which."""
+    """A file of ``BrokerSecurity`` does not hold what TLS needs. ``field`` names the setting of the file."""
 
     def __init__(self, field: str, message: str) -> None:
         self.field = field
@@ -36,15 +36,15 @@ class UnusableCertificate(WatchofficerError, ValueError):
 
 
 class BrokerSecurity(Group):
-    """``WATCHOFFICER_BROKER_SECURITY__...``, in the words of Kafka's own clients.
+    """``WATCHOFFICER_BROKER_SECURITY__...``, named as in Kafka's own clients.
 
     Attributes:
         protocol: PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL.
-        mechanism: of SASL.
-        username, password: for PLAIN and SCRAM.
-        ca_file: certificates to trust (PEM); the system's without it.
-        cert_file, key_file: our own certificate and its key (PEM, not encrypted), where brokers ask for one.
-        token_file: for OAUTHBEARER: holds the token; read for each connection, since tokens expire.
+        mechanism: the SASL mechanism.
+        username, password: the credentials for PLAIN and SCRAM.
+        ca_file: certificates to trust (PEM); the system's certificates if not set.
+        cert_file, key_file: the client certificate and its key (PEM, not encrypted), if brokers require one.
+        token_file: the file that holds the token for OAUTHBEARER; read for each connection, since tokens expire.
     """
 
     protocol: Protocol = "PLAINTEXT"
@@ -101,10 +101,10 @@ class BrokerSecurity(Group):
                 )
 
     def ssl_context(self) -> ssl.SSLContext | None:
-        """What TLS trusts and shows; None without TLS.
+        """Build the TLS context with trusted certificates and client certificate; None without TLS.
 
         Raises:
-            UnusableCertificate: a file does not hold what it should.
+            UnusableCertificate: a file does not hold a usable certificate or key.
         """
         if not self.encrypted:
             return None
@@ -126,10 +126,10 @@ class BrokerSecurity(Group):
         return context
 
     def aiokafka_kwargs(self) -> dict[str, Any]:
-        """Arguments for aiokafka's clients beside ``bootstrap_servers``.
+        """Return arguments for aiokafka's clients, without ``bootstrap_servers``.
 
         Raises:
-            UnusableCertificate: see ``ssl_context``.
+            UnusableCertificate: a file does not hold a usable certificate or key.
         """
         kwargs: dict[str, Any] = {"security_protocol": self.protocol}
         if self.encrypted:
@@ -144,12 +144,12 @@ class BrokerSecurity(Group):
         return kwargs
 
     def faust_credentials(self) -> Credentials | None:
-        """What Faust's ``broker_credentials`` takes; None for PLAINTEXT.
+        """Return the value for Faust's ``broker_credentials``; None for PLAINTEXT.
 
         Raises:
-            UnusableCertificate: see ``ssl_context``.
+            UnusableCertificate: a file does not hold a usable certificate or key.
         """
-        from faust import auth  # Faust costs a second to import, and only `run` and `demo` need it
+        from faust import auth  # importing Faust takes a second, and only `run` and `demo` need it
 
         context = self.ssl_context()
         if not self.authenticated:
@@ -167,7 +167,7 @@ class BrokerSecurity(Group):
 
 
 class TokenFile(AbstractTokenProvider):  # type: ignore[misc]  # aiokafka is not typed
-    """Hands out the token that a file holds, as it stands when a connection is made."""
+    """Supplies the token in a file, which is read whenever a connection is made."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
@@ -182,5 +182,5 @@ class _Encrypted(Exception):
 
 
 def _refuse_to_ask() -> str:
-    # Without this OpenSSL asks on the terminal, and a service waits there for ever.
+    # Without this, OpenSSL asks for a passphrase on the terminal, and a service would wait for ever.
     raise _Encrypted

@@ -1,4 +1,4 @@
-"""Where does a policy's text come from: the package, which ships one, or a user's file."""
+"""Where does a policy's text come from? From the package, which ships one, or from a user's file."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _SHIPPED = "default_policy.yaml"
 
 
 def load_policy(file: Path) -> Policy:
-    """The policy in a file.
+    """Load the policy in a file.
 
     Raises:
-        PolicyError: the file cannot be read, or its content is wrong.
+        PolicyError: the file cannot be read, or its content is invalid.
     """
     try:
         text = file.read_bytes()
@@ -31,27 +31,27 @@ def load_policy(file: Path) -> Policy:
 
 
 def read_policy(text: str | bytes, name: str) -> Policy:
-    """The policy that a YAML document describes, with the shipped values where the document has none.
+    """Read the policy in a YAML document; values that the document leaves out are the shipped ones.
 
     Args:
         text: the document.
         name: the file's name, for messages.
 
     Raises:
-        PolicyError: the document is wrong; carries every problem.
+        PolicyError: the document is invalid; the error carries every problem.
     """
     return parse_policy(text, name, shipped_values())
 
 
 @cache
 def default_policy() -> Policy:
-    """The policy that ships."""
+    """Return the shipped policy."""
     return read_policy(_shipped_text(), _SHIPPED)
 
 
 @cache
 def shipped_values() -> Mapping[str, Any]:
-    """The values of the policy that ships, as they stand in its text."""
+    """Return the values of the shipped policy, as its text states them."""
     values: dict[str, Any] = read_source(_shipped_text(), _SHIPPED).values
     return values
 

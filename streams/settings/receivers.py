@@ -1,4 +1,4 @@
-"""What each receiver needs to know of us, and where it is."""
+"""Which credentials and addresses does each receiver need?"""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _site(value: str) -> str:
 
 
 class PagerDutySettings(Group):
-    """``WATCHOFFICER_PAGERDUTY__...``. The webhook secret checks what PagerDuty sends us."""
+    """``WATCHOFFICER_PAGERDUTY__...``. The webhook secret verifies the deliveries of PagerDuty's webhooks."""
 
     routing_key: Annotated[SecretStr, AfterValidator(_routing_key)] | None = None
     base_url: HttpUrl = "https://events.pagerduty.com"
@@ -34,7 +34,7 @@ class PagerDutySettings(Group):
 
 
 class DatadogSettings(Group):
-    """``WATCHOFFICER_DATADOG__...``. ``base_url`` stands for both hosts of ``site``."""
+    """``WATCHOFFICER_DATADOG__...``. ``base_url`` replaces both hosts that follow from ``site``."""
 
     api_key: HeaderSecret | None = None
     app_key: HeaderSecret | None = None
@@ -43,7 +43,7 @@ class DatadogSettings(Group):
 
 
 class SlackSettings(Group):
-    """``WATCHOFFICER_SLACK__...``. ``channel``: an id (C0123456789) or a name."""
+    """``WATCHOFFICER_SLACK__...``. ``channel`` is an id (C0123456789) or a name."""
 
     token: HeaderSecret | None = None
     channel: Annotated[str, Field(min_length=1, max_length=128)] | None = None

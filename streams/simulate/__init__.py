@@ -1,8 +1,8 @@
-"""A simulator of sign-in traffic, of outages in it, and of the truth about them.
+"""How are sign-in traffic, the outages in it, and the truth about them simulated?
 
-``demand`` says how many people want to sign in when; ``traffic`` who they are; ``journeys`` what they go
-through; ``episodes`` what goes wrong; ``emission`` what of it arrives on the topic, and how; ``truth`` what a
-watch should have noticed; ``history`` what it would have known before; ``scenarios`` names the situations.
+``demand`` defines how many people want to sign in at an instant; ``traffic`` who they are; ``journeys`` which requests
+they make; ``episodes`` what goes wrong; ``emission`` which events arrive on the topic, in which order; ``truth`` what
+a watch should have noticed; ``history`` the records of the weeks before; ``scenarios`` the named situations.
 """
 
 from streams.simulate.episodes import Episode

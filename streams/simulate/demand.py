@@ -1,7 +1,7 @@
 """How many people want to sign in at an instant? The shape of a day, a week and a holiday, without randomness.
 
-Both the simulated traffic and the simulated history draw around this one function, so that what a baseline
-learned from the history expects is what the traffic brings.
+Both the simulated traffic and the simulated history draw around this function, so that the traffic agrees with the
+counts that the history lets expect.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["DEFAULT_RATE", "ENV_SHARES", "TIME_ZONE", "Demand"]
 DEFAULT_RATE = 2.5
 TIME_ZONE = ZoneInfo("America/New_York")
 
-#: Volume of each environment, as a share of production's.
+#: Volume of each environment, as a share of the volume of production.
 ENV_SHARES = {"prod": 1.0, "staging": 0.02, "dev": 0.002}
 
 #: Demand at each full hour of the Eastern day, 0 to 24, as a share of the peak (10:00-17:00); linear between.
@@ -41,7 +41,7 @@ class Demand:
 
     Args:
         rate: sign-ins per second at the weekday peak.
-        shift: ms that an instant is moved by before its place in the day and week is looked up, so that a run
+        shift: ms by which an instant is moved before its place in the day and week is looked up, so that a run
             at night can have the traffic of an afternoon.
     """
 
@@ -50,7 +50,7 @@ class Demand:
         self.shift = shift
 
     def per_second(self, instants: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-        """Expected sign-ins per second at each instant (ms), same shape."""
+        """Return the expected sign-ins per second at each instant (ms), in an array of equal shape."""
         moved = instants + self.shift
         hours, where = np.unique(moved // HOUR, return_inverse=True)
         # New York changes its clock on full UTC hours, so one look-up an hour is exact.
@@ -63,7 +63,7 @@ class Demand:
         return demand
 
     def expected(self, begin: int, bins: int, width: int) -> npt.NDArray[np.float64]:
-        """Expected sign-ins in each of ``bins`` stretches of ``width`` ms (whole minutes) after ``begin``."""
+        """Return the expected sign-ins in each of ``bins`` intervals of ``width`` ms (whole minutes) from ``begin``."""
         minutes = begin + MINUTE * np.arange(bins * (width // MINUTE), dtype=np.int64) + MINUTE // 2
         per_minute = self.per_second(minutes) * (MINUTE / SECOND)
         sums: npt.NDArray[np.float64] = per_minute.reshape(bins, width // MINUTE).sum(axis=1)
@@ -72,14 +72,14 @@ class Demand:
 
 @lru_cache(maxsize=4096)
 def _utc_offset(hour: int) -> int:
-    """Offset of New York from UTC in the given hour since the epoch, ms."""
+    """Return the offset of New York from UTC in the given hour since the epoch, ms."""
     offset = datetime.fromtimestamp(hour * 3600, UTC).astimezone(TIME_ZONE).utcoffset()
     return (offset or timedelta()) // timedelta(milliseconds=1)
 
 
 @lru_cache(maxsize=4096)
 def _day_factor(day: int) -> float:
-    """Size of a local day (days since the epoch) as a share of a Monday."""
+    """Return the volume of a local day (days since the epoch) as a share of a Monday."""
     when = _EPOCH + timedelta(days=day)
     factor = _WEEKDAYS[when.weekday()]
     return min(factor, _HOLIDAY) if when in _federal_holidays(when.year) else factor

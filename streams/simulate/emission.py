@@ -18,9 +18,9 @@ from streams.simulate.traffic import CLIENTS, OPERATIONS
 
 __all__ = ["Keys", "delivered", "lines"]
 
-#: Steps that are part of one flow, and whose requests know the credential provider.
+#: Steps that belong to a flow, and steps whose requests carry the credential provider.
 _OF_A_FLOW = np.array([step in ("new", "authorize", "callback") for step in STEPS])
-#: acr and login_type of a verified person and of another, per credential provider.
+#: acr and login_type of a verified and of an unverified person, per credential provider.
 _ACRS = {
     "idme": ("loa3", "loa1"),
     "logingov": ("ial2", "ial1"),
@@ -31,7 +31,7 @@ _MILLIS = tuple(f".{ms:03d}Z" for ms in range(1000))
 
 
 class Keys:
-    """Keys that scatter numbers into identifiers, a function of the seed."""
+    """Keys by which numbers become identifiers; the keys are a function of the seed."""
 
     def __init__(self, seed: int) -> None:
         state = np.random.SeedSequence((seed, 1)).generate_state(4, np.uint64)
@@ -41,12 +41,12 @@ class Keys:
 def delivered(
     batches: Iterable[tuple[int, Rows]], troubles: Troubles, rng: np.random.Generator
 ) -> Iterator[Rows]:
-    """Rows in order of delivery, duplicates among them, in batches.
+    """Yield rows in order of delivery, including duplicates, in batches.
 
     Args:
-        batches: (end of the stretch in ms, its events in order of time), stretch after stretch.
-        troubles: what delivers late and twice.
-        rng: chance of these.
+        batches: (end of an interval in ms, its events in order of time), for consecutive intervals.
+        troubles: the episodes that deliver events late or twice.
+        rng: the random numbers for these episodes.
     """
     if not troubles.delivers_oddly:
         for _, rows in batches:
@@ -64,7 +64,7 @@ def delivered(
 
 
 def lines(rows: Rows, keys: Keys) -> Iterator[bytes]:
-    """One compact line of JSON an event, without the line's end."""
+    """Yield one compact line of JSON per event, without a line end."""
     if not len(rows):
         return
     heads, tails = _frames(rows)
@@ -93,7 +93,7 @@ def lines(rows: Rows, keys: Keys) -> Iterator[bytes]:
 
 
 def _frames(rows: Rows) -> tuple[list[str], list[str]]:
-    """Of each row, the text before its flow (head) and after its person (tail), which many rows share."""
+    """Return for each row the text before its flow (head) and after its person (tail), which many rows share."""
     columns = [
         *(
             rows[name].astype(np.int64)
@@ -121,7 +121,7 @@ def _frames(rows: Rows) -> tuple[list[str], list[str]]:
 
 
 def _frame(fields: Sequence[int]) -> tuple[str, str]:
-    """Head and tail of the rows that agree in these fields, each an index into its vocabulary."""
+    """Return head and tail of all rows that agree in ``fields``, each an index into its vocabulary."""
     env, method, step, outcome, client, operation, csp, verified, error = fields
     client_id, direction = CLIENTS[client]
     head = (

@@ -17,8 +17,8 @@ from streams.simulate.rows import ATTEMPT, FAILURE, NONE, Rows, concat, scope_ma
 __all__ = ["BOT", "Effect", "Episode", "Placed", "Troubles"]
 
 Effect = Literal[
-    "failure",  # requests fail with an error of the server's
-    "surge",  # requests fail with an error of the user's
+    "failure",  # requests fail with a server error
+    "surge",  # requests fail with a user error
     "silence",  # events do not arrive at all
     "no_return",  # people start and never come back from the credential provider
     "slow",  # requests take ``factor`` times as long
@@ -38,21 +38,21 @@ class Episode:
 
     Attributes:
         effect: what happens.
-        scope: to whom, a path such as ``prod/*/idme``.
-        at, lasts: ms from the simulation's start, ms.
-        share: of what it may strike, how much it does strike once it is at its full.
-        rise: ms over which the share grows linearly from nothing; 0 is sudden.
-        flapping: ms on, ms off, in turns; None is on throughout.
-        steps: which steps it strikes (failure, surge, slow, silence, late, duplicate).
-        errors: name of the mix of errors (``errors.MIXES``) of failure, surge and bot.
-        factor: of slow.
-        per_minute: of bot.
-        delay: least and greatest delay, ms, of late and duplicate.
-        label: whether truth lists it: "wakes" (if enough people are hurt), "noticed" (wakes nobody), "either"
-            (it may page or not), "none".
+        scope: the scope that is affected, a path such as ``prod/*/idme``.
+        at, lasts: the beginning, in ms from the simulation's start, and the duration, ms.
+        share: the share of the events in question that is affected once the episode has fully risen.
+        rise: ms over which the share grows linearly from 0; 0 for a sudden beginning.
+        flapping: ms on and ms off, in turns; None for an episode without pauses.
+        steps: the steps that are affected (by failure, surge, slow, silence, late, duplicate).
+        errors: name of the mix of errors (``errors.MIXES``) for failure, surge and bot.
+        factor: factor of the durations for slow.
+        per_minute: tries per minute for bot.
+        delay: least and greatest delay, ms, for late and duplicate.
+        label: how the truth lists the episode: "wakes" (if enough people are impacted), "noticed" (wakes nobody),
+            "either" (a page is allowed), "none" (not listed).
 
     Raises:
-        ValueError: no such scope, step or mix of errors, or a number out of range.
+        ValueError: the scope, a step or the mix of errors is unknown, or a number is out of range.
     """
 
     effect: Effect
@@ -88,7 +88,7 @@ class Episode:
 
 @dataclass(frozen=True)
 class Placed:
-    """An episode at its place in time: ``begin`` and ``end`` in ms since the epoch."""
+    """An episode with its time: ``begin`` and ``end`` in ms since the epoch."""
 
     index: int
     episode: Episode
@@ -96,7 +96,7 @@ class Placed:
     end: int
 
     def intensity(self, t: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-        """Share that is struck at each instant, 0 outside the episode."""
+        """Return the share that is affected at each instant (ms), 0 outside the episode."""
         episode = self.episode
         passed = t - self.begin
         share = np.where((passed >= 0) & (t < self.end), episode.share, 0.0)
@@ -108,11 +108,11 @@ class Placed:
         return share
 
     def overlaps(self, t: npt.NDArray[np.int64]) -> bool:
-        """Whether any instant of a non-empty array lies in it."""
+        """Return whether any instant (ms) of a non-empty array lies in the episode."""
         return bool(len(t)) and int(t.max()) >= self.begin and int(t.min()) < self.end
 
     def hits(self, rng: np.random.Generator, rows: Rows) -> npt.NDArray[np.bool_]:
-        """Which rows it strikes: those in its scope, at its steps, as often as its share says."""
+        """Return which rows the episode affects: rows in its scope, at its steps, drawn with its share."""
         mask = scope_mask(rows, self.episode.scope)
         if self.episode.steps != STEPS and "step" in (rows.dtype.names or ()):
             mask &= np.isin(rows["step"], [STEPS.index(step) for step in self.episode.steps])
@@ -134,19 +134,19 @@ class Troubles:
         return [p for p in self.placed if p.episode.effect in effects and p.overlaps(t)]
 
     def fail(self, rng: np.random.Generator, rows: Rows) -> None:
-        """Turns struck events into failures, in place; the first episode to strike an event is its cause."""
+        """Turn affected events into failures, in place; the first episode that affects an event is its cause."""
         for placed in self._of(rows["t"], "failure", "surge", "bot"):
             hit = np.flatnonzero(placed.hits(rng, rows) & (rows["cause"] == NONE))
             mix = MIXES[placed.episode.errors]
             rows["error"][hit] = mix.draw(rng, len(hit))
             rows["outcome"][hit] = FAILURE
             rows["cause"][hit] = placed.index
-            # a bot is known by its one identity: without it, each of its tries would be another person
+            # a bot is recognised by its identity; without it, each try would count as another person
             known = 1.0 if placed.episode.effect == "bot" else mix.identified
             rows["identified"][hit] = rng.random(len(hit)) < known
 
     def slow(self, rng: np.random.Generator, rows: Rows) -> None:
-        """Stretches the durations of struck events, in place."""
+        """Multiply the durations of affected events, in place."""
         for placed in self._of(rows["t"], "slow"):
             hit = np.flatnonzero(placed.hits(rng, rows))
             stretched = rows["duration"][hit] * placed.episode.factor
@@ -155,21 +155,21 @@ class Troubles:
             rows["cause"][hit] = np.where(rows["cause"][hit] == NONE, placed.index, rows["cause"][hit])
 
     def withhold(self, rng: np.random.Generator, rows: Rows, effect: Literal["silence", "no_return"]) -> None:
-        """Turns struck events into ghosts, in place."""
+        """Turn affected events into ghosts, which do not arrive, in place."""
         for placed in self._of(rows["t"], effect):
             hit = np.flatnonzero(placed.hits(rng, rows) & ~rows["ghost"])
             rows["ghost"][hit] = True
             rows["cause"][hit] = placed.index
 
     def divert(self, rng: np.random.Generator, attempts: Rows) -> None:
-        """Sends struck sign-ins through sis, in place."""
+        """Send affected sign-ins through sis, in place."""
         for placed in self._of(attempts["t"], "shift"):
             attempts["method"][placed.hits(rng, attempts)] = METHODS.index("sis")
 
     def delays(
         self, rng: np.random.Generator, rows: Rows
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """How events travel: each one's delay (ms), the positions of those sent twice, the copies' delays."""
+        """Return the delay of each event (ms), the positions of events sent twice, and the copies' delays (ms)."""
         delay = np.zeros(len(rows), dtype=np.int64)
         twice: list[npt.NDArray[np.int64]] = [np.zeros(0, dtype=np.int64)]
         after: list[npt.NDArray[np.int64]] = [np.zeros(0, dtype=np.int64)]
@@ -187,29 +187,29 @@ class Troubles:
 
     @property
     def delivers_oddly(self) -> bool:
-        """Whether any event may come late or twice."""
+        """Whether any event may be delivered late or twice."""
         return any(p.episode.effect in _DELIVERY for p in self.placed)
 
     def bots(self, begin: int, end: int) -> Rows:
-        """The bots' attempts to sign in, in [begin, end) ms."""
+        """Return the bots' attempts to sign in, in [begin, end) ms."""
         parts = []
         for placed in self.placed:
             if placed.episode.effect != "bot":
                 continue
             gap = round(MINUTE / placed.episode.per_minute)
-            # The last one comes back from the credential provider while the episode still lasts.
+            # The last attempt returns from the credential provider before the episode ends.
             ticks = np.arange(placed.begin, placed.end - 2 * MINUTE, gap, dtype=np.int64)
             ticks = ticks[(ticks >= begin) & (ticks < end)]
             rows = np.zeros(len(ticks), ATTEMPT)
             rows["t"] = ticks
             rows["env"], rows["method"], rows["csp"] = _leaf(placed.episode.scope)
             rows["person"] = BOT
-            rows["tries"] = np.iinfo(np.uint8).max  # it keeps its own rhythm instead of retrying
+            rows["tries"] = np.iinfo(np.uint8).max  # a bot tries at fixed intervals instead of retrying
             parts.append(rows)
         return concat(parts, ATTEMPT)
 
 
 def _leaf(scope: str) -> tuple[int, int, int]:
-    """Positions of env, method and csp of a scope that names all three."""
+    """Return the positions of env, method and csp of a scope that names all three."""
     env, method, csp = scope.split("/")
     return ENVS.index(env), METHODS.index(method), CSPS.index(csp)

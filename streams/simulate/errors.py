@@ -41,19 +41,19 @@ ERRORS: tuple[tuple[str | None, str], ...] = (
 )
 
 _OF_THE_SERVER = frozenset({"003", "004", "007", "110", "201", "400", None})
-#: Which of ``ERRORS`` are the user's doing; people try again less often after these.
+#: Which of ``ERRORS`` are user errors; people try again less often after these.
 BY_USER: npt.NDArray[np.bool_] = np.array([code not in _OF_THE_SERVER for code, _ in ERRORS])
 
 
 @dataclass(frozen=True)
 class Mix:
-    """Errors with their chances. ``identified`` is the chance that the failing event names the person."""
+    """Errors with their probabilities; ``identified`` is the probability that a failing event names the person."""
 
     entries: tuple[tuple[str | None, str, float], ...]
     identified: float = 0.95
 
     def draw(self, rng: np.random.Generator, size: int) -> npt.NDArray[np.int16]:
-        """Positions in ``ERRORS``."""
+        """Draw ``size`` errors, as positions in ``ERRORS``."""
         edges = np.cumsum([weight for _, _, weight in self.entries])
         # The last edge is left out, so that no rounding can point past it.
         where = np.searchsorted(edges[:-1], rng.random(size) * edges[-1], side="right")
@@ -65,7 +65,7 @@ class Mix:
         return np.array([ERRORS.index((code, name)) for code, name, _ in self.entries], dtype=np.int16)
 
 
-#: By name; episodes refer to them. The first three are the noise of an ordinary day.
+#: Name -> mix of errors, for episodes. The first three are the failures of an ordinary day.
 MIXES: dict[str, Mix] = {
     "ssoe_noise": Mix(
         (
@@ -126,7 +126,7 @@ _COMMON = (
     ("107", "MPILockedAccount", 4.0),
     ("113", "SSNMismatch", 5.0),
 )
-#: What a provider's own people run into besides, per method where it matters.
+#: Further errors of people of one credential provider, per method where methods differ.
 _OWN: dict[str, tuple[tuple[str | None, str, float], ...]] = {
     "idme": (),
     "logingov": (("009", "LoginGovAccessDenied", 25.0),),
@@ -141,5 +141,5 @@ _USER_ERRORS = tuple(
 
 
 def user_errors(method: int, csp: int) -> Mix:
-    """The user errors of a method and a credential provider (positions on their axes)."""
+    """Return the user errors of a method and a credential provider (positions on their axes)."""
     return _USER_ERRORS[method][csp]

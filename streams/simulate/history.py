@@ -1,7 +1,7 @@
-"""The two weeks before a simulation, as the five-minute records that the watch would have kept of them.
+"""Which five-minute records would a watch have kept of the two weeks before a simulation?
 
-Counts are drawn directly around their expectation, which follows from the same demand and the same chances as
-the traffic; nobody is simulated.
+Counts are drawn directly around their expectation, which follows from the demand and the probabilities of the
+traffic, without simulating people.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ LENGTH = 14 * DAY
 
 _COUNTERS = ("good", "bad", "excluded", "started", "slow", "timed")
 _GOOD, _BAD, _EXCLUDED, _STARTED, _SLOW, _TIMED = range(len(_COUNTERS))
-#: SLA: a completed request is slow from here on, ms, per method.
+#: The duration from which on a completed request is slow, ms, per method (SLA).
 _LATENCY = (2_430, 1_200)
-#: A callback comes this much after its start, on average.
+#: The mean time between a start and its callback, ms.
 _AWAY = round(float(TIMES.away.mean()) / SECOND) * SECOND
 
 
 def history(seed: int, start: int, demand: Demand) -> Iterator[dict[str, Any]]:
-    """Records of the 14 days before ``start`` (ms), whole buckets only, in order of time, then environment.
+    """Yield the records of the 14 days before ``start`` (ms), whole buckets only, in order of time, then environment.
 
-    ``scopes`` holds the environment itself, and every narrower scope of which anything was counted.
+    ``scopes`` holds the environment itself, and every narrower scope with a count above 0.
     """
     rng = seeded(seed, 2)
     end = start - start % BUCKET
@@ -56,7 +56,7 @@ def history(seed: int, start: int, demand: Demand) -> Iterator[dict[str, Any]]:
 def _scopes(
     rng: np.random.Generator, at_start: npt.NDArray[np.float64], at_callback: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.int64]:
-    """Counts (bin, scope, counter) of one environment."""
+    """Draw the counts (bin, scope, counter) of one environment."""
     leaves = np.zeros((len(at_start), len(LEAVES), len(_COUNTERS)), dtype=np.int64)
     for m, method in enumerate(METHODS):
         for c, csp in enumerate(CSPS):
@@ -83,7 +83,7 @@ def _scopes(
 
 
 def _time(rng: np.random.Generator, leaf: npt.NDArray[np.int64], slow: float) -> None:
-    """Which of the completed requests were timed (all) and slow, in place."""
+    """Set how many completed requests were timed (all of them) and slow, in place."""
     leaf[:, _TIMED] = leaf[:, _GOOD] + leaf[:, _BAD]
     leaf[:, _SLOW] = rng.binomial(leaf[:, _TIMED], slow)
 
@@ -93,16 +93,16 @@ def _over(table: npt.NDArray[np.int64], method: int) -> float:
 
 
 def _callback_chances(method: int, csp: int) -> tuple[float, float]:
-    """Chances that a callback fails by the user's doing, and by the server's.
+    """Return the probabilities that a callback fails with a user error, and with a server error.
 
-    As in the traffic: what both would strike is the server's.
+    As in the traffic, a callback that would fail with both fails with the server error.
     """
     user_error = NORMAL.user_error[method][csp]
     return user_error * (1 - NORMAL.callback_bad), NORMAL.callback_bad
 
 
 def _tries(method: int, csp: int) -> float:
-    """Attempts per person who sets out: those who fail may try again."""
+    """Return the mean number of attempts per person: people who fail may try again."""
     user_error, bad = _callback_chances(method, csp)
     again = NORMAL.returns * (user_error * NORMAL.retry_user_error + bad * NORMAL.retry_bad)
     return 1 / (1 - again)

@@ -35,15 +35,15 @@ _NOISE = ("ssoe_noise", "sis_noise")
 
 @dataclass(frozen=True)
 class Chances:
-    """What happens to a request or a person on an ordinary day, as probabilities.
+    """The probabilities of what happens to a request or a person on an ordinary day.
 
     Attributes:
-        returns: a person comes back from the credential provider to a callback that says success or failure.
-            The others never come back, or are sent on to verify their identity, which says neither.
-        user_error: a callback fails by the user's doing, per method and credential provider.
-        callback_bad, token_bad, refresh_bad: the request fails by the server's doing.
+        returns: a person comes back from the credential provider to a callback that reports success or failure.
+            The others never come back, or are sent on to verify their identity, which reports neither.
+        user_error: a callback fails with a user error, per method and credential provider.
+        callback_bad, token_bad, refresh_bad: the request fails with a server error.
         bad_request: an ``authorize`` is refused as invalid (excluded).
-        retry_bad, retry_user_error: a person whose sign-in failed tries again.
+        retry_bad, retry_user_error: a person tries again after a server error, after a user error.
         sign_in_after_refresh: a person whose refreshes failed signs in again.
         logout: a session ends by logging out, per method.
     """
@@ -73,14 +73,14 @@ class TIMES:
     token_after = quantiles(600, 0.5, 150, 4_000)
     session = quantiles(20 * MINUTE, 0.75, 2 * MINUTE, 60 * MINUTE)
     refresh_again = quantiles(12_000, 0.4, 5_000, 40_000)
-    #: Server time per method, of a start and of a callback; below the SLA's 2.43 s and 1.2 s mostly.
+    #: Server time per method, of a start and of a callback; mostly below the SLA's 2.43 s and 1.2 s.
     start = (quantiles(90, 0.5, 8, 20_000), quantiles(45, 0.5, 4, 20_000))
     callback = (quantiles(420, 0.6, 30, 30_000), quantiles(240, 0.55, 20, 30_000))
     token = quantiles(110, 0.5, 10, 20_000)
     refresh = quantiles(60, 0.5, 5, 20_000)
 
 
-#: A person tries at most this often.
+#: The greatest number of tries of a person.
 _MOST_TRIES = 6
 _REFRESH_EVERY = 5 * MINUTE
 _REFRESH_JITTER = 15 * SECOND
@@ -89,17 +89,17 @@ _MOST_REFRESH_FAILURES = 3
 
 @dataclass(frozen=True)
 class Draws:
-    """Sources of chance: one for what people do, one for episodes, so that trouble changes not who comes."""
+    """Random numbers, separate for people and for episodes, so that episodes do not change who signs in."""
 
     people: np.random.Generator
     trouble: np.random.Generator
 
 
 def journeys(draws: Draws, troubles: Troubles, attempts: Rows, sessions: Rows) -> Rows:
-    """All events of the people who set out (``attempts``) or come back with a session (``sessions``).
+    """Return all events of people who start to sign in (``attempts``) or come back with a session (``sessions``).
 
-    They are in no order, and may lie hours after setting out. A struck sign-in breeds another, so people are
-    played in rounds.
+    The events are in no order, and may lie hours after the start. A failed sign-in may cause another attempt, so
+    attempts are simulated in rounds.
     """
     stayed, again = _stay(draws, troubles, sessions, np.zeros(len(sessions), dtype=np.int64))
     parts = [stayed]
@@ -117,7 +117,7 @@ def _take(rng: np.random.Generator, table: npt.NDArray[np.int64], size: int) -> 
 
 
 def _settle(draws: Draws, troubles: Troubles, rows: Rows, tables: tuple[npt.NDArray[np.int64], ...]) -> None:
-    """Server times, then whatever goes wrong, in place. One table per method, or one for all."""
+    """Set server times, then apply episodes, in place; ``tables`` is one table per method, or one for all."""
     drawn = np.stack([_take(draws.people, table, len(rows)) for table in tables])
     rows["duration"] = drawn[rows["method"] if len(tables) > 1 else 0, np.arange(len(rows))]
     rows["request"] = draws.people.integers(1, 2**63, len(rows), dtype=np.uint64)
@@ -126,7 +126,7 @@ def _settle(draws: Draws, troubles: Troubles, rows: Rows, tables: tuple[npt.NDAr
 
 
 def _break(draws: Draws, rows: Rows, which: npt.NDArray[np.bool_], mix: Mix, identified: float) -> None:
-    """Makes failures that no episode caused, in place; ``identified`` of them name their person."""
+    """Turn events into failures without an episode, in place; a share ``identified`` of them name their person."""
     hit = np.flatnonzero(which & (rows["cause"] == NONE))
     rows["error"][hit] = mix.draw(draws.people, len(hit))
     rows["outcome"][hit] = FAILURE
@@ -134,14 +134,14 @@ def _break(draws: Draws, rows: Rows, which: npt.NDArray[np.bool_], mix: Mix, ide
 
 
 def _noise(draws: Draws, rows: Rows, chance: float, identified: float) -> None:
-    """The few failures by the server's doing of an ordinary day, in place."""
+    """Add the few server errors of an ordinary day, in place."""
     bad = draws.people.random(len(rows)) < chance
     for method, name in enumerate(_NOISE):
         _break(draws, rows, bad & (rows["method"] == method), MIXES[name], identified)
 
 
 def _sign_in(draws: Draws, troubles: Troubles, waiting: Rows) -> tuple[Rows, Rows, Rows]:
-    """(events, people who are signed in by then, people who try again)."""
+    """Return (events, people who are then signed in, people who try again)."""
     rng = draws.people
     size = len(waiting)
     troubles.divert(draws.trouble, waiting)
@@ -184,7 +184,7 @@ def _sign_in(draws: Draws, troubles: Troubles, waiting: Rows) -> tuple[Rows, Row
 
 
 def _user_errors(draws: Draws, callback: Rows) -> None:
-    """What users do wrong at the callback, in place."""
+    """Add user errors at the callback, in place."""
     wrong = draws.people.random(len(callback)) < _USER_ERROR[callback["method"], callback["csp"]]
     for method, csp in product(range(len(METHODS)), range(len(CSPS))):
         which = wrong & (callback["method"] == method) & (callback["csp"] == csp)
@@ -193,7 +193,7 @@ def _user_errors(draws: Draws, callback: Rows) -> None:
 
 
 def _retries(rng: np.random.Generator, events: Rows, tries: npt.NDArray[np.uint8]) -> Rows:
-    """Attempts that follow failures: a new flow of the same person, some seconds later."""
+    """Return the attempts that follow failures: new flows of the people who failed, some seconds later."""
     failed = np.flatnonzero((events["outcome"] == FAILURE) & ~events["ghost"])
     chance = np.where(BY_USER[events["error"][failed]], NORMAL.retry_user_error, NORMAL.retry_bad)
     failed = failed[(rng.random(len(failed)) < chance) & (tries[failed] < _MOST_TRIES - 1)]
@@ -213,10 +213,10 @@ def _attempts(who: Rows, t: npt.NDArray[np.int64], tries: npt.NDArray[np.uint8] 
 
 
 def _stay(draws: Draws, troubles: Troubles, who: Rows, first: npt.NDArray[np.int64]) -> tuple[Rows, Rows]:
-    """Sessions that begin at ``t``, the first refresh ``first`` ms later: (events, people who sign in anew).
+    """Simulate sessions that begin at ``t``, with the first refresh ``first`` ms later.
 
-    Only sis refreshes tokens. A refresh that fails is tried again soon; after three failures the session is
-    over.
+    Returns (events, people who sign in anew). Only sis refreshes tokens. A refresh that fails is tried again soon;
+    after three failures the session ends.
     """
     rng = draws.people
     began = who["t"]

@@ -34,22 +34,22 @@ Rows = npt.NDArray[np.void]
 
 STARTED, SUCCESS, FAILURE = (OUTCOMES.index(o) for o in ("started", "success", "failure"))
 CALLBACK = STEPS.index("callback")
-#: Step that begins a sign-in, by method.
+#: The step that begins a sign-in, by method.
 START_STEP = np.array([STEPS.index("new"), STEPS.index("authorize")], dtype=np.uint8)
-#: "none" in the columns ``error``, ``cause`` and ``away``.
+#: The value for "none" in the columns ``error``, ``cause`` and ``away``.
 NONE = -1
 
 _WHO = [
     ("t", np.int64),  # ms since the epoch
     ("env", np.uint8),  # positions on the axes of detectors.scopes
     ("method", np.uint8),
-    ("csp", np.uint8),  # the person's; which steps carry it is decided where lines are made
+    ("csp", np.uint8),  # the person's; ``emission`` decides which steps carry it
     ("client", np.uint8),  # position in traffic.CLIENTS
     ("operation", np.uint8),  # position in traffic.OPERATIONS
     ("verified", np.bool_),
     ("person", np.uint64),  # the true person, whether or not an event identifies them
 ]
-#: A person who sets out to sign in at ``t`` (or comes back with a session), for the ``tries``-th time.
+#: A person who starts to sign in at ``t`` (or comes back with a session), for the ``tries``-th time.
 ATTEMPT = np.dtype([*_WHO, ("tries", np.uint8)])
 #: A request that the server handled at ``t``.
 EVENT = np.dtype(
@@ -63,8 +63,8 @@ EVENT = np.dtype(
         ("flow", np.uint64),  # 0: none
         ("request", np.uint64),
         ("identified", np.bool_),
-        ("cause", np.int8),  # the episode that made it so, or NONE
-        ("ghost", np.bool_),  # would have come, but did not
+        ("cause", np.int8),  # the episode that caused the failure, or NONE
+        ("ghost", np.bool_),  # would have happened, but an episode prevented it
         ("number", np.int64),  # unique within a simulation
     ]
 )
@@ -74,7 +74,7 @@ _SHARED = [name for name, _ in _WHO]
 def events_of(
     who: Rows, step: int | npt.NDArray[np.uint8], t: npt.NDArray[np.int64], flow: object = 0
 ) -> Rows:
-    """Successful events of the people of ``who`` (attempts or events) at the instants ``t``."""
+    """Return successful events of the people in ``who`` (attempts or events) at the instants ``t`` (ms)."""
     rows = np.zeros(len(who), EVENT)
     for name in _SHARED:
         rows[name] = who[name]
@@ -89,13 +89,13 @@ def events_of(
 
 
 def concat(parts: Sequence[Rows], dtype: np.dtype[np.void]) -> Rows:
-    """The parts one after another; an empty array of ``dtype`` for none."""
+    """Join the parts in their order; without parts, return an empty array of ``dtype``."""
     kept = [part for part in parts if len(part)]
     return np.concatenate(kept) if kept else np.zeros(0, dtype)
 
 
 def scope_mask(rows: Rows, scope: str) -> npt.NDArray[np.bool_]:
-    """Which rows lie in a scope such as ``prod/*/idme``, by their person's credential provider."""
+    """Return which rows lie in a scope such as ``prod/*/idme``, by the credential provider of their person."""
     env, method, csp = (*scope.split("/"), "*", "*")[:3]
     mask: npt.NDArray[np.bool_] = rows["env"] == ENVS.index(env)
     if method != "*":
@@ -106,12 +106,12 @@ def scope_mask(rows: Rows, scope: str) -> npt.NDArray[np.bool_]:
 
 
 def seeded(*entropy: int) -> np.random.Generator:
-    """A generator that is a function of the given non-negative integers alone."""
+    """Return a random number generator that is a function of the given non-negative integers alone."""
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence(entropy)))
 
 
 def mix(values: npt.NDArray[np.uint64], key: int) -> npt.NDArray[np.uint64]:
-    """A keyed bijection on 64-bit integers (splitmix64's finaliser): unique in, unique and scattered out."""
+    """Map 64-bit integers by a keyed bijection (splitmix64's finaliser): unique values stay unique, but scattered."""
     z = values ^ np.uint64(key)
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
@@ -120,9 +120,9 @@ def mix(values: npt.NDArray[np.uint64], key: int) -> npt.NDArray[np.uint64]:
 
 @lru_cache(maxsize=64)
 def quantiles(median: float, sigma: float, low: float, high: float) -> npt.NDArray[np.int64]:
-    """4,096 equally likely values of a log-normal distribution, rounded, clipped to [low, high].
+    """Return 4,096 equally likely values of a log-normal distribution, rounded, clipped to [low, high].
 
-    Draws index this table, so that no draw depends on how a machine rounds an exponential.
+    Draws are indices into this table, so that no draw depends on how a machine rounds an exponential.
     """
     size = 4096
     normal = NormalDist()

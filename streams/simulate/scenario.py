@@ -19,11 +19,11 @@ class Scenario:
     """A named situation.
 
     Attributes:
-        name: as given on the command line.
+        name: the name on the command line.
         description: one line.
-        episodes: what goes wrong, relative to the start; nothing in a healthy one.
-        starts: a fitting instant to start at, RFC 3339 with the Eastern offset.
-        duration: ms that show it from before it begins until it is over and recovered from.
+        episodes: the episodes, relative to the start; none in a healthy scenario.
+        starts: the instant at which the scenario starts by default, RFC 3339 with the Eastern offset.
+        duration: ms from before the first episode until the recovery from the last one.
         rate: sign-ins per second at the weekday peak.
     """
 

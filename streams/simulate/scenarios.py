@@ -8,13 +8,13 @@ from streams.simulate.scenario import PEAK, Scenario
 
 __all__ = ["SCENARIOS"]
 
-#: Moments to start at beside ``PEAK``, Eastern time.
+#: Starts besides ``PEAK``, Eastern time.
 _EVENING = "2026-10-06T20:00:00-04:00"
 _NIGHT = "2026-10-06T01:00:00-04:00"
 _WEEKEND = "2026-10-03T14:00:00-04:00"
 _HOLIDAY = "2026-11-26T14:00:00-05:00"  # Thanksgiving
 _SPRING_FORWARD = "2026-03-08T00:30:00-05:00"  # 02:00 does not exist
-_FALL_BACK = "2026-11-01T00:30:00-04:00"  # 01:00 to 02:00 comes twice
+_FALL_BACK = "2026-11-01T00:30:00-04:00"  # 01:00 to 02:00 happens twice
 
 _SIS_STEPS = ("authorize", "callback", "token", "refresh")
 _CALLBACK = ("callback",)
@@ -60,7 +60,7 @@ def _csp(scope: str, *, at: int = 10 * MINUTE, lasts: int = 25 * MINUTE, share: 
 
 
 _LIBRARY = (
-    # Healthy: nothing here may wake anybody.
+    # Healthy: these scenarios may wake nobody.
     Scenario(name="healthy", description="An ordinary day: nothing goes wrong."),
     Scenario(name="healthy_night", description="An ordinary quiet night.", starts=_NIGHT, duration=4 * HOUR),
     Scenario(name="healthy_weekend", description="An ordinary Saturday.", starts=_WEEKEND, duration=4 * HOUR),
@@ -238,7 +238,7 @@ _LIBRARY = (
         ),
         duration=_LONG,
     ),
-    # Nothing to see.
+    # Silence and lost returns, which show no failures.
     Scenario(
         name="ssoe_silence",
         description="Nothing of ssoe arrives at all.",

@@ -27,11 +27,11 @@ from streams.simulate.truth import Toll
 
 __all__ = ["Simulation", "simulate"]
 
-#: Traffic is played from this long before the start, so that sessions are under way when it begins.
+#: Traffic is simulated from this long before the start, ms, so that sessions exist when the simulation begins.
 _WARM_UP = 2 * HOUR
-#: Traffic is drawn in stretches, so that memory does not grow with the duration; shorter where it is dense.
+#: Traffic is drawn in intervals, so that memory does not grow with the duration; dense traffic in shorter ones.
 _STRETCH, _DENSE_STRETCH, _DENSE = 10 * MINUTE, MINUTE, 25.0
-#: Room for the events of one stretch in an event's number.
+#: The range of event numbers that each interval has.
 _NUMBERS = 24
 #: Output is written in pieces of about this many lines.
 _PIECE = 4096
@@ -47,7 +47,7 @@ def simulate(
     as_if: int | None = None,
     episodes: Sequence[Episode] | None = None,
 ) -> Simulation:
-    """A simulation of a named scenario, the same to the byte for the same arguments.
+    """Build the simulation of a named scenario; equal arguments give equal bytes.
 
     Args:
         scenario: a name of ``SCENARIOS``.
@@ -55,12 +55,12 @@ def simulate(
         start: ms since the epoch.
         duration: ms; the scenario's own if None.
         rate: sign-ins per second at the weekday peak; the scenario's own if None.
-        as_if: an instant (ms) whose place in the day and the year the start takes, so that the traffic of a
-            weekday afternoon can be played at any time; traffic and history move alike.
-        episodes: instead of the scenario's own.
+        as_if: an instant (ms) whose time of day and of year applies at the start, so that the traffic of a weekday
+            afternoon can be simulated at any time; traffic and history are moved alike.
+        episodes: the episodes; the scenario's own if None.
 
     Raises:
-        ValueError: no such scenario, or an argument out of range.
+        ValueError: the scenario is unknown, or an argument is out of range.
     """
     if scenario not in SCENARIOS:
         near = difflib.get_close_matches(scenario, SCENARIOS, n=1)
@@ -76,7 +76,7 @@ def simulate(
 
 
 class Simulation:
-    """What ``simulate`` made: nothing is played before it is asked for."""
+    """A simulation that ``simulate`` built. Events are simulated when they are read."""
 
     def __init__(
         self, seed: int, start: int, duration: int, demand: Demand, episodes: Sequence[Episode]
@@ -89,38 +89,38 @@ class Simulation:
         self._truth: list[dict[str, Any]] | None = None
 
     def lines(self) -> Iterator[bytes]:
-        """Events as JSON, without line ends, in order of delivery."""
+        """Yield the events as JSON, without line ends, in order of delivery."""
         keys = Keys(self.seed)
         for rows in self.batches():
             yield from lines(rows, keys)
 
     def batches(self) -> Iterator[Rows]:
-        """The events behind ``lines``, as records with the true person and cause of each (``rows.EVENT``)."""
+        """Yield the events behind ``lines`` as records with the true person and cause of each (``rows.EVENT``)."""
         toll = Toll(self._troubles)
         yield from delivered(self._arrived(toll), self._troubles, seeded(self.seed, 3))
         self._truth = toll.records(self.end)
 
     def truth(self) -> list[dict[str, Any]]:
-        """The episodes that truly happened, in ``--truth`` form; plays the simulation if need be."""
+        """Return the episodes that truly happened, in the form of ``--truth``; runs the simulation if necessary."""
         if self._truth is None:
             for _ in self.batches():
                 pass
         return [dict(record) for record in self._truth or ()]
 
     def history(self) -> Iterator[dict[str, Any]]:
-        """The records of the two weeks before the start, in ``--history`` form."""
+        """Yield the records of the two weeks before the start, in the form of ``--history``."""
         return history(self.seed, self.start, self._demand)
 
     def write(self, out: str, truth: str | None = None, history: str | None = None) -> int:
-        """Writes the lines, and truth and history where asked for; returns the number of lines of events.
+        """Write the events, and truth and history if named; return the number of lines of events.
 
-        Each is a path, ``-`` for standard output; ``.gz`` and ``.zst`` are compressed.
+        Each argument is a path, or ``-`` for standard output; ``.gz`` and ``.zst`` are compressed.
 
         Raises:
             OSError: a file cannot be written.
         """
         with ExitStack() as open_files:
-            # All are opened first, so that a wrong path is noticed before the work, not after.
+            # All files are opened first, so that a wrong path is noticed before the simulation, not after it.
             files = {p: open_files.enter_context(_open(p)) for p in (out, truth, history) if p is not None}
             if history is not None:
                 _write(files[history], map(msgspec.json.encode, self.history()))
@@ -130,7 +130,7 @@ class Simulation:
         return count
 
     def _arrived(self, toll: Toll) -> Iterator[tuple[int, Rows]]:
-        """(end of a stretch, its events in order of time), without those that never arrive."""
+        """Yield (end of an interval in ms, its events in order of time), without events that never arrive."""
         width = _STRETCH if self._demand.rate <= _DENSE else _DENSE_STRETCH
         later: dict[int, list[Rows]] = {}
         for begin in range((self.start - _WARM_UP) // width * width, self.end, width):
@@ -146,7 +146,7 @@ class Simulation:
             yield min(begin + width, self.end), rows[~rows["ghost"]]
 
     def _play(self, begin: int, end: int) -> Rows:
-        """The events inside the simulation of those who set out in [begin, end) ms."""
+        """Return the events, within the simulation's time, of people who start in [begin, end) ms."""
         draws = Draws(seeded(self.seed, begin, 0), seeded(self.seed, begin, 1))
         attempts = concat(
             [setting_out(draws.people, self._demand, begin, end), self._troubles.bots(begin, end)], ATTEMPT
@@ -170,7 +170,7 @@ def _open(path: str) -> AbstractContextManager[BinaryIO]:
 
 
 class _Gzip(gzip.GzipFile):
-    """A gzip file that closes the file below it, too."""
+    """A gzip file that also closes the file that it writes to."""
 
     def __init__(self, path: str) -> None:
         self._below: io.BufferedWriter = Path(path).open("wb")  # noqa: SIM115

@@ -20,12 +20,12 @@ __all__ = [
     "setting_out",
 ]
 
-#: Web sign-ins take ssoe, mobile ones sis.
+#: Web sign-ins use ssoe, mobile sign-ins use sis.
 METHOD_SHARES = (0.70, 0.30)
-#: Per method, in the order of the csp axis; about 45, 40, 8 and 7 % over both.
+#: Shares per method, in the order of the csp axis; about 45, 40, 8 and 7 % over both methods.
 CSP_SHARES = ((0.43, 0.39, 0.10, 0.08), (0.50, 0.43, 0.04, 0.03))
-#: Mobile people who open the app with a session from an earlier day, for each one who signs in: their tokens
-#: are refreshed without any sign-in, and are most of the traffic.
+#: The number of people who open the mobile app with a session from an earlier day, for each one who signs in: their
+#: tokens are refreshed without a sign-in, which is most of the traffic.
 RETURNING_PER_SIGN_IN = 3.0
 
 #: (client_id, direction). A sign-in that began on another site is inbound.
@@ -51,12 +51,12 @@ _POPULATION = {
 
 
 def setting_out(rng: np.random.Generator, demand: Demand, begin: int, end: int) -> Rows:
-    """First attempts to sign in, in [begin, end) ms (whole minutes), of every environment."""
+    """Draw the first attempts to sign in, in [begin, end) ms (whole minutes), of every environment."""
     return concat([_draw(rng, demand, begin, end, env, None) for env in ENV_SHARES], ATTEMPT)
 
 
 def returning(rng: np.random.Generator, demand: Demand, begin: int, end: int) -> Rows:
-    """Mobile people who come back with a session, in [begin, end) ms (whole minutes)."""
+    """Draw the people who come back to the mobile app with a session, in [begin, end) ms (whole minutes)."""
     return concat([_draw(rng, demand, begin, end, env, METHODS.index("sis")) for env in ENV_SHARES], ATTEMPT)
 
 
@@ -76,7 +76,7 @@ def _draw(
         rows[column] = picked[rows["method"], np.arange(size)]
     rows["operation"] = _pick(rng, size, _OPERATION_SHARES)
     rows["verified"] = rng.random(size) < _VERIFIED
-    # Squaring makes some people come often and most come seldom.
+    # Squaring makes some people sign in often and most of them rarely.
     u = rng.random(size)
     number = (u * u * np.array(_POPULATION[env])[rows["csp"]]).astype(np.uint64)
     rows["person"] = (

@@ -16,7 +16,7 @@ from streams.simulate.rows import NONE, Rows
 
 __all__ = ["KINDS", "Toll", "most_people", "severity"]
 
-#: Kind of finding that each effect deserves; effects that are not listed are no episodes of truth.
+#: Effect -> kind of finding that the effect should cause; other effects are not listed in the truth.
 KINDS: Mapping[Effect, str] = {
     "failure": "outage",
     "surge": "surge",
@@ -25,19 +25,19 @@ KINDS: Mapping[Effect, str] = {
     "slow": "latency",
 }
 _SIGN_IN = np.array([step in SIGN_IN_STEPS for step in STEPS])
-#: What the coming hour is projected from.
+#: The time from which the people of an hour are projected, ms.
 _RECENT = 5 * MINUTE
 
 
 def severity(scope: str, users: int) -> int:
-    """By the SLA's rule: 1 over 1,000 people an hour, 2 over 50, else 3; always 3 outside prod."""
+    """Return the severity by the SLA: 1 over 1,000 people per hour, 2 over 50, else 3; always 3 outside prod."""
     if scope.partition("/")[0] != "prod":
         return 3
     return 1 if users > 1000 else 2 if users > 50 else 3
 
 
 def most_people(t: npt.NDArray[np.int64], person: npt.NDArray[np.uint64], window: int) -> int:
-    """The greatest number of distinct people in any [T - window, T), of the people's instants; all in ms."""
+    """Return the greatest number of distinct people with an instant ``t`` in any [T - window, T); all in ms."""
     if not len(t):
         return 0
     order = np.argsort(t, kind="stable")
@@ -60,20 +60,20 @@ def most_people(t: npt.NDArray[np.int64], person: npt.NDArray[np.uint64], window
 
 
 class Toll:
-    """Who was hurt by which episode, collected while events pass."""
+    """Collects, batch by batch, the people whom each episode has impacted."""
 
     def __init__(self, troubles: Troubles) -> None:
         self._troubles = troubles
         self._struck: list[Rows] = []
 
     def take(self, rows: Rows) -> None:
-        """Remembers the struck among rows, ghosts included."""
+        """Add the affected events among rows, including ghosts."""
         struck = rows[rows["cause"] != NONE]
         if len(struck):
             self._struck.append(struck[["t", "person", "cause", "step"]].copy())
 
     def records(self, end: int) -> list[dict[str, Any]]:
-        """Truth records, in the order of the episodes, of those that began before ``end`` (ms)."""
+        """Return the truth records of the episodes that began before ``end`` (ms), in the order of the episodes."""
         records = (self._record(placed, end) for placed in self._troubles.placed if placed.begin < end)
         return [record for record in records if record is not None]
 
@@ -83,9 +83,9 @@ class Toll:
             return None
         t, people = self._hurt(placed)
         users = most_people(t, people, HOUR)
-        # Errors of the user's and slowness are noticed, not woken for.
+        # User errors and slowness must be noticed, but wake nobody.
         impact = users if episode.effect in ("failure", "silence", "no_return") else 0
-        # As the watch does, but for its confidence bound: what an hour of the worst five minutes would bring.
+        # As the watch projects, but without its confidence bound: an hour of the worst five minutes.
         projected = most_people(t, people, _RECENT) * (HOUR // _RECENT) if impact else 0
         level = severity(episode.scope, max(impact, projected))
         record: dict[str, Any] = {
@@ -97,14 +97,14 @@ class Toll:
             "users": users,
         }
         wakes = episode.label == "wakes" and level < 3
-        # So few that only a projection says severity 2: either will do.
+        # Only a projection of so few people gives severity 2, so a page is allowed but not required.
         doubtful = wakes and severity(episode.scope, impact) == 3
         if episode.label != "either" and not doubtful:
             record["page"] = wakes
         return record
 
     def _hurt(self, placed: Placed) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint64]]:
-        """Instants and people. Silence hurts those of whose sign-in something would have been seen."""
+        """Return instants and people. A silence impacts people of whose sign-in an event would have arrived."""
         mine = [struck[struck["cause"] == placed.index] for struck in self._struck]
         if placed.episode.effect == "silence":
             mine = [struck[_SIGN_IN[struck["step"]]] for struck in mine]
