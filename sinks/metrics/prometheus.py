@@ -78,6 +78,7 @@ class Metrics:
         self._producer_lags: dict[int, int] = {}
         self._deliveries = dict.fromkeys(deliveries, 0)
         self._leases_lost = 0
+        self._clock_offset = 0.0
         self._pages = Buckets.empty(PAGE_BUCKETS)
         self._build = (version, platform.python_version(), policy)
         self._registry = CollectorRegistry()
@@ -132,6 +133,10 @@ class Metrics:
             lags: partition -> ms from the newest event's ``occurred_at`` to its record timestamp.
         """
         self._producer_lags = dict(lags)
+
+    def set_clock_offset(self, seconds: float) -> None:
+        """Set how far the clock of this machine is ahead of the broker's."""
+        self._clock_offset = seconds
 
     def count_delivery(self, sink: str, outcome: str, times: int = 1) -> None:
         """Count ``times`` deliveries to ``sink`` that ended with ``outcome``."""
@@ -281,6 +286,12 @@ class Metrics:
             "How often this process stood still for so long that it gave its partitions back and claimed them anew.",
             (),
             [((), self._leases_lost)],
+        )
+        yield gauge(
+            "watchofficer_clock_offset_seconds",
+            "How far the clock of this machine is ahead of the Kafka broker's; negative: behind it.",
+            (),
+            [((), self._clock_offset)],
         )
         yield self._event_to_page()
         yield gauge(

@@ -35,6 +35,7 @@ from streams.ingest.writes import Flush
 from streams.kafka.clients import Backoff, ClientFactory, Consumer
 from streams.kafka.producer import BatchProducer
 from streams.kafka.topic_reader import TopicReader
+from streams.runtime.broker_clock import BrokerClock
 from streams.runtime.clocks import Timing
 
 __all__ = ["Ingest"]
@@ -49,6 +50,9 @@ _MAX_RECORDS = 20_000
 _TURNS = 5  # of the loop: after three of them aiokafka has seen what was taken, and has asked for more
 _STOP_SECONDS = 5.0  # for the last flush
 _UNFETCHED_SECONDS = 5.0  # without an answer to a fetch; a silent partition is answered ten times a second
+_LOG_APPEND_TIME = 1
+#: An answer may have been on its way for so long before it was seen, seconds.
+_ON_THE_WAY = 2.0
 #: A flush that takes longer says that the broker as a whole was away.
 _SLOW_FLUSH_SECONDS = 5.0
 
@@ -63,6 +67,7 @@ class Ingest(Service):
         timing: time, sleep (of real time) and chance.
         fail: called with the exception after which ingest cannot go on.
         clients: makes the consumers.
+        time: learns the broker's time from the records that are read; it must go by the monotonic time of ``timing``.
     """
 
     def __init__(
@@ -74,6 +79,7 @@ class Ingest(Service):
         fail: Callable[[BaseException], None],
         *,
         clients: ClientFactory,
+        time: BrokerClock | None = None,
         **options: Any,
     ) -> None:
         super().__init__(**options)
@@ -92,6 +98,8 @@ class Ingest(Service):
         self._flushed_at = 0.0
         self._writing: asyncio.Task[None] | None = None
         self._monitor = FetchMonitor(timing.monotonic, timing.wall)
+        self._time = time
+        self._waits_since: dict[TopicPartition, float] = {}
         self._ended = asyncio.Event()
         self.polled_at = 0.0
         self.folded = 0
@@ -184,8 +192,14 @@ class Ingest(Service):
         if not task.follows(records[0].offset):
             consumer.seek(partition, task.fold.next_offset)
             return
+        self._note_time(partition, records[-1])
         task.take(records, self._clock())
         self.folded += len(records)
+
+    def _note_time(self, partition: TopicPartition, record: Any) -> None:
+        """Note the broker's time from a record that was just read, where the broker has stamped it."""
+        if self._time is not None and getattr(record, "timestamp_type", None) == _LOG_APPEND_TIME:
+            self._time.note(record.timestamp, after=self._waits_since.get(partition))
 
     # -- writing ----------------------------------------------------------------------------------------------
 
@@ -230,7 +244,12 @@ class Ingest(Service):
             self._writing = None
 
     def _fetch_status(self, consumer: Consumer, partition: TopicPartition) -> FetchStatus:
-        return self._monitor.status(partition, consumer)
+        status = self._monitor.status(partition, consumer)
+        self._waits_since.pop(partition, None)
+        if status.at_end and not status.held_back and status.answered is not None:
+            # What comes next was appended after the broker had answered.
+            self._waits_since[partition] = self._timing.monotonic() - status.answered / 1_000 - _ON_THE_WAY
+        return status
 
     def _gives_up(self) -> bool:
         return bool(self.should_stop)

@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
+from time import monotonic
 from typing import Any, Protocol
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -16,6 +18,7 @@ from aiokafka.client import AIOKafkaClient
 
 from detectors.backoff import full_jitter
 from streams.kafka.raw_records import give_raw_records
+from streams.runtime.broker_clock import BrokerClock
 from streams.runtime.clocks import REAL_TIMING, Timing
 
 __all__ = [
@@ -190,15 +193,44 @@ class _RawConsumer(_Consumer):
     raw = True
 
 
+class _StampedProducer(AIOKafkaProducer):  # type: ignore[misc]
+    """aiokafka's producer, which notes the broker's time where a topic has ``LogAppendTime``."""
+
+    _LOG_APPEND_TIME = 1
+    _NOTE_EVERY = 0.5  # seconds
+
+    def __init__(self, time: BrokerClock, **options: Any) -> None:
+        super().__init__(**options)
+        self._time = time
+        self._noted_at: dict[str, float] = {}
+
+    async def send(self, topic: str, *arguments: Any, **options: Any) -> asyncio.Future[Any]:
+        began = monotonic()
+        sent: asyncio.Future[Any] = await super().send(topic, *arguments, **options)
+        if began - self._noted_at.get(topic, 0.0) > self._NOTE_EVERY:
+            self._noted_at[topic] = began
+            sent.add_done_callback(partial(self._note, began))
+        return sent
+
+    def _note(self, began: float, sent: asyncio.Future[Any]) -> None:
+        if sent.cancelled() or sent.exception() is not None:
+            return
+        answer = sent.result()
+        if answer.timestamp_type == self._LOG_APPEND_TIME:
+            self._time.note(answer.timestamp, after=began)
+
+
 class KafkaClients:
     """Makes aiokafka's clients.
 
     Args:
         kafka: how to reach the broker (keyword arguments of aiokafka's clients).
+        time: learns the broker's time from what producers write; it must go by ``time.monotonic``.
     """
 
-    def __init__(self, kafka: Mapping[str, Any]) -> None:
+    def __init__(self, kafka: Mapping[str, Any], time: BrokerClock | None = None) -> None:
         self._kafka = dict(kafka)
+        self._time = time
 
     def reader(self) -> Consumer:
         """A consumer without a group; see ``ClientFactory.reader``."""
@@ -239,7 +271,10 @@ class KafkaClients:
 
     def producer(self, **options: Any) -> Producer:
         """A producer; see ``ClientFactory.producer``. The embedded broker knows no producer ids: no idempotence."""
-        producer: Producer = AIOKafkaProducer(**self._kafka, acks="all", **options)
+        options = {**self._kafka, "acks": "all", **options}
+        producer: Producer = (
+            AIOKafkaProducer(**options) if self._time is None else _StampedProducer(self._time, **options)
+        )
         return producer
 
     def client(self) -> Client:

@@ -58,6 +58,8 @@ def _topics() -> list[Field[str]]:
 
 
 _COMPACT = {"cleanup.policy": "compact"}
+#: What is written comes back with the broker's time, which each worker goes by (``runtime.broker_clock``).
+_STAMPED = {"message.timestamp.type": "LogAppendTime"}
 
 
 def _keep(millis: int) -> dict[str, str]:
@@ -65,7 +67,7 @@ def _keep(millis: int) -> dict[str, str]:
 
 
 _CONFIGS: dict[str, dict[str, str]] = {
-    "login_events": {**_keep(7 * DAY), "message.timestamp.type": "LogAppendTime"},
+    "login_events": {**_keep(7 * DAY), **_STAMPED},
     "rejected": _keep(7 * DAY),
     # What counted at the last T is read back on a start, two hours and a quarter before it; beyond that the watch may
     # have been down for some hours. The broker may clean what is older.
@@ -76,11 +78,12 @@ _CONFIGS: dict[str, dict[str, str]] = {
         "min.cleanable.dirty.ratio": "0.2",
         # A new owner has written again by then what it has taken over half done.
         "min.compaction.lag.ms": str(10 * MINUTE),
+        **_STAMPED,
     },
     "ingest_state": _COMPACT,
     "history": {"cleanup.policy": "compact,delete", "retention.ms": str(35 * DAY)},
     # States stay for as long as the marks do, so that a replay can go on from one in the middle.
-    "watch_state": {**_COMPACT, "min.compaction.lag.ms": str(6 * HOUR)},
+    "watch_state": {**_COMPACT, "min.compaction.lag.ms": str(6 * HOUR), **_STAMPED},
     "sli": _keep(7 * DAY),
     "incidents": _COMPACT,
     "incident_log": _keep(400 * DAY),

@@ -57,6 +57,10 @@ class MetricsFeed:
         """Take the next counts of deliveries as new ones: a new pipeline counts from 0."""
         self._counted.clear()
 
+    def clock_ahead(self, ahead: int) -> None:
+        """Set how far the clock of this machine is ahead of the broker's, ms."""
+        self._metrics.set_clock_offset(ahead / SECOND)
+
     def deliveries(self, counts: Mapping[tuple[str, str], int]) -> None:
         """Count deliveries up to ``counts``: (receiver, outcome) -> how many since the pipeline started."""
         for (sink, outcome), times in counts.items():

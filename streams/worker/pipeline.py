@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 import time
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -32,6 +32,7 @@ from streams.kafka.faust_app import AppOptions, add_agent, agents_group, create_
 from streams.kafka.producer import BatchProducer, ProducerRecord
 from streams.kafka.topic_reader import TopicReader
 from streams.kafka.topics import PARTITIONS, Topics
+from streams.runtime.broker_clock import BrokerClock
 from streams.runtime.clocks import Clock, Timing
 from streams.runtime.health import Health
 from streams.runtime.lease import Lease, LeaseLost
@@ -58,6 +59,7 @@ class Surroundings:
         settings: credentials, addresses, the broker.
         policy: the policy.
         clock: the time, injected.
+        broker_time: the broker's time, ms since the epoch; ``clock`` where that runs faster.
         options: the role of the worker, and how a demo differs from a deployment.
         topics: the names of the topics.
         health: is told whether each part is ready.
@@ -71,6 +73,7 @@ class Surroundings:
     settings: Settings
     policy: Policy
     clock: Clock
+    broker_time: Callable[[], int]
     options: WorkerOptions
     topics: Topics
     health: Health
@@ -147,7 +150,7 @@ class Pipeline:
             self._around.policy,
             self.producer,
             reader,
-            Timing(clock=self._clock, sleep=self._clock.sleep),
+            Timing(clock=self._around.broker_time, sleep=self._clock.sleep),
             progress=self._around.progress,
             notify=self._around.feed.shard_evaluated,
             more=lambda partition, offset: reads_on(self.app, self._topics.segments, partition, offset),
@@ -167,6 +170,7 @@ class Pipeline:
         )
 
     def _make_ingest(self) -> Ingest:
+        broker_time = self._around.broker_time
         return Ingest(
             IngestSettings(
                 topics=self._topics,
@@ -178,9 +182,10 @@ class Pipeline:
             ),
             self._around.policy,
             self.producer,
-            Timing(clock=self._clock),
+            Timing(clock=broker_time),
             self.fail,
             clients=self._around.clients,
+            time=broker_time if isinstance(broker_time, BrokerClock) else None,
         )
 
     def _add_agents(self) -> None:

@@ -33,6 +33,7 @@ from streams.kafka.probe import BrokerProbe
 from streams.kafka.producer import ProducerRecord
 from streams.kafka.topics import PARTITIONS, Topics, env_partition
 from streams.records.models import encode_input
+from streams.runtime.broker_clock import BrokerClock
 from streams.runtime.clocks import Clock
 from streams.runtime.health import Health
 from streams.runtime.lease import LeaseLost
@@ -41,6 +42,7 @@ from streams.settings.settings import Settings
 from streams.watchdog.assembly import make_watchdog, process_name
 from streams.watchdog.pulse import LoopPulse
 from streams.worker.broker_watch import BrokerWatch
+from streams.worker.clock_watch import ClockWatch
 from streams.worker.metrics_feed import MetricsFeed
 from streams.worker.options import Role, WorkerOptions
 from streams.worker.pipeline import Pipeline, Surroundings
@@ -80,7 +82,8 @@ class Worker:
         self.metrics = _metrics(settings, policy, clock)
         self._feed = MetricsFeed(self.metrics, policy, settings.sinks())
         kafka = settings.kafka_client_kwargs()
-        self._clients = KafkaClients(kafka)
+        broker_time = BrokerClock(clock, time.monotonic) if clock.pace == 1 else None
+        self._clients = KafkaClients(kafka, broker_time)
         self._http = httpx.AsyncClient(timeout=10.0)
         self._receivers = receivers(settings, self._http, clock)
         self._probe = BrokerProbe(self._clients)
@@ -108,6 +111,7 @@ class Worker:
             settings=settings,
             policy=policy,
             clock=clock,
+            broker_time=broker_time or clock,
             options=options,
             topics=self.topics,
             health=self.health,
@@ -116,6 +120,9 @@ class Worker:
             views=self.views,
             clients=self._clients,
             receivers=self._receivers,
+        )
+        self._clock_watch = (
+            None if broker_time is None else ClockWatch(broker_time, self.progress, self._feed)
         )
         self._pipeline: Pipeline | None = None
         table = routes(
@@ -149,6 +156,8 @@ class Worker:
         self._stack.push_async_callback(self._http.aclose)
         self._stack.push_async_callback(self._probe.close)
         self._run_beside(self._pulse.run(), "pulse")
+        if self._clock_watch is not None:
+            self._run_beside(self._clock_watch.follow(), "clock")
         self._stack.callback(self.watchdog.stop)
         self.watchdog.start()
         self._stack.push_async_callback(self._broker_watch.stop)

@@ -3,47 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from functools import partial
 
 import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
 from confluent_kafka import Producer
 
-from detectors.policy.policy import Policy
-from streams.ingest.service import Ingest
-from streams.ingest.settings import IngestSettings
 from streams.kafka.admin import create_missing
 from streams.kafka.clients import KafkaClients
-from streams.kafka.producer import BatchProducer
 from streams.kafka.topic_reader import TopicReader
-from streams.kafka.topics import PARTITIONS, Topics
-from streams.runtime.clocks import RealClock, Timing
-from streams.segments.codec import Frontier, decode
+from streams.kafka.topics import Topics
+from streams.runtime.clocks import RealClock
 from streams.settings.policy_file import default_policy
+from tests.streams.ingest.deployment import PATIENCE, Deployment, event, until
 from tests.support.brokers import ApacheKafka
-from tests.support.oracle import written
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(120)]
 
-_PATIENCE = 30.0  # seconds
 _SKEW_AFTER = 5_000  # ms: the least that a policy may say
 _POLICY = default_policy().model_copy(update={"skew_after": _SKEW_AFTER})
-
-
-def event(name: str) -> bytes:
-    said = {
-        "schema_version": 1,
-        "event_id": name,
-        "occurred_at": written(RealClock()()),
-        "env": "prod",
-        "auth_method": "ssoe",
-        "step": "callback",
-        "outcome": "success",
-    }
-    return json.dumps(said).encode()
 
 
 class Transactions:
@@ -68,59 +46,6 @@ class Transactions:
 
     def abort(self) -> None:
         self._producer.abort_transaction(30)
-
-
-class Deployment:
-    """Ingest, and what it has written to the first partition of `sli-segments`."""
-
-    def __init__(self, address: str, topics: Topics, policy: Policy) -> None:
-        self.address, self.topics, self._policy = address, topics, policy
-        self._clients = KafkaClients({"bootstrap_servers": address})
-
-    @asynccontextmanager
-    async def ingesting(self) -> AsyncIterator[Ingest]:
-        """Ingest that runs meanwhile."""
-        failed: list[BaseException] = []
-        settings = IngestSettings(
-            self.topics, f"{self.topics.prefix}ingest", PARTITIONS, session_ms=6_000, start="earliest"
-        )
-        producer = BatchProducer(self._clients)
-        ingest = Ingest(settings, self._policy, producer, Timing(), failed.append, clients=self._clients)
-        await producer.start()
-        try:
-            await ingest.start()
-            yield ingest
-            assert failed == []
-        finally:
-            await ingest.stop()
-            await producer.stop()
-
-    async def frontiers(self) -> list[Frontier]:
-        """The frontiers of partition 0 of the input, in order."""
-        reader = TopicReader(self._clients)
-        return [
-            said
-            async for record in reader.read(TopicPartition(self.topics.segments, 0))
-            if isinstance(said := decode(record.value or b""), Frontier) and said.partition == 0
-        ]
-
-    async def idle_at(self, offset: int) -> bool:
-        """Whether partition 0 is marked idle at an offset, and nothing is unread."""
-        last = (await self.frontiers())[-1:]
-        return [(said.next_offset, said.marked, said.unread_since) for said in last] == [
-            (offset, "idle", None)
-        ]
-
-    async def accepted(self) -> int:
-        """How many events of partition 0 were accepted."""
-        tallies = {tally.block: tally for said in await self.frontiers() for tally in said.tallies}
-        return sum(tally.accepted for tally in tallies.values())
-
-
-async def until(holds: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(_PATIENCE):
-        while not await holds():
-            await asyncio.sleep(0.3)
 
 
 @pytest.fixture
@@ -177,9 +102,9 @@ async def test_what_is_read_back_ends_where_a_transaction_is_open(deployment: De
     await asyncio.to_thread(transactions.begin, 2)
     reader = TopicReader(KafkaClients({"bootstrap_servers": deployment.address}))
     partition = TopicPartition(deployment.topics.login_events, 0)
-    async with asyncio.timeout(_PATIENCE):
+    async with asyncio.timeout(PATIENCE):
         assert [record.offset async for record in reader.read(partition)] == [0, 1]
         assert await reader.end(partition) == 3
     await asyncio.to_thread(transactions.abort)
-    async with asyncio.timeout(_PATIENCE):
+    async with asyncio.timeout(PATIENCE):
         assert [record.offset async for record in reader.read(partition)] == [0, 1]
