@@ -84,7 +84,7 @@ class Run:
             POLICY,
             plan.seed,
             self.wall,
-            lambda: cost.choice([0.0, 1e-4, 0.004, 0.05, 0.4]),
+            lambda: cost.choice([0.0, 0.004, 0.05, 0.4, 2.0]),
         )
         self._workers: dict[int, Worker] = {}
         self._started: Counter[int] = Counter()

@@ -76,9 +76,9 @@ def test_what_judging_costs_changes_no_verdict() -> None:
         leased=(True, True),
         asks=False,  # when a person's wish applies depends on how far was judged
         faults=(
-            Fault("crash", at=20.0, seconds=5.0, who=1),
-            Fault("crash", at=40.0, seconds=5.0, who=0),
-            Fault("away", at=60.0, seconds=20.0),
+            Fault("crash", at=20.0, seconds=40.0, who=1),  # what waits then is judged in several strides
+            Fault("crash", at=70.0, seconds=5.0, who=0),
+            Fault("away", at=90.0, seconds=20.0),
         ),
     )
     runs = [checked(replace(plan, cost_seed=seed)) for seed in (1, 3)]
