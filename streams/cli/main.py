@@ -215,7 +215,11 @@ def produce(events: tuple[str, ...], **options: Any) -> None:
 
 @main.command()
 @click.option(
-    "--role", type=click.Choice(["all", "ingest", "evaluate", "sinks"]), default="all", show_default=True
+    "--role",
+    type=click.Choice(["all", "ingest", "evaluate", "sinks", "guard"]),
+    default="all",
+    show_default=True,
+    help="Which parts run here. A guard notices when no worker evaluates any more (docs/blindness.md).",
 )
 @click.option("--port", type=int, help="Port of HTTP. Default: WATCHOFFICER_PORT.")
 @click.option(
@@ -226,6 +230,10 @@ def produce(events: tuple[str, ...], **options: Any) -> None:
 @_errors_in_a_line
 def run(**options: Any) -> None:
     """Run a worker on the Kafka of WATCHOFFICER_BROKER."""
+    if options["role"] == "guard":
+        from streams.cli.guard import guard_command
+
+        sys.exit(guard_command(port=options["port"], policy_file=options["policy_file"]))
     from streams.runtime.gc_tuning import tune_gc
 
     tune_gc()  # imports create hundreds of thousands of objects, and a restart millions

@@ -13,6 +13,7 @@ from streams.evaluate.shard import Shard
 from streams.evaluate.shard_state import encode_state
 from streams.kafka.producer import BatchProducer, ProducerRecord
 from streams.records.models import encode_incident
+from streams.records.progress import progress_headers
 from streams.records.verdicts import banner_out, command_out, history_out, log_out, refused_out, sli_out
 
 __all__ = ["VerdictWriter"]
@@ -64,7 +65,13 @@ class VerdictWriter:
         topic = self._settings.topics.watch_state
         await self._producer.write(
             [
-                ProducerRecord(topic, env.encode(), encode_state(shard.state(env)), shard.partition)
+                ProducerRecord(
+                    topic,
+                    env.encode(),
+                    encode_state(shard.state(env)),
+                    shard.partition,
+                    progress_headers(shard.engine(env).evaluated_to),
+                )
                 for env in envs
             ]
         )

@@ -1,0 +1,104 @@
+"""Does a guard notice that no worker evaluates any more, and within how long?"""
+
+from __future__ import annotations
+
+import pytest
+
+from streams.records.progress import evaluated_to_in, progress_headers
+from streams.watchdog.fleet import FleetWatch
+from tests.streams.watchdog.world import BLIND_AFTER, NOON, World
+
+
+class Guarded:
+    """A fleet that writes its progress each 10 s, and the guard that follows it."""
+
+    def __init__(self) -> None:
+        self.world = World()
+        self.fleet = FleetWatch(self.world.progress, self.world.monotonic)
+        self.fleet.take("prod", NOON - 86_400_000)  # what stands on the topic
+        self.fleet.caught_up()
+
+    def run(self, seconds: int, *writing: str) -> None:
+        for _ in range(seconds):
+            if round(self.world.seconds) % 10 == 0:
+                for env in writing:
+                    self.fleet.take(env, self.world.clock() - 3_000)
+            self.fleet.look()
+            self.world.wait(1)
+
+
+@pytest.fixture
+def guarded() -> Guarded:
+    guarded = Guarded()
+    guarded.run(30, "prod", "staging")
+    guarded.world.pagerduty.take()
+    return guarded
+
+
+def test_a_fleet_that_writes_its_progress_is_well(guarded: Guarded) -> None:
+    guarded.run(600, "prod", "staging")
+    assert guarded.world.pagerduty.take() == []
+    assert guarded.world.progress.obstacles() == ()
+
+
+def test_a_dead_fleet_is_said_within_half_a_minute_of_the_limit(guarded: Guarded) -> None:
+    guarded.run(round(BLIND_AFTER))
+    assert guarded.world.pagerduty.take() == []
+    guarded.run(30)
+    assert guarded.world.pagerduty.take() == [("blind", "lag")]
+    (said,) = guarded.world.pagerduty.statements
+    assert "No worker has evaluated prod beyond 2026-11-23T12:00:17Z" in said.sentence
+    assert "staging" in said.sentence
+    assert said.remedy.startswith("Start the workers")
+    guarded.run(20, "prod", "staging")
+    assert guarded.world.pagerduty.take() == [("seeing", "lag")]
+
+
+def test_one_environment_that_stands_is_said_though_others_move_on(guarded: Guarded) -> None:
+    guarded.run(90, "staging")
+    assert guarded.world.pagerduty.take() == [("blind", "lag")]
+    assert "staging" not in guarded.world.pagerduty.statements[0].sentence
+
+
+def test_a_record_that_is_written_again_without_having_moved_on_is_no_progress(guarded: Guarded) -> None:
+    at = guarded.world.clock() - 3_000
+    for _ in range(9):
+        guarded.fleet.take("prod", at)
+        guarded.fleet.take("staging", None)  # of a build that does not say
+        guarded.run(10)
+    assert guarded.world.pagerduty.take() == [("blind", "lag")]
+    assert "staging" not in guarded.world.pagerduty.statements[0].sentence
+
+
+def test_a_fleet_that_has_never_run_is_said() -> None:
+    guarded = Guarded()
+    guarded.run(59)
+    assert guarded.world.pagerduty.take() == []
+    guarded.run(31)
+    assert guarded.world.pagerduty.take() == [("blind", "lag")]
+    assert "No worker has written" in guarded.world.pagerduty.statements[0].sentence
+
+
+def test_nothing_is_resolved_before_a_worker_has_been_seen_to_evaluate() -> None:
+    guarded = Guarded()
+    guarded.run(30)
+    assert guarded.world.pagerduty.take() == []
+    guarded.run(20, "prod")
+    assert ("seeing", "lag") in guarded.world.pagerduty.take()
+
+
+def test_an_environment_that_was_given_up_is_not_waited_for(guarded: Guarded) -> None:
+    guarded.run(20, "prod")
+    guarded.fleet.take("staging", None, gone=True)
+    guarded.run(120, "prod")
+    assert guarded.world.pagerduty.take() == []
+
+
+@pytest.mark.parametrize("at", [0, NOON, None])
+def test_the_progress_stands_in_the_headers_of_a_state(at: int | None) -> None:
+    assert evaluated_to_in([("other", b"x"), *progress_headers(at)]) == at
+
+
+def test_a_header_that_is_no_number_says_nothing() -> None:
+    assert evaluated_to_in([("evaluated_to", b"soon")]) is None
+    assert evaluated_to_in([("evaluated_to", b"9" * 5_000)]) is None
