@@ -1,7 +1,7 @@
-"""When do Prometheus and Alertmanager alert on watchofficer's metrics? Both run beside it and call a webhook.
+"""When do Prometheus and Alertmanager alert on watchofficer's metrics? Both run beside a worker and call a webhook.
 
-The rule has no ``for`` and the threshold of the shipped policy's rule of the same window, so that nothing but scraping,
-evaluating and grouping takes time: every 15 s, every 15 s and 30 s.
+The alerting rule has no ``for``, and the threshold of the shipped policy's rule with an equal window, so that only
+scraping (every 15 s), evaluating (every 15 s) and grouping (30 s) take time.
 """
 
 from __future__ import annotations
@@ -34,12 +34,15 @@ _DONE = 'sum by (instance, auth_method) (rate(watchofficer_login_events_total{en
 
 
 class NoPrometheus(Exception):
-    """They are not installed, or do not start. The message says what is missing."""
+    """Prometheus or Alertmanager is not installed, or does not start. The message names what is missing."""
 
 
 @dataclass(frozen=True)
 class Notified:
-    """What the webhook was told: when (ms), of which worker (``host:port``) and method, and since when it fired."""
+    """A notification that the webhook received.
+
+    It states when it arrived (ms), the worker (``host:port``) and method, and since when the alert fired (ms).
+    """
 
     at: int
     instance: str
@@ -52,9 +55,10 @@ class PrometheusBeside:
 
     Args:
         targets: ``host:port`` of the workers.
-        folder: for their data and logs.
+        folder: the folder for data and logs of both processes.
         clock: ms since the epoch.
-        every: seconds between scrapes, and between evaluations; group_wait: of Alertmanager, seconds.
+        every: seconds between scrapes, and between evaluations.
+        group_wait: Alertmanager's ``group_wait``, seconds.
     """
 
     def __init__(
@@ -76,10 +80,10 @@ class PrometheusBeside:
 
     @staticmethod
     def programs() -> tuple[str, str]:
-        """The paths of both.
+        """Return the paths of both programs.
 
         Raises:
-            NoPrometheus: one is not installed.
+            NoPrometheus: one of them is not installed.
         """
         prometheus = shutil.which(_PROMETHEUS)
         alertmanager = next(filter(None, map(shutil.which, _ALERTMANAGER)), None)
@@ -157,7 +161,7 @@ class PrometheusBeside:
                 "receiver": "webhook",
                 "group_by": ["alertname", "instance", "auth_method"],
                 "group_wait": f"{self._group_wait}s",
-                # A group ends soon after its alert, so that the next alert waits as the first one did.
+                # A group ends soon after its alert, so that the next alert waits as long as the first one.
                 "group_interval": f"{self._every}s",
                 "repeat_interval": "1h",
             },

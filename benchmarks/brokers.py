@@ -1,4 +1,4 @@
-"""On which brokers is speed measured? The embedded one, and one node of Apache Kafka where it can run."""
+"""On which brokers is speed measured? On the embedded broker, and on one node of Apache Kafka if it can run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["EMBEDDED", "KAFKA", "Broker", "Kind", "add_kafka", "on_each"]
 
 
 class Broker(Protocol):
-    """One that runs: its ``host:port``, and its process where there is one on this machine."""
+    """A running broker: its ``host:port``, and its process if it has one on this machine."""
 
     @property
     def address(self) -> str: ...
@@ -30,9 +30,9 @@ class Kind:
     """A kind of broker.
 
     Attributes:
-        title: in words.
-        suffix: of the names of figures.
-        run: starts one, and ends it.
+        title: the kind in words.
+        suffix: the suffix of the names of figures.
+        run: starts a broker, and ends it.
     """
 
     title: str
@@ -40,7 +40,7 @@ class Kind:
     run: Callable[[], AbstractContextManager[Broker]]
 
 
-#: As Kafka is by default: without it, one of two workers could be through before the group lets the other begin.
+#: Kafka's default delay; without it, one of two workers could finish before the group admits the other.
 _JOIN_MS = 3_000
 
 EMBEDDED = Kind("embedded broker", "", embedded_broker)
@@ -48,7 +48,7 @@ KAFKA = Kind("Apache Kafka", "_on_kafka", partial(apache_kafka, join_ms=_JOIN_MS
 
 
 def add_kafka(parser: argparse.ArgumentParser) -> None:
-    """The option that ``on_each`` goes by."""
+    """Add the option for ``on_each``'s argument ``kafka``."""
     parser.add_argument(
         "--kafka",
         action="store_true",
@@ -57,7 +57,7 @@ def add_kafka(parser: argparse.ArgumentParser) -> None:
 
 
 async def on_each(kafka: bool, measure: Callable[[Kind], Awaitable[Figure]]) -> list[Figure]:
-    """Figures on the embedded broker, and on Apache Kafka; where that cannot run, it is said why, and left out."""
+    """Measure on the embedded broker, and on Apache Kafka; if Apache Kafka cannot run, print why and leave it out."""
     found = [await measure(EMBEDDED)]
     if kafka:
         try:

@@ -1,8 +1,8 @@
-"""One step of evaluate, live, in four environments whose scopes are all active: ``python -m benchmarks.evaluate_step``.
+"""How long does a live step take in four environments with all scopes active? ``python -m benchmarks.evaluate_step``.
 
-An hour of failures by 200,000 people is in the windows, two weeks of history are known, incidents are open and people
-go on failing; then every second is judged by itself, the four environments after one another. What a step costs with
-fewer people is measured too.
+The windows hold an hour of failures by 200,000 people, two weeks of history are known, incidents are open and people
+keep failing; then every second is judged separately, in one environment after another. Steps with fewer people are
+measured too.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _SINKS = frozenset({"pagerduty", "datadog", "slack"})
 
 
 def _history(env: str, end: int) -> History:
-    """Two weeks in which every scope was busy."""
+    """Build a history of two weeks in which every scope had traffic."""
     history = History(env)
     counts = dict(zip(FIELDS, (900, 9, 3, 1000, 5, 900), strict=True))
     scopes = {scope_path(env, n): counts for n in range(len(SCOPES))}
@@ -41,7 +41,7 @@ def _history(env: str, end: int) -> History:
 
 
 def _evaluator(policy: Policy, people: int, seconds: int) -> tuple[Evaluator, int]:
-    """The engines with an hour behind them, and the last T."""
+    """Build the engines with an hour of facts in their windows; return them and the last T (ms)."""
     histories = {env: _history(env, START - START % BUCKET) for env in ENVS}
 
     def make(env: str) -> Engine:
@@ -56,7 +56,7 @@ def _evaluator(policy: Policy, people: int, seconds: int) -> tuple[Evaluator, in
 
 
 def _steps(people: int, seconds: int, steps: int) -> tuple[list[float], list[float]]:
-    """What each step takes, ms: by the clock on the wall, and of CPU time."""
+    """Measure each step, ms: wall-clock time and CPU time."""
     policy = default_policy()
     evaluator, to = _evaluator(policy, people, seconds)
     tune_gc()
@@ -98,7 +98,7 @@ def _figure(people: int, seconds: int, steps: int, runs: int) -> Figure:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure and report."""
+    """Measure the steps and report the figures."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.evaluate_step", description=(__doc__ or "").splitlines()[0]
     )

@@ -1,17 +1,17 @@
-"""From the first failing event to the page: ``python -m benchmarks.event_to_page``.
+"""How long does it take from the first failing event to the page? ``python -m benchmarks.event_to_page``.
 
-Real processes: the embedded broker, ``watchofficer run``, and sandbox receivers over HTTP. Sign-ins arrive in real
-time, at 20 events a second on one and on two partitions and at 2,000 on eight. One auth method fails altogether, again
-and again, the methods in turns. Of each outage it is measured
+The processes are real: the embedded broker, ``watchofficer run``, and sandbox receivers over HTTP. Sign-ins arrive in
+real time, at 20 events a second on one and on two partitions and at 2,000 on eight. One auth method fails completely,
+repeatedly, the methods in turns. For each outage the benchmark measures
 
-* the *evidence time*: from ``occurred_at`` of the first event that fails to the T at which the detector had evidence
-  enough (the line ``opened`` of the incident log);
-* the *pipeline time*: from that T to the moment when PagerDuty's server has the trigger. The watermark delay of 2 s
-  is part of it, as events up to T must have had the time to arrive;
-* the whole, beside Prometheus and Alertmanager, which scrape the same workers' metrics during the same outages and
-  send a webhook.
+* the *evidence time*: from ``occurred_at`` of the first event that fails to the T at which the detector had enough
+  evidence (the line ``opened`` of the incident log);
+* the *pipeline time*: from that T to the moment when PagerDuty's server receives the trigger. It includes the watermark
+  delay of 2 s, because events up to T must have had the time to arrive;
+* the total time, and the time that Prometheus and Alertmanager take, which scrape the workers' metrics during the same
+  outages and send a webhook.
 
-The policy is the one that ships, but that an incident resolves within seconds, so that the next outage is a new one.
+The policy is the shipped one, except that an incident resolves within seconds, so that each outage opens a new one.
 """
 
 from __future__ import annotations
@@ -50,13 +50,13 @@ __all__ = ["LOADS", "Load", "Missed", "Paged", "figures_of", "matched", "play", 
 _POLICY = """
 lifecycle: {recovering_after: 1s, recover_for: 3s, reopen_within: 4s}
 """
-_PATIENCE = 60.0  # seconds after the last outage, for pages and webhooks that are still to come
+_PATIENCE = 60.0  # seconds after the last outage, for pages and webhooks that have not arrived yet
 _AFTER = 0.7  # seconds between the beginnings of two loads, so that their outages do not coincide
 
 
 @dataclass(frozen=True)
 class Load:
-    """One deployment under a rate of events: a worker with topics and receivers of its own."""
+    """One deployment with a rate of events: a worker with topics and receivers of its own."""
 
     rate: int
     partitions: int
@@ -67,13 +67,13 @@ LOADS = (Load(20, 1), Load(20, 2), Load(2_000, 8), Load(2_000, 8))
 
 @dataclass(frozen=True)
 class Paged:
-    """What became of one outage; instants in ms, durations in seconds.
+    """The times of one outage; instants in ms, durations in seconds.
 
     Attributes:
         began: ``occurred_at`` of the first event that failed.
         opened: the T at which an incident was opened.
-        paged: when PagerDuty had the trigger.
-        webhook: when Alertmanager's webhook came; None if it was not run, or never came.
+        paged: when PagerDuty received the trigger.
+        webhook: when Alertmanager's webhook arrived; None if Alertmanager did not run, or sent none.
     """
 
     began: int
@@ -83,12 +83,12 @@ class Paged:
 
     @property
     def evidence(self) -> float:
-        """Seconds until there was evidence enough."""
+        """Seconds from the first failing event until there was enough evidence."""
         return (self.opened - self.began) / SECOND
 
     @property
     def pipeline(self) -> float:
-        """Seconds from there to the trigger."""
+        """Seconds from the opening T to the trigger."""
         return (self.paged - self.opened) / SECOND
 
     @property
@@ -98,12 +98,12 @@ class Paged:
 
     @property
     def other(self) -> float | None:
-        """Seconds from the first failing event to the webhook."""
+        """Seconds from the first failing event to the webhook; None without a webhook."""
         return None if self.webhook is None else (self.webhook - self.began) / SECOND
 
 
 class Missed(Exception):
-    """An outage that was not paged for. The message says which."""
+    """An outage caused no page. The message names the outage."""
 
 
 def matched(
@@ -112,16 +112,16 @@ def matched(
     triggers: Sequence[tuple[int, str]],
     webhooks: Sequence[tuple[int, str, int]],
 ) -> list[Paged]:
-    """Each outage with its page.
+    """Find the page of each outage.
 
     Args:
-        outages: in their order.
+        outages: the outages in order.
         log: the lines of the incident log.
-        triggers: (ms, incident) of PagerDuty's high urgency, in their order.
-        webhooks: (ms, method, firing since) of Alertmanager.
+        triggers: (ms, incident) of PagerDuty triggers with high urgency, in order.
+        webhooks: (ms, method, firing since in ms) of Alertmanager's webhooks.
 
     Raises:
-        Missed: an outage without a page before the next one.
+        Missed: an outage has no page before the next one.
     """
     opened: dict[str, list[int]] = {}
     for line in log:
@@ -156,7 +156,7 @@ def matched(
 
 
 class _Deployment:
-    """A load while it runs."""
+    """The running deployment of a load."""
 
     def __init__(self, load: Load, number: int, broker: str, folder: Path, clock: RealClock) -> None:
         self.load = load
@@ -195,7 +195,7 @@ class _Deployment:
         self.cpu = None if before is None or after is None else (after - before) / plan.length
 
     async def paged(self, beside: PrometheusBeside | None) -> list[Paged]:
-        """What became of the outages; the last ones are waited for."""
+        """Wait for the pages of the last outages; return the times of all outages."""
         deadline = asyncio.get_running_loop().time() + _PATIENCE
         while True:
             error = None
@@ -231,14 +231,18 @@ class _Deployment:
 async def play(
     loads: Sequence[Load], plan: Plan, folder: Path, *, beside: bool, every: int = 15, group_wait: int = 30
 ) -> list[tuple[Load, list[Paged], float | None]]:
-    """Play the outages on all loads at once: each with its outages, and the share of a core that its worker took.
+    """Play the outages on all loads at once; return for each its outages and the share of a core that its worker took.
 
     Args:
-        folder: for logs and temporary files.
-        beside: whether Prometheus and Alertmanager run too, with scrapes ``every`` so many seconds and ``group_wait``.
+        folder: the folder for logs and temporary files.
+        beside: whether Prometheus and Alertmanager run too.
+        every: seconds between scrapes.
+        group_wait: Alertmanager's ``group_wait``, seconds.
 
     Raises:
-        Missed, NoPrometheus, WorkerFailed: what each says.
+        Missed: an outage caused no page.
+        NoPrometheus: Prometheus or Alertmanager cannot run.
+        WorkerFailed: a worker has ended.
     """
     clock = RealClock()
     async with AsyncExitStack() as stack:
@@ -267,13 +271,13 @@ async def _later(seconds: float, deployment: _Deployment, plan: Plan) -> None:
 
 
 def quantile(values: Sequence[float], q: float) -> float:
-    """The least of the values that no fewer than the share ``q`` of them do not exceed."""
+    """Return the least of the values that at least the share ``q`` of all values do not exceed."""
     ordered = sorted(values)
     return ordered[max(0, math.ceil(q * len(ordered)) - 1)]
 
 
 def figures_of(results: Sequence[tuple[Load, list[Paged], float | None]]) -> list[Figure]:
-    """The figures of what was played: by rate, loads of the same rate together."""
+    """Build the figures by rate; loads with equal rates are combined."""
     out: list[Figure] = []
     for rate in dict.fromkeys(load.rate for load, _, _ in results):
         mine = [(load, paged, cpu) for load, paged, cpu in results if load.rate == rate]
@@ -335,7 +339,7 @@ def _of_rate(rate: int, loads: Sequence[tuple[Load, list[Paged], float | None]])
 
 
 def main() -> None:
-    """Play and report."""
+    """Play the outages and report the figures."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.event_to_page", description=(__doc__ or "").split("\n")[0]
     )

@@ -30,7 +30,7 @@ __all__ = [
 
 
 class Machine(msgspec.Struct, frozen=True):
-    """Where it was measured. A benchmark that keeps to one of the cores says so in its note."""
+    """The machine of a measurement. A benchmark that uses only one of the cores states this in its note."""
 
     processor: str
     cores: int
@@ -43,14 +43,14 @@ class Machine(msgspec.Struct, frozen=True):
 
 
 class Goal(msgspec.Struct, frozen=True):
-    """What is wanted: the value, or its ratio to what it is compared with, on this side of a bound."""
+    """A goal: the value, or its ratio to the ceiling or peer, must lie on one side of a bound."""
 
     side: Literal["at least", "at most"]
     bound: float
     of: Literal["value", "ratio"] = "value"
 
     def met(self, measured: float) -> bool:
-        """Whether a measured value or ratio will do."""
+        """Return whether a measured value or ratio meets the goal."""
         return measured >= self.bound if self.side == "at least" else measured <= self.bound
 
 
@@ -58,18 +58,20 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
     """One figure.
 
     Attributes:
-        name: of the figure and of its file, such as ``ingest`` or ``peers_bytewax``.
-        title: what was measured, as the table says it.
-        value: the median of the runs; unit: of it, such as ``events/s``, ``ms``, ``MB``.
-        goal: what is wanted; None where there is no goal.
-        compared_with: what ``ceiling`` is, such as ``aiokafka getmany + msgspec decode``; "" without.
-        ceiling: the median of the ceiling or peer, measured in the same runs, in the same unit; None without.
+        name: the name of the figure and of its file, such as ``ingest`` or ``peers_bytewax``.
+        title: what was measured, as the table states it.
+        value: the median of the runs.
+        unit: the unit of ``value``, such as ``events/s``, ``ms``, ``MB``.
+        goal: the goal; None if there is none.
+        compared_with: what ``ceiling`` is, such as ``aiokafka getmany + msgspec decode``; "" without one.
+        ceiling: the median of the ceiling or peer, measured in the same runs, in the unit of ``value``; None without.
         ratio: the median over the runs of value ÷ ceiling (``inverse``: of ceiling ÷ value, "times as fast as" for
-            what is better when smaller); None without.
-        runs: the value of each run; spread: the least and the greatest of them.
-        note: what one must know to read it, such as what the broker took; "" without.
-        points: of a curve: (x, y) by the name of its line, such as cost against the number of people.
-        machine: where.
+            values that are better when smaller); None without a ceiling.
+        runs: the value of each run.
+        spread: the least and the greatest of ``runs``.
+        note: what a reader of the figure must know, such as the CPU time of the broker; "" without.
+        points: curves: (x, y) by the name of the line, such as cost against the number of people.
+        machine: the machine on which it was measured.
     """
 
     name: str
@@ -88,7 +90,7 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def met(self) -> bool | None:
-        """Whether the goal is met; None without one."""
+        """Whether the goal is met; None without a goal."""
         if self.goal is None:
             return None
         measured = self.value if self.goal.of == "value" else self.ratio
@@ -96,7 +98,7 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def goal_text(self) -> str:
-        """The goal in words, such as ``≥ 0.65 × the ceiling`` or ``≤ 50 ms``; "" without."""
+        """The goal in words, such as ``≥ 0.65 × the ceiling`` or ``≤ 50 ms``; "" without a goal."""
         if self.goal is None:
             return ""
         sign = "≥" if self.goal.side == "at least" else "≤"
@@ -135,13 +137,13 @@ def figure(
     note: str = "",
     points: dict[str, list[tuple[float, float]]] | None = None,
 ) -> Figure:
-    """The figure of repeated runs on this machine; see ``Figure``.
+    """Build the figure of repeated runs on this machine, with the fields of ``Figure``.
 
     Args:
-        ceilings: of each run, what it is compared with; () without.
+        ceilings: the value of the ceiling or peer in each run; () without one.
 
     Raises:
-        ValueError: no runs, or not as many ceilings as runs.
+        ValueError: there are no runs, or not as many ceilings as runs.
     """
     if not runs or (ceilings and len(ceilings) != len(runs)):
         raise ValueError(f"{len(runs)} runs and {len(ceilings)} ceilings")
@@ -164,7 +166,7 @@ def figure(
 
 
 def machine() -> Machine:
-    """The facts of this machine."""
+    """Return the properties of this machine."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20
     python = f"{platform.python_implementation()} {platform.python_version()}"
     return Machine(
@@ -183,13 +185,13 @@ def _processor() -> str:
 
 
 def add_options(parser: argparse.ArgumentParser, *, runs: int) -> None:
-    """The options of every benchmark: ``--runs`` and ``--results``."""
+    """Add the options of every benchmark: ``--runs`` and ``--results``."""
     parser.add_argument("--runs", type=int, default=runs, help="how often it is measured; the median counts")
     parser.add_argument("--results", type=Path, help="folder to write the figures to, as JSON")
 
 
 def report(figures: Iterable[Figure], results: Path | None) -> None:
-    """Print the figures, and write them if there is a folder for them."""
+    """Print the figures, and write them to ``results`` if this is a folder."""
     for one in figures:
         print(one, flush=True)
         if results is not None:
@@ -197,20 +199,20 @@ def report(figures: Iterable[Figure], results: Path | None) -> None:
 
 
 def write(one: Figure, folder: Path) -> None:
-    """Write ``<name>.json`` into a folder, which is made if it is missing."""
+    """Write ``<name>.json`` into a folder, which is created if it is missing."""
     folder.mkdir(parents=True, exist_ok=True)
     text = msgspec.json.format(msgspec.json.encode(one), indent=2)
     (folder / f"{one.name}.json").write_bytes(text + b"\n")
 
 
 def read(folder: Path) -> list[Figure]:
-    """All figures of a folder, by name."""
+    """Return all figures in a folder, ordered by name."""
     files = sorted(folder.glob("*.json"))
     return [msgspec.json.decode(file.read_bytes(), type=Figure) for file in files]
 
 
 def number(value: float) -> str:
-    """At least three digits, thousands set apart."""
+    """Return the value in at least three digits, with thousands separators."""
     if abs(value) >= 100:
         return f"{value:,.0f}"
     return f"{value:.3g}"

@@ -1,4 +1,4 @@
-"""How is a topic filled quickly? By whole batches that are built here."""
+"""How is a topic filled quickly? With whole batches, which this module builds."""
 
 from __future__ import annotations
 
@@ -15,10 +15,13 @@ _BATCH_BYTES = 1 << 20
 
 
 async def fill(broker: str, topic: str, partition: int, records: Iterable[Record]) -> int:
-    """Put the records onto a partition, in their order; how many they were.
+    """Write the records to a partition, in their order; return how many there were.
 
     Args:
-        broker: its address; topic: which exists.
+        broker: ``host:port`` of the broker.
+        topic: the name of a topic that exists.
+        partition: the partition to write to.
+        records: the records.
     """
     producer = AIOKafkaProducer(bootstrap_servers=broker, max_batch_size=_BATCH_BYTES)
     await producer.start()

@@ -1,8 +1,8 @@
-"""How the cost of ingest and of evaluation grows: ``python -m benchmarks.growth``.
+"""How do the costs of ingest and of evaluation grow? ``python -m benchmarks.growth``.
 
-Three things grow, each while the others stay: the people who fail, the scopes with traffic, and the input partitions.
-The shape is the exponent of a power law fitted to the points: 0 is constant, 1 linear. What is measured is CPU time.
-Neither Kafka nor the network is in it: reading and acknowledging are the same for each event.
+Three quantities grow, one at a time: the people who fail, the scopes with traffic, and the input partitions.
+The shape is the exponent of a power law fitted to the points: 0 is constant, 1 linear. The cost is CPU time, without
+Kafka and the network: reading and acknowledging cost the same for every event.
 """
 
 from __future__ import annotations
@@ -63,13 +63,13 @@ _encode = msgspec.json.Encoder().encode
 
 @dataclass(frozen=True)
 class Load:
-    """What there is to do.
+    """The work of one measurement.
 
     Attributes:
-        people: who fail: of whom events are drawn, or of the hour that is watched.
-        scopes: (method, csp) with traffic, in each environment.
-        environments: with traffic.
-        partitions: of the input.
+        people: the number of people who fail: those of whom events are drawn, or those of the hour in the windows.
+        scopes: the number of (method, csp) with traffic, in each environment.
+        environments: the number of environments with traffic.
+        partitions: the number of input partitions.
     """
 
     people: int = 10_000
@@ -79,13 +79,13 @@ class Load:
 
     @property
     def places(self) -> list[tuple[str, str, str | None]]:
-        """(environment, method, csp) with traffic."""
+        """Return every (environment, method, csp) with traffic."""
         return [(env, *leaf) for env in ENVS[: self.environments] for leaf in LEAVES[: self.scopes]]
 
 
 @dataclass(frozen=True)
 class Growth:
-    """How something grows: a field of ``Load``, its values, and why the cost is as it is."""
+    """A quantity that grows: a field of ``Load``, its values, and the reason for the cost."""
 
     values: tuple[int, ...]
     why: str
@@ -120,7 +120,7 @@ EVALUATE = {
 
 
 def _records(load: Load, count: int) -> list[list[Record]]:
-    """So many events in all, by partition; half of them failures."""
+    """Return ``count`` events in total, by partition; half of them are failures."""
     rnd, places = random.Random(1), load.places
     out: list[list[Record]] = [[] for _ in range(load.partitions)]
     for n in range(count):
@@ -150,7 +150,7 @@ def _records(load: Load, count: int) -> list[list[Record]]:
 
 
 def ingest_cost(load: Load, count: int, runs: int) -> list[float]:
-    """Microseconds an event in each run: decoding, judging, folding, and making the records that are written."""
+    """Measure the microseconds per event in each run: decoding, accepting, folding, and encoding records to write."""
     partitions = _records(load, count)
     return [_ingest(load, partitions) * 1e6 / count for _ in range(runs)]
 
@@ -186,7 +186,7 @@ def _ingest(load: Load, partitions: Sequence[Sequence[Record]]) -> float:
 
 
 def _rows(load: Load, at: int, number: int, thresholds: int) -> dict[str, list[FactRow]]:
-    """The facts of the ``number``-th second, which begins at ``at``: each partition has its own share of them."""
+    """Return the facts of the ``number``-th second, which begins at ``at`` (ms), by environment."""
     per_hour = HOUR // SECOND
     first, until = load.people * number // per_hour, load.people * (number + 1) // per_hour
     callback, good, bad = STEPS.index("callback"), OUTCOMES.index("success"), OUTCOMES.index("failure")
@@ -195,7 +195,7 @@ def _rows(load: Load, at: int, number: int, thresholds: int) -> dict[str, list[F
     )
     people: dict[tuple[int, int], list[int]] = {}
     for person in range(first, until):
-        # Spread over the 64 bits as hashes are.
+        # Spread over the 64 bits like hashes.
         people.setdefault(next(shares), []).append(person * 0x9E3779B97F4A7C15 & (1 << 64) - 1)
     rows: dict[str, list[FactRow]] = {}
     for place, (env, method, csp) in enumerate(load.places):
@@ -222,7 +222,7 @@ def _rows(load: Load, at: int, number: int, thresholds: int) -> dict[str, list[F
 
 
 def evaluate_cost(load: Load, steps: int, runs: int) -> list[float]:
-    """Milliseconds a step after an hour in which the people failed: ``runs`` medians of so many steps."""
+    """Measure milliseconds per step after an hour in which people failed: ``runs`` medians of ``steps`` steps."""
     policy = default_policy()
     thresholds = len(Rules.of(policy).thresholds)
 
@@ -254,13 +254,13 @@ def evaluate_cost(load: Load, steps: int, runs: int) -> list[float]:
 
 
 def exponent(points: Sequence[tuple[float, float]]) -> float:
-    """The exponent of the power law through the points: the slope of least squares on logarithmic axes."""
+    """Return the exponent of the power law through the points: the least-squares slope on logarithmic axes."""
     x, y = np.log([one for one, _ in points]), np.log([one for _, one in points])
     return float(np.polyfit(x, y, 1)[0])
 
 
 def shape(slope: float) -> str:
-    """What an exponent is called."""
+    """Return the name of a shape with this exponent."""
     if slope < 0.2:
         return "constant"
     if slope < 0.8:
@@ -269,11 +269,13 @@ def shape(slope: float) -> str:
 
 
 def figures_of(events: int, steps: int, runs: int, largest: int = 1_000_000) -> list[Figure]:
-    """Both figures.
+    """Measure the figures of ingest and of evaluation.
 
     Args:
-        events: for each point of ingest; steps: for each point of evaluation; runs: of each point.
-        largest: nothing grows beyond it.
+        events: events for each point of ingest.
+        steps: steps for each point of evaluation.
+        runs: runs of each point.
+        largest: the greatest value of a quantity that grows.
     """
     base = Load()
     size = f"{base.people:,} people, {base.scopes} scopes, {base.partitions} partition"
@@ -329,7 +331,7 @@ def _grown(
 
 
 def plot(found: Sequence[Figure]) -> str:
-    """The curves of the figures as one SVG."""
+    """Return the curves of the figures as one SVG."""
     panels = [
         (
             f"{one.name.removeprefix('growth_')} ({one.unit})",
@@ -341,7 +343,7 @@ def plot(found: Sequence[Figure]) -> str:
 
 
 def main() -> None:
-    """Measure and report."""
+    """Measure the costs and report the figures."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.growth", description=(__doc__ or "").split("\n")[0]
     )

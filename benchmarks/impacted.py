@@ -1,4 +1,4 @@
-"""Which facts does an hour of failing sign-ins by many people give? The input of two benchmarks."""
+"""Which facts follow from an hour of failing sign-ins by many people? Two benchmarks use them as input."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ __all__ = ["START", "seconds_of"]
 START = 1_795_435_200_000
 _CALLBACK = STEPS.index("callback")
 _SUCCESS, _FAILURE = OUTCOMES.index("success"), OUTCOMES.index("failure")
-#: Odd, so that multiples of it are spread over all of 64 bits, as hashes are.
+#: An odd number, so that its multiples are spread over all 64 bits, like hashes.
 _SPREAD = 0x9E3779B97F4A7C15
 
 
 def seconds_of(
     people: int, seconds: int, policy: Policy, *, methods: int = 1, start: int = START
 ) -> Iterator[list[FactRow]]:
-    """The rows of each second: as many people fail in each, every one of them once in the whole time.
+    """Yield the rows of each second: equally many people fail in each second, and each person fails in one second only.
 
     Args:
-        people: distinct people in all these seconds.
-        seconds: how many.
-        methods: of how many auth methods each person fails on: of 1 half of them on either.
-        start: of the first second, ms.
+        people: number of distinct people in all seconds together.
+        seconds: number of seconds.
+        methods: number of auth methods on which each person fails: with 1, half of the people fail on either method.
+        start: the first second, ms.
     """
     leaves = list(range(len(LEAVES)))
     for second in range(seconds):

@@ -1,8 +1,8 @@
-"""Durable ingest against its ceiling: ``python -m benchmarks.ingest``.
+"""How fast is durable ingest compared with its ceiling? ``python -m benchmarks.ingest``.
 
-The ceiling is aiokafka's ``getmany`` with msgspec decoding of the same bytes in the same run. Ingest does that and
-judges, folds, writes segments that the broker acknowledges, and commits. Both run in one process on one core, under
-the same settings of the collector of cycles; the broker has the other core.
+The ceiling is aiokafka's ``getmany`` with msgspec decoding of the same bytes in the same run. Ingest additionally
+accepts and folds events, writes segments that the broker acknowledges, and commits. Both run in one process on one
+core, with equal settings of the garbage collector; the broker has the other core.
 """
 
 from __future__ import annotations
@@ -38,25 +38,25 @@ __all__ = ["main"]
 
 
 class _Pace(NamedTuple):
-    """Events per second, of the clock on the wall and of this process's CPU time."""
+    """Events per second of wall-clock time, and per second of this process's CPU time."""
 
     wall: float
     cpu: float
 
 
 class _Stopwatch:
-    """Begins when it is made."""
+    """Measures time from its construction on."""
 
     def __init__(self) -> None:
         self._wall, self._cpu = time.perf_counter(), time.process_time()
 
     def pace(self, events: int) -> _Pace:
-        """Of so many events since then."""
+        """Return the pace of ``events`` events since the construction."""
         return _Pace(events / (time.perf_counter() - self._wall), events / (time.process_time() - self._cpu))
 
 
 async def _ceiling(broker: str, topics: Topics, count: int) -> _Pace:
-    """Reading and decoding alone."""
+    """Measure reading and decoding alone."""
     decode = msgspec.json.Decoder(LoginEvent).decode
     place = TopicPartition(topics.login_events, 0)
     consumer = AIOKafkaConsumer(
@@ -80,7 +80,7 @@ async def _ceiling(broker: str, topics: Topics, count: int) -> _Pace:
 
 
 async def _ingest(broker: str, topics: Topics, count: int) -> _Pace:
-    """From the first batch to the last acknowledged frontier."""
+    """Measure ingest from the first batch to the last acknowledged frontier."""
     clients = KafkaClients({"bootstrap_servers": broker})
     producer = BatchProducer(clients)
     await producer.start()
@@ -117,7 +117,7 @@ async def _measure(count: int, per_second: int, runs: int, kind: Kind) -> Figure
         broker = running.address
         everywhere = os.sched_getaffinity(0) if hasattr(os, "sched_setaffinity") else set()
         try:
-            if len(everywhere) > 1:  # only this process: the broker has started and keeps all
+            if len(everywhere) > 1:  # binds only this process; the broker has started and keeps all cores
                 os.sched_setaffinity(0, {min(everywhere)})
             tune_gc()
             for _ in range(runs):
@@ -145,7 +145,7 @@ async def _measure(count: int, per_second: int, runs: int, kind: Kind) -> Figure
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure and report."""
+    """Measure ingest and its ceiling, and report the figures."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.ingest", description=(__doc__ or "").splitlines()[0]
     )

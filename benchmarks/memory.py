@@ -1,9 +1,9 @@
-"""What a worker that judges holds in memory when a million people failed within the hour: ``-m benchmarks.memory``.
+"""How much memory does an evaluating worker need when a million people failed within an hour? ``-m benchmarks.memory``.
 
-A process of its own takes an hour of failures, a second after the other as live, and says what it holds resident
-afterwards and at most, and before. Each person fails once; half on either auth method, or all on both. Then more fail
-than are counted exactly, and how far the figure is from the truth stands beside how far it says it may be; so it does
-for many smaller crowds, as one may be lucky.
+A separate process takes in an hour of failures, one second after another as live, and reports its resident memory
+before, at the end and at most. Each person fails once; half of them on either auth method, or all on both. Then more
+people fail than are counted exactly, and the deviation of the figure from the true number is reported beside its stated
+error. This is repeated for many smaller crowds, because one estimate may be good by chance.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ __all__ = ["main"]
 
 _SECONDS = 3600
 _MB = 1 << 20
-#: People who are counted exactly where the error is looked at.
+#: The number of people who are counted exactly when the error is measured.
 _EXACTLY = 10_000
 
 
 def _resident() -> float:
-    """MB that this process holds now."""
+    """Return the resident memory of this process, MB."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * resource.getpagesize() / _MB
 
 
 def _hold(people: int, seconds: int, methods: int, exactly: int | None) -> None:
-    """Take the failures, and print what is held. In the process that is measured."""
+    """Take in the failures and print the memory; runs in the process that is measured."""
     from benchmarks.impacted import seconds_of
     from detectors.engine.engine import Engine
     from detectors.history.history import History
@@ -95,7 +95,10 @@ def _figure(name: str, people: int, methods: int, found: Sequence[dict[str, floa
 
 
 def _within(crowds: int) -> Figure:
-    """Of many crowds, each three times as many people as are counted exactly: how often an estimate is as it says."""
+    """Measure how often an estimate lies within its stated error, over many crowds.
+
+    Each crowd has three times as many people as are counted exactly.
+    """
     within = 0
     for seed in range(crowds):
         people = np.unique(np.random.default_rng(seed).integers(0, 1 << 64, 3 * _EXACTLY, dtype=np.uint64))
@@ -114,7 +117,7 @@ def _within(crowds: int) -> Figure:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure and report."""
+    """Measure memory and errors, and report the figures."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.memory", description=(__doc__ or "").splitlines()[0]
     )

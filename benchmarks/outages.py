@@ -17,19 +17,20 @@ __all__ = ["Outage", "Plan", "Traffic"]
 
 _CSPS = {"ssoe": ("idme", "logingov", "mhv", "dslogon"), "sis": ("idme", "logingov")}
 _AWAY = 5  # seconds that a person spends at the provider
-_BACKGROUND = 0.0005  # of the sign-ins that fail though nothing is wrong
-_LATE = 0.5  # seconds behind the plan, after which what is late is left out: a stopped machine is no burst
+_BACKGROUND = 0.0005  # share of the sign-ins that fail without an outage
+_LATE = 0.5  # seconds behind the plan after which late events are left out, so that a stopped machine causes no burst
 _encode = msgspec.json.Encoder().encode
 
 
 @dataclass(frozen=True)
 class Plan:
-    """When which method is out, in seconds from the start.
+    """When each method fails, in seconds from the start.
 
     Attributes:
-        first: when the first outage begins; before it all is well.
-        lasts: each of them; pause: between two.
-        outages: how many there are; the methods take turns.
+        first: when the first outage begins; no method fails before it.
+        lasts: the duration of each outage.
+        pause: the time between two outages.
+        outages: the number of outages; the methods take turns.
     """
 
     first: float
@@ -43,7 +44,7 @@ class Plan:
         return self.first + self.outages * (self.lasts + self.pause)
 
     def out(self, at: float) -> tuple[int, str] | None:
-        """The number of the outage that there is so many seconds after the start, and its method."""
+        """Return number and method of the outage ``at`` seconds after the start; None if there is no outage then."""
         number, into = divmod(at - self.first, self.lasts + self.pause)
         if not 0 <= number < self.outages or into >= self.lasts:
             return None
@@ -52,20 +53,20 @@ class Plan:
 
 @dataclass(frozen=True)
 class Outage:
-    """One that was played: its method, and ``occurred_at`` (ms) of the first event that it made fail."""
+    """An outage that was played: its method, and ``occurred_at`` (ms) of the first event that it caused to fail."""
 
     method: str
     began: int
 
 
 class Traffic:
-    """So many events a second on a topic, half of them beginnings of sign-ins and half of them ends.
+    """Events at a constant rate on a topic: half of them begin a sign-in, half of them end one.
 
     Args:
-        rate: events a second.
-        plan: of the outages.
+        rate: events per second.
+        plan: the plan of the outages.
         clock: ms since the epoch.
-        seed: of who they are and where they come from.
+        seed: the seed from which people and their providers follow.
     """
 
     def __init__(self, rate: int, plan: Plan, clock: Callable[[], int], seed: int) -> None:
@@ -79,7 +80,7 @@ class Traffic:
         self.left_out = 0
 
     async def play(self, producer: AIOKafkaProducer, topic: str) -> None:
-        """Send the events as their time comes, to the end of the plan."""
+        """Send each event when it is due, to the end of the plan."""
         start = self._clock()
         every = max(0.005, 1 / self._rate)
         number = 0
@@ -99,13 +100,13 @@ class Traffic:
             await asyncio.sleep(every)
 
     def events(self, start: int) -> Iterator[tuple[int, bytes, bytes]]:
-        """(ms, key, value) of all events from ``start`` (ms) on, for whoever does not want to wait for them."""
+        """Yield (ms, key, value) of all events from ``start`` (ms) on, without waiting."""
         for n in range(round(self._plan.length * self._rate)):
             at = start + n * SECOND // self._rate
             yield at, *self._next(start, at)
 
     def _next(self, start: int, at: int) -> tuple[bytes, bytes]:
-        """The next event, which happens at ``at`` (ms): its key and its value."""
+        """Return key and value of the next event, which happens at ``at`` (ms)."""
         rnd, self._sent = self._random, self._sent + 1
         ends = self._sent % 2 == 0 and len(self._away) > self._rate * _AWAY // 2
         if ends:

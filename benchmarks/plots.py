@@ -1,4 +1,4 @@
-"""How are figures plotted? As SVG that is readable on light and dark pages: points, bars and curves."""
+"""How are figures plotted? As points, bars and curves in SVG that is readable on light and dark pages."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _BAR, _PANEL, _PANEL_HEIGHT = 22, 400, 210
 
 @dataclass(frozen=True)
 class Row:
-    """A named row of values, each with what is said of it when pointed at; None stands for never."""
+    """A named row of values, each with the text of its tooltip; None stands for never."""
 
     name: str
     values: Sequence[tuple[float | None, str]]
@@ -26,7 +26,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Bar:
-    """A named length; what is written behind it; and whether it is as it should be."""
+    """A named length with the text behind it, and whether the length meets its goal."""
 
     name: str
     value: float
@@ -43,13 +43,13 @@ class Line:
 
 
 def strips(title: str, axis: str, rows: Sequence[Row], *, goal: float | None = None) -> str:
-    """Rows of points over a logarithmic axis; values under 1 stand at 1, those that never came at the right edge.
+    """Draw rows of points over a logarithmic axis; values under 1 are drawn at 1, and None at the right edge.
 
     Args:
-        title: of the plot.
-        axis: what is on the axis, with its unit.
-        rows: from top to bottom; rows without values are left out.
-        goal: where a vertical line stands.
+        title: the title of the plot.
+        axis: the quantity on the axis, with its unit.
+        rows: the rows from top to bottom; rows without values are left out.
+        goal: the position of a vertical line.
     """
     rows = [row for row in rows if row.values]
     known = [value for row in rows for value, _ in row.values if value is not None]
@@ -85,7 +85,7 @@ def _row(row: Row, y: int, x: Callable[[float], float], never: float) -> list[st
         f" ({len(row.values)})</text>"
     ]
     for n, (value, told) in enumerate(row.values):
-        # Points that would cover each other stand above and below the line, in turns.
+        # Points that would cover each other are drawn above and below the line in turn.
         at, off = (never if value is None else x(value)), (n % 5 - 2) * 3
         parts.append(
             f'<circle cx="{at:.1f}" cy="{y + off}" r="3" fill="{_POINT}" fill-opacity="0.55">'
@@ -104,12 +104,12 @@ def _ticks(most: float) -> list[int]:
 
 
 def bars(title: str, rows: Sequence[Bar], *, goal: str) -> str:
-    """Horizontal bars over a logarithmic axis, with a line at 1.
+    """Draw horizontal bars over a logarithmic axis, with a line at 1.
 
     Args:
-        title: of the plot.
-        rows: from top to bottom; their values are positive.
-        goal: what is said at the line.
+        title: the title of the plot.
+        rows: the bars from top to bottom, with positive values.
+        goal: the label of the line.
     """
     left, room, bottom = 330, _WIDTH - 330 - 150, _TOP + _BAR * len(rows)
     values = [row.value for row in rows]
@@ -137,12 +137,12 @@ def bars(title: str, rows: Sequence[Bar], *, goal: str) -> str:
 
 
 def curves(title: str, axis: str, panels: Sequence[tuple[str, Sequence[Line]]]) -> str:
-    """Curves over logarithmic axes, panels side by side, each with a name.
+    """Draw curves over logarithmic axes, in named panels side by side.
 
     Args:
-        title: of the plot.
-        axis: what is on the horizontal axes.
-        panels: name and curves of each; what grows begins at 1 or more, and all costs are positive.
+        title: the title of the plot.
+        axis: the quantity on the horizontal axes.
+        panels: name and curves of each panel; x values are at least 1, and y values are positive.
     """
     width, height = _PANEL * len(panels), _TOP + _PANEL_HEIGHT + 60
     parts = _opened(title, width, height, 50)
@@ -155,7 +155,7 @@ def _panel(name: str, axis: str, lines: Sequence[Line], left: int) -> list[str]:
     room, top, bottom = _PANEL - 70, _TOP + 22, _TOP + _PANEL_HEIGHT
     xs = [x for line in lines for x, _ in line.points]
     ys = [y for line in lines for _, y in line.points]
-    # A decade at least, so that what is constant looks it.
+    # At least one decade, so that a constant curve looks constant.
     middle = math.sqrt(min(ys) * max(ys))
     low, high = min(min(ys), middle / 3.2) / 1.1, max(max(ys), middle * 3.2) * 1.1
 
@@ -198,7 +198,7 @@ def _panel(name: str, axis: str, lines: Sequence[Line], left: int) -> list[str]:
 
 
 def _short(power: int) -> str:
-    """A power of ten that takes little room: 100k for 100,000."""
+    """Return a power of ten in short form: 100k for 100,000."""
     return f"{10 ** (power % 3)}{('', 'k', 'M', 'G')[power // 3]}"
 
 

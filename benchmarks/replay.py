@@ -1,8 +1,8 @@
-"""How long `replay` takes for a day of events, one second a step, with all detectors: ``python -m benchmarks.replay``.
+"""How long does `replay` take for a day of events, with steps of a second and all detectors? ``-m benchmarks.replay``.
 
-The day is a simulated one with an outage of SSOe, behind two weeks of history, about a million events in all
-environments. It is read from a file, and all objects that ``--format jsonl`` prints are made. A second figure is of
-the same without judging: lines to facts.
+The day is simulated, with an outage of SSOe, after two weeks of history; it has about a million events in all
+environments. The events are read from a file, and all objects that ``--format jsonl`` prints are built. A second figure
+measures only the way from lines to facts, without judging.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from streams.simulate.simulation import simulate
 
 __all__ = ["main"]
 
-#: Midnight in Washington: a whole local day.
+#: Midnight in Washington, so that the day is a whole local day.
 _START = "2026-11-23T05:00:00Z"
 _LATER = parse_instant(_START) + 2 * DAY
-#: Sign-ins a second at the peak, of which a day of 24 hours has a million events.
+#: Sign-ins per second at the peak; with them a day of 24 hours has a million events.
 _RATE_OF_A_MILLION = 2.65
 
 
@@ -38,7 +38,7 @@ History = list[dict[str, Any]]
 
 
 def _day(start: int, hours: int, rate: float, folder: Path) -> tuple[Path, History, int]:
-    """The file, what was before, and how many events it holds."""
+    """Simulate the day; return its file, the history before it, and the number of events."""
     simulation = simulate("ssoe_outage", 1, start, hours * HOUR, rate)
     path = folder / "day.jsonl"
     count = 0
@@ -50,7 +50,7 @@ def _day(start: int, hours: int, rate: float, folder: Path) -> tuple[Path, Histo
 
 
 def _judged(path: Path, history: History) -> int:
-    """Everything; how many events were accepted."""
+    """Replay the file with all detectors; return the number of accepted events."""
     run = Replay(partitions([str(path)]), default_policy(), now=_LATER, history=history)
     found = objects(run.run())
     if not any(one["type"] == "transition" for one in found):
@@ -59,7 +59,7 @@ def _judged(path: Path, history: History) -> int:
 
 
 def _folded(path: Path, _: History) -> int:
-    """Acceptance and facts alone; how many events were accepted."""
+    """Accept the events and fold them to facts, without judging; return the number of accepted events."""
     summary = Summary()
     rules = Rules.of(default_policy())
     for entries in partitions([str(path)]):
@@ -73,7 +73,7 @@ def _folded(path: Path, _: History) -> int:
 def _seconds(
     measured: Callable[[Path, History], int], path: Path, history: History, count: int
 ) -> tuple[float, float]:
-    """What it takes, by the clock on the wall and of CPU time."""
+    """Measure a call: seconds of wall-clock time and of CPU time."""
     began, cpu = time.perf_counter(), time.process_time()
     if measured(path, history) < 0.9 * count:
         raise SystemExit("the replay did not accept the events")
@@ -108,7 +108,7 @@ def _figures(start: int, hours: int, rate: float, runs: int) -> list[Figure]:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure and report."""
+    """Measure replay and report the figures."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.replay", description=(__doc__ or "").splitlines()[0]
     )

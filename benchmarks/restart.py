@@ -1,8 +1,8 @@
-"""How soon a worker is ready again behind an hour of segments: ``python -m benchmarks.restart``.
+"""How soon is a restarted worker ready after an hour of segments? ``python -m benchmarks.restart``.
 
-An hour of events at 1,000 a second is judged by a worker to its end; then it is stopped and another one started, with
-nothing left to read but what it rebuilds its windows, its history and its memory of duplicates from. The group join,
-for which the broker alone decides how long it takes, is measured by itself and taken off.
+A worker judges an hour of events at 1,000 a second to its end; then it is stopped and another one is started, which has
+nothing to read but the records from which it restores its windows, its history and its memory of duplicates. The
+duration of the group join depends on the broker alone; it is measured separately and subtracted.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ __all__ = ["main"]
 _AT_ONCE = 100_000
 _PAUSE = 0.2
 _JUDGED = re.compile(r'^watchofficer_watermark_timestamp_seconds\{env="prod"\} (\S+)$', re.MULTILINE)
-#: Before the end of the events: late ones, and the delay of the watermark.
+#: The time before the end of the events that stays unjudged, because of late events and the watermark delay.
 _SLACK = 10.0
 
 
@@ -47,7 +47,7 @@ async def _fill(broker: str, topic: str, begin: int, count: int, per_second: int
 
 
 async def _judged(worker: Worker, to: float, patience: float) -> None:
-    """Wait until the worker has judged everything up to an instant (s)."""
+    """Wait until the worker has judged all events up to an instant (s)."""
     deadline = time.monotonic() + patience
     async with httpx.AsyncClient(base_url=worker.url, timeout=10.0, trust_env=False) as client:
         while time.monotonic() < deadline:
@@ -91,7 +91,7 @@ async def _measure(seconds: int, per_second: int, partitions: int, runs: int) ->
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure and report."""
+    """Measure restarts and report the figure."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.restart", description=(__doc__ or "").splitlines()[0]
     )

@@ -1,7 +1,7 @@
-"""How long `watchofficer --help` takes, and `watchofficer run` until it polls: ``python -m benchmarks.startup``.
+"""How long do `watchofficer --help` and the start of `watchofficer run` take? ``python -m benchmarks.startup``.
 
-The worker runs against a fresh embedded broker. From its start to its first poll there is also the group join, which
-the broker alone decides on: it waits half a session for others who may come. It is measured by itself, and taken off.
+The worker runs against a new embedded broker, and its start ends with its first poll. The group join within this time
+depends on the broker alone, which waits half a session for further members; it is measured separately and subtracted.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _PAUSE = 0.02
 
 
 def _help() -> float:
-    """Seconds until `--help` has been printed."""
+    """Measure the seconds until `--help` has been printed."""
     began = time.perf_counter()
     command = [sys.executable, "-m", "streams.cli", "--help"]
     subprocess.run(command, check=True, capture_output=True, env=compiled_once())
@@ -39,7 +39,7 @@ def _help() -> float:
 
 
 async def group_join(broker: str, topics: Topics) -> float:
-    """Seconds that a consumer of a new group waits for its partitions, with no work of ours."""
+    """Measure the seconds that a consumer of a new group waits for its partitions, without other work."""
     consumer = AIOKafkaConsumer(
         topics.login_events,
         bootstrap_servers=broker,
@@ -57,7 +57,7 @@ async def group_join(broker: str, topics: Topics) -> float:
 
 
 async def _run_to_polling() -> tuple[float, float]:
-    """Seconds from the start of a worker to its first poll, and of a bare group join on the same broker."""
+    """Measure the seconds from a worker's start to its first poll, and those of a bare group join on its broker."""
     with EmbeddedBroker() as broker, tempfile.TemporaryDirectory() as folder:
         topics = Topics("bench.")
         await create_missing(topics, {"bootstrap_servers": broker.address}, input_partitions=PARTITIONS)
@@ -69,9 +69,9 @@ async def _run_to_polling() -> tuple[float, float]:
 
 
 def _figures(runs: int) -> list[Figure]:
-    _help()  # so that what is compiled on the first use is
+    _help()  # compiles all that is compiled on first use
     helps = [_help() for _ in range(max(runs, 5))]
-    asyncio.run(_run_to_polling())  # the same
+    asyncio.run(_run_to_polling())  # compiles what `run` imports
     starts = [asyncio.run(_run_to_polling()) for _ in range(runs)]
     return [
         figure("startup_help", "watchofficer --help", "s", helps, goal=Goal("at most", 0.3)),
@@ -88,7 +88,7 @@ def _figures(runs: int) -> list[Figure]:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure and report."""
+    """Measure both starts and report the figures."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.startup", description=(__doc__ or "").splitlines()[0]
     )

@@ -1,8 +1,9 @@
 """How do all figures get into the README and docs/speed.md? ``make bench`` runs one benchmark after another.
 
-Each benchmark is a process of its own with a time limit. One that fails is reported, and the others go on; the figures
-it had are dropped, so that nothing stands there that was not measured. ``--only`` measures some and keeps the others;
-``--render`` measures nothing, and writes the pages from the results that are there.
+Each benchmark runs in a process of its own with a time limit. A benchmark that fails is reported, its old figures are
+dropped, so that the pages show only measured figures, and the other benchmarks continue. ``--only`` measures some
+benchmarks and keeps the figures of the others; ``--render`` measures nothing and writes the pages from existing
+results.
 """
 
 from __future__ import annotations
@@ -39,21 +40,21 @@ __all__ = [
 ]
 
 ROOT = Path(__file__).resolve().parents[1]
-#: Results, failures and plots; ``docs/speed.md`` and the README are made from them alone.
+#: The folder of results, failures and plots, from which alone ``docs/speed.md`` and the README are written.
 FOLDER = ROOT / "docs" / "speed"
 BEGIN, END = "<!-- speed: written by make bench -->", "<!-- end of speed -->"
 _FAILED = "failed.txt"
-_GIVE_UP = 60.0  # seconds between asking a process to stop what it has started, and killing it
+_GIVE_UP = 60.0  # seconds between asking a process to stop, with its children, and killing it
 
 
 @dataclass(frozen=True)
 class Benchmark:
-    """One of them.
+    """A benchmark of the table.
 
     Attributes:
-        module: in this folder; the names of its figures begin with it.
-        limit: seconds after which it is stopped.
-        arguments: so that all of them together take a quarter of an hour.
+        module: the name of its module in this folder, with which the names of its figures begin.
+        limit: seconds after which the benchmark is stopped.
+        arguments: its arguments, chosen so that all benchmarks together take a quarter of an hour.
     """
 
     module: str
@@ -61,7 +62,7 @@ class Benchmark:
     arguments: tuple[str, ...] = ()
 
 
-#: In the order of the tables.
+#: All benchmarks, in the order of the tables.
 BENCHMARKS = (
     Benchmark("ingest", 360, ("--events", "600000", "--kafka")),
     Benchmark("peers", 300),
@@ -77,7 +78,7 @@ BENCHMARKS = (
 
 
 class NoPlace(Exception):
-    """The README has no place for the table. The message says what is missing."""
+    """The README has no place for the table. The message names what is missing."""
 
 
 # -- measuring ------------------------------------------------------------------------------------------------
@@ -86,16 +87,16 @@ class NoPlace(Exception):
 def measure(
     benchmarks: Sequence[Benchmark], folder: Path, more: Sequence[str] = (), package: str = "benchmarks"
 ) -> dict[str, str]:
-    """Run benchmarks, each in a process, and put the figures of those that succeed into a folder.
+    """Run benchmarks, each in a process, and write the figures of those that succeed into a folder.
 
     Args:
-        benchmarks: which, one after another.
-        folder: where their figures go; what they had there is removed first.
-        more: arguments for all of them.
-        package: that they are modules of.
+        benchmarks: the benchmarks, which run one after another.
+        folder: the folder of their figures; old figures of these benchmarks are removed first.
+        more: additional arguments for all of them.
+        package: the package that holds their modules.
 
     Returns:
-        module -> why it has no figures.
+        module -> the reason why the benchmark has no figures.
     """
     failed: dict[str, str] = {}
     began = time.monotonic()
@@ -131,7 +132,7 @@ def measure(
 
 
 def _run(command: Sequence[str], limit: float) -> str | None:
-    """Run a process and show what it says; None, or why it failed."""
+    """Run a process and show its output; return None, or the reason why it failed."""
     if (
         signal.getsignal(signal.SIGINT) == signal.SIG_IGN
     ):  # a job in the background, whose children would ignore it too
@@ -147,7 +148,7 @@ def _run(command: Sequence[str], limit: float) -> str | None:
     try:
         _, said = process.communicate(timeout=limit)
     except subprocess.TimeoutExpired:
-        process.send_signal(signal.SIGINT)  # it still stops what it has started
+        process.send_signal(signal.SIGINT)  # lets the process stop its children
         try:
             process.communicate(timeout=_GIVE_UP)
         except subprocess.TimeoutExpired:
@@ -171,7 +172,7 @@ def _files(benchmark: Benchmark, folder: Path) -> list[Path]:
 
 
 def _owner(name: str) -> Benchmark | None:
-    """The benchmark that a figure is of."""
+    """Return the benchmark that a figure belongs to."""
     return next((one for one in BENCHMARKS if name.startswith(one.module)), None)
 
 
@@ -179,7 +180,7 @@ def _owner(name: str) -> Benchmark | None:
 
 
 def _in_order(found: Sequence[Figure]) -> list[Figure]:
-    """By benchmark, and within one by name."""
+    """Return the figures ordered by benchmark, then by name."""
 
     def place(one: Figure) -> tuple[int, str]:
         owner = _owner(one.name)
@@ -219,7 +220,7 @@ def _failures(failed: dict[str, str]) -> list[str]:
 
 
 def section(found: Sequence[Figure], failed: dict[str, str]) -> str:
-    """What the README shows: the figures that have a goal, and a plot of how far they are from it."""
+    """Return the README's section: the figures that have a goal, and a plot of how far they are from it."""
     with_goals = [one for one in _in_order(found) if one.goal is not None]
     if not with_goals:
         return "\n".join(["", "Nothing has been measured yet: `make bench`.", *_failures(failed), ""])
@@ -240,7 +241,7 @@ def section(found: Sequence[Figure], failed: dict[str, str]) -> str:
 
 
 def page(found: Sequence[Figure], failed: dict[str, str]) -> str:
-    """The text of docs/speed.md."""
+    """Return the text of docs/speed.md."""
     ordered = _in_order(found)
     machines = sorted({str(one.machine) for one in ordered})
     lines = [
@@ -272,7 +273,7 @@ def page(found: Sequence[Figure], failed: dict[str, str]) -> str:
 
 
 def goals(found: Sequence[Figure]) -> str:
-    """How far each figure is from its goal, as SVG: to the right of the line is better than asked for."""
+    """Draw how far each figure is from its goal, as SVG; right of the line is better than the goal."""
     rows = []
     for one in _in_order(found):
         if one.goal is None:
@@ -283,16 +284,16 @@ def goals(found: Sequence[Figure]) -> str:
         share = measured / one.goal.bound if one.goal.side == "at least" else one.goal.bound / measured
         unit = "×" if one.goal.of == "ratio" else one.unit
         sign = "≥" if one.goal.side == "at least" else "≤"
-        told = f"{number(measured)} {unit} ({sign} {one.goal.bound:g})"
-        rows.append(Bar(one.name.replace("_", " "), share, told, bool(one.met)))
+        text = f"{number(measured)} {unit} ({sign} {one.goal.bound:g})"
+        rows.append(Bar(one.name.replace("_", " "), share, text, bool(one.met)))
     return bars("How many times better than asked for", rows, goal="the goal")
 
 
 def put(text: str, content: str) -> str:
-    """A text with the content between its markers.
+    """Return a text with ``content`` between its markers.
 
     Raises:
-        NoPlace: the markers do not stand there once and in their order.
+        NoPlace: the text does not have each marker once and in order.
     """
     if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
         raise NoPlace(f"the README must have one line {BEGIN!r} and after it one line {END!r}")
@@ -305,7 +306,7 @@ def render(root: Path) -> None:
     """Write the pages and the plots from the results.
 
     Raises:
-        NoPlace: as ``put``.
+        NoPlace: the README does not have each marker once and in order.
     """
     folder = root / "docs" / "speed"
     folder.mkdir(parents=True, exist_ok=True)
@@ -335,7 +336,7 @@ def _write_failed(folder: Path, failed: dict[str, str]) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure and write; the exit status is 1 if one could not be measured."""
+    """Measure and write the pages; the exit status is 1 if a benchmark could not be measured."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.table", description=(__doc__ or "").split("\n")[0]
     )

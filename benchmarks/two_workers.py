@@ -1,9 +1,9 @@
-"""Two workers on two partitions against one: ``python -m benchmarks.two_workers``.
+"""How much faster are two workers on two partitions than one? ``python -m benchmarks.two_workers``.
 
-Each worker is a process of ``watchofficer run --role ingest``, with all the durability it has. How far they are is
-read from what they write: a frontier says how far a partition has been folded, once its segments are acknowledged.
-What counts is the time in which all partitions were at work: neither start nor group join, which one of two workers
-ends sooner than the other, nor what is left to one when the other is through.
+Each worker is a process of ``watchofficer run --role ingest``, with full durability. Their progress is read from the
+frontiers that they write: a frontier states how far a partition has been folded, once its segments are acknowledged.
+Only the time counts in which all partitions were being folded: neither the start nor the group join, which one of two
+workers ends earlier than the other, nor the rest of one partition when the other is complete.
 """
 
 from __future__ import annotations
@@ -35,21 +35,22 @@ from tests.support.processes import Failed as WorkerFailed
 __all__ = ["Pace", "figure_of", "fold", "measure", "pace"]
 
 _PARTITIONS = 2
-_PER_SECOND = 2_000  # of event time, on each partition
+_PER_SECOND = 2_000  # events per second of event time, on each partition
 _TIMEOUT = 120.0
 _POLL_MS = 50
-_FRONTIER = b"frontier/"  # of their keys
+_FRONTIER = b"frontier/"  # prefix of the keys of frontiers
 _TOO_FEW = "the partitions were not at work at the same time: take more events"
-_ATTEMPTS = 4  # for a run in which one worker was through before the other had its partition
+_ATTEMPTS = 4  # tries, because one worker may finish before the other is assigned its partition
 
 
 @dataclass(frozen=True)
 class Pace:
-    """How quickly so many workers were through.
+    """The speed of a number of workers.
 
     Attributes:
-        rate: events a second, all partitions together.
-        broker: cores that the broker took meanwhile; workers: that they took together; None where nobody tells.
+        rate: events per second, all partitions together.
+        broker: cores that the broker used meanwhile; None if unknown.
+        workers: cores that all workers together used; None if unknown.
     """
 
     rate: float
@@ -58,10 +59,10 @@ class Pace:
 
 
 def pace(frontiers: list[Frontier]) -> float:
-    """Events a second, of all partitions together, while all of them were being folded by their last owners.
+    """Return events per second of all partitions together, while all of them were being folded by their last owners.
 
-    A frontier is written every 0.2 s, and says what had been folded when it was; between two of them a partition is
-    taken to grow evenly. Before the last partition has begun, and once the first is through, not all are at work.
+    A frontier is written every 0.2 s and states what had been folded by then; between two frontiers, progress is taken
+    as even. The time before the last partition has begun and after the first one is complete does not count.
 
     Raises:
         ValueError: nothing was folded between two frontiers.
@@ -77,7 +78,7 @@ def pace(frontiers: list[Frontier]) -> float:
             if (one.partition, one.generation) == (partition, generation) and one.next_offset > 0
         }
         end = max(told.values(), default=0)
-        # When it was through is known only by the next frontier, up to 0.2 s later.
+        # Only the next frontier, up to 0.2 s later, shows when the partition was complete.
         courses.append(sorted((at, offset) for at, offset in told.items() if offset < end))
     if not all(courses):
         raise ValueError(_TOO_FEW)
@@ -95,11 +96,14 @@ def pace(frontiers: list[Frontier]) -> float:
 async def fold(
     count: int, workers: int, events: list[list[Record]], folder: Path, kind: Kind = EMBEDDED
 ) -> tuple[list[Frontier], list[tuple[float, float] | None]]:
-    """Let so many workers fold ``count`` events on each partition: the frontiers that they wrote; and (CPU seconds,
-    seconds) of the broker and of each worker while all partitions were being folded.
+    """Let ``workers`` workers fold ``count`` events on each partition.
+
+    Returns:
+        the frontiers that they wrote, and (CPU seconds, seconds) of the broker and of each worker while all partitions
+        were being folded.
 
     Raises:
-        WorkerFailed: one ended, or they were not through in time.
+        WorkerFailed: a worker ended, or the workers did not finish in time.
     """
     topics = Topics(f"w{uuid.uuid4().hex[:6]}.")
     with kind.run() as broker:
@@ -122,11 +126,11 @@ async def fold(
 async def measure(
     count: int, workers: int, events: list[list[Record]], folder: Path, kind: Kind = EMBEDDED
 ) -> Pace:
-    """How quickly so many workers are through ``count`` events on each partition.
+    """Measure the speed at which ``workers`` workers fold ``count`` events on each partition.
 
     Raises:
-        WorkerFailed: as ``fold``.
-        ValueError: there are too few events for them.
+        WorkerFailed: a worker ended, or the workers did not finish in time.
+        ValueError: there are too few events for a measurement.
     """
     frontiers, took = await fold(count, workers, events, folder, kind)
     shares = [None if one is None else one[0] / one[1] for one in took]
@@ -137,7 +141,7 @@ async def measure(
 async def _follow(
     broker: Broker, workers: list[Worker], topics: Topics, count: int
 ) -> tuple[list[Frontier], list[tuple[float, float] | None]]:
-    """See ``fold``: to the end of all partitions. The events are of prod."""
+    """Read the workers' frontiers up to the end of all partitions; return what ``fold`` returns. Events are of prod."""
     processes = [broker.pid or 0, *(worker.pid for worker in workers)]
     loop = asyncio.get_running_loop()
     deadline = loop.time() + _TIMEOUT
@@ -149,8 +153,8 @@ async def _follow(
     consumer = AIOKafkaConsumer(bootstrap_servers=broker.address, auto_offset_reset="earliest")
     await consumer.start()
     try:
-        # Every partition gets the frontiers; on this one there are no segments, which would take from the cores that
-        # are measured to be fetched.
+        # Every partition receives the frontiers. This one holds no segments, whose fetching would take CPU time from
+        # the cores that are measured.
         place = TopicPartition(topics.segments, env_partition("localhost", PARTITIONS))
         consumer.assign([place])
         await consumer.seek_to_beginning(place)
@@ -179,7 +183,7 @@ async def _follow(
 
 
 def figure_of(one: list[Pace], two: list[Pace], count: int, size: float, kind: Kind = EMBEDDED) -> Figure:
-    """The figure of repeated runs with one worker and with two."""
+    """Build the figure of repeated runs with one worker and with two."""
     told = []
     for name, paces in (("one worker", one), ("two", two)):
         known = [run for run in paces if run.broker is not None and run.workers is not None]
@@ -200,7 +204,7 @@ def figure_of(one: list[Pace], two: list[Pace], count: int, size: float, kind: K
 
 
 def _events(count: int) -> list[list[Record]]:
-    """For each partition."""
+    """Build the events of each partition."""
     start = RealClock()() - count * SECOND // _PER_SECOND - MINUTE
     return [
         [(at, None, value) for at, value in mixed_events(count, start, _PER_SECOND, seed)]
@@ -211,7 +215,7 @@ def _events(count: int) -> list[list[Record]]:
 async def _measure_at_last(
     count: int, workers: int, events: list[list[Record]], folder: Path, kind: Kind
 ) -> Pace:
-    """See ``measure``: again where the group gave out its partitions too far apart."""
+    """Run ``measure``, and repeat it if the group assigned its partitions at times too far apart."""
     for _ in range(_ATTEMPTS - 1):
         try:
             return await measure(count, workers, events, folder, kind)
@@ -233,7 +237,7 @@ async def _compare(events: list[list[Record]], runs: int, folder: Path, kind: Ki
 
 
 def main() -> None:
-    """Measure and report."""
+    """Measure one and two workers, and report the figures."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.two_workers", description=(__doc__ or "").split("\n")[0]
     )

@@ -20,13 +20,13 @@ _STOP_SECONDS = 15.0
 
 
 class Worker(processes.Worker):
-    """One process; ``async with`` starts it, waits until it is ready, and stops it. See ``processes.Worker``."""
+    """A worker process, as ``processes.Worker``; ``async with`` starts it, waits until it is ready, and stops it."""
 
     def __init__(self, settings: Mapping[str, str], log: Path, *arguments: str) -> None:
         super().__init__(settings, log, *arguments, inherited=compiled_once())
 
     def stop(self) -> None:
-        """End it: asked first, then killed."""
+        """Ask the process to end, and kill it if it does not."""
         if self.process is None:
             return
         self.process.terminate()
@@ -51,16 +51,16 @@ class Worker(processes.Worker):
 
 
 def compiled_once() -> dict[str, str]:
-    """Our environment, for processes that keep the bytecode they compile, wherever we were told not to.
+    """Return this process's environment, changed so that child processes keep the bytecode that they compile.
 
-    An installation has it compiled; without it a start takes twice as long.
+    An installation has compiled bytecode; without it a start takes twice as long.
     """
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     return kept | {"PYTHONPYCACHEPREFIX": str(ROOT / ".data" / "bytecode")}
 
 
 def cpu_seconds(pid: int) -> float | None:
-    """CPU time that a process has taken so far, in seconds; None where ``/proc`` does not tell."""
+    """Return the CPU time that a process has used so far, in seconds; None if ``/proc`` does not show it."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:

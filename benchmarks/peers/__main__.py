@@ -1,10 +1,10 @@
-"""The same job on the same bytes by watchofficer and by its peers: ``python -m benchmarks.peers``.
+"""How fast do watchofficer and its peers do one job on the same bytes? ``python -m benchmarks.peers``.
 
-The job: events and distinct people who failed, per auth method and minute of event time. The events stand on one
-partition of the embedded broker, valid and each once, because the peers neither validate nor de-duplicate; one in a
-hundred is a minute late, for which all of them wait. Each does the job in a process of its own on one core, while the
-broker has the others; the clock runs from the first event to the answer, so neither start nor group join count.
-An answer that is not the expected one ends the benchmark.
+The job is to count events and distinct people who failed, per auth method and minute of event time. The events are on
+one partition of the embedded broker, valid and without duplicates, because the peers neither validate nor de-duplicate;
+one in a hundred is a minute late, and all systems wait for late events. Each system does the job in a process of its
+own on one core, while the broker has the others; the time runs from the first event to the answer, so neither start nor
+group join counts. A wrong answer ends the benchmark.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from tests.support.mixed_events import mixed_events
 __all__ = ["OURS", "PEERS", "Worker", "WrongAnswer", "check", "compare", "expected", "job_events"]
 
 _ROOT = Path(__file__).resolve().parents[2]
-_PER_SECOND = 1_000  # of event time
+_PER_SECOND = 1_000  # events per second of event time
 _METHODS = ("sis", "ssoe")
 _TIMEOUT = 90.0  # seconds for a worker's start and its job
 #: (minute, method, events, distinct people who failed)
@@ -44,18 +44,19 @@ Window = list[Any]
 
 
 class WrongAnswer(Exception):
-    """What was measured did not do the job."""
+    """A measured system gave a wrong answer."""
 
 
 @dataclass(frozen=True)
 class Worker:
-    """One that does the job.
+    """A system that does the job.
 
     Attributes:
-        name: of the figure; title: in words.
-        script: in this folder, without suffix.
-        share: of the events it is given: slow ones get fewer.
-        goal: how many times faster watchofficer is to be; 0 for watchofficer itself.
+        name: the name of its figure.
+        title: the system in words.
+        script: its script in this folder, without suffix.
+        share: the share of the events that it receives; slow systems receive fewer.
+        goal: how many times as fast watchofficer must be; 0 for watchofficer itself.
         keeps: what would survive a crash.
     """
 
@@ -79,7 +80,7 @@ _DISTRIBUTION = {"bytewax": "bytewax", "quix": "quixstreams", "faust": "faust-st
 
 
 def job_events(count: int, start: int) -> list[bytes]:
-    """So many valid events from ``start`` (ms), none twice, one in a hundred a minute late."""
+    """Return ``count`` valid events from ``start`` (ms), without duplicates; one in a hundred is a minute late."""
     events: dict[str, bytes] = {}
     for _, value in mixed_events(count + count // 20, start, _PER_SECOND):
         try:
@@ -90,7 +91,7 @@ def job_events(count: int, start: int) -> list[bytes]:
 
 
 def expected(events: Sequence[bytes]) -> list[Window]:
-    """The answer, counted as plainly as can be."""
+    """Return the right answer, counted in the simplest way."""
     counts: dict[tuple[int, str], int] = {}
     people: dict[tuple[int, str], set[str]] = {}
     for value in events:
@@ -105,10 +106,10 @@ def expected(events: Sequence[bytes]) -> list[Window]:
 
 
 def check(worker: Worker, windows: Sequence[Window], events: Sequence[bytes]) -> None:
-    """Compare an answer with the expected one; windows that hold nothing but a closing event are left out.
+    """Compare an answer with the expected one; windows that hold only a closing event are left out.
 
     Raises:
-        WrongAnswer: they differ.
+        WrongAnswer: the answers differ.
     """
     wanted = expected(events)
     last: int = wanted[-1][0]
@@ -119,7 +120,7 @@ def check(worker: Worker, windows: Sequence[Window], events: Sequence[bytes]) ->
 
 
 def _closing(last: int) -> list[bytes]:
-    """A failure of each method an hour after the last: windows that only a later event closes are closed by it."""
+    """Return a failure of each method an hour after the last event, for systems in which later events close windows."""
     return [
         json.dumps(
             {
@@ -138,7 +139,7 @@ def _closing(last: int) -> list[bytes]:
 
 
 async def _fill(broker: str, topics: Topics, events: Sequence[bytes], last: int) -> int:
-    """Put the events and those that close the windows onto one partition; how many they are."""
+    """Write the events and the closing events to one partition; return their number."""
     await create_missing(topics, {"bootstrap_servers": broker}, input_partitions=1)
     stamped = [(last, value) for value in events] + [(last + HOUR, value) for value in _closing(last)]
     records = ((at, b"ssoe" if b'"ssoe"' in value else b"sis", value) for at, value in stamped)
@@ -146,7 +147,7 @@ async def _fill(broker: str, topics: Topics, events: Sequence[bytes], last: int)
 
 
 def _work(worker: Worker, python: Path, broker: str, prefix: str, count: int) -> tuple[float, list[Window]]:
-    """Seconds that a worker took, and its answer."""
+    """Run a system; return the seconds that it took, and its answer."""
     if worker is OURS:
         command = [sys.executable, "-m", f"benchmarks.peers.{worker.script}", broker, prefix, str(count)]
     else:
@@ -171,7 +172,7 @@ def _work(worker: Worker, python: Path, broker: str, prefix: str, count: int) ->
         given_up.start()
         try:
             assert process.stdout is not None
-            for line in process.stdout:  # one that would run for ever is ended once it has answered
+            for line in process.stdout:  # a system that would run for ever is ended once it has answered
                 if line.startswith('{"seconds"'):
                     told = json.loads(line)
                     return told["seconds"], told["windows"]
@@ -184,16 +185,16 @@ def _work(worker: Worker, python: Path, broker: str, prefix: str, count: int) ->
 
 
 async def compare(count: int, runs: int, python: Path, peers: Sequence[Worker] = PEERS) -> list[Figure]:
-    """A figure for each peer.
+    """Measure a figure for each peer.
 
     Args:
-        count: events for watchofficer; the others get their share of them.
-        runs: how often each does the job.
+        count: the number of events for watchofficer; each peer receives its share of them.
+        runs: how often each system does the job.
         python: the interpreter with the peers installed.
-        peers: which of them.
+        peers: the peers to compare.
 
     Raises:
-        WrongAnswer: by one of them.
+        WrongAnswer: a system gave a wrong answer.
     """
     now = RealClock()()
     start = now - now % MINUTE - (count * 1000 // _PER_SECOND + 2 * MINUTE) - 2 * HOUR
@@ -231,7 +232,7 @@ async def compare(count: int, runs: int, python: Path, peers: Sequence[Worker] =
 
 
 def main() -> None:
-    """Install the peers if need be, measure and report."""
+    """Install the peers if necessary, measure, and report the figures."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.peers", description=(__doc__ or "").split("\n")[0]
     )

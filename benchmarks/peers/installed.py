@@ -15,20 +15,20 @@ LOCK = Path(__file__).with_name("peers.lock")
 
 
 class NoPeers(Exception):
-    """The peers cannot be installed here. The message says why."""
+    """The peers cannot be installed on this machine. The message states the reason."""
 
 
 def interpreter() -> Path | None:
-    """Python with the peers installed; None before ``install``."""
+    """Return the path of a Python with the peers installed; None before ``install``."""
     python = _folder() / "bin" / "python"
     return python if (_folder() / ".complete").exists() else None
 
 
 def install() -> Path:
-    """Python with the peers, which are installed if they are not.
+    """Install the peers if necessary, and return the path of a Python that has them.
 
     Raises:
-        NoPeers: without a package index, or on a platform for which a peer has no wheel.
+        NoPeers: there is no package index, or a peer has no wheel for this platform.
     """
     ready = interpreter()
     if ready is not None:
@@ -47,7 +47,7 @@ def install() -> Path:
 
 
 def pinned() -> dict[str, str]:
-    """Name -> version of everything in the lock file."""
+    """Return name -> version of all packages in the lock file."""
     lines = LOCK.read_text().splitlines()
     pairs = [line.removesuffix("\\").strip().split("==") for line in lines if "==" in line]
     return dict(pairs)

@@ -1,6 +1,6 @@
-"""The job in Bytewax: ``with_bytewax.py BROKER TOPIC EVENTS``, the answer as JSON on standard output.
+"""How does Bytewax do the job? ``with_bytewax.py BROKER TOPIC EVENTS`` prints the answer as JSON on standard output.
 
-One fold counts and collects the people; orjson decodes, as it is the quickest way to a dictionary.
+One fold counts events and collects people; orjson decodes, because it is the fastest decoder to a dictionary.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ State = tuple[int, set[str]]
 
 
 def main(broker: str, topic: str, events: int) -> None:
-    """Read so many events, and say what the windows hold and how long it took."""
+    """Read ``events`` events, and print the windows and the time that they took."""
     times: list[float] = []
     seen = 0
 

@@ -1,7 +1,7 @@
-"""The job in stock faust-streaming: ``with_faust.py BROKER TOPIC EVENTS``, the answer as JSON on standard output.
+"""How does stock faust-streaming do the job? ``with_faust.py BROKER TOPIC EVENTS`` prints the answer as JSON.
 
-A windowed table of counts and a windowed set table of people, as its documentation has them. Keys are the auth methods
-already, which spares it a repartition topic.
+The script has a windowed table of counts and a windowed set table of people, as Faust's documentation shows them. Keys
+of records are the auth methods already, so that no repartition topic is needed.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class LoginEvent(faust.Record, coerce=True, serializer="json"):
 
 
 def main(broker: str, name: str, events: int) -> None:
-    """Read so many events, and say what the windows hold and how long it took."""
+    """Read ``events`` events, and print the windows and the time that they took."""
     app = faust.App(
         f"faust-{uuid.uuid4().hex}",
         broker=f"kafka://{broker}",
@@ -42,7 +42,7 @@ def main(broker: str, name: str, events: int) -> None:
         datadir=tempfile.mkdtemp(prefix="faust-"),
     )
     topic = app.topic(name, key_type=str, key_serializer="raw", value_type=LoginEvent)
-    occurred_at: Any = LoginEvent.occurred_at  # the class has a descriptor of the field there
+    occurred_at: Any = LoginEvent.occurred_at  # on the class, this is a descriptor of the field
     counts: Any = app.Table("counts", default=int).tumbling(MINUTE, expires=DAY)
     counts = counts.relative_to_field(occurred_at)
     people: Any = app.SetTable("people", value_type=str).tumbling(MINUTE, expires=DAY)

@@ -1,7 +1,7 @@
-"""The job in Quix Streams: ``with_quix.py BROKER TOPIC EVENTS``, the answer as JSON on standard output.
+"""How does Quix Streams do the job? ``with_quix.py BROKER TOPIC EVENTS`` prints the answer as JSON.
 
-Keys are the auth methods already, which spares it a repartition topic. Two windows, because a distinct count is made
-by collecting: of the failures alone, which are few.
+Keys of records are the auth methods already, so that no repartition topic is needed. There are two windows, because a
+distinct count requires collecting events, and only the few failures are collected.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ GRACE = timedelta(minutes=2)
 
 
 def main(broker: str, name: str, events: int) -> None:
-    """Read so many events, and say what the windows hold and how long it took."""
+    """Read ``events`` events, and print the windows and the time that they took."""
     state = tempfile.mkdtemp(prefix="quix-")
     app = Application(
         broker_address=broker,

@@ -1,7 +1,7 @@
-"""The job by watchofficer's ingest: ``with_watchofficer.py BROKER TOPIC-PREFIX EVENTS``, the answer as JSON.
+"""How does watchofficer's ingest do the job? ``with_watchofficer.py BROKER TOPIC-PREFIX EVENTS`` prints it as JSON.
 
-Ingest does what it always does, and writes panes of a second. They are read back and put together to minutes, on the
-clock too, so that what is timed ends with the same answer that the others have.
+Ingest runs unchanged and writes panes of a second. The panes are read back and combined to minutes within the measured
+time, so that the time ends with the answer that all systems give.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _POLL = 0.002
 
 
 async def job(broker: str, topics: Topics, events: int) -> tuple[float, list[list[int | str]]]:
-    """Seconds from the first batch to the answer, and the answer: (minute, method, events, failing people)."""
+    """Return the seconds from first batch to answer, and the answer: (minute, method, events, failing people)."""
     clients = KafkaClients({"bootstrap_servers": broker})
     producer = BatchProducer(clients)
     await producer.start()
@@ -76,7 +76,7 @@ async def _minutes(clients: KafkaClients, topics: Topics) -> list[list[int | str
 
 
 def main(broker: str, prefix: str, events: int) -> None:
-    """Print the answer."""
+    """Do the job and print the answer."""
     seconds, windows = asyncio.run(job(broker, Topics(prefix), events))
     print(json.dumps({"seconds": seconds, "windows": windows}))
 

@@ -1,8 +1,8 @@
-"""How well outages are found: scenarios with known truth, judged by the whole pipeline (``make quality``).
+"""How well are outages found? The whole pipeline judges scenarios with known truth (``make quality``).
 
-``cases`` says what is played, ``drawn`` makes up situations that nobody has looked at, ``runs`` plays and scores
-them, ``report`` and ``plots`` write down what came out.
+``cases`` defines the cases, ``drawn`` draws situations that no developer has seen, ``runs`` runs and scores
+them, ``report`` and ``plots`` write the results.
 
-Seeds are of two sorts. Detectors are tuned on ``TUNING_SEEDS``; figures that are told to anybody come from
-``REPORTED_SEEDS``, and whoever changes a detector does not look at single cases of those.
+There are two kinds of seeds. Detectors are tuned on ``TUNING_SEEDS``; published figures come from
+``REPORTED_SEEDS``, whose single cases must not be examined by anybody who changes a detector.
 """

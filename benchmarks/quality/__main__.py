@@ -1,4 +1,4 @@
-"""``python -m benchmarks.quality``: play cases, print figures and faults, and write the report."""
+"""How good is detection? ``python -m benchmarks.quality`` runs cases, prints figures and faults, writes the report."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _CACHE = Path(".data/quality")
 
 
 def main(arguments: Iterable[str] | None = None) -> None:
-    """Do it."""
+    """Run the cases that the arguments select, print figures and faults, and write the report."""
     options = _options(arguments)
     cases = _cases(options)
     done = 0

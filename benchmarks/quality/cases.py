@@ -21,20 +21,21 @@ from streams.simulate.simulation import Simulation, simulate
 
 __all__ = ["REPORTED_SEEDS", "TUNING_SEEDS", "Case", "days", "drawn", "library"]
 
-#: Detectors are tuned on these, and only on these.
+#: The only seeds on which detectors are tuned.
 TUNING_SEEDS = range(1, 100)
-#: What is told comes from these.
+#: The seeds of published figures.
 REPORTED_SEEDS = range(101, 1000)
 
 Suite = Literal["library", "drawn", "days"]
 
-#: Fewer people than this are too few to ask that somebody notice them.
+#: An episode that impacts fewer people than this need not be noticed.
 _FEW = 15
-#: From this share of the weekday's greatest demand on it is peak; Fridays are, evenings and weekends are not.
+#: A start is at peak from this share of the weekday's greatest demand on, which includes Fridays, but no evenings or
+#: weekends.
 _PEAK = 0.85
-#: Below this share it is night: midnight to five.
+#: A start below this share is at night: midnight to five.
 _NIGHT = 0.1
-#: Healthy days are played in runs of so many; Thanksgiving, Veterans Day and the end of summer time among them.
+#: Healthy days are run in stretches of this many; they include Thanksgiving, Veterans Day and the end of summer time.
 _RUN_DAYS = 6
 _FIRST_DAYS = ("2026-11-01T00:00:00-04:00", "2025-06-28T00:00:00-04:00", "2027-01-14T00:00:00-05:00")
 _STREAM = 9
@@ -46,9 +47,9 @@ class Case:
 
     Attributes:
         suite: library, drawn or days.
-        kind: name of the scenario; ``drawn`` and ``days`` have one each.
-        seed: everything else follows from it.
-        part: of healthy days: which stretch of them.
+        kind: name of the scenario; the suites ``drawn`` and ``days`` have one kind each.
+        seed: the seed from which all else follows.
+        part: for healthy days, the number of their stretch.
     """
 
     suite: Suite
@@ -58,23 +59,23 @@ class Case:
 
     @property
     def name(self) -> str:
-        """Unique, and fit for a file."""
+        """A name that is unique and usable as a file name."""
         return f"{self.kind}-{self.seed}" + (f"-{self.part}" if self.suite == "days" else "")
 
     def varied(self) -> Varied:
-        """The situation with its parameters."""
+        """Return the situation with its parameters."""
         if self.suite == "library":
             return vary(SCENARIOS[self.kind], self.seed)
         if self.suite == "drawn":
             drawn = draw(self.seed)
             varied = vary(replace(drawn, episodes=()), self.seed)
-            # What was drawn has lengths of its own already.
+            # A drawn situation already has drawn lengths.
             scenario = replace(varied.scenario, episodes=drawn.episodes)
             return replace(varied, scenario=scenario)
         return _healthy(self.seed, self.part)
 
     def play(self) -> tuple[Scenario, Simulation]:
-        """The situation and its simulation."""
+        """Return the situation and its simulation."""
         scenario = self.varied().scenario
         base = scenario.name if scenario.name in SCENARIOS else "healthy"
         simulation = simulate(
@@ -88,12 +89,12 @@ class Case:
         return scenario, simulation
 
     def history(self) -> Iterator[dict[str, Any]]:
-        """What the watch knew of the two weeks before."""
+        """Yield the five-minute records of the two weeks before the case."""
         varied = self.varied()
         return history(self.seed, varied.scenario.start, Demand(varied.history_rate))
 
     def truth(self, records: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Labels, less the demand to notice what hardly anybody felt."""
+        """Return the labels; a label with hardly any impacted people does not require that somebody notice it."""
         out = []
         for record in records:
             slight = record["users"] < _FEW and record["severity"] == 3 and record["kind"] == "outage"
@@ -102,38 +103,38 @@ class Case:
 
     @property
     def is_total(self) -> bool:
-        """Whether everything of some scope fails at once, for more than a moment."""
+        """Whether all requests of a scope fail at once, for more than a moment."""
         troubles = [episode for episode in self.varied().scenario.episodes if episode.label != "none"]
         return bool(troubles) and all(map(_is_total, troubles))
 
     @property
     def is_at_peak(self) -> bool:
-        """Whether it begins in a weekday's busiest hours."""
+        """Whether the case begins in a weekday's busiest hours."""
         return self._demand() >= _PEAK
 
     @property
     def is_at_night(self) -> bool:
-        """Whether it begins when hardly anybody signs in."""
+        """Whether the case begins when hardly anybody signs in."""
         return self._demand() < _NIGHT
 
     def _demand(self) -> float:
-        """At its start, as a share of the weekday's greatest."""
+        """Return the demand at the start, as a share of the weekday's greatest."""
         start = np.array([self.varied().scenario.start], np.int64)
         return float(Demand(1.0).per_second(start)[0])
 
 
 def library(seeds: Iterable[int], kinds: Iterable[str] = SCENARIOS) -> list[Case]:
-    """Every scenario with every seed."""
+    """Return every scenario with every seed."""
     return [Case("library", kind, seed) for seed in seeds for kind in kinds]
 
 
 def drawn(seeds: Iterable[int]) -> list[Case]:
-    """One drawn situation for each seed."""
+    """Return one drawn situation for each seed."""
     return [Case("drawn", "drawn", seed) for seed in seeds]
 
 
 def days(seed: int, count: int = 30) -> list[Case]:
-    """Healthy days in runs of six; which month it is depends on the seed."""
+    """Return ``count`` healthy days in stretches of six; the month depends on the seed."""
     return [Case("days", "days", seed, part) for part in range(-(-count // _RUN_DAYS))]
 
 
@@ -144,7 +145,7 @@ def _healthy(seed: int, part: int) -> Varied:
     deploys = []
     for day in range(_RUN_DAYS):
         for _ in range(int(rng.integers(1, 4))):
-            # between 09:00 and 17:00, give or take an hour of summer time
+            # between 09:00 and 17:00, plus or minus an hour for summer time
             at = day * DAY + int(rng.integers(9 * HOUR, 17 * HOUR))
             lasts = int(rng.integers(10 * SECOND, 30 * SECOND))
             deploys.append(Episode(effect="silence", scope="prod", at=at, lasts=lasts, label="none"))

@@ -22,7 +22,7 @@ __all__ = ["draw"]
 
 _Choice = TypeVar("_Choice")
 _STREAM = 8
-#: Scenarios whose time of day is taken, with their chances.
+#: Scenarios whose time of day is used, with their probabilities.
 _TIMES = (
     ("ssoe_outage", 0.55),
     ("ssoe_outage_evening", 0.15),
@@ -37,7 +37,7 @@ _EFFECTS: tuple[tuple[Effect, float], ...] = (
     ("slow", 0.06),
     ("surge", 0.1),
 )
-#: Scopes that an effect may have. Few use mhv and dslogon: their silence cannot be told from chance.
+#: Scopes that an effect may have. Few people use mhv and dslogon: their silence cannot be distinguished from chance.
 _SCOPES: dict[Effect, tuple[str, ...]] = {
     "failure": (
         *("prod", "prod/ssoe", "prod/ssoe", "prod/sis", "prod/sis"),
@@ -61,7 +61,7 @@ _CALLBACK = ("callback",)
 
 
 def draw(seed: int) -> Scenario:
-    """The situation of a seed, the same for the same seed; lengths and rate vary with it already."""
+    """Return the situation of a seed, a function of the seed that already has drawn lengths and a drawn rate."""
     rng = seeded(seed, _STREAM)
     base = SCENARIOS[_pick(rng, _TIMES)]
     night = base.name.endswith("night")
@@ -119,7 +119,7 @@ def _one(rng: np.random.Generator, night: bool) -> Episode:
 
 
 def _failure(rng: np.random.Generator, scope: str, at: int, share: float | None) -> Episode:
-    """A failure of some requests of a scope; all of them if ``share`` is 1."""
+    """Draw a failure of a share of a scope's requests; of all requests if ``share`` is 1."""
     if share is None:
         share = 1.0 if rng.random() < 0.5 else float(np.exp(rng.uniform(np.log(0.08), np.log(0.9))))
     steps: tuple[str, ...] = _CALLBACK

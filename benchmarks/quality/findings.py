@@ -1,4 +1,4 @@
-"""What is wrong with a run? One line for each fault, for the developer of a detector."""
+"""Which faults did detection make in a run? There is one line for each, for the developer of a detector."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from detectors.instants import MINUTE, SECOND, format_instant
 __all__ = ["SLOW", "findings"]
 
 
-#: A page for a total outage at peak that takes longer than this is too slow, ms.
+#: The time, ms, from which on a page for a total outage at peak is too slow.
 SLOW = 45 * SECOND
 
 
 def findings(runs: Iterable[Run]) -> Iterator[tuple[str, str]]:
-    """(what is wrong, where and how) of every fault of the runs, in their order."""
+    """Yield (kind of fault, where and how) for every fault of the runs, in the order of the runs."""
     for run in runs:
         where = f"{run.case.name} ({run.starts})"
         for outcome in run.score.false:

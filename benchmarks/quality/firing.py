@@ -1,7 +1,7 @@
-"""``python -m benchmarks.quality.firing``: draw each detector as it fires, into ``docs/detection``.
+"""What does each detector look like as it fires? ``python -m benchmarks.quality.firing`` draws ``docs/detection``.
 
-Every plot is a scenario of the library with one seed, played through the whole pipeline: the same simulator and the
-same policy draw the same plots. docs/detection.md shows them.
+Every plot shows a scenario of the library with one seed, run through the whole pipeline; the plots are a function of
+the simulator and the policy. docs/detection.md shows them.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from streams.settings.policy_file import default_policy
 
 __all__ = ["PICTURES", "Picture", "draw", "main"]
 
-#: One of the tuning seeds.
+#: The seed of all plots, one of the tuning seeds.
 _SEED = 1
-#: At most so many points a curve, so that the files stay small.
+#: The greatest number of points of a curve, so that the files stay small.
 _POINTS = 400
 
 Read = Callable[[Frame, Mapping[str, Verdicts], int], dict[str, Floats]]
@@ -42,15 +42,15 @@ class Picture:
     """One plot.
 
     Attributes:
-        name: of the file.
-        kind: the scenario.
-        title, axis: of the plot.
-        scope: without its environment.
-        detector: whose firing is shown.
-        read: the curves of a frame, name -> (step,); none for the people of the incident.
-        around: minutes before the trouble begins and after, from where to where.
-        limits: what the curves are held against.
-        most: upper end of the axis.
+        name: the name of the file.
+        kind: the name of the scenario.
+        title, axis: title and axis label of the plot.
+        scope: the scope, without its environment.
+        detector: the detector whose firing is shown.
+        read: returns the curves of a frame, name -> (step,); none if the plot shows the incident's people.
+        around: the interval that is shown, in minutes relative to the beginning of the outage.
+        limits: the limits of the curves.
+        most: the upper end of the axis.
     """
 
     name: str
@@ -66,7 +66,7 @@ class Picture:
 
 
 def _failing(*windows: int) -> Read:
-    """The surely failing ratio, in people, of windows."""
+    """Return a reader of the surely failing ratio, in people, of some windows (ms)."""
 
     def read(frame: Frame, verdicts: Mapping[str, Verdicts], scope: int) -> dict[str, Floats]:
         failures, z = Failures.of_sign_in(frame), default_policy().outage.confidence
@@ -81,7 +81,7 @@ def _failing(*windows: int) -> Read:
 
 
 def _burning(frame: Frame, verdicts: Mapping[str, Verdicts], scope: int) -> dict[str, Floats]:
-    """Burn rates of an hour and of five minutes."""
+    """Return the burn rates of an hour and of five minutes."""
     out = {}
     for window in (HOUR, 5 * MINUTE):
         good, bad = (frame.counts[window][:, scope, c].astype(np.float64) for c in (GOOD, BAD))
@@ -91,10 +91,10 @@ def _burning(frame: Frame, verdicts: Mapping[str, Verdicts], scope: int) -> dict
 
 
 def _arriving(frame: Frame, verdicts: Mapping[str, Verdicts], scope: int) -> dict[str, Floats]:
-    """Sign-ins that start, and as many as did in the previous two weeks."""
+    """Return the sign-ins that start, and those that are usual by the previous two weeks."""
     window, found = 2 * MINUTE, verdicts["silence"]
     numbers = [found.explain(n, scope).numbers for n in range(len(frame.ends))]
-    # each finding tells of a window of its own
+    # each finding refers to a window of its own
     usual = [float(of.get("usual") or 0.0) * window / float(of.get("window_ms") or window) for of in numbers]
     return {
         "arrived in 2m": frame.counts[window][:, scope, STARTED].astype(np.float64),
@@ -103,7 +103,7 @@ def _arriving(frame: Frame, verdicts: Mapping[str, Verdicts], scope: int) -> dic
 
 
 def _slow(frame: Frame, verdicts: Mapping[str, Verdicts], scope: int) -> dict[str, Floats]:
-    """Share of slow requests."""
+    """Return the share of slow requests."""
     out = {}
     for window in (MINUTE, 5 * MINUTE):
         slow, timed = (frame.counts[window][:, scope, c].astype(np.float64) for c in (SLOW, TIMED))
@@ -112,7 +112,7 @@ def _slow(frame: Frame, verdicts: Mapping[str, Verdicts], scope: int) -> dict[st
 
 
 def _returning(frame: Frame, verdicts: Mapping[str, Verdicts], scope: int) -> dict[str, Floats]:
-    """Sign-ins that start, and callbacks."""
+    """Return the sign-ins that start, and the callbacks."""
     counts = frame.counts[5 * MINUTE][:, scope].astype(np.float64)
     return {
         "started in 5m": counts[:, STARTED],
@@ -121,7 +121,7 @@ def _returning(frame: Frame, verdicts: Mapping[str, Verdicts], scope: int) -> di
 
 
 def _surging(frame: Frame, verdicts: Mapping[str, Verdicts], scope: int) -> dict[str, Floats]:
-    """Share of errors of users among all who come back."""
+    """Return the share of errors of users among all who come back."""
     counts = frame.counts[5 * MINUTE][:, scope].astype(np.float64)
     return {
         "errors of users, 5m": counts[:, EXCLUDED]
@@ -130,14 +130,14 @@ def _surging(frame: Frame, verdicts: Mapping[str, Verdicts], scope: int) -> dict
 
 
 def _gains(frame: Frame, verdicts: Mapping[str, Verdicts], scope: int) -> dict[str, Floats]:
-    """What explanations gain, by the outage detector."""
+    """Return the gains of explanations, by the outage detector."""
     found = verdicts["outage"]
     gains = np.array([found.gain(n) for n in range(len(frame.ends))])
     return {name or "prod": gains[:, SCOPES.index(name)] for name in ("*/idme", "ssoe/idme", "sis/idme", "")}
 
 
 def _nothing(frame: Frame, verdicts: Mapping[str, Verdicts], scope: int) -> dict[str, Floats]:
-    """No curves but the incident's."""
+    """Return no curves; the plot shows only the incident's."""
     return {}
 
 
@@ -248,7 +248,7 @@ PICTURES: tuple[Picture, ...] = (
 
 @dataclass
 class _Seen:
-    """What was seen of one picture."""
+    """What was observed for one picture."""
 
     ends: list[np.ndarray]
     curves: dict[str, list[Floats]]
@@ -256,7 +256,7 @@ class _Seen:
 
 
 def draw(picture: Picture, policy: Policy) -> str:
-    """Play a picture's scenario and draw it."""
+    """Run a picture's scenario and return the picture as SVG."""
     case = Case("library", picture.kind, _SEED)
     scenario, simulation = case.play()
     (episode, *_) = (one for one in scenario.episodes if one.label != "none")
@@ -337,7 +337,7 @@ def _drawn(
 
 
 def main(arguments: Iterable[str] | None = None) -> None:
-    """Draw all plots, or those that are named."""
+    """Draw all plots, or those that the arguments name."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.quality.firing", description=__doc__)
     parser.add_argument("names", nargs="*", help="these plots; all by default")
     parser.add_argument("--folder", type=Path, default=Path("docs/detection"))

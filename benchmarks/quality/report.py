@@ -20,9 +20,9 @@ from detectors.instants import DAY, MINUTE, SECOND
 
 __all__ = ["GOALS", "Goal", "write_report"]
 
-#: Of each fault so many are named in the report; all stand in the raw results.
+#: The number of cases of each kind of fault that the report names; the raw results hold all of them.
 _NAMED = 12
-#: Of each situation so many slow pages are named.
+#: The number of slow pages of each situation that the report names.
 _SLOWEST = 4
 _SITUATIONS = (
     "total, at peak",
@@ -36,7 +36,7 @@ _SITUATIONS = (
 
 @dataclass(frozen=True)
 class Goal:
-    """A figure with what is asked of it."""
+    """A figure with its goal."""
 
     name: str
     asked: str
@@ -46,7 +46,7 @@ class Goal:
 
 
 def delays_at_peak(runs: Sequence[Run]) -> Delays:
-    """Delays to the page of severity 1, of sudden and total failures at peak; missed ones are not among them."""
+    """Return the delays to the page of severity 1, of sudden and total failures at peak that were not missed."""
     return Delays.of(
         answer.to_page
         for run in runs
@@ -73,7 +73,7 @@ def _figure(name: str) -> Callable[[Sequence[Run]], float | None]:
 
 
 def _ended_by_day(runs: Sequence[Run]) -> float | None:
-    """Nights are quiet: what ended then may lack the evidence for hours."""
+    """Return the share of well-ended incidents by day; at night there may be no evidence of an end for hours."""
     return totals(run.score for run in runs if not run.at_night).ended_well
 
 
@@ -97,9 +97,9 @@ def write_report(runs: Sequence[Run], folder: Path, policy: str) -> None:
     """Write ``quality.md`` and, in ``quality/``, the plots and the raw results.
 
     Args:
-        runs: all of them.
-        folder: where.
-        policy: hash of the policy they were judged by.
+        runs: all runs.
+        folder: the folder to write into.
+        policy: the hash of the policy of the runs.
     """
     beside = folder / "quality"
     beside.mkdir(parents=True, exist_ok=True)
@@ -111,7 +111,7 @@ def write_report(runs: Sequence[Run], folder: Path, policy: str) -> None:
 
 
 def situation(run: Run, answer: Answer) -> str:
-    """Which of ``_SITUATIONS`` a label is of."""
+    """Return which of ``_SITUATIONS`` a label belongs to."""
     kind = answer.label.kind
     if kind == "outage":
         if not run.total:

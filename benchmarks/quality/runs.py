@@ -35,13 +35,13 @@ _SIMULATOR = Path(__file__).parents[2] / "streams" / "simulate"
 
 @dataclass(frozen=True)
 class Run:
-    """A case with what came of it.
+    """A case with its results.
 
     Attributes:
-        starts: RFC 3339, Eastern.
-        total: whether it is a sudden and total failure.
-        at_peak, at_night: whether it begins in the busiest hours, or when hardly anybody signs in.
-        seconds: of CPU for the replay.
+        starts: the start, RFC 3339, Eastern time.
+        total: whether the case is a sudden and total failure.
+        at_peak, at_night: whether the case begins in the busiest hours, or when hardly anybody signs in.
+        seconds: CPU seconds of the replay.
     """
 
     case: Case
@@ -58,13 +58,13 @@ class Run:
 
 
 def play(case: Case, policy: Policy, cache_in: Path | None = None) -> Run:
-    """Play one case.
+    """Run and score one case.
 
     Args:
-        case: what.
-        policy: by which it is judged.
-        cache_in: folder for simulated files, which are the same in every run; None makes none. Healthy days are
-            never kept: they are large.
+        case: the case.
+        policy: the policy in force.
+        cache_in: folder for simulated files, which are equal in every run; None for no files. The large files of
+            healthy days are never kept.
     """
     scenario, simulation = case.play()
     source = _Kept(case, simulation, cache_in) if cache_in and case.suite != "days" else _Fresh(simulation)
@@ -98,12 +98,12 @@ def play_all(
     workers: int | None = None,
     said: Callable[[Run], None] = lambda run: None,
 ) -> list[Run]:
-    """Play cases in processes of their own, the longest first; the runs in the order of the cases.
+    """Run cases in separate processes, the longest first; return the runs in the order of the cases.
 
     Args:
-        policy_file: the policy; the one that ships if None.
-        workers: processes; as many as there are processors if None.
-        said: told of each run as it ends.
+        policy_file: the file of the policy; the shipped one if None.
+        workers: number of processes; that of the processors if None.
+        said: called with each run as it ends.
     """
     order = sorted(cases, key=lambda case: -case.varied().scenario.duration)
     runs: dict[Case, Run] = {}
@@ -125,7 +125,7 @@ def _label(record: dict[str, Any]) -> Label:
 
 
 class _Fresh:
-    """Events as they are simulated."""
+    """Events that are simulated when they are read."""
 
     def __init__(self, simulation: Simulation) -> None:
         self._simulation = simulation
@@ -138,7 +138,7 @@ class _Fresh:
 
 
 class _Kept:
-    """Events from a file, which is made if it is not there; another simulator has files of its own."""
+    """Events from a file, which is written if it is missing; each version of the simulator has its own files."""
 
     def __init__(self, case: Case, simulation: Simulation, folder: Path) -> None:
         place = folder / _simulator()
@@ -146,7 +146,7 @@ class _Kept:
         self._events = place / f"{case.name}.jsonl.zst"
         self._truth = place / f"{case.name}.truth.jsonl"
         if not self._truth.exists():
-            # Written aside first: a run that is stopped leaves no half of a file, and two do not meet in one.
+            # Written under another name first: a stopped run leaves no partial file, and two runs never share one.
             events, truth = (place / f"{os.getpid()}.{path.name}" for path in (self._events, self._truth))
             simulation.write(str(events), str(truth))
             events.replace(self._events)
@@ -163,7 +163,7 @@ class _Kept:
 
 @cache
 def _simulator() -> str:
-    """What the simulated events depend on beside the case: the sources that make them."""
+    """Return a digest of the simulator's sources, on which the events of a case depend."""
     digest = hashlib.sha256()
     for path in sorted([*_SIMULATOR.glob("*.py"), *Path(__file__).parent.glob("[cd]*.py")]):
         digest.update(path.read_bytes())

@@ -1,4 +1,4 @@
-"""How is a detector's input plotted? As SVG: curves, thresholds, when it fires, and the truth."""
+"""How is a detector's input plotted? As SVG with curves, thresholds, the time of firing, and the truth."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _NICE = (1, 2, 5)
 
 @dataclass(frozen=True)
 class Curve:
-    """A named curve, a value for each instant; nan leaves a gap."""
+    """A named curve with a value for each instant; nan leaves a gap."""
 
     name: str
     values: Sequence[float]
@@ -35,7 +35,7 @@ class Limit:
 
 @dataclass(frozen=True)
 class Span:
-    """From when to when something lasted, minutes, in a row of its own below the curves."""
+    """A named interval, minutes, drawn in a row of its own below the curves."""
 
     name: str
     spans: Sequence[tuple[float, float]]
@@ -43,7 +43,7 @@ class Span:
 
 @dataclass(frozen=True)
 class _Scale:
-    """Where minutes and values lie on the plot, in units of the SVG."""
+    """The mapping of minutes and values to positions on the plot, in units of the SVG."""
 
     low: float
     high: float
@@ -72,7 +72,7 @@ def timeline(
     """An SVG of curves over time, with limits and bars; equal arguments give equal text.
 
     Args:
-        title: of the plot.
+        title: the title of the plot.
         axis: the quantity of the curves, with its unit.
         minutes: the instants, ascending; minute 0 is the beginning of the outage.
         curves: values at these instants.
@@ -161,7 +161,7 @@ def _bars(scale: _Scale, rows: Sequence[Span]) -> list[str]:
 
 
 def _path(points: Sequence[tuple[float, float]], values: Sequence[float]) -> str:
-    """Lines through the points, without those in the middle of a level stretch and with gaps where nan is."""
+    """Return the path through the points, without points in the middle of a level part, and with gaps at nan."""
     out: list[str] = []
     pen = "M"
     for n, ((px, py), value) in enumerate(zip(points, values, strict=True)):
@@ -176,7 +176,7 @@ def _path(points: Sequence[tuple[float, float]], values: Sequence[float]) -> str
 
 
 def _ticks(low: float, high: float, about: int) -> list[float]:
-    """Round numbers in [low, high]."""
+    """Return round numbers in [low, high]."""
     rough = (high - low) / about
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(nice * power for nice in (*_NICE, 10) if nice * power >= rough)
@@ -185,7 +185,7 @@ def _ticks(low: float, high: float, about: int) -> list[float]:
 
 
 def spans(minutes: Sequence[float], on: Sequence[bool]) -> list[tuple[float, float]]:
-    """The stretches in which something is on."""
+    """Return the intervals (minutes) in which ``on`` is True."""
     out: list[tuple[float, float]] = []
     for (begin, now), (end, _) in pairwise(zip(minutes, on, strict=True)):
         if now:

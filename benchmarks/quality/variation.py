@@ -1,8 +1,8 @@
 """How does a seed vary a scenario? The situation stays, its parameters change.
 
-What the name of a scenario promises stays: which effect on which scope, total or partial, at the peak, in the
-evening, at night, on a weekend or a holiday. What varies is the day and the minute it starts, how long it
-lasts, how steep and how large it is, how busy the day is, and how well the two weeks before foretell that.
+The properties that a scenario's name states stay: the effect and its scope, total or partial, at the peak, in the
+evening, at night, on a weekend or a holiday. The seed varies the day and the minute of the start, the length, the
+steepness and the size of the episodes, the traffic of the day, and how well the two weeks before predict this traffic.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from streams.simulate.scenario import Scenario
 __all__ = ["Varied", "vary"]
 
 _YEARS = (2025, 2026, 2027)
-#: Streams of chance of a simulation are told apart by such numbers; this one is no part of any.
+#: The number of this module's random numbers; each source of random numbers in a simulation has another one.
 _STREAM = 7
-#: What a failure may say besides the scenario's own mix.
+#: Mixes of errors that a failure may have besides the scenario's own mix.
 _MIXES = {
     "ssoe_down": ("ssoe_down", "csp_down", "mpi_down"),
     "csp_down": ("csp_down", "ssoe_down"),
     "sis_down": ("sis_down", "mpi_down"),
 }
-#: Lengths that are the point of a scenario: a blip, a deploy.
+#: Lengths that are essential to a scenario (a blip, a deploy) and do not vary.
 _SHORT = 2 * MINUTE
-#: A fail-over is over this long after the trouble.
+#: The time after an outage at which a fail-over ends.
 _SENT_BACK = 2 * MINUTE
 
 
@@ -42,8 +42,8 @@ class Varied:
     """A scenario with the parameters of a seed.
 
     Attributes:
-        scenario: with its episodes, duration and rate; ``starts`` says the new start.
-        history_rate: rate of the two weeks before: no week is quite like another.
+        scenario: the scenario with varied episodes, duration, rate and start.
+        history_rate: the rate of the two weeks before, which differs because weeks differ.
     """
 
     scenario: Scenario
@@ -51,7 +51,7 @@ class Varied:
 
 
 def vary(scenario: Scenario, seed: int) -> Varied:
-    """The scenario as seed ``seed`` has it; the same for the same arguments."""
+    """Vary a scenario; the result is a function of the arguments."""
     rng = seeded(seed, _STREAM, *scenario.name.encode())
     starts = _another_day(rng, scenario.starts)
     rate = scenario.rate * rng.uniform(0.85, 1.25)
@@ -70,10 +70,10 @@ def vary(scenario: Scenario, seed: int) -> Varied:
 
 
 def _another(rng: np.random.Generator, episode: Episode, later: int) -> Episode:
-    """An episode of the same meaning. ``later``: by how much all of the scenario's begin later, ms."""
+    """Vary an episode without changing its meaning; all episodes of the scenario begin ``later`` ms later."""
     at = max(0, episode.at + later) if episode.at else 0
     lasts, share, flapping = episode.lasts, episode.share, episode.flapping
-    if episode.at:  # one that begins with the simulation is a condition of it, not an event
+    if episode.at:  # an episode that begins with the simulation is a condition, not an event
         lasts = round(lasts * (rng.uniform(0.7, 1.2) if lasts < _SHORT else rng.uniform(0.85, 1.3)))
     if share < 1:
         share = min(0.95, share * rng.uniform(0.85, 1.2))
@@ -94,7 +94,7 @@ def _another(rng: np.random.Generator, episode: Episode, later: int) -> Episode:
 
 
 def _sent_back(episodes: tuple[Episode, ...]) -> tuple[Episode, ...]:
-    """A fail-over ends soon after what it was for: without sign-ins nobody could see that all is well again."""
+    """Let a fail-over end soon after its outage, because without sign-ins no recovery could be seen."""
     ends = [episode.at + episode.lasts for episode in episodes if episode.effect != "shift"]
     return tuple(
         replace(episode, lasts=min(episode.lasts, max(ends) + _SENT_BACK - episode.at))
@@ -105,7 +105,7 @@ def _sent_back(episodes: tuple[Episode, ...]) -> tuple[Episode, ...]:
 
 
 def _another_day(rng: np.random.Generator, starts: str) -> str:
-    """An instant of the same sort of day, some minutes around the same time of it."""
+    """Return an instant on another day of an equal kind, at most some minutes from the time of day of ``starts``."""
     moment = datetime.fromisoformat(starts).astimezone(TIME_ZONE)
     day = moment.date()
     sort = next(sort for sort in _SORTS if sort(day))
@@ -113,7 +113,7 @@ def _another_day(rng: np.random.Generator, starts: str) -> str:
     picked = days[rng.integers(len(days))]
     minutes = 0 if sort in (_spring, _fall) else int(rng.integers(-60, 75))
     local = datetime(picked.year, picked.month, picked.day, moment.hour, moment.minute, tzinfo=TIME_ZONE)
-    # A start before midnight would be another sort of day.
+    # A start before midnight would be on another kind of day.
     shifted = local + timedelta(minutes=max(minutes, -60 * moment.hour), seconds=int(rng.integers(60)))
     return shifted.isoformat()
 
@@ -146,7 +146,7 @@ def _ordinary(day: date) -> bool:
     return not _weekend(day) and not _holiday(day)
 
 
-#: Sorts of days, the first that fits counts.
+#: Kinds of days; the first kind that applies counts.
 _SORTS: tuple[Callable[[date], bool], ...] = (_spring, _fall, _holiday, _weekend, _ordinary)
 
 
@@ -159,7 +159,7 @@ def _holidays() -> frozenset[date]:
 
 @lru_cache(maxsize=len(_SORTS))
 def _days(sort: int) -> tuple[date, ...]:
-    """All days of a sort, in order."""
+    """Return all days of a kind, in order."""
     first = date(_YEARS[0], 1, 1)
     count = (date(_YEARS[-1], 12, 31) - first).days
     every = (first + timedelta(days=n) for n in range(count))
