@@ -1,4 +1,4 @@
-"""After the faults: is what stands on the topics, and what people were told, what the log alone makes it?"""
+"""Do the topics and the receivers hold, after faults, exactly what follows from the input log alone?"""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ async def audit(
     sandbox: Sandbox,
     now: int,
 ) -> Audit:
-    """Compare everything that a run has left behind. ``WATCHOFFICER_BROKER`` and the prefix must be set.
+    """Compare all records and messages of a run. ``WATCHOFFICER_BROKER`` and the prefix must be set.
 
     Args:
-        broker: its address.
+        broker: ``host:port`` of the broker.
         topics: the names of the run's topics.
-        policy, policy_file: in force.
-        folder: for files that the comparison needs.
+        policy, policy_file: the policy in force, and its file.
+        folder: the folder for files that the comparison needs.
         sandbox: the receivers.
         now: ms since the epoch.
     """
@@ -90,7 +90,7 @@ async def audit(
 
 
 def _same_everywhere(found: Audit, views: list[Folded]) -> None:
-    """Every environment must be judged by the same marks."""
+    """Check that every environment was judged by equal marks."""
     first = views[0]
     for number, other in enumerate(views[1:], 1):
         for partition in set(first.marks) | set(other.marks):
@@ -102,7 +102,7 @@ def _same_everywhere(found: Audit, views: list[Folded]) -> None:
 
 
 def _in_force(marks: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    """The marks that change something: (next offset, watermark), each above all before it."""
+    """Return the marks that raise the watermark: (next offset, watermark), each above all before it."""
     greatest: dict[int, int] = {}
     for offset, watermark in marks:
         greatest[offset] = max(greatest.get(offset, 0), watermark)
@@ -114,7 +114,7 @@ def _in_force(marks: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
 
 
 def _accounted(found: Audit, view: Folded, said: Judgement) -> None:
-    """accepted + rejected + duplicates = records on the topic, and each is what the oracle says."""
+    """Check that accepted + rejected + duplicates = records on the topic, and that each number is the oracle's."""
     live = {name: view.total(name) for name in ("accepted", "duplicates", "late", "too_late")}
     live |= {"events": view.total("records"), "rejected": view.rejected}
     found.equal("tallies", live, said.summary())
@@ -147,7 +147,7 @@ def _rejected(found: Audit, records: list[Any], said: Judgement) -> None:
 def _last(
     found: Audit, what: str, records: list[Any], place: Callable[[Any], Any], decode: Callable[[bytes], Any]
 ) -> dict[Any, Any]:
-    """The last record of each place; records may be repeated, but only as they were."""
+    """Return the last record of each place; a repeated record must equal the first one."""
     out: dict[Any, Any] = {}
     for record in records:
         value = decode(record.value)
@@ -163,7 +163,7 @@ def _sli_place(value: dict[str, Any]) -> tuple[str, str, str]:
 
 
 def _reached(found: Audit, slis: Mapping[tuple[str, str, str], Any], until: int) -> None:
-    """Each environment that has indicators at all must have them to the end."""
+    """Check that each environment with indicators has them up to the end."""
     latest: dict[str, int] = {}
     for at, scope, _ in slis:
         env = scope.partition("/")[0]
@@ -178,7 +178,7 @@ def _reached(found: Audit, slis: Mapping[tuple[str, str, str], Any], until: int)
 def _applied(
     found: Audit, inputs: list[IncidentInput], lines: list[dict[str, Any]]
 ) -> list[tuple[int, IncidentInput]]:
-    """What people asked for, with the T at which it was applied, as the incident log says."""
+    """Return the incident inputs, each with the T (ms) at which it was applied by the incident log."""
     times: dict[str, set[int]] = {}
     for line in lines:
         if line.get("input") and not str(line.get("reason", "")).startswith("it was dealt with before"):
@@ -207,7 +207,7 @@ async def _command_agrees(
     again: Verdicts,
     middle: int,
 ) -> None:
-    """What `watchofficer replay` prints is what was replayed in this process, also if it begins in the middle (ms)."""
+    """Check that `watchofficer replay` prints what this process replayed, also from an instant (ms) within the log."""
     inputs = folder / "inputs.jsonl"
     inputs.write_bytes(
         b"\n".join(
@@ -242,7 +242,7 @@ def _same_list(found: Audit, what: str, live: list[Any], expected: list[Any]) ->
 
 
 def _log_lines(found: Audit, lines: list[dict[str, Any]], again: Verdicts) -> None:
-    """The incident log, less the offsets and repeats."""
+    """Compare the incident log, without offsets and repeated records."""
 
     def ordered(some: Iterable[dict[str, Any]]) -> dict[str, list[str]]:
         out: dict[str, dict[str, None]] = {}
@@ -267,12 +267,12 @@ def _log_lines(found: Audit, lines: list[dict[str, Any]], again: Verdicts) -> No
 
 
 async def _records(found: Audit, broker: str, topics: Topics, again: Verdicts) -> None:
-    """Incidents as they stood last, the history, the banners."""
+    """Compare the last state of incidents, the history and the banners."""
     live: dict[str, Any] = {}
     for record in await read(broker, topics.incidents):
         live[record.key.decode()] = json.loads(record.value)
     over = {name: json.loads(encode_incident(one)) for name, one in again.incidents.items()}
-    # What has not closed by the end of the log goes on, live.
+    # Incidents that are not closed at the end of the log continue live.
     closed = {name: one for name, one in over.items() if one["state"] == "closed"}
     found.equal("incidents", {name: live.get(name) for name in closed}, closed)
     for name in live.keys() - over.keys():
@@ -298,11 +298,11 @@ async def _records(found: Audit, broker: str, topics: Topics, again: Verdicts) -
 
 
 # --------------------------------------------------------------------------------------------------
-# What people were told
+# Messages to receivers
 
 
 async def _commands(found: Audit, broker: str, topics: Topics, again: Verdicts) -> dict[str, Any]:
-    """The outbox: each command as a run without faults writes it, repeated or not."""
+    """Compare the outbox: each command must be as a run without faults writes it, repeated or not."""
     live: dict[str, Any] = {}
     for record in await read(broker, topics.commands):
         command = decode_command(record.value)
@@ -343,7 +343,7 @@ async def _deliveries(
 
 
 def _pages(found: Audit, sandbox: Sandbox, commands: Mapping[str, Any], outcomes: Mapping[str, str]) -> None:
-    """Each page as a person got it: once; and none left open."""
+    """Check that each page woke people once, and that none was left open."""
     woken = Counter(one.dedup_key for one in sandbox.pagerduty.woken)
     wanted: dict[str, set[str]] = {}
     for name, one in commands.items():
@@ -354,7 +354,7 @@ def _pages(found: Audit, sandbox: Sandbox, commands: Mapping[str, Any], outcomes
         if woken[key] > 1:
             found.second_pages.append(f"{key}: {woken[key]} times")
         elif not woken[key] and "delivered" in wanted[key]:
-            # a trigger at a key whose first trigger did not page changes nothing for those who sleep
+            # a trigger at a key whose first trigger did not page wakes nobody
             found.lost.append(f"nobody was woken for {key}")
         elif key not in wanted:
             found.differ("pages", f"{key} woke somebody, and no command asks for it")
@@ -369,7 +369,7 @@ def _pages(found: Audit, sandbox: Sandbox, commands: Mapping[str, Any], outcomes
 def _datadog(
     found: Audit, sandbox: Sandbox, commands: Mapping[str, Any], outcomes: Mapping[str, str]
 ) -> None:
-    """One incident in Datadog for each that was declared, and none left active."""
+    """Check that Datadog has one incident for each declared incident, and that none was left active."""
     titles = Counter(
         data["attributes"]["title"].rpartition("[")[2].rstrip("]")
         for data in sandbox.datadog.incidents.values()

@@ -1,4 +1,4 @@
-"""Rounds of real processes under load and faults, each followed by an audit."""
+"""How does a campaign of faults run? In rounds of real processes under load and faults, each followed by an audit."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ _WORKERS, _MOST_WORKERS = 2, 4
 _SIGN_INS_A_SECOND = 14.0
 _CALM_SECONDS = 15.0  # from the last fault to the end of the load, at least
 _READY_SECONDS = 120.0
-_SETTLE_SECONDS = 150.0  # for incidents to end, and for all that was read to be judged and told
+_SETTLE_SECONDS = 150.0  # for incidents to end, and for all events to be judged and notified
 _BEFORE = 20 * MINUTE
 _ACKNOWLEDGES_AFTER = 4.0  # seconds
 _WEBHOOK_SECRET = "a-secret-of-the-faults"
 
-#: The policy that ships, with its waits shortened, so that an incident lives for less than a minute.
+#: The shipped policy with shortened waits, so that an incident lasts for less than a minute.
 _POLICY = """
 sli_every: 5s
 skew_after: 8s
@@ -76,14 +76,14 @@ banner: {republish_every: 10s}
 
 
 def campaign(seed: int, faults: int, broker: Broker, folder: Path, say: Say) -> Figures:
-    """Run rounds until so many faults have happened.
+    """Run rounds until ``faults`` faults have happened.
 
     Args:
-        seed: of the schedule and of the traffic.
-        faults: how many.
-        broker: which.
-        folder: gets logs and figures; emptied first.
-        say: is told of what happens.
+        seed: the seed of the schedule and of the traffic.
+        faults: the number of faults.
+        broker: the kind of broker.
+        folder: the folder for logs and figures, which is emptied first.
+        say: called with a line about each event.
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -139,7 +139,7 @@ class _Round:
         self._sandbox: Sandbox
 
     async def run(self, figures: Figures) -> None:
-        """Run it, and add to the figures what it brought."""
+        """Run the round, and add its results to the figures."""
         self._folder.mkdir(parents=True)
         policy_file = self._folder / "policy.yaml"
         policy_file.write_text(_POLICY)
@@ -203,7 +203,7 @@ class _Round:
         await self._until(self._all_told, "everything is delivered")
 
     async def _long_ago(self) -> None:
-        """One event from long before the load, so that there are whole records of history to compare."""
+        """Produce one event from long before the load, so that complete records of history exist to be compared."""
         event = {"schema_version": 1, "event_id": "the first one", "env": "prod", "auth_method": "sis"}
         event |= {"step": "new", "outcome": "started", "occurred_at": written(self._now() - _BEFORE)}
         async with AIOKafkaProducer(bootstrap_servers=self._address) as producer:
@@ -282,7 +282,7 @@ class _Round:
             await asyncio.to_thread(kafka.start)
 
     async def _point_webhooks(self) -> None:
-        """PagerDuty's webhooks go through a balancer, to a worker that is ready."""
+        """Send PagerDuty's webhooks to a worker that is ready, like a load balancer."""
         while True:
             ready = [worker for worker in self._supervisor.running if worker.ready]
             if ready:
@@ -292,7 +292,7 @@ class _Round:
     # -- afterwards -------------------------------------------------------------------------------------------
 
     async def _until(self, condition: Any, what: str) -> None:
-        """Wait for it; what does not come is for the audit to find."""
+        """Wait for a condition; if it does not become true, the audit reports the consequences."""
         deadline = time.monotonic() + _SETTLE_SECONDS
         while not await condition():
             if time.monotonic() > deadline:
@@ -340,7 +340,7 @@ class _Round:
         figures.ended += record.ended
         figures.stopped_in += [seconds for seconds, _ in record.stopped_in]
         for seconds, status in record.stopped_in:
-            # By its signal alone it ends where Python itself has not started yet.
+            # The signal alone ends a process whose Python has not started yet.
             if status not in (0, -signal.SIGTERM) or seconds > 11.0:
                 figures.complaints.append(f"SIGTERM: status {status} after {seconds:.1f} s")
         if record.ended["failed"]:

@@ -1,4 +1,4 @@
-"""What a campaign of faults brought, in numbers and in words."""
+"""What are the results of a campaign of faults, in numbers and in words?"""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Broker = Literal["kafka", "embedded"]
 
 @dataclass
 class Figures:
-    """What a campaign brought."""
+    """The results of a campaign."""
 
     seed: int
     broker: Broker
@@ -40,11 +40,11 @@ class Figures:
 
     @property
     def clean(self) -> bool:
-        """Whether nothing was found wrong."""
+        """Whether no audit found a fault."""
         return not self.complaints
 
     def add(self, found: Audit) -> None:
-        """Take in the audit of a round."""
+        """Add the audit of a round."""
         self.differences += found.count
         self.lost += len(found.lost)
         self.second_pages += len(found.second_pages)
@@ -54,7 +54,7 @@ class Figures:
         self.events += found.log["events"]
 
     def as_json(self) -> dict[str, Any]:
-        """For `.data/faults`."""
+        """Return the object that is written to `.data/faults`."""
         return {
             "seed": self.seed,
             "broker": self.broker,
@@ -78,7 +78,7 @@ class Figures:
         }
 
     def words(self) -> str:
-        """The same for people."""
+        """Return the results as text for people."""
         kinds = ", ".join(f"{kind} {times}" for kind, times in sorted(self.faults.items()))
         of_them = ", ".join(f"{times} {name}" for name, times in self.log.items() if name != "events")
         ended = dict(self.ended) or "none"

@@ -1,4 +1,4 @@
-"""What an audit has compared, and what it found: differences, losses, second pages."""
+"""What has an audit compared, and what did it find: differences, losses, second pages?"""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from typing import Any
 
 __all__ = ["Audit"]
 
-_SHOWN = 12  # differences of a kind that are told in full
+_SHOWN = 12  # differences of a kind that are listed in full
 
 
 @dataclass
 class Audit:
-    """What was compared, and what differs.
+    """The comparisons of a run, and the differences.
 
     Attributes:
-        differences: what -> each difference in words.
-        lost: records unaccounted for, pages and messages that were never sent.
-        second_pages: (who was woken twice) for the same incident, epoch and rise.
-        compared: what -> how many were compared, so that nothing is equal only because there is nothing.
-        repeated: what a receiver was told twice, where it cannot be told so: lines in Slack, Datadog events.
+        differences: kind of record -> each difference in words.
+        lost: records that are not accounted for, and pages and messages that were never sent.
+        second_pages: pages that woke a person twice for one incident, epoch and rise.
+        compared: kind of record -> the number compared, so that nothing is equal merely for lack of records.
+        repeated: messages that a receiver got twice and cannot recognise as repeated: lines in Slack, Datadog events.
     """
 
     differences: dict[str, list[str]] = field(default_factory=dict)
@@ -37,16 +37,16 @@ class Audit:
 
     @property
     def count(self) -> int:
-        """How many differences there are."""
+        """The number of differences."""
         return sum(map(len, self.differences.values()))
 
     @property
     def clean(self) -> bool:
-        """Nothing differs, nothing is lost, nobody was woken twice."""
+        """Whether nothing differs, nothing is lost, and nobody was woken twice."""
         return not (self.count or self.lost or self.second_pages)
 
     def words(self) -> list[str]:
-        """All findings, a line each; long lists cut short."""
+        """Return all findings, one line each; long lists are cut."""
         lines = []
         for what, some in self.differences.items():
             lines += [f"{what}: {one}" for one in some[:_SHOWN]]

@@ -1,4 +1,4 @@
-"""The same log and marks judged once more in one process, without faults: what `replay` says."""
+"""What does `replay` make of a run's log and marks, in one process without faults?"""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ _ROOT = Path(__file__).resolve().parents[2]
 
 @dataclass
 class Verdicts:
-    """All that a run without faults brings, as it would stand on the topics.
+    """All results of a run without faults, as they would be on the topics.
 
     Attributes:
-        objects: as `replay --format jsonl` prints them, without the summary.
+        objects: the objects that `replay --format jsonl` prints, without the summary.
         summary: the counts.
-        lines: of the incident log, less the offsets, which say how far a live run had read.
-        incidents: each as it stood last.
+        lines: the lines of the incident log, without the offsets, which depend on how far a live run had read.
+        incidents: the last state of each incident.
         until: the last T, ms.
     """
 
@@ -49,16 +49,16 @@ class Verdicts:
     until: int = 0
 
     def of(self, kind: str) -> list[dict[str, Any]]:
-        """The objects of a type."""
+        """Return the objects of a type."""
         return [one for one in self.objects if one["type"] == kind]
 
 
 def history_by_then(written: Iterable[dict[str, Any]], again: Verdicts) -> dict[str, dict[str, Any]]:
-    """What the history held, by key, when the replay ended: live, silence moves T on after the last event.
+    """Return the history by key at the end of the replay; a live run's T continues after the last event.
 
     Args:
-        written: the records of a live run, in order: five minutes that late events reach are written again.
-        again: the replay, beyond whose last T an environment that went on may have written what is expected anew.
+        written: the records of a live run, in order; late events cause records to be written again.
+        again: the replay; beyond its last T a live run may have written further revisions of its records.
     """
     versions: dict[str, list[dict[str, Any]]] = {}
     went_on = set()
@@ -80,10 +80,10 @@ def replayed(topic: str, policy: Policy, now: int, inputs: Sequence[tuple[int, I
     """Replay a topic of ``WATCHOFFICER_BROKER``.
 
     Args:
-        topic: its name, with the prefix.
+        topic: the name of the topic, with the prefix.
         policy: the policy.
         now: ms since the epoch.
-        inputs: (T, input): what people asked for, and when it was applied.
+        inputs: (T, input): the incident inputs, each with the T (ms) at which it was applied.
     """
     spools = read_topic(topic)
     run = Replay(
@@ -119,7 +119,7 @@ def replayed(topic: str, policy: Policy, now: int, inputs: Sequence[tuple[int, I
 
 
 def replay_command(topic: str, policy: Path, every: str, inputs: Path) -> list[dict[str, Any]]:
-    """What the command `replay` prints of ``NAME[@FROM..TO]``."""
+    """Return the objects that the command `replay` prints for ``NAME[@FROM..TO]``."""
     done = subprocess.run(
         [
             *(sys.executable, "-m", "streams.cli", "replay", f"topic:{topic}", "--policy", str(policy)),

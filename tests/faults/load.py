@@ -1,7 +1,7 @@
-"""Login events as nobody wishes for: shuffled, doubled, late, malformed, from wrong clocks, with outages among them.
+"""Which load do faults meet? Login events that are shuffled, doubled, late, malformed, from wrong clocks, with outages.
 
-What is produced is random with a seed; when it stands on the topic, and in which order, is up to the machine. So a
-check goes by what stands on the topic.
+The events are random with a seed; when they reach the topic, and in which order, depends on the machine. Checks
+therefore compare with the records on the topic.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tests.support.oracle import written
 
 __all__ = ["CODECS", "Load", "Outage", "Produced", "Traffic", "outages"]
 
-#: Each input partition is written with another codec.
+#: The compression of each input partition.
 CODECS = (None, "gzip", "snappy", "lz4", "zstd")
 _SPARSE, _LAGGING = 2, 3  # input partitions: one that is often silent, one whose producer is slow at times
 
@@ -60,20 +60,20 @@ _SPOILT: tuple[bytes | None, ...] = (
 
 @dataclass(frozen=True)
 class Outage:
-    """From when to when (seconds since the load began) most sign-ins fail at a scope."""
+    """An interval (seconds since the load began) in which most sign-ins of a scope fail."""
 
     begin: float
     end: float
     scope: str
 
     def hits(self, env: str, method: str, csp: str | None) -> bool:
-        """Whether a sign-in is in its reach."""
+        """Return whether a sign-in is in the scope of the outage."""
         parts = [*self.scope.split("/"), "*", "*"][:3]
         return all(part in ("*", own) for part, own in zip(parts, (env, method, csp), strict=True))
 
 
 def outages(seed: int, seconds: float) -> list[Outage]:
-    """One outage after another, with time to recover in between; the last one ends before ``seconds``."""
+    """Draw outages one after another, with time to recover in between; the last one ends before ``seconds``."""
     rng = random.Random(f"outages {seed}")
     out: list[Outage] = []
     at = rng.uniform(8.0, 14.0)
@@ -86,7 +86,7 @@ def outages(seed: int, seconds: float) -> list[Outage]:
 
 @dataclass(frozen=True)
 class Produced:
-    """A record on its way: seconds until it is sent, and what it is."""
+    """A record to be sent, with the second at which it is due."""
 
     wait: float
     partition: int
@@ -95,13 +95,13 @@ class Produced:
 
 
 class Traffic:
-    """Makes events up.
+    """Draws events.
 
     Args:
-        seed: of all that is random.
-        partitions: of the input topic.
+        seed: the seed of all random numbers.
+        partitions: the number of partitions of the input topic.
         failing: the outages.
-        rate: sign-ins a second; each makes about 2.5 events.
+        rate: sign-ins per second, with about 2.5 events each.
     """
 
     def __init__(self, seed: int, partitions: int, failing: list[Outage], rate: float) -> None:
@@ -115,15 +115,15 @@ class Traffic:
         self._lags = False
 
     def grow(self, partitions: int) -> None:
-        """The input has so many partitions now."""
+        """Use ``partitions`` partitions of the input from now on."""
         self._partitions = partitions
 
     def until(self, elapsed: float, now: int, *, calm: bool = False) -> list[Produced]:
-        """What begins up to ``elapsed`` seconds since the load began.
+        """Return the records of sign-ins that begin up to ``elapsed`` seconds after the load began.
 
         Args:
             now: ms since the epoch.
-            calm: towards the end nothing comes from the future, so that the end of the log is an end in event time.
+            calm: whether to leave out events from the future, so that the end of the log is the end in event time.
         """
         out: list[Produced] = []
         while self._next <= elapsed:
@@ -200,7 +200,7 @@ class Traffic:
         return out
 
     def _lag(self, elapsed: float) -> int:
-        """How far behind the slow producer is, ms: for stretches of a quarter of a minute, or not at all."""
+        """Return how late the slow producer is, ms: during intervals of a quarter of a minute, and otherwise 0."""
         if elapsed > self._lag_until:
             self._lag_until = elapsed + 15.0
             self._lags = self._rng.random() < 0.35
@@ -208,12 +208,12 @@ class Traffic:
 
 
 class Load:
-    """Puts traffic onto a topic in real time, each record at least once, whatever becomes of the broker.
+    """Writes traffic to a topic in real time, each record at least once, even if the broker fails.
 
     Args:
-        broker: its address.
+        broker: ``host:port`` of the broker.
         topic: the input topic.
-        traffic: what is produced.
+        traffic: the source of the events.
         now: ms since the epoch.
     """
 
@@ -231,11 +231,11 @@ class Load:
 
     @property
     def elapsed(self) -> float:
-        """Seconds since it began."""
+        """Seconds since the load began."""
         return asyncio.get_running_loop().time() - self._began
 
     async def start(self) -> None:
-        """Begin."""
+        """Begin to produce."""
         for codec in CODECS:
             producer = AIOKafkaProducer(
                 bootstrap_servers=self._broker,
@@ -258,7 +258,7 @@ class Load:
         self._traffic.grow(partitions)
 
     async def stop(self) -> None:
-        """Produce nothing new, and wait until all that was produced stands on the topic."""
+        """Stop producing, and wait until all records are on the topic."""
         if self._running is not None:
             self._running.cancel()
             await asyncio.gather(self._running, return_exceptions=True)

@@ -1,4 +1,4 @@
-"""Processes of `watchofficer run` that are killed, stopped, thawed and started again, as a supervisor would."""
+"""How do tests supervise processes of `watchofficer run`, which they kill, freeze, thaw and stop?"""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from tests.support.processes import environment, spawn
 __all__ = ["Supervisor", "Worker"]
 
 _LOOK_EVERY = 0.25  # seconds
-_RESTART_AFTER = 0.5  # seconds: what a supervisor waits
+_RESTART_AFTER = 0.5  # seconds before a process is started again
 
 
 @dataclass
 class Worker:
-    """One process after another, on one port."""
+    """A sequence of processes on one port."""
 
     number: int
     port: int
@@ -34,8 +34,8 @@ class Worker:
     ready: bool = False
     wanted: bool = True  # whether a supervisor starts it when it has ended
     frozen: bool = False
-    not_before: float = 0.0  # monotonic: it is down until then
-    asked_to_end: bool = False  # by a signal of ours
+    not_before: float = 0.0  # monotonic seconds at which it may be started again
+    asked_to_end: bool = False  # by a signal of the tests
     was_frozen: bool = False  # this process stood still for a while
     log_from: int = 0  # where in the log this process begins
 
@@ -45,7 +45,7 @@ class Worker:
 
 
 def _fenced(worker: Worker) -> bool:
-    """Whether it ended because it had stood still: by a signal of ours, or for want of a processor."""
+    """Return whether the process ended because it had stood still, by SIGSTOP or for lack of CPU time."""
     own = worker.log.read_bytes()[worker.log_from :].decode(errors="replace")
     said = [line for line in own.splitlines() if '"stopped_by_failure"' in line]
     return bool(said) and "LeaseLost" in said[-1]
@@ -53,12 +53,12 @@ def _fenced(worker: Worker) -> bool:
 
 @dataclass
 class Record:
-    """What the supervisor has seen.
+    """The supervisor's observations.
 
     Attributes:
-        to_ready: seconds from a start to `/readyz`, of those that got so far.
+        to_ready: seconds from a start to a ready `/readyz`, of processes that became ready.
         ended: how often a process ended by itself: "fenced" after it stood still, else "failed".
-        stopped_in: seconds that an end after SIGTERM took, and its exit status.
+        stopped_in: seconds from SIGTERM to the end, and the exit status.
     """
 
     to_ready: list[float] = field(default_factory=list)
@@ -71,10 +71,10 @@ class Supervisor:
     """Workers and their supervisor.
 
     Args:
-        settings: environment variables of all of them, without ``WATCHOFFICER_``.
+        settings: environment variables of all workers, without ``WATCHOFFICER_``.
         policy: the policy file.
-        folder: gets what they say, a file each.
-        arguments: of the command line, after those for port and policy.
+        folder: the folder for the output of the workers, one file each.
+        arguments: further arguments of the command line, after those for port and policy.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class Supervisor:
     # -- who works --------------------------------------------------------------------------------------------
 
     def add_worker(self) -> Worker:
-        """One more worker; the supervisor starts it."""
+        """Add a worker, which the supervisor starts."""
         number = len(self.workers)
         worker = Worker(number, free_port(), self._folder / f"worker-{number}.log")
         self.workers.append(worker)
@@ -101,12 +101,12 @@ class Supervisor:
 
     @property
     def wanted(self) -> list[Worker]:
-        """The workers that there should be."""
+        """Return the workers that should run."""
         return [worker for worker in self.workers if worker.wanted]
 
     @property
     def running(self) -> list[Worker]:
-        """The workers whose process runs, and does not stand still."""
+        """Return the workers whose process runs and is not frozen."""
         return [worker for worker in self.workers if worker.running and not worker.frozen]
 
     def start(self) -> None:
@@ -114,16 +114,16 @@ class Supervisor:
         self._supervising = asyncio.create_task(self._supervise(), name="supervisor")
 
     def check(self) -> None:
-        """Make sure that somebody supervises.
+        """Check that the supervisor runs.
 
         Raises:
-            Exception: what ended the supervisor.
+            Exception: the error that ended the supervisor.
         """
         if self._supervising is not None and self._supervising.done():
             self._supervising.result()
 
     async def all_ready(self, within: float) -> bool:
-        """Wait until every worker that there should be is ready; False if that takes longer than so many seconds."""
+        """Wait until every worker that should run is ready; return False if that takes over ``within`` seconds."""
         deadline = time.monotonic() + within
         while not all(worker.ready for worker in self.wanted):
             if time.monotonic() > deadline:
@@ -132,7 +132,7 @@ class Supervisor:
         return True
 
     async def close(self) -> None:
-        """End all processes, however they are."""
+        """Kill all processes."""
         if self._supervising is not None:
             self._supervising.cancel()
             await asyncio.gather(self._supervising, return_exceptions=True)
@@ -143,10 +143,10 @@ class Supervisor:
         await asyncio.gather(*self._stops, return_exceptions=True)
         await self._http.aclose()
 
-    # -- what is done to them ---------------------------------------------------------------------------------
+    # -- faults -----------------------------------------------------------------------------------------------
 
     def kill(self, worker: Worker, down: float = 0.0) -> None:
-        """``kill -9``; started again after ``down`` seconds."""
+        """Kill a worker (``kill -9``); the supervisor starts it again after ``down`` seconds."""
         self._hold(worker, down)
         if worker.process is not None:
             worker.process.kill()
@@ -154,14 +154,14 @@ class Supervisor:
         worker.frozen = False
 
     def stop(self, worker: Worker, down: float = 0.0, *, for_good: bool = False) -> asyncio.Task[None]:
-        """SIGTERM; started again ``down`` seconds after its end, unless ``for_good``."""
+        """Send SIGTERM; the supervisor starts the worker again ``down`` seconds after its end, unless ``for_good``."""
         worker.wanted = worker.wanted and not for_good
         task = asyncio.create_task(self._stop(worker, down))
         self._stops.add(task)
         return task
 
     def freeze(self, worker: Worker) -> None:
-        """SIGSTOP."""
+        """Freeze a worker (SIGSTOP)."""
         if worker.process is not None and worker.running:
             worker.process.send_signal(signal.SIGSTOP)
             worker.frozen = True
@@ -169,7 +169,7 @@ class Supervisor:
             worker.was_frozen = True
 
     def thaw(self, worker: Worker) -> None:
-        """SIGCONT."""
+        """Let a frozen worker continue (SIGCONT)."""
         if worker.process is not None and worker.frozen and worker.running:
             worker.process.send_signal(signal.SIGCONT)
         worker.frozen = False
@@ -232,9 +232,9 @@ class Supervisor:
             self.record.to_ready.append(time.monotonic() - worker.started_at)
 
     async def get(self, worker: Worker, path: str) -> httpx.Response:
-        """Ask a worker over HTTP.
+        """Send a GET request to a worker.
 
         Raises:
-            httpx.HTTPError: no answer.
+            httpx.HTTPError: there is no answer.
         """
         return await self._http.get(f"http://127.0.0.1:{worker.port}{path}")

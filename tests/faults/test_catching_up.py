@@ -1,4 +1,4 @@
-"""The watch was down for two hours, across an outage that came and went and one that is going on."""
+"""A watch that was down for two hours catches up, after one outage that is over and during another."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ GOES_ON = (40, 0)
 
 
 def what_happened(present: int) -> list[tuple[int, int, bytes]]:
-    """(timestamp, partition, value): a sign-in a second by each method, each by another person."""
+    """Return (timestamp, partition, value): a sign-in per second and method, each by another person."""
     out = []
     for second in range(DOWN_FOR * 60):
         at = present - DOWN_FOR * MINUTE + second * SECOND
@@ -38,7 +38,7 @@ def what_happened(present: int) -> list[tuple[int, int, bytes]]:
 
 
 async def missed(broker: str, topic: str, present: int) -> None:
-    """The topic with the clocks of its producers, and all that happened on it."""
+    """Create the topic, with timestamps of producers, and write all events to it."""
     admin = AIOKafkaAdminClient(bootstrap_servers=broker)
     await admin.start()
     await admin.create_topics([NewTopic(topic, 4, 1, topic_configs={"message.timestamp.type": "CreateTime"})])
@@ -89,5 +89,5 @@ def roots(deployment: Deployment) -> list[str]:
 
 
 def started(details: str, began: int) -> bool:
-    """Whether the minute of the first failure is named."""
+    """Return whether the text names the minute of the first failure."""
     return format_instant(began)[:16] in details

@@ -1,4 +1,4 @@
-"""The broker forgets a consumer group, as it does when nobody has been in it for long: nothing is passed over."""
+"""If the broker forgets a consumer group, as it does with a group without members, no event is skipped."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]
 
 
 async def produce(deployment: Deployment, name: str) -> None:
-    """Five events onto partition 0."""
+    """Write five events to partition 0."""
     async with AIOKafkaProducer(bootstrap_servers=deployment.broker) as producer:
         for number in range(5):
             await producer.send_and_wait(
@@ -32,7 +32,7 @@ async def has_counted(deployment: Deployment, expected: int) -> bool:
 
 
 async def forget_groups(deployment: Deployment) -> list[str]:
-    """Delete the groups of a deployment, which must be empty; their names."""
+    """Delete the groups of a deployment, which must be empty; return their names."""
     admin = AdminClient({"bootstrap.servers": deployment.broker})
     known = await asyncio.to_thread(lambda: admin.list_consumer_groups().result(30.0))
     names = [one.group_id for one in known.valid if one.group_id.startswith(deployment.prefix)]

@@ -1,4 +1,4 @@
-"""What a live run is held to: what a replay of the same log says, which ends with the log's last event."""
+"""A live run is compared with a replay of its log, which ends with the log's last event."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def five_minutes(at: int, good: int) -> dict[str, Any]:
         # a late event was counted at 12:10, which the replay reached as well, or did not
         ([(NOON, 0), (NOON, 1), (NOON + 5 * MINUTE, 4)], 10, 1),
         ([(NOON, 0), (NOON, 1), (NOON + 5 * MINUTE, 4)], 9, 0),
-        # nobody went on: what was written last is held against the replay
+        # no environment continued, so the last records are compared with the replay
         ([(NOON, 0), (NOON, 1)], 9, 1),
-        # what the replay says was never written
+        # the replay has a record that was never written
         ([(NOON, 2), (NOON, 1), (NOON + 5 * MINUTE, 4)], 9, 1),
     ],
 )

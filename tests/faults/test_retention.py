@@ -1,4 +1,4 @@
-"""The broker has removed records that were not read: people are told, and nothing else changes."""
+"""If the broker has removed records that were not read, people are notified, and nothing else changes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]
 
 
 async def produce(deployment: Deployment, name: str, count: int) -> None:
-    """So many events onto partition 0."""
+    """Write ``count`` events to partition 0."""
     async with AIOKafkaProducer(bootstrap_servers=deployment.broker) as producer:
         for number in range(count):
             await producer.send_and_wait(
@@ -26,7 +26,7 @@ async def produce(deployment: Deployment, name: str, count: int) -> None:
 
 
 async def remove_before(deployment: Deployment, offset: int) -> None:
-    """As retention does."""
+    """Remove all records before ``offset``, as retention does."""
     admin = AIOKafkaAdminClient(bootstrap_servers=deployment.broker)
     await admin.start()
     try:
@@ -37,7 +37,7 @@ async def remove_before(deployment: Deployment, offset: int) -> None:
 
 
 async def counted(deployment: Deployment) -> int:
-    """Events on the page of Prometheus."""
+    """Return the number of events in the worker's metrics."""
     return int(await deployment.metric("watchofficer_login_events_total"))
 
 
@@ -65,7 +65,7 @@ async def test_what_was_removed_unread_is_declared_and_what_was_read_before_coun
         assert declared["declared_by"] == "watchofficer"
         assert "15 login events (offsets 20 to 34" in declared["sentence"]
 
-        # The head of what was read before is removed too: nothing is lost by that, and nothing counts again.
+        # Records that were read before are removed too: no event is lost by that, and none counts twice.
         worker.kill()
         await remove_before(deployment, 38)
         worker.start()

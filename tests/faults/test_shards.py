@@ -1,4 +1,4 @@
-"""A worker keeps what it knows of a partition for as long as nobody else can have owned it."""
+"""A worker keeps its state of a partition for as long as no other worker can have owned the partition."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Group:
 
 
 class RestoredAtOnce(Evaluate):
-    """Its shards hold nothing."""
+    """An evaluate service whose shards hold nothing."""
 
     async def _restore(self, partition: int, offset: int) -> Shard:
         return Shard(partition, (), cast(Any, None), offset)

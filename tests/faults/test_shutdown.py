@@ -1,4 +1,4 @@
-"""SIGTERM leaves nothing behind that has been read; a second one leaves at once, and loses nothing either."""
+"""After SIGTERM a worker flushes all that it has read; after a second one it ends at once, and loses nothing either."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ EVENTS = 400
 
 
 async def written_to(deployment: Deployment) -> int:
-    """How many records of the input stand behind frontiers."""
+    """Return the number of input records before the frontiers."""
     reached: dict[int, int] = {}
     reader = TopicReader(KafkaClients({"bootstrap_servers": deployment.broker}))
     async for record in reader.read(TopicPartition(deployment.prefix + "sli-segments", 0)):
@@ -38,7 +38,7 @@ async def written_to(deployment: Deployment) -> int:
 
 
 async def signalled(deployment: Deployment) -> tuple[int, float]:
-    """The exit status, and the seconds until the end, after a SIGTERM."""
+    """Send SIGTERM; return the exit status and the seconds until the end."""
     process = deployment.worker.process
     assert process is not None
     began = time.monotonic()
@@ -49,14 +49,14 @@ async def signalled(deployment: Deployment) -> tuple[int, float]:
 
 @pytest.fixture
 def own_broker() -> Iterator[EmbeddedBroker]:
-    """An embedded broker that a test may hold up."""
+    """Start an embedded broker that a test may stop and continue."""
     with EmbeddedBroker() as broker:
         yield broker
 
 
 @contextmanager
 def hanging(broker: EmbeddedBroker) -> Iterator[None]:
-    """A broker that answers nobody: connections stay open."""
+    """Let a broker answer nobody; connections stay open."""
     assert broker.pid is not None
     os.kill(broker.pid, signal.SIGSTOP)
     try:
@@ -89,7 +89,7 @@ async def test_a_second_signal_ends_it_at_once_and_nothing_is_lost(
         await deployment.produce(login(f"e{number}") for number in range(EVENTS))
         process = deployment.worker.process
         assert process is not None
-        with hanging(own_broker):  # so that it cannot end in order before it is told again
+        with hanging(own_broker):  # so that it cannot end in order before the second signal
             process.send_signal(signal.SIGTERM)
             await asyncio.sleep(1.0)
             assert process.poll() is None

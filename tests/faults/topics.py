@@ -1,4 +1,4 @@
-"""What stands on topics when all is over."""
+"""What do the topics of a run hold at its end?"""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ __all__ = ["Folded", "folded", "input_log", "read"]
 
 
 async def read(broker: str, topic: str) -> list[Any]:
-    """All records of a topic, by partition, in the order of their offsets."""
+    """Return all records of a topic, by partition, in the order of their offsets."""
     return [record for records in await _by_partition(broker, topic) for record in records]
 
 
 async def _by_partition(broker: str, topic: str) -> list[list[Any]]:
-    """The same of each partition."""
+    """Return the records of each partition of a topic, in the order of their offsets."""
     clients = KafkaClients({"bootstrap_servers": broker})
     async with started(clients.reader()) as consumer:
         ids = (await consumer.partition_ids(topic))[topic]
@@ -32,10 +32,10 @@ async def _by_partition(broker: str, topic: str) -> list[list[Any]]:
 
 
 async def input_log(broker: str, topic: str) -> list[list[Logged]]:
-    """The partitions of the input topic as the oracle takes them.
+    """Return the partitions of the input topic in the oracle's form.
 
     Raises:
-        ValueError: offsets are not positions: records have been removed.
+        ValueError: offsets are not positions, because records have been removed.
     """
     out: list[list[Logged]] = []
     for number, records in enumerate(await _by_partition(broker, topic)):
@@ -48,11 +48,11 @@ async def input_log(broker: str, topic: str) -> list[list[Logged]]:
 
 @dataclass
 class Folded:
-    """What ingest says of the input, as one partition of ``sli-segments`` has it.
+    """Ingest's account of the input, as one partition of ``sli-segments`` states it.
 
     Attributes:
-        marks: input partition -> the marks, (next offset, watermark), that whoever evaluates acts on.
-        tallies: (input partition, block) -> the last count of its records.
+        marks: input partition -> the marks, (next offset, watermark), on which evaluation acts.
+        tallies: (input partition, block) -> the last count of the block's records.
         reasons: how often each reason for a mark was given.
     """
 
@@ -61,7 +61,7 @@ class Folded:
     reasons: dict[str, int] = field(default_factory=lambda: defaultdict(int))
 
     def total(self, name: str) -> int:
-        """A field of the tallies, summed up."""
+        """Return the sum of a field over all tallies."""
         return sum(int(getattr(tally, name)) for tally in self.tallies.values())
 
     @property
@@ -78,10 +78,10 @@ class _Owner:
 
 
 async def folded(broker: str, topic: str) -> list[Folded]:
-    """The same from each partition of ``sli-segments``: all must say the same.
+    """Return ingest's account of the input from each partition of ``sli-segments``; all must be equal.
 
-    Of what a former owner of an input partition writes once a new one has announced itself, nothing counts but the
-    tallies of blocks that lie before the offset at which the new one begins.
+    Records that a former owner of an input partition writes after the announcement of a new owner do not count, except
+    for tallies of blocks that lie before the offset at which the new owner begins.
     """
     return [_fold(records) for records in await _by_partition(broker, topic) if records]
 

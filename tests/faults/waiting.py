@@ -1,4 +1,4 @@
-"""Patience with real processes."""
+"""How do tests wait for real processes?"""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ async def until(
     """Wait until the condition is true.
 
     Raises:
-        AssertionError: not within so many seconds; with the end of what ``said`` says.
+        AssertionError: the condition was not true within ``within`` seconds; the message has the end of ``said()``.
     """
     deadline = time.monotonic() + within
     while True:
