@@ -10,6 +10,7 @@ WatchofficerError
 ├── BrokerUnavailable           streams.kafka: the embedded broker cannot be started
 ├── Failed                      streams.demo: the worker, the traffic or the observer of a demo has failed
 ├── FormatError (ValueError)    streams.segments: a record of an internal topic cannot be read by this version
+│   └── NewerVersion            streams.segments: a newer version wrote the record
 ├── LeaseLost                   streams.runtime: this worker stood still for too long and may not write any more
 ├── LogReplaced (ValueError)    streams.ingest: the input topic is not the one that was read before
 ├── PolicyError (ValueError)    detectors.policy: a policy cannot be used; the error lists every problem
@@ -17,6 +18,7 @@ WatchofficerError
 ├── SettingsError (ValueError)  streams.settings: environment variables that cannot be used
 ├── SourceError                 streams.replay: an input cannot be read
 ├── TopicProblem                streams.kafka: a topic is missing, or its settings are not as they must be
+├── Unreadable                  streams.records: a record that decides verdicts cannot be read; ends the worker
 ├── UnknownName (ValueError)    detectors.policy: a value of a policy names nothing that is known
 └── UnusableCertificate (ValueError)  streams.settings: a file does not hold what TLS needs
 """

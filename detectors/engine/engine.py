@@ -65,6 +65,9 @@ class Engine:
         covered_from: the instant (ms) from which all facts are known; None for the first fact that counts.
         durations: whether to keep the durations of requests, for ``quantiles``.
         observer: receives every frame with the detectors' verdicts before incidents are updated.
+
+    Attributes:
+        restored_history: the records of the history that ``restore`` has made again from facts.
     """
 
     def __init__(
@@ -98,6 +101,7 @@ class Engine:
         self._quantiles: dict[int, Floats] = {}
         self._waiting = state.waiting if state else None
         self._csp_caused = list(state.csp_caused) if state else []
+        self.restored_history: list[dict[str, object]] = []
 
     def latest(self, scope: int, window: int) -> SliValue | None:
         """Return the SLIs of a scope (index) in a window (ms) at the last T; None before the first T."""
@@ -170,7 +174,8 @@ class Engine:
         boundary = self.evaluated_to - self.evaluated_to % HISTORY_SPAN
         written = facts.up_to(boundary)
         self._five_minutes.add(facts[:written])
-        self.history.extend(self._five_minutes.written(boundary, self._covered_from))
+        self.restored_history = self._five_minutes.written(boundary, self._covered_from)
+        self.history.extend(self.restored_history)
         self._five_minutes.add(facts[written:])
 
     def advance(

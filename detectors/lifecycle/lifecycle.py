@@ -22,7 +22,7 @@ from detectors.lifecycle.severity import csps_of
 from detectors.policy.policy import Policy
 from detectors.scopes import overlaps, scope_index
 
-__all__ = ["IncidentMemory", "Lifecycle", "LifecycleMemory", "View"]
+__all__ = ["INPUTS_REMEMBERED", "IncidentMemory", "Lifecycle", "LifecycleMemory", "View"]
 
 #: Ids of inputs that are remembered, so that a repeated record is applied once.
 INPUTS_REMEMBERED = 1_000

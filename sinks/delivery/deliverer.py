@@ -27,7 +27,7 @@ from detectors.instants import DAY
 from sinks.delivery.pacing import ReceiverGate, backoff, gates_for
 from sinks.receivers.answers import Answer, Delivered, Refused, Retry, SinkClient
 
-__all__ = ["Deliverer", "Delivery", "Outcome", "overtaken"]
+__all__ = ["Deliverer", "Delivery", "Outcome", "bounded_receipt", "overtaken"]
 
 Outcome = Literal["delivered", "superseded", "dropped", "dead"]
 
@@ -150,8 +150,14 @@ class Deliverer:
         self._receipts: dict[tuple[str, int, str], dict[str, str]] = {}
         self._closing = False
 
-    def restore(self, deliveries: Iterable[Delivery]) -> None:
-        """Take over the outcomes that earlier runs recorded. Must be called before ``submit``."""
+    def restore(self, deliveries: Iterable[Delivery], settled: Iterable[str] = ()) -> None:
+        """Take over the outcomes that earlier runs recorded. Must be called before ``submit``.
+
+        Args:
+            deliveries: the outcomes.
+            settled: ids of further commands that have an outcome, which is not known.
+        """
+        self._known.update(settled)
         for delivery in sorted(deliveries, key=lambda each: each.at):
             self._known.add(delivery.command_id)
             self._remember(delivery)
@@ -305,7 +311,7 @@ class Deliverer:
             action=command.action,
             outcome=outcome,
             at=self._clock(),
-            receipt=_bounded(receipt or {}),
+            receipt=bounded_receipt(receipt or {}),
             attempts=attempts,
         )
         self._remember(delivery)
@@ -349,7 +355,7 @@ class Deliverer:
             self._receipts.setdefault(key, {}).update(delivery.receipt)
 
 
-def _bounded(receipt: Mapping[str, str]) -> dict[str, str]:
+def bounded_receipt(receipt: Mapping[str, str]) -> dict[str, str]:
     """What a receipt may keep of what a receiver returned; a part of an identifier or a link is of no use."""
     kept = {name: value for name, value in receipt.items() if fits(name + value, LINK_BYTES)}
     return dict(islice(kept.items(), _RECEIPT_FIELDS))

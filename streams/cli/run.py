@@ -17,6 +17,7 @@ from detectors.policy.policy import Policy
 from streams.http.server import AddressTaken
 from streams.ingest.settings import Start
 from streams.kafka.admin import TopicProblem
+from streams.records.reading import Unreadable
 from streams.runtime.clocks import RealClock
 from streams.runtime.gc_tuning import tune_gc
 from streams.runtime.logs import configure_logs
@@ -108,7 +109,7 @@ async def _tune(worker: Worker) -> None:
 
 def _say_failure(failure: BaseException) -> int:
     """Say why a worker cannot go on; returns the exit status."""
-    if isinstance(failure, TopicProblem):
+    if isinstance(failure, TopicProblem | Unreadable):
         print(failure, file=sys.stderr)
         return 2
     log.error("stopped_by_failure", error=repr(failure), exc_info=failure)

@@ -19,9 +19,11 @@ from detectors.incidents import Command
 from sinks.delivery.deliverer import Deliverer, Delivery
 from sinks.delivery.pacing import gates_for
 from sinks.receivers.answers import SinkClient
+from streams.kafka.aside import AsideWriter
 from streams.kafka.producer import BatchProducer, ProducerRecord
 from streams.kafka.topic_reader import TopicReader
 from streams.kafka.topics import Topics
+from streams.records.reading import OwnRecords, Stored
 from streams.records.verdicts import decode_command, incident_partition
 from streams.runtime.clocks import Timing
 
@@ -46,6 +48,8 @@ class Dispatch:
         reader: reads topics back.
         timing: its clock stamps deliveries, its sleep and chance serve retries.
         on_delivered: called with a delivered command and when it was delivered, ms.
+        aside: writes deliveries, so that a topic that takes none holds up no later command; ``producer`` by default.
+        records: what is done with records that cannot be read; they are only logged by default.
     """
 
     def __init__(
@@ -58,12 +62,16 @@ class Dispatch:
         timing: Timing,
         *,
         on_delivered: Delivered = lambda command, at: None,
+        aside: AsideWriter | None = None,
+        records: OwnRecords | None = None,
     ) -> None:
         self._topics = topics
         self._partitions = partitions
         self._clients = clients
         self._producer = producer
+        self._aside = aside or producer
         self._reader = reader
+        self._records = records or OwnRecords(topics)
         self._timing = timing
         self._gates = gates_for(clients, timing.clock, timing.sleep)
         self._on_delivered = on_delivered
@@ -108,9 +116,10 @@ class Dispatch:
         for deliverer in gone:
             self._counted.update(deliverer.deliveries)
 
-    async def take(self, partition: int, offset: int, value: bytes | None) -> None:
+    async def take(self, partition: int, offset: int, value: bytes | None, key: bytes | None = None) -> None:
         """Take the next record of the outbox; one of a partition that is not owned is read again once it is."""
-        command = _command(partition, offset, value)
+        reading = self._records.reading(self._topics.commands, partition)
+        command = reading.take(Stored(offset, key, value), decode_command)
         deliverer = await self._deliverer(partition) if command is not None else None
         if command is not None and deliverer is not None:
             self._submit(deliverer, offset, command)
@@ -132,12 +141,17 @@ class Dispatch:
 
     async def _restore(self, partition: int) -> None:
         known: list[Delivery] = []
+        reading = self._records.reading(self._topics.deliveries, partition)
         async for record in self._reader.read(TopicPartition(self._topics.deliveries, partition)):
-            if record.value is not None:
-                known.append(msgspec.json.decode(record.value, type=Delivery))
+            delivery = reading.take(record, _delivery)
+            if delivery is not None:
+                known.append(delivery)
+        # The key says which command has an outcome, also where the outcome cannot be read: nobody is woken again.
+        settled = {unread.name for unread in reading.unread()}
         commands: list[tuple[int, Command]] = []
+        reading = self._records.reading(self._topics.commands, partition)
         async for record in self._reader.read(TopicPartition(self._topics.commands, partition)):
-            command = _command(partition, record.offset, record.value)
+            command = reading.take(record, decode_command)
             if command is not None:
                 commands.append((record.offset, command))
         if partition not in self._owned:
@@ -152,7 +166,7 @@ class Dispatch:
             gates=self._gates,
             on_delivered=self._on_delivered,
         )
-        deliverer.restore(known)
+        deliverer.restore(known, settled)
         # All at once: a page must not go out before it is known that its incident is over.
         for offset, command in commands:
             self._submit(deliverer, offset, command)
@@ -161,7 +175,7 @@ class Dispatch:
 
     async def _record(self, delivery: Delivery) -> None:
         partition = incident_partition(delivery.incident_id, self._partitions)
-        await self._producer.write(
+        await self._aside.write(
             [
                 ProducerRecord(
                     self._topics.deliveries,
@@ -198,11 +212,5 @@ class Dispatch:
         )
 
 
-def _command(partition: int, offset: int, value: bytes | None) -> Command | None:
-    if value is None:
-        return None
-    try:
-        return decode_command(value)
-    except ValueError as error:
-        log.error("unreadable_command", partition=partition, offset=offset, error=str(error))
-        return None
+def _delivery(value: bytes) -> Delivery:
+    return msgspec.json.decode(value, type=Delivery)

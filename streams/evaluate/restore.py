@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 import structlog
@@ -26,16 +27,33 @@ from streams.evaluate.shard_state import (
 )
 from streams.kafka.topic_reader import TopicReader
 from streams.kafka.topics import Topics, env_partition
+from streams.records.reading import OwnRecords, Reading
+from streams.segments.codec import NewerVersion
 
 __all__ = ["restore_shard"]
+
+#: So many records of the history may be made again: of two hours and a half, in all environments of a partition.
+_COMPARED = 500
+
+#: The greatest form of a record of the history that is read.
+_HISTORY_VERSION = 1
 
 log = structlog.get_logger(__name__)
 
 
 async def restore_shard(
-    settings: EvaluateSettings, policy: Policy, reader: TopicReader, now: int, partition: int, offset: int
-) -> Shard:
-    """The shard of a partition as it was just before ``offset``.
+    settings: EvaluateSettings,
+    policy: Policy,
+    reader: TopicReader,
+    now: int,
+    partition: int,
+    offset: int,
+    *,
+    records: OwnRecords,
+) -> tuple[Shard, list[dict[str, object]]]:
+    """The shard of a partition as it was just before ``offset``, and the records that `sli-history` lacks.
+
+    A worker that ended while `sli-history` took no records may have left some out; the latest are made from facts.
 
     Args:
         settings: topics, receivers and partitions.
@@ -44,14 +62,18 @@ async def restore_shard(
         now: the present, ms since the epoch.
         partition: of `sli-segments`.
         offset: of the first record that has not been taken.
+        records: what is done with records that cannot be read.
 
     Raises:
         KafkaError, OSError: a topic cannot be read, and the reader is not patient.
+        Unreadable: a record that decides verdicts cannot be read.
     """
     topics = settings.topics
     envs = tuple(env for env in ENVS if env_partition(env, settings.partitions) == partition)
-    states = await _states(reader, topics, partition, envs)
-    histories = await _histories(reader, topics, partition, envs, states)
+    states = await _states(reader, topics, partition, envs, records)
+    past = TopicPartition(topics.history, partition)
+    reading = records.reading(past.topic, partition)
+    histories, written = await _histories(reader, reading, past, states, envs)
 
     def make(env: str) -> Engine:
         state = states.get(env)
@@ -65,57 +87,104 @@ async def restore_shard(
             durations=True,
         )
 
-    shard = Shard(partition, envs, Evaluator(policy, make), offset)
+    reading = records.reading(topics.segments, partition)
+    shard = Shard(partition, envs, Evaluator(policy, make), offset, reading)
     done = [reached for env in envs if (reached := shard.engine(env).evaluated_to) is not None]
     for env, state in states.items():
         shard.restore_state(env, state)
     # However long nobody has evaluated: the windows are filled with what they held at the last T.
     since = min([now, *done]) - read_back(policy)
+    await _fill(shard, reader, topics, since, records)
+    reached = shard.evaluated_to
+    told = None if reached is None else format_instant(reached)
+    log.info("restore_completed", partition=partition, envs=list(envs), evaluated_to=told, offset=offset)
+    return shard, _missing(shard, written)
+
+
+async def _fill(shard: Shard, reader: TopicReader, topics: Topics, since: int, records: OwnRecords) -> None:
+    """Fill a shard's windows with the segments from ``since`` (ms) on, and queue the inputs that wait.
+
+    Raises:
+        Unreadable: a record that decides verdicts cannot be read.
+    """
     # The whole topic: segments beyond the committed offset may have been evaluated.
-    async for record in reader.read(TopicPartition(topics.segments, partition), since=since):
-        shard.restore_record(record.offset, record.value)
+    async for record in reader.read(TopicPartition(topics.segments, shard.partition), since=since):
+        shard.restore_record(record)
     for _ in shard.restore_windows(since):
         await asyncio.sleep(0)
-    async for record in reader.read(TopicPartition(topics.inputs, partition)):
-        one = queued_input(record.offset, record.value)
+    inputs = records.reading(topics.inputs, shard.partition)
+    async for record in reader.read(TopicPartition(topics.inputs, shard.partition)):
+        one = queued_input(inputs, record)
         if one is not None:
             shard.queue(one)
     shard.finish_restore()
-    log.info(
-        "restore_completed",
-        partition=partition,
-        envs=list(envs),
-        evaluated_to=None if shard.evaluated_to is None else format_instant(shard.evaluated_to),
-        offset=offset,
-    )
-    return shard
+
+
+def _missing(shard: Shard, written: Mapping[tuple[str, str], object]) -> list[dict[str, object]]:
+    """The records of the history that were made again from facts and differ from what the topic has."""
+    return [
+        record
+        for env in shard.envs
+        for record in shard.engine(env).restored_history
+        if written.get((env, format_instant(_start(record)))) != record["scopes"]
+    ]
+
+
+def _start(record: Mapping[str, Any]) -> int:
+    """The start of a record of the history, ms."""
+    return int(record["at"])
 
 
 async def _states(
-    reader: TopicReader, topics: Topics, partition: int, envs: tuple[str, ...]
+    reader: TopicReader, topics: Topics, partition: int, envs: tuple[str, ...], records: OwnRecords
 ) -> dict[str, ShardState]:
-    """The last state of each environment."""
+    """The last state of each environment.
+
+    Raises:
+        Unreadable: what was written last of an environment is no state.
+    """
     states: dict[str, ShardState] = {}
+    reading = records.reading(topics.watch_state, partition)
     async for record in reader.read(TopicPartition(topics.watch_state, partition)):
-        env = (record.key or b"").decode()
-        if env in envs and record.value is not None:
-            states[env] = latest(states.get(env), decode_state(record.value))
+        env = (record.key or b"").decode("utf-8", "replace")
+        state = reading.take(record, decode_state)
+        if env in envs and state is not None:
+            states[env] = latest(states.get(env), state)
+    reading.refuse(lambda key: key in envs)
     return states
 
 
 async def _histories(
     reader: TopicReader,
-    topics: Topics,
-    partition: int,
-    envs: tuple[str, ...],
+    reading: Reading,
+    place: TopicPartition,
     states: Mapping[str, ShardState],
-) -> dict[str, History]:
-    """The history of each environment as it was when its state was written."""
+    envs: tuple[str, ...],
+) -> tuple[dict[str, History], dict[tuple[str, str], object]]:
+    """The history of each environment as it was when its state was written, and the scopes of each record.
+
+    The scopes are those of the last complete record of an environment and start; of the newest records alone. Five
+    minutes that cannot be read are passed by: what is usual is a median over weeks.
+
+    Raises:
+        Unreadable: a newer version wrote a record.
+    """
     histories = {env: History(env) for env in envs}
-    async for record in reader.read(TopicPartition(topics.history, partition)):
-        if record.value is not None:
-            entry = msgspec.json.decode(record.value)
-            # What was completed after the last state comes again, and must not be known before.
-            if entry["env"] in histories and was_complete(entry, states.get(entry["env"])):
-                histories[entry["env"]].add(entry)
-    return histories
+    written: dict[tuple[str, str], object] = {}
+
+    def take(value: bytes) -> None:
+        entry = msgspec.json.decode(value, type=dict[str, Any])
+        if entry.get("v", _HISTORY_VERSION) > _HISTORY_VERSION:
+            raise NewerVersion(f"sli-history has version {entry['v']}")
+        # What was completed after the last state comes again, and must not be known before.
+        if entry["env"] not in histories or not was_complete(entry, states.get(entry["env"])):
+            return
+        histories[entry["env"]].add(entry)
+        written[entry["env"], entry["at"]] = entry["scopes"]
+        if len(written) > _COMPARED:
+            del written[next(iter(written))]
+
+    async for record in reader.read(place):
+        reading.take(record, take)
+    reading.refuse(lambda key: False)
+    return histories, written

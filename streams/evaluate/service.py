@@ -20,8 +20,10 @@ from streams.evaluate.restore import restore_shard
 from streams.evaluate.settings import EvaluateSettings
 from streams.evaluate.shard import Shard, queued_input
 from streams.evaluate.verdict_writer import VerdictWriter
+from streams.kafka.aside import AsideWriter
 from streams.kafka.producer import BatchProducer
 from streams.kafka.topic_reader import TopicReader
+from streams.records.reading import OwnRecords, Stored
 from streams.runtime.clocks import Timing
 from streams.runtime.progress import Progress
 
@@ -67,6 +69,8 @@ class Evaluate:
         notify: called with a shard whenever its verdicts have been written (metrics).
         more: whether a partition of `sli-segments` is known to hold records after an offset.
         generation: of the consumer group, now.
+        aside: writes what no next verdict needs; ``producer`` by default.
+        records: what is done with records that cannot be read; they are only logged by default.
     """
 
     def __init__(
@@ -81,6 +85,8 @@ class Evaluate:
         notify: Callable[[Shard], None] = lambda shard: None,
         more: Callable[[int, int], bool] = lambda partition, offset: False,
         generation: Callable[[], int] = lambda: 0,
+        aside: AsideWriter | None = None,
+        records: OwnRecords | None = None,
     ) -> None:
         self._settings = settings
         self._policy = policy
@@ -90,7 +96,8 @@ class Evaluate:
         self._notify = notify
         self._more = more
         self._generation = generation
-        self._writer = VerdictWriter(settings, policy, producer)
+        self._writer = VerdictWriter(settings, policy, producer, aside or producer)
+        self._records = records or OwnRecords(settings.topics)
         self._busy = asyncio.Lock()
         self._tasks: dict[int, _Task] = {}
 
@@ -141,19 +148,28 @@ class Evaluate:
 
     # -- what arrives -----------------------------------------------------------------------------------------
 
-    async def take_segment(self, partition: int, offset: int, value: bytes | None) -> None:
-        """Take the next record of `sli-segments`, and evaluate what it makes due."""
+    async def take_segment(
+        self, partition: int, offset: int, value: bytes | None, key: bytes | None = None
+    ) -> None:
+        """Take the next record of `sli-segments`, and evaluate what it makes due.
+
+        Raises:
+            Unreadable: a record that decides verdicts cannot be read.
+        """
         async with self._busy:
             task = await self._task(partition, offset)
-            task.shard.take(offset, value)
+            task.shard.take(Stored(offset, key, value))
             if task.shard.due and not self._may_wait(task, offset):
                 task.shard.begin_round()
                 await self._evaluate(task)
                 task.evaluated_at = self._timing.monotonic()
 
-    async def take_input(self, partition: int, offset: int, value: bytes | None) -> None:
+    async def take_input(
+        self, partition: int, offset: int, value: bytes | None, key: bytes | None = None
+    ) -> None:
         """Take the next record of `incident-inputs`."""
-        one = queued_input(offset, value)
+        reading = self._records.reading(self._settings.topics.inputs, partition)
+        one = queued_input(reading, Stored(offset, key, value))
         async with self._busy:  # a shard that is being restored may have read its inputs already
             task = self._tasks.get(partition)
             if (
@@ -174,7 +190,11 @@ class Evaluate:
 
     async def _restore(self, partition: int, offset: int) -> Shard:
         now = self._timing.clock()
-        return await restore_shard(self._settings, self._policy, self._reader, now, partition, offset)
+        shard, missing = await restore_shard(
+            self._settings, self._policy, self._reader, now, partition, offset, records=self._records
+        )
+        await self._writer.write_history(partition, missing)
+        return shard
 
     def _may_wait(self, task: _Task, offset: int) -> bool:
         """Whether to read on first: a backlog is evaluated in few rounds, as each of them costs writes."""

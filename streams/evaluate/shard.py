@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import msgspec
-import structlog
 
 from detectors.engine.engine import Engine
 from detectors.incidents import IncidentInput
@@ -15,13 +14,13 @@ from detectors.windows.facts import FactRow
 from streams.evaluate.evaluator import Evaluator, Verdict
 from streams.evaluate.shard_state import ShardState, covered_from
 from streams.evaluate.totals import Totals
+from streams.kafka.topics import Topics
 from streams.records.models import decode_input
-from streams.segments.codec import FormatError, Frontier, SealedSegment, decode_sealed
+from streams.records.reading import OwnRecords, Reading, Record, Stored
+from streams.segments.codec import Frontier, SealedSegment, decode_sealed, segment_key
 from streams.segments.fencing import Admitted, Fencing
 
 __all__ = ["QueuedInput", "Shard", "queued_input"]
-
-log = structlog.get_logger(__name__)
 
 #: The spans of so many segments (partition, block, env) are kept before those of old blocks are dropped.
 _SPANS = 4096
@@ -44,15 +43,18 @@ class QueuedInput:
     value: IncidentInput
 
 
-def queued_input(offset: int, value: bytes | None) -> QueuedInput | None:
-    """The input in a record of `incident-inputs`; None for a record that holds none."""
-    if value is None:
-        return None
-    try:
-        return QueuedInput(offset, decode_input(value))
-    except ValueError as error:
-        log.warning("unreadable_input", offset=offset, error=str(error))
-        return None
+def queued_input(reading: Reading, record: Record) -> QueuedInput | None:
+    """The input in a record of `incident-inputs`; None for a record that holds none, which is passed by."""
+    value = reading.take(record, decode_input)
+    return None if value is None else QueuedInput(record.offset, value)
+
+
+def decides_verdicts(key: str) -> bool:
+    """Whether a record of `sli-segments` with this key decides verdicts.
+
+    A frontier does not, because the next one takes its place.
+    """
+    return key.startswith(("segment/", "mark/", "owner/"))
 
 
 class Shard:
@@ -67,14 +69,23 @@ class Shard:
         envs: the environments of this partition.
         evaluator: moves the engines of all environments on.
         next_offset: the first offset of `sli-segments` that has not been taken.
+        reading: reads the records of the partition.
     """
 
-    def __init__(self, partition: int, envs: tuple[str, ...], evaluator: Evaluator, next_offset: int) -> None:
+    def __init__(
+        self,
+        partition: int,
+        envs: tuple[str, ...],
+        evaluator: Evaluator,
+        next_offset: int,
+        reading: Reading | None = None,
+    ) -> None:
         self.partition = partition
         self.envs = envs
         self.totals = Totals(envs)
         self._evaluator = evaluator
         self._next_offset = next_offset
+        self._reading = reading or OwnRecords(Topics()).reading(Topics().segments, partition)
         self._restored = False
         self._due = False
         self._fencing = Fencing()
@@ -140,11 +151,16 @@ class Shard:
 
     # -- what arrives -----------------------------------------------------------------------------------------
 
-    def take(self, offset: int, value: bytes | None) -> None:
-        """Take a record of `sli-segments`; one that was taken before changes nothing."""
-        if offset >= self._next_offset:  # a rebalance goes back to the committed offset
-            self._next_offset = offset + 1
-            self._due = self._add(value) or self._due
+    def take(self, record: Record) -> None:
+        """Take a record of `sli-segments`; one that was taken before changes nothing.
+
+        Raises:
+            Unreadable: the record cannot be read, and decides verdicts.
+        """
+        if record.offset >= self._next_offset:  # a rebalance goes back to the committed offset
+            self._due = self._add(record) or self._due
+            self._reading.refuse(decides_verdicts)
+            self._next_offset = record.offset + 1
 
     def queue(self, one: QueuedInput) -> None:
         """Take an incident input, unless it has been taken before."""
@@ -154,15 +170,9 @@ class Shard:
             if all(other.offset != one.offset for other in waiting):
                 waiting.append(one)
 
-    def _add(self, value: bytes | None) -> bool:
+    def _add(self, stored: Record) -> bool:
         """Add the content of a record; True if it moved a frontier."""
-        if value is None:
-            return False
-        try:
-            record = decode_sealed(value)
-        except FormatError as error:
-            log.error("unreadable_segment", partition=self.partition, error=str(error))
-            return False
+        record = self._reading.take(stored, decode_sealed)
         if isinstance(record, SealedSegment):
             self._admit(self._fencing.segment(record))
             return False
@@ -206,10 +216,11 @@ class Shard:
 
     def _open(self, key: _SegmentKey) -> None:
         """Decode the rows of a segment, count them in the totals, and keep those that wait for their T."""
-        try:
-            rows = self._sealed.pop(key).rows()
-        except FormatError as error:
-            log.error("unreadable_segment", partition=self.partition, error=str(error))
+        segment = self._sealed.pop(key)
+        sealed = Stored(-1, segment_key(segment), bytes(segment.sealed))
+        rows = self._reading.take(sealed, lambda value: segment.rows())
+        self._reading.refuse(decides_verdicts)
+        if rows is None:
             return
         policy = self._evaluator.policy
         self.totals.replace(key, rows, policy)
@@ -227,16 +238,20 @@ class Shard:
         self._scheduled[env] = list(state.scheduled)
         self._state_at[env] = self.engine(env).evaluated_to or 0
 
-    def restore_record(self, offset: int, value: bytes | None) -> None:
+    def restore_record(self, record: Record) -> None:
         """Take a record of `sli-segments` while the shard is being restored."""
-        self._add(value)
-        self._next_offset = max(self._next_offset, offset + 1)
+        self._add(record)
+        self._next_offset = max(self._next_offset, record.offset + 1)
 
     def restore_windows(self, since: int) -> Iterator[None]:
         """Fill the engines' windows from the records, which were read from ``since`` (ms) on.
 
         The caller may let others run whenever the iterator yields.
+
+        Raises:
+            Unreadable: a record that decides verdicts cannot be read.
         """
+        self._reading.refuse(decides_verdicts)
         for key in list(self._sealed):
             self._open(key)
             yield

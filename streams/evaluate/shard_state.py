@@ -13,7 +13,7 @@ from detectors.incidents import IncidentInput
 from detectors.instants import MINUTE, parse_instant
 from detectors.policy.policy import Policy
 from sinks.banner.banner import Banner
-from streams.segments.codec import FormatError
+from streams.segments.codec import FormatError, NewerVersion
 
 __all__ = [
     "ShardState",
@@ -115,7 +115,8 @@ def _decoded(value: bytes) -> ShardState:
         value = zstandard.ZstdDecompressor().decompress(value[1:], max_output_size=_STATE_BYTES)
     version = msgspec.msgpack.decode(value, type=dict[str, Any]).get("version")
     if version != _STATE_VERSION:
-        raise FormatError(
+        newer = isinstance(version, int) and version > _STATE_VERSION
+        raise (NewerVersion if newer else FormatError)(
             f"watch-state has version {version}, this program reads {_STATE_VERSION}: "
             "finish the upgrade, or give the deployment a new WATCHOFFICER_TOPIC_PREFIX"
         )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from detectors.incidents import Incident
 from detectors.policy.policy import Policy
@@ -11,6 +12,7 @@ from streams.evaluate.evaluator import Verdict
 from streams.evaluate.settings import EvaluateSettings
 from streams.evaluate.shard import Shard
 from streams.evaluate.shard_state import encode_state
+from streams.kafka.aside import AsideWriter
 from streams.kafka.producer import BatchProducer, ProducerRecord
 from streams.records.models import encode_incident
 from streams.records.progress import progress_headers
@@ -29,15 +31,27 @@ class VerdictWriter:
         settings: topics and partitions.
         policy: the policy, whose hash stands in the incident log.
         producer: returns from ``write`` when all records have been acknowledged.
+        aside: writes what no next verdict needs.
     """
 
-    def __init__(self, settings: EvaluateSettings, policy: Policy, producer: BatchProducer) -> None:
+    def __init__(
+        self,
+        settings: EvaluateSettings,
+        policy: Policy,
+        producer: BatchProducer,
+        aside: AsideWriter | BatchProducer,
+    ) -> None:
         self._settings = settings
         self._policy = policy
         self._producer = producer
+        self._aside = aside
 
     async def write(self, shard: Shard, verdicts: Sequence[Verdict]) -> None:
-        """Write commands, log lines, incidents, everything else, states: each acknowledged before the next is sent."""
+        """Write commands, log lines, incidents, everything else, states: each acknowledged before the next is sent.
+
+        Everything else (SLIs, history, banners) is what no next verdict needs: while the broker refuses it, the states
+        are written all the same.
+        """
         topics, partition = self._settings.topics, shard.partition
         commands = [
             command_out(topics, self._settings.partitions, command)
@@ -50,7 +64,7 @@ class VerdictWriter:
             ProducerRecord(topics.incidents, incident.id.encode(), encode_incident(incident), partition)
             for incident in _incidents(verdicts).values()
         )
-        await self._producer.write(self._others(partition, verdicts))
+        await self._aside.write(self._others(partition, verdicts))
         changed = {
             verdict.result.env
             for verdict in verdicts
@@ -59,6 +73,11 @@ class VerdictWriter:
         await self.write_states(shard, shard.states_due(changed, _STATE_EVERY))
         for verdict in verdicts:
             announce(verdict.result.transitions)
+
+    async def write_history(self, partition: int, records: Iterable[Mapping[str, Any]]) -> None:
+        """Write records of the history, which the topic lacks, once more."""
+        topics = self._settings.topics
+        await self._aside.write([history_out(topics, partition, record) for record in records])
 
     async def write_states(self, shard: Shard, envs: Iterable[str]) -> None:
         """Write the states of environments."""

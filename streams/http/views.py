@@ -18,10 +18,12 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 from mode import Service
 
+from detectors.bounds import cut
 from detectors.instants import HOUR, parse_instant
 from sinks.banner import banner
 from streams.kafka.clients import Backoff, Consumer
 from streams.kafka.topics import Topics
+from streams.records.reading import OwnRecords, Unread
 from streams.runtime.clocks import REAL_TIMING, Timing
 
 __all__ = ["HISTORY_POINTS", "LOG_LINES", "SLI_RECORDS", "Point", "Views", "ViewsTailer"]
@@ -90,15 +92,21 @@ class Views:
         key: bytes | None,
         value: bytes | None,
         headers: Iterable[tuple[str, bytes]] = (),
-    ) -> None:
-        """Take in one record. What cannot be read is counted and skipped, never raised."""
+    ) -> str | None:
+        """Take in one record. What cannot be read is counted and skipped, never raised.
+
+        Returns:
+            why the record cannot be read; None if it was read.
+        """
         fold = self._folds.get(topic)
         if fold is None:
-            return
+            return None
         try:
             fold((key or b"").decode(), value)
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             self.unreadable += 1
+            return cut(f"{type(error).__name__}: {' '.join(str(error).split())}", 500)
+        return None
 
     def slis(self) -> list[dict[str, Any]]:
         """The latest indicators of each scope and window, by scope, then window."""
@@ -213,6 +221,7 @@ class ViewsTailer(Service):
         clock: ms since the epoch, by which the broker stamps records.
         pause: waits for so many seconds between attempts; asyncio's sleep by default.
         timing: gives chance to the retries.
+        own: names and copies records that cannot be read.
     """
 
     def __init__(
@@ -224,6 +233,7 @@ class ViewsTailer(Service):
         clock: Callable[[], int],
         pause: Callable[[float], Awaitable[object]] | None = None,
         timing: Timing = REAL_TIMING,
+        own: OwnRecords | None = None,
         **options: Any,
     ) -> None:
         super().__init__(**options)
@@ -233,6 +243,7 @@ class ViewsTailer(Service):
         self._clock = clock
         self._pause = pause or self.sleep
         self._timing = timing
+        self._own = own
         self._next: dict[TopicPartition, int] = {}
         self._ends: Mapping[TopicPartition, int] = {}
 
@@ -290,7 +301,10 @@ class ViewsTailer(Service):
                 continue
             for partition, records in batches.items():
                 for record in records:
-                    self._views.apply(partition.topic, record.key, record.value, record.headers)
+                    why = self._views.apply(partition.topic, record.key, record.value, record.headers)
+                    if why is not None and self._own is not None:
+                        unread = Unread(partition, record.offset, record.key, why, newer=False)
+                        self._own.pass_by(unread, record.value)
             for partition in self._next:  # positions pass over what is no record, too
                 self._next[partition] = await consumer.position(partition)
             self._settle()

@@ -32,6 +32,7 @@ from streams.kafka.producer import BatchProducer, ProducerRecord
 from streams.kafka.topic_reader import TopicReader
 from streams.kafka.topics import env_partition
 from streams.records.models import encode_input
+from streams.records.reading import OwnRecords
 from streams.segments.codec import BLOCK_OFFSETS, Frontier, Resume, Segment, decode, encode, owner_key
 from streams.segments.fencing import Fencing
 
@@ -84,6 +85,7 @@ class PartitionClaim:
         producer: writes the records.
         reader: reads topics back.
         clock: ms since the epoch.
+        records: what is done with records that cannot be read; they are only logged by default.
     """
 
     def __init__(
@@ -93,6 +95,8 @@ class PartitionClaim:
         producer: BatchProducer,
         reader: TopicReader,
         clock: Callable[[], int],
+        *,
+        records: OwnRecords | None = None,
     ) -> None:
         self._settings = settings
         self._policy = policy
@@ -100,6 +104,7 @@ class PartitionClaim:
         self._producer = producer
         self._reader = reader
         self._clock = clock
+        self._records = records or OwnRecords(settings.topics)
         self.lost = 0
 
     async def destination(self, consumer: Consumer, partition: TopicPartition) -> Destination:
@@ -225,19 +230,32 @@ class PartitionClaim:
     async def _find(
         self, destination: Destination, input_partition: TopicPartition, before: _Found | None = None
     ) -> _Found:
-        """Read what `ingest-state` says of a partition, from where ``before`` ended."""
+        """Read what `ingest-state` says of a partition, from where ``before`` ended.
+
+        Raises:
+            Unreadable: the last resume record of the partition cannot be read.
+        """
         topic = TopicPartition(destination.topics.ingest_state, destination.state_partition)
         partition = int(input_partition.partition)
         resume, greatest, start = before or _Found(None, -1, 0)
+        reading = self._records.reading(topic.topic, topic.partition)
         async for record in self._reader.read(topic, start=start):
             start = record.offset + 1
-            said = decode(record.value) if record.value is not None else None
+            said = reading.take(record, decode)
+            greatest = max(greatest, _written_under(record.key, partition))
             if not isinstance(said, Resume | Frontier) or said.partition != partition:
                 continue
             greatest = max(greatest, said.generation)
             # One of an older generation behind one of a newer is of a worker that had lost the partition.
             if isinstance(said, Resume) and (resume is None or said.generation >= resume.generation):
                 resume = said
+        reached = -1 if resume is None else resume.generation
+        # A claim that cannot be read has its number in its key; an older resume record has been replaced.
+        reading.refuse(
+            lambda key: (
+                key.startswith("resume/") and _written_under(key.encode(), partition) >= max(reached, 0)
+            )
+        )
         return _Found(resume, greatest, start)
 
     async def _fresh(self, consumer: Consumer, partition: TopicPartition, begin: int, end: int) -> Resume:
@@ -319,7 +337,20 @@ class PartitionClaim:
         await self._producer.write([ProducerRecord(inputs, said.env.encode(), encode_input(said), where)])
 
     async def _segment_records(self, index: int) -> Any:
-        """The decoded records of a partition of `sli-segments`."""
-        async for record in self._reader.read(TopicPartition(self._settings.topics.segments, index)):
-            if record.value is not None:
-                yield decode(record.value)
+        """The decoded records of a partition of `sli-segments`; those that cannot be read are passed by."""
+        topic = self._settings.topics.segments
+        reading = self._records.reading(topic, index)
+        async for record in self._reader.read(TopicPartition(topic, index)):
+            said = reading.take(record, decode)
+            if said is not None:
+                yield said
+
+
+def _written_under(key: bytes | None, partition: int) -> int:
+    """The number in a key of `ingest-state` under which somebody wrote of a partition; -1 for any other key."""
+    kind, _, rest = (key or b"").decode("utf-8", "replace").partition("/")
+    of, _, number = rest.partition("/")
+    if kind not in ("resume", "owner") or of != str(partition):
+        return -1
+    number = number.partition("/")[0]
+    return int(number) if number.isascii() and number.isdigit() and len(number) < 19 else -1

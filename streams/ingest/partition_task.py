@@ -163,7 +163,7 @@ class PartitionTask:
         recently = now - self._told_at < SECOND * self._pace
         if told == self._told and not closed and mark is None and recently:
             return
-        into.finished += self._rejected
+        into.rejected += self._rejected
         self._rejected = []
         for block in closed:
             into.finished += self._segments(block)

@@ -32,9 +32,11 @@ from streams.ingest.partition_claim import PartitionClaim
 from streams.ingest.partition_task import PartitionTask
 from streams.ingest.settings import IngestSettings
 from streams.ingest.writes import Flush
+from streams.kafka.aside import AsideWriter
 from streams.kafka.clients import Backoff, ClientFactory, Consumer
 from streams.kafka.producer import BatchProducer
 from streams.kafka.topic_reader import TopicReader
+from streams.records.reading import OwnRecords
 from streams.runtime.broker_clock import BrokerClock
 from streams.runtime.clocks import Timing
 
@@ -68,6 +70,8 @@ class Ingest(Service):
         fail: called with the exception after which ingest cannot go on.
         clients: makes the consumers.
         time: learns the broker's time from the records that are read; it must go by the monotonic time of ``timing``.
+        aside: writes the rejected records; ``producer`` by default.
+        records: what is done with records of our own topics that cannot be read.
     """
 
     def __init__(
@@ -80,6 +84,8 @@ class Ingest(Service):
         *,
         clients: ClientFactory,
         time: BrokerClock | None = None,
+        aside: AsideWriter | None = None,
+        records: OwnRecords | None = None,
         **options: Any,
     ) -> None:
         super().__init__(**options)
@@ -87,11 +93,12 @@ class Ingest(Service):
         self._settings = settings
         self._policy = policy
         self._producer = producer
+        self._aside = aside or producer
         self._clock = timing.clock
         self._clients = clients
         self._timing = timing
         reader = TopicReader(clients, patient=True, timing=timing)
-        self._claims = PartitionClaim(settings, policy, producer, reader, timing.clock)
+        self._claims = PartitionClaim(settings, policy, producer, reader, timing.clock, records=records)
         self._partitions: dict[TopicPartition, PartitionTask] = {}
         self._assigned: set[TopicPartition] = set()
         self._generation = -1
@@ -213,11 +220,12 @@ class Ingest(Service):
         for partition, task in self._partitions.items():  # no await before everything is taken
             task.flush(flush, now, self._fetch_status(consumer, partition) if partition in assigned else None)
         starts = {partition: task.fold.block.start for partition, task in self._partitions.items()}
-        if any(flush.batches()):
+        if flush.rejected or any(flush.batches()):
             self._writing = asyncio.create_task(self._write(consumer, flush, starts))
 
     async def _write(self, consumer: Consumer, flush: Flush, starts: dict[TopicPartition, int]) -> None:
         began = self._timing.monotonic()
+        await self._aside.write(flush.rejected)
         for records in flush.batches():
             await self._producer.write(records, give_up=self._gives_up)
         if flush.resumes:

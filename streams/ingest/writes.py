@@ -35,8 +35,14 @@ class Destination:
 
 @dataclass
 class Flush:
-    """Records to be written, in four batches of which each is acknowledged before the next is sent."""
+    """Records to be written, in four batches of which each is acknowledged before the next is sent.
 
+    Attributes:
+        rejected: records for ``login-events.rejected``, written before all batches, and left to be written later
+            while that topic takes no records.
+    """
+
+    rejected: list[ProducerRecord] = field(default_factory=list)
     finished: list[ProducerRecord] = field(default_factory=list)
     resumes: list[ProducerRecord] = field(default_factory=list)
     growing: list[ProducerRecord] = field(default_factory=list)

@@ -23,8 +23,8 @@ __all__ = ["AppOptions", "add_agent", "agents_group", "create_app", "generation"
 
 log = structlog.get_logger(__name__)
 
-#: (partition, offset, value)
-Take = Callable[[int, int, bytes | None], Awaitable[None]]
+#: (partition, offset, value, key)
+Take = Callable[[int, int, bytes | None, bytes | None], Awaitable[None]]
 
 
 class AppOptions:
@@ -112,7 +112,7 @@ def add_agent(
         async for event in stream.events():
             message = event.message
             try:
-                await take(message.partition, message.offset, message.value)
+                await take(message.partition, message.offset, message.value, message.key)
             except asyncio.CancelledError:
                 raise
             except BaseException as error:

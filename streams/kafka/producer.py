@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
@@ -10,8 +11,10 @@ import structlog
 from aiokafka.errors import KafkaError
 
 from streams.kafka.clients import Backoff, ClientFactory, Producer
+from streams.kafka.refusals import Failure, Kind, failure_of, is_too_large
 from streams.runtime.clocks import REAL_TIMING, Timing
 from streams.runtime.lease import Lease
+from streams.runtime.progress import Progress, Why
 
 __all__ = ["BatchProducer", "Header", "ProducerRecord"]
 
@@ -22,6 +25,8 @@ _FIRST_WAIT, _LONGEST_WAIT = 0.2, 10.0  # seconds, of the backoff
 #: What goes to a partition in one request, before compression. aiokafka's 16 KB would send each segment of a busy block
 #: alone, one round trip after the other. Brokers take a MB, and what cannot be compressed grows a little.
 _BATCH_BYTES = 512 << 10
+#: aiokafka repeats what may succeed later by itself for so long, and only then says what the broker answered.
+_ANSWER_MS = 20_000
 
 
 class ProducerRecord(NamedTuple):
@@ -33,17 +38,27 @@ class ProducerRecord(NamedTuple):
     partition: int | None = None
     headers: Sequence[Header] = ()
 
+    @property
+    def size(self) -> int:
+        """The bytes of key and value."""
+        return len(self.key or b"") + len(self.value or b"")
+
 
 class BatchProducer:
     """Writes batches of records, and waits for a broker that is away.
 
     The producer is not idempotent, so a retry can repeat a record: readers must bear every record twice.
 
+    A write that the broker answers and does not do is an obstacle (``Why.WRITE``) from its first attempt until it is
+    done. A record that is refused for its size would be refused for ever: it is said, handed to ``too_large``, and
+    counts as written.
+
     Args:
         clients: makes the producer.
         clock: ms since the epoch, the timestamp of what is written; None for the producer's own.
         lease: the right to write; without one it is never lost.
-        timing: gives sleep and chance to the retries.
+        timing: gives sleep, monotonic time and chance to the retries.
+        progress: is told which topics take no records.
     """
 
     def __init__(
@@ -52,12 +67,18 @@ class BatchProducer:
         clock: Callable[[], int] | None = None,
         lease: Lease | None = None,
         timing: Timing = REAL_TIMING,
+        *,
+        progress: Progress | None = None,
     ) -> None:
         self._clients = clients
         self._timing = timing
         self._lease = lease
         self._clock = clock
+        self._progress = progress
         self._producer: Producer | None = None
+        self._held: Counter[str] = Counter()  # topic -> writes that are held up
+        self._refused_sizes: dict[str, int] = {}  # topic -> the least size that was refused
+        self.too_large: Callable[[ProducerRecord, str], None] = lambda record, why: None
 
     async def start(self) -> None:
         """Connect.
@@ -70,6 +91,7 @@ class BatchProducer:
             max_batch_size=_BATCH_BYTES,
             max_request_size=8 << 20,
             compression_type="lz4",
+            request_timeout_ms=_ANSWER_MS,
         )
         try:
             await producer.start()
@@ -80,6 +102,9 @@ class BatchProducer:
 
     async def stop(self) -> None:
         """Flush and disconnect."""
+        if self._progress is not None:
+            for topic in self._refused_sizes:
+                self._progress.going(Why.WRITE, f"{topic}:size")
         if self._producer is not None:
             producer, self._producer = self._producer, None
             await producer.stop()
@@ -90,30 +115,123 @@ class BatchProducer:
         *,
         give_up: Callable[[], bool] = lambda: False,
         attempts: int | None = None,
+        on_refusal: Callable[[], None] = lambda: None,
     ) -> None:
         """Write the records and wait until the broker has acknowledged all of them.
+
+        Records of one topic are repeated together; what one topic does not take holds up no other.
 
         Args:
             records: in the order in which they are to stand on each partition.
             give_up: asked after a failed attempt; True ends the retries.
-            attempts: the greatest number of attempts; None for no limit.
+            attempts: the greatest number of attempts; None for no limit. Where there is a limit a failure is the
+                caller's to tell, and no obstacle.
+            on_refusal: called whenever the broker has answered that it does not take the records.
 
         Raises:
             KafkaError, OSError: the last attempt failed, and there is no other.
             LeaseLost: this worker may not write any more.
         """
-        batch = list(records)
+        topics: dict[str, list[ProducerRecord]] = {}
+        for record in records:
+            topics.setdefault(record.topic, []).append(record)
+        writes = [
+            self._write_topic(topic, batch, give_up, attempts, on_refusal) for topic, batch in topics.items()
+        ]
+        if len(writes) == 1:
+            await writes[0]
+        elif writes:
+            for failure in await asyncio.gather(*writes, return_exceptions=True):
+                if failure is not None:
+                    raise failure
+
+    async def _write_topic(
+        self,
+        topic: str,
+        batch: Sequence[ProducerRecord],
+        give_up: Callable[[], bool],
+        attempts: int | None,
+        on_refusal: Callable[[], None],
+    ) -> None:
         backoff, tried = Backoff(_FIRST_WAIT, _LONGEST_WAIT, self._timing), 0
-        while batch:
+        began, held = self._timing.monotonic(), False
+        try:
+            while True:
+                try:
+                    await self._write_or_pass(topic, batch)
+                    return
+                except (KafkaError, OSError) as error:
+                    tried += 1
+                    failure = failure_of(error, topic)
+                    if attempts is None and failure.kind is not Kind.AWAY:
+                        self._hold(topic, failure, began, first=not held)
+                        held = True
+                    if failure.kind is Kind.REFUSED:
+                        on_refusal()
+                    if give_up() or tried == attempts:
+                        raise
+                    wait = backoff.failed()
+                    log.warning("produce_failed", topic=topic, error=repr(error), retry_in_seconds=wait)
+                    await backoff.wait()
+        finally:
+            if held:
+                self._let_go(topic)
+
+    def _hold(self, topic: str, failure: Failure, since: float, *, first: bool) -> None:
+        self._held[topic] += first
+        if self._progress is not None:
+            self._progress.stuck(Why.WRITE, failure.sentence, key=topic, remedy=failure.remedy, since=since)
+
+    def _let_go(self, topic: str) -> None:
+        self._held[topic] -= 1
+        if not self._held[topic]:
+            del self._held[topic]
+            if self._progress is not None:
+                self._progress.going(Why.WRITE, topic)
+
+    # -- records that are too large ---------------------------------------------------------------------------
+
+    async def _write_or_pass(self, topic: str, batch: Sequence[ProducerRecord]) -> None:
+        """Write the records, but for those that are refused for their size."""
+        try:
+            await self._write_once(batch)
+            self._took(topic, max(record.size for record in batch))
+            return
+        except KafkaError as error:
+            if not is_too_large(error):
+                raise
+        # The broker refuses a batch as a whole: alone most of its records are small enough.
+        for record in batch:
             try:
-                await self._write_once(batch)
-                return
-            except (KafkaError, OSError) as error:
-                tried += 1
-                if give_up() or tried == attempts:
+                await self._write_once([record])
+                self._took(topic, record.size)
+            except KafkaError as error:
+                if not is_too_large(error):
                     raise
-                log.warning("produce_failed", error=repr(error), retry_in_seconds=backoff.failed())
-                await backoff.wait()
+                self._pass_by(record, error)
+
+    def _pass_by(self, record: ProducerRecord, error: KafkaError) -> None:
+        topic, size = record.topic, record.size
+        self._refused_sizes[topic] = min(size, self._refused_sizes.get(topic, size))
+        key = (record.key or b"").decode("utf-8", "replace")
+        why = f"a record of {size} bytes is larger than topic {topic} takes"
+        log.error("record_too_large", topic=topic, key=key, bytes=size, error=repr(error))
+        if self._progress is not None:
+            self._progress.stuck(
+                Why.WRITE,
+                f"{why} (key {key}): it was set aside and is missing there",
+                key=f"{topic}:size",
+                remedy=f"kafka-configs.sh --alter --entity-type topics --entity-name {topic} "
+                "--add-config max.message.bytes=1048588",
+            )
+        self.too_large(record, why)
+
+    def _took(self, topic: str, size: int) -> None:
+        """The topic took a record: what was said of a size is over once one as large is taken."""
+        if size >= self._refused_sizes.get(topic, size + 1):
+            del self._refused_sizes[topic]
+            if self._progress is not None:
+                self._progress.going(Why.WRITE, f"{topic}:size")
 
     async def _write_once(self, batch: Sequence[ProducerRecord]) -> None:
         if self._producer is None:

@@ -43,6 +43,7 @@ class Topics:
     deliveries: str = _named("incident-deliveries")
     banner: str = _named("banner-state")
     inputs: str = _named("incident-inputs")
+    quarantine: str = _named("watchofficer.quarantine")
 
     def __post_init__(self) -> None:
         for topic in _topics():
@@ -92,4 +93,5 @@ _CONFIGS: dict[str, dict[str, str]] = {
     "deliveries": {"cleanup.policy": "compact,delete", "retention.ms": str(35 * DAY)},
     "banner": _COMPACT,
     "inputs": _keep(35 * DAY),
+    "quarantine": _keep(35 * DAY),
 }

@@ -112,6 +112,16 @@ _REJECTED = _headers(
     },
 )
 
+_QUARANTINED = _headers(
+    {
+        "topic": _string("of the original"),
+        "partition": _string("of the original, decimal; -1 of a record that was never written"),
+        "offset": _string("of the original, decimal; -1 of a record that was never written"),
+        "why": _string("why it cannot be read, or was not written"),
+    },
+    {"truncated": _string("the original's length in bytes, of which the first 64 KiB are kept")},
+)
+
 _CHANNELS = (
     _Channel(
         "login_events",
@@ -189,6 +199,17 @@ _CHANNELS = (
         "sli-history",
         _string(),
         "env|start",
+    ),
+    _Channel(
+        "quarantine",
+        "send",
+        "Records of watchofficer's own topics that cannot be read, and records that a topic refused for their "
+        "size; at least once each.",
+        "quarantined-record",
+        _string(),
+        "topic/partition/offset of the original",
+        content_type="application/octet-stream",
+        headers=_QUARANTINED,
     ),
 )
 

@@ -24,6 +24,7 @@ __all__ = [
     "BLOCK_WATERMARK",
     "FormatError",
     "Frontier",
+    "NewerVersion",
     "Resume",
     "SealedSegment",
     "Segment",
@@ -43,10 +44,16 @@ BLOCK_OFFSETS = 8192
 BLOCK_WATERMARK = 10_000
 
 _VERSION = 1
+#: The first byte of a record of a later version is less; printable text begins above.
+_VERSIONS = 16
 
 
 class FormatError(WatchofficerError, ValueError):
     """A record of an internal topic that this version cannot read. The message says what to do."""
+
+
+class NewerVersion(FormatError):
+    """A record that a newer version of this program wrote."""
 
 
 class _Head(msgspec.Struct, array_like=True, frozen=True):
@@ -204,9 +211,8 @@ def decode_sealed(value: bytes) -> _Sealed:
 
 def _checked(value: bytes, decoder: Any) -> Any:
     if not value or value[0] != _VERSION:
-        raise FormatError(
-            "this record was written by another version: stop the older workers before an upgrade"
-        )
+        kind = NewerVersion if value and _VERSION < value[0] < _VERSIONS else FormatError
+        raise kind("this record was written by another version: stop the older workers before an upgrade")
     try:
         record = decoder.decode(memoryview(value)[1:])
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
@@ -223,7 +229,7 @@ def _checked(value: bytes, decoder: Any) -> Any:
 # owner has begun to write again, or a former one writes too late, must not remove what others go by.
 
 
-def segment_key(segment: Segment) -> bytes:
+def segment_key(segment: Segment | SealedSegment) -> bytes:
     """``segment/<partition>/<block>/<env>/<generation>``."""
     return f"segment/{segment.partition}/{segment.block}/{segment.env}/{segment.generation}".encode()
 

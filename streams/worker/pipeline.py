@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import faust
+from aiokafka import TopicPartition
 from mode import Service
 
 from detectors.instants import SECOND
@@ -27,11 +28,13 @@ from streams.evaluate.settings import EvaluateSettings
 from streams.http.views import Views
 from streams.ingest.service import Ingest
 from streams.ingest.settings import IngestSettings
+from streams.kafka.aside import AsideWriter, limits_of
 from streams.kafka.clients import ClientFactory
 from streams.kafka.faust_app import AppOptions, add_agent, agents_group, create_app, generation, reads_on
 from streams.kafka.producer import BatchProducer, ProducerRecord
 from streams.kafka.topic_reader import TopicReader
 from streams.kafka.topics import PARTITIONS, Topics
+from streams.records.reading import OwnRecords
 from streams.runtime.broker_clock import BrokerClock
 from streams.runtime.clocks import Clock, Timing
 from streams.runtime.health import Health
@@ -46,6 +49,7 @@ __all__ = ["Pipeline", "Surroundings"]
 
 #: An iteration of ingest may take so long, seconds: a rebalance and the reading back of duplicates come between two.
 _POLLS_WITHIN = 60.0
+_ASIDE_SECONDS = 1.0  # for what waits to be written aside when the pipeline stops
 _TICK_EVERY = 0.5  # seconds between renewals of the lease
 #: Of the session: the last heartbeat may have been sent a fifth of a session before a worker stood still.
 _LEASE = 0.6
@@ -68,6 +72,7 @@ class Surroundings:
         views: the memory that HTTP answers from.
         clients: makes the clients of Kafka.
         receivers: the receivers that are on, by name.
+        records: what is done with records of our own topics that cannot be read.
     """
 
     settings: Settings
@@ -82,6 +87,7 @@ class Surroundings:
     views: Views
     clients: ClientFactory
     receivers: Mapping[str, SinkClient]
+    records: OwnRecords
 
 
 class Pipeline:
@@ -104,8 +110,13 @@ class Pipeline:
         self.failed: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
         self._lease = Lease(_LEASE * self._options.session_seconds, time.monotonic)
         self.producer = BatchProducer(
-            surroundings.clients, self._clock if self._clock.pace != 1 else None, self._lease
+            surroundings.clients,
+            self._clock if self._clock.pace != 1 else None,
+            self._lease,
+            progress=surroundings.progress,
         )
+        self.aside = AsideWriter(self.producer, limits_of(self._topics))
+        self.producer.too_large = self._quarantine
         self.app = self._make_app()
         reader = TopicReader(surroundings.clients, patient=True)
         self.evaluate = self._make_evaluate(reader)
@@ -155,6 +166,8 @@ class Pipeline:
             notify=self._around.feed.shard_evaluated,
             more=lambda partition, offset: reads_on(self.app, self._topics.segments, partition, offset),
             generation=lambda: generation(self.app),
+            aside=self.aside,
+            records=self._around.records,
         )
 
     def _make_dispatch(self, reader: TopicReader) -> Dispatch:
@@ -167,6 +180,8 @@ class Pipeline:
             reader,
             Timing(clock=self._clock, sleep=self._clock.sleep),
             on_delivered=self._around.feed.delivered,
+            aside=self.aside,
+            records=self._around.records,
         )
 
     def _make_ingest(self) -> Ingest:
@@ -186,6 +201,8 @@ class Pipeline:
             self.fail,
             clients=self._around.clients,
             time=broker_time if isinstance(broker_time, BrokerClock) else None,
+            aside=self.aside,
+            records=self._around.records,
         )
 
     def _add_agents(self) -> None:
@@ -215,6 +232,7 @@ class Pipeline:
         self._run_beside(self._tick(), "lease")
         await self.producer.start()
         self._stack.push_async_callback(self.producer.stop)
+        self._stack.push_async_callback(self.aside.close, _ASIDE_SECONDS)
         if self.ingest is not None:  # first, so that its group is joined while Faust's is
             await self._run(self.ingest)
         self._stack.push_async_callback(self.app.stop)
@@ -268,10 +286,18 @@ class Pipeline:
         """
         await self.producer.write([record], attempts=2)
 
-    async def _take_segment(self, partition: int, offset: int, value: bytes | None) -> None:
+    def _quarantine(self, record: ProducerRecord, why: str) -> None:
+        """Keep the beginning of a record that its topic refuses for its size."""
+        if record.topic != self._topics.quarantine:
+            place = TopicPartition(record.topic, -1 if record.partition is None else record.partition)
+            self.aside.put([self._around.records.quarantined(place, -1, record.value, why)])
+
+    async def _take_segment(
+        self, partition: int, offset: int, value: bytes | None, key: bytes | None
+    ) -> None:
         if self._options.before_judging is not None:
             await asyncio.shield(self._options.before_judging)
-        await self.evaluate.take_segment(partition, offset, value)
+        await self.evaluate.take_segment(partition, offset, value, key)
 
 
 async def _cancel(task: asyncio.Task[None]) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from contextlib import AsyncExitStack, suppress
 from importlib.metadata import version
 from typing import Any
@@ -33,6 +33,7 @@ from streams.kafka.probe import BrokerProbe
 from streams.kafka.producer import ProducerRecord
 from streams.kafka.topics import PARTITIONS, Topics, env_partition
 from streams.records.models import encode_input
+from streams.records.reading import OwnRecords
 from streams.runtime.broker_clock import BrokerClock
 from streams.runtime.clocks import Clock
 from streams.runtime.health import Health
@@ -87,7 +88,10 @@ class Worker:
         self._http = httpx.AsyncClient(timeout=10.0)
         self._receivers = receivers(settings, self._http, clock)
         self._probe = BrokerProbe(self._clients)
-        self._tailer = ViewsTailer(self.views, self._clients.tail, topics=self.topics, clock=clock)
+        records = OwnRecords(self.topics, self._put_aside)
+        self._tailer = ViewsTailer(
+            self.views, self._clients.tail, topics=self.topics, clock=clock, own=records
+        )
         self.watchdog = make_watchdog(
             settings,
             policy,
@@ -120,6 +124,7 @@ class Worker:
             views=self.views,
             clients=self._clients,
             receivers=self._receivers,
+            records=records,
         )
         self._clock_watch = (
             None if broker_time is None else ClockWatch(broker_time, self.progress, self._feed)
@@ -248,6 +253,11 @@ class Worker:
             await self._pipeline.submit(record)
         except LeaseLost as error:
             raise OSError(str(error)) from error
+
+    def _put_aside(self, records: Sequence[ProducerRecord]) -> None:
+        """Copy records to the quarantine; without a pipeline nothing is written, and the log alone names them."""
+        if self._pipeline is not None:
+            self._pipeline.aside.put(records)
 
     def _unfetched(self) -> str | None:
         ingest = None if self._pipeline is None else self._pipeline.ingest

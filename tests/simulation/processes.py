@@ -22,6 +22,7 @@ from streams.evaluate.service import Evaluate
 from streams.evaluate.settings import EvaluateSettings
 from streams.ingest.service import Ingest
 from streams.ingest.settings import IngestSettings
+from streams.kafka.aside import AsideWriter, limits_of
 from streams.kafka.producer import BatchProducer
 from streams.kafka.topic_reader import TopicReader
 from streams.kafka.topics import Topics
@@ -138,18 +139,21 @@ class Worker:
         )
         lease = Lease(_LEASE * SESSION, monotonic)
         producer = BatchProducer(clients, lease=lease if self._leased else None, timing=timing)
+        aside = AsideWriter(producer, limits_of(TOPICS))
         self._ticking = asyncio.create_task(self._tick(lease))
         if self.role != "agents":
             settings = IngestSettings(
                 TOPICS, INGEST_GROUP, INTERNAL, session_ms=round(SESSION * 1_000), start="earliest"
             )
-            self.ingest = Ingest(settings, world.policy, producer, timing, self.fail, clients=clients)
+            self.ingest = Ingest(
+                settings, world.policy, producer, timing, self.fail, clients=clients, aside=aside
+            )
             await self.ingest.start()
         if self.role != "ingest":
-            self._start_agents(clients, producer, lease, timing)
+            self._start_agents(clients, producer, aside, lease, timing)
 
     def _start_agents(
-        self, clients: SimClients, producer: BatchProducer, lease: Lease, timing: Timing
+        self, clients: SimClients, producer: BatchProducer, aside: AsideWriter, lease: Lease, timing: Timing
     ) -> None:
         world = self._world
         reader = TopicReader(clients, patient=True, timing=timing)
@@ -161,6 +165,7 @@ class Worker:
             producer,
             reader,
             timing,
+            aside=aside,
         )
         evaluate = self.evaluate = Evaluate(
             EvaluateSettings(TOPICS, SINKS, INTERNAL),
@@ -170,6 +175,7 @@ class Worker:
             timing,
             more=lambda partition, offset: agents.reads_on(TOPICS.segments, partition, offset),
             generation=lambda: agents.generation,
+            aside=aside,
         )
 
         async def revoked(places: set[TopicPartition]) -> None:

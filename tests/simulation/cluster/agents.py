@@ -25,7 +25,7 @@ _POLL_MS = 1_000
 _RETRY_AFTER = 1.0  # seconds
 
 #: (partition, offset, value)
-Take = Callable[[int, int, bytes | None], Awaitable[None]]
+Take = Callable[[int, int, bytes | None, bytes | None], Awaitable[None]]
 #: Is told the partitions of all topics that were revoked or assigned.
 Told = Callable[[set[TopicPartition]], Awaitable[None]]
 
@@ -139,7 +139,7 @@ class Agents:
             if generation != self.generation:
                 continue
             try:
-                await agent.take(record.partition, record.offset, record.value)
+                await agent.take(record.partition, record.offset, record.value, record.key)
             except asyncio.CancelledError:
                 raise
             except BaseException as error:

@@ -29,6 +29,7 @@ PARTITIONS = 1
 class Record:
     offset: int
     value: bytes | None
+    key: bytes | None = None
 
 
 class Broker:
@@ -42,7 +43,7 @@ class Broker:
     async def write(self, outs: Iterable[ProducerRecord], **_: Any) -> None:
         for out in outs:
             log = self.logs[out.topic, out.partition or 0]
-            log.append(Record(len(log), out.value))
+            log.append(Record(len(log), out.value, out.key))
 
     async def read(self, place: TopicPartition) -> AsyncIterator[Record]:
         for record in list(self.logs[place.topic, place.partition]):
