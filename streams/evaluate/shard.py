@@ -20,7 +20,7 @@ from streams.records.reading import OwnRecords, Reading, Record, Stored
 from streams.segments.codec import Frontier, SealedSegment, decode_sealed, segment_key
 from streams.segments.fencing import Admitted, Fencing
 
-__all__ = ["QueuedInput", "Shard", "queued_input"]
+__all__ = ["QueuedInput", "Shard", "decides_verdicts", "queued_input"]
 
 #: The spans of so many segments (partition, block, env) are kept before those of old blocks are dropped.
 _SPANS = 4096
