@@ -89,9 +89,7 @@ class Worker:
         self._receivers = receivers(settings, self._http, clock)
         self._probe = BrokerProbe(self._clients)
         records = OwnRecords(self.topics, self._put_aside)
-        self._tailer = ViewsTailer(
-            self.views, self._clients.tail, topics=self.topics, clock=clock, own=records
-        )
+        self._tailer = self._tail(clock, records)
         self.watchdog = make_watchdog(
             settings,
             policy,
@@ -130,13 +128,24 @@ class Worker:
             None if broker_time is None else ClockWatch(broker_time, self.progress, self._feed)
         )
         self._pipeline: Pipeline | None = None
+        self._server = self._make_server(policy, clock)
+        self._unready()
+
+    def _unready(self) -> None:
+        """Say of every part that it is not ready yet."""
+        for part in (*sorted(self._options.roles), "views"):
+            self.health.unready(part, "it waits for the Kafka broker")
+        self.health.unready("broker", "it has not answered yet")
+
+    def _make_server(self, policy: Policy, clock: Clock) -> HttpServer:
+        settings, options = self._settings, self._options
         table = routes(
             self.views, self.metrics, self.watchdog.report, self._submit, settings, policy, clock=clock
         )
-        self._server = HttpServer(table, host=settings.bind, port=options.port)
-        for part in (*sorted(options.roles), "views"):
-            self.health.unready(part, "it waits for the Kafka broker")
-        self.health.unready("broker", "it has not answered yet")
+        return HttpServer(table, host=settings.bind, port=options.port)
+
+    def _tail(self, clock: Clock, records: OwnRecords) -> ViewsTailer:
+        return ViewsTailer(self.views, self._clients.tail, topics=self.topics, clock=clock, own=records)
 
     # -- starting and stopping --------------------------------------------------------------------------------
 
