@@ -181,11 +181,34 @@
     byId("past").replaceChildren(...past.map((incident) => drawIncident(incident, now)));
   }
 
-  function drawOverall(open, behind) {
+  /** What does not get on, since when and what to do; and how far everything has come. */
+  function drawHealth(health) {
+    const kinds = Object.keys(health.blind);
+    const waiting = Object.entries({ ...health.parts, ...health.stalled }).filter(([, why]) => why !== "ok");
+    const fact = (name, ...value) => el("div", {}, el("dt", {}, name), el("dd", {}, ...value));
+    byId("health").hidden = !health.obstacles.length && !waiting.length;
+    byId("health-count").textContent = kinds.length ? `(the watch is blind: ${kinds.join(", ")})` : "";
+    byId("obstacles").replaceChildren(
+      ...health.obstacles.map((one) => el("li", { "data-is": one.blind ? "blind" : "late" },
+        el("strong", {}, `${one.why}, for ${ago(one.age_seconds * 1000)}: `), one.sentence,
+        one.remedy ? el("div", { class: "minor" }, `What to do: ${one.remedy}`) : null)),
+      ...waiting.map(([part, why]) => el("li", { "data-is": "late" }, el("strong", {}, `${part}: `), why)));
+    byId("health-status").textContent = `(${health.status.replaceAll("_", " ")})`;
+    byId("progress").replaceChildren(
+      ...Object.entries(health.evaluated).map(([name, one]) => fact(`Evaluated, ${name}`, `${ago(one.lag_seconds * 1000)} ago${one.here ? "" : " (by another worker)"}`)),
+      ...Object.entries(health.positions).map(([partition, one]) => fact(`Input partition ${partition}`, `read to ${one.offset} of ${one.end}`)),
+      ...Object.entries(health.oldest_unsent_seconds).map(([sink, age]) => fact(`Oldest unsent to ${sink}`, ago(age * 1000))),
+      fact("Event loop", health.loop.last_beat_seconds === null ? "has not begun" : `went round ${ago(health.loop.last_beat_seconds * 1000)} ago, held up by at most ${health.loop.longest_seconds} s`),
+      fact("The broker's clock", `${health.broker_clock_ahead_seconds} s ahead of this machine's`));
+    return kinds;
+  }
+
+  function drawOverall(open, behind, blind = []) {
     const box = byId("overall");
     const worst = open[0];
     const [severity, text] =
-      behind === null || behind > BLIND ? ["unknown", behind === null ? `Nothing has been evaluated in ${env} yet.` : "The watch is behind: what is shown below may no longer be so."]
+      blind.length ? ["unknown", `The watch is blind (${blind.join(", ")}): what is shown below may no longer be so.`]
+      : behind === null || behind > BLIND ? ["unknown", behind === null ? `Nothing has been evaluated in ${env} yet.` : "The watch is behind: what is shown below may no longer be so."]
       : worst ? [worst.severity, `${open.length === 1 ? "One incident: " : `${open.length} incidents, the worst: `}${scopeName(worst.scope)}, severity ${worst.severity}, ${people(worst.users_impacted)} an hour${worst.state === "recovering" ? ", recovering" : ""}${worst.acknowledged_at ? `, acknowledged by ${worst.acknowledged_by || "somebody"}` : ", not acknowledged"}`]
       : [0, "People can sign in. No open incident."];
     box.dataset.severity = severity;
@@ -231,9 +254,9 @@
     const wanted = env;
     try {
       const scopes = Object.keys(METHODS).map((method) => `scope=${wanted}/${method}`).join("&");
-      const [slis, incidents, ssoe, sis] = await Promise.all([
+      const [slis, incidents, health, ssoe, sis] = await Promise.all([
         get(`/api/v1/slis?${scopes}&window=5m&window=1h${loaded ? "" : "&history=true"}`),
-        get(`/api/v1/incidents?env=${wanted}`), status("ssoe"), status("sis")]);
+        get(`/api/v1/incidents?env=${wanted}`), get("/api/v1/health"), status("ssoe"), status("sis")]);
       if (wanted !== env) return;
       failures = 0;
       loaded = true;
@@ -249,7 +272,7 @@
         drawn = shown;
         if (focused) document.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus();
       }
-      drawOverall(open, behind);
+      drawOverall(open, behind, drawHealth(health));
     } catch {
       failures += 1;
       loaded = loaded && failures < 5; // the gap is filled from the server's history

@@ -109,6 +109,11 @@ class Shard:
         """The last T whose verdicts have been written, ms; None before the first."""
         return self._evaluated_to
 
+    def reached(self, env: str) -> int | None:
+        """The last T (ms) up to which an environment is evaluated; None before the first."""
+        own = self.engine(env).evaluated_to
+        return self._evaluated_to if own is None else own
+
     @property
     def due(self) -> bool:
         """Whether a frontier has arrived, or the shard has been restored, since ``begin_round``."""
@@ -380,8 +385,9 @@ class Shard:
             every: the state of any other environment is due so long after it was written last, ms of event time.
         """
         due = []
-        for env, engine in self._evaluator.engines.items():
-            reached = engine.evaluated_to
+        for env in self._evaluator.engines:
+            # An environment without an event has no T of its own, and its progress is told all the same.
+            reached = self.reached(env)
             if reached is not None and (env in changed or reached - self._state_at.get(env, 0) >= every):
                 self._state_at[env] = reached
                 due.append(env)

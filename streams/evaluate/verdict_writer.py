@@ -89,7 +89,7 @@ class VerdictWriter:
                     env.encode(),
                     encode_state(shard.state(env)),
                     shard.partition,
-                    progress_headers(shard.engine(env).evaluated_to),
+                    progress_headers(shard.reached(env)),
                 )
                 for env in envs
             ]

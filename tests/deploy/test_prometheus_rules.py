@@ -16,6 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from sinks.metrics.prometheus import Metrics
 from sinks.metrics.snapshot import EnvSnapshot
+from streams.runtime.progress import Why
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 PROMETHEUS = DEPLOY / "prometheus"
@@ -50,11 +51,15 @@ def expressions() -> Iterator[str]:
 
 
 def exported() -> set[str]:
-    metrics = Metrics(clock=lambda: 0, burn_windows=("1h",), reasons=("x",), version="0", policy="0")
+    metrics = Metrics(
+        clock=lambda: 0, burn_windows=("1h",), reasons=("x",), whys=("lag",), version="0", policy="0"
+    )
     metrics.set_env("prod", EnvSnapshot(watermark=0, deadlines={1: 0}))
     metrics.set_rejected({})
     metrics.set_producer_lags({0: 0})
     metrics.count_delivery("slack", "delivered")
+    metrics.watch.set_pending({"slack": 0}, {"slack": 0.0})
+    metrics.watch.set_blind(frozenset(), {"prod": 0.0})
     families = text_string_to_metric_families(metrics.render()[0].decode())
     return {sample.name for family in families for sample in family.samples}
 
@@ -82,6 +87,15 @@ def test_rules_and_dashboard_speak_of_series_that_are_exported_or_recorded() -> 
     }
     assert named
     assert named <= known
+
+
+def test_each_kind_of_blindness_has_a_rule_and_a_section_that_says_what_to_do() -> None:
+    asked = {why for rule in rules() for why in re.findall(r'why="(\w+)"', rule["expr"])}
+    assert asked == {why.value for why in Why}
+    sections = re.findall(
+        r"^### `(\w+)`", (DEPLOY.parent / "docs" / "blindness.md").read_text(), re.MULTILINE
+    )
+    assert sorted(sections) == sorted(asked)
 
 
 def test_a_ratio_is_never_averaged() -> None:
