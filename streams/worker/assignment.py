@@ -92,13 +92,16 @@ class Assignment:
 
     async def follow(self, fail: Callable[[BaseException], None]) -> None:
         """Look at the assignment again and again; ``fail`` is called with an error that ends the worker."""
-        while True:
-            await asyncio.sleep(_LOOK_SOON if self._health.waiting() else _LOOK_EVERY)
-            try:
+        try:
+            while True:
+                await asyncio.sleep(_LOOK_SOON if self._health.waiting() else _LOOK_EVERY)
                 await self._look()
-            except Exception as error:
-                fail(error)
-                return
+        except Exception as error:
+            fail(error)
+        finally:  # whoever comes next has obstacles of its own
+            for env in self._unevaluated:
+                self._progress.going(Why.START, f"env {env}")
+            self._progress.set_unsent({})
 
     async def _look(self) -> None:
         if self._evaluate is not None:
