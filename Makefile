@@ -16,53 +16,53 @@ FOR_DEMO := $(if $(wildcard $(DEV)),$(DEV),$(RUNTIME))
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: $(DEV) ## make .venv with everything that developing and testing needs
+setup: $(DEV) ## create .venv with all that development and tests need
 
-demo: $(FOR_DEMO) ## show a sign-in outage detected, paged and resolved, on this machine alone
+demo: $(FOR_DEMO) ## show how a sign-in outage is detected, paged and resolved, on this machine alone
 	$(BIN)/watchofficer demo $(ARGS)
 
-test: $(DEV) ## run the tests that need nothing but .venv (pass more to pytest as ARGS)
+test: $(DEV) ## run the tests that need only .venv (ARGS= for further arguments of pytest)
 	$(BIN)/python -m pytest -n auto -m "not kafka and not e2e and not faults and not quality and not simulation" $(ARGS)
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "e2e and not kafka" $(ARGS)
 
-test-deep: ## the same tests, with five times as many examples of each property
+test-deep: ## run the tests of `make test` with five times as many examples of each property
 	$(MAKE) test ARGS="--hypothesis-profile=deep $(ARGS)"
 
-lint: $(DEV) ## check format, style, types and the import rules
+lint: $(DEV) ## check format, style, types and import rules
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache --no-logo
 
-format: $(DEV) ## format the code and mend what ruff can mend
+format: $(DEV) ## format the code and fix what ruff can fix
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(DEV) ## measure all figures, and write them to docs/speed.md and the README (a quarter of an hour)
+bench: $(DEV) ## measure all figures and write them to docs/speed.md and the README (15 minutes)
 	$(BIN)/python -m benchmarks.table $(ARGS)
 
-quality: $(DEV) ## play all scenarios with the reported seeds, and write docs/quality.md (half an hour of CPU)
+quality: $(DEV) ## run all scenarios with the reported seeds and write docs/quality.md (30 minutes of CPU time)
 	$(BIN)/python -m benchmarks.quality --reported --seeds 5 --drawn 100 --days 30 --report docs $(ARGS)
 
 kafka: $(DEV) ## run one node of Apache Kafka on port 9092 in the foreground (Docker, or Java and Maven)
 	$(BIN)/python -m tests.support.brokers $(ARGS)
 
-simulation: $(DEV) ## run the shipped loops under drawn faults in virtual time (SEEDS=1000, FIRST=…), seconds of CPU a seed
+simulation: $(DEV) ## run the shipped loops under random faults in virtual time (SEEDS=1000 FIRST=…; some CPU seconds per seed)
 	$(BIN)/python -m tests.simulation --seeds $(or $(SEEDS),100) $(if $(FIRST),--first $(FIRST)) $(ARGS)
 
 test-kafka: $(DEV) ## run the tests on Apache Kafka: durability, kills, kcat (Docker, or Java and Maven)
 	$(BIN)/python -m pytest -m kafka $(ARGS)
 
-test-faults: $(DEV) ## kill workers and the broker at random, compare with the log (KILLS=200 SEED=… BROKER=kafka|embedded)
+test-faults: $(DEV) ## kill workers and the broker at random and compare with the log (KILLS=200 SEED=… BROKER=kafka|embedded)
 	$(BIN)/python -m tests.faults --kills $(or $(KILLS),200) --broker $(or $(BROKER),kafka) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
-locks: ## pin dependencies anew after a change of pyproject.toml (needs uv); ARGS=--upgrade for newer ones
+locks: ## pin dependencies again after a change of pyproject.toml (needs uv; ARGS=--upgrade for newer versions)
 	uv pip compile pyproject.toml --extra demo --extra build -o requirements.lock $(LOCK_OPTIONS) $(ARGS)
 	uv pip compile pyproject.toml --extra demo --extra build --extra dev -c requirements.lock \
 		-o requirements-dev.lock $(LOCK_OPTIONS) $(ARGS)
 	uv pip compile benchmarks/peers/peers.in -o benchmarks/peers/peers.lock $(LOCK_OPTIONS) $(ARGS)
 
-clean: ## remove .venv, caches and data of demos and brokers
+clean: ## remove .venv, caches, and the data of demos and brokers
 	rm -rf $(VENV) .data .mypy_cache .ruff_cache .hypothesis build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -89,7 +89,7 @@ GOALS = (
     Goal("severity 1, delay to page, median", "≤ 15 s", _median, lambda ms: ms <= 15 * SECOND, _seconds),
     Goal("severity 1, delay to page, worst", "≤ 45 s", _worst, lambda ms: ms <= 45 * SECOND, _seconds),
     Goal("one incident for one outage", "1", _figure("alone_share"), lambda share: share == 1),
-    Goal("over in time, but at night", "1", _ended_by_day, lambda share: share == 1),
+    Goal("resolved in time, except at night", "1", _ended_by_day, lambda share: share == 1),
 )
 
 
@@ -138,7 +138,7 @@ def _page(runs: Sequence[Run], policy: str) -> list[str]:
         "",
         "## How soon",
         "",
-        "Event time from the start of the trouble to the page (to the opening, where nobody is to be woken). The",
+        "Event time from the start of an outage to the page (or to the opening, if nobody must be woken). The",
         "line on each row is its median.",
         "",
         "![Delays](quality/delays.svg)",
@@ -147,13 +147,13 @@ def _page(runs: Sequence[Run], policy: str) -> list[str]:
         "",
         *_slowest(labelled),
         "",
-        "## How soon it is over",
+        "## How soon it resolves",
         "",
         "![Recovery](quality/recovery.svg)",
         "",
         *_endings(labelled),
         "",
-        "## Taken for something else",
+        "## Confusions",
         "",
         *_confusions(labelled),
         "",
@@ -176,15 +176,15 @@ def _intro(suites: dict[str, list[Run]], policy: str) -> list[str]:
         "Written by `make quality`; the raw results are in [quality/results.json](quality/results.json).",
         "",
         f"* **Library**: {len({run.case.kind for run in library})} scenarios with {len(seeds)} seeds each"
-        f" ({_span(seeds)}). A seed varies the day, the hour, the length, the share and the size of it, and how",
-        "  well the two weeks before foretell the day.",
-        f"* **Drawn**: {len(drawn)} situations made up by chance: effect, scope, steps, share, steepness, length and"
-        " time of day, sometimes two at once, sometimes none.",
-        f"* **Days**: {healthy} healthy days on end with nights, weekends, holidays and deploys.",
+        f" ({_span(seeds)}). A seed varies the day, the hour, length, share and size of the episodes, and how",
+        "  well the two weeks before predict the day.",
+        f"* **Drawn**: {len(drawn)} random situations: effect, scope, steps, share, steepness, length and"
+        " time of day, sometimes two outages at once, sometimes none.",
+        f"* **Days**: {healthy} consecutive healthy days with nights, weekends, holidays and deploys.",
         "",
         f"Together {events:,} events, judged by policy `{policy}` as `watchofficer replay` judges them, with the"
         " history of the two weeks",
-        "before. The truth comes from the simulator, which knows whom it let fail."
+        "before. The truth comes from the simulator, which knows all failures that it caused."
         + (" No detector was tuned on these seeds." if not set(seeds) & set(TUNING_SEEDS) else ""),
     ]
 
@@ -223,8 +223,8 @@ def _slowest(runs: Sequence[Run]) -> list[str]:
         ]
         worst = sorted(paged, key=lambda one: (-one[0], one[1:]))[:_SLOWEST]
         if worst:
-            told = (f"{ms / SECOND:,.0f} s {case} ({scope}, {n:,} people)" for ms, case, scope, n in worst)
-            out.append(f"* {name}: {'; '.join(told)}")
+            pages = (f"{ms / SECOND:,.0f} s {case} ({scope}, {n:,} people)" for ms, case, scope, n in worst)
+            out.append(f"* {name}: {'; '.join(pages)}")
     return ["The slowest pages:", "", *out]
 
 
@@ -238,9 +238,9 @@ def _endings(runs: Sequence[Run]) -> list[str]:
     endings = ("in time", "faded", "late", "early", "not over", "unknown")
     rows = [[kind, *(str(counts[one]) for one in endings)] for kind, counts in sorted(kinds.items())]
     return [
-        "In time: within 20 min of the end, 45 min for lost returns and surges. Faded: without enough evidence, as"
+        "In time: within 20 min of the end, 45 min for lost returns and surges. Faded: for lack of evidence, as"
         " in a quiet night.",
-        "Unknown: the input ended before.",
+        "Unknown: the input ended earlier.",
         "",
         *_table(["", *endings], rows),
     ]
@@ -253,7 +253,7 @@ def _confusions(runs: Sequence[Run]) -> list[str]:
         "",
         *_matrix(sums.severity),
         "",
-        "Cause, by kind of trouble and the detectors that found it:",
+        "Cause, by kind of label and the detectors that found it:",
         "",
         *_matrix(sums.cause),
         "",
@@ -270,11 +270,11 @@ def _scopes(sums: Totals) -> list[str]:
             wrong.items(), key=lambda item: (-item[1], item[0][0], str(item[0][1]))
         )
     ]
-    said = f"Scope: {right} of {sum(sums.scope.values())} labels got an incident on their own scope"
+    said = f"Scope: {right} of {sum(sums.scope.values())} labels have an incident on their own scope"
     return (
         [f"{said}.", ""]
         if not rows
-        else [f"{said}, the others:", "", *_table(["true", "found", "labels", "of"], rows)]
+        else [f"{said}; the others are:", "", *_table(["true", "found", "labels", "of"], rows)]
     )
 
 
@@ -316,13 +316,13 @@ def _scenarios(runs: Sequence[Run]) -> list[str]:
 
 
 def _faults(runs: Sequence[Run]) -> list[str]:
-    told: dict[str, list[str]] = {}
+    by_kind: dict[str, list[str]] = {}
     for what, how in findings(runs):
-        told.setdefault(what, []).append(how)
-    if not told:
+        by_kind.setdefault(what, []).append(how)
+    if not by_kind:
         return ["Nothing."]
     out: list[str] = []
-    for what, ways in sorted(told.items()):
+    for what, ways in sorted(by_kind.items()):
         out += [f"### {what.capitalize()} ({len(ways)})", ""]
         out += [f"* {how}" for how in ways[:_NAMED]]
         if len(ways) > _NAMED:
@@ -340,13 +340,13 @@ def _plots(runs: Sequence[Run]) -> dict[str, str]:
     for run in runs:
         for answer in run.score.answers:
             name = situation(run, answer)
-            told = f"{run.case.name}, {answer.label.scope}"
+            place = f"{run.case.name}, {answer.label.scope}"
             if answer.label.page is not None:
                 delay = answer.to_page if answer.label.page else answer.to_open
-                delays[name].append((None if delay is None else delay / SECOND, told))
+                delays[name].append((None if delay is None else delay / SECOND, place))
             if answer.ending not in (None, "unknown", "early"):
                 took = answer.recovery
-                recovery[name].append((None if took is None else took / MINUTE, told))
+                recovery[name].append((None if took is None else took / MINUTE, place))
     return {
         "delays": strips("Delay", "seconds", [Row(*row) for row in delays.items()], goal=45),
         "recovery": strips(

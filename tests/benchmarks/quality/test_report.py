@@ -65,7 +65,7 @@ def test_a_perfect_run_meets_every_goal() -> None:
             [outcome(opened=10.2), outcome("prod/ssoe/idme", 20, incident="prod-2", pages=())],
             {"one incident for one outage"},
         ),
-        ([outcome(opened=10.2, resolved=61)], {"over in time, but at night"}),
+        ([outcome(opened=10.2, resolved=61)], {"resolved in time, except at night"}),
     ],
 )
 def test_each_goal_can_be_missed(outcomes: list[Outcome], unmet: set[str]) -> None:
@@ -82,7 +82,7 @@ def test_only_total_outages_at_peak_count_for_the_delay() -> None:
 
 def test_a_night_may_take_longer_to_be_over() -> None:
     night = replace(run([label()], [outcome(opened=10.2, resolved=90)]), at_peak=False, at_night=True)
-    assert verdicts([night])["over in time, but at night"] is None
+    assert verdicts([night])["resolved in time, except at night"] is None
     assert not list(findings([night]))
 
 
