@@ -1,8 +1,15 @@
-"""What must hold before the parts of a worker start: a broker that answers, and topics that are as they must be?"""
+"""What must hold before the parts of a worker start: a broker that lets it in, rights, and topics as they must be?
+
+None of this ends the process: whoever mends it (a broker that comes back, a right that is given) need not restart the
+worker. A topic that the worker may not create, and one whose timestamps cannot be trusted, are said once and end it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import structlog
@@ -10,46 +17,86 @@ from aiokafka.errors import KafkaError, UnrecognizedBrokerVersion
 
 from streams.kafka.admin import check_clock, create_missing
 from streams.kafka.clients import Backoff
+from streams.kafka.diagnosis import Diagnosis, diagnose
+from streams.kafka.rights import MissingRight, missing_rights
 from streams.kafka.topics import Topics
+from streams.runtime.clocks import REAL_TIMING, Timing
 from streams.runtime.health import Health
 from streams.runtime.progress import Progress, Why
 
-__all__ = ["Preparation"]
+__all__ = ["KafkaQuestions", "Preparation", "kafka_questions"]
 
 log = structlog.get_logger(__name__)
 
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 4.0  # seconds, of the backoff
-_KEY = "start"
+_LOG_EVERY = 60.0  # seconds, of a reason that does not change
+_LOOK_AT_RIGHTS_EVERY = 20.0  # seconds
+_PART, _KEY = "start", "start"
 
 
-class Preparation:
-    """Waits for the broker, creates missing topics, and checks the input topic.
+@dataclass(frozen=True, kw_only=True)
+class KafkaQuestions:
+    """What is asked of Kafka before and while a worker runs.
+
+    Attributes:
+        rights: the rights that this worker lacks.
+        topics: creates missing topics and checks the others; raises ``TopicProblem``.
+        diagnose: says why Kafka did not answer one of the others.
+        user: the name with which this worker enters; None without one.
+    """
+
+    rights: Callable[[], Awaitable[Sequence[MissingRight]]]
+    topics: Callable[[], Awaitable[None]]
+    diagnose: Callable[[BaseException], Awaitable[Diagnosis]]
+    user: str | None = None
+
+
+def kafka_questions(
+    kafka: Mapping[str, Any], topics: Topics, roles: Collection[str], future_limit: int | None
+) -> KafkaQuestions:
+    """The questions, as they are asked of a real cluster.
 
     Args:
         kafka: how to reach the broker (keyword arguments of aiokafka's clients).
         topics: the names of the topics.
+        roles: the roles of this worker.
+        future_limit: how far ahead of the broker's clock a timestamp may be, ms; None: timestamps are not checked.
+    """
+
+    async def prepare_topics() -> None:
+        created = await create_missing(topics, dict(kafka))
+        if created:
+            log.info("topics_created", topics=created)
+        if future_limit is not None:
+            await check_clock(topics.login_events, dict(kafka), future_limit)
+
+    return KafkaQuestions(
+        rights=partial(missing_rights, kafka, topics, roles, settings_too=future_limit is not None),
+        topics=prepare_topics,
+        diagnose=partial(diagnose, kafka),
+        user=kafka.get("sasl_plain_username"),
+    )
+
+
+class Preparation:
+    """Waits until Kafka lets this worker do its work, and says meanwhile why it does not.
+
+    Args:
+        kafka: the questions.
         health: is told why the worker waits.
         progress: is told, too, for the people who are woken.
-        future_limit: how far ahead of the broker's clock a timestamp may be, ms; None: timestamps are not checked.
-        pause: waits between two attempts for as long as a backoff says; tests hand in their own.
+        timing: gives sleep, chance and monotonic time.
     """
 
     def __init__(
-        self,
-        kafka: Mapping[str, Any],
-        topics: Topics,
-        health: Health,
-        progress: Progress,
-        *,
-        future_limit: int | None,
-        pause: Callable[[float], Awaitable[object]] | None = None,
+        self, kafka: KafkaQuestions, health: Health, progress: Progress, timing: Timing = REAL_TIMING
     ) -> None:
-        self._kafka = dict(kafka)
-        self._topics = topics
+        self._kafka = kafka
         self._health = health
         self._progress = progress
-        self._future_limit = future_limit
-        self._pause = pause
+        self._timing = timing
+        self._logged: tuple[str, float] = ("", float("-inf"))
+        self._lacked: set[tuple[Why, str]] = set()
 
     async def __call__(self) -> None:
         """Return once everything is as it must be.
@@ -57,33 +104,70 @@ class Preparation:
         Raises:
             TopicProblem: a topic cannot be created, or the timestamps of the input topic cannot be trusted.
         """
-        backoff = Backoff(_FIRST_WAIT, _LONGEST_WAIT, sleep=self._pause)
+        backoff = Backoff(_FIRST_WAIT, _LONGEST_WAIT, self._timing)
+        while (obstacle := await self._obstacle()) is not None:
+            self._say(obstacle)
+            backoff.failed()
+            await backoff.wait()
+        self._logged = ("", float("-inf"))
+        self._health.ready(_PART)
+        self._progress.going(Why.BROKER, _KEY)
+
+    async def follow_rights(self) -> None:
+        """Look at the rights again and again: they may be taken from a worker that runs."""
         while True:
-            try:
-                await self._attempt()
-            except (KafkaError, OSError, UnrecognizedBrokerVersion) as error:
-                wait = backoff.failed()
-                self._say(error, wait)
-                await backoff.wait()
-            else:
-                self._health.ready("broker")
-                self._progress.going(Why.BROKER, _KEY)
-                return
+            await self._timing.sleep(_LOOK_AT_RIGHTS_EVERY)
+            await self.look_at_rights()
 
-    async def _attempt(self) -> None:
-        created = await create_missing(self._topics, self._kafka)
-        if created:
-            log.info("topics_created", topics=created)
-        if self._future_limit is not None:
-            await check_clock(self._topics.login_events, self._kafka, self._future_limit)
+    async def look_at_rights(self) -> None:
+        """Report the rights that this worker lacks now, and that it has again what it lacked before."""
+        try:
+            self._note(await self._kafka.rights())
+        except (KafkaError, OSError, UnrecognizedBrokerVersion):
+            return  # that the broker does not answer is said by those who read and write
 
-    def _say(self, error: BaseException, wait: float) -> None:
-        sentence = f"the Kafka broker does not answer: {str(error) or type(error).__name__}"
-        self._health.unready("broker", sentence)
-        self._progress.stuck(Why.BROKER, sentence, key=_KEY)
-        log.warning(
-            "broker_unavailable",
-            brokers=self._kafka.get("bootstrap_servers"),
-            error=repr(error),
-            retry_in_seconds=wait,
-        )
+    async def _obstacle(self) -> Diagnosis | None:
+        """What stands in the way of a start; None if nothing does."""
+        try:
+            lacked = await self._kafka.rights()
+            self._note(lacked)
+            needed = [right for right in lacked if not right.verdicts_go_on]
+            if needed:
+                self._progress.going(
+                    Why.BROKER, _KEY
+                )  # it lets this worker in; the rights are obstacles themselves
+                return Diagnosis(
+                    "; ".join(right.sentence for right in needed),
+                    "\n".join(right.remedy(self._kafka.user) for right in needed),
+                )
+            await self._kafka.topics()
+        except asyncio.CancelledError:
+            raise
+        except (KafkaError, OSError, UnrecognizedBrokerVersion) as error:
+            found = await self._kafka.diagnose(error)
+            self._progress.stuck(Why.BROKER, found.sentence, key=_KEY, remedy=found.remedy)
+            return found
+        return None
+
+    def _note(self, lacked: Sequence[MissingRight]) -> None:
+        """Report each right that is lacking as an obstacle of its own."""
+        now = set()
+        for right in lacked:
+            why = Why.WRITE if right.operation == "Write" else Why.BROKER
+            key = f"right {right.operation} {right.name}"
+            now.add((why, key))
+            self._progress.stuck(why, right.sentence, key=key, remedy=right.remedy(self._kafka.user))
+            if (why, key) not in self._lacked:
+                log.warning("right_missing", reason=right.sentence, remedy=right.remedy(self._kafka.user))
+        for why, key in self._lacked - now:
+            self._progress.going(why, key)
+            log.info("right_given", right=key.removeprefix("right "))
+        self._lacked = now
+
+    def _say(self, obstacle: Diagnosis) -> None:
+        self._health.unready(_PART, obstacle.sentence)
+        sentence, at = self._logged
+        now = self._timing.monotonic()
+        if sentence != obstacle.sentence or now - at >= _LOG_EVERY:
+            self._logged = (obstacle.sentence, now)
+            log.warning("broker_unavailable", reason=obstacle.sentence, remedy=obstacle.remedy)

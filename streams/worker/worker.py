@@ -47,7 +47,7 @@ from streams.worker.clock_watch import ClockWatch
 from streams.worker.metrics_feed import MetricsFeed
 from streams.worker.options import Role, WorkerOptions
 from streams.worker.pipeline import Pipeline, Surroundings
-from streams.worker.preparation import Preparation
+from streams.worker.preparation import Preparation, kafka_questions
 
 __all__ = ["Role", "Worker", "WorkerOptions"]
 
@@ -102,13 +102,10 @@ class Worker:
         )
         self._pulse = LoopPulse(self.progress, self._observe_stall)
         self._broker_watch = BrokerWatch(self._probe, self._unfetched, self.health, self.progress)
-        self._prepare = Preparation(
-            kafka,
-            self.topics,
-            self.health,
-            self.progress,
-            future_limit=policy.future_limit if options.check_timestamps else None,
+        questions = kafka_questions(
+            kafka, self.topics, options.roles, policy.future_limit if options.check_timestamps else None
         )
+        self._prepare = Preparation(questions, self.health, self.progress)
         self._surroundings = Surroundings(
             settings=settings,
             policy=policy,
@@ -192,6 +189,7 @@ class Worker:
         """Run one pipeline after the other until the worker stops, or cannot go on."""
         try:
             await self._prepare()
+            self._run_beside(self._prepare.follow_rights(), "rights")
             await self._tailer.start()
             try:
                 await self._run_pipelines()

@@ -1,0 +1,248 @@
+"""Which rights on topics and groups does this worker lack, and how are they given?
+
+The broker is asked what this worker may do with each topic and group (authorized operations), so that a right that is
+missing is named before a part of the worker needs it. A broker that does not tell, and one that asks no rights of
+anybody, lacks none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, NamedTuple
+
+from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import (
+    GroupAuthorizationFailedError,
+    GroupCoordinatorNotAvailableError,
+    IncompatibleBrokerVersion,
+    TopicAuthorizationFailedError,
+)
+from aiokafka.protocol.admin import DescribeGroupsResponse_v3
+from aiokafka.protocol.api import Request, RequestStruct, Response
+from aiokafka.protocol.types import Array, Boolean, Int16, Int32, Schema, String
+
+from streams.kafka.topics import Topics
+
+__all__ = ["MissingRight", "groups_of", "missing_rights"]
+
+_READ, _WRITE, _DESCRIBE_CONFIGS = "Read", "Write", "DescribeConfigs"
+#: The bits of Kafka's field ``authorized_operations``.
+_BITS = {_READ: 1 << 3, _WRITE: 1 << 4, _DESCRIBE_CONFIGS: 1 << 10}
+_NOT_TOLD = -(1 << 31)
+_ANSWER_MS = 8_000  # for each answer
+_OF_A_GROUP = 0  # the type of a coordinator
+#: Without these rights evaluation and notification go on: what they serve is written or shown later.
+_VERDICTS_GO_ON = {("sli", _WRITE), ("banner", _WRITE), ("dead", _WRITE), ("history", _WRITE)}
+
+#: Role -> field of ``Topics`` -> the rights that the role needs.
+_NEEDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "ingest": {
+        "login_events": (_READ,),
+        "rejected": (_WRITE,),
+        "ingest_state": (_READ, _WRITE),
+        "segments": (_READ, _WRITE),
+    },
+    "evaluate": {
+        "segments": (_READ,),
+        "history": (_READ, _WRITE),
+        "watch_state": (_READ, _WRITE),
+        "incidents": (_READ, _WRITE),
+        "inputs": (_READ,),
+        "commands": (_WRITE,),
+        "incident_log": (_WRITE,),
+        "sli": (_WRITE,),
+        "banner": (_WRITE,),
+    },
+    "sinks": {"commands": (_READ,), "deliveries": (_READ, _WRITE), "dead": (_WRITE,)},
+}
+
+
+class MissingRight(NamedTuple):
+    """A right that this worker lacks.
+
+    Attributes:
+        operation: in Kafka's words: Read, Write.
+        kind: topic or group.
+        name: of the topic or group.
+        verdicts_go_on: whether evaluation and notification do without it for a while.
+    """
+
+    operation: str
+    kind: str
+    name: str
+    verdicts_go_on: bool = False
+
+    @property
+    def sentence(self) -> str:
+        """What is missing, for a person who was just woken."""
+        return f"this worker lacks the right {self.operation} on the {self.kind} {self.name}"
+
+    def remedy(self, user: str | None) -> str:
+        """The command that gives the right to the user with whose name this worker enters."""
+        who = "ANONYMOUS" if user is None else user
+        return (
+            f"kafka-acls.sh --add --allow-principal User:{who} "
+            f"--operation {self.operation} --{self.kind} {self.name}"
+        )
+
+
+def groups_of(topics: Topics, roles: Collection[str]) -> list[str]:
+    """The consumer groups that the roles join."""
+    base = f"{topics.prefix}watchofficer"
+    groups = [base] if {"evaluate", "sinks"} & set(roles) else []
+    return [*groups, f"{base}-ingest"] if "ingest" in roles else groups
+
+
+async def missing_rights(
+    kafka: Mapping[str, Any], topics: Topics, roles: Collection[str], *, settings_too: bool = False
+) -> list[MissingRight]:
+    """The rights that a worker of these roles lacks, on topics and groups that exist.
+
+    Args:
+        kafka: how to reach the broker (keyword arguments of aiokafka's clients).
+        topics: the names of the topics.
+        roles: ingest, evaluate, sinks.
+        settings_too: whether the settings of the input topic are looked at as well.
+
+    Raises:
+        KafkaError, OSError: the broker does not answer.
+    """
+    needed = _needed(topics, roles)
+    if settings_too:
+        needed.setdefault(topics.login_events, set()).add(("login_events", _DESCRIBE_CONFIGS))
+    client = AIOKafkaClient(**kafka, request_timeout_ms=_ANSWER_MS)
+    try:
+        await client.bootstrap()
+        return [*await _on_topics(client, needed), *await _on_groups(client, groups_of(topics, roles))]
+    finally:
+        await client.close()
+
+
+def _needed(topics: Topics, roles: Collection[str]) -> dict[str, set[tuple[str, str]]]:
+    """Name of a topic -> (field of ``Topics``, operation) that the roles need on it."""
+    needed: dict[str, set[tuple[str, str]]] = {}
+    for role in roles:
+        for field, operations in _NEEDS[role].items():
+            needed.setdefault(getattr(topics, field), set()).update((field, one) for one in operations)
+    return needed
+
+
+async def _on_topics(
+    client: AIOKafkaClient, needed: Mapping[str, Collection[tuple[str, str]]]
+) -> Iterable[MissingRight]:
+    try:
+        answer = await client.send(client.get_random_node(), _MetadataRequest(sorted(needed)))
+    except (IncompatibleBrokerVersion, NotImplementedError):
+        return []
+    missing = []
+    for code, name, _, _, bits in answer.topics:
+        for field, operation in sorted(needed.get(name, ()), key=lambda one: one[1]):
+            if _lacks(bits, operation) or code == TopicAuthorizationFailedError.errno:
+                go_on = (field, operation) in _VERDICTS_GO_ON
+                missing.append(MissingRight(operation, "topic", name, go_on))
+    return missing
+
+
+async def _on_groups(client: AIOKafkaClient, groups: Iterable[str]) -> Iterable[MissingRight]:
+    missing = []
+    for group in groups:
+        try:
+            node = await client.coordinator_lookup(_OF_A_GROUP, group)
+            answer = await client.send(node, _DescribeGroupsRequest([group]))
+        except GroupAuthorizationFailedError:
+            missing.append(MissingRight(_READ, "group", group))
+            continue
+        except (IncompatibleBrokerVersion, NotImplementedError, GroupCoordinatorNotAvailableError):
+            continue
+        for code, name, *_, bits in answer.groups:
+            if code == GroupAuthorizationFailedError.errno or (code == 0 and _lacks(bits, _READ)):
+                missing.append(MissingRight(_READ, "group", name))
+    return missing
+
+
+def _lacks(bits: int, operation: str) -> bool:
+    return bits not in (0, _NOT_TOLD) and not bits & _BITS[operation]
+
+
+class _MetadataResponse(Response):  # type: ignore[misc]  # aiokafka is not typed
+    API_KEY = 3
+    API_VERSION = 8
+    SCHEMA = Schema(
+        ("throttle_time_ms", Int32),
+        (
+            "brokers",
+            Array(
+                ("node_id", Int32),
+                ("host", String("utf-8")),
+                ("port", Int32),
+                ("rack", String("utf-8")),
+            ),
+        ),
+        ("cluster_id", String("utf-8")),
+        ("controller_id", Int32),
+        (
+            "topics",
+            Array(
+                ("error_code", Int16),
+                ("topic", String("utf-8")),
+                ("is_internal", Boolean),
+                (
+                    "partitions",
+                    Array(
+                        ("error_code", Int16),
+                        ("partition", Int32),
+                        ("leader", Int32),
+                        ("leader_epoch", Int32),
+                        ("replicas", Array(Int32)),
+                        ("isr", Array(Int32)),
+                        ("offline_replicas", Array(Int32)),
+                    ),
+                ),
+                ("authorized_operations", Int32),
+            ),
+        ),
+        ("authorized_operations", Int32),
+    )
+
+
+class _MetadataRequestStruct(RequestStruct):  # type: ignore[misc]
+    API_KEY = 3
+    API_VERSION = 8
+    RESPONSE_TYPE = _MetadataResponse
+    SCHEMA = Schema(
+        ("topics", Array(String("utf-8"))),
+        ("allow_auto_topic_creation", Boolean),
+        ("include_cluster_authorized_operations", Boolean),
+        ("include_topic_authorized_operations", Boolean),
+    )
+
+
+class _MetadataRequest(Request[_MetadataRequestStruct]):  # type: ignore[misc]
+    """Asks for topics with what this client may do with each; aiokafka's own request is of an older version."""
+
+    API_KEY = 3
+
+    def __init__(self, topics: list[str]) -> None:
+        self._topics = topics
+
+    def build(self, request_struct_class: type[_MetadataRequestStruct]) -> _MetadataRequestStruct:
+        return request_struct_class(self._topics, False, False, True)
+
+
+class _DescribeGroupsRequestStruct(RequestStruct):  # type: ignore[misc]
+    API_KEY = 15
+    API_VERSION = 3
+    RESPONSE_TYPE = DescribeGroupsResponse_v3
+    SCHEMA = Schema(("groups", Array(String("utf-8"))), ("include_authorized_operations", Boolean))
+
+
+class _DescribeGroupsRequest(Request[_DescribeGroupsRequestStruct]):  # type: ignore[misc]
+    """Asks for groups with what this client may do with each; aiokafka reads the answer as one of version 2."""
+
+    API_KEY = 15
+
+    def __init__(self, groups: list[str]) -> None:
+        self._groups = groups
+
+    def build(self, request_struct_class: type[_DescribeGroupsRequestStruct]) -> _DescribeGroupsRequestStruct:
+        return request_struct_class(self._groups, True)
