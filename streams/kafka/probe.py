@@ -1,12 +1,14 @@
-"""Does the broker answer?"""
+"""Does the broker answer, and if not, why not?"""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 from aiokafka.errors import KafkaError
 
 from streams.kafka.clients import Client, ClientFactory
+from streams.kafka.diagnosis import Diagnosis
 
 __all__ = ["BrokerProbe"]
 
@@ -18,14 +20,18 @@ class BrokerProbe:
 
     Args:
         clients: makes the connection.
+        diagnose: finds out why the broker did not answer.
     """
 
-    def __init__(self, clients: ClientFactory) -> None:
+    def __init__(
+        self, clients: ClientFactory, diagnose: Callable[[BaseException], Awaitable[Diagnosis]]
+    ) -> None:
         self._clients = clients
+        self._diagnose = diagnose
         self._client: Client | None = None
 
-    async def __call__(self) -> str | None:
-        """None if the broker answered, else a sentence that says what went wrong."""
+    async def __call__(self) -> Diagnosis | None:
+        """None if the broker answered, else what went wrong."""
         try:
             async with asyncio.timeout(_PROBE_PATIENCE):
                 if self._client is None:
@@ -39,7 +45,7 @@ class BrokerProbe:
                     return None
                 await self._client.fetch_all_metadata()
         except (KafkaError, OSError, TimeoutError) as error:
-            return f"the Kafka broker does not answer: {str(error) or type(error).__name__}"
+            return await self._diagnose(error)
         return None
 
     async def close(self) -> None:

@@ -102,7 +102,7 @@ def statements(
     said = {}
     for why, some in kinds.items():
         since = min(one.since for one in some)
-        sentences = [one.sentence.strip().rstrip(".") for one in some[:_NAMED]]
+        sentences = list(dict.fromkeys(one.sentence.strip().rstrip(".") for one in some[:_NAMED]))
         if len(some) > _NAMED:
             sentences.append(f"{len(some) - _NAMED} more")
         remedies = dict.fromkeys(one.remedy.strip() for one in some[:_NAMED] if one.remedy.strip())

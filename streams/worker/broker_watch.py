@@ -7,6 +7,7 @@ from typing import Any
 
 from mode import Service
 
+from streams.kafka.diagnosis import Diagnosis
 from streams.runtime.health import Health
 from streams.runtime.progress import Progress, Why
 
@@ -27,7 +28,7 @@ class BrokerWatch(Service):
 
     def __init__(
         self,
-        probe: Callable[[], Awaitable[str | None]],
+        probe: Callable[[], Awaitable[Diagnosis | None]],
         unfetched: Callable[[], str | None],
         health: Health,
         progress: Progress,
@@ -51,13 +52,13 @@ class BrokerWatch(Service):
         if away is None:
             self._progress.going(Why.BROKER)
         else:
-            self._progress.stuck(Why.BROKER, away)
+            self._progress.stuck(Why.BROKER, away.sentence, remedy=away.remedy)
         unfetched = self._unfetched()
         if unfetched is None:
             self._progress.going(Why.PARTITION)
         else:
             self._progress.stuck(Why.PARTITION, unfetched)
-        why = away or unfetched
+        why = unfetched if away is None else away.sentence
         if why is None:
             self._health.ready("broker")
         else:

@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import Coroutine, Sequence
 from contextlib import AsyncExitStack, suppress
+from functools import partial
 from importlib.metadata import version
 from typing import Any
 
@@ -29,6 +30,7 @@ from streams.http.api import routes
 from streams.http.server import HttpServer
 from streams.http.views import Views, ViewsTailer
 from streams.kafka.clients import Backoff, KafkaClients
+from streams.kafka.diagnosis import diagnose
 from streams.kafka.probe import BrokerProbe
 from streams.kafka.producer import ProducerRecord
 from streams.kafka.topics import PARTITIONS, Topics, env_partition
@@ -87,7 +89,7 @@ class Worker:
         self._clients = KafkaClients(kafka, broker_time)
         self._http = httpx.AsyncClient(timeout=10.0)
         self._receivers = receivers(settings, self._http, clock)
-        self._probe = BrokerProbe(self._clients)
+        self._probe = BrokerProbe(self._clients, partial(diagnose, kafka))
         records = OwnRecords(self.topics, self._put_aside)
         self._tailer = self._tail(clock, records)
         self.watchdog = make_watchdog(
