@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, suppress
+from functools import partial
 from importlib.metadata import version
 from typing import Any
 
@@ -23,6 +24,7 @@ from streams.http.health import HealthPages
 from streams.http.responses import answered
 from streams.http.server import HttpServer
 from streams.kafka.clients import Backoff, ClientFactory, Consumer, KafkaClients
+from streams.kafka.diagnosis import diagnose
 from streams.kafka.probe import BrokerProbe
 from streams.kafka.topics import Topics
 from streams.records.progress import evaluated_to_in
@@ -73,10 +75,11 @@ class Guard:
             name=process_name("guard", port),
             on_look=self.metrics.watch.set_blind,
         )
-        self._clients = KafkaClients(settings.kafka_client_kwargs())
+        kafka = settings.kafka_client_kwargs()
+        self._clients = KafkaClients(kafka)
         self._topics = Topics(settings.topic_prefix)
         self._fleet = FleetWatch(self.progress, time.monotonic)
-        self._probe = BrokerProbe(self._clients)
+        self._probe = BrokerProbe(self._clients, partial(diagnose, kafka))
         self._server = HttpServer(self._table(), host=settings.bind, port=port)
         self.health.unready("broker", "it has not answered yet")
         self.health.unready("watch-state", "it has not been read yet")
@@ -129,8 +132,8 @@ class Guard:
                 self.progress.going(Why.BROKER)
                 self.health.ready("broker")
             else:
-                self.progress.stuck(Why.BROKER, away)
-                self.health.unready("broker", away)
+                self.progress.stuck(Why.BROKER, away.sentence, remedy=away.remedy)
+                self.health.unready("broker", away.sentence)
             await asyncio.sleep(_PROBE_EVERY)
 
     async def _look(self) -> None:
