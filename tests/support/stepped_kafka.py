@@ -21,6 +21,7 @@ from streams.evaluate.settings import EvaluateSettings
 from streams.kafka.producer import ProducerRecord
 from streams.kafka.topics import Topics
 from streams.runtime.clocks import Timing
+from streams.runtime.progress import Progress
 
 __all__ = [
     "INTERNAL",
@@ -49,6 +50,7 @@ class Stored:
     timestamp: int
     key: bytes | None
     value: bytes | None
+    headers: tuple[tuple[str, bytes], ...] = ()
 
 
 class Kafka:
@@ -70,9 +72,10 @@ class Kafka:
         key: bytes | None,
         value: bytes | None,
         timestamp: int | None = None,
+        headers: Iterable[tuple[str, bytes]] = (),
     ) -> None:
         place, stamp = (topic, partition), self.now if timestamp is None else timestamp
-        record = Stored(self.end(topic, partition), stamp, key, value)
+        record = Stored(self.end(topic, partition), stamp, key, value, tuple(headers))
         self.archive.setdefault(place, []).append(record)
 
     def read(self, topic: str, partition: int, start: int = 0) -> list[Stored]:
@@ -132,7 +135,7 @@ class BatchProducer:
             await _Stop()
             place = world.random.choice(sorted(waiting))
             out = waiting[place].pop(0)
-            world.kafka.append(*place, out.key, out.value)
+            world.kafka.append(*place, out.key, out.value, headers=out.headers)
             if not waiting[place]:
                 del waiting[place]
         if batch:
@@ -233,12 +236,14 @@ class EvaluateWorker(Worker):
         super().__init__(world)
         producer: Any = BatchProducer(world)
         reader: Any = TopicReader(world)
+        self.progress = Progress(lambda: world.kafka.now / 1_000)
         self.evaluate = Evaluate(
             EvaluateSettings(TOPICS, SINKS, INTERNAL),
             world.policy,
             producer,
             reader,
             Timing(clock=world.clock),
+            progress=self.progress,
             generation=lambda: self.told[0],
         )
         self._positions: dict[tuple[str, int], int] = {}

@@ -17,7 +17,7 @@ from streams.dispatch.service import Dispatch
 from streams.kafka.producer import BatchProducer, ProducerRecord
 from streams.kafka.topic_reader import TopicReader
 from streams.kafka.topics import Topics
-from streams.records.verdicts import command_out
+from streams.records.verdicts import command_out, decode_command
 from streams.runtime.clocks import Timing
 from tests.sinks.samples import OPENED, command, incident
 
@@ -110,6 +110,24 @@ async def test_a_command_that_comes_before_the_partition_is_owned_is_sent_once_i
     await dispatch.own([0])
     await settled()
     assert len(receiver.got) == 1
+    await dispatch.close(0.0)
+
+
+async def test_what_waits_for_a_receiver_is_counted_with_the_oldest(
+    broker: Broker, receiver: Receiver
+) -> None:
+    receiver.answers.clear()
+    dispatch = worker(broker, receiver)
+    await dispatch.own([0])
+    assert dispatch.oldest_pending() == {}
+    offset, value = await written(broker, 1)
+    await dispatch.take(0, offset, value)
+    await dispatch.take(0, *await written(broker, 2))
+    made = decode_command(value).at
+    assert dispatch.oldest_pending() == {"pagerduty": (2, made)}
+    receiver.answers.set()
+    await settled()
+    assert dispatch.oldest_pending() == {}
     await dispatch.close(0.0)
 
 

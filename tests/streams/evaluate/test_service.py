@@ -10,9 +10,11 @@ from typing import Any
 import msgspec
 
 from detectors.incidents import IncidentInput
-from streams.evaluate.shard_state import ShardState
+from detectors.instants import format_instant
+from streams.evaluate.shard_state import ShardState, decode_state
 from streams.kafka.producer import ProducerRecord
 from streams.records.models import encode_input
+from streams.records.progress import evaluated_to_in
 from streams.records.verdicts import decode_command
 from streams.segments.codec import Frontier, Segment, encode, frontier_key, segment_key
 from tests.detectors.engine.episodes import ENV, POLICY, STEP, Episode, rows_of
@@ -113,3 +115,33 @@ def test_an_input_is_given_no_t_that_was_judged_before_a_crash() -> None:
     commands = [decode_command(value) for value in shard.values(TOPICS.commands)]
     assert len(commands) > len({command.id for command in commands})
     assert all(one == other for one in commands for other in commands if one.id == other.id)
+
+
+def test_how_far_it_is_evaluated_is_reported_with_what_holds_it_back_and_forgotten_when_given_away() -> None:
+    shard = Shard()
+    shard.facts(90 * SECOND)
+    shard.judge()
+    progress = shard.worker.progress
+    assert set(progress.evaluated_to().values()) == {NOON + 90 * SECOND}
+    assert ENV in progress.evaluated_to()
+    assert progress.held_back_by(ENV) == (
+        f"the furthest behind is partition 0 of the input, at {format_instant(NOON + 90 * SECOND)}"
+    )
+    shard.worker.evaluate.keep([])
+    assert progress.evaluated_to() == {}
+
+
+def test_an_environment_without_an_event_tells_its_progress_in_states_that_change_nothing() -> None:
+    shard = Shard()
+    for seconds in range(0, 60, 5):
+        shard.frontier(0, NOON + seconds * SECOND)
+        shard.judge()
+    states = list(shard.kafka.archive[TOPICS.watch_state, 0])
+    told = [evaluated_to_in(record.headers) or 0 for record in states if record.key == ENV.encode()]
+    assert len(told) >= 5
+    assert told == sorted(set(told))
+    assert {decode_state(record.value).engine.evaluated_to for record in states if record.value} == {None}
+    shard.crash()
+    shard.facts(90 * SECOND, generation=2)
+    shard.judge()
+    assert "opened" in [kind for _, kind in shard.kinds()]

@@ -1,0 +1,54 @@
+"""Is it an obstacle, and named for what it is, when the broker or one of its partitions does not answer?"""
+
+from __future__ import annotations
+
+import pytest
+
+from streams.runtime.health import Health
+from streams.runtime.progress import Progress, Why
+from streams.worker.broker_watch import BrokerWatch
+
+
+class Watched:
+    """A broker, its partitions, and what is said of them."""
+
+    def __init__(self) -> None:
+        self.away: str | None = None
+        self.unfetched: str | None = None
+        self.health = Health(lambda: 0.0)
+        self.progress = Progress(lambda: 0.0)
+        self.watch = BrokerWatch(self.probe, lambda: self.unfetched, self.health, self.progress)
+
+    async def probe(self) -> str | None:
+        return self.away
+
+    async def look(self) -> list[tuple[Why, str]]:
+        await self.watch.look()
+        return [(one.why, one.sentence) for one in self.progress.obstacles()]
+
+
+@pytest.fixture
+def watched() -> Watched:
+    return Watched()
+
+
+async def test_a_broker_that_answers_is_no_obstacle(watched: Watched) -> None:
+    assert await watched.look() == []
+    assert watched.health.waiting() == {}
+
+
+async def test_a_broker_that_is_away_is_told_at_once_and_taken_back(watched: Watched) -> None:
+    watched.away = "the Kafka broker does not answer: refused"
+    assert await watched.look() == [(Why.BROKER, "the Kafka broker does not answer: refused")]
+    assert watched.health.waiting() == {"broker": "the Kafka broker does not answer: refused"}
+    watched.away = None
+    assert await watched.look() == []
+    assert watched.health.waiting() == {}
+
+
+async def test_a_partition_that_is_not_fetched_is_told_apart_from_a_broker_that_is_away(
+    watched: Watched,
+) -> None:
+    watched.unfetched = "partition 3 of login-events cannot be fetched"
+    assert await watched.look() == [(Why.PARTITION, "partition 3 of login-events cannot be fetched")]
+    assert "partition 3" in watched.health.waiting()["broker"]
