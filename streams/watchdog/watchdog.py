@@ -29,7 +29,8 @@ log = structlog.get_logger(__name__)
 _EVERY = 1.0  # seconds between looks
 #: The loop has an obstacle when it has not gone round for so long, seconds.
 _LOOP_SLOW = 5.0
-#: A look that comes so much too late, seconds: this process was stopped, and could observe nothing meanwhile.
+#: A look that comes so much too late, seconds, and a quarter of ``blind_after``: this process was stopped, and could
+#: observe nothing meanwhile.
 _STOOD_STILL = 5.0
 #: All has been well for so long, seconds, before what a dead worker has left open is resolved.
 _WELL_FOR = 3.0
@@ -116,7 +117,7 @@ class Watchdog:
             slept_at = monotonic()
             if self._ended.wait(_EVERY):
                 return
-            if monotonic() - slept_at > _EVERY + _STOOD_STILL:
+            if monotonic() - slept_at > _EVERY + max(_STOOD_STILL, self._blind_after / 4):
                 self.woke()
             try:
                 self.look()
