@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from streams.kafka.diagnosis import Diagnosis
 from streams.runtime.health import Health
 from streams.runtime.progress import Progress, Why
 from streams.worker.broker_watch import BrokerWatch
@@ -13,18 +14,18 @@ class Watched:
     """A broker, its partitions, and what is said of them."""
 
     def __init__(self) -> None:
-        self.away: str | None = None
+        self.away: Diagnosis | None = None
         self.unfetched: str | None = None
         self.health = Health(lambda: 0.0)
         self.progress = Progress(lambda: 0.0)
         self.watch = BrokerWatch(self.probe, lambda: self.unfetched, self.health, self.progress)
 
-    async def probe(self) -> str | None:
+    async def probe(self) -> Diagnosis | None:
         return self.away
 
-    async def look(self) -> list[tuple[Why, str]]:
+    async def look(self) -> list[tuple[Why, str, str]]:
         await self.watch.look()
-        return [(one.why, one.sentence) for one in self.progress.obstacles()]
+        return [(one.why, one.sentence, one.remedy) for one in self.progress.obstacles()]
 
 
 @pytest.fixture
@@ -38,9 +39,9 @@ async def test_a_broker_that_answers_is_no_obstacle(watched: Watched) -> None:
 
 
 async def test_a_broker_that_is_away_is_told_at_once_and_taken_back(watched: Watched) -> None:
-    watched.away = "the Kafka broker does not answer: refused"
-    assert await watched.look() == [(Why.BROKER, "the Kafka broker does not answer: refused")]
-    assert watched.health.waiting() == {"broker": "the Kafka broker does not answer: refused"}
+    watched.away = Diagnosis("nothing listens at kafka-1:9092", "start it")
+    assert await watched.look() == [(Why.BROKER, "nothing listens at kafka-1:9092", "start it")]
+    assert watched.health.waiting() == {"broker": "nothing listens at kafka-1:9092"}
     watched.away = None
     assert await watched.look() == []
     assert watched.health.waiting() == {}
@@ -50,5 +51,5 @@ async def test_a_partition_that_is_not_fetched_is_told_apart_from_a_broker_that_
     watched: Watched,
 ) -> None:
     watched.unfetched = "partition 3 of login-events cannot be fetched"
-    assert await watched.look() == [(Why.PARTITION, "partition 3 of login-events cannot be fetched")]
+    assert await watched.look() == [(Why.PARTITION, "partition 3 of login-events cannot be fetched", "")]
     assert "partition 3" in watched.health.waiting()["broker"]
