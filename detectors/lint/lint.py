@@ -1,4 +1,4 @@
-"""What is wrong with a policy, and which valid values cannot have the effect that they are there for?
+"""Which errors does a policy have, and which of its valid values cannot have their intended effect?
 
 Errors that keep a policy from being read are findings too, so that one run shows everything. Where some sections
 are wrong, lint still checks the others.
@@ -38,7 +38,7 @@ INVALID: dict[Refusal, str] = {
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that lint has found: where, by which rule, and what it is."""
+    """One finding of lint: its position, its rule, and its message."""
 
     file: str
     line: int

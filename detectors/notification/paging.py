@@ -1,4 +1,4 @@
-"""Who is woken: which PagerDuty alert does a change of an incident make, if any?
+"""Which PagerDuty alert, if any, does a change of an incident trigger?
 
 The life cycle asks this once per change and keeps the answer with the incident (``Incident.pages``) and the
 transition (``Transition.page``), from which the commands for receivers follow. So exactly the alerts that were

@@ -1,4 +1,4 @@
-"""Which commands for receivers does a change of an incident make? Commands and their ids are pure functions of it.
+"""Which commands for receivers follow from a change of an incident? Commands and ids are pure functions of the change.
 
 Messages are bounded whatever the input does, because transitions are: the life cycle says which of them make
 a page (``Transition.page``) and which only correct what stands (``Transition.quietly``).

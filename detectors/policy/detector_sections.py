@@ -55,13 +55,13 @@ class Outage(Section):
 
     Attributes:
         confidence: z of the one-sided lower bound of the failing ratio.
-        recover_chance: a rule is over when so few of its window's failures are recent by chance with at most
-            this probability, in five minutes or more; in less in proportion ...
-        recover_share: ... and at most this share of what would have failed did.
+        recover_chance: a rule is over when the probability that as few of its window's failures are recent by chance
+            is at most this, for five minutes or more; for shorter windows in proportion ...
+        recover_share: ... and at most this share of the expected recent failures happened.
         recover_confidence: z of the upper bounds of a failing ratio.
-        quiet_below: a scope is quiet when surely less than this share of what completes fails (and no rule
+        quiet_below: a scope is quiet when surely less than this share of completed requests fails (and no rule
             fires).
-        times_usual: no rule fires below this multiple of what usually fails in a scope, by the history.
+        times_usual: no rule fires below this multiple of the ratio that usually fails in a scope, by the history.
     """
 
     confidence: Annotated[float, Field(strict=True, ge=1, le=6)]
@@ -88,7 +88,7 @@ class _TwoWindows(Section):
 
     Attributes:
         long, short: ms. Up to one hour panes answer, beyond that the history of five minutes.
-        factor: multiple of what may be.
+        factor: multiple of the rate that is allowed.
     """
 
     long: Annotated[Duration, within("1m", "30d")]
@@ -135,7 +135,7 @@ class BurnRate(Section):
 
 
 class LatencyRule(_TwoWindows):
-    """More requests than promised are slow, over a long window and over a short one.
+    """More requests than the objective allows are slow, over a long window and over a short one.
 
     Attributes:
         long, short: ms.
@@ -147,12 +147,12 @@ class LatencyRule(_TwoWindows):
 
 
 class Latency(Section):
-    """Section ``latency``; what is slow, and how much of it is promised, is in ``objectives``.
+    """Section ``latency``; ``objectives`` defines which requests are slow and which share may be slow.
 
     Attributes:
         confidence: z of the one-sided lower bound of the slow share in each window.
         recover_confidence: z of the upper bounds.
-        quiet_factor: a scope is quiet when surely less than this multiple of what may be slow is.
+        quiet_factor: a scope is quiet when the slow share is surely less than this multiple of the allowed share.
         min_coverage: share of a window that the history must know.
     """
 
@@ -169,11 +169,11 @@ class Latency(Section):
 
 
 class Attribution(Section):
-    """Section ``attribution``: how explanations of what fails are weighed, in nats (log likelihood).
+    """Section ``attribution``: how explanations of failures are compared, in nats (log likelihood).
 
     Attributes:
-        scope_costs: what each scope of an explanation must gain.
-        widening: what a wide scope must gain beyond that.
+        scope_costs: the gain that each scope of an explanation must exceed.
+        widening: the additional gain that a wide scope must have.
         traffic: events in an hour from which on a credential provider has traffic.
     """
 

@@ -122,7 +122,7 @@ class BusinessHours(Section):
 
 
 class Objective(Section):
-    """What is promised of one method.
+    """The objectives of one method.
 
     Attributes:
         availability: share of completed sign-ins that succeed, per month.
@@ -177,7 +177,7 @@ class Priority(Section):
     other: PriorityRow
 
     def of(self, env: str, people: float) -> PriorityName:
-        """The priority of an incident in ``env`` that impacts so many people per hour."""
+        """Return the priority of an incident in ``env`` that impacts ``people`` people per hour."""
         row = {"prod": self.prod, "staging": self.staging}.get(env, self.other)
         return row[sum(people <= threshold for threshold in self.over)]
 

@@ -53,7 +53,7 @@ class Position:
 
 @dataclass(frozen=True)
 class PolicyProblem:
-    """One thing that is wrong with a policy: where, what to do about it, and the id of the refusal."""
+    """One error in a policy: its position, what to do about it, and the id of the refusal."""
 
     file: str
     line: int
@@ -68,7 +68,7 @@ class PolicyProblem:
 
 
 class PolicyError(WatchofficerError, ValueError):
-    """A policy cannot be used. Carries every problem that was found, in the order of the text."""
+    """A policy cannot be used. The error carries every problem that was found, in the order of the text."""
 
     def __init__(self, errors: tuple[PolicyProblem, ...]) -> None:
         self.errors = errors
@@ -92,7 +92,7 @@ class Source:
     problems: tuple[PolicyProblem, ...] = ()
 
     def problem(self, path: Path, message: str, refusal: Refusal = "invalid") -> PolicyProblem:
-        """A problem at ``path``, placed at the nearest part of it that the document says itself."""
+        """Build a problem at ``path``, with the position of the longest part of ``path`` that the document states."""
         stated = path
         while stated and stated not in self.positions:
             stated = stated[:-1]

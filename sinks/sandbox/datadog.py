@@ -20,7 +20,7 @@ _FACET = re.compile(r"(\w+):(?:\(([^)]*)\)|(\S+))")
 
 
 class DatadogSandbox(Receiver):
-    """Both hosts of Datadog, events intake and API, under one base URL.
+    """A fake Datadog: both hosts, events intake and API, under one base URL.
 
     Attributes:
         events: bodies of accepted events, ``data.attributes``, in order.

@@ -94,7 +94,7 @@ class Duplicates:
             self._resize(1 << (self.held + more - 1).bit_length())
 
     def _resize(self, room: int) -> None:
-        """Make the table anew, with room for so many records (a power of two)."""
+        """Build the table anew with room for ``room`` records (a power of two)."""
         start = self._chunks[0].first if self._chunks else self.ordinal
         ordinals = np.arange(start, self.ordinal)
         hashes = self._hashes[ordinals & (self._room - 1)] if len(ordinals) else ordinals

@@ -133,7 +133,7 @@ def _show_plot(case_file: CaseFile, console: Console) -> None:
 
 
 def _samples(case_file: CaseFile) -> tuple[Sequence[Sample], str]:
-    """What is drawn, and what the lower part of it is: people who failed, or where nobody did, how many came."""
+    """Return the samples to draw, and the caption of their lower part: people who failed, or completed sign-ins."""
     if any(sample.people for sample in case_file.samples):
         return case_file.samples, f"people who failed in {format_duration(case_file.sampled.people)}"
     came = [replace(sample, people=sample.good + sample.bad) for sample in case_file.samples]

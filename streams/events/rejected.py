@@ -107,7 +107,7 @@ def _stripped(value: bytes) -> bytes | None:
 
 
 def _without(text: bytes) -> bytes | None:
-    """A JSON value without forbidden fields; None if nothing remains of it."""
+    """Return a JSON value without forbidden fields; None if nothing remains."""
     if text.startswith(b"{"):
         fields = {
             name: _without(bytes(raw))

@@ -148,7 +148,7 @@ _VERBS = {
 
 
 def scope_decision(line: Line) -> str:
-    """Why the incident is on its scope and no other; "" where the line has no evidence of it."""
+    """Return why the incident is on its scope and no other; "" if the line has no evidence for the decision."""
     leading = next((one for one in line.evidence if "explains" in one.numbers), None)
     if leading is None:
         return ""

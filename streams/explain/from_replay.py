@@ -105,7 +105,7 @@ class _Samples:
             self._counts.append((counts[..., GOOD].copy(), counts[..., BAD].copy(), people.copy()))
 
     def samples(self, scope: int) -> Iterator[Sample]:
-        """Those of a scope (position)."""
+        """Yield the samples of a scope (position)."""
         for ends, kept in zip(self._ends, self._counts, strict=True):
             table = np.stack([ends, *(array[:, scope] for array in kept)], axis=1)
             yield from (Sample(*row) for row in table.tolist())

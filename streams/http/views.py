@@ -1,7 +1,7 @@
-"""What the topics say now, kept in memory, so that every worker can answer for all of them.
+"""What is the present content of the topics? Views keep it in memory, so that every worker can answer for all workers.
 
-`Views` is fed record by record and asked by HTTP; `ViewsTailer` feeds it from the broker. Views judge
-nothing: they hold the records as they were written.
+`ViewsTailer` reads the topics and passes each record to `Views`, which HTTP reads. Views do not interpret records:
+they hold the records as they were written.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ HISTORY_POINTS = 360
 LOG_LINES = 2_000
 #: Closed incidents that are kept; the oldest go first.
 CLOSED_INCIDENTS = 1_000
-#: How far back the indicators are read on a start, ms of the broker's time; and at least so many records, so
-#: that what was known last is shown, with its age, after a pause of any length.
+#: How far back indicators are read at a start, ms of the broker's time, and the least number of records that are read,
+#: so that the last indicators are shown, with their age, after a pause of any length.
 SLI_BACK = HOUR
 SLI_RECORDS = 1_000
 
@@ -45,7 +45,7 @@ _POLL_MS = 500
 
 log = structlog.get_logger(__name__)
 
-#: The indicators of all scopes name the same instant, and there are an hour's of them on a start.
+#: The indicators of all scopes state equal instants, and a start reads an hour of them, so parsed instants are cached.
 _instant_of_slis = lru_cache(maxsize=256)(parse_instant)
 
 
@@ -58,11 +58,11 @@ class Point(NamedTuple):
 
 
 class Views:
-    """The latest of each topic. Every record may come twice; the second time changes nothing.
+    """The latest records of each topic. A record that is passed twice changes nothing the second time.
 
     Attributes:
-        ready: whether all that stood on the topics when this process started has been read.
-        unreadable: records that were skipped because they are not what their topic holds.
+        ready: whether all records that were on the topics when this process started have been read.
+        unreadable: number of records that were skipped because they are no records of their topic.
     """
 
     def __init__(self, topics: Topics | None = None) -> None:
@@ -83,7 +83,7 @@ class Views:
 
     @property
     def topics(self) -> tuple[str, ...]:
-        """The names of the topics that are followed."""
+        """The names of the topics that the views follow."""
         return tuple(self._folds)
 
     def apply(
@@ -93,7 +93,7 @@ class Views:
         value: bytes | None,
         headers: Iterable[tuple[str, bytes]] = (),
     ) -> str | None:
-        """Take in one record. What cannot be read is counted and skipped, never raised.
+        """Apply one record. A record that cannot be read is counted and skipped, without an exception.
 
         Returns:
             why the record cannot be read; None if it was read.
@@ -109,11 +109,11 @@ class Views:
         return None
 
     def slis(self) -> list[dict[str, Any]]:
-        """The latest indicators of each scope and window, by scope, then window."""
+        """Return the latest indicators of each scope and window, by scope, then window."""
         return [self._slis[key] for key in sorted(self._slis)]
 
     def history(self, scope: str, window: str) -> tuple[Point, ...]:
-        """The last hour of an environment's or auth method's indicators, oldest first; of others nothing."""
+        """Return the last hour of indicators of an environment or auth method, oldest first; () for other scopes."""
         return tuple(self._history.get((scope, window), ()))
 
     def evaluated_to(self) -> dict[str, int]:
@@ -125,19 +125,19 @@ class Views:
         return latest
 
     def incidents(self) -> list[dict[str, Any]]:
-        """All incidents: those that are open first, the worst of them first; then the latest."""
+        """Return all incidents: open ones first, then by severity, the worst first, then the latest first."""
         return sorted(self._incidents.values(), key=_urgency)
 
     def incident(self, incident_id: str) -> dict[str, Any] | None:
-        """One incident, or None if there is no such (yet, or any more)."""
+        """Return an incident; None if there is no incident with this id (yet, or any more)."""
         return self._incidents.get(incident_id)
 
     def incident_log(self, incident_id: str | None = None) -> list[dict[str, Any]]:
-        """Recent lines of the incident log, oldest first; of one incident if it is named."""
+        """Return recent lines of the incident log, oldest first; only those of ``incident_id`` if it is given."""
         return [line for line in self._log if incident_id is None or line["incident"] == incident_id]
 
     def banners(self) -> list[banner.Banner]:
-        """The state of the greatest version of each key, expired or not, by key."""
+        """Return the banner with the greatest version of each key, expired or not, ordered by key."""
         return [self._banners[key] for key in sorted(self._banners)]
 
     def _fold_sli(self, key: str, value: bytes | None) -> None:
@@ -164,10 +164,10 @@ class Views:
             self._incidents.pop(key, None)
             return
         incident = _document(value)
-        _urgency(incident)  # all that sorting needs is there
+        _urgency(incident)  # raises if a field that sorting needs is missing
         known = self._incidents.get(str(incident["id"]))
         if known is not None and _changed_at(known) > _changed_at(incident):
-            return  # of a worker that had lost the environment
+            return  # written by a worker that had lost the environment
         self._incidents[str(incident["id"])] = incident
         if len(self._incidents) > CLOSED_INCIDENTS:
             closed = [i for i in self._incidents.values() if i["state"] == "closed"]
@@ -211,16 +211,16 @@ def _urgency(incident: dict[str, Any]) -> tuple[int, int, int]:
 class ViewsTailer(Service):
     """Follows the topics of a `Views` for as long as it runs, without a consumer group.
 
-    Compacted topics are read from their beginning; the indicators from an hour back, and of the incident log
-    the last lines, which is all that is kept. A broker that is away is waited for, and the tail goes on where
-    it was.
+    Compacted topics are read from their beginning, indicators from an hour back, and of the incident log only
+    the last lines, as many as the views keep. If the broker is unreachable, the tailer waits for it and continues
+    at its last position.
 
     Args:
-        views: what is fed. Its ``ready`` turns true once and stays so: a broker's absence takes nothing back.
-        consumer: makes a consumer of the named topics, with no group, that starts at the earliest offset.
-        clock: ms since the epoch, by which the broker stamps records.
-        pause: waits for so many seconds between attempts; asyncio's sleep by default.
-        timing: gives chance to the retries.
+        views: the views to update. Their ``ready`` becomes true once and stays true even if the broker is lost.
+        consumer: makes a consumer of the named topics, without a group, that starts at the earliest offset.
+        clock: ms since the epoch, as in the broker's timestamps.
+        pause: waits a number of seconds between attempts; asyncio's sleep by default.
+        timing: the source of random numbers for retries.
         own: names and copies records that cannot be read.
     """
 
@@ -269,11 +269,12 @@ class ViewsTailer(Service):
             begins = await consumer.beginning_offsets(partitions)
             ends = await consumer.end_offsets(partitions)
             recent = await self._recent(consumer, ends)
-        # All seeks in one go, with no wait between: a batch of an older position could slip in.
+        # All seeks without an await in between, during which a batch from an older position could arrive.
         known, self._next = self._next, {}
         for partition in partitions:
             start = known.get(partition, recent.get(partition, 0))
-            if not begins[partition] <= start <= ends[partition]:  # retention, or another topic of this name
+            # Records were removed by retention, or the topic was replaced.
+            if not begins[partition] <= start <= ends[partition]:
                 start = begins[partition]
             self._next[partition] = start
             consumer.seek(partition, start)
@@ -296,7 +297,8 @@ class ViewsTailer(Service):
     async def _follow(self, consumer: Consumer) -> None:
         while not self.should_stop:
             batches = await consumer.getmany(timeout_ms=_POLL_MS, max_records=5_000)
-            if consumer.assignment() != self._next.keys():  # a topic has got more partitions: all begin anew
+            # A topic has more partitions now, so all positions are set anew.
+            if consumer.assignment() != self._next.keys():
                 await self._seek(consumer)
                 continue
             for partition, records in batches.items():
@@ -305,7 +307,7 @@ class ViewsTailer(Service):
                     if why is not None and self._own is not None:
                         unread = Unread(partition, record.offset, record.key, why, newer=False)
                         self._own.pass_by(unread, record.value)
-            for partition in self._next:  # positions pass over what is no record, too
+            for partition in self._next:  # positions also pass offsets without records
                 self._next[partition] = await consumer.position(partition)
             self._settle()
 

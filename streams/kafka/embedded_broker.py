@@ -62,7 +62,7 @@ def _is_free(port: int) -> bool:
 
 
 def answers(address: str, within: float = 1.0) -> bool:
-    """Whether a Kafka broker at ``host:port`` answers a request, and within so many seconds."""
+    """Return whether a Kafka broker at ``host:port`` answers a request within ``within`` seconds."""
     host, _, port = address.rpartition(":")
     try:
         with socket.create_connection((host, int(port)), timeout=within) as connection:

@@ -65,11 +65,11 @@ class Observation:
     sentence: str = ""
 
     def overlaps(self, begin: int, end: int) -> bool:
-        """Whether it stood at a T from ``begin`` to ``end``."""
+        """Return whether the values stood at any T from ``begin`` to ``end`` (ms)."""
         return self.begin <= end and begin <= self.end
 
     def distance(self, begin: int, end: int) -> int:
-        """ms from a span to it: positive if it came after, negative if before, 0 if within."""
+        """Return the ms from a span to the values: positive if they stood after it, negative if before, 0 if within."""
         return max(self.begin - end, 0) - max(begin - self.end, 0)
 
 

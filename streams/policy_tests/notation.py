@@ -66,7 +66,7 @@ class Events:
     duration: float | None = None
 
     def offsets(self, length: int) -> list[int]:
-        """When each of them happens, in ms since the beginning of a segment of so many ms; evenly spread."""
+        """Return when each event happens, in ms from the beginning of a segment of ``length`` ms; evenly spread."""
         if length == 0:
             return [0] * (self.number or 1)
         if self.rate is not None:
@@ -160,20 +160,24 @@ class _Words:
         return self._words[at] if at < len(self._words) else ""
 
     def take(self, word: str) -> bool:
-        """Whether this is the next word, which is then taken."""
+        """Return whether the next word is ``word``; if so, move past it."""
         if self.peek() != word:
             return False
         self._at += 1
         return True
 
     def refuse(self, wanted: str) -> ValueError:
-        """That the last word is not what should stand there."""
+        """Build the error that the last word is not ``wanted``, which should stand in its place."""
         before = " ".join(self._words[max(0, self._at - 4) : self._at - 1])
         after = f" after {quote(before)}" if before else ""
         return ValueError(f"has {quote(self._words[self._at - 1])}{after}, where {wanted} should stand")
 
     def end(self, wanted: str) -> None:
-        """That there is no word left."""
+        """Check that no word is left.
+
+        Raises:
+            ValueError: there is another word, where ``wanted`` should stand.
+        """
         if self._at < len(self._words):
             self._at += 1
             raise self.refuse(f"the end, or {wanted}," if wanted[0] == "'" else wanted)

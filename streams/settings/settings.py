@@ -1,7 +1,7 @@
-"""Settings: what differs from one place to the next, read from the environment (``WATCHOFFICER_...``).
+"""Which settings, which differ between deployments, do the environment variables (``WATCHOFFICER_...``) hold?
 
-``read_settings`` is the only way from an environment to a ``Settings``; one that is made by hand sees none,
-so that a demonstration cannot pick up the credentials of its user. A secret is a ``SecretStr`` from the
+Only ``read_settings`` reads environment variables into a ``Settings``; a ``Settings`` that is constructed directly
+ignores them, so that a demonstration cannot use the credentials of its user. A secret is a ``SecretStr`` from the
 moment it is read, and no message, repr or dump shows its value.
 """
 
@@ -62,16 +62,16 @@ __all__ = [
 
 PREFIX = "WATCHOFFICER_"
 
-#: What each receiver cannot do without, ...
+#: Receiver -> the settings that it requires.
 _CREDENTIALS = {"pagerduty": ("routing_key",), "datadog": ("api_key",), "slack": ("token", "channel")}
-#: ... and what a part of it needs besides.
+#: Receiver -> what it lacks without further settings, and these settings.
 _EXTRAS = {
-    "pagerduty": ("acknowledgements in PagerDuty are not heard", ("webhook_secret",)),
+    "pagerduty": ("acknowledgements in PagerDuty are not received", ("webhook_secret",)),
     "datadog": ("Datadog gets events but no incidents", ("app_key",)),
 }
 _NAMES = {"pagerduty": "PagerDuty", "datadog": "Datadog", "slack": "Slack"}
 
-#: Bytes of a file that holds a secret.
+#: The greatest size of a file that holds a secret, bytes.
 _MAX_SECRET = 64 * 1024
 
 
@@ -87,7 +87,7 @@ class SettingsProblem:
 
 
 class SettingsError(WatchofficerError, ValueError):
-    """The settings cannot be used. Carries every problem that was found."""
+    """The settings cannot be used. The error carries every problem that was found."""
 
     def __init__(self, problems: tuple[SettingsProblem, ...]) -> None:
         self.problems = problems
@@ -115,16 +115,16 @@ def _bind(value: str) -> str:
 
 
 class Settings(BaseSettings):
-    """All settings, as they are in force.
+    """All settings in force.
 
     Attributes:
-        broker: ``host:port`` of the bootstrap servers; empty when none is set.
-        topic_prefix: stands before the name of every topic.
-        policy: the file of the policy; None for the one that ships.
-        api_token: what writes over HTTP must bear.
-        bind, port: where HTTP is served.
+        broker: ``host:port`` of the bootstrap servers; empty if none is set.
+        topic_prefix: the prefix of the names of all topics.
+        policy: the file of the policy; None for the shipped one.
+        api_token: the token that writes over HTTP must bear.
+        bind, port: address and port on which HTTP is served.
         heartbeat_url: called each minute while all is well. Whoever knows it can keep the alarm silent: a secret.
-        unknown: a sentence for each ``WATCHOFFICER_`` variable that means nothing.
+        unknown: a sentence for each ``WATCHOFFICER_`` variable that is not a setting.
     """
 
     model_config = SettingsConfigDict(
@@ -158,7 +158,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Only what it is given: ``read_settings`` brings the environment."""
+        """Use only the arguments of the constructor; ``read_settings`` passes the environment."""
         return (init_settings,)
 
     @model_validator(mode="before")
@@ -171,7 +171,7 @@ class Settings(BaseSettings):
         return frozenset(sink for sink in _CREDENTIALS if not self._missing(sink, _CREDENTIALS[sink]))
 
     def sinks_off(self) -> tuple[str, ...]:
-        """A sentence for each receiver that is off, or lacks a part, with the variables to set."""
+        """A sentence for each receiver that is off or incomplete, with the variables to set."""
         sentences = []
         for sink, needed in _CREDENTIALS.items():
             part, extra = _EXTRAS.get(sink, ("", ()))
@@ -192,11 +192,11 @@ class Settings(BaseSettings):
             return self.bind == "localhost"
 
     def secrets(self) -> tuple[str, ...]:
-        """Every secret that is set, in the clear: for the one purpose of keeping them out of the logs."""
+        """Every secret that is set, as plain text, only for masking secrets in logs."""
         return tuple(sorted({secret.get_secret_value() for secret in _secrets_in(self)}))
 
     def kafka_client_kwargs(self) -> dict[str, Any]:
-        """How aiokafka's clients reach the brokers: ``bootstrap_servers``, ``security_protocol``, ...
+        """Return arguments with which aiokafka's clients reach the brokers: ``bootstrap_servers``, ...
 
         Raises:
             SettingsError: no broker is set, or a certificate cannot be used.
@@ -206,7 +206,7 @@ class Settings(BaseSettings):
         return {"bootstrap_servers": self._require_broker(), **security}
 
     def faust_broker_urls(self) -> list[str]:
-        """The brokers as Faust's ``broker`` takes them.
+        """Return the URLs of the brokers for Faust's ``broker``.
 
         Raises:
             SettingsError: no broker is set.
@@ -214,7 +214,7 @@ class Settings(BaseSettings):
         return [f"kafka://{server}" for server in self._require_broker()]
 
     def faust_broker_credentials(self) -> Credentials | None:
-        """What Faust's ``broker_credentials`` takes; None for PLAINTEXT.
+        """Return the value for Faust's ``broker_credentials``; None for PLAINTEXT.
 
         Raises:
             SettingsError: a certificate cannot be used.
@@ -232,12 +232,12 @@ class Settings(BaseSettings):
 
 @dataclass(frozen=True)
 class Variable:
-    """An environment variable that means something.
+    """An environment variable that is a setting.
 
     Attributes:
-        name: ``WATCHOFFICER_PAGERDUTY__ROUTING_KEY``.
+        name: the name, such as ``WATCHOFFICER_PAGERDUTY__ROUTING_KEY``.
         path: fields of ``Settings`` down to the value.
-        secret: whether ``<name>_FILE`` may name a file that holds it instead.
+        secret: whether ``<name>_FILE`` may name a file that holds the value instead.
     """
 
     name: str
@@ -246,12 +246,12 @@ class Variable:
 
 
 def variable_name(*path: str) -> str:
-    """The environment variable of a field of ``Settings``."""
+    """Return the name of the environment variable for a field of ``Settings``."""
     return PREFIX + "__".join(path).upper()
 
 
 def variables() -> tuple[Variable, ...]:
-    """Every environment variable that is read, but for the ``_FILE`` of the secret ones."""
+    """Return every environment variable that is a setting, without the ``_FILE`` variables of secrets."""
     return tuple(_variables(Settings, ()))
 
 
@@ -264,10 +264,10 @@ def _variables(model: type[BaseModel], above: tuple[str, ...]) -> Iterator[Varia
 
 
 def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
-    """The settings that an environment holds. A variable that is empty counts as not set.
+    """Read the settings from environment variables. An empty variable counts as not set.
 
     Raises:
-        SettingsError: with every variable that cannot be used.
+        SettingsError: variables cannot be used; the error carries every problem.
     """
     known = variables()
     given = {name: value for name, value in environ.items() if name.startswith(PREFIX) and value}
@@ -291,7 +291,7 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     names = [v.name for v in known] + [f"{v.name}_FILE" for v in known if v.secret]
     unknown = tuple(_unknown(name, names) for name in sorted(given.keys() - set(names)))
     source = EnvSettingsSource(Settings)
-    # The source sees only variables with a meaning, and secrets already wrapped: it might quote a bad value.
+    # pydantic's source receives only settings, with secrets wrapped, because it may quote an invalid value.
     source.env_vars = {name.lower(): value for name, value in values.items()}  # type: ignore[misc]
     try:
         settings = Settings(**source(), unknown=unknown)
@@ -309,7 +309,7 @@ def _utf8(text: str) -> str:
 
 
 def _of_file(problem: SettingsProblem, files: Mapping[str, Path]) -> SettingsProblem:
-    """The problem as one of the variable that names the file, where the value comes from one."""
+    """Return the problem; if the value comes from a file, as a problem of the variable that names the file."""
     if problem.variable not in files:
         return problem
     file = files[problem.variable]
@@ -321,7 +321,7 @@ def _not_set(names: list[str]) -> str:
 
 
 def _secret_in_file(file: Path) -> SecretStr:
-    """What a file holds, without the line break at its end; messages name the file, never what is in it."""
+    """Read a secret from a file, without the line break at its end; messages name the file, never its content."""
     try:
         with file.open("rb") as stream:
             raw = stream.read(_MAX_SECRET + 1)
@@ -339,7 +339,7 @@ def _secret_in_file(file: Path) -> SecretStr:
 
 
 def _unknown(name: str, known: list[str]) -> str:
-    # Without the prefix, which makes any two look alike.
+    # Compared without the prefix, which would make all names similar.
     endings = [word.removeprefix(PREFIX) for word in known]
     near = difflib.get_close_matches(name.removeprefix(PREFIX), endings, 1, 0.75)
     hint = f"; did you mean {PREFIX}{near[0]}?" if near else ""
@@ -360,7 +360,7 @@ def _problems_of(error: ValidationError) -> Iterator[SettingsProblem]:
 
 @contextmanager
 def _named(group: str) -> Iterator[None]:
-    """Gives what is wrong with a file the name of the variable that names the file."""
+    """Turn ``UnusableCertificate`` into a ``SettingsError`` that names the environment variable of the file."""
     try:
         yield
     except UnusableCertificate as error:

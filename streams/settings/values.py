@@ -1,6 +1,6 @@
-"""The kinds of value that settings are made of, and what a group of settings is.
+"""Which kinds of value do settings have, and what is a group of settings?
 
-A message of an error says what is wanted, never what was given: that may be a secret in the wrong place.
+An error message states what is expected, never the value: it may be a secret in the wrong variable.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ __all__ = [
 
 
 class Group(Consistent):
-    """Settings that belong together. Immutable; what may be a secret is wrapped before it is looked at."""
+    """A group of settings: immutable, with values that may be secrets wrapped before validation."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
@@ -41,14 +41,14 @@ class Group(Consistent):
 
 
 def is_secret(annotation: Any) -> bool:
-    """Whether a field of this annotation holds a secret."""
+    """Return whether a field with this annotation holds a secret."""
     return "SecretStr" in str(annotation)
 
 
 def wrap_secrets(model: type[BaseModel], values: Any) -> Any:
-    """``values`` with text as ``SecretStr`` wherever it is not for a field that is known to hold none.
+    """Return ``values`` with all text as ``SecretStr``, except text for fields that are known to hold no secret.
 
-    pydantic keeps the input of what it refuses; so the input must not be a bare secret.
+    pydantic's errors keep the input, so the input must not contain a bare secret.
     """
     if not isinstance(values, dict):
         return _wrapped(values)
@@ -78,10 +78,10 @@ def _port(value: object) -> int:
 
 
 def host_and_port(text: str) -> str:
-    """``host:port`` of one bootstrap server; the port is 9092 unless it says another.
+    """Return ``host:port`` of one bootstrap server; the default port is 9092.
 
     Raises:
-        ValueError: it is none.
+        ValueError: the text is no bootstrap server.
     """
     address = text.strip().removeprefix("kafka://")
     match = re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::([0-9]{1,5}))?", address, re.ASCII)
@@ -91,7 +91,13 @@ def host_and_port(text: str) -> str:
 
 
 def _http_url(value: str) -> str:
-    """A base URL, without a slash at its end. Credentials go there: in the clear only on private networks."""
+    """Return a base URL without a slash at its end.
+
+    Credentials are sent to the URL, so plain HTTP is allowed on this machine and private networks only.
+
+    Raises:
+        ValueError: the text is no such URL.
+    """
     parts = urlsplit(value)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
         raise ValueError("must be a URL such as https://events.pagerduty.com")
@@ -106,7 +112,7 @@ def _is_near(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_private
     except ValueError:
-        return "." not in host  # localhost, or a service beside this one
+        return "." not in host  # localhost, or a service in the same network
 
 
 def _header_secret(value: SecretStr) -> SecretStr:

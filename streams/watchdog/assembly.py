@@ -1,4 +1,4 @@
-"""Of which parts is a watchdog made in a process that has settings and a policy?"""
+"""Which parts make up a watchdog in a process that has settings and a policy?"""
 
 from __future__ import annotations
 

@@ -245,7 +245,7 @@ def test_what_is_off_is_said_with_the_variable_that_turns_it_on() -> None:
         {"WATCHOFFICER_DATADOG__API_KEY": "k", "WATCHOFFICER_PAGERDUTY__ROUTING_KEY": ROUTING_KEY}
     )
     assert partly.sinks_off()[:2] == (
-        "acknowledgements in PagerDuty are not heard: WATCHOFFICER_PAGERDUTY__WEBHOOK_SECRET is not set",
+        "acknowledgements in PagerDuty are not received: WATCHOFFICER_PAGERDUTY__WEBHOOK_SECRET is not set",
         "Datadog gets events but no incidents: WATCHOFFICER_DATADOG__APP_KEY is not set",
     )
 
