@@ -54,7 +54,7 @@ class LeaseGuard:
         self._lease = lease
 
     async def send(self, command: Command, receipts: Receipts) -> Answer:
-        """Send a command through the client; without the lease this never returns, because the process is about to end."""
+        """Send a command through the client; without the lease this never returns, as the process must end."""
         try:
             self._lease.check()
         except LeaseLost:
