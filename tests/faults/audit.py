@@ -21,7 +21,7 @@ from streams.records.models import decode_input, encode_incident, encode_input
 from streams.records.verdicts import decode_command
 from tests.faults.findings import Audit
 from tests.faults.judged_again import Verdicts, history_by_then, replay_command, replayed
-from tests.faults.topics import Folded, folded, input_log, read
+from tests.faults.topics import Folded, InputLog, folded, input_log, read
 from tests.support.oracle import Judgement, judge
 
 __all__ = ["audit"]
@@ -58,10 +58,10 @@ async def audit(
         "sli_every": policy.sli_every,
         "windows": {format_duration(window): window for window in policy.sli_windows},
     }
-    said = await asyncio.to_thread(judge, log, numbers, view.marks)
+    said = await asyncio.to_thread(judge, log.partitions, numbers, log.marks(view.marks))
     found.log = said.summary()
     _accounted(found, view, said)
-    _rejected(found, await read(broker, topics.rejected), said)
+    _rejected(found, await read(broker, topics.rejected), said, log)
 
     slis = _last(found, "sli", await read(broker, topics.sli), _sli_place, json.loads)
     until = max((parse_instant(line["at"]) for line in said.slis), default=0)
@@ -73,7 +73,7 @@ async def audit(
     inputs = [decode_input(record.value) for record in await read(broker, topics.inputs)]
     applied = _applied(found, inputs, lines)
     again = await asyncio.to_thread(replayed, topics.login_events, policy, now, applied)
-    stamps = sorted(stamp for records in log for _, stamp in records if stamp is not None)
+    stamps = sorted(stamp for records in log.partitions for _, stamp in records if stamp is not None)
     middle = stamps[len(stamps) // 2]
     await _command_agrees(
         found, topics, policy, policy_file, folder, applied=applied, again=again, middle=middle
@@ -123,15 +123,15 @@ def _accounted(found: Audit, view: Folded, said: Judgement) -> None:
         found.lost.append(f"{missing} records of login-events are not accounted for")
 
 
-def _rejected(found: Audit, records: list[Any], said: Judgement) -> None:
+def _rejected(found: Audit, records: list[Any], said: Judgement, log: InputLog) -> None:
     live = set()
     for record in records:
         headers = dict(record.headers)
         live.add((int(headers["partition"]), int(headers["offset"])))
     expected = {
-        (partition, offset)
+        (partition, log.offsets[partition][place])
         for partition, fates in enumerate(said.acceptance)
-        for offset, fate in enumerate(fates)
+        for place, fate in enumerate(fates)
         if fate == "rejected"
     }
     found.compared["rejected"] += len(expected)

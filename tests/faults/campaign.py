@@ -10,8 +10,7 @@ import shutil
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +28,16 @@ from streams.settings.policy_file import load_policy
 from tests.faults.audit import audit
 from tests.faults.figures import Broker, Figures
 from tests.faults.findings import Audit
+from tests.faults.ground import POLICY, broker_of, not_here
 from tests.faults.load import Load, Traffic, outages
-from tests.faults.schedule import BROKER_KINDS, Fault, schedule
+from tests.faults.schedule import BROKER_KINDS, TROUBLE_KINDS, Fault, Kind, schedule
 from tests.faults.supervisor import Supervisor, Worker
 from tests.faults.topics import read
-from tests.support.brokers import ApacheKafka, apache_kafka, embedded_broker
+from tests.faults.troubles import Troubles
+from tests.faults.witness import Witness
+from tests.support.brokers import ApacheKafka
+from tests.support.false_clock import FalseClock
+from tests.support.kafka.setup import Listener
 from tests.support.oracle import written
 
 __all__ = ["campaign"]
@@ -51,31 +55,10 @@ _BEFORE = 20 * MINUTE
 _ACKNOWLEDGES_AFTER = 4.0  # seconds
 _WEBHOOK_SECRET = "a-secret-of-the-faults"
 
-#: The shipped policy with shortened waits, so that an incident lasts for less than a minute.
-_POLICY = """
-sli_every: 5s
-skew_after: 8s
-severity: {severity_1_over: 60, severity_2_over: 20, dwell: 5s}
-priority: {over: [60, 20]}
-lifecycle:
-  recovering_after: 3s
-  recover_for: 5s
-  reopen_within: 10s
-  resolve_grace: 5s
-  faded_after: 1m
-  update_every: 1m
-  scope_change_every: 3s
-  warning_waits: 2s
-  alert_target: 1m
-outage:
-  rules:
-    - {window: 15s, min_people: 6, failing_ratio: 0.15, recover_below: 0.08}
-surge: {window: 1m, user_errors: {windows: [1m]}}
-banner: {republish_every: 10s}
-"""
 
-
-def campaign(seed: int, faults: int, broker: Broker, folder: Path, say: Say) -> Figures:
+def campaign(
+    seed: int, faults: int, broker: Broker, folder: Path, say: Say, *, without: Collection[Kind] = ()
+) -> Figures:
     """Run rounds until ``faults`` faults have happened.
 
     Args:
@@ -84,22 +67,32 @@ def campaign(seed: int, faults: int, broker: Broker, folder: Path, say: Say) -> 
         broker: the kind of broker.
         folder: the folder for logs and figures, which is emptied first.
         say: called with a line about each event.
+        without: the kinds of faults that are left out.
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # our own producers lose the broker too
     figures = Figures(seed, broker)
     began = time.monotonic()
-    with _broker(broker, folder) as (address, kafka):
+    missing = frozenset({*without, *not_here(folder, broker)})
+    if missing:
+        say(f"without {', '.join(sorted(missing))}")
+    with broker_of(broker, folder, small_disk="disk_full" not in missing) as (address, kafka):
         left = faults
         while left > 0:
             size = min(left, _A_ROUND if left >= 2 * _A_ROUND or left <= _A_ROUND else -(-left // 2))
             left -= size
             number = figures.rounds
             asyncio.run(
-                _Round(seed + 1_000 * number, size, address, kafka, folder / f"round-{number}", say).run(
-                    figures
-                )
+                _Round(
+                    seed + 1_000 * number,
+                    schedule(seed + 1_000 * number, size, broker=kafka is not None, without=missing),
+                    address,
+                    kafka,
+                    folder / f"round-{number}",
+                    say,
+                    encrypted=number % 2 == 1,
+                ).run(figures)
             )
             figures.rounds += 1
     figures.seconds = time.monotonic() - began
@@ -107,24 +100,23 @@ def campaign(seed: int, faults: int, broker: Broker, folder: Path, say: Say) -> 
     return figures
 
 
-@contextmanager
-def _broker(broker: Broker, folder: Path) -> Iterator[tuple[str, ApacheKafka | None]]:
-    if broker == "kafka":
-        with apache_kafka(folder / "kafka") as kafka:
-            yield kafka.address, kafka
-    else:
-        with embedded_broker() as embedded:
-            yield embedded.address, None
-
-
 class _Round:
     """One deployment, from its first start to its audit."""
 
     def __init__(
-        self, seed: int, faults: int, address: str, kafka: ApacheKafka | None, folder: Path, say: Say
+        self,
+        seed: int,
+        faults: list[Fault],
+        address: str,
+        kafka: ApacheKafka | None,
+        folder: Path,
+        say: Say,
+        *,
+        encrypted: bool,
     ) -> None:
         self._seed = seed
-        self._schedule = schedule(seed, faults, broker=kafka is not None)
+        self._schedule = faults
+        self._encrypted = encrypted
         self._address = address
         self._kafka = kafka
         self._folder = folder
@@ -134,19 +126,28 @@ class _Round:
         self._broker_busy = asyncio.Lock()
         self._partitions = PARTITIONS  # of the input
         self._thaws: set[asyncio.Task[None]] = set()
+        folder.mkdir(parents=True)
+        self._clock = FalseClock(folder / "clock")
+        self._troubles = (
+            None
+            if kafka is None
+            else Troubles(kafka, self._topics, self._clock, self._broker_busy, self._now)
+        )
+        self._witness = Witness(address, self._topics, self._now)
         self._policy: Policy
         self._supervisor: Supervisor
         self._sandbox: Sandbox
 
     async def run(self, figures: Figures) -> None:
         """Run the round, and add its results to the figures."""
-        self._folder.mkdir(parents=True)
         policy_file = self._folder / "policy.yaml"
-        policy_file.write_text(_POLICY)
+        policy_file.write_text(POLICY)
         self._policy = load_policy(policy_file)
         os.environ["WATCHOFFICER_BROKER"] = self._address
         os.environ["WATCHOFFICER_TOPIC_PREFIX"] = self._topics.prefix
         await create_missing(self._topics, {"bootstrap_servers": self._address})
+        if self._kafka is not None:
+            self._kafka.admin.allow_what_a_worker_needs(self._topics.prefix)
         self._sandbox = Sandbox.make(
             sleep=asyncio.sleep,
             clock=self._now,
@@ -155,7 +156,8 @@ class _Round:
         )
         async with self._sandbox:
             self._supervisor = Supervisor(self._settings(), policy_file, self._folder)
-            for _ in range(_WORKERS):
+            self._supervisor.add_worker(self._clock.variables if self._kafka is not None else {})
+            for _ in range(1, _WORKERS):
                 self._supervisor.add_worker()
             webhooks = asyncio.create_task(self._point_webhooks())
             try:
@@ -185,6 +187,7 @@ class _Round:
         await self._long_ago()
         self._supervisor.start()
         await self._ready(figures)
+        self._witness.start()
         self._say(f"round of seed {self._seed}: {len(self._schedule)} faults, {len(failing)} outages")
         await load.start()
         try:
@@ -197,6 +200,7 @@ class _Round:
             await self._until(lambda: self._judged_to(calm_at), "the outages are judged")
             await self._until(self._incidents_are_closed, "incidents are closed")
         finally:
+            await self._witness.stop()
             await load.stop()
         stopped = self._now()
         await self._until(lambda: self._judged_to(stopped), "all is judged")
@@ -228,8 +232,8 @@ class _Round:
         if fault.kind == "grow":
             self._later(self._grow(load))
             return
-        if fault.kind in BROKER_KINDS:
-            self._later(self._befall_broker(fault))
+        if fault.kind in BROKER_KINDS or fault.kind in TROUBLE_KINDS or fault.kind == "clock":
+            self._later(self._trouble(fault))
             return
         if fault.kind == "join" and len(supervisor.wanted) < _MOST_WORKERS:
             supervisor.add_worker()
@@ -257,6 +261,12 @@ class _Round:
         if worker.process is process:
             self._supervisor.thaw(worker)
 
+    async def _trouble(self, fault: Fault) -> None:
+        assert self._troubles is not None
+        begin = self._now()
+        await self._troubles.befall(fault)
+        self._witness.troubled.append((begin, self._now()))
+
     async def _grow(self, load: Load) -> None:
         async with self._broker_busy:
             self._partitions += 1
@@ -268,18 +278,6 @@ class _Round:
             finally:
                 await admin.close()
             await load.grow(self._partitions)
-
-    async def _befall_broker(self, fault: Fault) -> None:
-        kafka = self._kafka
-        assert kafka is not None
-        async with self._broker_busy:
-            if fault.kind == "broker_hang":
-                with kafka.paused():
-                    await asyncio.sleep(fault.seconds)
-                return
-            await asyncio.to_thread(kafka.kill if fault.kind == "broker_kill" else kafka.stop)
-            await asyncio.sleep(fault.seconds)
-            await asyncio.to_thread(kafka.start)
 
     async def _point_webhooks(self) -> None:
         """Send PagerDuty's webhooks to a worker that is ready, like a load balancer."""
@@ -368,8 +366,10 @@ class _Round:
         )
 
     def _settings(self) -> dict[str, str]:
+        listener = Listener.SASL_SSL if self._encrypted else Listener.SASL_PLAINTEXT
+        reach = {"BROKER": self._address} if self._kafka is None else self._kafka.worker_settings(listener)
         return {
-            "BROKER": self._address,
+            **reach,
             "TOPIC_PREFIX": self._topics.prefix,
             "LOG_FORMAT": "json",
             "PAGERDUTY__WEBHOOK_SECRET": _WEBHOOK_SECRET,

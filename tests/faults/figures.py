@@ -35,6 +35,10 @@ class Figures:
     differences: int = 0
     lost: int = 0
     second_pages: int = 0
+    stalls: list[float] = field(default_factory=list)
+    told_after: list[float] = field(default_factory=list)
+    unsaid: int = 0
+    untrue: int = 0
     complaints: list[str] = field(default_factory=list)
     seconds: float = 0.0
 
@@ -48,6 +52,10 @@ class Figures:
         self.differences += found.count
         self.lost += len(found.lost)
         self.second_pages += len(found.second_pages)
+        self.stalls += found.stalls.stalls
+        self.told_after += found.stalls.told_after
+        self.unsaid += len(found.stalls.unsaid)
+        self.untrue += len(found.stalls.untrue)
         self.compared += found.compared
         self.repeated += found.repeated
         self.log += Counter(found.log)
@@ -74,6 +82,10 @@ class Figures:
             "differences": self.differences,
             "lost": self.lost,
             "second_pages": self.second_pages,
+            "stalls_seconds": _spread(self.stalls),
+            "stall_to_told_seconds": _spread(self.told_after),
+            "unsaid": self.unsaid,
+            "untrue": self.untrue,
             "complaints": self.complaints,
         }
 
@@ -83,7 +95,7 @@ class Figures:
         of_them = ", ".join(f"{times} {name}" for name, times in self.log.items() if name != "events")
         ended = dict(self.ended) or "none"
         compared = ", ".join(f"{times} {what}" for what, times in sorted(self.compared.items()))
-        ready = _spread(self.to_ready)
+        ready, stood, told = _spread(self.to_ready), _spread(self.stalls), _spread(self.told_after)
         return "\n".join(
             [
                 f"seed {self.seed}, {self.broker}: {self.rounds} rounds in {self.seconds / 60:.0f} min",
@@ -94,6 +106,10 @@ class Figures:
                 f"SIGTERM → end {_spread(self.stopped_in)['most']} s at most",
                 f"compared      {compared}",
                 f"told twice    {dict(self.repeated)} (no page among them)",
+                f"stood still   {stood['count']} times, for {stood['median']} s as a rule, {stood['most']} s at most",
+                f"told of them  {told['count']}, after {told['median']} s as a rule, {told['most']} s at most",
+                f"unsaid        {self.unsaid}",
+                f"untrue        {self.untrue} (blind said while it got on)",
                 f"differences   {self.differences}",
                 f"lost          {self.lost}",
                 f"second pages  {self.second_pages}",

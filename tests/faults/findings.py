@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.faults.witness import Stalls
+
 __all__ = ["Audit"]
 
 _SHOWN = 12  # differences of a kind that are listed in full
@@ -20,6 +22,7 @@ class Audit:
         differences: kind of record -> each difference in words.
         lost: records that are not accounted for, and pages and messages that were never sent.
         second_pages: pages that woke a person twice for one incident, epoch and rise.
+        stalls: when the watch stood still, and whether that was said.
         compared: kind of record -> the number compared, so that nothing is equal merely for lack of records.
         repeated: messages that a receiver got twice and cannot recognise as repeated: lines in Slack, Datadog events.
     """
@@ -27,6 +30,7 @@ class Audit:
     differences: dict[str, list[str]] = field(default_factory=dict)
     lost: list[str] = field(default_factory=list)
     second_pages: list[str] = field(default_factory=list)
+    stalls: Stalls = field(default_factory=Stalls)
     compared: Counter[str] = field(default_factory=Counter)
     repeated: Counter[str] = field(default_factory=Counter)
     log: dict[str, int] = field(default_factory=dict)
@@ -42,8 +46,9 @@ class Audit:
 
     @property
     def clean(self) -> bool:
-        """Whether nothing differs, nothing is lost, and nobody was woken twice."""
-        return not (self.count or self.lost or self.second_pages)
+        """Whether nothing differs or is lost, nobody was woken twice, and what was said of the watch is true."""
+        said = self.stalls.unsaid or self.stalls.untrue
+        return not (self.count or self.lost or self.second_pages or said)
 
     def words(self) -> list[str]:
         """Return all findings, one line each; long lists are cut."""
@@ -52,7 +57,9 @@ class Audit:
             lines += [f"{what}: {one}" for one in some[:_SHOWN]]
             lines += [f"{what}: and {len(some) - _SHOWN} more"] if len(some) > _SHOWN else []
         lines += [f"lost: {one}" for one in self.lost[:_SHOWN]]
-        return lines + [f"second page: {one}" for one in self.second_pages]
+        lines += [f"second page: {one}" for one in self.second_pages]
+        lines += [f"unsaid: {one}" for one in self.stalls.unsaid]
+        return lines + [f"untrue: {one}" for one in self.stalls.untrue]
 
     def equal(self, what: str, live: Mapping[Any, Any], expected: Mapping[Any, Any]) -> None:
         """Compare two mappings, key by key."""

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 import httpx
 
@@ -38,6 +39,7 @@ class Worker:
     asked_to_end: bool = False  # by a signal of the tests
     was_frozen: bool = False  # this process stood still for a while
     log_from: int = 0  # where in the log this process begins
+    variables: Mapping[str, str] = field(default_factory=dict)  # of its environment, beside the settings
 
     @property
     def running(self) -> bool:
@@ -92,10 +94,10 @@ class Supervisor:
 
     # -- who works --------------------------------------------------------------------------------------------
 
-    def add_worker(self) -> Worker:
-        """Add a worker, which the supervisor starts."""
+    def add_worker(self, variables: Mapping[str, str] = MappingProxyType({})) -> Worker:
+        """Add a worker with these environment variables besides the settings; the supervisor starts it."""
         number = len(self.workers)
-        worker = Worker(number, free_port(), self._folder / f"worker-{number}.log")
+        worker = Worker(number, free_port(), self._folder / f"worker-{number}.log", variables=variables)
         self.workers.append(worker)
         return worker
 
@@ -219,7 +221,7 @@ class Supervisor:
         self.record.starts += 1
         worker.log_from = worker.log.stat().st_size if worker.log.exists() else 0
         arguments = ["run", "--port", str(worker.port), "--policy", str(self._policy), *self._arguments]
-        worker.process = spawn(arguments, self._environment, worker.log)
+        worker.process = spawn(arguments, {**self._environment, **worker.variables}, worker.log)
 
     async def _ask(self, worker: Worker) -> None:
         process = worker.process

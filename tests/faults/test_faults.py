@@ -1,27 +1,37 @@
-"""A dozen faults on Apache Kafka; ``make test-faults KILLS=200`` is the full figure."""
+"""Two dozen faults on Apache Kafka; ``make test-faults KILLS=200`` is the full figure."""
 
 from __future__ import annotations
 
 import os
 import random
+from collections.abc import Collection
 from pathlib import Path
 
 import pytest
 
 from tests.faults.campaign import campaign
+from tests.faults.schedule import BROKER_KINDS, SILENT_KINDS, WORKER_KINDS, Kind
 
 _FAULTS = 12
+#: The faults that end or hold processes, and those in which all of them run and nothing may get on.
+_LOUD_KINDS = frozenset({*WORKER_KINDS, *BROKER_KINDS}) - SILENT_KINDS
 
 
 @pytest.mark.faults
 @pytest.mark.timeout(900)
+@pytest.mark.parametrize(
+    "without", [pytest.param(SILENT_KINDS, id="ended"), pytest.param(_LOUD_KINDS, id="stuck")]
+)
 def test_whatever_fails_and_whenever_the_verdicts_and_the_pages_are_what_the_log_makes_them(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], without: Collection[Kind]
 ) -> None:
     seed = int(os.environ.get("SEED") or random.SystemRandom().randrange(1_000_000))
     with capsys.disabled():
         print(f"\nSEED={seed} reproduces the schedule", flush=True)
-        figures = campaign(seed, _FAULTS, "kafka", tmp_path / "faults", lambda line: print(line, flush=True))
+        folder = tmp_path / "faults"
+        figures = campaign(
+            seed, _FAULTS, "kafka", folder, lambda line: print(line, flush=True), without=without
+        )
         print(figures.words(), flush=True)
     assert figures.complaints == []
     assert figures.compared["sli"] > 500

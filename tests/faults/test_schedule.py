@@ -5,7 +5,14 @@ from __future__ import annotations
 from itertools import pairwise
 
 from tests.faults.load import Traffic, outages
-from tests.faults.schedule import BROKER_KINDS, SESSION_SECONDS, schedule
+from tests.faults.schedule import (
+    BROKER_KINDS,
+    SESSION_SECONDS,
+    SILENT_KINDS,
+    TROUBLE_KINDS,
+    WORKER_KINDS,
+    schedule,
+)
 from tests.support.oracle import NOON
 from tests.support.oracle_event import Invalid, event_of
 
@@ -15,14 +22,22 @@ def test_a_seed_reproduces_its_schedule_and_no_other() -> None:
     assert schedule(7, 50, broker=True) != schedule(8, 50, broker=True)
 
 
-def test_a_dozen_faults_are_of_every_kind() -> None:
+def test_a_round_has_faults_of_every_kind_and_a_dozen_are_of_as_many_kinds_as_there_may_be() -> None:
+    every = WORKER_KINDS | BROKER_KINDS | TROUBLE_KINDS
     for seed in range(20):
-        kinds = {fault.kind for fault in schedule(seed, 12, broker=True)}
-        assert kinds == {"kill", "freeze", "stall", "stop", "join", "leave", *BROKER_KINDS}
+        assert {fault.kind for fault in schedule(seed, 25, broker=True)} == set(every)
+        assert len({fault.kind for fault in schedule(seed, 12, broker=True)}) == 12
+        dozen = schedule(seed, 12, broker=True, without=SILENT_KINDS)
+        assert {fault.kind for fault in dozen} == set(every) - SILENT_KINDS
+
+
+def test_what_is_left_out_does_not_happen() -> None:
+    assert "clock" not in {fault.kind for fault in schedule(7, 200, broker=True, without=["clock"])}
 
 
 def test_where_the_broker_keeps_nothing_only_workers_fail() -> None:
-    assert not {fault.kind for fault in schedule(7, 200, broker=False)} & set(BROKER_KINDS)
+    kinds = {fault.kind for fault in schedule(7, 200, broker=False)}
+    assert not kinds & {*BROKER_KINDS, *TROUBLE_KINDS}
 
 
 def test_faults_come_in_order_and_a_freeze_outlasts_the_session() -> None:

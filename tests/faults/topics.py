@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,11 +16,14 @@ from streams.segments.codec import Frontier, Tally, decode
 from tests.support.oracle import Mark
 from tests.support.oracle import Record as Logged
 
-__all__ = ["Folded", "folded", "input_log", "read"]
+__all__ = ["POISON", "Folded", "InputLog", "folded", "input_log", "read"]
+
+#: What a campaign puts on topics of the watch's own, and no one can read.
+POISON = b"\x00 no record of the watch"
 
 
 async def read(broker: str, topic: str) -> list[Any]:
-    """Return all records of a topic, by partition, in the order of their offsets."""
+    """Return all records of a topic but for ``POISON``, by partition, in the order of their offsets."""
     return [record for records in await _by_partition(broker, topic) for record in records]
 
 
@@ -28,22 +33,43 @@ async def _by_partition(broker: str, topic: str) -> list[list[Any]]:
     async with started(clients.reader()) as consumer:
         ids = (await consumer.partition_ids(topic))[topic]
     reader = TopicReader(clients)
-    return [[record async for record in reader.read(TopicPartition(topic, n))] for n in range(len(ids))]
+    return [
+        [record async for record in reader.read(TopicPartition(topic, n)) if record.value != POISON]
+        for n in range(len(ids))
+    ]
 
 
-async def input_log(broker: str, topic: str) -> list[list[Logged]]:
-    """Return the partitions of the input topic in the oracle's form.
+@dataclass(frozen=True)
+class InputLog:
+    """The records of the input topic, without the markers and the aborted records of transactions.
 
-    Raises:
-        ValueError: offsets are not positions, because records have been removed.
+    Attributes:
+        partitions: the records of each partition, in the oracle's form.
+        offsets: the offset of each record, in the same order.
     """
-    out: list[list[Logged]] = []
-    for number, records in enumerate(await _by_partition(broker, topic)):
-        for place, record in enumerate(records):
-            if record.offset != place:
-                raise ValueError(f"{topic}/{number}: {record.offset} stands at {place}")
-        out.append([(record.value, record.timestamp) for record in records])
-    return out
+
+    partitions: list[list[Logged]]
+    offsets: list[list[int]]
+
+    def place(self, partition: int, offset: int) -> int:
+        """Return the number of records before an offset."""
+        return bisect_left(self.offsets[partition], offset)
+
+    def marks(self, marks: Mapping[int, Sequence[Mark]]) -> dict[int, list[Mark]]:
+        """Return marks in the oracle's form: the number of records before the offset, and the watermark."""
+        return {
+            partition: [(self.place(partition, offset), watermark) for offset, watermark in some]
+            for partition, some in marks.items()
+        }
+
+
+async def input_log(broker: str, topic: str) -> InputLog:
+    """Return the records of the input topic."""
+    partitions = await _by_partition(broker, topic)
+    return InputLog(
+        [[(record.value, record.timestamp) for record in records] for records in partitions],
+        [[record.offset for record in records] for records in partitions],
+    )
 
 
 @dataclass
