@@ -11,7 +11,7 @@ DEV := $(VENV)/.dev
 FOR_DEMO := $(if $(wildcard $(DEV)),$(DEV),$(RUNTIME))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-deep lint format bench quality kafka simulation test-kafka test-faults locks clean
+.PHONY: help setup demo test test-deep lint format bench quality kafka simulation test-kafka test-faults soak locks clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,8 +53,11 @@ simulation: $(DEV) ## run the shipped loops under random faults in virtual time 
 test-kafka: $(DEV) ## run the tests on Apache Kafka: durability, kills, kcat (Docker, or Java and Maven)
 	$(BIN)/python -m pytest -m kafka $(ARGS)
 
-test-faults: $(DEV) ## kill workers and the broker at random and compare with the log (KILLS=200 SEED=… BROKER=kafka|embedded)
+test-faults: $(DEV) ## end, hold and mislead workers and broker at random, compare with the log (KILLS=200 SEED=… BROKER=kafka|embedded)
 	$(BIN)/python -m tests.faults --kills $(or $(KILLS),200) --broker $(or $(BROKER),kafka) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+soak: $(DEV) ## one worker under steady load: memory, log, stalls of the loop (MINUTES=30 RATE=1000 BROKER=kafka|embedded)
+	$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),30) --rate $(or $(RATE),1000) --broker $(or $(BROKER),kafka) $(ARGS)
 
 locks: ## pin dependencies again after a change of pyproject.toml (needs uv; ARGS=--upgrade for newer versions)
 	uv pip compile pyproject.toml --extra demo --extra build -o requirements.lock $(LOCK_OPTIONS) $(ARGS)

@@ -1,0 +1,71 @@
+"""Which events does a soak put on the topic, and how does it keep its rate?"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import random
+import time
+from collections.abc import Callable
+
+from aiokafka import AIOKafkaProducer
+
+from streams.kafka.topics import PARTITIONS
+from tests.support.oracle import written
+
+__all__ = ["Load"]
+
+_PEOPLE = 20_000
+_EACH_SECONDS = 0.05
+_FAILING = 0.004
+_METHODS = ("ssoe", "sis")
+_CSPS = ("idme", "logingov", "mhv")
+
+
+class Load:
+    """Healthy sign-ins at a steady rate by people who come again and again, spread over all partitions.
+
+    Args:
+        broker, topic: where they go.
+        rate: events a second.
+        now: ms since the epoch.
+    """
+
+    def __init__(self, broker: str, topic: str, rate: int, now: Callable[[], int]) -> None:
+        self._broker = broker
+        self._topic = topic
+        self._rate = rate
+        self._now = now
+        self._rng = random.Random("soak")
+        self._numbers = itertools.count()
+        self.sent = 0
+
+    async def run(self, seconds: float) -> None:
+        """Produce for so long; all that was produced stands on the topic at the end."""
+        began = time.monotonic()
+        async with AIOKafkaProducer(bootstrap_servers=self._broker, linger_ms=10) as producer:
+            while (elapsed := time.monotonic() - began) < seconds:
+                while self.sent < elapsed * self._rate:
+                    number = next(self._numbers)
+                    await producer.send(self._topic, self._event(number), partition=number % PARTITIONS)
+                    self.sent += 1
+                await asyncio.sleep(_EACH_SECONDS)
+            await producer.flush()
+
+    def _event(self, number: int) -> bytes:
+        rng = self._rng
+        fails = rng.random() < _FAILING
+        event = {
+            "schema_version": 1,
+            "event_id": f"soak {number}",
+            "occurred_at": written(self._now()),
+            "env": "prod",
+            "auth_method": rng.choice(_METHODS),
+            "csp": rng.choice(_CSPS),
+            "step": "callback",
+            "outcome": "failure" if fails else "success",
+            "user_hash": f"h:{rng.randrange(_PEOPLE)}",
+            "duration_ms": round(rng.lognormvariate(6.0, 0.8), 1),
+        }
+        return json.dumps(event | ({"error_code": "007"} if fails else {})).encode()
