@@ -1,4 +1,4 @@
-"""One deployment that most tests share. While they look at what they brought themselves, it lives through an outage."""
+"""Most tests share one deployment, which goes through an outage while they test with events of their own."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.e2e.deployment import Deployment, deployed
 from tests.e2e.worker import until
 from tests.support.processes import COMMAND, ROOT, environment
 
-#: The traffic of a weekday's afternoon, whenever the tests run.
+#: An instant whose traffic, that of a weekday's afternoon, is simulated whenever the tests run.
 _AFTERNOON = parse_instant("2026-10-06T14:00:00-04:00")
 _SIGN_INS_A_SECOND = 10.0
 _LASTS, _FAILS_FROM, _FAILS_FOR = 50_000, 8_000, 14_000  # ms
@@ -32,7 +32,7 @@ _ASKED = (
     "/api/v1/slis?scope=prod/ssoe&scope=prod/sis",
     "/metrics",
 )
-#: State of the incident -> what the front end and Prometheus hear of prod/ssoe in it: status, severity.
+#: State of the incident -> (status, severity) of prod/ssoe in the banner and in Prometheus.
 _MEANS = {"acknowledged": ("critical", 1.0), "resolved": ("active", 0.0)}
 
 
@@ -41,8 +41,8 @@ class Outage:
     """An outage of prod/ssoe, from before it to after it.
 
     Attributes:
-        events: the events, as they stand on the topic.
-        then: state of the incident -> path -> what was answered over HTTP in that state.
+        events: the events on the topic.
+        then: state of the incident -> path -> the answer over HTTP in that state.
     """
 
     events: list[dict[str, Any]]
@@ -51,7 +51,7 @@ class Outage:
 
 @dataclass
 class Shared:
-    """The deployment and the outage that is played on it."""
+    """The deployment and the outage in it."""
 
     deployment: Deployment
     outage: asyncio.Task[Outage]
@@ -78,13 +78,13 @@ async def _shared(
 
 @pytest.fixture(scope="session")
 def deployment(_shared: Shared) -> Deployment:
-    """A worker that runs. Environment prod is the outage's; other tests use one each."""
+    """A running worker. The outage has the environment prod; each other test has one of its own."""
     return _shared.deployment
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def outage(_shared: Shared) -> Outage:
-    """What came of the outage, once it is over."""
+    """The observations of the outage, once it is over."""
     return await _shared.outage
 
 
@@ -135,9 +135,9 @@ async def _play(deployment: Deployment, events: list[bytes]) -> Outage:
 
 
 async def _answers(deployment: Deployment, state: str) -> dict[str, Any]:
-    """What is answered over HTTP, path by path, once all of it tells of the incident in this state.
+    """Return the answers over HTTP by path, once all of them show the incident in this state.
 
-    The incident, its log, the banners and the metrics come each by a way of its own.
+    The incident, its log, the banners and the metrics each reach HTTP on a separate way.
     """
 
     async def agree() -> dict[str, Any] | None:

@@ -1,4 +1,4 @@
-"""One worker of the whole pipeline with its own topics, and sandbox receivers in this process."""
+"""How do end-to-end tests deploy a worker? With topics of its own, and sandbox receivers in the tests' process."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ now = RealClock()
 
 
 def login(event_id: str, *, at: int | None = None, **fields: Any) -> bytes:
-    """A login event that happens now."""
+    """Return a login event that happens now, or at ``at`` (ms)."""
     event: dict[str, Any] = {"schema_version": 1, "event_id": event_id, "occurred_at": written(at or now())}
     event |= {"env": "prod", "auth_method": "ssoe", "step": "callback", "outcome": "success", "csp": "idme"}
     return json.dumps(event | fields).encode()
@@ -50,7 +50,7 @@ def login(event_id: str, *, at: int | None = None, **fields: Any) -> bytes:
 
 @dataclass
 class Deployment:
-    """A worker, its surroundings, and how a test asks about them."""
+    """A worker with its broker and receivers, and methods by which tests observe them."""
 
     broker: str
     prefix: str
@@ -60,22 +60,22 @@ class Deployment:
     folder: Path
 
     async def on(self, topic: str) -> list[OnTopic]:
-        """The records of a topic, named without the prefix."""
+        """Read the records of a topic, named without the prefix."""
         return await read(self.broker, self.prefix + topic)
 
     async def produce(self, values: Iterable[bytes | None], **options: Any) -> None:
-        """Put login events on the input topic, keyed by nothing, one after another."""
+        """Write login events to the input topic, without keys, one after another."""
         async with AIOKafkaProducer(bootstrap_servers=self.broker, **options) as producer:
             for value in values:
                 await producer.send(self.prefix + "login-events", value, key=b"of the test")
 
     async def incident(self, incident_id: str) -> dict[str, Any] | None:
-        """An incident as the API has it; None if there is none."""
+        """Return an incident as the API returns it; None if there is none."""
         status, body = await self.worker.get(f"/api/v1/incidents/{incident_id}")
         return body if status == 200 else None
 
     async def incident_in(self, incident_id: str, states: Iterable[str], within: float) -> dict[str, Any]:
-        """The incident, once it is in one of the states."""
+        """Wait until an incident is in one of the states, and return it."""
         wanted = set(states)
 
         async def look() -> dict[str, Any] | None:
@@ -85,7 +85,7 @@ class Deployment:
         return await until(look, within, f"{incident_id} in {sorted(wanted)}", self.worker)
 
     async def all_told(self, within: float = 30.0) -> None:
-        """Wait until every command to a receiver that stands on its topic has come to its end, whatever that is."""
+        """Wait until every command on the outbox has been delivered or given up."""
 
         async def told() -> bool:
             asked = {one.json()["id"] for one in await self.on("incident-commands")}
@@ -105,7 +105,7 @@ class Deployment:
         await until(resolved, within, "the resolution of what may have been left open", self.worker)
 
     async def metrics(self) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
-        """The page `/metrics`, scraped as text: (name, labels) -> value."""
+        """Return the metrics of `/metrics`: (name, labels) -> value."""
         status, text = await self.worker.get("/metrics")
         assert status == 200
         return {
@@ -115,7 +115,7 @@ class Deployment:
         }
 
     async def metric(self, name: str, **labels: str) -> float:
-        """The sum of a metric's series that have these labels; 0 without any."""
+        """Return the sum of a metric's series with these labels; 0 without any."""
         wanted = set(labels.items())
         page = await self.metrics()
         return sum(value for (its, has), value in page.items() if its == name and wanted <= has)

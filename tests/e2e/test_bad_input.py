@@ -1,4 +1,4 @@
-"""Whatever is put on the topic: what is no event is set aside with its reason, and nothing else takes notice."""
+"""A record that is no event is set aside with its reason, and affects nothing else."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DEV: dict[str, Any] = {"env": "dev", "auth_method": "sis", "csp": None}
 
 
 def bad_values() -> dict[str, list[bytes | None]]:
-    """By reason, values that are no events."""
+    """Return reason -> values that are rejected for this reason."""
     missing = json.loads(login("missing", **DEV))
     del missing["occurred_at"]
     return {
@@ -39,7 +39,7 @@ def bad_values() -> dict[str, list[bytes | None]]:
 
 
 async def rejections(deployment: Deployment) -> dict[str, float]:
-    """By reason, how many the metrics count. Another shard reports them than the events."""
+    """Return reason -> rejected records in the metrics. Another shard reports them than the events."""
     return {
         dict(labels)["reason"]: value
         for (name, labels), value in (await deployment.metrics()).items()

@@ -1,4 +1,4 @@
-"""Clients that share no code with us: they produce with any codec, and read the banner with its headers."""
+"""Clients without this project's code can produce with any codec, and read the banner with its headers."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ async def test_confluent_kafka_reads_the_banner_as_a_cloud_event(
     deployment: Deployment, outage: Outage
 ) -> None:
     def newest() -> dict[str, tuple[dict[str, str], dict[str, Any]]]:
-        """As readers do: to the end, keeping the greatest version of each key."""
+        """Read to the end and keep the greatest version of each key, as readers of the banner do."""
         settings = {"bootstrap.servers": deployment.broker, "group.id": uuid.uuid4().hex}
         consumer = confluent_kafka.Consumer(settings | {"auto.offset.reset": "earliest"})
         topic = f"{deployment.prefix}banner-state"

@@ -1,4 +1,4 @@
-"""What people ask for over HTTP reaches the incident by way of the topic, once, and only with the token."""
+"""Incident inputs over HTTP reach the incident through the topic, once, and only with the token."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BEARER = {"Authorization": f"Bearer {TOKEN}"}
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def incident(deployment: Deployment) -> dict[str, Any]:
-    """An incident of the environment staging, which nothing ends by itself."""
+    """An incident of the environment staging that does not end by itself."""
     failed: dict[str, Any] = {"env": "staging", "outcome": "failure", "error_code": "007"}
     await deployment.produce(login(f"staging {n}", flow_id=f"f:{n}", **failed) for n in range(20))
     return await deployment.incident_in("staging-1", ["open"], 30.0)

@@ -31,7 +31,7 @@ _A_SECOND = 20  # events
 
 @dataclass
 class Survived:
-    """The deployment after the outage, and the policy file that it went by."""
+    """The deployment after the outage, and its policy file."""
 
     deployment: Deployment
     killed_at: int
@@ -52,7 +52,7 @@ class Traffic:
         self._stop = True
 
     async def flow(self) -> int:
-        """Produce until stopped; how many records."""
+        """Produce until stopped; return the number of records."""
         draw, count = self._draw, 0
         async with AIOKafkaProducer(bootstrap_servers=self._deployment.broker) as producer:
             while not self._stop:
@@ -80,7 +80,7 @@ class Traffic:
 async def survived(
     embedded_broker: EmbeddedBroker, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Survived]:
-    """What is left of an outage in which the worker was killed once it had paged."""
+    """The deployment after an outage in which the worker was killed once it had paged."""
     folder = tmp_path_factory.mktemp("kill")
     async with deployed(embedded_broker.address, "kill.", folder) as deployment:
         worker, pagerduty = deployment.worker, deployment.sandbox.pagerduty

@@ -46,7 +46,7 @@ async def deployment(
 
 
 async def settings_of(address: str, topics: list[str]) -> dict[str, dict[str, str]]:
-    """What a broker says of topics: name -> setting -> value."""
+    """Return the settings of topics by the broker: name -> setting -> value."""
     admin = AIOKafkaAdminClient(bootstrap_servers=address)
     await admin.start()
     try:
@@ -83,7 +83,7 @@ async def test_the_topics_that_were_missing_have_the_settings_they_need(deployme
 
 
 def lines_of_readme() -> list[str]:
-    """The commands of the README that have kcat in them, and the one that reads its dump, in order."""
+    """Return the README's commands with kcat, and the command that reads kcat's dump, in order."""
     block = next(text for text in (ROOT / "README.md").read_text().split("```") if "kcat -b" in text)
     produce, rest = block.strip().split("\n\n", 1)
     return [produce, *rest.strip().splitlines()]
@@ -91,7 +91,7 @@ def lines_of_readme() -> list[str]:
 
 @pytest.fixture
 def shell(deployment: Deployment, tmp_path: Path) -> Any:
-    """Runs a command of the README against this broker; what it printed within so many seconds."""
+    """Returns a function that runs a command of the README against this broker and returns its output."""
 
     def run(command: str, seconds: float) -> str:
         command = command.replace("kafka-1:9092", deployment.broker)
@@ -117,7 +117,7 @@ def shell(deployment: Deployment, tmp_path: Path) -> Any:
 async def reading(
     deployment: Deployment, command: str, file: Path
 ) -> AsyncIterator[Callable[[], list[dict[str, Any]]]]:
-    """Meanwhile a kcat of the README reads into a file; what it has read so far."""
+    """Run a kcat command of the README meanwhile; yields a function that returns the records read so far."""
     command = command.replace("kafka-1:9092", deployment.broker).replace("kcat ", "kcat -u ", 1)
     with file.open("wb") as output:
         process = await asyncio.create_subprocess_exec("bash", "-c", f"exec {command}", stdout=output)
@@ -262,7 +262,7 @@ async def test_a_topic_whose_producers_clocks_go_unchecked_is_refused_until_it_i
 
 
 async def starts(settings: dict[str, str], log: Path, *arguments: str) -> bool:
-    """Whether a worker gets ready; it is ended again."""
+    """Return whether a worker becomes ready; the worker is stopped afterwards."""
     worker = Worker(settings, log, *arguments)
     worker.start()
     try:

@@ -1,4 +1,4 @@
-"""An outage, from the events on the topic to what every receiver, reader and scraper was told of it."""
+"""An outage reaches every receiver, reader and scraper, from the events on the topic on."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ RUNBOOK = "https://github.com/department-of-veterans-affairs/"
 
 
 def kind(event: dict[str, Any]) -> str:
-    """The class of an event, by the policy that ships."""
+    """Return the class of an event by the shipped policy."""
     if event["outcome"] != "failure":
         return "started" if event["outcome"] == "started" else "good"
     return "excluded" if event.get("error_code") in DEFAULTS["excluded"] else "bad"
@@ -41,7 +41,7 @@ def values(records: list[OnTopic], key: str) -> list[dict[str, Any]]:
 
 
 def sent(deployment: Deployment, sink: str, path: str) -> list[dict[str, Any]]:
-    """The bodies that a receiver accepted under a path, but for the watch's own alert."""
+    """Return the bodies that a receiver accepted under a path, without the watch's own alert."""
     (receiver,) = [one for one in deployment.sandbox.receivers if one.name == sink]
     bodies = [
         one.body for one in receiver.requests if one.path == path and one.status // 100 == 2 and one.body
@@ -150,7 +150,7 @@ async def test_every_receiver_heard_it_in_the_order_of_its_life(
 
 
 async def deliveries(deployment: Deployment) -> list[OnTopic]:
-    """What was delivered of the incident, as it was."""
+    """Return the records of the deliveries of the incident."""
     records = [
         one for one in await deployment.on("incident-deliveries") if one.json()["incident_id"] == "prod-1"
     ]

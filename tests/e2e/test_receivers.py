@@ -1,4 +1,4 @@
-"""Receivers that fail: what they were told comes later and once, or ends as a dead letter, and nothing else waits."""
+"""A command for a failing receiver arrives later and once, or ends as a dead letter, and delays nothing else."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ KEY = "watchofficer:prod-1:0"
 async def deployment(
     embedded_broker: EmbeddedBroker, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Deployment]:
-    """A worker that knows nothing of Datadog."""
+    """A worker without settings for Datadog."""
     folder = tmp_path_factory.mktemp("receivers")
     off = ("DATADOG__API_KEY", "DATADOG__APP_KEY")
     async with deployed(embedded_broker.address, "receivers.", folder, without=off) as deployment:
@@ -39,7 +39,7 @@ async def deployment(
 
 
 def requests(receiver: Receiver, path: str, action: str = "") -> list[Received]:
-    """The requests under a path, of one ``event_action`` where it is named, but for the watch's own alert."""
+    """Return the requests under a path, only those with ``action`` if given, without the watch's own alert."""
     return [
         one
         for one in receiver.requests

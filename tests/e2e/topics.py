@@ -1,4 +1,4 @@
-"""What stands on topics, read by a plain consumer; and the indicators that must follow from the input's log."""
+"""What do topics hold, as a plain consumer reads them, and which indicators must follow from the input's log?"""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class OnTopic:
 
 
 async def read(address: str, topic: str) -> list[OnTopic]:
-    """All records that stand on a topic now, and perhaps some that came meanwhile, by partition and offset."""
+    """Return all records on a topic, and perhaps some that arrived meanwhile, by partition and offset."""
     found: list[OnTopic] = []
     async with AIOKafkaConsumer(topic, bootstrap_servers=address, auto_offset_reset="earliest") as consumer:
         places = sorted(consumer.assignment())
@@ -58,10 +58,10 @@ async def read(address: str, topic: str) -> list[OnTopic]:
 
 
 async def published_slis(address: str, prefix: str) -> list[dict[str, Any]]:
-    """The objects of the topic ``sli``, in the order of T, scope and window; each once.
+    """Return the objects of the topic ``sli``, in the order of T, scope and window; each once.
 
     Raises:
-        AssertionError: the same T, scope and window were published with different values.
+        AssertionError: different values were published for one T, scope and window.
     """
     found: dict[tuple[str, str, str], dict[str, Any]] = {}
     for record in await read(address, f"{prefix}sli"):
@@ -73,7 +73,7 @@ async def published_slis(address: str, prefix: str) -> list[dict[str, Any]]:
 
 
 async def expected_slis(address: str, prefix: str, sli_every: int) -> list[dict[str, Any]]:
-    """What the oracle says of the topic ``login-events`` with the marks that ingest has written down."""
+    """Return the oracle's indicators for the topic ``login-events`` with the marks that ingest has written."""
     partitions: dict[int, list[Logged]] = {}
     for record in await read(address, f"{prefix}login-events"):
         partitions.setdefault(record.partition, []).append((record.value, record.timestamp))

@@ -1,4 +1,4 @@
-"""`watchofficer run` and `watchofficer produce` as processes of their own, and patience with them."""
+"""How do end-to-end tests run commands of `watchofficer` as processes, and wait for them?"""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ async def until(
     what: str,
     worker: Worker | None = None,
 ) -> T:
-    """What the condition returns once that is true.
+    """Wait until ``condition`` returns a true value, and return this value.
 
     Raises:
-        AssertionError: it was not within so many seconds, or the worker ended; says what was waited for.
+        AssertionError: it did not within ``within`` seconds, or the worker ended; the message contains ``what``.
     """
     deadline = time.monotonic() + within
     while True:
@@ -46,7 +46,7 @@ async def until(
 
 
 def run_to_end(settings: Mapping[str, str], *arguments: str, within: float = 40.0) -> tuple[int, str, str]:
-    """Run a command that ends by itself: its exit status, standard output and standard error."""
+    """Run a command that ends by itself; return its exit status, standard output and standard error."""
     done = subprocess.run(
         [*COMMAND, *arguments],
         env=environment(settings),
@@ -61,14 +61,14 @@ def run_to_end(settings: Mapping[str, str], *arguments: str, within: float = 40.
 
 
 class Worker(processes.Worker):
-    """A process of `watchofficer run` that can be asked over HTTP, and to end."""
+    """A process of `watchofficer run` to which tests send HTTP requests, and which they stop."""
 
     async def get(self, path: str, **headers: str) -> tuple[int, Any]:
-        """The status (0: no answer) and the body, decoded where it is JSON."""
+        """Send a GET request; return the status (0: no answer) and the body, decoded if it is JSON."""
         return await self._ask("GET", path, headers=headers)
 
     async def post(self, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
-        """The same for a POST with a JSON body."""
+        """Send a POST request with a JSON body; return the status (0: no answer) and the body, decoded if JSON."""
         return await self._ask("POST", path, json=body, headers=headers)
 
     async def _ask(self, method: str, path: str, **request: Any) -> tuple[int, Any]:
@@ -81,7 +81,7 @@ class Worker(processes.Worker):
         return response.status_code, response.json() if is_json else response.text
 
     async def stop(self, within: float = 30.0) -> tuple[int, float]:
-        """SIGTERM: the exit status, and how many seconds the end took."""
+        """Send SIGTERM; return the exit status and the seconds until the end."""
         assert self.process is not None
         began = time.monotonic()
         self.process.send_signal(signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""Login events as they come in on several partitions: outages, silences, lateness, copies and what is no event."""
+"""Which login events arrive on several partitions, with outages, silences, lateness, copies and invalid records?"""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _LATE = (4 * SECOND, 11 * SECOND, 40 * SECOND, 200 * SECOND)
 
 @dataclass(frozen=True)
 class Arrival:
-    """A record: when the broker takes it (ms), on which partition, and what it holds."""
+    """A record: when the broker receives it (ms), its partition, and its value."""
 
     at: int
     partition: int
@@ -36,10 +36,10 @@ class Arrival:
 
 
 def arrivals(random: Random, partitions: int, seconds: int, *, create_time: bool) -> list[Arrival]:
-    """Events of so many seconds from noon on, in the order in which they arrive.
+    """Draw the events of ``seconds`` seconds from noon on, in the order in which they arrive.
 
     Args:
-        create_time: the records carry their producers' time, not the broker's.
+        create_time: whether the records carry their producers' timestamps, not the broker's.
     """
     out: list[Arrival] = []
     outage = (random.randrange(seconds), random.choice([0, 30, 60, 120]))
@@ -79,7 +79,7 @@ def arrivals(random: Random, partitions: int, seconds: int, *, create_time: bool
 
 
 def asked(random: Random, seconds: int, most: int = 4) -> list[tuple[int, IncidentInput]]:
-    """What people ask for, and when they do (ms), in order; some of it comes twice."""
+    """Draw incident inputs with the times (ms) at which they arrive, in order; some inputs arrive twice."""
     out = []
     for number in range(random.randint(0, most)):
         kind = random.choice(["acknowledge", "note", "declare", "resolve", "report"])

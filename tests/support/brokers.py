@@ -1,4 +1,4 @@
-"""Which brokers do tests stand on? The embedded one, and one node of Apache Kafka.
+"""Which brokers do tests use? The embedded broker, and one node of Apache Kafka.
 
 Apache Kafka runs in a container where a Docker engine answers, else as a Java process whose jars Maven
 fetches once into ``.data/kafka``. ``python -m tests.support.brokers`` (``make kafka``) runs one in the foreground.
@@ -31,7 +31,7 @@ _POLL_SECONDS = 0.05
 
 @contextmanager
 def embedded_broker(port: int | None = None, log: Path | None = None) -> Iterator[EmbeddedBroker]:
-    """An embedded broker on a free loopback port (or ``port``), stopped at the end."""
+    """Run an embedded broker on a free loopback port (or ``port``), stopped at the end."""
     with EmbeddedBroker(port, log) as broker:
         yield broker
 
@@ -40,16 +40,16 @@ def embedded_broker(port: int | None = None, log: Path | None = None) -> Iterato
 def apache_kafka(
     directory: Path | None = None, port: int | None = None, join_ms: int = 0, setup: Setup | None = None
 ) -> Iterator[ApacheKafka]:
-    """One node of Apache Kafka, stopped and its data removed at the end.
+    """Run one node of Apache Kafka; at the end it is stopped and its data are removed.
 
     Args:
-        directory: where its data and its log go; a temporary one by default.
-        port: to listen on; a free one by default.
+        directory: the folder for its data and its log; a temporary one by default.
+        port: the port to listen on; a free one by default.
         join_ms: how long the first member of a group waits for others; Kafka's own default is 3,000.
-        setup: what else is unlike a plain node: TLS, SASL, rights, a small disk, settings.
+        setup: how the node differs from a plain one: TLS, SASL, rights, a small disk, settings.
 
     Raises:
-        NoKafka: there is neither a Docker engine nor Java and Maven, or it does not start.
+        NoKafka: there is neither a Docker engine nor Java and Maven, or the node does not start.
     """
     chosen = replace(setup or Setup(), join_ms=join_ms)
     with tempfile.TemporaryDirectory(prefix="watchofficer-kafka-", ignore_cleanup_errors=True) as temporary:
@@ -64,13 +64,13 @@ class ApacheKafka:
     """A one-node Apache Kafka that can be stopped, killed, paused and started again on its data.
 
     Args:
-        directory: where its data and ``kafka.log``, what it prints, are kept.
-        port: of the listener without TLS and SASL; a free one by default.
-        setup: what is unlike a plain node.
+        directory: the folder for its data and for ``kafka.log``, which holds its output.
+        port: the port of the listener without TLS and SASL; a free one by default.
+        setup: how the node differs from a plain one.
 
     Attributes:
-        disk: the small file system that holds its data, where ``setup`` asks for one.
-        certificates: what its listeners show, where ``setup`` asks for TLS.
+        disk: the small file system that holds the data, if ``setup`` has one.
+        certificates: the certificates of the listeners, if ``setup`` has TLS.
     """
 
     def __init__(self, directory: Path, port: int | None = None, setup: Setup | None = None) -> None:
@@ -89,21 +89,21 @@ class ApacheKafka:
 
     @property
     def address(self) -> str:
-        """``host:port`` for clients without TLS and SASL, who are super users; it stays the same over restarts."""
+        """``host:port`` for clients without TLS and SASL, who are super users; restarts do not change it."""
         return self.address_of(Listener.PLAINTEXT)
 
     def address_of(self, listener: Listener) -> str:
-        """``host:port`` of a listener, over restarts too."""
+        """Return ``host:port`` of a listener; restarts do not change it."""
         return f"127.0.0.1:{self._ports[listener]}"
 
     def worker_settings(
         self, listener: Listener, *, mechanism: str = "PLAIN", user: str = WORKER, password: str = PASSWORD
     ) -> dict[str, str]:
-        """The settings, without ``WATCHOFFICER_``, by which a worker reaches a listener.
+        """Return the settings, without ``WATCHOFFICER_``, by which a worker reaches a listener.
 
         Args:
-            listener: which.
-            mechanism, user, password: of SASL, where the listener asks for a name.
+            listener: the listener.
+            mechanism, user, password: the SASL mechanism and credentials, if the listener requires SASL.
         """
         settings = {"BROKER": self.address_of(listener), "BROKER_SECURITY__PROTOCOL": listener.protocol}
         if listener.protocol in ("SSL", "SASL_SSL"):
@@ -122,18 +122,18 @@ class ApacheKafka:
 
     @property
     def pid(self) -> int | None:
-        """Its process; None in a container, and where it does not run."""
+        """The id of the node's process; None in a container, and while it does not run."""
         return self._node.pid
 
     def alive(self) -> bool:
-        """Whether its process runs: it ends by itself when its disk is full."""
+        """Whether the node's process runs, which ends by itself when its disk is full."""
         return self._node.alive()
 
     def start(self) -> ApacheKafka:
-        """Start it, or start it again, and return once it answers.
+        """Start the node, for the first time or again, and return once it answers.
 
         Raises:
-            NoKafka: it ended, or did not answer in time.
+            NoKafka: the node ended, or did not answer in time.
         """
         self._node.start()
         deadline = time.monotonic() + _START_SECONDS
@@ -145,21 +145,21 @@ class ApacheKafka:
         return self
 
     def stop(self) -> None:
-        """Shut it down in order; the data stay."""
+        """Shut the node down in order; the data stay."""
         self._node.stop()
 
     def kill(self) -> None:
-        """``kill -9``; the data stay."""
+        """Kill the node (``kill -9``); the data stay."""
         self._node.kill()
 
     def restart(self) -> None:
-        """Stop in order and start again."""
+        """Stop the node in order and start it again."""
         self.stop()
         self.start()
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """It hangs: connections stay open, and nothing is answered."""
+        """Let the node hang meanwhile: connections stay open, and no request is answered."""
         self._node.pause(True)
         try:
             yield
@@ -167,7 +167,7 @@ class ApacheKafka:
             self._node.pause(False)
 
     def close(self) -> None:
-        """End it for good."""
+        """Stop the node and remove its data."""
         self._node.close()
         if self.disk is not None:
             self.disk.unmount()

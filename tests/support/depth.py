@@ -1,4 +1,4 @@
-"""How many examples a property test tries: a share of them in a quick run, all of them in a deep one."""
+"""How many examples does a property test try? A share of them in a quick run, all of them in a deep run."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from hypothesis import settings
 __all__ = ["examples", "register"]
 
 _QUICK, _DEEP = "quick", "deep"
-#: A quick run tries one example of so many.
+#: The number of examples of a deep run for each one of a quick run.
 _SHARE = 5
-_BY_DEFAULT = 100  # as hypothesis has it
+_BY_DEFAULT = 100  # hypothesis's default
 
 
 def register(*, derandomize: bool) -> None:
@@ -25,10 +25,11 @@ def register(*, derandomize: bool) -> None:
 
 
 def examples(deep: int, *, at_least: int = 1) -> int:
-    """How many examples this run tries of a property that a deep run tries ``deep`` times.
+    """Return how many examples this run tries of a property for which a deep run tries ``deep``.
 
     Args:
-        at_least: without fewer the property says nothing.
+        deep: the number of examples in a deep run.
+        at_least: the least number of examples that makes the test useful.
     """
     return deep if settings.get_current_profile_name() == _DEEP else max(_share(deep), at_least)
 

@@ -1,4 +1,4 @@
-"""Rows of facts made up for tests, and cuts of a stretch of time into calls."""
+"""Which random rows of facts do tests use, and how do they divide an interval of time into calls?"""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _FAILURE = OUTCOMES.index("failure")
 def fact_rows(
     draw: st.DrawFn, *, start: int, steps: int, latest: int, longest: int = 25, failing: bool = False
 ) -> list[FactRow]:
-    """Rows whose panes lie in ``steps`` panes from ``start`` (ms) on; late ones come up to ``latest`` steps after.
+    """Draw rows in ``steps`` panes from ``start`` (ms) on; late rows arrive up to ``latest`` steps afterwards.
 
-    ``over`` is for two thresholds. The same (pane, first) may come in several rows, as from several partitions.
-    ``failing``: nothing but failures.
+    ``over`` has two thresholds. Several rows may have an equal (pane, first T), like rows of several partitions. With
+    ``failing`` all rows are failures.
     """
     rows = []
     for _ in range(draw(st.integers(0, longest))):
@@ -54,7 +54,7 @@ def fact_rows(
 
 @st.composite
 def cuts(draw: st.DrawFn, total: int) -> Sequence[int]:
-    """``total`` steps cut into calls: the length of each."""
+    """Divide ``total`` steps into calls; return the length of each call."""
     lengths = []
     left = total
     while left:

@@ -13,7 +13,7 @@ _STEPS = (("ssoe", "new", "started"), ("ssoe", "callback", "success"), ("sis", "
 
 
 def mixed_events(count: int, start: int, per_second: int, seed: int = 1) -> list[tuple[int, bytes]]:
-    """(Kafka timestamp, value) of so many events from ``start`` (ms) on, so many a second of event time."""
+    """Return (Kafka timestamp in ms, value) of ``count`` events from ``start`` (ms) on, ``per_second`` a second."""
     rnd = random.Random(seed)
     out: list[tuple[int, bytes]] = []
     for n in range(count):

@@ -1,4 +1,4 @@
-"""How does a record fare that is taken alone? The product takes batches; here a batch holds one record."""
+"""What does acceptance decide about a single record? The product accepts batches; here a batch holds one record."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["COPY", "Copy", "Counted", "Record", "is_copy", "take"]
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One record as it stands on the log: ``timestamp`` is Kafka's, ms."""
+    """One record of the log; ``timestamp`` is Kafka's, ms."""
 
     offset: int
     timestamp: int
@@ -32,7 +32,7 @@ class Counted(NamedTuple):
 
 
 class Copy:
-    """What becomes of a duplicate."""
+    """The result for a duplicate."""
 
 
 COPY = Copy()
@@ -41,13 +41,13 @@ COPY = Copy()
 def take(
     acceptance: Acceptance, value: bytes | None, recorded: int | None, now: int | None
 ) -> Counted | Copy | Reason:
-    """What becomes of a partition's next record.
+    """Accept a partition's next record; return where it counts, that it is a duplicate, or why it is rejected.
 
     Args:
-        acceptance: of the partition.
+        acceptance: the acceptance of the partition.
         value: the record.
         recorded: its Kafka timestamp, ms; None for a line of a file.
-        now: what the time of a line of a file is held against, ms; None for nothing.
+        now: the present with which the time of a line of a file is compared, ms; None for no comparison.
     """
     stamps = None if recorded is None else np.array([recorded])
     batch = judge_batch(acceptance, [value], stamps, now)
@@ -63,13 +63,13 @@ def take(
 def is_copy(
     duplicates: Duplicates, event_id: str, before: int, after: int, hashed: int | None = None
 ) -> bool:
-    """Whether a partition's next valid record is a duplicate.
+    """Return whether a partition's next valid record is a duplicate.
 
     Args:
         duplicates: the partition's memory of ids.
-        event_id: the record's.
+        event_id: the id of the record's event.
         before, after: the greatest ``occurred_at`` before and after the record, ms.
-        hashed: the hash of the id, by default what ``hash`` says.
+        hashed: the hash of the id; by default that of ``hash``.
     """
     hashes = np.array([hash(event_id) if hashed is None else hashed])
     copies = duplicates.note_many([event_id], hashes, np.array([before]), np.array([after]))

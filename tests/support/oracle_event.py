@@ -1,4 +1,4 @@
-"""Which records are events: the oracle's own reading of the schema, which shares no code with the engine."""
+"""Which records are events? This is the oracle's reading of the schema, which shares no code with the engine."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Event:
-    """A valid record: the fields that matter, and the instant at which it happened."""
+    """A valid record: the fields that counting needs, and the instant at which the event happened."""
 
     id: str
     at: int
@@ -51,10 +51,10 @@ class Invalid(Exception):
 
 
 def event_of(value: bytes | None) -> Event:
-    """The event that a record's value is.
+    """Return the event in a record's value.
 
     Raises:
-        Invalid: it is none.
+        Invalid: the value is no event.
     """
     if value is None:
         raise Invalid("null")
@@ -110,7 +110,7 @@ def event_of(value: bytes | None) -> Event:
 
 
 def _person(fields: dict[str, Any]) -> tuple[str, str]:
-    """By what the person of an event is known, and which one it is."""
+    """Return the field by which an event's person is identified, and its value."""
     for name in ("user_hash", "flow_id"):
         if fields.get(name) is not None:
             return name, fields[name]
@@ -122,18 +122,18 @@ def _refuse(constant: str) -> None:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """The last of duplicate keys wins. An escaped lone surrogate is no character, wherever it stands."""
+    """Build an object: the last of duplicate keys wins; an escaped lone surrogate anywhere is an error."""
     json.dumps(pairs, ensure_ascii=False).encode("utf-8")
     return dict(pairs)
 
 
 def _integer(digits: str) -> int | float:
-    """Integers that no double can hold are not finite, as ``1e999`` is not."""
+    """Read an integer; one that no double can hold becomes infinite, like ``1e999``."""
     return int(digits) if len(digits) <= 300 else math.inf
 
 
 def _depth(text: str) -> int:
-    """How deep arrays and objects nest, looking at brackets outside strings only; the outermost is 1."""
+    """Return how deep arrays and objects nest, by the brackets outside strings; the outermost level is 1."""
     depth = deepest = 0
     in_string = escaped = False
     for character in text:

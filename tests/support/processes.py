@@ -1,4 +1,4 @@
-"""`watchofficer` as processes of their own, for tests and benchmarks of the whole."""
+"""How do end-to-end tests and benchmarks run `watchofficer` as separate processes?"""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ _SAID_LAST = 6_000  # characters
 
 
 class Failed(Exception):
-    """A worker ended, or was not ready in time. The message has the end of what it said."""
+    """A worker ended, or was not ready in time. The message has the end of the worker's output."""
 
 
 def environment(settings: Mapping[str, str], inherited: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """These settings (without ``WATCHOFFICER_``) and no others, beside what else is inherited."""
+    """Return ``inherited`` with exactly these settings (without ``WATCHOFFICER_``), and no inherited ones."""
     others = {name: value for name, value in inherited.items() if not name.startswith("WATCHOFFICER_")}
     return others | {f"WATCHOFFICER_{name}": value for name, value in settings.items()}
 
 
 def spawn(arguments: Sequence[str], variables: Mapping[str, str], log: Path) -> subprocess.Popen[bytes]:
-    """Start `watchofficer` with these arguments and environment variables; what it says is added to the log."""
+    """Start `watchofficer` with these arguments and environment variables; its output is appended to the log."""
     with log.open("ab") as output:
         return subprocess.Popen(
             [*COMMAND, *arguments],
@@ -50,8 +50,8 @@ class Worker:
 
     Args:
         settings: its environment variables, without ``WATCHOFFICER_``.
-        log: the file that gets what it says.
-        arguments: of the command line, after ``run``.
+        log: the file for its output.
+        arguments: further arguments of the command line, after ``run``.
         inherited: the other environment variables; this process's by default.
     """
 
@@ -70,18 +70,18 @@ class Worker:
 
     @property
     def url(self) -> str:
-        """Where it serves HTTP."""
+        """The base URL at which the worker serves HTTP."""
         return f"http://127.0.0.1:{self.port}"
 
     @property
     def pid(self) -> int:
-        """Of the process, which must have been started."""
+        """The id of the process, which must have been started."""
         assert self.process is not None
         return self.process.pid
 
     @property
     def exit_status(self) -> int | None:
-        """None while it runs."""
+        """The exit status of the process; None while it runs."""
         return None if self.process is None else self.process.poll()
 
     def start(self) -> None:
@@ -89,10 +89,10 @@ class Worker:
         self.process = spawn(self._arguments, self._environment, self._log)
 
     async def ready(self, within: float = 60.0) -> None:
-        """Wait until ``/readyz`` says so.
+        """Wait until ``/readyz`` reports that the worker is ready.
 
         Raises:
-            Failed: it does not within so many seconds, or the process ended.
+            Failed: the worker is not ready within ``within`` seconds, or the process ended.
         """
         deadline = time.monotonic() + within
         async with httpx.AsyncClient(base_url=self.url, timeout=5.0, trust_env=False) as client:
@@ -108,20 +108,20 @@ class Worker:
                 await asyncio.sleep(_POLL_SECONDS)
 
     def check(self) -> None:
-        """See that it still runs.
+        """Check that the process runs.
 
         Raises:
-            Failed: it does not.
+            Failed: the process has ended.
         """
         if self.process is None or self.process.poll() is not None:
             raise Failed(f"the worker ended, exit status {self.exit_status}\n{self.said()[-_SAID_LAST:]}")
 
     def kill(self) -> None:
-        """``kill -9``; nothing where it does not run."""
+        """Kill the process (``kill -9``), if it runs."""
         if self.process is not None:
             self.process.kill()
             self.process.wait()
 
     def said(self) -> str:
-        """All that it has printed so far."""
+        """Return all output of the worker so far."""
         return self._log.read_text(errors="replace") if self._log.exists() else ""

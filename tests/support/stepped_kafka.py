@@ -1,7 +1,7 @@
-"""How does a test stop a worker between any two records that it writes? Kafka in memory, moved on step by step.
+"""How does a test stop a worker between any two records that it writes? Kafka in memory is advanced step by step.
 
-Workers are coroutines that nobody but the test moves on. Before each record that is written a worker stops; there the
-test may end the worker, or let another take over what was its own. All choices come from one seed.
+Workers are coroutines that only the test advances. A worker stops before each record that it writes; there the test may
+end the worker, or let another worker take over its partitions. All choices follow from one seed.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ SINKS = frozenset({"pagerduty", "datadog", "slack"})
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A record as it stands on the log."""
+    """A record on the log."""
 
     offset: int
     timestamp: int
@@ -54,11 +54,11 @@ class Stored:
 
 
 class Kafka:
-    """Topics as lists.
+    """Topics as lists of records.
 
     Attributes:
-        now: ms, which stamps what is written.
-        archive: all that was written, by (topic, partition).
+        now: the timestamp of records that are written, ms.
+        archive: all records that were ever written, by (topic, partition).
     """
 
     def __init__(self, now: int) -> None:
@@ -86,7 +86,7 @@ class Kafka:
 
 
 class _Stop:
-    """Awaited where the scheduler may choose what happens next."""
+    """An awaitable at which the scheduler may choose the next action."""
 
     def __await__(self) -> Generator[None, None, None]:
         yield
@@ -94,14 +94,14 @@ class _Stop:
 
 @dataclass
 class World:
-    """Everything that runs, and the choices.
+    """All workers and topics, and the choices.
 
     Args:
         kafka: the topics.
         policy: the policy.
-        random: makes all choices.
-        inputs: how many partitions ``login-events`` has.
-        committed: what the group of evaluate has committed: (topic, partition) -> offset.
+        random: the source of all choices.
+        inputs: the number of partitions of ``login-events``.
+        committed: the committed offsets of evaluate's group: (topic, partition) -> offset.
     """
 
     kafka: Kafka
@@ -115,7 +115,7 @@ class World:
 
 
 class BatchProducer:
-    """Writes record by record, in the order of each partition; see ``streams.kafka.producer.BatchProducer``."""
+    """A ``streams.kafka.producer.BatchProducer`` that writes record by record, in the order of each partition."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -143,7 +143,7 @@ class BatchProducer:
 
 
 class TopicReader:
-    """See ``streams.kafka.topic_reader.TopicReader``."""
+    """A ``streams.kafka.topic_reader.TopicReader`` of the topics in memory."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -170,7 +170,7 @@ class TopicReader:
 
 
 class Consumer:
-    """What a claim of a partition asks a consumer for."""
+    """The methods of a consumer that a claim of a partition calls."""
 
     def __init__(self, world: World, worker: Worker) -> None:
         self._world = world
@@ -199,9 +199,10 @@ class Consumer:
 
 
 class Worker:
-    """A process: a coroutine that goes round until it is ended.
+    """A process: a coroutine that loops until it is ended.
 
-    ``owned`` is what it was assigned, and ``told`` what it knows of that: a worker that stands still knows late.
+    ``owned`` are the partitions that it was assigned, and ``told`` those that it knows of: a worker that stands still
+    learns of an assignment late.
     """
 
     def __init__(self, world: World) -> None:
@@ -221,16 +222,16 @@ class Worker:
         raise NotImplementedError
 
     def step(self) -> None:
-        """On to the next place where it stops."""
+        """Advance the worker to the next point at which it stops."""
         self._running.send(None)
 
     def end(self) -> None:
-        """It is no more."""
+        """End the worker."""
         self._running.close()
 
 
 class EvaluateWorker(Worker):
-    """As the agents around ``streams.evaluate.service.Evaluate``: records in order, offsets committed now and then."""
+    """Runs ``streams.evaluate.service.Evaluate`` as its agents do: records in order, occasional commits of offsets."""
 
     def __init__(self, world: World) -> None:
         super().__init__(world)

@@ -1,8 +1,8 @@
-"""Hypothesis strategies for whole logs: what producers, networks and wrong clocks do to a stream of events.
+"""Which logs do property tests draw? Streams of events as producers, networks and wrong clocks make them.
 
-Ids, people and codes come from small pools, so that they collide; times lie around a few instants, and just so far
-apart that it matters; durations around the thresholds. Most events arrive in order, some seconds to hours late, some
-twice, and among them are records that are no events. Logs are short, so that brute force can judge them.
+Ids, people and codes come from small pools, so that they collide. Times lie around a few instants, at distances that
+decide what counts; durations lie around the thresholds. Most events arrive in order, some seconds to hours late, some
+twice, and some records are no events. Logs are short, so that brute force can judge them.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ __all__ = ["Log", "Variation", "kafka_logs", "marked_logs", "plain_logs", "varia
 
 @dataclass(frozen=True)
 class Log:
-    """Partitions of records, what plain lines are judged against, and the marks by partition."""
+    """Partitions of records, the present with which plain lines are compared, and the marks by partition."""
 
     partitions: list[list[Record]]
     now: int
     marks: dict[int, list[Mark]] = field(default_factory=dict)
 
     def __repr__(self) -> str:
-        """One record a line; those that are long for being long are cut."""
+        """Return one line per record; records that are long on purpose are cut."""
         lines = [f"Log(now={written(self.now)}, marks={self.marks})"]
         for number, records in enumerate(self.partitions):
             for value, timestamp in records:
@@ -176,7 +176,7 @@ _GARBAGE = (
 
 
 def _spoilt(event: dict[str, Any], how: int) -> bytes:
-    """The event, made one that is none: the n-th way of doing so."""
+    """Return the event, made invalid in the ``how``-th way."""
     if how < len(_WRONG):
         return json.dumps(event | _WRONG[how]).encode()
     how -= len(_WRONG)
@@ -221,7 +221,7 @@ def _odd_but_valid(event: dict[str, Any], how: int) -> bytes:
 
 
 def _partition(random: Random, number: int, longest: int) -> list[tuple[int, bytes]]:
-    """(arrival, value) of the records of one partition, in their order."""
+    """Draw (arrival, value) of the records of one partition, in their order."""
     start = NOON + random.choice([0, 0, -SECOND, 37 * SECOND, 4_321])
     apart = random.choice([_APART, _APART, _FURTHER_APART])
     instants = [start + random.choice(apart) for _ in range(random.randint(1, 5))]
@@ -248,7 +248,7 @@ def _partition(random: Random, number: int, longest: int) -> list[tuple[int, byt
 
 
 def _just_so(random: Random, at: int, number: str) -> list[tuple[int, bytes]]:
-    """Records after all others: what becomes of the last hangs on a millisecond or on a record."""
+    """Return records after all others; a millisecond, or a single record, decides whether the last one counts."""
     happened: list[tuple[int, str, int]] = [(at, f"first.{number}", at)]  # arrival, id, occurrence
     match random.randrange(4):
         case 0:  # a copy, after just so much event time
@@ -272,7 +272,7 @@ def _insert(records: list[tuple[int, bytes]], arrives: int, value: bytes) -> Non
 
 
 def _thinned(draw: st.DrawFn, records: list[Record]) -> list[Record]:
-    """Most of the records; ever fewer where hypothesis looks for the simplest log that fails."""
+    """Draw most of the records, and fewer while hypothesis searches for the simplest failing log."""
     return [record for record in records if draw(st.integers(0, 15))]
 
 
@@ -281,7 +281,7 @@ _seeds = st.randoms(use_true_random=True)
 
 @st.composite
 def plain_logs(draw: st.DrawFn, longest: int = 25) -> Log:
-    """One to three partitions of plain lines, without timestamps; ``now`` makes some future or past."""
+    """Draw one to three partitions of plain lines, without timestamps; by ``now`` some lie in the future or past."""
     random = draw(_seeds)
     partitions: list[list[Record]] = [
         _thinned(draw, [(value, None) for _, value in _partition(random, number, longest)])
@@ -304,9 +304,9 @@ _SKEWS = (
 
 @st.composite
 def kafka_logs(draw: st.DrawFn, longest: int = 25) -> Log:
-    """One to three partitions of records with timestamps, null values among them.
+    """Draw one to three partitions of records with timestamps, some of them with null values.
 
-    The timestamps are as from the broker's clock, or, in some logs, from clocks of producers that are wrong.
+    The timestamps are those of the broker's clock, or, in some logs, of producers' wrong clocks.
     """
     random = draw(_seeds)
     skews = random.choice(_SKEWS)
@@ -324,7 +324,7 @@ def kafka_logs(draw: st.DrawFn, longest: int = 25) -> Log:
 
 @st.composite
 def marked_logs(draw: st.DrawFn) -> Log:
-    """Logs as from Kafka, with marks: the clock stood in for events that did not come."""
+    """Draw logs as from Kafka, with marks, in which the clock raised the watermark in place of events."""
     log = draw(kafka_logs())
     instants = [NOON + apart + beside for apart in _FURTHER_APART for beside in (-2 * SECOND, -1, 0, SECOND)]
     marks = {}
@@ -340,7 +340,7 @@ def marked_logs(draw: st.DrawFn) -> Log:
 
 @dataclass(frozen=True)
 class Variation:
-    """A policy as its file says it, and as the oracle's numbers."""
+    """A policy as the text of its file, and as the oracle's numbers."""
 
     yaml: str
     numbers: dict[str, Any] = field(default_factory=dict)
@@ -373,5 +373,5 @@ _VARIATIONS = (
 
 
 def variations() -> st.SearchStrategy[Variation]:
-    """The policy that ships and others, each with one thing changed that decides what counts."""
+    """Draw the shipped policy, and others with one change that decides what counts."""
     return st.sampled_from(_VARIATIONS)

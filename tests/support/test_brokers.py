@@ -1,4 +1,4 @@
-"""The brokers that the tests stand on, and the embedded one that the demo uses."""
+"""The brokers that tests use, and the embedded broker that the demo uses, work."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ async def produce(address: str, topic: str, *values: bytes) -> None:
 
 
 async def consume(address: str, topic: str, count: int) -> list[tuple[bytes | None, int]]:
-    """Values and timestamps of the first so many records."""
+    """Return values and timestamps of the first ``count`` records."""
     async with AIOKafkaConsumer(bootstrap_servers=address) as consumer:
         partition = TopicPartition(topic, 0)
         consumer.assign([partition])

@@ -1,4 +1,4 @@
-"""The oracle itself, by examples computed by hand."""
+"""The oracle agrees with examples that were computed by hand."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.support.oracle_event import Invalid, event_of
 
 
 def login(at: int, event_id: str, **fields: Any) -> bytes:
-    """An event ``at`` ms after noon; a success of ssoe in prod unless said otherwise."""
+    """Return an event ``at`` ms after noon, by default a success of ssoe in prod."""
     event = {
         "schema_version": 1,
         "event_id": event_id,
@@ -31,7 +31,7 @@ def lines(*values: bytes, **numbers: Any) -> Judgement:
 
 
 def fates(*values: bytes, **numbers: Any) -> list[str]:
-    """What became of each line."""
+    """Return the oracle's decision about each line."""
     return lines(*values, **numbers).acceptance[0]
 
 
