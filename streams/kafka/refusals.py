@@ -69,7 +69,7 @@ def failure_of(error: BaseException, topic: str) -> Failure:
     if isinstance(error, errors.TopicAuthorizationFailedError | errors.ClusterAuthorizationFailedError):
         return Failure(
             Kind.REFUSED,
-            f"Kafka refuses records on topic {topic}: this user has no right to write there",
+            f"Kafka refuses records on topic {topic}: this user is not authorized to write there",
             f"kafka-acls.sh --bootstrap-server BROKER --add --allow-principal User:NAME "
             f"--operation Write --operation Describe --topic {topic}",
         )

@@ -100,7 +100,7 @@ async def test_a_refused_write_is_an_obstacle_from_its_beginning_until_it_is_don
     await on.let_run()
     assert on.said() == [("sli", 100.0)]
     (obstacle,) = on.progress.obstacles()
-    assert "no right to write" in obstacle.sentence
+    assert "not authorized to write" in obstacle.sentence
     assert "--operation Write" in obstacle.remedy
     assert "sli" in obstacle.remedy
     on.broker.refuse = lambda topic, values: None
@@ -151,7 +151,7 @@ async def test_one_refused_topic_does_not_stop_another_in_the_same_write() -> No
 @pytest.mark.parametrize(
     ("error", "kind", "words"),
     [
-        (TopicAuthorizationFailedError("t"), Kind.REFUSED, "no right"),
+        (TopicAuthorizationFailedError("t"), Kind.REFUSED, "not authorized"),
         (NotEnoughReplicasError(), Kind.REFUSED, "min.insync.replicas"),
         (KafkaStorageError(), Kind.REFUSED, "disk"),
         (UnknownTopicOrPartitionError(), Kind.REFUSED, "does not exist"),
