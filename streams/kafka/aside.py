@@ -158,6 +158,7 @@ class AsideWriter:
             if not queue.refused:
                 queue.settled.clear()
             if queue.task is None or queue.task.done():
+                queue.failure = None
                 queue.task = asyncio.create_task(self._drain(topic, queue), name=f"write {topic} aside")
         return list(topics)
 

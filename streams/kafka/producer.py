@@ -76,16 +76,22 @@ class BatchProducer:
         self._clock = clock
         self._progress = progress
         self._producer: Producer | None = None
+        self._starting = asyncio.Lock()
         self._held: Counter[str] = Counter()  # topic -> writes that are held up
         self._refused_sizes: dict[str, int] = {}  # topic -> the least size that was refused
         self.too_large: Callable[[ProducerRecord, str], None] = lambda record, why: None
 
     async def start(self) -> None:
-        """Connect.
+        """Connect, unless this has been done.
 
         Raises:
             KafkaError: no broker answers.
         """
+        async with self._starting:
+            if self._producer is None:
+                self._producer = await self._started()
+
+    async def _started(self) -> Producer:
         producer = self._clients.producer(
             linger_ms=0,
             max_batch_size=_BATCH_BYTES,
@@ -98,7 +104,7 @@ class BatchProducer:
         except BaseException:
             await producer.stop()
             raise
-        self._producer = producer
+        return producer
 
     async def stop(self) -> None:
         """Flush and disconnect."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Coroutine, Sequence
 from contextlib import AsyncExitStack, suppress
 from functools import partial
@@ -55,6 +56,7 @@ __all__ = ["Role", "Worker", "WorkerOptions"]
 
 log = structlog.get_logger(__name__)
 
+_UNWRITTEN = 100  # records for the quarantine that wait for a pipeline
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 4.0  # seconds, of the backoff between two pipelines
 #: For stopping a pipeline whose successor waits, seconds. Its parts give up their own work after three seconds.
 _STOP_SECONDS = 20.0
@@ -123,10 +125,9 @@ class Worker:
             receivers=self._receivers,
             records=records,
         )
-        self._clock_watch = (
-            None if broker_time is None else ClockWatch(broker_time, self.progress, self._feed)
-        )
+        self._clock_watch = ClockWatch(broker_time, self.progress, self._feed) if broker_time else None
         self._pipeline: Pipeline | None = None
+        self._unwritten: deque[ProducerRecord] = deque(maxlen=_UNWRITTEN)
         self._server = self._make_server(policy, clock)
         self._unready()
 
@@ -231,6 +232,8 @@ class Worker:
             Exception: any other reason for which the pipeline cannot go on.
         """
         pipeline = self._pipeline = Pipeline(self._surroundings)
+        pipeline.aside.put(self._unwritten)
+        self._unwritten.clear()
         self._feed.begin_counting()
         why, runs = "this worker stops", False
         try:
@@ -264,8 +267,10 @@ class Worker:
             raise OSError(str(error)) from error
 
     def _put_aside(self, records: Sequence[ProducerRecord]) -> None:
-        """Copy records to the quarantine; without a pipeline nothing is written, and the log alone names them."""
-        if self._pipeline is not None:
+        """Copy records to the quarantine, now or once there is a pipeline; the log names them in any case."""
+        if self._pipeline is None:
+            self._unwritten.extend(records)
+        else:
             self._pipeline.aside.put(records)
 
     def _unfetched(self) -> str | None:
