@@ -16,6 +16,7 @@ from typing import Any
 
 import structlog
 from aiohttp import web
+from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from detectors.policy.policy import Policy
@@ -23,7 +24,7 @@ from sinks.metrics.prometheus import Metrics
 from streams.http.health import HealthPages
 from streams.http.responses import answered
 from streams.http.server import HttpServer
-from streams.kafka.clients import Backoff, ClientFactory, Consumer, KafkaClients
+from streams.kafka.clients import Backoff, ClientFactory, KafkaClients
 from streams.kafka.diagnosis import diagnose
 from streams.kafka.probe import BrokerProbe
 from streams.kafka.topics import Topics
@@ -44,8 +45,10 @@ _LOOK_EVERY = 1.0  # seconds
 _PROBE_EVERY = 2.0  # seconds
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 10.0  # seconds, of the backoff
 _POLL_MS = 500
+_MAX_RECORDS = 500
+_PATIENCE = 30.0  # seconds for one answer of the broker
 #: A consumer that is given no partition for so many polls is made anew: the topic may have been created meanwhile.
-_POLLS_WITHOUT_TOPIC = 20
+_POLLS_WITHOUT_TOPIC = 10
 
 
 class Guard:
@@ -176,7 +179,8 @@ async def follow_states(
         clients: makes the consumer.
         topic: the topic.
         take: receives each record.
-        caught_up: called whenever a poll has found nothing more.
+        caught_up: called once all records have been taken that stood on the topic when it was opened, and again after
+            each later poll.
 
     Raises:
         KafkaError, OSError: the topic cannot be read.
@@ -184,23 +188,26 @@ async def follow_states(
     consumer = clients.tail(topic)
     try:
         await consumer.start()
+        ends: Mapping[TopicPartition, int] | None = None
         without = 0
         while without < _POLLS_WITHOUT_TOPIC:
-            batches: Mapping[Any, list[Any]] = await _poll(consumer)
-            without = 0 if consumer.assignment() else without + 1
+            assigned = sorted(consumer.assignment())
+            if not assigned:
+                without += 1
+                await asyncio.sleep(_POLL_MS / 1_000)
+                continue
+            if ends is None:
+                async with asyncio.timeout(_PATIENCE):
+                    ends = await consumer.end_offsets(assigned)
+            batches = await consumer.getmany(timeout_ms=_POLL_MS, max_records=_MAX_RECORDS)
             for records in batches.values():
                 for record in records:
                     take(record)
-            if not batches:
+            if all([await consumer.position(place) >= end for place, end in ends.items()]):
                 caught_up()
+        caught_up()  # there is no such topic: no worker has ever run
     finally:
         await consumer.stop()
-
-
-async def _poll(consumer: Consumer) -> Mapping[Any, list[Any]]:
-    batches = await consumer.getmany(timeout_ms=_POLL_MS, max_records=500)
-    await asyncio.sleep(0 if batches else 0.05)  # a consumer without partitions answers at once
-    return batches
 
 
 async def _cancel(task: asyncio.Task[None]) -> None:
