@@ -1,4 +1,4 @@
-"""Which scopes hold others, and which have anything in common."""
+"""Scopes contain and overlap each other exactly as their leaves do."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_a_provider_on_both_methods_has_a_part_of_each(one: str, other: str, com
 
 
 def leaves(scope: str) -> set[tuple[str, str, str | None]]:
-    """A scope's leaves, from its path alone."""
+    """Return a scope's leaves, computed from its path alone."""
     env, _, rest = scope.partition("/")
     method, _, csp = rest.partition("/")
     return {(env, m, c) for m in METHODS for c in (None, *CSPS) if method in ("", "*", m) and csp in ("", c)}

@@ -161,7 +161,7 @@ def incidents(draw: st.DrawFn) -> Incident:
 
 
 def crammed(sink: str, action: str, kind: str = "severity", state: str = "acknowledged") -> Command:
-    """As long as it can get, in characters of four bytes."""
+    """Return a command with texts of the greatest length, in characters of four bytes."""
     long = "\U0001f6d1" * 6000
     about = incident(
         scope="prod/*/logingov",

@@ -193,7 +193,7 @@ async def _until(look: Callable[[], Awaitable[Any]], what: str, within: float = 
 
 
 class _Worker:
-    """A process of ``watchofficer run`` of the checkout, and what is asked of it over HTTP."""
+    """A process of ``watchofficer run`` from the checkout, to which HTTP requests are sent."""
 
     def __init__(self, broker: str, sandbox: Sandbox, folder: Path) -> None:
         (folder / "policy.yaml").write_text(POLICY)

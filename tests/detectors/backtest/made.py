@@ -1,4 +1,4 @@
-"""Outcomes and labels made by hand; instants are minutes after an arbitrary noon."""
+"""How do tests build outcomes and labels? Instants are minutes after an arbitrary noon."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def at(minutes: float) -> int:
 
 
 def label(scope: str = "prod/ssoe", start: float = 10, end: float = 40, **more: Any) -> Label:
-    """An outage that must page, of severity 1."""
+    """Return the label of an outage of severity 1 that must page."""
     fields: dict[str, Any] = {"kind": "outage", "severity": 1, "page": True} | more
     return Label(scope=scope, start=at(start), end=at(end), **fields)
 
@@ -32,7 +32,7 @@ def outcome(
     severity: int | tuple[tuple[float, int], ...] = 1,
     **more: Any,
 ) -> Outcome:
-    """An incident that wakes somebody as it opens, unless ``pages`` says otherwise."""
+    """Return the outcome of an incident that pages as it opens, or at the minutes in ``pages``."""
     scopes = ((opened, scope),) if isinstance(scope, str) else scope
     severities = ((opened, severity),) if isinstance(severity, int) else severity
     fields: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""What another policy would change."""
+"""A comparison finds the incidents and pages that another policy would change."""
 
 from __future__ import annotations
 

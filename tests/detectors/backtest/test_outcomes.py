@@ -1,4 +1,4 @@
-"""What became of an incident, as its changes and commands tell it."""
+"""The outcome of an incident follows from its transitions and commands."""
 
 from __future__ import annotations
 

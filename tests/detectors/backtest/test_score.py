@@ -1,4 +1,4 @@
-"""Which incident answers which label, and what is held against it."""
+"""Scoring assigns incidents to labels, and counts the faults of the answers."""
 
 from __future__ import annotations
 
@@ -255,7 +255,7 @@ def test_an_incident_resolved_early_but_reopened_ends_with_its_last_epoch() -> N
     assert answers[0].recovery == 16 * MINUTE
 
 
-# -- whatever comes -----------------------------------------------------------------------------------------
+# -- arbitrary input -----------------------------------------------------------------------------------------
 
 _scopes = st.sampled_from([f"prod/{scope}".rstrip("/") for scope in SCOPES] + ["staging/ssoe"])
 _times = st.tuples(st.integers(0, 90), st.integers(1, 60))

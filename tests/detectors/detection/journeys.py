@@ -1,4 +1,4 @@
-"""Sign-ins as the funnel and the surges see them: people start, come back after a while or never, and err."""
+"""Which sign-ins do tests of funnel and surges use? People start, come back after a while or never, and make errors."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.detectors.detection.traffic import RATE, RETURNS, SHARES, START, leav
 
 __all__ = ["USER_ERRORS", "Journeys", "weeks"]
 
-#: Share of callbacks that fail by the user's doing on an ordinary day, and the codes that they carry.
+#: Share of callbacks that fail with a user error on an ordinary day, and the codes of these errors.
 USER_ERRORS = 0.03
 _CODES = ("001", "005", "101", "102", "106", "107")
 _NEW, _CALLBACK, _TOKEN = (STEPS.index(step) for step in ("new", "callback", "token"))
@@ -32,7 +32,7 @@ _WINDOWS = (5 * MINUTE, 15 * MINUTE, HOUR)
 
 
 class Journeys:
-    """Sign-ins of some seconds from ``START`` on. Everybody is another person, unless said otherwise."""
+    """Sign-ins of some seconds from ``START`` on, each by another person unless ``fail`` names one."""
 
     def __init__(self, seconds: int, seed: int = 0, level: float = 1.0) -> None:
         self.seconds = seconds
@@ -57,26 +57,26 @@ class Journeys:
         return np.isin(self.leaf, leaves_of(path))
 
     def lose(self, path: str, begin: int, end: int, share: float = 1.0) -> Journeys:
-        """In these seconds nobody of a scope comes back, or only some do."""
+        """Let a share of a scope's people not come back in the seconds [begin, end)."""
         struck = self._of(path) & (self.back >= begin) & (self.back < end)
         self.returns &= ~(struck & (self.rng.random(len(struck)) < share))
         return self
 
     def silence(self, path: str, begin: int, end: int) -> Journeys:
-        """In these seconds nothing of a scope arrives."""
+        """Let no event of a scope arrive in the seconds [begin, end)."""
         of = self._of(path)
         self.starts &= ~(of & (self.begun >= begin) & (self.begun < end))
         return self.lose(path, begin, end)
 
     def move(self, from_method: str, to_method: str, begin: int) -> Journeys:
-        """From this second on people start with the other method."""
+        """Let people start with the other method from second ``begin`` on."""
         for csp in CSPS:
             moved = (self.leaf == leaf_index(from_method, csp)) & (self.begun >= begin)
             self.leaf[moved] = leaf_index(to_method, csp)
         return self
 
     def fail(self, path: str, begin: int, end: int, share: float, code: str, person: int = 0) -> Journeys:
-        """In these seconds this share of a scope's callbacks fails with a code; all by one person if that is given."""
+        """Let a share of a scope's callbacks in [begin, end) fail with a code, all by ``person`` if given."""
         struck = self._of(path) & (self.back >= begin) & (self.back < end)
         struck &= self.rng.random(len(struck)) < share
         self.code[struck] = code
@@ -85,7 +85,7 @@ class Journeys:
         return self
 
     def rows(self) -> list[FactRow]:
-        """The facts of all this, tokens of sis included."""
+        """Return the facts of the sign-ins, including tokens of sis."""
         cells: Counter[tuple[int, int, int, int, str]] = Counter()
         people: dict[tuple[int, int, int, int, str], set[int]] = {}
         for n in np.flatnonzero(self.starts).tolist():
@@ -115,11 +115,11 @@ class Journeys:
         ]
 
     def frames(self, cuts: Sequence[int], policy: Policy | None = None) -> list[Frame]:
-        """The frames that end at these seconds; each is to be judged before the next is asked for."""
+        """Return the frames that end at the seconds ``cuts``; each must be judged before the next one is built."""
         return list(self._frames(cuts, policy or default_policy()))
 
     def frame(self, first: int = 0, last: int | None = None) -> Frame:
-        """The steps after seconds ``first`` to ``last`` (exclusive; all)."""
+        """Return the frame of the steps after the seconds [first, last), by default all."""
         return self.frames([*([first] if first else []), last or self.seconds])[-1]
 
     def _frames(self, cuts: Sequence[int], policy: Policy):  # type: ignore[no-untyped-def]
@@ -154,7 +154,7 @@ def weeks(
     level: float = 1.0,
     seed: int = 1,
 ) -> History:
-    """A history up to a day after ``START`` at a steady rate; with the failures by code, or without."""
+    """Return a history up to a day after ``START`` at a steady rate, with failures by code if ``codes``."""
     rng = np.random.default_rng(seed)
     history = History("prod")
     slots = days * DAY // BUCKET

@@ -1,4 +1,4 @@
-"""The smallest set of scopes that explains what fails."""
+"""Attribution finds the smallest set of scopes that explains the failures."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ FULL = usual(days=16, start=START + DAY)
 def causes(
     traffic: Traffic, first: int, last: int | None = None, history: History = NOTHING
 ) -> list[list[Cause]]:
-    """The causes after each second."""
+    """Return the causes after each second."""
     frame = traffic.frame(first, last)
     verdicts = [
         OutageDetector(POLICY, history).judge(frame),
@@ -177,7 +177,7 @@ def test_nothing_that_fires_nothing_has_a_cause() -> None:
 
 
 def made_up(firing: Mapping[str, float], detector: str = "outage", others: int = QUIET) -> Verdicts:
-    """Findings that fire on the scopes named, with their gains."""
+    """Return findings that fire on the given scopes, with their gains."""
     state = np.full((1, len(SCOPES)), others, dtype=np.int8)
     gain = np.zeros(len(SCOPES))
     for path, worth in firing.items():

@@ -18,7 +18,7 @@ SSOE = scope("ssoe")
 
 
 def past(ratio: float, span: int, before: int = HOUR, completed: int = 380) -> History:
-    """A history in which ssoe failed at a ratio for ``span`` ms up to ``before`` ms before ``START`` + 1 h."""
+    """Return a history in which ssoe failed at a ratio for ``span`` ms up to ``before`` ms before ``START`` + 1 h."""
     history = History("prod")
     end = START + HOUR - before
     for at in range(end - end % BUCKET - span, end - end % BUCKET, BUCKET):

@@ -1,4 +1,4 @@
-"""What is worked out no further than it is asked for is what it would be if all of it were worked out."""
+"""Verdicts that are computed only on request equal verdicts that are always computed."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SECONDS = 2_400
 
 
 class Trouble(NamedTuple):
-    """What befalls a scope in some seconds."""
+    """A failure, silence or slowness of a scope in some seconds."""
 
     kind: str
     path: str
@@ -52,7 +52,7 @@ TROUBLES = st.builds(
 
 
 def rows_of(level: float, seed: int, troubles: Sequence[Trouble]) -> list[FactRow]:
-    """The facts of ``SECONDS`` with troubles."""
+    """Return the facts of ``SECONDS`` seconds with troubles."""
     journeys = Journeys(SECONDS, seed, level)
     for trouble in troubles:
         if trouble.kind == "lost":
@@ -69,7 +69,7 @@ def rows_of(level: float, seed: int, troubles: Sequence[Trouble]) -> list[FactRo
 
 
 def slower(row: FactRow, trouble: Trouble) -> FactRow:
-    """The row with durations, if it is of those that wait: all of them, or none in each second."""
+    """Return the row with slow durations, if the trouble affects it."""
     second = (row.pane - START) // SECOND
     inside = trouble.begin <= second < trouble.end and MEMBERS[SCOPES.index(trouble.path), row.leaf]
     if not inside or row.outcome == OUTCOMES.index("started"):
@@ -79,7 +79,7 @@ def slower(row: FactRow, trouble: Trouble) -> FactRow:
 
 
 def look_at(level: float, seed: int, troubles: Sequence[Trouble], history: str) -> set[str]:
-    """Hold what could fire against what does, in all frames; the detectors that do."""
+    """Check in all frames that only detectors which may fire do fire; return the detectors that fire."""
     fired: set[str] = set()
 
     def look(frame: Frame, verdicts: Sequence[Verdicts]) -> None:

@@ -1,4 +1,4 @@
-"""The first failing event of a stretch of time, found among running sums and late events, is that of a search."""
+"""The first failing event of an interval, found in running sums and late facts, is the one that a search finds."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CLASSIFY = Classify(frozenset({"001"}), (0,) * len(LEAVES))
 
 @st.composite
 def rows(draw: st.DrawFn) -> list[FactRow]:
-    """Failures and successes, a few of them late, over a minute and a half."""
+    """Draw failures and successes, a few of them late, over a minute and a half."""
     found = []
     for _ in range(draw(st.integers(0, 25))):
         pane = draw(st.integers(0, LASTS - 2))

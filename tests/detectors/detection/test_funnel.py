@@ -1,4 +1,4 @@
-"""Lost returns: people start and do not come back, and what only looks like it."""
+"""The funnel finds people who start and do not come back, and ignores situations that only look like it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Latency: more requests than promised are slow; what it takes to say so, and to say that it is over."""
+"""The latency detector fires when more requests are slow than the objective allows, and ends after that."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Outages by failure: what fires, how soon, and when it is over."""
+"""The outage detector fires soon enough, for the right scopes, and ends when failures have stopped."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NOTHING = History("prod")
 
 
 def states(traffic: Traffic, path: str, history: History = NOTHING) -> np.ndarray:
-    """The state of a scope after each second."""
+    """Return the state of a scope after each second."""
     return OutageDetector(POLICY, history).judge(traffic.frame()).state[:, scope(path)]
 
 

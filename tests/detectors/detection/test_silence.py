@@ -1,4 +1,4 @@
-"""Silence: hardly anybody comes where many were expected, and what else it might be."""
+"""The silence detector fires where hardly anybody signs in though many are expected, and not for other causes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Surges of error codes and of users' errors: noticed, and what only looks like one."""
+"""The surge detector finds surges of error codes and of users' errors, and nothing that only looks like one."""
 
 from __future__ import annotations
 

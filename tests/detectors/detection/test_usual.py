@@ -1,4 +1,4 @@
-"""What usually returns, and how often each error code usually comes, by the days of the history."""
+"""Usual shares of returns and of error codes follow from the days of the history."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What all detectors have in common."""
+"""All detectors keep the rules of verdicts."""
 
 from __future__ import annotations
 

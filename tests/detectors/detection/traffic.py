@@ -1,4 +1,4 @@
-"""Sign-ins by the second, drawn with a seed, and the frames and histories that they make."""
+"""Which traffic do tests of detectors use? Sign-ins by the second, drawn with a seed, with frames and histories."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ from streams.settings.policy_file import default_policy
 
 #: A Tuesday afternoon, without a holiday in the weeks before.
 START = parse_instant("2026-10-06T14:00:00-04:00")
-#: Sign-ins a second at the peak, and how they are spread over methods and providers.
+#: Sign-ins per second at the peak, and their distribution over methods and providers.
 RATE = 2.5
 SHARES = {"ssoe": (0.7, (0.43, 0.39, 0.10, 0.08)), "sis": (0.3, (0.50, 0.43, 0.04, 0.03))}
-#: Share of those who come back from the provider.
+#: Share of people who come back from the provider.
 RETURNS = 0.72
 
 
 def scope(path: str) -> int:
-    """Position of a scope without its environment; "" is all."""
+    """Return the position of a scope, given without its environment; "" for the environment."""
     return SCOPES.index(path)
 
 
 def leaves_of(path: str) -> list[int]:
-    """The leaves of a scope."""
+    """Return the leaves of a scope."""
     return np.flatnonzero(MEMBERS[scope(path)]).tolist()
 
 
 @dataclass
 class Traffic:
-    """Counts (second, leaf, counter) from ``START`` on. Every failure is another person, unless said otherwise."""
+    """Counts (second, leaf, counter) from ``START`` on, in which each failure is by default another person's."""
 
     seconds: int
     seed: int = 0
@@ -65,7 +65,7 @@ class Traffic:
         self.people = self.counts[..., BAD] + self.counts[..., SESSION_BAD]
 
     def fail(self, path: str, begin: int, end: int, share: float = 1.0, *, session: bool = False) -> Traffic:
-        """In these seconds this share of a scope's completions (with a provider), or of its sessions, fails."""
+        """Let a share of a scope's completions with a provider, or of its sessions, fail in [begin, end) (s)."""
         good, bad = (SESSION_GOOD, SESSION_BAD) if session else (GOOD, BAD)
         for leaf in leaves_of(path):
             if LEAVES[leaf][1] is None and not session:
@@ -78,14 +78,14 @@ class Traffic:
         return self
 
     def silence(self, path: str, begin: int, end: int) -> Traffic:
-        """In these seconds nothing of a scope arrives."""
+        """Let no event of a scope arrive in the seconds [begin, end)."""
         for leaf in leaves_of(path):
             self.counts[begin:end, leaf] = 0
             self.people[begin:end, leaf] = 0
         return self
 
     def slow(self, path: str, begin: int, end: int, share: float, usual: float = 0.002) -> Traffic:
-        """Give every completion a duration; ``usual`` of them are slow, and of a scope in these seconds ``share``."""
+        """Give every completion a duration; a share ``usual`` is slow, and in [begin, end) a ``share`` of a scope's."""
         completed = self.counts[..., GOOD] + self.counts[..., BAD]
         self.counts[..., TIMED] = completed
         self.counts[..., SLOW] = self.rng.binomial(completed, usual)
@@ -94,7 +94,7 @@ class Traffic:
         return self
 
     def frame(self, first: int = 0, last: int | None = None, policy: Policy | None = None) -> Frame:
-        """The steps after seconds ``first`` to ``last`` (exclusive; all)."""
+        """Return the frame of the steps after the seconds [first, last), by default all."""
         windows = (policy or default_policy()).windows()
         last = self.seconds if last is None else last
         counts = np.einsum("sl,tlc->tsc", MEMBERS.astype(np.int64), self.counts)
@@ -116,7 +116,7 @@ def _sliding(counts: npt.NDArray[np.int64], width: int) -> npt.NDArray[np.int64]
 
 
 def usual(level: float = 1.0, days: int = 14, start: int = START, seed: int = 1) -> History:
-    """A history of some days before ``start``, at a steady rate, and of the hour after it."""
+    """Return a history of some days before ``start`` (ms) and of the hour after it, at a steady rate."""
     rng = np.random.default_rng(seed)
     slots = days * DAY // BUCKET
     leaves = np.zeros((slots, len(LEAVES), len(FIELDS)), dtype=np.int64)
@@ -134,7 +134,7 @@ def usual(level: float = 1.0, days: int = 14, start: int = START, seed: int = 1)
 
 
 def record(at: int, scopes: npt.NDArray[np.int64]) -> dict[str, object]:
-    """A history record of counts (scope, counter)."""
+    """Return a history record with counts (scope, counter)."""
     return {
         "env": "prod",
         "at": at,

@@ -1,4 +1,4 @@
-"""Traffic with outages in it, as rows of facts: dense enough for incidents, and quick to judge."""
+"""Which traffic do tests of the engine draw? Rows of facts with outages, enough for incidents and quick to judge."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _KINDS: tuple[Kind, ...] = get_args(Kind)
 
 ENV = "prod"
 STEP = 5 * SECOND
-#: The policy that ships, with an incident's life cut short, so that whole lives fit into minutes.
+#: The shipped policy with shortened waits, so that the whole life of an incident fits into minutes.
 POLICY: Policy = read_policy(
     """
 step: 5s
@@ -43,7 +43,7 @@ _STARTED, _SUCCESS, _FAILURE = (OUTCOMES.index(o) for o in ("started", "success"
 
 @dataclass(frozen=True)
 class Episode:
-    """A stretch of traffic: seconds, chance a second of a success and a failure, where, and how many come late."""
+    """An interval of traffic: seconds, probabilities per second of success and failure, place, share of late rows."""
 
     seconds: int
     good: float
@@ -55,7 +55,7 @@ class Episode:
 
 
 def episodes(most: int = 6) -> st.SearchStrategy[list[Episode]]:
-    """Some of healthy traffic, outages, near-silence and silence, one after another."""
+    """Draw consecutive episodes of healthy traffic, outages, near-silence and silence."""
     one = st.builds(
         Episode,
         st.sampled_from([1, 20, 60, 200, 300]),
@@ -80,7 +80,7 @@ def episodes(most: int = 6) -> st.SearchStrategy[list[Episode]]:
 
 
 def rows_of(some: Sequence[Episode], start: int = NOON) -> list[FactRow]:
-    """The rows of episodes that follow each other from ``start`` (ms) on, in the order in which they count."""
+    """Return the rows of consecutive episodes from ``start`` (ms) on, in the order in which they count."""
     out: list[FactRow] = []
     at = start
     for number, episode in enumerate(some):
@@ -104,13 +104,13 @@ def rows_of(some: Sequence[Episode], start: int = NOON) -> list[FactRow]:
 
 
 def instants(start: int, end: int) -> st.SearchStrategy[int]:
-    """The T from ``start`` to ``end``, ms."""
+    """Draw a T from ``start`` to ``end``, ms."""
     return st.integers(start // STEP, end // STEP).map(lambda n: n * STEP)
 
 
 @st.composite
 def inputs(draw: st.DrawFn, end: int, start: int = NOON) -> list[tuple[int, IncidentInput]]:
-    """What people ask for, each at its T, in order; some of it twice, and some for incidents that are not there."""
+    """Draw incident inputs, each with its T, in order; some are repeated, and some are for unknown incidents."""
     out = []
     for number in range(draw(st.integers(0, 5))):
         kind = draw(st.sampled_from(_KINDS))

@@ -1,4 +1,4 @@
-"""The engine of one environment: what it says is a function of the facts, however they are cut, and over restarts."""
+"""The results of an engine are a function of the facts, however calls divide them, and across restarts."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.support.depth import examples
 from tests.support.oracle import NOON
 
 SINKS = frozenset({"pagerduty", "datadog", "slack"})
-#: Long enough after the last fact for every window, incident and clock to have ended.
+#: Time after the last fact by which every window, incident and timer has ended.
 AFTERWARDS = 2 * HOUR
 Asked = Sequence[tuple[int, IncidentInput]]
 
@@ -49,7 +49,7 @@ def go(
     after: int = 0,
     catching_up: bool = False,
 ) -> list[StepResult]:
-    """One call of ``advance`` over (after, to]."""
+    """Call ``advance`` once over (after, to]."""
     return engine.advance(
         to,
         [row for row in rows if after < row.counts_from(STEP) <= to],
@@ -59,7 +59,7 @@ def go(
 
 
 def flat(steps: Sequence[StepResult]) -> list[Any]:
-    """What steps brought, without those that brought nothing to be told."""
+    """Return the results of steps, without empty ones."""
     return [
         (s.at, s.sli, s.transitions, s.commands, s.history, s.refused)
         for s in steps
@@ -72,12 +72,12 @@ def the_end(rows: Sequence[FactRow]) -> int:
 
 
 def round_trip(state: EngineState) -> EngineState:
-    """As `watch-state` keeps it."""
+    """Encode and decode a state, as `watch-state` stores it."""
     return msgspec.msgpack.decode(msgspec.msgpack.encode(state), type=EngineState)
 
 
 def as_known(history: Sequence[dict[str, object]]) -> History:
-    """What `sli-history` gives back."""
+    """Return the history that a reader of `sli-history` builds."""
     out = History(ENV)
     for record in history:
         out.add(msgspec.json.decode(msgspec.json.encode(record)))
@@ -89,7 +89,7 @@ AND_OVER = [*OUTAGE, Episode(300, 0.5, 0.0, "ssoe", "idme", 0.2, 1)]
 
 
 def test_an_outage_is_found_told_and_resolved() -> None:
-    # the tests below compare runs with each other: this one says that there is something to compare
+    # the tests below compare runs with each other; this test shows that the runs have results
     rows = rows_of(AND_OVER)
     steps = go(engine_of(), the_end(rows), rows, [])
     kinds = [t.kind for step in steps for t in step.transitions]
@@ -118,7 +118,7 @@ def test_any_cut_into_calls_brings_the_same_steps(some: list[Episode], data: st.
 
 
 def engine_records(steps: Sequence[StepResult]) -> list[dict[str, object]]:
-    """The history that steps have written, as it stands at their end."""
+    """Return the last revision of each history record that steps have written."""
     return list(as_known([record for step in steps for record in step.history]).records())
 
 
@@ -144,10 +144,10 @@ def check_restarts(
     *,
     whole: Sequence[StepResult] | None = None,
 ) -> None:
-    """Restart at each stop, from the state there; the old run went on for ``ran_on`` ms, and its history is known.
+    """Restart at each stop from the state there, after the old run went on for ``ran_on`` ms and wrote its history.
 
     Args:
-        whole: what a run without restarts brings, where that is known.
+        whole: the results of a run without restarts, if they are known.
     """
     whole = whole or go(engine_of(), end, rows, asked)
     first = engine_of()
@@ -169,7 +169,7 @@ def check_restarts(
 
 @cache
 def without_a_restart() -> Sequence[StepResult]:
-    """What an outage and its end bring to an engine that runs on."""
+    """The results of an engine without restarts, for an outage and its end."""
     rows = rows_of(AND_OVER)
     return go(engine_of(), the_end(rows), rows, [])
 
@@ -219,7 +219,7 @@ def test_a_history_record_is_never_written_from_partial_coverage() -> None:
     before = go(first, stop, rows, [])
     written = {r["at"]: r for step in before for r in step.history}
     again = engine_of(round_trip(first.state()), as_known(list(written.values())))
-    covered = NOON + 1_205 * SECOND  # what came before has been removed
+    covered = NOON + 1_205 * SECOND  # earlier facts have been removed
     again.restore([r for r in rows if covered <= r.pane and r.counts_from(STEP) <= stop], covered)
     later = go(again, the_end(rows), rows, [], stop)
     whole = {r["at"]: r for step in go(engine_of(), the_end(rows), rows, []) for r in step.history}

@@ -1,4 +1,4 @@
-"""The month's error budget: what is left, when it will be gone, and what the SLA does not count."""
+"""The month's account states how much error budget is left, when it will be used up, and leaves out exclusions."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from tests.detectors.lifecycle.scenario import Scenario
 POLICY = default_policy()
 START = parse_instant("2026-09-01T00:00:00-04:00")
 AT = START + 10 * DAY
-#: Of each five minutes.
+#: Completed sign-ins in each five minutes.
 GOOD, IDME = 1_000, 400
 
 
 def history(failing: dict[str, list[tuple[int, int]]] | None = None, until: int = AT) -> History:
-    """Steady sign-ins by ssoe since three weeks before the month; a scope's fail in the given spans."""
+    """Return steady sign-ins by ssoe from three weeks before the month on; scopes fail in the given spans."""
     out = History("prod")
     for at in range(START - 21 * DAY, until, BUCKET):
         bad: dict[str, int] = {}

@@ -1,4 +1,4 @@
-"""The long memory: records, sums, and what it lets expect."""
+"""A history keeps records, sums windows, and computes expectations."""
 
 from __future__ import annotations
 
@@ -155,11 +155,11 @@ def test_35_days_load_within_a_second() -> None:
     assert total[ALL, GOOD] == 7 * KEPT // BUCKET
 
 
-# -- what is usual -------------------------------------------------------------------------------------------
+# -- usual counts -------------------------------------------------------------------------------------------
 
 
 def weeks(levels: dict[int, int], start: int, hours: int = 2) -> History:
-    """Records around the same clock time some days before ``start``: days back -> started per five minutes."""
+    """Return records around one clock time on days before ``start``: days back -> started per five minutes."""
     history = History("prod")
     clock = history._clock
     for days, started in sorted(levels.items(), reverse=True):
@@ -296,7 +296,7 @@ HOURS_AGO = st.one_of(
 def test_what_is_expected_is_what_it_would_be_had_nobody_asked_before(
     changes: list[tuple[int, int, bool]], minute: int, window: int
 ) -> None:
-    """Records come for hours ago or weeks ago, and may drop what is oldest: what is remembered never shows."""
+    """Records arrive for hours ago or weeks ago, and may drop the oldest ones; cached expectations never differ."""
     asked, fresh = deepcopy(four_weeks()), deepcopy(four_weeks())
     now = START
     for hours_ago, good, moved in changes:

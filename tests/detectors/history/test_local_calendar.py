@@ -1,4 +1,4 @@
-"""The same time of day in the weeks before, across the changes of summer time; holidays."""
+"""A local calendar finds equal times of day in earlier weeks, across changes of summer time, and knows holidays."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A scenario for the incident life cycle: what happens when, played step by step; and what was heard of it.
+"""How do tests describe what happens to incidents? A scenario is played step by step, and its results are observed.
 
     scenario = Scenario()
     scenario.at(0).fires("prod/ssoe", people=400)
@@ -31,23 +31,21 @@ SINKS = frozenset({"pagerduty", "datadog", "slack"})
 
 
 def policy(text: str) -> Policy:
-    """The shipped policy with changes, in YAML."""
+    """Return the shipped policy with changes in YAML."""
     return read_policy(text, "test.yaml")
 
 
 @dataclass
 class World:
-    """What the life cycle is shown in a step."""
+    """The state that the life cycle observes in a step."""
 
     at: int = START
     frozen: bool = False
     causes: dict[str, Cause] = field(default_factory=dict)  # by scope
-    findings: dict[str, FindingState] = field(
-        default_factory=dict
-    )  # what is said of a scope beside its causes
+    findings: dict[str, FindingState] = field(default_factory=dict)  # findings on a scope besides its causes
     impacted: int = 0
     recently: int | None = None
-    error: float = 0.0  # of the people, as a share
+    error: float = 0.0  # error of the number of people, as a share
     succeeds: bool = True
     fails: bool = True
     ratios: dict[str, tuple[int, int]] = field(default_factory=dict)  # scope -> good, bad
@@ -130,7 +128,7 @@ class World:
 
 @dataclass
 class Heard:
-    """What a played scenario brought."""
+    """The results of a played scenario."""
 
     start: int
     transitions: list[Transition] = field(default_factory=list)
@@ -139,7 +137,7 @@ class Heard:
     incidents: dict[str, Incident] = field(default_factory=dict)
 
     def kinds(self, incident: str | None = None) -> list[tuple[int, str]]:
-        """(second, kind) of each transition."""
+        """Return (second, kind) of each transition."""
         return [
             ((t.at - self.start) // SECOND, t.kind)
             for t in self.transitions
@@ -147,15 +145,15 @@ class Heard:
         ]
 
     def when(self, kind: str) -> list[int]:
-        """The seconds at which transitions of a kind happened."""
+        """Return the seconds at which transitions of a kind happened."""
         return [second for second, name in self.kinds() if name == kind]
 
     def last(self, kind: str) -> Transition:
-        """The last transition of a kind."""
+        """Return the last transition of a kind."""
         return [t for t in self.transitions if t.kind == kind][-1]
 
     def told(self, sink: str, *actions: str) -> list[tuple[int, str, str, str]]:
-        """(second, action, level, what the dedup key ends with) of the commands for a receiver."""
+        """Return (second, action, level, end of the dedup key) of the commands for a receiver."""
         return [
             (
                 (c.at - self.start) // SECOND,
@@ -168,11 +166,11 @@ class Heard:
         ]
 
     def pages(self) -> list[tuple[int, str, str]]:
-        """(second, level, key) of each trigger."""
+        """Return (second, level, key) of each trigger."""
         return [(second, level, key) for second, _, level, key in self.told("pagerduty", "trigger")]
 
     def messages(self) -> list[tuple[int, str, str]]:
-        """(second, action, kind) of what Slack shows as a message: corrections of the root are none."""
+        """Return (second, action, kind) of each message in Slack, without corrections of the root."""
         return [
             ((c.at - self.start) // SECOND, c.action, c.kind)
             for c in self.commands
@@ -181,7 +179,7 @@ class Heard:
 
 
 class Scenario:
-    """What happens when. ``every``: seconds from step to step."""
+    """A sequence of changes of the world. ``every``: seconds from step to step."""
 
     def __init__(
         self, rules: Policy | None = None, *, env: str = "prod", every: int = 10, start: int = START
@@ -196,11 +194,11 @@ class Scenario:
         self._marks: list[tuple[int, Callable[[World], object]]] = []
 
     def at(self, second: int) -> Mark:
-        """What is said of the returned mark holds from this second on."""
+        """Return a mark; changes called on the mark apply from this second on."""
         return Mark(second, self._marks)
 
     def play(self, until: int) -> Heard:
-        """Step from where it stopped last, up to and including ``until``."""
+        """Play all steps after the last call, up to and including second ``until``."""
         while self._now <= until:
             self._step()
             self._now += self._every
@@ -226,14 +224,14 @@ class Scenario:
         self.heard.refused += self.lifecycle.take_refused()
 
     def restart(self) -> None:
-        """Go on from the encoded memory, as a new process would."""
+        """Continue from the encoded memory, as a new process would."""
         stored = msgspec.msgpack.encode(self.lifecycle.memory)
         memory = msgspec.msgpack.decode(stored, type=LifecycleMemory)
         self.lifecycle = Lifecycle(self.lifecycle.env, self.policy, memory)
 
 
 class Mark:
-    """A second of the scenario; its methods are those of ``World``, called when the second comes."""
+    """A second of the scenario, with the methods of ``World``, which are called at this second."""
 
     def __init__(self, second: int, marks: list[tuple[int, Callable[[World], object]]]) -> None:
         self._second = second
@@ -248,7 +246,7 @@ class Mark:
 
 
 def nested(scopes: Sequence[str]) -> list[tuple[str, str]]:
-    """Pairs of scopes of which the first contains the second."""
+    """Return pairs of scopes of which the first contains the second."""
     return [
         (wide, narrow)
         for i, wide in enumerate(scopes)

@@ -1,4 +1,4 @@
-"""What people ask for: acknowledging, resolving, noting and reporting, and what is refused."""
+"""Incident inputs acknowledge, resolve, note and report; inputs that do not apply are refused."""
 
 from __future__ import annotations
 

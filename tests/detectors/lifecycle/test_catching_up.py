@@ -1,4 +1,4 @@
-"""What is told after a wait: what is still open, what has come and gone, and what has ended."""
+"""After a wait, receivers are notified of incidents that are open, that have come and gone, and that have ended."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Declaring outages: of itself, by a person, and what that holds open."""
+"""Outages are declared by the policy and by people, and a declaration holds an incident open."""
 
 from __future__ import annotations
 

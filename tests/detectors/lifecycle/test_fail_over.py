@@ -1,4 +1,4 @@
-"""The advice to send sign-ins from SSOe to SiS."""
+"""The advice to send sign-ins from SSOe to SiS is given and withdrawn at the policy's ratios."""
 
 from __future__ import annotations
 

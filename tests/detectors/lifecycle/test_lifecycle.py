@@ -1,4 +1,4 @@
-"""The life of an incident, from its first finding to its end."""
+"""An incident opens, changes and closes as its findings require."""
 
 from __future__ import annotations
 

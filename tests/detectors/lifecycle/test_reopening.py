@@ -1,4 +1,4 @@
-"""When an outage comes back, its incident reopens: which one, and when it is another."""
+"""When an outage comes back, its incident reopens, or another one opens."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What holds of incidents and notifications whatever the findings, the people and the restarts do."""
+"""Invariants of incidents and notifications hold for all findings, inputs and restarts."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def _actions(env: str) -> st.SearchStrategy[list[Action]]:
 def _play(
     actions: list[Action], rules: Policy, env: str, each: Callable[[Scenario], None] = lambda scenario: None
 ) -> Heard:
-    """Each action, then a step; ``waits`` is that many steps."""
+    """Apply each action and play a step; an action that waits plays several steps."""
     scenario = Scenario(rules, env=env, every=EVERY)
     now = 0
     for name, arguments, named in actions:
@@ -262,7 +262,7 @@ def test_states_scopes_and_peaks_go_only_where_they_may(play: tuple[list[Action]
 def test_whatever_was_missed_while_catching_up_no_alert_stays_open_that_is_over(
     play: tuple[list[Action], Policy, str],
 ) -> None:
-    """Told up to a third of the play, then waiting, then caught up: PagerDuty and our incidents agree."""
+    """PagerDuty and incidents agree after notifications, a wait from a third of the play on, and catching up."""
     actions, rules, env = play
     early = _play(actions[: len(actions) // 3], rules, env)
     known = {name: i for name, i in early.incidents.items() if i.state != "closed"}

@@ -1,4 +1,4 @@
-"""Which incident a cause belongs to: a new one, one that it widens or narrows, or one that explains it."""
+"""A cause belongs to a new incident, to one that it widens or narrows, or to one that explains it."""
 
 from __future__ import annotations
 

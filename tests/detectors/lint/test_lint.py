@@ -1,4 +1,4 @@
-"""What lint says of a policy: each rule where it applies, and nothing where it does not."""
+"""Each lint rule finds faults where it applies, and nothing where it does not."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def findings(text: str | bytes, peak: int = PEAK) -> list[Finding]:
 
 
 def said(text: str | bytes, peak: int = PEAK) -> list[str]:
-    """Path and rule of each finding."""
+    """Return path and rule of each finding."""
     return [f"{one.path} {one.rule}" for one in findings(text, peak)]
 
 

@@ -1,4 +1,4 @@
-"""Who is woken, when, and under which key."""
+"""Pages are triggered at the right time, under the right key."""
 
 from __future__ import annotations
 

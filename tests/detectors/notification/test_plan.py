@@ -1,4 +1,4 @@
-"""What Datadog and Slack are told, and the ids of it."""
+"""Changes of incidents make commands for Datadog and Slack, with ids that follow from the changes."""
 
 from __future__ import annotations
 

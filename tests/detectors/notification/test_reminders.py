@@ -1,4 +1,4 @@
-"""What an incident reminds of: deadlines, breaches, routine updates."""
+"""An incident makes reminders of deadlines, notes breaches, and sends routine updates."""
 
 from __future__ import annotations
 

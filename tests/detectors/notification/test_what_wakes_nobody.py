@@ -1,4 +1,4 @@
-"""Surges and slowness beside outages: noticed, and neither stealing, widening, reopening nor holding one open."""
+"""Surges and slowness beside outages open incidents, but never take over, widen, reopen or hold open an outage."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The policy that ships: what the public documents say, in the names that the rest of the project uses."""
+"""The shipped policy states what the public documents state, in the names of this project."""
 
 from __future__ import annotations
 

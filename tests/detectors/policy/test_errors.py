@@ -1,4 +1,4 @@
-"""What is wrong with a policy is said all at once, each with its place and what to do."""
+"""All errors of a policy are reported at once, each with its position and what to do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The hash of a policy names what it says, not how it is written."""
+"""The hash of a policy depends on its content, not on how it is written."""
 
 from __future__ import annotations
 

@@ -113,7 +113,7 @@ def test_a_path_reads_like_an_expression() -> None:
 
 
 def outcome(text: str | bytes) -> tuple[PolicyProblem, ...]:
-    """The problems of a document: none, or those of the one error that it may end in."""
+    """Return the problems of a document: none, or those of the error that reading raises."""
     try:
         read_policy(text, "p.yaml")
     except PolicyError as error:

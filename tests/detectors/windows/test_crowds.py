@@ -1,4 +1,4 @@
-"""More people than are counted exactly: what an engine says then, however it is cut, and over a restart."""
+"""With more people than are counted exactly, an engine's results do not depend on calls or restarts."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.timeout(900)
 
 
 def rows_of(a_minute: int) -> list[FactRow]:
-    """Failures of so many people in each minute of the outage, a tenth of them again and again, and successes."""
+    """Return successes, and failures of ``a_minute`` people per minute of the outage, a tenth of them repeated."""
     place = leaf_index("ssoe", "idme"), STEPS.index("callback")
     out = []
     for second in range(0, END - NOON, 10 * SECOND):
@@ -82,7 +82,7 @@ def test_an_estimate_says_how_far_it_may_be_off_until_people_are_counted_again()
     assert "about" in people_words(worst)
     assert error_words(worst.users_impacted_error) in people_words(worst)
     assert error_words(worst.users_impacted_error) in worst.people_an_hour
-    # when it is over, what it was at worst is still known not to be exact
+    # after the outage, its greatest number of people is still known to be an estimate
     assert told[-1].peak_users_impacted_error is not UNSET
 
 

@@ -1,4 +1,4 @@
-"""Failures by code and returns, against brute force: every row looked at anew for each T, window and scope."""
+"""Failures by code and returns equal those of brute force, which reads every row for each T, window and scope."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FAILURE = OUTCOMES.index("failure")
 
 
 def within(rows: Sequence[FactRow], at: int, window: int, scope: int) -> list[FactRow]:
-    """The rows of a scope that count at ``at`` in a window."""
+    """Return the rows of a scope that count at ``at`` in a window (ms)."""
     return [
         row
         for row in rows
@@ -32,7 +32,7 @@ def within(rows: Sequence[FactRow], at: int, window: int, scope: int) -> list[Fa
 
 
 def failed(rows: Sequence[FactRow], codes: Sequence[str]) -> list[FactRow]:
-    """The failures of a sign-in with one of these codes."""
+    """Return the rows of failed sign-in steps with one of the codes."""
     return [
         row
         for row in rows

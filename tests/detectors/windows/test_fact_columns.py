@@ -1,4 +1,4 @@
-"""Rows as columns: what each row says, in the order of the first T at which it counts."""
+"""Columns hold the numbers of each row, in the order of the first T at which rows count."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ROWS = fact_rows(start=START, steps=9, latest=4)
 
 
 def said(facts: FactColumns) -> list[tuple[object, ...]]:
-    """What the columns say of each row."""
+    """Return the numbers of each row in the columns."""
     assert len(facts) == len(facts.rows)
     names = ("pane", "counts_from", "leaf", "step_index", "outcome", "count", "timed", "late")
     columns = [getattr(facts, name).tolist() for name in names]

@@ -1,4 +1,4 @@
-"""Distinct people against brute force: sets of people, made anew for each T, window and scope."""
+"""Distinct people equal those of brute force, which builds a set of people for each T, window and scope."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FAILURE = OUTCOMES.index("failure")
 
 
 def brute(rows: Sequence[FactRow], scope: int, at: int, since: int) -> int:
-    """People of a scope with a bad event in ``[since, at)`` that counts at ``at``."""
+    """Return the people of a scope with a bad event in ``[since, at)`` (ms) that counts at ``at``."""
     return len(
         {
             person
@@ -36,12 +36,12 @@ def brute(rows: Sequence[FactRow], scope: int, at: int, since: int) -> int:
 
 
 def failed(rows: Sequence[FactRow], step: int = STEP) -> Failed:
-    """The people of some rows."""
+    """Return the people of rows."""
     return Failed.of(FactColumns.of(rows, step))
 
 
 def of(pane: int, people: list[int], *, late: int = 0, leaf: int = 0) -> FactRow:
-    """Failures in the pane that begins ``pane`` steps after the start; ``late``: steps after its end."""
+    """Return failures in the pane that begins ``pane`` steps after the start, ``late`` steps after the pane's end."""
     begin = START + pane * STEP
     first = ON_TIME if not late else begin + STEP + late * STEP
     return FactRow(begin, first, leaf, 0, FAILURE, "", len(people), 0, [0, 0], people)
@@ -92,7 +92,7 @@ def test_after_a_long_silence_nobody_is_left_in_the_windows(
 
 
 def sampled(rows: Sequence[FactRow], scope: int, at: int, since: int, cap: int, step: int) -> tuple[int, int]:
-    """(people, level) by definition: the least level at which the sample of the environment is within the cap."""
+    """Return (people, level) by definition: the least level at which the environment's sample is within the cap."""
 
     def those(of: int) -> Ints:
         who = {
@@ -113,7 +113,7 @@ def sampled(rows: Sequence[FactRow], scope: int, at: int, since: int, cap: int, 
 
 @st.composite
 def crowds(draw: st.DrawFn, step: int) -> list[FactRow]:
-    """Rows of some forty people within ``STEPS_IN_ALL`` panes, some of them late."""
+    """Draw rows of about forty people within ``STEPS_IN_ALL`` panes, some of them late."""
     rows = []
     for _ in range(draw(st.integers(1, 14))):
         pane = START + draw(st.integers(-1, STEPS_IN_ALL - 2)) * step
@@ -188,7 +188,7 @@ def test_who_is_dropped_is_missed_by_no_window(steps: list[list[tuple[int, int]]
 
 
 def crowd(rnd: np.random.Generator, people: int) -> list[int]:
-    """So many people, by ids that are hashes."""
+    """Return the ids, which are hashes, of ``people`` people."""
     found: list[int] = np.unique(rnd.integers(0, 1 << 64, people, dtype=np.uint64)).tolist()
     assert len(found) == people
     return found
@@ -227,5 +227,5 @@ def test_once_the_crowd_has_left_the_hour_people_are_counted_exactly_again_and_f
 
 
 def of_minute(pane: int, people: list[int]) -> FactRow:
-    """Failures in the pane that begins at ``pane`` (ms)."""
+    """Return failures in the pane that begins at ``pane`` (ms)."""
     return FactRow(pane, ON_TIME, 1, 0, FAILURE, "", len(people), 0, [0, 0], people)

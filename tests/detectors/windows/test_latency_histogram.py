@@ -1,4 +1,4 @@
-"""Quantiles of durations: within the stated error, in any window and scope, whatever came late."""
+"""Quantiles of durations lie within the stated error, in any window and scope, also with late facts."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def row(pane: int, durations: list[float], leaf: int = 1, first: int = ON_TIME) 
 
 
 def exact(durations: list[float], share: float) -> float:
-    """The value at the rank that ``quantile`` speaks of."""
+    """Return the value at the rank that ``quantile`` uses."""
     return sorted(durations)[math.floor(share * (len(durations) - 1) + 1e-9)]
 
 

@@ -1,4 +1,4 @@
-"""The table of people against a dictionary, whatever comes in which calls."""
+"""The table of people agrees with a dictionary for any sequence of calls."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sliding windows against brute force: every row looked at anew for each T, window, scope and counter."""
+"""Sliding windows equal those of brute force, which reads every row for each T, window, scope and counter."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SUCCESS, FAILURE = OUTCOMES.index("success"), OUTCOMES.index("failure")
 
 
 def amounts(row: FactRow) -> dict[str, int]:
-    """What a row adds to each counter, by the definitions."""
+    """Return what a row adds to each counter, by the definitions."""
     bad = row.outcome == FAILURE and row.code != "001"
     if STEPS[row.step_index] not in SIGN_IN_STEPS:
         return {"session_good": row.count * (row.outcome == SUCCESS), "session_bad": row.count * bad}
@@ -40,7 +40,7 @@ def amounts(row: FactRow) -> dict[str, int]:
 
 
 def brute(rows: Sequence[FactRow], at: int, window: int) -> Ints:
-    """Counts (scope, counter) at one T."""
+    """Return the counts (scope, counter) at one T."""
     out = np.zeros((len(SCOPES), len(COUNTERS)), dtype=np.int64)
     for row in rows:
         if at - window <= row.pane < at and row.counts_from(STEP) <= at:
@@ -52,7 +52,7 @@ def brute(rows: Sequence[FactRow], at: int, window: int) -> Ints:
 def run(
     windows: Windows, rows: Sequence[FactRow], lengths: Sequence[int], start: int = START
 ) -> dict[int, Ints]:
-    """All T in calls of these lengths; window -> (T, scope, counter)."""
+    """Advance over all T in calls of these lengths; return window -> (T, scope, counter)."""
     parts: dict[int, list[Ints]] = {window: [] for window in WINDOWS}
     at = start
     for length in lengths:

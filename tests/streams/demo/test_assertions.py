@@ -41,7 +41,7 @@ def broken(observations: Observations, *causes: Expectation) -> dict[str, str]:
 
 
 def with_(**changes: Any) -> Change:
-    """Observations with some of it replaced; a function is given the old value."""
+    """Return observations with some fields replaced; a function receives the old value."""
 
     def change(observations: Observations) -> Observations:
         values = {

@@ -94,7 +94,7 @@ class Demo:
             self.said += decoder.decode(part).replace("\r\n", "\n")
 
     def read(self, until: str, within: float) -> str:
-        """What it has said, once that holds ``until`` (a regular expression)."""
+        """Wait until the output matches ``until`` (a regular expression), and return the output."""
         deadline = time.monotonic() + within
         while not re.search(until, self.said):
             ended = self.process.poll() is not None

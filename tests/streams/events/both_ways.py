@@ -21,7 +21,7 @@ def content(decoded: LoginEvent | Rejection) -> dict[str, Any] | str:
 
 
 def expected(value: bytes | None) -> dict[str, Any] | str:
-    """What the validator makes of it."""
+    """Return the validator's result for a value."""
     try:
         return validator.validate(value)
     except validator.Invalid as invalid:

@@ -1,4 +1,4 @@
-"""What people ask for over HTTP: who may, what becomes of it, and what is refused."""
+"""Writes over HTTP need the token, become records of incident inputs, and are refused if they are invalid."""
 
 from __future__ import annotations
 

@@ -107,7 +107,7 @@ def begin(part: Part, policy: Policy, resume: Resume, at_once: int = 1) -> Block
 
 
 def flush(fold: BlockFold, written: Written) -> None:
-    """As ingest does it."""
+    """Write the closed blocks and the open one, as ingest does."""
     for block in fold.take_closed():
         written.segments += fold.segments(block, 1)
         written.tell(block.tally)

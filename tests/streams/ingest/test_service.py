@@ -68,7 +68,7 @@ class Refusing(BatchProducer):
 async def ingested(
     broker: EmbeddedBroker, prefix: str, producer: BatchProducer, count: int
 ) -> tuple[Ingest, list[BaseException]]:
-    """Ingest that has folded so many events into the producer and was stopped, or has failed; and with what."""
+    """Run ingest until it has folded ``count`` events and was stopped, or has failed; return it and its failures."""
     topics, kafka = Topics(prefix), {"bootstrap_servers": broker.address}
     await create_missing(topics, kafka, input_partitions=1)
     clock, failed = RealClock(), list[BaseException]()

@@ -12,7 +12,7 @@ from streams.kafka.topics import Topics
 
 
 async def written(broker: EmbeddedBroker, prefix: str, count: int) -> tuple[TopicReader, TopicPartition]:
-    """A reader, and a partition that holds so many records, all in one batch."""
+    """Return a reader, and a partition that holds ``count`` records in one batch."""
     topics, kafka = Topics(prefix), {"bootstrap_servers": broker.address}
     await create_missing(topics, kafka)
     async with AIOKafkaProducer(**kafka, linger_ms=50) as producer:

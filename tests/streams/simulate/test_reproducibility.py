@@ -1,4 +1,4 @@
-"""The same arguments give the same bytes, on every machine, in every process."""
+"""Equal arguments give equal bytes, on every machine, in every process."""
 
 from __future__ import annotations
 
