@@ -96,7 +96,7 @@ def _check_slack(run: Run, commands: Mapping[str, Command], outcomes: Mapping[st
 
 
 def _check_order(run: Run, commands: Mapping[str, Command]) -> None:
-    """Of an incident no receiver is sent anything again once something later was sent."""
+    """Check that no receiver gets a command of an incident again after a later command of this incident."""
     place = {name: number for number, name in enumerate(commands)}
     reached: dict[tuple[str, str], int] = {}
     for command in run.receivers.sent:

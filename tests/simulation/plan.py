@@ -1,4 +1,4 @@
-"""What goes wrong in a simulated run, when and to whom? All of it is drawn from the seed before the run begins."""
+"""What goes wrong in a simulated run, when and to whom? All faults are drawn from the seed before the run begins."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ class Fault:
     amount: float = 0.0
 
     def __repr__(self) -> str:
-        """As a call that makes it, with nothing that is as it is by default."""
+        """Return a call that builds the plan, without arguments that have their default values."""
         names = ("at", "seconds", "who", "what", "count", "amount")
         given = [f"{n}={getattr(self, n)!r}" for n in names if getattr(self, n) != getattr(Fault, n)]
         return f"Fault({', '.join([repr(self.kind), *given])})"

@@ -229,7 +229,7 @@ class Worker:
                 return
 
     async def _stop(self) -> None:
-        """As ``streams.worker.worker`` stops its parts: the last started first."""
+        """Stop the parts as ``streams.worker.worker`` does: the last started first."""
         if self.dispatch is not None and self.evaluate is not None and self._agents is not None:
             self._following.cancel()
             await self.dispatch.let_go(range(INTERNAL), _HAND_OVER)

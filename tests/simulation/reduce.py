@@ -28,7 +28,7 @@ def checked(plan: Plan) -> Run:
 
 
 def reduced(plan: Plan, most: int = 200) -> Plan:
-    """The plan with the fewest faults with which its run is still wrong, after at most so many runs.
+    """Return the plan with the fewest faults whose run still fails, found in at most ``most`` runs.
 
     A run with fewer faults draws the same times for each client until the first difference, so most of what is left
     out changes nothing of what is kept.

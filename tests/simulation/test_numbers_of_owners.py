@@ -65,7 +65,7 @@ class Beginning:
 
 
 def _member(generation: int) -> Any:
-    """Of the group: what it was told, and what is so."""
+    """A member of the group: the assignment that it knows of, and the real one."""
     return SimpleNamespace(told=(generation, {0}), owned=(generation, {0}))
 
 

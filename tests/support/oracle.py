@@ -1,12 +1,12 @@
-"""A brute-force oracle of what is counted, and when: slow, and written for obviousness.
+"""What is counted, and when, by the definitions alone? A brute-force oracle, slow and written to be obvious.
 
-It says, from the definitions alone, which events are duplicates, late or too late, and every ``sli`` line that
-follows; which records are events at all says ``oracle_event.py``. They share no code with the engine: the engine
-is right where both agree on random input. Nothing here is incremental: every value is computed from the list of
-all events, once for each instant, scope and window.
+The oracle decides which events are duplicates, late or too late, and computes every ``sli`` line; ``oracle_event.py``
+decides which records are events. Both share no code with the engine: if the engine agrees with them on random input, it
+is taken to be right. Nothing here is incremental: every value is computed from the list of all events, separately for
+each instant, scope and window.
 
-Instants are ms since the epoch. A partition is a list of records ``(value, timestamp)``: the bytes (None for
-a null value) and the Kafka record timestamp (None for a plain line of a file). Offsets are positions in it.
+Instants are ms since the epoch. A partition is a list of records ``(value, timestamp)``: the bytes (None for a null
+value) and the Kafka record timestamp (None for a plain line of a file). Offsets are positions in the list.
 """
 
 from __future__ import annotations
@@ -78,13 +78,13 @@ class Accepted:
     too_late: bool
 
     def counts(self, window: int, at: int) -> bool:
-        """Whether it lies in ``[at - window, at)`` and was there to be seen."""
+        """Return whether the event lies in ``[at - window, at)`` (ms) and counts at ``at``."""
         return not self.too_late and at - window <= self.pane < at and at > self.watermark
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """What follows from the records: the counts, each record's fate, the accepted events, the ``sli`` lines."""
+    """The results for the records: the counts, the decision about each record, accepted events and ``sli`` lines."""
 
     events: int
     accepted: int
@@ -97,7 +97,7 @@ class Judgement:
     slis: list[dict[str, Any]]
 
     def summary(self) -> dict[str, int]:
-        """The counts of the ``summary`` line."""
+        """Return the counts of the ``summary`` line."""
         names = ("events", "accepted", "rejected", "duplicates", "late", "too_late")
         return {name: getattr(self, name) for name in names}
 
@@ -107,11 +107,11 @@ def judge(
     numbers: dict[str, Any] | None = None,
     marks: Mapping[int, Sequence[Mark]] | None = None,
 ) -> Judgement:
-    """Everything that follows from the partitions' logs, the marks and the policy's numbers.
+    """Compute all results from the partitions' logs, the marks and the policy's numbers.
 
     Args:
         partitions: the logs.
-        numbers: what differs from ``DEFAULTS``; ``now`` is needed where a record has no timestamp.
+        numbers: numbers that differ from ``DEFAULTS``; ``now`` is required if a record has no timestamp.
         marks: by partition, (next offset, watermark): each lifts the watermark of the records from there on.
     """
     policy = DEFAULTS | (numbers or {})
@@ -262,12 +262,12 @@ def _sli(at: int, scope: str, window: str, events: list[Event], policy: dict[str
 
 @cache
 def _written(at: int) -> str:
-    """The instant as ``sli`` lines have it: milliseconds only where there are any."""
+    """Return an instant (ms) as ``sli`` lines state it: with milliseconds only if they are not 0."""
     return written(at).replace(".000Z", "Z")
 
 
 def written(at: int, zone: str = "Z", digits: str = "") -> str:
-    """The instant (ms) as events have it, in a zone, with digits beyond the milliseconds."""
+    """Return an instant (ms) as events state it, in a zone, with digits beyond the milliseconds."""
     shift = 0 if zone == "Z" else int(zone[0] + "1") * (int(zone[1:3]) * HOUR + int(zone[4:6]) * MINUTE)
     moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=at + shift)
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{(at + shift) % 1000:03d}{digits}{zone}"
@@ -278,5 +278,5 @@ def written(at: int, zone: str = "Z", digits: str = "") -> str:
 
 
 def records_of(content: bytes) -> list[Record]:
-    """The records of a file of plain lines: blank lines are none, and none has a timestamp."""
+    """Return the records of a file of plain lines, without timestamps; blank lines are no records."""
     return [(line, None) for line in content.split(b"\n") if line.strip()]

@@ -179,7 +179,7 @@ class Broker:
     def fetch(
         self, places: Mapping[TopicPartition, int], wait: float, random: Random
     ) -> asyncio.Future[Fetched]:
-        """Read on from offsets; without records there, wait for one for so many seconds."""
+        """Read on from offsets; if there are no records, wait for one for ``wait`` seconds."""
         answer: asyncio.Future[Fetched] = self.loop.create_future()
         limit = random.choice(_FETCHED)
 

@@ -228,7 +228,7 @@ class SimConsumer:
     async def getmany(
         self, *partitions: TopicPartition, timeout_ms: int = 0, max_records: int | None = None
     ) -> dict[TopicPartition, list[Stored]]:
-        """What has come, or comes in time; at most so many records."""
+        """Return records that have arrived, or arrive in time, up to the greatest number."""
         loop = asyncio.get_running_loop()
         until = loop.time() + timeout_ms / 1_000
         while True:

@@ -107,7 +107,7 @@ class Group:
         self._complete()
 
     def forget(self) -> None:
-        """Nobody is in the group for so long that the broker knows nothing of it any more."""
+        """Let the broker forget the group, as it does when the group has no members for a long time."""
         self._members.clear()
         self.offsets.clear()
         self._generation = 0

@@ -39,10 +39,10 @@ class SmallDisk:
         self._mounted = False
 
     def mount(self) -> None:
-        """Mount it, empty.
+        """Mount the file system, empty.
 
         Raises:
-            subprocess.CalledProcessError: this process may not.
+            subprocess.CalledProcessError: this process may not mount file systems.
         """
         if self._mounted:
             return
@@ -59,17 +59,17 @@ class SmallDisk:
         self._mounted = True
 
     def unmount(self) -> None:
-        """Unmount it; what it holds is gone."""
+        """Unmount the file system, which deletes its files."""
         if self._mounted:
             _run("umount", "-l", str(self.folder))
             self._mounted = False
 
     def free(self) -> int:
-        """The bytes that are left."""
+        """Return the number of free bytes."""
         return shutil.disk_usage(self.folder).free
 
     def fill(self, but: int = 0) -> None:
-        """Leave so many bytes free, and no more; nothing where fewer are free."""
+        """Fill the disk until only ``but`` bytes are free; do nothing if fewer are free already."""
         with (self.folder / _BALLAST).open("ab") as ballast:
             left = self.free() - but
             while left > 0:
@@ -78,7 +78,7 @@ class SmallDisk:
                 left = min(left - (1 << 20), self.free() - but)
 
     def clear(self) -> None:
-        """Take the ballast away."""
+        """Remove the file with which ``fill`` has filled the disk."""
         (self.folder / _BALLAST).unlink(missing_ok=True)
 
 
