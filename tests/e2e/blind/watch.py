@@ -141,8 +141,7 @@ class Traffic:
     ) -> None:
         self.failing = failing
         self.spoilt: dict[str, Any] = {}
-        self._topic = deployment.prefix + "login-events"
-        self._broker = deployment.broker
+        self._deployment = deployment
         self._partitions = partitions or (0, 1, 2, 3)
         self._env = env
         self._each = each
@@ -161,10 +160,11 @@ class Traffic:
         await asyncio.gather(self._task, return_exceptions=True)
 
     async def _produce(self) -> None:
-        async with AIOKafkaProducer(bootstrap_servers=self._broker) as producer:
+        await make_topics(self._deployment)  # a broker may else make one of its own sort of the first record
+        async with AIOKafkaProducer(bootstrap_servers=self._deployment.broker) as producer:
             while True:
                 for partition, value in self.once():
-                    await producer.send(self._topic, value, partition=partition)
+                    await producer.send(self._deployment.prefix + "login-events", value, partition=partition)
                 await asyncio.sleep(_EACH_SECONDS)
 
     def once(self) -> list[tuple[int, bytes]]:
