@@ -36,7 +36,7 @@ from tests.faults.topics import read
 from tests.faults.troubles import Troubles
 from tests.faults.witness import Witness
 from tests.support.brokers import ApacheKafka
-from tests.support.false_clock import FalseClock
+from tests.support.false_clock.clock import FalseClock
 from tests.support.kafka.setup import Listener
 from tests.support.oracle import written
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from tests.faults.figures import Broker
 from tests.faults.schedule import Kind
 from tests.support.brokers import ApacheKafka, apache_kafka, embedded_broker
-from tests.support.false_clock import library
 from tests.support.kafka.setup import Setup
 from tests.support.kafka.small_disk import may_mount
 
@@ -44,9 +43,9 @@ banner: {republish_every: 10s}
 
 
 def not_here(folder: Path, broker: Broker) -> list[Kind]:
-    """The kinds that cannot be had: without a library, as another user than root, on the embedded broker."""
+    """The kinds that cannot be had: on the embedded broker, and as another user than root."""
     missing: list[Kind] = []
-    if library() is None or broker == "embedded":  # whose records do not bear its own time
+    if broker == "embedded":  # whose records do not bear its own time
         missing.append("clock")
     if not may_mount(folder):
         missing.append("disk_full")
@@ -55,6 +54,7 @@ def not_here(folder: Path, broker: Broker) -> list[Kind]:
 
 @contextmanager
 def broker_of(broker: Broker, folder: Path, *, small_disk: bool) -> Iterator[tuple[str, ApacheKafka | None]]:
+    """The address of the broker of a campaign, and the broker itself where faults may befall it."""
     if broker == "kafka":
         quick = {"transaction.abort.timed.out.transaction.cleanup.interval.ms": "1000"}
         setup = Setup(secured=True, disk_bytes=_DISK_BYTES if small_disk else None, broker=quick)

@@ -18,7 +18,7 @@ from streams.kafka.topics import PARTITIONS, Topics
 from tests.faults.schedule import Fault
 from tests.faults.topics import POISON
 from tests.support.brokers import ApacheKafka
-from tests.support.false_clock import FalseClock
+from tests.support.false_clock.clock import FalseClock
 from tests.support.kafka.transactions import TransactionalProducer
 from tests.support.oracle import written
 
