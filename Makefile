@@ -51,7 +51,7 @@ simulation: $(DEV) ## run the shipped loops under random faults in virtual time 
 	$(BIN)/python -m tests.simulation --seeds $(or $(SEEDS),100) $(if $(FIRST),--first $(FIRST)) $(ARGS)
 
 test-kafka: $(DEV) ## run the tests on Apache Kafka: durability, kills, kcat (Docker, or Java and Maven)
-	$(BIN)/python -m pytest -m kafka $(ARGS)
+	$(BIN)/python -m pytest -n 4 -m kafka $(ARGS)
 
 test-faults: $(DEV) ## end, hold and mislead workers and broker at random, compare with the log (KILLS=200 SEED=… BROKER=kafka|embedded)
 	$(BIN)/python -m tests.faults --kills $(or $(KILLS),200) --broker $(or $(BROKER),kafka) $(if $(SEED),--seed $(SEED)) $(ARGS)
