@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Collection
 from typing import Any
 
@@ -23,7 +24,7 @@ __all__ = ["HAND_OVER_SECONDS", "Assignment"]
 #: For the work under way when partitions are given away, or the worker ends, seconds.
 HAND_OVER_SECONDS = 3.0
 _LOOK_EVERY = 0.5  # seconds between looks at the assignment
-_FLEET_EVERY = 5_000  # ms between looks at all environments
+_FLEET_EVERY = 5.0  # seconds between looks at all environments
 _LOOK_SOON = 0.05  # seconds between looks while a part is not ready
 
 
@@ -66,7 +67,7 @@ class Assignment:
         self._progress = progress
         self._clock = clock
         self._unevaluated: set[str] = set()
-        self._fleet_at = 0
+        self._fleet_at = float("-inf")
         self._polled_at = 0.0
         signals: Any = app
         signals.on_partitions_revoked.connect(self._revoked)
@@ -116,8 +117,8 @@ class Assignment:
 
     def _look_at_fleet(self) -> None:
         """Report now and then what the topics say of all environments: many indicators are looked through."""
-        now = self._clock()
-        if abs(now - self._fleet_at) >= _FLEET_EVERY:
+        now = time.monotonic()
+        if now - self._fleet_at >= _FLEET_EVERY:
             self._fleet_at = now
             self._progress.set_fleet(self._views.evaluated_to())
 
