@@ -56,6 +56,9 @@ def run_command(
     options = WorkerOptions(
         role=role, start=start, port=port or settings.port, check_timestamps=not trust_producer_clocks
     )
+    if settings.broker_security.encrypted:
+        # On uvloop closing a TLS connection to a broker at times waits for 30 s (measured in half of the tries).
+        return asyncio.run(_run(settings, policy, options))
     return uvloop.run(_run(settings, policy, options))
 
 

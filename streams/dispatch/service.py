@@ -136,7 +136,8 @@ class Dispatch:
         """The deliverer of a partition, restored first if need be; None for a partition that is not owned."""
         async with self._taking.setdefault(partition, asyncio.Lock()):
             if partition in self._owned and partition not in self._deliverers:
-                await self._restore(partition)
+                async with self._reader.kept():
+                    await self._restore(partition)
             return self._deliverers.get(partition)
 
     async def _restore(self, partition: int) -> None:

@@ -190,9 +190,10 @@ class Evaluate:
 
     async def _restore(self, partition: int, offset: int) -> Shard:
         now = self._timing.clock()
-        shard, missing = await restore_shard(
-            self._settings, self._policy, self._reader, now, partition, offset, records=self._records
-        )
+        async with self._reader.kept():
+            shard, missing = await restore_shard(
+                self._settings, self._policy, self._reader, now, partition, offset, records=self._records
+            )
         await self._writer.write_history(partition, missing)
         return shard
 

@@ -48,6 +48,8 @@ _POLL_MS = 100
 _FLUSH_SECONDS = 0.2
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 10.0  # seconds, of the backoff
 _COMMIT_SECONDS = 10.0
+#: A consumer that lived for so long was well; one that fails sooner, by a denied right, waits longer each time.
+_WENT_WELL_SECONDS = 30.0
 _MAX_RECORDS = 20_000
 _TURNS = 5  # of the loop: after three of them aiokafka has seen what was taken, and has asked for more
 _STOP_SECONDS = 5.0  # for the last flush
@@ -97,8 +99,8 @@ class Ingest(Service):
         self._clock = timing.clock
         self._clients = clients
         self._timing = timing
-        reader = TopicReader(clients, patient=True, timing=timing)
-        self._claims = PartitionClaim(settings, policy, producer, reader, timing.clock, records=records)
+        self._reader = TopicReader(clients, patient=True, timing=timing)
+        self._claims = PartitionClaim(settings, policy, producer, self._reader, timing.clock, records=records)
         self._partitions: dict[TopicPartition, PartitionTask] = {}
         self._assigned: set[TopicPartition] = set()
         self._generation = -1
@@ -161,13 +163,15 @@ class Ingest(Service):
     async def _follow(self) -> None:
         backoff = Backoff(_FIRST_WAIT, _LONGEST_WAIT, self._timing)
         while not self.should_stop:
+            began = self._timing.monotonic()
             consumer = self._clients.group_member(self._settings.group, self._settings.session_ms)
             try:
                 await consumer.start()
-                backoff.succeeded()
                 consumer.subscribe([self._settings.topics.login_events], listener=_Listener(self, consumer))
                 await self._rounds(consumer)
             except (KafkaError, OSError) as error:
+                if self._timing.monotonic() - began >= _WENT_WELL_SECONDS:
+                    backoff.succeeded()
                 log.warning("broker_unavailable", error=repr(error), retry_in_seconds=backoff.failed())
                 await self.wait(backoff.wait())  # or until the service stops
             finally:
@@ -299,9 +303,10 @@ class Ingest(Service):
         await (
             self._written()
         )  # a claim reads what this worker may be writing of a partition that has come back
-        failures = await asyncio.gather(
-            *(self._claim(consumer, partition) for partition in missing), return_exceptions=True
-        )
+        async with self._reader.kept():
+            failures = await asyncio.gather(
+                *(self._claim(consumer, partition) for partition in missing), return_exceptions=True
+            )
         for failure in failures:
             if failure is not None:
                 raise failure

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 import structlog
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
-from streams.kafka.clients import Backoff, ClientFactory, started
+from streams.kafka.clients import Backoff, ClientFactory, Consumer
 from streams.runtime.clocks import REAL_TIMING, Timing
 
 __all__ = ["TopicReader"]
@@ -23,7 +25,7 @@ _FIRST_WAIT, _LONGEST_WAIT = 0.5, 10.0  # seconds, of the backoff
 
 
 class TopicReader:
-    """Reads partitions back, each with a consumer of its own.
+    """Reads partitions back, each with a consumer of its own, which within ``kept`` serves one read after the other.
 
     Args:
         clients: makes the consumers.
@@ -37,6 +39,48 @@ class TopicReader:
         self._clients = clients
         self._timing = timing
         self._patient = patient
+        self._holders = 0
+        self._idle: list[Consumer] = []
+
+    @asynccontextmanager
+    async def kept(self) -> AsyncIterator[None]:
+        """Until the context ends, keep the consumer of a read that is over for the next read.
+
+        A consumer costs connections to make and to close, over TLS handshakes.
+        """
+        self._holders += 1
+        try:
+            yield
+        finally:
+            self._holders -= 1
+            if not self._holders:
+                idle, self._idle = self._idle, []
+                await asyncio.gather(*(consumer.stop() for consumer in idle))
+
+    @asynccontextmanager
+    async def _consumer(self) -> AsyncIterator[Consumer]:
+        """A started consumer for one read: one that was kept, or a new one."""
+        if self._idle:
+            consumer = self._idle.pop()
+        else:
+            consumer = self._clients.reader()
+            try:
+                await consumer.start()
+            except BaseException:
+                await consumer.stop()
+                raise
+        usable = False
+        try:
+            yield consumer
+            usable = True
+        except GeneratorExit:  # whoever reads has seen enough
+            usable = True
+            raise
+        finally:
+            if usable and self._holders:
+                self._idle.append(consumer)
+            else:
+                await consumer.stop()
 
     async def read(
         self,
@@ -92,7 +136,7 @@ class TopicReader:
     async def _batches(
         self, partition: TopicPartition, start: int, since: int | None, end: int | None
     ) -> AsyncIterator[Sequence[Any]]:
-        async with started(self._clients.reader()) as consumer:
+        async with self._consumer() as consumer:
             begin = (await consumer.beginning_offsets([partition]))[partition]
             last = end if end is not None else (await consumer.end_offsets([partition]))[partition]
             if since is not None:
@@ -127,7 +171,7 @@ class TopicReader:
         Raises:
             KafkaError, OSError: the partition cannot be read.
         """
-        async with started(self._clients.reader()) as consumer:
+        async with self._consumer() as consumer:
             begin = (await consumer.beginning_offsets([partition]))[partition]
             end: int = (await consumer.end_offsets([partition]))[partition]
             if end > begin:

@@ -7,6 +7,7 @@ end the worker, or let another worker take over its partitions. All choices foll
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from random import Random
 from types import SimpleNamespace
@@ -147,6 +148,10 @@ class TopicReader:
 
     def __init__(self, world: World) -> None:
         self._world = world
+
+    @asynccontextmanager
+    async def kept(self) -> AsyncIterator[None]:
+        yield
 
     async def read(
         self, place: TopicPartition, *, start: int = 0, since: int | None = None, end: int | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -44,6 +45,10 @@ class Broker:
         for out in outs:
             log = self.logs[out.topic, out.partition or 0]
             log.append(Record(len(log), out.value, out.key))
+
+    @asynccontextmanager
+    async def kept(self) -> AsyncIterator[None]:
+        yield
 
     async def read(self, place: TopicPartition) -> AsyncIterator[Record]:
         for record in list(self.logs[place.topic, place.partition]):

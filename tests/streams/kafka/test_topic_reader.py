@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncGenerator
+
 from aiokafka import AIOKafkaProducer, TopicPartition
 
 from streams.kafka.admin import create_missing
-from streams.kafka.clients import KafkaClients
+from streams.kafka.clients import Consumer, KafkaClients
 from streams.kafka.embedded_broker import EmbeddedBroker
 from streams.kafka.topic_reader import TopicReader
 from streams.kafka.topics import Topics
@@ -40,3 +43,33 @@ async def test_an_empty_partition_holds_nothing(embedded_broker: EmbeddedBroker,
     reader, place = await written(embedded_broker, topic_prefix, 0)
     assert [record async for record in reader.read(place)] == []
     assert await reader.end(place) == 0
+
+
+class Counting(KafkaClients):
+    """Counts the consumers that are made."""
+
+    made = 0
+
+    def reader(self) -> Consumer:
+        self.made += 1
+        return super().reader()
+
+
+async def test_reads_one_after_the_other_share_a_consumer_while_it_is_kept(
+    embedded_broker: EmbeddedBroker, topic_prefix: str
+) -> None:
+    _, place = await written(embedded_broker, topic_prefix, 30)
+    clients = Counting({"bootstrap_servers": embedded_broker.address})
+    reader = TopicReader(clients)
+    async with reader.kept():
+        for start in (0, 10, 0):
+            offsets = [record.offset async for record in reader.read(place, start=start, end=30)]
+            assert offsets == list(range(start, 30))
+        batches = reader.batches(place)
+        assert isinstance(batches, AsyncGenerator)
+        await anext(batches)
+        await batches.aclose()  # what is left unread is not given to the next read
+        assert [record.offset async for record in reader.read(place, start=25, end=30)] == list(range(25, 30))
+        await asyncio.gather(reader.end(place), reader.end(place))
+    assert clients.made <= 3
+    assert await reader.end(place) == 30
