@@ -19,7 +19,16 @@ from streams.kafka.clients import FETCH_WAIT_MS
 from streams.kafka.topics import Topics
 from streams.settings.settings import Settings
 
-__all__ = ["AppOptions", "add_agent", "agents_group", "create_app", "generation", "owned", "reads_on"]
+__all__ = [
+    "AppOptions",
+    "add_agent",
+    "agents_group",
+    "check_running",
+    "create_app",
+    "generation",
+    "owned",
+    "reads_on",
+]
 
 log = structlog.get_logger(__name__)
 
@@ -146,6 +155,18 @@ def reads_on(app: faust.App, topic: str, partition: int, offset: int) -> bool:
     except AssertionError:  # it is not ours any more
         return False
     return end is not None and offset + 1 < end
+
+
+def check_running(app: faust.App) -> None:
+    """Make sure that the app and its consumer run: one whose consumer has crashed consumes nothing, and says nothing.
+
+    Raises:
+        ConnectionError: they have crashed, for instance since the broker denies the consumer its group.
+    """
+    consumer = app.consumer
+    for part in (app, consumer, getattr(consumer, "_thread", None)):
+        if part is not None and part.crashed:
+            raise ConnectionError(f"the consumer of the agents has ended: {part.crash_reason!r}")
 
 
 def agents_group(topics: Topics) -> str:

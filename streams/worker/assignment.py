@@ -13,7 +13,7 @@ from streams.dispatch.service import Dispatch
 from streams.evaluate.service import Evaluate
 from streams.http.views import Views
 from streams.ingest.service import Ingest
-from streams.kafka.faust_app import owned
+from streams.kafka.faust_app import check_running, owned
 from streams.kafka.topics import Topics
 from streams.runtime.health import Health
 from streams.runtime.progress import Progress, Why
@@ -105,6 +105,7 @@ class Assignment:
             self._progress.set_unsent({})
 
     async def _look(self) -> None:
+        check_running(self._app)
         if self._evaluate is not None:
             self._look_at_evaluate(self._evaluate)
         if self._dispatch is not None:

@@ -58,6 +58,7 @@ log = structlog.get_logger(__name__)
 
 _UNWRITTEN = 100  # records for the quarantine that wait for a pipeline
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 4.0  # seconds, of the backoff between two pipelines
+_WENT_WELL_SECONDS = 60.0  # a pipeline that ran for so long does not make its successor wait longer
 #: For stopping a pipeline whose successor waits, seconds. Its parts give up their own work after three seconds.
 _STOP_SECONDS = 20.0
 
@@ -210,16 +211,16 @@ class Worker:
     async def _run_pipelines(self) -> None:
         backoff = Backoff(_FIRST_WAIT, _LONGEST_WAIT)
         while True:
+            began = time.monotonic()
             try:
                 await self._run_pipeline()
             except LeaseLost as error:
                 self.metrics.count_lease_lost()
                 log.warning("lease_lost", reason=str(error), consequence="its partitions are claimed anew")
-                backoff.succeeded()
             except (KafkaError, OSError, UnrecognizedBrokerVersion) as error:
-                log.warning(
-                    "broker_unavailable_at_start", error=repr(error), retry_in_seconds=backoff.failed()
-                )
+                if time.monotonic() - began > _WENT_WELL_SECONDS:
+                    backoff.succeeded()
+                log.warning("broker_unavailable", error=repr(error), retry_in_seconds=backoff.failed())
                 await backoff.wait()
             await self._prepare()
 
