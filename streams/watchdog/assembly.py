@@ -35,6 +35,7 @@ def make_watchdog(
     health: Health,
     *,
     name: str,
+    blind_after: float | None = None,
     exempt: Callable[[], bool] = lambda: False,
     on_look: Callable[[frozenset[str], Mapping[str, float]], None] = lambda blind, lags: None,
 ) -> Watchdog:
@@ -47,6 +48,7 @@ def make_watchdog(
         progress: what the parts of the process report.
         health: which parts do their work.
         name: of the process, for people.
+        blind_after: how long something must not get on until the watch is blind, seconds; None: as the policy says.
         exempt: whether a start takes its time for a reason of its own.
         on_look: called in the watchdog's thread after each look.
     """
@@ -61,7 +63,7 @@ def make_watchdog(
         progress,
         health,
         announcer,
-        blind_after=policy.blind_after / SECOND,
+        blind_after=policy.blind_after / SECOND if blind_after is None else blind_after,
         times=times,
         heartbeat=Heartbeat(url.get_secret_value(), make, times.monotonic) if url else None,
         mask=masker(settings.secrets()),

@@ -27,6 +27,7 @@ class WorkerOptions:
         check_timestamps: whether an input topic is refused whose records carry their producers' clocks, unchecked.
         before_judging: awaited before the first segment is evaluated; work that a start does not need is done
             meanwhile.
+        blind_after: how long something must not get on until the watch is blind, seconds; None: as the policy says.
         folder: for temporary files; the system's by default.
     """
 
@@ -36,6 +37,7 @@ class WorkerOptions:
     port: int = 6066
     check_timestamps: bool = False
     before_judging: asyncio.Future[None] | None = None
+    blind_after: float | None = None
     folder: Path | None = None
 
     @property

@@ -102,6 +102,7 @@ class Worker:
             self.progress,
             self.health,
             name=process_name(options.role, options.port),
+            blind_after=options.blind_after,
             exempt=self._judges_later,
             on_look=self.metrics.watch.set_blind,
         )

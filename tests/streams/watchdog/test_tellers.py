@@ -8,7 +8,6 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from sinks.receivers.pagerduty import DEDUP_KEY_LIMIT
 from streams.runtime.progress import Why
 from streams.settings.settings import Settings, read_settings
 from streams.watchdog.blindness import Statement
@@ -90,7 +89,7 @@ def test_a_receiver_that_is_off_is_not_told() -> None:
 
 def test_the_longest_prefix_leaves_room_for_the_longest_kind() -> None:
     longest = max(len(why.value) for why in Why)
-    assert len("p" * 60 + ":blind:") + longest <= DEDUP_KEY_LIMIT
+    assert len("p" * 48 + ":blind:") + longest <= 100  # what PagerDuty and Datadog take as a key
 
 
 def test_an_answer_that_trickles_or_never_ends_is_cut_off() -> None:

@@ -12,7 +12,7 @@ from streams.watchdog.blindness import Statement
 from streams.watchdog.heartbeat import Heartbeat
 from streams.watchdog.watchdog import Watchdog, WatchdogTime
 
-__all__ = ["NOON", "Told", "World"]
+__all__ = ["BLIND_AFTER", "NOON", "Told", "World"]
 
 NOON = 1_795_435_200_000  # ms
 BLIND_AFTER = 60.0
