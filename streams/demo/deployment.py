@@ -45,7 +45,7 @@ __all__ = ["Deployment", "PortTaken", "pick_port"]
 _ACKNOWLEDGES_AFTER = 150.0
 #: The embedded broker lets the first member of a group wait for half of this.
 _SESSION_SECONDS = 6.0
-#: A demo plays an hour in a minute, so that a busy machine leaves its watch minutes behind. That is no fault to page for.
+#: A demo plays an hour in a minute: on a busy machine its watch is minutes behind, which is no fault to page for.
 _BLIND_AFTER = 900.0
 _WEBHOOK_SECRET = "sandbox"
 _READY_SECONDS = 60.0
