@@ -18,6 +18,7 @@ from typing import Any
 from benchmarks.figures import Figure, Goal, add_options, figure, report
 from detectors.instants import DAY, HOUR, parse_instant
 from streams.aggregate.acceptance import Rules
+from streams.aggregate.rejected_share import RejectedShare
 from streams.replay.replay import Input, Replay, Summary
 from streams.replay.sources import partitions
 from streams.replay.verdict_lines import objects
@@ -63,7 +64,7 @@ def _folded(path: Path, _: History) -> int:
     summary = Summary()
     rules = Rules.of(default_policy())
     for entries in partitions([str(path)]):
-        one = Input(entries, rules, summary, _LATER, begun=True)
+        one = Input(entries, rules, summary, _LATER, RejectedShare(), begun=True)
         while not one.ended:
             one.read()
             one.cells.drain()

@@ -193,7 +193,8 @@ class Engine:
             to: the last T, a multiple of the step, ms.
             rows: every row that counts for the first time after the last call's ``to``, up to ``to``.
             inputs: (T, input): the incident inputs, each with the T (ms) at which it applies.
-            unread: spans of T in which an input partition could not be read: incidents may open and rise, not resolve.
+            unread: spans of T in which an input partition could not be read, or most of what was read was rejected:
+                incidents may open and rise, not resolve.
             catching_up: whether the engine is so far behind that notifications are held back.
 
         Returns:

@@ -28,7 +28,7 @@ class FrameView:
         verdicts: the verdicts of all detectors on the frame.
         windows, impact: the counts and the people behind the frame, with more detail of the last hour.
         policy: the policy.
-        unread: spans of T in which an input partition could not be read.
+        unread: spans of T in which an input partition could not be read, or most of what was read was rejected.
     """
 
     def __init__(

@@ -23,8 +23,8 @@ FOUND_IN_FAILURES = frozenset({"outage", "burn_rate"})
 class View(Protocol):
     """What the life cycle may ask about the step it is in. ``at`` is its T, ms.
 
-    ``frozen``: an input partition cannot be read. Incidents may open and rise then, but nothing resolves and
-    no severity falls.
+    ``frozen``: an input partition cannot be read, or most of what is read is rejected. Incidents may open and rise
+    then, but nothing resolves and no severity falls.
     """
 
     @property
@@ -88,6 +88,7 @@ class IncidentMemory(
         scope_notified, scope_notified_at: the scope that the thread knows, and since when; None for since its
         opening.
         held: whether a person has resolved the incident while findings fired that have not been quiet since.
+        unseen_for: time since ``fired_at`` in which the watch was blind, and would not have seen a failure.
         merged: whether the incident was resolved by a merge into another one; a merged incident never reopens.
     """
 
@@ -111,6 +112,7 @@ class IncidentMemory(
     scope_notified_at: int | None = None
     held: bool = False
     merged: bool = False
+    unseen_for: int = 0
 
     @property
     def is_open(self) -> bool:

@@ -174,7 +174,10 @@ def _finding(memory: IncidentMemory, causes: Sequence[Cause], recorder: Recorder
             state = "not_enough_evidence"
     if state == "firing":
         memory.fired, memory.fired_at, memory.quiet_for, memory.succeeded = True, recorder.at, 0, False
+        memory.unseen_for = 0
         return state
+    if view.frozen:
+        memory.unseen_for += recorder.elapsed
     if state == "quiet":
         memory.quiet_for += recorder.elapsed
     if not memory.succeeded:
@@ -308,7 +311,11 @@ def _fade(memory: IncidentMemory, recorder: Recorder) -> None:
     after = recorder.policy.lifecycle.faded_after
     if not memory.is_open:
         return
-    if recorder.at - memory.fired_at >= after and memory.succeeded and not recorder.view.frozen:
+    if (
+        recorder.at - memory.fired_at - memory.unseen_for >= after
+        and memory.succeeded
+        and not recorder.view.frozen
+    ):
         resolve(
             memory,
             recorder,

@@ -79,6 +79,7 @@ class Metrics:
         self._deliveries = dict.fromkeys(deliveries, 0)
         self._leases_lost = 0
         self._clock_offset = 0.0
+        self._rejected_ratio = 0.0
         self._pages = Buckets.empty(PAGE_BUCKETS)
         self._build = (version, platform.python_version(), policy)
         self._registry = CollectorRegistry()
@@ -133,6 +134,10 @@ class Metrics:
             lags: partition -> ms from the newest event's ``occurred_at`` to its record timestamp.
         """
         self._producer_lags = dict(lags)
+
+    def set_rejected_ratio(self, ratio: float) -> None:
+        """Set the share of the records of the last minute that were rejected."""
+        self._rejected_ratio = ratio
 
     def set_clock_offset(self, seconds: float) -> None:
         """Set how far the clock of this machine is ahead of the broker's."""
@@ -286,6 +291,13 @@ class Metrics:
             "How often this process stood still for so long that it gave its partitions back and claimed them anew.",
             (),
             [((), self._leases_lost)],
+        )
+        yield gauge(
+            "watchofficer_rejected_ratio",
+            "Share of the records that this worker read in the last minute which are no login events;"
+            " 0 where there were fewer than 20.",
+            (),
+            [((), self._rejected_ratio)],
         )
         yield gauge(
             "watchofficer_clock_offset_seconds",

@@ -8,8 +8,9 @@ from typing import TypeVar
 
 import numpy as np
 
-from detectors.arrays import Ints
+from detectors.arrays import Bools, Ints
 from streams.aggregate.acceptance import Acceptance, Rules, Taken
+from streams.aggregate.rejected_share import Counted, count_slots, slots_of
 from streams.events.columns import Columns, Times, columns_of, times_of
 from streams.events.validation import Reason, Rejection
 
@@ -35,6 +36,23 @@ class Batch:
     where: Ints
     taken: Taken
     refused: dict[int, Rejection]
+
+    def before(self) -> Ints:
+        """(N,) how many valid records stand before each record: indices into what ``taken`` says of "before"."""
+        valid = np.ones(self.size, dtype=np.int64)
+        valid[list(self.refused)] = 0
+        before: Ints = np.cumsum(valid) - valid
+        return before
+
+    def rejected(self) -> Bools:
+        """(N,) whether each record is rejected."""
+        rejected = np.zeros(self.size, dtype=np.bool_)
+        rejected[list(self.refused)] = True
+        return rejected
+
+    def slots(self, stamps: Ints | None) -> Counted:
+        """The records and the rejected ones by slot, with the Kafka timestamps (N,) that the batch was judged by."""
+        return count_slots(slots_of(stamps, self.taken.watermark[self.before()]), self.rejected())
 
     def accepted(self, begin: int, end: int) -> tuple[Columns, Ints]:
         """The accepted events among the valid ones [begin, end), and the watermarks before them."""

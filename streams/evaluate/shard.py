@@ -335,6 +335,7 @@ class Shard:
             to: a multiple of the step; ``collect`` has been called with it.
             catching_up: whether notifications of what is found are old news.
         """
+        self._unread += self.totals.rejected_share.blind(to)
         inputs = {env: [one for one in some if one[0] <= to] for env, some in self._scheduled.items()}
         verdicts = self._evaluator.advance(to, inputs, unread=self._unread, catching_up=catching_up)
         self._unread = [span for span in self._unread if span[1] > to]

@@ -9,6 +9,7 @@ from itertools import islice
 from detectors.policy.policy import Policy
 from detectors.scopes import LEAVES, OUTCOMES
 from detectors.windows.facts import FactRow
+from streams.aggregate.rejected_share import RejectedShare
 from streams.segments.codec import Tally
 
 __all__ = ["Totals"]
@@ -27,6 +28,7 @@ class Totals:
     def __init__(self, envs: Iterable[str]) -> None:
         self.events: dict[str, Counter[_Label]] = {env: Counter() for env in envs}
         self.rejected: Counter[str] = Counter()
+        self.rejected_share = RejectedShare()
         self.duplicates = 0
         self.personal_fields = 0
         # Both in the order of their last replacement, so that what is still being written is never forgotten.
@@ -54,10 +56,12 @@ class Totals:
                 if tally.last <= before.last or tally.first > before.first:
                     continue
                 self.rejected.subtract(before.rejected)
+                self.rejected_share.remove(before.slots)
                 self.duplicates -= before.duplicates
                 self.personal_fields -= before.personal_fields
                 del self._tallies[partition, tally.block]
             self.rejected.update(tally.rejected)
+            self.rejected_share.add(tally.slots)
             self.duplicates += tally.duplicates
             self.personal_fields += tally.personal_fields
             self._tallies[partition, tally.block] = tally

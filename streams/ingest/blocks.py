@@ -22,6 +22,7 @@ from detectors.windows.facts import ON_TIME, TOO_LATE
 from streams.aggregate.acceptance import Acceptance, Rules
 from streams.aggregate.batch import Batch, judge_batch, note_batch
 from streams.aggregate.fact_accumulator import FactAccumulator
+from streams.aggregate.rejected_share import Counted, count_slots, slots_of
 from streams.events.validation import Rejection
 from streams.segments.codec import BLOCK_OFFSETS, BLOCK_WATERMARK, Resume, Segment, Tally
 
@@ -117,7 +118,7 @@ class BlockFold:
         self._start_state = (start, greatest, recorded, self.acceptance.mark, self._blind_from)
         return Block(
             start,
-            Tally(start, start, start - 1, rejected={}),
+            Tally(start, start, start - 1, rejected={}, slots={}),
             FactAccumulator(self._rules.step, self._rules.thresholds),
         )
 
@@ -144,16 +145,15 @@ class BlockFold:
         offsets, stamps = _offsets_of(records)
         batch = judge_batch(self.acceptance, list(map(_VALUE, records)), stamps)
         taken, refused = batch.taken, batch.refused
-        # of each record the number of valid ones before it: an index into what ``taken`` says of "before"
-        valid_here = np.ones(len(records), dtype=np.int64)
-        valid_here[list(refused)] = 0
-        before = np.cumsum(valid_here) - valid_here
+        before = batch.before()
+        rejected_here, slots = batch.rejected(), slots_of(stamps, taken.watermark[before])
         for begin, end in self._runs(offsets, taken.watermark[before]):
             if begin or not self._continues(offsets[0], taken.watermark[0]):
                 at = before[begin]
                 self._cut(int(offsets[begin]), taken.greatest[at], taken.recorded[at], taken.watermark[at])
             valid = int(before[begin]), int(np.searchsorted(batch.where, end))
             self._fold_into_block(int(offsets[end - 1]), end - begin, batch, *valid)
+            self._count_slots(count_slots(slots[begin:end], rejected_here[begin:end]))
             rejected = self.block.tally.rejected
             for n in [n for n in refused if begin <= n < end] if refused else ():
                 reason = refused[n].reason
@@ -206,6 +206,13 @@ class BlockFold:
     def pass_over(self, offset: int) -> None:
         """Go on at ``offset`` at the earliest: no offset before it holds a record that has not been folded."""
         self.next_offset = max(self.next_offset, offset)
+
+    def _count_slots(self, counted: Counted) -> None:
+        """Add the counts of records by slot to the open block."""
+        slots = self.block.tally.slots
+        for end, (records, rejected) in counted.items():
+            before = slots.get(end, (0, 0))
+            slots[end] = (before[0] + records, before[1] + rejected)
 
     def put_mark(self, watermark: int, blind_from: int | None = None) -> bool:
         """Let the clock stand in for events from the next offset on; False if it would not move the watermark.

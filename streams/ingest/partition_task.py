@@ -87,8 +87,8 @@ class PartitionTask:
         self._gap = None
         return True
 
-    def take(self, records: Sequence[Any], now: int) -> None:
-        """Fold a batch."""
+    def take(self, records: Sequence[Any], now: int) -> list[tuple[Any, Rejection]]:
+        """Fold a batch; the rejected records, with why."""
         rejected = self.fold.fold(records)
         self._rejected += [self._set_aside(record, refused) for record, refused in rejected]
         if len(rejected) < len(
@@ -97,6 +97,7 @@ class PartitionTask:
             self._heard_at = now
         self._newest = records[-1].timestamp
         self._marked = ""
+        return rejected
 
     def _set_aside(self, record: Any, refused: Rejection) -> ProducerRecord:
         aside = rejected_record(self._topic, self._partition, record.offset, record.value, refused.reason)
@@ -171,7 +172,7 @@ class PartitionTask:
             # The successor of a worker that dies now begins after these blocks and would not count them.
             for begin in range(0, len(closed), _TALLIES):
                 tallies = [block.tally for block in closed[begin : begin + _TALLIES]]
-                into.finished += self._frontier(tallies, self._told, now)
+                into.finished += self._frontier(tallies, self._told, now, finished=True)
         resume = fold.resume_record(self.generation)
         if resume != self._resumed:
             into.resumes.append(to_ingest_state(self.destination, resume))
@@ -201,6 +202,8 @@ class PartitionTask:
         told: tuple[int, int | None, str] | None,
         now: int,
         mark: _Mark | None = None,
+        *,
+        finished: bool = False,
     ) -> list[ProducerRecord]:
         """A frontier for every partition of `sli-segments`; with ``told`` None it says nothing but the tallies."""
         next_offset, watermark, marked = told or (self.fold.next_offset, None, "")
@@ -216,4 +219,5 @@ class PartitionTask:
             tallies,
             mark.blind_from if mark else None,
         )
-        return to_all_partitions(self.destination, frontier_key(frontier, mark=mark is not None), frontier)
+        key = frontier_key(frontier, mark=mark is not None, finished=finished)
+        return to_all_partitions(self.destination, key, frontier)

@@ -22,7 +22,7 @@ from typing import Any
 
 import structlog
 from aiokafka import ConsumerRebalanceListener, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.errors import CorruptRecordException, KafkaError, UnsupportedCodecError
 from mode import Service
 
 from detectors.instants import format_instant
@@ -30,6 +30,8 @@ from detectors.policy.policy import Policy
 from streams.ingest.fetch_monitor import FetchMonitor, FetchStatus
 from streams.ingest.partition_claim import PartitionClaim
 from streams.ingest.partition_task import PartitionTask
+from streams.ingest.read_report import ReadReport
+from streams.ingest.rejections import Rejections
 from streams.ingest.settings import IngestSettings
 from streams.ingest.writes import Flush
 from streams.kafka.aside import AsideWriter
@@ -39,6 +41,7 @@ from streams.kafka.topic_reader import TopicReader
 from streams.records.reading import OwnRecords
 from streams.runtime.broker_clock import BrokerClock
 from streams.runtime.clocks import Timing
+from streams.runtime.progress import Progress
 
 __all__ = ["Ingest"]
 
@@ -74,6 +77,7 @@ class Ingest(Service):
         time: learns the broker's time from the records that are read; it must go by the monotonic time of ``timing``.
         aside: writes the rejected records; ``producer`` by default.
         records: what is done with records of our own topics that cannot be read.
+        progress: is told which partitions are not read to their ends, and when most of what is read is rejected.
     """
 
     def __init__(
@@ -88,6 +92,7 @@ class Ingest(Service):
         time: BrokerClock | None = None,
         aside: AsideWriter | None = None,
         records: OwnRecords | None = None,
+        progress: Progress | None = None,
         **options: Any,
     ) -> None:
         super().__init__(**options)
@@ -108,6 +113,9 @@ class Ingest(Service):
         self._writing: asyncio.Task[None] | None = None
         self._monitor = FetchMonitor(timing.monotonic, timing.wall)
         self._time = time
+        progress = Progress(timing.monotonic) if progress is None else progress
+        self._report = ReadReport(progress, timing.monotonic)
+        self._rejections = Rejections(progress, timing.monotonic, settings.pace)
         self._waits_since: dict[TopicPartition, float] = {}
         self._ended = asyncio.Event()
         self.polled_at = 0.0
@@ -122,6 +130,11 @@ class Ingest(Service):
     def lost(self) -> int:
         """Events that retention removed before they were read, since this process started."""
         return self._claims.lost
+
+    @property
+    def rejected_share(self) -> float:
+        """The share of the records of the last minute that were rejected; 0 where there were too few."""
+        return self._rejections.share
 
     def producer_lags(self) -> dict[int, int]:
         """How far the newest event of each partition was behind the broker's clock, ms."""
@@ -172,11 +185,14 @@ class Ingest(Service):
             except (KafkaError, OSError) as error:
                 if self._timing.monotonic() - began >= _WENT_WELL_SECONDS:
                     backoff.succeeded()
+                if isinstance(error, CorruptRecordException | UnsupportedCodecError):
+                    self._report.failed(error)
                 log.warning("broker_unavailable", error=repr(error), retry_in_seconds=backoff.failed())
                 await self.wait(backoff.wait())  # or until the service stops
             finally:
                 self._partitions.clear()
                 self._assigned = set()
+                self._report.assigned(())
                 await consumer.stop()
 
     async def _rounds(self, consumer: Consumer) -> None:
@@ -204,7 +220,7 @@ class Ingest(Service):
             consumer.seek(partition, task.fold.next_offset)
             return
         self._note_time(partition, records[-1])
-        task.take(records, self._clock())
+        self._rejections.note(partition, len(records), task.take(records, self._clock()))
         self.folded += len(records)
 
     def _note_time(self, partition: TopicPartition, record: Any) -> None:
@@ -223,6 +239,7 @@ class Ingest(Service):
         assigned = consumer.assignment()
         for partition, task in self._partitions.items():  # no await before everything is taken
             task.flush(flush, now, self._fetch_status(consumer, partition) if partition in assigned else None)
+        self._rejections.look()
         starts = {partition: task.fold.block.start for partition, task in self._partitions.items()}
         if flush.rejected or any(flush.batches()):
             self._writing = asyncio.create_task(self._write(consumer, flush, starts))
@@ -257,6 +274,7 @@ class Ingest(Service):
 
     def _fetch_status(self, consumer: Consumer, partition: TopicPartition) -> FetchStatus:
         status = self._monitor.status(partition, consumer)
+        self._report.look(partition, status)
         self._waits_since.pop(partition, None)
         if status.at_end and not status.held_back and status.answered is not None:
             # What comes next was appended after the broker had answered.
@@ -285,6 +303,7 @@ class Ingest(Service):
         self._generation = generation
         self._assigned = set(assigned)
         self._monitor.assigned(assigned)
+        self._report.assigned(assigned)
         self._partitions = {p: task for p, task in self._partitions.items() if unbroken and p in assigned}
         for partition, task in self._partitions.items():
             # Each rebalance puts the position back to the committed offset.
@@ -300,6 +319,8 @@ class Ingest(Service):
         missing = sorted(self._assigned - set(self._partitions))
         if not missing:
             return
+        for partition in missing:
+            self._report.waits(partition)
         await (
             self._written()
         )  # a claim reads what this worker may be writing of a partition that has come back

@@ -20,6 +20,7 @@ from detectors.windows.facts import ON_TIME, TOO_LATE, FactRow
 from streams.aggregate.acceptance import Acceptance, Rules
 from streams.aggregate.batch import judge_batch
 from streams.aggregate.fact_accumulator import FactAccumulator
+from streams.aggregate.rejected_share import RejectedShare
 from streams.evaluate.evaluator import Evaluator, Verdict
 from streams.evaluate.shard_state import covered_from
 from streams.replay.checkpoint import Checkpoint
@@ -60,8 +61,16 @@ class Input:
     """One input partition with its acceptance and the facts that it has produced."""
 
     def __init__(
-        self, entries: Iterator[Entry], rules: Rules, summary: Summary, now: int, *, begun: bool
+        self,
+        entries: Iterator[Entry],
+        rules: Rules,
+        summary: Summary,
+        now: int,
+        rejected_share: RejectedShare,
+        *,
+        begun: bool,
     ) -> None:
+        self._rejected_share = rejected_share
         self._entries = entries
         self._counted = summary
         self._summary = summary if begun else Summary()
@@ -100,6 +109,7 @@ class Input:
         panes, first_ts = self.acceptance.counted_from(events.occurred, watermarks)
         self.cells.add_many(events, panes, first_ts)
         too_late = int(np.count_nonzero(first_ts == TOO_LATE))
+        self._rejected_share.add(batch.slots(stamps))
         summary.events += batch.size
         summary.accepted += len(events)
         summary.duplicates += len(batch.events) - len(events)
@@ -150,9 +160,12 @@ class Replay:
         self.summary = Summary()
         self.span: tuple[int, int] | None = None
         rules = Rules.of(policy)
+        self._rejected_share = RejectedShare()
         self._inputs = [
-            Input(entries, rules, self.summary, now, begun=checkpoint is None) for entries in partitions
+            Input(entries, rules, self.summary, now, self._rejected_share, begun=checkpoint is None)
+            for entries in partitions
         ]
+        self._blind: list[tuple[int, int]] = []
         self._asked = sorted(_open_inputs(inputs, checkpoint), key=lambda pair: pair[0])
         self._histories: dict[str, History] = {}
         for record in (*history, *(checkpoint.history if checkpoint else ())):
@@ -224,7 +237,9 @@ class Replay:
         while self._asked and self._asked[0][0] <= to:
             at, incident_input = self._asked.pop(0)
             asked.setdefault(incident_input.env, []).append((at, incident_input))
-        unread = [span for one in self._inputs for span in one.unread]
+        self._blind += self._rejected_share.blind(to)
+        unread = self._blind + [span for one in self._inputs for span in one.unread]
+        self._blind = [span for span in self._blind if span[1] > to]
         for one in self._inputs:
             one.unread = [span for span in one.unread if span[1] > to]
         for verdict in self.evaluator.advance(to, asked, unread=unread):

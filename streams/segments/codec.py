@@ -111,7 +111,12 @@ class SealedSegment(_Head, array_like=True, tag="segment", frozen=True):
 
 
 class Tally(msgspec.Struct, array_like=True, gc=False):
-    """What became of the records of a block up to ``last``: absolute counts, replaced as segments are."""
+    """What became of the records of a block up to ``last``: absolute counts, replaced as segments are.
+
+    Attributes:
+        slots: the records and the rejected ones by slot (``aggregate.rejected_share``); empty in what versions before
+            this field wrote.
+    """
 
     block: int
     first: int
@@ -123,6 +128,7 @@ class Tally(msgspec.Struct, array_like=True, gc=False):
     too_late: int = 0
     personal_fields: int = 0
     rejected: dict[str, int] = {}
+    slots: dict[int, tuple[int, int]] = {}
 
 
 class Frontier(msgspec.Struct, array_like=True, tag="frontier", frozen=True):
@@ -234,13 +240,16 @@ def segment_key(segment: Segment | SealedSegment) -> bytes:
     return f"segment/{segment.partition}/{segment.block}/{segment.env}/{segment.generation}".encode()
 
 
-def frontier_key(frontier: Frontier, *, mark: bool = False) -> bytes:
+def frontier_key(frontier: Frontier, *, mark: bool = False, finished: bool = False) -> bytes:
     """``frontier/<partition>/<generation>``: the last one is kept, so that a long-silent partition is known too.
 
     A frontier that is a mark is kept for each offset and reason, as whoever reads the log again needs them all:
-    ``mark/<partition>/<generation>/<offset>/<reason>``.
+    ``mark/<partition>/<generation>/<offset>/<reason>``. So is one with the tallies of finished blocks:
+    ``tally/<partition>/<generation>/<last block>``.
     """
     writer = f"{frontier.partition}/{frontier.generation}"
+    if finished:
+        return f"tally/{writer}/{frontier.tallies[-1].block}".encode()
     if mark:
         return f"mark/{writer}/{frontier.next_offset}/{frontier.marked}".encode()
     return f"frontier/{writer}".encode()

@@ -1,4 +1,4 @@
-"""Does the broker answer, and can the input be fetched? Asked again and again, and reported as an obstacle if not."""
+"""Does the broker answer, and can the input be fetched? Asked again and again, and reported if not."""
 
 from __future__ import annotations
 
@@ -53,12 +53,7 @@ class BrokerWatch(Service):
             self._progress.going(Why.BROKER)
         else:
             self._progress.stuck(Why.BROKER, away.sentence, remedy=away.remedy)
-        unfetched = self._unfetched()
-        if unfetched is None:
-            self._progress.going(Why.PARTITION)
-        else:
-            self._progress.stuck(Why.PARTITION, unfetched)
-        why = unfetched if away is None else away.sentence
+        why = self._unfetched() if away is None else away.sentence
         if why is None:
             self._health.ready("broker")
         else:

@@ -83,4 +83,5 @@ class MetricsFeed:
     def ingest(self, ingest: Ingest) -> None:
         """Set the values of ingest: events lost to retention, and the lags of producers."""
         self._metrics.set_lost(ingest.lost)
+        self._metrics.set_rejected_ratio(ingest.rejected_share)
         self._metrics.set_producer_lags(ingest.producer_lags())

@@ -203,6 +203,7 @@ class Pipeline:
             time=broker_time if isinstance(broker_time, BrokerClock) else None,
             aside=self.aside,
             records=self._around.records,
+            progress=self._around.progress,
         )
 
     def _add_agents(self) -> None:

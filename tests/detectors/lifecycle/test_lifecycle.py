@@ -151,7 +151,20 @@ def test_nothing_resolves_and_no_severity_falls_while_a_partition_cannot_be_read
     heard = scenario.play(until=5 * HOURS)
     assert {kind for _, kind in heard.kinds()} <= {"opened", "reminder", "breach", "update"}
     scenario.world.frozen = False
-    assert scenario.play(until=6 * HOURS).when("resolved") == [5 * HOURS + 60]
+    assert scenario.play(until=6 * HOURS).when("resolved") == [5 * HOURS + 15 * MINUTES]
+    assert heard.incidents["prod-1"].resolved_reason == "recovered"
+
+
+def test_the_two_hours_of_fading_stand_still_while_a_partition_cannot_be_read() -> None:
+    scenario = Scenario(every=60)
+    scenario.at(0).fires("prod/ssoe", people=400)
+    scenario.at(600).lacks_evidence("prod/ssoe")
+    scenario.play(until=1 * HOURS)
+    scenario.world.frozen = True
+    scenario.play(until=5 * HOURS)
+    scenario.world.frozen = False
+    heard = scenario.play(until=8 * HOURS)
+    assert heard.when("resolved") == [540 + 6 * HOURS]
     assert heard.incidents["prod-1"].resolved_reason == "faded"
 
 

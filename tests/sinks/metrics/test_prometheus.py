@@ -85,6 +85,7 @@ def test_the_names_and_labels_are_those_that_dashboards_rely_on() -> None:
         "watchofficer_sink_deliveries": {"sink", "outcome"},
         "watchofficer_event_to_page_seconds": {"le"},
         "watchofficer_clock_offset_seconds": set(),
+        "watchofficer_rejected_ratio": set(),
         "watchofficer_leases_lost": set(),
         "watchofficer_build_info": {"version", "python", "policy"},
         "watchofficer_blind": {"why"},

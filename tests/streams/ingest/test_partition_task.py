@@ -197,8 +197,8 @@ def test_what_a_finished_block_held_is_told_before_its_successor_can_be_resumed_
     flush(task, NOON)
     told = flush(task, NOON + 5_000)
     kinds = [key.partition("/")[0] for key, _ in told]
-    assert kinds.index("frontier") < kinds.index("resume") < kinds.index("mark")
-    first = told[kinds.index("frontier")][1]
+    assert kinds.index("tally") < kinds.index("resume") < kinds.index("mark")
+    first = told[kinds.index("tally")][1]
     assert [tally.records for tally in first.tallies] == [1]
     assert first.watermark == NOON - DELAY, "the mark is not to be acted on before it can be resumed from"
 

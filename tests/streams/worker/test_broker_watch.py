@@ -51,5 +51,5 @@ async def test_a_partition_that_is_not_fetched_is_told_apart_from_a_broker_that_
     watched: Watched,
 ) -> None:
     watched.unfetched = "partition 3 of login-events cannot be fetched"
-    assert await watched.look() == [(Why.PARTITION, "partition 3 of login-events cannot be fetched", "")]
+    assert await watched.look() == [], "ingest itself reports it"
     assert "partition 3" in watched.health.waiting()["broker"]
