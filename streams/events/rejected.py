@@ -1,8 +1,9 @@
-"""What is written to ``login-events.rejected``? The record as it came, without what says who a person is.
+"""What is written to ``login-events.rejected``? What the schema has a place for; the rest by name, kind and length.
 
-A producer's mistake is best found in the bytes that were sent, so these are kept where they may be. If they
-hold a forbidden field, at any depth and however its name is spelt, they go without it; if that cannot be
-told, because they are no JSON, only their length and digest go.
+The first records of a new producer are all rejected, and hold whatever the producer logs. A field of the schema
+therefore keeps its value only if the value has a kind and a size that the schema allows there. Of every other field
+the record says the name, the kind and the length, which is enough to find it in the producer. What is no JSON
+object, or is too large, is told by its length and SHA-256.
 """
 
 from __future__ import annotations
@@ -14,25 +15,37 @@ from typing import Final
 
 import msgspec
 
-from streams.events.login_event import FORBIDDEN
-from streams.events.validation import MAX_BYTES, Reason, too_deep
+from streams.events.login_event import FORBIDDEN, MAX_CHARACTERS, LoginEvent
+from streams.events.validation import MAX_BYTES, Rejection, too_deep
 
-__all__ = ["KEPT_BYTES", "RejectedRecord", "rejected_record"]
+__all__ = ["MAX_OTHERS", "RejectedRecord", "rejected_record"]
 
-#: How much is kept of a value that is too large, in bytes.
-KEPT_BYTES: Final = 4 * 1024
+#: How many fields that are not the schema's are told of by name; the others are counted.
+MAX_OTHERS: Final = 32
 
-_NAMES = frozenset(name.encode() for name in FORBIDDEN)
-_NAME = re.compile(b"|".join(sorted(_NAMES)))
-# JSON within a string: a name and the quotation mark that ends it, escaped as often as need be.
-_NAME_IN_STRING = re.compile(rb"(?:%s)\\*[\"']" % _NAME.pattern)
-_STRING_OF_JSON = re.compile(rb'"([^"\\]*(?:\\.[^"\\]*)*)"\s*(:?)')
+#: The longest string that a field of the schema may hold, in characters.
+_LONGEST = {name: MAX_CHARACTERS for name in LoginEvent.__struct_fields__ if name not in FORBIDDEN} | {
+    "event_id": 128
+}
+#: The numbers of the schema as they stand in JSON: room for every double, none for an id.
+_AMOUNT = re.compile(rb"[-+.0-9eE]{1,32}")
+_NUMBERS = {
+    "schema_version": re.compile(rb"-?[0-9]{1,3}"),
+    "duration_ms": _AMOUNT,
+    "authentication_time_s": _AMOUNT,
+}
+
+#: A name that may be said: that of a field, and not an address, a sentence or a number.
+_NAME = re.compile(r"(?=[^a-z]*[a-z])[a-z0-9_.:-]{1,64}")
+# JSON within a string: a forbidden name and the quotation mark that ends it, escaped as often as need be.
+_FORBIDDEN_IN_STRING = re.compile(rb"(?:%s)\\*[\"']" % "|".join(FORBIDDEN).encode())
 # No other escape stands for a letter or an underscore; within a string it is escaped itself.
 _ESCAPED = re.compile(rb"\\+u00([0-7][0-9a-f])")
 
 _ANY = msgspec.json.Decoder(msgspec.Raw)
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
+_STRING = msgspec.json.Decoder(str)
+_KINDS = {b'"': "string", b"{": "object", b"[": "array", b"t": "boolean", b"f": "boolean", b"n": "null"}
 
 
 @dataclass(frozen=True)
@@ -41,10 +54,14 @@ class RejectedRecord:
 
     Attributes:
         key: ``topic/partition/offset`` of the original; the same record may be written more than once.
-        value: the original bytes; None if the original was null.
-        headers: ``reason``, ``topic``, ``partition``, ``offset``; and one of these if the value is not
-            the original: ``redacted`` (``fields``: forbidden fields are taken out; ``digest``: it is a JSON
-            object of the original's ``length`` and ``sha256``) or ``truncated`` (its length, in bytes).
+        value: a JSON object; None if the original was null. Of an original that is a JSON object: its fields in
+            their order (of duplicates the last), each with its value, or with the ``kind`` and the ``length`` of its
+            value, which is in characters for a string and in bytes of JSON for a number, an object or an array.
+            Otherwise the original's ``length`` in bytes and ``sha256``.
+        headers: ``reason``, ``topic``, ``partition``, ``offset``; ``detail``, which says what the producer should
+            send; and where they apply ``redacted`` (``fields``: some fields are without their values; ``digest``: only
+            length and SHA-256 are kept), ``forbidden`` (which forbidden fields were there; they are taken out)
+            and ``truncated`` (the original's length in bytes, as it is too large).
     """
 
     key: bytes
@@ -52,72 +69,107 @@ class RejectedRecord:
     headers: tuple[tuple[str, bytes], ...]
 
 
+_Kept = tuple[bytes | None, tuple[tuple[str, bytes], ...]]
+
+
 def rejected_record(
-    topic: str, partition: int, offset: int, value: bytes | None, reason: Reason
+    topic: str, partition: int, offset: int, value: bytes | None, rejection: Rejection
 ) -> RejectedRecord:
     """The record of ``login-events.rejected`` for a rejected record of the input topic."""
-    kept, change = (None, ()) if value is None else _kept(value)
+    kept, change = _kept(value)
     headers = (
-        ("reason", reason.encode()),
+        ("reason", rejection.reason.encode()),
         ("topic", topic.encode()),
         ("partition", b"%d" % partition),
         ("offset", b"%d" % offset),
+        ("detail", rejection.detail.encode()),
         *change,
     )
     return RejectedRecord(f"{topic}/{partition}/{offset}".encode(), kept, headers)
 
 
-def _kept(value: bytes) -> tuple[bytes, tuple[tuple[str, bytes], ...]]:
-    """What is kept of a value, and the header that says what was done to it, if anything."""
-    is_cut = len(value) > MAX_BYTES
-    kept = value[:KEPT_BYTES] if is_cut else value
-    if _NAME.search(_spelt_out(kept)) is None:
-        return kept, (("truncated", b"%d" % len(value)),) if is_cut else ()
-    stripped = None if is_cut else _stripped(value)  # what is cut is no JSON
-    if stripped is None:
-        digest = {"length": len(value), "sha256": hashlib.sha256(value).hexdigest()}
-        return msgspec.json.encode(digest), (("redacted", b"digest"),)
-    return stripped, () if stripped == value else (("redacted", b"fields"),)
+def _kept(value: bytes | None) -> _Kept:
+    """What is kept of a value, and the headers that say what was done to it."""
+    if value is None:
+        return None, ()
+    if len(value) > MAX_BYTES:
+        kept, change = _digest(value)
+        return kept, (*change, ("truncated", b"%d" % len(value)))
+    return _fields(value) or _digest(value)
 
 
-def _spelt_out(text: bytes) -> bytes:
-    """Lower case, letters for their escapes, ASCII for UTF-16: fit for finding names and for nothing else."""
-    return _ESCAPED.sub(lambda escape: bytes((int(escape[1], 16),)).lower(), text.lower().replace(b"\0", b""))
+def _digest(value: bytes) -> _Kept:
+    told = {"length": len(value), "sha256": hashlib.sha256(value).hexdigest()}
+    return msgspec.json.encode(told), (("redacted", b"digest"),)
 
 
-def _is_personal(string: bytes, is_key: bool) -> bool:
-    """Whether a string of JSON (less its quotation marks) names a forbidden field, or holds such a field."""
-    plain = _spelt_out(string)
-    return (is_key and plain in _NAMES) or _NAME_IN_STRING.search(plain) is not None
-
-
-def _stripped(value: bytes) -> bytes | None:
-    """The JSON without forbidden fields, unchanged if it has none; None if it is no JSON that we read."""
+def _fields(value: bytes) -> _Kept | None:
+    """What is kept of a JSON object; None for what is none that we read."""
     if too_deep(value):
         return None
     try:
         value.decode()
-        whole = bytes(_ANY.decode(value))
-        # Looked for in the text: a duplicate key hides what an earlier one held from whoever parses.
-        if not any(_is_personal(string[1], bool(string[2])) for string in _STRING_OF_JSON.finditer(whole)):
-            return value
-        return _without(whole)
+        if not bytes(_ANY.decode(value)).startswith(b"{"):
+            return None
+        return _without_others({name: bytes(raw) for name, raw in _OBJECT.decode(value).items()})
     except (msgspec.MsgspecError, ValueError):
         return None
 
 
-def _without(text: bytes) -> bytes | None:
-    """Return a JSON value without forbidden fields; None if nothing remains."""
-    if text.startswith(b"{"):
-        fields = {
-            name: _without(bytes(raw))
-            for name, raw in _OBJECT.decode(text).items()
-            if not _is_personal(name.encode(), True)
-        }
-        return msgspec.json.encode(
-            {name: msgspec.Raw(field) for name, field in fields.items() if field is not None}
-        )
-    if text.startswith(b"["):
-        items = [_without(bytes(raw)) for raw in _ARRAY.decode(text)]
-        return msgspec.json.encode([msgspec.Raw(item) for item in items if item is not None])
-    return None if text.startswith(b'"') and _is_personal(text[1:-1], False) else text
+def _without_others(sent: dict[str, bytes]) -> _Kept:
+    """What is kept of the fields of an object, from name to JSON text."""
+    kept: dict[str, object] = {}
+    forbidden: set[str] = set()
+    told = others = 0
+    for position, (name, text) in enumerate(sent.items(), 1):
+        if name.lower() in FORBIDDEN:
+            forbidden.add(name.lower())
+        elif name in _LONGEST:
+            fits = _fits(name, text)
+            kept[name] = msgspec.Raw(text) if fits else _told(text)
+            told += not fits
+        else:
+            others += 1
+            if others <= MAX_OTHERS:
+                kept[_said(name, position)] = _told(text)
+    if others > MAX_OTHERS:
+        kept["(more)"] = {"kind": "fields", "length": others - MAX_OTHERS}
+    change: list[tuple[str, bytes]] = []
+    if told or others or forbidden:
+        change.append(("redacted", b"fields"))
+    if forbidden:
+        change.append(("forbidden", ",".join(name for name in FORBIDDEN if name in forbidden).encode()))
+    return msgspec.json.encode(kept), tuple(change)
+
+
+def _fits(name: str, text: bytes) -> bool:
+    """Whether the JSON text of a field of the schema has a kind and a size that the schema allows in this field."""
+    if text == b"null":
+        return True
+    if (pattern := _NUMBERS.get(name)) is not None:
+        return pattern.fullmatch(text) is not None
+    return (
+        text.startswith(b'"')
+        and len(_STRING.decode(text)) <= _LONGEST[name]
+        and _FORBIDDEN_IN_STRING.search(_spelt_out(text[1:-1])) is None
+    )
+
+
+def _spelt_out(text: bytes) -> bytes:
+    """Lower case, letters for their escapes: fit for finding names and for nothing else."""
+    return _ESCAPED.sub(lambda escape: bytes((int(escape[1], 16),)).lower(), text.lower())
+
+
+def _said(name: str, position: int) -> str:
+    """The name of a field as it may be said; where a name could hold what a value holds, its length."""
+    if _NAME.fullmatch(name):
+        return name
+    return f"(field {position}, a name of {len(name)} characters)"
+
+
+def _told(text: bytes) -> dict[str, object]:
+    """The kind and the length of a JSON text. The length of a boolean would say which of the two it is."""
+    kind = _KINDS.get(text[:1], "number")
+    if kind in ("boolean", "null"):
+        return {"kind": kind}
+    return {"kind": kind, "length": len(_STRING.decode(text)) if kind == "string" else len(text)}

@@ -100,7 +100,7 @@ class PartitionTask:
         return rejected
 
     def _set_aside(self, record: Any, refused: Rejection) -> ProducerRecord:
-        aside = rejected_record(self._topic, self._partition, record.offset, record.value, refused.reason)
+        aside = rejected_record(self._topic, self._partition, record.offset, record.value, refused)
         return ProducerRecord(self.destination.topics.rejected, aside.key, aside.value, None, aside.headers)
 
     # -- silence ----------------------------------------------------------------------------------------------

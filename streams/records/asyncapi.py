@@ -103,12 +103,16 @@ _REJECTED = _headers(
         "topic": _string("of the original"),
         "partition": _string("of the original, decimal"),
         "offset": _string("of the original, decimal"),
+        "detail": _string("which field is wrong, and what to send; quotes no value"),
     },
     {
         "redacted": _string(
-            "fields: forbidden fields are taken out; digest: only length and SHA-256 are kept"
+            "fields: of some fields only kind and length are kept; digest: only length and SHA-256 are kept"
         ),
-        "truncated": _string("the original's length in bytes, of which the first 4 KiB are kept"),
+        "forbidden": _string(
+            "names of the forbidden fields that were there, with commas; they are taken out"
+        ),
+        "truncated": _string("the original's length in bytes, if it is too large"),
     },
 )
 
@@ -146,12 +150,12 @@ _CHANNELS = (
     _Channel(
         "rejected",
         "send",
-        "Records of login-events that are no valid event, at least once each, as they came but for what says "
-        "who a person is.",
+        "Records of login-events that are no valid event, at least once each. Fields of the schema keep values "
+        "that it allows; of all others the record says the name, and the kind and length of the value; of what "
+        "is no JSON object, or over 64 KiB, length and sha256. Null if the original was.",
         "rejected-login-event",
         _string(),
         "topic/partition/offset of the original",
-        content_type="application/octet-stream",
         headers=_REJECTED,
     ),
     _Channel(
