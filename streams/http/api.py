@@ -28,6 +28,7 @@ from streams.http.pagerduty_webhook import Ignored, PagerDutyIncidents, is_signe
 from streams.http.requests import flag, input_id, json_body, number, parsed, raw_body
 from streams.http.responses import ApiError, Handler, answered, json_response
 from streams.http.views import Views
+from streams.kafka.refusals import is_too_large
 from streams.records.models import NAME_LIMIT, TEXT_LIMIT, Scope
 from streams.watchdog.report import Report
 
@@ -314,6 +315,10 @@ class _Api:
                 await self._submit_input(value)
         except (KafkaError, OSError, TimeoutError) as error:
             log.warning("input_not_accepted", input=value.id, kind=value.kind, error=repr(error))
+            if is_too_large(error):
+                raise ApiError(
+                    413, "request_entity_too_large", "the topic of inputs takes no record as large as this"
+                ) from None
             raise ApiError(
                 503,
                 "service_unavailable",

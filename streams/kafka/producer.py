@@ -51,7 +51,7 @@ class BatchProducer:
 
     A write that the broker answers and does not do is an obstacle (``Why.WRITE``) from its first attempt until it is
     done. A record that is refused for its size would be refused for ever: it is said, handed to ``too_large``, and
-    counts as written.
+    counts as written, unless the write has a limit of attempts: then the caller is told.
 
     Args:
         clients: makes the producer.
@@ -164,7 +164,7 @@ class BatchProducer:
         try:
             while True:
                 try:
-                    await self._write_or_pass(topic, batch)
+                    await self._write_or_pass(topic, batch, may_pass=attempts is None)
                     return
                 except (KafkaError, OSError) as error:
                     tried += 1
@@ -174,7 +174,7 @@ class BatchProducer:
                         held = True
                     if failure.kind is Kind.REFUSED:
                         on_refusal()
-                    if give_up() or tried == attempts:
+                    if give_up() or tried == attempts or is_too_large(error):
                         raise
                     wait = backoff.failed()
                     log.warning("produce_failed", topic=topic, error=repr(error), retry_in_seconds=wait)
@@ -197,14 +197,14 @@ class BatchProducer:
 
     # -- records that are too large ---------------------------------------------------------------------------
 
-    async def _write_or_pass(self, topic: str, batch: Sequence[ProducerRecord]) -> None:
-        """Write the records, but for those that are refused for their size."""
+    async def _write_or_pass(self, topic: str, batch: Sequence[ProducerRecord], *, may_pass: bool) -> None:
+        """Write the records, but for those that are refused for their size, if these may be passed by."""
         try:
             await self._write_once(batch)
             self._took(topic, max(record.size for record in batch))
             return
         except KafkaError as error:
-            if not is_too_large(error):
+            if not may_pass or not is_too_large(error):
                 raise
         # The broker refuses a batch as a whole: alone most of its records are small enough.
         for record in batch:

@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from aiokafka.errors import KafkaTimeoutError
+from aiokafka.errors import KafkaTimeoutError, MessageSizeTooLargeError
 
 from detectors.incidents import IncidentInput
 from streams.http import api as http_module
@@ -162,6 +162,14 @@ async def test_what_the_broker_does_not_have_is_not_accepted(served: Serving, fa
         body = await response.json()
         assert (response.status, body["error"]["code"]) == (503, "service_unavailable")
         assert "Retry-After" in response.headers
+
+
+async def test_what_the_topic_takes_for_too_large_is_refused_in_words(served: Serving) -> None:
+    served.feed(an_incident(17))
+    served.failure = MessageSizeTooLargeError()
+    status, answer = await served.post(ACK, {}, Authorization=BEARER)
+    assert (status, answer["error"]["code"]) == (413, "request_entity_too_large")
+    assert "as large" in answer["error"]["message"]
 
 
 async def test_a_broker_that_hangs_is_not_waited_for(

@@ -206,6 +206,14 @@ async def test_a_record_that_is_too_large_is_tried_once_set_aside_and_said_until
     assert on.said() == []
 
 
+async def test_a_caller_who_asked_for_few_attempts_is_told_that_a_record_is_too_large() -> None:
+    on = Fixture()
+    on.broker.refuse = larger_than(10)
+    with pytest.raises(MessageSizeTooLargeError):
+        await on.producer.write(records("incident-inputs", b"x" * 20), attempts=2)
+    assert (on.retries, on.said()) == (0, [])
+
+
 # -- what no verdict needs -------------------------------------------------------------------------------------
 
 
