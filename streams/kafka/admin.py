@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -11,7 +12,7 @@ from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 from detectors.errors import WatchofficerError
 from streams.kafka.topics import PARTITIONS, Topics
 
-__all__ = ["TopicProblem", "check_clock", "create_missing"]
+__all__ = ["TopicProblem", "addressed_partitions", "check_clock", "create_missing"]
 
 
 class TopicProblem(WatchofficerError):
@@ -32,7 +33,8 @@ async def create_missing(
         the names of the topics that were created.
 
     Raises:
-        TopicProblem: this user may not create some of the topics; the message names each with its settings.
+        TopicProblem: this user may not create some of the topics; the message names each with its settings. Or those
+            that exist already have different numbers of partitions.
     """
     admin = AIOKafkaAdminClient(**kafka)
     await admin.start()
@@ -41,13 +43,16 @@ async def create_missing(
         replicas = min(3, len((await admin.describe_cluster())["brokers"]))
         wanted = topics.all()
         if topics.login_events in present:
-            input_partitions = await _partitions(admin, topics.login_events)
+            input_partitions = (await _partitions(admin, [topics.login_events]))[topics.login_events]
+        addressed = _common(
+            await _partitions(admin, [name for name in topics.addressed() if name in present])
+        )
         created: list[str] = []
         refused: list[str] = []
         for name, configs in wanted.items():
             if name in present:
                 continue
-            count = input_partitions if name in (topics.login_events, topics.ingest_state) else PARTITIONS
+            count = input_partitions if name in (topics.login_events, topics.ingest_state) else addressed
             try:
                 answer = await admin.create_topics(
                     [NewTopic(name, count, replicas, topic_configs=configs)], timeout_ms=30_000
@@ -74,9 +79,42 @@ async def create_missing(
         await admin.close()
 
 
-async def _partitions(admin: AIOKafkaAdminClient, topic: str) -> int:
-    described = await admin.describe_topics([topic])
-    return len(described[0]["partitions"])
+async def addressed_partitions(topics: Topics, kafka: dict[str, Any]) -> int:
+    """The number of partitions of the topics on which a record has a partition of its environment or incident.
+
+    Raises:
+        TopicProblem: they have different numbers of partitions.
+    """
+    admin = AIOKafkaAdminClient(**kafka)
+    await admin.start()
+    try:
+        return _common(await _partitions(admin, topics.addressed()))
+    finally:
+        await admin.close()
+
+
+async def _partitions(admin: AIOKafkaAdminClient, topics: Sequence[str]) -> dict[str, int]:
+    """The number of partitions of topics that exist."""
+    if not topics:
+        return {}
+    described = await admin.describe_topics(list(topics))
+    return {one["topic"]: len(one["partitions"]) for one in described}
+
+
+def _common(partitions: Mapping[str, int]) -> int:
+    """The number of partitions that all these topics have; ``PARTITIONS`` where there are no topics.
+
+    Raises:
+        TopicProblem: they have different numbers.
+    """
+    numbers = sorted(set(partitions.values()))
+    if len(numbers) <= 1:
+        return numbers[0] if numbers else PARTITIONS
+    found = ", ".join(f"{name} {number}" for name, number in sorted(partitions.items()))
+    raise TopicProblem(
+        f"these topics must have the same number of partitions, and have {found}: delete those without records that "
+        "differ, and they are created anew; or give the deployment a new WATCHOFFICER_TOPIC_PREFIX"
+    )
 
 
 async def check_clock(topic: str, kafka: dict[str, Any], future_limit: int) -> None:

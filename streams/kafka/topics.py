@@ -9,7 +9,7 @@ from detectors.scopes import ENVS
 
 __all__ = ["PARTITIONS", "Topics", "env_partition"]
 
-#: of the topics that are created here
+#: The number of partitions of topics that are created here, where none of their kind is there yet.
 PARTITIONS = 4
 
 
@@ -48,6 +48,14 @@ class Topics:
     def __post_init__(self) -> None:
         for topic in _topics():
             object.__setattr__(self, topic.name, self.prefix + topic.metadata["name"])
+
+    def addressed(self) -> tuple[str, ...]:
+        """The topics on which a record stands on the partition that belongs to its environment or incident.
+
+        All of them must have the same number of partitions.
+        """
+        others = {self.login_events, self.ingest_state, self.rejected, self.dead, self.quarantine}
+        return tuple(name for name in self.all() if name not in others)
 
     def all(self) -> dict[str, dict[str, str]]:
         """Name -> the settings the topic is created with."""

@@ -33,7 +33,7 @@ from streams.kafka.clients import ClientFactory
 from streams.kafka.faust_app import AppOptions, add_agent, agents_group, create_app, generation, reads_on
 from streams.kafka.producer import BatchProducer, ProducerRecord
 from streams.kafka.topic_reader import TopicReader
-from streams.kafka.topics import PARTITIONS, Topics
+from streams.kafka.topics import Topics
 from streams.records.reading import OwnRecords
 from streams.runtime.broker_clock import BrokerClock
 from streams.runtime.clocks import Clock, Timing
@@ -97,10 +97,13 @@ class Pipeline:
 
     Args:
         surroundings: what outlives the pipeline.
+        partitions: the number of partitions of the topics on which a record has a partition of its environment or
+            incident.
     """
 
-    def __init__(self, surroundings: Surroundings) -> None:
+    def __init__(self, surroundings: Surroundings, partitions: int) -> None:
         self._around = surroundings
+        self.partitions = partitions
         self._options = surroundings.options
         self._topics = surroundings.topics
         self._clock = surroundings.clock
@@ -157,7 +160,7 @@ class Pipeline:
 
     def _make_evaluate(self, reader: TopicReader) -> Evaluate:
         return Evaluate(
-            EvaluateSettings(self._topics, self._around.settings.sinks(), PARTITIONS, self._clock.pace),
+            EvaluateSettings(self._topics, self._around.settings.sinks(), self.partitions, self._clock.pace),
             self._around.policy,
             self.producer,
             reader,
@@ -174,7 +177,7 @@ class Pipeline:
         receivers = self._around.receivers
         return Dispatch(
             self._topics,
-            PARTITIONS,
+            self.partitions,
             {sink: LeaseGuard(client, self._lease) for sink, client in receivers.items()},
             self.producer,
             reader,
@@ -190,7 +193,7 @@ class Pipeline:
             IngestSettings(
                 topics=self._topics,
                 group=f"{self._topics.prefix}watchofficer-ingest",
-                internal_partitions=PARTITIONS,
+                internal_partitions=self.partitions,
                 session_ms=round(self._options.session_seconds * SECOND),
                 start=self._options.start,
                 pace=self._clock.pace,
@@ -239,7 +242,7 @@ class Pipeline:
         self._stack.push_async_callback(self.app.stop)
         await self.app.start()  # returns once its group has been joined
         self._stack.push_async_callback(self.evaluate.close, HAND_OVER_SECONDS)
-        self._stack.push_async_callback(self.dispatch.let_go, range(PARTITIONS), HAND_OVER_SECONDS)
+        self._stack.push_async_callback(self.dispatch.let_go, range(self.partitions), HAND_OVER_SECONDS)
         if self.ingest is not None:
             self._health.expect("ingest", _POLLS_WITHIN)
         self._run_beside(self._assignment.follow(self.fail), "ownership")

@@ -15,14 +15,15 @@ from typing import Any
 import structlog
 from aiokafka.errors import KafkaError, UnrecognizedBrokerVersion
 
-from streams.kafka.admin import check_clock, create_missing
-from streams.kafka.clients import Backoff
+from streams.kafka.admin import addressed_partitions, check_clock, create_missing
+from streams.kafka.clients import Backoff, KafkaClients
 from streams.kafka.diagnosis import Diagnosis, diagnose
 from streams.kafka.rights import MissingRight, missing_rights
 from streams.kafka.topics import Topics
 from streams.runtime.clocks import REAL_TIMING, Timing
 from streams.runtime.health import Health
 from streams.runtime.progress import Progress, Why
+from streams.worker.step_check import check_step
 
 __all__ = ["KafkaQuestions", "Preparation", "kafka_questions"]
 
@@ -40,19 +41,20 @@ class KafkaQuestions:
 
     Attributes:
         rights: the rights that this worker lacks.
-        topics: creates missing topics and checks the others; raises ``TopicProblem``.
+        topics: creates missing topics and checks the others; raises ``TopicProblem``. The number of partitions of
+            the topics on which a record has a partition of its environment or incident.
         diagnose: says why Kafka did not answer one of the others.
         user: the name with which this worker enters; None without one.
     """
 
     rights: Callable[[], Awaitable[Sequence[MissingRight]]]
-    topics: Callable[[], Awaitable[None]]
+    topics: Callable[[], Awaitable[int]]
     diagnose: Callable[[BaseException], Awaitable[Diagnosis]]
     user: str | None = None
 
 
 def kafka_questions(
-    kafka: Mapping[str, Any], topics: Topics, roles: Collection[str], future_limit: int | None
+    kafka: Mapping[str, Any], topics: Topics, roles: Collection[str], future_limit: int | None, step: int
 ) -> KafkaQuestions:
     """The questions, as they are asked of a real cluster.
 
@@ -61,14 +63,19 @@ def kafka_questions(
         topics: the names of the topics.
         roles: the roles of this worker.
         future_limit: how far ahead of the broker's clock a timestamp may be, ms; None: timestamps are not checked.
+        step: of the policy, ms.
     """
 
-    async def prepare_topics() -> None:
+    async def prepare_topics() -> int:
         created = await create_missing(topics, dict(kafka))
         if created:
             log.info("topics_created", topics=created)
         if future_limit is not None:
             await check_clock(topics.login_events, dict(kafka), future_limit)
+        partitions = await addressed_partitions(topics, dict(kafka))
+        if topics.ingest_state not in created:
+            await check_step(KafkaClients(kafka), topics, step)
+        return partitions
 
     return KafkaQuestions(
         rights=partial(missing_rights, kafka, topics, roles, settings_too=future_limit is not None),
@@ -86,6 +93,10 @@ class Preparation:
         health: is told why the worker waits.
         progress: is told, too, for the people who are woken.
         timing: gives sleep, chance and monotonic time.
+
+    Attributes:
+        partitions: the number of partitions of the topics on which a record has a partition of its environment or
+            incident; 0 until everything is as it must be.
     """
 
     def __init__(
@@ -97,12 +108,14 @@ class Preparation:
         self._timing = timing
         self._logged: tuple[str, float] = ("", float("-inf"))
         self._lacked: set[tuple[Why, str]] = set()
+        self.partitions = 0
 
     async def __call__(self) -> None:
         """Return once everything is as it must be.
 
         Raises:
-            TopicProblem: a topic cannot be created, or the timestamps of the input topic cannot be trusted.
+            TopicProblem: a topic cannot be created, numbers of partitions differ, the timestamps of the input topic
+                cannot be trusted, or the policy's step is not that of what was written.
         """
         backoff = Backoff(_FIRST_WAIT, _LONGEST_WAIT, self._timing)
         while (obstacle := await self._obstacle()) is not None:
@@ -140,7 +153,7 @@ class Preparation:
                     "; ".join(right.sentence for right in needed),
                     "\n".join(right.remedy(self._kafka.user) for right in needed),
                 )
-            await self._kafka.topics()
+            self.partitions = await self._kafka.topics()
         except asyncio.CancelledError:
             raise
         except (KafkaError, OSError, UnrecognizedBrokerVersion) as error:

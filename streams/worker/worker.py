@@ -34,7 +34,7 @@ from streams.kafka.clients import Backoff, KafkaClients
 from streams.kafka.diagnosis import diagnose
 from streams.kafka.probe import BrokerProbe
 from streams.kafka.producer import ProducerRecord
-from streams.kafka.topics import PARTITIONS, Topics, env_partition
+from streams.kafka.topics import Topics, env_partition
 from streams.records.models import encode_input
 from streams.records.reading import OwnRecords
 from streams.runtime.broker_clock import BrokerClock
@@ -108,9 +108,8 @@ class Worker:
         )
         self._pulse = LoopPulse(self.progress, self._observe_stall)
         self._broker_watch = BrokerWatch(self._probe, self._unfetched, self.health, self.progress)
-        questions = kafka_questions(
-            kafka, self.topics, options.roles, policy.future_limit if options.check_timestamps else None
-        )
+        future_limit = policy.future_limit if options.check_timestamps else None
+        questions = kafka_questions(kafka, self.topics, options.roles, future_limit, policy.step)
         self._prepare = Preparation(questions, self.health, self.progress)
         self._surroundings = Surroundings(
             settings=settings,
@@ -233,7 +232,7 @@ class Worker:
             LeaseLost: the worker stood still; what it did may be another's by now.
             Exception: any other reason for which the pipeline cannot go on.
         """
-        pipeline = self._pipeline = Pipeline(self._surroundings)
+        pipeline = self._pipeline = Pipeline(self._surroundings, self._prepare.partitions)
         pipeline.aside.put(self._unwritten)
         self._unwritten.clear()
         self._feed.begin_counting()
@@ -261,7 +260,7 @@ class Worker:
     async def _submit(self, value: IncidentInput) -> None:
         if self._pipeline is None:
             raise OSError("this worker has not started its work yet")
-        partition = env_partition(value.env, PARTITIONS)
+        partition = env_partition(value.env, self._pipeline.partitions)
         record = ProducerRecord(self.topics.inputs, value.env.encode(), encode_input(value), partition)
         try:
             await self._pipeline.submit(record)

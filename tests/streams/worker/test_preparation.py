@@ -42,10 +42,11 @@ class World:
             raise state
         return state
 
-    async def topics(self) -> None:
+    async def topics(self) -> int:
         self.prepared += 1
         if self.problem is not None:
             raise self.problem
+        return 6
 
     async def diagnose(self, error: BaseException) -> Diagnosis:
         return EXPIRED
@@ -62,6 +63,7 @@ class World:
 async def test_a_broker_that_lets_nobody_in_is_an_obstacle_until_it_does() -> None:
     world = World(KafkaConnectionError(), KafkaConnectionError(), [])
     await world.prepare()
+    assert world.prepare.partitions == 6
     assert world.said == [(Why.BROKER, *EXPIRED)]
     assert world.parts == [{"start": EXPIRED.sentence}] * 2
     assert world.obstacles() == []
