@@ -19,8 +19,8 @@ from detectors.incidents import Command
 from sinks.delivery.deliverer import Deliverer, Delivery
 from sinks.delivery.pacing import gates_for
 from sinks.receivers.answers import SinkClient
-from streams.kafka.aside import AsideWriter
 from streams.kafka.producer import BatchProducer, ProducerRecord
+from streams.kafka.refused.aside import AsideWriter
 from streams.kafka.topic_reader import TopicReader
 from streams.kafka.topics import Topics
 from streams.records.reading import OwnRecords, Stored

@@ -20,8 +20,8 @@ from streams.evaluate.restore import restore_shard
 from streams.evaluate.settings import EvaluateSettings
 from streams.evaluate.shard import Shard, queued_input
 from streams.evaluate.verdict_writer import VerdictWriter
-from streams.kafka.aside import AsideWriter
 from streams.kafka.producer import BatchProducer
+from streams.kafka.refused.aside import AsideWriter
 from streams.kafka.topic_reader import TopicReader
 from streams.records.reading import OwnRecords, Stored
 from streams.runtime.clocks import Timing

@@ -12,8 +12,8 @@ from streams.evaluate.evaluator import Verdict
 from streams.evaluate.settings import EvaluateSettings
 from streams.evaluate.shard import Shard
 from streams.evaluate.shard_state import encode_state
-from streams.kafka.aside import AsideWriter
 from streams.kafka.producer import BatchProducer, ProducerRecord
+from streams.kafka.refused.aside import AsideWriter
 from streams.records.models import encode_incident
 from streams.records.progress import progress_headers
 from streams.records.verdicts import banner_out, command_out, history_out, log_out, refused_out, sli_out

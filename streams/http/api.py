@@ -28,7 +28,7 @@ from streams.http.pagerduty_webhook import Ignored, PagerDutyIncidents, is_signe
 from streams.http.requests import flag, input_id, json_body, number, parsed, raw_body
 from streams.http.responses import ApiError, Handler, answered, json_response
 from streams.http.views import Views
-from streams.kafka.refusals import is_too_large
+from streams.kafka.refused.failures import is_too_large
 from streams.records.models import NAME_LIMIT, TEXT_LIMIT, Scope
 from streams.watchdog.report import Report
 

@@ -34,9 +34,9 @@ from streams.ingest.read_report import ReadReport
 from streams.ingest.rejections import Rejections
 from streams.ingest.settings import IngestSettings
 from streams.ingest.writes import Flush
-from streams.kafka.aside import AsideWriter
 from streams.kafka.clients import Backoff, ClientFactory, Consumer
 from streams.kafka.producer import BatchProducer
+from streams.kafka.refused.aside import AsideWriter
 from streams.kafka.topic_reader import TopicReader
 from streams.records.reading import OwnRecords
 from streams.runtime.broker_clock import BrokerClock

@@ -11,7 +11,7 @@ import structlog
 from aiokafka.errors import KafkaError
 
 from streams.kafka.clients import Backoff, ClientFactory, Producer
-from streams.kafka.refusals import Failure, Kind, failure_of, is_too_large
+from streams.kafka.refused.failures import Failure, Kind, failure_of, is_too_large
 from streams.runtime.clocks import REAL_TIMING, Timing
 from streams.runtime.lease import Lease
 from streams.runtime.progress import Progress, Why

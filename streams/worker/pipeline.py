@@ -28,10 +28,10 @@ from streams.evaluate.settings import EvaluateSettings
 from streams.http.views import Views
 from streams.ingest.service import Ingest
 from streams.ingest.settings import IngestSettings
-from streams.kafka.aside import AsideWriter, limits_of
 from streams.kafka.clients import ClientFactory
 from streams.kafka.faust_app import AppOptions, add_agent, agents_group, create_app, generation, reads_on
 from streams.kafka.producer import BatchProducer, ProducerRecord
+from streams.kafka.refused.aside import AsideWriter, limits_of
 from streams.kafka.topic_reader import TopicReader
 from streams.kafka.topics import Topics
 from streams.records.reading import OwnRecords

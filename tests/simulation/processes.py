@@ -22,8 +22,8 @@ from streams.evaluate.service import Evaluate
 from streams.evaluate.settings import EvaluateSettings
 from streams.ingest.service import Ingest
 from streams.ingest.settings import IngestSettings
-from streams.kafka.aside import AsideWriter, limits_of
 from streams.kafka.producer import BatchProducer
+from streams.kafka.refused.aside import AsideWriter, limits_of
 from streams.kafka.topic_reader import TopicReader
 from streams.kafka.topics import Topics
 from streams.runtime.clocks import Timing

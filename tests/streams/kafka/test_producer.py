@@ -18,9 +18,9 @@ from aiokafka.errors import (
     UnknownTopicOrPartitionError,
 )
 
-from streams.kafka.aside import AsideWriter, Queued
 from streams.kafka.producer import BatchProducer, ProducerRecord
-from streams.kafka.refusals import Kind, failure_of
+from streams.kafka.refused.aside import AsideWriter, Queued
+from streams.kafka.refused.failures import Kind, failure_of
 from streams.runtime.clocks import Timing
 from streams.runtime.progress import Progress, Why
 
