@@ -183,7 +183,7 @@ class Watchdog:
     def _look_at_parts(self) -> None:
         waiting = {} if self._exempt() else self._health.waiting()
         stuck = {
-            part: (f"The worker's part {part} does not do its work: {why}", None)
+            part: (f"The part {part} does not do its work: {why}", None)
             for part, why in waiting.items()
             if part != "broker"  # the probe reports that obstacle itself
         }
