@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import KafkaError, LeaderNotAvailableError, TopicAlreadyExistsError, for_code
 
 from detectors.errors import WatchofficerError
 from streams.kafka.topics import PARTITIONS, Topics
 
 __all__ = ["TopicProblem", "addressed_partitions", "check_clock", "create_missing"]
+
+#: Topics that were created a moment ago are looked for so often, so many seconds apart.
+_LOOKS, _LOOK_EVERY = 50, 0.1
 
 
 class TopicProblem(WatchofficerError):
@@ -94,11 +98,20 @@ async def addressed_partitions(topics: Topics, kafka: dict[str, Any]) -> int:
 
 
 async def _partitions(admin: AIOKafkaAdminClient, topics: Sequence[str]) -> dict[str, int]:
-    """The number of partitions of topics that exist."""
+    """The number of partitions of topics that exist.
+
+    Raises:
+        LeaderNotAvailableError: topics that were created a moment ago are still not known to the broker that answers.
+    """
     if not topics:
         return {}
-    described = await admin.describe_topics(list(topics))
-    return {one["topic"]: len(one["partitions"]) for one in described}
+    for _ in range(_LOOKS):
+        described = await admin.describe_topics(list(topics))
+        found = {one["topic"]: len(one["partitions"]) for one in described}
+        if all(found.get(name) for name in topics):
+            return found
+        await asyncio.sleep(_LOOK_EVERY)
+    raise LeaderNotAvailableError(", ".join(name for name in topics if not found.get(name)))
 
 
 def _common(partitions: Mapping[str, int]) -> int:
