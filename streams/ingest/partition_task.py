@@ -24,12 +24,26 @@ from streams.segments.codec import (
     segment_key,
 )
 
-__all__ = ["PartitionTask"]
+__all__ = ["PartitionTask", "in_parts"]
 
-#: The most tallies in one frontier: of 500 bytes each where every reason of a rejection comes.
-_TALLIES = 250
+#: The most bytes of tallies in one frontier, reckoned at ``_TALLY`` each and ``_SLOT`` for each of their slots.
+_TALLIES, _TALLY, _SLOT = 160 * 1024, 500, 20
 #: An answer to a fetch that came no longer ago says how things stand: an idle partition is asked ten times a second.
 _FRESH = 3_000  # ms
+
+
+def in_parts(tallies: Sequence[Tally]) -> list[list[Tally]]:
+    """The tallies in the lists that go into one frontier each, so that no frontier is too large for a record."""
+    parts: list[list[Tally]] = []
+    room = 0
+    for tally in tallies:
+        size = _TALLY + _SLOT * len(tally.slots)
+        if size > room or not parts:
+            parts.append([])
+            room = _TALLIES
+        parts[-1].append(tally)
+        room -= size
+    return parts
 
 
 class _Mark(NamedTuple):
@@ -170,8 +184,7 @@ class PartitionTask:
             into.finished += self._segments(block)
         if closed:
             # The successor of a worker that dies now begins after these blocks and would not count them.
-            for begin in range(0, len(closed), _TALLIES):
-                tallies = [block.tally for block in closed[begin : begin + _TALLIES]]
+            for tallies in in_parts([block.tally for block in closed]):
                 into.finished += self._frontier(tallies, self._told, now, finished=True)
         resume = fold.resume_record(self.generation)
         if resume != self._resumed:

@@ -22,6 +22,7 @@ from sinks.banner.banner import Banner
 from sinks.delivery.deliverer import Delivery, bounded_receipt
 from streams.evaluate.shard_state import ShardState, decode_state, encode_state
 from streams.events.validation import Reason
+from streams.ingest.partition_task import in_parts
 from streams.kafka.topics import Topics
 from streams.records.models import ID_LIMIT, NAME_LIMIT, TEXT_LIMIT, encode_incident, encode_input
 from streams.records.verdicts import command_out, log_out, refused_out
@@ -229,22 +230,17 @@ def test_inputs(texts: Texts) -> None:
     assert len(encode_input(an_input(texts))) < 32 * 1024
 
 
-@pytest.mark.parametrize("tallies", [250])
-def test_frontiers_and_resume_records(tallies: int) -> None:
+@pytest.mark.parametrize(("number", "slots"), [(2_000, 0), (2_000, 12), (3, 8_192)])
+def test_frontiers_and_resume_records(number: int, slots: int) -> None:
     big = 2**62
     rejected = {str(reason): big for reason in Reason}
-    frontier = Frontier(
-        999,
-        1_000,
-        big,
-        big,
-        big,
-        "resumed",
-        big,
-        big,
-        [Tally(big, big, big, big, big, big, big, big, big, rejected)] * tallies,
-    )
-    assert len(encode(frontier)) < RECORD_BYTES
+    times = {big - n: (8_192, 8_192) for n in range(slots)}
+    tally = Tally(big, big, big, big, big, big, big, big, big, rejected, times)
+    parts = in_parts([tally] * number)
+    assert sum(map(len, parts)) == number
+    for tallies in parts:
+        frontier = Frontier(999, 1_000, big, big, big, "resumed", big, big, tallies, big)
+        assert len(encode(frontier)) < RECORD_BYTES
     assert len(encode(Resume(999, big, 1_000, 8_192, big, big, big, big, big, big, big))) < 256
 
 
