@@ -33,7 +33,6 @@ Kind = Literal[
     "grow",
     "disk_full",
     "denied",
-    "refused",
     "marker",
     "transaction",
     "poison",
@@ -65,12 +64,11 @@ BROKER_KINDS: dict[Kind, int] = {
     "grow": 2,
     "disk_full": 2,
 }
-#: What goes wrong between the two: a right that a worker loses for a while; a topic that takes no records for want of
-#: replicas; a transaction that is committed, so that a marker stands last; one that stays open and is then aborted; a
-#: record that no one can read, on a topic of the watch's own; and other processes that take the processors.
+#: What goes wrong between the two: a right that a worker loses for a while; a transaction that is committed, so that a
+#: marker stands last; one that stays open and is then aborted; a record that no one can read, on a topic of the watch's
+#: own; and other processes that take the processors.
 TROUBLE_KINDS: dict[Kind, int] = {
     "denied": 6,
-    "refused": 4,
     "marker": 5,
     "transaction": 5,
     "poison": 4,
@@ -136,7 +134,7 @@ def _seconds(rng: random.Random, kind: Kind) -> float:
         return rng.uniform(1.0, SESSION_SECONDS - 1.0)
     if kind == "broker_away":
         return rng.uniform(*_LONG)
-    if kind in ("denied", "refused", "transaction"):
+    if kind in ("denied", "transaction"):
         return rng.uniform(*rng.choice([(4.0, 15.0), (25.0, 40.0)]))
     if kind in ("clock", "hog", "disk_full"):
         return rng.uniform(5.0, 20.0)

@@ -97,15 +97,6 @@ class Troubles:
         await asyncio.sleep(fault.seconds)
         await self._surely(lambda: admin.forgive("TOPIC", topic))
 
-    async def _refused(self, fault: Fault) -> None:
-        topics = self._topics
-        some = (topics.segments, topics.commands, topics.watch_state, topics.sli, topics.incidents)
-        topic = some[fault.worker % len(some)]
-        admin = self._kafka.admin
-        await self._surely(lambda: admin.configure(topic, {"min.insync.replicas": "2"}))
-        await asyncio.sleep(fault.seconds)
-        await self._surely(lambda: admin.configure(topic, {"min.insync.replicas": None}))
-
     # -- what stands on topics ----------------------------------------------------------------------------------
 
     async def _marker(self, fault: Fault) -> None:
