@@ -1,0 +1,128 @@
+"""A topic that takes no records any more is named within seconds, and holds up no page that it is not needed for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.blind.watch import QUICKLY_BLIND, Traffic, make_topics, sees_again, told_blind
+from tests.e2e.deployment import QUICK, Deployment, deployed
+from tests.support.brokers import ApacheKafka, apache_kafka
+from tests.support.kafka.setup import Listener, Setup
+from tests.support.kafka.small_disk import may_mount
+
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]
+
+needs_mount = pytest.mark.skipif(
+    not may_mount(Path("/tmp")), reason="a small disk needs root, who may mount it"
+)
+OUTAGE = frozenset({"ssoe"})
+
+
+@asynccontextmanager
+async def with_rights(
+    kafka: ApacheKafka, prefix: str, folder: Path, policy: str = QUICKLY_BLIND
+) -> AsyncIterator[Deployment]:
+    """A worker that is ready, whose rights can be taken."""
+    settings = kafka.worker_settings(Listener.SASL_PLAINTEXT)
+    async with deployed(kafka.address, prefix, folder, policy=policy, settings=settings) as deployment:
+        await make_topics(deployment)
+        kafka.admin.allow_what_a_worker_needs(prefix)
+        deployment.worker.start()
+        await deployment.worker.ready()
+        yield deployment
+
+
+async def test_indicators_that_may_not_be_written_are_told_and_hold_up_no_page(
+    secured_kafka: ApacheKafka, topic_prefix: str, tmp_path: Path
+) -> None:
+    async with (
+        with_rights(secured_kafka, topic_prefix, tmp_path) as deployment,
+        Traffic(deployment) as traffic,
+    ):
+        await asyncio.sleep(3.0)
+        secured_kafka.admin.deny(("WRITE",), "TOPIC", topic_prefix + "sli")
+        traffic.failing = OUTAGE
+        told = await told_blind(deployment, "write", topic_prefix + "sli", "authoriz", within=90.0)
+        await deployment.incident_in("prod-1", ["open"], 30.0)
+        assert deployment.sandbox.pagerduty.open_alert("watchofficer:prod-1:0") is not None
+        secured_kafka.admin.forgive("TOPIC", topic_prefix + "sli")
+        await sees_again(deployment)
+        assert told.alert.severity == "critical"
+
+
+async def test_by_default_it_is_told_within_ninety_seconds(
+    secured_kafka: ApacheKafka, topic_prefix: str, tmp_path: Path
+) -> None:
+    async with (
+        with_rights(secured_kafka, topic_prefix, tmp_path, QUICK) as deployment,
+        Traffic(deployment),
+    ):
+        await asyncio.sleep(3.0)
+        secured_kafka.admin.deny(("WRITE",), "TOPIC", topic_prefix + "sli")
+        told = await told_blind(deployment, "write", topic_prefix + "sli", within=90.0)
+        assert told.after > 50.0
+        secured_kafka.admin.forgive("TOPIC", topic_prefix + "sli")
+        await sees_again(deployment)
+
+
+@pytest.mark.parametrize("topic", ["incident-commands", "incidents", "sli-segments"])
+async def test_what_pages_need_is_told_while_it_may_not_be_written_and_pages_come_when_it_may(
+    secured_kafka: ApacheKafka, topic_prefix: str, tmp_path: Path, topic: str
+) -> None:
+    async with (
+        with_rights(secured_kafka, topic_prefix, tmp_path) as deployment,
+        Traffic(deployment) as traffic,
+    ):
+        await asyncio.sleep(3.0)
+        secured_kafka.admin.deny(("WRITE",), "TOPIC", topic_prefix + topic)
+        traffic.failing = OUTAGE
+        await told_blind(deployment, "write", topic_prefix + topic, "authoriz", within=90.0)
+        secured_kafka.admin.forgive("TOPIC", topic_prefix + topic)
+        await sees_again(deployment)
+        await deployment.incident_in("prod-1", ["open"], 60.0)
+
+
+@pytest.mark.parametrize("topic", ["sli-segments", "watch-state"])
+async def test_a_topic_that_refuses_records_for_their_size_is_told_until_it_takes_them(
+    apache_kafka: ApacheKafka, topic_prefix: str, tmp_path: Path, topic: str
+) -> None:
+    async with deployed(apache_kafka.address, topic_prefix, tmp_path, policy=QUICKLY_BLIND) as deployment:
+        deployment.worker.start()
+        await deployment.worker.ready()
+        async with Traffic(deployment) as traffic:
+            await asyncio.sleep(3.0)
+            apache_kafka.admin.configure(topic_prefix + topic, {"max.message.bytes": "100"})
+            traffic.failing = OUTAGE
+            await told_blind(deployment, "write", topic_prefix + topic, within=90.0)
+            apache_kafka.admin.configure(topic_prefix + topic, {"max.message.bytes": None})
+            await sees_again(deployment)
+            await deployment.incident_in("prod-1", ["open"], 60.0)
+
+
+@pytest.fixture
+def small_kafka(tmp_path: Path) -> Iterator[ApacheKafka]:
+    """A node for one test, on a disk of 160 MB."""
+    with apache_kafka(tmp_path / "kafka", setup=Setup(disk_bytes=160 << 20)) as kafka:
+        yield kafka
+
+
+@needs_mount
+async def test_a_full_disk_is_told_until_there_is_room(
+    small_kafka: ApacheKafka, topic_prefix: str, tmp_path: Path
+) -> None:
+    assert small_kafka.disk is not None
+    async with deployed(small_kafka.address, topic_prefix, tmp_path, policy=QUICKLY_BLIND) as deployment:
+        deployment.worker.start()
+        await deployment.worker.ready()
+        async with Traffic(deployment):
+            await asyncio.sleep(3.0)
+            small_kafka.disk.fill()
+            await told_blind(deployment, "broker", within=90.0)
+        small_kafka.disk.clear()
+        small_kafka.restart()
+        await sees_again(deployment, 90.0)
