@@ -343,8 +343,8 @@ async def _deliveries(
 
 
 def _pages(found: Audit, sandbox: Sandbox, commands: Mapping[str, Any], outcomes: Mapping[str, str]) -> None:
-    """Check that each page woke people once, and that none was left open."""
-    woken = Counter(one.dedup_key for one in sandbox.pagerduty.woken)
+    """Check that each page about sign-in woke people once, and that none was left open."""
+    woken = Counter(one.dedup_key for one in sandbox.pagerduty.woken if ":blind:" not in one.dedup_key)
     wanted: dict[str, set[str]] = {}
     for name, one in commands.items():
         if one.sink == "pagerduty" and one.action == "trigger" and one.level in _PAGES:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import groupby
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -16,10 +16,12 @@ from sinks.sandbox import Sandbox
 from streams.evaluate.shard_state import decode_state
 from streams.kafka.topics import PARTITIONS, Topics
 
-__all__ = ["TELL_SECONDS", "Stalls", "Witness", "stalls"]
+__all__ = ["SHOWN_SECONDS", "TELL_SECONDS", "Stalls", "Witness", "stalls"]
 
 #: What may pass beyond ``blind_after`` until somebody is told.
 TELL_SECONDS = 30.0
+#: By how much topics show less than what has been evaluated: indicators are published this often.
+SHOWN_SECONDS = 5.0
 _KEY = ":blind:"
 _ENV = "prod"
 
@@ -29,9 +31,9 @@ class Stalls:
     """What a witness has found.
 
     Attributes:
-        stalls: seconds for which nothing was evaluated, of each stall longer than ``blind_after``.
-        told_after: seconds from the beginning of a stall until somebody was told, of those of whom somebody was.
-        unsaid: stalls that nobody was told of in time, in words.
+        stalls: seconds of each stretch in which evaluation was further behind than a watch may be that is not blind.
+        told_after: seconds from the beginning of such a stretch until somebody was told, where somebody was.
+        unsaid: stretches that nobody was told of in time, in words.
         untrue: alerts that the watch is blind while it got on, in words.
     """
 
@@ -42,7 +44,7 @@ class Stalls:
 
 
 def stalls(
-    advances: Sequence[int],
+    samples: Sequence[tuple[int, int]],
     alerts: Sequence[tuple[str, int, int | None]],
     troubled: Sequence[tuple[int, int]],
     *,
@@ -51,36 +53,43 @@ def stalls(
     """Compare the progress of the watch with what was said of it.
 
     Args:
-        advances: instants (ms) at which evaluation was seen to have gone on; the first and the last bound what is
-            looked at.
+        samples: instants (ms), ascending, each with how far evaluation was behind it as the topics show (ms).
         alerts: why, and from when to when (ms; None: to the end) an alert about the watch itself was open.
         troubled: from when to when (ms) something was done for which the watch is rightly blind, though it may get on:
             a topic that verdicts do not need takes no records, the broker is away from one of the workers.
         blind_after: seconds.
     """
     found = Stalls()
-    limit = round(1000 * blind_after)
+    limit = round(1000 * (blind_after + SHOWN_SECONDS))
     patience = round(1000 * TELL_SECONDS)
-    for before, after in pairwise(advances):
-        if after - before <= limit:
-            continue
-        found.stalls.append((after - before) / 1000)
-        told = [opened for _, opened, ended in alerts if opened < after and (ended is None or ended > before)]
+    for begin, end in _behind(samples, limit):
+        found.stalls.append((end - begin) / 1000)
+        told = [
+            max(opened, begin)
+            for _, opened, ended in alerts
+            if opened < end and (ended is None or ended > begin)
+        ]
         if told:
-            found.told_after.append(max(0, min(told) - before) / 1000)
-        elif after - before > limit + patience:
+            found.told_after.append((min(told) - begin) / 1000)
+        if min(told, default=end) - begin > patience:
+            heard = f"after {(min(told) - begin) / 1000:.0f} s" if told else "by nobody"
             found.unsaid.append(
-                f"nothing was evaluated for {(after - before) / 1000:.0f} s, and nobody was told"
+                f"evaluation was behind for {(end - begin) / 1000:.0f} s, which was heard {heard}"
             )
-        if told and min(told) - before > limit + patience:
-            found.unsaid.append(f"told only {(min(told) - before) / 1000:.0f} s after evaluation stood still")
     for why, opened, _ in alerts:
-        recent = [one for one in advances if opened - limit <= one <= opened]
-        gaps = [b - a for a, b in pairwise([opened - limit, *recent, opened])]
-        got_on = max(gaps) < limit / 2
-        if got_on and not any(begin <= opened <= end + limit for begin, end in troubled):
+        lags = [lag for at, lag in samples if opened - limit <= at <= opened]
+        done = any(begin <= opened <= end + limit for begin, end in troubled)
+        if max(lags, default=limit) < limit / 2 and not done:
             found.untrue.append(f"blind of {why} though the watch got on")
     return found
+
+
+def _behind(samples: Sequence[tuple[int, int]], limit: int) -> Iterator[tuple[int, int]]:
+    """From when to when (ms) evaluation was further behind than ``limit`` (ms)."""
+    for behind, some in groupby(samples, lambda sample: sample[1] > limit):
+        if behind:
+            instants = [at for at, _ in some]
+            yield instants[0], instants[-1]
 
 
 class Witness:
@@ -100,18 +109,17 @@ class Witness:
         self._topics = topics
         self._now = now
         self._reached = 0
-        self._advances: list[int] = []
+        self._samples: list[tuple[int, int]] = []
         self._task: asyncio.Task[None] | None = None
         self.troubled: list[tuple[int, int]] = []
 
     def start(self) -> None:
         """Begin to look."""
-        self._advances.append(self._now())
+        self._reached = self._now()
         self._task = asyncio.create_task(self._look(), name="witness")
 
     async def stop(self) -> None:
         """Look no more."""
-        self._advances.append(self._now())
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -121,9 +129,9 @@ class Witness:
         alerts = [
             (alert.dedup_key.rpartition(_KEY)[2], alert.created_at, alert.resolved_at)
             for alert in sandbox.pagerduty.alerts
-            if _KEY in alert.dedup_key and alert.created_at >= self._advances[0]
+            if _KEY in alert.dedup_key and alert.created_at >= self._samples[0][0]
         ]
-        return stalls(self._advances, alerts, self.troubled, blind_after=blind_after)
+        return stalls(self._samples, alerts, self.troubled, blind_after=blind_after)
 
     async def _look(self) -> None:
         topics = (self._topics.sli, self._topics.watch_state)
@@ -135,6 +143,8 @@ class Witness:
                 for place, records in came.items():
                     for record in records:
                         self._see(place.topic, record)
+                now = self._now()
+                self._samples.append((now, now - self._reached))
 
     def _see(self, topic: str, record: Any) -> None:
         if topic == self._topics.sli:
@@ -144,6 +154,4 @@ class Witness:
             reached = (
                 0 if record.key != _ENV.encode() else decode_state(record.value).engine.evaluated_to or 0
             )
-        if reached > self._reached:
-            self._reached = reached
-            self._advances.append(self._now())
+        self._reached = max(self._reached, reached)
