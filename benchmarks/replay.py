@@ -19,8 +19,9 @@ from benchmarks.figures import Figure, Goal, add_options, figure, report
 from detectors.instants import DAY, HOUR, parse_instant
 from streams.aggregate.acceptance import Rules
 from streams.aggregate.rejected_share import RejectedShare
-from streams.replay.replay import Input, Replay, Summary
+from streams.replay.replay import Input, Replay
 from streams.replay.sources import partitions
+from streams.replay.summary import Summary
 from streams.replay.verdict_lines import objects
 from streams.runtime.gc_tuning import tune_gc
 from streams.settings.policy_file import default_policy

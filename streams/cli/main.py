@@ -158,7 +158,8 @@ def replay(events: tuple[str, ...], **options: Any) -> None:
     """Evaluate EVENTS as a worker would, and print the verdicts.
 
     EVENTS are files, - for standard input, or topic:NAME[@FROM..TO] of WATCHOFFICER_BROKER. Files may be
-    dumps of kcat -J, and compressed (.gz, .zst).
+    dumps of kcat -J, and compressed (.gz, .zst). The exit status is 2 if nothing was judged: no event was
+    accepted, or nearly all were late.
     """
     from streams.cli.replay import replay_command
 

@@ -24,6 +24,7 @@ from streams.replay.scoring.score_lines import comparison_objects, score_objects
 from streams.replay.scoring.score_table import show_comparison, show_score
 from streams.replay.scoring.truth_file import read_truth
 from streams.replay.sources import checkpoint_of, partitions
+from streams.replay.summary import Summary, fault_lines, unjudged_lines
 from streams.replay.table import ReplayTable
 from streams.replay.two_pass import TwoPass
 from streams.replay.verdict_lines import objects
@@ -46,6 +47,8 @@ def replay_command(
     form: str,
 ) -> int:
     """Judge the events and print verdicts, scores and a comparison of policies; returns the exit status.
+
+    The status is 2 if nothing was judged. Why, and which records were rejected, is printed to standard error.
 
     Raises:
         SourceError: an input cannot be read.
@@ -75,6 +78,7 @@ def replay_command(
         policy, sources.first() if sources else partitions(events, partitioned=partitioned, back=back)
     )
     found = _judged(replay, history_out, form)
+    unjudged = _print_faults(replay.summary, resumed=checkpoint is not None)
     if labels is not None:
         _print_score(_score(labels, found, replay), policy, form, "Held against the truth")
     if compared is not None and sources is not None:
@@ -85,7 +89,7 @@ def replay_command(
         if labels is not None:
             scored = _score(labels, others.result(), other)
             _print_score(scored, compared, form, "The other policy against the truth")
-    return 0
+    return 2 if unjudged else 0
 
 
 def _check_multiple(sli_every: int, policies: Iterable[Policy]) -> None:
@@ -115,6 +119,14 @@ def _judged(replay: Replay, history_out: str | None, form: str) -> list[Outcome]
                 table.add(verdict)
             table.show(replay.summary)
     return outcomes.result()
+
+
+def _print_faults(summary: Summary, *, resumed: bool) -> bool:
+    """Say to standard error what was rejected, and that nothing was judged; return whether nothing was."""
+    unjudged = unjudged_lines(summary, resumed=resumed)
+    for line in (*fault_lines(summary), *unjudged):
+        print(line, file=sys.stderr)
+    return bool(unjudged)
 
 
 def _print_comparison(changes: Sequence[Change], policy: Policy, compared: Policy, form: str) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from detectors.errors import WatchofficerError
+from streams.replay.places import NotedPlaces, PlacedEntries
 
 __all__ = ["Begin", "Entry", "Mark", "SourceError", "Spool"]
 
@@ -42,10 +43,15 @@ class SourceError(WatchofficerError):
 
 
 class Spool:
-    """The entries of one partition, held in memory up to a bound and then on disk."""
+    """The entries of one partition, held in memory up to a bound and then on disk.
+
+    Attributes:
+        places: where the records stood, as far as that was noted.
+    """
 
     def __init__(self) -> None:
         self._file = tempfile.SpooledTemporaryFile(_SPOOL_BYTES)  # noqa: SIM115 - closed by ``entries``
+        self.places = NotedPlaces()
 
     def append(self, entry: Entry) -> None:
         """Add an entry at the end."""
@@ -63,6 +69,10 @@ class Spool:
         self._file.write(_HEADER.pack(_NO_TIMESTAMP if stamp is None else stamp, size))
         if value:
             self._file.write(value)
+
+    def placed(self) -> PlacedEntries:
+        """All entries, with the places of the records; can be called once only."""
+        return PlacedEntries(self.entries(), self.places)
 
     def entries(self) -> Iterator[Entry]:
         """Yield all entries; can be called once only."""

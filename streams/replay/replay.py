@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from itertools import groupby, islice
 
 import numpy as np
@@ -18,43 +17,21 @@ from detectors.instants import FAR_PAST
 from detectors.policy.policy import Policy
 from detectors.windows.facts import ON_TIME, TOO_LATE, FactRow
 from streams.aggregate.acceptance import Acceptance, Rules
-from streams.aggregate.batch import judge_batch
+from streams.aggregate.batch import Batch, judge_batch
 from streams.aggregate.fact_accumulator import FactAccumulator
 from streams.aggregate.rejected_share import RejectedShare
 from streams.evaluate.evaluator import Evaluator, Verdict
 from streams.evaluate.shard_state import covered_from
 from streams.replay.checkpoint import Checkpoint
 from streams.replay.entries import Begin, Entry, Mark
+from streams.replay.places import PlacedEntries
+from streams.replay.summary import FAULTS_SHOWN, Summary
 
-__all__ = ["EVERY_SINK", "Input", "Replay", "Summary"]
+__all__ = ["EVERY_SINK", "Input", "Replay"]
 
 #: `replay` shows the commands that would be sent if every receiver were on.
 EVERY_SINK = frozenset({"pagerduty", "datadog", "slack"})
 _BATCH = 4096
-
-
-@dataclass
-class Summary:
-    """The numbers of events in the input: events = accepted + rejected + duplicates."""
-
-    events: int = 0
-    accepted: int = 0
-    rejected: int = 0
-    duplicates: int = 0
-    late: int = 0
-    too_late: int = 0
-    incidents: int = 0
-    seconds: float = 0.0
-    reasons: dict[str, int] = field(default_factory=dict)
-
-    def as_json(self) -> dict[str, object]:
-        """Return the ``summary`` object."""
-        names = ("events", "accepted", "rejected", "duplicates", "late", "too_late", "incidents")
-        return {
-            "type": "summary",
-            **{name: getattr(self, name) for name in names},
-            "seconds": round(self.seconds, 3),
-        }
 
 
 class Input:
@@ -72,6 +49,8 @@ class Input:
     ) -> None:
         self._rejected_share = rejected_share
         self._entries = entries
+        self._places = entries.places if isinstance(entries, PlacedEntries) else None
+        self._read = 0  # records before the batch
         self._counted = summary
         self._summary = summary if begun else Summary()
         self._now = now
@@ -118,6 +97,29 @@ class Input:
         summary.late += int(np.count_nonzero(first_ts != ON_TIME)) - too_late
         for refused in batch.refused.values():
             summary.reasons[refused.reason] = summary.reasons.get(refused.reason, 0) + 1
+        self._note_faults(batch, first_ts)
+        self._read += batch.size
+
+    def _note_faults(self, batch: Batch, first_ts: Ints) -> None:
+        """Note the first records that were rejected or late.
+
+        Args:
+            batch: what became of the records.
+            first_ts: of the accepted events.
+        """
+        summary = self._summary
+        if batch.refused and len(summary.first_rejected) < FAULTS_SHOWN:
+            for n in sorted(batch.refused)[:FAULTS_SHOWN]:
+                summary.note_rejected(self._place(n), batch.refused[n])
+        if summary.late + summary.too_late and len(summary.first_late) < FAULTS_SHOWN:
+            copies = batch.taken.copies
+            where = batch.where if copies is None else batch.where[~copies]
+            for at in np.flatnonzero(first_ts != ON_TIME)[:FAULTS_SHOWN].tolist():
+                summary.note_late(self._place(int(where[at])), too_late=bool(first_ts[at] == TOO_LATE))
+
+    def _place(self, n: int) -> str:
+        """Where the n-th record of the batch stood; empty if that is not known."""
+        return "" if self._places is None else self._places.of(self._read + n)
 
 
 class Replay:

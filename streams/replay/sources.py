@@ -9,10 +9,12 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
 from streams.replay.checkpoint import Checkpoint
 from streams.replay.entries import Entry, SourceError, Spool
 from streams.replay.files import open_lines
+from streams.replay.places import LinesOfFiles, LinesRead, PlacedEntries
 
 __all__ = ["checkpoint_of", "partitions"]
 
@@ -59,6 +61,7 @@ def partitions(names: Sequence[str], *, partitioned: bool = False, back: int = 0
         SourceError: an input cannot be read (also while iterating).
     """
     plain: list[Iterator[Entry]] = []
+    files: list[LinesRead] = []
     spools: dict[tuple[str, int], Spool] = {}
     for name in names:
         if name.startswith(TOPIC):
@@ -67,19 +70,23 @@ def partitions(names: Sequence[str], *, partitioned: bool = False, back: int = 0
             spools.update(read_topic(name.removeprefix(TOPIC), back))
             continue
         with contextlib.ExitStack() as stack:
-            lines = stack.enter_context(open_lines(name))
+            read = LinesRead(name)
+            lines = stack.enter_context(open_lines(name, read))
             first = next(lines, None)
             if first is None:
                 continue
             if _envelope(first) is None:
                 plain.append(_plain(first, lines, stack.pop_all()))
+                files.append(read)
                 continue
-            _spool(first, spools)
-            for line in lines:
-                _spool(line, spools)
+            for number, line in enumerate(chain((first,), lines)):
+                _spool(line, spools).places.note(number, read.of)
+    out: list[Iterator[Entry]] = []
     if plain and not partitioned:
-        plain = [_chained(plain)]
-    return plain + [spools[key].entries() for key in sorted(spools)]
+        out.append(PlacedEntries(chain.from_iterable(plain), LinesOfFiles(files)))
+    else:
+        out += [PlacedEntries(entries, read) for entries, read in zip(plain, files, strict=True)]
+    return out + [spools[key].placed() for key in sorted(spools)]
 
 
 def checkpoint_of(names: Sequence[str]) -> Checkpoint | None:
@@ -101,7 +108,7 @@ def checkpoint_of(names: Sequence[str]) -> Checkpoint | None:
     return found
 
 
-def _spool(line: bytes, spools: dict[tuple[str, int], Spool]) -> None:
+def _spool(line: bytes, spools: dict[tuple[str, int], Spool]) -> Spool:
     parsed = _envelope(line)
     if parsed is None:
         # no envelope in a dump of envelopes: it becomes a record of the first partition and will be rejected
@@ -110,6 +117,7 @@ def _spool(line: bytes, spools: dict[tuple[str, int], Spool]) -> None:
     if key not in spools:
         spools[key] = Spool()
     spools[key].append(entry)
+    return spools[key]
 
 
 def _plain(first: bytes, rest: Iterator[bytes], stack: contextlib.ExitStack) -> Iterator[Entry]:
@@ -117,8 +125,3 @@ def _plain(first: bytes, rest: Iterator[bytes], stack: contextlib.ExitStack) -> 
         yield None, first
         for line in rest:
             yield None, line
-
-
-def _chained(parts: list[Iterator[Entry]]) -> Iterator[Entry]:
-    for part in parts:
-        yield from part

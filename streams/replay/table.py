@@ -9,7 +9,7 @@ from rich.table import Table
 from detectors.incidents import Incident, error_words
 from detectors.instants import format_instant
 from streams.evaluate.evaluator import Verdict
-from streams.replay.replay import Summary
+from streams.replay.summary import Summary
 
 __all__ = ["ReplayTable"]
 

@@ -92,6 +92,7 @@ async def _read(
     out: dict[tuple[str, int], Spool] = {}
     for partition in sorted(ids):
         spool = out[topic, partition] = Spool()
+        words = f"{topic}/{partition}, offset {{}}".format
         before = list(marks.get(partition, ()))
         begun = since is None or not back
         first = None if since is None else since - back
@@ -104,6 +105,7 @@ async def _read(
             while before and before[0][0] <= record.offset:
                 spool.append(before.pop(0)[1])
             spool.append((record.timestamp, record.value))
+            spool.places.note(record.offset, words)
         if not begun:
             spool.append(Begin())
         for _, mark in before:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from streams.replay.entries import Entry, Spool
+from streams.replay.places import PlacedEntries
 from streams.replay.sources import partitions
 
 __all__ = ["TwoPass"]
@@ -44,6 +45,11 @@ class TwoPass:
 
 
 def _copied(entries: Iterator[Entry], spool: Spool) -> Iterator[Entry]:
+    copied = _copying(entries, spool)
+    return PlacedEntries(copied, entries.places) if isinstance(entries, PlacedEntries) else copied
+
+
+def _copying(entries: Iterator[Entry], spool: Spool) -> Iterator[Entry]:
     for entry in entries:
         spool.append(entry)
         yield entry

@@ -9,7 +9,7 @@ from rich.console import Console
 from detectors.engine.state import StepResult
 from detectors.incidents import Transition
 from streams.evaluate.evaluator import Verdict
-from streams.replay.replay import Summary
+from streams.replay.summary import Summary
 from streams.replay.table import ReplayTable
 from tests.sinks.samples import OPENED, incident
 
