@@ -27,24 +27,31 @@ import numpy as np
 import yaml
 
 from detectors.arrays import Floats, Ints
-from detectors.detection.combination_search import LeafCounts, SearchSettings, search
+from detectors.detection.combinations.leaves import LeafCounts
+from detectors.detection.combinations.search import search
+from detectors.detection.combinations.settings import SearchSettings
 
 __all__ = ["Case", "Constants", "Score", "cases_of", "main", "named", "score"]
 
 #: Attribute and value, of each value that a cause names.
 Cause = frozenset[tuple[str, str]]
 
-#: What was not chosen on the cases. Parts of a cause stall unlike there, so ``well_part`` is off; that something
-#: fails in all requests is given, so a cause names a value.
-FIXED: dict[str, Any] = {"well_part": float("inf"), "traffic": 5.0, "merge_from": 3, "least_values": 1}
+#: What was not chosen on the cases. Parts of a cause stall unlike there, so ``own_excess`` and ``well_part`` are off;
+#: that something fails among all requests is given, so a cause names a value.
+FIXED: dict[str, Any] = {
+    "own_excess": 0.0,
+    "well_part": float("inf"),
+    "traffic": 5.0,
+    "merge_from": 3,
+    "least_values": 1,
+}
 #: What is tried, by name, the one preferred among equals first.
 GRID: dict[str, tuple[float, ...]] = {
-    "clustering": (0.02, 0.01, 0.005, 0.04, 0.0),
+    "clustering": (0.02, 0.01, 0.04),
     "prior": (100.0, 200.0, 50.0),
     "further_cost": (40.0, 60.0, 20.0),
     "scope_cost": (4.6, 3.0),
     "value_cost": (0.0, 1.0),
-    "own_excess": (0.0, 2.0),
 }
 
 
@@ -176,9 +183,8 @@ def score(labels: frozenset[Cause], causes: frozenset[Cause]) -> Score:
 
 def _grid() -> Iterator[Constants]:
     for point in itertools.product(*GRID.values()):
-        chosen = dict(zip(GRID, point, strict=True))
-        prior = chosen.pop("prior")
-        yield Constants(prior, SearchSettings(**chosen, **FIXED))
+        chosen: dict[str, Any] = dict(zip(GRID, point, strict=True))
+        yield Constants(chosen.pop("prior"), SearchSettings(**chosen, **FIXED))
 
 
 def _sum(scores: Iterable[Score]) -> Score:

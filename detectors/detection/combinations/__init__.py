@@ -1,0 +1,1 @@
+"""Which few combinations of attribute values explain the failures."""
