@@ -17,6 +17,7 @@ __all__ = [
     "excess_gain",
     "gains",
     "holds",
+    "joined",
     "lies_within",
     "weigh",
 ]
@@ -26,6 +27,8 @@ Scope = tuple[int | None, ...]
 
 #: Usual shares are kept this far from 0 and from 1, where a single failure (or success) would prove everything.
 LEAST_SHARE = 1e-6
+#: Numbers that could be, for each that is, from which on sorting takes less time than counting.
+_SPARSE = 16
 
 
 @dataclass(frozen=True)
@@ -119,3 +122,17 @@ def holds(codes: Ints, scope: Scope) -> Bools:
 
 def lies_within(inner: Scope, outer: Scope) -> bool:
     return all(value is None or value == inner[axis] for axis, value in enumerate(outer))
+
+
+def joined(key: Ints, codes: Ints) -> Ints:
+    """The pairs of a key and a code, both from 0 on, numbered from 0 on in their order."""
+    values = int(codes.max(initial=0)) + 1
+    both = key * values + codes
+    span = (int(key.max(initial=0)) + 1) * values
+    if span > _SPARSE * len(both):
+        sorted_out: Ints = np.unique(both, return_inverse=True)[1]
+        return sorted_out
+    seen = np.zeros(span, np.int64)
+    seen[both] = 1
+    numbered: Ints = (np.cumsum(seen) - 1)[both]
+    return numbered

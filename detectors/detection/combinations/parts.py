@@ -8,7 +8,15 @@ from itertools import combinations
 import numpy as np
 
 from detectors.arrays import Floats
-from detectors.detection.combinations.leaves import LEAST_SHARE, Leaves, Scope, gains, holds, lies_within
+from detectors.detection.combinations.leaves import (
+    LEAST_SHARE,
+    Leaves,
+    Scope,
+    gains,
+    holds,
+    joined,
+    lies_within,
+)
 from detectors.detection.combinations.settings import SearchSettings
 
 __all__ = ["fails_throughout", "merged"]
@@ -27,8 +35,7 @@ def fails_throughout(leaves: Leaves, settings: SearchSettings) -> bool:
         held = np.all(leaves.codes[:, named] >= 0, axis=1)
         key = np.zeros(int(held.sum()), np.int64)
         for axis in named:
-            codes = leaves.codes[held, axis]
-            key = np.unique(key * (codes.max(initial=0) + 1) + codes, return_inverse=True)[1]
+            key = joined(key, leaves.codes[held, axis])
         parts: Floats = np.column_stack([np.bincount(key, one[held]) for one in leaves.weights[:, :3].T])
         if leaves.gain(~held) <= settings.scope_cost:
             busy = np.bincount(key, leaves.trials[held]) >= settings.traffic

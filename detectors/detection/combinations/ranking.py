@@ -10,7 +10,7 @@ from math import comb
 import numpy as np
 
 from detectors.arrays import Bools, Floats, Ints
-from detectors.detection.combinations.leaves import Leaves, Scope, gains
+from detectors.detection.combinations.leaves import Leaves, Scope, gains, joined
 from detectors.detection.combinations.settings import SearchSettings
 
 __all__ = ["Pick", "Ranked", "most_values_of"]
@@ -90,15 +90,16 @@ def _families(
     """
     size, axes = leaves.codes.shape
     groups: dict[tuple[int, ...], Ints] = {}
+    nothing = np.full(size, -1)
     for named in (named for length in range(most_values + 1) for named in combinations(range(axes), length)):
         if not named:
             held, key = np.arange(size), np.zeros(size, np.int64)
-        elif (group := groups.get(named[:-1])) is not None:
-            codes = leaves.codes[:, named[-1]]
-            held = np.flatnonzero((group >= 0) & (codes >= 0))
-            key = np.unique(group[held] * (codes.max(initial=0) + 1) + codes[held], return_inverse=True)[1]
         else:
-            continue
+            around = [groups.get((*named[:n], *named[n + 1 :]), nothing) for n in range(len(named))]
+            held = np.flatnonzero(np.minimum.reduce([*around, leaves.codes[:, named[-1]]]) >= 0)
+            if not len(held):
+                continue
+            key = joined(around[-1][held], leaves.codes[held, named[-1]])
         count = int(key.max(initial=-1)) + 1
         bound = np.bincount(key, leaves.weights[held, 3], count)
         alive = bound - value_cost * len(named) > least

@@ -98,6 +98,8 @@ def search(counts: LeafCounts, settings: SearchSettings) -> Explanation:
         picks.append(pick)
         free &= ~holds(leaves.codes, pick.scope)
         cost = settings.further_cost
+    else:
+        exact = False
     scopes = merged(leaves, [one.scope for one in picks], settings)
     by_scope = {one.scope: one for one in picks}
     cause = np.full(len(counts.trials), -1)
@@ -134,7 +136,8 @@ def _pick(
 ) -> tuple[Pick | None, bool]:
     """The best scope that gains what it costs and fails in all of its parts; whether no better one was passed by."""
     gains = Ranked(leaves, cost, min(most_values, 1), settings).net
-    for least in (max(cost, gains.max(initial=0.0) / 2), cost):  # what gains much is found with less work
+    much = float(gains.max(initial=0.0)) / 2  # what gains so much is found with less work
+    for least in dict.fromkeys((max(cost, much), cost)):
         ranked = Ranked(leaves, least, most_values, settings)
         for tried, place in enumerate(ranked.order[:_MOST_TRIED]):
             held, scope = ranked.held(place), ranked.name(place)
