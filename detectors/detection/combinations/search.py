@@ -7,11 +7,12 @@ no scope is worth naming. The gain of leaves taken together is
     N · KL(K/N ‖ E/N),  0 unless K > E   (nats)
 
 with N their effective trials, K the failures and E the usual failures among those. A leaf of n trials counts as
-n / (1 + ρ (n − 1)), as trials of one leaf fail together (ρ is ``SearchSettings.clustering``). By chance alone a
-gain of g or more has a probability of at most e^−g, if a leaf's trials are as much alike as ρ says.
+n / (1 + ρ (n − 1)), as trials of one leaf fail together (ρ is ``SearchSettings.clustering``). Independent trials
+(ρ = 0) gain g or more in one given scope by chance with a probability of at most e^−g.
 
-Sources: the scan statistic of M. Kulldorff 1997 (Bernoulli); the bound of H. Chernoff 1952; effective trials: the
-design effect of L. Kish 1965. docs/detection/attribution.md explains the search on one page.
+Sources: the scan statistic of M. Kulldorff 1997 (Bernoulli); the bound of H. Chernoff 1952, for unlike shares of
+W. Hoeffding 1963; effective trials: the design effect of L. Kish 1965. docs/detection/attribution.md explains the
+search on one page.
 """
 
 from __future__ import annotations

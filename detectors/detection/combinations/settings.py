@@ -14,7 +14,7 @@ class SearchSettings:
     Attributes:
         clustering: ρ, how much two trials of one leaf fail alike, 0 (independent) to 1 (all as one).
         scope_cost: nats that the first scope must gain more than. Chance gains them in one given scope with a
-            probability of at most e^−scope_cost.
+            probability of at most e^−scope_cost, if trials are independent.
         further_cost: nats that each scope after the first must gain more than, in what those before it have left.
         value_cost: nats that a scope must gain for each value that it names.
         own_excess: nats that a scope must gain in what it adds to each scope within it that names one value more;
