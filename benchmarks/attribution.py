@@ -31,7 +31,7 @@ from detectors.detection.combinations.leaves import LeafCounts
 from detectors.detection.combinations.search import search
 from detectors.detection.combinations.settings import SearchSettings
 
-__all__ = ["Case", "Constants", "Score", "cases_of", "main", "named", "score"]
+__all__ = ["Case", "Cause", "Constants", "Score", "cases_of", "main", "named", "score"]
 
 #: Attribute and value, of each value that a cause names.
 Cause = frozenset[tuple[str, str]]
