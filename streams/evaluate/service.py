@@ -34,7 +34,7 @@ _LONGEST_RANGE = HISTORY_SPAN
 #: While records wait to be read, a shard is evaluated no more often, seconds.
 _STRIDE = 0.5
 #: Evaluation holds up the event loop and its heartbeats: a range is cut so that it takes at most so long, seconds.
-_HELD_UP = 0.5
+_HELD_UP = 0.15
 #: The cost of one step, seconds: assumed before any has been measured, and the least that is assumed.
 _FIRST_COST, _LEAST_COST = 0.02, 1e-6
 

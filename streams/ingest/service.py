@@ -53,7 +53,7 @@ _FIRST_WAIT, _LONGEST_WAIT = 0.5, 10.0  # seconds, of the backoff
 _COMMIT_SECONDS = 10.0
 #: A consumer that lived for so long was well; one that fails sooner, by a denied right, waits longer each time.
 _WENT_WELL_SECONDS = 30.0
-_MAX_RECORDS = 20_000
+_MAX_RECORDS = 10_000  # folded in one turn of the event loop
 _TURNS = 5  # of the loop: after three of them aiokafka has seen what was taken, and has asked for more
 _STOP_SECONDS = 5.0  # for the last flush
 _UNFETCHED_SECONDS = 5.0  # without an answer to a fetch; a silent partition is answered ten times a second
@@ -146,7 +146,8 @@ class Ingest(Service):
 
     def unfetched(self) -> str | None:
         """Which partitions cannot be fetched though the broker answers, in words; None if all can."""
-        late = self._monitor.unanswered(_UNFETCHED_SECONDS)
+        # One that is still being claimed has not been asked for yet.
+        late = [one for one in self._monitor.unanswered(_UNFETCHED_SECONDS) if one in self._partitions]
         if not late:
             return None
         numbers = ", ".join(str(partition.partition) for partition in late)

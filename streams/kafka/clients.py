@@ -239,6 +239,8 @@ class KafkaClients:
             enable_auto_commit=False,
             isolation_level="read_committed",
             max_partition_fetch_bytes=_FETCH_BYTES,
+            # One partition is read after the other: the last fetch of one holds the next up no longer.
+            fetch_max_wait_ms=FETCH_WAIT_MS,
         )
         return consumer
 

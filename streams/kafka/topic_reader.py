@@ -21,6 +21,9 @@ log = structlog.get_logger(__name__)
 _POLL_MS = 500
 _MAX_RECORDS = 20_000
 _PATIENCE = 120  # polls without a record before the end is reached: the rest cannot be fetched
+_END_POLLS = 10  # polls for the last batch of a partition, which compaction may have emptied
+#: After so many records the event loop gets its turn: what was fetched is given out without a wait otherwise.
+_TURN = 100
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 10.0  # seconds, of the backoff
 
 
@@ -104,7 +107,9 @@ class TopicReader:
             KafkaError, OSError: the partition cannot be read, and the reader is not patient.
         """
         async for records in self.batches(partition, start=start, since=since, end=end):
-            for record in records:
+            for number, record in enumerate(records):
+                if number % _TURN == _TURN - 1:
+                    await asyncio.sleep(0)
                 yield record
 
     async def batches(
@@ -177,6 +182,9 @@ class TopicReader:
             if end > begin:
                 consumer.assign([partition])
                 consumer.seek(partition, end - 1)
-                await consumer.getmany(partition, timeout_ms=_POLL_MS, max_records=_MAX_RECORDS)
-                end = max(end, await consumer.position(partition))
+                for _ in range(_END_POLLS):  # a consumer that was kept may still wait for its last fetch
+                    came = await consumer.getmany(partition, timeout_ms=_POLL_MS, max_records=_MAX_RECORDS)
+                    end = max(end, await consumer.position(partition))
+                    if came:
+                        break
             return end

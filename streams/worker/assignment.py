@@ -168,5 +168,8 @@ class Assignment:
         self._feed.ingest(ingest)
         if ingest.assigned:
             self._health.ready("ingest")
-        else:
-            self._health.unready("ingest", "its partitions are not assigned or not restored yet")
+            self._progress.going(Why.START, "ingest")
+            return
+        waits = "its partitions are not assigned or not restored yet"
+        self._health.unready("ingest", waits)
+        self._progress.stuck(Why.START, f"ingest does not read the input: {waits}", key="ingest")
