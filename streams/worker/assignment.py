@@ -102,6 +102,7 @@ class Assignment:
         finally:  # whoever comes next has obstacles of its own
             for env in self._unevaluated:
                 self._progress.going(Why.START, f"env {env}")
+            self._progress.going(Why.START, "ingest")
             self._progress.set_unsent({})
 
     async def _look(self) -> None:

@@ -54,7 +54,9 @@ def followed(parts: Parts, progress: Progress, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(assignment, "owned", lambda app, topic: {0})
     monkeypatch.setattr(assignment, "check_running", lambda app: None)
     signal = SimpleNamespace(connect=lambda handler: None)
-    app: Any = SimpleNamespace(on_partitions_revoked=signal, on_partitions_assigned=signal)
+    app: Any = SimpleNamespace(
+        on_partitions_revoked=signal, on_partitions_assigned=signal, consumer=None, crashed=False
+    )
     return Assignment(
         app,
         Topics(),
@@ -110,3 +112,11 @@ async def test_whoever_ends_takes_its_obstacles_back(
     assert [type(one) for one in failed] == [Ended]
     assert progress.obstacles() == ()
     assert progress.unsent() == {}
+
+
+async def test_a_consumer_that_has_crashed_ends_the_pipeline(followed: Assignment) -> None:
+    app: Any = followed._app
+    app.consumer = SimpleNamespace(crashed=True, crash_reason=ValueError("denied"))
+    failures: list[BaseException] = []
+    await followed.follow(failures.append)
+    assert [str(one) for one in failures] == ["the consumer of the agents has ended: ValueError('denied')"]
