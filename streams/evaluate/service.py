@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 from detectors.history.rollup import HISTORY_SPAN
 from detectors.policy.policy import Policy
+from streams.evaluate.evaluator import Verdict
 from streams.evaluate.restore import restore_shard
 from streams.evaluate.settings import EvaluateSettings
 from streams.evaluate.shard import Shard, queued_input
@@ -33,7 +34,9 @@ __all__ = ["Evaluate"]
 _LONGEST_RANGE = HISTORY_SPAN
 #: While records wait to be read, a shard is evaluated no more often, seconds.
 _STRIDE = 0.5
-#: Evaluation holds up the event loop and its heartbeats: a range is cut so that it takes at most so long, seconds.
+#: A range is cut so that its evaluation takes at most so long, seconds: its verdicts are written together.
+_RANGE_SECONDS = 0.5
+#: Evaluation holds up the event loop and its heartbeats: within a range the loop gets its turn so often, seconds.
 _HELD_UP = 0.15
 #: The cost of one step, seconds: assumed before any has been measured, and the least that is assumed.
 _FIRST_COST, _LEAST_COST = 0.02, 1e-6
@@ -214,23 +217,36 @@ class Evaluate:
         goal = watermark - watermark % step
         reached = shard.begin_at(goal)
         while reached < goal:
-            affordable = max(1, int(_HELD_UP / task.step_cost)) * step
+            affordable = max(1, int(_RANGE_SECONDS / task.step_cost)) * step
             to = min(goal, reached - reached % _LONGEST_RANGE + _LONGEST_RANGE, reached + affordable)
-            took = await self._evaluate_range(shard, to, goal)
+            turn = max(1, int(_HELD_UP / task.step_cost)) * step
+            took = await self._evaluate_range(shard, range(reached, to, turn), to, goal)
             task.step_cost = max(took * step / (to - reached), _LEAST_COST)
             reached = to
             if to < goal:
                 await asyncio.sleep(0)
         self._notify(shard)
 
-    async def _evaluate_range(self, shard: Shard, to: int, goal: int) -> float:
-        """Evaluate up to ``to`` (T, ms) and write the verdicts; the seconds that the evaluation took."""
+    async def _evaluate_range(self, shard: Shard, turns: range, to: int, goal: int) -> float:
+        """Evaluate up to ``to`` (T, ms) and write the verdicts; the seconds that the evaluation took.
+
+        Args:
+            shard: the shard.
+            turns: the instants at which the event loop has its turn, from the T that was reached on.
+            to: the end of the range.
+            goal: the T up to which the shard is due.
+        """
         shard.collect(to)
         await self._writer.write_states(shard, shard.schedule_inputs())
         behind = self._behind(shard, to, goal)
-        began = self._timing.timer()
-        verdicts = shard.advance(to, catching_up=behind)
-        took = self._timing.timer() - began
+        verdicts: list[Verdict] = []
+        took = 0.0
+        for at in (*turns[1:], to):
+            began = self._timing.timer()
+            verdicts += shard.advance(at, catching_up=behind)
+            took += self._timing.timer() - began
+            if at < to:
+                await asyncio.sleep(0)
         await self._writer.write(shard, verdicts)
         shard.complete(to)
         self._report(shard)
