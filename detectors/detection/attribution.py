@@ -47,6 +47,9 @@ _ONE = [[SCOPES.index(f"{method}/{csp}") for csp in CSPS] for method in METHODS]
 _HOLDS = np.array([[bool(np.all(a | ~b)) for b in MEMBERS] for a in MEMBERS])
 _MEETS = (MEMBERS.astype(np.int64) @ MEMBERS.T.astype(np.int64)) > 0
 _SIZE = MEMBERS.sum(axis=1)
+#: The gain, in nats, that each half with traffic must have by itself before a scope of both methods counts: one chance
+#: in 10,000. A single failure where one in 2,500 is usual gains less (ln 2,500 = 7.8), so a stray one widens nothing.
+_OWN_EXCESS = 9.2
 
 
 def attribute(verdicts: Sequence[Verdicts], frame: Frame, n: int, policy: Policy) -> list[Cause]:
@@ -123,7 +126,7 @@ def _busy(frame: Frame, n: int, policy: Policy) -> set[int]:
 
 def _explain(gain: Floats, fires: Bools, busy: set[int], costs: Attribution) -> set[int]:
     """Return the scopes that explain the scopes which fire."""
-    chosen = _by_rule(_cheapest(gain, costs), busy)
+    chosen = _by_rule(_cheapest(gain, costs, busy), busy)
     firing = np.flatnonzero(fires).tolist()
     causes = {scope for scope in chosen if fires[scope]}
     for scope in sorted(chosen - causes, key=lambda scope: -gain[scope]):
@@ -134,12 +137,19 @@ def _explain(gain: Floats, fires: Bools, busy: set[int], costs: Attribution) -> 
     return _absorb(_by_rule(causes, busy))
 
 
-def _cheapest(gain: Floats, costs: Attribution) -> set[int]:
-    """Return the set of disjoint scopes whose gains less costs are greatest."""
+def _cheapest(gain: Floats, costs: Attribution, busy: set[int]) -> set[int]:
+    """Return the set of disjoint scopes whose gains less costs are greatest.
+
+    A scope of both methods counts only if each of its halves that has traffic fails in excess by itself.
+    """
 
     def worth(scope: int, *within: int) -> tuple[float, set[int]]:
         value = float(gain[scope]) - costs.scope_costs - (costs.widening if within else 0.0)
         return (value, {scope}) if value > 0 else (0.0, set())
+
+    def worth_of_both(scope: int, *halves: int) -> tuple[float, set[int]]:
+        alone = all(gain[half] >= _OWN_EXCESS for half in halves if half in busy)
+        return worth(scope, *halves) if alone else (0.0, set())
 
     def together(*parts: tuple[float, set[int]]) -> tuple[float, set[int]]:
         return sum(value for value, _ in parts), set[int]().union(*(scopes for _, scopes in parts))
@@ -149,7 +159,7 @@ def _cheapest(gain: Floats, costs: Attribution) -> set[int]:
 
     one = [[worth(scope) for scope in scopes] for scopes in _ONE]
     csps = [
-        best((together(one[0][c], one[1][c]), worth(_BOTH[c], _ONE[0][c], _ONE[1][c])))
+        best((together(one[0][c], one[1][c]), worth_of_both(_BOTH[c], _ONE[0][c], _ONE[1][c])))
         for c in range(len(CSPS))
     ]
     method = [worth(_METHOD[m], *_ONE[m]) for m in range(len(METHODS))]
@@ -158,7 +168,7 @@ def _cheapest(gain: Floats, costs: Attribution) -> set[int]:
         together(method[0], *one[1]),
         together(method[1], *one[0]),
         together(*method),
-        worth(_ENV, *_METHOD),
+        worth_of_both(_ENV, *_METHOD),
     ]
     return best(options)[1]
 

@@ -18,7 +18,8 @@ from detectors.detection.verdicts import FIRING, NOT_ENOUGH_EVIDENCE, QUIET, Ver
 from detectors.history.history import History
 from detectors.incidents import Cause
 from detectors.instants import DAY
-from detectors.scopes import CSPS, SCOPES, contains, scope_path
+from detectors.scopes import CSPS, LEAVES, SCOPES, contains, scope_path
+from detectors.windows.counters import BAD, GOOD
 from detectors.windows.frame import Frame
 from streams.settings.policy_file import default_policy
 from tests.detectors.detection.traffic import START, Traffic, scope, usual
@@ -68,6 +69,18 @@ def test_early_on_no_wider_scope_is_named_than_the_one_that_fails(path: str, see
         assert all(contains(name, cause.scope) for cause in found)
     right = [scopes(found) == [name] for found in early if found]
     assert np.mean(right) > 0.7
+
+
+@pytest.mark.parametrize("before", [1, 5, 9, 13])
+@pytest.mark.parametrize("seed", range(6))
+def test_a_stray_failure_on_the_other_method_widens_nothing(before: int, seed: int) -> None:
+    traffic = Traffic(1_830, seed, normal=0.0).fail("ssoe", 1_800, 1_830)
+    leaf = LEAVES.index(("sis", "idme"))
+    traffic.counts[1_800 - before, leaf, [GOOD, BAD]] += [-1, 1]
+    traffic.people[1_800 - before, leaf] += 1
+    named = {name for found in causes(traffic, 1_800, history=FULL) for name in scopes(found)}
+    assert all(contains("prod/ssoe", name) for name in named)
+    assert "prod/ssoe" in named
 
 
 def test_two_unrelated_outages_have_two_causes() -> None:
