@@ -12,6 +12,7 @@ import pytest
 from streams.kafka.embedded_broker import EmbeddedBroker
 from tests.support import brokers, depth
 from tests.support.kafka.setup import Setup
+from tests.support.kafka.small_disk import may_mount
 
 # On the machines of CI the examples are the same each time, so that a change is not held up by what another one has
 # brought; whoever runs the tests at a desk tries new ones.
@@ -36,6 +37,15 @@ def apache_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[brokers.A
 def secured_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[brokers.ApacheKafka]:
     """A node of Apache Kafka with TLS, SASL and rights, which the tests of one process share; leave it running."""
     with brokers.apache_kafka(tmp_path_factory.mktemp("secured"), setup=Setup(secured=True)) as kafka:
+        yield kafka
+
+
+@pytest.fixture
+def small_kafka(tmp_path: Path) -> Iterator[brokers.ApacheKafka]:
+    """A node of Apache Kafka for one test, on a disk of 160 MB, which only root may mount."""
+    if not may_mount(tmp_path):
+        pytest.skip("a small disk needs root, who may mount it")
+    with brokers.apache_kafka(tmp_path / "kafka", setup=Setup(disk_bytes=160 << 20)) as kafka:
         yield kafka
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -11,15 +11,11 @@ import pytest
 
 from tests.e2e.blind.watch import QUICKLY_BLIND, Traffic, make_topics, sees_again, told_blind
 from tests.e2e.deployment import QUICK, Deployment, deployed
-from tests.support.brokers import ApacheKafka, apache_kafka
-from tests.support.kafka.setup import Listener, Setup
-from tests.support.kafka.small_disk import may_mount
+from tests.support.brokers import ApacheKafka
+from tests.support.kafka.setup import Listener
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]
 
-needs_mount = pytest.mark.skipif(
-    not may_mount(Path("/tmp")), reason="a small disk needs root, who may mount it"
-)
 OUTAGE = frozenset({"ssoe"})
 
 
@@ -104,14 +100,6 @@ async def test_a_topic_that_refuses_records_for_their_size_is_told_until_it_take
             await deployment.incident_in("prod-1", ["open"], 60.0)
 
 
-@pytest.fixture
-def small_kafka(tmp_path: Path) -> Iterator[ApacheKafka]:
-    """A node for one test, on a disk of 160 MB."""
-    with apache_kafka(tmp_path / "kafka", setup=Setup(disk_bytes=160 << 20)) as kafka:
-        yield kafka
-
-
-@needs_mount
 async def test_a_full_disk_is_told_until_there_is_room(
     small_kafka: ApacheKafka, topic_prefix: str, tmp_path: Path
 ) -> None:

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAuthorizationFailedError
 
-from tests.support.brokers import ApacheKafka, apache_kafka
-from tests.support.kafka.setup import PASSWORD, WORKER, Listener, Setup
+from tests.support.brokers import ApacheKafka
+from tests.support.kafka.setup import PASSWORD, WORKER, Listener
 from tests.support.kafka.small_disk import SmallDisk, may_mount
 from tests.support.kafka.transactions import TransactionalProducer
 
 pytestmark = pytest.mark.kafka
 
-needs_mount = pytest.mark.skipif(
-    not may_mount(Path("/tmp")), reason="a small disk needs root, who may mount it"
-)
 MEGABYTE = 1 << 20
 
 
@@ -101,8 +97,9 @@ async def test_a_commit_leaves_a_marker_and_an_open_transaction_holds_readers_ba
             assert (await consumer.getone()).offset == 4
 
 
-@needs_mount
 def test_a_small_disk_is_filled_and_cleared(tmp_path: Path) -> None:
+    if not may_mount(tmp_path):
+        pytest.skip("a small disk needs root, who may mount it")
     disk = SmallDisk(tmp_path / "disk", 4 * MEGABYTE)
     disk.mount()
     try:
@@ -114,14 +111,6 @@ def test_a_small_disk_is_filled_and_cleared(tmp_path: Path) -> None:
         disk.unmount()
 
 
-@pytest.fixture
-def small_kafka(tmp_path: Path) -> Iterator[ApacheKafka]:
-    """A node for one test, on a disk of 120 MB."""
-    with apache_kafka(tmp_path, setup=Setup(disk_bytes=120 * MEGABYTE)) as kafka:
-        yield kafka
-
-
-@needs_mount
 async def test_a_node_whose_disk_is_full_ends_and_starts_again_when_there_is_room(
     small_kafka: ApacheKafka,
 ) -> None:
