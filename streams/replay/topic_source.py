@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 from aiokafka import TopicPartition
@@ -163,10 +164,17 @@ async def checkpoint_at(
                 out.states[env] = latest(out.states.get(env), state)
     for place in histories:
         async for record in reader.read(place):
-            if record.value is None:
-                continue
-            entry = msgspec.json.decode(record.value)
-            known = out.states.get(entry["env"])
-            if known is not None and was_complete(entry, known):
+            entry = _history_entry(record.value)
+            known = None if entry is None else out.states.get(entry["env"])
+            if entry is not None and known is not None and was_complete(entry, known):
                 out.history.append(entry)
     return out
+
+
+def _history_entry(value: bytes | None) -> dict[str, Any] | None:
+    """Return a record of `sli-history`; None where none can be read, which a worker passes by too."""
+    try:
+        entry = None if value is None else msgspec.json.decode(value)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None
+    return entry if isinstance(entry, dict) and {"env", "at"} <= entry.keys() else None

@@ -11,6 +11,7 @@ from aiokafka import TopicPartition
 from structlog.testing import capture_logs
 
 from detectors.engine.state import EngineState
+from detectors.instants import HOUR, format_instant
 from detectors.lifecycle.lifecycle import LifecycleMemory
 from streams.evaluate.restore import restore_shard
 from streams.evaluate.settings import EvaluateSettings
@@ -22,6 +23,7 @@ from streams.ingest.writes import Destination
 from streams.kafka.producer import ProducerRecord
 from streams.kafka.topics import Topics
 from streams.records.reading import OwnRecords, Reading, Stored, Unreadable
+from streams.replay.topic_source import checkpoint_at
 from streams.segments.codec import Frontier, Resume, decode, encode
 from streams.settings.policy_file import default_policy
 
@@ -238,3 +240,14 @@ def test_a_record_of_a_later_binary_version_is_told_from_junk() -> None:
     reading.take(Stored(1, b"frontier/0/1", later), decode)
     with pytest.raises(Unreadable, match="newer version"):
         reading.refuse(lambda key: False)
+
+
+async def test_a_replay_from_the_middle_passes_by_a_history_that_cannot_be_read_as_a_worker_does() -> None:
+    log = Log()
+    log.put(TOPICS.watch_state, b"prod", state(NOW))
+    past = {"env": "prod", "at": format_instant(NOW - HOUR)}
+    for value in (msgspec.json.encode(past), JUNK, b"[]", b"{}", None):
+        log.put(TOPICS.history, b"prod|some time", value)
+    reader: Any = log
+    states, histories = (TopicPartition(name, 0) for name in (TOPICS.watch_state, TOPICS.history))
+    assert (await checkpoint_at(reader, [states], [histories], NOW)).history == [past]
