@@ -52,7 +52,6 @@ def progress() -> Progress:
 @pytest.fixture
 def followed(parts: Parts, progress: Progress, monkeypatch: pytest.MonkeyPatch) -> Assignment:
     monkeypatch.setattr(assignment, "owned", lambda app, topic: {0})
-    monkeypatch.setattr(assignment, "check_running", lambda app: None)
     signal = SimpleNamespace(connect=lambda handler: None)
     app: Any = SimpleNamespace(
         on_partitions_revoked=signal, on_partitions_assigned=signal, consumer=None, crashed=False
