@@ -176,7 +176,9 @@ class Traffic:
         elif odd < 0.033:
             at -= rng.choice([10 * 60_000, 59 * 60_000, 119 * 60_000, 3 * 3_600_000, 40 * 3_600_000])
         elif odd < 0.035 and not calm:
-            at += rng.choice([3_000, 15_000, 400_000])  # the last one is from too far ahead
+            at += rng.choice(
+                [3_000, 15_000, 900_000]
+            )  # the last one is too far ahead, also where the broker is away first
         if partition == _LAGGING:
             at -= self._lag(elapsed)
         event = {

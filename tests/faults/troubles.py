@@ -11,7 +11,6 @@ from contextlib import suppress
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
 from confluent_kafka import KafkaException
 
 from streams.kafka.topics import PARTITIONS, Topics
@@ -143,13 +142,8 @@ class Troubles:
     async def _poison(self, fault: Fault) -> None:
         some = (self._topics.deliveries, self._topics.history, self._topics.banner)
         topic = some[fault.worker % len(some)]
-        while True:
-            try:
-                async with AIOKafkaProducer(bootstrap_servers=self._kafka.address) as producer:
-                    await producer.send_and_wait(topic, POISON, key=b"poison", partition=0)
-                return
-            except (KafkaError, OSError):
-                await asyncio.sleep(_AGAIN_SECONDS)
+        async with self._busy, AIOKafkaProducer(bootstrap_servers=self._kafka.address) as producer:
+            await producer.send_and_wait(topic, POISON, key=b"poison", partition=0)
 
     # -- what the machine does ----------------------------------------------------------------------------------
 

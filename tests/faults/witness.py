@@ -10,6 +10,7 @@ from itertools import groupby
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
 
 from detectors.instants import parse_instant
 from sinks.sandbox import Sandbox
@@ -23,6 +24,7 @@ TELL_SECONDS = 30.0
 #: By how much topics show less than what has been evaluated: indicators are published this often.
 SHOWN_SECONDS = 5.0
 _KEY = ":blind:"
+_EVERY_SECONDS = 0.5
 _ENV = "prod"
 
 
@@ -134,17 +136,33 @@ class Witness:
         return stalls(self._samples, alerts, self.troubled, blind_after=blind_after)
 
     async def _look(self) -> None:
-        topics = (self._topics.sli, self._topics.watch_state)
-        places = [TopicPartition(topic, number) for topic in topics for number in range(PARTITIONS)]
-        async with AIOKafkaConsumer(bootstrap_servers=self._broker, auto_offset_reset="earliest") as consumer:
-            consumer.assign(places)
+        reading = asyncio.create_task(self._read(), name="witness reads")
+        try:
             while True:
-                came = await consumer.getmany(timeout_ms=500)
-                for place, records in came.items():
-                    for record in records:
-                        self._see(place.topic, record)
                 now = self._now()
                 self._samples.append((now, now - self._reached))
+                await asyncio.sleep(_EVERY_SECONDS)
+        finally:
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
+
+    async def _read(self) -> None:
+        topics = (self._topics.sli, self._topics.watch_state)
+        places = [TopicPartition(topic, number) for topic in topics for number in range(PARTITIONS)]
+        while True:
+            consumer = AIOKafkaConsumer(bootstrap_servers=self._broker, auto_offset_reset="earliest")
+            try:
+                await consumer.start()
+                consumer.assign(places)
+                while True:
+                    came = await consumer.getmany(timeout_ms=500)
+                    for place, records in came.items():
+                        for record in records:
+                            self._see(place.topic, record)
+            except (KafkaError, OSError):
+                await asyncio.sleep(_EVERY_SECONDS)
+            finally:
+                await consumer.stop()
 
     def _see(self, topic: str, record: Any) -> None:
         if topic == self._topics.sli:
