@@ -11,7 +11,7 @@ DEV := $(VENV)/.dev
 FOR_DEMO := $(if $(wildcard $(DEV)),$(DEV),$(RUNTIME))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-deep lint format bench quality kafka simulation test-kafka test-faults soak locks clean
+.PHONY: help setup demo test test-deep lint format bench quality kafka simulation test-kafka test-blind test-faults soak locks clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,7 +22,7 @@ demo: $(FOR_DEMO) ## show how a sign-in outage is detected, paged and resolved, 
 	$(BIN)/watchofficer demo $(ARGS)
 
 test: $(DEV) ## run the tests that need only .venv (ARGS= for further arguments of pytest)
-	$(BIN)/python -m pytest -n auto -m "not kafka and not e2e and not faults and not quality and not simulation" $(ARGS)
+	$(BIN)/python -m pytest -n auto -m "not kafka and not e2e and not faults and not quality and not simulation and not blind" $(ARGS)
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "e2e and not kafka" $(ARGS)
 
 test-deep: ## run the tests of `make test` with five times as many examples of each property
@@ -52,6 +52,9 @@ simulation: $(DEV) ## run the shipped loops under random faults in virtual time 
 
 test-kafka: $(DEV) ## run the tests on Apache Kafka: durability, kills, kcat (Docker, or Java and Maven)
 	$(BIN)/python -m pytest -n 4 -m kafka $(ARGS)
+
+test-blind: $(DEV) ## keep parts of a deployment from getting on, one way at a time, and expect that the watch says so (half an hour)
+	$(BIN)/python -m pytest -n 2 -m blind $(ARGS)
 
 test-faults: $(DEV) ## end, hold and mislead workers and broker at random, compare with the log (KILLS=200 SEED=… BROKER=kafka|embedded)
 	$(BIN)/python -m tests.faults --kills $(or $(KILLS),200) --broker $(or $(BROKER),kafka) $(if $(SEED),--seed $(SEED)) $(ARGS)

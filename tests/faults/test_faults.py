@@ -1,4 +1,4 @@
-"""Two dozen faults on Apache Kafka; ``make test-faults KILLS=200`` is the full figure."""
+"""A dozen faults of each sort on Apache Kafka; ``make test-faults KILLS=200`` is the full figure."""
 
 from __future__ import annotations
 
@@ -17,10 +17,13 @@ _FAULTS = 12
 _LOUD_KINDS = frozenset({*WORKER_KINDS, *BROKER_KINDS}) - SILENT_KINDS
 
 
-@pytest.mark.faults
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(
-    "without", [pytest.param(SILENT_KINDS, id="ended"), pytest.param(_LOUD_KINDS, id="stuck")]
+    "without",
+    [
+        pytest.param(SILENT_KINDS, id="ended", marks=pytest.mark.faults),
+        pytest.param(_LOUD_KINDS, id="stuck", marks=pytest.mark.blind),
+    ],
 )
 def test_whatever_fails_and_whenever_the_verdicts_and_the_pages_are_what_the_log_makes_them(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], without: Collection[Kind]

@@ -13,7 +13,7 @@ from tests.e2e.deployment import deployed, now
 from tests.support.brokers import ApacheKafka
 from tests.support.false_clock.clock import FalseClock
 
-pytestmark = [pytest.mark.kafka, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.blind, pytest.mark.timeout(240)]
 
 
 @pytest.mark.parametrize("seconds", [120, -120])

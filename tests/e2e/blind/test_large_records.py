@@ -12,7 +12,7 @@ from tests.e2e.blind.watch import QUICKLY_BLIND, Traffic, blind_alerts
 from tests.e2e.deployment import TOKEN, deployed, login
 from tests.e2e.worker import until
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.blind, pytest.mark.timeout(240)]
 
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 NOTES, NOTE = 72, "警" * 3_999

@@ -14,7 +14,7 @@ from tests.e2e.deployment import QUICK, Deployment, deployed
 from tests.support.brokers import ApacheKafka
 from tests.support.kafka.setup import Listener
 
-pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.blind, pytest.mark.timeout(300)]
 
 OUTAGE = frozenset({"ssoe"})
 

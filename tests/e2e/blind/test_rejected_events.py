@@ -11,7 +11,7 @@ from streams.kafka.embedded_broker import EmbeddedBroker
 from tests.e2e.blind.watch import QUICKLY_BLIND, Traffic, blind_alerts, sees_again, told_blind
 from tests.e2e.deployment import deployed
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.blind, pytest.mark.timeout(300)]
 
 
 async def test_a_producer_that_turns_to_another_version_is_told_with_the_field_that_is_wrong(

@@ -17,7 +17,7 @@ from tests.e2e.blind.watch import QUICKLY_BLIND, Traffic
 from tests.e2e.deployment import Deployment, deployed
 from tests.e2e.worker import until
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.blind, pytest.mark.timeout(240)]
 
 CONNECTIONS, DESCRIPTORS = 300, 256
 

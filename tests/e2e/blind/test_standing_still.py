@@ -14,7 +14,7 @@ from tests.e2e.blind.watch import QUICKLY_BLIND, Traffic, sees_again
 from tests.e2e.deployment import deployed
 from tests.e2e.worker import until
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.blind, pytest.mark.timeout(240)]
 
 
 @pytest.mark.parametrize("seconds", [8.0, 25.0])

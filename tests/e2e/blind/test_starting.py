@@ -17,7 +17,7 @@ from tests.e2e.worker import until
 from tests.support.brokers import ApacheKafka
 from tests.support.kafka.setup import PASSWORD, WORKER, Listener
 
-pytestmark = [pytest.mark.kafka, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.blind, pytest.mark.timeout(240)]
 
 HTTP_SECONDS = 30.0  # of which a loaded machine takes most to start Python
 

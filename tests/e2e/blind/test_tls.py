@@ -13,7 +13,7 @@ from tests.e2e.deployment import QUICK, Deployment, deployed
 from tests.support.brokers import ApacheKafka
 from tests.support.kafka.setup import Listener
 
-pytestmark = [pytest.mark.kafka, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.blind, pytest.mark.timeout(400)]
 
 RESTARTS = 4
 MOST_TIMES = 1.5

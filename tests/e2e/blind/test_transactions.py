@@ -16,7 +16,7 @@ from tests.e2e.worker import until
 from tests.support.brokers import ApacheKafka
 from tests.support.kafka.transactions import TransactionalProducer
 
-pytestmark = [pytest.mark.kafka, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.blind, pytest.mark.timeout(240)]
 
 THEIRS = 3  # the partition that the producer with transactions writes to
 

@@ -13,7 +13,7 @@ from tests.e2e.blind.watch import QUICKLY_BLIND, Traffic
 from tests.e2e.deployment import Deployment, deployed
 from tests.e2e.worker import until
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.blind, pytest.mark.timeout(180)]
 
 #: The settings that turn receivers on.
 RECEIVERS = ("PAGERDUTY__ROUTING_KEY", "DATADOG__API_KEY", "SLACK__TOKEN")

@@ -13,7 +13,7 @@ from tests.e2e.deployment import Deployment, deployed
 from tests.e2e.topics import OnTopic
 from tests.e2e.worker import until
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.blind, pytest.mark.timeout(180)]
 
 UNREADABLE = b"\x00 no record of ours"
 
