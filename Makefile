@@ -23,7 +23,7 @@ demo: $(FOR_DEMO) ## show how a sign-in outage is detected, paged and resolved, 
 
 test: $(DEV) ## run the tests that need only .venv (ARGS= for further arguments of pytest)
 	$(BIN)/python -m pytest -n auto -m "not kafka and not e2e and not faults and not quality and not simulation and not blind" $(ARGS)
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "e2e and not kafka" $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "e2e and not kafka" $(ARGS)
 
 test-deep: ## run the tests of `make test` with five times as many examples of each property
 	$(MAKE) test ARGS="--hypothesis-profile=deep $(ARGS)"
@@ -51,7 +51,7 @@ simulation: $(DEV) ## run the shipped loops under random faults in virtual time 
 	$(BIN)/python -m tests.simulation --seeds $(or $(SEEDS),100) $(if $(FIRST),--first $(FIRST)) $(ARGS)
 
 test-kafka: $(DEV) ## run the tests on Apache Kafka: durability, kills, kcat (Docker, or Java and Maven)
-	$(BIN)/python -m pytest -n 4 -m kafka $(ARGS)
+	$(BIN)/python -m pytest -n 2 -m kafka $(ARGS)
 
 test-blind: $(DEV) ## keep parts of a deployment from getting on, one way at a time, and expect that the watch says so (half an hour)
 	$(BIN)/python -m pytest -n 2 -m blind $(ARGS)
