@@ -75,7 +75,8 @@ class FleetWatch:
             self._progress.going(Why.LAG, _key(""))
         else:
             sentence = "No worker has written how far it has evaluated since this guard started"
-            self._progress.stuck(Why.LAG, sentence, key=_key(""), remedy=_REMEDY, since=self._began)
+            since = self._began + _WRITTEN_WITHIN
+            self._progress.stuck(Why.LAG, sentence, key=_key(""), remedy=_REMEDY, since=since)
         for env, moved in self._moved.items():
             if now - moved.at < _WRITTEN_WITHIN:
                 self._progress.going(Why.LAG, _key(env))

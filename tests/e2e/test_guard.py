@@ -14,7 +14,7 @@ from streams.kafka.embedded_broker import EmbeddedBroker
 from tests.e2e.deployment import QUICK, Deployment, deployed
 from tests.e2e.worker import Worker, until
 
-pytestmark = [pytest.mark.blind, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
 KEY = "watchofficer:blind:lag"
 BLIND_AFTER = 10.0
