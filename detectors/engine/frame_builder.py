@@ -11,6 +11,7 @@ from detectors.scopes import LEAVES, MEMBERS, SCOPES
 from detectors.windows.counters import COUNTERS, Classify
 from detectors.windows.error_codes import CodeWindows
 from detectors.windows.fact_columns import FactColumns
+from detectors.windows.fixed_scopes import fixed_scopes
 from detectors.windows.frame import Frame
 from detectors.windows.impact import Failed, Impact
 from detectors.windows.returns import ReturnWindows
@@ -28,11 +29,13 @@ class FrameBuilder:
         classify: assigns rows of facts to counters.
 
     Attributes:
+        scopes: the leaves and groups of the environment.
         windows, impact: the counts and the people behind the last frame, with more detail of the last hour.
     """
 
     def __init__(self, env: str, policy: Policy, classify: Classify) -> None:
         self._env = env
+        self.scopes = fixed_scopes(env)
         self._policy = policy
         self._classify = classify
         self.windows = Windows(policy.step, policy.windows(), classify)
@@ -61,13 +64,22 @@ class FrameBuilder:
             shape = (steps, len(SCOPES), len(COUNTERS))
             counts = {w: np.zeros(shape, dtype=np.int64) for w in policy.windows()}
             people = {w: np.zeros(shape[:2], dtype=np.int64) for w in policy.windows()}
-            return Frame(self._env, ends, counts, people, policy.windows(), covered_from=covered_from)
+            return Frame(
+                self._env,
+                ends,
+                counts,
+                people,
+                policy.windows(),
+                covered_from=covered_from,
+                scopes=self.scopes,
+            )
         self._asleep = False
         counts = self.windows.advance(start, steps, facts)
         people = self.impact.advance(start, steps, self._failed(facts))
         returns = self._returns.advance(start, steps, facts)
         self._codes.move(start, steps, facts)
         return Frame(
+            scopes=self.scopes,
             env=self._env,
             ends=ends,
             counts=counts,

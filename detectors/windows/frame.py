@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from detectors.arrays import Ints
+from detectors.axes import Scopes
 from detectors.instants import FAR_PAST
 from detectors.windows.error_codes import CodeWindows
 
@@ -17,6 +18,8 @@ class Frame:
     """The counts of N consecutive steps of one environment.
 
     Attributes:
+        scopes: the leaves and groups of the environment; the axis "scope" of all arrays is the axis of the groups. It
+            grows between frames alone.
         env: the environment.
         ends: (N,) the T of each step, ms.
         counts: window (ms) -> (N, scope, counter).
@@ -30,6 +33,7 @@ class Frame:
         covered_from: the instant (ms) from which all facts are known; a window that begins earlier may lack some.
     """
 
+    scopes: Scopes = field(kw_only=True)
     env: str
     ends: Ints
     counts: Mapping[int, Ints]

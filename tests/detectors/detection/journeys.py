@@ -15,6 +15,7 @@ from detectors.windows.counters import BAD, EXCLUDED, GOOD, STARTED, Classify
 from detectors.windows.error_codes import CodeWindows
 from detectors.windows.fact_columns import FactColumns
 from detectors.windows.facts import ON_TIME, FactRow
+from detectors.windows.fixed_scopes import fixed_scopes
 from detectors.windows.frame import Frame
 from detectors.windows.returns import ReturnWindows
 from detectors.windows.sliding import Windows
@@ -143,6 +144,7 @@ class Journeys:
                 _WINDOWS,
                 returns.advance(start, steps, due),
                 codes,
+                scopes=fixed_scopes("prod"),
             )
             begin = end
 

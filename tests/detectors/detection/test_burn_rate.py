@@ -104,6 +104,7 @@ def test_steps_a_minute_apart_are_judged_as_well() -> None:
         {w: c[every] for w, c in frame.counts.items()},
         {w: p[every] for w, p in frame.people.items()},
         frame.windows,
+        scopes=frame.scopes,
     )
     assert sparse.ends[1] - sparse.ends[0] == 60 * SECOND
     whole = BurnRateDetector(POLICY, History("prod")).judge(frame)

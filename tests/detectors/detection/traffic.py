@@ -12,6 +12,7 @@ from detectors.instants import DAY, SECOND, parse_instant
 from detectors.policy.policy import Policy
 from detectors.scopes import CSPS, LEAVES, MEMBERS, METHODS, SCOPES, leaf_index, scope_path
 from detectors.windows.counters import BAD, COUNTERS, GOOD, SESSION_BAD, SESSION_GOOD, SLOW, STARTED, TIMED
+from detectors.windows.fixed_scopes import fixed_scopes
 from detectors.windows.frame import Frame
 from streams.settings.policy_file import default_policy
 
@@ -106,6 +107,7 @@ class Traffic:
             {w: _sliding(counts, w // SECOND)[first:last] for w in windows},
             {w: _sliding(people, w // SECOND)[first:last] for w in windows},
             windows,
+            scopes=fixed_scopes("prod"),
         )
 
 
