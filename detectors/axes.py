@@ -25,6 +25,7 @@ __all__ = [
     "ScopesMemory",
     "contains",
     "named",
+    "narrowness",
     "overlaps",
     "path_of",
 ]
@@ -47,6 +48,12 @@ Leaf = tuple[str | None, ...]
 def named(path: str) -> tuple[str, ...]:
     """The values of a path that begins with its environment, without the environment: ``("*", "idme")``."""
     return tuple(path.split("/")[1:])
+
+
+def narrowness(path: str) -> tuple[int, tuple[int, ...]]:
+    """How narrow a scope is, for comparing scopes: by the number of its values, then by their axes, later ones last."""
+    axes = tuple(axis for axis, value in enumerate(named(path)) if value != ANY)
+    return len(axes), axes
 
 
 def path_of(env: str, values: Iterable[str]) -> str:

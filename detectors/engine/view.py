@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+from detectors.axes import ANY, contains, named
 from detectors.detection.verdicts import Verdicts, finding
 from detectors.engine.state import Spans
 from detectors.history.rollup import HISTORY_SPAN
 from detectors.incidents import Counts, FindingState
 from detectors.lifecycle.memory import FOUND_IN_FAILURES
 from detectors.policy.policy import Policy
-from detectors.scopes import scope_index, scope_path
 from detectors.slis import SliValue
-from detectors.windows.counters import BAD, COUNTERS, SESSION_BAD
+from detectors.windows.counters import BAD, COUNTERS, GOOD, SESSION_BAD
 from detectors.windows.frame import Frame
 from detectors.windows.impact import Distinct, Impact, relative_error
 from detectors.windows.sliding import Windows
@@ -41,6 +41,7 @@ class FrameView:
         unread: Spans,
     ) -> None:
         self._recent = policy.severity.projection_window
+        self._methods = frozenset(policy.objectives)
         self._news = policy.lifecycle.news
         self.frame = frame
         self.verdicts = verdicts
@@ -58,7 +59,9 @@ class FrameView:
 
     def finding(self, scope: str, leaving_out: Collection[str] = ()) -> FindingState:
         """Return the combined state of the detectors' findings on a scope, without those in ``leaving_out``."""
-        index = scope_index(scope)
+        index = self.frame.scopes.index(scope)
+        if index is None:
+            return "not_enough_evidence"
         asked = [verdict for verdict in self.verdicts if verdict.detector not in leaving_out]
         state = finding(asked, self.n, index)
         if state == "firing" and self.first_bad(scope, self.at - self._news) is None:
@@ -66,11 +69,33 @@ class FrameView:
             return state if finding(others, self.n, index) == "firing" else "not_enough_evidence"
         return state
 
+    def knows(self, scope: str) -> bool:
+        """Return whether each value that a scope names is one that events have had, or a method with an objective."""
+        scopes = self.frame.scopes
+        values = named(scope)
+        if len(values) > len(scopes.axes):
+            return False
+        seen = [{leaf[axis] for leaf in scopes.leaves if leaf is not None} for axis in range(len(values))]
+        return all(
+            value == ANY or value in seen[axis] or (axis == 0 and value in self._methods)
+            for axis, value in enumerate(values)
+        )
+
+    def within(self, scope: str) -> tuple[str, ...]:
+        """Return the scopes that a scope contains, without itself."""
+        scopes = self.frame.scopes
+        paths = (scopes.path(group) for group, path in enumerate(scopes.paths) if path is not None)
+        return tuple(path for path in paths if path != scope and contains(scope, path))
+
     def counts(self, scope: str, window: int = HISTORY_SPAN) -> Counts:
-        index = scope_index(scope)
-        row = self.frame.counts[window][self.n, index]
-        amounts = dict(zip(COUNTERS[:6], (int(value) for value in row[:6]), strict=True))
-        users = int(self.frame.people[window][self.n, index])
+        """Return the counts of a scope in a window (ms); zeros for a scope without events."""
+        index = self.frame.scopes.index(scope)
+        if index is None:
+            amounts, users = dict.fromkeys(COUNTERS[:6], 0), 0
+        else:
+            row = self.frame.counts[window][self.n, index]
+            amounts = dict(zip(COUNTERS[:6], (int(value) for value in row[:6]), strict=True))
+            users = int(self.frame.people[window][self.n, index])
         return Counts(at=self.at, window=window, users_impacted=users, **amounts)
 
     def people(self, scope: str, since: int) -> Distinct:
@@ -80,21 +105,26 @@ class FrameView:
         return self._people(scope, since, self._recent)
 
     def _people(self, scope: str, since: int, window: int) -> Distinct:
-        return self._impact.distinct_since(scope_index(scope), self.at, max(since, self.at - window))
+        index = self.frame.scopes.index(scope)
+        if index is None:
+            return Distinct(0, 0.0)
+        return self._impact.distinct_since(index, self.at, max(since, self.at - window))
 
     def first_bad(self, scope: str, since: int) -> int | None:
-        return self._windows.first(scope_index(scope), (BAD, SESSION_BAD), since, self.at)
+        index = self.frame.scopes.index(scope)
+        return None if index is None else self._windows.first(index, (BAD, SESSION_BAD), since, self.at)
 
     def succeeded_since(self, scope: str, since: int) -> bool:
         reach = [window for window in self.frame.windows if self.at - window >= since]
         window = reach[-1] if reach else self.frame.windows[0]
-        return bool(self.frame.counts[window][self.n, scope_index(scope), 0])
+        index = self.frame.scopes.index(scope)
+        return index is not None and bool(self.frame.counts[window][self.n, index, GOOD])
 
 
 def sli_of(frame: Frame, n: int, scope: int, window: int) -> SliValue:
     """Return the SLIs of a scope (index) in a window (ms) at step ``n``."""
     good, bad, excluded, started, slow, timed = (int(v) for v in frame.counts[window][n, scope, :6])
     users = int(frame.people[window][n, scope])
-    path = scope_path(frame.env, scope)
+    path = frame.scopes.path(scope)
     error = relative_error(users, int(frame.levels[window][n])) if window in frame.levels else 0.0
     return SliValue(int(frame.ends[n]), path, window, good, bad, excluded, started, slow, timed, users, error)

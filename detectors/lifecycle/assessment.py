@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from msgspec import UNSET
 from msgspec.structs import replace
 
+from detectors.axes import contains
 from detectors.bounds import CAUSES_LIMIT, LINK_BYTES, SENTENCE_BYTES, cut, fits
 from detectors.incidents import Cause, Incident
 from detectors.lifecycle.fail_over import advise, compared
@@ -15,7 +16,6 @@ from detectors.lifecycle.recorder import Recorder
 from detectors.lifecycle.severity import Level, datadog_severity, figure, follow
 from detectors.notification.paging import may_page
 from detectors.policy.policy import Policy
-from detectors.scopes import contains
 from detectors.urgency import is_serious
 
 __all__ = ["assess"]

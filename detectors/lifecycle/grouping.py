@@ -24,10 +24,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from detectors.axes import contains, narrowness, overlaps
 from detectors.incidents import Cause
 from detectors.lifecycle.memory import IncidentMemory
 from detectors.policy.sections import LifecyclePolicy
-from detectors.scopes import MEMBERS, contains, overlaps, scope_index
 from detectors.urgency import WAKES_NOBODY, is_outage, is_serious
 
 __all__ = ["IncidentGroup", "group_causes"]
@@ -85,7 +85,7 @@ def group_causes(
     """
     groups = [IncidentGroup(m, m.incident.scope, "advance" if m.is_open else "rest") for m in memories]
     # The widest causes come first, so that narrower ones find their incident; causes that wake nobody come last.
-    for cause in sorted(causes, key=lambda cause: (_is_minor(cause), -_size(cause.scope))):
+    for cause in sorted(causes, key=lambda cause: (_is_minor(cause), narrowness(cause.scope))):
         explained = _explaining(cause, groups, at)
         if explained is not None:
             explained.symptoms.append(cause)
@@ -97,10 +97,6 @@ def group_causes(
             groups.append(group)
         group.causes.append(cause)
     return groups
-
-
-def _size(scope: str) -> int:
-    return int(MEMBERS[scope_index(scope)].sum())
 
 
 def _is_minor(cause: Cause) -> bool:
@@ -135,7 +131,7 @@ def _explaining(cause: Cause, groups: Sequence[IncidentGroup], at: int) -> Incid
         if ((group.is_live and group.is_outage) or _left_behind(cause, group, at))
         and (contains(group.scope, cause.scope) or (overlaps(group.scope, cause.scope) and not by_users))
     ]
-    return min(found, key=lambda group: _size(group.scope), default=None)
+    return max(found, key=lambda group: narrowness(group.scope), default=None)
 
 
 def _among_open(
@@ -145,7 +141,7 @@ def _among_open(
     live = [group for group in groups if group.is_live and not (minor and group.is_outage)]
     holders = [group for group in live if (minor or group.is_serious) and contains(group.scope, cause.scope)]
     if holders:
-        return min(holders, key=lambda group: _size(group.scope))
+        return max(holders, key=lambda group: narrowness(group.scope))
     inside = [
         group for group in live if not (minor and group.is_serious) and contains(cause.scope, group.scope)
     ]

@@ -12,6 +12,7 @@ from hashlib import blake2b
 import msgspec
 from msgspec.structs import replace
 
+from detectors.axes import overlaps
 from detectors.incidents import Cause, Incident, IncidentInput, Transition
 from detectors.lifecycle import actions, transitions
 from detectors.lifecycle.bounded import bounded
@@ -20,7 +21,6 @@ from detectors.lifecycle.memory import COUNTS_WINDOW, IncidentMemory, View
 from detectors.lifecycle.recorder import Recorder
 from detectors.lifecycle.severity import csps_of
 from detectors.policy.policy import Policy
-from detectors.scopes import overlaps, scope_index
 
 __all__ = ["INPUTS_REMEMBERED", "IncidentMemory", "Lifecycle", "LifecycleMemory", "View"]
 
@@ -178,7 +178,7 @@ class Lifecycle:
                 if incident_input.env != self.env:
                     reason = f"it is for {incident_input.env}, this is {self.env}"
                 elif incident_input.kind == "declare" and incident_input.incident is None:
-                    reason = self._refuse_scope(incident_input.scope)
+                    reason = self._refuse_scope(incident_input.scope, recorder.view)
                     if incident_input.scope is not None and reason is None:
                         declares.append(
                             (_declared_cause(incident_input, incident_input.scope, recorder), incident_input)
@@ -192,19 +192,17 @@ class Lifecycle:
             _sign(recorder, before, incident_input)
         return declares
 
-    def _refuse_scope(self, scope: str | None) -> str | None:
+    def _refuse_scope(self, scope: str | None, view: View) -> str | None:
         if scope is None:
             return "it names no scope"
-        try:
-            scope_index(scope)
-        except KeyError:
-            return f"there is no scope {scope!r}"
-        return None if scope.partition("/")[0] == self.env else f"{scope} is not in {self.env}"
+        if scope.partition("/")[0] != self.env:
+            return f"{scope} is not in {self.env}"
+        return None if view.knows(scope) else f"there is no scope {scope!r}"
 
     def _report(self, incident_input: IncidentInput, recorder: Recorder) -> str | None:
         """Note a person's report that sign-in fails on the open incident that may explain it, if there is one."""
         scope = incident_input.scope or self.env
-        reason = self._refuse_scope(scope)
+        reason = self._refuse_scope(scope, recorder.view)
         if reason is not None:
             return reason
         for memory in self.memory.incidents:

@@ -40,6 +40,14 @@ class View(Protocol):
         """
         ...
 
+    def knows(self, scope: str) -> bool:
+        """Whether each value that a scope of the environment names is one that events have had, or the policy lists."""
+        ...
+
+    def within(self, scope: str) -> tuple[str, ...]:
+        """The scopes that a scope contains, without itself, as far as they have events."""
+        ...
+
     def counts(self, scope: str, window: int = COUNTS_WINDOW) -> Counts:
         """Counts of a scope in ``[T - window, T)``."""
         ...

@@ -16,6 +16,7 @@ from math import floor
 import msgspec
 from scipy.special import gammaincinv
 
+from detectors.axes import ANY, AXES, named
 from detectors.incidents import Basis
 from detectors.instants import HOUR
 from detectors.policy.policy import Policy
@@ -34,6 +35,7 @@ __all__ = [
 
 #: The environment whose people the SLA counts; every other issue is severity 3 (SLA).
 PRODUCTION = "prod"
+_CSP = AXES.index("csp")
 
 
 class Figure(msgspec.Struct, frozen=True):
@@ -134,7 +136,13 @@ def _dwelt(since: int | None, at: int, dwell: int) -> bool:
 
 def csps_of(scopes: Iterable[str]) -> int:
     """How many credential providers are down: those that are the scope of an open incident."""
-    return len({parts[2] for parts in (scope.split("/") for scope in scopes) if len(parts) == 3})
+    return len({csp for csp in map(_whole_csp, scopes) if csp is not None})
+
+
+def _whole_csp(scope: str) -> str | None:
+    """The credential provider of a scope that is all of the provider, at most on one method; else None."""
+    values = named(scope)
+    return values[_CSP] if len(values) == _CSP + 1 and values[_CSP] != ANY else None
 
 
 def datadog_severity(scope: str, severity: int, csps: int, *, serious: bool = True) -> str:
@@ -143,15 +151,14 @@ def datadog_severity(scope: str, severity: int, csps: int, *, serious: bool = Tr
     SEV-1: nobody can sign in (all of prod), or more than one provider is down (``csps``, over all open
     incidents, of which this one is of a provider); SEV-2: one provider, or severity 1; SEV-3: severity 2;
     SEV-4: else, and what wakes nobody (not ``serious``); SEV-5: outside prod. A whole method (``prod/ssoe``)
-    is graded by its severity: people can be sent to the other one.
+    is graded by its severity, as people can be sent to the other one; so is a client, which is a subset.
     """
-    env, *below = scope.split("/")
-    if env != PRODUCTION:
+    if scope.partition("/")[0] != PRODUCTION:
         return "SEV-5"
     if not serious:
         return "SEV-4"
-    one_csp = len(below) == 2
-    if not below or (one_csp and csps > 1):
+    one_csp = _whole_csp(scope) is not None
+    if not named(scope) or (one_csp and csps > 1):
         return "SEV-1"
     if one_csp or severity == 1:
         return "SEV-2"

@@ -12,11 +12,11 @@ falls only after its dwell. A scope widens once a wider cause has held for ``wid
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
 from typing import Any
 
 from msgspec.structs import replace
 
+from detectors.axes import contains, overlaps
 from detectors.incidents import Cause, FindingState, Incident
 from detectors.instants import HOUR, format_duration
 from detectors.lifecycle.assessment import assess
@@ -25,7 +25,6 @@ from detectors.lifecycle.recorder import Recorder
 from detectors.lifecycle.severity import Level
 from detectors.lifecycle.timers import check_response_times, notify_thread, page_if_due
 from detectors.notification.paging import may_page
-from detectors.scopes import SCOPES, contains, overlaps, scope_path
 from detectors.urgency import WAKES_NOBODY, is_outage, is_serious
 
 __all__ = ["advance", "after_resolution", "begin", "declare", "resolve"]
@@ -214,7 +213,7 @@ def _narrowed(memory: IncidentMemory, causes: Sequence[Cause], recorder: Recorde
         memory.alone_on, memory.alone_for = only, 0
     states = {"quiet"}
     if is_outage(memory.incident):
-        beside = [s for s in _within(own) if not overlaps(s, only)]
+        beside = [s for s in recorder.view.within(own) if not overlaps(s, only)]
         states = {recorder.view.finding(s, _left_out(memory.incident)) for s in beside}
     if "firing" in states:
         memory.alone_for = 0
@@ -224,14 +223,6 @@ def _narrowed(memory: IncidentMemory, causes: Sequence[Cause], recorder: Recorde
         return own
     memory.alone_on, memory.alone_for = None, 0
     return only
-
-
-@cache
-def _within(scope: str) -> tuple[str, ...]:
-    """The scopes that a scope contains, without itself."""
-    env = scope.partition("/")[0]
-    paths = (scope_path(env, index) for index in range(len(SCOPES)))
-    return tuple(path for path in paths if path != scope and contains(scope, path))
 
 
 def _relapse(memory: IncidentMemory, causes: Sequence[Cause], recorder: Recorder) -> None:

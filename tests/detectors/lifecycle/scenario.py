@@ -16,13 +16,14 @@ from typing import Any
 
 import msgspec
 
+from detectors.axes import contains
 from detectors.incidents import Cause, Command, Counts, FindingState, Incident, IncidentInput, Transition
 from detectors.instants import MINUTE, SECOND, parse_instant
 from detectors.lifecycle.lifecycle import Lifecycle, LifecycleMemory
 from detectors.lifecycle.memory import FOUND_IN_FAILURES
 from detectors.notification.plan import plan
 from detectors.policy.policy import Policy
-from detectors.scopes import contains
+from detectors.scopes import SCOPES
 from detectors.windows.impact import Distinct
 from streams.settings.policy_file import default_policy, read_policy
 
@@ -57,6 +58,14 @@ class World:
             stale = not self.fails and cause.detector in FOUND_IN_FAILURES
             return "not_enough_evidence" if stale else "firing"
         return self.findings.get(scope, "quiet")
+
+    def knows(self, scope: str) -> bool:
+        return "nowhere" not in scope
+
+    def within(self, scope: str) -> tuple[str, ...]:
+        known = (*SCOPES, "*/*/vaweb", "sis/*/vaweb")
+        paths = (f"{scope.partition('/')[0]}/{below}".rstrip("/") for below in known)
+        return tuple(path for path in paths if path != scope and contains(scope, path))
 
     def counts(self, scope: str, window: int = 5 * MINUTE) -> Counts:
         good, bad = self.ratios.get(scope, (50, 50))

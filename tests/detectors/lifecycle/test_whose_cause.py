@@ -227,3 +227,22 @@ def test_causes_that_do_not_fire_open_nothing() -> None:
     world.fires("prod/ssoe")
     quiet = [msgspec.structs.replace(c, state="not_enough_evidence") for c in world.causes.values()]
     assert Lifecycle("prod", Scenario().policy).step(world, quiet) == []
+
+
+def test_a_client_is_a_part_of_its_method_and_of_all_and_overlaps_a_provider() -> None:
+    scenario = Scenario()
+    scenario.at(0).fires("prod/sis/*/vaweb", people=400)
+    scenario.at(300).fires("prod/sis", people=900)
+    heard = scenario.play(until=900)
+    assert [t.incident.id for t in heard.transitions if t.kind == "opened"] == ["prod-1"]
+    assert heard.transitions[-1].incident.scope == "prod/sis"
+
+
+def test_a_cause_belongs_to_the_narrowest_incident_that_holds_it() -> None:
+    scenario = Scenario()
+    scenario.at(0).fires("prod/*/*/vaweb", people=400).fires("prod/sis", people=900)
+    scenario.at(300).fires("prod/sis/*/vaweb", people=900)
+    heard = scenario.play(until=600)
+    narrower = {i.scope: i.narrower for i in heard.incidents.values()}
+    assert narrower["prod/*/*/vaweb"] == ("prod/sis/*/vaweb",)
+    assert narrower["prod/sis"] == ()
