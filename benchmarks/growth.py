@@ -28,7 +28,7 @@ from detectors.engine.state import EngineState
 from detectors.history.history import History
 from detectors.instants import HOUR, SECOND, format_instant, parse_instant
 from detectors.lifecycle.lifecycle import LifecycleMemory
-from detectors.scopes import ENVS, LEAVES, OUTCOMES, STEPS, leaf_index
+from detectors.scopes import ENVS, LEAVES
 from detectors.windows.facts import ON_TIME, FactRow
 from detectors.windows.latency_histogram import bucket
 from streams.aggregate.acceptance import Rules
@@ -189,7 +189,6 @@ def _rows(load: Load, at: int, number: int, thresholds: int) -> dict[str, list[F
     """Return the facts of the ``number``-th second, which begins at ``at`` (ms), by environment."""
     per_hour = HOUR // SECOND
     first, until = load.people * number // per_hour, load.people * (number + 1) // per_hour
-    callback, good, bad = STEPS.index("callback"), OUTCOMES.index("success"), OUTCOMES.index("failure")
     shares = itertools.cycle(
         [(place, part) for part in range(load.partitions) for place in range(load.scopes)]
     )
@@ -200,21 +199,22 @@ def _rows(load: Load, at: int, number: int, thresholds: int) -> dict[str, list[F
     rows: dict[str, list[FactRow]] = {}
     for place, (env, method, csp) in enumerate(load.places):
         for part in range(load.partitions):
-            leaf, failing = leaf_index(method, csp), people.get((place, part), [])
-            for outcome, count in ((good, 1 + len(failing)), (bad, len(failing))):
+            leaf, failing = (method, csp, None), people.get((place, part), [])
+            for outcome, count in (("success", 1 + len(failing)), ("failure", len(failing))):
                 if count:
                     rows.setdefault(env, []).append(
                         FactRow(
                             at,
                             ON_TIME,
                             leaf,
-                            callback,
+                            "callback",
                             outcome,
-                            "007" if outcome == bad else "",
+                            "007" if outcome == "failure" else "",
+                            "",
                             count,
                             count,
                             [0] * thresholds,
-                            failing if outcome == bad else [],
+                            failing if outcome == "failure" else [],
                             {bucket(_DURATION): count},
                         )
                     )

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from detectors.axes import Leaf
 from detectors.policy.policy import Policy
-from detectors.scopes import LEAVES, OUTCOMES, STEPS
+from detectors.scopes import LEAVES
 from detectors.windows.facts import ON_TIME, FactRow
 from detectors.windows.latency_histogram import bucket
 
 __all__ = ["START", "seconds_of"]
 
 START = 1_795_435_200_000
-_CALLBACK = STEPS.index("callback")
-_SUCCESS, _FAILURE = OUTCOMES.index("success"), OUTCOMES.index("failure")
 #: An odd number, so that its multiples are spread over all 64 bits, like hashes.
 _SPREAD = 0x9E3779B97F4A7C15
 
@@ -29,10 +28,10 @@ def seconds_of(
         methods: number of auth methods on which each person fails: with 1, half of the people fail on either method.
         start: the first second, ms.
     """
-    leaves = list(range(len(LEAVES)))
+    leaves: list[Leaf] = [(*leaf, None) for leaf in LEAVES]
     for second in range(seconds):
         failing = range(people * second // seconds, people * (second + 1) // seconds)
-        who: dict[int, list[int]] = {leaf: [] for leaf in leaves}
+        who: dict[Leaf, list[int]] = {leaf: [] for leaf in leaves}
         for n in failing:
             for method in range(methods):
                 leaf = leaves[(n + method * (len(leaves) // 2)) % len(leaves)]
@@ -40,18 +39,18 @@ def seconds_of(
         rows = []
         pane = start + second * policy.step
         for leaf in leaves:
-            rows.append(_row(pane, leaf, _SUCCESS, "", 50, [], policy=policy))
+            rows.append(_row(pane, leaf, "success", "", 50, [], policy=policy))
             if who[leaf]:
                 rows.append(
-                    _row(pane, leaf, _FAILURE, "007", len(who[leaf]), sorted(who[leaf]), policy=policy)
+                    _row(pane, leaf, "failure", "007", len(who[leaf]), sorted(who[leaf]), policy=policy)
                 )
         yield rows
 
 
 def _row(
-    pane: int, leaf: int, outcome: int, code: str, count: int, people: list[int], *, policy: Policy
+    pane: int, leaf: Leaf, outcome: str, code: str, count: int, people: list[int], *, policy: Policy
 ) -> FactRow:
-    row = FactRow(pane, ON_TIME, leaf, _CALLBACK, outcome, code, count, count, people=people)
+    row = FactRow(pane, ON_TIME, leaf, "callback", outcome, code, "", count, count, people=people)
     row.over = [0] * len(policy.thresholds)
     row.durations = {bucket(300.0): count}
     return row

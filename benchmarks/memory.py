@@ -21,7 +21,7 @@ import numpy as np
 from benchmarks.figures import Figure, Goal, add_options, figure, report
 from benchmarks.impacted import START
 from detectors.instants import HOUR, SECOND
-from detectors.scopes import OUTCOMES, SCOPES
+from detectors.scopes import SCOPES
 from detectors.windows.fact_columns import FactColumns
 from detectors.windows.facts import ON_TIME, FactRow
 from detectors.windows.impact import Failed, Impact
@@ -103,7 +103,7 @@ def _within(crowds: int) -> Figure:
     for seed in range(crowds):
         people = np.unique(np.random.default_rng(seed).integers(0, 1 << 64, 3 * _EXACTLY, dtype=np.uint64))
         impact = Impact(SECOND, (HOUR,), _EXACTLY)
-        row = FactRow(START, ON_TIME, 0, 0, OUTCOMES.index("failure"), "", people=people.tolist())
+        row = FactRow(START, ON_TIME, ("ssoe", None, None), "new", "failure", people=people.tolist())
         impact.advance(START + SECOND, 1, Failed.of(FactColumns.of([row], SECOND)))
         found = impact.distinct_since(SCOPES.index(""), START + SECOND, START)
         within += abs(found.people - len(people)) <= found.error * found.people

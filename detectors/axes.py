@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 
 from detectors.arrays import Bools, Ints
+from detectors.values import OTHER
 
 __all__ = [
     "ANY",
@@ -34,8 +35,6 @@ __all__ = [
 AXES = ("auth_method", "csp", "client_id")
 #: What stands in a path for an axis on which the scope names no value.
 ANY = "*"
-#: The value of events whose own value has no place.
-OTHER = "other"
 #: The most leaves of an environment, as of a segment.
 _MOST_LEAVES = 1_000
 #: The most raw leaves of which the position is remembered.

@@ -15,7 +15,6 @@ import uuid
 from aiokafka import TopicPartition
 
 from detectors.instants import MINUTE
-from detectors.scopes import LEAVES
 from streams.ingest.service import Ingest
 from streams.ingest.settings import IngestSettings
 from streams.kafka.clients import KafkaClients
@@ -69,7 +68,7 @@ async def _minutes(clients: KafkaClients, topics: Topics) -> list[list[int | str
     people: dict[tuple[int, str], set[int]] = {}
     for segment in newest.values():
         for row in segment.rows:
-            cell = (row.pane - row.pane % MINUTE, LEAVES[row.leaf][0])
+            cell = (row.pane - row.pane % MINUTE, row.leaf[0] or "")
             counts[cell] = counts.get(cell, 0) + row.count
             people.setdefault(cell, set()).update(row.people)
     return [[at, method, count, len(people[at, method])] for (at, method), count in sorted(counts.items())]

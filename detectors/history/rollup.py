@@ -57,14 +57,14 @@ class FiveMinutes:
 
     def _add_codes(self, failed: FactColumns) -> None:
         """Count failures by error code."""
-        place = (failed.pane // HISTORY_SPAN * len(LEAVES) + failed.leaf) * len(failed.codes) + failed.code
-        places, which = np.unique(place, return_inverse=True)
+        place = failed.pane // HISTORY_SPAN * len(failed.kinds) + failed.kind
+        places, first, which = np.unique(place, return_index=True, return_inverse=True)
         counts = np.zeros(len(places), dtype=np.int64)
         np.add.at(counts, which, failed.count)
-        for place_of, count in zip(places.tolist(), counts.tolist(), strict=True):
-            rest, code = divmod(place_of, len(failed.codes))
-            span, leaf = divmod(rest, len(LEAVES))
-            self._by_code.setdefault(span * HISTORY_SPAN, Counter())[leaf, failed.codes[code]] += count
+        leaves = failed.leaf[first].tolist()
+        for place_of, leaf, count in zip(places.tolist(), leaves, counts.tolist(), strict=True):
+            span, kind = divmod(place_of, len(failed.kinds))
+            self._by_code.setdefault(span * HISTORY_SPAN, Counter())[leaf, failed.kinds[kind].code] += count
 
     def written(self, before: int, covered_from: int) -> list[dict[str, object]]:
         """Return the new or revised records that begin in ``[covered_from, before)`` (ms); mark all as written."""

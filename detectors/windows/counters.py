@@ -8,8 +8,9 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from detectors.arrays import Bools, Ints
-from detectors.scopes import OUTCOMES, SIGN_IN_STEPS, STEPS
+from detectors.scopes import SIGN_IN_STEPS, STEPS
 from detectors.windows.fact_columns import FactColumns
+from detectors.windows.facts import Kind
 
 __all__ = [
     "BAD",
@@ -29,16 +30,12 @@ __all__ = [
 #: The counter axis. The first six count steps of ``sign_in``, the last two steps of ``session``.
 COUNTERS = ("good", "bad", "excluded", "started", "slow", "timed", "session_good", "session_bad")
 GOOD, BAD, EXCLUDED, STARTED, SLOW, TIMED, SESSION_GOOD, SESSION_BAD = range(len(COUNTERS))
-_FAILURE = OUTCOMES.index("failure")
-#: The counter of a row by step, outcome and whether the error code is excluded; -1 if the row counts nowhere.
-_COUNTER_OF: Ints = np.array(
-    [
-        ((STARTED, STARTED), (GOOD, GOOD), (BAD, EXCLUDED))
-        if step in SIGN_IN_STEPS
-        else ((-1, -1), (SESSION_GOOD, SESSION_GOOD), (SESSION_BAD, -1))
-        for step in STEPS
-    ]
-)
+#: The counter of a row that is no failure, by whether its step is one of ``sign_in`` and by outcome.
+_OF_OUTCOME = {
+    (True, "started"): STARTED,
+    (True, "success"): GOOD,
+    (False, "success"): SESSION_GOOD,
+}
 
 
 class Amounts(NamedTuple):
@@ -71,7 +68,7 @@ class Classify:
 
     def is_bad(self, facts: FactColumns) -> Bools:
         """Return (N,) whether each row holds failures that count against the service."""
-        return np.asarray((facts.outcome == _FAILURE) & ~facts.has_code(self.excluded))
+        return facts.by_kind(self._is_bad) > 0
 
     def is_timed(self, facts: FactColumns) -> Bools:
         """Return (N,) whether each row adds to the counter ``TIMED``."""
@@ -92,10 +89,22 @@ class Classify:
             np.concatenate([facts.count[counted], facts.timed[timed], np.array(slow, dtype=np.int64)]),
         )
 
+    def _is_bad(self, kind: Kind) -> bool:
+        return kind.outcome == "failure" and kind.code not in self.excluded and kind.step in STEPS
+
     def _counters(self, facts: FactColumns) -> Ints:
         """Return (N,) the counter that each row's events add to; -1 for none."""
-        excluded = facts.has_code(self.excluded).astype(np.int64)
-        return _COUNTER_OF[facts.step_index, facts.outcome, excluded]
+        return facts.by_kind(self._counter)
+
+    def _counter(self, kind: Kind) -> int:
+        if kind.step not in STEPS:
+            return -1
+        sign_in = kind.step in SIGN_IN_STEPS
+        if kind.outcome != "failure":
+            return _OF_OUTCOME.get((sign_in, kind.outcome), -1)
+        if self._is_bad(kind):
+            return BAD if sign_in else SESSION_BAD
+        return EXCLUDED if sign_in else -1
 
 
 def _is_timed(facts: FactColumns, counters: Ints) -> Bools:

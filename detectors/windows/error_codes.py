@@ -16,16 +16,15 @@ import numpy as np
 
 from detectors.arrays import Ints
 from detectors.instants import MINUTE
-from detectors.scopes import LEAVES, MEMBERS, OUTCOMES, SIGN_IN_STEPS, STEPS
+from detectors.scopes import LEAVES, MEMBERS, SIGN_IN_STEPS
 from detectors.windows.counters import Amounts
 from detectors.windows.fact_columns import FactColumns
+from detectors.windows.facts import Kind
 from detectors.windows.impact import Failed, Impact
 from detectors.windows.sliding import Windows
 
 __all__ = ["CodeWindows"]
 
-_FAILURE = OUTCOMES.index("failure")
-_SIGN_IN = np.array([step in SIGN_IN_STEPS for step in STEPS])
 _FORGET_EVERY = MINUTE
 _EACH_LEAF = np.eye(len(LEAVES), dtype=bool)
 _TO_SCOPES: Ints = MEMBERS.T.astype(np.int64)
@@ -46,7 +45,7 @@ class _Columns:
 
     def of(self, facts: FactColumns) -> Ints:
         """Return (N,) the counter of each row's code; -1 for none."""
-        return np.array([self.places.get(code, -1) for code in facts.codes], dtype=np.int64)[facts.code]
+        return facts.by_kind(lambda kind: self.places.get(kind.code, -1))
 
 
 class _Kept(NamedTuple):
@@ -85,7 +84,7 @@ class CodeWindows:
 
     def move(self, start: int, steps: int, facts: FactColumns) -> None:
         """Move on to T = ``start``, ``start`` + step, … (``steps`` of them), as ``Windows.move`` does."""
-        fresh = facts[(facts.outcome == _FAILURE) & _SIGN_IN[facts.step_index] & facts.has_code(self._places)]
+        fresh = facts[facts.by_kind(self._is_counted) > 0]
         self._windows.move(start, steps, fresh)
         kept = _Kept(self._columns.of(fresh), Failed.of(fresh))
         self._impacts = {codes: impact for codes, impact in self._impacts.items() if codes in self._asked}
@@ -99,6 +98,9 @@ class CodeWindows:
             self._forget(start - self._lengths[-1])
         self._kept.append(kept)
         self._start, self._steps = start, steps
+
+    def _is_counted(self, kind: Kind) -> bool:
+        return kind.outcome == "failure" and kind.step in SIGN_IN_STEPS and kind.code in self._places
 
     def _with_codes(self, kept: _Kept, codes: frozenset[str]) -> Failed:
         return kept.failed[np.isin(kept.code, [self._places[code] for code in codes if code in self._places])]

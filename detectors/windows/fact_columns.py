@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from operator import attrgetter
+from typing import Any
 
 import numpy as np
 
 from detectors.arrays import Bools, Ints
-from detectors.windows.facts import ON_TIME, TOO_LATE, FactRow
+from detectors.axes import Leaf
+from detectors.scopes import leaf_position
+from detectors.windows.facts import ON_TIME, TOO_LATE, FactRow, Kind
 
 __all__ = ["FactColumns"]
 
 
-_NUMBERS = ("pane", "first_t", "leaf", "step_index", "outcome", "count", "timed")
+_NUMBERS = ("pane", "first_t", "count", "timed")
 _numbers_of = attrgetter(*_NUMBERS)
-_code_of = attrgetter("code")
+_kind_of = attrgetter(*Kind._fields)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -26,44 +29,47 @@ class FactColumns:
 
     Attributes:
         rows: the rows, from which only people, durations and ``over`` are read.
-        pane, leaf, step_index, outcome, count, timed: (N,) as in ``FactRow``.
+        pane, count, timed: (N,) as in ``FactRow``.
         counts_from: (N,) the first T (ms) at which each row counts.
         late: (N,) whether the row first counts later than at the end of its pane.
-        code: (N,) the position of the row's error code in ``codes``.
-        codes: error codes, which may include some that no row has.
+        leaf: (N,) the position of the row's leaf.
+        kind: (N,) the position of the row's kind in ``kinds``.
+        kinds: distinct kinds, which may include some that no row has.
     """
 
     rows: Sequence[FactRow]
     pane: Ints
-    leaf: Ints
-    step_index: Ints
-    outcome: Ints
     count: Ints
     timed: Ints
     counts_from: Ints
     late: Bools
-    code: Ints
-    codes: Sequence[str]
+    leaf: Ints
+    kind: Ints
+    kinds: Sequence[Kind]
 
     @classmethod
-    def of(cls, rows: Iterable[FactRow], step: int) -> FactColumns:
+    def of(
+        cls, rows: Iterable[FactRow], step: int, position: Callable[[Leaf], int] = leaf_position
+    ) -> FactColumns:
         """Build columns from all rows that ever count, ordered by the first T at which each counts.
 
         Args:
             rows: rows in any order.
             step: length of a pane, ms.
+            position: gives the position of a leaf.
         """
         some = rows if isinstance(rows, list) else list(rows)
         flat = chain.from_iterable(map(_numbers_of, some))
         numbers = np.fromiter(flat, np.int64, len(_NUMBERS) * len(some)).reshape(-1, len(_NUMBERS)).T
-        pane, first_t, leaf, step_index, outcome, count, timed = np.ascontiguousarray(numbers)
+        pane, first_t, count, timed = np.ascontiguousarray(numbers)
         late = first_t != ON_TIME
         counts_from = np.where(late, first_t, pane + step)
-        names = list(map(_code_of, some))
-        codes = list(dict.fromkeys(names))
-        places = {code: n for n, code in enumerate(codes)}
-        code = np.fromiter(map(places.__getitem__, names), np.int64, len(some))
-        whole = cls(some, pane, leaf, step_index, outcome, count, timed, counts_from, late, code, codes)
+        each: list[tuple[Any, ...]] = list(map(_kind_of, some))
+        kinds = [Kind(*kind) for kind in dict.fromkeys(each)]
+        places: dict[tuple[object, ...], int] = {kind: n for n, kind in enumerate(kinds)}
+        kind = np.fromiter(map(places.__getitem__, each), np.int64, len(some))
+        leaf = np.fromiter((position(one.leaf) for one in kinds), np.int64, len(kinds))[kind]
+        whole = cls(some, pane, count, timed, counts_from, late, leaf, kind, kinds)
         if (counts_from[1:] >= counts_from[:-1]).all() and not (first_t == TOO_LATE).any():
             return whole
         order = np.argsort(counts_from, kind="stable")
@@ -82,20 +88,22 @@ class FactColumns:
         return FactColumns(
             rows,
             self.pane[which],
-            self.leaf[which],
-            self.step_index[which],
-            self.outcome[which],
             self.count[which],
             self.timed[which],
             self.counts_from[which],
             self.late[which],
-            self.code[which],
-            self.codes,
+            self.leaf[which],
+            self.kind[which],
+            self.kinds,
         )
+
+    def by_kind(self, number: Callable[[Kind], int]) -> Ints:
+        """Return (N,) a number for each row, which depends on the row's kind alone."""
+        return np.fromiter((number(kind) for kind in self.kinds), np.int64, len(self.kinds))[self.kind]
 
     def has_code(self, codes: Collection[str]) -> Bools:
         """Return (N,) whether each row's error code is one of ``codes``."""
-        return np.array([code in codes for code in self.codes], dtype=bool)[self.code]
+        return self.by_kind(lambda kind: kind.code in codes) > 0
 
     def up_to(self, at: int) -> int:
         """Return how many rows count at T = ``at`` or before; the rows must be ordered by ``counts_from``."""

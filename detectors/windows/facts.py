@@ -1,14 +1,19 @@
 """What is a fact: a count of events before any policy judges it?
 
-A row holds the counts of one (pane, first T, leaf, step, outcome, error code). Segments carry rows, and windows are
-built from rows; the policy decides later which error codes count as bad and which durations as slow.
+A row holds the counts of one (pane, first T, kind), where a kind is a leaf, a step, an outcome, an error code and an
+error class. All of these are strings as events state them, so that facts do not depend on any list of known values.
+Segments carry rows, and windows are built from rows; the policy decides later what counts as bad and as slow.
 """
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import msgspec
 
-__all__ = ["ON_TIME", "TOO_LATE", "FactRow"]
+from detectors.axes import Leaf
+
+__all__ = ["ON_TIME", "TOO_LATE", "FactRow", "Kind"]
 
 #: ``first_t`` of a row whose events arrived before their pane was judged: the row counts from the pane's end on.
 ON_TIME = 0
@@ -16,14 +21,26 @@ ON_TIME = 0
 TOO_LATE = -1
 
 
-class FactRow(msgspec.Struct, array_like=True, gc=False):
-    """Counts of one (pane, first T, leaf, step, outcome, code). Only failures have ``people`` and a ``code``.
+class Kind(NamedTuple):
+    """What the events of a row have in common but for their time: the fields of these names of ``FactRow``."""
+
+    leaf: Leaf
+    step: str
+    outcome: str
+    code: str
+    error_class: str
+
+
+class FactRow(msgspec.Struct, gc=False):
+    """Counts of one (pane, first T, kind). Only failures have ``people``, a ``code`` and an ``error_class``.
 
     Attributes:
         pane: start of the pane, ms since the epoch.
         first_t: ``ON_TIME``, ``TOO_LATE``, or the first T (ms) at which the row's late events count.
-        leaf, step_index, outcome: positions on the axes ``scopes.LEAVES``, ``STEPS``, ``OUTCOMES``.
+        leaf: the value on each axis.
+        step, outcome: as the events state them, in lower case.
         code: the error code, "" for none.
+        error_class: the class of the exception in lower case, without namespace and the ending ``error``; "" for none.
         count: number of events.
         timed: number of events that carry a duration.
         over: for each threshold of the segment, the number of timed events that took at least so long.
@@ -33,10 +50,11 @@ class FactRow(msgspec.Struct, array_like=True, gc=False):
 
     pane: int
     first_t: int
-    leaf: int
-    step_index: int
-    outcome: int
-    code: str
+    leaf: Leaf
+    step: str
+    outcome: str
+    code: str = ""
+    error_class: str = ""
     count: int = 0
     timed: int = 0
     over: list[int] = []

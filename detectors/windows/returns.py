@@ -11,9 +11,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from detectors.arrays import Ints
-from detectors.scopes import OUTCOMES, STEPS
 from detectors.windows.counters import Amounts
 from detectors.windows.fact_columns import FactColumns
+from detectors.windows.facts import Kind
 from detectors.windows.sliding import Windows
 
 __all__ = ["RETURNED", "WENT", "ReturnWindows"]
@@ -21,19 +21,20 @@ __all__ = ["RETURNED", "WENT", "ReturnWindows"]
 #: Positions on the counter axis: sign-ins that started, callbacks that completed with any outcome.
 WENT, RETURNED = range(2)
 
-_STARTED = OUTCOMES.index("started")
-_STARTS = [STEPS.index("new"), STEPS.index("authorize")]
-#: The counter of a row by step and outcome; -1 for none.
-_COUNTER_OF: Ints = np.full((len(STEPS), len(OUTCOMES)), -1)
-_COUNTER_OF[STEPS.index("callback")] = RETURNED
-_COUNTER_OF[:, _STARTED] = -1
-_COUNTER_OF[_STARTS, _STARTED] = WENT
+_STARTS = ("new", "authorize")
+
+
+def _counter(kind: Kind) -> int:
+    """Return the counter of a kind's events; -1 for none."""
+    if kind.outcome == "started":
+        return WENT if kind.step in _STARTS else -1
+    return RETURNED if kind.step == "callback" else -1
 
 
 class _Columns:
     def amounts(self, facts: FactColumns) -> Amounts:
         """Return what rows add to the two counters, as ``counters.Columns`` requires."""
-        counters = _COUNTER_OF[facts.step_index, facts.outcome]
+        counters = facts.by_kind(_counter)
         counted = np.flatnonzero(counters >= 0)
         return Amounts(counted, counters[counted], facts.count[counted])
 

@@ -8,24 +8,21 @@ import numpy as np
 import numpy.typing as npt
 
 from detectors.arrays import Ints
-from detectors.scopes import OUTCOMES
 from detectors.windows.facts import ON_TIME, FactRow
 from detectors.windows.latency_histogram import bucket, buckets
-from streams.events.columns import Columns, Kind, Kinds
+from streams.events.columns import Columns, EnvKind, Kinds
 
 __all__ = ["FactAccumulator", "ranked"]
 
-_FAILURE = OUTCOMES.index("failure")
-#: env, pane, first_t, leaf, step_index, outcome, code
-_Key = tuple[str, int, int, int, int, int, str]
+#: pane, first_t, number of the kind
+_Key = tuple[int, int, int]
 #: Room for the numbers of all buckets, and what makes them positive.
 _BUCKETS, _SHIFT = 4096, 2048
 
 
 class _Waiting(NamedTuple):
-    """Events of one cut that were on time and are not in the rows yet: as in ``Columns``."""
+    """Events of one cut that were on time and are not in the rows yet: as in ``Columns``, with own numbers of kinds."""
 
-    table: Kinds
     kinds: Ints
     panes: Ints
     durations: npt.NDArray[np.float64]
@@ -35,6 +32,8 @@ class _Waiting(NamedTuple):
 class FactAccumulator:
     """Rows of facts by environment; the same events in any cut into calls give the same rows.
 
+    Kinds get numbers of their own here, in the order in which they first come.
+
     Args:
         step: length of a pane, ms.
         thresholds: of durations, ms.
@@ -43,12 +42,20 @@ class FactAccumulator:
     def __init__(self, step: int, thresholds: tuple[float, ...]) -> None:
         self._step = step
         self._thresholds = thresholds
+        self._clear()
+
+    def _clear(self) -> None:
         self._rows: dict[_Key, FactRow] = {}
         self._people: dict[_Key, set[int]] = {}
         self._waiting: list[_Waiting] = []
+        self._known: list[EnvKind] = []
+        self._numbers: dict[EnvKind, int] = {}
+        # The table that the numbers of events stand for, and for each of its numbers the own one; -1 for none yet.
+        self._table: Kinds | None = None
+        self._own: Ints = np.empty(0, dtype=np.int64)
 
-    def _count(self, kind: Kind, pane: int, first_t: int, duration: float | None, person: int) -> None:
-        key = (kind[0], pane, first_t, *kind[1:])
+    def _count(self, number: int, pane: int, first_t: int, duration: float | None, person: int) -> None:
+        key = (pane, first_t, number)
         row = self._row(key)
         row.count += 1
         if duration is not None:
@@ -58,7 +65,7 @@ class FactAccumulator:
                     row.over[i] += 1
             index = bucket(duration)
             row.durations[index] = row.durations.get(index, 0) + 1
-        if key[5] == _FAILURE:
+        if key in self._people:
             self._people[key].add(person)
 
     def add_many(self, columns: Columns, panes: Ints, first_ts: Ints) -> set[str]:
@@ -73,50 +80,62 @@ class FactAccumulator:
         """
         if not len(columns):
             return set()
-        known = columns.table.known
-        envs = {known[kind][0] for kind in np.flatnonzero(np.bincount(columns.kinds)).tolist()}
+        kinds, durations, people = self._own_kinds(columns), columns.durations, columns.people
+        envs = {self._known[number].env for number in np.flatnonzero(np.bincount(kinds)).tolist()}
         on_time = first_ts == ON_TIME
-        if on_time.all():
-            kinds, durations, people = columns.kinds, columns.durations, columns.people
-        else:
+        if not on_time.all():
             for n in np.flatnonzero(~on_time).tolist():
-                duration = float(columns.durations[n])
+                duration = float(durations[n])
                 self._count(
-                    known[columns.kinds[n]],
+                    int(kinds[n]),
                     int(panes[n]),
                     int(first_ts[n]),
                     None if np.isnan(duration) else duration,
-                    int(columns.people[n]),
+                    int(people[n]),
                 )
-            kinds, durations, people = (
-                columns.kinds[on_time],
-                columns.durations[on_time],
-                columns.people[on_time],
-            )
-            panes = panes[on_time]
+            kinds, panes = kinds[on_time], panes[on_time]
+            durations, people = durations[on_time], people[on_time]
         if kinds.size:
-            self._waiting.append(_Waiting(columns.table, kinds, panes, durations, people))
+            self._waiting.append(_Waiting(kinds, panes, durations, people))
         return envs
+
+    def _own_kinds(self, columns: Columns) -> Ints:
+        """Return (N,) the own numbers of the events' kinds."""
+        table = columns.table
+        if table is not self._table:
+            self._table, self._own = table, np.empty(0, dtype=np.int64)
+        if len(self._own) < len(table.known):
+            unknown = np.full(len(table.known) - len(self._own), -1, dtype=np.int64)
+            self._own = np.concatenate([self._own, unknown])
+        own: Ints = self._own[columns.kinds]
+        if (own < 0).any():
+            fresh, first = np.unique(columns.kinds[own < 0], return_index=True)
+            for number in fresh[np.argsort(first)].tolist():
+                self._own[number] = self._number(table.known[number])
+            own = self._own[columns.kinds]
+        return own
+
+    def _number(self, kind: EnvKind) -> int:
+        number = self._numbers.setdefault(kind, len(self._known))
+        if number == len(self._known):
+            self._known.append(kind)
+        return number
 
     def _settle(self) -> None:
         """Bring what waits into the rows: once for many cuts, as most of the work is by row."""
         waiting, self._waiting = self._waiting, []
-        while waiting:
-            table = waiting[0].table
-            same = [one for one in waiting if one.table is table]
-            waiting = [one for one in waiting if one.table is not table]
-            self._fold(table, *(np.concatenate(column) for column in list(zip(*same, strict=True))[1:]))
+        if waiting:
+            self._fold(*(np.concatenate(column) for column in zip(*waiting, strict=True)))
 
     def _fold(
         self,
-        table: Kinds,
         kinds: Ints,
         panes: Ints,
         durations: npt.NDArray[np.float64],
         people: npt.NDArray[np.uint64],
     ) -> None:
         present = np.flatnonzero(np.bincount(kinds))
-        rank = np.zeros(len(table.known), dtype=np.int64)
+        rank = np.zeros(len(self._known), dtype=np.int64)
         rank[present] = np.arange(len(present))
         first_pane = int(panes.min())
         slots = (panes - first_pane) // self._step
@@ -136,9 +155,8 @@ class FactAccumulator:
 
         keys: list[_Key] = []
         for n, (which, count) in enumerate(zip(cells.tolist(), counts.tolist(), strict=True)):
-            number, slot = divmod(which, span)
-            env, leaf, step_index, outcome, error = table.known[present[number]]
-            key = (env, first_pane + slot * self._step, ON_TIME, leaf, step_index, outcome, error)
+            at, slot = divmod(which, span)
+            key = (first_pane + slot * self._step, ON_TIME, int(present[at]))
             keys.append(key)
             row = self._row(key)
             row.count += count
@@ -147,39 +165,53 @@ class FactAccumulator:
                 row.over[i] += counted[n]
             begin, end = edges[n], edges[n + 1]
             _merge(row, indices[begin:end], amounts[begin:end])
-        failures = np.flatnonzero(np.array(table.failed)[kinds])
+        failed = np.array([kind.outcome == "failure" for kind in self._known])
+        failures = np.flatnonzero(failed[kinds])
         for n, person in zip(cell[failures].tolist(), people[failures].tolist(), strict=True):
             self._people[keys[n]].add(person)
 
     def _row(self, key: _Key) -> FactRow:
         row = self._rows.get(key)
         if row is None:
-            row = FactRow(*key[1:])
+            pane, first_t, number = key
+            kind = self._known[number]
+            row = FactRow(pane, first_t, *kind[1:])
             row.over = [0] * len(self._thresholds)
             row.durations = {}
             self._rows[key] = row
-            if key[5] == _FAILURE:
+            if kind.outcome == "failure":
                 self._people[key] = set()
         return row
 
     def rows(self) -> dict[str, list[FactRow]]:
         """The rows so far, by environment, in a canonical order."""
         self._settle()
+        by_name = sorted(range(len(self._known)), key=lambda number: _order(self._known[number]))
+        rank = {number: n for n, number in enumerate(by_name)}
+        of_env: dict[str, list[tuple[int, int, int, _Key]]] = {}
+        for key in self._rows:
+            pane, first_t, number = key
+            of_env.setdefault(self._known[number].env, []).append((pane, first_t, rank[number], key))
         out: dict[str, list[FactRow]] = {}
-        for key in sorted(self._rows):
-            row = self._rows[key]
-            if key in self._people:
-                row.people = sorted(self._people[key])
-            row.durations = dict(sorted(row.durations.items()))
-            out.setdefault(key[0], []).append(row)
+        for env in sorted(of_env):
+            keys = [key for *_, key in sorted(of_env[env])]
+            out[env] = [self._rows[key] for key in keys]
+            for key, row in zip(keys, out[env], strict=True):
+                if key in self._people:
+                    row.people = sorted(self._people[key])
+                row.durations = dict(sorted(row.durations.items()))
         return out
 
     def drain(self) -> dict[str, list[FactRow]]:
         """The rows since the last call; the accumulator is empty afterwards."""
         out = self.rows()
-        self._rows = {}
-        self._people = {}
+        self._clear()
         return out
+
+
+def _order(kind: EnvKind) -> tuple[object, ...]:
+    """Return what kinds are sorted by: no value of a leaf is empty."""
+    return (tuple([value or "" for value in kind.leaf]), *kind[2:])
 
 
 def ranked(codes: Ints, bound: int) -> tuple[Ints, Ints, Ints]:

@@ -7,14 +7,13 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 
 from detectors.policy.policy import Policy
-from detectors.scopes import LEAVES, OUTCOMES
+from detectors.scopes import LEAVES, leaf_position
 from detectors.windows.facts import FactRow
 from streams.aggregate.rejected_share import RejectedShare
 from streams.segments.codec import Tally
 
 __all__ = ["Totals"]
 
-_STARTED, _SUCCESS, _FAILURE = (OUTCOMES.index(o) for o in ("started", "success", "failure"))
 #: Contributions are kept for at least so many blocks; older ones are not written any more.
 _KEPT = 512
 
@@ -39,7 +38,7 @@ class Totals:
         """Put the rows of a (partition, block, env) in the place of what it contributed before."""
         counts: Counter[_Label] = Counter()
         for row in rows:
-            method, csp = LEAVES[row.leaf]
+            method, csp = LEAVES[leaf_position(row.leaf)]
             counts[method, csp or "none", _result(row, policy)] += row.count
         total = self.events[place[2]]
         total.subtract(self._events_of.pop(place, Counter()))
@@ -70,8 +69,8 @@ class Totals:
 
 
 def _result(row: FactRow, policy: Policy) -> str:
-    if row.outcome == _STARTED:
+    if row.outcome == "started":
         return "started"
-    if row.outcome == _SUCCESS:
+    if row.outcome == "success":
         return "good"
     return "bad" if policy.is_bad(row.code) else "excluded"

@@ -9,29 +9,52 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import compress
-from typing import Self, TypeVar, cast
+from typing import Final, NamedTuple, Self, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from detectors.arrays import Bools, Ints
-from detectors.scopes import OUTCOMES, STEPS, leaf_index
+from detectors.axes import Leaf
+from detectors.values import class_name, normalised
 from streams.events.decode import decode, decode_many, decode_plain, instant
 from streams.events.login_event import LoginEvent, StrippedEvent, person_id
 from streams.events.validation import Rejection
 
-__all__ = ["AT_A_TIME", "Columns", "Kind", "Kinds", "Times", "columns_of", "instants_of", "times_of"]
+__all__ = [
+    "AT_A_TIME",
+    "Columns",
+    "EnvKind",
+    "Kinds",
+    "Times",
+    "columns_of",
+    "instants_of",
+    "kind_of",
+    "times_of",
+]
+
+#: The outcome whose events have people, a code and a class.
+FAILURE: Final = "failure"
 
 Floats = npt.NDArray[np.float64]
 
 #: Values that are decoded together: of so few even the odd ones cost little.
 AT_A_TIME = 64
-_Facts = tuple[str, str, str | None, str, str, str | None]
-#: Error codes are free strings: the kinds are numbered anew when somebody sends too many.
+#: env, values of the axes, step, outcome, error code and error class, as an event states them
+_Facts = tuple[str, str, str | None, str | None, str, str, str | None, str | None]
+#: Values are free strings: the kinds are numbered anew when somebody sends too many.
 _MOST_KINDS = 4096
 
-#: env, leaf, step, outcome, code: what is alike but for its time
-Kind = tuple[str, int, int, int, str]
+
+class EnvKind(NamedTuple):
+    """What is alike in events but for their time: the environment, and a ``facts.Kind``."""
+
+    env: str
+    leaf: Leaf
+    step: str
+    outcome: str
+    code: str
+    error_class: str
 
 
 class Kinds(dict[_Facts, int]):
@@ -44,23 +67,35 @@ class Kinds(dict[_Facts, int]):
 
     def __init__(self) -> None:
         super().__init__()
-        self.known: list[Kind] = []
+        self.known: list[EnvKind] = []
         self.failed: list[bool] = []
-        self._numbers: dict[Kind, int] = {}
+        self._numbers: dict[EnvKind, int] = {}
 
     def __missing__(self, facts: _Facts) -> int:
-        env, method, csp, step, outcome, error_code = facts
-        failed = outcome == "failure"
-        code = (error_code or "") if failed else ""
-        kind = (env, leaf_index(method, csp), STEPS.index(step), OUTCOMES.index(outcome), code)
+        kind = kind_of(facts)
         number = self._numbers.get(kind)
         if number is None:
             number = self._numbers[kind] = len(self.known)
             self.known.append(kind)
-            self.failed.append(failed)
+            self.failed.append(kind.outcome == FAILURE)
         if len(self) < 4 * _MOST_KINDS:
             self[facts] = number
         return number
+
+
+def kind_of(facts: _Facts) -> EnvKind:
+    """The kind of an event with these values."""
+    env, auth_method, csp, client_id, step, outcome, error_code, error_class = facts
+    outcome = normalised(outcome)
+    failed = outcome == FAILURE
+    return EnvKind(
+        normalised(env),
+        tuple([None if value is None else normalised(value) for value in (auth_method, csp, client_id)]),
+        normalised(step),
+        outcome,
+        (error_code or "") if failed else "",
+        class_name(error_class or "") if failed else "",
+    )
 
 
 _kinds = Kinds()
@@ -235,7 +270,17 @@ class _Gathered(_GatheredTimes):
         events = super().add(values, begin)
         table = self.table
         kinds = [
-            table[one.env, one.auth_method, one.csp, one.step, one.outcome, one.error_code] for one in events
+            table[
+                one.env,
+                one.auth_method,
+                one.csp,
+                one.client_id,
+                one.step,
+                one.outcome,
+                one.error_code,
+                one.error_class,
+            ]
+            for one in events
         ]
         failures = compress(events, map(table.failed.__getitem__, kinds))
         self.kinds += kinds

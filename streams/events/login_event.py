@@ -9,8 +9,6 @@ import msgspec
 from msgspec import Meta
 from xxhash import xxh3_64_intdigest
 
-from detectors.scopes import LEAVES, OUTCOMES, STEPS
-
 __all__ = ["FORBIDDEN", "MAX_CHARACTERS", "LoginEvent", "StrippedEvent", "person_id"]
 
 #: The longest free string, in characters (code points). ``event_id`` has a bound of its own, instants none.
@@ -134,26 +132,6 @@ class LoginEvent(msgspec.Struct, gc=False, kw_only=True):
         """Names of the forbidden personal fields that came with a value, in the order of ``FORBIDDEN``."""
         return ()
 
-    @property
-    def leaf(self) -> int:
-        """Position on the axis ``scopes.LEAVES``."""
-        return _LEAF[self.auth_method, self.csp]
-
-    @property
-    def step_index(self) -> int:
-        """Position on the axis ``scopes.STEPS``."""
-        return _STEP[self.step]
-
-    @property
-    def outcome_index(self) -> int:
-        """Position on the axis ``scopes.OUTCOMES``."""
-        return _OUTCOME[self.outcome]
-
-    @property
-    def code(self) -> str:
-        """The error code of a failure; "" if it has none, and for what is no failure."""
-        return (self.error_code or "") if self.outcome == "failure" else ""
-
 
 class StrippedEvent(LoginEvent, gc=False, kw_only=True):
     """An event that came with forbidden fields. A type of its own: a field could be set from the wire."""
@@ -163,11 +141,6 @@ class StrippedEvent(LoginEvent, gc=False, kw_only=True):
     @property
     def forbidden(self) -> tuple[str, ...]:
         return self.stripped
-
-
-_LEAF = {leaf: i for i, leaf in enumerate(LEAVES)}
-_STEP = {step: i for i, step in enumerate(STEPS)}
-_OUTCOME = {outcome: i for i, outcome in enumerate(OUTCOMES)}
 
 
 def person_id(event: LoginEvent) -> int:

@@ -5,6 +5,9 @@ the same key replaces it. A *frontier* says how far a partition has been folded 
 written to every partition of the topic after the segments that it covers were acknowledged. A *resume record* is all
 that a worker needs to go on at a block's start.
 
+Records are written in form 2, and form 1 is read as well: its segments name leaves, steps and outcomes by positions
+on fixed axes; the other records are alike in both forms.
+
 All three name the consumer group's generation in which their writer took the input partition over, and a new owner
 says so with two frontiers: *announced*, before it reads the resume record (offset -1), and *begun*, which names the
 offset it begins at. So a reader of `sli-segments` knows what a former owner wrote too late (``fencing``).
@@ -16,8 +19,10 @@ from typing import Any
 
 import msgspec
 
+from detectors.axes import AXES
 from detectors.errors import WatchofficerError
 from detectors.windows.facts import FactRow
+from streams.segments.rows import AXES_BEFORE, PackedRows, pack, read, read_before
 
 __all__ = [
     "BLOCK_OFFSETS",
@@ -43,7 +48,8 @@ BLOCK_OFFSETS = 8192
 #: … and where the partition's watermark passes a multiple of this many ms.
 BLOCK_WATERMARK = 10_000
 
-_VERSION = 1
+#: The form in which records are written, and the one before, which is read too.
+_VERSION, _BEFORE = 2, 1
 #: The first byte of a record of a later version is less; printable text begins above.
 _VERSIONS = 16
 
@@ -80,34 +86,68 @@ class _Head(msgspec.Struct, array_like=True, frozen=True):
         return self.first <= first and self.last > last
 
 
-class Segment(_Head, array_like=True, tag="segment", frozen=True):
+def _head(record: _Head) -> dict[str, Any]:
+    return {name: getattr(record, name) for name in _Head.__struct_fields__}
+
+
+class Segment(_Head, frozen=True):
     """Facts of the offsets ``first`` to ``last`` of a block, of one environment.
 
     Attributes:
         rows: the facts.
         generation: in which the writer took the partition over.
+        axes: the fields of an event whose values make a leaf, in the order of the axes.
+        ingest_policy: the hash of what the facts depend on beside the log, "" in form 1.
     """
 
     rows: list[FactRow]
     generation: int = -1
+    axes: tuple[str, ...] = AXES
+    ingest_policy: str = ""
+
+
+class _Written(_Head, array_like=True, tag="segment", frozen=True):
+    """A ``Segment`` as it is written in form 2."""
+
+    axes: tuple[str, ...]
+    ingest_policy: str
+    facts: PackedRows
+    generation: int = -1
 
 
 class SealedSegment(_Head, array_like=True, tag="segment", frozen=True):
-    """A ``Segment`` whose rows have not been read: most are replaced before anybody asks for them."""
+    """A ``Segment`` whose rows have not been read: most are replaced before anybody asks for them.
 
+    Attributes:
+        axes, ingest_policy, generation: as in ``Segment``.
+        sealed: the rows in the form ``form``.
+    """
+
+    axes: tuple[str, ...]
+    ingest_policy: str
     sealed: msgspec.Raw
     generation: int = -1
+    form: int = _VERSION
 
-    def rows(self) -> list[FactRow]:
-        """The facts.
+    def rows(self, axes: tuple[str, ...] = AXES) -> list[FactRow]:
+        """The facts, with leaves on the given axes: the value on an axis that was not recorded is None.
 
         Raises:
             FormatError: the bytes are no rows of facts.
         """
         try:
-            return _rows_decoder.decode(self.sealed)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            if self.form == _BEFORE:
+                return read_before(self.sealed, axes)
+            return read(self.sealed, self.axes, axes)
+        except (msgspec.MsgspecError, ValueError, IndexError) as error:
             raise FormatError(f"not a record of this topic: {error}") from None
+
+
+class _SealedBefore(_Head, array_like=True, tag="segment", frozen=True):
+    """A segment of form 1 whose rows have not been read."""
+
+    sealed: msgspec.Raw
+    generation: int = -1
 
 
 class Tally(msgspec.Struct, array_like=True, gc=False):
@@ -185,14 +225,26 @@ class Resume(msgspec.Struct, array_like=True, tag="resume", frozen=True):
 _Record = Segment | Frontier | Resume
 _Sealed = SealedSegment | Frontier | Resume
 _encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(_Record)
-_sealed_decoder = msgspec.msgpack.Decoder(_Sealed)
-_rows_decoder = msgspec.msgpack.Decoder(list[FactRow])
+_decoders: dict[int, msgspec.msgpack.Decoder[Any]] = {
+    _VERSION: msgspec.msgpack.Decoder(_Sealed),
+    _BEFORE: msgspec.msgpack.Decoder(_SealedBefore | Frontier | Resume),
+}
 
 
 def encode(record: _Record) -> bytes:
     """The record as bytes: a version byte, then MessagePack."""
-    return bytes((_VERSION,)) + _encoder.encode(record)
+    written: _Written | Frontier | Resume
+    if isinstance(record, Segment):
+        written = _Written(
+            **_head(record),
+            axes=record.axes,
+            ingest_policy=record.ingest_policy,
+            facts=pack(record.rows),
+            generation=record.generation,
+        )
+    else:
+        written = record
+    return bytes((_VERSION,)) + _encoder.encode(written)
 
 
 def decode(value: bytes) -> _Record:
@@ -201,8 +253,16 @@ def decode(value: bytes) -> _Record:
     Raises:
         FormatError: another version, another block size, or no such record.
     """
-    record: _Record = _checked(value, _decoder)
-    return record
+    record = decode_sealed(value)
+    if not isinstance(record, SealedSegment):
+        return record
+    return Segment(
+        **_head(record),
+        rows=record.rows(record.axes),
+        generation=record.generation,
+        axes=record.axes,
+        ingest_policy=record.ingest_policy,
+    )
 
 
 def decode_sealed(value: bytes) -> _Sealed:
@@ -211,12 +271,8 @@ def decode_sealed(value: bytes) -> _Sealed:
     Raises:
         FormatError: as ``decode``; the rows are looked at no sooner than they are asked for.
     """
-    record: _Sealed = _checked(value, _sealed_decoder)
-    return record
-
-
-def _checked(value: bytes, decoder: Any) -> Any:
-    if not value or value[0] != _VERSION:
+    decoder = _decoders.get(value[0]) if value else None
+    if decoder is None:
         kind = NewerVersion if value and _VERSION < value[0] < _VERSIONS else FormatError
         raise kind("this record was written by another version: stop the older workers before an upgrade")
     try:
@@ -228,7 +284,17 @@ def _checked(value: bytes, decoder: Any) -> Any:
             f"written with blocks of {record.block_offsets} offsets, this version uses {BLOCK_OFFSETS}: "
             "give the deployment a new WATCHOFFICER_TOPIC_PREFIX"
         )
-    return record
+    if isinstance(record, _SealedBefore):
+        return SealedSegment(
+            **_head(record),
+            axes=AXES_BEFORE,
+            ingest_policy="",
+            sealed=record.sealed,
+            generation=record.generation,
+            form=_BEFORE,
+        )
+    sealed: _Sealed = record
+    return sealed
 
 
 # Compaction removes a record for a later one of the same key. So all keys name the writer's generation: what a new

@@ -6,13 +6,18 @@ from collections.abc import Sequence
 
 from hypothesis import strategies as st
 
+from detectors.axes import Leaf
 from detectors.scopes import LEAVES, OUTCOMES, STEPS
 from detectors.windows.facts import ON_TIME, FactRow
 
-__all__ = ["STEP", "cuts", "fact_rows"]
+__all__ = ["STEP", "cuts", "fact_rows", "leaf_at"]
 
 STEP = 1_000
-_FAILURE = OUTCOMES.index("failure")
+
+
+def leaf_at(position: int) -> Leaf:
+    """Return the leaf, without a client, at a position of ``LEAVES``."""
+    return (*LEAVES[position], None)
 
 
 @st.composite
@@ -29,8 +34,8 @@ def fact_rows(
         pane = start + draw(st.integers(0, steps - 1)) * STEP
         delay = draw(st.sampled_from([0, 0, 0, 1, 2, latest // 2, latest]))
         first = ON_TIME if not delay else pane + STEP + delay * STEP
-        outcome = _FAILURE if failing else draw(st.integers(0, len(OUTCOMES) - 1))
-        failed = outcome == _FAILURE
+        outcome = "failure" if failing else draw(st.sampled_from(OUTCOMES))
+        failed = outcome == "failure"
         people = draw(st.lists(st.integers(1, 4), unique=True, min_size=1, max_size=3)) if failed else []
         count = len(people) + draw(st.integers(0, 2)) + (not failed)
         timed = draw(st.integers(0, count))
@@ -39,10 +44,11 @@ def fact_rows(
             FactRow(
                 pane,
                 first,
-                draw(st.integers(0, len(LEAVES) - 1)),
-                draw(st.integers(0, len(STEPS) - 1)),
+                leaf_at(draw(st.integers(0, len(LEAVES) - 1))),
+                draw(st.sampled_from(STEPS)),
                 outcome,
                 draw(st.sampled_from(["", "001", "007"])) if failed else "",
+                draw(st.sampled_from(["", "timeout"])) if failed else "",
                 count,
                 timed,
                 [slow, draw(st.integers(0, slow))],

@@ -41,9 +41,16 @@ class Event:
     step: str
     outcome: str
     csp: str | None
+    client: str | None
     code: str | None
+    error_class: str
     duration: float | None
     person: tuple[str, str]
+
+    @property
+    def leaf(self) -> tuple[str | None, ...]:
+        """The value on each axis."""
+        return self.method, self.csp, self.client
 
 
 class Invalid(Exception):
@@ -103,10 +110,28 @@ def event_of(value: bytes | None) -> Event:
         step=fields["step"],
         outcome=fields["outcome"],
         csp=fields.get("csp"),
+        client=_spelt(fields.get("client_id")),
         code=fields.get("error_code"),
+        error_class=_class_of(fields.get("error_class")),
         duration=fields.get("duration_ms"),
         person=_person(fields),
     )
+
+
+def _spelt(value: str | None) -> str | None:
+    """Return how the value of an open field is counted: in lower case, or ``other`` if it has odd characters."""
+    if value is None:
+        return None
+    lower = value.lower()
+    return lower if re.fullmatch(r"[-a-z0-9_.:]{1,64}", lower) else "other"
+
+
+def _class_of(error_class: str | None) -> str:
+    """Return an error class without its namespace and the ending ``Error``; "" for none."""
+    if not error_class:
+        return ""
+    name = _spelt(error_class.split("::")[-1]) or ""
+    return name[:-5] if name.endswith("error") and name != "error" else name
 
 
 def _person(fields: dict[str, Any]) -> tuple[str, str]:

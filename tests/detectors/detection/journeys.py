@@ -10,7 +10,7 @@ import numpy as np
 from detectors.history.history import BUCKET, FIELDS, History
 from detectors.instants import DAY, HOUR, MINUTE, SECOND
 from detectors.policy.policy import Policy
-from detectors.scopes import CSPS, LEAVES, MEMBERS, OUTCOMES, STEPS, leaf_index
+from detectors.scopes import CSPS, LEAVES, MEMBERS, leaf_index
 from detectors.windows.counters import BAD, EXCLUDED, GOOD, STARTED, Classify
 from detectors.windows.error_codes import CodeWindows
 from detectors.windows.fact_columns import FactColumns
@@ -21,14 +21,13 @@ from detectors.windows.returns import ReturnWindows
 from detectors.windows.sliding import Windows
 from streams.settings.policy_file import default_policy
 from tests.detectors.detection.traffic import RATE, RETURNS, SHARES, START, leaves_of, record
+from tests.support.facts import leaf_at
 
 __all__ = ["USER_ERRORS", "Journeys", "weeks"]
 
 #: Share of callbacks that fail with a user error on an ordinary day, and the codes of these errors.
 USER_ERRORS = 0.03
 _CODES = ("001", "005", "101", "102", "106", "107")
-_NEW, _CALLBACK, _TOKEN = (STEPS.index(step) for step in ("new", "callback", "token"))
-_STARTED, _SUCCESS, _FAILURE = (OUTCOMES.index(outcome) for outcome in ("started", "success", "failure"))
 _WINDOWS = (5 * MINUTE, 15 * MINUTE, HOUR)
 
 
@@ -87,30 +86,31 @@ class Journeys:
 
     def rows(self) -> list[FactRow]:
         """Return the facts of the sign-ins, including tokens of sis."""
-        cells: Counter[tuple[int, int, int, int, str]] = Counter()
-        people: dict[tuple[int, int, int, int, str], set[int]] = {}
+        cells: Counter[tuple[int, int, str, str, str]] = Counter()
+        people: dict[tuple[int, int, str, str, str], set[int]] = {}
         for n in np.flatnonzero(self.starts).tolist():
-            cells[int(self.begun[n]), int(self.leaf[n]), _NEW, _STARTED, ""] += 1
+            cells[int(self.begun[n]), int(self.leaf[n]), "new", "started", ""] += 1
         for n in np.flatnonzero(self.returns & (self.back < self.seconds)).tolist():
             code = str(self.code[n])
-            outcome = _FAILURE if code else _SUCCESS
-            key = int(self.back[n]), int(self.leaf[n]), _CALLBACK, outcome, code
+            outcome = "failure" if code else "success"
+            key = int(self.back[n]), int(self.leaf[n]), "callback", outcome, code
             cells[key] += 1
             people.setdefault(key, set()).add(int(self.person[n]))
-            if outcome == _SUCCESS and LEAVES[key[1]][0] == "sis":
-                cells[key[0], leaf_index("sis", None), _TOKEN, _SUCCESS, ""] += 1
+            if outcome == "success" and LEAVES[key[1]][0] == "sis":
+                cells[key[0], leaf_index("sis", None), "token", "success", ""] += 1
         return [
             FactRow(
                 START + second * SECOND,
                 ON_TIME,
-                leaf,
+                leaf_at(leaf),
                 step,
                 outcome,
                 code,
+                "",
                 count,
                 0,
                 [0, 0],
-                sorted(people.get((second, leaf, step, outcome, code), ())) if outcome == _FAILURE else [],
+                sorted(people.get((second, leaf, step, outcome, code), ())) if outcome == "failure" else [],
             )
             for (second, leaf, step, outcome, code), count in sorted(cells.items())
         ]

@@ -18,7 +18,7 @@ from detectors.detection.verdicts import FIRING, Verdicts
 from detectors.engine.engine import Engine
 from detectors.history.history import History
 from detectors.instants import SECOND
-from detectors.scopes import MEMBERS, OUTCOMES, SCOPES
+from detectors.scopes import MEMBERS, SCOPES, leaf_position
 from detectors.windows.facts import FactRow
 from detectors.windows.frame import Frame
 from streams.settings.policy_file import default_policy
@@ -71,8 +71,10 @@ def rows_of(level: float, seed: int, troubles: Sequence[Trouble]) -> list[FactRo
 def slower(row: FactRow, trouble: Trouble) -> FactRow:
     """Return the row with slow durations, if the trouble affects it."""
     second = (row.pane - START) // SECOND
-    inside = trouble.begin <= second < trouble.end and MEMBERS[SCOPES.index(trouble.path), row.leaf]
-    if not inside or row.outcome == OUTCOMES.index("started"):
+    inside = (
+        trouble.begin <= second < trouble.end and MEMBERS[SCOPES.index(trouble.path), leaf_position(row.leaf)]
+    )
+    if not inside or row.outcome == "started":
         return row
     slow = row.count if second % 10 < 10 * trouble.share else 0
     return replace(row, timed=row.count, over=[slow, slow])

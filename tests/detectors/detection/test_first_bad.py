@@ -6,11 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detectors.instants import HOUR, SECOND
-from detectors.scopes import LEAVES, MEMBERS, OUTCOMES, SCOPES, STEPS
+from detectors.scopes import LEAVES, MEMBERS, SCOPES, leaf_position
 from detectors.windows.counters import BAD, SESSION_BAD, Classify
 from detectors.windows.fact_columns import FactColumns
 from detectors.windows.facts import ON_TIME, FactRow
 from detectors.windows.sliding import Windows
+from tests.support.facts import leaf_at
 
 START = 1_795_435_200_000
 LASTS = 90  # steps
@@ -29,9 +30,9 @@ def rows(draw: st.DrawFn) -> list[FactRow]:
             FactRow(
                 START + pane * SECOND,
                 START + (pane + late) * SECOND if late else ON_TIME,
-                draw(st.integers(0, len(LEAVES) - 1)),
-                STEPS.index(draw(st.sampled_from(("callback", "refresh")))),
-                OUTCOMES.index(draw(st.sampled_from(("success", "failure")))),
+                leaf_at(draw(st.integers(0, len(LEAVES) - 1))),
+                draw(st.sampled_from(("callback", "refresh"))),
+                draw(st.sampled_from(("success", "failure"))),
                 draw(st.sampled_from(("007", "001"))),
                 count=1,
             )
@@ -56,7 +57,7 @@ def test_it_is_the_first_that_a_search_finds(some: list[FactRow], data: st.DataO
             for row in some
             if since <= row.pane < asked
             and row.counts_from(SECOND) <= asked
-            and MEMBERS[scope, row.leaf]
+            and MEMBERS[scope, leaf_position(row.leaf)]
             and CLASSIFY.is_bad(FactColumns.of([row], SECOND)).all()
         ]
         assert windows.first(scope, (BAD, SESSION_BAD), since, asked) == min(there, default=None)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from detectors.incidents import IncidentInput
 from detectors.instants import SECOND
 from detectors.policy.policy import Policy
-from detectors.scopes import CSPS, METHODS, OUTCOMES, STEPS, leaf_index
+from detectors.scopes import CSPS, METHODS, STEPS, leaf_position
 from detectors.windows.facts import ON_TIME, FactRow
 from streams.settings.policy_file import read_policy
 from tests.support.oracle import NOON
@@ -37,8 +37,6 @@ lifecycle: {recovering_after: 10s, recover_for: 60s, reopen_within: 2m, faded_af
 """,
     "a short life",
 )
-_CALLBACK, _TOKEN, _NEW = STEPS.index("callback"), STEPS.index("token"), STEPS.index("new")
-_STARTED, _SUCCESS, _FAILURE = (OUTCOMES.index(o) for o in ("started", "success", "failure"))
 
 
 @dataclass(frozen=True)
@@ -85,21 +83,24 @@ def rows_of(some: Sequence[Episode], start: int = NOON) -> list[FactRow]:
     at = start
     for number, episode in enumerate(some):
         chance = random.Random(f"{episode.seed}/{number}")
-        leaf = leaf_index(episode.method, episode.csp)
+        leaf = (episode.method, episode.csp, None)
         for second in range(at, at + episode.seconds * SECOND, SECOND):
-            for outcome, rate in ((_SUCCESS, episode.good), (_FAILURE, episode.bad)):
+            for outcome, rate in (("success", episode.good), ("failure", episode.bad)):
                 if chance.random() >= rate:
                     continue
                 pane = second - second % STEP
                 late = chance.random() < episode.late
                 delay = chance.choice([1, 2, 10, 100, 600]) * STEP
-                people = [chance.randrange(200)] if outcome == _FAILURE else []
-                step = chance.choice([_CALLBACK, _CALLBACK, _TOKEN])
+                people = [chance.randrange(200)] if outcome == "failure" else []
+                step = chance.choice(["callback", "callback", "token"])
                 first = pane + STEP + delay if late else ON_TIME
-                row = FactRow(pane, first, leaf, step, outcome, "007" if people else "", 1, 1, [0, 0], people)
-                out += [row, FactRow(pane, first, leaf, _NEW, _STARTED, "", 1)]
+                code = "007" if people else ""
+                row = FactRow(pane, first, leaf, step, outcome, code, "", 1, 1, [0, 0], people)
+                out += [row, FactRow(pane, first, leaf, "new", "started", "", "", 1)]
         at += episode.seconds * SECOND
-    out.sort(key=lambda row: (row.counts_from(STEP), row.pane, row.leaf, row.step_index))
+    out.sort(
+        key=lambda row: (row.counts_from(STEP), row.pane, leaf_position(row.leaf), STEPS.index(row.step))
+    )
     return out
 
 

@@ -18,7 +18,6 @@ from detectors.history.rollup import HISTORY_SPAN
 from detectors.incidents import IncidentInput
 from detectors.instants import HOUR, MINUTE, SECOND
 from detectors.policy.policy import Policy
-from detectors.scopes import OUTCOMES, STEPS, leaf_index
 from detectors.windows.facts import ON_TIME, FactRow
 from tests.detectors.engine.episodes import ENV, POLICY, STEP, Episode, episodes, inputs, instants, rows_of
 from tests.support.depth import examples
@@ -191,9 +190,10 @@ def test_a_restart_between_a_late_event_and_the_revision_of_its_history() -> Non
             r.pane,
             NOON + 605 * SECOND,
             r.leaf,
-            r.step_index,
+            r.step,
             r.outcome,
             r.code,
+            r.error_class,
             r.count,
             r.timed,
             r.over,
@@ -286,16 +286,16 @@ def test_facts_that_come_too_late_are_refused(some: list[Episode], steps: int) -
     if engine.evaluated_to is None:
         return
     with pytest.raises(ValueError, match="came after"):
-        engine.advance(to + STEP, [FactRow(to - STEP, 0, 0, 0, 1, "", 1)])
+        engine.advance(to + STEP, [FactRow(to - STEP, 0, ("ssoe", None, None), "new", "success", "", "", 1)])
 
 
 def test_history_holds_the_failures_of_every_scope_by_code() -> None:
-    callback, failure = STEPS.index("callback"), OUTCOMES.index("failure")
-    leaf = leaf_index("ssoe", "idme")
+    leaf, failed = ("ssoe", "idme", None), ("callback", "failure")
+    of_mhv = ("ssoe", "mhv", None)
     rows = [
-        FactRow(NOON, ON_TIME, leaf, callback, failure, "005", 3, 0, [0, 0], [1, 2]),
-        FactRow(NOON + STEP, ON_TIME, leaf, callback, failure, "never heard of", 2, 0, [0, 0], [3]),
-        FactRow(NOON + STEP, ON_TIME, leaf_index("ssoe", "mhv"), callback, failure, "005", 1, 0, [0, 0], [4]),
+        FactRow(NOON, ON_TIME, leaf, *failed, "005", "", 3, 0, [0, 0], [1, 2]),
+        FactRow(NOON + STEP, ON_TIME, leaf, *failed, "never heard of", "", 2, 0, [0, 0], [3]),
+        FactRow(NOON + STEP, ON_TIME, of_mhv, *failed, "005", "", 1, 0, [0, 0], [4]),
     ]
     engine = engine_of()
     steps = go(engine, NOON + 2 * HISTORY_SPAN, rows, [])

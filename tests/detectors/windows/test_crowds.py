@@ -14,7 +14,6 @@ from detectors.engine.state import StepResult
 from detectors.history.history import History
 from detectors.incidents import error_words
 from detectors.instants import HOUR, MINUTE, SECOND
-from detectors.scopes import OUTCOMES, STEPS, leaf_index
 from detectors.windows.facts import ON_TIME, FactRow
 from sinks.wording import people_words
 from streams.settings.policy_file import read_policy
@@ -33,17 +32,17 @@ pytestmark = pytest.mark.timeout(900)
 
 def rows_of(a_minute: int) -> list[FactRow]:
     """Return successes, and failures of ``a_minute`` people per minute of the outage, a tenth of them repeated."""
-    place = leaf_index("ssoe", "idme"), STEPS.index("callback")
+    leaf = ("ssoe", "idme", None)
     out = []
     for second in range(0, END - NOON, 10 * SECOND):
         pane = NOON + second
-        out.append(FactRow(pane, ON_TIME, *place, OUTCOMES.index("success"), "", 20))
+        out.append(FactRow(pane, ON_TIME, leaf, "callback", "success", "", "", 20))
         if second < OUTAGE:
             count = a_minute // 6
             who = [(n if n % 10 else -n) + second * count for n in range(count)]
             people = sorted({n * 0x9E3779B97F4A7C15 % 2**64 for n in who})
             late = ON_TIME if second % MINUTE else pane + 40 * SECOND
-            out.append(FactRow(pane, late, *place, OUTCOMES.index("failure"), "007", count, people=people))
+            out.append(FactRow(pane, late, leaf, "callback", "failure", "007", "", count, people=people))
     return out
 
 

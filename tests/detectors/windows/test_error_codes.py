@@ -7,19 +7,18 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detectors.scopes import LEAVES, MEMBERS, OUTCOMES, SCOPES, SIGN_IN_STEPS, STEPS
+from detectors.scopes import LEAVES, MEMBERS, SCOPES, SIGN_IN_STEPS, leaf_position
 from detectors.windows.error_codes import CodeWindows
 from detectors.windows.fact_columns import FactColumns
 from detectors.windows.facts import ON_TIME, FactRow
 from detectors.windows.returns import RETURNED, WENT, ReturnWindows
-from tests.support.facts import STEP, cuts, fact_rows
+from tests.support.facts import STEP, cuts, fact_rows, leaf_at
 
 START = 1_795_435_200_000
 WINDOWS = (3 * STEP, 20 * STEP)
 STEPS_IN_ALL = 40
 CODES = ("001", "007")
 ROWS = fact_rows(start=START - STEP, steps=STEPS_IN_ALL, latest=15)
-FAILURE = OUTCOMES.index("failure")
 
 
 def within(rows: Sequence[FactRow], at: int, window: int, scope: int) -> list[FactRow]:
@@ -27,16 +26,16 @@ def within(rows: Sequence[FactRow], at: int, window: int, scope: int) -> list[Fa
     return [
         row
         for row in rows
-        if at - window <= row.pane < at and row.counts_from(STEP) <= at and MEMBERS[scope, row.leaf]
+        if at - window <= row.pane < at
+        and row.counts_from(STEP) <= at
+        and MEMBERS[scope, leaf_position(row.leaf)]
     ]
 
 
 def failed(rows: Sequence[FactRow], codes: Sequence[str]) -> list[FactRow]:
     """Return the rows of failed sign-in steps with one of the codes."""
     return [
-        row
-        for row in rows
-        if row.outcome == FAILURE and STEPS[row.step_index] in SIGN_IN_STEPS and row.code in codes
+        row for row in rows if row.outcome == "failure" and row.step in SIGN_IN_STEPS and row.code in codes
     ]
 
 
@@ -80,15 +79,15 @@ def test_starts_and_callbacks_are_counted_and_nothing_else(
         for n in range(length):
             for window in WINDOWS:
                 seen = within(rows, at + n * STEP, window, 0)
-                went = [r.count for r in seen if OUTCOMES[r.outcome] == "started" and r.step_index < 2]
-                came = [r.count for r in seen if OUTCOMES[r.outcome] != "started" and r.step_index == 2]
+                went = [r.count for r in seen if r.outcome == "started" and r.step in ("new", "authorize")]
+                came = [r.count for r in seen if r.outcome != "started" and r.step == "callback"]
                 assert counted[window][n, 0, WENT] == sum(went)
                 assert counted[window][n, 0, RETURNED] == sum(came)
         at = end + STEP
 
 
 def test_after_a_gap_nothing_is_left() -> None:
-    row = FactRow(START - STEP, ON_TIME, 1, STEPS.index("callback"), FAILURE, "007", 2, 0, [0, 0], [1, 2])
+    row = FactRow(START - STEP, ON_TIME, leaf_at(1), "callback", "failure", "007", "", 2, 0, [0, 0], [1, 2])
     codes, returns = CodeWindows(STEP, WINDOWS, CODES, 1_000), ReturnWindows(STEP, WINDOWS)
     codes.move(START, 1, FactColumns.of([row], STEP))
     assert codes.people(CODES, STEP * 3)[0, 0] == 2

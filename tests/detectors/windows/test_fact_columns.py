@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detectors.arrays import Bools
+from detectors.scopes import leaf_position
 from detectors.windows.fact_columns import FactColumns
 from detectors.windows.facts import TOO_LATE, FactRow
 from detectors.windows.impact import Failed
@@ -19,15 +20,15 @@ ROWS = fact_rows(start=START, steps=9, latest=4)
 def said(facts: FactColumns) -> list[tuple[object, ...]]:
     """Return the numbers of each row in the columns."""
     assert len(facts) == len(facts.rows)
-    names = ("pane", "counts_from", "leaf", "step_index", "outcome", "count", "timed", "late")
+    names = ("pane", "counts_from", "leaf", "count", "timed", "late")
     columns = [getattr(facts, name).tolist() for name in names]
-    return list(zip(*columns, [facts.codes[code] for code in facts.code], facts.rows, strict=True))
+    return list(zip(*columns, [facts.kinds[kind] for kind in facts.kind], facts.rows, strict=True))
 
 
 def of_row(row: FactRow) -> tuple[object, ...]:
     at = row.counts_from(STEP)
-    numbers = (row.pane, at, row.leaf, row.step_index, row.outcome, row.count, row.timed, row.first_t != 0)
-    return (*numbers, row.code, row)
+    numbers = (row.pane, at, leaf_position(row.leaf), row.count, row.timed, row.first_t != 0)
+    return (*numbers, (row.leaf, row.step, row.outcome, row.code, row.error_class), row)
 
 
 @given(rows=ROWS, too_late=st.sets(st.integers(0, 8)))

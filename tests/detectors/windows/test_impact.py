@@ -10,17 +10,16 @@ from hypothesis import strategies as st
 
 from detectors.arrays import Ints
 from detectors.instants import DAY, HOUR, MINUTE, SECOND
-from detectors.scopes import MEMBERS, OUTCOMES, SCOPES
+from detectors.scopes import MEMBERS, SCOPES, leaf_position
 from detectors.windows.fact_columns import FactColumns
 from detectors.windows.facts import ON_TIME, FactRow
 from detectors.windows.impact import Distinct, Failed, Impact, relative_error
 from detectors.windows.person_table import STRATA, stratum_of
-from tests.support.facts import STEP, cuts, fact_rows
+from tests.support.facts import STEP, cuts, fact_rows, leaf_at
 
 START = 1_795_435_200_000
 WINDOWS = (3 * STEP, 7 * STEP, 20 * STEP)
 STEPS_IN_ALL = 60
-FAILURE = OUTCOMES.index("failure")
 
 
 def brute(rows: Sequence[FactRow], scope: int, at: int, since: int) -> int:
@@ -29,7 +28,9 @@ def brute(rows: Sequence[FactRow], scope: int, at: int, since: int) -> int:
         {
             person
             for row in rows
-            if MEMBERS[scope, row.leaf] and since <= row.pane < at and row.counts_from(STEP) <= at
+            if MEMBERS[scope, leaf_position(row.leaf)]
+            and since <= row.pane < at
+            and row.counts_from(STEP) <= at
             for person in row.people
         }
     )
@@ -44,7 +45,7 @@ def of(pane: int, people: list[int], *, late: int = 0, leaf: int = 0) -> FactRow
     """Return failures in the pane that begins ``pane`` steps after the start, ``late`` steps after the pane's end."""
     begin = START + pane * STEP
     first = ON_TIME if not late else begin + STEP + late * STEP
-    return FactRow(begin, first, leaf, 0, FAILURE, "", len(people), 0, [0, 0], people)
+    return FactRow(begin, first, leaf_at(leaf), "new", "failure", "", "", len(people), 0, [0, 0], people)
 
 
 ROWS = fact_rows(start=START - STEP, steps=STEPS_IN_ALL, latest=35, longest=12, failing=True)
@@ -82,7 +83,7 @@ def test_after_a_long_silence_nobody_is_left_in_the_windows(
     impact = Impact(STEP, WINDOWS, 1_000)
     impact.advance(START, 110, failed(before))
     resumed = START + days * DAY
-    row = FactRow(resumed - STEP, ON_TIME, 0, 0, FAILURE, "", len(after), 0, [0, 0], after)
+    row = FactRow(resumed - STEP, ON_TIME, leaf_at(0), "new", "failure", "", "", len(after), 0, [0, 0], after)
     counted: dict[int, Ints] = impact.advance(resumed, 2, failed([row]))
     for window in WINDOWS:
         assert (counted[window] == np.array(MEMBERS[:, 0] * len(after))).all()
@@ -98,7 +99,7 @@ def sampled(rows: Sequence[FactRow], scope: int, at: int, since: int, cap: int, 
         who = {
             person
             for row in rows
-            if MEMBERS[of, row.leaf] and since <= row.pane < at and row.counts_from(step) <= at
+            if MEMBERS[of, leaf_position(row.leaf)] and since <= row.pane < at and row.counts_from(step) <= at
             for person in row.people
         }
         return stratum_of(np.array(sorted(who), dtype=np.uint64))
@@ -121,7 +122,9 @@ def crowds(draw: st.DrawFn, step: int) -> list[FactRow]:
         people = draw(st.lists(st.integers(1, 40), unique=True, min_size=1, max_size=14))
         first = ON_TIME if not late else pane + (1 + late) * step
         leaf = draw(st.integers(0, 9))
-        rows.append(FactRow(pane, first, leaf, 0, FAILURE, "", len(people), 0, [0, 0], people))
+        rows.append(
+            FactRow(pane, first, leaf_at(leaf), "new", "failure", "", "", len(people), 0, [0, 0], people)
+        )
     return rows
 
 
@@ -174,7 +177,7 @@ def test_who_is_dropped_is_missed_by_no_window(steps: list[list[tuple[int, int]]
     for n, failing in enumerate(steps):
         at = START + n * STEP
         panes = [(at - STEP - ago * STEP, person) for person, ago in failing]
-        rows = [FactRow(pane, at, 3, 0, FAILURE, "", people=[who]) for pane, who in panes]
+        rows = [FactRow(pane, at, leaf_at(3), "new", "failure", "", "", people=[who]) for pane, who in panes]
         impact.advance(at, 1, failed(rows))
         for pane, who in panes:
             latest[who] = max(pane, latest.get(who, pane))
@@ -228,4 +231,4 @@ def test_once_the_crowd_has_left_the_hour_people_are_counted_exactly_again_and_f
 
 def of_minute(pane: int, people: list[int]) -> FactRow:
     """Return failures in the pane that begins at ``pane`` (ms)."""
-    return FactRow(pane, ON_TIME, 1, 0, FAILURE, "", len(people), 0, [0, 0], people)
+    return FactRow(pane, ON_TIME, leaf_at(1), "new", "failure", "", "", len(people), 0, [0, 0], people)

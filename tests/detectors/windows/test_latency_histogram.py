@@ -9,23 +9,28 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from detectors.axes import Leaf
 from detectors.instants import HOUR, MINUTE, SECOND
-from detectors.scopes import OUTCOMES, SCOPES, STEPS, leaf_index
+from detectors.scopes import SCOPES
 from detectors.windows.fact_columns import FactColumns
 from detectors.windows.facts import ON_TIME, TOO_LATE, FactRow
 from detectors.windows.latency_histogram import RELATIVE_ERROR, Durations, bucket, buckets, quantile
+from tests.support.facts import leaf_at
 
 SHARES = (0.5, 0.95, 0.99)
 MS = st.floats(0.001, 1e9)
 AT = 1_000_000 * SECOND
 
 
-def row(pane: int, durations: list[float], leaf: int = 1, first: int = ON_TIME) -> FactRow:
+def row(
+    pane: int, durations: list[float], leaf: Leaf = ("ssoe", "idme", None), first: int = ON_TIME
+) -> FactRow:
     histogram: dict[int, int] = {}
     for duration in durations:
         histogram[bucket(duration)] = histogram.get(bucket(duration), 0) + 1
-    step, outcome = STEPS.index("callback"), OUTCOMES.index("success")
-    return FactRow(pane, first, leaf, step, outcome, "", len(durations), len(durations), [], [], histogram)
+    return FactRow(
+        pane, first, leaf, "callback", "success", "", "", len(durations), len(durations), [], [], histogram
+    )
 
 
 def exact(durations: list[float], share: float) -> float:
@@ -54,7 +59,7 @@ def test_many_durations_have_the_buckets_that_each_has_by_itself(durations: list
 def test_a_window_and_scope_have_the_quantiles_of_what_lies_in_them(
     events: list[tuple[int, int, float]],
 ) -> None:
-    rows = [row(AT - back * SECOND, [ms], leaf) for back, leaf, ms in events]
+    rows = [row(AT - back * SECOND, [ms], leaf_at(leaf)) for back, leaf, ms in events]
     for window in (5 * MINUTE, HOUR):
         inside = [ms for back, _, ms in events if back * SECOND <= window]
         for found, share in zip(ask(rows, window), SHARES, strict=True):
@@ -65,8 +70,8 @@ def test_a_window_and_scope_have_the_quantiles_of_what_lies_in_them(
 
 
 def test_a_scope_has_its_own_requests_only() -> None:
-    slow = row(AT - SECOND, [4_000.0], leaf_index("ssoe", "idme"))
-    fast = row(AT - SECOND, [40.0] * 9, leaf_index("sis", "idme"))
+    slow = row(AT - SECOND, [4_000.0], ("ssoe", "idme", None))
+    fast = row(AT - SECOND, [40.0] * 9, ("sis", "idme", None))
     assert ask([slow, fast], scope="ssoe")[0] == pytest.approx(4_000, rel=0.011)
     assert ask([slow, fast], scope="sis")[2] == pytest.approx(40, rel=0.011)
     assert ask([slow, fast], scope="*/idme")[0] == pytest.approx(40, rel=0.011)

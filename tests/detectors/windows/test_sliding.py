@@ -9,33 +9,32 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from detectors.arrays import Ints
-from detectors.scopes import LEAVES, MEMBERS, OUTCOMES, SCOPES, SIGN_IN_STEPS, STEPS
+from detectors.scopes import LEAVES, MEMBERS, SCOPES, SIGN_IN_STEPS, leaf_position
 from detectors.windows.counters import COUNTERS, TIMED, Classify
 from detectors.windows.fact_columns import FactColumns
 from detectors.windows.facts import ON_TIME, FactRow
 from detectors.windows.sliding import Windows
-from tests.support.facts import STEP, cuts, fact_rows
+from tests.support.facts import STEP, cuts, fact_rows, leaf_at
 
 START = 1_795_435_200_000
 WINDOWS = (3 * STEP, 7 * STEP, 20 * STEP)
 STEPS_IN_ALL = 60
 CLASSIFY = Classify(frozenset({"001"}), tuple(0 if method == "ssoe" else 1 for method, _ in LEAVES))
-SUCCESS, FAILURE = OUTCOMES.index("success"), OUTCOMES.index("failure")
 
 
 def amounts(row: FactRow) -> dict[str, int]:
     """Return what a row adds to each counter, by the definitions."""
-    bad = row.outcome == FAILURE and row.code != "001"
-    if STEPS[row.step_index] not in SIGN_IN_STEPS:
-        return {"session_good": row.count * (row.outcome == SUCCESS), "session_bad": row.count * bad}
-    completed = row.outcome == SUCCESS or bad
+    bad = row.outcome == "failure" and row.code != "001"
+    if row.step not in SIGN_IN_STEPS:
+        return {"session_good": row.count * (row.outcome == "success"), "session_bad": row.count * bad}
+    completed = row.outcome == "success" or bad
     return {
-        "good": row.count * (row.outcome == SUCCESS),
+        "good": row.count * (row.outcome == "success"),
         "bad": row.count * bad,
-        "excluded": row.count * (row.outcome == FAILURE and not bad),
-        "started": row.count * (OUTCOMES[row.outcome] == "started"),
+        "excluded": row.count * (row.outcome == "failure" and not bad),
+        "started": row.count * (row.outcome == "started"),
         "timed": row.timed * completed,
-        "slow": row.over[0 if LEAVES[row.leaf][0] == "ssoe" else 1] * completed,
+        "slow": row.over[0 if row.leaf[0] == "ssoe" else 1] * completed,
     }
 
 
@@ -45,7 +44,7 @@ def brute(rows: Sequence[FactRow], at: int, window: int) -> Ints:
     for row in rows:
         if at - window <= row.pane < at and row.counts_from(STEP) <= at:
             for name, amount in amounts(row).items():
-                out[MEMBERS[:, row.leaf], COUNTERS.index(name)] += amount
+                out[MEMBERS[:, leaf_position(row.leaf)], COUNTERS.index(name)] += amount
     return out
 
 
@@ -69,10 +68,12 @@ ROWS = fact_rows(start=START - STEP, steps=STEPS_IN_ALL, latest=25)
 
 @given(rows=ROWS, lengths=cuts(STEPS_IN_ALL))
 @example(  # late by more than the longest window: it never counts
-    rows=[FactRow(START - STEP, START + 25 * STEP, 0, 0, SUCCESS, "", 1, 0, [0, 0])], lengths=[60]
+    rows=[FactRow(START - STEP, START + 25 * STEP, leaf_at(0), "new", "success", "", "", 1, 0, [0, 0])],
+    lengths=[60],
 )
 @example(  # late by just the longest window: it counts at one T
-    rows=[FactRow(START - STEP, START + 19 * STEP, 0, 0, SUCCESS, "", 1, 0, [0, 0])], lengths=[20, 40]
+    rows=[FactRow(START - STEP, START + 19 * STEP, leaf_at(0), "new", "success", "", "", 1, 0, [0, 0])],
+    lengths=[20, 40],
 )
 def test_any_cut_into_calls_counts_what_lies_in_each_window(rows: list[FactRow], lengths: list[int]) -> None:
     counted = run(Windows(STEP, WINDOWS, CLASSIFY), rows, lengths)
@@ -100,9 +101,10 @@ def test_a_gap_in_which_every_window_is_empty_can_be_jumped_over(
             row.pane + resumed - START,
             row.first_t if row.first_t == ON_TIME else row.first_t + resumed - START,
             row.leaf,
-            row.step_index,
+            row.step,
             row.outcome,
             row.code,
+            row.error_class,
             row.count,
             row.timed,
             row.over,
@@ -124,7 +126,10 @@ def test_durations_are_of_what_is_counted_as_timed(rows: list[FactRow]) -> None:
 
 def test_the_sums_go_on_when_their_room_is_used_up() -> None:
     # more steps than are kept at once, in calls that end anywhere
-    rows = [FactRow(START + n * 7 * STEP, ON_TIME, 0, 0, SUCCESS, "", 1, 0, [0, 0]) for n in range(1_500)]
+    rows = [
+        FactRow(START + n * 7 * STEP, ON_TIME, leaf_at(0), "new", "success", "", "", 1, 0, [0, 0])
+        for n in range(1_500)
+    ]
     windows = Windows(STEP, WINDOWS, CLASSIFY)
     counted = run(windows, rows, [300] * 35)
     good = COUNTERS.index("good")

@@ -7,7 +7,6 @@ import pytest
 from detectors.engine.engine import Engine
 from detectors.history.history import History
 from detectors.instants import SECOND
-from detectors.scopes import OUTCOMES, STEPS, leaf_index
 from detectors.windows.facts import ON_TIME, FactRow
 from detectors.windows.latency_histogram import bucket
 from streams.evaluate.evaluator import Evaluator
@@ -21,11 +20,9 @@ END = START + 600 * SECOND
 
 
 def row(pane: int, step: str, outcome: str, ms: float, method: str = "ssoe", code: str = "") -> FactRow:
-    place = leaf_index(method, "idme"), STEPS.index(step), OUTCOMES.index(outcome)
+    kind = ((method, "idme", None), step, outcome, code, "")
     people = [pane] if outcome == "failure" else []
-    return FactRow(
-        pane, ON_TIME, *place, code, 1, 1, [int(ms >= 1200), int(ms >= 2430)], people, {bucket(ms): 1}
-    )
+    return FactRow(pane, ON_TIME, *kind, 1, 1, [int(ms >= 1200), int(ms >= 2430)], people, {bucket(ms): 1})
 
 
 def rows() -> list[FactRow]:
@@ -88,16 +85,15 @@ def failing(method: str, csp: str, seconds: range) -> list[FactRow]:
     out = []
     for n in seconds:
         for k in range(3):
-            place = leaf_index(method, csp), STEPS.index("callback"), OUTCOMES.index("failure")
-            out.append(FactRow(START + n * SECOND, ON_TIME, *place, f"007{k}", 1, 0, [0, 0], [3 * n + k], {}))
+            kind = ((method, csp, None), "callback", "failure", f"007{k}", "")
+            out.append(FactRow(START + n * SECOND, ON_TIME, *kind, 1, 0, [0, 0], [3 * n + k], {}))
     return out
 
 
 def succeeding(seconds: range) -> list[FactRow]:
-    steps = STEPS.index("callback"), OUTCOMES.index("success")
-    leaves = [leaf_index(method, csp) for method in ("ssoe", "sis") for csp in ("idme", "logingov")]
+    leaves = [(method, csp, None) for method in ("ssoe", "sis") for csp in ("idme", "logingov")]
     return [
-        FactRow(START + n * SECOND, ON_TIME, leaf, *steps, "", 2, 0, [0, 0], [], {})
+        FactRow(START + n * SECOND, ON_TIME, leaf, "callback", "success", "", "", 2, 0, [0, 0], [], {})
         for n in seconds
         for leaf in leaves
     ]

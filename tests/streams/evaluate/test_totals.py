@@ -7,7 +7,6 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detectors.scopes import OUTCOMES, STEPS
 from detectors.windows.facts import ON_TIME, FactRow
 from streams.evaluate.totals import Totals
 from streams.segments.codec import Tally
@@ -18,8 +17,8 @@ PROD = "prod"
 
 
 def failures(count: int) -> list[FactRow]:
-    step, outcome = STEPS.index("callback"), OUTCOMES.index("failure")
-    return [FactRow(0, ON_TIME, 0, step, outcome, "007", count=count)] if count else []
+    leaf = ("ssoe", "idme", None)
+    return [FactRow(0, ON_TIME, leaf, "callback", "failure", "007", count=count)] if count else []
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 5), st.integers(0, 9)), max_size=30))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,6 +26,28 @@ from tests.streams.events.strategies import broken, event_bytes, instants, odd_e
 from tests.support.depth import examples
 
 
+def kind_of_event(event: LoginEvent) -> tuple[Any, ...]:
+    """What makes the kind of an event, as its fields state it."""
+    failed = event.outcome == "failure"
+    name = (event.error_class or "").split("::")[-1].lower() if failed else ""
+    return (
+        event.env,
+        (event.auth_method, event.csp, spelt(event.client_id)),
+        event.step,
+        event.outcome,
+        (event.error_code or "") if failed else "",
+        (spelt(name) or "").removesuffix("error") or spelt(name) if name else "",
+    )
+
+
+def spelt(value: str | None) -> str | None:
+    letters = "abcdefghijklmnopqrstuvwxyz0123456789_.:-"
+    if value is None:
+        return None
+    lower = value.lower()
+    return lower if 1 <= len(lower) <= 64 and set(lower) <= set(letters) else "other"
+
+
 def alike(values: Sequence[bytes | None]) -> None:
     """What the columns of values say is what each value says alone."""
     ids, found, refused = columns_of(values)
@@ -34,9 +57,7 @@ def alike(values: Sequence[bytes | None]) -> None:
     assert ids == [event.event_id for event in valid]
     assert found.hashes.tolist() == [hash(event.event_id) for event in valid]
     assert found.occurred.tolist() == [event.occurred_at for event in valid]
-    assert [found.table.known[n] for n in found.kinds.tolist()] == [
-        (event.env, event.leaf, event.step_index, event.outcome_index, event.code) for event in valid
-    ]
+    assert [found.table.known[n] for n in found.kinds.tolist()] == [kind_of_event(event) for event in valid]
     assert [None if math.isnan(one) else one for one in found.durations.tolist()] == [
         event.duration_ms for event in valid
     ]
@@ -141,6 +162,18 @@ def test_texts_that_only_together_have_the_common_shape_are_none() -> None:
     alike([event_bytes(event_id=text or "none", occurred_at=text) for text in (whole + whole, "", whole)])
 
 
+def test_only_a_failure_has_a_code_and_a_class() -> None:
+    def kind(**fields: object) -> tuple[str, str]:
+        _, found, _ = columns_of(
+            [event_bytes(error_code="007", error_class="SignIn::Errors::AError", **fields)]
+        )
+        (number,) = found.kinds.tolist()
+        return found.table.known[number].code, found.table.known[number].error_class
+
+    assert kind(outcome="failure") == ("007", "a")
+    assert kind(outcome="success") == ("", "")
+
+
 def test_kinds_are_numbered_anew_when_there_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(columns, "_kinds", Kinds())
     monkeypatch.setattr(columns, "_MOST_KINDS", 3)
@@ -154,13 +187,15 @@ def counted(
     placed: Sequence[tuple[bytes, int, int]], thresholds: Sequence[float]
 ) -> dict[str, list[FactRow]]:
     """The rows of (event, pane, ``first_t``), by environment, each counted by itself."""
-    rows: dict[tuple[str, int, int, int, int, int, str], FactRow] = {}
+    rows: dict[tuple[Any, ...], FactRow] = {}
     for value, pane, first_t in placed:
         event = decode(value)
         assert isinstance(event, LoginEvent)
-        cell = (pane, first_t, event.leaf, event.step_index, event.outcome_index, event.code)
-        fresh = FactRow(*cell, over=[0] * len(thresholds), people=[], durations={})
-        row = rows.setdefault((event.env, *cell), fresh)
+        env, *kind = kind_of_event(event)
+        fresh = FactRow(pane, first_t, *kind)
+        fresh.over = [0] * len(thresholds)
+        order = [value or "" for value in fresh.leaf]
+        row = rows.setdefault((env, pane, first_t, *order, *kind[1:]), fresh)
         row.count += 1
         if event.outcome == "failure":
             row.people = sorted({*row.people, person_id(event)})
@@ -203,7 +238,7 @@ def test_rows_are_those_that_counting_event_by_event_gives(
             np.array([pane for _, pane, _ in some], dtype=np.int64),
             np.array([first for _, _, first in some], dtype=np.int64),
         )
-        assert envs == {found.table.known[n][0] for n in found.kinds.tolist()}
+        assert envs == {found.table.known[n].env for n in found.kinds.tolist()}
         if size % 2:
             many.rows()
         begin += size

@@ -252,25 +252,6 @@ def test_the_values_of_the_enums_are_the_axes_of_what_is_counted() -> None:
     assert {name: get_args(hints[name]) for name in axes} == axes
 
 
-@given(
-    st.sampled_from(scopes.METHODS),
-    st.sampled_from((None, *scopes.CSPS)),
-    st.sampled_from(scopes.STEPS),
-    st.sampled_from(scopes.OUTCOMES),
-)
-def test_an_event_knows_its_place_on_the_axes(method: str, csp: str | None, step: str, outcome: str) -> None:
-    event = accepted(event_bytes(auth_method=method, csp=csp, step=step, outcome=outcome))
-    assert scopes.LEAVES[event.leaf] == (method, csp)
-    assert scopes.STEPS[event.step_index] == step
-    assert scopes.OUTCOMES[event.outcome_index] == outcome
-
-
-def test_only_a_failure_has_a_code() -> None:
-    assert accepted(event_bytes(outcome="failure", error_code="007")).code == "007"
-    assert accepted(event_bytes(outcome="failure")).code == ""
-    assert accepted(event_bytes(outcome="success", error_code="007")).code == ""
-
-
 def test_a_person_is_their_hash_else_their_flow_else_the_event() -> None:
     def person(**fields: object) -> int:
         return person_id(accepted(event_bytes(**fields)))

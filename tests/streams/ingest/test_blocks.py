@@ -14,7 +14,6 @@ from hypothesis import HealthCheck, event, example, given, settings
 from hypothesis import strategies as st
 
 from detectors.policy.policy import Policy
-from detectors.scopes import LEAVES, OUTCOMES, STEPS
 from detectors.windows.facts import FactRow
 from streams.aggregate.acceptance import Rules
 from streams.events.decode import decode
@@ -196,9 +195,10 @@ def facts(judgement: Judgement, policy: Policy) -> Counter[Any]:
     out: Counter[Any] = Counter()
     for n, one in enumerate(judgement.counted):
         happened = one.event
-        code = (happened.code or "") if happened.outcome == "failure" else ""
-        place = (one.pane, first_of(judgement, n, policy.step), happened.method, happened.csp)
-        out[(happened.env, *place, happened.step, happened.outcome, code)] += 1
+        failed = happened.outcome == "failure"
+        code, error_class = ((happened.code or ""), happened.error_class) if failed else ("", "")
+        place = (one.pane, first_of(judgement, n, policy.step), *happened.leaf)
+        out[(happened.env, *place, happened.step, happened.outcome, code, error_class)] += 1
     return out
 
 
@@ -207,10 +207,11 @@ def cell(env: str, row: FactRow) -> Any:
         env,
         row.pane,
         row.first_t,
-        *LEAVES[row.leaf],
-        STEPS[row.step_index],
-        OUTCOMES[row.outcome],
+        *row.leaf,
+        row.step,
+        row.outcome,
         row.code,
+        row.error_class,
     )
 
 
@@ -246,7 +247,7 @@ def test_facts_and_tallies_are_those_of_the_definitions(
                 {person_id(happened)} if failed else ()
             )
     for key, some in people.items():
-        assert some <= hurt[key[0], key[5], key[6] == "failure"]
+        assert some <= hurt[key[0], key[6], key[7] == "failure"]
     assert set().union(*people.values(), set()) == set().union(*hurt.values(), set())
 
 

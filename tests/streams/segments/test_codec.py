@@ -29,19 +29,17 @@ from streams.segments.codec import (
     segment_key,
 )
 
-HEAD = [name for name in SealedSegment.__struct_fields__ if name != "sealed"]
+HEAD = [name for name in SealedSegment.__struct_fields__ if name not in ("sealed", "form")]
 ints = st.integers(-(1 << 60), 1 << 60)
 small = st.integers(0, 1 << 31)
 maybe = st.none() | ints
 people = st.lists(st.integers(0, (1 << 64) - 1), max_size=3)
 rows = st.builds(
     FactRow,
+    st.integers(0, 1 << 60),
     ints,
-    ints,
-    small,
-    small,
-    small,
-    st.text(max_size=5),
+    st.tuples(*(st.none() | st.text(max_size=3) for _ in range(3))),
+    *(st.text(max_size=5) for _ in range(4)),
     small,
     small,
     st.lists(small, max_size=2),
@@ -103,10 +101,56 @@ def test_a_sealed_segment_whose_rows_are_none_says_so_when_it_is_opened() -> Non
         sealed.rows()
 
 
+def test_a_segment_of_the_form_before_is_read_with_what_it_named_by_positions() -> None:
+    rows = [(60_000, 0, 1, 2, 2, "007", 3, 2, [1, 0], [7, 9], {5: 2}), (61_000, 90_000, 5, 0, 0, "", 1)]
+    before = ("segment", 1_000, BLOCK_OFFSETS, (1.0, 2.0), 3, 8192, "prod", 8192, 8200, rows, 4)
+    value = b"\x01" + msgspec.msgpack.encode(before)
+    failed = FactRow(
+        60_000, 0, ("ssoe", "idme"), "callback", "failure", "007", "", 3, 2, [1, 0], [7, 9], {5: 2}
+    )
+    begun = FactRow(61_000, 90_000, ("sis", None), "new", "started", count=1)
+    read = decode(value)
+    assert isinstance(read, Segment)
+    assert (read.rows, read.axes, read.env, read.generation) == (
+        [failed, begun],
+        ("auth_method", "csp"),
+        "prod",
+        4,
+    )
+    sealed = decode_sealed(value)
+    assert isinstance(sealed, SealedSegment)
+    assert [row.leaf for row in sealed.rows()] == [("ssoe", "idme", None), ("sis", None, None)]
+    strange = ("segment", *before[1:9], [(60_000, 0, 10, 0, 0, "")], 4)
+    for value in (b"\x01" + msgspec.msgpack.encode(strange), b"\x02" + msgspec.msgpack.encode(before)):
+        with pytest.raises(FormatError):
+            decode(value)
+
+
+@given(segments, st.permutations(["auth_method", "csp", "client_id", "acr"]), st.integers(1, 4))
+def test_leaves_stand_on_the_axes_that_the_reader_asks_for(
+    one: Segment, fields: list[str], many: int
+) -> None:
+    sealed, axes = decode_sealed(encode(one)), tuple(fields[:many])
+    assert isinstance(sealed, SealedSegment)
+    for row, before in zip(sealed.rows(axes), one.rows, strict=True):
+        recorded = dict(zip(one.axes, before.leaf, strict=True))
+        assert row.leaf == tuple(recorded.get(axis) for axis in axes)
+
+
+@given(segments, st.data())
+def test_columns_that_do_not_belong_together_are_no_rows(one: Segment, data: st.DataObject) -> None:
+    fields = msgspec.msgpack.decode(encode(one)[1:], strict=False)
+    facts = fields[11]
+    column = data.draw(st.integers(4, len(facts) - 1))
+    facts[column] = facts[column] + [facts[column][-1] if facts[column] else 0]
+    with pytest.raises(FormatError):
+        decode(b"\x02" + msgspec.msgpack.encode(fields))
+
+
 @given(st.one_of(segments, frontiers, resumes), st.integers(0, 255))
 def test_a_record_of_another_version_is_refused(record: Any, version: int) -> None:
     value = encode(record)
-    if version != value[0]:
+    if version not in (1, 2):
         with pytest.raises(FormatError, match="another version"):
             decode(bytes((version,)) + value[1:])
 
@@ -119,7 +163,7 @@ def test_a_record_of_another_block_size_is_refused(record: Segment | Resume, siz
 
 @given(st.binary(max_size=40))
 def test_what_is_no_record_is_refused_and_never_an_error_of_another_kind(value: bytes) -> None:
-    for some in (value, b"\x01" + value):
+    for some in (value, b"\x01" + value, b"\x02" + value):
         with suppress(FormatError):
             decode(some)
 
