@@ -22,11 +22,12 @@ import msgspec
 import numpy as np
 
 from detectors.arrays import Floats
+from detectors.axes import ANY, contains, overlaps, path_of
 from detectors.history.history import BUCKET, History
 from detectors.incidents import Incident
 from detectors.instants import DAY, HOUR, SECOND
 from detectors.policy.policy import Policy
-from detectors.scopes import LEAVES, MEMBERS, SCOPES, overlaps, scope_index
+from detectors.scopes import LEAVES, MEMBERS, SCOPES, scope_index
 from detectors.windows.counters import BAD, GOOD
 
 __all__ = [
@@ -207,7 +208,8 @@ def _left_out(
 
 def _spans(exclusions: Iterable[Exclusion], leaf: int) -> Iterator[tuple[int, int]]:
     for one in exclusions:
-        if MEMBERS[scope_index(one.scope), leaf]:
+        env = one.scope.partition("/")[0]
+        if contains(one.scope, path_of(env, (value or ANY for value in LEAVES[leaf]))):
             # The history knows no better than in records: one that a provider has spoilt is all its doing.
             whole = one.why == "csp"
             yield (

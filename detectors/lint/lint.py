@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from detectors.lint import durations, maintenance, objectives, reachability
+from detectors.lint import durations, maintenance, objectives, reachability, values
 from detectors.lint.rule import PEAK, Ground, LintSeverity, Rule
 from detectors.policy.policy import Policy, parse_policy
 from detectors.policy.source import PolicyError, PolicyProblem, Refusal, Source, read_source
@@ -24,11 +24,12 @@ RULES: tuple[Rule, ...] = (
     *durations.RULES,
     *objectives.RULES,
     *maintenance.RULES,
+    *values.RULES,
 )
 
 #: Why a policy is refused: id of the refusal -> what it stands for. The last id is for all else.
 INVALID: dict[Refusal, str] = {
-    "unknown-name": "a key, scope, method or service that there is not",
+    "unknown-name": "a key, value, scope or step that there is not",
     "listed-twice": "a key, window or rule that stands twice",
     "window-off-step": "a window that is shorter than the step, or no multiple of it",
     "recovery-beyond-trigger": "recovery that begins where the trigger still holds",

@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from detectors.axes import overlaps
 from detectors.history.error_budget import SCHEDULED_A_MONTH
 from detectors.instants import FAR_PAST, format_duration, format_instant
 from detectors.lifecycle.response_times import calendar
 from detectors.lint.rule import Ground, Rule
 from detectors.policy.sections import MaintenanceWindow
 from detectors.policy.types import Fault
-from detectors.scopes import MEMBERS, METHODS, scope_index
 
 __all__ = ["RULES"]
 
@@ -24,18 +24,11 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 
 
-def _meet(a: str, b: str) -> bool:
-    """Whether two scopes have anything in common."""
-    if a.partition("/")[0] != b.partition("/")[0]:
-        return False
-    return bool((MEMBERS[scope_index(a)] & MEMBERS[scope_index(b)]).any())
-
-
 def _overlaps(ground: Ground) -> Iterator[Fault]:
     windows = ground.policy.maintenance
     for i, window in enumerate(windows):
         for j, other in enumerate(windows[:i]):
-            if _meet(window.scope, other.scope) and window.start < other.end and other.start < window.end:
+            if overlaps(window.scope, other.scope) and window.start < other.end and other.start < window.end:
                 yield Fault(
                     ("maintenance", i),
                     f"overlaps with maintenance[{j}] ({other.scope}, {format_instant(other.start)} to"
@@ -65,9 +58,9 @@ def _notice(ground: Ground) -> Iterator[Fault]:
 def _too_long(ground: Ground) -> Iterator[Fault]:
     zone = ZoneInfo(ground.policy.time_zone)
     reported: set[int] = set()
-    for method in METHODS:
+    for method in ground.policy.values_of("auth_method"):
         scope = f"{_PRODUCTION}/{method}"
-        chosen = [i for i, w in enumerate(ground.policy.maintenance) if _meet(w.scope, scope)]
+        chosen = [i for i, w in enumerate(ground.policy.maintenance) if overlaps(w.scope, scope)]
         chosen.sort(key=lambda i: ground.policy.maintenance[i].start)
         used: dict[tuple[int, int], int] = {}
         for i, month, length in _spent(ground.policy.maintenance, chosen, zone):

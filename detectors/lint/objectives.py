@@ -12,7 +12,6 @@ from detectors.lint.rule import Ground, Rule
 from detectors.policy.sections import BUSINESS_DAY
 from detectors.policy.source import Path, quote
 from detectors.policy.types import Fault
-from detectors.scopes import CSPS, METHODS
 
 __all__ = ["RULES"]
 
@@ -39,6 +38,13 @@ def _hidden_faults(ground: Ground) -> Iterator[Fault]:
             yield Fault(
                 ("codes", code, "counts"),
                 f"no failure carries the code {quote(code)}; one without a code always counts as bad",
+            )
+    for i, rule in enumerate(ground.policy.classes):
+        if rule.counts == "excluded" and rule.code == (_FALLBACK,) and rule.test.fields == 1:
+            yield Fault(
+                ("classes", i, "counts"),
+                f"{_FALLBACK} is also the fallback of every exception without a code: excluded, it hides"
+                " faults of the server",
             )
 
 
@@ -69,9 +75,14 @@ def _code_spelling(ground: Ground) -> Iterator[Fault]:
 
 
 def _runbooks(ground: Ground) -> Iterator[Fault]:
-    for service in (*METHODS, *CSPS):
-        if service not in ground.policy.runbooks:
-            yield Fault(("runbooks",), f"has none for {service}: who is woken by it does not know what to do")
+    policy = ground.policy
+    for axis in ("auth_method", "csp"):
+        for service, said in policy.values.get(axis, {}).items():
+            watched = said.banner is not None and not policy.is_retired(axis, service, ground.now)
+            if watched and service not in policy.runbooks:
+                yield Fault(
+                    ("runbooks",), f"has none for {service}: who is woken by it does not know what to do"
+                )
     for key, url in ground.policy.runbooks.items():
         if _PLACEHOLDER.match(url):
             yield Fault(("runbooks", key), f"{quote(url)} is a placeholder: there is nothing to read")

@@ -9,11 +9,11 @@ from pydantic import Field
 
 from detectors.instants import HOUR
 from detectors.policy.types import (
+    AxisValue,
     Count,
     Duration,
     ErrorCode,
     Fault,
-    Method,
     Ratio,
     Section,
     repeated,
@@ -69,7 +69,7 @@ class Funnel(Section):
     chance: Annotated[Ratio, Field(gt=0, lt=0.5)]
     spread: Annotated[float, Field(strict=True, gt=0.001, le=2)]
     recover_at: Annotated[Ratio, Field(gt=0, le=1)]
-    monitors: Mapping[Method, ReturnMonitor]
+    monitors: Mapping[AxisValue, ReturnMonitor]
 
     @property
     def live(self) -> tuple[int, ...]:

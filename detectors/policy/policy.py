@@ -21,9 +21,11 @@ from pydantic import (
 )
 
 from detectors.instants import HOUR, MINUTE, format_duration
+from detectors.policy.classes import Classes, ClassTest
 from detectors.policy.detector_sections import Attribution, BurnRate, Latency, Outage, Silence
 from detectors.policy.errors import problems_of
 from detectors.policy.journey_sections import Funnel, Surge
+from detectors.policy.references import reference_faults
 from detectors.policy.sections import (
     Banner,
     BusinessHours,
@@ -35,7 +37,6 @@ from detectors.policy.sections import (
     Notify,
     Objective,
     Priority,
-    RunbookKey,
     SeverityPolicy,
     TimeZone,
 )
@@ -47,18 +48,19 @@ from detectors.policy.source import (
     read_source,
 )
 from detectors.policy.types import (
+    AxisValue,
     Count,
     Duration,
     ErrorCode,
     Fault,
-    Method,
+    RunbookKey,
     Section,
     Url,
     faulty,
     repeated,
     within,
 )
-from detectors.scopes import METHODS
+from detectors.policy.value_sections import Axes, Breakdowns, ClassRule, FieldName, Outcomes, Steps, Value
 
 __all__ = ["Policy", "PolicyError", "PolicyProblem", "parse_policy"]
 
@@ -101,8 +103,19 @@ class Policy(Section):
     time_zone: TimeZone
     holidays: HolidayCalendar
     business_hours: BusinessHours
-    objectives: Mapping[Method, Objective]
+    axes: Axes
+    breakdowns: Breakdowns
+    max_values: Annotated[Count, Field(ge=1, le=1_000)]
+    max_scopes: Annotated[Count, Field(ge=1, le=10_000)]
+    max_envs: Annotated[Count, Field(ge=0, le=1_000)]
+    envs: Annotated[tuple[AxisValue, ...], Field(min_length=1, max_length=64)]
+    values: Mapping[FieldName, Mapping[AxisValue, Value]]
+    aliases: Mapping[FieldName, Mapping[AxisValue, AxisValue]]
+    steps: Steps
+    outcomes: Outcomes
+    objectives: Mapping[AxisValue, Objective]
     codes: Codes
+    classes: tuple[ClassRule, ...]
     severity: SeverityPolicy
     priority: Priority
     lifecycle: LifecyclePolicy
@@ -120,10 +133,7 @@ class Policy(Section):
     attribution: Attribution
 
     def faults(self) -> Iterator[Fault]:
-        for method in METHODS:
-            if method not in self.objectives:
-                yield Fault(("objectives",), f"has nothing for {method}")
-
+        yield from reference_faults(self)
         for code in self.surge.codes:
             if code not in self.codes.root:
                 yield Fault(
@@ -142,6 +152,36 @@ class Policy(Section):
     def is_bad(self, code: str) -> bool:
         """Whether a failure with this code counts against availability; "" stands for no code."""
         return code not in self.codes.excluded
+
+    @cached_property
+    def event_classes(self) -> Classes:
+        """What gives events their class: the codes, each a rule of its own, and the rules of ``classes``."""
+        codes = (ClassTest(said.counts, codes=frozenset({code})) for code, said in self.codes.root.items())
+        rules = (rule.test for rule in self.classes)
+        return Classes([*codes, *rules], self.outcomes.kinds, self.steps.slis)
+
+    def values_of(self, axis: str) -> tuple[str, ...]:
+        """The values of an axis that the policy lists, in the order of the policy."""
+        return tuple(self.values.get(axis, ()))
+
+    def name_of(self, axis: str, value: str) -> str:
+        """What people call a value of an axis; the value itself where the policy has no name for it."""
+        listed = self.values.get(axis, {}).get(value)
+        return listed.name if listed is not None and listed.name is not None else value
+
+    def is_retired(self, axis: str, value: str, at: int) -> bool:
+        """Whether nobody is expected to use a value of an axis any more at ``at`` (ms since the epoch)."""
+        listed = self.values.get(axis, {}).get(value)
+        return listed is not None and listed.retired is not None and listed.retired <= at
+
+    def canonical_value(self, field: str, value: str) -> str:
+        """The value that a spelling of it stands for; the value itself where it is no alias.
+
+        Args:
+            field: an axis, or ``env``.
+            value: as the event has it, normalised.
+        """
+        return self.aliases.get(field, {}).get(value, value)
 
     def windows(self) -> tuple[int, ...]:
         """Every window that panes must answer for, ms, ascending: at least 5m, 15m and 1h, at most 1h."""
@@ -168,7 +208,7 @@ class Policy(Section):
         return json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
 
     def runbook(self, scope: str) -> str | None:
-        """The runbook of a scope: its own, else its provider's, else its method's."""
+        """The runbook of a scope: its own, else that of its last value (a client, a provider), else of one before."""
         _, *services = scope.split("/")
         return next(
             (self.runbooks[key] for key in (scope, *reversed(services)) if key in self.runbooks), None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import itertools
 import zoneinfo
 from collections.abc import Iterator, Mapping
@@ -14,6 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, St
 from detectors.instants import DAY, MINUTE, SECOND, format_duration, parse_duration
 from detectors.policy.source import quote
 from detectors.policy.types import (
+    AxisValue,
     Count,
     Duration,
     Fault,
@@ -23,11 +23,9 @@ from detectors.policy.types import (
     Section,
     Severity,
     Text,
-    UnknownName,
     Url,
     within,
 )
-from detectors.scopes import CSPS, METHODS, scope_index
 
 __all__ = [
     "BUSINESS_DAY",
@@ -43,16 +41,12 @@ __all__ = [
     "Priority",
     "PriorityName",
     "Response",
-    "RunbookKey",
     "SeverityPolicy",
     "TimeZone",
 ]
 
 #: A response time that is counted in business hours, not in milliseconds.
 BUSINESS_DAY: Literal["1 business day"] = "1 business day"
-
-#: Services that a runbook may be for: methods, providers, and the systems that both methods depend on.
-SERVICES = (*METHODS, *CSPS, "mvi", "usip")
 
 
 def _time_zone(name: str) -> str:
@@ -69,20 +63,6 @@ def _holiday_calendar(code: str) -> str:
     return code
 
 
-def _runbook_key(key: str) -> str:
-    if key in SERVICES:
-        return key
-    try:
-        scope_index(key)
-    except KeyError:
-        near = difflib.get_close_matches(key, SERVICES, 1)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        raise UnknownName(
-            f"{quote(key)} is neither a scope nor a service ({', '.join(SERVICES)}){hint}"
-        ) from None
-    return key
-
-
 def _response(value: object) -> int | str:
     if value == BUSINESS_DAY:
         return BUSINESS_DAY
@@ -96,7 +76,6 @@ def _response(value: object) -> int | str:
 
 TimeZone = Annotated[str, Field(strict=True), AfterValidator(_time_zone)]
 HolidayCalendar = Annotated[str, Field(strict=True), AfterValidator(_holiday_calendar)]
-RunbookKey = Annotated[str, Field(strict=True), AfterValidator(_runbook_key)]
 #: Milliseconds, or one business day.
 Response = int | Literal["1 business day"]
 ResponseTime = Annotated[
@@ -190,13 +169,20 @@ class Priority(Section):
 
 
 class LifecyclePolicy(Section):
-    """How an incident goes on and ends. ms; ``response``: severity -> ms, or one business day."""
+    """How an incident goes on and ends. ms; ``response``: severity -> ms, or one business day.
+
+    Attributes:
+        declare_after: ms that an outage or slowness of a method in production fires before it is declared.
+        gone_after: ms after which a silence that lasts ends, where the rest of the environment is well.
+    """
 
     recovering_after: Annotated[Duration, within("0s", "1h")]
     recover_for: Annotated[Duration, within("0s", "1d")]
     reopen_within: Annotated[Duration, within("0s", "1d")]
     resolve_grace: Annotated[Duration, within("0s", "1h")]
+    declare_after: Annotated[Duration, within("0s", "1d")]
     faded_after: Annotated[Duration, within("1m", "7d")]
+    gone_after: Annotated[Duration, within("1m", "7d")]
     update_every: Annotated[Duration, within("1m", "1d")]
     widen_after: Annotated[Duration, within("0s", "10m")]
     scope_change_every: Annotated[Duration, within("0s", "1d")]
@@ -223,12 +209,20 @@ class LifecyclePolicy(Section):
 
 
 class FailOver(Section):
-    """When all web sign-ins should go through ``sis``, and when back. Success ratios over ``window`` ms."""
+    """When web sign-ins should go through ``sis``, and when back.
+
+    Attributes:
+        ssoe_below, sis_above: shares that succeed, of all sign-ins, or that return, of those by one provider.
+        window: ms that the shares are of.
+        revert_at: share that succeeds on ``ssoe`` from which on sign-ins go back.
+        review_by: ms since the epoch; the procedure lapses ten business days later unless it is approved again.
+    """
 
     ssoe_below: Ratio
     sis_above: Ratio
     window: Annotated[Duration, within("1m", "1h")]
     revert_at: Ratio
+    review_by: Instant
 
     def faults(self) -> Iterator[Fault]:
         if self.revert_at < self.ssoe_below:
@@ -240,12 +234,16 @@ class FailOver(Section):
 
 
 class Banner(Section):
-    """What the front end shows. ``status``: severity -> word of the API; ms; no banner below ``min_failing_ratio``."""
+    """What the front end shows. ``status``: severity -> word of the API; ms; no banner below ``min_failing_ratio``.
+
+    ``default_client``: the client whose keys count where a reader names none.
+    """
 
     status: Mapping[Severity, Literal["critical", "warning", "active"]]
     min_failing_ratio: Ratio
     republish_every: Annotated[Duration, within("1s", "1d")]
     valid_for: Annotated[Duration, within("2s", "7d")]
+    default_client: AxisValue
 
     def faults(self) -> Iterator[Fault]:
         yield from _each_severity("status", self.status)

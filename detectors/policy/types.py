@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Annotated, Any, NamedTuple, Self
 
@@ -21,17 +22,17 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from detectors.errors import WatchofficerError
 from detectors.instants import format_duration, format_instant, parse_duration, parse_instant
 from detectors.policy.source import Path, Refusal, quote
-from detectors.scopes import METHODS, scope_index
 
 __all__ = [
+    "AxisValue",
     "Consistent",
     "Count",
     "Duration",
     "ErrorCode",
     "Fault",
     "Instant",
-    "Method",
     "Ratio",
+    "RunbookKey",
     "ScopePath",
     "Section",
     "Severity",
@@ -39,6 +40,8 @@ __all__ = [
     "UnknownName",
     "Url",
     "faulty",
+    "is_axis_value",
+    "parse_instant_text",
     "repeated",
     "within",
 ]
@@ -92,14 +95,30 @@ class Section(Consistent):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-def _method(name: str) -> str:
-    if name not in METHODS:
-        raise UnknownName(f"must be an auth method, {' or '.join(METHODS)}, is {quote(name)}")
-    return name
+#: What the value of an axis, an environment, a step or an outcome is once it has been read.
+_AXIS_VALUE = re.compile(r"[a-z0-9_.:-]{1,64}", re.ASCII)
+#: Axes, at most, hence values of a path below its environment.
+_MOST_AXES = 4
 
 
-#: Names one of ``scopes.METHODS``.
-Method = Annotated[str, AfterValidator(_method)]
+def is_axis_value(value: str) -> bool:
+    """Whether an event can have this value once it has been read: lower case, 1-64 of ``a-z 0-9 _ . : -``."""
+    return _AXIS_VALUE.fullmatch(value) is not None
+
+
+def _axis_value(value: str) -> str:
+    if not is_axis_value(value):
+        lower = value.strip().lower().replace(" ", "_")
+        near = f"; did you mean {lower}?" if is_axis_value(lower) else ""
+        raise ValueError(
+            f"no event has the value {quote(value)}: values are read as lower case, 1 to 64 of"
+            f" a-z 0-9 _ . : -{near}"
+        )
+    return value
+
+
+#: A value as events have it once they have been read.
+AxisValue = Annotated[str, Field(strict=True), AfterValidator(_axis_value)]
 ErrorCode = Annotated[str, StringConstraints(strict=True, min_length=1, max_length=256)]
 
 
@@ -131,7 +150,12 @@ def within(least: str, most: str) -> AfterValidator:
     return AfterValidator(check)
 
 
-def _instant(value: object) -> int:
+def parse_instant_text(value: object) -> int:
+    """An instant of a policy, ms since the epoch.
+
+    Raises:
+        ValueError: the value is no RFC 3339 text with an offset.
+    """
     if isinstance(value, str):
         try:
             return parse_instant(value)
@@ -140,14 +164,30 @@ def _instant(value: object) -> int:
     raise ValueError(f"must be an instant with an offset such as 2026-11-23T15:05:00Z, is {quote(value)}")
 
 
+def _is_scope(value: str) -> bool:
+    env, *below = value.split("/")
+    return (
+        is_axis_value(env)
+        and len(below) <= _MOST_AXES
+        and below[-1:] != ["*"]
+        and all(part == "*" or is_axis_value(part) for part in below)
+    )
+
+
 def _scope(value: str) -> str:
-    try:
-        scope_index(value)
-    except KeyError:
+    if not _is_scope(value):
         raise UnknownName(
             f"must be a scope such as prod, prod/ssoe, prod/ssoe/idme or prod/*/idme, is {quote(value)}"
-        ) from None
+        )
     return value
+
+
+def _runbook_key(key: str) -> str:
+    if not _is_scope(key):
+        raise UnknownName(
+            f"must be a scope such as prod/*/idme, or a value or service such as idme, is {quote(key)}"
+        )
+    return key
 
 
 def _severity(value: object) -> int:
@@ -169,7 +209,7 @@ def _to_json(formatter: Any) -> PlainSerializer:
 #: Milliseconds; in YAML text with a unit ("30s"), so that nobody has to guess it.
 Duration = Annotated[int, BeforeValidator(_milliseconds), _to_json(format_duration)]
 #: Milliseconds since the epoch; in YAML RFC 3339 with an offset.
-Instant = Annotated[int, BeforeValidator(_instant), _to_json(format_instant)]
+Instant = Annotated[int, BeforeValidator(parse_instant_text), _to_json(format_instant)]
 #: A share, 0-1.
 Ratio = Annotated[float, Field(strict=True, ge=0, le=1)]
 #: A whole number of things.
@@ -179,3 +219,5 @@ Severity = Annotated[int, BeforeValidator(_severity)]
 Text = Annotated[str, Field(strict=True, min_length=1, max_length=1024)]
 Url = Annotated[str, Field(strict=True), AfterValidator(_url)]
 ScopePath = Annotated[str, Field(strict=True), AfterValidator(_scope)]
+#: A scope, or a value or service wherever it is affected.
+RunbookKey = Annotated[str, Field(strict=True), AfterValidator(_runbook_key)]

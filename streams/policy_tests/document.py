@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -14,9 +14,11 @@ from detectors.incidents import IncidentInput
 from detectors.instants import parse_instant
 from detectors.policy.errors import problems_of
 from detectors.policy.policy import Policy
+from detectors.policy.references import unlisted
+from detectors.policy.source import Path as SourcePath
 from detectors.policy.source import PolicyError, PolicyProblem, Source, quote, read_source
 from detectors.policy.types import Fault, Instant, ScopePath, Section, Text
-from streams.policy_tests.matchers import Absence, Expectation, MomentText
+from streams.policy_tests.matchers import Absence, Expectation, MomentText, Patterns
 from streams.policy_tests.notation import Series, parse_flow, parse_series
 from streams.records.models import IncidentId
 from streams.settings.policy_file import default_policy, load_policy, read_policy
@@ -167,9 +169,27 @@ def read_tests(name: str, default: Policy | None = None) -> ReadTests:
         _policy(test.policy, ("tests", i, "policy"), source, folder, problems) or common
         for i, test in enumerate(file.tests)
     )
+    for i, (test, policy) in enumerate(zip(file.tests, policies, strict=True)):
+        for path, scope in _scopes(test):
+            wrong = unlisted(scope, policy)
+            if wrong is not None:
+                problems.append(source.problem(("tests", i, *path), wrong, "unknown-name"))
     if problems:
         raise PolicyError(tuple(problems))
     return ReadTests(name, file, source, policies)
+
+
+def _scopes(test: PolicyTest) -> Iterator[tuple[SourcePath, str]]:
+    """Every scope that a test names. One that there is not would be absent whatever happens."""
+    for i, one in enumerate(test.inputs):
+        if one.scope is not None:
+            yield ("inputs", i, "scope"), one.scope
+    groups: tuple[tuple[str, Sequence[Patterns]], ...] = (("expect", test.expect), ("absent", test.absent))
+    for name, group in groups:
+        for i, patterns in enumerate(group):
+            for kind, n, pattern in patterns.patterns():
+                for scope in getattr(pattern, "scope", None) or ():
+                    yield (name, i, kind, n, "scope"), scope
 
 
 def _policy(

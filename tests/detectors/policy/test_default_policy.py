@@ -8,7 +8,7 @@ from importlib import resources
 import pytest
 from pydantic import ValidationError
 
-from detectors.instants import DAY, HOUR, MINUTE, SECOND
+from detectors.instants import DAY, HOUR, MINUTE, SECOND, parse_instant
 from streams.settings.policy_file import default_policy, read_policy
 
 POLICY = default_policy()
@@ -38,16 +38,125 @@ def test_holds_durations_as_milliseconds() -> None:
 
 
 @pytest.mark.parametrize(
-    "code", ["001", "002", "005", "009", "101", "102", "103", "104", "106", "107", "108", "113"]
+    "code", ["001", "002", "005", "009", "101", "102", "103", "104", "106", "107", "108", "110", "111", "113"]
 )
 def test_excludes_failures_that_are_the_users_act_or_the_persons_data(code: str) -> None:
     assert not POLICY.is_bad(code)
     assert POLICY.codes.names[code]
 
 
-@pytest.mark.parametrize("code", ["003", "004", "007", "110", "111", "112", "201", "400", "", "999"])
+@pytest.mark.parametrize("code", ["003", "004", "007", "112", "201", "400", "", "999"])
 def test_counts_other_failures_with_a_code_or_without_as_bad(code: str) -> None:
     assert POLICY.is_bad(code)
+
+
+def failure(step: str, error_class: str, code: str = "400", **missing: bool) -> str | None:
+    return POLICY.event_classes.of(step, "failure", code, error_class, **missing)
+
+
+@pytest.mark.parametrize("step", ["refresh", "revoke", "revoke_all_sessions", "logout"])
+@pytest.mark.parametrize(
+    "error_class",
+    [
+        "SessionNotAuthorizedError",
+        "SignIn::Errors::AccessTokenExpiredError",
+        "accesstokenunauthenticated",
+        "SessionNotFoundError",
+        "LogoutAuthorizationError",
+        "RefreshTokenMalformedError",
+        "RefreshTokenDecryptionError",
+    ],
+)
+def test_excludes_sessions_that_have_ended_on_the_steps_of_sessions(step: str, error_class: str) -> None:
+    assert failure(step, error_class) == "excluded"
+    assert failure("callback", error_class) == "bad"
+
+
+@pytest.mark.parametrize(
+    "error_class",
+    ["MalformedParamsError", "MissingParamsError", "InvalidTypeError", "StatePayloadMalformedJWTError"],
+)
+def test_excludes_scanners_where_provider_and_client_are_missing_too(error_class: str) -> None:
+    assert failure("callback", error_class, missing_csp=True, missing_client=True) == "excluded"
+    assert failure("callback", error_class, missing_csp=True) == "bad"
+    assert failure("callback", error_class, missing_client=True) == "bad"
+
+
+@pytest.mark.parametrize(
+    ("error_class", "code", "counts"),
+    [
+        ("AccessDeniedError", "009", "excluded"),
+        ("CredentialMissingAttributeError", "400", "excluded"),
+        ("UnverifiedCredentialBlockedError", "108", "excluded"),
+        ("TokenTheftDetectedError", "400", "excluded"),
+        ("StatePayloadSignatureMismatchError", "400", "excluded"),
+        ("ClientAssertionSignatureMismatchError", "400", "bad"),
+        ("AssertionExpiredError", "400", "bad"),
+        ("ServiceAccountConfigNotFound", "400", "bad"),
+        ("InvalidServiceAccountScope", "400", "bad"),
+        ("CredentialProviderError", "007", "bad"),
+        ("MPIUserCreationFailedError", "400", "bad"),
+        ("ActiveRecord::ConnectionNotEstablished", "400", "bad"),
+        ("Faraday::TimeoutError", "", "bad"),
+        ("", "400", "bad"),
+    ],
+)
+def test_sorts_error_classes_that_share_the_code_400(error_class: str, code: str, counts: str) -> None:
+    assert failure("callback", error_class, code) == counts
+
+
+def test_a_code_of_a_provider_is_the_persons_on_token_and_the_providers_on_callback() -> None:
+    assert failure("token", "CodeInvalidError") == "excluded"
+    assert failure("callback", "CodeInvalidError") == "bad"
+
+
+def test_a_redirect_is_neither_good_nor_bad_whatever_its_code() -> None:
+    assert POLICY.event_classes.of("authorize_sso", "redirect", "400") is None
+    assert POLICY.event_classes.of("authorize_sso", "failure", "400") == "bad"
+    assert POLICY.event_classes.sli("authorize_sso") == "sign_in"
+
+
+def test_what_is_not_listed_stands_in_no_sli() -> None:
+    assert POLICY.event_classes.sli("webauthn_options") is None
+    assert POLICY.event_classes.of("webauthn_options", "offered") is None
+    assert [POLICY.event_classes.sli(step) for step in ("passkey", "revoke_all_sessions", "sts")] == [
+        "sign_in",
+        "session",
+        "machine",
+    ]
+
+
+def test_providers_that_va_has_ended_are_retired_since_then() -> None:
+    assert not POLICY.is_retired("csp", "mhv", parse_instant("2025-03-03T23:59:59-05:00"))
+    assert POLICY.is_retired("csp", "mhv", parse_instant("2025-03-04T00:00:00-05:00"))
+    assert not POLICY.is_retired("csp", "dslogon", parse_instant("2025-09-29T23:59:59-04:00"))
+    assert POLICY.is_retired("csp", "dslogon", parse_instant("2025-09-30T00:00:00-04:00"))
+    far = parse_instant("2099-01-01T00:00:00Z")
+    assert not any(POLICY.is_retired("csp", csp, far) for csp in ("idme", "logingov", "clear", "unheard-of"))
+    assert read_policy("values: {csp: {mhv: {retired: never}}}", "p").is_retired("csp", "mhv", far) is False
+
+
+def test_environments_have_the_spellings_of_datadog() -> None:
+    spelt = ("production", "eks-prod", "eks-staging", "prod", "elsewhere")
+    assert [POLICY.canonical_value("env", env) for env in spelt] == [
+        "prod",
+        "prod",
+        "staging",
+        "prod",
+        "elsewhere",
+    ]
+
+
+def test_a_value_without_a_name_is_called_by_itself() -> None:
+    assert POLICY.name_of("csp", "idme") == "ID.me"
+    assert POLICY.name_of("csp", "newcomer") == "newcomer"
+    assert POLICY.name_of("nowhere", "idme") == "idme"
+
+
+def test_there_are_ten_public_runbooks() -> None:
+    services = {"ssoe", "sis", "logingov", "idme", "mhv", "dslogon", "mvi", "usip", "tou", "secure_sign_in"}
+    assert set(POLICY.runbooks) == services
+    assert len(set(POLICY.runbooks.values())) == 10
 
 
 def test_excludes_the_oauth_errors_that_a_client_causes() -> None:
@@ -104,6 +213,10 @@ def test_the_runbook_of_a_scope_is_its_own_else_its_providers_else_its_methods()
     assert own.runbook("staging/sis") == own.runbooks["sis"]
     assert own.runbook("prod") == "https://wiki/all"
     assert POLICY.runbook("prod") is None
+    client = read_policy("runbooks: {vaweb: https://wiki/web}", "p")
+    assert client.runbook("prod/sis/*/vaweb") == "https://wiki/web"
+    assert client.runbook("prod/*/*/vamobile") is None
+    assert client.runbook("prod/sis/*/vamobile") == client.runbooks["sis"]
 
 
 def test_an_empty_policy_is_the_default_policy() -> None:

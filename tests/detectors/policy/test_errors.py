@@ -62,15 +62,51 @@ def test_an_error_carries_file_line_column_and_path() -> None:
         ("notify: {q: 1}", "p.yaml:1: notify.q: unknown key; known here: dedup_prefix, console_url"),
         (
             "runbooks: {idm: https://x}",
-            "p.yaml:1: runbooks.idm: 'idm' is neither a scope nor a service "
-            "(ssoe, sis, idme, logingov, mhv, dslogon, mvi, usip); did you mean idme?",
+            "p.yaml:1: runbooks.idm: idm is listed nowhere; did you mean idme?",
         ),
         (
-            "objectives: {oauth: {availability: 0.9}}",
-            "p.yaml:1: objectives.oauth: must be an auth method, ssoe or sis, is 'oauth'",
+            "objectives: {oauth: {availability: 0.9, latency_threshold_ms: 9.0, latency_target: 0.9}}",
+            "p.yaml:1: objectives.oauth: unknown key: values.auth_method does not list it",
         ),
         ("banner: {status: {4: active}}", "p.yaml:1: banner.status.4: must be a severity, 1, 2 or 3, is '4'"),
         ("<<: {step: 1s}", "p.yaml:1: <<: unknown key"),
+        (
+            "values: {csp: {idme: {nam: x}}}",
+            "p.yaml:1: values.csp.idme.nam: unknown key; did you mean name?",
+        ),
+        (
+            "values: {client_ids: {x: {name: X}}}",
+            "p.yaml:1: values.client_ids: client_ids is listed nowhere; did you mean client_id?",
+        ),
+        (
+            "runbooks: {prod/idme: https://x}",
+            "p.yaml:1: runbooks.prod/idme: idme is no auth_method but a csp; did you mean prod/*/idme?",
+        ),
+        (
+            "runbooks: {prod/sis/*/vawev: https://x}",
+            "p.yaml:1: runbooks.prod/sis/*/vawev: vawev is listed nowhere; did you mean vaweb?"
+            " If it is another, list it in values.client_id.",
+        ),
+        (
+            "runbooks: {production/sis: https://x}",
+            "p.yaml:1: runbooks.production/sis: production is read as prod: name prod",
+        ),
+        (
+            "runbooks: {eks-prod: https://x}",
+            "p.yaml:1: runbooks.eks-prod: eks-prod is read as prod: name prod",
+        ),
+        (
+            "banner: {default_client: vawebb}",
+            "p.yaml:1: banner.default_client: vawebb is listed nowhere; did you mean vaweb?",
+        ),
+        (
+            "classes: [{error_class: X, step: refesh, counts: bad, means: x}]",
+            "p.yaml:1: classes[0].step[0]: steps does not list refesh: it counts nowhere",
+        ),
+        (
+            "runbooks: {prod/sis/x1/x2/x3: https://x}",
+            "p.yaml:1: runbooks.prod/sis/x1/x2/x3: has 4 values below prod, and axes has 3 entries",
+        ),
     ],
 )
 def test_an_unknown_key_is_named_with_what_was_meant(text: str, said: str) -> None:
@@ -95,6 +131,23 @@ def test_an_unknown_key_is_named_with_what_was_meant(text: str, said: str) -> No
         ("codes: {'005': {counts: ignored}}", "codes.005.counts: must be 'bad' or 'excluded', is 'ignored'"),
         ("maintenance: [{scope: prod}]", "maintenance[0].start: is missing"),
         ("time_zone: Mars/Olympus", "time_zone: must be a time zone such as America/New_York"),
+        (
+            "classes: [{error_class: 5 x, counts: bad, means: x}]",
+            "classes[0].error_class[0]: must be an error class such as CodeInvalid, or a beginning",
+        ),
+        ("values: {csp: {ID.me: {name: x}}}", "values.csp.ID.me: no event has the value 'ID.me'"),
+        ("values: {csp: {x/y: {name: x}}}", "values.csp.x/y: no event has the value 'x/y'"),
+        (f"envs: [{'e' * 65}]", "envs[0]: no event has the value 'eeee"),
+        ("values: {csp: {idme: {retired: soon}}}", "values.csp.idme.retired: must be an instant"),
+        ("axes: [a, b, c, d, e]", "axes: must have at most 4 entries, has 5"),
+        ("axes: [event_id]", "axes[0]: event_id can be no axis"),
+        ("axes: [error_class]", "axes[0]: error_class can be no axis"),
+        ("axes: [client-id]", "axes[0]: must be the name of a field, such as client_id, is 'client-id'"),
+        ("breakdowns: [email]", "breakdowns[0]: email identifies a person and is dropped"),
+        ("max_values: 0", "max_values: must be at least 1, is 0"),
+        ("max_scopes: 20000", "max_scopes: must be at most 10000, is 20000"),
+        ("runbooks: {'prod/*': https://x}", "runbooks.prod/*: must be a scope such as prod/*/idme"),
+        ("runbooks: {Prod/sis: https://x}", "runbooks.Prod/sis: must be a scope such as prod/*/idme"),
         ("holidays: Mars", "holidays: must be a country whose holidays are known, such as US"),
     ],
 )
@@ -194,6 +247,25 @@ RULE = "{window: 5m, min_people: 5, failing_ratio: 0.1, recover_below: 0.05}"
             "severity: {severity_1_over: 40}",
             "severity.severity_2_over: must be less than severity_1_over (40)",
         ),
+        ("axes: [csp, csp]", "axes[1]: stands twice: csp"),
+        ("breakdowns: [acr, csp]", "breakdowns[1]: csp is an axis, and its values are scopes already"),
+        ("envs: [prod, prod]", "envs[1]: stands twice: prod"),
+        ("steps: {session: [refresh, callback]}", "steps.session[1]: callback stands in sign_in too"),
+        ("steps: {machine: [sts, sts]}", "steps.machine[1]: stands twice: sts"),
+        ("outcomes: {neutral: [redirect, failure]}", "outcomes.neutral[1]: failure stands in failure too"),
+        (
+            "aliases: {csp: {a1: b1, b1: idme}}",
+            "aliases.csp.a1: leads to b1, which is an alias itself: name idme",
+        ),
+        ("aliases: {csp: {mhv: idme}}", "aliases.csp.mhv: values.csp lists mhv as a value of its own"),
+        (
+            "classes: [{counts: bad, means: x}]",
+            "classes[0]: must test one of error_class, step, code, missing",
+        ),
+        (
+            "classes: [{step: [token, token], counts: bad, means: x}]",
+            "classes[0].step[1]: stands twice: token",
+        ),
         ("fail_over: {revert_at: 0.3}", "fail_over.revert_at: must be at least ssoe_below (0.4)"),
         ("banner: {valid_for: 60s}", "banner.valid_for: must be longer than republish_every (1m)"),
         ("business_hours: {opens: 21h}", "business_hours.closes: must be after opens (21h)"),
@@ -246,6 +318,31 @@ def test_a_policy_is_loaded_from_a_file(tmp_path: Path) -> None:
     policy = load_policy(file)
     assert policy.severity.severity_2_over == 25
     assert policy.severity.severity_1_over == default_policy().severity.severity_1_over
+
+
+def test_a_value_that_is_like_no_listed_one_is_taken_as_it_stands() -> None:
+    policy = read_policy(
+        "runbooks: {qa/okta/*/portal: https://x, okta: https://y}\n"
+        "maintenance: [{scope: prod/*/passkeys, start: 2026-12-06T02:00:00Z, end: 2026-12-06T04:00:00Z,"
+        " description: x}]",
+        "p.yaml",
+    )
+    assert policy.runbook("qa/okta/*/portal") == "https://x"
+    assert policy.runbook("prod/okta") == "https://y"
+
+
+def test_a_value_that_is_like_a_listed_one_is_taken_once_it_is_listed() -> None:
+    policy = read_policy(
+        "values: {client_id: {vaweb2: {kind: web}}}\nrunbooks: {vaweb2: https://x}", "p.yaml"
+    )
+    assert policy.runbook("prod/*/*/vaweb2") == "https://x"
+    assert policy.name_of("client_id", "vaweb2") == "vaweb2"
+
+
+def test_axes_may_be_other_fields_whose_values_are_not_listed() -> None:
+    policy = read_policy("axes: [realm]\nbreakdowns: []\nrunbooks: {prod/staff: https://x}", "p.yaml")
+    assert policy.axes == ("realm",)
+    assert policy.runbook("prod/staff") == "https://x"
 
 
 def test_lists_are_taken_as_written_and_mappings_are_completed() -> None:
