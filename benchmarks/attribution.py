@@ -177,7 +177,7 @@ def named(case: Case, constants: Constants) -> tuple[frozenset[Cause], tuple[flo
 
 
 def score(labels: frozenset[Cause], causes: frozenset[Cause]) -> Score:
-    """Of one case."""
+    """The figures of one case."""
     return Score(len(labels & causes), len(causes - labels), len(labels - causes))
 
 

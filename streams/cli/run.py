@@ -14,15 +14,14 @@ import structlog
 import uvloop
 
 from detectors.policy.policy import Policy
+from streams.cli.configuration import announce_settings, configured
 from streams.http.server import AddressTaken
 from streams.ingest.settings import Start
 from streams.kafka.admin import TopicProblem
 from streams.records.reading import Unreadable
 from streams.runtime.clocks import RealClock
 from streams.runtime.gc_tuning import tune_gc
-from streams.runtime.logs import configure_logs
-from streams.settings.policy_file import default_policy, load_policy
-from streams.settings.settings import Settings, SettingsError, read_settings
+from streams.settings.settings import Settings, SettingsError
 from streams.worker.worker import Role, Worker, WorkerOptions
 
 __all__ = ["run_command"]
@@ -42,17 +41,11 @@ def run_command(
     trust_producer_clocks: bool,
 ) -> int:
     """Run a worker until a signal or a failure stops it; returns the exit status."""
-    from pathlib import Path
-
     try:
-        settings = read_settings(os.environ)
-        settings.kafka_client_kwargs()
-        file = policy_file or settings.policy
-        policy = load_policy(Path(file)) if file else default_policy()
+        settings, policy = configured(os.environ, policy_file)
     except SettingsError as error:
         print(error, file=sys.stderr)
         return 2
-    configure_logs(settings.log_format, secrets=settings.secrets())
     options = WorkerOptions(
         role=role, start=start, port=port or settings.port, check_timestamps=not trust_producer_clocks
     )
@@ -64,8 +57,7 @@ def run_command(
 
 async def _run(settings: Settings, policy: Policy, options: WorkerOptions) -> int:
     """Run a worker until a signal or a failure stops it; returns the exit status."""
-    for sentence in (*settings.unknown, *settings.sinks_off()):
-        log.warning("settings", say=sentence)
+    announce_settings(settings)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     signals = 0

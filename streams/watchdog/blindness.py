@@ -1,4 +1,4 @@
-"""Of what is the watch blind now, since when, and which words say so?"""
+"""What makes the watch blind now, since when, and which words say so?"""
 
 from __future__ import annotations
 

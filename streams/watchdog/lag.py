@@ -8,8 +8,8 @@ __all__ = ["LagJudge"]
 
 #: A lag that is ordinary, seconds: the watermark's delay, the idle rule, and a rebalance are well below.
 _ORDINARY = 10.0
-#: Who falls behind and then comes nearer to the present by so much, seconds, gets on.
-_CATCHING_UP = 5.0
+#: Who falls behind and then comes nearer to the present by this share of ``blind_after`` gets on.
+_CATCHING_UP = 1 / 12
 
 
 @dataclass
@@ -42,6 +42,7 @@ class LagJudge:
     def __init__(self, blind_after: float) -> None:
         self._blind_after = blind_after
         self._ordinary = min(_ORDINARY, blind_after / 2)
+        self._nearer = _CATCHING_UP * blind_after
         self._seen: dict[str, _Seen] = {}
 
     def stuck_since(self, env: str, evaluated_to: int, lag: float, now: float) -> float | None:
@@ -59,7 +60,7 @@ class LagJudge:
             return None
         if evaluated_to != seen.evaluated_to:
             seen.evaluated_to, seen.moved_at = evaluated_to, now
-        if lag <= self._ordinary or lag <= seen.lag - _CATCHING_UP:
+        if lag <= self._ordinary or lag <= seen.lag - self._nearer:
             seen.lag, seen.nearer_at = lag, now
         if now - seen.moved_at >= self._ordinary:
             return seen.moved_at

@@ -335,15 +335,15 @@ class _Round:
         record = supervisor.record
         figures.starts += record.starts
         figures.to_ready += record.to_ready
-        figures.ended += record.ended
+        figures.failed += record.failed
         figures.stopped_in += [seconds for seconds, _ in record.stopped_in]
         for seconds, status in record.stopped_in:
             # The signal alone ends a process whose Python has not started yet.
             if status not in (0, -signal.SIGTERM) or seconds > 11.0:
                 figures.complaints.append(f"SIGTERM: status {status} after {seconds:.1f} s")
-        if record.ended["failed"]:
+        if record.failed:
             figures.complaints.append(
-                f"{record.ended['failed']} workers of round {figures.rounds} ended by themselves: {self._folder}"
+                f"{record.failed} workers of round {figures.rounds} ended by themselves: {self._folder}"
             )
 
     async def _tell(self, figures: Figures, found: Audit) -> None:

@@ -27,7 +27,7 @@ class Figures:
     starts: int = 0
     to_ready: list[float] = field(default_factory=list)
     stopped_in: list[float] = field(default_factory=list)
-    ended: Counter[str] = field(default_factory=Counter)
+    failed: int = 0
     marks: Counter[str] = field(default_factory=Counter)
     compared: Counter[str] = field(default_factory=Counter)
     repeated: Counter[str] = field(default_factory=Counter)
@@ -75,7 +75,7 @@ class Figures:
             "starts": self.starts,
             "restart_to_ready_seconds": _spread(self.to_ready),
             "sigterm_to_end_seconds": _spread(self.stopped_in),
-            "ended_by_themselves": self.ended,
+            "ended_by_themselves": self.failed,
             "marks": self.marks,
             "compared": self.compared,
             "repeated": self.repeated,
@@ -93,7 +93,7 @@ class Figures:
         """Return the results as text for people."""
         kinds = ", ".join(f"{kind} {times}" for kind, times in sorted(self.faults.items()))
         of_them = ", ".join(f"{times} {name}" for name, times in self.log.items() if name != "events")
-        ended = dict(self.ended) or "none"
+        ended = self.failed or "none"
         compared = ", ".join(f"{times} {what}" for what, times in sorted(self.compared.items()))
         ready, stood, told = _spread(self.to_ready), _spread(self.stalls), _spread(self.told_after)
         return "\n".join(

@@ -6,7 +6,6 @@ import asyncio
 import signal
 import subprocess
 import time
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,19 +37,11 @@ class Worker:
     not_before: float = 0.0  # monotonic seconds at which it may be started again
     asked_to_end: bool = False  # by a signal of the tests
     was_frozen: bool = False  # this process stood still for a while
-    log_from: int = 0  # where in the log this process begins
     variables: Mapping[str, str] = field(default_factory=dict)  # of its environment, beside the settings
 
     @property
     def running(self) -> bool:
         return self.process is not None and self.process.poll() is None
-
-
-def _fenced(worker: Worker) -> bool:
-    """Return whether the process ended because it had stood still, by SIGSTOP or for lack of CPU time."""
-    own = worker.log.read_bytes()[worker.log_from :].decode(errors="replace")
-    said = [line for line in own.splitlines() if '"stopped_by_failure"' in line]
-    return bool(said) and "LeaseLost" in said[-1]
 
 
 @dataclass
@@ -59,13 +50,13 @@ class Record:
 
     Attributes:
         to_ready: seconds from a start to a ready `/readyz`, of processes that became ready.
-        ended: how often a process ended by itself: "fenced" after it stood still, else "failed".
+        failed: how often a process ended by itself.
         stopped_in: seconds from SIGTERM to the end, and the exit status.
     """
 
     to_ready: list[float] = field(default_factory=list)
     starts: int = 0
-    ended: Counter[str] = field(default_factory=Counter)
+    failed: int = 0
     stopped_in: list[tuple[float, int]] = field(default_factory=list)
 
 
@@ -209,7 +200,7 @@ class Supervisor:
             return
         now = time.monotonic()
         if worker.process is not None and not worker.asked_to_end:
-            self.record.ended["fenced" if _fenced(worker) else "failed"] += 1
+            self.record.failed += 1
             worker.not_before = now + _RESTART_AFTER
             worker.asked_to_end, worker.ready = True, False
         if worker.wanted and now >= worker.not_before:
@@ -219,7 +210,6 @@ class Supervisor:
         worker.asked_to_end = worker.ready = worker.frozen = worker.was_frozen = False
         worker.started_at = time.monotonic()
         self.record.starts += 1
-        worker.log_from = worker.log.stat().st_size if worker.log.exists() else 0
         arguments = ["run", "--port", str(worker.port), "--policy", str(self._policy), *self._arguments]
         worker.process = spawn(arguments, {**self._environment, **worker.variables}, worker.log)
 

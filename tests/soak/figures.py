@@ -120,5 +120,5 @@ class Figures:
         }
 
     def words(self) -> str:
-        """The same for people, a line each."""
+        """A line for people to read for each figure."""
         return "\n".join(f"{name.replace('_', ' '):28} {value}" for name, value in self.as_json().items())
