@@ -15,7 +15,6 @@ from functools import partial
 from importlib.metadata import version
 from typing import Any
 
-import httpx
 import structlog
 from aiokafka.errors import KafkaError, UnrecognizedBrokerVersion
 
@@ -23,7 +22,7 @@ from detectors.incidents import IncidentInput
 from detectors.instants import format_duration
 from detectors.policy.policy import Policy
 from sinks.metrics.prometheus import Metrics
-from streams.dispatch.receivers import receivers
+from streams.dispatch.receivers import http_client, receivers
 from streams.evaluate.metrics_snapshot import burn_windows
 from streams.evaluate.shard import Shard
 from streams.events.validation import Reason
@@ -90,7 +89,7 @@ class Worker:
         kafka = settings.kafka_client_kwargs()
         broker_time = BrokerClock(clock, time.monotonic) if clock.pace == 1 else None
         self._clients = KafkaClients(kafka, broker_time)
-        self._http = httpx.AsyncClient(timeout=10.0)
+        self._http = http_client(timeout=10.0)
         self._receivers = receivers(settings, self._http, clock)
         self._probe = BrokerProbe(self._clients, partial(diagnose, kafka))
         records = OwnRecords(self.topics, self._put_aside)

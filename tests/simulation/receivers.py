@@ -20,6 +20,7 @@ from sinks.receivers.datadog import Datadog
 from sinks.receivers.pagerduty import PagerDuty
 from sinks.receivers.slack import Slack
 from sinks.sandbox import Sandbox
+from streams.dispatch.receivers import http_client
 from tests.simulation.cluster.storage import Digest
 from tests.simulation.loop import NETWORK, VirtualLoop, current_process
 
@@ -65,7 +66,7 @@ class Receivers:
 
     def clients(self, random: Random) -> tuple[httpx.AsyncClient, Mapping[str, SinkClient]]:
         """The clients of one process, and what they send through."""
-        http = httpx.AsyncClient(transport=_Transport(self, random))
+        http = http_client(transport=_Transport(self, random))
         clients: dict[str, SinkClient] = {
             "pagerduty": PagerDuty(
                 http, routing_key=SecretStr(sandbox.ROUTING_KEY), base_url=_BASE.format("pagerduty")

@@ -52,6 +52,12 @@ def test_more_seeds_come_to_the_right_verdicts(first: int) -> None:
     assert not wrong, f"see python -m tests.simulation --first {min(wrong)} --seeds 1"
 
 
+@pytest.mark.simulation
+def test_a_worker_that_stood_still_between_a_search_and_a_creation_creates_nothing() -> None:
+    still = Fault("freeze_at_write", seconds=7.0, what="incident-deliveries", count=6)
+    assert not checked(Plan.drawn(20089).with_faults([still])).wrong
+
+
 def test_a_seed_is_the_same_run_in_each_process() -> None:
     lines = set()
     for hash_seed in ("1", "2"):
