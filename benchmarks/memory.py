@@ -24,7 +24,9 @@ from detectors.instants import HOUR, SECOND
 from detectors.scopes import SCOPES
 from detectors.windows.fact_columns import FactColumns
 from detectors.windows.facts import ON_TIME, FactRow
-from detectors.windows.impact import Failed, Impact
+from detectors.windows.fixed_scopes import fixed_scopes
+from detectors.windows.impact import Impact
+from detectors.windows.people.failed import Failed
 
 __all__ = ["main"]
 
@@ -102,7 +104,7 @@ def _within(crowds: int) -> Figure:
     within = 0
     for seed in range(crowds):
         people = np.unique(np.random.default_rng(seed).integers(0, 1 << 64, 3 * _EXACTLY, dtype=np.uint64))
-        impact = Impact(SECOND, (HOUR,), _EXACTLY)
+        impact = Impact(fixed_scopes("prod"), SECOND, (HOUR,), _EXACTLY)
         row = FactRow(START, ON_TIME, ("ssoe", None, None), "new", "failure", people=people.tolist())
         impact.advance(START + SECOND, 1, Failed.of(FactColumns.of([row], SECOND)))
         found = impact.distinct_since(SCOPES.index(""), START + SECOND, START)

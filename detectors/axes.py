@@ -20,6 +20,7 @@ from detectors.values import OTHER
 __all__ = [
     "ANY",
     "AXES",
+    "ENVIRONMENT",
     "OTHER",
     "Leaf",
     "Scopes",
@@ -35,6 +36,8 @@ __all__ = [
 AXES = ("auth_method", "csp", "client_id")
 #: What stands in a path for an axis on which the scope names no value.
 ANY = "*"
+#: The position of the group that is the environment itself.
+ENVIRONMENT = 0
 #: The most leaves of an environment, as of a segment.
 _MOST_LEAVES = 1_000
 #: The most raw leaves of which the position is remembered.

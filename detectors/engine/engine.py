@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 import numpy as np
 from msgspec.structs import replace
 
-from detectors.arrays import Floats, Ints
+from detectors.arrays import Bools, Floats, Ints
 from detectors.detection.attribution import attribute
 from detectors.detection.detector_set import Findings, detectors_of
 from detectors.detection.verdicts import Verdicts
@@ -97,7 +97,9 @@ class Engine:
         self._covered_from = state.covered_from if state else covered_from
         self._five_minutes = FiveMinutes(env, policy, self._classify)
         self._last: Frame | None = None
-        self._durations = Durations(policy.step, max(policy.sli_windows)) if durations else None
+        self._durations = (
+            Durations(self._frames.scopes, policy.step, max(policy.sli_windows)) if durations else None
+        )
         self._quantiles: dict[int, Floats] = {}
         self._waiting = state.waiting if state else None
         self._csp_caused = list(state.csp_caused) if state else []
@@ -258,6 +260,8 @@ class Engine:
         awake_until = self._frames.active_to
         if at <= awake_until or next_due == at:
             return np.arange(at, min(to, boundary, max(awake_until, at)) + 1, step, dtype=np.int64)
+        if self._last is not None:
+            self._last.keep()
         self._frames.fall_asleep()
         begin = -(-at // _ASLEEP_STRIDE) * _ASLEEP_STRIDE
         end = min(to, next_due - step, boundary)
@@ -366,7 +370,7 @@ class Engine:
             commands += catch_up(incident, waiting.before.get(name), self.policy, self._sinks)
         return commands
 
-    def _give_out_slis(self, brought: StepResult, frame: Frame, n: int, active: Ints) -> None:
+    def _give_out_slis(self, brought: StepResult, frame: Frame, n: int, active: Bools) -> None:
         """Add the SLIs of the active scopes (scope,) at step ``n`` to the result, and update the quantiles."""
         brought.sli = [
             sli_of(frame, n, int(index), window)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from detectors.arrays import Ints
+from detectors.arrays import Bools, Ints
 from detectors.instants import FAR_PAST
 from detectors.policy.policy import Policy
-from detectors.scopes import LEAVES, MEMBERS, SCOPES
 from detectors.windows.counters import COUNTERS, Classify
 from detectors.windows.error_codes import CodeWindows
 from detectors.windows.fact_columns import FactColumns
 from detectors.windows.fixed_scopes import fixed_scopes
 from detectors.windows.frame import Frame
-from detectors.windows.impact import Failed, Impact
+from detectors.windows.impact import Impact
+from detectors.windows.people.failed import Failed
 from detectors.windows.returns import ReturnWindows
 from detectors.windows.sliding import Windows
 
@@ -38,12 +38,12 @@ class FrameBuilder:
         self.scopes = fixed_scopes(env)
         self._policy = policy
         self._classify = classify
-        self.windows = Windows(policy.step, policy.windows(), classify)
-        self.impact = Impact(policy.step, policy.windows(), policy.exact_people)
-        self._returns = ReturnWindows(policy.step, policy.funnel.live)
+        self.windows = Windows(self.scopes, policy.step, policy.windows(), classify)
+        self.impact = Impact(self.scopes, policy.step, policy.windows(), policy.exact_people)
+        self._returns = ReturnWindows(self.scopes, policy.step, policy.funnel.live)
         codes = sorted(policy.codes.root)
-        self._codes = CodeWindows(policy.step, policy.surge.windows, codes, policy.exact_people)
-        self._active_to = np.full(len(LEAVES), FAR_PAST, dtype=np.int64)
+        self._codes = CodeWindows(self.scopes, policy.step, policy.surge.windows, codes, policy.exact_people)
+        self._active_to = np.full(len(self.scopes.leaves), FAR_PAST, dtype=np.int64)
         self._asleep = False
 
     @property
@@ -61,14 +61,14 @@ class FrameBuilder:
         """
         policy, start, steps = self._policy, int(ends[0]), len(ends)
         if self._asleep and not len(facts):
-            shape = (steps, len(SCOPES), len(COUNTERS))
-            counts = {w: np.zeros(shape, dtype=np.int64) for w in policy.windows()}
-            people = {w: np.zeros(shape[:2], dtype=np.int64) for w in policy.windows()}
+            shape = (steps, len(self.scopes), len(COUNTERS))
+            nothing = {w: np.zeros(shape, dtype=np.int64) for w in policy.windows()}
+            nobody = {w: np.zeros(shape[:2], dtype=np.int64) for w in policy.windows()}
             return Frame(
                 self._env,
                 ends,
-                counts,
-                people,
+                nothing,
+                nobody,
                 policy.windows(),
                 covered_from=covered_from,
                 scopes=self.scopes,
@@ -106,16 +106,16 @@ class FrameBuilder:
                 counted.skip()
             self._asleep = True
 
-    def activity(self, ends: Ints, facts: FactColumns) -> Ints:
-        """Return (N, scope) whether an event that counts at T lies in the retention before T; call once per frame."""
-        to = np.full((len(ends), len(LEAVES)), FAR_PAST, dtype=np.int64)
+    def activity(self, ends: Ints, facts: FactColumns) -> Bools:
+        """Return (N, group) whether an event that counts at T lies in the retention before T; call once per frame."""
+        to = np.full((len(ends), len(self._active_to)), FAR_PAST, dtype=np.int64)
         to[0] = self._active_to
         step, retention = self._policy.step, self._policy.retention
         np.maximum.at(to, ((facts.counts_from - ends[0]) // step, facts.leaf), facts.pane + retention)
         np.maximum.accumulate(to, axis=0, out=to)
         self._active_to = to[-1].copy()
-        active: Ints = (to >= ends[:, None]) @ MEMBERS.T
-        return active
+        active = (to >= ends[:, None]).astype(np.float32) @ self.scopes.members.T.astype(np.float32)
+        return active > 0
 
     def _failed(self, facts: FactColumns) -> Failed:
         """Return the people of failures that count against the service."""

@@ -15,19 +15,19 @@ from typing import NamedTuple
 import numpy as np
 
 from detectors.arrays import Ints
+from detectors.axes import Scopes
 from detectors.instants import MINUTE
-from detectors.scopes import LEAVES, MEMBERS, SIGN_IN_STEPS
+from detectors.scopes import SIGN_IN_STEPS
 from detectors.windows.counters import Amounts
 from detectors.windows.fact_columns import FactColumns
 from detectors.windows.facts import Kind
-from detectors.windows.impact import Failed, Impact
+from detectors.windows.impact import Impact
+from detectors.windows.people.failed import Failed
 from detectors.windows.sliding import Windows
 
 __all__ = ["CodeWindows"]
 
 _FORGET_EVERY = MINUTE
-_EACH_LEAF = np.eye(len(LEAVES), dtype=bool)
-_TO_SCOPES: Ints = MEMBERS.T.astype(np.int64)
 #: Steps that one call computes.
 _PIECE = 60
 
@@ -59,20 +59,24 @@ class CodeWindows:
     """The failures of one environment by error code. ``move`` goes over consecutive steps; time never goes back.
 
     Args:
+        scopes: the leaves of the facts and the groups of the counts; it may grow between calls.
         step: length of a pane, ms.
         windows: lengths of the windows, ms.
         codes: the error codes that are counted.
         cap: the most people of a window that are counted exactly, see ``impact``.
     """
 
-    def __init__(self, step: int, windows: tuple[int, ...], codes: Sequence[str], cap: int) -> None:
+    def __init__(
+        self, scopes: Scopes, step: int, windows: tuple[int, ...], codes: Sequence[str], cap: int
+    ) -> None:
         self.codes = tuple(codes)
+        self._scopes = scopes
         self._step = step
         self._cap = cap
         self._lengths = tuple(sorted(windows))
         self._places = {code: i for i, code in enumerate(self.codes)}
         self._columns = _Columns(self._places)
-        self._windows = Windows(step, self._lengths, self._columns, max(1, len(self.codes)), _EACH_LEAF)
+        self._windows = Windows(scopes, step, self._lengths, self._columns, max(1, len(self.codes)))
         # The failures of the longest window, and older ones until the next ``_forget``.
         self._kept: list[_Kept] = []
         self._impacts: dict[frozenset[str], Impact] = {}
@@ -114,15 +118,15 @@ class CodeWindows:
             self._kept = [_Kept(code[recent], failed[recent])]
 
     def at_most(self) -> dict[str, int]:
-        """Return an upper bound of each code's failures in any scope and window at any step of the last call."""
+        """Return an upper bound of each code's failures in any group and window at any step of the last call."""
         return dict(zip(self.codes, self._windows.at_most().tolist(), strict=False))
 
     def counts(self, code: str, window: int) -> Ints:
-        """Return the failures (step, scope) with a code in a window (ms), at the steps of the last call of ``move``."""
-        return np.asarray(self._windows.counts(window, self._places[code]) @ _TO_SCOPES)
+        """Return the failures (step, group) with a code in a window (ms), at the steps of the last call of ``move``."""
+        return self._windows.counts(window, self._places[code])
 
     def people(self, codes: Iterable[str], window: int) -> Ints:
-        """Return the distinct people (step, scope) with a failure of any of the codes in a window (ms).
+        """Return the distinct people (step, group) with a failure of any of the codes in a window (ms).
 
         The steps are those of the last call of ``move``.
         """
@@ -133,7 +137,7 @@ class CodeWindows:
         return self._people[asked][window]
 
     def _work_out(self, codes: frozenset[str]) -> dict[int, Ints]:
-        impact = self._impacts[codes] = Impact(self._step, self._lengths, self._cap)
+        impact = self._impacts[codes] = Impact(self._scopes, self._step, self._lengths, self._cap)
         begin = self._start - self._lengths[-1]
         failed = Failed.together([self._with_codes(kept, codes) for kept in self._kept])
         failed = failed[failed.pane >= begin]

@@ -43,3 +43,8 @@ class Frame:
     codes: CodeWindows | None = None
     levels: Mapping[int, Ints] = field(default_factory=dict)
     covered_from: int = FAR_PAST
+
+    def keep(self) -> None:
+        """Compute the counts of all windows, so that they can be read when the windows have moved on."""
+        for window in self.counts:
+            self.counts[window]

@@ -14,7 +14,7 @@ from itertools import chain
 import numpy as np
 import numpy.typing as npt
 
-from detectors.scopes import LEAVES, MEMBERS
+from detectors.axes import Scopes
 from detectors.windows.fact_columns import FactColumns
 
 __all__ = ["RELATIVE_ERROR", "Durations", "bucket", "buckets", "quantile"]
@@ -55,7 +55,6 @@ def quantile(histogram: Mapping[int, int], q: float) -> float | None:
 
 #: The duration that stands for each bucket in quantiles, ms; the index is the bucket's distance from the lowest.
 _MIDDLES = 2 * np.power(_GAMMA, np.arange(_LOWEST, _HIGHEST + 1, dtype=np.float64)) / (_GAMMA + 1)
-_TO_SCOPES = MEMBERS.astype(np.int64)
 #: Rows of an entry: pane (ms), the first T (ms) at which the entry counts, leaf and bucket as one number, count.
 _PANE, _FIRST, _PLACE, _COUNT = range(4)
 
@@ -67,11 +66,13 @@ class Durations:
     """The recent durations of requests, for quantiles of any scope and window.
 
     Args:
+        scopes: the leaves of the facts and the groups of the quantiles; it may grow between calls.
         step: length of a pane, ms.
         keeps: the longest window of which quantiles will be computed, ms.
     """
 
-    def __init__(self, step: int, keeps: int) -> None:
+    def __init__(self, scopes: Scopes, step: int, keeps: int) -> None:
+        self._scopes = scopes
         self._step = step
         self._keeps = keeps
         self._parts: list[npt.NDArray[np.int64]] = []
@@ -104,21 +105,22 @@ class Durations:
         return out
 
     def quantiles(self, at: int, window: int, shares: Sequence[float]) -> npt.NDArray[np.float64]:
-        """Return the quantiles (scope, share) of the durations in ``[at - window, at)``, ms, within ``RELATIVE_ERROR``.
+        """Return the quantiles (group, share) of the durations in ``[at - window, at)``, ms, within ``RELATIVE_ERROR``.
 
-        The quantiles of a scope without durations are nan.
+        The quantiles of a group without durations are nan.
 
         Args:
             at: T, ms.
             window: ms, at most ``keeps``.
             shares: 0-1 each.
         """
-        counts = np.zeros(len(LEAVES) * len(_MIDDLES), dtype=np.int64)
+        members = self._scopes.members.astype(np.float64)
+        counts = np.zeros(members.shape[1] * len(_MIDDLES))
         for part in self._parts:
             inside = (part[_PANE] >= at - window) & (part[_PANE] < at) & (part[_FIRST] <= at)
-            weights = part[_COUNT, inside].astype(np.float64)
-            counts += np.bincount(part[_PLACE, inside], weights, len(counts)).astype(np.int64)
-        below = np.cumsum(_TO_SCOPES @ counts.reshape(len(LEAVES), len(_MIDDLES)), axis=1)
+            counts += np.bincount(part[_PLACE, inside], part[_COUNT, inside].astype(np.float64), len(counts))
+        # Whole numbers below 2^53, so that floating-point sums are exact.
+        below = np.cumsum(members @ counts.reshape(members.shape[1], len(_MIDDLES)), axis=1)
         total = below[:, -1]
         found = [_MIDDLES[np.argmax(below > share * (total - 1)[:, None], axis=1)] for share in shares]
         return np.where(total[:, None] > 0, np.stack(found, axis=1), np.nan)

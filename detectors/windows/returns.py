@@ -11,6 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from detectors.arrays import Ints
+from detectors.axes import Scopes
 from detectors.windows.counters import Amounts
 from detectors.windows.fact_columns import FactColumns
 from detectors.windows.facts import Kind
@@ -42,11 +43,11 @@ class _Columns:
 class ReturnWindows:
     """Starts and returns of one environment. ``advance`` moves over consecutive steps; time never goes back."""
 
-    def __init__(self, step: int, windows: tuple[int, ...]) -> None:
-        self._windows = Windows(step, windows, _Columns(), 2)
+    def __init__(self, scopes: Scopes, step: int, windows: tuple[int, ...]) -> None:
+        self._windows = Windows(scopes, step, windows, _Columns(), 2)
 
     def advance(self, start: int, steps: int, facts: FactColumns) -> Mapping[int, Ints]:
-        """Move on like ``Windows.advance``; return window (ms) -> int64 (steps, scope, (``WENT``, ``RETURNED``))."""
+        """Move on like ``Windows.advance``; return window (ms) -> int64 (steps, group, (``WENT``, ``RETURNED``))."""
         return self._windows.advance(start, steps, facts)
 
     def move(self, start: int, steps: int, facts: FactColumns) -> None:

@@ -124,9 +124,13 @@ class Journeys:
         return self.frames([*([first] if first else []), last or self.seconds])[-1]
 
     def _frames(self, cuts: Sequence[int], policy: Policy):  # type: ignore[no-untyped-def]
-        counts = Windows(SECOND, _WINDOWS, Classify(policy.codes.excluded, (0,) * len(LEAVES)))
-        returns = ReturnWindows(SECOND, policy.funnel.live)
-        codes = CodeWindows(SECOND, policy.surge.windows, sorted(policy.codes.root), 1_000)
+        counts = Windows(
+            fixed_scopes("prod"), SECOND, _WINDOWS, Classify(policy.codes.excluded, (0,) * len(LEAVES))
+        )
+        returns = ReturnWindows(fixed_scopes("prod"), SECOND, policy.funnel.live)
+        codes = CodeWindows(
+            fixed_scopes("prod"), SECOND, policy.surge.windows, sorted(policy.codes.root), 1_000
+        )
         rows = self.rows()
         begin = 0
         for end in cuts:

@@ -10,6 +10,7 @@ from detectors.scopes import LEAVES, MEMBERS, SCOPES, leaf_position
 from detectors.windows.counters import BAD, SESSION_BAD, Classify
 from detectors.windows.fact_columns import FactColumns
 from detectors.windows.facts import ON_TIME, FactRow
+from detectors.windows.fixed_scopes import fixed_scopes
 from detectors.windows.sliding import Windows
 from tests.support.facts import leaf_at
 
@@ -42,7 +43,7 @@ def rows(draw: st.DrawFn) -> list[FactRow]:
 
 @given(rows(), st.data())
 def test_it_is_the_first_that_a_search_finds(some: list[FactRow], data: st.DataObject) -> None:
-    windows = Windows(SECOND, WINDOWS, CLASSIFY)
+    windows = Windows(fixed_scopes("prod"), SECOND, WINDOWS, CLASSIFY)
     cuts = sorted(data.draw(st.sets(st.integers(1, LASTS - 1), max_size=4)) | {LASTS})
     begun = 0
     for cut in cuts:
@@ -65,6 +66,6 @@ def test_it_is_the_first_that_a_search_finds(some: list[FactRow], data: st.DataO
 
 
 def test_before_the_first_event_there_is_none() -> None:
-    windows = Windows(SECOND, (HOUR,), CLASSIFY)
+    windows = Windows(fixed_scopes("prod"), SECOND, (HOUR,), CLASSIFY)
     windows.advance(START, 1, FactColumns.of([], SECOND))
     assert windows.first(0, (BAD,), START - HOUR, START) is None

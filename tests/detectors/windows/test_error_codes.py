@@ -11,6 +11,7 @@ from detectors.scopes import LEAVES, MEMBERS, SCOPES, SIGN_IN_STEPS, leaf_positi
 from detectors.windows.error_codes import CodeWindows
 from detectors.windows.fact_columns import FactColumns
 from detectors.windows.facts import ON_TIME, FactRow
+from detectors.windows.fixed_scopes import fixed_scopes
 from detectors.windows.returns import RETURNED, WENT, ReturnWindows
 from tests.support.facts import STEP, cuts, fact_rows, leaf_at
 
@@ -43,7 +44,7 @@ def failed(rows: Sequence[FactRow], codes: Sequence[str]) -> list[FactRow]:
 def test_any_cut_into_calls_and_any_question_gives_the_counts_and_people_of_each_code(
     rows: list[FactRow], lengths: Sequence[int], asks: set[int]
 ) -> None:
-    windows = CodeWindows(STEP, WINDOWS, CODES, 1_000)
+    windows = CodeWindows(fixed_scopes("prod"), STEP, WINDOWS, CODES, 1_000)
     at = START
     for call, length in enumerate(lengths):
         end = at + (length - 1) * STEP
@@ -70,7 +71,7 @@ def test_any_cut_into_calls_and_any_question_gives_the_counts_and_people_of_each
 def test_starts_and_callbacks_are_counted_and_nothing_else(
     rows: list[FactRow], lengths: Sequence[int]
 ) -> None:
-    windows = ReturnWindows(STEP, WINDOWS)
+    windows = ReturnWindows(fixed_scopes("prod"), STEP, WINDOWS)
     at = START
     for length in lengths:
         end = at + (length - 1) * STEP
@@ -88,7 +89,8 @@ def test_starts_and_callbacks_are_counted_and_nothing_else(
 
 def test_after_a_gap_nothing_is_left() -> None:
     row = FactRow(START - STEP, ON_TIME, leaf_at(1), "callback", "failure", "007", "", 2, 0, [0, 0], [1, 2])
-    codes, returns = CodeWindows(STEP, WINDOWS, CODES, 1_000), ReturnWindows(STEP, WINDOWS)
+    scopes = fixed_scopes("prod")
+    codes, returns = CodeWindows(scopes, STEP, WINDOWS, CODES, 1_000), ReturnWindows(scopes, STEP, WINDOWS)
     codes.move(START, 1, FactColumns.of([row], STEP))
     assert codes.people(CODES, STEP * 3)[0, 0] == 2
     returns.advance(START, 1, FactColumns.of([row], STEP))

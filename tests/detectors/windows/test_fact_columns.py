@@ -10,7 +10,7 @@ from detectors.arrays import Bools
 from detectors.scopes import leaf_position
 from detectors.windows.fact_columns import FactColumns
 from detectors.windows.facts import TOO_LATE, FactRow
-from detectors.windows.impact import Failed
+from detectors.windows.people.failed import Failed
 from tests.support.facts import STEP, fact_rows
 
 START = 1_795_435_200_000

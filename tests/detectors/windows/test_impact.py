@@ -13,8 +13,10 @@ from detectors.instants import DAY, HOUR, MINUTE, SECOND
 from detectors.scopes import MEMBERS, SCOPES, leaf_position
 from detectors.windows.fact_columns import FactColumns
 from detectors.windows.facts import ON_TIME, FactRow
-from detectors.windows.impact import Distinct, Failed, Impact, relative_error
-from detectors.windows.person_table import STRATA, stratum_of
+from detectors.windows.fixed_scopes import fixed_scopes
+from detectors.windows.impact import Distinct, Impact, relative_error
+from detectors.windows.people.failed import Failed
+from detectors.windows.people.person_table import STRATA, stratum_of
 from tests.support.facts import STEP, cuts, fact_rows, leaf_at
 
 START = 1_795_435_200_000
@@ -57,7 +59,7 @@ ROWS = fact_rows(start=START - STEP, steps=STEPS_IN_ALL, latest=35, longest=12, 
 def test_any_cut_into_calls_counts_each_person_once(
     rows: list[FactRow], lengths: list[int], data: st.DataObject | None
 ) -> None:
-    impact = Impact(STEP, WINDOWS, 1_000)
+    impact = Impact(fixed_scopes("prod"), STEP, WINDOWS, 1_000)
     at = START
     for length in lengths:
         end = at + (length - 1) * STEP
@@ -80,7 +82,7 @@ def test_any_cut_into_calls_counts_each_person_once(
 def test_after_a_long_silence_nobody_is_left_in_the_windows(
     before: list[FactRow], days: int, after: list[int]
 ) -> None:
-    impact = Impact(STEP, WINDOWS, 1_000)
+    impact = Impact(fixed_scopes("prod"), STEP, WINDOWS, 1_000)
     impact.advance(START, 110, failed(before))
     resumed = START + days * DAY
     row = FactRow(resumed - STEP, ON_TIME, leaf_at(0), "new", "failure", "", "", len(after), 0, [0, 0], after)
@@ -142,7 +144,7 @@ def test_beyond_the_cap_levels_and_people_are_functions_of_the_window_alone(
     rows = data.draw(crowds(step))
     windows = (3 * step, 7 * step, 20 * step)
     for cut in (lengths, other):
-        impact = Impact(step, windows, cap)
+        impact = Impact(fixed_scopes("prod"), step, windows, cap)
         at = START
         for length in cut:
             end = at + (length - 1) * step
@@ -172,7 +174,7 @@ def test_beyond_the_cap_levels_and_people_are_functions_of_the_window_alone(
     cap=st.integers(1, 6),
 )
 def test_who_is_dropped_is_missed_by_no_window(steps: list[list[tuple[int, int]]], cap: int) -> None:
-    impact = Impact(STEP, (20 * STEP,), cap)
+    impact = Impact(fixed_scopes("prod"), STEP, (20 * STEP,), cap)
     latest: dict[int, int] = {}
     for n, failing in enumerate(steps):
         at = START + n * STEP
@@ -199,7 +201,7 @@ def crowd(rnd: np.random.Generator, people: int) -> list[int]:
 
 @given(seed=st.integers(0, 1 << 32), people=st.integers(1, 40_000), cap=st.integers(500, 4_000))
 def test_an_estimate_is_as_close_as_it_says(seed: int, people: int, cap: int) -> None:
-    impact = Impact(STEP, WINDOWS, cap)
+    impact = Impact(fixed_scopes("prod"), STEP, WINDOWS, cap)
     row = of(-1, crowd(np.random.default_rng(seed), people))
     counted = impact.advance(START, 1, failed([row]))[WINDOWS[0]][0, 0]
     said = impact.distinct_since(0, START, START - STEP)
@@ -214,7 +216,7 @@ def test_an_estimate_is_as_close_as_it_says(seed: int, people: int, cap: int) ->
 def test_once_the_crowd_has_left_the_hour_people_are_counted_exactly_again_and_few_are_kept() -> None:
     rnd, cap = np.random.default_rng(7), 1_000
     windows = (5 * MINUTE, HOUR)
-    impact = Impact(MINUTE, windows, cap)
+    impact = Impact(fixed_scopes("prod"), MINUTE, windows, cap)
     at, kept = START, []
     for minute in range(180):
         failing = crowd(rnd, 400 if minute < 60 else 10)

@@ -14,6 +14,7 @@ from detectors.instants import HOUR, MINUTE, SECOND
 from detectors.scopes import SCOPES
 from detectors.windows.fact_columns import FactColumns
 from detectors.windows.facts import ON_TIME, TOO_LATE, FactRow
+from detectors.windows.fixed_scopes import fixed_scopes
 from detectors.windows.latency_histogram import RELATIVE_ERROR, Durations, bucket, buckets, quantile
 from tests.support.facts import leaf_at
 
@@ -39,7 +40,7 @@ def exact(durations: list[float], share: float) -> float:
 
 
 def ask(rows: list[FactRow], window: int = HOUR, scope: str = "", at: int = AT) -> list[float]:
-    durations = Durations(SECOND, HOUR)
+    durations = Durations(fixed_scopes("prod"), SECOND, HOUR)
     durations.add(FactColumns.of(rows, SECOND), at)
     return [float(ms) for ms in durations.quantiles(at, window, SHARES)[SCOPES.index(scope)]]
 
@@ -86,7 +87,7 @@ def test_what_comes_late_counts_from_when_it_came_and_too_late_never() -> None:
 
 
 def test_it_keeps_as_much_as_is_asked_for() -> None:
-    durations = Durations(SECOND, HOUR)
+    durations = Durations(fixed_scopes("prod"), SECOND, HOUR)
     for at in range(AT, AT + 6 * HOUR, MINUTE):
         facts = [row(at - SECOND, [float(ms) for ms in range(100, 2_000, 3)])]
         durations.add(FactColumns.of(facts, SECOND), at)

@@ -13,6 +13,7 @@ from detectors.scopes import LEAVES, MEMBERS, SCOPES, SIGN_IN_STEPS, leaf_positi
 from detectors.windows.counters import COUNTERS, TIMED, Classify
 from detectors.windows.fact_columns import FactColumns
 from detectors.windows.facts import ON_TIME, FactRow
+from detectors.windows.fixed_scopes import fixed_scopes
 from detectors.windows.sliding import Windows
 from tests.support.facts import STEP, cuts, fact_rows, leaf_at
 
@@ -76,7 +77,7 @@ ROWS = fact_rows(start=START - STEP, steps=STEPS_IN_ALL, latest=25)
     lengths=[20, 40],
 )
 def test_any_cut_into_calls_counts_what_lies_in_each_window(rows: list[FactRow], lengths: list[int]) -> None:
-    counted = run(Windows(STEP, WINDOWS, CLASSIFY), rows, lengths)
+    counted = run(Windows(fixed_scopes("prod"), STEP, WINDOWS, CLASSIFY), rows, lengths)
     for window in WINDOWS:
         for n in range(STEPS_IN_ALL):
             expected = brute(rows, START + n * STEP, window)
@@ -92,7 +93,7 @@ def test_any_cut_into_calls_counts_what_lies_in_each_window(rows: list[FactRow],
 def test_a_gap_in_which_every_window_is_empty_can_be_jumped_over(
     before: list[FactRow], gap: int, after: list[FactRow], lengths: list[int]
 ) -> None:
-    windows = Windows(STEP, WINDOWS, CLASSIFY)
+    windows = Windows(fixed_scopes("prod"), STEP, WINDOWS, CLASSIFY)
     run(windows, before, [20 + 5 + 20])  # until the last window is empty
     windows.skip()
     resumed = START + (45 + gap) * STEP
@@ -130,7 +131,7 @@ def test_the_sums_go_on_when_their_room_is_used_up() -> None:
         FactRow(START + n * 7 * STEP, ON_TIME, leaf_at(0), "new", "success", "", "", 1, 0, [0, 0])
         for n in range(1_500)
     ]
-    windows = Windows(STEP, WINDOWS, CLASSIFY)
+    windows = Windows(fixed_scopes("prod"), STEP, WINDOWS, CLASSIFY)
     counted = run(windows, rows, [300] * 35)
     good = COUNTERS.index("good")
     for n in range(0, 35 * 300, 101):
