@@ -392,4 +392,4 @@ def _classify(policy: Policy) -> Classify:
     slow_at = {
         method: policy.thresholds.index(policy.objectives[method].latency_threshold_ms) for method in METHODS
     }
-    return Classify(policy.codes.excluded, tuple(slow_at[method] for method, _ in LEAVES))
+    return Classify(policy.event_classes, tuple(slow_at[method] for method, _ in LEAVES), policy.axes)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["ClassTest", "Classes", "Counts", "EventClass", "Outcome", "Sli", "plain_error_class"]
+__all__ = ["ClassTest", "Classes", "Counts", "EventClass", "Outcome", "Sli"]
 
 Counts = Literal["bad", "excluded"]
 EventClass = Literal["started", "good", "bad", "excluded"]
@@ -17,19 +17,13 @@ Sli = Literal["sign_in", "session", "machine"]
 _REMEMBERED = 65_536
 
 
-def plain_error_class(name: str) -> str:
-    """The class without namespace and ``Error`` at the end, lower case (``codeinvalid``)."""
-    last = name.rpartition("::")[2].lower()
-    return last.removesuffix("error") or last
-
-
 @dataclass(frozen=True)
 class ClassTest:
     """What a rule tests of a failure, and how the failures that fit it count. What is empty is not tested.
 
     Attributes:
         counts: how they count.
-        error_classes, prefixes: plain error classes, and beginnings of such.
+        error_classes, prefixes: error classes as ``values.class_name`` spells them, and beginnings of such.
         steps, codes: values of which the event must have one.
         missing: fields that the event must not have, ``csp`` or ``client_id``.
     """
@@ -117,7 +111,7 @@ class Classes:
         Args:
             step, outcome: of the event, normalised.
             code: the error code, "" for none.
-            error_class: as the producer writes it or without namespace and ending, in any case; "" for none.
+            error_class: the error class, as ``values.class_name`` spells it; "" for none.
             missing_csp, missing_client: whether the event has no ``csp``, no ``client_id``.
         """
         kind = self._outcomes.get(outcome)
@@ -138,9 +132,8 @@ class Classes:
             return known
         fields = (("csp", missing_csp), ("client_id", missing_client))
         missing = frozenset(name for name, is_missing in fields if is_missing)
-        plain = plain_error_class(error_class)
         fitting: Iterator[Counts] = (
-            test.counts for test in self._tests if test.fits(step, code, plain, missing)
+            test.counts for test in self._tests if test.fits(step, code, error_class, missing)
         )
         counts: Counts = next(fitting, "bad")
         if len(self._known) >= _REMEMBERED:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Annotated, Any, NamedTuple, Self
 
@@ -22,6 +21,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from detectors.errors import WatchofficerError
 from detectors.instants import format_duration, format_instant, parse_duration, parse_instant
 from detectors.policy.source import Path, Refusal, quote
+from detectors.values import normalised
 
 __all__ = [
     "AxisValue",
@@ -95,15 +95,13 @@ class Section(Consistent):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-#: What the value of an axis, an environment, a step or an outcome is once it has been read.
-_AXIS_VALUE = re.compile(r"[a-z0-9_.:-]{1,64}", re.ASCII)
 #: Axes, at most, hence values of a path below its environment.
 _MOST_AXES = 4
 
 
 def is_axis_value(value: str) -> bool:
     """Whether an event can have this value once it has been read: lower case, 1-64 of ``a-z 0-9 _ . : -``."""
-    return _AXIS_VALUE.fullmatch(value) is not None
+    return normalised(value) == value
 
 
 def _axis_value(value: str) -> str:

@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer
 
 from detectors.instants import format_instant
-from detectors.policy.classes import ClassTest, Outcome, Sli, plain_error_class
+from detectors.policy.classes import ClassTest, Outcome, Sli
 from detectors.policy.source import quote
 from detectors.policy.types import (
     AxisValue,
@@ -24,6 +24,7 @@ from detectors.policy.types import (
     is_axis_value,
     parse_instant_text,
 )
+from detectors.values import OTHER, class_name
 
 __all__ = ["Axes", "Breakdowns", "ClassRule", "FieldName", "Outcomes", "Steps", "Value", "repeated_words"]
 
@@ -75,12 +76,14 @@ def _retired(value: object) -> int | None:
 
 
 def _error_class(name: str) -> str:
-    plain = plain_error_class(name.removesuffix("*")) + "*" * name.endswith("*")
-    if not is_axis_value(plain.removesuffix("*")):
+    beginning = name.removesuffix("*")
+    # A beginning may end in the middle of a word, and is taken as it is.
+    spelt = beginning.lower() if name.endswith("*") else class_name(name)
+    if not is_axis_value(spelt) or (spelt == OTHER and beginning.lower() != OTHER):
         raise ValueError(
             f"must be an error class such as CodeInvalid, or a beginning such as Assertion*, is {quote(name)}"
         )
-    return plain
+    return spelt + name[len(beginning) :]
 
 
 def _listed(value: object) -> object:

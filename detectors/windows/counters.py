@@ -8,7 +8,8 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from detectors.arrays import Bools, Ints
-from detectors.scopes import SIGN_IN_STEPS, STEPS
+from detectors.axes import AXES
+from detectors.policy.classes import Classes, EventClass, Sli
 from detectors.windows.fact_columns import FactColumns
 from detectors.windows.facts import Kind
 
@@ -30,11 +31,14 @@ __all__ = [
 #: The counter axis. The first six count steps of ``sign_in``, the last two steps of ``session``.
 COUNTERS = ("good", "bad", "excluded", "started", "slow", "timed", "session_good", "session_bad")
 GOOD, BAD, EXCLUDED, STARTED, SLOW, TIMED, SESSION_GOOD, SESSION_BAD = range(len(COUNTERS))
-#: The counter of a row that is no failure, by whether its step is one of ``sign_in`` and by outcome.
-_OF_OUTCOME = {
-    (True, "started"): STARTED,
-    (True, "success"): GOOD,
-    (False, "success"): SESSION_GOOD,
+#: The counter of a row by the SLIs that its step counts in and by its class; a row of none of these counts nowhere.
+_COUNTERS: dict[tuple[Sli | None, EventClass | None], int] = {
+    ("sign_in", "started"): STARTED,
+    ("sign_in", "good"): GOOD,
+    ("sign_in", "bad"): BAD,
+    ("sign_in", "excluded"): EXCLUDED,
+    ("session", "good"): SESSION_GOOD,
+    ("session", "bad"): SESSION_BAD,
 }
 
 
@@ -59,12 +63,14 @@ class Classify:
     """The part of a policy that assigns facts to classes.
 
     Attributes:
-        excluded: error codes that do not count against the service.
+        classes: gives events their class.
         slow_at: for each leaf, the position of its method's latency threshold among a segment's thresholds.
+        axes: the names of the axes of leaves. Whether an event has a provider or client is known where it is an axis.
     """
 
-    excluded: frozenset[str]
+    classes: Classes
     slow_at: tuple[int, ...]
+    axes: tuple[str, ...] = AXES
 
     def is_bad(self, facts: FactColumns) -> Bools:
         """Return (N,) whether each row holds failures that count against the service."""
@@ -90,21 +96,25 @@ class Classify:
         )
 
     def _is_bad(self, kind: Kind) -> bool:
-        return kind.outcome == "failure" and kind.code not in self.excluded and kind.step in STEPS
+        return self._counter(kind) in (BAD, SESSION_BAD)
 
     def _counters(self, facts: FactColumns) -> Ints:
         """Return (N,) the counter that each row's events add to; -1 for none."""
         return facts.by_kind(self._counter)
 
     def _counter(self, kind: Kind) -> int:
-        if kind.step not in STEPS:
-            return -1
-        sign_in = kind.step in SIGN_IN_STEPS
-        if kind.outcome != "failure":
-            return _OF_OUTCOME.get((sign_in, kind.outcome), -1)
-        if self._is_bad(kind):
-            return BAD if sign_in else SESSION_BAD
-        return EXCLUDED if sign_in else -1
+        event_class = self.classes.of(
+            kind.step,
+            kind.outcome,
+            kind.code,
+            kind.error_class,
+            missing_csp=self._lacks(kind, "csp"),
+            missing_client=self._lacks(kind, "client_id"),
+        )
+        return _COUNTERS.get((self.classes.sli(kind.step), event_class), -1)
+
+    def _lacks(self, kind: Kind, axis: str) -> bool:
+        return axis in self.axes and kind.leaf[self.axes.index(axis)] is None
 
 
 def _is_timed(facts: FactColumns, counters: Ints) -> Bools:

@@ -69,8 +69,14 @@ class Totals:
 
 
 def _result(row: FactRow, policy: Policy) -> str:
-    if row.outcome == "started":
-        return "started"
-    if row.outcome == "success":
-        return "good"
-    return "bad" if policy.is_bad(row.code) else "excluded"
+    """Return the class of a row's events; "neutral" for an outcome that is neither good nor bad."""
+    values = dict(zip(policy.axes, row.leaf, strict=False))
+    event_class = policy.event_classes.of(
+        row.step,
+        row.outcome,
+        row.code,
+        row.error_class,
+        missing_csp="csp" in values and values["csp"] is None,
+        missing_client="client_id" in values and values["client_id"] is None,
+    )
+    return event_class or "neutral"

@@ -52,9 +52,68 @@ DEFAULTS: dict[str, Any] = {
     "past_limit": 35 * DAY,
     "excluded": {  # failures that are the person's act, or lie in the person's data
         *("001", "002", "005", "009"),
-        *("101", "102", "103", "104", "106", "107", "108", "113"),
+        *("101", "102", "103", "104", "106", "107", "108", "110", "111", "113"),
         *("202", "203"),
     },
+    # Rules about failures: what each tests, and whether a failure that fits it is excluded.
+    "rules": (
+        (
+            {
+                "class": (
+                    *("accessdenied", "statecodeinvalid", "codechallengemismatch", "invalidcredentiallevel"),
+                    *("termsofusenotaccepted", "credentiallocked", "unverifiedcredentialblocked"),
+                    *("mpilockedaccount", "mpimalformedaccount", "attributemismatch"),
+                    *("credentialmissingattribute", "mhvmissingmpirecord", "userattributesmalformed"),
+                )
+            },
+            True,
+        ),
+        (
+            {
+                "class": (
+                    *("accesstokenexpired", "accesstokenunauthenticated", "sessionnotauthorized"),
+                    *("sessionnotfound", "logoutauthorization", "refreshtokenmalformed"),
+                    "refreshtokendecryption",
+                ),
+                "step": ("refresh", "revoke", "revoke_all_sessions", "logout"),
+            },
+            True,
+        ),
+        (
+            {
+                "class": (
+                    *("tokentheftdetected", "refreshnoncemismatch", "refreshversionmismatch"),
+                    *("anticsrfmismatch", "accesstokensignaturemismatch", "statepayloadsignaturemismatch"),
+                )
+            },
+            True,
+        ),
+        (
+            {
+                "class": (
+                    *("malformedparams", "missingparams", "granttypevalue", "invalidtype", "invalidacr"),
+                    *("invalidscope", "accesstokenmalformedjwt", "statepayloadmalformedjwt"),
+                    *("logoutmalformedjwt", "statepayload", "codeverifiermalformed"),
+                    *("codechallengemalformed", "codechallengemethodmismatch"),
+                ),
+                "no_csp": True,
+                "no_client": True,
+            },
+            True,
+        ),
+        ({"class": ("codeinvalid",), "step": ("token",)}, True),
+        (
+            {
+                "class": (
+                    *("invalidaudience", "invalidclientconfig", "invalidssorequest", "codeinvalid"),
+                    *("invalidaccesstokenattribute", "invalidserviceaccountscope"),
+                    *("credentialprovider", "mpiusercreationfailed", "useraccountnotfound"),
+                ),
+                "beginning": ("clientassertion", "assertion", "invalidtoken", "serviceaccount"),
+            },
+            False,
+        ),
+    ),
     "latency_threshold": {"ssoe": 2430, "sis": 1200},
     "windows": {"5m": 5 * MINUTE, "15m": 15 * MINUTE, "1h": HOUR},
     "sli_every": 60 * SECOND,
@@ -190,7 +249,8 @@ def _watermark(valid: list[tuple[Event, int | None]], marks: Iterable[Mark], pol
 # --------------------------------------------------------------------------------------------------
 # Counted
 
-_SIGN_IN = {"new", "authorize", "callback", "token"}
+_SIGN_IN = {"new", "authorize", "authorize_sso", "callback", "token", "passkey"}
+_MACHINE = {"sts", "introspect"}
 
 
 def _class(event: Event, policy: dict[str, Any]) -> str:
@@ -198,7 +258,27 @@ def _class(event: Event, policy: dict[str, Any]) -> str:
         return "started"
     if event.outcome == "success":
         return "good"
-    return "excluded" if event.code in policy["excluded"] else "bad"
+    by_code: tuple[dict[str, Any], bool] = ({"code": policy["excluded"]}, True)
+    fitting = [
+        ((len(set(tests) - {"beginning"}), "class" in tests, "step" in tests), excluded)
+        for tests, excluded in [*policy["rules"], by_code, ({}, False)]
+        if _fits(event, tests)
+    ]
+    return "excluded" if max(fitting)[1] else "bad"
+
+
+def _fits(event: Event, tests: dict[str, Any]) -> bool:
+    """Whether an event fits everything that a rule tests."""
+    is_one = event.error_class in tests.get("class", ()) or (
+        event.error_class.startswith(tests.get("beginning", ()))
+    )
+    return (
+        ("class" not in tests or is_one)
+        and ("step" not in tests or event.step in tests["step"])
+        and ("code" not in tests or event.code in tests["code"])
+        and ("no_csp" not in tests or event.csp is None)
+        and ("no_client" not in tests or event.client is None)
+    )
 
 
 def _scopes(event: Event) -> list[str]:

@@ -125,7 +125,7 @@ class Journeys:
 
     def _frames(self, cuts: Sequence[int], policy: Policy):  # type: ignore[no-untyped-def]
         counts = Windows(
-            fixed_scopes("prod"), SECOND, _WINDOWS, Classify(policy.codes.excluded, (0,) * len(LEAVES))
+            fixed_scopes("prod"), SECOND, _WINDOWS, Classify(policy.event_classes, (0,) * len(LEAVES))
         )
         returns = ReturnWindows(fixed_scopes("prod"), SECOND, policy.funnel.live)
         codes = CodeWindows(

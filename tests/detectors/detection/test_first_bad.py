@@ -12,12 +12,13 @@ from detectors.windows.fact_columns import FactColumns
 from detectors.windows.facts import ON_TIME, FactRow
 from detectors.windows.fixed_scopes import fixed_scopes
 from detectors.windows.sliding import Windows
+from streams.settings.policy_file import default_policy
 from tests.support.facts import leaf_at
 
 START = 1_795_435_200_000
 LASTS = 90  # steps
 WINDOWS = (15 * SECOND, 60 * SECOND)
-CLASSIFY = Classify(frozenset({"001"}), (0,) * len(LEAVES))
+CLASSIFY = Classify(default_policy().event_classes, (0,) * len(LEAVES))
 
 
 @st.composite

@@ -9,6 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from detectors.instants import DAY, HOUR, MINUTE, SECOND, parse_instant
+from detectors.values import class_name
 from streams.settings.policy_file import default_policy, read_policy
 
 POLICY = default_policy()
@@ -51,7 +52,7 @@ def test_counts_other_failures_with_a_code_or_without_as_bad(code: str) -> None:
 
 
 def failure(step: str, error_class: str, code: str = "400", **missing: bool) -> str | None:
-    return POLICY.event_classes.of(step, "failure", code, error_class, **missing)
+    return POLICY.event_classes.of(step, "failure", code, class_name(error_class), **missing)
 
 
 @pytest.mark.parametrize("step", ["refresh", "revoke", "revoke_all_sessions", "logout"])

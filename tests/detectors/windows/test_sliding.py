@@ -15,12 +15,15 @@ from detectors.windows.fact_columns import FactColumns
 from detectors.windows.facts import ON_TIME, FactRow
 from detectors.windows.fixed_scopes import fixed_scopes
 from detectors.windows.sliding import Windows
+from streams.settings.policy_file import default_policy
 from tests.support.facts import STEP, cuts, fact_rows, leaf_at
 
 START = 1_795_435_200_000
 WINDOWS = (3 * STEP, 7 * STEP, 20 * STEP)
 STEPS_IN_ALL = 60
-CLASSIFY = Classify(frozenset({"001"}), tuple(0 if method == "ssoe" else 1 for method, _ in LEAVES))
+CLASSIFY = Classify(
+    default_policy().event_classes, tuple(0 if method == "ssoe" else 1 for method, _ in LEAVES)
+)
 
 
 def amounts(row: FactRow) -> dict[str, int]:
