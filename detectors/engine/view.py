@@ -15,6 +15,7 @@ from detectors.slis import SliValue
 from detectors.windows.counters import BAD, COUNTERS, GOOD, SESSION_BAD
 from detectors.windows.frame import Frame
 from detectors.windows.impact import Distinct, Impact, relative_error
+from detectors.windows.returns import RETURNED, WENT
 from detectors.windows.sliding import Windows
 
 __all__ = ["FrameView", "sli_of"]
@@ -43,6 +44,7 @@ class FrameView:
         self._recent = policy.severity.projection_window
         self._methods = frozenset(policy.objectives)
         self._news = policy.lifecycle.news
+        self._delays = policy.funnel.delays
         self.frame = frame
         self.verdicts = verdicts
         self._windows = windows
@@ -97,6 +99,23 @@ class FrameView:
             amounts = dict(zip(COUNTERS[:6], (int(value) for value in row[:6]), strict=True))
             users = int(self.frame.people[window][self.n, index])
         return Counts(at=self.at, window=window, users_impacted=users, **amounts)
+
+    def returned(self, scope: str, window: int) -> float | None:
+        """Return the share of started sign-ins that came back in a window (ms), 0-1; None if nobody started.
+
+        Between a start and its return lies one of the funnel's delays; the one with the fewest starts counts.
+        """
+        index = self.frame.scopes.index(scope)
+        counts = self.frame.returns
+        needed = {window, *(delay + more for delay in self._delays if delay for more in (0, window))}
+        if index is None or not needed <= counts.keys():
+            return None
+        here = {length: counts[length][self.n, index] for length in needed}
+        went = min(
+            int(here[window + delay][WENT]) - (int(here[delay][WENT]) if delay else 0)
+            for delay in self._delays
+        )
+        return min(1.0, int(here[window][RETURNED]) / went) if went else None
 
     def people(self, scope: str, since: int) -> Distinct:
         return self._people(scope, since, self.frame.windows[-1])

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from detectors.axes import contains
 from detectors.bounds import CAUSES_LIMIT, LINK_BYTES, SENTENCE_BYTES, cut, fits
 from detectors.incidents import Cause, Incident
-from detectors.lifecycle.fail_over import advise, compared
+from detectors.lifecycle.fail_over import advise
 from detectors.lifecycle.memory import IncidentMemory
 from detectors.lifecycle.recorder import Recorder
 from detectors.lifecycle.severity import Level, datadog_severity, figure, follow
@@ -73,7 +73,7 @@ def assess(
         csp_caused=lead.csp_caused if lead and lead.scope == scope else incident.csp_caused,
         in_maintenance=_in_maintenance(scope, at, policy),
         narrower=tuple(sorted(narrower)[:CAUSES_LIMIT]),
-        fail_over=_fail_over(incident, recorder),
+        fail_over=advise(view, scope, policy, incident.fail_over),
         links=_links(incident, policy),
         policy_hash=policy.hash,
     )
@@ -98,14 +98,6 @@ def _in_maintenance(scope: str, at: int, policy: Policy) -> bool:
     return any(
         window.start <= at < window.end and contains(window.scope, scope) for window in policy.maintenance
     )
-
-
-def _fail_over(incident: Incident, recorder: Recorder) -> str | None:
-    pair = compared(incident.scope)
-    if pair is None:
-        return None
-    ssoe, sis = (recorder.view.counts(scope, recorder.policy.fail_over.window) for scope in pair)
-    return advise(ssoe, sis, recorder.policy, standing=incident.fail_over is not None)
 
 
 def _links(incident: Incident, policy: Policy) -> dict[str, str]:

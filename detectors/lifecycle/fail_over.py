@@ -1,44 +1,115 @@
 """Should web sign-ins be switched from SSOe to the Sign-in Service? This is advice; nothing is switched here.
 
-The public SSOe outage response: switch when, over 15 minutes, less than 40 % succeed on SSOe and more than 50
-% on SiS, for all sign-ins or for one credential provider; go back at 50 % on SSOe.
+The public SSOe outage response, version 1.1: switch when, over 15 minutes, less than 40 % succeed on SSOe and more
+than 50 % on SiS, or when less than 40 % of those who go to a credential provider return by SSOe and more than 50 % by
+SiS. Go back to the share before when 50 % succeed on SSOe.
 """
 
 from __future__ import annotations
 
+from typing import Protocol
+
+from detectors.axes import ANY, named, path_of
 from detectors.incidents import Counts
-from detectors.instants import format_duration
+from detectors.instants import format_duration, format_instant
+from detectors.lifecycle.response_times import calendar
 from detectors.policy.policy import Policy
 
-__all__ = ["advise", "compared"]
+__all__ = ["Ratios", "advise"]
+
+_FROM, _TO = "ssoe", "sis"
+#: How the advice begins that is about all sign-ins, by whatever provider.
+_ALL = "Switch web sign-ins from SSOe to SiS:"
+#: Business days after the review date at which the procedure lapses unless it is approved.
+_LAPSES_DAYS = 10
 
 
-def compared(scope: str) -> tuple[str, str] | None:
-    """The two scopes (SSOe, SiS) whose success ratios are compared; None where the incident does not affect SSOe."""
-    env, *below = scope.split("/")
-    if below[:1] == ["sis"]:
-        return None
-    csp = f"/{below[1]}" if len(below) == 2 else ""
-    return f"{env}/ssoe{csp}", f"{env}/sis{csp}"
+class Ratios(Protocol):
+    """What the advice asks about a step. ``at`` is its T, ms."""
+
+    @property
+    def at(self) -> int: ...
+
+    def counts(self, scope: str, window: int) -> Counts:
+        """Counts of a scope in ``[T - window, T)``."""
+        ...
+
+    def returned(self, scope: str, window: int) -> float | None:
+        """The share of started sign-ins that came back in ``[T - window, T)``, 0-1; None where it is not known."""
+        ...
 
 
-def advise(ssoe: Counts, sis: Counts, policy: Policy, *, standing: bool) -> str | None:
-    """The advice to switch, with its numbers, or None.
+def advise(view: Ratios, scope: str, policy: Policy, standing: str | None) -> str | None:
+    """The advice to switch, with its numbers, or None. An incident that does not touch web sign-ins by SSOe has none.
 
-    Advice that stands is withdrawn when SSOe is back at ``revert_at`` or SiS is no longer above
-    ``sis_above``. Without a completed sign-in on both there is no ratio, hence no advice.
+    Advice that stands is withdrawn when SSOe is back at ``revert_at`` or SiS is no longer above ``sis_above``. Without
+    a completed sign-in on both there is no ratio, hence no advice.
 
     Args:
-        ssoe, sis: counts over ``fail_over.window``.
-        standing: whether the advice was given in the previous step.
+        view: the step.
+        scope: of the incident.
+        policy: the policy.
+        standing: the advice of the step before; None if there was none.
     """
+    env, values = scope.partition("/")[0], dict(zip(policy.axes, named(scope), strict=False))
+    if "auth_method" not in policy.axes or values.get("auth_method", ANY) not in (ANY, _FROM):
+        return None
+    client = policy.values.get("client_id", {}).get(values.get("client_id", ANY))
+    if client is not None and client.kind == "mobile":
+        return None
+    said = _of_all(view, env, policy, stands=standing is not None and standing.startswith(_ALL))
+    csp = values.get("csp", ANY)
+    if said is None and csp != ANY:
+        said = _of_provider(
+            view, env, csp, policy, stands=standing is not None and not standing.startswith(_ALL)
+        )
+    return None if said is None else said + _lapsed(view.at, policy)
+
+
+def _of_all(view: Ratios, env: str, policy: Policy, *, stands: bool) -> str | None:
     rules = policy.fail_over
-    if ssoe.success_ratio is None or sis.success_ratio is None or sis.success_ratio <= rules.sis_above:
-        return None
-    limit = rules.revert_at if standing else rules.ssoe_below
-    if ssoe.success_ratio >= limit:
-        return None
-    return (
-        f"Switch web sign-ins from SSOe to SiS: over {format_duration(rules.window)} {ssoe.success_ratio:.0%}"
-        f" succeed on SSOe and {sis.success_ratio:.0%} on SiS; go back when SSOe is at {rules.revert_at:.0%}."
+    ssoe, sis = (
+        view.counts(_path(env, policy, method), rules.window).success_ratio for method in (_FROM, _TO)
     )
+    if ssoe is None or sis is None or sis <= rules.sis_above:
+        return None
+    if ssoe >= (rules.revert_at if stands else rules.ssoe_below):
+        return None
+    return _sentence(_ALL, "succeed", ssoe, sis, policy)
+
+
+def _of_provider(view: Ratios, env: str, csp: str, policy: Policy, *, stands: bool) -> str | None:
+    rules = policy.fail_over
+    scope = _path(env, policy, _FROM, csp)
+    ssoe = view.returned(scope, rules.window)
+    sis = view.returned(_path(env, policy, _TO, csp), rules.window)
+    if ssoe is None or sis is None or sis <= rules.sis_above:
+        return None
+    if ssoe >= rules.ssoe_below:
+        success = view.counts(scope, rules.window).success_ratio
+        if not stands or success is None or success >= rules.revert_at:
+            return None
+    begin = f"Switch web sign-ins by {policy.name_of('csp', csp)} from SSOe to SiS:"
+    return _sentence(begin, "return", ssoe, sis, policy)
+
+
+def _path(env: str, policy: Policy, method: str, csp: str = ANY) -> str:
+    values = {"auth_method": method, "csp": csp}
+    return path_of(env, (values.get(axis, ANY) for axis in policy.axes))
+
+
+def _sentence(begin: str, what: str, ssoe: float, sis: float, policy: Policy) -> str:
+    rules = policy.fail_over
+    return (
+        f"{begin} over {format_duration(rules.window)} {ssoe:.0%} {what} on SSOe and {sis:.0%} on SiS;"
+        f" go back to the share before when {rules.revert_at:.0%} succeed on SSOe."
+    )
+
+
+def _lapsed(at: int, policy: Policy) -> str:
+    """A warning where the procedure has lapsed unless it was approved again."""
+    review = policy.fail_over.review_by
+    hours = calendar(policy)
+    if at < hours.add(review, _LAPSES_DAYS * hours.day):
+        return ""
+    return f" The review of this procedure was due {format_instant(review)[:10]}; it may have lapsed."

@@ -52,6 +52,10 @@ class View(Protocol):
         """Counts of a scope in ``[T - window, T)``."""
         ...
 
+    def returned(self, scope: str, window: int) -> float | None:
+        """The share of started sign-ins that came back in ``[T - window, T)``, 0-1; None where it is not known."""
+        ...
+
     def people(self, scope: str, since: int) -> Distinct:
         """Distinct people with a bad event in ``[max(since, T - 1 h), T)``."""
         ...

@@ -218,6 +218,12 @@ def _fail_over(ground: Ground) -> Iterator[Fault]:
         yield Fault(("fail_over", "ssoe_below"), "no success ratio is below 0: the advice is never given")
     if rules.sis_above == 1:
         yield Fault(("fail_over", "sis_above"), "no success ratio is above 1: the advice is never given")
+    if rules.window not in ground.policy.funnel.windows:
+        yield Fault(
+            ("fail_over", "window"),
+            f"funnel.windows has no {format_duration(rules.window)}: how many return to a provider is not known, so"
+            " nothing is advised for it",
+        )
 
 
 def _banner(ground: Ground) -> Iterator[Fault]:

@@ -50,6 +50,7 @@ class World:
     succeeds: bool = True
     fails: bool = True
     ratios: dict[str, tuple[int, int]] = field(default_factory=dict)  # scope -> good, bad
+    returns: dict[str, float] = field(default_factory=dict)  # scope -> share of the starts that returned
     inputs: list[IncidentInput] = field(default_factory=list)
 
     def finding(self, scope: str, leaving_out: Collection[str] = ()) -> FindingState:
@@ -80,6 +81,9 @@ class World:
             timed=good + bad,
             users_impacted=bad,
         )
+
+    def returned(self, scope: str, window: int) -> float | None:
+        return self.returns.get(scope)
 
     def people(self, scope: str, since: int) -> Distinct:
         return Distinct(self.impacted if since < self.at else 0, self.error)

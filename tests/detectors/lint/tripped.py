@@ -49,6 +49,7 @@ TRIPPED = [
     ("severity: {severity_1_over: 12000}", "severity.severity_1_over severity-out-of-reach"),
     ("priority: {over: [12000, 100]}", "priority.over severity-out-of-reach"),
     ("fail_over: {ssoe_below: 0.0}", "fail_over.ssoe_below advice-out-of-reach"),
+    ("fail_over: {window: 20m}", "fail_over.window advice-out-of-reach"),
     ("fail_over: {sis_above: 1.0}", "fail_over.sis_above advice-out-of-reach"),
     ("banner: {min_failing_ratio: 1.0}", "banner.min_failing_ratio banner-out-of-reach"),
     # clocks
