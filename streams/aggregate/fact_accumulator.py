@@ -10,7 +10,8 @@ import numpy.typing as npt
 from detectors.arrays import Ints
 from detectors.windows.facts import ON_TIME, FactRow
 from detectors.windows.latency_histogram import bucket, buckets
-from streams.events.columns import Columns, EnvKind, Kinds
+from streams.events.columns import Columns
+from streams.events.kinds import FAILURE, EnvKind, Kinds
 
 __all__ = ["FactAccumulator", "ranked"]
 
@@ -165,7 +166,7 @@ class FactAccumulator:
                 row.over[i] += counted[n]
             begin, end = edges[n], edges[n + 1]
             _merge(row, indices[begin:end], amounts[begin:end])
-        failed = np.array([kind.outcome == "failure" for kind in self._known])
+        failed = np.array([kind.outcome == FAILURE for kind in self._known])
         failures = np.flatnonzero(failed[kinds])
         for n, person in zip(cell[failures].tolist(), people[failures].tolist(), strict=True):
             self._people[keys[n]].add(person)
@@ -179,7 +180,7 @@ class FactAccumulator:
             row.over = [0] * len(self._thresholds)
             row.durations = {}
             self._rows[key] = row
-            if kind.outcome == "failure":
+            if kind.outcome == FAILURE:
                 self._people[key] = set()
         return row
 

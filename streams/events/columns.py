@@ -9,96 +9,34 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import compress
-from typing import Final, NamedTuple, Self, TypeVar, cast
+from typing import Self, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from detectors.arrays import Bools, Ints
-from detectors.axes import Leaf
-from detectors.values import class_name, normalised
 from streams.events.decode import decode, decode_many, decode_plain, instant
+from streams.events.kinds import MOST_KINDS, Fields, Kinds
 from streams.events.login_event import LoginEvent, StrippedEvent, person_id
 from streams.events.validation import Rejection
 
 __all__ = [
     "AT_A_TIME",
     "Columns",
-    "EnvKind",
-    "Kinds",
     "Times",
     "columns_of",
     "instants_of",
-    "kind_of",
     "times_of",
 ]
-
-#: The outcome whose events have people, a code and a class.
-FAILURE: Final = "failure"
 
 Floats = npt.NDArray[np.float64]
 
 #: Values that are decoded together: of so few even the odd ones cost little.
 AT_A_TIME = 64
-#: env, values of the axes, step, outcome, error code and error class, as an event states them
-_Facts = tuple[str, str, str | None, str | None, str, str, str | None, str | None]
-#: Values are free strings: the kinds are numbered anew when somebody sends too many.
-_MOST_KINDS = 4096
-
-
-class EnvKind(NamedTuple):
-    """What is alike in events but for their time: the environment, and a ``facts.Kind``."""
-
-    env: str
-    leaf: Leaf
-    step: str
-    outcome: str
-    code: str
-    error_class: str
-
-
-class Kinds(dict[_Facts, int]):
-    """Numbers of kinds, by the fields of an event that make one.
-
-    Attributes:
-        known: the kinds by number.
-        failed: for each, whether it is of failures.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.known: list[EnvKind] = []
-        self.failed: list[bool] = []
-        self._numbers: dict[EnvKind, int] = {}
-
-    def __missing__(self, facts: _Facts) -> int:
-        kind = kind_of(facts)
-        number = self._numbers.get(kind)
-        if number is None:
-            number = self._numbers[kind] = len(self.known)
-            self.known.append(kind)
-            self.failed.append(kind.outcome == FAILURE)
-        if len(self) < 4 * _MOST_KINDS:
-            self[facts] = number
-        return number
-
-
-def kind_of(facts: _Facts) -> EnvKind:
-    """The kind of an event with these values."""
-    env, auth_method, csp, client_id, step, outcome, error_code, error_class = facts
-    outcome = normalised(outcome)
-    failed = outcome == FAILURE
-    return EnvKind(
-        normalised(env),
-        tuple([None if value is None else normalised(value) for value in (auth_method, csp, client_id)]),
-        normalised(step),
-        outcome,
-        (error_code or "") if failed else "",
-        class_name(error_class or "") if failed else "",
-    )
-
-
-_kinds = Kinds()
+#: The tables of kinds that are in use, by the fields that make kinds.
+_tables: dict[Fields, Kinds] = {}
+_MOST_TABLES = 8
+_DEFAULT = Fields()
 
 
 @dataclass(frozen=True)
@@ -269,24 +207,17 @@ class _Gathered(_GatheredTimes):
         """Take in consecutive values, of which the first is the ``begin``-th; the valid events among them."""
         events = super().add(values, begin)
         table = self.table
-        kinds = [
-            table[
-                one.env,
-                one.auth_method,
-                one.csp,
-                one.client_id,
-                one.step,
-                one.outcome,
-                one.error_code,
-                one.error_class,
-            ]
-            for one in events
-        ]
+        kinds = table.of(events, lambda: self._valid(values, begin))
         failures = compress(events, map(table.failed.__getitem__, kinds))
         self.kinds += kinds
         self.durations += [event.duration_ms for event in events]
         self.people += map(person_id, failures)
         return events
+
+    def _valid(self, values: Sequence[bytes | None], begin: int) -> list[bytes]:
+        """The values that hold valid events, of consecutive ones of which the first is the ``begin``-th."""
+        held = (value for n, value in enumerate(values, begin) if n not in self.refused)
+        return [value for value in held if value is not None]
 
     def columns(self) -> Columns:
         """The columns of all events that were taken in."""
@@ -303,12 +234,17 @@ class _Gathered(_GatheredTimes):
         return Columns(times.hashes, times.occurred, kinds, durations, people, stripped, self.table)
 
 
-def columns_of(values: Sequence[bytes | None]) -> tuple[list[str], Columns, dict[int, Rejection]]:
+def columns_of(
+    values: Sequence[bytes | None], fields: Fields | None = None
+) -> tuple[list[str], Columns, dict[int, Rejection]]:
     """The ids of the valid events among record values, the events, and the rejected records by position."""
-    global _kinds
-    if len(_kinds.known) > _MOST_KINDS:
-        _kinds = Kinds()
-    found = _Gathered(_kinds)
+    fields = fields or _DEFAULT
+    table = _tables.get(fields)
+    if table is None or len(table.known) > MOST_KINDS:
+        if len(_tables) >= _MOST_TABLES:
+            _tables.clear()
+        table = _tables[fields] = Kinds(fields)
+    found = _Gathered(table)
     found.add_all(values)
     return found.without_bad(found.columns(), values)
 

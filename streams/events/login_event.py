@@ -16,7 +16,8 @@ MAX_CHARACTERS: Final = 256
 #: Fields that say who a person is. They are dropped from the event, whatever they hold.
 FORBIDDEN: Final = ("icn", "ssn", "email", "first_name", "last_name", "birth_date")
 
-_Text = Annotated[str, Meta(max_length=MAX_CHARACTERS)] | None
+_Value = Annotated[str, Meta(max_length=MAX_CHARACTERS)]
+_Text = _Value | None
 _Amount = Annotated[float, Meta(ge=0, extra_json_schema={"maximum": sys.float_info.max})] | None
 
 # RFC 3339, as strict as can be without knowing leap years. ECMA and Python read it alike: ``(?!\n)`` because
@@ -59,26 +60,51 @@ class LoginEvent(msgspec.Struct, gc=False, kw_only=True):
         ),
     ]
     env: Annotated[
-        Literal["prod", "staging", "dev", "localhost"], Meta(description="Environment in which it happened.")
+        _Value,
+        Meta(
+            description="Environment in which it happened. One that the policy does not list is no production.",
+            examples=["prod", "staging", "dev", "localhost"],
+        ),
     ]
     auth_method: Annotated[
-        Literal["ssoe", "sis"],
-        Meta(description="Broker of the sign-in: ssoe (SAML) or sis (OAuth, the Sign-in Service)."),
+        _Value,
+        Meta(
+            description="Broker of the sign-in, such as ssoe (SAML) or sis (OAuth, the Sign-in Service).",
+            examples=["ssoe", "sis"],
+        ),
     ]
     step: Annotated[
-        Literal["new", "authorize", "callback", "token", "refresh", "revoke", "logout"],
+        _Value,
         Meta(
-            description="Step of the flow. new, authorize, callback and token make up signing in; refresh, "
-            "revoke and logout keep or end a session."
+            description="Step of the flow. new, authorize, authorize_sso, callback, token and passkey make up "
+            "signing in; refresh, revoke, revoke_all_sessions and logout keep or end a session; sts and "
+            "introspect are requests of machines. Any other is counted in no indicator until the policy lists it.",
+            examples=[
+                "new",
+                "authorize",
+                "authorize_sso",
+                "callback",
+                "token",
+                "refresh",
+                "revoke",
+                "logout",
+            ],
         ),
     ]
     outcome: Annotated[
-        Literal["started", "success", "failure"],
-        Meta(description="started when the person is sent on their way; success or failure when it is over."),
+        _Value,
+        Meta(
+            description="started when the person is sent on their way; success or failure when it is over; "
+            "redirect, which is neither, when a page of ours sends them elsewhere.",
+            examples=["started", "success", "failure", "redirect"],
+        ),
     ]
     csp: Annotated[
-        Literal["idme", "logingov", "mhv", "dslogon", None],
-        Meta(description="Credential service provider; null where the step involves none."),
+        _Text,
+        Meta(
+            description="Credential service provider; null where the step involves none.",
+            examples=["idme", "logingov", "mhv", "dslogon", "clear"],
+        ),
     ] = None
     login_type: Annotated[
         _Text, Meta(description="Kind of credential as the broker names it, such as idme_verified.")
@@ -104,6 +130,12 @@ class LoginEvent(msgspec.Struct, gc=False, kw_only=True):
         _Text,
         Meta(
             description="Keyed hash of the person, the same for all their events; null before they are known."
+        ),
+    ] = None
+    visitor_hash: Annotated[
+        _Text,
+        Meta(
+            description="Keyed hash of the browser or device: tells one person's many tries from many people."
         ),
     ] = None
     acr: Annotated[_Text, Meta(description="Assurance level asked for, such as loa3.")] = None

@@ -18,8 +18,9 @@ from detectors.windows.latency_histogram import bucket
 from streams.aggregate.fact_accumulator import FactAccumulator, ranked
 from streams.events import columns
 from streams.events import decode as events
-from streams.events.columns import AT_A_TIME, Kinds, columns_of, instants_of, times_of
+from streams.events.columns import AT_A_TIME, columns_of, instants_of, times_of
 from streams.events.decode import decode, decode_plain
+from streams.events.kinds import Fields
 from streams.events.login_event import LoginEvent, person_id
 from streams.events.validation import Rejection
 from tests.streams.events.strategies import broken, event_bytes, instants, odd_events, plain_events
@@ -28,13 +29,14 @@ from tests.support.depth import examples
 
 def kind_of_event(event: LoginEvent) -> tuple[Any, ...]:
     """What makes the kind of an event, as its fields state it."""
-    failed = event.outcome == "failure"
+    failed = spelt(event.outcome) == "failure"
     name = (event.error_class or "").split("::")[-1].lower() if failed else ""
+    env = spelt(event.env) or ""
     return (
-        event.env,
-        (event.auth_method, event.csp, spelt(event.client_id)),
-        event.step,
-        event.outcome,
+        {"production": "prod", "eks-prod": "prod", "eks-staging": "staging"}.get(env, env),
+        (spelt(event.auth_method), spelt(event.csp), spelt(event.client_id)),
+        spelt(event.step),
+        spelt(event.outcome),
         (event.error_code or "") if failed else "",
         (spelt(name) or "").removesuffix("error") or spelt(name) if name else "",
     )
@@ -61,7 +63,9 @@ def alike(values: Sequence[bytes | None]) -> None:
     assert [None if math.isnan(one) else one for one in found.durations.tolist()] == [
         event.duration_ms for event in valid
     ]
-    assert found.people.tolist() == [person_id(event) if event.outcome == "failure" else 0 for event in valid]
+    assert found.people.tolist() == [
+        person_id(event) if spelt(event.outcome) == "failure" else 0 for event in valid
+    ]
     stripped = [False] * len(valid) if found.stripped is None else found.stripped.tolist()
     assert stripped == [bool(event.forbidden) for event in valid]
     same_ids, times, same_refused = times_of(values)
@@ -162,6 +166,30 @@ def test_texts_that_only_together_have_the_common_shape_are_none() -> None:
     alike([event_bytes(event_id=text or "none", occurred_at=text) for text in (whole + whole, "", whole)])
 
 
+def test_any_named_field_is_an_axis_if_it_is_a_string() -> None:
+    fields = Fields(("acr", "tenant", "duration_ms", "region"), (("live", "prod"),))
+    held: list[dict[str, object]] = [
+        {"acr": "LOA3", "tenant": "North", "region": "va web", "duration_ms": 3},
+        {"tenant": 7, "region": {"a": "b"}},
+        {"tenant": None, "region": "", "env": "LIVE"},
+        {"schema_version": 2, "tenant": "of a record that is none"},
+        {"tenant": "last"},
+        {"icn": "1012667145V762142", "tenant": "of an event with a forbidden field"},
+    ]
+    values = [event_bytes(event_id=f"e{n}", **one) for n, one in enumerate(held)]
+    _, found, refused = columns_of(values, fields)
+    assert list(refused) == [3]
+    kinds = [found.table.known[n] for n in found.kinds.tolist()]
+    assert [kind.leaf for kind in kinds] == [
+        ("loa3", "north", None, "other"),
+        (None, None, None, None),
+        (None, None, None, "other"),
+        (None, "last", None, None),
+        (None, "other", None, None),
+    ]
+    assert [kind.env for kind in kinds] == ["prod"] * 5
+
+
 def test_only_a_failure_has_a_code_and_a_class() -> None:
     def kind(**fields: object) -> tuple[str, str]:
         _, found, _ = columns_of(
@@ -175,12 +203,12 @@ def test_only_a_failure_has_a_code_and_a_class() -> None:
 
 
 def test_kinds_are_numbered_anew_when_there_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(columns, "_kinds", Kinds())
-    monkeypatch.setattr(columns, "_MOST_KINDS", 3)
+    monkeypatch.setattr(columns, "_tables", {})
+    monkeypatch.setattr(columns, "MOST_KINDS", 3)
     values = [event_bytes(event_id=f"e{n}", outcome="failure", error_code=f"c{n}") for n in range(40)]
     for begin in range(0, 40, 5):
         alike(values[begin : begin + 5])
-    assert len(columns._kinds.known) <= 8
+    assert len(columns._tables[Fields()].known) <= 8
 
 
 def counted(
@@ -197,7 +225,7 @@ def counted(
         order = [value or "" for value in fresh.leaf]
         row = rows.setdefault((env, pane, first_t, *order, *kind[1:]), fresh)
         row.count += 1
-        if event.outcome == "failure":
+        if spelt(event.outcome) == "failure":
             row.people = sorted({*row.people, person_id(event)})
         if event.duration_ms is not None:
             row.timed += 1

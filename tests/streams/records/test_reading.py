@@ -232,7 +232,7 @@ async def test_a_claim_that_cannot_be_read_still_tells_its_number_and_junk_nothi
 
 def test_a_record_of_a_later_binary_version_is_told_from_junk() -> None:
     frontier = encode(Frontier(0, 1, 0, 0, None, "", None, 0, []))
-    later = bytes((2,)) + frontier[1:]
+    later = bytes((3,)) + frontier[1:]
     own = Own()
     reading = own.reading()
     reading.take(Stored(0, b"junk", b"hello"), decode)

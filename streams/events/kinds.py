@@ -1,0 +1,136 @@
+"""Which kind of event is it: its environment, the values of its axes, step, outcome, error code and error class?
+
+Events state these as free strings. A kind holds them as ``detectors.values`` spells them, and kinds are numbered, so
+that columns of events hold numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from detectors.axes import AXES, Leaf
+from detectors.values import class_name, normalised
+from streams.events.login_event import FORBIDDEN, LoginEvent
+
+__all__ = ["ENV_ALIASES", "FAILURE", "MOST_KINDS", "EnvKind", "Fields", "Kinds"]
+
+#: The outcome whose events have people, a code and a class.
+FAILURE: Final = "failure"
+#: Values are free strings: kinds are numbered anew when somebody sends more.
+MOST_KINDS = 4096
+#: Other names of an environment -> its name.
+ENV_ALIASES = (("eks-prod", "prod"), ("eks-staging", "staging"), ("production", "prod"))
+
+#: Fields of the schema that hold no string, or another one for each event.
+_NO_AXES = {"schema_version", "event_id", "occurred_at", "duration_ms", "authentication_time_s"}
+_BEFORE, _BEHIND = ("env",), ("step", "outcome", "error_code", "error_class")
+
+
+class EnvKind(NamedTuple):
+    """What is alike in events but for their time: the environment, and a ``facts.Kind``."""
+
+    env: str
+    leaf: Leaf
+    step: str
+    outcome: str
+    code: str
+    error_class: str
+
+
+@dataclass(frozen=True)
+class Fields:
+    """Which fields of an event make its leaf, and which names of environments mean the same.
+
+    Attributes:
+        axes: names of fields, of the schema or not; a field that is no string has no value.
+        env_aliases: (another name, name) of environments.
+    """
+
+    axes: tuple[str, ...] = AXES
+    env_aliases: tuple[tuple[str, str], ...] = ENV_ALIASES
+
+
+class Kinds(dict[tuple[Any, ...], int]):
+    """Numbers of kinds, by the values that make one: env, the axes, step, outcome, error code and error class.
+
+    Attributes:
+        known: the kinds by number.
+        failed: for each, whether it is of failures.
+    """
+
+    def __init__(self, fields: Fields | None = None) -> None:
+        super().__init__()
+        self.known: list[EnvKind] = []
+        self.failed: list[bool] = []
+        self._numbers: dict[EnvKind, int] = {}
+        fields = fields or Fields()
+        self._aliases = dict(fields.env_aliases)
+        known = LoginEvent.__struct_fields__
+        # A forbidden field is always None, and stands in for axes on which no event has a value here.
+        plain = [axis if axis in known and axis not in _NO_AXES else FORBIDDEN[0] for axis in fields.axes]
+        self._values: Callable[[LoginEvent], tuple[Any, ...]] = attrgetter(*_BEFORE, *plain, *_BEHIND)
+        others = [axis for axis in fields.axes if axis not in known]
+        self._places = [len(_BEFORE) + fields.axes.index(axis) for axis in others]
+        self._decode_others = _decoder_of(others) if others else None
+
+    def __missing__(self, values: tuple[Any, ...]) -> int:
+        kind = self._kind(values)
+        number = self._numbers.get(kind)
+        if number is None:
+            number = self._numbers[kind] = len(self.known)
+            self.known.append(kind)
+            self.failed.append(kind.outcome == FAILURE)
+        if len(self) < 4 * MOST_KINDS:
+            self[values] = number
+        return number
+
+    def of(self, events: Sequence[LoginEvent], records: Callable[[], Sequence[bytes]]) -> list[int]:
+        """Return the number of the kind of each event.
+
+        Args:
+            events: the events.
+            records: gives the record value of each; asked only for axes that the schema does not name.
+        """
+        each = map(self._values, events)
+        if self._decode_others is not None:
+            each = map(self._with_others, each, records())
+        return list(map(self.__getitem__, each))
+
+    def _with_others(self, values: tuple[Any, ...], record: bytes) -> tuple[Any, ...]:
+        """Return the values with those of the fields that the schema does not name."""
+        assert self._decode_others is not None
+        filled = list(values)
+        for place, raw in zip(self._places, self._decode_others(record), strict=True):
+            if bytes(raw).startswith(b'"'):
+                filled[place] = _STRING(raw)
+        return tuple(filled)
+
+    def _kind(self, values: tuple[Any, ...]) -> EnvKind:
+        env, *leaf = values[: -len(_BEHIND)]
+        step, outcome, error_code, error_class = values[-len(_BEHIND) :]
+        name, outcome = normalised(env), normalised(outcome)
+        failed = outcome == FAILURE
+        return EnvKind(
+            self._aliases.get(name, name),
+            tuple([None if value is None else normalised(value) for value in leaf]),
+            normalised(step),
+            outcome,
+            (error_code or "") if failed else "",
+            class_name(error_class or "") if failed else "",
+        )
+
+
+_STRING = msgspec.json.Decoder(str).decode
+
+
+def _decoder_of(names: Sequence[str]) -> Callable[[bytes], tuple[msgspec.Raw, ...]]:
+    """Return what gives the JSON text of the fields ``names`` of a JSON object, ``null`` for absent ones."""
+    fields = [(f"field_{n}", msgspec.Raw, msgspec.Raw(b"null")) for n in range(len(names))]
+    renamed = {f"field_{n}": name for n, name in enumerate(names)}
+    decode = msgspec.json.Decoder(msgspec.defstruct("_Others", fields, rename=renamed)).decode
+    return lambda record: msgspec.structs.astuple(decode(record))
