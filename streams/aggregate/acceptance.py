@@ -6,7 +6,7 @@ records in their order, and of the marks, whatever batches they come in.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -16,13 +16,14 @@ from detectors.instants import FAR_PAST
 from detectors.policy.policy import Policy
 from detectors.windows.facts import ON_TIME, TOO_LATE
 from streams.aggregate.dedup import Duplicates
+from streams.events.kinds import Fields
 
 __all__ = ["Acceptance", "Rules", "Taken"]
 
 
 @dataclass(frozen=True)
 class Rules:
-    """The numbers that acceptance depends on; all times in ms (meanings: ``detectors.policy.policy``)."""
+    """What acceptance and facts depend on; all times in ms (meanings: ``detectors.policy.policy``)."""
 
     step: int
     watermark_delay: int
@@ -32,6 +33,7 @@ class Rules:
     future_limit: int
     past_limit: int
     thresholds: tuple[float, ...]
+    fields: Fields = field(default_factory=Fields)
 
     @classmethod
     def of(cls, policy: Policy, delay_factor: float = 1.0) -> Rules:
@@ -45,6 +47,7 @@ class Rules:
             future_limit=policy.future_limit,
             past_limit=policy.past_limit,
             thresholds=policy.thresholds,
+            fields=Fields(policy.axes, tuple(sorted(policy.aliases.get("env", {}).items()))),
         )
 
 

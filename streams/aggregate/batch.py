@@ -75,7 +75,7 @@ def judge_batch(
         stamps: (N,) their Kafka timestamps, ms; None for lines of a file.
         now: what the times of lines of a file are held against, ms.
     """
-    ids, events, refused = columns_of(values)
+    ids, events, refused = columns_of(values, acceptance.rules.fields)
     reference = None if now is None else np.full(len(values), now)
     ids, events, where = _in_time(
         acceptance.rules, ids, events, refused, reference if stamps is None else stamps, len(values)

@@ -9,6 +9,8 @@ from detectors.engine.engine import Engine
 from detectors.engine.state import Spans, StepResult
 from detectors.incidents import IncidentInput
 from detectors.policy.policy import Policy
+from detectors.scopes import ENVS
+from detectors.values import OTHER
 from detectors.windows.facts import FactRow
 from sinks.banner.banner import Banner
 from sinks.banner.board import BannerBoard
@@ -34,8 +36,15 @@ class Verdict:
 class Evaluator:
     """Engines by environment. Rows are handed in as they become known; each is given to its engine at its T.
 
+    An environment that the policy does not list has an engine of its own if it is one of the first ``max_envs`` such,
+    in the order of the T at which it first counted and of its name. The rows of any other are given to the engine of
+    the environment ``other``.
+
     Args:
         policy: the policy.
+        make: makes the engine of an environment.
+
+    Attributes:
         engines: one for each environment.
         boards: the banners of each environment as last published.
     """
@@ -43,6 +52,7 @@ class Evaluator:
     def __init__(self, policy: Policy, make: Callable[[str], Engine]) -> None:
         self.policy = policy
         self._make = make
+        self._listed = frozenset((*ENVS, *policy.envs, OTHER))
         self.engines: dict[str, Engine] = {}
         self.boards: dict[str, BannerBoard] = {}
         self._pending: dict[str, list[FactRow]] = {}
@@ -52,14 +62,21 @@ class Evaluator:
         if env not in self.engines:
             self.engines[env] = self._make(env)
             self.boards[env] = BannerBoard(env, self.policy)
-            self._pending[env] = []
         return self.engines[env]
+
+    def counted_as(self, env: str) -> str | None:
+        """The environment whose engine has the rows of ``env``; None where that is not decided yet."""
+        if env in self._listed or env in self.engines:
+            return env
+        return OTHER if self._is_full() else None
+
+    def _is_full(self) -> bool:
+        return len(self.engines.keys() - self._listed) >= self.policy.max_envs
 
     def add(self, rows: Mapping[str, Sequence[FactRow]]) -> None:
         """Note facts by environment; none may count at a T that was evaluated."""
         for env, more in rows.items():
-            self.engine(env)
-            self._pending[env].extend(more)
+            self._pending.setdefault(env, []).extend(more)
 
     def advance(
         self,
@@ -73,19 +90,14 @@ class Evaluator:
 
         See ``Engine.advance``.
         """
-        step = self.policy.step
         out: list[Verdict] = []
         for env, some in (inputs or {}).items():
             if some:
                 self.engine(env)
+        rows = self._due(to)
         for env, engine in self.engines.items():
-            due: list[FactRow] = []
-            later: list[FactRow] = []
-            for row in self._pending[env]:
-                (due if row.counts_from(step) <= to else later).append(row)
-            self._pending[env] = later
             steps = engine.advance(
-                to, due, (inputs or {}).get(env, ()), unread=unread, catching_up=catching_up
+                to, rows.get(env, ()), (inputs or {}).get(env, ()), unread=unread, catching_up=catching_up
             )
             for brought in steps:
                 verdict = Verdict(brought)
@@ -96,3 +108,28 @@ class Evaluator:
                 out.append(verdict)
         out.sort(key=lambda verdict: (verdict.result.at, verdict.result.env))
         return out
+
+    def _due(self, to: int) -> dict[str, list[FactRow]]:
+        """The rows that count up to ``to`` (T, ms), by the environment whose engine has them; each is given out once.
+
+        Engines of new environments are made.
+        """
+        step = self.policy.step
+        due: dict[str, list[FactRow]] = {}
+        later: dict[str, list[FactRow]] = {}
+        for env, waiting in self._pending.items():
+            for row in waiting:
+                (due if row.counts_from(step) <= to else later).setdefault(env, []).append(row)
+        self._pending = later
+        counting: dict[str, int] = {}
+        for env, rows in due.items():
+            firsts = [first for row in rows if (first := row.counts_from(step)) > 0]
+            if env not in self.engines and firsts:
+                counting[env] = min(firsts)
+        given: dict[str, list[FactRow]] = {}
+        for env in sorted(counting, key=lambda env: (counting[env], env)):
+            self.engine(self.counted_as(env) or env)
+        for env, rows in due.items():
+            if (name := self.counted_as(env)) in self.engines and name is not None:
+                given.setdefault(name, []).extend(rows)
+        return given

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -15,9 +15,11 @@ from detectors.history.history import History
 from detectors.instants import format_instant
 from detectors.policy.policy import Policy
 from detectors.scopes import ENVS
+from detectors.values import normalised
 from streams.evaluate.evaluator import Evaluator
+from streams.evaluate.inputs import queued_input
 from streams.evaluate.settings import EvaluateSettings
-from streams.evaluate.shard import Shard, queued_input
+from streams.evaluate.shard import Shard
 from streams.evaluate.shard_state import (
     ShardState,
     decode_state,
@@ -26,7 +28,7 @@ from streams.evaluate.shard_state import (
     was_complete,
 )
 from streams.kafka.topic_reader import TopicReader
-from streams.kafka.topics import Topics, env_partition
+from streams.kafka.topics import Topics, env_partition, holds_unlisted
 from streams.records.reading import OwnRecords, Reading
 from streams.segments.codec import NewerVersion
 
@@ -69,8 +71,10 @@ async def restore_shard(
         Unreadable: a record that decides verdicts cannot be read.
     """
     topics = settings.topics
-    envs = tuple(env for env in ENVS if env_partition(env, settings.partitions) == partition)
-    states = await _states(reader, topics, partition, envs, records)
+    listed = tuple(env for env in ENVS if env_partition(env, settings.partitions) == partition)
+    unlisted = holds_unlisted(partition, settings.partitions)
+    states = await _states(reader, topics, partition, _is_ours(listed, unlisted), records)
+    envs = (*listed, *sorted(states.keys() - set(listed)))
     past = TopicPartition(topics.history, partition)
     reading = records.reading(past.topic, partition)
     histories, written = await _histories(reader, reading, past, states, envs)
@@ -80,7 +84,7 @@ async def restore_shard(
         return Engine(
             env,
             policy,
-            histories[env],
+            histories.get(env) or History(env),
             state=state.engine if state else None,
             sinks=settings.sinks,
             sli_every=policy.sli_every,
@@ -88,7 +92,7 @@ async def restore_shard(
         )
 
     reading = records.reading(topics.segments, partition)
-    shard = Shard(partition, envs, Evaluator(policy, make), offset, reading)
+    shard = Shard(partition, listed, Evaluator(policy, make), offset, reading, unlisted=unlisted)
     done = [reached for env in envs if (reached := shard.engine(env).evaluated_to) is not None]
     for env, state in states.items():
         shard.restore_state(env, state)
@@ -136,7 +140,11 @@ def _start(record: Mapping[str, Any]) -> int:
 
 
 async def _states(
-    reader: TopicReader, topics: Topics, partition: int, envs: tuple[str, ...], records: OwnRecords
+    reader: TopicReader,
+    topics: Topics,
+    partition: int,
+    is_ours: Callable[[str], bool],
+    records: OwnRecords,
 ) -> dict[str, ShardState]:
     """The last state of each environment.
 
@@ -148,10 +156,15 @@ async def _states(
     async for record in reader.read(TopicPartition(topics.watch_state, partition)):
         env = (record.key or b"").decode("utf-8", "replace")
         state = reading.take(record, decode_state)
-        if env in envs and state is not None:
+        if is_ours(env) and state is not None:
             states[env] = latest(states.get(env), state)
-    reading.refuse(lambda key: key in envs)
+    reading.refuse(is_ours)
     return states
+
+
+def _is_ours(listed: tuple[str, ...], unlisted: bool) -> Callable[[str], bool]:
+    """Return what says whether a key of `watch-state` is that of an environment of the partition."""
+    return lambda env: env in listed or (unlisted and env not in ENVS and normalised(env) == env)
 
 
 async def _histories(

@@ -17,9 +17,10 @@ from dataclasses import dataclass
 from detectors.history.rollup import HISTORY_SPAN
 from detectors.policy.policy import Policy
 from streams.evaluate.evaluator import Verdict
+from streams.evaluate.inputs import queued_input
 from streams.evaluate.restore import restore_shard
 from streams.evaluate.settings import EvaluateSettings
-from streams.evaluate.shard import Shard, queued_input
+from streams.evaluate.shard import Shard
 from streams.evaluate.verdict_writer import VerdictWriter
 from streams.kafka.producer import BatchProducer
 from streams.kafka.refused.aside import AsideWriter

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from itertools import chain
 
 import msgspec
 
 from detectors.engine.engine import Engine
 from detectors.incidents import IncidentInput
 from detectors.instants import format_instant
+from detectors.scopes import ENVS
+from detectors.values import OTHER
 from detectors.windows.facts import FactRow
 from streams.evaluate.evaluator import Evaluator, Verdict
+from streams.evaluate.inputs import SCHEDULED_BYTES, QueuedInput, size_of
 from streams.evaluate.shard_state import ShardState, covered_from
 from streams.evaluate.totals import Totals
 from streams.kafka.topics import Topics
-from streams.records.models import decode_input
 from streams.records.reading import OwnRecords, Reading, Record, Stored
 from streams.segments.codec import Frontier, SealedSegment, decode_sealed, segment_key
 from streams.segments.fencing import Admitted, Fencing
 
-__all__ = ["QueuedInput", "Shard", "decides_verdicts", "queued_input"]
+__all__ = ["Shard", "decides_verdicts"]
 
 #: The spans of so many segments (partition, block, env) are kept before those of old blocks are dropped.
 _SPANS = 4096
@@ -28,25 +30,8 @@ _SPANS = 4096
 _BLOCKS = 64
 _BLOCK_OFFSETS = 8192
 
-#: The inputs of an environment that have a T and are not applied yet take at most so many bytes, or are one.
-_SCHEDULED_BYTES = 32 * 1024
-
 #: (partition of `login-events`, first offset of the block, environment)
 _SegmentKey = tuple[int, int, str]
-
-
-@dataclass(frozen=True)
-class QueuedInput:
-    """An incident input, with the offset of its record on `incident-inputs`."""
-
-    offset: int
-    value: IncidentInput
-
-
-def queued_input(reading: Reading, record: Record) -> QueuedInput | None:
-    """The input in a record of `incident-inputs`; None for a record that holds none, which is passed by."""
-    value = reading.take(record, decode_input)
-    return None if value is None else QueuedInput(record.offset, value)
 
 
 def decides_verdicts(key: str) -> bool:
@@ -70,6 +55,7 @@ class Shard:
         evaluator: moves the engines of all environments on.
         next_offset: the first offset of `sli-segments` that has not been taken.
         reading: reads the records of the partition.
+        unlisted: whether the partition holds further environments too, as they come.
     """
 
     def __init__(
@@ -79,10 +65,13 @@ class Shard:
         evaluator: Evaluator,
         next_offset: int,
         reading: Reading | None = None,
+        *,
+        unlisted: bool = False,
     ) -> None:
         self.partition = partition
-        self.envs = envs
-        self.totals = Totals(envs)
+        self._envs = envs
+        self._unlisted = unlisted
+        self.totals = Totals()
         self._evaluator = evaluator
         self._next_offset = next_offset
         self._reading = reading or OwnRecords(Topics()).reading(Topics().segments, partition)
@@ -103,6 +92,13 @@ class Shard:
         self._written_to = 0
 
     # -- what is known ----------------------------------------------------------------------------------------
+
+    @property
+    def envs(self) -> tuple[str, ...]:
+        """The environments of this partition, those that have come included."""
+        if not self._unlisted:
+            return self._envs
+        return (*self._envs, *sorted(self._evaluator.engines.keys() - set(self._envs)))
 
     @property
     def evaluated_to(self) -> int | None:
@@ -208,7 +204,7 @@ class Shard:
                 self._add_segment(one)
 
     def _add_segment(self, segment: SealedSegment) -> None:
-        if segment.env not in self.envs:
+        if segment.env not in self._envs and (not self._unlisted or segment.env in ENVS):
             return
         key = (segment.partition, segment.block, segment.env)
         known = self._spans.get(key)
@@ -223,13 +219,14 @@ class Shard:
         """Decode the rows of a segment, count them in the totals, and keep those that wait for their T."""
         segment = self._sealed.pop(key)
         sealed = Stored(-1, segment_key(segment), bytes(segment.sealed))
-        rows = self._reading.take(sealed, lambda value: segment.rows())
+        rows = self._reading.take(sealed, lambda value: segment.rows(self._evaluator.policy.axes))
         self._reading.refuse(decides_verdicts)
         if rows is None:
             return
         policy = self._evaluator.policy
-        self.totals.replace(key, rows, policy)
-        done = self.engine(key[2]).evaluated_to
+        env = self._evaluator.counted_as(key[2])
+        self.totals.replace(key, rows, policy, env or OTHER)
+        done = None if env is None else self.engine(env).evaluated_to
         if self._restored and done is not None:
             rows = [row for row in rows if row.counts_from(policy.step) > done]
         self._pending[key] = rows
@@ -264,9 +261,8 @@ class Shard:
             engine = self.engine(env)
             if engine.evaluated_to is not None:
                 known = self._take_due(engine.evaluated_to, env)
-                yield from engine.restore_in_parts(
-                    known.get(env, ()), covered_from(since, self._evaluator.policy)
-                )
+                rows = list(chain.from_iterable(known.values()))
+                yield from engine.restore_in_parts(rows, covered_from(since, self._evaluator.policy))
 
     def finish_restore(self) -> None:
         """From now on records are evaluated. Verdicts up to the watermark may have been written by a former owner."""
@@ -298,7 +294,7 @@ class Shard:
         """Give queued inputs a T that nobody can have evaluated; the environments that had any.
 
         Their states must be written before ``advance``, so that a later owner applies the inputs at the same T. A state
-        holds the inputs until they are applied, so they are taken up to ``_SCHEDULED_BYTES``; the others wait for the
+        holds the inputs until they are applied, so they are taken up to ``SCHEDULED_BYTES``; the others wait for the
         next call.
         """
         envs = []
@@ -310,10 +306,10 @@ class Shard:
             at = max(reached, self._written_to) + self._evaluator.policy.step
             waiting.sort(key=lambda one: one.offset)
             scheduled = self._scheduled.setdefault(env, [])
-            room = _SCHEDULED_BYTES - sum(_size(value) for _, value in scheduled)
+            room = SCHEDULED_BYTES - sum(size_of(value) for _, value in scheduled)
             taken = 0
             for one in waiting:
-                room -= _size(one.value)
+                room -= size_of(one.value)
                 if room < 0 and scheduled:
                     break
                 scheduled.append((at, one.value))
@@ -354,12 +350,17 @@ class Shard:
             kept = _BLOCKS * _BLOCK_OFFSETS
             self._spans = {key: span for key, span in self._spans.items() if key[1] >= newest[key[0]] - kept}
 
-    def _take_due(self, to: int, env: str | None = None) -> dict[str, Sequence[FactRow]]:
-        """The facts that count up to ``to`` (T, ms) by environment, or of one; they are given out once."""
+    def _take_due(self, to: int, counted_as: str | None = None) -> dict[str, Sequence[FactRow]]:
+        """The facts that count up to ``to`` (T, ms) by environment; they are given out once.
+
+        Args:
+            to: T, ms.
+            counted_as: take only the facts that the engine of this environment has.
+        """
         step = self._evaluator.policy.step
         rows: dict[str, list[FactRow]] = {}
         for key, waiting in self._pending.items():
-            if env is not None and key[2] != env:
+            if counted_as is not None and self._evaluator.counted_as(key[2]) != counted_as:
                 continue
             due = [row for row in waiting if row.counts_from(step) <= to]
             if due:
@@ -393,8 +394,3 @@ class Shard:
                 self._state_at[env] = reached
                 due.append(env)
         return due
-
-
-def _size(value: IncidentInput) -> int:
-    """The bytes that an input takes in a state."""
-    return len(msgspec.msgpack.encode(value))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from itertools import islice
 
@@ -24,26 +24,30 @@ _Label = tuple[str, str, str]
 class Totals:
     """Counts of events and of rejections of a worker's environments."""
 
-    def __init__(self, envs: Iterable[str]) -> None:
-        self.events: dict[str, Counter[_Label]] = {env: Counter() for env in envs}
+    def __init__(self) -> None:
+        self.events: defaultdict[str, Counter[_Label]] = defaultdict(Counter)
         self.rejected: Counter[str] = Counter()
         self.rejected_share = RejectedShare()
         self.duplicates = 0
         self.personal_fields = 0
         # Both in the order of their last replacement, so that what is still being written is never forgotten.
-        self._events_of: dict[_Place, Counter[_Label]] = {}
+        self._events_of: dict[_Place, tuple[str, Counter[_Label]]] = {}
         self._tallies: dict[tuple[int, int], Tally] = {}
 
-    def replace(self, place: _Place, rows: Sequence[FactRow], policy: Policy) -> None:
-        """Put the rows of a (partition, block, env) in the place of what it contributed before."""
+    def replace(self, place: _Place, rows: Sequence[FactRow], policy: Policy, env: str) -> None:
+        """Put the rows of a (partition, block, env) in the place of what it contributed before.
+
+        They count for the environment ``env``.
+        """
         counts: Counter[_Label] = Counter()
         for row in rows:
             method, csp = LEAVES[leaf_position(row.leaf)]
             counts[method, csp or "none", _result(row, policy)] += row.count
-        total = self.events[place[2]]
-        total.subtract(self._events_of.pop(place, Counter()))
-        total.update(counts)
-        self._events_of[place] = counts
+        before = self._events_of.pop(place, None)
+        if before is not None:
+            self.events[before[0]].subtract(before[1])
+        self.events[env].update(counts)
+        self._events_of[place] = (env, counts)
         if len(self._events_of) > 2 * _KEPT:
             self._events_of = dict(islice(self._events_of.items(), _KEPT, None))
 

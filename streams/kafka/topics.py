@@ -7,15 +7,25 @@ from dataclasses import Field, dataclass, field, fields
 from detectors.instants import DAY, HOUR, MINUTE
 from detectors.scopes import ENVS
 
-__all__ = ["PARTITIONS", "Topics", "env_partition"]
+__all__ = ["PARTITIONS", "Topics", "env_partition", "holds_unlisted"]
 
 #: The number of partitions of topics that are created here, where none of their kind is there yet.
 PARTITIONS = 4
 
 
 def env_partition(env: str, partitions: int) -> int:
-    """The partition of the internal topics that holds an environment's records."""
-    return ENVS.index(env) % partitions
+    """The partition of the internal topics that holds an environment's records.
+
+    All environments but the four of ``ENVS`` share one partition, so that one worker sees how many there are. A
+    policy that lists another one does not move it.
+    """
+    place = ENVS.index(env) if env in ENVS else len(ENVS) - 1
+    return place % partitions
+
+
+def holds_unlisted(partition: int, partitions: int) -> bool:
+    """Whether a partition of the internal topics holds the environments beside the four of ``ENVS``."""
+    return partition == (len(ENVS) - 1) % partitions
 
 
 def _named(name: str) -> str:

@@ -15,7 +15,6 @@ from typing import Any, Literal
 
 import yaml
 
-from detectors.scopes import ENVS
 from sinks.banner.banner import banner_schema
 from streams.events.validation import Reason
 from streams.kafka.topics import PARTITIONS, Topics
@@ -143,7 +142,7 @@ _CHANNELS = (
         "What people and webhooks ask for: to acknowledge, note, declare, resolve, and reports. The HTTP "
         "interface writes here.",
         "incident-input",
-        _string(enum=list(ENVS)),
+        _string(),
         "the environment",
         schema="incident-input",
     ),

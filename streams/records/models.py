@@ -7,6 +7,7 @@ Unknown fields are ignored on reading, so that an older reader can read the reco
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 import msgspec
@@ -31,7 +32,6 @@ from detectors.incidents import (
     State,
 )
 from detectors.instants import format_duration, format_instant, parse_duration, parse_instant
-from detectors.scopes import CSPS, ENVS, METHODS, scope_index
 
 __all__ = [
     "ID_LIMIT",
@@ -60,7 +60,9 @@ NAME_LIMIT = 200
 ID_LIMIT = 128
 
 RecordT = TypeVar("RecordT", bound="Document")
-Env = Literal["prod", "staging", "dev", "localhost"]
+#: A value of an open field, as it is spelt in facts (``detectors.values``).
+_VALUE = r"[a-z0-9_.:-]{1,64}"
+Env = Annotated[str, Field(pattern=f"^{_VALUE}$", examples=["prod"])]
 InputKind = Literal["acknowledge", "unacknowledge", "note", "declare", "resolve", "report"]
 
 
@@ -87,12 +89,8 @@ def _window(value: object, info: ValidationInfo) -> object:
 
 
 def _scope(value: str) -> str:
-    try:
-        scope_index(value)
-    except KeyError:
-        raise ValueError(
-            "no such scope; one is written like prod, prod/ssoe, prod/ssoe/idme or prod/*/idme"
-        ) from None
+    if _SCOPE.fullmatch(value) is None:
+        raise ValueError("no such scope; one is written like prod, prod/ssoe, prod/ssoe/idme or prod/*/idme")
     return value
 
 
@@ -101,7 +99,8 @@ def _says(text: str) -> Any:
     return Field(description=text)
 
 
-_SCOPE = f"^({'|'.join(ENVS)})(/({'|'.join(METHODS)})|/({'|'.join(METHODS)}|[*])/({'|'.join(CSPS)}))?$"
+#: An environment, and for each axis a value or ``*``; the ``*`` at the end are left out.
+_SCOPE = re.compile(rf"^{_VALUE}((/([*]|{_VALUE})){{0,3}}/{_VALUE})?$(?!\n)")
 
 #: ms since the epoch in this program, RFC 3339 in JSON.
 Instant = Annotated[
@@ -120,11 +119,9 @@ Window = Annotated[
 Scope = Annotated[
     str,
     BeforeValidator(lambda value: _scope(value) if isinstance(value, str) else value),
-    WithJsonSchema({"type": "string", "pattern": _SCOPE, "examples": ["prod/ssoe", "prod/*/idme"]}),
+    WithJsonSchema({"type": "string", "pattern": _SCOPE.pattern, "examples": ["prod/ssoe", "prod/*/idme"]}),
 ]
-IncidentId = Annotated[
-    str, Field(pattern=r"^(prod|staging|dev|localhost)-[1-9][0-9]{0,17}$", examples=["prod-17"])
-]
+IncidentId = Annotated[str, Field(pattern=rf"^{_VALUE}-[1-9][0-9]{{0,17}}$", examples=["prod-17"])]
 Count = Annotated[int, Field(ge=0)]
 #: Left out if people were counted exactly.
 SampleError = Annotated[
@@ -196,7 +193,7 @@ class IncidentRecord(Document):
     id: Annotated[IncidentId, _says("environment and running number; also the record's key")]
     env: Annotated[Env, _says("environment")]
     epoch: Annotated[int, Field(ge=0, description="how often it was reopened")]
-    scope: Annotated[Scope, _says("what fails: environment, then auth method or *, then provider")]
+    scope: Annotated[Scope, _says("what fails: environment, then for each axis a value or *")]
     state: Annotated[State, _says("where it is in its life")]
     causes: Annotated[tuple[str, ...], _says("detectors that have fired, sorted")]
     sentence: Annotated[str, _says("the leading cause now, in plain English, with its numbers")]
@@ -249,7 +246,7 @@ class SliRecord(Document):
 
     type: Annotated[Literal["sli"], _says("what the object is")] = "sli"
     at: Annotated[Instant, _says("the end of the window, in event time")]
-    scope: Annotated[Scope, _says("what is measured: environment, then auth method or *, then provider")]
+    scope: Annotated[Scope, _says("what is measured: environment, then for each axis a value or *")]
     window: Annotated[Window, _says("its length")]
     good: Annotated[Count, _says("completed requests that succeeded")]
     bad: Annotated[Count, _says("completed requests that failed and count against the service")]

@@ -250,14 +250,14 @@ def _watermark(valid: list[tuple[Event, int | None]], marks: Iterable[Mark], pol
 # Counted
 
 _SIGN_IN = {"new", "authorize", "authorize_sso", "callback", "token", "passkey"}
-_MACHINE = {"sts", "introspect"}
+_SESSION = {"refresh", "revoke", "revoke_all_sessions", "logout"}
 
 
 def _class(event: Event, policy: dict[str, Any]) -> str:
-    if event.outcome == "started":
-        return "started"
-    if event.outcome == "success":
-        return "good"
+    if event.step not in _SIGN_IN | _SESSION:
+        return "none"
+    if event.outcome != "failure":
+        return {"started": "started", "success": "good"}.get(event.outcome, "none")
     by_code: tuple[dict[str, Any], bool] = ({"code": policy["excluded"]}, True)
     fitting = [
         ((len(set(tests) - {"beginning"}), "class" in tests, "step" in tests), excluded)

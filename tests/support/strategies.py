@@ -53,6 +53,11 @@ _PLACES: tuple[dict[str, Any], ...] = (
     {"env": "prod", "auth_method": "sis"},
     {"env": "staging", "auth_method": "ssoe", "csp": "dslogon"},
     {"env": "localhost", "auth_method": "sis"},
+    # Values that nobody has listed, and other spellings of those that somebody has.
+    {"env": "production", "auth_method": "SSOe", "csp": "IDme"},
+    {"env": "QA-7", "auth_method": "sis", "csp": "logingov"},
+    {"env": "eks-staging", "auth_method": "ssoe"},
+    {"env": "blue/green", "auth_method": "sis"},
 )
 _ENDS: tuple[dict[str, Any], ...] = (
     {"step": "new", "outcome": "started"},
@@ -79,6 +84,15 @@ _ENDS: tuple[dict[str, Any], ...] = (
     {"step": "refresh", "outcome": "failure", "error_code": "007"},
     {"step": "logout", "outcome": "failure", "error_code": "001"},
     {"step": "revoke", "outcome": "started"},
+    {"step": "webauthn_options", "outcome": "offered"},
+    {"step": "webauthn_options", "outcome": "failure", "error_code": "007"},
+    {"step": "callback", "outcome": "redirect", "error_code": "400"},
+    {
+        "step": "Callback",
+        "outcome": "FAILURE",
+        "error_code": "007",
+        "error_class": "SignIn::Errors::AnyError",
+    },
 )
 _PEOPLE: tuple[dict[str, Any], ...] = (
     {"user_hash": "h:ada"},
@@ -153,12 +167,12 @@ _WRONG: tuple[dict[str, Any], ...] = (
     {"occurred_at": "2026-11-23T12:00:60Z"},
     {"occurred_at": "2026-11-31T12:00:00Z"},
     {"occurred_at": NOON},
-    {"env": "Prod"},
-    {"auth_method": "saml"},
+    {"env": 7},
+    {"auth_method": ["ssoe"]},
     {"step": None},
-    {"outcome": "timeout"},
-    {"csp": "okta"},
-    {"csp": ""},
+    {"outcome": "timeout" * 40},
+    {"csp": 1.5},
+    {"client_id": {}},
     {"error_code": 7},
     {"user_hash": ["h:ada"]},
     {"flow_id": "f" * 257},
@@ -201,7 +215,7 @@ def _spoilt(event: dict[str, Any], how: int) -> bytes:
         plain[:-1] + b',"surprise":"\xff"}',
         plain[:-1] + b',"surprise":"' + b"y" * 65_536 + b'"}',
         plain[:-1] + b',"duration_ms":1e999}',
-        plain[:-1] + b',"env":"prod","env":"nowhere"}',
+        plain[:-1] + b',"env":"prod","env":null}',
         plain[:-1] + b',"surprise":' + b"[" * 32 + b"]" * 32 + b"}",
     )[how - len(_GARBAGE)]
 

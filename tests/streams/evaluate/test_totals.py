@@ -23,20 +23,20 @@ def failures(count: int) -> list[FactRow]:
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 5), st.integers(0, 9)), max_size=30))
 def test_a_block_counts_with_what_it_held_last(written: list[tuple[int, int, int]]) -> None:
-    totals = Totals([PROD])
+    totals = Totals()
     for partition, block, count in written:
-        totals.replace((partition, block, PROD), failures(count), POLICY)
+        totals.replace((partition, block, PROD), failures(count), POLICY, PROD)
     last = {(partition, block): count for partition, block, count in written}
     assert sum(totals.events[PROD].values()) == sum(last.values())
 
 
 def test_a_block_that_grows_slowly_counts_once_however_many_others_are_finished_meanwhile() -> None:
-    totals = Totals([PROD])
+    totals = Totals()
     for n in range(5_000):
-        totals.replace((0, 1_000_000 + n, PROD), failures(1), POLICY)
+        totals.replace((0, 1_000_000 + n, PROD), failures(1), POLICY, PROD)
         totals.note(0, [Tally(1_000_000 + n, n, n, rejected={"not_json": 1})])
         if n % 100 == 0:
-            totals.replace((1, 0, PROD), failures(1 + n // 100), POLICY)
+            totals.replace((1, 0, PROD), failures(1 + n // 100), POLICY, PROD)
             totals.note(1, [Tally(0, 0, n, duplicates=n // 100, rejected={"empty": 1 + n // 100})])
     assert sum(totals.events[PROD].values()) == 5_000 + 50
     assert totals.rejected == Counter({"not_json": 5_000, "empty": 50})
@@ -44,7 +44,7 @@ def test_a_block_that_grows_slowly_counts_once_however_many_others_are_finished_
 
 
 def test_a_tally_is_replaced_by_one_that_reaches_further_and_by_no_other() -> None:
-    totals = Totals([PROD])
+    totals = Totals()
     for last, rejected, personal in ((4, 2, 1), (9, 5, 3), (4, 2, 1), (9, 5, 3)):
         totals.note(0, [Tally(0, 0, last, personal_fields=personal, rejected={"empty": rejected})])
     totals.note(0, [Tally(0, 6, 12, personal_fields=9, rejected={"empty": 9})])  # began inside the block

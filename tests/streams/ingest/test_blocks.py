@@ -24,6 +24,7 @@ from streams.segments.codec import BLOCK_OFFSETS, BLOCK_WATERMARK, Resume, Segme
 from streams.settings.policy_file import read_policy
 from tests.support.one_by_one import Record
 from tests.support.oracle import MINUTE, NOON, SECOND, Judgement, judge
+from tests.support.oracle_event import event_of
 from tests.support.strategies import Log, Variation, kafka_logs, marked_logs, variations
 from tests.support.test_oracle import login
 
@@ -242,10 +243,10 @@ def test_facts_and_tallies_are_those_of_the_definitions(
     for record, fate in zip(part.records, said.acceptance[0], strict=True):
         happened = decode(record.value)
         if fate in ("accepted", "late", "too_late") and not isinstance(happened, Rejection):
-            failed = happened.outcome == "failure"
-            hurt.setdefault((happened.env, happened.step, failed), set()).update(
-                {person_id(happened)} if failed else ()
-            )
+            spelt = event_of(record.value)
+            failed = spelt.outcome == "failure"
+            place = (spelt.env, spelt.step, failed)
+            hurt.setdefault(place, set()).update({person_id(happened)} if failed else ())
     for key, some in people.items():
         assert some <= hurt[key[0], key[6], key[7] == "failure"]
     assert set().union(*people.values(), set()) == set().union(*hurt.values(), set())

@@ -136,11 +136,23 @@ def test_the_schema_of_inputs_and_the_reader_agree(value: dict[str, Any]) -> Non
 
 
 @pytest.mark.parametrize(
-    "scope", [*SCOPE_PATHS, "prod/*", "moon", "prod/ssoe/none", "prod//idme", "prod/", "x/prod"]
+    "scope", [*SCOPE_PATHS, "prod/sis/clear/vaweb", "prod/*/*/vamobile", "qa.7", "a/b/c/d/e"]
 )
-def test_the_scopes_of_the_schema_are_those_that_there_are(scope: str) -> None:
-    value = {"id": "1", "env": "prod", "kind": "note", "incident": "prod-1", "scope": scope}
-    assert INPUT.is_valid(value) == (scope in SCOPE_PATHS)
+def test_the_schema_knows_scopes_of_any_values(scope: str) -> None:
+    env = scope.partition("/")[0]
+    value = {"id": "1", "env": env, "kind": "report", "scope": scope}
+    assert INPUT.is_valid(value)
+    assert decode_input(json.dumps(value).encode()).scope == scope
+
+
+@pytest.mark.parametrize(
+    "scope", ["prod/*", "*", "prod//idme", "prod/", "prod/Ssoe", "prod/a/b/c/d/e", "prod/ssoe\n", ""]
+)
+def test_the_schema_and_the_reader_refuse_what_is_no_scope(scope: str) -> None:
+    value = {"id": "1", "env": "prod", "kind": "report", "scope": scope}
+    assert not INPUT.is_valid(value)
+    with pytest.raises(ValueError, match="no such scope"):
+        decode_input(json.dumps(value).encode())
 
 
 def test_every_reference_of_the_document_leads_somewhere() -> None:

@@ -75,7 +75,7 @@ def test_a_reader_survives_fields_that_it_does_not_know() -> None:
         ({"incident": "prod-0"}, "incident: "),
         ({"kind": "report"}, "a report needs a scope"),
         ({"kind": "declare", "incident": None}, "a declare needs a scope"),
-        ({"scope": "prod/nowhere"}, "scope: no such scope"),
+        ({"scope": "prod//nowhere"}, "scope: no such scope"),
         ({"scope": "dev"}, "the scope is of another environment"),
         ({"id": ""}, "id: "),
         ({"id": "x" * 129}, "id: "),

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from detectors.policy.policy import Policy
+from streams.events.columns import columns_of
 from streams.events.decode import decode
 from streams.events.validation import Rejection
 from streams.replay import replay as engine
@@ -168,4 +169,7 @@ def test_the_decoder_takes_what_the_oracle_takes(value: bytes) -> None:
         assert isinstance(decoded, Rejection)
         return
     assert (decoded.event_id, decoded.occurred_at) == (said.id, said.at)
-    assert (decoded.csp, decoded.error_code, decoded.duration_ms) == (said.csp, said.code, said.duration)
+    assert (decoded.error_code, decoded.duration_ms) == (said.code, said.duration)
+    _, found, _ = columns_of([value])
+    (kind,) = (found.table.known[n] for n in found.kinds.tolist())
+    assert kind[:4] == (said.env, said.leaf, said.step, said.outcome)
