@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from benchmarks.quality.cases import REPORTED_SEEDS, TUNING_SEEDS, Case, days, drawn, library
+from benchmarks.quality.cases import COMPARED, REPORTED_SEEDS, TUNING_SEEDS, Case, days, drawn, library
 from benchmarks.quality.findings import findings
 from benchmarks.quality.report import write_report
 from benchmarks.quality.runs import Run, play_all
@@ -69,7 +69,7 @@ def _cases(options: argparse.Namespace) -> list[Case]:
     unknown = set(options.only or ()) - set(SCENARIOS)
     if unknown:
         sys.exit(f"no such scenarios: {', '.join(sorted(unknown))}")
-    kinds = SCENARIOS if options.only is None else options.only
+    kinds = COMPARED if options.only is None else options.only
     return [
         *library(seeds[: options.seeds], kinds),
         *drawn(seeds[: options.drawn]),

@@ -98,7 +98,7 @@ def _sent_back(episodes: tuple[Episode, ...]) -> tuple[Episode, ...]:
     ends = [episode.at + episode.lasts for episode in episodes if episode.effect != "shift"]
     return tuple(
         replace(episode, lasts=min(episode.lasts, max(ends) + _SENT_BACK - episode.at))
-        if episode.effect == "shift" and ends
+        if episode.effect == "shift" and episode.label == "none" and ends
         else episode
         for episode in episodes
     )

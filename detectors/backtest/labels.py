@@ -2,22 +2,27 @@
 
 A label says that from ``start`` to ``end`` something was wrong on a scope. An incident *answers* a label if it
 
-* is of the same environment, and has or had a scope that shares a leaf with the label's scope, and
+* is of the same environment, and has or had a scope that overlaps the label's scope, and
 * opened no earlier than ``EARLY`` before the start (labels are written to the minute) and no later than
   ``late`` after the end, and had not resolved by the start.
 
 An incident on a narrower, a wider or an overlapping scope is thus an answer, though not one on the right scope.
+
+A label of the kind ``notice`` calls for no incident; an incident that answers it must wake nobody.
 """
 
 from __future__ import annotations
 
 import msgspec
 
+from detectors.axes import contains, overlaps
 from detectors.backtest.outcomes import Outcome
 from detectors.instants import MINUTE
-from detectors.scopes import MEMBERS, contains, scope_index
 
-__all__ = ["EARLY", "Label", "closeness"]
+__all__ = ["EARLY", "NOTICE", "Label", "closeness"]
+
+#: The kind of a label that calls for no incident, but for a notice at most.
+NOTICE = "notice"
 
 #: An incident that opened at most this long before the start of a label may answer the label, ms.
 EARLY = MINUTE
@@ -32,7 +37,7 @@ class Label(msgspec.Struct, frozen=True, kw_only=True):
     """One labelled episode.
 
     Attributes:
-        kind: outage, silence, funnel, surge, latency, or another word that the labeller chose.
+        kind: outage, silence, funnel, surge, latency, notice, or another word that the labeller chose.
         scope: path with its environment.
         start, end: ms since the epoch.
         severity: 1-3, by the SLA; None if the label does not state it.
@@ -65,19 +70,17 @@ class Label(msgspec.Struct, frozen=True, kw_only=True):
         return self.concerns(outcome) and (outcome.resolved_at is None or outcome.resolved_at > self.start)
 
     def concerns(self, outcome: Outcome) -> bool:
-        """Whether an incident ever had a scope that shares a leaf with the label's scope."""
+        """Whether an incident ever had a scope that overlaps the label's scope."""
         return any(closeness(self.scope, scope) for _, scope in outcome.scopes)
 
 
 def closeness(one: str, other: str) -> int:
-    """Return 3 for equal scopes, 2 if one holds the other, 1 if they share a leaf, 0 otherwise.
+    """Return 3 for equal scopes, 2 if one holds the other, 1 if an event can be in both, 0 otherwise.
 
     Scopes of different environments share nothing.
     """
     if one == other:
         return 3
-    if one.partition("/")[0] != other.partition("/")[0]:
-        return 0
     if contains(one, other) or contains(other, one):
         return 2
-    return int(bool((MEMBERS[scope_index(one)] & MEMBERS[scope_index(other)]).any()))
+    return int(overlaps(one, other))

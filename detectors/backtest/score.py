@@ -5,6 +5,9 @@ at most one label. The assignment is the one that answers most labels; of severa
 then the one with the longest overlap. Each other incident is a reopening (a later epoch of a label's own incident), a
 duplicate (another incident for a label that has its own), or false (it answers no label). A label without an incident
 of its own is missed, even where the incident of another label covers it (``shared``): two outages are two incidents.
+
+A label of the kind ``notice`` needs no incident and is not counted. An incident that answers such labels alone and
+wakes nobody is not counted either; one that wakes somebody is false.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ from typing import Literal
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from detectors.backtest.labels import EARLY, Label, closeness
+from detectors.backtest.labels import EARLY, NOTICE, Label, closeness
 from detectors.backtest.outcomes import Outcome
 
 __all__ = ["Answer", "Ending", "Score", "score"]
@@ -121,7 +124,7 @@ class Score:
     """The result of comparing a run with its labels.
 
     Attributes:
-        answers: one for each label that the run covers, in the order of the labels.
+        answers: one for each label that the run covers, in the order of the labels, without notices.
         false: incidents that answer no label.
         outside: labels that the run does not cover, because it ended before them or began after them.
     """
@@ -139,7 +142,9 @@ def score(labels: Sequence[Label], outcomes: Sequence[Outcome], began: int, unti
         outcomes: the incidents of the run.
         began, until: the first and the last T of the run, ms.
     """
-    covered = [label for label in labels if label.start < until and label.end > began]
+    within = [label for label in labels if label.start < until and label.end > began]
+    covered = [label for label in within if label.kind != NOTICE]
+    notices = [label for label in within if label.kind == NOTICE]
     own = _assign(covered, outcomes)
     taken = set(own.values())
     epochs: dict[int, list[Outcome]] = {n: [outcomes[o]] for n, o in own.items()}
@@ -151,7 +156,9 @@ def score(labels: Sequence[Label], outcomes: Sequence[Outcome], began: int, unti
         # An incident that was not assigned can only answer labels that have an own incident.
         may = [n for n, label in enumerate(covered) if label.may_be_answered_by(outcome)]
         if not may:
-            false.append(outcome)
+            told = any(label.may_be_answered_by(outcome) for label in notices)
+            if outcome.pages or not told:
+                false.append(outcome)
             continue
         n = max(may, key=lambda n: _weight(covered[n], outcome))
         same = outcomes[own[n]].incident == outcome.incident
@@ -169,7 +176,7 @@ def score(labels: Sequence[Label], outcomes: Sequence[Outcome], began: int, unti
                 until=until,
             )
         )
-    return Score(tuple(answers), tuple(false), tuple(label for label in labels if label not in covered))
+    return Score(tuple(answers), tuple(false), tuple(label for label in labels if label not in within))
 
 
 def _weight(label: Label, outcome: Outcome) -> float:

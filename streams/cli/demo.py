@@ -65,7 +65,7 @@ def demo_command(*, scenario: str, speed: float, port: int | None, once: bool, s
     """
     if scenario == _LIST:
         for one in SCENARIOS.values():
-            print(f"{one.name:<22}{format_duration(one.duration):>6}  {one.description}")
+            print(f"{one.name:<22}{format_duration(one.duration):>6}  {one.world.name:<6}{one.description}")
         return 0
     try:
         _check(scenario, speed, port, seed)

@@ -170,6 +170,12 @@ def replay(events: tuple[str, ...], **options: Any) -> None:
 
 @main.command()
 @click.option("--scenario", required=True, help="Name of the scenario; list prints all names.")
+@click.option(
+    "--world",
+    type=click.Choice(["today", "2024"]),
+    help="Methods, providers, clients and their shares: those of today (sis in the main, web and mobile; ssoe"
+    " fading), or those of 2024 (ssoe on the web, sis in the mobile app). Default: that of the scenario.",
+)
 @click.option("--seed", type=int, default=1, show_default=True)
 @click.option("--start", type=Instant(), help="Begin at this instant. Default: the scenario's hour of today.")
 @click.option("--duration", type=Duration(), help="Duration. Default: that of the scenario.")
@@ -180,12 +186,15 @@ def replay(events: tuple[str, ...], **options: Any) -> None:
     show_default=True,
     help="Write the events to this file (.gz and .zst are compressed).",
 )
-@click.option("--truth", type=click.Path(), help="Write the true outages to this file.")
+@click.option(
+    "--truth", type=click.Path(), help="Write the true outages, and what needs a notice, to this file."
+)
 @click.option(
     "--history",
     "history_file",
     type=click.Path(),
-    help="Write the history of the two weeks before to this file.",
+    help="Write the history of the two weeks before to this file: by method, provider and client, sign-in and"
+    " sessions apart, in the world of today; by scope in that of 2024.",
 )
 @_errors_in_a_line
 def simulate(**options: Any) -> None:

@@ -27,15 +27,16 @@ def simulate_command(
     out: str,
     truth: str | None,
     history_file: str | None,
+    world: str | None = None,
 ) -> int:
     """Write the scenario's events, truth and history; returns the exit status.
 
     Without ``start`` (ms) the run begins at the scenario's own hour, on the latest day on which it would be
-    over by now, with the traffic of the scenario's own weekday.
+    over by now, with the traffic of the scenario's own weekday. Without ``world`` the world is the scenario's own.
     """
     if scenario == _LIST:
         for one in SCENARIOS.values():
-            print(f"{one.name:<22}{format_duration(one.duration):>6}  {one.description}")
+            print(f"{one.name:<22}{format_duration(one.duration):>6}  {one.world.name:<6}{one.description}")
         return 0
     as_if: int | None = None
     if start is None and scenario in SCENARIOS:
@@ -43,7 +44,8 @@ def simulate_command(
         as_if = chosen.start
         start = latest_start(chosen, chosen.duration if duration is None else duration, _now())
     try:
-        simulation = simulate(scenario, seed, _now() if start is None else start, duration, rate, as_if=as_if)
+        start = _now() if start is None else start
+        simulation = simulate(scenario, seed, start, duration, rate, as_if=as_if, world=world)
         simulation.write(out, truth, history_file)
     except ValueError as error:
         print(error, file=sys.stderr)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from detectors.backtest.labels import NOTICE
 from detectors.instants import parse_instant
 from sinks.banner.banner import BANNERS
 from streams.simulate.episodes import Placed
@@ -66,9 +67,11 @@ class Expectation:
 
 
 def expectations(truth: Iterable[Mapping[str, Any]], episodes: Sequence[Placed]) -> tuple[Expectation, ...]:
-    """The expectations of the records of the truth, completed from their episodes."""
+    """The expectations of the records of the truth, without notices, completed from their episodes."""
     out = []
     for record in truth:
+        if record["kind"] == NOTICE:
+            continue
         start = parse_instant(record["start"])
         placed = next(p for p in episodes if p.begin == start and p.episode.scope == record["scope"])
         episode = placed.episode

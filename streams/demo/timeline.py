@@ -32,7 +32,9 @@ _BEGINS: dict[Effect, str] = {
     "silence": "nothing of {of} arrives any more",
     "no_return": "people who start {of} no longer come back",
     "slow": "{of} becomes slow{share}",
-    "shift": "web sign-ins are sent through the other method",
+    "shift": "sign-ins begin to go another way{share}: {of} to {to}",
+    "scan": "a scanner begins to call: {of}",
+    "added": "requests of a step that nobody listed begin to come: {adds}",
     "bot": "one identity begins to fail over and over: {of}",
     "late": "events begin to come late{share}",
     "duplicate": "events begin to come twice{share}",
@@ -212,7 +214,9 @@ def episode_words(placed: Placed) -> str:
     """The effect of an episode, in words."""
     episode = placed.episode
     share = f" ({episode.share:.0%} of it)" if episode.share < 1 else ""
-    return _BEGINS[episode.effect].format(of=scope_words(episode.scope), share=share)
+    return _BEGINS[episode.effect].format(
+        of=scope_words(episode.scope), share=share, to=scope_words(f"prod/{episode.to}"), adds=episode.adds[0]
+    )
 
 
 _KINDS = {

@@ -10,23 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from detectors.instants import SECOND
-from detectors.scopes import CSPS, ENVS, METHODS, OUTCOMES, STEPS
 from streams.simulate.episodes import Troubles
 from streams.simulate.errors import ERRORS
-from streams.simulate.rows import CALLBACK, EVENT, NONE, Rows, concat, mix
-from streams.simulate.traffic import CLIENTS, OPERATIONS
+from streams.simulate.rows import EVENT, NONE, Rows, concat, mix
+from streams.simulate.worlds.world import CALLBACK, ENVS, METHODS, OUTCOMES, STEPS, World
 
 __all__ = ["Keys", "delivered", "lines"]
 
-#: Steps that belong to a flow, and steps whose requests carry the credential provider.
-_OF_A_FLOW = np.array([step in ("new", "authorize", "callback") for step in STEPS])
-#: acr and login_type of a verified and of an unverified person, per credential provider.
-_ACRS = {
-    "idme": ("loa3", "loa1"),
-    "logingov": ("ial2", "ial1"),
-    "mhv": ("loa3", "loa1"),
-    "dslogon": ("loa3", "loa1"),
-}
 _MILLIS = tuple(f".{ms:03d}Z" for ms in range(1000))
 
 
@@ -63,11 +53,11 @@ def delivered(
     yield waiting[np.argsort(due, kind="stable")]
 
 
-def lines(rows: Rows, keys: Keys) -> Iterator[bytes]:
+def lines(rows: Rows, keys: Keys, world: World) -> Iterator[bytes]:
     """Yield one compact line of JSON per event, without a line end."""
     if not len(rows):
         return
-    heads, tails = _frames(rows)
+    heads, tails = _frames(rows, world)
     seconds, where = np.unique(rows["t"] // SECOND, return_inverse=True)
     stamps = [datetime.fromtimestamp(s, UTC).strftime("%Y-%m-%dT%H:%M:%S") for s in seconds.tolist()]
     number = rows["number"].astype(np.uint64)
@@ -92,14 +82,13 @@ def lines(rows: Rows, keys: Keys) -> Iterator[bytes]:
         ).encode()
 
 
-def _frames(rows: Rows) -> tuple[list[str], list[str]]:
+def _frames(rows: Rows, world: World) -> tuple[list[str], list[str]]:
     """Return for each row the text before its flow (head) and after its person (tail), which many rows share."""
+    step = rows["step"]
     columns = [
-        *(
-            rows[name].astype(np.int64)
-            for name in ("env", "method", "step", "outcome", "client", "operation")
-        ),
-        np.where(_OF_A_FLOW[rows["step"]], rows["csp"].astype(np.int64), len(CSPS)),
+        *(rows[name].astype(np.int64) for name in ("env", "method", "step", "outcome", "operation")),
+        np.where(world.names_client[step], rows["client"].astype(np.int64), len(world.clients)),
+        np.where(world.names_csp[step], rows["csp"].astype(np.int64), len(world.providers)),
         rows["verified"].astype(np.int64),
         rows["error"].astype(np.int64) + 1,
     ]
@@ -108,41 +97,42 @@ def _frames(rows: Rows) -> tuple[list[str], list[str]]:
         len(METHODS),
         len(STEPS),
         len(OUTCOMES),
-        len(CLIENTS),
-        len(OPERATIONS),
-        len(CSPS) + 1,
+        len(world.operations),
+        len(world.clients) + 1,
+        len(world.providers) + 1,
         2,
+        len(ERRORS) + 1,
     )
-    codes = np.ravel_multi_index(columns, (*sizes, len(ERRORS) + 1))
-    kinds, where = np.unique(codes, return_inverse=True)
-    frames = [_frame([int(v) for v in np.unravel_index(kind, (*sizes, len(ERRORS) + 1))]) for kind in kinds]
+    kinds, where = np.unique(np.ravel_multi_index(columns, sizes), return_inverse=True)
+    frames = [_frame([int(v) for v in np.unravel_index(kind, sizes)], world) for kind in kinds]
     places = where.tolist()
     return [frames[i][0] for i in places], [frames[i][1] for i in places]
 
 
-def _frame(fields: Sequence[int]) -> tuple[str, str]:
+def _frame(fields: Sequence[int], world: World) -> tuple[str, str]:
     """Return head and tail of all rows that agree in ``fields``, each an index into its vocabulary."""
-    env, method, step, outcome, client, operation, csp, verified, error = fields
-    client_id, direction = CLIENTS[client]
+    env, method, step, outcome, operation, client, csp, verified, error = fields
+    client_id, direction = world.clients[client] if client < len(world.clients) else (None, None)
     head = (
         f'"env":"{ENVS[env]}","auth_method":"{METHODS[method]}","step":"{STEPS[step]}",'
         f'"outcome":"{OUTCOMES[outcome]}",'
     )
+    named = f',"client_id":"{client_id}"' if client_id is not None else ""
     tail = ""
-    if csp == len(CSPS):
-        head += f'"csp":null,"client_id":"{client_id}"'
+    if csp == len(world.providers):
+        head += f'"csp":null{named}'
     else:
-        name = CSPS[csp]
-        acr = _ACRS[name][0 if verified else 1]
-        login_type = f"{name}_verified" if verified and name in ("idme", "logingov") else name
+        provider = world.providers[csp]
+        login_type = f"{provider.name}_verified" if verified and provider.verified_type else provider.name
         head += (
-            f'"csp":"{name}","login_type":"{login_type}","client_id":"{client_id}",'
-            f'"operation":"{OPERATIONS[operation]}","direction":"{direction}"'
+            f'"csp":"{provider.name}","login_type":"{login_type}"{named},'
+            f'"operation":"{world.operations[operation]}","direction":"{direction}"'
         )
-        tail = f',"acr":"{acr}"'
+        tail = f',"acr":"{provider.acrs[0 if verified else 1]}"'
     if error != NONE + 1:
         code, error_class = ERRORS[error - 1]
-        tail += (f',"error_code":"{code}"' if code is not None else "") + f',"error_class":"{error_class}"'
+        tail += f',"error_code":"{code}"' if code is not None else ""
+        tail += f',"error_class":"{error_class}"' if error_class is not None else ""
     return head, tail
 
 

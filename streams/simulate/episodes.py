@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from detectors.instants import MINUTE
-from detectors.scopes import CSPS, ENVS, METHODS, STEPS, scope_index
 from streams.simulate.errors import MIXES
-from streams.simulate.rows import ATTEMPT, FAILURE, NONE, Rows, concat, scope_mask
+from streams.simulate.rows import ATTEMPT, AXES, EVENT, NONE, Rows, concat, events_of, scope_mask
+from streams.simulate.worlds.world import CALLBACK, FAILURE, OUTCOMES, START_STEP, STEPS, World
 
 __all__ = ["BOT", "Effect", "Episode", "Placed", "Troubles"]
 
@@ -22,12 +22,18 @@ Effect = Literal[
     "silence",  # events do not arrive at all
     "no_return",  # people start and never come back from the credential provider
     "slow",  # requests take ``factor`` times as long
-    "shift",  # web sign-ins that would take ssoe take sis (fail-over)
+    "shift",  # sign-ins take the method, provider or client ``to`` instead of their own
+    "scan",  # ``per_minute`` callbacks a minute without a sign-in: no flow, provider, client or person
+    "added",  # sign-ins are accompanied by a request of the step and with the outcome ``adds``
     "bot",  # one identity tries ``per_minute`` times a minute and fails each time
     "late",  # events are delivered ``delay`` ms after the others
     "duplicate",  # events are delivered twice, the second copy ``delay`` ms later
 ]
 _DELIVERY: tuple[Effect, ...] = ("late", "duplicate")
+#: The server time of a scanner's request, ms.
+_SCAN_TAKES = 6
+#: The time from the beginning of a sign-in to a request that accompanies it, ms.
+_ADDED_AFTER = 150
 #: The identity of all bots.
 BOT = np.uint64(0xB07)
 
@@ -44,15 +50,18 @@ class Episode:
         rise: ms over which the share grows linearly from 0; 0 for a sudden beginning.
         flapping: ms on and ms off, in turns; None for an episode without pauses.
         steps: the steps that are affected (by failure, surge, slow, silence, late, duplicate).
-        errors: name of the mix of errors (``errors.MIXES``) for failure, surge and bot.
+        errors: name of the mix of errors (``errors.MIXES``) for failure, surge, bot and scan.
         factor: factor of the durations for slow.
-        per_minute: tries per minute for bot.
+        per_minute: tries per minute for bot and scan.
+        to: for shift, the values that sign-ins take, as a path below the environment; ``*`` keeps the own value.
+        adds: for added, step and outcome of the requests.
         delay: least and greatest delay, ms, for late and duplicate.
+        about: the scope that the truth names; that of the episode if None.
         label: how the truth lists the episode: "wakes" (if enough people are impacted), "noticed" (wakes nobody),
             "either" (a page is allowed), "none" (not listed).
 
     Raises:
-        ValueError: the scope, a step or the mix of errors is unknown, or a number is out of range.
+        ValueError: a step or the mix of errors is unknown, or a number is out of range.
     """
 
     effect: Effect
@@ -67,15 +76,16 @@ class Episode:
     factor: float = 1.0
     per_minute: float = 0.0
     delay: tuple[int, int] = (0, 0)
+    to: str = "sis"
+    adds: tuple[str, str] = ("webauthn_options", "offered")
+    about: str | None = None
     label: Literal["wakes", "noticed", "either", "none"] = "wakes"
 
     def __post_init__(self) -> None:
-        try:
-            scope_index(self.scope)
-        except KeyError:
-            raise ValueError(f"no scope {self.scope!r}") from None
-        if self.errors not in MIXES or not set(self.steps) <= set(STEPS):
-            raise ValueError(f"no such errors or steps: {self.errors!r}, {self.steps!r}")
+        if self.errors not in MIXES or not {*self.steps, self.adds[0]} <= set(STEPS):
+            raise ValueError(f"no such errors or steps: {self.errors!r}, {self.steps!r}, {self.adds[0]!r}")
+        if self.adds[1] not in OUTCOMES:
+            raise ValueError(f"no such outcome: {self.adds[1]!r}")
         if not 0 <= self.share <= 1 or self.lasts <= 0 or self.rise < 0 or self.factor <= 0:
             raise ValueError("an episode has a share of 0 to 1, and lasts and stretches by more than 0")
         if not 0 <= self.delay[0] <= self.delay[1] or (self.flapping and min(self.flapping) <= 0):
@@ -84,6 +94,10 @@ class Episode:
             )
         if self.effect == "bot" and (self.per_minute <= 0 or "*" in self.scope or self.scope.count("/") != 2):
             raise ValueError("a bot tries now and then, with one method and one credential provider")
+        if self.effect == "scan" and (
+            self.per_minute <= 0 or "*" in self.scope or self.scope.count("/") != 1
+        ):
+            raise ValueError("a scan has tries now and then, and a scope of one method")
 
 
 @dataclass(frozen=True)
@@ -111,9 +125,9 @@ class Placed:
         """Return whether any instant (ms) of a non-empty array lies in the episode."""
         return bool(len(t)) and int(t.max()) >= self.begin and int(t.min()) < self.end
 
-    def hits(self, rng: np.random.Generator, rows: Rows) -> npt.NDArray[np.bool_]:
+    def hits(self, rng: np.random.Generator, rows: Rows, world: World) -> npt.NDArray[np.bool_]:
         """Return which rows the episode affects: rows in its scope, at its steps, drawn with its share."""
-        mask = scope_mask(rows, self.episode.scope)
+        mask = scope_mask(rows, self.episode.scope, world)
         if self.episode.steps != STEPS and "step" in (rows.dtype.names or ()):
             mask &= np.isin(rows["step"], [STEPS.index(step) for step in self.episode.steps])
         if self.episode.effect == "bot":
@@ -123,9 +137,19 @@ class Placed:
 
 
 class Troubles:
-    """All episodes of a simulation that starts at ``start`` (ms)."""
+    """All episodes of a simulation that starts at ``start`` (ms), in a world.
 
-    def __init__(self, episodes: Sequence[Episode], start: int) -> None:
+    Raises:
+        ValueError: the world has not what an episode names.
+    """
+
+    def __init__(self, episodes: Sequence[Episode], start: int, world: World) -> None:
+        for episode in episodes:
+            world.leaf(episode.scope)
+            world.leaf(episode.about or episode.scope)
+            if episode.effect == "shift":
+                world.leaf(f"prod/{episode.to}")
+        self.world = world
         self.placed = tuple(
             Placed(i, e, start + e.at, start + e.at + e.lasts) for i, e in enumerate(episodes)
         )
@@ -136,7 +160,7 @@ class Troubles:
     def fail(self, rng: np.random.Generator, rows: Rows) -> None:
         """Turn affected events into failures, in place; the first episode that affects an event is its cause."""
         for placed in self._of(rows["t"], "failure", "surge", "bot"):
-            hit = np.flatnonzero(placed.hits(rng, rows) & (rows["cause"] == NONE))
+            hit = np.flatnonzero(placed.hits(rng, rows, self.world) & (rows["cause"] == NONE))
             mix = MIXES[placed.episode.errors]
             rows["error"][hit] = mix.draw(rng, len(hit))
             rows["outcome"][hit] = FAILURE
@@ -148,7 +172,7 @@ class Troubles:
     def slow(self, rng: np.random.Generator, rows: Rows) -> None:
         """Multiply the durations of affected events, in place."""
         for placed in self._of(rows["t"], "slow"):
-            hit = np.flatnonzero(placed.hits(rng, rows))
+            hit = np.flatnonzero(placed.hits(rng, rows, self.world))
             stretched = rows["duration"][hit] * placed.episode.factor
             # The gateway gives up after a minute.
             rows["duration"][hit] = np.minimum(np.rint(stretched), MINUTE)
@@ -157,14 +181,18 @@ class Troubles:
     def withhold(self, rng: np.random.Generator, rows: Rows, effect: Literal["silence", "no_return"]) -> None:
         """Turn affected events into ghosts, which do not arrive, in place."""
         for placed in self._of(rows["t"], effect):
-            hit = np.flatnonzero(placed.hits(rng, rows) & ~rows["ghost"])
+            hit = np.flatnonzero(placed.hits(rng, rows, self.world) & ~rows["ghost"])
             rows["ghost"][hit] = True
             rows["cause"][hit] = placed.index
 
     def divert(self, rng: np.random.Generator, attempts: Rows) -> None:
-        """Send affected sign-ins through sis, in place."""
+        """Let affected sign-ins take another method, provider or client, in place."""
         for placed in self._of(attempts["t"], "shift"):
-            attempts["method"][placed.hits(rng, attempts)] = METHODS.index("sis")
+            hit = placed.hits(rng, attempts, self.world)
+            _, values = self.world.leaf(f"prod/{placed.episode.to}")
+            for column, value in zip(AXES, values, strict=True):
+                if value is not None:
+                    attempts[column][hit] = value
 
     def delays(
         self, rng: np.random.Generator, rows: Rows
@@ -174,7 +202,7 @@ class Troubles:
         twice: list[npt.NDArray[np.int64]] = [np.zeros(0, dtype=np.int64)]
         after: list[npt.NDArray[np.int64]] = [np.zeros(0, dtype=np.int64)]
         for placed in self._of(rows["t"], *_DELIVERY):
-            hit = np.flatnonzero(placed.hits(rng, rows))
+            hit = np.flatnonzero(placed.hits(rng, rows, self.world))
             low, high = placed.episode.delay
             drawn = rng.integers(low, high + 1, len(hit))
             if placed.episode.effect == "late":
@@ -193,23 +221,56 @@ class Troubles:
     def bots(self, begin: int, end: int) -> Rows:
         """Return the bots' attempts to sign in, in [begin, end) ms."""
         parts = []
-        for placed in self.placed:
-            if placed.episode.effect != "bot":
-                continue
-            gap = round(MINUTE / placed.episode.per_minute)
+        for placed in self._of_effect("bot"):
             # The last attempt returns from the credential provider before the episode ends.
-            ticks = np.arange(placed.begin, placed.end - 2 * MINUTE, gap, dtype=np.int64)
-            ticks = ticks[(ticks >= begin) & (ticks < end)]
+            ticks = _ticks(placed, placed.end - 2 * MINUTE, begin, end)
             rows = np.zeros(len(ticks), ATTEMPT)
             rows["t"] = ticks
-            rows["env"], rows["method"], rows["csp"] = _leaf(placed.episode.scope)
+            rows["env"], (rows["method"], rows["csp"], _) = self.world.leaf(placed.episode.scope)
             rows["person"] = BOT
             rows["tries"] = np.iinfo(np.uint8).max  # a bot tries at fixed intervals instead of retrying
             parts.append(rows)
         return concat(parts, ATTEMPT)
 
+    def scans(self, rng: np.random.Generator, begin: int, end: int) -> Rows:
+        """Return the callbacks of scanners, in [begin, end) ms."""
+        parts = []
+        for placed in self._of_effect("scan"):
+            ticks = _ticks(placed, placed.end, begin, end)
+            who = np.zeros(len(ticks), ATTEMPT)
+            who["env"], (who["method"], _, _) = self.world.leaf(placed.episode.scope)
+            who["csp"], who["client"] = len(self.world.providers), len(self.world.clients)
+            rows = events_of(who, CALLBACK, ticks)
+            rows["error"] = MIXES[placed.episode.errors].draw(rng, len(rows))
+            rows["outcome"] = FAILURE
+            rows["cause"] = placed.index
+            rows["identified"] = False
+            rows["duration"] = _SCAN_TAKES
+            rows["request"] = rng.integers(1, 2**63, len(rows), dtype=np.uint64)
+            parts.append(rows)
+        return concat(parts, EVENT)
 
-def _leaf(scope: str) -> tuple[int, int, int]:
-    """Return the positions of env, method and csp of a scope that names all three."""
-    env, method, csp = scope.split("/")
-    return ENVS.index(env), METHODS.index(method), CSPS.index(csp)
+    def added(self, rng: np.random.Generator, rows: Rows) -> Rows:
+        """Return the requests that accompany the beginnings of sign-ins among ``rows``."""
+        parts = []
+        for placed in self._of(rows["t"], "added"):
+            starts = rows[np.isin(rows["step"], START_STEP)]
+            starts = starts[placed.hits(rng, starts, self.world)]
+            step, outcome = placed.episode.adds
+            more = events_of(starts, STEPS.index(step), starts["t"] + _ADDED_AFTER)
+            more["outcome"] = OUTCOMES.index(outcome)
+            more["identified"] = False
+            more["duration"] = starts["duration"]
+            more["request"] = rng.integers(1, 2**63, len(more), dtype=np.uint64)
+            parts.append(more)
+        return concat(parts, EVENT)
+
+    def _of_effect(self, effect: Effect) -> list[Placed]:
+        return [placed for placed in self.placed if placed.episode.effect == effect]
+
+
+def _ticks(placed: Placed, last: int, begin: int, end: int) -> npt.NDArray[np.int64]:
+    """Return the instants, ``per_minute`` a minute, from an episode's begin until ``last`` that are in [begin, end)."""
+    gap = round(MINUTE / placed.episode.per_minute)
+    ticks = np.arange(placed.begin, last, gap, dtype=np.int64)
+    return ticks[(ticks >= begin) & (ticks < end)]

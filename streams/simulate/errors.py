@@ -8,12 +8,11 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from detectors.scopes import CSPS
+__all__ = ["BY_USER", "ENDED", "ERRORS", "MIXES", "REDIRECTED", "Mix"]
 
-__all__ = ["BY_USER", "ERRORS", "MIXES", "Mix", "user_errors"]
-
-#: (error_code or None, error_class). Codes are those of the sign-in API; None is an exception without a code.
-ERRORS: tuple[tuple[str | None, str], ...] = (
+#: (error_code or None, error_class or None). Codes are those of the sign-in API; None as the code is an exception
+#: without a code, None as the class a log line that does not name it.
+ERRORS: tuple[tuple[str | None, str | None], ...] = (
     ("001", "UserDeniedConsent"),
     ("002", "SAMLReplay"),
     ("003", "AuthTooEarly"),
@@ -38,18 +37,48 @@ ERRORS: tuple[tuple[str | None, str], ...] = (
     ("400", "MPIServiceError"),
     (None, "GatewayTimeout"),
     (None, "ConnectionFailed"),
+    # Classes of sis, whose code is 400 unless another is named.
+    ("001", "AccessDeniedError"),
+    ("009", "AccessDeniedError"),
+    ("101", "MPIMalformedAccountError"),
+    ("102", "MPIMalformedAccountError"),
+    ("106", "MPIMalformedAccountError"),
+    ("107", "MPILockedAccountError"),
+    ("108", "UnverifiedCredentialBlockedError"),
+    ("113", "AttributeMismatchError"),
+    ("400", "StateCodeInvalidError"),
+    ("400", "InvalidCredentialLevelError"),
+    ("400", "MPIUserCreationFailedError"),
+    ("400", "UserAccountNotFoundError"),
+    ("400", "InvalidClientConfigError"),
+    ("400", "ServiceAccountConfigNotFoundError"),
+    ("400", "SessionNotAuthorizedError"),
+    ("400", "AccessTokenExpiredError"),
+    ("400", "MalformedParamsError"),
+    ("400", None),
 )
 
 _OF_THE_SERVER = frozenset({"003", "004", "007", "110", "201", "400", None})
+#: Classes that are no failures of the server though their code is 400.
+_EXCLUDED = frozenset(
+    {
+        *("StateCodeInvalidError", "InvalidCredentialLevelError"),
+        *("SessionNotAuthorizedError", "AccessTokenExpiredError", "MalformedParamsError"),
+    }
+)
 #: Which of ``ERRORS`` are user errors; people try again less often after these.
-BY_USER: npt.NDArray[np.bool_] = np.array([code not in _OF_THE_SERVER for code, _ in ERRORS])
+BY_USER: npt.NDArray[np.bool_] = np.array(
+    [code not in _OF_THE_SERVER or name in _EXCLUDED for code, name in ERRORS]
+)
+#: The error of a request that sends a person without a session on to sign in, as a position in ``ERRORS``.
+REDIRECTED = ERRORS.index(("400", None))
 
 
 @dataclass(frozen=True)
 class Mix:
     """Errors with their probabilities; ``identified`` is the probability that a failing event names the person."""
 
-    entries: tuple[tuple[str | None, str, float], ...]
+    entries: tuple[tuple[str | None, str | None, float], ...]
     identified: float = 0.95
 
     def draw(self, rng: np.random.Generator, size: int) -> npt.NDArray[np.int16]:
@@ -65,7 +94,12 @@ class Mix:
         return np.array([ERRORS.index((code, name)) for code, name, _ in self.entries], dtype=np.int16)
 
 
-#: Name -> mix of errors, for episodes. The first three are the failures of an ordinary day.
+#: The errors of a refresh whose session has ended.
+ENDED = Mix(
+    (("400", "SessionNotAuthorizedError", 70), ("400", "AccessTokenExpiredError", 30)), identified=0.0
+)
+
+#: Name -> mix of errors, for episodes. The first three are the failures of an ordinary day in 2024.
 MIXES: dict[str, Mix] = {
     "ssoe_noise": Mix(
         (
@@ -103,6 +137,9 @@ MIXES: dict[str, Mix] = {
     ),
     "csp_down": Mix((("007", "CredentialProviderError", 85), ("400", "UnexpectedError", 15))),
     "mpi_down": Mix((("400", "MPIServiceError", 70), ("004", "ValidationError", 30))),
+    "client_down": Mix((("400", "InvalidClientConfigError", 85), ("400", "UnexpectedError", 15))),
+    "machine_down": Mix((("400", "ServiceAccountConfigNotFoundError", 1),), identified=0.0),
+    "scanner": Mix((("400", "MalformedParamsError", 1),), identified=0.0),
     "too_late": Mix((("005", "AuthTooLate", 1),), identified=0.5),
     "user_errors": Mix(
         (
@@ -114,32 +151,3 @@ MIXES: dict[str, Mix] = {
         )
     ),
 }
-
-_COMMON = (
-    ("001", "UserDeniedConsent", 34.0),
-    ("005", "AuthTooLate", 20.0),
-    ("101", "MultipleMHVIENs", 6.0),
-    ("102", "MultipleEDIPIs", 5.0),
-    ("103", "MHVICNMismatch", 3.0),
-    ("104", "UUIDMissing", 2.0),
-    ("106", "MultipleCorpIDs", 5.0),
-    ("107", "MPILockedAccount", 4.0),
-    ("113", "SSNMismatch", 5.0),
-)
-#: Further errors of people of one credential provider, per method where methods differ.
-_OWN: dict[str, tuple[tuple[str | None, str, float], ...]] = {
-    "idme": (),
-    "logingov": (("009", "LoginGovAccessDenied", 25.0),),
-    "mhv": (("108", "MHVUnverified", 20.0),),
-    "dslogon": (),
-}
-_SAML_REPLAY = ("002", "SAMLReplay", 10.0)
-_USER_ERRORS = tuple(
-    tuple(Mix((*_COMMON, *_OWN[csp], *((_SAML_REPLAY,) if method == 0 else ()))) for csp in CSPS)
-    for method in (0, 1)
-)
-
-
-def user_errors(method: int, csp: int) -> Mix:
-    """Return the user errors of a method and a credential provider (positions on their axes)."""
-    return _USER_ERRORS[method][csp]

@@ -4,65 +4,35 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import product
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from detectors.instants import MINUTE, SECOND
-from detectors.scopes import CSPS, METHODS, STEPS
+from streams.simulate.demand import ENV_SHARES
 from streams.simulate.episodes import Troubles
-from streams.simulate.errors import BY_USER, MIXES, Mix, user_errors
-from streams.simulate.rows import (
-    ATTEMPT,
+from streams.simulate.errors import BY_USER, ENDED, MIXES, REDIRECTED, Mix
+from streams.simulate.rows import ATTEMPT, EVENT, NONE, Rows, concat, events_of, quantiles
+from streams.simulate.worlds.world import (
     CALLBACK,
-    EVENT,
+    ENVS,
     FAILURE,
-    NONE,
+    METHODS,
+    OUTCOMES,
+    SIS,
     START_STEP,
     STARTED,
-    Rows,
-    concat,
-    events_of,
-    quantiles,
+    STEPS,
+    SUCCESS,
+    World,
 )
 
-__all__ = ["NORMAL", "TIMES", "Chances", "Draws", "journeys"]
+__all__ = ["TIMES", "Draws", "journeys", "machines"]
 
-_SIS = METHODS.index("sis")
 _TOKEN, _REFRESH, _LOGOUT = (STEPS.index(s) for s in ("token", "refresh", "logout"))
-_NOISE = ("ssoe_noise", "sis_noise")
-
-
-@dataclass(frozen=True)
-class Chances:
-    """The probabilities of what happens to a request or a person on an ordinary day.
-
-    Attributes:
-        returns: a person comes back from the credential provider to a callback that reports success or failure.
-            The others never come back, or are sent on to verify their identity, which reports neither.
-        user_error: a callback fails with a user error, per method and credential provider.
-        callback_bad, token_bad, refresh_bad: the request fails with a server error.
-        bad_request: an ``authorize`` is refused as invalid (excluded).
-        retry_bad, retry_user_error: a person tries again after a server error, after a user error.
-        sign_in_after_refresh: a person whose refreshes failed signs in again.
-        logout: a session ends by logging out, per method.
-    """
-
-    returns: float = 0.72
-    user_error: tuple[tuple[float, ...], ...] = ((0.022, 0.030, 0.036, 0.030), (0.020, 0.028, 0.034, 0.030))
-    callback_bad: float = 0.0004
-    token_bad: float = 0.0002
-    refresh_bad: float = 0.00005
-    bad_request: float = 0.0005
-    retry_bad: float = 0.70
-    retry_user_error: float = 0.45
-    sign_in_after_refresh: float = 0.5
-    logout: tuple[float, ...] = (0.25, 0.12)
-
-
-NORMAL = Chances()
-_USER_ERROR = np.array(NORMAL.user_error)
-_LOGOUT_CHANCE = np.array(NORMAL.logout)
+_AUTHORIZE_SSO, _REVOKE_ALL, _STS = (STEPS.index(s) for s in ("authorize_sso", "revoke_all_sessions", "sts"))
+_REDIRECT = OUTCOMES.index("redirect")
 
 
 class TIMES:
@@ -70,6 +40,9 @@ class TIMES:
 
     away = quantiles(42_000, 0.5, 20_000, 120_000)  # typing at the credential provider
     retry_after = quantiles(14_000, 0.7, 3_000, 120_000)
+    redirected = quantiles(
+        1_500, 0.6, 300, 10_000
+    )  # from the request that finds no session to the sign-in page
     token_after = quantiles(600, 0.5, 150, 4_000)
     session = quantiles(20 * MINUTE, 0.75, 2 * MINUTE, 60 * MINUTE)
     refresh_again = quantiles(12_000, 0.4, 5_000, 40_000)
@@ -78,6 +51,7 @@ class TIMES:
     callback = (quantiles(420, 0.6, 30, 30_000), quantiles(240, 0.55, 20, 30_000))
     token = quantiles(110, 0.5, 10, 20_000)
     refresh = quantiles(60, 0.5, 5, 20_000)
+    machine = quantiles(80, 0.5, 8, 20_000)
 
 
 #: The greatest number of tries of a person.
@@ -89,8 +63,12 @@ _MOST_REFRESH_FAILURES = 3
 
 @dataclass(frozen=True)
 class Draws:
-    """Random numbers, separate for people and for episodes, so that episodes do not change who signs in."""
+    """Where chance comes from: a world with its probabilities, and random numbers.
 
+    The random numbers are separate for people and for episodes, so that episodes do not change who signs in.
+    """
+
+    world: World
     people: np.random.Generator
     trouble: np.random.Generator
 
@@ -101,12 +79,17 @@ def journeys(draws: Draws, troubles: Troubles, attempts: Rows, sessions: Rows) -
     The events are in no order, and may lie hours after the start. A failed sign-in may cause another attempt, so
     attempts are simulated in rounds.
     """
-    stayed, again = _stay(draws, troubles, sessions, np.zeros(len(sessions), dtype=np.int64))
+    chances = draws.world.chances
+    ended = np.zeros(len(sessions), np.bool_)
+    if chances.ended:
+        ended = draws.people.random(len(sessions)) < chances.ended
+    stayed, again = _stay(draws, troubles, sessions, np.zeros(len(sessions), dtype=np.int64), ended)
     parts = [stayed]
     waiting = concat([attempts, again], ATTEMPT)
     while len(waiting):
         signed, begun, first = _sign_in(draws, troubles, waiting)
-        stayed, second = _stay(draws, troubles, begun, np.full(len(begun), _REFRESH_EVERY))
+        fresh = np.zeros(len(begun), np.bool_)
+        stayed, second = _stay(draws, troubles, begun, np.full(len(begun), _REFRESH_EVERY), fresh)
         parts += [signed, stayed]
         waiting = concat([first, second], ATTEMPT)
     return concat(parts, EVENT)
@@ -136,66 +119,121 @@ def _break(draws: Draws, rows: Rows, which: npt.NDArray[np.bool_], mix: Mix, ide
 def _noise(draws: Draws, rows: Rows, chance: float, identified: float) -> None:
     """Add the few server errors of an ordinary day, in place."""
     bad = draws.people.random(len(rows)) < chance
-    for method, name in enumerate(_NOISE):
-        _break(draws, rows, bad & (rows["method"] == method), MIXES[name], identified)
+    for method, mix in enumerate(draws.world.noise):
+        _break(draws, rows, bad & (rows["method"] == method), mix, identified)
 
 
 def _sign_in(draws: Draws, troubles: Troubles, waiting: Rows) -> tuple[Rows, Rows, Rows]:
     """Return (events, people who are then signed in, people who try again)."""
-    rng = draws.people
-    size = len(waiting)
+    rng, world, chances = draws.people, draws.world, draws.world.chances
     troubles.divert(draws.trouble, waiting)
+    asked, known, waiting = _by_session(draws, troubles, waiting)
+    size = len(waiting)
     flow = rng.integers(1, 2**63, size, dtype=np.uint64)
 
     start = events_of(waiting, START_STEP[waiting["method"]], waiting["t"], flow)
     start["outcome"] = STARTED
     _settle(draws, troubles, start, TIMES.start)
-    refused = (rng.random(size) < NORMAL.bad_request) & (start["method"] == _SIS)
-    _break(draws, start, refused, MIXES["request_noise"], 0.0)
+    refused = (rng.random(size) < chances.bad_request) & (start["method"] == SIS)
+    _break(draws, start, refused, world.bad_requests, 0.0)
     start["identified"] = False
 
     away = _take(rng, TIMES.away, size)
-    returns = (rng.random(size) < NORMAL.returns) & (start["outcome"] == STARTED)
+    returns = (rng.random(size) < chances.returns) & (start["outcome"] == STARTED)
     callback = events_of(waiting[returns], CALLBACK, (waiting["t"] + away)[returns], flow[returns])
     callback["away"] = away[returns] // SECOND
     _settle(draws, troubles, callback, TIMES.callback)
     _user_errors(draws, callback)
-    _noise(draws, callback, NORMAL.callback_bad, MIXES["ssoe_noise"].identified)
+    _noise(draws, callback, chances.callback_bad, MIXES["ssoe_noise"].identified)
     troubles.withhold(draws.trouble, callback, "no_return")
     ok = (callback["outcome"] != FAILURE) & ~callback["ghost"]
 
-    wants_token = callback[ok & (callback["method"] == _SIS)]
+    by_sis = ok & (callback["method"] == SIS)
+    wants_token = concat([callback[by_sis], known], EVENT)
     token = events_of(wants_token, _TOKEN, wants_token["t"] + _take(rng, TIMES.token_after, len(wants_token)))
     _settle(draws, troubles, token, (TIMES.token,))
-    _noise(draws, token, NORMAL.token_bad, 1.0)
+    _noise(draws, token, chances.token_bad, world.session_identified)
 
     tries = waiting["tries"]
     callback_tries = tries[returns]
-    token_tries = callback_tries[ok & (callback["method"] == _SIS)]
+    token_tries = np.concatenate([callback_tries[by_sis], np.zeros(len(known), np.uint8)])
     again = [
-        _retries(rng, start, tries),
-        _retries(rng, callback, callback_tries),
-        _retries(rng, token, token_tries),
+        _retries(draws, start, tries),
+        _retries(draws, callback, callback_tries),
+        _retries(draws, token, token_tries),
     ]
     signed_in = concat(
-        [callback[ok & (callback["method"] != _SIS)], token[token["outcome"] != FAILURE]], EVENT
+        [callback[ok & (callback["method"] != SIS)], token[token["outcome"] != FAILURE]], EVENT
     )
-    return concat([start, callback, token], EVENT), signed_in, concat(again, ATTEMPT)
+    return concat([asked, start, callback, token], EVENT), signed_in, concat(again, ATTEMPT)
+
+
+class _BySession(NamedTuple):
+    asked: Rows  # the requests for the session of another client
+    known: Rows  # those requests that found a session, which is a sign-in
+    waiting: Rows  # attempts without such a session: they go on to a credential provider
+
+
+def _by_session(draws: Draws, troubles: Troubles, waiting: Rows) -> _BySession:
+    """Let some people ask for the session that they have with another client, before their first attempt."""
+    rng, world = draws.people, draws.world
+    if not world.chances.sso:
+        return _BySession(np.zeros(0, EVENT), np.zeros(0, EVENT), waiting)
+    may = (waiting["method"] == SIS) & world.uses_sso[waiting["client"]] & (waiting["tries"] == 0)
+    asks = np.flatnonzero(may & (rng.random(len(waiting)) < world.chances.sso))
+    asked = events_of(waiting[asks], _AUTHORIZE_SSO, waiting["t"][asks])
+    none = rng.random(len(asks)) >= world.chances.sso_known
+    _settle(draws, troubles, asked, (TIMES.start[SIS],))
+    _noise(draws, asked, world.chances.callback_bad, 0.0)
+    # Who has no session is sent on to the sign-in page, with an error code though nothing has failed.
+    sent_on = none & (asked["outcome"] == SUCCESS)
+    asked["outcome"][sent_on] = _REDIRECT
+    asked["error"][sent_on] = REDIRECTED
+    asked["identified"][sent_on] = False
+    gone = np.ones(len(waiting), np.bool_)
+    gone[asks] = sent_on
+    waiting = waiting.copy()
+    waiting["t"][asks] += _take(rng, TIMES.redirected, len(asks))
+    return _BySession(asked, asked[asked["outcome"] == SUCCESS], waiting[gone])
+
+
+def machines(draws: Draws, troubles: Troubles, rate: float, begin: int, end: int) -> Rows:
+    """Return the requests of machines for tokens, in [begin, end) ms, at ``rate`` sign-ins per second at the peak.
+
+    Machines ask at all hours alike.
+    """
+    rng, world = draws.people, draws.world
+    parts: list[Rows] = []
+    for env, share in ENV_SHARES.items() if world.machines else ():
+        size = int(rng.poisson(rate * world.machines * share * (end - begin) / SECOND))
+        who = np.zeros(size, ATTEMPT)
+        who["env"], who["method"] = ENVS.index(env), SIS
+        who["csp"], who["client"] = len(world.providers), len(world.clients)
+        parts.append(events_of(who, _STS, rng.integers(begin, end, size)))
+    rows = concat(parts, EVENT)
+    if len(rows):
+        _settle(draws, troubles, rows, (TIMES.machine,))
+        bad = rng.random(len(rows)) < world.chances.machine_bad
+        _break(draws, rows, bad, MIXES["machine_down"], 0.0)
+        rows["identified"] = False
+    return rows
 
 
 def _user_errors(draws: Draws, callback: Rows) -> None:
     """Add user errors at the callback, in place."""
-    wrong = draws.people.random(len(callback)) < _USER_ERROR[callback["method"], callback["csp"]]
-    for method, csp in product(range(len(METHODS)), range(len(CSPS))):
+    world = draws.world
+    wrong = draws.people.random(len(callback)) < world.user_error[callback["method"], callback["csp"]]
+    for method, csp in product(range(len(METHODS)), range(len(world.providers))):
         which = wrong & (callback["method"] == method) & (callback["csp"] == csp)
-        mix = user_errors(method, csp)
+        mix = world.user_errors[method][csp]
         _break(draws, callback, which, mix, mix.identified)
 
 
-def _retries(rng: np.random.Generator, events: Rows, tries: npt.NDArray[np.uint8]) -> Rows:
+def _retries(draws: Draws, events: Rows, tries: npt.NDArray[np.uint8]) -> Rows:
     """Return the attempts that follow failures: new flows of the people who failed, some seconds later."""
+    rng, chances = draws.people, draws.world.chances
     failed = np.flatnonzero((events["outcome"] == FAILURE) & ~events["ghost"])
-    chance = np.where(BY_USER[events["error"][failed]], NORMAL.retry_user_error, NORMAL.retry_bad)
+    chance = np.where(BY_USER[events["error"][failed]], chances.retry_user_error, chances.retry_bad)
     failed = failed[(rng.random(len(failed)) < chance) & (tries[failed] < _MOST_TRIES - 1)]
     return _attempts(
         events[failed], events["t"][failed] + _take(rng, TIMES.retry_after, len(failed)), tries[failed] + 1
@@ -212,18 +250,20 @@ def _attempts(who: Rows, t: npt.NDArray[np.int64], tries: npt.NDArray[np.uint8] 
     return rows
 
 
-def _stay(draws: Draws, troubles: Troubles, who: Rows, first: npt.NDArray[np.int64]) -> tuple[Rows, Rows]:
+def _stay(
+    draws: Draws, troubles: Troubles, who: Rows, first: npt.NDArray[np.int64], ended: npt.NDArray[np.bool_]
+) -> tuple[Rows, Rows]:
     """Simulate sessions that begin at ``t``, with the first refresh ``first`` ms later.
 
     Returns (events, people who sign in anew). Only sis refreshes tokens. A refresh that fails is tried again soon;
-    after three failures the session ends.
+    after three failures the session is over. A session that has ``ended`` before is over after one refresh.
     """
-    rng = draws.people
+    rng, world, chances = draws.people, draws.world, draws.world.chances
     began = who["t"]
     ends = began + _take(rng, TIMES.session, len(who))
     parts: list[Rows] = []
     again: list[Rows] = []
-    live = np.flatnonzero(who["method"] == _SIS)
+    live = np.flatnonzero(who["method"] == SIS)
     due = (began + first)[live] + rng.integers(0, _REFRESH_JITTER, len(live))
     failures = np.zeros(len(live), dtype=np.int64)
     lost = np.zeros(len(who), dtype=np.bool_)
@@ -234,21 +274,38 @@ def _stay(draws: Draws, troubles: Troubles, who: Rows, first: npt.NDArray[np.int
             break
         refresh = events_of(who[live], _REFRESH, due)
         _settle(draws, troubles, refresh, (TIMES.refresh,))
-        _noise(draws, refresh, NORMAL.refresh_bad, 1.0)
+        _noise(draws, refresh, chances.refresh_bad, world.session_identified)
+        void = ended[live]
+        if void.any():
+            _break(draws, refresh, void, ENDED, ENDED.identified)
         parts.append(refresh)
         failed = refresh["outcome"] == FAILURE
         failures = np.where(failed, failures + 1, 0)
         over = failures >= _MOST_REFRESH_FAILURES
-        lost[live[over]] = True
-        anew = over & (rng.random(len(live)) < NORMAL.sign_in_after_refresh)
+        anew = over & (rng.random(len(live)) < chances.sign_in_after_refresh)
         again.append(_attempts(refresh[anew], due[anew] + _take(rng, TIMES.retry_after, int(anew.sum())), 0))
+        over |= void
+        lost[live[over]] = True
         pause = np.where(
             failed,
             _take(rng, TIMES.refresh_again, len(live)),
             _REFRESH_EVERY + rng.integers(-_REFRESH_JITTER, _REFRESH_JITTER, len(live)),
         )
         live, due, failures = live[~over], (due + pause)[~over], failures[~over]
-    leaves = (rng.random(len(who)) < _LOGOUT_CHANCE[who["method"]]) & ~lost
-    logout = events_of(who[leaves], _LOGOUT, ends[leaves])
-    _settle(draws, troubles, logout, (TIMES.refresh,))
-    return concat([*parts, logout], EVENT), concat(again, ATTEMPT)
+    parts += _leave(draws, troubles, who, ends, lost)
+    return concat(parts, EVENT), concat(again, ATTEMPT)
+
+
+def _leave(
+    draws: Draws, troubles: Troubles, who: Rows, ends: npt.NDArray[np.int64], lost: npt.NDArray[np.bool_]
+) -> list[Rows]:
+    """Return the events by which people end the sessions that they have not lost, at ``ends`` (ms)."""
+    rng, chances = draws.people, draws.world.chances
+    leaves = (rng.random(len(who)) < draws.world.logout[who["method"]]) & ~lost
+    parts = [events_of(who[leaves], _LOGOUT, ends[leaves])]
+    _settle(draws, troubles, parts[0], (TIMES.refresh,))
+    if chances.revoke_all:
+        revokes = (rng.random(len(who)) < chances.revoke_all) & (who["method"] == SIS) & ~lost & ~leaves
+        parts.append(events_of(who[revokes], _REVOKE_ALL, ends[revokes]))
+        _settle(draws, troubles, parts[1], (TIMES.refresh,))
+    return parts

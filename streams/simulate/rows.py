@@ -10,17 +10,13 @@ from statistics import NormalDist
 import numpy as np
 import numpy.typing as npt
 
-from detectors.scopes import CSPS, ENVS, METHODS, OUTCOMES, STEPS
+from streams.simulate.worlds.world import SUCCESS, World
 
 __all__ = [
     "ATTEMPT",
-    "CALLBACK",
+    "AXES",
     "EVENT",
-    "FAILURE",
     "NONE",
-    "STARTED",
-    "START_STEP",
-    "SUCCESS",
     "Rows",
     "concat",
     "events_of",
@@ -32,20 +28,19 @@ __all__ = [
 
 Rows = npt.NDArray[np.void]
 
-STARTED, SUCCESS, FAILURE = (OUTCOMES.index(o) for o in ("started", "success", "failure"))
-CALLBACK = STEPS.index("callback")
-#: The step that begins a sign-in, by method.
-START_STEP = np.array([STEPS.index("new"), STEPS.index("authorize")], dtype=np.uint8)
+#: The columns of the axes of a scope, in their order.
+AXES = ("method", "csp", "client")
+
 #: The value for "none" in the columns ``error``, ``cause`` and ``away``.
 NONE = -1
 
 _WHO = [
     ("t", np.int64),  # ms since the epoch
-    ("env", np.uint8),  # positions on the axes of detectors.scopes
-    ("method", np.uint8),
-    ("csp", np.uint8),  # the person's; ``emission`` decides which steps carry it
-    ("client", np.uint8),  # position in traffic.CLIENTS
-    ("operation", np.uint8),  # position in traffic.OPERATIONS
+    ("env", np.uint8),  # position in ENVS of worlds.world
+    ("method", np.uint8),  # position in METHODS of worlds.world
+    ("csp", np.uint8),  # the person's, as a position in the world's providers, or their number for none
+    ("client", np.uint8),  # the person's, as a position in the world's clients, or their number for none
+    ("operation", np.uint8),  # position in the world's operations
     ("verified", np.bool_),
     ("person", np.uint64),  # the true person, whether or not an event identifies them
 ]
@@ -55,8 +50,8 @@ ATTEMPT = np.dtype([*_WHO, ("tries", np.uint8)])
 EVENT = np.dtype(
     [
         *_WHO,
-        ("step", np.uint8),
-        ("outcome", np.uint8),
+        ("step", np.uint8),  # position in STEPS of worlds.world; the world decides what its requests name
+        ("outcome", np.uint8),  # position in OUTCOMES of worlds.world
         ("error", np.int16),  # position in errors.ERRORS, or NONE
         ("duration", np.int32),  # ms
         ("away", np.int32),  # seconds at the credential provider, or NONE
@@ -94,14 +89,13 @@ def concat(parts: Sequence[Rows], dtype: np.dtype[np.void]) -> Rows:
     return np.concatenate(kept) if kept else np.zeros(0, dtype)
 
 
-def scope_mask(rows: Rows, scope: str) -> npt.NDArray[np.bool_]:
-    """Return which rows lie in a scope such as ``prod/*/idme``, by the credential provider of their person."""
-    env, method, csp = (*scope.split("/"), "*", "*")[:3]
-    mask: npt.NDArray[np.bool_] = rows["env"] == ENVS.index(env)
-    if method != "*":
-        mask &= rows["method"] == METHODS.index(method)
-    if csp != "*":
-        mask &= rows["csp"] == CSPS.index(csp)
+def scope_mask(rows: Rows, scope: str, world: World) -> npt.NDArray[np.bool_]:
+    """Return which rows lie in a scope such as ``prod/*/idme``, by method, provider and client of their person."""
+    env, values = world.leaf(scope)
+    mask: npt.NDArray[np.bool_] = rows["env"] == env
+    for column, value in zip(AXES, values, strict=True):
+        if value is not None:
+            mask &= rows[column] == value
     return mask
 
 

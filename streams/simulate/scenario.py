@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from detectors.instants import HOUR, parse_instant
 from streams.simulate.demand import DEFAULT_RATE
 from streams.simulate.episodes import Episode
+from streams.simulate.worlds.past import PAST
+from streams.simulate.worlds.world import World
 
 __all__ = ["PEAK", "Scenario"]
 
@@ -25,6 +27,7 @@ class Scenario:
         starts: the instant at which the scenario starts by default, RFC 3339 with the Eastern offset.
         duration: ms from before the first episode until the recovery from the last one.
         rate: sign-ins per second at the weekday peak.
+        world: the world that the scenario is about, which may be a variant of a named one.
     """
 
     name: str
@@ -33,6 +36,7 @@ class Scenario:
     starts: str = PEAK
     duration: int = HOUR
     rate: float = DEFAULT_RATE
+    world: World = PAST
 
     @property
     def start(self) -> int:

@@ -19,11 +19,13 @@ from streams.simulate.demand import Demand
 from streams.simulate.emission import Keys, delivered, lines
 from streams.simulate.episodes import Episode, Troubles
 from streams.simulate.history import history
-from streams.simulate.journeys import Draws, journeys
+from streams.simulate.journeys import Draws, journeys, machines
 from streams.simulate.rows import ATTEMPT, EVENT, Rows, concat, seeded
 from streams.simulate.scenarios import SCENARIOS
 from streams.simulate.traffic import returning, setting_out
 from streams.simulate.truth import Toll
+from streams.simulate.worlds import WORLDS
+from streams.simulate.worlds.world import World
 
 __all__ = ["Simulation", "simulate"]
 
@@ -46,6 +48,7 @@ def simulate(
     *,
     as_if: int | None = None,
     episodes: Sequence[Episode] | None = None,
+    world: str | None = None,
 ) -> Simulation:
     """Build the simulation of a named scenario; equal arguments give equal bytes.
 
@@ -58,9 +61,11 @@ def simulate(
         as_if: an instant (ms) whose time of day and of year applies at the start, so that the traffic of a weekday
             afternoon can be simulated at any time; traffic and history are moved alike.
         episodes: the episodes; the scenario's own if None.
+        world: a name of ``WORLDS``; the scenario's own if None.
 
     Raises:
-        ValueError: the scenario is unknown, or an argument is out of range.
+        ValueError: the scenario or the world is unknown, the world has not what an episode names, or an argument is
+            out of range.
     """
     if scenario not in SCENARIOS:
         near = difflib.get_close_matches(scenario, SCENARIOS, n=1)
@@ -72,27 +77,44 @@ def simulate(
     if seed < 0 or duration <= 0 or not 0 < rate < 100_000 or start < 15 * 24 * HOUR:
         raise ValueError("a simulation needs a seed >= 0, a duration > 0, a rate > 0 and a start after 1970")
     demand = Demand(rate, 0 if as_if is None else as_if - start)
-    return Simulation(seed, start, duration, demand, chosen.episodes if episodes is None else episodes)
+    episodes = chosen.episodes if episodes is None else episodes
+    return Simulation(seed, start, duration, demand, episodes, _world(chosen.world, world))
+
+
+def _world(own: World, name: str | None) -> World:
+    """Return the world of a name: a scenario's own (which may be a variant of a named world), or another."""
+    if name is None or name == own.name:
+        return own
+    if name not in WORLDS:
+        raise ValueError(f"no world {name!r}; there are {', '.join(WORLDS)}")
+    return WORLDS[name]
 
 
 class Simulation:
     """A simulation that ``simulate`` built. Events are simulated when they are read."""
 
     def __init__(
-        self, seed: int, start: int, duration: int, demand: Demand, episodes: Sequence[Episode]
+        self,
+        seed: int,
+        start: int,
+        duration: int,
+        demand: Demand,
+        episodes: Sequence[Episode],
+        world: World,
     ) -> None:
         self.seed = seed
         self.start = start
         self.end = start + duration
+        self.world = world
         self._demand = demand
-        self._troubles = Troubles(episodes, start)
+        self._troubles = Troubles(episodes, start, world)
         self._truth: list[dict[str, Any]] | None = None
 
     def lines(self) -> Iterator[bytes]:
         """Yield the events as JSON, without line ends, in order of delivery."""
         keys = Keys(self.seed)
         for rows in self.batches():
-            yield from lines(rows, keys)
+            yield from lines(rows, keys, self.world)
 
     def batches(self) -> Iterator[Rows]:
         """Yield the events behind ``lines`` as records with the true person and cause of each (``rows.EVENT``)."""
@@ -109,7 +131,7 @@ class Simulation:
 
     def history(self) -> Iterator[dict[str, Any]]:
         """Yield the records of the two weeks before the start, in the form of ``--history``."""
-        return history(self.seed, self.start, self._demand)
+        return history(self.seed, self.start, self._demand, self.world)
 
     def write(self, out: str, truth: str | None = None, history: str | None = None) -> int:
         """Write the events, and truth and history if named; return the number of lines of events.
@@ -147,12 +169,24 @@ class Simulation:
 
     def _play(self, begin: int, end: int) -> Rows:
         """Return the events, within the simulation's time, of people who start in [begin, end) ms."""
-        draws = Draws(seeded(self.seed, begin, 0), seeded(self.seed, begin, 1))
+        draws = Draws(self.world, seeded(self.seed, begin, 0), seeded(self.seed, begin, 1))
         attempts = concat(
-            [setting_out(draws.people, self._demand, begin, end), self._troubles.bots(begin, end)], ATTEMPT
+            [
+                setting_out(draws.people, self._demand, begin, end, self.world),
+                self._troubles.bots(begin, end),
+            ],
+            ATTEMPT,
         )
-        sessions = returning(draws.people, self._demand, begin, end)
-        events = journeys(draws, self._troubles, attempts, sessions)
+        sessions = returning(draws.people, self._demand, begin, end, self.world)
+        events = concat(
+            [
+                journeys(draws, self._troubles, attempts, sessions),
+                machines(draws, self._troubles, self._demand.rate, begin, end),
+                self._troubles.scans(draws.trouble, begin, end),
+            ],
+            EVENT,
+        )
+        events = concat([events, self._troubles.added(draws.trouble, events)], EVENT)
         return events[(events["t"] >= self.start) & (events["t"] < self.end)]
 
 

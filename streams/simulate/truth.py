@@ -10,19 +10,23 @@ import numpy as np
 import numpy.typing as npt
 
 from detectors.instants import HOUR, MINUTE, format_instant
-from detectors.scopes import SIGN_IN_STEPS, STEPS
 from streams.simulate.episodes import Effect, Placed, Troubles
 from streams.simulate.rows import NONE, Rows
+from streams.simulate.worlds.world import SIGN_IN_STEPS, STEPS
 
 __all__ = ["KINDS", "Toll", "most_people", "severity"]
 
-#: Effect -> kind of finding that the effect should cause; other effects are not listed in the truth.
+#: Effect -> kind of finding that the effect should cause; other effects are not listed in the truth. Of the kind
+#: ``notice`` is what calls for no incident, and may be told without waking anybody.
 KINDS: Mapping[Effect, str] = {
     "failure": "outage",
     "surge": "surge",
     "silence": "silence",
     "no_return": "funnel",
     "slow": "latency",
+    "shift": "notice",
+    "scan": "notice",
+    "added": "notice",
 }
 _SIGN_IN = np.array([step in SIGN_IN_STEPS for step in STEPS])
 #: The time from which the people of an hour are projected, ms.
@@ -81,6 +85,8 @@ class Toll:
         episode = placed.episode
         if episode.label == "none" or episode.effect not in KINDS:
             return None
+        if KINDS[episode.effect] == "notice":
+            return self._line(placed, end, 3, 0) | {"page": False}
         t, people = self._hurt(placed)
         users = most_people(t, people, HOUR)
         # User errors and slowness must be noticed, but wake nobody.
@@ -88,20 +94,25 @@ class Toll:
         # As the watch projects, but without its confidence bound: an hour of the worst five minutes.
         projected = most_people(t, people, _RECENT) * (HOUR // _RECENT) if impact else 0
         level = severity(episode.scope, max(impact, projected))
-        record: dict[str, Any] = {
-            "kind": KINDS[episode.effect],
-            "scope": episode.scope,
-            "start": format_instant(placed.begin),
-            "end": format_instant(min(placed.end, end)),
-            "severity": level,
-            "users": users,
-        }
+        record = self._line(placed, end, level, users)
         wakes = episode.label == "wakes" and level < 3
         # Only a projection of so few people gives severity 2, so a page is allowed but not required.
         doubtful = wakes and severity(episode.scope, impact) == 3
         if episode.label != "either" and not doubtful:
             record["page"] = wakes
         return record
+
+    @staticmethod
+    def _line(placed: Placed, end: int, level: int, users: int) -> dict[str, Any]:
+        episode = placed.episode
+        return {
+            "kind": KINDS[episode.effect],
+            "scope": episode.about or episode.scope,
+            "start": format_instant(placed.begin),
+            "end": format_instant(min(placed.end, end)),
+            "severity": level,
+            "users": users,
+        }
 
     def _hurt(self, placed: Placed) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint64]]:
         """Return instants and people. A silence impacts people of whose sign-in an event would have arrived."""

@@ -67,9 +67,12 @@ def test_an_incident_that_is_over_before_the_start_is_no_answer() -> None:
         ("prod/sis", False),
         ("prod/sis/idme", False),
         ("staging/ssoe", False),
+        ("prod/*/*/vaweb", True),
+        ("prod/ssoe/clear/vaweb", True),
+        ("prod/sis/*/vaweb", False),
     ],
 )
-def test_its_scope_shares_a_leaf_with_the_labels(scope: str, answers: bool) -> None:
+def test_its_scope_overlaps_the_labels(scope: str, answers: bool) -> None:
     found = figures([label("prod/ssoe")], [outcome(scope)])
     assert found.answered == int(answers)
     assert found.false_pages == int(not answers)
@@ -123,6 +126,23 @@ def test_a_label_that_must_only_be_noticed_is_met_without_a_page() -> None:
 def test_waking_somebody_for_what_must_only_be_noticed_is_a_false_page() -> None:
     found = figures([label(page=False)], [outcome()])
     assert (found.recall, found.precision, found.false_pages, found.false_incidents) == (1.0, 0.0, 1, 0)
+
+
+def test_a_notice_needs_no_incident_and_tolerates_one_that_wakes_nobody() -> None:
+    notice = label("prod/*/clear", kind="notice", page=False)
+    assert figures([notice], []).labels == 0
+    quiet = figures([notice], [outcome("prod/sis/clear/vaweb", pages=())])
+    assert (quiet.false_incidents, quiet.false_pages) == (0, 0)
+    loud = figures([notice], [outcome("prod/sis/clear/vaweb")])
+    assert (loud.false_incidents, loud.false_pages) == (1, 1)
+    elsewhere = figures([notice], [outcome("prod/*/idme", pages=())])
+    assert elsewhere.false_incidents == 1
+
+
+def test_an_outage_within_a_notice_is_an_outage() -> None:
+    labels = [label("prod/*/clear", kind="notice", page=False), label("prod/*/clear")]
+    found = figures(labels, [outcome("prod/*/clear")])
+    assert (found.labels, found.recall, found.false_pages, found.right_pages) == (1, 1.0, 0, 1)
 
 
 def test_a_label_that_may_page_or_not_counts_in_neither() -> None:

@@ -42,6 +42,14 @@ def test_it_lists_the_scenarios(capsys: pytest.CaptureFixture[str]) -> None:
     printed = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in printed] == list(SCENARIOS)
     assert "Every ssoe callback fails, at once." in "".join(printed)
+    assert {line.split()[2] for line in printed} == {"2024", "today"}
+
+
+def test_another_world_may_be_asked_for(tmp_path: Path) -> None:
+    out, history = tmp_path / "e.jsonl", tmp_path / "h.jsonl"
+    assert run(str(out), world="today", history_file=str(history)) == 0
+    assert b'"step":"authorize_sso"' in out.read_bytes()
+    assert {msgspec.json.decode(line)["v"] for line in history.read_bytes().splitlines()} == {2}
 
 
 @pytest.mark.parametrize(
@@ -50,6 +58,8 @@ def test_it_lists_the_scenarios(capsys: pytest.CaptureFixture[str]) -> None:
         ({"scenario": "ssoe_outag"}, "did you mean ssoe_outage?"),
         ({"scenario": "ssoe_outag", "start": None}, "did you mean ssoe_outage?"),
         ({"rate": -1.0}, "a rate > 0"),
+        ({"world": "2020"}, "no world '2020'; there are today, 2024"),
+        ({"scenario": "new_provider", "world": "2024"}, "no scope 'prod/*/clear' in the world 2024"),
         ({"truth": "/nowhere/truth.jsonl"}, "/nowhere/truth.jsonl: No such file or directory"),
     ],
 )

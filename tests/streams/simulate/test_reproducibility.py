@@ -19,8 +19,59 @@ from streams.simulate import SCENARIOS, Simulation, simulate
 PEAK = parse_instant("2026-10-06T14:00:00-04:00")
 
 
-def small(seed: int = 7, duration: int = 6 * MINUTE) -> Simulation:
-    return simulate("ssoe_outage_late", seed, PEAK, duration, 0.5)
+#: Digests of events and truth of each scenario of 2024, taken before there was another world; 25 min, seed 20.
+OF_2024 = {
+    "healthy": "a4864cd1e1d2518d",
+    "healthy_night": "30d4fe8f62332591",
+    "healthy_weekend": "cf7e0c8cebbef06e",
+    "healthy_holiday": "0a77b0aa6cb1e316",
+    "spring_forward": "73aedfbca8926424",
+    "fall_back": "ab14336f64e07081",
+    "deploy_gap": "41754f8576f647e8",
+    "bot": "638b41b49b986ccf",
+    "late_delivery": "4df8980c117b2529",
+    "ssoe_outage": "e6f09fd00b7796a7",
+    "sis_outage": "af502d69f0a5bec5",
+    "idme_outage": "96edc892ce2efdad",
+    "logingov_outage": "30989655bdf796a0",
+    "mhv_outage": "45d8f98c8244e11c",
+    "dslogon_outage": "53bc0e28a50f7a9b",
+    "ssoe_idme_outage": "c22af486a12d961c",
+    "sis_logingov_outage": "cd5d6e1a74b89b43",
+    "mpi_down": "c8dd8fc72981d481",
+    "sis_token_outage": "91f9eabc1bac4678",
+    "sis_refresh_outage": "4a69c67feeead442",
+    "staging_outage": "95d8927925113f08",
+    "ssoe_outage_evening": "d546114d975bbacb",
+    "ssoe_outage_night": "fbc4468bdd6c3e92",
+    "ssoe_outage_weekend": "82e043e37e18bb55",
+    "ssoe_outage_holiday": "c750f338be2ad6ea",
+    "ssoe_50_percent": "b14a57c415a446c9",
+    "ssoe_25_percent": "9a1c6a871286fb2c",
+    "ssoe_10_percent": "d16d7a1ef4c83479",
+    "ssoe_4_percent": "9cce5709c0f34459",
+    "ssoe_1_percent": "d8a1e9b97a146bfa",
+    "ssoe_ramp": "5d3d981ea1fa7b35",
+    "ssoe_blip": "50a96fe34046a68c",
+    "ssoe_flapping": "797e173b51a5f3ba",
+    "ssoe_silence": "84cd7a7990da6e61",
+    "sis_silence": "8b1f78a27069cbcd",
+    "silence": "e661d2bcccd91c92",
+    "idme_never_returns": "fd90f8619beea4b8",
+    "ssoe_never_returns": "862ad2bf5b0d32e6",
+    "ssoe_slow": "d98f7b3896144271",
+    "sis_slow": "4f1f0a3331035a8c",
+    "too_late_surge": "247645f033e779ad",
+    "user_error_surge": "a2980e6e52aa4ddb",
+    "two_outages": "ee06f2c48d406cd1",
+    "outage_within_outage": "18cabb78c20d6fea",
+    "fail_over": "fa2e095403dd3163",
+    "ssoe_outage_late": "c7e44859595475e0",
+}
+
+
+def small(seed: int = 7, duration: int = 6 * MINUTE, world: str | None = None) -> Simulation:
+    return simulate("ssoe_outage_late", seed, PEAK, duration, 0.5, world=world)
 
 
 def test_the_same_seed_gives_the_same_bytes() -> None:
@@ -41,6 +92,23 @@ def test_the_bytes_are_the_same_on_every_machine() -> None:
     for record in small().history():
         history.update(msgspec.json.encode(record))
     assert (events.hexdigest()[:16], history.hexdigest()[:16]) == ("2a25156281d0a6b1", "1b27f64ec47f129b")
+
+
+@pytest.mark.parametrize("scenario", OF_2024)
+def test_the_world_of_2024_stays_byte_for_byte(scenario: str) -> None:
+    simulation = simulate(scenario, 20, SCENARIOS[scenario].start, 25 * MINUTE, 0.3, world="2024")
+    digest = hashlib.sha256()
+    for line in simulation.lines():
+        digest.update(line + b"\n")
+    for record in simulation.truth():
+        digest.update(msgspec.json.encode(record))
+    assert digest.hexdigest()[:16] == OF_2024[scenario]
+
+
+def test_the_world_of_a_scenario_is_the_default() -> None:
+    assert {name for name, one in SCENARIOS.items() if one.world.name == "2024"} == set(OF_2024)
+    assert list(small().lines()) == list(small(world="2024").lines())
+    assert list(small().lines()) != list(small(world="today").lines())
 
 
 def test_the_bytes_do_not_depend_on_the_process() -> None:

@@ -13,7 +13,8 @@ from detectors.scopes import CSPS, ENVS, METHODS, STEPS
 from streams.simulate import simulate
 from streams.simulate.demand import Demand
 from streams.simulate.errors import BY_USER, ERRORS
-from streams.simulate.rows import FAILURE, Rows
+from streams.simulate.rows import Rows
+from streams.simulate.worlds.world import FAILURE
 
 MIDNIGHT = parse_instant("2026-10-06T00:00:00-04:00")
 AUTHORIZE, CALLBACK, TOKEN, REFRESH = (STEPS.index(s) for s in ("authorize", "callback", "token", "refresh"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -242,7 +243,6 @@ def test_a_bot_is_one_person_and_fails_each_time() -> None:
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"scope": "prod/saml"},
         {"scope": "prod", "steps": ("sign",)},
         {"scope": "prod", "errors": "none"},
         {"scope": "prod", "share": 1.5},
@@ -250,11 +250,24 @@ def test_a_bot_is_one_person_and_fails_each_time() -> None:
         {"scope": "prod", "delay": (5, 1)},
         {"scope": "prod", "flapping": (0, 10)},
         {"scope": "prod", "effect": "bot", "per_minute": 1},
+        {"scope": "prod", "effect": "scan", "per_minute": 1},
+        {"scope": "prod", "effect": "added", "adds": ("authorize", "perhaps")},
+        {"scope": "prod", "effect": "added", "adds": ("sign", "offered")},
     ],
 )
 def test_an_episode_that_makes_no_sense_is_refused(wrong: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=r"scope|steps|share|delay|bot"):
+    with pytest.raises(ValueError, match=r"steps|outcome|share|delay|bot|scan"):
         Episode(**{"effect": "failure", **wrong})
+
+
+@pytest.mark.parametrize(
+    ("world", "scope"),
+    [("2024", "prod/saml"), ("2024", "prod/*/clear"), ("today", "prod/*/dslogon"), ("today", "prod/a/b/c/d")],
+)
+def test_a_scope_that_the_world_has_not_is_refused(world: str, scope: str) -> None:
+    episodes = [Episode(effect="failure", scope=scope)]
+    with pytest.raises(ValueError, match=rf"no scope '{re.escape(scope)}' in the world {world}"):
+        simulate("healthy", 1, PEAK, episodes=episodes, world=world)
 
 
 def test_the_library_names_its_truth_with_scopes_of_production_or_staging() -> None:
@@ -270,4 +283,6 @@ def test_the_library_names_its_truth_with_scopes_of_production_or_staging() -> N
         "bot",
         "late",
         "duplicate",
+        "scan",
+        "added",
     }

@@ -1,0 +1,1 @@
+"""Which scenarios are there, in each world?"""
