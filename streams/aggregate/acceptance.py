@@ -9,12 +9,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
+from xxhash import xxh3_64_hexdigest
 
 from detectors.arrays import Bools, Ints
 from detectors.instants import FAR_PAST
 from detectors.policy.policy import Policy
+from detectors.scopes import ENVS
 from detectors.windows.facts import ON_TIME, TOO_LATE
+from streams.aggregate.bounds import Bounds
 from streams.aggregate.dedup import Duplicates
 from streams.events.kinds import Fields
 
@@ -34,6 +38,8 @@ class Rules:
     past_limit: int
     thresholds: tuple[float, ...]
     fields: Fields = field(default_factory=Fields)
+    envs: tuple[str, ...] = ENVS
+    max_envs: int = 16
 
     @classmethod
     def of(cls, policy: Policy, delay_factor: float = 1.0) -> Rules:
@@ -47,8 +53,19 @@ class Rules:
             future_limit=policy.future_limit,
             past_limit=policy.past_limit,
             thresholds=policy.thresholds,
+            envs=(*ENVS, *policy.envs),
+            max_envs=policy.max_envs,
             fields=Fields(policy.axes, tuple(sorted(policy.aliases.get("env", {}).items()))),
         )
+
+    def bounds(self) -> Bounds:
+        """The bounds of the values of one block."""
+        return Bounds(self.envs, self.max_envs)
+
+    def ingest_policy(self) -> str:
+        """The hash of what facts depend on beside the log: axes, aliases of environments, latency thresholds."""
+        said = msgspec.json.encode((self.fields.axes, self.fields.env_aliases, self.thresholds))
+        return xxh3_64_hexdigest(said)
 
 
 class Taken(NamedTuple):

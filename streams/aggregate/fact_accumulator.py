@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy.typing as npt
 from detectors.arrays import Ints
 from detectors.windows.facts import ON_TIME, FactRow
 from detectors.windows.latency_histogram import bucket, buckets
+from streams.aggregate.bounds import Bounds
 from streams.events.columns import Columns
 from streams.events.kinds import FAILURE, EnvKind, Kinds
 
@@ -38,17 +40,22 @@ class FactAccumulator:
     Args:
         step: length of a pane, ms.
         thresholds: of durations, ms.
+        bounds: bounds the distinct values of a block; None where nobody writes the rows down.
     """
 
-    def __init__(self, step: int, thresholds: tuple[float, ...]) -> None:
+    def __init__(
+        self, step: int, thresholds: tuple[float, ...], bounds: Callable[[], Bounds] | None = None
+    ) -> None:
         self._step = step
         self._thresholds = thresholds
+        self._make_bounds = bounds
         self._clear()
 
     def _clear(self) -> None:
         self._rows: dict[_Key, FactRow] = {}
         self._people: dict[_Key, set[int]] = {}
         self._waiting: list[_Waiting] = []
+        self._bounds = None if self._make_bounds is None else self._make_bounds()
         self._known: list[EnvKind] = []
         self._numbers: dict[EnvKind, int] = {}
         # The table that the numbers of events stand for, and for each of its numbers the own one; -1 for none yet.
@@ -117,6 +124,8 @@ class FactAccumulator:
         return own
 
     def _number(self, kind: EnvKind) -> int:
+        if self._bounds is not None:
+            kind = self._bounds.within(kind)
         number = self._numbers.setdefault(kind, len(self._known))
         if number == len(self._known):
             self._known.append(kind)

@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from detectors.axes import AXES, Leaf
-from detectors.values import class_name, normalised
+from detectors.values import LONGEST, OTHER, class_name, normalised
 from streams.events.login_event import FORBIDDEN, LoginEvent
 
 __all__ = ["ENV_ALIASES", "FAILURE", "MOST_KINDS", "EnvKind", "Fields", "Kinds"]
@@ -120,9 +120,15 @@ class Kinds(dict[tuple[Any, ...], int]):
             tuple([None if value is None else normalised(value) for value in leaf]),
             normalised(step),
             outcome,
-            (error_code or "") if failed else "",
+            _code(error_code) if failed else "",
             class_name(error_class or "") if failed else "",
         )
+
+
+def _code(error_code: str | None) -> str:
+    """Return how an error code is counted: as it is, or ``OTHER`` if it is too long; "" for none."""
+    code = error_code or ""
+    return code if len(code) <= LONGEST else OTHER
 
 
 _STRING = msgspec.json.Decoder(str).decode

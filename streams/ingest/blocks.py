@@ -70,6 +70,7 @@ class BlockFold:
     def __init__(self, partition: int, rules: Rules, resume: Resume) -> None:
         self.partition = partition
         self._rules = rules
+        self._ingest_policy = rules.ingest_policy()
         self.acceptance = Acceptance(rules)
         self.acceptance.restore(resume.greatest_there, None, resume.mark)
         self._blind_from = resume.blind_from  # of the mark
@@ -119,7 +120,7 @@ class BlockFold:
         return Block(
             start,
             Tally(start, start, start - 1, rejected={}, slots={}),
-            FactAccumulator(self._rules.step, self._rules.thresholds),
+            FactAccumulator(self._rules.step, self._rules.thresholds, self._rules.bounds),
         )
 
     def _cut(self, offset: int, greatest: int, recorded: int, watermark: int) -> None:
@@ -249,6 +250,8 @@ class BlockFold:
                 block.tally.last,
                 rows[env],
                 generation,
+                self._rules.fields.axes,
+                self._ingest_policy,
             )
             for env in sorted(block.dirty)
         ]

@@ -100,7 +100,7 @@ def event_of(value: bytes | None) -> Event:
         outcome=_spelt(fields["outcome"]),
         csp=_spelt(fields.get("csp")),
         client=_spelt(fields.get("client_id")),
-        code=fields.get("error_code"),
+        code=_code_of(fields.get("error_code")),
         error_class=_class_of(fields.get("error_class")),
         duration=fields.get("duration_ms"),
         person=_person(fields),
@@ -116,6 +116,11 @@ def _spelt(value: Any) -> Any:
         return None
     lower = value.lower()
     return lower if re.fullmatch(r"[-a-z0-9_.:]{1,64}", lower) else "other"
+
+
+def _code_of(error_code: str | None) -> str | None:
+    """Return an error code as it is counted: one of more than 64 characters is ``other``."""
+    return "other" if error_code is not None and len(error_code) > 64 else error_code
 
 
 def _class_of(error_class: str | None) -> str:

@@ -37,7 +37,7 @@ def kind_of_event(event: LoginEvent) -> tuple[Any, ...]:
         (spelt(event.auth_method), spelt(event.csp), spelt(event.client_id)),
         spelt(event.step),
         spelt(event.outcome),
-        (event.error_code or "") if failed else "",
+        ("other" if len(event.error_code or "") > 64 else event.error_code or "") if failed else "",
         (spelt(name) or "").removesuffix("error") or spelt(name) if name else "",
     )
 
