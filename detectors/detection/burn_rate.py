@@ -59,7 +59,7 @@ class BurnRateDetector:
         if not near:
             return False
         failures = Failures.of_sign_in(frame, tuple(sorted({length for _, live in near for length in live})))
-        budget, z = budgets(self.policy), self.policy.burn_rate.confidence
+        budget, z = budgets(self.policy, frame.scopes), self.policy.burn_rate.confidence
 
         def window(length: int) -> _Window:
             return _Window.live(failures, length)
@@ -84,17 +84,19 @@ def _limit(rule: BurnRateRule, budget: Floats) -> Floats:
 
 @dataclass(frozen=True)
 class _Window:
-    """Failures of one window over the frame: arrays (step, scope), and ``known`` (step,)."""
+    """Failures of one window over the frame: (step, scope), ``known`` (step,) and which groups are scopes."""
 
     people: Floats
     trials: Floats
     known: Bools
+    is_scope: Bools
 
     @classmethod
     def live(cls, failures: Failures, length: int) -> _Window:
         """Build a window (ms) that the panes of the last hour cover."""
         people, trials = (array[failures.at(length)] for array in (failures.people, failures.trials))
-        return cls(people.astype(np.float64), trials.astype(np.float64), np.ones(len(people), dtype=bool))
+        known = np.ones(len(people), dtype=bool)
+        return cls(people.astype(np.float64), trials.astype(np.float64), known, failures.lattice.is_scope)
 
 
 def _raised(
@@ -105,7 +107,8 @@ def _raised(
     z: float,
 ) -> tuple[Ints, Ints]:
     """Return the cells (M,) at which all windows (ms) exceed a rule and enough people failed in the shortest one."""
-    steps, scopes = np.nonzero(window(min(lengths)).people >= rule.min_people)
+    shortest = window(min(lengths))
+    steps, scopes = np.nonzero((shortest.people >= rule.min_people) & shortest.is_scope)
     for length in lengths:
         if not len(steps):
             break
@@ -122,7 +125,7 @@ class _Burns:
         self._history = history
         self._policy = policy.burn_rate
         self._recovery = recovery_of(policy)
-        self._budget = budgets(policy)
+        self._budget = budgets(policy, frame.scopes)
         self._failures = Failures.of_sign_in(frame)
         self._seen: dict[int, _Window] = {}
         self._fires = self._judge()
@@ -141,6 +144,7 @@ class _Burns:
                     people=found.people + older[..., BAD],
                     trials=found.trials + older[..., BAD] + older[..., GOOD],
                     known=share >= self._policy.min_coverage,
+                    is_scope=found.is_scope,
                 )
             self._seen[length] = found
         return self._seen[length]
@@ -192,14 +196,14 @@ class _Burns:
         ratio = people / trials if trials else 0.0
         short_trials = float(short.trials[step, scope])
         short_ratio = float(short.people[step, scope]) / short_trials if short_trials else 0.0
-        name = of_scope("sign-ins", scope)
+        name = of_scope("sign-ins", frame.scopes, scope)
         sentence = (
             f"{name} fail {ratio / budget:.1f} times as often in {format_duration(rule.long)} as the month's "
             f"budget of {budget:.2%} allows ({people:,.0f} of {trials:,.0f}), "
             f"{short_ratio / budget:.1f} times in {format_duration(rule.short)}"
         )
         live = min(rule.long, HOUR)
-        return cause_at("burn_rate", frame.env, self.state, step, scope)(
+        return cause_at("burn_rate", frame.scopes, self.state, step, scope)(
             sentence=sentence[0].upper() + sentence[1:] if sentence.startswith("sign") else sentence,
             numbers={
                 "long_ms": rule.long,

@@ -7,38 +7,39 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
+from detectors.axes import Scopes
+from detectors.detection.lattice.lattice import CSP, METHOD, lattice_of
 from detectors.detection.verdicts import STATES
 from detectors.incidents import Cause, DetectorName
-from detectors.scopes import SCOPES, scope_path
 
 __all__ = ["cause_at", "of_scope"]
 
 
 def cause_at(
-    detector: DetectorName, env: str, state: npt.NDArray[np.int8], step: int, scope: int
+    detector: DetectorName, scopes: Scopes, state: npt.NDArray[np.int8], step: int, scope: int
 ) -> partial[Cause]:
     """Return the finding at a cell of an environment, to be completed with the fields that only the detector knows.
 
     Args:
         detector: the detector that made the finding.
-        env: the environment.
+        scopes: the leaves and groups of the environment.
         state: (step, scope), see ``Verdicts``.
         step, scope: the cell, as positions.
     """
     return partial(
         Cause,
         detector=detector,
-        scope=scope_path(env, scope),
+        scope=scopes.path(scope),
         state=STATES[int(state[step, scope])],
-        csp_caused="/" in SCOPES[scope],
+        csp_caused=lattice_of(scopes).value(scope, CSP) is not None,
     )
 
 
-def of_scope(what: str, scope: int) -> str:
-    """Return ``what`` with a scope (position) in words: "ssoe sign-ins", "idme on sis sign-ins"; for all, ``what``."""
-    method, _, csp = SCOPES[scope].partition("/")
-    if not method:
-        return what
-    if not csp:
-        return f"{method} {what}"
-    return f"{csp} {what}" if method == "*" else f"{csp} on {method} {what}"
+def of_scope(what: str, scopes: Scopes, scope: int) -> str:
+    """Return ``what`` with a scope (position) in words: "idme on sis sign-ins", "ssoe sign-ins of vaweb"."""
+    lattice = lattice_of(scopes)
+    method, csp = lattice.value(scope, METHOD), lattice.value(scope, CSP)
+    others = [lattice.value(scope, axis) for axis in scopes.axes if axis not in (METHOD, CSP)]
+    before = " on ".join(value for value in (csp, method) if value is not None)
+    after = " and ".join(value for value in others if value is not None)
+    return f"{before} {what}".strip() + (f" of {after}" if after else "")

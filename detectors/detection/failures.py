@@ -18,8 +18,8 @@ import numpy as np
 
 from detectors.arrays import Bools, Floats, Ints
 from detectors.confidence import chance_of_so_few_of, chance_of_so_many, failure_gain, surely_below
+from detectors.detection.lattice.lattice import Lattice, lattice_of
 from detectors.instants import MINUTE
-from detectors.scopes import CSPS, LEAVES, MEMBERS, METHODS, SCOPES
 from detectors.windows.counters import BAD, GOOD, SESSION_BAD, SESSION_GOOD
 from detectors.windows.frame import Frame
 
@@ -37,39 +37,6 @@ _REMAINS = 0.35
 _SEVERAL = 5
 #: A part is in trouble of its own if the probability that it fails no more than its share is at most this.
 _OF_ITS_OWN = 0.001
-
-#: For each leaf the scope that consists of this leaf; for a method's leaf without a provider, the method.
-_SCOPE_OF_LEAF = [SCOPES.index(method if csp is None else f"{method}/{csp}") for method, csp in LEAVES]
-#: For each method its leaf without a credential provider, its own scope, and the scopes of its providers.
-_RESTS = [
-    (
-        LEAVES.index((method, None)),
-        SCOPES.index(method),
-        [SCOPES.index(f"{m}/{csp}") for m, csp in LEAVES if m == method and csp is not None],
-    )
-    for method in METHODS
-]
-#: (scope, leaves): parts of a scope whose failures alone can explain the scope.
-_ALSO = [
-    (SCOPES.index(""), [i for i, (_, csp) in enumerate(LEAVES) if csp is not None]),
-    *(
-        (
-            SCOPES.index(method),
-            [i for i, (m, csp) in enumerate(LEAVES) if m == method and (csp is None) == rest],
-        )
-        for method in METHODS
-        for rest in (False, True)
-    ),
-]
-#: Scopes that span both methods, each with its two parts, one of each method.
-_HALVES = [
-    (SCOPES.index(wide), [SCOPES.index(one) for one in parts])
-    for wide, parts in [("", METHODS), *((f"*/{csp}", [f"{m}/{csp}" for m in METHODS]) for csp in CSPS)]
-]
-_TO_SCOPES = MEMBERS.astype(np.int64).T
-#: bool (group, leaf): the scopes, followed by each method's leaf without a provider as a group of its own.
-_GROUPS = np.concatenate([MEMBERS, np.eye(len(LEAVES), dtype=bool)[[rest for rest, *_ in _RESTS]]])
-_TO_GROUPS = _GROUPS.T.astype(np.float64)
 
 
 @dataclass(frozen=True)
@@ -97,28 +64,43 @@ class Present:
     Attributes:
         people, trials: (window, M, scope), as in ``Failures``.
         leaves: people and trials by leaf, (window, M, leaf) each.
+        lattice: the scopes.
     """
 
     people: Ints
     trials: Ints
     leaves: tuple[Ints, Ints]
+    lattice: Lattice
 
     def gains(self, normal: Floats) -> Floats:
         """Return (M, scope) how much better "all parts fail alike" explains each scope than ``normal``, in nats.
 
-        The result is the greatest over the windows. The environment and the methods also gain by their leaves with a
-        credential provider alone, because only people who get through request a token; a method also gains by its
-        leaf without a provider alone (tokens, sessions), because no narrower scope names this leaf.
+        The result is the greatest over the windows. A scope also gains by its leaves with a value on an axis alone, as
+        only people who get through a credential provider request a token; and by the leaf that it names exactly, as no
+        narrower scope names this leaf.
 
         Args:
             normal: the ratio (scope,) that usually fails.
         """
-        gains = failure_gain(self.people, self.trials, normal).max(axis=0)
-        for scope, leaves in _ALSO:
-            people, trials = (array[..., leaves].sum(axis=-1) for array in self.leaves)
-            alone = failure_gain(people, trials, normal[scope]).max(axis=0)
-            gains[:, scope] = np.maximum(gains[:, scope], alone)
-        return np.asarray(gains)
+        lattice = self.lattice
+        gains: Floats = np.zeros(self.people.shape[1:])
+        failing = np.flatnonzero(self.people.any(axis=(0, 1)))
+        gains[:, failing] = failure_gain(
+            self.people[..., failing], self.trials[..., failing], normal[failing]
+        ).max(axis=0)
+        inside = lattice.members[failing]
+        for valued in lattice.valued:
+            with_value = inside * valued
+            some = np.flatnonzero(with_value.any(axis=1) & (with_value.sum(axis=1) < inside.sum(axis=1)))
+            people, trials = (array.astype(np.float64) @ with_value[some].T for array in self.leaves)
+            alone = failure_gain(people, trials, normal[failing[some]]).max(axis=0)
+            gains[:, failing[some]] = np.maximum(gains[:, failing[some]], alone)
+        named = np.flatnonzero((lattice.exact >= 0) & self.leaves[0].any(axis=(0, 1)))
+        scopes = lattice.exact[named]
+        people, trials = (array[..., named] for array in self.leaves)
+        alone = failure_gain(people, trials, normal[scopes]).max(axis=0)
+        gains[:, scopes] = np.maximum(gains[:, scopes], alone)
+        return gains
 
 
 @dataclass(frozen=True)
@@ -129,11 +111,13 @@ class Failures:
         windows: ms, ascending; the first axis of both arrays.
         people: (window, step, scope) distinct people who failed.
         trials: (window, step, scope) people who failed plus successful requests.
+        lattice: the scopes.
     """
 
     windows: tuple[int, ...]
     people: Ints
     trials: Ints
+    lattice: Lattice
 
     @classmethod
     def of_sign_in(cls, frame: Frame, windows: tuple[int, ...] = ()) -> Failures:
@@ -156,13 +140,13 @@ class Failures:
         failed = np.stack([c[..., bad] for c in counts])
         people = np.minimum(failed, np.stack([frame.people[window] for window in windows]))
         # ``frame.people`` counts all steps, so it may be too high for a wide scope, which has at most the sum of its
-        # parts.
-        for _, method, csps in _RESTS:
-            parts = people[..., csps].sum(axis=-1) + failed[..., method] - failed[..., csps].sum(axis=-1)
-            people[..., method] = np.minimum(people[..., method], parts)
-        for wide, parts_of in _HALVES:
-            people[..., wide] = np.minimum(people[..., wide], people[..., parts_of].sum(axis=-1))
-        return cls(windows, people, people + np.stack([c[..., good] for c in counts]))
+        # leaves.
+        lattice = lattice_of(frame.scopes)
+        failing = np.flatnonzero(failed[-1].any(axis=0))
+        leaves = lattice.leaves(people).astype(np.float64)
+        at_most = (leaves @ lattice.members[failing].T).astype(np.int64)
+        people[..., failing] = np.minimum(people[..., failing], at_most)
+        return cls(windows, people, people + np.stack([c[..., good] for c in counts]), lattice)
 
     def at(self, window: int) -> int:
         """Return the position of a window (ms) on the first axis."""
@@ -191,12 +175,13 @@ class Failures:
 
     def present(self, steps: Ints, recovery: Recovery) -> Present:
         """Return the failures at some steps (M,), without failures that are over."""
-        people, trials = self.people[:, steps], self.trials[:, steps]
-        if not len(steps):
-            nothing = np.zeros((len(self.windows), 0, len(LEAVES)), dtype=np.int64)
-            return Present(people, trials, (nothing, nothing))
-        failed, good = _leaves(people), _leaves(trials - people)
-        over = self._over(people, failed, good, recovery)
+        people, trials = self.people[:, steps], self.trials[:, steps]  # copies
+        lattice = self.lattice
+        failed = lattice.leaves(people)
+        good = lattice.leaves(trials) - failed
+        if not people.any():
+            return Present(people, trials, (failed, failed + good), lattice)
+        over = self._over(people, trials, failed, good, recovery)
         gone = self._gone(failed, good)
         left_out = np.logical_or.accumulate(over | gone, axis=0)
         # A window adds its counts beyond the next shorter window, unless the longer window is over.
@@ -206,12 +191,13 @@ class Failures:
         leaves = failed, failed + good
         # One person may have failed in several parts, so a sum is too high; the scope's own count is exact, and is
         # used where nothing is left out.
-        whole: Bools = ~np.asarray(left_out @ MEMBERS.T)
-        now = [
-            np.where(whole, own, part @ _TO_SCOPES)
-            for own, part in zip((people, trials), leaves, strict=True)
-        ]
-        return Present(now[0], now[1], leaves)
+        failing = np.flatnonzero(people.any(axis=(0, 1)))
+        to_scopes = lattice.members[failing].T
+        whole: Bools = (left_out.astype(np.float64) @ to_scopes) == 0
+        for own, part in zip((people, trials), leaves, strict=True):
+            sums = (part.astype(np.float64) @ to_scopes).astype(np.int64)
+            own[..., failing] = np.where(whole, own[..., failing], sums)
+        return Present(people, trials, leaves, lattice)
 
     def _gone(self, failed: Ints, good: Ints) -> Bools:
         """Return (window, M, leaf) whether a leaf in which nobody failed has no traffic any more.
@@ -225,69 +211,99 @@ class Failures:
             gone[i] = ((good[:i] == 0) & (due >= _MISSED)).any(axis=0) & (failed[i] == 0)
         return gone
 
-    def _over(self, people: Ints, failed: Ints, good: Ints, recovery: Recovery) -> Bools:
+    def _over(self, people: Ints, trials: Ints, failed: Ints, good: Ints, recovery: Recovery) -> Bools:
         """Return (window, M, leaf) whether a window's failures have stopped, in the leaf or in a scope around it.
 
         Args:
-            people: (window, M, scope).
+            people, trials: (window, M, scope).
             failed, good: (window, M, leaf).
         """
-        people = np.concatenate([people, failed[..., [rest for rest, *_ in _RESTS]]], axis=-1)
+        groups = self._groups(people, failed)
+        people = np.concatenate([people[..., groups.scopes], failed[..., groups.leaves]], axis=-1)
+        shares = self._shares(trials, failed, good)
         lengths = np.array(self.windows, dtype=np.float64)
         over = np.zeros(failed.shape, dtype=bool)
         # A short window is tested anew more often, so its test must be stricter for all windows to err equally rarely.
         allowed = (recovery.chance * np.minimum(lengths / _LOOK, 1.0))[:, None, None]
         surely = np.zeros(people.shape, dtype=bool)  # whether each shorter window shows this of a longer one
         for i in range(len(self.windows) - 1, 0, -1):
-            chance = _chance_of_going_on(people, failed, good, i, recovery.share)
+            due = failed[i] * (shares[:i] / np.maximum(shares[i], 1))
+            chance = _chance_of_going_on(people, due, failed[i], groups.members, recovery.share)
             stopped = chance <= allowed[:i]
             ended = stopped | ((chance <= _REMAINS) & surely[:i])
             surely[:i] |= stopped
             if ended.any():
-                over[i] = _over_for_leaves(lengths, people, failed, i, ended)
+                over[i] = _over_for_leaves(lengths, people, failed, groups.members, ended)
         return over
 
+    def _groups(self, people: Ints, failed: Ints) -> _Groups:
+        """Return the scopes with failures, and the leaves with failures that no scope consists of."""
+        lattice = self.lattice
+        scopes = np.flatnonzero(people.any(axis=(0, 1)))
+        members = lattice.members[scopes].astype(bool)
+        _, first = np.unique(members, axis=0, return_index=True)
+        scopes, members = scopes[np.sort(first)], members[np.sort(first)]
+        single = members[members.sum(axis=1) == 1].any(axis=0)
+        leaves = np.flatnonzero(failed.any(axis=(0, 1)) & ~single)
+        alone = np.zeros((len(leaves), members.shape[1]), dtype=bool)
+        alone[np.arange(len(leaves)), leaves] = True
+        return _Groups(scopes, leaves, np.concatenate([members, alone]))
 
-def _over_for_leaves(lengths: Floats, people: Ints, failed: Ints, window: int, ended: Bools) -> Bools:
+    def _shares(self, trials: Ints, failed: Ints, good: Ints) -> Ints:
+        """Return (window, M, leaf) the trials that show how much of a window lies in a shorter one.
+
+        They are those of the leaf. Events that lack a value, because they failed before it was known, have no successes
+        of their own: the successes of the scope that names them exactly count as theirs.
+        """
+        lattice = self.lattice
+        own = failed + good
+        borrows = (lattice.exact >= 0) & ~lattice.valued.all(axis=0)
+        around = trials[..., np.maximum(lattice.exact, 0)]
+        return np.where(borrows & (good[-1] == 0), around, own)
+
+
+@dataclass(frozen=True)
+class _Groups:
+    """Groups of leaves that are judged together: scopes, then single leaves; ``members`` is bool (group, leaf)."""
+
+    scopes: Ints
+    leaves: Ints
+    members: Bools
+
+
+def _over_for_leaves(lengths: Floats, people: Ints, failed: Ints, members: Bools, ended: Bools) -> Bools:
     """Return (M, leaf) whether a window is over for each leaf.
 
     Args:
         lengths: (window,) ms.
         people: (window, M, group).
         failed: (window, M, leaf).
-        window: position of the window.
+        members: (group, leaf).
         ended: (shorter window, M, group) whether the shorter window shows that the window has ended for the group.
     """
+    window = len(ended)
     over = np.zeros(failed.shape[1:], dtype=bool)
     any_window: Bools = np.asarray(ended.any(axis=0))
     for group in np.flatnonzero(any_window.any(axis=0)).tolist():
         at = np.flatnonzero(any_window[:, group])
-        leaves = np.flatnonzero(_GROUPS[group])
+        leaves = np.flatnonzero(members[group])
         if len(leaves) == 1:
             over[at, leaves[0]] = True
             continue
-        by = ended[:, at, group]
+        by = ended[:, at, group, None]
         longest = window - 1 - np.argmax(by[::-1], axis=0)
-        for leaf in leaves:
-            # ``lately``: the shortest window in which several failures would be expected, had the leaf kept failing.
-            due = failed[window, at, leaf] * (lengths[:window, None] / lengths[window])
-            telling = by & (due >= _SEVERAL)
-            lately = np.where(telling.any(axis=0), np.argmax(telling, axis=0), longest)
-            share = failed[window, at, leaf] / np.maximum(people[window, at, group], 1)
-            mine, whole = failed[lately, at, leaf], people[lately, at, group]
-            over[at, leaf] |= chance_of_so_many(mine, whole, np.minimum(share, 1.0)) > _OF_ITS_OWN
+        # ``lately``: the shortest window in which several failures would be expected, had the leaf kept failing.
+        rows = at[:, None]
+        due = failed[window, rows, leaves] * (lengths[:window, None, None] / lengths[window])
+        telling = by & (due >= _SEVERAL)
+        lately = np.where(telling.any(axis=0), np.argmax(telling, axis=0), longest)
+        share = failed[window, rows, leaves] / np.maximum(people[window, at, group], 1)[:, None]
+        mine, whole = failed[lately, rows, leaves], people[lately, rows, group]
+        over[rows, leaves] |= chance_of_so_many(mine, whole, np.minimum(share, 1.0)) > _OF_ITS_OWN
     return over
 
 
-def _leaves(array: Ints) -> Ints:
-    """Return the counts (..., leaf) that counts (..., scope) imply."""
-    leaves = array[..., _SCOPE_OF_LEAF]
-    for rest, method, csps in _RESTS:
-        leaves[..., rest] = np.maximum(array[..., method] - array[..., csps].sum(axis=-1), 0)
-    return leaves
-
-
-def _chance_of_going_on(people: Ints, failed: Ints, good: Ints, window: int, share: float) -> Floats:
+def _chance_of_going_on(people: Ints, due: Floats, failed: Ints, members: Bools, share: float) -> Floats:
     """Return the probability, per shorter window, that as few of a window's failures would lie in it by chance.
 
     If nothing had changed, each failure of a leaf would lie in the shorter window with a probability equal to the share
@@ -298,16 +314,17 @@ def _chance_of_going_on(people: Ints, failed: Ints, good: Ints, window: int, sha
 
     Args:
         people: (window, M, group).
-        failed, good: (window, M, leaf).
-        window: position of the longer window.
+        due: (shorter window, M, leaf) failures that would lie in each shorter window.
+        failed: (M, leaf) failures of the longer window.
+        members: (group, leaf).
         share: as in ``Recovery``.
 
     Returns:
         (shorter window, M, group).
     """
-    trials = failed[: window + 1] + good[: window + 1]
-    due = (failed[window] * (trials[:window] / np.maximum(trials[window], 1))) @ _TO_GROUPS
-    whole = failed[window] @ _TO_GROUPS
+    window = len(due)
+    to_groups = members.T.astype(np.float64)
+    due, whole = due @ to_groups, failed.astype(np.float64) @ to_groups
     recent = people[:window]
     less = recent < share * due
     chance = np.ones(recent.shape)

@@ -26,13 +26,13 @@ import numpy as np
 from detectors.arrays import Bools, Floats, Ints
 from detectors.confidence import chance_of_so_few, silence_gain
 from detectors.detection.explanation import cause_at, of_scope
+from detectors.detection.lattice.lattice import lattice_of
 from detectors.detection.verdicts import Verdicts, verdict_of
 from detectors.history.arrivals import returns
 from detectors.history.history import History
 from detectors.incidents import Cause, DetectorName
 from detectors.instants import DAY, HOUR, MINUTE, format_duration
 from detectors.policy.policy import Policy
-from detectors.scopes import SCOPES
 from detectors.windows.frame import Frame
 from detectors.windows.returns import RETURNED, WENT
 
@@ -65,13 +65,15 @@ class FunnelDetector:
         learned = ~np.isnan(weeks)
         share = np.where(learned, weeks, 1.0)
         limit = share * np.where(learned, rules.fires_below, rules.fires_below_unlearned)
+        lattice = lattice_of(frame.scopes)
         for method, monitor in rules.monitors.items():
-            scope = SCOPES.index(method)
-            limit[:, scope] = np.maximum(limit[:, scope], monitor.below)
+            scope = lattice.index(method)
+            if scope is not None:
+                limit[:, scope] = np.maximum(limit[:, scope], monitor.below)
         for length in rules.windows:
             came = frame.returns[length][..., RETURNED]
             went = _went(frame, length, min(rules.delays))
-            few = (share * went >= rules.min_expected) & (came < limit * went)
+            few = (share * went >= rules.min_expected) & (came < limit * went) & lattice.is_scope
             if few.any():
                 return True
         return False
@@ -134,7 +136,8 @@ class _Funnel:
     def __init__(self, frame: Frame, policy: Policy, history: History) -> None:
         self._frame = frame
         self._policy = policy.funnel
-        shape = (len(frame.ends), len(SCOPES))
+        shape = (len(frame.ends), len(frame.scopes))
+        self._lattice = lattice_of(frame.scopes)
         self.unknowing: Bools = np.ones(shape, dtype=bool)
         self._windows: list[_Window] = []
         self._gains: Floats | None = None
@@ -177,13 +180,13 @@ class _Funnel:
         limit = share * np.where(learned, rules.fires_below, rules.fires_below_unlearned)
         wanted = share * rules.recover_at
         for method, monitor in rules.monitors.items():
-            if monitor.window == length:
-                scope = SCOPES.index(method)
+            scope = self._lattice.index(method)
+            if monitor.window == length and scope is not None:
                 holds = learned[:, scope] & (share[:, scope] >= monitor.recover_at)
                 limit[:, scope] = np.where(holds, np.maximum(limit[:, scope], monitor.below), limit[:, scope])
                 at_least = np.maximum(wanted[:, scope], monitor.recover_at)
                 wanted[:, scope] = np.where(holds, at_least, wanted[:, scope])
-        fewer = enough & (came < wanted * went)
+        fewer = enough & (came < wanted * went) & self._lattice.is_scope
         fires = fewer & (came < limit * went) & ~back_by_shorter
         if fires.any():
             spread = np.sqrt(rules.spread**2 + 1.0 / went[fires])
@@ -206,7 +209,10 @@ class _Funnel:
     def explain(self, step: int, scope: int) -> Cause:
         """Return the finding at a cell, by the window that ``_telling`` selects."""
         frame = self._frame
-        cause, name = cause_at("funnel", frame.env, self.state, step, scope), of_scope("sign-ins", scope)
+        cause, name = (
+            cause_at("funnel", frame.scopes, self.state, step, scope),
+            of_scope("sign-ins", frame.scopes, scope),
+        )
         if not self._windows:
             sentence = f"no {name} have come back yet, so nothing says how many do"
             return cause(sentence=sentence)

@@ -20,8 +20,10 @@ import numpy as np
 import numpy.typing as npt
 
 from detectors.arrays import Bools, Floats, Ints
+from detectors.axes import Scopes
 from detectors.confidence import failure_gain, surely_above, surely_below, wilson_lower
 from detectors.detection.explanation import cause_at, of_scope
+from detectors.detection.lattice.lattice import METHOD, lattice_of
 from detectors.detection.verdicts import FIRING, Verdicts, verdict_of
 from detectors.history.history import History
 from detectors.history.long_windows import before_the_hour
@@ -29,7 +31,6 @@ from detectors.incidents import Cause, DetectorName
 from detectors.instants import HOUR, MINUTE, format_duration
 from detectors.policy.detector_sections import LatencyRule
 from detectors.policy.policy import Policy
-from detectors.scopes import METHODS, SCOPES
 from detectors.windows.counters import SLOW, TIMED
 from detectors.windows.frame import Frame
 
@@ -57,10 +58,14 @@ class LatencyDetector:
         return Verdicts(self.name, found.state, found.explain, found.gain, found.unknowing)
 
 
-def slow_budgets(policy: Policy) -> Floats:
-    """Return (scope,) the share of requests that may be slow: that of the scope's method, or the larger of both."""
-    per_method = {method: 1.0 - policy.objectives[method].latency_target for method in METHODS}
-    return np.array([per_method.get(scope.partition("/")[0], max(per_method.values())) for scope in SCOPES])
+def slow_budgets(policy: Policy, scopes: Scopes) -> Floats:
+    """Return (scope,) the share of requests that may be slow.
+
+    It is that of the scope's method, the least of all for a method without an objective, and the largest for scopes of
+    several methods.
+    """
+    known = {method: 1.0 - objective.latency_target for method, objective in policy.objectives.items()}
+    return lattice_of(scopes).by_method(known, min(known.values()), max(known.values()))
 
 
 class _Slowness:
@@ -69,7 +74,8 @@ class _Slowness:
         self._history = history
         self._policy = policy.latency
         self._objectives = policy.objectives
-        self._budget = slow_budgets(policy)
+        self._budget = slow_budgets(policy, frame.scopes)
+        self._is_scope = lattice_of(frame.scopes).is_scope
         self._live = tuple(window for window in frame.windows if window <= _RECENT)
         self.fires = self._judge()
         self._gains: Floats | None = None
@@ -108,7 +114,7 @@ class _Slowness:
         rules, z = self._policy, self._policy.confidence
         # Slow requests of a long window are no news if no request was slow recently.
         shortest = min(rule.short for rule in rules.rules)
-        waited = self._counts(min(shortest, HOUR))[0] > 0
+        waited = (self._counts(min(shortest, HOUR))[0] > 0) & self._is_scope
         out = []
         for rule in rules.rules:
             steps, scopes = np.nonzero(waited & (self._counts(min(rule.short, HOUR))[0] >= rule.min_slow))
@@ -173,7 +179,7 @@ class _Slowness:
         budget = float(self._budget[scope])
         share = slow / timed if timed else 0.0
         short_share = short_slow / short_timed if short_timed else 0.0
-        name = of_scope("requests", scope)
+        name = of_scope("requests", frame.scopes, scope)
         limits = self._thresholds(scope)
         sentence = (
             f"{slow:,.0f} of {timed:,.0f} {name} took {limits} or longer in {format_duration(rule.long)},"
@@ -186,7 +192,7 @@ class _Slowness:
             and frame.counts[window][step, scope, SLOW]
             == frame.counts[min(rule.short, HOUR)][step, scope, SLOW]
         ]
-        return cause_at("latency", frame.env, self.state, step, scope)(
+        return cause_at("latency", frame.scopes, self.state, step, scope)(
             sentence=sentence,
             numbers={
                 "long_ms": rule.long,
@@ -207,8 +213,9 @@ class _Slowness:
 
     def _thresholds(self, scope: int) -> str:
         """Return the latency thresholds of a scope's methods in words: "2.43 s", "2.43 s (ssoe), 1.2 s (sis)"."""
-        of = {method: f"{self._objectives[method].latency_threshold_ms / 1000:g} s" for method in METHODS}
-        method = SCOPES[scope].partition("/")[0]
-        if method in of:
-            return of[method]
+        promised = {method: one.latency_threshold_ms for method, one in self._objectives.items()}
+        method = lattice_of(self._frame.scopes).value(scope, METHOD)
+        if method is not None:
+            return f"{promised.get(method, min(promised.values())) / 1000:g} s"
+        of = {method: f"{limit / 1000:g} s" for method, limit in promised.items()}
         return ", ".join(f"{limit} ({name})" for name, limit in of.items())

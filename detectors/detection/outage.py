@@ -18,16 +18,17 @@ from typing import ClassVar
 import numpy as np
 
 from detectors.arrays import Bools, Floats, Ints
+from detectors.axes import Scopes
 from detectors.confidence import failure_gain, surely_above, wilson_lower
 from detectors.detection.explanation import cause_at, of_scope
 from detectors.detection.failures import Failures, Present, Recovery
+from detectors.detection.lattice.lattice import lattice_of
 from detectors.detection.verdicts import FIRING, Verdicts, verdict_of
 from detectors.history.history import History
 from detectors.incidents import Cause, DetectorName
 from detectors.instants import DAY, MINUTE, format_duration
 from detectors.policy.detector_sections import OutageRule
 from detectors.policy.policy import Policy
-from detectors.scopes import METHODS, SCOPES
 from detectors.windows.counters import BAD, GOOD, SESSION_BAD, SESSION_GOOD
 from detectors.windows.frame import Frame
 
@@ -71,10 +72,14 @@ class OutageDetector:
         return Verdicts(self.name, found.state, found.explain, found.gain)
 
 
-def budgets(policy: Policy) -> Floats:
-    """Return (scope,) the share of requests that may fail: that of the scope's method, or the larger of both."""
-    per_method = {method: 1.0 - policy.objectives[method].availability for method in METHODS}
-    return np.array([per_method.get(scope.partition("/")[0], max(per_method.values())) for scope in SCOPES])
+def budgets(policy: Policy, scopes: Scopes) -> Floats:
+    """Return (scope,) the share of requests that may fail.
+
+    It is that of the scope's method, the least of all for a method without an objective, and the largest for scopes of
+    several methods.
+    """
+    known = {method: 1.0 - objective.availability for method, objective in policy.objectives.items()}
+    return lattice_of(scopes).by_method(known, min(known.values()), max(known.values()))
 
 
 def recovery_of(policy: Policy) -> Recovery:
@@ -139,7 +144,7 @@ class _Limits:
 def _raised(failures: Failures, rule: OutageRule, limits: _Limits) -> tuple[Ints, Ints]:
     """Return the cells (M,) at which a rule's window exceeds the limits for the rule to continue."""
     at = failures.at(rule.window)
-    steps, scopes = np.nonzero(failures.people[at] >= _STILL * rule.min_people)
+    steps, scopes = np.nonzero((failures.people[at] >= _STILL * rule.min_people) & failures.lattice.is_scope)
     if len(steps):
         people, trials = (array[at, steps, scopes] for array in (failures.people, failures.trials))
         low = limits.of(rule, steps, scopes) * (rule.recover_below / rule.failing_ratio)
@@ -154,7 +159,7 @@ class _Outages:
         self._policy = policy.outage
         self._recovery = recovery_of(policy)
         self._limits = _Limits(frame, policy, history)
-        self._normal = np.maximum(budgets(policy), 2 * self._limits.usual.max(axis=0))
+        self._normal = np.maximum(budgets(policy, frame.scopes), 2 * self._limits.usual.max(axis=0))
         self._kinds = [
             _Kind("sign-ins", (GOOD, BAD), Failures.of_sign_in(frame)),
             _Kind("session requests", (SESSION_GOOD, SESSION_BAD), Failures.of_session(frame)),
@@ -236,7 +241,7 @@ class _Outages:
         good, bad = (int(frame.counts[window][step, scope, counter]) for counter in kind.counters)
         usual = float(self._limits.usual[self._limits.day[step], scope])
         lower = float(wilson_lower(people, trials, self._policy.confidence))
-        name = of_scope(kind.noun, scope)
+        name = of_scope(kind.noun, frame.scopes, scope)
         sentence = f"{bad:,} of {good + bad:,} {name} failed in {format_duration(window)}, {people:,} people"
         if usual:
             sentence += f"; normal is {usual:.2%}"
@@ -244,7 +249,7 @@ class _Outages:
             w for w in frame.windows if frame.counts[w][step, scope, kind.counters[1]] == bad and w <= window
         ]
         limit = float(self._limits.of(rule, np.array([step]), np.array([scope]))[0])
-        return cause_at("outage", frame.env, self.state, step, scope)(
+        return cause_at("outage", frame.scopes, self.state, step, scope)(
             sentence=sentence,
             numbers={
                 "window_ms": window,

@@ -21,13 +21,13 @@ import numpy.typing as npt
 from detectors.arrays import Bools, Floats
 from detectors.confidence import chance_of_so_few, silence_gain
 from detectors.detection.explanation import cause_at, of_scope
+from detectors.detection.lattice.lattice import METHOD, lattice_of
 from detectors.detection.verdicts import Verdicts, verdict_of
 from detectors.history.arrivals import arrivals, has_starts
 from detectors.history.history import History
 from detectors.incidents import Cause, DetectorName
 from detectors.instants import DAY, HOUR, MINUTE, format_duration
 from detectors.policy.policy import Policy
-from detectors.scopes import METHODS, SCOPES
 from detectors.windows.counters import BAD, EXCLUDED, GOOD
 from detectors.windows.frame import Frame
 
@@ -40,22 +40,10 @@ _GRID = MINUTE
 _LEVEL_GONE = 0.1
 #: A level above this counts as 1 when people are estimated: two weeks of history are no more exact than that.
 _LEVEL_USUAL = 0.8
+#: Sign-ins have moved to other values of an axis if these have so much of what is missing over their usual number.
+_HALF = 0.5
 #: How far back a level is searched if the last hour has none, ms.
 _LEVEL_SPANS = (6 * HOUR, DAY)
-
-
-def _counterpart(scope: str) -> str | None:
-    """Return the path of the scope that takes over after a fail-over; None without one."""
-    method, _, rest = scope.partition("/")
-    if method not in METHODS:
-        return None
-    other = METHODS[1 - METHODS.index(method)]
-    return f"{other}/{rest}" if rest else other
-
-
-#: For each scope the position of its counterpart; its own position for scopes without one.
-_OTHER = np.array([SCOPES.index(_counterpart(scope) or scope) for scope in SCOPES])
-_HAS_OTHER = np.arange(len(SCOPES)) != _OTHER
 
 
 def _at_most_usual(level: Floats) -> Floats:
@@ -82,7 +70,8 @@ class SilenceDetector:
         known = _Usual(frame, self.policy, self.history)
         for window in rules.windows:
             usual = arrivals(self.history.expected(known.minutes, window), known.by_starts)
-            scopes = np.flatnonzero((usual >= rules.min_expected).any(axis=0))
+            is_scope = lattice_of(frame.scopes).is_scope
+            scopes = np.flatnonzero((usual >= rules.min_expected).any(axis=0) & is_scope)
             if scopes.size:
                 arrived = arrivals(frame.counts[window][:, scopes], known.by_starts[known.minute][:, scopes])
                 of_step = usual[known.minute][:, scopes]
@@ -149,7 +138,8 @@ class _Silences:
         self._covered_from = frame.covered_from
         usual = _Usual(frame, policy, history)
         self._minutes, self._minute, self._by_starts = usual.minutes, usual.minute, usual.by_starts
-        shape = (len(frame.ends), len(SCOPES))
+        shape = (len(frame.ends), len(frame.scopes))
+        self._lattice = lattice_of(frame.scopes)
         self.state = verdict_of(np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool))
         self.unknowing: Bools = np.ones(shape, dtype=bool)
         self._windows: list[_Window] = []
@@ -210,15 +200,47 @@ class _Silences:
         expected = np.where(known, expected, 0.0)
         back = known & (arrived >= rules.recover_ratio * np.maximum(expected, np.nan_to_num(usual) * lately))
 
-        quieter = known & (arrived < rules.recover_ratio * expected)
+        quieter = known & (arrived < rules.recover_ratio * expected) & self._lattice.is_scope
         if quieter.any():
-            quieter &= _completed(counts) <= rules.completing_ratio * level * np.nan_to_num(_completed(whole))
-            moved = np.maximum(arrived - np.nan_to_num(usual), 0.0)[:, _OTHER] * _HAS_OTHER
-            quieter &= arrived + moved < rules.recover_ratio * expected
+            completed, of_whole = _completed(counts), level * np.nan_to_num(_completed(whole))
+            quieter &= completed <= rules.completing_ratio * of_whole
+            more = np.maximum(arrived - np.nan_to_num(usual), 0.0)
+            holds = completed > rules.completing_ratio * of_whole
+            quieter &= ~self._have_moved(quieter, arrived, expected, more, holds)
         fires = quieter & (arrived <= rules.floor_ratio * expected) & (expected >= rules.min_expected)
         if fires.any():
             fires[fires] = chance_of_so_few(arrived[fires], expected[fires], rules.spread) <= rules.chance
         return _Window(length, arrived, usual, expected, quieter, fires, back)
+
+    def _have_moved(
+        self, quieter: Bools, arrived: Floats, expected: Floats, more: Floats, holds: Bools
+    ) -> Bools:
+        """Return (step, scope) whether the sign-ins that are missing arrive at scopes with other values instead.
+
+        What arrives at the siblings on one axis, over what is usual there, must cover what is missing. Of another axis
+        than the method it need not cover more than half, but then completions of the scope around them must hold.
+
+        Args:
+            quieter: (step, scope) where an answer is wanted.
+            arrived, expected: (step, scope) sign-ins.
+            more: (step, scope) sign-ins over the usual number.
+            holds: (step, scope) whether requests complete as usual.
+        """
+        moved = np.zeros(quieter.shape, dtype=bool)
+        lattice, missing = self._lattice, expected - arrived
+        for axis, name in enumerate(lattice.axes):
+            for wider, parts in enumerate(lattice.parts[axis]):
+                if len(parts) < 2 or not quieter[:, parts].any():
+                    continue
+                elsewhere = more[:, parts].sum(axis=1, keepdims=True) - more[:, parts]
+                if name == METHOD:
+                    enough = arrived[:, parts] + elsewhere >= (
+                        self._policy.recover_ratio * expected[:, parts]
+                    )
+                else:
+                    enough = (elsewhere >= _HALF * missing[:, parts]) & holds[:, wider, None]
+                moved[:, parts] |= enough
+        return moved
 
     def _back(self) -> Bools:
         """Return (step, scope) whether enough sign-ins arrive in the shortest window in which enough are expected."""
@@ -241,7 +263,10 @@ class _Silences:
     def explain(self, step: int, scope: int) -> Cause:
         """Return the finding at a cell, by the window that ``_telling`` selects."""
         frame = self._frame
-        cause, name = cause_at("silence", frame.env, self.state, step, scope), of_scope("sign-ins", scope)
+        cause, name = (
+            cause_at("silence", frame.scopes, self.state, step, scope),
+            of_scope("sign-ins", frame.scopes, scope),
+        )
         if not self._tells[self._minute[step]]:
             sentence = f"no history says how many {name} to expect"
             return cause(sentence=sentence)

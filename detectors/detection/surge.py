@@ -21,13 +21,13 @@ import numpy.typing as npt
 from detectors.arrays import Bools, Floats, Ints
 from detectors.confidence import failure_gain, surely_above, surely_below, wilson_lower
 from detectors.detection.explanation import cause_at, of_scope
+from detectors.detection.lattice.lattice import lattice_of
 from detectors.detection.verdicts import Verdicts, verdict_of
 from detectors.history.history import History
 from detectors.incidents import Cause, DetectorName
 from detectors.instants import DAY, MINUTE, format_duration
 from detectors.policy.journey_sections import CodeSurge
 from detectors.policy.policy import Policy
-from detectors.scopes import CSPS, SCOPES
 from detectors.windows.counters import BAD, EXCLUDED, GOOD
 from detectors.windows.error_codes import CodeWindows
 from detectors.windows.frame import Frame
@@ -38,10 +38,6 @@ __all__ = ["SurgeDetector"]
 _RECENT = 15 * MINUTE
 #: A finding names a code instead of its class if at least this share of the class's people failed with the code.
 _OF_ONE_CODE = 0.7
-#: Token requests have no credential provider, and are no sign-ins of their own.
-_SIS = SCOPES.index("sis")
-_SIS_CSPS = [SCOPES.index(f"sis/{csp}") for csp in CSPS]
-_ENV = SCOPES.index("")
 #: The greatest limit that a share must exceed to be a surge.
 _HIGHEST = 0.99
 
@@ -85,9 +81,8 @@ def _rule(policy: Policy, code: str) -> CodeSurge:
 def _completed(frame: Frame, window: int) -> Ints:
     """Return (step, scope) the requests in a window (ms) that completed, without token requests."""
     counts = frame.counts[window]
-    completed = counts[..., GOOD] + counts[..., BAD] + counts[..., EXCLUDED]
-    tokens = counts[:, _SIS, GOOD] - counts[:, _SIS_CSPS, GOOD].sum(axis=1)
-    completed[:, [_ENV, _SIS]] -= tokens[:, None]
+    completed: Ints = counts[..., GOOD] + counts[..., BAD] + counts[..., EXCLUDED]
+    completed -= lattice_of(frame.scopes).tokens(counts[..., GOOD])
     return completed
 
 
@@ -129,7 +124,8 @@ class _Surges:
         self._codes = frame.codes
         days, self._day = np.unique((frame.ends - 1) // DAY, return_inverse=True)
         self._days = [int((day + 1) * DAY) for day in days]
-        shape = (len(frame.ends), len(SCOPES))
+        shape = (len(frame.ends), len(frame.scopes))
+        self._is_scope = lattice_of(frame.scopes).is_scope
         self._lingers: Bools = np.zeros(shape, dtype=bool)
         self._kinds: list[_Kind] = []
         self._gains: Floats | None = None
@@ -236,7 +232,12 @@ class _Surges:
         """Keep a kind of error (arguments as in ``_Kind``) if it fires in any cell of ``where`` (step, scope)."""
         people = np.minimum(count, people)
         trials = _completed(self._frame, window) - count + people
-        fires = where & (people >= min_people) & surely_above(people, trials, limit, self._rules.confidence)
+        fires = (
+            where
+            & self._is_scope
+            & (people >= min_people)
+            & surely_above(people, trials, limit, self._rules.confidence)
+        )
         if fires.any():
             self._kinds.append(
                 _Kind(code, counts, window, count, people, trials, usual, limit, least, min_people, fires)
@@ -258,7 +259,10 @@ class _Surges:
     def explain(self, step: int, scope: int) -> Cause:
         """Return the finding at a cell, by the most prominent kind of error that fires there, or else at that step."""
         frame = self._frame
-        cause, name = cause_at("surge", frame.env, self.state, step, scope), of_scope("sign-ins", scope)
+        cause, name = (
+            cause_at("surge", frame.scopes, self.state, step, scope),
+            of_scope("sign-ins", frame.scopes, scope),
+        )
         at_step = [kind for kind in self._kinds if kind.fires[step].any()]
         kinds = [kind for kind in at_step if kind.fires[step, scope]] or at_step
         if not kinds:

@@ -1,0 +1,150 @@
+"""Which disjoint scopes explain failures best, and which of them are told as one?
+
+An explanation is a set of disjoint scopes; its value is the sum of their gains (nats), less a cost for each. A scope is
+compared with the best explanations of its parts along each axis, from the narrowest scopes to the environment, so that
+the work grows with the number of scopes and their axes alone. On two axes this finds the best of all explanations; on
+more, the best of all that follow from dividing scopes along one axis after the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from detectors.arrays import Floats
+from detectors.detection.lattice.lattice import Lattice
+from detectors.policy.detector_sections import Attribution
+
+__all__ = ["Selection"]
+
+#: The gain, in nats, that two parts with traffic must have by themselves on each axis before a scope counts that holds
+#: both: one chance in 10,000. A single failure where one in 2,500 is usual gains less (ln 2,500 = 7.8), so a stray one
+#: widens nothing.
+_OWN_EXCESS = 9.2
+#: So many failing values of an axis are the scope around them, if they are at least half of those with traffic.
+_SEVERAL = 3
+
+
+class Selection:
+    """Chooses scopes by the gains of one step.
+
+    Args:
+        lattice: the scopes.
+        gain: (group,) nats.
+        busy: groups that had traffic.
+        costs: what a scope must gain.
+    """
+
+    def __init__(self, lattice: Lattice, gain: Floats, busy: set[int], costs: Attribution) -> None:
+        self._lattice = lattice
+        self._gain = gain
+        self._busy = busy
+        self._costs = costs
+
+    def cheapest(self) -> set[int]:
+        """Return the set of disjoint scopes whose gains less costs are greatest."""
+        lattice, best = self._lattice, dict[int, tuple[float, list[int]]]()
+        nothing: tuple[float, list[int]] = (0.0, [])
+        for group in reversed(lattice.order):
+            options = [nothing]
+            for axis in reversed(range(len(lattice.axes))):
+                found = [best[part] for part in lattice.parts[axis][group] if part in best]
+                if found:
+                    options.append((sum(one[0] for one in found), [s for one in found for s in one[1]]))
+            if self._gain[group] > 0:
+                options.append(self._worth(int(lattice.same[group])))
+            choice = max(options, key=lambda option: option[0])  # the first of equals is the narrower one
+            if choice[0] > 0:
+                best[group] = choice
+        env = lattice.order[0]
+        return set(best.get(env, nothing)[1])
+
+    def _worth(self, group: int) -> tuple[float, list[int]]:
+        lattice = self._lattice
+        parts = [self._distinct(axis, group) for axis in range(len(lattice.axes))]
+        value = float(self._gain[group]) - self._costs.scope_costs
+        if any(parts):
+            value -= self._costs.widening
+        if value <= 0 or not all(self._fails_itself(axis, group, some) for axis, some in enumerate(parts)):
+            return 0.0, []
+        return value, [group]
+
+    def _distinct(self, axis: int, group: int) -> list[int]:
+        """Return the parts of a scope along an axis that do not hold all that the scope holds."""
+        holds = self._lattice.holds
+        return [part for part in self._lattice.parts[axis][group] if not holds[part, group]]
+
+    def _fails_itself(self, axis: int, group: int, parts: list[int]) -> bool:
+        """Whether a scope fails in excess beyond one of its parts along an axis.
+
+        Two parts with traffic must gain by themselves, or what has no value on the axis: nothing narrower names it.
+        """
+        busy = [part for part in parts if part in self._busy]
+        if len(busy) < 2:
+            return True
+        failing = sum(bool(self._gain[part] >= _OWN_EXCESS) for part in busy)
+        return failing >= 2 or (failing == 0 and self._has_rest(axis, group)) or self._rest_fails(group)
+
+    def _has_rest(self, axis: int, group: int) -> bool:
+        """Whether a scope has leaves without a value on an axis."""
+        return bool((self._lattice.members[group] @ ~self._lattice.valued[axis]) > 0)
+
+    def _rest_fails(self, group: int) -> bool:
+        """Whether the leaf that no narrower scope names fails in excess by itself."""
+        rest = self._lattice.rest[group]
+        return rest >= 0 and bool(self._gain[rest] >= _OWN_EXCESS)
+
+    # -- rules ------------------------------------------------------------------------------------------------
+
+    def by_rule(self, scopes: Iterable[int]) -> set[int]:
+        """Combine scopes: values of an axis that are all (of at least two) with traffic become the scope around them.
+
+        Three values suffice if they are half of those with traffic. What a wider scope shares with another one is taken
+        from the scope that is narrower, or names a later axis.
+        """
+        lattice = self._lattice
+        out = {int(lattice.same[scope]) for scope in scopes}
+        for group in reversed(lattice.order):
+            if group not in out and any(
+                self._is_whole(axis, group, out) for axis in range(len(lattice.axes))
+            ):
+                out.add(int(lattice.same[group]))
+        return self._disjoint(self.absorbed(out))
+
+    def _is_whole(self, axis: int, group: int, chosen: set[int]) -> bool:
+        lattice = self._lattice
+        parts = self._distinct(axis, group)
+        narrower = [one for one in chosen if lattice.rank[one] > lattice.rank[group]]
+        failing = {part for part in parts if any(lattice.holds[one, part] for one in narrower)}
+        if len(failing) < 2:
+            return False
+        busy = self._busy.intersection(parts)
+        return busy <= failing or (len(failing) >= _SEVERAL and 2 * len(failing & busy) >= len(busy))
+
+    def _disjoint(self, scopes: set[int]) -> set[int]:
+        lattice = self._lattice
+        out: set[int] = set()
+        for scope in (group for group in lattice.order if group in scopes):
+            shares = [one for one in out if lattice.meets[one, scope]]
+            out |= self._beside(scope, shares[0]) if shares else {scope}
+        return self.absorbed(out)
+
+    def _beside(self, scope: int, other: int) -> set[int]:
+        """Return the failing parts of a scope that share nothing with another scope."""
+        lattice = self._lattice
+        found: set[int] = set()
+        for axis in range(len(lattice.axes)):
+            parts = lattice.parts[axis][scope]
+            if parts and any(lattice.holds[other, part] for part in parts):
+                found |= {
+                    part
+                    for part in parts
+                    if not lattice.meets[other, part] and self._gain[part] >= _OWN_EXCESS
+                }
+        return found
+
+    def absorbed(self, scopes: Iterable[int]) -> set[int]:
+        """Return the scopes that lie within no other one of them."""
+        kept, holds = set(scopes), self._lattice.holds
+        return {
+            s for s in kept if not any(o != s and holds[o, s] and not (holds[s, o] and s < o) for o in kept)
+        }
