@@ -21,7 +21,6 @@ from detectors.detection.failures import Failures
 from detectors.detection.verdicts import FIRING, Verdicts
 from detectors.instants import DAY, HOUR, MINUTE, SECOND, parse_instant
 from detectors.policy.policy import Policy
-from detectors.scopes import SCOPES
 from detectors.windows.counters import BAD, EXCLUDED, GOOD, SLOW, STARTED, TIMED
 from detectors.windows.frame import Frame
 from streams.replay.replay import Replay
@@ -133,7 +132,8 @@ def _gains(frame: Frame, verdicts: Mapping[str, Verdicts], scope: int) -> dict[s
     """Return the gains of explanations, by the outage detector."""
     found = verdicts["outage"]
     gains = np.array([found.gain(n) for n in range(len(frame.ends))])
-    return {name or "prod": gains[:, SCOPES.index(name)] for name in ("*/idme", "ssoe/idme", "sis/idme", "")}
+    names = ("*/idme", "ssoe/idme", "sis/idme", "")
+    return {name or "prod": gains[:, frame.scopes.paths.index(name)] for name in names}
 
 
 def _nothing(frame: Frame, verdicts: Mapping[str, Verdicts], scope: int) -> dict[str, Floats]:
@@ -262,12 +262,14 @@ def draw(picture: Picture, policy: Policy) -> str:
     (episode, *_) = (one for one in scenario.episodes if one.label != "none")
     begins = simulation.start + episode.at
     first, last = (begins + round(minutes * MINUTE) for minutes in picture.around)
-    scope = SCOPES.index(picture.scope)
     seen = _Seen([], {}, [])
 
     def observe(frame: Frame, verdicts: Sequence[Verdicts]) -> None:
-        if frame.env != "prod" or frame.ends[-1] < first or frame.ends[0] > last:
+        paths = frame.scopes.paths
+        outside = frame.ends[-1] < first or frame.ends[0] > last
+        if frame.env != "prod" or outside or picture.scope not in paths:
             return
+        scope = paths.index(picture.scope)
         by_name = {verdict.detector: verdict for verdict in verdicts}
         seen.ends.append(frame.ends)
         seen.firing.append(by_name[picture.detector].state[:, scope] == FIRING)

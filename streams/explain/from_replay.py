@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from detectors.arrays import Ints
+from detectors.axes import contains
 from detectors.detection.verdicts import Verdicts
 from detectors.incidents import Command, IncidentInput
 from detectors.instants import MINUTE, SECOND, format_instant
 from detectors.policy.policy import Policy
-from detectors.scopes import ENVS, contains, scope_index
 from detectors.windows.counters import BAD, GOOD
 from detectors.windows.frame import Frame
 from streams.explain.case_file import CaseFile, Fired, Line, Sample, Sampled, read_line
@@ -79,7 +79,7 @@ def replayed(
         )
     case_file = CaseFile(incident, lines, commands, policy=policy)
     case_file.fired = _fired(changes.found, {line.scope for line in case_file.changes}, case_file)
-    case_file.samples = list(sampler.samples(scope_index(case_file.scope)))
+    case_file.samples = list(sampler.samples(case_file.scope))
     case_file.sampled = Sampled(sampler.window, _PEOPLE_WINDOW)
     return case_file
 
@@ -88,10 +88,11 @@ class _Samples:
     """Keeps the counts of all scopes of an environment, every so often."""
 
     def __init__(self, env: str) -> None:
-        self._env = env if env in ENVS else ""
+        self._env = env
         self.window = MINUTE
         self._ends: list[Ints] = []
         self._counts: list[tuple[Ints, Ints, Ints]] = []
+        self._paths: list[list[str | None]] = []
 
     def take(self, frame: Frame) -> None:
         """Keep a frame, if it is of the environment."""
@@ -102,12 +103,18 @@ class _Samples:
             self.window = min(window for window in frame.windows if window >= MINUTE)
             counts, people = frame.counts[self.window][chosen], frame.people[_PEOPLE_WINDOW][chosen]
             self._ends.append(frame.ends[chosen])
+            self._paths.append(frame.scopes.paths)
             self._counts.append((counts[..., GOOD].copy(), counts[..., BAD].copy(), people.copy()))
 
-    def samples(self, scope: int) -> Iterator[Sample]:
-        """Yield the samples of a scope (position)."""
-        for ends, kept in zip(self._ends, self._counts, strict=True):
-            table = np.stack([ends, *(array[:, scope] for array in kept)], axis=1)
+    def samples(self, scope: str) -> Iterator[Sample]:
+        """Yield the samples of a scope (path); zeros while it had no events."""
+        below = scope.partition("/")[2]
+        for ends, paths, kept in zip(self._ends, self._paths, self._counts, strict=True):
+            if below in paths:
+                counts = [array[:, paths.index(below)] for array in kept]
+            else:
+                counts = [np.zeros_like(ends) for _ in kept]
+            table = np.stack([ends, *counts], axis=1)
             yield from (Sample(*row) for row in table.tolist())
 
 

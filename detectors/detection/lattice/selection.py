@@ -51,22 +51,23 @@ class Selection:
                 if found:
                     options.append((sum(one[0] for one in found), [s for one in found for s in one[1]]))
             if self._gain[group] > 0:
-                options.append(self._worth(int(lattice.same[group])))
+                scope = int(lattice.same[group])
+                options.append((self.worth(scope), [scope]))
             choice = max(options, key=lambda option: option[0])  # the first of equals is the narrower one
             if choice[0] > 0:
                 best[group] = choice
         env = lattice.order[0]
         return set(best.get(env, nothing)[1])
 
-    def _worth(self, group: int) -> tuple[float, list[int]]:
-        lattice = self._lattice
-        parts = [self._distinct(axis, group) for axis in range(len(lattice.axes))]
+    def worth(self, group: int) -> float:
+        """Return what a scope gains less its costs; 0 if that is negative, or if the scope fails in a part alone."""
+        parts = [self._distinct(axis, group) for axis in range(len(self._lattice.axes))]
         value = float(self._gain[group]) - self._costs.scope_costs
         if any(parts):
             value -= self._costs.widening
         if value <= 0 or not all(self._fails_itself(axis, group, some) for axis, some in enumerate(parts)):
-            return 0.0, []
-        return value, [group]
+            return 0.0
+        return value
 
     def _distinct(self, axis: int, group: int) -> list[int]:
         """Return the parts of a scope along an axis that do not hold all that the scope holds."""

@@ -10,13 +10,12 @@ import numpy.typing as npt
 
 from detectors.detection.verdicts import FIRING, STATES, Verdicts
 from detectors.incidents import FindingState
-from detectors.scopes import SCOPES, scope_path
 from detectors.windows.frame import Frame
 
 __all__ = ["Change", "FindingChanges"]
 
-#: States before the first T, unlike any.
-_UNSEEN = np.full(len(SCOPES), -2, dtype=np.int8)
+#: The state of a scope before its first T, unlike any.
+_UNSEEN = -2
 
 
 @dataclass(frozen=True)
@@ -41,19 +40,29 @@ class FindingChanges:
     def __init__(self, until: int | None = None) -> None:
         self._until = until
         self.found: dict[tuple[str, str], list[Change]] = {}
-        self._last: dict[tuple[str, str], npt.NDArray[np.int8]] = {}
+        self._last: dict[tuple[str, str], tuple[list[str | None], npt.NDArray[np.int8]]] = {}
 
     def __call__(self, frame: Frame, verdicts: Sequence[Verdicts]) -> None:
         for verdict in verdicts:
             key = (verdict.detector, frame.env)
-            changed = np.diff(np.vstack([self._last.get(key, _UNSEEN), verdict.state]), axis=0) != 0
-            self._last[key] = verdict.state[-1].copy()
+            paths = frame.scopes.paths
+            changed = np.diff(np.vstack([self._before(key, paths), verdict.state]), axis=0) != 0
+            changed[:, [path is None for path in paths]] = False
+            self._last[key] = paths, verdict.state[-1].copy()
             for n, scope in np.argwhere(changed).tolist():
                 at, state = int(frame.ends[n]), int(verdict.state[n, scope])
                 if self._until is not None and at > self._until:
                     break
                 sentence = verdict.explain(n, scope).sentence if state == FIRING else ""
-                path = scope_path(frame.env, scope)
+                path = frame.scopes.path(scope)
                 self.found.setdefault((verdict.detector, path), []).append(
                     Change(at, STATES[state], sentence)
                 )
+
+    def _before(self, key: tuple[str, str], paths: list[str | None]) -> npt.NDArray[np.int8]:
+        """Return (scope,) the states before a frame; a position may have been another scope's before."""
+        states = np.full(len(paths), _UNSEEN, dtype=np.int8)
+        old_paths, old = self._last.get(key, ([], states[:0]))
+        kept = [n for n, (path, before) in enumerate(zip(paths, old_paths, strict=False)) if path == before]
+        states[kept] = old[kept]
+        return states

@@ -1,0 +1,103 @@
+"""Which traffic do tests of detectors over any axes use? Leaves with a rate each, of which some fail."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from detectors.axes import Leaf, Scopes
+from detectors.detection.attribution import attribute
+from detectors.detection.burn_rate import BurnRateDetector
+from detectors.detection.outage import OutageDetector
+from detectors.history.history import History
+from detectors.incidents import Cause
+from detectors.instants import SECOND
+from detectors.windows.counters import BAD, COUNTERS, GOOD, STARTED
+from detectors.windows.frame import Frame
+from streams.settings.policy_file import default_policy
+from tests.detectors.detection.traffic import START
+
+__all__ = ["TODAY", "Anywhere"]
+
+POLICY = default_policy()
+#: Completed sign-ins a second of each leaf, as today: sis with web and mobile is the main way.
+TODAY: Mapping[Leaf, float] = {
+    ("sis", "idme", "vaweb"): 0.7,
+    ("sis", "logingov", "vaweb"): 0.6,
+    ("sis", "idme", "vamobile"): 0.4,
+    ("sis", "logingov", "vamobile"): 0.3,
+    ("sis", None, None): 2.0,
+    ("ssoe", "idme", "vaweb"): 0.3,
+    ("ssoe", "logingov", "vaweb"): 0.25,
+    ("ssoe", "idme", "mhv"): 0.1,
+    ("ssoe", "logingov", "mhv"): 0.1,
+}
+
+
+class Anywhere:
+    """Counts (second, leaf, counter) of leaves from ``START`` on, in which each failure is another person's."""
+
+    def __init__(self, seconds: int, rates: Mapping[Leaf, float], seed: int = 0, axes: int = 3) -> None:
+        rng = np.random.default_rng(seed)
+        self.rng = rng
+        self.scopes = Scopes("prod", ("auth_method", "csp", "client_id", "acr")[:axes])
+        self.scopes.admit(list(rates))
+        self.counts = np.zeros((seconds, len(self.scopes.leaves), len(COUNTERS)), dtype=np.int64)
+        for leaf, rate in rates.items():
+            place = self.counts[:, self.scopes.position(leaf)]
+            completed = rng.poisson(rate, seconds)
+            place[:, BAD] = rng.binomial(completed, 0.0005)
+            place[:, GOOD] = completed - place[:, BAD]
+            place[:, STARTED] = completed
+
+    def fail(self, path: str, begin: int, end: int, share: float = 1.0) -> Anywhere:
+        """Let a share of the completions in a scope (path below the environment) fail in [begin, end) (s)."""
+        group = self.scopes.paths.index(path)
+        for leaf in np.flatnonzero(self.scopes.members[group]):
+            part = self.counts[begin:end, leaf]
+            struck = self.rng.binomial(part[:, GOOD], share)
+            part[:, GOOD] -= struck
+            part[:, BAD] += struck
+        return self
+
+    def frame(self, first: int, last: int) -> Frame:
+        """Return the frame of the steps after the seconds [first, last)."""
+        windows = POLICY.windows()
+        groups = np.einsum("gl,tlc->tgc", self.scopes.members.astype(np.int64), self.counts)
+        ends = START + SECOND * np.arange(first + 1, last + 1, dtype=np.int64)
+        counts = {window: _sliding(groups, window // SECOND)[first:last] for window in windows}
+        people = {window: of[..., BAD] for window, of in counts.items()}
+        return Frame("prod", ends, counts, people, windows, scopes=self.scopes)
+
+    def causes(self, first: int, last: int) -> list[list[str]]:
+        """Return the scopes of the causes after each of the seconds [first, last), by the detectors of failures."""
+        frame, history = self.frame(first, last), _Unknown("prod", len(self.scopes))
+        verdicts = [detector(POLICY, history).judge(frame) for detector in (OutageDetector, BurnRateDetector)]
+        found = [attribute(verdicts, frame, n, POLICY) for n in range(len(frame.ends))]
+        return [_scopes_of(causes) for causes in found]
+
+
+class _Unknown(History):
+    """A history that knows nothing of any number of groups."""
+
+    def __init__(self, env: str, groups: int) -> None:
+        super().__init__(env)
+        self._groups = groups
+
+    def usual_failing_ratio(self, at: int) -> npt.NDArray[np.float64]:
+        return np.zeros(self._groups)
+
+    def between(self, starts: npt.NDArray[np.int64], ends: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+        return np.zeros((len(starts), self._groups, 6))
+
+
+def _scopes_of(causes: list[Cause]) -> list[str]:
+    return list(dict.fromkeys(cause.scope for cause in causes))
+
+
+def _sliding(counts: npt.NDArray[np.int64], width: int) -> npt.NDArray[np.int64]:
+    sums = np.concatenate([np.zeros((1, *counts.shape[1:]), dtype=np.int64), np.cumsum(counts, axis=0)])
+    ends = np.arange(1, len(counts) + 1)
+    return np.asarray(sums[ends] - sums[np.maximum(ends - width, 0)])

@@ -1,0 +1,166 @@
+"""Failures are attributed to the scopes of any axes that the traffic has made."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from detectors.axes import Leaf, Scopes, contains, overlaps
+from detectors.detection.lattice.lattice import Lattice
+from detectors.detection.lattice.selection import Selection
+from streams.settings.policy_file import default_policy
+from tests.detectors.detection.anywhere import TODAY, Anywhere
+
+COSTS = default_policy().attribution
+BEGIN, END = 1_800, 2_700
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    ("path", "share"),
+    [
+        ("sis/*/vaweb", 0.9),
+        ("sis", 1.0),
+        ("sis/idme", 0.9),
+        ("*/idme", 0.9),
+        ("*/idme/vaweb", 0.9),
+        ("sis/logingov/vaweb", 1.0),
+        ("ssoe", 0.9),
+        ("", 0.9),
+    ],
+)
+def test_one_outage_has_one_cause_on_its_scope(path: str, share: float, seed: int) -> None:
+    traffic = Anywhere(END, TODAY, seed).fail(path, BEGIN, END, share)
+    name = f"prod/{path}" if path else "prod"
+    assert traffic.causes(END - 60, END) == [[name]] * 60
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_client_that_fails_on_both_methods_is_one_cause(seed: int) -> None:
+    rates = {**TODAY, ("ssoe", "idme", "vamobile"): 0.2, ("ssoe", "logingov", "vamobile"): 0.2}
+    traffic = Anywhere(END, rates, seed).fail("*/*/vamobile", BEGIN, END, 0.9)
+    assert traffic.causes(END - 60, END) == [["prod/*/*/vamobile"]] * 60
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_client_of_one_method_is_named_without_the_method(seed: int) -> None:
+    traffic = Anywhere(END, TODAY, seed).fail("*/*/vamobile", BEGIN, END, 0.9)
+    assert traffic.causes(END - 60, END) == [["prod/*/*/vamobile"]] * 60
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_newcomer_that_fails_is_named_as_soon_as_failures_without_a_provider(seed: int) -> None:
+    first = {}
+    for leaf in (("sis", "clear", None), ("sis", None, "arp")):
+        traffic = Anywhere(END, {**TODAY, leaf: 0.0}, seed)
+        place = traffic.scopes.position(leaf)
+        traffic.counts[BEGIN : BEGIN + 300, place, 1] += 1
+        found = traffic.causes(BEGIN, BEGIN + 300)
+        first[leaf] = next(n for n, scopes in enumerate(found) if scopes)
+        assert found[-1] == ["prod/*/clear" if leaf[1] else "prod/*/*/arp"]
+    assert first[("sis", "clear", None)] <= first[("sis", None, "arp")] <= 20
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_failures_without_a_provider_end_as_quickly_as_those_with_one(seed: int) -> None:
+    ended = {}
+    for leaf in (("ssoe", None, None), ("ssoe", "idme", "vaweb")):
+        traffic = Anywhere(3_600, {**TODAY, ("ssoe", None, None): 0.0}, seed)
+        place = traffic.scopes.position(leaf)
+        for other in TODAY:
+            if other[0] == "ssoe":  # the failing callbacks take the place of half of those that would succeed
+                of = traffic.counts[BEGIN : BEGIN + 600, traffic.scopes.position(other)]
+                struck = of[:, 0] - of[:, 0] // 2
+                of[:, 0] -= struck
+                traffic.counts[BEGIN : BEGIN + 600, place, 1] += struck
+        found = traffic.causes(BEGIN, 3_600)
+        assert found[500] == ["prod/ssoe"] if leaf[1] is None else found[500]
+        ended[leaf] = max(n for n, scopes in enumerate(found) if scopes) - 600
+    assert ended[("ssoe", None, None)] <= 180
+    assert ended[("ssoe", None, None)] <= ended[("ssoe", "idme", "vaweb")] + 60
+
+
+def test_all_clients_of_a_method_are_the_method_and_two_of_four_are_two_causes() -> None:
+    rates: dict[Leaf, float] = {
+        ("sis", csp, client): 0.3 for csp in ("idme", "logingov") for client in "abcd"
+    }
+    rates |= {("ssoe", csp, client): 0.3 for csp in ("idme", "logingov") for client in "ab"}
+    some = Anywhere(END, rates, 1).fail("sis/*/a", BEGIN, END).fail("sis/*/b", BEGIN, END)
+    assert sorted(some.causes(END - 1, END)[0]) == ["prod/sis/*/a", "prod/sis/*/b"]
+    for client in "cd":
+        some.fail(f"sis/*/{client}", BEGIN, END)
+    assert some.causes(END - 1, END) == [["prod/sis"]]
+
+
+def test_a_fourth_axis_is_judged_like_the_others() -> None:
+    rates: dict[Leaf, float] = {
+        (method, csp, "vaweb", acr): 0.3
+        for method in ("ssoe", "sis")
+        for csp in ("idme", "logingov")
+        for acr in "12"
+    }
+    traffic = Anywhere(END, rates, 1, axes=4).fail("*/*/*/2", BEGIN, END, 0.9)
+    assert traffic.causes(END - 1, END) == [["prod/*/*/*/2"]]
+
+
+# -- explanations of made-up gains ---------------------------------------------------------------------------
+
+_leaves = st.lists(
+    st.tuples(
+        st.sampled_from(["ssoe", "sis"]),
+        st.sampled_from([None, "idme", "clear"]),
+        st.sampled_from([None, "a", "b"]),
+    ),
+    min_size=1,
+    max_size=8,
+    unique=True,
+)
+
+
+@given(_leaves, st.randoms(use_true_random=False), st.booleans())
+def test_an_explanation_is_disjoint_and_no_single_scope_or_pair_is_better(leaves, chance, all_busy) -> None:  # type: ignore[no-untyped-def]
+    scopes = Scopes("prod")
+    scopes.admit(leaves)
+    lattice = Lattice(scopes)
+    by_leaves: dict[bytes, float] = {}
+    gain = np.array(
+        [
+            by_leaves.setdefault(members.tobytes(), chance.choice([0.0, 5.0, 20.0, 200.0]))
+            for members in scopes.members
+        ]
+    )
+    busy = set(lattice.order) if all_busy else set()
+    selection = Selection(lattice, gain, busy, COSTS)
+    found = selection.cheapest()
+    for one in found:
+        assert all(one == other or not lattice.meets[one, other] for other in found)
+        assert lattice.same[one] == one
+    value = sum(selection.worth(one) for one in found)
+    singles = {one: selection.worth(one) for one in lattice.order}
+    assert value >= max(singles.values())
+    for told in (selection.by_rule(found), selection.by_rule([*found, *lattice.order[1:3]])):
+        paths = [lattice.path(one) for one in told]
+        assert not any(a != b and contains(a, b) for a in paths for b in paths)
+
+
+@given(_leaves)
+def test_a_lattice_agrees_with_paths_and_counts_leaves(leaves: list[Leaf]) -> None:
+    scopes = Scopes("prod")
+    scopes.admit(leaves)
+    lattice = Lattice(scopes)
+    counts = np.arange(1, len(leaves) + 1)
+    assert (lattice.leaves(scopes.members @ counts) == counts).all()
+    for one in lattice.order:
+        for other in lattice.order:
+            wide, narrow = lattice.path(one), lattice.path(other)
+            if contains(wide, narrow):
+                assert lattice.holds[one, other]
+            if lattice.meets[one, other]:
+                assert overlaps(wide, narrow)
+    for axis, by_group in enumerate(lattice.parts):
+        for group, parts in enumerate(by_group):
+            for part in parts:
+                assert lattice.holds[group, part]
+                assert lattice.value(part, scopes.axes[axis]) is not None
