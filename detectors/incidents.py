@@ -225,14 +225,16 @@ class IncidentInput(msgspec.Struct, frozen=True, kw_only=True):
     """What a person or a webhook asks for: a record of the topic ``incident-inputs``.
 
     ``id`` makes it apply once. ``incident`` is None for a ``report`` (somebody says that sign-in fails) and for a
-    ``declare`` that opens one on ``scope``.
+    ``declare`` that opens one on ``scope``. A ``retire`` says that nobody will use a ``value`` of an ``axis`` any more.
     """
 
     id: str
     env: str
-    kind: Literal["acknowledge", "unacknowledge", "note", "declare", "resolve", "report"]
+    kind: Literal["acknowledge", "unacknowledge", "note", "declare", "resolve", "report", "retire"]
     incident: str | None = None
     scope: str | None = None
+    axis: str | None = None
+    value: str | None = None
     by: str = "somebody"
     via: Literal["http", "pagerduty"] = "http"
     text: str = ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from detectors.incidents import Incident
 
-__all__ = ["WAKES_NOBODY", "is_outage", "is_serious"]
+__all__ = ["WAKES_NOBODY", "is_outage", "is_serious", "is_silence"]
 
 #: Findings that notify Slack alone as long as nothing else fires: they wake nobody.
 WAKES_NOBODY = frozenset({"surge", "latency"})
@@ -20,3 +20,8 @@ def is_outage(incident: Incident) -> bool:
     incident serious, but no outage.
     """
     return not WAKES_NOBODY.union({"declared"}).issuperset(incident.causes)
+
+
+def is_silence(incident: Incident) -> bool:
+    """Whether no detector has found anything that may wake somebody but silences."""
+    return "silence" in incident.causes and {"silence", "declared", *WAKES_NOBODY}.issuperset(incident.causes)

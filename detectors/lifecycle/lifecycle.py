@@ -12,15 +12,17 @@ from hashlib import blake2b
 import msgspec
 from msgspec.structs import replace
 
-from detectors.axes import overlaps
+from detectors.axes import contains, overlaps
 from detectors.incidents import Cause, Incident, IncidentInput, Transition
 from detectors.lifecycle import actions, transitions
+from detectors.lifecycle.absence.gone import Gone, retired_by, still_gone, unexpected, with_gone
 from detectors.lifecycle.bounded import bounded
 from detectors.lifecycle.grouping import IncidentGroup, group_causes
 from detectors.lifecycle.memory import COUNTS_WINDOW, IncidentMemory, View
 from detectors.lifecycle.recorder import Recorder
 from detectors.lifecycle.severity import csps_of
 from detectors.policy.policy import Policy
+from detectors.urgency import WAKES_NOBODY, is_silence
 
 __all__ = ["INPUTS_REMEMBERED", "IncidentMemory", "Lifecycle", "LifecycleMemory", "View"]
 
@@ -45,12 +47,14 @@ class LifecycleMemory(msgspec.Struct):
         at: the last T, ms.
         incidents: the incidents that are not closed, the oldest first.
         applied: ids of the inputs that were handled last; of a long id its digest.
+        gone: the scopes in which nothing is expected to arrive.
     """
 
     next_number: int = 1
     at: int | None = None
     incidents: list[IncidentMemory] = []
     applied: list[str] = []
+    gone: list[Gone] = []
 
 
 class Lifecycle:
@@ -72,8 +76,11 @@ class Lifecycle:
 
     @property
     def active(self) -> bool:
-        """Whether a step without causes or inputs could change anything: an incident is not closed yet."""
-        return bool(self.memory.incidents)
+        """Whether a step without causes or inputs could change anything.
+
+        It could while an incident is not closed, and while a scope is gone that may come back.
+        """
+        return bool(self.memory.incidents or self.memory.gone)
 
     def incidents(self) -> tuple[Incident, ...]:
         """The incidents that are not closed, as they stand, the oldest first."""
@@ -102,8 +109,16 @@ class Lifecycle:
             raise ValueError(f"{self.env}: step {at} does not come after {memory.at}")
         recorder = Recorder(self.policy, view, at - memory.at if memory.at is not None else 0)
         memory.at = at
+        memory.gone = still_gone(memory.gone, view, self.policy)
         declares = self._apply(inputs, recorder)
-        firing = [cause for cause in causes if cause.state == "firing"]
+        recorder.gone = memory.gone
+        firing = [
+            cause
+            for cause in causes
+            if cause.state == "firing" and not unexpected(cause, memory.gone, self.policy, at)
+        ]
+        harmless = {"silence", *WAKES_NOBODY}
+        recorder.only_silence = all(cause.detector in harmless for cause in firing)
         groups = group_causes(
             [*firing, *(cause for cause, _ in declares)],
             memory.incidents,
@@ -119,6 +134,7 @@ class Lifecycle:
         for group in groups:
             self._merge(group, recorder)
         self._declare(declares, groups, recorder)
+        self._remember_gone(recorder)
         memory.incidents = sorted(
             (group.memory for group in groups if group.memory and group.memory.incident.state != "closed"),
             key=lambda one: int(one.incident.id.rpartition("-")[2]),
@@ -160,6 +176,14 @@ class Lifecycle:
         reason = f"What fails on {lost.incident.scope} is part of {kept.incident.id} ({kept.incident.scope})."
         transitions.resolve(lost, recorder, into, reason)
 
+    def _remember_gone(self, recorder: Recorder) -> None:
+        """Remember the scopes of silences that ended in this step though nothing has arrived."""
+        for transition in recorder.transitions:
+            incident = transition.incident
+            ended = incident.resolved_reason in ("gone", "by a person") and transition.kind == "resolved"
+            if ended and is_silence(incident) and incident.scope != self.env:
+                self.memory.gone = with_gone(self.memory.gone, incident.scope, recorder.at)
+
     # -- incident inputs --------------------------------------------------------------------------------------
 
     def _apply(
@@ -183,6 +207,8 @@ class Lifecycle:
                         declares.append(
                             (_declared_cause(incident_input, incident_input.scope, recorder), incident_input)
                         )
+                elif incident_input.kind == "retire":
+                    reason = self._retire(incident_input, recorder)
                 elif incident_input.kind == "report":
                     reason = self._report(incident_input, recorder)
                 else:
@@ -211,6 +237,20 @@ class Lifecycle:
                 actions.note(memory, incident_input, f"reports that {scope} fails{text}", recorder)
                 return None
         return f"no incident is open on {scope}, and a report alone opens none"
+
+    def _retire(self, incident_input: IncidentInput, recorder: Recorder) -> str | None:
+        """Expect a value of an axis no more, and resolve the silences that consist of it."""
+        scope = retired_by(incident_input, self.policy)
+        if scope is None:
+            return f"{incident_input.axis!r} and {incident_input.value!r} are no axis and value"
+        self.memory.gone = with_gone(self.memory.gone, scope, recorder.at, silent=False)
+        for memory in self.memory.incidents:
+            if memory.is_open and is_silence(memory.incident) and contains(scope, memory.incident.scope):
+                reason = f"{incident_input.by} said that {incident_input.value} is retired."
+                transitions.resolve(
+                    memory, recorder, "gone", reason, by=incident_input.by, via=incident_input.via
+                )
+        return None
 
     def _address(self, incident_input: IncidentInput, recorder: Recorder) -> str | None:
         memory = next((m for m in self.memory.incidents if m.incident.id == incident_input.incident), None)

@@ -101,6 +101,7 @@ class IncidentMemory(
         opening.
         held: whether a person has resolved the incident while findings fired that have not been quiet since.
         unseen_for: time since ``fired_at`` in which the watch was blind, and would not have seen a failure.
+        silent_for: time in which nothing but silence was wrong, with the rest of the environment well.
         merged: whether the incident was resolved by a merge into another one; a merged incident never reopens.
     """
 
@@ -125,6 +126,7 @@ class IncidentMemory(
     held: bool = False
     merged: bool = False
     unseen_for: int = 0
+    silent_for: int = 0
 
     @property
     def is_open(self) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from detectors.incidents import Cause, Incident, Transition, TransitionKind
+from detectors.lifecycle.absence.gone import Gone
 from detectors.lifecycle.bounded import bounded
 from detectors.lifecycle.memory import FOUND_IN_FAILURES, IncidentMemory, View
 from detectors.notification.paging import page_of, with_page
@@ -27,6 +28,8 @@ class Recorder:
     Args:
         elapsed: ms since the previous step, for timers that run only while a condition holds.
         csps: how many credential providers are down by now (``severity.csps_of``).
+        gone: the scopes in which nothing is expected to arrive.
+        only_silence: whether nothing but silences would wake anybody in the environment.
     """
 
     def __init__(self, policy: Policy, view: View, elapsed: int) -> None:
@@ -35,6 +38,8 @@ class Recorder:
         self.at = view.at
         self.elapsed = elapsed
         self.csps = 0
+        self.gone: list[Gone] = []
+        self.only_silence = False
         self.transitions: list[Transition] = []
 
     def is_news(self, cause: Cause) -> bool:

@@ -19,6 +19,7 @@ from msgspec.structs import replace
 from detectors.axes import contains, overlaps
 from detectors.incidents import Cause, FindingState, Incident
 from detectors.instants import HOUR, format_duration
+from detectors.lifecycle.absence.gone import is_expected
 from detectors.lifecycle.assessment import assess
 from detectors.lifecycle.memory import IncidentMemory
 from detectors.lifecycle.recorder import Recorder
@@ -158,6 +159,8 @@ def advance(memory: IncidentMemory, scope: str, causes: Sequence[Cause], recorde
             _recover(memory, recorder)
         _fade(memory, recorder)
     if memory.is_open:
+        _end_silence(memory, causes, recorder)
+    if memory.is_open:
         page_if_due(memory, recorder)
         check_response_times(memory, recorder)
         notify_thread(memory, recorder)
@@ -168,7 +171,7 @@ def _finding(memory: IncidentMemory, causes: Sequence[Cause], recorder: Recorder
     view, scope = recorder.view, memory.incident.scope
     state: FindingState = "firing"
     if not any(cause.detector != "declared" and recorder.is_news(cause) for cause in causes):
-        state = view.finding(scope, _left_out(memory.incident))
+        state = view.finding(scope, _left_out(memory.incident, recorder))
         if state == "quiet" and view.frozen:
             state = "not_enough_evidence"
     if state == "firing":
@@ -184,9 +187,32 @@ def _finding(memory: IncidentMemory, causes: Sequence[Cause], recorder: Recorder
     return state
 
 
-def _left_out(incident: Incident) -> frozenset[str]:
-    """Detectors that do not decide about the end of an incident: those that wake nobody, unless it has no others."""
-    return WAKES_NOBODY if is_outage(incident) else WAKES_NOBODY.difference(incident.causes)
+def _left_out(incident: Incident, recorder: Recorder) -> frozenset[str]:
+    """Detectors that do not decide about the end of an incident.
+
+    They are those that wake nobody, unless it has no others, and silence where nothing is expected.
+    """
+    minor = WAKES_NOBODY if is_outage(incident) else WAKES_NOBODY.difference(incident.causes)
+    expected = is_expected(incident.scope, recorder.gone, recorder.policy, recorder.at)
+    return minor if expected else minor | {"silence"}
+
+
+def _end_silence(memory: IncidentMemory, causes: Sequence[Cause], recorder: Recorder) -> None:
+    """Resolve a silence that has lasted for ``gone_after`` while the rest of the environment was well."""
+    incident, view = memory.incident, recorder.view
+    if any(cause.detector != "silence" for cause in causes) or not causes:
+        memory.silent_for = 0 if causes else memory.silent_for
+        return
+    rest = incident.scope != incident.env and view.succeeded_since(incident.env, recorder.at - HOUR)
+    if rest and recorder.only_silence and not view.frozen:
+        memory.silent_for += recorder.elapsed
+    after = recorder.policy.lifecycle.gone_after
+    if memory.silent_for >= after:
+        reason = (
+            f"Hardly anything has arrived for {format_duration(after)} while the rest of {incident.env} was"
+            " well: it is taken as gone, and expected no more until it comes back."
+        )
+        resolve(memory, recorder, "gone", reason)
 
 
 def _note_wider(memory: IncidentMemory, causes: Sequence[Cause], recorder: Recorder) -> None:
@@ -214,7 +240,7 @@ def _narrowed(memory: IncidentMemory, causes: Sequence[Cause], recorder: Recorde
     states = {"quiet"}
     if is_outage(memory.incident):
         beside = [s for s in recorder.view.within(own) if not overlaps(s, only)]
-        states = {recorder.view.finding(s, _left_out(memory.incident)) for s in beside}
+        states = {recorder.view.finding(s, _left_out(memory.incident, recorder)) for s in beside}
     if "firing" in states:
         memory.alone_for = 0
     elif "quiet" in states and not recorder.view.frozen:

@@ -127,6 +127,18 @@ class World:
         self.impacted, self.error = people, error
         return self
 
+    def arrives(self, scope: str, sign_ins: int) -> World:
+        self.ratios[scope] = sign_ins, 0
+        return self
+
+    def succeeding(self, *, really: bool = True) -> World:
+        self.succeeds = really
+        return self
+
+    def blind(self, *, really: bool = True) -> World:
+        self.frozen = really
+        return self
+
     def lacks_evidence(self, scope: str) -> World:
         self.causes.pop(scope, None)
         self.findings[scope] = "not_enough_evidence"

@@ -1,0 +1,1 @@
+"""Scopes in which nothing is expected to arrive any more."""
