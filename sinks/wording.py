@@ -9,10 +9,12 @@ from typing import NamedTuple
 
 from msgspec import UNSET
 
+from detectors.axes import ANY
 from detectors.incidents import Incident, error_words
 from detectors.instants import HOUR, MINUTE
 
 __all__ = [
+    "CLIENT_NAMES",
     "CSP_NAMES",
     "METHOD_NAMES",
     "Link",
@@ -29,8 +31,16 @@ __all__ = [
     "truncate",
 ]
 
-CSP_NAMES = {"idme": "ID.me", "logingov": "Login.gov", "mhv": "My HealtheVet", "dslogon": "DS Logon"}
+CSP_NAMES = {
+    "idme": "ID.me",
+    "logingov": "Login.gov",
+    "mhv": "My HealtheVet",
+    "dslogon": "DS Logon",
+    "clear": "CLEAR",
+}
 METHOD_NAMES = {"ssoe": "SSOe", "sis": "SiS"}
+#: Clients whose name is not that of a provider.
+CLIENT_NAMES = {"vaweb": "VA.gov", "vamobile": "the VA mobile app", "ebenefits": "eBenefits"}
 
 _ELLIPSIS = "…"
 _LINK_TITLES = {
@@ -60,23 +70,23 @@ class Link(NamedTuple):
 
 
 def scope_words(scope: str) -> str:
-    """A scope in words: ``SSOe sign-in``, ``ID.me on both sign-in methods``, ``all sign-in``.
+    """A scope in words: ``SSOe sign-in``, ``ID.me on both sign-in methods``, ``VA.gov on SiS``, ``all sign-in``.
 
-    Outside prod the environment follows: ``SiS sign-in in staging``. A path of another shape is returned
-    unchanged.
+    Outside prod the environment follows: ``SiS sign-in in staging``. A value without a name is called by itself. A
+    path of more than a method, a provider and a client is returned unchanged.
     """
-    env, _, rest = scope.partition("/")
+    env, *values = scope.split("/")
     where = "" if env == "prod" else f" in {env}"
-    method, _, csp = rest.partition("/")
-    if not rest:
-        return f"all sign-in{where}"
-    if not csp and method in METHOD_NAMES:
-        return f"{METHOD_NAMES[method]} sign-in{where}"
-    if csp in CSP_NAMES and method == "*":
-        return f"{CSP_NAMES[csp]} on both sign-in methods{where}"
-    if csp in CSP_NAMES and method in METHOD_NAMES:
-        return f"{CSP_NAMES[csp]} on {METHOD_NAMES[method]}{where}"
-    return scope
+    if not all(values) or len(values) > 3:
+        return scope
+    method, csp, client = (*values, *(ANY,) * (3 - len(values)))
+    who = " for ".join(
+        names.get(value, value) for names, value in ((CSP_NAMES, csp), (CLIENT_NAMES, client)) if value != ANY
+    )
+    by = METHOD_NAMES.get(method, method)
+    if not who:
+        return f"all sign-in{where}" if method == ANY else f"{by} sign-in{where}"
+    return f"{who} on {'both sign-in methods' if method == ANY else by}{where}"
 
 
 def headline(incident: Incident) -> str:

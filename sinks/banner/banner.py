@@ -22,6 +22,7 @@ from sinks.wording import CSP_NAMES, one_line, truncate
 __all__ = [
     "BADNESS",
     "BANNERS",
+    "KEY_PATTERN",
     "MVI",
     "Banner",
     "BannerState",
@@ -49,6 +50,8 @@ MESSAGE_LIMIT = 1000
 _STANDING = ("open", "acknowledged", "recovering")
 #: States in the order of their severity, ``ok`` lowest; the worst state of a key is shown.
 BADNESS: Mapping[BannerState, int] = {"ok": 0, "maintenance": 1, "warning": 2, "critical": 3}
+#: What a key looks like: an environment, then a value, ``*`` or service for each axis, the last one no ``*``.
+KEY_PATTERN = r"^[a-z0-9_.:-]{1,64}(/([a-z0-9_.:-]{1,64}|[*])){0,3}/[a-z0-9_.:-]{1,64}$"
 _EVENT_TYPE = "watchofficer.banner-state.v1"
 
 Instant = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
@@ -106,9 +109,7 @@ class _Value(msgspec.Struct, frozen=True, kw_only=True):
     """State of one banner. Keep the greatest version of each key; after valid_until the state is unknown."""
 
     schema_version: Literal[1]
-    key: Annotated[
-        str, Meta(pattern=r"^[a-z]+/[a-z]+(/[a-z]+)?$", description="Scope of the banner: prod/sis.")
-    ]
+    key: Annotated[str, Meta(pattern=KEY_PATTERN, description="Scope of the banner: prod/sis.")]
     state: BannerState
     severity: Annotated[int, Meta(ge=1, le=3)] | None
     title: Annotated[str, Meta(description="Headline for people; empty when ok.")]

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import yaml
 
-from sinks.banner.banner import banner_schema
+from sinks.banner.banner import KEY_PATTERN, banner_schema
 from streams.events.validation import Reason
 from streams.kafka.topics import PARTITIONS, Topics
 from streams.records import json_schemas as schemas
@@ -190,7 +190,7 @@ _CHANNELS = (
         "What to tell people who are about to sign in. Read to the end, keep the greatest version of each "
         "key, take what is past valid_until as unknown, then follow. A null value retires the key.",
         "banner-state",
-        _string(pattern="^[a-z]+/[a-z]+(/[a-z]+)?$"),
+        _string(pattern=KEY_PATTERN),
         "the banner's scope, such as prod/sis",
         schema="banner",
         headers=_CLOUD_EVENT,

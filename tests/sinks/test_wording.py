@@ -33,6 +33,14 @@ from tests.sinks.samples import OPENED, incident
         ("prod/*/logingov", "Login.gov on both sign-in methods"),
         ("staging/sis", "SiS sign-in in staging"),
         ("dev", "all sign-in in dev"),
+        ("prod/*/clear", "CLEAR on both sign-in methods"),
+        ("prod/sis/newcomer", "newcomer on SiS"),
+        ("prod/okta", "okta sign-in"),
+        ("prod/sis/*/vaweb", "VA.gov on SiS"),
+        ("prod/*/*/vamobile", "the VA mobile app on both sign-in methods"),
+        ("prod/sis/idme/vaweb", "ID.me for VA.gov on SiS"),
+        ("qa/*/*/portal", "portal on both sign-in methods in qa"),
+        ("prod/a/b/c/d", "prod/a/b/c/d"),
     ],
 )
 def test_a_scope_reads_as_a_person_would_say_it(scope: str, words: str) -> None:

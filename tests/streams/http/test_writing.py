@@ -74,7 +74,7 @@ async def test_a_report_names_what_fails(served: Serving) -> None:
         (ACK, {"text": "x" * 4001}, "text: "),
         ("/api/v1/incidents/prod-17/note", {"by": "Ada"}, "text: "),
         ("/api/v1/incidents/prod-17/note", {"text": "   "}, "text: "),
-        ("/api/v1/reports", {"scope": "prod/nowhere"}, "scope: no such scope"),
+        ("/api/v1/reports", {"scope": "prod/No where"}, "scope: no such scope"),
         ("/api/v1/reports", {"scope": None}, "scope: "),
     ],
 )

@@ -105,7 +105,10 @@ tests:
         ),
         # a name that there is not would be absent whatever happens
         (MINIMAL.replace("{incidents: [{}]}", "{incidents: [{scope: prod/sos}]}"), "must be a scope such as"),
-        (MINIMAL.replace("{incidents: [{}]}", "{incidents: [{id: prod1}]}"), "must match ^(prod|"),
+        (
+            MINIMAL.replace("{incidents: [{}]}", "{incidents: [{id: prod1}]}"),
+            "must match ^[a-z0-9_.:-]{1,64}-[1-9]",
+        ),
         (MINIMAL.replace("{incidents: [{}]}", "{incidents: [{state: opened}]}"), "must be 'open', 'acknow"),
         (MINIMAL.replace("{incidents: [{}]}", "{incidents: [{causes: silent}]}"), "must be 'burn_rate', "),
         (MINIMAL.replace("{incidents: [{}]}", "{incidents: [{scope: []}]}"), "at least 1 entries"),
