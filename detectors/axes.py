@@ -203,6 +203,14 @@ class Scopes:
                 self._known[leaf] = known
         return known
 
+    def groups_of(self, leaf: Leaf) -> list[int]:
+        """The positions of the groups that events with these raw values count in, admitted or not."""
+        placed = self._placed(leaf)
+        groups = [self._index[path] for path in _paths(placed) if path in self._index]
+        place = self._places.get(placed)
+        alone = ENVIRONMENT if place is None else int(self.alone[place])
+        return groups if alone in groups or not alone else [*groups, alone]
+
     def holds(self) -> Bools:
         """Whether each group (first axis) holds all leaves of another (second axis); a group without leaves is held."""
         if self._holds is None:
@@ -220,7 +228,7 @@ class Scopes:
         Args:
             leaves: raw leaves, known ones too.
         """
-        fresh = sorted({self._aliased(leaf) for leaf in leaves if leaf not in self._known}, key=_in_order)
+        fresh = sorted({self.aliased(leaf) for leaf in leaves if leaf not in self._known}, key=_in_order)
         if not fresh:
             return False
         for axis, values in enumerate(self._values):
@@ -273,7 +281,8 @@ class Scopes:
         if len(self._index) != before:
             self._changed()
 
-    def _aliased(self, leaf: Leaf) -> Leaf:
+    def aliased(self, leaf: Leaf) -> Leaf:
+        """The leaf with each raw value replaced by the value that it stands for."""
         return tuple(
             aliases.get(value, value) if value is not None else None
             for value, aliases in zip(leaf, self._aliases, strict=True)
@@ -281,7 +290,7 @@ class Scopes:
 
     def _placed(self, leaf: Leaf) -> Leaf:
         """The leaf that stands for one with raw values."""
-        return self._within_bounds(self._aliased(leaf))
+        return self._within_bounds(self.aliased(leaf))
 
     def _within_bounds(self, leaf: Leaf) -> Leaf:
         kept = tuple(

@@ -28,7 +28,6 @@ from detectors.confidence import chance_of_so_few, silence_gain
 from detectors.detection.explanation import cause_at, of_scope
 from detectors.detection.lattice.lattice import lattice_of
 from detectors.detection.verdicts import Verdicts, verdict_of
-from detectors.history.arrivals import returns
 from detectors.history.history import History
 from detectors.incidents import Cause, DetectorName
 from detectors.instants import DAY, HOUR, MINUTE, format_duration
@@ -97,7 +96,7 @@ def _by_the_weeks(frame: Frame, history: History) -> tuple[Floats, Floats]:
     days, day = np.unique((ends - 1) // DAY, return_inverse=True)
     by_days = np.stack([history.usual_return_ratio(int((one + 1) * DAY)) for one in days])[day]
     minutes, minute = np.unique(ends // _GRID * _GRID, return_inverse=True)
-    hour = returns(history.expected(minutes, HOUR))
+    hour = history.returns(history.expected(minutes, HOUR))
     went, came = hour[..., WENT], hour[..., RETURNED]
     by_hour = np.where(np.nan_to_num(went) >= _LEARNED, came / np.maximum(went, 1.0), np.nan)[minute]
     usual = np.where(np.isnan(by_days), np.nan, np.fmin(by_days, by_hour))

@@ -91,11 +91,12 @@ class Engine:
         self._observer = observer
         self._classify = _classify(policy)
         self._frames = FrameBuilder(env, policy, self._classify)
+        history.follow(self._frames.scopes)
         self._detectors = detectors_of(policy, history)
         self.lifecycle = Lifecycle(env, policy, state.lifecycle if state else None)
         self.evaluated_to: int | None = state.evaluated_to if state else None
         self._covered_from = state.covered_from if state else covered_from
-        self._five_minutes = FiveMinutes(env, policy, self._classify)
+        self._five_minutes = FiveMinutes(self._frames.scopes, policy, self._classify)
         self._last: Frame | None = None
         self._durations = (
             Durations(self._frames.scopes, policy.step, max(policy.sli_windows)) if durations else None

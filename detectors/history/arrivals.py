@@ -8,19 +8,13 @@ import numpy as np
 import numpy.typing as npt
 
 from detectors.arrays import Floats
-from detectors.scopes import CSPS, METHODS, SCOPES
+from detectors.axes import ANY, Scopes, path_of
 from detectors.windows.counters import BAD, EXCLUDED, GOOD, STARTED
 
-__all__ = ["arrivals", "has_starts", "returns"]
+__all__ = ["Returns", "arrivals", "has_starts"]
 
-#: Of a method that asks for tokens, completions are callbacks where they have a credential provider: tokens have
-#: none. (method, its scopes with a provider).
-_WITH_TOKENS = [
-    (SCOPES.index(method), [SCOPES.index(f"{method}/{csp}") for csp in CSPS])
-    for method in METHODS
-    if method == "sis"
-]
-_ENV = SCOPES.index("")
+#: The method that asks for tokens: completions are callbacks where they have a credential provider, tokens have none.
+_WITH_TOKENS = "sis"
 
 
 def arrivals(counts: npt.NDArray[Any], by_starts: npt.NDArray[np.bool_]) -> npt.NDArray[Any]:
@@ -35,18 +29,45 @@ def arrivals(counts: npt.NDArray[Any], by_starts: npt.NDArray[np.bool_]) -> npt.
     return np.where(by_starts, counts[..., STARTED], completed)
 
 
-def returns(counts: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """(..., scope, 2) from counts (..., scope, counter): sign-ins that started, and those that came back.
+class Returns:
+    """Sign-ins that started, and those that came back, per group.
 
-    A return is a callback that completed, well or not. Of a method with tokens only what has a credential
-    provider is taken, of both.
+    A return is a callback that completed, well or not. Of a method with tokens only what has a credential provider is
+    taken, of both.
+
+    Args:
+        scopes: the groups of the counts.
     """
-    completed = counts[..., GOOD] + counts[..., BAD] + counts[..., EXCLUDED]
-    out = np.stack([counts[..., STARTED], completed], axis=-1)
-    for method, csps in _WITH_TOKENS:
-        rest = out[..., method, :] - out[..., csps, :].sum(axis=-2)
-        out[..., [method, _ENV], :] -= rest[..., None, :]
-    return out
+
+    def __init__(self, scopes: Scopes) -> None:
+        # For each group that holds a method with tokens: the group of its part of the method, and the groups of that
+        # part's providers.
+        self._parts: list[tuple[int, int, list[int]]] = []
+        self._without = [
+            int(scopes.alone[place])
+            for place, leaf in enumerate(scopes.leaves)
+            if leaf is not None and leaf[:2] == (_WITH_TOKENS, None) and scopes.alone[place]
+        ]
+        providers = sorted({leaf[1] for leaf in scopes.leaves if leaf is not None and leaf[1] is not None})
+        for group, path in enumerate(scopes.paths):
+            values = [value or ANY for value in ("" if path is None else path).split("/")]
+            method, provider, *rest = values + [ANY] * (len(scopes.axes) - len(values))
+            if path is None or provider != ANY or method not in (_WITH_TOKENS, ANY):
+                continue
+            part = scopes.index(path_of(scopes.env, (_WITH_TOKENS, ANY, *rest)))
+            of = (scopes.index(path_of(scopes.env, (_WITH_TOKENS, one, *rest))) for one in providers)
+            if part is not None:
+                self._parts.append((group, part, [one for one in of if one is not None]))
+
+    def __call__(self, counts: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return (..., group, 2) from counts (..., group, counter): sign-ins that started, and those that came back."""
+        completed = counts[..., GOOD] + counts[..., BAD] + counts[..., EXCLUDED]
+        out = np.stack([counts[..., STARTED], completed], axis=-1)
+        rests = [(group, out[..., part, :] - out[..., of, :].sum(axis=-2)) for group, part, of in self._parts]
+        for group, rest in rests:
+            out[..., group, :] -= rest
+        out[..., self._without, :] = 0
+        return out
 
 
 def has_starts(expected: Floats) -> npt.NDArray[np.bool_]:

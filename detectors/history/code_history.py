@@ -1,66 +1,66 @@
-"""How many failures of each error code does the history know, per five minutes and scope?"""
+"""How many failures of each error code does the history know, per five minutes and entry?"""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 
 import numpy as np
-import numpy.typing as npt
 
 from detectors.arrays import Bools, Floats, Ints
-from detectors.scopes import SCOPES
 
 __all__ = ["CodeHistory"]
 
+#: Entry (number) -> error code -> failures.
+_Codes = Mapping[int, Mapping[str, int]]
+
 
 class CodeHistory:
-    """Counts (slot, scope) of each error code that was ever recorded; the slots are those of ``history.History``."""
+    """Failures of each slot that has any with a known code; the slots and entries are those of ``history.History``.
 
-    def __init__(self) -> None:
-        self._size = 0
-        self._counts: dict[str, npt.NDArray[np.int32]] = {}
-        self._any: Bools = np.zeros(0, dtype=bool)
+    Args:
+        slots: the slots of a day.
+    """
 
-    def put(self, slot: int, codes: Mapping[int, Mapping[str, int]]) -> None:
-        """Set the counts of a slot, as scope (position) -> code -> failures; they replace the slot's earlier counts."""
-        if self._any[slot]:
-            for counts in self._counts.values():
-                counts[slot] = 0
-        self._any[slot] = bool(codes)
-        for scope, of_scope in codes.items():
-            for code, count in of_scope.items():
-                if code not in self._counts:
-                    self._counts[code] = np.zeros((self._size, len(SCOPES)), dtype=np.int32)
-                self._counts[code][slot, scope] = count
+    def __init__(self, slots: int) -> None:
+        self._slots = slots
+        self._days: dict[int, dict[int, _Codes]] = {}
+        self._sums: dict[int, dict[str, Counter[int]]] = {}  # day -> code -> entry -> failures
 
-    def at(self, slot: int) -> dict[int, dict[str, int]]:
+    def put(self, slot: int, codes: _Codes) -> None:
+        """Set the counts of a slot; they replace the slot's earlier counts."""
+        day, row = divmod(slot, self._slots)
+        if codes:
+            self._days.setdefault(day, {})[row] = codes
+        else:
+            self._days.get(day, {}).pop(row, None)
+        self._sums.pop(day, None)
+
+    def at(self, slot: int) -> _Codes:
         """Return the counts of a slot as ``put`` received them; empty if the slot has no known codes."""
-        out: dict[int, dict[str, int]] = {}
-        if self._any[slot]:
-            for code, counts in sorted(self._counts.items()):
-                for scope in np.flatnonzero(counts[slot]).tolist():
-                    out.setdefault(scope, {})[code] = int(counts[slot, scope])
-        return dict(sorted(out.items()))
+        day, row = divmod(slot, self._slots)
+        return self._days.get(day, {}).get(row, {})
 
-    def sums(self, code: str, bounds: Ints) -> tuple[Floats, Bools]:
-        """Return (N, scope) failures between consecutive ``bounds`` (N + 1 slots), and (N,) whether codes are known."""
-        edges = np.clip(bounds, 0, self._size)
-        spans = list(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True))
-        known = np.array([bool(self._any[begin:end].any()) for begin, end in spans])
-        counts = self._counts.get(code)
-        if counts is None:
-            return np.zeros((len(spans), len(SCOPES))), known
-        return np.array([counts[begin:end].sum(axis=0) for begin, end in spans], dtype=np.float64), known
+    def sums(self, code: str, days: Ints, entries: int) -> tuple[Floats, Bools]:
+        """Return (N, entry) failures with a code on each day (number), and (N,) whether codes are known of the day."""
+        out: Floats = np.zeros((len(days), entries))
+        for n, day in enumerate(days.tolist()):
+            for entry, count in self._of_day(day).get(code, Counter()).items():
+                out[n, entry] = count
+        return out, np.array([bool(self._days.get(day)) for day in days.tolist()], dtype=bool)
 
-    def grow(self, front: int, back: int) -> None:
-        """Add ``front`` empty slots before the first one, and ``back`` after the last one."""
-        self._size += front + back
-        self._any = np.pad(self._any, (front, back))
-        self._counts = {code: np.pad(c, ((front, back), (0, 0))) for code, c in self._counts.items()}
+    def _of_day(self, day: int) -> dict[str, Counter[int]]:
+        if day not in self._sums:
+            sums: dict[str, Counter[int]] = {}
+            for codes in self._days.get(day, {}).values():
+                for entry, of_entry in codes.items():
+                    for code, count in of_entry.items():
+                        sums.setdefault(code, Counter())[entry] += count
+            self._sums[day] = sums
+        return self._sums[day]
 
-    def drop(self, slots: int) -> None:
-        """Drop the first ``slots`` slots; the others move to the front, and as many empty slots follow them."""
-        kept = max(0, self._size - slots)
-        for array in (self._any, *self._counts.values()):
-            array[:kept] = array[slots : slots + kept].copy()
-            array[kept:] = 0
+    def drop(self, slot: int) -> None:
+        """Drop the days that end at a slot or before."""
+        for days in (self._days, self._sums):
+            for day in [day for day in days if (day + 1) * self._slots <= slot]:
+                del days[day]

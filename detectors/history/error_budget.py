@@ -22,13 +22,12 @@ import msgspec
 import numpy as np
 
 from detectors.arrays import Floats
-from detectors.axes import ANY, contains, overlaps, path_of
+from detectors.axes import contains, overlaps
 from detectors.history.history import BUCKET, History
 from detectors.incidents import Incident
 from detectors.instants import DAY, HOUR, SECOND
 from detectors.policy.policy import Policy
-from detectors.scopes import LEAVES, MEMBERS, SCOPES, scope_index
-from detectors.windows.counters import BAD, GOOD
+from detectors.windows.counters import BAD, COUNTERS, GOOD
 
 __all__ = [
     "SCHEDULED_A_MONTH",
@@ -109,7 +108,7 @@ def month_start(at: int, time_zone: str, months: int = 0) -> int:
 
 def window_burn(history: History, method: str, start: int, end: int, policy: Policy) -> float | None:
     """Return the burn rate of a method in [start, end) ms, by the history; None if no request completed."""
-    sums = history.sums(start, end)[scope_index(f"{history.env}/{method}")]
+    sums = _sums(history, f"{history.env}/{method}", start, end)
     return burn_rate(float(sums[GOOD]), float(sums[BAD]), policy.objectives[method].availability)
 
 
@@ -152,22 +151,21 @@ def account(
         the account; None if no request completed this month.
     """
     start, end = (month_start(at, policy.time_zone, months) for months in (0, 1))
-    index = scope_index(f"{history.env}/{method}")
-    leaves = np.flatnonzero(MEMBERS[index])
+    scope = f"{history.env}/{method}"
     planned = list(scheduled(policy, history.env, method, start, at))
     caused = [
         one for one in exclusions if one.why == "csp" and overlaps(one.scope, f"{history.env}/{method}")
     ]
-    all_sums = history.sums(start, at)[index]
-    by_plan = _left_out(history, leaves, planned, start, at)
-    left_out = _left_out(history, leaves, [*planned, *caused], start, at)
+    all_sums = _sums(history, scope, start, at)
+    by_plan = _left_out(history, scope, planned, start, at)
+    left_out = _left_out(history, scope, [*planned, *caused], start, at)
     good, bad = (max(0.0, float(all_sums[c] - left_out[c])) for c in (GOOD, BAD))
     if good + bad <= 0:
         return None
-    expected = good + bad + _per_ms(history, index, at) * (end - at)
+    expected = good + bad + _per_ms(history, scope, at) * (end - at)
     allowed = (1.0 - policy.objectives[method].availability) * expected
-    lately = history.sums(at - _LATELY, at)[index] - _left_out(
-        history, leaves, [*planned, *caused], at - _LATELY, at
+    lately = _sums(history, scope, at - _LATELY, at) - _left_out(
+        history, scope, [*planned, *caused], at - _LATELY, at
     )
     failing = max(0.0, float(lately[BAD])) / _LATELY
     gone_at = at + round((allowed - bad) / failing) if failing else None
@@ -187,29 +185,38 @@ def account(
     )
 
 
-def _per_ms(history: History, index: int, at: int) -> float:
+def _sums(history: History, scope: str, start: int, end: int) -> Floats:
+    """Return the counts (counter,) of a scope in ``[start, end)``, ms; zeros where there is no such scope."""
+    index = history.scopes.index(scope)
+    return np.zeros(len(COUNTERS)) if index is None else history.sums(start, end)[index]
+
+
+def _per_ms(history: History, scope: str, at: int) -> float:
     """Return the completed requests of a scope per ms in the four weeks before ``at`` (ms), over the known time."""
     begin, end = np.array([at - _USUAL]), np.array([at])
     known = float(history.coverage(begin, end)[0]) * _USUAL
-    sums = history.sums(at - _USUAL, at)[index]
+    sums = _sums(history, scope, at - _USUAL, at)
     return float(sums[GOOD] + sums[BAD]) / known if known else 0.0
 
 
-def _left_out(
-    history: History, leaves: Iterable[int], exclusions: Sequence[Exclusion], start: int, at: int
-) -> Floats:
-    """Return the counts (counter,) that exclusions cover in ``[start, at)``; overlapping exclusions count once."""
-    total = np.zeros(history.sums(at, at).shape[-1])
-    for leaf in leaves:
-        for begin, end in _union(_spans(exclusions, leaf), start, at):
-            total += _leaf_sums(history, leaf, begin, end)
+def _left_out(history: History, scope: str, exclusions: Sequence[Exclusion], start: int, at: int) -> Floats:
+    """Return the counts (counter,) of a scope that exclusions cover in ``[start, at)``; overlapping ones count once."""
+    total = np.zeros(len(COUNTERS))
+    if not exclusions:
+        return total
+    by_spans: dict[tuple[tuple[int, int], ...], list[str]] = {}
+    for part in history.parts(scope, start, at):
+        by_spans.setdefault(tuple(_union(_spans(exclusions, part), start, at)), []).append(part)
+    for spans, parts in by_spans.items():
+        for begin, end in spans:
+            counts = history.parts(scope, begin, end)
+            total += sum((counts[part] for part in parts), np.zeros(len(COUNTERS)))
     return total
 
 
-def _spans(exclusions: Iterable[Exclusion], leaf: int) -> Iterator[tuple[int, int]]:
+def _spans(exclusions: Iterable[Exclusion], part: str) -> Iterator[tuple[int, int]]:
     for one in exclusions:
-        env = one.scope.partition("/")[0]
-        if contains(one.scope, path_of(env, (value or ANY for value in LEAVES[leaf]))):
+        if contains(one.scope, part):
             # The history knows no better than in records: one that a provider has spoilt is all its doing.
             whole = one.why == "csp"
             yield (
@@ -226,16 +233,3 @@ def _union(spans: Iterable[tuple[int, int]], start: int, at: int) -> Iterator[tu
         if begin < end:
             yield begin, end
             reached = end
-
-
-def _leaf_sums(history: History, leaf: int, start: int, end: int) -> Floats:
-    """Return the counts (counter,) of a leaf in [start, end) ms.
-
-    A leaf with a provider has the counts of its scope; the leaf without one, those of the method less all providers.
-    """
-    method, csp = LEAVES[leaf]
-    sums = history.sums(start, end)
-    if csp is not None:
-        return np.asarray(sums[SCOPES.index(f"{method}/{csp}")])
-    csps = [SCOPES.index(f"{m}/{c}") for m, c in LEAVES if m == method and c is not None]
-    return np.asarray(sums[SCOPES.index(method)] - sums[csps].sum(axis=0))

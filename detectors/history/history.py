@@ -1,26 +1,28 @@
 """What happened in an environment in the past weeks, per five minutes, and which counts are therefore expected?
 
-A record holds the counts of every scope in five minutes, as absolute values: a later revision replaces an
-earlier one. 35 days of records supply the windows beyond an hour, and the counts that are usual at a time of the
-week. Between the ends of five-minute records counts are interpolated: the events of a record are taken as evenly
-spread over its five minutes.
+A record holds the counts of every leaf in five minutes, as absolute values: a later revision replaces an earlier one.
+Records of the form before hold the counts of scopes instead; they serve the scopes that they name. 35 days of records
+supply the windows beyond an hour, and the counts that are usual at a time of the week. Between the ends of five-minute
+records counts are interpolated: the events of a record are taken as evenly spread over its five minutes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from operator import itemgetter
 from typing import Any
 
 import numpy as np
 
 from detectors.arrays import Floats, Ints
-from detectors.history.arrivals import arrivals, has_starts, returns
+from detectors.axes import Leaf, Scopes
+from detectors.history.arrivals import Returns, arrivals, has_starts
 from detectors.history.code_history import CodeHistory
+from detectors.history.day_counts import DayCounts
+from detectors.history.entries import Entries, record_of
 from detectors.history.local_calendar import WallClock
 from detectors.instants import DAY, HOUR, MINUTE, format_instant, parse_instant
-from detectors.scopes import SCOPES, scope_path
-from detectors.windows.counters import BAD, COUNTERS, EXCLUDED, GOOD
+from detectors.windows.counters import BAD, COUNTERS, EXCLUDED, GOOD, SESSION_BAD, SESSION_GOOD
+from detectors.windows.fixed_scopes import fixed_scopes
 
 __all__ = ["BUCKET", "FIELDS", "KEPT", "History"]
 
@@ -28,15 +30,12 @@ __all__ = ["BUCKET", "FIELDS", "KEPT", "History"]
 BUCKET = 5 * MINUTE
 #: Records are kept for this long before the newest, ms, and dropped within a day after that.
 KEPT = 35 * DAY
-#: The counts of a scope in a record, in the order of the last axis of the arrays in this module.
+#: The counts of sign-ins in a record, in the order of the last axis of the arrays in this module; those of sessions
+#: follow them.
 FIELDS = COUNTERS[:6]
 
 _DAY_SLOTS = DAY // BUCKET
 _KEPT_SLOTS = KEPT // BUCKET
-#: The arrays hold one more day, so that old slots are dropped a day at a time.
-_MOST_SLOTS = _KEPT_SLOTS + _DAY_SLOTS
-_SHAPE = (len(SCOPES), len(FIELDS))
-_fields_of = itemgetter(*FIELDS)
 #: How many weeks back an equal weekday is searched, and how many of the weeks found are averaged: the nearest ones that
 #: are known and no holidays.
 _WEEKS_BACK = 4
@@ -51,6 +50,9 @@ _SUNDAY = 6
 _EXPECTED_KEPT = 64
 #: Expectations come from records at least this old, ms: a day, less changes of the local clock of up to two hours.
 _EXPECTED_AFTER = 22 * HOUR
+#: The time before in which a leaf needs events, and how many, in order to be expected.
+_LATELY = 14 * DAY
+_EXPECTED_LEAST = 100
 
 
 class History:
@@ -59,29 +61,36 @@ class History:
     Args:
         env: the environment.
         clock: local time and holidays, by which weeks are compared.
+
+    Attributes:
+        scopes: the axis "scope" of all arrays is the axis of its groups.
     """
 
     def __init__(self, env: str, clock: WallClock | None = None) -> None:
         self.env = env
+        self.scopes = fixed_scopes(env)
         self._clock = clock or WallClock()
-        self._places = {scope_path(env, i): i for i in range(len(SCOPES))}
-        self._origin = 0  # start of slot 0, in buckets since the epoch
-        self._newest = -1  # the last known slot
-        self._counts: Ints = np.zeros((0, *_SHAPE), dtype=np.int64)
-        self._known = np.zeros(0, dtype=bool)
-        # Running sums: row i holds the sum of all slots before slot i, valid up to row ``_summed``. With no slots
-        # there are two rows, so that a difference exists.
-        self._sums: Ints = np.zeros((2, *_SHAPE), dtype=np.int64)
-        self._known_sums: Ints = np.zeros(2, dtype=np.int64)
-        self._summed = 0
-        self._codes = CodeHistory()
-        self._usual: dict[tuple[str, int], Floats] = {}
-        # (start of an hour, length of the window) -> expectations
+        self._newest: int | None = None  # the last known slot, in buckets since the epoch
+        self._oldest = 0
+        self._entries = Entries(env)
+        self._counts = DayCounts(_DAY_SLOTS, len(COUNTERS))
+        self._by_scope: set[int] = set()  # slots whose record has the form before
+        self._excluded: dict[int, tuple[str, ...]] = {}
+        self._codes = CodeHistory(_DAY_SLOTS)
+        self._usual: dict[tuple[str, int, int], Floats] = {}
+        self._returns: tuple[int, Returns] | None = None
+        # (start of an hour, length of the window) -> expectations by entry
         self._expected: dict[tuple[int, int], Floats] = {}
+
+    def follow(self, scopes: Scopes) -> None:
+        """Take the groups of ``scopes`` as the axis "scope" from now on."""
+        self.scopes = scopes
+        self._returns = None
+        self._usual.clear()
 
     def __len__(self) -> int:
         """Return how many records are kept."""
-        return int(np.count_nonzero(self._known))
+        return len(self._counts)
 
     # -- records ---------------------------------------------------------------------------------------------
 
@@ -89,12 +98,14 @@ class History:
         """Add a record or a revision of a record. A record older than ``KEPT`` is ignored.
 
         Args:
-            record: ``{"env", "at", "scopes": {path: {good, bad, excluded, started, slow, timed}}, "codes": {path:
-                {code: failures}}}``; ``at`` is the start, in ms or RFC 3339; scopes that are left out had no events.
-                ``codes`` may be missing.
+            record: ``{"v": 2, "env", "at", "leaves": [{"axes": {axis: value}, "sign_in": {good, bad, excluded, started,
+                slow, timed}, "session": {good, bad}, "codes": {code: failures}}], "excluded": [path]}``; ``at`` is the
+                start, in ms or RFC 3339; leaves that are left out had no events. ``session`` and ``codes`` may be
+                missing. The form before, without ``v``, has ``"scopes": {path: {good, …}}`` and ``"codes": {path:
+                {code: failures}}`` in place of the leaves.
 
         Raises:
-            ValueError: the environment is another one, a scope is unknown, a counter is missing, or the start is no
+            ValueError: the environment is another one, a scope is none of it, a counter is missing, or the start is no
                 multiple of five minutes.
         """
         at = record["at"]
@@ -102,28 +113,29 @@ class History:
         slot, rest = divmod(start, BUCKET)
         if record["env"] != self.env or rest:
             raise ValueError(f"not five minutes of {self.env}: env {record['env']!r}, at {at!r}")
-        scopes: Mapping[str, Mapping[str, int]] = record["scopes"]
         try:
-            places = [self._places[path] for path in scopes]
-            values = [_fields_of(counts) for counts in scopes.values()]
-            codes = {self._places[path]: counts for path, counts in record.get("codes", {}).items()}
+            if "leaves" in record:
+                read = self._entries.of_leaves(record["leaves"], self.scopes.axes)
+            else:
+                read = self._entries.of_scopes(record["scopes"], record.get("codes", {}))
         except KeyError as missing:
             raise ValueError(
                 f"{self.env} at {format_instant(start)}: {missing} is no scope or is missing"
             ) from None
-        place = self._slot(slot)
-        if place is None:
+        if self._newest is not None and slot <= self._newest - _KEPT_SLOTS:
             return
-        row = self._counts[place]
-        row[:] = 0
-        if values:
-            row[places] = values
-        self._codes.put(place, codes)
-        self._known[place] = True
+        counts, codes = read
+        self._counts.put(slot, counts)
+        self._codes.put(slot, codes)
+        (self._by_scope.discard if "leaves" in record else self._by_scope.add)(slot)
+        self._excluded.pop(slot, None)
+        if record.get("excluded"):
+            self._excluded[slot] = tuple(record["excluded"])
         self._forget_expected(start)
-        if place < self._summed:
-            self._summed = place
+        if self._newest is None or slot <= self._newest:
             self._usual.clear()
+        self._newest = slot if self._newest is None else max(self._newest, slot)
+        self._drop_old()
 
     def extend(self, records: Iterable[Mapping[str, Any]]) -> None:
         """Add many records, as ``add`` does for one."""
@@ -132,62 +144,34 @@ class History:
 
     def records(self) -> Iterator[dict[str, Any]]:
         """Yield all records that are kept, in order of time, in the form that ``add`` takes; ``at`` in RFC 3339."""
-        for place in np.flatnonzero(self._known):
-            counts = self._counts[place]
-            scopes = {
-                scope_path(self.env, int(s)): dict(zip(FIELDS, counts[s].tolist(), strict=True))
-                for s in np.flatnonzero(counts.any(axis=1))
-            }
-            record: dict[str, Any] = {
-                "env": self.env,
-                "at": format_instant((self._origin + int(place)) * BUCKET),
-                "scopes": scopes,
-            }
-            codes = self._codes.at(int(place))
-            if codes:
-                record["codes"] = {scope_path(self.env, s): counts for s, counts in codes.items()}
-            yield record
+        for slot in self._counts.slots():
+            counts = [(self._entries[n], of) for n, of in sorted(self._counts.at(slot).items())]
+            codes = {self._entries[n]: of for n, of in sorted(self._codes.at(slot).items())}
+            axes = None if slot in self._by_scope else self.scopes.axes
+            record = record_of(self.env, slot * BUCKET, counts, codes, axes, self._excluded.get(slot, ()))
+            yield record | {"at": format_instant(slot * BUCKET)}
 
-    def _slot(self, slot: int) -> int | None:
-        """Return the position of a bucket (number since the epoch) in the arrays, growing them; None if too old."""
-        if self._newest < 0:
-            self._origin = slot
-        place = slot - self._origin
-        if place <= self._newest - _KEPT_SLOTS:
-            return None
-        if place < 0:
-            self._grow(front=-place + _DAY_SLOTS, back=0)
-            place = slot - self._origin
-        if place >= _MOST_SLOTS:
-            self._drop(place - _KEPT_SLOTS + 1)
-            place = slot - self._origin
-        size = len(self._known)
-        if place >= size:
-            self._grow(front=0, back=max(place + 1, min(2 * size, _MOST_SLOTS), _DAY_SLOTS) - size)
-        self._newest = max(self._newest, place)
-        return place
+    def leaves(self, at: int) -> list[Leaf]:
+        """Return the leaves that had events enough in two weeks before ``at`` (ms) for some to be expected."""
+        if self._newest is None:
+            return []
+        ends = np.array([at - _LATELY, at], dtype=np.int64)
+        before, after = self._up_to(ends)
+        many = (after - before)[:, [GOOD, BAD, EXCLUDED, SESSION_GOOD, SESSION_BAD]].sum(
+            axis=1
+        ) >= _EXPECTED_LEAST
+        return self._entries.leaves(np.flatnonzero(many).tolist(), len(self.scopes.axes))
 
-    def _grow(self, front: int, back: int) -> None:
-        around = (front, back)
-        self._counts = np.pad(self._counts, (around, (0, 0), (0, 0)))
-        self._known = np.pad(self._known, around)
-        self._codes.grow(front, back)
-        self._sums = np.zeros((len(self._known) + 1, *_SHAPE), dtype=np.int64)
-        self._known_sums = np.zeros(len(self._known) + 1, dtype=np.int64)
-        self._origin -= front
-        self._newest += front if self._newest >= 0 else 0
-        self._summed = 0
-
-    def _drop(self, slots: int) -> None:
-        """Drop the first ``slots`` slots; the arrays keep their size."""
-        kept = max(0, len(self._known) - slots)
-        for array in (self._counts, self._known):
-            array[:kept] = array[slots : slots + kept].copy()
-            array[kept:] = 0
-        self._codes.drop(slots)
-        self._origin += slots
-        self._newest = max(-1, self._newest - slots)
-        self._summed = 0
+    def _drop_old(self) -> None:
+        assert self._newest is not None
+        oldest = (self._newest - _KEPT_SLOTS) // _DAY_SLOTS * _DAY_SLOTS
+        if oldest <= self._oldest:
+            return
+        self._oldest = oldest
+        self._entries.keep(self._counts.drop(oldest))
+        self._codes.drop(oldest)
+        self._by_scope = {slot for slot in self._by_scope if slot >= oldest}
+        self._excluded = {slot: paths for slot, paths in self._excluded.items() if slot >= oldest}
         self._usual.clear()
         self._expected.clear()
 
@@ -195,17 +179,6 @@ class History:
         """Drop cached expectations that a record at ``start`` (ms) may change: those of hours a day or more later."""
         for key in [key for key in self._expected if start < key[0] + HOUR - _EXPECTED_AFTER]:
             del self._expected[key]
-
-    def _sum_up(self) -> None:
-        """Bring the running sums up to the newest slot."""
-        first, end = self._summed, self._newest + 1
-        if first >= end:
-            return
-        np.cumsum(self._counts[first:end], axis=0, out=self._sums[first + 1 : end + 1])
-        self._sums[first + 1 : end + 1] += self._sums[first]
-        np.cumsum(self._known[first:end], out=self._known_sums[first + 1 : end + 1])
-        self._known_sums[first + 1 : end + 1] += self._known_sums[first]
-        self._summed = end
 
     # -- past counts -----------------------------------------------------------------------------------------
 
@@ -215,34 +188,36 @@ class History:
 
     def between(self, starts: Ints, ends: Ints) -> Floats:
         """Return the counts (N, scope, counter) in each [start, end) ms, as far as records are known."""
-        self._sum_up()
-        lower, share = self._position(starts)
-        upper, rest = self._position(ends)
-        wide = (slice(None), None, None)
-        before = self._sums[lower] + share[wide] * (self._sums[lower + 1] - self._sums[lower])
-        after = self._sums[upper] + rest[wide] * (self._sums[upper + 1] - self._sums[upper])
-        return np.asarray(after - before)
+        return self._to_groups(self._between(starts, ends))
+
+    def _between(self, starts: Ints, ends: Ints) -> Floats:
+        return self._up_to(ends) - self._up_to(starts)
+
+    def _to_groups(self, by_entry: Floats) -> Floats:
+        """Return (N, scope, counter) from (N, entry, counter)."""
+        return self._entries.to_groups(by_entry, self.scopes)
+
+    def _up_to(self, instants: Ints) -> Floats:
+        """Return the counts (N, entry, counter) before each instant (ms)."""
+        slots, rest = np.divmod(instants, BUCKET)
+        return self._counts.up_to(slots, rest / BUCKET, len(self._entries))
+
+    def parts(self, scope: str, start: int, end: int) -> dict[str, Floats]:
+        """Return the counts (counter,) in [start, end) ms of the parts of a scope that share no events, by path.
+
+        Args:
+            scope: the path of an auth method with the environment.
+        """
+        return self._entries.parts(scope, self._between(np.array([start]), np.array([end]))[0])
 
     def coverage(self, starts: Ints, ends: Ints) -> Floats:
         """Return the share (N,) of each [start, end) ms that records cover."""
-        self._sum_up()
-        lower, share = self._position(starts)
-        upper, rest = self._position(ends)
-        known = self._known_sums
-        before = known[lower] + share * (known[lower + 1] - known[lower])
-        after = known[upper] + rest * (known[upper + 1] - known[upper])
+        before, after = (
+            self._counts.known_up_to(instants // BUCKET, instants % BUCKET / BUCKET)
+            for instants in (starts, ends)
+        )
         covered: Floats = (after - before) * BUCKET / np.maximum(ends - starts, 1)
         return covered
-
-    def _position(self, instants: Ints) -> tuple[Ints, Floats]:
-        """Return the slot of each instant (ms) and the share of the slot before it, limited to the slots that exist."""
-        end = self._newest + 1
-        if not end:
-            return np.zeros(instants.shape, dtype=np.int64), np.zeros(instants.shape)
-        place, rest = np.divmod(instants - self._origin * BUCKET, BUCKET)
-        share = np.where((place >= 0) & (place < end), rest / BUCKET, 0.0)
-        share = np.where(place >= end, 1.0, share)
-        return np.clip(place, 0, end - 1), share
 
     # -- usual counts ----------------------------------------------------------------------------------------
 
@@ -259,18 +234,26 @@ class History:
             window: length, ms.
         """
         if not ends.size or (ends % MINUTE).any():
-            return self._expect(ends, window)
+            return self._to_groups(self._expect(ends, window))
         hours = ends // HOUR * HOUR
-        out = np.empty((len(ends), *_SHAPE))
+        out = np.empty((len(ends), len(self._entries), len(COUNTERS)))
         for hour in np.unique(hours).tolist():
             within = hours == hour
             out[within] = self._expected_in_hour(hour, window)[(ends[within] - hour) // MINUTE]
-        return out
+        return self._to_groups(out)
 
     def _expected_in_hour(self, hour: int, window: int) -> Floats:
-        """Compute ``expected`` for the windows (ms) that end at each minute of an hour, which share most look-ups."""
+        """Compute what is expected, by entry, for the windows (ms) that end at each minute of an hour.
+
+        Windows of an hour share most look-ups. An entry that is newer than the last computation had no events then.
+        """
         key = hour, window
-        if key not in self._expected:
+        found = self._expected.get(key)
+        if found is not None and found.shape[1] < len(self._entries):
+            fresh = np.full((len(found), len(self._entries) - found.shape[1], len(COUNTERS)), 0.0)
+            fresh[np.isnan(found[:, :1, :1]).any(axis=(1, 2))] = np.nan
+            self._expected[key] = np.concatenate([found, fresh], axis=1)
+        if found is None:
             if len(self._expected) >= _EXPECTED_KEPT:
                 self._expected.clear()
             self._expected[key] = self._expect(np.arange(hour, hour + HOUR, MINUTE, dtype=np.int64), window)
@@ -285,8 +268,8 @@ class History:
         return np.where(np.isnan(usual), of_holidays, usual)
 
     def _mean_of_weeks(self, ends: Ints, window: int, nearest: Ints, *, holidays: bool) -> Floats:
-        """Return the mean (N, scope, counter) of the nearest known weeks, among holidays or other days; nan if none."""
-        total = np.zeros((len(ends), *_SHAPE))
+        """Return the mean (N, entry, counter) of the nearest known weeks, among holidays or other days; nan if none."""
+        total = np.zeros((len(ends), len(self._entries), len(COUNTERS)))
         found = np.zeros(len(ends), dtype=np.int64)
         for week in range(_WEEKS_BACK):
             then = self._clock.days_before(ends, nearest + 7 * week)
@@ -295,7 +278,7 @@ class History:
             if usable.any():
                 usable &= self.coverage(then - window, then) >= 1.0 - _GAP
             if usable.any():
-                total[usable] += self.between(then[usable] - window, then[usable])
+                total[usable] += self._between(then[usable] - window, then[usable])
                 found += usable
         wide = found[:, None, None]
         return np.where(wide > 0, total / np.maximum(wide, 1), np.nan)
@@ -314,21 +297,35 @@ class History:
             self._usually("failing", at, lambda days: (days[..., BAD], days[..., GOOD] + days[..., BAD]))
         )
 
+    def usual_session_failing_ratio(self, at: int) -> Floats:
+        """Return the median over the days (UTC) of two weeks before ``at`` (ms) of failed session steps, (S,).
+
+        The ratio is bad / (good + bad) of the steps of ``session``; nan if unknown, as where all records have the form
+        before, which knows nothing of sessions.
+        """
+
+        def shares(days: Floats) -> tuple[Floats, Floats]:
+            return days[..., SESSION_BAD], days[..., SESSION_GOOD] + days[..., SESSION_BAD]
+
+        return self._usually("sessions failing", at, shares)
+
     def usual_user_errors(self, at: int) -> Floats:
         """Return the median over the days (UTC) of two weeks before ``at`` (ms) of excluded / completed per scope (S,).
 
-        Completed requests do not include tokens, see ``arrivals.returns``; the ratio is nan if unknown.
+        Completed requests do not include tokens, see ``arrivals.Returns``; the ratio is nan if unknown.
         """
-        return self._usually("user errors", at, lambda days: (days[..., EXCLUDED], returns(days)[..., 1]))
+        return self._usually(
+            "user errors", at, lambda days: (days[..., EXCLUDED], self.returns(days)[..., 1])
+        )
 
     def usual_return_ratio(self, at: int) -> Floats:
         """Return the median over the days (UTC) of two weeks before ``at`` (ms) of returned / started per scope (S,).
 
-        ``arrivals.returns`` defines which requests returned and started; the ratio is nan if unknown.
+        ``arrivals.Returns`` defines which requests returned and started; the ratio is nan if unknown.
         """
 
         def shares(days: Floats) -> tuple[Floats, Floats]:
-            both = returns(days)
+            both = self.returns(days)
             return both[..., 1], both[..., 0]
 
         return self._usually("returning", at, shares)
@@ -341,12 +338,18 @@ class History:
         """
 
         def shares(days: Floats) -> tuple[Floats, Floats]:
-            today = (at - 1) // DAY
-            slots = (today - np.arange(_USUAL_DAYS, -1, -1)) * _DAY_SLOTS - self._origin
-            failed, known = self._codes.sums(code, slots)
-            return failed, np.where(known[:, None], returns(days)[..., 1], 0.0)
+            numbers = (at - 1) // DAY - np.arange(_USUAL_DAYS, 0, -1)
+            failed, known = self._codes.sums(code, numbers, len(self._entries))
+            by_group = self._to_groups(failed[..., None])[..., 0]
+            return by_group, np.where(known[:, None], self.returns(days)[..., 1], 0.0)
 
         return self._usually(f"code {code}", at, shares)
+
+    def returns(self, counts: Floats) -> Floats:
+        """Return (..., scope, (started, returned)) from counts (..., scope, counter), as ``arrivals.Returns`` does."""
+        if self._returns is None or self._returns[0] != self.scopes.version:
+            self._returns = self.scopes.version, Returns(self.scopes)
+        return np.asarray(self._returns[1](counts))
 
     def _usually(self, name: str, at: int, shares: Callable[[Floats], tuple[Floats, Floats]]) -> Floats:
         """Return the median over the days before ``at`` (ms) of hits / trials (day, scope); nan if unknown.
@@ -354,7 +357,7 @@ class History:
         The result is cached under ``name`` for a day.
         """
         today = (at - 1) // DAY  # at midnight the day's last five minutes have no record yet
-        key = name, today
+        key = name, today, self.scopes.version
         if key not in self._usual:
             bounds = (today - np.arange(_USUAL_DAYS, -1, -1)) * DAY
             hits, trials = shares(self.between(bounds[:-1], bounds[1:]))
@@ -363,6 +366,10 @@ class History:
             days = np.count_nonzero(~np.isnan(ratio), axis=0)
             low = np.take_along_axis(order, np.maximum(days - 1, 0)[None] // 2, axis=0)[0]
             high = np.take_along_axis(order, (days // 2)[None].clip(max=_USUAL_DAYS - 1), axis=0)[0]
-            kept = {known: usual for known, usual in self._usual.items() if known[1] >= today}
+            kept = {
+                known: usual
+                for known, usual in self._usual.items()
+                if known[1] >= today and known[2] == key[2]
+            }
             self._usual = {**kept, key: np.where(days > 0, (low + high) / 2, np.nan)}
         return self._usual[key]

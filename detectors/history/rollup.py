@@ -3,68 +3,85 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 
 import numpy as np
 
-from detectors.arrays import Ints
-from detectors.history.history import BUCKET, FIELDS
+from detectors.axes import OTHER, Leaf, Scopes
+from detectors.history.entries import record_of
+from detectors.history.history import BUCKET
 from detectors.policy.policy import Policy
-from detectors.scopes import LEAVES, MEMBERS, SCOPES, scope_path
-from detectors.windows.counters import Columns
+from detectors.windows.counters import COUNTERS, Columns
 from detectors.windows.fact_columns import FactColumns
 
 __all__ = ["HISTORY_SPAN", "FiveMinutes"]
 
 #: Frames end at multiples of the length of a history record, so that a record's sums take effect at a fixed T.
 HISTORY_SPAN = BUCKET
+#: The most leaves of a record; those with the fewest events count together as ``other``.
+_MOST_LEAVES = 1_000
 
 
 class FiveMinutes:
     """Counts of one environment by five minutes, leaf and counter, as far back as facts may still arrive.
 
     Args:
-        env: the environment.
+        scopes: the axes, and which values stand for others.
         policy: the policy.
         classify: assigns rows of facts to counters.
     """
 
-    def __init__(self, env: str, policy: Policy, classify: Columns) -> None:
-        self._env = env
+    def __init__(self, scopes: Scopes, policy: Policy, classify: Columns) -> None:
+        self._scopes = scopes
         self._codes = policy.codes.root
         self._retention = policy.retention
         self._classify = classify
-        self._buckets: dict[int, Ints] = {}
-        self._by_code: dict[int, Counter[tuple[int, str]]] = {}  # five minutes -> (leaf, code) -> failures
+        # five minutes (ms) -> leaf -> counts (counter,)
+        self._buckets: dict[int, dict[Leaf, list[int]]] = {}
+        self._by_code: dict[int, Counter[tuple[Leaf, str]]] = {}  # five minutes -> (leaf, code) -> failures
+        self._covered: dict[
+            int, set[str]
+        ] = {}  # five minutes -> scopes that an incident or maintenance covered
         self._dirty: set[int] = set()
 
     def add(self, facts: FactColumns) -> None:
         """Count rows of facts; each row must be passed once only."""
         row, counter, amount = self._classify.amounts(facts)
-        kept = counter < len(FIELDS)
-        row, counter, amount = row[kept], counter[kept], amount[kept]
         if not row.size:
             return
-        starts, which = np.unique(facts.pane[row] // HISTORY_SPAN * HISTORY_SPAN, return_inverse=True)
-        added = np.zeros((len(starts), len(LEAVES), len(FIELDS)), dtype=np.int64)
-        np.add.at(added, (which, facts.leaf[row], counter), amount)
-        for start, more in zip(starts.tolist(), added, strict=True):
-            bucket = self._buckets.get(start)
-            self._buckets[start] = more if bucket is None else bucket + more
-            self._dirty.add(start)
+        cells = (facts.pane[row] // HISTORY_SPAN * len(facts.kinds) + facts.kind[row]) * len(
+            COUNTERS
+        ) + counter
+        cells, which = np.unique(cells, return_inverse=True)
+        added = np.zeros(len(cells), dtype=np.int64)
+        np.add.at(added, which, amount)
+        leaves = [self._scopes.aliased(kind.leaf) for kind in facts.kinds]
+        for cell, more in zip(cells.tolist(), added.tolist(), strict=True):
+            rest, counter_of = divmod(cell, len(COUNTERS))
+            span, kind = divmod(rest, len(facts.kinds))
+            bucket = self._buckets.setdefault(span * HISTORY_SPAN, {})
+            bucket.setdefault(leaves[kind], [0] * len(COUNTERS))[counter_of] += more
+            self._dirty.add(span * HISTORY_SPAN)
         counted = np.zeros(len(facts), dtype=bool)
-        counted[row] = True
+        counted[row[counter < len(COUNTERS) - 2]] = True
         self._add_codes(facts[counted & facts.has_code(self._codes)])
 
     def _add_codes(self, failed: FactColumns) -> None:
         """Count failures by error code."""
         place = failed.pane // HISTORY_SPAN * len(failed.kinds) + failed.kind
-        places, first, which = np.unique(place, return_index=True, return_inverse=True)
+        places, which = np.unique(place, return_inverse=True)
         counts = np.zeros(len(places), dtype=np.int64)
         np.add.at(counts, which, failed.count)
-        leaves = failed.leaf[first].tolist()
-        for place_of, leaf, count in zip(places.tolist(), leaves, counts.tolist(), strict=True):
-            span, kind = divmod(place_of, len(failed.kinds))
-            self._by_code.setdefault(span * HISTORY_SPAN, Counter())[leaf, failed.kinds[kind].code] += count
+        for place_of, count in zip(places.tolist(), counts.tolist(), strict=True):
+            span, number = divmod(place_of, len(failed.kinds))
+            kind = failed.kinds[number]
+            by_code = self._by_code.setdefault(span * HISTORY_SPAN, Counter())
+            by_code[self._scopes.aliased(kind.leaf), kind.code] += count
+
+    def cover(self, at: int, scopes: Collection[str]) -> None:
+        """Note that an incident or maintenance covers scopes in the five minutes before T = ``at`` (ms)."""
+        if scopes:
+            self._covered.setdefault((at - 1) // HISTORY_SPAN * HISTORY_SPAN, set()).update(scopes)
 
     def written(self, before: int, covered_from: int) -> list[dict[str, object]]:
         """Return the new or revised records that begin in ``[covered_from, before)`` (ms); mark all as written."""
@@ -86,29 +103,29 @@ class FiveMinutes:
         horizon = at - self._retention - 2 * HISTORY_SPAN
         self._buckets = {start: b for start, b in self._buckets.items() if start >= horizon}
         self._by_code = {start: b for start, b in self._by_code.items() if start >= horizon}
+        self._covered = {start: paths for start, paths in self._covered.items() if start >= horizon}
         return out
 
     def record(self, start: int) -> dict[str, object]:
         """Return the record of the five minutes from ``start`` (ms), with all that has counted so far."""
-        leaves = self._buckets.get(start, np.zeros((len(LEAVES), len(FIELDS)), dtype=np.int64))
-        scopes = MEMBERS.astype(np.int64) @ leaves
-        codes = self._codes_record(start)
-        record: dict[str, object] = {
-            "env": self._env,
-            "at": start,
-            "scopes": {
-                scope_path(self._env, i): dict(zip(FIELDS, (int(v) for v in scopes[i]), strict=True))
-                for i in range(len(SCOPES))
-                if scopes[i].any()
-            },
-        }
-        return record | ({"codes": codes} if codes else {})
+        bucket = {leaf: counts for leaf, counts in self._buckets.get(start, {}).items() if any(counts)}
+        by_code = self._by_code.get(start, Counter())
+        most = sorted(bucket, key=lambda leaf: (-sum(bucket[leaf]), _in_order(leaf)))[:_MOST_LEAVES]
+        kept = {leaf: leaf for leaf in most}
+        counts: dict[Leaf, list[int]] = {}
+        codes: dict[Leaf, dict[str, int]] = {}
+        for leaf in sorted(bucket, key=_in_order):
+            place = kept.get(leaf) or tuple(None if value is None else OTHER for value in leaf)
+            counts[place] = [
+                a + b for a, b in zip(counts.get(place, [0] * len(COUNTERS)), bucket[leaf], strict=True)
+            ]
+            kept[leaf] = place
+        for leaf, code in sorted(by_code, key=lambda one: (_in_order(one[0]), one[1])):
+            of_leaf = codes.setdefault(kept[leaf], {})
+            of_leaf[code] = of_leaf.get(code, 0) + by_code[leaf, code]
+        covered = sorted(self._covered.get(start, ()))
+        return record_of(self._scopes.env, start, list(counts.items()), codes, self._scopes.axes, covered)
 
-    def _codes_record(self, start: int) -> dict[str, dict[str, int]]:
-        """Return scope -> error code -> failures in the five minutes from ``start`` (ms)."""
-        out: dict[str, dict[str, int]] = {}
-        for (leaf, code), count in sorted(self._by_code.get(start, Counter()).items()):
-            for scope in np.flatnonzero(MEMBERS[:, leaf]).tolist():
-                of_scope = out.setdefault(scope_path(self._env, scope), {})
-                of_scope[code] = of_scope.get(code, 0) + count
-        return out
+
+def _in_order(leaf: Leaf) -> list[tuple[bool, str]]:
+    return [(value is not None, value or "") for value in leaf]

@@ -38,7 +38,7 @@ __all__ = ["restore_shard"]
 _COMPARED = 500
 
 #: The greatest form of a record of the history that is read.
-_HISTORY_VERSION = 1
+_HISTORY_VERSION = 2
 
 log = structlog.get_logger(__name__)
 
@@ -130,7 +130,7 @@ def _missing(shard: Shard, written: Mapping[tuple[str, str], object]) -> list[di
         record
         for env in shard.envs
         for record in shard.engine(env).restored_history
-        if written.get((env, format_instant(_start(record)))) != record["scopes"]
+        if written.get((env, format_instant(_start(record)))) != record["leaves"]
     ]
 
 
@@ -174,9 +174,9 @@ async def _histories(
     states: Mapping[str, ShardState],
     envs: tuple[str, ...],
 ) -> tuple[dict[str, History], dict[tuple[str, str], object]]:
-    """The history of each environment as it was when its state was written, and the scopes of each record.
+    """The history of each environment as it was when its state was written, and the leaves of each record.
 
-    The scopes are those of the last complete record of an environment and start; of the newest records alone. Five
+    The leaves are those of the last complete record of an environment and start; of the newest records alone. Five
     minutes that cannot be read are passed by: what is usual is a median over weeks.
 
     Raises:
@@ -193,7 +193,7 @@ async def _histories(
         if entry["env"] not in histories or not was_complete(entry, states.get(entry["env"])):
             return
         histories[entry["env"]].add(entry)
-        written[entry["env"], entry["at"]] = entry["scopes"]
+        written[entry["env"], entry["at"]] = entry.get("leaves")
         if len(written) > _COMPARED:
             del written[next(iter(written))]
 

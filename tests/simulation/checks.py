@@ -95,7 +95,7 @@ def live_verdicts(run: Run) -> Verdicts:
             _note_banner(out, record.value)
     for value in run.values(TOPICS.history):
         told = json.loads(value)
-        out.history[told["env"], parse_instant(told["at"])].append(told["scopes"])
+        out.history[told["env"], parse_instant(told["at"])].append(told["leaves"])
     return out
 
 
@@ -162,7 +162,7 @@ def _replayed(replay: Replay) -> Verdicts:
         for banner in _published(verdict):
             _note_banner(out, banner_out(TOPICS, 0, banner).value)
         for record in step.history:
-            out.history[str(record["env"]), record["at"]].append(record["scopes"])
+            out.history[str(record["env"]), record["at"]].append(record["leaves"])
     return out
 
 

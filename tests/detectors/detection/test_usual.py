@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from detectors.history.arrivals import returns
+from detectors.history.arrivals import Returns
 from detectors.history.history import BUCKET, FIELDS, History
 from detectors.instants import DAY
 from detectors.scopes import SCOPES
 from detectors.windows.counters import GOOD, STARTED
+from detectors.windows.fixed_scopes import fixed_scopes
 
 START = 1_795_392_000_000  # midnight, UTC
 SSOE, SIS, IDME = (SCOPES.index(name) for name in ("ssoe", "sis", "ssoe/idme"))
@@ -65,7 +66,7 @@ def test_tokens_are_no_returns() -> None:
     counts[0, GOOD] += 70 + 30
     counts[SSOE, [GOOD, STARTED]] = 30, 50
     counts[0, STARTED] += 50
-    both = returns(counts)
+    both = Returns(fixed_scopes("prod"))(counts)
     assert both[SIS].tolist() == [100, 70]
     assert both[0].tolist() == [150, 100]
     assert both[SSOE].tolist() == [50, 30]
@@ -89,7 +90,7 @@ def test_codes_move_with_their_records_when_old_ones_are_dropped_or_older_ones_c
     assert all(codes == {"prod": {"005": 4}} for codes in list(kept.values())[:-1])
 
 
-@pytest.mark.parametrize("codes", [{"prod/nowhere": {"005": 1}}, {"staging": {"005": 1}}])
+@pytest.mark.parametrize("codes", [{"staging/ssoe": {"005": 1}}, {"staging": {"005": 1}}])
 def test_codes_of_a_scope_that_there_is_not_are_refused(codes: dict[str, dict[str, int]]) -> None:
     history = days(1, good=3)
     with pytest.raises(ValueError, match="is no scope"):

@@ -18,6 +18,7 @@ from detectors.history.rollup import HISTORY_SPAN
 from detectors.incidents import IncidentInput
 from detectors.instants import HOUR, MINUTE, SECOND
 from detectors.policy.policy import Policy
+from detectors.windows.counters import BAD
 from detectors.windows.facts import ON_TIME, FactRow
 from tests.detectors.engine.episodes import ENV, POLICY, STEP, Episode, episodes, inputs, instants, rows_of
 from tests.support.depth import examples
@@ -289,7 +290,7 @@ def test_facts_that_come_too_late_are_refused(some: list[Episode], steps: int) -
         engine.advance(to + STEP, [FactRow(to - STEP, 0, ("ssoe", None, None), "new", "success", "", "", 1)])
 
 
-def test_history_holds_the_failures_of_every_scope_by_code() -> None:
+def test_history_holds_the_failures_of_every_leaf_by_code() -> None:
     leaf, failed = ("ssoe", "idme", None), ("callback", "failure")
     of_mhv = ("ssoe", "mhv", None)
     rows = [
@@ -300,13 +301,13 @@ def test_history_holds_the_failures_of_every_scope_by_code() -> None:
     engine = engine_of()
     steps = go(engine, NOON + 2 * HISTORY_SPAN, rows, [])
     first, second = (record for step in steps for record in step.history)
-    assert first["codes"] == {
-        "prod": {"005": 4},
-        "prod/ssoe": {"005": 4},
-        "prod/*/idme": {"005": 3},
-        "prod/*/mhv": {"005": 1},
-        "prod/ssoe/idme": {"005": 3},
-        "prod/ssoe/mhv": {"005": 1},
-    }
-    assert "codes" not in second
-    assert [one.get("codes") for one in engine.history.records()] == [first["codes"], None]
+    leaves: Any = first["leaves"]
+    assert [(leaf["axes"], leaf["codes"]) for leaf in leaves] == [
+        ({"auth_method": "ssoe", "csp": "idme"}, {"005": 3}),
+        ({"auth_method": "ssoe", "csp": "mhv"}, {"005": 1}),
+    ]
+    assert second["leaves"] == []
+    assert [len(one["leaves"]) for one in engine.history.records()] == [2, 0]
+    noon = engine.history.sums(NOON, NOON + HISTORY_SPAN)[:, BAD]
+    scopes = engine.history.scopes
+    assert [noon[scopes.index(f"{ENV}{below}")] for below in ("", "/ssoe", "/*/idme", "/sis")] == [2, 2, 2, 0]

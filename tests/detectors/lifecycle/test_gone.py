@@ -98,7 +98,9 @@ def test_a_value_that_is_retired_while_people_still_use_it_opens_nothing_when_th
     assert not scenario.play(until=2 * HOURS).transitions
 
 
-@pytest.mark.parametrize(("axis", "value"), [("shoe_size", "44"), ("csp", None), (None, "clear"), ("csp", "*")])
+@pytest.mark.parametrize(
+    ("axis", "value"), [("shoe_size", "44"), ("csp", None), (None, "clear"), ("csp", "*")]
+)
 def test_what_names_no_value_retires_nothing(axis: str | None, value: str | None) -> None:
     scenario = silent()
     scenario.at(600).asks("retire", axis=axis, value=value)
