@@ -226,7 +226,8 @@ class Shard:
         policy = self._evaluator.policy
         env = self._evaluator.counted_as(key[2])
         self.totals.replace(key, rows, policy, env or OTHER)
-        done = None if env is None else self.engine(env).evaluated_to
+        engine = self._evaluator.engines.get(env or "")
+        done = None if engine is None else engine.evaluated_to
         if self._restored and done is not None:
             rows = [row for row in rows if row.counts_from(policy.step) > done]
         self._pending[key] = rows
