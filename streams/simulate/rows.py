@@ -84,8 +84,10 @@ def events_of(
 
 
 def concat(parts: Sequence[Rows], dtype: np.dtype[np.void]) -> Rows:
-    """Join the parts in their order; without parts, return an empty array of ``dtype``."""
+    """Join the parts in their order, a single one as it is; without parts, return an empty array of ``dtype``."""
     kept = [part for part in parts if len(part)]
+    if len(kept) == 1:
+        return kept[0]
     return np.concatenate(kept) if kept else np.zeros(0, dtype)
 
 

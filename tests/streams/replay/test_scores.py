@@ -117,7 +117,7 @@ def test_the_tables_tell_of_answers_figures_and_changes(files: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        ({"scope": "prod/saml"}, "scope"),
+        ({"scope": "prod//idme"}, "scope"),
         ({"start": "2026-10-06 18:10"}, "start"),
         ({"end": "2026-10-06T18:10:00Z"}, "end must be after"),
         ({"severity": 4}, "severity"),
