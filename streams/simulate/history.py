@@ -29,6 +29,7 @@ Expected = npt.NDArray[np.float64]
 
 _COUNTERS = ("good", "bad", "excluded", "started", "slow", "timed")
 _GOOD, _BAD, _EXCLUDED, _STARTED, _SLOW, _TIMED = range(len(_COUNTERS))
+_NOTHING = [0] * len(_COUNTERS)
 #: The duration from which on a completed request is slow, ms, per method (SLA).
 _LATENCY = (2_430, 1_200)
 #: The mean time between a start and its callback, ms.
@@ -143,18 +144,19 @@ def _by_leaf(
     for i in range(bins):
         at = format_instant(begin + i * BUCKET)
         for env, of_env in leaves.items():
-            shown = [_shown(leaf, i) for leaf in of_env]
-            kept = [one for one in shown if len(one) > 1]
+            kept = [_shown(leaf, i) for leaf in of_env if _counts_any(leaf, i)]
             yield {"v": 2, "env": env, "at": at, "leaves": kept, "excluded": []}
 
 
 def _shown(leaf: _Leaf, i: int) -> dict[str, Any]:
-    """Return a leaf in bin ``i`` as JSON, without counters that are all 0."""
-    out: dict[str, Any] = {"axes": leaf.axes}
-    for name, counts in (("sign_in", leaf.sign_in), ("session", leaf.session)):
-        if counts is not None and counts[i].any():
-            out[name] = dict(zip(_COUNTERS, counts[i].tolist(), strict=True))
-    return out
+    """Return a leaf in bin ``i`` as JSON; counts that the leaf does not have are 0."""
+    counts = {"sign_in": leaf.sign_in, "session": leaf.session}
+    rows = {name: _NOTHING if one is None else one[i].tolist() for name, one in counts.items()}
+    return {"axes": leaf.axes, **{n: dict(zip(_COUNTERS, row, strict=True)) for n, row in rows.items()}}
+
+
+def _counts_any(leaf: _Leaf, i: int) -> bool:
+    return any(one is not None and one[i].any() for one in (leaf.sign_in, leaf.session))
 
 
 def _sign_in_leaves(

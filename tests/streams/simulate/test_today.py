@@ -271,7 +271,8 @@ def test_a_record_has_every_leaf_once_with_its_counts() -> None:
         assert len(axes) == len(set(axes))
         for leaf in record["leaves"]:
             assert leaf["axes"].keys() <= {"auth_method", "csp", "client_id"}
-            assert leaf.keys() - {"axes"}
+            assert list(leaf) == ["axes", "sign_in", "session"]
+            assert any((*leaf["sign_in"].values(), *leaf["session"].values()))
             for name in leaf.keys() - {"axes"}:
                 counts = leaf[name]
                 assert list(counts) == ["good", "bad", "excluded", "started", "slow", "timed"]
