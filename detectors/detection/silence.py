@@ -42,6 +42,8 @@ _LEVEL_GONE = 0.1
 _LEVEL_USUAL = 0.8
 #: Sign-ins have moved to other values of an axis if these have so much of what is missing over their usual number.
 _HALF = 0.5
+#: The standard deviations that are allowed to chance, so that a large silence is still found within a minute.
+_SURE = 1.645
 #: How far back a level is searched if the last hour has none, ms.
 _LEVEL_SPANS = (6 * HOUR, DAY)
 
@@ -204,41 +206,44 @@ class _Silences:
         if quieter.any():
             completed, of_whole = _completed(counts), level * np.nan_to_num(_completed(whole))
             quieter &= completed <= rules.completing_ratio * of_whole
-            more = np.maximum(arrived - np.nan_to_num(usual), 0.0)
             holds = completed > rules.completing_ratio * of_whole
-            quieter &= ~self._have_moved(quieter, arrived, expected, more, holds)
+            quieter &= ~self._may_have_moved(length, quieter, arrived, np.nan_to_num(usual), expected, holds)
         fires = quieter & (arrived <= rules.floor_ratio * expected) & (expected >= rules.min_expected)
         if fires.any():
             fires[fires] = chance_of_so_few(arrived[fires], expected[fires], rules.spread) <= rules.chance
         return _Window(length, arrived, usual, expected, quieter, fires, back)
 
-    def _have_moved(
-        self, quieter: Bools, arrived: Floats, expected: Floats, more: Floats, holds: Bools
+    def _may_have_moved(
+        self, length: int, quieter: Bools, arrived: Floats, usual: Floats, expected: Floats, holds: Bools
     ) -> Bools:
-        """Return (step, scope) whether the sign-ins that are missing arrive at scopes with other values instead.
+        """Return (step, scope) whether the sign-ins that are missing may arrive at scopes with other values instead.
 
-        What arrives at the siblings on one axis, over what is usual there, must cover what is missing. Of another axis
-        than the method it need not cover more than half, but then completions of the scope around them must hold.
+        Of another method, what arrives over its usual number must cover what is missing. Of another provider, client
+        or further axis it need not surely cover half, as long as completions of the scope around both hold: where
+        chance can have brought it, a longer window decides; the longest one by the likelier of the two.
 
         Args:
+            length: of the window, ms.
             quieter: (step, scope) where an answer is wanted.
-            arrived, expected: (step, scope) sign-ins.
-            more: (step, scope) sign-ins over the usual number.
+            arrived, usual, expected: (step, scope) sign-ins.
             holds: (step, scope) whether requests complete as usual.
         """
         moved = np.zeros(quieter.shape, dtype=bool)
-        lattice, missing = self._lattice, expected - arrived
+        lattice, half = self._lattice, _HALF * (expected - arrived)
+        longest = length == max(self._policy.windows)
         for axis, name in enumerate(lattice.axes):
             for wider, parts in enumerate(lattice.parts[axis]):
                 if len(parts) < 2 or not quieter[:, parts].any():
                     continue
-                elsewhere = more[:, parts].sum(axis=1, keepdims=True) - more[:, parts]
                 if name == METHOD:
-                    enough = arrived[:, parts] + elsewhere >= (
-                        self._policy.recover_ratio * expected[:, parts]
-                    )
+                    more = np.maximum(arrived[:, parts] - usual[:, parts], 0.0)
+                    elsewhere = more.sum(axis=1, keepdims=True) - more
+                    enough = arrived[:, parts] + elsewhere >= self._policy.recover_ratio * expected[:, parts]
                 else:
-                    enough = (elsewhere >= _HALF * missing[:, parts]) & holds[:, wider, None]
+                    of_others = usual[:, parts].sum(axis=1, keepdims=True) - usual[:, parts]
+                    elsewhere = arrived[:, parts].sum(axis=1, keepdims=True) - arrived[:, parts] - of_others
+                    chance = 0.0 if longest else _SURE * np.sqrt(of_others)
+                    enough = (elsewhere + chance >= half[:, parts]) & holds[:, wider, None]
                 moved[:, parts] |= enough
         return moved
 

@@ -19,7 +19,7 @@ from detectors.windows.frame import Frame
 from streams.settings.policy_file import default_policy
 from tests.detectors.detection.traffic import START
 
-__all__ = ["TODAY", "Anywhere"]
+__all__ = ["TODAY", "Anywhere", "Steady"]
 
 POLICY = default_policy()
 #: Completed sign-ins a second of each leaf, as today: sis with web and mobile is the main way.
@@ -62,6 +62,16 @@ class Anywhere:
             part[:, BAD] += struck
         return self
 
+    def move(self, path: str, to: str | None, begin: int, share: float = 1.0) -> Anywhere:
+        """Let sign-ins of a scope from second ``begin`` on arrive at the first leaf of another scope, or nowhere."""
+        leaves = np.flatnonzero(self.scopes.members[self.scopes.paths.index(path)])
+        moved = self.rng.binomial(self.counts[begin:, leaves], share)
+        self.counts[begin:, leaves] -= moved
+        if to is not None:
+            target = np.flatnonzero(self.scopes.members[self.scopes.paths.index(to)])[0]
+            self.counts[begin:, target] += moved.sum(axis=1)
+        return self
+
     def frame(self, first: int, last: int) -> Frame:
         """Return the frame of the steps after the seconds [first, last)."""
         windows = POLICY.windows()
@@ -77,6 +87,26 @@ class Anywhere:
         verdicts = [detector(POLICY, history).judge(frame) for detector in (OutageDetector, BurnRateDetector)]
         found = [attribute(verdicts, frame, n, POLICY) for n in range(len(frame.ends))]
         return [_scopes_of(causes) for causes in found]
+
+
+class Steady(History):
+    """A history in which the leaves have always had the given rates of completed and started sign-ins a second."""
+
+    def __init__(self, traffic: Anywhere, rates: Mapping[Leaf, float]) -> None:
+        super().__init__("prod")
+        by_leaf = np.zeros((len(traffic.scopes.leaves), 6))
+        for leaf, rate in rates.items():
+            by_leaf[traffic.scopes.position(leaf), [GOOD, STARTED]] = rate / SECOND
+        self._rates = np.einsum("gl,lc->gc", traffic.scopes.members.astype(np.float64), by_leaf)
+
+    def expected(self, ends: npt.NDArray[np.int64], window: int) -> npt.NDArray[np.float64]:
+        return np.broadcast_to(self._rates * window, (len(ends), *self._rates.shape))
+
+    def between(self, starts: npt.NDArray[np.int64], ends: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+        return np.asarray((ends - starts)[:, None, None] * self._rates)
+
+    def coverage(self, starts: npt.NDArray[np.int64], ends: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+        return np.ones(len(starts))
 
 
 class _Unknown(History):

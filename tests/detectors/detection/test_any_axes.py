@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,8 +12,11 @@ from hypothesis import strategies as st
 from detectors.axes import Leaf, Scopes, contains, overlaps
 from detectors.detection.lattice.lattice import Lattice
 from detectors.detection.lattice.selection import Selection
+from detectors.detection.silence import SilenceDetector
+from detectors.detection.verdicts import FIRING
 from streams.settings.policy_file import default_policy
-from tests.detectors.detection.anywhere import TODAY, Anywhere
+from tests.detectors.detection.anywhere import TODAY, Anywhere, Steady
+from tests.detectors.detection.traffic import START
 
 COSTS = default_policy().attribution
 BEGIN, END = 1_800, 2_700
@@ -103,6 +108,58 @@ def test_a_fourth_axis_is_judged_like_the_others() -> None:
     }
     traffic = Anywhere(END, rates, 1, axes=4).fail("*/*/*/2", BEGIN, END, 0.9)
     assert traffic.causes(END - 1, END) == [["prod/*/*/*/2"]]
+
+
+# -- silence -------------------------------------------------------------------------------------------------
+
+
+def silent(traffic: Anywhere, first: int) -> list[set[str]]:
+    """Return the scopes that are silent after each second from ``first`` on."""
+    frame = replace(traffic.frame(first, len(traffic.counts)), covered_from=START)
+    state = SilenceDetector(default_policy(), Steady(traffic, TODAY)).judge(frame).state
+    paths = [
+        traffic.scopes.path(group) if path is not None else ""
+        for group, path in enumerate(traffic.scopes.paths)
+    ]
+    return [{paths[group] for group in np.flatnonzero(row == FIRING)} for row in state]
+
+
+@pytest.mark.parametrize(
+    ("path", "to"),
+    [
+        ("*/logingov", "sis/idme/vaweb"),
+        ("ssoe/logingov/vaweb", "ssoe/idme/vaweb"),
+        ("*/*/vamobile", "sis/idme/vaweb"),
+        ("*/*/mhv", "ssoe/idme/vaweb"),
+        ("sis/idme", "sis/clear/vaweb"),
+    ],
+)
+def test_what_has_moved_to_another_provider_or_client_is_no_silence(path: str, to: str) -> None:
+    rates = {**TODAY, ("sis", "clear", "vaweb"): 0.0}
+    traffic = Anywhere(6_000, rates, 1).move(path, to, 5_000)
+    found = [f"prod/{path}" in scopes for scopes in silent(traffic, 5_000)]
+    assert not any(found[300:])
+    assert sum(found) <= 5, "chance may hide for seconds where few have gone"
+
+
+@pytest.mark.parametrize(
+    ("path", "wait"),
+    [
+        ("*/logingov", 200),
+        ("*/*/vamobile", 320),
+        ("*/*/mhv", 3_500),
+        ("sis/idme", 200),
+        ("ssoe", 200),
+        ("sis", 100),
+    ],
+)
+def test_what_has_moved_nowhere_is_a_silence_once_chance_cannot_hide_where_it_went(
+    path: str, wait: int
+) -> None:
+    traffic = Anywhere(5_000 + wait + 100, TODAY, 1).move(path, None, 5_000)
+    found = silent(traffic, 5_000)
+    assert not found[10]
+    assert all(f"prod/{path}" in scopes for scopes in found[wait:])
 
 
 # -- explanations of made-up gains ---------------------------------------------------------------------------
