@@ -7,9 +7,11 @@ disjoint scopes; its value is the sum of their gains, less ``scope_costs`` for e
 more than it costs, and a wide scope must fit better than the narrow scope within it. Parts that succeed count against
 a scope; parts with hardly any traffic do not count.
 
-Rules then combine scopes: three credential providers of a method, or all of at least two that have traffic, become the
-method; both methods become the environment; a provider that fails on both methods is one cause, unless one of the
-methods is a cause. A scope that does not fire itself is a cause only if nothing else explains a wider scope that fires.
+Rules then combine scopes along each axis: all of at least two values that have traffic become the scope around them,
+and so do three of them if they are half of those with traffic. So all providers, or all clients, of a method become the
+method; all methods become the environment; a provider that fails on both methods is one cause, unless one of these
+methods is a cause. Scopes that hold the same events are one candidate (``Lattice.same``). A scope that does not fire
+itself is a cause only if nothing else explains a wider scope that fires.
 
 Findings that wake nobody (surges, slowness) are compared separately, each kind by itself, so that they neither widen
 nor hide causes that wake somebody; ``lifecycle.grouping`` decides which of them are symptoms of an incident.

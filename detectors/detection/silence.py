@@ -6,13 +6,14 @@ calendar, a change of habits). The detector fires where hardly any sign-ins arri
 produce so few.
 
 It does not fire where callbacks keep completing, good or bad (then only the reports of starts are missing), nor for a
-method whose missing sign-ins have moved to the other method (a fail-over). Without a history there is not enough
-evidence.
+method whose missing sign-ins have moved to another method (a fail-over), nor for a provider, client or further value
+of which half of what is missing arrives at others while completions of the scope around them hold. Without a history
+there is not enough evidence.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -42,8 +43,6 @@ _LEVEL_GONE = 0.1
 _LEVEL_USUAL = 0.8
 #: Sign-ins have moved to other values of an axis if these have so much of what is missing over their usual number.
 _HALF = 0.5
-#: The standard deviations that are allowed to chance, so that a large silence is still found within a minute.
-_SURE = 1.645
 #: How far back a level is searched if the last hour has none, ms.
 _LEVEL_SPANS = (6 * HOUR, DAY)
 
@@ -119,6 +118,7 @@ class _Window:
         usual: sign-ins that are usual by the previous two weeks; nan if unknown.
         expected: ``usual`` times the level of the hour before.
         quieter: whether far fewer sign-ins arrived than expected, and no exception applies.
+        moved: whether what is missing may arrive at other providers or clients instead.
         fires: whether hardly any sign-in arrived, and not by chance.
         back: whether enough sign-ins arrived, by the level of the hour before and of the hours before that.
     """
@@ -128,8 +128,17 @@ class _Window:
     usual: Floats
     expected: Floats
     quieter: Bools
+    moved: Bools
     fires: Bools
     back: Bools
+
+
+def _without_moved(windows: list[_Window]) -> list[_Window]:
+    """Return windows, ascending, without findings where the longest window that is quieter shows a move."""
+    moved = np.zeros_like(windows[0].moved)
+    for window in windows:
+        moved = np.where(window.quieter, window.moved, moved)
+    return [replace(one, quieter=one.quieter & ~moved, fires=one.fires & ~moved) for one in windows]
 
 
 class _Silences:
@@ -152,7 +161,7 @@ class _Silences:
         if not self._tells.any():
             return
         self._hours_ago, self._day_ago = (self._level_since(span)[self._minute] for span in _LEVEL_SPANS)
-        self._windows = [self._judge(window) for window in sorted(self._policy.windows)]
+        self._windows = _without_moved([self._judge(window) for window in sorted(self._policy.windows)])
         firing = np.any([window.fires for window in self._windows], axis=0)
         self.state = verdict_of(firing, self._back())
         self.unknowing = ~np.any([w.expected >= self._policy.min_expected for w in self._windows], axis=0)
@@ -202,49 +211,51 @@ class _Silences:
         expected = np.where(known, expected, 0.0)
         back = known & (arrived >= rules.recover_ratio * np.maximum(expected, np.nan_to_num(usual) * lately))
 
+        moved = np.zeros(arrived.shape, dtype=bool)
         quieter = known & (arrived < rules.recover_ratio * expected) & self._lattice.is_scope
         if quieter.any():
             completed, of_whole = _completed(counts), level * np.nan_to_num(_completed(whole))
             quieter &= completed <= rules.completing_ratio * of_whole
             holds = completed > rules.completing_ratio * of_whole
-            quieter &= ~self._may_have_moved(length, quieter, arrived, np.nan_to_num(usual), expected, holds)
+            quieter &= ~self._with_other_methods(quieter, arrived, np.nan_to_num(usual), expected)
+            moved = self._moved(quieter, arrived, np.nan_to_num(usual), expected, holds)
         fires = quieter & (arrived <= rules.floor_ratio * expected) & (expected >= rules.min_expected)
         if fires.any():
             fires[fires] = chance_of_so_few(arrived[fires], expected[fires], rules.spread) <= rules.chance
-        return _Window(length, arrived, usual, expected, quieter, fires, back)
+        return _Window(length, arrived, usual, expected, quieter, moved, fires, back)
 
-    def _may_have_moved(
-        self, length: int, quieter: Bools, arrived: Floats, usual: Floats, expected: Floats, holds: Bools
-    ) -> Bools:
-        """Return (step, scope) whether the sign-ins that are missing may arrive at scopes with other values instead.
-
-        Of another method, what arrives over its usual number must cover what is missing. Of another provider, client
-        or further axis it need not surely cover half, as long as completions of the scope around both hold: where
-        chance can have brought it, a longer window decides; the longest one by the likelier of the two.
+    def _with_other_methods(self, quieter: Bools, arrived: Floats, usual: Floats, expected: Floats) -> Bools:
+        """Return (step, scope) whether what arrives by other methods over its usual number covers what is missing.
 
         Args:
-            length: of the window, ms.
             quieter: (step, scope) where an answer is wanted.
             arrived, usual, expected: (step, scope) sign-ins.
+        """
+        covered = np.zeros(quieter.shape, dtype=bool)
+        more = np.maximum(arrived - usual, 0.0)
+        for axis, name in enumerate(self._lattice.axes):
+            for parts in self._lattice.parts[axis] if name == METHOD else ():
+                if len(parts) > 1 and quieter[:, parts].any():
+                    elsewhere = more[:, parts].sum(axis=1, keepdims=True) - more[:, parts]
+                    wanted = self._policy.recover_ratio * expected[:, parts]
+                    covered[:, parts] |= arrived[:, parts] + elsewhere >= wanted
+        return covered
+
+    def _moved(self, quieter: Bools, arrived: Floats, usual: Floats, expected: Floats, holds: Bools) -> Bools:
+        """Return (step, scope) whether half of what is missing arrives at other providers, clients or further values.
+
+        Completions of the scope around them must hold. Arguments as in ``_with_other_methods``, and:
+
+        Args:
             holds: (step, scope) whether requests complete as usual.
         """
         moved = np.zeros(quieter.shape, dtype=bool)
-        lattice, half = self._lattice, _HALF * (expected - arrived)
-        longest = length == max(self._policy.windows)
-        for axis, name in enumerate(lattice.axes):
-            for wider, parts in enumerate(lattice.parts[axis]):
-                if len(parts) < 2 or not quieter[:, parts].any():
-                    continue
-                if name == METHOD:
-                    more = np.maximum(arrived[:, parts] - usual[:, parts], 0.0)
-                    elsewhere = more.sum(axis=1, keepdims=True) - more
-                    enough = arrived[:, parts] + elsewhere >= self._policy.recover_ratio * expected[:, parts]
-                else:
-                    of_others = usual[:, parts].sum(axis=1, keepdims=True) - usual[:, parts]
-                    elsewhere = arrived[:, parts].sum(axis=1, keepdims=True) - arrived[:, parts] - of_others
-                    chance = 0.0 if longest else _SURE * np.sqrt(of_others)
-                    enough = (elsewhere + chance >= half[:, parts]) & holds[:, wider, None]
-                moved[:, parts] |= enough
+        over, half = arrived - usual, _HALF * (expected - arrived)
+        for axis, name in enumerate(self._lattice.axes):
+            for wider, parts in enumerate(self._lattice.parts[axis]) if name != METHOD else ():
+                if len(parts) > 1 and quieter[:, parts].any():
+                    elsewhere = over[:, parts].sum(axis=1, keepdims=True) - over[:, parts]
+                    moved[:, parts] |= (elsewhere >= half[:, parts]) & holds[:, wider, None]
         return moved
 
     def _back(self) -> Bools:
