@@ -1,0 +1,186 @@
+"""What is new in an environment, so that people should know it though nobody need be woken?
+
+A notice is told once in seven days for each kind, field and value. Which notices there are is a function of the facts
+alone: they are counted by the minute of the T at which they count, and judged at the end of each minute.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Literal
+
+import msgspec
+import numpy as np
+
+from detectors.axes import OTHER
+from detectors.instants import DAY, HOUR, MINUTE
+from detectors.policy.policy import Policy
+from detectors.windows.fact_columns import FactColumns
+from detectors.windows.facts import Kind
+
+__all__ = ["FIELDS", "Notice", "NoticeKind", "NoticeWatch"]
+
+NoticeKind = Literal["new_value", "retired_value", "unlisted"]
+
+#: The fields beside the axes whose values the policy lists.
+FIELDS = ("env", "step", "outcome")
+
+#: A value that the policy does not list is told from this many events in an hour on.
+_NEW_FROM = 200
+#: A notice is told again after this time, ms.
+_AGAIN_AFTER = 7 * DAY
+#: The most values that are counted at a time, and the most notices that are remembered.
+_COUNTED, _REMEMBERED = 256, 1_000
+#: The most kinds of events of which the unlisted values are remembered.
+_KINDS = 10_000
+
+_Key = tuple[NoticeKind, str, str]
+
+
+class Notice(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that people should know and that wakes nobody.
+
+    Attributes:
+        at: the T, ms.
+        kind: ``new_value``: the policy does not list it, and it has traffic; ``retired_value``: the policy says that it
+            is retired, and it was seen; ``unlisted``: an environment, step or outcome that the policy does not list.
+        env: the environment.
+        field: an axis, ``env``, ``step`` or ``outcome``.
+        value: of that field.
+        count: events in the hour before T.
+        text: one sentence.
+    """
+
+    at: int
+    kind: NoticeKind
+    env: str
+    field: str
+    value: str
+    count: int
+    text: str
+
+
+class NoticeWatch:
+    """Counts the values of one environment that deserve a notice.
+
+    Args:
+        env: the environment.
+        policy: lists the values.
+        told: ``kind|field|value`` -> the T (ms) of the last notice of it.
+    """
+
+    def __init__(self, env: str, policy: Policy, told: Mapping[str, int] | None = None) -> None:
+        self._env = env
+        self._policy = policy
+        self.told: dict[str, int] = dict(told or {})
+        self._of_kind: dict[Kind, tuple[_Key, ...]] = {}
+        # minute (end of it, in minutes since the epoch) -> events by what they are notable for
+        self._minutes: dict[int, Counter[_Key]] = {}
+
+    def add(self, facts: FactColumns) -> None:
+        """Count the events of rows, each at the end of the minute in which it counts first."""
+        notable = [self._notable(kind) for kind in facts.kinds]
+        if not any(notable):
+            return
+        rows = np.flatnonzero(np.array([bool(keys) for keys in notable])[facts.kind])
+        minutes = -(-facts.counts_from[rows] // MINUTE)
+        for minute, kind, count in zip(
+            minutes.tolist(), facts.kind[rows].tolist(), facts.count[rows].tolist(), strict=True
+        ):
+            counted = self._minutes.setdefault(minute, Counter())
+            for key in notable[kind]:
+                counted[key] += count
+
+    def due(self, at: int) -> list[Notice]:
+        """Return the notices of T = ``at``, ms: none but at the end of a minute. Time never goes back."""
+        if at % MINUTE or not self._minutes:
+            return []
+        minute = at // MINUTE
+        for old in [one for one in self._minutes if one <= minute - HOUR // MINUTE]:
+            del self._minutes[old]
+        counts: Counter[_Key] = Counter()
+        for one in sorted(self._minutes):
+            if one <= minute:
+                for key in sorted(self._minutes[one]):
+                    if key in counts or len(counts) < _COUNTED:
+                        counts[key] += self._minutes[one][key]
+        out = [
+            Notice(
+                at=at,
+                kind=kind,
+                env=self._env,
+                field=field,
+                value=value,
+                count=count,
+                text=self._text(kind, field, value, count),
+            )
+            for (kind, field, value), count in sorted(counts.items())
+            if self._deserves(kind, field, value, count, at)
+        ]
+        for notice in out:
+            self.told[f"{notice.kind}|{notice.field}|{notice.value}"] = at
+        if len(self.told) > _REMEMBERED:
+            newest = sorted(self.told.items(), key=lambda one: (one[1], one[0]))[-_REMEMBERED:]
+            self.told = dict(newest)
+        return out
+
+    def _deserves(self, kind: NoticeKind, field: str, value: str, count: int, at: int) -> bool:
+        told = self.told.get(f"{kind}|{field}|{value}")
+        if told is not None and at - told < _AGAIN_AFTER:
+            return False
+        if kind == "new_value":
+            return count >= _NEW_FROM
+        return kind == "unlisted" or self._policy.is_retired(field, value, at)
+
+    def _notable(self, kind: Kind) -> tuple[_Key, ...]:
+        known = self._of_kind.get(kind)
+        if known is None:
+            if len(self._of_kind) >= _KINDS:
+                self._of_kind.clear()
+            known = self._of_kind[kind] = tuple(self._keys(kind))
+        return known
+
+    def _keys(self, kind: Kind) -> list[_Key]:
+        policy = self._policy
+        keys: list[_Key] = []
+        if self._env not in policy.envs:
+            keys.append(("unlisted", "env", self._env))
+        if kind.step not in policy.steps.slis:
+            keys.append(("unlisted", "step", kind.step))
+        if kind.outcome not in policy.outcomes.kinds:
+            keys.append(("unlisted", "outcome", kind.outcome))
+        for axis, raw in zip(policy.axes, kind.leaf, strict=False):
+            if raw is None or raw == OTHER:
+                continue
+            value = policy.aliases.get(axis, {}).get(raw, raw)
+            listed = policy.values.get(axis, {}).get(value)
+            if listed is None:
+                keys.append(("new_value", axis, value))
+            elif listed.retired is not None:
+                keys.append(("retired_value", axis, value))
+        return keys
+
+    def _text(self, kind: NoticeKind, field: str, value: str, count: int) -> str:
+        events = f"{count:,} event" + "s" * (count != 1)
+        match kind:
+            case "new_value":
+                return (
+                    f"{value} is a new {field} in {self._env}: {events} in an hour, and the policy does not list it. "
+                    f"List it under values.{field}, with its name and its banner."
+                )
+            case "retired_value":
+                return (
+                    f"{field} {value} is retired, and was seen again in {self._env}: {events} in an hour. "
+                    f"See who still uses it, or correct its end under values.{field}."
+                )
+            case "unlisted" if field == "env":
+                return (
+                    f"{value} is an environment that the policy does not list: {events} in an hour. "
+                    "Its incidents are severity 3 and wake nobody. List it under envs or as an alias of one."
+                )
+            case _:
+                return (
+                    f"The policy does not list the {field} {value}, so that it counts in no indicator of "
+                    f"{self._env}: {events} in an hour. List it under {field}s."
+                )
