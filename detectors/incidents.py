@@ -249,10 +249,11 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         sink: pagerduty, datadog or slack.
         action: pagerduty: trigger, acknowledge, resolve. datadog: event, incident_create, incident_update,
-            incident_resolve. slack: post, update (edit the root), reply, broadcast (a reply shown in the channel).
+            incident_resolve. slack: post, update (edit the root), reply, broadcast (a reply shown in the channel),
+            notice (a message of its own, which belongs to no incident).
         level: pagerduty critical|error|warning; datadog event error|warn|ok; slack "info".
         dedup_key: the receiver's key for this incident and epoch.
-        kind, reason: of the transition.
+        kind, reason: of the transition, or of a notice.
         incident: as it stood then.
     """
 
@@ -264,7 +265,7 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
     incident_id: str
     epoch: int
     at: int
-    kind: TransitionKind
+    kind: TransitionKind | Literal["notice"]
     reason: str
     incident: Incident
     by: str | None = None

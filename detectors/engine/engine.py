@@ -10,22 +10,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
-from msgspec.structs import replace
 
 from detectors.arrays import Bools, Floats, Ints
 from detectors.detection.attribution import attribute
 from detectors.detection.detector_set import Findings, detectors_of
 from detectors.detection.verdicts import Verdicts
+from detectors.engine.catching_up import HeldBack
 from detectors.engine.frame_builder import FrameBuilder
-from detectors.engine.state import EngineState, Spans, StepResult, Waiting
+from detectors.engine.state import EngineState, Spans, StepResult
 from detectors.engine.view import FrameView, sli_of
 from detectors.history.error_budget import Exclusion, exclusion_of
 from detectors.history.history import BUCKET, KEPT, History
 from detectors.history.rollup import HISTORY_SPAN, FiveMinutes
-from detectors.incidents import Command, Incident, IncidentInput
+from detectors.incidents import Incident, IncidentInput
 from detectors.instants import DAY, FAR_PAST, MINUTE
 from detectors.lifecycle.lifecycle import Lifecycle
-from detectors.notification.plan import catch_up, plan
+from detectors.notices.notices import NoticeWatch
+from detectors.notification.notices import notice_command
+from detectors.notification.plan import plan
 from detectors.policy.policy import Policy
 from detectors.scopes import LEAVES, METHODS
 from detectors.slis import SliValue
@@ -97,12 +99,13 @@ class Engine:
         self.evaluated_to: int | None = state.evaluated_to if state else None
         self._covered_from = state.covered_from if state else covered_from
         self._five_minutes = FiveMinutes(self._frames.scopes, policy, self._classify)
+        self._notices = NoticeWatch(env, policy, state.noticed if state else None)
         self._last: Frame | None = None
         self._durations = (
             Durations(self._frames.scopes, policy.step, max(policy.sli_windows)) if durations else None
         )
         self._quantiles: dict[int, Floats] = {}
-        self._waiting = state.waiting if state else None
+        self._held_back = HeldBack(policy, sinks, state.waiting if state else None)
         self._csp_caused = list(state.csp_caused) if state else []
         self.restored_history: list[dict[str, object]] = []
 
@@ -123,9 +126,13 @@ class Engine:
 
     def state(self) -> EngineState:
         """The state that ``watch-state`` stores."""
-        caused = tuple(self._csp_caused)
         return EngineState(
-            self.evaluated_to, self.lifecycle.memory, self._waiting, self._covered_from, caused
+            self.evaluated_to,
+            self.lifecycle.memory,
+            self._held_back.waiting,
+            self._covered_from,
+            tuple(self._csp_caused),
+            dict(self._notices.told),
         )
 
     def csp_caused(self) -> list[Exclusion]:
@@ -165,6 +172,7 @@ class Engine:
             due = facts[facts.up_to(at - 1) : facts.up_to(end)]
             steps = (end - at) // step + 1
             self._frames.fill(at, steps, due)
+            self._notices.add(due)
             self._add_durations(due, at)
             at = end + step
             yield
@@ -293,6 +301,7 @@ class Engine:
             ends, facts, FAR_PAST if self._covered_from is None else self._covered_from
         )
         self._five_minutes.add(facts)
+        self._notices.add(facts)
         self._add_durations(facts, int(ends[0]))
         findings = Findings(frame, self._detectors)
         if self._observer is not None:
@@ -301,7 +310,7 @@ class Engine:
             findings.verdicts()  # all verdicts are needed, so ``may_fire`` need not be checked first
         fires = findings.fires()
         self._last = frame
-        caught_up = self._wait(catching_up)
+        caught_up = self._held_back.update(catching_up, self.lifecycle.incidents())
         view: FrameView | None = None
         out: list[StepResult] = []
         for n, at in enumerate(ends.tolist()):
@@ -325,7 +334,10 @@ class Engine:
                 assert self._covered_from is not None
                 brought.history = self._five_minutes.due(at, self._covered_from)
                 self.history.extend(brought.history)
-            if brought.sli or brought.incidents is not None or brought.history or brought.refused:
+            brought.notices = self._notices.due(at)
+            if "slack" in self._sinks and not catching_up:
+                brought.commands += [notice_command(notice, self.policy) for notice in brought.notices]
+            if brought:
                 out.append(brought)
         return out
 
@@ -344,8 +356,7 @@ class Engine:
         for transition in brought.transitions:
             if transition.kind == "resolved":
                 self._note_exclusion(transition.incident, brought.at)
-            if self._waiting is not None:
-                self._waiting.latest[transition.incident.id] = transition.incident
+            self._held_back.note(transition)
             brought.commands += plan(transition, self.policy, self._sinks, catching_up)
         brought.incidents = self.lifecycle.incidents()
 
@@ -354,22 +365,6 @@ class Engine:
         if found is not None:
             kept = [one for one in self._csp_caused if one.end > at - KEPT]
             self._csp_caused = [*kept, found][-_EXCLUSIONS_KEPT:]
-
-    def _wait(self, catching_up: bool) -> list[Command]:
-        """Begin or end holding back notifications; return the commands that are due at its end."""
-        if catching_up:
-            if self._waiting is None:
-                self._waiting = Waiting(
-                    {one.id: replace(one, notes=()) for one in self.lifecycle.incidents()}, {}
-                )
-            return []
-        if self._waiting is None:
-            return []
-        waiting, self._waiting = self._waiting, None
-        commands: list[Command] = []
-        for name, incident in sorted(waiting.latest.items()):
-            commands += catch_up(incident, waiting.before.get(name), self.policy, self._sinks)
-        return commands
 
     def _give_out_slis(self, brought: StepResult, frame: Frame, n: int, active: Bools) -> None:
         """Add the SLIs of the active scopes (scope,) at step ``n`` to the result, and update the quantiles."""

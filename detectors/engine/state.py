@@ -10,6 +10,7 @@ import msgspec
 from detectors.history.error_budget import Exclusion
 from detectors.incidents import Command, Incident, IncidentInput, Transition
 from detectors.lifecycle.lifecycle import LifecycleMemory
+from detectors.notices.notices import Notice
 from detectors.slis import SliValue
 
 __all__ = ["EngineState", "Spans", "StepResult", "Waiting"]
@@ -39,6 +40,7 @@ class EngineState(msgspec.Struct, frozen=True):
         waiting: the incidents while notifications are held back; None while they are sent.
         covered_from: the instant (ms) from which the engine has received all facts.
         csp_caused: recent interruptions that credential providers caused, for the month's account.
+        noticed: the T (ms) of the last notice of each kind, field and value, as ``NoticeWatch.told``.
     """
 
     evaluated_to: int | None
@@ -46,6 +48,7 @@ class EngineState(msgspec.Struct, frozen=True):
     waiting: Waiting | None = None
     covered_from: int | None = None
     csp_caused: tuple[Exclusion, ...] = ()
+    noticed: dict[str, int] = {}
 
 
 @dataclass
@@ -62,6 +65,7 @@ class StepResult:
         incidents: the incidents that are not closed after this step; None if they cannot have changed and
             banners need not be published again.
         refused: inputs that did not apply, each with the reason.
+        notices: what people should know and wakes nobody.
     """
 
     at: int
@@ -72,3 +76,8 @@ class StepResult:
     history: list[dict[str, object]] = field(default_factory=list)
     incidents: tuple[Incident, ...] | None = None
     refused: list[tuple[IncidentInput, str]] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        """Whether this T has any result."""
+        return bool(self.sli or self.incidents is not None or self.history or self.refused or self.notices)

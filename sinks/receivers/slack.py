@@ -105,6 +105,8 @@ def render(
     Raises:
         ValueError: Slack has no such action.
     """
+    if command.action == "notice":
+        return _alone(channel, f"ℹ️ {escape(one_line(command.reason), PROSE_LIMIT)}")
     if command.action not in ("post", "update", "reply", "broadcast"):
         raise ValueError(f"Slack knows no action {command.action!r}")
     quiet = {"channel": channel, "unfurl_links": False, "unfurl_media": False}
@@ -243,6 +245,8 @@ def _reply(command: Command) -> str:
             text = f"Still {incident.state if incident.acknowledged_by else state_words(incident)}. {now}"
         case "page_due":
             text = f"It did not pass by itself. {now}"
+        case "notice":
+            text = reason
         case _:
             assert_never(command.kind)
     return text.strip()

@@ -16,7 +16,15 @@ from streams.kafka.producer import BatchProducer, ProducerRecord
 from streams.kafka.refused.aside import AsideWriter
 from streams.records.models import encode_incident
 from streams.records.progress import progress_headers
-from streams.records.verdicts import banner_out, command_out, history_out, log_out, refused_out, sli_out
+from streams.records.verdicts import (
+    banner_out,
+    command_out,
+    history_out,
+    log_out,
+    notice_out,
+    refused_out,
+    sli_out,
+)
 
 __all__ = ["VerdictWriter"]
 
@@ -108,6 +116,7 @@ class VerdictWriter:
                 refused_out(topics, partition, result.at, incident_input, why)
                 for incident_input, why in result.refused
             ]
+            lines += [notice_out(topics, partition, notice) for notice in result.notices]
         return lines
 
     def _others(self, partition: int, verdicts: Sequence[Verdict]) -> list[ProducerRecord]:

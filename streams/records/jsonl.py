@@ -6,9 +6,10 @@ from msgspec import UNSET
 
 from detectors.incidents import Command, Transition
 from detectors.instants import format_instant
+from detectors.notices.notices import Notice
 from sinks.banner.banner import Banner
 
-__all__ = ["banner_object", "notify_object", "transition_object"]
+__all__ = ["banner_object", "notice_object", "notify_object", "transition_object"]
 
 
 def transition_object(transition: Transition) -> dict[str, object]:
@@ -46,6 +47,20 @@ def notify_object(command: Command) -> dict[str, object]:
         "incident": command.incident_id,
         "epoch": command.epoch,
         "dedup_key": command.dedup_key,
+    }
+
+
+def notice_object(notice: Notice) -> dict[str, object]:
+    """Return the ``notice`` object of something that wakes nobody."""
+    return {
+        "type": "notice",
+        "at": format_instant(notice.at),
+        "kind": notice.kind,
+        "env": notice.env,
+        "field": notice.field,
+        "value": notice.value,
+        "count": notice.count,
+        "text": notice.text,
     }
 
 

@@ -11,13 +11,14 @@ import msgspec
 from detectors.bounds import CAUSES_LIMIT, SENTENCE_BYTES, cut
 from detectors.incidents import Cause, Command, IncidentInput, Transition
 from detectors.instants import format_instant
+from detectors.notices.notices import Notice
 from detectors.slis import SliValue
 from sinks.banner.banner import Banner
 from sinks.banner.banner import encode as encode_banner
 from sinks.banner.banner import headers as banner_headers
 from streams.kafka.producer import ProducerRecord
 from streams.kafka.topics import Topics
-from streams.records.jsonl import transition_object
+from streams.records.jsonl import notice_object, transition_object
 
 __all__ = [
     "banner_out",
@@ -27,6 +28,7 @@ __all__ = [
     "incident_partition",
     "log_line",
     "log_out",
+    "notice_out",
     "refused_out",
     "sli_out",
 ]
@@ -110,6 +112,12 @@ def refused_out(
     }
     key = (incident_input.incident or incident_input.env).encode()
     return ProducerRecord(topics.incident_log, key, msgspec.json.encode(line), partition)
+
+
+def notice_out(topics: Topics, partition: int, notice: Notice) -> ProducerRecord:
+    """A record of the incident log: something that people should know and that is no incident."""
+    line = {**notice_object(notice), "incident": None}
+    return ProducerRecord(topics.incident_log, notice.env.encode(), msgspec.json.encode(line), partition)
 
 
 def sli_out(topics: Topics, partition: int, value: SliValue) -> ProducerRecord:
