@@ -16,7 +16,7 @@ from detectors.detection.attribution import attribute
 from detectors.detection.detector_set import Findings, detectors_of
 from detectors.detection.verdicts import Verdicts
 from detectors.engine.catching_up import HeldBack
-from detectors.engine.frame_builder import FrameBuilder
+from detectors.engine.frame_builder import FrameBuilder, classify_of
 from detectors.engine.state import EngineState, Spans, StepResult
 from detectors.engine.view import FrameView, sli_of
 from detectors.history.error_budget import Exclusion, exclusion_of
@@ -29,9 +29,7 @@ from detectors.notices.notices import NoticeWatch
 from detectors.notification.notices import notice_command
 from detectors.notification.plan import plan
 from detectors.policy.policy import Policy
-from detectors.scopes import LEAVES, METHODS
 from detectors.slis import SliValue
-from detectors.windows.counters import Classify
 from detectors.windows.fact_columns import FactColumns
 from detectors.windows.facts import FactRow
 from detectors.windows.frame import Frame
@@ -66,9 +64,11 @@ class Engine:
         sli_every: the interval at which SLIs are published, ms; None for never.
         covered_from: the instant (ms) from which all facts are known; None for the first fact that counts.
         durations: whether to keep the durations of requests, for ``quantiles``.
+        open_scopes: whether traffic makes the leaves and scopes; otherwise there are those of ``fixed_scopes``.
         observer: receives every frame with the detectors' verdicts before incidents are updated.
 
     Attributes:
+        scopes: the leaves and groups of the environment, as its traffic has made them.
         restored_history: the records of the history that ``restore`` has made again from facts.
     """
 
@@ -84,26 +84,29 @@ class Engine:
         covered_from: int | None = None,
         observer: Observer | None = None,
         durations: bool = False,
+        open_scopes: bool = False,
     ) -> None:
         self.env = env
         self.policy = policy
         self.history = history
         self._sinks = sinks
+        self._open_scopes = open_scopes
         self._sli_every = sli_every
         self._observer = observer
-        self._classify = _classify(policy)
-        self._frames = FrameBuilder(env, policy, self._classify)
-        history.follow(self._frames.scopes)
+        self._classify = classify_of(policy)
+        self._frames = FrameBuilder(
+            env, policy, self._classify, state.scopes if state else None, grows=open_scopes
+        )
+        self.scopes = self._frames.scopes
+        history.follow(self.scopes)
         self._detectors = detectors_of(policy, history)
         self.lifecycle = Lifecycle(env, policy, state.lifecycle if state else None)
         self.evaluated_to: int | None = state.evaluated_to if state else None
         self._covered_from = state.covered_from if state else covered_from
-        self._five_minutes = FiveMinutes(self._frames.scopes, policy, self._classify)
+        self._five_minutes = FiveMinutes(self.scopes, policy, self._classify)
         self._notices = NoticeWatch(env, policy, state.noticed if state else None)
         self._last: Frame | None = None
-        self._durations = (
-            Durations(self._frames.scopes, policy.step, max(policy.sli_windows)) if durations else None
-        )
+        self._durations = Durations(self.scopes, policy.step, max(policy.sli_windows)) if durations else None
         self._quantiles: dict[int, Floats] = {}
         self._held_back = HeldBack(policy, sinks, state.waiting if state else None)
         self._csp_caused = list(state.csp_caused) if state else []
@@ -133,6 +136,7 @@ class Engine:
             self._covered_from,
             tuple(self._csp_caused),
             dict(self._notices.told),
+            self.scopes.memory() if self._open_scopes else None,
         )
 
     def csp_caused(self) -> list[Exclusion]:
@@ -169,7 +173,7 @@ class Engine:
         at = int(facts.counts_from[0]) if len(facts) else self.evaluated_to + step
         while at <= self.evaluated_to:
             end = min(self.evaluated_to, at - at % HISTORY_SPAN + HISTORY_SPAN)
-            due = facts[facts.up_to(at - 1) : facts.up_to(end)]
+            due = self._frames.readmit(facts[facts.up_to(at - 1) : facts.up_to(end)])
             steps = (end - at) // step + 1
             self._frames.fill(at, steps, due)
             self._notices.add(due)
@@ -253,6 +257,8 @@ class Engine:
             self.evaluated_to = min(starts) - self.policy.step
             if self._covered_from is None:
                 self._covered_from = self.evaluated_to
+            if self._open_scopes:
+                self.scopes.admit(self.history.leaves(self.evaluated_to))
         return True
 
     def _next_ends(self, to: int, next_due: int) -> Ints:
@@ -296,6 +302,7 @@ class Engine:
             asked: T (ms) -> the incident inputs that apply at this T.
             unread, catching_up: as in ``advance``.
         """
+        facts = self._frames.admit(facts)
         active = self._frames.activity(ends, facts)
         frame = self._frames.build(
             ends, facts, FAR_PAST if self._covered_from is None else self._covered_from
@@ -334,6 +341,8 @@ class Engine:
                 assert self._covered_from is not None
                 brought.history = self._five_minutes.due(at, self._covered_from)
                 self.history.extend(brought.history)
+                standing = [one.scope for one in self.lifecycle.incidents()]
+                self._frames.release(at, standing, self.history.leaves(at))
             brought.notices = self._notices.due(at)
             if "slack" in self._sinks and not catching_up:
                 brought.commands += [notice_command(notice, self.policy) for notice in brought.notices]
@@ -371,6 +380,7 @@ class Engine:
         brought.sli = [
             sli_of(frame, n, int(index), window)
             for index in np.flatnonzero(active)
+            if self.scopes.paths[index] is not None
             for window in self.policy.sli_windows
         ]
         brought.sli.sort(key=lambda value: (value.scope, value.window))
@@ -382,10 +392,3 @@ class Engine:
         """Keep the durations of completed sign-in requests that count as good or bad."""
         if self._durations is not None:
             self._durations.add(facts[self._classify.is_timed(facts)], at)
-
-
-def _classify(policy: Policy) -> Classify:
-    slow_at = {
-        method: policy.thresholds.index(policy.objectives[method].latency_threshold_ms) for method in METHODS
-    }
-    return Classify(policy.event_classes, tuple(slow_at[method] for method, _ in LEAVES), policy.axes)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 
 from detectors.arrays import Bools, Ints
+from detectors.axes import ANY, Leaf, Scopes, ScopesMemory, contains, path_of
 from detectors.instants import FAR_PAST
 from detectors.policy.policy import Policy
 from detectors.windows.counters import COUNTERS, Classify
@@ -17,7 +20,7 @@ from detectors.windows.people.failed import Failed
 from detectors.windows.returns import ReturnWindows
 from detectors.windows.sliding import Windows
 
-__all__ = ["FrameBuilder"]
+__all__ = ["FrameBuilder", "classify_of"]
 
 
 class FrameBuilder:
@@ -27,15 +30,27 @@ class FrameBuilder:
         env: the environment.
         policy: the policy.
         classify: assigns rows of facts to counters.
+        memory: the places of leaves and groups of an earlier run.
+        grows: whether traffic makes the leaves and groups; otherwise there are those of ``fixed_scopes``.
 
     Attributes:
         scopes: the leaves and groups of the environment.
         windows, impact: the counts and the people behind the last frame, with more detail of the last hour.
     """
 
-    def __init__(self, env: str, policy: Policy, classify: Classify) -> None:
+    def __init__(
+        self,
+        env: str,
+        policy: Policy,
+        classify: Classify,
+        memory: ScopesMemory | None = None,
+        *,
+        grows: bool = False,
+    ) -> None:
         self._env = env
-        self.scopes = fixed_scopes(env)
+        self._grows = grows
+        self.scopes = _open_scopes(env, policy, memory) if grows else fixed_scopes(env)
+        self._remembers = memory is not None
         self._policy = policy
         self._classify = classify
         self.windows = Windows(self.scopes, policy.step, policy.windows(), classify)
@@ -49,7 +64,64 @@ class FrameBuilder:
     @property
     def active_to(self) -> int:
         """The last T (ms) whose retention holds an event that has counted; ``FAR_PAST`` before the first event."""
-        return int(self._active_to.max())
+        return int(self._active_to.max(initial=FAR_PAST))
+
+    def admit(self, facts: FactColumns) -> FactColumns:
+        """Give places to the leaves of rows, at the first T at which each counts; return the rows with their places.
+
+        Args:
+            facts: the rows of the next frame.
+        """
+        if not self._grows:
+            return facts
+        kinds, first = np.unique(facts.kind, return_index=True)
+        firsts = facts.counts_from[first]
+        for at in np.unique(firsts).tolist():
+            self.scopes.admit({facts.kinds[n].leaf for n in kinds[firsts == at].tolist()})
+        short = len(self.scopes.leaves) - len(self._active_to)
+        self._active_to = np.pad(self._active_to, (0, short), constant_values=FAR_PAST)
+        return facts.placed(self.scopes.position)
+
+    def readmit(self, facts: FactColumns) -> FactColumns:
+        """Return rows that an earlier run has judged, with the places that the run gave to their leaves.
+
+        A leaf that has lost its place since has no events in any window any more, and its rows are left out.
+        """
+        if not self._grows or not self._remembers:
+            return self.admit(facts)
+        short = len(self.scopes.leaves) - len(self._active_to)
+        self._active_to = np.pad(self._active_to, (0, short), constant_values=FAR_PAST)
+        placed = facts.placed(self._position)
+        return placed[placed.leaf >= 0]
+
+    def _position(self, leaf: Leaf) -> int:
+        try:
+            return self.scopes.position(leaf)
+        except KeyError:
+            return -1
+
+    def release(self, at: int, standing: Collection[str], expected: Collection[Leaf]) -> None:
+        """Free the places of leaves of which no event counts within the retention before T = ``at`` (ms).
+
+        Args:
+            at: T, ms.
+            standing: the scopes of incidents, which keep their places.
+            expected: leaves that the history expects, which keep or get places.
+        """
+        if not self._grows:
+            return
+        self.scopes.admit(expected)
+        short = len(self.scopes.leaves) - len(self._active_to)
+        self._active_to = np.pad(self._active_to, (0, short), constant_values=FAR_PAST)
+        kept = {self.scopes.position(leaf) for leaf in expected}
+        for place, leaf in enumerate(self.scopes.leaves):
+            below = leaf and path_of(self._env, (value or ANY for value in leaf))
+            if below and any(contains(scope, below) for scope in standing if scope != self._env):
+                kept.add(place)
+        gone = [place for place in np.flatnonzero(self._active_to < at).tolist() if place not in kept]
+        gone = [place for place in gone if self.scopes.leaves[place] is not None]
+        self.scopes.release(gone, standing)
+        self._active_to[gone] = FAR_PAST
 
     def build(self, ends: Ints, facts: FactColumns, covered_from: int) -> Frame:
         """Build the frame of the steps at ``ends``.
@@ -120,3 +192,22 @@ class FrameBuilder:
     def _failed(self, facts: FactColumns) -> Failed:
         """Return the people of failures that count against the service."""
         return Failed.of(facts[self._classify.is_bad(facts)])
+
+
+def _open_scopes(env: str, policy: Policy, memory: ScopesMemory | None) -> Scopes:
+    return Scopes(
+        env,
+        policy.axes,
+        max_values=policy.max_values,
+        max_scopes=policy.max_scopes,
+        aliases=policy.aliases,
+        memory=memory,
+    )
+
+
+def classify_of(policy: Policy) -> Classify:
+    """Return how the policy assigns facts to counters."""
+    slow_at = {
+        method: policy.thresholds.index(one.latency_threshold_ms) for method, one in policy.objectives.items()
+    }
+    return Classify(policy.event_classes, slow_at, policy.axes)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from detectors.axes import ScopesMemory
 from detectors.history.error_budget import Exclusion
 from detectors.incidents import Command, Incident, IncidentInput, Transition
 from detectors.lifecycle.lifecycle import LifecycleMemory
@@ -41,6 +42,7 @@ class EngineState(msgspec.Struct, frozen=True):
         covered_from: the instant (ms) from which the engine has received all facts.
         csp_caused: recent interruptions that credential providers caused, for the month's account.
         noticed: the T (ms) of the last notice of each kind, field and value, as ``NoticeWatch.told``.
+        scopes: the places of leaves and groups; None in a state that an earlier version wrote.
     """
 
     evaluated_to: int | None
@@ -49,6 +51,7 @@ class EngineState(msgspec.Struct, frozen=True):
     covered_from: int | None = None
     csp_caused: tuple[Exclusion, ...] = ()
     noticed: dict[str, int] = {}
+    scopes: ScopesMemory | None = None
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -64,12 +65,13 @@ class Classify:
 
     Attributes:
         classes: gives events their class.
-        slow_at: for each leaf, the position of its method's latency threshold among a segment's thresholds.
+        slow_at: auth method -> the position of its latency threshold among those of a segment, which ascend; that of
+            any other method is the strictest.
         axes: the names of the axes of leaves. Whether an event has a provider or client is known where it is an axis.
     """
 
     classes: Classes
-    slow_at: tuple[int, ...]
+    slow_at: Mapping[str, int]
     axes: tuple[str, ...] = AXES
 
     def is_bad(self, facts: FactColumns) -> Bools:
@@ -85,15 +87,17 @@ class Classify:
         counters = self._counters(facts)
         counted = np.flatnonzero(counters >= 0)
         timed = np.flatnonzero(_is_timed(facts, counters))
-        slow = [
-            facts.rows[n].over[self.slow_at[leaf]]
-            for n, leaf in zip(timed.tolist(), facts.leaf[timed].tolist(), strict=True)
-        ]
+        slow_at = facts.by_kind(self._slow_at)[timed].tolist()
+        slow = [facts.rows[n].over[place] for n, place in zip(timed.tolist(), slow_at, strict=True)]
         return Amounts(
             np.concatenate([counted, timed, timed]),
             np.concatenate([counters[counted], np.full(len(timed), TIMED), np.full(len(timed), SLOW)]),
             np.concatenate([facts.count[counted], facts.timed[timed], np.array(slow, dtype=np.int64)]),
         )
+
+    def _slow_at(self, kind: Kind) -> int:
+        method = kind.leaf[self.axes.index("auth_method")] if "auth_method" in self.axes else None
+        return self.slow_at.get(method or "", 0)
 
     def _is_bad(self, kind: Kind) -> bool:
         return self._counter(kind) in (BAD, SESSION_BAD)

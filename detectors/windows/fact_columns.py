@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from operator import attrgetter
 from typing import Any
@@ -96,6 +96,12 @@ class FactColumns:
             self.kind[which],
             self.kinds,
         )
+
+    def placed(self, position: Callable[[Leaf], int]) -> FactColumns:
+        """Return the rows with the positions that ``position`` gives to their leaves."""
+        used, which = np.unique(self.kind, return_inverse=True)
+        leaf = np.fromiter((position(self.kinds[n].leaf) for n in used.tolist()), np.int64, len(used))[which]
+        return replace(self, leaf=leaf)
 
     def by_kind(self, number: Callable[[Kind], int]) -> Ints:
         """Return (N,) a number for each row, which depends on the row's kind alone."""

@@ -9,7 +9,7 @@ from detectors.history.error_budget import account, burn_rate, window_burn
 from detectors.instants import HOUR, SECOND, format_duration
 from detectors.lifecycle.response_times import deadline
 from detectors.policy.policy import Policy
-from detectors.scopes import METHODS, overlaps, scope_index, scope_path
+from detectors.scopes import METHODS, overlaps
 from sinks.metrics.snapshot import EnvSnapshot
 from streams.evaluate.shard import Shard
 
@@ -36,13 +36,13 @@ def env_snapshot(shard: Shard, env: str, policy: Policy) -> EnvSnapshot:
     severity: dict[str, int] = {}
     for method in METHODS:
         scope = f"{env}/{method}"
-        index = scope_index(scope)
+        index = engine.scopes.index(scope)
         for window in policy.sli_windows:
-            value = engine.latest(index, window)
+            value = None if index is None else engine.latest(index, window)
             if value is not None:
                 success[method, format_duration(window)] = value.success_ratio
                 latency[method, format_duration(window)] = value.latency_ratio
-        hour = engine.latest(index, HOUR)
+        hour = None if index is None else engine.latest(index, HOUR)
         people[method] = hour.users_impacted if hour is not None else 0
         error[method] = hour.users_impacted_error if hour is not None else 0.0
         at = engine.evaluated_to
@@ -69,7 +69,7 @@ def env_snapshot(shard: Shard, env: str, policy: Policy) -> EnvSnapshot:
         events=dict(shard.totals.events[env]),
         success_ratio=success,
         latency_ratio=latency,
-        durations=_durations(engine, env, policy),
+        durations=_durations(engine, policy),
         users_impacted=people,
         users_impacted_error=error,
         burn_rate=burn,
@@ -82,23 +82,27 @@ def env_snapshot(shard: Shard, env: str, policy: Policy) -> EnvSnapshot:
     )
 
 
-def _durations(engine: Engine, env: str, policy: Policy) -> dict[tuple[str, str, str], float]:
+def _durations(engine: Engine, policy: Policy) -> dict[tuple[str, str, str], float]:
     """(scope, window, quantile) -> seconds, where any request carried a duration."""
     out = {}
     for window in policy.sli_windows:
         found = engine.quantiles(window)
         if found is not None:
             for scope, share in np.argwhere(~np.isnan(found)).tolist():
-                key = scope_path(env, scope), format_duration(window), f"{QUANTILES[share]:g}"
+                if engine.scopes.paths[scope] is None:
+                    continue
+                key = engine.scopes.path(scope), format_duration(window), f"{QUANTILES[share]:g}"
                 out[key] = float(found[scope, share]) / SECOND
     return out
 
 
-def _burn(engine: Engine, index: int, method: str, length: int, at: int, policy: Policy) -> float | None:
+def _burn(
+    engine: Engine, index: int | None, method: str, length: int, at: int, policy: Policy
+) -> float | None:
     """The burn rate of a window: live up to an hour, beyond that by the history."""
     if length > HOUR:
         return window_burn(engine.history, method, at - length, at, policy)
-    value = engine.latest(index, length)
+    value = None if index is None else engine.latest(index, length)
     if value is None:
         return None
     return burn_rate(value.good, value.bad, policy.objectives[method].availability)

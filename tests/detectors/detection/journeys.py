@@ -124,9 +124,7 @@ class Journeys:
         return self.frames([*([first] if first else []), last or self.seconds])[-1]
 
     def _frames(self, cuts: Sequence[int], policy: Policy):  # type: ignore[no-untyped-def]
-        counts = Windows(
-            fixed_scopes("prod"), SECOND, _WINDOWS, Classify(policy.event_classes, (0,) * len(LEAVES))
-        )
+        counts = Windows(fixed_scopes("prod"), SECOND, _WINDOWS, Classify(policy.event_classes, {}))
         returns = ReturnWindows(fixed_scopes("prod"), SECOND, policy.funnel.live)
         codes = CodeWindows(
             fixed_scopes("prod"), SECOND, policy.surge.windows, sorted(policy.codes.root), 1_000

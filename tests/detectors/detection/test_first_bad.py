@@ -18,7 +18,7 @@ from tests.support.facts import leaf_at
 START = 1_795_435_200_000
 LASTS = 90  # steps
 WINDOWS = (15 * SECOND, 60 * SECOND)
-CLASSIFY = Classify(default_policy().event_classes, (0,) * len(LEAVES))
+CLASSIFY = Classify(default_policy().event_classes, {})
 
 
 @st.composite

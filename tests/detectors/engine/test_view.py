@@ -23,7 +23,7 @@ SCOPES.admit([("ssoe", "idme", None)])
 def view(returns: dict[int, Ints], delays: str = "0s, 1m") -> FrameView:
     """Return the view of the only step of a frame with these starts and returns."""
     policy = read_policy(f"funnel: {{delays: [{delays}]}}", "p.yaml")
-    classify = Classify(policy.event_classes, (0,))
+    classify = Classify(policy.event_classes, {})
     windows = Windows(SCOPES, SECOND, policy.windows(), classify)
     impact = Impact(SCOPES, SECOND, policy.windows(), 1_000)
     frame = Frame("prod", np.array([MINUTE]), {}, {}, policy.windows(), returns=returns, scopes=SCOPES)

@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from detectors.arrays import Ints
-from detectors.scopes import LEAVES, MEMBERS, SCOPES, SIGN_IN_STEPS, leaf_position
+from detectors.scopes import MEMBERS, SCOPES, SIGN_IN_STEPS, leaf_position
 from detectors.windows.counters import COUNTERS, TIMED, Classify
 from detectors.windows.fact_columns import FactColumns
 from detectors.windows.facts import ON_TIME, FactRow
@@ -21,9 +21,7 @@ from tests.support.facts import STEP, cuts, fact_rows, leaf_at
 START = 1_795_435_200_000
 WINDOWS = (3 * STEP, 7 * STEP, 20 * STEP)
 STEPS_IN_ALL = 60
-CLASSIFY = Classify(
-    default_policy().event_classes, tuple(0 if method == "ssoe" else 1 for method, _ in LEAVES)
-)
+CLASSIFY = Classify(default_policy().event_classes, {"ssoe": 0, "sis": 1})
 
 
 def amounts(row: FactRow) -> dict[str, int]:
