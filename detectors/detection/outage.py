@@ -12,6 +12,7 @@ enough evidence: a silent scope is never quiet.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -52,7 +53,10 @@ class OutageDetector:
     def may_fire(self, frame: Frame) -> bool:
         """Whether a rule is raised anywhere in a frame; a rule that is not raised does not fire."""
         rules = self.policy.outage.rules
-        for of, bad in ((Failures.of_sign_in, BAD), (Failures.of_session, SESSION_BAD)):
+        for of, bad, usual in (
+            (Failures.of_sign_in, BAD, self.history.usual_failing_ratio),
+            (Failures.of_session, SESSION_BAD, _of_sessions(self.history)),
+        ):
             # People are at most as many as failed requests, so this check excludes most rules.
             near = [
                 rule
@@ -61,7 +65,7 @@ class OutageDetector:
             ]
             if near:
                 failures = of(frame, tuple(sorted({rule.window for rule in near})))
-                limits = _Limits(frame, self.policy, self.history)
+                limits = _Limits(frame, self.policy, usual)
                 if any(len(_raised(failures, rule, limits)[0]) for rule in near):
                     return True
         return False
@@ -82,6 +86,16 @@ def budgets(policy: Policy, scopes: Scopes) -> Floats:
     return lattice_of(scopes).by_method(known, min(known.values()), max(known.values()))
 
 
+def _of_sessions(history: History) -> Callable[[int], Floats]:
+    """Return a function of T (ms): the ratio (scope,) of sessions that usually fails; that of sign-ins if unknown."""
+
+    def usual(at: int) -> Floats:
+        known = history.usual_session_failing_ratio(at)
+        return np.where(np.isnan(known), history.usual_failing_ratio(at), known)
+
+    return usual
+
+
 def recovery_of(policy: Policy) -> Recovery:
     """Return the conditions under which failures count as stopped, by the policy's section ``outage``."""
     rules = policy.outage
@@ -98,6 +112,8 @@ class _Kind:
     """Failures of one kind of sign-in steps, and the results of the policy's rules.
 
     Attributes:
+        limits: the limits that failing ratios must exceed.
+        normal: (scope,) the ratio that fails where all is well.
         steps: (M,) positions of the steps at which a rule was raised on any scope.
         present: the failures at these steps, without failures that are over.
         fires: for each rule (step, scope) whether it fires.
@@ -108,6 +124,8 @@ class _Kind:
     noun: str
     counters: tuple[int, int]
     failures: Failures
+    limits: _Limits
+    normal: Floats
     steps: Ints = field(init=False)
     present: Present = field(init=False)
     fires: list[Bools] = field(init=False)
@@ -130,10 +148,10 @@ class _Limits:
         day: (step,) position of each step's day on the first axis of ``usual``.
     """
 
-    def __init__(self, frame: Frame, policy: Policy, history: History) -> None:
+    def __init__(self, frame: Frame, policy: Policy, usual: Callable[[int], Floats]) -> None:
         self.policy = policy.outage
         days, self.day = np.unique((frame.ends - 1) // DAY, return_inverse=True)
-        self.usual = np.stack([history.usual_failing_ratio(int((day + 1) * DAY)) for day in days])
+        self.usual = np.stack([usual(int((day + 1) * DAY)) for day in days])
 
     def of(self, rule: OutageRule, steps: Ints, scopes: Ints) -> Floats:
         """Return the ratio that the lower bound must exceed for a rule, at cells (steps, scopes)."""
@@ -158,11 +176,22 @@ class _Outages:
         self._frame = frame
         self._policy = policy.outage
         self._recovery = recovery_of(policy)
-        self._limits = _Limits(frame, policy, history)
-        self._normal = np.maximum(budgets(policy, frame.scopes), 2 * self._limits.usual.max(axis=0))
+        budget = budgets(policy, frame.scopes)
+        limits, of_session = (
+            _Limits(frame, policy, usual) for usual in (history.usual_failing_ratio, _of_sessions(history))
+        )
+        normal, normal_session = (
+            np.maximum(budget, 2 * one.usual.max(axis=0)) for one in (limits, of_session)
+        )
         self._kinds = [
-            _Kind("sign-ins", (GOOD, BAD), Failures.of_sign_in(frame)),
-            _Kind("session requests", (SESSION_GOOD, SESSION_BAD), Failures.of_session(frame)),
+            _Kind("sign-ins", (GOOD, BAD), Failures.of_sign_in(frame), limits, normal),
+            _Kind(
+                "session requests",
+                (SESSION_GOOD, SESSION_BAD),
+                Failures.of_session(frame),
+                of_session,
+                normal_session,
+            ),
         ]
         for kind in self._kinds:
             self._judge(kind)
@@ -185,7 +214,7 @@ class _Outages:
         """
         failures, z = kind.failures, self._policy.confidence
         patient = max((rule.window for rule in self._policy.rules if rule.window <= _LATELY), default=0)
-        raised = [_raised(failures, rule, self._limits) for rule in self._policy.rules]
+        raised = [_raised(failures, rule, kind.limits) for rule in self._policy.rules]
         kind.steps = np.unique(np.concatenate([steps for steps, _ in raised]))
         kind.present = failures.present(kind.steps, self._recovery)
         shape = failures.people.shape[1:]
@@ -198,7 +227,7 @@ class _Outages:
             people, trials = (
                 array[at, place, scopes] for array in (kind.present.people, kind.present.trials)
             )
-            limit = self._limits.of(rule, steps, scopes)
+            limit = kind.limits.of(rule, steps, scopes)
             left = ~failures.below(at, steps, scopes, rule.recover_below, self._recovery.z)
             now = left & (people >= rule.min_people) & surely_above(people, trials, limit, z)
             fires[steps[now], scopes[now]] = True
@@ -214,7 +243,7 @@ class _Outages:
         if self._gains is None:
             self._gains = np.zeros(self.state.shape)
             for kind in self._kinds:
-                gains = kind.present.gains(self._normal)
+                gains = kind.present.gains(kind.normal)
                 self._gains[kind.steps] = np.maximum(self._gains[kind.steps], gains)
         return np.asarray(self._gains[step])
 
@@ -228,7 +257,7 @@ class _Outages:
                 rules = tuple(r for r, on in zip(rules, kind.fires, strict=True) if on[step, scope])
             at = [kind.failures.at(rule.window) for rule in rules]
             people, trials = kind.counted(step, fires)
-            gains = failure_gain(people[at, scope], trials[at, scope], self._normal[scope])
+            gains = failure_gain(people[at, scope], trials[at, scope], kind.normal[scope])
             if rules and gains.max() > best:
                 strongest = int(np.argmax(gains))
                 best, told = float(gains[strongest]), (kind, rules[strongest])
@@ -239,7 +268,7 @@ class _Outages:
         at = kind.failures.at(window)
         people, trials = (int(a[at, step, scope]) for a in (kind.failures.people, kind.failures.trials))
         good, bad = (int(frame.counts[window][step, scope, counter]) for counter in kind.counters)
-        usual = float(self._limits.usual[self._limits.day[step], scope])
+        usual = float(kind.limits.usual[kind.limits.day[step], scope])
         lower = float(wilson_lower(people, trials, self._policy.confidence))
         name = of_scope(kind.noun, frame.scopes, scope)
         sentence = f"{bad:,} of {good + bad:,} {name} failed in {format_duration(window)}, {people:,} people"
@@ -248,7 +277,7 @@ class _Outages:
         holding = [
             w for w in frame.windows if frame.counts[w][step, scope, kind.counters[1]] == bad and w <= window
         ]
-        limit = float(self._limits.of(rule, np.array([step]), np.array([scope]))[0])
+        limit = float(kind.limits.of(rule, np.array([step]), np.array([scope]))[0])
         return cause_at("outage", frame.scopes, self.state, step, scope)(
             sentence=sentence,
             numbers={

@@ -83,7 +83,8 @@ class Anywhere:
 
     def causes(self, first: int, last: int) -> list[list[str]]:
         """Return the scopes of the causes after each of the seconds [first, last), by the detectors of failures."""
-        frame, history = self.frame(first, last), _Unknown("prod", len(self.scopes))
+        frame, history = self.frame(first, last), History("prod")
+        history.follow(self.scopes)
         verdicts = [detector(POLICY, history).judge(frame) for detector in (OutageDetector, BurnRateDetector)]
         found = [attribute(verdicts, frame, n, POLICY) for n in range(len(frame.ends))]
         return [_scopes_of(causes) for causes in found]
@@ -107,20 +108,6 @@ class Steady(History):
 
     def coverage(self, starts: npt.NDArray[np.int64], ends: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
         return np.ones(len(starts))
-
-
-class _Unknown(History):
-    """A history that knows nothing of any number of groups."""
-
-    def __init__(self, env: str, groups: int) -> None:
-        super().__init__(env)
-        self._groups = groups
-
-    def usual_failing_ratio(self, at: int) -> npt.NDArray[np.float64]:
-        return np.zeros(self._groups)
-
-    def between(self, starts: npt.NDArray[np.int64], ends: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-        return np.zeros((len(starts), self._groups, 6))
 
 
 def _scopes_of(causes: list[Cause]) -> list[str]:

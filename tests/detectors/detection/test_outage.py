@@ -254,3 +254,26 @@ def test_the_policy_decides_how_many_people_it_takes() -> None:
     traffic = Traffic(2_400, 1).fail("ssoe", 1_800, 2_400)
     verdicts = OutageDetector(strict, NOTHING).judge(traffic.frame(policy=strict))
     assert not (verdicts.state == FIRING).any()
+
+
+class _SessionsFail(History):
+    """A history in which a share of all sessions fails each day."""
+
+    def __init__(self, share: float) -> None:
+        super().__init__("prod")
+        self._share = share
+
+    def usual_session_failing_ratio(self, at: int) -> np.ndarray:
+        return np.full(len(SCOPES), self._share)
+
+
+@pytest.mark.parametrize(
+    ("usual", "share", "found"), [(0.2, 0.3, False), (0.2, 0.9, True), (np.nan, 0.3, True)]
+)
+def test_sessions_are_compared_with_the_sessions_that_usually_fail(
+    usual: float, share: float, found: bool
+) -> None:
+    frame = Traffic(2_700, 1).fail("sis", 1_800, 2_700, share, session=True).frame(2_400, 2_700)
+    detector = OutageDetector(default_policy(), _SessionsFail(usual))
+    assert detector.may_fire(frame) is found
+    assert bool((detector.judge(frame).state == FIRING).any()) is found
