@@ -8,7 +8,7 @@ world's own.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -142,7 +142,7 @@ class World:
     client_shares: tuple[tuple[float, ...], ...]
     operation_shares: tuple[float, ...]
     verified: float
-    populations: Mapping[str, tuple[int, ...]]
+    populations: Mapping[str, tuple[int, ...]] = field(hash=False)
     returning: float
     csp_steps: frozenset[str]
     client_steps: frozenset[str]
