@@ -1,50 +1,39 @@
 """Which banner does VA.gov show to people who are about to sign in?
 
-The compacted topic ``banner-state`` holds one record for each key: ``prod/ssoe``, ``prod/sis``,
-``prod/mvi`` and ``prod/<method>/<csp>``. Every key of a watched environment always has a state; without an
-incident the state is ``ok``, which is published too. The page that reads the records is
-``sinks.banner.statuses``.
+The compacted topic ``banner-state`` holds one record for each key of ``sinks.banner.keys``: ``prod/ssoe``,
+``prod/sis``, ``prod/mvi`` and ``prod/<method>/<csp>``. Each of these keys always has a state; without an incident the
+state is ``ok``, which is published too. The key of a client, ``prod/sis/*/vaweb``, is published from its first incident
+until it is ``ok``. The page that reads the records is ``sinks.banner.statuses``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, Literal, NamedTuple, Protocol
+from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
 from msgspec import Meta
 
 from detectors.incidents import Incident
-from detectors.instants import MINUTE, format_instant, parse_instant
-from detectors.scopes import CSPS, METHODS
-from sinks.wording import CSP_NAMES, one_line, truncate
+from detectors.instants import format_instant, parse_instant
+from detectors.policy.policy import Policy
+from sinks.banner.keys import MVI, BannerKeys
+from sinks.wording import one_line, truncate
 
 __all__ = [
     "BADNESS",
-    "BANNERS",
     "KEY_PATTERN",
-    "MVI",
     "Banner",
     "BannerState",
-    "Maintenance",
-    "banner_keys",
     "banner_schema",
     "banners",
     "decode",
     "encode",
     "headers",
-    "keys_of",
 ]
 
 BannerState = Literal["ok", "warning", "critical", "maintenance"]
 
-#: The master person index: both sign-in methods depend on it. The front end knows it as ``mvi``.
-MVI = "mvi"
-#: SLA severity -> banner, unless policy says otherwise; ``active`` is how the front end says "nothing wrong".
-BANNERS: Mapping[int, str] = {1: "critical", 2: "warning", 3: "active"}
-#: Smallest share of failing requests for which a banner is shown, because every visitor sees a banner.
-MIN_FAILING_RATIO = 0.05
-VALID_FOR = 5 * MINUTE
 MESSAGE_LIMIT = 1000
 
 _STANDING = ("open", "acknowledged", "recovering")
@@ -55,19 +44,6 @@ KEY_PATTERN = r"^[a-z0-9_.:-]{1,64}(/([a-z0-9_.:-]{1,64}|[*])){0,3}/[a-z0-9_.:-]
 _EVENT_TYPE = "watchofficer.banner-state.v1"
 
 Instant = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
-
-
-class Maintenance(Protocol):
-    """An announced maintenance window: its scope, ``start`` and ``end`` (ms), and a text for visitors."""
-
-    @property
-    def scope(self) -> str: ...
-    @property
-    def start(self) -> int: ...
-    @property
-    def end(self) -> int: ...
-    @property
-    def description(self) -> str: ...
 
 
 class Banner(msgspec.Struct, frozen=True, kw_only=True):
@@ -121,68 +97,46 @@ class _Value(msgspec.Struct, frozen=True, kw_only=True):
     incident_id: str | None
 
 
-def banner_keys(env: str) -> tuple[str, ...]:
-    """All keys of an environment."""
-    methods = [f"{env}/{method}" for method in METHODS]
-    return (*methods, f"{env}/{MVI}", *(f"{method}/{csp}" for method in methods for csp in CSPS))
-
-
-def keys_of(scope: str) -> tuple[str, ...]:
-    """The banner keys that an incident on ``scope`` sets.
-
-    A credential provider on both methods sets both of its keys. The whole environment sets the keys of both
-    methods and of the person index. A method does not set the keys of its credential providers: a visitor
-    who uses the method sees the method's own banner.
-    """
-    env, _, rest = scope.partition("/")
-    if not rest:
-        return (*(f"{env}/{method}" for method in METHODS), f"{env}/{MVI}")
-    method, _, csp = rest.partition("/")
-    if method == "*":
-        return tuple(f"{env}/{each}/{csp}" for each in METHODS)
-    return (scope,)
-
-
 def banners(
+    policy: Policy,
     env: str,
     incidents: Iterable[Incident],
-    windows: Iterable[Maintenance],
     at: int,
-    *,
     previous: Mapping[str, Banner] | None = None,
-    levels: Mapping[int, str] = BANNERS,
-    min_failing_ratio: float = MIN_FAILING_RATIO,
-    valid_for: int = VALID_FOR,
 ) -> dict[str, Banner]:
-    """The banners of an environment at ``at`` (ms), by key, with every key of ``banner_keys``.
+    """The banners of an environment at ``at`` (ms), by key: every key that the environment always has, and more.
 
     Incidents count from their opening until they are resolved. If several incidents set a key, the worst
     state is shown, and of equal states that of the incident that opened first. A maintenance window shows
-    ``maintenance`` on the keys of its scope, and so does an incident within the window.
+    ``maintenance`` on the keys of its scope, and so does an incident within the window. A key that comes and goes,
+    such as that of a client, is among the banners while it is not ``ok``, and ``ok`` once thereafter; so is a key of
+    ``previous`` whose value has retired.
 
     Args:
+        policy: its values, its section ``banner`` and its maintenance windows are used.
+        env: the environment.
+        incidents: of any environments.
+        at: ms since the epoch.
         previous: the banners that were last published, for ``since``; without them an ``ok`` has no beginning.
-        levels: SLA severity -> banner level; levels other than "warning" and "critical" show no banner.
-        min_failing_ratio: smallest share of failing requests for which a banner is shown.
-        valid_for: ms after ``at`` until which the banners are valid.
     """
-    current: dict[str, _Current] = {}
+    keys, current, known = BannerKeys(policy), dict[str, _Current](), previous or {}
     standing = [i for i in incidents if i.env == env and i.state in _STANDING]
     for incident in sorted(standing, key=lambda i: (i.opened_at, i.id)):
-        state = _state(incident, levels, min_failing_ratio)
-        for key in keys_of(incident.scope):
+        state = _state(incident, policy)
+        for key in keys.of_scope(incident.scope, at):
             if BADNESS[state] > BADNESS[current.get(key, _OK).state]:
                 current[key] = _Current(state, incident.opened_at, incident)
-    for window in windows:
+    for window in policy.maintenance:
         if window.scope.partition("/")[0] == env and window.start <= at < window.end:
             shown = _Current("maintenance", window.start, None, window.description)
-            current |= dict.fromkeys(keys_of(window.scope), shown)
+            current |= dict.fromkeys(keys.of_scope(window.scope, at), shown)
 
+    ending = [key for key, banner in known.items() if banner.state != "ok"]
     result = {}
-    for key in banner_keys(env):
-        now, before = current.get(key, _OK), (previous or {}).get(key)
+    for key in dict.fromkeys((*keys.of_env(env, at), *sorted({*current, *ending}))):
+        now, before = current.get(key, _OK), known.get(key)
         behind = now.incident
-        title, message = _words(key, now.state, now.described)
+        title, message = _words(keys.provider_name(key), key, now.state, now.described)
         since = now.since if before is None else before.since if before.state == now.state else at
         result[key] = Banner(
             key=key,
@@ -193,7 +147,7 @@ def banners(
             since=since,
             version=at,
             updated_at=at,
-            valid_until=at + valid_for,
+            valid_until=at + policy.banner.valid_for,
             incident_id=behind.id if behind is not None else None,
         )
     return result
@@ -248,23 +202,24 @@ _SORRY = "We're working to fix this."
 _LATER = "Please try again later."
 
 
-def _state(incident: Incident, levels: Mapping[int, str], min_failing_ratio: float) -> BannerState:
-    if incident.failing_ratio < min_failing_ratio:
+def _state(incident: Incident, policy: Policy) -> BannerState:
+    if incident.failing_ratio < policy.banner.min_failing_ratio:
         return "ok"
-    level = levels.get(incident.severity, "active")
-    if level not in ("warning", "critical"):
+    level = policy.banner.status[incident.severity]
+    if level == "active":
         return "ok"
     if incident.in_maintenance:
         return "maintenance"
-    return "critical" if level == "critical" else "warning"
+    return level
 
 
-def _words(key: str, state: BannerState, described: str) -> tuple[str, str]:
-    """Headline and text for visitors, in the wording of VA.gov's front end where it has one."""
+def _words(name: str | None, key: str, state: BannerState, described: str) -> tuple[str, str]:
+    """Headline and text for visitors, in the wording of VA.gov's front end where it has one.
+
+    ``name`` is what people call the provider that the key names; None if it names none.
+    """
     if state == "ok":
         return "", ""
-    service = key.rpartition("/")[2]
-    name = CSP_NAMES.get(service)
     if state == "maintenance":
         title = f"Maintenance of signing in with {name}" if name else "Maintenance of signing in"
         text = described or "You may have trouble signing in while it lasts."
@@ -272,7 +227,7 @@ def _words(key: str, state: BannerState, described: str) -> tuple[str, str]:
     if name:
         others = "You can sign in with another account, if you have one. "
         return f"You may have trouble signing in with {name}", f"{_SORRY} {others}{_LATER}"
-    if service == MVI:
+    if key.endswith(f"/{MVI}"):
         return "You may have trouble signing in or using some tools or services", f"{_SORRY} {_LATER}"
     if state == "critical":
         return "Our sign in process isn't working right now", f"{_SORRY} {_LATER}"

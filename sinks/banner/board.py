@@ -16,7 +16,7 @@ class BannerBoard:
 
     Args:
         env: the environment.
-        policy: the policy; only its section ``banner`` and its maintenance windows are used.
+        policy: its values, its section ``banner`` and its maintenance windows are used.
     """
 
     def __init__(self, env: str, policy: Policy) -> None:
@@ -26,17 +26,7 @@ class BannerBoard:
 
     def update(self, at: int, incidents: Iterable[Incident]) -> list[Banner]:
         """Compute the banners of the incidents at ``at`` (ms); returns those that changed, by key."""
-        rules = self._policy.banner
-        now = banners(
-            self._env,
-            incidents,
-            self._policy.maintenance,
-            at,
-            previous=self._shown,
-            levels=rules.status,
-            min_failing_ratio=rules.min_failing_ratio,
-            valid_for=rules.valid_for,
-        )
+        now = banners(self._policy, self._env, incidents, at, self._shown)
         before, self._shown = self._shown, now
         changed = []
         for key, banner in now.items():

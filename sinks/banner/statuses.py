@@ -7,49 +7,52 @@ could. The operators learn of the blindness through alerts; on the page, ``repor
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from detectors.instants import format_instant
-from detectors.scopes import CSPS, METHODS
-from sinks.banner.banner import BADNESS, MVI, Banner, Maintenance, keys_of
-from sinks.wording import CSP_NAMES
+from detectors.policy.policy import Policy
+from detectors.policy.sections import MaintenanceWindow
+from sinks.banner.banner import BADNESS, Banner
+from sinks.banner.keys import BannerKeys, Services
 
 __all__ = ["statuses"]
 
-_SERVICES = {"ssoe": "SSOe", "sis": "Sign-in Service"}
-
 
 def statuses(
+    policy: Policy,
     banners: Iterable[Banner],
-    auth_method: Literal["ssoe", "sis"] | None,
     now: int,
     *,
-    windows: Sequence[Maintenance] = (),
+    auth_method: str | None = None,
+    client: str | None = None,
     env: str = "prod",
 ) -> dict[str, Any]:
     """The body of ``GET /v0/backend_statuses`` at ``now`` (ms).
 
     With ``auth_method``, the body describes that method, the person index, and the credential providers as
-    used through that method. Without it, the body describes both methods, and of a credential provider the
-    worse state of the two. Every service is always listed, with a status of active, warning, critical or
-    maintenance: the front end takes an empty list for an outage of ``mvi``, and fails on any other status.
-    The front end's service ``global`` is not listed, because no login event describes it.
+    used through that method. Without it, the body describes all methods, and of a credential provider the
+    worst state of all. What fails for the visitor's client alone counts as its method or provider. Every service is
+    always listed, with a status of active, warning, critical or maintenance: the front end takes an empty list for an
+    outage of ``mvi``, and fails on any other status. The front end's service ``global`` is not listed, because no login
+    event describes it.
 
     Args:
+        policy: its values name the services, and its maintenance windows are shown.
         banners: banners of any environments; the greatest version of each key is used.
-        auth_method: the visitor's sign-in method, if known.
         now: ms since the epoch.
-        windows: announced maintenance windows.
-        env: the environment that the page describes.
+        auth_method: the visitor's sign-in method, one that has a banner, if known.
+        client: the visitor's client; None: the policy's ``banner.default_client``.
+        env: the environment that the page describes, one that the policy lists.
     """
     latest: dict[str, Banner] = {}
     for banner in banners:
         if banner.key not in latest or latest[banner.key].version < banner.version:
             latest[banner.key] = banner
-    covering = [w for w in windows if w.scope.partition("/")[0] == env and w.end > now]
-    under_way = {key for w in covering if w.start <= now for key in keys_of(w.scope)}
-    services = _services(env, (auth_method,) if auth_method else METHODS)
+    banner_keys = BannerKeys(policy)
+    covering = [w for w in policy.maintenance if w.scope.partition("/")[0] == env and w.end > now]
+    under_way = {key for w in covering if w.start <= now for key in banner_keys.of_scope(w.scope, now)}
+    services = banner_keys.services(env, now, auth_method, client or policy.banner.default_client)
     reported = max((b.updated_at for b in latest.values() if b.key.startswith(f"{env}/")), default=now)
     return {
         "data": {
@@ -69,21 +72,11 @@ def statuses(
                     }
                     for service, (name, keys) in services.items()
                 ],
-                "maintenance_windows": _windows(covering, services),
+                "maintenance_windows": _windows(
+                    ((window, banner_keys.of_scope(window.scope, now)) for window in covering), services
+                ),
             },
         }
-    }
-
-
-#: Service id -> name for people, banner keys.
-_Services = Mapping[str, tuple[str, Sequence[str]]]
-
-
-def _services(env: str, methods: Sequence[str]) -> _Services:
-    return {
-        **{csp: (CSP_NAMES[csp], [f"{env}/{method}/{csp}" for method in methods]) for csp in CSPS},
-        MVI: ("MVI", [f"{env}/{MVI}"]),
-        **{method: (_SERVICES[method], [f"{env}/{method}"]) for method in methods},
     }
 
 
@@ -100,8 +93,15 @@ def _state_of(known: Sequence[Banner], now: int, in_maintenance: bool) -> dict[s
     }
 
 
-def _windows(covering: Iterable[Maintenance], services: _Services) -> list[dict[str, str]]:
-    """The maintenance windows that have not ended, one entry for each service that a window covers."""
+def _windows(
+    covering: Iterable[tuple[MaintenanceWindow, Sequence[str]]], services: Services
+) -> list[dict[str, str]]:
+    """The maintenance windows that have not ended, one entry for each service that a window covers.
+
+    Args:
+        covering: windows, and the banner keys that each sets.
+        services: those that are listed.
+    """
     return [
         {
             "external_service": service,
@@ -109,7 +109,7 @@ def _windows(covering: Iterable[Maintenance], services: _Services) -> list[dict[
             "end_time": format_instant(window.end),
             "description": window.description,
         }
-        for window in sorted(covering, key=lambda w: (w.start, w.scope))
+        for window, set_keys in sorted(covering, key=lambda pair: (pair[0].start, pair[0].scope))
         for service, (_, keys) in services.items()
-        if not set(keys_of(window.scope)).isdisjoint(keys)
+        if not set(set_keys).isdisjoint(keys)
     ]

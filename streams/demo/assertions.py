@@ -14,7 +14,7 @@ from detectors.incidents import Incident
 from detectors.instants import HOUR, SECOND, parse_instant
 from detectors.policy.policy import Policy
 from detectors.scopes import METHODS, contains, overlaps
-from sinks.banner.banner import keys_of
+from sinks.banner.keys import BannerKeys
 from sinks.sandbox.pagerduty import SentWebhook
 from sinks.sandbox.receiver import Received
 from streams.demo.expectations import SLACK_ONLY, Expectation
@@ -52,7 +52,7 @@ def assertions(causes: Sequence[Expectation], observations: Observations, policy
                 out.append(Assertion(what, next(filter(None, map(judge, cases)), None)))
             elif cause.page is not None:
                 out.append(Assertion(what, "there is no such incident"))
-        out += _banner_up(cause, observations)
+        out += _banner_up(cause, observations, policy)
     return out + _nothing_else(causes, observations, policy) + _in_the_end(observations)
 
 
@@ -247,11 +247,11 @@ def _thread(case: _Case) -> str | None:
 # -- banner, metrics, API -------------------------------------------------------------------------------------
 
 
-def _banner_up(cause: Expectation, observations: Observations) -> list[Assertion]:
+def _banner_up(cause: Expectation, observations: Observations, policy: Policy) -> list[Assertion]:
     if cause.banner is None:
         return []
     out = []
-    for key in keys_of(cause.scope):
+    for key in BannerKeys(policy).of_scope(cause.scope, cause.start):
         what = f"the banner {key} goes up ({cause.banner}), and comes down again"
         states = [change.state for change in observations.banners if change.key == key]
         if cause.banner not in states:
@@ -321,12 +321,15 @@ def _nothing_else(
     }
     outside = sorted(key for key in notified if not key.startswith(f"{policy.notify.dedup_prefix}:prod-"))
     prod = Assertion("PagerDuty hears of prod alone", ", ".join(outside) or None)
-    return [no_more, sleep, prod, *_banners_down(causes, observations)]
+    return [no_more, sleep, prod, *_banners_down(causes, observations, policy)]
 
 
-def _banners_down(causes: Sequence[Expectation], observations: Observations) -> list[Assertion]:
+def _banners_down(
+    causes: Sequence[Expectation], observations: Observations, policy: Policy
+) -> list[Assertion]:
     """No banner appears for a service without an outage; one assertion for each such method."""
-    may = {key for cause in causes for key in keys_of(cause.scope)}
+    keys = BannerKeys(policy)
+    may = {key for cause in causes for key in keys.of_scope(cause.scope, cause.start)}
     up: dict[str, str] = {}
     for change in observations.banners:
         if change.state != "ok" and change.key not in may and not _within(change.key, causes):

@@ -8,7 +8,7 @@ from typing import Any
 
 from detectors.backtest.labels import NOTICE
 from detectors.instants import parse_instant
-from sinks.banner.banner import BANNERS
+from streams.settings.policy_file import default_policy
 from streams.simulate.episodes import Placed
 from streams.simulate.truth import severity
 
@@ -62,8 +62,8 @@ class Expectation:
         """The state that the banners must reach; None if it is not certain."""
         if self.env != "prod" or self.kind in SLACK_ONLY or self.page is None or self.share < _BANNER_SHARE:
             return None
-        level = BANNERS[self.severity]
-        return level if len(self.severities) == 1 and level in ("critical", "warning") else None
+        level = default_policy().banner.status[self.severity]
+        return level if len(self.severities) == 1 and level != "active" else None
 
 
 def expectations(truth: Iterable[Mapping[str, Any]], episodes: Sequence[Placed]) -> tuple[Expectation, ...]:

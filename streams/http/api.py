@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Annotated, Any, Literal, Protocol, cast
+from typing import Annotated, Any, Literal, Protocol
 
 import structlog
 from aiohttp import web
@@ -18,7 +18,9 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from detectors.incidents import IncidentInput
 from detectors.instants import format_instant
-from sinks.banner.banner import Maintenance
+from detectors.policy.policy import Policy
+from detectors.values import OTHER, normalised
+from sinks.banner.keys import BannerKeys
 from sinks.banner.statuses import statuses
 from sinks.console import page
 from sinks.metrics.prometheus import Metrics
@@ -32,7 +34,7 @@ from streams.kafka.refused.failures import is_too_large
 from streams.records.models import NAME_LIMIT, TEXT_LIMIT, Scope
 from streams.watchdog.report import Report
 
-__all__ = ["HttpPolicy", "HttpSettings", "SubmitInput", "routes"]
+__all__ = ["HttpSettings", "SubmitInput", "routes"]
 
 _BROKER_PATIENCE = 4.0  # seconds for the broker's acknowledgement; PagerDuty waits 5 s for ours
 
@@ -58,22 +60,6 @@ class HttpSettings(Protocol):
     def bind(self) -> str: ...
     @property
     def pagerduty(self) -> PagerDutySettings: ...
-
-
-class NotifyPolicy(Protocol):
-    """What is needed of the policy's section ``notify``."""
-
-    @property
-    def dedup_prefix(self) -> str: ...
-
-
-class HttpPolicy(Protocol):
-    """What is needed of the policy."""
-
-    @property
-    def maintenance(self) -> tuple[Maintenance, ...]: ...
-    @property
-    def notify(self) -> NotifyPolicy: ...
 
 
 class _Body(BaseModel):
@@ -105,7 +91,7 @@ def routes(
     report: Callable[[], Report],
     submit_input: SubmitInput,
     settings: HttpSettings,
-    policy: HttpPolicy,
+    policy: Policy,
     *,
     clock: Callable[[], int],
 ) -> list[web.RouteDef]:
@@ -116,7 +102,8 @@ def routes(
         metrics: of this process.
         report: takes a snapshot of how this process gets on.
         submit_input: raises `KafkaError`, `OSError` or `TimeoutError` if the broker does not have it.
-        settings, policy: as far as HTTP needs them.
+        settings: as far as HTTP needs them.
+        policy: the policy.
         clock: ms since the epoch, injected time where time is injected.
     """
     api = _Api(views, metrics, submit_input, settings, policy, clock=clock)
@@ -145,7 +132,7 @@ class _Api:
         metrics: Metrics,
         submit_input: SubmitInput,
         settings: HttpSettings,
-        policy: HttpPolicy,
+        policy: Policy,
         *,
         clock: Callable[[], int],
     ) -> None:
@@ -277,15 +264,19 @@ class _Api:
         return await self._accept(read)
 
     async def backend_statuses(self, request: web.Request) -> web.Response:
-        method = request.query.get("auth_method")
-        if method not in (None, "ssoe", "sis"):
-            raise ApiError(400, "bad_request", "auth_method is ssoe or sis")
-        body = statuses(
-            self._views.banners(),
-            cast("Literal['ssoe', 'sis'] | None", method),
-            self._clock(),
-            windows=self._policy.maintenance,
-        )
+        method, client = request.query.get("auth_method"), request.query.get("client_id")
+        now = self._clock()
+        known = BannerKeys(self._policy).methods(now)
+        if method is not None and method not in known:
+            raise ApiError(400, "bad_request", f"auth_method is one of {', '.join(known)}")
+        if client is not None:
+            spelt = normalised(client)
+            if spelt == OTHER and client.lower() != OTHER:
+                raise ApiError(
+                    400, "bad_request", "client_id has 1 to 64 characters of a-z 0-9 _ . : - in any case"
+                )
+            client = self._policy.canonical_value("client_id", spelt)
+        body = statuses(self._policy, self._views.banners(), now, auth_method=method, client=client)
         if request.headers.get("X-Key-Inflection", "").strip().lower() == "camel":
             body = _camel(body)
         return json_response(body, headers={"Vary": "X-Key-Inflection"})

@@ -18,6 +18,7 @@ from detectors.policy.references import unlisted
 from detectors.policy.source import Path as SourcePath
 from detectors.policy.source import PolicyError, PolicyProblem, Source, quote, read_source
 from detectors.policy.types import Fault, Instant, ScopePath, Section, Text
+from sinks.banner.keys import BannerKeys
 from streams.policy_tests.matchers import Absence, Expectation, MomentText, Patterns
 from streams.policy_tests.notation import Series, parse_flow, parse_series
 from streams.records.models import IncidentId
@@ -174,9 +175,24 @@ def read_tests(name: str, default: Policy | None = None) -> ReadTests:
             wrong = unlisted(scope, policy)
             if wrong is not None:
                 problems.append(source.problem(("tests", i, *path), wrong, "unknown-name"))
+        for path, wrong in _unknown_keys(test, policy, test.start or file.start):
+            problems.append(source.problem(("tests", i, *path), wrong, "unknown-name"))
     if problems:
         raise PolicyError(tuple(problems))
     return ReadTests(name, file, source, policies)
+
+
+def _unknown_keys(test: PolicyTest, policy: Policy, at: int) -> Iterator[tuple[SourcePath, str]]:
+    """Every key of the banner that a test names though there is none at ``at`` (ms): where it stands, what is wrong."""
+    keys = BannerKeys(policy)
+    for name, group in _pattern_groups(test):
+        for i, patterns in enumerate(group):
+            for n, pattern in enumerate(patterns.banners):
+                of_env = keys.of_env(pattern.key.partition("/")[0], at)
+                if pattern.key not in (*of_env, *keys.of_scope(pattern.key, at)):
+                    known = ", ".join(of_env or keys.of_env(policy.envs[0], at))
+                    wrong = f"must be a key of the banner ({known}), is {quote(pattern.key)}"
+                    yield (name, i, "banners", n, "key"), wrong
 
 
 def _scopes(test: PolicyTest) -> Iterator[tuple[SourcePath, str]]:
@@ -184,12 +200,15 @@ def _scopes(test: PolicyTest) -> Iterator[tuple[SourcePath, str]]:
     for i, one in enumerate(test.inputs):
         if one.scope is not None:
             yield ("inputs", i, "scope"), one.scope
-    groups: tuple[tuple[str, Sequence[Patterns]], ...] = (("expect", test.expect), ("absent", test.absent))
-    for name, group in groups:
+    for name, group in _pattern_groups(test):
         for i, patterns in enumerate(group):
             for kind, n, pattern in patterns.patterns():
                 for scope in getattr(pattern, "scope", None) or ():
                     yield (name, i, kind, n, "scope"), scope
+
+
+def _pattern_groups(test: PolicyTest) -> tuple[tuple[str, Sequence[Patterns]], ...]:
+    return ("expect", test.expect), ("absent", test.absent)
 
 
 def _policy(

@@ -7,15 +7,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, PlainValidator
+from pydantic import BeforeValidator, Field, InstanceOf, PlainValidator
 
 from detectors.incidents import Basis, DetectorName, FindingState, State, TransitionKind
 from detectors.instants import parse_duration, parse_instant
 from detectors.policy.sections import PriorityName
 from detectors.policy.source import quote
 from detectors.policy.types import Fault, ScopePath, Section, Text
-from detectors.scopes import ENVS
-from sinks.banner.banner import BannerState, banner_keys
+from sinks.banner.banner import BannerState
 from streams.records.models import IncidentId
 
 __all__ = [
@@ -115,14 +114,6 @@ def _numbers(value: object) -> Numbers:
 _Listed = BeforeValidator(_listed)
 
 
-def _key(value: str) -> str:
-    env = value.partition("/")[0]
-    if env not in ENVS or value not in banner_keys(env):
-        known = ", ".join(banner_keys(env if env in ENVS else "prod"))
-        raise ValueError(f"must be a key of the banner ({known}), is {quote(value)}")
-    return value
-
-
 # One value, or several of which any will do. All are of known names: what cannot be is absent for no good reason.
 Scopes = Annotated[tuple[ScopePath, ...], _Listed, Field(min_length=1)]
 Detectors = Annotated[tuple[DetectorName, ...], _Listed, Field(min_length=1)]
@@ -191,7 +182,7 @@ class NotificationPattern(Section):
 class BannerPattern(Section):
     """What the front end shows under a key."""
 
-    key: Annotated[Text, AfterValidator(_key)]
+    key: Text
     status: Annotated[tuple[BannerState, ...], _Listed, Field(min_length=1)]
 
 

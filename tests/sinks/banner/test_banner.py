@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import jsonschema
@@ -11,50 +10,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detectors.instants import MINUTE, format_instant
-from sinks.banner.banner import (
-    Banner,
-    banner_keys,
-    banner_schema,
-    banners,
-    decode,
-    encode,
-    headers,
-    keys_of,
-)
-from sinks.banner.statuses import statuses
+from detectors.instants import MINUTE
+from sinks.banner.banner import banner_schema, decode, encode, headers
+from sinks.banner.keys import BannerKeys
+from tests.sinks.banner.making import CSPS, POLICY, T, banners, policy_with, states, window
 from tests.sinks.samples import OPENED, incident, incidents
-
-T = OPENED + 10 * MINUTE
-CSPS = ("idme", "logingov", "mhv", "dslogon")
-
-
-@dataclass(frozen=True)
-class Window:
-    scope: str
-    start: int
-    end: int
-    description: str = "ISAM patching"
-
-
-def states(*given: Any, windows: tuple[Window, ...] = (), at: int = T, **more: Any) -> dict[str, str]:
-    """The keys that are not ok."""
-    made = banners("prod", given, windows, at, **more)
-    return {key: banner.state for key, banner in made.items() if banner.state != "ok"}
 
 
 def test_every_key_of_an_environment_always_has_a_state() -> None:
-    assert set(banners("prod", [], [], T)) == {
+    assert set(banners("prod", [], T)) == {
         "prod/ssoe",
         "prod/sis",
         "prod/mvi",
-        *(
-            f"prod/{method}/{csp}"
-            for method in ("ssoe", "sis")
-            for csp in ("idme", "logingov", "mhv", "dslogon")
-        ),
+        *(f"prod/{method}/{csp}" for method in ("ssoe", "sis") for csp in CSPS),
     }
     assert states() == {}
+
+
+def test_an_environment_that_the_policy_does_not_list_has_no_banner() -> None:
+    assert banners("qa", [incident(env="qa", scope="qa")], T) == {}
 
 
 @pytest.mark.parametrize(
@@ -64,11 +38,21 @@ def test_every_key_of_an_environment_always_has_a_state() -> None:
         ("prod/ssoe", ["prod/ssoe"]),
         ("prod/sis/idme", ["prod/sis/idme"]),
         ("prod/*/idme", ["prod/sis/idme", "prod/ssoe/idme"]),
+        ("prod/sis/*/vaweb", ["prod/sis/*/vaweb"]),
+        ("prod/*/idme/newcomer", ["prod/*/idme/newcomer"]),
+        ("prod/*/clear", []),
+        ("prod/sis/clear/vaweb", []),
+        ("prod/*/newcomer", []),
+        ("prod/okta", []),
+        ("prod/mvi", []),
+        ("prod/*/mhv", []),
+        ("prod/other", []),
+        ("prod/sis/*/other", []),
     ],
 )
 def test_an_incident_writes_the_keys_of_its_scope_and_no_others(scope: str, keys: list[str]) -> None:
     assert states(incident(scope=scope)) == dict.fromkeys(keys, "critical")
-    assert sorted(keys_of(scope)) == keys
+    assert sorted(BannerKeys(POLICY).of_scope(scope, T)) == keys
 
 
 @pytest.mark.parametrize(("severity", "state"), [(1, "critical"), (2, "warning"), (3, None)])
@@ -83,7 +67,7 @@ def test_it_stands_from_opening_until_resolution(state: str) -> None:
 
 @pytest.mark.parametrize("state", ["resolved", "closed"])
 def test_after_resolution_it_is_ok_in_so_many_words(state: str) -> None:
-    banner = banners("prod", [incident(state=state)], [], T)["prod/ssoe"]
+    banner = banners("prod", [incident(state=state)], T)["prod/ssoe"]
     assert (banner.state, banner.title, banner.severity, banner.incident_id) == ("ok", "", None, None)
 
 
@@ -97,7 +81,7 @@ def test_it_is_never_shown_for_a_scope_of_which_fewer_than_five_percent_fail(
 def test_of_several_incidents_the_worst_shows() -> None:
     mild = incident(id="prod-1", severity=2, opened_at=OPENED - 5 * MINUTE)
     bad = incident(id="prod-2", scope="prod", severity=1)
-    made = banners("prod", [mild, bad], [], T)
+    made = banners("prod", [mild, bad], T)
     assert (made["prod/ssoe"].state, made["prod/ssoe"].incident_id) == ("critical", "prod-2")
     assert made["prod/sis"].incident_id == "prod-2"
 
@@ -107,16 +91,16 @@ def test_an_incident_of_another_environment_writes_nothing_here() -> None:
 
 
 def test_announced_maintenance_shows_as_such_from_its_start_to_its_end() -> None:
-    window = Window("prod/ssoe", T, T + MINUTE)
+    policy = policy_with(window("prod/ssoe", T, T + MINUTE))
     for at, shown in [(T - 1, {}), (T, {"prod/ssoe": "maintenance"}), (T + MINUTE, {})]:
-        assert states(windows=(window,), at=at) == shown
-    banner = banners("prod", [], [window], T)["prod/ssoe"]
+        assert states(policy=policy, at=at) == shown
+    banner = banners("prod", [], T, policy)["prod/ssoe"]
     assert (banner.title, banner.message) == ("Maintenance of signing in", "ISAM patching")
 
 
 def test_maintenance_of_one_method_hides_no_outage_of_the_other() -> None:
-    window = Window("prod/ssoe", T, T + MINUTE)
-    assert states(incident(scope="prod"), windows=(window,)) == {
+    policy = policy_with(window("prod/ssoe", T, T + MINUTE))
+    assert states(incident(scope="prod"), policy=policy) == {
         "prod/ssoe": "maintenance",
         "prod/sis": "critical",
         "prod/mvi": "critical",
@@ -128,26 +112,26 @@ def test_an_incident_within_maintenance_is_shown_as_maintenance() -> None:
 
 
 def test_since_is_when_the_state_began_however_often_it_is_published() -> None:
-    first = banners("prod", [incident()], [], T)
+    first = banners("prod", [incident()], T)
     assert first["prod/ssoe"].since == OPENED
     assert first["prod/sis"].since is None
-    again = banners("prod", [incident()], [], T + MINUTE, previous=first)
+    again = banners("prod", [incident()], T + MINUTE, previous=first)
     assert (again["prod/ssoe"].since, again["prod/ssoe"].version) == (OPENED, T + MINUTE)
-    over = banners("prod", [incident(state="resolved")], [], T + 2 * MINUTE, previous=again)
+    over = banners("prod", [incident(state="resolved")], T + 2 * MINUTE, previous=again)
     assert (over["prod/ssoe"].state, over["prod/ssoe"].since) == ("ok", T + 2 * MINUTE)
-    milder = banners("prod", [incident(severity=2)], [], T + 2 * MINUTE, previous=again)
+    milder = banners("prod", [incident(severity=2)], T + 2 * MINUTE, previous=again)
     assert (milder["prod/ssoe"].state, milder["prod/ssoe"].since) == ("warning", T + 2 * MINUTE)
 
 
 def test_headlines_are_those_of_the_front_end() -> None:
-    made = banners("prod", [incident(scope="prod"), incident(id="prod-8", scope="prod/*/logingov")], [], T)
+    made = banners("prod", [incident(scope="prod"), incident(id="prod-8", scope="prod/*/logingov")], T)
     assert made["prod/ssoe"].title == "Our sign in process isn't working right now"
     assert made["prod/ssoe/logingov"].title == "You may have trouble signing in with Login.gov"
     assert made["prod/mvi"].title == "You may have trouble signing in or using some tools or services"
 
 
 def test_a_record_is_a_cloud_event_whose_id_is_a_function_of_key_and_version() -> None:
-    banner = banners("prod", [incident()], [], T)["prod/ssoe"]
+    banner = banners("prod", [incident()], T)["prod/ssoe"]
     found = {name: value.decode() for name, value in headers(banner)}
     assert found == {
         "ce_specversion": "1.0",
@@ -161,7 +145,7 @@ def test_a_record_is_a_cloud_event_whose_id_is_a_function_of_key_and_version() -
 
 
 def test_a_value_is_json_that_reads_without_our_code() -> None:
-    banner = banners("prod", [incident()], [], T)["prod/ssoe"]
+    banner = banners("prod", [incident()], T)["prod/ssoe"]
     value = msgspec.json.decode(encode(banner))
     assert value == {
         "schema_version": 1,
@@ -180,11 +164,12 @@ def test_a_value_is_json_that_reads_without_our_code() -> None:
 
 @given(st.lists(incidents(), max_size=4), st.integers(OPENED, OPENED + 10**9))
 def test_every_value_agrees_with_its_schema_and_reads_back(given: list[Any], at: int) -> None:
-    windows = [Window("prod/*/mhv", OPENED, OPENED + 10**8, "x\n" * 3000)]
+    policy = policy_with(window("prod/*/idme", OPENED, OPENED + 10**8, "x\n" * 3000))
     validator = jsonschema.Draft202012Validator(banner_schema())
     for env in ("prod", "staging", "dev"):
-        made = banners(env, given, windows, at)
-        assert tuple(made) == banner_keys(env)
+        made = banners(env, given, at, policy)
+        always = BannerKeys(policy).of_env(env, at)
+        assert tuple(made)[: len(always)] == always
         for banner in made.values():
             validator.validate(msgspec.json.decode(encode(banner)))
             assert decode(encode(banner)) == banner
@@ -202,116 +187,7 @@ def test_every_value_agrees_with_its_schema_and_reads_back(given: list[Any], at:
     ],
 )
 def test_the_schema_refuses_what_is_no_banner_and_so_does_reading(field: str, value: object) -> None:
-    changed = msgspec.json.decode(encode(banners("prod", [], [], T)["prod/sis"])) | {field: value}
+    changed = msgspec.json.decode(encode(banners("prod", [], T)["prod/sis"])) | {field: value}
     assert not jsonschema.Draft202012Validator(banner_schema()).is_valid(changed)
     with pytest.raises(msgspec.ValidationError):
         decode(msgspec.json.encode(changed))
-
-
-# GET /v0/backend_statuses
-
-
-def shown(made: dict[str, Banner], method: Any, now: int = T, **more: Any) -> dict[str, str]:
-    attributes = statuses(made.values(), method, now, **more)["data"]["attributes"]
-    return {entry["service_id"]: entry["status"] for entry in attributes["statuses"]}
-
-
-def test_a_person_sees_their_own_method_and_the_providers_through_it() -> None:
-    made = banners("prod", [incident(scope="prod/ssoe"), incident(id="prod-8", scope="prod/sis/idme")], [], T)
-    active = dict.fromkeys(CSPS, "active")
-    assert shown(made, "ssoe") == {**active, "mvi": "active", "ssoe": "critical"}
-    assert shown(made, "sis") == {**active, "idme": "critical", "mvi": "active", "sis": "active"}
-    assert shown(made, None) == {
-        **active,
-        "idme": "critical",
-        "mvi": "active",
-        "ssoe": "critical",
-        "sis": "active",
-    }
-
-
-def test_a_provider_is_as_it_is_on_the_worse_method() -> None:
-    worse = incident(scope="prod/sis/idme", severity=1)
-    better = incident(id="prod-8", scope="prod/ssoe/idme", severity=2)
-    made = banners("prod", [worse, better], [], T)
-    assert [shown(made, method)["idme"] for method in ("ssoe", "sis", None)] == [
-        "warning",
-        "critical",
-        "critical",
-    ]
-
-
-def test_the_body_is_what_the_front_end_reads() -> None:
-    body = statuses(banners("prod", [incident()], [], T).values(), "ssoe", T + 1)
-    assert set(body["data"]) == {"id", "type", "attributes"}
-    assert body["data"]["type"] == "backend_statuses"
-    attributes = body["data"]["attributes"]
-    assert attributes["reported_at"] == "2026-11-23T15:15:00Z"
-    assert attributes["statuses"][0] == {
-        "service": "ID.me",
-        "service_id": "idme",
-        "status": "active",
-        "last_incident_timestamp": None,
-    }
-    assert attributes["statuses"][-1] == {
-        "service": "SSOe",
-        "service_id": "ssoe",
-        "status": "critical",
-        "last_incident_timestamp": "2026-11-23T15:05:00Z",
-    }
-
-
-def test_when_the_watch_is_blind_the_page_shows_no_outage_and_an_old_report() -> None:
-    made = banners("prod", [incident(scope="prod")], [], T)
-    late = T + 5 * MINUTE
-    assert shown(made, None, late - 1)["ssoe"] == "critical"
-    assert set(shown(made, None, late).values()) == {"active"}
-    body = statuses(made.values(), None, late)
-    assert body["data"]["attributes"]["reported_at"] == format_instant(T)
-
-
-@pytest.mark.parametrize("method", ["ssoe", "sis", None])
-def test_without_any_record_the_list_is_whole_and_active(method: Any) -> None:
-    assert set(shown({}, method).values()) == {"active"}
-    assert set(shown({}, method)) >= {"mvi", *CSPS}
-
-
-def test_of_two_records_of_a_key_the_newer_version_counts() -> None:
-    old, new = banners("prod", [incident()], [], T), banners("prod", [], [], T + 1000)
-    mixed = [*new.values(), *old.values()]
-    body = statuses(mixed, "ssoe", T + 2000)
-    assert {each["status"] for each in body["data"]["attributes"]["statuses"]} == {"active"}
-
-
-def test_maintenance_is_announced_to_those_whom_it_concerns_until_it_ends() -> None:
-    windows = (
-        Window("prod/*/idme", T + MINUTE, T + 2 * MINUTE),
-        Window("prod/ssoe", T - MINUTE, T + MINUTE, "past soon"),
-        Window("prod/sis/mhv", T - MINUTE, T, "over"),
-        Window("staging", T, T + MINUTE),
-    )
-
-    def announced(method: Any) -> list[tuple[str, str]]:
-        attributes = statuses([], method, T, windows=windows)["data"]["attributes"]
-        return [(each["external_service"], each["start_time"]) for each in attributes["maintenance_windows"]]
-
-    idme, ssoe = ("idme", "2026-11-23T15:16:00Z"), ("ssoe", "2026-11-23T15:14:00Z")
-    assert announced("ssoe") == [ssoe, idme]
-    assert announced("sis") == [idme]
-    assert announced(None) == [ssoe, idme]
-    assert shown({}, "ssoe", windows=windows)["ssoe"] == "maintenance"
-    assert shown({}, "ssoe", windows=windows)["idme"] == "active"
-
-
-@given(
-    st.lists(incidents(), max_size=4),
-    st.integers(-(10**7), 10**7),
-    st.sampled_from(["ssoe", "sis", None]),
-)
-def test_no_other_status_than_the_front_end_knows_is_ever_published(
-    given: list[Any], ago: int, method: Any
-) -> None:
-    made = banners("prod", given, [Window("prod", OPENED, OPENED + MINUTE)], OPENED)
-    found = shown(made, method, OPENED + ago)
-    assert set(found.values()) <= {"active", "warning", "critical", "maintenance"}
-    assert len(found) >= 6

@@ -8,12 +8,13 @@ from typing import Any
 from detectors.incidents import Incident
 from detectors.instants import HOUR, MINUTE, SECOND, format_instant, parse_instant
 from detectors.scopes import CSPS, METHODS
-from sinks.banner.banner import keys_of
+from sinks.banner.keys import BannerKeys
 from sinks.sandbox.pagerduty import SentWebhook, Woken
 from sinks.sandbox.receiver import Received
 from sinks.sandbox.slack import Message
 from streams.demo.expectations import Expectation
 from streams.demo.observations import BannerChange, Observations, Scrape, Series
+from streams.settings.policy_file import default_policy
 from tests.sinks.samples import incident
 
 __all__ = [
@@ -80,7 +81,9 @@ def scrape(
 def healthy() -> Observations:
     """An hour in which nothing happened."""
     return Observations(
-        banners=tuple(BannerChange(key, "ok", BEGAN) for key in keys_of("prod")),
+        banners=tuple(
+            BannerChange(key, "ok", BEGAN) for key in BannerKeys(default_policy()).of_scope("prod", BEGAN)
+        ),
         scrapes=(scrape(BEGAN), scrape(BEGAN + HOUR)),
     )
 
@@ -109,7 +112,7 @@ def ssoe_outage() -> Observations:
             message("1.3", "Resolved, 41 min after it opened", thread="1.1"),
         ),
         banners=(
-            *(BannerChange(key, "ok", BEGAN) for key in keys_of("prod")),
+            *(BannerChange(key, "ok", BEGAN) for key in BannerKeys(default_policy()).of_scope("prod", BEGAN)),
             BannerChange("prod/ssoe", "warning", _OPENED),
             BannerChange("prod/ssoe", "critical", _OPENED + MINUTE),
             BannerChange("prod/ssoe", "ok", _OVER),

@@ -13,6 +13,7 @@ from sinks.banner import banner
 from sinks.delivery.deliverer import Delivery
 from streams.demo.timeline import HEADER, Entry, Timeline, episode_words
 from streams.kafka.topics import Topics
+from streams.settings.policy_file import default_policy
 from streams.simulate.episodes import Placed
 from streams.simulate.scenarios import SCENARIOS
 from tests.sinks.samples import OPENED, command, incident
@@ -49,7 +50,7 @@ def delivery(of: Command, outcome: str = "delivered") -> bytes:
 
 
 def banners(at: int, **states: str) -> list[bytes]:
-    shown = banner.banners("prod", [], [], at)
+    shown = banner.banners(default_policy(), "prod", [], at)
     return [
         banner.encode(msgspec.structs.replace(shown[f"prod/{key}"], state=state))
         for key, state in states.items()
@@ -235,7 +236,9 @@ def test_republished_banners_change_nothing() -> None:
 def test_a_banner_of_another_environment_is_kept_without_a_line() -> None:
     story = Story()
     value = banner.encode(
-        msgspec.structs.replace(banner.banners("staging", [], [], OPENED)["staging/ssoe"], state="critical")
+        msgspec.structs.replace(
+            banner.banners(default_policy(), "staging", [], OPENED)["staging/ssoe"], state="critical"
+        )
     )
     story.timeline.take(TOPICS.banner, value, WALL)
     assert story.told == []

@@ -71,7 +71,7 @@ class Serving:
             self.views.apply("incidents", incident.id.encode(), encode_incident(incident))
 
     def feed_banner(self, *incidents: Incident, at: int = NOW) -> None:
-        for state in banner.banners("prod", incidents, (), at).values():
+        for state in banner.banners(default_policy(), "prod", incidents, at).values():
             self.views.apply("banner-state", state.key.encode(), banner.encode(state))
 
     async def post(self, path: str, body: Any = None, **headers: str) -> tuple[int, dict[str, Any]]:

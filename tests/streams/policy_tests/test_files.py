@@ -118,7 +118,7 @@ tests:
         (MINIMAL.replace("{incidents: [{}]}", "{notifications: [{kind: open}]}"), "must be 'opened', "),
         (
             MINIMAL.replace("{incidents: [{}]}", "{banners: [{key: prod/idme, status: ok}]}"),
-            "must be a key of the banner (prod/ssoe, prod/sis, prod/mvi, prod/ssoe/idme",
+            "must be a key of the banner (prod/sis, prod/ssoe, prod/mvi, prod/sis/idme",
         ),
         (MINIMAL + "    inputs: [{at: 1m, kind: acknowledge}]\n", "needs the incident, such as prod-1"),
         (

@@ -20,6 +20,7 @@ from sinks.banner import banner
 from streams.kafka.topics import Topics
 from streams.records import asyncapi
 from streams.records.models import decode_input, encode_incident, encode_input
+from streams.settings.policy_file import default_policy
 from tests.streams.records.strategies import incidents, inputs
 
 DEPLOY = Path(__file__).resolve().parents[3] / "deploy"
@@ -107,7 +108,7 @@ def test_an_input_as_it_is_written_is_what_its_schema_says(value: IncidentInput)
 
 
 def test_a_banner_as_it_is_written_is_what_its_schema_says() -> None:
-    for state in banner.banners("prod", (), (), 1_795_446_300_000).values():
+    for state in banner.banners(default_policy(), "prod", (), 1_795_446_300_000).values():
         BANNER.validate(json.loads(banner.encode(state)))
 
 
@@ -180,7 +181,7 @@ def test_every_channel_has_one_operation_and_one_message() -> None:
 
 
 def test_the_headers_of_a_banner_are_those_of_the_document() -> None:
-    (state, *_) = banner.banners("prod", (), (), 0).values()
+    (state, *_) = banner.banners(default_policy(), "prod", (), 0).values()
     sent = {name: value.decode() for name, value in banner.headers(state)}
     Draft202012Validator(DOCUMENT["components"]["messages"]["banner-state"]["headers"]).validate(sent)
 
