@@ -341,3 +341,21 @@ def explain(incident: str, events: tuple[str, ...], policy_file: str | None, **o
     if events and options["log_files"]:
         raise click.UsageError("Either EVENTS or --log.")
     sys.exit(explain_command(incident, events, _policy(policy_file), **options))
+
+
+@main.command()
+@click.argument("axis")
+@click.argument("value")
+@click.option("--env", default="prod", show_default=True, help="Environment.")
+@click.option("--by", help="Who says so. Default: the user of this machine.")
+@click.option("--text", default="", help="Why.")
+@click.option("--url", help="Where a worker serves HTTP. Default: WATCHOFFICER_BIND and WATCHOFFICER_PORT.")
+@_errors_in_a_line
+def retire(axis: str, value: str, **options: Any) -> None:
+    """Say that nobody will use VALUE of AXIS any more (csp mhv), so that its silence wakes nobody.
+
+    What fell silent for that reason resolves. The token is that of WATCHOFFICER_API_TOKEN.
+    """
+    from streams.cli.inputs.retire import retire_command
+
+    sys.exit(retire_command(axis, value, **options))

@@ -31,7 +31,7 @@ from streams.http.requests import flag, input_id, json_body, number, parsed, raw
 from streams.http.responses import ApiError, Handler, answered, json_response
 from streams.http.views import Views
 from streams.kafka.refused.failures import is_too_large
-from streams.records.models import NAME_LIMIT, TEXT_LIMIT, Scope
+from streams.records.models import NAME_LIMIT, TEXT_LIMIT, Env, Scope, Value
 from streams.watchdog.report import Report
 
 __all__ = ["HttpSettings", "SubmitInput", "routes"]
@@ -77,6 +77,12 @@ class _Report(_Body):
     scope: Scope = "prod"
 
 
+class _Retire(_Body):
+    axis: str
+    value: Value
+    env: Env = "prod"
+
+
 _ACTIONS: Mapping[str, tuple[Literal["acknowledge", "note", "declare", "resolve"], type[_Body]]] = {
     "ack": ("acknowledge", _Body),
     "note": ("note", _Note),
@@ -116,6 +122,7 @@ def routes(
         ("GET", "/api/v1/incidents/{id}", api.incident),
         ("POST", "/api/v1/incidents/{id}/{action:ack|note|declare|resolve}", api.act),
         ("POST", "/api/v1/reports", api.report),
+        ("POST", "/api/v1/retire", api.retire),
         ("POST", "/webhooks/pagerduty", api.pagerduty),
         ("GET", "/v0/backend_statuses", api.backend_statuses),
     ]
@@ -239,6 +246,26 @@ class _Api:
             )
         )
 
+    async def retire(self, request: web.Request) -> web.Response:
+        self._admit(request)
+        body = parsed(_Retire, await json_body(request))
+        if body.axis not in self._policy.axes:
+            raise ApiError(400, "bad_request", f"axis: is one of {', '.join(self._policy.axes)}")
+        if body.value == OTHER:
+            raise ApiError(400, "bad_request", f"value: {OTHER} stands for many values")
+        return await self._accept(
+            IncidentInput(
+                id=input_id(request),
+                env=body.env,
+                kind="retire",
+                axis=body.axis,
+                value=self._policy.canonical_value(body.axis, body.value),
+                by=body.by,
+                text=body.text,
+                at=self._clock(),
+            )
+        )
+
     async def pagerduty(self, request: web.Request) -> web.Response:
         secret = self._settings.pagerduty.webhook_secret
         if secret is None:
@@ -317,7 +344,9 @@ class _Api:
                 {"Retry-After": "5"},
             ) from None
         log.info("input_accepted", input=value.id, kind=value.kind, incident=value.incident, via=value.via)
-        accepted = {"id": value.id, "kind": value.kind, "incident": value.incident, "scope": value.scope}
+        accepted = {
+            name: getattr(value, name) for name in ("id", "kind", "incident", "scope", "axis", "value")
+        }
         return json_response({"accepted": {name: of for name, of in accepted.items() if of is not None}}, 202)
 
 

@@ -40,6 +40,7 @@ __all__ = [
     "Count",
     "CountsRecord",
     "Document",
+    "Env",
     "IncidentId",
     "IncidentRecord",
     "InputRecord",
@@ -47,6 +48,7 @@ __all__ = [
     "Scope",
     "Severity",
     "SliRecord",
+    "Value",
     "complaints",
     "decode_incident",
     "decode_input",
@@ -63,7 +65,10 @@ RecordT = TypeVar("RecordT", bound="Document")
 #: A value of an open field, as it is spelt in facts (``detectors.values``).
 _VALUE = r"[a-z0-9_.:-]{1,64}"
 Env = Annotated[str, Field(pattern=f"^{_VALUE}$", examples=["prod"])]
-InputKind = Literal["acknowledge", "unacknowledge", "note", "declare", "resolve", "report"]
+Value = Annotated[str, Field(pattern=f"^{_VALUE}$", examples=["idme"])]
+#: The name of a field of login events.
+FieldName = Annotated[str, Field(pattern="^[A-Za-z_][A-Za-z0-9_]{0,63}$", examples=["csp"])]
+InputKind = Literal["acknowledge", "unacknowledge", "note", "declare", "resolve", "report", "retire"]
 
 
 def _instant(value: object, info: ValidationInfo) -> object:
@@ -277,6 +282,7 @@ class InputRecord(Document):
         json_schema_extra={
             "allOf": [
                 {"if": _when("report"), "then": _needs("scope")},
+                {"if": _when("retire"), "then": _needs("axis", "value")},
                 {"if": _when("declare"), "then": {"anyOf": [_needs("incident"), _needs("scope")]}},
                 {"if": _when("acknowledge", "unacknowledge", "note", "resolve"), "then": _needs("incident")},
             ]
@@ -286,8 +292,14 @@ class InputRecord(Document):
     id: Annotated[str, Field(min_length=1, max_length=ID_LIMIT, description="a repeat of an id is ignored")]
     env: Annotated[Env, _says("environment of the incident or scope")]
     kind: Annotated[InputKind, _says("what is asked for")]
-    incident: Annotated[IncidentId | None, _says("of all but a report, and a declare that opens one")] = None
+    incident: Annotated[
+        IncidentId | None, _says("of all but a report, a retire, and a declare that opens one")
+    ] = None
     scope: Annotated[Scope | None, _says("of a report, or of a declare that opens an incident")] = None
+    axis: Annotated[
+        FieldName | None, _says("of a retire: the field whose value nobody will use any more")
+    ] = None
+    value: Annotated[Value | None, _says("of a retire: that value")] = None
     by: Annotated[str, Field(min_length=1, max_length=NAME_LIMIT, description="who asks")] = "somebody"
     via: Annotated[Literal["http", "pagerduty"], _says("how it reached us")] = "http"
     text: Annotated[str, Field(max_length=TEXT_LIMIT, description="of a note or a report, or why")] = ""
@@ -298,6 +310,9 @@ class InputRecord(Document):
         if self.kind == "report" or (self.kind == "declare" and self.incident is None):
             if self.scope is None:
                 raise ValueError(f"a {self.kind} needs a scope")
+        elif self.kind == "retire":
+            if self.axis is None or self.value is None:
+                raise ValueError("a retire needs an axis and a value")
         elif self.incident is None:
             raise ValueError(f"{self.kind} needs an incident")
         if self.incident is not None and self.incident.rpartition("-")[0] != self.env:

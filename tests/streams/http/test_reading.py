@@ -159,6 +159,8 @@ async def test_an_incident_that_is_not_there_is_not_found_but_only_once_all_have
         "/api/v1/incidents?limit=501",
         "/api/v1/incidents?limit=٣",
         "/v0/backend_statuses?auth_method=saml",
+        "/v0/backend_statuses?client_id=",
+        "/v0/backend_statuses?client_id=no%20spelling",
     ],
 )
 async def test_a_parameter_that_makes_no_sense_is_refused(served: Serving, path: str) -> None:
@@ -259,6 +261,16 @@ async def test_the_front_end_sees_a_banner_for_the_method_that_fails_and_not_for
     assert set(seen["sis"].values()) == {"active"}
     _, both = await get(served, "/v0/backend_statuses")
     assert {"ssoe", "sis"} <= {s["service_id"] for s in both["data"]["attributes"]["statuses"]}
+
+
+async def test_the_front_end_of_a_client_sees_what_fails_for_the_client_alone(served: Serving) -> None:
+    served.feed_banner(an_incident(scope="prod/sis/*/vamobile"))
+    seen = {}
+    for client in ("VAmobile", "vaweb", "nobody-knows"):
+        _, body = await get(served, f"/v0/backend_statuses?auth_method=sis&client_id={client}")
+        listed = body["data"]["attributes"]["statuses"]
+        seen[client] = {one["service_id"]: one["status"] for one in listed}["sis"]
+    assert seen == {"VAmobile": "critical", "vaweb": "active", "nobody-knows": "active"}
 
 
 async def test_the_front_end_gets_camel_case_if_it_asks_for_it(served: Serving) -> None:

@@ -10,6 +10,7 @@ from aiokafka.errors import KafkaTimeoutError, MessageSizeTooLargeError
 
 from detectors.incidents import IncidentInput
 from streams.http import api as http_module
+from streams.records.models import decode_input, encode_input
 from tests.streams.http.serving import NOW, TOKEN, Serving, an_incident, serving
 
 BEARER = f"Bearer {TOKEN}"
@@ -63,6 +64,18 @@ async def test_a_report_names_what_fails(served: Serving) -> None:
     ]
 
 
+async def test_a_person_can_retire_a_value_of_an_axis(served: Serving) -> None:
+    body = {"axis": "csp", "value": "mhv", "by": "Ada", "text": "switched off"}
+    status, answer = await served.post("/api/v1/retire", body, Authorization=BEARER, Idempotency_Key="r")
+    assert status == 202
+    assert answer == {"accepted": {"id": "r", "kind": "retire", "axis": "csp", "value": "mhv"}}
+    (value,) = served.submitted
+    assert value == IncidentInput(
+        id="r", env="prod", kind="retire", axis="csp", value="mhv", by="Ada", text="switched off", at=NOW
+    )
+    assert decode_input(encode_input(value)) == value
+
+
 @pytest.mark.parametrize(
     ("path", "body", "complaint"),
     [
@@ -76,6 +89,11 @@ async def test_a_report_names_what_fails(served: Serving) -> None:
         ("/api/v1/incidents/prod-17/note", {"text": "   "}, "text: "),
         ("/api/v1/reports", {"scope": "prod/No where"}, "scope: no such scope"),
         ("/api/v1/reports", {"scope": None}, "scope: "),
+        ("/api/v1/retire", {"axis": "acr", "value": "loa3"}, "axis: is one of auth_method, csp, client_id"),
+        ("/api/v1/retire", {"axis": "csp", "value": "*"}, "value: "),
+        ("/api/v1/retire", {"axis": "csp", "value": "other"}, "value: other stands for many"),
+        ("/api/v1/retire", {"axis": "csp"}, "value: "),
+        ("/api/v1/retire", {"axis": "csp", "value": "mhv", "env": "no/where"}, "env: "),
     ],
 )
 async def test_a_body_that_makes_no_sense_is_refused_by_name(
@@ -191,7 +209,7 @@ async def test_a_broker_that_hangs_is_not_waited_for(
 )
 async def test_without_the_token_nothing_is_written(served: Serving, given: str | None) -> None:
     served.feed(an_incident(17))
-    for path in (ACK, "/api/v1/reports"):
+    for path in (ACK, "/api/v1/reports", "/api/v1/retire"):
         headers = {} if given is None else {"Authorization": given}
         async with served.client.post(path, json={}, headers=headers) as response:
             body = await response.json()
