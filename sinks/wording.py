@@ -9,15 +9,15 @@ from typing import NamedTuple
 
 from msgspec import UNSET
 
-from detectors.axes import ANY
+from detectors.axes import ANY, AXES
 from detectors.incidents import Incident, error_words
 from detectors.instants import HOUR, MINUTE
+from detectors.policy.policy import Policy
 
 __all__ = [
-    "CLIENT_NAMES",
-    "CSP_NAMES",
-    "METHOD_NAMES",
+    "UNNAMED",
     "Link",
+    "ScopeNames",
     "capitalised",
     "day_words",
     "duration_words",
@@ -25,22 +25,10 @@ __all__ = [
     "links_of",
     "one_line",
     "people_words",
-    "scope_words",
     "state_words",
     "time_words",
     "truncate",
 ]
-
-CSP_NAMES = {
-    "idme": "ID.me",
-    "logingov": "Login.gov",
-    "mhv": "My HealtheVet",
-    "dslogon": "DS Logon",
-    "clear": "CLEAR",
-}
-METHOD_NAMES = {"ssoe": "SSOe", "sis": "SiS"}
-#: Clients whose name is not that of a provider.
-CLIENT_NAMES = {"vaweb": "VA.gov", "vamobile": "the VA mobile app", "ebenefits": "eBenefits"}
 
 _ELLIPSIS = "…"
 _LINK_TITLES = {
@@ -69,29 +57,59 @@ class Link(NamedTuple):
     url: str
 
 
-def scope_words(scope: str) -> str:
-    """A scope in words: ``SSOe sign-in``, ``ID.me on both sign-in methods``, ``VA.gov on SiS``, ``all sign-in``.
+class ScopeNames:
+    """What people call the values of scopes.
 
-    Outside prod the environment follows: ``SiS sign-in in staging``. A value without a name is called by itself. A
-    path of more than a method, a provider and a client is returned unchanged.
+    Args:
+        policy: its axes and values; None: each value is called by itself, on the axes of the policy that ships.
     """
-    env, *values = scope.split("/")
-    where = "" if env == "prod" else f" in {env}"
-    if not all(values) or len(values) > 3:
-        return scope
-    method, csp, client = (*values, *(ANY,) * (3 - len(values)))
-    who = " for ".join(
-        names.get(value, value) for names, value in ((CSP_NAMES, csp), (CLIENT_NAMES, client)) if value != ANY
-    )
-    by = METHOD_NAMES.get(method, method)
-    if not who:
-        return f"all sign-in{where}" if method == ANY else f"{by} sign-in{where}"
-    return f"{who} on {'both sign-in methods' if method == ANY else by}{where}"
+
+    def __init__(self, policy: Policy | None = None) -> None:
+        self._policy = policy
+        self._axes = AXES if policy is None else policy.axes
+        listed = () if policy is None else policy.values_of("auth_method")
+        self._all_methods = "both sign-in methods" if len(listed) == 2 else "all sign-in methods"
+
+    def of(self, axis: str, value: str) -> str:
+        """The name of a value; a client's says what kind it is, unless its name does: ``VA.gov (web)``."""
+        if self._policy is None:
+            return value
+        name = self._policy.name_of(axis, value)
+        known = self._policy.values.get(axis, {}).get(value)
+        kind = known.kind if known is not None else None
+        return name if kind is None or kind in name.lower() else f"{name} ({kind})"
+
+    def words(self, scope: str) -> str:
+        """A scope in words: ``SSOe sign-in``, ``ID.me on both sign-in methods``, ``SiS sign-in by VA.gov (web)``.
+
+        The whole environment is ``all sign-in``. Outside prod the environment follows: ``SiS sign-in in staging``. A
+        value without a name is called by itself. A path with more values than there are axes is returned unchanged.
+        """
+        env, *values = scope.split("/")
+        where = "" if env == "prod" else f" in {env}"
+        if not all(values) or len(values) > len(self._axes):
+            return scope
+        pairs = zip(self._axes, values, strict=False)
+        named = {axis: self.of(axis, value) for axis, value in pairs if value != ANY}
+        method, csp, client = (named.pop(axis, None) for axis in ("auth_method", "csp", "client_id"))
+        if csp is not None:
+            words = f"{csp} on {method or self._all_methods}"
+        elif method is not None:
+            words = f"{method} sign-in"
+        else:
+            words = "sign-in" if client is not None or named else "all sign-in"
+        by = "" if client is None else f" by {client}"
+        rest = "".join(f", {axis} {name}" for axis, name in named.items())
+        return f"{words}{by}{rest}{where}"
 
 
-def headline(incident: Incident) -> str:
+#: Calls each value by itself.
+UNNAMED = ScopeNames()
+
+
+def headline(incident: Incident, names: ScopeNames) -> str:
     """What happens, in one clause: ``SSOe sign-in is failing``."""
-    subject = capitalised(scope_words(incident.scope))
+    subject = capitalised(names.words(incident.scope))
     if incident.state in ("resolved", "closed"):
         return f"{subject} works again"
     if incident.state == "recovering":

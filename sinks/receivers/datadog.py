@@ -18,13 +18,14 @@ from detectors.incidents import Command, Incident
 from detectors.instants import HOUR, format_instant
 from sinks.receivers.answers import Answer, Delivered, Receipts, Refused, Retry, call, spent_for
 from sinks.wording import (
+    UNNAMED,
+    ScopeNames,
     capitalised,
     day_words,
     headline,
     links_of,
     one_line,
     people_words,
-    scope_words,
     state_words,
     truncate,
 )
@@ -75,6 +76,7 @@ def render(
     incident_id: str | None = None,
     found: Mapping[str, str] | None = None,
     notify: tuple[str, ...] = (),
+    names: ScopeNames = UNNAMED,
 ) -> Request:
     """The request for a command.
 
@@ -83,6 +85,7 @@ def render(
         incident_id: the incident that an ``incident_update`` or ``incident_resolve`` changes.
         found: links that other receivers have returned (``links_of``).
         notify: handles (``@slack-…``) that Datadog notifies of a new incident.
+        names: what people call the values of scopes.
 
     Raises:
         ValueError: the dedup key is empty or too long, Datadog has no such action, or an id is missing.
@@ -92,14 +95,17 @@ def render(
         raise ValueError(f"a dedup key has 1 to {AGGREGATION_KEY_LIMIT} characters, not {len(key)}")
     if command.action == "event":
         return Request(
-            host="intake", method="POST", path="/api/v2/events", body=_event(command, now=now, found=found)
+            host="intake",
+            method="POST",
+            path="/api/v2/events",
+            body=_event(command, names, now=now, found=found),
         )
     if command.action == "incident_create":
         return Request(
             host="api",
             method="POST",
             path="/api/v2/incidents",
-            body=_create(command, found=found, notify=notify),
+            body=_create(command, names, found=found, notify=notify),
         )
     if command.action not in ("incident_update", "incident_resolve"):
         raise ValueError(f"Datadog knows no action {command.action!r}")
@@ -109,18 +115,20 @@ def render(
         host="api",
         method="PATCH",
         path=f"/api/v2/incidents/{incident_id}",
-        body=_update(command, incident_id),
+        body=_update(command, names, incident_id),
     )
 
 
-def _event(command: Command, *, now: int, found: Mapping[str, str] | None) -> dict[str, Any]:
+def _event(
+    command: Command, names: ScopeNames, *, now: int, found: Mapping[str, str] | None
+) -> dict[str, Any]:
     incident = command.incident
     over = command.level == "ok"
     attributes: dict[str, Any] = {
-        "title": _title(incident, _RECOVERED if over else _DEGRADED, EVENT_TITLE_LIMIT),
+        "title": _title(incident, names, _RECOVERED if over else _DEGRADED, EVENT_TITLE_LIMIT),
         "category": "alert",
         "aggregation_key": command.dedup_key,
-        "message": truncate(_story(command), EVENT_MESSAGE_LIMIT),
+        "message": truncate(_story(command, names), EVENT_MESSAGE_LIMIT),
         "tags": _tags(incident),
         "attributes": {
             "status": command.level,
@@ -153,15 +161,17 @@ def _event(command: Command, *, now: int, found: Mapping[str, str] | None) -> di
     return {"data": {"type": "event", "attributes": attributes}}
 
 
-def _create(command: Command, *, found: Mapping[str, str] | None, notify: tuple[str, ...]) -> dict[str, Any]:
+def _create(
+    command: Command, names: ScopeNames, *, found: Mapping[str, str] | None, notify: tuple[str, ...]
+) -> dict[str, Any]:
     incident = command.incident
     places = "\n".join(f"- [{link.title}]({link.url})" for link in links_of(incident, found))
-    story = truncate(_story(command), CELL_LIMIT) + (f"\n\n{places}" if places else "")
+    story = truncate(_story(command, names), CELL_LIMIT) + (f"\n\n{places}" if places else "")
     attributes: dict[str, Any] = {
-        "title": _incident_title(command),
+        "title": _incident_title(command, names),
         "fields": _fields(incident),
         "initial_cells": [{"cell_type": "markdown", "content": {"content": story}, "important": True}],
-        **_impact(incident),
+        **_impact(incident, names),
     }
     if notify:
         attributes["notification_handles"] = [
@@ -170,9 +180,9 @@ def _create(command: Command, *, found: Mapping[str, str] | None, notify: tuple[
     return {"data": {"type": "incidents", "attributes": attributes}}
 
 
-def _update(command: Command, incident_id: str) -> dict[str, Any]:
+def _update(command: Command, names: ScopeNames, incident_id: str) -> dict[str, Any]:
     incident = command.incident
-    attributes: dict[str, Any] = {"fields": _fields(incident), **_impact(incident)}
+    attributes: dict[str, Any] = {"fields": _fields(incident), **_impact(incident, names)}
     if attributes["customer_impacted"]:
         attributes["customer_impact_start"] = format_instant(incident.first_bad_at)
     if command.action == "incident_resolve":
@@ -181,7 +191,7 @@ def _update(command: Command, incident_id: str) -> dict[str, Any]:
             attributes["customer_impact_end"] = format_instant(incident.resolved_at or command.at)
     if command.kind == "scope":
         # Otherwise the title stays, because a person may have edited it.
-        attributes["title"] = _incident_title(command)
+        attributes["title"] = _incident_title(command, names)
     return {"data": {"type": "incidents", "id": incident_id, "attributes": attributes}}
 
 
@@ -192,23 +202,23 @@ def _fields(incident: Incident) -> dict[str, Any]:
     }
 
 
-def _impact(incident: Incident) -> dict[str, Any]:
+def _impact(incident: Incident, names: ScopeNames) -> dict[str, Any]:
     if incident.env != "prod":
         return {"customer_impacted": False}
     scope = (
-        f"{capitalised(people_words(incident))}, {scope_words(incident.scope)},"
+        f"{capitalised(people_words(incident))}, {names.words(incident.scope)},"
         f" since {day_words(incident.first_bad_at)}"
     )
     return {"customer_impacted": True, "customer_impact_scope": scope}
 
 
-def _title(incident: Incident, template: str, limit: int) -> str:
-    return truncate(template.format(service=capitalised(scope_words(incident.scope))), limit)
+def _title(incident: Incident, names: ScopeNames, template: str, limit: int) -> str:
+    return truncate(template.format(service=capitalised(names.words(incident.scope))), limit)
 
 
-def _incident_title(command: Command) -> str:
+def _incident_title(command: Command, names: ScopeNames) -> str:
     token = _token(command)
-    return _title(command.incident, _DEGRADED, INCIDENT_TITLE_LIMIT - len(token) - 1) + " " + token
+    return _title(command.incident, names, _DEGRADED, INCIDENT_TITLE_LIMIT - len(token) - 1) + " " + token
 
 
 def _token(command: Command) -> str:
@@ -232,10 +242,10 @@ def _tags(incident: Incident) -> list[str]:
     return [truncate(tag, TAG_LIMIT) for tag in [*named, *(f"detector:{cause}" for cause in incident.causes)]]
 
 
-def _story(command: Command) -> str:
+def _story(command: Command, names: ScopeNames) -> str:
     incident = command.incident
     lines = [
-        f"SEV {incident.severity}: {headline(incident)}, {people_words(incident)}.",
+        f"SEV {incident.severity}: {headline(incident, names)}, {people_words(incident)}.",
         one_line(incident.sentence),
         f"State: {state_words(incident)}. First failure: {day_words(incident.first_bad_at)}.",
         f"Why now: {one_line(command.reason)}" if command.reason else "",
@@ -261,6 +271,7 @@ class Datadog:
         site: str = "datadoghq.com",
         base_url: str | None = None,
         notify: tuple[str, ...] = (),
+        names: ScopeNames = UNNAMED,
         clock: Callable[[], int],
     ) -> None:
         self._http = http
@@ -273,6 +284,7 @@ class Datadog:
         }
         self._app_url = base or f"https://app.{site}"
         self._notify = notify
+        self._names = names
         self._clock = clock
 
     async def send(self, command: Command, receipts: Receipts) -> Answer:
@@ -310,7 +322,14 @@ class Datadog:
         slack = receipts("slack").get("permalink")
         event = receipts("datadog").get("event_url")
         found = {name: url for name, url in (("slack", slack), ("datadog", event)) if url}
-        return render(command, now=self._clock(), incident_id=incident_id, found=found, notify=self._notify)
+        return render(
+            command,
+            now=self._clock(),
+            incident_id=incident_id,
+            found=found,
+            notify=self._notify,
+            names=self._names,
+        )
 
     async def _deliver(self, request: Request, command: Command) -> Answer:
         answer = await self._call(

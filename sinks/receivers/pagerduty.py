@@ -16,7 +16,16 @@ from pydantic import SecretStr
 from detectors.incidents import Command, Counts, Incident
 from detectors.instants import format_duration, format_instant
 from sinks.receivers.answers import Answer, Delivered, Receipts, Refused, Retry, call
-from sinks.wording import headline, links_of, one_line, people_words, scope_words, state_words, truncate
+from sinks.wording import (
+    UNNAMED,
+    ScopeNames,
+    headline,
+    links_of,
+    one_line,
+    people_words,
+    state_words,
+    truncate,
+)
 
 __all__ = ["PagerDuty", "render", "render_blind", "render_seeing", "summary"]
 
@@ -27,19 +36,23 @@ DEDUP_KEY_LIMIT = 100
 NOTES_SHOWN = 10
 
 
-def summary(incident: Incident) -> str:
+def summary(incident: Incident, names: ScopeNames = UNNAMED) -> str:
     """The line that the woken person reads first: severity, what fails, how many people, the evidence."""
     where = "" if incident.env == "prod" else f"[{incident.env}] "
     again = " again" if incident.epoch else ""
     text = (
-        f"{where}SEV {incident.severity}: {headline(incident)}{again}, {people_words(incident)}."
+        f"{where}SEV {incident.severity}: {headline(incident, names)}{again}, {people_words(incident)}."
         f" {incident.sentence}"
     )
     return truncate(one_line(text), SUMMARY_LIMIT)
 
 
 def render(
-    command: Command, *, client: str = "watchofficer", found: Mapping[str, str] | None = None
+    command: Command,
+    *,
+    client: str = "watchofficer",
+    found: Mapping[str, str] | None = None,
+    names: ScopeNames = UNNAMED,
 ) -> dict[str, Any]:
     """The event for a command, without the routing key, which only the client knows.
 
@@ -47,6 +60,7 @@ def render(
         command: the command.
         client: name of the monitoring client that PagerDuty shows.
         found: links that other receivers have returned (``links_of``).
+        names: what people call the values of scopes.
 
     Raises:
         ValueError: the dedup key is empty or too long, or PagerDuty has no such action.
@@ -65,14 +79,14 @@ def render(
         "dedup_key": key,
         "client": client,
         "payload": {
-            "summary": summary(incident),
+            "summary": summary(incident, names),
             "source": client,
             "severity": command.level,
             "timestamp": format_instant(command.at),
             "component": incident.scope,
             "group": incident.env,
             "class": ", ".join(incident.causes) or "unknown",
-            "custom_details": _details(command, {link.name: link.url for link in links}),
+            "custom_details": _details(command, {link.name: link.url for link in links}, names),
         },
         "links": [{"href": link.url, "text": truncate(link.title, LINK_TEXT_LIMIT)} for link in links],
     }
@@ -146,16 +160,18 @@ class PagerDuty:
         routing_key: SecretStr,
         base_url: str = "https://events.pagerduty.com",
         client: str = "watchofficer",
+        names: ScopeNames = UNNAMED,
     ) -> None:
         self._http = http
         self._key = routing_key
         self._url = base_url.rstrip("/") + "/v2/enqueue"
         self._client = client
+        self._names = names
 
     async def send(self, command: Command, receipts: Receipts) -> Answer:
         """Deliver one command. An accepted event (202) is not yet an alert; PagerDuty guarantees no more."""
         try:
-            event = render(command, client=self._client, found=_found(receipts))
+            event = render(command, client=self._client, found=_found(receipts), names=self._names)
         except ValueError as error:
             return Refused(str(error))
         return await self.enqueue(event)
@@ -182,11 +198,11 @@ def _found(receipts: Receipts) -> dict[str, str]:
     return {name: url for name, url in found.items() if url}
 
 
-def _details(command: Command, links: Mapping[str, str]) -> dict[str, Any]:
+def _details(command: Command, links: Mapping[str, str], names: ScopeNames) -> dict[str, Any]:
     incident = command.incident
     details: dict[str, Any] = {
         "incident": incident.id,
-        "affects": scope_words(incident.scope),
+        "affects": names.words(incident.scope),
         "scope": incident.scope,
         "also_failing": ", ".join(incident.narrower),
         "state": state_words(incident),

@@ -25,6 +25,8 @@ from sinks.receivers.answers import (
     without_secrets,
 )
 from sinks.wording import (
+    UNNAMED,
+    ScopeNames,
     capitalised,
     day_words,
     duration_words,
@@ -32,7 +34,6 @@ from sinks.wording import (
     links_of,
     one_line,
     people_words,
-    scope_words,
     state_words,
     time_words,
     truncate,
@@ -90,7 +91,12 @@ def escape(text: str, limit: int) -> str:
 
 
 def render(
-    command: Command, *, channel: str, root_ts: str | None = None, found: Mapping[str, str] | None = None
+    command: Command,
+    *,
+    channel: str,
+    root_ts: str | None = None,
+    found: Mapping[str, str] | None = None,
+    names: ScopeNames = UNNAMED,
 ) -> Request:
     """The call for a command.
 
@@ -101,6 +107,7 @@ def render(
             edit or a reply becomes that message, so that no information is lost if the first was not
             delivered.
         found: links that other receivers have returned (``links_of``).
+        names: what people call the values of scopes.
 
     Raises:
         ValueError: Slack has no such action.
@@ -111,13 +118,14 @@ def render(
         raise ValueError(f"Slack knows no action {command.action!r}")
     quiet = {"channel": channel, "unfurl_links": False, "unfurl_media": False}
     if command.action == "post" or root_ts is None:
-        root = _root(command.incident, found, remark=command.reason if command.kind == "resolved" else "")
+        root = _root(command.incident, found, names, command.reason if command.kind == "resolved" else "")
         return Request(method="chat.postMessage", body={**quiet, **root})
     if command.action == "update":
         return Request(
-            method="chat.update", body={"channel": channel, "ts": root_ts, **_root(command.incident, found)}
+            method="chat.update",
+            body={"channel": channel, "ts": root_ts, **_root(command.incident, found, names)},
         )
-    text = _reply(command)
+    text = _reply(command, names)
     body = {**quiet, "thread_ts": root_ts, "text": text, "blocks": [_section(text)]}
     if command.action == "broadcast":
         body["reply_broadcast"] = True
@@ -148,11 +156,13 @@ def _alone(channel: str, text: str) -> Request:
     return Request(method="chat.postMessage", body=body)
 
 
-def _root(incident: Incident, found: Mapping[str, str] | None, remark: str = "") -> dict[str, Any]:
+def _root(
+    incident: Incident, found: Mapping[str, str] | None, names: ScopeNames, remark: str = ""
+) -> dict[str, Any]:
     over = incident.state in ("resolved", "closed")
     light = "🟢" if over else _LIGHTS.get(incident.severity, "🟡")
     severity = f"was SEV {incident.peak_severity}" if over else f"SEV {incident.severity}"
-    title = f"{light} {severity}: {headline(incident)}"
+    title = f"{light} {severity}: {headline(incident, names)}"
     people = people_words(incident)
     if over:
         lasted = (incident.resolved_at or incident.updated_at) - incident.first_bad_at
@@ -169,10 +179,10 @@ def _root(incident: Incident, found: Mapping[str, str] | None, remark: str = "")
         lines.append("This is within an announced maintenance window.")
     facts = {
         "State": capitalised(state_words(incident)),
-        "Affects": capitalised(scope_words(incident.scope)),
+        "Affects": capitalised(names.words(incident.scope)),
         "Priority": f"{incident.priority}, Datadog {incident.datadog_severity}",
         "Declared": _declared(incident),
-        "Also failing": ", ".join(scope_words(scope) for scope in incident.narrower),
+        "Also failing": ", ".join(names.words(scope) for scope in incident.narrower),
     }
     fields = [
         {"type": "mrkdwn", "text": f"*{name}*\n{escape(value, FACT_LIMIT)}"}
@@ -201,7 +211,7 @@ def _root(incident: Incident, found: Mapping[str, str] | None, remark: str = "")
     }
 
 
-def _reply(command: Command) -> str:
+def _reply(command: Command, names: ScopeNames) -> str:
     incident = command.incident
     people = people_words(incident)
     reason = escape(one_line(command.reason), PROSE_LIMIT)
@@ -212,7 +222,7 @@ def _reply(command: Command) -> str:
         case "opened":
             text = f"{_severity(incident)}. {now}"
         case "reopened":
-            text = f"It is back: {headline(incident)}. {_severity(incident)}. {now}"
+            text = f"It is back: {headline(incident, names)}. {_severity(incident)}. {now}"
         case "acknowledged":
             text = f"*{by}* has it, {open_for} after it opened."
         case "unacknowledged":
@@ -221,11 +231,11 @@ def _reply(command: Command) -> str:
             who = f"*{by}* declared" if command.by else "This is declared"
             text = f"{who} a service outage (Datadog {incident.datadog_severity}). {now}"
         case "cause":
-            text = f"It is more than it seemed: {headline(incident)}. {_severity(incident)}. {now}"
+            text = f"It is more than it seemed: {headline(incident, names)}. {_severity(incident)}. {now}"
         case "severity":
             text = f"Now *severity {incident.severity}*. {reason} {now}"
         case "scope":
-            text = f"Now seen as *{scope_words(incident.scope)}*. {reason}"
+            text = f"Now seen as *{names.words(incident.scope)}*. {reason}"
         case "recovering":
             text = f"Sign-ins succeed again. Watching before calling it over. {reason}"
         case "relapsed":
@@ -299,11 +309,13 @@ class Slack:
         token: SecretStr,
         channel: str,
         base_url: str = "https://slack.com/api/",
+        names: ScopeNames = UNNAMED,
     ) -> None:
         self._http = http
         self._token = token
         self._channel = channel
         self._base = base_url.rstrip("/") + "/"
+        self._names = names
         self._workspace: str | None = None
 
     async def send(self, command: Command, receipts: Receipts) -> Answer:
@@ -312,10 +324,12 @@ class Slack:
         found = {"datadog": datadog.get("event_url", ""), "datadog_incident": datadog.get("incident_url", "")}
         channel = root.get("channel") or self._channel
         try:
-            request = render(command, channel=channel, root_ts=root.get("ts"), found=found)
+            request = render(command, channel=channel, root_ts=root.get("ts"), found=found, names=self._names)
             answer = await self.post(request)
             if isinstance(answer, Refused) and answer.why in _ROOT_GONE and not request.root:
-                answer = await self.post(render(command, channel=self._channel, found=found))
+                answer = await self.post(
+                    render(command, channel=self._channel, found=found, names=self._names)
+                )
         except ValueError as error:
             return Refused(str(error))
         return answer

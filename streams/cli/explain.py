@@ -12,7 +12,7 @@ from rich.text import Text
 
 from detectors.instants import MINUTE, format_duration
 from detectors.policy.policy import Policy
-from sinks.wording import capitalised, day_words, scope_words
+from sinks.wording import ScopeNames, capitalised, day_words
 from streams.explain.case_file import CaseFile, Sample
 from streams.explain.from_log import from_files, from_topics
 from streams.explain.from_replay import replayed
@@ -87,7 +87,8 @@ def explain_command(
 
 def show(case_file: CaseFile, console: Console) -> None:
     """Tell a case_file."""
-    console.print(Text(f"{case_file.incident}: {capitalised(scope_words(case_file.scope))}", style="bold"))
+    subject = capitalised(ScopeNames(case_file.policy).words(case_file.scope))
+    console.print(Text(f"{case_file.incident}: {subject}", style="bold"))
     hashes = ", ".join(dict.fromkeys(line.policy_hash for line in case_file.lines if line.policy_hash))
     console.print(f"Began {day_words(case_file.began)}; judged by policy {hashes or 'unknown'}")
     if case_file.policy is None:

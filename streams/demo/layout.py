@@ -14,7 +14,6 @@ from rich.table import Table
 from rich.text import Text
 
 from detectors.instants import SECOND, format_instant
-from sinks.wording import METHOD_NAMES
 from streams.demo.timeline import HEADER, Entry
 
 __all__ = ["Method", "ScreenState", "layout", "sparkline"]
@@ -40,6 +39,7 @@ class Method:
     """The state of one sign-in method: values oldest first. Success is 0-1, None where unknown."""
 
     name: str
+    title: str
     success: Sequence[float | None]
     people: Sequence[int]
     banner: str
@@ -142,7 +142,7 @@ def _methods(state: ScreenState, width: int) -> RenderableType:
         success = method.success[-1] if method.success else None
         style = "dim" if success is None else _success_style(success)
         table.add_row(
-            Text(METHOD_NAMES.get(method.name, method.name), style="bold"),
+            Text(method.title, style="bold"),
             Text("–" if success is None else f"{success:.2%}", style=style),
             Text(sparkline(method.success, spark, 1.0, min), style=style),
             Text(f"{method.people[-1]:,}" if method.people else "–"),

@@ -13,7 +13,7 @@ import msgspec
 from detectors.errors import WatchofficerError
 from detectors.instants import SECOND
 from detectors.scopes import METHODS
-from sinks.wording import headline, people_words, state_words
+from sinks.wording import ScopeNames, headline, people_words, state_words
 from streams.demo.assertions import Assertion, assertions
 from streams.demo.deployment import Deployment
 from streams.demo.expectations import Expectation, expectations
@@ -52,7 +52,7 @@ class Runner:
         self._screen = screen
         self._once = once
         self._began = _wall()
-        self._timeline = Timeline(deployment.topics)
+        self._timeline = Timeline(deployment.topics, ScopeNames(deployment.policy))
         self._observer = Observer(
             deployment.worker.url,
             deployment.clients,
@@ -158,6 +158,7 @@ class Runner:
 
     def _screen_state(self) -> ScreenState:
         deployment, views = self._deployment, self._deployment.worker.views
+        names = ScopeNames(deployment.policy)
         banners = {banner.key: banner.state for banner in views.banners()}
         standing = [
             decode_incident(msgspec.json.encode(record))
@@ -175,6 +176,7 @@ class Runner:
             methods=[
                 Method(
                     name=method,
+                    title=names.of("auth_method", method),
                     success=[p.success_ratio for p in views.history(f"prod/{method}", _SUCCESS_WINDOW)],
                     people=[p.users_impacted for p in views.history(f"prod/{method}", _PEOPLE_WINDOW)],
                     banner=banners.get(f"prod/{method}", "ok"),
@@ -184,7 +186,7 @@ class Runner:
             incidents=[
                 (
                     incident.severity,
-                    headline(incident),
+                    headline(incident, names),
                     f"{incident.id}, {state_words(incident)}, {people_words(incident)}",
                 )
                 for incident in standing

@@ -17,7 +17,7 @@ from detectors.instants import SECOND, format_instant, parse_instant
 from detectors.scopes import METHODS
 from sinks.banner import banner
 from sinks.delivery.deliverer import Delivery
-from sinks.wording import headline, one_line, people_words, scope_words, truncate
+from sinks.wording import ScopeNames, headline, one_line, people_words, truncate
 from streams.demo.observations import BannerChange
 from streams.kafka.topics import Topics
 from streams.records.verdicts import decode_command
@@ -78,6 +78,7 @@ class Timeline:
 
     Args:
         topics: names of the topics.
+        names: what people call the values of scopes.
         env: environment whose banners get entries; other changes are kept without an entry.
 
     Attributes:
@@ -87,6 +88,7 @@ class Timeline:
     """
 
     topics: Topics
+    names: ScopeNames
     env: str = "prod"
     entries: list[Entry] = field(default_factory=list)
     banners: list[BannerChange] = field(default_factory=list)
@@ -125,11 +127,11 @@ class Timeline:
 
     def begin(self, placed: Placed, wall: int) -> None:
         """An episode of the scenario begins."""
-        self._add(Entry(placed.begin, wall, "scenario", episode_words(placed), "begins"))
+        self._add(Entry(placed.begin, wall, "scenario", episode_words(placed, self.names), "begins"))
 
     def end(self, placed: Placed, wall: int) -> None:
         """An episode of the scenario ends."""
-        what = f"that is over: {scope_words(placed.episode.scope)}"
+        what = f"that is over: {self.names.words(placed.episode.scope)}"
         self._add(Entry(placed.end, wall, "scenario", what, "ends"))
 
     def _add(self, entry: Entry) -> None:
@@ -183,7 +185,7 @@ class Timeline:
             return f"{key} {command.action}d", command.action
         if key in self._keys:
             return f"{key} raised to {command.level}; nobody is woken again", "raise"
-        about = f"{headline(incident)}, {people_words(incident)}"
+        about = f"{headline(incident, self.names)}, {people_words(incident)}"
         self._keys.add(key)
         if command.level in _PAGES:
             return f"paged ({command.level}): {about}", "page"
@@ -210,12 +212,15 @@ class Timeline:
         self._add(Entry(shown.version, wall, "banner", what, "banner_up"))
 
 
-def episode_words(placed: Placed) -> str:
+def episode_words(placed: Placed, names: ScopeNames) -> str:
     """The effect of an episode, in words."""
     episode = placed.episode
     share = f" ({episode.share:.0%} of it)" if episode.share < 1 else ""
     return _BEGINS[episode.effect].format(
-        of=scope_words(episode.scope), share=share, to=scope_words(f"prod/{episode.to}"), adds=episode.adds[0]
+        of=names.words(episode.scope),
+        share=share,
+        to=names.words(f"prod/{episode.to}"),
+        adds=episode.adds[0],
     )
 
 

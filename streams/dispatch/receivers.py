@@ -14,6 +14,7 @@ from sinks.receivers.answers import Answer, Receipts, SinkClient
 from sinks.receivers.datadog import Datadog
 from sinks.receivers.pagerduty import PagerDuty
 from sinks.receivers.slack import Slack
+from sinks.wording import ScopeNames
 from streams.runtime.clocks import Clock
 from streams.runtime.lease import Lease, LeaseLost
 from streams.settings.settings import Settings
@@ -50,13 +51,18 @@ async def _hold(lease: Lease) -> None:
         await asyncio.Event().wait()
 
 
-def receivers(settings: Settings, http: httpx.AsyncClient, clock: Clock) -> Mapping[str, SinkClient]:
-    """Clients by sink."""
+def receivers(
+    settings: Settings, http: httpx.AsyncClient, clock: Clock, names: ScopeNames
+) -> Mapping[str, SinkClient]:
+    """Clients by sink, which call the values of scopes by ``names``."""
     on = settings.sinks()
     clients: dict[str, SinkClient] = {}
     if "pagerduty" in on and settings.pagerduty.routing_key:
         clients["pagerduty"] = PagerDuty(
-            http, routing_key=settings.pagerduty.routing_key, base_url=settings.pagerduty.base_url
+            http,
+            routing_key=settings.pagerduty.routing_key,
+            base_url=settings.pagerduty.base_url,
+            names=names,
         )
     if "datadog" in on and settings.datadog.api_key:
         clients["datadog"] = Datadog(
@@ -65,6 +71,7 @@ def receivers(settings: Settings, http: httpx.AsyncClient, clock: Clock) -> Mapp
             app_key=settings.datadog.app_key,
             site=settings.datadog.site,
             base_url=settings.datadog.base_url,
+            names=names,
             clock=clock,
         )
     if "slack" in on and settings.slack.token and settings.slack.channel:
@@ -73,6 +80,7 @@ def receivers(settings: Settings, http: httpx.AsyncClient, clock: Clock) -> Mapp
             token=settings.slack.token,
             channel=settings.slack.channel,
             base_url=settings.slack.base_url,
+            names=names,
         )
     return clients
 

@@ -8,7 +8,7 @@ from detectors.incidents import error_words
 from detectors.instants import HOUR, format_duration
 from detectors.lifecycle.severity import PRODUCTION
 from detectors.policy.policy import Policy
-from sinks.wording import capitalised, scope_words
+from sinks.wording import ScopeNames, capitalised
 from streams.explain.case_file import Evidence, Line
 
 __all__ = ["measured", "scope_decision", "severity_figure"]
@@ -147,13 +147,13 @@ _VERBS = {
 }
 
 
-def scope_decision(line: Line) -> str:
+def scope_decision(line: Line, names: ScopeNames) -> str:
     """Return why the incident is on its scope and no other; "" if the line has no evidence for the decision."""
     leading = next((one for one in line.evidence if "explains" in one.numbers), None)
     if leading is None:
         return ""
     verb = _VERBS.get(leading.detector, "fails")
-    words = f"{capitalised(scope_words(leading.scope))} {verb} as one."
+    words = f"{capitalised(names.words(leading.scope))} {verb} as one."
     symptoms = [one for one in str(leading.numbers["explains"] or "").split(",") if one]
     if symptoms:
         words += f" What is found on {_listed(symptoms)} is a symptom of the same."

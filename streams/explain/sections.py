@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from detectors.incidents import Command, error_words
 from detectors.instants import HOUR, MINUTE, SECOND
-from sinks.wording import capitalised, duration_words, one_line, scope_words
+from sinks.wording import ScopeNames, capitalised, duration_words, one_line
 from streams.explain.case_file import CaseFile, Line
 from streams.explain.evidence import measured, scope_decision, severity_figure
 from streams.explain.plot import Happening
@@ -57,8 +57,9 @@ class ReportSection:
 def sections(case_file: CaseFile) -> Iterator[ReportSection]:
     """All changes, in order."""
     before: Line | None = None
+    names = ScopeNames(case_file.policy)
     for line in case_file.lines:
-        paragraphs = [*_why(line), *_graded(line, before, case_file)]
+        paragraphs = [*_why(line, names), *_graded(line, before, case_file)]
         if line.kind != "severity" and (line.reason != line.sentence or not paragraphs):
             paragraphs.insert(0, ("", line.reason))
         paragraphs += _counted(line)
@@ -66,18 +67,18 @@ def sections(case_file: CaseFile) -> Iterator[ReportSection]:
             paragraphs.append(("notified", notified))
         # a note may hold anything, also what would move the cursor of a terminal
         shown = tuple((name, one_line(words)) for name, words in paragraphs if words)
-        yield ReportSection(line.instant, line.kind, one_line(_title(line, before)), shown)
+        yield ReportSection(line.instant, line.kind, one_line(_title(line, before, names)), shown)
         if line.kind != "refused":
             before = line
 
 
-def _title(line: Line, before: Line | None) -> str:
+def _title(line: Line, before: Line | None, names: ScopeNames) -> str:
     by = f" by {line.by}" if line.by else ""
     number = f" (epoch {line.epoch})" if line.epoch else ""
     severity = f"severity {line.severity}"
     match line.kind:
         case "opened" | "reopened":
-            return f"{line.kind.capitalize()}{number}: {scope_words(line.scope)} ({line.scope}), {severity}"
+            return f"{line.kind.capitalize()}{number}: {names.words(line.scope)} ({line.scope}), {severity}"
         case "severity":
             was = f"from {before.severity} " if before is not None else ""
             return f"Severity {was}to {line.severity}"
@@ -99,13 +100,13 @@ def _title(line: Line, before: Line | None) -> str:
     return f"{capitalised(line.kind.replace('_', ' '))}{by}"
 
 
-def _why(line: Line) -> Iterator[tuple[str, str]]:
+def _why(line: Line, names: ScopeNames) -> Iterator[tuple[str, str]]:
     if line.kind not in _FOUND:
         return
     for evidence in line.evidence:
         name = evidence.detector.replace("_", " ")
         yield name, " ".join(filter(None, (f"{evidence.sentence}.", measured(evidence))))
-    if decision := scope_decision(line):
+    if decision := scope_decision(line, names):
         yield "scope", decision
 
 

@@ -22,6 +22,7 @@ from detectors.incidents import IncidentInput
 from detectors.instants import format_duration
 from detectors.policy.policy import Policy
 from sinks.metrics.prometheus import Metrics
+from sinks.wording import ScopeNames
 from streams.dispatch.receivers import http_client, receivers
 from streams.evaluate.metrics_snapshot import burn_windows
 from streams.evaluate.shard import Shard
@@ -90,7 +91,7 @@ class Worker:
         broker_time = BrokerClock(clock, time.monotonic) if clock.pace == 1 else None
         self._clients = KafkaClients(kafka, broker_time)
         self._http = http_client(timeout=10.0)
-        self._receivers = receivers(settings, self._http, clock)
+        self._receivers = receivers(settings, self._http, clock, ScopeNames(policy))
         self._probe = BrokerProbe(self._clients, partial(diagnose, kafka))
         records = OwnRecords(self.topics, self._put_aside)
         self._tailer = self._tail(clock, records)

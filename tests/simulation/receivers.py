@@ -23,6 +23,7 @@ from sinks.sandbox import Sandbox
 from streams.dispatch.receivers import http_client
 from tests.simulation.cluster.storage import Digest
 from tests.simulation.loop import NETWORK, VirtualLoop, current_process
+from tests.sinks.samples import NAMES
 
 __all__ = ["MOODS", "Mood", "Receivers"]
 
@@ -69,13 +70,17 @@ class Receivers:
         http = http_client(transport=_Transport(self, random))
         clients: dict[str, SinkClient] = {
             "pagerduty": PagerDuty(
-                http, routing_key=SecretStr(sandbox.ROUTING_KEY), base_url=_BASE.format("pagerduty")
+                http,
+                routing_key=SecretStr(sandbox.ROUTING_KEY),
+                base_url=_BASE.format("pagerduty"),
+                names=NAMES,
             ),
             "datadog": Datadog(
                 http,
                 api_key=SecretStr(sandbox.DATADOG_API_KEY),
                 app_key=SecretStr(sandbox.DATADOG_APP_KEY),
                 base_url=_BASE.format("datadog"),
+                names=NAMES,
                 clock=self._wall,
             ),
             "slack": Slack(
@@ -83,6 +88,7 @@ class Receivers:
                 token=SecretStr(sandbox.SLACK_TOKEN),
                 channel=sandbox.SLACK_CHANNEL,
                 base_url=f"{_BASE.format('slack')}/api/",
+                names=NAMES,
             ),
         }
         return http, {sink: _Noted(client, self.sent) for sink, client in clients.items()}

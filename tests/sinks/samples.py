@@ -11,8 +11,12 @@ from hypothesis import strategies as st
 
 from detectors.incidents import Command, Counts, Incident, Note, TransitionKind
 from detectors.instants import MINUTE, parse_instant
+from sinks.wording import ScopeNames
+from streams.settings.policy_file import default_policy
 
 OPENED = parse_instant("2026-11-23T15:05:00Z")
+#: The names of the policy that ships.
+NAMES = ScopeNames(default_policy())
 
 
 def incident(**changes: Any) -> Incident:

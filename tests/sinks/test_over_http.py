@@ -21,7 +21,7 @@ from sinks.receivers.pagerduty import PagerDuty
 from sinks.receivers.slack import Slack
 from sinks.sandbox import Sandbox
 from tests.sinks.deliverer_fixture import drained
-from tests.sinks.samples import OPENED, RunningTime, command, incident
+from tests.sinks.samples import NAMES, OPENED, RunningTime, command, incident
 
 EAGER = Pace(per_minute=0, burst=1, concurrency=3)
 
@@ -47,13 +47,17 @@ async def house(http: httpx.AsyncClient) -> AsyncIterator[House]:
     async with Sandbox.make(clock=time.clock, sleep=time.sleep) as receivers:
         clients: dict[str, Any] = {
             "pagerduty": PagerDuty(
-                http, routing_key=SecretStr(sandbox.ROUTING_KEY), base_url=receivers.pagerduty.url
+                http,
+                routing_key=SecretStr(sandbox.ROUTING_KEY),
+                base_url=receivers.pagerduty.url,
+                names=NAMES,
             ),
             "datadog": Datadog(
                 http,
                 api_key=SecretStr(sandbox.DATADOG_API_KEY),
                 app_key=SecretStr(sandbox.DATADOG_APP_KEY),
                 base_url=receivers.datadog.url,
+                names=NAMES,
                 clock=time.clock,
             ),
             "slack": Slack(
@@ -61,6 +65,7 @@ async def house(http: httpx.AsyncClient) -> AsyncIterator[House]:
                 token=SecretStr(sandbox.SLACK_TOKEN),
                 channel=sandbox.SLACK_CHANNEL,
                 base_url=receivers.slack.base_url,
+                names=NAMES,
             ),
         }
         recorded: list[Delivery] = []

@@ -10,16 +10,18 @@ from hypothesis import strategies as st
 
 from detectors.scopes import ENVS, SCOPES
 from sinks.wording import (
+    UNNAMED,
+    ScopeNames,
     duration_words,
     headline,
     links_of,
     one_line,
     people_words,
-    scope_words,
     state_words,
     truncate,
 )
-from tests.sinks.samples import OPENED, incident
+from streams.settings.policy_file import read_policy
+from tests.sinks.samples import NAMES, OPENED, incident
 
 
 @pytest.mark.parametrize(
@@ -36,20 +38,34 @@ from tests.sinks.samples import OPENED, incident
         ("prod/*/clear", "CLEAR on both sign-in methods"),
         ("prod/sis/newcomer", "newcomer on SiS"),
         ("prod/okta", "okta sign-in"),
-        ("prod/sis/*/vaweb", "VA.gov on SiS"),
-        ("prod/*/*/vamobile", "the VA mobile app on both sign-in methods"),
-        ("prod/sis/idme/vaweb", "ID.me for VA.gov on SiS"),
-        ("qa/*/*/portal", "portal on both sign-in methods in qa"),
+        ("prod/sis/*/vaweb", "SiS sign-in by VA.gov (web)"),
+        ("prod/*/*/vamobile", "sign-in by VA mobile app"),
+        ("prod/sis/idme/vaweb", "ID.me on SiS by VA.gov (web)"),
+        ("qa/*/*/portal", "sign-in by portal in qa"),
         ("prod/a/b/c/d", "prod/a/b/c/d"),
     ],
 )
 def test_a_scope_reads_as_a_person_would_say_it(scope: str, words: str) -> None:
-    assert scope_words(scope) == words
+    assert NAMES.words(scope) == words
+
+
+def test_names_follow_the_policy_and_its_axes() -> None:
+    values = "{auth_method: {okta: {name: Okta}}, acr: {loa3: {name: LOA 3}}, csp: {clear: {name: Clear Me}}}"
+    names = ScopeNames(
+        read_policy(
+            f"axes: [csp, acr, auth_method]\nbreakdowns: [error_code]\nvalues: {values}", "policy.yaml"
+        )
+    )
+    assert names.words("prod/clear/*/okta") == "Clear Me on Okta"
+    assert names.words("prod/clear") == "Clear Me on all sign-in methods"
+    assert names.words("prod/*/loa3/okta") == "Okta sign-in, acr LOA 3"
+    assert names.words("dev/*/loa3") == "sign-in, acr LOA 3 in dev"
+    assert UNNAMED.words("prod/ssoe/idme") == "idme on ssoe"
 
 
 def test_every_scope_there_is_has_words_of_its_own() -> None:
     paths = [f"{env}/{scope}" if scope else env for env in ENVS for scope in SCOPES]
-    words = {scope_words(path) for path in paths}
+    words = {NAMES.words(path) for path in paths}
     assert len(words) == len(paths)
     assert words.isdisjoint(paths)
 
@@ -97,7 +113,7 @@ def test_what_was_counted_from_a_sample_is_told_with_its_error(
     ],
 )
 def test_a_headline_says_what_happens(changes: dict[str, object], words: str) -> None:
-    assert headline(incident(**changes)) == words
+    assert headline(incident(**changes), NAMES) == words
 
 
 def test_the_state_names_who_has_it() -> None:

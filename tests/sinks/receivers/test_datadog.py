@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import httpx
@@ -18,9 +19,12 @@ from pydantic import SecretStr
 
 from detectors.incidents import Command
 from detectors.instants import HOUR
+from sinks.receivers import datadog as module
 from sinks.receivers.answers import Answer, Delivered, Refused, Retry
-from sinks.receivers.datadog import Datadog, render
-from tests.sinks.samples import OPENED, command, commands, crammed, incident
+from sinks.receivers.datadog import Datadog
+from tests.sinks.samples import NAMES, OPENED, command, commands, crammed, incident
+
+render = partial(module.render, names=NAMES)
 
 ID = "11111111-2222-4333-8444-555555555555"
 MODELS = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import httpx
@@ -12,9 +13,13 @@ from hypothesis import example, given
 from pydantic import SecretStr
 
 from detectors.incidents import Command, Note
+from sinks.receivers import pagerduty as module
 from sinks.receivers.answers import Delivered, Refused, Retry
-from sinks.receivers.pagerduty import PagerDuty, render, render_blind, render_seeing, summary
-from tests.sinks.samples import OPENED, command, commands, crammed, incident, no_receipts
+from sinks.receivers.pagerduty import PagerDuty, render_blind, render_seeing
+from tests.sinks.samples import NAMES, OPENED, command, commands, crammed, incident, no_receipts
+
+render = partial(module.render, names=NAMES)
+summary = partial(module.summary, names=NAMES)
 
 KEY = "r" * 32
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, get_args
 
 import httpx
@@ -13,9 +14,12 @@ from pydantic import SecretStr
 
 from detectors.incidents import Command, TransitionKind
 from detectors.instants import MINUTE
+from sinks.receivers import slack as module
 from sinks.receivers.answers import Answer, Delivered, Refused, Retry
-from sinks.receivers.slack import Slack, escape, render, render_blind, render_seeing
-from tests.sinks.samples import OPENED, command, commands, crammed, incident
+from sinks.receivers.slack import Slack, escape, render_blind, render_seeing
+from tests.sinks.samples import NAMES, OPENED, command, commands, crammed, incident
+
+render = partial(module.render, names=NAMES)
 
 ROOT = {"ts": "1764.000100", "channel": "C1"}
 

@@ -30,8 +30,8 @@ SCENE = ScreenState(
     wall=20_000,
     began=WALL,
     methods=[
-        Method("ssoe", [1.0, 0.999, 0.5, 0.0217], [0, 10, 400, 1204], "critical"),
-        Method("sis", [1.0, None, 0.9987], [0, 0, 3], "ok"),
+        Method("ssoe", "SSOe", [1.0, 0.999, 0.5, 0.0217], [0, 10, 400, 1204], "critical"),
+        Method("sis", "SiS", [1.0, None, 0.9987], [0, 0, 3], "ok"),
     ],
     incidents=[(1, "SSOe sign-in is failing", "prod-1, open, 1,204 people in the last hour")],
     entries=ENTRIES,
@@ -66,7 +66,9 @@ def test_it_shows_the_open_incident_with_its_severity_and_the_times() -> None:
 
 
 def test_it_says_so_when_no_incident_is_open_and_when_nothing_is_known_yet() -> None:
-    empty = replace(SCENE, incidents=[], judged=None, methods=[Method("ssoe", [], [], "ok")], entries=[])
+    empty = replace(
+        SCENE, incidents=[], judged=None, methods=[Method("ssoe", "SSOe", [], [], "ok")], entries=[]
+    )
     text = "\n".join(drawn(empty))
     assert "no open incident" in text
     assert "judged up to nothing yet" in text
@@ -106,7 +108,7 @@ def test_it_fits_any_terminal_that_can_hold_its_least(
         SCENE,
         entries=ENTRIES[:1] * entries,
         incidents=list(SCENE.incidents) * incidents,
-        methods=[Method(name, success, people, "ok") for name in ("ssoe", "sis")],
+        methods=[Method(name, name, success, people, "ok") for name in ("ssoe", "sis")],
     )
     lines = drawn(state, width, height)
     least = 26

@@ -16,7 +16,7 @@ from streams.kafka.topics import Topics
 from streams.settings.policy_file import default_policy
 from streams.simulate.episodes import Placed
 from streams.simulate.scenarios import SCENARIOS
-from tests.sinks.samples import OPENED, command, incident
+from tests.sinks.samples import NAMES, OPENED, command, incident
 
 TOPICS = Topics()
 WALL = OPENED + 3 * 24 * 60 * MINUTE
@@ -61,7 +61,7 @@ class Story:
     """A timeline that is fed as the consumer would, and read back as (who, mark, what)."""
 
     def __init__(self) -> None:
-        self.timeline = Timeline(TOPICS)
+        self.timeline = Timeline(TOPICS, NAMES)
 
     def log(self, kind: str, **changes: Any) -> Story:
         self.timeline.take(TOPICS.incident_log, log_line(kind, **changes), WALL)
@@ -150,7 +150,7 @@ def test_a_repeated_record_is_told_once() -> None:
 
 
 def test_a_delivery_that_is_read_before_its_command_waits_for_it() -> None:
-    timeline, of = Timeline(TOPICS), command("slack", "post")
+    timeline, of = Timeline(TOPICS, NAMES), command("slack", "post")
     timeline.take(TOPICS.deliveries, delivery(of), WALL)
     assert timeline.entries == []
     timeline.take(TOPICS.commands, msgspec.json.encode(of), WALL + SECOND)
@@ -246,13 +246,13 @@ def test_a_banner_of_another_environment_is_kept_without_a_line() -> None:
 
 
 def test_a_record_that_is_not_what_its_topic_holds_is_an_error() -> None:
-    for topic in Timeline(TOPICS).sources:
+    for topic in Timeline(TOPICS, NAMES).sources:
         with pytest.raises(ValueError, match=r"."):
-            Timeline(TOPICS).take(topic, b"{", WALL)
+            Timeline(TOPICS, NAMES).take(topic, b"{", WALL)
 
 
 def test_a_tombstone_says_nothing() -> None:
-    timeline = Timeline(TOPICS)
+    timeline = Timeline(TOPICS, NAMES)
     for topic in timeline.sources:
         timeline.take(topic, None, WALL)
     assert timeline.entries == []
@@ -260,10 +260,10 @@ def test_a_tombstone_says_nothing() -> None:
 
 @pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=lambda scenario: scenario.name)
 def test_every_episode_of_every_scenario_can_be_told(scenario: Any) -> None:
-    timeline = Timeline(TOPICS)
+    timeline = Timeline(TOPICS, NAMES)
     for index, episode in enumerate(scenario.episodes):
         placed = Placed(index, episode, OPENED, OPENED + episode.lasts)
-        assert episode_words(placed).strip()
+        assert episode_words(placed, NAMES).strip()
         timeline.begin(placed, WALL)
         timeline.end(placed, WALL)
     assert [entry.mark for entry in timeline.entries] == ["begins", "ends"] * len(scenario.episodes)

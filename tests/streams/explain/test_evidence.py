@@ -9,6 +9,7 @@ import pytest
 from streams.explain.case_file import Evidence, Line
 from streams.explain.evidence import measured, scope_decision, severity_figure
 from streams.settings.policy_file import default_policy
+from tests.sinks.samples import NAMES
 
 BURN = {
     "long_ms": 3_600_000,
@@ -189,19 +190,19 @@ def test_what_a_detector_measured_is_told(detector: str, numbers: dict[str, Any]
 )
 def test_the_choice_of_a_scope_is_told(detector: str, scope: str, explains: str, words: str) -> None:
     numbers = {"explains": explains, "gain": 0.0}
-    assert scope_decision(line(evidence=(evidence(detector, numbers, scope),))) == words
+    assert scope_decision(line(evidence=(evidence(detector, numbers, scope),)), NAMES) == words
 
 
 def test_many_symptoms_are_cut_short_and_a_gain_is_told_as_a_likelihood() -> None:
     numbers = {"explains": ",".join(f"prod/{i}" for i in range(9)), "gain": 4.6}
-    words = scope_decision(line(evidence=(evidence("outage", numbers),)))
+    words = scope_decision(line(evidence=(evidence("outage", numbers),)), NAMES)
     assert "prod/0, prod/1, prod/2, prod/3, prod/4 and 4 more scopes" in words
     assert "by 5 nats (a likelihood 99 times as high)" in words
 
 
 def test_a_line_without_evidence_of_it_says_nothing_of_the_scope() -> None:
-    assert scope_decision(line()) == ""
-    assert scope_decision(line(evidence=(evidence("outage", OUTAGE),))) == ""
+    assert scope_decision(line(), NAMES) == ""
+    assert scope_decision(line(evidence=(evidence("outage", OUTAGE),)), NAMES) == ""
 
 
 @pytest.mark.parametrize(
