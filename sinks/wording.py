@@ -79,6 +79,11 @@ class ScopeNames:
         kind = known.kind if known is not None else None
         return name if kind is None or kind in name.lower() else f"{name} ({kind})"
 
+    def named(self, scope: str) -> dict[str, str]:
+        """The values that a scope names, by axis: ``{"auth_method": "sis", "client_id": "vaweb"}``."""
+        pairs = zip(self._axes, scope.split("/")[1:], strict=False)
+        return {axis: value for axis, value in pairs if value != ANY}
+
     def words(self, scope: str) -> str:
         """A scope in words: ``SSOe sign-in``, ``ID.me on both sign-in methods``, ``SiS sign-in by VA.gov (web)``.
 
@@ -89,8 +94,7 @@ class ScopeNames:
         where = "" if env == "prod" else f" in {env}"
         if not all(values) or len(values) > len(self._axes):
             return scope
-        pairs = zip(self._axes, values, strict=False)
-        named = {axis: self.of(axis, value) for axis, value in pairs if value != ANY}
+        named = {axis: self.of(axis, value) for axis, value in self.named(scope).items()}
         method, csp, client = (named.pop(axis, None) for axis in ("auth_method", "csp", "client_id"))
         if csp is not None:
             words = f"{csp} on {method or self._all_methods}"

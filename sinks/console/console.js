@@ -3,8 +3,7 @@
   const EVERY = 2000; // ms between polls
   const LATE = 30, BLIND = 60; // seconds behind the clock; 60 s is what the dead man's rule pages at
   const POINTS = 360; // an hour at one point each 10 s
-  const METHODS = { ssoe: "SSOe", sis: "Sign-in Service" };
-  const PROVIDERS = { idme: "ID.me", logingov: "Login.gov", mhv: "My HealtheVet", dslogon: "DS Logon" };
+  const { axes: AXES, values: VALUES } = JSON.parse(document.getElementById("values").textContent); // of the policy
   const ACTIONS = {
     ack: { label: "Acknowledge", done: "Acknowledged", what: "You have seen it and are working on it. Escalation stops.", text: "Note (optional)" },
     declare: { label: "Declare", done: "Declared", what: "You confirm a service outage. An incident is declared in Datadog.", text: "Note (optional)" },
@@ -89,32 +88,49 @@
   }
 
   function scopeName(scope) {
-    const [at, method, csp] = scope.split("/");
-    const where = at === "prod" ? "" : ` (${at})`;
-    if (!method) return `All sign-in${where}`;
-    const provider = csp ? PROVIDERS[csp] || csp : "";
-    if (method === "*") return `${provider}, by both methods${where}`;
-    return `${provider ? `${provider} by ` : ""}${METHODS[method] || method}${where}`;
+    const [at, ...values] = scope.split("/");
+    const named = AXES.map((axis, i) => [axis, values[i]]).filter(([, value]) => value && value !== "*");
+    const of = Object.fromEntries(named.map(([axis, value]) => [axis, valueName(axis, value)]));
+    const { auth_method: method, csp: provider, client_id: client, ...others } = of;
+    const what = provider ? `${provider} on ${method || "all sign-in methods"}` : method ? `${method} sign-in` : named.length ? "Sign-in" : "All sign-in";
+    const rest = Object.entries(others).map(([axis, name]) => `, ${axis} ${name}`).join("");
+    return `${what}${client ? ` by ${client}` : ""}${rest}${at === "prod" ? "" : ` (${at})`}`;
+  }
+
+  /** What people call a value of an axis. */
+  function valueName(axis, value) {
+    return VALUES[axis]?.[value]?.name || value;
+  }
+
+  /** The values of an axis that the policy lists and that have not retired, as [value, what is known of it]. */
+  function current(axis) {
+    return Object.entries(VALUES[axis] || {}).filter(([, known]) => !known.retired || Date.parse(known.retired) > Date.now());
+  }
+
+  /** The path of an auth method in the environment that is shown. */
+  function methodScope(method) {
+    return [env, ...AXES.slice(0, AXES.indexOf("auth_method")).map(() => "*"), method].join("/");
   }
 
   // ---- drawing --------------------------------------------------------------------------------
 
   /** Whether an incident's scope has a part in an auth method. */
   function touches(scope, method) {
-    const [at, by] = scope.split("/");
+    const [at, ...values] = scope.split("/");
+    const by = values[AXES.indexOf("auth_method")];
     return at === env && (by === undefined || by === "*" || by === method);
   }
 
   function drawMethods(slis, statuses, open) {
-    const cards = Object.entries(METHODS).map(([method, name]) => {
-      const scope = `${env}/${method}`;
+    const cards = current("auth_method").map(([method, known]) => {
+      const scope = methodScope(method), name = known.name;
       const of = (window) => slis.find((sli) => sli.scope === scope && sli.window === window) || null;
       const now = of("5m"), hour = of("1h");
       const ratio = now ? now.success_ratio : null, users = hour ? hour.users_impacted : null;
       const status = statuses[method] || {};
       const worst = Math.min(9, ...open.filter((incident) => touches(incident.scope, method)).map((incident) => incident.severity));
       const level = { 1: "bad", 2: "warn" }[worst];
-      const banner = env === "prod" && status[method] ? el("span", { class: "tag", "data-is": status[method] }, `banner: ${status[method] === "active" ? "none" : status[method]}`) : null;
+      const banner = env === "prod" && status[known.banner] ? el("span", { class: "tag", "data-is": status[known.banner] }, `banner: ${status[known.banner] === "active" ? "none" : status[known.banner]}`) : null;
       const figure = (title, big, line, ...minor) =>
         el("div", { "data-level": level }, el("dt", {}, title), el("dd", {}, el("div", { class: "big" }, big), line, ...minor.map((text) => el("div", { class: "minor" }, text))));
       const five = history.get(`${scope}|5m`) || [], sixty = history.get(`${scope}|1h`) || [];
@@ -132,7 +148,7 @@
             spark(sixty, (p) => p.users, 0, most, `People impacted on ${name} over the last hour, now ${users ?? "unknown"}`),
             sixty.length ? `most in the hour ${whole(Math.max(...sixty.map((p) => p.users)))}` : "no data yet")),
         env === "prod" ? el("ul", { class: "providers", "aria-label": `Banner of each provider, for people who use ${name}` },
-          ...Object.entries(PROVIDERS).map(([id, label]) => el("li", {}, el("span", { class: "tag", "data-is": status[id] || "" }, `${label}: ${status[id] || "unknown"}`)))) : null);
+          ...current("csp").filter(([, one]) => one.banner).map(([, { banner: id, name: label }]) => el("li", {}, el("span", { class: "tag", "data-is": status[id] || "" }, `${label}: ${status[id] || "unknown"}`)))) : null);
     });
     byId("methods").replaceChildren(...cards);
   }
@@ -253,10 +269,12 @@
   async function poll() {
     const wanted = env;
     try {
-      const scopes = Object.keys(METHODS).map((method) => `scope=${wanted}/${method}`).join("&");
-      const [slis, incidents, health, ssoe, sis] = await Promise.all([
+      const methods = current("auth_method");
+      const scopes = methods.map(([method]) => `scope=${encodeURIComponent(methodScope(method))}`).join("&");
+      const [slis, incidents, health, ...told] = await Promise.all([
         get(`/api/v1/slis?${scopes}&window=5m&window=1h${loaded ? "" : "&history=true"}`),
-        get(`/api/v1/incidents?env=${wanted}`), get("/api/v1/health"), status("ssoe"), status("sis")]);
+        get(`/api/v1/incidents?env=${wanted}`), get("/api/v1/health"),
+        ...methods.map(([method, known]) => known.banner ? status(method) : {})]);
       if (wanted !== env) return;
       failures = 0;
       loaded = true;
@@ -264,10 +282,10 @@
       const now = Date.parse(slis.now);
       const behind = drawWatch(slis.evaluated_to, now);
       const open = incidents.incidents.filter((incident) => !isOver(incident));
-      const shown = JSON.stringify([env, slis.slis.map((s) => s.at), ssoe, sis, incidents.incidents, Math.floor(now / 10000)]);
+      const shown = JSON.stringify([env, slis.slis.map((s) => s.at), told, incidents.incidents, Math.floor(now / 10000)]);
       if (shown !== drawn && !document.querySelector("#open :active")) {
         const focused = document.activeElement?.dataset?.key;
-        drawMethods(slis.slis, { ssoe, sis }, open);
+        drawMethods(slis.slis, Object.fromEntries(methods.map(([method], i) => [method, told[i]])), open);
         drawIncidents(incidents.incidents, now);
         drawn = shown;
         if (focused) document.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus();

@@ -149,10 +149,11 @@ class _Api:
         self._settings = settings
         self._policy = policy
         self._clock = clock
+        self._page = page(policy)
         self._pagerduty_incidents = PagerDutyIncidents()
 
     async def console(self, request: web.Request) -> web.Response:
-        shown = page()
+        shown = self._page
         return web.Response(
             body=shown.body,
             content_type="text/html",

@@ -19,7 +19,7 @@ from pydantic import SecretStr
 
 from detectors.incidents import Command
 from detectors.instants import HOUR
-from sinks.receivers import datadog as module
+from sinks.receivers import datadog_requests as module
 from sinks.receivers.answers import Answer, Delivered, Refused, Retry
 from sinks.receivers.datadog import Datadog
 from tests.sinks.samples import NAMES, OPENED, command, commands, crammed, incident
@@ -64,6 +64,12 @@ def attributes(given: Command, **settings: Any) -> dict[str, Any]:
     request = render(given, now=OPENED, incident_id=incident_id, **settings)
     found: dict[str, Any] = request.body["data"]["attributes"]
     return found
+
+
+def test_each_value_that_a_scope_names_is_a_tag() -> None:
+    tags = attributes(command("datadog", "event", incident=incident(scope="prod/sis/*/vaweb")))["tags"]
+    assert {"env:prod", "auth_method:sis", "client_id:vaweb"} <= set(tags)
+    assert not [tag for tag in tags if tag.startswith("csp:")]
 
 
 def test_the_check_with_the_official_model_can_fail() -> None:

@@ -15,6 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 from detectors.instants import format_instant
 from sinks.console import page
 from sinks.metrics.snapshot import EnvSnapshot
+from streams.settings.policy_file import default_policy, read_policy
 from tests.streams.http.serving import NOW, Serving, an_incident, dumps
 
 
@@ -305,9 +306,21 @@ async def test_the_console_runs_its_own_script_and_style_and_nothing_else(served
         assert policy[directive] == f"'sha256-{digest}'"
 
 
+def test_the_console_has_the_values_of_the_policy_and_no_name_ends_its_element() -> None:
+    policy = read_policy('values: {csp: {new: {name: "</script><b>", banner: new_id}}}', "policy.yaml")
+    html = page(policy).body.decode()
+    (text,) = re.findall(r'<script type="application/json" id="values">(.*?)</script>', html, re.DOTALL)
+    told = json.loads(text)
+    assert told["axes"] == ["auth_method", "csp", "client_id"]
+    assert told["values"]["csp"]["new"] == {"name": "</script><b>", "banner": "new_id", "retired": None}
+    assert told["values"]["csp"]["dslogon"]["retired"] == "2025-09-30T04:00:00Z"
+    assert told["values"]["client_id"]["vaweb"]["name"] == "VA.gov (web)"
+
+
 def test_the_console_loads_nothing_and_writes_no_html_from_what_it_is_told() -> None:
-    html = page().body.decode()
+    html = page(default_policy()).body.decode()
     assert "/*script*/" not in html
+    assert "/*values*/" not in html
     assert "/*style*/" not in html
     assert not re.findall(r"<(?:script|img|iframe|link)[^>]*(?:src|href)=(?![\"']?data:)", html)
     assert not re.search(r"\son\w+=", html.split("<script>")[0])
