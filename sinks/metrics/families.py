@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.samples import Exemplar
 
-__all__ = ["Buckets", "Rows", "counter", "gauge"]
+__all__ = ["Buckets", "Rows", "counter", "gauge", "histogram"]
 
 #: Label values and the value of each series of a family.
 Rows = Iterable[tuple[tuple[str, ...], float]]
@@ -70,3 +70,10 @@ class Buckets:
         ):
             below += count
             yield (bound, below, exemplar) if exemplar else (bound, below)
+
+
+def histogram(name: str, text: str, buckets: Buckets) -> HistogramMetricFamily:
+    """A family of one histogram without labels; ``text`` is its help."""
+    family = HistogramMetricFamily(name, text, labels=())
+    family.add_metric((), list(buckets.cumulative()), buckets.total)
+    return family

@@ -17,12 +17,12 @@ from itertools import product
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, choose_encoder, generate_latest
 from prometheus_client.gc_collector import GCCollector
-from prometheus_client.metrics_core import HistogramMetricFamily, Metric
+from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from detectors.instants import SECOND
-from detectors.scopes import CSPS, METHODS
-from sinks.metrics.families import Buckets, counter, gauge
+from sinks.metrics.families import Buckets, counter, gauge, histogram
+from sinks.metrics.notices import NoticeMetrics
 from sinks.metrics.snapshot import NO_CSP, RESULTS, EnvSnapshot
 from sinks.metrics.watch import WatchMetrics
 
@@ -43,14 +43,17 @@ class Metrics:
         clock: returns ms since the epoch, for the timestamps of exemplars.
         windows: names of the windows of the ratios.
         burn_windows: names of the windows of the burn rates.
+        methods, csps: those that have series before their first event.
         reasons: the closed list of reasons for which an event is rejected.
         deliveries: (sink, outcome) pairs that start at 0.
         whys: the closed list of kinds of blindness.
+        notices: the counters of notices and unlisted values; new ones if None.
         version: of the software, for ``build_info``.
         policy: hash of the policy, for ``build_info``.
 
     Attributes:
         watch: the series that say whether the watch itself gets on.
+        notices: the counters of notices and unlisted values.
     """
 
     def __init__(
@@ -59,16 +62,22 @@ class Metrics:
         clock: Callable[[], int],
         windows: Sequence[str] = ("5m", "15m", "1h"),
         burn_windows: Sequence[str] = (),
+        methods: Sequence[str] = (),
+        csps: Sequence[str] = (),
         reasons: Iterable[str] = (),
         deliveries: Iterable[tuple[str, str]] = (),
         whys: Iterable[str] = (),
+        notices: NoticeMetrics | None = None,
         version: str,
         policy: str,
     ) -> None:
         self.watch = WatchMetrics(whys)
+        self.notices = notices or NoticeMetrics()
         self._clock = clock
         self._windows = tuple(windows)
         self._burn_windows = tuple(burn_windows)
+        self._methods = tuple(methods)
+        self._labels = tuple(product(methods, (*csps, NO_CSP), RESULTS))
         self._envs: dict[str, EnvSnapshot] = {}
         self._events: dict[str, dict[tuple[str, str, str], int]] = {}
         self._reasons = tuple(reasons)
@@ -98,15 +107,17 @@ class Metrics:
         A counter never decreases: Prometheus takes a decrease for a restart and would count all earlier
         events twice. A count can decrease only where counting starts again from zero; call `forget_env` then.
         """
-        held = self._events.setdefault(env, dict.fromkeys(product(METHODS, (*CSPS, NO_CSP), RESULTS), 0))
+        held = self._events.setdefault(env, dict.fromkeys(self._labels, 0))
         for key, count in snapshot.events.items():
             held[key] = max(held.get(key, 0), count)
         self._envs[env] = snapshot
+        self.notices.set_env(env, snapshot.notices, snapshot.unlisted)
 
     def forget_env(self, env: str) -> None:
         """Remove the series of ``env`` from the page: another worker owns the environment now."""
         self._envs.pop(env, None)
         self._events.pop(env, None)
+        self.notices.forget_env(env)
 
     def set_rejected(self, counts: Mapping[str, int], personal_fields: int = 0) -> None:
         """Set absolute numbers of rejected events by reason, and of events with fields that identify a person.
@@ -174,6 +185,7 @@ class Metrics:
         yield from self._incidents()
         yield from self._watch()
         yield from self.watch.collect()
+        yield from self.notices.collect()
 
     def _input(self) -> Iterator[Metric]:
         yield self._login_events()
@@ -305,7 +317,11 @@ class Metrics:
             (),
             [((), self._clock_offset)],
         )
-        yield self._event_to_page()
+        yield histogram(
+            "watchofficer_event_to_page_seconds",
+            "Time from an incident's first failing event to the acceptance of its page.",
+            self._pages,
+        )
         yield gauge(
             "watchofficer_build_info",
             "Always 1; the labels say what is running.",
@@ -330,7 +346,7 @@ class Metrics:
     ) -> Metric:
         rows = []
         for env, snapshot in self._envs.items():
-            values: dict[tuple[str, str], float | None] = dict.fromkeys(product(METHODS, windows))
+            values: dict[tuple[str, str], float | None] = dict.fromkeys(product(self._methods, windows))
             values.update(of(snapshot))
             rows += [((env, *key), _NAN if value is None else value) for key, value in values.items()]
         return gauge(name, text, ("env", "auth_method", "window"), rows)
@@ -344,7 +360,7 @@ class Metrics:
     ) -> Metric:
         rows = []
         for env, snapshot in self._envs.items():
-            values: dict[str, float | None] = dict.fromkeys(METHODS, first)
+            values: dict[str, float | None] = dict.fromkeys(self._methods, first)
             values.update(of(snapshot))
             rows += [((env, method), _NAN if value is None else value) for method, value in values.items()]
         return gauge(name, text, ("env", "auth_method"), rows)
@@ -372,15 +388,6 @@ class Metrics:
             ("severity",),
             (((str(severity),), at / SECOND) for severity, at in sorted(soonest.items())),
         )
-
-    def _event_to_page(self) -> Metric:
-        family = HistogramMetricFamily(
-            "watchofficer_event_to_page_seconds",
-            "Time from an incident's first failing event to the acceptance of its page.",
-            labels=(),
-        )
-        family.add_metric((), list(self._pages.cumulative()), self._pages.total)
-        return family
 
 
 class _Page(Collector):

@@ -30,6 +30,8 @@ class EnvSnapshot:
         severity: auth method -> severity (1-3) of the worst open incident that touches it; 0 for none.
         incidents_open: severity -> number of unresolved incidents.
         deadlines: severity -> the earliest end (ms) of a running response time.
+        notices: kind -> notices since the start of this process.
+        unlisted: field -> events, since counting began, with a value of that field that the policy does not list.
         watermark: event time (ms) up to which the environment has been evaluated; None before the first evaluation.
     """
 
@@ -45,4 +47,6 @@ class EnvSnapshot:
     severity: Mapping[str, int] = field(default_factory=dict)
     incidents_open: Mapping[int, int] = field(default_factory=dict)
     deadlines: Mapping[int, int] = field(default_factory=dict)
+    notices: Mapping[str, int] = field(default_factory=dict)
+    unlisted: Mapping[str, int] = field(default_factory=dict)
     watermark: int | None = None

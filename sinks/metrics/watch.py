@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from prometheus_client.metrics_core import HistogramMetricFamily, Metric
+from prometheus_client.metrics_core import Metric
 
-from sinks.metrics.families import Buckets, gauge
+from sinks.metrics.families import Buckets, gauge, histogram
 
 __all__ = ["STALL_BUCKETS", "WatchMetrics"]
 
@@ -55,13 +55,11 @@ class WatchMetrics:
             ("env",),
             (((env,), lag) for env, lag in self._lags.items()),
         )
-        stalls = HistogramMetricFamily(
+        yield histogram(
             "watchofficer_loop_stall_seconds",
             "CPU time for which this process's own work held the event loop up, by round of the loop.",
-            labels=(),
+            self._stalls,
         )
-        stalls.add_metric((), list(self._stalls.cumulative()), self._stalls.total)
-        yield stalls
         yield gauge(
             "watchofficer_sink_pending",
             "Commands to a receiver that have no outcome yet.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -47,6 +48,7 @@ class Evaluator:
     Attributes:
         engines: one for each environment.
         boards: the banners of each environment as last published.
+        notices: environment -> kind -> notices that the engines of this process have given.
     """
 
     def __init__(self, policy: Policy, make: Callable[[str], Engine]) -> None:
@@ -55,6 +57,7 @@ class Evaluator:
         self._listed = frozenset((*ENVS, *policy.envs, OTHER))
         self.engines: dict[str, Engine] = {}
         self.boards: dict[str, BannerBoard] = {}
+        self.notices: dict[str, Counter[str]] = {}
         self._pending: dict[str, list[FactRow]] = {}
 
     def engine(self, env: str) -> Engine:
@@ -101,6 +104,7 @@ class Evaluator:
             )
             for brought in steps:
                 verdict = Verdict(brought)
+                self.notices.setdefault(env, Counter()).update(notice.kind for notice in brought.notices)
                 if brought.incidents is not None:
                     verdict.banners = self.boards[env].update(brought.at, brought.incidents)
                     if brought.at % self.policy.banner.republish_every == 0:

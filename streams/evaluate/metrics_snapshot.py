@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from detectors.axes import ANY, overlaps, path_of
 from detectors.engine.engine import QUANTILES, Engine
 from detectors.history.error_budget import account, burn_rate, window_burn
 from detectors.instants import HOUR, SECOND, format_duration
 from detectors.lifecycle.response_times import deadline
 from detectors.policy.policy import Policy
-from detectors.scopes import METHODS, overlaps
 from sinks.metrics.snapshot import EnvSnapshot
 from streams.evaluate.shard import Shard
 
@@ -34,8 +34,8 @@ def env_snapshot(shard: Shard, env: str, policy: Policy) -> EnvSnapshot:
     left: dict[str, float | None] = {}
     gone: dict[str, int] = {}
     severity: dict[str, int] = {}
-    for method in METHODS:
-        scope = f"{env}/{method}"
+    for method in policy.values_of("auth_method"):
+        scope = path_of(env, (method if axis == "auth_method" else ANY for axis in policy.axes))
         index = engine.scopes.index(scope)
         for window in policy.sli_windows:
             value = None if index is None else engine.latest(index, window)
@@ -43,10 +43,10 @@ def env_snapshot(shard: Shard, env: str, policy: Policy) -> EnvSnapshot:
                 success[method, format_duration(window)] = value.success_ratio
                 latency[method, format_duration(window)] = value.latency_ratio
         hour = None if index is None else engine.latest(index, HOUR)
-        people[method] = hour.users_impacted if hour is not None else 0
-        error[method] = hour.users_impacted_error if hour is not None else 0.0
+        if hour is not None:
+            people[method], error[method] = hour.users_impacted, hour.users_impacted_error
         at = engine.evaluated_to
-        if at is not None:
+        if at is not None and method in policy.objectives:
             month = account(engine.history, method, at, policy, engine.csp_caused())
             left[method] = month.left if month else None
             if month is not None and month.gone_at is not None:
@@ -78,6 +78,8 @@ def env_snapshot(shard: Shard, env: str, policy: Policy) -> EnvSnapshot:
         severity=severity,
         incidents_open=open_by,
         deadlines=due,
+        notices=dict(shard.notices.get(env, {})),
+        unlisted=dict(shard.totals.unlisted[env]),
         watermark=engine.evaluated_to,
     )
 

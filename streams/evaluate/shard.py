@@ -72,6 +72,7 @@ class Shard:
         self._envs = envs
         self._unlisted = unlisted
         self.totals = Totals()
+        self.notices = evaluator.notices
         self._evaluator = evaluator
         self._next_offset = next_offset
         self._reading = reading or OwnRecords(Topics()).reading(Topics().segments, partition)

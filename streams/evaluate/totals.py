@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
 from detectors.policy.policy import Policy
-from detectors.scopes import LEAVES, leaf_position
+from detectors.values import OTHER
 from detectors.windows.facts import FactRow
 from streams.aggregate.rejected_share import RejectedShare
 from streams.segments.codec import Tally
@@ -26,12 +26,15 @@ class Totals:
 
     def __init__(self) -> None:
         self.events: defaultdict[str, Counter[_Label]] = defaultdict(Counter)
+        self.unlisted: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self.rejected: Counter[str] = Counter()
         self.rejected_share = RejectedShare()
         self.duplicates = 0
         self.personal_fields = 0
         # Both in the order of their last replacement, so that what is still being written is never forgotten.
-        self._events_of: dict[_Place, tuple[str, Counter[_Label]]] = {}
+        self._events_of: dict[_Place, tuple[str, Counter[_Label], Counter[str]]] = {}
+        # (environment, axis) -> values that are counted by themselves though the policy does not list them
+        self._others: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
         self._tallies: dict[tuple[int, int], Tally] = {}
 
     def replace(self, place: _Place, rows: Sequence[FactRow], policy: Policy, env: str) -> None:
@@ -40,16 +43,33 @@ class Totals:
         They count for the environment ``env``.
         """
         counts: Counter[_Label] = Counter()
+        unlisted: Counter[str] = Counter()
         for row in rows:
-            method, csp = LEAVES[leaf_position(row.leaf)]
-            counts[method, csp or "none", _result(row, policy)] += row.count
+            method, csp = (self._value(axis, row, policy, env) for axis in ("auth_method", "csp"))
+            counts[method, csp, _result(row, policy)] += row.count
+            for field in _unlisted(row, policy, place[2]):
+                unlisted[field] += row.count
         before = self._events_of.pop(place, None)
         if before is not None:
             self.events[before[0]].subtract(before[1])
+            self.unlisted[before[0]].subtract(before[2])
         self.events[env].update(counts)
-        self._events_of[place] = (env, counts)
+        self.unlisted[env].update(unlisted)
+        self._events_of[place] = (env, counts, unlisted)
         if len(self._events_of) > 2 * _KEPT:
             self._events_of = dict(islice(self._events_of.items(), _KEPT, None))
+
+    def _value(self, axis: str, row: FactRow, policy: Policy, env: str) -> str:
+        """The label of a row's value; "none" without one, ``OTHER`` beyond the policy's ``max_values``."""
+        raw = dict(zip(policy.axes, row.leaf, strict=False)).get(axis)
+        if raw is None:
+            return "none"
+        value, others = policy.canonical_value(axis, raw), self._others[env, axis]
+        if value not in policy.values.get(axis, {}) and value not in others:
+            if len(others) >= policy.max_values:
+                return OTHER
+            others.add(value)
+        return value
 
     def note(self, partition: int, tallies: Iterable[Tally]) -> None:
         """Put the tallies of a partition's blocks in the place of what they were before."""
@@ -84,3 +104,16 @@ def _result(row: FactRow, policy: Policy) -> str:
         missing_client="client_id" in values and values["client_id"] is None,
     )
     return event_class or "neutral"
+
+
+def _unlisted(row: FactRow, policy: Policy, env: str) -> Iterator[str]:
+    """The fields of a row whose values the policy does not list."""
+    if env not in policy.envs:
+        yield "env"
+    if row.step not in policy.steps.slis:
+        yield "step"
+    if row.outcome not in policy.outcomes.kinds:
+        yield "outcome"
+    for axis, raw in zip(policy.axes, row.leaf, strict=False):
+        if raw is not None and policy.canonical_value(axis, raw) not in policy.values.get(axis, {}):
+            yield axis

@@ -13,14 +13,16 @@ from collections.abc import Coroutine, Sequence
 from contextlib import AsyncExitStack, suppress
 from functools import partial
 from importlib.metadata import version
-from typing import Any
+from typing import Any, get_args
 
 import structlog
 from aiokafka.errors import KafkaError, UnrecognizedBrokerVersion
 
 from detectors.incidents import IncidentInput
 from detectors.instants import format_duration
+from detectors.notices.notices import FIELDS, NoticeKind
 from detectors.policy.policy import Policy
+from sinks.metrics.notices import NoticeMetrics
 from sinks.metrics.prometheus import Metrics
 from sinks.wording import ScopeNames
 from streams.dispatch.receivers import http_client, receivers
@@ -294,10 +296,13 @@ def _metrics(settings: Settings, policy: Policy, clock: Clock) -> Metrics:
         windows=[format_duration(window) for window in policy.sli_windows],
         reasons=[reason.value for reason in Reason],
         burn_windows=burn_windows(policy),
+        methods=policy.values_of("auth_method"),
+        csps=policy.values_of("csp"),
         deliveries=[
             (sink, outcome) for sink in sorted(settings.sinks()) for outcome in ("delivered", "dead")
         ],
         whys=[why.value for why in Why],
+        notices=NoticeMetrics(get_args(NoticeKind), (*FIELDS, *policy.axes)),
         version=version("watchofficer"),
         policy=policy.hash,
     )

@@ -52,7 +52,13 @@ def expressions() -> Iterator[str]:
 
 def exported() -> set[str]:
     metrics = Metrics(
-        clock=lambda: 0, burn_windows=("1h",), reasons=("x",), whys=("lag",), version="0", policy="0"
+        clock=lambda: 0,
+        burn_windows=("1h",),
+        methods=("ssoe",),
+        reasons=("x",),
+        whys=("lag",),
+        version="0",
+        policy="0",
     )
     metrics.set_env("prod", EnvSnapshot(watermark=0, deadlines={1: 0}))
     metrics.set_rejected({})

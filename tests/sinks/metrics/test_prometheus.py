@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from detectors.scopes import CSPS, METHODS
+from sinks.metrics.notices import NoticeMetrics
 from sinks.metrics.prometheus import Metrics
 from sinks.metrics.snapshot import NO_CSP, RESULTS, EnvSnapshot
 
 OPENMETRICS = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"
 NOW = 1_764_000_000_000
+METHODS, CSPS = ("ssoe", "sis"), ("idme", "logingov")
 BAD = ("ssoe", "idme", "bad")
 
 needs_promtool = pytest.mark.skipif(
@@ -29,6 +30,9 @@ def metrics() -> Metrics:
     return Metrics(
         clock=lambda: NOW,
         burn_windows=("5m", "1h"),
+        methods=METHODS,
+        csps=CSPS,
+        notices=NoticeMetrics(("new_value",), ("step",)),
         reasons=("not_json", "too_large"),
         deliveries=(("slack", "delivered"),),
         whys=("lag", "write"),
@@ -88,6 +92,8 @@ def test_the_names_and_labels_are_those_that_dashboards_rely_on() -> None:
         "watchofficer_rejected_ratio": set(),
         "watchofficer_leases_lost": set(),
         "watchofficer_build_info": {"version", "python", "policy"},
+        "watchofficer_unlisted": {"field"},
+        "watchofficer_notices": {"kind"},
         "watchofficer_blind": {"why"},
         "watchofficer_evaluated_lag_seconds": {"env"},
         "watchofficer_loop_stall_seconds": {"le"},
@@ -118,6 +124,23 @@ def test_counters_and_people_start_at_zero_and_ratios_at_nan() -> None:
     assert seen["watchofficer_sink_deliveries_total", ("delivered", "slack")] == 0
     assert seen["watchofficer_event_to_page_seconds_count", ()] == 0
     assert seen["watchofficer_events_lost_total", ()] == 0
+
+
+def test_notices_and_unlisted_values_are_counted_over_all_environments_and_never_less() -> None:
+    page = metrics()
+
+    def counted() -> tuple[float, float]:
+        seen = samples(page)
+        notices, unlisted = "watchofficer_notices_total", "watchofficer_unlisted_total"
+        return seen[notices, ("new_value",)], seen[unlisted, ("step",)]
+
+    assert counted() == (0, 0)
+    page.set_env("prod", EnvSnapshot(notices={"new_value": 1}, unlisted={"step": 7}))
+    page.set_env("dev", EnvSnapshot(unlisted={"step": 2}))
+    page.set_env("prod", EnvSnapshot(notices={"new_value": 1}, unlisted={"step": 6}))
+    assert counted() == (1, 9)
+    page.forget_env("prod")
+    assert counted() == (1, 9)
 
 
 def test_durations_are_told_by_scope_window_and_quantile_where_they_are_known() -> None:

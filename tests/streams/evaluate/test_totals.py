@@ -43,6 +43,29 @@ def test_a_block_that_grows_slowly_counts_once_however_many_others_are_finished_
     assert totals.duplicates == 49
 
 
+def test_a_value_that_nobody_listed_has_a_label_of_its_own_up_to_the_bound() -> None:
+    policy = POLICY.model_copy(update={"max_values": 2})
+    totals = Totals()
+    for n in range(4):
+        row = FactRow(0, ON_TIME, ("sis", f"new{n}", None), "callback", "success", "", count=5)
+        totals.replace((0, n, PROD), [row], policy, PROD)
+    assert totals.events[PROD] == Counter(
+        {("sis", "new0", "good"): 5, ("sis", "new1", "good"): 5, ("sis", "other", "good"): 10}
+    )
+    assert totals.unlisted[PROD] == Counter({"csp": 20})
+
+
+def test_unlisted_values_are_counted_by_field_and_once_however_often_a_block_is_read() -> None:
+    totals = Totals()
+    listed = FactRow(0, ON_TIME, ("sis", "idme", "vaweb"), "callback", "success", "", count=9)
+    strange = FactRow(0, ON_TIME, ("okta", None, "portal"), "webauthn", "offered", "", count=2)
+    for _ in range(3):
+        totals.replace((0, 0, "qa"), [listed, strange], POLICY, "other")
+    assert totals.unlisted["other"] == Counter(env=11, step=2, outcome=2, auth_method=2, client_id=2)
+    totals.replace((0, 0, "qa"), [listed], POLICY, "other")
+    assert +totals.unlisted["other"] == Counter(env=9)
+
+
 def test_a_tally_is_replaced_by_one_that_reaches_further_and_by_no_other() -> None:
     totals = Totals()
     for last, rejected, personal in ((4, 2, 1), (9, 5, 3), (4, 2, 1), (9, 5, 3)):
