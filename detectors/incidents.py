@@ -14,6 +14,7 @@ __all__ = [
     "Basis",
     "Cause",
     "Command",
+    "Common",
     "Counts",
     "DetectorName",
     "FindingState",
@@ -109,6 +110,28 @@ class Cause(msgspec.Struct, frozen=True, kw_only=True):
     csp_caused: bool = False
 
 
+class Common(msgspec.Struct, frozen=True, kw_only=True):
+    """A value that most of the people who fail have in common, and others have not.
+
+    Attributes:
+        field: an axis, ``step``, ``error_code`` or ``error_class``.
+        value: the value.
+        failing, failing_of: of ``failing_of`` people who fail, ``failing`` have it; estimates where people are sampled.
+        usual_share: the share of all who have it, 0-1; None for what only failures have.
+    """
+
+    field: str
+    value: str
+    failing: int
+    failing_of: int
+    usual_share: float | None = None
+
+    @property
+    def failing_share(self) -> float:
+        """The share of the people who fail who have the value, 0-1."""
+        return self.failing / self.failing_of if self.failing_of else 0.0
+
+
 class Note(msgspec.Struct, frozen=True):
     """A line that a person, or a receiver, put on an incident."""
 
@@ -164,6 +187,7 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
     in_maintenance: bool = False
     narrower: tuple[str, ...] = ()  # narrower scopes whose findings are recorded here
     fail_over: str | None = None  # advice, while its condition holds
+    common: tuple[Common, ...] = ()  # what the people who fail have in common, at most three values
     notes: tuple[Note, ...] = ()
     links: dict[str, str] = {}
     pages: tuple[Page, ...] = ()  # PagerDuty alerts of this epoch

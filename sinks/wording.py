@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import NamedTuple
 
 from msgspec import UNSET
 
 from detectors.axes import ANY, AXES
-from detectors.incidents import Incident, error_words
+from detectors.incidents import Common, Incident, error_words
 from detectors.instants import HOUR, MINUTE
 from detectors.policy.policy import Policy
 
@@ -19,6 +19,7 @@ __all__ = [
     "Link",
     "ScopeNames",
     "capitalised",
+    "common_words",
     "day_words",
     "duration_words",
     "headline",
@@ -45,6 +46,15 @@ _SYMPTOMS = {
     "surge": "sees a surge of errors made by users",
     "silence": "has fallen silent",
     "funnel": "loses people before they come back",
+}
+# What people do who have a value of an axis or step, and what those do of whom it has the share among all.
+_HAVING = {
+    "auth_method": "use {}",
+    "csp": "use {}",
+    "client_id": "use {}",
+    "step": "fail at the step {}",
+    "error_code": "have the error code {}",
+    "error_class": "have the error class {}",
 }
 _JOINERS = "\u200d"  # zero width joiner: what follows belongs to the same character
 
@@ -136,6 +146,25 @@ def people_words(incident: Incident) -> str:
     if incident.basis == "observed":
         return f"{figure:,} {noun} in the last hour"
     return f"~{_two_digits(figure):,} {noun} an hour ({incident.basis})"
+
+
+def common_words(common: Iterable[Common]) -> str:
+    """What the people who fail have in common: ``88 of 90 failing people use vamobile, which 31% of all use``.
+
+    Several values are joined by semicolons; "" where nothing stands out.
+    """
+    return one_line("; ".join(_common(one) for one in common))
+
+
+def _common(one: Common) -> str:
+    having = _HAVING.get(one.field, f"have {one.field} {{}}").replace("{}", one.value)
+    words = f"{one.failing:,} of {one.failing_of:,} failing people {having}"
+    if one.usual_share is None:
+        return words
+    if one.field == "step":
+        return f"{words}, where {one.usual_share:.0%} of all requests complete"
+    verb = having.partition(" ")[0]
+    return f"{words}, which {one.usual_share:.0%} of all {verb}"
 
 
 def state_words(incident: Incident) -> str:

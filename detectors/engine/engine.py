@@ -326,9 +326,7 @@ class Engine:
                 self._give_out_slis(brought, frame, n, active[n])
             if fires[n] or at in asked or self.lifecycle.active:
                 if view is None:
-                    builder = self._frames
-                    verdicts = findings.verdicts()
-                    view = FrameView(frame, verdicts, builder.windows, builder.impact, self.policy, unread)
+                    view = FrameView(frame, findings.verdicts(), self._frames, self.policy, unread)
                 view.move_to(n)
                 self._move_incidents(brought, view, bool(fires[n]), asked.get(at, ()), catching_up)
             elif at % self.policy.banner.republish_every == 0:
@@ -338,17 +336,21 @@ class Engine:
                 brought.incidents = self.lifecycle.incidents()
                 caught_up = []
             if at % HISTORY_SPAN == 0:
-                assert self._covered_from is not None
-                brought.history = self._five_minutes.due(at, self._covered_from)
-                self.history.extend(brought.history)
-                standing = [one.scope for one in self.lifecycle.incidents()]
-                self._frames.release(at, standing, self.history.leaves(at))
+                self._end_five_minutes(brought)
             brought.notices = self._notices.due(at)
             if "slack" in self._sinks and not catching_up:
                 brought.commands += [notice_command(notice, self.policy) for notice in brought.notices]
             if brought:
                 out.append(brought)
         return out
+
+    def _end_five_minutes(self, brought: StepResult) -> None:
+        """Add the records of the history that are due to the result, and free the places of leaves that are gone."""
+        assert self._covered_from is not None
+        brought.history = self._five_minutes.due(brought.at, self._covered_from)
+        self.history.extend(brought.history)
+        standing = [one.scope for one in self.lifecycle.incidents()]
+        self._frames.release(brought.at, standing, self.history.leaves(brought.at))
 
     def _move_incidents(
         self,

@@ -8,6 +8,7 @@ import numpy as np
 
 from detectors.arrays import Bools, Ints
 from detectors.axes import ANY, Leaf, Scopes, ScopesMemory, contains, path_of
+from detectors.commonality.completed import Completed
 from detectors.instants import FAR_PAST
 from detectors.policy.policy import Policy
 from detectors.windows.counters import COUNTERS, Classify
@@ -36,6 +37,7 @@ class FrameBuilder:
     Attributes:
         scopes: the leaves and groups of the environment.
         windows, impact: the counts and the people behind the last frame, with more detail of the last hour.
+        completed: the completed requests of the last hour by kind.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class FrameBuilder:
         self._classify = classify
         self.windows = Windows(self.scopes, policy.step, policy.windows(), classify)
         self.impact = Impact(self.scopes, policy.step, policy.windows(), policy.exact_people)
+        self.completed = Completed(classify, self.scopes)
         self._returns = ReturnWindows(self.scopes, policy.step, policy.funnel.live)
         codes = sorted(policy.codes.root)
         self._codes = CodeWindows(self.scopes, policy.step, policy.surge.windows, codes, policy.exact_people)
@@ -146,6 +149,7 @@ class FrameBuilder:
                 scopes=self.scopes,
             )
         self._asleep = False
+        self.completed.add(facts)
         counts = self.windows.advance(start, steps, facts)
         people = self.impact.advance(start, steps, self._failed(facts))
         returns = self._returns.advance(start, steps, facts)
@@ -166,6 +170,7 @@ class FrameBuilder:
     def fill(self, start: int, steps: int, facts: FactColumns) -> None:
         """Move on over steps that are not judged: T = ``start``, ``start`` + step, … (``steps`` of them)."""
         self.windows.move(start, steps, facts)
+        self.completed.add(facts)
         self.impact.advance(start, steps, self._failed(facts))
         self._returns.move(start, steps, facts)
         self._codes.move(start, steps, facts)

@@ -2,32 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from detectors.axes import ANY, contains, named
+from detectors.commonality.commonality import in_common, usual_failures
+from detectors.commonality.completed import Population
 from detectors.detection.verdicts import Verdicts, finding
+from detectors.engine.frame_builder import FrameBuilder
 from detectors.engine.state import Spans
 from detectors.history.rollup import HISTORY_SPAN
-from detectors.incidents import Counts, FindingState
+from detectors.incidents import Common, Counts, FindingState
+from detectors.instants import HOUR, MINUTE
 from detectors.lifecycle.memory import FOUND_IN_FAILURES
 from detectors.policy.policy import Policy
 from detectors.slis import SliValue
 from detectors.windows.counters import BAD, COUNTERS, GOOD, SESSION_BAD
 from detectors.windows.frame import Frame
-from detectors.windows.impact import Distinct, Impact, relative_error
+from detectors.windows.impact import Distinct, relative_error
 from detectors.windows.returns import RETURNED, WENT
-from detectors.windows.sliding import Windows
 
 __all__ = ["FrameView", "sli_of"]
+
+#: The shortest span of which it is said what those who fail have in common, so that it is known who comes at all, ms.
+_AT_LEAST = 5 * MINUTE
 
 
 class FrameView:
     """Answers the life cycle's questions about step ``n`` of a frame, as ``lifecycle.memory.View`` defines them.
 
     Args:
-        frame: the last frame of ``windows`` and ``impact``.
+        frame: the last frame.
         verdicts: the verdicts of all detectors on the frame.
-        windows, impact: the counts and the people behind the frame, with more detail of the last hour.
+        behind: what is behind the frame, with more detail of the last hour.
         policy: the policy.
         unread: spans of T in which an input partition could not be read, or most of what was read was rejected.
     """
@@ -36,8 +42,7 @@ class FrameView:
         self,
         frame: Frame,
         verdicts: Sequence[Verdicts],
-        windows: Windows,
-        impact: Impact,
+        behind: FrameBuilder,
         policy: Policy,
         unread: Spans,
     ) -> None:
@@ -47,8 +52,9 @@ class FrameView:
         self._delays = policy.funnel.delays
         self.frame = frame
         self.verdicts = verdicts
-        self._windows = windows
-        self._impact = impact
+        self._behind = behind
+        self._axes = policy.axes
+        self._breakdowns = policy.breakdowns
         self._unread = unread
         self.frozen = False
         self.n = 0
@@ -127,17 +133,34 @@ class FrameView:
         index = self.frame.scopes.index(scope)
         if index is None:
             return Distinct(0, 0.0)
-        return self._impact.distinct_since(index, self.at, max(since, self.at - window))
+        return self._behind.impact.distinct_since(index, self.at, max(since, self.at - window))
 
     def first_bad(self, scope: str, since: int) -> int | None:
         index = self.frame.scopes.index(scope)
-        return None if index is None else self._windows.first(index, (BAD, SESSION_BAD), since, self.at)
+        return (
+            None if index is None else self._behind.windows.first(index, (BAD, SESSION_BAD), since, self.at)
+        )
 
     def succeeded_since(self, scope: str, since: int) -> bool:
         reach = [window for window in self.frame.windows if self.at - window >= since]
         window = reach[-1] if reach else self.frame.windows[0]
         index = self.frame.scopes.index(scope)
         return index is not None and bool(self.frame.counts[window][self.n, index, GOOD])
+
+    def common(self, scope: str, since: int, usual: Mapping[str, str]) -> tuple[Common, ...] | None:
+        """Return what those who fail have in common from the minute of ``since`` (ms) on, 5 min to an hour before T."""
+        begin = max(min(since, self.at - _AT_LEAST), self.at - HOUR)
+        found = self._population(scope, begin, self.at)
+        return in_common(found, scope, self._axes, self._breakdowns, usual)
+
+    def usual_failures(self, scope: str, until: int) -> dict[str, str]:
+        """Return what is most frequent among those who failed in the hour before T, in the minutes before ``until``."""
+        return usual_failures(self._population(scope, self.at - HOUR, until - until % MINUTE))
+
+    def _population(self, scope: str, since: int, until: int) -> Population:
+        completed = self._behind.completed
+        completed.move_to(self.at)
+        return completed.population(scope, since - since % MINUTE, until)
 
 
 def sli_of(frame: Frame, n: int, scope: int, window: int) -> SliValue:

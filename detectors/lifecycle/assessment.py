@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from detectors.axes import contains
 from detectors.bounds import CAUSES_LIMIT, LINK_BYTES, SENTENCE_BYTES, cut, fits
 from detectors.incidents import Cause, Incident
+from detectors.instants import MINUTE
 from detectors.lifecycle.fail_over import advise
 from detectors.lifecycle.memory import IncidentMemory
 from detectors.lifecycle.recorder import Recorder
@@ -18,7 +19,7 @@ from detectors.notification.paging import may_page
 from detectors.policy.policy import Policy
 from detectors.urgency import is_serious
 
-__all__ = ["assess"]
+__all__ = ["assess", "assess_common"]
 
 
 def assess(
@@ -81,6 +82,27 @@ def assess(
         memory.pageable_since = None
     elif memory.pageable_since is None:
         memory.pageable_since = at
+
+
+def assess_common(
+    memory: IncidentMemory, recorder: Recorder, *, opening: bool = False, moved: bool = False
+) -> None:
+    """Update what the people who fail have in common: each minute, at the opening, and where the scope is new.
+
+    What was found for a scope stays while too few people fail to tell.
+
+    Args:
+        opening: whether the incident opens now; what is usual is then read from the hour before.
+        moved: whether the incident has come to another scope in this step.
+    """
+    incident, view = memory.incident, recorder.view
+    if not (opening or moved) and recorder.at % MINUTE:
+        return
+    if opening:
+        memory.usual = view.usual_failures(incident.scope, incident.first_bad_at)
+    found = view.common(incident.scope, incident.first_bad_at, memory.usual)
+    if found is not None or opening or moved:
+        memory.incident = replace(incident, common=found or ())
 
 
 def _first_bad(incident: Incident, causes: Sequence[Cause], recorder: Recorder) -> int:

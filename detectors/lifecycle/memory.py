@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Literal, Protocol
 
 import msgspec
 
-from detectors.incidents import Counts, FindingState, Incident
+from detectors.incidents import Common, Counts, FindingState, Incident
 from detectors.instants import MINUTE
 from detectors.lifecycle.severity import Level
 from detectors.windows.impact import Distinct
@@ -72,6 +72,17 @@ class View(Protocol):
         """Whether a sign-in succeeded in ``[since, T)``, at most an hour back."""
         ...
 
+    def common(self, scope: str, since: int, usual: Mapping[str, str]) -> tuple[Common, ...] | None:
+        """What the people who fail since an instant have in common; None where too few fail to tell.
+
+        ``usual`` gives for some fields the value that is not told, as ``usual_failures`` does.
+        """
+        ...
+
+    def usual_failures(self, scope: str, until: int) -> dict[str, str]:
+        """The most frequent step, error code and error class of those who failed in ``[T - 1 h, until)``."""
+        ...
+
 
 class IncidentMemory(
     msgspec.Struct,
@@ -102,6 +113,7 @@ class IncidentMemory(
         held: whether a person has resolved the incident while findings fired that have not been quiet since.
         unseen_for: time since ``fired_at`` in which the watch was blind, and would not have seen a failure.
         silent_for: time in which nothing but silence was wrong, with the rest of the environment well.
+        usual: field -> the most frequent value among those who failed in the hour before the opening.
         merged: whether the incident was resolved by a merge into another one; a merged incident never reopens.
     """
 
@@ -127,6 +139,7 @@ class IncidentMemory(
     merged: bool = False
     unseen_for: int = 0
     silent_for: int = 0
+    usual: dict[str, str] = {}
 
     @property
     def is_open(self) -> bool:

@@ -20,7 +20,7 @@ from detectors.axes import contains, overlaps
 from detectors.incidents import Cause, FindingState, Incident
 from detectors.instants import HOUR, format_duration
 from detectors.lifecycle.absence.gone import is_expected
-from detectors.lifecycle.assessment import assess
+from detectors.lifecycle.assessment import assess, assess_common
 from detectors.lifecycle.memory import IncidentMemory
 from detectors.lifecycle.recorder import Recorder
 from detectors.lifecycle.severity import Level
@@ -53,6 +53,7 @@ def begin(
         scope_notified=scope,
     )
     assess(begun, causes, recorder, opening=True)
+    assess_common(begun, recorder, opening=True)
     recorder.record(
         begun,
         "opened" if before is None else "reopened",
@@ -83,6 +84,7 @@ def _blank(
         "updated_at": at,
         "counts_peak": None,
         "narrower": (),
+        "common": (),
         "pages": (),
     }
     if before is None:
@@ -137,6 +139,7 @@ def advance(memory: IncidentMemory, scope: str, causes: Sequence[Cause], recorde
         known = (*before.narrower, before.scope) if widened else before.narrower
         memory.incident = replace(before, scope=scope, narrower=known)
     assess(memory, causes, recorder)
+    assess_common(memory, recorder, moved=scope != before.scope)
     if scope != before.scope:
         verb = "Widened" if widened else "Narrowed"
         reason = f"{verb} from {before.scope} to {scope}. {memory.incident.sentence}"

@@ -100,13 +100,14 @@ class Classify:
         return self.slow_at.get(method or "", 0)
 
     def _is_bad(self, kind: Kind) -> bool:
-        return self._counter(kind) in (BAD, SESSION_BAD)
+        return self.counter(kind) in (BAD, SESSION_BAD)
 
     def _counters(self, facts: FactColumns) -> Ints:
         """Return (N,) the counter that each row's events add to; -1 for none."""
-        return facts.by_kind(self._counter)
+        return facts.by_kind(self.counter)
 
-    def _counter(self, kind: Kind) -> int:
+    def counter(self, kind: Kind) -> int:
+        """Return the counter that the events of a kind add to; -1 for none."""
         event_class = self.classes.of(
             kind.step,
             kind.outcome,

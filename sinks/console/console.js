@@ -171,6 +171,7 @@
         incident.csp_caused ? el("span", { class: "tag" }, "provider's doing") : null,
         el("small", {}, incident.id, incident.epoch ? `, reopened ${incident.epoch}×` : "")),
       el("p", { class: "sentence" }, incident.sentence),
+      incident.common_sentence ? el("p", { class: "sentence" }, `In common: ${incident.common_sentence}.`) : null,
       incident.fail_over ? el("p", { class: "advice" }, incident.fail_over) : null,
       el("dl", { class: "facts" },
         fact("People impacted per hour", `${people(incident.users_impacted)} (${incident.basis}${error(incident.users_impacted_error)})`),

@@ -13,6 +13,7 @@ from sinks.wording import (
     UNNAMED,
     ScopeNames,
     capitalised,
+    common_words,
     day_words,
     headline,
     links_of,
@@ -236,6 +237,7 @@ def _story(command: Command, names: ScopeNames) -> str:
         one_line(incident.sentence),
         f"State: {state_words(incident)}. First failure: {day_words(incident.first_bad_at)}.",
         f"Why now: {one_line(command.reason)}" if command.reason else "",
+        f"In common: {common_words(incident.common)}." if incident.common else "",
         f"Fail-over: {one_line(incident.fail_over)}" if incident.fail_over else "",
         f"Also failing: {', '.join(incident.narrower)}" if incident.narrower else "",
     ]

@@ -28,6 +28,7 @@ from sinks.wording import (
     UNNAMED,
     ScopeNames,
     capitalised,
+    common_words,
     day_words,
     duration_words,
     headline,
@@ -46,6 +47,7 @@ HEADER_LIMIT = 150
 # takes four bytes.
 PROSE_LIMIT = 600
 FACT_LIMIT = 200
+COMMON_LIMIT = 300
 ADDRESS_LIMIT = 400
 LINKS_SHOWN = 4
 
@@ -171,6 +173,8 @@ def _root(
     else:
         lead = f"*{capitalised(people)}*, since {_moment(incident.first_bad_at)}."
     lines = [f"{lead} {escape(one_line(incident.sentence), PROSE_LIMIT)}".strip()]
+    if incident.common:
+        lines.append(f"*In common:* {escape(f'{common_words(incident.common)}.', COMMON_LIMIT)}")
     if incident.fail_over and not over:
         lines.append(f"*Fail-over:* {escape(one_line(incident.fail_over), PROSE_LIMIT)}")
     if remark:

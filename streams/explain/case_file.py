@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from detectors.incidents import Command
+from detectors.incidents import Command, Common
 from detectors.instants import MINUTE, parse_instant
 from detectors.policy.policy import Policy
 
@@ -43,6 +43,7 @@ class Line(
         before, after: states.
         first_bad_at: the incident's first failing event, RFC 3339.
         counts: of the scope in five minutes, where they are known.
+        common: what the people who fail have in common.
     """
 
     kind: str
@@ -64,6 +65,7 @@ class Line(
     by: str | None = None
     sentence: str = ""
     counts: dict[str, int] | None = None
+    common: tuple[Common, ...] = ()
     evidence: tuple[Evidence, ...] = ()
     policy_hash: str = ""
 

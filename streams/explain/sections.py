@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from detectors.incidents import Command, error_words
 from detectors.instants import HOUR, MINUTE, SECOND
-from sinks.wording import ScopeNames, capitalised, duration_words, one_line
+from sinks.wording import ScopeNames, capitalised, common_words, duration_words, one_line
 from streams.explain.case_file import CaseFile, Line
 from streams.explain.evidence import measured, scope_decision, severity_figure
 from streams.explain.plot import Happening
@@ -62,7 +62,7 @@ def sections(case_file: CaseFile) -> Iterator[ReportSection]:
         paragraphs = [*_why(line, names), *_graded(line, before, case_file)]
         if line.kind != "severity" and (line.reason != line.sentence or not paragraphs):
             paragraphs.insert(0, ("", line.reason))
-        paragraphs += _counted(line)
+        paragraphs += [*_counted(line), *_in_common(line, before)]
         if notified := _notified(line, case_file):
             paragraphs.append(("notified", notified))
         # a note may hold anything, also what would move the cursor of a terminal
@@ -131,6 +131,13 @@ def _counted(line: Line) -> Iterator[tuple[str, str]]:
         f" ({good:,} good, {bad:,} bad, {counts['excluded']:,} excluded); {people:,}"
         f" {'person' if people == 1 else 'people'} failed.",
     )
+
+
+def _in_common(line: Line, before: Line | None) -> Iterator[tuple[str, str]]:
+    """What those who fail have in common, where this has not been told with the change before."""
+    told = {(one.field, one.value) for one in before.common} if before is not None else set()
+    if {(one.field, one.value) for one in line.common} - told:
+        yield "in common", f"{common_words(line.common)}."
 
 
 def _notified(line: Line, case_file: CaseFile) -> str:

@@ -31,7 +31,8 @@ from streams.http.requests import flag, input_id, json_body, number, parsed, raw
 from streams.http.responses import ApiError, Handler, answered, json_response
 from streams.http.views import Views
 from streams.kafka.refused.failures import is_too_large
-from streams.records.models import NAME_LIMIT, TEXT_LIMIT, Env, Scope, Value
+from streams.records.fields import Env, Scope, Value
+from streams.records.models import NAME_LIMIT, TEXT_LIMIT
 from streams.watchdog.report import Report
 
 __all__ = ["HttpSettings", "SubmitInput", "routes"]

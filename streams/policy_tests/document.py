@@ -21,7 +21,7 @@ from detectors.policy.types import Fault, Instant, ScopePath, Section, Text
 from sinks.banner.keys import BannerKeys
 from streams.policy_tests.matchers import Absence, Expectation, MomentText, Patterns
 from streams.policy_tests.notation import Series, parse_flow, parse_series
-from streams.records.models import IncidentId
+from streams.records.fields import IncidentId
 from streams.settings.policy_file import default_policy, load_policy, read_policy
 
 __all__ = ["DEFAULT_START", "PolicyTest", "ReadTests", "TestFile", "read_tests"]

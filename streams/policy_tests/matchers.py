@@ -15,7 +15,7 @@ from detectors.policy.sections import PriorityName
 from detectors.policy.source import quote
 from detectors.policy.types import Fault, ScopePath, Section, Text
 from sinks.banner.banner import BannerState
-from streams.records.models import IncidentId
+from streams.records.fields import IncidentId
 
 __all__ = [
     "Absence",

@@ -7,48 +7,52 @@ Unknown fields are ignored on reading, so that an older reader can read the reco
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 import msgspec
 from pydantic import (
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
-    PlainSerializer,
     ValidationError,
-    ValidationInfo,
-    WithJsonSchema,
     computed_field,
     model_validator,
 )
 
+from detectors.commonality.commonality import MOST_TOLD
 from detectors.incidents import (
     Basis,
+    Common,
     Counts,
     Incident,
     IncidentInput,
     State,
 )
-from detectors.instants import format_duration, format_instant, parse_duration, parse_instant
+from sinks.wording import common_words
+from streams.records.fields import (
+    Count,
+    Env,
+    FieldName,
+    IncidentId,
+    Instant,
+    NullableRatio,
+    SampleError,
+    Scope,
+    Severity,
+    Value,
+    Window,
+    says,
+)
 
 __all__ = [
     "ID_LIMIT",
     "NAME_LIMIT",
     "TEXT_LIMIT",
-    "Count",
     "CountsRecord",
     "Document",
-    "Env",
-    "IncidentId",
     "IncidentRecord",
     "InputRecord",
-    "Instant",
-    "Scope",
-    "Severity",
     "SliRecord",
-    "Value",
     "complaints",
     "decode_incident",
     "decode_input",
@@ -62,86 +66,7 @@ NAME_LIMIT = 200
 ID_LIMIT = 128
 
 RecordT = TypeVar("RecordT", bound="Document")
-#: A value of an open field, as it is spelt in facts (``detectors.values``).
-_VALUE = r"[a-z0-9_.:-]{1,64}"
-Env = Annotated[str, Field(pattern=f"^{_VALUE}$", examples=["prod"])]
-Value = Annotated[str, Field(pattern=f"^{_VALUE}$", examples=["idme"])]
-#: The name of a field of login events.
-FieldName = Annotated[str, Field(pattern="^[A-Za-z_][A-Za-z0-9_]{0,63}$", examples=["csp"])]
 InputKind = Literal["acknowledge", "unacknowledge", "note", "declare", "resolve", "report", "retire"]
-
-
-def _instant(value: object, info: ValidationInfo) -> object:
-    if isinstance(value, str):
-        try:
-            return parse_instant(value)
-        except ValueError:
-            raise ValueError("not an RFC 3339 instant with an offset") from None
-    if info.mode == "json" and value is not None:
-        raise ValueError("an instant is written as an RFC 3339 string")
-    return value
-
-
-def _window(value: object, info: ValidationInfo) -> object:
-    if isinstance(value, str):
-        try:
-            return parse_duration(value)
-        except ValueError:
-            raise ValueError("not a duration such as 30s, 5m or 1h30m") from None
-    if info.mode == "json":
-        raise ValueError("a window is written as a string such as 5m")
-    return value
-
-
-def _scope(value: str) -> str:
-    if _SCOPE.fullmatch(value) is None:
-        raise ValueError("no such scope; one is written like prod, prod/ssoe, prod/ssoe/idme or prod/*/idme")
-    return value
-
-
-def _says(text: str) -> Any:
-    """Return a field with this description, for the schema."""
-    return Field(description=text)
-
-
-#: An environment, and for each axis a value or ``*``; the ``*`` at the end are left out.
-_SCOPE = re.compile(rf"^{_VALUE}((/([*]|{_VALUE})){{0,3}}/{_VALUE})?$(?!\n)")
-
-#: ms since the epoch in this program, RFC 3339 in JSON.
-Instant = Annotated[
-    int,
-    BeforeValidator(_instant),
-    PlainSerializer(format_instant, return_type=str, when_used="json"),
-    WithJsonSchema({"type": "string", "format": "date-time"}),
-]
-#: ms in this program, ``5m`` in JSON.
-Window = Annotated[
-    int,
-    BeforeValidator(_window),
-    PlainSerializer(format_duration, return_type=str, when_used="json"),
-    WithJsonSchema({"type": "string", "pattern": r"^([0-9]+(\.[0-9]+)?(ms|s|m|h|d))+$", "examples": ["5m"]}),
-]
-Scope = Annotated[
-    str,
-    BeforeValidator(lambda value: _scope(value) if isinstance(value, str) else value),
-    WithJsonSchema({"type": "string", "pattern": _SCOPE.pattern, "examples": ["prod/ssoe", "prod/*/idme"]}),
-]
-IncidentId = Annotated[str, Field(pattern=rf"^{_VALUE}-[1-9][0-9]{{0,17}}$", examples=["prod-17"])]
-Count = Annotated[int, Field(ge=0)]
-#: Left out if people were counted exactly.
-SampleError = Annotated[
-    float,
-    Field(
-        ge=0,
-        le=1,
-        exclude_if=lambda error: not error,
-        description="of a figure that is estimated from a sample, as people were more than `exact_people`: how far the"
-        " truth may lie from it, as a share of it, 19 times of 20 (two standard errors)",
-    ),
-]
-Severity = Annotated[int, Field(ge=1, le=3)]
-#: 0-1, null if there is no ratio.
-NullableRatio = Annotated[float, Field(ge=0, le=1)] | None
 
 
 class Document(BaseModel):
@@ -157,15 +82,15 @@ class Document(BaseModel):
 class CountsRecord(Document):
     """Counts of one scope in one window that ends at ``at``, of the steps of sign-in."""
 
-    at: Annotated[Instant, _says("the end of the window")]
-    window: Annotated[Window, _says("its length")]
-    good: Annotated[Count, _says("completed requests that succeeded")]
-    bad: Annotated[Count, _says("completed requests that failed and count against the service")]
-    excluded: Annotated[Count, _says("failures that the policy does not hold against the service")]
-    started: Annotated[Count, _says("sign-ins that began")]
-    slow: Annotated[Count, _says("completed requests over the latency threshold")]
-    timed: Annotated[Count, _says("completed requests that carry a duration")]
-    users_impacted: Annotated[Count, _says("distinct people with at least one bad event")]
+    at: Annotated[Instant, says("the end of the window")]
+    window: Annotated[Window, says("its length")]
+    good: Annotated[Count, says("completed requests that succeeded")]
+    bad: Annotated[Count, says("completed requests that failed and count against the service")]
+    excluded: Annotated[Count, says("failures that the policy does not hold against the service")]
+    started: Annotated[Count, says("sign-ins that began")]
+    slow: Annotated[Count, says("completed requests over the latency threshold")]
+    timed: Annotated[Count, says("completed requests that carry a duration")]
+    users_impacted: Annotated[Count, says("distinct people with at least one bad event")]
 
     @computed_field(description="good / (good + bad); null when nothing completed")  # type: ignore[prop-decorator]
     @property
@@ -177,64 +102,96 @@ class CountsRecord(Document):
         return Counts(**{name: getattr(self, name) for name in Counts.__struct_fields__})
 
 
+class CommonRecord(Document):
+    """A value that most of the people who fail have in common, and others have not."""
+
+    field: Annotated[str, says("an axis, step, error_code or error_class")]
+    value: Annotated[str, says("the value")]
+    failing: Annotated[Count, says("people who fail and have it; an estimate where people are sampled")]
+    failing_of: Annotated[Count, says("people who fail")]
+    usual_share: Annotated[NullableRatio, says("share of all who have it; null for codes and classes")] = None
+
+    @computed_field(description="failing / failing_of")  # type: ignore[prop-decorator]
+    @property
+    def failing_share(self) -> Annotated[float, Field(ge=0, le=1)]:
+        """``failing / failing_of``."""
+        return self.struct().failing_share
+
+    def struct(self) -> Common:
+        """Return the value that the record states."""
+        return Common(**{name: getattr(self, name) for name in Common.__struct_fields__})
+
+
 class NoteRecord(Document):
     """A line that a person, or a receiver, put on an incident."""
 
-    at: Annotated[Instant, _says("when it was applied")]
-    by: Annotated[str, _says("who wrote it")]
-    text: Annotated[str, _says("what was written")]
+    at: Annotated[Instant, says("when it was applied")]
+    by: Annotated[str, says("who wrote it")]
+    text: Annotated[str, says("what was written")]
 
 
 class PageRecord(Document):
     """A PagerDuty alert that was triggered for this epoch."""
 
-    dedup_key: Annotated[str, _says("PagerDuty's key of the alert")]
-    level: Annotated[Literal["critical", "error", "warning"], _says("the highest level sent with it")]
+    dedup_key: Annotated[str, says("PagerDuty's key of the alert")]
+    level: Annotated[Literal["critical", "error", "warning"], says("the highest level sent with it")]
 
 
 class IncidentRecord(Document):
     """One incident as it stands. The latest record of a key counts (topic `incidents`)."""
 
-    id: Annotated[IncidentId, _says("environment and running number; also the record's key")]
-    env: Annotated[Env, _says("environment")]
+    id: Annotated[IncidentId, says("environment and running number; also the record's key")]
+    env: Annotated[Env, says("environment")]
     epoch: Annotated[int, Field(ge=0, description="how often it was reopened")]
-    scope: Annotated[Scope, _says("what fails: environment, then for each axis a value or *")]
-    state: Annotated[State, _says("where it is in its life")]
-    causes: Annotated[tuple[str, ...], _says("detectors that have fired, sorted")]
-    sentence: Annotated[str, _says("the leading cause now, in plain English, with its numbers")]
-    severity: Annotated[Severity, _says("SLA severity now, by the people impacted per hour")]
-    peak_severity: Annotated[Severity, _says("the worst severity of this epoch")]
+    scope: Annotated[Scope, says("what fails: environment, then for each axis a value or *")]
+    state: Annotated[State, says("where it is in its life")]
+    causes: Annotated[tuple[str, ...], says("detectors that have fired, sorted")]
+    sentence: Annotated[str, says("the leading cause now, in plain English, with its numbers")]
+    severity: Annotated[Severity, says("SLA severity now, by the people impacted per hour")]
+    peak_severity: Annotated[Severity, says("the worst severity of this epoch")]
     priority: Annotated[str, Field(pattern="^P[1-4]$", description="by the declaration guidelines")]
     datadog_severity: Annotated[str, Field(pattern="^SEV-[0-5]$", description="severity on Datadog's scale")]
-    basis: Annotated[Basis, _says("what users_impacted rests on")]
-    users_impacted: Annotated[Count, _says("people per hour who cannot sign in")]
-    peak_users_impacted: Annotated[Count, _says("the most so far")]
+    basis: Annotated[Basis, says("what users_impacted rests on")]
+    users_impacted: Annotated[Count, says("people per hour who cannot sign in")]
+    peak_users_impacted: Annotated[Count, says("the most so far")]
     users_impacted_error: SampleError = 0.0
     peak_users_impacted_error: SampleError = 0.0
-    first_bad_at: Annotated[Instant, _says("the first failing event")]
-    opened_at: Annotated[Instant, _says("when it was found")]
-    updated_at: Annotated[Instant, _says("when it changed last")]
-    acknowledged_at: Annotated[Instant | None, _says("when somebody took it on")] = None
-    acknowledged_by: Annotated[str | None, _says("who took it on")] = None
-    declared_at: Annotated[Instant | None, _says("when it was confirmed as a service outage")] = None
-    declared_by: Annotated[str | None, _says("who confirmed it, or the policy")] = None
-    recovering_at: Annotated[Instant | None, _says("since when nothing is found any more")] = None
-    resolved_at: Annotated[Instant | None, _says("when it was over")] = None
-    resolved_by: Annotated[str | None, _says("who resolved it; null if it was seen to recover")] = None
-    resolved_reason: Annotated[str | None, _says("why it is taken to be over")] = None
-    closed_at: Annotated[Instant | None, _says("from when on it is not reopened any more")] = None
-    counts_opening: Annotated[CountsRecord | None, _says("the counts when it opened")] = None
-    counts_peak: Annotated[CountsRecord | None, _says("the counts when it was worst")] = None
-    counts_now: Annotated[CountsRecord | None, _says("the counts at updated_at")] = None
+    first_bad_at: Annotated[Instant, says("the first failing event")]
+    opened_at: Annotated[Instant, says("when it was found")]
+    updated_at: Annotated[Instant, says("when it changed last")]
+    acknowledged_at: Annotated[Instant | None, says("when somebody took it on")] = None
+    acknowledged_by: Annotated[str | None, says("who took it on")] = None
+    declared_at: Annotated[Instant | None, says("when it was confirmed as a service outage")] = None
+    declared_by: Annotated[str | None, says("who confirmed it, or the policy")] = None
+    recovering_at: Annotated[Instant | None, says("since when nothing is found any more")] = None
+    resolved_at: Annotated[Instant | None, says("when it was over")] = None
+    resolved_by: Annotated[str | None, says("who resolved it; null if it was seen to recover")] = None
+    resolved_reason: Annotated[str | None, says("why it is taken to be over")] = None
+    closed_at: Annotated[Instant | None, says("from when on it is not reopened any more")] = None
+    counts_opening: Annotated[CountsRecord | None, says("the counts when it opened")] = None
+    counts_peak: Annotated[CountsRecord | None, says("the counts when it was worst")] = None
+    counts_now: Annotated[CountsRecord | None, says("the counts at updated_at")] = None
     failing_ratio: Annotated[float, Field(ge=0, le=1, description="share of sign-ins affected")] = 0.0
-    csp_caused: Annotated[bool, _says("a credential provider fails: not held against availability")] = False
-    in_maintenance: Annotated[bool, _says("within an announced maintenance window")] = False
-    narrower: Annotated[tuple[str, ...], _says("narrower scopes whose findings are recorded here")] = ()
-    fail_over: Annotated[str | None, _says("advice to fail over, while its condition holds")] = None
-    notes: Annotated[tuple[NoteRecord, ...], _says("the timeline's notes, oldest first")] = ()
-    links: Annotated[dict[str, str], _says("places to go: console, runbook and others")] = {}
-    pages: Annotated[tuple[PageRecord, ...], _says("PagerDuty's alerts of this epoch")] = ()
-    policy_hash: Annotated[str, _says("names the policy it was judged by")] = ""
+    csp_caused: Annotated[bool, says("a credential provider fails: not held against availability")] = False
+    in_maintenance: Annotated[bool, says("within an announced maintenance window")] = False
+    narrower: Annotated[tuple[str, ...], says("narrower scopes whose findings are recorded here")] = ()
+    fail_over: Annotated[str | None, says("advice to fail over, while its condition holds")] = None
+    common: Annotated[
+        tuple[CommonRecord, ...],
+        Field(
+            max_length=MOST_TOLD, description="what the people who fail have in common and others have not"
+        ),
+    ] = ()
+    notes: Annotated[tuple[NoteRecord, ...], says("the timeline's notes, oldest first")] = ()
+    links: Annotated[dict[str, str], says("places to go: console, runbook and others")] = {}
+    pages: Annotated[tuple[PageRecord, ...], says("PagerDuty's alerts of this epoch")] = ()
+    policy_hash: Annotated[str, says("names the policy it was judged by")] = ""
+
+    @computed_field(description="`common` in words; empty where nothing stands out")  # type: ignore[prop-decorator]
+    @property
+    def common_sentence(self) -> str:
+        """``common`` in words."""
+        return common_words([one.struct() for one in self.common])
 
     @classmethod
     def of(cls, incident: Incident) -> Self:
@@ -249,21 +206,21 @@ class IncidentRecord(Document):
 class SliRecord(Document):
     """Indicators of one scope in one window that ends at ``at`` (topic `sli`, key ``scope|window``)."""
 
-    type: Annotated[Literal["sli"], _says("what the object is")] = "sli"
-    at: Annotated[Instant, _says("the end of the window, in event time")]
-    scope: Annotated[Scope, _says("what is measured: environment, then for each axis a value or *")]
-    window: Annotated[Window, _says("its length")]
-    good: Annotated[Count, _says("completed requests that succeeded")]
-    bad: Annotated[Count, _says("completed requests that failed and count against the service")]
-    excluded: Annotated[Count, _says("failures that the policy does not hold against the service")]
-    started: Annotated[Count, _says("sign-ins that began")]
-    slow: Annotated[Count, _says("completed requests over the latency threshold")]
-    success_ratio: Annotated[NullableRatio, _says("good / (good + bad); null when nothing completed")]
+    type: Annotated[Literal["sli"], says("what the object is")] = "sli"
+    at: Annotated[Instant, says("the end of the window, in event time")]
+    scope: Annotated[Scope, says("what is measured: environment, then for each axis a value or *")]
+    window: Annotated[Window, says("its length")]
+    good: Annotated[Count, says("completed requests that succeeded")]
+    bad: Annotated[Count, says("completed requests that failed and count against the service")]
+    excluded: Annotated[Count, says("failures that the policy does not hold against the service")]
+    started: Annotated[Count, says("sign-ins that began")]
+    slow: Annotated[Count, says("completed requests over the latency threshold")]
+    success_ratio: Annotated[NullableRatio, says("good / (good + bad); null when nothing completed")]
     latency_ratio: Annotated[
         NullableRatio,
-        _says("share of completed requests under the latency threshold; null when none is timed"),
+        says("share of completed requests under the latency threshold; null when none is timed"),
     ]
-    users_impacted: Annotated[Count, _says("distinct people with at least one bad event")]
+    users_impacted: Annotated[Count, says("distinct people with at least one bad event")]
     users_impacted_error: SampleError = 0.0
 
 
@@ -290,20 +247,20 @@ class InputRecord(Document):
     )
 
     id: Annotated[str, Field(min_length=1, max_length=ID_LIMIT, description="a repeat of an id is ignored")]
-    env: Annotated[Env, _says("environment of the incident or scope")]
-    kind: Annotated[InputKind, _says("what is asked for")]
+    env: Annotated[Env, says("environment of the incident or scope")]
+    kind: Annotated[InputKind, says("what is asked for")]
     incident: Annotated[
-        IncidentId | None, _says("of all but a report, a retire, and a declare that opens one")
+        IncidentId | None, says("of all but a report, a retire, and a declare that opens one")
     ] = None
-    scope: Annotated[Scope | None, _says("of a report, or of a declare that opens an incident")] = None
-    axis: Annotated[
-        FieldName | None, _says("of a retire: the field whose value nobody will use any more")
-    ] = None
-    value: Annotated[Value | None, _says("of a retire: that value")] = None
+    scope: Annotated[Scope | None, says("of a report, or of a declare that opens an incident")] = None
+    axis: Annotated[FieldName | None, says("of a retire: the field whose value nobody will use any more")] = (
+        None
+    )
+    value: Annotated[Value | None, says("of a retire: that value")] = None
     by: Annotated[str, Field(min_length=1, max_length=NAME_LIMIT, description="who asks")] = "somebody"
-    via: Annotated[Literal["http", "pagerduty"], _says("how it reached us")] = "http"
+    via: Annotated[Literal["http", "pagerduty"], says("how it reached us")] = "http"
     text: Annotated[str, Field(max_length=TEXT_LIMIT, description="of a note or a report, or why")] = ""
-    at: Annotated[Instant, _says("when it was received; for people, never for judgement")] = 0
+    at: Annotated[Instant, says("when it was received; for people, never for judgement")] = 0
 
     @model_validator(mode="after")
     def _aimed(self) -> Self:

@@ -82,6 +82,7 @@ def log_line(transition: Transition, offsets: Mapping[int, int], policy_hash: st
         "input": transition.input,
         "sentence": transition.incident.sentence,
         "counts": msgspec.to_builtins(transition.incident.counts_now),
+        "common": msgspec.to_builtins(transition.incident.common),
         "evidence": [_evidence(cause) for cause in transition.causes[:CAUSES_LIMIT]],
         **({"evidence_left_out": left_out} if left_out > 0 else {}),
         "offsets": {str(p): offset for p, offset in offsets.items()},

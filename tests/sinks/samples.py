@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 from hypothesis import strategies as st
 
-from detectors.incidents import Command, Counts, Incident, Note, TransitionKind
+from detectors.incidents import Command, Common, Counts, Incident, Note, TransitionKind
 from detectors.instants import MINUTE, parse_instant
 from sinks.wording import ScopeNames
 from streams.settings.policy_file import default_policy
@@ -130,6 +130,19 @@ _KINDS = list(get_args(TransitionKind))
 _prose = st.text(max_size=6000) | st.text("&<>é\u0301👩‍👩‍👧\n", max_size=6000)
 _instants = st.integers(OPENED - 40 * 24 * 60 * MINUTE, OPENED)
 
+_common = st.builds(
+    Common,
+    field=st.sampled_from(["client_id", "step", "error_code", "realm"]),
+    value=_prose,
+    failing=st.integers(0, 10**7),
+    failing_of=st.integers(0, 10**7),
+    usual_share=st.none() | st.floats(0, 1),
+)
+
+#: What most failing people of an incident have in common, and how that is said.
+IN_COMMON = Common(field="client_id", value="vamobile", failing=88, failing_of=90, usual_share=0.31)
+SAID_IN_COMMON = "88 of 90 failing people use vamobile, which 31% of all use"
+
 
 @st.composite
 def incidents(draw: st.DrawFn) -> Incident:
@@ -157,6 +170,7 @@ def incidents(draw: st.DrawFn) -> Incident:
         resolved_by=draw(person),
         resolved_reason=draw(person),
         fail_over=draw(st.none() | _prose),
+        common=tuple(draw(st.lists(_common, max_size=3))),
         in_maintenance=draw(st.booleans()),
         narrower=tuple(draw(st.lists(st.sampled_from(_SCOPES), max_size=14))),
         notes=tuple(draw(st.lists(notes, max_size=15))),
@@ -172,6 +186,7 @@ def crammed(sink: str, action: str, kind: str = "severity", state: str = "acknow
         state=state,
         sentence=long,
         fail_over=long,
+        common=(Common(field="error_class", value=long, failing=88, failing_of=90),) * 3,
         acknowledged_at=OPENED,
         acknowledged_by=long,
         declared_at=OPENED,

@@ -8,10 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from detectors.incidents import Common
 from detectors.scopes import ENVS, SCOPES
 from sinks.wording import (
     UNNAMED,
     ScopeNames,
+    common_words,
     duration_words,
     headline,
     links_of,
@@ -179,3 +181,22 @@ def test_truncation_keeps_to_the_limit_and_to_the_beginning(text: str, limit: in
         assert short.endswith("…")
         assert text.encode("utf-8", "replace").decode().startswith(short[:-1])
         assert not unicodedata.combining(text[len(short) - 1 : len(short)] or " ") or len(short) == 1
+
+
+@pytest.mark.parametrize(
+    ("field", "usual", "words"),
+    [
+        ("client_id", 0.3094, "88 of 90 failing people use x, which 31% of all use"),
+        ("realm", 0.3094, "88 of 90 failing people have realm x, which 31% of all have"),
+        ("step", 0.2, "88 of 90 failing people fail at the step x, where 20% of all requests complete"),
+        ("error_code", None, "88 of 90 failing people have the error code x"),
+        ("error_class", None, "88 of 90 failing people have the error class x"),
+    ],
+)
+def test_what_failing_people_have_in_common_is_said_in_words(
+    field: str, usual: float | None, words: str
+) -> None:
+    one = Common(field=field, value="x", failing=88, failing_of=90, usual_share=usual)
+    assert common_words([one]) == words
+    assert common_words([one, one]) == f"{words}; {words}"
+    assert common_words([]) == ""

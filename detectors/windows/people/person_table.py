@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from detectors.arrays import Ids, Ints
 
-__all__ = ["STRATA", "PersonTable", "stratum_of"]
+__all__ = ["STRATA", "PersonTable", "mixed", "stratum_of"]
 
 _Bools = npt.NDArray[np.bool_]
 
@@ -31,7 +31,7 @@ _END = -1
 _LEAVES = 1 << 16
 
 
-def _mixed(ids: Ids) -> Ids:
+def mixed(ids: Ids) -> Ids:
     """Mix each id into 64 bits that each depend on all bits of the id: the finalizer of MurmurHash3 (Appleby 2011)."""
     mixed = ids ^ (ids >> np.uint64(33))
     mixed *= np.uint64(0xFF51AFD7ED558CCD)
@@ -43,7 +43,7 @@ def _mixed(ids: Ids) -> Ids:
 
 def stratum_of(ids: Ids) -> Ints:
     """Return the stratum of each person: the leading zeros of the mixed id, at most ``STRATA - 1``."""
-    top = (_mixed(ids) >> np.uint64(64 - _TOP_BITS)).astype(np.float64)
+    top = (mixed(ids) >> np.uint64(64 - _TOP_BITS)).astype(np.float64)
     zeros = _TOP_BITS - np.frexp(top)[1].astype(np.int64)
     return np.asarray(np.minimum(zeros, STRATA - 1))
 
@@ -251,7 +251,7 @@ class PersonTable:
     # -- the index: triangular probing, which visits every slot of a table whose size is a power of two ---------
 
     def _slots(self, ids: Ids) -> Ints:
-        return (_mixed(ids) & np.uint64(len(self._index) - 1)).astype(np.int64)
+        return (mixed(ids) & np.uint64(len(self._index) - 1)).astype(np.int64)
 
     def _look_up(self, ids: Ids) -> tuple[Ints, Ints, Ints]:
         """Return the number of each person (-1 if unknown), the last slot probed, and the step to the next slot.

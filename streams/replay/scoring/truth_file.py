@@ -5,7 +5,8 @@ from __future__ import annotations
 from pydantic import Field, ValidationError, model_validator
 
 from detectors.backtest.labels import Label
-from streams.records.models import Count, Document, Instant, Scope, Severity, complaints
+from streams.records.fields import Count, Instant, Scope, Severity
+from streams.records.models import Document, complaints
 from streams.replay.entries import SourceError
 from streams.replay.files import open_lines
 

@@ -83,12 +83,16 @@ def rows_of(some: Sequence[Episode], start: int = NOON) -> list[FactRow]:
     at = start
     for number, episode in enumerate(some):
         chance = random.Random(f"{episode.seed}/{number}")
-        leaf = (episode.method, episode.csp, None)
+        of_client = random.Random(f"client {episode.seed}/{number}")
         for second in range(at, at + episode.seconds * SECOND, SECOND):
             for outcome, rate in (("success", episode.good), ("failure", episode.bad)):
                 if chance.random() >= rate:
                     continue
                 pane = second - second % STEP
+                client = (
+                    "vamobile" if of_client.random() < (0.9 if outcome == "failure" else 0.3) else "vaweb"
+                )
+                leaf = (episode.method, episode.csp, client)
                 late = chance.random() < episode.late
                 delay = chance.choice([1, 2, 10, 100, 600]) * STEP
                 people = [chance.randrange(200)] if outcome == "failure" else []

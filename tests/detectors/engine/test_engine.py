@@ -67,6 +67,11 @@ def flat(steps: Sequence[StepResult]) -> list[Any]:
     ]
 
 
+def in_common(steps: Sequence[StepResult]) -> list[Any]:
+    """Return what failing people have in common, by T and incident."""
+    return [(s.at, one.id, one.common) for s in steps for one in s.incidents or ()]
+
+
 def the_end(rows: Sequence[FactRow]) -> int:
     return max((row.counts_from(STEP) for row in rows), default=NOON) + AFTERWARDS
 
@@ -99,6 +104,29 @@ def test_an_outage_is_found_told_and_resolved() -> None:
     assert any(step.history for step in steps)
 
 
+def test_an_incident_says_what_its_people_have_in_common_without_a_change_of_its_own() -> None:
+    rows = rows_of(
+        [Episode(300, 0.9, 0.0, "ssoe", "idme", 0.0, 1), Episode(240, 0.3, 0.9, "ssoe", "idme", 0.1, 1)]
+    )
+    steps = go(engine_of(), NOON + 540 * SECOND, rows, [])
+    seen = {step.at: one for step in steps for one in step.incidents or ()}
+    told = {at: {one.value: one for one in incident.common} for at, incident in seen.items()}
+    last = told[max(told)]["vamobile"]
+    assert last.field == "client_id"
+    assert last.failing_share > 0.8
+    assert last.usual_share is not None
+    assert last.usual_share < last.failing_share - 0.2
+    changes = {(at, told[at]["vamobile"].failing_of) for at in told if "vamobile" in told[at]}
+    first = {count: min(at for at, other in changes if other == count) for _, count in changes}
+    assert len(first) >= 2
+    assert [at for at in sorted(first.values())[1:] if at % MINUTE] == []
+    transitions = [t for step in steps for t in step.transitions]
+    assert len({t.at for t in transitions}) < len(seen)
+    assert any(
+        "vamobile" in {one.value for one in c.incident.common} for step in steps for c in step.commands
+    )
+
+
 @slow
 @given(some=episodes(), data=st.data())
 def test_any_cut_into_calls_brings_the_same_steps(some: list[Episode], data: st.DataObject) -> None:
@@ -114,6 +142,7 @@ def test_any_cut_into_calls_brings_the_same_steps(some: list[Episode], data: st.
         steps += go(cut, stop, rows, asked, at)
         at = stop
     assert flat(steps) == flat(whole)
+    assert in_common(steps) == in_common(whole)
     assert list(cut.history.records()) == list(engine_records(whole))
 
 

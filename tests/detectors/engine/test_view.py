@@ -7,13 +7,12 @@ import pytest
 
 from detectors.arrays import Ints
 from detectors.axes import Scopes
+from detectors.engine.frame_builder import FrameBuilder
 from detectors.engine.view import FrameView
-from detectors.instants import MINUTE, SECOND
+from detectors.instants import MINUTE
 from detectors.windows.counters import Classify
 from detectors.windows.frame import Frame
-from detectors.windows.impact import Impact
 from detectors.windows.returns import RETURNED, WENT
-from detectors.windows.sliding import Windows
 from streams.settings.policy_file import read_policy
 
 SCOPES = Scopes("prod")
@@ -24,10 +23,9 @@ def view(returns: dict[int, Ints], delays: str = "0s, 1m") -> FrameView:
     """Return the view of the only step of a frame with these starts and returns."""
     policy = read_policy(f"funnel: {{delays: [{delays}]}}", "p.yaml")
     classify = Classify(policy.event_classes, {})
-    windows = Windows(SCOPES, SECOND, policy.windows(), classify)
-    impact = Impact(SCOPES, SECOND, policy.windows(), 1_000)
+    behind = FrameBuilder("prod", policy, classify)
     frame = Frame("prod", np.array([MINUTE]), {}, {}, policy.windows(), returns=returns, scopes=SCOPES)
-    there = FrameView(frame, (), windows, impact, policy, ())
+    there = FrameView(frame, (), behind, policy, ())
     there.move_to(0)
     return there
 

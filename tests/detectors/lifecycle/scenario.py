@@ -10,14 +10,23 @@ Instants are seconds since the start, which is Monday 2026-11-23 15:00 UTC, 10:0
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 
 from detectors.axes import contains
-from detectors.incidents import Cause, Command, Counts, FindingState, Incident, IncidentInput, Transition
+from detectors.incidents import (
+    Cause,
+    Command,
+    Common,
+    Counts,
+    FindingState,
+    Incident,
+    IncidentInput,
+    Transition,
+)
 from detectors.instants import MINUTE, SECOND, parse_instant
 from detectors.lifecycle.lifecycle import Lifecycle, LifecycleMemory
 from detectors.lifecycle.memory import FOUND_IN_FAILURES
@@ -51,6 +60,7 @@ class World:
     fails: bool = True
     ratios: dict[str, tuple[int, int]] = field(default_factory=dict)  # scope -> good, bad
     returns: dict[str, float] = field(default_factory=dict)  # scope -> share of the starts that returned
+    in_common: tuple[Common, ...] | None = None
     inputs: list[IncidentInput] = field(default_factory=list)
 
     def finding(self, scope: str, leaving_out: Collection[str] = ()) -> FindingState:
@@ -97,6 +107,12 @@ class World:
 
     def succeeded_since(self, scope: str, since: int) -> bool:
         return self.succeeds
+
+    def common(self, scope: str, since: int, usual: Mapping[str, str]) -> tuple[Common, ...] | None:
+        return self.in_common
+
+    def usual_failures(self, scope: str, until: int) -> dict[str, str]:
+        return {}
 
     # -- what a scenario may say, each from its instant on
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec import UNSET
 
+from detectors.incidents import Common
 from detectors.lifecycle.lifecycle import Lifecycle
 from tests.detectors.lifecycle.scenario import START, Scenario, World
 
@@ -231,6 +232,26 @@ def test_fail_over_is_advised_while_ssoe_fails_and_sis_works() -> None:
     assert scenario.play(until=10).incidents["prod-1"].fail_over is not None
     scenario.world.ratios["prod/ssoe"] = (50, 50)
     assert scenario.play(until=20).incidents["prod-1"].fail_over is None
+
+
+def test_what_failing_people_have_in_common_is_brought_up_to_date_each_minute_and_tells_nobody() -> None:
+    def common(value: str) -> tuple[Common, ...]:
+        return (Common(field="client_id", value=value, failing=88, failing_of=90, usual_share=0.31),)
+
+    scenario = Scenario()
+    scenario.world.in_common = common("vaweb")
+    scenario.at(0).fires("prod/ssoe", people=60)
+    opened = scenario.play(until=0)
+    assert opened.incidents["prod-1"].common == common("vaweb")
+    scenario.world.in_common = common("vamobile")
+    assert scenario.play(until=50).incidents["prod-1"].common == common("vaweb")
+    heard = scenario.play(until=60)
+    assert heard.incidents["prod-1"].common == common("vamobile")
+    assert [t.kind for t in heard.transitions if t.at > START + 50_000] == []
+    scenario.world.in_common = None  # too few fail to tell
+    assert scenario.play(until=120).incidents["prod-1"].common == common("vamobile")
+    scenario.world.in_common = ()
+    assert scenario.play(until=180).incidents["prod-1"].common == ()
 
 
 # -- the memory -----------------------------------------------------------------------------------------------

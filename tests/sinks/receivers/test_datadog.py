@@ -22,7 +22,7 @@ from detectors.instants import HOUR
 from sinks.receivers import datadog_requests as module
 from sinks.receivers.answers import Answer, Delivered, Refused, Retry
 from sinks.receivers.datadog import Datadog
-from tests.sinks.samples import NAMES, OPENED, command, commands, crammed, incident
+from tests.sinks.samples import IN_COMMON, NAMES, OPENED, SAID_IN_COMMON, command, commands, crammed, incident
 
 render = partial(module.render, names=NAMES)
 
@@ -120,6 +120,12 @@ def test_an_event_has_the_level_for_status_and_the_priority_as_a_digit(level: st
     assert found["aggregation_key"] == "watchofficer:prod-7:0"
     assert "env:prod" in found["tags"]
     assert "auth_method:ssoe" in found["tags"]
+
+
+def test_an_event_says_what_failing_people_have_in_common() -> None:
+    found = attributes(command("datadog", "event", incident=incident(common=(IN_COMMON,))))
+    assert f"In common: {SAID_IN_COMMON}." in found["message"].splitlines()
+    assert "In common" not in attributes(command("datadog", "event"))["message"]
 
 
 def test_an_event_says_when_it_happened_only_while_datadog_would_believe_it() -> None:

@@ -16,7 +16,17 @@ from detectors.incidents import Command, Note
 from sinks.receivers import pagerduty as module
 from sinks.receivers.answers import Delivered, Refused, Retry
 from sinks.receivers.pagerduty import PagerDuty, render_blind, render_seeing
-from tests.sinks.samples import NAMES, OPENED, command, commands, crammed, incident, no_receipts
+from tests.sinks.samples import (
+    IN_COMMON,
+    NAMES,
+    OPENED,
+    SAID_IN_COMMON,
+    command,
+    commands,
+    crammed,
+    incident,
+    no_receipts,
+)
 
 render = partial(module.render, names=NAMES)
 summary = partial(module.summary, names=NAMES)
@@ -50,7 +60,11 @@ def test_the_summary_is_one_line_that_a_woken_person_understands() -> None:
 def test_a_trigger_carries_all_that_is_known() -> None:
     event = render(
         command(
-            incident=incident(fail_over="Switch web sign-in to SiS.", notes=(Note(OPENED, "Ada", "looking"),))
+            incident=incident(
+                fail_over="Switch web sign-in to SiS.",
+                common=(IN_COMMON,),
+                notes=(Note(OPENED, "Ada", "looking"),),
+            )
         ),
         found={"datadog": "https://dd.example/1", "slack": "https://slack.example/1"},
     )
@@ -86,6 +100,7 @@ def test_a_trigger_carries_all_that_is_known() -> None:
     assert details["people_impacted_basis"] == "projected"
     assert details["runbook"] == "https://runbooks.example/ssoe"
     assert details["fail_over"] == "Switch web sign-in to SiS."
+    assert details["in_common"] == SAID_IN_COMMON
     assert details["notes"] == ["2026-11-23T15:05:00Z Ada: looking"]
 
 

@@ -17,7 +17,7 @@ from detectors.instants import MINUTE
 from sinks.receivers import slack as module
 from sinks.receivers.answers import Answer, Delivered, Refused, Retry
 from sinks.receivers.slack import Slack, escape, render_blind, render_seeing
-from tests.sinks.samples import NAMES, OPENED, command, commands, crammed, incident
+from tests.sinks.samples import IN_COMMON, NAMES, OPENED, SAID_IN_COMMON, command, commands, crammed, incident
 
 render = partial(module.render, names=NAMES)
 
@@ -50,6 +50,11 @@ def test_the_first_message_says_what_a_person_asks_first() -> None:
         "<https://watch.example/incidents/prod-7|Console> · <https://runbooks.example/ssoe|Runbook>"
         " · incident prod-7",
     ]
+
+
+def test_the_first_message_says_what_failing_people_have_in_common() -> None:
+    body = render(command("slack", "post", incident=incident(common=(IN_COMMON,))), channel="C1").body
+    assert texts(body)[1].splitlines()[1] == f"*In common:* {SAID_IN_COMMON}."
 
 
 def test_the_first_message_is_edited_into_the_story_once_it_is_over() -> None:

@@ -11,9 +11,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from detectors.bounds import CAUSES_LIMIT, NOTES_KEPT, RECORD_BYTES
+from detectors.bounds import CAUSES_LIMIT, NAME_BYTES, NOTES_KEPT, RECORD_BYTES, cut
+from detectors.commonality.commonality import MOST_TOLD
 from detectors.engine.state import EngineState, Waiting
-from detectors.incidents import Cause, Command, Counts, Incident, IncidentInput, Note, Page, Transition
+from detectors.incidents import (
+    Cause,
+    Command,
+    Common,
+    Counts,
+    Incident,
+    IncidentInput,
+    Note,
+    Page,
+    Transition,
+)
 from detectors.lifecycle.bounded import bounded
 from detectors.lifecycle.lifecycle import INPUTS_REMEMBERED, IncidentMemory, Lifecycle, LifecycleMemory
 from detectors.lifecycle.severity import Level
@@ -104,6 +115,10 @@ def incident(texts: Texts, number: int = 10**9) -> Incident:
             counts_peak=counts(texts),
             counts_now=counts(texts),
             narrower=PATHS,
+            common=tuple(
+                Common(field="client_id", value=cut(texts(NAME_LIMIT), NAME_BYTES), failing=9, failing_of=9)
+                for _ in range(MOST_TOLD)
+            ),
             notes=tuple(Note(NOW + n, texts(NAME_LIMIT), texts(TEXT_LIMIT)) for n in range(20)),
             links={"console": "https://" + texts.ascii(400), "runbook": "https://" + texts.ascii(400)},
             pages=tuple(Page(f"vets:prod-{number}:9:s{n}", "critical") for n in range(1, 4)),

@@ -59,6 +59,12 @@ def test_the_opening_says_what_fired_with_its_numbers_and_thresholds() -> None:
     )
 
 
+def test_what_those_who_fail_have_in_common_is_told_once() -> None:
+    told = [text for one in sections(case_file()) for name, text in one.paragraphs if name == "in common"]
+    assert len(told) == 1
+    assert re.fullmatch(r"(\d+) of \1 failing people have the error code 007\.", told[0])
+
+
 def test_the_opening_says_why_it_is_on_this_scope() -> None:
     words = paragraph("opened", "scope")
     assert words.startswith("ID.me on SSOe fails as one.")

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import strategies as st
 from msgspec import UNSET, UnsetType
 
-from detectors.incidents import Counts, Incident, IncidentInput, Note, Page
+from detectors.incidents import Common, Counts, Incident, IncidentInput, Note, Page
 from detectors.scopes import ENVS
 
 __all__ = ["incidents", "inputs"]
@@ -42,6 +42,15 @@ def incidents(draw: st.DrawFn) -> Incident:
     }
     values |= {name: draw(INSTANTS) for name in ("first_bad_at", "opened_at", "updated_at")}
     values["notes"] = tuple(draw(st.lists(st.builds(Note, at=INSTANTS, by=TEXT, text=TEXT), max_size=2)))
+    common = st.builds(
+        lambda failing, others, **rest: Common(failing=failing, failing_of=failing + others, **rest),
+        failing=COUNTS,
+        others=COUNTS,
+        field=TEXT,
+        value=TEXT,
+        usual_share=st.none() | st.floats(0, 1),
+    )
+    values["common"] = tuple(draw(st.lists(common, max_size=3)))
     values["pages"] = tuple(draw(st.lists(st.builds(Page, dedup_key=TEXT), max_size=2)))
     values |= {name: draw(optional(counts)) for name in ("counts_opening", "counts_peak", "counts_now")}
     return Incident(
