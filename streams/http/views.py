@@ -26,12 +26,14 @@ from streams.kafka.topics import Topics
 from streams.records.reading import OwnRecords, Unread
 from streams.runtime.clocks import REAL_TIMING, Timing
 
-__all__ = ["HISTORY_POINTS", "LOG_LINES", "SLI_RECORDS", "Point", "Views", "ViewsTailer"]
+__all__ = ["BANNER_KEYS", "HISTORY_POINTS", "LOG_LINES", "SLI_RECORDS", "Point", "Views", "ViewsTailer"]
 
 #: Points of history per scope and window: an hour at the 10 s at which indicators are published.
 HISTORY_POINTS = 360
 #: Lines of the incident log that are kept, over all incidents.
 LOG_LINES = 2_000
+#: Keys of the banner that are kept, as clients have keys of their own; those published the longest ago go first.
+BANNER_KEYS = 1_000
 #: Closed incidents that are kept; the oldest go first.
 CLOSED_INCIDENTS = 1_000
 #: How far back indicators are read at a start, ms of the broker's time, and the least number of records that are read,
@@ -182,6 +184,8 @@ class Views:
         known = self._banners.get(state.key)
         if known is None or known.version <= state.version:
             self._banners[state.key] = state
+        if len(self._banners) > BANNER_KEYS:
+            del self._banners[min(self._banners.values(), key=lambda one: (one.version, one.key)).key]
 
     def _fold_log(self, key: str, value: bytes | None) -> None:
         if value is not None:

@@ -134,3 +134,22 @@ def test_what_a_method_fails_by_itself_spends_its_budget() -> None:
     assert left < 1
     assert told.error_budget_remaining["sis"] == 1.0
     assert "ssoe" in told.error_budget_gone
+
+
+def test_notices_of_an_environment_are_counted_by_kind_each_once() -> None:
+    engines: dict[str, Engine] = {}
+
+    def make(env: str) -> Engine:
+        return engines.setdefault(env, Engine(env, POLICY, History(env), sli_every=POLICY.sli_every))
+
+    evaluator = Evaluator(POLICY, make)
+    one = Shard(0, ("prod",), evaluator, 0)
+    new = [
+        FactRow(START + n * SECOND, ON_TIME, ("sis", "newcomer", None), "callback", "success", "", "", 1)
+        for n in range(600)
+    ]
+    assert env_snapshot(one, "prod", POLICY).notices == {}
+    evaluator.add({"prod": new})
+    for minute in range(1, 11):
+        evaluator.advance(START + minute * 60 * SECOND)
+    assert env_snapshot(one, "prod", POLICY).notices == {"new_value": 1}

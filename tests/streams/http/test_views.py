@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from detectors.instants import format_instant
 from sinks.banner import banner
 from streams.http import views as views_module
-from streams.http.views import HISTORY_POINTS, LOG_LINES, Point, Views
+from streams.http.views import BANNER_KEYS, HISTORY_POINTS, LOG_LINES, Point, Views
 from streams.kafka.topics import Topics
 
 T0 = 1_795_446_300_000
@@ -162,6 +163,16 @@ def test_the_greatest_version_of_a_banner_wins_in_any_order(versions: list[int])
     for version in versions:
         views.apply("t.banner-state", b"prod/sis", banner.encode(state(version)))
     assert views.banners() == [state(11)]
+
+
+def test_of_many_banner_keys_the_latest_are_kept(views: Views) -> None:
+    for number in range(BANNER_KEYS + 5):
+        one = msgspec.structs.replace(state(number), key=f"prod/sis/*/client{number}")
+        views.apply("t.banner-state", one.key.encode(), banner.encode(one))
+    kept = {one.key for one in views.banners()}
+    assert len(kept) == BANNER_KEYS
+    assert "prod/sis/*/client4" not in kept
+    assert "prod/sis/*/client5" in kept
 
 
 def test_a_banner_key_that_is_retired_is_gone(views: Views) -> None:
