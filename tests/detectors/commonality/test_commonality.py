@@ -227,6 +227,13 @@ def test_of_very_many_people_a_sample_says_the_same() -> None:
     assert one.usual_share == pytest.approx(30_000 / 93_000, abs=0.03)
 
 
+def test_a_sample_of_many_minutes_is_bounded_and_says_how_many_failed() -> None:
+    rows = [fail(range(n * 1_500, (n + 1) * 1_500), before=n * MINUTE + 1_000) for n in range(10)]
+    found = completed(rows).population("prod", NOW - HOUR, NOW)
+    assert 7_000 < found.people <= 8_192
+    assert found.people * found.weight == pytest.approx(15_000, rel=0.05)
+
+
 _facts = st.lists(
     st.builds(
         lambda before, late, client, step, code, people, good: FactRow(
