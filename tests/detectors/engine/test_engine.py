@@ -193,6 +193,7 @@ def check_restarts(
         at = stop
     steps += go(first, end, rows, asked, at)
     assert flat(steps) == flat(whole)
+    assert in_common(steps) == in_common(whole)
     assert list(first.history.records()) == engine_records(whole)
 
 
