@@ -138,10 +138,15 @@ def _explain(selection: Selection, lattice: Lattice, gain: Floats, fires: Bools)
     def unexplained() -> Ints:
         return firing[~meets[firing][:, sorted(causes)].any(axis=1)]
 
+    def explain_rest() -> None:
+        while len(left := unexplained()):
+            most = max(left.tolist(), key=lambda f: (gain[f], lattice.rank[f]))
+            causes.add(int(lattice.same[most]))
+
     for scope in sorted(chosen - causes, key=lambda scope: (-gain[scope], scope)):
         if meets[unexplained(), scope].any():
             causes.add(scope)
-    while len(left := unexplained()):
-        most = max(left.tolist(), key=lambda f: (gain[f], lattice.rank[f]))
-        causes.add(int(lattice.same[most]))
-    return selection.absorbed(selection.by_rule(causes))
+    explain_rest()
+    causes = selection.absorbed(selection.by_rule(causes))
+    explain_rest()  # a rule may have taken a part away that hardly fails
+    return selection.absorbed(causes)

@@ -35,6 +35,7 @@ class Lattice:
         order: the scopes from the widest to the narrowest: by the number of their values, then by their axes.
         same: int (group,) of all scopes that hold the same leaves the first in ``order``, but never the environment
             for another scope; the group itself for a group without leaves or that no scope equals.
+        names: bool (axis, group): whether a group names a value on an axis.
         parts: parts[axis][group] are the scopes that name a value of this axis besides the group's own values.
         valued: bool (axis, leaf): whether a leaf has a value on an axis.
         rank: int (group,) the position of a scope in ``order``.
@@ -54,6 +55,7 @@ class Lattice:
         sizes = np.diagonal(shared)
         codes, words = _codes(self.paths, len(self.axes))
         self._codes, self._words = codes, words
+        self.names: Bools = (codes != _NONE).T
         by_path = np.all((codes[:, None] == _NONE) | (codes[:, None] == codes[None]), axis=2)
         by_path &= self.is_scope[:, None] & self.is_scope[None]
         held = sizes > 0

@@ -20,6 +20,8 @@ __all__ = ["Selection"]
 #: both: one chance in 10,000. A single failure where one in 2,500 is usual gains less (ln 2,500 = 7.8), so a stray one
 #: widens nothing.
 _OWN_EXCESS = 9.2
+#: A scope of so many values is narrow: it is told as a whole unless a part explains more.
+_NARROW = 2
 #: So many failing values of an axis are the scope around them, if they are at least half of those with traffic.
 _SEVERAL = 3
 
@@ -39,6 +41,10 @@ class Selection:
         self._gain = gain
         self._busy = busy
         self._costs = costs
+        # A scope is divided along the second axis first, then along the first: providers fail more often than methods.
+        # Further axes come last.
+        axes = range(len(lattice.axes))
+        self._axes = [*reversed(axes[:2]), *axes[2:]]
 
     def cheapest(self) -> set[int]:
         """Return the set of disjoint scopes whose gains less costs are greatest."""
@@ -46,14 +52,17 @@ class Selection:
         nothing: tuple[float, list[int]] = (0.0, [])
         for group in reversed(lattice.order):
             options = [nothing]
-            for axis in reversed(range(len(lattice.axes))):
+            for axis in self._axes:
                 found = [best[part] for part in lattice.parts[axis][group] if part in best]
                 if found:
                     options.append((sum(one[0] for one in found), [s for one in found for s in one[1]]))
+            choice = max(options, key=lambda option: option[0])  # the first of equals
             if self._gain[group] > 0:
                 scope = int(lattice.same[group])
-                options.append((self.worth(scope), [scope]))
-            choice = max(options, key=lambda option: option[0])  # the first of equals is the narrower one
+                value = self.worth(scope)
+                # Of equals the narrower one is chosen, but below two values none that explains no more.
+                if value + (self._costs.widening if self._is_narrow(scope) else 0.0) > choice[0]:
+                    choice = (value, [scope])
             if choice[0] > 0:
                 best[group] = choice
         env = lattice.order[0]
@@ -63,11 +72,17 @@ class Selection:
         """Return what a scope gains less its costs; 0 if that is negative, or if the scope fails in a part alone."""
         parts = [self._distinct(axis, group) for axis in range(len(self._lattice.axes))]
         value = float(self._gain[group]) - self._costs.scope_costs
+        if self._is_narrow(group):
+            return max(value, 0.0)
         if any(parts):
             value -= self._costs.widening
         if value <= 0 or not all(self._fails_itself(axis, group, some) for axis, some in enumerate(parts)):
             return 0.0
         return value
+
+    def _is_narrow(self, group: int) -> bool:
+        """Whether a scope names two values, so that only a part that explains more is told instead."""
+        return int(self._lattice.names[:, group].sum()) >= _NARROW
 
     def _distinct(self, axis: int, group: int) -> list[int]:
         """Return the parts of a scope along an axis that do not hold all that the scope holds."""
@@ -114,7 +129,10 @@ class Selection:
     def _is_whole(self, axis: int, group: int, chosen: set[int]) -> bool:
         lattice = self._lattice
         parts = self._distinct(axis, group)
-        narrower = [one for one in chosen if lattice.rank[one] > lattice.rank[group]]
+        # What merely holds a part, such as the method that a client uses alone, does not make the axis a cause.
+        narrower = [
+            one for one in chosen if lattice.names[axis, one] and lattice.rank[one] > lattice.rank[group]
+        ]
         failing = {part for part in parts if any(lattice.holds[one, part] for one in narrower)}
         if len(failing) < 2:
             return False
