@@ -16,6 +16,8 @@ __all__ = ["CSP", "METHOD", "Lattice", "lattice_of"]
 
 #: The axes to which the policy gives objectives, and of which failures are those of a provider.
 METHOD, CSP = "auth_method", "csp"
+#: A scope of so many values is narrow.
+_NARROW = 2
 #: The code of an axis without a value.
 _NONE = -1
 
@@ -31,12 +33,16 @@ class Lattice:
         is_scope: bool (group,).
         members: float64 (group, leaf), 1 for the leaves of a group, so that matrix products are fast.
         holds: bool (group, group): whether the first group holds all events that the second one can hold.
+        contains: bool (group, group): whether the first scope holds the second one by its values, or both are the same.
         meets: bool (group, group): whether two groups share a leaf, or may, as one of them has none.
         order: the scopes from the widest to the narrowest: by the number of their values, then by their axes.
         same: int (group,) of all scopes that hold the same leaves the first in ``order``, but never the environment
             for another scope; the group itself for a group without leaves or that no scope equals.
         names: bool (axis, group): whether a group names a value on an axis.
         parts: parts[axis][group] are the scopes that name a value of this axis besides the group's own values.
+        distinct: like ``parts``, without the parts that hold all that the group holds.
+        around: around[group] are the scopes of which a scope is a part.
+        narrow: bool (group,) whether a scope names at least two values.
         valued: bool (axis, leaf): whether a leaf has a value on an axis.
         rank: int (group,) the position of a scope in ``order``.
         exact: int (leaf,) the scope that names exactly the values of a leaf; -1 without one.
@@ -69,7 +75,18 @@ class Lattice:
         self.rank: Ints = np.full(self.size, self.size, dtype=np.int64)
         self.rank[self.order] = np.arange(len(self.order))
         self.same = self._same(sizes)
+        self.contains: Bools = by_path | (self.same[:, None] == self.same[None])
         self.parts = self._parts()
+        self.distinct = [
+            [[part for part in parts if not self.holds[part, group]] for group, parts in enumerate(of_axis)]
+            for of_axis in self.parts
+        ]
+        self.around: list[list[int]] = [[] for _ in range(self.size)]
+        for of_axis in self.parts:
+            for group, parts in enumerate(of_axis):
+                for part in parts:
+                    self.around[part].append(group)
+        self.narrow: Bools = self.names.sum(axis=0) >= _NARROW
         leaves = [leaf or (None,) * len(self.axes) for leaf in scopes.leaves]
         self.valued: Bools = np.array([[v is not None for v in leaf] for leaf in leaves], dtype=bool).T
         self.valued = self.valued.reshape(len(self.axes), len(leaves))

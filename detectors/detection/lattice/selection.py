@@ -10,18 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import numpy as np
+
 from detectors.arrays import Floats
-from detectors.detection.lattice.lattice import Lattice
+from detectors.detection.lattice.lattice import METHOD, Lattice
 from detectors.policy.detector_sections import Attribution
 
 __all__ = ["Selection"]
 
-#: The gain, in nats, that two parts with traffic must have by themselves on each axis before a scope counts that holds
-#: both: one chance in 10,000. A single failure where one in 2,500 is usual gains less (ln 2,500 = 7.8), so a stray one
+#: The gain, in nats, that two methods with traffic must have by themselves before a scope counts that holds both: one
+#: chance in 10,000. A single failure where one in 2,500 is usual gains less (ln 2,500 = 7.8), so a stray one
 #: widens nothing.
 _OWN_EXCESS = 9.2
-#: A scope of so many values is narrow: it is told as a whole unless a part explains more.
-_NARROW = 2
 #: So many failing values of an axis are the scope around them, if they are at least half of those with traffic.
 _SEVERAL = 3
 
@@ -43,6 +43,7 @@ class Selection:
         self._costs = costs
         # A scope is divided along the second axis first, then along the first: providers fail more often than methods.
         # Further axes come last.
+        self._first = lattice.axes.index(METHOD) if METHOD in lattice.axes else 0
         axes = range(len(lattice.axes))
         self._axes = [*reversed(axes[:2]), *axes[2:]]
 
@@ -50,44 +51,40 @@ class Selection:
         """Return the set of disjoint scopes whose gains less costs are greatest."""
         lattice, best = self._lattice, dict[int, tuple[float, list[int]]]()
         nothing: tuple[float, list[int]] = (0.0, [])
+        gains, narrow = (self._gain > 0).tolist(), lattice.narrow.tolist()
+        divided = set[int]()  # scopes of which a part explains something
         for group in reversed(lattice.order):
+            if not gains[group] and group not in divided:
+                continue
             options = [nothing]
             for axis in self._axes:
                 found = [best[part] for part in lattice.parts[axis][group] if part in best]
                 if found:
                     options.append((sum(one[0] for one in found), [s for one in found for s in one[1]]))
             choice = max(options, key=lambda option: option[0])  # the first of equals
-            if self._gain[group] > 0:
+            if gains[group]:
                 scope = int(lattice.same[group])
                 value = self.worth(scope)
                 # Of equals the narrower one is chosen, but below two values none that explains no more.
-                if value + (self._costs.widening if self._is_narrow(scope) else 0.0) > choice[0]:
+                if value + (self._costs.widening if narrow[scope] else 0.0) > choice[0]:
                     choice = (value, [scope])
             if choice[0] > 0:
                 best[group] = choice
+                divided.update(lattice.around[group])
         env = lattice.order[0]
         return set(best.get(env, nothing)[1])
 
     def worth(self, group: int) -> float:
         """Return what a scope gains less its costs; 0 if that is negative, or if the scope fails in a part alone."""
-        parts = [self._distinct(axis, group) for axis in range(len(self._lattice.axes))]
+        parts = [distinct[group] for distinct in self._lattice.distinct]
         value = float(self._gain[group]) - self._costs.scope_costs
-        if self._is_narrow(group):
+        if self._lattice.narrow[group]:
             return max(value, 0.0)
         if any(parts):
             value -= self._costs.widening
-        if value <= 0 or not all(self._fails_itself(axis, group, some) for axis, some in enumerate(parts)):
+        if value <= 0 or not self._fails_itself(self._first, group, parts[self._first]):
             return 0.0
         return value
-
-    def _is_narrow(self, group: int) -> bool:
-        """Whether a scope names two values, so that only a part that explains more is told instead."""
-        return int(self._lattice.names[:, group].sum()) >= _NARROW
-
-    def _distinct(self, axis: int, group: int) -> list[int]:
-        """Return the parts of a scope along an axis that do not hold all that the scope holds."""
-        holds = self._lattice.holds
-        return [part for part in self._lattice.parts[axis][group] if not holds[part, group]]
 
     def _fails_itself(self, axis: int, group: int, parts: list[int]) -> bool:
         """Whether a scope fails in excess beyond one of its parts along an axis.
@@ -119,21 +116,34 @@ class Selection:
         """
         lattice = self._lattice
         out = {int(lattice.same[scope]) for scope in scopes}
+        failing = self._held_by(out)
         for group in reversed(lattice.order):
-            if group not in out and any(
-                self._is_whole(axis, group, out) for axis in range(len(lattice.axes))
-            ):
-                out.add(int(lattice.same[group]))
+            if failing[group] < 2 or group in out:
+                continue
+            if any(self._is_whole(axis, group, out) for axis in range(len(lattice.axes))):
+                # What lies within the new scope is no cause of its own any more, on any other axis neither.
+                out = self.absorbed({*out, int(lattice.same[group])})
+                failing = self._held_by(out)
         return self._disjoint(self.absorbed(out))
+
+    def _held_by(self, chosen: set[int]) -> list[int]:
+        """Return (group,) how many parts of each scope, on any axis, lie within the chosen scopes."""
+        lattice = self._lattice
+        counts = [0] * lattice.size
+        if chosen:
+            for part in np.flatnonzero(lattice.holds[sorted(chosen)].any(axis=0)).tolist():
+                for group in lattice.around[part]:
+                    counts[group] += 1
+        return counts
 
     def _is_whole(self, axis: int, group: int, chosen: set[int]) -> bool:
         lattice = self._lattice
-        parts = self._distinct(axis, group)
-        # What merely holds a part, such as the method that a client uses alone, does not make the axis a cause.
+        parts = lattice.distinct[axis][group]
+        # What happens to hold a part, as no other method has the value, does not show that the axis is the cause.
         narrower = [
             one for one in chosen if lattice.names[axis, one] and lattice.rank[one] > lattice.rank[group]
         ]
-        failing = {part for part in parts if any(lattice.holds[one, part] for one in narrower)}
+        failing = {part for part in parts if any(lattice.contains[one, part] for one in narrower)}
         if len(failing) < 2:
             return False
         busy = self._busy.intersection(parts)
