@@ -103,7 +103,7 @@ def _due(at: int, step: int) -> int:
 def _note(run: Run, verdict: Verdict) -> None:
     step = verdict.result
     run.transitions += step.transitions
-    run.commands += step.commands
+    run.commands += [command for command in step.commands if command.kind != "notice"]
     if step.incidents is not None and step.incidents != run.standing(step.at):
         run.incidents.append((step.at, step.incidents))
     for banner in verdict.banners:
