@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import pytest
 
+from streams.evaluate.evaluator import Evaluator
 from streams.evaluate.service import Evaluate
 from streams.evaluate.settings import EvaluateSettings
 from streams.evaluate.shard import Shard
@@ -26,7 +27,7 @@ class RestoredAtOnce(Evaluate):
     """An evaluate service whose shards hold nothing."""
 
     async def _restore(self, partition: int, offset: int) -> Shard:
-        return Shard(partition, (), cast(Any, None), offset)
+        return Shard(partition, (), Evaluator(default_policy(), cast(Any, None)), offset)
 
 
 @pytest.fixture

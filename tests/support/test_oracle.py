@@ -73,9 +73,7 @@ def test_takes_what_is_valid(changed: dict[str, Any]) -> None:
         {"occurred_at": "2026-11-23T12:00:00+24:00"},
         {"occurred_at": "2026-11-23T12:00:00.Z"},
         {"occurred_at": NOON},
-        {"env": "production"},
         {"env": None},
-        {"csp": "okta"},
         {"csp": ["idme"]},
         {"error_code": 7},
         {"user_hash": "h" * 257},
@@ -129,7 +127,7 @@ def test_takes_depth_32_and_brackets_in_strings() -> None:
 def test_the_last_of_duplicate_keys_wins() -> None:
     assert event_of(login(0, "e")[:-1] + b',"env":"dev"}').env == "dev"
     with pytest.raises(Invalid):
-        event_of(login(0, "e")[:-1] + b',"env":"nowhere"}')
+        event_of(login(0, "e")[:-1] + b',"env":7}')
 
 
 def test_blank_lines_are_no_records() -> None:

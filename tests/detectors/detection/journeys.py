@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -116,8 +116,12 @@ class Journeys:
         ]
 
     def frames(self, cuts: Sequence[int], policy: Policy | None = None) -> list[Frame]:
-        """Return the frames that end at the seconds ``cuts``; each must be judged before the next one is built."""
-        return list(self._frames(cuts, policy or default_policy()))
+        """Return the frames that end at the seconds ``cuts``, of which the last one alone can still be judged."""
+        return list(self.each_frame(cuts, policy))
+
+    def each_frame(self, cuts: Sequence[int], policy: Policy | None = None) -> Iterator[Frame]:
+        """Yield the frames that end at the seconds ``cuts``; each must be judged before the next one is taken."""
+        yield from self._frames(cuts, policy or default_policy())
 
     def frame(self, first: int = 0, last: int | None = None) -> Frame:
         """Return the frame of the steps after the seconds [first, last), by default all."""

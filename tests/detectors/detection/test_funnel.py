@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import islice, pairwise
 
 import numpy as np
 import pytest
@@ -147,7 +147,7 @@ def test_verdicts_do_not_depend_on_how_steps_are_cut_into_frames(seed: int, cuts
     journeys = Journeys(2_400, seed).lose("ssoe", 1_900, 2_400)
     ends = [1_800, *(1_800 + cut for cut in sorted(cuts)), 2_400]
     whole = judge(journeys, first=1_800)
-    for (begin, end), frame in zip(pairwise(ends), journeys.frames(ends)[1:], strict=True):
+    for (begin, end), frame in zip(pairwise(ends), islice(journeys.each_frame(ends), 1, None), strict=True):
         part = FunnelDetector(POLICY, WEEKS).judge(frame)
         assert (part.state == whole.state[begin - 1_800 : end - 1_800]).all()
         assert part.explain(0, SSOE) == whole.explain(begin - 1_800, SSOE)

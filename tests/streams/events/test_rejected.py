@@ -6,6 +6,7 @@ import hashlib
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -256,7 +257,7 @@ def test_what_is_wrong_with_a_record_can_be_seen_in_what_is_kept(value: bytes) -
         assert_digest_of(value, record)
         assert isinstance(decoded, Rejection)
         return
-    sent = json.loads(value)
+    sent = msgspec.json.decode(value)  # json reads no integers of thousands of digits
     for name in FIELDS:
         assert (name in kept(record)) == (name in sent)
         if name in sent and not isinstance(kept(record)[name], dict):
