@@ -222,7 +222,7 @@ async def test_the_front_end_was_told_by_auth_method(outage: Outage) -> None:
         body = outage.then[state][f"/v0/backend_statuses{query}"]
         return {one["service_id"]: one["status"] for one in body["data"]["attributes"]["statuses"]}
 
-    providers = dict.fromkeys(("idme", "logingov", "mhv", "dslogon", "mvi"), "active")
+    providers = dict.fromkeys(("idme", "logingov", "mvi"), "active")
     assert statuses("acknowledged", "?auth_method=ssoe") == providers | {"ssoe": "critical"}
     assert statuses("acknowledged", "?auth_method=sis") == providers | {"sis": "active"}
     assert statuses("acknowledged", "") == providers | {"ssoe": "critical", "sis": "active"}

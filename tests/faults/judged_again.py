@@ -17,7 +17,7 @@ from detectors.instants import parse_instant
 from detectors.policy.policy import Policy
 from sinks.banner.banner import Banner
 from streams.kafka.topics import Topics
-from streams.records.verdicts import command_out, history_out, log_out, refused_out
+from streams.records.verdicts import command_out, history_out, log_out, notice_out, refused_out
 from streams.replay.replay import Replay
 from streams.replay.topic_source import read_topic
 from streams.replay.verdict_lines import objects
@@ -103,6 +103,8 @@ def replayed(topic: str, policy: Policy, now: int, inputs: Sequence[tuple[int, I
             out.lines.append(json.loads(log_out(topics, 0, transition, {}, policy.hash).value or b""))
         for one, why in step.refused:
             out.lines.append(json.loads(refused_out(topics, 0, step.at, one, why).value or b""))
+        for notice in step.notices:
+            out.lines.append(json.loads(notice_out(topics, 0, notice).value or b""))
         for command in step.commands:
             assert command.id not in out.commands, f"two commands are called {command.id}"
             out.commands[command.id] = command

@@ -23,7 +23,7 @@ from detectors.scopes import ENVS
 from sinks.banner.banner import Banner
 from streams.evaluate.shard_state import ShardState
 from streams.kafka.topics import env_partition
-from streams.records.verdicts import banner_out, decode_command, log_out
+from streams.records.verdicts import banner_out, decode_command, log_out, notice_out
 from streams.replay.entries import Begin, Entry, Mark
 from streams.replay.replay import Replay
 from streams.replay.topic_source import checkpoint_at, read_marks
@@ -46,7 +46,7 @@ class Verdicts:
 
     Attributes:
         slis, banners: by place.
-        transitions: by incident, in order.
+        transitions: by incident, in order; notices by environment.
         commands: by id.
         history: by (environment, instant in ms), each with all that was written there, in order.
     """
@@ -85,8 +85,8 @@ def live_verdicts(run: Run) -> Verdicts:
         note(out.slis, _sli_place(sli), sli, "sli")
     for value in run.values(TOPICS.incident_log):
         one = _line(value)
-        if one["type"] != "refused" and one not in out.transitions[one["incident"]]:
-            out.transitions[one["incident"]].append(one)
+        if one["type"] != "refused" and one not in out.transitions[_about(one)]:
+            out.transitions[_about(one)].append(one)
     for value in run.values(TOPICS.commands):
         command = decode_command(value)
         note(out.commands, command.id, msgspec.to_builtins(command), "command")
@@ -143,6 +143,11 @@ def _line(value: bytes | None) -> dict[str, Any]:
     return read
 
 
+def _about(line: dict[str, Any]) -> str:
+    """The incident of a line; for a notice a name of its environment."""
+    return str(line["incident"] or f"{line['env']}-notices")
+
+
 def _note_banner(out: Verdicts, value: bytes | None) -> None:
     told = json.loads(value or b"")
     out.banners[told["key"], told["version"]] = told["state"], told["incident_id"]
@@ -158,6 +163,9 @@ def _replayed(replay: Replay) -> Verdicts:
         for transition in step.transitions:
             line = _line(log_out(TOPICS, 0, transition, {}, POLICY.hash).value)
             out.transitions[line["incident"]].append(line)
+        for notice in step.notices:
+            line = _line(notice_out(TOPICS, 0, notice).value)
+            out.transitions[_about(line)].append(line)
         out.commands |= {command.id: msgspec.to_builtins(command) for command in step.commands}
         for banner in _published(verdict):
             _note_banner(out, banner_out(TOPICS, 0, banner).value)
