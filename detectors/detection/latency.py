@@ -75,7 +75,10 @@ class _Slowness:
         self._policy = policy.latency
         self._objectives = policy.objectives
         self._budget = slow_budgets(policy, frame.scopes)
-        self._is_scope = lattice_of(frame.scopes).is_scope
+        # Methods and providers are slow, clients hardly are: a third axis would only add scopes with few requests, of
+        # which some are slow by chance.
+        lattice = lattice_of(frame.scopes)
+        self._is_scope = lattice.is_scope & ~lattice.names[2:].any(axis=0)
         self._live = tuple(window for window in frame.windows if window <= _RECENT)
         self.fires = self._judge()
         self._gains: Floats | None = None
