@@ -237,9 +237,14 @@ class Failures:
         return over
 
     def _groups(self, people: Ints, failed: Ints) -> _Groups:
-        """Return the scopes with failures, and the leaves with failures that no scope consists of."""
+        """Return the scopes with failures, and the leaves with failures that no scope consists of.
+
+        Of scopes that name a value on a further axis than the first two only those of a single leaf are judged: what is
+        over in a client shows in its leaves and in the provider and method around it.
+        """
         lattice = self.lattice
-        scopes = np.flatnonzero(people.any(axis=(0, 1)))
+        judged = ~lattice.names[2:].any(axis=0) | (lattice.members.sum(axis=1) == 1)
+        scopes = np.flatnonzero(people.any(axis=(0, 1)) & judged)
         members = lattice.members[scopes].astype(bool)
         _, first = np.unique(members, axis=0, return_index=True)
         scopes, members = scopes[np.sort(first)], members[np.sort(first)]
