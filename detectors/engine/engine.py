@@ -84,7 +84,7 @@ class Engine:
         covered_from: int | None = None,
         observer: Observer | None = None,
         durations: bool = False,
-        open_scopes: bool = True,
+        open_scopes: bool = False,
     ) -> None:
         self.env = env
         self.policy = policy
