@@ -177,6 +177,8 @@ class Timeline:
             return f"reply in the thread: {_KINDS.get(command.kind, command.kind)}", "slack_reply"
         if command.action == "broadcast":
             return f"reply, shown in the channel too: {_KINDS.get(command.kind, command.kind)}", "slack_reply"
+        if command.action == "notice":
+            return "message that belongs to no incident: a notice", "slack_notice"
         return None  # an edit of the root
 
     def _paged(self, command: Command) -> tuple[str, str]:
@@ -264,6 +266,8 @@ def _log_words(line: dict[str, Any]) -> str | None:
             return f"{incident} recovering"
         case "resolved":
             return f"{incident} resolved: {line['reason']}"
+        case "notice":
+            return f"notice: {line['text']}"
         case "refused":
             return f"{line.get('kind')} of {line.get('by')} did not apply: {line.get('reason')}"
     return f"{incident} {_KINDS.get(kind, kind)}: {line.get('reason', '')}"

@@ -179,10 +179,11 @@ _CHANNELS = (
         "incident_log",
         "send",
         "Every transition of an incident with its evidence: inputs, thresholds, offsets of the log, policy; "
-        "and what was asked for and refused. Append-only; after a crash a line may come twice.",
+        "what was asked for and refused; and notices, which belong to no incident. Append-only; after a crash a line "
+        "may come twice.",
         "incident-log-line",
         _string(),
-        "the incident's id",
+        "the incident's id, or the environment of a notice",
     ),
     _Channel(
         "banner",

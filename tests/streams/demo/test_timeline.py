@@ -127,6 +127,23 @@ def test_every_other_turn_has_a_line(kind: str) -> None:
     assert Story().log(kind).told == [("watch", kind)]
 
 
+def test_a_notice_has_a_line_with_its_sentence() -> None:
+    line = {
+        "type": "notice",
+        "at": format_instant(OPENED),
+        "kind": "retired_value",
+        "env": "prod",
+        "field": "csp",
+        "value": "mhv",
+        "count": 3,
+        "text": "csp mhv is retired, and was seen again.",
+        "incident": None,
+    }
+    story = Story()
+    story.timeline.take(TOPICS.incident_log, msgspec.json.encode(line), WALL)
+    assert story.words == "notice: csp mhv is retired, and was seen again."
+
+
 def test_what_was_asked_for_and_refused_has_a_line() -> None:
     line = {
         "type": "refused",
