@@ -86,12 +86,14 @@ class ScopesMemory(msgspec.Struct, frozen=True):
 
     Attributes:
         leaves: the leaf at each position; None where the place is free.
+        axes: the names of the axes; of a memory with other axes nothing is taken over.
         groups: the path below the environment of each group; for a group that is a single leaf without a path, the
             leaf's position; None where the place is free.
     """
 
     leaves: tuple[Leaf | None, ...] = ()
     groups: tuple[str | int | None, ...] = ("",)
+    axes: tuple[str, ...] = ()
 
 
 class Scopes:
@@ -102,7 +104,7 @@ class Scopes:
 
     Args:
         env: the environment.
-        axes: the names of the axes.
+        axes: the names of the axes; values that a leaf has beyond these are passed by.
         max_values: the most values of an axis; a further value is ``other``.
         max_scopes: the most scopes; the events of a further scope count in wider ones alone.
         aliases: axis -> raw value -> the value that it stands for.
@@ -131,7 +133,7 @@ class Scopes:
         self._max_values = max_values
         self._max_scopes = max_scopes
         self._aliases = [aliases.get(axis, {}) for axis in axes]
-        kept = memory or ScopesMemory()
+        kept = memory if memory is not None and memory.axes == axes else ScopesMemory()
         self.leaves: list[Leaf | None] = [leaf and tuple(leaf) for leaf in kept.leaves]
         self._groups: list[str | int | None] = list(kept.groups)
         self.version = 0
@@ -141,7 +143,7 @@ class Scopes:
 
     def memory(self) -> ScopesMemory:
         """The places, for a restart."""
-        return ScopesMemory(tuple(self.leaves), tuple(self._groups))
+        return ScopesMemory(tuple(self.leaves), tuple(self._groups), self.axes)
 
     def _changed(self) -> None:
         """Build what follows from the leaves and groups."""
@@ -285,7 +287,7 @@ class Scopes:
         """The leaf with each raw value replaced by the value that it stands for."""
         return tuple(
             aliases.get(value, value) if value is not None else None
-            for value, aliases in zip(leaf, self._aliases, strict=True)
+            for value, aliases in zip(leaf, self._aliases, strict=False)
         )
 
     def _placed(self, leaf: Leaf) -> Leaf:

@@ -64,7 +64,6 @@ class Engine:
         sli_every: the interval at which SLIs are published, ms; None for never.
         covered_from: the instant (ms) from which all facts are known; None for the first fact that counts.
         durations: whether to keep the durations of requests, for ``quantiles``.
-        open_scopes: whether traffic makes the leaves and scopes; otherwise there are those of ``fixed_scopes``.
         observer: receives every frame with the detectors' verdicts before incidents are updated.
 
     Attributes:
@@ -84,19 +83,15 @@ class Engine:
         covered_from: int | None = None,
         observer: Observer | None = None,
         durations: bool = False,
-        open_scopes: bool = False,
     ) -> None:
         self.env = env
         self.policy = policy
         self.history = history
         self._sinks = sinks
-        self._open_scopes = open_scopes
         self._sli_every = sli_every
         self._observer = observer
         self._classify = classify_of(policy)
-        self._frames = FrameBuilder(
-            env, policy, self._classify, state.scopes if state else None, grows=open_scopes
-        )
+        self._frames = FrameBuilder(env, policy, self._classify, state.scopes if state else None)
         self.scopes = self._frames.scopes
         history.follow(self.scopes)
         self._detectors = detectors_of(policy, history)
@@ -136,7 +131,7 @@ class Engine:
             self._covered_from,
             tuple(self._csp_caused),
             dict(self._notices.told),
-            self.scopes.memory() if self._open_scopes else None,
+            self.scopes.memory(),
         )
 
     def csp_caused(self) -> list[Exclusion]:
@@ -257,8 +252,7 @@ class Engine:
             self.evaluated_to = min(starts) - self.policy.step
             if self._covered_from is None:
                 self._covered_from = self.evaluated_to
-            if self._open_scopes:
-                self.scopes.admit(self.history.leaves(self.evaluated_to))
+            self.scopes.admit(self.history.leaves(self.evaluated_to))
         return True
 
     def _next_ends(self, to: int, next_due: int) -> Ints:

@@ -14,7 +14,6 @@ from detectors.policy.policy import Policy
 from detectors.windows.counters import COUNTERS, Classify
 from detectors.windows.error_codes import CodeWindows
 from detectors.windows.fact_columns import FactColumns
-from detectors.windows.fixed_scopes import fixed_scopes
 from detectors.windows.frame import Frame
 from detectors.windows.impact import Impact
 from detectors.windows.people.failed import Failed
@@ -22,6 +21,10 @@ from detectors.windows.returns import ReturnWindows
 from detectors.windows.sliding import Windows
 
 __all__ = ["FrameBuilder", "classify_of"]
+
+#: The number of the policy's axes that make scopes: each axis multiplies the scopes that every step has to judge.
+#: Values of further axes are told where failing people have them in common (``detectors.commonality``).
+SCOPE_AXES = 2
 
 
 class FrameBuilder:
@@ -32,7 +35,6 @@ class FrameBuilder:
         policy: the policy.
         classify: assigns rows of facts to counters.
         memory: the places of leaves and groups of an earlier run.
-        grows: whether traffic makes the leaves and groups; otherwise there are those of ``fixed_scopes``.
 
     Attributes:
         scopes: the leaves and groups of the environment.
@@ -46,13 +48,10 @@ class FrameBuilder:
         policy: Policy,
         classify: Classify,
         memory: ScopesMemory | None = None,
-        *,
-        grows: bool = False,
     ) -> None:
         self._env = env
-        self._grows = grows
-        self.scopes = _open_scopes(env, policy, memory) if grows else fixed_scopes(env)
-        self._remembers = memory is not None
+        self.scopes = _scopes_of(env, policy, memory)
+        self._remembers = memory is not None and memory.axes == self.scopes.axes
         self._policy = policy
         self._classify = classify
         self.windows = Windows(self.scopes, policy.step, policy.windows(), classify)
@@ -75,8 +74,6 @@ class FrameBuilder:
         Args:
             facts: the rows of the next frame.
         """
-        if not self._grows:
-            return facts
         kinds, first = np.unique(facts.kind, return_index=True)
         firsts = facts.counts_from[first]
         for at in np.unique(firsts).tolist():
@@ -90,7 +87,7 @@ class FrameBuilder:
 
         A leaf that has lost its place since has no events in any window any more, and its rows are left out.
         """
-        if not self._grows or not self._remembers:
+        if not self._remembers:
             return self.admit(facts)
         short = len(self.scopes.leaves) - len(self._active_to)
         self._active_to = np.pad(self._active_to, (0, short), constant_values=FAR_PAST)
@@ -111,8 +108,6 @@ class FrameBuilder:
             standing: the scopes of incidents, which keep their places.
             expected: leaves that the history expects, which keep or get places.
         """
-        if not self._grows:
-            return
         self.scopes.admit(expected)
         short = len(self.scopes.leaves) - len(self._active_to)
         self._active_to = np.pad(self._active_to, (0, short), constant_values=FAR_PAST)
@@ -199,10 +194,10 @@ class FrameBuilder:
         return Failed.of(facts[self._classify.is_bad(facts)])
 
 
-def _open_scopes(env: str, policy: Policy, memory: ScopesMemory | None) -> Scopes:
+def _scopes_of(env: str, policy: Policy, memory: ScopesMemory | None) -> Scopes:
     return Scopes(
         env,
-        policy.axes,
+        policy.axes[:SCOPE_AXES],
         max_values=policy.max_values,
         max_scopes=policy.max_scopes,
         aliases=policy.aliases,

@@ -342,3 +342,4 @@ def test_history_holds_the_failures_of_every_leaf_by_code() -> None:
     scopes = engine.history.scopes
     places = [scopes.index(f"{ENV}{below}") for below in ("", "/ssoe", "/*/idme")]
     assert [noon[place] for place in places] == [2, 2, 2]
+    assert scopes.index(f"{ENV}/sis") is None

@@ -85,7 +85,7 @@ def test_only_some_tests_are_run_on_request(folder: Path) -> None:
 def test_what_happened_is_told_on_request(folder: Path) -> None:
     lines = ran("good.yaml", "--only", "many", "--timeline").stdout.splitlines()
     assert lines[1] == "      what happened:"
-    assert "prod-1 opened prod/ssoe/idme" in lines[2]
+    assert "prod-1 opened prod/ssoe " in lines[2]
     assert any("pagerduty trigger" in line for line in lines[3:])
 
 

@@ -32,14 +32,14 @@ def test_every_event_counts_and_the_test_ends_with_the_longest_series() -> None:
 
 def test_findings_incidents_messages_and_banners_are_noted() -> None:
     run = played(FAILING)
-    (_, *changes) = run.findings["outage", "prod/ssoe/idme"]
+    (_, *changes) = run.findings["outage", "prod/ssoe"]
     (fired,) = [change for change in changes if change.state == "firing"]
     assert 0 < fired.at - START - 2 * MINUTE <= 20 * SECOND
     assert "sign-ins failed" in fired.sentence
     assert run.standing(fired.at - SECOND) == ()
     assert run.standing(START + 5 * MINUTE)[0].id == "prod-1"
     assert run.commands[0].at == run.transitions[0].at
-    assert [change.status for change in run.banners["prod/ssoe/idme"]] == ["warning", "critical"]
+    assert [change.status for change in run.banners["prod/ssoe"]] == ["warning", "critical"]
 
 
 def test_nothing_is_noted_of_what_comes_after_the_end() -> None:
