@@ -22,11 +22,11 @@ from benchmarks.figures import Figure, Goal, add_options, figure, report
 from benchmarks.impacted import START
 from detectors.instants import HOUR, SECOND
 from detectors.scopes import SCOPES
-from detectors.windows.fact_columns import FactColumns
 from detectors.windows.facts import ON_TIME, FactRow
 from detectors.windows.fixed_scopes import fixed_scopes
 from detectors.windows.impact import Impact
 from detectors.windows.people.failed import Failed
+from tests.support.facts import columns_of
 
 __all__ = ["main"]
 
@@ -106,7 +106,7 @@ def _within(crowds: int) -> Figure:
         people = np.unique(np.random.default_rng(seed).integers(0, 1 << 64, 3 * _EXACTLY, dtype=np.uint64))
         impact = Impact(fixed_scopes("prod"), SECOND, (HOUR,), _EXACTLY)
         row = FactRow(START, ON_TIME, ("ssoe", None, None), "new", "failure", people=people.tolist())
-        impact.advance(START + SECOND, 1, Failed.of(FactColumns.of([row], SECOND)))
+        impact.advance(START + SECOND, 1, Failed.of(columns_of([row], SECOND)))
         found = impact.distinct_since(SCOPES.index(""), START + SECOND, START)
         within += abs(found.people - len(people)) <= found.error * found.people
     return figure(

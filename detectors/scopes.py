@@ -21,7 +21,6 @@ __all__ = [
     "STEPS",
     "contains",
     "leaf_index",
-    "leaf_position",
     "overlaps",
     "scope_index",
     "scope_path",
@@ -66,15 +65,6 @@ MEMBERS: np.ndarray = np.array([[_covers(s, m, c) for m, c in LEAVES] for s in S
 def leaf_index(method: str, csp: str | None) -> int:
     """Position of (method, csp) on the leaf axis."""
     return _LEAF[method, csp]
-
-
-def leaf_position(leaf: tuple[str | None, ...]) -> int:
-    """Position on the leaf axis of a value on each axis (auth method, csp, …).
-
-    A method that is not listed stands with ``sis``, a csp that is not listed with no csp.
-    """
-    method, csp = (*leaf, None, None)[:2]
-    return _LEAF[method if method in METHODS else "sis", csp if csp in CSPS else None]
 
 
 def scope_path(env: str, index: int) -> str:

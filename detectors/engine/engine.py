@@ -98,7 +98,7 @@ class Engine:
         self.lifecycle = Lifecycle(env, policy, state.lifecycle if state else None)
         self.evaluated_to: int | None = state.evaluated_to if state else None
         self._covered_from = state.covered_from if state else covered_from
-        self._five_minutes = FiveMinutes(self.scopes, policy, self._classify)
+        self._five_minutes = FiveMinutes(env, policy, self._classify)
         self._notices = NoticeWatch(env, policy, state.noticed if state else None)
         self._last: Frame | None = None
         self._durations = Durations(self.scopes, policy.step, max(policy.sli_windows)) if durations else None

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from detectors.arrays import Floats, Ints
-from detectors.axes import Leaf, Scopes
+from detectors.axes import AXES, Leaf, Scopes
 from detectors.history.arrivals import Returns, arrivals, has_starts
 from detectors.history.code_history import CodeHistory
 from detectors.history.day_counts import DayCounts
@@ -61,13 +61,15 @@ class History:
     Args:
         env: the environment.
         clock: local time and holidays, by which weeks are compared.
+        axes: the names of the axes on which leaves have values.
 
     Attributes:
         scopes: the axis "scope" of all arrays is the axis of its groups.
     """
 
-    def __init__(self, env: str, clock: WallClock | None = None) -> None:
+    def __init__(self, env: str, clock: WallClock | None = None, axes: tuple[str, ...] = AXES) -> None:
         self.env = env
+        self._axes = axes
         self.scopes = fixed_scopes(env)
         self._clock = clock or WallClock()
         self._newest: int | None = None  # the last known slot, in buckets since the epoch
@@ -115,7 +117,7 @@ class History:
             raise ValueError(f"not five minutes of {self.env}: env {record['env']!r}, at {at!r}")
         try:
             if "leaves" in record:
-                read = self._entries.of_leaves(record["leaves"], self.scopes.axes)
+                read = self._entries.of_leaves(record["leaves"], self._axes)
             else:
                 read = self._entries.of_scopes(record["scopes"], record.get("codes", {}))
         except KeyError as missing:
@@ -147,7 +149,7 @@ class History:
         for slot in self._counts.slots():
             counts = [(self._entries[n], of) for n, of in sorted(self._counts.at(slot).items())]
             codes = {self._entries[n]: of for n, of in sorted(self._codes.at(slot).items())}
-            axes = None if slot in self._by_scope else self.scopes.axes
+            axes = None if slot in self._by_scope else self._axes
             record = record_of(self.env, slot * BUCKET, counts, codes, axes, self._excluded.get(slot, ()))
             yield record | {"at": format_instant(slot * BUCKET)}
 
@@ -160,7 +162,7 @@ class History:
         many = (after - before)[:, [GOOD, BAD, EXCLUDED, SESSION_GOOD, SESSION_BAD]].sum(
             axis=1
         ) >= _EXPECTED_LEAST
-        return self._entries.leaves(np.flatnonzero(many).tolist(), len(self.scopes.axes))
+        return self._entries.leaves(np.flatnonzero(many).tolist(), len(self._axes))
 
     def _drop_old(self) -> None:
         assert self._newest is not None

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection
 
 import numpy as np
 
-from detectors.axes import OTHER, Leaf, Scopes
+from detectors.axes import OTHER, Leaf
 from detectors.history.entries import record_of
 from detectors.history.history import BUCKET
 from detectors.policy.policy import Policy
@@ -26,22 +25,20 @@ class FiveMinutes:
     """Counts of one environment by five minutes, leaf and counter, as far back as facts may still arrive.
 
     Args:
-        scopes: the axes, and which values stand for others.
-        policy: the policy.
+        env: the environment.
+        policy: the policy, with all axes and which values stand for others.
         classify: assigns rows of facts to counters.
     """
 
-    def __init__(self, scopes: Scopes, policy: Policy, classify: Columns) -> None:
-        self._scopes = scopes
+    def __init__(self, env: str, policy: Policy, classify: Columns) -> None:
+        self._env = env
+        self._policy = policy
         self._codes = policy.codes.root
         self._retention = policy.retention
         self._classify = classify
         # five minutes (ms) -> leaf -> counts (counter,)
         self._buckets: dict[int, dict[Leaf, list[int]]] = {}
         self._by_code: dict[int, Counter[tuple[Leaf, str]]] = {}  # five minutes -> (leaf, code) -> failures
-        self._covered: dict[
-            int, set[str]
-        ] = {}  # five minutes -> scopes that an incident or maintenance covered
         self._dirty: set[int] = set()
 
     def add(self, facts: FactColumns) -> None:
@@ -55,7 +52,7 @@ class FiveMinutes:
         cells, which = np.unique(cells, return_inverse=True)
         added = np.zeros(len(cells), dtype=np.int64)
         np.add.at(added, which, amount)
-        leaves = [self._scopes.aliased(kind.leaf) for kind in facts.kinds]
+        leaves = [self._aliased(kind.leaf) for kind in facts.kinds]
         for cell, more in zip(cells.tolist(), added.tolist(), strict=True):
             rest, counter_of = divmod(cell, len(COUNTERS))
             span, kind = divmod(rest, len(facts.kinds))
@@ -65,6 +62,15 @@ class FiveMinutes:
         counted = np.zeros(len(facts), dtype=bool)
         counted[row[counter < len(COUNTERS) - 2]] = True
         self._add_codes(facts[counted & facts.has_code(self._codes)])
+
+    def _aliased(self, leaf: Leaf) -> Leaf:
+        """The leaf with the values that those of its events stand for; None on axes that were not recorded."""
+        axes = self._policy.axes
+        values = (*leaf, *(None,) * (len(axes) - len(leaf)))
+        return tuple(
+            value and self._policy.canonical_value(axis, value)
+            for axis, value in zip(axes, values, strict=False)
+        )
 
     def _add_codes(self, failed: FactColumns) -> None:
         """Count failures by error code."""
@@ -76,12 +82,7 @@ class FiveMinutes:
             span, number = divmod(place_of, len(failed.kinds))
             kind = failed.kinds[number]
             by_code = self._by_code.setdefault(span * HISTORY_SPAN, Counter())
-            by_code[self._scopes.aliased(kind.leaf), kind.code] += count
-
-    def cover(self, at: int, scopes: Collection[str]) -> None:
-        """Note that an incident or maintenance covers scopes in the five minutes before T = ``at`` (ms)."""
-        if scopes:
-            self._covered.setdefault((at - 1) // HISTORY_SPAN * HISTORY_SPAN, set()).update(scopes)
+            by_code[self._aliased(kind.leaf), kind.code] += count
 
     def written(self, before: int, covered_from: int) -> list[dict[str, object]]:
         """Return the new or revised records that begin in ``[covered_from, before)`` (ms); mark all as written."""
@@ -103,7 +104,6 @@ class FiveMinutes:
         horizon = at - self._retention - 2 * HISTORY_SPAN
         self._buckets = {start: b for start, b in self._buckets.items() if start >= horizon}
         self._by_code = {start: b for start, b in self._by_code.items() if start >= horizon}
-        self._covered = {start: paths for start, paths in self._covered.items() if start >= horizon}
         return out
 
     def record(self, start: int) -> dict[str, object]:
@@ -123,8 +123,7 @@ class FiveMinutes:
         for leaf, code in sorted(by_code, key=lambda one: (_in_order(one[0]), one[1])):
             of_leaf = codes.setdefault(kept[leaf], {})
             of_leaf[code] = of_leaf.get(code, 0) + by_code[leaf, code]
-        covered = sorted(self._covered.get(start, ()))
-        return record_of(self._scopes.env, start, list(counts.items()), codes, self._scopes.axes, covered)
+        return record_of(self._env, start, list(counts.items()), codes, self._policy.axes)
 
 
 def _in_order(leaf: Leaf) -> list[tuple[bool, str]]:

@@ -12,7 +12,6 @@ import numpy as np
 
 from detectors.arrays import Bools, Ints
 from detectors.axes import Leaf
-from detectors.scopes import leaf_position
 from detectors.windows.facts import ON_TIME, TOO_LATE, FactRow, Kind
 
 __all__ = ["FactColumns"]
@@ -32,7 +31,7 @@ class FactColumns:
         pane, count, timed: (N,) as in ``FactRow``.
         counts_from: (N,) the first T (ms) at which each row counts.
         late: (N,) whether the row first counts later than at the end of its pane.
-        leaf: (N,) the position of the row's leaf.
+        leaf: (N,) the position of the row's leaf; -1 before it has one.
         kind: (N,) the position of the row's kind in ``kinds``.
         kinds: distinct kinds, which may include some that no row has.
     """
@@ -49,14 +48,14 @@ class FactColumns:
 
     @classmethod
     def of(
-        cls, rows: Iterable[FactRow], step: int, position: Callable[[Leaf], int] = leaf_position
+        cls, rows: Iterable[FactRow], step: int, position: Callable[[Leaf], int] | None = None
     ) -> FactColumns:
         """Build columns from all rows that ever count, ordered by the first T at which each counts.
 
         Args:
             rows: rows in any order.
             step: length of a pane, ms.
-            position: gives the position of a leaf.
+            position: gives the position of a leaf; without it ``placed`` gives the rows their positions later.
         """
         some = rows if isinstance(rows, list) else list(rows)
         flat = chain.from_iterable(map(_numbers_of, some))
@@ -68,8 +67,9 @@ class FactColumns:
         kinds = [Kind(*kind) for kind in dict.fromkeys(each)]
         places: dict[tuple[object, ...], int] = {kind: n for n, kind in enumerate(kinds)}
         kind = np.fromiter(map(places.__getitem__, each), np.int64, len(some))
-        leaf = np.fromiter((position(one.leaf) for one in kinds), np.int64, len(kinds))[kind]
-        whole = cls(some, pane, count, timed, counts_from, late, leaf, kind, kinds)
+        whole = cls(some, pane, count, timed, counts_from, late, np.full(len(some), -1), kind, kinds)
+        if position is not None:
+            whole = whole.placed(position)
         if (counts_from[1:] >= counts_from[:-1]).all() and not (first_t == TOO_LATE).any():
             return whole
         order = np.argsort(counts_from, kind="stable")

@@ -77,14 +77,15 @@ async def restore_shard(
     envs = (*listed, *sorted(states.keys() - set(listed)))
     past = TopicPartition(topics.history, partition)
     reading = records.reading(past.topic, partition)
-    histories, written = await _histories(reader, reading, past, states, envs)
+    histories = {env: History(env, axes=policy.axes) for env in envs}
+    written = await _fill_histories(reader, reading, past, states, histories)
 
     def make(env: str) -> Engine:
         state = states.get(env)
         return Engine(
             env,
             policy,
-            histories.get(env) or History(env),
+            histories.get(env) or History(env, axes=policy.axes),
             state=state.engine if state else None,
             sinks=settings.sinks,
             sli_every=policy.sli_every,
@@ -167,14 +168,14 @@ def _is_ours(listed: tuple[str, ...], unlisted: bool) -> Callable[[str], bool]:
     return lambda env: env in listed or (unlisted and env not in ENVS and normalised(env) == env)
 
 
-async def _histories(
+async def _fill_histories(
     reader: TopicReader,
     reading: Reading,
     place: TopicPartition,
     states: Mapping[str, ShardState],
-    envs: tuple[str, ...],
-) -> tuple[dict[str, History], dict[tuple[str, str], object]]:
-    """The history of each environment as it was when its state was written, and the leaves of each record.
+    histories: Mapping[str, History],
+) -> dict[tuple[str, str], object]:
+    """Fill the history of each environment as it was when its state was written; return the leaves of each record.
 
     The leaves are those of the last complete record of an environment and start; of the newest records alone. Five
     minutes that cannot be read are passed by: what is usual is a median over weeks.
@@ -182,7 +183,6 @@ async def _histories(
     Raises:
         Unreadable: a newer version wrote a record.
     """
-    histories = {env: History(env) for env in envs}
     written: dict[tuple[str, str], object] = {}
 
     def take(value: bytes) -> None:
@@ -200,4 +200,4 @@ async def _histories(
     async for record in reader.read(place):
         reading.take(record, take)
     reading.refuse(lambda key: False)
-    return histories, written
+    return written

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from hypothesis import strategies as st
 
 from detectors.axes import Leaf
-from detectors.scopes import LEAVES, OUTCOMES, STEPS
+from detectors.scopes import LEAVES, OUTCOMES, STEPS, leaf_index
+from detectors.windows.fact_columns import FactColumns
 from detectors.windows.facts import ON_TIME, FactRow
 
-__all__ = ["STEP", "cuts", "fact_rows", "leaf_at"]
+__all__ = ["STEP", "columns_of", "cuts", "fact_rows", "leaf_at", "leaf_position"]
 
 STEP = 1_000
 
@@ -18,6 +19,19 @@ STEP = 1_000
 def leaf_at(position: int) -> Leaf:
     """Return the leaf, without a client, at a position of ``LEAVES``."""
     return (*LEAVES[position], None)
+
+
+def leaf_position(leaf: Leaf) -> int:
+    """Return the position of a leaf of ``LEAVES``, whatever its values on further axes."""
+    method, csp = (*leaf, None)[:2]
+    return leaf_index(str(method), csp)
+
+
+def columns_of(
+    rows: Iterable[FactRow], step: int, position: Callable[[Leaf], int] = leaf_position
+) -> FactColumns:
+    """Return rows as columns, with the positions of ``LEAVES`` if none are given."""
+    return FactColumns.of(rows, step, position)
 
 
 @st.composite

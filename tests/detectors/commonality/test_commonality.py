@@ -14,9 +14,9 @@ from detectors.commonality.completed import Completed
 from detectors.incidents import Common
 from detectors.instants import HOUR, MINUTE, SECOND
 from detectors.windows.counters import Classify
-from detectors.windows.fact_columns import FactColumns
 from detectors.windows.facts import ON_TIME, FactRow
 from streams.settings.policy_file import default_policy
+from tests.support.facts import columns_of
 from tests.support.oracle import NOON
 
 CLASSIFY = Classify(default_policy().event_classes, {})
@@ -49,7 +49,7 @@ def completed(rows: Sequence[FactRow]) -> Completed:
     scopes = Scopes("prod")
     scopes.admit([row.leaf for row in rows])
     out = Completed(CLASSIFY, scopes)
-    out.add(FactColumns.of(rows, SECOND, lambda leaf: 0))
+    out.add(columns_of(rows, SECOND, lambda leaf: 0))
     out.move_to(NOW)
     return out
 
@@ -200,7 +200,7 @@ def test_late_events_count_from_the_instant_at_which_they_count() -> None:
     kept = Completed(CLASSIFY, scopes)
     late = fail(range(20), "vamobile")
     late.first_t = NOW + 5 * SECOND
-    kept.add(FactColumns.of([late], SECOND, lambda leaf: 0))
+    kept.add(columns_of([late], SECOND, lambda leaf: 0))
     for at, people in ((NOW + 4 * SECOND, 0), (NOW + 5 * SECOND, 20), (NOW + 6 * SECOND, 20)):
         kept.move_to(at)
         assert kept.population("prod", NOW - HOUR, at).people == people
@@ -269,7 +269,7 @@ def test_any_division_into_calls_and_any_asking_between_them_tells_the_same(
     after = 0
     for end in [*sorted(NOW - cut * SECOND for cut in cuts), NOW]:
         due = [row for row in rows if after < row.counts_from(SECOND) <= end]
-        divided.add(FactColumns.of(due, SECOND, lambda leaf: 0))
+        divided.add(columns_of(due, SECOND, lambda leaf: 0))
         divided.move_to((after + end) // 2)
         divided.move_to(end)
         after = max(after, end)
@@ -296,7 +296,7 @@ def test_a_sample_depends_on_who_failed_and_not_on_the_order(parts: list[set[int
     one, other = completed(rows), Completed(CLASSIFY, Scopes("prod"))
     for n, row in enumerate(reversed(rows)):
         row.first_t = NOW - 100 + n
-        other.add(FactColumns.of([row], SECOND, lambda leaf: 0))
+        other.add(columns_of([row], SECOND, lambda leaf: 0))
     other.move_to(NOW)
     first, second = (kept.population("prod", NOW - HOUR, NOW) for kept in (one, other))
     assert (first.people, first.weight) == (second.people, second.weight)

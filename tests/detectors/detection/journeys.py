@@ -13,7 +13,6 @@ from detectors.policy.policy import Policy
 from detectors.scopes import CSPS, LEAVES, MEMBERS, leaf_index
 from detectors.windows.counters import BAD, EXCLUDED, GOOD, STARTED, Classify
 from detectors.windows.error_codes import CodeWindows
-from detectors.windows.fact_columns import FactColumns
 from detectors.windows.facts import ON_TIME, FactRow
 from detectors.windows.fixed_scopes import fixed_scopes
 from detectors.windows.frame import Frame
@@ -21,7 +20,7 @@ from detectors.windows.returns import ReturnWindows
 from detectors.windows.sliding import Windows
 from streams.settings.policy_file import default_policy
 from tests.detectors.detection.traffic import RATE, RETURNS, SHARES, START, leaves_of, record
-from tests.support.facts import leaf_at
+from tests.support.facts import columns_of, leaf_at
 
 __all__ = ["USER_ERRORS", "Journeys", "weeks"]
 
@@ -137,7 +136,7 @@ class Journeys:
         begin = 0
         for end in cuts:
             start, steps = START + (begin + 1) * SECOND, end - begin
-            due = FactColumns.of([r for r in rows if begin <= (r.pane - START) // SECOND < end], SECOND)
+            due = columns_of([r for r in rows if begin <= (r.pane - START) // SECOND < end], SECOND)
             ends = start + SECOND * np.arange(steps, dtype=np.int64)
             counted = counts.advance(start, steps, due)
             codes.move(start, steps, due)

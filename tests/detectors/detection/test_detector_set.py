@@ -18,13 +18,14 @@ from detectors.detection.verdicts import FIRING, Verdicts
 from detectors.engine.engine import Engine
 from detectors.history.history import History
 from detectors.instants import SECOND
-from detectors.scopes import MEMBERS, SCOPES, leaf_position
+from detectors.scopes import MEMBERS, SCOPES
 from detectors.windows.facts import FactRow
 from detectors.windows.frame import Frame
 from streams.settings.policy_file import default_policy
 from tests.detectors.detection.journeys import Journeys, weeks
 from tests.detectors.detection.traffic import START
 from tests.support.depth import examples
+from tests.support.facts import leaf_position
 
 POLICY = default_policy()
 HISTORIES = {"two weeks": weeks(), "some days": weeks(days=5), "nothing": History("prod")}

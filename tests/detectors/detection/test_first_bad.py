@@ -6,14 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detectors.instants import HOUR, SECOND
-from detectors.scopes import LEAVES, MEMBERS, SCOPES, leaf_position
+from detectors.scopes import LEAVES, MEMBERS, SCOPES
 from detectors.windows.counters import BAD, SESSION_BAD, Classify
-from detectors.windows.fact_columns import FactColumns
 from detectors.windows.facts import ON_TIME, FactRow
 from detectors.windows.fixed_scopes import fixed_scopes
 from detectors.windows.sliding import Windows
 from streams.settings.policy_file import default_policy
-from tests.support.facts import leaf_at
+from tests.support.facts import columns_of, leaf_at, leaf_position
 
 START = 1_795_435_200_000
 LASTS = 90  # steps
@@ -50,7 +49,7 @@ def test_it_is_the_first_that_a_search_finds(some: list[FactRow], data: st.DataO
     for cut in cuts:
         at = [START + n * SECOND for n in range(begun + 1, cut + 1)]
         due = [row for row in some if at[0] <= row.counts_from(SECOND) <= at[-1]]
-        windows.advance(at[0], len(at), FactColumns.of(due, SECOND))
+        windows.advance(at[0], len(at), columns_of(due, SECOND))
         asked = data.draw(st.sampled_from(at))
         scope = data.draw(st.integers(0, len(SCOPES) - 1))
         since = asked - data.draw(st.integers(0, WINDOWS[-1] // SECOND)) * SECOND
@@ -60,7 +59,7 @@ def test_it_is_the_first_that_a_search_finds(some: list[FactRow], data: st.DataO
             if since <= row.pane < asked
             and row.counts_from(SECOND) <= asked
             and MEMBERS[scope, leaf_position(row.leaf)]
-            and CLASSIFY.is_bad(FactColumns.of([row], SECOND)).all()
+            and CLASSIFY.is_bad(columns_of([row], SECOND)).all()
         ]
         assert windows.first(scope, (BAD, SESSION_BAD), since, asked) == min(there, default=None)
         begun = cut
@@ -68,5 +67,5 @@ def test_it_is_the_first_that_a_search_finds(some: list[FactRow], data: st.DataO
 
 def test_before_the_first_event_there_is_none() -> None:
     windows = Windows(fixed_scopes("prod"), SECOND, (HOUR,), CLASSIFY)
-    windows.advance(START, 1, FactColumns.of([], SECOND))
+    windows.advance(START, 1, columns_of([], SECOND))
     assert windows.first(0, (BAD,), START - HOUR, START) is None

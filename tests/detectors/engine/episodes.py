@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from detectors.incidents import IncidentInput
 from detectors.instants import SECOND
 from detectors.policy.policy import Policy
-from detectors.scopes import CSPS, METHODS, STEPS, leaf_position
+from detectors.scopes import CSPS, METHODS, STEPS
 from detectors.windows.facts import ON_TIME, FactRow
 from streams.settings.policy_file import read_policy
+from tests.support.facts import leaf_position
 from tests.support.oracle import NOON
 
 __all__ = ["ENV", "POLICY", "STEP", "Episode", "episodes", "inputs", "instants", "rows_of"]

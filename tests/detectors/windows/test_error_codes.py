@@ -7,13 +7,12 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detectors.scopes import LEAVES, MEMBERS, SCOPES, SIGN_IN_STEPS, leaf_position
+from detectors.scopes import LEAVES, MEMBERS, SCOPES, SIGN_IN_STEPS
 from detectors.windows.error_codes import CodeWindows
-from detectors.windows.fact_columns import FactColumns
 from detectors.windows.facts import ON_TIME, FactRow
 from detectors.windows.fixed_scopes import fixed_scopes
 from detectors.windows.returns import RETURNED, WENT, ReturnWindows
-from tests.support.facts import STEP, cuts, fact_rows, leaf_at
+from tests.support.facts import STEP, columns_of, cuts, fact_rows, leaf_at, leaf_position
 
 START = 1_795_435_200_000
 WINDOWS = (3 * STEP, 20 * STEP)
@@ -49,7 +48,7 @@ def test_any_cut_into_calls_and_any_question_gives_the_counts_and_people_of_each
     for call, length in enumerate(lengths):
         end = at + (length - 1) * STEP
         due = [row for row in rows if at <= row.counts_from(STEP) <= end]
-        windows.move(at, length, FactColumns.of(due, STEP))
+        windows.move(at, length, columns_of(due, STEP))
         for n in range(length):
             for window in WINDOWS:
                 for scope in (0, 1, 4, 9):
@@ -76,7 +75,7 @@ def test_starts_and_callbacks_are_counted_and_nothing_else(
     for length in lengths:
         end = at + (length - 1) * STEP
         due = [row for row in rows if at <= row.counts_from(STEP) <= end]
-        counted = windows.advance(at, length, FactColumns.of(due, STEP))
+        counted = windows.advance(at, length, columns_of(due, STEP))
         for n in range(length):
             for window in WINDOWS:
                 seen = within(rows, at + n * STEP, window, 0)
@@ -91,12 +90,12 @@ def test_after_a_gap_nothing_is_left() -> None:
     row = FactRow(START - STEP, ON_TIME, leaf_at(1), "callback", "failure", "007", "", 2, 0, [0, 0], [1, 2])
     scopes = fixed_scopes("prod")
     codes, returns = CodeWindows(scopes, STEP, WINDOWS, CODES, 1_000), ReturnWindows(scopes, STEP, WINDOWS)
-    codes.move(START, 1, FactColumns.of([row], STEP))
+    codes.move(START, 1, columns_of([row], STEP))
     assert codes.people(CODES, STEP * 3)[0, 0] == 2
-    returns.advance(START, 1, FactColumns.of([row], STEP))
+    returns.advance(START, 1, columns_of([row], STEP))
     for counted in (codes, returns):
         counted.skip()
-    later, none = START + 1_000 * STEP, FactColumns.of([], STEP)
+    later, none = START + 1_000 * STEP, columns_of([], STEP)
     codes.move(later, 1, none)
     assert not codes.people(CODES, STEP * 20).any()
     assert codes.at_most() == dict.fromkeys(CODES, 0)

@@ -7,11 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detectors.arrays import Bools
-from detectors.scopes import leaf_position
 from detectors.windows.fact_columns import FactColumns
 from detectors.windows.facts import TOO_LATE, FactRow
 from detectors.windows.people.failed import Failed
-from tests.support.facts import STEP, fact_rows
+from tests.support.facts import STEP, columns_of, fact_rows, leaf_position
 
 START = 1_795_435_200_000
 ROWS = fact_rows(start=START, steps=9, latest=4)
@@ -37,7 +36,7 @@ def test_every_row_that_counts_is_there_in_the_order_in_which_they_do(
 ) -> None:
     for n, row in enumerate(rows):
         row.first_t = TOO_LATE if n in too_late else row.first_t
-    facts = FactColumns.of(rows, STEP)
+    facts = columns_of(rows, STEP)
     counting = [row for row in rows if row.first_t != TOO_LATE]
     assert said(facts) == [of_row(row) for row in sorted(counting, key=lambda row: row.counts_from(STEP))]
     for at in range(START, START + 12 * STEP, STEP):
@@ -46,7 +45,7 @@ def test_every_row_that_counts_is_there_in_the_order_in_which_they_do(
 
 @given(rows=ROWS, data=st.data())
 def test_a_choice_of_rows_says_what_they_say(rows: list[FactRow], data: st.DataObject) -> None:
-    facts = FactColumns.of(rows, STEP)
+    facts = columns_of(rows, STEP)
     some = st.lists(st.booleans(), min_size=len(facts), max_size=len(facts))
     mask: Bools = np.array(data.draw(some), dtype=bool)
     begin, end = sorted(data.draw(st.tuples(*[st.integers(0, len(facts))] * 2)))
@@ -59,7 +58,7 @@ def test_a_choice_of_rows_says_what_they_say(rows: list[FactRow], data: st.DataO
 
 @given(rows=ROWS, data=st.data())
 def test_who_failed_is_chosen_with_the_row(rows: list[FactRow], data: st.DataObject) -> None:
-    facts = FactColumns.of(rows, STEP)
+    facts = columns_of(rows, STEP)
     some = st.lists(st.booleans(), min_size=len(facts), max_size=len(facts))
     mask: Bools = np.array(data.draw(some), dtype=bool)
     begin, end = sorted(data.draw(st.tuples(*[st.integers(0, len(facts))] * 2)))

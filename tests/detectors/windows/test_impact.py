@@ -10,14 +10,13 @@ from hypothesis import strategies as st
 
 from detectors.arrays import Ints
 from detectors.instants import DAY, HOUR, MINUTE, SECOND
-from detectors.scopes import MEMBERS, SCOPES, leaf_position
-from detectors.windows.fact_columns import FactColumns
+from detectors.scopes import MEMBERS, SCOPES
 from detectors.windows.facts import ON_TIME, FactRow
 from detectors.windows.fixed_scopes import fixed_scopes
 from detectors.windows.impact import Distinct, Impact, relative_error
 from detectors.windows.people.failed import Failed
 from detectors.windows.people.person_table import STRATA, stratum_of
-from tests.support.facts import STEP, cuts, fact_rows, leaf_at
+from tests.support.facts import STEP, columns_of, cuts, fact_rows, leaf_at, leaf_position
 
 START = 1_795_435_200_000
 WINDOWS = (3 * STEP, 7 * STEP, 20 * STEP)
@@ -40,7 +39,7 @@ def brute(rows: Sequence[FactRow], scope: int, at: int, since: int) -> int:
 
 def failed(rows: Sequence[FactRow], step: int = STEP) -> Failed:
     """Return the people of rows."""
-    return Failed.of(FactColumns.of(rows, step))
+    return Failed.of(columns_of(rows, step))
 
 
 def of(pane: int, people: list[int], *, late: int = 0, leaf: int = 0) -> FactRow:

@@ -12,11 +12,10 @@ from hypothesis import strategies as st
 from detectors.axes import Leaf
 from detectors.instants import HOUR, MINUTE, SECOND
 from detectors.scopes import SCOPES
-from detectors.windows.fact_columns import FactColumns
 from detectors.windows.facts import ON_TIME, TOO_LATE, FactRow
 from detectors.windows.fixed_scopes import fixed_scopes
 from detectors.windows.latency_histogram import RELATIVE_ERROR, Durations, bucket, buckets, quantile
-from tests.support.facts import leaf_at
+from tests.support.facts import columns_of, leaf_at
 
 SHARES = (0.5, 0.95, 0.99)
 MS = st.floats(0.001, 1e9)
@@ -41,7 +40,7 @@ def exact(durations: list[float], share: float) -> float:
 
 def ask(rows: list[FactRow], window: int = HOUR, scope: str = "", at: int = AT) -> list[float]:
     durations = Durations(fixed_scopes("prod"), SECOND, HOUR)
-    durations.add(FactColumns.of(rows, SECOND), at)
+    durations.add(columns_of(rows, SECOND), at)
     return [float(ms) for ms in durations.quantiles(at, window, SHARES)[SCOPES.index(scope)]]
 
 
@@ -90,6 +89,6 @@ def test_it_keeps_as_much_as_is_asked_for() -> None:
     durations = Durations(fixed_scopes("prod"), SECOND, HOUR)
     for at in range(AT, AT + 6 * HOUR, MINUTE):
         facts = [row(at - SECOND, [float(ms) for ms in range(100, 2_000, 3)])]
-        durations.add(FactColumns.of(facts, SECOND), at)
+        durations.add(columns_of(facts, SECOND), at)
     assert sum(part.shape[1] for part in durations._parts) < 3 * 60 * 160
     assert durations.quantiles(AT + 6 * HOUR, HOUR, SHARES)[0, 0] == pytest.approx(1_050, rel=0.02)

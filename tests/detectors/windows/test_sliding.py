@@ -9,14 +9,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from detectors.arrays import Ints
-from detectors.scopes import MEMBERS, SCOPES, SIGN_IN_STEPS, leaf_position
+from detectors.scopes import MEMBERS, SCOPES, SIGN_IN_STEPS
 from detectors.windows.counters import COUNTERS, TIMED, Classify
-from detectors.windows.fact_columns import FactColumns
 from detectors.windows.facts import ON_TIME, FactRow
 from detectors.windows.fixed_scopes import fixed_scopes
 from detectors.windows.sliding import Windows
 from streams.settings.policy_file import default_policy
-from tests.support.facts import STEP, cuts, fact_rows, leaf_at
+from tests.support.facts import STEP, columns_of, cuts, fact_rows, leaf_at, leaf_position
 
 START = 1_795_435_200_000
 WINDOWS = (3 * STEP, 7 * STEP, 20 * STEP)
@@ -59,7 +58,7 @@ def run(
     for length in lengths:
         end = at + (length - 1) * STEP
         due = [row for row in rows if at <= row.counts_from(STEP) <= end]
-        for window, counts in windows.advance(at, length, FactColumns.of(due, STEP)).items():
+        for window, counts in windows.advance(at, length, columns_of(due, STEP)).items():
             parts[window].append(counts)
         at = end + STEP
     return {window: np.concatenate(some) for window, some in parts.items()}
@@ -121,7 +120,7 @@ def test_a_gap_in_which_every_window_is_empty_can_be_jumped_over(
 
 @given(rows=ROWS)
 def test_durations_are_of_what_is_counted_as_timed(rows: list[FactRow]) -> None:
-    facts = FactColumns.of(rows, STEP)
+    facts = columns_of(rows, STEP)
     row, counter, _ = CLASSIFY.amounts(facts)
     assert np.flatnonzero(CLASSIFY.is_timed(facts)).tolist() == row[counter == TIMED].tolist()
 
