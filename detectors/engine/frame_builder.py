@@ -24,7 +24,7 @@ __all__ = ["FrameBuilder", "classify_of"]
 
 #: The number of the policy's axes that make scopes: each axis multiplies the scopes that every step has to judge.
 #: Values of further axes are told where failing people have them in common (``detectors.commonality``).
-SCOPE_AXES = 2
+SCOPE_AXES = 3
 
 
 class FrameBuilder:

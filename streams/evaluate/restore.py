@@ -75,10 +75,9 @@ async def restore_shard(
     unlisted = holds_unlisted(partition, settings.partitions)
     states = await _states(reader, topics, partition, _is_ours(listed, unlisted), records)
     envs = (*listed, *sorted(states.keys() - set(listed)))
-    past = TopicPartition(topics.history, partition)
-    reading = records.reading(past.topic, partition)
     histories = {env: History(env, axes=policy.axes) for env in envs}
-    written = await _fill_histories(reader, reading, past, states, histories)
+    past = TopicPartition(topics.history, partition)
+    written = await _fill_histories(reader, records.reading(past.topic, partition), past, states, histories)
 
     def make(env: str) -> Engine:
         state = states.get(env)
