@@ -4,6 +4,9 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 
+# As in `watchofficer` itself: products of small matrices cost more CPU time on several threads than on one.
+export OPENBLAS_NUM_THREADS := 1
+
 # What is installed is known by these files, so that a second run is instant.
 RUNTIME := $(VENV)/.runtime
 DEV := $(VENV)/.dev

@@ -14,6 +14,10 @@ from tests.support import brokers, depth
 from tests.support.kafka.setup import Setup
 from tests.support.kafka.small_disk import may_mount
 
+# As in `watchofficer` itself, also for what tests start: several workers with threads of their own for products of
+# small matrices hinder each other. numpy reads it when it is imported.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 # On the machines of CI the examples are the same each time, so that a change is not held up by what another one has
 # brought; whoever runs the tests at a desk tries new ones.
 depth.register(derandomize=bool(os.environ.get("CI")))

@@ -5,6 +5,7 @@ Each command imports its modules when it runs, so that ``--help`` answers at onc
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from functools import wraps
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from detectors.policy.policy import Policy
 
 __all__ = ["main"]
+
+# Before numpy is imported: products of small matrices cost more CPU time on several threads than on one.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 #: Exit statuses: done; findings (lint, test, doctor, demo --once); wrong usage or bad input.
 DONE, FINDINGS, USAGE = 0, 1, 2

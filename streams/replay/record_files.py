@@ -28,7 +28,10 @@ def read_history(name: str) -> Iterator[dict[str, Any]]:
         for number, line in enumerate(lines, 1):
             try:
                 record = msgspec.json.decode(line, type=dict[str, Any])
-                tried.setdefault(record["env"], History(record["env"])).add(record)
+                env = record["env"]
+                if env not in tried:
+                    tried[env] = History(env)
+                tried[env].add(record)
             except (ValueError, KeyError, TypeError, AttributeError) as error:
                 raise SourceError(f"{name}:{number}: not a record of sli-history: {error}") from None
             yield record
