@@ -18,7 +18,7 @@ import httpx
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 
-from detectors.instants import MINUTE, parse_instant
+from detectors.instants import MINUTE, SECOND, parse_instant
 from detectors.policy.policy import Policy
 from sinks.sandbox import Sandbox
 from streams.kafka.admin import create_missing
@@ -175,6 +175,7 @@ class _Round:
                 sandbox=self._sandbox,
                 now=self._now(),
             )
+            self._hear_witness(found)
         await self._tell(figures, found)
 
     # -- under load -------------------------------------------------------------------------------------------
@@ -345,6 +346,17 @@ class _Round:
             figures.complaints.append(
                 f"{record.failed} workers of round {figures.rounds} ended by themselves: {self._folder}"
             )
+
+    def _hear_witness(self, found: Audit) -> None:
+        """Hold what was said of the watch against how it got on, and keep what the witness saw."""
+        samples = self._witness.samples()
+        found.stalls = self._witness.found(self._sandbox, self._policy.blind_after / SECOND)
+        found.compared["looks of the witness"] += len(samples)
+        alerts = [
+            (alert.dedup_key, alert.created_at, alert.resolved_at) for alert in self._sandbox.pagerduty.alerts
+        ]
+        seen = {"samples": samples, "alerts": alerts, "troubled": self._witness.troubled}
+        (self._folder / "witness.json").write_text(json.dumps(seen) + "\n")
 
     async def _tell(self, figures: Figures, found: Audit) -> None:
         from tests.faults.topics import folded

@@ -39,3 +39,4 @@ def test_whatever_fails_and_whenever_the_verdicts_and_the_pages_are_what_the_log
     assert figures.complaints == []
     assert figures.compared["sli"] > 500
     assert figures.compared["pages"] >= 1
+    assert figures.compared["looks of the witness"] > 100

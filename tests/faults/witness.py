@@ -135,6 +135,10 @@ class Witness:
         ]
         return stalls(self._samples, alerts, self.troubled, blind_after=blind_after)
 
+    def samples(self) -> list[tuple[int, int]]:
+        """Instants (ms), each with how far evaluation was behind it, as the topics showed (ms)."""
+        return list(self._samples)
+
     async def _look(self) -> None:
         reading = asyncio.create_task(self._read(), name="witness reads")
         try:
