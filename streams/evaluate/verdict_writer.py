@@ -89,7 +89,7 @@ class VerdictWriter:
 
     async def write_states(self, shard: Shard, envs: Iterable[str]) -> None:
         """Write the states of environments."""
-        topic = self._settings.topics.watch_state
+        topic, together = self._settings.topics.watch_state, shard.envs
         await self._producer.write(
             [
                 ProducerRecord(
@@ -97,7 +97,7 @@ class VerdictWriter:
                     env.encode(),
                     encode_state(shard.state(env)),
                     shard.partition,
-                    progress_headers(shard.reached(env)),
+                    progress_headers(shard.reached(env), together),
                 )
                 for env in envs
             ]

@@ -19,14 +19,25 @@ from aiokafka.errors import KafkaError
 from mode import Service
 
 from detectors.bounds import cut
-from detectors.instants import HOUR, parse_instant
+from detectors.instants import HOUR, SECOND, parse_instant
 from sinks.banner import banner
 from streams.kafka.clients import Backoff, Consumer
 from streams.kafka.topics import Topics
 from streams.records.reading import OwnRecords, Unread
 from streams.runtime.clocks import REAL_TIMING, Timing
+from streams.watchdog.peers import FORGOTTEN_AFTER
 
-__all__ = ["BANNER_KEYS", "HISTORY_POINTS", "LOG_LINES", "SLI_RECORDS", "Point", "Views", "ViewsTailer"]
+__all__ = [
+    "BANNER_KEYS",
+    "HISTORY_POINTS",
+    "LOG_LINES",
+    "SLI_RECORDS",
+    "STATES_BACK",
+    "Point",
+    "States",
+    "Views",
+    "ViewsTailer",
+]
 
 #: Points of history per scope and window: an hour at the 10 s at which indicators are published.
 HISTORY_POINTS = 360
@@ -40,6 +51,8 @@ CLOSED_INCIDENTS = 1_000
 #: so that the last indicators are shown, with their age, after a pause of any length.
 SLI_BACK = HOUR
 SLI_RECORDS = 1_000
+#: How far back `watch-state` is read at a start, ms of the broker's time: who said nothing since then is dead.
+STATES_BACK = round(FORGOTTEN_AFTER * SECOND)
 
 _START_PATIENCE = 30.0  # seconds for one answer of the broker while the tail begins
 _BACKOFF_FIRST, _BACKOFF_LAST = 0.5, 15.0  # seconds
@@ -49,6 +62,10 @@ log = structlog.get_logger(__name__)
 
 #: The indicators of all scopes state equal instants, and a start reads an hour of them, so parsed instants are cached.
 _instant_of_slis = lru_cache(maxsize=256)(parse_instant)
+
+
+#: Receives key and headers of a record.
+States = Callable[[bytes | None, Iterable[tuple[str, bytes]]], object]
 
 
 class Point(NamedTuple):
@@ -62,13 +79,19 @@ class Point(NamedTuple):
 class Views:
     """The latest records of each topic. A record that is passed twice changes nothing the second time.
 
+    Args:
+        topics: their names.
+        states: receives key and headers of each recent record of `watch-state`; None: that topic is not followed.
+
     Attributes:
         ready: whether all records that were on the topics when this process started have been read.
         unreadable: number of records that were skipped because they are no records of their topic.
     """
 
-    def __init__(self, topics: Topics | None = None) -> None:
+    def __init__(self, topics: Topics | None = None, *, states: States | None = None) -> None:
         topics = topics or Topics()
+        self._states = states
+        self._watch_state = topics.watch_state
         self.ready = False
         self.unreadable = 0
         self._slis: dict[tuple[str, str], dict[str, Any]] = {}
@@ -86,7 +109,7 @@ class Views:
     @property
     def topics(self) -> tuple[str, ...]:
         """The names of the topics that the views follow."""
-        return tuple(self._folds)
+        return (*self._folds, self._watch_state) if self._states is not None else tuple(self._folds)
 
     def apply(
         self,
@@ -100,6 +123,8 @@ class Views:
         Returns:
             why the record cannot be read; None if it was read.
         """
+        if topic == self._watch_state and self._states is not None:
+            self._states(key, headers)
         fold = self._folds.get(topic)
         if fold is None:
             return None
@@ -215,9 +240,9 @@ def _urgency(incident: dict[str, Any]) -> tuple[int, int, int]:
 class ViewsTailer(Service):
     """Follows the topics of a `Views` for as long as it runs, without a consumer group.
 
-    Compacted topics are read from their beginning, indicators from an hour back, and of the incident log only
-    the last lines, as many as the views keep. If the broker is unreachable, the tailer waits for it and continues
-    at its last position.
+    Compacted topics are read from their beginning, indicators from an hour back, states from ten minutes back, and of
+    the incident log only the last lines, as many as the views keep. If the broker is unreachable, the tailer waits for
+    it and continues at its last position.
 
     Args:
         views: the views to update. Their ``ready`` becomes true once and stays true even if the broker is lost.
@@ -292,9 +317,12 @@ class ViewsTailer(Service):
         logs = [p for p in ends if p.topic == self._topics.incident_log]
         slis = [p for p in ends if p.topic == self._topics.sli]
         starts = {p: max(0, ends[p] - LOG_LINES) for p in logs}
-        found = await consumer.offsets_for_times(dict.fromkeys(slis, self._clock() - SLI_BACK))
-        for partition, at in found.items():
-            enough = max(0, ends[partition] - SLI_RECORDS)
+        states = [p for p in ends if p.topic == self._topics.watch_state]
+        since = dict.fromkeys(slis, self._clock() - SLI_BACK)
+        since |= dict.fromkeys(states, self._clock() - STATES_BACK)
+        for partition, at in (await consumer.offsets_for_times(since)).items():
+            least = SLI_RECORDS if partition.topic == self._topics.sli else 0
+            enough = max(0, ends[partition] - least)
             starts[partition] = min(at.offset, enough) if at else enough
         return starts
 

@@ -13,7 +13,7 @@ from detectors.backoff import full_jitter
 from streams.runtime.progress import Why
 from streams.watchdog.blindness import Statement
 
-__all__ = ["OLD_KEY", "Announcer", "Teller"]
+__all__ = ["OLD_KEY", "Announcer", "Others", "Teller"]
 
 log = structlog.get_logger(__name__)
 
@@ -22,6 +22,22 @@ REPEAT_EVERY = 300.0
 _FIRST_WAIT, _LONGEST_WAIT = 1.0, 30.0  # seconds, of the backoff after a failure
 #: Of the one key that builds before this one used for all kinds of blindness.
 OLD_KEY = ""
+
+
+class Others(Protocol):
+    """What other processes say of the watch."""
+
+    def say(self, kind: str) -> bool:
+        """Whether the last words of another process are that the watch is blind of a kind."""
+        ...
+
+    def may_say(self, kind: str) -> bool:
+        """Whether another process says that the watch is blind of a kind, or may say so unheard."""
+        ...
+
+    def left_open(self) -> frozenset[str]:
+        """The kinds that others have said until they ended, and that this has not returned before."""
+        ...
 
 
 class Teller(Protocol):
@@ -54,7 +70,7 @@ class _Channel:
     Attributes:
         told_at: when it was told last, monotonic seconds; None: not since this process started, or resolved.
         at: since when the watch was blind, ms.
-        left_open: a worker that died may have left an alert open.
+        left_open: another process that has ended, or this one before its start, may have left an alert open.
     """
 
     told_at: float | None = None
@@ -81,10 +97,14 @@ class _Line:
 class Announcer:
     """Says to each receiver what it has not been told yet.
 
+    Where all processes share one alert of a kind, this one resolves what it has said itself once no other says it, and
+    what has been left open once everything gets on and no other can be saying it.
+
     Args:
         tellers: the ways to the receivers.
         monotonic: seconds that never go back.
         chance: draws a random number in [0, 1), for the jitter of retries.
+        others: what other processes say; None where there are none.
     """
 
     def __init__(
@@ -92,9 +112,12 @@ class Announcer:
         tellers: Sequence[Teller],
         monotonic: Callable[[], float],
         chance: Callable[[], float] = random.random,
+        *,
+        others: Others | None = None,
     ) -> None:
         self._monotonic = monotonic
         self._chance = chance
+        self._others = others
         kinds = (*(why.value for why in Why), OLD_KEY)
         self._lines = [
             _Line(teller, {kind: _Channel(left_open=teller.keeps) for kind in kinds}) for teller in tellers
@@ -114,18 +137,28 @@ class Announcer:
             blind: what is to be said, by kind; empty while the watch sees.
             well: whether everything gets on, so that what a worker that died has left open can be resolved.
         """
+        left = frozenset() if self._others is None else self._others.left_open()
         for line in self._lines:
             kinds = frozenset(why.value for why in blind)
             if kinds != line.blind:  # a change is worth an attempt at once
                 line.blind, line.wait_until = kinds, float("-inf")
+            for kind in left & line.channels.keys() if line.teller.keeps else ():
+                line.channels[kind].left_open = True
             for kind, channel in line.channels.items():
                 if self._monotonic() < line.wait_until:
                     break
                 said = blind.get(Why(kind)) if kind != OLD_KEY else None
                 if said is not None:
                     self._say_blind(line, channel, said)
-                elif channel.told_at is not None or (channel.left_open and well):
+                elif self._is_over(line, channel, kind, well=well):
                     self._say_seeing(line, channel, kind)
+
+    def _is_over(self, line: _Line, channel: _Channel, kind: str, *, well: bool) -> bool:
+        """Whether a receiver is to be told that the watch, which is not blind of a kind here, sees again."""
+        others = self._others if line.teller.keeps else None
+        if channel.told_at is not None:
+            return others is None or not others.say(kind)
+        return channel.left_open and well and (others is None or not others.may_say(kind))
 
     def _say_blind(self, line: _Line, channel: _Channel, said: Statement) -> None:
         now = self._monotonic()

@@ -14,7 +14,7 @@ from streams.runtime.health import Health
 from streams.runtime.logs import masker
 from streams.runtime.progress import Progress
 from streams.settings.settings import Settings
-from streams.watchdog.announcer import Announcer
+from streams.watchdog.announcer import Announcer, Others
 from streams.watchdog.heartbeat import Heartbeat
 from streams.watchdog.tellers import request, tellers
 from streams.watchdog.watchdog import Watchdog, WatchdogTime
@@ -35,6 +35,7 @@ def make_watchdog(
     health: Health,
     *,
     name: str,
+    others: Others | None = None,
     blind_after: float | None = None,
     exempt: Callable[[], bool] = lambda: False,
     on_look: Callable[[frozenset[str], Mapping[str, float]], None] = lambda blind, lags: None,
@@ -48,6 +49,7 @@ def make_watchdog(
         progress: what the parts of the process report.
         health: which parts do their work.
         name: of the process, for people.
+        others: what other processes say of the watch.
         blind_after: how long something must not get on until the watch is blind, seconds; None: as the policy says.
         exempt: whether a start takes its time for a reason of its own.
         on_look: called in the watchdog's thread after each look.
@@ -56,7 +58,9 @@ def make_watchdog(
     # A client of its own: those of the event loop cannot be used from a thread.
     make = request(httpx.Client())
     announcer = Announcer(
-        tellers(settings, make, prefix=policy.notify.dedup_prefix, worker=name), times.monotonic
+        tellers(settings, make, prefix=policy.notify.dedup_prefix, worker=name),
+        times.monotonic,
+        others=others,
     )
     url = settings.heartbeat_url
     return Watchdog(

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from detectors.instants import format_instant
+from detectors.values import normalised
 from streams.runtime.progress import Progress, Why
 
 __all__ = ["FleetWatch"]
@@ -25,10 +26,12 @@ class _Moved:
     Attributes:
         evaluated_to: the greatest T (ms) that was written; 0: unknown.
         at: when it was seen first, monotonic seconds.
+        place: the partition of `watch-state` on which that was written.
     """
 
     evaluated_to: int
     at: float
+    place: int
 
 
 class FleetWatch:
@@ -50,23 +53,41 @@ class FleetWatch:
         """All records that stood on the topic have been taken: those that come from now on have just been written."""
         self._caught_up = True
 
-    def take(self, env: str, evaluated_to: int | None, *, gone: bool = False) -> None:
+    def take(
+        self,
+        env: str,
+        evaluated_to: int | None,
+        *,
+        gone: bool = False,
+        place: int = 0,
+        together: frozenset[str] | None = None,
+    ) -> None:
         """Take a record of `watch-state`.
 
         Args:
             env: the environment.
             evaluated_to: its last T, ms; None where the record does not say.
             gone: whether the environment is given up.
+            place: the partition of the record.
+            together: all environments that are evaluated on that partition; None where the record does not say.
         """
-        if gone:
-            self._moved.pop(env, None)
-            self._progress.going(Why.LAG, _key(env))
+        if gone or normalised(env) != env:
+            self._give_up(env)
             return
         self._lives = self._lives or self._caught_up
         known = self._moved.get(env)
         if known is None or evaluated_to is None or evaluated_to > known.evaluated_to:
             reached = max(evaluated_to or 0, known.evaluated_to if known else 0)
-            self._moved[env] = _Moved(reached, self._monotonic())
+            self._moved[env] = _Moved(reached, self._monotonic(), place)
+        if together is not None and env in together:
+            for other in [name for name, moved in self._moved.items() if moved.place == place]:
+                if other not in together:
+                    self._give_up(other)
+
+    def _give_up(self, env: str) -> None:
+        """Wait for an environment no more: nobody evaluates it, and nobody should."""
+        self._moved.pop(env, None)
+        self._progress.going(Why.LAG, _key(env))
 
     def look(self) -> None:
         """Report the environments that do not move on, and that there are none."""

@@ -231,6 +231,10 @@ class Watchdog:
 
     # -- what is said of this process ---------------------------------------------------------------------------
 
+    def said(self) -> frozenset[str]:
+        """The kinds of blindness that this process says now, to anybody."""
+        return frozenset(why.value for why in self._blind)
+
     def report(self) -> Report:
         """A snapshot. Obstacles of the last second are in it, also while the watchdog waits for a receiver."""
         now, clock = self._times.monotonic(), self._times.clock()

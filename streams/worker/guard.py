@@ -28,13 +28,14 @@ from streams.kafka.clients import Backoff, ClientFactory, KafkaClients
 from streams.kafka.diagnosis import diagnose
 from streams.kafka.probe import BrokerProbe
 from streams.kafka.topics import Topics
-from streams.records.progress import evaluated_to_in
+from streams.records.progress import evaluated_to_in, together_in
 from streams.runtime.clocks import Clock
 from streams.runtime.health import Health
 from streams.runtime.progress import Progress, Why
 from streams.settings.settings import Settings
 from streams.watchdog.assembly import make_watchdog, process_name
 from streams.watchdog.fleet import FleetWatch
+from streams.watchdog.peers import Peers
 from streams.watchdog.pulse import LoopPulse
 
 __all__ = ["Guard", "follow_states"]
@@ -69,13 +70,16 @@ class Guard:
         self.metrics = Metrics(
             clock=clock, whys=[why.value for why in Why], version=version("watchofficer"), policy=policy.hash
         )
+        name = process_name("guard", port)
+        self._peers = Peers(name, time.monotonic, lambda: "watch-state" not in self.health.waiting())
         self.watchdog = make_watchdog(
             settings,
             policy,
             clock,
             self.progress,
             self.health,
-            name=process_name("guard", port),
+            name=name,
+            others=self._peers,
             on_look=self.metrics.watch.set_blind,
         )
         kafka = settings.kafka_client_kwargs()
@@ -166,8 +170,16 @@ class Guard:
         self._fleet.caught_up()
 
     def _take(self, record: Any) -> None:
+        if self._peers.take(record.key, record.headers):
+            return
         env = (record.key or b"").decode("utf-8", "replace")
-        self._fleet.take(env, evaluated_to_in(record.headers), gone=record.value is None)
+        self._fleet.take(
+            env,
+            evaluated_to_in(record.headers),
+            gone=record.value is None,
+            place=record.partition,
+            together=together_in(record.headers),
+        )
 
 
 async def follow_states(

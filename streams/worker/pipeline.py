@@ -44,6 +44,7 @@ from streams.settings.settings import Settings
 from streams.worker.assignment import HAND_OVER_SECONDS, Assignment
 from streams.worker.metrics_feed import MetricsFeed
 from streams.worker.options import WorkerOptions
+from streams.worker.words import Words
 
 __all__ = ["Pipeline", "Surroundings"]
 
@@ -73,6 +74,7 @@ class Surroundings:
         clients: makes the clients of Kafka.
         receivers: the receivers that are on, by name.
         records: what is done with records of our own topics that cannot be read.
+        words: writes what this worker says of itself.
     """
 
     settings: Settings
@@ -88,6 +90,7 @@ class Surroundings:
     clients: ClientFactory
     receivers: Mapping[str, SinkClient]
     records: OwnRecords
+    words: Words
 
 
 class Pipeline:
@@ -236,6 +239,7 @@ class Pipeline:
         self._run_beside(self._tick(), "lease")
         await self.producer.start()
         self._stack.push_async_callback(self.producer.stop)
+        self._run_beside(self._around.words.run(self.producer.write), "words")
         self._stack.push_async_callback(self.aside.close, _ASIDE_SECONDS)
         if self.ingest is not None:  # first, so that its group is joined while Faust's is
             await self._run(self.ingest)

@@ -46,13 +46,16 @@ from streams.runtime.lease import LeaseLost
 from streams.runtime.progress import Progress, Why
 from streams.settings.settings import Settings
 from streams.watchdog.assembly import make_watchdog, process_name
+from streams.watchdog.peers import Peers
 from streams.watchdog.pulse import LoopPulse
+from streams.watchdog.watchdog import Watchdog
 from streams.worker.broker_watch import BrokerWatch
 from streams.worker.clock_watch import ClockWatch
 from streams.worker.metrics_feed import MetricsFeed
 from streams.worker.options import Role, WorkerOptions
 from streams.worker.pipeline import Pipeline, Surroundings
 from streams.worker.preparation import Preparation, kafka_questions
+from streams.worker.words import Words
 
 __all__ = ["Role", "Worker", "WorkerOptions"]
 
@@ -86,7 +89,9 @@ class Worker:
         self.progress = Progress(time.monotonic)
         self.failed: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
         self.started = asyncio.Event()
-        self.views = Views(self.topics)
+        name = process_name(options.role, options.port)
+        self._peers = Peers(name, time.monotonic, lambda: self.views.ready)
+        self.views = Views(self.topics, states=self._peers.take)
         self.metrics = _metrics(settings, policy, clock)
         self._feed = MetricsFeed(self.metrics, policy, settings.sinks())
         kafka = settings.kafka_client_kwargs()
@@ -97,17 +102,8 @@ class Worker:
         self._probe = BrokerProbe(self._clients, partial(diagnose, kafka))
         records = OwnRecords(self.topics, self._put_aside)
         self._tailer = self._tail(clock, records)
-        self.watchdog = make_watchdog(
-            settings,
-            policy,
-            clock,
-            self.progress,
-            self.health,
-            name=process_name(options.role, options.port),
-            blind_after=options.blind_after,
-            exempt=self._judges_later,
-            on_look=self.metrics.watch.set_blind,
-        )
+        self.watchdog = self._make_watchdog(policy, clock, name)
+        self._words = Words(name, self.topics.watch_state, self.watchdog.said)
         self._pulse = LoopPulse(self.progress, self._observe_stall)
         self._broker_watch = BrokerWatch(self._probe, self._unfetched, self.health, self.progress)
         future_limit = policy.future_limit if options.check_timestamps else None
@@ -127,12 +123,27 @@ class Worker:
             clients=self._clients,
             receivers=self._receivers,
             records=records,
+            words=self._words,
         )
         self._clock_watch = ClockWatch(broker_time, self.progress, self._feed) if broker_time else None
         self._pipeline: Pipeline | None = None
         self._unwritten: deque[ProducerRecord] = deque(maxlen=_UNWRITTEN)
         self._server = self._make_server(policy, clock)
         self._unready()
+
+    def _make_watchdog(self, policy: Policy, clock: Clock, name: str) -> Watchdog:
+        return make_watchdog(
+            self._settings,
+            policy,
+            clock,
+            self.progress,
+            self.health,
+            name=name,
+            others=self._peers,
+            blind_after=self._options.blind_after,
+            exempt=self._judges_later,
+            on_look=self.metrics.watch.set_blind,
+        )
 
     def _unready(self) -> None:
         """Say of every part that it is not ready yet."""
@@ -183,6 +194,7 @@ class Worker:
 
     async def stop(self) -> None:
         """Stop all parts, the last started first: what was read is written, what was not is read again."""
+        self._words.last = True
         await self._stack.aclose()
 
     def _run_beside(self, work: Coroutine[Any, Any, None], name: str) -> None:

@@ -222,3 +222,12 @@ def test_a_record_that_makes_no_sense_is_counted_and_does_no_harm(
     assert sli() in views.slis()
     assert incident() in views.incidents()
     assert views.evaluated_to()["prod"] == T0
+
+
+def test_states_are_handed_on_and_no_fold_of_theirs_is_kept() -> None:
+    seen: list[tuple[bytes | None, Any]] = []
+    views = Views(TOPICS, states=lambda key, headers: seen.append((key, headers)))
+    assert TOPICS.watch_state in views.topics
+    assert views.apply(TOPICS.watch_state, b"process/a", None, [("blind", b"clock")]) is None
+    assert seen == [(b"process/a", [("blind", b"clock")])]
+    assert TOPICS.watch_state not in Views(TOPICS).topics

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from streams.records.progress import evaluated_to_in, progress_headers
+from streams.records.progress import evaluated_to_in, progress_headers, together_in
 from streams.watchdog.fleet import FleetWatch
 from tests.streams.watchdog.world import BLIND_AFTER, NOON, World
 
@@ -94,9 +94,48 @@ def test_an_environment_that_was_given_up_is_not_waited_for(guarded: Guarded) ->
     assert guarded.world.pagerduty.take() == []
 
 
+def test_an_environment_that_is_evaluated_with_the_others_no_more_is_not_waited_for(guarded: Guarded) -> None:
+    for _ in range(12):
+        at = guarded.world.clock() - 3_000
+        guarded.fleet.take("prod", at, place=0, together=frozenset({"prod"}))
+        guarded.run(10)
+    assert guarded.world.pagerduty.take() == []  # staging was written to the same partition
+
+
+def test_an_environment_of_another_partition_is_waited_for_whatever_is_evaluated_together() -> None:
+    guarded = Guarded()
+    guarded.fleet.take("staging", guarded.world.clock(), place=1)
+    for _ in range(12):
+        guarded.fleet.take("prod", guarded.world.clock(), place=0, together=frozenset({"prod"}))
+        guarded.run(10)
+    assert guarded.world.pagerduty.take()[-1] == ("blind", "lag")
+    assert "staging" in guarded.world.pagerduty.statements[-1].sentence
+
+
+def test_an_environment_that_comes_back_is_waited_for_again(guarded: Guarded) -> None:
+    guarded.fleet.take("prod", guarded.world.clock(), together=frozenset({"prod"}))
+    guarded.run(100, "prod")
+    guarded.fleet.take("staging", guarded.world.clock(), together=frozenset({"prod", "staging"}))
+    guarded.run(100, "prod")
+    assert guarded.world.pagerduty.take() == [("blind", "lag")]
+    assert "staging" in guarded.world.pagerduty.statements[-1].sentence
+
+
+@pytest.mark.parametrize("key", ["", "no environment", "Prod", "process/a", "\ufffd"])
+def test_a_record_whose_key_is_no_name_of_an_environment_is_not_waited_for(
+    guarded: Guarded, key: str
+) -> None:
+    guarded.fleet.take(key, None)
+    guarded.run(200, "prod", "staging")
+    assert guarded.world.pagerduty.take() == []
+
+
 @pytest.mark.parametrize("at", [0, NOON, None])
-def test_the_progress_stands_in_the_headers_of_a_state(at: int | None) -> None:
-    assert evaluated_to_in([("other", b"x"), *progress_headers(at)]) == at
+@pytest.mark.parametrize("envs", [(), ("prod",), ("prod", "a:b", "other")])
+def test_the_progress_stands_in_the_headers_of_a_state(at: int | None, envs: tuple[str, ...]) -> None:
+    headers = [("other", b"x"), *progress_headers(at, envs)]
+    assert evaluated_to_in(headers) == at
+    assert together_in(headers) == (frozenset(envs) if envs else None)
 
 
 def test_a_header_that_is_no_number_says_nothing() -> None:

@@ -10,6 +10,7 @@ from streams.runtime.progress import Progress
 from streams.watchdog.announcer import Announcer
 from streams.watchdog.blindness import Statement
 from streams.watchdog.heartbeat import Heartbeat
+from streams.watchdog.peers import Peers
 from streams.watchdog.watchdog import Watchdog, WatchdogTime
 
 __all__ = ["BLIND_AFTER", "NOON", "Told", "World"]
@@ -50,6 +51,8 @@ class World:
 
     def __init__(self, *, secret: str = "", url: str = "", pace: float = 1.0) -> None:
         self.seconds = 1000.0
+        self.complete = True  # whether all words of other processes have been read
+        self.peers = Peers("this one", self.monotonic, lambda: self.complete)
         self.pace = pace
         self.frozen = False  # whether the event loop stands still
         self.progress = Progress(self.monotonic)
@@ -62,7 +65,7 @@ class World:
         self.watchdog = Watchdog(
             self.progress,
             self.health,
-            Announcer((self.pagerduty, self.slack), self.monotonic, lambda: 1.0),
+            Announcer((self.pagerduty, self.slack), self.monotonic, lambda: 1.0, others=self.peers),
             blind_after=BLIND_AFTER,
             times=WatchdogTime(clock=self.clock, pace=pace, monotonic=self.monotonic),
             heartbeat=Heartbeat(url, self.request, self.monotonic) if url else None,
