@@ -36,7 +36,7 @@ class Others(Protocol):
         ...
 
     def left_open(self) -> frozenset[str]:
-        """The kinds that others have said until they ended, and that this has not returned before."""
+        """The kinds of which those that ended or died may have left an alert open; none that was returned before."""
         ...
 
 

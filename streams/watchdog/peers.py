@@ -18,8 +18,8 @@ __all__ = ["EVERY", "FORGOTTEN_AFTER", "Peers"]
 
 #: Workers say what they say at least so often, seconds.
 EVERY = 10.0
-#: Who has written nothing for so long, seconds, is silent.
-_SILENT_AFTER = 3 * EVERY
+#: Who has written nothing for so long, seconds, is silent: less than what has to stand for ``blind_after`` to be said.
+_SILENT_AFTER = 1.5 * EVERY
 #: Who has written nothing for so long, seconds, is dead: a worker that is only cut off is mended or restarted by then.
 FORGOTTEN_AFTER = 600.0
 _CAUSES = frozenset(why.value for why in CAUSES)
@@ -90,16 +90,16 @@ class Peers:
             return any(not peer.fresh or peer.heard_at < since for peer in self._peers.values())
 
     def left_open(self) -> frozenset[str]:
-        """The kinds that others have said until they ended, and that this has not returned before."""
+        """The kinds of which those that ended or died may have left an alert open; none that was returned before."""
         with self._lock:
             self._forget()
             left, self._left = frozenset(self._left), set()
             return left
 
     def _forget(self) -> None:
-        """Take those for dead who have been silent for long."""
+        """Take those for dead who have been silent for long; they may have said a cause unheard."""
         since = self._monotonic() - FORGOTTEN_AFTER
         for name, peer in list(self._peers.items()):
             if peer.heard_at < since:
-                self._left |= peer.blind
+                self._left |= peer.blind | _CAUSES
                 del self._peers[name]

@@ -16,7 +16,7 @@ from streams.watchdog.peers import EVERY, FORGOTTEN_AFTER, Peers
 from tests.streams.watchdog.world import World
 
 ALL = {*(why.value for why in Why), ""}
-SILENT = 31  # seconds after its last words at which a process is silent
+SAID_AFTER = 20  # seconds after which one that has lost the broker says so
 
 
 def hear(world: World, *blind: str, name: str = "other", ended: bool = False) -> None:
@@ -97,7 +97,7 @@ def test_what_a_worker_that_was_killed_has_said_is_resolved_once_it_is_forgotten
     world.wait(round(FORGOTTEN_AFTER) - 10)
     assert resolved(world) == set()
     world.wait(10)
-    assert resolved(world) == {"partition"}
+    assert resolved(world) == {"partition", *(why.value for why in CAUSES)}
 
 
 def test_of_two_that_say_the_same_the_last_one_resolves_it() -> None:
@@ -169,6 +169,7 @@ class Process:
         self.name = name
         self.blind: set[Why] = set()
         self.cut_off = False
+        self.cut_off_at = 0.0
         self.said_at = float("-inf")
         self.said: set[Why] = set()
         self.read = False
@@ -205,6 +206,7 @@ class Fleet:
         process = self.running.get(name)
         if what == "start" and process is None:
             self.running[name] = Process(name, self)
+            self.speak(self.running[name])
         elif process is None:
             return
         elif what == "blind" and not process.cut_off:
@@ -212,8 +214,8 @@ class Fleet:
         elif what == "see" and not process.cut_off:
             process.blind.discard(why)
         elif what == "lose the broker" and not any(one.cut_off for one in self.running.values()):
-            process.cut_off = True  # of two that are cut off, the one that is back does not hear the other
-            process.blind.add(Why.BROKER)
+            # Of two that are cut off, the one that is back does not hear the other.
+            process.cut_off, process.cut_off_at = True, self.seconds
         elif what == "reach the broker":
             process.cut_off = False
             process.blind.discard(Why.BROKER)
@@ -228,6 +230,8 @@ class Fleet:
         for _ in range(seconds):
             self.seconds += 1.0
             for process in self.running.values():
+                if process.cut_off and self.seconds - process.cut_off_at >= SAID_AFTER:
+                    process.blind.add(Why.BROKER)
                 if process.blind != process.said or self.seconds - process.said_at >= EVERY:
                     self.speak(process)
             for process in self.running.values():
