@@ -78,18 +78,7 @@ def pack(rows: Sequence[FactRow], fields: Sequence[str] = ()) -> PackedRows:
         for leaf, step, outcome, code, error_class in kinds
     ]
     base = min((row.pane for row in rows), default=0)
-    stands: list[int] = []
-    sampled: list[int] = []
-    of_values: list[int] = []
-    last = 0
-    for n, row in enumerate(rows):
-        if not row.sampled:
-            continue
-        stands += [n - last] + [0] * (len(row.sampled) - 1)
-        last = n
-        places = {person: at for at, person in enumerate(row.people)}
-        sampled += [places[one] for one in row.sampled] if places else row.sampled
-        of_values += [values[one] for one in row.values]
+    stands, sampled, of_values = _packed_sample(rows, values)
     of_fields = [[None if value is None else words[value] for value in one] for one in values]
     return PackedRows(
         leaves=[[None if value is None else words[value] for value in leaf] for leaf in leaves],
@@ -110,6 +99,22 @@ def pack(rows: Sequence[FactRow], fields: Sequence[str] = ()) -> PackedRows:
         sampled=sampled,
         sampled_values=of_values,
     )
+
+
+def _packed_sample(rows: Sequence[FactRow], values: _Table) -> tuple[list[int], list[int], list[int]]:
+    """Return ``sampled_row``, ``sampled`` and ``sampled_values`` of rows; ``values`` numbers the values."""
+    stands: list[int] = []
+    sampled: list[int] = []
+    of_values: list[int] = []
+    last = 0
+    for n, row in enumerate(rows):
+        if row.sampled:
+            stands += [n - last] + [0] * (len(row.sampled) - 1)
+            last = n
+            places = {person: at for at, person in enumerate(row.people)}
+            sampled += [places[one] for one in row.sampled] if places else row.sampled
+            of_values += [values[one] for one in row.values]
+    return stands, sampled, of_values
 
 
 def _unpack(
