@@ -237,12 +237,14 @@ def test_completions_stand_for_sign_ins_where_no_starts_are_reported() -> None:
 def test_expectations_of_two_windows_add_up_to_that_of_both(offset: int, width: int) -> None:
     at = START + offset * 1000
     ends = np.array([at, at - width * 1000])
-    whole = STEADY.expected(ends[:1], 2 * width * 1000)
-    parts = STEADY.expected(ends, width * 1000).sum(axis=0)
+    whole = steady().expected(ends[:1], 2 * width * 1000)
+    parts = steady().expected(ends, width * 1000).sum(axis=0)
     assert parts == pytest.approx(whole[0])
 
 
-STEADY = usual(days=16, start=START + DAY)
+@cache
+def steady() -> History:
+    return usual(days=16, start=START + DAY)
 
 
 def test_a_new_record_is_seen_by_expectations_asked_before() -> None:
