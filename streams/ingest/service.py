@@ -288,6 +288,8 @@ class Ingest(Service):
     async def _commit(self, consumer: Consumer, starts: dict[TopicPartition, int]) -> None:
         assigned = consumer.assignment()
         starts = {partition: start for partition, start in starts.items() if partition in assigned}
+        if not starts:  # a rebalance has taken all of them meanwhile; a commit of nothing is an error
+            return
         try:
             async with asyncio.timeout(_COMMIT_SECONDS):
                 await consumer.commit(starts)

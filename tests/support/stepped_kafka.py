@@ -182,6 +182,8 @@ class Consumer:
         self._worker = worker
 
     async def commit(self, offsets: dict[TopicPartition, int]) -> None:
+        if not offsets:
+            raise ValueError(offsets)
         await _Stop()
         if self._worker.told != self._worker.owned:
             raise CommitFailedError

@@ -63,7 +63,10 @@ class SimMember(SimConsumer):
 
         Raises:
             KafkaError: they may not have been.
+            ValueError: there are none.
         """
+        if not offsets:
+            raise ValueError(offsets)
         if not offsets.keys() <= self._positions.keys():
             raise IllegalStateError("not all of these partitions are assigned to this consumer")
         name, generation = self._member, self.generation

@@ -114,3 +114,31 @@ async def test_what_cannot_be_written_ends_ingest(embedded_broker: EmbeddedBroke
     producer = Refusing(KafkaClients({"bootstrap_servers": embedded_broker.address}))
     _, failed = await ingested(embedded_broker, topic_prefix, producer, 100)
     assert [str(one) for one in failed] == ["refused"]
+
+
+async def test_nothing_is_committed_once_a_rebalance_has_taken_all_partitions() -> None:
+    place = TopicPartition("login-events", 0)
+    committed: list[dict[TopicPartition, int]] = []
+
+    class Member:
+        """A member of a group that may have lost its partitions; like aiokafka's it refuses to commit nothing."""
+
+        def __init__(self, *places: TopicPartition) -> None:
+            self._places = frozenset(places)
+
+        def assignment(self) -> frozenset[TopicPartition]:
+            return self._places
+
+        async def commit(self, offsets: dict[TopicPartition, int]) -> None:
+            if not offsets:
+                raise ValueError(offsets)
+            committed.append(offsets)
+
+    unused: Any = None
+    settings = IngestSettings(Topics(), "group", PARTITIONS, session_ms=6_000, start="earliest")
+    ingest = Ingest(settings, default_policy(), unused, Timing(), unused, clients=unused)
+    member: Any = Member()
+    await ingest._commit(member, {place: 7})
+    member = Member(place)
+    await ingest._commit(member, {place: 7})
+    assert committed == [{place: 7}]
