@@ -197,7 +197,20 @@ class Engine:
         unread: Spans = (),
         catching_up: bool = False,
     ) -> list[StepResult]:
-        """Evaluate every T up to ``to``.
+        """Evaluate every T up to ``to``, and return the results of all T that had any; see ``advance_in_parts``."""
+        parts = self.advance_in_parts(to, rows, inputs, unread=unread, catching_up=catching_up)
+        return [brought for brought in parts if brought]
+
+    def advance_in_parts(
+        self,
+        to: int,
+        rows: Iterable[FactRow],
+        inputs: Sequence[tuple[int, IncidentInput]] = (),
+        *,
+        unread: Spans = (),
+        catching_up: bool = False,
+    ) -> Iterator[StepResult]:
+        """Evaluate every T up to ``to``; the caller may let others run at each T, and goes on until the last one.
 
         Args:
             to: the last T, a multiple of the step, ms.
@@ -208,7 +221,7 @@ class Engine:
             catching_up: whether the engine is so far behind that notifications are held back.
 
         Returns:
-            the results of all T that had any, in order.
+            the result of each T that was evaluated, in order; false where it has nothing.
 
         Raises:
             ValueError: a row counts at a T that was evaluated before.
@@ -216,9 +229,8 @@ class Engine:
         step = self.policy.step
         due = FactColumns.of(rows, step)
         pending = sorted(inputs, key=lambda pair: pair[0])
-        out: list[StepResult] = []
         if not self._begin(due, pending):
-            return out
+            return
         assert self.evaluated_to is not None
         taken = due.up_to(self.evaluated_to)
         if taken:
@@ -238,10 +250,9 @@ class Engine:
             while pending and pending[0][0] <= ends[-1]:
                 when, incident_input = pending.pop(0)
                 asked.setdefault(max(when, int(ends[0])), []).append(incident_input)
-            out.extend(self._evaluate(ends, due[taken:until], asked, unread, catching_up))
+            yield from self._evaluate(ends, due[taken:until], asked, unread, catching_up)
             taken = until
             self.evaluated_to = int(ends[-1])
-        return out
 
     def _begin(self, due: FactColumns, pending: Sequence[tuple[int, IncidentInput]]) -> bool:
         """Set the first T, if there is none yet, to that of the first fact or input; False without either."""
@@ -287,8 +298,8 @@ class Engine:
         asked: Mapping[int, Sequence[IncidentInput]],
         unread: Spans,
         catching_up: bool,
-    ) -> list[StepResult]:
-        """Evaluate the T of one frame, and return the results of those that had any, in order.
+    ) -> Iterator[StepResult]:
+        """Evaluate the T of one frame, and yield the result of each, in order.
 
         Args:
             ends: (N,) the T of the frame, ms.
@@ -313,7 +324,6 @@ class Engine:
         self._last = frame
         caught_up = self._held_back.update(catching_up, self.lifecycle.incidents())
         view: FrameView | None = None
-        out: list[StepResult] = []
         for n, at in enumerate(ends.tolist()):
             brought = StepResult(at, self.env)
             if self._sli_every and at % self._sli_every == 0:
@@ -334,9 +344,7 @@ class Engine:
             brought.notices = self._notices.due(at)
             if "slack" in self._sinks and not catching_up:
                 brought.commands += [notice_command(notice, self.policy) for notice in brought.notices]
-            if brought:
-                out.append(brought)
-        return out
+            yield brought
 
     def _end_five_minutes(self, brought: StepResult) -> None:
         """Add the records of the history that are due to the result, and free the places of leaves that are gone."""

@@ -55,9 +55,7 @@ class Rules:
             thresholds=policy.thresholds,
             envs=(*ENVS, *policy.envs),
             max_envs=policy.max_envs,
-            fields=Fields(
-                policy.axes, tuple(sorted(policy.aliases.get("env", {}).items())), policy.recorded_breakdowns
-            ),
+            fields=Fields(policy.axes, tuple(sorted(policy.aliases.get("env", {}).items()))),
         )
 
     def bounds(self) -> Bounds:
@@ -65,9 +63,8 @@ class Rules:
         return Bounds(self.envs, self.max_envs)
 
     def ingest_policy(self) -> str:
-        """The hash of what facts depend on beside the log: fields, aliases of environments, latency thresholds."""
-        fields = self.fields
-        said = msgspec.json.encode((fields.axes, fields.env_aliases, self.thresholds, *fields.further))
+        """The hash of what facts depend on beside the log: axes, aliases of environments, latency thresholds."""
+        said = msgspec.json.encode((self.fields.axes, self.fields.env_aliases, self.thresholds))
         return xxh3_64_hexdigest(said)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from detectors.engine.engine import Engine
@@ -94,15 +94,35 @@ class Evaluator:
         See ``Engine.advance``.
         """
         out: list[Verdict] = []
+        for _ in self.advance_in_parts(to, out, inputs, unread=unread, catching_up=catching_up):
+            pass
+        return out
+
+    def advance_in_parts(
+        self,
+        to: int,
+        out: list[Verdict],
+        inputs: Mapping[str, Sequence[tuple[int, IncidentInput]]] | None = None,
+        *,
+        unread: Spans = (),
+        catching_up: bool = False,
+    ) -> Iterator[None]:
+        """Do as ``advance``, and let the caller do something else between two T; ``out`` is whole after the last one.
+
+        See ``Engine.advance_in_parts``.
+        """
         for env, some in (inputs or {}).items():
             if some:
                 self.engine(env)
         rows = self._due(to)
         for env, engine in self.engines.items():
-            steps = engine.advance(
+            steps = engine.advance_in_parts(
                 to, rows.get(env, ()), (inputs or {}).get(env, ()), unread=unread, catching_up=catching_up
             )
             for brought in steps:
+                yield
+                if not brought:
+                    continue
                 verdict = Verdict(brought)
                 self.notices.setdefault(env, Counter()).update(notice.kind for notice in brought.notices)
                 if brought.incidents is not None:
@@ -111,7 +131,6 @@ class Evaluator:
                         verdict.shown = self.boards[env].shown()
                 out.append(verdict)
         out.sort(key=lambda verdict: (verdict.result.at, verdict.result.env))
-        return out
 
     def _due(self, to: int) -> dict[str, list[FactRow]]:
         """The rows that count up to ``to`` (T, ms), by the environment whose engine has them; each is given out once.

@@ -38,7 +38,7 @@ _STRIDE = 0.5
 #: A range is cut so that its evaluation takes at most so long, seconds: its verdicts are written together.
 _RANGE_SECONDS = 0.5
 #: Evaluation holds up the event loop and its heartbeats: within a range the loop gets its turn so often, seconds.
-_HELD_UP = 0.15
+_HELD_UP = 0.05
 #: The cost of one step, seconds: assumed before any has been measured, and the least that is assumed.
 _FIRST_COST, _LEAST_COST = 0.02, 1e-6
 
@@ -220,34 +220,33 @@ class Evaluate:
         while reached < goal:
             affordable = max(1, int(_RANGE_SECONDS / task.step_cost)) * step
             to = min(goal, reached - reached % _LONGEST_RANGE + _LONGEST_RANGE, reached + affordable)
-            turn = max(1, int(_HELD_UP / task.step_cost)) * step
-            took = await self._evaluate_range(shard, range(reached, to, turn), to, goal)
+            took = await self._evaluate_range(shard, to, goal)
             task.step_cost = max(took * step / (to - reached), _LEAST_COST)
             reached = to
             if to < goal:
                 await asyncio.sleep(0)
         self._notify(shard)
 
-    async def _evaluate_range(self, shard: Shard, turns: range, to: int, goal: int) -> float:
+    async def _evaluate_range(self, shard: Shard, to: int, goal: int) -> float:
         """Evaluate up to ``to`` (T, ms) and write the verdicts; the seconds that the evaluation took.
 
         Args:
             shard: the shard.
-            turns: the instants at which the event loop has its turn, from the T that was reached on.
             to: the end of the range.
             goal: the T up to which the shard is due.
         """
         shard.collect(to)
         await self._writer.write_states(shard, shard.schedule_inputs())
-        behind = self._behind(shard, to, goal)
         verdicts: list[Verdict] = []
-        took = 0.0
-        for at in (*turns[1:], to):
-            began = self._timing.timer()
-            verdicts += shard.advance(at, catching_up=behind)
-            took += self._timing.timer() - began
-            if at < to:
+        took, began = 0.0, self._timing.timer()
+        for _ in shard.advance_in_parts(to, verdicts, catching_up=self._behind(shard, to, goal)):
+            held = self._timing.timer() - began
+            if held >= _HELD_UP:
+                took += held
                 await asyncio.sleep(0)
+                began = self._timing.timer()
+        took += self._timing.timer() - began
+        await asyncio.sleep(0)
         await self._writer.write(shard, verdicts)
         shard.complete(to)
         self._report(shard)

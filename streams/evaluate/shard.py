@@ -220,8 +220,7 @@ class Shard:
         """Decode the rows of a segment, count them in the totals, and keep those that wait for their T."""
         segment = self._sealed.pop(key)
         sealed = Stored(-1, segment_key(segment), bytes(segment.sealed))
-        axes, further = self._evaluator.policy.axes, self._evaluator.policy.recorded_breakdowns
-        rows = self._reading.take(sealed, lambda value: segment.rows(axes, further))
+        rows = self._reading.take(sealed, lambda value: segment.rows(self._evaluator.policy.axes))
         self._reading.refuse(decides_verdicts)
         if rows is None:
             return
@@ -327,20 +326,21 @@ class Shard:
         """Hand the facts that count up to ``to`` (T, ms) to the evaluator."""
         self._evaluator.add(self._take_due(to))
 
-    def advance(self, to: int, *, catching_up: bool) -> list[Verdict]:
-        """Evaluate up to ``to`` (T, ms); the verdicts in the order of T.
+    def advance_in_parts(self, to: int, out: list[Verdict], *, catching_up: bool) -> Iterator[None]:
+        """Evaluate up to ``to`` (T, ms), and let the caller do something else whenever this yields.
 
         Args:
             to: a multiple of the step; ``collect`` has been called with it.
+            out: an empty list, which receives the verdicts in the order of T.
             catching_up: whether notifications of what is found are old news.
         """
         self._unread += self.totals.rejected_share.blind(to)
         inputs = {env: [one for one in some if one[0] <= to] for env, some in self._scheduled.items()}
-        verdicts = self._evaluator.advance(to, inputs, unread=self._unread, catching_up=catching_up)
+        evaluator, unread = self._evaluator, self._unread
+        yield from evaluator.advance_in_parts(to, out, inputs, unread=unread, catching_up=catching_up)
         self._unread = [span for span in self._unread if span[1] > to]
         for env, some in self._scheduled.items():
             self._scheduled[env] = [one for one in some if one[0] > to]
-        return verdicts
 
     def complete(self, to: int) -> None:
         """All verdicts up to ``to`` (T, ms) have been written: drop what no later record can replace any more."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any, cast
 
 import pytest
 
 from streams.evaluate import service as evaluate
-from streams.evaluate.evaluator import Evaluator, Verdict
+from streams.evaluate.evaluator import Evaluator
 from streams.evaluate.service import Evaluate
 from streams.evaluate.settings import EvaluateSettings
 from streams.evaluate.shard import Shard
@@ -92,19 +94,20 @@ class Timed(Evaluator):
 
     def __init__(self) -> None:
         super().__init__(default_policy(), no_engine)
-        self.cost = 0.1
+        self.cost = 0.0625
         self.now = 0.0
         self.reached = 0
         self.ends: list[int] = []
 
-    def advance(self, to: int, *args: Any, **more: Any) -> list[Verdict]:
-        self.now += (to - self.reached) // 1_000 * self.cost
-        self.reached = to
+    def advance_in_parts(self, to: int, *args: Any, **more: Any) -> Iterator[None]:
+        while self.reached < to:
+            self.now += self.cost
+            self.reached += 1_000
+            yield
         self.ends.append(to)
-        return []
 
 
-async def test_no_more_is_judged_in_one_go_than_holds_up_the_loop_for_a_sixth_of_a_second() -> None:
+async def test_no_more_is_judged_in_one_go_than_holds_up_the_loop_for_a_tenth_of_a_second() -> None:
     class Producer:
         async def write(self, records: Any) -> None:
             assert not list(records)
@@ -121,11 +124,25 @@ async def test_no_more_is_judged_in_one_go_than_holds_up_the_loop_for_a_sixth_of
         unused,
         Timing(clock=lambda: 0, timer=lambda: timed.now),
     )
+    turns: list[float] = []
+
+    async def others() -> None:
+        while True:
+            turns.append(timed.now)
+            await asyncio.sleep(0)
+
+    beside = asyncio.create_task(others())
     await evaluate.take_segment(0, 0, frontier(0))
     await evaluate.take_segment(0, 1, frontier(600_000))
-    assert timed.ends[:4] == [7_000, 14_000, 21_000, 25_000]  # nothing is known yet
-    assert all(after - before == 1_000 for before, after in pairwise(timed.ends[3:]))
+    assert timed.ends[0] == 25_000  # nothing is known yet
+    assert max(after - before for before, after in pairwise(timed.ends)) == 8_000
     assert timed.ends[-1] == 600_000
+    assert max(after - before for before, after in pairwise(turns)) < 0.1
     timed.cost, timed.ends = 1e-5, []
     await evaluate.take_segment(0, 2, frontier(1_500_000))
-    assert timed.ends == [*range(601_000, 605_000, 1_000), 900_000, 1_200_000, 1_500_000]
+    assert timed.ends == [608_000, 900_000, 1_200_000, 1_500_000]
+    timed.cost = 0.04  # an outage begins
+    turns.clear()
+    await evaluate.take_segment(0, 3, frontier(1_550_000))
+    assert max(after - before for before, after in pairwise(turns)) < 0.1
+    beside.cancel()

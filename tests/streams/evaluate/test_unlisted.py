@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
 from hypothesis import given
@@ -28,12 +28,12 @@ class Engine:
         self.evaluated_to = evaluated_to
         self.rows: list[tuple[int, str | None]] = []
 
-    def advance(self, to: int, rows: Sequence[FactRow], *_: Any, **__: Any) -> list[Any]:
+    def advance_in_parts(self, to: int, rows: Sequence[FactRow], *_: Any, **__: Any) -> Iterator[Any]:
         counting = [row for row in rows if row.first_t != TOO_LATE]
         assert all(row.counts_from(STEP) > (self.evaluated_to or 0) for row in counting)
         self.rows += [(row.pane, row.leaf[2]) for row in counting]
         self.evaluated_to = to
-        return []
+        return iter(())
 
     def restore_in_parts(self, rows: Sequence[FactRow], covered_from: int) -> Any:
         assert all(row.counts_from(STEP) <= (self.evaluated_to or 0) for row in rows)
@@ -120,7 +120,7 @@ def test_after_a_restart_each_engine_has_the_rows_that_it_would_have_had(
     list(before.restore_windows(START))
     before.finish_restore()
     before.collect(START + stop * STEP)
-    before.advance(START + stop * STEP, catching_up=False)
+    list(before.advance_in_parts(START + stop * STEP, [], catching_up=False))
     assert sum(len(engine.rows) for engine in engines.values()) == len(begun)
 
     restored = {env: Engine(engine.evaluated_to) for env, engine in engines.items()}
@@ -134,7 +134,7 @@ def test_after_a_restart_each_engine_has_the_rows_that_it_would_have_had(
     after.finish_restore()
     for one in (before, after):
         one.collect(START + 3 * STEPS * STEP)
-        one.advance(START + 3 * STEPS * STEP, catching_up=False)
+        list(one.advance_in_parts(START + 3 * STEPS * STEP, [], catching_up=False))
     assert {env: sorted(engine.rows) for env, engine in restored.items()} == {
         env: sorted(engine.rows) for env, engine in engines.items()
     }
@@ -149,5 +149,5 @@ def test_a_segment_of_a_listed_environment_of_another_partition_is_passed_by() -
     list(shard.restore_windows(START))
     shard.finish_restore()
     shard.collect(START + STEPS * STEP)
-    shard.advance(START + STEPS * STEP, catching_up=False)
+    list(shard.advance_in_parts(START + STEPS * STEP, [], catching_up=False))
     assert set(evaluator.engines) == {"qa"}
