@@ -33,6 +33,7 @@ async def with_rights(
         yield deployment
 
 
+@pytest.mark.ci
 async def test_indicators_that_may_not_be_written_are_told_and_hold_up_no_page(
     secured_kafka: ApacheKafka, topic_prefix: str, tmp_path: Path
 ) -> None:

@@ -65,6 +65,7 @@ async def told(deployment: Deployment, *words: str) -> None:
     assert "Traceback (most recent" not in deployment.worker.said()
 
 
+@pytest.mark.ci
 async def test_a_broker_that_is_away_is_told_until_it_is_there(topic_prefix: str, tmp_path: Path) -> None:
     port = free_port()
     async with deployed(f"127.0.0.1:{port}", topic_prefix, tmp_path, policy=QUICKLY_BLIND) as deployment:
@@ -89,6 +90,7 @@ async def test_each_bad_certificate_is_told_apart(
         await told(deployment, *words)
 
 
+@pytest.mark.ci
 async def test_a_wrong_password_is_told_until_the_broker_takes_it(
     secured_kafka: ApacheKafka, topic_prefix: str, tmp_path: Path
 ) -> None:

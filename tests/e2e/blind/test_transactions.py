@@ -47,6 +47,7 @@ async def evaluated_since(deployment: Deployment, instant: int, within: float = 
     await until(look, within, "indicators of the present", deployment.worker)
 
 
+@pytest.mark.ci
 async def test_an_outage_is_seen_while_a_commit_marker_is_the_last_of_another_partition(
     apache_kafka: ApacheKafka, topic_prefix: str, tmp_path: Path
 ) -> None:

@@ -25,6 +25,7 @@ def resolved(deployment: Deployment) -> list[str]:
     return [str(body["dedup_key"]) for body in bodies if body["event_action"] == "resolve"]
 
 
+@pytest.mark.ci
 async def test_a_worker_that_starts_well_does_not_resolve_what_another_one_says(
     apache_kafka: ApacheKafka, topic_prefix: str, tmp_path: Path
 ) -> None:

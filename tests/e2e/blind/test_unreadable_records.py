@@ -54,7 +54,15 @@ async def ready_or_ended(deployment: Deployment, within: float) -> int | None:
     return deployment.worker.exit_status
 
 
-@pytest.mark.parametrize("topic", ["incident-deliveries", "sli-history", "incident-inputs", "banner-state"])
+@pytest.mark.parametrize(
+    "topic",
+    [
+        pytest.param("incident-deliveries", marks=pytest.mark.ci),
+        "sli-history",
+        "incident-inputs",
+        "banner-state",
+    ],
+)
 async def test_what_changes_no_verdict_is_named_set_aside_and_passed_by(
     embedded_broker: EmbeddedBroker, topic_prefix: str, tmp_path: Path, topic: str
 ) -> None:
@@ -76,7 +84,7 @@ async def test_what_changes_no_verdict_is_named_set_aside_and_passed_by(
             await deployment.incident_in("prod-1", ["open"], 40.0)
 
 
-@pytest.mark.parametrize("topic", ["watch-state", "ingest-state"])
+@pytest.mark.parametrize("topic", [pytest.param("watch-state", marks=pytest.mark.ci), "ingest-state"])
 async def test_what_would_change_a_verdict_is_refused_in_one_line_that_names_the_record(
     embedded_broker: EmbeddedBroker, topic_prefix: str, tmp_path: Path, topic: str
 ) -> None:
