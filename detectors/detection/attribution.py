@@ -122,10 +122,10 @@ def _groups(verdicts: Sequence[Verdicts]) -> list[list[Verdicts]]:
     return [group for group in chain(grouped, ([verdict] for verdict in by_name.values())) if group]
 
 
-def _busy(frame: Frame, n: int, policy: Policy) -> set[int]:
+def _busy(frame: Frame, n: int, policy: Policy) -> frozenset[int]:
     """Return the scopes that had traffic within the last hour."""
     events = frame.counts[HOUR][n][:, [GOOD, BAD, EXCLUDED, STARTED]].sum(axis=1)
-    return set(np.flatnonzero(events >= policy.attribution.traffic).tolist())
+    return frozenset(np.flatnonzero(events >= policy.attribution.traffic).tolist())
 
 
 def _explain(selection: Selection, lattice: Lattice, gain: Floats, fires: Bools) -> set[int]:

@@ -22,10 +22,6 @@ from detectors.windows.sliding import Windows
 
 __all__ = ["FrameBuilder", "classify_of"]
 
-#: The number of the policy's axes that make scopes: each axis multiplies the scopes that every step has to judge.
-#: Values of further axes are told where failing people have them in common (``detectors.commonality``).
-SCOPE_AXES = 3
-
 
 class FrameBuilder:
     """Builds the frames of one environment from its facts. Frames follow each other; time never goes back.
@@ -197,7 +193,7 @@ class FrameBuilder:
 def _scopes_of(env: str, policy: Policy, memory: ScopesMemory | None) -> Scopes:
     return Scopes(
         env,
-        policy.axes[:SCOPE_AXES],
+        policy.axes,
         max_values=policy.max_values,
         max_scopes=policy.max_scopes,
         aliases=policy.aliases,

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from itertools import product
 from typing import Any
 
 from tests.support.oracle_event import Event, Invalid, event_of
@@ -282,10 +283,8 @@ def _fits(event: Event, tests: dict[str, Any]) -> bool:
 
 
 def _scopes(event: Event) -> list[str]:
-    scopes = [event.env, f"{event.env}/{event.method}"]
-    if event.csp is not None:
-        scopes += [f"{event.env}/{event.method}/{event.csp}", f"{event.env}/*/{event.csp}"]
-    return scopes
+    options = [("*",) if value is None else ("*", value) for value in (event.method, event.csp, event.client)]
+    return ["/".join((event.env, *values)).rstrip("/*") for values in product(*options)]
 
 
 def _slis(accepted: list[Accepted], policy: dict[str, Any]) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detectors.arrays import Bools, Floats, Ints
-from detectors.axes import ANY, Scopes, named, narrowness
+from detectors.axes import ANY, ENVIRONMENT, Scopes, named, narrowness
 
 __all__ = ["CSP", "METHOD", "Lattice", "lattice_of"]
 
@@ -36,11 +36,13 @@ class Lattice:
         contains: bool (group, group): whether the first scope holds the second one by its values, or both are the same.
         meets: bool (group, group): whether two groups share a leaf, or may, as one of them has none.
         order: the scopes from the widest to the narrowest: by the number of their values, then by their axes.
-        same: int (group,) of all scopes that hold the same leaves the first in ``order``, but never the environment
-            for another scope; the group itself for a group without leaves or that no scope equals.
+        same: int (group,) of all scopes that hold the same leaves the first in ``order``; a scope that names a value
+            on one of the first two axes stays apart from the environment. The group itself for a group without leaves
+            or that no scope equals.
         names: bool (axis, group): whether a group names a value on an axis.
         parts: parts[axis][group] are the scopes that name a value of this axis besides the group's own values.
         distinct: like ``parts``, without the parts that hold all that the group holds.
+        divided: bool (group,) whether a group has such parts on any axis.
         around: around[group] are the scopes of which a scope is a part.
         narrow: bool (group,) whether a scope names at least two values.
         valued: bool (axis, leaf): whether a leaf has a value on an axis.
@@ -50,6 +52,7 @@ class Lattice:
             such a group.
         methods: the authentication methods that groups name, None for none.
         method: int (group,) positions in ``methods``.
+        combined: results that ``Selection.by_rule`` keeps.
     """
 
     def __init__(self, scopes: Scopes) -> None:
@@ -81,6 +84,8 @@ class Lattice:
             [[part for part in parts if not self.holds[part, group]] for group, parts in enumerate(of_axis)]
             for of_axis in self.parts
         ]
+        self.divided: Bools = np.array([any(of) for of in zip(*self.distinct, strict=True)], dtype=bool)
+        self.combined: dict[tuple[frozenset[int], frozenset[int], bytes], frozenset[int]] = {}
         self.around: list[list[int]] = [[] for _ in range(self.size)]
         for of_axis in self.parts:
             for group, parts in enumerate(of_axis):
@@ -169,9 +174,14 @@ class Lattice:
     def _same(self, sizes: Floats) -> Ints:
         same = np.arange(self.size)
         first: dict[bytes, int] = {}
+        whole = self.members[ENVIRONMENT].tobytes()
         for group in self.order:
-            if sizes[group] and named(self.path(group)):
-                same[group] = first.setdefault(self.members[group].tobytes(), group)
+            leaves = self.members[group].tobytes()
+            if not sizes[group] or group == ENVIRONMENT:
+                continue
+            # That all use one method or provider says where they fail; that all use one client does not.
+            is_whole = leaves == whole and not self.names[:2, group].any()
+            same[group] = ENVIRONMENT if is_whole else first.setdefault(leaves, group)
         return same
 
     def _parts(self) -> list[list[list[int]]]:

@@ -24,6 +24,8 @@ __all__ = ["Selection"]
 _OWN_EXCESS = 9.2
 #: So many failing values of an axis are the scope around them, if they are at least half of those with traffic.
 _SEVERAL = 3
+#: So many results of ``by_rule`` are kept for a lattice.
+_COMBINED_KEPT = 500
 
 
 class Selection:
@@ -36,7 +38,7 @@ class Selection:
         costs: what a scope must gain.
     """
 
-    def __init__(self, lattice: Lattice, gain: Floats, busy: set[int], costs: Attribution) -> None:
+    def __init__(self, lattice: Lattice, gain: Floats, busy: frozenset[int], costs: Attribution) -> None:
         self._lattice = lattice
         self._gain = gain
         self._busy = busy
@@ -46,6 +48,9 @@ class Selection:
         self._first = lattice.axes.index(METHOD) if METHOD in lattice.axes else 0
         axes = range(len(lattice.axes))
         self._axes = [*reversed(axes[:2]), *axes[2:]]
+        dearer = lattice.divided & ~lattice.narrow
+        values = gain - costs.scope_costs - np.where(dearer, costs.widening, 0.0)
+        self._values: list[float] = np.maximum(values, 0.0).tolist()
 
     def cheapest(self) -> set[int]:
         """Return the set of disjoint scopes whose gains less costs are greatest."""
@@ -76,22 +81,17 @@ class Selection:
 
     def worth(self, group: int) -> float:
         """Return what a scope gains less its costs; 0 if that is negative, or if the scope fails in a part alone."""
-        parts = [distinct[group] for distinct in self._lattice.distinct]
-        value = float(self._gain[group]) - self._costs.scope_costs
-        if self._lattice.narrow[group]:
-            return max(value, 0.0)
-        if any(parts):
-            value -= self._costs.widening
-        if value <= 0 or not self._fails_itself(self._first, group, parts[self._first]):
-            return 0.0
-        return value
+        value = self._values[group]
+        if value == 0.0 or self._lattice.narrow[group]:
+            return value
+        return value if self._fails_itself(self._first, group) else 0.0
 
-    def _fails_itself(self, axis: int, group: int, parts: list[int]) -> bool:
+    def _fails_itself(self, axis: int, group: int) -> bool:
         """Whether a scope fails in excess beyond one of its parts along an axis.
 
         Two parts with traffic must gain by themselves, or what has no value on the axis: nothing narrower names it.
         """
-        busy = [part for part in parts if part in self._busy]
+        busy = [part for part in self._lattice.distinct[axis][group] if part in self._busy]
         if len(busy) < 2:
             return True
         failing = sum(bool(self._gain[part] >= _OWN_EXCESS) for part in busy)
@@ -116,6 +116,18 @@ class Selection:
         """
         lattice = self._lattice
         out = {int(lattice.same[scope]) for scope in scopes}
+        # While an outage lasts, the same scopes are combined at each step.
+        asked = (frozenset(out), self._busy, (self._gain >= _OWN_EXCESS).tobytes())
+        combined = lattice.combined.get(asked)
+        if combined is None:
+            combined = frozenset(self._combined(out))
+            if len(lattice.combined) >= _COMBINED_KEPT:
+                lattice.combined.clear()
+            lattice.combined[asked] = combined
+        return set(combined)
+
+    def _combined(self, out: set[int]) -> set[int]:
+        lattice = self._lattice
         failing = self._held_by(out)
         for group in reversed(lattice.order):
             if failing[group] < 2 or group in out:

@@ -49,6 +49,13 @@ def test_a_client_that_fails_on_both_methods_is_one_cause(seed: int) -> None:
     assert traffic.causes(END - 60, END) == [["prod/*/*/vamobile"]] * 60
 
 
+@pytest.mark.parametrize("path", ["ssoe", "*/idme", ""])
+def test_the_one_client_of_all_people_is_no_cause(path: str) -> None:
+    rates = {(method, csp, "vaweb"): rate for (method, csp, _), rate in TODAY.items()}
+    traffic = Anywhere(END, rates, 0).fail(path, BEGIN, END, 0.9)
+    assert traffic.causes(END - 60, END) == [[f"prod/{path}" if path else "prod"]] * 60
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_a_client_of_one_method_is_named_without_the_method(seed: int) -> None:
     traffic = Anywhere(END, TODAY, seed).fail("*/*/vamobile", BEGIN, END, 0.9)
@@ -186,7 +193,7 @@ def test_an_explanation_is_disjoint_and_no_single_scope_or_pair_is_better(leaves
             for members in scopes.members
         ]
     )
-    busy = set(lattice.order) if all_busy else set()
+    busy = frozenset(lattice.order if all_busy else ())
     selection = Selection(lattice, gain, busy, COSTS)
     found = selection.cheapest()
     for one in found:
