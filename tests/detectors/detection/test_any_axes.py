@@ -51,7 +51,7 @@ def test_a_client_that_fails_on_both_methods_is_one_cause(seed: int) -> None:
 
 @pytest.mark.parametrize("path", ["ssoe", "*/idme", ""])
 def test_the_one_client_of_all_people_is_no_cause(path: str) -> None:
-    rates = {(method, csp, "vaweb"): rate for (method, csp, _), rate in TODAY.items()}
+    rates: dict[Leaf, float] = {(*leaf[:2], "vaweb"): rate for leaf, rate in TODAY.items()}
     traffic = Anywhere(END, rates, 0).fail(path, BEGIN, END, 0.9)
     assert traffic.causes(END - 60, END) == [[f"prod/{path}" if path else "prod"]] * 60
 
