@@ -1,9 +1,9 @@
 """What do the people who fail have in common, and the others have not?
 
-A value of an axis, or a step, stands out where at least 60 % of the people who fail have it and its *lift*, the share
-among those who fail divided by the share among the requests that succeed, is surely at least 1.5: the lower bound of
-the one share divided by the upper bound of the other, both one-sided and of 99 % (E. B. Wilson 1927). Beside it the
-share among all is told, of those who fail and the successes together. Both shares of an axis value are taken at the
+A value of an axis or of a further field, or a step, stands out where at least 60 % of the people who fail have it and
+its *lift*, the share among those who fail divided by the share among the requests that succeed, is surely at least 1.5:
+the lower bound of the one share divided by the upper bound of the other, both one-sided and of 99 % (E. B. Wilson
+1927). Beside it the share among all is told, of those who fail and the successes together. Both shares are taken at the
 steps at which people fail, each step with the weight that it has among them (direct standardisation; the variance is
 that of stratified samples, Cochran 1977, section 5.4): a client that refreshes often is not more common for that.
 
@@ -13,7 +13,7 @@ Steps, codes and classes are not told where they are the usual ones: the most fr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -22,9 +22,9 @@ from detectors.arrays import Floats, Ints
 from detectors.axes import ANY, named
 from detectors.bounds import NAME_BYTES, cut
 from detectors.commonality.completed import Population
+from detectors.commonality.further import Request
 from detectors.confidence import wilson_lower, wilson_upper
 from detectors.incidents import Common
-from detectors.windows.facts import Kind
 
 __all__ = ["MOST_TOLD", "in_common", "usual_failures"]
 
@@ -42,21 +42,25 @@ _CODE_SHARE = 0.8
 _SURE = 2.326
 _EVERYONE = 1.0
 
-#: Gives the value of a kind on a field; None for none.
-_Values = Callable[[Kind], str | None]
+#: Gives the value of a request on a field; None for none.
+_Values = Callable[[Request], str | None]
 
 
-def _step(kind: Kind) -> str | None:
-    return kind.step
+def _step(request: Request) -> str | None:
+    return request.kind.step
 
 
 def _on_axis(axis: int) -> _Values:
-    return lambda kind: kind.leaf[axis] if axis < len(kind.leaf) else None
+    return lambda request: request.kind.leaf[axis] if axis < len(request.kind.leaf) else None
+
+
+def _on_further(place: int) -> _Values:
+    return lambda request: request.values[place] if place < len(request.values) else None
 
 
 _FAILURE_FIELDS: dict[str, _Values] = {
-    "error_code": lambda kind: kind.code or None,
-    "error_class": lambda kind: kind.error_class or None,
+    "error_code": lambda request: request.kind.code or None,
+    "error_class": lambda request: request.kind.error_class or None,
 }
 
 
@@ -78,7 +82,7 @@ def in_common(
     found: Population,
     scope: str,
     axes: tuple[str, ...],
-    breakdowns: Collection[str],
+    breakdowns: Sequence[str],
     usual: Mapping[str, str],
 ) -> tuple[Common, ...] | None:
     """Return what stands out among the people who fail in a scope, by its lower bound, the greatest first.
@@ -87,7 +91,8 @@ def in_common(
         found: the completed requests of the scope.
         scope: the scope's path; the axes on which it names a value are left out.
         axes: the names of the axes.
-        breakdowns: the further fields that are looked at: ``error_code``, ``error_class``; others are not recorded.
+        breakdowns: the further fields that are looked at: ``error_code``, ``error_class``, and those that are recorded
+            of a sample of requests, in the order of their values.
         usual: field -> the value that is not told, as ``usual_failures`` gives it.
 
     Returns:
@@ -96,6 +101,9 @@ def in_common(
     if found.people < _LEAST_PEOPLE:
         return None
     told = [*_of_axes(found, scope, axes), *_of_steps(found, usual), *_of_failures(found, breakdowns, usual)]
+    if found.further is not None and found.further.people >= _LEAST_PEOPLE:
+        recorded = [field for field in breakdowns if field not in _FAILURE_FIELDS]
+        told += _of_further(found.further, recorded)
     told.sort(key=lambda ranked: (-ranked[0], ranked[1].field, ranked[1].value))
     return tuple(common for _, common in told[:MOST_TOLD])
 
@@ -128,8 +136,15 @@ def _of_steps(found: Population, usual: Mapping[str, str]) -> Iterator[tuple[flo
             yield ranked
 
 
+def _of_further(found: Population, recorded: Sequence[str]) -> Iterator[tuple[float, Common]]:
+    """Yield what stands out on the fields that are recorded of a sample, as ``_of_axes`` does on axes."""
+    steps = _shares(found, _step)
+    for place, field in enumerate(recorded):
+        yield from _outstanding(found, field, steps, _shares(found, _on_further(place)))
+
+
 def _of_failures(
-    found: Population, breakdowns: Collection[str], usual: Mapping[str, str]
+    found: Population, breakdowns: Sequence[str], usual: Mapping[str, str]
 ) -> Iterator[tuple[float, Common]]:
     for field in [field for field in _FAILURE_FIELDS if field in breakdowns]:
         value_of = _FAILURE_FIELDS[field]
@@ -162,7 +177,11 @@ def _outstanding(
     known = strata.position >= 0
     every: Floats = np.bincount(strata.position[known], found.good[known], rows).astype(np.float64)
     others, trials = _standardised(have, every, strata.failing)
-    usual, _ = _standardised(have + failed, every + found.weight * strata.failing, strata.failing)
+    usual, _ = _standardised(
+        found.good_weight * have + failed,
+        found.good_weight * every + found.weight * strata.failing,
+        strata.failing,
+    )
     lower = wilson_lower(shares.failing, found.people, _SURE)
     lift = lower / wilson_upper(others * trials, trials, _SURE)
     for n in np.flatnonzero((shares.failing >= _SHARE * found.people) & (lift >= _LIFT)).tolist():

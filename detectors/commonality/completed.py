@@ -8,12 +8,13 @@ depends on who failed in the minute and not on the order in which facts came, so
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from detectors.arrays import Ids, Ints
 from detectors.axes import ANY, Leaf, Scopes, named
+from detectors.commonality.further import MinuteSample, Request, sampled_in, together
 from detectors.instants import HOUR, MINUTE
 from detectors.windows.counters import BAD, GOOD, SESSION_BAD, SESSION_GOOD, Classify
 from detectors.windows.fact_columns import FactColumns
@@ -33,6 +34,7 @@ _KINDS_KNOWN = 20_000
 #: The SLIs whose requests are compared with each other, as counters of successes and failures.
 _SLIS = ((GOOD, BAD), (SESSION_GOOD, SESSION_BAD))
 _IDS = 2.0**64
+_FAILURE = "failure"
 _NOBODY: Ids = np.empty(0, dtype=np.uint64)
 _NONE: Ints = np.empty(0, dtype=np.int64)
 
@@ -42,27 +44,34 @@ class Population:
     """The completed requests of a scope in a span of time, of one SLI.
 
     Attributes:
-        kinds: the kinds of the requests; leaves have the values that scopes count them under.
+        kinds: the kinds of the requests, with the values of their further fields where these were recorded, else none;
+            leaves have the values that scopes count them under.
         good: (kind,) successes.
         person, kind: (pair,) the distinct pairs of a person who failed, as a number from 0 on, and a kind.
         people: the people in the sample of those who failed.
         weight: how many people who failed each person of the sample stands for, at least 1.
+        good_weight: how many successes each of ``good`` stands for, at least 1.
+        further: a sample of the same requests with the values of their further fields; None in such a sample.
     """
 
-    kinds: Sequence[Kind]
+    kinds: Sequence[Request]
     good: Ints
     person: Ints
     kind: Ints
     people: int
     weight: float
+    good_weight: float = 1.0
+    further: Population | None = None
 
 
 class _Minute:
     """What one minute holds: successes by kind, and a sample of the pairs of people and kinds of failure."""
 
-    __slots__ = ("good", "kind", "kinds", "limit", "people")
+    __slots__ = ("good", "kind", "kinds", "limit", "people", "samples")
 
     def __init__(self) -> None:
+        # Of successes and of failures, with the values of further fields.
+        self.samples = (MinuteSample(), MinuteSample())
         self.good: dict[Kind, int] = {}
         self.kinds: dict[Kind, int] = {}
         # Sorted pairs of mixed id and kind. All people with mixed ids below ``limit`` are there; None: all people.
@@ -152,8 +161,11 @@ class Completed:
             of = len(minute.people) if limit is None else int(np.searchsorted(minute.people, limit))
             if of:
                 self._add_people(sums, minute, of, within)
-        weight = 1.0 if limit is None else _IDS / max(float(limit), 1.0)
-        return max((_population(one, weight) for one in sums), key=lambda found: found.people * found.weight)
+        weight = _weight(limit)
+        each = [_population(one, weight) for one in sums]
+        most = max(range(len(each)), key=lambda n: each[n].people * each[n].weight)
+        further = _further(minutes, each[most], lambda kind: within(kind) and self._sli(kind) == most)
+        return replace(each[most], further=further)
 
     def _add_people(
         self, sums: Sequence[_Sum], minute: _Minute, of: int, within: Callable[[Kind], bool]
@@ -174,8 +186,9 @@ class Completed:
                 one.kind.append(places[kind_of[mine]])
 
     def _sli(self, kind: Kind) -> int:
+        """Return the position in ``_SLIS`` of the SLI in which a kind counts; -1 for none."""
         counter = self._counter(kind)
-        return next(n for n, counters in enumerate(_SLIS) if counter in counters)
+        return next((n for n, counters in enumerate(_SLIS) if counter in counters), -1)
 
     def _placed(self, kinds: Sequence[Kind]) -> list[Kind]:
         """Return the kinds with the values that scopes count them under; raw ones where scopes do not know them."""
@@ -226,7 +239,26 @@ class Completed:
             for minute in np.unique(minute_of).tolist():
                 mine = minute_of == minute
                 self._minute(minute).add(people[mine], kind_of[mine], kinds)
+        self._fold_sampled(facts, kinds, minutes)
         self._forget(int(facts.counts_from[-1]))
+
+    def _fold_sampled(self, facts: FactColumns, kinds: Sequence[Kind], minutes: Ints) -> None:
+        """Add the sampled events of facts to their minutes.
+
+        Args:
+            facts: the rows.
+            kinds: the kinds of ``facts.kinds``, placed.
+            minutes: (row,) the minute of each row.
+        """
+        failed = facts.by_kind(lambda kind: kind.outcome == _FAILURE) > 0
+        found = sampled_in(facts, kinds, failed)
+        if found is None:
+            return
+        # Events that the policy does not count are in the sample too: it is drawn before a policy is applied.
+        group = minutes[found.row] * 2 + failed[found.row]
+        for one in np.unique(group).tolist():
+            minute, of_failures = divmod(one, 2)
+            self._minute(minute).samples[of_failures].add(found, np.flatnonzero(group == one))
 
     def _minute(self, minute: int) -> _Minute:
         return self._minutes.setdefault(minute, _Minute())
@@ -249,9 +281,44 @@ def _within(scope: str) -> Callable[[Kind], bool]:
     return within
 
 
+def _weight(limit: np.uint64 | None) -> float:
+    """Return how many each of a sample stands for whose keys lie below a limit; None for no limit."""
+    return 1.0 if limit is None else _IDS / max(float(limit), 1.0)
+
+
+def _further(minutes: Sequence[_Minute], whole: Population, within: Callable[[Kind], bool]) -> Population:
+    """Return the sample of a population, with the values of the requests' further fields.
+
+    Args:
+        minutes: those of the population.
+        whole: the population.
+        within: whether requests of a kind are in the population.
+    """
+    succeeded, failed = (
+        together([one.samples[n] for one in minutes], lambda request: within(request.kind)) for n in (0, 1)
+    )
+    _, request, requests, good_limit = succeeded
+    key, kind, of_failures, limit = failed
+    kinds = list(dict.fromkeys([*requests, *of_failures]))
+    places = {one: n for n, one in enumerate(kinds)}
+    good = np.bincount(
+        np.array([places[one] for one in requests], dtype=np.int64)[request], minlength=len(kinds)
+    )
+    people, person = np.unique(key, return_inverse=True)
+    of = np.array([places[one] for one in of_failures], dtype=np.int64)[kind]
+    pairs = np.unique(person * max(len(kinds), 1) + of)
+    person, of = np.divmod(pairs, max(len(kinds), 1))
+    if limit is None:
+        # All people are there whose values were recorded at all; the others have none.
+        return Population(kinds, good, person, of, whole.people, whole.weight, _weight(good_limit))
+    weight = whole.people * whole.weight / max(len(people), 1)
+    return Population(kinds, good, person, of, len(people), weight, _weight(good_limit))
+
+
 def _population(one: _Sum, weight: float) -> Population:
-    kinds = list(dict.fromkeys([*one.kinds, *one.good]))
-    good = np.array([one.good.get(kind, 0) for kind in kinds], dtype=np.int64)
+    known = list(dict.fromkeys([*one.kinds, *one.good]))
+    good = np.array([one.good.get(kind, 0) for kind in known], dtype=np.int64)
+    kinds = [Request(kind, ()) for kind in known]
     if not one.people:
         return Population(kinds, good, _NONE, _NONE, 0, weight)
     ids, kind = np.concatenate(one.people), np.concatenate(one.kind)

@@ -21,6 +21,7 @@ from detectors.history.day_counts import DayCounts
 from detectors.history.entries import Entries, record_of
 from detectors.history.local_calendar import WallClock
 from detectors.instants import DAY, HOUR, MINUTE, format_instant, parse_instant
+from detectors.policy.policy import Policy
 from detectors.windows.counters import BAD, COUNTERS, EXCLUDED, GOOD, SESSION_BAD, SESSION_GOOD
 from detectors.windows.fixed_scopes import fixed_scopes
 
@@ -83,6 +84,11 @@ class History:
         self._returns: tuple[int, Returns] | None = None
         # (start of an hour, length of the window) -> expectations by entry
         self._expected: dict[tuple[int, int], Floats] = {}
+
+    @classmethod
+    def of(cls, env: str, policy: Policy) -> History:
+        """Return an empty history by the axes, the time zone and the holidays of a policy."""
+        return cls(env, WallClock(policy.time_zone, policy.holidays), policy.axes)
 
     def follow(self, scopes: Scopes) -> None:
         """Take the groups of ``scopes`` as the axis "scope" from now on."""

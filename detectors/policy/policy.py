@@ -160,6 +160,11 @@ class Policy(Section):
         rules = (rule.test for rule in self.classes)
         return Classes([*codes, *rules], self.outcomes.kinds, self.steps.slis)
 
+    @cached_property
+    def recorded_breakdowns(self) -> tuple[str, ...]:
+        """The breakdowns that facts record apart: those that are not part of every fact."""
+        return tuple(field for field in self.breakdowns if field not in ("error_code", "error_class"))
+
     def values_of(self, axis: str) -> tuple[str, ...]:
         """The values of an axis that the policy lists, in the order of the policy."""
         return tuple(self.values.get(axis, ()))

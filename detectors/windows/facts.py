@@ -7,6 +7,7 @@ Segments carry rows, and windows are built from rows; the policy decides later w
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -46,6 +47,8 @@ class FactRow(msgspec.Struct, gc=False):
         over: for each threshold of the segment, the number of timed events that took at least so long.
         people: distinct 64-bit ids of the people of a failure (``user_hash``, else ``flow_id``, else ``event_id``).
         durations: logarithmic histogram, bucket -> events (``latency_histogram.bucket``).
+        sampled: a number for each event of a sample (``people.sampling``): of a failure the person's id.
+        values: for each of ``sampled`` the values of the further fields that are recorded.
     """
 
     pane: int
@@ -60,6 +63,8 @@ class FactRow(msgspec.Struct, gc=False):
     over: list[int] = []
     people: list[int] = []
     durations: dict[int, int] = {}
+    sampled: Sequence[int] = ()
+    values: Sequence[Leaf] = ()
 
     def counts_from(self, step: int) -> int:
         """The first T (ms) at which the row counts, for panes of ``step`` ms; -1 for never."""

@@ -55,7 +55,9 @@ class Rules:
             thresholds=policy.thresholds,
             envs=(*ENVS, *policy.envs),
             max_envs=policy.max_envs,
-            fields=Fields(policy.axes, tuple(sorted(policy.aliases.get("env", {}).items()))),
+            fields=Fields(
+                policy.axes, tuple(sorted(policy.aliases.get("env", {}).items())), policy.recorded_breakdowns
+            ),
         )
 
     def bounds(self) -> Bounds:
@@ -63,8 +65,9 @@ class Rules:
         return Bounds(self.envs, self.max_envs)
 
     def ingest_policy(self) -> str:
-        """The hash of what facts depend on beside the log: axes, aliases of environments, latency thresholds."""
-        said = msgspec.json.encode((self.fields.axes, self.fields.env_aliases, self.thresholds))
+        """The hash of what facts depend on beside the log: fields, aliases of environments, latency thresholds."""
+        fields = self.fields
+        said = msgspec.json.encode((fields.axes, fields.env_aliases, self.thresholds, *fields.further))
         return xxh3_64_hexdigest(said)
 
 

@@ -18,6 +18,8 @@ __all__ = ["Bounds"]
 _LEAVES = 1_000
 #: The most steps, outcomes, error codes and error classes of all environments together.
 _STEPS, _OUTCOMES, _CODES, _CLASSES = 64, 32, 256, 256
+#: The most bytes of the distinct values of all leaves together, and of all codes together.
+_LEAF_BYTES, _CODE_BYTES = 40_960, 16_384
 
 
 class Bounds:
@@ -33,6 +35,9 @@ class Bounds:
         self._max_envs = max_envs
         self._envs: set[str] = set()
         self._leaves: dict[str, set[Leaf]] = {}
+        self._leaf_values: set[str] = set()
+        self._leaf_room = _LEAF_BYTES
+        self._code_room = _CODE_BYTES
         self._steps: set[str] = set()
         self._outcomes: set[str] = set()
         self._codes: set[str] = set()
@@ -44,7 +49,7 @@ class Bounds:
         leaves = self._leaves.setdefault(env, set())
         leaf = kind.leaf
         if leaf not in leaves:
-            if len(leaves) < _LEAVES:
+            if len(leaves) < _LEAVES and self._has_room(leaf):
                 leaves.add(leaf)
             else:
                 leaf = tuple([None if value is None else OTHER for value in leaf])
@@ -53,9 +58,28 @@ class Bounds:
             leaf,
             _within(self._steps, _STEPS, kind.step),
             _within(self._outcomes, _OUTCOMES, kind.outcome),
-            _within(self._codes, _CODES, kind.code),
+            self._code(kind.code),
             _within(self._classes, _CLASSES, kind.error_class),
         )
+
+    def _has_room(self, leaf: Leaf) -> bool:
+        """Whether there is room for the bytes of the values of a leaf, which take their room then."""
+        fresh = {value for value in leaf if value is not None} - self._leaf_values
+        room = self._leaf_room - sum(map(len, fresh))  # values are ASCII
+        if room < 0:
+            return False
+        self._leaf_room = room
+        self._leaf_values |= fresh
+        return True
+
+    def _code(self, code: str) -> str:
+        room = self._code_room - len(code.encode())
+        if code in self._codes or room < 0:
+            return code if code in self._codes else OTHER
+        found = _within(self._codes, _CODES, code)
+        if found == code:
+            self._code_room = room
+        return found
 
 
 def _within(known: set[str], most: int, value: str) -> str:

@@ -12,6 +12,7 @@ from detectors.arrays import Ints
 from detectors.windows.facts import ON_TIME, FactRow
 from detectors.windows.latency_histogram import bucket, buckets
 from streams.aggregate.bounds import Bounds
+from streams.aggregate.sample import Sample
 from streams.events.columns import Columns
 from streams.events.kinds import FAILURE, EnvKind, Kinds
 
@@ -56,6 +57,7 @@ class FactAccumulator:
         self._people: dict[_Key, set[int]] = {}
         self._waiting: list[_Waiting] = []
         self._bounds = None if self._make_bounds is None else self._make_bounds()
+        self._sample = Sample(bounded=self._make_bounds is not None)
         self._known: list[EnvKind] = []
         self._numbers: dict[EnvKind, int] = {}
         # The table that the numbers of events stand for, and for each of its numbers the own one; -1 for none yet.
@@ -90,6 +92,8 @@ class FactAccumulator:
             return set()
         kinds, durations, people = self._own_kinds(columns), columns.durations, columns.people
         envs = {self._known[number].env for number in np.flatnonzero(np.bincount(kinds)).tolist()}
+        if columns.table.further.names:
+            self._sample.add(columns, kinds, panes, first_ts, self._known)
         on_time = first_ts == ON_TIME
         if not on_time.all():
             for n in np.flatnonzero(~on_time).tolist():
@@ -210,6 +214,7 @@ class FactAccumulator:
                 if key in self._people:
                     row.people = sorted(self._people[key])
                 row.durations = dict(sorted(row.durations.items()))
+        self._sample.put_into(self._rows)
         return out
 
     def drain(self) -> dict[str, list[FactRow]]:

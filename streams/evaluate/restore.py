@@ -75,7 +75,7 @@ async def restore_shard(
     unlisted = holds_unlisted(partition, settings.partitions)
     states = await _states(reader, topics, partition, _is_ours(listed, unlisted), records)
     envs = (*listed, *sorted(states.keys() - set(listed)))
-    histories = {env: History(env, axes=policy.axes) for env in envs}
+    histories = {env: History.of(env, policy) for env in envs}
     past = TopicPartition(topics.history, partition)
     written = await _fill_histories(reader, records.reading(past.topic, partition), past, states, histories)
 
@@ -84,7 +84,7 @@ async def restore_shard(
         return Engine(
             env,
             policy,
-            histories.get(env) or History(env, axes=policy.axes),
+            histories.get(env) or History.of(env, policy),
             state=state.engine if state else None,
             sinks=settings.sinks,
             sli_every=policy.sli_every,

@@ -220,7 +220,8 @@ class Shard:
         """Decode the rows of a segment, count them in the totals, and keep those that wait for their T."""
         segment = self._sealed.pop(key)
         sealed = Stored(-1, segment_key(segment), bytes(segment.sealed))
-        rows = self._reading.take(sealed, lambda value: segment.rows(self._evaluator.policy.axes))
+        axes, further = self._evaluator.policy.axes, self._evaluator.policy.recorded_breakdowns
+        rows = self._reading.take(sealed, lambda value: segment.rows(axes, further))
         self._reading.refuse(decides_verdicts)
         if rows is None:
             return

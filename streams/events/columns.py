@@ -69,6 +69,8 @@ class Columns(Times):
         people: (V,) the ``person_id`` of each failure; 0 of other events.
         stripped: (V,) whether each came with forbidden fields; None if none did.
         table: the kinds that the numbers stand for.
+        records: the records among which the events stand.
+        where: (V,) the positions of their records.
     """
 
     kinds: Ints
@@ -76,6 +78,8 @@ class Columns(Times):
     people: npt.NDArray[np.uint64]
     stripped: Bools | None
     table: Kinds
+    records: Sequence[bytes | None]
+    where: Ints
 
     def at(self, positions: Ints | slice) -> Self:
         """Some of the events."""
@@ -87,6 +91,8 @@ class Columns(Times):
             self.people[positions],
             None if self.stripped is None else self.stripped[positions],
             self.table,
+            self.records,
+            self.where[positions],
         )
 
 
@@ -219,8 +225,8 @@ class _Gathered(_GatheredTimes):
         held = (value for n, value in enumerate(values, begin) if n not in self.refused)
         return [value for value in held if value is not None]
 
-    def columns(self) -> Columns:
-        """The columns of all events that were taken in."""
+    def columns(self, records: Sequence[bytes | None]) -> Columns:
+        """The columns of all events that were taken in, which are those of ``records``."""
         times = self.times()
         kinds = np.array(self.kinds, dtype=np.int64)
         people = np.zeros(len(kinds), dtype=np.uint64)
@@ -231,7 +237,12 @@ class _Gathered(_GatheredTimes):
             stripped = np.zeros(len(kinds), dtype=bool)
             stripped[self.stripped] = True
         durations = np.array(self.durations, dtype=np.float64)
-        return Columns(times.hashes, times.occurred, kinds, durations, people, stripped, self.table)
+        where = np.arange(len(records))
+        if self.refused:
+            where = np.delete(where, list(self.refused))
+        return Columns(
+            times.hashes, times.occurred, kinds, durations, people, stripped, self.table, records, where
+        )
 
 
 def columns_of(
@@ -246,7 +257,7 @@ def columns_of(
         table = _tables[fields] = Kinds(fields)
     found = _Gathered(table)
     found.add_all(values)
-    return found.without_bad(found.columns(), values)
+    return found.without_bad(found.columns(values), values)
 
 
 def times_of(values: Sequence[bytes | None]) -> tuple[list[str], Times, dict[int, Rejection]]:

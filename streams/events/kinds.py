@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
-import msgspec
-
 from detectors.axes import AXES, Leaf
 from detectors.values import LONGEST, OTHER, class_name, normalised
+from streams.events.further import NO_AXES, FurtherFields, decoder_of, stated
 from streams.events.login_event import FORBIDDEN, LoginEvent
 
 __all__ = ["ENV_ALIASES", "FAILURE", "MOST_KINDS", "EnvKind", "Fields", "Kinds"]
@@ -26,8 +25,6 @@ MOST_KINDS = 4096
 #: Other names of an environment -> its name.
 ENV_ALIASES = (("eks-prod", "prod"), ("eks-staging", "staging"), ("production", "prod"))
 
-#: Fields of the schema that hold no string, or another one for each event.
-_NO_AXES = {"schema_version", "event_id", "occurred_at", "duration_ms", "authentication_time_s"}
 _BEFORE, _BEHIND = ("env",), ("step", "outcome", "error_code", "error_class")
 
 
@@ -49,10 +46,12 @@ class Fields:
     Attributes:
         axes: names of fields, of the schema or not; a field that is no string has no value.
         env_aliases: (another name, name) of environments.
+        further: names of fields whose values are recorded of a sample of events.
     """
 
     axes: tuple[str, ...] = AXES
     env_aliases: tuple[tuple[str, str], ...] = ENV_ALIASES
+    further: tuple[str, ...] = ()
 
 
 class Kinds(dict[tuple[Any, ...], int]):
@@ -61,6 +60,7 @@ class Kinds(dict[tuple[Any, ...], int]):
     Attributes:
         known: the kinds by number.
         failed: for each, whether it is of failures.
+        further: the further fields, of which a sample is recorded.
     """
 
     def __init__(self, fields: Fields | None = None) -> None:
@@ -72,11 +72,12 @@ class Kinds(dict[tuple[Any, ...], int]):
         self._aliases = dict(fields.env_aliases)
         known = LoginEvent.__struct_fields__
         # A forbidden field is always None, and stands in for axes on which no event has a value here.
-        plain = [axis if axis in known and axis not in _NO_AXES else FORBIDDEN[0] for axis in fields.axes]
+        plain = [axis if axis in known and axis not in NO_AXES else FORBIDDEN[0] for axis in fields.axes]
         self._values: Callable[[LoginEvent], tuple[Any, ...]] = attrgetter(*_BEFORE, *plain, *_BEHIND)
         others = [axis for axis in fields.axes if axis not in known]
         self._places = [len(_BEFORE) + fields.axes.index(axis) for axis in others]
-        self._decode_others = _decoder_of(others) if others else None
+        self._decode_others = decoder_of(others) if others else None
+        self.further = FurtherFields(fields.further)
 
     def __missing__(self, values: tuple[Any, ...]) -> int:
         kind = self._kind(values)
@@ -106,8 +107,7 @@ class Kinds(dict[tuple[Any, ...], int]):
         assert self._decode_others is not None
         filled = list(values)
         for place, raw in zip(self._places, self._decode_others(record), strict=True):
-            if bytes(raw).startswith(b'"'):
-                filled[place] = _STRING(raw)
+            filled[place] = stated(raw)
         return tuple(filled)
 
     def _kind(self, values: tuple[Any, ...]) -> EnvKind:
@@ -129,14 +129,3 @@ def _code(error_code: str | None) -> str:
     """Return how an error code is counted: as it is, or ``OTHER`` if it is too long; "" for none."""
     code = error_code or ""
     return code if len(code) <= LONGEST else OTHER
-
-
-_STRING = msgspec.json.Decoder(str).decode
-
-
-def _decoder_of(names: Sequence[str]) -> Callable[[bytes], tuple[msgspec.Raw, ...]]:
-    """Return what gives the JSON text of the fields ``names`` of a JSON object, ``null`` for absent ones."""
-    fields = [(f"field_{n}", msgspec.Raw, msgspec.Raw(b"null")) for n in range(len(names))]
-    renamed = {f"field_{n}": name for n, name in enumerate(names)}
-    decode = msgspec.json.Decoder(msgspec.defstruct("_Others", fields, rename=renamed)).decode
-    return lambda record: msgspec.structs.astuple(decode(record))

@@ -252,6 +252,7 @@ class BlockFold:
                 generation,
                 self._rules.fields.axes,
                 self._ingest_policy,
+                self._rules.fields.further,
             )
             for env in sorted(block.dirty)
         ]

@@ -176,7 +176,7 @@ class Replay:
 
     def _history(self, env: str) -> History:
         if env not in self._histories:
-            self._histories[env] = History(env, axes=self._policy.axes)
+            self._histories[env] = History.of(env, self._policy)
         return self._histories[env]
 
     def _make(self, sli_every: int | None) -> Callable[[str], Engine]:

@@ -22,7 +22,7 @@ import msgspec
 from detectors.axes import AXES
 from detectors.errors import WatchofficerError
 from detectors.windows.facts import FactRow
-from streams.segments.rows import AXES_BEFORE, PackedRows, pack, read, read_before
+from streams.segments.rows import AXES_BEFORE, PackedRows, fields_of, pack, read, read_before
 
 __all__ = [
     "BLOCK_OFFSETS",
@@ -98,12 +98,14 @@ class Segment(_Head, frozen=True):
         generation: in which the writer took the partition over.
         axes: the fields of an event whose values make a leaf, in the order of the axes.
         ingest_policy: the hash of what the facts depend on beside the log, "" in form 1.
+        further: the fields of ``FactRow.values``.
     """
 
     rows: list[FactRow]
     generation: int = -1
     axes: tuple[str, ...] = AXES
     ingest_policy: str = ""
+    further: tuple[str, ...] = ()
 
 
 class _Written(_Head, array_like=True, tag="segment", frozen=True):
@@ -129,8 +131,8 @@ class SealedSegment(_Head, array_like=True, tag="segment", frozen=True):
     generation: int = -1
     form: int = _VERSION
 
-    def rows(self, axes: tuple[str, ...] = AXES) -> list[FactRow]:
-        """The facts, with leaves on the given axes: the value on an axis that was not recorded is None.
+    def rows(self, axes: tuple[str, ...] = AXES, further: tuple[str, ...] = ()) -> list[FactRow]:
+        """The facts, with leaves on the given axes and values of the further fields; None for what was not recorded.
 
         Raises:
             FormatError: the bytes are no rows of facts.
@@ -138,8 +140,15 @@ class SealedSegment(_Head, array_like=True, tag="segment", frozen=True):
         try:
             if self.form == _BEFORE:
                 return read_before(self.sealed, axes)
-            return read(self.sealed, self.axes, axes)
+            return read(self.sealed, self.axes, axes, further)
         except (msgspec.MsgspecError, ValueError, IndexError) as error:
+            raise FormatError(f"not a record of this topic: {error}") from None
+
+    def further(self) -> tuple[str, ...]:
+        """The further fields that are recorded. Raises ``FormatError`` as ``rows`` does."""
+        try:
+            return () if self.form == _BEFORE else fields_of(self.sealed)
+        except (msgspec.MsgspecError, ValueError) as error:
             raise FormatError(f"not a record of this topic: {error}") from None
 
 
@@ -239,7 +248,7 @@ def encode(record: _Record) -> bytes:
             **_head(record),
             axes=record.axes,
             ingest_policy=record.ingest_policy,
-            facts=pack(record.rows),
+            facts=pack(record.rows, record.further),
             generation=record.generation,
         )
     else:
@@ -256,12 +265,14 @@ def decode(value: bytes) -> _Record:
     record = decode_sealed(value)
     if not isinstance(record, SealedSegment):
         return record
+    further = record.further()
     return Segment(
         **_head(record),
-        rows=record.rows(record.axes),
+        rows=record.rows(record.axes, further),
         generation=record.generation,
         axes=record.axes,
         ingest_policy=record.ingest_policy,
+        further=further,
     )
 
 

@@ -13,7 +13,7 @@ from msgspec import Meta
 from detectors.axes import Leaf
 from detectors.windows.facts import FactRow, Kind
 
-__all__ = ["AXES_BEFORE", "PackedRows", "pack", "read", "read_before"]
+__all__ = ["AXES_BEFORE", "PackedRows", "fields_of", "pack", "read", "read_before"]
 
 _Position = Annotated[int, Meta(ge=0)]
 
@@ -29,6 +29,12 @@ class PackedRows(msgspec.Struct, array_like=True, frozen=True):
         kind: (N,) positions in ``kinds``.
         pane: (N,) the start of the row's pane, ms after ``base``.
         first_t, count, timed, over, people, durations: (N,) as in ``FactRow``.
+        fields: the names of the further fields that are recorded of a sample of S events; versions before this
+            attribute wrote none, and neither this nor the following ones.
+        values: for each combination of values of these fields the positions in ``words``, or None.
+        sampled_row: (S,) the position of the row that counts the event, as the distance from the one before.
+        sampled: (S,) as in ``FactRow``; of a failure the position in the row's people.
+        sampled_values: (S,) positions in ``values``.
     """
 
     words: list[str]
@@ -43,6 +49,11 @@ class PackedRows(msgspec.Struct, array_like=True, frozen=True):
     over: list[list[int]]
     people: list[list[int]]
     durations: list[dict[int, int]]
+    fields: list[str] = []
+    values: list[list[_Position | None]] = []
+    sampled_row: list[_Position] = []
+    sampled: list[_Position] = []
+    sampled_values: list[_Position] = []
 
 
 class _Table(dict[Any, int]):
@@ -53,15 +64,22 @@ class _Table(dict[Any, int]):
         return number
 
 
-def pack(rows: Sequence[FactRow]) -> PackedRows:
-    """Return rows as columns."""
-    words, leaves, kinds = _Table(), _Table(), _Table()
+def pack(rows: Sequence[FactRow], fields: Sequence[str] = ()) -> PackedRows:
+    """Return rows as columns.
+
+    Args:
+        rows: the rows.
+        fields: the names of the fields of ``FactRow.values``.
+    """
+    words, leaves, kinds, values = _Table(), _Table(), _Table(), _Table()
     kind = [kinds[row.leaf, row.step, row.outcome, row.code, row.error_class] for row in rows]
     of_kinds = [
         (leaves[leaf], words[step], words[outcome], words[code], words[error_class])
         for leaf, step, outcome, code, error_class in kinds
     ]
     base = min((row.pane for row in rows), default=0)
+    stands, sampled, of_values = _packed_sample(rows, values)
+    of_fields = [[None if value is None else words[value] for value in one] for one in values]
     return PackedRows(
         leaves=[[None if value is None else words[value] for value in leaf] for leaf in leaves],
         words=list(words),
@@ -75,15 +93,39 @@ def pack(rows: Sequence[FactRow]) -> PackedRows:
         over=[row.over for row in rows],
         people=[row.people for row in rows],
         durations=[row.durations for row in rows],
+        fields=list(fields),
+        values=of_fields,
+        sampled_row=stands,
+        sampled=sampled,
+        sampled_values=of_values,
     )
 
 
-def _unpack(packed: PackedRows, arrange: Callable[[Leaf], Leaf]) -> list[FactRow]:
+def _packed_sample(rows: Sequence[FactRow], values: _Table) -> tuple[list[int], list[int], list[int]]:
+    """Return ``sampled_row``, ``sampled`` and ``sampled_values`` of rows; ``values`` numbers the values."""
+    stands: list[int] = []
+    sampled: list[int] = []
+    of_values: list[int] = []
+    last = 0
+    for n, row in enumerate(rows):
+        if row.sampled:
+            stands += [n - last] + [0] * (len(row.sampled) - 1)
+            last = n
+            places = {person: at for at, person in enumerate(row.people)}
+            sampled += [places[one] for one in row.sampled] if places else row.sampled
+            of_values += [values[one] for one in row.values]
+    return stands, sampled, of_values
+
+
+def _unpack(
+    packed: PackedRows, arrange: Callable[[Leaf], Leaf], further: Callable[[Leaf], Leaf]
+) -> list[FactRow]:
     """Return the rows.
 
     Args:
         packed: the columns.
         arrange: puts the values of a leaf into the order of other axes.
+        further: puts the values of further fields into the order of other fields.
 
     Raises:
         ValueError, IndexError: the columns do not belong together.
@@ -97,12 +139,14 @@ def _unpack(packed: PackedRows, arrange: Callable[[Leaf], Leaf]) -> list[FactRow
     columns = (packed.pane, packed.first_t, packed.count, packed.timed, packed.over, packed.people)
     if any(len(column) != len(packed.kind) for column in (*columns, packed.durations)):
         raise ValueError("its columns differ in length")
+    if not len(packed.sampled_row) == len(packed.sampled) == len(packed.sampled_values):
+        raise ValueError("its columns of a sample differ in length")
     of_kind = [map(one.__getitem__, packed.kind) for one in zip(*kinds, strict=True)]
-    if not packed.kind:
+    if not packed.kind and not packed.sampled_row:
         return []
     if not kinds:
         raise ValueError("its rows have no kinds")
-    return list(
+    rows = list(
         map(
             FactRow,
             map(int.__add__, packed.pane, repeat(packed.base)),
@@ -115,6 +159,26 @@ def _unpack(packed: PackedRows, arrange: Callable[[Leaf], Leaf]) -> list[FactRow
             packed.durations,
         )
     )
+    _set_sampled(rows, packed, words, further)
+    return rows
+
+
+def _set_sampled(
+    rows: Sequence[FactRow], packed: PackedRows, words: Sequence[str], further: Callable[[Leaf], Leaf]
+) -> None:
+    """Set ``sampled`` and ``values`` of rows; arguments and errors as of ``_unpack``."""
+    values = [further(tuple([None if at is None else words[at] for at in one])) for one in packed.values]
+    columns = (packed.sampled_row, packed.sampled, packed.sampled_values)
+    of: dict[int, tuple[list[int], list[Leaf]]] = {}
+    n = 0
+    for step, one, value in zip(*columns, strict=True):
+        n += step
+        numbers, named = of.setdefault(n, ([], []))
+        people = rows[n].people
+        numbers.append(people[one] if people else one)
+        named.append(values[value])
+    for n, (numbers, named) in of.items():
+        rows[n].sampled, rows[n].values = numbers, named
 
 
 # -- the form before --------------------------------------------------------------------------------------------
@@ -157,18 +221,25 @@ def _arranging(stood: Sequence[str], wanted: Sequence[str]) -> Callable[[Leaf], 
     return lambda leaf: tuple([None if place is None else leaf[place] for place in places])
 
 
-def read(value: Any, stood: Sequence[str], wanted: Sequence[str]) -> list[FactRow]:
+def fields_of(value: Any) -> tuple[str, ...]:
+    """Return the further fields of the rows in the MessagePack of a ``PackedRows``."""
+    return tuple(_packed_decoder.decode(value).fields)
+
+
+def read(value: Any, stood: Sequence[str], wanted: Sequence[str], further: Sequence[str]) -> list[FactRow]:
     """Return the rows in the MessagePack of a ``PackedRows``.
 
     Args:
         value: the bytes.
         stood: the axes of the leaves in ``value``.
         wanted: the axes of the leaves of the rows.
+        further: the fields of ``FactRow.values``; the value of a field that was not recorded is None.
 
     Raises:
         msgspec.MsgspecError, UnicodeDecodeError, ValueError, IndexError: the bytes are no rows of facts.
     """
-    return _unpack(_packed_decoder.decode(value), _arranging(stood, wanted))
+    packed = _packed_decoder.decode(value)
+    return _unpack(packed, _arranging(stood, wanted), _arranging(packed.fields, further))
 
 
 def read_before(value: Any, wanted: Sequence[str]) -> list[FactRow]:

@@ -17,7 +17,7 @@ from detectors.instants import SECOND
 from detectors.windows.counters import BAD, COUNTERS, GOOD, STARTED
 from detectors.windows.frame import Frame
 from streams.settings.policy_file import default_policy
-from tests.detectors.detection.traffic import START
+from tests.detectors.detection.traffic import START, sliding
 
 __all__ = ["TODAY", "Anywhere", "Steady"]
 
@@ -77,7 +77,8 @@ class Anywhere:
         windows = POLICY.windows()
         groups = np.einsum("gl,tlc->tgc", self.scopes.members.astype(np.int64), self.counts)
         ends = START + SECOND * np.arange(first + 1, last + 1, dtype=np.int64)
-        counts = {window: _sliding(groups, window // SECOND)[first:last] for window in windows}
+        widths = [window // SECOND for window in windows]
+        counts = dict(zip(windows, sliding(groups, widths, first, last), strict=True))
         people = {window: of[..., BAD] for window, of in counts.items()}
         return Frame("prod", ends, counts, people, windows, scopes=self.scopes)
 
@@ -112,9 +113,3 @@ class Steady(History):
 
 def _scopes_of(causes: list[Cause]) -> list[str]:
     return list(dict.fromkeys(cause.scope for cause in causes))
-
-
-def _sliding(counts: npt.NDArray[np.int64], width: int) -> npt.NDArray[np.int64]:
-    sums = np.concatenate([np.zeros((1, *counts.shape[1:]), dtype=np.int64), np.cumsum(counts, axis=0)])
-    ends = np.arange(1, len(counts) + 1)
-    return np.asarray(sums[ends] - sums[np.maximum(ends - width, 0)])

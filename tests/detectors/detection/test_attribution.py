@@ -26,7 +26,6 @@ from tests.detectors.detection.traffic import START, Traffic, scope, usual
 
 POLICY = default_policy()
 NOTHING = History("prod")
-FULL = usual(days=16, start=START + DAY)
 
 
 def causes(
@@ -78,7 +77,8 @@ def test_a_stray_failure_on_the_other_method_widens_nothing(before: int, seed: i
     leaf = LEAVES.index(("sis", "idme"))
     traffic.counts[1_800 - before, leaf, [GOOD, BAD]] += [-1, 1]
     traffic.people[1_800 - before, leaf] += 1
-    named = {name for found in causes(traffic, 1_800, history=FULL) for name in scopes(found)}
+    history = usual(days=16, start=START + DAY)
+    named = {name for found in causes(traffic, 1_800, history=history) for name in scopes(found)}
     assert all(contains("prod/ssoe", name) for name in named)
     assert "prod/ssoe" in named
 
@@ -155,7 +155,7 @@ def test_failing_tokens_are_the_methods_though_every_provider_is_well() -> None:
 @pytest.mark.parametrize("path", ["", "ssoe", "sis", "*/idme", "ssoe/logingov"])
 def test_silence_is_attributed_alike(path: str) -> None:
     traffic = Traffic(5_400, 1).silence(path, 4_000, 5_400)
-    for found in causes(traffic, 4_150, 4_250, FULL):
+    for found in causes(traffic, 4_150, 4_250, usual(days=16, start=START + DAY)):
         assert scopes(found) == [scope_path("prod", scope(path))]
         assert found[0].detector == "silence"
         assert found[0].estimated_users
@@ -163,7 +163,7 @@ def test_silence_is_attributed_alike(path: str) -> None:
 
 def test_silence_of_one_and_failure_of_another_are_two_causes() -> None:
     traffic = Traffic(5_400, 1).silence("sis", 4_000, 5_400).fail("ssoe/idme", 4_000, 5_400)
-    found = causes(traffic, 4_300, 4_301, FULL)[0]
+    found = causes(traffic, 4_300, 4_301, usual(days=16, start=START + DAY))[0]
     assert [(c.scope, c.detector) for c in found if c.detector != "burn_rate"] == [
         ("prod/sis", "silence"),
         ("prod/ssoe/idme", "outage"),

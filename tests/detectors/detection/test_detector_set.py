@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -28,7 +29,14 @@ from tests.support.depth import examples
 from tests.support.facts import leaf_position
 
 POLICY = default_policy()
-HISTORIES = {"two weeks": weeks(), "some days": weeks(days=5), "nothing": History("prod")}
+HISTORIES = {"two weeks": 16, "some days": 5, "nothing": 0}  # days
+
+
+@cache
+def known(days: int) -> History:
+    return weeks(days=days) if days else History("prod")
+
+
 SECONDS = 2_400
 
 
@@ -102,7 +110,7 @@ def look_at(level: float, seed: int, troubles: Sequence[Trouble], history: str) 
             assert late.detector == early.detector
             assert late.state.tolist() == early.state.tolist()
 
-    engine = Engine("prod", POLICY, copy.deepcopy(HISTORIES[history]), observer=look)
+    engine = Engine("prod", POLICY, copy.deepcopy(known(HISTORIES[history])), observer=look)
     engine.advance(START + SECONDS * SECOND, rows_of(level, seed, troubles))
     return fired
 
@@ -151,7 +159,7 @@ def test_where_nothing_is_wrong_next_to_nothing_is_judged(monkeypatch: pytest.Mo
             return real(self, frame)
 
         monkeypatch.setattr(kind, "judge", judge)
-    engine = Engine("prod", POLICY, copy.deepcopy(HISTORIES["two weeks"]))
+    engine = Engine("prod", POLICY, copy.deepcopy(known(HISTORIES["two weeks"])))
     engine.advance(START + SECONDS * SECOND, rows_of(1.0, 1, []))
     frames = SECONDS // 300
     # silence and the funnel do not know yet, in the first minutes, that nothing came because nobody looked

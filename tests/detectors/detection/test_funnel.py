@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
 from itertools import islice, pairwise
 
 import numpy as np
@@ -20,13 +22,25 @@ from tests.detectors.detection.traffic import RATE, RETURNS, START, scope
 from tests.support.depth import examples
 
 POLICY = default_policy()
-WEEKS = weeks()
 NOTHING = History("prod")
+
+
+@cache
+def known() -> History:
+    return weeks()
+
+
+def nothing() -> History:
+    return NOTHING
+
+
 SSOE, SIS, ALL, IDME = scope("ssoe"), scope("sis"), scope(""), scope("*/idme")
 
 
-def judge(journeys: Journeys, history: History = WEEKS, first: int = 0, last: int | None = None) -> Verdicts:
-    return FunnelDetector(POLICY, history).judge(journeys.frame(first, last))
+def judge(
+    journeys: Journeys, history: History | None = None, first: int = 0, last: int | None = None
+) -> Verdicts:
+    return FunnelDetector(POLICY, known() if history is None else history).judge(journeys.frame(first, last))
 
 
 def fires(verdicts: Verdicts, path: str) -> list[int]:
@@ -44,11 +58,11 @@ def test_at_the_peak_it_is_found_within_three_minutes_and_goes_on_while_it_lasts
     assert found[-(4_200 - 1_980) :] == list(range(1_980, 4_200))
 
 
-@pytest.mark.parametrize("history", [WEEKS, NOTHING], ids=["weeks", "fresh"])
+@pytest.mark.parametrize("history", [known, nothing], ids=["weeks", "fresh"])
 @pytest.mark.parametrize("level", [1.0, 0.3, 0.03])
 @pytest.mark.parametrize("seed", range(2))
-def test_an_ordinary_day_fires_nothing(history: History, level: float, seed: int) -> None:
-    assert not (judge(Journeys(5_400, seed, level), history).state == FIRING).any()
+def test_an_ordinary_day_fires_nothing(history: Callable[[], History], level: float, seed: int) -> None:
+    assert not (judge(Journeys(5_400, seed, level), history()).state == FIRING).any()
 
 
 @pytest.mark.parametrize("path", ["", "ssoe"])
@@ -112,7 +126,7 @@ def test_a_quiet_night_takes_longer_but_is_found() -> None:
 )
 def test_one_loss_has_one_cause_on_its_scope(path: str, expected: str) -> None:
     frame = Journeys(2_200, 2).lose(path, 1_800, 2_200).frame(2_100, 2_200)
-    verdicts = [FunnelDetector(POLICY, WEEKS).judge(frame)]
+    verdicts = [FunnelDetector(POLICY, known()).judge(frame)]
     causes = attribute(verdicts, frame, 50, POLICY)
     assert [cause.scope for cause in causes] == [expected]
 
@@ -137,7 +151,7 @@ def test_a_monitor_holds_a_method_to_its_limit_unless_fewer_usually_return() -> 
         "strict",
     )
     frame = Journeys(5_400, 1, level=3.0).lose("sis", 1_800, 5_400, share=0.4).frame(5_000)
-    assert (FunnelDetector(strict, WEEKS).judge(frame).state[:, SIS] == FIRING).any()
+    assert (FunnelDetector(strict, known()).judge(frame).state[:, SIS] == FIRING).any()
     assert not (FunnelDetector(strict, weeks(returning=0.6)).judge(frame).state[:, SIS] == FIRING).any()
 
 
@@ -148,7 +162,7 @@ def test_verdicts_do_not_depend_on_how_steps_are_cut_into_frames(seed: int, cuts
     ends = [1_800, *(1_800 + cut for cut in sorted(cuts)), 2_400]
     whole = judge(journeys, first=1_800)
     for (begin, end), frame in zip(pairwise(ends), islice(journeys.each_frame(ends), 1, None), strict=True):
-        part = FunnelDetector(POLICY, WEEKS).judge(frame)
+        part = FunnelDetector(POLICY, known()).judge(frame)
         assert (part.state == whole.state[begin - 1_800 : end - 1_800]).all()
         assert part.explain(0, SSOE) == whole.explain(begin - 1_800, SSOE)
         assert (part.gain(0) == whole.gain(begin - 1_800)).all()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -18,14 +19,21 @@ from tests.detectors.detection.traffic import RATE, START, Traffic, leaves_of, s
 
 POLICY = default_policy()
 AFTER = START + DAY  # the histories know all of the day that is judged in the weeks before it
-FULL = usual(days=16, start=AFTER)
+
+
+@cache
+def full() -> History:
+    return usual(days=16, start=AFTER)
+
+
 SSOE, SIS, ALL = scope("ssoe"), scope("sis"), scope("")
 
 
 def judge(
-    traffic: Traffic, history: History = FULL, first: int = 0, covered_from: int = FAR_PAST
+    traffic: Traffic, history: History | None = None, first: int = 0, covered_from: int = FAR_PAST
 ) -> Verdicts:
-    return SilenceDetector(POLICY, history).judge(replace(traffic.frame(first), covered_from=covered_from))
+    detector = SilenceDetector(POLICY, full() if history is None else history)
+    return detector.judge(replace(traffic.frame(first), covered_from=covered_from))
 
 
 def fires(verdicts: Verdicts, path: str) -> list[int]:
@@ -184,10 +192,10 @@ def test_where_little_is_expected_silence_says_nothing_and_keeps_nothing_waiting
 @pytest.mark.parametrize("cut", [1, 11, 300])
 def test_verdicts_do_not_depend_on_how_steps_are_cut_into_frames(cut: int) -> None:
     traffic = Traffic(4_400, 5).silence("ssoe", 4_000, 4_300).silence("sis/idme", 4_100, 4_400)
-    whole = SilenceDetector(POLICY, FULL).judge(replace(traffic.frame(3_980, 4_400), covered_from=START))
+    whole = SilenceDetector(POLICY, full()).judge(replace(traffic.frame(3_980, 4_400), covered_from=START))
     for first in range(3_980, 4_400, cut)[:: max(1, 60 // cut)]:
         last = min(first + cut, 4_400)
-        part = SilenceDetector(POLICY, FULL).judge(replace(traffic.frame(first, last), covered_from=START))
+        part = SilenceDetector(POLICY, full()).judge(replace(traffic.frame(first, last), covered_from=START))
         assert (part.state == whole.state[first - 3_980 : last - 3_980]).all()
         assert part.explain(0, SSOE) == whole.explain(first - 3_980, SSOE)
         assert (part.gain(0) == whole.gain(first - 3_980)).all()
@@ -195,7 +203,7 @@ def test_verdicts_do_not_depend_on_how_steps_are_cut_into_frames(cut: int) -> No
 
 def test_completions_stand_for_sign_ins_where_starts_are_never_reported() -> None:
     history = History("prod")
-    for old in FULL.records():
+    for old in full().records():
         for counts in old["scopes"].values():
             counts["started"] = 0
         history.add(old)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
 from itertools import pairwise
 
 import numpy as np
@@ -20,13 +22,31 @@ from tests.detectors.detection.traffic import scope
 from tests.support.depth import examples
 
 POLICY = default_policy()
-WEEKS, UNCODED, NOTHING = weeks(), weeks(codes=False), History("prod")
+
+
+@cache
+def coded() -> History:
+    return weeks()
+
+
+@cache
+def uncoded() -> History:
+    return weeks(codes=False)
+
+
+@cache
+def nothing() -> History:
+    return History("prod")
+
+
 SSOE, ALL = scope("ssoe"), scope("")
-HISTORIES = pytest.mark.parametrize("history", [WEEKS, UNCODED, NOTHING], ids=["codes", "uncoded", "fresh"])
+HISTORIES = pytest.mark.parametrize("history", [coded, uncoded, nothing], ids=["codes", "uncoded", "fresh"])
 
 
-def judge(journeys: Journeys, history: History = WEEKS, first: int = 0, last: int | None = None) -> Verdicts:
-    return SurgeDetector(POLICY, history).judge(journeys.frame(first, last))
+def judge(
+    journeys: Journeys, history: History | None = None, first: int = 0, last: int | None = None
+) -> Verdicts:
+    return SurgeDetector(POLICY, coded() if history is None else history).judge(journeys.frame(first, last))
 
 
 def fires(verdicts: Verdicts, path: str) -> list[int]:
@@ -36,9 +56,9 @@ def fires(verdicts: Verdicts, path: str) -> list[int]:
 @HISTORIES
 @pytest.mark.parametrize("path", ["ssoe", "sis", "", "*/logingov"])
 def test_a_surge_of_one_code_is_found_within_minutes_whatever_the_history_knows(
-    path: str, history: History
+    path: str, history: Callable[[], History]
 ) -> None:
-    verdicts = judge(Journeys(3_000, 1).fail(path, 1_800, 3_000, 0.3, "005"), history)
+    verdicts = judge(Journeys(3_000, 1).fail(path, 1_800, 3_000, 0.3, "005"), history())
     found = fires(verdicts, path)
     assert 1_800 + 15 < found[0] <= 1_800 + 300
     assert found[-900:] == list(range(2_100, 3_000))
@@ -61,17 +81,17 @@ def test_errors_of_users_surge_as_a_class_though_no_code_does() -> None:
 @HISTORIES
 @pytest.mark.parametrize("level", [2.0, 1.0, 0.1])
 @pytest.mark.parametrize("seed", range(2))
-def test_an_ordinary_day_fires_nothing(history: History, level: float, seed: int) -> None:
-    verdicts = judge(Journeys(5_400, seed, level), history)
+def test_an_ordinary_day_fires_nothing(history: Callable[[], History], level: float, seed: int) -> None:
+    verdicts = judge(Journeys(5_400, seed, level), history())
     assert not (verdicts.state == FIRING).any()
     assert (verdicts.state[1_000:, ALL] == QUIET).all()
 
 
 @HISTORIES
 @pytest.mark.parametrize("code", ["001", "003", "005", "007", "104", "400"])
-def test_one_person_who_tries_over_and_over_is_no_surge(code: str, history: History) -> None:
+def test_one_person_who_tries_over_and_over_is_no_surge(code: str, history: Callable[[], History]) -> None:
     journeys = Journeys(3_000, 1).fail("ssoe/idme", 1_800, 3_000, 0.5, code, person=99_999_999)
-    assert not (judge(journeys, history).state == FIRING).any()
+    assert not (judge(journeys, history()).state == FIRING).any()
 
 
 def test_three_who_come_too_early_in_five_minutes_are_a_surge_and_two_are_not() -> None:
@@ -119,7 +139,7 @@ def test_where_nothing_completes_there_is_not_enough_evidence() -> None:
 @pytest.mark.parametrize("path", ["ssoe", "sis", "*/logingov", ""])
 def test_one_surge_has_one_cause_on_its_scope(path: str) -> None:
     frame = Journeys(3_000, 3).fail(path, 1_800, 3_000, 0.35, "001").frame(2_600, 2_700)
-    causes = attribute([SurgeDetector(POLICY, WEEKS).judge(frame)], frame, 50, POLICY)
+    causes = attribute([SurgeDetector(POLICY, coded()).judge(frame)], frame, 50, POLICY)
     assert [cause.scope for cause in causes] == [f"prod/{path}" if path else "prod"]
 
 
@@ -142,7 +162,7 @@ def test_verdicts_do_not_depend_on_how_steps_are_cut_into_frames(seed: int, cuts
     states = whole.state.copy()
     assert (states == FIRING).any()
     for begin, end in pairwise(ends):
-        part = SurgeDetector(POLICY, WEEKS).judge(journeys.frame(begin, end))
+        part = SurgeDetector(POLICY, coded()).judge(journeys.frame(begin, end))
         assert (part.state == states[begin - 1_800 : end - 1_800]).all()
         for n in range(0, end - begin, 20):
             assert (part.gain(n) == whole.gain(begin - 1_800 + n)).all()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import msgspec
@@ -28,12 +29,15 @@ TRAFFICS = {
     "sessions failing": Traffic(3_600, 1).fail("sis", 3_000, 3_600, session=True),
     "silence": Traffic(3_600, 1).silence("", 3_000, 3_600),
 }
-HISTORIES = {"no history": History("prod"), "two weeks": usual(days=16, start=START + DAY)}
+HISTORIES: dict[str, Callable[[], History]] = {
+    "no history": lambda: History("prod"),
+    "two weeks": lambda: usual(days=16, start=START + DAY),
+}
 
 
 def judged(traffic: str, history: str) -> list[Verdicts]:
     frame = TRAFFICS[traffic].frame(TRAFFICS[traffic].seconds - 3)
-    known = HISTORIES[history]
+    known = HISTORIES[history]()
     return [
         OutageDetector(POLICY, known).judge(frame),
         BurnRateDetector(POLICY, known).judge(frame),

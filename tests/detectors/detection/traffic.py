@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from copy import deepcopy
 from dataclasses import dataclass, field
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -101,24 +104,29 @@ class Traffic:
         counts = np.einsum("sl,tlc->tsc", MEMBERS.astype(np.int64), self.counts)
         people = self.people @ MEMBERS.T.astype(np.int64)
         ends = self.start + SECOND * np.arange(first + 1, last + 1, dtype=np.int64)
+        widths = [window // SECOND for window in windows]
         return Frame(
             "prod",
             ends,
-            {w: _sliding(counts, w // SECOND)[first:last] for w in windows},
-            {w: _sliding(people, w // SECOND)[first:last] for w in windows},
+            dict(zip(windows, sliding(counts, widths, first, last), strict=True)),
+            dict(zip(windows, sliding(people, widths, first, last), strict=True)),
             windows,
             scopes=fixed_scopes("prod"),
         )
 
 
-def _sliding(counts: npt.NDArray[np.int64], width: int) -> npt.NDArray[np.int64]:
+def sliding(
+    counts: npt.NDArray[np.int64], widths: Iterable[int], first: int, last: int
+) -> Iterator[npt.NDArray[np.int64]]:
+    """Yield, for each width in seconds, the sums of counts (second, …) up to the seconds [first, last)."""
     sums = np.concatenate([np.zeros((1, *counts.shape[1:]), dtype=np.int64), np.cumsum(counts, axis=0)])
-    ends = np.arange(1, len(counts) + 1)
-    return np.asarray(sums[ends] - sums[np.maximum(ends - width, 0)])
+    ends = np.arange(first + 1, last + 1)
+    for width in widths:
+        yield np.asarray(sums[first + 1 : last + 1] - sums[np.maximum(ends - width, 0)])
 
 
-def usual(level: float = 1.0, days: int = 14, start: int = START, seed: int = 1) -> History:
-    """Return a history of some days before ``start`` (ms) and of the hour after it, at a steady rate."""
+@cache
+def _usual(level: float, days: int, start: int, seed: int) -> History:
     rng = np.random.default_rng(seed)
     slots = days * DAY // BUCKET
     leaves = np.zeros((slots, len(LEAVES), len(FIELDS)), dtype=np.int64)
@@ -133,6 +141,11 @@ def usual(level: float = 1.0, days: int = 14, start: int = START, seed: int = 1)
     for slot in range(slots):
         history.add(record(start - days * DAY + slot * BUCKET, scopes[slot]))
     return history
+
+
+def usual(level: float = 1.0, days: int = 14, start: int = START, seed: int = 1) -> History:
+    """Return a history of some days before ``start`` (ms) and of the hour after it, at a steady rate."""
+    return deepcopy(_usual(level, days, start, seed))
 
 
 def record(at: int, scopes: npt.NDArray[np.int64]) -> dict[str, object]:

@@ -15,6 +15,7 @@ from detectors.history.history import BUCKET, FIELDS, KEPT, History
 from detectors.instants import DAY, HOUR, MINUTE, format_instant, parse_instant
 from detectors.scopes import SCOPES, scope_path
 from detectors.windows.counters import BAD, EXCLUDED, GOOD, STARTED
+from streams.settings.policy_file import read_policy
 from tests.detectors.detection.traffic import START, scope, usual
 from tests.support.depth import examples
 
@@ -210,6 +211,33 @@ def test_a_holiday_is_compared_with_the_sundays_before_it() -> None:
     assert expected(weeks({4: 3, 11: 5, 7: 100, 14: 100}, thanksgiving), thanksgiving) == 12 * 4
 
 
+def history_by(said: str, hours: dict[int, int]) -> History:
+    """Return a history by a policy: sign-ins started in five minutes of the hours that end at instants (ms)."""
+    out = History.of("prod", read_policy(said, "policy.yaml"))
+    for end, started in hours.items():
+        for slot in range(-12, 0):
+            out.add(record(end + slot * BUCKET, started=started))
+    return out
+
+
+@pytest.mark.parametrize(("said", "usual"), [("{}", 15), ("time_zone: UTC", 20)])
+def test_weeks_are_compared_in_the_time_zone_of_the_policy(said: str, usual: int) -> None:
+    # On 1 November the clocks of New York went back.
+    at = parse_instant("2026-11-10T12:00:00-05:00")
+    two_weeks = at - 14 * DAY
+    history = history_by(said, {at - 7 * DAY: 10, two_weeks - HOUR: 20, two_weeks: 30})
+    assert expected(history, at) == 12 * usual
+
+
+@pytest.mark.parametrize(("said", "usual"), [("{}", 25), ("holidays: DE", 15)])
+def test_weeks_are_left_out_by_the_holidays_of_the_policy(said: str, usual: int) -> None:
+    # 11 November is a holiday of the United States alone.
+    at = parse_instant("2026-11-18T02:00:00Z") + 12 * HOUR
+    summer = at - 21 * DAY - HOUR
+    history = history_by(said, {at - 7 * DAY: 10, at - 14 * DAY: 20, summer: 30})
+    assert expected(history, at) == 12 * usual
+
+
 def test_weeks_are_aligned_on_the_wall_clock_when_the_clock_changes() -> None:
     at = parse_instant("2026-11-03T12:00:00-05:00")
     history = History("prod")
@@ -237,12 +265,14 @@ def test_completions_stand_for_sign_ins_where_no_starts_are_reported() -> None:
 def test_expectations_of_two_windows_add_up_to_that_of_both(offset: int, width: int) -> None:
     at = START + offset * 1000
     ends = np.array([at, at - width * 1000])
-    whole = STEADY.expected(ends[:1], 2 * width * 1000)
-    parts = STEADY.expected(ends, width * 1000).sum(axis=0)
+    whole = steady().expected(ends[:1], 2 * width * 1000)
+    parts = steady().expected(ends, width * 1000).sum(axis=0)
     assert parts == pytest.approx(whole[0])
 
 
-STEADY = usual(days=16, start=START + DAY)
+@cache
+def steady() -> History:
+    return usual(days=16, start=START + DAY)
 
 
 def test_a_new_record_is_seen_by_expectations_asked_before() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
@@ -14,12 +14,13 @@ from streams.aggregate import bounds
 from streams.aggregate.bounds import Bounds
 from streams.aggregate.fact_accumulator import FactAccumulator
 from streams.events.columns import columns_of
+from streams.events.kinds import Fields
 from streams.segments.codec import BLOCK_OFFSETS, Segment, encode
 from tests.streams.events.strategies import event_bytes
 
 LISTED = ("prod", "staging")
-#: What a broker takes of a record, by default.
-LARGEST = 1_000_000
+#: An instant, ms.
+SINCE = 1_800_000_000_000
 
 
 def folded(values: Sequence[bytes], sizes: Sequence[int], max_envs: int = 2) -> dict[str, list[FactRow]]:
@@ -74,25 +75,63 @@ def test_the_first_values_of_the_log_are_kept_whatever_the_cuts(
     assert {row.step for some in rows.values() for row in some} <= {*steps[:2], "other"}
 
 
-def test_the_largest_segment_that_a_producer_can_make_fits_into_a_record() -> None:
+#: Axes and further fields, as many as a policy may name, and the panes and first T of on-time and of late events.
+AXES = ("auth_method", "csp", "client_id", "region")
+ON_TIME = (lambda n: n % 300 * 1_000, lambda n: 0)
+LATE = (lambda n: n % 7_200 * 1_000, lambda n: 7_201_000 + n % 10 * 1_000)
+
+
+@pytest.mark.parametrize(("of", "largest"), [(ON_TIME, 256 * 1024), (LATE, 416 * 1024)])
+@pytest.mark.parametrize("further", [0, 4, 16])
+def test_the_largest_segment_that_a_producer_can_make_is_bounded(
+    of: tuple[Callable[[int], int], Callable[[int], int]], largest: int, further: int
+) -> None:
     values = [
         event_bytes(
             event_id=f"e{n}",
             auth_method=f"{n:064x}",
             csp=f"{n + 10_000:064x}",
             client_id=f"{n + 20_000:064x}",
+            region=f"{n + 50_000:064x}",
             step=f"{n:064}",
             error_code="\U0001f600" * 60 + f"{n:04}",
             error_class=f"{n + 30_000:064x}",
             duration_ms=n,
             user_hash=f"h:{n}",
+            **{f"x{field}": f"{n + 100_000 * field:064x}" for field in range(further)},
         )
         for n in range(BLOCK_OFFSETS)
     ]
-    rows = folded(values, [1_000] * 8)
-    assert len(rows["prod"]) > 1_000
-    assert len({row.leaf for row in rows["prod"]}) == 1_001
+    fields = Fields(AXES, further=tuple(f"x{field}" for field in range(further)))
+    cells = FactAccumulator(1_000, (1_200.0, 2_430.0), lambda: Bounds(LISTED, 2))
+    _, found, _ = columns_of(values, fields)
+    pane, first_t = (np.array([SINCE * bool(at(n)) + at(n) for n in range(BLOCK_OFFSETS)]) for at in of)
+    cells.add_many(found, pane, first_t)
+    rows = cells.rows()["prod"]
+    assert len(rows) > 500
     segment = Segment(
-        1_000, BLOCK_OFFSETS, (1_200.0, 2_430.0), 0, 0, "prod", 0, BLOCK_OFFSETS - 1, rows["prod"]
+        1_000,
+        BLOCK_OFFSETS,
+        (1_200.0, 2_430.0),
+        0,
+        0,
+        "prod",
+        0,
+        BLOCK_OFFSETS - 1,
+        rows,
+        axes=AXES,
+        further=fields.further,
     )
-    assert len(encode(segment)) < LARGEST
+    assert any(row.sampled for row in rows) == bool(further)
+    assert len(encode(segment)) < largest
+
+
+def test_values_that_are_long_take_the_room_of_many() -> None:
+    values = [
+        event_bytes(event_id=f"e{n}", client_id=f"{n:064x}", error_code="\U0001f600" * 60 + f"{n:04}")
+        for n in range(700)
+    ]
+    rows = folded(values, [])["prod"]
+    clients, codes = ({row.leaf[2] for row in rows}, {row.code for row in rows})
+    assert len(clients) == (40_960 - len("ssoeidme")) // 64 + 1
+    assert len(codes) == 16_384 // 244 + 1

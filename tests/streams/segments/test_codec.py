@@ -30,6 +30,8 @@ from streams.segments.codec import (
 )
 
 HEAD = [name for name in SealedSegment.__struct_fields__ if name not in ("sealed", "form")]
+#: Where the rows stand in a segment, and how many columns they had before a sample was recorded.
+FACTS, WITHOUT_SAMPLE = 11, 12
 ints = st.integers(-(1 << 60), 1 << 60)
 small = st.integers(0, 1 << 31)
 maybe = st.none() | ints
@@ -45,6 +47,18 @@ rows = st.builds(
     st.lists(small, max_size=2),
     people,
 )
+FURTHER = ("acr", "login_type")
+
+
+@st.composite
+def sampled(draw: st.DrawFn, row: FactRow) -> FactRow:
+    """Draw a row with the values of some of its events."""
+    numbers = st.sampled_from(row.people) if row.people else st.integers(0, (1 << 32) - 1)
+    row.sampled = draw(st.lists(numbers, min_size=1, max_size=3))
+    row.values = [draw(st.tuples(*(st.none() | st.text(max_size=3) for _ in FURTHER))) for _ in row.sampled]
+    return row
+
+
 counts = st.dictionaries(st.sampled_from(["json", "schema"]), small)
 tallies = st.builds(Tally, ints, ints, ints, small, small, small, small, small, small, counts)
 segments = st.builds(
@@ -57,8 +71,9 @@ segments = st.builds(
     st.sampled_from(ENVS),
     small,
     small,
-    st.lists(rows, max_size=3),
+    st.lists(rows | rows.flatmap(sampled), max_size=3),
     st.integers(-1, 1 << 31),
+    further=st.just(FURTHER),
 )
 frontiers = st.builds(
     Frontier,
@@ -90,7 +105,7 @@ def test_a_sealed_segment_says_the_same_once_it_is_opened(record: Segment | Fron
         return
     assert isinstance(record, Segment)
     assert [getattr(sealed, name) for name in HEAD] == [getattr(record, name) for name in HEAD]
-    assert sealed.rows() == record.rows
+    assert sealed.rows(further=FURTHER) == record.rows
 
 
 def test_a_sealed_segment_whose_rows_are_none_says_so_when_it_is_opened() -> None:
@@ -137,11 +152,53 @@ def test_leaves_stand_on_the_axes_that_the_reader_asks_for(
         assert row.leaf == tuple(recorded.get(axis) for axis in axes)
 
 
+@given(segments, st.permutations(["acr", "login_type", "operation"]), st.integers(0, 3))
+def test_values_of_further_fields_are_those_that_the_reader_asks_for(
+    one: Segment, fields: list[str], many: int
+) -> None:
+    sealed, further = decode_sealed(encode(one)), tuple(fields[:many])
+    assert isinstance(sealed, SealedSegment)
+    for row, before in zip(sealed.rows(further=further), one.rows, strict=True):
+        assert list(row.sampled) == list(before.sampled)
+        for values, stated in zip(row.values, before.values, strict=True):
+            recorded = dict(zip(FURTHER, stated, strict=True))
+            assert values == tuple(recorded.get(field) for field in further)
+
+
+@given(segments)
+def test_a_segment_from_before_further_fields_were_recorded_has_no_sample(one: Segment) -> None:
+    fields = msgspec.msgpack.decode(encode(one)[1:])
+    fields[FACTS] = fields[FACTS][:WITHOUT_SAMPLE]
+    sealed = decode_sealed(b"\x02" + msgspec.msgpack.encode(fields))
+    assert isinstance(sealed, SealedSegment)
+    assert sealed.further() == ()
+    without = [msgspec.structs.replace(row, sampled=(), values=()) for row in one.rows]
+    assert sealed.rows(further=FURTHER) == without
+
+
+class _Before(msgspec.Struct, array_like=True):
+    """The columns of a segment as a reader knows them that knows of no sample."""
+
+    words: list[str]
+    leaves: list[list[int | None]]
+    kinds: list[list[int]]
+    base: int
+    kind: list[int]
+
+
+@given(segments)
+def test_a_reader_that_knows_of_no_sample_passes_it_by(one: Segment) -> None:
+    fields = msgspec.msgpack.decode(encode(one)[1:])
+    read = msgspec.msgpack.decode(msgspec.msgpack.encode(fields[FACTS]), type=_Before)
+    assert len(read.kind) == len(one.rows)
+
+
 @given(segments, st.data())
 def test_columns_that_do_not_belong_together_are_no_rows(one: Segment, data: st.DataObject) -> None:
     fields = msgspec.msgpack.decode(encode(one)[1:], strict=False)
-    facts = fields[11]
-    column = data.draw(st.integers(4, len(facts) - 1))
+    facts = fields[FACTS]
+    # The others are tables, which may hold what no row has.
+    column = data.draw(st.sampled_from([*range(4, WITHOUT_SAMPLE), *range(WITHOUT_SAMPLE + 2, len(facts))]))
     facts[column] = facts[column] + [facts[column][-1] if facts[column] else 0]
     with pytest.raises(FormatError):
         decode(b"\x02" + msgspec.msgpack.encode(fields))
