@@ -1,7 +1,4 @@
-"""What do the groups of an environment hold, where counts are kept by leaf? The sum over the leaves of each group.
-
-A leaf is in few groups, so that sums over the pairs of both cost less than a matrix product.
-"""
+"""What do the groups of an environment hold, where counts are kept by leaf? The sum over the leaves of each group."""
 
 from __future__ import annotations
 
@@ -11,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from detectors.arrays import Bools, Ints
+from detectors.arrays import Bools, Floats, Ints
 
 __all__ = ["Computed", "GroupSums", "Pairs"]
 
@@ -48,22 +45,19 @@ class GroupSums:
 
     def __init__(self, members: Bools, leaf: Ints, kind: Ints, kinds: int) -> None:
         self._shape = (len(members), kinds)
-        column, group = Pairs(members).of(leaf)
-        target = group * kinds + kind[column]
-        order = np.argsort(target, kind="stable")
-        target = target[order]
-        self._columns = column[order]
-        self._begins = np.flatnonzero(np.diff(target, prepend=-1))
-        self._targets = target[self._begins]
+        # (kind, its columns, the groups of each of these)
+        self._products: list[tuple[int, Ints, Floats]] = []
+        for one in np.unique(kind).tolist():
+            columns = np.flatnonzero(kind == one)
+            self._products.append((one, columns, members[:, leaf[columns]].T.astype(np.float64)))
 
     def __call__(self, values: npt.NDArray[Any]) -> Ints:
-        """Return int64 (N, group, kind) from values (N, column)."""
-        out: Ints = np.zeros((len(values), self._shape[0] * self._shape[1]), dtype=np.int64)
-        if self._begins.size:
-            # With the steps along the last axis, one operation adds the values of all steps.
-            by_column = np.ascontiguousarray(values.T)[self._columns].astype(np.int64)
-            out[:, self._targets] = np.add.reduceat(by_column, self._begins, axis=0).T
-        return out.reshape(len(values), *self._shape)
+        """Return int64 (N, group, kind) from integers (N, column), of which sums are below 2^53."""
+        out: Ints = np.zeros((len(values), *self._shape), dtype=np.int64)
+        exact = values.astype(np.float64)
+        for kind, columns, groups in self._products:
+            out[:, :, kind] = exact[:, columns] @ groups
+        return out
 
 
 class Computed(Mapping[int, Ints]):
