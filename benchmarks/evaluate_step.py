@@ -13,8 +13,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from benchmarks.figures import Figure, Goal, add_options, figure, report
 from benchmarks.impacted import START, seconds_of
+from benchmarks.reporting.figures import Figure, Goal, add_options, figure, report
 from detectors.engine.engine import Engine
 from detectors.history.history import BUCKET, FIELDS, History
 from detectors.instants import DAY, HOUR, SECOND

@@ -31,10 +31,10 @@ from typing import Any
 
 from aiokafka import AIOKafkaProducer, TopicPartition
 
-from benchmarks.alertmanager import NoPrometheus, PrometheusBeside
-from benchmarks.figures import Figure, Goal, add_options, figure, report
-from benchmarks.outages import Outage, Plan, Traffic
-from benchmarks.worker import Worker, cpu_seconds
+from benchmarks.reporting.figures import Figure, Goal, add_options, figure, report
+from benchmarks.setup.alertmanager import NoPrometheus, PrometheusBeside
+from benchmarks.setup.outages import Outage, Plan, Traffic
+from benchmarks.setup.worker import Worker, cpu_seconds
 from detectors.instants import SECOND, parse_instant
 from sinks.sandbox import Sandbox
 from streams.kafka.admin import create_missing

@@ -21,8 +21,8 @@ import msgspec
 import numpy as np
 from aiokafka import TopicPartition
 
-from benchmarks.figures import Figure, add_options, figure, report
-from benchmarks.plots import Line, curves
+from benchmarks.reporting.figures import Figure, add_options, figure, report
+from benchmarks.reporting.plots import Line, curves
 from detectors.engine.engine import Engine
 from detectors.engine.state import EngineState
 from detectors.history.history import History

@@ -19,9 +19,9 @@ from typing import NamedTuple
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from benchmarks.brokers import Kind, add_kafka, on_each
-from benchmarks.figures import Figure, Goal, add_options, figure, report
-from benchmarks.filled import fill
+from benchmarks.reporting.figures import Figure, Goal, add_options, figure, report
+from benchmarks.setup.brokers import Kind, add_kafka, on_each
+from benchmarks.setup.filled import fill
 from streams.events.login_event import LoginEvent
 from streams.ingest.service import Ingest
 from streams.ingest.settings import IngestSettings

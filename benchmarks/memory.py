@@ -18,8 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.figures import Figure, Goal, add_options, figure, report
 from benchmarks.impacted import START
+from benchmarks.reporting.figures import Figure, Goal, add_options, figure, report
 from detectors.instants import HOUR, SECOND
 from detectors.scopes import SCOPES
 from detectors.windows.facts import ON_TIME, FactRow

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.figures import Figure, Goal, add_options, figure, report
+from benchmarks.reporting.figures import Figure, Goal, add_options, figure, report
 from detectors.instants import DAY, HOUR, parse_instant
 from streams.aggregate.acceptance import Rules
 from streams.aggregate.rejected_share import RejectedShare

@@ -17,10 +17,10 @@ from pathlib import Path
 
 import httpx
 
-from benchmarks.figures import Figure, Goal, add_options, figure, report
-from benchmarks.filled import fill
+from benchmarks.reporting.figures import Figure, Goal, add_options, figure, report
+from benchmarks.setup.filled import fill
+from benchmarks.setup.worker import Worker, cpu_seconds
 from benchmarks.startup import group_join
-from benchmarks.worker import Worker, cpu_seconds
 from streams.kafka.admin import create_missing
 from streams.kafka.embedded_broker import EmbeddedBroker
 from streams.kafka.topics import Topics

@@ -18,8 +18,8 @@ from pathlib import Path
 
 from aiokafka import AIOKafkaConsumer
 
-from benchmarks.figures import Figure, Goal, add_options, figure, report
-from benchmarks.worker import Worker, compiled_once
+from benchmarks.reporting.figures import Figure, Goal, add_options, figure, report
+from benchmarks.setup.worker import Worker, compiled_once
 from streams.kafka.admin import create_missing
 from streams.kafka.embedded_broker import EmbeddedBroker
 from streams.kafka.topics import PARTITIONS, Topics

@@ -22,8 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import growth
-from benchmarks.figures import Figure, number, read
-from benchmarks.plots import Bar, bars
+from benchmarks.reporting.figures import Figure, number, read
+from benchmarks.reporting.plots import Bar, bars
 
 __all__ = [
     "BEGIN",

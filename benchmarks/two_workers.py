@@ -20,10 +20,10 @@ from pathlib import Path
 import numpy as np
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from benchmarks.brokers import EMBEDDED, Broker, Kind, add_kafka, on_each
-from benchmarks.figures import Figure, Goal, add_options, figure, report
-from benchmarks.filled import Record, fill
-from benchmarks.worker import Worker, cpu_seconds
+from benchmarks.reporting.figures import Figure, Goal, add_options, figure, report
+from benchmarks.setup.brokers import EMBEDDED, Broker, Kind, add_kafka, on_each
+from benchmarks.setup.filled import Record, fill
+from benchmarks.setup.worker import Worker, cpu_seconds
 from detectors.instants import MINUTE, SECOND
 from streams.kafka.admin import create_missing
 from streams.kafka.topics import PARTITIONS, Topics, env_partition

@@ -188,8 +188,8 @@ def test_tests_and_benchmarks_share_nothing_but_tests_support() -> None:
     [
         ("streams/one.py", "from tests.support.brokers import embedded_broker"),
         ("sinks/one.py", "import benchmarks.table"),
-        ("benchmarks/one.py", "from tests.e2e.worker import until"),
-        ("tests/one.py", "from benchmarks.figures import read"),
+        ("benchmarks/one.py", "from tests.e2e.harness.worker import until"),
+        ("tests/one.py", "from benchmarks.reporting.figures import read"),
         ("streams/one.py", "from streams.cli.main import main"),
         ("benchmarks/one.py", "from streams.cli.main import main"),
     ],

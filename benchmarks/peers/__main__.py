@@ -23,9 +23,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.figures import Figure, Goal, add_options, figure, report
-from benchmarks.filled import fill
 from benchmarks.peers.installed import NoPeers, install, pinned
+from benchmarks.reporting.figures import Figure, Goal, add_options, figure, report
+from benchmarks.setup.filled import fill
 from detectors.instants import HOUR, MINUTE, format_instant, parse_instant
 from streams.kafka.admin import create_missing
 from streams.kafka.embedded_broker import EmbeddedBroker

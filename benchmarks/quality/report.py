@@ -10,10 +10,10 @@ from typing import Any
 
 import msgspec
 
-from benchmarks.plots import Row, strips
 from benchmarks.quality.cases import TUNING_SEEDS
 from benchmarks.quality.findings import findings
 from benchmarks.quality.runs import Run
+from benchmarks.reporting.plots import Row, strips
 from detectors.backtest.score import Answer
 from detectors.backtest.totals import Delays, Totals, totals
 from detectors.instants import DAY, MINUTE, SECOND

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.brokers import EMBEDDED, KAFKA, Kind, on_each
-from benchmarks.figures import Figure, figure
+from benchmarks.reporting.figures import Figure, figure
+from benchmarks.setup.brokers import EMBEDDED, KAFKA, Kind, on_each
 from tests.support.brokers import NoKafka
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.alertmanager import NoPrometheus, PrometheusBeside
 from benchmarks.event_to_page import Load, Missed, Paged, figures_of, matched, play, quantile
-from benchmarks.figures import Goal
-from benchmarks.outages import Outage, Plan, Traffic
+from benchmarks.reporting.figures import Goal
+from benchmarks.setup.alertmanager import NoPrometheus, PrometheusBeside
+from benchmarks.setup.outages import Outage, Plan, Traffic
 from detectors.instants import SECOND, format_instant, parse_instant
 from streams.events.decode import decode
 from streams.events.validation import Rejection

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.figures import Goal, figure, machine, read, write
+from benchmarks.reporting.figures import Goal, figure, machine, read, write
 
 
 def test_a_figure_is_the_median_of_its_runs_and_keeps_the_least_and_the_greatest() -> None:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.figures import Goal
 from benchmarks.peers.__main__ import OURS, PEERS, WrongAnswer, check, compare, expected, job_events
 from benchmarks.peers.installed import LOCK, interpreter, pinned
+from benchmarks.reporting.figures import Goal
 from detectors.instants import MINUTE, parse_instant
 from streams.events.decode import decode
 from streams.events.validation import Rejection

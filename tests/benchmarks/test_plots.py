@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from benchmarks.plots import Bar, Line, bars, curves
+from benchmarks.reporting.plots import Bar, Line, bars, curves
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.figures import read
+from benchmarks.reporting.figures import read
 
 
 @pytest.mark.parametrize(

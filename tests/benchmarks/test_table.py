@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import pytest
 
 from benchmarks import table
-from benchmarks.figures import Figure, Goal, figure, read, write
+from benchmarks.reporting.figures import Figure, Goal, figure, read, write
 from benchmarks.table import BEGIN, BENCHMARKS, END, Benchmark, NoPlace, measure, page, put, render, section
 
 ROOT = Path(__file__).resolve().parents[2]

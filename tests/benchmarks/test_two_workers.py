@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.figures import Goal
-from benchmarks.filled import Record
+from benchmarks.reporting.figures import Goal
+from benchmarks.setup.filled import Record
 from benchmarks.two_workers import Pace, figure_of, fold, pace
 from detectors.instants import MINUTE
 from streams.runtime.clocks import RealClock

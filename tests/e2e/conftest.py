@@ -15,8 +15,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from detectors.instants import parse_instant
 from streams.kafka.embedded_broker import EmbeddedBroker
 from streams.simulate import Episode, simulate
-from tests.e2e.deployment import Deployment, deployed
-from tests.e2e.worker import until
+from tests.e2e.harness.deployment import Deployment, deployed
+from tests.e2e.harness.worker import until
 from tests.support.processes import COMMAND, ROOT, environment
 
 #: An instant whose traffic, that of a weekday's afternoon, is simulated whenever the tests run.

@@ -12,8 +12,8 @@ from detectors.instants import MINUTE
 from streams.kafka.admin import create_missing
 from streams.kafka.embedded_broker import EmbeddedBroker
 from streams.kafka.topics import Topics
-from tests.e2e.deployment import Deployment, deployed, login, now
-from tests.e2e.worker import until
+from tests.e2e.harness.deployment import Deployment, deployed, login, now
+from tests.e2e.harness.worker import until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 

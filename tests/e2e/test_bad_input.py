@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.deployment import Deployment, login, now
-from tests.e2e.worker import until
+from tests.e2e.harness.deployment import Deployment, login, now
+from tests.e2e.harness.worker import until
 from tests.support.oracle import DAY, HOUR, MINUTE
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("shared"), pytest.mark.asyncio(loop_scope="session")]

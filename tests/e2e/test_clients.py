@@ -11,8 +11,8 @@ import confluent_kafka
 import pytest
 
 from tests.e2e.conftest import Outage
-from tests.e2e.deployment import Deployment, login
-from tests.e2e.worker import until
+from tests.e2e.harness.deployment import Deployment, login
+from tests.e2e.harness.worker import until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("shared"), pytest.mark.asyncio(loop_scope="session")]
 

@@ -11,8 +11,8 @@ import pytest
 from aiohttp import web
 
 from streams.kafka.embedded_broker import EmbeddedBroker
-from tests.e2e.deployment import QUICK, Deployment, deployed
-from tests.e2e.worker import Worker, until
+from tests.e2e.harness.deployment import QUICK, Deployment, deployed
+from tests.e2e.harness.worker import Worker, until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 

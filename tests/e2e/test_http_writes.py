@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from tests.e2e.deployment import TOKEN, Deployment, login
-from tests.e2e.worker import until
+from tests.e2e.harness.deployment import TOKEN, Deployment, login
+from tests.e2e.harness.worker import until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("shared"), pytest.mark.asyncio(loop_scope="session")]
 

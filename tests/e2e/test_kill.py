@@ -15,9 +15,9 @@ from aiokafka import AIOKafkaProducer
 
 from detectors.instants import parse_instant
 from streams.kafka.embedded_broker import EmbeddedBroker
-from tests.e2e.deployment import SLI_EVERY, Deployment, deployed, login, now
-from tests.e2e.topics import expected_slis, published_slis
-from tests.e2e.worker import run_to_end, until
+from tests.e2e.harness.deployment import SLI_EVERY, Deployment, deployed, login, now
+from tests.e2e.harness.topics import expected_slis, published_slis
+from tests.e2e.harness.worker import run_to_end, until
 
 pytestmark = [
     pytest.mark.e2e,

@@ -16,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families as parsed
 
 from streams.kafka.embedded_broker import EmbeddedBroker
 from streams.kafka.topics import Topics
-from tests.e2e.worker import Worker, until
+from tests.e2e.harness.worker import Worker, until
 
 pytestmark = pytest.mark.e2e
 

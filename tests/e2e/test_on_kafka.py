@@ -19,9 +19,9 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
-from tests.e2e.deployment import Deployment, deployed, login
-from tests.e2e.topics import OnTopic
-from tests.e2e.worker import Worker, run_to_end, until
+from tests.e2e.harness.deployment import Deployment, deployed, login
+from tests.e2e.harness.topics import OnTopic
+from tests.e2e.harness.worker import Worker, run_to_end, until
 from tests.support.brokers import ApacheKafka
 from tests.support.processes import COMMAND, ROOT, environment
 

@@ -13,9 +13,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from detectors.instants import parse_instant
 from sinks.sandbox import ROUTING_KEY
 from tests.e2e.conftest import Outage
-from tests.e2e.deployment import CONSOLE, SLI_EVERY, Deployment
-from tests.e2e.topics import OnTopic, expected_slis, published_slis
-from tests.e2e.worker import until
+from tests.e2e.harness.deployment import CONSOLE, SLI_EVERY, Deployment
+from tests.e2e.harness.topics import OnTopic, expected_slis, published_slis
+from tests.e2e.harness.worker import until
 from tests.support.oracle import DEFAULTS
 
 pytestmark = [

@@ -10,8 +10,8 @@ import pytest_asyncio
 from sinks import sandbox
 from sinks.sandbox import Received, Receiver
 from streams.kafka.embedded_broker import EmbeddedBroker
-from tests.e2e.deployment import TOKEN, Deployment, deployed, login
-from tests.e2e.worker import until
+from tests.e2e.harness.deployment import TOKEN, Deployment, deployed, login
+from tests.e2e.harness.worker import until
 
 pytestmark = [
     pytest.mark.e2e,

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from streams.kafka.embedded_broker import EmbeddedBroker
-from tests.e2e.worker import Worker, run_to_end, until
+from tests.e2e.harness.worker import Worker, run_to_end, until
 
 pytestmark = pytest.mark.e2e
 

@@ -7,7 +7,7 @@ import random
 import sys
 from pathlib import Path
 
-from tests.faults.campaign import campaign
+from tests.faults.campaign.campaign import campaign
 from tests.support.brokers import NoKafka
 
 _FOLDER = Path(__file__).resolve().parents[2] / ".data" / "faults"

@@ -10,8 +10,8 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from detectors.instants import MINUTE, SECOND, format_instant
-from tests.e2e.deployment import Deployment, deployed, login, now
-from tests.faults.waiting import until
+from tests.e2e.harness.deployment import Deployment, deployed, login, now
+from tests.faults.campaign.waiting import until
 from tests.support.brokers import ApacheKafka
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.campaign import campaign
-from tests.faults.schedule import BROKER_KINDS, SILENT_KINDS, TROUBLE_KINDS, WORKER_KINDS, Kind
+from tests.faults.campaign.campaign import campaign
+from tests.faults.campaign.schedule import BROKER_KINDS, SILENT_KINDS, TROUBLE_KINDS, WORKER_KINDS, Kind
 
 _FAULTS = 12
 #: What goes wrong without the end of a process and without waiting for long.

@@ -9,8 +9,8 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from confluent_kafka.admin import AdminClient
 
-from tests.e2e.deployment import Deployment, deployed, login
-from tests.faults.waiting import until
+from tests.e2e.harness.deployment import Deployment, deployed, login
+from tests.faults.campaign.waiting import until
 from tests.support.brokers import ApacheKafka
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]

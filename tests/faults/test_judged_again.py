@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from detectors.instants import MINUTE, format_instant
-from tests.faults.judged_again import Verdicts, history_by_then
+from tests.faults.judgement.judged_again import Verdicts, history_by_then
 from tests.support.oracle import NOON
 
 _KEY = f"prod|{format_instant(NOON)}"

@@ -9,8 +9,8 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.records_to_delete import RecordsToDelete
 
-from tests.e2e.deployment import Deployment, deployed, login
-from tests.faults.waiting import until
+from tests.e2e.harness.deployment import Deployment, deployed, login
+from tests.faults.campaign.waiting import until
 from tests.support.brokers import ApacheKafka
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]

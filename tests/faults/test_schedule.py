@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from tests.faults.load import Traffic, outages
-from tests.faults.schedule import (
+from tests.faults.campaign.load import Traffic, outages
+from tests.faults.campaign.schedule import (
     BROKER_KINDS,
     SESSION_SECONDS,
     SILENT_KINDS,

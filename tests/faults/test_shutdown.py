@@ -17,9 +17,9 @@ from streams.kafka.clients import KafkaClients
 from streams.kafka.embedded_broker import EmbeddedBroker
 from streams.kafka.topic_reader import TopicReader
 from streams.segments.codec import Frontier, decode
-from tests.e2e.deployment import Deployment, deployed, login
-from tests.e2e.topics import expected_slis, published_slis
-from tests.faults.waiting import until
+from tests.e2e.harness.deployment import Deployment, deployed, login
+from tests.e2e.harness.topics import expected_slis, published_slis
+from tests.faults.campaign.waiting import until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.faults.witness import stalls
+from tests.faults.judgement.witness import stalls
 
 SECOND = 1_000
 BLIND_AFTER = 20.0  # with the five seconds that topics show less, a stall begins at 25

@@ -25,8 +25,8 @@ from streams.runtime.clocks import FastClock
 from streams.settings.policy_file import read_policy
 from streams.settings.settings import read_settings
 from streams.worker.worker import Worker, WorkerOptions
-from tests.e2e.topics import published_slis, read
-from tests.e2e.worker import run_to_end, until
+from tests.e2e.harness.topics import published_slis, read
+from tests.e2e.harness.worker import run_to_end, until
 from tests.upgrade.record import NOTE, PARTITIONS, WHO, Deployment, Record, events_of, load
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]

@@ -9,11 +9,11 @@ from xml.etree import ElementTree
 import msgspec
 import pytest
 
-from benchmarks.plots import Row, strips
 from benchmarks.quality.cases import Case
 from benchmarks.quality.findings import findings
 from benchmarks.quality.report import GOALS, write_report
 from benchmarks.quality.runs import Run
+from benchmarks.reporting.plots import Row, strips
 from detectors.backtest.labels import Label
 from detectors.backtest.outcomes import Outcome
 from detectors.instants import HOUR

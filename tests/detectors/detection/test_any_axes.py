@@ -15,8 +15,8 @@ from detectors.detection.lattice.selection import Selection
 from detectors.detection.silence import SilenceDetector
 from detectors.detection.verdicts import FIRING
 from streams.settings.policy_file import default_policy
-from tests.detectors.detection.anywhere import TODAY, Anywhere, Steady
-from tests.detectors.detection.traffic import START
+from tests.detectors.detection.simulated.anywhere import TODAY, Anywhere, Steady
+from tests.detectors.detection.simulated.traffic import START
 
 COSTS = default_policy().attribution
 BEGIN, END = 1_800, 2_700

@@ -22,7 +22,7 @@ from detectors.scopes import CSPS, LEAVES, SCOPES, contains, scope_path
 from detectors.windows.counters import BAD, GOOD
 from detectors.windows.frame import Frame
 from streams.settings.policy_file import default_policy
-from tests.detectors.detection.traffic import START, Traffic, scope, usual
+from tests.detectors.detection.simulated.traffic import START, Traffic, scope, usual
 
 POLICY = default_policy()
 NOTHING = History("prod")

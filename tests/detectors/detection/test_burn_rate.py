@@ -10,7 +10,7 @@ from detectors.detection.verdicts import FIRING, NOT_ENOUGH_EVIDENCE, QUIET
 from detectors.history.history import BUCKET, History
 from detectors.instants import DAY, HOUR, SECOND
 from streams.settings.policy_file import default_policy
-from tests.detectors.detection.traffic import START, Traffic, scope
+from tests.detectors.detection.simulated.traffic import START, Traffic, scope
 from tests.detectors.history.test_history import record
 
 POLICY = default_policy()

@@ -23,8 +23,8 @@ from detectors.scopes import MEMBERS, SCOPES
 from detectors.windows.facts import FactRow
 from detectors.windows.frame import Frame
 from streams.settings.policy_file import default_policy
-from tests.detectors.detection.journeys import Journeys, weeks
-from tests.detectors.detection.traffic import START
+from tests.detectors.detection.simulated.journeys import Journeys, weeks
+from tests.detectors.detection.simulated.traffic import START
 from tests.support.depth import examples
 from tests.support.facts import leaf_position
 

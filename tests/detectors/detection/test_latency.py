@@ -12,7 +12,7 @@ from detectors.instants import DAY, HOUR, MINUTE, SECOND
 from detectors.scopes import CSPS
 from detectors.windows.counters import TIMED
 from streams.settings.policy_file import default_policy, read_policy
-from tests.detectors.detection.traffic import START, Traffic, scope
+from tests.detectors.detection.simulated.traffic import START, Traffic, scope
 
 POLICY = default_policy()
 SSOE, SIS, ALL = scope("ssoe"), scope("sis"), scope("")

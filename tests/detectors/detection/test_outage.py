@@ -12,7 +12,7 @@ from detectors.instants import DAY, SECOND
 from detectors.scopes import SCOPES, leaf_index
 from detectors.windows.counters import BAD, EXCLUDED, GOOD, SESSION_GOOD
 from streams.settings.policy_file import default_policy, read_policy
-from tests.detectors.detection.traffic import Traffic, leaves_of, scope
+from tests.detectors.detection.simulated.traffic import Traffic, leaves_of, scope
 from tests.detectors.history.test_history import record
 
 POLICY = default_policy()

@@ -15,7 +15,7 @@ from detectors.instants import DAY, FAR_PAST, HOUR, SECOND, parse_instant
 from detectors.scopes import CSPS, leaf_index
 from detectors.windows.counters import GOOD, STARTED
 from streams.settings.policy_file import default_policy
-from tests.detectors.detection.traffic import RATE, START, Traffic, leaves_of, scope, usual
+from tests.detectors.detection.simulated.traffic import RATE, START, Traffic, leaves_of, scope, usual
 
 POLICY = default_policy()
 AFTER = START + DAY  # the histories know all of the day that is judged in the weeks before it

@@ -17,8 +17,8 @@ from detectors.detection.verdicts import FIRING, NOT_ENOUGH_EVIDENCE, QUIET, Ver
 from detectors.history.history import History
 from detectors.scopes import SCOPES
 from streams.settings.policy_file import default_policy
-from tests.detectors.detection.journeys import Journeys, weeks
-from tests.detectors.detection.traffic import scope
+from tests.detectors.detection.simulated.journeys import Journeys, weeks
+from tests.detectors.detection.simulated.traffic import scope
 from tests.support.depth import examples
 
 POLICY = default_policy()

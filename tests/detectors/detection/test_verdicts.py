@@ -18,7 +18,7 @@ from detectors.incidents import Cause
 from detectors.instants import DAY
 from detectors.scopes import SCOPES, scope_path
 from streams.settings.policy_file import default_policy
-from tests.detectors.detection.traffic import START, Traffic, usual
+from tests.detectors.detection.simulated.traffic import START, Traffic, usual
 
 POLICY = default_policy()
 TRAFFICS = {

@@ -16,7 +16,7 @@ from detectors.instants import DAY, HOUR, MINUTE, format_instant, parse_instant
 from detectors.scopes import SCOPES, scope_path
 from detectors.windows.counters import BAD, EXCLUDED, GOOD, STARTED
 from streams.settings.policy_file import read_policy
-from tests.detectors.detection.traffic import START, scope, usual
+from tests.detectors.detection.simulated.traffic import START, scope, usual
 from tests.support.depth import examples
 
 ALL, SSOE = scope(""), scope("ssoe")

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from detectors.instants import parse_instant
-from tests.e2e.blind.watch import QUICKLY_BLIND, Traffic, sees_again, told_blind
-from tests.e2e.deployment import deployed, now
+from tests.e2e.harness.deployment import deployed, now
+from tests.e2e.harness.watch import QUICKLY_BLIND, Traffic, sees_again, told_blind
 from tests.support.brokers import ApacheKafka
 from tests.support.false_clock.clock import FalseClock
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.blind.watch import QUICKLY_BLIND, Traffic, make_topics, sees_again, told_blind
-from tests.e2e.deployment import QUICK, Deployment, deployed
+from tests.e2e.harness.deployment import QUICK, Deployment, deployed
+from tests.e2e.harness.watch import QUICKLY_BLIND, Traffic, make_topics, sees_again, told_blind
 from tests.support.brokers import ApacheKafka
 from tests.support.kafka.setup import Listener
 

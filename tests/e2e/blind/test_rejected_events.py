@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from streams.kafka.embedded_broker import EmbeddedBroker
-from tests.e2e.blind.watch import QUICKLY_BLIND, Traffic, blind_alerts, sees_again, told_blind
-from tests.e2e.deployment import deployed
+from tests.e2e.harness.deployment import deployed
+from tests.e2e.harness.watch import QUICKLY_BLIND, Traffic, blind_alerts, sees_again, told_blind
 
 pytestmark = [pytest.mark.blind, pytest.mark.timeout(300)]
 

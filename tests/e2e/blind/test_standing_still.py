@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from streams.kafka.embedded_broker import EmbeddedBroker
-from tests.e2e.blind.watch import QUICKLY_BLIND, Traffic, sees_again
-from tests.e2e.deployment import deployed
-from tests.e2e.worker import until
+from tests.e2e.harness.deployment import deployed
+from tests.e2e.harness.watch import QUICKLY_BLIND, Traffic, sees_again
+from tests.e2e.harness.worker import until
 
 pytestmark = [pytest.mark.blind, pytest.mark.timeout(240)]
 

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from streams.kafka.embedded_broker import EmbeddedBroker, free_port
-from tests.e2e.blind.watch import QUICKLY_BLIND, blind_alerts, make_topics, sees_again, told_blind
-from tests.e2e.deployment import Deployment, deployed
-from tests.e2e.worker import until
+from tests.e2e.harness.deployment import Deployment, deployed
+from tests.e2e.harness.watch import QUICKLY_BLIND, blind_alerts, make_topics, sees_again, told_blind
+from tests.e2e.harness.worker import until
 from tests.support.brokers import ApacheKafka
 from tests.support.kafka.setup import PASSWORD, WORKER, Listener
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.blind.watch import Traffic, blind_alerts, make_topics
-from tests.e2e.deployment import QUICK, Deployment, deployed
+from tests.e2e.harness.deployment import QUICK, Deployment, deployed
+from tests.e2e.harness.watch import Traffic, blind_alerts, make_topics
 from tests.support.brokers import ApacheKafka
 from tests.support.kafka.setup import Listener
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from detectors.instants import parse_instant
-from tests.e2e.blind.watch import QUICKLY_BLIND, Traffic, blind_alerts
-from tests.e2e.deployment import Deployment, deployed, login, now
-from tests.e2e.worker import until
+from tests.e2e.harness.deployment import Deployment, deployed, login, now
+from tests.e2e.harness.watch import QUICKLY_BLIND, Traffic, blind_alerts
+from tests.e2e.harness.worker import until
 from tests.support.brokers import ApacheKafka
 from tests.support.kafka.transactions import TransactionalProducer
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from streams.kafka.embedded_broker import EmbeddedBroker
-from tests.e2e.blind.watch import QUICKLY_BLIND, Traffic
-from tests.e2e.deployment import Deployment, deployed
-from tests.e2e.worker import until
+from tests.e2e.harness.deployment import Deployment, deployed
+from tests.e2e.harness.watch import QUICKLY_BLIND, Traffic
+from tests.e2e.harness.worker import until
 
 pytestmark = [pytest.mark.blind, pytest.mark.timeout(180)]
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from streams.runtime.progress import Why
-from tests.e2e.blind.watch import QUICKLY_BLIND, blind_alerts, sees_again, told_blind
-from tests.e2e.deployment import Deployment, deployed
-from tests.e2e.worker import Worker, until
+from tests.e2e.harness.deployment import Deployment, deployed
+from tests.e2e.harness.watch import QUICKLY_BLIND, blind_alerts, sees_again, told_blind
+from tests.e2e.harness.worker import Worker, until
 from tests.support.brokers import ApacheKafka
 from tests.support.false_clock.clock import FalseClock
 

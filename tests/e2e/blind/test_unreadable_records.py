@@ -8,10 +8,10 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from streams.kafka.embedded_broker import EmbeddedBroker
-from tests.e2e.blind.watch import QUICKLY_BLIND, Traffic
-from tests.e2e.deployment import Deployment, deployed
-from tests.e2e.topics import OnTopic
-from tests.e2e.worker import until
+from tests.e2e.harness.deployment import Deployment, deployed
+from tests.e2e.harness.topics import OnTopic
+from tests.e2e.harness.watch import QUICKLY_BLIND, Traffic
+from tests.e2e.harness.worker import until
 
 pytestmark = [pytest.mark.blind, pytest.mark.timeout(180)]
 

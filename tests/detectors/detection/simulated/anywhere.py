@@ -17,7 +17,7 @@ from detectors.instants import SECOND
 from detectors.windows.counters import BAD, COUNTERS, GOOD, STARTED
 from detectors.windows.frame import Frame
 from streams.settings.policy_file import default_policy
-from tests.detectors.detection.traffic import START, sliding
+from tests.detectors.detection.simulated.traffic import START, sliding
 
 __all__ = ["TODAY", "Anywhere", "Steady"]
 

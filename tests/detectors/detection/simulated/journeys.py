@@ -19,7 +19,7 @@ from detectors.windows.frame import Frame
 from detectors.windows.returns import ReturnWindows
 from detectors.windows.sliding import Windows
 from streams.settings.policy_file import default_policy
-from tests.detectors.detection.traffic import RATE, RETURNS, SHARES, START, leaves_of, record
+from tests.detectors.detection.simulated.traffic import RATE, RETURNS, SHARES, START, leaves_of, record
 from tests.support.facts import columns_of, leaf_at
 
 __all__ = ["USER_ERRORS", "Journeys", "weeks"]

@@ -24,7 +24,7 @@ from streams.replay.verdict_lines import objects
 
 __all__ = ["Verdicts", "history_by_then", "replay_command", "replayed"]
 
-_ROOT = Path(__file__).resolve().parents[2]
+_ROOT = Path(__file__).resolve().parents[3]
 
 
 @dataclass

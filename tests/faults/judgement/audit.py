@@ -19,9 +19,9 @@ from sinks.sandbox import Sandbox
 from streams.kafka.topics import Topics
 from streams.records.models import decode_input, encode_incident, encode_input
 from streams.records.verdicts import decode_command
-from tests.faults.findings import Audit
-from tests.faults.judged_again import Verdicts, history_by_then, replay_command, replayed
-from tests.faults.topics import Folded, InputLog, folded, input_log, read
+from tests.faults.campaign.topics import Folded, InputLog, folded, input_log, read
+from tests.faults.judgement.findings import Audit
+from tests.faults.judgement.judged_again import Verdicts, history_by_then, replay_command, replayed
 from tests.support.oracle import Judgement, judge
 
 __all__ = ["audit"]

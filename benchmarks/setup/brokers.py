@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
-from benchmarks.figures import Figure
+from benchmarks.reporting.figures import Figure
 from tests.support.brokers import NoKafka, apache_kafka, embedded_broker
 
 __all__ = ["EMBEDDED", "KAFKA", "Broker", "Kind", "add_kafka", "on_each"]

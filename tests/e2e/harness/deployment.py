@@ -18,8 +18,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from sinks.sandbox import Sandbox
 from streams.runtime.clocks import RealClock
 from streams.runtime.progress import Why
-from tests.e2e.topics import OnTopic, read
-from tests.e2e.worker import Worker, until
+from tests.e2e.harness.topics import OnTopic, read
+from tests.e2e.harness.worker import Worker, until
 from tests.support.oracle import written
 
 __all__ = ["CONSOLE", "QUICK", "SLI_EVERY", "TOKEN", "Deployment", "deployed", "login", "now"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any, Literal
 
-from tests.faults.findings import Audit
+from tests.faults.judgement.findings import Audit
 
 __all__ = ["Broker", "Figures"]
 

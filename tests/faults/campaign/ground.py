@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.faults.figures import Broker
-from tests.faults.schedule import Kind
+from tests.faults.campaign.schedule import Kind
+from tests.faults.judgement.figures import Broker
 from tests.support.brokers import ApacheKafka, apache_kafka, embedded_broker
 from tests.support.kafka.setup import Setup
 from tests.support.kafka.small_disk import may_mount

@@ -13,8 +13,8 @@ from aiokafka import AIOKafkaProducer
 from sinks.sandbox.pagerduty import Alert
 from streams.kafka.admin import create_missing
 from streams.kafka.topics import Topics
-from tests.e2e.deployment import QUICK, Deployment, login
-from tests.e2e.worker import until
+from tests.e2e.harness.deployment import QUICK, Deployment, login
+from tests.e2e.harness.worker import until
 
 __all__ = [
     "BLIND_AFTER",

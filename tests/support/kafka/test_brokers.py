@@ -18,7 +18,7 @@ from streams.kafka import embedded_broker as embedded
 from streams.kafka.embedded_broker import BrokerUnavailable, EmbeddedBroker, answers
 from tests.support.brokers import ApacheKafka
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 LONG_AGO = 1_000_000_000_000
 
 

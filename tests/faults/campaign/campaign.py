@@ -25,16 +25,16 @@ from streams.kafka.admin import create_missing
 from streams.kafka.topics import PARTITIONS, Topics
 from streams.runtime.clocks import RealClock
 from streams.settings.policy_file import load_policy
-from tests.faults.audit import audit
-from tests.faults.figures import Broker, Figures
-from tests.faults.findings import Audit
-from tests.faults.ground import POLICY, broker_of, not_here
-from tests.faults.load import Load, Traffic, outages
-from tests.faults.schedule import BROKER_KINDS, TROUBLE_KINDS, Fault, Kind, schedule
-from tests.faults.supervisor import Supervisor, Worker
-from tests.faults.topics import read
-from tests.faults.troubles import Troubles
-from tests.faults.witness import Witness
+from tests.faults.campaign.ground import POLICY, broker_of, not_here
+from tests.faults.campaign.load import Load, Traffic, outages
+from tests.faults.campaign.schedule import BROKER_KINDS, TROUBLE_KINDS, Fault, Kind, schedule
+from tests.faults.campaign.supervisor import Supervisor, Worker
+from tests.faults.campaign.topics import read
+from tests.faults.campaign.troubles import Troubles
+from tests.faults.judgement.audit import audit
+from tests.faults.judgement.figures import Broker, Figures
+from tests.faults.judgement.findings import Audit
+from tests.faults.judgement.witness import Witness
 from tests.support.brokers import ApacheKafka
 from tests.support.false_clock.clock import FalseClock
 from tests.support.kafka.setup import Listener
@@ -359,7 +359,7 @@ class _Round:
         (self._folder / "witness.json").write_text(json.dumps(seen) + "\n")
 
     async def _tell(self, figures: Figures, found: Audit) -> None:
-        from tests.faults.topics import folded
+        from tests.faults.campaign.topics import folded
 
         views = await folded(self._address, self._topics.segments)
         figures.marks += Counter(views[0].reasons)

@@ -14,8 +14,8 @@ from aiokafka import AIOKafkaProducer
 from confluent_kafka import KafkaException
 
 from streams.kafka.topics import PARTITIONS, Topics
-from tests.faults.schedule import Fault
-from tests.faults.topics import POISON
+from tests.faults.campaign.schedule import Fault
+from tests.faults.campaign.topics import POISON
 from tests.support.brokers import ApacheKafka
 from tests.support.false_clock.clock import FalseClock
 from tests.support.kafka.transactions import TransactionalProducer

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.faults.witness import Stalls
+from tests.faults.judgement.witness import Stalls
 
 __all__ = ["Audit"]
 
