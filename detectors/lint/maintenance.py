@@ -40,7 +40,7 @@ def _overlaps(ground: Ground) -> Iterator[Fault]:
 def _over(ground: Ground) -> Iterator[Fault]:
     for i, window in enumerate(ground.policy.maintenance):
         if window.end <= ground.now:
-            yield Fault(("maintenance", i, "end"), f"is over since {format_instant(window.end)}")
+            yield Fault(("maintenance", i, "end"), f"the window ended at {format_instant(window.end)}")
 
 
 def _notice(ground: Ground) -> Iterator[Fault]:

@@ -37,7 +37,7 @@ def _hidden_faults(ground: Ground) -> Iterator[Fault]:
         elif code.strip().lower() in _ABSENT:
             yield Fault(
                 ("codes", code, "counts"),
-                f"no failure carries the code {quote(code)}; one without a code always counts as bad",
+                f"no failure carries the code {quote(code)}; a failure without a code always counts as bad",
             )
     for i, rule in enumerate(ground.policy.classes):
         if rule.counts == "excluded" and rule.code == (_FALLBACK,) and rule.test.fields == 1:
@@ -81,11 +81,15 @@ def _runbooks(ground: Ground) -> Iterator[Fault]:
             watched = said.banner is not None and not policy.is_retired(axis, service, ground.now)
             if watched and service not in policy.runbooks:
                 yield Fault(
-                    ("runbooks",), f"has none for {service}: who is woken by it does not know what to do"
+                    ("runbooks",),
+                    f"has no runbook for {service}: the person who is woken does not know what to do",
                 )
     for key, url in ground.policy.runbooks.items():
         if _PLACEHOLDER.match(url):
-            yield Fault(("runbooks", key), f"{quote(url)} is a placeholder: there is nothing to read")
+            yield Fault(
+                ("runbooks", key),
+                f"{quote(url)} is a placeholder: the person who is woken finds nothing to read",
+            )
 
 
 def _nothing(ground: Ground) -> Iterator[Fault]:
@@ -113,7 +117,7 @@ def _alike(ground: Ground) -> Iterator[Fault]:
     for name in ("prod", "staging", "other"):
         row = getattr(policy.priority, name)
         if len(set(row)) == 1:
-            yield Fault(("priority", name), f"is {row[0]} however many people are impacted")
+            yield Fault(("priority", name), f"the priority is {row[0]} however many people are impacted")
 
 
 def _skipped(ground: Ground) -> Iterator[Fault]:

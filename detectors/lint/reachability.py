@@ -38,7 +38,7 @@ def _budget_is_gone(ground: Ground) -> Iterator[Fault]:
             yield Fault(
                 ("burn_rate", "rules", i, "factor"),
                 f"{format_duration(rule.long)} at {rule.factor:g} times the rate use up {share:.0%} of the"
-                " month's budget: it is gone when the rule fires",
+                " month's budget: the budget is gone when the rule fires",
             )
 
 
@@ -51,7 +51,7 @@ def _slower_burns(ground: Ground) -> Iterator[Fault]:
             yield Fault(
                 ("burn_rate", "rules", b, "factor"),
                 f"a longer window should fire at a lesser factor than the {short.factor:g} of"
-                f" {format_duration(short.long)}, or it adds nothing; is {long.factor:g}",
+                f" {format_duration(short.long)}, or the window adds nothing; is {long.factor:g}",
             )
 
 
@@ -119,13 +119,13 @@ def _silences(ground: Ground) -> Iterator[Fault]:
             yield Fault(
                 ("silence", "windows", i),
                 f"at the busiest {expected:,} sign-ins are expected in {format_duration(window)}, fewer than"
-                f" min_expected ({rules.min_expected:,}): its silence is never judged",
+                f" min_expected ({rules.min_expected:,}): a silence is never judged",
             )
         elif chance > rules.chance:
             yield Fault(
                 ("silence", "windows", i),
-                f"at the busiest, none in {format_duration(window)} has a chance of {chance:.2g}, which is more"
-                f" than chance ({rules.chance:g}): its silence never says anything",
+                f"at the busiest, no sign-in in {format_duration(window)} has a chance of {chance:.2g}, which is more"
+                f" than chance ({rules.chance:g}): a silence never fires",
             )
 
 
@@ -143,8 +143,8 @@ def _slowness(ground: Ground) -> Iterator[Fault]:
             if rule.factor >= most_times * (1 - 1e-9):
                 yield Fault(
                     ("latency", "rules", i, "factor"),
-                    f"{method} is never slow {rule.factor:g} times too often: where everything is, it is"
-                    f" {most_times:,.4g} times as often as the target of {promise.latency_target:g} allows",
+                    f"{method} is never slow {rule.factor:g} times too often: where every request is slow, requests are"
+                    f" slow {most_times:,.4g} times as often as the target of {promise.latency_target:g} allows",
                 )
 
 
@@ -158,14 +158,14 @@ def _funnels(ground: Ground) -> Iterator[Fault]:
         if expected < rules.min_expected:
             yield Fault(
                 ("funnel", "windows", i),
-                f"at the busiest {expected:,} come back in {format_duration(window)}, fewer than min_expected"
-                f" ({rules.min_expected:,}): that they do not is never judged",
+                f"at the busiest {expected:,} people come back in {format_duration(window)}, fewer than min_expected"
+                f" ({rules.min_expected:,}): lost returns are never judged",
             )
         elif chance > rules.chance:
             yield Fault(
                 ("funnel", "windows", i),
                 f"at the busiest, that nobody comes back in {format_duration(window)} has a chance of {chance:.2g},"
-                f" which is more than chance ({rules.chance:g}): it never says anything",
+                f" which is more than chance ({rules.chance:g}): the funnel never fires",
             )
 
 

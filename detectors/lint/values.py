@@ -29,7 +29,7 @@ def _ties(ground: Ground) -> Iterator[Fault]:
             if test.rank == other.rank and test.counts != other.counts and test.meets(other):
                 yield Fault(
                     ("classes", i),
-                    f"a failure may fit {name} as well, which tests as many fields and says {other.counts}: only the"
+                    f"a failure may also fit {name}, which tests as many fields and says {other.counts}: only the"
                     " order decides",
                 )
                 break

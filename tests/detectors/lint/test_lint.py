@@ -227,7 +227,7 @@ def test_a_quieter_place_is_asked_about_its_own_peak() -> None:
 def test_a_method_without_a_runbook_is_named() -> None:
     policy = default_policy().model_copy(update={"runbooks": {}})
     found = check(Ground(policy, read_source("{}", "p.yaml"), default_policy(), NOW))
-    assert [one.message.split()[3] for one in found if one.rule == "runbook-missing"] == [
+    assert [one.message.split()[4] for one in found if one.rule == "runbook-missing"] == [
         "sis:",
         "ssoe:",
         "idme:",
