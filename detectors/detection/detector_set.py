@@ -59,6 +59,15 @@ class Findings:
                 fires |= (self._verdict(detector).state == FIRING).any(axis=1)
         return fires
 
+    def moved(self, step: int) -> dict[str, int]:
+        """Return how much traffic has moved away from scopes at a step, by path. Call ``fires`` before."""
+        found = {}
+        for verdict in self._known.values():
+            if verdict.moved is not None:
+                for scope in np.flatnonzero(verdict.moved[step]).tolist():
+                    found[self._frame.scopes.path(scope)] = round(float(verdict.moved[step, scope]))
+        return found
+
     def _verdict(self, detector: Detector) -> Verdicts:
         if detector.name not in self._known:
             self._known[detector.name] = detector.judge(self._frame)

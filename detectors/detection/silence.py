@@ -5,10 +5,10 @@ In each window the arrivals are compared with the mean of equal clock windows of
 calendar, a change of habits). The detector fires where hardly any sign-ins arrive and chance would almost never
 produce so few.
 
-It does not fire where callbacks keep completing, good or bad (then only the reports of starts are missing), nor for a
-method whose missing sign-ins have moved to another method (a fail-over), nor for a provider, client or further value
-of which half of what is missing arrives at others while completions of the scope around them hold. Without a history
-there is not enough evidence.
+It does not fire where callbacks keep completing, good or bad (then only the reports of starts are missing), nor where
+sign-ins have moved: where others of the same axis (methods, providers, further values) have at least half of what is
+missing above their own expectation, while completions of the scope around them hold. Once it has lasted for a quarter
+of an hour this must surely be so. Without a history there is not enough evidence.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import numpy.typing as npt
 from detectors.arrays import Bools, Floats
 from detectors.confidence import chance_of_so_few, silence_gain
 from detectors.detection.explanation import cause_at, of_scope
-from detectors.detection.lattice.lattice import METHOD, lattice_of
+from detectors.detection.lattice.lattice import lattice_of
 from detectors.detection.verdicts import Verdicts, verdict_of
 from detectors.history.arrivals import arrivals, has_starts
 from detectors.history.history import History
@@ -43,6 +43,9 @@ _LEVEL_GONE = 0.1
 _LEVEL_USUAL = 0.8
 #: Sign-ins have moved to other values of an axis if these have so much of what is missing over their usual number.
 _HALF = 0.5
+#: From a window of this length (ms) on that must be sure: the one-sided bound of 95 %, arrivals being Poisson.
+_SETTLED = 15 * MINUTE
+_SURE = 1.645
 #: How far back a level is searched if the last hour has none, ms.
 _LEVEL_SPANS = (6 * HOUR, DAY)
 
@@ -83,7 +86,7 @@ class SilenceDetector:
     def judge(self, frame: Frame) -> Verdicts:
         """Return the verdicts on a frame."""
         found = _Silences(frame, self.policy, self.history)
-        return Verdicts(self.name, found.state, found.explain, found.gain, found.unknowing)
+        return Verdicts(self.name, found.state, found.explain, found.gain, found.unknowing, found.moved)
 
 
 class _Usual:
@@ -118,7 +121,7 @@ class _Window:
         usual: sign-ins that are usual by the previous two weeks; nan if unknown.
         expected: ``usual`` times the level of the hour before.
         quieter: whether far fewer sign-ins arrived than expected, and no exception applies.
-        moved: whether what is missing may arrive at other providers or clients instead.
+        moved: whether what is missing arrives at other values of an axis instead.
         fires: whether hardly any sign-in arrived, and not by chance.
         back: whether enough sign-ins arrived, by the level of the hour before and of the hours before that.
     """
@@ -133,12 +136,19 @@ class _Window:
     back: Bools
 
 
-def _without_moved(windows: list[_Window]) -> list[_Window]:
-    """Return windows, ascending, without findings where the longest window that is quieter shows a move."""
+def _without_moved(windows: list[_Window]) -> tuple[list[_Window], Floats]:
+    """Return windows, ascending, without findings where the longest window that is quieter shows a move.
+
+    Beside them, (step, scope), how many sign-ins have moved in this window; 0 where there would be no finding.
+    """
     moved = np.zeros_like(windows[0].moved)
+    missing = np.zeros(moved.shape)
     for window in windows:
         moved = np.where(window.quieter, window.moved, moved)
-    return [replace(one, quieter=one.quieter & ~moved, fires=one.fires & ~moved) for one in windows]
+        missing = np.where(window.quieter, window.expected - window.arrived, missing)
+    found = moved & np.any([window.fires for window in windows], axis=0)
+    kept = [replace(one, quieter=one.quieter & ~moved, fires=one.fires & ~moved) for one in windows]
+    return kept, np.where(found, missing, 0.0)
 
 
 class _Silences:
@@ -153,6 +163,7 @@ class _Silences:
         self._lattice = lattice_of(frame.scopes)
         self.state = verdict_of(np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool))
         self.unknowing: Bools = np.ones(shape, dtype=bool)
+        self.moved: Floats = np.zeros(shape)
         self._windows: list[_Window] = []
         self._gains: Floats | None = None
         self._usual_hour = arrivals(usual.hour, self._by_starts)
@@ -161,7 +172,8 @@ class _Silences:
         if not self._tells.any():
             return
         self._hours_ago, self._day_ago = (self._level_since(span)[self._minute] for span in _LEVEL_SPANS)
-        self._windows = _without_moved([self._judge(window) for window in sorted(self._policy.windows)])
+        judged = [self._judge(window) for window in sorted(self._policy.windows)]
+        self._windows, self.moved = _without_moved(judged)
         firing = np.any([window.fires for window in self._windows], axis=0)
         self.state = verdict_of(firing, self._back())
         self.unknowing = ~np.any([w.expected >= self._policy.min_expected for w in self._windows], axis=0)
@@ -217,45 +229,42 @@ class _Silences:
             completed, of_whole = _completed(counts), level * np.nan_to_num(_completed(whole))
             quieter &= completed <= rules.completing_ratio * of_whole
             holds = completed > rules.completing_ratio * of_whole
-            quieter &= ~self._with_other_methods(quieter, arrived, np.nan_to_num(usual), expected)
-            moved = self._moved(quieter, arrived, np.nan_to_num(usual), expected, holds)
+            # What a value has had above the usual all day is no part of what another one lacks.
+            grown = np.fmin(np.fmin(hour, self._hours_ago), self._day_ago)
+            own = np.nan_to_num(usual) * np.fmax(grown, 1.0)
+            moved = self._moved(length, quieter, arrived, own, expected, holds)
         fires = quieter & (arrived <= rules.floor_ratio * expected) & (expected >= rules.min_expected)
         if fires.any():
             fires[fires] = chance_of_so_few(arrived[fires], expected[fires], rules.spread) <= rules.chance
         return _Window(length, arrived, usual, expected, quieter, moved, fires, back)
 
-    def _with_other_methods(self, quieter: Bools, arrived: Floats, usual: Floats, expected: Floats) -> Bools:
-        """Return (step, scope) whether what arrives by other methods over its usual number covers what is missing.
+    def _moved(
+        self, length: int, quieter: Bools, arrived: Floats, own: Floats, expected: Floats, holds: Bools
+    ) -> Bools:
+        """Return (step, scope) whether half of what is missing arrives at other values of an axis of the scope.
+
+        So it is where they have moved from a scope around it. Completions of the scope around the values must hold.
+        In a window of ``_SETTLED`` or longer, so much must surely arrive elsewhere; in a shorter one it may.
 
         Args:
+            length: of the window, ms.
             quieter: (step, scope) where an answer is wanted.
-            arrived, usual, expected: (step, scope) sign-ins.
-        """
-        covered = np.zeros(quieter.shape, dtype=bool)
-        more = np.maximum(arrived - usual, 0.0)
-        for axis, name in enumerate(self._lattice.axes):
-            for parts in self._lattice.parts[axis] if name == METHOD else ():
-                if len(parts) > 1 and quieter[:, parts].any():
-                    elsewhere = more[:, parts].sum(axis=1, keepdims=True) - more[:, parts]
-                    wanted = self._policy.recover_ratio * expected[:, parts]
-                    covered[:, parts] |= arrived[:, parts] + elsewhere >= wanted
-        return covered
-
-    def _moved(self, quieter: Bools, arrived: Floats, usual: Floats, expected: Floats, holds: Bools) -> Bools:
-        """Return (step, scope) whether half of what is missing arrives at other providers, clients or further values.
-
-        Completions of the scope around them must hold. Arguments as in ``_with_other_methods``, and:
-
-        Args:
+            arrived, own, expected: (step, scope) sign-ins; as expected by the scope's own level, and by ``_Window``.
             holds: (step, scope) whether requests complete as usual.
         """
         moved = np.zeros(quieter.shape, dtype=bool)
-        over, half = arrived - usual, _HALF * (expected - arrived)
-        for axis, name in enumerate(self._lattice.axes):
-            for wider, parts in enumerate(self._lattice.parts[axis]) if name != METHOD else ():
+        half = _HALF * (expected - arrived)
+        for of_axis in self._lattice.parts:
+            for wider, parts in enumerate(of_axis):
                 if len(parts) > 1 and quieter[:, parts].any():
-                    elsewhere = over[:, parts].sum(axis=1, keepdims=True) - over[:, parts]
-                    moved[:, parts] |= (elsewhere >= half[:, parts]) & holds[:, wider, None]
+                    came, usual = (
+                        each[:, parts].sum(axis=1, keepdims=True) - each[:, parts] for each in (arrived, own)
+                    )
+                    sure = _SURE * np.sqrt(np.maximum(usual, 0.0)) if length >= _SETTLED else 0.0
+                    moved[:, parts] |= (came - usual - sure >= half[:, parts]) & holds[:, wider, None]
+        if moved.any():
+            # What has moved away from a scope has moved away from each scope within it.
+            moved = (moved.astype(np.float32) @ self._lattice.contains.astype(np.float32)) > 0
         return moved
 
     def _back(self) -> Bools:

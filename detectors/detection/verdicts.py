@@ -37,6 +37,7 @@ class Verdicts:
         gain: step -> float64 (scope,): how much better "this scope as a whole is in trouble, alike in all its
             parts" explains the counts than "all is as usual", in nats; 0 where it does not. ``attribution``
             compares these gains.
+        moved: (step, scope): how many events are missing of a scope that arrive at others instead; 0 for none.
     """
 
     detector: str
@@ -44,6 +45,7 @@ class Verdicts:
     explain: Callable[[int, int], Cause]
     gain: Callable[[int], Floats]
     unknowing: Bools | None = None
+    moved: Floats | None = None
 
 
 def verdict_of(firing: Bools, quiet: Bools) -> npt.NDArray[np.int8]:

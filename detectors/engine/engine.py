@@ -341,7 +341,7 @@ class Engine:
                 caught_up = []
             if at % HISTORY_SPAN == 0:
                 self._end_five_minutes(brought)
-            brought.notices = self._notices.due(at)
+            brought.notices = self._notices.due(at, {} if at % MINUTE else findings.moved(n))
             if "slack" in self._sinks and not catching_up:
                 brought.commands += [notice_command(notice, self.policy) for notice in brought.notices]
             yield brought

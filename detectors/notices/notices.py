@@ -13,7 +13,7 @@ from typing import Literal
 import msgspec
 import numpy as np
 
-from detectors.axes import OTHER
+from detectors.axes import ANY, OTHER, named
 from detectors.instants import DAY, HOUR, MINUTE
 from detectors.policy.policy import Policy
 from detectors.windows.fact_columns import FactColumns
@@ -21,7 +21,7 @@ from detectors.windows.facts import Kind
 
 __all__ = ["FIELDS", "Notice", "NoticeKind", "NoticeWatch"]
 
-NoticeKind = Literal["new_value", "retired_value", "unlisted"]
+NoticeKind = Literal["new_value", "retired_value", "unlisted", "moved"]
 
 #: The fields beside the axes whose values the policy lists.
 FIELDS = ("env", "step", "outcome")
@@ -44,11 +44,12 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         at: the T, ms.
         kind: ``new_value``: the policy does not list it, and it has traffic; ``retired_value``: the policy says that it
-            is retired, and it was seen; ``unlisted``: an environment, step or outcome that the policy does not list.
+            is retired, and it was seen; ``unlisted``: an environment, step or outcome that the policy does not list;
+            ``moved``: hardly anything arrives of a value, and what is missing arrives by others of its axis.
         env: the environment.
         field: an axis, ``env``, ``step`` or ``outcome``.
         value: of that field.
-        count: events in the hour before T.
+        count: events in the hour before T; of ``moved`` the sign-ins that are missing.
         text: one sentence.
     """
 
@@ -92,9 +93,14 @@ class NoticeWatch:
             for key in notable[kind]:
                 counted[key] += count
 
-    def due(self, at: int) -> list[Notice]:
-        """Return the notices of T = ``at``, ms: none but at the end of a minute. Time never goes back."""
-        if at % MINUTE or not self._minutes:
+    def due(self, at: int, moved: Mapping[str, int] | None = None) -> list[Notice]:
+        """Return the notices of T = ``at``, ms: none but at the end of a minute. Time never goes back.
+
+        Args:
+            at: T, ms.
+            moved: path of a scope -> sign-ins that are missing of it and arrive elsewhere.
+        """
+        if at % MINUTE or not (self._minutes or moved):
             return []
         minute = at // MINUTE
         for old in [one for one in self._minutes if one <= minute - HOUR // MINUTE]:
@@ -105,6 +111,7 @@ class NoticeWatch:
                 for key in sorted(self._minutes[one]):
                     if key in counts or len(counts) < _COUNTED:
                         counts[key] += self._minutes[one][key]
+        counts.update(self._moved(moved or {}, at))
         out = [
             Notice(
                 at=at,
@@ -125,13 +132,22 @@ class NoticeWatch:
             self.told = dict(newest)
         return out
 
+    def _moved(self, moved: Mapping[str, int], at: int) -> dict[_Key, int]:
+        """Return the missing sign-ins of each value that is the only one of its scope, and that is expected."""
+        found: dict[_Key, int] = {}
+        for scope, missing in moved.items():
+            values = [one for one in zip(self._policy.axes, named(scope), strict=False) if one[1] != ANY]
+            if len(values) == 1 and not self._policy.is_retired(*values[0], at):
+                found["moved", *values[0]] = missing
+        return found
+
     def _deserves(self, kind: NoticeKind, field: str, value: str, count: int, at: int) -> bool:
         told = self.told.get(f"{kind}|{field}|{value}")
         if told is not None and at - told < _AGAIN_AFTER:
             return False
         if kind == "new_value":
             return count >= _NEW_FROM
-        return kind == "unlisted" or self._policy.is_retired(field, value, at)
+        return kind in ("unlisted", "moved") or self._policy.is_retired(field, value, at)
 
     def _notable(self, kind: Kind) -> tuple[_Key, ...]:
         known = self._of_kind.get(kind)
@@ -173,6 +189,12 @@ class NoticeWatch:
                 return (
                     f"{field} {value} is retired, and was seen again in {self._env}: {events} in an hour. "
                     f"See who still uses it, or correct its end under values.{field}."
+                )
+            case "moved":
+                return (
+                    f"Hardly anybody signs in by {field} {value} in {self._env} any more: {count:,} sign-ins "
+                    "fewer than expected, which arrive by others instead. If that is for good, retire "
+                    f"{value} under values.{field}."
                 )
             case "unlisted" if field == "env":
                 return (

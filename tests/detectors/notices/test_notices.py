@@ -101,6 +101,17 @@ def test_a_restart_does_not_tell_again() -> None:
     assert told(rows, NOON + 2 * MINUTE, again) == []
 
 
+def test_traffic_that_has_moved_is_told_once_in_seven_days_by_the_value_that_lost_it() -> None:
+    watch = NoticeWatch("prod", POLICY)
+    moved = {"prod/*/logingov": 120, "prod/ssoe/logingov": 30, "prod": 7, "prod/*/mhv": 9}
+    found = [one for n in range(8 * 24 * 60) for one in watch.due(NOON + n * MINUTE, moved)]
+    assert [(one.kind, one.field, one.value, one.count) for one in found] == [
+        ("moved", "csp", "logingov", 120)
+    ] * 2
+    assert found[1].at - found[0].at == 7 * DAY
+    assert "120 sign-ins fewer than expected, which arrive by others instead" in found[0].text
+
+
 @given(
     st.lists(
         st.tuples(st.integers(1, 7_000), st.integers(1, 120), st.sampled_from(["a", "b", "idme", "mhv"])),
