@@ -15,8 +15,8 @@ from detectors.history.history import History
 from detectors.instants import DAY, parse_instant
 from detectors.scopes import CSPS, METHODS, leaf_index
 from detectors.windows.counters import BAD, GOOD
+from tests.detectors.detection.simulated.traffic import START, Traffic, scope
 from tests.detectors.detection.test_silence import POLICY, full
-from tests.detectors.detection.traffic import START, Traffic, scope
 
 #: The second at which sign-ins move, and the last one.
 AT, END = 4_000, 6_400
