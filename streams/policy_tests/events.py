@@ -63,10 +63,15 @@ def _single(series: Series, events: Events, k: int) -> list[dict[str, Any]]:
 def _sign_in(series: Series, events: Events, k: int) -> list[dict[str, Any]]:
     """A start, and unless it is lost, its callback."""
     method, csp = series.leaves[k % len(series.leaves)]
-    start = _event(series.env, method, csp, _STARTS[method], Events("started", duration=events.duration))
+    start = _event(series.env, method, csp, _STARTS[method], _start(events))
     if events.outcome == "lost":
         return [start]
     return [start, _event(series.env, method, csp, "callback", events)]
+
+
+def _start(events: Events) -> Events:
+    fields = tuple(one for one in events.fields if one[0] != "error_class")
+    return Events("started", duration=events.duration, fields=fields)
 
 
 def _event(env: str, method: str, csp: str | None, step: str, events: Events) -> dict[str, Any]:
@@ -81,7 +86,7 @@ def _event(env: str, method: str, csp: str | None, step: str, events: Events) ->
     }
     if events.code is not None:
         event["error_code"] = events.code
-    return event
+    return event | dict(events.fields)
 
 
 def history_of(flows: Sequence[Series], start: int, policy: Policy) -> Iterator[dict[str, Any]]:

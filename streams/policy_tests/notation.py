@@ -12,7 +12,9 @@ in turn. Step: as in the events, or ``sign_in``, which is a start and its comple
 Events: ``success``, ``failure`` with or without a code, ``started``, and of ``sign_in`` also ``lost``, which starts and
 never comes back. Amount: ``2/s``, ``30/m``, ``400/h``, or ``40 events`` over the whole segment, evenly spread.
 Options: ``people=unique`` (the default), ``same``, ``none`` (not identified), ``12`` (twelve people in turn), or
-``12:name``, which is the same twelve wherever the name stands; ``ms=3000`` for the duration of each request.
+``12:name``, which is the same twelve wherever the name stands; ``ms=3000`` for the duration of each request; and
+``FIELD=VALUE`` for any value of a field of the events, listed or not: ``csp=clear``, ``client_id=vaweb``,
+``error_class=CodeInvalid``, ``acr=loa1``, and of a single step ``step=webauthn_options``, ``outcome=offered``.
 """
 
 from __future__ import annotations
@@ -38,6 +40,19 @@ _NUMBER = re.compile(r"\d+", re.ASCII)
 _PEOPLE = re.compile(r"(\d+)(?::([A-Za-z0-9_.-]+))?", re.ASCII)
 _MOST = 1_000_000
 
+#: Fields that an option may set; of a sign-in, which is two events, the steps and outcomes are given.
+_FIELDS = (
+    "auth_method",
+    "csp",
+    "client_id",
+    "login_type",
+    "acr",
+    "operation",
+    "direction",
+    "error_class",
+)
+_OF_ONE_STEP = ("step", "outcome")
+
 Outcome = Literal["started", "success", "failure", "lost"]
 _OUTCOMES: dict[str, Outcome] = {"started": "started", "success": "success", "failure": "failure"}
 _SIGN_IN_OUTCOMES: dict[str, Outcome] = {"success": "success", "failure": "failure", "lost": "lost"}
@@ -55,6 +70,7 @@ class Events:
         people: how many people there are in turn; 0 for each its own, None for nobody that is known.
         name: of these people, where others are to be the same.
         duration: of each request, ms; None for the usual.
+        fields: further fields of each, with their values.
     """
 
     outcome: Outcome
@@ -64,6 +80,7 @@ class Events:
     people: int | None = 0
     name: str | None = None
     duration: float | None = None
+    fields: tuple[tuple[str, str], ...] = ()
 
     def offsets(self, length: int) -> list[int]:
         """Return when each event happens, in ms from the beginning of a segment of ``length`` ms; evenly spread."""
@@ -136,6 +153,8 @@ def parse_flow(text: str) -> Series:
     words.end("nothing more: a history goes on for two weeks")
     if any(one.rate is None for one in events):
         raise ValueError("a history has rates, such as 2/s, not numbers of events")
+    if any(one.fields for one in events):
+        raise ValueError("a history knows methods and providers alone: leave out FIELD=VALUE")
     return Series(text, env, leaves, step, (Segment(tuple(events), 0),))
 
 
@@ -253,15 +272,21 @@ def _events(words: _Words, step: str, may_be_once: bool) -> Events:
     people: int | None = 0
     name: str | None = None
     duration: float | None = None
+    fields: dict[str, str] = {}
+    known_fields = _FIELDS if step == SIGN_IN else (*_FIELDS, *_OF_ONE_STEP)
     while "=" in words.peek():
         key, _, value = words.next("an option").partition("=")
         if key == "people":
             people, name = _people(value, words)
         elif key == "ms" and _NUMBER.fullmatch(value):
             duration = float(value)
+        elif key in known_fields and value:
+            fields[key] = value
         else:
-            raise words.refuse("an option (people=unique, same, none, 12 or 12:name; ms=3000)")
-    return Events(outcome, code, rate, number, people, name, duration)
+            raise words.refuse(
+                f"an option (people=unique, same, none, 12 or 12:name; ms=3000; {'=, '.join(known_fields)}=)"
+            )
+    return Events(outcome, code, rate, number, people, name, duration, tuple(fields.items()))
 
 
 def _is_amount(words: _Words) -> bool:

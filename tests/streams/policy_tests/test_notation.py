@@ -127,6 +127,50 @@ def test_requests_take_as_long_as_said() -> None:
     assert (slow["duration_ms"], usual["duration_ms"]) == (3000, 200)
 
 
+def test_any_value_of_a_field_may_be_given() -> None:
+    (one,) = events(
+        "prod/sis callback failure 400 csp=clear client_id=vaweb error_class=CodeInvalid acr=loa1 once"
+    )
+    assert (one["csp"], one["client_id"], one["error_class"], one["acr"]) == (
+        "clear",
+        "vaweb",
+        "CodeInvalid",
+        "loa1",
+    )
+    (step,) = events("prod/sis callback success step=webauthn_options outcome=offered once")
+    assert (step["step"], step["outcome"], step["auth_method"]) == ("webauthn_options", "offered", "sis")
+    start, end = events("prod/sis sign_in failure auth_method=okta error_class=Timeout once")
+    assert [(e["step"], e["auth_method"], e.get("error_class")) for e in (start, end)] == [
+        ("authorize", "okta", None),
+        ("callback", "okta", "Timeout"),
+    ]
+
+
+@pytest.mark.parametrize("field", ["step", "outcome", "event_id", "user_hash", "duration_ms"])
+def test_fields_that_a_series_gives_by_itself_are_no_options(field: str) -> None:
+    with pytest.raises(ValueError, match="where an option"):
+        parse_series(f"prod/sis sign_in success {field}=x once")
+
+
+def test_a_history_has_no_further_fields() -> None:
+    with pytest.raises(ValueError, match="a history knows methods and providers alone"):
+        parse_flow("prod/sis sign_in success 1/s csp=clear")
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["auth_method", "csp", "client_id", "step", "outcome", "error_class", "acr"]),
+        st.from_regex(r"[a-zA-Z0-9_.:-]{1,64}", fullmatch=True),
+    )
+)
+def test_events_with_values_that_nobody_has_listed_are_valid(fields: dict[str, str]) -> None:
+    options = " ".join(f"{name}={value}" for name, value in fields.items())
+    lines = lines_of([parse_series(f"prod/sis/idme callback failure 007 2/s {options} x 1s")], START)
+    for event in decode_many(lines):
+        assert isinstance(event, LoginEvent)
+        assert {name: getattr(event, name) for name in fields} == fields
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
