@@ -42,5 +42,7 @@ def test_whatever_fails_and_whenever_the_verdicts_and_the_pages_are_what_the_log
         print(figures.words(), flush=True)
     assert figures.complaints == []
     assert figures.compared["sli"] > 500
-    assert figures.compared["pages"] >= 1
+    assert figures.compared["pages"] >= (
+        faults >= _FAULTS
+    )  # a few faults may leave no time for an outage that pages
     assert figures.compared["looks of the witness"] > 50

@@ -17,7 +17,7 @@ from tests.e2e.harness.worker import until
 pytestmark = [pytest.mark.blind, pytest.mark.timeout(240)]
 
 
-@pytest.mark.parametrize("seconds", [pytest.param(8.0, marks=pytest.mark.ci), 25.0])
+@pytest.mark.parametrize("seconds", [8.0, 25.0])
 async def test_a_worker_that_was_frozen_goes_on_without_a_restart(
     embedded_broker: EmbeddedBroker, topic_prefix: str, tmp_path: Path, seconds: float
 ) -> None:

@@ -25,7 +25,6 @@ def transitions(deployment: Deployment) -> list[dict[str, Any]]:
     return [one for one in map(json.loads, lines) if one["incident"] == "prod-1"]
 
 
-@pytest.mark.ci
 async def test_a_severe_incident_that_opens_and_resolves_is_in_the_log(
     embedded_broker: EmbeddedBroker, topic_prefix: str, tmp_path: Path
 ) -> None:

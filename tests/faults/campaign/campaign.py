@@ -188,6 +188,7 @@ class _Round:
         await self._long_ago()
         self._supervisor.start()
         await self._ready(figures)
+        self._supervisor.start_guard()
         self._witness.start()
         self._say(f"round of seed {self._seed}: {len(self._schedule)} faults, {len(failing)} outages")
         await load.start()
@@ -330,6 +331,7 @@ class _Round:
 
     async def _ended(self, figures: Figures) -> None:
         supervisor = self._supervisor
+        supervisor.end_guard()  # it would rightly say that all workers are gone
         for worker in supervisor.wanted:
             supervisor.stop(worker, for_good=True)
         await asyncio.gather(*supervisor._stops)

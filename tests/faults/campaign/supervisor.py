@@ -80,6 +80,7 @@ class Supervisor:
         self._supervising: asyncio.Task[None] | None = None
         self._http = httpx.AsyncClient(timeout=5.0, trust_env=False)
         self._stops: set[asyncio.Task[None]] = set()
+        self._guard: subprocess.Popen[bytes] | None = None
         self.workers: list[Worker] = []
         self.record = Record()
 
@@ -124,8 +125,20 @@ class Supervisor:
             await asyncio.sleep(_LOOK_EVERY)
         return True
 
+    def start_guard(self) -> None:
+        """Start a guard, which no fault befalls: it stands for a machine of its own."""
+        arguments = ["run", "--role", "guard", "--port", str(free_port()), "--policy", str(self._policy)]
+        self._guard = spawn(arguments, self._environment, self._folder / "guard.log")
+
+    def end_guard(self) -> None:
+        """Kill the guard, if there is one."""
+        if self._guard is not None:
+            self._guard.kill()
+            self._guard.wait()
+
     async def close(self) -> None:
         """Kill all processes."""
+        self.end_guard()
         if self._supervising is not None:
             self._supervising.cancel()
             await asyncio.gather(self._supervising, return_exceptions=True)
@@ -192,7 +205,8 @@ class Supervisor:
         while True:
             for worker in self.workers:
                 self._look_after(worker)
-            await asyncio.gather(*(self._ask(worker) for worker in self.running if not worker.ready))
+            waited_for = [one for one in self.running if not (one.ready or one.asked_to_end)]
+            await asyncio.gather(*map(self._ask, waited_for))
             await asyncio.sleep(_LOOK_EVERY)
 
     def _look_after(self, worker: Worker) -> None:
@@ -221,7 +235,8 @@ class Supervisor:
             return
         if response.status_code == 200 and worker.process is process and not worker.frozen:
             worker.ready = True
-            self.record.to_ready.append(time.monotonic() - worker.started_at)
+            if not worker.was_frozen:
+                self.record.to_ready.append(time.monotonic() - worker.started_at)
 
     async def get(self, worker: Worker, path: str) -> httpx.Response:
         """Send a GET request to a worker.
