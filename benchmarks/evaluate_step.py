@@ -2,7 +2,7 @@
 
 The windows hold an hour of failures by 200,000 people, two weeks of history are known, incidents are open and people
 keep failing; then every second is judged separately, in one environment after another. Steps with fewer people are
-measured too.
+measured too, and steps with more scopes, as more clients make them.
 """
 
 from __future__ import annotations
@@ -28,6 +28,9 @@ from streams.settings.policy_file import default_policy
 __all__ = ["main"]
 
 _HISTORY = 14 * DAY
+#: With so many clients each environment has 15, 75 and 465 scopes.
+_CLIENTS = (0, 4, 30)
+_PEOPLE_BY_SCOPES = 2_000
 _SINKS = frozenset({"pagerduty", "datadog", "slack"})
 
 
@@ -40,7 +43,7 @@ def _history(env: str, end: int) -> History:
     return history
 
 
-def _evaluator(policy: Policy, people: int, seconds: int) -> tuple[Evaluator, int]:
+def _evaluator(policy: Policy, people: int, seconds: int, clients: int) -> tuple[Evaluator, int]:
     """Build the engines with an hour of facts in their windows; return them and the last T (ms)."""
     histories = {env: _history(env, START - START % BUCKET) for env in ENVS}
 
@@ -48,22 +51,24 @@ def _evaluator(policy: Policy, people: int, seconds: int) -> tuple[Evaluator, in
         return Engine(env, policy, histories[env], sinks=_SINKS, sli_every=policy.sli_every)
 
     evaluator = Evaluator(policy, make)
-    behind: list[FactRow] = [row for rows in seconds_of(people, seconds, policy) for row in rows]
+    behind: list[FactRow] = [
+        row for rows in seconds_of(people, seconds, policy, clients=clients) for row in rows
+    ]
     evaluator.add(dict.fromkeys(ENVS, behind))
     to = START + seconds * policy.step
     evaluator.advance(to)
     return evaluator, to
 
 
-def _steps(people: int, seconds: int, steps: int) -> tuple[list[float], list[float]]:
-    """Measure each step, ms: wall-clock time and CPU time."""
+def _steps(people: int, seconds: int, steps: int, clients: int = 0) -> tuple[list[float], list[float], int]:
+    """Measure each step, ms: wall-clock time and CPU time; return how many scopes an environment has, too."""
     policy = default_policy()
-    evaluator, to = _evaluator(policy, people, seconds)
+    evaluator, to = _evaluator(policy, people, seconds, clients)
     tune_gc()
     took: list[float] = []
     on_cpu: list[float] = []
     per_step = max(people * steps // seconds, 1)
-    for rows in seconds_of(per_step, steps, policy, start=to):
+    for rows in seconds_of(per_step, steps, policy, clients=clients, start=to):
         evaluator.add(dict.fromkeys(ENVS, rows))
         to += policy.step
         began, cpu = time.perf_counter(), time.process_time()
@@ -74,13 +79,32 @@ def _steps(people: int, seconds: int, steps: int) -> tuple[list[float], list[flo
     assert hour is not None
     if hour.users_impacted < 0.9 * people * min(1.0, HOUR / (seconds * policy.step)):
         raise SystemExit(f"{hour.users_impacted} people are in the hour, where {people} were to be")
-    return took, on_cpu
+    scopes = sum(path is not None for path in evaluator.engine(ENVS[0]).scopes.paths)
+    return took, on_cpu, scopes
+
+
+def _by_scopes(seconds: int, steps: int) -> Figure:
+    """Measure how a step grows with the scopes."""
+    points = []
+    for clients in _CLIENTS:
+        _, on_cpu, scopes = _steps(_PEOPLE_BY_SCOPES, seconds, steps, clients)
+        points.append((float(scopes), float(np.percentile(on_cpu, 50))))
+    few, many, most = (cost for _, cost in points)
+    return figure(
+        "evaluate_step_scopes",
+        f"one step with {points[-1][0]:.0f} scopes in each of {len(ENVS)} environments ÷ one with {points[0][0]:.0f}",
+        "×",
+        [most / few],
+        goal=Goal("at most", 4.0),
+        note=f"CPU time, {_PEOPLE_BY_SCOPES:,} people in the hour; with {points[1][0]:.0f} scopes {many / few:.2f} ×",
+        points={"p50 by scopes": points},
+    )
 
 
 def _figure(people: int, seconds: int, steps: int, runs: int) -> Figure:
     found = [_steps(people, seconds, steps) for _ in range(runs)]
-    middle = float(np.median([np.percentile(took, 50) for took, _ in found]))
-    on_cpu = float(np.median([np.percentile(cpu, 99) for _, cpu in found]))
+    middle = float(np.median([np.percentile(took, 50) for took, _, _ in found]))
+    on_cpu = float(np.median([np.percentile(cpu, 99) for _, cpu, _ in found]))
     growth = [
         (float(count), float(np.percentile(_steps(count, seconds, steps)[0], 50)))
         for count in (people // 100, people // 10)
@@ -90,7 +114,7 @@ def _figure(people: int, seconds: int, steps: int, runs: int) -> Figure:
         "evaluate_step",
         f"one step of {len(ENVS)} environments, every scope active, {people:,} people each in the hour, p99",
         "ms",
-        [float(np.percentile(took, 99)) for took, _ in found],
+        [float(np.percentile(took, 99)) for took, _, _ in found],
         goal=Goal("at most", 50.0),
         note=f"of {steps} steps; p50 {middle:.1f} ms; p99 of CPU time {on_cpu:.1f} ms",
         points={"p50 by people in the hour": [*growth, (float(people), middle)]},
@@ -107,7 +131,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--steps", type=int, default=600)
     add_options(parser, runs=3)
     options = parser.parse_args(arguments)
-    report([_figure(options.people, options.seconds, options.steps, options.runs)], options.results)
+    figures = [
+        _figure(options.people, options.seconds, options.steps, options.runs),
+        _by_scopes(options.seconds, options.steps),
+    ]
+    report(figures, options.results)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ _SPREAD = 0x9E3779B97F4A7C15
 
 
 def seconds_of(
-    people: int, seconds: int, policy: Policy, *, methods: int = 1, start: int = START
+    people: int, seconds: int, policy: Policy, *, methods: int = 1, clients: int = 0, start: int = START
 ) -> Iterator[list[FactRow]]:
     """Yield the rows of each second: equally many people fail in each second, and each person fails in one second only.
 
@@ -26,9 +26,11 @@ def seconds_of(
         people: number of distinct people in all seconds together.
         seconds: number of seconds.
         methods: number of auth methods on which each person fails: with 1, half of the people fail on either method.
+        clients: number of clients with traffic on each method and provider; with 0 no event names a client.
         start: the first second, ms.
     """
-    leaves: list[Leaf] = [(*leaf, None) for leaf in LEAVES]
+    names: list[str | None] = [f"client{n}" for n in range(clients)] if clients else [None]
+    leaves: list[Leaf] = [(*leaf, name) for leaf in LEAVES for name in names]
     for second in range(seconds):
         failing = range(people * second // seconds, people * (second + 1) // seconds)
         who: dict[Leaf, list[int]] = {leaf: [] for leaf in leaves}

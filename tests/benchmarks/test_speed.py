@@ -14,7 +14,11 @@ from benchmarks.reporting.figures import read
 @pytest.mark.parametrize(
     ("name", "arguments", "figures"),
     [
-        ("evaluate_step", ("--people", "200", "--seconds", "20", "--steps", "3"), ["evaluate_step"]),
+        (
+            "evaluate_step",
+            ("--people", "200", "--seconds", "20", "--steps", "3"),
+            ["evaluate_step", "evaluate_step_scopes"],
+        ),
         ("ingest", ("--events", "40000"), ["ingest"]),
         (
             "memory",
