@@ -21,7 +21,7 @@ __all__ = ["Words"]
 log = structlog.get_logger(__name__)
 
 _LOOK_EVERY = 1.0  # seconds
-_LAST_WORDS_SECONDS = 1.0  # for writing that this worker ends
+_LAST_WORDS_SECONDS = 0.5  # for writing that this worker ends: a supervisor waits for the end
 
 
 class _Write(Protocol):
@@ -73,7 +73,7 @@ class Words:
                     due_at = self._monotonic() + EVERY
                 await self._sleep(_LOOK_EVERY)
         finally:
-            if self.last:
+            if self.last and not self._refused:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(_LAST_WORDS_SECONDS):
                         await self._wrote(write, self._said(), ended=True)

@@ -85,3 +85,17 @@ async def test_a_worker_that_ends_says_so_and_one_whose_pipeline_is_made_anew_do
     told.words.last = True
     await told.run()
     assert told.written[-1] == (4.0, said("partition", ended=True))
+
+
+async def test_a_worker_that_ends_does_not_wait_for_a_broker_that_takes_no_words() -> None:
+    told = Told()
+    told.away, told.words.last, told.ends_at = True, True, 3.0
+    tried: list[int] = []
+
+    async def write(records: list[ProducerRecord], /, *, attempts: int) -> None:
+        tried.append(attempts)
+        raise KafkaConnectionError
+
+    with suppress(asyncio.CancelledError):
+        await told.words.run(write)
+    assert tried == [1, 1, 1]  # each second while it ran, and not at its end
