@@ -15,6 +15,7 @@ import numpy as np
 
 from detectors.arrays import Floats, Ints
 from detectors.axes import AXES, Leaf, Scopes
+from detectors.history.answers import Answers
 from detectors.history.arrivals import Returns, arrivals, has_starts
 from detectors.history.code_history import CodeHistory
 from detectors.history.day_counts import DayCounts
@@ -82,6 +83,7 @@ class History:
         self._codes = CodeHistory(_DAY_SLOTS)
         self._usual: dict[tuple[str, int, int], Floats] = {}
         self._returns: tuple[int, Returns] | None = None
+        self._answers = Answers()
         # (start of an hour, length of the window) -> expectations by entry
         self._expected: dict[tuple[int, int], Floats] = {}
 
@@ -95,6 +97,7 @@ class History:
         self.scopes = scopes
         self._returns = None
         self._usual.clear()
+        self._answers.clear()
 
     def __len__(self) -> int:
         """Return how many records are kept."""
@@ -133,6 +136,7 @@ class History:
         if self._newest is not None and slot <= self._newest - _KEPT_SLOTS:
             return
         counts, codes = read
+        self._answers.clear()
         self._counts.put(slot, counts)
         self._codes.put(slot, codes)
         (self._by_scope.discard if "leaves" in record else self._by_scope.add)(slot)
@@ -196,6 +200,9 @@ class History:
 
     def between(self, starts: Ints, ends: Ints) -> Floats:
         """Return the counts (N, scope, counter) in each [start, end) ms, as far as records are known."""
+        return self._answers.of(self.scopes.version, self._between_of_groups, starts, ends)
+
+    def _between_of_groups(self, starts: Ints, ends: Ints) -> Floats:
         return self._to_groups(self._between(starts, ends))
 
     def _between(self, starts: Ints, ends: Ints) -> Floats:
@@ -220,6 +227,9 @@ class History:
 
     def coverage(self, starts: Ints, ends: Ints) -> Floats:
         """Return the share (N,) of each [start, end) ms that records cover."""
+        return self._answers.of(self.scopes.version, self._covered, starts, ends)
+
+    def _covered(self, starts: Ints, ends: Ints) -> Floats:
         before, after = (
             self._counts.known_up_to(instants // BUCKET, instants % BUCKET / BUCKET)
             for instants in (starts, ends)
@@ -241,6 +251,9 @@ class History:
             ends: ends of windows, ms.
             window: length, ms.
         """
+        return self._answers.of(self.scopes.version, self._expected_of_groups, ends, window)
+
+    def _expected_of_groups(self, ends: Ints, window: int) -> Floats:
         if not ends.size or (ends % MINUTE).any():
             return self._to_groups(self._expect(ends, window))
         hours = ends // HOUR * HOUR
