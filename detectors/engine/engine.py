@@ -68,6 +68,7 @@ class Engine:
 
     Attributes:
         scopes: the leaves and groups of the environment, as its traffic has made them.
+        last: the frame that ends with the last T; None before the first T.
         restored_history: the records of the history that ``restore`` has made again from facts.
     """
 
@@ -100,7 +101,7 @@ class Engine:
         self._covered_from = state.covered_from if state else covered_from
         self._five_minutes = FiveMinutes(env, policy, self._classify)
         self._notices = NoticeWatch(env, policy, state.noticed if state else None)
-        self._last: Frame | None = None
+        self.last: Frame | None = None
         self._durations = Durations(self.scopes, policy.step, max(policy.sli_windows)) if durations else None
         self._quantiles: dict[int, Floats] = {}
         self._held_back = HeldBack(policy, sinks, state.waiting if state else None)
@@ -109,9 +110,9 @@ class Engine:
 
     def latest(self, scope: int, window: int) -> SliValue | None:
         """Return the SLIs of a scope (index) in a window (ms) at the last T; None before the first T."""
-        if self._last is None:
+        if self.last is None:
             return None
-        return sli_of(self._last, -1, scope, window)
+        return sli_of(self.last, -1, scope, window)
 
     def quantiles(self, window: int) -> Floats | None:
         """Return ``QUANTILES`` (scope, quantile) of the durations of completed sign-in requests in a window, ms.
@@ -280,8 +281,8 @@ class Engine:
         awake_until = self._frames.active_to
         if at <= awake_until or next_due == at:
             return np.arange(at, min(to, boundary, max(awake_until, at)) + 1, step, dtype=np.int64)
-        if self._last is not None:
-            self._last.keep()
+        if self.last is not None:
+            self.last.keep()
         self._frames.fall_asleep()
         begin = -(-at // _ASLEEP_STRIDE) * _ASLEEP_STRIDE
         end = min(to, next_due - step, boundary)
@@ -321,7 +322,7 @@ class Engine:
         elif self.lifecycle.active:
             findings.verdicts()  # all verdicts are needed, so ``may_fire`` need not be checked first
         fires = findings.fires()
-        self._last = frame
+        self.last = frame
         caught_up = self._held_back.update(catching_up, self.lifecycle.incidents())
         view: FrameView | None = None
         for n, at in enumerate(ends.tolist()):

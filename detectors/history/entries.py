@@ -123,25 +123,22 @@ class Entries:
                 found.append(entry)
         return found
 
-    def parts(self, method: str, by_entry: Floats) -> dict[str, Floats]:
-        """Return the counts (counter,) of the parts of an auth method that share no events, by path.
+    def parts(self, scope: str, by_entry: Floats) -> dict[str, Floats]:
+        """Return the counts (counter,) of the parts of a scope that share no events, by path.
 
-        Parts are the leaves; of records of the form before, each provider of the method, and the method for the rest.
+        Parts are the leaves; of records of the form before, each provider of a method, and the method for the rest.
 
         Args:
-            method: the path with the environment.
+            scope: the path with the environment.
             by_entry: (entry, counter).
         """
         out: dict[str, Floats] = {}
         for number, entry in enumerate(self._known[: len(by_entry)]):
             if isinstance(entry, str):
-                is_provider = len(named(entry)) == 2 and contains(method, entry)
-                shares = (
-                    [(entry, 1.0), (method, -1.0)] if is_provider else [(method, 1.0)] * (entry == method)
-                )
+                shares = _shares(entry, scope)
             else:
                 path = "" if entry is None else path_of(self._env, (value or ANY for value in entry))
-                shares = [(path, 1.0)] if contains(method, path) else []
+                shares = [(path, 1.0)] if contains(scope, path) else []
             for path, share in shares:
                 out[path] = out.get(path, 0.0) + share * by_entry[number]
         return out
@@ -201,3 +198,13 @@ def record_of(
         }
         leaves.append(leaf | ({"codes": dict(codes[entry])} if entry in codes else {}))
     return {"v": 2, "env": env, "at": at, "leaves": leaves, "excluded": list(excluded)}
+
+
+def _shares(entry: str, scope: str) -> list[tuple[str, float]]:
+    """Return which parts of a scope a scope of a record of the form before adds to (1) and takes from (-1)."""
+    values = named(entry)
+    if not values or ANY in values or not contains(scope, entry):
+        return []
+    method = entry.rpartition("/")[0]
+    is_provider = len(values) == 2
+    return [(entry, 1.0), (method, -1.0)] if is_provider and contains(scope, method) else [(entry, 1.0)]

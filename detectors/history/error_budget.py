@@ -12,7 +12,7 @@ nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
@@ -34,11 +34,12 @@ __all__ = [
     "Account",
     "Exclusion",
     "account",
+    "accounts",
     "burn_rate",
     "exclusion_of",
     "month_start",
     "scheduled",
-    "window_burn",
+    "window_burns",
 ]
 
 #: The scheduled downtime per month that the SLA does not count, ms.
@@ -60,7 +61,7 @@ class Exclusion(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class Account:
-    """A month of one method up to ``at``, as the SLA counts. Instants are ms.
+    """A month of one scope up to ``at``, as the SLA counts. Instants are ms.
 
     Attributes:
         start, end: the bounds of the calendar month.
@@ -106,10 +107,21 @@ def month_start(at: int, time_zone: str, months: int = 0) -> int:
     return round(first.astimezone(UTC).timestamp()) * SECOND
 
 
-def window_burn(history: History, method: str, start: int, end: int, policy: Policy) -> float | None:
-    """Return the burn rate of a method in [start, end) ms, by the history; None if no request completed."""
-    sums = _sums(history, f"{history.env}/{method}", start, end)
-    return burn_rate(float(sums[GOOD]), float(sums[BAD]), policy.objectives[method].availability)
+def window_burns(
+    history: History, budgets: Mapping[str, float], start: int, end: int
+) -> dict[str, float | None]:
+    """Return the burn rates of scopes in [start, end) ms, by the history; None where no request completed.
+
+    Args:
+        history: of one environment.
+        budgets: path of a scope with the environment -> share of its requests that may fail.
+    """
+    sums = history.sums(start, end)
+    counts = {scope: _counts(history, scope, sums) for scope in budgets}
+    return {
+        scope: burn_rate(float(counts[scope][GOOD]), float(counts[scope][BAD]), 1.0 - budget)
+        for scope, budget in budgets.items()
+    }
 
 
 def exclusion_of(incident: Incident, at: int) -> Exclusion | None:
@@ -124,10 +136,10 @@ def exclusion_of(incident: Incident, at: int) -> Exclusion | None:
     return Exclusion(incident.scope, start, min(ends, default=at), "csp")
 
 
-def scheduled(policy: Policy, env: str, method: str, start: int, at: int) -> Iterator[Exclusion]:
-    """Yield the first four hours of a method's maintenance in ``[start, at)``, ms, where ``start`` begins a month."""
+def scheduled(policy: Policy, scope: str, start: int, at: int) -> Iterator[Exclusion]:
+    """Yield the first four hours of a scope's maintenance in ``[start, at)``, ms, where ``start`` begins a month."""
     used, reached = 0, start
-    windows = [w for w in policy.maintenance if overlaps(w.scope, f"{env}/{method}")]
+    windows = [w for w in policy.maintenance if overlaps(w.scope, scope)]
     for window in sorted(windows, key=lambda w: w.start):
         begin, end = max(window.start, start), min(window.end, at)
         # Time that two maintenance windows share uses the four hours once, and is excluded in both.
@@ -142,75 +154,132 @@ def scheduled(policy: Policy, env: str, method: str, start: int, at: int) -> Ite
 def account(
     history: History, method: str, at: int, policy: Policy, exclusions: Iterable[Exclusion] = ()
 ) -> Account | None:
-    """Compute the account of a method's month up to ``at`` (ms), by the history.
+    """Compute the account of a method's month up to ``at`` (ms), as ``accounts`` does; None without requests."""
+    scope = f"{history.env}/{method}"
+    budget = 1.0 - policy.objectives[method].availability
+    return accounts(history, {scope: budget}, at, policy, exclusions).get(scope)
+
+
+def accounts(
+    history: History,
+    budgets: Mapping[str, float],
+    at: int,
+    policy: Policy,
+    exclusions: Iterable[Exclusion] = (),
+) -> dict[str, Account]:
+    """Compute the accounts of scopes for the month up to ``at`` (ms), by the history.
 
     Args:
-        exclusions: interruptions that providers have caused; maintenance is added from the policy.
+        history: of one environment.
+        budgets: path of a scope with the environment -> share of its requests that may fail.
+        at: ms.
+        policy: the policy, whose maintenance is excluded.
+        exclusions: interruptions that providers have caused.
 
     Returns:
-        the account; None if no request completed this month.
+        the accounts; without those of scopes of which no request completed this month.
     """
     start, end = (month_start(at, policy.time_zone, months) for months in (0, 1))
-    scope = f"{history.env}/{method}"
-    planned = list(scheduled(policy, history.env, method, start, at))
-    caused = [
-        one for one in exclusions if one.why == "csp" and overlaps(one.scope, f"{history.env}/{method}")
-    ]
-    all_sums = _sums(history, scope, start, at)
-    by_plan = _left_out(history, scope, planned, start, at)
-    left_out = _left_out(history, scope, [*planned, *caused], start, at)
-    good, bad = (max(0.0, float(all_sums[c] - left_out[c])) for c in (GOOD, BAD))
-    if good + bad <= 0:
-        return None
-    expected = good + bad + _per_ms(history, scope, at) * (end - at)
-    allowed = (1.0 - policy.objectives[method].availability) * expected
-    lately = _sums(history, scope, at - _LATELY, at) - _left_out(
-        history, scope, [*planned, *caused], at - _LATELY, at
-    )
-    failing = max(0.0, float(lately[BAD])) / _LATELY
-    gone_at = at + round((allowed - bad) / failing) if failing else None
-    if bad >= allowed:
-        gone_at = at
-    return Account(
-        at=at,
-        start=start,
-        end=end,
-        good=good,
-        bad=bad,
-        excluded_csp=float(left_out[BAD] - by_plan[BAD]),
-        excluded_maintenance=float(by_plan[BAD]),
-        allowed=allowed,
-        left=1.0 - bad / allowed,
-        gone_at=gone_at if gone_at is not None and gone_at < end else None,
-    )
+    caused = [one for one in exclusions if one.why == "csp"]
+    month, lately, usual = (history.sums(begin, at) for begin in (start, at - _LATELY, at - _USUAL))
+    known = float(history.coverage(np.array([at - _USUAL]), np.array([at]))[0]) * _USUAL
+    left_out: dict[tuple[Exclusion, ...], _LeftOut] = {}
+    out = {}
+    for scope, budget in budgets.items():
+        planned = tuple(scheduled(policy, scope, start, at))
+        if planned not in left_out:
+            left_out[planned] = _LeftOut.of(history, planned, caused, start, at)
+        not_counted = left_out[planned].within(scope)
+        good, bad = (
+            max(0.0, float(_counts(history, scope, month)[c] - not_counted.month[c])) for c in (GOOD, BAD)
+        )
+        if good + bad <= 0:
+            continue
+        before = _counts(history, scope, usual)
+        per_ms = float(before[GOOD] + before[BAD]) / known if known else 0.0
+        allowed = budget * (good + bad + per_ms * (end - at))
+        failing = max(0.0, float(_counts(history, scope, lately)[BAD] - not_counted.lately[BAD])) / _LATELY
+        gone_at = at if bad >= allowed else at + round((allowed - bad) / failing) if failing else None
+        out[scope] = Account(
+            at=at,
+            start=start,
+            end=end,
+            good=good,
+            bad=bad,
+            excluded_csp=float(not_counted.month[BAD] - not_counted.planned[BAD]),
+            excluded_maintenance=float(not_counted.planned[BAD]),
+            allowed=allowed,
+            left=1.0 - bad / allowed,
+            gone_at=gone_at if gone_at is not None and gone_at < end else None,
+        )
+    return out
 
 
-def _sums(history: History, scope: str, start: int, end: int) -> Floats:
-    """Return the counts (counter,) of a scope in ``[start, end)``, ms; zeros where there is no such scope."""
+def _counts(history: History, scope: str, sums: Floats) -> Floats:
+    """Return the counts (counter,) of a scope out of sums (scope, counter); zeros where there is no such scope."""
     index = history.scopes.index(scope)
-    return np.zeros(len(COUNTERS)) if index is None else history.sums(start, end)[index]
+    return np.zeros(len(COUNTERS)) if index is None else np.asarray(sums[index])
 
 
-def _per_ms(history: History, scope: str, at: int) -> float:
-    """Return the completed requests of a scope per ms in the four weeks before ``at`` (ms), over the known time."""
-    begin, end = np.array([at - _USUAL]), np.array([at])
-    known = float(history.coverage(begin, end)[0]) * _USUAL
-    sums = _sums(history, scope, at - _USUAL, at)
-    return float(sums[GOOD] + sums[BAD]) / known if known else 0.0
+@dataclass(frozen=True)
+class _NotCounted:
+    """Counts (counter,) that exclusions cover: in the month, in the month by maintenance alone, in the last hour."""
+
+    month: Floats
+    planned: Floats
+    lately: Floats
 
 
-def _left_out(history: History, scope: str, exclusions: Sequence[Exclusion], start: int, at: int) -> Floats:
-    """Return the counts (counter,) of a scope that exclusions cover in ``[start, at)``; overlapping ones count once."""
-    total = np.zeros(len(COUNTERS))
+@dataclass(frozen=True)
+class _LeftOut:
+    """Counts that exclusions cover, by the parts of an environment, as ``_NotCounted`` names them."""
+
+    month: Mapping[str, Floats]
+    planned: Mapping[str, Floats]
+    lately: Mapping[str, Floats]
+
+    @classmethod
+    def of(
+        cls,
+        history: History,
+        planned: Sequence[Exclusion],
+        caused: Sequence[Exclusion],
+        start: int,
+        at: int,
+    ) -> _LeftOut:
+        """Count what maintenance and interruptions by providers cover in ``[start, at)``, ms."""
+        both = [*planned, *caused]
+        return cls(
+            _left_out(history, both, start, at),
+            _left_out(history, planned, start, at),
+            _left_out(history, both, at - _LATELY, at),
+        )
+
+    def within(self, scope: str) -> _NotCounted:
+        """Return what is left out of a scope."""
+        month, planned, lately = (
+            sum(
+                (counts for part, counts in parts.items() if contains(scope, part)),
+                np.zeros(len(COUNTERS)),
+            )
+            for parts in (self.month, self.planned, self.lately)
+        )
+        return _NotCounted(month, planned, lately)
+
+
+def _left_out(history: History, exclusions: Sequence[Exclusion], start: int, at: int) -> dict[str, Floats]:
+    """Return part -> counts (counter,) that exclusions cover in ``[start, at)``, ms; overlapping ones count once."""
+    total: dict[str, Floats] = {}
     if not exclusions:
         return total
     by_spans: dict[tuple[tuple[int, int], ...], list[str]] = {}
-    for part in history.parts(scope, start, at):
+    for part in history.parts(history.env, start, at):
         by_spans.setdefault(tuple(_union(_spans(exclusions, part), start, at)), []).append(part)
     for spans, parts in by_spans.items():
         for begin, end in spans:
-            counts = history.parts(scope, begin, end)
-            total += sum((counts[part] for part in parts), np.zeros(len(COUNTERS)))
+            counts = history.parts(history.env, begin, end)
+            for part in parts:
+                total[part] = total.get(part, np.zeros(len(COUNTERS))) + counts[part]
     return total
 
 

@@ -221,7 +221,7 @@ class History:
         """Return the counts (counter,) in [start, end) ms of the parts of a scope that share no events, by path.
 
         Args:
-            scope: the path of an auth method with the environment.
+            scope: the path with the environment.
         """
         return self._entries.parts(scope, self._between(np.array([start]), np.array([end]))[0])
 

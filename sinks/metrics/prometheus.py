@@ -20,9 +20,11 @@ from prometheus_client.gc_collector import GCCollector
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from detectors.axes import AXES
 from detectors.instants import SECOND
 from sinks.metrics.families import Buckets, counter, gauge, histogram
 from sinks.metrics.notices import NoticeMetrics
+from sinks.metrics.scoped import ScopedMetrics
 from sinks.metrics.snapshot import NO_CSP, RESULTS, EnvSnapshot
 from sinks.metrics.watch import WatchMetrics
 
@@ -33,7 +35,6 @@ __all__ = ["PAGE_BUCKETS", "Metrics"]
 PAGE_BUCKETS = (1.0, 2.0, 3.0, 5.0, 8.0, 13.0, 20.0, 30.0, 45.0, 60.0, 90.0, 120.0, 300.0, 900.0, 1800.0)
 
 _SEVERITIES = (1, 2, 3)
-_NAN = float("nan")
 
 
 class Metrics:
@@ -43,6 +44,7 @@ class Metrics:
         clock: returns ms since the epoch, for the timestamps of exemplars.
         windows: names of the windows of the ratios.
         burn_windows: names of the windows of the burn rates.
+        axes: names of the axes of the policy, which are the labels of scopes.
         methods, csps: those that have series before their first event.
         reasons: the closed list of reasons for which an event is rejected.
         deliveries: (sink, outcome) pairs that start at 0.
@@ -62,6 +64,7 @@ class Metrics:
         clock: Callable[[], int],
         windows: Sequence[str] = ("5m", "15m", "1h"),
         burn_windows: Sequence[str] = (),
+        axes: Sequence[str] = AXES,
         methods: Sequence[str] = (),
         csps: Sequence[str] = (),
         reasons: Iterable[str] = (),
@@ -74,9 +77,7 @@ class Metrics:
         self.watch = WatchMetrics(whys)
         self.notices = notices or NoticeMetrics()
         self._clock = clock
-        self._windows = tuple(windows)
-        self._burn_windows = tuple(burn_windows)
-        self._methods = tuple(methods)
+        self._scoped = ScopedMetrics(axes, methods, windows, burn_windows)
         self._labels = tuple(product(methods, (*csps, NO_CSP), RESULTS))
         self._envs: dict[str, EnvSnapshot] = {}
         self._events: dict[str, dict[tuple[str, str, str], int]] = {}
@@ -180,9 +181,10 @@ class Metrics:
     def collect(self) -> Iterator[Metric]:
         """All metric families of the page, in a fixed order."""
         yield from self._input()
-        yield from self._indicators()
-        yield from self._error_budget()
-        yield from self._incidents()
+        yield from self._scoped.collect(self._envs)
+        yield self._durations()
+        yield self._incidents_open()
+        yield self._deadlines()
         yield from self._watch()
         yield from self.watch.collect()
         yield from self.notices.collect()
@@ -214,72 +216,13 @@ class Metrics:
             (((str(partition),), lag / SECOND) for partition, lag in self._producer_lags.items()),
         )
 
-    def _indicators(self) -> Iterator[Metric]:
-        yield self._ratios(
-            "watchofficer_success_ratio",
-            "Share of completed sign-in requests that succeeded, 0 to 1.",
-            self._windows,
-            lambda s: s.success_ratio,
-        )
-        yield self._ratios(
-            "watchofficer_latency_ratio",
-            "Share of completed sign-in requests under the latency threshold, 0 to 1.",
-            self._windows,
-            lambda s: s.latency_ratio,
-        )
-        yield gauge(
+    def _durations(self) -> Metric:
+        return gauge(
             "watchofficer_request_duration_seconds",
             "How long completed sign-in requests took, within 1 %, by scope and quantile.",
             ("env", "scope", "window", "quantile"),
             (((env, *key), took) for env, one in self._envs.items() for key, took in one.durations.items()),
         )
-
-    def _error_budget(self) -> Iterator[Metric]:
-        yield self._ratios(
-            "watchofficer_burn_rate",
-            "Speed at which the error budget is spent; 1 spends it exactly within its period.",
-            self._burn_windows,
-            lambda s: s.burn_rate,
-        )
-        yield self._by_method(
-            "watchofficer_error_budget_remaining_ratio",
-            "Share of the month's error budget that is left; below 0 when it is overspent.",
-            _NAN,
-            lambda s: s.error_budget_remaining,
-        )
-        yield gauge(
-            "watchofficer_error_budget_gone_timestamp_seconds",
-            "When the month's error budget will be gone at the rate of the last hour; absent if it lasts.",
-            ("env", "auth_method"),
-            (
-                ((env, m), at / SECOND)
-                for env, one in self._envs.items()
-                for m, at in one.error_budget_gone.items()
-            ),
-        )
-
-    def _incidents(self) -> Iterator[Metric]:
-        yield self._by_method(
-            "watchofficer_users_impacted",
-            "Distinct people with a failing event in the trailing hour.",
-            0,
-            lambda s: s.users_impacted,
-        )
-        yield self._by_method(
-            "watchofficer_users_impacted_relative_error",
-            "How far the truth may lie from watchofficer_users_impacted, as a share of it, 19 times of 20; 0 while"
-            " people are counted exactly, which is up to the policy's exact_people.",
-            0,
-            lambda s: s.users_impacted_error,
-        )
-        yield self._by_method(
-            "watchofficer_incident_severity",
-            "Severity, 1 to 3, of the worst open incident that touches the auth method; 0 for none.",
-            0,
-            lambda s: s.severity,
-        )
-        yield self._incidents_open()
-        yield self._deadlines()
 
     def _watch(self) -> Iterator[Metric]:
         yield gauge(
@@ -336,34 +279,6 @@ class Metrics:
             ("env", "auth_method", "csp", "result"),
             (((env, *key), count) for env, held in self._events.items() for key, count in held.items()),
         )
-
-    def _ratios(
-        self,
-        name: str,
-        text: str,
-        windows: Sequence[str],
-        of: Callable[[EnvSnapshot], Mapping[tuple[str, str], float | None]],
-    ) -> Metric:
-        rows = []
-        for env, snapshot in self._envs.items():
-            values: dict[tuple[str, str], float | None] = dict.fromkeys(product(self._methods, windows))
-            values.update(of(snapshot))
-            rows += [((env, *key), _NAN if value is None else value) for key, value in values.items()]
-        return gauge(name, text, ("env", "auth_method", "window"), rows)
-
-    def _by_method(
-        self,
-        name: str,
-        text: str,
-        first: float,
-        of: Callable[[EnvSnapshot], Mapping[str, float | None] | Mapping[str, int]],
-    ) -> Metric:
-        rows = []
-        for env, snapshot in self._envs.items():
-            values: dict[str, float | None] = dict.fromkeys(self._methods, first)
-            values.update(of(snapshot))
-            rows += [((env, method), _NAN if value is None else value) for method, value in values.items()]
-        return gauge(name, text, ("env", "auth_method"), rows)
 
     def _incidents_open(self) -> Metric:
         return gauge(

@@ -36,11 +36,13 @@ _OURS = "watchofficer_"
 def parse_metrics(text: str) -> dict[Series, float]:
     """The series of a metrics page whose names begin with ``watchofficer_``.
 
+    A label without a value is left out: Prometheus takes it for one that is absent.
+
     Raises:
         ValueError: the page is not in Prometheus' text format.
     """
     return {
-        (sample.name, tuple(sorted(sample.labels.items()))): float(sample.value)
+        (sample.name, tuple(sorted((k, v) for k, v in sample.labels.items() if v))): float(sample.value)
         for family in text_string_to_metric_families(text)
         for sample in family.samples
         if sample.name.startswith(_OURS)

@@ -8,7 +8,7 @@ from detectors.incidents import Command
 from detectors.instants import SECOND
 from detectors.policy.policy import Policy
 from sinks.metrics.prometheus import Metrics
-from streams.evaluate.metrics_snapshot import env_snapshot
+from streams.evaluate.metrics_snapshot import Snapshots
 from streams.evaluate.shard import Shard
 from streams.ingest.service import Ingest
 
@@ -26,14 +26,14 @@ class MetricsFeed:
 
     def __init__(self, metrics: Metrics, policy: Policy, sinks: Iterable[str] = ()) -> None:
         self._metrics = metrics
-        self._policy = policy
+        self._snapshots = Snapshots(policy)
         self._sinks = sorted(sinks)
         self._counted: dict[tuple[str, str], int] = {}
 
     def shard_evaluated(self, shard: Shard) -> None:
         """Set the values of a shard's environments. The shard of partition 0 carries the totals of rejections."""
         for env in shard.envs:
-            self._metrics.set_env(env, env_snapshot(shard, env, self._policy))
+            self._metrics.set_env(env, self._snapshots.take(shard, env))
         if shard.partition == 0:
             rejected = {str(reason): n for reason, n in shard.totals.rejected.items()}
             self._metrics.set_rejected(rejected, shard.totals.personal_fields)

@@ -308,6 +308,7 @@ def _metrics(settings: Settings, policy: Policy, clock: Clock) -> Metrics:
         windows=[format_duration(window) for window in policy.sli_windows],
         reasons=[reason.value for reason in Reason],
         burn_windows=burn_windows(policy),
+        axes=policy.axes,
         methods=policy.values_of("auth_method"),
         csps=policy.values_of("csp"),
         deliveries=[

@@ -104,6 +104,19 @@ def test_each_kind_of_blindness_has_a_rule_and_a_section_that_says_what_to_do() 
     assert sorted(sections) == sorted(asked)
 
 
+SCOPED = re.compile(
+    r"watchofficer_(?:success_ratio|latency_ratio|burn_rate|users_impacted\w*|error_budget_\w+|incident_severity)\b"
+    r"(\{[^}]*\})?"
+)
+
+
+def test_a_gauge_of_scopes_is_asked_for_one_kind_of_scope_so_that_narrower_ones_do_not_match() -> None:
+    asked = [found.group(1) or "" for text in expressions() for found in SCOPED.finditer(text)]
+    assert asked
+    for selector in asked:
+        assert {"auth_method", "csp", "client_id"} <= set(re.findall(r"(\w+)!?=~?\"", selector))
+
+
 def test_a_ratio_is_never_averaged() -> None:
     assert not [text for text in expressions() if re.search(r"\bavg\b|avg_over_time", text)]
 

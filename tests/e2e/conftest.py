@@ -150,7 +150,8 @@ async def _answers(deployment: Deployment, state: str) -> dict[str, Any]:
             for family in text_string_to_metric_families(answers["/metrics"])
             for sample in family.samples
             if sample.name == "watchofficer_incident_severity"
-            and (sample.labels["env"], sample.labels["auth_method"]) == ("prod", "ssoe")
+            and {label: value for label, value in sample.labels.items() if value}
+            == {"env": "prod", "auth_method": "ssoe"}
         ]
         told = any(line["type"] == state for line in log) and (status, severity) == _MEANS[state]
         return answers if told else None

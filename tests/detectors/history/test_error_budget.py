@@ -13,10 +13,12 @@ from detectors.history.error_budget import (
     SCHEDULED_A_MONTH,
     Exclusion,
     account,
+    accounts,
     burn_rate,
     exclusion_of,
     month_start,
     scheduled,
+    window_burns,
 )
 from detectors.history.history import BUCKET, History
 from detectors.instants import DAY, HOUR, MINUTE, format_instant, parse_instant
@@ -51,6 +53,10 @@ def history(failing: dict[str, list[tuple[int, int]]] | None = None, until: int 
 
 def counts(completed: int, bad: int) -> dict[str, int]:
     return {"good": completed - bad, "bad": bad, "excluded": 0, "started": 0, "slow": 0, "timed": 0}
+
+
+#: Two hours in which idme fails, from four hours after the month's start on.
+SPOILT = history({"idme": [(START + 4 * HOUR, START + 6 * HOUR)]})
 
 
 def maintained(*windows: tuple[str, int, int]) -> Policy:
@@ -104,6 +110,38 @@ def test_what_a_provider_has_caused_is_not_counted_and_what_failed_beside_it_is(
     assert other == without
 
 
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["prod/ssoe/idme", "prod/*/idme", "prod/ssoe", "prod/*/logingov"]),
+            st.integers(0, 60),
+            st.integers(1, 60),
+        ),
+        max_size=4,
+    )
+)
+def test_the_accounts_of_a_methods_providers_add_up_to_that_of_the_method(
+    caused: list[tuple[str, int, int]],
+) -> None:
+    exclusions = [
+        Exclusion(scope, START + a * HOUR, START + (a + length) * HOUR, "csp") for scope, a, length in caused
+    ]
+    scopes = ("prod/ssoe", "prod/ssoe/idme", "prod/ssoe/logingov")
+    whole, *parts = (accounts(SPOILT, {scope: 0.001}, AT, POLICY, exclusions).get(scope) for scope in scopes)
+    assert whole is not None
+    for count in ("good", "bad", "excluded_csp"):
+        assert getattr(whole, count) == sum(getattr(part, count) for part in parts if part is not None)
+
+
+def test_burn_rates_of_long_windows_are_those_of_each_scope() -> None:
+    budgets = dict.fromkeys(("prod/ssoe", "prod/ssoe/idme", "prod/ssoe/logingov", "prod/sis"), 0.01)
+    found = window_burns(SPOILT, budgets, START + 2 * HOUR, START + 6 * HOUR)
+    assert found["prod/ssoe/idme"] == pytest.approx(100 * 0.5)
+    assert found["prod/ssoe/logingov"] == 0
+    assert found["prod/ssoe"] == pytest.approx(100 * 0.5 * IDME / GOOD)
+    assert found["prod/sis"] is None
+
+
 def test_maintenance_is_excluded_up_to_four_hours_a_month() -> None:
     begin = START + DAY
     known = history({"": [(begin, begin + 6 * HOUR)]})
@@ -137,7 +175,7 @@ def test_never_more_than_four_hours_are_scheduled_and_all_of_less(
     windows: list[tuple[str, int, int]],
 ) -> None:
     spans = [(s, START + a * MINUTE, START + (a + length) * MINUTE) for s, a, length in windows]
-    found = list(scheduled(maintained(*spans), "prod", "ssoe", START, AT))
+    found = list(scheduled(maintained(*spans), "prod/ssoe", START, AT))
     minutes = {m for one in found for m in range(one.start // MINUTE, one.end // MINUTE)}
     announced = {
         m

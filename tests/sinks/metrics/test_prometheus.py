@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import re
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -14,12 +16,15 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 
 from sinks.metrics.notices import NoticeMetrics
 from sinks.metrics.prometheus import Metrics
+from sinks.metrics.scoped import scope_labels
 from sinks.metrics.snapshot import NO_CSP, RESULTS, EnvSnapshot
 
 OPENMETRICS = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"
 NOW = 1_764_000_000_000
 METHODS, CSPS = ("ssoe", "sis"), ("idme", "logingov")
+PROD, SSOE, SIS, IDME = ("", "", ""), ("ssoe", "", ""), ("sis", "", ""), ("", "idme", "")
 BAD = ("ssoe", "idme", "bad")
+DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "metrics.md"
 
 needs_promtool = pytest.mark.skipif(
     shutil.which("promtool") is None, reason="promtool is not installed (Debian package prometheus)"
@@ -42,10 +47,10 @@ def metrics() -> Metrics:
 
 
 def samples(page: Metrics) -> dict[tuple[str, tuple[str, ...]], float]:
-    """(name, label values in the order of the label names) -> value."""
+    """(name, label values in the order of the label names, without empty ones) -> value."""
     body, _ = page.render()
     return {
-        (sample.name, tuple(value for _, value in sorted(sample.labels.items()))): sample.value
+        (sample.name, tuple(value for _, value in sorted(sample.labels.items()) if value)): sample.value
         for family in parse_text(body.decode())
         for sample in family.samples
     }
@@ -56,7 +61,7 @@ def test_the_names_and_labels_are_those_that_dashboards_rely_on() -> None:
     durations = {("prod/ssoe", "5m", "0.95"): 1.25}
     page.set_env(
         "prod",
-        EnvSnapshot(watermark=NOW, deadlines={1: NOW}, durations=durations, error_budget_gone={"ssoe": NOW}),
+        EnvSnapshot(watermark=NOW, deadlines={1: NOW}, durations=durations, error_budget_gone={SSOE: NOW}),
     )
     page.set_rejected({})
     page.set_producer_lags({0: 0})
@@ -67,22 +72,22 @@ def test_the_names_and_labels_are_those_that_dashboards_rely_on() -> None:
         for family in parse_text(page.render()[0].decode())
         if family.name.startswith("watchofficer_")
     }
-    by_method = {"env", "auth_method"}
+    by_scope = {"env", "auth_method", "csp", "client_id"}
     assert families == {
         "watchofficer_login_events": {"env", "auth_method", "csp", "result"},
         "watchofficer_events_rejected": {"reason"},
         "watchofficer_events_with_personal_fields": set(),
         "watchofficer_events_lost": set(),
         "watchofficer_producer_lag_seconds": {"partition"},
-        "watchofficer_success_ratio": by_method | {"window"},
-        "watchofficer_latency_ratio": by_method | {"window"},
+        "watchofficer_success_ratio": by_scope | {"window"},
+        "watchofficer_latency_ratio": by_scope | {"window"},
         "watchofficer_request_duration_seconds": {"env", "scope", "window", "quantile"},
-        "watchofficer_users_impacted": by_method,
-        "watchofficer_users_impacted_relative_error": by_method,
-        "watchofficer_burn_rate": by_method | {"window"},
-        "watchofficer_error_budget_remaining_ratio": by_method,
-        "watchofficer_error_budget_gone_timestamp_seconds": by_method,
-        "watchofficer_incident_severity": by_method,
+        "watchofficer_users_impacted": by_scope,
+        "watchofficer_users_impacted_relative_error": by_scope,
+        "watchofficer_burn_rate": by_scope | {"window"},
+        "watchofficer_error_budget_remaining_ratio": by_scope,
+        "watchofficer_error_budget_gone_timestamp_seconds": by_scope,
+        "watchofficer_incident_severity": by_scope,
         "watchofficer_incidents_open": {"env", "severity"},
         "watchofficer_response_deadline_timestamp_seconds": {"severity"},
         "watchofficer_watermark_timestamp_seconds": {"env"},
@@ -100,6 +105,13 @@ def test_the_names_and_labels_are_those_that_dashboards_rely_on() -> None:
         "watchofficer_sink_pending": {"sink"},
         "watchofficer_sink_oldest_pending_seconds": {"sink"},
     }
+    listed = dict(re.findall(r"^\| `(watchofficer_\w+)` \| ([^|]*)\|", DOCUMENT.read_text(), re.MULTILINE))
+    told = {
+        name.removesuffix("_total"): set(re.findall(r"`(\w+)`", labels))
+        | (by_scope if "*scope*" in labels else set())
+        for name, labels in listed.items()
+    }
+    assert told == families
 
 
 def test_counters_and_people_start_at_zero_and_ratios_at_nan() -> None:
@@ -109,16 +121,16 @@ def test_counters_and_people_start_at_zero_and_ratios_at_nan() -> None:
     seen = samples(page)
     events = [v for (name, _), v in seen.items() if name == "watchofficer_login_events_total"]
     assert events == [0] * (len(METHODS) * (len(CSPS) + 1) * len(RESULTS))
-    for method in METHODS:
-        assert seen["watchofficer_users_impacted", (method, "prod")] == 0
-        assert seen["watchofficer_users_impacted_relative_error", (method, "prod")] == 0
-        assert seen["watchofficer_incident_severity", (method, "prod")] == 0
-        assert math.isnan(seen["watchofficer_error_budget_remaining_ratio", (method, "prod")])
+    for scope in (("prod",), *((method, "prod") for method in METHODS)):
+        assert seen["watchofficer_users_impacted", scope] == 0
+        assert seen["watchofficer_users_impacted_relative_error", scope] == 0
+        assert seen["watchofficer_incident_severity", scope] == 0
+        assert math.isnan(seen["watchofficer_error_budget_remaining_ratio", scope])
         for window in ("5m", "15m", "1h"):
-            assert math.isnan(seen["watchofficer_success_ratio", (method, "prod", window)])
-            assert math.isnan(seen["watchofficer_latency_ratio", (method, "prod", window)])
+            assert math.isnan(seen["watchofficer_success_ratio", (*scope, window)])
+            assert math.isnan(seen["watchofficer_latency_ratio", (*scope, window)])
         for window in ("5m", "1h"):
-            assert math.isnan(seen["watchofficer_burn_rate", (method, "prod", window)])
+            assert math.isnan(seen["watchofficer_burn_rate", (*scope, window)])
     assert [seen["watchofficer_incidents_open", ("prod", s)] for s in "123"] == [0, 0, 0]
     assert seen["watchofficer_events_rejected_total", ("not_json",)] == 0
     assert seen["watchofficer_sink_deliveries_total", ("delivered", "slack")] == 0
@@ -191,7 +203,7 @@ def test_owning_an_environment_again_keeps_what_is_known_of_it() -> None:
 def test_values_are_replaced_not_added() -> None:
     page = metrics()
     for count in (7, 7, 9):
-        page.set_env("prod", EnvSnapshot(events={BAD: count}, users_impacted={"ssoe": count}))
+        page.set_env("prod", EnvSnapshot(events={BAD: count}, users_impacted={SSOE: count}))
     seen = samples(page)
     assert seen["watchofficer_login_events_total", ("ssoe", "idme", "prod", "bad")] == 9
     assert seen["watchofficer_users_impacted", ("ssoe", "prod")] == 9
@@ -247,7 +259,7 @@ def test_instants_are_in_seconds_and_only_there_when_there_is_one() -> None:
 
 def test_a_ratio_that_is_unknown_is_nan_and_one_that_is_known_is_itself() -> None:
     page = metrics()
-    page.set_env("prod", EnvSnapshot(success_ratio={("ssoe", "5m"): 0.25, ("sis", "5m"): None}))
+    page.set_env("prod", EnvSnapshot(success_ratio={(SSOE, "5m"): 0.25, (SIS, "5m"): None}))
     seen = samples(page)
     assert seen["watchofficer_success_ratio", ("ssoe", "prod", "5m")] == 0.25
     assert math.isnan(seen["watchofficer_success_ratio", ("sis", "prod", "5m")])
@@ -298,6 +310,52 @@ def test_a_version_that_is_no_number_gets_the_text_format() -> None:
 def test_nothing_but_our_series_and_those_of_the_process_is_on_the_page() -> None:
     prefixes = {family.name.split("_")[0] for family in parse_text(metrics().render()[0].decode())}
     assert prefixes == {"watchofficer", "process", "python"}
+
+
+def test_a_scope_has_a_label_for_each_axis_and_leaves_the_page_when_it_ends() -> None:
+    page = metrics()
+    narrow = ("sis", "", "vaweb")
+    page.set_env("prod", EnvSnapshot(users_impacted={PROD: 9, IDME: 4, narrow: 5}, severity={narrow: 2}))
+    name = "watchofficer_users_impacted"
+    (family,) = [f for f in parse_text(page.render()[0].decode()) if f.name == name]
+    held = {
+        tuple(one.labels[label] for label in ("auth_method", "csp", "client_id")) for one in family.samples
+    }
+    assert held == {PROD, SSOE, SIS, IDME, narrow}
+    assert samples(page)[name, ("prod",)] == 9
+    assert samples(page)["watchofficer_incident_severity", ("sis", "vaweb", "prod")] == 2
+    page.set_env("prod", EnvSnapshot(users_impacted={PROD: 9}))
+    assert {key for seen, key in samples(page) if seen == name} == {
+        ("prod",),
+        ("ssoe", "prod"),
+        ("sis", "prod"),
+    }
+
+
+AXES_OF_POLICIES = st.lists(
+    st.one_of(
+        st.sampled_from(["window", "axis_window", "le", "job", "__name__", "_", "quantile", "auth_method"]),
+        st.from_regex(r"[a-zA-Z_][a-zA-Z0-9_]{0,9}", fullmatch=True),
+    ),
+    min_size=1,
+    max_size=4,
+    unique=True,
+)
+
+
+@given(AXES_OF_POLICIES)
+def test_the_axes_of_any_policy_are_legal_labels_and_differ_from_all_others(axes: list[str]) -> None:
+    labels = scope_labels(axes)
+    assert len(set(labels)) == len(axes)
+    assert not {"env", "window", "quantile", "le", "job", "instance"} & set(labels)
+    assert all(re.fullmatch(r"(?!__)[a-zA-Z_][a-zA-Z0-9_]*", label) for label in labels)
+    page = Metrics(clock=lambda: NOW, axes=axes, methods=METHODS, version="1", policy="0")
+    scope = tuple(f"v{n}" for n in range(len(axes)))
+    page.set_env("prod", EnvSnapshot(success_ratio={(scope, "5m"): 0.5}, severity={scope: 3}))
+    (family,) = [
+        f for f in parse_text(page.render()[0].decode()) if f.name == "watchofficer_incident_severity"
+    ]
+    assert {"env": "prod", **dict(zip(labels, scope, strict=True))} in [one.labels for one in family.samples]
 
 
 @needs_promtool

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import product
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from detectors.engine.engine import Engine
 from detectors.history.history import History
-from detectors.instants import SECOND
+from detectors.instants import HOUR, SECOND
+from detectors.policy.policy import Policy
 from detectors.windows.facts import ON_TIME, FactRow
 from detectors.windows.latency_histogram import bucket
 from streams.evaluate.evaluator import Evaluator
-from streams.evaluate.metrics_snapshot import env_snapshot
+from streams.evaluate.metrics_snapshot import Snapshots
 from streams.evaluate.shard import Shard
-from streams.settings.policy_file import default_policy
+from streams.settings.policy_file import default_policy, read_policy
 
 POLICY = default_policy()
 START = 1_795_435_200_000
 END = START + 600 * SECOND
+PROD, SSOE, SIS = ("", "", ""), ("ssoe", "", ""), ("sis", "", "")
 
 
 def row(pane: int, step: str, outcome: str, ms: float, method: str = "ssoe", code: str = "") -> FactRow:
@@ -36,19 +43,19 @@ def rows() -> list[FactRow]:
     return out
 
 
-def shard() -> Shard:
+def shard(policy: Policy = POLICY) -> Shard:
     def make(env: str) -> Engine:
-        return Engine(env, POLICY, History(env), sli_every=POLICY.sli_every, durations=True)
+        return Engine(env, policy, History(env), sli_every=policy.sli_every, durations=True)
 
-    return Shard(0, ("prod",), Evaluator(POLICY, make), 0)
+    return Shard(0, ("prod",), Evaluator(policy, make), 0)
 
 
 def test_quantiles_of_durations_are_those_of_completed_sign_in_requests() -> None:
     one = shard()
     engine = one.engine("prod")
-    assert env_snapshot(one, "prod", POLICY).durations == {}
+    assert Snapshots(POLICY).take(one, "prod").durations == {}
     engine.advance(END, rows())
-    found = env_snapshot(one, "prod", POLICY).durations
+    found = Snapshots(POLICY).take(one, "prod").durations
     for scope in ("prod", "prod/ssoe", "prod/ssoe/idme", "prod/*/idme"):
         for window in ("5m", "15m", "1h"):
             assert found[scope, window, "0.5"] == pytest.approx(0.4, rel=0.011)
@@ -113,8 +120,8 @@ def test_what_a_provider_has_caused_is_told_of_in_no_account_also_after_its_end_
     (caused,) = engine.csp_caused()
     assert caused.start == START + 600 * SECOND
     assert START + 1_200 * SECOND < caused.end < START + 1_800 * SECOND
-    told = env_snapshot(one, "prod", POLICY)
-    assert told.error_budget_remaining == {"ssoe": 1.0, "sis": 1.0}
+    told = Snapshots(POLICY).take(one, "prod")
+    assert set(told.error_budget_remaining.values()) == {1.0}
     assert told.error_budget_gone == {}
     again = Engine("prod", POLICY, History("prod"), state=engine.state())
     assert again.csp_caused() == [caused]
@@ -128,12 +135,12 @@ def test_what_a_method_fails_by_itself_spends_its_budget() -> None:
         *(f for c in ("idme", "logingov", "mhv") for f in failing("ssoe", c, range(600, 1_200))),
     ]
     engine.advance(START + 3_000 * SECOND, facts)
-    told = env_snapshot(one, "prod", POLICY)
-    left = told.error_budget_remaining["ssoe"]
+    told = Snapshots(POLICY).take(one, "prod")
+    left = told.error_budget_remaining[SSOE]
     assert left is not None
     assert left < 1
-    assert told.error_budget_remaining["sis"] == 1.0
-    assert "ssoe" in told.error_budget_gone
+    assert told.error_budget_remaining[SIS] == 1.0
+    assert SSOE in told.error_budget_gone
 
 
 def test_notices_of_an_environment_are_counted_by_kind_each_once() -> None:
@@ -148,8 +155,103 @@ def test_notices_of_an_environment_are_counted_by_kind_each_once() -> None:
         FactRow(START + n * SECOND, ON_TIME, ("sis", "newcomer", None), "callback", "success", "", "", 1)
         for n in range(600)
     ]
-    assert env_snapshot(one, "prod", POLICY).notices == {}
+    assert Snapshots(POLICY).take(one, "prod").notices == {}
     evaluator.add({"prod": new})
     for minute in range(1, 11):
         evaluator.advance(START + minute * 60 * SECOND)
-    assert env_snapshot(one, "prod", POLICY).notices == {"new_value": 1}
+    assert Snapshots(POLICY).take(one, "prod").notices == {"new_value": 1}
+
+
+def one(leaf: Sequence[str | None], good: bool, person: int = 0, at: int = START) -> FactRow:
+    outcome = ("success", "", []) if good else ("failure", "007", [person])
+    return FactRow(
+        at, ON_TIME, tuple(leaf), "callback", outcome[0], outcome[1], "", 1, 0, [0, 0], outcome[2], {}
+    )
+
+
+LEAVES = st.tuples(
+    st.sampled_from(["sis", "ssoe", "passkey"]),
+    st.sampled_from(["idme", "clear", None]),
+    st.sampled_from(["vaweb", "vamobile", None]),
+)
+
+
+@settings(max_examples=30)
+@given(st.lists(st.tuples(LEAVES, st.booleans(), st.integers(0, 3)), min_size=1, max_size=30))
+def test_the_scopes_of_at_most_two_values_say_what_their_events_say(
+    events: list[tuple[tuple[str | None, ...], bool, int]],
+) -> None:
+    held = shard()
+    held.engine("prod").advance(START + SECOND, [one(*event) for event in events])
+    told = Snapshots(POLICY).take(held, "prod")
+    found: dict[tuple[str, ...], list[tuple[bool, int]]] = {}
+    for leaf, good, person in events:
+        for scope in product(*(("", value) if value else ("",) for value in leaf)):
+            if sum(map(bool, scope)) <= 2:
+                found.setdefault(scope, []).append((good, person))
+    listed = {(method, "", "") for method in POLICY.values_of("auth_method")}
+    assert set(told.severity) == set(told.users_impacted) == set(found) | listed
+    for scope, some in found.items():
+        ratio = sum(good for good, _ in some) / len(some)
+        assert {told.success_ratio[scope, window] for window in ("5m", "15m", "1h")} == {ratio}
+        assert told.users_impacted[scope] == len({person for good, person in some if not good})
+        budget = 1 - min(
+            one.availability
+            for method, one in POLICY.objectives.items()
+            if scope[0] in ("", method) or scope[0] not in POLICY.objectives
+        )
+        if scope[0] != "passkey":
+            assert told.burn_rate[scope, "1h"] == pytest.approx((1 - ratio) / budget)
+
+
+def test_a_scope_that_ends_has_gauges_no_more() -> None:
+    held, snapshots = shard(), Snapshots(POLICY)
+    engine = held.engine("prod")
+    engine.advance(START + SECOND, [one(("sis", "clear", "vaweb"), True)])
+    seen = snapshots.take(held, "prod")
+    assert {("", "clear", ""), ("", "clear", "vaweb"), ("sis", "", "vaweb")} <= set(seen.users_impacted)
+    later = [one(("sis", "idme", None), True, at=START + n * 60 * SECOND) for n in range(1, 180)]
+    engine.advance(START + 3 * HOUR, later)
+    seen = snapshots.take(held, "prod")
+    gauges = (seen.users_impacted, seen.severity, seen.error_budget_remaining)
+    named = {scope for gauge in gauges for scope in gauge} | {scope for scope, _ in seen.success_ratio}
+    named |= {scope for scope, _ in seen.burn_rate}
+    assert {scope for scope in named if "clear" in scope or "vaweb" in scope} == set()
+    assert ("sis", "idme", "") in named
+
+
+def test_an_incident_shows_on_all_scopes_that_share_events_with_it() -> None:
+    held = shard()
+    facts = sorted([*succeeding(range(900)), *failing("ssoe", "idme", range(600, 900))], key=lambda r: r.pane)
+    held.engine("prod").advance(START + 900 * SECOND, facts)
+    told = Snapshots(POLICY).take(held, "prod").severity
+    (incident,) = held.engine("prod").lifecycle.incidents()
+    assert incident.scope == "prod/ssoe/idme"
+    assert {scope for scope, level in told.items() if level} == {
+        PROD,
+        SSOE,
+        ("", "idme", ""),
+        ("ssoe", "idme", ""),
+    }
+
+
+def test_no_more_scopes_have_gauges_than_the_policy_allows_and_the_widest_come_first() -> None:
+    policy = read_policy("max_scopes: 5", "p.yaml")
+    held = shard(policy)
+    leaves = [("sis", csp, client) for csp in "abcd" for client in "efgh"]
+    held.engine("prod").advance(START + SECOND, [one(leaf, True) for leaf in leaves])
+    told = set(Snapshots(policy).take(held, "prod").severity)
+    listed = {(method, "", "") for method in policy.values_of("auth_method")}
+    assert PROD in told
+    assert len(told - listed) <= 5
+
+
+def test_the_axes_are_those_of_the_policy() -> None:
+    policy = read_policy("axes: [region, auth_method]", "p.yaml")
+    held = shard(policy)
+    held.engine("prod").advance(START + SECOND, [one(("east", "sis"), False)])
+    told = Snapshots(policy).take(held, "prod")
+    listed = {("", method) for method in policy.values_of("auth_method")}
+    assert set(told.users_impacted) - listed == {("", ""), ("east", ""), ("east", "sis")}
+    assert told.users_impacted["east", "sis"] == 1
+    assert told.success_ratio[("east", ""), "5m"] == 0

@@ -204,7 +204,7 @@ async def test_a_fault_of_ours_is_told_without_its_details(
 
 
 async def test_the_metrics_are_served_in_the_format_that_is_asked_for(served: Serving) -> None:
-    served.metrics.set_env("prod", EnvSnapshot(users_impacted={"ssoe": 3}))
+    served.metrics.set_env("prod", EnvSnapshot(users_impacted={("", "", ""): 3}))
     async with served.client.get("/metrics") as response:
         assert response.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
         families = {f.name: f for f in parse_text(await response.text())}
