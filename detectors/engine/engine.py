@@ -99,7 +99,7 @@ class Engine:
         self.lifecycle = Lifecycle(env, policy, state.lifecycle if state else None)
         self.evaluated_to: int | None = state.evaluated_to if state else None
         self._covered_from = state.covered_from if state else covered_from
-        self._five_minutes = FiveMinutes(env, policy, self._classify)
+        self._five_minutes = FiveMinutes(env, policy, self._classify, state.disturbed if state else ())
         self._notices = NoticeWatch(env, policy, state.noticed if state else None)
         self.last: Frame | None = None
         self._durations = Durations(self.scopes, policy.step, max(policy.sli_windows)) if durations else None
@@ -133,6 +133,7 @@ class Engine:
             tuple(self._csp_caused),
             dict(self._notices.told),
             self.scopes.memory(),
+            self._five_minutes.disturbances.memory(),
         )
 
     def csp_caused(self) -> list[Exclusion]:
@@ -185,7 +186,7 @@ class Engine:
         boundary = self.evaluated_to - self.evaluated_to % HISTORY_SPAN
         written = facts.up_to(boundary)
         self._five_minutes.add(facts[:written])
-        self.restored_history = self._five_minutes.written(boundary, self._covered_from)
+        self.restored_history = self._five_minutes.written(boundary, self._covered_from, self.history)
         self.history.extend(self.restored_history)
         self._five_minutes.add(facts[written:])
 
@@ -373,6 +374,7 @@ class Engine:
             self._held_back.note(transition)
             brought.commands += plan(transition, self.policy, self._sinks, catching_up)
         brought.incidents = self.lifecycle.incidents()
+        self._five_minutes.disturbances.note(brought.at, brought.incidents)
 
     def _note_exclusion(self, incident: Incident, at: int) -> None:
         found = exclusion_of(incident, at)

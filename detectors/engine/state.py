@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from detectors.axes import ScopesMemory
+from detectors.history.disturbances import Disturbance
 from detectors.history.error_budget import Exclusion
 from detectors.incidents import Command, Incident, IncidentInput, Transition
 from detectors.lifecycle.lifecycle import LifecycleMemory
@@ -43,6 +44,7 @@ class EngineState(msgspec.Struct, frozen=True):
         csp_caused: recent interruptions that credential providers caused, for the month's account.
         noticed: the T (ms) of the last notice of each kind, field and value, as ``NoticeWatch.told``.
         scopes: the places of leaves and groups; None in a state that an earlier version wrote.
+        disturbed: the scopes that incidents have covered in five minutes whose record may still be revised.
     """
 
     evaluated_to: int | None
@@ -52,6 +54,7 @@ class EngineState(msgspec.Struct, frozen=True):
     csp_caused: tuple[Exclusion, ...] = ()
     noticed: dict[str, int] = {}
     scopes: ScopesMemory | None = None
+    disturbed: tuple[Disturbance, ...] = ()
 
 
 @dataclass

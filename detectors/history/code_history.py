@@ -49,6 +49,14 @@ class CodeHistory:
                 out[n, entry] = count
         return out, np.array([bool(self._days.get(day)) for day in days.tolist()], dtype=bool)
 
+    def within(self, code: str, start: int, end: int, entries: int) -> Floats:
+        """Return (entry,) failures with a code in the slots from ``start`` to before ``end``."""
+        out: Floats = np.zeros(entries)
+        for slot in range(start, end):
+            for entry, of_entry in self.at(slot).items():
+                out[entry] += of_entry.get(code, 0)
+        return out
+
     def _of_day(self, day: int) -> dict[str, Counter[int]]:
         if day not in self._sums:
             sums: dict[str, Counter[int]] = {}

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from detectors.arrays import Floats
+from detectors.arrays import Bools, Floats
 from detectors.axes import ANY, OTHER, Leaf, Scopes, contains, named, path_of
 from detectors.windows.counters import COUNTERS
 
@@ -36,6 +36,7 @@ class Entries:
         self._numbers: dict[Entry, int] = {env: 0}
         self._groups: tuple[Scopes | None, int, int, Floats] = (None, 0, 0, np.zeros((0, 0)))
         self._changes = 0
+        self._held: tuple[int, dict[str, Bools]] = (0, {})  # as of a number of changes, by path
 
     def __len__(self) -> int:
         return len(self._known)
@@ -123,6 +124,22 @@ class Entries:
                 found.append(entry)
         return found
 
+    def held_by(self, scope: str) -> Bools:
+        """Return (entry,) which entries lie within a scope (path)."""
+        if self._held[0] != self._changes:
+            self._held = self._changes, {}
+        held = self._held[1].get(scope)
+        if held is None:
+            held = np.array([contains(scope, self._path_of(entry)) for entry in self._known], dtype=bool)
+            self._held[1][scope] = held
+        return held
+
+    def _path_of(self, entry: Entry | None) -> str:
+        """The path of an entry, with ``*`` where a leaf has no value; empty for None."""
+        if entry is None or isinstance(entry, str):
+            return entry or ""
+        return path_of(self._env, (value or ANY for value in entry))
+
     def parts(self, scope: str, by_entry: Floats) -> dict[str, Floats]:
         """Return the counts (counter,) of the parts of a scope that share no events, by path.
 
@@ -137,7 +154,7 @@ class Entries:
             if isinstance(entry, str):
                 shares = _shares(entry, scope)
             else:
-                path = "" if entry is None else path_of(self._env, (value or ANY for value in entry))
+                path = self._path_of(entry)
                 shares = [(path, 1.0)] if contains(scope, path) else []
             for path, share in shares:
                 out[path] = out.get(path, 0.0) + share * by_entry[number]

@@ -8,19 +8,21 @@ records counts are interpolated: the events of a record are taken as evenly spre
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
-from detectors.arrays import Floats, Ints
+from detectors.arrays import Bools, Floats, Ints
 from detectors.axes import AXES, Leaf, Scopes
 from detectors.history.answers import Answers
 from detectors.history.arrivals import Returns, arrivals, has_starts
 from detectors.history.code_history import CodeHistory
 from detectors.history.day_counts import DayCounts
+from detectors.history.disturbances import PastDisturbances
 from detectors.history.entries import Entries, record_of
 from detectors.history.local_calendar import WallClock
+from detectors.history.usual import DisturbedDays, UsualRatios, WeeksMean, numbers_of_days
 from detectors.instants import DAY, HOUR, MINUTE, format_instant, parse_instant
 from detectors.policy.policy import Policy
 from detectors.windows.counters import BAD, COUNTERS, EXCLUDED, GOOD, SESSION_BAD, SESSION_GOOD
@@ -44,9 +46,8 @@ _WEEKS_BACK = 4
 _WEEKS_AVERAGED = 2
 #: A window counts as known if at most this share of its time is unknown.
 _GAP = 0.01
-#: The days over which usual ratios are computed, and the completions that a day needs in order to count.
-_USUAL_DAYS = 14
-_USUAL_COMPLETED = 100
+#: A window of a leaf is left out if an incident or maintenance covered more than this share of its time.
+_COVERED = 0.05
 _SUNDAY = 6
 #: The number of hours whose expectations are cached: they are read each second and change each minute.
 _EXPECTED_KEPT = 64
@@ -79,9 +80,9 @@ class History:
         self._entries = Entries(env)
         self._counts = DayCounts(_DAY_SLOTS, len(COUNTERS))
         self._by_scope: set[int] = set()  # slots whose record has the form before
-        self._excluded: dict[int, tuple[str, ...]] = {}
+        self._disturbed = PastDisturbances(BUCKET)
         self._codes = CodeHistory(_DAY_SLOTS)
-        self._usual: dict[tuple[str, int, int], Floats] = {}
+        self._ratios = UsualRatios(self._entries, self._disturbed, self._between, self._to_groups)
         self._returns: tuple[int, Returns] | None = None
         self._answers = Answers()
         # (start of an hour, length of the window) -> expectations by entry
@@ -96,7 +97,7 @@ class History:
         """Take the groups of ``scopes`` as the axis "scope" from now on."""
         self.scopes = scopes
         self._returns = None
-        self._usual.clear()
+        self._ratios.clear()
         self._answers.clear()
 
     def __len__(self) -> int:
@@ -139,13 +140,14 @@ class History:
         self._answers.clear()
         self._counts.put(slot, counts)
         self._codes.put(slot, codes)
+        is_mixed = bool(self._by_scope)
         (self._by_scope.discard if "leaves" in record else self._by_scope.add)(slot)
-        self._excluded.pop(slot, None)
-        if record.get("excluded"):
-            self._excluded[slot] = tuple(record["excluded"])
+        if is_mixed != bool(self._by_scope):
+            self._expected.clear()
+        self._disturbed.put(slot, record.get("excluded") or ())
         self._forget_expected(start)
         if self._newest is None or slot <= self._newest:
-            self._usual.clear()
+            self._ratios.clear()
         self._newest = slot if self._newest is None else max(self._newest, slot)
         self._drop_old()
 
@@ -160,8 +162,12 @@ class History:
             counts = [(self._entries[n], of) for n, of in sorted(self._counts.at(slot).items())]
             codes = {self._entries[n]: of for n, of in sorted(self._codes.at(slot).items())}
             axes = None if slot in self._by_scope else self._axes
-            record = record_of(self.env, slot * BUCKET, counts, codes, axes, self._excluded.get(slot, ()))
+            record = record_of(self.env, slot * BUCKET, counts, codes, axes, self._disturbed.at(slot))
             yield record | {"at": format_instant(slot * BUCKET)}
+
+    def excluded(self, start: int) -> tuple[str, ...]:
+        """Return the scopes that were covered in the five minutes from ``start`` (ms), as far as is known."""
+        return self._disturbed.at(start // BUCKET)
 
     def leaves(self, at: int) -> list[Leaf]:
         """Return the leaves that had events enough in two weeks before ``at`` (ms) for some to be expected."""
@@ -183,8 +189,8 @@ class History:
         self._entries.keep(self._counts.drop(oldest))
         self._codes.drop(oldest)
         self._by_scope = {slot for slot in self._by_scope if slot >= oldest}
-        self._excluded = {slot: paths for slot, paths in self._excluded.items() if slot >= oldest}
-        self._usual.clear()
+        self._disturbed.drop(oldest)
+        self._ratios.clear()
         self._expected.clear()
 
     def _forget_expected(self, start: int) -> None:
@@ -245,7 +251,8 @@ class History:
         The window [end - window, end) is looked up at the same local time on the same weekday. A week that is
         unknown, or in which the day was a holiday, is replaced by the week before it. A holiday is compared with the
         Sundays before it. If only holidays are known, they are used: fewer people sign in on holidays, so the
-        expectation is too low rather than too high.
+        expectation is too low rather than too high. Of a leaf that an incident or maintenance covered in a week, the
+        week before counts as well; where all known weeks were covered, they are used.
 
         Args:
             ends: ends of windows, ms.
@@ -290,19 +297,27 @@ class History:
 
     def _mean_of_weeks(self, ends: Ints, window: int, nearest: Ints, *, holidays: bool) -> Floats:
         """Return the mean (N, entry, counter) of the nearest known weeks, among holidays or other days; nan if none."""
-        total = np.zeros((len(ends), len(self._entries), len(COUNTERS)))
-        found = np.zeros(len(ends), dtype=np.int64)
+        found = WeeksMean((len(ends), len(self._entries), len(COUNTERS)), _WEEKS_AVERAGED)
         for week in range(_WEEKS_BACK):
             then = self._clock.days_before(ends, nearest + 7 * week)
             usable = self._clock.is_holiday(self._clock.local_days(then - 1)) == holidays
-            usable &= found < _WEEKS_AVERAGED
+            usable &= found.needs_more()
             if usable.any():
                 usable &= self.coverage(then - window, then) >= 1.0 - _GAP
             if usable.any():
-                total[usable] += self._between(then[usable] - window, then[usable])
-                found += usable
-        wide = found[:, None, None]
-        return np.where(wide > 0, total / np.maximum(wide, 1), np.nan)
+                begin, end = then[usable] - window, then[usable]
+                found.add(usable, self._between(begin, end), self._disturbed_in(begin, end))
+        return found.mean()
+
+    def _disturbed_in(self, starts: Ints, ends: Ints) -> Bools | None:
+        """Return (N, entry) whether a part of each ``[start, end)`` (ms) was disturbed; None if nothing was.
+
+        Records of the form before count the events of a leaf under the paths of scopes, so that the mean of weeks of
+        both forms is right only if it is that of the same weeks for all: no week is left out then.
+        """
+        if not self._disturbed or self._by_scope:
+            return None
+        return self._disturbed.covered(starts, ends, self._entries.held_by, _COVERED)
 
     def expected_arrivals(self, ends: Ints, window: int) -> Floats:
         """Return the mean number (N, scope) of sign-ins in equal clock windows of two weeks, by ``expected``."""
@@ -315,7 +330,12 @@ class History:
         The ratio is 0 if unknown. A median is used so that a day with an outage does not make failures usual.
         """
         return np.nan_to_num(
-            self._usually("failing", at, lambda days: (days[..., BAD], days[..., GOOD] + days[..., BAD]))
+            self._ratios.usual(
+                self.scopes.version,
+                "failing",
+                at,
+                lambda days, _: (days[..., BAD], days[..., GOOD] + days[..., BAD]),
+            )
         )
 
     def usual_session_failing_ratio(self, at: int) -> Floats:
@@ -325,18 +345,21 @@ class History:
         before, which knows nothing of sessions.
         """
 
-        def shares(days: Floats) -> tuple[Floats, Floats]:
+        def shares(days: Floats, _: DisturbedDays) -> tuple[Floats, Floats]:
             return days[..., SESSION_BAD], days[..., SESSION_GOOD] + days[..., SESSION_BAD]
 
-        return self._usually("sessions failing", at, shares)
+        return self._ratios.usual(self.scopes.version, "sessions failing", at, shares)
 
     def usual_user_errors(self, at: int) -> Floats:
         """Return the median over the days (UTC) of two weeks before ``at`` (ms) of excluded / completed per scope (S,).
 
         Completed requests do not include tokens, see ``arrivals.Returns``; the ratio is nan if unknown.
         """
-        return self._usually(
-            "user errors", at, lambda days: (days[..., EXCLUDED], self.returns(days)[..., 1])
+        return self._ratios.usual(
+            self.scopes.version,
+            "user errors",
+            at,
+            lambda days, _: (days[..., EXCLUDED], self.returns(days)[..., 1]),
         )
 
     def usual_return_ratio(self, at: int) -> Floats:
@@ -345,11 +368,11 @@ class History:
         ``arrivals.Returns`` defines which requests returned and started; the ratio is nan if unknown.
         """
 
-        def shares(days: Floats) -> tuple[Floats, Floats]:
+        def shares(days: Floats, _: DisturbedDays) -> tuple[Floats, Floats]:
             both = self.returns(days)
             return both[..., 1], both[..., 0]
 
-        return self._usually("returning", at, shares)
+        return self._ratios.usual(self.scopes.version, "returning", at, shares)
 
     def usual_share_of_code(self, code: str, at: int) -> Floats:
         """Return the median over the days (UTC) of two weeks before ``at`` (ms) of a code's share per scope (S,).
@@ -358,39 +381,17 @@ class History:
         without any the share is nan.
         """
 
-        def shares(days: Floats) -> tuple[Floats, Floats]:
-            numbers = (at - 1) // DAY - np.arange(_USUAL_DAYS, 0, -1)
-            failed, known = self._codes.sums(code, numbers, len(self._entries))
+        def shares(days: Floats, disturbed: DisturbedDays) -> tuple[Floats, Floats]:
+            failed, known = self._codes.sums(code, numbers_of_days(at), len(self._entries))
+            for day, held, begin, end in disturbed:
+                failed[day] -= held * self._codes.within(code, begin // BUCKET, end // BUCKET, len(held))
             by_group = self._to_groups(failed[..., None])[..., 0]
             return by_group, np.where(known[:, None], self.returns(days)[..., 1], 0.0)
 
-        return self._usually(f"code {code}", at, shares)
+        return self._ratios.usual(self.scopes.version, f"code {code}", at, shares)
 
     def returns(self, counts: Floats) -> Floats:
         """Return (..., scope, (started, returned)) from counts (..., scope, counter), as ``arrivals.Returns`` does."""
         if self._returns is None or self._returns[0] != self.scopes.version:
             self._returns = self.scopes.version, Returns(self.scopes)
         return np.asarray(self._returns[1](counts))
-
-    def _usually(self, name: str, at: int, shares: Callable[[Floats], tuple[Floats, Floats]]) -> Floats:
-        """Return the median over the days before ``at`` (ms) of hits / trials (day, scope); nan if unknown.
-
-        The result is cached under ``name`` for a day.
-        """
-        today = (at - 1) // DAY  # at midnight the day's last five minutes have no record yet
-        key = name, today, self.scopes.version
-        if key not in self._usual:
-            bounds = (today - np.arange(_USUAL_DAYS, -1, -1)) * DAY
-            hits, trials = shares(self.between(bounds[:-1], bounds[1:]))
-            ratio = np.where(trials >= _USUAL_COMPLETED, hits / np.maximum(trials, 1.0), np.nan)
-            order = np.sort(ratio, axis=0)  # nan last
-            days = np.count_nonzero(~np.isnan(ratio), axis=0)
-            low = np.take_along_axis(order, np.maximum(days - 1, 0)[None] // 2, axis=0)[0]
-            high = np.take_along_axis(order, (days // 2)[None].clip(max=_USUAL_DAYS - 1), axis=0)[0]
-            kept = {
-                known: usual
-                for known, usual in self._usual.items()
-                if known[1] >= today and known[2] == key[2]
-            }
-            self._usual = {**kept, key: np.where(days > 0, (low + high) / 2, np.nan)}
-        return self._usual[key]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 
 import numpy as np
 
 from detectors.axes import OTHER, Leaf
+from detectors.history.disturbances import Disturbance, Disturbances
 from detectors.history.entries import record_of
-from detectors.history.history import BUCKET
+from detectors.history.history import BUCKET, History
 from detectors.policy.policy import Policy
 from detectors.windows.counters import COUNTERS, Columns
 from detectors.windows.fact_columns import FactColumns
@@ -28,9 +30,15 @@ class FiveMinutes:
         env: the environment.
         policy: the policy, with all axes and which values stand for others.
         classify: assigns rows of facts to counters.
+        disturbed: which scopes incidents covered, as an earlier run has noted.
+
+    Attributes:
+        disturbances: which scopes incidents and maintenance cover.
     """
 
-    def __init__(self, env: str, policy: Policy, classify: Columns) -> None:
+    def __init__(
+        self, env: str, policy: Policy, classify: Columns, disturbed: Iterable[Disturbance] = ()
+    ) -> None:
         self._env = env
         self._policy = policy
         self._codes = policy.codes.root
@@ -40,6 +48,7 @@ class FiveMinutes:
         self._buckets: dict[int, dict[Leaf, list[int]]] = {}
         self._by_code: dict[int, Counter[tuple[Leaf, str]]] = {}  # five minutes -> (leaf, code) -> failures
         self._dirty: set[int] = set()
+        self.disturbances = Disturbances(env, policy, HISTORY_SPAN, disturbed)
 
     def add(self, facts: FactColumns) -> None:
         """Count rows of facts; each row must be passed once only."""
@@ -84,11 +93,15 @@ class FiveMinutes:
             by_code = self._by_code.setdefault(span * HISTORY_SPAN, Counter())
             by_code[self._aliased(kind.leaf), kind.code] += count
 
-    def written(self, before: int, covered_from: int) -> list[dict[str, object]]:
-        """Return the new or revised records that begin in ``[covered_from, before)`` (ms); mark all as written."""
+    def written(self, before: int, covered_from: int, history: History) -> list[dict[str, object]]:
+        """Return the new or revised records that begin in ``[covered_from, before)`` (ms); mark all as written.
+
+        Args:
+            history: what was covered by incidents before those that are remembered.
+        """
         starts = [start for start in sorted(self._dirty) if covered_from <= start < before]
         self._dirty.clear()
-        return [self.record(start) for start in starts]
+        return [self.record(start, history.excluded(start)) for start in starts]
 
     def due(self, at: int, covered_from: int) -> list[dict[str, object]]:
         """Return the records of complete five minutes that are new or revised at ``at`` (ms).
@@ -104,10 +117,15 @@ class FiveMinutes:
         horizon = at - self._retention - 2 * HISTORY_SPAN
         self._buckets = {start: b for start, b in self._buckets.items() if start >= horizon}
         self._by_code = {start: b for start, b in self._by_code.items() if start >= horizon}
+        self.disturbances.forget(horizon)
         return out
 
-    def record(self, start: int) -> dict[str, object]:
-        """Return the record of the five minutes from ``start`` (ms), with all that has counted so far."""
+    def record(self, start: int, excluded: Iterable[str] = ()) -> dict[str, object]:
+        """Return the record of the five minutes from ``start`` (ms), with all that has counted so far.
+
+        Args:
+            excluded: scopes that were covered according to an earlier record.
+        """
         bucket = {leaf: counts for leaf, counts in self._buckets.get(start, {}).items() if any(counts)}
         by_code = self._by_code.get(start, Counter())
         most = sorted(bucket, key=lambda leaf: (-sum(bucket[leaf]), _in_order(leaf)))[:_MOST_LEAVES]
@@ -123,7 +141,8 @@ class FiveMinutes:
         for leaf, code in sorted(by_code, key=lambda one: (_in_order(one[0]), one[1])):
             of_leaf = codes.setdefault(kept[leaf], {})
             of_leaf[code] = of_leaf.get(code, 0) + by_code[leaf, code]
-        return record_of(self._env, start, list(counts.items()), codes, self._policy.axes)
+        left_out = self.disturbances.excluded(start, excluded)
+        return record_of(self._env, start, list(counts.items()), codes, self._policy.axes, left_out)
 
 
 def _in_order(leaf: Leaf) -> list[tuple[bool, str]]:

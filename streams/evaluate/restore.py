@@ -130,8 +130,13 @@ def _missing(shard: Shard, written: Mapping[tuple[str, str], object]) -> list[di
         record
         for env in shard.envs
         for record in shard.engine(env).restored_history
-        if written.get((env, format_instant(_start(record)))) != record["leaves"]
+        if written.get((env, format_instant(_start(record)))) != _content(record)
     ]
+
+
+def _content(record: Mapping[str, Any]) -> object:
+    """What a record of the history says of its five minutes; the form before names no scopes that were covered."""
+    return record.get("leaves"), list(record.get("excluded", ()))
 
 
 def _start(record: Mapping[str, Any]) -> int:
@@ -174,9 +179,9 @@ async def _fill_histories(
     states: Mapping[str, ShardState],
     histories: Mapping[str, History],
 ) -> dict[tuple[str, str], object]:
-    """Fill the history of each environment as it was when its state was written; return the leaves of each record.
+    """Fill the history of each environment as it was when its state was written; return what each record says.
 
-    The leaves are those of the last complete record of an environment and start; of the newest records alone. Five
+    What is returned is of the last complete record of an environment and start; of the newest records alone. Five
     minutes that cannot be read are passed by: what is usual is a median over weeks.
 
     Raises:
@@ -192,7 +197,7 @@ async def _fill_histories(
         if entry["env"] not in histories or not was_complete(entry, states.get(entry["env"])):
             return
         histories[entry["env"]].add(entry)
-        written[entry["env"], entry["at"]] = entry.get("leaves")
+        written[entry["env"], entry["at"]] = _content(entry)
         if len(written) > _COMPARED:
             del written[next(iter(written))]
 

@@ -212,6 +212,32 @@ def test_a_restart_in_and_after_an_outage(minutes: int) -> None:
     )
 
 
+def test_history_says_which_scopes_an_incident_covered_in_each_five_minutes() -> None:
+    steps = without_a_restart()
+    standing = {step.at: [one for one in step.incidents or () if one.state == "open"] for step in steps}
+    final = {int(str(record["at"])): record["excluded"] for step in steps for record in step.history}
+    assert "prod/ssoe" in final[NOON]
+    assert [] in final.values()
+    for start, excluded in final.items():
+        within = [one for at, of in standing.items() if start < at <= start + HISTORY_SPAN for one in of]
+        assert excluded == sorted({one.scope for one in within})
+
+
+@pytest.mark.parametrize("minutes", [3, 7, 12, 40])
+def test_a_state_of_an_earlier_version_says_nothing_of_what_was_covered(minutes: int) -> None:
+    rows = rows_of(AND_OVER)
+    stop = NOON + minutes * MINUTE
+    first = engine_of()
+    history = [record for step in go(first, stop, rows, []) for record in step.history]
+    state = msgspec.to_builtins(first.state())
+    del state["disturbed"]
+    again = engine_of(msgspec.convert(state, EngineState), as_known(history))
+    again.restore([row for row in rows if row.counts_from(STEP) <= stop], NOON - HOUR)
+    assert list(again.history.records()) == list(first.history.records()), "its records say it"
+    steps = go(again, the_end(rows), rows, [], stop)
+    assert [s.transitions for s in steps] == [s.transitions for s in without_a_restart() if s.at > stop]
+
+
 def test_a_restart_between_a_late_event_and_the_revision_of_its_history() -> None:
     # the late rows count at 12:10:05; what they belong to was written at 12:05, and is revised at 12:15
     early = [Episode(280, 0.5, 0.0, "ssoe", None, 0.0, 1), Episode(400, 0.5, 0.0, "ssoe", None, 0.0, 1)]
