@@ -215,12 +215,14 @@ def test_a_restart_in_and_after_an_outage(minutes: int) -> None:
 def test_history_says_which_scopes_an_incident_covered_in_each_five_minutes() -> None:
     steps = without_a_restart()
     standing = {step.at: [one for one in step.incidents or () if one.state == "open"] for step in steps}
-    final = {int(str(record["at"])): record["excluded"] for step in steps for record in step.history}
-    assert "prod/ssoe" in final[NOON]
-    assert [] in final.values()
-    for start, excluded in final.items():
+    written = [record for step in steps for record in step.history]
+    history = as_known(written)
+    starts = [int(str(record["at"])) for record in written]
+    assert "prod/ssoe" in history.excluded(NOON)
+    assert history.excluded(max(starts)) == ()
+    for start in starts:
         within = [one for at, of in standing.items() if start < at <= start + HISTORY_SPAN for one in of]
-        assert excluded == sorted({one.scope for one in within})
+        assert history.excluded(start) == tuple(sorted({one.scope for one in within}))
 
 
 @pytest.mark.parametrize("minutes", [3, 7, 12, 40])
