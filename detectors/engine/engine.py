@@ -19,10 +19,10 @@ from detectors.engine.catching_up import HeldBack
 from detectors.engine.frame_builder import FrameBuilder, classify_of
 from detectors.engine.state import EngineState, Spans, StepResult
 from detectors.engine.view import FrameView, sli_of
-from detectors.history.error_budget import Exclusion, exclusion_of
-from detectors.history.history import BUCKET, KEPT, History
+from detectors.history.error_budget import Exclusion, exclusion_of, with_exclusion
+from detectors.history.history import BUCKET, History
 from detectors.history.rollup import HISTORY_SPAN, FiveMinutes
-from detectors.incidents import Incident, IncidentInput
+from detectors.incidents import IncidentInput
 from detectors.instants import DAY, FAR_PAST, MINUTE
 from detectors.lifecycle.lifecycle import Lifecycle
 from detectors.notices.notices import NoticeWatch
@@ -44,9 +44,6 @@ Observer = Callable[[Frame, Sequence[Verdicts]], None]
 #: none if no incident is open and the history holds less than a week, because then no T can have a result.
 _ASLEEP_STRIDE = MINUTE
 _A_WEEK = 7 * DAY // BUCKET
-
-#: The most exclusions that are kept: one for every half hour of the 35 days that the history reaches back.
-_EXCLUSIONS_KEPT = 1_680
 
 #: The quantiles of request durations that are published.
 QUANTILES = (0.5, 0.95, 0.99)
@@ -370,17 +367,11 @@ class Engine:
         brought.refused = self.lifecycle.take_refused()
         for transition in brought.transitions:
             if transition.kind == "resolved":
-                self._note_exclusion(transition.incident, brought.at)
+                self._csp_caused = with_exclusion(self._csp_caused, transition.incident, brought.at)
             self._held_back.note(transition)
             brought.commands += plan(transition, self.policy, self._sinks, catching_up)
         brought.incidents = self.lifecycle.incidents()
         self._five_minutes.disturbances.note(brought.at, brought.incidents)
-
-    def _note_exclusion(self, incident: Incident, at: int) -> None:
-        found = exclusion_of(incident, at)
-        if found is not None:
-            kept = [one for one in self._csp_caused if one.end > at - KEPT]
-            self._csp_caused = [*kept, found][-_EXCLUSIONS_KEPT:]
 
     def _give_out_slis(self, brought: StepResult, frame: Frame, n: int, active: Bools) -> None:
         """Add the SLIs of the active scopes (scope,) at step ``n`` to the result, and update the quantiles."""

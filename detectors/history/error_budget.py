@@ -23,7 +23,7 @@ import numpy as np
 
 from detectors.arrays import Floats
 from detectors.axes import contains, overlaps
-from detectors.history.history import BUCKET, History
+from detectors.history.history import BUCKET, KEPT, History
 from detectors.incidents import Incident
 from detectors.instants import DAY, HOUR, SECOND
 from detectors.policy.policy import Policy
@@ -40,6 +40,7 @@ __all__ = [
     "month_start",
     "scheduled",
     "window_burns",
+    "with_exclusion",
 ]
 
 #: The scheduled downtime per month that the SLA does not count, ms.
@@ -48,6 +49,8 @@ SCHEDULED_A_MONTH = 4 * HOUR
 _USUAL = 28 * DAY
 #: The time before from whose failures it is projected when the budget will be used up, ms.
 _LATELY = HOUR
+#: The most exclusions that are kept: one for every half hour of the 35 days that the history reaches back.
+_EXCLUSIONS_KEPT = 1_680
 
 
 class Exclusion(msgspec.Struct, frozen=True):
@@ -134,6 +137,14 @@ def exclusion_of(incident: Incident, at: int) -> Exclusion | None:
     start = incident.first_bad_at if incident.epoch == 0 else incident.opened_at
     ends = [end for end in (incident.recovering_at, incident.resolved_at) if end is not None]
     return Exclusion(incident.scope, start, min(ends, default=at), "csp")
+
+
+def with_exclusion(known: Sequence[Exclusion], incident: Incident, at: int) -> list[Exclusion]:
+    """Return exclusions with that of an incident that is resolved at ``at`` (ms), without those that are too old."""
+    found = exclusion_of(incident, at)
+    if found is None:
+        return list(known)
+    return [*(one for one in known if one.end > at - KEPT), found][-_EXCLUSIONS_KEPT:]
 
 
 def scheduled(policy: Policy, scope: str, start: int, at: int) -> Iterator[Exclusion]:
