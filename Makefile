@@ -28,7 +28,7 @@ demo: $(FOR_DEMO) ## show how a sign-in outage is detected, paged and resolved, 
 test: export PYTHONDONTWRITEBYTECODE :=
 test: $(DEV) ## run the tests that need only .venv (ARGS= for further arguments of pytest)
 	$(BIN)/python -m pytest -n auto -m "not kafka and not e2e and not faults and not quality and not simulation and not blind" $(ARGS)
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "e2e and not kafka" $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "e2e and not kafka" $(ARGS)
 
 test-deep: ## run the tests of `make test` with five times as many examples of each property
 	$(MAKE) test ARGS="--hypothesis-profile=deep $(ARGS)"

@@ -26,7 +26,6 @@ depth.register(derandomize=bool(os.environ.get("CI")))
 
 #: An expression of ``-m`` that asks for one mark: whoever bears it, without those who bear others too.
 _ONE_MARK = re.compile(r"(\w+)(?: and not \w+)*")
-_TIMEOUT = 120.0  # seconds, as pyproject.toml has it
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -35,20 +34,6 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     if asked is None or asked[1] == "not" or collection_path.suffix != ".py":
         return None
     return f"mark.{asked[1]}" not in collection_path.read_text() or None
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the end-to-end tests that may take longest, so that none of them runs alone in the end."""
-    if all(item.get_closest_marker("e2e") for item in items):
-        items.sort(key=_may_take, reverse=True)
-
-
-def _may_take(item: pytest.Item) -> float:
-    """Return for how many seconds a test may run; tests that share a deployment keep their order, before others."""
-    if item.get_closest_marker("xdist_group"):
-        return float("inf")
-    marker = item.get_closest_marker("timeout")
-    return _TIMEOUT if marker is None else float(marker.args[0])
 
 
 @pytest.fixture(scope="session")
