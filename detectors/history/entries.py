@@ -160,6 +160,11 @@ class Entries:
                 out[path] = out.get(path, 0.0) + share * by_entry[number]
         return out
 
+    def has_scopes(self, by_entry: Floats) -> bool:
+        """Return whether counts (entry, counter) are of records of the form before, by scope."""
+        counted = zip(self._known, np.nan_to_num(by_entry), strict=False)
+        return any(isinstance(entry, str) and bool(np.any(counts)) for entry, counts in counted)
+
     def to_groups(self, by_entry: Floats, scopes: Scopes) -> Floats:
         """Return (N, group, counter) from (N, entry, counter)."""
         known, version, changes, matrix = self._groups

@@ -22,7 +22,7 @@ import msgspec
 import numpy as np
 
 from detectors.arrays import Floats
-from detectors.axes import contains, overlaps
+from detectors.axes import contains, named, overlaps
 from detectors.history.history import BUCKET, KEPT, History
 from detectors.incidents import Incident
 from detectors.instants import DAY, HOUR, SECOND
@@ -47,6 +47,8 @@ __all__ = [
 SCHEDULED_A_MONTH = 4 * HOUR
 #: The time before from which the requests of the rest of the month are projected, ms.
 _USUAL = 28 * DAY
+#: The axes that history records of the form before tell apart: method and provider.
+_AXES_OF_SCOPES = 2
 #: The time before from whose failures it is projected when the budget will be used up, ms.
 _LATELY = HOUR
 #: The most exclusions that are kept: one for every half hour of the 35 days that the history reaches back.
@@ -188,15 +190,19 @@ def accounts(
         exclusions: interruptions that providers have caused.
 
     Returns:
-        the accounts; without those of scopes of which no request completed this month.
+        the accounts; without those of scopes of which no request completed this month, and of clients, until the
+        records of the month and of the four weeks before tell them apart.
     """
     start, end = (month_start(at, policy.time_zone, months) for months in (0, 1))
     caused = [one for one in exclusions if one.why == "csp"]
     month, lately, usual = (history.sums(begin, at) for begin in (start, at - _LATELY, at - _USUAL))
     known = float(history.coverage(np.array([at - _USUAL]), np.array([at]))[0]) * _USUAL
+    by_scope = history.is_by_scope(min(start, at - _USUAL), at)
     left_out: dict[tuple[Exclusion, ...], _LeftOut] = {}
     out = {}
     for scope, budget in budgets.items():
+        if by_scope and len(named(scope)) > _AXES_OF_SCOPES:
+            continue
         planned = tuple(scheduled(policy, scope, start, at))
         if planned not in left_out:
             left_out[planned] = _LeftOut.of(history, planned, caused, start, at)

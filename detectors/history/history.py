@@ -224,12 +224,12 @@ class History:
         return self._counts.up_to(slots, rest / BUCKET, len(self._entries))
 
     def parts(self, scope: str, start: int, end: int) -> dict[str, Floats]:
-        """Return the counts (counter,) in [start, end) ms of the parts of a scope that share no events, by path.
-
-        Args:
-            scope: the path with the environment.
-        """
+        """Return the counts (counter,) in [start, end) ms of the parts of a scope (path) that share no events."""
         return self._entries.parts(scope, self._between(np.array([start]), np.array([end]))[0])
+
+    def is_by_scope(self, start: int, end: int) -> bool:
+        """Return whether records of [start, end) ms are of the form before, which knows methods and providers alone."""
+        return self._entries.has_scopes(self._between(np.array([start]), np.array([end]))[0])
 
     def coverage(self, starts: Ints, ends: Ints) -> Floats:
         """Return the share (N,) of each [start, end) ms that records cover."""

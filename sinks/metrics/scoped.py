@@ -121,7 +121,7 @@ class ScopedMetrics:
         )
         yield self._values(
             "watchofficer_incident_severity",
-            "Severity, 1 to 3, of the worst open incident that shares events with the scope; 0 for none.",
+            "Severity, 1 to 3, of the worst open incident that touches the scope; 0 for none.",
             0,
             {env: one.severity for env, one in envs.items()},
         )

@@ -32,7 +32,7 @@ class EnvSnapshot:
         users_impacted_error: scope -> relative error of ``users_impacted``; 0 where people were counted.
         error_budget_remaining: scope -> remaining share of the month's budget; negative if overspent.
         error_budget_gone: scope -> when the budget will be spent (ms), if that is within the month.
-        severity: scope -> severity (1-3) of the worst open incident that shares events with it; 0 for none.
+        severity: scope -> severity (1-3) of the worst open incident that touches it; 0 for none.
         incidents_open: severity -> number of unresolved incidents.
         deadlines: severity -> the earliest end (ms) of a running response time.
         notices: kind -> notices since the start of this process.

@@ -10,10 +10,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from detectors.axes import contains, overlaps
 from detectors.incidents import Incident
 from detectors.instants import HOUR, SECOND, parse_instant
 from detectors.policy.policy import Policy
-from detectors.scopes import METHODS, contains, overlaps
+from detectors.scopes import METHODS
 from sinks.banner.keys import BannerKeys
 from sinks.sandbox.pagerduty import SentWebhook
 from sinks.sandbox.receiver import Received

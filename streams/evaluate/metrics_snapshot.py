@@ -7,14 +7,13 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from detectors.axes import overlaps
 from detectors.engine.engine import QUANTILES, Engine
 from detectors.incidents import Incident
 from detectors.instants import SECOND, format_duration
 from detectors.lifecycle.response_times import deadline
 from detectors.policy.policy import Policy
 from sinks.metrics.snapshot import EnvSnapshot
-from streams.evaluate.scope_gauges import ErrorBudgets, Exported, impact, ratios
+from streams.evaluate.scope_gauges import ErrorBudgets, Exported, impact, ratios, severities
 from streams.evaluate.shard import Shard
 
 __all__ = ["Snapshots", "burn_windows"]
@@ -56,10 +55,7 @@ class Snapshots:
             burn_rate=spent.burn,
             error_budget_remaining=spent.left,
             error_budget_gone=spent.gone,
-            severity={
-                values: min((i.severity for i in standing if overlaps(i.scope, path)), default=0)
-                for path, values in zip(scopes.paths, scopes.values, strict=True)
-            },
+            severity=severities(engine, scopes, standing, policy),
             incidents_open=open_by,
             deadlines=due,
             notices=dict(shard.notices.get(env, {})),

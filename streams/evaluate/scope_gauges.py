@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from detectors.arrays import Floats, Ints
-from detectors.axes import ANY, Scopes, named, narrowness, path_of
+from detectors.axes import ANY, Scopes, named, narrowness, overlaps, path_of
 from detectors.detection.outage import budgets
 from detectors.engine.engine import Engine
 from detectors.history.error_budget import accounts, window_burns
+from detectors.incidents import Incident
 from detectors.instants import HOUR, MINUTE, format_duration
 from detectors.policy.policy import Policy
 from detectors.windows.counters import BAD, GOOD, SLOW, TIMED
 from detectors.windows.impact import relative_error
 from sinks.metrics.snapshot import ScopeValues
 
-__all__ = ["ErrorBudgets", "Exported", "Ratios", "impact", "ratios"]
+__all__ = ["ErrorBudgets", "Exported", "Ratios", "impact", "ratios", "severities"]
 
 #: The most values that a scope with gauges names: its series are bounded, and narrower scopes have the topic ``sli``.
 _MOST_VALUES = 2
@@ -55,10 +56,7 @@ class Exported:
         narrow = sorted((narrowness(path), path) for path in standing)
         paths = [path for (values, _), path in narrow if values <= _MOST_VALUES][: policy.max_scopes]
         at = scopes.axes.index("auth_method") if "auth_method" in scopes.axes else None
-        if at is not None:
-            listed = policy.values_of("auth_method")
-            paths += [path_of(scopes.env, (*[ANY] * at, method)) for method in listed]
-        chosen = tuple(dict.fromkeys(paths))
+        chosen = tuple(dict.fromkeys([*paths, *_methods(scopes, policy)]))
         values = tuple(_values(path, len(scopes.axes)) for path in chosen)
         groups = [scopes.index(path) for path in chosen]
         by_group, may_fail = budgets(policy, scopes), {}
@@ -77,6 +75,14 @@ class Exported:
         out = array[np.where(known, self.groups, 0)]
         out[~known] = 0
         return out
+
+
+def _methods(scopes: Scopes, policy: Policy) -> list[str]:
+    """Return the paths of the methods of the policy."""
+    if "auth_method" not in scopes.axes:
+        return []
+    before = [ANY] * scopes.axes.index("auth_method")
+    return [path_of(scopes.env, (*before, method)) for method in policy.values_of("auth_method")]
 
 
 def _values(path: str, axes: int) -> ScopeValues:
@@ -106,6 +112,34 @@ def impact(engine: Engine, scopes: Exported) -> tuple[dict[ScopeValues, int], di
     level = int(frame.levels[HOUR][-1]) if HOUR in frame.levels else 0
     people = dict(zip(scopes.values, found, strict=True))
     return people, {values: relative_error(count, level) for values, count in people.items()}
+
+
+def severities(
+    engine: Engine, scopes: Exported, standing: Sequence[Incident], policy: Policy
+) -> dict[ScopeValues, int]:
+    """Return the severity of the worst incident that touches each scope; 0 for none.
+
+    An incident touches a method whose events its scope can hold, and any other scope of which it holds some leaf: a
+    client that never uses a method is not touched by the method's outage.
+
+    Args:
+        engine: of the environment.
+        scopes: those that have gauges.
+        standing: the incidents.
+        policy: the policy.
+    """
+    out = dict.fromkeys(scopes.values, 0)
+    members = engine.scopes.members
+    listed = set(_methods(engine.scopes, policy))
+    for incident in sorted(standing, key=lambda one: one.severity, reverse=True):
+        group = engine.scopes.index(incident.scope)
+        known = group is not None and bool(members[group].any())
+        shared = np.any(members & members[group], axis=1).tolist() if known else None
+        for path, values, at in zip(scopes.paths, scopes.values, scopes.groups.tolist(), strict=True):
+            by_path = shared is None or at < 0 or path in listed
+            if overlaps(incident.scope, path) and (by_path or (shared is not None and shared[at])):
+                out[values] = incident.severity
+    return out
 
 
 class ErrorBudgets:

@@ -133,6 +133,22 @@ def test_the_accounts_of_a_methods_providers_add_up_to_that_of_the_method(
         assert getattr(whole, count) == sum(getattr(part, count) for part in parts if part is not None)
 
 
+def of_vaweb(start: int, end: int) -> list[dict[str, Any]]:
+    leaf = {"axes": {"auth_method": "ssoe", "csp": "idme", "client_id": "vaweb"}, "sign_in": counts(GOOD, 0)}
+    return [{"v": 2, "env": "prod", "at": at, "leaves": [leaf]} for at in range(start, end, BUCKET)]
+
+
+def test_a_client_has_no_account_while_records_do_not_tell_clients_apart() -> None:
+    known = history(until=AT - HOUR)
+    known.extend(of_vaweb(AT - HOUR, AT))
+    budgets = dict.fromkeys(("prod/ssoe", "prod/*/*/vaweb"), 0.001)
+    known.scopes.admit([("ssoe", "idme", "vaweb")])
+    assert set(accounts(known, budgets, AT, POLICY)) == {"prod/ssoe"}
+    later = AT + 70 * DAY
+    known.extend(of_vaweb(later - DAY, later))
+    assert set(accounts(known, budgets, later, POLICY)) == set(budgets)
+
+
 def test_burn_rates_of_long_windows_are_those_of_each_scope() -> None:
     budgets = dict.fromkeys(("prod/ssoe", "prod/ssoe/idme", "prod/ssoe/logingov", "prod/sis"), 0.01)
     found = window_burns(SPOILT, budgets, START + 2 * HOUR, START + 6 * HOUR)

@@ -333,6 +333,13 @@ def test_what_should_be_noticed_and_wake_nobody_does_break_its_promises_by_wakin
     assert "staging/ssoe is one incident, of severity 3 at its worst" in broken(healthy(), staging)
 
 
+def test_a_banner_of_a_client_within_the_cause_belongs_to_the_cause() -> None:
+    clients = more(
+        BannerChange("prod/ssoe/*/vaweb", "warning", BEGAN), BannerChange("prod/ssoe/*/vaweb", "ok", ENDED)
+    )
+    assert broken(with_(banners=clients)(ssoe_outage()), SSOE) == {}
+
+
 def test_what_may_page_or_not_need_not_be_noticed_but_ends_if_it_is() -> None:
     blip = replace(SSOE, page=None)
     assert broken(healthy(), blip) == {}

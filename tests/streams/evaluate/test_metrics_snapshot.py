@@ -220,18 +220,28 @@ def test_a_scope_that_ends_has_gauges_no_more() -> None:
     assert ("sis", "idme", "") in named
 
 
-def test_an_incident_shows_on_all_scopes_that_share_events_with_it() -> None:
+def test_an_incident_shows_on_all_scopes_that_it_touches() -> None:
     held = shard()
-    facts = sorted([*succeeding(range(900)), *failing("ssoe", "idme", range(600, 900))], key=lambda r: r.pane)
+    clients = [
+        one(leaf, True, at=START + n * SECOND)
+        for n in range(900)
+        for leaf in (("ssoe", "idme", "vaweb"), ("sis", "idme", "vamobile"))
+    ]
+    facts = [*succeeding(range(900)), *clients, *failing("ssoe", "idme", range(600, 900))]
+    facts.sort(key=lambda row: row.pane)
     held.engine("prod").advance(START + 900 * SECOND, facts)
     told = Snapshots(POLICY).take(held, "prod").severity
     (incident,) = held.engine("prod").lifecycle.incidents()
     assert incident.scope == "prod/ssoe/idme"
+    assert {("sis", "", ""), ("sis", "idme", ""), ("", "", "vaweb"), ("", "", "vamobile")} <= set(told)
     assert {scope for scope, level in told.items() if level} == {
         PROD,
         SSOE,
         ("", "idme", ""),
         ("ssoe", "idme", ""),
+        ("", "", "vaweb"),
+        ("ssoe", "", "vaweb"),
+        ("", "idme", "vaweb"),
     }
 
 
