@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from detectors.arrays import Bools, Floats, Ints
+from detectors.arrays import Floats, Ints
 from detectors.axes import AXES, Leaf, Scopes
 from detectors.history.answers import Answers
 from detectors.history.arrivals import Returns, arrivals, has_starts
@@ -22,7 +22,7 @@ from detectors.history.day_counts import DayCounts
 from detectors.history.disturbances import PastDisturbances
 from detectors.history.entries import Entries, record_of
 from detectors.history.local_calendar import WallClock
-from detectors.history.usual import DisturbedDays, UsualRatios, WeeksMean, numbers_of_days
+from detectors.history.usual import ComparableWeeks, DisturbedDays, UsualRatios, numbers_of_days
 from detectors.instants import DAY, HOUR, MINUTE, format_instant, parse_instant
 from detectors.policy.policy import Policy
 from detectors.windows.counters import BAD, COUNTERS, EXCLUDED, GOOD, SESSION_BAD, SESSION_GOOD
@@ -40,15 +40,6 @@ FIELDS = COUNTERS[:6]
 
 _DAY_SLOTS = DAY // BUCKET
 _KEPT_SLOTS = KEPT // BUCKET
-#: How many weeks back an equal weekday is searched, and how many of the weeks found are averaged: the nearest ones that
-#: are known and no holidays.
-_WEEKS_BACK = 4
-_WEEKS_AVERAGED = 2
-#: A window counts as known if at most this share of its time is unknown.
-_GAP = 0.01
-#: A window of a leaf is left out if an incident or maintenance covered more than this share of its time.
-_COVERED = 0.05
-_SUNDAY = 6
 #: The number of hours whose expectations are cached: they are read each second and change each minute.
 _EXPECTED_KEPT = 64
 #: Expectations come from records at least this old, ms: a day, less changes of the local clock of up to two hours.
@@ -84,6 +75,9 @@ class History:
         self._codes = CodeHistory(_DAY_SLOTS)
         self._ratios = UsualRatios(self._entries, self._disturbed, self._between, self._to_groups)
         self._returns: tuple[int, Returns] | None = None
+        self._weeks = ComparableWeeks(
+            self._clock, self._entries, self._disturbed, self._between, self.coverage
+        )
         self._answers = Answers()
         # (start of an hour, length of the window) -> expectations by entry
         self._expected: dict[tuple[int, int], Floats] = {}
@@ -262,7 +256,7 @@ class History:
 
     def _expected_of_groups(self, ends: Ints, window: int) -> Floats:
         if not ends.size or (ends % MINUTE).any():
-            return self._to_groups(self._expect(ends, window))
+            return self._to_groups(self._weeks.mean(ends, window, is_mixed=bool(self._by_scope)))
         hours = ends // HOUR * HOUR
         out = np.empty((len(ends), len(self._entries), len(COUNTERS)))
         for hour in np.unique(hours).tolist():
@@ -284,40 +278,9 @@ class History:
         if found is None:
             if len(self._expected) >= _EXPECTED_KEPT:
                 self._expected.clear()
-            self._expected[key] = self._expect(np.arange(hour, hour + HOUR, MINUTE, dtype=np.int64), window)
+            ends = np.arange(hour, hour + HOUR, MINUTE, dtype=np.int64)
+            self._expected[key] = self._weeks.mean(ends, window, is_mixed=bool(self._by_scope))
         return self._expected[key]
-
-    def _expect(self, ends: Ints, window: int) -> Floats:
-        days = self._clock.local_days(ends - 1)
-        weekday = (days + 3) % 7  # 1970-01-01 was a Thursday
-        since_sunday = (weekday - _SUNDAY - 1) % 7 + 1
-        nearest = np.where(self._clock.is_holiday(days), since_sunday, 7)
-        usual, of_holidays = (self._mean_of_weeks(ends, window, nearest, holidays=h) for h in (False, True))
-        return np.where(np.isnan(usual), of_holidays, usual)
-
-    def _mean_of_weeks(self, ends: Ints, window: int, nearest: Ints, *, holidays: bool) -> Floats:
-        """Return the mean (N, entry, counter) of the nearest known weeks, among holidays or other days; nan if none."""
-        found = WeeksMean((len(ends), len(self._entries), len(COUNTERS)), _WEEKS_AVERAGED)
-        for week in range(_WEEKS_BACK):
-            then = self._clock.days_before(ends, nearest + 7 * week)
-            usable = self._clock.is_holiday(self._clock.local_days(then - 1)) == holidays
-            usable &= found.needs_more()
-            if usable.any():
-                usable &= self.coverage(then - window, then) >= 1.0 - _GAP
-            if usable.any():
-                begin, end = then[usable] - window, then[usable]
-                found.add(usable, self._between(begin, end), self._disturbed_in(begin, end))
-        return found.mean()
-
-    def _disturbed_in(self, starts: Ints, ends: Ints) -> Bools | None:
-        """Return (N, entry) whether a part of each ``[start, end)`` (ms) was disturbed; None if nothing was.
-
-        Records of the form before count the events of a leaf under the paths of scopes, so that the mean of weeks of
-        both forms is right only if it is that of the same weeks for all: no week is left out then.
-        """
-        if not self._disturbed or self._by_scope:
-            return None
-        return self._disturbed.covered(starts, ends, self._entries.held_by, _COVERED)
 
     def expected_arrivals(self, ends: Ints, window: int) -> Floats:
         """Return the mean number (N, scope) of sign-ins in equal clock windows of two weeks, by ``expected``."""

@@ -323,3 +323,77 @@ def test_records_come_out_with_what_was_covered() -> None:
     assert history.excluded(NOON - 7 * DAY - BUCKET) == ("prod/ssoe", "prod/sis/*/vaweb")
     assert history.excluded(NOON - 7 * DAY) == ()
     assert again.sums(0, NOON)[0, GOOD] == again.sums(0, NOON)[0, BAD] == 0
+
+
+# -- what is dead -------------------------------------------------------------------------------------------
+
+
+def steady_weeks(
+    dead: dict[int, Sequence[Leaf]], level: int = 40, since: int = 2 * 7 * DAY + HOUR, old: bool = False
+) -> History:
+    """Every five minutes each leaf starts ``level`` sign-ins, but in the hours that end some days before NOON.
+
+    Args:
+        dead: days before NOON -> the leaves that start one sign-in in 24 in that hour.
+        since: how long before NOON the history begins, ms.
+        old: whether the records have the form before.
+    """
+    history = History("prod")
+    history.scopes.admit(LEAVES)
+    silent = {
+        (NOON - days * DAY - n * BUCKET, leaf)
+        for days, of in dead.items()
+        for leaf in of
+        for n in range(1, 13)
+    }
+    for start in range(NOON - since, NOON, BUCKET):
+        counts: dict[Leaf, dict[str, int]] = {
+            leaf: {"started": level // 24 if (start, leaf) in silent else level} for leaf in LEAVES
+        }
+        one = record(start, counts)
+        if old:
+            zero = dict.fromkeys(("good", "bad", "excluded", "slow", "timed"), 0)
+            paths = {path(leaf): zero | counts[leaf] for leaf in LEAVES}
+            paths["prod"] = zero | {"started": sum(of["started"] for of in counts.values())}
+            one = {"env": "prod", "at": start, "scopes": paths}
+        history.add(one)
+    return history
+
+
+@pytest.mark.parametrize("old", [False, True])
+@pytest.mark.parametrize("since", [14 * DAY + HOUR, 14 * DAY + 2 * HOUR])
+def test_an_hour_in_which_everything_was_down_does_not_count(since: int, old: bool) -> None:
+    history = steady_weeks({7: LEAVES}, since=since, old=old)
+    for window in (5 * MINUTE, 15 * MINUTE, HOUR):
+        assert expected(history, "prod", window) == 3 * 40
+        assert expected(history, "prod/ssoe/idme", window) == 40
+
+
+def test_an_hour_in_which_one_leaf_was_down_does_not_count_for_this_leaf() -> None:
+    history = steady_weeks({7: [IDME]})
+    assert expected(history, "prod/ssoe") == 40
+    assert expected(history, "prod/sis") == 2 * 40
+
+
+def test_the_hours_around_one_in_which_all_was_down_count_by_what_was_well() -> None:
+    history = steady_weeks({7: LEAVES}, since=15 * DAY)
+    index = history.scopes.index("prod")
+    assert index is not None
+    ends = NOON + np.arange(-90, 90, 15) * MINUTE
+    assert history.expected(ends, HOUR)[:, index, STARTED] == pytest.approx(12 * 3 * 40)
+
+
+def test_what_is_missing_on_the_day_before_or_after_too_has_ended_and_is_not_dead() -> None:
+    for other in (6, 8):
+        history = steady_weeks({7: [IDME], other: [IDME]})
+        assert expected(history, "prod/ssoe") == pytest.approx((40 + 1) / 2)
+
+
+def test_what_is_low_in_each_week_is_usual() -> None:
+    history = steady_weeks({7: [IDME], 14: [IDME]})
+    assert expected(history, "prod/ssoe") == 1
+
+
+def test_a_few_events_prove_nothing() -> None:
+    history = steady_weeks({7: [IDME]}, level=6)
+    assert expected(history, "prod/ssoe") == 3
