@@ -8,12 +8,14 @@ produce so few.
 It does not fire where callbacks keep completing, good or bad (then only the reports of starts are missing), nor where
 sign-ins have moved: where others of the same axis (methods, providers, further values) have at least half of what is
 missing above their own expectation, while completions of the scope around them hold. Once it has lasted for a quarter
-of an hour this must surely be so. Without a history there is not enough evidence.
+of an hour this must surely be so; a move that is hours old by the history is not doubted for a shorter time. What
+has faded to hardly anything for a day is expected no more. Without a history there is not enough evidence.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -137,15 +139,20 @@ class _Window:
 
 
 def _without_moved(windows: list[_Window]) -> tuple[list[_Window], Floats]:
-    """Return windows, ascending, without findings where the longest window that is quieter shows a move.
+    """Return windows, ascending, without findings where the longest window that tells of it shows a move.
 
     Beside them, (step, scope), how many sign-ins have moved in this window; 0 where there would be no finding.
     """
     moved = np.zeros_like(windows[0].moved)
     missing = np.zeros(moved.shape)
+    settled = np.zeros(moved.shape, dtype=bool)
     for window in windows:
-        moved = np.where(window.quieter, window.moved, moved)
-        missing = np.where(window.quieter, window.expected - window.arrived, missing)
+        # A longer window that still holds people from before a move tells less of it than one that holds none.
+        tells = window.quieter & (window.fires | ~settled)
+        moved = np.where(tells, window.moved, moved)
+        missing = np.where(tells, window.expected - window.arrived, missing)
+        if window.length >= _SETTLED:
+            settled |= window.quieter
     found = moved & np.any([window.fires for window in windows], axis=0)
     kept = [replace(one, quieter=one.quieter & ~moved, fires=one.fires & ~moved) for one in windows]
     return kept, np.where(found, missing, 0.0)
@@ -201,6 +208,23 @@ class _Silences:
     def _is_enough(self, expected: Floats) -> Bools:
         return np.asarray(np.nan_to_num(expected) >= self._policy.min_expected)
 
+    @cached_property
+    def _moved_before(self) -> Bools:
+        """(minute, scope) whether sign-ins had moved in the hours until an hour ago, by the history.
+
+        Of a move that is hours old, seconds are no evidence to the contrary: they hold few people.
+        """
+        span = _LEVEL_SPANS[0]
+        begin, end = self._minutes - span, self._minutes - HOUR
+        counts = self._history.between(begin, end)
+        whole = self._history.expected(self._minutes, span) - self._history.expected(self._minutes, HOUR)
+        came, expected = (arrivals(each, self._by_starts).astype(np.float64) for each in (counts, whole))
+        known = (self._history.coverage(begin, end)[:, None] > 0.5) & self._is_enough(expected)
+        quieter = known & (came < self._policy.recover_ratio * expected) & self._lattice.is_scope
+        holds = _completed(counts) > self._policy.completing_ratio * np.nan_to_num(_completed(whole))
+        own = np.nan_to_num(expected)
+        return quieter & self._moved(span, quieter, came, own, own, holds)
+
     # -- verdicts --------------------------------------------------------------------------------------------
 
     def _judge(self, length: int) -> _Window:
@@ -215,7 +239,9 @@ class _Silences:
         lately = _at_most_usual(np.fmax(hour, self._hours_ago))
         # If the last hour has no level, or was silent itself, the level of the time before is used.
         gone = ~(hour >= _LEVEL_GONE)
-        level = np.where(gone, _at_most_usual(np.fmax(np.fmax(hour, self._hours_ago), self._day_ago)), hour)
+        # What has had hardly anything for a whole day has faded: its last people do not say what should come.
+        before = np.where(self._day_ago < _LEVEL_GONE, 0.0, np.fmax(self._hours_ago, self._day_ago))
+        level = np.where(gone, _at_most_usual(np.fmax(hour, before)), hour)
         level = np.minimum(level, 1.0)
         expected = usual * level
         covered = frame.ends - length >= self._covered_from
@@ -233,6 +259,8 @@ class _Silences:
             grown = np.fmin(np.fmin(hour, self._hours_ago), self._day_ago)
             own = np.nan_to_num(usual) * np.fmax(grown, 1.0)
             moved = self._moved(length, quieter, arrived, own, expected, holds)
+            if length < _SETTLED and (quieter & gone & ~moved).any():
+                moved |= quieter & gone & self._moved_before[self._minute]
         fires = quieter & (arrived <= rules.floor_ratio * expected) & (expected >= rules.min_expected)
         if fires.any():
             fires[fires] = chance_of_so_few(arrived[fires], expected[fires], rules.spread) <= rules.chance

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from detectors.detection.silence import SilenceDetector
 from detectors.detection.verdicts import FIRING, Verdicts
 from detectors.history.history import History
-from detectors.instants import DAY, parse_instant
+from detectors.instants import DAY, HOUR, parse_instant
 from detectors.scopes import CSPS, METHODS, leaf_index
 from detectors.windows.counters import BAD, GOOD
 from tests.detectors.detection.simulated.traffic import START, Traffic, scope
@@ -96,3 +96,47 @@ def test_what_another_provider_has_had_all_day_is_no_part_of_what_is_missing() -
         traffic.counts[AT:, leaf_index(method, "logingov")] = 0
     verdicts = SilenceDetector(POLICY, history).judge(replace(traffic.frame(), covered_from=START))
     assert (verdicts.state[AT + 1_000 :, scope("*/logingov")] == FIRING).all()
+
+
+def scaled(of: dict[str, float], since: int) -> History:
+    """Return the history of ``full`` in which counts of providers are multiplied from an instant (ms) on."""
+    history = History("prod")
+    for record in full().records():
+        if parse_instant(record["at"]) >= since:
+            for csp, factor in of.items():
+                for path in (f"prod/ssoe/{csp}", f"prod/sis/{csp}", f"prod/*/{csp}"):
+                    counts = record["scopes"].get(path, {})
+                    counts.update({name: round(factor * count) for name, count in counts.items()})
+        history.add(record)
+    return history
+
+
+def test_a_provider_that_has_faded_over_days_may_end() -> None:
+    traffic = Traffic(END, 4)
+    rng = np.random.default_rng(4)
+    for method in METHODS:
+        faded, grown = (leaf_index(method, csp) for csp in ("logingov", "idme"))
+        left = rng.binomial(traffic.counts[:, faded], 0.995)
+        traffic.counts[:, faded] -= left
+        traffic.counts[:, grown] += left
+        traffic.counts[AT:, faded] = 0
+    history = scaled({"logingov": 0.05, "idme": 1.9}, START - DAY - HOUR)
+    verdicts = SilenceDetector(POLICY, history).judge(replace(traffic.frame(), covered_from=START))
+    assert not (verdicts.state[:, scope("*/logingov")] == FIRING).any()
+
+
+def test_seconds_with_few_people_are_no_evidence_against_a_move_that_is_hours_old() -> None:
+    traffic = moving(6, leaves(csp="logingov"), leaves(csp="idme"), lasts=1)
+    traffic.counts[:100] = traffic.counts[AT + 200 : AT + 300]
+    for csp in CSPS:
+        few = [leaf_index(method, csp) for method in METHODS]
+        traffic.counts[:100, few] = np.random.default_rng(6).binomial(traffic.counts[:100, few], 0.4)
+    history = scaled({"logingov": 0.0, "idme": 1.9}, START - 8 * HOUR)
+    verdicts = SilenceDetector(POLICY, history).judge(replace(traffic.frame(), covered_from=START))
+    assert not (verdicts.state[:100, scope("*/logingov")] == FIRING).any()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_an_hour_that_holds_half_of_the_time_before_a_move_does_not_deny_it(seed: int) -> None:
+    verdicts = judge(moving(seed, leaves("ssoe"), leaves("sis"), lasts=60))
+    assert not (verdicts.state == FIRING).any()
