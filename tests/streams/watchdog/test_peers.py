@@ -175,9 +175,15 @@ class Process:
         self.read = False
         self.peers = Peers(name, fleet.monotonic, lambda: self.read)
         self.announcer = Announcer((fleet.alerts,), fleet.monotonic, lambda: 1.0, others=self.peers)
-        for key, headers in fleet.topic:
-            self.peers.take(key, headers)
+        self._topic, self._position = fleet.topic, 0
+        self.read_on()
         self.read = True
+
+    def read_on(self) -> None:
+        """Read what has come onto the topic since it was read last."""
+        while self._position < len(self._topic):
+            self.peers.take(*self._topic[self._position])
+            self._position += 1
 
 
 class Fleet:
@@ -200,7 +206,7 @@ class Fleet:
         process.said, process.said_at = set(process.blind), self.seconds
         for other in self.running.values():
             if not other.cut_off:
-                other.peers.take(*word)
+                other.read_on()
 
     def do(self, name: str, what: str, why: Why) -> None:
         process = self.running.get(name)
@@ -220,6 +226,7 @@ class Fleet:
             process.cut_off = False
             process.blind.discard(Why.BROKER)
             process.said_at = float("-inf")
+            process.read_on()
         elif what == "die":
             del self.running[name]
         elif what == "end":
@@ -276,5 +283,6 @@ def test_no_alert_is_resolved_that_a_living_process_says_and_in_the_end_none_is_
     for process in fleet.running.values():
         process.cut_off, process.said_at = False, float("-inf")
         process.blind.clear()
+        process.read_on()
     fleet.pass_time(round(FORGOTTEN_AFTER) + 60)
     assert fleet.alerts.open == set()
