@@ -205,6 +205,10 @@ class Scopes:
                 self._known[leaf] = known
         return known
 
+    def is_new(self, leaf: Leaf) -> bool:
+        """Whether events with these raw values may need a place that is not there yet."""
+        return leaf not in self._known and self.aliased(leaf) not in self._places
+
     def groups_of(self, leaf: Leaf) -> list[int]:
         """The positions of the groups that events with these raw values count in, admitted or not."""
         placed = self._placed(leaf)

@@ -244,6 +244,7 @@ class Engine:
             if not len(ends):
                 self.evaluated_to = min(to, next_due - step)
                 continue
+            ends = self._frames.before_newcomers(ends, due[taken : due.up_to(int(ends[-1]))])
             until = due.up_to(int(ends[-1]))
             asked: dict[int, list[IncidentInput]] = {}
             while pending and pending[0][0] <= ends[-1]:

@@ -64,6 +64,23 @@ class FrameBuilder:
         """The last T (ms) whose retention holds an event that has counted; ``FAR_PAST`` before the first event."""
         return int(self._active_to.max(initial=FAR_PAST))
 
+    def before_newcomers(self, ends: Ints, facts: FactColumns) -> Ints:
+        """Return the steps of ``ends`` (N,) before the first at which a row with a new leaf counts, but one at least.
+
+        What a step finds must not depend on leaves that come later, wherever one frame ends and the next begins.
+
+        Args:
+            ends: the T of consecutive steps, ms.
+            facts: the rows that count for the first time at one of these T.
+        """
+        kinds, first = np.unique(facts.kind, return_index=True)
+        firsts: dict[Leaf, int] = {}
+        for kind, at in zip(kinds.tolist(), facts.counts_from[first].tolist(), strict=True):
+            leaf = facts.kinds[kind].leaf
+            firsts[leaf] = min(at, firsts.get(leaf, at))
+        new = [at for leaf, at in firsts.items() if at > ends[0] and self.scopes.is_new(leaf)]
+        return ends[ends < min(new)] if new else ends
+
     def admit(self, facts: FactColumns) -> FactColumns:
         """Give places to the leaves of rows, at the first T at which each counts; return the rows with their places.
 
