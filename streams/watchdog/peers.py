@@ -1,4 +1,4 @@
-"""Of what do other processes say that the watch is blind, so that nobody takes back what another one says?
+"""Which alerts of a blind watch do other processes still need, so that this one must not resolve them?
 
 Each worker writes to `watch-state` what it says, whenever that changes and at least each 10 s (``EVERY``). One that
 ends says so. One that has fallen silent is dead, stands still, or is cut off from the broker: it may still say what it

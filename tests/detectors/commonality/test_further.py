@@ -1,4 +1,4 @@
-"""Of further fields a sample of events is recorded, and what stands out there is told like a value of an axis."""
+"""Further fields of events are recorded by sample; a value that stands out among failing people is told."""
 
 from __future__ import annotations
 
