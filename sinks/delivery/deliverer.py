@@ -26,6 +26,8 @@ from detectors.incidents import Command
 from detectors.instants import DAY
 from sinks.delivery.pacing import ReceiverGate, backoff, gates_for
 from sinks.receivers.answers import Answer, Delivered, Refused, Retry, SinkClient
+from sinks.receivers.contract import Fate
+from sinks.receivers.registry import kind_of
 
 __all__ = ["Deliverer", "Delivery", "Outcome", "bounded_receipt", "overtaken"]
 
@@ -37,14 +39,6 @@ _log = structlog.get_logger(__name__)
 #: A command that still fails after this time (ms) becomes a dead letter: Datadog rejects events of that age,
 #: and a page that late helps nobody.
 GIVE_UP_AFTER = DAY
-
-# (sink, action) of a waiting command -> actions of later commands of the same epoch that supersede it. An
-# edit carries the whole current state, so only the last edit is needed.
-_SUPERSEDED_BY = {
-    ("slack", "update"): frozenset({"update"}),
-    ("datadog", "incident_update"): frozenset({"incident_update", "incident_resolve"}),
-}
-
 
 #: The most identifiers that a receipt keeps.
 _RECEIPT_FIELDS = 20
@@ -72,29 +66,18 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     attempts: int = 0
 
 
-def overtaken(command: Command, later: Iterable[Command]) -> Literal["superseded", "dropped"] | None:
+def overtaken(command: Command, later: Iterable[Command]) -> Fate | None:
     """Whether ``later`` commands, which wait behind ``command``, make it pointless; None if they do not.
 
-    * An edit is superseded by a newer edit, a routine update of a thread by a newer routine update.
-    * A page is dropped if its incident is already resolved, so that nobody is woken for an incident that is
-      over. The resolution is still sent. PagerDuty ignores a resolution of an unknown alert; if an earlier
-      run was killed between sending the page and recording it, the resolution closes that alert.
+    Its receiver decides (``ReceiverSettings.overtaken``), of the later commands of the same epoch.
 
     Args:
         command: the command at the head of its queue.
         later: the commands behind it, of the same incident and receiver, oldest first.
     """
+    kind = kind_of(command.sink)
     same_epoch = [other for other in later if other.epoch == command.epoch]
-    if command.sink == "pagerduty":
-        over = command.action == "trigger" and any(other.action == "resolve" for other in same_epoch)
-        return "dropped" if over else None
-    newer = _SUPERSEDED_BY.get((command.sink, command.action), frozenset())
-    if any(other.action in newer for other in same_epoch):
-        return "superseded"
-    if (command.sink, command.action, command.kind) == ("slack", "reply", "update"):
-        routine = any(other.action == "reply" and other.kind == "update" for other in same_epoch)
-        return "superseded" if routine else None
-    return None
+    return kind.overtaken(command, same_epoch) if kind is not None and same_epoch else None
 
 
 class Deliverer:
@@ -244,7 +227,7 @@ class Deliverer:
         command = queue[0]
         gate = self._gates[command.sink]
 
-        def fate() -> Literal["superseded", "dropped"] | None:
+        def fate() -> Fate | None:
             return overtaken(command, islice(queue, 1, None))
 
         attempts, began = 0, self._clock()

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
 from typing import Literal
 
 from detectors.backoff import full_jitter
 from detectors.instants import MINUTE, SECOND
 from sinks.receivers.answers import Answer, Delivered, Refused, Retry
+from sinks.receivers.contract import Pace, ReceiverSettings
+from sinks.receivers.registry import kind_of
 
-__all__ = ["BACKOFF_CAP", "PACES", "Bucket", "Circuit", "Pace", "ReceiverGate", "backoff", "gates_for"]
+__all__ = ["BACKOFF_CAP", "Bucket", "Circuit", "ReceiverGate", "backoff", "gates_for"]
 
 Clock = Callable[[], int]
 Sleep = Callable[[float], Awaitable[None]]
@@ -25,36 +26,9 @@ BACKOFF_BASE = SECOND
 BACKOFF_CAP = MINUTE
 
 
-@dataclass(frozen=True)
-class Pace:
-    """The load that a receiver accepts.
-
-    Attributes:
-        per_minute: requests a minute; 0 if only the receiver's own answers limit the rate.
-        burst: requests at once after a pause.
-        concurrency: requests in parallel.
-    """
-
-    per_minute: int
-    burst: int
-    concurrency: int
-
-
-PACES = {
-    # PagerDuty allows 120 calls a minute and integration key: 20 at once, then 100 a minute stay below.
-    "pagerduty": Pace(per_minute=100, burst=20, concurrency=4),
-    # Slack allows one message a second and channel; one at a time keeps the order within a channel.
-    "slack": Pace(per_minute=60, burst=1, concurrency=1),
-    # Datadog states its limit in X-RateLimit headers.
-    "datadog": Pace(per_minute=0, burst=1, concurrency=4),
-}
-
-_UNKNOWN_PACE = Pace(per_minute=60, burst=10, concurrency=2)
-
-
 def gates_for(sinks: Iterable[str], clock: Clock, sleep: Sleep) -> dict[str, ReceiverGate]:
-    """A gate for each sink, at the pace of ``PACES``; a sink without an entry there gets 60 requests a minute."""
-    return {sink: ReceiverGate(PACES.get(sink, _UNKNOWN_PACE), clock, sleep) for sink in sinks}
+    """A gate for each sink at the pace that its settings state, or that of a receiver that states none."""
+    return {sink: ReceiverGate((kind_of(sink) or ReceiverSettings).pace, clock, sleep) for sink in sinks}
 
 
 def backoff(attempt: int, chance: float) -> float:

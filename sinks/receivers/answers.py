@@ -14,11 +14,9 @@ from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import Protocol
 
-import httpx
 from pydantic import SecretStr
 
 from detectors.incidents import Command
-from sinks.wording import one_line, truncate
 
 __all__ = [
     "LONGEST_WAIT",
@@ -28,7 +26,6 @@ __all__ = [
     "Refused",
     "Retry",
     "SinkClient",
-    "call",
     "classify",
     "spent_for",
     "wait_asked_for",
@@ -119,38 +116,6 @@ def classify(status: int, headers: Mapping[str, str], said: str = "") -> Retry |
     return Refused(why)
 
 
-async def call(
-    http: httpx.AsyncClient,
-    method: str,
-    url: str,
-    *,
-    body: bytes | None = None,
-    headers: Mapping[str, str] | None = None,
-    params: Mapping[str, str] | None = None,
-    secrets: Iterable[SecretStr] = (),
-) -> httpx.Response | Retry | Refused:
-    """Make one HTTP request; every failure is a return value.
-
-    No returned text holds a secret: an exception is reported by its type alone, because the text of some
-    exceptions repeats header values, and secrets that a receiver echoes are replaced by ``***``.
-    """
-    try:
-        response = await http.request(
-            method,
-            url,
-            content=body,
-            headers={"Content-Type": "application/json", **(headers or {})},
-            params=params,
-        )
-    except (httpx.LocalProtocolError, httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
-        return Refused(f"the request cannot be made with these settings: {type(error).__name__}")
-    except httpx.TimeoutException as error:
-        return Retry(None, f"no answer in time: {type(error).__name__}")
-    except httpx.HTTPError as error:
-        return Retry(None, f"no answer: {type(error).__name__}")
-    return classify(response.status_code, response.headers, _said(response, secrets)) or response
-
-
 def without_secrets(text: str, secrets: Iterable[SecretStr]) -> str:
     """The text with ``***`` in place of every secret, as it is, trimmed, or escaped the way JSON does."""
     for secret in secrets:
@@ -160,10 +125,6 @@ def without_secrets(text: str, secrets: Iterable[SecretStr]) -> str:
         for form in sorted(forms - {""}, key=len, reverse=True):
             text = text.replace(form, "***")
     return text
-
-
-def _said(response: httpx.Response, secrets: Iterable[SecretStr]) -> str:
-    return "" if response.is_success else truncate(one_line(without_secrets(response.text, secrets)), 300)
 
 
 def _seconds(value: str | None, date: str | None) -> float | None:

@@ -11,9 +11,7 @@ import httpx
 
 from detectors.incidents import Command
 from sinks.receivers.answers import Answer, Receipts, SinkClient
-from sinks.receivers.datadog import Datadog
-from sinks.receivers.pagerduty import PagerDuty
-from sinks.receivers.slack import Slack
+from sinks.receivers.contract import Means
 from sinks.wording import ScopeNames
 from streams.runtime.clocks import Clock
 from streams.runtime.lease import Lease, LeaseLost
@@ -55,34 +53,8 @@ def receivers(
     settings: Settings, http: httpx.AsyncClient, clock: Clock, names: ScopeNames
 ) -> Mapping[str, SinkClient]:
     """Clients by sink, which call the values of scopes by ``names``."""
-    on = settings.sinks()
-    clients: dict[str, SinkClient] = {}
-    if "pagerduty" in on and settings.pagerduty.routing_key:
-        clients["pagerduty"] = PagerDuty(
-            http,
-            routing_key=settings.pagerduty.routing_key,
-            base_url=settings.pagerduty.base_url,
-            names=names,
-        )
-    if "datadog" in on and settings.datadog.api_key:
-        clients["datadog"] = Datadog(
-            http,
-            api_key=settings.datadog.api_key,
-            app_key=settings.datadog.app_key,
-            site=settings.datadog.site,
-            base_url=settings.datadog.base_url,
-            names=names,
-            clock=clock,
-        )
-    if "slack" in on and settings.slack.token and settings.slack.channel:
-        clients["slack"] = Slack(
-            http,
-            token=settings.slack.token,
-            channel=settings.slack.channel,
-            base_url=settings.slack.base_url,
-            names=names,
-        )
-    return clients
+    means = Means(http=http, clock=clock, names=names)
+    return {name: receiver.client(means) for name, receiver in settings.receivers() if receiver.on}
 
 
 class LeaseGuard:

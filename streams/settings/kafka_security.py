@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from aiokafka.abc import AbstractTokenProvider
 
 from detectors.policy.types import Fault
-from streams.settings.values import Group, ReadableFile, Secret
+from sinks.configuration import Group, ReadableFile, Secret
 
 if TYPE_CHECKING:
     from faust.auth import Credentials

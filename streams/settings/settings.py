@@ -23,7 +23,6 @@ from pydantic import (
     BeforeValidator,
     SecretStr,
     ValidationError,
-    model_validator,
 )
 from pydantic_settings import (
     BaseSettings,
@@ -34,42 +33,24 @@ from pydantic_settings import (
 )
 
 from detectors.errors import WatchofficerError
+from sinks.configuration import HeaderSecret, Port, SecretUrl, is_secret
+from sinks.receivers.registry import Receivers
 from streams.settings.kafka_security import BrokerSecurity, UnusableCertificate
-from streams.settings.receivers import DatadogSettings, PagerDutySettings, SlackSettings
-from streams.settings.values import (
-    HeaderSecret,
-    Port,
-    SecretUrl,
-    host_and_port,
-    is_secret,
-    wrap_secrets,
-)
+from streams.settings.values import host_and_port
 
 if TYPE_CHECKING:
     from faust.auth import Credentials
 
 __all__ = [
-    "DatadogSettings",
-    "PagerDutySettings",
     "Settings",
     "SettingsError",
     "SettingsProblem",
-    "SlackSettings",
     "Variable",
     "read_settings",
     "variables",
 ]
 
 PREFIX = "WATCHOFFICER_"
-
-#: Receiver -> the settings that it requires.
-_CREDENTIALS = {"pagerduty": ("routing_key",), "datadog": ("api_key",), "slack": ("token", "channel")}
-#: Receiver -> what it lacks without further settings, and these settings.
-_EXTRAS = {
-    "pagerduty": ("acknowledgements in PagerDuty are not received", ("webhook_secret",)),
-    "datadog": ("Datadog gets events but no incidents", ("app_key",)),
-}
-_NAMES = {"pagerduty": "PagerDuty", "datadog": "Datadog", "slack": "Slack"}
 
 #: The greatest size of a file that holds a secret, bytes.
 _MAX_SECRET = 64 * 1024
@@ -114,8 +95,8 @@ def _bind(value: str) -> str:
     return value
 
 
-class Settings(BaseSettings):
-    """All settings in force.
+class Settings(Receivers, BaseSettings):
+    """All settings in force; those of the receivers stand in ``sinks.receivers.registry``.
 
     Attributes:
         broker: ``host:port`` of the bootstrap servers; empty if none is set.
@@ -142,9 +123,6 @@ class Settings(BaseSettings):
     api_token: HeaderSecret | None = None
     bind: Annotated[str, AfterValidator(_bind)] = "127.0.0.1"
     port: Port = 6066
-    pagerduty: PagerDutySettings = PagerDutySettings()
-    datadog: DatadogSettings = DatadogSettings()
-    slack: SlackSettings = SlackSettings()
     log_format: Literal["console", "json"] = "console"
     heartbeat_url: SecretUrl | None = None
     unknown: tuple[str, ...] = ()
@@ -161,28 +139,20 @@ class Settings(BaseSettings):
         """Use only the arguments of the constructor; ``read_settings`` passes the environment."""
         return (init_settings,)
 
-    @model_validator(mode="before")
-    @classmethod
-    def _wrap_secrets(cls, values: Any) -> Any:
-        return wrap_secrets(cls, values)
-
     def sinks(self) -> frozenset[str]:
-        """The receivers that have credentials: of pagerduty, datadog, slack."""
-        return frozenset(sink for sink in _CREDENTIALS if not self._missing(sink, _CREDENTIALS[sink]))
+        """The names of the receivers that have what they need."""
+        return frozenset(name for name, receiver in self.receivers() if receiver.on)
 
     def sinks_off(self) -> tuple[str, ...]:
         """A sentence for each receiver that is off or incomplete, with the variables to set."""
         sentences = []
-        for sink, needed in _CREDENTIALS.items():
-            part, extra = _EXTRAS.get(sink, ("", ()))
-            if missing := self._missing(sink, needed):
-                sentences.append(f"{_NAMES[sink]} is off: {_not_set(missing)}")
-            elif missing := self._missing(sink, extra):
-                sentences.append(f"{part}: {_not_set(missing)}")
+        for name, receiver in self.receivers():
+            clause, extra = receiver.lacking or ("", ())
+            if missing := receiver.missing(receiver.needed):
+                sentences.append(f"{receiver.title} is off: {_not_set(name, missing)}")
+            elif missing := receiver.missing(extra):
+                sentences.append(f"{clause}: {_not_set(name, missing)}")
         return tuple(sentences)
-
-    def _missing(self, sink: str, names: tuple[str, ...]) -> list[str]:
-        return [variable_name(sink, name) for name in names if getattr(getattr(self, sink), name) is None]
 
     def on_loopback(self) -> bool:
         """Whether HTTP is served to this machine only."""
@@ -316,8 +286,9 @@ def _of_file(problem: SettingsProblem, files: Mapping[str, Path]) -> SettingsPro
     return SettingsProblem(f"{problem.variable}_FILE", f"names {file}, whose content {problem.message}")
 
 
-def _not_set(names: list[str]) -> str:
-    return f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'} not set"
+def _not_set(group: str, names: list[str]) -> str:
+    named = " and ".join(variable_name(group, name) for name in names)
+    return f"{named} {'is' if len(names) == 1 else 'are'} not set"
 
 
 def _secret_in_file(file: Path) -> SecretStr:

@@ -12,8 +12,9 @@ from typing import Any, Protocol
 import httpx
 import msgspec
 
-from sinks.receivers import pagerduty, slack
 from sinks.receivers.answers import without_secrets
+from sinks.receivers.pagerduty import wording as pagerduty
+from sinks.receivers.slack import wording as slack
 from sinks.wording import one_line, truncate
 from streams.settings.settings import Settings
 from streams.watchdog.announcer import OLD_KEY, Teller

@@ -16,9 +16,9 @@ from pydantic import SecretStr
 from detectors.incidents import Command
 from sinks import sandbox
 from sinks.receivers.answers import Answer, Receipts, SinkClient
-from sinks.receivers.datadog import Datadog
-from sinks.receivers.pagerduty import PagerDuty
-from sinks.receivers.slack import Slack
+from sinks.receivers.datadog.client import Datadog
+from sinks.receivers.pagerduty.client import PagerDuty
+from sinks.receivers.slack.client import Slack
 from sinks.sandbox import Sandbox
 from streams.dispatch.receivers import http_client
 from tests.simulation.cluster.storage import Digest

@@ -9,8 +9,9 @@ from typing import Any
 
 from detectors.incidents import Command
 from sinks.delivery.deliverer import Deliverer, Delivery
-from sinks.delivery.pacing import Pace, ReceiverGate
+from sinks.delivery.pacing import ReceiverGate
 from sinks.receivers.answers import Answer, Delivered, Receipts
+from sinks.receivers.contract import Pace
 from tests.sinks.samples import Time, command, incident
 
 Script = Callable[[Command], Answer]

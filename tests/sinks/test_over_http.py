@@ -15,10 +15,11 @@ from detectors.incidents import Command
 from detectors.instants import MINUTE
 from sinks import sandbox
 from sinks.delivery.deliverer import Deliverer, Delivery
-from sinks.delivery.pacing import Pace, ReceiverGate
-from sinks.receivers.datadog import Datadog
-from sinks.receivers.pagerduty import PagerDuty
-from sinks.receivers.slack import Slack
+from sinks.delivery.pacing import ReceiverGate
+from sinks.receivers.contract import Pace
+from sinks.receivers.datadog.client import Datadog
+from sinks.receivers.pagerduty.client import PagerDuty
+from sinks.receivers.slack.client import Slack
 from sinks.sandbox import Sandbox
 from tests.sinks.deliverer_fixture import drained
 from tests.sinks.samples import NAMES, OPENED, RunningTime, command, incident

@@ -15,9 +15,9 @@ from pydantic import SecretStr
 from detectors.incidents import Command
 from sinks.delivery.deliverer import Deliverer, Delivery
 from sinks.receivers.answers import SinkClient
-from sinks.receivers.datadog import Datadog
-from sinks.receivers.pagerduty import PagerDuty
-from sinks.receivers.slack import Slack
+from sinks.receivers.datadog.client import Datadog
+from sinks.receivers.pagerduty.client import PagerDuty
+from sinks.receivers.slack.client import Slack
 from tests.sinks.deliverer_fixture import drained
 from tests.sinks.samples import OPENED, RunningTime, command
 

@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sinks.delivery.pacing import BACKOFF_CAP, PACES, Bucket, Circuit, Pace, ReceiverGate, backoff
+from sinks.delivery.pacing import BACKOFF_CAP, Bucket, Circuit, ReceiverGate, backoff
 from sinks.receivers.answers import Delivered, Refused, Retry
+from sinks.receivers.contract import Pace
+from sinks.receivers.registry import Receivers
 from tests.sinks.samples import Time
 
 MINUTE = 60_000
@@ -25,7 +27,7 @@ def test_backoff_is_exponential_with_full_jitter_and_a_cap(attempt: int, ceiling
 
 @given(st.lists(st.integers(0, 3000), min_size=1, max_size=400), st.sampled_from(["pagerduty", "slack"]))
 def test_no_minute_ever_has_more_than_the_receiver_bears(gaps: list[int], sink: str) -> None:
-    pace = PACES[sink]
+    pace = dict(Receivers().receivers())[sink].pace
     bucket, now, went = Bucket(pace.per_minute, pace.burst), 0, []
     for gap in gaps:
         now += gap

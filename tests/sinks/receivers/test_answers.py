@@ -6,7 +6,8 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from sinks.receivers.answers import LONGEST_WAIT, Refused, Retry, call, classify, spent_for, wait_asked_for
+from sinks.receivers.answers import LONGEST_WAIT, Refused, Retry, classify, spent_for, wait_asked_for
+from sinks.receivers.http import call
 
 RETRIED = [300, 302, 408, 429, 500, 502, 503, 504, 520, 599]
 REFUSED = [400, 401, 402, 403, 404, 405, 409, 410, 413, 418, 422, 431]

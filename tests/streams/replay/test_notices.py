@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 
 from detectors.instants import MINUTE, SECOND
-from sinks.receivers.slack import render
+from sinks.receivers.slack.wording import render
 from streams.replay.entries import Entry
 from streams.replay.replay import Replay
 from streams.replay.verdict_lines import objects

@@ -13,9 +13,10 @@ from hypothesis import example, given
 from pydantic import SecretStr
 
 from detectors.incidents import Command, Note
-from sinks.receivers import pagerduty as module
 from sinks.receivers.answers import Delivered, Refused, Retry
-from sinks.receivers.pagerduty import PagerDuty, render_blind, render_seeing
+from sinks.receivers.pagerduty import wording as module
+from sinks.receivers.pagerduty.client import PagerDuty
+from sinks.receivers.pagerduty.wording import render_blind, render_seeing
 from tests.sinks.samples import (
     IN_COMMON,
     NAMES,

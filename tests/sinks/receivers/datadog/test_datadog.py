@@ -19,9 +19,9 @@ from pydantic import SecretStr
 
 from detectors.incidents import Command
 from detectors.instants import HOUR
-from sinks.receivers import datadog_requests as module
 from sinks.receivers.answers import Answer, Delivered, Refused, Retry
-from sinks.receivers.datadog import Datadog
+from sinks.receivers.datadog import wording as module
+from sinks.receivers.datadog.client import Datadog
 from tests.sinks.samples import IN_COMMON, NAMES, OPENED, SAID_IN_COMMON, command, commands, crammed, incident
 
 render = partial(module.render, names=NAMES)

@@ -14,9 +14,10 @@ from pydantic import SecretStr
 
 from detectors.incidents import Command, TransitionKind
 from detectors.instants import MINUTE
-from sinks.receivers import slack as module
 from sinks.receivers.answers import Answer, Delivered, Refused, Retry
-from sinks.receivers.slack import Slack, escape, render_blind, render_seeing
+from sinks.receivers.slack import wording as module
+from sinks.receivers.slack.client import Slack
+from sinks.receivers.slack.wording import escape, render_blind, render_seeing
 from tests.sinks.samples import IN_COMMON, NAMES, OPENED, SAID_IN_COMMON, command, commands, crammed, incident
 
 render = partial(module.render, names=NAMES)

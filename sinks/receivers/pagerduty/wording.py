@@ -9,13 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import httpx
-import msgspec
-from pydantic import SecretStr
-
 from detectors.incidents import Command, Counts, Incident
 from detectors.instants import format_duration, format_instant
-from sinks.receivers.answers import Answer, Delivered, Receipts, Refused, Retry, call
 from sinks.wording import (
     UNNAMED,
     ScopeNames,
@@ -28,7 +23,7 @@ from sinks.wording import (
     truncate,
 )
 
-__all__ = ["PagerDuty", "render", "render_blind", "render_seeing", "summary"]
+__all__ = ["render", "render_blind", "render_seeing", "summary"]
 
 SUMMARY_LIMIT = 1024
 DETAIL_LIMIT = 2000
@@ -149,54 +144,6 @@ def render_blind(
 def render_seeing(dedup_key: str) -> dict[str, Any]:
     """The resolution of the alert that ``render_blind`` opened."""
     return {"event_action": "resolve", "dedup_key": dedup_key}
-
-
-class PagerDuty:
-    """Sends commands to one integration (routing key) of PagerDuty."""
-
-    def __init__(
-        self,
-        http: httpx.AsyncClient,
-        *,
-        routing_key: SecretStr,
-        base_url: str = "https://events.pagerduty.com",
-        client: str = "watchofficer",
-        names: ScopeNames = UNNAMED,
-    ) -> None:
-        self._http = http
-        self._key = routing_key
-        self._url = base_url.rstrip("/") + "/v2/enqueue"
-        self._client = client
-        self._names = names
-
-    async def send(self, command: Command, receipts: Receipts) -> Answer:
-        """Deliver one command. An accepted event (202) is not yet an alert; PagerDuty guarantees no more."""
-        try:
-            event = render(command, client=self._client, found=_found(receipts), names=self._names)
-        except ValueError as error:
-            return Refused(str(error))
-        return await self.enqueue(event)
-
-    async def enqueue(self, event: Mapping[str, Any]) -> Answer:
-        """Send one rendered event."""
-        body = msgspec.json.encode({"routing_key": self._key.get_secret_value(), **event})
-        answer = await call(self._http, "POST", self._url, body=body, secrets=(self._key,))
-        if not isinstance(answer, httpx.Response):
-            return answer
-        if answer.status_code != 202:
-            # A proxy on the way answered in PagerDuty's place.
-            return Retry(None, f"HTTP {answer.status_code} where only 202 means accepted")
-        return Delivered({"dedup_key": str(event["dedup_key"])})
-
-
-def _found(receipts: Receipts) -> dict[str, str]:
-    datadog, slack = receipts("datadog"), receipts("slack")
-    found = {
-        "datadog": datadog.get("event_url", ""),
-        "datadog_incident": datadog.get("incident_url", ""),
-        "slack": slack.get("permalink", ""),
-    }
-    return {name: url for name, url in found.items() if url}
 
 
 def _details(command: Command, links: Mapping[str, str], names: ScopeNames) -> dict[str, Any]:

@@ -15,8 +15,9 @@ import msgspec
 from pydantic import SecretStr
 
 from detectors.incidents import Command
-from sinks.receivers.answers import Answer, Delivered, Receipts, Refused, Retry, call, spent_for
-from sinks.receivers.datadog_requests import Request, render, token_of
+from sinks.receivers.answers import Answer, Delivered, Receipts, Refused, Retry, spent_for
+from sinks.receivers.datadog.wording import Request, render, token_of
+from sinks.receivers.http import call
 from sinks.wording import UNNAMED, ScopeNames
 
 __all__ = ["Datadog"]

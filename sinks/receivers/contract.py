@@ -1,0 +1,94 @@
+"""What does a receiver bring? Settings from which its client is made, the load it accepts, and its rules of order.
+
+Each receiver is a package here: ``config`` holds a subclass of ``ReceiverSettings``, ``wording`` writes what it gets,
+and ``client`` sends it. ``registry`` lists them.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from detectors.incidents import Command
+from sinks.configuration import Group
+from sinks.receivers.answers import SinkClient
+from sinks.wording import ScopeNames
+
+if TYPE_CHECKING:
+    import httpx
+
+__all__ = ["Fate", "Means", "Pace", "ReceiverSettings"]
+
+#: What becomes of a command that need not be sent: a newer one says more, or its incident is over.
+Fate = Literal["superseded", "dropped"]
+
+
+@dataclass(frozen=True)
+class Pace:
+    """The load that a receiver accepts.
+
+    Attributes:
+        per_minute: requests a minute; 0 if only the receiver's own answers limit the rate.
+        burst: requests at once after a pause.
+        concurrency: requests in parallel.
+    """
+
+    per_minute: int
+    burst: int
+    concurrency: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Means:
+    """What the process hands to every client.
+
+    Attributes:
+        http: makes requests, and holds them back where this process may not send any more.
+        clock: ms since the epoch.
+        names: what people call the values of scopes.
+    """
+
+    http: httpx.AsyncClient
+    clock: Callable[[], int]
+    names: ScopeNames
+
+
+class ReceiverSettings(Group):
+    """The settings of one receiver: ``WATCHOFFICER_<NAME>__...``, with a default for each, and what else it brings.
+
+    Attributes:
+        title: the name that people know it by.
+        needed: the settings without which it is off.
+        lacking: what it cannot do without further settings, as a clause, and these settings; None for nothing.
+        pace: the load that it accepts.
+    """
+
+    title: ClassVar[str]
+    needed: ClassVar[tuple[str, ...]]
+    lacking: ClassVar[tuple[str, tuple[str, ...]] | None] = None
+    pace: ClassVar[Pace] = Pace(per_minute=60, burst=10, concurrency=2)
+
+    @property
+    def on(self) -> bool:
+        """Whether it has what it needs."""
+        return not self.missing(self.needed)
+
+    def missing(self, names: Sequence[str]) -> list[str]:
+        """Those of the named settings that are not set."""
+        return [name for name in names if getattr(self, name) is None]
+
+    @abstractmethod
+    def client(self, means: Means) -> SinkClient:
+        """The client of a receiver that is on."""
+
+    @classmethod
+    def overtaken(cls, command: Command, later: Sequence[Command]) -> Fate | None:
+        """Whether later commands make one pointless; None if they do not.
+
+        Args:
+            command: waits to be sent.
+            later: what waits behind it, of the same incident, epoch and receiver, oldest first.
+        """
+        return None

@@ -1,0 +1,62 @@
+"""What does Datadog need, how much does it accept, and which change of an incident is pointless?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Annotated, ClassVar
+
+from pydantic import AfterValidator
+
+from detectors.incidents import Command
+from sinks.configuration import HeaderSecret, HttpUrl
+from sinks.receivers.answers import SinkClient
+from sinks.receivers.contract import Fate, Means, Pace, ReceiverSettings
+
+__all__ = ["DatadogSettings"]
+
+
+def _site(value: str) -> str:
+    if not re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)+", value, re.ASCII):
+        raise ValueError("must be a Datadog site such as datadoghq.com or ddog-gov.com")
+    return value
+
+
+class DatadogSettings(ReceiverSettings):
+    """``WATCHOFFICER_DATADOG__...``. ``base_url`` replaces both hosts that follow from ``site``."""
+
+    api_key: HeaderSecret | None = None
+    app_key: HeaderSecret | None = None
+    site: Annotated[str, AfterValidator(_site)] = "datadoghq.com"
+    base_url: HttpUrl | None = None
+
+    title: ClassVar[str] = "Datadog"
+    needed: ClassVar[tuple[str, ...]] = ("api_key",)
+    lacking: ClassVar[tuple[str, tuple[str, ...]] | None] = (
+        "Datadog gets events but no incidents",
+        ("app_key",),
+    )
+    # Datadog states its limit in X-RateLimit headers.
+    pace: ClassVar[Pace] = Pace(per_minute=0, burst=1, concurrency=4)
+
+    def client(self, means: Means) -> SinkClient:
+        """The client of Datadog."""
+        from sinks.receivers.datadog.client import Datadog  # reading settings needs no HTTP
+
+        assert self.api_key is not None
+        return Datadog(
+            means.http,
+            api_key=self.api_key,
+            app_key=self.app_key,
+            site=self.site,
+            base_url=self.base_url,
+            names=means.names,
+            clock=means.clock,
+        )
+
+    @classmethod
+    def overtaken(cls, command: Command, later: Sequence[Command]) -> Fate | None:
+        """A change of an incident is superseded by a newer one, which carries the whole state."""
+        newer = ("incident_update", "incident_resolve")
+        changed = command.action == "incident_update" and any(other.action in newer for other in later)
+        return "superseded" if changed else None

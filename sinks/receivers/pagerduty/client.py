@@ -1,0 +1,66 @@
+"""How are commands sent to PagerDuty, and which answer of its Events API v2 means that an event was accepted?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+import msgspec
+from pydantic import SecretStr
+
+from detectors.incidents import Command
+from sinks.receivers.answers import Answer, Delivered, Receipts, Refused, Retry
+from sinks.receivers.http import call
+from sinks.receivers.pagerduty import wording
+from sinks.wording import UNNAMED, ScopeNames
+
+__all__ = ["PagerDuty"]
+
+
+class PagerDuty:
+    """Sends commands to one integration (routing key) of PagerDuty."""
+
+    def __init__(
+        self,
+        http: httpx.AsyncClient,
+        *,
+        routing_key: SecretStr,
+        base_url: str = "https://events.pagerduty.com",
+        client: str = "watchofficer",
+        names: ScopeNames = UNNAMED,
+    ) -> None:
+        self._http = http
+        self._key = routing_key
+        self._url = base_url.rstrip("/") + "/v2/enqueue"
+        self._client = client
+        self._names = names
+
+    async def send(self, command: Command, receipts: Receipts) -> Answer:
+        """Deliver one command. An accepted event (202) is not yet an alert; PagerDuty guarantees no more."""
+        try:
+            event = wording.render(command, client=self._client, found=_found(receipts), names=self._names)
+        except ValueError as error:
+            return Refused(str(error))
+        return await self.enqueue(event)
+
+    async def enqueue(self, event: Mapping[str, Any]) -> Answer:
+        """Send one rendered event."""
+        body = msgspec.json.encode({"routing_key": self._key.get_secret_value(), **event})
+        answer = await call(self._http, "POST", self._url, body=body, secrets=(self._key,))
+        if not isinstance(answer, httpx.Response):
+            return answer
+        if answer.status_code != 202:
+            # A proxy on the way answered in PagerDuty's place.
+            return Retry(None, f"HTTP {answer.status_code} where only 202 means accepted")
+        return Delivered({"dedup_key": str(event["dedup_key"])})
+
+
+def _found(receipts: Receipts) -> dict[str, str]:
+    datadog, slack = receipts("datadog"), receipts("slack")
+    found = {
+        "datadog": datadog.get("event_url", ""),
+        "datadog_incident": datadog.get("incident_url", ""),
+        "slack": slack.get("permalink", ""),
+    }
+    return {name: url for name, url in found.items() if url}
