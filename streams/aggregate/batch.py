@@ -14,7 +14,7 @@ from streams.aggregate.rejected_share import Counted, count_slots, slots_of
 from streams.events.columns import Columns, Times, columns_of, times_of
 from streams.events.validation import Reason, Rejection
 
-__all__ = ["Batch", "judge_batch", "note_batch"]
+__all__ = ["Batch", "judge_batch", "note_batch", "refused_in"]
 
 _Some = TypeVar("_Some", bound=Times)
 
@@ -90,6 +90,19 @@ def note_batch(acceptance: Acceptance, values: Sequence[bytes | None], stamps: I
     ids, times, refused = times_of(values)
     ids, times, where = _in_time(acceptance.rules, ids, times, refused, stamps, len(values))
     return where, acceptance.take_many(ids, times.hashes, times.occurred, stamps[where])
+
+
+def refused_in(rules: Rules, values: Sequence[bytes | None], stamps: Ints) -> dict[int, Rejection]:
+    """The rejections among records, by position: they depend on no other record, and are those of ``judge_batch``.
+
+    Args:
+        rules: say what is too far in the future or the past.
+        values: the records.
+        stamps: (N,) their Kafka timestamps, ms.
+    """
+    ids, times, refused = times_of(values)
+    _in_time(rules, ids, times, refused, stamps, len(values))
+    return refused
 
 
 def _in_time(

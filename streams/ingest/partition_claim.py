@@ -50,6 +50,7 @@ class ClaimedPartition(NamedTuple):
         fold: at the offset where to go on.
         end: the last stable offset when it was claimed.
         generation: the number under which to write.
+        rejected_from: the first offset before the fold's whose copy may be missing; None where all are there.
     """
 
     partition: TopicPartition
@@ -57,6 +58,7 @@ class ClaimedPartition(NamedTuple):
     fold: BlockFold
     end: int
     generation: int
+    rejected_from: int | None = None
 
 
 class _Found(NamedTuple):
@@ -170,7 +172,7 @@ class PartitionClaim:
         async for records in self._reader.batches(partition, start=resume.read_from, end=resume.start):
             fold.read_back(records)
         fold.ready(whole=begin <= resume.read_from)
-        return ClaimedPartition(partition, destination, fold, end, generation)
+        return ClaimedPartition(partition, destination, fold, end, generation, resume.rejected_from)
 
     async def _numbered(
         self,
@@ -313,6 +315,8 @@ class PartitionClaim:
             read_from=start,
             greatest_there=resume.greatest,
             blind_from=blind_from,
+            # Nobody looks through the records between the two starts for facts; copies of them may be missing.
+            rejected_from=resume.start if resume.rejected_from is None else resume.rejected_from,
         )
 
     async def _report_lost(self, partition: TopicPartition, expected: int, begin: int) -> None:

@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 
 from detectors.instants import FAR_PAST, SECOND
 from detectors.policy.policy import Policy
-from streams.events.rejected import rejected_record
 from streams.events.validation import Rejection
 from streams.ingest.blocks import Block
 from streams.ingest.fetch_monitor import FetchStatus
 from streams.ingest.partition_claim import ClaimedPartition
-from streams.ingest.writes import Flush, to_all_partitions, to_ingest_state
+from streams.ingest.rejected_copies import RejectedCopy, copy_of
+from streams.ingest.writes import Flush, to_all_partitions
 from streams.kafka.producer import ProducerRecord
 from streams.kafka.topics import env_partition
 from streams.segments.codec import (
@@ -70,12 +70,11 @@ class PartitionTask:
         self.fold = claimed.fold
         self.generation = claimed.generation
         self.destination = claimed.destination
-        self._topic = claimed.partition.topic
         self._partition = int(claimed.partition.partition)
         self._marks_from = claimed.end
         self._policy = policy
         self._pace = pace
-        self._rejected: list[ProducerRecord] = []
+        self._rejected: list[RejectedCopy] = []
         self._resumed: Resume | None = None
         self._gap: int | None = None
         self._heard_at = now  # when its last record came
@@ -104,7 +103,8 @@ class PartitionTask:
     def take(self, records: Sequence[Any], now: int) -> list[tuple[Any, Rejection]]:
         """Fold a batch; the rejected records, with why."""
         rejected = self.fold.fold(records)
-        self._rejected += [self._set_aside(record, refused) for record, refused in rejected]
+        topics = self.destination.topics
+        self._rejected += [copy_of(topics, self._partition, record, refused) for record, refused in rejected]
         if len(rejected) < len(
             records
         ):  # what is rejected says nothing of the time: the partition may be idle
@@ -112,10 +112,6 @@ class PartitionTask:
         self._newest = records[-1].timestamp
         self._marked = ""
         return rejected
-
-    def _set_aside(self, record: Any, refused: Rejection) -> ProducerRecord:
-        aside = rejected_record(self._topic, self._partition, record.offset, record.value, refused)
-        return ProducerRecord(self.destination.topics.rejected, aside.key, aside.value, None, aside.headers)
 
     # -- silence ----------------------------------------------------------------------------------------------
 
@@ -178,8 +174,8 @@ class PartitionTask:
         recently = now - self._told_at < SECOND * self._pace
         if told == self._told and not closed and mark is None and recently:
             return
-        into.rejected += self._rejected
-        self._rejected = []
+        if self._rejected:
+            into.rejected[self._partition], self._rejected = self._rejected, []
         for block in closed:
             into.finished += self._segments(block)
         if closed:
@@ -188,7 +184,7 @@ class PartitionTask:
                 into.finished += self._frontier(tallies, self._told, now, finished=True)
         resume = fold.resume_record(self.generation)
         if resume != self._resumed:
-            into.resumes.append(to_ingest_state(self.destination, resume))
+            into.resumes.append((self.destination, resume))
             self._resumed = resume
         into.growing += self._segments(fold.block)
         if mark is not None:

@@ -27,16 +27,17 @@ from mode import Service
 
 from detectors.instants import format_instant
 from detectors.policy.policy import Policy
+from streams.aggregate.acceptance import Rules
 from streams.ingest.fetch_monitor import FetchMonitor, FetchStatus
 from streams.ingest.partition_claim import PartitionClaim
 from streams.ingest.partition_task import PartitionTask
 from streams.ingest.read_report import ReadReport
+from streams.ingest.rejected_copies import RejectedCopies
 from streams.ingest.rejections import Rejections
 from streams.ingest.settings import IngestSettings
 from streams.ingest.writes import Flush
 from streams.kafka.clients import Backoff, ClientFactory, Consumer
 from streams.kafka.producer import BatchProducer
-from streams.kafka.refused.aside import AsideWriter
 from streams.kafka.topic_reader import TopicReader
 from streams.records.reading import OwnRecords
 from streams.runtime.broker_clock import BrokerClock
@@ -75,7 +76,6 @@ class Ingest(Service):
         fail: called with the exception after which ingest cannot go on.
         clients: makes the consumers.
         time: learns the broker's time from the records that are read; it must go by the monotonic time of ``timing``.
-        aside: writes the rejected records; ``producer`` by default.
         records: what is done with records of our own topics that cannot be read.
         progress: is told which partitions are not read to their ends, and when most of what is read is rejected.
     """
@@ -90,7 +90,6 @@ class Ingest(Service):
         *,
         clients: ClientFactory,
         time: BrokerClock | None = None,
-        aside: AsideWriter | None = None,
         records: OwnRecords | None = None,
         progress: Progress | None = None,
         **options: Any,
@@ -100,11 +99,12 @@ class Ingest(Service):
         self._settings = settings
         self._policy = policy
         self._producer = producer
-        self._aside = aside or producer
         self._clock = timing.clock
         self._clients = clients
         self._timing = timing
         self._reader = TopicReader(clients, patient=True, timing=timing)
+        rules = Rules.of(policy, settings.pace)
+        self._copies = RejectedCopies(settings.topics, rules, producer, self._reader)
         self._claims = PartitionClaim(settings, policy, producer, self._reader, timing.clock, records=records)
         self._partitions: dict[TopicPartition, PartitionTask] = {}
         self._assigned: set[TopicPartition] = set()
@@ -194,6 +194,7 @@ class Ingest(Service):
                 self._partitions.clear()
                 self._assigned = set()
                 self._report.assigned(())
+                await self._copies.close()
                 await consumer.stop()
 
     async def _rounds(self, consumer: Consumer) -> None:
@@ -247,8 +248,8 @@ class Ingest(Service):
 
     async def _write(self, consumer: Consumer, flush: Flush, starts: dict[TopicPartition, int]) -> None:
         began = self._timing.monotonic()
-        await self._aside.write(flush.rejected)
-        for records in flush.batches():
+        await self._copies.write(flush.rejected, self._gives_up)
+        for records in flush.batches(self._copies.missing_from):
             await self._producer.write(records, give_up=self._gives_up)
         if flush.resumes:
             await self._commit(consumer, starts)
@@ -308,6 +309,7 @@ class Ingest(Service):
         self._monitor.assigned(assigned)
         self._report.assigned(assigned)
         self._partitions = {p: task for p, task in self._partitions.items() if unbroken and p in assigned}
+        self._copies.keep({int(partition.partition) for partition in self._partitions})
         for partition, task in self._partitions.items():
             # Each rebalance puts the position back to the committed offset.
             consumer.seek(partition, task.fold.next_offset)
@@ -346,6 +348,7 @@ class Ingest(Service):
         self._partitions[partition] = PartitionTask(claimed, self._policy, self._clock(), self._settings.pace)
         self._monitor.answered(partition)
         fold = claimed.fold
+        self._copies.claimed(int(partition.partition), claimed.rejected_from, fold.next_offset)
         consumer.seek(partition, fold.next_offset)
         log.info(
             "partition_claimed",

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from msgspec.structs import replace
+
+from streams.ingest.rejected_copies import RejectedCopy
 from streams.kafka.producer import ProducerRecord
 from streams.kafka.topics import Topics
 from streams.segments.codec import (
@@ -38,19 +42,38 @@ class Flush:
     """Records to be written, in four batches of which each is acknowledged before the next is sent.
 
     Attributes:
-        rejected: records for ``login-events.rejected``, written before all batches, and left to be written later
-            while that topic takes no records.
+        rejected: copies for ``login-events.rejected`` by input partition, written before all batches, and left to be
+            written later while that topic takes no records.
+        resumes: resume records, and where they are written.
     """
 
-    rejected: list[ProducerRecord] = field(default_factory=list)
+    rejected: dict[int, list[RejectedCopy]] = field(default_factory=dict)
     finished: list[ProducerRecord] = field(default_factory=list)
-    resumes: list[ProducerRecord] = field(default_factory=list)
+    resumes: list[tuple[Destination, Resume]] = field(default_factory=list)
     growing: list[ProducerRecord] = field(default_factory=list)
     frontiers: list[ProducerRecord] = field(default_factory=list)
 
-    def batches(self) -> tuple[list[ProducerRecord], ...]:
-        """The batches, in their order."""
-        return self.finished, self.resumes, self.growing, self.frontiers
+    def batches(
+        self, missing_from: Callable[[int], int | None] = lambda partition: None
+    ) -> tuple[list[ProducerRecord], ...]:
+        """The batches, in their order.
+
+        Args:
+            missing_from: the first offset of an input partition whose copy is missing, now that the copies of this
+                flush have been written as far as they can be; None where none is.
+        """
+        resumes = [
+            to_ingest_state(where, _with_missing(resume, missing_from(resume.partition)))
+            for where, resume in self.resumes
+        ]
+        return self.finished, resumes, self.growing, self.frontiers
+
+
+def _with_missing(resume: Resume, missing_from: int | None) -> Resume:
+    """The resume record, which says what is missing before its start: whoever goes on there makes the other copies."""
+    if missing_from is None or missing_from >= resume.start:
+        return resume
+    return replace(resume, rejected_from=missing_from)
 
 
 def to_all_partitions(destination: Destination, key: bytes, frontier: Frontier) -> list[ProducerRecord]:

@@ -216,6 +216,8 @@ class Resume(msgspec.Struct, array_like=True, tag="resume", frozen=True):
         greatest, recorded, mark: of ``acceptance.Acceptance`` just before ``start``.
         read_from: the offset from which the memory of duplicates is read back; ``greatest_there``: before it.
         blind_from: of the mark, as in ``Frontier``.
+        rejected_from: the first offset before ``start`` whose copy on the topic of the rejected may be missing; None
+            where all are there, and in what versions before this field wrote.
     """
 
     partition: int
@@ -229,6 +231,7 @@ class Resume(msgspec.Struct, array_like=True, tag="resume", frozen=True):
     read_from: int
     greatest_there: int | None
     blind_from: int | None = None
+    rejected_from: int | None = None
 
 
 _Record = Segment | Frontier | Resume

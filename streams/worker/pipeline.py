@@ -207,7 +207,6 @@ class Pipeline:
             self.fail,
             clients=self._around.clients,
             time=broker_time if isinstance(broker_time, BrokerClock) else None,
-            aside=self.aside,
             records=self._around.records,
             progress=self._around.progress,
         )

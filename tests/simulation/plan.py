@@ -28,6 +28,7 @@ Kind = Literal[
     "compact",  # the broker compacts a topic
     "retain",  # the broker removes from a topic what nobody needs any more
     "unfetchable",  # no fetch of an input partition is answered, for ``seconds``
+    "deny",  # nobody may write on a topic, for ``seconds``
     "receiver",  # a receiver answers as ``what`` says, for ``seconds``
 ]
 _KINDS: tuple[tuple[Kind, int], ...] = (
@@ -62,6 +63,8 @@ _WRITTEN = (
     TOPICS.banner,
     TOPICS.rejected,
 )
+#: The chance that a plan denies the topic of the rejected, which no verdict needs.
+_DENIED = 0.3
 _COMPACTED = (TOPICS.segments, TOPICS.ingest_state, TOPICS.watch_state, TOPICS.history, TOPICS.deliveries)
 _LAYOUTS: tuple[tuple[Role, ...], ...] = (
     ("all", "all"),
@@ -135,6 +138,8 @@ class Plan:
         leased = tuple(role != "ingest" or random.random() < 0.3 for role in layout)
         number = random.choice([0, 2, 5, 10, 20])
         faults = [_fault(random, seconds, partitions, layout) for _ in range(number)]
+        if number and random.random() < _DENIED:  # drawn last: the other faults of a seed are what they were
+            faults.append(_fault_of("deny", random, seconds, partitions, layout))
         return cls(seed, partitions, seconds, layout, leased, tuple(sorted(faults, key=lambda f: f.at)))
 
     def with_faults(self, faults: Iterable[Fault]) -> Self:
@@ -144,6 +149,10 @@ class Plan:
 
 def _fault(random: Random, seconds: int, partitions: int, layout: tuple[Role, ...]) -> Fault:
     (kind,) = random.choices([kind for kind, _ in _KINDS], [weight for _, weight in _KINDS])
+    return _fault_of(kind, random, seconds, partitions, layout)
+
+
+def _fault_of(kind: Kind, random: Random, seconds: int, partitions: int, layout: tuple[Role, ...]) -> Fault:
     at = round(random.uniform(3, seconds), 1)
     who = random.randrange(len(layout))
     short = random.choice([1.0, 4.0, 15.0])
@@ -173,6 +182,8 @@ def _fault(random: Random, seconds: int, partitions: int, layout: tuple[Role, ..
             return Fault(kind, at, what=random.choice([TOPICS.login_events, TOPICS.commands]))
         case "unfetchable":
             return Fault(kind, at, random.choice([4.0, 70.0, 90.0]), random.randrange(partitions))
+        case "deny":
+            return Fault(kind, at, random.choice([4.0, 20.0, 60.0]), what=TOPICS.rejected)
         case "receiver":
             what = f"{random.choice(sorted(SINKS))}:{random.choice(MOODS)}"
             return Fault(kind, at, random.choice([5.0, 30.0, 90.0]), what=what)

@@ -145,9 +145,7 @@ class Worker:
             settings = IngestSettings(
                 TOPICS, INGEST_GROUP, INTERNAL, session_ms=round(SESSION * 1_000), start="earliest"
             )
-            self.ingest = Ingest(
-                settings, world.policy, producer, timing, self.fail, clients=clients, aside=aside
-            )
+            self.ingest = Ingest(settings, world.policy, producer, timing, self.fail, clients=clients)
             await self.ingest.start()
         if self.role != "ingest":
             self._start_agents(clients, producer, aside, lease, timing)

@@ -228,7 +228,7 @@ class Run:
                     log.compact(self.wall() - _COMPACTION_LAG)
             case "retain":
                 self._retain(fault.what)
-            case "away" | "slow" | "lose" | "drop" | "unfetchable" | "cut_off" | "receiver":
+            case "away" | "slow" | "lose" | "drop" | "unfetchable" | "deny" | "cut_off" | "receiver":
                 self._active.append(fault)
                 self._apply()
                 self.loop.call_later(fault.seconds, self._end, fault, context=NETWORK)
@@ -252,6 +252,7 @@ class Run:
         broker.unfetchable = {
             TopicPartition(TOPICS.login_events, f.who) for f in lasting.get("unfetchable", ())
         }
+        broker.denied = {f.what for f in lasting.get("deny", ())}
         broker.cut_off = {(INGEST_GROUP, f.who) for f in lasting.get("cut_off", ())}
         moods: Any = dict(f.what.split(":") for f in lasting.get("receiver", ()))
         self.receivers.moods = moods
@@ -282,7 +283,8 @@ class Run:
                 for record in log.records:
                     said = decode(record.value or b"")
                     if isinstance(said, Resume):
-                        needed.setdefault(said.partition, []).append(said.read_from)
+                        first = said.read_from if said.rejected_from is None else said.rejected_from
+                        needed.setdefault(said.partition, []).append(min(said.read_from, first))
         else:
             done = {delivery.command_id for delivery in self.deliveries()}
             for n, log in enumerate(self.logs(topic)):

@@ -21,6 +21,7 @@ from streams.kafka.producer import BatchProducer, ProducerRecord
 from streams.segments.fencing import Fencing
 from tests.simulation.checks import live_verdicts
 from tests.simulation.plan import Fault, Kind, Plan
+from tests.simulation.processes import TOPICS
 from tests.simulation.reduce import as_test, checked, fewest
 
 pytestmark = pytest.mark.timeout(900)
@@ -56,6 +57,21 @@ def test_more_seeds_come_to_the_right_verdicts(first: int) -> None:
 def test_a_worker_that_stood_still_between_a_search_and_a_creation_creates_nothing() -> None:
     still = Fault("freeze_at_write", seconds=7.0, what="incident-deliveries", count=6)
     assert not checked(Plan.drawn(20089).with_faults([still])).wrong
+
+
+_NOT_COPIED = (
+    Fault("deny", at=5.0, seconds=80.0, what=TOPICS.rejected),
+    Fault("crash", at=40.0, seconds=2.0, who=0),
+    Fault("crash", at=55.0, seconds=2.0, who=1),
+    Fault("stop", at=70.0, seconds=1.0, who=0),
+)
+
+
+@pytest.mark.parametrize("seed", [3, 11])
+def test_rejected_records_are_copied_though_the_topic_took_none_until_workers_had_ended(seed: int) -> None:
+    run = checked(replace(Plan.drawn(seed), layout=("all", "all"), leased=(True, True), faults=_NOT_COPIED))
+    assert not run.wrong
+    assert run.values(TOPICS.rejected)
 
 
 def test_a_seed_is_the_same_run_in_each_process() -> None:

@@ -45,7 +45,6 @@ def limits_of(topics: Topics) -> dict[str, Queued]:
         topics.sli: Queued(4 << 20),
         topics.banner: Queued(4 << 20, newest_of_key=True),
         topics.history: Queued(64 << 20, newest_of_key=True),
-        topics.rejected: Queued(32 << 20),
         topics.deliveries: Queued(32 << 20, newest_of_key=True),
         topics.quarantine: Queued(8 << 20, newest_of_key=True),
     }

@@ -53,6 +53,7 @@ class Broker:
         slow: how much longer each way takes at most, seconds.
         drop, lose: chances that a request is not carried out, and that its answer is lost.
         unfetchable: partitions of which no fetch is answered.
+        denied: topics on which nobody may write.
         cut_off: (group, number of a worker) whose coordinator does not answer, though all else does.
         wrote: called with a record that was appended, and the process that had sent it.
     """
@@ -73,6 +74,7 @@ class Broker:
         self.slow = 0.0
         self.drop = self.lose = 0.0
         self.unfetchable: set[TopicPartition] = set()
+        self.denied: set[str] = set()
         self.cut_off: set[tuple[str, int]] = set()
         self.wrote: Callable[[Stored, Process | None], None] = lambda record, process: None
         self.requests = 0

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from typing import Any, TypeVar
 
 from aiokafka import TopicPartition
-from aiokafka.errors import KafkaTimeoutError
+from aiokafka.errors import KafkaTimeoutError, TopicAuthorizationFailedError
 
 from tests.simulation.cluster.broker import Broker, Fetched
 from tests.simulation.cluster.storage import Stored
@@ -84,6 +84,8 @@ class SimProducer:
         process = current_process()
 
         def append() -> None:
+            if place.topic in self._broker.denied:
+                raise TopicAuthorizationFailedError(place.topic)
             for _, key, value, headers in batch:
                 self._broker.append(place, key, value, headers, process=process)
 
@@ -95,7 +97,8 @@ class SimProducer:
         self, place: TopicPartition, batch: list[tuple[Any, ...]], done: asyncio.Future[None]
     ) -> None:
         error = None if done.cancelled() else done.exception()
-        if error is not None and self._random.random() < _TRIES_AGAIN:
+        denied = isinstance(error, TopicAuthorizationFailedError)
+        if error is not None and not denied and self._random.random() < _TRIES_AGAIN:
             asyncio.get_running_loop().call_later(_RETRY_AFTER, self._send_batch, place, batch)
             return
         for acknowledged, *_ in batch:
@@ -104,7 +107,7 @@ class SimProducer:
             if error is None:
                 acknowledged.set_result(None)
             else:
-                acknowledged.set_exception(KafkaTimeoutError(str(error)))
+                acknowledged.set_exception(error if denied else KafkaTimeoutError(str(error)))
         self._send_some(place)
 
 
