@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
+from detectors.backtest.assignment import assign
 from detectors.backtest.labels import closeness
 from detectors.backtest.outcomes import Outcome
 from detectors.instants import FAR_FUTURE
@@ -81,8 +81,7 @@ def _pair(before: Sequence[Outcome], after: Sequence[Outcome]) -> dict[int, int]
             close, common, either = _closest(b, a), *_overlap(b, a)
             if close and common > 0:
                 weights[n, m] = base + close + common / either
-    found = zip(*linear_sum_assignment(weights, maximize=True), strict=True)
-    return {int(n): int(m) for n, m in found if weights[n, m]}
+    return assign(weights)
 
 
 def _closest(one: Outcome, other: Outcome) -> int:

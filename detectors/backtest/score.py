@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
+from detectors.backtest.assignment import assign
 from detectors.backtest.labels import EARLY, NOTICE, Label, closeness
 from detectors.backtest.outcomes import Outcome
 
@@ -198,8 +198,7 @@ def _assign(labels: Sequence[Label], outcomes: Sequence[Outcome]) -> dict[int, i
         for o, outcome in enumerate(outcomes):
             if label.may_be_answered_by(outcome):
                 weights[n, o] = base + _weight(label, outcome)
-    pairs = zip(*linear_sum_assignment(weights, maximize=True), strict=True)
-    return {int(n): int(o) for n, o in pairs if weights[n, o]}
+    return assign(weights)
 
 
 def _sharing(label: Label, outcomes: Sequence[Outcome]) -> Outcome | None:

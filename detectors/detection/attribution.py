@@ -27,7 +27,7 @@ import numpy as np
 
 from detectors.arrays import Bools, Floats, Ints
 from detectors.detection.lattice.lattice import Lattice, lattice_of
-from detectors.detection.lattice.selection import Selection
+from detectors.detection.lattice.selection import Selection, absorbed
 from detectors.detection.verdicts import FIRING, Verdicts
 from detectors.incidents import Cause
 from detectors.instants import HOUR
@@ -54,9 +54,10 @@ def attribute(verdicts: Sequence[Verdicts], frame: Frame, n: int, policy: Policy
     """
     serious = [verdict for verdict in verdicts if verdict.detector not in WAKES_NOBODY]
     minor = [[verdict] for verdict in verdicts if verdict.detector in WAKES_NOBODY]
-    out = _causes(_groups(serious), verdicts, frame, n, policy)
+    busy = _busy(frame, n, policy)
+    out = _causes(_groups(serious), verdicts, frame, n, policy, busy)
     for group in minor:
-        out += _causes([group], verdicts, frame, n, policy)
+        out += _causes([group], verdicts, frame, n, policy, busy)
     return out
 
 
@@ -66,13 +67,12 @@ def _causes(
     frame: Frame,
     n: int,
     policy: Policy,
+    busy: frozenset[int],
 ) -> list[Cause]:
     """Return the causes that the given groups of detectors find, in the order of the scope axis."""
     found: dict[int, list[Verdicts]] = {}
     gains: dict[int, float] = {}
     lattice = lattice_of(frame.scopes)
-    nothing: Floats = np.zeros(lattice.size)
-    busy = _busy(frame, n, policy)
     for group in groups:
         fires = np.any([verdict.state[n] == FIRING for verdict in group], axis=0)
         if not fires[lattice.is_scope].any():
@@ -82,8 +82,10 @@ def _causes(
         for scope in _explain(selection, lattice, gain, fires):
             found.setdefault(scope, []).extend(group)
             gains[scope] = max(gains.get(scope, 0.0), float(gain[scope]))
+    if not found:
+        return []
     out: list[Cause] = []
-    for scope in sorted(Selection(lattice, nothing, busy, policy.attribution).absorbed(found)):
+    for scope in sorted(absorbed(lattice, found)):
         group = [
             verdict for inner, group in found.items() if lattice.holds[scope, inner] for verdict in group
         ]
@@ -147,6 +149,6 @@ def _explain(selection: Selection, lattice: Lattice, gain: Floats, fires: Bools)
         if meets[unexplained(), scope].any():
             causes.add(scope)
     explain_rest()
-    causes = selection.absorbed(selection.by_rule(causes))
+    causes = absorbed(lattice, selection.by_rule(causes))
     explain_rest()  # a rule may have taken a part away that hardly fails
-    return selection.absorbed(causes)
+    return absorbed(lattice, causes)

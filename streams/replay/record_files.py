@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -14,27 +14,50 @@ from streams.records.models import decode_input
 from streams.replay.entries import SourceError
 from streams.replay.files import open_lines
 
-__all__ = ["read_history", "read_inputs"]
+__all__ = ["HistoryLine", "add_record", "read_history", "read_inputs"]
+
+_DECODER = msgspec.json.Decoder(dict[str, Any])
 
 
-def read_history(name: str) -> Iterator[dict[str, Any]]:
-    """Yield the five-minute records in a file.
+class HistoryLine(dict[str, Any]):
+    """A record of ``sli-history`` that knows where it stands: ``place`` is ``FILE:LINE``."""
+
+    __slots__ = ("place",)
+
+    def __init__(self, record: dict[str, Any], place: str) -> None:
+        super().__init__(record)
+        self.place = place
+
+
+def read_history(name: str) -> Iterator[HistoryLine]:
+    """Yield the objects in a file of five-minute records; ``add_record`` checks what is in them.
 
     Raises:
-        SourceError: the file cannot be read, or a line is no five-minute record (while iterating).
+        SourceError: the file cannot be read, or a line is no JSON object (while iterating).
     """
-    tried: dict[str, History] = {}
     with open_lines(name) as lines:
         for number, line in enumerate(lines, 1):
+            place = f"{name}:{number}"
             try:
-                record = msgspec.json.decode(line, type=dict[str, Any])
-                env = record["env"]
-                if env not in tried:
-                    tried[env] = History(env)
-                tried[env].add(record)
-            except (ValueError, KeyError, TypeError, AttributeError) as error:
-                raise SourceError(f"{name}:{number}: not a record of sli-history: {error}") from None
-            yield record
+                yield HistoryLine(_DECODER.decode(line), place)
+            except ValueError as error:
+                raise _no_record(place, error) from None
+
+
+def add_record(history_of: Callable[[str], History], record: Mapping[str, Any]) -> None:
+    """Add a five-minute record to the history of its environment.
+
+    Raises:
+        SourceError: it is no five-minute record.
+    """
+    try:
+        history_of(record["env"]).add(record)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _no_record(getattr(record, "place", "the history"), error) from None
+
+
+def _no_record(place: str, error: Exception) -> SourceError:
+    return SourceError(f"{place}: not a record of sli-history: {error}")
 
 
 def read_inputs(name: str, step: int) -> list[tuple[int, IncidentInput]]:

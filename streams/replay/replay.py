@@ -25,6 +25,7 @@ from streams.evaluate.shard_state import covered_from
 from streams.replay.checkpoint import Checkpoint
 from streams.replay.entries import Begin, Entry, Mark
 from streams.replay.places import PlacedEntries
+from streams.replay.record_files import add_record
 from streams.replay.summary import FAULTS_SHOWN, Summary
 
 __all__ = ["EVERY_SINK", "Input", "Replay"]
@@ -171,7 +172,7 @@ class Replay:
         self._asked = sorted(_open_inputs(inputs, checkpoint), key=lambda pair: pair[0])
         self._histories: dict[str, History] = {}
         for record in (*history, *(checkpoint.history if checkpoint else ())):
-            self._history(str(record["env"])).add(record)
+            add_record(self._history, record)
         self.evaluator = Evaluator(policy, self._make(sli_every))
 
     def _history(self, env: str) -> History:

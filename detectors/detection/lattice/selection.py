@@ -16,7 +16,7 @@ from detectors.arrays import Floats
 from detectors.detection.lattice.lattice import METHOD, Lattice
 from detectors.policy.detector_sections import Attribution
 
-__all__ = ["Selection"]
+__all__ = ["Selection", "absorbed"]
 
 #: The gain, in nats, that two methods with traffic must have by themselves before a scope counts that holds both: one
 #: chance in 10,000. A single failure where one in 2,500 is usual gains less (ln 2,500 = 7.8), so a stray one
@@ -58,9 +58,10 @@ class Selection:
         nothing: tuple[float, list[int]] = (0.0, [])
         gains, narrow = (self._gain > 0).tolist(), lattice.narrow.tolist()
         divided = set[int]()  # scopes of which a part explains something
+        values = self._values
         for group in reversed(lattice.order):
-            if not gains[group] and group not in divided:
-                continue
+            if values[group] == 0.0 and group not in divided:
+                continue  # neither the scope nor a part of it explains anything
             options = [nothing]
             for axis in self._axes:
                 found = [best[part] for part in lattice.parts[axis][group] if part in best]
@@ -134,9 +135,9 @@ class Selection:
                 continue
             if any(self._is_whole(axis, group, out) for axis in range(len(lattice.axes))):
                 # What lies within the new scope is no cause of its own any more, on any other axis neither.
-                out = self.absorbed({*out, int(lattice.same[group])})
+                out = absorbed(lattice, {*out, int(lattice.same[group])})
                 failing = self._held_by(out)
-        return self._disjoint(self.absorbed(out))
+        return self._disjoint(absorbed(lattice, out))
 
     def _held_by(self, chosen: set[int]) -> list[int]:
         """Return (group,) how many parts of each scope, on any axis, lie within the chosen scopes."""
@@ -167,7 +168,7 @@ class Selection:
         for scope in (group for group in lattice.order if group in scopes):
             shares = [one for one in out if lattice.meets[one, scope]]
             out |= self._beside(scope, shares[0]) if shares else {scope}
-        return self.absorbed(out)
+        return absorbed(lattice, out)
 
     def _beside(self, scope: int, other: int) -> set[int]:
         """Return the failing parts of a scope that share nothing with another scope."""
@@ -183,9 +184,11 @@ class Selection:
                 }
         return found
 
-    def absorbed(self, scopes: Iterable[int]) -> set[int]:
-        """Return the scopes that lie within no other one of them."""
-        kept, holds = set(scopes), self._lattice.holds
-        return {
-            s for s in kept if not any(o != s and holds[o, s] and not (holds[s, o] and s < o) for o in kept)
-        }
+
+def absorbed(lattice: Lattice, scopes: Iterable[int]) -> set[int]:
+    """Return the scopes that lie within no other one of them."""
+    kept = set(scopes)
+    if len(kept) < 2:
+        return kept
+    holds = lattice.holds
+    return {s for s in kept if not any(o != s and holds[o, s] and not (holds[s, o] and s < o) for o in kept)}
