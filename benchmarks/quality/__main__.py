@@ -7,7 +7,16 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from benchmarks.quality.cases import COMPARED, REPORTED_SEEDS, TUNING_SEEDS, Case, days, drawn, library
+from benchmarks.quality.cases import (
+    COMPARED,
+    REPORTED_SEEDS,
+    SITUATIONS,
+    TUNING_SEEDS,
+    Case,
+    days,
+    drawn,
+    library,
+)
 from benchmarks.quality.findings import findings
 from benchmarks.quality.report import write_report
 from benchmarks.quality.runs import Run, play_all
@@ -53,6 +62,9 @@ def _options(arguments: Iterable[str] | None) -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=2, help="how many seeds of the library")
     parser.add_argument("--drawn", type=int, default=20, help="how many drawn situations")
     parser.add_argument("--days", type=int, default=0, help="how many healthy days")
+    parser.add_argument(
+        "--situations", type=int, default=0, help="how many seeds of the situations that are hard to judge"
+    )
     parser.add_argument("--only", nargs="*", default=None, help="these scenarios of the library")
     parser.add_argument("--reported", action="store_true", help="play the seeds that are reported")
     parser.add_argument(
@@ -72,6 +84,7 @@ def _cases(options: argparse.Namespace) -> list[Case]:
     kinds = COMPARED if options.only is None else options.only
     return [
         *library(seeds[: options.seeds], kinds),
+        *library(seeds[: options.situations], SITUATIONS),
         *drawn(seeds[: options.drawn]),
         *(days(seeds[0], options.days) if options.days else ()),
     ]

@@ -14,13 +14,14 @@ from detectors.instants import DAY, HOUR, MINUTE, SECOND, format_instant, parse_
 from streams.simulate.demand import DEFAULT_RATE, Demand
 from streams.simulate.episodes import Episode
 from streams.simulate.history import history
+from streams.simulate.library import situations
 from streams.simulate.rows import seeded
 from streams.simulate.scenario import Scenario
 from streams.simulate.scenarios import SCENARIOS
 from streams.simulate.simulation import Simulation, simulate
 from streams.simulate.worlds.past import PAST
 
-__all__ = ["COMPARED", "REPORTED_SEEDS", "TUNING_SEEDS", "Case", "days", "drawn", "library"]
+__all__ = ["COMPARED", "REPORTED_SEEDS", "SITUATIONS", "TUNING_SEEDS", "Case", "days", "drawn", "library"]
 
 #: The only seeds on which detectors are tuned.
 TUNING_SEEDS = range(1, 100)
@@ -29,6 +30,9 @@ REPORTED_SEEDS = range(101, 1000)
 
 #: The scenarios of the published figures: those of one world, so that figures stay comparable over time.
 COMPARED = tuple(name for name, scenario in SCENARIOS.items() if scenario.world is PAST)
+
+#: The scenarios that are hard to judge; their figures stand apart from those of the library.
+SITUATIONS = tuple(one.name for one in situations.SITUATIONS)
 
 Suite = Literal["library", "drawn", "days"]
 
@@ -93,10 +97,13 @@ class Case:
         return scenario, simulation
 
     def history(self) -> Iterator[dict[str, Any]]:
-        """Yield the five-minute records of the two weeks before the case."""
+        """Yield the five-minute records of the time before the case."""
         varied = self.varied()
         scenario = varied.scenario
-        return history(self.seed, scenario.start, Demand(varied.history_rate), scenario.world)
+        demand = Demand(varied.history_rate)
+        return history(
+            self.seed, scenario.start, demand, scenario.world, scenario.past, length=scenario.history
+        )
 
     def truth(self, records: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
         """Return the labels; a label with hardly any impacted people does not require that somebody notice it."""

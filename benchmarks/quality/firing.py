@@ -276,7 +276,7 @@ def draw(picture: Picture, policy: Policy) -> str:
         for name, values in picture.read(frame, by_name, scope).items():
             seen.curves.setdefault(name, []).append(values)
 
-    entries = ((None, line) for line in simulation.lines())
+    entries = simulation.entries()
     replay = Replay([entries], policy, now=simulation.end + DAY, history=case.history(), observer=observe)
     incidents: list[tuple[int, int, int]] = []
     for verdict in replay.run():

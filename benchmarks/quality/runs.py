@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -19,13 +20,14 @@ from benchmarks.quality.cases import Case
 from detectors.backtest.labels import Label
 from detectors.backtest.outcomes import Outcomes
 from detectors.backtest.score import Score, score
-from detectors.instants import DAY
+from detectors.instants import DAY, format_instant
 from detectors.policy.policy import Policy
 from streams.replay.entries import Entry
 from streams.replay.files import open_lines
 from streams.replay.replay import Replay
 from streams.replay.scoring.truth_file import LabelRecord
 from streams.settings.policy_file import default_policy, load_policy
+from streams.simulate.scenario import Scenario
 from streams.simulate.simulation import Simulation
 
 __all__ = ["Run", "play", "play_all"]
@@ -67,7 +69,10 @@ def play(case: Case, policy: Policy, cache_in: Path | None = None) -> Run:
             healthy days are never kept.
     """
     scenario, simulation = case.play()
-    source = _Kept(case, simulation, cache_in) if cache_in and case.suite != "days" else _Fresh(simulation)
+    policy = _announced(policy, scenario)
+    # The broker's times are not kept in files.
+    is_kept = cache_in and case.suite != "days" and not scenario.is_stamped
+    source = _Kept(case, simulation, cache_in) if cache_in and is_kept else _Fresh(simulation)
     began = time.process_time()
     replay = Replay([source.entries()], policy, now=simulation.end + DAY, history=case.history())
     outcomes = Outcomes()
@@ -120,6 +125,23 @@ def _play(case: Case, policy_file: Path | None, cache_in: Path | None) -> Run:
     return play(case, load_policy(policy_file) if policy_file else default_policy(), cache_in)
 
 
+def _announced(policy: Policy, scenario: Scenario) -> Policy:
+    """Return a policy with the maintenance that a scenario announces."""
+    if not scenario.planned:
+        return policy
+    values = json.loads(policy.canonical())
+    values["maintenance"] += [
+        {
+            "scope": one.scope,
+            "start": format_instant(scenario.start + one.at),
+            "end": format_instant(scenario.start + one.at + one.lasts),
+            "description": scenario.name,
+        }
+        for one in scenario.planned
+    ]
+    return Policy.model_validate(values)
+
+
 def _label(record: dict[str, Any]) -> Label:
     return Label(**LabelRecord.model_validate(record).model_dump())
 
@@ -131,7 +153,7 @@ class _Fresh:
         self._simulation = simulation
 
     def entries(self) -> Iterator[Entry]:
-        return ((None, line) for line in self._simulation.lines())
+        return self._simulation.entries()
 
     def truth(self) -> list[dict[str, Any]]:
         return self._simulation.truth()
@@ -165,6 +187,6 @@ class _Kept:
 def _simulator() -> str:
     """Return a digest of the simulator's sources, on which the events of a case depend."""
     digest = hashlib.sha256()
-    for path in sorted([*_SIMULATOR.glob("*.py"), *Path(__file__).parent.glob("[cd]*.py")]):
+    for path in sorted([*_SIMULATOR.rglob("*.py"), *Path(__file__).parent.glob("[cd]*.py")]):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:12]

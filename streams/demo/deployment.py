@@ -277,8 +277,9 @@ class Deployment:
         ]
 
     async def _produce(self) -> Produced:
+        lines = (line for _, line in self._traffic.entries())
         async with TopicSink(self.topics.login_events, self.clients) as sink:
-            return await produce(self._traffic.lines(), self.clock, sink, 1.0, sleep=self.clock.sleep)
+            return await produce(lines, self.clock, sink, 1.0, sleep=self.clock.sleep)
 
 
 def _at_pace(policy: Policy, pace: float) -> Policy:

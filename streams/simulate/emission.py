@@ -38,8 +38,19 @@ def delivered(
         troubles: the episodes that deliver events late or twice.
         rng: the random numbers for these episodes.
     """
+    for rows in _in_order(batches, troubles, rng):
+        if troubles.mistimes:
+            troubles.mistime(rng, rows)
+        yield rows
+
+
+def _in_order(
+    batches: Iterable[tuple[int, Rows]], troubles: Troubles, rng: np.random.Generator
+) -> Iterator[Rows]:
+    """Yield rows in order of delivery, with the instants of delivery; their times are right."""
     if not troubles.delivers_oddly:
         for _, rows in batches:
+            rows["arrives"] = rows["t"]
             yield rows
         return
     waiting, due = np.zeros(0, EVENT), np.zeros(0, dtype=np.int64)
@@ -48,6 +59,7 @@ def delivered(
         waiting = concat([waiting, rows, rows[copies]], EVENT)
         due = np.concatenate([due, rows["t"] + delay, rows["t"][copies] + copy_delay])
         ready = due < end
+        waiting["arrives"] = due
         yield waiting[ready][np.argsort(due[ready], kind="stable")]
         waiting, due = waiting[~ready], due[~ready]
     yield waiting[np.argsort(due, kind="stable")]
@@ -88,7 +100,7 @@ def _frames(rows: Rows, world: World) -> tuple[list[str], list[str]]:
     columns = [
         *(rows[name].astype(np.int64) for name in ("env", "method", "step", "outcome", "operation")),
         np.where(world.names_client[step], rows["client"].astype(np.int64), len(world.clients)),
-        np.where(world.names_csp[step], rows["csp"].astype(np.int64), len(world.providers)),
+        np.where(world.names_csp[step] & ~rows["hidden"], rows["csp"].astype(np.int64), len(world.providers)),
         rows["verified"].astype(np.int64),
         rows["error"].astype(np.int64) + 1,
     ]

@@ -23,9 +23,11 @@ Effect = Literal[
     "no_return",  # people start and never come back from the credential provider
     "slow",  # requests take ``factor`` times as long
     "shift",  # sign-ins take the method, provider or client ``to`` instead of their own
+    "wait",  # people take ``delay`` ms longer at the credential provider, and come back
     "scan",  # ``per_minute`` callbacks a minute without a sign-in: no flow, provider, client or person
     "added",  # sign-ins are accompanied by a request of the step and with the outcome ``adds``
-    "bot",  # one identity tries ``per_minute`` times a minute and fails each time
+    "bot",  # ``people`` identities in turn try ``per_minute`` times a minute and fail each time
+    "clock",  # the clock of a producer is wrong by ``skew`` ms
     "late",  # events are delivered ``delay`` ms after the others
     "duplicate",  # events are delivered twice, the second copy ``delay`` ms later
 ]
@@ -34,8 +36,9 @@ _DELIVERY: tuple[Effect, ...] = ("late", "duplicate")
 _SCAN_TAKES = 6
 #: The time from the beginning of a sign-in to a request that accompanies it, ms.
 _ADDED_AFTER = 150
-#: The identity of all bots.
+#: The first identity of bots; those of one episode follow on it, and those of the next one after ``_MOST_BOTS``.
 BOT = np.uint64(0xB07)
+_MOST_BOTS = 100_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,13 +52,18 @@ class Episode:
         share: the share of the events in question that is affected once the episode has fully risen.
         rise: ms over which the share grows linearly from 0; 0 for a sudden beginning.
         flapping: ms on and ms off, in turns; None for an episode without pauses.
+        stages: (ms from the beginning, share): from then on the share is this one.
         steps: the steps that are affected (by failure, surge, slow, silence, late, duplicate).
         errors: name of the mix of errors (``errors.MIXES``) for failure, surge, bot and scan.
         factor: factor of the durations for slow.
         per_minute: tries per minute for bot and scan.
+        people: for bot, how many identities there are.
+        identified: for bot, whether its failures name their person.
+        hides: whether failures do not name the provider, though their step does.
+        skew: for clock, how far the clock is ahead, ms; below 0, how far it is behind.
         to: for shift, the values that sign-ins take, as a path below the environment; ``*`` keeps the own value.
         adds: for added, step and outcome of the requests.
-        delay: least and greatest delay, ms, for late and duplicate.
+        delay: least and greatest delay, ms, for late, duplicate and wait.
         about: the scope that the truth names; that of the episode if None.
         label: how the truth lists the episode: "wakes" (if enough people are impacted), "noticed" (wakes nobody),
             "either" (a page is allowed), "none" (not listed).
@@ -71,10 +79,15 @@ class Episode:
     share: float = 1.0
     rise: int = 0
     flapping: tuple[int, int] | None = None
+    stages: tuple[tuple[int, float], ...] = ()
     steps: tuple[str, ...] = STEPS
     errors: str = "ssoe_down"
     factor: float = 1.0
     per_minute: float = 0.0
+    people: int = 1
+    identified: bool = True
+    hides: bool = False
+    skew: int = 0
     delay: tuple[int, int] = (0, 0)
     to: str = "sis"
     adds: tuple[str, str] = ("webauthn_options", "offered")
@@ -92,6 +105,8 @@ class Episode:
             raise ValueError(
                 "a delay goes from least to greatest, and flapping is on and off for a while each"
             )
+        if not 1 <= self.people <= _MOST_BOTS or any(not 0 <= share <= 1 for _, share in self.stages):
+            raise ValueError("a bot has 1 to 100,000 identities, and a stage a share of 0 to 1")
         if self.effect == "bot" and (self.per_minute <= 0 or "*" in self.scope or self.scope.count("/") != 2):
             raise ValueError("a bot tries now and then, with one method and one credential provider")
         if self.effect == "scan" and (
@@ -114,6 +129,8 @@ class Placed:
         episode = self.episode
         passed = t - self.begin
         share = np.where((passed >= 0) & (t < self.end), episode.share, 0.0)
+        for after, then in episode.stages:
+            share[(passed >= after) & (t < self.end)] = then
         if episode.rise:
             share *= np.clip(passed / episode.rise, 0.0, 1.0)
         if episode.flapping:
@@ -121,17 +138,23 @@ class Placed:
             share *= passed % (on + off) < on
         return share
 
+    @property
+    def first_bot(self) -> int:
+        """The least of the identities of a bot."""
+        return int(BOT) + self.index * _MOST_BOTS
+
     def overlaps(self, t: npt.NDArray[np.int64]) -> bool:
         """Return whether any instant (ms) of a non-empty array lies in the episode."""
         return bool(len(t)) and int(t.max()) >= self.begin and int(t.min()) < self.end
 
     def hits(self, rng: np.random.Generator, rows: Rows, world: World) -> npt.NDArray[np.bool_]:
         """Return which rows the episode affects: rows in its scope, at its steps, drawn with its share."""
-        mask = scope_mask(rows, self.episode.scope, world)
-        if self.episode.steps != STEPS and "step" in (rows.dtype.names or ()):
-            mask &= np.isin(rows["step"], [STEPS.index(step) for step in self.episode.steps])
-        if self.episode.effect == "bot":
-            mask &= rows["person"] == BOT
+        episode = self.episode
+        mask = scope_mask(rows, episode.scope, world)
+        if episode.steps != STEPS and "step" in (rows.dtype.names or ()):
+            mask &= np.isin(rows["step"], [STEPS.index(step) for step in episode.steps])
+        if episode.effect == "bot":
+            mask &= (rows["person"] >= self.first_bot) & (rows["person"] < self.first_bot + episode.people)
         mask &= rng.random(len(rows)) < self.intensity(rows["t"])
         return mask
 
@@ -165,8 +188,8 @@ class Troubles:
             rows["error"][hit] = mix.draw(rng, len(hit))
             rows["outcome"][hit] = FAILURE
             rows["cause"][hit] = placed.index
-            # a bot is recognised by its identity; without it, each try would count as another person
-            known = 1.0 if placed.episode.effect == "bot" else mix.identified
+            rows["hidden"][hit] = placed.episode.hides
+            known = float(placed.episode.identified) if placed.episode.effect == "bot" else mix.identified
             rows["identified"][hit] = rng.random(len(hit)) < known
 
     def slow(self, rng: np.random.Generator, rows: Rows) -> None:
@@ -194,6 +217,20 @@ class Troubles:
                 if value is not None:
                     attempts[column][hit] = value
 
+    def wait(self, rng: np.random.Generator, attempts: Rows) -> npt.NDArray[np.int64]:
+        """Return how much longer each person stays at the credential provider, ms."""
+        longer = np.zeros(len(attempts), dtype=np.int64)
+        for placed in self._of(attempts["t"], "wait"):
+            hit = np.flatnonzero(placed.hits(rng, attempts, self.world))
+            low, high = placed.episode.delay
+            longer[hit] += rng.integers(low, high + 1, len(hit))
+        return longer
+
+    def mistime(self, rng: np.random.Generator, rows: Rows) -> None:
+        """Let the events of producers with wrong clocks say that they happened at another time, in place."""
+        for placed in self._of(rows["t"], "clock"):
+            rows["t"][np.flatnonzero(placed.hits(rng, rows, self.world))] += placed.episode.skew
+
     def delays(
         self, rng: np.random.Generator, rows: Rows
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
@@ -218,6 +255,11 @@ class Troubles:
         """Whether any event may be delivered late or twice."""
         return any(p.episode.effect in _DELIVERY for p in self.placed)
 
+    @property
+    def mistimes(self) -> bool:
+        """Whether any clock is wrong."""
+        return any(p.episode.effect == "clock" for p in self.placed)
+
     def bots(self, begin: int, end: int) -> Rows:
         """Return the bots' attempts to sign in, in [begin, end) ms."""
         parts = []
@@ -227,7 +269,8 @@ class Troubles:
             rows = np.zeros(len(ticks), ATTEMPT)
             rows["t"] = ticks
             rows["env"], (rows["method"], rows["csp"], _) = self.world.leaf(placed.episode.scope)
-            rows["person"] = BOT
+            turn = np.rint((ticks - placed.begin) / _gap(placed)).astype(np.int64)
+            rows["person"] = placed.first_bot + turn % placed.episode.people
             rows["tries"] = np.iinfo(np.uint8).max  # a bot tries at fixed intervals instead of retrying
             parts.append(rows)
         return concat(parts, ATTEMPT)
@@ -271,6 +314,9 @@ class Troubles:
 
 def _ticks(placed: Placed, last: int, begin: int, end: int) -> npt.NDArray[np.int64]:
     """Return the instants, ``per_minute`` a minute, from an episode's begin until ``last`` that are in [begin, end)."""
-    gap = round(MINUTE / placed.episode.per_minute)
-    ticks = np.arange(placed.begin, last, gap, dtype=np.int64)
+    ticks = np.arange(placed.begin, last, _gap(placed), dtype=np.int64)
     return ticks[(ticks >= begin) & (ticks < end)]
+
+
+def _gap(placed: Placed) -> int:
+    return round(MINUTE / placed.episode.per_minute)

@@ -141,6 +141,7 @@ MIXES: dict[str, Mix] = {
     "machine_down": Mix((("400", "ServiceAccountConfigNotFoundError", 1),), identified=0.0),
     "scanner": Mix((("400", "MalformedParamsError", 1),), identified=0.0),
     "too_late": Mix((("005", "AuthTooLate", 1),), identified=0.5),
+    "denied": Mix((("009", "AccessDeniedError", 1),)),
     "user_errors": Mix(
         (
             ("001", "UserDeniedConsent", 40),

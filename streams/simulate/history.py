@@ -7,16 +7,18 @@ of method and provider; form 2 has counts of sign-in and of sessions by leaf, wi
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from detectors.axes import contains, path_of
 from detectors.instants import DAY, MINUTE, SECOND, format_instant
 from streams.simulate.demand import ENV_SHARES, Demand
 from streams.simulate.journeys import TIMES
 from streams.simulate.rows import seeded
+from streams.simulate.scenario import Past
 from streams.simulate.worlds.world import METHODS, SIS, World
 
 __all__ = ["BUCKET", "LENGTH", "history"]
@@ -38,44 +40,114 @@ _AWAY = round(float(TIMES.away.mean()) / SECOND) * SECOND
 _LONGEST = int(TIMES.session.max()) // BUCKET + 1
 
 
-def history(seed: int, start: int, demand: Demand, world: World) -> Iterator[dict[str, Any]]:
-    """Yield the records of the 14 days before ``start`` (ms), whole buckets only, in order of time, then environment.
+def history(
+    seed: int,
+    start: int,
+    demand: Demand,
+    world: World,
+    past: Sequence[Past] = (),
+    *,
+    length: int = LENGTH,
+) -> Iterator[dict[str, Any]]:
+    """Yield the records of the days before ``start`` (ms), whole buckets only, in order of time, then environment.
 
     In form 1 ``scopes`` holds the environment itself, and every narrower scope with a count above 0; in form 2
     ``leaves`` holds every leaf with a count above 0.
+
+    Args:
+        seed: of the random numbers.
+        start: ms.
+        demand: the sign-ins that were wanted.
+        world: by which methods, providers and clients.
+        past: what was unusual.
+        length: of the time that has records, ms; it may be 0.
     """
     rng = seeded(seed, 2)
     end = start - start % BUCKET
+    bins = length // BUCKET
+    if not bins:
+        return
+    unusual = _Unusual(seeded(seed, 13), end - bins * BUCKET, bins, start, past)
     form = _by_scope if world.history_form == 1 else _by_leaf
-    yield from form(rng, end - LENGTH, LENGTH // BUCKET, demand, world)
+    yield from form(rng, end - bins * BUCKET, bins, demand, world, unusual)
+
+
+class _Unusual:
+    """Applies what was unusual to drawn counts.
+
+    Args:
+        rng: random numbers of its own, so that all else is as it would have been.
+        begin: start of the first bin, ms.
+        bins: how many bins there are.
+        start: the instant from which the past is counted, ms.
+        past: what was unusual.
+    """
+
+    def __init__(
+        self, rng: np.random.Generator, begin: int, bins: int, start: int, past: Sequence[Past]
+    ) -> None:
+        self._rng = rng
+        at = begin + BUCKET * np.arange(bins, dtype=np.int64)
+        self._when = [
+            (one, (at >= start - one.ago) & (at + BUCKET <= start - one.ago + one.lasts)) for one in past
+        ]
+
+    def apply(self, env: str, axes: Mapping[str, str], counts: Counts) -> None:
+        """Change the counts (bin, counter) of one leaf, in place."""
+        path = path_of(env, (axes.get(axis, "*") for axis in ("auth_method", "csp", "client_id")))
+        for one, when in self._when:
+            if not contains(one.scope, path):
+                continue
+            if one.share < 1:
+                counts[when] = self._rng.binomial(counts[when], one.share)
+                counts[when, _TIMED] = counts[when, _GOOD] + counts[when, _BAD]
+                counts[when, _SLOW] = np.minimum(counts[when, _SLOW], counts[when, _TIMED])
+            if one.bad:
+                failed = self._rng.binomial(counts[when, _GOOD], one.bad)
+                counts[when, _GOOD] -= failed
+                counts[when, _BAD] += failed
+
+    def excluded(self, env: str, i: int) -> list[str]:
+        """Return the scopes that an incident covered in a bin."""
+        covered = (one.scope for one, when in self._when if one.excluded and when[i])
+        return sorted({scope for scope in covered if scope.partition("/")[0] == env})
+
+    def is_lost(self, env: str, i: int) -> bool:
+        """Whether a bin has no record."""
+        lost = (one.scope for one, when in self._when if one.is_lost and when[i])
+        return any(scope.partition("/")[0] == env for scope in lost)
 
 
 # -- form 1: by scope ---------------------------------------------------------------------------------------------
 
 
 def _by_scope(
-    rng: np.random.Generator, begin: int, bins: int, demand: Demand, world: World
+    rng: np.random.Generator, begin: int, bins: int, demand: Demand, world: World, unusual: _Unusual
 ) -> Iterator[dict[str, Any]]:
     at_start = demand.expected(begin, bins, BUCKET)
     at_callback = demand.expected(begin - _AWAY, bins, BUCKET)
     leaves = _leaf_names(world)
     paths, members = _scopes_of(leaves, world)
-    counts = {
-        env: np.einsum(
-            "sl,blc->bsc", members, _leaf_counts(rng, at_start * share, at_callback * share, world)
-        )
-        for env, share in ENV_SHARES.items()
-    }
+    counts = {}
+    for env, share in ENV_SHARES.items():
+        of_leaves = _leaf_counts(rng, at_start * share, at_callback * share, world)
+        for n, (method, csp) in enumerate(leaves):
+            axes = {"auth_method": method} | ({"csp": csp} if csp else {})
+            unusual.apply(env, axes, of_leaves[:, n])
+        counts[env] = np.einsum("sl,blc->bsc", members, of_leaves)
     for i in range(bins):
         at = format_instant(begin + i * BUCKET)
         for env, of_env in counts.items():
+            if unusual.is_lost(env, i):
+                continue
             row = of_env[i]
             kept = [0, *np.flatnonzero(row[1:].any(axis=1)) + 1]
             scopes = {
                 f"{env}/{paths[s]}" if paths[s] else env: dict(zip(_COUNTERS, row[s].tolist(), strict=True))
                 for s in kept
             }
-            yield {"env": env, "at": at, "scopes": scopes}
+            excluded = unusual.excluded(env, i)
+            yield {"env": env, "at": at, "scopes": scopes} | ({"excluded": excluded} if excluded else {})
 
 
 def _leaf_names(world: World) -> list[tuple[str, str | None]]:
@@ -125,7 +197,7 @@ class _Leaf(NamedTuple):
 
 
 def _by_leaf(
-    rng: np.random.Generator, begin: int, bins: int, demand: Demand, world: World
+    rng: np.random.Generator, begin: int, bins: int, demand: Demand, world: World, unusual: _Unusual
 ) -> Iterator[dict[str, Any]]:
     at_start = demand.expected(begin, bins, BUCKET)
     at_callback = demand.expected(begin - _AWAY, bins, BUCKET)
@@ -141,11 +213,17 @@ def _by_leaf(
         leaves[env] += [
             _Leaf({"auth_method": METHODS[m]}, None, one) for m, one in enumerate(sessions) if m != SIS
         ]
+        for leaf in leaves[env]:
+            for counts in (leaf.sign_in, leaf.session):
+                if counts is not None:
+                    unusual.apply(env, leaf.axes, counts)
     for i in range(bins):
         at = format_instant(begin + i * BUCKET)
         for env, of_env in leaves.items():
+            if unusual.is_lost(env, i):
+                continue
             kept = [_shown(leaf, i) for leaf in of_env if _counts_any(leaf, i)]
-            yield {"v": 2, "env": env, "at": at, "leaves": kept, "excluded": []}
+            yield {"v": 2, "env": env, "at": at, "leaves": kept, "excluded": unusual.excluded(env, i)}
 
 
 def _shown(leaf: _Leaf, i: int) -> dict[str, Any]:

@@ -138,7 +138,7 @@ def _sign_in(draws: Draws, troubles: Troubles, waiting: Rows) -> tuple[Rows, Row
     _break(draws, start, refused, world.bad_requests, 0.0)
     start["identified"] = False
 
-    away = _take(rng, TIMES.away, size)
+    away = _take(rng, TIMES.away, size) + troubles.wait(draws.trouble, waiting)
     returns = (rng.random(size) < chances.returns) & (start["outcome"] == STARTED)
     callback = events_of(waiting[returns], CALLBACK, (waiting["t"] + away)[returns], flow[returns])
     callback["away"] = away[returns] // SECOND

@@ -58,8 +58,10 @@ EVENT = np.dtype(
         ("flow", np.uint64),  # 0: none
         ("request", np.uint64),
         ("identified", np.bool_),
-        ("cause", np.int8),  # the episode that caused the failure, or NONE
+        ("cause", np.int16),  # the episode that caused the failure, or NONE
         ("ghost", np.bool_),  # would have happened, but an episode prevented it
+        ("hidden", np.bool_),  # does not name the provider, though its step does
+        ("arrives", np.int64),  # when the broker takes it, ms; set on delivery
         ("number", np.int64),  # unique within a simulation
     ]
 )

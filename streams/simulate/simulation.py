@@ -8,6 +8,8 @@ import io
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
+from dataclasses import replace
+from itertools import repeat
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -21,6 +23,7 @@ from streams.simulate.episodes import Episode, Troubles
 from streams.simulate.history import history
 from streams.simulate.journeys import Draws, journeys, machines
 from streams.simulate.rows import ATTEMPT, EVENT, Rows, concat, seeded
+from streams.simulate.scenario import Scenario
 from streams.simulate.scenarios import SCENARIOS
 from streams.simulate.traffic import returning, setting_out
 from streams.simulate.truth import Toll
@@ -35,6 +38,8 @@ _WARM_UP = 2 * HOUR
 _STRETCH, _DENSE_STRETCH, _DENSE = 10 * MINUTE, MINUTE, 25.0
 #: The range of event numbers that each interval has.
 _NUMBERS = 24
+#: The topic that envelopes name.
+TOPIC = "login-events"
 #: Output is written in pieces of about this many lines.
 _PIECE = 4096
 
@@ -78,7 +83,8 @@ def simulate(
         raise ValueError("a simulation needs a seed >= 0, a duration > 0, a rate > 0 and a start after 1970")
     demand = Demand(rate, 0 if as_if is None else as_if - start)
     episodes = chosen.episodes if episodes is None else episodes
-    return Simulation(seed, start, duration, demand, episodes, _world(chosen.world, world))
+    kept = replace(chosen, duration=duration, episodes=tuple(episodes), world=_world(chosen.world, world))
+    return Simulation(kept, seed, start, demand)
 
 
 def _world(own: World, name: str | None) -> World:
@@ -91,30 +97,46 @@ def _world(own: World, name: str | None) -> World:
 
 
 class Simulation:
-    """A simulation that ``simulate`` built. Events are simulated when they are read."""
+    """A simulation. Events are simulated when they are read.
 
-    def __init__(
-        self,
-        seed: int,
-        start: int,
-        duration: int,
-        demand: Demand,
-        episodes: Sequence[Episode],
-        world: World,
-    ) -> None:
+    Args:
+        scenario: what happens, for how long and in which world.
+        seed: of all random numbers.
+        start: ms since the epoch, instead of that of the scenario.
+        demand: the sign-ins that are wanted, instead of the rate of the scenario.
+    """
+
+    def __init__(self, scenario: Scenario, seed: int, start: int, demand: Demand) -> None:
         self.seed = seed
         self.start = start
-        self.end = start + duration
-        self.world = world
+        self.end = start + scenario.duration
+        self.world = scenario.world
+        self._scenario = scenario
         self._demand = demand
-        self._troubles = Troubles(episodes, start, world)
+        self._troubles = Troubles(scenario.episodes, start, scenario.world)
         self._truth: list[dict[str, Any]] | None = None
 
     def lines(self) -> Iterator[bytes]:
-        """Yield the events as JSON, without line ends, in order of delivery."""
+        """Yield the events as JSON, without line ends, in order of delivery.
+
+        Where the broker's times are known, each line is an envelope that states it, as ``kcat -J`` writes them.
+        """
+        for offset, (stamp, line) in enumerate(self.entries()):
+            yield (
+                line
+                if stamp is None
+                else msgspec.json.encode(
+                    {"topic": TOPIC, "partition": 0, "offset": offset, "ts": stamp, "payload": line.decode()}
+                )
+            )
+
+    def entries(self) -> Iterator[tuple[int | None, bytes]]:
+        """Yield the events as JSON in order of delivery, with the broker's time (ms) where that is known, else None."""
         keys = Keys(self.seed)
+        is_stamped = self._scenario.is_stamped
         for rows in self.batches():
-            yield from lines(rows, keys, self.world)
+            stamps = rows["arrives"].tolist() if is_stamped else repeat(None)
+            yield from zip(stamps, lines(rows, keys, self.world), strict=is_stamped)
 
     def batches(self) -> Iterator[Rows]:
         """Yield the events behind ``lines`` as records with the true person and cause of each (``rows.EVENT``)."""
@@ -130,8 +152,9 @@ class Simulation:
         return [dict(record) for record in self._truth or ()]
 
     def history(self) -> Iterator[dict[str, Any]]:
-        """Yield the records of the two weeks before the start, in the form of ``--history``."""
-        return history(self.seed, self.start, self._demand, self.world)
+        """Yield the records of the time before the start, in the form of ``--history``."""
+        kept = self._scenario
+        return history(self.seed, self.start, self._demand, self.world, kept.past, length=kept.history)
 
     def write(self, out: str, truth: str | None = None, history: str | None = None) -> int:
         """Write the events, and truth and history if named; return the number of lines of events.

@@ -20,12 +20,15 @@ __all__ = ["KINDS", "Toll", "most_people", "severity"]
 #: ``notice`` is what calls for no incident, and may be told without waking anybody.
 KINDS: Mapping[Effect, str] = {
     "failure": "outage",
+    "bot": "outage",
     "surge": "surge",
     "silence": "silence",
     "no_return": "funnel",
+    "wait": "funnel",
     "slow": "latency",
     "shift": "notice",
     "scan": "notice",
+    "clock": "notice",
     "added": "notice",
 }
 _SIGN_IN = np.array([step in SIGN_IN_STEPS for step in STEPS])
@@ -85,14 +88,17 @@ class Toll:
         episode = placed.episode
         if episode.label == "none" or episode.effect not in KINDS:
             return None
-        if KINDS[episode.effect] == "notice":
-            return self._line(placed, end, 3, 0) | {"page": False}
+        # A bot that may be noticed is no outage of anybody.
+        if KINDS[episode.effect] == "notice" or (episode.effect == "bot" and episode.label == "noticed"):
+            return self._line(placed, end, 3, 0) | {"kind": "notice", "page": False}
         t, people = self._hurt(placed)
         users = most_people(t, people, HOUR)
         # User errors and slowness must be noticed, but wake nobody.
-        impact = users if episode.effect in ("failure", "silence", "no_return") else 0
+        impact = users if episode.effect in ("failure", "bot", "silence", "no_return") else 0
         # As the watch projects, but without its confidence bound: an hour of the worst five minutes.
-        projected = most_people(t, people, _RECENT) * (HOUR // _RECENT) if impact else 0
+        # Bots are as many after an hour as after their first minutes.
+        grows = impact and episode.effect != "bot"
+        projected = most_people(t, people, _RECENT) * (HOUR // _RECENT) if grows else 0
         level = severity(episode.scope, max(impact, projected))
         record = self._line(placed, end, level, users)
         wakes = episode.label == "wakes" and level < 3
