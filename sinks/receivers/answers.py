@@ -1,8 +1,8 @@
 """What does a receiver's answer mean: delivered, try again, or refused for good?
 
-The rule for plain HTTP (RFC 9110; each vendor's differences are in the vendor's module): 2xx is delivered.
-408, 429, 5xx, redirects and missing answers are tried again. Any other 4xx is refused, because the same
-request would be refused again.
+The rule for plain HTTP (RFC 9110; each vendor's differences are in the vendor's package): 2xx may be delivered.
+408, 429, 5xx and missing answers are tried again. Any other 4xx is refused, because the same request would be refused
+again, and so is a redirect: credentials are sent to no other place than the one that was set.
 """
 
 from __future__ import annotations
@@ -12,28 +12,44 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
-from typing import Protocol
+from typing import Literal, Protocol
 
 from pydantic import SecretStr
 
 from detectors.incidents import Command
 
 __all__ = [
-    "LONGEST_WAIT",
     "Answer",
     "Delivered",
+    "Kind",
     "Receipts",
     "Refused",
     "Retry",
     "SinkClient",
     "classify",
+    "kind_of_answer",
     "spent_for",
+    "unexpected",
     "wait_asked_for",
     "without_secrets",
 ]
 
-#: The longest wait that a receiver may ask for, seconds (one day); a longer one is cut to this.
-LONGEST_WAIT = 86_400.0
+#: What an answer amounts to, for counting.
+Kind = Literal[
+    "delivered",
+    "throttled",
+    "server_error",
+    "refused",
+    "no_answer",  # in time, or a connection that broke
+    "dns",
+    "connect",
+    "tls",
+    "unexpected",  # an answer that the receiver documents nowhere: that of a proxy, a redirect
+]
+
+#: A number of seconds from here on (32 years) is an instant: seconds since the epoch, or ms since the epoch.
+_EPOCH = 1e9
+_EPOCH_MS = 1e12
 
 
 @dataclass(frozen=True)
@@ -57,11 +73,13 @@ class Retry:
         after: seconds to wait at least, if the receiver stated them.
         why: the reason, for logs and people.
         throttled: the receiver works and asks for fewer requests; the circuit breaker counts no failure.
+        kind: what the answer amounts to.
     """
 
     after: float | None
     why: str
     throttled: bool = False
+    kind: Kind = "server_error"
 
 
 @dataclass(frozen=True)
@@ -69,6 +87,7 @@ class Refused:
     """The receiver will never accept the command as it is: it becomes a dead letter. ``why`` is the reason."""
 
     why: str
+    kind: Kind = "refused"
 
 
 Answer = Delivered | Retry | Refused
@@ -87,15 +106,16 @@ class SinkClient(Protocol):
 def wait_asked_for(headers: Mapping[str, str]) -> float | None:
     """Seconds that a response asks to wait: the longest of Retry-After, X-RateLimit-Reset, ratelimit-reset.
 
-    A Retry-After that is a date is taken relative to the response's own Date, so that the local clock does
-    not matter.
+    A date, and a number that can only be an instant (a proxy's reset is often one), are taken relative to the
+    response's own Date, so that the local clock does not matter; without a Date they say nothing. How long is waited
+    at most is the caller's matter.
     """
     waits = [
         seconds
         for name in ("retry-after", "x-ratelimit-reset", "ratelimit-reset")
         if (seconds := _seconds(headers.get(name), headers.get("date"))) is not None
     ]
-    return min(max(waits), LONGEST_WAIT) if waits else None
+    return max(waits) if waits else None
 
 
 def spent_for(headers: Mapping[str, str]) -> float | None:
@@ -110,10 +130,24 @@ def classify(status: int, headers: Mapping[str, str], said: str = "") -> Retry |
         return None
     why = f"HTTP {status}" + (f": {said}" if said else "")
     if status == 429:
-        return Retry(wait_asked_for(headers), why, throttled=True)
-    if status == 408 or status >= 500 or status < 400:
+        return Retry(wait_asked_for(headers), why, throttled=True, kind="throttled")
+    if status == 408 or status >= 500:
         return Retry(wait_asked_for(headers), why)
+    if status < 400:
+        return Refused(
+            f"{why}: it redirects elsewhere, and requests go only to the address that is set", "unexpected"
+        )
     return Refused(why)
+
+
+def unexpected(why: str) -> Retry:
+    """An answer that is not the receiver's own, or half of one: nobody knows whether it got the command."""
+    return Retry(None, why, kind="unexpected")
+
+
+def kind_of_answer(answer: Answer) -> Kind:
+    """What an answer amounts to, for counting."""
+    return "delivered" if isinstance(answer, Delivered) else answer.kind
 
 
 def without_secrets(text: str, secrets: Iterable[SecretStr]) -> str:
@@ -128,15 +162,38 @@ def without_secrets(text: str, secrets: Iterable[SecretStr]) -> str:
 
 
 def _seconds(value: str | None, date: str | None) -> float | None:
+    """Seconds of one header; None if it says nothing."""
     if value is None:
         return None
+    try:
+        said = _instant(date) if date is not None else None
+    except ValueError:
+        said = None
     try:
         seconds = float(value)
     except ValueError:
         try:
-            if date is None:
-                return None
-            seconds = (parsedate_to_datetime(value) - parsedate_to_datetime(date)).total_seconds()
-        except (TypeError, ValueError):
+            seconds = _instant(value)
+        except ValueError:
             return None
-    return max(seconds, 0.0) if math.isfinite(seconds) else None
+    if not math.isfinite(seconds):
+        return None
+    if seconds >= _EPOCH_MS:
+        seconds /= 1000
+    if seconds >= _EPOCH:
+        if said is None:
+            return None
+        seconds -= said
+    return max(seconds, 0.0)
+
+
+def _instant(date: str) -> float:
+    """Seconds since the epoch of a date in a header.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        return parsedate_to_datetime(date).timestamp()
+    except (TypeError, IndexError, OverflowError) as error:
+        raise ValueError(date) from error

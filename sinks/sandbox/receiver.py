@@ -19,6 +19,7 @@ __all__ = ["Moment", "Received", "Receiver"]
 _SECRET_FIELDS = frozenset({"routing_key"})
 _SHOWN = 200  # requests on the page
 _BODY_LIMIT = 4 * 1024 * 1024
+_HTML = b"<html><body><h1>502 Bad Gateway</h1>The proxy that answers here is none of the receiver's.</body></html>"
 
 
 @dataclass(frozen=True)
@@ -44,10 +45,12 @@ class Moment:
 
 @dataclass(frozen=True)
 class _Fault:
-    kind: Literal["answer", "cut", "stall"]
+    kind: Literal["answer", "cut", "half", "stall", "drip"]
     path: str
     status: int = 0
     headers: dict[str, str] = field(default_factory=dict)
+    body: bytes | None = None
+    every: float = 0.0
 
 
 class Receiver:
@@ -120,10 +123,32 @@ class Receiver:
         *,
         status: int = 503,
         headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
         path: str = "/",
     ) -> None:
-        """The next ``times`` requests under ``path`` are not processed, but answered with ``status``."""
-        self._faults.extend([_Fault("answer", path, status, dict(headers or {}))] * times)
+        """The next ``times`` requests under ``path`` are not processed, but answered with ``status``.
+
+        Args:
+            headers: of the answer: a Retry-After, the Date of a wrong clock.
+            body: of the answer, such as a page of HTML or 30 MB; an error in the receiver's own form by default.
+        """
+        self._faults.extend([_Fault("answer", path, status, dict(headers or {}), body)] * times)
+
+    def html(self, times: int = 1, *, status: int = 200, path: str = "/") -> None:
+        """A proxy answers the next ``times`` requests in the receiver's place."""
+        self.fail(times, status=status, headers={"Content-Type": "text/html"}, body=_HTML, path=path)
+
+    def huge(self, times: int = 1, *, status: int = 502, size: int = 30 << 20, path: str = "/") -> None:
+        """The next ``times`` requests are not processed, but answered with ``size`` bytes of HTML."""
+        self.fail(times, status=status, body=_HTML * (size // len(_HTML)), path=path)
+
+    def half(self, times: int = 1, *, path: str = "/") -> None:
+        """The next ``times`` requests under ``path`` are processed, and their answers end in the middle."""
+        self._faults.extend([_Fault("half", path)] * times)
+
+    def drip(self, times: int = 1, *, every: float = 4.0, path: str = "/") -> None:
+        """The next ``times`` requests are processed, and answered with one byte each ``every`` seconds without end."""
+        self._faults.extend([_Fault("drip", path, every=every)] * times)
 
     def cut(self, times: int = 1, *, path: str = "/") -> None:
         """The next ``times`` requests under ``path`` are processed, then cut off without an answer."""
@@ -145,7 +170,9 @@ class Receiver:
         at, body = self._clock(), await request.read()
         fault = self._take_fault(request.path)
         response: web.StreamResponse
-        if fault is not None and fault.kind == "answer":
+        if fault is not None and fault.body is not None:
+            response = web.Response(status=fault.status, headers=fault.headers, body=fault.body)
+        elif fault is not None and fault.kind == "answer":
             response = self._reject(fault.status, "as the test asked", fault.headers)
         else:
             response = await self._process(request, handler)
@@ -157,11 +184,25 @@ class Receiver:
         self.requests.append(
             Received(at, request.method, request.path, dict(request.query), decoded, answered)
         )
-        if answered == 0:
-            if fault is not None and fault.kind == "stall":
-                await self._stopping.wait()
-            if request.transport is not None:
-                request.transport.abort()
+        if fault is not None and answered == 0:
+            return await self._mistreat(request, fault, response)
+        return response
+
+    async def _mistreat(
+        self, request: web.Request, fault: _Fault, response: web.StreamResponse
+    ) -> web.StreamResponse:
+        """Answer a request that was processed in a way that tells nobody so."""
+        if fault.kind == "stall":
+            await self._stopping.wait()
+        elif fault.kind in ("half", "drip"):
+            response = web.StreamResponse(status=response.status, headers={"Content-Length": "1000000"})
+            await response.prepare(request)
+            await response.write(b"{")
+            while fault.kind == "drip" and not self._stopping.is_set():
+                await self._sleep(fault.every)
+                await response.write(b" ")
+        if request.transport is not None:
+            request.transport.abort()
         return response
 
     async def _process(self, request: web.Request, handler: Callable[..., Any]) -> web.StreamResponse:

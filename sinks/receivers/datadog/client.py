@@ -15,15 +15,19 @@ import msgspec
 from pydantic import SecretStr
 
 from detectors.incidents import Command
-from sinks.receivers.answers import Answer, Delivered, Receipts, Refused, Retry, spent_for
+from sinks.receivers.answers import Answer, Delivered, Receipts, Refused, Retry, spent_for, unexpected
 from sinks.receivers.datadog.wording import Request, render, token_of
-from sinks.receivers.http import call
+from sinks.receivers.http import ANSWER_BYTES, call
 from sinks.wording import UNNAMED, ScopeNames
 
 __all__ = ["Datadog"]
 
 #: How many of the newest incidents a creation searches: those of two months at the rate that VA publishes.
 SEARCHED = 100
+#: The most that is read of their list, bytes: 20 KB for each.
+_LIST_BYTES = 2 << 20
+#: The one status by which Datadog says that it has done what was asked.
+_DOCUMENTED = {"event": 202, "incident_create": 201, "incident_update": 200, "incident_resolve": 200}
 
 
 class Datadog:
@@ -108,10 +112,15 @@ class Datadog:
         )
         if not isinstance(answer, httpx.Response):
             return answer
+        if answer.status_code != _DOCUMENTED[command.action] or not _is_object(answer):
+            # A proxy on the way answered in Datadog's place.
+            return unexpected(
+                f"HTTP {answer.status_code} that is not Datadog's: it says {_DOCUMENTED[command.action]}"
+            )
         receipt = self._receipt(answer, command)
         if command.action == "incident_create" and "incident_id" not in receipt:
             # The incident exists, but its id is unknown: the next attempt finds it by its title.
-            return Retry(None, f"HTTP {answer.status_code} without the id of the new incident")
+            return unexpected(f"HTTP {answer.status_code} without the id of the new incident")
         return Delivered(receipt, spent_for(answer.headers))
 
     async def _find(self, command: Command) -> dict[str, str] | Retry | Refused:
@@ -128,6 +137,7 @@ class Datadog:
                 "sort": "-created",
                 "page[size]": str(SEARCHED),
             },
+            answer_bytes=_LIST_BYTES,
         )
         if not isinstance(answer, httpx.Response):
             return answer
@@ -138,7 +148,7 @@ class Datadog:
                 if token_of(command) in data["attributes"]["title"]:
                     return self._incident_receipt(data)
         except (ValueError, KeyError, TypeError):
-            return Retry(None, "the list of incidents cannot be read")
+            return unexpected("the list of incidents cannot be read")
         return {}
 
     async def _call(
@@ -149,6 +159,7 @@ class Datadog:
         *,
         body: bytes | None = None,
         params: Mapping[str, str] | None = None,
+        answer_bytes: int = ANSWER_BYTES,
     ) -> httpx.Response | Retry | Refused:
         headers = {"DD-API-KEY": self._api_key.get_secret_value()}
         secrets = [self._api_key]
@@ -163,6 +174,7 @@ class Datadog:
             headers=headers,
             params=params,
             secrets=secrets,
+            answer_bytes=answer_bytes,
         )
 
     def _receipt(self, response: httpx.Response, command: Command) -> dict[str, str]:
@@ -182,3 +194,13 @@ class Datadog:
         if public is not None:
             receipt["incident_url"] = f"{self._app_url}/incidents/{public}"
         return receipt
+
+
+def _is_object(answer: httpx.Response) -> bool:
+    """Whether an answer is a JSON object; an event is accepted without one too."""
+    if answer.status_code == _DOCUMENTED["event"] and not answer.content:
+        return True
+    try:
+        return isinstance(answer.json(), dict)
+    except ValueError:
+        return False

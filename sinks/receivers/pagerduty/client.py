@@ -10,7 +10,7 @@ import msgspec
 from pydantic import SecretStr
 
 from detectors.incidents import Command
-from sinks.receivers.answers import Answer, Delivered, Receipts, Refused, Retry
+from sinks.receivers.answers import Answer, Delivered, Receipts, Refused, unexpected
 from sinks.receivers.http import call
 from sinks.receivers.pagerduty import wording
 from sinks.wording import UNNAMED, ScopeNames
@@ -50,10 +50,21 @@ class PagerDuty:
         answer = await call(self._http, "POST", self._url, body=body, secrets=(self._key,))
         if not isinstance(answer, httpx.Response):
             return answer
-        if answer.status_code != 202:
+        if answer.status_code != 202 or not _accepted(answer):
             # A proxy on the way answered in PagerDuty's place.
-            return Retry(None, f"HTTP {answer.status_code} where only 202 means accepted")
+            return unexpected(
+                f"HTTP {answer.status_code} that is not PagerDuty's: it says 202, with status success"
+            )
         return Delivered({"dedup_key": str(event["dedup_key"])})
+
+
+def _accepted(answer: httpx.Response) -> bool:
+    """Whether PagerDuty itself says that it has accepted an event."""
+    try:
+        said = answer.json()
+    except ValueError:
+        return False
+    return isinstance(said, dict) and said.get("status") == "success"
 
 
 def _found(receipts: Receipts) -> dict[str, str]:

@@ -20,6 +20,7 @@ from sinks.receivers.answers import (
     Receipts,
     Refused,
     Retry,
+    unexpected,
     wait_asked_for,
     without_secrets,
 )
@@ -92,6 +93,8 @@ class Slack:
         ts, channel = str(answer.get("ts", "")), str(answer.get("channel", ""))
         if not request.root:
             return Delivered({"edited": ts} if request.method == "chat.update" else {"reply_ts": ts})
+        if not (ts and channel):
+            return unexpected("ok without the timestamp of the message")
         receipt = {"ts": ts, "channel": channel}
         if self._workspace:
             receipt["permalink"] = f"{self._workspace}archives/{channel}/p{ts.replace('.', '')}"
@@ -122,11 +125,11 @@ class Slack:
         except ValueError:
             said = None
         if not isinstance(said, dict):
-            return Retry(None, f"HTTP {answer.status_code} that is no answer of Slack's")
+            return unexpected(f"HTTP {answer.status_code} that is no answer of Slack's")
         if said.get("ok") is True:
             return said
         error = without_secrets(str(said.get("error", "unknown_error")), (self._token,))
         error = truncate(one_line(error), 100)
         if error in _THROTTLED:
-            return Retry(wait_asked_for(answer.headers), error, throttled=True)
+            return Retry(wait_asked_for(answer.headers), error, throttled=True, kind="throttled")
         return Retry(wait_asked_for(answer.headers), error) if error in _TEMPORARY else Refused(error)

@@ -6,11 +6,11 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from sinks.receivers.answers import LONGEST_WAIT, Refused, Retry, classify, spent_for, wait_asked_for
+from sinks.receivers.answers import Refused, Retry, classify, spent_for, wait_asked_for
 from sinks.receivers.http import call
 
-RETRIED = [300, 302, 408, 429, 500, 502, 503, 504, 520, 599]
-REFUSED = [400, 401, 402, 403, 404, 405, 409, 410, 413, 418, 422, 431]
+RETRIED = [408, 429, 500, 502, 503, 504, 520, 599]
+REFUSED = [300, 301, 302, 307, 308, 400, 401, 402, 403, 404, 405, 409, 410, 413, 418, 422, 431]
 
 
 @pytest.mark.parametrize("status", RETRIED)
@@ -42,7 +42,12 @@ def test_only_too_many_requests_means_that_the_receiver_is_well() -> None:
         ({"Retry-After": "-4"}, 0.0),
         ({"Retry-After": "nan"}, None),
         ({"Retry-After": "soon"}, None),
-        ({"Retry-After": "1e12"}, LONGEST_WAIT),
+        ({"Retry-After": "86400"}, 86_400.0),
+        ({"X-RateLimit-Reset": "1795446330"}, None),  # an instant says nothing where no Date stands beside it
+        ({"X-RateLimit-Reset": "1795446330", "Date": "Mon, 23 Nov 2026 15:05:00 GMT"}, 30.0),
+        ({"X-RateLimit-Reset": "1795446330500", "Date": "Mon, 23 Nov 2026 15:05:00 GMT"}, 30.5),
+        ({"X-RateLimit-Reset": "1795446330", "Date": "yesterday"}, None),
+        ({"Retry-After": "1e400", "Date": "Mon, 23 Nov 2026 15:05:00 GMT"}, None),
         (
             {"Retry-After": "Mon, 23 Nov 2026 15:05:30 GMT", "Date": "Mon, 23 Nov 2026 15:05:00 GMT"},
             30.0,
