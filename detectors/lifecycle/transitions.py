@@ -86,6 +86,7 @@ def _blank(
         "narrower": (),
         "common": (),
         "pages": (),
+        "routed": (),
     }
     if before is None:
         return Incident(

@@ -13,7 +13,7 @@ from detectors.incidents import Incident, Page, TransitionKind
 from detectors.policy.policy import Policy
 from detectors.urgency import is_serious
 
-__all__ = ["dedup_key", "may_page", "page_of", "with_page"]
+__all__ = ["LEVELS", "dedup_key", "may_page", "page_of", "with_page"]
 
 Level = Literal["critical", "error", "warning"]
 
