@@ -11,6 +11,7 @@ from typing import Literal
 import msgspec
 
 __all__ = [
+    "AlertNews",
     "Basis",
     "Cause",
     "Command",
@@ -23,7 +24,6 @@ __all__ = [
     "Note",
     "Page",
     "State",
-    "Told",
     "Transition",
     "TransitionKind",
     "error_words",
@@ -32,7 +32,9 @@ __all__ = [
 State = Literal["open", "acknowledged", "recovering", "resolved", "closed"]
 Basis = Literal["observed", "projected", "estimated"]
 FindingState = Literal["firing", "quiet", "not_enough_evidence"]
-DetectorName = Literal["burn_rate", "outage", "silence", "funnel", "surge", "latency", "declared"]
+DetectorName = Literal[
+    "burn_rate", "outage", "silence", "funnel", "surge", "latency", "declared", "urgent", "reported"
+]
 TransitionKind = Literal[
     "opened",
     "acknowledged",
@@ -47,6 +49,10 @@ TransitionKind = Literal[
     "reopened",
     "closed",
     "note",
+    "notes",  # notes that had to wait are told to the receivers together
+    "linked",  # it is known which incident of PagerDuty's holds an alert
+    "said_resolved",  # a person has resolved it while it fails: it goes on
+    "still_failing",  # it fails ``resolve_grace`` after a person has resolved it
     "page_due",  # a page held back is due: a severity 3 did not rise in 30 s, or maintenance is over
     "reminder",  # half of a response time is gone without an acknowledgement
     "breach",  # a response time is over
@@ -134,25 +140,28 @@ class Common(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Note(msgspec.Struct, frozen=True):
-    """A line that a person, or a receiver, put on an incident."""
+    """A line that a person, or a receiver, put on an incident. ``via``: the door that it came by, as of an input."""
 
     at: int
     by: str
     text: str
+    via: str | None = None
 
 
 class Page(msgspec.Struct, frozen=True):
-    """A PagerDuty alert that was triggered for this epoch: its key and the highest level sent with it."""
+    """A PagerDuty alert that was triggered for this epoch.
+
+    Attributes:
+        dedup_key: its key.
+        level: the highest level sent with it.
+        incident: PagerDuty's id of the incident that holds the alert, after a merge of the target; None: not known.
+        closed_at: T (ms) from which on the alert is resolved there though the incident goes on; None: it is open.
+    """
 
     dedup_key: str
     level: Literal["critical", "error", "warning"]
-
-
-class Told(msgspec.Struct, frozen=True):
-    """A receiver of the policy's routes that hears of a change: by its first message of the epoch, or a later one."""
-
-    receiver: str
-    action: Literal["open", "update", "resolve"]
+    incident: str | None = None
+    closed_at: int | None = None
 
 
 class Incident(msgspec.Struct, frozen=True, kw_only=True):
@@ -185,6 +194,8 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
     recovering_at: int | None = None
     resolved_at: int | None = None
     resolved_by: str | None = None
+    said_resolved_at: int | None = None  # a person resolved it while it fails, and nobody was paged since
+    said_resolved_by: str | None = None
     resolved_reason: str | None = None  # "recovered", "faded", "by a person", "merged into prod-3"
     closed_at: int | None = None
     counts_opening: Counts | None = None
@@ -199,9 +210,6 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
     notes: tuple[Note, ...] = ()
     links: dict[str, str] = {}
     pages: tuple[Page, ...] = ()  # PagerDuty alerts of this epoch
-    routed: tuple[
-        str, ...
-    ] = ()  # receivers of the routes that this epoch was for, in the order of their first message
     policy_hash: str = ""
 
     @property
@@ -222,13 +230,14 @@ class Transition(msgspec.Struct, frozen=True, kw_only=True):
         from_state, from_severity, from_scope: as they stood before; None when it opened.
         reason: one sentence.
         by: the person or receiver behind it, if any ("PagerDuty: Ada").
-        via: "pagerduty" for an input from PagerDuty, "http" for an input over HTTP, else None.
+        via: "pagerduty" for an input from PagerDuty, "http" for an input over HTTP, "slack" for one from Slack, else
+            None.
         causes: the findings behind it.
         page: the PagerDuty alert that it triggers or raises, with the level of that trigger.
-        told: the receivers of the policy's routes that hear of it.
         quietly: whether only the thread's root is corrected, without a new message, as the last was too recent.
         nth: how many transitions of this kind the incident had before at this T, which makes ids unique.
         input: id of the input that a person or receiver asked for it by, if any.
+        notes: the notes that receivers are told with it, whole, oldest first.
     """
 
     kind: TransitionKind
@@ -242,10 +251,10 @@ class Transition(msgspec.Struct, frozen=True, kw_only=True):
     via: str | None = None
     causes: tuple[Cause, ...] = ()
     page: Page | None = None
-    told: tuple[Told, ...] = ()
     quietly: bool = False
     nth: int = 0
     input: str | None = None
+    notes: tuple[Note, ...] = ()
 
     @property
     def visible(self) -> bool:
@@ -258,24 +267,57 @@ class Transition(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+class AlertNews(msgspec.Struct, frozen=True, kw_only=True):
+    """What a webhook of PagerDuty says of an alert.
+
+    Attributes:
+        dedup_key: the alert's key; None where the webhook names PagerDuty's incident alone.
+        incident: PagerDuty's id of the incident that holds the alert.
+        into: PagerDuty's id of the incident into which a merge has moved the alert.
+        url: the address of PagerDuty's incident.
+        occurred_at: when it happened, ms by PagerDuty's clock; webhooks arrive in any order.
+    """
+
+    dedup_key: str | None = None
+    incident: str | None = None
+    into: str | None = None
+    url: str | None = None
+    occurred_at: int | None = None
+
+
 class IncidentInput(msgspec.Struct, frozen=True, kw_only=True):
     """What a person or a webhook asks for: a record of the topic ``incident-inputs``.
 
     ``id`` makes it apply once. ``incident`` is None for a ``report`` (somebody says that sign-in fails) and for a
     ``declare`` that opens one on ``scope``. A ``retire`` says that nobody will use a ``value`` of an ``axis`` any more.
+    PagerDuty's webhooks alone say that an alert was triggered (``linked``), merged into another incident (``merge``),
+    resolved by nobody (``auto_resolve``) or reopened (``reopen``).
     """
 
     id: str
     env: str
-    kind: Literal["acknowledge", "unacknowledge", "note", "declare", "resolve", "report", "retire"]
+    kind: Literal[
+        "acknowledge",
+        "unacknowledge",
+        "note",
+        "declare",
+        "resolve",
+        "report",
+        "retire",
+        "linked",
+        "merge",
+        "auto_resolve",
+        "reopen",
+    ]
     incident: str | None = None
     scope: str | None = None
     axis: str | None = None
     value: str | None = None
     by: str = "somebody"
-    via: Literal["http", "pagerduty"] = "http"
+    via: Literal["http", "pagerduty", "slack"] = "http"
     text: str = ""
-    at: int = 0  # when it was received, ms; for people, never for judgement
+    at: int = 0  # when it was received, ms; beside PagerDuty's instants it decides what came later
+    alert: AlertNews | None = None  # of an input from PagerDuty
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True):
@@ -284,19 +326,18 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
     ``id`` is a pure function of (incident, epoch, transition, sink), so that a repeat is recognised.
 
     Attributes:
-        sink: pagerduty, datadog, slack, or a receiver of the policy's routes.
-        action: pagerduty: trigger, acknowledge, resolve. datadog: event, incident_create, incident_update,
+        sink: pagerduty, datadog or slack.
+        action: pagerduty: trigger, acknowledge, resolve, note. datadog: event, incident_create, incident_update,
             incident_resolve. slack: post, update (edit the root), reply, broadcast (a reply shown in the channel),
-            notice (a message of its own, which belongs to no incident). others: open, update, resolve.
-        level: pagerduty and others critical|error|warning; datadog event error|warn|ok; slack "info".
-            Others have "ok" for a resolution.
+            notice (a message of its own, which belongs to no incident).
+        level: pagerduty critical|error|warning; datadog event error|warn|ok; slack "info".
         dedup_key: the receiver's key for this incident and epoch.
         kind, reason: of the transition, or of a notice.
         incident: as it stood then.
     """
 
     id: str
-    sink: str
+    sink: Literal["pagerduty", "datadog", "slack"]
     action: str
     level: str
     dedup_key: str

@@ -365,7 +365,7 @@ class Engine:
         """Advance the incidents by one step, and add transitions, commands and refused inputs to the result."""
         causes = attribute(view.verdicts, view.frame, view.n, self.policy) if fires else []
         brought.transitions = self.lifecycle.step(view, causes, asked)
-        brought.refused = self.lifecycle.take_refused()
+        brought.refused, brought.unseen = self.lifecycle.take_refused(), self.lifecycle.take_unseen()
         for transition in brought.transitions:
             if transition.kind == "resolved":
                 self._csp_caused = with_exclusion(self._csp_caused, transition.incident, brought.at)

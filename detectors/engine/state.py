@@ -71,6 +71,7 @@ class StepResult:
         incidents: the incidents that are not closed after this step; None if they cannot have changed and
             banners need not be published again.
         refused: inputs that did not apply, each with the reason.
+        unseen: inputs that applied and that no transition shows.
         notices: what people should know and wakes nobody.
     """
 
@@ -82,8 +83,10 @@ class StepResult:
     history: list[dict[str, object]] = field(default_factory=list)
     incidents: tuple[Incident, ...] | None = None
     refused: list[tuple[IncidentInput, str]] = field(default_factory=list)
+    unseen: list[IncidentInput] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
 
     def __bool__(self) -> bool:
         """Whether this T has any result."""
-        return bool(self.sli or self.incidents is not None or self.history or self.refused or self.notices)
+        told = self.refused or self.unseen or self.notices
+        return bool(self.sli or self.incidents is not None or self.history or told)

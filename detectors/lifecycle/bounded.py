@@ -30,9 +30,10 @@ def bounded(incident: Incident) -> Incident:
         acknowledged_by=_name(incident.acknowledged_by),
         declared_by=_name(incident.declared_by),
         resolved_by=_name(incident.resolved_by),
+        said_resolved_by=_name(incident.said_resolved_by),
         narrower=incident.narrower[:CAUSES_LIMIT],
         notes=tuple(
-            Note(note.at, cut(note.by, NAME_BYTES), cut(note.text, NOTE_BYTES))
+            Note(note.at, cut(note.by, NAME_BYTES), cut(note.text, NOTE_BYTES), note.via)
             for note in incident.notes[-NOTES_KEPT:]
         ),
         links={name: link for name, link in incident.links.items() if fits(link, LINK_BYTES)},

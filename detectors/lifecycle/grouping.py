@@ -13,8 +13,8 @@ So open incidents never lie within each other, with one exception. Causes that w
 neither widen, reopen nor hold open a serious incident. Such a cause is a symptom of an outage whose scope contains
 or overlaps its scope; a surge of user errors is a symptom only where the scope contains it, because no outage
 causes user errors. Otherwise such causes have incidents of their own, by the same rules, and such an incident
-becomes serious when a serious cause appears on its scope or around it. An incident that a person has resolved while
-its causes still fire holds these causes, and those of narrower scopes, back for ``resolve_grace`` or until they
+becomes serious when a serious cause appears on its scope or around it. An incident that a person has resolved soon
+after its causes fired holds these causes, and those of narrower scopes, back for ``resolve_grace`` or until they
 have been quiet.
 """
 
@@ -28,7 +28,7 @@ from detectors.axes import contains, narrowness, overlaps
 from detectors.incidents import Cause
 from detectors.lifecycle.memory import IncidentMemory
 from detectors.policy.sections import LifecyclePolicy
-from detectors.urgency import WAKES_NOBODY, is_outage, is_serious
+from detectors.urgency import STATED, WAKES_NOBODY, is_outage, is_serious
 
 __all__ = ["IncidentGroup", "group_causes"]
 
@@ -63,7 +63,7 @@ class IncidentGroup:
     def is_outage(self) -> bool:
         """Whether a detector has found a cause that may wake somebody."""
         before = self.memory is not None and self.memory.is_open and is_outage(self.memory.incident)
-        return before or not WAKES_NOBODY.union({"declared"}).issuperset(c.detector for c in self.causes)
+        return before or not WAKES_NOBODY.union(STATED).issuperset(c.detector for c in self.causes)
 
     @property
     def is_serious(self) -> bool:
@@ -149,7 +149,7 @@ def _among_open(
         return None
     inside.sort(key=lambda group: not group.is_serious)  # of equals the oldest stays first
     oldest, *others = inside
-    held_back = oldest.is_serious and cause.detector != "declared"
+    held_back = oldest.is_serious and cause.detector not in STATED
     if held_back and not _may_widen(oldest.memory, at, widen_after):
         return oldest
     oldest.scope = cause.scope
@@ -176,7 +176,7 @@ def _among_resolved(
             continue
         resolved_at = memory.incident.resolved_at or at
         if memory.held and contains(group.scope, cause.scope):
-            if cause.detector != "declared" and at - resolved_at < grace:
+            if cause.detector not in STATED and at - resolved_at < grace:
                 return group
         elif cause.scope not in memory.scopes:
             continue

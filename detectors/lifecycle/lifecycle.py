@@ -12,13 +12,16 @@ from hashlib import blake2b
 import msgspec
 from msgspec.structs import replace
 
-from detectors.axes import contains, overlaps
+from detectors.axes import contains
 from detectors.incidents import Cause, Incident, IncidentInput, Transition
-from detectors.lifecycle import actions, transitions
+from detectors.lifecycle import opening, transitions
 from detectors.lifecycle.absence.gone import Gone, retired_by, still_gone, unexpected, with_gone
 from detectors.lifecycle.bounded import bounded
 from detectors.lifecycle.grouping import IncidentGroup, group_causes
-from detectors.lifecycle.memory import COUNTS_WINDOW, IncidentMemory, View
+from detectors.lifecycle.memory import IncidentMemory, View
+from detectors.lifecycle.people import actions, notes, resolving
+from detectors.lifecycle.people.alerts import apply_news
+from detectors.lifecycle.people.reports import declared_cause, join_report, reported_cause, settle_report
 from detectors.lifecycle.recorder import Recorder
 from detectors.lifecycle.severity import csps_of
 from detectors.policy.policy import Policy
@@ -35,7 +38,7 @@ _ACTIONS = {
     "acknowledge": actions.acknowledge,
     "unacknowledge": actions.unacknowledge,
     "declare": actions.declare,
-    "resolve": actions.resolve,
+    "resolve": resolving.resolve,
 }
 
 
@@ -73,6 +76,7 @@ class Lifecycle:
         for one in self.memory.incidents:  # an earlier version may have written longer texts
             one.incident = bounded(one.incident)
         self._refused: list[tuple[IncidentInput, str]] = []
+        self._unseen: list[IncidentInput] = []
 
     @property
     def active(self) -> bool:
@@ -90,6 +94,11 @@ class Lifecycle:
         """The inputs that did not apply since the last call, each with the reason."""
         refused, self._refused = self._refused, []
         return refused
+
+    def take_unseen(self) -> list[IncidentInput]:
+        """The inputs that applied since the last call and that no transition shows."""
+        unseen, self._unseen = self._unseen, []
+        return unseen
 
     def step(
         self, view: View, causes: Sequence[Cause], inputs: Sequence[IncidentInput] = ()
@@ -110,13 +119,11 @@ class Lifecycle:
         recorder = Recorder(self.policy, view, at - memory.at if memory.at is not None else 0)
         memory.at = at
         memory.gone = still_gone(memory.gone, view, self.policy)
+        self._note_firing(causes, recorder)
         declares = self._apply(inputs, recorder)
-        recorder.gone = memory.gone
-        firing = [
-            cause
-            for cause in causes
-            if cause.state == "firing" and not unexpected(cause, memory.gone, self.policy, at)
-        ]
+        self._remember_gone(recorder)  # of what a person has resolved now, before its silence is weighed
+        self._note_firing(causes, recorder)
+        firing = recorder.firing
         harmless = {"silence", *WAKES_NOBODY}
         recorder.only_silence = all(cause.detector in harmless for cause in firing)
         groups = group_causes(
@@ -141,12 +148,20 @@ class Lifecycle:
         )
         return recorder.transitions
 
+    def _note_firing(self, causes: Sequence[Cause], recorder: Recorder) -> None:
+        recorder.gone = gone = self.memory.gone
+        recorder.firing = [
+            cause
+            for cause in causes
+            if cause.state == "firing" and not unexpected(cause, gone, self.policy, recorder.at)
+        ]
+
     def _follow(self, group: IncidentGroup, recorder: Recorder) -> None:
         if group.operation == "begin":
             number = self.memory.next_number
             if group.memory is None:
                 self.memory.next_number += 1
-            group.memory = transitions.begin(
+            group.memory = opening.begin(
                 group.memory, f"{self.env}-{number}", group.scope, group.causes, recorder
             )
         elif group.operation == "advance" and group.memory is not None:
@@ -180,8 +195,8 @@ class Lifecycle:
         """Remember the scopes of silences that ended in this step though nothing has arrived."""
         for transition in recorder.transitions:
             incident = transition.incident
-            ended = incident.resolved_reason in ("gone", "by a person") and transition.kind == "resolved"
-            if ended and is_silence(incident) and incident.scope != self.env:
+            ended = transition.kind == "resolved" and incident.resolved_reason in ("gone", "by a person")
+            if ended and is_silence(incident):
                 self.memory.gone = with_gone(self.memory.gone, incident.scope, recorder.at)
 
     # -- incident inputs --------------------------------------------------------------------------------------
@@ -205,16 +220,22 @@ class Lifecycle:
                     reason = self._refuse_scope(incident_input.scope, recorder.view)
                     if incident_input.scope is not None and reason is None:
                         declares.append(
-                            (_declared_cause(incident_input, incident_input.scope, recorder), incident_input)
+                            (declared_cause(incident_input, incident_input.scope, recorder), incident_input)
                         )
                 elif incident_input.kind == "retire":
                     reason = self._retire(incident_input, recorder)
                 elif incident_input.kind == "report":
-                    reason = self._report(incident_input, recorder)
+                    cause, reason = self._report(incident_input, recorder)
+                    if cause is not None:
+                        declares.append((cause, incident_input))
                 else:
                     reason = self._address(incident_input, recorder)
             if reason is not None:
                 self._refused.append((incident_input, reason))
+            elif len(recorder.transitions) == before and not any(
+                one is incident_input for _, one in declares
+            ):
+                self._unseen.append(incident_input)
             _sign(recorder, before, incident_input)
         return declares
 
@@ -225,18 +246,13 @@ class Lifecycle:
             return f"{scope} is not in {self.env}"
         return None if view.knows(scope) else f"there is no scope {scope!r}"
 
-    def _report(self, incident_input: IncidentInput, recorder: Recorder) -> str | None:
-        """Note a person's report that sign-in fails on the open incident that may explain it, if there is one."""
+    def _report(self, incident_input: IncidentInput, recorder: Recorder) -> tuple[Cause | None, str | None]:
+        """Note a report on the open incident that may explain it, or return the cause that it is, or why not."""
         scope = incident_input.scope or self.env
         reason = self._refuse_scope(scope, recorder.view)
-        if reason is not None:
-            return reason
-        for memory in self.memory.incidents:
-            if memory.is_open and overlaps(memory.incident.scope, scope):
-                text = f": {incident_input.text}" if incident_input.text else ""
-                actions.note(memory, incident_input, f"reports that {scope} fails{text}", recorder)
-                return None
-        return f"no incident is open on {scope}, and a report alone opens none"
+        if reason is not None or join_report(self.memory.incidents, incident_input, scope, recorder):
+            return None, reason
+        return reported_cause(incident_input, scope, recorder), None
 
     def _retire(self, incident_input: IncidentInput, recorder: Recorder) -> str | None:
         """Expect a value of an axis no more, and resolve the silences that consist of it."""
@@ -256,12 +272,18 @@ class Lifecycle:
         memory = next((m for m in self.memory.incidents if m.incident.id == incident_input.incident), None)
         if memory is None:
             return f"there is no incident {incident_input.incident} that is not closed"
-        if incident_input.kind == "note":
-            actions.note(memory, incident_input, incident_input.text, recorder)
+        kind = incident_input.kind
+        if kind == "note":
+            notes.note(memory, incident_input, incident_input.text, recorder)
             return None
+        if incident_input.alert is not None:
+            others = [other for other in self.memory.incidents if other is not memory]
+            return apply_news(memory, incident_input, recorder, others)
+        if kind not in _ACTIONS:
+            return "it says nothing of an alert"
         if not memory.is_open:
             return f"{incident_input.incident} is resolved"
-        return _ACTIONS[incident_input.kind](memory, incident_input, recorder)
+        return _ACTIONS[kind](memory, incident_input, recorder)
 
     def _declare(
         self,
@@ -270,6 +292,9 @@ class Lifecycle:
         recorder: Recorder,
     ) -> None:
         for cause, incident_input in declares:
+            if incident_input.kind == "report":
+                settle_report(cause, incident_input, groups, recorder)
+                continue
             for group in groups:
                 if (
                     group.memory is not None
@@ -294,16 +319,3 @@ def _sign(recorder: Recorder, since: int, incident_input: IncidentInput) -> None
     """Set ``input`` of the transitions from index ``since`` on to the id of this input."""
     signed = [replace(transition, input=incident_input.id) for transition in recorder.transitions[since:]]
     recorder.transitions[since:] = signed
-
-
-def _declared_cause(incident_input: IncidentInput, scope: str, recorder: Recorder) -> Cause:
-    """The cause that stands for a person's declaration. The failures are taken to begin ``COUNTS_WINDOW`` ago."""
-    text = f": {incident_input.text}" if incident_input.text else "."
-    return Cause(
-        detector="declared",
-        scope=scope,
-        state="firing",
-        sentence=f"{incident_input.by} declared an outage of {scope}{text}",
-        first_bad=recorder.at - COUNTS_WINDOW,
-        failing_ratio=recorder.view.counts(scope).failing_ratio,
-    )

@@ -7,12 +7,12 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from detectors.incidents import Common, Counts, FindingState, Incident
+from detectors.incidents import Common, Counts, FindingState, Incident, Note
 from detectors.instants import MINUTE
 from detectors.lifecycle.severity import Level
 from detectors.windows.impact import Distinct
 
-__all__ = ["COUNTS_WINDOW", "FOUND_IN_FAILURES", "IncidentMemory", "View"]
+__all__ = ["COUNTS_WINDOW", "FOUND_IN_FAILURES", "AlertState", "IncidentMemory", "View"]
 
 #: The window of the counts that an incident carries, ms.
 COUNTS_WINDOW = 5 * MINUTE
@@ -84,6 +84,18 @@ class View(Protocol):
         ...
 
 
+class AlertState(msgspec.Struct, frozen=True):
+    """What PagerDuty has said of one of its incidents.
+
+    Attributes:
+        at: when the last change of its state happened, ms by PagerDuty's clock.
+        rank: of that change: 0 triggered, 1 acknowledged, 2 resolved. Of two changes at one instant the greater counts.
+    """
+
+    at: int
+    rank: int
+
+
 class IncidentMemory(
     msgspec.Struct,
     kw_only=True,
@@ -110,11 +122,17 @@ class IncidentMemory(
         spoke_at: when the thread got its last message.
         scope_notified, scope_notified_at: the scope that the thread knows, and since when; None for since its
         opening.
-        held: whether a person has resolved the incident while findings fired that have not been quiet since.
         unseen_for: time since ``fired_at`` in which the watch was blind, and would not have seen a failure.
         silent_for: time in which nothing but silence was wrong, with the rest of the environment well.
         usual: field -> the most frequent value among those who failed in the hour before the opening.
+        held: whether a person has resolved the incident soon after its findings fired, and they have not been quiet for
+        ``recovering_after`` since: findings flicker.
         merged: whether the incident was resolved by a merge into another one; a merged incident never reopens.
+        alerts: what PagerDuty has said of its incidents that hold alerts of this epoch, the latest of them.
+        acknowledged_when: when the acknowledgement was made, ms by the clock of whoever made it; None: not known.
+        untold: notes that receivers have not been told of, cut, oldest first.
+        untold_more: number of further notes that receivers have not been told of.
+        noted_at: T (ms) at which receivers were told of notes last; None: never in this epoch.
     """
 
     incident: Incident
@@ -140,6 +158,11 @@ class IncidentMemory(
     unseen_for: int = 0
     silent_for: int = 0
     usual: dict[str, str] = {}
+    alerts: dict[str, AlertState] = {}
+    acknowledged_when: int | None = None
+    untold: list[Note] = []
+    untold_more: int = 0
+    noted_at: int | None = None
 
     @property
     def is_open(self) -> bool:

@@ -11,14 +11,12 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from detectors.incidents import Cause, Incident, Transition, TransitionKind
+from detectors.incidents import Cause, Incident, Note, Transition, TransitionKind
 from detectors.lifecycle.absence.gone import Gone
 from detectors.lifecycle.bounded import bounded
 from detectors.lifecycle.memory import FOUND_IN_FAILURES, IncidentMemory, View
-from detectors.lifecycle.response_times import calendar
 from detectors.notification.paging import page_of, with_page
 from detectors.notification.plan import makes_thread_message
-from detectors.notification.routes import asks_for_hours, tell, with_told
 from detectors.policy.policy import Policy
 
 __all__ = ["Recorder"]
@@ -31,6 +29,7 @@ class Recorder:
         elapsed: ms since the previous step, for timers that run only while a condition holds.
         csps: how many credential providers are down by now (``severity.csps_of``).
         gone: the scopes in which nothing is expected to arrive.
+        firing: the causes that fire in this step.
         only_silence: whether nothing but silences would wake anybody in the environment.
     """
 
@@ -41,6 +40,7 @@ class Recorder:
         self.elapsed = elapsed
         self.csps = 0
         self.gone: list[Gone] = []
+        self.firing: list[Cause] = []
         self.only_silence = False
         self.transitions: list[Transition] = []
 
@@ -60,19 +60,22 @@ class Recorder:
         by: str | None = None,
         via: str | None = None,
         causes: Sequence[Cause] = (),
+        tells: Sequence[Note] = (),
         **changes: Any,
     ) -> None:
         """Change the incident, make the page that goes with it, and note the transition.
 
         Args:
             before: the incident before the change; None where it opens.
+            tells: the notes that receivers are told with the change.
             changes: fields of the incident.
         """
         at, policy = self.at, self.policy
         after = bounded(replace(memory.incident, updated_at=at, **changes))
         page = page_of(kind, before.severity if before else None, after, policy)
         if page is not None:
-            after = replace(after, pages=with_page(after.pages, page))
+            pages = with_page(after.pages, page)
+            after = replace(after, pages=pages, said_resolved_at=None, said_resolved_by=None)
             memory.woken_again = after.acknowledged_at is not None
         quietly = False
         if kind == "scope":
@@ -80,15 +83,6 @@ class Recorder:
             quietly = notified_at is not None and at - notified_at < policy.lifecycle.scope_change_every
             if not quietly:
                 memory.scope_notified, memory.scope_notified_at = after.scope, at
-        told = tell(
-            kind,
-            after,
-            policy,
-            worse=before is not None and after.severity < before.severity,
-            quietly=quietly,
-            business=asks_for_hours(policy) and calendar(policy).is_open(at),
-        )
-        after = with_told(after, told)
         memory.incident = after
         transition = Transition(
             kind=kind,
@@ -102,11 +96,11 @@ class Recorder:
             via=via,
             causes=tuple(causes),
             page=page,
-            told=told,
             quietly=quietly,
+            notes=tuple(tells),
             nth=sum(t.kind == kind and t.incident.id == after.id for t in self.transitions),
         )
-        if makes_thread_message(transition):
+        if makes_thread_message(transition) and not tells:  # a note does not say how it stands
             memory.spoke_at = at
         self.transitions.append(transition)
 

@@ -5,15 +5,32 @@ from __future__ import annotations
 from detectors.instants import format_duration, format_instant
 from detectors.lifecycle import response_times
 from detectors.lifecycle.memory import IncidentMemory
+from detectors.lifecycle.people.notes import tell_notes
 from detectors.lifecycle.recorder import Recorder
 
-__all__ = ["check_response_times", "notify_thread", "page_if_due"]
+__all__ = ["check_resolution", "check_response_times", "notify_thread", "page_if_due", "tell_notes"]
+
+
+def check_resolution(memory: IncidentMemory, recorder: Recorder) -> None:
+    """Page again where an incident fails in this step, ``resolve_grace`` or more after a person has resolved it."""
+    incident, since = memory.incident, memory.incident.said_resolved_at
+    if since is None or memory.fired_at != recorder.at:
+        return
+    if recorder.at - since >= recorder.policy.lifecycle.resolve_grace:
+        recorder.change(
+            memory,
+            "still_failing",
+            f"It still fails {format_duration(recorder.at - since)} after {incident.said_resolved_by} resolved it."
+            f" {incident.sentence}",
+            said_resolved_at=None,
+            said_resolved_by=None,
+        )
 
 
 def page_if_due(memory: IncidentMemory, recorder: Recorder) -> None:
     """Send the page that was held back for a possible rise of severity, or for maintenance that is over."""
     incident, since = memory.incident, memory.pageable_since
-    if incident.state != "open" or incident.pages or since is None:
+    if incident.state != "open" or incident.pages or since is None or incident.said_resolved_at is not None:
         return
     waits = recorder.policy.lifecycle.warning_waits if incident.severity == 3 else 0
     if recorder.at - since >= waits:

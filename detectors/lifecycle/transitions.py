@@ -12,7 +12,6 @@ falls only after its dwell. A scope widens once a wider cause has held for ``wid
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from msgspec.structs import replace
 
@@ -23,100 +22,17 @@ from detectors.lifecycle.absence.gone import is_expected
 from detectors.lifecycle.assessment import assess, assess_common
 from detectors.lifecycle.memory import IncidentMemory
 from detectors.lifecycle.recorder import Recorder
-from detectors.lifecycle.severity import Level
-from detectors.lifecycle.timers import check_response_times, notify_thread, page_if_due
+from detectors.lifecycle.timers import (
+    check_resolution,
+    check_response_times,
+    notify_thread,
+    page_if_due,
+    tell_notes,
+)
 from detectors.notification.paging import may_page
-from detectors.urgency import WAKES_NOBODY, is_outage, is_serious
+from detectors.urgency import STATED, WAKES_NOBODY, is_outage, is_serious
 
-__all__ = ["advance", "after_resolution", "begin", "declare", "resolve"]
-
-# -- opening -------------------------------------------------------------------------------------------------
-
-
-def begin(
-    memory: IncidentMemory | None, incident_id: str, scope: str, causes: Sequence[Cause], recorder: Recorder
-) -> IncidentMemory:
-    """Open an incident, or reopen the resolved one in ``memory``, on the scope of its causes.
-
-    A reopened incident begins a new epoch: with a response clock, pages and a thread of its own, without its
-    acknowledgement, but still declared, and still with the people that it has hit within the hour.
-    """
-    before = memory.incident if memory is not None else None
-    incident = _blank(before, incident_id, scope, causes, recorder.at)
-    begun = IncidentMemory(
-        incident=incident,
-        level=Level(),
-        scopes=list(memory.scopes) if memory else [],
-        fired=_fires(causes),
-        fired_at=recorder.at,
-        spoke_at=recorder.at,
-        scope_notified=scope,
-    )
-    assess(begun, causes, recorder, opening=True)
-    assess_common(begun, recorder, opening=True)
-    recorder.record(
-        begun,
-        "opened" if before is None else "reopened",
-        begun.incident.sentence,
-        before=before,
-        causes=causes,
-        severity=begun.level.severity,
-        peak_severity=begun.level.severity,
-        counts_opening=begun.incident.counts_now,
-    )
-    _declare_p1(begun, recorder)
-    return begun
-
-
-def _blank(
-    before: Incident | None, incident_id: str, scope: str, causes: Sequence[Cause], at: int
-) -> Incident:
-    """An incident at its opening, before the evidence is assessed."""
-    fresh: dict[str, Any] = {
-        "scope": scope,
-        "state": "open",
-        "causes": (),
-        "sentence": causes[0].sentence,
-        "severity": 3,
-        "peak_severity": 3,
-        "peak_users_impacted": 0,
-        "opened_at": at,
-        "updated_at": at,
-        "counts_peak": None,
-        "narrower": (),
-        "common": (),
-        "pages": (),
-        "routed": (),
-    }
-    if before is None:
-        return Incident(
-            id=incident_id,
-            env=scope.partition("/")[0],
-            epoch=0,
-            priority="P4",
-            datadog_severity="SEV-5",
-            basis="observed",
-            users_impacted=0,
-            first_bad_at=at,
-            **fresh,
-        )
-    ended = dict.fromkeys(
-        (
-            "acknowledged_at",
-            "acknowledged_by",
-            "recovering_at",
-            "resolved_at",
-            "resolved_by",
-            "resolved_reason",
-        )
-    )
-    return replace(before, epoch=before.epoch + 1, **fresh, **ended)
-
-
-def _fires(causes: Sequence[Cause]) -> bool:
-    """Whether a detector has found a cause; a person's declaration alone is no finding."""
-    return any(cause.detector != "declared" for cause in causes)
-
+__all__ = ["advance", "after_resolution", "declare", "declare_p1", "left_out", "resolve"]
 
 # -- a step of an open incident ------------------------------------------------------------------------------
 
@@ -157,25 +73,27 @@ def advance(memory: IncidentMemory, scope: str, causes: Sequence[Cause], recorde
     if finding == "firing" and memory.incident.state == "recovering":
         _relapse(memory, causes, recorder)
     _move_severity(memory, causes, recorder)
-    _declare_p1(memory, recorder)
-    if finding != "firing" and not any(cause.detector == "declared" for cause in causes):
+    declare_p1(memory, recorder)
+    if finding != "firing" and not any(cause.detector in STATED for cause in causes):
         if finding == "quiet" and memory.fired:
             _recover(memory, recorder)
         _fade(memory, recorder)
     if memory.is_open:
         _end_silence(memory, causes, recorder)
     if memory.is_open:
+        check_resolution(memory, recorder)
         page_if_due(memory, recorder)
         check_response_times(memory, recorder)
         notify_thread(memory, recorder)
+    tell_notes(memory, recorder)
 
 
 def _finding(memory: IncidentMemory, causes: Sequence[Cause], recorder: Recorder) -> FindingState:
     """The combined state of the incident's findings; updates the timers that depend on this state."""
     view, scope = recorder.view, memory.incident.scope
     state: FindingState = "firing"
-    if not any(cause.detector != "declared" and recorder.is_news(cause) for cause in causes):
-        state = view.finding(scope, _left_out(memory.incident, recorder))
+    if not any(cause.detector not in STATED and recorder.is_news(cause) for cause in causes):
+        state = view.finding(scope, left_out(memory.incident, recorder))
         if state == "quiet" and view.frozen:
             state = "not_enough_evidence"
     if state == "firing":
@@ -191,7 +109,7 @@ def _finding(memory: IncidentMemory, causes: Sequence[Cause], recorder: Recorder
     return state
 
 
-def _left_out(incident: Incident, recorder: Recorder) -> frozenset[str]:
+def left_out(incident: Incident, recorder: Recorder) -> frozenset[str]:
     """Detectors that do not decide about the end of an incident.
 
     They are those that wake nobody, unless it has no others, and silence where nothing is expected.
@@ -233,7 +151,7 @@ def _narrowed(memory: IncidentMemory, causes: Sequence[Cause], recorder: Recorde
     wakes nobody the first condition is enough.
     """
     own = memory.incident.scope
-    scopes = {cause.scope for cause in causes if cause.detector != "declared"}
+    scopes = {cause.scope for cause in causes if cause.detector not in STATED}
     found = {scope for scope in scopes if contains(own, scope)}
     if len(found) != 1 or own in found:
         memory.alone_on, memory.alone_for = None, 0
@@ -244,7 +162,7 @@ def _narrowed(memory: IncidentMemory, causes: Sequence[Cause], recorder: Recorde
     states = {"quiet"}
     if is_outage(memory.incident):
         beside = [s for s in recorder.view.within(own) if not overlaps(s, only)]
-        states = {recorder.view.finding(s, _left_out(memory.incident, recorder)) for s in beside}
+        states = {recorder.view.finding(s, left_out(memory.incident, recorder)) for s in beside}
     if "firing" in states:
         memory.alone_for = 0
     elif "quiet" in states and not recorder.view.frozen:
@@ -281,7 +199,7 @@ def _move_severity(memory: IncidentMemory, causes: Sequence[Cause], recorder: Re
     )
 
 
-def _declare_p1(memory: IncidentMemory, recorder: Recorder) -> None:
+def declare_p1(memory: IncidentMemory, recorder: Recorder) -> None:
     """Priority P1 must be declared (declaration guidelines); scheduled downtime and surges are no outage."""
     incident = memory.incident
     if incident.priority == "P1" and incident.declared_at is None and may_page(incident):
@@ -369,11 +287,13 @@ def resolve(
         resolved_by=by,
         resolved_reason=why,
         fail_over=None,
+        said_resolved_at=None,
+        said_resolved_by=None,
     )
 
 
 def after_resolution(memory: IncidentMemory, causes: Sequence[Cause], recorder: Recorder) -> None:
-    """Advance a resolved incident by one step: note whether its findings have gone quiet, and close it when due.
+    """Advance a resolved incident by one step: tell notes that wait, and close it when due.
 
     Args:
         causes: the causes that the incident holds back because a person has resolved it.
@@ -383,8 +303,9 @@ def after_resolution(memory: IncidentMemory, causes: Sequence[Cause], recorder: 
     if memory.held:
         _finding(memory, causes, recorder)
         memory.held = memory.quiet_for < rules.recovering_after
-    grace = rules.resolve_grace if memory.held else 0
-    if at - resolved_at >= max(rules.reopen_within, grace):
+    over = at - resolved_at >= max(rules.reopen_within, rules.resolve_grace if memory.held else 0)
+    tell_notes(memory, recorder, last=over)
+    if over:
         recorder.change(
             memory,
             "closed",

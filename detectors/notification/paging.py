@@ -9,11 +9,16 @@ from __future__ import annotations
 
 from typing import Literal
 
+from msgspec.structs import replace
+
 from detectors.incidents import Incident, Page, TransitionKind
 from detectors.policy.policy import Policy
 from detectors.urgency import is_serious
 
-__all__ = ["LEVELS", "dedup_key", "may_page", "page_of", "with_page"]
+__all__ = ["dedup_key", "may_page", "page_of", "with_page"]
+
+#: How often an epoch pages again after people have resolved it while it fails.
+AGAIN_AT_MOST = 3
 
 Level = Literal["critical", "error", "warning"]
 
@@ -39,7 +44,10 @@ def page_of(
     * An opening of severity 1 or 2 pages at once, a severity 3 when its page is due.
     * A rise is a trigger at the key that was used last, which wakes nobody who is already at it. It takes a
       key of its own (``...:s1``), which wakes again, where the rise would otherwise go unheard: to severity 1
-      after an acknowledgement, or from a level that does not page.
+      after an acknowledgement, or from a level that does not page, or after a person has resolved its alerts.
+    * An incident that still fails some time after a person has resolved it pages at a key of its own
+      (``...:r1``), ``AGAIN_AT_MOST`` times an epoch.
+    * A report of a person outside business hours (``urgent``) pages at any severity: it wakes somebody.
 
     Args:
         kind: what happened.
@@ -49,8 +57,12 @@ def page_of(
     if not may_page(incident):
         return None
     level = LEVELS[incident.severity]
+    if "urgent" in incident.causes and level == "warning":
+        level = "error"
     base = dedup_key(incident, policy)
-    if kind == "page_due" or (kind in ("opened", "reopened", "cause") and incident.severity < 3):
+    if kind == "still_failing":
+        return _paged_again(incident, base, level)
+    if kind == "page_due" or (kind in ("opened", "reopened", "cause") and level != "warning"):
         return Page(base, level) if incident.state == "open" and not incident.pages else None
     if kind != "severity" or from_severity is None or incident.severity >= from_severity:
         return None
@@ -59,7 +71,8 @@ def page_of(
         unheard = acknowledged
     else:
         only_warned = all(page.level == "warning" for page in incident.pages)
-        unheard = only_warned or (acknowledged and incident.severity == 1)
+        all_closed = all(page.closed_at is not None for page in incident.pages)
+        unheard = only_warned or (acknowledged and incident.severity == 1) or all_closed
     if unheard:
         return Page(f"{base}:s{incident.severity}", level)
     return Page(incident.pages[-1].dedup_key if incident.pages else base, level)
@@ -68,6 +81,14 @@ def page_of(
 def with_page(pages: tuple[Page, ...], page: Page) -> tuple[Page, ...]:
     """The pages of an epoch after one more trigger: each key once, with the highest level sent."""
     ranks = list(LEVELS.values())
+    # The key's alert is open again: what was known of the one before it is not true of it.
     kept = tuple(old for old in pages if old.dedup_key != page.dedup_key)
     same = [old for old in pages if old.dedup_key == page.dedup_key]
-    return (*kept, min([page, *same], key=lambda one: ranks.index(one.level)))
+    level = min((one.level for one in (page, *same)), key=ranks.index)
+    still = [old for old in same if old.closed_at is None]
+    return (*kept, replace(still[0], level=level) if still else replace(page, level=level))
+
+
+def _paged_again(incident: Incident, base: str, level: Level) -> Page | None:
+    before = sum(page.dedup_key.startswith(f"{base}:r") for page in incident.pages)
+    return Page(f"{base}:r{before + 1}", level) if before < AGAIN_AT_MOST else None

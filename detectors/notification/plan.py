@@ -6,15 +6,20 @@ a page (``Transition.page``) and which only correct what stands (``Transition.qu
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Literal
+
 from msgspec.structs import replace
 
-from detectors.incidents import Command, Incident, Told, Transition, TransitionKind
+from detectors.incidents import Command, Incident, Note, Transition, TransitionKind
 from detectors.instants import format_instant
-from detectors.notification.paging import LEVELS, dedup_key
+from detectors.notification.paging import dedup_key
 from detectors.policy.policy import Policy
 from detectors.urgency import is_serious
 
-__all__ = ["catch_up", "kind_key", "makes_thread_message", "plan"]
+__all__ = ["PAGERDUTY_REST", "catch_up", "kind_key", "makes_thread_message", "plan"]
+
+Sink = Literal["pagerduty", "datadog", "slack"]
 
 #: Changes that the thread gets a line for, beside the correction of its root.
 _REPLIES: frozenset[TransitionKind] = frozenset(
@@ -26,14 +31,19 @@ _REPLIES: frozenset[TransitionKind] = frozenset(
         "recovering",
         "relapsed",
         "resolved",
+        "said_resolved",
         "reminder",
         "update",
     }
 )
+#: Changes that the thread hears of and the whole channel too.
+_BROADCAST: frozenset[TransitionKind] = frozenset({"breach", "still_failing"})
 #: Changes after which a declared incident is brought up to date in Datadog ("states follow ours").
 _DATADOG_FOLLOWS: frozenset[TransitionKind] = frozenset(
     {"severity", "scope", "recovering", "relapsed", "update"}
 )
+#: Stands among the receivers that are on where PagerDuty's REST API may be used, as its events carry no notes.
+PAGERDUTY_REST = "pagerduty_rest"
 _CAUGHT_UP = "-caught-up"
 _OPEN = ("open", "acknowledged", "recovering")
 
@@ -58,12 +68,11 @@ def plan(
 
 def _commands(transition: Transition, policy: Policy, sinks: frozenset[str], mark: str = "") -> list[Command]:
     out = _CommandList(transition, policy, mark)
-    _pagerduty(out, transition)
+    _pagerduty(out, transition, rest=PAGERDUTY_REST in sinks)
     _datadog(out, transition)
+    reason = _joined(transition.notes) if transition.kind == "notes" else None
     for action in _slack_actions(transition):
-        out.add("slack", action, "info")
-    for told in transition.told:
-        out.add(told.receiver, told.action, _urgency(transition.incident))
+        out.add("slack", action, "info", reason=reason)
     return [command for command in out.commands if command.sink in sinks]
 
 
@@ -81,8 +90,15 @@ class _CommandList:
         self._key = dedup_key(transition.incident, policy)
         self.commands: list[Command] = []
 
-    def add(self, sink: str, action: str, level: str, key: str | None = None) -> None:
-        """Add one command. ``key``: the dedup key of the alert, where an incident has several."""
+    def add(
+        self, sink: Sink, action: str, level: str, key: str | None = None, *, reason: str | None = None
+    ) -> None:
+        """Add one command.
+
+        Args:
+            key: the dedup key of the alert, where an incident has several.
+            reason: in place of the transition's.
+        """
         transition = self._transition
         incident = transition.incident
         parts = [incident.id, str(incident.epoch), kind_key(transition) + self._mark, sink, action]
@@ -99,7 +115,7 @@ class _CommandList:
                 epoch=incident.epoch,
                 at=transition.at,
                 kind=transition.kind,
-                reason=transition.reason,
+                reason=transition.reason if reason is None else reason,
                 incident=incident,
                 by=transition.by,
             )
@@ -111,6 +127,13 @@ def _rises(transition: Transition) -> bool:
     return transition.kind == "severity" and before is not None and transition.incident.severity < before
 
 
+def _joined(notes: Iterable[Note]) -> str:
+    """Notes in one text, a line each, with the person who wrote it and the time."""
+    return "\n".join(
+        " ".join(f"{format_instant(note.at)[11:16]} {note.by}: {note.text}".split()) for note in notes
+    )
+
+
 def _status(incident: Incident) -> str:
     """Datadog's status of an event: error for severities 1 and 2, warn for 3, ok once resolved."""
     if incident.state in ("resolved", "closed"):
@@ -118,27 +141,34 @@ def _status(incident: Incident) -> str:
     return "warn" if incident.severity == 3 else "error"
 
 
-def _urgency(incident: Incident) -> str:
-    return "ok" if incident.state in ("resolved", "closed") else LEVELS[incident.severity]
-
-
-def _pagerduty(out: _CommandList, transition: Transition) -> None:
+def _pagerduty(out: _CommandList, transition: Transition, *, rest: bool) -> None:
     if transition.page is not None:
         out.add("pagerduty", "trigger", transition.page.level, transition.page.dedup_key)
     # PagerDuty knows of the acknowledgements that were made with it.
-    if transition.kind == "acknowledged" and transition.via == "http":
+    if transition.kind == "acknowledged" and transition.via in ("http", "slack"):
         for page in transition.incident.pages:
             out.add("pagerduty", "acknowledge", page.level, page.dedup_key)
+    # A person who has resolved the incident in PagerDuty has resolved its alerts there.
+    if transition.kind == "said_resolved" and transition.via != "pagerduty":
+        for page in transition.incident.pages:
+            if page.closed_at == transition.at:
+                out.add("pagerduty", "resolve", page.level, page.dedup_key)
     if transition.kind == "resolved":
         for page in transition.incident.pages:
             out.add("pagerduty", "resolve", page.level, page.dedup_key)
+    notes = [note for note in transition.notes if note.via != "pagerduty"]
+    if notes and rest and transition.incident.pages:
+        page = transition.incident.pages[-1]
+        out.add("pagerduty", "note", page.level, page.dedup_key, reason=_joined(notes))
 
 
 def _datadog(out: _CommandList, transition: Transition) -> None:
     kind, incident = transition.kind, transition.incident
-    if not is_serious(incident):
-        return
     status = _status(incident)
+    if transition.notes:
+        out.add("datadog", "event", status, reason=_joined(transition.notes))
+    if not is_serious(incident) and "reported" not in incident.causes:
+        return
     if kind in ("opened", "reopened", "cause", "resolved") or _rises(transition):
         out.add("datadog", "event", status)
     if kind == "declared" or (kind == "reopened" and incident.declared_at is not None):
@@ -155,11 +185,13 @@ def _slack_actions(transition: Transition) -> tuple[str, ...]:
     if kind in ("opened", "reopened"):
         # Every epoch has a thread of its own: that of the one before was closed when it resolved.
         return ("post",)
-    if kind == "breach" or _rises(transition):
+    if kind in _BROADCAST or _rises(transition):
         return ("update", "broadcast")
+    if transition.notes:
+        return ("update", "reply")
     if kind in _REPLIES or kind == "severity" or (kind == "scope" and not transition.quietly):
         return ("update", "reply")
-    return ("update",) if kind in ("note", "scope") else ()
+    return ("update",) if kind in ("note", "scope", "linked") else ()
 
 
 def catch_up(
@@ -185,7 +217,7 @@ def catch_up(
     elif before is None:
         commands += _came_and_went(incident, policy, sinks)
     elif before.state in _OPEN:
-        notified = replace(incident, pages=before.pages, declared_at=before.declared_at, routed=before.routed)
+        notified = replace(incident, pages=before.pages, declared_at=before.declared_at)
         commands += _end(notified, incident.resolved_at or incident.updated_at, policy, sinks)
     return commands
 
@@ -208,8 +240,10 @@ def _still_open(
             incident.severity,
             incident.scope,
         )
-        page = incident.pages[-1] if incident.pages != before.pages else None
-        if not (visible or page or declared_now or incident.routed != before.routed):
+        paged = [(page.dedup_key, page.level) for page in before.pages]
+        more = [page for page in incident.pages if (page.dedup_key, page.level) not in paged]
+        page = more[-1] if more else None
+        if not (visible or page or declared_now):
             return []
         kind = "severity" if incident.severity != before.severity else "update"
         at = incident.updated_at
@@ -223,19 +257,12 @@ def _still_open(
         from_scope=before.scope if before else None,
         reason=reason,
         page=page,
-        told=_told_late(incident, before),
     )
     commands = []
     if declared_now and kind != "reopened":
-        declared = replace(change, kind="declared", at=incident.declared_at, page=None, told=())
+        declared = replace(change, kind="declared", at=incident.declared_at, page=None)
         commands += _commands(declared, policy, sinks & {"datadog"}, _CAUGHT_UP)
     return commands + _commands(change, policy, sinks, _CAUGHT_UP)
-
-
-def _told_late(incident: Incident, before: Incident | None) -> tuple[Told, ...]:
-    """The receivers of the routes that an open incident is for; those that knew it before the wait get an update."""
-    heard = before.routed if before is not None else ()
-    return tuple(Told(name, "update" if name in heard else "open") for name in incident.routed)
 
 
 def _end(notified: Incident, at: int, policy: Policy, sinks: frozenset[str]) -> list[Command]:
@@ -251,7 +278,6 @@ def _end(notified: Incident, at: int, policy: Policy, sinks: frozenset[str]) -> 
         from_severity=notified.severity,
         from_scope=notified.scope,
         reason=f"It resolved at {format_instant(at)} ({ended.resolved_reason}), while notifications waited.",
-        told=tuple(Told(name, "resolve") for name in notified.routed),
     )
     return _commands(change, policy, sinks, _CAUGHT_UP)
 

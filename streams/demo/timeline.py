@@ -235,12 +235,16 @@ _KINDS = {
     "recovering": "recovering",
     "relapsed": "failing again",
     "resolved": "resolved",
+    "said_resolved": "resolved by a person while it fails",
+    "still_failing": "still failing after a person has resolved it",
     "reminder": "nobody has acknowledged it",
     "breach": "the response time is over",
     "update": "routine update",
     "cause": "more than it seemed",
 }
-_WITHOUT_ENTRY: Iterable[str] = frozenset({"note", "update", "page_due", "closed"})
+_WITHOUT_ENTRY: Iterable[str] = frozenset(
+    {"note", "notes", "linked", "applied", "update", "page_due", "closed"}
+)
 
 
 def _log_words(line: dict[str, Any]) -> str | None:

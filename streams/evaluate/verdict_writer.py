@@ -17,6 +17,7 @@ from streams.kafka.refused.aside import AsideWriter
 from streams.records.models import encode_incident
 from streams.records.progress import progress_headers
 from streams.records.verdicts import (
+    applied_out,
     banner_out,
     command_out,
     history_out,
@@ -76,7 +77,10 @@ class VerdictWriter:
         changed = {
             verdict.result.env
             for verdict in verdicts
-            if verdict.result.transitions or verdict.result.refused or verdict.banners
+            if verdict.result.transitions
+            or verdict.result.refused
+            or verdict.result.unseen
+            or verdict.banners
         }
         await self.write_states(shard, shard.states_due(changed, _STATE_EVERY))
         for verdict in verdicts:
@@ -116,6 +120,7 @@ class VerdictWriter:
                 refused_out(topics, partition, result.at, incident_input, why)
                 for incident_input, why in result.refused
             ]
+            lines += [applied_out(topics, partition, result.at, applied) for applied in result.unseen]
             lines += [notice_out(topics, partition, notice) for notice in result.notices]
         return lines
 

@@ -155,6 +155,7 @@ def _sample(value: bytes) -> Sample:
 def _case_file(
     incident: str, lines: list[Line], commands: list[Command] | None, policy: Policy, where: str
 ) -> CaseFile:
+    lines = [line for line in lines if line.kind != "applied"]  # an input that changed no incident
     if all(line.kind == "refused" for line in lines):
         raise SourceError(f"there is no incident {incident} in {where}")
     judged_by = {line.policy_hash for line in lines if line.kind != "refused"}

@@ -93,6 +93,12 @@ def _title(line: Line, before: Line | None, names: ScopeNames) -> str:
             return "The page that was held back is due"
         case "relapsed":
             return "Fails again before it has recovered"
+        case "said_resolved":
+            return f"Resolved{by} while it fails"
+        case "still_failing":
+            return "Still fails after a person has resolved it"
+        case "linked":
+            return "PagerDuty has an incident for it"
         case "refused":
             return f"Refused: {line.asked or 'what was asked for'}{by}"
         case "update":

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from aiokafka.errors import KafkaError
+
 from streams.kafka.clients import Client, ClientFactory
 from streams.kafka.diagnosis import Diagnosis
 
@@ -42,7 +44,7 @@ class BrokerProbe:
                     self._client = client
                     return None
                 await self._client.fetch_all_metadata()
-        except Exception as error:  # whatever goes wrong on the way, it has not answered
+        except (KafkaError, OSError, TimeoutError) as error:
             return await self._diagnose(error)
         return None
 

@@ -19,6 +19,7 @@ from pydantic import (
     model_validator,
 )
 
+from detectors.bounds import LINK_BYTES
 from detectors.commonality.commonality import MOST_TOLD
 from detectors.incidents import (
     Basis,
@@ -66,7 +67,30 @@ NAME_LIMIT = 200
 ID_LIMIT = 128
 
 RecordT = TypeVar("RecordT", bound="Document")
-InputKind = Literal["acknowledge", "unacknowledge", "note", "declare", "resolve", "report", "retire"]
+InputKind = Literal[
+    "acknowledge",
+    "unacknowledge",
+    "note",
+    "declare",
+    "resolve",
+    "report",
+    "retire",
+    "linked",
+    "merge",
+    "auto_resolve",
+    "reopen",
+]
+#: Kinds that speak of an incident, of which a ``declare`` may also open one.
+_OF_INCIDENT = (
+    "acknowledge",
+    "unacknowledge",
+    "note",
+    "resolve",
+    "linked",
+    "merge",
+    "auto_resolve",
+    "reopen",
+)
 
 
 class Document(BaseModel):
@@ -128,6 +152,7 @@ class NoteRecord(Document):
     at: Annotated[Instant, says("when it was applied")]
     by: Annotated[str, says("who wrote it")]
     text: Annotated[str, says("what was written")]
+    via: Annotated[str | None, says("the door that it came by")] = None
 
 
 class PageRecord(Document):
@@ -135,6 +160,10 @@ class PageRecord(Document):
 
     dedup_key: Annotated[str, says("PagerDuty's key of the alert")]
     level: Annotated[Literal["critical", "error", "warning"], says("the highest level sent with it")]
+    incident: Annotated[str | None, says("PagerDuty's id of the incident that holds it")] = None
+    closed_at: Annotated[
+        Instant | None, says("since when it is resolved there though the incident goes on")
+    ] = None
 
 
 class IncidentRecord(Document):
@@ -166,6 +195,10 @@ class IncidentRecord(Document):
     recovering_at: Annotated[Instant | None, says("since when nothing is found any more")] = None
     resolved_at: Annotated[Instant | None, says("when it was over")] = None
     resolved_by: Annotated[str | None, says("who resolved it; null if it was seen to recover")] = None
+    said_resolved_at: Annotated[
+        Instant | None, says("when a person resolved it while it fails; null once somebody was paged again")
+    ] = None
+    said_resolved_by: Annotated[str | None, says("who did")] = None
     resolved_reason: Annotated[str | None, says("why it is taken to be over")] = None
     closed_at: Annotated[Instant | None, says("from when on it is not reopened any more")] = None
     counts_opening: Annotated[CountsRecord | None, says("the counts when it opened")] = None
@@ -185,7 +218,6 @@ class IncidentRecord(Document):
     notes: Annotated[tuple[NoteRecord, ...], says("the timeline's notes, oldest first")] = ()
     links: Annotated[dict[str, str], says("places to go: console, runbook and others")] = {}
     pages: Annotated[tuple[PageRecord, ...], says("PagerDuty's alerts of this epoch")] = ()
-    routed: Annotated[tuple[str, ...], says("receivers of the policy's routes that this epoch is for")] = ()
     policy_hash: Annotated[str, says("names the policy it was judged by")] = ""
 
     @computed_field(description="`common` in words; empty where nothing stands out")  # type: ignore[prop-decorator]
@@ -233,6 +265,22 @@ def _when(*kinds: str) -> dict[str, Any]:
     return {"properties": {"kind": {"enum": [*kinds]}}}
 
 
+class AlertRecord(Document):
+    """What a webhook of PagerDuty says of an alert."""
+
+    dedup_key: Annotated[str | None, Field(max_length=LINK_BYTES, description="the alert's key")] = None
+    incident: Annotated[
+        str | None, Field(max_length=ID_LIMIT, description="PagerDuty's id of the incident that holds it")
+    ] = None
+    into: Annotated[
+        str | None, Field(max_length=ID_LIMIT, description="PagerDuty's id of the target of a merge")
+    ] = None
+    url: Annotated[
+        str | None, Field(max_length=LINK_BYTES, description="the address of PagerDuty's incident")
+    ] = None
+    occurred_at: Annotated[Instant | None, says("when it happened, by PagerDuty's clock")] = None
+
+
 class InputRecord(Document):
     """What a person or a webhook asks for (topic `incident-inputs`, key: the environment)."""
 
@@ -242,7 +290,7 @@ class InputRecord(Document):
                 {"if": _when("report"), "then": _needs("scope")},
                 {"if": _when("retire"), "then": _needs("axis", "value")},
                 {"if": _when("declare"), "then": {"anyOf": [_needs("incident"), _needs("scope")]}},
-                {"if": _when("acknowledge", "unacknowledge", "note", "resolve"), "then": _needs("incident")},
+                {"if": _when(*_OF_INCIDENT), "then": _needs("incident")},
             ]
         }
     )
@@ -259,9 +307,10 @@ class InputRecord(Document):
     )
     value: Annotated[Value | None, says("of a retire: that value")] = None
     by: Annotated[str, Field(min_length=1, max_length=NAME_LIMIT, description="who asks")] = "somebody"
-    via: Annotated[Literal["http", "pagerduty"], says("how it reached us")] = "http"
+    via: Annotated[Literal["http", "pagerduty", "slack"], says("how it reached us")] = "http"
     text: Annotated[str, Field(max_length=TEXT_LIMIT, description="of a note or a report, or why")] = ""
-    at: Annotated[Instant, says("when it was received; for people, never for judgement")] = 0
+    at: Annotated[Instant, says("when it was received")] = 0
+    alert: Annotated[AlertRecord | None, says("of an input from PagerDuty")] = None
 
     @model_validator(mode="after")
     def _aimed(self) -> Self:

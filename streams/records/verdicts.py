@@ -21,6 +21,7 @@ from streams.kafka.topics import Topics
 from streams.records.jsonl import notice_object, transition_object
 
 __all__ = [
+    "applied_out",
     "banner_out",
     "command_out",
     "decode_command",
@@ -110,6 +111,21 @@ def refused_out(
         "kind": incident_input.kind,
         "by": incident_input.by,
         "reason": why,
+    }
+    key = (incident_input.incident or incident_input.env).encode()
+    return ProducerRecord(topics.incident_log, key, msgspec.json.encode(line), partition)
+
+
+def applied_out(topics: Topics, partition: int, at: int, incident_input: IncidentInput) -> ProducerRecord:
+    """A record of the incident log: an input that applied and that no transition shows."""
+    line = {
+        "type": "applied",
+        "at": format_instant(at),
+        "incident": incident_input.incident,
+        "input": incident_input.id,
+        "kind": incident_input.kind,
+        "by": incident_input.by,
+        "reason": "it was applied, and changed no incident",
     }
     key = (incident_input.incident or incident_input.env).encode()
     return ProducerRecord(topics.incident_log, key, msgspec.json.encode(line), partition)

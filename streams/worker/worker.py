@@ -207,7 +207,7 @@ class Worker:
         """Run one pipeline after the other until the worker stops, or cannot go on."""
         try:
             await self._prepare()
-            self._run_beside(self._prepare.rights.follow(), "rights")
+            self._run_beside(self._prepare.follow_rights(), "rights")
             await self._tailer.start()
             try:
                 await self._run_pipelines()

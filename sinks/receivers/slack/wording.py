@@ -30,6 +30,8 @@ HEADER_LIMIT = 150
 # Limits of texts by other authors, in escaped characters: a message stays below 12 KB even if each character
 # takes four bytes.
 PROSE_LIMIT = 600
+NOTE_LIMIT = 250
+NOTES_SHOWN = 10
 FACT_LIMIT = 200
 COMMON_LIMIT = 300
 ADDRESS_LIMIT = 400
@@ -212,14 +214,24 @@ def _reply(command: Command, names: ScopeNames) -> str:
         case "recovering":
             text = f"Sign-ins succeed again. Watching before calling it over. {reason}"
         case "relapsed":
-            text = f"It fails again. {now}"
+            text = f"*{by}*: {reason} {now}" if command.by else f"It fails again. {now}"
         case "resolved" | "closed":
             whom = f" by *{by}*" if command.by else ""
             text = (
                 f"*Resolved*{whom}, {open_for} after it opened. At the worst, {_at_worst(incident)}. {reason}"
             )
+        case "said_resolved":
+            text = f"*{by}* resolved this *while it fails*. {reason} {now}"
+        case "still_failing":
+            text = f"*It still fails* though it was resolved. {reason}"
         case "note":
             text = f"*{by}* notes: {reason}"
+        case "notes":
+            lines = [escape(one_line(line), NOTE_LIMIT) for line in command.reason.splitlines()]
+            further = [f"and {len(lines) - NOTES_SHOWN} more"] if len(lines) > NOTES_SHOWN else []
+            text = "\n".join(["*Notes:*", *lines[:NOTES_SHOWN], *further])
+        case "linked":
+            text = reason
         case "reminder":
             text = f"Nobody has acknowledged this for {open_for}. {now}"
         case "breach":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.detectors.lifecycle.scenario import Scenario, policy
+from tests.detectors.lifecycle.scenario import Scenario
 
 MINUTES = 60
 
@@ -18,7 +18,8 @@ MINUTES = 60
         ("declare", {"scope": "prod/nowhere"}, "there is no scope 'prod/nowhere'"),
         ("declare", {"scope": "staging/sis"}, "staging/sis is not in prod"),
         ("declare", {}, "it names no scope"),
-        ("report", {"scope": "prod/sis"}, "no incident is open on prod/sis, and a report alone opens none"),
+        ("report", {"scope": "prod/nowhere"}, "there is no scope 'prod/nowhere'"),
+        ("merge", {"incident": "prod-1"}, "it says nothing of an alert"),
     ],
 )
 def test_what_cannot_be_done_is_refused_with_the_reason(
@@ -96,49 +97,3 @@ def test_an_incident_may_be_acknowledged_while_it_recovers() -> None:
     heard = scenario.play(until=300)
     assert heard.last("acknowledged").incident.state == "recovering"
     assert heard.incidents["prod-1"].state == "acknowledged"
-
-
-def test_what_a_person_resolves_while_it_fires_stays_resolved_for_five_minutes() -> None:
-    scenario = Scenario()
-    scenario.at(0).fires("prod/ssoe", people=60)
-    scenario.at(100).asks("resolve", "prod-1", text="false alarm")
-    heard = scenario.play(until=600)
-    assert heard.kinds() == [(0, "opened"), (100, "resolved"), (100 + 5 * MINUTES, "reopened")]
-    assert heard.transitions[1].incident.resolved_by == "Ada"
-    assert heard.transitions[1].incident.resolved_reason == "by a person"
-
-
-def test_what_a_person_resolves_reopens_at_once_when_it_fires_after_having_been_quiet() -> None:
-    scenario = Scenario()
-    scenario.at(0).fires("prod/ssoe", people=60)
-    scenario.at(100).asks("resolve", "prod-1")
-    scenario.at(110).quiet()
-    scenario.at(190).fires("prod/ssoe")
-    assert scenario.play(until=190).when("reopened") == [190]
-
-
-def test_a_flicker_of_quiet_does_not_overrule_the_person() -> None:
-    scenario = Scenario()
-    scenario.at(0).fires("prod/ssoe", people=60)
-    scenario.at(100).asks("resolve", "prod-1")
-    scenario.at(110).quiet()
-    scenario.at(120).fires("prod/ssoe")
-    heard = scenario.play(until=380)
-    assert (heard.when("opened"), heard.when("reopened")) == ([0], [])
-
-
-def test_a_persons_word_holds_even_where_nothing_ever_reopens() -> None:
-    scenario = Scenario(policy("lifecycle: {reopen_within: 0s}"))
-    scenario.at(0).fires("prod/ssoe", people=60)
-    scenario.at(100).asks("resolve", "prod-1")
-    heard = scenario.play(until=390)
-    assert heard.kinds() == [(0, "opened"), (100, "resolved")]
-
-
-def test_narrower_causes_of_what_a_person_resolved_open_nothing_meanwhile() -> None:
-    scenario = Scenario()
-    scenario.at(0).fires("prod/ssoe", people=60)
-    scenario.at(100).asks("resolve", "prod-1").quiet("prod/ssoe").fires("prod/ssoe/mhv")
-    heard = scenario.play(until=390)
-    assert heard.when("opened") == [0]
-    assert scenario.play(until=400).last("reopened").incident.scope == "prod/ssoe/mhv"

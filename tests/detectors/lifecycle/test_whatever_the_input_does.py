@@ -23,6 +23,8 @@ from tests.support.depth import examples
 
 EVERY = 30
 MINUTE = 60_000
+#: Kinds of transitions that tell of notes.
+NOTES = ("note", "notes")
 Action = tuple[str, tuple[Any, ...], dict[str, Any]]
 
 PLAIN = default_policy()
@@ -52,7 +54,7 @@ def _actions(env: str) -> st.SearchStrategy[list[Action]]:
             _action("lacks_evidence", scopes),
             _action("hits", people),
             _action("asks", kinds, incidents, via=st.sampled_from(["http", "pagerduty"]), env=st.just(env)),
-            _action("asks", st.just("declare"), scope=scopes, env=st.just(env)),
+            _action("asks", st.sampled_from(["declare", "report"]), scope=scopes, env=st.just(env)),
             _action("freezes", st.booleans()),
             _action("waits", st.sampled_from([1, 2, 3, 10, 31, 62, 250])),
             _action("waits", st.sampled_from([1, 2, 3, 10, 31, 62, 250])),
@@ -121,17 +123,23 @@ def test_notifications_are_bounded_by_what_happened(play: tuple[list[Action], Po
         assert kinds["recovering"] <= 4 + lasted // (7.5 * MINUTE)
         assert kinds["relapsed"] <= kinds["recovering"]
         triggers = [c for c in commands if (c.sink, c.action) == ("pagerduty", "trigger")]
-        assert len(triggers) <= 1 + rises
-        assert len({c.dedup_key for c in triggers}) <= 3
-        events = [c for c in commands if (c.sink, c.action) == ("datadog", "event")]
+        again = kinds["still_failing"]
+        assert again <= kinds["said_resolved"]
+        assert len(triggers) <= 1 + rises + min(again, 3)
+        assert len({c.dedup_key for c in triggers}) <= 3 + min(again, 3)
+        events = [c for c in commands if (c.sink, c.action) == ("datadog", "event") and c.kind not in NOTES]
         assert len(events) <= 2 + rises
-        messages = [c for c in commands if c.sink == "slack" and c.action != "update"]
+        for sink in ("slack", "datadog"):
+            notes = [c.at for c in commands if c.sink == sink and c.kind in NOTES and c.action != "update"]
+            assert all(later - earlier >= MINUTE for earlier, later in itertools.pairwise(notes[:-1]))
+        told = [c for c in commands if c.sink == "slack" and c.action != "update"]
+        messages = [c for c in told if c.kind not in NOTES]
         scope = [c.at for c in messages if c.kind == "scope"]
         assert all(later - earlier >= 5 * MINUTE for earlier, later in itertools.pairwise(scope))
         assert [c.action for c in messages].count("post") == 1
-        assert [c.action for c in messages].count("broadcast") == rises + kinds["breach"]
+        assert [c.action for c in messages].count("broadcast") == rises + kinds["breach"] + again
         allowed = Counter(
-            {k: n for k, n in kinds.items() if k not in ("note", "page_due", "closed", "scope")}
+            {k: n for k, n in kinds.items() if k not in (*NOTES, "page_due", "closed", "scope")}
         )
         allowed["scope"] = len(scope)
         assert Counter(c.kind for c in messages) == +allowed
@@ -150,7 +158,7 @@ def test_pagerduty_is_woken_once_but_for_linked_rises_and_hears_the_end_of_all_i
         base = f"watchofficer:{name}:{epoch}"
         triggered: dict[str, str] = {}
         resolved: list[str] = []
-        acknowledged = False
+        acknowledged = said = False
         for transition in transitions:
             if transition.kind == "acknowledged":
                 acknowledged = True
@@ -161,17 +169,23 @@ def test_pagerduty_is_woken_once_but_for_linked_rises_and_hears_the_end_of_all_i
                 if command.action == "trigger":
                     assert env == "prod"
                     assert not transition.incident.in_maintenance
-                    assert not resolved
-                    if key not in triggered and key != base:
-                        # A key of its own wakes again: after an acknowledgement, or a mere warning.
+                    if transition.kind == "still_failing":
+                        assert key == f"{base}:r{sum(':r' in one for one in triggered) + 1}"
+                    elif key not in triggered and key != base:
+                        # A key of its own wakes again: after an acknowledgement, a mere warning, or a resolution.
                         assert key == f"{base}:s{transition.incident.severity}"
-                        assert acknowledged or set(triggered.values()) == {"warning"}
+                        assert acknowledged or set(triggered.values()) == {"warning"} or said
+                    assert said or not resolved
                     triggered[key] = command.level
                 elif command.action == "resolve":
+                    assert transition.kind in ("resolved", "said_resolved")
                     resolved.append(key)
+            said |= transition.kind == "said_resolved"
+            if transition.kind == "said_resolved":
+                acknowledged = False
         if any(t.kind == "resolved" for t in transitions):
-            assert sorted(resolved) == sorted(triggered)
-        else:
+            assert set(resolved) == set(triggered)
+        elif not said:
             assert resolved == []
         assert {p.dedup_key for p in transitions[-1].incident.pages} == set(triggered)
 

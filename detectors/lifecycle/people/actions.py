@@ -6,13 +6,13 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from detectors.incidents import IncidentInput, Note
+from detectors.incidents import IncidentInput
 from detectors.lifecycle import transitions
 from detectors.lifecycle.memory import IncidentMemory
 from detectors.lifecycle.recorder import Recorder
 from detectors.urgency import is_serious
 
-__all__ = ["acknowledge", "declare", "note", "resolve", "unacknowledge"]
+__all__ = ["acknowledge", "declare", "unacknowledge"]
 
 
 def acknowledge(memory: IncidentMemory, incident_input: IncidentInput, recorder: Recorder) -> str | None:
@@ -23,13 +23,15 @@ def acknowledge(memory: IncidentMemory, incident_input: IncidentInput, recorder:
     changes: dict[str, Any] = {}
     if incident.acknowledged_at is None:
         changes = {"acknowledged_at": recorder.at, "acknowledged_by": incident_input.by}
+        changes |= {"said_resolved_at": None, "said_resolved_by": None}
+        memory.acknowledged_when = _when(incident_input)
     if incident.state == "open":
         changes["state"] = "acknowledged"
     memory.resume, memory.woken_again = "acknowledged", False
     recorder.change(
         memory,
         "acknowledged",
-        f"{incident_input.by} acknowledged it.",
+        f"{incident_input.by} acknowledged it{': ' + incident_input.text if incident_input.text else '.'}",
         by=incident_input.by,
         via=incident_input.via,
         **changes,
@@ -42,6 +44,10 @@ def unacknowledge(memory: IncidentMemory, incident_input: IncidentInput, recorde
     incident = memory.incident
     if incident.acknowledged_at is None:
         return f"{incident.id} is not acknowledged"
+    when, since = _when(incident_input), memory.acknowledged_when
+    if when is not None and since is not None and when < since:
+        return f"{incident.acknowledged_by} has acknowledged {incident.id} since"
+    memory.acknowledged_when = None
     memory.resume, memory.woken_again = "open", False
     recorder.change(
         memory,
@@ -54,6 +60,13 @@ def unacknowledge(memory: IncidentMemory, incident_input: IncidentInput, recorde
         state="open" if incident.state == "acknowledged" else incident.state,
     )
     return None
+
+
+def _when(incident_input: IncidentInput) -> int | None:
+    """When an input was made, ms by the clock of whoever made it; None where that is not known."""
+    alert = incident_input.alert
+    said = None if alert is None else alert.occurred_at
+    return said or incident_input.at or None
 
 
 def declare(memory: IncidentMemory, incident_input: IncidentInput, recorder: Recorder) -> str | None:
@@ -71,18 +84,3 @@ def declare(memory: IncidentMemory, incident_input: IncidentInput, recorder: Rec
         recorder.change(memory, "cause", reason, by=incident_input.by, via=incident_input.via)
     transitions.declare(memory, reason, recorder, by=incident_input.by, via=incident_input.via)
     return None
-
-
-def resolve(memory: IncidentMemory, incident_input: IncidentInput, recorder: Recorder) -> str | None:
-    """Resolve an incident by hand. Findings that still fire do not reopen it for ``resolve_grace`` (``grouping``)."""
-    memory.held = memory.fired and memory.quiet_for < recorder.policy.lifecycle.recovering_after
-    text = f": {incident_input.text}" if incident_input.text else "."
-    reason = f"{incident_input.by} resolved it{text}"
-    transitions.resolve(memory, recorder, "by a person", reason, by=incident_input.by, via=incident_input.via)
-    return None
-
-
-def note(memory: IncidentMemory, incident_input: IncidentInput, text: str, recorder: Recorder) -> None:
-    """Append a note to the incident, which keeps the last of them, cut; the transition has the whole text."""
-    notes = (*memory.incident.notes, Note(recorder.at, incident_input.by, text))
-    recorder.change(memory, "note", text, by=incident_input.by, via=incident_input.via, notes=notes)
