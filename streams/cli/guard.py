@@ -12,12 +12,11 @@ from detectors.policy.policy import Policy
 from streams.cli.configuration import announce_settings, configured
 from streams.http.server import AddressTaken
 from streams.runtime.clocks import RealClock
+from streams.runtime.leaving import STOP_SECONDS, leave_in_time
 from streams.settings.settings import Settings, SettingsError
 from streams.worker.guard import Guard
 
 __all__ = ["guard_command"]
-
-_STOP_SECONDS = 9.0
 
 
 def guard_command(*, port: int | None, policy_file: str | None) -> int:
@@ -43,7 +42,8 @@ async def _run(settings: Settings, policy: Policy, port: int) -> int:
         return 2
     print(f"watchofficer guard: {guard.url}/readyz", file=sys.stderr)
     await stop.wait()
+    leave_in_time(0)
     with suppress(TimeoutError):
-        async with asyncio.timeout(_STOP_SECONDS):
+        async with asyncio.timeout(STOP_SECONDS):
             await guard.stop()
     return 0

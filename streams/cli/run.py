@@ -6,7 +6,6 @@ import asyncio
 import os
 import signal
 import sys
-import threading
 from contextlib import suppress
 from typing import Any
 
@@ -21,15 +20,13 @@ from streams.kafka.admin import TopicProblem
 from streams.records.reading import Unreadable
 from streams.runtime.clocks import RealClock
 from streams.runtime.gc_tuning import tune_gc
+from streams.runtime.leaving import STOP_SECONDS, leave_in_time
 from streams.settings.settings import Settings, SettingsError
 from streams.worker.worker import Role, Worker, WorkerOptions
 
 __all__ = ["run_command"]
 
 log = structlog.get_logger(__name__)
-
-_STOP_SECONDS = 9.0  # the documented limit is ten
-_LEAVE_SECONDS = 9.8  # the process exits then, even if a thread hangs
 
 
 def run_command(
@@ -67,7 +64,7 @@ async def _run(settings: Settings, policy: Policy, options: WorkerOptions) -> in
         signals += 1
         if signals > 1:
             os._exit(1)  # at once: the next start reads again what was not written
-        _leave_in_time(0)
+        leave_in_time(0)
         stop.set()
 
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -86,13 +83,13 @@ async def _run(settings: Settings, policy: Policy, options: WorkerOptions) -> in
         await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
         code = _say_failure(worker.failed.result()) if worker.failed.done() else 0
         if code:
-            _leave_in_time(code)
+            leave_in_time(code)
         return code
     finally:
         stopping.cancel()
         tuning.cancel()
         with suppress(TimeoutError):
-            async with asyncio.timeout(_STOP_SECONDS):
+            async with asyncio.timeout(STOP_SECONDS):
                 await worker.stop()
 
 
@@ -109,10 +106,3 @@ def _say_failure(failure: BaseException) -> int:
         return 2
     log.error("stopped_by_failure", error=repr(failure), exc_info=failure)
     return 1
-
-
-def _leave_in_time(code: int) -> None:
-    """Exit soon even if a thread or a broker connection hangs; the next start reads again what was not written."""
-    timer = threading.Timer(_LEAVE_SECONDS, os._exit, (code,))
-    timer.daemon = True
-    timer.start()

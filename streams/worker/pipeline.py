@@ -9,14 +9,14 @@ from __future__ import annotations
 import asyncio
 import tempfile
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from typing import Any
 
 import faust
+import structlog
 from aiokafka import TopicPartition
-from mode import Service
 
 from detectors.instants import SECOND
 from detectors.policy.policy import Policy
@@ -48,9 +48,14 @@ from streams.worker.words import Words
 
 __all__ = ["Pipeline", "Surroundings"]
 
+log = structlog.get_logger(__name__)
+
 #: An iteration of ingest may take so long, seconds: a rebalance and the reading back of duplicates come between two.
 _POLLS_WITHIN = 60.0
 _ASIDE_SECONDS = 1.0  # for what waits to be written aside when the pipeline stops
+#: By which share of the time for a stop each part must have stopped: a broker that answers nothing must not hold it up.
+_APP_BY, _INGEST_BY, _WORDS_BY, _PRODUCER_BY = 0.65, 0.87, 0.94, 1.0
+_LEAST_SECONDS = 0.3  # for each part, also where others have used up the time
 _TICK_EVERY = 0.5  # seconds between renewals of the lease
 #: Of the session: the last heartbeat may have been sent a fifth of a session before a worker stood still.
 _LEASE = 0.6
@@ -114,6 +119,8 @@ class Pipeline:
         self._roles = self._options.roles
         self._stack = AsyncExitStack()
         self.failed: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
+        self._stops_from = self._stop_seconds = 0.0
+        self._hung: list[str] = []
         self._lease = Lease(_LEASE * self._options.session_seconds, time.monotonic)
         self.producer = BatchProducer(
             surroundings.clients,
@@ -237,25 +244,31 @@ class Pipeline:
         self._lease.begin()
         self._run_beside(self._tick(), "lease")
         await self.producer.start()
-        self._stack.push_async_callback(self.producer.stop)
-        self._run_beside(self._around.words.run(self.producer.write), "words")
+        self._stopped_by("producer", _PRODUCER_BY, self.producer.stop)
+        words = asyncio.create_task(self._around.words.run(self.producer.write), name="words")
+        self._stopped_by("words", _WORDS_BY, lambda: _cancel(words))
         self._stack.push_async_callback(self.aside.close, _ASIDE_SECONDS)
         if self.ingest is not None:  # first, so that its group is joined while Faust's is
-            await self._run(self.ingest)
-        self._stack.push_async_callback(self.app.stop)
+            self._stopped_by("ingest", _INGEST_BY, self.ingest.stop)
+            await self.ingest.start()
+        self._stopped_by("app", _APP_BY, self.app.stop)
         await self.app.start()  # returns once its group has been joined
-        self._stack.push_async_callback(self.evaluate.close, HAND_OVER_SECONDS)
-        self._stack.push_async_callback(self.dispatch.let_go, range(self.partitions), HAND_OVER_SECONDS)
+        self._stack.push_async_callback(self._hand_over)
         if self.ingest is not None:
             self._health.expect("ingest", _POLLS_WITHIN)
         self._run_beside(self._assignment.follow(self.fail), "ownership")
 
-    async def stop(self, why: str) -> None:
+    async def stop(self, why: str, seconds: float) -> None:
         """Stop all parts, the last started first: what was read is written, what was not is read again.
 
         Args:
             why: what is said of the parts from now on, for ``/readyz``.
+            seconds: for all of it; each part is left to itself when its share is over.
+
+        Raises:
+            TimeoutError: a part has not stopped.
         """
+        self._stops_from, self._stop_seconds = asyncio.get_running_loop().time(), seconds
         try:
             await self._stack.aclose()
         finally:
@@ -263,10 +276,30 @@ class Pipeline:
             for part in sorted(self._roles):
                 self._health.forget(part)
                 self._health.unready(part, why)
+        if self._hung:
+            raise TimeoutError(f"not stopped in time: {', '.join(self._hung)}")
 
-    async def _run(self, service: Service) -> None:
-        self._stack.push_async_callback(service.stop)
-        await service.start()
+    def _stopped_by(self, part: str, share: float, stop: Callable[[], Awaitable[object]]) -> None:
+        """Stop a part with the pipeline, by a share of the time that a stop has."""
+
+        async def bounded() -> None:
+            used = asyncio.get_running_loop().time() - self._stops_from
+            left = max(_LEAST_SECONDS, share * self._stop_seconds - used)
+            try:
+                async with asyncio.timeout(left):
+                    await stop()
+            except TimeoutError:
+                self._hung.append(part)
+                log.warning("part_not_stopped_in_time", part=part, seconds=round(left, 1))
+
+        self._stack.push_async_callback(bounded)
+
+    async def _hand_over(self) -> None:
+        """Finish what is being evaluated and delivered, for a while."""
+        await asyncio.gather(
+            self.dispatch.let_go(range(self.partitions), HAND_OVER_SECONDS),
+            self.evaluate.close(HAND_OVER_SECONDS),
+        )
 
     def _run_beside(self, work: Coroutine[Any, Any, None], name: str) -> None:
         """Run a coroutine as a task until ``stop``."""

@@ -64,8 +64,8 @@ log = structlog.get_logger(__name__)
 _UNWRITTEN = 100  # records for the quarantine that wait for a pipeline
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 4.0  # seconds, of the backoff between two pipelines
 _WENT_WELL_SECONDS = 60.0  # a pipeline that ran for so long does not make its successor wait longer
-#: For stopping a pipeline whose successor waits, seconds. Its parts give up their own work after three seconds.
-_STOP_SECONDS = 20.0
+#: For stopping a pipeline whose successor waits, and one with which the worker ends, seconds.
+_STOP_SECONDS, _END_SECONDS = 20.0, 7.0
 
 
 class Worker:
@@ -250,22 +250,21 @@ class Worker:
         pipeline.aside.put(self._unwritten)
         self._unwritten.clear()
         self._feed.begin_counting()
-        why, runs = "this worker stops", False
+        why, seconds, runs = "this worker stops", _END_SECONDS, False
         try:
             await _started(pipeline)
             runs = True
             self.started.set()
             raise await pipeline.failed
         except Exception as error:
-            why = f"it starts again: {error}"
+            why, seconds = f"it starts again: {error}", _STOP_SECONDS
             raise
         finally:
             self._pipeline = None
             try:
-                async with asyncio.timeout(_STOP_SECONDS):
-                    await pipeline.stop(why)
+                await pipeline.stop(why, seconds)
             except TimeoutError as error:
-                log.error("pipeline_stop_timed_out", seconds=_STOP_SECONDS)
+                log.error("pipeline_stop_timed_out", seconds=seconds, reason=str(error))
                 if runs:  # what hangs may still be a member of the consumer groups
                     self._fail(error)
 

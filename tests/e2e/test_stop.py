@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import socket
 from pathlib import Path
 
@@ -46,6 +48,41 @@ async def test_a_broker_that_is_not_there_is_waited_for_until_the_end(tmp_path: 
         worker.kill()
     assert status == 0
     assert seconds < 10
+
+
+@pytest.mark.parametrize("role", ["all", "guard"])
+@pytest.mark.parametrize("held_before", [False, True])
+async def test_a_broker_that_answers_nothing_holds_up_no_end(
+    topic_prefix: str, tmp_path: Path, role: str, *, held_before: bool
+) -> None:
+    with EmbeddedBroker() as broker:
+        settings = {"BROKER": broker.address, "TOPIC_PREFIX": topic_prefix}
+        worker = Worker(settings, tmp_path / "log", "--role", role)
+        assert broker.pid is not None
+        try:
+            if not held_before:
+                worker.start()
+
+                async def joined() -> bool:
+                    status, body = await worker.get("/readyz")
+                    return status == 200 if role == "all" else status > 0 and "not been read" not in str(body)
+
+                await until(joined, 60.0, "readiness", worker)
+            os.kill(broker.pid, signal.SIGSTOP)
+            if held_before:
+                worker.start()
+
+            async def serves() -> bool:
+                return (await worker.get("/healthz"))[0] == 200
+
+            await until(serves, 40.0, "HTTP", worker)
+            await asyncio.sleep(2.0)
+            status, seconds = await worker.stop()
+        finally:
+            worker.kill()
+            os.kill(broker.pid, signal.SIGCONT)
+    assert status == 0, worker.said()[-3000:]
+    assert seconds < 9.5  # the rest of ten seconds is for a machine that is busier than this one
 
 
 class Door:
