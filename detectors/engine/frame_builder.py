@@ -20,7 +20,7 @@ from detectors.windows.people.failed import Failed
 from detectors.windows.returns import ReturnWindows
 from detectors.windows.sliding import Windows
 
-__all__ = ["FrameBuilder", "classify_of"]
+__all__ = ["FrameBuilder", "classify_of", "scopes_of"]
 
 
 class FrameBuilder:
@@ -46,7 +46,7 @@ class FrameBuilder:
         memory: ScopesMemory | None = None,
     ) -> None:
         self._env = env
-        self.scopes = _scopes_of(env, policy, memory)
+        self.scopes = scopes_of(env, policy, memory)
         self._remembers = memory is not None and memory.axes == self.scopes.axes
         self._policy = policy
         self._classify = classify
@@ -207,7 +207,7 @@ class FrameBuilder:
         return Failed.of(facts[self._classify.is_bad(facts)])
 
 
-def _scopes_of(env: str, policy: Policy, memory: ScopesMemory | None) -> Scopes:
+def scopes_of(env: str, policy: Policy, memory: ScopesMemory | None) -> Scopes:
     return Scopes(
         env,
         policy.axes,

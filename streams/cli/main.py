@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from streams.cli.parameters import Duration, Instant, Rebase, StartAt
+
 if TYPE_CHECKING:
     from detectors.policy.policy import Policy
 
@@ -23,69 +25,6 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 #: Exit statuses: done; findings (lint, test, doctor, demo --once); wrong usage or bad input.
 DONE, FINDINGS, USAGE = 0, 1, 2
-
-
-class Instant(click.ParamType):
-    """An RFC 3339 instant, or ``now``, as ms since the epoch."""
-
-    name = "instant"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """The instant in ms since the epoch."""
-        if isinstance(value, int):
-            return value
-        from detectors.instants import parse_instant
-
-        if value == "now":
-            from streams.runtime.clocks import RealClock
-
-            return RealClock()()
-        try:
-            return parse_instant(value)
-        except ValueError:
-            self.fail("not an instant such as 2026-11-23T15:00:00Z", param, ctx)
-
-
-class Rebase(click.ParamType):
-    """``now``, the instant at which the first event is sent, or another instant."""
-
-    name = "instant"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str | int:
-        """A value of ``streams.cli.produce.Rebase``."""
-        return "now" if value == "now" else Instant().convert(value, param, ctx)
-
-
-class Duration(click.ParamType):
-    """A duration such as ``90s`` or ``1h30m``, as ms."""
-
-    name = "duration"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """The duration in ms."""
-        if isinstance(value, int):
-            return value
-        from detectors.instants import parse_duration
-
-        try:
-            millis = parse_duration(value)
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-        if millis <= 0:
-            self.fail("must be longer than nothing", param, ctx)
-        return millis
-
-
-class StartAt(click.ParamType):
-    """``earliest``, ``latest`` or an instant."""
-
-    name = "start"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str | int:
-        """A value of ``streams.ingest.settings.Start``."""
-        if value in ("earliest", "latest"):
-            return str(value)
-        return Instant().convert(value, param, ctx)
 
 
 def _errors_in_a_line(command: Callable[..., None]) -> Callable[..., None]:
@@ -147,6 +86,9 @@ def main() -> None:
 )
 @click.option(
     "--history-out", type=click.Path(), help="Write the five-minute records of this run to this file."
+)
+@click.option(
+    "--log-out", type=click.Path(), help="Write the lines of the incident log of this run to this file."
 )
 @click.option(
     "--inputs", "inputs_file", type=click.Path(), help="Read records of incident-inputs from this file."
@@ -340,7 +282,7 @@ def test(tests: tuple[str, ...], policy_file: str | None, **options: Any) -> Non
 @_errors_in_a_line
 def explain(incident: str, events: tuple[str, ...], policy_file: str | None, **options: Any) -> None:
     """Explain an INCIDENT: from a replay of EVENTS, or from the log of WATCHOFFICER_BROKER."""
-    from streams.cli.explain import explain_command
+    from streams.cli.reporting.explain import explain_command
 
     if events and options["log_files"]:
         raise click.UsageError("Either EVENTS or --log.")
@@ -363,3 +305,65 @@ def retire(axis: str, value: str, **options: Any) -> None:
     from streams.cli.inputs.retire import retire_command
 
     sys.exit(retire_command(axis, value, **options))
+
+
+_log_option = click.option(
+    "--log",
+    "log_files",
+    type=click.Path(),
+    multiple=True,
+    help="Read this file of the incident log (or of replay --format jsonl) instead of WATCHOFFICER_BROKER.",
+)
+
+
+@main.command()
+@click.argument("kind", type=click.Choice(["mtta", "sla", "postmortem"]))
+@click.option("--month", metavar="YYYY-MM", help="Month, in the policy's time zone. Default: that of --now.")
+@click.option(
+    "--from", "start", type=Instant(), help="Report on the time from this instant, instead of a month."
+)
+@click.option("--to", "end", type=Instant(), help="Report on the time up to this instant.")
+@click.option("--incident", help="Incident of the post-mortem, such as prod-3.")
+@click.option("--env", default="prod", show_default=True, help="Environment of mtta and sla.")
+@_log_option
+@click.option(
+    "--history", "history_file", type=click.Path(), help="Read records of sli-history from this file (sla)."
+)
+@_policy_option
+@click.option("--now", type=Instant(), default="now", help="The present, for what is still open.")
+@click.option("--format", "form", type=click.Choice(["md", "html", "json"]), default="md", show_default=True)
+@_errors_in_a_line
+def report(kind: str, policy_file: str | None, **options: Any) -> None:
+    """Report on response times (mtta), on what the SLA promises (sla), or on one incident (postmortem).
+
+    \b
+    watchofficer report mtta --month 2026-11
+    watchofficer report sla --month 2026-11 --format html > sla.html
+    watchofficer report postmortem --incident prod-3
+    """
+    from streams.cli.reporting.report import report_command
+
+    sys.exit(report_command(kind, _policy(policy_file), **options))
+
+
+@main.command()
+@click.argument("action", type=click.Choice(["list", "show", "export"]))
+@click.argument("incident", required=False)
+@click.option("--since", type=Instant(), help="Only incidents that opened at this instant or later.")
+@click.option("--env", help="Only incidents of this environment.")
+@_log_option
+@_policy_option
+@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@_errors_in_a_line
+def incidents(action: str, incident: str | None, policy_file: str | None, **options: Any) -> None:
+    """List incidents, show one with its timeline, or export all lines of the log that tell them.
+
+    \b
+    watchofficer incidents list --since 2026-11-01T00:00:00Z
+    watchofficer incidents show prod-3
+    """
+    from streams.cli.reporting.incidents import incidents_command
+
+    if action == "show" and incident is None:
+        raise click.UsageError("Missing argument 'INCIDENT'.")
+    sys.exit(incidents_command(action, incident, _policy(policy_file), **options))

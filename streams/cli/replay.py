@@ -16,6 +16,7 @@ from detectors.backtest.score import Score, score
 from detectors.instants import format_instant
 from detectors.policy.policy import Policy
 from streams.evaluate.evaluator import Verdict
+from streams.records.verdicts import log_line
 from streams.replay.checkpoint import Checkpoint
 from streams.replay.entries import Entry, SourceError
 from streams.replay.record_files import read_history, read_inputs
@@ -40,6 +41,7 @@ def replay_command(
     truth_file: str | None,
     history_file: str | None,
     history_out: str | None,
+    log_out: str | None,
     inputs_file: str | None,
     sli_every: int | None,
     partitioned: bool,
@@ -77,7 +79,7 @@ def replay_command(
     replay = run(
         policy, sources.first() if sources else partitions(events, partitioned=partitioned, back=back)
     )
-    found = _judged(replay, history_out, form)
+    found = _judged(replay, history_out, log_out, form, policy)
     unjudged = _print_faults(replay.summary, resumed=checkpoint is not None)
     if labels is not None:
         _print_score(_score(labels, found, replay), policy, form, "Held against the truth")
@@ -103,12 +105,16 @@ def _check_multiple(sli_every: int, policies: Iterable[Policy]) -> None:
             raise SourceError(f"--sli-every must be a multiple of the policy's step ({policy.step} ms)")
 
 
-def _judged(replay: Replay, history_out: str | None, form: str) -> list[Outcome]:
+def _judged(
+    replay: Replay, history_out: str | None, log_out: str | None, form: str, policy: Policy
+) -> list[Outcome]:
     """Run a replay and print its verdicts; the outcomes of its incidents."""
     outcomes = Outcomes()
     with contextlib.ExitStack() as stack:
-        out = stack.enter_context(open(history_out, "wb")) if history_out else None
-        verdicts = _gathered(_recorded(replay.run(), out), outcomes)
+        history, log = (
+            None if name is None else stack.enter_context(open(name, "wb")) for name in (history_out, log_out)
+        )
+        verdicts = _gathered(_logged(_recorded(replay.run(), history), log, policy), outcomes)
         if form == "jsonl":
             for group in _by_t(verdicts):
                 _write(objects(group))
@@ -188,4 +194,13 @@ def _recorded(verdicts: Iterator[Verdict], out: IO[bytes] | None) -> Iterator[Ve
             for record in verdict.result.history:
                 at = format_instant(int(str(record["at"])))
                 out.write(msgspec.json.encode({**record, "at": at}) + b"\n")
+        yield verdict
+
+
+def _logged(verdicts: Iterator[Verdict], out: IO[bytes] | None, policy: Policy) -> Iterator[Verdict]:
+    """Write each transition as a line of the incident log, as a worker would; without the offsets of a topic."""
+    for verdict in verdicts:
+        if out is not None:
+            for transition in verdict.result.transitions:
+                out.write(msgspec.json.encode(log_line(transition, {}, policy.hash)) + b"\n")
         yield verdict

@@ -2,90 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-import msgspec
-
-from detectors.incidents import Command, Common
+from detectors.incidents import Command
 from detectors.instants import MINUTE, parse_instant
 from detectors.policy.policy import Policy
+from streams.records.log_lines import Line, each_once
 
-__all__ = ["CaseFile", "Evidence", "Fired", "Line", "Receipt", "Sample", "Sampled", "read_line"]
-
-
-class Evidence(msgspec.Struct, frozen=True, kw_only=True):
-    """A finding behind a transition, as the incident log holds it; see ``detectors.incidents.Cause``."""
-
-    detector: str
-    scope: str
-    sentence: str
-    numbers: dict[str, float | int | str | None] = {}
-    first_bad: str | None = None
-    estimated_users: float | None = None
-    failing_ratio: float = 1.0
-    csp_caused: bool = False
-
-
-class Line(
-    msgspec.Struct,
-    frozen=True,
-    kw_only=True,
-    rename={"kind": "type", "before": "from", "after": "to", "asked": "kind"},
-):
-    """A line of the incident log.
-
-    Attributes:
-        kind: the kind of the transition; ``refused`` for an input that did not apply.
-        at: T, RFC 3339.
-        asked: the kind of a refused input.
-        before, after: states.
-        first_bad_at: the incident's first failing event, RFC 3339.
-        counts: of the scope in five minutes, where they are known.
-        common: what the people who fail have in common.
-    """
-
-    kind: str
-    at: str
-    incident: str | None = None
-    asked: str | None = None
-    scope: str = ""
-    before: str | None = None
-    after: str = ""
-    severity: int = 3
-    peak_severity: int = 3
-    basis: str = "observed"
-    users_impacted: int = 0
-    users_impacted_error: float = 0.0
-    causes: tuple[str, ...] = ()
-    reason: str = ""
-    epoch: int = 0
-    first_bad_at: str | None = None
-    by: str | None = None
-    sentence: str = ""
-    counts: dict[str, int] | None = None
-    common: tuple[Common, ...] = ()
-    evidence: tuple[Evidence, ...] = ()
-    policy_hash: str = ""
-
-    @property
-    def instant(self) -> int:
-        """T, ms."""
-        return parse_instant(self.at)
-
-
-def read_line(value: bytes | dict[str, Any]) -> Line:
-    """The line in a record of the incident log.
-
-    Raises:
-        ValueError: the record is no such line (``msgspec.ValidationError`` is a ValueError).
-    """
-    line = msgspec.json.decode(value, type=Line) if isinstance(value, bytes) else msgspec.convert(value, Line)
-    parse_instant(line.at)
-    if line.first_bad_at is not None:
-        parse_instant(line.first_bad_at)
-    return line
+__all__ = ["CaseFile", "Fired", "Receipt", "Sample", "Sampled"]
 
 
 @dataclass(frozen=True)
@@ -157,7 +82,7 @@ class CaseFile:
     policy: Policy | None = None
 
     def __post_init__(self) -> None:
-        self.lines = _each_once(self.lines)
+        self.lines = each_once(self.lines)
 
     @property
     def changes(self) -> list[Line]:
@@ -180,9 +105,3 @@ class CaseFile:
         """The incident's last change, without its closing; ms."""
         changes = self.changes
         return max(line.instant for line in changes if line.kind != "closed" or len(changes) == 1)
-
-
-def _each_once(lines: Iterable[Line]) -> list[Line]:
-    """In the order of T; a crash may have written some again, with other offsets."""
-    once = {msgspec.json.encode(line): line for line in lines}
-    return sorted(once.values(), key=lambda line: line.instant)

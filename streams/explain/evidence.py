@@ -9,7 +9,7 @@ from detectors.instants import HOUR, format_duration
 from detectors.lifecycle.severity import PRODUCTION
 from detectors.policy.policy import Policy
 from sinks.wording import ScopeNames, capitalised
-from streams.explain.case_file import Evidence, Line
+from streams.records.log_lines import Evidence, Line
 
 __all__ = ["measured", "scope_decision", "severity_figure"]
 

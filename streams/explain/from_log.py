@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
-from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from detectors.incidents import Command
@@ -16,16 +15,17 @@ from detectors.instants import MINUTE, format_duration, parse_instant
 from detectors.lifecycle.memory import COUNTS_WINDOW
 from detectors.policy.policy import Policy
 from sinks.delivery.deliverer import Delivery
-from streams.explain.case_file import CaseFile, Line, Receipt, Sample, Sampled, read_line
-from streams.kafka.clients import ClientFactory, KafkaClients, started
-from streams.kafka.topic_reader import TopicReader
+from streams.explain.case_file import CaseFile, Receipt, Sample, Sampled
+from streams.kafka.clients import ClientFactory, KafkaClients
+from streams.kafka.topic_reader import TopicValues
 from streams.kafka.topics import Topics
+from streams.records.log_lines import Line, read_line
 from streams.records.verdicts import decode_command
 from streams.replay.entries import Begin, Mark, SourceError
 from streams.replay.sources import partitions
 from streams.settings.settings import read_settings
 
-__all__ = ["from_files", "from_topics"]
+__all__ = ["case_of", "from_files", "from_topics"]
 
 #: The window of the published SLIs that the plot shows, and how much of it before and after the incident.
 _WINDOW = 5 * MINUTE
@@ -70,6 +70,17 @@ def _is_command(value: bytes) -> bool:
     return True
 
 
+def case_of(incident: str, lines: Iterable[Line], policy: Policy) -> CaseFile:
+    """From lines of the incident log, also of other incidents.
+
+    Raises:
+        SourceError: none of the lines is of the incident.
+    """
+    return _case_file(
+        incident, [line for line in lines if line.incident == incident], None, policy, "the log"
+    )
+
+
 def from_topics(incident: str, policy: Policy) -> CaseFile:
     """From the topics of ``WATCHOFFICER_BROKER``: the log, commands, deliveries and SLIs, as far as they are kept.
 
@@ -85,7 +96,7 @@ def from_topics(incident: str, policy: Policy) -> CaseFile:
 
 
 async def _read(incident: str, clients: ClientFactory, topics: Topics, policy: Policy) -> CaseFile:
-    topic = _Topic(clients)
+    topic = TopicValues(clients)
     key = incident.encode()
     lines = [read_line(value) for value in await topic.values(topics.incident_log, key)]
     case_file = _case_file(incident, lines, None, policy, topics.incident_log)
@@ -110,41 +121,6 @@ async def _read(incident: str, clients: ClientFactory, topics: Topics, policy: P
         case_file.samples = samples
         case_file.sampled = Sampled(_WINDOW, _WINDOW)
     return case_file
-
-
-class _Topic:
-    """Reads topics in full, or a part of them by the broker's time."""
-
-    def __init__(self, clients: ClientFactory) -> None:
-        self._clients = clients
-        self._reader = TopicReader(clients)
-
-    async def values(
-        self,
-        topic: str,
-        key: bytes | None = None,
-        *,
-        since: int | None = None,
-        enough: Callable[[bytes], bool] = lambda value: False,
-    ) -> list[bytes]:
-        """The values of a topic's records; none if there is no such topic.
-
-        Args:
-            key: of the records; None for all.
-            since: the broker took them at or after this instant, ms.
-            enough: whether what follows a value on its partition is not wanted.
-        """
-        async with started(self._clients.reader()) as consumer:
-            ids = (await consumer.partition_ids(topic))[topic]
-        out = []
-        for partition in sorted(ids):
-            async for record in self._reader.read(TopicPartition(topic, partition), since=since):
-                if record.value is None or key not in (None, record.key):
-                    continue
-                if enough(record.value):
-                    break
-                out.append(record.value)
-        return out
 
 
 def _sample(value: bytes) -> Sample:

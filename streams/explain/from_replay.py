@@ -15,7 +15,8 @@ from detectors.instants import MINUTE, SECOND, format_instant
 from detectors.policy.policy import Policy
 from detectors.windows.counters import BAD, GOOD
 from detectors.windows.frame import Frame
-from streams.explain.case_file import CaseFile, Fired, Line, Sample, Sampled, read_line
+from streams.explain.case_file import CaseFile, Fired, Sample, Sampled
+from streams.records.log_lines import Line, read_line
 from streams.records.verdicts import log_line
 from streams.replay.entries import Entry, SourceError
 from streams.replay.replay import Replay

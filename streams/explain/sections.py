@@ -9,9 +9,10 @@ from datetime import UTC, datetime
 from detectors.incidents import Command, error_words
 from detectors.instants import HOUR, MINUTE, SECOND
 from sinks.wording import ScopeNames, capitalised, common_words, duration_words, one_line
-from streams.explain.case_file import CaseFile, Line
+from streams.explain.case_file import CaseFile
 from streams.explain.evidence import measured, scope_decision, severity_figure
 from streams.explain.plot import Happening
+from streams.records.log_lines import Line
 
 __all__ = ["ReportSection", "after", "clock", "figures", "findings", "happenings", "legend", "sections"]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -11,10 +11,10 @@ import structlog
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
-from streams.kafka.clients import Backoff, ClientFactory, Consumer
+from streams.kafka.clients import Backoff, ClientFactory, Consumer, started
 from streams.runtime.clocks import REAL_TIMING, Timing
 
-__all__ = ["TopicReader"]
+__all__ = ["TopicReader", "TopicValues"]
 
 log = structlog.get_logger(__name__)
 
@@ -188,3 +188,38 @@ class TopicReader:
                     if came:
                         break
             return end
+
+
+class TopicValues:
+    """Reads topics in full, or a part of them by the broker's time."""
+
+    def __init__(self, clients: ClientFactory) -> None:
+        self._clients = clients
+        self._reader = TopicReader(clients)
+
+    async def values(
+        self,
+        topic: str,
+        key: bytes | None = None,
+        *,
+        since: int | None = None,
+        enough: Callable[[bytes], bool] = lambda value: False,
+    ) -> list[bytes]:
+        """The values of a topic's records; none if there is no such topic.
+
+        Args:
+            key: of the records; None for all.
+            since: the broker took them at or after this instant, ms.
+            enough: whether what follows a value on its partition is not wanted.
+        """
+        async with started(self._clients.reader()) as consumer:
+            ids = (await consumer.partition_ids(topic))[topic]
+        out = []
+        for partition in sorted(ids):
+            async for record in self._reader.read(TopicPartition(topic, partition), since=since):
+                if record.value is None or key not in (None, record.key):
+                    continue
+                if enough(record.value):
+                    break
+                out.append(record.value)
+        return out

@@ -81,6 +81,7 @@ def log_line(transition: Transition, offsets: Mapping[int, int], policy_hash: st
         "first_bad_at": format_instant(transition.incident.first_bad_at),
         "by": transition.by,
         "input": transition.input,
+        "page": msgspec.to_builtins(transition.page),
         "sentence": transition.incident.sentence,
         "counts": msgspec.to_builtins(transition.incident.counts_now),
         "common": msgspec.to_builtins(transition.incident.common),

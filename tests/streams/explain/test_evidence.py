@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from streams.explain.case_file import Evidence, Line
 from streams.explain.evidence import measured, scope_decision, severity_figure
+from streams.records.log_lines import Evidence, Line
 from streams.settings.policy_file import default_policy
 from tests.sinks.samples import NAMES
 

@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from detectors.instants import MINUTE, SECOND
-from streams.cli.explain import show
+from streams.cli.reporting.explain import show
 from streams.explain.case_file import CaseFile
 from streams.explain.from_replay import replayed
 from streams.explain.sections import ReportSection, after, figures, findings, happenings, legend, sections

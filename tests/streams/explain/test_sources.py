@@ -17,12 +17,13 @@ from detectors.instants import format_instant
 from detectors.slis import SliValue
 from sinks.delivery.deliverer import Delivery
 from streams.cli.main import main
-from streams.explain.case_file import Line, Receipt
+from streams.explain.case_file import Receipt
 from streams.explain.from_log import from_files, from_topics
 from streams.explain.sections import sections
 from streams.kafka.admin import create_missing
 from streams.kafka.embedded_broker import EmbeddedBroker
 from streams.kafka.topics import Topics
+from streams.records.log_lines import Line
 from streams.replay.entries import SourceError
 from streams.settings.policy_file import default_policy, read_policy
 from tests.streams.explain.case_files import START, case_file, events

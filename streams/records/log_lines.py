@@ -1,0 +1,101 @@
+"""Which lines does the incident log hold, for those who read it back?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from detectors.incidents import Common
+from detectors.instants import parse_instant
+
+__all__ = ["Evidence", "Line", "LoggedPage", "each_once", "read_line"]
+
+
+class Evidence(msgspec.Struct, frozen=True, kw_only=True):
+    """A finding behind a transition, as the incident log holds it; see ``detectors.incidents.Cause``."""
+
+    detector: str
+    scope: str
+    sentence: str
+    numbers: dict[str, float | int | str | None] = {}
+    first_bad: str | None = None
+    estimated_users: float | None = None
+    failing_ratio: float = 1.0
+    csp_caused: bool = False
+
+
+class LoggedPage(msgspec.Struct, frozen=True):
+    """The PagerDuty alert that a transition triggered; see ``detectors.incidents.Page``."""
+
+    dedup_key: str
+    level: str
+
+
+class Line(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    rename={"kind": "type", "before": "from", "after": "to", "asked": "kind"},
+):
+    """A line of the incident log.
+
+    Attributes:
+        kind: the kind of the transition; ``refused`` for an input that did not apply.
+        at: T, RFC 3339.
+        asked: the kind of a refused input.
+        before, after: states.
+        first_bad_at: the incident's first failing event, RFC 3339.
+        counts: of the scope in five minutes, where they are known.
+        common: what the people who fail have in common.
+        page: the alert that it triggered, if any; unset in lines of earlier versions, which do not say.
+    """
+
+    kind: str
+    at: str
+    incident: str | None = None
+    asked: str | None = None
+    scope: str = ""
+    before: str | None = None
+    after: str = ""
+    severity: int = 3
+    peak_severity: int = 3
+    basis: str = "observed"
+    users_impacted: int = 0
+    users_impacted_error: float = 0.0
+    causes: tuple[str, ...] = ()
+    reason: str = ""
+    epoch: int = 0
+    first_bad_at: str | None = None
+    by: str | None = None
+    sentence: str = ""
+    counts: dict[str, int] | None = None
+    common: tuple[Common, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
+    page: LoggedPage | msgspec.UnsetType | None = msgspec.UNSET
+    policy_hash: str = ""
+
+    @property
+    def instant(self) -> int:
+        """T, ms."""
+        return parse_instant(self.at)
+
+
+def read_line(value: bytes | dict[str, Any]) -> Line:
+    """The line in a record of the incident log.
+
+    Raises:
+        ValueError: the record is no such line (``msgspec.ValidationError`` is a ValueError).
+    """
+    line = msgspec.json.decode(value, type=Line) if isinstance(value, bytes) else msgspec.convert(value, Line)
+    parse_instant(line.at)
+    if line.first_bad_at is not None:
+        parse_instant(line.first_bad_at)
+    return line
+
+
+def each_once(lines: Iterable[Line]) -> list[Line]:
+    """Return the lines in the order of T, each once; a crash may have written some again, with other offsets."""
+    once = {msgspec.json.encode(line): line for line in lines}
+    return sorted(once.values(), key=lambda line: line.instant)

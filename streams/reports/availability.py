@@ -1,0 +1,301 @@
+"""Was what the SLA promises kept in a month, by method, provider and client, and what was not counted?
+
+Availability is good / (good + bad) of completed sign-ins, by the five-minute records of the history; the account that
+leaves out what the SLA does not count is that of ``detectors.history.error_budget``. Latency is the share of completed
+requests that were not slow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from detectors.arrays import Floats
+from detectors.axes import overlaps
+from detectors.engine.frame_builder import scopes_of
+from detectors.history.error_budget import Account, Exclusion, accounts, scheduled
+from detectors.history.history import History
+from detectors.instants import DAY, MINUTE
+from detectors.policy.policy import Policy
+from detectors.windows.counters import BAD, GOOD, SLOW, TIMED
+from sinks.wording import ScopeNames, capitalised, day_words
+from streams.reports.document import Calendar, Cell, Report, Section, Sentence, Table
+from streams.reports.episodes import Episode
+from streams.reports.spans import Span, local
+
+__all__ = ["exclusions_of", "sla_report"]
+
+
+def exclusions_of(episodes: Iterable[Episode], span: Span, env: str, now: int) -> list[tuple[Exclusion, str]]:
+    """Return what credential providers caused in a span, as the SLA does not count it, with the incident's name."""
+    found = []
+    for one in episodes:
+        if one.env != env or not one.csp_caused:
+            continue
+        ends = [at for at in (one.recovering_at, one.resolved_at) if at is not None]
+        start, end = one.first_bad_at, min(ends, default=min(now, span.end))
+        if start < span.end and end > span.start:
+            found.append((Exclusion(one.scope, max(start, span.start), min(end, span.end), "csp"), one.name))
+    return found
+
+
+def sla_report(
+    history: History, episodes: Sequence[Episode], policy: Policy, span: Span, *, now: int
+) -> Report:
+    """Report on the promises of the SLA in an environment and a month.
+
+    Args:
+        history: five-minute records of the month; what it does not cover is told.
+        episodes: incidents, for what credential providers have caused.
+        policy: has the objectives and the maintenance.
+        span: a calendar month.
+        now: a month that is not over is reported up to this instant, ms.
+    """
+    at = min(now, span.end)
+    env, at = history.env, max(at, span.start + 1)
+    if not history.is_by_scope(span.start, at):
+        scopes = scopes_of(env, policy, None)
+        scopes.admit(history.leaves(at))
+        history.follow(scopes)
+    caused = exclusions_of(episodes, span, env, now)
+    budgets = {f"{env}/{method}": 1 - one.availability for method, one in policy.objectives.items()}
+    found = accounts(history, budgets, at, policy, [exclusion for exclusion, _ in caused])
+    covered = float(history.coverage(np.array([span.start]), np.array([at]))[0])
+    source = f"sli-history, {env}, {day_words(span.start)} to {day_words(at)}"
+    raw = history.sums(span.start, at)
+    report = Report(
+        f"Service levels of {env}, {span.name}",
+        Sentence(
+            f"The records cover {covered:.1%} of the time from {day_words(span.start)} to {day_words(at)}.",
+            source,
+        ),
+    )
+    report.data = {
+        "env": env,
+        "start": span.start,
+        "end": at,
+        "coverage": covered,
+        "methods": {
+            method: _method(history, method, found, raw, policy, scheduled_by=(span.start, at))
+            for method in policy.objectives
+        },
+    }
+    promised = f"{source}; policy {policy.hash}, objectives"
+    report.sections = [
+        _promises(report.data, policy, promised),
+        _budgets(found, policy, promised),
+        _excluded(caused, policy, env, (span.start, at), source),
+        _parts(history, raw, policy, source),
+        *(_calendar(history, method, policy, (span.start, at), source) for method in policy.objectives),
+        _consequences(found, episodes, policy, span, source),
+    ]
+    return report
+
+
+def _ratio(counts: Floats) -> float | None:
+    done = float(counts[GOOD] + counts[BAD])
+    return float(counts[GOOD]) / done if done else None
+
+
+def _in_time(counts: Floats) -> float | None:
+    timed = float(counts[TIMED])
+    return 1 - float(counts[SLOW]) / timed if timed else None
+
+
+def _sums(history: History, scope: str, sums: Floats) -> Floats:
+    index = history.scopes.index(scope)
+    return np.zeros(sums.shape[-1]) if index is None else np.asarray(sums[index])
+
+
+def _method(
+    history: History,
+    method: str,
+    found: dict[str, Account],
+    raw: Floats,
+    policy: Policy,
+    *,
+    scheduled_by: tuple[int, int],
+) -> dict[str, Any]:
+    scope = f"{history.env}/{method}"
+    counts, promise, account = _sums(history, scope, raw), policy.objectives[method], found.get(scope)
+    measured = None if account is None else account.availability
+    minutes = sum(one.end - one.start for one in scheduled(policy, scope, *scheduled_by)) / MINUTE
+    return {
+        "availability_with_all": _ratio(counts),
+        "availability": measured,
+        "objective": promise.availability,
+        "met": None if measured is None else measured >= promise.availability,
+        "in_time_ratio": _in_time(counts),
+        "latency_objective": promise.latency_target,
+        "latency_threshold_ms": promise.latency_threshold_ms,
+        "good": float(counts[GOOD]),
+        "bad": float(counts[BAD]),
+        "maintenance_minutes": minutes,
+        "account": None if account is None else asdict(account),
+    }
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4%}"
+
+
+def _promises(data: dict[str, Any], policy: Policy, source: str) -> Section:
+    names, rows = ScopeNames(policy), list[tuple[Cell, ...]]()
+    items: list[Any] = []
+    for method, one in data["methods"].items():
+        name = names.of("auth_method", method)
+        rows += [
+            (
+                f"{name}: availability",
+                _share(one["objective"]),
+                _share(one["availability"]),
+                _met(one["met"]),
+            ),
+            (f"{name}: availability, nothing left out", "", _share(one["availability_with_all"]), ""),
+            (
+                f"{name}: faster than {one['latency_threshold_ms'] / 1000:g} s",
+                _share(one["latency_objective"]),
+                _share(one["in_time_ratio"]),
+                _met(
+                    None if one["in_time_ratio"] is None else one["in_time_ratio"] >= one["latency_objective"]
+                ),
+            ),
+        ]
+        if one["availability"] is None:
+            items.append(Sentence(f"No request of {name} completed, so that nothing is known of it.", source))
+    return Section("What was promised", [Table(("", "objective", "measured", ""), rows, source), *items])
+
+
+def _met(met: bool | None) -> str:
+    return "not known" if met is None else "kept" if met else "missed"
+
+
+def _budgets(found: dict[str, Account], policy: Policy, source: str) -> Section:
+    names, items = ScopeNames(policy), list[Any]()
+    for scope, one in found.items():
+        gone = "it lasts for the month" if one.gone_at is None else f"it is gone on {day_words(one.gone_at)}"
+        if one.left <= 0:
+            gone = "it is overspent" if one.left < 0 else "nothing is left"
+        left = max(one.left, 0.0)
+        items.append(
+            Sentence(
+                f"{capitalised(names.words(scope))}: {one.bad:,.0f} of {one.allowed:,.0f} failures that the month"
+                f" allows are used; {left:.0%} of the budget is left; as in the last hour, {gone}.",
+                source,
+            )
+        )
+    return Section(
+        "Error budget", items or [Sentence("No request completed, so that no budget was used.", source)]
+    )
+
+
+def _excluded(
+    caused: Sequence[tuple[Exclusion, str]], policy: Policy, env: str, span: tuple[int, int], source: str
+) -> Section:
+    names, rows, seen = ScopeNames(policy), list[tuple[Cell, ...]](), set[Exclusion]()
+    for method in policy.objectives:
+        for one in scheduled(policy, f"{env}/{method}", *span):
+            if one not in seen:
+                seen.add(one)
+                rows.append(_exclusion(one, "scheduled maintenance", names))
+    rows += [_exclusion(one, f"caused by the credential provider ({name})", names) for one, name in caused]
+    rows.sort(key=lambda row: str(row[1]))
+    if not rows:
+        return Section("Not counted", [Sentence("Nothing was left out of the account.", source)])
+    total = sum(float(str(row[3])) for row in rows)
+    return Section(
+        "Not counted",
+        [
+            Table(("what", "from", "to", "minutes", "why"), rows, source),
+            Sentence(
+                f"{len(rows)} spans, {total:,.1f} minutes in all, were left out of the account.", source
+            ),
+        ],
+    )
+
+
+def _exclusion(one: Exclusion, why: str, names: ScopeNames) -> tuple[Cell, ...]:
+    minutes = round((one.end - one.start) / MINUTE, 1)
+    return capitalised(names.words(one.scope)), day_words(one.start), day_words(one.end), minutes, why
+
+
+def _parts(history: History, raw: Floats, policy: Policy, source: str) -> Section:
+    """Tell providers and clients apart, for which nothing is promised."""
+    names, rows = ScopeNames(policy), list[tuple[Cell, ...]]()
+    for path in (path for path in history.scopes.paths if path):
+        values = path.split("/")
+        if len([value for value in values if value != "*"]) > 2:
+            continue
+        scope = f"{history.env}/{path}"
+        counts = _sums(history, scope, raw)
+        if counts[GOOD] + counts[BAD] > 0:
+            done = int(counts[GOOD] + counts[BAD])
+            rows.append(
+                (capitalised(names.words(scope)), done, _share(_ratio(counts)), _share(_in_time(counts)))
+            )
+    rows.sort(key=lambda row: str(row[0]))
+    columns = ("scope", "completed", "succeeded", "fast enough")
+    if not rows:
+        return Section("By provider and client", [Sentence("Nothing completed.", source)])
+    return Section("By provider and client", [Table(columns, rows, source)])
+
+
+def _calendar(history: History, method: str, policy: Policy, span: tuple[int, int], source: str) -> Section:
+    name, scope = ScopeNames(policy).of("auth_method", method), f"{history.env}/{method}"
+    starts = _midnights(*span, policy.time_zone)
+    ends = [*starts[1:], span[1]]
+    counts = history.between(np.array(starts), np.array(ends))
+    days = []
+    for n, start in enumerate(starts):
+        day = f"{local(start, policy.time_zone):%Y-%m-%d}"
+        days.append((day, _ratio(_sums(history, scope, counts[n]))))
+    goal = policy.objectives[method].availability
+    title = f"{name}: share of sign-ins that succeeded, by day, nothing left out (objective {goal:.1%})"
+    return Section(f"{name} day by day", [Calendar(title, tuple(days), goal, source)])
+
+
+def _midnights(start: int, end: int, time_zone: str) -> list[int]:
+    """Return the starts (ms) of the local days in ``[start, end)``; a day has 23 to 25 hours."""
+    out = [start]
+    while True:
+        day = local(out[-1], time_zone).date()
+        at = out[-1] + 20 * 60 * MINUTE
+        while local(at, time_zone).date() == day:
+            at += 30 * MINUTE
+        at -= at % (30 * MINUTE)
+        if at >= end or at > start + 400 * DAY:
+            return out
+        out.append(at)
+
+
+def _consequences(
+    found: dict[str, Account], episodes: Sequence[Episode], policy: Policy, span: Span, source: str
+) -> Section:
+    names, items = ScopeNames(policy), list[Any]()
+    for scope, one in found.items():
+        promise = policy.objectives[scope.split("/")[1]].availability
+        if one.availability is None or one.availability >= promise:
+            continue
+        over = one.bad - (1 - promise) * (one.good + one.bad)
+        items.append(
+            Sentence(
+                f"{capitalised(names.words(scope))} missed its objective by {over:,.0f} failures: a breach of the"
+                " SLA, which is told to the stakeholders, with the post-mortems of the incidents below.",
+                source,
+            )
+        )
+        own = [e for e in episodes if span.holds(e.opened_at) and overlaps(scope, e.scope)]
+        for e in sorted(own, key=lambda e: -e.users)[:10]:
+            items.append(
+                Sentence(
+                    f"{e.name}: {capitalised(names.words(e.scope))}, severity {e.peak_severity}, up to {e.users:,}"
+                    f" people an hour ({e.basis}), opened {day_words(e.opened_at)}.",
+                    f"incident-log, {e.incident}",
+                )
+            )
+    if not items:
+        items = [Sentence("No objective of availability was missed.", source)]
+    return Section("What follows", items)

@@ -1,0 +1,189 @@
+"""Reports of a month whose figures were computed by hand, and how they are written."""
+
+from __future__ import annotations
+
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+
+from detectors.history.history import BUCKET, History
+from detectors.instants import DAY, HOUR, MINUTE, format_instant
+from streams.records.log_lines import read_line
+from streams.reports.availability import sla_report
+from streams.reports.document import Report
+from streams.reports.episodes import Episode, episodes_of
+from streams.reports.html import html
+from streams.reports.markdown import markdown
+from streams.reports.postmortem import postmortem_report
+from streams.reports.response import response_report
+from streams.reports.spans import between, local, month_of
+from streams.settings.policy_file import default_policy
+from tests.streams.reports.logs import AT, incident, line
+
+POLICY = default_policy()
+NOVEMBER = month_of("2026-11", POLICY.time_zone)
+HOSTILE = "<script>alert(1)</script> | `x` *b* [a](http://e)\r\n# h"
+
+
+def month() -> list[Episode]:
+    """Three incidents in November (2, 10 min and never acknowledged), and one in October."""
+    lines = [
+        *incident("prod-1", 0, acked=2, over=20),
+        *incident("prod-2", 12 * 60, acked=10, over=30),  # 22:00 in Washington
+        *incident("prod-3", 24 * 60, acked=None, over=100, scope="prod/sis"),
+        *incident("staging-1", 5, acked=1, over=2, scope="staging/sis"),
+        *incident("prod-0", -20 * 24 * 60, acked=4, over=10),
+    ]
+    return episodes_of([read_line(one) for one in lines])
+
+
+def response() -> Report:
+    return response_report(month(), POLICY, NOVEMBER, env="prod", now=NOVEMBER.end, known_from=AT - 40 * DAY)
+
+
+def test_the_times_of_a_month_are_those_computed_by_hand() -> None:
+    data = response().data
+    assert (data["incidents"], data["acknowledged"], data["interruptions"]) == (3, 2, 3)
+    assert data["acknowledged_share"] == pytest.approx(2 / 3)
+    assert data["time_to_acknowledge_seconds"] == {"of": 2, "mean": 360, "median": 360}
+    assert data["time_to_resolve_seconds"] == {"of": 3, "mean": 3000, "median": 1800}
+    assert data["time_to_detect_seconds"] == {"of": 3, "mean": 60, "median": 60}
+    assert data["before"]["time_to_acknowledge_seconds"]["mean"] == 240
+    assert data["compliance"]["severity_2"] == {"of": 3, "kept": 3, "share": 1, "late": []}
+    assert data["compliance"]["alert_target"]["late"] == ["prod-3"]
+    assert data["interruptions_by_hour"][10] == 2
+    assert data["interruptions_by_hour"][22] == 1
+    assert data["interruptions_by_weekday"] == [0, 2, 1, 0, 0, 0, 0]
+    assert data["interruptions_outside_business_hours"] == 2  # 10 November, 22:00; 11 November is a holiday
+    assert data["by_scope"]["prod/sis"]["incidents"] == 1
+
+
+def test_a_month_without_incidents_is_told_without_figures() -> None:
+    empty = response_report([], POLICY, NOVEMBER, env="prod", now=AT, known_from=None)
+    assert empty.data["time_to_acknowledge_seconds"] == {"of": 0, "mean": None, "median": None}
+    assert "No incident opened." in markdown(empty)
+    assert "holds nothing" in markdown(empty)
+
+
+def test_a_month_follows_the_local_clock_over_its_changes() -> None:
+    assert format_instant(NOVEMBER.start) == "2026-11-01T04:00:00Z"
+    assert format_instant(NOVEMBER.end) == "2026-12-01T05:00:00Z"
+    assert NOVEMBER.before(POLICY.time_zone).name == "2026-10"
+    span = between(AT, AT + HOUR)
+    assert span.before(POLICY.time_zone) == between(AT - HOUR, AT)
+    assert local(NOVEMBER.start, POLICY.time_zone).hour == 0
+
+
+def history(bad: int) -> History:
+    """All of November until the 10th: 100 sign-ins of ssoe in each five minutes, of which ``bad`` fail on the 9th."""
+    found = History.of("prod", POLICY)
+    for at in range(NOVEMBER.start, AT - AT % BUCKET, BUCKET):
+        failing = bad if local(at, POLICY.time_zone).day == 9 else 0
+        counts = {"good": 100 - failing, "bad": failing, "excluded": 0, "started": 0, "slow": 1, "timed": 100}
+        leaf = {"axes": {"auth_method": "ssoe", "csp": "idme"}, "sign_in": counts}
+        found.add({"v": 2, "env": "prod", "at": format_instant(at), "leaves": [leaf]})
+    return found
+
+
+def test_availability_is_that_of_the_records_with_and_without_what_a_provider_caused() -> None:
+    report = sla_report(history(10), [], POLICY, NOVEMBER, now=AT)
+    days = (AT - NOVEMBER.start) / DAY
+    ssoe = report.data["methods"]["ssoe"]
+    assert ssoe["availability_with_all"] == pytest.approx(1 - 0.1 / days, rel=1e-6)
+    assert ssoe["availability"] == pytest.approx(ssoe["availability_with_all"])
+    assert not ssoe["met"]
+    assert ssoe["in_time_ratio"] == pytest.approx(0.99)
+    assert report.data["coverage"] == pytest.approx(1)
+    assert report.data["methods"]["sis"]["availability"] is None
+    assert "missed its objective" in markdown(report)
+    whole = local(AT, POLICY.time_zone)
+    begin = -(whole.hour * 60 + whole.minute) - 24 * 60
+    caused = {"evidence": [{"detector": "outage", "scope": "prod/ssoe", "sentence": "", "csp_caused": True}]}
+    lines = incident("prod-9", begin + 1, acked=None, over=24 * 60 - 1, **caused)
+    excused = sla_report(
+        history(10), episodes_of([read_line(one) for one in lines]), POLICY, NOVEMBER, now=AT
+    )
+    assert excused.data["methods"]["ssoe"]["availability"] == pytest.approx(1)
+    assert excused.data["methods"]["ssoe"]["met"]
+    assert "caused by the credential provider (prod-9)" in markdown(excused)
+
+
+def lines_of_an_incident() -> list[dict[str, Any]]:
+    counts = {"good": 1, "bad": 3, "users_impacted": 3}
+    common = [{"field": "csp", "value": "idme", "failing": 88, "failing_of": 90, "usual_share": 0.31}]
+    return [
+        *incident("prod-7", -9000, acked=1, over=20),
+        line(
+            "opened", 0, severity=3, first_bad_at=format_instant(AT - MINUTE), counts=counts, sentence=HOSTILE
+        ),
+        line("severity", 1, severity=1, peak_severity=1, users_impacted=1204, common=common, counts=counts),
+        line("note", 5, severity=1, by=HOSTILE, reason=HOSTILE),
+        line("acknowledged", 61, severity=1, by="Ada"),
+        line("resolved", 90, severity=1, reason="All is quiet."),
+    ]
+
+
+def test_a_post_mortem_tells_the_incident_by_its_log() -> None:
+    every = episodes_of([read_line(one) for one in lines_of_an_incident()])
+    own = [one for one in every if one.incident == "prod-1"]
+    report = postmortem_report(own, [one for one in every if one not in own], POLICY, now=AT + DAY)
+    assert report.data["peak_severity"] == 1
+    assert report.data["users_impacted"] == 1204
+    assert report.data["time_to_detect_seconds"] == 60
+    assert not report.data["response_time_kept"]
+    told = markdown(report)
+    for words in (
+        "Ada acknowledged it 1 h 1 min after it opened",
+        "88 of 90 failing people use idme, which 31% of all use",
+        "| prod-7 |",
+        "was missed",
+        "+0:01:00",
+    ):
+        assert words in told, words
+
+
+class _Page(HTMLParser):
+    """The tags of a page, and what it would load."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.loads: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.loads += [value or "" for name, value in attrs if name in ("src", "href")]
+
+
+def reports() -> list[Report]:
+    every = episodes_of([read_line(one) for one in lines_of_an_incident()])
+    own = [one for one in every if one.incident == "prod-1"]
+    return [
+        response(),
+        sla_report(history(10), month(), POLICY, NOVEMBER, now=AT),
+        postmortem_report(own, every, POLICY, now=AT + DAY),
+    ]
+
+
+@pytest.mark.parametrize("n", range(3))
+def test_a_page_needs_no_other_file_and_runs_nothing_whatever_people_have_written(n: int) -> None:
+    page = _Page(html(reports()[n]))
+    assert not {"script", "iframe", "img", "link"} & set(page.tags)
+    assert all(target.startswith("#source-") for target in page.loads)
+    assert "svg" in page.tags
+
+
+@pytest.mark.parametrize("n", range(3))
+def test_every_sentence_names_its_source(n: int) -> None:
+    written = reports()[n].as_json()
+    assert written["sentences"]
+    assert all(one["source"] and one["text"] for one in written["sentences"])
+
+
+def test_what_people_have_written_is_no_markup_and_no_line_of_its_own() -> None:
+    told = markdown(reports()[2])
+    assert "<script>" not in told
+    assert "\n# h" not in told
+    assert r"\[a\](http://e)" in told
