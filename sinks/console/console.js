@@ -8,6 +8,7 @@
     ack: { label: "Acknowledge", done: "Acknowledged", what: "You have seen it and are working on it. Escalation stops.", text: "Note (optional)" },
     declare: { label: "Declare", done: "Declared", what: "You confirm a service outage. An incident is declared in Datadog.", text: "Note (optional)" },
     resolve: { label: "Resolve", done: "Resolved", what: "Sign-in works again. It is resolved everywhere, and the banner comes down.", text: "What mended it (optional)" },
+    retire: { label: "Nobody uses it", done: "Retired", what: "Nobody will use this any more: its silence resolves, and wakes nobody until it is used again.", text: "Why (optional)" },
     note: { label: "Add note", done: "Noted", what: "It goes on the incident's timeline.", text: "Note" },
   };
   const SVG = "http://www.w3.org/2000/svg";
@@ -107,6 +108,13 @@
     return Object.entries(VALUES[axis] || {}).filter(([, known]) => !known.retired || Date.parse(known.retired) > Date.now());
   }
 
+  /** The axis and value that an incident says have fallen silent; null where it says more, or names several values. */
+  function fallenSilent(incident) {
+    const [, ...values] = incident.scope.split("/");
+    const named = AXES.map((axis, i) => [axis, values[i]]).filter(([, value]) => value && value !== "*" && value !== "other");
+    return incident.causes.join() === "silence" && named.length === 1 ? named[0] : null;
+  }
+
   /** The path of an auth method in the environment that is shown. */
   function methodScope(method) {
     return [env, ...AXES.slice(0, AXES.indexOf("auth_method")).map(() => "*"), method].join("/");
@@ -159,7 +167,7 @@
     const fact = (name, ...value) => el("div", {}, el("dt", {}, name), el("dd", {}, ...value.filter(Boolean)));
     const took = over && incident.resolved_at ? at(incident.resolved_at) - at(incident.opened_at) : now - at(incident.opened_at);
     const usable = Object.keys(ACTIONS).filter((action) =>
-      action === "note" || (!over && (action === "resolve" || (action === "ack" ? incident.state === "open" || !incident.acknowledged_at : !incident.declared_at))));
+      action === "note" || (action === "retire" ? !over && fallenSilent(incident) : !over && (action === "resolve" || (action === "ack" ? incident.state === "open" || !incident.acknowledged_at : !incident.declared_at))));
     const links = Object.entries(incident.links || {}).filter(([, href]) => /^https?:\/\//.test(href));
     return el("article", { class: `card incident${over ? " over" : ""}`, "data-severity": incident.severity, "aria-label": `${incident.id}, severity ${incident.severity}` },
       el("h3", {},
@@ -308,7 +316,7 @@
   // ---- a person's word ------------------------------------------------------------------------
 
   function ask(action, incident) {
-    asking = { action, incident: incident.id, key: crypto.randomUUID ? crypto.randomUUID() : `${Date.now()}-${Math.random()}` };
+    asking = { action, incident: incident.id, scope: incident.scope, silent: fallenSilent(incident), key: crypto.randomUUID ? crypto.randomUUID() : `${Date.now()}-${Math.random()}` };
     byId("ask-title").textContent = `${ACTIONS[action].label}: ${scopeName(incident.scope)}`;
     byId("ask-what").textContent = ACTIONS[action].what;
     byId("ask-text-name").textContent = ACTIONS[action].text;
@@ -328,7 +336,7 @@
 
   async function send(event) {
     event.preventDefault();
-    const { action, incident, key } = asking;
+    const { action, incident, scope, silent, key } = asking;
     by = byId("ask-by").value.trim();
     token = byId("ask-token").value || token;
     byId("ask-token").value = "";
@@ -336,8 +344,12 @@
     try {
       const headers = { "Content-Type": "application/json", "Idempotency-Key": key };
       if (token) headers.Authorization = `Bearer ${token}`;
-      const response = await fetch(`/api/v1/incidents/${encodeURIComponent(incident)}/${action}`, {
-        method: "POST", headers, body: JSON.stringify({ by, text: byId("ask-text").value.trim() }), signal: AbortSignal.timeout(10000) });
+      const said = { by, text: byId("ask-text").value.trim() };
+      const [path, body] = action === "retire"
+        ? ["/api/v1/retire", { ...said, axis: silent[0], value: silent[1], env: scope.split("/")[0] }]
+        : [`/api/v1/incidents/${encodeURIComponent(incident)}/${action}`, said];
+      const response = await fetch(path, {
+        method: "POST", headers, body: JSON.stringify(body), signal: AbortSignal.timeout(10000) });
       if (response.status === 202) {
         byId("ask-token-label").hidden = true;
         byId("ask").close();
