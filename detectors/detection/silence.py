@@ -1,15 +1,15 @@
-"""Do hardly any sign-ins arrive although the previous two weeks let many be expected?
+"""Do hardly any sign-ins arrive although the weeks before, or the hour before, let many be expected?
 
-In each window the arrivals are compared with the mean of equal clock windows of the previous two weeks
-(``History.expected``), scaled down if the hour before was already quieter than expected (a holiday that is in no
-calendar, a change of habits). The detector fires where hardly any sign-ins arrive and chance would almost never
-produce so few.
+In each window the arrivals, counted when they arrive, are compared with the median of equal clock windows of the weeks
+before (``History.expected``), or with the hour before where the history does not know two weeks. The expectation is
+scaled down if the hour before was already quieter than expected (a holiday that is in no calendar, a change of habits).
+The detector fires where hardly any sign-ins arrive and chance would almost never produce so few.
 
 It does not fire where callbacks keep completing, good or bad (then only the reports of starts are missing), nor where
 sign-ins have moved: where others of the same axis (methods, providers, further values) have at least half of what is
 missing above their own expectation, while completions of the scope around them hold. Once it has lasted for a quarter
 of an hour this must surely be so; a move that is hours old by the history is not doubted for a shorter time. What
-has faded to hardly anything for a day is expected no more. Without a history there is not enough evidence.
+has faded to hardly anything for a day is expected no more. Without either there is not enough evidence.
 """
 
 from __future__ import annotations
@@ -38,6 +38,10 @@ __all__ = ["SilenceDetector"]
 
 #: Expectations are computed at full minutes.
 _GRID = MINUTE
+#: The time before a window, of the hour that ends with it, that says what is usual where the history does not, ms.
+_LEARNED = 30 * MINUTE
+#: At least so much of it, ms, is judged for itself.
+_LATELY = 10 * MINUTE
 #: The level is that of the hour before, unless less than this share of the expected sign-ins arrived in that hour; then
 #: it is that of an earlier time.
 _LEVEL_GONE = 0.1
@@ -75,12 +79,12 @@ class SilenceDetector:
         rules = self.policy.silence
         known = _Usual(frame, self.policy, self.history)
         for window in rules.windows:
-            usual = arrivals(self.history.expected(known.minutes, window), known.by_starts)
+            usual = arrivals(known.of(window), known.by_starts)
             is_scope = lattice_of(frame.scopes).is_scope
             scopes = np.flatnonzero((usual >= rules.min_expected).any(axis=0) & is_scope)
             if scopes.size:
-                arrived = arrivals(frame.counts[window][:, scopes], known.by_starts[known.minute][:, scopes])
-                of_step = usual[known.minute][:, scopes]
+                arrived = arrivals(frame.arrived(window)[:, scopes], known.by_starts[:, scopes])
+                of_step = usual[:, scopes]
                 if ((of_step >= rules.min_expected) & (arrived <= rules.floor_ratio * of_step)).any():
                     return True
         return False
@@ -92,17 +96,20 @@ class SilenceDetector:
 
 
 class _Usual:
-    """The usual counts at the minutes of a frame, by the history.
+    """The usual counts at the steps of a frame, by the history; where that knows nothing, by the hour before.
 
     Attributes:
         minutes: (M,) ms.
         minute: (step,) position of the minute of each step.
-        hour: counts (M, scope, counter) that are usual in an hour; nan if unknown.
+        hour: counts (M, scope, counter) that are usual in an hour by the history; nan if unknown.
         known: like ``hour``, but from a shorter window where the hour is unknown.
-        by_starts: (M, scope), see ``arrivals.arrivals``.
+        untold: (step,) whether the history knows nothing of the step.
+        by_starts: (step, scope), see ``arrivals.arrivals``.
     """
 
     def __init__(self, frame: Frame, policy: Policy, history: History) -> None:
+        self._frame = frame
+        self._history = history
         self.minutes, self.minute = np.unique(frame.ends // _GRID * _GRID, return_inverse=True)
         self.hour = history.expected(self.minutes, HOUR)
         # A history that begins exactly two weeks ago lacks part of the hour; shorter windows may be complete.
@@ -111,7 +118,33 @@ class _Usual:
             if not np.isnan(self.known).any():
                 break
             self.known = np.where(np.isnan(self.known), history.expected(self.minutes, window), self.known)
-        self.by_starts = has_starts(self.known)
+        unknown: Bools = np.asarray(np.isnan(self.known).any(axis=(1, 2)))
+        self.untold: Bools = unknown[self.minute]
+        self.by_starts = has_starts(self.known)[self.minute]
+        if self.untold.any():
+            self.by_starts[self.untold] = has_starts(frame.arrived(HOUR).astype(np.float64))[self.untold]
+
+    def of(self, window: int) -> Floats:
+        """Return the usual counts (step, scope, counter) in a window (ms); nan where nothing tells of them."""
+        usual = self._history.expected(self.minutes, window)[self.minute]
+        if self.untold.any():
+            usual[self.untold] = self._by_the_hour(window)[self.untold]
+        return usual
+
+    def _by_the_hour(self, window: int) -> Floats:
+        """Return (step, scope, counter) what an equal part of the time before the window (ms) has brought.
+
+        The part is that of the hour, or of its last minutes before the window, whichever brought less: what has ended
+        is not usual. It is nan where less than half an hour is known before the window.
+        """
+        frame = self._frame
+        covered = frame.ends - window - np.maximum(frame.ends - HOUR, frame.covered_from)
+        arrived = frame.arrived(window)
+        before = (frame.arrived(HOUR) - arrived) * (window / np.maximum(covered, 1))[:, None, None]
+        lately = min((one for one in frame.windows if one >= window + _LATELY), default=HOUR)
+        if window < lately < HOUR:
+            before = np.minimum(before, (frame.arrived(lately) - arrived) * (window / (lately - window)))
+        return np.where((covered >= _LEARNED)[:, None, None], before, np.nan)
 
 
 @dataclass(frozen=True)
@@ -120,7 +153,7 @@ class _Window:
 
     Attributes:
         arrived: sign-ins.
-        usual: sign-ins that are usual by the previous two weeks; nan if unknown.
+        usual: sign-ins that are usual by the weeks or the hour before; nan if unknown.
         expected: ``usual`` times the level of the hour before.
         quieter: whether far fewer sign-ins arrived than expected, and no exception applies.
         moved: whether what is missing arrives at other values of an axis instead.
@@ -164,8 +197,10 @@ class _Silences:
         self._history = history
         self._policy = policy.silence
         self._covered_from = frame.covered_from
-        usual = _Usual(frame, policy, history)
+        usual = self._usual = _Usual(frame, policy, history)
         self._minutes, self._minute, self._by_starts = usual.minutes, usual.minute, usual.by_starts
+        # (minute, scope) as ``by_starts``, for counts of the history
+        self._past_by_starts = has_starts(usual.known)
         shape = (len(frame.ends), len(frame.scopes))
         self._lattice = lattice_of(frame.scopes)
         self.state = verdict_of(np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool))
@@ -173,9 +208,11 @@ class _Silences:
         self.moved: Floats = np.zeros(shape)
         self._windows: list[_Window] = []
         self._gains: Floats | None = None
-        self._usual_hour = arrivals(usual.hour, self._by_starts)
-        # (minute,) whether the history lets enough sign-ins be expected on any scope for a finding
-        self._tells: Bools = np.any(self._is_enough(arrivals(usual.known, self._by_starts)), axis=1)
+        self._usual_hour = arrivals(usual.hour, self._past_by_starts)
+        # (step,) whether enough sign-ins are to be expected on any scope for a finding
+        enough = np.any(self._is_enough(arrivals(usual.known, self._past_by_starts)), axis=1)[self._minute]
+        by_the_hour = np.any(self._is_enough(arrivals(frame.arrived(HOUR), self._by_starts)), axis=1)
+        self._tells: Bools = np.where(usual.untold, by_the_hour, enough)
         if not self._tells.any():
             return
         self._hours_ago, self._day_ago = (self._level_since(span)[self._minute] for span in _LEVEL_SPANS)
@@ -190,20 +227,24 @@ class _Silences:
     def _level_since(self, span: int) -> Floats:
         """Return (minute, scope) arrivals from ``span`` ms to an hour ago over expected ones; nan if unknown."""
         begin, end = self._minutes - span, self._minutes - HOUR
-        came = arrivals(self._history.between(begin, end), self._by_starts)
-        whole = arrivals(self._history.expected(self._minutes, span), self._by_starts)
+        came = arrivals(self._history.between(begin, end), self._past_by_starts)
+        whole = arrivals(self._history.expected(self._minutes, span), self._past_by_starts)
         expected = whole - self._usual_hour
         enough = (self._history.coverage(begin, end)[:, None] > 0.5) & self._is_enough(expected)
         return np.where(enough, came / np.where(enough, expected, 1.0), np.nan)
 
     def _level_of_the_hour(self, window: int, arrived: Floats, usual: Floats) -> Floats:
-        """Return (step, scope) arrivals from an hour ago to the window over expected ones; nan if unknown."""
+        """Return (step, scope) arrivals from an hour ago to the window over expected ones; nan if unknown.
+
+        Where the hour itself says what is usual, its level is 1.
+        """
         ends = self._frame.ends[:, None]
-        before = arrivals(self._frame.counts[HOUR], self._by_starts[self._minute]) - arrived
+        before = arrivals(self._frame.arrived(HOUR), self._by_starts) - arrived
         covered = np.clip(ends - window - np.maximum(ends - HOUR, self._covered_from), 0, HOUR - window)
         expected = (self._usual_hour[self._minute] - usual) * (covered / max(HOUR - window, 1))
         enough = self._is_enough(expected)
-        return np.where(enough, before / np.where(enough, expected, 1.0), np.nan)
+        level = np.where(enough, before / np.where(enough, expected, 1.0), np.nan)
+        return np.where(self._usual.untold[:, None], 1.0, level)
 
     def _is_enough(self, expected: Floats) -> Bools:
         return np.asarray(np.nan_to_num(expected) >= self._policy.min_expected)
@@ -218,7 +259,7 @@ class _Silences:
         begin, end = self._minutes - span, self._minutes - HOUR
         counts = self._history.between(begin, end)
         whole = self._history.expected(self._minutes, span) - self._history.expected(self._minutes, HOUR)
-        came, expected = (arrivals(each, self._by_starts).astype(np.float64) for each in (counts, whole))
+        came, expected = (arrivals(each, self._past_by_starts).astype(np.float64) for each in (counts, whole))
         known = (self._history.coverage(begin, end)[:, None] > 0.5) & self._is_enough(expected)
         quieter = known & (came < self._policy.recover_ratio * expected) & self._lattice.is_scope
         holds = _completed(counts) > self._policy.completing_ratio * np.nan_to_num(_completed(whole))
@@ -229,10 +270,9 @@ class _Silences:
 
     def _judge(self, length: int) -> _Window:
         rules, frame = self._policy, self._frame
-        counts = frame.counts[length]
-        by_starts = self._by_starts[self._minute]
-        per_minute = self._history.expected(self._minutes, length)
-        whole = per_minute[self._minute]
+        counts = frame.arrived(length)
+        by_starts = self._by_starts
+        whole = self._usual.of(length)
         arrived = arrivals(counts, by_starts).astype(np.float64)
         usual = arrivals(whole, by_starts)
         hour = self._level_of_the_hour(length, arrived, usual)
@@ -320,7 +360,7 @@ class _Silences:
             cause_at("silence", frame.scopes, self.state, step, scope),
             of_scope("sign-ins", frame.scopes, scope),
         )
-        if not self._tells[self._minute[step]]:
+        if not self._tells[step]:
             sentence = f"no history says how many {name} to expect"
             return cause(sentence=sentence)
         window = self._telling(step, scope)
@@ -328,6 +368,7 @@ class _Silences:
             float(array[step, scope]) for array in (window.arrived, window.usual, window.expected)
         )
         level = expected / usual if usual > 0 else 1.0
+        told_by = "the hour before" if self._usual.untold[step] else "the weeks before"
         # A level near 1 counts as 1: an hour is no more exact than that.
         foreseen = float(np.nan_to_num(usual if level >= _LEVEL_USUAL else expected))
         per_hour = max(foreseen - arrived, 0.0) * HOUR / window.length
@@ -335,7 +376,7 @@ class _Silences:
         return cause(
             sentence=(
                 f"{arrived:,.0f} {name} arrived in {format_duration(window.length)}, "
-                f"where {foreseen:,.0f} were expected by the previous two weeks"
+                f"where {foreseen:,.0f} were expected by {told_by}"
             ),
             numbers={
                 "window_ms": window.length,

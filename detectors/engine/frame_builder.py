@@ -16,6 +16,7 @@ from detectors.windows.error_codes import CodeWindows
 from detectors.windows.fact_columns import FactColumns
 from detectors.windows.frame import Frame
 from detectors.windows.impact import Impact
+from detectors.windows.late import LateArrivals
 from detectors.windows.people.failed import Failed
 from detectors.windows.returns import ReturnWindows
 from detectors.windows.sliding import Windows
@@ -54,6 +55,7 @@ class FrameBuilder:
         self.impact = Impact(self.scopes, policy.step, policy.windows(), policy.exact_people)
         self.completed = Completed(classify, self.scopes)
         self._returns = ReturnWindows(self.scopes, policy.step, policy.funnel.live)
+        self._late = LateArrivals(self.scopes, policy.step, max(policy.windows()), classify)
         codes = sorted(policy.codes.root)
         self._codes = CodeWindows(self.scopes, policy.step, policy.surge.windows, codes, policy.exact_people)
         self._active_to = np.full(len(self.scopes.leaves), FAR_PAST, dtype=np.int64)
@@ -162,6 +164,7 @@ class FrameBuilder:
         people = self.impact.advance(start, steps, self._failed(facts))
         returns = self._returns.advance(start, steps, facts)
         self._codes.move(start, steps, facts)
+        late = self._late.move(start, steps, facts)
         return Frame(
             scopes=self.scopes,
             env=self._env,
@@ -172,6 +175,7 @@ class FrameBuilder:
             returns=returns,
             codes=self._codes,
             levels=self.impact.levels,
+            late=late,
             covered_from=covered_from,
         )
 
@@ -182,12 +186,13 @@ class FrameBuilder:
         self.impact.advance(start, steps, self._failed(facts))
         self._returns.move(start, steps, facts)
         self._codes.move(start, steps, facts)
+        self._late.move(start, steps, facts)
         np.maximum.at(self._active_to, facts.leaf, facts.pane + self._policy.retention)
 
     def fall_asleep(self) -> None:
         """Empty the windows, since no event counts within the retention; steps may be skipped until a fact counts."""
         if not self._asleep:
-            for counted in (self.windows, self._returns, self._codes):
+            for counted in (self.windows, self._returns, self._codes, self._late):
                 counted.skip()
             self._asleep = True
 

@@ -14,14 +14,15 @@ import msgspec
 import numpy as np
 
 from detectors.axes import ANY, OTHER, named
-from detectors.instants import DAY, HOUR, MINUTE
+from detectors.instants import DAY, HOUR, MINUTE, format_duration
+from detectors.notices.clocks import ClockWatch, WrongClock
 from detectors.policy.policy import Policy
 from detectors.windows.fact_columns import FactColumns
 from detectors.windows.facts import Kind
 
 __all__ = ["FIELDS", "Notice", "NoticeKind", "NoticeWatch"]
 
-NoticeKind = Literal["new_value", "retired_value", "unlisted", "moved"]
+NoticeKind = Literal["new_value", "retired_value", "unlisted", "moved", "clock"]
 
 #: The fields beside the axes whose values the policy lists.
 FIELDS = ("env", "step", "outcome")
@@ -45,11 +46,13 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
         at: the T, ms.
         kind: ``new_value``: the policy does not list it, and it has traffic; ``retired_value``: the policy says that it
             is retired, and it was seen; ``unlisted``: an environment, step or outcome that the policy does not list;
-            ``moved``: hardly anything arrives of a value, and what is missing arrives by others of its axis.
+            ``moved``: hardly anything arrives of a value, and what is missing arrives by others of its axis; ``clock``:
+            all events of a value say that they happened at another time than those of others.
         env: the environment.
         field: an axis, ``env``, ``step`` or ``outcome``.
         value: of that field.
-        count: events in the hour before T; of ``moved`` the sign-ins that are missing.
+        count: events in the hour before T; of ``moved`` the sign-ins that are missing, of ``clock`` the events that
+            were late in three minutes.
         text: one sentence.
     """
 
@@ -78,9 +81,11 @@ class NoticeWatch:
         self._of_kind: dict[Kind, tuple[_Key, ...]] = {}
         # minute (end of it, in minutes since the epoch) -> events by what they are notable for
         self._minutes: dict[int, Counter[_Key]] = {}
+        self._clocks = ClockWatch(env, policy.axes, policy.step, policy.watermark_delay)
 
     def add(self, facts: FactColumns) -> None:
         """Count the events of rows, each at the end of the minute in which it counts first."""
+        self._clocks.add(facts)
         notable = [self._notable(kind) for kind in facts.kinds]
         if not any(notable):
             return
@@ -100,7 +105,10 @@ class NoticeWatch:
             at: T, ms.
             moved: path of a scope -> sign-ins that are missing of it and arrive elsewhere.
         """
-        if at % MINUTE or not (self._minutes or moved):
+        if at % MINUTE:
+            return []
+        clock = self._clocks.due(at)
+        if not (self._minutes or moved or clock):
             return []
         minute = at // MINUTE
         for old in [one for one in self._minutes if one <= minute - HOUR // MINUTE]:
@@ -112,6 +120,8 @@ class NoticeWatch:
                     if key in counts or len(counts) < _COUNTED:
                         counts[key] += self._minutes[one][key]
         counts.update(self._moved(moved or {}, at))
+        if clock is not None:
+            counts["clock", clock.field, clock.value] = clock.events
         out = [
             Notice(
                 at=at,
@@ -120,7 +130,7 @@ class NoticeWatch:
                 field=field,
                 value=value,
                 count=count,
-                text=self._text(kind, field, value, count),
+                text=self._text_of(clock) if kind == "clock" else self._text(kind, field, value, count),
             )
             for (kind, field, value), count in sorted(counts.items())
             if self._deserves(kind, field, value, count, at)
@@ -147,7 +157,7 @@ class NoticeWatch:
             return False
         if kind == "new_value":
             return count >= _NEW_FROM
-        return kind in ("unlisted", "moved") or self._policy.is_retired(field, value, at)
+        return kind in ("unlisted", "moved", "clock") or self._policy.is_retired(field, value, at)
 
     def _notable(self, kind: Kind) -> tuple[_Key, ...]:
         known = self._of_kind.get(kind)
@@ -176,6 +186,18 @@ class NoticeWatch:
             elif listed.retired is not None:
                 keys.append(("retired_value", axis, value))
         return keys
+
+    def _text_of(self, clock: WrongClock | None) -> str:
+        assert clock is not None
+        whose = self._env if clock.field == "env" else f"{clock.field} {clock.value} in {self._env}"
+        is_behind = clock.offset < 0
+        way = "behind" if is_behind else "ahead of all others"
+        return (
+            f"The clock of the producer of {whose} is {format_duration(abs(clock.offset))} {way}"
+            f"{', or its events are delivered so late' if is_behind else ''}: {clock.events:,} events "
+            f"{'of it ' if is_behind and clock.field != 'env' else ''}came late in three minutes. "
+            "Events count when they arrive, but short windows see them too late or not at all. Set the clock."
+        )
 
     def _text(self, kind: NoticeKind, field: str, value: str, count: int) -> str:
         events = f"{count:,} event" + "s" * (count != 1)

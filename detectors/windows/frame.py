@@ -9,6 +9,7 @@ from detectors.arrays import Ints
 from detectors.axes import Scopes
 from detectors.instants import FAR_PAST
 from detectors.windows.error_codes import CodeWindows
+from detectors.windows.late import LateFrame
 
 __all__ = ["Frame"]
 
@@ -30,6 +31,7 @@ class Frame:
         codes: failures by error code, valid until the windows move on; None where there were no failures.
         levels: window (ms) -> (N,) the level of the sample from which people are counted, see ``impact.Impact``; 0 if
             all people were counted. Windows in which all people were counted at every step may be left out.
+        late: the events that arrived late; None where no window holds any.
         covered_from: the instant (ms) from which all facts are known; a window that begins earlier may lack some.
     """
 
@@ -43,6 +45,12 @@ class Frame:
     codes: CodeWindows | None = None
     levels: Mapping[int, Ints] = field(default_factory=dict)
     covered_from: int = FAR_PAST
+    late: LateFrame | None = None
+
+    def arrived(self, window: int) -> Ints:
+        """Return the counts (N, scope, counter) of what arrived in a window (ms), whenever it happened."""
+        beside = None if self.late is None else self.late.beside(window)
+        return self.counts[window] if beside is None else self.counts[window] + beside
 
     def keep(self) -> None:
         """Compute the counts of all windows, so that they can be read when the windows have moved on."""

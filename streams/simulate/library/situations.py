@@ -35,13 +35,13 @@ def _at_peak(
     )
 
 
-def _clock(name: str, description: str, skew: int, *, is_stamped: bool) -> Scenario:
-    wrong = Episode(effect="clock", scope="prod/ssoe", lasts=40 * MINUTE, skew=skew, label="noticed")
+def _clock(name: str, description: str, at: int, skew: int, *, is_stamped: bool) -> Scenario:
+    wrong = Episode(effect="clock", scope="prod/ssoe", at=at, lasts=50 * MINUTE, skew=skew, label="noticed")
     return Scenario(
         name=name,
         description=description,
         episodes=(wrong,),
-        duration=50 * MINUTE,
+        duration=HOUR,
         world=_BOTH,
         is_stamped=is_stamped,
     )
@@ -219,12 +219,14 @@ _HARMLESS = (
     _clock(
         "clock_behind",
         "The clock of ssoe's producer jumps back by 5 min; the broker's is right.",
+        10 * MINUTE,
         -5 * MINUTE,
         is_stamped=True,
     ),
     _clock(
         "clock_ahead",
         "The clock of ssoe's producer is 90 s ahead, and no broker says so.",
+        0,
         90 * SECOND,
         is_stamped=False,
     ),

@@ -69,6 +69,31 @@ def test_a_level_that_falls_all_at_once_is_no_silence() -> None:
     assert not (judge(traffic, covered_from=START).state == FIRING).any()
 
 
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("path", ["", "sis"])
+def test_on_the_first_day_the_hour_before_says_what_is_usual(path: str, seed: int) -> None:
+    traffic = Traffic(6_000, seed).silence(path, 4_500, 6_000)
+    verdicts = judge(traffic, History("prod"), covered_from=START)
+    found = fires(verdicts, path)
+    assert 4_500 + 34 <= found[0] <= 4_560
+    said = verdicts.explain(found[0], scope(path)).sentence
+    assert said.endswith("were expected by the hour before")
+    assert SilenceDetector(POLICY, History("prod")).may_fire(replace(traffic.frame(), covered_from=START))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_on_the_first_day_nothing_is_said_of_a_deploy_of_fewer_people_or_of_the_first_half_hour(
+    seed: int,
+) -> None:
+    empty = History("prod")
+    deploy = Traffic(5_400, seed).silence("", 4_000, 4_030)
+    early = Traffic(2_400, seed).silence("", 1_500, 1_790)
+    fewer = Traffic(7_200, seed)
+    fewer.counts[4_000:] = Traffic(7_200, seed, level=0.3).counts[4_000:]
+    for traffic in (deploy, early, fewer):
+        assert not (judge(traffic, empty, covered_from=START).state == FIRING).any()
+
+
 def test_without_a_history_there_is_not_enough_evidence_and_nothing_to_wait_for() -> None:
     verdicts = judge(Traffic(600, 1).silence("", 0, 600), History("prod"))
     assert (verdicts.state == NOT_ENOUGH_EVIDENCE).all()
@@ -163,7 +188,7 @@ def test_people_are_estimated_by_what_the_previous_two_weeks_let_expect() -> Non
         assert cause.first_bad >= START + 3_990 * SECOND - 60 * SECOND
     first = verdicts.explain(fires(verdicts, "ssoe")[0], SSOE)
     assert "ssoe sign-ins arrived in 40s, where" in first.sentence
-    assert "expected by the previous two weeks" in first.sentence
+    assert "expected by the weeks before" in first.sentence
     assert first.failing_ratio > 0.9
     assert float(first.numbers["chance"] or 0) < POLICY.silence.chance
 

@@ -1,0 +1,149 @@
+"""Is the clock of a producer wrong? Its events then say with one accord that they happened minutes ago.
+
+An event that says that it happened before the step in which it first counts is late by this time. Where the clock of
+one producer is behind, all its events are late by the same time, and those of others are not. Where the clock of one is
+ahead and no broker says so, it drives the watermark: the events of all others are late, and its own are not.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from detectors.axes import Leaf
+from detectors.instants import MINUTE, SECOND
+from detectors.windows.fact_columns import FactColumns
+
+__all__ = ["ClockWatch", "WrongClock"]
+
+#: The minutes over which events are judged.
+_MINUTES = 3
+#: Events are late from this time on, ms; lateness is counted in bins of this width, and told to this.
+_LATE, _BIN, _TOLD = 20 * SECOND, SECOND, 5 * SECOND
+#: Nothing is said of fewer events.
+_LEAST = 30
+#: All, or nearly all.
+_MOST = 0.9
+#: Late events agree if this share of them is at most this far from the median, ms.
+_AGREE, _NEAR = 0.6, 15 * SECOND
+
+
+class WrongClock(NamedTuple):
+    """A clock that is wrong.
+
+    Attributes:
+        field, value: whose events tell of it; ``env`` and the environment where all do.
+        offset: how far the clock is ahead, ms; below 0, how far it is behind.
+        events: how many were late, in three minutes.
+    """
+
+    field: str
+    value: str
+    offset: int
+    events: int
+
+
+class _Minute:
+    """The events of a minute: of each leaf those on time, and those late by bin of lateness."""
+
+    def __init__(self) -> None:
+        self.on_time: Counter[Leaf] = Counter()
+        self.late: dict[Leaf, Counter[int]] = {}
+
+
+class ClockWatch:
+    """Counts late events of one environment by leaf and minute.
+
+    Args:
+        env: the environment.
+        axes: the names of the axes of leaves.
+        step: length of a pane, ms.
+        delay: by how much the watermark is behind the greatest time of an event, ms.
+    """
+
+    def __init__(self, env: str, axes: Sequence[str], step: int, delay: int) -> None:
+        self._env = env
+        self._axes = tuple(axes)
+        self._step = step
+        self._delay = delay
+        # minute (end of it, in minutes since the epoch) -> events that first count in it
+        self._minutes: dict[int, _Minute] = {}
+
+    def add(self, facts: FactColumns) -> None:
+        """Count the events of rows, each at the end of the minute in which it counts first."""
+        if not len(facts):
+            return
+        minutes = -(-facts.counts_from // MINUTE)
+        by = np.where(facts.late, (facts.counts_from - self._step - facts.pane) // _BIN, 0)
+        by = np.where(by * _BIN >= _LATE, by, 0)
+        keys = np.stack([minutes, facts.kind, by])
+        which, place = np.unique(keys, axis=1, return_inverse=True)
+        counts = np.bincount(place.reshape(-1), weights=facts.count).astype(np.int64)
+        for minute, kind, late, count in zip(*which.tolist(), counts.tolist(), strict=True):
+            leaf = facts.kinds[kind].leaf
+            of = self._minutes.setdefault(minute, _Minute())
+            if late:
+                of.late.setdefault(leaf, Counter())[late] += count
+            else:
+                of.on_time[leaf] += count
+
+    def due(self, at: int) -> WrongClock | None:
+        """Return the clock that is wrong by the last minutes before T = ``at`` (ms, the end of a minute), if any."""
+        minute = at // MINUTE
+        for old in [one for one in self._minutes if one <= minute - _MINUTES]:
+            del self._minutes[old]
+        some = [self._minutes.get(one) for one in range(minute - _MINUTES + 1, minute + 1)]
+        judged = [one for one in some if one is not None and one.late]
+        if len(judged) < _MINUTES:
+            return None
+        on_time: Counter[Leaf] = Counter()
+        late: Counter[Leaf] = Counter()
+        lateness: Counter[int] = Counter()
+        for one in judged:
+            on_time.update(one.on_time)
+            for leaf, bins in one.late.items():
+                late[leaf] += bins.total()
+                lateness.update(bins)
+        count = late.total()
+        by = _agreed(lateness)
+        if count < _LEAST or by is None:
+            return None
+        by = round((by + self._delay) / _TOLD) * _TOLD
+        if on_time.total() > (1 - _MOST) * (count + on_time.total()):
+            behind = self._alone(late, on_time)
+            if behind is not None and count <= on_time.total():
+                return WrongClock(*behind, -by, count)
+            ahead = self._alone(on_time, late)
+            if ahead is not None:
+                return WrongClock(*ahead, by, count)
+            return None if behind is None else WrongClock(*behind, -by, count)
+        return WrongClock("env", self._env, -by, count)
+
+    def _alone(self, mine: Counter[Leaf], others: Counter[Leaf]) -> tuple[str, str] | None:
+        """Return the axis and the value that nearly all of ``mine``, and hardly any of ``others``, have; or None."""
+        for place, axis in enumerate(self._axes):
+            counted: Counter[str] = Counter()
+            for leaf, count in sorted(mine.items(), key=lambda one: [value or "" for value in one[0]]):
+                value = leaf[place] if place < len(leaf) else None
+                if value is not None:
+                    counted[value] += count
+            for value, count in counted.most_common(1):
+                beside = sum(of for leaf, of in others.items() if place < len(leaf) and leaf[place] == value)
+                if count >= _MOST * mine.total() and count >= _MOST * (count + beside):
+                    return axis, value
+        return None
+
+
+def _agreed(lateness: Counter[int]) -> int | None:
+    """Return by how much events are late (ms), from numbers by bin; None where they do not agree."""
+    total, passed, median = lateness.total(), 0, 0
+    for late in sorted(lateness):
+        passed += lateness[late]
+        if 2 * passed >= total:
+            median = late
+            break
+    near = sum(count for late, count in lateness.items() if abs(late - median) * _BIN <= _NEAR)
+    return median * _BIN if near >= _AGREE * total and total else None
