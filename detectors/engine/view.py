@@ -46,7 +46,6 @@ class FrameView:
         policy: Policy,
         unread: Spans,
     ) -> None:
-        self._recent = policy.severity.projection_window
         self._methods = frozenset(policy.objectives)
         self._news = policy.lifecycle.news
         self._delays = policy.funnel.delays
@@ -124,16 +123,10 @@ class FrameView:
         return min(1.0, int(here[window][RETURNED]) / went) if went else None
 
     def people(self, scope: str, since: int) -> Distinct:
-        return self._people(scope, since, self.frame.windows[-1])
-
-    def people_recent(self, scope: str, since: int) -> Distinct:
-        return self._people(scope, since, self._recent)
-
-    def _people(self, scope: str, since: int, window: int) -> Distinct:
         index = self.frame.scopes.index(scope)
         if index is None:
             return Distinct(0, 0.0)
-        return self._behind.impact.distinct_since(index, self.at, max(since, self.at - window))
+        return self._behind.impact.distinct_since(index, self.at, max(since, self.at - HOUR))
 
     def first_bad(self, scope: str, since: int) -> int | None:
         index = self.frame.scopes.index(scope)

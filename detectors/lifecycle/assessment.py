@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import floor
+from typing import Any
 
 from msgspec import UNSET
 from msgspec.structs import replace
@@ -14,7 +16,16 @@ from detectors.instants import MINUTE
 from detectors.lifecycle.fail_over import advise
 from detectors.lifecycle.memory import IncidentMemory
 from detectors.lifecycle.recorder import Recorder
-from detectors.lifecycle.severity import Level, datadog_severity, figure, follow
+from detectors.lifecycle.severity import (
+    Level,
+    datadog_severity,
+    figure,
+    follow,
+    grown,
+    has_stood,
+    projected,
+    refuted,
+)
 from detectors.notification.paging import may_page
 from detectors.policy.policy import Policy
 from detectors.urgency import is_serious
@@ -33,22 +44,17 @@ def assess(
     """
     at, policy, view, incident = recorder.at, recorder.policy, recorder.view, memory.incident
     scope = incident.scope
-    first_bad = _first_bad(incident, causes, recorder) if opening else incident.first_bad_at
-    estimate = max((c.estimated_users for c in causes if c.estimated_users is not None), default=None)
-    seen, recent = view.people(scope, first_bad), view.people_recent(scope, first_bad)
-    impact = figure(seen.people, recent.people, estimate, policy)
-    error = {"observed": seen.error, "projected": recent.error}.get(impact.basis) or UNSET
+    first_bad = incident.first_bad_at
+    if opening:
+        began = _first_bad(memory, causes, recorder)
+        first_bad = min(first_bad, began)
+        memory.began_at = max(first_bad, began)
     names = tuple(sorted({*incident.causes, *(cause.detector for cause in causes)}))
     serious = is_serious(replace(incident, causes=names))
-    level = None if opening else memory.level
-    memory.level = (
-        follow(level, impact.users, incident.env, at, policy, may_fall=not view.frozen)
-        if serious
-        else Level()
-    )
+    people = _people(memory, causes, first_bad, recorder, serious=serious, opening=opening)
     memory.scopes = sorted({*memory.scopes, scope, *(cause.scope for cause in causes)})
     counts = view.counts(scope)
-    worse = impact.users > incident.peak_users_impacted or incident.counts_peak is None
+    worse = people["users_impacted"] > incident.peak_users_impacted or incident.counts_peak is None
     lead = next((cause for cause in causes if cause.scope == scope), causes[0] if causes else None)
     narrower = {
         s for s in (*incident.narrower, *(c.scope for c in causes)) if s != scope and contains(scope, s)
@@ -57,15 +63,8 @@ def assess(
         incident,
         causes=names,
         sentence=cut(lead.sentence, SENTENCE_BYTES) if lead else incident.sentence,
-        priority=policy.priority.of(incident.env, impact.users if serious else 0),
         datadog_severity=datadog_severity(scope, memory.level.severity, recorder.csps, serious=serious),
-        basis=impact.basis,
-        users_impacted=impact.users,
-        peak_users_impacted=max(incident.peak_users_impacted, impact.users),
-        users_impacted_error=error,
-        peak_users_impacted_error=(
-            error if impact.users > incident.peak_users_impacted else incident.peak_users_impacted_error
-        ),
+        **people,
         first_bad_at=first_bad,
         updated_at=at,
         counts_now=counts,
@@ -82,6 +81,54 @@ def assess(
         memory.pageable_since = None
     elif memory.pageable_since is None:
         memory.pageable_since = at
+
+
+def _people(
+    memory: IncidentMemory,
+    causes: Sequence[Cause],
+    since: int,
+    recorder: Recorder,
+    *,
+    serious: bool,
+    opening: bool,
+) -> dict[str, Any]:
+    """Move the level, the growth and the peak of an incident on, and return its fields that tell of people.
+
+    Args:
+        since: the instant (ms) of its first bad event.
+        serious, opening: as in ``assess``.
+    """
+    at, policy, view, incident = recorder.at, recorder.policy, recorder.view, memory.incident
+    env, rules = incident.env, policy.severity
+    scope, began = incident.scope, max(since, memory.began_at)
+    seen = view.people(scope, since)
+    lately = seen if began == since else view.people(scope, began)
+    estimate = max((c.estimated_users for c in causes if c.estimated_users is not None), default=None)
+    sure = max(seen.people, floor(estimate or 0.0))
+    growth = memory.growth = grown(memory.growth, scope, began, at, lately.people, policy)
+    projection = max(projected(growth, at, policy), seen.people)
+    impact = figure(seen.people, projection, at - began, estimate, policy)
+    over = ((1, rules.severity_1_over), (2, rules.severity_2_over))
+    gone = [severity for severity, limit in over if refuted(growth, at, sure, limit, policy)]
+    level, may_fall = None if opening else memory.level, not view.frozen
+    memory.level = (
+        follow(level, impact.users, env, at, policy, sure=sure, gone=gone, may_fall=may_fall)
+        if serious
+        else Level()
+    )
+    memory.peak_users = max(
+        memory.peak_users, impact.users if has_stood(memory.level, impact.users, env, at, policy) else sure
+    )
+    peak = max(memory.peak_users, impact.users)
+    error = (UNSET if impact.basis == "estimated" else seen.error) or UNSET
+    return {
+        "priority": policy.priority.of(env, impact.users if serious else 0),
+        "basis": impact.basis,
+        "users_impacted": impact.users,
+        "users_impacted_error": error,
+        "peak_users_impacted": peak,
+        "peak_users_impacted_error": error if impact.users == peak else incident.peak_users_impacted_error,
+    }
 
 
 def assess_common(
@@ -105,15 +152,17 @@ def assess_common(
         memory.incident = replace(incident, common=found or ())
 
 
-def _first_bad(incident: Incident, causes: Sequence[Cause], recorder: Recorder) -> int:
-    """The instant (ms) at which the failures behind an incident began.
+def _first_bad(memory: IncidentMemory, causes: Sequence[Cause], recorder: Recorder) -> int:
+    """The instant (ms) at which the failures behind an incident, or behind the new epoch of one, began.
 
     The search starts at the latest ``first_bad`` of the causes, hence in the narrowest window: an isolated failure
-    earlier in an hour is not the beginning. A reopened incident keeps its first beginning.
+    earlier in an hour is not the beginning. What failed before an earlier epoch had ended belongs to that epoch.
     """
-    since = max((c.first_bad for c in causes if c.first_bad is not None), default=incident.first_bad_at)
+    incident = memory.incident
+    since = max((c.first_bad for c in causes if c.first_bad is not None), default=incident.opened_at)
+    since = max(since, memory.began_at)
     found = recorder.view.first_bad(incident.scope, since)
-    return min(incident.first_bad_at, since if found is None else found)
+    return since if found is None else found
 
 
 def _in_maintenance(scope: str, at: int, policy: Policy) -> bool:

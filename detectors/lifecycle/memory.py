@@ -9,7 +9,7 @@ import msgspec
 
 from detectors.incidents import Common, Counts, FindingState, Incident, Note
 from detectors.instants import MINUTE
-from detectors.lifecycle.severity import Level
+from detectors.lifecycle.severity import Growth, Level
 from detectors.windows.impact import Distinct
 
 __all__ = ["COUNTS_WINDOW", "FOUND_IN_FAILURES", "AlertState", "IncidentMemory", "View"]
@@ -58,10 +58,6 @@ class View(Protocol):
 
     def people(self, scope: str, since: int) -> Distinct:
         """Distinct people with a bad event in ``[max(since, T - 1 h), T)``."""
-        ...
-
-    def people_recent(self, scope: str, since: int) -> Distinct:
-        """Distinct people with a bad event in ``[max(since, T - severity.projection_window), T)``."""
         ...
 
     def first_bad(self, scope: str, since: int) -> int | None:
@@ -127,6 +123,9 @@ class IncidentMemory(
         usual: field -> the most frequent value among those who failed in the hour before the opening.
         held: whether a person has resolved the incident soon after its findings fired, and they have not been quiet for
         ``recovering_after`` since: findings flicker.
+        began_at: the instant of the first bad event of this epoch; until its first step the end of the one before.
+        growth: how the number of the people of this epoch has grown; None before the first step.
+        peak_users: the greatest figure that was observed or estimated, or whose severity has stood.
         merged: whether the incident was resolved by a merge into another one; a merged incident never reopens.
         alerts: what PagerDuty has said of its incidents that hold alerts of this epoch, the latest of them.
         acknowledged_when: when the acknowledgement was made, ms by the clock of whoever made it; None: not known.
@@ -137,6 +136,9 @@ class IncidentMemory(
 
     incident: Incident
     level: Level
+    began_at: int = 0
+    growth: Growth | None = None
+    peak_users: int = 0
     scopes: list[str]
     resume: Literal["open", "acknowledged"] = "open"
     fired: bool = False
@@ -163,6 +165,11 @@ class IncidentMemory(
     untold: list[Note] = []
     untold_more: int = 0
     noted_at: int | None = None
+
+    @property
+    def peak_severity(self) -> int:
+        """The worst severity of the epoch: as it is now, or as it was observed or has stood."""
+        return min(self.level.severity, self.level.peak)
 
     @property
     def is_open(self) -> bool:

@@ -36,6 +36,8 @@ def begin(
         fired_at=recorder.at,
         spoke_at=recorder.at,
         scope_notified=scope,
+        began_at=(before.resolved_at or 0) if before else 0,
+        growth=memory.growth if memory else None,
     )
     assess(begun, causes, recorder, opening=True)
     assess_common(begun, recorder, opening=True)
@@ -46,7 +48,7 @@ def begin(
         before=before,
         causes=causes,
         severity=begun.level.severity,
-        peak_severity=begun.level.severity,
+        peak_severity=begun.peak_severity,
         counts_opening=begun.incident.counts_now,
     )
     transitions.declare_p1(begun, recorder)

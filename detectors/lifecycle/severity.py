@@ -1,41 +1,61 @@
 """How severe is an incident: people impacted per hour, and the scales that follow from this figure?
 
 Three figures are compared and the greatest counts: people *observed* (distinct since the first bad event,
-within the trailing hour), people *projected* from the last minutes, and, where failures leave no trace, the
-*estimate* of the finding itself. The SLA severity rises with the figure at once and falls only after it has
-stayed well below for a while; Datadog's severity is a scale beside it, and so is the priority
-(``Policy.priority.of``).
+within the trailing hour), people *projected* onto the whole hour from those who are new, and, where failures leave no
+trace, the *estimate* of the finding itself. The SLA severity rises with the figure at once. What was observed,
+estimated or has stood for the projection window falls only after it has stayed well below for a while; what was only
+projected also falls as soon as nobody new has failed for long enough. Datadog's severity is a scale beside it, and so
+is the priority (``Policy.priority.of``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import lru_cache
-from math import floor
+from math import exp, floor, log
 
 import msgspec
 from scipy.special import gammaincinv
 
 from detectors.axes import ANY, AXES, named
 from detectors.incidents import Basis
-from detectors.instants import HOUR
+from detectors.instants import HOUR, MINUTE, SECOND
 from detectors.policy.policy import Policy
 
 __all__ = [
     "PRODUCTION",
     "Figure",
+    "Growth",
     "Level",
     "csps_of",
     "datadog_severity",
     "figure",
     "follow",
+    "grown",
+    "has_stood",
     "poisson_lower_bound",
+    "projected",
+    "refuted",
     "severity_of",
 ]
 
 #: The environment whose people the SLA counts; every other issue is severity 3 (SLA).
 PRODUCTION = "prod"
 _CSP = AXES.index("csp")
+#: How finely it is remembered how many people an incident had hit, ms.
+_GRID = 10 * SECOND
+#: The rate of new people is none that makes the time since the latest one less likely than this.
+_UNLIKELY = 0.05
+#: A projected level is refuted by a gap that would happen at most this often if people came as often as it needs.
+_HARDLY_EVER = 0.001
+#: Bouts of new people are this far apart, ms; and from this length on one counts for itself.
+_APART = MINUTE
+#: A bout is not like those before it from this multiple of the longest of them on.
+_LONGER = 1.5
+#: Early on a projection counts only from this multiple of a threshold on: the first seconds are the worst known.
+_EARLY = 1.5
+#: "Early" ends a tenth after the projection window: those who come again with each window show as such by then.
+_SETTLED = 1.1
 
 
 class Figure(msgspec.Struct, frozen=True):
@@ -52,11 +72,20 @@ class Level(msgspec.Struct, frozen=True):
         severity: 1-3.
         below_1, below_2: T (ms) since which the figure has stayed below the threshold of severity 1 (of 2)
             times ``fall_factor`` without a break; None while it does not.
+        firm: the part of it that was observed or estimated, or has stood for the projection window; 1-3, never more
+            severe than ``severity``.
+        stood_1, stood_2: T (ms) since which the figure has been over the threshold of severity 1 (of 2) without a
+            break; None while it is not.
+        peak: the most severe ``firm`` so far.
     """
 
     severity: int = 3
     below_1: int | None = None
     below_2: int | None = None
+    firm: int = 3
+    stood_1: int | None = None
+    stood_2: int | None = None
+    peak: int = 3
 
 
 @lru_cache(maxsize=65_536)
@@ -69,21 +98,115 @@ def poisson_lower_bound(events: int, confidence: float) -> float:
     return float(gammaincinv(events, 1.0 - confidence)) if events > 0 else 0.0
 
 
-def figure(observed: int, recent: int, estimate: float | None, policy: Policy) -> Figure:
+class Growth(msgspec.Struct, frozen=True):
+    """How many people an incident had hit by earlier T, so that who is new can be told from who comes again.
+
+    New people come in *bouts*; a gap of ``_APART`` without anybody new ends one.
+
+    Attributes:
+        scope, since: people of this scope with a bad event since this instant (ms), at most an hour back.
+        seen: (T, people), ascending, each in a cell of ``_GRID`` of its own; the first at or before the beginning of
+            the projection window, or (``since``, 0).
+        most: the greatest number so far.
+        grew_at: the T (ms) at which this number was reached.
+        bout_at: the T (ms) at which the last bout began.
+        longest: ms that the longest bout before it lasted.
+    """
+
+    scope: str
+    since: int
+    seen: tuple[tuple[int, int], ...]
+    most: int
+    grew_at: int
+    bout_at: int
+    longest: int = 0
+
+    @property
+    def outlasts(self) -> bool:
+        """Whether the last bout has lasted for so much longer than those before it that it is not like them."""
+        return self.grew_at - self.bout_at >= min(_LONGER * self.longest, _APART)
+
+
+def grown(before: Growth | None, scope: str, since: int, at: int, people: int, policy: Policy) -> Growth:
+    """Return how an incident has grown by T; its people are counted anew where its scope or its beginning is another.
+
+    Args:
+        before: after the previous step; None at an opening.
+        scope, since, people: as in ``Growth``.
+        at: T, ms.
+    """
+    if before is None:
+        return Growth(scope, since, ((since, 0),), people, at, at)
+    same = (before.scope, before.since) == (scope, since)
+    seen, most = (before.seen, before.most) if same else (((since, 0),), 0)
+    if same and at // _GRID > seen[-1][0] // _GRID:
+        seen = (*seen, (at, people))
+    begin = at - policy.severity.projection_window
+    while len(seen) > 1 and seen[1][0] <= begin:
+        seen = seen[1:]
+    bout_at, longest = before.bout_at, before.longest
+    if people <= most:
+        return Growth(scope, since, seen, most, before.grew_at, bout_at, longest)
+    if at - before.grew_at > _APART:
+        bout_at, longest = at, max(longest, before.grew_at - bout_at)
+    return Growth(scope, since, seen, people, at, bout_at, longest)
+
+
+def projected(growth: Growth, at: int, policy: Policy) -> float:
+    """Return the people of a whole hour: those so far, and the new ones of the rest of the hour; 0 for no projection.
+
+    Their rate is the lower bound (``confidence``) of the new people of the projection window, or of the whole time if
+    that is shorter; and no rate that the time since the latest new person makes unlikely (5 %). Nobody is expected of a
+    bout that is like those before it, which have ended.
+
+    Args:
+        growth: as of T.
+        at: T, ms.
+    """
+    left = HOUR - (at - growth.since)
+    if left <= 0 or not growth.outlasts:
+        return 0.0
+    begin, known = growth.seen[0]
+    rate = poisson_lower_bound(growth.most - known, policy.severity.confidence) / max(at - begin, policy.step)
+    if at > growth.grew_at:
+        rate = min(rate, -log(_UNLIKELY) / (at - growth.grew_at))
+    return growth.most + rate * left
+
+
+def refuted(growth: Growth, at: int, people: int, threshold: int, policy: Policy) -> bool:
+    """Whether the time without new people shows that a projected threshold will not be reached in the hour.
+
+    It does after the projection window, and sooner where so long a gap would hardly ever happen if people came as often
+    as the threshold needs.
+    """
+    gap, left = at - growth.grew_at, HOUR - (at - growth.since)
+    if people > threshold:
+        return False
+    if left <= 0 or gap >= policy.severity.projection_window:
+        return True
+    return exp(-gap * (threshold - people) / left) <= _HARDLY_EVER
+
+
+def figure(observed: int, projection: float, elapsed: int, estimate: float | None, policy: Policy) -> Figure:
     """The figure that severity and priority rest on: the greatest of the three, whole people, rounded down.
 
-    Where two are equal the better known counts: observed, then projected, then estimated.
+    Where two are equal the better known counts: observed, then projected, then estimated. Before the projection window
+    has passed a projection exceeds a threshold of the SLA only from ``_EARLY`` times the threshold on.
 
     Args:
         observed: distinct people since the first bad event, within the trailing hour.
-        recent: of these, people within the last ``severity.projection_window``.
+        projection: people of the whole hour, as ``projected`` returns them.
+        elapsed: ms since the first bad event.
         estimate: people per hour, by a finding whose failures leave no trace; None without one.
     """
-    per_hour = HOUR / policy.severity.projection_window
-    projected = floor(per_hour * poisson_lower_bound(recent, policy.severity.confidence))
     best = Figure(observed, "observed")
-    if projected > best.users:
-        best = Figure(projected, "projected")
+    rules = policy.severity
+    if elapsed < rules.projection_window * _SETTLED:
+        for threshold in (rules.severity_1_over, rules.severity_2_over):
+            if threshold < projection < threshold * _EARLY:
+                projection = threshold
+    if floor(projection) > best.users:
+        best = Figure(floor(projection), "projected")
     if estimate is not None and floor(estimate) > best.users:
         best = Figure(floor(estimate), "estimated")
     return best
@@ -99,7 +222,15 @@ def severity_of(users: int, env: str, policy: Policy) -> int:
 
 
 def follow(
-    level: Level | None, users: int, env: str, at: int, policy: Policy, *, may_fall: bool = True
+    level: Level | None,
+    users: int,
+    env: str,
+    at: int,
+    policy: Policy,
+    *,
+    sure: int | None = None,
+    gone: Collection[int] = (),
+    may_fall: bool = True,
 ) -> Level:
     """The level after a figure at T: it rises at once, and falls after ``dwell`` below threshold x factor.
 
@@ -108,12 +239,17 @@ def follow(
 
     Args:
         level: the level after the previous step; None at an opening.
+        users: the figure.
         at: T, ms.
+        sure: the people of it that are observed or estimated; None for all.
+        gone: the severities that were only projected and are refuted: they fall at once.
     """
-    raw = severity_of(users, env, policy)
-    if level is None:
-        return Level(raw)
     rules = policy.severity
+    raw = severity_of(users, env, policy)
+    own = raw if sure is None else severity_of(sure, env, policy)
+    if level is None:
+        stood_1, stood_2 = (at if raw <= severity else None for severity in (1, 2))
+        return Level(raw, firm=own, stood_1=stood_1, stood_2=stood_2, peak=own)
 
     def since(threshold: int, before: int | None) -> int | None:
         if not may_fall or users >= threshold * rules.fall_factor:
@@ -122,12 +258,31 @@ def follow(
 
     below_1 = since(rules.severity_1_over, level.below_1)
     below_2 = since(rules.severity_2_over, level.below_2)
+    before = {1: level.stood_1, 2: level.stood_2}
+    stood_1, stood_2 = (
+        None if raw > severity else at if begun is None else begun for severity, begun in before.items()
+    )
     held = 3
     if level.severity <= 2 and not _dwelt(below_2, at, rules.dwell):
         held = 2
     if level.severity == 1 and not _dwelt(below_1, at, rules.dwell):
         held = 1
-    return Level(min(raw, held), below_1, below_2)
+    firm = max(min(own, level.firm), min(raw, held))
+    for severity, begun in ((2, stood_2), (1, stood_1)):
+        if _dwelt(begun, at, rules.projection_window):
+            firm = min(firm, severity)
+    for severity in (1, 2):
+        if may_fall and held == severity < firm and severity in gone:
+            held += 1
+    severity = min(raw, held)
+    firm = max(min(firm, own), severity)
+    return Level(severity, below_1, below_2, firm, stood_1, stood_2, min(level.peak, firm))
+
+
+def has_stood(level: Level, users: int, env: str, at: int, policy: Policy) -> bool:
+    """Whether the severity of a figure at T has stood for the projection window: then the peak may hold the figure."""
+    begun = {1: level.stood_1, 2: level.stood_2}.get(severity_of(users, env, policy))
+    return _dwelt(begun, at, policy.severity.projection_window)
 
 
 def _dwelt(since: int | None, at: int, dwell: int) -> bool:

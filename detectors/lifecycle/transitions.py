@@ -68,7 +68,7 @@ def advance(memory: IncidentMemory, scope: str, causes: Sequence[Cause], recorde
             memory.incident.sentence,
             causes=causes,
             severity=memory.level.severity,
-            peak_severity=min(memory.level.severity, memory.incident.peak_severity),
+            peak_severity=memory.peak_severity,
         )
     if finding == "firing" and memory.incident.state == "recovering":
         _relapse(memory, causes, recorder)
@@ -186,17 +186,11 @@ def _relapse(memory: IncidentMemory, causes: Sequence[Cause], recorder: Recorder
 
 
 def _move_severity(memory: IncidentMemory, causes: Sequence[Cause], recorder: Recorder) -> None:
-    incident, severity = memory.incident, memory.level.severity
-    if severity == incident.severity:
-        return
-    recorder.change(
-        memory,
-        "severity",
-        f"{incident.people_an_hour}: severity {incident.severity} becomes {severity}.",
-        causes=causes,
-        severity=severity,
-        peak_severity=min(severity, incident.peak_severity),
-    )
+    severity, peak = memory.level.severity, memory.peak_severity
+    incident = memory.incident = replace(memory.incident, peak_severity=peak)
+    if severity != incident.severity:
+        reason = f"{incident.people_an_hour}: severity {incident.severity} becomes {severity}."
+        recorder.change(memory, "severity", reason, causes=causes, severity=severity)
 
 
 def declare_p1(memory: IncidentMemory, recorder: Recorder) -> None:

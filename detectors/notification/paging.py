@@ -45,6 +45,7 @@ def page_of(
     * A rise is a trigger at the key that was used last, which wakes nobody who is already at it. It takes a
       key of its own (``...:s1``), which wakes again, where the rise would otherwise go unheard: to severity 1
       after an acknowledgement, or from a level that does not page, or after a person has resolved its alerts.
+      A level that the alert has already is no trigger.
     * An incident that still fails some time after a person has resolved it pages at a key of its own
       (``...:r1``), ``AGAIN_AT_MOST`` times an epoch.
     * A report of a person outside business hours (``urgent``) pages at any severity: it wakes somebody.
@@ -73,9 +74,10 @@ def page_of(
         only_warned = all(page.level == "warning" for page in incident.pages)
         all_closed = all(page.closed_at is not None for page in incident.pages)
         unheard = only_warned or (acknowledged and incident.severity == 1) or all_closed
-    if unheard:
-        return Page(f"{base}:s{incident.severity}", level)
-    return Page(incident.pages[-1].dedup_key if incident.pages else base, level)
+    key = incident.pages[-1].dedup_key if incident.pages else base
+    page = Page(f"{base}:s{incident.severity}" if unheard else key, level)
+    # A level that comes and goes, as a projection may, is triggered once: the alert is open, at this level.
+    return page if set(with_page(incident.pages, page)) != set(incident.pages) else None
 
 
 def with_page(pages: tuple[Page, ...], page: Page) -> tuple[Page, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from detectors.incidents import error_words
-from detectors.instants import HOUR, format_duration
+from detectors.instants import format_duration
 from detectors.lifecycle.severity import PRODUCTION
 from detectors.policy.policy import Policy
 from sinks.wording import ScopeNames, capitalised
@@ -210,9 +210,11 @@ def _basis(basis: str, policy: Policy | None) -> str:
     if basis == "estimated":
         return "whom the previous two weeks let expect, less those who came"
     if policy is None:
-        return "the last minutes, taken for the hour, at the lower bound of what they can mean"
+        return (
+            "those so far and, for the rest of the hour, new ones as in the last minutes, at the lower bound"
+        )
     window, sure = policy.severity.projection_window, policy.severity.confidence
     return (
-        f"{HOUR // window} times the people of {format_duration(window)}, at the lower bound that holds with"
-        f" {sure:.0%}"
+        f"those so far and, for the rest of the hour, new ones as in the last {format_duration(window)}, at the lower"
+        f" bound that holds with {sure:.0%}"
     )

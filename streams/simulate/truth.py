@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from detectors.instants import HOUR, MINUTE, format_instant
+from detectors.instants import HOUR, MINUTE, SECOND, format_instant
 from streams.simulate.episodes import Effect, Placed, Troubles
 from streams.simulate.rows import NONE, Rows
 from streams.simulate.worlds.world import SIGN_IN_STEPS, STEPS
 
-__all__ = ["KINDS", "Toll", "most_people", "severity"]
+__all__ = ["KINDS", "Toll", "most_people", "most_projected", "severity"]
 
 #: Effect -> kind of finding that the effect should cause; other effects are not listed in the truth. Of the kind
 #: ``notice`` is what calls for no incident, and may be told without waking anybody.
@@ -66,6 +66,22 @@ def most_people(t: npt.NDArray[np.int64], person: npt.NDArray[np.uint64], window
     return most
 
 
+def most_projected(t: npt.NDArray[np.int64], person: npt.NDArray[np.uint64], begin: int, end: int) -> int:
+    """Return the greatest projection of an hour's people, as the watch projects, but without its confidence bound.
+
+    At each T from ``_RECENT`` after ``begin`` to ``end`` (ms), at most an hour after ``begin``, people who have had an
+    instant ``t`` (ms) before, and for the rest of the hour as many new ones a second as in the last ``_RECENT``.
+    """
+    order = np.argsort(t, kind="stable")
+    _, first = np.unique(person[order], return_index=True)
+    new = np.sort(t[order][first])
+    at = np.arange(begin + _RECENT, min(end, begin + HOUR) + 1, SECOND)
+    if not len(at):
+        return 0
+    so_far, before = np.searchsorted(new, at), np.searchsorted(new, at - _RECENT)
+    return int((so_far + (so_far - before) * ((begin + HOUR - at) / _RECENT)).max())
+
+
 class Toll:
     """Collects, batch by batch, the people whom each episode has impacted."""
 
@@ -95,10 +111,7 @@ class Toll:
         users = most_people(t, people, HOUR)
         # User errors and slowness must be noticed, but wake nobody.
         impact = users if episode.effect in ("failure", "bot", "silence", "no_return") else 0
-        # As the watch projects, but without its confidence bound: an hour of the worst five minutes.
-        # Bots are as many after an hour as after their first minutes.
-        grows = impact and episode.effect != "bot"
-        projected = most_people(t, people, _RECENT) * (HOUR // _RECENT) if grows else 0
+        projected = most_projected(t, people, placed.begin, min(placed.end, end)) if impact else 0
         level = severity(episode.scope, max(impact, projected))
         record = self._line(placed, end, level, users)
         wakes = episode.label == "wakes" and level < 3

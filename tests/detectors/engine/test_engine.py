@@ -99,7 +99,7 @@ def test_an_outage_is_found_told_and_resolved() -> None:
     steps = go(engine_of(), the_end(rows), rows, [])
     kinds = [t.kind for step in steps for t in step.transitions]
     assert kinds[0] == "opened"
-    assert {"severity", "recovering", "resolved", "closed"} <= set(kinds)
+    assert {"recovering", "resolved", "closed"} <= set(kinds)
     assert {c.sink for step in steps for c in step.commands} == SINKS
     assert any(step.history for step in steps)
 

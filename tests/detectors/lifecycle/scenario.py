@@ -27,7 +27,7 @@ from detectors.incidents import (
     IncidentInput,
     Transition,
 )
-from detectors.instants import MINUTE, SECOND, parse_instant
+from detectors.instants import HOUR, MINUTE, SECOND, parse_instant
 from detectors.lifecycle.lifecycle import Lifecycle, LifecycleMemory
 from detectors.lifecycle.memory import FOUND_IN_FAILURES
 from detectors.notification.plan import plan
@@ -54,7 +54,6 @@ class World:
     causes: dict[str, Cause] = field(default_factory=dict)  # by scope
     findings: dict[str, FindingState] = field(default_factory=dict)  # findings on a scope besides its causes
     impacted: int = 0
-    recently: int | None = None
     error: float = 0.0  # error of the number of people, as a share
     succeeds: bool = True
     fails: bool = True
@@ -98,10 +97,6 @@ class World:
     def people(self, scope: str, since: int) -> Distinct:
         return Distinct(self.impacted if since < self.at else 0, self.error)
 
-    def people_recent(self, scope: str, since: int) -> Distinct:
-        recent = self.impacted if self.recently is None else self.recently
-        return Distinct(min(recent, self.impacted) // 12, 4 * self.error)
-
     def first_bad(self, scope: str, since: int) -> int | None:
         return since if self.fails else None
 
@@ -122,7 +117,7 @@ class World:
             scope=scope,
             state="firing",
             sentence=f"{detector} on {scope}",
-            **{"first_bad": self.at - 10 * SECOND, **more},
+            **{"first_bad": self.at - HOUR, **more},  # so long ago that nothing is projected
         )
         if people is not None:
             self.impacted = people

@@ -31,7 +31,7 @@ def test_what_is_still_open_is_sent_with_its_true_start() -> None:
         ("slack", "post"),
     ]
     assert {c.at for c in commands} == {incident.opened_at}
-    assert "2026-11-23T14:59:50Z" in commands[-1].reason
+    assert "2026-11-23T14:00:00Z" in commands[-1].reason
 
 
 def test_somebody_who_is_at_it_is_not_woken_by_catching_up() -> None:

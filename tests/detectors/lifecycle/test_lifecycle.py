@@ -6,6 +6,7 @@ import pytest
 from msgspec import UNSET
 
 from detectors.incidents import Common
+from detectors.instants import HOUR
 from detectors.lifecycle.lifecycle import Lifecycle
 from tests.detectors.lifecycle.scenario import START, Scenario, World
 
@@ -41,13 +42,13 @@ def test_an_outage_opens_is_acknowledged_recovers_resolves_and_is_closed() -> No
 
 def test_an_incident_carries_what_happened_to_it() -> None:
     scenario = Scenario()
-    scenario.at(0).fires("prod/ssoe/idme", people=60, csp_caused=True, first_bad=START - 25_000)
+    scenario.at(0).fires("prod/ssoe/idme", people=60, csp_caused=True, first_bad=START - 2 * HOUR)
     scenario.at(300).hits(700)
     scenario.at(600).hits(80)
     heard = scenario.play(until=610)
     incident = heard.incidents["prod-1"]
     assert (incident.env, incident.epoch, incident.scope) == ("prod", 0, "prod/ssoe/idme")
-    assert (incident.first_bad_at, incident.opened_at) == (START - 25_000, START)
+    assert (incident.first_bad_at, incident.opened_at) == (START - 2 * HOUR, START)
     assert (incident.users_impacted, incident.peak_users_impacted, incident.basis) == (80, 700, "observed")
     assert (incident.priority, incident.datadog_severity) == ("P3", "SEV-2")
     assert incident.counts_opening is not None

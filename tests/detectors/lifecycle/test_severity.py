@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import poisson
 
-from detectors.instants import MINUTE
+from detectors.instants import HOUR, MINUTE, SECOND
 from detectors.lifecycle.severity import (
     Figure,
     Level,
@@ -15,7 +17,10 @@ from detectors.lifecycle.severity import (
     datadog_severity,
     figure,
     follow,
+    grown,
     poisson_lower_bound,
+    projected,
+    refuted,
     severity_of,
 )
 from streams.settings.policy_file import default_policy
@@ -36,22 +41,127 @@ def test_the_lower_bound_of_nothing_is_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("observed", "recent", "estimate", "expected"),
+    ("observed", "projection", "estimate", "expected"),
     [
-        (0, 0, None, Figure(0, "observed")),
-        (30, 1, None, Figure(30, "observed")),
-        # 12 times the lower bound of 10 people, 7.2892 (half the chi-square quantile of 20 degrees at 0.2).
-        (10, 10, None, Figure(87, "projected")),
-        (87, 10, None, Figure(87, "observed")),
-        (10, 10, 87.9, Figure(87, "projected")),
-        (10, 10, 88.0, Figure(88, "estimated")),
-        (0, 0, 1830.7, Figure(1830, "estimated")),
+        (0, 0.0, None, Figure(0, "observed")),
+        (30, 29.9, None, Figure(30, "observed")),
+        (10, 87.4, None, Figure(87, "projected")),
+        (87, 87.4, None, Figure(87, "observed")),
+        (10, 87.4, 87.9, Figure(87, "projected")),
+        (10, 87.4, 88.0, Figure(88, "estimated")),
+        (0, 0.0, 1830.7, Figure(1830, "estimated")),
     ],
 )
 def test_the_greatest_figure_counts_and_says_what_it_rests_on(
-    observed: int, recent: int, estimate: float | None, expected: Figure
+    observed: int, projection: float, estimate: float | None, expected: Figure
 ) -> None:
-    assert figure(observed, recent, estimate, POLICY) == expected
+    assert figure(observed, projection, 20 * MINUTE, estimate, POLICY) == expected
+
+
+@pytest.mark.parametrize(
+    ("projection", "early", "later"),
+    [(51.0, 50, 51), (74.0, 50, 74), (75.0, 75, 75), (1400.0, 1000, 1400), (1500.0, 1500, 1500)],
+)
+def test_before_five_minutes_a_projection_counts_from_half_as_much_again_as_a_threshold(
+    projection: float, early: int, later: int
+) -> None:
+    assert figure(10, projection, 2 * MINUTE, None, POLICY).users == early
+    assert figure(10, projection, 6 * MINUTE, None, POLICY).users == later
+    assert figure(1200, 1200.0, 2 * MINUTE, None, POLICY).users == 1200, "what is observed counts"
+
+
+class _Incident:
+    """An incident that begins at 0, with ``people_at(second)`` people, second by second."""
+
+    def __init__(self, people_at: Callable[[int], int], seconds: int) -> None:
+        growth, level = None, None
+        self.projections: list[float] = []
+        self.levels: list[Level] = []
+        for second in range(1, seconds + 1):
+            at, people = second * SECOND, people_at(second)
+            growth = grown(growth, "prod", 0, at, people, POLICY)
+            self.projections.append(max(projected(growth, at, POLICY), people))
+            seen = figure(people, self.projections[-1], at, None, POLICY)
+            gone = [s for s, limit in ((1, 1000), (2, 50)) if refuted(growth, at, people, limit, POLICY)]
+            level = follow(level, seen.users, "prod", at, POLICY, sure=people, gone=gone)
+            self.levels.append(level)
+
+    @property
+    def severities(self) -> list[int]:
+        return [level.severity for level in self.levels]
+
+
+def test_a_projection_adds_the_new_people_of_the_rest_of_the_hour() -> None:
+    found = _Incident(lambda second: second // 6, 3600)
+    for second in (60, 200, 420, 1800, 3000):
+        window = min(second, 300)
+        rate = poisson_lower_bound(round(window / 6), 0.8) / window
+        expected = second // 6 + rate * (3600 - second)
+        assert found.projections[second - 1] == pytest.approx(expected, rel=0.04), "remembered each 10 s"
+    assert found.projections[-1] == 600
+
+
+def test_the_same_people_again_and_again_are_projected_on_nobody() -> None:
+    found = _Incident(lambda second: min(100, -(-second // 3)), 3300)
+    assert set(found.severities[60:]) == {2}
+    assert found.levels[-1].peak == 2
+
+
+def test_a_projected_level_falls_at_once_when_nobody_new_comes_and_leaves_no_peak() -> None:
+    found = _Incident(lambda second: min(second, 20), 400)
+    assert (found.severities[15], found.levels[15].peak) == (1, 3)
+    assert (found.severities[59], found.levels[59].peak) == (2, 3)
+    assert (found.severities[-1], found.levels[-1].peak) == (3, 3)
+
+
+def test_bouts_that_end_soon_are_projected_once_and_one_that_outlasts_them_is_at_once() -> None:
+    def people_at(second: int) -> int:
+        return sum(min(max(second - begin, 0), lasts) for begin, lasts in bouts) * 7 // 10
+
+    bouts = [(0, 20), (1200, 20), (2400, 20)]
+    found = _Incident(people_at, 3600)
+    assert found.severities[10] == 1
+    assert set(found.severities[400:]) == {3}
+    assert found.levels[-1].peak == 3
+    bouts = [(0, 20), (1200, 400)]
+    found = _Incident(people_at, 1600)
+    assert found.severities[1200] == 3
+    assert found.severities[1240] == 2
+    assert found.severities[1500] == 1
+
+
+@given(st.lists(st.integers(0, 40), min_size=1, max_size=200))
+def test_a_projection_is_never_less_than_what_was_observed_and_ends_with_the_hour(more: list[int]) -> None:
+    growth, people = None, 0
+    for n, new in enumerate(more):
+        people += new
+        at = (n + 1) * 30 * SECOND
+        growth = grown(growth, "prod", 0, at, people, POLICY)
+        projection = projected(growth, at, POLICY)
+        assert projection >= people or not projection
+        assert at < HOUR or not projection
+        assert len(growth.seen) <= 12, "what is remembered is bounded"
+        assert people <= 1000 or not refuted(growth, at, people, 1000, POLICY)
+
+
+def test_what_has_stood_for_five_minutes_stays_the_peak_and_falls_as_slowly_as_what_was_observed() -> None:
+    level = follow(None, 1200, "prod", 0, POLICY, sure=10)
+    for minute in range(1, 6):
+        level = follow(level, 1200, "prod", minute * MINUTE, POLICY, sure=10 + 20 * minute)
+    assert (level.firm, level.peak) == (1, 1)
+    level = follow(level, 120, "prod", 6 * MINUTE, POLICY, sure=120, gone=[1])
+    assert (level.severity, level.peak) == (1, 1)
+    for minute in range(7, 30):
+        level = follow(level, 120, "prod", minute * MINUTE, POLICY, sure=120, gone=[1])
+    assert (level.severity, level.peak) == (2, 1)
+
+
+def test_a_projection_that_falls_short_a_little_is_not_refuted() -> None:
+    level = follow(None, 1600, "prod", 0, POLICY, sure=10)
+    for minute in range(1, 15):
+        level = follow(level, 700, "prod", minute * MINUTE, POLICY, sure=20 * minute)
+        assert level.severity == 1
+    assert level.peak == 2
 
 
 @pytest.mark.parametrize(
@@ -98,7 +208,7 @@ def test_what_may_not_fall_keeps_its_severity_and_starts_its_dwell_again() -> No
     level = follow(None, 1200, "prod", 0, POLICY)
     for minute in range(1, 60):
         level = follow(level, 0, "prod", minute * MINUTE, POLICY, may_fall=False)
-    assert level == Level(1)
+    assert (level.severity, level.below_1, level.below_2) == (1, None, None)
 
 
 @given(st.lists(st.integers(0, 3000), min_size=1, max_size=120))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from detectors.instants import HOUR
 from detectors.lifecycle.lifecycle import Lifecycle
 from tests.detectors.lifecycle.scenario import START, Scenario, World
 
@@ -146,9 +147,9 @@ def test_a_declared_outage_that_is_taken_in_stays_declared() -> None:
 def test_an_incident_that_takes_in_another_has_failed_since_the_first_of_them() -> None:
     scenario = Scenario()
     scenario.at(0).fires("prod/ssoe/idme", people=400)
-    scenario.at(30).fires("prod/ssoe/mhv", first_bad=START - 90_000)
+    scenario.at(30).fires("prod/ssoe/mhv", first_bad=START - 2 * HOUR)
     scenario.at(60).quiet().fires("prod/ssoe")
-    assert scenario.play(until=80).incidents["prod-1"].first_bad_at == START - 90_000
+    assert scenario.play(until=80).incidents["prod-1"].first_bad_at == START - 2 * HOUR
 
 
 def test_nested_causes_of_one_step_are_one_incident_of_the_widest_scope() -> None:

@@ -17,7 +17,7 @@ from streams.settings.policy_file import default_policy
 
 START = parse_instant("2026-11-23T15:00:00Z")
 SERIES = (
-    "prod/ssoe/idme sign_in success 2/s x 5m, failure 007 2/s x 3m, success 2/s x 22m",
+    "prod/ssoe/idme sign_in success 2/s x 5m, failure 007 20/m x 30s, failure 007 2/s x 150s, success 2/s x 22m",
     "prod/ssoe/logingov sign_in success 2/s x 30m",
     "prod/sis/idme sign_in success 2/s x 30m",
 )

@@ -243,6 +243,6 @@ def test_a_severity_is_told_with_its_figure(fields: dict[str, Any], words: str) 
 def test_without_the_policy_no_threshold_is_made_up() -> None:
     words = severity_figure(line(severity=1, basis="projected", users_impacted=2000), None)
     assert words == (
-        "2,000 people an hour (projected: the last minutes, taken for the hour, at the lower bound of what they can"
-        " mean): severity 1."
+        "2,000 people an hour (projected: those so far and, for the rest of the hour, new ones as in the last minutes,"
+        " at the lower bound): severity 1."
     )

@@ -76,8 +76,8 @@ def test_the_opening_says_why_it_is_on_this_scope() -> None:
 def test_a_severity_is_explained_by_the_figure_what_it_rests_on_and_the_threshold() -> None:
     assert of_kind("severity").title == "Severity from 2 to 1"
     assert re.fullmatch(
-        r"1,\d{3} people an hour \(projected: 12 times the people of 5m, at the lower bound that holds with 80%\);"
-        r" more than 1,000 is severity 1\.",
+        r"1,\d{3} people an hour \(projected: those so far and, for the rest of the hour, new ones as in the last 5m,"
+        r" at the lower bound that holds with 80%\); more than 1,000 is severity 1\.",
         paragraph("severity", "severity"),
     )
 
@@ -138,7 +138,7 @@ def test_the_story_begins_with_the_first_failing_event() -> None:
 
 def test_the_plot_shows_the_collapse_and_what_happened_in_it() -> None:
     text = shown()
-    assert re.search(r"100%  █+ +\S█+", text)
+    assert re.search(r"100%  █+\S? +\S█+", text)
     assert "prod/ssoe/idme: success in 1m, people who failed in 5m, a column is" in text
     assert "O opened, P paged, S severity, A acknowledged, D declared, R recovering, E resolved" in text
     assert {mark.letter for mark in happenings(case_file())} == set("OPSADRE")

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from detectors.instants import HOUR, MINUTE, SECOND, format_instant, parse_instant
 from streams.simulate import SCENARIOS, Episode, simulate
-from streams.simulate.truth import most_people, severity
+from streams.simulate.truth import most_people, most_projected, severity
 
 PEAK = parse_instant("2026-10-06T14:00:00-04:00")
 BAD = {"003", "004", "007", "110", "201", "400", None}
@@ -45,6 +45,14 @@ def test_most_people_is_the_count_of_the_busiest_window(events: list[tuple[int, 
     )
     t, people = np.array([e[0] for e in events], np.int64), np.array([e[1] for e in events], np.uint64)
     assert most_people(t, people, window) == brute
+
+
+def test_a_projection_counts_new_people_alone_and_only_after_five_minutes() -> None:
+    t = np.arange(0, HOUR, 3 * SECOND)
+    again, new = t // (3 * SECOND) % 100, t // (3 * SECOND)
+    assert most_projected(t, new.astype(np.uint64), 0, HOUR) == 1200
+    assert most_projected(t, new.astype(np.uint64), 0, 4 * MINUTE) == 0
+    assert most_projected(t, again.astype(np.uint64), 6 * MINUTE, HOUR) == 100
 
 
 @pytest.mark.parametrize(
