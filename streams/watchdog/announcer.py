@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
 import structlog
@@ -165,14 +166,20 @@ class Announcer:
         told = channel.told_at
         if told is not None and (not line.teller.keeps or now - told < REPEAT_EVERY):
             return
-        if self._took(line, line.teller.blind(said)):
+        if self._took(line, partial(line.teller.blind, said)):
             channel.told_at, channel.at, channel.left_open = self._monotonic(), said.at, False
 
     def _say_seeing(self, line: _Line, channel: _Channel, kind: str) -> None:
-        if self._took(line, line.teller.seeing(kind, channel.at)):
+        if self._took(line, partial(line.teller.seeing, kind, channel.at)):
             channel.told_at, channel.at, channel.left_open = None, 0, False
 
-    def _took(self, line: _Line, refused: str | None) -> bool:
+    def _took(self, line: _Line, tell: Callable[[], str | None]) -> bool:
+        try:
+            refused = tell()
+        except (
+            Exception
+        ) as error:  # a fault on the way to one receiver must not keep the others from being told
+            refused = type(error).__name__  # its text may hold a secret
         if refused is None:
             line.failures, line.wait_until = 0, float("-inf")
             return True

@@ -37,6 +37,8 @@ _WELL_FOR = 3.0
 #: An environment of another worker does not get on from this lag on, seconds; from the second on it is not evaluated by
 #: anybody any more.
 _FLEET_BEHIND, _FLEET_GONE = 60.0, 3600.0
+#: So much later than it is evaluated, seconds, is known how far an environment of another worker is evaluated.
+_PUBLISHED_WITHIN = 15.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -191,16 +193,22 @@ class Watchdog:
 
     def _look_at_evaluation(self, now: float, clock: int) -> dict[str, float]:
         """Report the environments that do not get on; the lags of all of this worker, seconds."""
-        evaluated = self._progress.evaluated_to()
+        evaluated, fleet = self._progress.evaluated_to(), self._progress.fleet()
         lags = {env: self._lag_of(to, clock) for env, to in evaluated.items()}
         stuck = {}
+        for (
+            env,
+            to,
+        ) in fleet.items():  # another's may be this worker's next: it has stood still since it stood still
+            if env not in evaluated:
+                self._lag.behind_since(env, to, self._lag_of(to, clock) - _PUBLISHED_WITHIN, now)
         for env, to in evaluated.items():
             since = self._lag.stuck_since(env, to, lags[env], now)
             if since is not None:
                 held = self._progress.held_back_by(env)
                 sentence = f"{env} is evaluated only up to {format_instant(to)}, {lags[env]:.0f} s ago"
                 stuck[env] = (sentence + (f" ({held})" if held else ""), since)
-        self._lag.keep(set(evaluated))
+        self._lag.keep(evaluated.keys() | fleet.keys())
         self._report(Why.LAG, stuck)
         return lags
 

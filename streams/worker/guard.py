@@ -19,6 +19,7 @@ from aiohttp import web
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
+from detectors.instants import SECOND
 from detectors.policy.policy import Policy
 from sinks.metrics.prometheus import Metrics
 from streams.http.health import HealthPages
@@ -85,7 +86,7 @@ class Guard:
         kafka = settings.kafka_client_kwargs()
         self._clients = KafkaClients(kafka)
         self._topics = Topics(settings.topic_prefix)
-        self._fleet = FleetWatch(self.progress, time.monotonic)
+        self._fleet = FleetWatch(self.progress, time.monotonic, blind_after=policy.blind_after / SECOND)
         self._probe = BrokerProbe(self._clients, partial(diagnose, kafka))
         self._server = HttpServer(self._table(), host=settings.bind, port=port)
         self.health.unready("broker", "it has not answered yet")
@@ -152,6 +153,7 @@ class Guard:
         """Follow `watch-state` for as long as the guard runs."""
         backoff = Backoff(_FIRST_WAIT, _LONGEST_WAIT)
         while True:
+            self._fleet.reads_anew()
             try:
                 await follow_states(
                     self._clients,
@@ -179,6 +181,7 @@ class Guard:
             gone=record.value is None,
             place=record.partition,
             together=together_in(record.headers),
+            stamp=record.timestamp,
         )
 
 

@@ -14,7 +14,8 @@ class Guarded:
 
     def __init__(self) -> None:
         self.world = World()
-        self.fleet = FleetWatch(self.world.progress, self.world.monotonic)
+        self.fleet = FleetWatch(self.world.progress, self.world.monotonic, blind_after=BLIND_AFTER)
+        self.reached = NOON + 27_000  # ms; of an environment that falls behind
         self.fleet.take("prod", NOON - 86_400_000)  # what stands on the topic
         self.fleet.caught_up()
 
@@ -141,3 +142,41 @@ def test_the_progress_stands_in_the_headers_of_a_state(at: int | None, envs: tup
 def test_a_header_that_is_no_number_says_nothing() -> None:
     assert evaluated_to_in([("evaluated_to", b"soon")]) is None
     assert evaluated_to_in([("evaluated_to", b"9" * 5_000)]) is None
+
+
+def test_an_environment_that_moves_on_at_times_and_stays_behind_is_said(guarded: Guarded) -> None:
+    for _ in range(6):  # workers that end again and again: in 20 s they evaluate 10
+        guarded.reached += 10_000
+        guarded.fleet.take("prod", guarded.reached, stamp=guarded.world.clock())
+        guarded.run(20, "staging")
+    assert guarded.world.pagerduty.take() == []
+    for _ in range(6):
+        guarded.reached += 10_000
+        guarded.fleet.take("prod", guarded.reached, stamp=guarded.world.clock())
+        guarded.run(20, "staging")
+    assert guarded.world.pagerduty.take() == [("blind", "lag")]
+    assert "stay behind" in guarded.world.pagerduty.statements[0].sentence
+    for _ in range(20):  # until one does not end: it catches up
+        guarded.reached = min(guarded.reached + 100_000, guarded.world.clock() - 3_000)
+        guarded.fleet.take("prod", guarded.reached, stamp=guarded.world.clock())
+        guarded.run(10, "staging")
+    assert guarded.world.pagerduty.take() == [("seeing", "lag")]
+
+
+def test_an_hour_that_is_caught_up_is_not_said(guarded: Guarded) -> None:
+    guarded.fleet.take("dev", NOON - 3_600_000, stamp=guarded.world.clock())
+    for n in range(60):
+        guarded.fleet.take("dev", NOON - 3_600_000 + n * 100_000, stamp=guarded.world.clock())
+        guarded.run(5, "prod", "staging")
+    assert guarded.world.pagerduty.take() == []
+
+
+def test_what_is_read_once_more_after_a_broken_connection_is_no_progress(guarded: Guarded) -> None:
+    for _ in range(9):
+        guarded.fleet.reads_anew()
+        guarded.fleet.take("prod", None)  # of a build that does not say
+        guarded.fleet.take("staging", NOON - 60_000)
+        guarded.fleet.caught_up()
+        guarded.run(10)
+    assert guarded.world.pagerduty.take() == [("blind", "lag")]
+    assert "prod" in guarded.world.pagerduty.statements[0].sentence

@@ -243,6 +243,29 @@ def test_the_heartbeat_is_called_each_minute_and_never_while_something_does_not_
     assert len(world.called) == 7
 
 
+def test_a_receiver_that_cannot_be_told_for_an_unforeseen_reason_keeps_no_other_from_being_told(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(said: object) -> str | None:
+        raise UnicodeEncodeError("ascii", "é", 0, 1, "a token with an accent")
+
+    monkeypatch.setattr(world.pagerduty, "blind", fail)
+    world.progress.stuck(Why.BROKER, "away")
+    world.wait(61)
+    assert world.slack.take() == [("blind", "broker")]
+
+
+def test_an_environment_that_stood_still_with_another_worker_has_stood_still_since_then(world: World) -> None:
+    reached = world.clock() - 3_000
+    world.progress.set_fleet({"prod": reached})
+    world.wait(1)
+    world.progress.set_fleet({"prod": reached})
+    world.wait(30)  # it stands with another worker
+    world.progress.evaluated("prod", reached)
+    world.wait(31)  # and with this one
+    assert world.pagerduty.take() == [("blind", "lag")]
+
+
 def test_a_fault_of_the_watchdog_does_not_end_it(world: World, caplog: pytest.LogCaptureFixture) -> None:
     looked = []
 
