@@ -16,7 +16,9 @@ __all__ = [
     "chance_of_so_few",
     "chance_of_so_few_of",
     "chance_of_so_many",
+    "excess_evidence",
     "failure_gain",
+    "nats_for",
     "silence_gain",
     "surely_above",
     "surely_below",
@@ -114,6 +116,43 @@ def failure_gain(k: npt.ArrayLike, n: npt.ArrayLike, normal: npt.ArrayLike) -> F
     share = hits / np.maximum(trials, 1.0)
     gain = special.xlogy(hits, share / usual) + special.xlogy(trials - hits, (1.0 - share) / (1.0 - usual))
     return np.where(share > usual, gain, 0.0)
+
+
+def excess_evidence(
+    k: npt.ArrayLike, n: npt.ArrayLike, usual: npt.ArrayLike, spread: npt.ArrayLike
+) -> Floats:
+    """How strongly ``k`` of ``n`` speak for a share above the usual one, in nats; 0 where no more fail than usually.
+
+    The logarithm of a generalised likelihood ratio: the likelihood of the share that fits best, divided by that of the
+    usual share. The usual share is itself known only to ``spread``, its relative standard deviation: a Beta variable,
+    so that the number of failures is beta-binomial (Skellam 1948). The ratio is thus that of a binomial to a
+    beta-binomial probability, in which the binomial coefficient cancels. With a spread of 0.15 no number of trials
+    makes a rise by less than a factor of 2.2 sure to 22 nats.
+
+    Args:
+        k, n: people who failed, and all trials, from 0 on.
+        usual: the usual share, greater than 0.
+        spread: greater than 0; less than 1 / usual.
+    """
+    hits, trials = np.asarray(k, dtype=np.float64), np.asarray(n, dtype=np.float64)
+    share = np.minimum(np.asarray(usual, dtype=np.float64), 0.9)
+    # The shape parameters of a Beta variable with this mean and standard deviation.
+    weight = (1.0 - share) / (share * np.square(np.asarray(spread, dtype=np.float64)))
+    a, b = weight * share, weight * (1.0 - share)
+    best = hits / np.maximum(trials, 1.0)
+    missed = trials - hits
+    fits = special.xlogy(hits, best) + special.xlogy(missed, 1.0 - best)
+    usually = special.betaln(a + hits, b + missed) - special.betaln(a, b)
+    return np.where(best > share, np.maximum(fits - usually, 0.0), 0.0)
+
+
+def nats_for(every: float, tests: int) -> float:
+    """The evidence that any of ``tests`` tests a step reaches by chance once in ``every`` steps at most, nats.
+
+    By the Chernoff bound the probability that ``excess_evidence`` reaches h where all is as usual is at most e^-h for
+    each test, so that h = ln(every x tests) (Bonferroni). Tests that overlap make the true number of alarms smaller.
+    """
+    return float(np.log(max(every * tests, 1.0)))
 
 
 def silence_gain(arrived: npt.ArrayLike, expected: npt.ArrayLike) -> Floats:

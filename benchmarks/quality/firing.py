@@ -68,7 +68,7 @@ def _failing(*windows: int) -> Read:
     """Return a reader of the surely failing ratio, in people, of some windows (ms)."""
 
     def read(frame: Frame, verdicts: Mapping[str, Verdicts], scope: int) -> dict[str, Floats]:
-        failures, z = Failures.of_sign_in(frame), default_policy().outage.confidence
+        failures, z = Failures.of_sign_in(frame), default_policy().burn_rate.confidence
         return {
             f"surely failing, {_name(w)}": wilson_lower(
                 failures.people[failures.at(w), :, scope], failures.trials[failures.at(w), :, scope], z
@@ -77,6 +77,13 @@ def _failing(*windows: int) -> Read:
         }
 
     return read
+
+
+def _evidence(frame: Frame, verdicts: Mapping[str, Verdicts], scope: int) -> dict[str, Floats]:
+    """Return the evidence of failures."""
+    found = verdicts["outage"]
+    numbers = [found.explain(n, scope).numbers for n in range(len(frame.ends))]
+    return {"evidence": np.array([float(of.get("evidence") or 0.0) for of in numbers])}
 
 
 def _burning(frame: Frame, verdicts: Mapping[str, Verdicts], scope: int) -> dict[str, Floats]:
@@ -149,13 +156,14 @@ PICTURES: tuple[Picture, ...] = (
     Picture(
         "outage",
         "ssoe_outage",
-        "Every ssoe callback fails: 15 seconds are enough",
-        "share of people",
+        "Every ssoe callback fails: the evidence of three people is enough",
+        "nats of evidence",
         "ssoe",
         "outage",
-        _failing(15 * SECOND, MINUTE, 5 * MINUTE),
+        _evidence,
         (-1.0, 4.0),
-        (Limit("fires over 0.15 in 15s", 0.15),),
+        (Limit("fires from 21.6 on", 21.65),),
+        most=150.0,
     ),
     Picture(
         "burn-rate",

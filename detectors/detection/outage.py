@@ -1,10 +1,12 @@
-"""Has the success ratio of a scope surely collapsed, with enough people who failed?
+"""Do more people of a scope fail than chance explains, and are these failures over?
 
-Each rule of the policy examines one window. A rule fires where at least ``min_people`` people failed and the
-lower confidence bound of the failing ratio is above ``failing_ratio`` (or above a multiple of the scope's usual
-ratio), unless a shorter window shows that the failures are over. Rules with short windows require a collapse and see
-it in seconds; the rule of an hour finds an outage on a quiet night as soon as enough people have failed. Sign-ins and
-sessions (refreshes, revocations, logouts) are judged separately; a scope fires if either of them does.
+Each person who fails is evidence, and so is each success. In windows from two steps to an hour the evidence is the
+logarithm of a generalised likelihood ratio (``confidence.excess_evidence``): how much better the share that fails
+explains the window than the share that usually fails in the scope. A scope fires where a window has as much evidence as
+any scope of the environment reaches by chance once in ``false_alarm_every``. This is the window-limited
+generalised likelihood ratio test of Willsky and Jones (1976) and Lai (1995, 1998), with windows of a geometric grid;
+it is a function of the windows alone. Sign-ins and sessions (refreshes, revocations, logouts) are judged separately;
+a scope fires if either of them does.
 
 A scope is quiet where requests keep completing and surely few of them fail. If neither is sure, there is not
 enough evidence: a silent scope is never quiet.
@@ -20,25 +22,27 @@ import numpy as np
 
 from detectors.arrays import Bools, Floats, Ints
 from detectors.axes import Scopes
-from detectors.confidence import failure_gain, surely_above, wilson_lower
+from detectors.confidence import excess_evidence, nats_for
 from detectors.detection.explanation import cause_at, of_scope
 from detectors.detection.failures import Failures, Present, Recovery
 from detectors.detection.lattice.lattice import lattice_of
-from detectors.detection.verdicts import FIRING, Verdicts, verdict_of
+from detectors.detection.verdicts import Verdicts, verdict_of
 from detectors.history.history import History
 from detectors.incidents import Cause, DetectorName
-from detectors.instants import DAY, MINUTE, format_duration
-from detectors.policy.detector_sections import OutageRule
+from detectors.instants import DAY, HOUR, MINUTE, format_duration
 from detectors.policy.policy import Policy
 from detectors.windows.counters import BAD, GOOD, SESSION_BAD, SESSION_GOOD
 from detectors.windows.frame import Frame
 
-__all__ = ["OutageDetector", "budgets", "recovery_of"]
+__all__ = ["OutageDetector", "budgets", "needed_evidence", "recovery_of"]
 
-#: A rule that no longer fires lingers while at least this share of the people that it requires fail.
-_STILL = 2 / 3
-#: Rules with the longest window up to this length, ms, may linger: longer windows hold too much of the past, shorter
-#: ones forget.
+#: What no longer fires lingers while it has this share of the evidence that fires.
+_STILL = 1 / 2
+#: Less than so many times the usual share is no excess that any evidence makes sure.
+_EXCESS = 1.5
+#: A window is no evidence where a shorter one shows that surely less than this share of its failing share fails.
+_MUCH_LESS = 1 / 4
+#: The longest window that shows what lingers, ms: longer windows hold too much of the past, shorter ones forget.
 _LATELY = 30 * MINUTE
 
 
@@ -51,23 +55,24 @@ class OutageDetector:
     name: ClassVar[DetectorName] = "outage"
 
     def may_fire(self, frame: Frame) -> bool:
-        """Whether a rule is raised anywhere in a frame; a rule that is not raised does not fire."""
-        rules = self.policy.outage.rules
-        for of, bad, usual in (
-            (Failures.of_sign_in, BAD, self.history.usual_failing_ratio),
-            (Failures.of_session, SESSION_BAD, _of_sessions(self.history)),
+        """Whether a window has enough evidence to linger anywhere in a frame; otherwise nothing fires."""
+        rules = self.policy.outage
+        # Fewer people than these are no evidence, which excludes most windows.
+        near = tuple(
+            window
+            for window in self.policy.evidence_windows
+            if frame.people[window].max(initial=0) >= rules.min_people
+        )
+        if not near:
+            return False
+        for of, usual in (
+            (Failures.of_sign_in, self.history.usual_failing_ratio),
+            (Failures.of_session, _of_sessions(self.history)),
         ):
-            # People are at most as many as failed requests, so this check excludes most rules.
-            near = [
-                rule
-                for rule in rules
-                if frame.counts[rule.window][..., bad].max(initial=0) >= _STILL * rule.min_people
-            ]
-            if near:
-                failures = of(frame, tuple(sorted({rule.window for rule in near})))
-                limits = _Limits(frame, self.policy, usual)
-                if any(len(_raised(failures, rule, limits)[0]) for rule in near):
-                    return True
+            failures = of(frame, near)
+            test = _Test(frame, self.policy, usual)
+            if any(len(test.raised(failures, at)[0]) for at in range(len(near))):
+                return True
         return False
 
     def judge(self, frame: Frame) -> Verdicts:
@@ -107,28 +112,78 @@ def recovery_of(policy: Policy) -> Recovery:
     )
 
 
-@dataclass
-class _Kind:
-    """Failures of one kind of sign-in steps, and the results of the policy's rules.
+class _Test:
+    """What evidence of failures an environment asks for, and what share usually fails.
 
     Attributes:
-        limits: the limits that failing ratios must exceed.
+        usual: (day, scope) the failing share that is taken as usual.
+        day: (step,) position of each step's day on the first axis of ``usual``.
+        needed: the evidence that fires, nats.
+    """
+
+    def __init__(self, frame: Frame, policy: Policy, usual: Callable[[int], Floats]) -> None:
+        self._rules = policy.outage
+        self._serious = policy.severity.severity_2_over
+        days, self.day = np.unique((frame.ends - 1) // DAY, return_inverse=True)
+        known = np.stack([usual(int((day + 1) * DAY)) for day in days])
+        self.usual = np.maximum(known, self._rules.usual)
+        self.needed = needed_evidence(policy)
+
+    def of(self, people: Ints, trials: Ints, steps: Ints, scopes: Ints) -> Floats:
+        """Return the evidence (..., M) of people and trials at cells (steps, scopes); 0 of too few people."""
+        usual = self.usual[self.day[steps], scopes]
+        found = excess_evidence(people, trials, usual, self._rules.spread)
+        return np.where(people >= self._rules.min_people, found, 0.0)
+
+    def matters(self, people: Ints, trials: Ints, steps: Ints, scopes: Ints, window: int) -> Bools:
+        """Return (M,) whether the excess over the usual is worth telling: by its share, or by people an hour."""
+        excess = people - trials * self.usual[self.day[steps], scopes]
+        large = excess >= self._rules.least_excess * trials
+        return np.asarray(large | (excess * (HOUR / window) > self._serious))
+
+    def raised(self, failures: Failures, at: int) -> tuple[Ints, Ints]:
+        """Return the cells (M,) at which the ``at``-th window has enough evidence to linger."""
+        enough = (failures.people[at] >= self._rules.min_people) & failures.lattice.is_scope
+        steps, scopes = np.nonzero(enough)
+        if len(steps):
+            people, trials = (array[at, steps, scopes] for array in (failures.people, failures.trials))
+            excess = people > _EXCESS * self.usual[self.day[steps], scopes] * trials
+            steps, scopes, people, trials = (of[excess] for of in (steps, scopes, people, trials))
+            sure = self.of(people, trials, steps, scopes) >= _STILL * self.needed
+            steps, scopes = steps[sure], scopes[sure]
+        return steps, scopes
+
+
+def needed_evidence(policy: Policy) -> float:
+    """Return the evidence that fires, nats, for each scope of an environment.
+
+    Evidence grows only with a new event, which counts in 2^axes scopes: as many tests a step are taken to be made.
+    """
+    return nats_for(policy.outage.false_alarm_every / policy.step, 2 ** len(policy.axes))
+
+
+@dataclass
+class _Kind:
+    """Failures of one kind of steps, and what their evidence says.
+
+    Attributes:
+        test: the evidence that is asked for.
         normal: (scope,) the ratio that fails where all is well.
-        steps: (M,) positions of the steps at which a rule was raised on any scope.
+        steps: (M,) positions of the steps at which a window was raised on any scope.
         present: the failures at these steps, without failures that are over.
-        fires: for each rule (step, scope) whether it fires.
-        over: (step, scope) whether a rule was raised and none fires or lingers.
-        lingers: (step, scope) whether too few people fail for a rule to fire, and too many for its end.
+        fires: (step, scope) whether a window fires.
+        over: (step, scope) whether a window was raised and none fires or lingers.
+        lingers: (step, scope) whether the evidence is too little to fire, and too much for an end.
     """
 
     noun: str
     counters: tuple[int, int]
     failures: Failures
-    limits: _Limits
+    test: _Test
     normal: Floats
     steps: Ints = field(init=False)
     present: Present = field(init=False)
-    fires: list[Bools] = field(init=False)
+    fires: Bools = field(init=False)
     over: Bools = field(init=False)
     lingers: Bools = field(init=False)
 
@@ -139,104 +194,69 @@ class _Kind:
             return self.present.people[:, place], self.present.trials[:, place]
         return self.failures.people[:, step], self.failures.trials[:, step]
 
+    def judge(self, recovery: Recovery) -> None:
+        """Find where evidence remains without past failures: enough to fire, or enough to linger.
 
-class _Limits:
-    """The limits that failing ratios must exceed, by the rules and by the usual ratios.
-
-    Attributes:
-        usual: (day, scope) the usual failing ratio.
-        day: (step,) position of each step's day on the first axis of ``usual``.
-    """
-
-    def __init__(self, frame: Frame, policy: Policy, usual: Callable[[int], Floats]) -> None:
-        self.policy = policy.outage
-        days, self.day = np.unique((frame.ends - 1) // DAY, return_inverse=True)
-        self.usual = np.stack([usual(int((day + 1) * DAY)) for day in days])
-
-    def of(self, rule: OutageRule, steps: Ints, scopes: Ints) -> Floats:
-        """Return the ratio that the lower bound must exceed for a rule, at cells (steps, scopes)."""
-        usual = self.usual[self.day[steps], scopes]
-        return np.minimum(np.maximum(rule.failing_ratio, self.policy.times_usual * usual), 0.99)
-
-
-def _raised(failures: Failures, rule: OutageRule, limits: _Limits) -> tuple[Ints, Ints]:
-    """Return the cells (M,) at which a rule's window exceeds the limits for the rule to continue."""
-    at = failures.at(rule.window)
-    steps, scopes = np.nonzero((failures.people[at] >= _STILL * rule.min_people) & failures.lattice.is_scope)
-    if len(steps):
-        people, trials = (array[at, steps, scopes] for array in (failures.people, failures.trials))
-        low = limits.of(rule, steps, scopes) * (rule.recover_below / rule.failing_ratio)
-        sure = surely_above(people, trials, low, limits.policy.confidence)
-        steps, scopes = steps[sure], scopes[sure]
-    return steps, scopes
+        What lingers no longer fires, and is not quiet either: half of the evidence remains in a long window.
+        """
+        failures, test = self.failures, self.test
+        windows = range(len(failures.windows))
+        patient = max((at for at in windows if failures.windows[at] <= _LATELY), default=0)
+        raised = [test.raised(failures, at) for at in windows]
+        self.steps = np.unique(np.concatenate([steps for steps, _ in raised]))
+        self.present = failures.present(self.steps, recovery)
+        shape = failures.people.shape[1:]
+        self.fires, self.over, self.lingers = (np.zeros(shape, dtype=bool) for _ in range(3))
+        for at, (steps, scopes) in enumerate(raised):
+            if not len(steps):
+                continue
+            place = np.searchsorted(self.steps, steps)
+            people, trials = (a[at, place, scopes] for a in (self.present.people, self.present.trials))
+            found = test.of(people, trials, steps, scopes)
+            less = _MUCH_LESS * people / np.maximum(trials, 1)
+            found[failures.below(at, steps, scopes, less, recovery.z)] = 0.0
+            window = failures.windows[at]
+            now = (found >= test.needed) & test.matters(people, trials, steps, scopes, window)
+            self.fires[steps[now], scopes[now]] = True
+            left = found >= _STILL * test.needed
+            if at == patient:
+                self.lingers[steps[left], scopes[left]] = True
+            self.over[steps, scopes] = True
+        self.over &= ~self.lingers & ~self.fires
 
 
 class _Outages:
     def __init__(self, frame: Frame, policy: Policy, history: History) -> None:
         self._frame = frame
         self._policy = policy.outage
-        self._recovery = recovery_of(policy)
+        recovery = recovery_of(policy)
         budget = budgets(policy, frame.scopes)
-        limits, of_session = (
-            _Limits(frame, policy, usual) for usual in (history.usual_failing_ratio, _of_sessions(history))
-        )
-        normal, normal_session = (
-            np.maximum(budget, 2 * one.usual.max(axis=0)) for one in (limits, of_session)
-        )
+        tests = [
+            _Test(frame, policy, usual) for usual in (history.usual_failing_ratio, _of_sessions(history))
+        ]
+        normal = [np.maximum(budget, 2 * test.usual.max(axis=0)) for test in tests]
+        windows = policy.evidence_windows
         self._kinds = [
-            _Kind("sign-ins", (GOOD, BAD), Failures.of_sign_in(frame), limits, normal),
+            _Kind("sign-ins", (GOOD, BAD), Failures.of_sign_in(frame, windows), tests[0], normal[0]),
             _Kind(
                 "session requests",
                 (SESSION_GOOD, SESSION_BAD),
-                Failures.of_session(frame),
-                of_session,
-                normal_session,
+                Failures.of_session(frame, windows),
+                tests[1],
+                normal[1],
             ),
         ]
         for kind in self._kinds:
-            self._judge(kind)
+            kind.judge(recovery)
         sign_in, session = self._kinds
-        firing = np.any([fires for kind in self._kinds for fires in kind.fires], axis=0)
         alive = sign_in.failures.still_arriving()
-        well, going_on = (kind.failures.healthy(self._recovery) | kind.over for kind in self._kinds)
+        well, going_on = (kind.failures.healthy(recovery) | kind.over for kind in self._kinds)
         # Few sign-ins cannot show health; if none failed within the hour, sessions decide.
-        least = min(rule.min_people for rule in self._policy.rules)
         quiet = alive & (well | (going_on & (sign_in.failures.people[-1] == 0)))
-        quiet &= (session.failures.people[-1] < least) | going_on
+        quiet &= (session.failures.people[-1] < self._policy.min_people) | going_on
+        firing = sign_in.fires | session.fires
         self.state = verdict_of(firing, quiet & ~sign_in.lingers & ~session.lingers)
         self._gains: Floats | None = None
-
-    def _judge(self, kind: _Kind) -> None:
-        """Raise each rule where its window exceeds it; a rule fires where this holds without past failures as well.
-
-        A rule with a long window that no longer fires, while two thirds of the required people still fail, and surely
-        more than ``recover_below``, lingers: it neither fires nor is quiet.
-        """
-        failures, z = kind.failures, self._policy.confidence
-        patient = max((rule.window for rule in self._policy.rules if rule.window <= _LATELY), default=0)
-        raised = [_raised(failures, rule, kind.limits) for rule in self._policy.rules]
-        kind.steps = np.unique(np.concatenate([steps for steps, _ in raised]))
-        kind.present = failures.present(kind.steps, self._recovery)
-        shape = failures.people.shape[1:]
-        kind.fires = [np.zeros(shape, dtype=bool) for _ in raised]
-        kind.over, kind.lingers = np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
-        for rule, (steps, scopes), fires in zip(self._policy.rules, raised, kind.fires, strict=True):
-            if not len(steps):
-                continue
-            at, place = failures.at(rule.window), np.searchsorted(kind.steps, steps)
-            people, trials = (
-                array[at, place, scopes] for array in (kind.present.people, kind.present.trials)
-            )
-            limit = kind.limits.of(rule, steps, scopes)
-            left = ~failures.below(at, steps, scopes, rule.recover_below, self._recovery.z)
-            now = left & (people >= rule.min_people) & surely_above(people, trials, limit, z)
-            fires[steps[now], scopes[now]] = True
-            low = limit * (rule.recover_below / rule.failing_ratio)
-            left &= (people >= _STILL * rule.min_people) & surely_above(people, trials, low, z)
-            if rule.window == patient:
-                kind.lingers[steps[left], scopes[left]] = True
-            kind.over[steps, scopes] = True
-        kind.over &= ~kind.lingers & ~np.any(kind.fires, axis=0)
 
     def gain(self, step: int) -> Floats:
         """Return float64 (scope,), as ``Verdicts.gain`` defines it; the first call computes it for all steps."""
@@ -248,48 +268,39 @@ class _Outages:
         return np.asarray(self._gains[step])
 
     def explain(self, step: int, scope: int) -> Cause:
-        """Return the finding at a cell, by the rule with the strongest evidence, a firing rule if there is one."""
-        best, told = -1.0, (self._kinds[0], self._policy.rules[0])
-        fires = bool(self.state[step, scope] == FIRING)
-        for kind in self._kinds:
-            rules = self._policy.rules
-            if fires:
-                rules = tuple(r for r, on in zip(rules, kind.fires, strict=True) if on[step, scope])
-            at = [kind.failures.at(rule.window) for rule in rules]
-            people, trials = kind.counted(step, fires)
-            gains = failure_gain(people[at, scope], trials[at, scope], kind.normal[scope])
-            if rules and gains.max() > best:
-                strongest = int(np.argmax(gains))
-                best, told = float(gains[strongest]), (kind, rules[strongest])
-        return self._cause(step, scope, *told)
+        """Return the finding at a cell, by the window with the most evidence, of a kind that fires if there is one."""
+        firing = [kind for kind in self._kinds if kind.fires[step, scope]]
+        best, told = -1.0, (self._kinds[0], len(self._kinds[0].failures.windows) - 1)
+        for kind in firing or self._kinds:
+            people, trials = kind.counted(step, bool(firing))
+            at = np.zeros(len(people), dtype=np.int64)
+            found = kind.test.of(people[:, scope], trials[:, scope], at + step, at + scope)
+            if found.max() > max(best, 0.0):
+                best, told = float(found.max()), (kind, int(np.argmax(found)))
+        return self._cause(step, scope, *told, max(best, 0.0))
 
-    def _cause(self, step: int, scope: int, kind: _Kind, rule: OutageRule) -> Cause:
-        frame, window = self._frame, rule.window
-        at = kind.failures.at(window)
+    def _cause(self, step: int, scope: int, kind: _Kind, at: int, evidence: float) -> Cause:
+        frame, window = self._frame, kind.failures.windows[at]
         people, trials = (int(a[at, step, scope]) for a in (kind.failures.people, kind.failures.trials))
         good, bad = (int(frame.counts[window][step, scope, counter]) for counter in kind.counters)
-        usual = float(kind.limits.usual[kind.limits.day[step], scope])
-        lower = float(wilson_lower(people, trials, self._policy.confidence))
+        usual = float(kind.test.usual[kind.test.day[step], scope])
         name = of_scope(kind.noun, frame.scopes, scope)
-        sentence = f"{bad:,} of {good + bad:,} {name} failed in {format_duration(window)}, {people:,} people"
-        if usual:
-            sentence += f"; normal is {usual:.2%}"
         holding = [
             w for w in frame.windows if frame.counts[w][step, scope, kind.counters[1]] == bad and w <= window
         ]
-        limit = float(kind.limits.of(rule, np.array([step]), np.array([scope]))[0])
         return cause_at("outage", frame.scopes, self.state, step, scope)(
-            sentence=sentence,
+            sentence=f"{bad:,} of {good + bad:,} {name} failed in {format_duration(window)}, {people:,} people;"
+            f" normal is {usual:.2%}",
             numbers={
                 "window_ms": window,
                 "good": good,
                 "bad": bad,
                 "people": people,
                 "failing_ratio": round(people / trials, 6) if trials else None,
-                "surely_above": round(lower, 6),
-                "threshold": round(limit, 6),
-                "min_people": rule.min_people,
                 "usual_ratio": round(usual, 6),
+                "evidence": round(evidence, 2),
+                "needed": round(kind.test.needed, 2),
+                "min_people": self._policy.min_people,
             },
             first_bad=int(frame.ends[step]) - holding[0] if bad else None,
             failing_ratio=people / trials if trials else 0.0,

@@ -5,16 +5,16 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 
-from detectors.confidence import chance_of_so_few, wilson_lower
+from detectors.confidence import chance_of_so_few, excess_evidence, wilson_lower
+from detectors.detection.outage import needed_evidence
 from detectors.instants import DAY, HOUR, format_duration
+from detectors.lint.delays import RETURNING
 from detectors.lint.rule import Ground, Rule
 from detectors.policy.source import Path
 from detectors.policy.types import Fault
 
 __all__ = ["RULES"]
 
-#: Share of sign-ins that come back from the credential provider: 20 to 40 % never do.
-_RETURNING = 0.7
 #: The error budget is that of a month, taken as 30 days (The Site Reliability Workbook, chapter 5).
 _MONTH = 30 * DAY
 
@@ -58,10 +58,7 @@ def _slower_burns(ground: Ground) -> Iterator[Fault]:
 def _people(ground: Ground) -> Iterator[Fault]:
     policy = ground.policy
     thresholds: list[tuple[Path, int, int]] = [
-        *(
-            (("outage", "rules", i, "min_people"), rule.min_people, rule.window)
-            for i, rule in enumerate(policy.outage.rules)
-        ),
+        (("outage", "min_people"), policy.outage.min_people, HOUR),
         *(
             (("burn_rate", "rules", i, "min_people"), rule.min_people, min(rule.short, HOUR))
             for i, rule in enumerate(policy.burn_rate.rules)
@@ -82,15 +79,6 @@ def _ratios(ground: Ground) -> Iterator[Fault]:
     thresholds: list[tuple[Path, float, int, float]] = [
         *(
             (
-                ("outage", "rules", i, "failing_ratio"),
-                rule.failing_ratio,
-                rule.window,
-                policy.outage.confidence,
-            )
-            for i, rule in enumerate(policy.outage.rules)
-        ),
-        *(
-            (
                 ("burn_rate", "rules", i, "factor"),
                 rule.factor * (1 - min(promise.availability for promise in policy.objectives.values())),
                 min(rule.short, HOUR),
@@ -108,6 +96,18 @@ def _ratios(ground: Ground) -> Iterator[Fault]:
                 f"if all {most:,} who sign in within {format_duration(window)} at the busiest fail, it is sure"
                 f" (z = {z:g}) only that more than {bound:.3g} do, which does not exceed {ratio:.3g}",
             )
+
+
+def _evidence(ground: Ground) -> Iterator[Fault]:
+    rules = ground.policy.outage
+    most, needed = ground.most(HOUR), needed_evidence(ground.policy)
+    found = float(excess_evidence(most, most, rules.usual, rules.spread))
+    if found < needed:
+        yield Fault(
+            ("outage", "usual"),
+            f"if all {most:,} who sign in within 1h at the busiest fail, that is evidence of {found:.3g} nats where"
+            f" {rules.usual:.3g} usually fail, known to {rules.spread:.3g}; {needed:.3g} nats fire",
+        )
 
 
 def _silences(ground: Ground) -> Iterator[Fault]:
@@ -152,7 +152,7 @@ def _funnels(ground: Ground) -> Iterator[Fault]:
     rules = ground.policy.funnel
     for i, window in enumerate(rules.windows):
         most = ground.most(window)
-        expected = int(_RETURNING * most)
+        expected = int(RETURNING * most)
         spread = (rules.spread**2 + 1.0 / max(most, 1)) ** 0.5
         chance = float(chance_of_so_few(0, rules.fires_below * expected, spread))
         if expected < rules.min_expected:
@@ -239,6 +239,7 @@ RULES = (
     Rule("burn-rate-order", "warning", "a longer window with no lesser factor", _slower_burns),
     Rule("people-out-of-reach", "warning", "more people than the window holds at the busiest", _people),
     Rule("ratio-out-of-reach", "warning", "a ratio that a total outage does not surely exceed", _ratios),
+    Rule("evidence-out-of-reach", "warning", "an outage that no evidence shows", _evidence),
     Rule("silence-out-of-reach", "warning", "a silence that is always put down to chance", _silences),
     Rule("latency-out-of-reach", "error", "slowness that no traffic can show", _slowness),
     Rule("funnel-out-of-reach", "warning", "lost returns that are always put down to chance", _funnels),

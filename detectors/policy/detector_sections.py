@@ -17,7 +17,6 @@ __all__ = [
     "Latency",
     "LatencyRule",
     "Outage",
-    "OutageRule",
     "Silence",
 ]
 
@@ -25,62 +24,32 @@ __all__ = [
 PaneWindow = Annotated[Duration, within("1s", "1h")]
 
 
-class OutageRule(Section):
-    """Sign-ins of one window collapse: enough people fail, and a share that chance does not explain.
-
-    Attributes:
-        window: ms.
-        min_people: distinct people who must have failed.
-        failing_ratio: fires when the lower confidence bound of the share that fails, in people, exceeds it.
-        recover_below: is over when the upper bound of a shorter window is below it.
-    """
-
-    window: PaneWindow
-    min_people: Annotated[Count, Field(ge=1)]
-    failing_ratio: Annotated[Ratio, Field(gt=0, lt=1)]
-    recover_below: Annotated[Ratio, Field(gt=0, lt=1)]
-
-    def faults(self) -> Iterator[Fault]:
-        if self.recover_below >= self.failing_ratio:
-            yield Fault(
-                ("recover_below",),
-                f"must be less than failing_ratio ({self.failing_ratio:g}), is {self.recover_below:g}: "
-                "a finding would come and go at one value",
-                "recovery-beyond-trigger",
-            )
-
-
 class Outage(Section):
-    """Section ``outage``.
+    """Section ``outage``: more people of a scope fail than chance explains.
 
     Attributes:
-        confidence: z of the one-sided lower bound of the failing ratio.
-        recover_chance: a rule is over when the probability that as few of its window's failures are recent by chance
+        false_alarm_every: ms: how often all tests of an environment together may fire by chance, at most.
+        min_people: distinct people who must have failed.
+        usual: the failing share where the history knows none, and the least that is taken as usual.
+        spread: relative standard deviation of the usual share: how well it is known.
+        least_excess: the failing share above the usual one that is told, if fewer people an hour than those of severity
+            2 are affected.
+        recover_chance: failures are over when the probability that as few of a window's failures are recent by chance
             is at most this, for five minutes or more; for shorter windows in proportion ...
         recover_share: ... and at most this share of the expected recent failures happened.
         recover_confidence: z of the upper bounds of a failing ratio.
-        quiet_below: a scope is quiet when surely less than this share of completed requests fails (and no rule
-            fires).
-        times_usual: no rule fires below this multiple of the ratio that usually fails in a scope, by the history.
+        quiet_below: a scope is quiet when surely less than this share of completed requests fails (and nothing fires).
     """
 
-    confidence: Annotated[float, Field(strict=True, ge=1, le=6)]
+    false_alarm_every: Annotated[Duration, within("1d", "36500d")]
+    min_people: Annotated[Count, Field(ge=1)]
+    usual: Annotated[Ratio, Field(ge=1e-6, lt=0.5)]
+    spread: Annotated[float, Field(strict=True, ge=0.01, le=1)]
+    least_excess: Annotated[Ratio, Field(lt=1)]
     recover_chance: Annotated[Ratio, Field(gt=0, lt=0.5)]
     recover_share: Annotated[Ratio, Field(gt=0)]
     recover_confidence: Annotated[float, Field(strict=True, ge=1, le=6)]
     quiet_below: Annotated[Ratio, Field(gt=0, lt=1)]
-    times_usual: Annotated[float, Field(strict=True, ge=0, le=1000)]
-    rules: Annotated[tuple[OutageRule, ...], Field(min_length=1)]
-
-    def faults(self) -> Iterator[Fault]:
-        for i, rule in enumerate(self.rules):
-            alike = [other for other in self.rules[:i] if other.window == rule.window]
-            if any(rule.min_people == other.min_people for other in alike):
-                yield Fault(
-                    ("rules", i, "min_people"),
-                    f"another rule has the window {format_duration(rule.window)} and as many people",
-                    "listed-twice",
-                )
 
 
 class _TwoWindows(Section):

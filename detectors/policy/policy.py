@@ -66,6 +66,8 @@ __all__ = ["Policy", "PolicyError", "PolicyProblem", "parse_policy"]
 
 #: The windows that SLIs are always published for, whatever a policy adds.
 _SLI_WINDOWS = (5 * MINUTE, 15 * MINUTE, HOUR)
+#: The windows of evidence that are longer than eight steps, ms.
+_EVIDENCE_WINDOWS = (15_000, 30_000, *(minutes * MINUTE for minutes in (1, 2, 5, 10, 15, 30, 60)))
 
 
 class Codes(RootModel[Mapping[ErrorCode, Code]]):
@@ -195,8 +197,21 @@ class Policy(Section):
     @cached_property
     def _windows(self) -> tuple[int, ...]:
         return tuple(
-            sorted({window for _, window in _windows_of(self) if window <= HOUR}.union(_SLI_WINDOWS))
+            sorted(
+                {window for _, window in _windows_of(self) if window <= HOUR}.union(
+                    _SLI_WINDOWS, self.evidence_windows
+                )
+            )
         )
+
+    @cached_property
+    def evidence_windows(self) -> tuple[int, ...]:
+        """The windows over which evidence of an outage adds up, ms, ascending: from two steps to an hour.
+
+        Each is about twice as long as the one before, so that one of them begins soon before any outage.
+        """
+        short = [self.step * steps for steps in (2, 3, 5, 8)]
+        return (*short, *(w for w in _EVIDENCE_WINDOWS if w > short[-1] and not w % self.step))
 
     @cached_property
     def thresholds(self) -> tuple[float, ...]:
@@ -226,7 +241,6 @@ def _windows_of(policy: Policy) -> list[tuple[Path, int]]:
         *((("sli_windows", i), window) for i, window in enumerate(policy.sli_windows)),
         (("severity", "projection_window"), policy.severity.projection_window),
         (("fail_over", "window"), policy.fail_over.window),
-        *((("outage", "rules", i, "window"), rule.window) for i, rule in enumerate(policy.outage.rules)),
         *((("burn_rate", "rules", i, "long"), rule.long) for i, rule in enumerate(policy.burn_rate.rules)),
         *((("burn_rate", "rules", i, "short"), rule.short) for i, rule in enumerate(policy.burn_rate.rules)),
         *((("silence", "windows", i), window) for i, window in enumerate(policy.silence.windows)),

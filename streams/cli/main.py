@@ -226,9 +226,7 @@ def demo(**options: Any) -> None:
 @click.option(
     "--peak",
     type=click.IntRange(1),
-    default=12_000,
-    show_default=True,
-    help="Sign-ins in the busiest hour.",
+    help="Sign-ins in the busiest hour (12000); also say how soon each kind of trouble is then seen.",
 )
 @click.option("--rules", is_flag=True, help="Print all rules.")
 @_errors_in_a_line

@@ -46,10 +46,9 @@ def _outage(evidence: Evidence) -> str:
     usual = _number(evidence, "usual_ratio")
     return (
         f"Counted in people, {_share(_number(evidence, 'failing_ratio'))} of those who came through in"
-        f" {_window(evidence, 'window_ms')} failed; with allowance for chance, more than"
-        f" {_share(_number(evidence, 'surely_above'))}. More than {_share(_number(evidence, 'threshold'))}, of at"
-        f" least {numbers['min_people']} people, is an outage."
-        + (f" Usually {_share(usual)} fail." if usual else "")
+        f" {_window(evidence, 'window_ms')} failed; usually {_share(usual)} do. That is evidence of"
+        f" {_number(evidence, 'evidence'):.1f} nats (a likelihood {_factor(_number(evidence, 'evidence'))} times as"
+        f" high); {_number(evidence, 'needed'):.1f} nats, of at least {numbers['min_people']} people, are an outage."
     )
 
 

@@ -30,22 +30,25 @@ def seconds(mask: np.ndarray) -> list[int]:
 
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("path", ["ssoe", "sis", "", "*/idme", "ssoe/logingov"])
-def test_a_total_outage_at_the_peak_is_found_within_15_seconds_of_enough_failures(
+def test_a_total_outage_at_the_peak_is_found_within_some_people_of_the_third_who_fails(
     path: str, seed: int
 ) -> None:
     traffic = Traffic(2_700, seed).fail(path, 1_800, 2_700)
     fires = seconds(states(traffic, path) == FIRING)
     failed = np.cumsum(traffic.people[1_800:, leaves_of(path)].sum(axis=1))
-    enough = 1_800 + int(np.argmax(failed >= 5))
-    assert enough <= fires[0] <= max(enough, 1_800) + 15
-    assert fires[0] <= 1_845
-    assert set(range(fires[0], 2_700)) == set(fires), "it goes on firing while it lasts"
+    enough, sure = (1_800 + int(np.argmax(failed >= people)) for people in (3, 6))
+    assert enough <= fires[0] <= sure
+    assert set(range(fires[0] + 15, 2_700)) <= set(fires), "it goes on firing while it lasts"
 
 
-@pytest.mark.parametrize(("share", "within"), [(0.5, 45), (0.25, 120), (0.10, 400), (0.04, 1_500)])
+@pytest.mark.parametrize(
+    ("share", "within"), [(0.5, 20), (0.25, 45), (0.10, 150), (0.04, 450), (0.01, 2_000)]
+)
 @pytest.mark.parametrize("seed", range(3))
-def test_a_partial_outage_is_found_in_minutes(share: float, within: int, seed: int) -> None:
-    traffic = Traffic(4_000, seed).fail("ssoe", 2_000, 4_000, share)
+def test_a_partial_outage_is_found_as_soon_as_the_evidence_allows(
+    share: float, within: int, seed: int
+) -> None:
+    traffic = Traffic(4_100, seed).fail("ssoe", 2_000, 4_100, share)
     fires = seconds(states(traffic, "ssoe") == FIRING)
     assert 2_000 < fires[0] < 2_000 + within
 
@@ -64,12 +67,11 @@ def test_a_single_failure_in_a_quiet_night_fires_nothing() -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_a_quiet_night_on_which_everybody_fails_fires_as_soon_as_five_people_have(seed: int) -> None:
+def test_a_quiet_night_on_which_everybody_fails_fires_as_soon_as_some_people_have(seed: int) -> None:
     traffic = Traffic(9_000, seed, level=0.02, normal=0.0).fail("ssoe", 3_600, 9_000)
     failed = np.cumsum(traffic.people.sum(axis=1))
     fires = seconds(states(traffic, "ssoe") == FIRING)
-    assert failed[fires[0]] >= 5
-    assert failed[fires[0]] <= 12
+    assert 3 <= failed[fires[0]] <= 6
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -248,12 +250,39 @@ def test_verdicts_do_not_depend_on_how_steps_are_cut_into_frames(cut: int) -> No
 
 
 def test_the_policy_decides_how_many_people_it_takes() -> None:
-    strict = read_policy(
-        "outage: {rules: [{window: 1m, min_people: 1000, failing_ratio: 0.1, recover_below: 0.05}]}", "p.yaml"
-    )
+    strict = read_policy("outage: {min_people: 1000}", "p.yaml")
     traffic = Traffic(2_400, 1).fail("ssoe", 1_800, 2_400)
     verdicts = OutageDetector(strict, NOTHING).judge(traffic.frame(policy=strict))
     assert not (verdicts.state == FIRING).any()
+
+
+@pytest.mark.parametrize(("level", "found"), [(1.0, False), (20.0, True)])
+def test_a_small_share_is_told_where_it_is_as_many_people_as_severity_2_means(
+    level: float, found: bool
+) -> None:
+    traffic = Traffic(9_000, 2, level).fail("ssoe", 1_800, 9_000, 0.003)
+    states_of = OutageDetector(POLICY, NOTHING).judge(traffic.frame(7_200, 9_000)).state
+    assert bool((states_of == FIRING).any()) is found
+
+
+def test_a_share_that_the_history_cannot_tell_from_the_usual_one_never_fires() -> None:
+    usual = History("prod")
+    for day in range(1, 15):
+        usual.add(record(Traffic(1).start // DAY * DAY - day * DAY, good=9_700, bad=300, path="prod/ssoe"))
+    traffic = Traffic(7_200, 4, level=20.0).fail("ssoe", 0, 7_200, 0.05)
+    fires = states(traffic, "ssoe", usual) == FIRING
+    assert not fires.any(), "5 % where 3 % are usual is within what the usual share is known to"
+    assert (states(traffic.fail("ssoe", 3_600, 7_200, 0.1), "ssoe", usual)[4_000:] == FIRING).all()
+
+
+@pytest.mark.parametrize("every", ["1d", "3650d"])
+def test_more_evidence_is_asked_for_where_false_alarms_are_to_be_rarer(every: str) -> None:
+    policy = read_policy(f"outage: {{false_alarm_every: {every}}}", "p.yaml")
+    traffic = Traffic(9_000, 3).fail("ssoe", 1_800, 9_000, 0.04)
+    cause = OutageDetector(policy, NOTHING).judge(traffic.frame(1_800, 3_600)).explain(1_700, scope("ssoe"))
+    days = {"1d": 1, "3650d": 3_650}[every]
+    assert cause.numbers["needed"] == pytest.approx(np.log(days * 86_400 * 8), abs=0.01)
+    assert float(cause.numbers["evidence"] or 0) > float(cause.numbers["needed"] or 0)
 
 
 class _SessionsFail(History):

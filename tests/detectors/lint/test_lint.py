@@ -53,6 +53,7 @@ IDS = [
     "burn-rate-order",
     "people-out-of-reach",
     "ratio-out-of-reach",
+    "evidence-out-of-reach",
     "silence-out-of-reach",
     "latency-out-of-reach",
     "funnel-out-of-reach",
@@ -145,8 +146,8 @@ def test_no_id_depends_on_the_value_that_a_message_repeats(words: str) -> None:
         burns(("1h", "5m", 900, 10)).replace("1h", "40m"),
         burns(("3d", "6h", 9.9, 10)),
         burns(("1h", "5m", 6, 10), ("6h", "30m", 5.9, 10)),
-        outage(people=50),
-        outage(ratio=0.88),
+        outage(people=12_000),
+        outage(usual=0.2, spread=0.5),
         "silence: {windows: [12s], spread: 0.1}",
         "severity: {severity_1_over: 11999}",
         "retention: 3902s",
@@ -213,15 +214,15 @@ def test_sound_sections_are_linted_beside_broken_ones() -> None:
 
 
 def test_a_value_that_the_file_leaves_out_is_found_at_the_nearest_thing_it_says() -> None:
-    found = findings("# nothing\n\noutage: {confidence: 2.6}\n", peak=1000)
-    assert (3, "outage.rules[0].min_people") in [(one.line, one.path) for one in found]
+    found = findings("# nothing\n\noutage: {spread: 0.15}\n", peak=2)
+    assert (3, "outage.min_people") in [(one.line, one.path) for one in found]
 
 
 def test_a_quieter_place_is_asked_about_its_own_peak() -> None:
-    assert said(outage(people=6), peak=1440) == [
+    assert said(outage(people=1440), peak=1440) == [
         line for line in said("{}", peak=1440) if not line.startswith("outage.")
     ]
-    assert "outage.rules[0].min_people people-out-of-reach" in said(outage(people=7), peak=1440)
+    assert "outage.min_people people-out-of-reach" in said(outage(people=1441), peak=1440)
 
 
 def test_a_method_without_a_runbook_is_named() -> None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 
 
-def outage(window: str = "15s", people: int = 6, ratio: float = 0.15) -> str:
-    rule = {"window": window, "min_people": people, "failing_ratio": ratio, "recover_below": ratio / 2}
-    return json.dumps({"outage": {"rules": [rule]}})
+def outage(people: int = 3, usual: float = 0.0005, spread: float = 0.15) -> str:
+    return json.dumps({"outage": {"min_people": people, "usual": usual, "spread": spread}})
 
 
 def burns(*rules: tuple[str, str, float, int]) -> str:
@@ -34,8 +33,9 @@ TRIPPED = [
     (burns(("3d", "6h", 12, 10)), "burn_rate.rules[0].factor budget-gone"),
     (burns(("1h", "5m", 6, 10), ("6h", "30m", 6, 10)), "burn_rate.rules[1].factor burn-rate-order"),
     (burns(("1h", "15s", 14, 51)), "burn_rate.rules[0].min_people people-out-of-reach"),
-    (outage(people=51), "outage.rules[0].min_people people-out-of-reach"),
-    (outage(ratio=0.9), "outage.rules[0].failing_ratio ratio-out-of-reach"),
+    (outage(people=12_001), "outage.min_people people-out-of-reach"),
+    (outage(usual=0.45, spread=1.0), "outage.usual evidence-out-of-reach"),
+    (burns(("40m", "15s", 900, 10)), "burn_rate.rules[0].factor ratio-out-of-reach"),
     ("silence: {windows: [2s]}", "silence.windows[0] silence-out-of-reach"),
     ("silence: {windows: [40s], spread: 1.0}", "silence.windows[0] silence-out-of-reach"),
     (slowness(factor=20.0), "latency.rules[0].factor latency-out-of-reach"),

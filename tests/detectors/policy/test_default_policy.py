@@ -188,7 +188,7 @@ def test_windows_are_all_that_panes_must_answer_for_and_no_longer_than_an_hour()
     windows = POLICY.windows()
     assert list(windows) == sorted(set(windows))
     assert {5 * MINUTE, 15 * MINUTE, HOUR} <= set(windows)
-    assert {rule.window for rule in POLICY.outage.rules} <= set(windows)
+    assert set(POLICY.evidence_windows) <= set(windows)
     assert set(POLICY.silence.windows) <= set(windows)
     burns = {window for rule in POLICY.burn_rate.rules for window in (rule.long, rule.short)}
     assert {window for window in burns if window <= HOUR} <= set(windows)

@@ -20,11 +20,11 @@ def problems(text: str | bytes) -> list[str]:
 def test_every_error_is_reported_at_once_in_the_order_of_the_file() -> None:
     text = """\
 retention: 2 hours
-outage:
+burn_rate:
   rules:
-    - {window: 15s, min_people: 5, failing_ratio: 0.5, recover_below: 0.25}
-    - {window: 30s, min_people: 5, failing_ratio: 0.4, recover_below: 0.2}
-    - {window: 30 s, min_people: 5, failing_ratio: 0.3, recover_below: 0.15}
+    - {long: 1h, short: 5m, factor: 14.4, min_people: 10}
+    - {long: 6h, short: 30m, factor: 6, min_people: 15}
+    - {long: 1d, short: 2 h, factor: 3, min_people: 15}
 severity:
   severity_1_ovr: 10
 severity: {}
@@ -34,7 +34,7 @@ notify: {console_url: "ftp://console"}
 """
     assert problems(text) == [
         "p.yaml:1: retention: must be a duration such as 30s, 5m or 1h30m, is '2 hours'",
-        "p.yaml:6: outage.rules[2].window: must be a duration such as 30s, 5m or 1h30m, is '30 s'",
+        "p.yaml:6: burn_rate.rules[2].short: must be a duration such as 30s, 5m or 1h30m, is '2 h'",
         "p.yaml:8: severity.severity_1_ovr: unknown key; did you mean severity_1_over?",
         "p.yaml:9: severity: stands twice; the first is in line 7",
         "p.yaml:11: silence.windows[0]: must be a multiple of step (1s), is 1500ms",
@@ -125,7 +125,7 @@ def test_an_unknown_key_is_named_with_what_was_meant(text: str, said: str) -> No
         ("dedup_ids: true", "dedup_ids: must be a whole number, is true"),
         ("exact_people: 999", "exact_people: must be at least 1000, is 999"),
         ("exact_people: 50000001", "exact_people: must be at most 50000000, is 50000001"),
-        ("outage: {confidence: '3'}", "outage.confidence: must be a number, is '3'"),
+        ("outage: {spread: '3'}", "outage.spread: must be a number, is '3'"),
         ("silence: {chance: 1e999}", "silence.chance: must be a number that is not infinite"),
         ("notify: {console_url: 3}", "notify.console_url: must be text, is 3 (put it in quotes)"),
         ("codes: {'005': {counts: ignored}}", "codes.005.counts: must be 'bad' or 'excluded', is 'ignored'"),
@@ -167,7 +167,8 @@ def test_a_duration_needs_a_number_and_a_unit(value: str) -> None:
     [
         ("retention: 30m", "retention: must be from 1h to 1d, is 30m"),
         ("step: 2m", "step: must be from 100ms to 1m, is 2m"),
-        ("outage: {confidence: 0.5}", "outage.confidence: must be at least 1.0, is 0.5"),
+        ("outage: {spread: 2}", "outage.spread: must be at most 1.0, is 2"),
+        ("outage: {false_alarm_every: 1h}", "outage.false_alarm_every: must be from 1d to 36500d, is 1h"),
         ("banner: {min_failing_ratio: 5}", "banner.min_failing_ratio: must be at most 1.0, is 5"),
         ("objectives: {sis: {availability: 1}}", "objectives.sis.availability: must be less than 1.0, is 1"),
         ("silence: {windows: [2h]}", "silence.windows[0]: must be from 1s to 1h, is 2h"),
@@ -178,14 +179,14 @@ def test_a_value_out_of_range_is_told_the_range(text: str, said: str) -> None:
     assert [line[: len("p.yaml:1: ") + len(said)] for line in problems(text)] == [f"p.yaml:1: {said}"]
 
 
-RULE = "{window: 5m, min_people: 5, failing_ratio: 0.1, recover_below: 0.05}"
+RULE = "{long: 1h, short: 5m, factor: 14.4, min_people: 10}"
 
 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
         ("step: 7s", "step: must divide a minute, is 7s"),
-        ("step: 10s", "outage.rules[0].window: must be a multiple of step (10s), is 15s"),
+        ("step: 12s", "silence.windows[0]: must be a multiple of step (12s), is 40s"),
         ("sli_every: 1500ms", "sli_every: must be a multiple of step (1s), is 1500ms"),
         ("fail_over: {window: 90500ms}", "fail_over.window: must be a multiple of step (1s), is 90500ms"),
         (
@@ -201,12 +202,8 @@ RULE = "{window: 5m, min_people: 5, failing_ratio: 0.1, recover_below: 0.05}"
             "burn_rate.rules[0].long: beyond 1h must be a multiple of 5m, which the history is kept in",
         ),
         (
-            "outage: {rules: [{window: 5m, min_people: 5, failing_ratio: 0.1, recover_below: 0.2}]}",
-            "outage.rules[0].recover_below: must be less than failing_ratio (0.1), is 0.2",
-        ),
-        (
-            f"outage: {{rules: [{RULE}, {RULE}]}}",
-            "outage.rules[1].min_people: another rule has the window 5m and as many people",
+            f"burn_rate: {{rules: [{RULE}, {RULE}]}}",
+            "burn_rate.rules[1]: another rule has the same two windows",
         ),
         (
             "funnel: {recover_at: 0.6}",
@@ -346,7 +343,7 @@ def test_axes_may_be_other_fields_whose_values_are_not_listed() -> None:
 
 
 def test_lists_are_taken_as_written_and_mappings_are_completed() -> None:
-    policy = read_policy(f"outage: {{rules: [{RULE}]}}\ncodes: {{005: {{counts: bad}}}}", "p.yaml")
-    assert len(policy.outage.rules) == 1
-    assert policy.outage.confidence == default_policy().outage.confidence
+    policy = read_policy(f"burn_rate: {{rules: [{RULE}]}}\ncodes: {{005: {{counts: bad}}}}", "p.yaml")
+    assert len(policy.burn_rate.rules) == 1
+    assert policy.burn_rate.confidence == default_policy().burn_rate.confidence
     assert policy.codes.excluded == default_policy().codes.excluded - {"005"}

@@ -109,7 +109,7 @@ def test_messages_stay_short_whatever_they_quote() -> None:
 
 
 def test_a_path_reads_like_an_expression() -> None:
-    assert format_path(("outage", "rules", 2, "window")) == "outage.rules[2].window"
+    assert format_path(("burn_rate", "rules", 2, "long")) == "burn_rate.rules[2].long"
 
 
 def outcome(text: str | bytes) -> tuple[PolicyProblem, ...]:

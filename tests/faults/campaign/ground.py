@@ -34,9 +34,7 @@ lifecycle:
   scope_change_every: 3s
   warning_waits: 2s
   alert_target: 1m
-outage:
-  rules:
-    - {window: 15s, min_people: 6, failing_ratio: 0.15, recover_below: 0.08}
+outage: {min_people: 6}
 surge: {window: 1m, user_errors: {windows: [1m]}}
 banner: {republish_every: 10s}
 """

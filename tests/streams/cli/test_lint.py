@@ -52,6 +52,24 @@ def test_findings_as_json_lines(folder: Path) -> None:
     assert (finding["type"], finding["rule"], finding["line"]) == ("finding", "banner-expires-soon", 1)
 
 
+def test_for_a_given_traffic_it_says_how_long_each_kind_of_trouble_takes(folder: Path) -> None:
+    told = CliRunner().invoke(main, ["lint", "clean.yaml", "--peak", "12000"])
+    assert told.exit_code == 0
+    assert "clean.yaml: outage of 100% is seen after 2s, where 12,000 an hour sign in\n" in told.stdout
+    assert "clean.yaml: silence of 100% is seen after 40s, where 12,000 an hour sign in\n" in told.stdout
+    lines = CliRunner().invoke(main, ["lint", "clean.yaml", "--peak", "60", "--format", "jsonl"]).stdout
+    found = {
+        (one["kind"], one["share"]): one["seconds"]
+        for one in map(json.loads, lines.splitlines())
+        if one["type"] == "delay"
+    }
+    assert found["outage", 1.0] < found["outage", 0.5] < found["outage", 0.25]
+    assert found["outage", 0.01] is None, "of 42 who return in an hour none may fail"
+    assert "delay" not in CliRunner().invoke(main, ["lint", "spotted.yaml", "--format", "jsonl"]).stdout
+    broken = CliRunner().invoke(main, ["lint", "-", "--peak", "60"], input="outage: {min_peple: 3}\n")
+    assert "is seen after" not in broken.stdout
+
+
 def test_a_policy_from_standard_input(folder: Path) -> None:
     result = CliRunner().invoke(main, ["lint", "-"], input=SPOTTED)
     assert (result.exit_code, result.stdout[:9]) == (1, "<stdin>:1")

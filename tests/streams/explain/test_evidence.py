@@ -78,10 +78,10 @@ OUTAGE = {
     "bad": 7,
     "people": 7,
     "failing_ratio": 0.411765,
-    "surely_above": 0.173,
-    "threshold": 0.15,
-    "min_people": 6,
-    "usual_ratio": 0.000427,
+    "evidence": 35.6,
+    "needed": 21.65,
+    "min_people": 3,
+    "usual_ratio": 0.0005,
 }
 
 
@@ -99,14 +99,14 @@ def line(**fields: Any) -> Line:
         (
             "outage",
             OUTAGE,
-            "Counted in people, 41.2% of those who came through in 15s failed; with allowance for chance, more than"
-            " 17.3%. More than 15%, of at least 6 people, is an outage. Usually 0.0427% fail.",
+            "Counted in people, 41.2% of those who came through in 15s failed; usually 0.05% do. That is evidence of"
+            " 35.6 nats (a likelihood 10^15 times as high); 21.6 nats, of at least 3 people, are an outage.",
         ),
         (
             "outage",
-            OUTAGE | {"usual_ratio": 0, "failing_ratio": 1},
-            "Counted in people, 100% of those who came through in 15s failed; with allowance for chance, more than"
-            " 17.3%. More than 15%, of at least 6 people, is an outage.",
+            OUTAGE | {"failing_ratio": 1, "evidence": 53.2},
+            "Counted in people, 100% of those who came through in 15s failed; usually 0.05% do. That is evidence of"
+            " 53.2 nats (a likelihood 10^23 times as high); 21.6 nats, of at least 3 people, are an outage.",
         ),
         (
             "burn_rate",

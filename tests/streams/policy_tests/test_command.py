@@ -91,7 +91,7 @@ def test_what_happened_is_told_on_request(folder: Path) -> None:
 
 def test_tests_are_of_the_policy_that_is_given(folder: Path) -> None:
     (folder / "lax.yaml").write_text(
-        "outage: {rules: [{window: 1h, min_people: 1000, failing_ratio: 0.5, recover_below: 0.4}]}\n"
+        "outage: {min_people: 1000}\n"
         "burn_rate: {rules: [{long: 1h, short: 5m, factor: 14.4, min_people: 1000}]}\n"
     )
     result = ran("good.yaml", "--policy", "lax.yaml")
