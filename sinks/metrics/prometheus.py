@@ -27,6 +27,7 @@ from sinks.metrics.notices import NoticeMetrics
 from sinks.metrics.scoped import ScopedMetrics
 from sinks.metrics.snapshot import NO_CSP, RESULTS, EnvSnapshot
 from sinks.metrics.watch import WatchMetrics
+from sinks.metrics.webhooks import WebhookMetrics
 
 __all__ = ["PAGE_BUCKETS", "Metrics"]
 
@@ -56,6 +57,7 @@ class Metrics:
     Attributes:
         watch: the series that say whether the watch itself gets on.
         notices: the counters of notices and unlisted values.
+        webhooks: the counters of webhooks.
     """
 
     def __init__(
@@ -76,6 +78,7 @@ class Metrics:
     ) -> None:
         self.watch = WatchMetrics(whys)
         self.notices = notices or NoticeMetrics()
+        self.webhooks = WebhookMetrics()
         self._clock = clock
         self._scoped = ScopedMetrics(axes, methods, windows, burn_windows)
         self._labels = tuple(product(methods, (*csps, NO_CSP), RESULTS))
@@ -188,6 +191,7 @@ class Metrics:
         yield from self._watch()
         yield from self.watch.collect()
         yield from self.notices.collect()
+        yield from self.webhooks.collect()
 
     def _input(self) -> Iterator[Metric]:
         yield self._login_events()

@@ -1,22 +1,18 @@
 """What is served over HTTP: the console, the metrics, the API, PagerDuty's webhooks, the front end's statuses.
 
 Everything is answered from memory (`Views`), so every worker answers for all. A write is a record on
-``incident-inputs``: 202 says that the broker has it, and evaluation applies it at its next T.
+``incident-inputs`` (`InputDoor`).
 """
 
 from __future__ import annotations
 
-import asyncio
 import re
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Annotated, Any, Literal, Protocol
+from collections.abc import Callable
+from typing import Any, Protocol
 
-import structlog
 from aiohttp import web
-from aiokafka.errors import KafkaError
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import SecretStr
 
-from detectors.incidents import IncidentInput
 from detectors.instants import format_instant
 from detectors.policy.policy import Policy
 from detectors.values import OTHER, normalised
@@ -24,25 +20,15 @@ from sinks.banner.keys import BannerKeys
 from sinks.banner.statuses import statuses
 from sinks.console import page
 from sinks.metrics.prometheus import Metrics
-from streams.http.auth import refusal
 from streams.http.health import HealthPages
-from streams.http.pagerduty_webhook import Ignored, PagerDutyIncidents, is_signed, read_webhook
-from streams.http.requests import flag, input_id, json_body, number, parsed, raw_body
+from streams.http.inputs import InputDoor, SubmitInput
+from streams.http.pagerduty.door import PATIENCE, PagerDutyDoor
+from streams.http.requests import flag, number
 from streams.http.responses import ApiError, Handler, answered, json_response
 from streams.http.views import Views
-from streams.kafka.refused.failures import is_too_large
-from streams.records.fields import Env, Scope, Value
-from streams.records.models import NAME_LIMIT, TEXT_LIMIT
 from streams.watchdog.report import Report
 
-__all__ = ["HttpSettings", "SubmitInput", "routes"]
-
-_BROKER_PATIENCE = 4.0  # seconds for the broker's acknowledgement; PagerDuty waits 5 s for ours
-
-log = structlog.get_logger(__name__)
-
-#: Puts an input on the topic; returns when the broker has acknowledged it.
-SubmitInput = Callable[[IncidentInput], Awaitable[object]]
+__all__ = ["HttpSettings", "routes"]
 
 
 class PagerDutySettings(Protocol):
@@ -63,35 +49,6 @@ class HttpSettings(Protocol):
     def pagerduty(self) -> PagerDutySettings: ...
 
 
-class _Body(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
-
-    by: Annotated[str, Field(min_length=1, max_length=NAME_LIMIT)] = "somebody"
-    text: Annotated[str, Field(max_length=TEXT_LIMIT)] = ""
-
-
-class _Note(_Body):
-    text: Annotated[str, Field(min_length=1, max_length=TEXT_LIMIT)]
-
-
-class _Report(_Body):
-    scope: Scope = "prod"
-
-
-class _Retire(_Body):
-    axis: str
-    value: Value
-    env: Env = "prod"
-
-
-_ACTIONS: Mapping[str, tuple[Literal["acknowledge", "note", "declare", "resolve"], type[_Body]]] = {
-    "ack": ("acknowledge", _Body),
-    "note": ("note", _Note),
-    "declare": ("declare", _Body),
-    "resolve": ("resolve", _Body),
-}
-
-
 def routes(
     views: Views,
     metrics: Metrics,
@@ -101,6 +58,7 @@ def routes(
     policy: Policy,
     *,
     clock: Callable[[], int],
+    patience: float = PATIENCE,
 ) -> list[web.RouteDef]:
     """All routes, each of which answers its errors as JSON.
 
@@ -112,8 +70,19 @@ def routes(
         settings: as far as HTTP needs them.
         policy: the policy.
         clock: ms since the epoch, injected time where time is injected.
+        patience: seconds for which a webhook waits for what another one may say.
     """
-    api = _Api(views, metrics, submit_input, settings, policy, clock=clock)
+    door = InputDoor(views, submit_input, policy, token=settings.api_token, bind=settings.bind, clock=clock)
+    pagerduty = PagerDutyDoor(
+        settings.pagerduty.webhook_secret,
+        policy.notify.dedup_prefix,
+        views=views,
+        door=door,
+        metrics=metrics.webhooks,
+        clock=clock,
+        patience=patience,
+    )
+    api = _Api(views, metrics, door, policy, clock=clock)
     table: list[tuple[str, str, Handler]] = [
         ("GET", "/", api.console),
         ("GET", "/metrics", api.metrics),
@@ -121,10 +90,12 @@ def routes(
         ("GET", "/api/v1/slis", api.slis),
         ("GET", "/api/v1/incidents", api.incidents),
         ("GET", "/api/v1/incidents/{id}", api.incident),
-        ("POST", "/api/v1/incidents/{id}/{action:ack|note|declare|resolve}", api.act),
-        ("POST", "/api/v1/reports", api.report),
-        ("POST", "/api/v1/retire", api.retire),
-        ("POST", "/webhooks/pagerduty", api.pagerduty),
+        ("POST", "/api/v1/incidents", door.declare),
+        ("POST", "/api/v1/incidents/{id}/{action:ack|note|declare|resolve}", door.act),
+        ("POST", "/api/v1/reports", door.report),
+        ("POST", "/api/v1/retire", door.retire),
+        ("GET", "/api/v1/inputs/{id:.+}", door.state),
+        ("POST", "/webhooks/pagerduty", pagerduty.receive),
         ("GET", "/v0/backend_statuses", api.backend_statuses),
     ]
     return [
@@ -138,20 +109,17 @@ class _Api:
         self,
         views: Views,
         metrics: Metrics,
-        submit_input: SubmitInput,
-        settings: HttpSettings,
+        door: InputDoor,
         policy: Policy,
         *,
         clock: Callable[[], int],
     ) -> None:
         self._views = views
         self._metrics = metrics
-        self._submit_input = submit_input
-        self._settings = settings
+        self._door = door
         self._policy = policy
         self._clock = clock
         self._page = page(policy)
-        self._pagerduty_incidents = PagerDutyIncidents()
 
     async def console(self, request: web.Request) -> web.Response:
         shown = self._page
@@ -210,87 +178,8 @@ class _Api:
         )
 
     async def incident(self, request: web.Request) -> web.Response:
-        incident = self._known(request)
+        incident = self._door.known(request)
         return json_response(incident | {"log": self._views.incident_log(incident["id"])})
-
-    async def act(self, request: web.Request) -> web.Response:
-        self._admit(request)
-        kind, model = _ACTIONS[request.match_info["action"]]
-        body = parsed(model, await json_body(request))
-        incident = self._known(request)
-        if incident["state"] == "closed" and kind != "note":
-            raise ApiError(409, "conflict", f"{incident['id']} is closed")
-        env = str(incident["id"]).rpartition("-")[0]
-        return await self._accept(
-            IncidentInput(
-                id=input_id(request),
-                env=env,
-                kind=kind,
-                incident=incident["id"],
-                by=body.by,
-                text=body.text,
-                at=self._clock(),
-            )
-        )
-
-    async def report(self, request: web.Request) -> web.Response:
-        self._admit(request)
-        body = parsed(_Report, await json_body(request))
-        return await self._accept(
-            IncidentInput(
-                id=input_id(request),
-                env=body.scope.partition("/")[0],
-                kind="report",
-                scope=body.scope,
-                by=body.by,
-                text=body.text,
-                at=self._clock(),
-            )
-        )
-
-    async def retire(self, request: web.Request) -> web.Response:
-        self._admit(request)
-        body = parsed(_Retire, await json_body(request))
-        if body.axis not in self._policy.axes:
-            raise ApiError(400, "bad_request", f"axis: is one of {', '.join(self._policy.axes)}")
-        if body.value == OTHER:
-            raise ApiError(400, "bad_request", f"value: {OTHER} stands for many values")
-        return await self._accept(
-            IncidentInput(
-                id=input_id(request),
-                env=body.env,
-                kind="retire",
-                axis=body.axis,
-                value=self._policy.canonical_value(body.axis, body.value),
-                by=body.by,
-                text=body.text,
-                at=self._clock(),
-            )
-        )
-
-    async def pagerduty(self, request: web.Request) -> web.Response:
-        secret = self._settings.pagerduty.webhook_secret
-        if secret is None:
-            raise ApiError(
-                403, "forbidden", "no webhook secret is configured (WATCHOFFICER_PAGERDUTY__WEBHOOK_SECRET)"
-            )
-        body = await raw_body(request)
-        if not is_signed(secret, body, request.headers.get("X-PagerDuty-Signature", "")):
-            raise ApiError(401, "unauthorized", "X-PagerDuty-Signature does not sign this body")
-        try:
-            read = read_webhook(
-                body,
-                delivery=request.headers.get("X-Webhook-Id"),
-                prefix=self._policy.notify.dedup_prefix,
-                lookup=self._views.incident,
-                known=self._pagerduty_incidents,
-                now=self._clock(),
-            )
-        except ValueError as error:
-            raise ApiError(400, "bad_request", str(error)) from None
-        if isinstance(read, Ignored):
-            return json_response({"ignored": read.reason})
-        return await self._accept(read)
 
     async def backend_statuses(self, request: web.Request) -> web.Response:
         method, client = request.query.get("auth_method"), request.query.get("client_id")
@@ -309,47 +198,6 @@ class _Api:
         if request.headers.get("X-Key-Inflection", "").strip().lower() == "camel":
             body = _camel(body)
         return json_response(body, headers={"Vary": "X-Key-Inflection"})
-
-    def _admit(self, request: web.Request) -> None:
-        refused = refusal(
-            request.headers, request.remote, token=self._settings.api_token, bind=self._settings.bind
-        )
-        if refused is not None:
-            headers = {"WWW-Authenticate": "Bearer"} if refused.status == 401 else None
-            code = "unauthorized" if refused.status == 401 else "forbidden"
-            raise ApiError(refused.status, code, refused.message, headers)
-
-    def _known(self, request: web.Request) -> dict[str, Any]:
-        incident = self._views.incident(request.match_info["id"])
-        if incident is not None:
-            return incident
-        if not self._views.ready:
-            raise ApiError(
-                503, "service_unavailable", "the incidents are still being read", {"Retry-After": "2"}
-            )
-        raise ApiError(404, "not_found", "no such incident")
-
-    async def _accept(self, value: IncidentInput) -> web.Response:
-        try:
-            async with asyncio.timeout(_BROKER_PATIENCE):
-                await self._submit_input(value)
-        except (KafkaError, OSError, TimeoutError) as error:
-            log.warning("input_not_accepted", input=value.id, kind=value.kind, error=repr(error))
-            if is_too_large(error):
-                raise ApiError(
-                    413, "request_entity_too_large", "the topic of inputs takes no record as large as this"
-                ) from None
-            raise ApiError(
-                503,
-                "service_unavailable",
-                "the broker has not acknowledged it; send it again with the same Idempotency-Key",
-                {"Retry-After": "5"},
-            ) from None
-        log.info("input_accepted", input=value.id, kind=value.kind, incident=value.incident, via=value.via)
-        accepted = {
-            name: getattr(value, name) for name in ("id", "kind", "incident", "scope", "axis", "value")
-        }
-        return json_response({"accepted": {name: of for name, of in accepted.items() if of is not None}}, 202)
 
 
 def _camel(value: Any) -> Any:

@@ -18,26 +18,26 @@ from streams.records.models import ID_LIMIT, complaints
 
 __all__ = ["BODY_LIMIT", "flag", "input_id", "json_body", "number", "parsed", "raw_body"]
 
-#: The largest body, bytes. PagerDuty's are of 55 KB at most, so that order is kept.
+#: The largest body of a person's request, bytes.
 BODY_LIMIT = 64 * 1024
 _PATIENCE = 10.0  # seconds for a body to arrive
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
-async def raw_body(request: web.Request) -> bytes:
-    """The body as it was sent."""
+async def raw_body(request: web.Request, limit: int = BODY_LIMIT) -> bytes:
+    """The body as it was sent, of ``limit`` bytes at most."""
     if request.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
         raise ApiError(415, "unsupported_media_type", "bodies are taken uncompressed")
-    too_large = ApiError(413, "request_entity_too_large", f"a body has at most {BODY_LIMIT} bytes")
-    if (request.content_length or 0) > BODY_LIMIT:
+    too_large = ApiError(413, "request_entity_too_large", f"a body has at most {limit} bytes")
+    if (request.content_length or 0) > limit:
         raise too_large
     body = bytearray()
     try:
         async with asyncio.timeout(_PATIENCE):
             async for part in request.content.iter_any():
                 body += part
-                if len(body) > BODY_LIMIT:
+                if len(body) > limit:
                     raise too_large
     except TimeoutError:
         raise ApiError(408, "request_timeout", "the body did not arrive in time") from None

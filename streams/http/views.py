@@ -19,10 +19,14 @@ from aiokafka.errors import KafkaError
 from mode import Service
 
 from detectors.bounds import cut
+from detectors.incidents import IncidentInput
 from detectors.instants import HOUR, SECOND, parse_instant
 from sinks.banner import banner
+from streams.http.input_states import InputStates
+from streams.http.pagerduty.alerts import AlertIndex
 from streams.kafka.clients import Backoff, Consumer
 from streams.kafka.topics import Topics
+from streams.records.models import encode_input
 from streams.records.reading import OwnRecords, Unread
 from streams.runtime.clocks import REAL_TIMING, Timing
 from streams.watchdog.peers import FORGOTTEN_AFTER
@@ -30,6 +34,7 @@ from streams.watchdog.peers import FORGOTTEN_AFTER
 __all__ = [
     "BANNER_KEYS",
     "HISTORY_POINTS",
+    "INPUTS",
     "LOG_LINES",
     "SLI_RECORDS",
     "STATES_BACK",
@@ -43,6 +48,8 @@ __all__ = [
 HISTORY_POINTS = 360
 #: Lines of the incident log that are kept, over all incidents.
 LOG_LINES = 2_000
+#: Inputs of each partition that are read at a start.
+INPUTS = 2_000
 #: Keys of the banner that are kept, as clients have keys of their own; those published the longest ago go first.
 BANNER_KEYS = 1_000
 #: Closed incidents that are kept; the oldest go first.
@@ -86,6 +93,8 @@ class Views:
     Attributes:
         ready: whether all records that were on the topics when this process started have been read.
         unreadable: number of records that were skipped because they are no records of their topic.
+        alerts: which alerts PagerDuty's incidents hold.
+        inputs: what became of inputs.
     """
 
     def __init__(self, topics: Topics | None = None, *, states: States | None = None) -> None:
@@ -99,11 +108,14 @@ class Views:
         self._incidents: dict[str, dict[str, Any]] = {}
         self._banners: dict[str, banner.Banner] = {}
         self._log: deque[dict[str, Any]] = deque(maxlen=LOG_LINES)
+        self.alerts = AlertIndex()
+        self.inputs = InputStates()
         self._folds: Mapping[str, Callable[[str, bytes | None], None]] = {
             topics.sli: self._fold_sli,
             topics.incidents: self._fold_incident,
             topics.banner: self._fold_banner,
             topics.incident_log: self._fold_log,
+            topics.inputs: self._fold_input,
         }
 
     @property
@@ -196,6 +208,7 @@ class Views:
         if known is not None and _changed_at(known) > _changed_at(incident):
             return  # written by a worker that had lost the environment
         self._incidents[str(incident["id"])] = incident
+        self.alerts.learn_incident(incident)
         if len(self._incidents) > CLOSED_INCIDENTS:
             closed = [i for i in self._incidents.values() if i["state"] == "closed"]
             if len(closed) > CLOSED_INCIDENTS:
@@ -216,7 +229,18 @@ class Views:
         if value is not None:
             line = _document(value)
             about = line.get("incident", key)
+            self.inputs.decided(line)
             self._log.append({**line, "incident": about["id"] if isinstance(about, dict) else about})
+
+    def _fold_input(self, key: str, value: bytes | None) -> None:
+        if value is not None:
+            asked = _document(value)
+            self.inputs.accepted(asked)
+            self.alerts.learn_input(asked)
+
+    def note_input(self, value: IncidentInput) -> None:
+        """Note an input that this process has put on the topic, before its record comes back."""
+        self._fold_input(value.env, encode_input(value))
 
 
 def _document(value: bytes) -> dict[str, Any]:
@@ -241,7 +265,7 @@ class ViewsTailer(Service):
     """Follows the topics of a `Views` for as long as it runs, without a consumer group.
 
     Compacted topics are read from their beginning, indicators from an hour back, states from ten minutes back, and of
-    the incident log only the last lines, as many as the views keep. If the broker is unreachable, the tailer waits for
+    the incident log and the inputs only the last. If the broker is unreachable, the tailer waits for
     it and continues at its last position.
 
     Args:
@@ -317,6 +341,7 @@ class ViewsTailer(Service):
         logs = [p for p in ends if p.topic == self._topics.incident_log]
         slis = [p for p in ends if p.topic == self._topics.sli]
         starts = {p: max(0, ends[p] - LOG_LINES) for p in logs}
+        starts |= {p: max(0, ends[p] - INPUTS) for p in ends if p.topic == self._topics.inputs}
         states = [p for p in ends if p.topic == self._topics.watch_state]
         since = dict.fromkeys(slis, self._clock() - SLI_BACK)
         since |= dict.fromkeys(states, self._clock() - STATES_BACK)

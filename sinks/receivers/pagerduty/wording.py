@@ -23,13 +23,15 @@ from sinks.wording import (
     truncate,
 )
 
-__all__ = ["render", "render_blind", "render_seeing", "summary"]
+__all__ = ["NOTE_MARK", "render", "render_blind", "render_seeing", "summary"]
 
 SUMMARY_LIMIT = 1024
 DETAIL_LIMIT = 2000
 LINK_TEXT_LIMIT = 100
 DEDUP_KEY_LIMIT = 100
 NOTES_SHOWN = 10
+#: Every note of ours in PagerDuty begins with it, so that it is known when PagerDuty's webhook brings it back.
+NOTE_MARK = "[watchofficer] "
 
 
 def summary(incident: Incident, names: ScopeNames = UNNAMED) -> str:

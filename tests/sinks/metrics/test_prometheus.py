@@ -99,6 +99,7 @@ def test_the_names_and_labels_are_those_that_dashboards_rely_on() -> None:
         "watchofficer_build_info": {"version", "python", "policy"},
         "watchofficer_unlisted": {"field"},
         "watchofficer_notices": {"kind"},
+        "watchofficer_webhooks": {"door", "outcome"},
         "watchofficer_blind": {"why"},
         "watchofficer_evaluated_lag_seconds": {"env"},
         "watchofficer_loop_stall_seconds": {"le"},

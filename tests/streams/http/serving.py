@@ -96,7 +96,11 @@ def sign(body: bytes, secret: str = SECRET) -> str:
 
 @asynccontextmanager
 async def serving(
-    *, token: str | None = TOKEN, bind: str = "127.0.0.1", secret: str | None = SECRET
+    *,
+    token: str | None = TOKEN,
+    bind: str = "127.0.0.1",
+    secret: str | None = SECRET,
+    patience: float = 0.0,
 ) -> AsyncIterator[Serving]:
     views, health = Views(), Health(lambda: served.monotonic)
     progress = Progress(lambda: served.monotonic)
@@ -117,6 +121,7 @@ async def serving(
             settings,
             default_policy(),
             clock=lambda: NOW,
+            patience=patience,
         )
     )
     async with TestClient(TestServer(application, host="127.0.0.1")) as client:

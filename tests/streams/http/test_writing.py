@@ -9,9 +9,10 @@ import pytest
 from aiokafka.errors import KafkaTimeoutError, MessageSizeTooLargeError
 
 from detectors.incidents import IncidentInput
-from streams.http import api as http_module
+from streams.http import inputs as http_module
+from streams.http.input_states import InputStates
 from streams.records.models import decode_input, encode_input
-from tests.streams.http.serving import NOW, TOKEN, Serving, an_incident, serving
+from tests.streams.http.serving import NOW, TOKEN, Serving, an_incident, dumps, serving
 
 BEARER = f"Bearer {TOKEN}"
 ACK = "/api/v1/incidents/prod-17/ack"
@@ -266,3 +267,75 @@ async def test_without_a_token_only_this_machine_and_this_console_may_write(
 async def test_with_a_token_it_does_not_matter_which_page_writes(served: Serving) -> None:
     served.feed(an_incident(17))
     assert (await served.post(ACK, {}, Authorization=BEARER, Origin="http://elsewhere.example"))[0] == 202
+
+
+async def test_a_person_can_declare_an_outage_of_a_scope_that_has_no_incident(served: Serving) -> None:
+    status, body = await served.post(
+        "/api/v1/incidents", {"scope": "prod/*/idme", "by": "Ada", "text": "calls"}, Authorization=BEARER
+    )
+    assert (status, body["accepted"]["scope"]) == (202, "prod/*/idme")
+    (value,) = served.submitted
+    assert (value.kind, value.incident, value.env, value.text) == ("declare", None, "prod", "calls")
+    assert (await served.post("/api/v1/incidents", {}, Authorization=BEARER))[0] == 400
+    assert (await served.post("/api/v1/incidents", {"scope": "prod"}))[0] == 401
+
+
+async def state_of(served: Serving, name: str) -> tuple[int, dict[str, Any]]:
+    async with served.client.get(f"/api/v1/inputs/{name}", headers={"Authorization": BEARER}) as response:
+        return response.status, await response.json()
+
+
+async def test_what_became_of_an_input_can_be_asked(served: Serving) -> None:
+    headers = {"Authorization": BEARER, "Idempotency_Key": "mine/1"}
+    await served.post("/api/v1/reports", {"scope": "prod/ssoe", "by": "Ada"}, **headers)
+    status, body = await state_of(served, "mine%2F1")
+    assert (status, body["state"], body["kind"], body["scope"]) == (200, "accepted", "report", "prod/ssoe")
+    line = {
+        "type": "opened",
+        "incident": "prod-4",
+        "at": "2026-11-23T15:05:02Z",
+        "input": "mine/1",
+        "reason": "r",
+    }
+    repeat = {**line, "type": "refused", "reason": "it was dealt with before", "at": "2026-11-23T15:06:00Z"}
+    for one in (line, repeat):
+        served.views.apply("incident-log", b"prod-4", dumps(one))
+    status, body = await state_of(served, "mine/1")
+    assert (body["state"], body["incident"], body["applied_at"]) == (
+        "applied",
+        "prod-4",
+        "2026-11-23T15:05:02Z",
+    )
+    assert body["scope"] == "prod/ssoe"
+
+
+async def test_why_an_input_was_refused_can_be_asked_at_a_worker_that_did_not_take_it(
+    served: Serving,
+) -> None:
+    line = {
+        "type": "refused",
+        "incident": None,
+        "at": "2026-11-23T15:05:02Z",
+        "input": "x",
+        "reason": "no scope",
+    }
+    served.views.apply("incident-log", b"prod", dumps(line))
+    assert (await state_of(served, "x"))[1] == {
+        "id": "x",
+        "state": "refused",
+        "decided_at": "2026-11-23T15:05:02Z",
+        "reason": "no scope",
+    }
+
+
+async def test_an_input_that_nobody_knows_is_not_found_once_the_topics_are_read(served: Serving) -> None:
+    assert (await state_of(served, "x"))[0] == 404
+    served.views.ready = False
+    assert (await state_of(served, "x"))[0] == 503
+
+
+def test_only_so_many_inputs_are_remembered_the_latest_of_them() -> None:
+    states = InputStates()
+    for number in range(10_001):
+        states.accepted({"id": str(number)})
+    assert (states.get("0"), states.get("10000")) == (None, {"state": "accepted", "id": "10000"})

@@ -1,0 +1,1 @@
+"""What do webhooks of PagerDuty say, and of which incidents?"""
