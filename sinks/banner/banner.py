@@ -13,11 +13,13 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
 from msgspec import Meta
+from msgspec.structs import replace
 
 from detectors.incidents import Incident
-from detectors.instants import format_instant, parse_instant
+from detectors.instants import HOUR, format_instant, parse_instant
 from detectors.policy.policy import Policy
 from sinks.banner.keys import MVI, BannerKeys
+from sinks.banner.standing import stands
 from sinks.wording import one_line, truncate
 
 __all__ = [
@@ -41,6 +43,8 @@ _STANDING = ("open", "acknowledged", "recovering")
 BADNESS: Mapping[BannerState, int] = {"ok": 0, "maintenance": 1, "warning": 2, "critical": 3}
 #: What a key looks like: an environment, then a value, ``*`` or service for each axis, the last one no ``*``.
 KEY_PATTERN = r"^[a-z0-9_.:-]{1,64}(/([a-z0-9_.:-]{1,64}|[*])){0,3}/[a-z0-9_.:-]{1,64}$"
+#: So many changes of a key in an hour, at most.
+_MOST = 4
 _EVENT_TYPE = "watchofficer.banner-state.v1"
 
 Instant = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
@@ -55,6 +59,7 @@ class Banner(msgspec.Struct, frozen=True, kw_only=True):
         severity: SLA severity of the incident that causes the state, 1 or 2; None for ``ok`` and
             ``maintenance``.
         incident_id: the incident that causes the state, or None.
+        changes: (instant, state) of each change of the last hour; for ourselves, and no part of a record.
     """
 
     key: str
@@ -67,6 +72,7 @@ class Banner(msgspec.Struct, frozen=True, kw_only=True):
     updated_at: int
     valid_until: int
     incident_id: str | None
+    changes: tuple[tuple[int, BannerState], ...] = ()
 
 
 class _Current(NamedTuple):
@@ -106,7 +112,7 @@ def banners(
 ) -> dict[str, Banner]:
     """The banners of an environment at ``at`` (ms), by key: every key that the environment always has, and more.
 
-    Incidents count from their opening until they are resolved. If several incidents set a key, the worst
+    Incidents count as long as they stand (``standing.stands``). If several incidents set a key, the worst
     state is shown, and of equal states that of the incident that opened first. A maintenance window shows
     ``maintenance`` on the keys of its scope, and so does an incident within the window. A key that comes and goes,
     such as that of a client, is among the banners while it is not ``ok``, and ``ok`` once thereafter; so is a key of
@@ -122,8 +128,8 @@ def banners(
     keys, current, known = BannerKeys(policy), dict[str, _Current](), previous or {}
     standing = [i for i in incidents if i.env == env and i.state in _STANDING]
     for incident in sorted(standing, key=lambda i: (i.opened_at, i.id)):
-        state = _state(incident, policy)
         for key in keys.of_scope(incident.scope, at):
+            state = _state(incident, known.get(key), at, policy)
             if BADNESS[state] > BADNESS[current.get(key, _OK).state]:
                 current[key] = _Current(state, incident.opened_at, incident)
     for window in policy.maintenance:
@@ -135,27 +141,53 @@ def banners(
     result = {}
     for key in dict.fromkeys((*keys.of_env(env, at), *sorted({*current, *ending}))):
         now, before = current.get(key, _OK), known.get(key)
-        behind = now.incident
-        title, message = _words(keys.provider_name(key), key, now.state, now.described)
-        since = now.since if before is None else before.since if before.state == now.state else at
-        result[key] = Banner(
-            key=key,
-            state=now.state,
-            severity=behind.severity if behind is not None and now.state != "maintenance" else None,
-            title=title,
-            message=message,
-            since=since,
-            version=at,
-            updated_at=at,
-            valid_until=at + policy.banner.valid_for,
-            incident_id=behind.id if behind is not None else None,
-        )
+        made = _made(key, now, before, at, policy)
+        result[key] = made if before is None else _steady(made, before, at, policy)
     return result
+
+
+def _made(key: str, now: _Current, before: Banner | None, at: int, policy: Policy) -> Banner:
+    behind = now.incident
+    title, message = _words(BannerKeys(policy).provider_name(key), key, now.state, now.described)
+    since = now.since if before is None else before.since if before.state == now.state else at
+    return Banner(
+        key=key,
+        state=now.state,
+        severity=behind.severity if behind is not None and now.state != "maintenance" else None,
+        title=title,
+        message=message,
+        since=since,
+        version=at,
+        updated_at=at,
+        valid_until=at + policy.banner.valid_for,
+        incident_id=behind.id if behind is not None else None,
+        changes=((at, now.state),) if behind is not None or now.state != "ok" else (),
+    )
+
+
+def _steady(made: Banner, before: Banner, at: int, policy: Policy) -> Banner:
+    """The banner that follows another one: it changes at most ``_MOST`` times an hour, whatever flickers.
+
+    A worsening is never held. Anything else waits while it would be later than the last change but one, so that a
+    worsening can follow it; and where this one would be the last, a key that has been critical within the hour is
+    critical again at once.
+    """
+    recent = tuple(change for change in before.changes if change[0] > at - HOUR)
+    if (made.state, made.incident_id) == (before.state, before.incident_id):
+        return replace(made, changes=recent)
+    if BADNESS[made.state] <= BADNESS[before.state] and len(recent) >= _MOST - 1:
+        shown = replace(before, version=at, updated_at=at, valid_until=at + policy.banner.valid_for)
+        return replace(shown, changes=recent)
+    if made.state == "warning" and len(recent) == _MOST - 1 and "critical" in dict(recent).values():
+        title, message = _words(BannerKeys(policy).provider_name(made.key), made.key, "critical", "")
+        made = replace(made, state="critical", title=title, message=message)
+    return replace(made, changes=(*recent, (at, made.state)))
 
 
 def encode(banner: Banner) -> bytes:
     """The record's value, JSON."""
     fields = msgspec.structs.asdict(banner)
+    del fields["changes"]
     for name in ("since", "updated_at", "valid_until"):
         fields[name] = None if fields[name] is None else format_instant(fields[name])
     return msgspec.json.encode(_Value(schema_version=1, **fields))
@@ -202,15 +234,20 @@ _SORRY = "We're working to fix this."
 _LATER = "Please try again later."
 
 
-def _state(incident: Incident, policy: Policy) -> BannerState:
-    if incident.failing_ratio < policy.banner.min_failing_ratio:
+def _state(incident: Incident, before: Banner | None, at: int, policy: Policy) -> BannerState:
+    """What an incident that is not resolved makes of a key that showed ``before``."""
+    shown = (
+        before is not None and before.incident_id == incident.id and before.state in ("warning", "critical")
+    )
+    if not stands(incident, shown, at, policy):
         return "ok"
     level = policy.banner.status[incident.severity]
     if level == "active":
+        # A severity that has fallen takes no banner away; only recovery does.
+        level = "warning" if shown else level
+    if level == "active":
         return "ok"
-    if incident.in_maintenance:
-        return "maintenance"
-    return level
+    return "maintenance" if incident.in_maintenance else level
 
 
 def _words(name: str | None, key: str, state: BannerState, described: str) -> tuple[str, str]:

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from detectors.instants import MINUTE
 from sinks.banner.banner import banner_schema, decode, encode, headers
@@ -172,7 +173,7 @@ def test_every_value_agrees_with_its_schema_and_reads_back(given: list[Any], at:
         assert tuple(made)[: len(always)] == always
         for banner in made.values():
             validator.validate(msgspec.json.decode(encode(banner)))
-            assert decode(encode(banner)) == banner
+            assert decode(encode(banner)) == replace(banner, changes=())
 
 
 @pytest.mark.parametrize(
