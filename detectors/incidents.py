@@ -24,6 +24,7 @@ __all__ = [
     "Note",
     "Page",
     "State",
+    "Told",
     "Transition",
     "TransitionKind",
     "error_words",
@@ -164,6 +165,13 @@ class Page(msgspec.Struct, frozen=True):
     closed_at: int | None = None
 
 
+class Told(msgspec.Struct, frozen=True):
+    """A receiver of the policy's routes that hears of a change: by its first message of the epoch, or a later one."""
+
+    receiver: str
+    action: Literal["open", "update", "resolve"]
+
+
 class Incident(msgspec.Struct, frozen=True, kw_only=True):
     """One incident as it stands. ``id`` is ``<env>-<running number>``; ``epoch`` counts reopenings."""
 
@@ -210,6 +218,9 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
     notes: tuple[Note, ...] = ()
     links: dict[str, str] = {}
     pages: tuple[Page, ...] = ()  # PagerDuty alerts of this epoch
+    routed: tuple[
+        str, ...
+    ] = ()  # receivers of the routes that this epoch was for, in the order of their first message
     policy_hash: str = ""
 
     @property
@@ -234,6 +245,7 @@ class Transition(msgspec.Struct, frozen=True, kw_only=True):
             None.
         causes: the findings behind it.
         page: the PagerDuty alert that it triggers or raises, with the level of that trigger.
+        told: the receivers of the policy's routes that hear of it.
         quietly: whether only the thread's root is corrected, without a new message, as the last was too recent.
         nth: how many transitions of this kind the incident had before at this T, which makes ids unique.
         input: id of the input that a person or receiver asked for it by, if any.
@@ -251,6 +263,7 @@ class Transition(msgspec.Struct, frozen=True, kw_only=True):
     via: str | None = None
     causes: tuple[Cause, ...] = ()
     page: Page | None = None
+    told: tuple[Told, ...] = ()
     quietly: bool = False
     nth: int = 0
     input: str | None = None
@@ -326,18 +339,19 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
     ``id`` is a pure function of (incident, epoch, transition, sink), so that a repeat is recognised.
 
     Attributes:
-        sink: pagerduty, datadog or slack.
+        sink: pagerduty, datadog, slack, or a receiver of the policy's routes.
         action: pagerduty: trigger, acknowledge, resolve, note. datadog: event, incident_create, incident_update,
             incident_resolve. slack: post, update (edit the root), reply, broadcast (a reply shown in the channel),
-            notice (a message of its own, which belongs to no incident).
-        level: pagerduty critical|error|warning; datadog event error|warn|ok; slack "info".
+            notice (a message of its own, which belongs to no incident). others: open, update, resolve.
+        level: pagerduty and others critical|error|warning; datadog event error|warn|ok; slack "info".
+            Others have "ok" for a resolution.
         dedup_key: the receiver's key for this incident and epoch.
         kind, reason: of the transition, or of a notice.
         incident: as it stood then.
     """
 
     id: str
-    sink: Literal["pagerduty", "datadog", "slack"]
+    sink: str
     action: str
     level: str
     dedup_key: str

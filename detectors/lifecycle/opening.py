@@ -73,6 +73,7 @@ def _blank(
         "narrower": (),
         "common": (),
         "pages": (),
+        "routed": (),
     }
     if before is None:
         return Incident(

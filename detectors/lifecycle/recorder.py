@@ -15,8 +15,10 @@ from detectors.incidents import Cause, Incident, Note, Transition, TransitionKin
 from detectors.lifecycle.absence.gone import Gone
 from detectors.lifecycle.bounded import bounded
 from detectors.lifecycle.memory import FOUND_IN_FAILURES, IncidentMemory, View
+from detectors.lifecycle.response_times import calendar
 from detectors.notification.paging import page_of, with_page
 from detectors.notification.plan import makes_thread_message
+from detectors.notification.routes import asks_for_hours, tell, with_told
 from detectors.policy.policy import Policy
 
 __all__ = ["Recorder"]
@@ -83,6 +85,15 @@ class Recorder:
             quietly = notified_at is not None and at - notified_at < policy.lifecycle.scope_change_every
             if not quietly:
                 memory.scope_notified, memory.scope_notified_at = after.scope, at
+        told = tell(
+            kind,
+            after,
+            policy,
+            worse=before is not None and after.severity < before.severity,
+            quietly=quietly or (kind == "note" and not tells),
+            business=asks_for_hours(policy) and calendar(policy).is_open(at),
+        )
+        after = with_told(after, told)
         memory.incident = after
         transition = Transition(
             kind=kind,
@@ -96,6 +107,7 @@ class Recorder:
             via=via,
             causes=tuple(causes),
             page=page,
+            told=told,
             quietly=quietly,
             notes=tuple(tells),
             nth=sum(t.kind == kind and t.incident.id == after.id for t in self.transitions),

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from detectors.lint import durations, maintenance, objectives, reachability, values
+from detectors.lint import durations, maintenance, objectives, reachability, routes, values
 from detectors.lint.rule import PEAK, Ground, LintSeverity, Rule
 from detectors.policy.policy import Policy, parse_policy
 from detectors.policy.source import PolicyError, PolicyProblem, Refusal, Source, read_source
@@ -25,6 +25,7 @@ RULES: tuple[Rule, ...] = (
     *objectives.RULES,
     *maintenance.RULES,
     *values.RULES,
+    *routes.RULES,
 )
 
 #: Why a policy is refused: id of the refusal -> what it stands for. The last id is for all else.

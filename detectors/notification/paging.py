@@ -15,7 +15,7 @@ from detectors.incidents import Incident, Page, TransitionKind
 from detectors.policy.policy import Policy
 from detectors.urgency import is_serious
 
-__all__ = ["dedup_key", "may_page", "page_of", "with_page"]
+__all__ = ["LEVELS", "dedup_key", "may_page", "page_of", "with_page"]
 
 #: How often an epoch pages again after people have resolved it while it fails.
 AGAIN_AT_MOST = 3

@@ -7,19 +7,16 @@ a page (``Transition.page``) and which only correct what stands (``Transition.qu
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal
 
 from msgspec.structs import replace
 
-from detectors.incidents import Command, Incident, Note, Transition, TransitionKind
+from detectors.incidents import Command, Incident, Note, Told, Transition, TransitionKind
 from detectors.instants import format_instant
-from detectors.notification.paging import dedup_key
+from detectors.notification.paging import LEVELS, dedup_key
 from detectors.policy.policy import Policy
 from detectors.urgency import is_serious
 
 __all__ = ["PAGERDUTY_REST", "catch_up", "kind_key", "makes_thread_message", "plan"]
-
-Sink = Literal["pagerduty", "datadog", "slack"]
 
 #: Changes that the thread gets a line for, beside the correction of its root.
 _REPLIES: frozenset[TransitionKind] = frozenset(
@@ -73,6 +70,8 @@ def _commands(transition: Transition, policy: Policy, sinks: frozenset[str], mar
     reason = _joined(transition.notes) if transition.kind == "notes" else None
     for action in _slack_actions(transition):
         out.add("slack", action, "info", reason=reason)
+    for told in transition.told:
+        out.add(told.receiver, told.action, _urgency(transition.incident), reason=reason)
     return [command for command in out.commands if command.sink in sinks]
 
 
@@ -91,7 +90,7 @@ class _CommandList:
         self.commands: list[Command] = []
 
     def add(
-        self, sink: Sink, action: str, level: str, key: str | None = None, *, reason: str | None = None
+        self, sink: str, action: str, level: str, key: str | None = None, *, reason: str | None = None
     ) -> None:
         """Add one command.
 
@@ -139,6 +138,10 @@ def _status(incident: Incident) -> str:
     if incident.state in ("resolved", "closed"):
         return "ok"
     return "warn" if incident.severity == 3 else "error"
+
+
+def _urgency(incident: Incident) -> str:
+    return "ok" if incident.state in ("resolved", "closed") else LEVELS[incident.severity]
 
 
 def _pagerduty(out: _CommandList, transition: Transition, *, rest: bool) -> None:
@@ -217,7 +220,7 @@ def catch_up(
     elif before is None:
         commands += _came_and_went(incident, policy, sinks)
     elif before.state in _OPEN:
-        notified = replace(incident, pages=before.pages, declared_at=before.declared_at)
+        notified = replace(incident, pages=before.pages, declared_at=before.declared_at, routed=before.routed)
         commands += _end(notified, incident.resolved_at or incident.updated_at, policy, sinks)
     return commands
 
@@ -243,7 +246,7 @@ def _still_open(
         paged = [(page.dedup_key, page.level) for page in before.pages]
         more = [page for page in incident.pages if (page.dedup_key, page.level) not in paged]
         page = more[-1] if more else None
-        if not (visible or page or declared_now):
+        if not (visible or page or declared_now or incident.routed != before.routed):
             return []
         kind = "severity" if incident.severity != before.severity else "update"
         at = incident.updated_at
@@ -257,12 +260,19 @@ def _still_open(
         from_scope=before.scope if before else None,
         reason=reason,
         page=page,
+        told=_told_late(incident, before),
     )
     commands = []
     if declared_now and kind != "reopened":
-        declared = replace(change, kind="declared", at=incident.declared_at, page=None)
+        declared = replace(change, kind="declared", at=incident.declared_at, page=None, told=())
         commands += _commands(declared, policy, sinks & {"datadog"}, _CAUGHT_UP)
     return commands + _commands(change, policy, sinks, _CAUGHT_UP)
+
+
+def _told_late(incident: Incident, before: Incident | None) -> tuple[Told, ...]:
+    """The receivers of the routes that an open incident is for; those that knew it before the wait get an update."""
+    heard = before.routed if before is not None else ()
+    return tuple(Told(name, "update" if name in heard else "open") for name in incident.routed)
 
 
 def _end(notified: Incident, at: int, policy: Policy, sinks: frozenset[str]) -> list[Command]:
@@ -278,6 +288,7 @@ def _end(notified: Incident, at: int, policy: Policy, sinks: frozenset[str]) -> 
         from_severity=notified.severity,
         from_scope=notified.scope,
         reason=f"It resolved at {format_instant(at)} ({ended.resolved_reason}), while notifications waited.",
+        told=tuple(Told(name, "resolve") for name in notified.routed),
     )
     return _commands(change, policy, sinks, _CAUGHT_UP)
 

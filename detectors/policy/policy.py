@@ -26,6 +26,7 @@ from detectors.policy.detector_sections import Attribution, BurnRate, Latency, O
 from detectors.policy.errors import problems_of
 from detectors.policy.journey_sections import Funnel, Surge
 from detectors.policy.references import reference_faults
+from detectors.policy.routes import Route
 from detectors.policy.sections import (
     Banner,
     BusinessHours,
@@ -124,6 +125,7 @@ class Policy(Section):
     fail_over: FailOver
     banner: Banner
     notify: Notify
+    routes: Annotated[tuple[Route, ...], Field(max_length=64)]
     maintenance: tuple[MaintenanceWindow, ...]
     runbooks: Mapping[RunbookKey, Url]
     outage: Outage

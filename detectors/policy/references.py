@@ -40,6 +40,11 @@ def reference_faults(policy: Policy) -> Iterator[Fault]:
     yield from _value(("banner", "default_client"), policy.banner.default_client, policy, "client_id")
     for i, window in enumerate(policy.maintenance):
         yield from _scope(("maintenance", i, "scope"), window.scope, policy)
+    for i, route in enumerate(policy.routes):
+        for n, env in enumerate(route.match.env or ()):
+            yield from _like_none(("routes", i, "match", "env", n), env, policy.envs)
+        for n, scope in enumerate(route.match.scope or ()):
+            yield from _scope(("routes", i, "match", "scope", n), scope, policy)
     for key in policy.runbooks:
         if "/" in key:
             yield from _scope(("runbooks", key), key, policy)

@@ -129,7 +129,7 @@ def classify(status: int, headers: Mapping[str, str], said: str = "") -> Retry |
     if 200 <= status < 300:
         return None
     why = f"HTTP {status}" + (f": {said}" if said else "")
-    if status == 429:
+    if status in (420, 429):  # 420 is Statuspage's
         return Retry(wait_asked_for(headers), why, throttled=True, kind="throttled")
     if status == 408 or status >= 500:
         return Retry(wait_asked_for(headers), why)

@@ -7,11 +7,13 @@ and ``client`` sends it. ``registry`` lists them.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
-from detectors.incidents import Command
+import msgspec
+
+from detectors.incidents import Command, Incident
 from sinks.configuration import Group
 from sinks.receivers.answers import SinkClient
 from sinks.wording import ScopeNames
@@ -48,11 +50,15 @@ class Means:
         http: makes requests, and holds them back where this process may not send any more.
         clock: ms since the epoch.
         names: what people call the values of scopes.
+        document: makes the JSON of an incident, as the topic ``incidents`` has it.
+        banner_keys: (scope, ms) -> the banner keys that an incident on the scope sets then.
     """
 
     http: httpx.AsyncClient
     clock: Callable[[], int]
     names: ScopeNames
+    document: Callable[[Incident], bytes] = msgspec.json.encode
+    banner_keys: Callable[[str, int], Sequence[str]] = lambda scope, at: (scope,)
 
 
 class ReceiverSettings(Group):
@@ -82,6 +88,10 @@ class ReceiverSettings(Group):
     @abstractmethod
     def client(self, means: Means) -> SinkClient:
         """The client of a receiver that is on."""
+
+    def named(self) -> Mapping[str, Self]:
+        """Further receivers of this kind, by name: ``leadership`` is ``email:leadership`` in routes and metrics."""
+        return {}
 
     @classmethod
     def overtaken(cls, command: Command, later: Sequence[Command]) -> Fate | None:

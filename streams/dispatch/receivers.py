@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 
 from detectors.incidents import Command
+from detectors.policy.policy import Policy
+from sinks.banner.keys import BannerKeys
 from sinks.receivers.answers import Answer, Receipts, SinkClient
 from sinks.receivers.contract import Means
 from sinks.wording import ScopeNames
+from streams.dispatch.standing import Standing
+from streams.records.models import encode_incident
 from streams.runtime.clocks import Clock
 from streams.runtime.lease import Lease, LeaseLost
 from streams.settings.settings import Settings
 
-__all__ = ["LeaseGuard", "http_client", "receivers"]
+__all__ = ["LeaseGuard", "StandingLeaseGuard", "guarded", "http_client", "receivers"]
+
+_T = TypeVar("_T")
 
 #: The lease under which a command is being sent.
 _lease: ContextVar[Lease | None] = ContextVar("lease", default=None)
@@ -50,10 +56,16 @@ async def _hold(lease: Lease) -> None:
 
 
 def receivers(
-    settings: Settings, http: httpx.AsyncClient, clock: Clock, names: ScopeNames
+    settings: Settings, http: httpx.AsyncClient, clock: Clock, policy: Policy
 ) -> Mapping[str, SinkClient]:
-    """Clients by sink, which call the values of scopes by ``names``."""
-    means = Means(http=http, clock=clock, names=names)
+    """Clients by sink, which call the values of scopes as the policy does."""
+    means = Means(
+        http=http,
+        clock=clock,
+        names=ScopeNames(policy),
+        document=encode_incident,
+        banner_keys=BannerKeys(policy).of_scope,
+    )
     return {name: receiver.client(means) for name, receiver in settings.receivers() if receiver.on}
 
 
@@ -66,9 +78,39 @@ class LeaseGuard:
 
     async def send(self, command: Command, receipts: Receipts) -> Answer:
         """Send a command through the client; without the lease this never returns."""
+        return await self._leased(lambda: self._client.send(command, receipts))
+
+    async def _leased(self, request: Callable[[], Awaitable[_T]]) -> _T:
         await _hold(self._lease)
         token = _lease.set(self._lease)
         try:
-            return await self._client.send(command, receipts)
+            return await request()
         finally:
             _lease.reset(token)
+
+
+class StandingLeaseGuard(LeaseGuard):
+    """A receiver that is told again what stands, and nothing without the lease."""
+
+    def __init__(self, client: SinkClient, standing: Standing, lease: Lease) -> None:
+        super().__init__(client, lease)
+        self._standing = standing
+
+    def remember(self, command: Command) -> None:
+        """Pass a command of the outbox on."""
+        self._standing.remember(command)
+
+    def forget(self, incidents: Callable[[str], bool]) -> None:
+        """Leave these incidents to another worker."""
+        self._standing.forget(incidents)
+
+    async def refresh(self) -> Answer | None:
+        """Tell everything that stands again; without the lease this never returns."""
+        return await self._leased(self._standing.refresh)
+
+
+def guarded(client: SinkClient, lease: Lease) -> LeaseGuard:
+    """A client to which nothing is sent without the lease."""
+    if isinstance(client, Standing):
+        return StandingLeaseGuard(client, client, lease)
+    return LeaseGuard(client, lease)

@@ -19,6 +19,7 @@ from detectors.incidents import Command
 from sinks.delivery.deliverer import Deliverer, Delivery
 from sinks.delivery.pacing import gates_for
 from sinks.receivers.answers import SinkClient
+from streams.dispatch.standing import StandingAlerts
 from streams.kafka.producer import BatchProducer, ProducerRecord
 from streams.kafka.refused.aside import AsideWriter
 from streams.kafka.topic_reader import TopicReader
@@ -80,6 +81,7 @@ class Dispatch:
         self._deliverers: dict[int, Deliverer] = {}
         self._taking: dict[int, asyncio.Lock] = {}
         self._counted: Counter[tuple[str, str]] = Counter()
+        self._standing = StandingAlerts(clients, timing.sleep)
 
     @property
     def deliveries(self) -> Counter[tuple[str, str]]:
@@ -107,6 +109,7 @@ class Dispatch:
         self._owned = set(partitions)
         await self.let_go(set(self._deliverers) - self._owned, 0.0)
         await asyncio.gather(*(self._deliverer(partition) for partition in sorted(self._owned)))
+        self._standing.keep(self._owned, self._partition_of)
 
     async def let_go(self, partitions: Iterable[int], timeout: float) -> None:
         """Give partitions away: requests under way may end, and be recorded, within ``timeout`` seconds."""
@@ -115,6 +118,10 @@ class Dispatch:
         await asyncio.gather(*(deliverer.close(timeout) for deliverer in gone))
         for deliverer in gone:
             self._counted.update(deliverer.deliveries)
+        self._standing.keep(self._owned, self._partition_of)
+
+    def _partition_of(self, incident_id: str) -> int:
+        return incident_partition(incident_id, self._partitions)
 
     async def take(self, partition: int, offset: int, value: bytes | None, key: bytes | None = None) -> None:
         """Take the next record of the outbox; one of a partition that is not owned is read again once it is."""
@@ -125,6 +132,7 @@ class Dispatch:
             self._submit(deliverer, offset, command)
 
     def _submit(self, deliverer: Deliverer, offset: int, command: Command) -> None:
+        self._standing.remember(command)
         if deliverer.submit(command):
             self._offsets[command.id] = offset
 

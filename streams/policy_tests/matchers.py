@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field, InstanceOf, PlainValidator
 
 from detectors.incidents import Basis, DetectorName, FindingState, State, TransitionKind
 from detectors.instants import parse_duration, parse_instant
+from detectors.policy.routes import ReceiverName
 from detectors.policy.sections import PriorityName
 from detectors.policy.source import quote
 from detectors.policy.types import Fault, ScopePath, Section, Text
@@ -118,7 +119,7 @@ _Listed = BeforeValidator(_listed)
 Scopes = Annotated[tuple[ScopePath, ...], _Listed, Field(min_length=1)]
 Detectors = Annotated[tuple[DetectorName, ...], _Listed, Field(min_length=1)]
 Ids = Annotated[tuple[IncidentId, ...], _Listed, Field(min_length=1)]
-Sinks = Annotated[tuple[Literal["pagerduty", "datadog", "slack"], ...], _Listed, Field(min_length=1)]
+Sinks = Annotated[tuple[ReceiverName, ...], _Listed, Field(min_length=1)]
 Action = Literal[
     "trigger",
     "acknowledge",
@@ -128,6 +129,7 @@ Action = Literal[
     "incident_update",
     "incident_resolve",
     "post",
+    "open",
     "update",
     "reply",
     "broadcast",

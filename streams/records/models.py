@@ -218,6 +218,7 @@ class IncidentRecord(Document):
     notes: Annotated[tuple[NoteRecord, ...], says("the timeline's notes, oldest first")] = ()
     links: Annotated[dict[str, str], says("places to go: console, runbook and others")] = {}
     pages: Annotated[tuple[PageRecord, ...], says("PagerDuty's alerts of this epoch")] = ()
+    routed: Annotated[tuple[str, ...], says("receivers of the policy's routes that this epoch is for")] = ()
     policy_hash: Annotated[str, says("names the policy it was judged by")] = ""
 
     @computed_field(description="`common` in words; empty where nothing stands out")  # type: ignore[prop-decorator]

@@ -14,7 +14,9 @@ from detectors.history.history import History
 from detectors.history.rollup import HISTORY_SPAN
 from detectors.incidents import IncidentInput
 from detectors.instants import FAR_PAST
+from detectors.notification.routes import named_receivers
 from detectors.policy.policy import Policy
+from detectors.policy.routes import STANDING
 from detectors.windows.facts import ON_TIME, TOO_LATE, FactRow
 from streams.aggregate.acceptance import Acceptance, Rules
 from streams.aggregate.batch import Batch, judge_batch
@@ -28,10 +30,8 @@ from streams.replay.places import PlacedEntries
 from streams.replay.record_files import add_record
 from streams.replay.summary import FAULTS_SHOWN, Summary
 
-__all__ = ["EVERY_SINK", "Input", "Replay"]
+__all__ = ["Input", "Replay"]
 
-#: `replay` shows the commands that would be sent if every receiver were on.
-EVERY_SINK = frozenset({"pagerduty", "datadog", "slack"})
 _BATCH = 4096
 
 
@@ -173,6 +173,8 @@ class Replay:
         self._histories: dict[str, History] = {}
         for record in (*history, *(checkpoint.history if checkpoint else ())):
             add_record(self._history, record)
+        # As if every receiver were on that the policy names.
+        self._sinks = frozenset(STANDING) | named_receivers(policy)
         self.evaluator = Evaluator(policy, self._make(sli_every))
 
     def _history(self, env: str) -> History:
@@ -188,7 +190,7 @@ class Replay:
                 self._policy,
                 self._history(env),
                 state=known.engine if known else None,
-                sinks=EVERY_SINK,
+                sinks=self._sinks,
                 sli_every=sli_every,
                 observer=self._observer,
             )

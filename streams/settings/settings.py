@@ -147,6 +147,8 @@ class Settings(Receivers, BaseSettings):
         """A sentence for each receiver that is off or incomplete, with the variables to set."""
         sentences = []
         for name, receiver in self.receivers():
+            if ":" in name:
+                continue  # the one without a name of its own says it
             clause, extra = receiver.lacking or ("", ())
             if missing := receiver.missing(receiver.needed):
                 sentences.append(f"{receiver.title} is off: {_not_set(name, missing)}")
@@ -163,7 +165,9 @@ class Settings(Receivers, BaseSettings):
 
     def secrets(self) -> tuple[str, ...]:
         """Every secret that is set, as plain text, only for masking secrets in logs."""
-        return tuple(sorted({secret.get_secret_value() for secret in _secrets_in(self)}))
+        named = (one for name, receiver in self.receivers() if ":" in name for one in _secrets_in(receiver))
+        texts = {secret.get_secret_value() for secret in (*_secrets_in(self), *named)}
+        return tuple(sorted(texts.union(*(text.replace(",", " ").split() for text in texts))))
 
     def kafka_client_kwargs(self) -> dict[str, Any]:
         """Return arguments with which aiokafka's clients reach the brokers: ``bootstrap_servers``, ...

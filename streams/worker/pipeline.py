@@ -21,7 +21,7 @@ from aiokafka import TopicPartition
 from detectors.instants import SECOND
 from detectors.policy.policy import Policy
 from sinks.receivers.answers import SinkClient
-from streams.dispatch.receivers import LeaseGuard
+from streams.dispatch.receivers import guarded
 from streams.dispatch.service import Dispatch
 from streams.evaluate.service import Evaluate
 from streams.evaluate.settings import EvaluateSettings
@@ -188,7 +188,7 @@ class Pipeline:
         return Dispatch(
             self._topics,
             self.partitions,
-            {sink: LeaseGuard(client, self._lease) for sink, client in receivers.items()},
+            {sink: guarded(client, self._lease) for sink, client in receivers.items()},
             self.producer,
             reader,
             Timing(clock=self._clock, sleep=self._clock.sleep),

@@ -24,7 +24,6 @@ from detectors.notices.notices import FIELDS, NoticeKind
 from detectors.policy.policy import Policy
 from sinks.metrics.notices import NoticeMetrics
 from sinks.metrics.prometheus import Metrics
-from sinks.wording import ScopeNames
 from streams.dispatch.receivers import http_client, receivers
 from streams.evaluate.metrics_snapshot import burn_windows
 from streams.evaluate.shard import Shard
@@ -98,7 +97,7 @@ class Worker:
         broker_time = BrokerClock(clock, time.monotonic) if clock.pace == 1 else None
         self._clients = KafkaClients(kafka, broker_time)
         self._http = http_client(timeout=10.0)
-        self._receivers = receivers(settings, self._http, clock, ScopeNames(policy))
+        self._receivers = receivers(settings, self._http, clock, policy)
         self._probe = BrokerProbe(self._clients, partial(diagnose, kafka))
         records = OwnRecords(self.topics, self._put_aside)
         self._tailer = self._tail(clock, records)

@@ -92,6 +92,10 @@ IDS = [
     "alias-to-nowhere",
     "retired-expected",
     "review-due",
+    "route-hears-nothing",
+    "route-without-the-worst",
+    "route-adds-nothing",
+    "route-makes-public",
 ]
 REFUSALS = ["unknown-name", "listed-twice", "window-off-step", "recovery-beyond-trigger", "invalid"]
 

@@ -134,6 +134,26 @@ TRIPPED = [
         "maintenance[0].scope retired-expected",
     ),
     ("fail_over: {review_by: 2026-11-20T00:00:00-05:00}", "fail_over.review_by review-due"),
+    # routes
+    (
+        "routes: [{match: {env: staging, severity: 1}, receivers: [email]}]",
+        "routes[0].match.severity route-hears-nothing",
+    ),
+    ("routes: [{match: {kind: resolved}, receivers: [email]}]", "routes[0].match.kind route-hears-nothing"),
+    (
+        "routes: [{match: {env: staging, scope: prod/ssoe}, receivers: [email]}]",
+        "routes[0].match.scope route-hears-nothing",
+    ),
+    (
+        "routes: [{match: {scope: prod/*/dslogon}, receivers: [email]}]",
+        "routes[0].match.scope route-hears-nothing",
+    ),
+    (
+        "routes: [{match: {severity: [2, 3]}, receivers: [teams, email]}]",
+        "routes[0].receivers[1] route-without-the-worst",
+    ),
+    ("routes: [{receivers: [pagerduty, teams]}]", "routes[0].receivers[0] route-adds-nothing"),
+    ("routes: [{receivers: [statuspage]}]", "routes[0].receivers[0] route-makes-public"),
     # what a policy is refused for
     ("severty: {dwell: 1m}", "severty unknown-name"),
     ("runbooks: {idm: https://x}", "runbooks.idm unknown-name"),

@@ -7,12 +7,21 @@ from pathlib import Path
 import httpx
 import pytest
 
+from detectors.policy.routes import RECEIVER_KINDS, STANDING
 from sinks import receivers
 from sinks.receivers.contract import Means
 from sinks.receivers.registry import Receivers, kind_of
 from sinks.wording import UNNAMED
 from streams.settings.settings import Settings, read_settings, variables
 
+#: Values of settings that are no plain text.
+VALID = {
+    "url": "https://receiver.example/hook",
+    "urls": "https://am-1.example:9093",
+    "sender": "watch@va.example",
+    "to": "ada@va.example",
+    "components": "prod/ssoe=ab12cd",
+}
 NAMES = tuple(Receivers.model_fields)
 
 
@@ -39,7 +48,7 @@ def test_a_receiver_names_only_settings_that_it_has_and_is_off_without_them(name
 async def test_a_receiver_with_what_it_needs_is_on_and_makes_its_client(name: str) -> None:
     kind = kind_of(name)
     assert kind is not None
-    environ = {f"WATCHOFFICER_{name}__{field}".upper(): "k" * 32 for field in kind.needed}
+    environ = {f"WATCHOFFICER_{name}__{field}".upper(): VALID.get(field, "k" * 32) for field in kind.needed}
     settings = read_settings(environ)
     assert settings.sinks() == {name}
     async with httpx.AsyncClient() as http:
@@ -50,3 +59,11 @@ async def test_a_receiver_with_what_it_needs_is_on_and_makes_its_client(name: st
 
 def test_what_is_no_receiver_has_no_kind() -> None:
     assert kind_of("fax") is None
+
+
+def test_the_receivers_that_a_policy_may_name_are_those_of_the_registry() -> None:
+    assert {*RECEIVER_KINDS, *STANDING} == set(NAMES)
+
+
+def test_a_receiver_with_a_name_of_its_own_is_of_the_kind_before_the_colon() -> None:
+    assert kind_of("email:leadership") is kind_of("email") is not None

@@ -113,7 +113,7 @@ tests:
         (MINIMAL.replace("{incidents: [{}]}", "{incidents: [{causes: silent}]}"), "must be 'burn_rate', "),
         (MINIMAL.replace("{incidents: [{}]}", "{incidents: [{scope: []}]}"), "at least 1 entries"),
         (MINIMAL.replace("{incidents: [{}]}", "{findings: [{detector: outge}]}"), "must be 'burn_rate', "),
-        (MINIMAL.replace("{incidents: [{}]}", "{notifications: [{sink: pager}]}"), "must be 'pagerduty', "),
+        (MINIMAL.replace("{incidents: [{}]}", "{notifications: [{sink: pager}]}"), "did you mean pagerduty?"),
         (MINIMAL.replace("{incidents: [{}]}", "{notifications: [{action: page}]}"), "must be 'trigger', "),
         (MINIMAL.replace("{incidents: [{}]}", "{notifications: [{kind: open}]}"), "must be 'opened', "),
         (
