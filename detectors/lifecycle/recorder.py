@@ -11,7 +11,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from detectors.incidents import Cause, Incident, Note, Transition, TransitionKind
+from detectors.incidents import Cause, Incident, Note, Told, Transition, TransitionKind
 from detectors.lifecycle.absence.gone import Gone
 from detectors.lifecycle.bounded import bounded
 from detectors.lifecycle.memory import FOUND_IN_FAILURES, IncidentMemory, View
@@ -85,14 +85,7 @@ class Recorder:
             quietly = notified_at is not None and at - notified_at < policy.lifecycle.scope_change_every
             if not quietly:
                 memory.scope_notified, memory.scope_notified_at = after.scope, at
-        told = tell(
-            kind,
-            after,
-            policy,
-            worse=before is not None and after.severity < before.severity,
-            quietly=quietly or (kind == "note" and not tells),
-            business=asks_for_hours(policy) and calendar(policy).is_open(at),
-        )
+        told = self._told(kind, before, after, quietly=quietly or (kind == "note" and not tells))
         after = with_told(after, told)
         memory.incident = after
         transition = Transition(
@@ -115,6 +108,19 @@ class Recorder:
         if makes_thread_message(transition) and not tells:  # a note does not say how it stands
             memory.spoke_at = at
         self.transitions.append(transition)
+
+    def _told(
+        self, kind: TransitionKind, before: Incident | None, after: Incident, *, quietly: bool
+    ) -> tuple[Told, ...]:
+        """The receivers of the policy's routes that hear of a change."""
+        return tell(
+            kind,
+            after,
+            self.policy,
+            worse=before is not None and after.severity < before.severity,
+            quietly=quietly,
+            business=asks_for_hours(self.policy) and calendar(self.policy).is_open(self.at),
+        )
 
     def change(self, memory: IncidentMemory, kind: TransitionKind, reason: str, **rest: Any) -> None:
         """``record`` for an incident that exists already."""

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from aiokafka.errors import KafkaError
-
 from streams.kafka.clients import Client, ClientFactory
 from streams.kafka.diagnosis import Diagnosis
 
@@ -44,7 +42,7 @@ class BrokerProbe:
                     self._client = client
                     return None
                 await self._client.fetch_all_metadata()
-        except (KafkaError, OSError, TimeoutError) as error:
+        except Exception as error:  # whatever goes wrong on the way, it has not answered
             return await self._diagnose(error)
         return None
 

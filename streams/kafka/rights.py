@@ -54,6 +54,7 @@ _NEEDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "banner": (_WRITE,),
     },
     "sinks": {"commands": (_READ,), "deliveries": (_READ, _WRITE), "dead": (_WRITE,)},
+    "guard": {"watch_state": (_READ,)},
 }
 
 
@@ -75,7 +76,7 @@ class MissingRight(NamedTuple):
     @property
     def sentence(self) -> str:
         """What is missing, for a person who was just woken."""
-        return f"this worker lacks the right {self.operation} on the {self.kind} {self.name}"
+        return f"this process lacks the right {self.operation} on the {self.kind} {self.name}"
 
     def remedy(self, user: str | None) -> str:
         """The command that gives the right to the user with whose name this worker enters."""
@@ -101,7 +102,7 @@ async def missing_rights(
     Args:
         kafka: how to reach the broker (keyword arguments of aiokafka's clients).
         topics: the names of the topics.
-        roles: ingest, evaluate, sinks.
+        roles: ingest, evaluate, sinks, guard.
         settings_too: whether the settings of the input topic are looked at as well.
 
     Raises:

@@ -1,7 +1,7 @@
 """Which parts does a guard have: the process that notices when no worker evaluates any more?
 
 A guard joins no group, writes nothing and needs no Faust. It reads `watch-state`, asks whether the broker answers, and
-says that the watch is blind as the workers do, at the same keys.
+says that the watch is blind as the workers do, at the same keys. One that cannot read says why, and blames no worker.
 """
 
 from __future__ import annotations
@@ -26,8 +26,9 @@ from streams.http.health import HealthPages
 from streams.http.responses import answered
 from streams.http.server import HttpServer
 from streams.kafka.clients import Backoff, ClientFactory, KafkaClients
-from streams.kafka.diagnosis import diagnose
+from streams.kafka.diagnosis import Diagnosis, diagnose
 from streams.kafka.probe import BrokerProbe
+from streams.kafka.rights import missing_rights
 from streams.kafka.topics import Topics
 from streams.records.progress import evaluated_to_in, together_in
 from streams.runtime.clocks import Clock
@@ -38,8 +39,9 @@ from streams.watchdog.assembly import make_watchdog, process_name
 from streams.watchdog.fleet import FleetWatch
 from streams.watchdog.peers import Peers
 from streams.watchdog.pulse import LoopPulse
+from streams.worker.rights_watch import RightsWatch
 
-__all__ = ["Guard", "follow_states"]
+__all__ = ["Guard", "Unfetched", "follow_states"]
 
 log = structlog.get_logger(__name__)
 
@@ -49,6 +51,12 @@ _FIRST_WAIT, _LONGEST_WAIT = 0.5, 10.0  # seconds, of the backoff
 _POLL_MS = 500
 _MAX_RECORDS = 500
 _PATIENCE = 30.0  # seconds for one answer of the broker
+_UNFETCHED = 15.0  # seconds without an answer to a fetch; a silent partition is answered twice a second
+_AGAIN_AFTER, _WENT_WELL = (
+    5.0,
+    30.0,
+)  # seconds until a loop that has failed begins anew, and until it counts as well
+_READING = "watch-state"  # the part of this process, and the key of its obstacle
 #: A consumer that is given no partition for so many polls is made anew: the topic may have been created meanwhile.
 _POLLS_WITHOUT_TOPIC = 10
 
@@ -72,7 +80,7 @@ class Guard:
             clock=clock, whys=[why.value for why in Why], version=version("watchofficer"), policy=policy.hash
         )
         name = process_name("guard", port)
-        self._peers = Peers(name, time.monotonic, lambda: "watch-state" not in self.health.waiting())
+        self._peers = Peers(name, time.monotonic, lambda: _READING not in self.health.waiting())
         self.watchdog = make_watchdog(
             settings,
             policy,
@@ -87,10 +95,16 @@ class Guard:
         self._clients = KafkaClients(kafka)
         self._topics = Topics(settings.topic_prefix)
         self._fleet = FleetWatch(self.progress, time.monotonic, blind_after=policy.blind_after / SECOND)
-        self._probe = BrokerProbe(self._clients, partial(diagnose, kafka))
+        self._diagnose = partial(diagnose, kafka)
+        self._probe = BrokerProbe(self._clients, self._diagnose)
+        self._rights = RightsWatch(
+            partial(missing_rights, kafka, self._topics, ("guard",)),
+            kafka.get("sasl_plain_username"),
+            self.progress,
+        )
         self._server = HttpServer(self._table(), host=settings.bind, port=port)
         self.health.unready("broker", "it has not answered yet")
-        self.health.unready("watch-state", "it has not been read yet")
+        self.health.unready(_READING, "it has not been read yet")
 
     def _table(self) -> list[web.RouteDef]:
         pages = HealthPages(self.watchdog.report)
@@ -115,19 +129,38 @@ class Guard:
         await self._server.start()
         self._stack.push_async_callback(self._server.stop)
         self._stack.push_async_callback(self._probe.close)
-        self._run_beside(LoopPulse(self.progress, self._observe_stall).run(), "pulse")
+        self._run_beside(LoopPulse(self.progress, self._observe_stall).run, "pulse")
         self._stack.callback(self.watchdog.stop)
         self.watchdog.start()
-        self._run_beside(self._ask_broker(), "broker")
-        self._run_beside(self._look(), "fleet")
-        self._run_beside(self._follow(), "watch-state")
+        self._run_beside(self._ask_broker, "broker")
+        self._run_beside(self._look_at_rights, "rights")
+        self._run_beside(self._look, "fleet")
+        self._run_beside(self._follow, _READING)
 
     async def stop(self) -> None:
         """Stop all parts, the last started first."""
         await self._stack.aclose()
 
-    def _run_beside(self, work: Coroutine[Any, Any, None], name: str) -> None:
-        self._stack.push_async_callback(_cancel, asyncio.create_task(work, name=name))
+    def _run_beside(self, work: Callable[[], Coroutine[Any, Any, None]], name: str) -> None:
+        task = asyncio.create_task(self._kept(work, name), name=name)
+        self._stack.push_async_callback(_cancel, task)
+
+    async def _kept(self, work: Callable[[], Coroutine[Any, Any, None]], name: str) -> None:
+        """Run a loop until ``stop``. One that fails begins anew, and is an obstacle until it goes on for a while."""
+        key = f"guard {name}"
+        while True:
+            running = asyncio.create_task(work(), name=name)
+            try:
+                if not (await asyncio.wait({running}, timeout=_WENT_WELL))[0]:
+                    self.progress.going(Why.START, key)
+                await running
+            except asyncio.CancelledError:
+                await _cancel(running)
+                raise
+            except Exception as error:
+                log.exception("guard_part_failed", part=name)
+                self.progress.stuck(Why.START, f"the part {name} of the guard fails: {error!r}", key=key)
+            await asyncio.sleep(_AGAIN_AFTER)
 
     def _observe_stall(self, seconds: float) -> None:
         self.progress.stalled(seconds)
@@ -143,6 +176,10 @@ class Guard:
                 self.progress.stuck(Why.BROKER, away.sentence, remedy=away.remedy)
                 self.health.unready("broker", away.sentence)
             await asyncio.sleep(_PROBE_EVERY)
+
+    async def _look_at_rights(self) -> None:
+        await self._rights.look()
+        await self._rights.follow()
 
     async def _look(self) -> None:
         while True:
@@ -163,12 +200,29 @@ class Guard:
                 )
                 backoff.succeeded()
             except (KafkaError, OSError) as error:
-                self.health.unready("watch-state", f"it cannot be read: {error!r}")
+                self._deaf(await self._why_deaf(error))
                 log.warning("watch_state_read_failed", error=repr(error), retry_in_seconds=backoff.failed())
                 await backoff.wait()
 
+    async def _why_deaf(self, error: BaseException) -> Diagnosis:
+        if isinstance(error, Unfetched):
+            return Diagnosis(
+                str(error), "kafka-topics.sh --describe shows whether the partition has a leader"
+            )
+        return await self._diagnose(error)
+
+    def _deaf(self, why: Diagnosis) -> None:
+        """The guard cannot read what workers write: a cause of its own, beside which no worker is blamed."""
+        topic = self._topics.watch_state
+        self.health.unready(_READING, f"it cannot be read: {why.sentence}")
+        sentence = (
+            f"The guard cannot read {topic}, and does not see whether any worker evaluates: {why.sentence}"
+        )
+        self.progress.stuck(Why.BROKER, sentence, key=_READING, remedy=why.remedy)
+
     def _caught_up(self) -> None:
-        self.health.ready("watch-state")
+        self.progress.going(Why.BROKER, _READING)
+        self.health.ready(_READING)
         self._fleet.caught_up()
 
     def _take(self, record: Any) -> None:
@@ -185,8 +239,17 @@ class Guard:
         )
 
 
+class Unfetched(OSError):
+    """No fetch of a partition is answered, though the broker answers."""
+
+
 async def follow_states(
-    clients: ClientFactory, topic: str, take: Callable[[Any], None], caught_up: Callable[[], None]
+    clients: ClientFactory,
+    topic: str,
+    take: Callable[[Any], None],
+    caught_up: Callable[[], None],
+    *,
+    monotonic: Callable[[], float] = time.monotonic,
 ) -> None:
     """Hand the records of a topic to ``take``, from its beginning on and as they come; return where it has none yet.
 
@@ -196,11 +259,13 @@ async def follow_states(
         take: receives each record.
         caught_up: called once all records have been taken that stood on the topic when it was opened, and again after
             each later poll.
+        monotonic: seconds that never go back.
 
     Raises:
-        KafkaError, OSError: the topic cannot be read.
+        KafkaError, OSError: the topic cannot be read; ``Unfetched`` where one of its partitions cannot.
     """
     consumer = clients.tail(topic)
+    answered: dict[TopicPartition, tuple[int | None, float]] = {}
     try:
         await consumer.start()
         ends: Mapping[TopicPartition, int] | None = None
@@ -218,6 +283,12 @@ async def follow_states(
             for records in batches.values():
                 for record in records:
                     take(record)
+            for place in assigned:
+                stamp, now = consumer.last_poll_timestamp(place), monotonic()
+                if place not in answered or answered[place][0] != stamp:
+                    answered[place] = stamp, now
+                elif now - answered[place][1] > _UNFETCHED:
+                    raise Unfetched(f"partition {place.partition} of {topic} cannot be fetched")
             if all([await consumer.position(place) >= end for place, end in ends.items()]):
                 caught_up()
         caught_up()  # there is no such topic: no worker has ever run

@@ -23,6 +23,7 @@ from streams.kafka.topics import Topics
 from streams.runtime.clocks import REAL_TIMING, Timing
 from streams.runtime.health import Health
 from streams.runtime.progress import Progress, Why
+from streams.worker.rights_watch import RightsWatch
 from streams.worker.step_check import check_step
 
 __all__ = ["KafkaQuestions", "Preparation", "kafka_questions"]
@@ -31,7 +32,6 @@ log = structlog.get_logger(__name__)
 
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 4.0  # seconds, of the backoff
 _LOG_EVERY = 60.0  # seconds, of a reason that does not change
-_LOOK_AT_RIGHTS_EVERY = 20.0  # seconds
 _PART, _KEY = "start", "start"
 
 
@@ -97,6 +97,7 @@ class Preparation:
     Attributes:
         partitions: the number of partitions of the topics on which a record has a partition of its environment or
             incident; 0 until everything is as it must be.
+        rights: reports the rights that this worker lacks; to be followed once it runs.
     """
 
     def __init__(
@@ -107,7 +108,7 @@ class Preparation:
         self._progress = progress
         self._timing = timing
         self._logged: tuple[str, float] = ("", float("-inf"))
-        self._lacked: set[tuple[Why, str]] = set()
+        self.rights = RightsWatch(kafka.rights, kafka.user, progress, timing)
         self.partitions = 0
 
     async def __call__(self) -> None:
@@ -126,24 +127,11 @@ class Preparation:
         self._health.ready(_PART)
         self._progress.going(Why.BROKER, _KEY)
 
-    async def follow_rights(self) -> None:
-        """Look at the rights again and again: they may be taken from a worker that runs."""
-        while True:
-            await self._timing.sleep(_LOOK_AT_RIGHTS_EVERY)
-            await self.look_at_rights()
-
-    async def look_at_rights(self) -> None:
-        """Report the rights that this worker lacks now, and that it has again what it lacked before."""
-        try:
-            self._note(await self._kafka.rights())
-        except (KafkaError, OSError, UnrecognizedBrokerVersion):
-            return  # that the broker does not answer is said by those who read and write
-
     async def _obstacle(self) -> Diagnosis | None:
         """What stands in the way of a start; None if nothing does."""
         try:
             lacked = await self._kafka.rights()
-            self._note(lacked)
+            self.rights.note(lacked)
             needed = [right for right in lacked if not right.verdicts_go_on]
             if needed:
                 self._progress.going(
@@ -161,21 +149,6 @@ class Preparation:
             self._progress.stuck(Why.BROKER, found.sentence, key=_KEY, remedy=found.remedy)
             return found
         return None
-
-    def _note(self, lacked: Sequence[MissingRight]) -> None:
-        """Report each right that is lacking as an obstacle of its own."""
-        now = set()
-        for right in lacked:
-            why = Why.WRITE if right.operation == "Write" else Why.BROKER
-            key = f"right {right.operation} {right.name}"
-            now.add((why, key))
-            self._progress.stuck(why, right.sentence, key=key, remedy=right.remedy(self._kafka.user))
-            if (why, key) not in self._lacked:
-                log.warning("right_missing", reason=right.sentence, remedy=right.remedy(self._kafka.user))
-        for why, key in self._lacked - now:
-            self._progress.going(why, key)
-            log.info("right_given", right=key.removeprefix("right "))
-        self._lacked = now
 
     def _say(self, obstacle: Diagnosis) -> None:
         self._health.unready(_PART, obstacle.sentence)

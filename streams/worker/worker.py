@@ -206,7 +206,7 @@ class Worker:
         """Run one pipeline after the other until the worker stops, or cannot go on."""
         try:
             await self._prepare()
-            self._run_beside(self._prepare.follow_rights(), "rights")
+            self._run_beside(self._prepare.rights.follow(), "rights")
             await self._tailer.start()
             try:
                 await self._run_pipelines()

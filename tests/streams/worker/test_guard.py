@@ -9,7 +9,11 @@ from typing import Any
 import pytest
 from aiokafka import TopicPartition
 
-from streams.worker.guard import follow_states
+from streams.runtime.clocks import RealClock
+from streams.runtime.progress import Why
+from streams.settings.policy_file import default_policy
+from streams.settings.settings import Settings
+from streams.worker.guard import Guard, Unfetched, follow_states
 
 PLACE = TopicPartition("watch-state", 0)
 
@@ -27,12 +31,16 @@ class Consumer:
         self.at = 0
         self.assigned = assigned
         self.stopped = False
+        self.answered_at: int | None = None
 
     async def start(self) -> None:
         return None
 
     async def stop(self) -> None:
         self.stopped = True
+
+    def last_poll_timestamp(self, place: TopicPartition) -> int | None:
+        return self.answered_at
 
     def assignment(self) -> set[TopicPartition]:
         return {PLACE} if self.assigned else set()
@@ -74,6 +82,30 @@ async def test_a_poll_that_brings_nothing_is_not_the_end() -> None:
     assert consumer.stopped
 
 
+@pytest.mark.parametrize("answered", [False, True])
+async def test_a_partition_of_which_no_fetch_is_answered_is_not_taken_for_silent(*, answered: bool) -> None:
+    now = 100.0
+
+    def poll_and_wait() -> float:
+        nonlocal now
+        now += 2.0
+        if answered:
+            consumer.answered_at = round(1_000 * now)
+        return now
+
+    consumer = Consumer([0] * 20, end=0)
+    clients: Any = SimpleNamespace(tail=lambda topic: consumer)
+    with pytest.raises(Ended if answered else Unfetched):
+        await follow_states(
+            clients,
+            "watch-state",
+            lambda record: None,
+            lambda: None,
+            monotonic=poll_and_wait,
+        )
+    assert consumer.stopped
+
+
 async def test_a_topic_that_is_not_there_has_been_read_and_is_looked_for_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -84,3 +116,47 @@ async def test_a_topic_that_is_not_there_has_been_read_and_is_looked_for_again(
     consumer = Consumer([], end=0, assigned=False)
     assert await followed(consumer) == ["up"]
     assert consumer.stopped
+
+
+async def test_a_part_of_a_guard_that_fails_is_said_and_begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    slept = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    began = 0
+
+    async def part() -> None:
+        nonlocal began
+        began += 1
+        if began > 2:
+            await asyncio.Event().wait()
+        raise ValueError("odd")
+
+    guard = Guard(Settings(broker=("127.0.0.1:1",)), default_policy(), RealClock(), 0)
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    running = asyncio.create_task(guard._kept(part, "fleet"))
+    while began < 3:
+        await asyncio.wait({running}, timeout=0.01)
+    (said,) = guard.progress.obstacles()
+    assert (said.why, said.sentence) == (Why.START, "the part fleet of the guard fails: ValueError('odd')")
+    assert slept == [5.0, 5.0]
+    running.cancel()
+    await asyncio.wait({running})
+
+
+@pytest.mark.parametrize("error", [Unfetched("partition 3 of watch-state cannot be fetched"), OSError()])
+async def test_a_guard_that_cannot_read_says_so_and_blames_no_worker(error: OSError) -> None:
+    guard = Guard(Settings(broker=("127.0.0.1:1",)), default_policy(), RealClock(), 0)
+    guard._deaf(await guard._why_deaf(error))
+    (said,) = guard.progress.obstacles()
+    assert said.why is Why.BROKER
+    assert "The guard cannot read watch-state" in said.sentence
+    assert (
+        "partition 3" if isinstance(error, Unfetched) else "nothing listens on 127.0.0.1:1"
+    ) in said.sentence
+    assert said.remedy
+    assert "watch-state" in guard.health.waiting()
+    guard._caught_up()
+    assert guard.progress.obstacles() == ()
+    assert "watch-state" not in guard.health.waiting()

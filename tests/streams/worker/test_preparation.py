@@ -74,7 +74,7 @@ async def test_a_broker_that_lets_nobody_in_is_an_obstacle_until_it_does() -> No
 async def test_a_missing_right_is_said_with_the_command_that_gives_it_and_waited_for() -> None:
     world = World([READ], [])
     await world.prepare()
-    sentence = "this worker lacks the right Read on the topic login-events"
+    sentence = "this process lacks the right Read on the topic login-events"
     command = "kafka-acls.sh --add --allow-principal User:watch --operation Read --topic login-events"
     assert world.said == [(Why.BROKER, sentence, command)]
     assert world.parts == [{"start": sentence}]
@@ -86,20 +86,20 @@ async def test_a_right_that_verdicts_do_without_holds_up_no_start_and_is_said() 
     await world.prepare()
     assert world.prepared == 1
     assert [(why, sentence) for why, sentence, _ in world.obstacles()] == [
-        (Why.WRITE, "this worker lacks the right Write on the topic sli")
+        (Why.WRITE, "this process lacks the right Write on the topic sli")
     ]
 
 
 async def test_a_right_that_is_taken_from_a_running_worker_is_said_and_so_is_its_return() -> None:
     world = World([], [READ, WRITE_SLI], KafkaConnectionError(), [READ], [])
     await world.prepare()
-    await world.prepare.look_at_rights()
+    await world.prepare.rights.look()
     assert [why for why, *_ in world.obstacles()] == [Why.BROKER, Why.WRITE]
-    await world.prepare.look_at_rights()
+    await world.prepare.rights.look()
     assert len(world.obstacles()) == 2
-    await world.prepare.look_at_rights()
+    await world.prepare.rights.look()
     assert [why for why, *_ in world.obstacles()] == [Why.BROKER]
-    await world.prepare.look_at_rights()
+    await world.prepare.rights.look()
     assert world.obstacles() == []
 
 
