@@ -8,10 +8,14 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from aiokafka import AIOKafkaConsumer
 
+from streams.kafka.topics import PARTITIONS
 from tests.e2e.harness.deployment import QUICK, Deployment, deployed
 from tests.e2e.harness.watch import QUICKLY_BLIND, Traffic, make_topics, sees_again, told_blind
 from tests.support.brokers import ApacheKafka
+from tests.support.kafka.node import docker_answers
+from tests.support.kafka.pair import pair_of_brokers
 from tests.support.kafka.setup import Listener
 
 pytestmark = [pytest.mark.blind, pytest.mark.timeout(300)]
@@ -115,3 +119,29 @@ async def test_a_full_disk_is_told_until_there_is_room(
         small_kafka.disk.clear()
         small_kafka.restart()
         await sees_again(deployment, 90.0)
+
+
+async def test_too_few_replicas_are_told_until_there_are_enough(topic_prefix: str, tmp_path: Path) -> None:
+    if docker_answers():
+        pytest.skip("containers of two brokers do not reach each other")
+    sli = topic_prefix + "sli"
+    with pair_of_brokers(tmp_path / "kafka") as (first, second):
+        second.start()
+        await asyncio.to_thread(first.admin.create, sli, PARTITIONS, {"min.insync.replicas": "2"}, replicas=2)
+        second.stop()  # all else stands on the first alone, the offsets of groups too
+        async with deployed(first.address, topic_prefix, tmp_path, policy=QUICK) as deployment:
+            await make_topics(deployment)
+            async with AIOKafkaConsumer(bootstrap_servers=first.address, group_id=topic_prefix):
+                pass
+            second.start()
+            deployment.worker.start()
+            await deployment.worker.ready()
+            async with Traffic(deployment) as traffic:
+                await asyncio.sleep(3.0)
+                second.kill()
+                traffic.failing = OUTAGE
+                # The client repeats such a write by itself for 20 s before it says what the broker answers.
+                await deployment.incident_in("prod-1", ["open", "acknowledged"], 60.0)
+                await told_blind(deployment, "write", sli, "replicas", "min.insync.replicas", within=90.0)
+                second.start()
+                await sees_again(deployment)

@@ -41,9 +41,18 @@ class Admin:
 
     # -- topics ------------------------------------------------------------------------------------------------
 
-    def create(self, topic: str, partitions: int = 1, settings: Mapping[str, str] | None = None) -> None:
-        """Create a topic with one replica."""
-        _done(self._client.create_topics([NewTopic(topic, partitions, 1, config=dict(settings or {}))]))
+    def create(
+        self,
+        topic: str,
+        partitions: int = 1,
+        settings: Mapping[str, str] | None = None,
+        *,
+        replicas: int = 1,
+    ) -> None:
+        """Create a topic."""
+        _done(
+            self._client.create_topics([NewTopic(topic, partitions, replicas, config=dict(settings or {}))])
+        )
 
     def configure(self, topic: str, settings: Mapping[str, str | None]) -> None:
         """Change settings of a topic and leave the others; None: back to the default."""

@@ -17,7 +17,7 @@ from streams.kafka.embedded_broker import free_port
 from tests.support.kafka.certificates import Certificates
 from tests.support.kafka.setup import Listener, Setup, properties
 
-__all__ = ["NoKafka", "Node", "node"]
+__all__ = ["NoKafka", "Node", "docker_answers", "node"]
 
 _ROOT = Path(__file__).resolve().parents[3]
 _POM = _ROOT / "deploy" / "kafka" / "pom.xml"
@@ -56,7 +56,7 @@ def node(
     Raises:
         NoKafka: there is neither a Docker engine nor Java and Maven.
     """
-    if _docker_answers():
+    if docker_answers():
         return _Container(folder, log, setup, ports, certificates)
     return _JavaProcess(folder, log, setup, ports, certificates)
 
@@ -65,7 +65,8 @@ def node(
 # In a container
 
 
-def _docker_answers() -> bool:
+def docker_answers() -> bool:
+    """Whether a Docker engine answers, which then runs the node."""
     if shutil.which("docker") is None:
         return False
     try:
