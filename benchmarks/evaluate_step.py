@@ -16,6 +16,7 @@ import numpy as np
 from benchmarks.impacted import START, seconds_of
 from benchmarks.reporting.figures import Figure, Goal, add_options, figure, report
 from detectors.engine.engine import Engine
+from detectors.engine.view import sli_of
 from detectors.history.history import BUCKET, FIELDS, History
 from detectors.instants import DAY, HOUR, SECOND
 from detectors.policy.policy import Policy
@@ -75,8 +76,9 @@ def _steps(people: int, seconds: int, steps: int, clients: int = 0) -> tuple[lis
         evaluator.advance(to)
         took.append((time.perf_counter() - began) * SECOND)
         on_cpu.append((time.process_time() - cpu) * SECOND)
-    hour = evaluator.engine(ENVS[0]).latest(SCOPES.index(""), HOUR)
-    assert hour is not None
+    last = evaluator.engine(ENVS[0]).last
+    assert last is not None
+    hour = sli_of(last, -1, SCOPES.index(""), HOUR)
     if hour.users_impacted < 0.9 * people * min(1.0, HOUR / (seconds * policy.step)):
         raise SystemExit(f"{hour.users_impacted} people are in the hour, where {people} were to be")
     scopes = sum(path is not None for path in evaluator.engine(ENVS[0]).scopes.paths)

@@ -46,6 +46,7 @@ def _hold(people: int, seconds: int, methods: int, exactly: int | None) -> None:
     """Take in the failures and print the memory; runs in the process that is measured."""
     from benchmarks.impacted import seconds_of
     from detectors.engine.engine import Engine
+    from detectors.engine.view import sli_of
     from detectors.history.history import History
     from streams.runtime.gc_tuning import tune_gc
     from streams.settings.policy_file import default_policy, read_policy
@@ -58,8 +59,8 @@ def _hold(people: int, seconds: int, methods: int, exactly: int | None) -> None:
     before = _resident()
     for n, rows in enumerate(seconds_of(people, seconds, policy, methods=methods)):
         engine.advance(START + (n + 1) * policy.step, rows)
-    hour = engine.latest(SCOPES.index(""), HOUR)
-    assert hour is not None
+    assert engine.last is not None
+    hour = sli_of(engine.last, -1, SCOPES.index(""), HOUR)
     found = {
         "before": before,
         "after": _resident(),

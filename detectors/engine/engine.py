@@ -29,7 +29,6 @@ from detectors.notices.notices import NoticeWatch
 from detectors.notification.notices import notice_command
 from detectors.notification.plan import plan
 from detectors.policy.policy import Policy
-from detectors.slis import SliValue
 from detectors.windows.fact_columns import FactColumns
 from detectors.windows.facts import FactRow
 from detectors.windows.frame import Frame
@@ -104,12 +103,6 @@ class Engine:
         self._held_back = HeldBack(policy, sinks, state.waiting if state else None)
         self._csp_caused = list(state.csp_caused) if state else []
         self.restored_history: list[dict[str, object]] = []
-
-    def latest(self, scope: int, window: int) -> SliValue | None:
-        """Return the SLIs of a scope (index) in a window (ms) at the last T; None before the first T."""
-        if self.last is None:
-            return None
-        return sli_of(self.last, -1, scope, window)
 
     def quantiles(self, window: int) -> Floats | None:
         """Return ``QUANTILES`` (scope, quantile) of the durations of completed sign-in requests in a window, ms.
@@ -223,9 +216,11 @@ class Engine:
             the result of each T that was evaluated, in order; false where it has nothing.
 
         Raises:
-            ValueError: a row counts at a T that was evaluated before.
+            ValueError: ``to`` is no multiple of the step, or a row counts at a T that was evaluated before.
         """
         step = self.policy.step
+        if to % step:
+            raise ValueError(f"{self.env}: {to} is no multiple of the step of {step} ms")
         due = FactColumns.of(rows, step)
         pending = sorted(inputs, key=lambda pair: pair[0])
         if not self._begin(due, pending):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import structlog
@@ -18,21 +18,16 @@ from detectors.scopes import ENVS
 from detectors.values import normalised
 from streams.evaluate.evaluator import Evaluator
 from streams.evaluate.inputs import queued_input
+from streams.evaluate.ownership.owner import Access, Owner, take_over
 from streams.evaluate.settings import EvaluateSettings
 from streams.evaluate.shard import Shard
-from streams.evaluate.shard_state import (
-    ShardState,
-    decode_state,
-    latest,
-    read_back,
-    was_complete,
-)
+from streams.evaluate.shard_state import ShardState, read_back, was_complete
 from streams.kafka.topic_reader import TopicReader
 from streams.kafka.topics import Topics, env_partition, holds_unlisted
 from streams.records.reading import OwnRecords, Reading
 from streams.segments.codec import NewerVersion
 
-__all__ = ["restore_shard"]
+__all__ = ["Restored", "restore_shard"]
 
 #: So many records of the history may be made again: of two hours and a half, in all environments of a partition.
 _COMPARED = 500
@@ -43,37 +38,51 @@ _HISTORY_VERSION = 2
 log = structlog.get_logger(__name__)
 
 
+class Restored(NamedTuple):
+    """A shard that was restored.
+
+    Attributes:
+        shard: as it was.
+        owner: this worker's ownership of it.
+        missing: the records that `sli-history` lacks.
+    """
+
+    shard: Shard
+    owner: Owner
+    missing: list[dict[str, object]]
+
+
 async def restore_shard(
     settings: EvaluateSettings,
     policy: Policy,
-    reader: TopicReader,
+    access: Access,
     now: int,
     partition: int,
     offset: int,
-    *,
-    records: OwnRecords,
-) -> tuple[Shard, list[dict[str, object]]]:
-    """The shard of a partition as it was just before ``offset``, and the records that `sli-history` lacks.
+) -> Restored:
+    """The shard of a partition as it was just before ``offset``; the partition of `watch-state` is taken over first.
 
     A worker that ended while `sli-history` took no records may have left some out; the latest are made from facts.
 
     Args:
         settings: topics, receivers and partitions.
         policy: the policy.
-        reader: reads the topics.
+        access: reads the topics, and writes the claim.
         now: the present, ms since the epoch.
         partition: of `sli-segments`.
         offset: of the first record that has not been taken.
-        records: what is done with records that cannot be read.
 
     Raises:
         KafkaError, OSError: a topic cannot be read, and the reader is not patient.
         Unreadable: a record that decides verdicts cannot be read.
+        LeaseLost: this worker may not write any more.
     """
-    topics = settings.topics
+    topics, reader, records = settings.topics, access.reader, access.records
     listed = tuple(env for env in ENVS if env_partition(env, settings.partitions) == partition)
     unlisted = holds_unlisted(partition, settings.partitions)
-    states = await _states(reader, topics, partition, _is_ours(listed, unlisted), records)
+    owned = TopicPartition(topics.watch_state, partition)
+    owner, stood = await take_over(access, owned, _is_ours(listed, unlisted))
+    states = stood.states()
     envs = (*listed, *sorted(states.keys() - set(listed)))
     histories = {env: History.of(env, policy) for env in envs}
     past = TopicPartition(topics.history, partition)
@@ -99,10 +108,22 @@ async def restore_shard(
     # However long nobody has evaluated: the windows are filled with what they held at the last T.
     since = min([now, *done]) - read_back(policy)
     await _fill(shard, reader, topics, since, records)
+    shard.finish_restore(stood.judged_to)
+    _tell(shard, owner, offset)
+    return Restored(shard, owner, _missing(shard, written))
+
+
+def _tell(shard: Shard, owner: Owner, offset: int) -> None:
+    """Log that a shard is restored."""
     reached = shard.evaluated_to
-    told = None if reached is None else format_instant(reached)
-    log.info("restore_completed", partition=partition, envs=list(envs), evaluated_to=told, offset=offset)
-    return shard, _missing(shard, written)
+    log.info(
+        "restore_completed",
+        partition=shard.partition,
+        envs=list(shard.envs),
+        evaluated_to=None if reached is None else format_instant(reached),
+        offset=offset,
+        term=owner.term,
+    )
 
 
 async def _fill(shard: Shard, reader: TopicReader, topics: Topics, since: int, records: OwnRecords) -> None:
@@ -121,7 +142,6 @@ async def _fill(shard: Shard, reader: TopicReader, topics: Topics, since: int, r
         one = queued_input(inputs, record)
         if one is not None:
             shard.queue(one)
-    shard.finish_restore()
 
 
 def _missing(shard: Shard, written: Mapping[tuple[str, str], object]) -> list[dict[str, object]]:
@@ -142,29 +162,6 @@ def _content(record: Mapping[str, Any]) -> object:
 def _start(record: Mapping[str, Any]) -> int:
     """The start of a record of the history, ms."""
     return int(record["at"])
-
-
-async def _states(
-    reader: TopicReader,
-    topics: Topics,
-    partition: int,
-    is_ours: Callable[[str], bool],
-    records: OwnRecords,
-) -> dict[str, ShardState]:
-    """The last state of each environment.
-
-    Raises:
-        Unreadable: what was written last of an environment is no state.
-    """
-    states: dict[str, ShardState] = {}
-    reading = records.reading(topics.watch_state, partition)
-    async for record in reader.read(TopicPartition(topics.watch_state, partition)):
-        env = (record.key or b"").decode("utf-8", "replace")
-        state = reading.take(record, decode_state)
-        if is_ours(env) and state is not None:
-            states[env] = latest(states.get(env), state)
-    reading.refuse(is_ours)
-    return states
 
 
 def _is_ours(listed: tuple[str, ...], unlisted: bool) -> Callable[[str], bool]:

@@ -18,6 +18,7 @@ from detectors.history.rollup import HISTORY_SPAN
 from detectors.policy.policy import Policy
 from streams.evaluate.evaluator import Verdict
 from streams.evaluate.inputs import queued_input
+from streams.evaluate.ownership.owner import Access, Owner, TakenOver
 from streams.evaluate.restore import restore_shard
 from streams.evaluate.settings import EvaluateSettings
 from streams.evaluate.shard import Shard
@@ -48,12 +49,14 @@ class _Task:
     """A shard of this worker, and how its evaluation goes.
 
     Attributes:
+        owner: this worker's ownership of the shard.
         generation: of the consumer group, the last in which the partition is known to have been this worker's.
         evaluated_at: when it was evaluated last, seconds of ``Timing.monotonic``.
         step_cost: what one step took when it was measured last, seconds.
     """
 
     shard: Shard
+    owner: Owner
     generation: int
     evaluated_at: float = float("-inf")
     step_cost: float = _FIRST_COST
@@ -94,14 +97,13 @@ class Evaluate:
     ) -> None:
         self._settings = settings
         self._policy = policy
-        self._reader = reader
         self._timing = timing
         self._progress = progress or Progress(timing.monotonic)
         self._notify = notify
         self._more = more
         self._generation = generation
         self._writer = VerdictWriter(settings, policy, producer, aside or producer)
-        self._records = records or OwnRecords(settings.topics)
+        self._access = Access(producer, reader, records or OwnRecords(settings.topics))
         self._busy = asyncio.Lock()
         self._tasks: dict[int, _Task] = {}
 
@@ -159,20 +161,26 @@ class Evaluate:
 
         Raises:
             Unreadable: a record that decides verdicts cannot be read.
+            TakenOver: another worker has taken over the partition, and this one was not told that it has lost it.
         """
         async with self._busy:
             task = await self._task(partition, offset)
             task.shard.take(Stored(offset, key, value))
             if task.shard.due and not self._may_wait(task, offset):
                 task.shard.begin_round()
-                await self._evaluate(task)
+                try:
+                    await self._evaluate(task)
+                except TakenOver:
+                    if self._tasks.get(partition) is task:
+                        self._drop(partition)
+                        raise
                 task.evaluated_at = self._timing.monotonic()
 
     async def take_input(
         self, partition: int, offset: int, value: bytes | None, key: bytes | None = None
     ) -> None:
         """Take the next record of `incident-inputs`."""
-        reading = self._records.reading(self._settings.topics.inputs, partition)
+        reading = self._access.records.reading(self._settings.topics.inputs, partition)
         one = queued_input(reading, Stored(offset, key, value))
         async with self._busy:  # a shard that is being restored may have read its inputs already
             task = self._tasks.get(partition)
@@ -188,18 +196,14 @@ class Evaluate:
         if task is None or not _unbroken(task.generation, generation):
             if task is not None:
                 self._drop(partition)
-            shard = await self._restore(partition, offset)
-            task = self._tasks[partition] = _Task(shard, generation)
+            now = self._timing.clock()
+            async with self._access.reader.kept():
+                found = await restore_shard(
+                    self._settings, self._policy, self._access, now, partition, offset
+                )
+            await self._writer.write_history(partition, found.missing)
+            task = self._tasks[partition] = _Task(found.shard, found.owner, generation)
         return task
-
-    async def _restore(self, partition: int, offset: int) -> Shard:
-        now = self._timing.clock()
-        async with self._reader.kept():
-            shard, missing = await restore_shard(
-                self._settings, self._policy, self._reader, now, partition, offset, records=self._records
-            )
-        await self._writer.write_history(partition, missing)
-        return shard
 
     def _may_wait(self, task: _Task, offset: int) -> bool:
         """Whether to read on first: a backlog is evaluated in few rounds, as each of them costs writes."""
@@ -220,23 +224,29 @@ class Evaluate:
         while reached < goal:
             affordable = max(1, int(_RANGE_SECONDS / task.step_cost)) * step
             to = min(goal, reached - reached % _LONGEST_RANGE + _LONGEST_RANGE, reached + affordable)
-            took = await self._evaluate_range(shard, to, goal)
+            took = await self._evaluate_range(task, to, goal)
             task.step_cost = max(took * step / (to - reached), _LEAST_COST)
             reached = to
             if to < goal:
                 await asyncio.sleep(0)
         self._notify(shard)
 
-    async def _evaluate_range(self, shard: Shard, to: int, goal: int) -> float:
+    async def _evaluate_range(self, task: _Task, to: int, goal: int) -> float:
         """Evaluate up to ``to`` (T, ms) and write the verdicts; the seconds that the evaluation took.
 
         Args:
-            shard: the shard.
+            task: the shard, and whose it is.
             to: the end of the range.
             goal: the T up to which the shard is due.
+
+        Raises:
+            TakenOver: another worker has taken over the shard; nothing was written.
         """
+        shard, owner = task.shard, task.owner
         shard.collect(to)
-        await self._writer.write_states(shard, shard.schedule_inputs())
+        given = shard.schedule_inputs()
+        if given or to > owner.judged_to:
+            await self._writer.claim(shard, owner, goal, given)
         verdicts: list[Verdict] = []
         took, began = 0.0, self._timing.timer()
         for _ in shard.advance_in_parts(to, verdicts, catching_up=self._behind(shard, to, goal)):
@@ -247,7 +257,7 @@ class Evaluate:
                 began = self._timing.timer()
         took += self._timing.timer() - began
         await asyncio.sleep(0)
-        await self._writer.write(shard, verdicts)
+        await self._writer.write(shard, owner, verdicts)
         shard.complete(to)
         self._report(shard)
         return took

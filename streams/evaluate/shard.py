@@ -267,14 +267,13 @@ class Shard:
                 rows = list(chain.from_iterable(known.values()))
                 yield from engine.restore_in_parts(rows, covered_from(since, self._evaluator.policy))
 
-    def finish_restore(self) -> None:
-        """From now on records are evaluated. Verdicts up to the watermark may have been written by a former owner."""
+    def finish_restore(self, judged_to: int = 0) -> None:
+        """From now on records are evaluated. Verdicts up to ``judged_to`` (ms) or the watermark may be written."""
         done = [engine.evaluated_to for engine in self._evaluator.engines.values()]
         self._evaluated_to = max((at for at in done if at is not None), default=None)
         self._restored = self._due = True
-        watermark = self.watermark()
-        if watermark is not None:
-            self._written_to = watermark - watermark % self._evaluator.policy.step
+        step, watermark = self._evaluator.policy.step, self.watermark() or 0
+        self._written_to = max(watermark - watermark % step, judged_to + -judged_to % step)
 
     # -- evaluating -------------------------------------------------------------------------------------------
 
@@ -374,13 +373,14 @@ class Shard:
 
     # -- states -----------------------------------------------------------------------------------------------
 
-    def state(self, env: str) -> ShardState:
-        """The state of an environment now, as `watch-state` keeps it."""
+    def state(self, env: str, term: int) -> ShardState:
+        """The state of an environment now, as the owner of a term writes it to `watch-state`."""
         return ShardState(
             engine=self.engine(env).state(),
             board=tuple(self._evaluator.boards[env].shown()),
             inputs_to=self._inputs_to.get(env, 0),
             scheduled=tuple(self._scheduled.get(env, ())),
+            term=term,
         )
 
     def states_due(self, changed: set[str], every: int) -> list[str]:

@@ -51,6 +51,7 @@ class ShardState(
         inputs_to: the offset up to which ``incident-inputs`` has been given a T.
         scheduled: inputs, each with the T (ms) at which it is applied, which is not evaluated yet; ``assigned`` in
             the record.
+        term: of the owner that wrote it; 0 of a build that knew none.
     """
 
     version: int = _STATE_VERSION
@@ -58,6 +59,7 @@ class ShardState(
     board: tuple[Banner, ...]
     inputs_to: int
     scheduled: tuple[tuple[int, IncidentInput], ...] = ()
+    term: int = 0
 
 
 def read_back(policy: Policy) -> int:
@@ -73,15 +75,15 @@ def covered_from(since: int, policy: Policy) -> int:
 def latest(before: ShardState | None, written: ShardState) -> ShardState:
     """The state of an environment that counts, where ``written`` stands after ``before`` on the topic.
 
-    A worker that had lost the environment may have written late: the state that has progressed further counts.
+    A write that was repeated may arrive late: of one owner, the state that has progressed further counts.
     """
     return written if before is None or _progress(written) >= _progress(before) else before
 
 
-def _progress(state: ShardState) -> tuple[int, int]:
-    """What grows from each state of an environment to the next: the last T (ms), and the offset of inputs."""
+def _progress(state: ShardState) -> tuple[int, int, int]:
+    """What grows from each state of an environment to the next: term, last T (ms), and offset of inputs."""
     reached = state.engine.evaluated_to
-    return -1 if reached is None else reached, state.inputs_to
+    return state.term, -1 if reached is None else reached, state.inputs_to
 
 
 def was_complete(entry: dict[str, Any], state: ShardState | None) -> bool:

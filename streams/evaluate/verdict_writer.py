@@ -9,6 +9,7 @@ from detectors.incidents import Incident
 from detectors.policy.policy import Policy
 from streams.evaluate.announce import announce
 from streams.evaluate.evaluator import Verdict
+from streams.evaluate.ownership.owner import Owner
 from streams.evaluate.settings import EvaluateSettings
 from streams.evaluate.shard import Shard
 from streams.evaluate.shard_state import encode_state
@@ -55,7 +56,7 @@ class VerdictWriter:
         self._producer = producer
         self._aside = aside
 
-    async def write(self, shard: Shard, verdicts: Sequence[Verdict]) -> None:
+    async def write(self, shard: Shard, owner: Owner, verdicts: Sequence[Verdict]) -> None:
         """Write commands, log lines, incidents, everything else, states: each acknowledged before the next is sent.
 
         Everything else (SLIs, history, banners) is what no next verdict needs: while the broker refuses it, the states
@@ -82,7 +83,7 @@ class VerdictWriter:
             or verdict.result.unseen
             or verdict.banners
         }
-        await self.write_states(shard, shard.states_due(changed, _STATE_EVERY))
+        await owner.write(self._states(shard, owner, shard.states_due(changed, _STATE_EVERY)))
         for verdict in verdicts:
             announce(verdict.result.transitions)
 
@@ -91,21 +92,26 @@ class VerdictWriter:
         topics = self._settings.topics
         await self._aside.write([history_out(topics, partition, record) for record in records])
 
-    async def write_states(self, shard: Shard, envs: Iterable[str]) -> None:
-        """Write the states of environments."""
+    async def claim(self, shard: Shard, owner: Owner, goal: int, envs: Iterable[str]) -> None:
+        """Write the states of environments, and make sure that they are in force and ``goal`` (T, ms) may be judged.
+
+        Raises:
+            TakenOver: another worker has taken over the shard.
+        """
+        await owner.claim(goal, self._states(shard, owner, envs))
+
+    def _states(self, shard: Shard, owner: Owner, envs: Iterable[str]) -> list[ProducerRecord]:
         topic, together = self._settings.topics.watch_state, shard.envs
-        await self._producer.write(
-            [
-                ProducerRecord(
-                    topic,
-                    env.encode(),
-                    encode_state(shard.state(env)),
-                    shard.partition,
-                    progress_headers(shard.reached(env), together),
-                )
-                for env in envs
-            ]
-        )
+        return [
+            ProducerRecord(
+                topic,
+                env.encode(),
+                encode_state(shard.state(env, owner.term)),
+                shard.partition,
+                progress_headers(shard.reached(env), together),
+            )
+            for env in envs
+        ]
 
     def _log_lines(self, shard: Shard, verdicts: Sequence[Verdict]) -> list[ProducerRecord]:
         topics, partition = self._settings.topics, shard.partition

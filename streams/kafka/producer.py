@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import structlog
@@ -141,15 +141,27 @@ class BatchProducer:
         topics: dict[str, list[ProducerRecord]] = {}
         for record in records:
             topics.setdefault(record.topic, []).append(record)
-        writes = [
+        writes: list[Awaitable[object]] = [
             self._write_topic(topic, batch, give_up, attempts, on_refusal) for topic, batch in topics.items()
         ]
         if len(writes) == 1:
             await writes[0]
         elif writes:
-            for failure in await asyncio.gather(*writes, return_exceptions=True):
-                if failure is not None:
-                    raise failure
+            for outcome in await asyncio.gather(*writes, return_exceptions=True):
+                if isinstance(outcome, BaseException):
+                    raise outcome
+
+    async def append(self, records: Sequence[ProducerRecord]) -> list[int | None]:
+        """Write records of one topic, as ``write`` does; the offset of each, None of one that was set aside.
+
+        Where an attempt was repeated the offsets are those of the last one; copies may stand before them.
+
+        Raises:
+            KafkaError, OSError, LeaseLost: see ``write``.
+        """
+        if not records:
+            return []
+        return await self._write_topic(records[0].topic, records, lambda: False, None, lambda: None)
 
     async def _write_topic(
         self,
@@ -158,14 +170,13 @@ class BatchProducer:
         give_up: Callable[[], bool],
         attempts: int | None,
         on_refusal: Callable[[], None],
-    ) -> None:
+    ) -> list[int | None]:
         backoff, tried = Backoff(_FIRST_WAIT, _LONGEST_WAIT, self._timing), 0
         began, held = self._timing.monotonic(), False
         try:
             while True:
                 try:
-                    await self._write_or_pass(topic, batch, may_pass=attempts is None)
-                    return
+                    return await self._write_or_pass(topic, batch, may_pass=attempts is None)
                 except (KafkaError, OSError) as error:
                     tried += 1
                     failure = failure_of(error, topic)
@@ -197,24 +208,29 @@ class BatchProducer:
 
     # -- records that are too large ---------------------------------------------------------------------------
 
-    async def _write_or_pass(self, topic: str, batch: Sequence[ProducerRecord], *, may_pass: bool) -> None:
-        """Write the records, but for those that are refused for their size, if these may be passed by."""
+    async def _write_or_pass(
+        self, topic: str, batch: Sequence[ProducerRecord], *, may_pass: bool
+    ) -> list[int | None]:
+        """Write the records, but those that are refused for their size, if they may be passed by; their offsets."""
         try:
-            await self._write_once(batch)
+            offsets = await self._write_once(batch)
             self._took(topic, max(record.size for record in batch))
-            return
+            return offsets
         except KafkaError as error:
             if not may_pass or not is_too_large(error):
                 raise
         # The broker refuses a batch as a whole: alone most of its records are small enough.
+        offsets = []
         for record in batch:
             try:
-                await self._write_once([record])
+                offsets += await self._write_once([record])
                 self._took(topic, record.size)
             except KafkaError as error:
                 if not is_too_large(error):
                     raise
                 self._pass_by(record, error)
+                offsets.append(None)
+        return offsets
 
     def _pass_by(self, record: ProducerRecord, error: KafkaError) -> None:
         topic, size = record.topic, record.size
@@ -239,7 +255,7 @@ class BatchProducer:
             if self._progress is not None:
                 self._progress.going(Why.WRITE, f"{topic}:size")
 
-    async def _write_once(self, batch: Sequence[ProducerRecord]) -> None:
+    async def _write_once(self, batch: Sequence[ProducerRecord]) -> list[int | None]:
         if self._producer is None:
             await self.start()
         producer = self._producer
@@ -259,6 +275,9 @@ class BatchProducer:
                     timestamp_ms=now,
                 )
             )
+        offsets: list[int | None] = []
         for result in await asyncio.gather(*waiting, return_exceptions=True):
             if isinstance(result, BaseException):
                 raise result
+            offsets.append(None if result.offset < 0 else result.offset)
+        return offsets

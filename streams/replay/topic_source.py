@@ -15,7 +15,8 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from detectors.instants import parse_instant
-from streams.evaluate.shard_state import decode_state, latest, was_complete
+from streams.evaluate.ownership.claims import CLAIM_KEY, StateLog, decode_claim
+from streams.evaluate.shard_state import decode_state, was_complete
 from streams.kafka.clients import ClientFactory, KafkaClients, started
 from streams.kafka.topic_reader import TopicReader
 from streams.kafka.topics import Topics
@@ -155,13 +156,18 @@ async def checkpoint_at(
     """Read the state before an instant (ms) from partitions of `watch-state` and of `sli-history`."""
     out = Checkpoint(since)
     for place in states:
+        found = StateLog()
         async for record in reader.read(place):
             if record.key is None or record.value is None:
+                continue
+            if record.key == CLAIM_KEY:
+                found.claimed(decode_claim(record.value))
                 continue
             env, state = record.key.decode(), decode_state(record.value)
             reached = state.engine.evaluated_to
             if reached is not None and reached <= since:
-                out.states[env] = latest(out.states.get(env), state)
+                found.written(env, state)
+        out.states.update(found.states())
     for place in histories:
         async for record in reader.read(place):
             entry = _history_entry(record.value)

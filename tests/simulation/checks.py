@@ -21,6 +21,7 @@ from detectors.incidents import IncidentInput
 from detectors.instants import parse_instant
 from detectors.scopes import ENVS
 from sinks.banner.banner import Banner
+from streams.evaluate.ownership.claims import CLAIM_KEY
 from streams.evaluate.shard_state import ShardState
 from streams.kafka.topics import env_partition
 from streams.records.verdicts import banner_out, decode_command, log_out, notice_out
@@ -28,7 +29,7 @@ from streams.replay.entries import Begin, Entry, Mark
 from streams.replay.replay import Replay
 from streams.replay.topic_source import checkpoint_at, read_marks
 from tests.detectors.engine.episodes import POLICY, STEP
-from tests.simulation.cluster.storage import Stored
+from tests.simulation.cluster.storage import Log, Stored
 from tests.simulation.processes import INTERNAL, TOPICS
 from tests.simulation.run import Run
 from tests.support.oracle import HOUR, NOON, judge
@@ -243,10 +244,9 @@ def _entries(log: _Log, marks: _Marks, since: int | None = None) -> list[Iterato
 def _given_t(run: Run) -> list[tuple[int, IncidentInput]]:
     """Each input with the T that it was given: no record of the topic was left out, and none was given another."""
     out: list[tuple[int, IncidentInput]] = []
-    for value in run.values(TOPICS.watch_state):
-        for at, wish in msgspec.msgpack.decode(value, type=ShardState).scheduled:
-            if (at, wish) not in out:
-                out.append((at, wish))
+    for log in run.logs(TOPICS.watch_state):
+        for state in _in_force(log):
+            out += [one for one in state.scheduled if one not in out]
     for env in ENVS:
         records = run.log(TOPICS.inputs, env_partition(env, INTERNAL)).archive
         asked = [msgspec.json.decode(record.value or b"") for record in records]
@@ -257,6 +257,17 @@ def _given_t(run: Run) -> list[tuple[int, IncidentInput]]:
         if len(given) > sum(wish["env"] == env for wish in asked):
             run.wrong.append(f"inputs of {env}: one was given two T: {sorted(given)}")
     return sorted(out, key=lambda pair: pair[0])
+
+
+def _in_force(log: Log) -> Iterator[ShardState]:
+    """The states of a partition that no owner wrote after it had lost the partition to one with a greater term."""
+    greatest = 0
+    for record in log.archive:
+        if record.value is not None:
+            term = msgspec.msgpack.decode(record.value)["term"]
+            greatest = max(greatest, term)
+            if record.key != CLAIM_KEY and term == greatest:
+                yield msgspec.msgpack.decode(record.value, type=ShardState)
 
 
 def _check_from_the_middle(

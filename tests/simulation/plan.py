@@ -18,7 +18,7 @@ Kind = Literal[
     "freeze",  # a worker stands still for ``seconds``
     "crash_at_write",  # whoever writes the ``count``-th record of a topic is killed before it hears of it
     "freeze_at_write",  # whoever writes the ``count``-th record of a topic stands still for ``seconds``
-    "cut_off",  # a worker does not reach the coordinator of ingest's group for ``seconds``, but all else
+    "cut_off",  # a worker does not reach the coordinator of a group (ingest's) for ``seconds``, but all else
     "rebalance",  # a group deals out its partitions anew
     "forget",  # all members of a group are killed, and the broker forgets the group before others follow
     "away",  # the broker answers nothing for ``seconds``
@@ -162,7 +162,8 @@ def _fault_of(kind: Kind, random: Random, seconds: int, partitions: int, layout:
         case "freeze":
             return Fault(kind, at, random.choice([2.0, 7.0, 7.0, 9.0, 15.0, 25.0]), who)
         case "cut_off":
-            return Fault(kind, at, random.choice([4.0, 9.0, 15.0, 25.0]), who)
+            lasts = random.choice([4.0, 9.0, 15.0, 25.0])
+            return Fault(kind, at, lasts, who, random.choice(["", "", AGENTS_GROUP]))
         case "crash_at_write" | "freeze_at_write":
             topic = random.choice(_WRITTEN)
             most = {TOPICS.segments: 1_500, TOPICS.ingest_state: 100, TOPICS.watch_state: 80}.get(topic, 25)

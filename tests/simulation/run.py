@@ -253,7 +253,7 @@ class Run:
             TopicPartition(TOPICS.login_events, f.who) for f in lasting.get("unfetchable", ())
         }
         broker.denied = {f.what for f in lasting.get("deny", ())}
-        broker.cut_off = {(INGEST_GROUP, f.who) for f in lasting.get("cut_off", ())}
+        broker.cut_off = {(f.what or INGEST_GROUP, f.who) for f in lasting.get("cut_off", ())}
         moods: Any = dict(f.what.split(":") for f in lasting.get("receiver", ()))
         self.receivers.moods = moods
 

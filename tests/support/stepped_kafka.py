@@ -128,19 +128,29 @@ class BatchProducer:
         give_up: Callable[[], bool] = lambda: False,
         attempts: int | None = None,
     ) -> None:
-        world, batch = self._world, list(records)
-        waiting: dict[tuple[str, int], list[ProducerRecord]] = {}
-        for out in batch:
-            waiting.setdefault((out.topic, out.partition or 0), []).append(out)
+        await self._write(list(records))
+
+    async def append(self, records: Iterable[ProducerRecord]) -> list[int]:
+        return await self._write(list(records))
+
+    async def _write(self, batch: list[ProducerRecord]) -> list[int]:
+        world = self._world
+        waiting: dict[tuple[str, int], list[int]] = {}
+        offsets = [0] * len(batch)
+        for number, out in enumerate(batch):
+            waiting.setdefault((out.topic, out.partition or 0), []).append(number)
         while waiting:
             await _Stop()
             place = world.random.choice(sorted(waiting))
-            out = waiting[place].pop(0)
+            number = waiting[place].pop(0)
+            offsets[number] = world.kafka.end(*place)
+            out = batch[number]
             world.kafka.append(*place, out.key, out.value, headers=out.headers)
             if not waiting[place]:
                 del waiting[place]
         if batch:
             await _Stop()
+        return offsets
 
 
 class TopicReader:
@@ -238,7 +248,11 @@ class Worker:
 
 
 class EvaluateWorker(Worker):
-    """Runs ``streams.evaluate.service.Evaluate`` as its agents do: records in order, occasional commits of offsets."""
+    """Runs ``streams.evaluate.service.Evaluate`` as its agents do: records in order, occasional commits of offsets.
+
+    Attributes:
+        deaf: whether it is given no inputs, though it is given segments.
+    """
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
@@ -255,6 +269,7 @@ class EvaluateWorker(Worker):
             generation=lambda: self.told[0],
         )
         self._positions: dict[tuple[str, int], int] = {}
+        self.deaf = False
 
     async def _round(self) -> None:
         world, kafka = self.world, self.world.kafka
@@ -268,6 +283,8 @@ class EvaluateWorker(Worker):
                 for shard in self.told[1]
             }
         for (topic, shard), position in sorted(self._positions.items()):
+            if self.deaf and topic == TOPICS.inputs:
+                continue
             take = self.evaluate.take_segment if topic == TOPICS.segments else self.evaluate.take_input
             for record in kafka.read(topic, shard, position)[: world.random.choice([0, 1, 5, 50])]:
                 await take(shard, record.offset, record.value)

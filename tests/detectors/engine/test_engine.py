@@ -371,3 +371,13 @@ def test_history_holds_the_failures_of_every_leaf_by_code() -> None:
     places = [scopes.index(f"{ENV}{below}") for below in ("", "/ssoe", "/*/idme")]
     assert [noon[place] for place in places] == [2, 2, 2]
     assert scopes.index(f"{ENV}/sis") is None
+
+
+@pytest.mark.parametrize("beyond", [1, STEP - 1])
+def test_an_instant_between_two_t_is_refused(beyond: int) -> None:
+    engine = Engine(ENV, POLICY, History.of(ENV, POLICY))
+    rows = [row for row in rows_of([Episode(60, 0.5, 0.0, "ssoe", "idme", 0.0, 1)]) if row.pane < NOON]
+    engine.advance(NOON, rows, [(NOON, IncidentInput(id="n", env=ENV, kind="declare", scope=ENV))])
+    with pytest.raises(ValueError, match="no multiple of the step"):
+        engine.advance(NOON + STEP + beyond, [])
+    assert engine.evaluated_to == NOON

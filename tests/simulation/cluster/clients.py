@@ -83,29 +83,31 @@ class SimProducer:
     def _send_batch(self, place: TopicPartition, batch: list[tuple[Any, ...]]) -> None:
         process = current_process()
 
-        def append() -> None:
+        def append() -> int:
             if place.topic in self._broker.denied:
                 raise TopicAuthorizationFailedError(place.topic)
+            first = self._broker.logs[place].end
             for _, key, value, headers in batch:
                 self._broker.append(place, key, value, headers, process=process)
+            return first
 
         sent = _unless_dead(process, lambda: self._broker.call(self._random, append))
         if sent is not None:
             sent.add_done_callback(lambda done: self._acknowledge(place, batch, done))
 
     def _acknowledge(
-        self, place: TopicPartition, batch: list[tuple[Any, ...]], done: asyncio.Future[None]
+        self, place: TopicPartition, batch: list[tuple[Any, ...]], done: asyncio.Future[int]
     ) -> None:
         error = None if done.cancelled() else done.exception()
         denied = isinstance(error, TopicAuthorizationFailedError)
         if error is not None and not denied and self._random.random() < _TRIES_AGAIN:
             asyncio.get_running_loop().call_later(_RETRY_AFTER, self._send_batch, place, batch)
             return
-        for acknowledged, *_ in batch:
+        for number, (acknowledged, *_) in enumerate(batch):
             if acknowledged.done():
                 continue
             if error is None:
-                acknowledged.set_result(None)
+                acknowledged.set_result(SimpleNamespace(offset=done.result() + number))
             else:
                 acknowledged.set_exception(error if denied else KafkaTimeoutError(str(error)))
         self._send_some(place)

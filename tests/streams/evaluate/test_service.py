@@ -7,11 +7,10 @@ from collections.abc import Iterable
 from random import Random
 from typing import Any
 
-import msgspec
-
 from detectors.incidents import IncidentInput
 from detectors.instants import format_instant
-from streams.evaluate.shard_state import ShardState, decode_state
+from streams.evaluate.ownership.claims import CLAIM_KEY
+from streams.evaluate.shard_state import decode_state
 from streams.kafka.producer import ProducerRecord
 from streams.records.models import encode_input
 from streams.records.progress import evaluated_to_in
@@ -91,9 +90,10 @@ class Shard:
 
     def assigned(self) -> dict[str, set[int]]:
         out: dict[str, set[int]] = {}
-        for value in self.values(TOPICS.watch_state):
-            for at, wish in msgspec.msgpack.decode(value, type=ShardState).scheduled:
-                out.setdefault(wish.id, set()).add(at)
+        for record in self.kafka.archive.get((TOPICS.watch_state, 0), ()):
+            if record.key != CLAIM_KEY and record.value is not None:
+                for at, wish in decode_state(record.value).scheduled:
+                    out.setdefault(wish.id, set()).add(at)
         return out
 
 
@@ -136,7 +136,7 @@ def test_an_environment_without_an_event_tells_its_progress_in_states_that_chang
     for seconds in range(0, 60, 5):
         shard.frontier(0, NOON + seconds * SECOND)
         shard.judge()
-    states = list(shard.kafka.archive[TOPICS.watch_state, 0])
+    states = [one for one in shard.kafka.archive[TOPICS.watch_state, 0] if one.key != CLAIM_KEY]
     told = [evaluated_to_in(record.headers) or 0 for record in states if record.key == ENV.encode()]
     assert len(told) >= 5
     assert told == sorted(set(told))

@@ -269,10 +269,10 @@ class Refused(BatchProducer):
 
     denied = ""
 
-    async def _write_once(self, batch: Any) -> None:
+    async def _write_once(self, batch: Any) -> list[int | None]:
         if any(one.topic == self.denied for one in batch):
             raise Denied(self.denied)
-        await super()._write_once(batch)
+        return await super()._write_once(batch)
 
 
 class Running:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -34,7 +35,7 @@ class Broker:
         self.taken: list[tuple[str, bytes]] = []
         self.refuse: Refuse = lambda topic, values: None
         self.now = 100.0
-        self._waiting: list[tuple[str, bytes, asyncio.Future[None]]] = []
+        self._waiting: list[tuple[str, bytes, asyncio.Future[Any]]] = []
 
     def producer(self, **options: Any) -> Any:
         return self
@@ -43,8 +44,8 @@ class Broker:
 
     async def stop(self) -> None: ...
 
-    async def send(self, topic: str, value: bytes = b"", **more: Any) -> asyncio.Future[None]:
-        answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    async def send(self, topic: str, value: bytes = b"", **more: Any) -> asyncio.Future[Any]:
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         if not self._waiting:
             asyncio.get_running_loop().call_soon(self._answer)
         self._waiting.append((topic, value, answer))
@@ -58,7 +59,7 @@ class Broker:
             for _, value, answer in some:
                 if why is None:
                     self.taken.append((topic, value))
-                    answer.set_result(None)
+                    answer.set_result(SimpleNamespace(offset=len(self.taken) - 1))
                 else:
                     answer.set_exception(why)
 

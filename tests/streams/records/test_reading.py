@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import msgspec
@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 from detectors.engine.state import EngineState
 from detectors.instants import HOUR, format_instant
 from detectors.lifecycle.lifecycle import LifecycleMemory
+from streams.evaluate.ownership.owner import Access
 from streams.evaluate.restore import restore_shard
 from streams.evaluate.settings import EvaluateSettings
 from streams.evaluate.shard import decides_verdicts
@@ -117,10 +118,17 @@ class Log:
         log = self.records.setdefault(TopicPartition(topic, partition), [])
         log.append(Stored(len(log), key, value))
 
-    async def read(self, place: TopicPartition, *, start: int = 0, **more: Any) -> AsyncIterator[Stored]:
-        for record in self.records.get(place, ()):
-            if record.offset >= start:
+    async def read(
+        self, place: TopicPartition, *, start: int = 0, end: int | None = None, **more: Any
+    ) -> AsyncIterator[Stored]:
+        for record in list(self.records.get(place, ())):
+            if record.offset >= start and (end is None or record.offset < end):
                 yield record
+
+    async def append(self, records: Sequence[ProducerRecord]) -> list[int]:
+        for record in records:
+            self.put(record.topic, record.key or b"", record.value, record.partition or 0)
+        return [len(self.records[TopicPartition(one.topic, one.partition or 0)]) - 1 for one in records[-1:]]
 
 
 def state(reached: int) -> bytes:
@@ -132,10 +140,10 @@ def state(reached: int) -> bytes:
 
 
 async def restored(log: Log, own: Own) -> Any:
-    reader: Any = log
+    kafka: Any = log
     settings = EvaluateSettings(TOPICS, frozenset(), 4)
-    shard, _ = await restore_shard(settings, POLICY, reader, NOW, 0, 0, records=own.records)
-    return shard
+    access = Access(kafka, kafka, own.records)
+    return (await restore_shard(settings, POLICY, access, NOW, 0, 0)).shard
 
 
 async def test_a_state_that_cannot_be_read_is_refused_unless_a_later_one_replaces_it() -> None:
