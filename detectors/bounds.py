@@ -1,8 +1,13 @@
-"""How long may a text be that goes into a record? Bytes of UTF-8, never cut inside a character."""
+"""What may a text that goes into a record hold, and how long may it be?
+
+A text by other people holds characters that are shown, and none that change how others are. Lengths are bytes of UTF-8;
+a text is never cut inside a character.
+"""
 
 from __future__ import annotations
 
 import re
+import unicodedata
 
 __all__ = [
     "CAUSES_LIMIT",
@@ -14,6 +19,8 @@ __all__ = [
     "SENTENCE_BYTES",
     "cut",
     "fits",
+    "plain_line",
+    "plain_text",
 ]
 
 #: No record that this program writes is larger, with 50 incidents open: a quarter of what brokers take by default.
@@ -67,3 +74,35 @@ def cut(text: str, limit: int) -> str:
             break
         end += 1
     return text[:end] + _ELLIPSIS
+
+
+#: Format characters that belong to the character beside them: joiners of emoji and of Persian and Indic letters.
+_JOINERS = "\u200c\u200d"
+_KEPT = frozenset(_JOINERS)
+
+
+def plain_line(text: str) -> str:
+    """The text on one line: every run of white space and control characters becomes a space.
+
+    Invisible characters are left out, those that turn the direction of writing (U+202E) among them. Half of a surrogate
+    pair becomes U+FFFD.
+    """
+    return " ".join("".join(map(_plain, text)).split())
+
+
+def plain_text(text: str) -> str:
+    """The text with its lines, each as of ``plain_line``; more than one empty line in a row becomes one."""
+    lines = [plain_line(line) for line in text.splitlines()]
+    kept = [line for place, line in enumerate(lines) if line or (place and lines[place - 1])]
+    return "\n".join(kept).strip("\n")
+
+
+def _plain(character: str) -> str:
+    if character.isascii() and character.isprintable():
+        return character
+    category = unicodedata.category(character)
+    if category in ("Cc", "Zl", "Zp"):
+        return " "
+    if category == "Cs":
+        return "\ufffd"
+    return "" if category == "Cf" and character not in _KEPT else character

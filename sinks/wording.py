@@ -10,6 +10,7 @@ from typing import NamedTuple
 from msgspec import UNSET
 
 from detectors.axes import ANY, AXES
+from detectors.bounds import plain_line
 from detectors.incidents import Common, Incident, error_words
 from detectors.instants import HOUR, MINUTE
 from detectors.policy.policy import Policy
@@ -171,13 +172,16 @@ def state_words(incident: Incident) -> str:
     """The incident's state and the person who acknowledged it: ``acknowledged by Ada at 15:07 UTC``."""
     if incident.state in ("resolved", "closed"):
         when = f" at {time_words(incident.resolved_at)}" if incident.resolved_at is not None else ""
-        whom = f" by {incident.resolved_by}" if incident.resolved_by else ""
-        why = f" ({incident.resolved_reason})" if incident.resolved_reason else ""
+        whom = f" by {one_line(incident.resolved_by)}" if incident.resolved_by else ""
+        why = f" ({one_line(incident.resolved_reason)})" if incident.resolved_reason else ""
         return f"resolved{whom}{when}{why}"
     known = "not acknowledged yet"
     if incident.acknowledged_at is not None:
-        whom = incident.acknowledged_by or "somebody"
+        whom = one_line(incident.acknowledged_by or "") or "somebody"
         known = f"acknowledged by {whom} at {time_words(incident.acknowledged_at)}"
+    if incident.said_resolved_at is not None:
+        whom = one_line(incident.said_resolved_by or "") or "somebody"
+        known += f", resolved by {whom} at {time_words(incident.said_resolved_at)} while failing"
     if incident.state == "recovering":
         since = f" since {time_words(incident.recovering_at)}" if incident.recovering_at is not None else ""
         return f"recovering{since}, {known}"
@@ -223,8 +227,8 @@ def capitalised(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """The text on one line: every run of white space and control characters becomes a space."""
-    return " ".join("".join(" " if unicodedata.category(c) == "Cc" else c for c in text).split())
+    """The text on one line, without control and invisible characters (``detectors.bounds``)."""
+    return plain_line(text)
 
 
 def truncate(text: str, limit: int) -> str:

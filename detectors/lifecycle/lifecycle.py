@@ -13,6 +13,7 @@ import msgspec
 from msgspec.structs import replace
 
 from detectors.axes import contains
+from detectors.bounds import plain_line, plain_text
 from detectors.incidents import Cause, Incident, IncidentInput, Transition
 from detectors.lifecycle import opening, transitions
 from detectors.lifecycle.absence.gone import Gone, retired_by, still_gone, unexpected, with_gone
@@ -206,7 +207,10 @@ class Lifecycle:
     ) -> list[tuple[Cause, IncidentInput]]:
         """Apply each input once, and return what was declared on a scope, as causes to be grouped."""
         declares = []
-        for incident_input in inputs:
+        for given in inputs:
+            incident_input = replace(
+                given, by=plain_line(given.by) or "somebody", text=plain_text(given.text)
+            )
             before = len(recorder.transitions)
             reason: str | None = None
             remembered = _remembered(incident_input.id)

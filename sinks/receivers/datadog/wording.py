@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -9,6 +10,7 @@ import msgspec
 
 from detectors.incidents import Command, Incident
 from detectors.instants import HOUR, format_instant
+from sinks.neutral import neutral
 from sinks.wording import (
     UNNAMED,
     ScopeNames,
@@ -81,6 +83,7 @@ def render(
     Raises:
         ValueError: the dedup key is empty or too long, Datadog has no such action, or an id is missing.
     """
+    command = neutral(command)
     key = command.dedup_key
     if not 1 <= len(key) <= AGGREGATION_KEY_LIMIT:
         raise ValueError(f"a dedup key has 1 to {AGGREGATION_KEY_LIMIT} characters, not {len(key)}")
@@ -119,7 +122,8 @@ def _event(
         "title": _title(incident, names, _RECOVERED if over else _DEGRADED, EVENT_TITLE_LIMIT),
         "category": "alert",
         "aggregation_key": command.dedup_key,
-        "message": truncate(_story(command, names), EVENT_MESSAGE_LIMIT),
+        # Between two of %%% Datadog reads Markdown.
+        "message": truncate(_story(command, names).replace("%%%", "%"), EVENT_MESSAGE_LIMIT),
         "tags": _tags(incident, names),
         "attributes": {
             "status": command.level,
@@ -157,7 +161,7 @@ def _create(
 ) -> dict[str, Any]:
     incident = command.incident
     places = "\n".join(f"- [{link.title}]({link.url})" for link in links_of(incident, found))
-    story = truncate(_story(command, names), CELL_LIMIT) + (f"\n\n{places}" if places else "")
+    story = truncate(_markdown(_story(command, names)), CELL_LIMIT) + (f"\n\n{places}" if places else "")
     attributes: dict[str, Any] = {
         "title": _incident_title(command, names),
         "fields": _fields(incident),
@@ -228,6 +232,11 @@ def _tags(incident: Incident, names: ScopeNames) -> list[str]:
     }
     named = [f"{name}:{value}" for name, value in tags.items() if value]
     return [truncate(tag, TAG_LIMIT) for tag in [*named, *(f"detector:{cause}" for cause in incident.causes)]]
+
+
+def _markdown(text: str) -> str:
+    """A text as Markdown that shows it as it is."""
+    return re.sub(r"([\\`*_{}\[\]<>#|~])", r"\\\1", text)
 
 
 def _story(command: Command, names: ScopeNames) -> str:

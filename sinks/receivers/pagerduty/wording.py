@@ -11,6 +11,7 @@ from typing import Any
 
 from detectors.incidents import Command, Counts, Incident
 from detectors.instants import format_duration, format_instant
+from sinks.neutral import neutral
 from sinks.wording import (
     UNNAMED,
     ScopeNames,
@@ -70,6 +71,7 @@ def render(
         return {"event_action": command.action, "dedup_key": key}
     if command.action != "trigger":
         raise ValueError(f"PagerDuty knows no action {command.action!r}")
+    command = neutral(command)
     incident = command.incident
     links = links_of(incident, found)
     event: dict[str, Any] = {

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Literal, assert_never
 
 import msgspec
 
 from detectors.incidents import Command, Incident
+from sinks.neutral import neutral
 from sinks.wording import (
     UNNAMED,
     ScopeNames,
@@ -55,9 +57,9 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 def escape(text: str, limit: int) -> str:
     """The text for Slack's markup (``&``, ``<``, ``>`` escaped), at most ``limit`` characters when escaped.
 
-    An escape is never cut in half.
+    What would format it (``*``, ``_``, backticks) is replaced by what looks like it. An escape is never cut in half.
     """
-    text = truncate(text, limit)
+    text = truncate(_inert(text), limit)
     while len(escaped := _escaped(text)) > limit:
         text = truncate(text, len(text) - max((len(escaped) - limit) // 5, 1))
     return escaped
@@ -85,6 +87,7 @@ def render(
     Raises:
         ValueError: Slack has no such action.
     """
+    command = neutral(command)
     if command.action == "notice":
         return _alone(channel, f"ℹ️ {escape(one_line(command.reason), PROSE_LIMIT)}")
     if command.action not in ("post", "update", "reply", "broadcast"):
@@ -159,11 +162,7 @@ def _root(
         "Declared": _declared(incident),
         "Also failing": ", ".join(names.words(scope) for scope in incident.narrower),
     }
-    fields = [
-        {"type": "mrkdwn", "text": f"*{name}*\n{escape(value, FACT_LIMIT)}"}
-        for name, value in facts.items()
-        if value
-    ]
+    fields = [_mrkdwn(f"*{name}*\n{escape(value, FACT_LIMIT)}") for name, value in facts.items() if value]
     places = [
         f"<{address}|{escape(link.title, 80)}>"
         for link in links_of(incident, found)
@@ -181,7 +180,7 @@ def _root(
             },
             _section("\n".join(lines)),
             {"type": "section", "fields": fields},
-            {"type": "context", "elements": [{"type": "mrkdwn", "text": footer}]},
+            {"type": "context", "elements": [_mrkdwn(footer)]},
         ],
     }
 
@@ -273,7 +272,22 @@ def _moment(at: int) -> str:
 
 
 def _section(text: str) -> dict[str, Any]:
-    return {"type": "section", "text": {"type": "mrkdwn", "text": text}}
+    return {"type": "section", "text": _mrkdwn(text)}
+
+
+def _mrkdwn(text: str) -> dict[str, Any]:
+    """Marked text; ``verbatim`` keeps Slack from making links of names and addresses that stand in it."""
+    return {"type": "mrkdwn", "text": text, "verbatim": True}
+
+
+#: What begins bold, italic, struck or fixed text -> what looks like it and begins nothing.
+_LOOK_ALIKES = str.maketrans({"*": "∗", "`": "ˋ", "~": "∼"})
+_ITALIC = re.compile(r"(?<![^\W_])_|_(?![^\W_])")
+
+
+def _inert(text: str) -> str:
+    """A text in which no character formats another; ``_`` within a word is none that does."""
+    return _ITALIC.sub("ˍ", text.translate(_LOOK_ALIKES))
 
 
 def _escaped(text: str) -> str:

@@ -139,3 +139,13 @@ def test_a_report_in_the_step_in_which_a_detector_finds_it_too_does_not_vanish()
         "reports that prod/ssoe fails: blank page"
     ]
     assert heard.pages() == [(20, "error", "prod-1:0")]
+
+
+def test_what_people_write_is_kept_without_what_cannot_be_seen() -> None:
+    scenario = failing()
+    scenario.at(20).asks("note", "prod-1", text="up\u202e\x00\r\n\r\n\r\ndown\n", by="A\u202eda\n")
+    scenario.at(30).asks("acknowledge", "prod-1", by="\u200b")
+    heard = scenario.play(until=30)
+    (note,) = heard.incidents["prod-1"].notes
+    assert (note.by, note.text) == ("Ada", "up\n\ndown")
+    assert heard.incidents["prod-1"].acknowledged_by == "somebody"

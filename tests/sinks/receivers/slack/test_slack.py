@@ -140,7 +140,7 @@ def test_markup_in_what_others_wrote_is_shown_and_not_obeyed() -> None:
     )
     body = render(command("slack", "post", incident=hostile), channel="C1").body
     assert "<!channel>" not in body["blocks"][1]["text"]["text"]
-    assert "&lt;!channel&gt; &amp; &lt;https://evil" in body["blocks"][1]["text"]["text"]
+    assert "&lt;!channel&gt; &amp; &lt;https[:]//evil" in body["blocks"][1]["text"]["text"]
     assert "<https://c.example/a%7Cb%3Ec|Console>" in texts(body)[-1]
 
 
