@@ -209,12 +209,14 @@
   /** What does not get on, since when and what to do; and how far everything has come. */
   function drawHealth(health) {
     const kinds = Object.keys(health.blind);
-    const waiting = Object.entries({ ...health.parts, ...health.stalled }).filter(([, why]) => why !== "ok");
+    const told = new Set(health.obstacles.map((one) => one.why === "start" ? one.key : one.why)); // of a part, in other words
+    const waiting = Object.entries({ ...health.parts, ...health.stalled }).filter(([part, why]) => why !== "ok" && !told.has(part));
+    const once = health.obstacles.filter((one, n) => health.obstacles.findIndex((other) => other.why === one.why && other.sentence === one.sentence) === n);
     const fact = (name, ...value) => el("div", {}, el("dt", {}, name), el("dd", {}, ...value));
     byId("health").hidden = !health.obstacles.length && !waiting.length;
     byId("health-count").textContent = kinds.length ? `(the watch is blind: ${kinds.join(", ")})` : "";
     byId("obstacles").replaceChildren(
-      ...health.obstacles.map((one) => el("li", { "data-is": one.blind ? "blind" : "late" },
+      ...once.map((one) => el("li", { "data-is": one.blind ? "blind" : "late" },
         el("strong", {}, `${one.why}, for ${ago(one.age_seconds * 1000)}: `), one.sentence,
         one.remedy ? el("div", { class: "minor" }, `What to do: ${one.remedy}`) : null)),
       ...waiting.map(([part, why]) => el("li", { "data-is": "late" }, el("strong", {}, `${part}: `), why)));
