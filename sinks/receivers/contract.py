@@ -69,12 +69,14 @@ class ReceiverSettings(Group):
         needed: the settings without which it is off.
         lacking: what it cannot do without further settings, as a clause, and these settings; None for nothing.
         pace: the load that it accepts.
+        longest_wait: the most that it may ask to wait, seconds; a longer wish is cut to this.
     """
 
     title: ClassVar[str]
     needed: ClassVar[tuple[str, ...]]
     lacking: ClassVar[tuple[str, tuple[str, ...]] | None] = None
     pace: ClassVar[Pace] = Pace(per_minute=60, burst=10, concurrency=2)
+    longest_wait: ClassVar[float] = 600.0
 
     @property
     def on(self) -> bool:
@@ -92,6 +94,21 @@ class ReceiverSettings(Group):
     def named(self) -> Mapping[str, Self]:
         """Further receivers of this kind, by name: ``leadership`` is ``email:leadership`` in routes and metrics."""
         return {}
+
+    @classmethod
+    def lane(cls, command: Command) -> str:
+        """Names what the receiver must get in order: commands of different lanes do not wait for each other."""
+        return command.incident_id
+
+    @classmethod
+    def haste(cls, command: Command) -> int:
+        """How much sooner than others a command is sent where not all can be: 0 for news, more for what can wait."""
+        return 0
+
+    @classmethod
+    def missed(cls, command: Command, reason: str) -> str | None:
+        """What people are told elsewhere if a command never reaches the receiver; None: that is in the log alone."""
+        return None
 
     @classmethod
     def overtaken(cls, command: Command, later: Sequence[Command]) -> Fate | None:

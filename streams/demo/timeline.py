@@ -16,7 +16,7 @@ from detectors.incidents import Command
 from detectors.instants import SECOND, format_instant, parse_instant
 from detectors.scopes import METHODS
 from sinks.banner import banner
-from sinks.delivery.deliverer import Delivery
+from sinks.delivery.outcomes import Delivery
 from sinks.wording import ScopeNames, headline, one_line, people_words, truncate
 from streams.demo.observations import BannerChange
 from streams.kafka.topics import Topics

@@ -16,8 +16,9 @@ from aiokafka import TopicPartition
 
 from detectors.bounds import cut
 from detectors.incidents import Command
-from sinks.delivery.deliverer import Deliverer, Delivery
-from sinks.delivery.pacing import gates_for
+from sinks.delivery.deliverer import Deliverer
+from sinks.delivery.gate import ReceiverGate, gates_for
+from sinks.delivery.outcomes import Delivery
 from sinks.receivers.answers import SinkClient
 from streams.dispatch.standing import StandingAlerts
 from streams.kafka.producer import BatchProducer, ProducerRecord
@@ -108,12 +109,14 @@ class Dispatch:
         """
         self._owned = set(partitions)
         await self.let_go(set(self._deliverers) - self._owned, 0.0)
+        self._share_out()
         await asyncio.gather(*(self._deliverer(partition) for partition in sorted(self._owned)))
         self._standing.keep(self._owned, self._partition_of)
 
     async def let_go(self, partitions: Iterable[int], timeout: float) -> None:
         """Give partitions away: requests under way may end, and be recorded, within ``timeout`` seconds."""
         self._owned -= set(partitions)
+        self._share_out()
         gone = [self._deliverers.pop(p) for p in partitions if p in self._deliverers]
         await asyncio.gather(*(deliverer.close(timeout) for deliverer in gone))
         for deliverer in gone:
@@ -123,17 +126,27 @@ class Dispatch:
     def _partition_of(self, incident_id: str) -> int:
         return incident_partition(incident_id, self._partitions)
 
+    def _share_out(self) -> None:
+        """Take the share of each receiver's rate that belongs to the partitions of this worker."""
+        if self._owned:
+            for gate in self._gates.values():
+                gate.set_share(len(self._owned) / self._partitions)
+
+    def gates(self) -> Mapping[str, ReceiverGate]:
+        """The gates to the receivers: how they answer, and whether requests go to them."""
+        return self._gates
+
     async def take(self, partition: int, offset: int, value: bytes | None, key: bytes | None = None) -> None:
         """Take the next record of the outbox; one of a partition that is not owned is read again once it is."""
         reading = self._records.reading(self._topics.commands, partition)
         command = reading.take(Stored(offset, key, value), decode_command)
         deliverer = await self._deliverer(partition) if command is not None else None
         if command is not None and deliverer is not None:
-            self._submit(deliverer, offset, command)
+            self._submit(deliverer, offset, command, self._timing.clock())
 
-    def _submit(self, deliverer: Deliverer, offset: int, command: Command) -> None:
+    def _submit(self, deliverer: Deliverer, offset: int, command: Command, written: int) -> None:
         self._standing.remember(command)
-        if deliverer.submit(command):
+        if deliverer.submit(command, written):
             self._offsets[command.id] = offset
 
     async def close(self, timeout: float) -> None:
@@ -157,12 +170,12 @@ class Dispatch:
                 known.append(delivery)
         # The key says which command has an outcome, also where the outcome cannot be read: nobody is woken again.
         settled = {unread.name for unread in reading.unread()}
-        commands: list[tuple[int, Command]] = []
+        commands: list[tuple[int, Command, int]] = []
         reading = self._records.reading(self._topics.commands, partition)
         async for record in self._reader.read(TopicPartition(self._topics.commands, partition)):
             command = reading.take(record, decode_command)
             if command is not None:
-                commands.append((record.offset, command))
+                commands.append((record.offset, command, record.timestamp))
         if partition not in self._owned:
             return  # it was given away meanwhile
         deliverer = self._deliverers[partition] = Deliverer(
@@ -177,8 +190,8 @@ class Dispatch:
         )
         deliverer.restore(known, settled)
         # All at once: a page must not go out before it is known that its incident is over.
-        for offset, command in commands:
-            self._submit(deliverer, offset, command)
+        for offset, command, written in commands:
+            self._submit(deliverer, offset, command, written)
         waiting = deliverer.pending
         log.info("outbox_restored", partition=partition, delivered=len(known), waiting=waiting)
 

@@ -14,7 +14,7 @@ from detectors.incidents import Command
 from detectors.instants import MINUTE, format_duration, parse_instant
 from detectors.lifecycle.memory import COUNTS_WINDOW
 from detectors.policy.policy import Policy
-from sinks.delivery.deliverer import Delivery
+from sinks.delivery.outcomes import Delivery
 from streams.explain.case_file import CaseFile, Receipt, Sample, Sampled
 from streams.kafka.clients import ClientFactory, KafkaClients
 from streams.kafka.topic_reader import TopicValues

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 from detectors.incidents import Command
+from sinks.delivery.lanes import lane_of
 from streams.records.verdicts import decode_command
 from tests.simulation.processes import TOPICS
 from tests.simulation.run import Run
@@ -96,13 +97,13 @@ def _check_slack(run: Run, commands: Mapping[str, Command], outcomes: Mapping[st
 
 
 def _check_order(run: Run, commands: Mapping[str, Command]) -> None:
-    """Check that no receiver gets a command of an incident again after a later command of this incident."""
+    """Check that no receiver gets a command again after a later command of the same lane."""
     place = {name: number for number, name in enumerate(commands)}
     reached: dict[tuple[str, str], int] = {}
     for command in run.receivers.sent:
         if command.id not in place:
             continue  # it was written after everything had come to rest
-        key = command.incident_id, command.sink
+        key = lane_of(command)
         if place[command.id] < reached.get(key, -1):
             run.wrong.append(f"{command.id} was sent after a later command")
         reached[key] = max(place[command.id], reached.get(key, -1))

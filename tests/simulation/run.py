@@ -15,7 +15,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from detectors.incidents import Command
-from sinks.delivery.deliverer import Delivery
+from sinks.delivery.outcomes import Delivery
 from streams.kafka.topics import env_partition
 from streams.records.models import encode_input
 from streams.records.verdicts import decode_command

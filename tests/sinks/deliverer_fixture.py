@@ -8,8 +8,9 @@ from collections.abc import Callable
 from typing import Any
 
 from detectors.incidents import Command
-from sinks.delivery.deliverer import Deliverer, Delivery
-from sinks.delivery.pacing import ReceiverGate
+from sinks.delivery.deliverer import Deliverer
+from sinks.delivery.gate import ReceiverGate
+from sinks.delivery.outcomes import Delivery
 from sinks.receivers.answers import Answer, Delivered, Receipts
 from sinks.receivers.contract import Pace
 from tests.sinks.samples import Time, command, incident

@@ -14,8 +14,9 @@ from pydantic import SecretStr
 from detectors.incidents import Command
 from detectors.instants import MINUTE
 from sinks import sandbox
-from sinks.delivery.deliverer import Deliverer, Delivery
-from sinks.delivery.pacing import ReceiverGate
+from sinks.delivery.deliverer import Deliverer
+from sinks.delivery.gate import ReceiverGate
+from sinks.delivery.outcomes import Delivery
 from sinks.receivers.contract import Pace
 from sinks.receivers.datadog.client import Datadog
 from sinks.receivers.pagerduty.client import PagerDuty

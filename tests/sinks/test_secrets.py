@@ -13,7 +13,8 @@ import structlog
 from pydantic import SecretStr
 
 from detectors.incidents import Command
-from sinks.delivery.deliverer import Deliverer, Delivery
+from sinks.delivery.deliverer import Deliverer
+from sinks.delivery.outcomes import Delivery
 from sinks.receivers.answers import SinkClient
 from sinks.receivers.datadog.client import Datadog
 from sinks.receivers.pagerduty.client import PagerDuty

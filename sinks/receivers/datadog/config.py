@@ -55,6 +55,11 @@ class DatadogSettings(ReceiverSettings):
         )
 
     @classmethod
+    def haste(cls, command: Command) -> int:
+        """What is new goes before what changes."""
+        return 0 if command.action in ("event", "incident_create") else 1
+
+    @classmethod
     def overtaken(cls, command: Command, later: Sequence[Command]) -> Fate | None:
         """A change of an incident is superseded by a newer one, which carries the whole state."""
         newer = ("incident_update", "incident_resolve")

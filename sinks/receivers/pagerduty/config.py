@@ -36,8 +36,9 @@ class PagerDutySettings(ReceiverSettings):
         "acknowledgements in PagerDuty are not received",
         ("webhook_secret",),
     )
-    # PagerDuty allows 120 calls a minute and integration key: 20 at once, then 100 a minute stay below.
-    pace: ClassVar[Pace] = Pace(per_minute=100, burst=20, concurrency=4)
+    # PagerDuty allows 120 calls a minute and integration key: 20 at once, then 96 a minute stay below.
+    pace: ClassVar[Pace] = Pace(per_minute=96, burst=20, concurrency=6)
+    longest_wait: ClassVar[float] = 60.0  # a page cannot wait longer
 
     def client(self, means: Means) -> SinkClient:
         """The client of PagerDuty."""
@@ -47,11 +48,34 @@ class PagerDutySettings(ReceiverSettings):
         return PagerDuty(means.http, routing_key=self.routing_key, base_url=self.base_url, names=means.names)
 
     @classmethod
+    def lane(cls, command: Command) -> str:
+        """Alerts of different keys are different things to PagerDuty: none waits for another's, nor for a note."""
+        return f"{command.dedup_key}:notes" if command.action == "note" else command.dedup_key
+
+    @classmethod
+    def haste(cls, command: Command) -> int:
+        """Pages go before acknowledgements and resolutions, and those before notes."""
+        return {"trigger": 0, "note": 2}.get(command.action, 1)
+
+    @classmethod
+    def missed(cls, command: Command, reason: str) -> str | None:
+        """A page that woke nobody is told."""
+        if command.action != "trigger":
+            return None
+        return f"PagerDuty was not told of this, so it woke nobody ({command.level}, {command.dedup_key}): {reason}"
+
+    @classmethod
     def overtaken(cls, command: Command, later: Sequence[Command]) -> Fate | None:
         """A page is dropped if its incident is resolved, so that nobody is woken for an incident that is over.
 
         The resolution is still sent. PagerDuty ignores a resolution of an unknown alert; if an earlier run was killed
         between sending the page and recording it, the resolution closes that alert.
+
+        What could not be sent holds up no page: a trigger at the same key says how it stands now, so it supersedes a
+        trigger or an acknowledgement; after a resolution nothing is left to acknowledge.
         """
-        over = command.action == "trigger" and any(other.action == "resolve" for other in later)
-        return "dropped" if over else None
+        actions = {other.action for other in later}
+        if command.action == "trigger" and "resolve" in actions:
+            return "dropped"
+        state = command.action in ("trigger", "acknowledge")
+        return "superseded" if state and actions & {"trigger", "resolve"} else None

@@ -24,8 +24,8 @@ class SlackSettings(ReceiverSettings):
 
     title: ClassVar[str] = "Slack"
     needed: ClassVar[tuple[str, ...]] = ("token", "channel")
-    # Slack allows one message a second and channel; one at a time keeps the order within a channel.
-    pace: ClassVar[Pace] = Pace(per_minute=60, burst=1, concurrency=1)
+    # Slack allows one message a second and channel. Two at a time, so that one without an answer holds up no other.
+    pace: ClassVar[Pace] = Pace(per_minute=60, burst=1, concurrency=2)
 
     def client(self, means: Means) -> SinkClient:
         """The client of Slack."""
@@ -36,6 +36,11 @@ class SlackSettings(ReceiverSettings):
         return Slack(
             means.http, token=self.token, channel=self.channel, base_url=self.base_url, names=means.names
         )
+
+    @classmethod
+    def haste(cls, command: Command) -> int:
+        """What the channel shows goes before lines of threads, and those before edits."""
+        return {"post": 0, "broadcast": 0, "reply": 1, "update": 2}.get(command.action, 1)
 
     @classmethod
     def overtaken(cls, command: Command, later: Sequence[Command]) -> Fate | None:

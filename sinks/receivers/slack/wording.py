@@ -241,6 +241,8 @@ def _reply(command: Command, names: ScopeNames) -> str:
             text = f"It did not pass by itself. {now}"
         case "notice":
             text = reason
+        case "missed":
+            text = f"⚠️ {reason}"
         case _:
             assert_never(command.kind)
     return text.strip()

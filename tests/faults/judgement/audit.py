@@ -14,7 +14,7 @@ import msgspec
 from detectors.incidents import IncidentInput
 from detectors.instants import format_duration, format_instant, parse_instant
 from detectors.policy.policy import Policy
-from sinks.delivery.deliverer import Delivery
+from sinks.delivery.outcomes import Delivery
 from sinks.sandbox import Sandbox
 from streams.kafka.topics import Topics
 from streams.records.models import decode_input, encode_incident, encode_input

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from detectors.incidents import Command
-from sinks.delivery.deliverer import overtaken
+from sinks.delivery.supersede import overtaken
 from sinks.receivers.answers import Delivered, Retry
 from tests.sinks.deliverer_fixture import DelivererFixture, drained, failing, numbered
 from tests.sinks.samples import RunningTime
@@ -80,9 +80,11 @@ async def test_a_page_that_was_delivered_is_followed_by_its_resolution() -> None
         (("datadog", "incident_create"), ("datadog", "incident_update"), None),
         (("datadog", "event"), ("datadog", "event"), None),
         (("pagerduty", "trigger"), ("pagerduty", "resolve"), "dropped"),
-        (("pagerduty", "trigger"), ("pagerduty", "trigger"), None),
+        (("pagerduty", "trigger"), ("pagerduty", "trigger"), "superseded"),
+        (("pagerduty", "acknowledge"), ("pagerduty", "trigger"), "superseded"),
+        (("pagerduty", "resolve"), ("pagerduty", "trigger"), None),
         (("pagerduty", "trigger"), ("pagerduty", "acknowledge"), None),
-        (("pagerduty", "acknowledge"), ("pagerduty", "resolve"), None),
+        (("pagerduty", "acknowledge"), ("pagerduty", "resolve"), "superseded"),
     ],
 )
 def test_what_overtakes_what(first: tuple[str, ...], later: tuple[str, ...], fate: str | None) -> None:

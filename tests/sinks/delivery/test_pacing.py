@@ -8,8 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sinks.delivery.pacing import BACKOFF_CAP, Bucket, Circuit, ReceiverGate, backoff
-from sinks.receivers.answers import Delivered, Refused, Retry
+from sinks.delivery.bucket import Bucket
+from sinks.delivery.circuit import Circuit
+from sinks.delivery.gate import ReceiverGate
+from sinks.delivery.retry import BACKOFF_CAP, backoff
+from sinks.receivers.answers import Delivered, Kind, Refused, Retry
 from sinks.receivers.contract import Pace
 from sinks.receivers.registry import Receivers
 from tests.sinks.samples import Time
@@ -46,38 +49,48 @@ def test_without_a_rate_nothing_waits() -> None:
     assert bucket.delay(5) == 0
 
 
+def failed(circuit: Circuit, now: int, *keys: str, kind: Kind = "server_error") -> None:
+    for key in keys:
+        circuit.failed(key, kind, now)
+
+
 def test_a_circuit_opens_after_failures_in_a_row_and_closes_with_the_first_success() -> None:
     circuit = Circuit()
-    for _ in range(Circuit.threshold - 1):
-        circuit.failed(0)
-    circuit.succeeded()
-    for _ in range(Circuit.threshold - 1):
-        circuit.failed(0)
+    failed(circuit, 0, *"abca")
+    assert not circuit.succeeded()
+    failed(circuit, 0, *"abca")
     assert circuit.state(0) == "closed"
-    circuit.failed(0)
+    failed(circuit, 0, "a")
     assert circuit.state(0) == "open"
-    assert circuit.delay(1000) == Circuit.first_pause - 1000
-    assert circuit.state(Circuit.first_pause) == "half_open"
-    circuit.succeeded()
-    assert circuit.state(Circuit.first_pause) == "closed"
+    assert circuit.delay(1000) == Circuit.pause - 1000
+    assert circuit.state(Circuit.pause) == "half_open"
+    assert circuit.succeeded()
+    assert circuit.state(Circuit.pause) == "closed"
 
 
-def test_each_failed_probe_doubles_the_pause_up_to_a_minute() -> None:
-    circuit, now, pauses = Circuit(), 0, []
-    for _ in range(Circuit.threshold):
-        circuit.failed(now)
-    for _ in range(6):
-        pauses.append(circuit.delay(now))
-        now += circuit.delay(now)
-        circuit.failed(now)
-    assert pauses == [5_000, 10_000, 20_000, 40_000, 60_000, 60_000]
-
-
-def test_failures_of_requests_that_were_under_way_when_it_opened_do_not_lengthen_the_pause() -> None:
+def test_the_failures_of_one_key_open_nothing() -> None:
     circuit = Circuit()
-    for _ in range(Circuit.threshold + 3):
-        circuit.failed(0)
-    assert circuit.delay(0) == Circuit.first_pause
+    failed(circuit, 0, *"a" * 1000)
+    assert circuit.state(0) == "closed"
+    failed(circuit, 0, "b")
+    assert circuit.state(0) == "open"
+
+
+@pytest.mark.parametrize("kind", ["dns", "connect", "tls"])
+def test_one_key_is_enough_where_nothing_can_be_reached(kind: Kind) -> None:
+    circuit = Circuit()
+    failed(circuit, 0, *"aaaaa", kind=kind)
+    assert circuit.state(0) == "open"
+
+
+def test_a_probe_goes_each_five_seconds_however_long_it_lasts() -> None:
+    circuit, now = Circuit(), 0
+    failed(circuit, now, *"ababa")
+    for _ in range(100):
+        assert circuit.delay(now) == 5_000
+        now += circuit.delay(now)
+        circuit.sent(now)
+        failed(circuit, now + 100, "a")  # an answer that comes late does not put the next probe off
 
 
 def yes() -> bool:
@@ -126,20 +139,20 @@ async def test_a_pause_that_was_asked_for_holds_everybody() -> None:
 async def test_an_open_circuit_lets_one_probe_through_and_the_others_once_it_succeeds() -> None:
     time = Time()
     gate = ReceiverGate(EAGER, time.clock, time.sleep)
-    for _ in range(Circuit.threshold):
-        await gate.enter(yes)
-        gate.leave(Retry(None, "500"))
-    tasks = [asyncio.create_task(gate.enter(yes)) for _ in range(3)]
+    for key in "ababa":
+        await gate.enter(yes, key=key)
+        gate.leave(Retry(None, "500"), key=key)
+    tasks = [asyncio.create_task(gate.enter(yes, key=key)) for key in "cde"]
     await time.pass_(4.9)
     assert not any(task.done() for task in tasks)
     await time.pass_(0.2)
     assert [task.done() for task in tasks] == [True, False, False]
-    gate.leave(Retry(None, "500"))
-    await time.pass_(9)
+    gate.leave(Retry(None, "500"), key="c")
+    await time.pass_(4.6)
     assert [task.done() for task in tasks] == [True, False, False]
-    await time.pass_(2)
+    await time.pass_(0.4)
     assert [task.done() for task in tasks] == [True, True, False]
-    gate.leave(Delivered())
+    gate.leave(Delivered(), key="d")
     await time.settle()
     assert all(task.done() for task in tasks)
 

@@ -10,7 +10,7 @@ import pytest
 from detectors.incidents import Command
 from detectors.instants import MINUTE, SECOND, format_instant
 from sinks.banner import banner
-from sinks.delivery.deliverer import Delivery
+from sinks.delivery.outcomes import Delivery
 from streams.demo.timeline import HEADER, Entry, Timeline, episode_words
 from streams.kafka.topics import Topics
 from streams.settings.policy_file import default_policy

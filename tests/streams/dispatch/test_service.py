@@ -20,7 +20,7 @@ from streams.kafka.topic_reader import TopicReader
 from streams.kafka.topics import Topics
 from streams.records.verdicts import command_out, decode_command
 from streams.runtime.clocks import Timing
-from tests.sinks.samples import OPENED, command, incident
+from tests.sinks.samples import OPENED, RunningTime, command, incident
 
 TOPICS = Topics()
 PARTITIONS = 1
@@ -31,6 +31,7 @@ class Record:
     offset: int
     value: bytes | None
     key: bytes | None = None
+    timestamp: int = 0
 
 
 class Broker:
@@ -81,14 +82,15 @@ def receiver() -> Receiver:
     return receiver
 
 
-def worker(broker: Broker, receiver: Receiver) -> Dispatch:
+def worker(broker: Broker, receiver: Receiver, timing: Timing | None = None) -> Dispatch:
+    time = RunningTime()
     return Dispatch(
         TOPICS,
         PARTITIONS,
         {"pagerduty": receiver},
         cast("BatchProducer", broker),
         cast("TopicReader", broker),
-        Timing(clock=lambda: OPENED),
+        timing or Timing(clock=time.clock, sleep=time.sleep),
     )
 
 
@@ -158,7 +160,7 @@ async def test_a_request_under_way_is_finished_and_recorded_before_the_partition
 async def test_nothing_is_sent_for_a_partition_that_was_given_away(
     broker: Broker, receiver: Receiver
 ) -> None:
-    dispatch = worker(broker, receiver)
+    dispatch = worker(broker, receiver, Timing(clock=lambda: OPENED))
     await dispatch.own([0])
     await dispatch.let_go([0], 0.0)
     await dispatch.take(0, *await written(broker, 1))

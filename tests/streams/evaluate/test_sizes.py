@@ -30,7 +30,7 @@ from detectors.lifecycle.lifecycle import INPUTS_REMEMBERED, IncidentMemory, Lif
 from detectors.lifecycle.severity import Level
 from detectors.scopes import SCOPES, scope_path
 from sinks.banner.banner import Banner
-from sinks.delivery.deliverer import Delivery, bounded_receipt
+from sinks.delivery.outcomes import Delivery, bounded_receipt
 from streams.evaluate.shard_state import ShardState, decode_state, encode_state
 from streams.events.validation import Reason
 from streams.ingest.partition_task import in_parts

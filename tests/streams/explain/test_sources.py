@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 from detectors.incidents import Command
 from detectors.instants import format_instant
 from detectors.slis import SliValue
-from sinks.delivery.deliverer import Delivery
+from sinks.delivery.outcomes import Delivery
 from streams.cli.main import main
 from streams.explain.case_file import Receipt
 from streams.explain.from_log import from_files, from_topics
