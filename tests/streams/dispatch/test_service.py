@@ -142,7 +142,8 @@ async def test_a_request_under_way_is_finished_and_recorded_before_the_partition
     broker: Broker, receiver: Receiver
 ) -> None:
     receiver.answers.clear()
-    first, second = worker(broker, receiver), worker(broker, receiver)
+    first = worker(broker, receiver, Timing(clock=lambda: OPENED))
+    second = worker(broker, receiver)
     await first.own([0])
     await first.take(0, *await written(broker, 1))
     await settled()
@@ -160,7 +161,7 @@ async def test_a_request_under_way_is_finished_and_recorded_before_the_partition
 async def test_nothing_is_sent_for_a_partition_that_was_given_away(
     broker: Broker, receiver: Receiver
 ) -> None:
-    dispatch = worker(broker, receiver, Timing(clock=lambda: OPENED))
+    dispatch = worker(broker, receiver)
     await dispatch.own([0])
     await dispatch.let_go([0], 0.0)
     await dispatch.take(0, *await written(broker, 1))
