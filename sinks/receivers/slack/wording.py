@@ -229,7 +229,7 @@ def _reply(command: Command, names: ScopeNames) -> str:
             lines = [escape(one_line(line), NOTE_LIMIT) for line in command.reason.splitlines()]
             further = [f"and {len(lines) - NOTES_SHOWN} more"] if len(lines) > NOTES_SHOWN else []
             text = "\n".join(["*Notes:*", *lines[:NOTES_SHOWN], *further])
-        case "linked":
+        case "linked" | "notice":
             text = reason
         case "reminder":
             text = f"Nobody has acknowledged this for {open_for}. {now}"
@@ -239,8 +239,6 @@ def _reply(command: Command, names: ScopeNames) -> str:
             text = f"Still {incident.state if incident.acknowledged_by else state_words(incident)}. {now}"
         case "page_due":
             text = f"It did not pass by itself. {now}"
-        case "notice":
-            text = reason
         case "missed":
             text = f"⚠️ {reason}"
         case _:
