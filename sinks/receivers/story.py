@@ -163,7 +163,7 @@ def _news(command: Command, names: ScopeNames) -> str:
             text = f"The response time is over: {open_for} without an acknowledgement. {said}"
         case "update" | "opened" | "cause" | "page_due":
             text = f"Still {state_words(incident)}. {now}"
-        case "notice" | "linked":
+        case "notice" | "linked" | "missed":
             text = said
         case _:
             assert_never(command.kind)
