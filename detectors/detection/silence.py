@@ -1,7 +1,7 @@
 """Do hardly any sign-ins arrive although the weeks before, or the hour before, let many be expected?
 
 In each window the arrivals, counted when they arrive, are compared with the median of equal clock windows of the weeks
-before (``History.expected``), or with the hour before where the history does not know two weeks. The expectation is
+before (``History.expected``), or with the hour before where the history does not know any. The expectation is
 scaled down if the hour before was already quieter than expected (a holiday that is in no calendar, a change of habits).
 The detector fires where hardly any sign-ins arrive and chance would almost never produce so few.
 

@@ -240,13 +240,14 @@ class History:
     # -- usual counts ----------------------------------------------------------------------------------------
 
     def expected(self, ends: Ints, window: int) -> Floats:
-        """Return the mean counts (N, scope, counter) in equal clock windows of the previous two weeks; nan if unknown.
+        """Return the usual counts (N, scope, counter) in equal clock windows of the weeks before; nan if unknown.
 
-        The window [end - window, end) is looked up at the same local time on the same weekday. A week that is
-        unknown, or in which the day was a holiday, is replaced by the week before it. A holiday is compared with the
-        Sundays before it. If only holidays are known, they are used: fewer people sign in on holidays, so the
-        expectation is too low rather than too high. Of a leaf that an incident or maintenance covered in a week, the
-        week before counts as well; where all known weeks were covered, they are used.
+        The window [end - window, end) is looked up at the same local time on the same weekday of five weeks; the median
+        of those that are known counts (of few events the mean). A week in which the day was a holiday does not count,
+        and a holiday is compared with the Sundays before it. If only holidays are known, they are used: fewer people
+        sign in on holidays, so the expectation is too low rather than too high. A week in which an incident or
+        maintenance covered a leaf, or in which it was dead, does not count for this leaf, unless all known weeks are
+        such; neither does one before the leaf had its first events.
 
         Args:
             ends: ends of windows, ms.
@@ -256,7 +257,7 @@ class History:
 
     def _expected_of_groups(self, ends: Ints, window: int) -> Floats:
         if not ends.size or (ends % MINUTE).any():
-            return self._to_groups(self._weeks.mean(ends, window, is_mixed=bool(self._by_scope)))
+            return self._to_groups(self._weeks.usual(ends, window, is_mixed=bool(self._by_scope)))
         hours = ends // HOUR * HOUR
         out = np.empty((len(ends), len(self._entries), len(COUNTERS)))
         for hour in np.unique(hours).tolist():
@@ -279,11 +280,11 @@ class History:
             if len(self._expected) >= _EXPECTED_KEPT:
                 self._expected.clear()
             ends = np.arange(hour, hour + HOUR, MINUTE, dtype=np.int64)
-            self._expected[key] = self._weeks.mean(ends, window, is_mixed=bool(self._by_scope))
+            self._expected[key] = self._weeks.usual(ends, window, is_mixed=bool(self._by_scope))
         return self._expected[key]
 
     def expected_arrivals(self, ends: Ints, window: int) -> Floats:
-        """Return the mean number (N, scope) of sign-ins in equal clock windows of two weeks, by ``expected``."""
+        """Return the usual number (N, scope) of sign-ins in equal clock windows, by ``expected``."""
         expected = self.expected(ends, window)
         return arrivals(expected, has_starts(expected))
 

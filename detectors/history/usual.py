@@ -1,4 +1,4 @@
-"""What is usual: the mean of comparable weeks, and the median of days, where some were disturbed or are not known?"""
+"""What is usual: the median of comparable weeks, and that of days, where some were disturbed or are not known?"""
 
 from __future__ import annotations
 
@@ -16,10 +16,12 @@ from detectors.windows.counters import BAD, COUNTERS, EXCLUDED, GOOD, STARTED
 
 __all__ = ["ComparableWeeks", "DisturbedDays", "UsualRatios", "numbers_of_days"]
 
-#: How many weeks back an equal weekday is searched, and how many of the weeks found are averaged: the nearest ones that
-#: are known and no holidays.
-_WEEKS_BACK = 4
-_WEEKS_AVERAGED = 2
+#: How many weeks back an equal weekday is searched.
+_WEEKS_BACK = 5
+#: The median of fewer events, in five minutes at least, is less than their mean: chance makes it 0. Of these the mean
+#: of the weeks counts, without those that have more than this multiple of the median and as many more.
+_FEW = 20
+_OUTLIER = 4
 #: A window counts as known if at most this share of its time is unknown.
 _GAP = 0.01
 #: A window of a leaf is left out if an incident or maintenance covered more than this share of its time.
@@ -33,6 +35,8 @@ _USUAL_COMPLETED = 100
 #: Half an hour is dead if its traffic is less than this share of that of each other time that it is compared with, and
 #: if that of the other weeks is at least so many events.
 _HALF_HOUR = 30 * MINUTE
+#: The time that a record covers, ms.
+_BUCKET = 5 * MINUTE
 _DEAD_BELOW = 0.2
 _DEAD_OF_LEAST = 50
 #: The share of a time that must be known for its traffic to be compared.
@@ -51,58 +55,36 @@ def numbers_of_days(at: int) -> Ints:
     return np.arange(today - _USUAL_DAYS, today)
 
 
-class _WeeksMean:
-    """The mean of the nearest known weeks for each window and entry, the nearest added first.
-
-    Disturbed weeks are left out. An entry of which all weeks were disturbed has the mean of these.
+def _typical(weeks: Floats, counted: Bools, scale: float) -> Floats:
+    """Return (N, entry, counter) the median of the weeks that count; the mean where there are few events.
 
     Args:
-        shape: (N, entry, counter).
-        most: how many weeks are averaged.
+        weeks: (week, N, entry, counter).
+        counted: (week, N, entry) whether each counts; nan where none does.
+        scale: by which counts are multiplied to be those of five minutes at least.
     """
+    some = np.where(counted[..., None], weeks, np.nan)
+    order = np.sort(some, axis=0)  # nan last
+    number = np.count_nonzero(counted, axis=0)[..., None]
+    low, high = np.maximum(number - 1, 0) // 2, np.minimum(number // 2, len(weeks) - 1)
+    median = (
+        np.take_along_axis(order, np.broadcast_to(low, order.shape[1:])[None], axis=0)[0]
+        + np.take_along_axis(order, np.broadcast_to(high, order.shape[1:])[None], axis=0)[0]
+    ) / 2
+    few = median * scale < _FEW
+    if few.any():
+        kept = counted[..., None] & (weeks * scale <= _OUTLIER * median * scale + _FEW)
+        total = np.where(kept, weeks, 0.0).sum(axis=0)
+        mean = total / np.maximum(np.count_nonzero(kept, axis=0), 1)
+        median = np.where(few, mean, median)
+    return np.where(number > 0, median, np.nan)
 
-    def __init__(self, shape: tuple[int, int, int], most: int) -> None:
-        self._most = most
-        self._total: Floats = np.zeros(shape)
-        self._weeks: Ints = np.zeros(shape[:2], dtype=np.int64)
-        # The sums and numbers of all weeks, as soon as one was disturbed.
-        self._all: tuple[Floats, Ints] | None = None
 
-    def needs_more(self) -> Bools:
-        """Return (N,) whether any entry still lacks weeks."""
-        return np.asarray((self._weeks < self._most).any(axis=1))
-
-    def add(self, which: Bools, counts: Floats, disturbed: Bools | None = None) -> None:
-        """Add a week.
-
-        Args:
-            which: (N,) the windows of which it is known.
-            counts: (known window, entry, counter).
-            disturbed: (known window, entry); None if nothing was.
-        """
-        if disturbed is not None and self._all is None:
-            self._all = self._total.copy(), self._weeks.copy()
-        if self._all is not None:
-            self._sum(self._all, which, counts, self._all[1][which] < self._most)
-        taken = self._weeks[which] < self._most
-        self._sum(
-            (self._total, self._weeks), which, counts, taken if disturbed is None else taken & ~disturbed
-        )
-
-    @staticmethod
-    def _sum(sums: tuple[Floats, Ints], which: Bools, counts: Floats, taken: Bools) -> None:
-        sums[0][which] += counts * taken[..., None]
-        sums[1][which] += taken
-
-    def mean(self) -> Floats:
-        """Return (N, entry, counter); nan where no week is known."""
-        total, weeks = self._total, self._weeks
-        if self._all is not None:
-            calm = weeks > 0
-            total = np.where(calm[..., None], total, self._all[0])
-            weeks = np.where(calm, weeks, self._all[1])
-        wide = weeks[..., None]
-        return np.where(wide > 0, total / np.maximum(wide, 1), np.nan)
+def _there(weeks: Floats, scale: float) -> Bools:
+    """Return (week, N, entry) whether an entry with traffic was there already: weeks before its first do not count."""
+    traffic = weeks[..., _TRAFFIC].sum(axis=-1)
+    seen = np.maximum.accumulate(traffic[::-1], axis=0)[::-1] > 0
+    return np.asarray(seen | (traffic.max(axis=0) * scale < _DEAD_OF_LEAST))
 
 
 class _DeadTimes:
@@ -191,47 +173,54 @@ class ComparableWeeks:
         self._coverage = coverage
         self._dead = _DeadTimes(clock, between, coverage)
 
-    def mean(self, ends: Ints, window: int, *, is_mixed: bool) -> Floats:
-        """Return the mean counts (N, entry, counter) of the comparable windows; nan where none is known.
+    def usual(self, ends: Ints, window: int, *, is_mixed: bool) -> Floats:
+        """Return the usual counts (N, entry, counter) of the comparable windows; nan where none is known.
+
+        They are the median of the weeks that are known, of those without holidays if there are any, and of these the
+        ones in which an entry was not disturbed, if there are any.
 
         Args:
             ends: (N,) the ends of the windows, ms.
             window: their length, ms.
             is_mixed: whether some records have the form before, and count the events of a leaf under the paths of
-                scopes: the mean is right then only if it is that of the same weeks for all entries.
+                scopes: the figure is right then only if it is that of the same weeks for all entries.
         """
         days = self._clock.local_days(ends - 1)
         weekday = (days + 3) % 7  # 1970-01-01 was a Thursday
         since_sunday = (weekday - _SUNDAY - 1) % 7 + 1
         nearest = np.where(self._clock.is_holiday(days), since_sunday, 7)
-        usual, of_holidays = (
-            self._mean_of_weeks(ends, window, nearest, holidays=h, is_mixed=is_mixed) for h in (False, True)
-        )
-        return np.where(np.isnan(usual), of_holidays, usual)
-
-    def _mean_of_weeks(
-        self, ends: Ints, window: int, nearest: Ints, *, holidays: bool, is_mixed: bool
-    ) -> Floats:
-        """Return the mean (N, entry, counter) of the nearest known weeks, among holidays or other days; nan if none."""
-        found = _WeeksMean((len(ends), len(self._entries), len(COUNTERS)), _WEEKS_AVERAGED)
+        size = (_WEEKS_BACK, len(ends), len(self._entries))
+        weeks: Floats = np.zeros((*size, len(COUNTERS)))
+        known, holidays = np.zeros(size[:2], dtype=bool), np.zeros(size[:2], dtype=bool)
+        disturbed = np.zeros(size, dtype=bool)
         for week in range(_WEEKS_BACK):
             then = self._clock.days_before(ends, nearest + 7 * week)
-            usable = self._clock.is_holiday(self._clock.local_days(then - 1)) == holidays
-            usable &= found.needs_more()
-            if usable.any():
-                usable &= self._coverage(then - window, then) >= 1.0 - _GAP
-            if usable.any():
-                begin, end = then[usable] - window, then[usable]
-                others = [other - week for other in range(_WEEKS_BACK) if other != week]
-                is_past = int(nearest[usable].min()) + 7 * week >= _DAYS_BACK
-                disturbed = self._disturbed_in(begin, end, others if is_past else [], is_mixed)
-                found.add(usable, self._between(begin, end), disturbed)
-        return found.mean()
+            covered = self._coverage(then - window, then)
+            known[week] = usable = covered >= 1.0 - _GAP
+            if not usable.any():
+                continue
+            holidays[week] = self._clock.is_holiday(self._clock.local_days(then - 1))
+            begin, end = then[usable] - window, then[usable]
+            weeks[week, usable] = self._between(begin, end)
+            others = [other - week for other in range(_WEEKS_BACK) if other != week]
+            is_past = int(nearest[usable].min()) + 7 * week >= _DAYS_BACK
+            found = self._disturbed_in(begin, end, others if is_past else [], is_mixed)
+            if found is not None:
+                disturbed[week, usable] = found
+        ordinary = known & ~holidays
+        counted = np.where(ordinary.any(axis=0), ordinary, known)[..., None]
+        calm = counted & ~disturbed
+        counted = np.where(calm.any(axis=0), calm, counted)
+        scale = max(_BUCKET / window, 1.0)
+        if not is_mixed:
+            there = counted & _there(weeks, scale)
+            counted = np.where(there.any(axis=0), there, counted)
+        return _typical(weeks, counted, scale)
 
     def _disturbed_in(self, starts: Ints, ends: Ints, weeks: Sequence[int], is_mixed: bool) -> Bools | None:
         """Return (N, entry) whether a part of each ``[start, end)`` (ms) was covered or dead; None if nothing was.
 
-        Of records of both forms, only a week that is dead for all entries is left out.
+        Of records of both forms, a week that was covered for any entry, or dead for all, is left out for all.
 
         Args:
             weeks: the other weeks, as for ``_DeadTimes``; empty where the day after may not be over.
@@ -239,9 +228,11 @@ class ComparableWeeks:
         dead = self._dead.within(starts, ends, weeks, _COVERED) if weeks else None
         if dead is not None:
             dead = dead[:, -1:] | (dead[:, :-1] & (not is_mixed))
-        if not self._disturbed or is_mixed:
-            return dead
-        covered = self._disturbed.covered(starts, ends, self._entries.held_by, _COVERED)
+        covered = None
+        if self._disturbed:
+            covered = self._disturbed.covered(starts, ends, self._entries.held_by, _COVERED)
+        if covered is not None and is_mixed:
+            covered = covered | covered.any(axis=1, keepdims=True)
         return dead if covered is None else covered if dead is None else covered | dead
 
 

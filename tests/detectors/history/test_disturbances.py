@@ -204,8 +204,18 @@ def test_a_week_in_which_a_scope_was_covered_makes_room_for_the_one_before() -> 
     history = weeks([1, 20, 30], {1: ["prod/sis"]})
     assert expected(history, "prod/sis") == 2 * 25
     assert expected(history, "prod/sis/*/vaweb") == 25
-    assert expected(history, "prod/ssoe") == pytest.approx(10.5), "what was not covered is as usual"
-    assert expected(history, "prod") == pytest.approx(2 * 25 + 10.5)
+    assert expected(history, "prod/ssoe") == pytest.approx(20), "what was not covered is as usual"
+    assert expected(history, "prod") == pytest.approx(2 * 25 + 20)
+
+
+def test_of_what_is_new_the_weeks_before_it_do_not_count_and_of_what_has_gone_all_do() -> None:
+    assert expected(weeks([60, 40, 0, 0], {}), "prod/ssoe") == 50
+    assert expected(weeks([0, 0, 0, 60, 40], {}), "prod/ssoe") == 0
+
+
+def test_a_week_of_half_the_traffic_is_no_measure() -> None:
+    assert expected(weeks([50, 100, 104, 102], {}), "prod/ssoe") == 101
+    assert expected(weeks([100, 900, 104], {}), "prod/ssoe") == 104
 
 
 def test_what_was_covered_with_the_environment_was_covered() -> None:
@@ -215,23 +225,23 @@ def test_what_was_covered_with_the_environment_was_covered() -> None:
 
 def test_where_all_weeks_were_covered_they_are_used() -> None:
     history = weeks([10, 20, 30, 40], {week: ["prod/ssoe"] for week in range(1, 5)}, minutes=120)
-    assert expected(history, "prod/ssoe") == 15
-    assert expected(history, "prod/sis") == 2 * 15
+    assert expected(history, "prod/ssoe") == 25
+    assert expected(history, "prod/sis") == 2 * 25
 
 
 def test_the_rest_of_a_day_in_which_little_was_covered_counts() -> None:
     history = weeks([1, 20, 30], {1: ["prod/ssoe"]}, minutes=5)
     assert expected(history, "prod/ssoe", 5 * MINUTE) == 25
     assert expected(history, "prod/ssoe", HOUR) == 25, "five minutes are more than a twentieth of an hour"
-    assert expected(history, "prod/ssoe", 2 * HOUR) == pytest.approx(10.5)
+    assert expected(history, "prod/ssoe", 2 * HOUR) == pytest.approx(20)
 
 
-def test_weeks_of_both_forms_are_averaged_as_they_are() -> None:
+def test_of_weeks_of_both_forms_one_that_was_covered_counts_for_nothing() -> None:
     history = weeks([10, 20], {1: ["prod/ssoe"]})
     full = dict.fromkeys(("good", "bad", "excluded", "slow", "timed"), 0) | {"started": 30}
     for start in range(NOON - 14 * DAY - 2 * HOUR, NOON - 14 * DAY, BUCKET):
         history.add({"env": "prod", "at": start, "scopes": {"prod/ssoe": full}})
-    assert expected(history, "prod/ssoe") == 20
+    assert expected(history, "prod/ssoe") == 30
 
 
 SLOTS = st.tuples(

@@ -173,11 +173,17 @@ def expected(history: History, at: int, window: int = HOUR) -> float:
     return float(history.expected_arrivals(np.array([at]), window)[0, SSOE])
 
 
-def test_expects_the_mean_of_the_same_weekday_of_the_previous_two_weeks() -> None:
-    history = weeks({7: 10, 14: 20, 21: 1000, 1: 500, 6: 500}, START)
-    assert expected(history, START) == 12 * 15
-    assert expected(history, START, 10 * MINUTE) == 2 * 15
-    assert expected(history, START + 90_000, 40_000) == pytest.approx(2.0)
+def test_expects_the_median_of_the_same_weekday_of_five_weeks() -> None:
+    history = weeks({7: 25, 14: 35, 21: 1000, 28: 30, 35: 20, 1: 500, 6: 500}, START)
+    assert expected(history, START) == 12 * 30
+    assert expected(history, START, 10 * MINUTE) == 2 * 30
+    assert expected(history, START + 90_000, 40_000) == pytest.approx(4.0)
+    assert expected(weeks({7: 10, 14: 20}, START), START) == 12 * 15
+
+
+def test_of_few_events_the_mean_is_expected_without_what_is_far_too_many() -> None:
+    assert expected(weeks({7: 0, 14: 0, 21: 5, 28: 5, 35: 0}, START), START, 5 * MINUTE) == 2
+    assert expected(weeks({7: 0, 14: 0, 21: 90, 28: 0, 35: 5}, START), START, 5 * MINUTE) == 1.25
 
 
 def test_a_week_that_is_not_known_makes_room_for_the_one_before() -> None:
@@ -187,7 +193,7 @@ def test_a_week_that_is_not_known_makes_room_for_the_one_before() -> None:
 
 def test_without_those_weeks_nothing_is_expected() -> None:
     assert np.isnan(expected(History("prod"), START))
-    assert np.isnan(expected(weeks({1: 5, 6: 5, 35: 9}, START), START))
+    assert np.isnan(expected(weeks({1: 5, 6: 5, 42: 9}, START), START))
     assert np.isnan(expected(weeks({7: 10, 14: 10}, START, hours=1), START + 2 * HOUR))
 
 
@@ -199,6 +205,8 @@ def test_a_week_that_was_a_holiday_does_not_count() -> None:
 def test_where_nothing_but_a_holiday_is_known_it_counts() -> None:
     week_after = parse_instant("2026-12-03T14:00:00-05:00")
     assert expected(weeks({7: 3}, week_after), week_after) == 12 * 3
+    christmas, new_year = {7: 3, 14: 5}, parse_instant("2027-01-08T14:00:00-05:00")
+    assert expected(weeks(christmas, new_year), new_year) == 12 * 4
 
 
 def test_after_christmas_and_new_year_both_make_room_for_the_weeks_before() -> None:
@@ -229,7 +237,7 @@ def test_weeks_are_compared_in_the_time_zone_of_the_policy(said: str, usual: int
     assert expected(history, at) == 12 * usual
 
 
-@pytest.mark.parametrize(("said", "usual"), [("{}", 25), ("holidays: DE", 15)])
+@pytest.mark.parametrize(("said", "usual"), [("{}", 25), ("holidays: DE", 20)])
 def test_weeks_are_left_out_by_the_holidays_of_the_policy(said: str, usual: int) -> None:
     # 11 November is a holiday of the United States alone.
     at = parse_instant("2026-11-18T02:00:00Z") + 12 * HOUR
@@ -249,13 +257,15 @@ def test_weeks_are_aligned_on_the_wall_clock_when_the_clock_changes() -> None:
 
 
 def test_completions_stand_for_sign_ins_where_no_starts_are_reported() -> None:
-    history = History("prod")
+    history = weeks({14: 5}, START)
     for slot in range(12):
         at = START - 7 * DAY - HOUR + slot * BUCKET
+        history.add(record(at - 7 * DAY, good=8, bad=1, excluded=1, started=2))
         history.add(record(at, good=8, bad=1, excluded=1, started=2))
     assert expected(history, START) == 12 * 10
     for slot in range(12):
         at = START - 7 * DAY - HOUR + slot * BUCKET
+        history.add(record(at - 7 * DAY, good=8, bad=1, excluded=1, started=3))
         history.add(record(at, good=8, bad=1, excluded=1, started=3))
     assert expected(history, START) == 12 * 3
 
