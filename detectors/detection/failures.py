@@ -138,8 +138,8 @@ class Failures:
     def _of(cls, frame: Frame, good: int, bad: int, windows: tuple[int, ...]) -> Failures:
         counts = [frame.counts[window] for window in windows]
         failed = np.stack([c[..., bad] for c in counts])
-        people = np.minimum(failed, np.stack([frame.people[window] for window in windows]))
-        # ``frame.people`` counts all steps, so it may be too high for a wide scope, which has at most the sum of its
+        people = np.minimum(failed, np.stack([frame.persons(window) for window in windows]))
+        # ``frame.persons`` counts all steps, so it may be too high for a wide scope, which has at most the sum of its
         # leaves.
         lattice = lattice_of(frame.scopes)
         failing = np.flatnonzero(failed[-1].any(axis=0))

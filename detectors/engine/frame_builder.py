@@ -17,6 +17,7 @@ from detectors.windows.fact_columns import FactColumns
 from detectors.windows.frame import Frame
 from detectors.windows.impact import Impact
 from detectors.windows.late import LateArrivals
+from detectors.windows.people.crowd import Crowds
 from detectors.windows.people.failed import Failed
 from detectors.windows.returns import ReturnWindows
 from detectors.windows.sliding import Windows
@@ -55,6 +56,7 @@ class FrameBuilder:
         self.impact = Impact(self.scopes, policy.step, policy.windows(), policy.exact_people)
         self.completed = Completed(classify, self.scopes)
         self._returns = ReturnWindows(self.scopes, policy.step, policy.funnel.live)
+        self._crowds = Crowds(self.scopes, policy.step, max(policy.windows()))
         self._late = LateArrivals(self.scopes, policy.step, max(policy.windows()), classify)
         codes = sorted(policy.codes.root)
         self._codes = CodeWindows(self.scopes, policy.step, policy.surge.windows, codes, policy.exact_people)
@@ -161,7 +163,8 @@ class FrameBuilder:
         self._asleep = False
         self.completed.add(facts)
         counts = self.windows.advance(start, steps, facts)
-        people = self.impact.advance(start, steps, self._failed(facts))
+        failed = self._failed(facts)
+        people = self.impact.advance(start, steps, failed)
         returns = self._returns.advance(start, steps, facts)
         self._codes.move(start, steps, facts)
         late = self._late.move(start, steps, facts)
@@ -176,6 +179,7 @@ class FrameBuilder:
             codes=self._codes,
             levels=self.impact.levels,
             late=late,
+            crowd=self._crowds.move(ends, failed),
             covered_from=covered_from,
         )
 
@@ -183,7 +187,9 @@ class FrameBuilder:
         """Move on over steps that are not judged: T = ``start``, ``start`` + step, … (``steps`` of them)."""
         self.windows.move(start, steps, facts)
         self.completed.add(facts)
-        self.impact.advance(start, steps, self._failed(facts))
+        failed = self._failed(facts)
+        self.impact.advance(start, steps, failed)
+        self._crowds.move(start + self._policy.step * np.arange(steps, dtype=np.int64), failed)
         self._returns.move(start, steps, facts)
         self._codes.move(start, steps, facts)
         self._late.move(start, steps, facts)
@@ -192,7 +198,7 @@ class FrameBuilder:
     def fall_asleep(self) -> None:
         """Empty the windows, since no event counts within the retention; steps may be skipped until a fact counts."""
         if not self._asleep:
-            for counted in (self.windows, self._returns, self._codes, self._late):
+            for counted in (self.windows, self._returns, self._codes, self._late, self._crowds):
                 counted.skip()
             self._asleep = True
 

@@ -126,7 +126,13 @@ class FrameView:
         index = self.frame.scopes.index(scope)
         if index is None:
             return Distinct(0, 0.0)
-        return self._behind.impact.distinct_since(index, self.at, max(since, self.at - HOUR))
+        since = max(since, self.at - HOUR)
+        found = self._behind.impact.distinct_since(index, self.at, since)
+        if self.frame.crowd is None:
+            return found
+        return found._replace(
+            people=max(found.people - self.frame.crowd.excess_since(index, self.at, since), 0)
+        )
 
     def first_bad(self, scope: str, since: int) -> int | None:
         index = self.frame.scopes.index(scope)

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from detectors.arrays import Ints
 from detectors.axes import Scopes
 from detectors.instants import FAR_PAST
 from detectors.windows.error_codes import CodeWindows
 from detectors.windows.late import LateFrame
+from detectors.windows.people.crowd import CrowdFrame
 
 __all__ = ["Frame"]
 
@@ -31,6 +34,7 @@ class Frame:
         codes: failures by error code, valid until the windows move on; None where there were no failures.
         levels: window (ms) -> (N,) the level of the sample from which people are counted, see ``impact.Impact``; 0 if
             all people were counted. Windows in which all people were counted at every step may be left out.
+        crowd: failures that may be fewer people than they have ids; None where each id is a person.
         late: the events that arrived late; None where no window holds any.
         covered_from: the instant (ms) from which all facts are known; a window that begins earlier may lack some.
     """
@@ -46,6 +50,13 @@ class Frame:
     levels: Mapping[int, Ints] = field(default_factory=dict)
     covered_from: int = FAR_PAST
     late: LateFrame | None = None
+    crowd: CrowdFrame | None = None
+
+    def persons(self, window: int) -> Ints:
+        """Return (N, scope) the distinct people of a window (ms), without ids that one person could have had."""
+        if self.crowd is None:
+            return self.people[window]
+        return np.asarray(np.maximum(self.people[window] - self.crowd.excess(window), 0))
 
     def arrived(self, window: int) -> Ints:
         """Return the counts (N, scope, counter) of what arrived in a window (ms), whenever it happened."""

@@ -9,12 +9,17 @@ import msgspec
 from msgspec import Meta
 from xxhash import xxh3_64_intdigest
 
+from detectors.windows.people.crowd import flow_id_of, nobody_id_of
+
 __all__ = ["FORBIDDEN", "MAX_CHARACTERS", "LoginEvent", "StrippedEvent", "person_id"]
 
 #: The longest free string, in characters (code points). ``event_id`` has a bound of its own, instants none.
 MAX_CHARACTERS: Final = 256
 #: Fields that say who a person is. They are dropped from the event, whatever they hold.
 FORBIDDEN: Final = ("icn", "ssn", "email", "first_name", "last_name", "birth_date")
+
+#: The step at which everybody who started has a flow and a client.
+_COMES_BACK = "callback"
 
 _Value = Annotated[str, Meta(max_length=MAX_CHARACTERS)]
 _Text = _Value | None
@@ -178,10 +183,14 @@ class StrippedEvent(LoginEvent, gc=False, kw_only=True):
 def person_id(event: LoginEvent) -> int:
     """The person of an event, as 64 unsigned bits: of ``user_hash``, else ``flow_id``, else ``event_id``.
 
-    The kind is hashed too: a flow is no person who happens to be spelt alike.
+    The kind is hashed too: a flow is no person who happens to be spelt alike. The low bits of an id say that it is that
+    of a flow, or that the event tells of nobody: a callback without person, flow and client is of whoever opens its
+    address.
     """
     if event.user_hash is not None:
         return xxh3_64_intdigest(f"user:{event.user_hash}".encode())
     if event.flow_id is not None:
-        return xxh3_64_intdigest(f"flow:{event.flow_id}".encode())
-    return xxh3_64_intdigest(f"event:{event.event_id}".encode())
+        return flow_id_of(xxh3_64_intdigest(f"flow:{event.flow_id}".encode()))
+    digest = xxh3_64_intdigest(f"event:{event.event_id}".encode())
+    is_nobody = event.client_id is None and event.step.lower() == _COMES_BACK
+    return nobody_id_of(digest) if is_nobody else digest

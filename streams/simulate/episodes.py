@@ -14,7 +14,7 @@ from streams.simulate.errors import MIXES
 from streams.simulate.rows import ATTEMPT, AXES, EVENT, NONE, Rows, concat, events_of, scope_mask
 from streams.simulate.worlds.world import CALLBACK, FAILURE, OUTCOMES, START_STEP, STEPS, World
 
-__all__ = ["BOT", "Effect", "Episode", "Placed", "Troubles"]
+__all__ = ["BOT", "BOT_TRIES", "Effect", "Episode", "Placed", "Troubles"]
 
 Effect = Literal[
     "failure",  # requests fail with a server error
@@ -39,6 +39,8 @@ _ADDED_AFTER = 150
 #: The first identity of bots; those of one episode follow on it, and those of the next one after ``_MOST_BOTS``.
 BOT = np.uint64(0xB07)
 _MOST_BOTS = 100_000
+#: The tries of a bot's attempt: no person tries as often.
+BOT_TRIES = np.iinfo(np.uint8).max
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -271,7 +273,7 @@ class Troubles:
             rows["env"], (rows["method"], rows["csp"], _) = self.world.leaf(placed.episode.scope)
             turn = np.rint((ticks - placed.begin) / _gap(placed)).astype(np.int64)
             rows["person"] = placed.first_bot + turn % placed.episode.people
-            rows["tries"] = np.iinfo(np.uint8).max  # a bot tries at fixed intervals instead of retrying
+            rows["tries"] = BOT_TRIES  # a bot tries at fixed intervals instead of retrying
             parts.append(rows)
         return concat(parts, ATTEMPT)
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from detectors.instants import MINUTE, SECOND
 from streams.simulate.demand import ENV_SHARES
-from streams.simulate.episodes import Troubles
+from streams.simulate.episodes import BOT_TRIES, Troubles
 from streams.simulate.errors import BY_USER, ENDED, MIXES, REDIRECTED, Mix
 from streams.simulate.rows import ATTEMPT, EVENT, NONE, Rows, concat, events_of, quantiles
 from streams.simulate.worlds.world import (
@@ -56,6 +56,8 @@ class TIMES:
 
 #: The greatest number of tries of a person.
 _MOST_TRIES = 6
+#: A bot is back from the credential provider after this time at most, ms.
+_BOT_AWAY = 4 * SECOND
 _REFRESH_EVERY = 5 * MINUTE
 _REFRESH_JITTER = 15 * SECOND
 _MOST_REFRESH_FAILURES = 3
@@ -139,6 +141,7 @@ def _sign_in(draws: Draws, troubles: Troubles, waiting: Rows) -> tuple[Rows, Row
     start["identified"] = False
 
     away = _take(rng, TIMES.away, size) + troubles.wait(draws.trouble, waiting)
+    away = np.where(waiting["tries"] == BOT_TRIES, np.minimum(away, _BOT_AWAY), away)
     returns = (rng.random(size) < chances.returns) & (start["outcome"] == STARTED)
     callback = events_of(waiting[returns], CALLBACK, (waiting["t"] + away)[returns], flow[returns])
     callback["away"] = away[returns] // SECOND

@@ -208,16 +208,6 @@ def test_a_week_in_which_a_scope_was_covered_makes_room_for_the_one_before() -> 
     assert expected(history, "prod") == pytest.approx(2 * 25 + 20)
 
 
-def test_of_what_is_new_the_weeks_before_it_do_not_count_and_of_what_has_gone_all_do() -> None:
-    assert expected(weeks([60, 40, 0, 0], {}), "prod/ssoe") == 50
-    assert expected(weeks([0, 0, 0, 60, 40], {}), "prod/ssoe") == 0
-
-
-def test_a_week_of_half_the_traffic_is_no_measure() -> None:
-    assert expected(weeks([50, 100, 104, 102], {}), "prod/ssoe") == 101
-    assert expected(weeks([100, 900, 104], {}), "prod/ssoe") == 104
-
-
 def test_what_was_covered_with_the_environment_was_covered() -> None:
     history = weeks([1, 20, 30], {1: ["prod"]})
     assert expected(history, "prod/ssoe") == 25
