@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from detectors.incidents import Incident
 
-__all__ = ["STATED", "WAKES_NOBODY", "is_outage", "is_serious", "is_silence"]
+__all__ = ["STATED", "WAKES_NOBODY", "is_lasting_slowness", "is_outage", "is_serious", "is_silence"]
 
 #: Causes that notify Slack alone as long as nothing else fires: they wake nobody. A person's report within business
 #: hours is one of them, as others are at work to weigh it; outside of them it is ``urgent``, and pages.
@@ -23,6 +23,11 @@ def is_outage(incident: Incident) -> bool:
     an incident serious, but no outage.
     """
     return not WAKES_NOBODY.union(STATED).issuperset(incident.causes)
+
+
+def is_lasting_slowness(incident: Incident) -> bool:
+    """Whether nothing but slowness is found, which has lasted so long that the policy has declared it: it pages."""
+    return "latency" in incident.causes and incident.declared_by == "policy" and not is_serious(incident)
 
 
 def is_silence(incident: Incident) -> bool:

@@ -123,6 +123,7 @@ class IncidentMemory(
         usual: field -> the most frequent value among those who failed in the hour before the opening.
         held: whether a person has resolved the incident soon after its findings fired, and they have not been quiet for
         ``recovering_after`` since: findings flicker.
+        active_for: time for which its findings have fired without a recovery.
         began_at: the instant of the first bad event of this epoch; until its first step the end of the one before.
         growth: how the number of the people of this epoch has grown; None before the first step.
         peak_users: the greatest figure that was observed or estimated, or whose severity has stood.
@@ -136,6 +137,7 @@ class IncidentMemory(
 
     incident: Incident
     level: Level
+    active_for: int = 0
     began_at: int = 0
     growth: Growth | None = None
     peak_users: int = 0

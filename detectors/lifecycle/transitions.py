@@ -15,13 +15,14 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from detectors.axes import contains, overlaps
+from detectors.axes import ANY, contains, named, overlaps
 from detectors.incidents import Cause, FindingState, Incident
 from detectors.instants import HOUR, format_duration
 from detectors.lifecycle.absence.gone import is_expected
 from detectors.lifecycle.assessment import assess, assess_common
 from detectors.lifecycle.memory import IncidentMemory
 from detectors.lifecycle.recorder import Recorder
+from detectors.lifecycle.severity import PRODUCTION
 from detectors.lifecycle.timers import (
     check_resolution,
     check_response_times,
@@ -74,6 +75,7 @@ def advance(memory: IncidentMemory, scope: str, causes: Sequence[Cause], recorde
         _relapse(memory, causes, recorder)
     _move_severity(memory, causes, recorder)
     declare_p1(memory, recorder)
+    _declare_lasting(memory, finding, recorder)
     if finding != "firing" and not any(cause.detector in STATED for cause in causes):
         if finding == "quiet" and memory.fired:
             _recover(memory, recorder)
@@ -199,6 +201,26 @@ def declare_p1(memory: IncidentMemory, recorder: Recorder) -> None:
     if incident.priority == "P1" and incident.declared_at is None and may_page(incident):
         people = f"{incident.users_impacted:,} people an hour"
         declare(memory, f"{people} are priority P1, which is always declared.", recorder)
+
+
+def _declare_lasting(memory: IncidentMemory, finding: FindingState, recorder: Recorder) -> None:
+    """What has been wrong with a method in production for ``declare_after`` is declared: an outage, or slowness."""
+    incident, policy = memory.incident, recorder.policy
+    if incident.state not in ("open", "acknowledged"):
+        memory.active_for = 0
+    elif finding == "firing":
+        memory.active_for += recorder.elapsed
+    slow = "latency" in incident.causes and not is_serious(incident) and policy.latency.pages
+    if not slow and not is_outage(incident):
+        return
+    values = zip(policy.axes, named(incident.scope), strict=False)
+    on_method = all(value == ANY or axis == "auth_method" for axis, value in values)
+    lasts = memory.active_for >= policy.lifecycle.declare_after
+    silenced = incident.in_maintenance or incident.env != PRODUCTION
+    if lasts and on_method and not silenced and incident.declared_at is None:
+        what = "has been slow" if slow else "has failed"
+        after = format_duration(policy.lifecycle.declare_after)
+        declare(memory, f"{incident.scope} {what} for {after}, after which it is always declared.", recorder)
 
 
 def declare(

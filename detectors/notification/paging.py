@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from detectors.incidents import Incident, Page, TransitionKind
 from detectors.policy.policy import Policy
-from detectors.urgency import is_serious
+from detectors.urgency import is_lasting_slowness, is_serious
 
 __all__ = ["LEVELS", "dedup_key", "may_page", "page_of", "with_page"]
 
@@ -32,8 +32,9 @@ def dedup_key(incident: Incident, policy: Policy) -> str:
 
 
 def may_page(incident: Incident) -> bool:
-    """Whether PagerDuty may be notified of an incident: it is in prod, outside maintenance, and serious."""
-    return incident.env == "prod" and not incident.in_maintenance and is_serious(incident)
+    """Whether PagerDuty may be notified of an incident: in prod, outside maintenance, serious or long slow."""
+    wakes = is_serious(incident) or is_lasting_slowness(incident)
+    return incident.env == "prod" and not incident.in_maintenance and wakes
 
 
 def page_of(
@@ -46,6 +47,7 @@ def page_of(
       key of its own (``...:s1``), which wakes again, where the rise would otherwise go unheard: to severity 1
       after an acknowledgement, or from a level that does not page, or after a person has resolved its alerts.
       A level that the alert has already is no trigger.
+    * Slowness that has lasted until it is declared pages as severity 2 does, whatever its severity.
     * An incident that still fails some time after a person has resolved it pages at a key of its own
       (``...:r1``), ``AGAIN_AT_MOST`` times an epoch.
     * A report of a person outside business hours (``urgent``) pages at any severity: it wakes somebody.
@@ -58,12 +60,14 @@ def page_of(
     if not may_page(incident):
         return None
     level = LEVELS[incident.severity]
-    if "urgent" in incident.causes and level == "warning":
+    slow = is_lasting_slowness(incident)
+    if level == "warning" and (slow or "urgent" in incident.causes):
         level = "error"
     base = dedup_key(incident, policy)
     if kind == "still_failing":
         return _paged_again(incident, base, level)
-    if kind == "page_due" or (kind in ("opened", "reopened", "cause") and level != "warning"):
+    begins = kind in ("opened", "reopened", "cause") or (kind == "declared" and slow)
+    if kind == "page_due" or (begins and level != "warning"):
         return Page(base, level) if incident.state == "open" and not incident.pages else None
     if kind != "severity" or from_severity is None or incident.severity >= from_severity:
         return None

@@ -14,7 +14,7 @@ from detectors.incidents import Command, Incident, Note, Told, Transition, Trans
 from detectors.instants import format_instant
 from detectors.notification.paging import LEVELS, dedup_key
 from detectors.policy.policy import Policy
-from detectors.urgency import is_serious
+from detectors.urgency import is_lasting_slowness, is_serious
 
 __all__ = ["PAGERDUTY_REST", "catch_up", "kind_key", "makes_thread_message", "plan"]
 
@@ -170,7 +170,7 @@ def _datadog(out: _CommandList, transition: Transition) -> None:
     status = _status(incident)
     if transition.notes:
         out.add("datadog", "event", status, reason=_joined(transition.notes))
-    if not is_serious(incident) and "reported" not in incident.causes:
+    if not (is_serious(incident) or is_lasting_slowness(incident)) and "reported" not in incident.causes:
         return
     if kind in ("opened", "reopened", "cause", "resolved") or _rises(transition):
         out.add("datadog", "event", status)

@@ -123,8 +123,10 @@ class Latency(Section):
         recover_confidence: z of the upper bounds.
         quiet_factor: a scope is quiet when the slow share is surely less than this multiple of the allowed share.
         min_coverage: share of a window that the history must know.
+        pages: whether slowness of a method that has lasted for ``lifecycle.declare_after`` is declared and pages.
     """
 
+    pages: Annotated[bool, Field(strict=True)]
     confidence: Annotated[float, Field(strict=True, ge=1, le=6)]
     recover_confidence: Annotated[float, Field(strict=True, ge=1, le=6)]
     quiet_factor: Annotated[float, Field(strict=True, gt=0, le=1000)]

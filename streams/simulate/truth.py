@@ -34,6 +34,8 @@ KINDS: Mapping[Effect, str] = {
 _SIGN_IN = np.array([step in SIGN_IN_STEPS for step in STEPS])
 #: The time from which the people of an hour are projected, ms.
 _RECENT = 5 * MINUTE
+#: The time after which slowness is declared, ms.
+_DECLARED_AFTER = 15 * MINUTE
 
 
 def severity(scope: str, users: int) -> int:
@@ -117,6 +119,8 @@ class Toll:
         wakes = episode.label == "wakes" and level < 3
         # Only a projection of so few people gives severity 2, so a page is allowed but not required.
         doubtful = wakes and severity(episode.scope, impact) == 3
+        # Slowness that lasts is declared and pages, unless it is seen too late for that.
+        doubtful |= episode.effect == "slow" and min(placed.end, end) - placed.begin >= _DECLARED_AFTER
         if episode.label != "either" and not doubtful:
             record["page"] = wakes
         return record

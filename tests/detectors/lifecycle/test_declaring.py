@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 from detectors.policy.policy import Policy
+from streams.settings.policy_file import default_policy
 from tests.detectors.lifecycle.scenario import Scenario, policy
 
 MINUTES = 60
@@ -31,6 +34,55 @@ def test_in_maintenance_nothing_is_declared_automatically() -> None:
     scenario = Scenario(_maintenance("prod", "2026-11-23T14:00:00Z", "2026-11-23T15:10:00Z"))
     scenario.at(0).fires("prod/ssoe", people=5000)
     assert scenario.play(until=1200).when("declared") == [600]
+
+
+def test_what_has_failed_on_a_method_for_a_quarter_of_an_hour_is_declared() -> None:
+    for scope, declared in [
+        ("prod/ssoe", [900]),
+        ("prod", [900]),
+        ("prod/ssoe/idme", []),
+        ("prod/*/idme", []),
+    ]:
+        scenario = Scenario()
+        scenario.at(0).fires(scope, people=60)
+        assert scenario.play(until=1200).when("declared") == declared, scope
+
+
+def test_the_quarter_of_an_hour_begins_anew_after_a_recovery() -> None:
+    scenario = Scenario()
+    scenario.at(0).fires("prod/ssoe", people=60)
+    scenario.at(600).quiet()
+    scenario.at(800).fires("prod/ssoe", people=60)
+    assert scenario.play(until=3000).when("declared") == [1690]
+
+
+def test_slowness_of_a_method_that_lasts_is_declared_and_pages_as_an_error() -> None:
+    scenario = Scenario()
+    scenario.at(0).fires("prod/ssoe", people=0, detector="latency")
+    scenario.at(1800).quiet()
+    heard = scenario.play(until=4000)
+    assert heard.when("declared") == [900]
+    assert heard.told("pagerduty", "trigger", "resolve") == [
+        (900, "trigger", "error", "prod-1:0"),
+        (2690, "resolve", "error", "prod-1:0"),
+    ]
+    assert heard.told("datadog", "incident_create")[0][0] == 900
+
+
+@pytest.mark.parametrize(
+    ("rules", "env", "scope"),
+    [
+        (policy("latency: {pages: false}\n"), "prod", "prod/ssoe"),
+        (default_policy(), "prod", "prod/ssoe/idme"),
+        (default_policy(), "staging", "staging/ssoe"),
+    ],
+)
+def test_other_slowness_wakes_nobody_however_long_it_lasts(rules: Policy, env: str, scope: str) -> None:
+    scenario = Scenario(rules, env=env)
+    scenario.at(0).fires(scope, people=0, detector="latency")
+    heard = scenario.play(until=3000)
+    assert heard.when("declared") == []
+    assert heard.pages() == []
 
 
 def test_a_person_may_declare_an_incident_once() -> None:

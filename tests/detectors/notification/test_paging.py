@@ -172,7 +172,7 @@ def test_outside_prod_pagerduty_hears_nothing_but_slack_and_datadog_do(env: str)
 @pytest.mark.parametrize("detector", ["surge", "latency"])
 def test_surges_and_slowness_are_told_to_slack_alone(detector: str) -> None:
     scenario = Scenario(every=60)
-    scenario.at(0).fires("prod/ssoe", detector=detector, people=2000)
+    scenario.at(0).fires("prod/ssoe/idme", detector=detector, people=2000)
     scenario.at(HOURS).quiet()
     heard = scenario.play(until=2 * HOURS)
     assert (heard.told("pagerduty"), heard.told("datadog")) == ([], [])
@@ -184,7 +184,7 @@ def test_when_more_than_slowness_is_found_the_others_hear_of_it_too() -> None:
     scenario = Scenario()
     scenario.at(0).fires("prod/ssoe", detector="latency", people=60)
     scenario.at(600).fires("prod/ssoe", detector="outage")
-    heard = scenario.play(until=900)
+    heard = scenario.play(until=890)
     assert heard.pages() == [(600, "error", "prod-1:0")]
     assert heard.told("datadog") == [(600, "event", "error", "prod-1:0")]
     assert (600, "reply", "cause") in heard.messages()

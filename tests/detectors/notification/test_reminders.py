@@ -66,7 +66,7 @@ def test_the_routine_update_comes_half_an_hour_after_the_last_message() -> None:
 
 def test_notes_do_not_put_off_the_routine_update() -> None:
     scenario = Scenario(every=60)
-    scenario.at(0).fires("prod/ssoe", people=60)
+    scenario.at(0).fires("prod/ssoe/idme", people=60)
     scenario.at(1).asks("acknowledge", "prod-1")
     scenario.at(20 * MINUTES).asks("note", "prod-1", text="looking")
     assert scenario.play(until=40 * MINUTES).when("update") == [31 * MINUTES]

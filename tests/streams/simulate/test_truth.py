@@ -192,9 +192,12 @@ def test_healthy_scenarios_and_those_that_hurt_nobody_have_no_truth() -> None:
 
 
 def test_what_is_only_to_be_noticed_pages_nobody_and_a_blip_may_do_either() -> None:
-    for name, kind in (("ssoe_slow", "latency"), ("too_late_surge", "surge"), ("user_error_surge", "surge")):
+    for name in ("too_late_surge", "user_error_surge"):
         (record,) = simulate(name, 1, PEAK, 40 * MINUTE).truth()
-        assert (record["kind"], record["severity"], record["page"]) == (kind, 3, False)
+        assert (record["kind"], record["severity"], record["page"]) == ("surge", 3, False)
+    for length, page in ((20 * MINUTE, False), (40 * MINUTE, None)):
+        (slow,) = simulate("ssoe_slow", 1, PEAK, length).truth()
+        assert (slow["kind"], slow["severity"], slow.get("page")) == ("latency", 3, page)
     (blip,) = simulate("ssoe_blip", 1, PEAK, 20 * MINUTE).truth()
     assert "page" not in blip
     (staging,) = simulate("staging_outage", 1, PEAK, 40 * MINUTE).truth()
