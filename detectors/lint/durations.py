@@ -36,8 +36,8 @@ def _past(ground: Ground) -> Iterator[Fault]:
     if policy.past_limit < policy.retention:
         yield Fault(
             ("past_limit",),
-            f"what is older than {format_duration(policy.past_limit)} is rejected, so the rest of the retention"
-            f" ({format_duration(policy.retention)}) never holds anything",
+            f"events older than {format_duration(policy.past_limit)} are rejected, so the retention"
+            f" ({format_duration(policy.retention)}) is longer than needed",
         )
 
 
@@ -46,8 +46,8 @@ def _skew(ground: Ground) -> Iterator[Fault]:
     if policy.skew_after <= policy.watermark_delay:
         yield Fault(
             ("skew_after",),
-            f"every producer is that far behind, by watermark_delay ({format_duration(policy.watermark_delay)}):"
-            " the clock would always stand in for events",
+            f"must be longer than watermark_delay ({format_duration(policy.watermark_delay)}), by which every producer"
+            " is behind: otherwise the clock always replaces the events",
         )
 
 
@@ -63,8 +63,8 @@ def _sli_gaps(ground: Ground) -> Iterator[Fault]:
         if window < policy.sli_every:
             yield Fault(
                 ("sli_windows", i),
-                f"is shorter than sli_every ({format_duration(policy.sli_every)}): what happens between two"
-                " values is in neither",
+                f"is shorter than sli_every ({format_duration(policy.sli_every)}): no published value covers the time"
+                " between two windows",
             )
 
 
@@ -73,8 +73,8 @@ def _recovering(ground: Ground) -> Iterator[Fault]:
     if rules.recovering_after > rules.recover_for // 2:
         yield Fault(
             ("lifecycle", "recovering_after"),
-            f"half of recover_for ({format_duration(rules.recover_for)}) is the longest that counts; is"
-            f" {format_duration(rules.recovering_after)}",
+            f"{format_duration(rules.recovering_after)} is more than half of recover_for"
+            f" ({format_duration(rules.recover_for)}), and counts as half of it",
         )
     if rules.recover_for == 0:
         yield Fault(("lifecycle", "recover_for"), "an incident resolves with the first quiet moment")
@@ -95,13 +95,13 @@ def _reopening(ground: Ground) -> Iterator[Fault]:
     if rules.reopen_within == 0:
         yield Fault(
             ("lifecycle", "reopen_within"),
-            "an outage that comes back is a new incident, and a new page, each time",
+            "no incident reopens: an outage that comes back opens a new incident, and pages, each time",
         )
     elif rules.resolve_grace >= rules.reopen_within:
         yield Fault(
             ("lifecycle", "resolve_grace"),
-            f"an incident that a person resolved too early is closed by then (reopen_within is"
-            f" {format_duration(rules.reopen_within)}): it never reopens",
+            f"an incident that a person resolved too early never reopens: it is closed after"
+            f" {format_duration(rules.reopen_within)} (reopen_within)",
         )
 
 
@@ -110,8 +110,8 @@ def _warning(ground: Ground) -> Iterator[Fault]:
     if rules.warning_waits >= rules.alert_target:
         yield Fault(
             ("lifecycle", "warning_waits"),
-            f"PagerDuty hears of a severity 3 when the target to answer it"
-            f" ({format_duration(rules.alert_target)}) is over",
+            f"PagerDuty receives an incident of severity 3 only after {format_duration(rules.warning_waits)}, when the"
+            f" time to answer it ({format_duration(rules.alert_target)}) is over",
         )
 
 
@@ -120,8 +120,8 @@ def _updates(ground: Ground) -> Iterator[Fault]:
     if rules.update_every > _UPDATES:
         yield Fault(
             ("lifecycle", "update_every"),
-            f"the support channel is to hear at least every {format_duration(_UPDATES)}, is"
-            f" {format_duration(rules.update_every)}",
+            f"the support channel gets an update every {format_duration(rules.update_every)}; outage communication asks"
+            f" for one at least every {format_duration(_UPDATES)}",
         )
 
 
@@ -129,17 +129,20 @@ def _expires(ground: Ground) -> Iterator[Fault]:
     policy = ground.policy
     rules = policy.banner
     for every, when in (
-        (lcm(rules.republish_every, policy.step), "is published only at a common multiple with step"),
+        (
+            lcm(rules.republish_every, policy.step),
+            "a banner is published only at common multiples of republish_every and step",
+        ),
         (
             lcm(rules.republish_every, policy.step, _ASLEEP),
-            "while nothing arrives only full minutes are judged",
+            "while no event arrives, only full minutes are judged",
         ),
     ):
         if every >= rules.valid_for:
             yield Fault(
                 ("banner", "republish_every"),
-                f"{when}: in truth each {format_duration(every)}, and a banner expires after"
-                f" {format_duration(rules.valid_for)}",
+                f"{when}, so every {format_duration(every)}; it expires after {format_duration(rules.valid_for)},"
+                " before it is published again",
             )
             return
 
@@ -149,8 +152,8 @@ def _expires_soon(ground: Ground) -> Iterator[Fault]:
     if rules.republish_every < rules.valid_for < 2 * rules.republish_every:
         yield Fault(
             ("banner", "valid_for"),
-            f"should be at least twice republish_every ({format_duration(rules.republish_every)}), so that one"
-            f" lost message does no harm; is {format_duration(rules.valid_for)}",
+            f"{format_duration(rules.valid_for)} is less than twice republish_every"
+            f" ({format_duration(rules.republish_every)}): one lost message lets the banner expire",
         )
 
 

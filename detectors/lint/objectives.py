@@ -31,8 +31,8 @@ def _hidden_faults(ground: Ground) -> Iterator[Fault]:
         if code == _FALLBACK:
             yield Fault(
                 ("codes", code, "counts"),
-                f"{_FALLBACK} is also the fallback of every exception without a code: excluded, it hides"
-                " faults of the server",
+                f"every exception without a code is reported as {_FALLBACK}: if {_FALLBACK} is excluded, faults of the"
+                " server are not counted",
             )
         elif code.strip().lower() in _ABSENT:
             yield Fault(
@@ -43,8 +43,8 @@ def _hidden_faults(ground: Ground) -> Iterator[Fault]:
         if rule.counts == "excluded" and rule.code == (_FALLBACK,) and rule.test.fields == 1:
             yield Fault(
                 ("classes", i, "counts"),
-                f"{_FALLBACK} is also the fallback of every exception without a code: excluded, it hides"
-                " faults of the server",
+                f"every exception without a code is reported as {_FALLBACK}: if {_FALLBACK} is excluded, faults of the"
+                " server are not counted",
             )
 
 
@@ -54,8 +54,8 @@ def _excluded_outages(ground: Ground) -> Iterator[Fault]:
         if code in shipped.names and code not in shipped.excluded and code != _FALLBACK:
             yield Fault(
                 ("codes", code, "counts"),
-                f"{code} ({shipped.names[code]}) is no act of the user: excluded, an outage that shows as"
-                f" {code} is not seen",
+                f"users do not cause {code} ({shipped.names[code]}): if it is excluded, an outage that fails with"
+                f" {code} is not found",
             )
 
 
@@ -69,7 +69,7 @@ def _code_spelling(ground: Ground) -> Iterator[Fault]:
             if others and ground.states(("codes", code)) and code not in ground.shipped.codes.root:
                 yield Fault(
                     ("codes", code),
-                    f"is another code than {quote(others[0])}; codes are compared as text: did you mean"
+                    f"differs from {quote(others[0])} in spelling alone, and codes are compared as text: did you mean"
                     f" {quote(others[0])}?",
                 )
 
@@ -109,7 +109,7 @@ def _alike(ground: Ground) -> Iterator[Fault]:
     if policy.severity.severity_2_over == 0:
         yield Fault(
             ("severity", "severity_2_over"),
-            "a single person is more than 0: nothing in prod that impacts anybody is a severity 3",
+            "no incident in prod that impacts anybody has severity 3, because a single person is more than 0",
         )
     if len(set(policy.banner.status.values())) == 1:
         (word,) = set(policy.banner.status.values())
@@ -126,17 +126,17 @@ def _skipped(ground: Ground) -> Iterator[Fault]:
     if falls_at <= rules.severity_2_over:
         yield Fault(
             ("severity", "fall_factor"),
-            f"a severity 1 falls below {falls_at:g} people an hour, which is a severity 3 already: it is never"
-            f" a 2 on the way down (severity_2_over is {rules.severity_2_over:,})",
+            f"an incident never falls from severity 1 to 2: severity 1 ends below {falls_at:g} people an hour, where"
+            f" severity 3 begins (severity_2_over is {rules.severity_2_over:,})",
         )
 
 
 def _flutters(ground: Ground) -> Iterator[Fault]:
     rules = ground.policy.severity
     if rules.dwell == 0:
-        yield Fault(("severity", "dwell"), "severity falls at once, and with one person more it rises again")
+        yield Fault(("severity", "dwell"), "severity falls at once, and rises again with one more person")
     if rules.fall_factor == 1:
-        yield Fault(("severity", "fall_factor"), "severity falls at the very figure at which it rises")
+        yield Fault(("severity", "fall_factor"), "severity falls and rises at the same number of people")
 
 
 def _banner_order(ground: Ground) -> Iterator[Fault]:
@@ -175,7 +175,7 @@ def _alert_target(ground: Ground) -> Iterator[Fault]:
     if isinstance(first, int) and rules.alert_target > first:
         yield Fault(
             ("lifecycle", "alert_target"),
-            f"is longer than the response time of severity 1 ({format_duration(first)}), which is over first",
+            f"is longer than the response time of severity 1 ({format_duration(first)}), which ends first",
         )
 
 

@@ -26,8 +26,8 @@ def _burn_rates(ground: Ground) -> Iterator[Fault]:
             if rule.factor >= most * (1 - 1e-9):
                 yield Fault(
                     ("burn_rate", "rules", i, "factor"),
-                    f"{method} never burns {rule.factor:g} times too fast: where everything fails, the budget of"
-                    f" {1 - promise.availability:.3g} burns {most:,.4g} times too fast",
+                    f"the rule never fires for {method}: its error budget of {1 - promise.availability:.3g} burns at"
+                    f" most {most:,.4g} times too fast, when every sign-in fails",
                 )
 
 
@@ -37,8 +37,8 @@ def _budget_is_gone(ground: Ground) -> Iterator[Fault]:
         if share >= 1:
             yield Fault(
                 ("burn_rate", "rules", i, "factor"),
-                f"{format_duration(rule.long)} at {rule.factor:g} times the rate use up {share:.0%} of the"
-                " month's budget: the budget is gone when the rule fires",
+                f"{format_duration(rule.long)} at {rule.factor:g} times the allowed rate use up {share:.0%} of the"
+                " month's error budget: nothing of the budget is left when the rule fires",
             )
 
 
@@ -50,8 +50,8 @@ def _slower_burns(ground: Ground) -> Iterator[Fault]:
         if short.long < long.long and long.factor >= short.factor and long.min_people >= short.min_people:
             yield Fault(
                 ("burn_rate", "rules", b, "factor"),
-                f"a longer window should fire at a lesser factor than the {short.factor:g} of"
-                f" {format_duration(short.long)}, or the window adds nothing; is {long.factor:g}",
+                f"{long.factor:g} is not below the factor {short.factor:g} of the shorter window"
+                f" {format_duration(short.long)}: the longer window finds nothing that the shorter one misses",
             )
 
 
@@ -69,8 +69,8 @@ def _people(ground: Ground) -> Iterator[Fault]:
         if people > most:
             yield Fault(
                 path,
-                f"{people:,} people do not fail in {format_duration(window)}: at the busiest only {most:,}"
-                f" sign in ({ground.peak:,} an hour)",
+                f"the rule never fires: at the busiest {most:,} people sign in within {format_duration(window)}"
+                f" ({ground.peak:,} an hour), fewer than {people:,}",
             )
 
 
@@ -93,8 +93,9 @@ def _ratios(ground: Ground) -> Iterator[Fault]:
         if bound <= min(ratio, 0.99) and ratio < 1:
             yield Fault(
                 path,
-                f"if all {most:,} who sign in within {format_duration(window)} at the busiest fail, it is sure"
-                f" (z = {z:g}) only that more than {bound:.3g} do, which does not exceed {ratio:.3g}",
+                f"the rule never fires: at the busiest {most:,} people sign in within {format_duration(window)}, and if"
+                f" all of them fail, the lower bound of the failure ratio (z = {z:g}) is {bound:.3g}, not above"
+                f" {ratio:.3g}",
             )
 
 
@@ -105,8 +106,9 @@ def _evidence(ground: Ground) -> Iterator[Fault]:
     if found < needed:
         yield Fault(
             ("outage", "usual"),
-            f"if all {most:,} who sign in within 1h at the busiest fail, that is evidence of {found:.3g} nats where"
-            f" {rules.usual:.3g} usually fail, known to {rules.spread:.3g}; {needed:.3g} nats fire",
+            f"no outage is ever found: at the busiest {most:,} people sign in within 1h, and if all of them fail,"
+            f" the evidence against a usual ratio of {rules.usual:.3g} (spread {rules.spread:.3g}) is {found:.3g} nats,"
+            f" less than the {needed:.3g} nats needed",
         )
 
 
@@ -118,14 +120,14 @@ def _silences(ground: Ground) -> Iterator[Fault]:
         if expected < rules.min_expected:
             yield Fault(
                 ("silence", "windows", i),
-                f"at the busiest {expected:,} sign-ins are expected in {format_duration(window)}, fewer than"
-                f" min_expected ({rules.min_expected:,}): a silence is never judged",
+                f"a silence is never judged: at the busiest {expected:,} sign-ins are expected in"
+                f" {format_duration(window)}, fewer than min_expected ({rules.min_expected:,})",
             )
         elif chance > rules.chance:
             yield Fault(
                 ("silence", "windows", i),
-                f"at the busiest, no sign-in in {format_duration(window)} has a chance of {chance:.2g}, which is more"
-                f" than chance ({rules.chance:g}): a silence never fires",
+                f"a silence never fires: even at the busiest, {format_duration(window)} pass without a sign-in with"
+                f" a probability of {chance:.2g}, more than chance allows ({rules.chance:g})",
             )
 
 
@@ -135,16 +137,17 @@ def _slowness(ground: Ground) -> Iterator[Fault]:
         if rule.min_slow > most:
             yield Fault(
                 ("latency", "rules", i, "min_slow"),
-                f"{rule.min_slow:,} requests are not slow in {format_duration(min(rule.short, HOUR))}: at the busiest"
-                f" only {most:,} sign in ({ground.peak:,} an hour)",
+                f"the rule never fires: at the busiest {most:,} people sign in within"
+                f" {format_duration(min(rule.short, HOUR))} ({ground.peak:,} an hour), fewer than {rule.min_slow:,}",
             )
         for method, promise in ground.policy.objectives.items():
             most_times = 1.0 / (1.0 - promise.latency_target)
             if rule.factor >= most_times * (1 - 1e-9):
                 yield Fault(
                     ("latency", "rules", i, "factor"),
-                    f"{method} is never slow {rule.factor:g} times too often: where every request is slow, requests are"
-                    f" slow {most_times:,.4g} times as often as the target of {promise.latency_target:g} allows",
+                    f"the rule never fires for {method}: if every request is slow, requests are slow"
+                    f" {most_times:,.4g} times as often as the target of {promise.latency_target:g} allows, not"
+                    f" {rule.factor:g} times",
                 )
 
 
@@ -158,14 +161,15 @@ def _funnels(ground: Ground) -> Iterator[Fault]:
         if expected < rules.min_expected:
             yield Fault(
                 ("funnel", "windows", i),
-                f"at the busiest {expected:,} people come back in {format_duration(window)}, fewer than min_expected"
-                f" ({rules.min_expected:,}): lost returns are never judged",
+                f"lost returns are never judged: at the busiest {expected:,} people come back from a provider in"
+                f" {format_duration(window)}, fewer than min_expected ({rules.min_expected:,})",
             )
         elif chance > rules.chance:
             yield Fault(
                 ("funnel", "windows", i),
-                f"at the busiest, that nobody comes back in {format_duration(window)} has a chance of {chance:.2g},"
-                f" which is more than chance ({rules.chance:g}): the funnel never fires",
+                f"the funnel never fires: even at the busiest, nobody comes back from a provider in"
+                f" {format_duration(window)} with a probability of {chance:.2g}, more than chance allows"
+                f" ({rules.chance:g})",
             )
 
 
@@ -185,15 +189,15 @@ def _surges(ground: Ground) -> Iterator[Fault]:
         if count > most:
             yield Fault(
                 path,
-                f"{count:,} do not fail in {format_duration(window)}: at the busiest only {most:,} sign in"
-                f" ({ground.peak:,} an hour)",
+                f"the rule never fires: at the busiest {most:,} people sign in within {format_duration(window)}"
+                f" ({ground.peak:,} an hour), fewer than {count:,}",
             )
     for name in ("usual_user_errors", "usual_failures"):
         if rules.times_usual * getattr(rules, name) >= 1:
             yield Fault(
                 ("surge", "times_usual"),
-                f"{rules.times_usual:g} times {name} ({getattr(rules, name):g}) is more than all: without a history"
-                " nothing is a surge",
+                f"{rules.times_usual:g} times {name} ({getattr(rules, name):g}) is more than all sign-ins: a scope"
+                " without a history never has a surge",
             )
 
 
@@ -208,7 +212,7 @@ def _severities(ground: Ground) -> Iterator[Fault]:
         if over >= ground.peak:
             yield Fault(
                 path,
-                f"never more than {ground.peak:,} people sign in within an hour, so never more than {over:,} fail",
+                f"at most {ground.peak:,} people sign in within an hour, so more than {over:,} never fail",
             )
 
 
@@ -221,16 +225,14 @@ def _fail_over(ground: Ground) -> Iterator[Fault]:
     if rules.window not in ground.policy.funnel.windows:
         yield Fault(
             ("fail_over", "window"),
-            f"funnel.windows has no {format_duration(rules.window)}: how many return to a provider is not known, so"
-            " nothing is advised for it",
+            f"funnel.windows does not list {format_duration(rules.window)}: nobody counts who returns from a provider"
+            " in that time, so no advice is given for a provider",
         )
 
 
 def _banner(ground: Ground) -> Iterator[Fault]:
     if ground.policy.banner.min_failing_ratio == 1:
-        yield Fault(
-            ("banner", "min_failing_ratio"), "there is a banner only where not one sign-in gets through"
-        )
+        yield Fault(("banner", "min_failing_ratio"), "a banner is shown only if every sign-in fails")
 
 
 RULES = (

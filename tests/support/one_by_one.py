@@ -25,14 +25,14 @@ class Record:
 
 
 class Counted(NamedTuple):
-    """An accepted event: its pane (start, ms) and ``first_t`` as in ``facts.FactRow``."""
+    """The result of ``take`` for an accepted event: the start of its pane, and its first T, both in ms."""
 
     pane: int
     first_t: int
 
 
 class Copy:
-    """The result for a duplicate."""
+    """The result of ``take`` for a record that repeats an earlier event."""
 
 
 COPY = Copy()

@@ -269,7 +269,7 @@ def _class(event: Event, policy: dict[str, Any]) -> str:
 
 
 def _fits(event: Event, tests: dict[str, Any]) -> bool:
-    """Whether an event fits everything that a rule tests."""
+    """Return whether an event fits each test of a rule that assigns classes of events."""
     is_one = event.error_class in tests.get("class", ()) or (
         event.error_class.startswith(tests.get("beginning", ()))
     )
@@ -341,12 +341,12 @@ def _sli(at: int, scope: str, window: str, events: list[Event], policy: dict[str
 
 @cache
 def _written(at: int) -> str:
-    """Return an instant (ms) as ``sli`` lines state it: with milliseconds only if they are not 0."""
+    """Return an instant (ms) in RFC 3339, as ``sli`` lines state it: with milliseconds only if they are not 0."""
     return written(at).replace(".000Z", "Z")
 
 
 def written(at: int, zone: str = "Z", digits: str = "") -> str:
-    """Return an instant (ms) as events state it, in a zone, with digits beyond the milliseconds."""
+    """Return an instant (ms) in RFC 3339, as events state it: in a time zone, with digits beyond milliseconds."""
     shift = 0 if zone == "Z" else int(zone[0] + "1") * (int(zone[1:3]) * HOUR + int(zone[4:6]) * MINUTE)
     moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=at + shift)
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{(at + shift) % 1000:03d}{digits}{zone}"

@@ -44,7 +44,7 @@ class Event:
 
     @property
     def leaf(self) -> tuple[str | None, ...]:
-        """The value on each axis."""
+        """Return the value of the event on each axis, in the order of the axes."""
         return self.method, self.csp, self.client
 
 

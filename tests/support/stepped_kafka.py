@@ -87,7 +87,7 @@ class Kafka:
 
 
 class _Stop:
-    """An awaitable at which the scheduler may choose the next action."""
+    """An awaitable at which a worker stops, so that the test can choose what happens next."""
 
     def __await__(self) -> Generator[None, None, None]:
         yield
@@ -95,7 +95,7 @@ class _Stop:
 
 @dataclass
 class World:
-    """All workers and topics, and the choices.
+    """The topics, and what all workers share: the policy, the clock and the source of choices.
 
     Args:
         kafka: the topics.
@@ -239,7 +239,7 @@ class Worker:
         raise NotImplementedError
 
     def step(self) -> None:
-        """Advance the worker to the next point at which it stops."""
+        """Run the worker until it stops next: before it writes a record, or after a round of its loop."""
         self._running.send(None)
 
     def end(self) -> None:

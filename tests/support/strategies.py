@@ -199,7 +199,7 @@ _GARBAGE = (
 
 
 def _spoilt(event: dict[str, Any], how: int) -> bytes:
-    """Return the event, made invalid in the ``how``-th way."""
+    """Return an event made invalid in one of several ways; ``how`` is the index of the way."""
     if how < len(_WRONG):
         return json.dumps(event | _WRONG[how]).encode()
     how -= len(_WRONG)
@@ -363,7 +363,7 @@ def marked_logs(draw: st.DrawFn) -> Log:
 
 @dataclass(frozen=True)
 class Variation:
-    """A policy as the text of its file, and as the oracle's numbers."""
+    """A policy: the text of its file, and the same values as the numbers that the oracle takes."""
 
     yaml: str
     numbers: dict[str, Any] = field(default_factory=dict)

@@ -195,10 +195,10 @@ def test_what_stays_just_within_a_rule_is_clean(text: str) -> None:
 def test_a_finding_says_where_what_and_by_which_rule() -> None:
     text = "severity:\n  dwell: 15m\n  fall_factor: 1.0\nbanner:\n  valid_for: 90s\n"
     assert [str(one) for one in findings(text)] == [
-        "p.yaml:3: severity.fall_factor: warning: severity falls at the very figure at which it rises"
+        "p.yaml:3: severity.fall_factor: warning: severity falls and rises at the same number of people"
         " [severity-flutters]",
-        "p.yaml:5: banner.valid_for: warning: should be at least twice republish_every (1m), so that one lost"
-        " message does no harm; is 90s [banner-expires-soon]",
+        "p.yaml:5: banner.valid_for: warning: 90s is less than twice republish_every (1m): one lost message"
+        " lets the banner expire [banner-expires-soon]",
     ]
     assert findings(text)[0].as_json() == {
         "type": "finding",
@@ -208,7 +208,7 @@ def test_a_finding_says_where_what_and_by_which_rule() -> None:
         "path": "severity.fall_factor",
         "rule": "severity-flutters",
         "severity": "warning",
-        "message": "severity falls at the very figure at which it rises",
+        "message": "severity falls and rises at the same number of people",
     }
 
 

@@ -32,7 +32,7 @@ def test_a_clean_policy_is_status_0(folder: Path) -> None:
 def test_findings_are_status_1_and_told_a_line_each(folder: Path) -> None:
     result = CliRunner().invoke(main, ["lint", "clean.yaml", "spotted.yaml"])
     assert result.exit_code == 1
-    assert result.stdout.startswith("spotted.yaml:1: banner.valid_for: warning: should be at least twice")
+    assert result.stdout.startswith("spotted.yaml:1: banner.valid_for: warning: 90s is less than twice")
     assert result.stdout.count("\n") == 1
     assert result.stderr == "0 errors, 1 warning\n"
 

@@ -22,14 +22,14 @@ class FalseClock:
         self.set(0)
 
     def set(self, seconds: int) -> None:
-        """Let the clock be so many seconds ahead, behind where negative; processes learn it within a second."""
+        """Set the clock ``seconds`` ahead, behind where negative; the processes learn it within a second."""
         arriving = self._file.with_suffix(".arriving")
         arriving.write_text(str(seconds))
         arriving.rename(self._file)
 
     @property
     def variables(self) -> dict[str, str]:
-        """The environment variables of a process that is to have this clock."""
+        """Return the environment variables that give a process this false clock."""
         others = os.environ.get("PYTHONPATH")
         path = os.pathsep.join([str(_IN_PROCESS), *([others] if others else [])])
         return {"PYTHONPATH": path, "FALSE_CLOCK_FILE": str(self._file)}

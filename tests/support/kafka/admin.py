@@ -55,7 +55,7 @@ class Admin:
         )
 
     def configure(self, topic: str, settings: Mapping[str, str | None]) -> None:
-        """Change settings of a topic and leave the others; None: back to the default."""
+        """Change some settings of a topic; a value of None restores the default of the broker."""
         entries = [
             ConfigEntry(
                 name,
@@ -83,20 +83,20 @@ class Admin:
         self._add(operations, resource, name, AclPermissionType.ALLOW, prefixed=prefixed)
 
     def deny(self, operations: Iterable[str], resource: str, name: str, *, prefixed: bool = False) -> None:
-        """Deny the worker what it may else do, until it is ``forgiven``."""
+        """Deny the worker operations on a resource, whatever it is allowed, until ``forgive`` is called."""
         self._add(operations, resource, name, AclPermissionType.DENY, prefixed=prefixed)
 
     def forgive(self, resource: str, name: str, *, prefixed: bool = False) -> None:
-        """Take back all that the worker is denied on a resource."""
+        """Remove all denials (ACLs) of the worker on a resource."""
         self._remove(resource, name, AclPermissionType.DENY, AclOperation.ANY, prefixed=prefixed)
 
     def take(self, operation: str, resource: str, name: str, *, prefixed: bool = False) -> None:
-        """Take back what the worker was allowed."""
+        """Remove rights that ``allow`` gave the worker."""
         wanted = AclOperation[operation]
         self._remove(resource, name, AclPermissionType.ALLOW, wanted, prefixed=prefixed)
 
     def allow_what_a_worker_needs(self, prefix: str, group: str = "watchofficer") -> None:
-        """The rights with which a worker whose topics stand already can do all it has to.
+        """Give the worker the least rights that it needs where all its topics exist.
 
         Args:
             prefix: of topics; not empty.
@@ -125,7 +125,7 @@ class Admin:
         _done(self._client.delete_acls([wanted]))
 
     def set_scram_password(self, user: str, password: str) -> None:
-        """Let a user enter by SCRAM-SHA-512 with this password."""
+        """Set the password with which a user authenticates by SCRAM-SHA-512."""
         credentials = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, 4096)
         change = UserScramCredentialUpsertion(user, credentials, password.encode())
         _done(self._client.alter_user_scram_credentials([change]))

@@ -66,7 +66,7 @@ def node(
 
 
 def docker_answers() -> bool:
-    """Whether a Docker engine answers, which then runs the node."""
+    """Return whether a Docker engine answers; if one does, it runs the node."""
     if shutil.which("docker") is None:
         return False
     try:
@@ -77,7 +77,7 @@ def docker_answers() -> bool:
 
 
 def _variable(name: str) -> str:
-    """The environment variable by which the image takes a setting."""
+    """Return the name of the environment variable that sets a broker setting in the Docker image."""
     return "KAFKA_" + name.upper().replace("-", "___").replace("_", "__").replace(".", "_")
 
 
@@ -225,7 +225,7 @@ class _JavaProcess:
 
 
 def _jars() -> Path:
-    """The folder of Apache Kafka's jars, fetched if the pom has changed since."""
+    """Return the folder of Apache Kafka's jars; Maven fetches them again if the pom has changed."""
     version = hashlib.sha256(_POM.read_bytes()).hexdigest()[:12]
     jars = _CACHE / f"jars-{version}"
     if jars.exists():

@@ -30,14 +30,14 @@ class Listener(StrEnum):
 
     @property
     def protocol(self) -> str:
-        """The protocol in Kafka's word; the listeners with a bad certificate ask for no name."""
+        """Return Kafka's name of the security protocol; listeners with a bad certificate require no authentication."""
         plain = (Listener.PLAINTEXT, Listener.SASL_PLAINTEXT, Listener.SASL_SSL)
         return self.value if self in plain else "SSL"
 
 
 @dataclass(frozen=True)
 class Setup:
-    """What a test may choose.
+    """How a node of Apache Kafka differs from a plain one.
 
     Attributes:
         join_ms: how long the first member of a group waits for others; Kafka's own default is 3,000.
@@ -53,11 +53,11 @@ class Setup:
     broker: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     def listeners(self) -> tuple[Listener, ...]:
-        """The listeners of the node."""
+        """Return the listeners that the node has: one, or all of them if it is secured."""
         return tuple(Listener) if self.secured else (Listener.PLAINTEXT,)
 
     def ports(self, first: int) -> dict[Listener, int]:
-        """A free port for each listener; ``first`` for the one without TLS and SASL."""
+        """Return a free port for each listener; the listener without TLS and SASL gets ``first``."""
         others = [one for one in self.listeners() if one is not Listener.PLAINTEXT]
         taken = {Listener.PLAINTEXT: first}
         for one in others:
@@ -71,7 +71,7 @@ class Setup:
 def properties(
     setup: Setup, ports: Mapping[Listener, int], host: str, controller: int, certificates: Certificates | None
 ) -> dict[str, str]:
-    """The settings of a node, without its folder for data.
+    """Return the settings of a node (server.properties), without the folder of its data.
 
     Args:
         setup: what the test has chosen.

@@ -40,13 +40,13 @@ class TransactionalProducer:
         self._producer.init_transactions(_SECONDS)
 
     def commit(self, values: Iterable[bytes] = ()) -> None:
-        """Write values in a transaction, or into the open one, and commit: a marker stands behind them."""
+        """Write values in the open transaction, or a new one, and commit it, which writes a marker behind them."""
         self.begin(values)
         self._producer.commit_transaction(_SECONDS)
         self._open = False
 
     def begin(self, values: Iterable[bytes] = ()) -> None:
-        """Write values into a transaction, which stays open; they stand on the broker, and no one may read them."""
+        """Write values in a transaction that stays open: no reader of committed records gets them."""
         if not self._open:
             self._producer.begin_transaction()
             self._open = True
@@ -55,7 +55,7 @@ class TransactionalProducer:
         self._producer.flush(_SECONDS)
 
     def abort(self) -> None:
-        """Abort what is open; nothing where nothing is."""
+        """Abort the open transaction, if there is one."""
         if self._open:
             self._producer.abort_transaction(_SECONDS)
             self._open = False
