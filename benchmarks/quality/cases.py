@@ -18,7 +18,7 @@ from streams.simulate.library import situations
 from streams.simulate.rows import seeded
 from streams.simulate.scenario import Scenario
 from streams.simulate.scenarios import SCENARIOS
-from streams.simulate.simulation import Simulation, simulate
+from streams.simulate.simulation import Simulation
 from streams.simulate.worlds.past import PAST
 
 __all__ = ["COMPARED", "REPORTED_SEEDS", "SITUATIONS", "TUNING_SEEDS", "Case", "days", "drawn", "library"]
@@ -85,16 +85,7 @@ class Case:
     def play(self) -> tuple[Scenario, Simulation]:
         """Return the situation and its simulation."""
         scenario = self.varied().scenario
-        base = scenario.name if scenario.name in SCENARIOS else "healthy"
-        simulation = simulate(
-            base,
-            self.seed,
-            scenario.start,
-            scenario.duration,
-            scenario.rate,
-            episodes=scenario.episodes,
-        )
-        return scenario, simulation
+        return scenario, Simulation(scenario, self.seed, scenario.start, Demand(scenario.rate))
 
     def history(self) -> Iterator[dict[str, Any]]:
         """Yield the five-minute records of the time before the case."""

@@ -10,6 +10,9 @@ are therefore counted with several delays, and the delay with the fewest starts 
 returns have not arrived yet, a deploy, a silence and its end, and sign-ins that have moved elsewhere do not change the
 ratio.
 
+People who all take longer than usual are missing for as long, and then come back. So they may be delayed until they
+have lacked for ``longest_delay``: until then nobody is estimated to be lost, and nobody is woken.
+
 A long window ends too as soon as a shorter one sees the returns. Without a history of two weeks, the hour before the
 window gives the usual share, and the detector fires below half of this share. If that hour does not show a share, or if
 hardly any returns can be expected, there is not enough evidence. A new installation on which nobody has ever returned
@@ -18,6 +21,7 @@ therefore has no finding: callbacks may not be reported at all.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -85,9 +89,13 @@ class FunnelDetector:
 
 def _went(frame: Frame, length: int, delay: int) -> Ints:
     """Return (step, scope) the sign-ins that started in a window (ms) which ends ``delay`` ms before each step."""
-    counts = frame.returns
-    went: Ints = counts[length + delay][..., WENT]
-    return went - counts[delay][..., WENT] if delay else went
+    return _since(frame.returns, length, delay, WENT)
+
+
+def _since(counts: Mapping[int, Ints], length: int, earlier: int, counter: int) -> Ints:
+    """Return (step, scope) a counter in a window (ms) that ends ``earlier`` ms before each step."""
+    counted: Ints = counts[length + earlier][..., counter]
+    return counted - counts[earlier][..., counter] if earlier else counted
 
 
 def _by_the_weeks(frame: Frame, history: History) -> tuple[Floats, Floats]:
@@ -225,10 +233,13 @@ class _Funnel:
             spread = float(np.sqrt(self._policy.spread**2 + 1.0 / went))
             chance = float(f"{float(chance_of_so_few(came, limit * went, spread)):.3g}")
         known = not np.isnan(usual)
+        lost = self._lost_per_hour(step, scope)
         sentence = f"{came:,.0f} of {went:,.0f} {name} came back in {format_duration(window.length)}"
+        sentence += f"; normal is {usual:.0%}" if known else "; nothing says how many normally do"
+        if lost is None and window.fires[step, scope]:
+            sentence += f"; they may be delayed by up to {format_duration(self._policy.longest_delay)}"
         return cause(
-            sentence=sentence
-            + (f"; normal is {usual:.0%}" if known else "; nothing says how many normally do"),
+            sentence=sentence,
             numbers={
                 "window_ms": window.length,
                 "started": went,
@@ -241,9 +252,26 @@ class _Funnel:
                 "threshold": self._policy.chance,
             },
             first_bad=int(frame.ends[step]) - self._shortest(step, scope).length,
-            estimated_users=self._lost_per_hour(step, scope),
+            estimated_users=lost,
             failing_ratio=min(max(1.0 - came / expected, 0.0), 1.0) if expected else 0.0,
         )
+
+    def _is_delay_excluded(self, step: int, scope: int) -> bool:
+        """Return whether people lacked ``longest_delay`` ago as well, so that they do not just take longer."""
+        counts, rules = self._frame.returns, self._policy
+        earlier = rules.longest_delay
+        for window in self._windows:
+            came = float(_since(counts, window.length, earlier, RETURNED)[step, scope])
+            went = float(
+                min(_since(counts, window.length, earlier + d, WENT)[step, scope] for d in rules.delays)
+            )
+            limit = float(window.limit[step, scope]) * went
+            if float(np.nan_to_num(window.usual[step, scope])) * went < rules.min_expected or came >= limit:
+                continue
+            spread = float(np.sqrt(rules.spread**2 + 1.0 / went))
+            if float(chance_of_so_few(came, limit, spread)) <= rules.chance:
+                return True
+        return False
 
     def _firing(self, step: int, scope: int) -> list[_Window]:
         return [window for window in self._windows if window.fires[step, scope]]
@@ -261,9 +289,9 @@ class _Funnel:
         return (self._firing(step, scope) or [self._telling(step, scope)])[0]
 
     def _lost_per_hour(self, step: int, scope: int) -> float | None:
-        """Return the people per hour who do not come back though they usually would; None if no window fires."""
+        """Return the people per hour who do not come back though they usually would; None if they may be delayed."""
         firing = self._firing(step, scope)
-        if not firing:
+        if not firing or not self._is_delay_excluded(step, scope):
             return None
         steady = [window for window in firing if window.length >= _STEADY] or firing
         most = float(np.nan_to_num(self._hourly[step, scope], nan=np.inf)) * _AT_MOST

@@ -52,6 +52,7 @@ class Funnel(Section):
     Attributes:
         windows: ms each.
         delays: ms that may lie between start and return; the one that lets expect least counts.
+        longest_delay: ms that people may take longer all at once before their lack is a loss.
         min_expected: returns that must be expected in a window before their lack says anything.
         fires_below: fires when surely less than this share of the usual returns comes ...
         fires_below_unlearned: ... or less than this share, where only the last hour says what is usual.
@@ -63,6 +64,7 @@ class Funnel(Section):
 
     windows: Annotated[tuple[Annotated[Duration, within("1m", "30m")], ...], Field(min_length=1)]
     delays: Annotated[tuple[Annotated[Duration, within("0s", "10m")], ...], Field(min_length=1)]
+    longest_delay: Annotated[Duration, within("1m", "15m")]
     min_expected: Annotated[Count, Field(ge=1)]
     fires_below: Annotated[Ratio, Field(gt=0, lt=1)]
     fires_below_unlearned: Annotated[Ratio, Field(gt=0, lt=1)]
@@ -73,9 +75,13 @@ class Funnel(Section):
 
     @property
     def live(self) -> tuple[int, ...]:
-        """The windows that starts and returns must be counted in, ms: an hour, and all sums with the delays."""
-        sums = {window + delay for window in self.windows for delay in self.delays}
-        return tuple(sorted({HOUR, *sums, *(delay for delay in self.delays if delay)}))
+        """The windows that starts and returns must be counted in, ms: an hour, and all sums with the delays.
+
+        Each is there as it ends now, and ``longest_delay`` earlier.
+        """
+        ends = {delay + earlier for delay in self.delays for earlier in (0, self.longest_delay)}
+        sums = {window + end for window in self.windows for end in ends}
+        return tuple(sorted({HOUR, *sums, *ends} - {0}))
 
     def faults(self) -> Iterator[Fault]:
         yield from repeated("windows", self.windows)

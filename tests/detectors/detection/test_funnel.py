@@ -131,6 +131,24 @@ def test_one_loss_has_one_cause_on_its_scope(path: str, expected: str) -> None:
     assert [cause.scope for cause in causes] == [expected]
 
 
+@pytest.mark.parametrize(("share", "least", "most"), [(1.0, 300, 450), (0.5, 400, 1_200)])
+def test_people_are_lost_once_a_longer_delay_is_excluded(share: float, least: int, most: int) -> None:
+    verdicts = judge(Journeys(4_200, 1).lose("ssoe", 1_800, 4_200, share))
+    lost = [
+        step for step in fires(verdicts, "ssoe") if verdicts.explain(step, SSOE).estimated_users is not None
+    ]
+    assert 1_800 + least < lost[0] < 1_800 + most
+
+
+@pytest.mark.parametrize("minutes", [2, 4])
+def test_people_who_all_take_minutes_longer_are_never_lost(minutes: int) -> None:
+    traffic = Journeys(4_200, 1).delay("ssoe", 1_800, 3_600, minutes * 60)
+    verdicts = judge(traffic)
+    firing = fires(verdicts, "ssoe")
+    assert firing
+    assert all(verdicts.explain(step, SSOE).estimated_users is None for step in firing)
+
+
 def test_people_are_estimated_and_the_sentence_has_the_numbers() -> None:
     verdicts = judge(Journeys(3_600, 1).lose("ssoe", 1_800, 3_600))
     cause = verdicts.explain(3_000, SSOE)
@@ -139,6 +157,8 @@ def test_people_are_estimated_and_the_sentence_has_the_numbers() -> None:
     assert "ssoe sign-ins came back in" in cause.sentence
     assert "normal is 7" in cause.sentence
     early = verdicts.explain(fires(verdicts, "ssoe")[0], SSOE)
+    assert early.estimated_users is None
+    assert early.sentence.endswith("they may be delayed by up to 5m")
     assert early.first_bad is not None
     assert START + 1_700 * SECOND <= early.first_bad <= START + 1_900 * SECOND
     assert verdicts.explain(1_000, SSOE).estimated_users is None

@@ -61,6 +61,11 @@ class Journeys:
         self.returns &= ~(struck & (self.rng.random(len(struck)) < share))
         return self
 
+    def delay(self, path: str, begin: int, end: int, longer: int) -> Journeys:
+        """Let a scope's people who start in the seconds [begin, end) come back ``longer`` seconds later."""
+        self.back[self._of(path) & (self.begun >= begin) & (self.begun < end)] += longer
+        return self
+
     def silence(self, path: str, begin: int, end: int) -> Journeys:
         """Let no event of a scope arrive in the seconds [begin, end)."""
         of = self._of(path)
