@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,15 +16,18 @@ from detectors.lint.lint import INVALID, RULES, Finding, lint
 from detectors.lint.rule import PEAK
 from detectors.policy.policy import Policy, parse_policy
 from detectors.policy.source import PolicyError
+from streams.mappings.mapping import compile_mapping
 from streams.settings.policy_file import shipped_values
 
 __all__ = ["lint_command", "rules_command"]
 
+#: A key that mappings have, and policies have not.
+_MAPPING = re.compile(rb"^fields:", re.MULTILINE)
 _CLEAN, _FINDINGS, _UNREADABLE = 0, 1, 2
 
 
 def lint_command(names: Sequence[str], *, form: str, now: int, peak: int | None) -> int:
-    """Lint files (``-`` for standard input); the exit status: 0 clean, 1 findings, 2 a file that is no policy.
+    """Lint policies and mappings (``-`` for standard input); 0 clean, 1 findings, 2 a file that cannot be used.
 
     For a given ``peak`` (sign-ins an hour) each valid file is also said how long each kind of trouble takes to be seen.
     """
@@ -33,6 +37,9 @@ def lint_command(names: Sequence[str], *, form: str, now: int, peak: int | None)
         shown = "<stdin>" if name == "-" else name
         try:
             text = _read(name)
+            if _MAPPING.search(text):
+                compile_mapping(text, shown)
+                continue
             found = lint(text, shown, shipped_values(), now=now, peak=PEAK if peak is None else peak)
         except (PolicyError, OSError) as error:
             said = f"{name}:1: cannot be read: {error.strerror}" if isinstance(error, OSError) else str(error)

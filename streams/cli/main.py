@@ -7,63 +7,30 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
-from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from streams.cli.parameters import Duration, Instant, Rebase, StartAt
+from streams.cli.inputs.commands import map_, retire
+from streams.cli.parameters import (
+    Duration,
+    Instant,
+    Rebase,
+    StartAt,
+    errors_in_a_line,
+    mapping_option,
+    policy_of,
+    policy_option,
+)
+from streams.cli.reporting.commands import incidents, report
 
 if TYPE_CHECKING:
-    from detectors.policy.policy import Policy
+    pass
 
 __all__ = ["main"]
 
 # Before numpy is imported: products of small matrices cost more CPU time on several threads than on one.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-
-#: Exit statuses: done; findings (lint, test, doctor, demo --once); wrong usage or bad input.
-DONE, FINDINGS, USAGE = 0, 1, 2
-
-
-def _errors_in_a_line(command: Callable[..., None]) -> Callable[..., None]:
-    """Print errors that the user can correct, without a traceback, and exit with status 2."""
-
-    @wraps(command)
-    def run(*args: Any, **kwargs: Any) -> None:
-        try:
-            command(*args, **kwargs)
-        except BrokenPipeError:
-            # The reader of the output has ended (`| head`): that is no failure.
-            sys.stderr.close()
-            sys.exit(DONE)
-        except Exception as error:
-            from detectors.policy.source import PolicyError
-            from streams.replay.entries import SourceError
-
-            if not isinstance(error, PolicyError | SourceError):
-                raise
-            click.echo(str(error), err=True)
-            sys.exit(USAGE)
-
-    return run
-
-
-def _policy(file: str | None) -> Policy:
-    from pathlib import Path
-
-    from streams.settings.policy_file import default_policy, load_policy
-
-    return load_policy(Path(file)) if file else default_policy()
-
-
-_policy_option = click.option(
-    "--policy",
-    "policy_file",
-    type=click.Path(),
-    help="Policy file. Default: the policy that ships with watchofficer.",
-)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -74,7 +41,7 @@ def main() -> None:
 
 @main.command()
 @click.argument("events", nargs=-1, required=True)
-@_policy_option
+@policy_option
 @click.option(
     "--compare", "compared_file", type=click.Path(), help="Compare with the verdicts of this policy file."
 )
@@ -87,6 +54,7 @@ def main() -> None:
 @click.option(
     "--history-out", type=click.Path(), help="Write the five-minute records of this run to this file."
 )
+@mapping_option
 @click.option(
     "--log-out", type=click.Path(), help="Write the lines of the incident log of this run to this file."
 )
@@ -99,7 +67,7 @@ def main() -> None:
     "--now", type=Instant(), default="now", help="The present, used for lines without a Kafka timestamp."
 )
 @click.option("--format", "form", type=click.Choice(["table", "jsonl"]), default="table", show_default=True)
-@_errors_in_a_line
+@errors_in_a_line
 def replay(events: tuple[str, ...], **options: Any) -> None:
     """Evaluate EVENTS as a worker would, and print the verdicts.
 
@@ -109,9 +77,9 @@ def replay(events: tuple[str, ...], **options: Any) -> None:
     """
     from streams.cli.replay import replay_command
 
-    policy = _policy(options.pop("policy_file"))
+    policy = policy_of(options.pop("policy_file"))
     other = options.pop("compared_file")
-    sys.exit(replay_command(events, policy, compared=_policy(other) if other else None, **options))
+    sys.exit(replay_command(events, policy, compared=policy_of(other) if other else None, **options))
 
 
 @main.command()
@@ -142,7 +110,7 @@ def replay(events: tuple[str, ...], **options: Any) -> None:
     help="Write the history of the two weeks before to this file: by method, provider and client, sign-in and"
     " sessions apart, in the world of today; by scope in that of 2024.",
 )
-@_errors_in_a_line
+@errors_in_a_line
 def simulate(**options: Any) -> None:
     """Generate the login events of a scenario. Equal seeds give equal events."""
     from streams.cli.simulate import simulate_command
@@ -156,12 +124,13 @@ def simulate(**options: Any) -> None:
     "--speed", type=float, help="Pace by occurred_at, at this multiple of real time. Default: no pacing."
 )
 @click.option("--topic", help="Topic. Default: login-events.")
+@mapping_option
 @click.option(
     "--rebase",
     type=Rebase(),
     help="Shift all times so that the first event happens at this instant (or now).",
 )
-@_errors_in_a_line
+@errors_in_a_line
 def produce(events: tuple[str, ...], **options: Any) -> None:
     """Send EVENTS (as for replay) to a topic of WATCHOFFICER_BROKER."""
     from streams.cli.produce import produce_command
@@ -181,9 +150,9 @@ def produce(events: tuple[str, ...], **options: Any) -> None:
 @click.option(
     "--from", "start", type=StartAt(), help="Where the first start begins: earliest, latest, or an instant."
 )
-@_policy_option
+@policy_option
 @click.option("--trust-producer-clocks", is_flag=True, help="Accept an input topic without LogAppendTime.")
-@_errors_in_a_line
+@errors_in_a_line
 def run(**options: Any) -> None:
     """Run a worker on the Kafka of WATCHOFFICER_BROKER."""
     if options["role"] == "guard":
@@ -208,7 +177,7 @@ def run(**options: Any) -> None:
     "--once", is_flag=True, help="Exit when the scenario's incidents are over, and print what happened."
 )
 @click.option("--seed", type=int, default=1, show_default=True)
-@_errors_in_a_line
+@errors_in_a_line
 def demo(**options: Any) -> None:
     """Run a scenario through a whole deployment on this machine.
 
@@ -229,7 +198,7 @@ def demo(**options: Any) -> None:
     help="Sign-ins in the busiest hour (12000); also say how soon each kind of trouble is then seen.",
 )
 @click.option("--rules", is_flag=True, help="Print all rules.")
-@_errors_in_a_line
+@errors_in_a_line
 def lint(policies: tuple[str, ...], rules: bool, **options: Any) -> None:
     """Find errors in POLICY files, and rules that can never take effect (- for standard input)."""
     from streams.cli.lint import lint_command, rules_command
@@ -245,7 +214,7 @@ def lint(policies: tuple[str, ...], rules: bool, **options: Any) -> None:
 @click.option("--only", metavar="WORDS", help="Run only tests with these words in their names.")
 @click.option("--timeline", "verbose", is_flag=True, help="Print the timeline of tests that pass, too.")
 @click.option("--junit", "junit_file", type=click.Path(), help="Write JUnit XML to this file.")
-@_errors_in_a_line
+@errors_in_a_line
 def test(tests: tuple[str, ...], policy_file: str | None, **options: Any) -> None:
     """Run TESTS of a policy.
 
@@ -253,7 +222,7 @@ def test(tests: tuple[str, ...], policy_file: str | None, **options: Any) -> Non
     """
     from streams.cli.test import test_command
 
-    sys.exit(test_command(tests, policy=_policy(policy_file) if policy_file else None, **options))
+    sys.exit(test_command(tests, policy=policy_of(policy_file) if policy_file else None, **options))
 
 
 @main.command()
@@ -266,7 +235,7 @@ def test(tests: tuple[str, ...], policy_file: str | None, **options: Any) -> Non
     multiple=True,
     help="Read this file of the incident log instead of EVENTS.",
 )
-@_policy_option
+@policy_option
 @click.option(
     "--history", "history_file", type=click.Path(), help="Read earlier records of sli-history from this file."
 )
@@ -277,91 +246,15 @@ def test(tests: tuple[str, ...], policy_file: str | None, **options: Any) -> Non
 @click.option(
     "--now", type=Instant(), default="now", help="The present, used for lines without a Kafka timestamp."
 )
-@_errors_in_a_line
+@errors_in_a_line
 def explain(incident: str, events: tuple[str, ...], policy_file: str | None, **options: Any) -> None:
     """Explain an INCIDENT: from a replay of EVENTS, or from the log of WATCHOFFICER_BROKER."""
     from streams.cli.reporting.explain import explain_command
 
     if events and options["log_files"]:
         raise click.UsageError("Either EVENTS or --log.")
-    sys.exit(explain_command(incident, events, _policy(policy_file), **options))
+    sys.exit(explain_command(incident, events, policy_of(policy_file), **options))
 
 
-@main.command()
-@click.argument("axis")
-@click.argument("value")
-@click.option("--env", default="prod", show_default=True, help="Environment.")
-@click.option("--by", help="Who says so. Default: the user of this machine.")
-@click.option("--text", default="", help="Why.")
-@click.option("--url", help="Where a worker serves HTTP. Default: WATCHOFFICER_BIND and WATCHOFFICER_PORT.")
-@_errors_in_a_line
-def retire(axis: str, value: str, **options: Any) -> None:
-    """Say that nobody will use VALUE of AXIS any more (csp mhv), so that its silence wakes nobody.
-
-    What fell silent for that reason resolves. The token is that of WATCHOFFICER_API_TOKEN.
-    """
-    from streams.cli.inputs.retire import retire_command
-
-    sys.exit(retire_command(axis, value, **options))
-
-
-_log_option = click.option(
-    "--log",
-    "log_files",
-    type=click.Path(),
-    multiple=True,
-    help="Read this file of the incident log (or of replay --format jsonl) instead of WATCHOFFICER_BROKER.",
-)
-
-
-@main.command()
-@click.argument("kind", type=click.Choice(["mtta", "sla", "postmortem"]))
-@click.option("--month", metavar="YYYY-MM", help="Month, in the policy's time zone. Default: that of --now.")
-@click.option(
-    "--from", "start", type=Instant(), help="Report on the time from this instant, instead of a month."
-)
-@click.option("--to", "end", type=Instant(), help="Report on the time up to this instant.")
-@click.option("--incident", help="Incident of the post-mortem, such as prod-3.")
-@click.option("--env", default="prod", show_default=True, help="Environment of mtta and sla.")
-@_log_option
-@click.option(
-    "--history", "history_file", type=click.Path(), help="Read records of sli-history from this file (sla)."
-)
-@_policy_option
-@click.option("--now", type=Instant(), default="now", help="The present, for what is still open.")
-@click.option("--format", "form", type=click.Choice(["md", "html", "json"]), default="md", show_default=True)
-@_errors_in_a_line
-def report(kind: str, policy_file: str | None, **options: Any) -> None:
-    """Report on response times (mtta), on what the SLA promises (sla), or on one incident (postmortem).
-
-    \b
-    watchofficer report mtta --month 2026-11
-    watchofficer report sla --month 2026-11 --format html > sla.html
-    watchofficer report postmortem --incident prod-3
-    """
-    from streams.cli.reporting.report import report_command
-
-    sys.exit(report_command(kind, _policy(policy_file), **options))
-
-
-@main.command()
-@click.argument("action", type=click.Choice(["list", "show", "export"]))
-@click.argument("incident", required=False)
-@click.option("--since", type=Instant(), help="Only incidents that opened at this instant or later.")
-@click.option("--env", help="Only incidents of this environment.")
-@_log_option
-@_policy_option
-@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
-@_errors_in_a_line
-def incidents(action: str, incident: str | None, policy_file: str | None, **options: Any) -> None:
-    """List incidents, show one with its timeline, or export all lines of the log that tell them.
-
-    \b
-    watchofficer incidents list --since 2026-11-01T00:00:00Z
-    watchofficer incidents show prod-3
-    """
-    from streams.cli.reporting.incidents import incidents_command
-
-    if action == "show" and incident is None:
-        raise click.UsageError("Missing argument 'INCIDENT'.")
-    sys.exit(incidents_command(action, incident, _policy(policy_file), **options))
+for _command in (retire, map_, report, incidents):
+    main.add_command(_command)

@@ -1,15 +1,36 @@
-"""Which kinds of values do options of `watchofficer` take, beside those of click?
+"""What do commands of `watchofficer` share: kinds of values, options, and how errors are told?
 
 The modules that read them are imported when a value is read, so that ``--help`` answers at once.
 """
 
 from __future__ import annotations
 
-from typing import Any
+import sys
+from collections.abc import Callable
+from functools import wraps
+from typing import TYPE_CHECKING, Any
 
 import click
 
-__all__ = ["Duration", "Instant", "Rebase", "StartAt"]
+if TYPE_CHECKING:
+    from detectors.policy.policy import Policy
+
+__all__ = [
+    "DONE",
+    "FINDINGS",
+    "USAGE",
+    "Duration",
+    "Instant",
+    "Rebase",
+    "StartAt",
+    "errors_in_a_line",
+    "mapping_option",
+    "policy_of",
+    "policy_option",
+]
+
+#: Exit statuses: done; findings (lint, test, doctor, demo --once); wrong usage or bad input.
+DONE, FINDINGS, USAGE = 0, 1, 2
 
 
 class Instant(click.ParamType):
@@ -73,3 +94,51 @@ class StartAt(click.ParamType):
         if value in ("earliest", "latest"):
             return str(value)
         return Instant().convert(value, param, ctx)
+
+
+def errors_in_a_line(command: Callable[..., None]) -> Callable[..., None]:
+    """Print errors that the user can correct, without a traceback, and exit with status 2."""
+
+    @wraps(command)
+    def run(*args: Any, **kwargs: Any) -> None:
+        try:
+            command(*args, **kwargs)
+        except BrokenPipeError:
+            # The reader of the output has ended (`| head`): that is no failure.
+            sys.stderr.close()
+            sys.exit(DONE)
+        except Exception as error:
+            from detectors.policy.source import PolicyError
+            from streams.replay.entries import SourceError
+            from streams.settings.settings import SettingsError
+
+            if not isinstance(error, PolicyError | SettingsError | SourceError):
+                raise
+            click.echo(str(error), err=True)
+            sys.exit(USAGE)
+
+    return run
+
+
+def policy_of(file: str | None) -> Policy:
+    from pathlib import Path
+
+    from streams.settings.policy_file import default_policy, load_policy
+
+    return load_policy(Path(file)) if file else default_policy()
+
+
+policy_option = click.option(
+    "--policy",
+    "policy_file",
+    type=click.Path(),
+    help="Policy file. Default: the policy that ships with watchofficer.",
+)
+
+
+mapping_option = click.option(
+    "--mapping",
+    "mapping_name",
+    metavar="NAME|FILE",
+    help="EVENTS are a producer's own records, of which this mapping makes login events (docs/sources.md).",
+)

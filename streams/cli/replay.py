@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from typing import IO, Any
 
 import msgspec
@@ -15,6 +16,7 @@ from detectors.backtest.outcomes import Outcome, Outcomes
 from detectors.backtest.score import Score, score
 from detectors.instants import format_instant
 from detectors.policy.policy import Policy
+from streams.cli.inputs.mapping import account_words, mapping_of
 from streams.evaluate.evaluator import Verdict
 from streams.records.verdicts import log_line
 from streams.replay.checkpoint import Checkpoint
@@ -38,6 +40,7 @@ def replay_command(
     policy: Policy,
     *,
     compared: Policy | None,
+    mapping_name: str | None,
     truth_file: str | None,
     history_file: str | None,
     history_out: str | None,
@@ -59,11 +62,9 @@ def replay_command(
         _check_multiple(sli_every, [one for one in (policy, compared) if one is not None])
     labels = read_truth(truth_file) if truth_file else None
     checkpoint = checkpoint_of(events)
-    back = 0
-    if checkpoint is not None:
-        back = max(checkpoint.back(one) for one in (policy, compared) if one is not None)
-        _print_checkpoint(checkpoint)
-    sources = TwoPass(events, partitioned=partitioned, back=back) if compared else None
+    back = _back(checkpoint, [one for one in (policy, compared) if one is not None])
+    mapping = mapping_of(mapping_name) if mapping_name else None
+    sources = TwoPass(events, partitioned=partitioned, back=back, mapping=mapping) if compared else None
 
     def run(policy: Policy, entries: list[Iterator[Entry]]) -> Replay:
         return Replay(
@@ -76,22 +77,30 @@ def replay_command(
             checkpoint=checkpoint,
         )
 
-    replay = run(
-        policy, sources.first() if sources else partitions(events, partitioned=partitioned, back=back)
-    )
+    plain = partial(partitions, events, partitioned=partitioned, back=back, mapping=mapping)
+    replay = run(policy, sources.first() if sources else plain())
     found = _judged(replay, history_out, log_out, form, policy)
+    if mapping is not None:
+        print(account_words(mapping), file=sys.stderr)
     unjudged = _print_faults(replay.summary, resumed=checkpoint is not None)
     if labels is not None:
         _print_score(_score(labels, found, replay), policy, form, "Held against the truth")
     if compared is not None and sources is not None:
-        other, others = run(compared, sources.second()), Outcomes()
-        for _ in _gathered(other.run(), others):
-            pass
-        _print_comparison(compare(found, others.result()), policy, compared, form)
+        other = run(compared, sources.second())
+        others = _outcomes(other)
+        _print_comparison(compare(found, others), policy, compared, form)
         if labels is not None:
-            scored = _score(labels, others.result(), other)
+            scored = _score(labels, others, other)
             _print_score(scored, compared, form, "The other policy against the truth")
     return 2 if unjudged else 0
+
+
+def _back(checkpoint: Checkpoint | None, policies: Sequence[Policy]) -> int:
+    """Return how far (ms) before a checkpoint the events must be read for all policies; 0 without a checkpoint."""
+    if checkpoint is None:
+        return 0
+    _print_checkpoint(checkpoint)
+    return max(checkpoint.back(one) for one in policies)
 
 
 def _check_multiple(sli_every: int, policies: Iterable[Policy]) -> None:
@@ -124,6 +133,14 @@ def _judged(
             for verdict in verdicts:
                 table.add(verdict)
             table.show(replay.summary)
+    return outcomes.result()
+
+
+def _outcomes(replay: Replay) -> list[Outcome]:
+    """Run a replay and print nothing; the outcomes of its incidents."""
+    outcomes = Outcomes()
+    for _ in _gathered(replay.run(), outcomes):
+        pass
     return outcomes.result()
 
 

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import json
+from array import array
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
+from streams.mappings.mapping import RecordMapping
 from streams.replay.checkpoint import Checkpoint
-from streams.replay.entries import Entry, SourceError, Spool
+from streams.replay.entries import Begin, Entry, Mark, SourceError, Spool
 from streams.replay.files import open_lines
-from streams.replay.places import LinesOfFiles, LinesRead, PlacedEntries
+from streams.replay.places import LinesOfFiles, LinesRead, PlacedEntries, Places
 
 __all__ = ["checkpoint_of", "partitions"]
 
@@ -50,12 +52,19 @@ def _bytes(payload: str) -> bytes:
         return payload.encode("utf-8", "surrogatepass")
 
 
-def partitions(names: Sequence[str], *, partitioned: bool = False, back: int = 0) -> list[Iterator[Entry]]:
+def partitions(
+    names: Sequence[str],
+    *,
+    partitioned: bool = False,
+    back: int = 0,
+    mapping: RecordMapping | None = None,
+) -> list[Iterator[Entry]]:
     """Return the partitions of the inputs, each as an iterator over its entries in order.
 
     Several files of plain lines are read one after another as one partition, or as one partition each with
     ``partitioned``. Dumps of ``kcat -J`` are split by their topic and partition, and so is
-    ``topic:NAME[@FROM..TO]``, which is read from ``back`` (ms) before FROM on.
+    ``topic:NAME[@FROM..TO]``, which is read from ``back`` (ms) before FROM on. With a mapping the inputs hold a
+    producer's own records, of which it makes events.
 
     Raises:
         SourceError: an input cannot be read (also while iterating).
@@ -86,7 +95,14 @@ def partitions(names: Sequence[str], *, partitioned: bool = False, back: int = 0
         out.append(PlacedEntries(chain.from_iterable(plain), LinesOfFiles(files)))
     else:
         out += [PlacedEntries(entries, read) for entries, read in zip(plain, files, strict=True)]
-    return out + [spools[key].placed() for key in sorted(spools)]
+    out += [spools[key].placed() for key in sorted(spools)]
+    if mapping is None:
+        return out
+    mapped = [
+        _MappedEntries(entries, mapping, n, entries.places if isinstance(entries, PlacedEntries) else None)
+        for n, entries in enumerate(out)
+    ]
+    return [PlacedEntries(one.events(), one) for one in mapped]
 
 
 def checkpoint_of(names: Sequence[str]) -> Checkpoint | None:
@@ -125,3 +141,46 @@ def _plain(first: bytes, rest: Iterator[bytes], stack: contextlib.ExitStack) -> 
         yield None, first
         for line in rest:
             yield None, line
+
+
+class _MappedEntries:
+    """The events that a mapping makes of the entries of one partition, each with the time stamp of its record.
+
+    A record that cannot be read is handed on as it is, so that it is rejected like any other that is no event.
+
+    Args:
+        entries: the producer's records.
+        mapping: makes events of them.
+        partition: number of the partition, by which an event without an id is named, with the record's number.
+        places: where the records stood, if that is known.
+    """
+
+    def __init__(
+        self, entries: Iterator[Entry], mapping: RecordMapping, partition: int, places: Places | None
+    ) -> None:
+        self._entries, self._mapping, self._partition = entries, mapping, partition
+        self._records = array("q")
+        self._places = places
+
+    def of(self, n: int) -> str:
+        """The place of the record of the n-th event, counted from 0."""
+        return "" if self._places is None else self._places.of(self._records[n])
+
+    def events(self) -> Iterator[Entry]:
+        """Yield the entries of events, in order."""
+        mapping, topic = self._mapping, f"{self._mapping.topic}/{self._partition}"
+        number = -1
+        for entry in self._entries:
+            if isinstance(entry, Mark | Begin):
+                yield entry
+                continue
+            number += 1
+            stamp, value = entry
+            mapped = mapping.map(value, f"{topic}/{number}")
+            events: list[bytes | None] = [*mapped.events]
+            if mapped.unreadable is not None:
+                # What could be taken for an event is none: the mapping alone says what is.
+                events.append(b"{}" if value is not None and value.lstrip().startswith(b"{") else value)
+            for event in events:
+                self._records.append(number)
+                yield stamp, event

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from faust.auth import Credentials
 
 __all__ = [
+    "PREFIX",
     "Settings",
     "SettingsError",
     "SettingsProblem",
@@ -95,6 +96,21 @@ def _bind(value: str) -> str:
     return value
 
 
+#: The least length of the key of hashes.
+HASH_KEY_BYTES = 32
+
+
+def _hash_key(value: SecretStr) -> SecretStr:
+    if len(value.get_secret_value().encode()) < HASH_KEY_BYTES:
+        raise ValueError(
+            f"must have at least {HASH_KEY_BYTES} bytes, such as the output of `openssl rand -hex 32`"
+        )
+    return value
+
+
+HashKey = Annotated[SecretStr, AfterValidator(_hash_key)]
+
+
 class Settings(Receivers, BaseSettings):
     """All settings in force; those of the receivers stand in ``sinks.receivers.registry``.
 
@@ -103,6 +119,7 @@ class Settings(Receivers, BaseSettings):
         topic_prefix: the prefix of the names of all topics.
         policy: the file of the policy; None for the shipped one.
         api_token: the token that writes over HTTP must bear.
+        hash_key: the key of the hashes of raw ids that mappings make; text of at least 32 bytes.
         bind, port: address and port on which HTTP is served.
         heartbeat_url: called each minute while all is well. Whoever knows it can keep the alarm silent: a secret.
         unknown: a sentence for each ``WATCHOFFICER_`` variable that is not a setting.
@@ -121,6 +138,7 @@ class Settings(Receivers, BaseSettings):
     topic_prefix: Annotated[str, AfterValidator(_topic_prefix)] = ""
     policy: Path | None = None
     api_token: HeaderSecret | None = None
+    hash_key: HashKey | None = None
     bind: Annotated[str, AfterValidator(_bind)] = "127.0.0.1"
     port: Port = 6066
     log_format: Literal["console", "json"] = "console"

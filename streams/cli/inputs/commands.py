@@ -1,0 +1,59 @@
+"""Which commands tell a watch something, or show what it would read, with which options?"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from streams.cli.parameters import errors_in_a_line
+
+__all__ = ["map_", "retire"]
+
+
+@click.command()
+@click.argument("axis")
+@click.argument("value")
+@click.option("--env", default="prod", show_default=True, help="Environment.")
+@click.option("--by", help="Who says so. Default: the user of this machine.")
+@click.option("--text", default="", help="Why.")
+@click.option("--url", help="Where a worker serves HTTP. Default: WATCHOFFICER_BIND and WATCHOFFICER_PORT.")
+@errors_in_a_line
+def retire(axis: str, value: str, **options: Any) -> None:
+    """Say that nobody will use VALUE of AXIS any more (csp mhv), so that its silence wakes nobody.
+
+    What fell silent for that reason resolves. The token is that of WATCHOFFICER_API_TOKEN.
+    """
+    from streams.cli.inputs.retire import retire_command
+
+    sys.exit(retire_command(axis, value, **options))
+
+
+@click.command("map")
+@click.argument("mapping_name", metavar="[MAPPING]", required=False)
+@click.argument("events", nargs=-1)
+@click.option("--suggest", is_flag=True, help="Suggest a mapping for records of which there are samples.")
+@click.option("--list", "listed", is_flag=True, help="List the mappings that ship.")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@errors_in_a_line
+def map_(mapping_name: str | None, events: tuple[str, ...], suggest: bool, listed: bool, form: str) -> None:
+    """Show what MAPPING makes of a producer's own records in EVENTS (files, or - for standard input).
+
+    \b
+    watchofficer map vets-api-sis production.log
+    watchofficer map --suggest samples.jsonl > my-source.yaml
+    """
+    from streams.cli.inputs.mapping import map_command, suggest_command
+    from streams.mappings.shipped import shipped_names
+
+    if listed:
+        click.echo("\n".join(shipped_names()))
+        return
+    if mapping_name is None:
+        raise click.UsageError("Missing argument 'MAPPING', or --suggest with samples, or --list.")
+    if suggest:
+        sys.exit(suggest_command((mapping_name, *events)))
+    if not events:
+        raise click.UsageError("Missing argument 'EVENTS...'.")
+    sys.exit(map_command(mapping_name, events, form=form))

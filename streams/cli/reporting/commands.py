@@ -1,0 +1,74 @@
+"""Which commands report on past incidents, with which options?"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from streams.cli.parameters import Instant, errors_in_a_line, policy_of, policy_option
+
+__all__ = ["incidents", "report"]
+
+
+_log_option = click.option(
+    "--log",
+    "log_files",
+    type=click.Path(),
+    multiple=True,
+    help="Read this file of the incident log (or of replay --format jsonl) instead of WATCHOFFICER_BROKER.",
+)
+
+
+@click.command()
+@click.argument("kind", type=click.Choice(["mtta", "sla", "postmortem"]))
+@click.option("--month", metavar="YYYY-MM", help="Month, in the policy's time zone. Default: that of --now.")
+@click.option(
+    "--from", "start", type=Instant(), help="Report on the time from this instant, instead of a month."
+)
+@click.option("--to", "end", type=Instant(), help="Report on the time up to this instant.")
+@click.option("--incident", help="Incident of the post-mortem, such as prod-3.")
+@click.option("--env", default="prod", show_default=True, help="Environment of mtta and sla.")
+@_log_option
+@click.option(
+    "--history", "history_file", type=click.Path(), help="Read records of sli-history from this file (sla)."
+)
+@policy_option
+@click.option("--now", type=Instant(), default="now", help="The present, for what is still open.")
+@click.option("--format", "form", type=click.Choice(["md", "html", "json"]), default="md", show_default=True)
+@errors_in_a_line
+def report(kind: str, policy_file: str | None, **options: Any) -> None:
+    """Report on response times (mtta), on what the SLA promises (sla), or on one incident (postmortem).
+
+    \b
+    watchofficer report mtta --month 2026-11
+    watchofficer report sla --month 2026-11 --format html > sla.html
+    watchofficer report postmortem --incident prod-3
+    """
+    from streams.cli.reporting.report import report_command
+
+    sys.exit(report_command(kind, policy_of(policy_file), **options))
+
+
+@click.command()
+@click.argument("action", type=click.Choice(["list", "show", "export"]))
+@click.argument("incident", required=False)
+@click.option("--since", type=Instant(), help="Only incidents that opened at this instant or later.")
+@click.option("--env", help="Only incidents of this environment.")
+@_log_option
+@policy_option
+@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@errors_in_a_line
+def incidents(action: str, incident: str | None, policy_file: str | None, **options: Any) -> None:
+    """List incidents, show one with its timeline, or export all lines of the log that tell them.
+
+    \b
+    watchofficer incidents list --since 2026-11-01T00:00:00Z
+    watchofficer incidents show prod-3
+    """
+    from streams.cli.reporting.incidents import incidents_command
+
+    if action == "show" and incident is None:
+        raise click.UsageError("Missing argument 'INCIDENT'.")
+    sys.exit(incidents_command(action, incident, policy_of(policy_file), **options))

@@ -1,0 +1,332 @@
+"""Which events are in a producer's own record? A pure function of the record, its position and the hash key."""
+
+from __future__ import annotations
+
+import hmac
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import msgspec
+
+from detectors.policy.source import PolicyError, PolicyProblem, Source
+from streams.mappings.conditions import Condition, condition
+from streams.mappings.document import FieldRule, MappingFile, ParseStep, read_mapping
+from streams.mappings.formats import Unreadable, parsed_as, reader
+from streams.mappings.paths import Getter, expand, getter
+from streams.mappings.times import timer
+
+__all__ = ["FIXED_KEY", "Account", "Mapped", "RecordMapping", "compile_mapping", "shape_of"]
+
+#: The key of ``replay`` without a key of its own: hashes are then equal everywhere, and no secret.
+FIXED_KEY = b"watchofficer: no secret, for replay"
+#: The rule by which a record is skipped that states no step or outcome which the mapping lists.
+UNLISTED = "unlisted"
+_Values = Callable[[dict[str, Any]], Any]
+_PLACES = re.compile(r"\{([^{}]+)\}")
+_CHANGING = re.compile(r"[0-9a-fA-F]{8,}|\d+|\"[^\"]*\"|'[^']*'|\{.*\}|\[[^\]]*[=:][^\]]*\]")
+_SHAPE = 120  # characters of a shape
+_MOST_SHAPES = 1_000
+_NUMBERS = ("duration_ms", "authentication_time_s")
+_ENCODE = msgspec.json.Encoder().encode
+
+
+@dataclass
+class Account:
+    """What became of the records of a mapping so far.
+
+    Attributes:
+        records, events: how many.
+        skipped: rule -> parts that are no events.
+        shapes: shape -> parts that no rule knows; at most ``_MOST_SHAPES`` different ones.
+        unreadable: why -> records that could not be read.
+    """
+
+    records: int = 0
+    events: int = 0
+    skipped: Counter[str] = field(default_factory=Counter)
+    shapes: Counter[str] = field(default_factory=Counter)
+    unreadable: Counter[str] = field(default_factory=Counter)
+
+    def add(self, mapped: Mapped) -> None:
+        """Count what became of a record."""
+        self.records += 1
+        self.events += len(mapped.events)
+        for rule, shape in mapped.skipped:
+            self.skipped[rule] += 1
+            if shape and (shape in self.shapes or len(self.shapes) < _MOST_SHAPES):
+                self.shapes[shape] += 1
+        if mapped.unreadable is not None:
+            self.unreadable[mapped.unreadable] += 1
+
+
+@dataclass
+class Mapped:
+    """What became of one record.
+
+    Attributes:
+        events: login events, as JSON.
+        skipped: (rule, shape) of each part that is no event; the shape only where no rule knows it.
+        unreadable: why the record could not be read; None if it could.
+    """
+
+    events: list[bytes] = field(default_factory=list)
+    skipped: list[tuple[str, str]] = field(default_factory=list)
+    unreadable: str | None = None
+
+
+def shape_of(text: str) -> str:
+    """Return the words of a line that do not change from one to the next: numbers, ids and quoted text become ``#``."""
+    return " ".join(_CHANGING.sub("#", text).split())[:_SHAPE]
+
+
+class RecordMapping:
+    """A compiled mapping.
+
+    Args:
+        file: what the mapping file says.
+        source: knows the line of each value, for errors.
+        key: of the hashes of raw ids.
+
+    Attributes:
+        account: what became of the records so far.
+
+    Raises:
+        PolicyError: a path, a condition, a pattern or a unit cannot be used; every one, with file and line.
+    """
+
+    def __init__(self, file: MappingFile, source: Source, key: bytes = FIXED_KEY) -> None:
+        self.name, self.topic, self.fields = file.name, file.topic, tuple(file.fields)
+        self.account = Account()
+        self._missing = set(file.fields)
+        self._key = key
+        self._problems: list[PolicyProblem] = []
+        self._source = source
+        self._read = self._compiled(("pattern",), lambda: reader(file.format, file.pattern))
+        self._unwrap = None if file.unwrap == ("$",) else file.unwrap
+        self._parse = [self._step(n, step) for n, step in enumerate(file.parse)]
+        self._skip: list[tuple[str, Condition]] = [
+            (rule, self._compiled(("skip", rule), partial(condition, text)))
+            for rule, text in file.skip.items()
+        ]
+        where = file.where
+        self._where = None if where is None else self._compiled(("where",), lambda: condition(where))
+        self._shape = (
+            None if file.shape is None else self._compiled(("shape",), lambda: getter(file.shape or "$"))
+        )
+        self._fields: list[tuple[str, _Values]] = [
+            (name, self._field(name, rules)) for name, rules in file.fields.items()
+        ]
+        if self._problems:
+            raise PolicyError(tuple(self._problems))
+
+    def never_found(self) -> list[str]:
+        """Return the fields of which no event has had a value so far, in the order of the file."""
+        return [name for name in self.fields if name in self._missing]
+
+    # -- compiling --------------------------------------------------------------------------------------------
+
+    def _compiled(self, path: tuple[str | int, ...], make: Callable[[], Any]) -> Any:
+        try:
+            return make()
+        except (ValueError, KeyError) as error:
+            self._problems.append(self._source.problem(path, str(error)))
+            return None
+
+    def _step(self, n: int, step: ParseStep) -> tuple[str, Getter, Callable[[Any], Any]]:
+        path = ("parse", n)
+        get = self._compiled((*path, "path"), lambda: getter(step.path))
+        table = step.table
+        if table is not None:
+            return step.into, get, lambda value: table.get(value) if isinstance(value, str) else None
+        parse = self._compiled((*path, "pattern"), lambda: parsed_as(step.kind or "", step.pattern))
+        return step.into, get, parse
+
+    def _field(self, name: str, rules: tuple[FieldRule, ...]) -> _Values:
+        compiled = [self._rule(name, n if len(rules) > 1 else None, rule) for n, rule in enumerate(rules)]
+        if len(compiled) == 1:
+            return compiled[0]
+
+        def first(record: dict[str, Any]) -> Any:
+            return next((value for rule in compiled if (value := rule(record)) is not None), None)
+
+        return first
+
+    def _rule(self, name: str, n: int | None, rule: FieldRule) -> _Values:
+        path: tuple[str | int, ...] = ("fields", name) if n is None else ("fields", name, n)
+        get = self._value(path, rule)
+        stages: list[Callable[[Any], Any]] = []
+        if rule.table is not None:
+            stages.append(_tabled(rule.table, rule.default))
+        if rule.unit or rule.form or name == "occurred_at":
+            unit = rule.unit or "rfc3339"
+            stages.append(self._compiled((*path, "unit"), lambda: timer(unit, rule.form, rule.zone)))
+        if rule.hash is not None:
+            stages.append(self._hashed(rule.hash))
+        stages.append(_number(rule.scale) if name in _NUMBERS or rule.scale else _text)
+        if rule.const is not None:
+            const = rule.const if name in _NUMBERS else _text(rule.const)
+            return self._when(path, rule, lambda record: const)
+        if len(stages) == 1:
+            only = stages[0]
+            return self._when(path, rule, lambda record: only(get(record)))
+
+        def value(record: dict[str, Any]) -> Any:
+            found = get(record)
+            for stage in stages:
+                if found is None and stage is not stages[0]:
+                    return None
+                found = stage(found)
+            return found
+
+        return self._when(path, rule, value)
+
+    def _when(self, path: tuple[str | int, ...], rule: FieldRule, value: _Values) -> _Values:
+        text = rule.when
+        if text is None:
+            return value
+        holds = self._compiled((*path, "when"), lambda: condition(text))
+        return lambda record: value(record) if holds(record) else None
+
+    def _value(self, path: tuple[str | int, ...], rule: FieldRule) -> Getter:
+        if rule.template is not None:
+            return self._template((*path, "template"), rule.template)
+        getters: list[Getter] = [self._compiled((*path, "path"), partial(getter, one)) for one in rule.path]
+        if len(getters) == 1:
+            return getters[0]
+        return lambda record: next((v for get in getters if (v := get(record)) not in (None, "")), None)
+
+    def _template(self, path: tuple[str | int, ...], template: str) -> Getter:
+        literal = _PLACES.split(template)[::2]
+        getters = [self._compiled(path, partial(getter, one)) for one in _PLACES.findall(template)]
+
+        def filled(record: dict[str, Any]) -> str | None:
+            values = [_text(get(record)) for get in getters]
+            if any(value is None for value in values):
+                return None
+            pairs = zip(literal, [*values, ""], strict=True)
+            return "".join(part + (value or "") for part, value in pairs)
+
+        return filled
+
+    def _hashed(self, kind: str) -> Callable[[Any], str | None]:
+        key, prefix = self._key, kind.encode() + b"\0"
+
+        def digest(value: Any) -> str | None:
+            text = _text(value)
+            if not text:
+                return None
+            mac = hmac.digest(key, prefix + text.encode("utf-8", "surrogatepass"), "sha256")
+            return f"h:{mac[:16].hex()}"
+
+        return digest
+
+    # -- mapping ----------------------------------------------------------------------------------------------
+
+    def map(self, value: bytes | None, position: str) -> Mapped:
+        """Return what becomes of a record. Never raises.
+
+        Args:
+            value: of the record.
+            position: names the record: topic/partition/offset. An event without an id is named by it and its place.
+        """
+        mapped = Mapped()
+        try:
+            if value is None:
+                raise Unreadable("empty")
+            for n, record in enumerate(self._parts(self._read(value))):
+                self._one(record, f"{position}/{n}", mapped)
+        except Unreadable as error:
+            mapped.unreadable = str(error)
+        self.account.add(mapped)
+        return mapped
+
+    def _parts(self, records: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        if self._unwrap is None:
+            yield from records
+            return
+        for record in records:
+            for path in self._unwrap:
+                found = [one for one in expand(record, path) if isinstance(one, dict)]
+                if found:
+                    yield from found
+                    break
+
+    def _one(self, record: dict[str, Any], position: str, mapped: Mapped) -> None:
+        if self._parse:
+            record = dict(record)
+            for into, get, parse in self._parse:
+                found = parse(get(record))
+                if found is not None:
+                    record[into] = found
+        for rule, holds in self._skip:
+            if holds(record):
+                mapped.skipped.append((rule, ""))
+                return
+        if self._where is not None and not self._where(record):
+            mapped.skipped.append(("where", self._shape_of(record)))
+            return
+        event: dict[str, Any] = {"schema_version": 1}
+        for name, value_of in self._fields:
+            value = value_of(record)
+            if value is not None:
+                event[name] = value
+        if "step" not in event or "outcome" not in event:
+            mapped.skipped.append((UNLISTED, self._shape_of(record)))
+            return
+        if self._missing:
+            self._missing -= event.keys()
+        event.setdefault("event_id", position)
+        mapped.events.append(_ENCODE(event))
+
+    def _shape_of(self, record: dict[str, Any]) -> str:
+        if self._shape is None:
+            return shape_of(" ".join(sorted(map(str, record)))[: _SHAPE * 4])
+        return shape_of(str(self._shape(record))[: _SHAPE * 4])
+
+
+def _text(value: Any) -> str | None:
+    """Return a value as text; a number as it is written, true and false; None for anything else, and for no text."""
+    if isinstance(value, str):
+        return value or None
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, float):
+        return f"{value:g}"
+    return None
+
+
+def _tabled(table: Mapping[str, Any], default: Any) -> Callable[[Any], Any]:
+    def looked_up(value: Any) -> Any:
+        text = _text(value)
+        return default if text is None else table.get(text, default)
+
+    return looked_up
+
+
+def _number(scale: float | None) -> Callable[[Any], float | None]:
+    factor = 1.0 if scale is None else scale
+
+    def number(value: Any) -> float | None:
+        try:
+            found = float(value) * factor if isinstance(value, str | int | float) else None
+        except (ValueError, OverflowError):
+            return None
+        return found if found is not None and 0 <= found < float("inf") else None
+
+    return number
+
+
+def compile_mapping(text: str | bytes, name: str, key: bytes = FIXED_KEY) -> RecordMapping:
+    """Compile the text of a mapping file.
+
+    Raises:
+        PolicyError: it cannot be used; every problem, with file and line.
+    """
+    file, source = read_mapping(text, name)
+    return RecordMapping(file, source, key)
