@@ -1,9 +1,9 @@
-"""Do hardly any sign-ins arrive although the weeks before, or the hour before, let many be expected?
+"""Do far too few sign-ins arrive although the weeks before, or the hour before, let many be expected?
 
 In each window the arrivals, counted when they arrive, are compared with the median of equal clock windows of the weeks
 before (``History.expected``), or with the hour before where the history does not know any. The expectation is
 scaled down if the hour before was already quieter than expected (a holiday that is in no calendar, a change of habits).
-The detector fires where hardly any sign-ins arrive and chance would almost never produce so few.
+The detector fires where chance would almost never produce so few (``too_few``).
 
 It does not fire where callbacks keep completing, good or bad (then only the reports of starts are missing), nor where
 sign-ins have moved: where others of the same axis (methods, providers, further values) have at least half of what is
@@ -14,7 +14,7 @@ has faded to hardly anything for a day is expected no more. Without either there
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -23,6 +23,14 @@ import numpy.typing as npt
 
 from detectors.arrays import Bools, Floats
 from detectors.confidence import chance_of_so_few, silence_gain
+from detectors.detection.arriving.too_few import (
+    may_be_too_few,
+    most_missing,
+    only_reports_missing,
+    too_few,
+    uncertainty,
+)
+from detectors.detection.arriving.windows import SETTLED, SURE, ArrivalWindow, settled
 from detectors.detection.explanation import cause_at, of_scope
 from detectors.detection.lattice.lattice import lattice_of
 from detectors.detection.verdicts import Verdicts, verdict_of
@@ -49,9 +57,6 @@ _LEVEL_GONE = 0.1
 _LEVEL_USUAL = 0.8
 #: Sign-ins have moved to other values of an axis if these have so much of what is missing over their usual number.
 _HALF = 0.5
-#: From a window of this length (ms) on that must be sure: the one-sided bound of 95 %, arrivals being Poisson.
-_SETTLED = 15 * MINUTE
-_SURE = 1.645
 #: How far back a level is searched if the last hour has none, ms.
 _LEVEL_SPANS = (6 * HOUR, DAY)
 
@@ -84,8 +89,7 @@ class SilenceDetector:
             scopes = np.flatnonzero((usual >= rules.min_expected).any(axis=0) & is_scope)
             if scopes.size:
                 arrived = arrivals(frame.arrived(window)[:, scopes], known.by_starts[:, scopes])
-                of_step = usual[:, scopes]
-                if ((of_step >= rules.min_expected) & (arrived <= rules.floor_ratio * of_step)).any():
+                if may_be_too_few(arrived.astype(np.float64), usual[:, scopes], rules, window).any():
                     return True
         return False
 
@@ -147,50 +151,6 @@ class _Usual:
         return np.where((covered >= _LEARNED)[:, None, None], before, np.nan)
 
 
-@dataclass(frozen=True)
-class _Window:
-    """One window over the frame, (step, scope) each.
-
-    Attributes:
-        arrived: sign-ins.
-        usual: sign-ins that are usual by the weeks or the hour before; nan if unknown.
-        expected: ``usual`` times the level of the hour before.
-        quieter: whether far fewer sign-ins arrived than expected, and no exception applies.
-        moved: whether what is missing arrives at other values of an axis instead.
-        fires: whether hardly any sign-in arrived, and not by chance.
-        back: whether enough sign-ins arrived, by the level of the hour before and of the hours before that.
-    """
-
-    length: int
-    arrived: Floats
-    usual: Floats
-    expected: Floats
-    quieter: Bools
-    moved: Bools
-    fires: Bools
-    back: Bools
-
-
-def _without_moved(windows: list[_Window]) -> tuple[list[_Window], Floats]:
-    """Return windows, ascending, without findings where the longest window that tells of it shows a move.
-
-    Beside them, (step, scope), how many sign-ins have moved in this window; 0 where there would be no finding.
-    """
-    moved = np.zeros_like(windows[0].moved)
-    missing = np.zeros(moved.shape)
-    settled = np.zeros(moved.shape, dtype=bool)
-    for window in windows:
-        # A longer window that still holds people from before a move tells less of it than one that holds none.
-        tells = window.quieter & (window.fires | ~settled)
-        moved = np.where(tells, window.moved, moved)
-        missing = np.where(tells, window.expected - window.arrived, missing)
-        if window.length >= _SETTLED:
-            settled |= window.quieter
-    found = moved & np.any([window.fires for window in windows], axis=0)
-    kept = [replace(one, quieter=one.quieter & ~moved, fires=one.fires & ~moved) for one in windows]
-    return kept, np.where(found, missing, 0.0)
-
-
 class _Silences:
     def __init__(self, frame: Frame, policy: Policy, history: History) -> None:
         self._frame = frame
@@ -206,7 +166,7 @@ class _Silences:
         self.state = verdict_of(np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool))
         self.unknowing: Bools = np.ones(shape, dtype=bool)
         self.moved: Floats = np.zeros(shape)
-        self._windows: list[_Window] = []
+        self._windows: list[ArrivalWindow] = []
         self._gains: Floats | None = None
         self._usual_hour = arrivals(usual.hour, self._past_by_starts)
         # (step,) whether enough sign-ins are to be expected on any scope for a finding
@@ -217,7 +177,7 @@ class _Silences:
             return
         self._hours_ago, self._day_ago = (self._level_since(span)[self._minute] for span in _LEVEL_SPANS)
         judged = [self._judge(window) for window in sorted(self._policy.windows)]
-        self._windows, self.moved = _without_moved(judged)
+        self._windows, self.moved = settled(judged, self._policy)
         firing = np.any([window.fires for window in self._windows], axis=0)
         self.state = verdict_of(firing, self._back())
         self.unknowing = ~np.any([w.expected >= self._policy.min_expected for w in self._windows], axis=0)
@@ -268,7 +228,7 @@ class _Silences:
 
     # -- verdicts --------------------------------------------------------------------------------------------
 
-    def _judge(self, length: int) -> _Window:
+    def _judge(self, length: int) -> ArrivalWindow:
         rules, frame = self._policy, self._frame
         counts = frame.arrived(length)
         by_starts = self._by_starts
@@ -287,24 +247,24 @@ class _Silences:
         covered = frame.ends - length >= self._covered_from
         known = covered[:, None] & ~np.isnan(expected)
         expected = np.where(known, expected, 0.0)
-        back = known & (arrived >= rules.recover_ratio * np.maximum(expected, np.nan_to_num(usual) * lately))
+        limit = most_missing(rules, length)
+        back = known & (arrived >= limit * np.maximum(expected, np.nan_to_num(usual) * lately))
 
         moved = np.zeros(arrived.shape, dtype=bool)
-        quieter = known & (arrived < rules.recover_ratio * expected) & self._lattice.is_scope
+        quieter = known & (arrived < limit * expected) & self._lattice.is_scope
         if quieter.any():
             completed, of_whole = _completed(counts), level * np.nan_to_num(_completed(whole))
-            quieter &= completed <= rules.completing_ratio * of_whole
+            quieter &= ~only_reports_missing(arrived, expected, completed, of_whole, rules)
             holds = completed > rules.completing_ratio * of_whole
             # What a value has had above the usual all day is no part of what another one lacks.
             grown = np.fmin(np.fmin(hour, self._hours_ago), self._day_ago)
             own = np.nan_to_num(usual) * np.fmax(grown, 1.0)
             moved = self._moved(length, quieter, arrived, own, expected, holds)
-            if length < _SETTLED and (quieter & gone & ~moved).any():
+            if length < SETTLED and (quieter & gone & ~moved).any():
                 moved |= quieter & gone & self._moved_before[self._minute]
-        fires = quieter & (arrived <= rules.floor_ratio * expected) & (expected >= rules.min_expected)
-        if fires.any():
-            fires[fires] = chance_of_so_few(arrived[fires], expected[fires], rules.spread) <= rules.chance
-        return _Window(length, arrived, usual, expected, quieter, moved, fires, back)
+        past = np.where(gone, np.nan, arrivals(frame.arrived(HOUR), by_starts) - arrived)
+        fires = quieter & too_few(arrived, expected, past, rules, length)
+        return ArrivalWindow(length, arrived, usual, expected, past, quieter, moved, fires, back)
 
     def _moved(
         self, length: int, quieter: Bools, arrived: Floats, own: Floats, expected: Floats, holds: Bools
@@ -312,12 +272,12 @@ class _Silences:
         """Return (step, scope) whether half of what is missing arrives at other values of an axis of the scope.
 
         So it is where they have moved from a scope around it. Completions of the scope around the values must hold.
-        In a window of ``_SETTLED`` or longer, so much must surely arrive elsewhere; in a shorter one it may.
+        In a window of ``SETTLED`` or longer, so much must surely arrive elsewhere; in a shorter one it may.
 
         Args:
             length: of the window, ms.
             quieter: (step, scope) where an answer is wanted.
-            arrived, own, expected: (step, scope) sign-ins; as expected by the scope's own level, and by ``_Window``.
+            arrived, own, expected: (step, scope) sign-ins; as expected by the scope's own level, and by the window.
             holds: (step, scope) whether requests complete as usual.
         """
         moved = np.zeros(quieter.shape, dtype=bool)
@@ -328,7 +288,7 @@ class _Silences:
                     came, usual = (
                         each[:, parts].sum(axis=1, keepdims=True) - each[:, parts] for each in (arrived, own)
                     )
-                    sure = _SURE * np.sqrt(np.maximum(usual, 0.0)) if length >= _SETTLED else 0.0
+                    sure = SURE * np.sqrt(np.maximum(usual, 0.0)) if length >= SETTLED else 0.0
                     moved[:, parts] |= (came - usual - sure >= half[:, parts]) & holds[:, wider, None]
         if moved.any():
             # What has moved away from a scope has moved away from each scope within it.
@@ -364,15 +324,17 @@ class _Silences:
             sentence = f"no history says how many {name} to expect"
             return cause(sentence=sentence)
         window = self._telling(step, scope)
-        arrived, usual, expected = (
-            float(array[step, scope]) for array in (window.arrived, window.usual, window.expected)
+        arrived, usual, expected, before = (
+            float(of[step, scope]) for of in (window.arrived, window.usual, window.expected, window.before)
         )
         level = expected / usual if usual > 0 else 1.0
         told_by = "the hour before" if self._usual.untold[step] else "the weeks before"
         # A level near 1 counts as 1: an hour is no more exact than that.
         foreseen = float(np.nan_to_num(usual if level >= _LEVEL_USUAL else expected))
         per_hour = max(foreseen - arrived, 0.0) * HOUR / window.length
-        chance = float(chance_of_so_few(arrived, expected, self._policy.spread))
+        known = np.array([arrived, expected, np.nan_to_num(before)])
+        spread = uncertainty(known[0], known[1], known[2], self._policy)
+        chance = float(chance_of_so_few(arrived, expected, spread))
         return cause(
             sentence=(
                 f"{arrived:,.0f} {name} arrived in {format_duration(window.length)}, "
@@ -392,8 +354,14 @@ class _Silences:
             failing_ratio=min(max(1.0 - arrived / foreseen, 0.0), 1.0) if foreseen else 0.0,
         )
 
-    def _telling(self, step: int, scope: int) -> _Window:
-        """Return the longest window that fires; if none fires, the longest that is quieter, or else the longest."""
+    def _telling(self, step: int, scope: int) -> ArrivalWindow:
+        """Return the longest window that fires and holds hardly anything of the time before.
+
+        If none fires, it is the longest that is quieter, or else the longest.
+        """
         firing = [window for window in self._windows if window.fires[step, scope]]
+        if firing:
+            lost = [1.0 - window.arrived[step, scope] / window.expected[step, scope] for window in firing]
+            return [one for one, share in zip(firing, lost, strict=True) if share >= 0.9 * max(lost)][-1]
         quieter = [window for window in self._windows if window.quieter[step, scope]]
-        return (firing or quieter or self._windows)[-1]
+        return (quieter or self._windows)[-1]

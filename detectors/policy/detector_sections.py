@@ -160,9 +160,11 @@ class Silence(Section):
         windows: ms each.
         min_expected: sign-ins that must be expected in a window before its silence says anything.
         chance: fires when so few would arrive by chance with at most this probability ...
-        floor_ratio: ... and no more than this share of the expected did arrive.
+        floor_ratio: ... and no more than this share of the expected did arrive, or, for minutes ...
+        shortfall: ... this share of the expected did not.
         spread: relative standard deviation of the level of arrivals around what is expected, for that
-            probability.
+            probability ...
+        level_spread: ... and for that of a shortfall, beside the error of the hour before that says the level.
         completing_ratio: no silence where more than this share of the usual successes still comes.
         recover_ratio: quiet when this share of the expected arrives again.
     """
@@ -171,7 +173,9 @@ class Silence(Section):
     min_expected: Annotated[Count, Field(ge=1)]
     chance: Annotated[Ratio, Field(gt=0, lt=0.5)]
     floor_ratio: Annotated[Ratio, Field(gt=0, lt=1)]
+    shortfall: Annotated[Ratio, Field(gt=0, lt=1)]
     spread: Annotated[float, Field(strict=True, gt=0.01, le=2)]
+    level_spread: Annotated[float, Field(strict=True, ge=0.01, le=2)]
     completing_ratio: Annotated[Ratio, Field(gt=0)]
     recover_ratio: Annotated[Ratio, Field(gt=0, le=1)]
 

@@ -1,0 +1,1 @@
+"""How many sign-ins arrive, of those that are expected?"""

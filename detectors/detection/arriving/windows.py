@@ -1,0 +1,83 @@
+"""What does each window say of the sign-ins that arrive, and which of them is believed?
+
+A window that still holds people from before, or from after, tells less of it than one that holds none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from detectors.arrays import Bools, Floats
+from detectors.instants import MINUTE
+from detectors.policy.detector_sections import Silence
+
+__all__ = ["SETTLED", "SURE", "ArrivalWindow", "settled"]
+
+#: From a window of this length (ms) on a move must be sure: the one-sided bound of 95 %, arrivals being Poisson.
+SETTLED = 15 * MINUTE
+SURE = 1.645
+
+
+@dataclass(frozen=True)
+class ArrivalWindow:
+    """One window over the frame, (step, scope) each.
+
+    Attributes:
+        arrived: sign-ins.
+        usual: sign-ins that are usual by the weeks or the hour before; nan if unknown.
+        expected: ``usual`` times the level of the hour before.
+        before: sign-ins of the hour before the window; nan where they say no level.
+        quieter: whether far fewer sign-ins arrived than expected, and no exception applies.
+        moved: whether what is missing arrives at other values of an axis instead.
+        fires: whether hardly any sign-in arrived, and not by chance.
+        back: whether enough sign-ins arrived, by the level of the hour before and of the hours before that.
+    """
+
+    length: int
+    arrived: Floats
+    usual: Floats
+    expected: Floats
+    before: Floats
+    quieter: Bools
+    moved: Bools
+    fires: Bools
+    back: Bools
+
+
+def _without_moved(windows: list[ArrivalWindow], rules: Silence) -> tuple[list[ArrivalWindow], Floats]:
+    """Return windows, ascending, without findings where the longest window that tells of it shows a move.
+
+    Beside them, (step, scope), how many sign-ins have moved in this window; 0 where there would be no finding.
+    """
+    moved = np.zeros_like(windows[0].moved)
+    missing = np.zeros(moved.shape)
+    settled = np.zeros(moved.shape, dtype=bool)
+    for window in windows:
+        # A longer window that still holds people from before a move tells less of it than one that holds none.
+        far = window.quieter & (window.arrived < rules.recover_ratio * window.expected)
+        tells = window.fires | (far & ~settled)
+        moved = np.where(tells, window.moved, moved)
+        missing = np.where(tells, window.expected - window.arrived, missing)
+        if window.length >= SETTLED:
+            settled |= far
+    found = moved & np.any([window.fires for window in windows], axis=0)
+    kept = [replace(one, quieter=one.quieter & ~moved, fires=one.fires & ~moved) for one in windows]
+    return kept, np.where(found, missing, 0.0)
+
+
+def _without_past(windows: list[ArrivalWindow], rules: Silence) -> list[ArrivalWindow]:
+    """Return windows, ascending, without findings where a shorter window shows that people surely arrive again."""
+    again = np.zeros_like(windows[0].fires)
+    kept = []
+    for window in windows:
+        kept.append(replace(window, fires=window.fires & ~again))
+        surely = window.arrived - SURE * np.sqrt(window.arrived)
+        again |= (window.expected >= rules.min_expected) & (surely >= rules.recover_ratio * window.expected)
+    return kept
+
+
+def settled(windows: list[ArrivalWindow], rules: Silence) -> tuple[list[ArrivalWindow], Floats]:
+    """Return windows, ascending, without findings that are past or have moved; beside them how many have moved."""
+    return _without_moved(_without_past(windows, rules), rules)
