@@ -142,6 +142,10 @@ class Deliverer:
                 found[sink] = (count + len(lane), min(at, lane.head.at))
         return found
 
+    def waiting_since(self) -> int | None:
+        """When the command was made or written that has waited the longest, ms; None if none waits."""
+        return min((lane.since for lane in self._lanes.values() if len(lane)), default=None)
+
     def circuit(self, sink: str) -> Literal["closed", "open", "half_open"]:
         """The state of a receiver's circuit breaker; "closed" for a receiver that is not configured."""
         gate = self._gates.get(sink)

@@ -72,6 +72,7 @@ class ReceiverGate:
     Attributes:
         circuit: the circuit breaker.
         attempts: how often each kind of answer was got.
+        taken_at: when the receiver last took a command, ms; None before the first.
     """
 
     def __init__(
@@ -100,6 +101,7 @@ class ReceiverGate:
         self._clock = clock
         self._sleep = sleep
         self._held_until = 0
+        self.taken_at: int | None = None
         self._cut_short = False
 
     # -- entering ---------------------------------------------------------------------------------------------
@@ -206,6 +208,8 @@ class ReceiverGate:
         self._release(key)
         if answer is not None:
             self.attempts[kind_of_answer(answer)] += 1
+        if isinstance(answer, Delivered):
+            self.taken_at = now
         if isinstance(answer, Delivered | Refused) or (isinstance(answer, Retry) and answer.throttled):
             self._failing.pop(key, None)
             if self.circuit.succeeded():

@@ -24,6 +24,7 @@ from detectors.axes import AXES
 from detectors.instants import SECOND
 from sinks.metrics.families import Buckets, counter, gauge, histogram
 from sinks.metrics.notices import NoticeMetrics
+from sinks.metrics.receivers import ReceiverMetrics
 from sinks.metrics.scoped import ScopedMetrics
 from sinks.metrics.snapshot import NO_CSP, RESULTS, EnvSnapshot
 from sinks.metrics.watch import WatchMetrics
@@ -56,6 +57,7 @@ class Metrics:
 
     Attributes:
         watch: the series that say whether the watch itself gets on.
+        receivers: the series of how receivers answer.
         notices: the counters of notices and unlisted values.
         webhooks: the counters of webhooks.
     """
@@ -77,6 +79,7 @@ class Metrics:
         policy: str,
     ) -> None:
         self.watch = WatchMetrics(whys)
+        self.receivers = ReceiverMetrics()
         self.notices = notices or NoticeMetrics()
         self.webhooks = WebhookMetrics()
         self._clock = clock
@@ -190,6 +193,7 @@ class Metrics:
         yield self._deadlines()
         yield from self._watch()
         yield from self.watch.collect()
+        yield from self.receivers.collect()
         yield from self.notices.collect()
         yield from self.webhooks.collect()
 

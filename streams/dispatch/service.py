@@ -16,6 +16,7 @@ from aiokafka import TopicPartition
 
 from detectors.bounds import cut
 from detectors.incidents import Command
+from detectors.instants import SECOND
 from sinks.delivery.deliverer import Deliverer
 from sinks.delivery.gate import ReceiverGate, gates_for
 from sinks.delivery.outcomes import Delivery
@@ -131,6 +132,14 @@ class Dispatch:
         if self._owned:
             for gate in self._gates.values():
                 gate.set_share(len(self._owned) / self._partitions)
+
+    def unheard_for(self, now: int) -> float:
+        """Seconds up to ``now`` (ms) for which commands have waited and no receiver has taken any; 0 if none waits."""
+        waiting = [since for each in self._deliverers.values() if (since := each.waiting_since()) is not None]
+        if not waiting:
+            return 0.0
+        taken = [gate.taken_at for gate in self._gates.values() if gate.taken_at is not None]
+        return max(now - max(min(waiting), *taken), 0) / SECOND
 
     def gates(self) -> Mapping[str, ReceiverGate]:
         """The gates to the receivers: how they answer, and whether requests go to them."""

@@ -87,6 +87,7 @@ class Progress:
         self._positions: dict[int, Position] = {}
         self._unsent: dict[str, int] = {}
         self._broker_ahead = 0
+        self._unheard_for = 0.0
         self._longest_stall = 0.0
 
     # -- obstacles --------------------------------------------------------------------------------------------
@@ -183,6 +184,15 @@ class Progress:
         """Receiver -> when its oldest command without an outcome was made, ms."""
         with self._lock:
             return dict(self._unsent)
+
+    @property
+    def unheard_for(self) -> float:
+        """Seconds for which commands have waited and no receiver has taken any; 0 if none waits."""
+        return self._unheard_for
+
+    @unheard_for.setter
+    def unheard_for(self, seconds: float) -> None:
+        self._unheard_for = seconds
 
     def evaluated_to(self) -> Mapping[str, int]:
         """Environment of this worker -> the last T (ms) that was evaluated."""

@@ -28,6 +28,8 @@ log = structlog.get_logger(__name__)
 
 _EVERY = 1.0  # seconds between looks
 #: The loop has an obstacle when it has not gone round for so long, seconds.
+#: No receiver has taken anything for so long though commands wait, seconds: the heartbeat stops.
+_UNHEARD = 300.0
 _LOOP_SLOW = 5.0
 #: A look that comes so much too late, seconds, and a quarter of ``blind_after``: this process was stopped, and could
 #: observe nothing meanwhile.
@@ -152,7 +154,8 @@ class Watchdog:
         well = self._is_well(obstacles, now, clock)
         self._announcer.announce(self._blind, well=well)
         if self._heartbeat is not None:
-            self._heartbeat.beat(well=well)
+            # A watch that sees everything and reaches nobody is no watch: somebody else has to raise the alarm.
+            self._heartbeat.beat(well=well and self._progress.unheard_for < _UNHEARD)
 
     def _is_well(self, obstacles: tuple[Obstacle, ...], now: float, clock: int) -> bool:
         """Whether everything has got on for a while, here and, as far as the topics say, with the other workers."""

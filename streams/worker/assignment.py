@@ -104,6 +104,7 @@ class Assignment:
                 self._progress.going(Why.START, f"env {env}")
             self._progress.going(Why.START, "ingest")
             self._progress.set_unsent({})
+            self._progress.unheard_for = 0.0
 
     async def _look(self) -> None:
         check_running(self._app)
@@ -160,6 +161,8 @@ class Assignment:
         self._feed.deliveries(dispatch.deliveries)
         oldest = dispatch.oldest_pending()
         self._feed.pending(oldest, self._clock())
+        self._feed.gates(dispatch.gates())
+        self._progress.unheard_for = dispatch.unheard_for(self._clock())
         self._progress.set_unsent({sink: at for sink, (_, at) in oldest.items()})
 
     def _look_at_ingest(self, ingest: Ingest) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from detectors.incidents import Command
 from detectors.instants import SECOND
 from detectors.policy.policy import Policy
+from sinks.delivery.gate import ReceiverGate
 from sinks.metrics.prometheus import Metrics
 from streams.evaluate.metrics_snapshot import Snapshots
 from streams.evaluate.shard import Shard
@@ -29,6 +31,8 @@ class MetricsFeed:
         self._snapshots = Snapshots(policy)
         self._sinks = sorted(sinks)
         self._counted: dict[tuple[str, str], int] = {}
+        self._attempts: Counter[tuple[str, str]] = Counter()
+        metrics.receivers.expect(self._sinks)
 
     def shard_evaluated(self, shard: Shard) -> None:
         """Set the values of a shard's environments. The shard of partition 0 carries the totals of rejections."""
@@ -56,6 +60,7 @@ class MetricsFeed:
     def begin_counting(self) -> None:
         """Take the next counts of deliveries as new ones: a new pipeline counts from 0."""
         self._counted.clear()
+        self._attempts.clear()
 
     def clock_ahead(self, ahead: int) -> None:
         """Set how far the clock of this machine is ahead of the broker's, ms."""
@@ -68,6 +73,17 @@ class MetricsFeed:
             if fresh > 0:
                 self._metrics.count_delivery(sink, outcome, fresh)
                 self._counted[sink, outcome] = times
+
+    def gates(self, gates: Mapping[str, ReceiverGate]) -> None:
+        """Count the requests since the pipeline started, and set whether requests go to each receiver."""
+        for sink, gate in gates.items():
+            for kind, times in gate.attempts.items():
+                fresh = times - self._attempts[sink, kind]
+                if fresh > 0:
+                    self._metrics.receivers.count_attempts(sink, kind, fresh)
+                    self._attempts[sink, kind] = times
+        states = {sink: gate.state() for sink, gate in gates.items()}
+        self._metrics.receivers.set_states(states, {sink: gate.held_for() for sink, gate in gates.items()})
 
     def pending(self, oldest: Mapping[str, tuple[int, int]], now: int) -> None:
         """Set receiver -> how many commands have no outcome yet, and when (ms) the oldest of them was made.

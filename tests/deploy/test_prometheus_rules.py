@@ -65,6 +65,7 @@ def exported() -> set[str]:
     metrics.set_producer_lags({0: 0})
     metrics.count_delivery("slack", "delivered")
     metrics.watch.set_pending({"slack": 0}, {"slack": 0.0})
+    metrics.receivers.expect(["slack"])
     metrics.watch.set_blind(frozenset(), {"prod": 0.0})
     families = text_string_to_metric_families(metrics.render()[0].decode())
     return {sample.name for family in families for sample in family.samples}

@@ -67,6 +67,7 @@ def test_the_names_and_labels_are_those_that_dashboards_rely_on() -> None:
     page.set_producer_lags({0: 0})
     page.watch.set_blind(frozenset({"lag"}), {"prod": 3.0})
     page.watch.set_pending({"slack": 0}, {"slack": 0.0})
+    page.receivers.expect(["slack"])
     families = {
         family.name: set(family.samples[0].labels)
         for family in parse_text(page.render()[0].decode())
@@ -103,6 +104,9 @@ def test_the_names_and_labels_are_those_that_dashboards_rely_on() -> None:
         "watchofficer_blind": {"why"},
         "watchofficer_evaluated_lag_seconds": {"env"},
         "watchofficer_loop_stall_seconds": {"le"},
+        "watchofficer_sink_attempts": {"sink", "answer"},
+        "watchofficer_sink_circuit": {"sink", "state"},
+        "watchofficer_sink_held_seconds": {"sink"},
         "watchofficer_sink_pending": {"sink"},
         "watchofficer_sink_oldest_pending_seconds": {"sink"},
     }

@@ -20,7 +20,7 @@ from streams.kafka.topic_reader import TopicReader
 from streams.kafka.topics import Topics
 from streams.records.verdicts import command_out, decode_command
 from streams.runtime.clocks import Timing
-from tests.sinks.samples import OPENED, RunningTime, command, incident
+from tests.sinks.samples import OPENED, RunningTime, Time, command, incident
 
 TOPICS = Topics()
 PARTITIONS = 1
@@ -198,4 +198,43 @@ async def test_deliveries_are_counted_on_after_a_partition_was_given_away(
     await dispatch.take(0, *await written(broker, 2))
     await settled()
     assert dispatch.deliveries["pagerduty", "delivered"] == 2
+    await dispatch.close(0.0)
+
+
+async def test_what_waits_while_no_receiver_takes_anything_is_told_by_its_length(
+    broker: Broker, receiver: Receiver
+) -> None:
+    dispatch = worker(broker, receiver)
+    await dispatch.own([0])
+    assert dispatch.unheard_for(OPENED + 600_000) == 0
+    await dispatch.take(0, *await written(broker, 1))
+    await settled()
+    assert dispatch.unheard_for(OPENED + 600_000) == 0
+    receiver.answers.clear()
+    await dispatch.take(0, *await written(broker, 2))
+    await settled()
+    assert 599 <= dispatch.unheard_for(OPENED + 600_000) <= 600
+    await dispatch.close(0.0)
+
+
+async def test_a_worker_takes_the_share_of_a_rate_that_belongs_to_its_partitions(
+    broker: Broker, receiver: Receiver
+) -> None:
+    time = Time()
+    dispatch = Dispatch(
+        TOPICS,
+        4,
+        {"pagerduty": receiver},
+        cast("BatchProducer", broker),
+        cast("TopicReader", broker),
+        Timing(clock=time.clock, sleep=time.sleep),
+    )
+    await dispatch.own([0])
+    for number in range(200):
+        await dispatch.take(0, *await written(broker, number))
+    await time.pass_(60)
+    assert 20 <= len(receiver.got) <= 30
+    await dispatch.own([0, 1, 2, 3])
+    await time.pass_(60)
+    assert 100 <= len(receiver.got) <= 150
     await dispatch.close(0.0)

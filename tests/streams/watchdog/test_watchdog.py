@@ -282,3 +282,19 @@ def test_a_fault_of_the_watchdog_does_not_end_it(world: World, caplog: pytest.Lo
     world.watchdog._ended.wait = lambda timeout=None: len(looked) == 2  # type: ignore[method-assign]
     world.watchdog._run()
     assert len(looked) == 2
+
+
+def test_the_heartbeat_stops_while_commands_wait_and_no_receiver_takes_any() -> None:
+    world = World(url="https://beat.test/1")
+    world.wait(90)
+    before = len(world.called)
+    assert before
+    world.progress.unheard_for = 299.0
+    world.wait(61)
+    assert len(world.called) == before + 1
+    world.progress.unheard_for = 300.0
+    world.wait(300)
+    assert len(world.called) == before + 1
+    world.progress.unheard_for = 0.0
+    world.wait(2)
+    assert len(world.called) == before + 2

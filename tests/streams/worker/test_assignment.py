@@ -31,8 +31,15 @@ class Parts:
         async def own(partitions: object) -> None:
             return None
 
-        self.dispatch: Any = SimpleNamespace(own=own, deliveries={}, oldest_pending=lambda: self.oldest)
+        self.dispatch: Any = SimpleNamespace(
+            own=own,
+            deliveries={},
+            oldest_pending=lambda: self.oldest,
+            gates=dict,
+            unheard_for=lambda now: 0.0,
+        )
         self.feed: Any = SimpleNamespace(
+            gates=lambda gates: None,
             shards_dropped=lambda shards: None,
             deliveries=lambda counts: None,
             pending=lambda oldest, now: self.pending.append((oldest, now)),
