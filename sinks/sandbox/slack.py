@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,6 +32,7 @@ class Message:
     thread_ts: str | None = None
     broadcast: bool = False
     edits: list[str] = field(default_factory=list)
+    metadata: dict[str, Any] | None = None
 
     @property
     def words(self) -> str:
@@ -93,6 +94,8 @@ class SlackSandbox(Receiver):
             web.post("/api/auth.test", self._auth_test),
             web.post("/api/chat.postMessage", self._post),
             web.post("/api/chat.update", self._update),
+            web.get("/api/conversations.history", self._history),
+            web.get("/api/conversations.replies", self._replies),
         ]
 
     def rejection(self, status: int, why: str) -> dict[str, Any]:
@@ -141,6 +144,7 @@ class SlackSandbox(Receiver):
             blocks=body.get("blocks", []),
             thread_ts=thread,
             broadcast=bool(body.get("reply_broadcast")) and thread is not None,
+            metadata=body.get("metadata"),
         )
         self.messages.append(message)
         self.note(("reply: " if thread else "posted: ") + message.words.partition("\n")[0])
@@ -162,6 +166,32 @@ class SlackSandbox(Receiver):
         return web.json_response(
             {"ok": True, "channel": self._channel_id, "ts": message.ts, "text": message.text}
         )
+
+    async def _history(self, request: web.Request) -> web.Response:
+        oldest = request.query.get("oldest", "0")
+        listed = [m for m in reversed(self.roots) if float(m.ts) > float(oldest)]
+        return self._page(request, listed)
+
+    async def _replies(self, request: web.Request) -> web.Response:
+        ts = request.query.get("ts", "")
+        listed = [m for m in self.messages if ts in (m.ts, m.thread_ts)]
+        if not listed:
+            return _error("thread_not_found")
+        return self._page(request, listed)
+
+    def _page(self, request: web.Request, messages: list[Message]) -> web.Response:
+        """A page of messages; metadata only to those who ask for it."""
+        error = self._unauthorised(request)
+        if error is None and request.query.get("channel") != self._channel_id:
+            error = "channel_not_found"  # a list takes the id alone, not the name
+        if error is not None:
+            return _error(error)
+        limit, begin = int(request.query.get("limit", "100")), int(request.query.get("cursor") or "0")
+        shown = [_as_listed(m, request.query) for m in messages[begin : begin + limit]]
+        more = begin + limit < len(messages)
+        cursor = {"next_cursor": str(begin + limit) if more else ""}
+        said = {"ok": True, "messages": shown, "has_more": more, "response_metadata": cursor}
+        return web.json_response(said)
 
     async def _body(self, request: web.Request) -> dict[str, Any]:
         try:
@@ -186,6 +216,16 @@ class SlackSandbox(Receiver):
         if len(msgspec.json.encode(body)) > _BODY_LIMIT:
             return "msg_too_long"
         return None if _valid_blocks(body.get("blocks", [])) else "invalid_blocks"
+
+
+def _as_listed(message: Message, query: Mapping[str, str]) -> dict[str, Any]:
+    """A message as a list shows it."""
+    listed: dict[str, Any] = {"type": "message", "ts": message.ts, "text": message.text}
+    if message.thread_ts is not None:
+        listed["thread_ts"] = message.thread_ts
+    if query.get("include_all_metadata") == "true" and message.metadata is not None:
+        listed["metadata"] = message.metadata
+    return listed
 
 
 def _error(error: str) -> web.Response:

@@ -1,12 +1,14 @@
 """How are commands sent to Slack, and what do its answers mean, which have HTTP 200 even where they are errors?
 
 A bot token is required: incoming webhooks return no timestamp, so they allow neither edits nor threads. Slack
-has no idempotency keys; if an answer is lost, a line of a thread may be posted twice.
+has no idempotency keys. Each message therefore carries its command as metadata, which nobody sees, and where an answer
+may have been lost, here or before a restart, the message is looked for before it is posted again (scope
+``channels:history`` or ``groups:history``; without it a message may be posted twice).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import httpx
@@ -26,6 +28,7 @@ from sinks.receivers.answers import (
 )
 from sinks.receivers.http import call
 from sinks.receivers.slack import wording
+from sinks.receivers.slack.lookup import find
 from sinks.wording import UNNAMED, ScopeNames, one_line, truncate
 
 __all__ = ["Slack"]
@@ -43,6 +46,10 @@ _TEMPORARY = frozenset(
     }
 )
 _THROTTLED = frozenset({"ratelimited", "rate_limited"})
+#: The most that is read of a page of messages, bytes.
+_PAGE_BYTES = 2 << 20
+#: A command that is younger, ms, was not sent by an earlier run.
+_FRESH = 15_000
 _ROOT_GONE = frozenset({"message_not_found", "thread_not_found"})
 
 
@@ -57,13 +64,16 @@ class Slack:
         channel: str,
         base_url: str = "https://slack.com/api/",
         names: ScopeNames = UNNAMED,
+        clock: Callable[[], int] | None = None,
     ) -> None:
         self._http = http
         self._token = token
         self._channel = channel
         self._base = base_url.rstrip("/") + "/"
         self._names = names
+        self._clock = clock
         self._workspace: str | None = None
+        self._lost: set[str] = set()  # commands whose messages may stand though no answer said so
 
     async def send(self, command: Command, receipts: Receipts) -> Answer:
         """Deliver one command. If the incident's message has been deleted, post it again."""
@@ -74,7 +84,16 @@ class Slack:
             request = wording.render(
                 command, channel=channel, root_ts=root.get("ts"), found=found, names=self._names
             )
-            answer = await self.post(request)
+            answer = await self._found(command, request, channel)
+            if isinstance(answer, Delivered) and request.root and command.action != "post":
+                # The root stands already, of a command whose answer was lost: this one belongs to its thread.
+                ts = answer.receipt["ts"]
+                request = wording.render(command, channel=channel, root_ts=ts, found=found, names=self._names)
+                told = await self.post(request)
+                return Delivered({**answer.receipt, **told.receipt}) if isinstance(told, Delivered) else told
+            if answer is None:
+                answer = await self.post(request)
+                self._remember(command, answer)
             if isinstance(answer, Refused) and answer.why in _ROOT_GONE and not request.root:
                 answer = await self.post(
                     wording.render(command, channel=self._channel, found=found, names=self._names)
@@ -82,6 +101,34 @@ class Slack:
         except ValueError as error:
             return Refused(str(error))
         return answer
+
+    def _remember(self, command: Command, answer: Answer) -> None:
+        """Note whether the message of a command may stand though no answer says so."""
+        if isinstance(answer, Retry) and not answer.throttled:
+            self._lost.add(command.id)
+        else:
+            self._lost.discard(command.id)
+
+    async def _found(self, command: Command, request: wording.Request, channel: str) -> Answer | None:
+        """The message of a command that was posted before, though its answer was lost; None if there is none.
+
+        A command that is older than some seconds may have been sent before a restart.
+        """
+        old = self._clock is not None and self._clock() - command.at > _FRESH
+        if request.method != "chat.postMessage" or not (old or command.id in self._lost):
+            return None
+        metadata = request.body.get("metadata")
+        if metadata is None:
+            return None
+        answer = await find(self._ask, command, channel, request.body.get("thread_ts"))
+        if not isinstance(answer, str):
+            return answer if isinstance(answer, Retry) else None  # what may not be looked for is posted
+        self._lost.discard(command.id)
+        if request.root:
+            if self._workspace is None:
+                await self._ask_for_workspace()
+            return Delivered(self._receipt(answer, channel))
+        return Delivered({"reply_ts": answer})
 
     async def post(self, request: wording.Request) -> Answer:
         """Make one rendered call."""
@@ -95,10 +142,14 @@ class Slack:
             return Delivered({"edited": ts} if request.method == "chat.update" else {"reply_ts": ts})
         if not (ts and channel):
             return unexpected("ok without the timestamp of the message")
+        return Delivered(self._receipt(ts, channel))
+
+    def _receipt(self, ts: str, channel: str) -> dict[str, str]:
+        """What later commands need of an incident's message."""
         receipt = {"ts": ts, "channel": channel}
         if self._workspace:
             receipt["permalink"] = f"{self._workspace}archives/{channel}/p{ts.replace('.', '')}"
-        return Delivered(receipt)
+        return receipt
 
     async def _ask_for_workspace(self) -> None:
         """Ask for the workspace's address, for links to threads; a failure delays nothing."""
@@ -112,12 +163,29 @@ class Slack:
             "POST",
             self._base + method,
             body=msgspec.json.encode(body),
-            headers={
-                "Authorization": f"Bearer {self._token.get_secret_value()}",
-                "Content-Type": "application/json; charset=utf-8",
-            },
+            headers={**self._bearer(), "Content-Type": "application/json; charset=utf-8"},
             secrets=(self._token,),
         )
+        return self._said(answer)
+
+    async def _ask(self, method: str, params: Mapping[str, str]) -> dict[str, Any] | Retry | Refused:
+        """Call a method that reads."""
+        answer = await call(
+            self._http,
+            "GET",
+            self._base + method,
+            headers=self._bearer(),
+            params=params,
+            secrets=(self._token,),
+            answer_bytes=_PAGE_BYTES,
+        )
+        return self._said(answer)
+
+    def _bearer(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self._token.get_secret_value()}"}
+
+    def _said(self, answer: httpx.Response | Retry | Refused) -> dict[str, Any] | Retry | Refused:
+        """What Slack says, if it says that all is well."""
         if not isinstance(answer, httpx.Response):
             return answer
         try:

@@ -34,7 +34,12 @@ class SlackSettings(ReceiverSettings):
         assert self.token is not None
         assert self.channel is not None
         return Slack(
-            means.http, token=self.token, channel=self.channel, base_url=self.base_url, names=means.names
+            means.http,
+            token=self.token,
+            channel=self.channel,
+            base_url=self.base_url,
+            names=means.names,
+            clock=means.clock,
         )
 
     @classmethod

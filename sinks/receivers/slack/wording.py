@@ -10,6 +10,7 @@ import msgspec
 
 from detectors.incidents import Command, Incident
 from sinks.neutral import neutral
+from sinks.receivers.slack.lookup import metadata_of
 from sinks.wording import (
     UNNAMED,
     ScopeNames,
@@ -31,7 +32,7 @@ __all__ = ["Request", "escape", "render", "render_blind", "render_seeing"]
 HEADER_LIMIT = 150
 # Limits of texts by other authors, in escaped characters: a message stays below 12 KB even if each character
 # takes four bytes.
-PROSE_LIMIT = 600
+PROSE_LIMIT = 580
 NOTE_LIMIT = 250
 NOTES_SHOWN = 10
 FACT_LIMIT = 200
@@ -92,7 +93,12 @@ def render(
         return _alone(channel, f"ℹ️ {escape(one_line(command.reason), PROSE_LIMIT)}")
     if command.action not in ("post", "update", "reply", "broadcast"):
         raise ValueError(f"Slack knows no action {command.action!r}")
-    quiet = {"channel": channel, "unfurl_links": False, "unfurl_media": False}
+    quiet = {
+        "channel": channel,
+        "unfurl_links": False,
+        "unfurl_media": False,
+        "metadata": metadata_of(command),
+    }
     if command.action == "post" or root_ts is None:
         root = _root(command.incident, found, names, command.reason if command.kind == "resolved" else "")
         return Request(method="chat.postMessage", body={**quiet, **root})

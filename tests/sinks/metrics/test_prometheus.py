@@ -58,11 +58,9 @@ def samples(page: Metrics) -> dict[tuple[str, tuple[str, ...]], float]:
 
 def test_the_names_and_labels_are_those_that_dashboards_rely_on() -> None:
     page = metrics()
-    durations = {("prod/ssoe", "5m", "0.95"): 1.25}
-    page.set_env(
-        "prod",
-        EnvSnapshot(watermark=NOW, deadlines={1: NOW}, durations=durations, error_budget_gone={SSOE: NOW}),
-    )
+    took = {("prod/ssoe", "5m", "0.95"): 1.25}
+    gone = EnvSnapshot(watermark=NOW, deadlines={1: NOW}, durations=took, error_budget_gone={SSOE: NOW})
+    page.set_env("prod", gone)
     page.set_rejected({})
     page.set_producer_lags({0: 0})
     page.watch.set_blind(frozenset({"lag"}), {"prod": 3.0})
