@@ -14,7 +14,7 @@ DEV := $(VENV)/.dev
 FOR_DEMO := $(if $(wildcard $(DEV)),$(DEV),$(RUNTIME))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-deep lint format bench quality kafka simulation test-kafka test-blind test-faults soak locks clean
+.PHONY: help setup demo test test-deep lint format bench quality kafka simulation test-delivery test-kafka test-blind test-faults soak locks clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ quality: $(DEV) ## run all scenarios with the reported seeds and write docs/qual
 
 kafka: $(DEV) ## run one node of Apache Kafka on port 9092 in the foreground (Docker, or Java and Maven)
 	$(BIN)/python -m tests.support.brokers $(ARGS)
+
+test-delivery: $(DEV) ## days of broken receivers, lost answers and kills in virtual time, at the receivers alone (DAYS=5)
+	$(BIN)/python -m tests.sinks.campaign --days $(or $(DAYS),1) $(ARGS)
 
 simulation: $(DEV) ## run the shipped loops under random faults in virtual time (SEEDS=1000 FIRST=…; some CPU seconds per seed)
 	$(BIN)/python -m tests.simulation --seeds $(or $(SEEDS),100) $(if $(FIRST),--first $(FIRST)) $(ARGS)

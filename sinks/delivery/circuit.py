@@ -24,7 +24,7 @@ class Circuit:
     """
 
     threshold = 5
-    pause = 5 * SECOND
+    pause = 4 * SECOND
 
     def __init__(self) -> None:
         self.failures = 0

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from streams.cli.inputs.commands import map_, retire
+from streams.cli.inputs.dead_letters import dead_letters
 from streams.cli.parameters import (
     Duration,
     Instant,
@@ -256,5 +257,5 @@ def explain(incident: str, events: tuple[str, ...], policy_file: str | None, **o
     sys.exit(explain_command(incident, events, policy_of(policy_file), **options))
 
 
-for _command in (retire, map_, report, incidents):
+for _command in (retire, map_, report, incidents, dead_letters):
     main.add_command(_command)

@@ -88,6 +88,7 @@ class Receivers:
                 token=SecretStr(sandbox.SLACK_TOKEN),
                 channel=sandbox.SLACK_CHANNEL,
                 base_url=f"{_BASE.format('slack')}/api/",
+                clock=self._wall,
                 names=NAMES,
             ),
         }

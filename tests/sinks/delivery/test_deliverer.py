@@ -253,7 +253,7 @@ async def test_an_open_circuit_is_seen_and_waits_without_requests() -> None:
     assert fixture.deliverer.circuit("pagerduty") == "open"
     assert fixture.deliverer.circuit("slack") == "closed"
     before = len(fixture.receivers["pagerduty"].got)
-    await fixture.time.pass_(4)
+    await fixture.time.pass_(3)
     assert len(fixture.receivers["pagerduty"].got) == before
     await fixture.deliverer.close(0)
 

@@ -83,11 +83,11 @@ def test_one_key_is_enough_where_nothing_can_be_reached(kind: Kind) -> None:
     assert circuit.state(0) == "open"
 
 
-def test_a_probe_goes_each_five_seconds_however_long_it_lasts() -> None:
+def test_a_probe_goes_each_four_seconds_however_long_it_lasts() -> None:
     circuit, now = Circuit(), 0
     failed(circuit, now, *"ababa")
     for _ in range(100):
-        assert circuit.delay(now) == 5_000
+        assert circuit.delay(now) == 4_000
         now += circuit.delay(now)
         circuit.sent(now)
         failed(circuit, now + 100, "a")  # an answer that comes late does not put the next probe off
@@ -143,12 +143,12 @@ async def test_an_open_circuit_lets_one_probe_through_and_the_others_once_it_suc
         await gate.enter(yes, key=key)
         gate.leave(Retry(None, "500"), key=key)
     tasks = [asyncio.create_task(gate.enter(yes, key=key)) for key in "cde"]
-    await time.pass_(4.9)
+    await time.pass_(3.9)
     assert not any(task.done() for task in tasks)
     await time.pass_(0.2)
     assert [task.done() for task in tasks] == [True, False, False]
     gate.leave(Retry(None, "500"), key="c")
-    await time.pass_(4.6)
+    await time.pass_(3.6)
     assert [task.done() for task in tasks] == [True, False, False]
     await time.pass_(0.4)
     assert [task.done() for task in tasks] == [True, True, False]
