@@ -15,6 +15,7 @@ from benchmarks.quality.cases import (
     Case,
     days,
     drawn,
+    drawn_situations,
     library,
 )
 from benchmarks.quality.findings import findings
@@ -65,6 +66,7 @@ def _options(arguments: Iterable[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--situations", type=int, default=0, help="how many seeds of the situations that are hard to judge"
     )
+    parser.add_argument("--drawn-situations", type=int, default=0, help="how many of these that are drawn")
     parser.add_argument("--only", nargs="*", default=None, help="these scenarios of the library")
     parser.add_argument("--reported", action="store_true", help="play the seeds that are reported")
     parser.add_argument(
@@ -86,6 +88,7 @@ def _cases(options: argparse.Namespace) -> list[Case]:
         *library(seeds[: options.seeds], kinds),
         *library(seeds[: options.situations], SITUATIONS),
         *drawn(seeds[: options.drawn]),
+        *drawn_situations(seeds[: options.drawn_situations]),
         *(days(seeds[0], options.days) if options.days else ()),
     ]
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from benchmarks.quality.drawn import draw
+from benchmarks.quality.drawn_situations import draw_situation
 from benchmarks.quality.variation import Varied, vary
 from detectors.instants import DAY, HOUR, MINUTE, SECOND, format_instant, parse_instant
 from streams.simulate.demand import DEFAULT_RATE, Demand
@@ -21,7 +22,17 @@ from streams.simulate.scenarios import SCENARIOS
 from streams.simulate.simulation import Simulation
 from streams.simulate.worlds.past import PAST
 
-__all__ = ["COMPARED", "REPORTED_SEEDS", "SITUATIONS", "TUNING_SEEDS", "Case", "days", "drawn", "library"]
+__all__ = [
+    "COMPARED",
+    "REPORTED_SEEDS",
+    "SITUATIONS",
+    "TUNING_SEEDS",
+    "Case",
+    "days",
+    "drawn",
+    "drawn_situations",
+    "library",
+]
 
 #: The only seeds on which detectors are tuned.
 TUNING_SEEDS = range(1, 100)
@@ -55,7 +66,7 @@ class Case:
 
     Attributes:
         suite: library, drawn or days.
-        kind: name of the scenario; the suites ``drawn`` and ``days`` have one kind each.
+        kind: name of the scenario; of the suite ``drawn``, ``drawn`` or ``situation``; ``days`` has one kind.
         seed: the seed from which all else follows.
         part: for healthy days, the number of their stretch.
     """
@@ -75,7 +86,7 @@ class Case:
         if self.suite == "library":
             return vary(SCENARIOS[self.kind], self.seed)
         if self.suite == "drawn":
-            drawn = draw(self.seed)
+            drawn = draw(self.seed) if self.kind == "drawn" else draw_situation(self.seed)
             varied = vary(replace(drawn, episodes=()), self.seed)
             # A drawn situation already has drawn lengths.
             scenario = replace(varied.scenario, episodes=drawn.episodes)
@@ -134,6 +145,11 @@ def library(seeds: Iterable[int], kinds: Iterable[str] = COMPARED) -> list[Case]
 def drawn(seeds: Iterable[int]) -> list[Case]:
     """Return one drawn situation for each seed."""
     return [Case("drawn", "drawn", seed) for seed in seeds]
+
+
+def drawn_situations(seeds: Iterable[int]) -> list[Case]:
+    """Return one drawn situation that is hard to judge for each seed."""
+    return [Case("drawn", "situation", seed) for seed in seeds]
 
 
 def days(seed: int, count: int = 30) -> list[Case]:

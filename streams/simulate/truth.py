@@ -24,7 +24,7 @@ KINDS: Mapping[Effect, str] = {
     "surge": "surge",
     "silence": "silence",
     "no_return": "funnel",
-    "wait": "funnel",
+    "wait": "notice",
     "slow": "latency",
     "shift": "notice",
     "scan": "notice",

@@ -9,7 +9,7 @@ from streams.simulate.episodes import Episode
 from streams.simulate.scenario import Past, Planned, Scenario
 from streams.simulate.worlds.today import TODAY
 
-__all__ = ["SITUATIONS"]
+__all__ = ["BOTH", "SITUATIONS"]
 
 #: Tuesdays, Eastern time: the traffic of the busiest hours from 10:00 on, and a quiet night.
 _MORNING = "2026-10-06T10:00:00-04:00"
@@ -17,7 +17,7 @@ _NIGHT = "2026-10-06T01:00:00-04:00"
 _CALLBACK = ("callback",)
 
 #: Today, with both methods in use, so that each has traffic enough to be judged beside the other.
-_BOTH = replace(TODAY, method_shares=(0.45, 0.55))
+BOTH = replace(TODAY, method_shares=(0.45, 0.55))
 
 
 def _failing(scope: str, *, at: int = 10 * MINUTE, lasts: int = 25 * MINUTE, share: float = 1.0) -> Episode:
@@ -31,7 +31,7 @@ def _at_peak(
     name: str, description: str, *episodes: Episode, duration: int = HOUR, past: tuple[Past, ...] = ()
 ) -> Scenario:
     return Scenario(
-        name=name, description=description, episodes=episodes, duration=duration, world=_BOTH, past=past
+        name=name, description=description, episodes=episodes, duration=duration, world=BOTH, past=past
     )
 
 
@@ -42,7 +42,7 @@ def _clock(name: str, description: str, at: int, skew: int, *, is_stamped: bool)
         description=description,
         episodes=(wrong,),
         duration=HOUR,
-        world=_BOTH,
+        world=BOTH,
         is_stamped=is_stamped,
     )
 
@@ -57,7 +57,7 @@ def _move(name: str, description: str, scope: str, to: str) -> Scenario:
         episodes=(move,),
         starts=_MORNING,
         duration=2 * HOUR,
-        world=_BOTH,
+        world=BOTH,
     )
 
 

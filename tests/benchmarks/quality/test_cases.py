@@ -10,6 +10,7 @@ from typing import Any
 
 from benchmarks.quality.cases import COMPARED, REPORTED_SEEDS, TUNING_SEEDS, Case, days, library
 from benchmarks.quality.drawn import draw
+from benchmarks.quality.drawn_situations import KINDS_DRAWN, draw_situation
 from benchmarks.quality.runs import play
 from benchmarks.quality.variation import Varied
 from detectors.instants import DAY, MINUTE
@@ -37,6 +38,19 @@ def test_drawn_situations_are_of_every_kind_and_of_many_scopes() -> None:
     assert {len(scenario.episodes) for scenario in scenarios} == {0, 1, 2}
     assert draw(7) == draw(7)
     assert all(s.duration >= e.at + e.lasts for s in scenarios for e in s.episodes)
+
+
+def test_drawn_situations_are_of_every_kind_and_keep_within_their_time() -> None:
+    scenarios = [draw_situation(seed) for seed in range(300)]
+    assert {one.description.partition(":")[0] for one in scenarios} == set(KINDS_DRAWN)
+    assert draw_situation(7) == draw_situation(7) != draw_situation(8)
+    for one in scenarios:
+        assert one.episodes
+        assert all(episode.at + episode.lasts <= one.duration for episode in one.episodes)
+        assert {episode.effect == "clock" for episode in one.episodes} == {one.is_stamped}
+    case = Case("drawn", "situation", 3)
+    varied = case.varied().scenario
+    assert (varied.world, varied.episodes) == (draw_situation(3).world, draw_situation(3).episodes)
 
 
 def test_healthy_days_follow_on_each_other_without_trouble() -> None:

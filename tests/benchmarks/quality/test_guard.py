@@ -36,6 +36,15 @@ SCENARIOS = (
     "ssoe_never_returns",
     "too_late_surge",
     "user_error_surge",
+    "silence_after_a_dead_week",
+    "silence_after_an_incident_last_week",
+    "first_day",
+    "clock_behind",
+    "slow_provider",
+    "retries_at_night",
+    "scanner",
+    "move_of_method",
+    "move_of_client",
 )
 
 
