@@ -17,7 +17,7 @@ from detectors.policy.policy import Policy
 from detectors.policy.routes import RECEIVER_KINDS, STANDING, Route, RouteMatch, kind_of
 from detectors.urgency import is_serious
 
-__all__ = ["IMPLIED", "asks_for_hours", "named_receivers", "tell", "with_told"]
+__all__ = ["IMPLIED", "asks_for_hours", "named_receivers", "tell", "unheard", "with_told"]
 
 #: News for people who read and do nothing: bounded by the life cycle to one in 30 minutes, and the changes.
 _NEWS: frozenset[TransitionKind] = frozenset(
@@ -84,6 +84,27 @@ _PRODUCTION = RouteMatch(env=("prod",))
 def named_receivers(policy: Policy) -> frozenset[str]:
     """The receivers that the routes of a policy name, without PagerDuty, Datadog and Slack."""
     return frozenset(name for route in policy.routes for name in route.receivers if name not in STANDING)
+
+
+def unheard(policy: Policy, on: frozenset[str]) -> tuple[str, ...]:
+    """A sentence for each receiver that hears nothing: one that a route names and that is not on, or the reverse.
+
+    Args:
+        policy: its routes.
+        on: the receivers that are on.
+    """
+    named = named_receivers(policy)
+    hear_anyway = {*STANDING, *IMPLIED, *named}
+    return (
+        *(
+            f"a route of the policy names {name}, which is not set up: it hears nothing"
+            for name in sorted(named - on)
+        ),
+        *(
+            f"{name} is set up, and no route of the policy names it: it hears nothing"
+            for name in sorted(on - hear_anyway)
+        ),
+    )
 
 
 def asks_for_hours(policy: Policy) -> bool:

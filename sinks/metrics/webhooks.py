@@ -19,7 +19,7 @@ OUTCOMES = ("accepted", "ignored", "unsigned", "invalid", "too_large", "failed")
 class WebhookMetrics:
     """A counter of webhooks by the receiver that sent them and what became of them."""
 
-    def __init__(self, doors: tuple[str, ...] = ("pagerduty",)) -> None:
+    def __init__(self, doors: tuple[str, ...] = ("pagerduty", "slack")) -> None:
         self._counts: Counter[tuple[str, str]] = Counter(
             {(door, outcome): 0 for door in doors for outcome in OUTCOMES}
         )

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import NamedTuple, assert_never
 
 from detectors.incidents import Command, Incident
+from sinks.neutral import neutral
 from sinks.wording import (
     UNNAMED,
     Link,
@@ -82,6 +83,7 @@ def tell(command: Command, names: ScopeNames = UNNAMED, found: Mapping[str, str]
         names: what people call the values of scopes.
         found: links that other receivers have returned (``links_of``).
     """
+    command = neutral(command)
     incident = command.incident
     return Story(
         subject_of(incident, names),
@@ -167,7 +169,7 @@ def _news(command: Command, names: ScopeNames) -> str:
             text = said
         case _:
             assert_never(command.kind)
-    return text.strip()
+    return text.strip() or now
 
 
 def _over(command: Command) -> str:

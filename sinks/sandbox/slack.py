@@ -252,7 +252,7 @@ def _valid_block(block: dict[str, Any]) -> bool:
         return 1 <= len(block.get("elements", [])) <= 10
     if kind == "actions":
         return 1 <= len(block.get("elements", [])) <= 25
-    return kind == "divider"
+    return kind in ("divider", "input")
 
 
 def _texts(blocks: list[dict[str, Any]]) -> list[str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import structlog
 
+from detectors.notification.routes import unheard
 from detectors.policy.policy import Policy
 from streams.runtime.logs import configure_logs
 from streams.settings.policy_file import default_policy, load_policy
@@ -36,7 +37,7 @@ def configured(environ: Mapping[str, str], policy_file: str | None) -> tuple[Set
     return settings, policy
 
 
-def announce_settings(settings: Settings) -> None:
-    """Log the settings that are unknown, and the receivers that are off."""
-    for sentence in (*settings.unknown, *settings.sinks_off()):
+def announce_settings(settings: Settings, policy: Policy) -> None:
+    """Log the settings that are unknown, and the receivers that are off or hear nothing."""
+    for sentence in (*settings.unknown, *settings.sinks_off(), *unheard(policy, settings.sinks())):
         log.warning("settings", say=sentence)

@@ -30,7 +30,7 @@ def guard_command(*, port: int | None, policy_file: str | None) -> int:
 
 
 async def _run(settings: Settings, policy: Policy, port: int) -> int:
-    announce_settings(settings)
+    announce_settings(settings, policy)
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

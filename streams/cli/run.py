@@ -54,7 +54,7 @@ def run_command(
 
 async def _run(settings: Settings, policy: Policy, options: WorkerOptions) -> int:
     """Run a worker until a signal or a failure stops it; returns the exit status."""
-    announce_settings(settings)
+    announce_settings(settings, policy)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     signals = 0

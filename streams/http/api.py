@@ -1,4 +1,4 @@
-"""What is served over HTTP: the console, the metrics, the API, PagerDuty's webhooks, the front end's statuses.
+"""What is served over HTTP: the console, metrics, the API, webhooks of PagerDuty and Slack, the front end's statuses.
 
 Everything is answered from memory (`Views`), so every worker answers for all. A write is a record on
 ``incident-inputs`` (`InputDoor`).
@@ -25,6 +25,7 @@ from streams.http.inputs import InputDoor, SubmitInput
 from streams.http.pagerduty.door import PATIENCE, PagerDutyDoor
 from streams.http.requests import flag, number
 from streams.http.responses import ApiError, Handler, answered, json_response
+from streams.http.slack.door import SlackDoor, SlackDoorSettings
 from streams.http.views import Views
 from streams.watchdog.report import Report
 
@@ -47,6 +48,8 @@ class HttpSettings(Protocol):
     def bind(self) -> str: ...
     @property
     def pagerduty(self) -> PagerDutySettings: ...
+    @property
+    def slack(self) -> SlackDoorSettings: ...
 
 
 def routes(
@@ -82,6 +85,7 @@ def routes(
         clock=clock,
         patience=patience,
     )
+    slack = SlackDoor(settings.slack, policy, views=views, door=door, metrics=metrics.webhooks, clock=clock)
     api = _Api(views, metrics, door, policy, clock=clock)
     table: list[tuple[str, str, Handler]] = [
         ("GET", "/", api.console),
@@ -96,6 +100,7 @@ def routes(
         ("POST", "/api/v1/retire", door.retire),
         ("GET", "/api/v1/inputs/{id:.+}", door.state),
         ("POST", "/webhooks/pagerduty", pagerduty.receive),
+        ("POST", "/webhooks/slack", slack.receive),
         ("GET", "/v0/backend_statuses", api.backend_statuses),
     ]
     return [

@@ -65,6 +65,7 @@ class Slack:
         base_url: str = "https://slack.com/api/",
         names: ScopeNames = UNNAMED,
         clock: Callable[[], int] | None = None,
+        buttons: bool = False,
     ) -> None:
         self._http = http
         self._token = token
@@ -72,6 +73,7 @@ class Slack:
         self._base = base_url.rstrip("/") + "/"
         self._names = names
         self._clock = clock
+        self._buttons = buttons
         self._workspace: str | None = None
         self._lost: set[str] = set()  # commands whose messages may stand though no answer said so
 
@@ -82,7 +84,12 @@ class Slack:
         channel = root.get("channel") or self._channel
         try:
             request = wording.render(
-                command, channel=channel, root_ts=root.get("ts"), found=found, names=self._names
+                command,
+                channel=channel,
+                root_ts=root.get("ts"),
+                found=found,
+                names=self._names,
+                buttons=self._buttons,
             )
             answer = await self._found(command, request, channel)
             if isinstance(answer, Delivered) and request.root and command.action != "post":
@@ -96,7 +103,13 @@ class Slack:
                 self._remember(command, answer)
             if isinstance(answer, Refused) and answer.why in _ROOT_GONE and not request.root:
                 answer = await self.post(
-                    wording.render(command, channel=self._channel, found=found, names=self._names)
+                    wording.render(
+                        command,
+                        channel=self._channel,
+                        found=found,
+                        names=self._names,
+                        buttons=self._buttons,
+                    )
                 )
         except ValueError as error:
             return Refused(str(error))

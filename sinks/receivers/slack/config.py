@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Annotated, ClassVar
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from detectors.incidents import Command
 from sinks.configuration import HeaderSecret, HttpUrl
@@ -14,16 +15,38 @@ from sinks.receivers.contract import Fate, Means, Pace, ReceiverSettings
 
 __all__ = ["SlackSettings"]
 
+_ROLE = re.compile(r"([UW][A-Z0-9]{1,30}|\*)=(none|read|respond)")
+#: Role -> the roles that it includes.
+_INCLUDED: dict[str, tuple[str, ...]] = {"none": (), "read": ("read",), "respond": ("read", "respond")}
+
+
+def _roles(value: str) -> str:
+    entries = value.replace(",", " ").split()
+    if not entries or not all(_ROLE.fullmatch(entry) for entry in entries):
+        raise ValueError("must be ids of people with none, read or respond: U0123=respond, *=read")
+    return value
+
 
 class SlackSettings(ReceiverSettings):
-    """``WATCHOFFICER_SLACK__...``. ``channel`` is an id (C0123456789) or a name."""
+    """``WATCHOFFICER_SLACK__...``. ``channel`` is an id (C0123456789) or a name.
+
+    ``signing_secret`` verifies what people press and type. ``team`` (T0123) is the only workspace that is heard.
+    ``roles`` says who may read or respond: ``U0123=respond, *=read``; without it everybody who is heard responds.
+    """
 
     token: HeaderSecret | None = None
     channel: Annotated[str, Field(min_length=1, max_length=128)] | None = None
     base_url: HttpUrl = "https://slack.com/api/"
+    signing_secret: HeaderSecret | None = None
+    team: Annotated[str, Field(pattern=r"^[TE][A-Z0-9]{1,30}$")] | None = None
+    roles: Annotated[str, AfterValidator(_roles)] = "*=respond"
 
     title: ClassVar[str] = "Slack"
     needed: ClassVar[tuple[str, ...]] = ("token", "channel")
+    lacking: ClassVar[tuple[str, tuple[str, ...]] | None] = (
+        "messages in Slack have no buttons, and /watch is not heard",
+        ("signing_secret",),
+    )
     # Slack allows one message a second and channel. Two at a time, so that one without an answer holds up no other.
     pace: ClassVar[Pace] = Pace(per_minute=60, burst=1, concurrency=2)
 
@@ -40,7 +63,13 @@ class SlackSettings(ReceiverSettings):
             base_url=self.base_url,
             names=means.names,
             clock=means.clock,
+            buttons=self.signing_secret is not None,
         )
+
+    def may(self, user: str, role: str) -> bool:
+        """Whether a person, by the id in Slack, has a role: ``read`` or ``respond``, which includes it."""
+        roles: dict[str, str] = dict(_ROLE.findall(self.roles))
+        return role in _INCLUDED[roles.get(user) or roles.get("*", "none")]
 
     @classmethod
     def haste(cls, command: Command) -> int:

@@ -10,6 +10,7 @@ import msgspec
 
 from detectors.incidents import Command, Incident
 from sinks.neutral import neutral
+from sinks.receivers.slack.buttons import blocks
 from sinks.receivers.slack.lookup import metadata_of
 from sinks.wording import (
     UNNAMED,
@@ -73,6 +74,7 @@ def render(
     root_ts: str | None = None,
     found: Mapping[str, str] | None = None,
     names: ScopeNames = UNNAMED,
+    buttons: bool = False,
 ) -> Request:
     """The call for a command.
 
@@ -84,6 +86,7 @@ def render(
             delivered.
         found: links that other receivers have returned (``links_of``).
         names: what people call the values of scopes.
+        buttons: whether an incident's message has buttons: what they press is heard.
 
     Raises:
         ValueError: Slack has no such action.
@@ -101,12 +104,12 @@ def render(
     }
     if command.action == "post" or root_ts is None:
         root = _root(command.incident, found, names, command.reason if command.kind == "resolved" else "")
+        root["blocks"] += blocks(command.incident) if buttons else []
         return Request(method="chat.postMessage", body={**quiet, **root})
     if command.action == "update":
-        return Request(
-            method="chat.update",
-            body={"channel": channel, "ts": root_ts, **_root(command.incident, found, names)},
-        )
+        root = _root(command.incident, found, names)
+        root["blocks"] += blocks(command.incident) if buttons else []
+        return Request(method="chat.update", body={"channel": channel, "ts": root_ts, **root})
     text = _reply(command, names)
     body = {**quiet, "thread_ts": root_ts, "text": text, "blocks": [_section(text)]}
     if command.action == "broadcast":

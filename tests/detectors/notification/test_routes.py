@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from detectors.incidents import Command, Incident
 from detectors.notification.plan import catch_up, plan
-from detectors.notification.routes import IMPLIED, named_receivers
+from detectors.notification.routes import IMPLIED, named_receivers, unheard
 from detectors.policy.policy import PolicyError
 from detectors.policy.routes import RECEIVER_KINDS
 from tests.detectors.lifecycle.scenario import START, Heard, Scenario, policy
@@ -175,6 +175,17 @@ def test_a_route_that_means_nothing_is_refused_with_its_place(route: str, says: 
 def test_the_receivers_of_a_policy_are_those_of_its_routes() -> None:
     text = routes("{match: {}, receivers: [slack, email:on-call]}", "{receivers: [teams]}")
     assert named_receivers(policy(text)) == {"email:on-call", "teams"}
+
+
+def test_who_hears_nothing_is_said() -> None:
+    on = frozenset({"pagerduty", "slack", "teams", "statuspage", "email:desk", "webhook:hr"})
+    rules = policy(routes("{match: {env: prod}, receivers: [slack, 'email:desk', 'email:leadership']}"))
+    assert unheard(rules, on) == (
+        "a route of the policy names email:leadership, which is not set up: it hears nothing",
+        "statuspage is set up, and no route of the policy names it: it hears nothing",
+        "webhook:hr is set up, and no route of the policy names it: it hears nothing",
+    )
+    assert unheard(policy("{}"), frozenset({"pagerduty", "teams", "email"})) == ()
 
 
 _ROUTED = policy(

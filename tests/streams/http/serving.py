@@ -17,6 +17,7 @@ from pydantic import SecretStr
 from detectors.incidents import Incident, IncidentInput
 from sinks.banner import banner
 from sinks.metrics.prometheus import Metrics
+from sinks.receivers.slack.config import SlackSettings
 from streams.http.api import routes
 from streams.http.responses import json_errors
 from streams.http.views import Views
@@ -33,6 +34,7 @@ __all__ = ["NOW", "SECRET", "TOKEN", "HttpSettings", "Serving", "an_incident", "
 NOW = 1_795_446_300_000  # 2026-11-23T15:05:00Z
 TOKEN = "a-token-of-the-test"
 SECRET = "a-secret-of-the-test"
+SLACK = SlackSettings(signing_secret=SecretStr(SECRET))
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,7 @@ class HttpSettings:
     api_token: SecretStr | None = None
     bind: str = "127.0.0.1"
     pagerduty: PagerDutySettings = PagerDutySettings(SecretStr(SECRET))
+    slack: SlackSettings = SLACK
 
 
 @dataclass
@@ -101,6 +104,7 @@ async def serving(
     bind: str = "127.0.0.1",
     secret: str | None = SECRET,
     patience: float = 0.0,
+    slack: SlackSettings = SLACK,
 ) -> AsyncIterator[Serving]:
     views, health = Views(), Health(lambda: served.monotonic)
     progress = Progress(lambda: served.monotonic)
@@ -109,7 +113,10 @@ async def serving(
     watchdog = Watchdog(progress, health, announcer, blind_after=60.0, times=times)
     metrics = Metrics(clock=lambda: NOW, version="1.2.3", policy="0123")
     settings = HttpSettings(
-        SecretStr(token) if token else None, bind, PagerDutySettings(SecretStr(secret) if secret else None)
+        SecretStr(token) if token else None,
+        bind,
+        PagerDutySettings(SecretStr(secret) if secret else None),
+        slack,
     )
     application = web.Application(middlewares=[json_errors])
     application.add_routes(

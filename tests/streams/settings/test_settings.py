@@ -24,12 +24,26 @@ SECRETS = {
     "WATCHOFFICER_DATADOG__API_KEY": "dd-api-hunter2",
     "WATCHOFFICER_DATADOG__APP_KEY": "dd-app-hunter2",
     "WATCHOFFICER_SLACK__TOKEN": "xoxb-hunter2",
+    "WATCHOFFICER_SLACK__SIGNING_SECRET": "slack-hunter2",
+    "WATCHOFFICER_WEBHOOK__URL": "https://hook.test/hunter2",
+    "WATCHOFFICER_WEBHOOK__SECRETS": "whsec_aHVudGVyMmh1bnRlcjJodW50ZXIyaHVudGVyMg==",
+    "WATCHOFFICER_WEBHOOK__PASSWORD": "hook-hunter2",
+    "WATCHOFFICER_WEBHOOK__ENDPOINTS": '{"second":{"url":"https://hook.test/second-hunter2"}}',
+    "WATCHOFFICER_EMAIL__PASSWORD": "relay-hunter2",
+    "WATCHOFFICER_TEAMS__URL": "https://flow.test/hunter2",
+    "WATCHOFFICER_TEAMS__CHANNELS": '{"second":"https://flow.test/second-hunter2"}',
+    "WATCHOFFICER_STATUSPAGE__API_KEY": "page-hunter2",
+    "WATCHOFFICER_ALERTMANAGER__PASSWORD": "am-hunter2",
     "WATCHOFFICER_HEARTBEAT_URL": "https://beat.test/hunter2",
 }
+#: Secrets within others.
+WITHIN = {"https://hook.test/second-hunter2", "https://flow.test/second-hunter2"}
 WITH_SASL = {
     "WATCHOFFICER_BROKER_SECURITY__PROTOCOL": "SASL_PLAINTEXT",
     "WATCHOFFICER_BROKER_SECURITY__MECHANISM": "PLAIN",
     "WATCHOFFICER_BROKER_SECURITY__USERNAME": "watch",
+    "WATCHOFFICER_EMAIL__USER": "watch",
+    "WATCHOFFICER_ALERTMANAGER__USER": "watch",
 }
 
 
@@ -57,7 +71,12 @@ def test_the_variables_are_those_of_the_documentation() -> None:
         "BROKER", "TOPIC_PREFIX", "POLICY", "API_TOKEN", "BIND", "PORT", "LOG_FORMAT", "HEARTBEAT_URL",
         "PAGERDUTY__ROUTING_KEY", "PAGERDUTY__BASE_URL", "PAGERDUTY__WEBHOOK_SECRET", "PAGERDUTY__REST_TOKEN",
         "DATADOG__API_KEY", "DATADOG__APP_KEY", "DATADOG__SITE", "DATADOG__BASE_URL",
-        "SLACK__TOKEN", "SLACK__CHANNEL", "SLACK__BASE_URL",
+        "SLACK__TOKEN", "SLACK__CHANNEL", "SLACK__BASE_URL", "SLACK__SIGNING_SECRET", "SLACK__TEAM", "SLACK__ROLES",
+        "WEBHOOK__URL", "WEBHOOK__SECRETS", "WEBHOOK__TEMPLATE", "WEBHOOK__USER", "WEBHOOK__PASSWORD",
+        "WEBHOOK__ENDPOINTS", "EMAIL__HOST", "EMAIL__PORT", "EMAIL__SECURITY", "EMAIL__USER", "EMAIL__PASSWORD",
+        "EMAIL__SENDER", "EMAIL__TO", "EMAIL__LISTS", "EMAIL__CA_FILE", "TEAMS__URL", "TEAMS__CHANNELS",
+        "STATUSPAGE__API_KEY", "STATUSPAGE__PAGE", "STATUSPAGE__HEADLINE", "STATUSPAGE__COMPONENTS",
+        "STATUSPAGE__BASE_URL", "ALERTMANAGER__URLS", "ALERTMANAGER__USER", "ALERTMANAGER__PASSWORD",
     } | {
         f"BROKER_SECURITY__{name}"
         for name in (
@@ -92,7 +111,7 @@ def test_every_variable_reaches_its_field(tmp_path: Path) -> None:
     assert settings.pagerduty.base_url == "https://events.eu.pagerduty.com"
     assert (settings.datadog.site, settings.datadog.base_url) == ("ddog-gov.com", "http://127.0.0.1:8126")
     assert settings.slack.channel == "identity-support"
-    assert set(settings.secrets()) == set(SECRETS.values())
+    assert set(settings.secrets()) == set(SECRETS.values()) | WITHIN
 
 
 def test_variables_of_others_and_empty_ones_count_as_not_set() -> None:
@@ -182,7 +201,7 @@ def test_a_secret_may_come_from_a_file_without_the_line_break_at_its_end(tmp_pat
         file = tmp_path / name
         file.write_bytes((secret + ending).encode())
     settings = read_settings(WITH_SASL | {f"{name}_FILE": str(tmp_path / name) for name in SECRETS})
-    assert set(settings.secrets()) == set(SECRETS.values())
+    assert set(settings.secrets()) == set(SECRETS.values()) | WITHIN
     assert settings == read_settings(WITH_SASL | SECRETS)
 
 
@@ -228,11 +247,16 @@ def test_a_secret_may_not_come_from_two_places(tmp_path: Path) -> None:
 def test_a_receiver_is_on_when_it_has_what_it_cannot_do_without() -> None:
     assert read_settings({}).sinks() == frozenset()
     everything = SECRETS | WITH_SASL | {"WATCHOFFICER_SLACK__CHANNEL": "oncall"}
-    assert read_settings(everything).sinks() == {"pagerduty", "datadog", "slack"}
-    assert read_settings(everything).sinks_off() == ()
+    on = {"pagerduty", "datadog", "webhook", "webhook:second", "teams", "teams:second"}
+    assert read_settings(everything).sinks() == on | {"slack"}
+    assert [sentence.split(" is off")[0] for sentence in read_settings(everything).sinks_off()] == [
+        "E-mail",
+        "Statuspage",
+        "Alertmanager",
+    ]
     without_channel = read_settings(SECRETS | WITH_SASL)
-    assert without_channel.sinks() == {"pagerduty", "datadog"}
-    assert without_channel.sinks_off() == ("Slack is off: WATCHOFFICER_SLACK__CHANNEL is not set",)
+    assert without_channel.sinks() == on
+    assert "Slack is off: WATCHOFFICER_SLACK__CHANNEL is not set" in without_channel.sinks_off()
 
 
 def test_what_is_off_is_said_with_the_variable_that_turns_it_on() -> None:
@@ -240,6 +264,12 @@ def test_what_is_off_is_said_with_the_variable_that_turns_it_on() -> None:
         "PagerDuty is off: WATCHOFFICER_PAGERDUTY__ROUTING_KEY is not set",
         "Datadog is off: WATCHOFFICER_DATADOG__API_KEY is not set",
         "Slack is off: WATCHOFFICER_SLACK__TOKEN and WATCHOFFICER_SLACK__CHANNEL are not set",
+        "Webhook is off: WATCHOFFICER_WEBHOOK__URL is not set",
+        "E-mail is off: WATCHOFFICER_EMAIL__HOST and WATCHOFFICER_EMAIL__SENDER and WATCHOFFICER_EMAIL__TO are not set",
+        "Microsoft Teams is off: WATCHOFFICER_TEAMS__URL is not set",
+        "Statuspage is off: WATCHOFFICER_STATUSPAGE__API_KEY and WATCHOFFICER_STATUSPAGE__PAGE and"
+        " WATCHOFFICER_STATUSPAGE__HEADLINE and WATCHOFFICER_STATUSPAGE__COMPONENTS are not set",
+        "Alertmanager is off: WATCHOFFICER_ALERTMANAGER__URLS is not set",
     )
     partly = read_settings(
         {"WATCHOFFICER_DATADOG__API_KEY": "k", "WATCHOFFICER_PAGERDUTY__ROUTING_KEY": ROUTING_KEY}

@@ -76,7 +76,7 @@ def test_the_end_is_green_and_says_how_long_it_lasted() -> None:
 def test_what_people_write_is_in_text_runs_which_know_no_markdown() -> None:
     note = Note(OPENED, "**Ada**\r\n\u202e", "[click](https://evil.example) *now* \u2066x\x00")
     message = render(command("teams", "update", kind="note", incident=incident(notes=(note,))), NAMES)
-    assert "15:05 UTC **Ada**: [click](https://evil.example) *now* x" in words(message)
+    assert "15:05 UTC **Ada**: [click](https[:]//evil.example) *now* x" in words(message)
     kinds = {one["type"] for one in elements(message["attachments"][0]["content"]["body"])}
     assert kinds == {"RichTextBlock", "TextRun"}
 
