@@ -20,6 +20,8 @@ log = structlog.get_logger(__name__)
 
 #: PagerDuty is notified so often while the watch is blind, seconds: at the same key, so that nobody is woken twice.
 REPEAT_EVERY = 300.0
+#: So soon at the earliest if what is to be done has changed meanwhile, seconds: the first words may name an effect.
+_CHANGED_EVERY = 30.0
 _FIRST_WAIT, _LONGEST_WAIT = 1.0, 30.0  # seconds, of the backoff after a failure
 #: Of the one key that builds before this one used for all kinds of blindness.
 OLD_KEY = ""
@@ -71,11 +73,13 @@ class _Channel:
     Attributes:
         told_at: when it was told last, monotonic seconds; None: not since this process started, or resolved.
         at: since when the watch was blind, ms.
+        remedy: what it was told to do.
         left_open: another process that has ended, or this one before its start, may have left an alert open.
     """
 
     told_at: float | None = None
     at: int = 0
+    remedy: str = ""
     left_open: bool = False
 
 
@@ -164,10 +168,12 @@ class Announcer:
     def _say_blind(self, line: _Line, channel: _Channel, said: Statement) -> None:
         now = self._monotonic()
         told = channel.told_at
-        if told is not None and (not line.teller.keeps or now - told < REPEAT_EVERY):
+        again = REPEAT_EVERY if said.remedy == channel.remedy else _CHANGED_EVERY
+        if told is not None and (not line.teller.keeps or now - told < again):
             return
         if self._took(line, partial(line.teller.blind, said)):
             channel.told_at, channel.at, channel.left_open = self._monotonic(), said.at, False
+            channel.remedy = said.remedy
 
     def _say_seeing(self, line: _Line, channel: _Channel, kind: str) -> None:
         if self._took(line, partial(line.teller.seeing, kind, channel.at)):

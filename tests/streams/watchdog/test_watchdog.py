@@ -243,6 +243,21 @@ def test_the_heartbeat_is_called_each_minute_and_never_while_something_does_not_
     assert len(world.called) == 7
 
 
+def test_what_is_to_be_done_is_told_anew_at_the_same_alert_when_it_changes(world: World) -> None:
+    world.progress.stuck(Why.WRITE, "records are not acknowledged", key="sli", remedy="look at the brokers")
+    world.wait(62)
+    world.progress.stuck(Why.WRITE, "too few replicas, 1 of 2", key="sli", remedy="bring the broker back")
+    world.wait(40)
+    world.progress.stuck(Why.WRITE, "too few replicas, 1 of 3", key="sli", remedy="bring the broker back")
+    world.wait(100)
+    assert world.pagerduty.take() == [("blind", "write")] * 2
+    assert [said.remedy for said in world.pagerduty.statements] == [
+        "look at the brokers",
+        "bring the broker back",
+    ]
+    assert world.slack.take() == [("blind", "write")]
+
+
 def test_a_receiver_that_cannot_be_told_for_an_unforeseen_reason_keeps_no_other_from_being_told(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
