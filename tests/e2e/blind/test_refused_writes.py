@@ -13,6 +13,7 @@ from aiokafka import AIOKafkaConsumer
 from streams.kafka.topics import PARTITIONS
 from tests.e2e.harness.deployment import QUICK, Deployment, deployed
 from tests.e2e.harness.watch import QUICKLY_BLIND, Traffic, make_topics, sees_again, told_blind
+from tests.e2e.harness.worker import until
 from tests.support.brokers import ApacheKafka
 from tests.support.kafka.node import docker_answers
 from tests.support.kafka.pair import pair_of_brokers
@@ -119,6 +120,29 @@ async def test_a_full_disk_is_told_until_there_is_room(
         small_kafka.disk.clear()
         small_kafka.restart()
         await sees_again(deployment, 90.0)
+
+
+async def test_rejected_records_whose_topic_took_none_until_the_worker_ended_are_copied_by_the_next(
+    secured_kafka: ApacheKafka, topic_prefix: str, tmp_path: Path
+) -> None:
+    rejected = topic_prefix + "login-events.rejected"
+    async with with_rights(secured_kafka, topic_prefix, tmp_path) as deployment, Traffic(deployment):
+        secured_kafka.admin.deny(("WRITE",), "TOPIC", rejected)
+        await asyncio.sleep(3.0)
+        await deployment.produce([b"no event"] * 5)
+        await told_blind(deployment, "write", rejected, "authoriz", within=90.0)
+        await asyncio.sleep(12.0)  # of event time: a block has ended since, and a restart begins behind it
+        assert (await deployment.worker.stop())[0] == 0
+        assert await deployment.on("login-events.rejected") == []
+        deployment.worker.start()
+        await asyncio.sleep(5.0)
+        secured_kafka.admin.forgive("TOPIC", rejected)
+
+        async def copied() -> bool:
+            return len({one.key for one in await deployment.on("login-events.rejected")}) >= 5
+
+        await until(copied, 90.0, "the copies", deployment.worker)
+        await sees_again(deployment)
 
 
 async def test_too_few_replicas_are_told_until_there_are_enough(topic_prefix: str, tmp_path: Path) -> None:
