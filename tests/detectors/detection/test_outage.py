@@ -14,6 +14,7 @@ from detectors.windows.counters import BAD, EXCLUDED, GOOD, SESSION_GOOD
 from streams.settings.policy_file import default_policy, read_policy
 from tests.detectors.detection.simulated.traffic import Traffic, leaves_of, scope
 from tests.detectors.history.test_history import record
+from tests.support.depth import examples
 
 POLICY = default_policy()
 NOTHING = History("prod")
@@ -28,7 +29,7 @@ def seconds(mask: np.ndarray) -> list[int]:
     return np.flatnonzero(mask).tolist()
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(examples(3)))
 @pytest.mark.parametrize("path", ["ssoe", "sis", "", "*/idme", "ssoe/logingov"])
 def test_a_total_outage_at_the_peak_is_found_within_some_people_of_the_third_who_fails(
     path: str, seed: int
@@ -44,7 +45,7 @@ def test_a_total_outage_at_the_peak_is_found_within_some_people_of_the_third_who
 @pytest.mark.parametrize(
     ("share", "within"), [(0.5, 20), (0.25, 45), (0.10, 150), (0.04, 450), (0.01, 2_000)]
 )
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(examples(3)))
 def test_a_partial_outage_is_found_as_soon_as_the_evidence_allows(
     share: float, within: int, seed: int
 ) -> None:
@@ -53,7 +54,7 @@ def test_a_partial_outage_is_found_as_soon_as_the_evidence_allows(
     assert 2_000 < fires[0] < 2_000 + within
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(examples(4)))
 @pytest.mark.parametrize("level", [1.0, 0.2, 0.02])
 def test_nothing_fires_while_all_is_well(level: float, seed: int) -> None:
     verdicts = OutageDetector(POLICY, NOTHING).judge(Traffic(7_200, seed, level).frame())
@@ -66,7 +67,7 @@ def test_a_single_failure_in_a_quiet_night_fires_nothing() -> None:
     assert not (OutageDetector(POLICY, NOTHING).judge(traffic.frame()).state == FIRING).any()
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(examples(3)))
 def test_a_quiet_night_on_which_everybody_fails_fires_as_soon_as_some_people_have(seed: int) -> None:
     traffic = Traffic(9_000, seed, level=0.02, normal=0.0).fail("ssoe", 3_600, 9_000)
     failed = np.cumsum(traffic.people.sum(axis=1))
@@ -74,7 +75,7 @@ def test_a_quiet_night_on_which_everybody_fails_fires_as_soon_as_some_people_hav
     assert 3 <= failed[fires[0]] <= 6
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(examples(3)))
 def test_one_in_eight_who_fails_in_a_quiet_night_is_found_within_an_hour_or_so(seed: int) -> None:
     traffic = Traffic(9_000, seed, level=0.03).fail("ssoe", 1_800, 9_000, 0.125)
     fires = seconds(states(traffic, "ssoe") == FIRING)
@@ -102,7 +103,7 @@ def test_user_errors_are_no_outage_and_no_health() -> None:
     assert found[-1] == NOT_ENOUGH_EVIDENCE
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", range(examples(2)))
 @pytest.mark.parametrize("lasts", [120, 600, 2_400])
 def test_recovery_is_seen_by_the_short_windows(lasts: int, seed: int) -> None:
     end = 1_800 + lasts
@@ -114,7 +115,7 @@ def test_recovery_is_seen_by_the_short_windows(lasts: int, seed: int) -> None:
     assert (found[end + 90 :] == QUIET).mean() > 0.95
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(examples(6)))
 @pytest.mark.parametrize(
     ("path", "share"), [("ssoe/logingov", 0.1), ("ssoe/mhv", 0.3), ("ssoe/dslogon", 1.0)]
 )
@@ -128,7 +129,7 @@ def test_a_few_minutes_of_successes_end_what_hit_one_person_a_minute(
     assert (found[4_800 + 11 * 60 :] != FIRING).all()
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(examples(4)))
 def test_a_blip_is_over_within_five_minutes_and_stays_so(seed: int) -> None:
     traffic = Traffic(4_800, seed).fail("ssoe", 2_400, 2_420)
     found = states(traffic, "ssoe")
@@ -136,14 +137,14 @@ def test_a_blip_is_over_within_five_minutes_and_stays_so(seed: int) -> None:
     assert (found[2_420 + 5 * 60 :] == QUIET).all()
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(examples(3)))
 def test_an_end_is_not_seen_where_failures_merely_come_now_and_then(seed: int) -> None:
     traffic = Traffic(9_000, seed).fail("ssoe/logingov", 1_800, 9_000, 0.15)
     found = states(traffic, "ssoe/logingov")[4_000:]
     assert (found == FIRING).mean() > 0.95
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", range(examples(2)))
 def test_what_just_no_longer_fires_is_not_quiet_while_it_goes_on(seed: int) -> None:
     traffic = Traffic(9_000, seed, level=0.25).fail("ssoe", 600, 9_000, 0.025)
     found = states(traffic, "ssoe")
