@@ -19,7 +19,7 @@ from detectors.policy.policy import Policy
 from streams.evaluate.evaluator import Verdict
 from streams.evaluate.inputs import queued_input
 from streams.evaluate.ownership.owner import Access, Owner, TakenOver
-from streams.evaluate.restore import restore_shard
+from streams.evaluate.restore import Restored, restore_shard
 from streams.evaluate.settings import EvaluateSettings
 from streams.evaluate.shard import Shard
 from streams.evaluate.verdict_writer import VerdictWriter
@@ -196,14 +196,16 @@ class Evaluate:
         if task is None or not _unbroken(task.generation, generation):
             if task is not None:
                 self._drop(partition)
-            now = self._timing.clock()
-            async with self._access.reader.kept():
-                found = await restore_shard(
-                    self._settings, self._policy, self._access, now, partition, offset
-                )
-            await self._writer.write_history(partition, found.missing)
+            found = await self._restore(partition, offset)
             task = self._tasks[partition] = _Task(found.shard, found.owner, generation)
         return task
+
+    async def _restore(self, partition: int, offset: int) -> Restored:
+        now = self._timing.clock()
+        async with self._access.reader.kept():
+            found = await restore_shard(self._settings, self._policy, self._access, now, partition, offset)
+        await self._writer.write_history(partition, found.missing)
+        return found
 
     def _may_wait(self, task: _Task, offset: int) -> bool:
         """Whether to read on first: a backlog is evaluated in few rounds, as each of them costs writes."""

@@ -8,6 +8,7 @@ from typing import Any, cast
 import pytest
 
 from streams.evaluate.evaluator import Evaluator
+from streams.evaluate.restore import Restored
 from streams.evaluate.service import Evaluate
 from streams.evaluate.settings import EvaluateSettings
 from streams.evaluate.shard import Shard
@@ -26,8 +27,9 @@ class Group:
 class RestoredAtOnce(Evaluate):
     """An evaluate service whose shards hold nothing."""
 
-    async def _restore(self, partition: int, offset: int) -> Shard:
-        return Shard(partition, (), Evaluator(default_policy(), cast(Any, None)), offset)
+    async def _restore(self, partition: int, offset: int) -> Restored:
+        nothing = cast(Any, None)
+        return Restored(Shard(partition, (), Evaluator(default_policy(), nothing), offset), nothing, [])
 
 
 @pytest.fixture

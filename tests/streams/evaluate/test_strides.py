@@ -11,6 +11,7 @@ import pytest
 
 from streams.evaluate import service as evaluate
 from streams.evaluate.evaluator import Evaluator
+from streams.evaluate.restore import Restored
 from streams.evaluate.service import Evaluate
 from streams.evaluate.settings import EvaluateSettings
 from streams.evaluate.shard import Shard
@@ -22,6 +23,19 @@ from streams.settings.policy_file import default_policy
 
 def no_engine(env: str) -> Any:
     raise AssertionError(env)
+
+
+class Owning:
+    """The owner of a shard, which may judge whatever it likes, and has no state to write."""
+
+    judged_to = 1 << 60
+
+    async def write(self, records: Any) -> None:
+        assert not list(records)
+
+
+def restored(partition: int, evaluator: Evaluator, offset: int) -> Restored:
+    return Restored(Shard(partition, (), evaluator, offset), cast(Any, Owning()), [])
 
 
 class Strides(Evaluate):
@@ -41,8 +55,8 @@ class Strides(Evaluate):
         self.end = 0
         self.judged: list[int | None] = []
 
-    async def _restore(self, partition: int, offset: int) -> Shard:
-        return Shard(partition, (), Evaluator(default_policy(), no_engine), offset)
+    async def _restore(self, partition: int, offset: int) -> Restored:
+        return restored(partition, Evaluator(default_policy(), no_engine), offset)
 
     async def _evaluate(self, task: Any) -> None:
         self.judged.append(task.shard.watermark())
@@ -112,12 +126,12 @@ async def test_no_more_is_judged_in_one_go_than_holds_up_the_loop_for_a_tenth_of
         async def write(self, records: Any) -> None:
             assert not list(records)
 
-    class Restored(Evaluate):
-        async def _restore(self, partition: int, offset: int) -> Shard:
-            return Shard(partition, (), timed, offset)
+    class Unhurried(Evaluate):
+        async def _restore(self, partition: int, offset: int) -> Restored:
+            return restored(partition, timed, offset)
 
     timed, unused = Timed(), cast(Any, None)
-    evaluate = Restored(
+    evaluate = Unhurried(
         EvaluateSettings(Topics(), frozenset(), 4),
         default_policy(),
         cast(Any, Producer()),
