@@ -39,8 +39,8 @@ _BROADCAST: frozenset[TransitionKind] = frozenset({"breach", "still_failing"})
 _DATADOG_FOLLOWS: frozenset[TransitionKind] = frozenset(
     {"severity", "scope", "recovering", "relapsed", "update"}
 )
-#: Stands among the receivers that are on where PagerDuty's REST API may be used, as its events carry no notes.
-PAGERDUTY_REST = "pagerduty_rest"
+#: The receiver of what PagerDuty's events do not carry: notes, and the title and priority of its incident.
+PAGERDUTY_REST = "pagerduty:rest"
 _CAUGHT_UP = "-caught-up"
 _OPEN = ("open", "acknowledged", "recovering")
 
@@ -65,7 +65,7 @@ def plan(
 
 def _commands(transition: Transition, policy: Policy, sinks: frozenset[str], mark: str = "") -> list[Command]:
     out = _CommandList(transition, policy, mark)
-    _pagerduty(out, transition, rest=PAGERDUTY_REST in sinks)
+    _pagerduty(out, transition)
     _datadog(out, transition)
     reason = _joined(transition.notes) if transition.kind == "notes" else None
     for action in _slack_actions(transition):
@@ -144,7 +144,7 @@ def _urgency(incident: Incident) -> str:
     return "ok" if incident.state in ("resolved", "closed") else LEVELS[incident.severity]
 
 
-def _pagerduty(out: _CommandList, transition: Transition, *, rest: bool) -> None:
+def _pagerduty(out: _CommandList, transition: Transition) -> None:
     if transition.page is not None:
         out.add("pagerduty", "trigger", transition.page.level, transition.page.dedup_key)
     # PagerDuty knows of the acknowledgements that were made with it.
@@ -160,9 +160,12 @@ def _pagerduty(out: _CommandList, transition: Transition, *, rest: bool) -> None
         for page in transition.incident.pages:
             out.add("pagerduty", "resolve", page.level, page.dedup_key)
     notes = [note for note in transition.notes if note.via != "pagerduty"]
-    if notes and rest and transition.incident.pages:
-        page = transition.incident.pages[-1]
-        out.add("pagerduty", "note", page.level, page.dedup_key, reason=_joined(notes))
+    last = transition.incident.pages[-1] if transition.incident.pages else None
+    if notes and last is not None:
+        out.add(PAGERDUTY_REST, "note", last.level, last.dedup_key, reason=_joined(notes))
+    renamed = transition.kind in ("severity", "scope", "linked") and not transition.quietly
+    if renamed and last is not None:
+        out.add(PAGERDUTY_REST, "update", last.level, last.dedup_key)
 
 
 def _datadog(out: _CommandList, transition: Transition) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import msgspec
 
@@ -91,7 +91,7 @@ class ReceiverSettings(Group):
     def client(self, means: Means) -> SinkClient:
         """The client of a receiver that is on."""
 
-    def named(self) -> Mapping[str, Self]:
+    def named(self) -> Mapping[str, ReceiverSettings]:
         """Further receivers of this kind, by name: ``leadership`` is ``email:leadership`` in routes and metrics."""
         return {}
 

@@ -79,6 +79,8 @@ async def test_an_incident_is_led_through_its_life_over_http(
     ]
     await post("resolve", "key of the resolution", text="It was a test.")
     await stands(state="resolved", resolved_by="Grace Hopper", resolved_reason="by a person")
+    status, became = await deployment.worker.get("/api/v1/inputs/key%20of%20the%20resolution")
+    assert (status, became["state"], became["incident"]) == (200, "applied", "staging-1")
 
     inputs = await asked(deployment)
     kinds = ["acknowledge"] * 3 + ["note"] * 2 + ["declare", "resolve"]
@@ -118,16 +120,12 @@ async def test_the_receivers_follow_and_nobody_is_woken_for_staging(
     assert not any("staging" in alert.dedup_key for alert in deployment.sandbox.pagerduty.alerts)
 
 
-async def test_a_report_of_a_person_is_a_line_on_the_incident_that_may_be_why(deployment: Deployment) -> None:
+async def test_a_report_of_a_person_opens_an_incident_that_says_who_said_it(deployment: Deployment) -> None:
     status, _ = await deployment.worker.post(
         "/api/v1/reports", {"scope": "dev/sis", "by": "a caller", "text": "no luck"}, **BEARER
     )
     assert status == 202
 
-    async def refused() -> list[str]:
-        lines = [one.json() for one in await deployment.on("incident-log") if one.key == "dev"]
-        return [line["reason"] for line in lines if line["type"] == "refused"]
-
-    assert await until(refused, 20.0, "the report's line in the log", deployment.worker) == [
-        "no incident is open on dev/sis, and a report alone opens none"
-    ]
+    found = await deployment.incident_in("dev-1", ["open"], 20.0)
+    assert found["sentence"] == "a caller reports that dev/sis fails: no luck"
+    assert not any("dev" in alert.dedup_key for alert in deployment.sandbox.pagerduty.alerts)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, ClassVar
 
-from pydantic import AfterValidator, SecretStr
+from pydantic import AfterValidator, Field, SecretStr
 
 from detectors.incidents import Command
 from sinks.configuration import HeaderSecret, HttpUrl
@@ -23,12 +23,18 @@ def _routing_key(value: SecretStr) -> SecretStr:
 
 
 class PagerDutySettings(ReceiverSettings):
-    """``WATCHOFFICER_PAGERDUTY__...``. The webhook secret verifies the deliveries of PagerDuty's webhooks."""
+    """``WATCHOFFICER_PAGERDUTY__...``. The webhook secret verifies the deliveries of PagerDuty's webhooks.
+
+    With a token of the REST API and the e-mail address of a user in whose name it makes changes there is a further
+    receiver, ``pagerduty:rest``, for notes, titles and priorities. Its lane is its own, so that it holds up no page.
+    """
 
     routing_key: Annotated[SecretStr, AfterValidator(_routing_key)] | None = None
     base_url: HttpUrl = "https://events.pagerduty.com"
     webhook_secret: HeaderSecret | None = None
     rest_token: HeaderSecret | None = None
+    rest_from: Annotated[str, Field(pattern=r"^[!-?A-~]+@[!-?A-~]+$", max_length=254)] | None = None
+    rest_url: HttpUrl = "https://api.pagerduty.com"
 
     title: ClassVar[str] = "PagerDuty"
     needed: ClassVar[tuple[str, ...]] = ("routing_key",)
@@ -46,6 +52,13 @@ class PagerDutySettings(ReceiverSettings):
 
         assert self.routing_key is not None
         return PagerDuty(means.http, routing_key=self.routing_key, base_url=self.base_url, names=means.names)
+
+    def named(self) -> Mapping[str, ReceiverSettings]:
+        """The REST API, as ``rest``, where there is a token and a user for it."""
+        if self.rest_token is None or self.rest_from is None:
+            return {}
+        fields = {name: getattr(self, name) for name in PagerDutySettings.model_fields}
+        return {"rest": _RestSettings.model_construct(**fields)}
 
     @classmethod
     def lane(cls, command: Command) -> str:
@@ -74,8 +87,37 @@ class PagerDutySettings(ReceiverSettings):
         What could not be sent holds up no page: a trigger at the same key says how it stands now, so it supersedes a
         trigger or an acknowledgement; after a resolution nothing is left to acknowledge.
         """
+        if command.action == "update":  # brings title and priority up to date; a later one does too
+            return "superseded" if any(other.action == "update" for other in later) else None
         actions = {other.action for other in later}
         if command.action == "trigger" and "resolve" in actions:
             return "dropped"
         state = command.action in ("trigger", "acknowledge")
         return "superseded" if state and actions & {"trigger", "resolve"} else None
+
+
+class _RestSettings(PagerDutySettings):
+    """The same account over its REST API."""
+
+    title: ClassVar[str] = "PagerDuty's REST API"
+    needed: ClassVar[tuple[str, ...]] = ("rest_token", "rest_from")
+    lacking: ClassVar[tuple[str, tuple[str, ...]] | None] = None
+
+    def client(self, means: Means) -> SinkClient:
+        """The client of the REST API."""
+        from sinks.receivers.pagerduty.rest import PagerDutyRest  # reading settings needs no HTTP
+
+        assert self.rest_token is not None
+        assert self.rest_from is not None
+        return PagerDutyRest(
+            means.http,
+            token=self.rest_token,
+            sender=self.rest_from,
+            base_url=self.rest_url,
+            names=means.names,
+            clock=means.clock,
+        )
+
+    def named(self) -> Mapping[str, ReceiverSettings]:
+        """None: this is the further one."""
+        return {}

@@ -11,7 +11,7 @@ from typing import Any
 
 from detectors.incidents import Command, Counts, Incident
 from detectors.instants import format_duration, format_instant
-from sinks.neutral import neutral
+from sinks.neutral import neutral, neutral_text
 from sinks.wording import (
     UNNAMED,
     ScopeNames,
@@ -24,13 +24,14 @@ from sinks.wording import (
     truncate,
 )
 
-__all__ = ["NOTE_MARK", "render", "render_blind", "render_seeing", "summary"]
+__all__ = ["NOTE_MARK", "note_content", "render", "render_blind", "render_seeing", "summary"]
 
 SUMMARY_LIMIT = 1024
 DETAIL_LIMIT = 2000
 LINK_TEXT_LIMIT = 100
 DEDUP_KEY_LIMIT = 100
 NOTES_SHOWN = 10
+NOTE_LIMIT = 8000
 #: Every note of ours in PagerDuty begins with it, so that it is known when PagerDuty's webhook brings it back.
 NOTE_MARK = "[watchofficer] "
 
@@ -94,6 +95,11 @@ def render(
     if console is not None:
         event["client_url"] = console
     return event
+
+
+def note_content(reason: str) -> str:
+    """The text of a note: a line for each note of ours, with the mark by which it is known when it comes back."""
+    return NOTE_MARK + truncate(neutral_text(reason), NOTE_LIMIT)
 
 
 def render_blind(

@@ -6,7 +6,7 @@ import pytest
 
 from detectors.incidents import Command
 from detectors.instants import parse_instant
-from detectors.notification.plan import plan
+from detectors.notification.plan import PAGERDUTY_REST, plan
 from tests.detectors.lifecycle.scenario import Heard, Scenario
 
 #: Monday 2026-11-23, 22:00 in New York: nobody is at work.
@@ -70,7 +70,7 @@ def test_a_note_from_pagerduty_is_not_sent_back_there_and_one_of_ours_is_where_i
     scenario.at(20).asks("note", "prod-1", text="from there", via="pagerduty")
     scenario.at(100).asks("note", "prod-1", text="from here")
     heard = scenario.play(until=100)
-    sinks = frozenset({"pagerduty", "pagerduty_rest"})
+    sinks = frozenset({"pagerduty", PAGERDUTY_REST})
     commands: list[Command] = [c for t in heard.transitions for c in plan(t, scenario.policy, sinks)]
     assert [(c.action, c.reason) for c in commands if c.kind == "note"] == [("note", "15:01 Ada: from here")]
     without = [c for t in heard.transitions for c in plan(t, scenario.policy, frozenset({"pagerduty"}))]
