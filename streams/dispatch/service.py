@@ -139,7 +139,7 @@ class Dispatch:
         if not waiting:
             return 0.0
         taken = [gate.taken_at for gate in self._gates.values() if gate.taken_at is not None]
-        return max(now - max(min(waiting), *taken), 0) / SECOND
+        return max(now - max([min(waiting), *taken]), 0) / SECOND
 
     def gates(self) -> Mapping[str, ReceiverGate]:
         """The gates to the receivers: how they answer, and whether requests go to them."""

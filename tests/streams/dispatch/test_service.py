@@ -238,3 +238,15 @@ async def test_a_worker_takes_the_share_of_a_rate_that_belongs_to_its_partitions
     await time.pass_(60)
     assert 100 <= len(receiver.got) <= 150
     await dispatch.close(0.0)
+
+
+async def test_what_waits_before_any_receiver_has_taken_anything_is_told_too(
+    broker: Broker, receiver: Receiver
+) -> None:
+    receiver.answers.clear()
+    dispatch = worker(broker, receiver)
+    await dispatch.own([0])
+    await dispatch.take(0, *await written(broker, 1))
+    await settled()
+    assert 599 <= dispatch.unheard_for(OPENED + 600_000) <= 600
+    await dispatch.close(0.0)
