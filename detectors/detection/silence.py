@@ -262,7 +262,9 @@ class _Silences:
             moved = self._moved(length, quieter, arrived, own, expected, holds)
             if length < SETTLED and (quieter & gone & ~moved).any():
                 moved |= quieter & gone & self._moved_before[self._minute]
-        past = np.where(gone, np.nan, arrivals(frame.arrived(HOUR), by_starts) - arrived)
+        # A flood that is over makes the hour before no measure of a shortfall, so the weeks must tell of it too.
+        untold = gone | self._usual.untold[:, None]
+        past = np.where(untold, np.nan, arrivals(frame.arrived(HOUR), by_starts) - arrived)
         fires = quieter & too_few(arrived, expected, past, rules, length)
         return ArrivalWindow(length, arrived, usual, expected, past, quieter, moved, fires, back)
 

@@ -90,6 +90,12 @@ def test_a_shortfall_of_minutes_is_found_on_what_lost_it_with_its_size(
     assert SilenceDetector(POLICY, full()).may_fire(replace(traffic.frame(4_400, 4_500), covered_from=START))
 
 
+def test_on_the_first_day_a_flood_that_is_over_is_no_shortfall() -> None:
+    traffic = Traffic(7_200, 1)
+    traffic.counts[4_000:4_900] = Traffic(7_200, 2, level=3.0).counts[4_000:4_900]
+    assert not (judge(traffic, History("prod"), covered_from=START).state == FIRING).any()
+
+
 def test_a_dip_of_one_provider_does_not_name_its_method() -> None:
     traffic = Traffic(6_000, 1)
     fewer, leaves = Traffic(6_000, 6, level=0.2), leaves_of("ssoe/idme")
