@@ -6,7 +6,7 @@ explains the window than the share that usually fails in the scope. A scope fire
 any scope of the environment reaches by chance once in ``false_alarm_every``. This is the window-limited
 generalised likelihood ratio test of Willsky and Jones (1976) and Lai (1995, 1998), with windows of a geometric grid;
 it is a function of the windows alone. Sign-ins and sessions (refreshes, revocations, logouts) are judged separately;
-a scope fires if either of them does.
+a scope fires if either of them does, and also where success itself collapses, whatever the codes say (``Collapse``).
 
 A scope is quiet where requests keep completing and surely few of them fail. If neither is sure, there is not
 enough evidence: a silent scope is never quiet.
@@ -24,6 +24,7 @@ from detectors.arrays import Bools, Floats, Ints
 from detectors.axes import Scopes
 from detectors.confidence import excess_evidence, nats_for
 from detectors.detection.explanation import cause_at, of_scope
+from detectors.detection.failing.collapse import Collapse
 from detectors.detection.failures import Failures, Present, Recovery
 from detectors.detection.lattice.lattice import lattice_of
 from detectors.detection.verdicts import Verdicts, verdict_of
@@ -63,17 +64,20 @@ class OutageDetector:
             for window in self.policy.evidence_windows
             if frame.people[window].max(initial=0) >= rules.min_people
         )
-        if not near:
-            return False
         for of, usual in (
             (Failures.of_sign_in, self.history.usual_failing_ratio),
             (Failures.of_session, _of_sessions(self.history)),
         ):
+            if not near:
+                break
             failures = of(frame, near)
             test = _Test(frame, self.policy, usual)
             if any(len(test.raised(failures, at)[0]) for at in range(len(near))):
                 return True
-        return False
+        return bool(self._collapse(frame).fires.any())
+
+    def _collapse(self, frame: Frame) -> Collapse:
+        return Collapse(frame, self.policy, self.history, needed_evidence(self.policy))
 
     def judge(self, frame: Frame) -> Verdicts:
         """Return the verdicts on a frame."""
@@ -254,8 +258,10 @@ class _Outages:
         # Few sign-ins cannot show health; if none failed within the hour, sessions decide.
         quiet = alive & (well | (going_on & (sign_in.failures.people[-1] == 0)))
         quiet &= (session.failures.people[-1] < self._policy.min_people) | going_on
-        firing = sign_in.fires | session.fires
-        self.state = verdict_of(firing, quiet & ~sign_in.lingers & ~session.lingers)
+        self._collapse = Collapse(frame, policy, history, tests[0].needed)
+        firing = sign_in.fires | session.fires | self._collapse.fires
+        lingers = sign_in.lingers | session.lingers | self._collapse.lingers
+        self.state = verdict_of(firing, quiet & ~lingers)
         self._gains: Floats | None = None
 
     def gain(self, step: int) -> Floats:
@@ -265,11 +271,14 @@ class _Outages:
             for kind in self._kinds:
                 gains = kind.present.gains(kind.normal)
                 self._gains[kind.steps] = np.maximum(self._gains[kind.steps], gains)
+            self._gains = np.maximum(self._gains, self._collapse.gain())
         return np.asarray(self._gains[step])
 
     def explain(self, step: int, scope: int) -> Cause:
         """Return the finding at a cell, by the window with the most evidence, of a kind that fires if there is one."""
         firing = [kind for kind in self._kinds if kind.fires[step, scope]]
+        if not firing and self._collapse.fires[step].any():
+            return self._collapse.explain(step, scope)
         best, told = -1.0, (self._kinds[0], len(self._kinds[0].failures.windows) - 1)
         for kind in firing or self._kinds:
             people, trials = kind.counted(step, bool(firing))

@@ -1,0 +1,1 @@
+"""Which failures are an outage whatever their codes say?"""

@@ -1,0 +1,162 @@
+"""Does success itself collapse, whatever the error codes say?
+
+Some codes do not count against the service, as they are the person's act. Where hardly anybody gets in any more they
+are an outage all the same: where surely fewer than half of the people whose step completed got in, surely fewer than
+half of the usual share, and so many fail that it is no chance (``confidence.excess_evidence``). All who failed are
+its people. A crowd that fails beside people who get in as before is no collapse: of a scope with traffic in the hour
+before, a quarter of the successes must be missing as well.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from detectors.arrays import Bools, Floats, Ints
+from detectors.confidence import excess_evidence, failure_gain, surely_below
+from detectors.detection.explanation import cause_at, of_scope
+from detectors.detection.lattice.lattice import lattice_of
+from detectors.detection.verdicts import FIRING, NOT_ENOUGH_EVIDENCE
+from detectors.history.history import History
+from detectors.incidents import Cause
+from detectors.instants import DAY, HOUR, format_duration
+from detectors.policy.policy import Policy
+from detectors.windows.counters import BAD, EXCLUDED, GOOD
+from detectors.windows.frame import Frame
+
+__all__ = ["Collapse"]
+
+#: Fewer than this share get in.
+_HALF = 0.5
+#: z of the one-sided bound of 95 %, which the policy's meanings call sure.
+_SURE = 1.645
+#: Success has collapsed only if at most this share of the earlier successes is left, and no chance leaves so few (99 %,
+#: Poisson), where so many are to be expected in the longest window.
+_LEFT = 0.75
+_FEWER = 2.326
+_EXPECTED = 5
+
+
+@dataclass(frozen=True)
+class _Window:
+    """A window (ms): people who failed with any code, and trials, (step, scope)."""
+
+    length: int
+    failed: Ints
+    trials: Ints
+    fires: Bools
+    going_on: Bools
+
+
+class Collapse:
+    """Where success collapses in a frame.
+
+    Args:
+        frame: the frame.
+        policy: the policy.
+        history: tells which share usually fails, with any code.
+        needed: the evidence that fires, nats.
+    """
+
+    def __init__(self, frame: Frame, policy: Policy, history: History, needed: float) -> None:
+        self._frame = frame
+        self._policy = policy
+        self._history = history
+        self._needed = needed
+        self._lattice = lattice_of(frame.scopes)
+        shape = (len(frame.ends), len(frame.scopes))
+        self._windows = [one for one in map(self._judge, self._lengths) if one is not None]
+        none: Bools = np.zeros(shape, dtype=bool)
+        self.fires: Bools = none.copy()
+        again = none.copy()  # whether a shorter window shows that people surely get in again
+        for one in self._windows:
+            one.fires[again] = False
+            self.fires |= one.fires
+            again |= surely_below(one.failed, one.trials, _HALF, _SURE)
+        self.lingers: Bools = np.asarray(np.any([none, *(one.going_on for one in self._windows)], axis=0))
+
+    @property
+    def _lengths(self) -> list[int]:
+        longest = self._policy.surge.window
+        return [w for w in self._policy.evidence_windows if 8 * self._policy.step < w <= longest]
+
+    @cached_property
+    def usual(self) -> Floats:
+        """(step, scope) the share of completed sign-ins that usually fails, with any code."""
+        days, day = np.unique((self._frame.ends - 1) // DAY, return_inverse=True)
+        of_days = []
+        for one in days:
+            at = int((one + 1) * DAY)
+            errors = self._history.usual_user_errors(at)
+            known = np.where(np.isnan(errors), self._policy.surge.usual_user_errors, errors)
+            of_days.append(
+                np.maximum(known + self._history.usual_failing_ratio(at), self._policy.outage.usual)
+            )
+        return np.asarray(np.minimum(np.stack(of_days)[day], 0.9))
+
+    def _judge(self, length: int) -> _Window | None:
+        """Return what a window (ms) shows; None if nothing has collapsed."""
+        frame, rules = self._frame, self._policy.outage
+        counts = frame.counts[length]
+        failures = counts[..., BAD] + counts[..., EXCLUDED]
+        near = (failures >= rules.min_people) & (counts[..., EXCLUDED] > 0) & self._lattice.is_scope
+        near &= failures > _HALF * counts[..., GOOD]
+        if frame.codes is None or not near.any():
+            return None
+        good = counts[..., GOOD] - self._lattice.tokens(counts[..., GOOD])
+        # People are counted over the longest window of codes, at most as many as failures in a shorter one.
+        failed = np.minimum(failures, frame.codes.people(frame.codes.codes, self._policy.surge.window))
+        trials = failed + good
+        enough = near & (failed >= rules.min_people)
+        usually_in = 1.0 - self.usual
+        evidence = excess_evidence(failed, trials, self.usual, rules.spread)
+        fires = enough & (evidence >= self._needed)
+        for share in (_HALF, _HALF * usually_in):
+            fires &= surely_below(good, trials, share, _SURE)
+        hour = frame.counts[HOUR][..., GOOD]
+        known = frame.ends - length - np.maximum(frame.ends - HOUR, frame.covered_from)
+        rate = (hour - self._lattice.tokens(hour) - good) / np.maximum(known, length)[:, None]
+        before = rate * length
+        fewer = (good <= _LEFT * before) & (good <= before - _FEWER * np.sqrt(before))
+        fires &= fewer | (rate * self._policy.surge.window < _EXPECTED)
+        return _Window(length, failed, trials, fires, enough & (good < _HALF * trials))
+
+    def gain(self) -> Floats:
+        """Return float64 (step, scope), as ``Verdicts.gain`` defines it; 0 at steps at which nothing has collapsed."""
+        gains: Floats = np.zeros(self.fires.shape)
+        for one in self._windows:
+            now = one.fires.any(axis=1, keepdims=True)
+            gains = np.maximum(gains, failure_gain(one.failed, one.trials, self.usual) * now)
+        return gains
+
+    def explain(self, step: int, scope: int) -> Cause:
+        """Return the finding at a cell, by the longest window that fires there, or else at that step."""
+        frame = self._frame
+        at_step = [one for one in self._windows if one.fires[step].any()]
+        firing = [one for one in at_step if one.fires[step, scope]] or at_step
+        shortest, longest = firing[0], firing[-1]
+        failed, trials = int(longest.failed[step, scope]), int(longest.trials[step, scope])
+        usual = float(self.usual[step, scope])
+        evidence = float(excess_evidence(failed, trials, usual, self._policy.outage.spread))
+        state = np.where(self.fires, FIRING, NOT_ENOUGH_EVIDENCE).astype(np.int8)
+        return cause_at("outage", frame.scopes, state, step, scope)(
+            sentence=f"{failed:,} of {trials:,} people failed on {of_scope('sign-ins', frame.scopes, scope)} in"
+            f" {format_duration(longest.length)}, with whatever code; normal is {usual:.2%}",
+            numbers={
+                "window_ms": longest.length,
+                "good": trials - failed,
+                "bad": failed,
+                "people": failed,
+                "counts": "all",
+                "failing_ratio": round(failed / trials, 6) if trials else None,
+                "usual_ratio": round(usual, 6),
+                "evidence": round(evidence, 2),
+                "needed": round(self._needed, 2),
+                "min_people": self._policy.outage.min_people,
+            },
+            first_bad=int(frame.ends[step]) - shortest.length,
+            estimated_users=failed * HOUR / longest.length,
+            failing_ratio=failed / trials if trials else 0.0,
+        )
