@@ -35,6 +35,8 @@ from detectors.windows.frame import Frame
 
 __all__ = ["BurnRateDetector"]
 
+#: Shorter windows than this are left out, unless a rule names one, ms.
+_FIRST = 10_000
 #: Live windows that must also burn in rules with longer windows, ms.
 _LATELY = (30 * MINUTE, HOUR)
 
@@ -126,7 +128,9 @@ class _Burns:
         self._policy = policy.burn_rate
         self._recovery = recovery_of(policy)
         self._budget = budgets(policy, frame.scopes)
-        self._failures = Failures.of_sign_in(frame)
+        # The first seconds of an outage say nothing of a budget.
+        least = min(_FIRST, *(min(_lengths(rule)) for rule in self._policy.rules))
+        self._failures = Failures.of_sign_in(frame, tuple(w for w in frame.windows if w >= least))
         self._seen: dict[int, _Window] = {}
         self._fires = self._judge()
         firing = np.any(self._fires, axis=0)
