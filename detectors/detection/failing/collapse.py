@@ -118,7 +118,7 @@ class Collapse:
         hour = frame.counts[HOUR][..., GOOD]
         known = frame.ends - length - np.maximum(frame.ends - HOUR, frame.covered_from)
         rate = (hour - self._lattice.tokens(hour) - good) / np.maximum(known, length)[:, None]
-        before = rate * length
+        before = np.maximum(rate, 0.0) * length
         fewer = (good <= _LEFT * before) & (good <= before - _FEWER * np.sqrt(before))
         fires &= fewer | (rate * self._policy.surge.window < _EXPECTED)
         return _Window(length, failed, trials, fires, enough & (good < _HALF * trials))
