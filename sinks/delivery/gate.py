@@ -96,7 +96,7 @@ class ReceiverGate:
         self._failing: dict[str, int] = {}  # key whose last request failed -> when that was sent, ms
         self._waiting: list[_Ticket] = []
         self._leader: _Ticket | None = None
-        self._resting: set[asyncio.Future[None]] = set()
+        self._resting: dict[asyncio.Future[None], None] = {}  # in order, so that a simulation repeats itself
         self._left = asyncio.Event()
         self._clock = clock
         self._sleep = sleep
@@ -252,17 +252,17 @@ class ReceiverGate:
     async def rest(self, seconds: float) -> None:
         """Wait before a request is tried again; not longer than until the receiver, which was broken, answers again."""
         woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._resting.add(woken)
+        self._resting[woken] = None
         slept = asyncio.ensure_future(self._sleep(seconds))
         try:
             await asyncio.wait({woken, slept}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            self._resting.discard(woken)
+            del self._resting[woken]
             slept.cancel()
             await asyncio.gather(slept, return_exceptions=True)
 
     def _wake_resting(self) -> None:
-        for woken in self._resting:
+        for woken in list(self._resting):
             if not woken.done():
                 woken.set_result(None)
 
