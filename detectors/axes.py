@@ -8,7 +8,7 @@ without the ``*`` at the end, such as ``prod``, ``prod/ssoe``, ``prod/*/idme`` o
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from itertools import product
+from itertools import product, zip_longest
 from types import MappingProxyType
 
 import msgspec
@@ -30,6 +30,7 @@ __all__ = [
     "narrowness",
     "overlaps",
     "path_of",
+    "shared",
 ]
 
 #: The axes of the policy that ships.
@@ -71,6 +72,12 @@ def contains(wide: str, narrow: str) -> bool:
     if len(outer) > len(inner):
         return False
     return all(value in (ANY, own) for value, own in zip(outer, inner, strict=False))
+
+
+def shared(path: str, other: str) -> str:
+    """Return the scope of what two scopes of an environment that overlap have in common: the values of both."""
+    values = zip_longest(named(path), named(other), fillvalue=ANY)
+    return path_of(path.partition("/")[0], [b if a == ANY else a for a, b in values])
 
 
 def overlaps(one: str, other: str) -> bool:

@@ -11,7 +11,9 @@ Rules then combine scopes along each axis: all of at least two values that have 
 and so do three of them if they are half of those with traffic. So all providers, or all clients, of a method become the
 method; all methods become the environment; a provider that fails on both methods is one cause, unless one of these
 methods is a cause. Scopes that hold the same events are one candidate (``Lattice.same``). A scope that does not fire
-itself is a cause only if nothing else explains a wider scope that fires.
+itself is a cause only if nothing else explains a wider scope that fires. What an announced maintenance covers is no
+evidence that a scope around it fails. A scope that overlaps a known incident is a cause if it also fails in excess
+beside it, and has begun when that part has; else the cause is what both share.
 
 Findings that wake nobody (surges, slowness) are compared separately, each kind by itself, so that they neither widen
 nor hide causes that wake somebody; ``lifecycle.grouping`` decides which of them are symptoms of an incident.
@@ -19,13 +21,15 @@ nor hide causes that wake somebody; ``lifecycle.grouping`` decides which of them
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from itertools import chain
 
 import msgspec
 import numpy as np
 
 from detectors.arrays import Bools, Floats, Ints
+from detectors.axes import contains
 from detectors.detection.lattice.lattice import Lattice, lattice_of
 from detectors.detection.lattice.selection import Selection, absorbed
 from detectors.detection.verdicts import FIRING, Verdicts
@@ -45,20 +49,43 @@ _GROUPS = (("outage", "burn_rate"), ("silence",), ("funnel",))
 _MOST_NAMED = 40
 
 
-def attribute(verdicts: Sequence[Verdicts], frame: Frame, n: int, policy: Policy) -> list[Cause]:
+def attribute(
+    verdicts: Sequence[Verdicts], frame: Frame, n: int, policy: Policy, known: Collection[str] = ()
+) -> list[Cause]:
     """Return the causes at step ``n``, in the order of the scope axis.
 
     The first cause of each scope is the leading detector's finding; there should be one incident for it. Its
     numbers also hold ``explains``, the other firing scopes that it explains, and ``gain`` (nats). The findings
     of other detectors on this scope follow it.
+
+    Args:
+        known: the scopes of open incidents that may wake somebody.
     """
     serious = [verdict for verdict in verdicts if verdict.detector not in WAKES_NOBODY]
     minor = [[verdict] for verdict in verdicts if verdict.detector in WAKES_NOBODY]
     busy = _busy(frame, n, policy)
-    out = _causes(_groups(serious), verdicts, frame, n, policy, busy)
+    lattice, at = lattice_of(frame.scopes), int(frame.ends[n])
+    announced = [window.scope for window in policy.maintenance if window.start <= at < window.end]
+    planned = frozenset(group for group in lattice.order if _within(lattice.path(group), announced))
+    indices = (frame.scopes.index(scope) for scope in known)
+    around = _Around(busy, planned, tuple(index for index in indices if index is not None))
+    out = _causes(_groups(serious), verdicts, frame, n, policy, around)
     for group in minor:
-        out += _causes([group], verdicts, frame, n, policy, busy)
+        out += _causes([group], verdicts, frame, n, policy, _Around(busy, planned))
     return out
+
+
+@dataclass(frozen=True)
+class _Around:
+    """What bears on the causes of a step: groups with traffic, and under announced maintenance; known incidents."""
+
+    busy: frozenset[int]
+    planned: frozenset[int]
+    known: tuple[int, ...] = ()
+
+
+def _within(path: str, scopes: Sequence[str]) -> bool:
+    return any(contains(scope, path) for scope in scopes)
 
 
 def _causes(
@@ -67,19 +94,23 @@ def _causes(
     frame: Frame,
     n: int,
     policy: Policy,
-    busy: frozenset[int],
+    around: _Around,
 ) -> list[Cause]:
     """Return the causes that the given groups of detectors find, in the order of the scope axis."""
     found: dict[int, list[Verdicts]] = {}
     gains: dict[int, float] = {}
+    begun: dict[int, int] = {}
     lattice = lattice_of(frame.scopes)
     for group in groups:
         fires = np.any([verdict.state[n] == FIRING for verdict in group], axis=0)
         if not fires[lattice.is_scope].any():
             continue
         gain = np.max([verdict.gain(n) for verdict in group], axis=0)
-        selection = Selection(lattice, gain, busy, policy.attribution)
-        for scope in _explain(selection, lattice, gain, fires):
+        selection = Selection(lattice, gain, around.busy, policy.attribution, around.planned)
+        for cause_of in _explain(selection, lattice, gain, fires):
+            scope, beside = _beside_known(cause_of, selection, lattice, fires, around.known)
+            if beside is not None and (first := _first_bad(group, n, beside)) is not None:
+                begun[scope] = first
             found.setdefault(scope, []).extend(group)
             gains[scope] = max(gains.get(scope, 0.0), float(gain[scope]))
     if not found:
@@ -92,14 +123,46 @@ def _causes(
         leading, *others = sorted(group, key=lambda v: (v.state[n, scope] != FIRING, _rank(v)))
         explains = _symptoms(lattice, scope, verdicts, n)
         cause = leading.explain(n, scope)
+        first_bad = begun.get(scope, cause.first_bad)
         numbers = {
             **cause.numbers,
             "explains": ",".join(lattice.path(f) for f in explains[:_MOST_NAMED]),
             "gain": round(gains.get(scope, 0.0), 2),
         }
-        out.append(msgspec.structs.replace(cause, state="firing", numbers=numbers))
+        out.append(msgspec.structs.replace(cause, state="firing", numbers=numbers, first_bad=first_bad))
         out += [verdict.explain(n, scope) for verdict in others if verdict.state[n, scope] == FIRING]
     return out
+
+
+def _beside_known(
+    scope: int, selection: Selection, lattice: Lattice, fires: Bools, known: Sequence[int]
+) -> tuple[int, int | None]:
+    """Return the scope that a cause has in view of known incidents that it overlaps, and the part that shows it.
+
+    The part (None where there is no such incident) fails in excess and shares nothing with these incidents. Without
+    one the cause has what it shares with an incident, if that fires.
+    """
+    across = [
+        one
+        for one in known
+        if lattice.meets[one, scope] and not (lattice.holds[one, scope] or lattice.holds[scope, one])
+    ]
+    if not across:
+        return scope, None
+    beside = selection.beside(scope, across)
+    if beside is not None:
+        return scope, beside
+    for one in across:
+        shared = lattice.shared(one, scope)
+        if shared is not None and fires[shared]:
+            return int(lattice.same[shared]), None
+    return scope, None
+
+
+def _first_bad(group: Sequence[Verdicts], n: int, scope: int) -> int | None:
+    """Return when the failures of a scope began, by the detectors that fire there; None if none does."""
+    firing = [verdict.explain(n, scope).first_bad for verdict in group if verdict.state[n, scope] == FIRING]
+    return max((first for first in firing if first is not None), default=None)
 
 
 def _rank(verdict: Verdicts) -> int:

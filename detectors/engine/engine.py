@@ -29,6 +29,7 @@ from detectors.notices.notices import NoticeWatch
 from detectors.notification.notices import notice_command
 from detectors.notification.plan import plan
 from detectors.policy.policy import Policy
+from detectors.urgency import is_serious
 from detectors.windows.fact_columns import FactColumns
 from detectors.windows.facts import FactRow
 from detectors.windows.frame import Frame
@@ -358,7 +359,9 @@ class Engine:
         catching_up: bool,
     ) -> None:
         """Advance the incidents by one step, and add transitions, commands and refused inputs to the result."""
-        causes = attribute(view.verdicts, view.frame, view.n, self.policy) if fires else []
+        standing = (one.incident for one in self.lifecycle.memory.incidents if one.is_open)
+        known = [incident.scope for incident in standing if is_serious(incident)]
+        causes = attribute(view.verdicts, view.frame, view.n, self.policy, known) if fires else []
         brought.transitions = self.lifecycle.step(view, causes, asked)
         brought.refused, brought.unseen = self.lifecycle.take_refused(), self.lifecycle.take_unseen()
         for transition in brought.transitions:

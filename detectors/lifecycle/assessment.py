@@ -9,7 +9,7 @@ from typing import Any
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from detectors.axes import contains
+from detectors.axes import contains, overlaps, shared
 from detectors.bounds import CAUSES_LIMIT, LINK_BYTES, SENTENCE_BYTES, cut, fits
 from detectors.incidents import Cause, Incident
 from detectors.instants import MINUTE
@@ -29,6 +29,7 @@ from detectors.lifecycle.severity import (
 from detectors.notification.paging import may_page
 from detectors.policy.policy import Policy
 from detectors.urgency import is_serious
+from detectors.windows.impact import Distinct
 
 __all__ = ["assess", "assess_common"]
 
@@ -101,8 +102,8 @@ def _people(
     at, policy, view, incident = recorder.at, recorder.policy, recorder.view, memory.incident
     env, rules = incident.env, policy.severity
     scope, began = incident.scope, max(since, memory.began_at)
-    seen = view.people(scope, since)
-    lately = seen if began == since else view.people(scope, began)
+    seen = _own_people(incident, since, recorder)
+    lately = seen if began == since else _own_people(incident, began, recorder)
     estimate = max((c.estimated_users for c in causes if c.estimated_users is not None), default=None)
     sure = max(seen.people, floor(estimate or 0.0))
     growth = memory.growth = grown(memory.growth, scope, began, at, lately.people, policy)
@@ -152,6 +153,25 @@ def assess_common(
         memory.incident = replace(incident, common=found or ())
 
 
+def _across(incident: Incident, recorder: Recorder) -> list[str]:
+    """What an incident shares with older open incidents that it overlaps: the bad events there are theirs."""
+    out = []
+    for name, scope in recorder.standing:
+        if name == incident.id:
+            break
+        nested = contains(scope, incident.scope) or contains(incident.scope, scope)
+        if overlaps(scope, incident.scope) and not nested:
+            out.append(shared(incident.scope, scope))
+    return out
+
+
+def _own_people(incident: Incident, since: int, recorder: Recorder) -> Distinct:
+    """Distinct people with a bad event since an instant (ms), without those who fail where an older incident does."""
+    seen = recorder.view.people(incident.scope, since)
+    others = sum(recorder.view.people(scope, since).people for scope in _across(incident, recorder))
+    return seen._replace(people=max(seen.people - others, 0))
+
+
 def _first_bad(memory: IncidentMemory, causes: Sequence[Cause], recorder: Recorder) -> int:
     """The instant (ms) at which the failures behind an incident, or behind the new epoch of one, began.
 
@@ -161,6 +181,8 @@ def _first_bad(memory: IncidentMemory, causes: Sequence[Cause], recorder: Record
     incident = memory.incident
     since = max((c.first_bad for c in causes if c.first_bad is not None), default=incident.opened_at)
     since = max(since, memory.began_at)
+    if _across(incident, recorder):
+        return since  # an older incident's failures do not tell when these began
     found = recorder.view.first_bad(incident.scope, since)
     return since if found is None else found
 

@@ -137,6 +137,11 @@ class Lifecycle:
             if group.operation == "begin" and not any(recorder.is_news(cause) for cause in group.causes):
                 group.operation = "rest"
         recorder.csps = csps_of(group.scope for group in groups if group.is_live and group.is_serious)
+        recorder.standing = [
+            (group.memory.incident.id, group.scope)
+            for group in groups
+            if group.memory and group.memory.is_open and group.is_live and group.is_serious
+        ]
         for group in groups:
             self._follow(group, recorder)
         for group in groups:

@@ -32,6 +32,7 @@ class Recorder:
         csps: how many credential providers are down by now (``severity.csps_of``).
         gone: the scopes in which nothing is expected to arrive.
         firing: the causes that fire in this step.
+        standing: (id, scope) of the open incidents that may wake somebody, the oldest first.
         only_silence: whether nothing but silences would wake anybody in the environment.
     """
 
@@ -44,6 +45,7 @@ class Recorder:
         self.gone: list[Gone] = []
         self.firing: list[Cause] = []
         self.only_silence = False
+        self.standing: list[tuple[str, str]] = []
         self.transitions: list[Transition] = []
 
     def is_news(self, cause: Cause) -> bool:

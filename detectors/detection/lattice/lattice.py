@@ -85,7 +85,7 @@ class Lattice:
             for of_axis in self.parts
         ]
         self.divided: Bools = np.array([any(of) for of in zip(*self.distinct, strict=True)], dtype=bool)
-        self.combined: dict[tuple[frozenset[int], frozenset[int], bytes], frozenset[int]] = {}
+        self.combined: dict[tuple[frozenset[int], frozenset[int], frozenset[int], bytes], frozenset[int]] = {}
         self.around: list[list[int]] = [[] for _ in range(self.size)]
         for of_axis in self.parts:
             for group, parts in enumerate(of_axis):
@@ -121,6 +121,12 @@ class Lattice:
     def index(self, path: str) -> int | None:
         """Return the position of a scope by its path without the environment; None if there is none."""
         return self._index.get(path)
+
+    def shared(self, group: int, other: int) -> int | None:
+        """Return the scope of what two scopes share, the values of both; None if there is none."""
+        codes = np.maximum(self._codes[group], self._codes[other])
+        found = np.flatnonzero((self._codes == codes).all(axis=1) & self.is_scope)
+        return int(found[0]) if len(found) else None
 
     def value(self, group: int, axis: str) -> str | None:
         """Return the value that a group names on an axis (name); None without one."""

@@ -8,7 +8,7 @@ more, the best of all that follow from dividing scopes along one axis after the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -36,13 +36,22 @@ class Selection:
         gain: (group,) nats.
         busy: groups that had traffic.
         costs: what a scope must gain.
+        planned: groups that may fail as announced: no evidence that a scope around them fails.
     """
 
-    def __init__(self, lattice: Lattice, gain: Floats, busy: frozenset[int], costs: Attribution) -> None:
+    def __init__(
+        self,
+        lattice: Lattice,
+        gain: Floats,
+        busy: frozenset[int],
+        costs: Attribution,
+        planned: frozenset[int] = frozenset(),
+    ) -> None:
         self._lattice = lattice
         self._gain = gain
         self._busy = busy
         self._costs = costs
+        self._planned = planned
         # A scope is divided along the second axis first, then along the first: providers fail more often than methods.
         # Further axes come last.
         self._first = lattice.axes.index(METHOD) if METHOD in lattice.axes else 0
@@ -95,7 +104,7 @@ class Selection:
         busy = [part for part in self._lattice.distinct[axis][group] if part in self._busy]
         if len(busy) < 2:
             return True
-        failing = sum(bool(self._gain[part] >= _OWN_EXCESS) for part in busy)
+        failing = sum(bool(self._gain[part] >= _OWN_EXCESS) for part in busy if part not in self._planned)
         return failing >= 2 or (failing == 0 and self._has_rest(axis, group)) or self._rest_fails(group)
 
     def _has_rest(self, axis: int, group: int) -> bool:
@@ -106,6 +115,14 @@ class Selection:
         """Whether the leaf that no narrower scope names fails in excess by itself."""
         rest = self._lattice.rest[group]
         return rest >= 0 and bool(self._gain[rest] >= _OWN_EXCESS)
+
+    def beside(self, scope: int, others: Sequence[int]) -> int | None:
+        """Return the part of a scope that fails most of those which share nothing with others; None if none does."""
+        lattice = self._lattice
+        apart = lattice.holds[scope] & ~lattice.meets[others].any(axis=0) & lattice.is_scope
+        gains = np.where(apart, self._gain, 0.0)
+        most = int(gains.argmax())
+        return most if gains[most] >= _OWN_EXCESS else None
 
     # -- rules ------------------------------------------------------------------------------------------------
 
@@ -118,7 +135,7 @@ class Selection:
         lattice = self._lattice
         out = {int(lattice.same[scope]) for scope in scopes}
         # While an outage lasts, the same scopes are combined at each step.
-        asked = (frozenset(out), self._busy, (self._gain >= _OWN_EXCESS).tobytes())
+        asked = (frozenset(out), self._busy, self._planned, (self._gain >= _OWN_EXCESS).tobytes())
         combined = lattice.combined.get(asked)
         if combined is None:
             combined = frozenset(self._combined(out))
@@ -157,7 +174,7 @@ class Selection:
             one for one in chosen if lattice.names[axis, one] and lattice.rank[one] > lattice.rank[group]
         ]
         failing = {part for part in parts if any(lattice.contains[one, part] for one in narrower)}
-        if len(failing) < 2:
+        if len(failing - self._planned) < 2:
             return False
         busy = self._busy.intersection(parts)
         return busy <= failing or (len(failing) >= _SEVERAL and 2 * len(failing & busy) >= len(busy))

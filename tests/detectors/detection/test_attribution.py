@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -18,6 +18,8 @@ from detectors.detection.verdicts import FIRING, NOT_ENOUGH_EVIDENCE, QUIET, Ver
 from detectors.history.history import History
 from detectors.incidents import Cause
 from detectors.instants import DAY
+from detectors.policy.policy import Policy
+from detectors.policy.sections import MaintenanceWindow
 from detectors.scopes import CSPS, LEAVES, SCOPES, contains, scope_path
 from detectors.windows.counters import BAD, GOOD
 from detectors.windows.frame import Frame
@@ -29,7 +31,12 @@ NOTHING = History("prod")
 
 
 def causes(
-    traffic: Traffic, first: int, last: int | None = None, history: History = NOTHING
+    traffic: Traffic,
+    first: int,
+    last: int | None = None,
+    history: History = NOTHING,
+    policy: Policy = POLICY,
+    known: Sequence[str] = (),
 ) -> list[list[Cause]]:
     """Return the causes after each second."""
     frame = traffic.frame(first, last)
@@ -38,7 +45,7 @@ def causes(
         BurnRateDetector(POLICY, history).judge(frame),
         SilenceDetector(POLICY, history).judge(replace(frame, covered_from=traffic.start)),
     ]
-    return [attribute(verdicts, frame, n, POLICY) for n in range(len(frame.ends))]
+    return [attribute(verdicts, frame, n, policy, known) for n in range(len(frame.ends))]
 
 
 def scopes(found: list[Cause]) -> list[str]:
@@ -81,6 +88,45 @@ def test_a_stray_failure_on_the_other_method_widens_nothing(before: int, seed: i
     named = {name for found in causes(traffic, 1_800, history=history) for name in scopes(found)}
     assert all(contains("prod/ssoe", name) for name in named)
     assert "prod/ssoe" in named
+
+
+def test_what_fails_as_announced_is_no_evidence_for_a_wider_scope() -> None:
+    traffic = Traffic(2_700, 1).fail("sis", 1_200, 2_700).fail("ssoe", 2_000, 2_700)
+    window = MaintenanceWindow.model_construct(scope="prod/sis", start=0, end=START + DAY, description="x")
+    planned = POLICY.model_copy(update={"maintenance": (window,)})
+    assert scopes(causes(traffic, 2_699)[0]) == ["prod"]
+    for found in causes(traffic, 2_030, policy=planned):
+        assert scopes(found) == ["prod/ssoe", "prod/sis"]
+
+
+def test_providers_under_maintenance_on_one_method_fail_on_the_other_alone() -> None:
+    traffic = Traffic(2_700, 1).fail("sis", 1_200, 2_700).fail("ssoe/idme", 2_000, 2_700)
+    window = MaintenanceWindow.model_construct(scope="prod/sis", start=0, end=START + DAY, description="x")
+    planned = POLICY.model_copy(update={"maintenance": (window,)})
+    assert set(scopes(causes(traffic, 2_699, policy=planned)[0])) == {"prod/ssoe/idme", "prod/sis"}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_a_known_incident_explains_is_no_cause_of_a_scope_that_overlaps_it(seed: int) -> None:
+    traffic = Traffic(2_700, seed).fail("ssoe/idme", 1_800, 2_700)
+    for found in causes(traffic, 2_400, 2_500, known=["prod/ssoe"]):
+        assert all(contains("prod/ssoe", name) for name in scopes(found))
+
+
+def test_a_second_cause_that_overlaps_a_known_one_begins_when_its_own_part_does() -> None:
+    traffic = Traffic(3_600, 1).fail("*/idme", 1_200, 3_600).fail("sis", 3_000, 3_600)
+    found = causes(traffic, 3_000, known=["prod/*/idme"])
+    seconds = [
+        next((c for c in one if c.scope.startswith("prod/sis") and c.detector == "outage"), None)
+        for one in found
+    ]
+    assert any(seconds[:30])
+    assert seconds[200] is not None
+    assert seconds[200].scope == "prod/sis"
+    for second in seconds[30:]:
+        assert second is not None
+        assert second.first_bad is not None
+        assert second.first_bad > START + 2_400_000, "and not when the known one began"
 
 
 def test_two_unrelated_outages_have_two_causes() -> None:

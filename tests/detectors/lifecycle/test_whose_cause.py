@@ -6,6 +6,7 @@ import msgspec
 
 from detectors.instants import HOUR
 from detectors.lifecycle.lifecycle import Lifecycle
+from detectors.windows.impact import Distinct
 from tests.detectors.lifecycle.scenario import START, Scenario, World
 
 MINUTES = 60
@@ -247,3 +248,22 @@ def test_a_cause_belongs_to_the_narrowest_incident_that_holds_it() -> None:
     narrower = {i.scope: i.narrower for i in heard.incidents.values()}
     assert narrower["prod/*/*/vaweb"] == ("prod/sis/*/vaweb",)
     assert narrower["prod/sis"] == ()
+
+
+def test_a_person_counts_in_the_older_of_two_incidents_that_overlap() -> None:
+    class ByScope(World):
+        def people(self, scope: str, since: int) -> Distinct:
+            return Distinct({"prod/*/idme": 400, "prod/sis": 520, "prod/sis/idme": 390}.get(scope, 0), 0.0)
+
+    scenario = Scenario()
+    scenario.world = ByScope()
+    scenario.at(0).fires("prod/*/idme")
+    scenario.at(60).fires("prod/sis", first_bad=START + 50_000)
+    heard = scenario.play(until=120)
+    found = {one.scope: (one.users_impacted, one.severity) for one in heard.incidents.values()}
+    assert found["prod/*/idme"] == (400, 2)
+    assert heard.incidents["prod-2"].counts_opening is not None
+    assert heard.incidents["prod-2"].first_bad_at == START + 50_000
+    assert found["prod/sis"][0] >= 130
+    assert scenario.lifecycle.memory.incidents[1].growth is not None
+    assert scenario.lifecycle.memory.incidents[1].growth.most == 130
