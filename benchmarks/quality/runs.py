@@ -20,6 +20,7 @@ from benchmarks.quality.cases import Case
 from detectors.backtest.labels import Label
 from detectors.backtest.outcomes import Outcomes
 from detectors.backtest.score import Score, score
+from detectors.engine.state import StepResult
 from detectors.instants import DAY, format_instant
 from detectors.policy.policy import Policy
 from streams.replay.entries import Entry
@@ -59,7 +60,13 @@ class Run:
     score: Score
 
 
-def play(case: Case, policy: Policy, cache_in: Path | None = None) -> Run:
+def play(
+    case: Case,
+    policy: Policy,
+    cache_in: Path | None = None,
+    *,
+    seen: Callable[[StepResult], None] = lambda result: None,
+) -> Run:
     """Run and score one case.
 
     Args:
@@ -67,6 +74,7 @@ def play(case: Case, policy: Policy, cache_in: Path | None = None) -> Run:
         policy: the policy in force.
         cache_in: folder for simulated files, which are equal in every run; None for no files. The large files of
             healthy days are never kept.
+        seen: called with the results of each T.
     """
     scenario, simulation = case.play()
     policy = _announced(policy, scenario)
@@ -78,6 +86,7 @@ def play(case: Case, policy: Policy, cache_in: Path | None = None) -> Run:
     outcomes = Outcomes()
     for verdict in replay.run():
         outcomes.add(verdict.result.transitions, verdict.result.commands)
+        seen(verdict.result)
     seconds = time.process_time() - began
     labels = [_label(record) for record in case.truth(source.truth())]
     first, last = replay.span or (simulation.start, simulation.end)

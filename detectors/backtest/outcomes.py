@@ -31,6 +31,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
         sentence: why the incident opened.
         pages: when the incident woke somebody: each PagerDuty key once, when first sent as critical or error.
         warnings: when its low-urgency alerts were sent.
+        worst: the worst severity that the incident says it had; what was projected and then refuted is none.
         resolved_at, resolved_reason: None while the incident is not resolved.
     """
 
@@ -46,6 +47,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     warnings: tuple[int, ...] = ()
     resolved_at: int | None = None
     resolved_reason: str | None = None
+    worst: int | None = None
 
     @property
     def paged_at(self) -> int | None:
@@ -54,8 +56,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def peak_severity(self) -> int:
-        """The worst severity of the incident, which is the smallest number."""
-        return min(severity for _, severity in self.severities)
+        """The worst severity of the incident, which is the smallest number: as it says itself, if it does."""
+        return self.worst or min(severity for _, severity in self.severities)
 
     def open_at(self, instant: int) -> bool:
         """Whether the incident was open (not resolved) at an instant (ms)."""
@@ -117,9 +119,12 @@ class Outcomes:
                 severities=((after.opened_at, after.severity),),
                 causes=after.causes,
                 sentence=after.sentence,
+                worst=after.peak_severity,
             )
             return
         changes: dict[str, object] = {}
+        if after.peak_severity != outcome.worst:
+            changes["worst"] = after.peak_severity
         if after.scope != outcome.scopes[-1][1]:
             changes["scopes"] = (*outcome.scopes, (transition.at, after.scope))
         if after.severity != outcome.severities[-1][1]:

@@ -37,7 +37,7 @@ from detectors.incidents import Cause
 from detectors.instants import HOUR
 from detectors.policy.policy import Policy
 from detectors.urgency import WAKES_NOBODY
-from detectors.windows.counters import BAD, EXCLUDED, GOOD, STARTED
+from detectors.windows.counters import BAD, EXCLUDED, GOOD, SESSION_BAD, STARTED
 from detectors.windows.frame import Frame
 
 __all__ = ["attribute"]
@@ -45,6 +45,8 @@ __all__ = ["attribute"]
 #: Groups of detectors that react to one kind of failure; a group is compared together, and its first detector leads.
 _GROUPS = (("outage", "burn_rate"), ("silence",), ("funnel",))
 
+#: Failures began with the shortest window that holds this share of the hour's: the others are strays.
+_NEARLY_ALL = 0.9
 #: The most other scopes that a cause names as explained by it.
 _MOST_NAMED = 40
 
@@ -109,8 +111,8 @@ def _causes(
         selection = Selection(lattice, gain, around.busy, policy.attribution, around.planned)
         for cause_of in _explain(selection, lattice, gain, fires):
             scope, beside = _beside_known(cause_of, selection, lattice, fires, around.known)
-            if beside is not None and (first := _first_bad(group, n, beside)) is not None:
-                begun[scope] = first
+            if beside is not None:
+                begun[scope] = _first_bad(frame, n, beside)
             found.setdefault(scope, []).extend(group)
             gains[scope] = max(gains.get(scope, 0.0), float(gain[scope]))
     if not found:
@@ -159,10 +161,11 @@ def _beside_known(
     return scope, None
 
 
-def _first_bad(group: Sequence[Verdicts], n: int, scope: int) -> int | None:
-    """Return when the failures of a scope began, by the detectors that fire there; None if none does."""
-    firing = [verdict.explain(n, scope).first_bad for verdict in group if verdict.state[n, scope] == FIRING]
-    return max((first for first in firing if first is not None), default=None)
+def _first_bad(frame: Frame, n: int, part: int) -> int:
+    """Return when the failures of a part (group) began: with the shortest window that holds nearly all of them."""
+    bad = {window: int(frame.counts[window][n, part][[BAD, SESSION_BAD]].sum()) for window in frame.windows}
+    most = max(bad.values())
+    return int(frame.ends[n]) - min(window for window, count in bad.items() if count >= _NEARLY_ALL * most)
 
 
 def _rank(verdict: Verdicts) -> int:

@@ -154,7 +154,7 @@ def assess_common(
 
 
 def _across(incident: Incident, recorder: Recorder) -> list[str]:
-    """What an incident shares with older open incidents that it overlaps: the bad events there are theirs."""
+    """What an incident shares with older incidents that it overlaps: the bad events there are theirs."""
     out = []
     for name, scope in recorder.standing:
         if name == incident.id:

@@ -26,7 +26,7 @@ from detectors.lifecycle.people.reports import declared_cause, join_report, repo
 from detectors.lifecycle.recorder import Recorder
 from detectors.lifecycle.severity import csps_of
 from detectors.policy.policy import Policy
-from detectors.urgency import WAKES_NOBODY, is_silence
+from detectors.urgency import WAKES_NOBODY, is_serious, is_silence
 
 __all__ = ["INPUTS_REMEMBERED", "IncidentMemory", "Lifecycle", "LifecycleMemory", "View"]
 
@@ -140,7 +140,7 @@ class Lifecycle:
         recorder.standing = [
             (group.memory.incident.id, group.scope)
             for group in groups
-            if group.memory and group.memory.is_open and group.is_live and group.is_serious
+            if group.memory and is_serious(group.memory.incident)
         ]
         for group in groups:
             self._follow(group, recorder)

@@ -32,7 +32,7 @@ class Recorder:
         csps: how many credential providers are down by now (``severity.csps_of``).
         gone: the scopes in which nothing is expected to arrive.
         firing: the causes that fire in this step.
-        standing: (id, scope) of the open incidents that may wake somebody, the oldest first.
+        standing: (id, scope) of the incidents that may wake somebody and are not closed, the oldest first.
         only_silence: whether nothing but silences would wake anybody in the environment.
     """
 

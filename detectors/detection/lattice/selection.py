@@ -119,7 +119,7 @@ class Selection:
     def beside(self, scope: int, others: Sequence[int]) -> int | None:
         """Return the part of a scope that fails most of those which share nothing with others; None if none does."""
         lattice = self._lattice
-        apart = lattice.holds[scope] & ~lattice.meets[others].any(axis=0) & lattice.is_scope
+        apart = lattice.holds[scope] & ~lattice.meets[others].any(axis=0)
         gains = np.where(apart, self._gain, 0.0)
         most = int(gains.argmax())
         return most if gains[most] >= _OWN_EXCESS else None
