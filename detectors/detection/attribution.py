@@ -110,7 +110,9 @@ def _causes(
         gain = np.max([verdict.gain(n) for verdict in group], axis=0)
         selection = Selection(lattice, gain, around.busy, policy.attribution, around.planned)
         for cause_of in _explain(selection, lattice, gain, fires):
-            scope, beside = _beside_known(cause_of, selection, lattice, fires, around.known)
+            scope, beside = _beside_known(cause_of, selection, lattice, around.known)
+            if scope is None:
+                continue
             if beside is not None:
                 begun[scope] = _first_bad(frame, n, beside)
             found.setdefault(scope, []).extend(group)
@@ -137,12 +139,12 @@ def _causes(
 
 
 def _beside_known(
-    scope: int, selection: Selection, lattice: Lattice, fires: Bools, known: Sequence[int]
-) -> tuple[int, int | None]:
+    scope: int, selection: Selection, lattice: Lattice, known: Sequence[int]
+) -> tuple[int | None, int | None]:
     """Return the scope that a cause has in view of known incidents that it overlaps, and the part that shows it.
 
     The part (None where there is no such incident) fails in excess and shares nothing with these incidents. Without
-    one the cause has what it shares with an incident, if that fires.
+    one the cause has what it shares with an incident, and none (None) where nothing names that and they hold all of it.
     """
     across = [
         one
@@ -156,9 +158,10 @@ def _beside_known(
         return scope, beside
     for one in across:
         shared = lattice.shared(one, scope)
-        if shared is not None and fires[shared]:
+        if shared is not None:
             return int(lattice.same[shared]), None
-    return scope, None
+    is_explained = bool((lattice.members[scope] <= lattice.members[across].sum(axis=0)).all())
+    return None if is_explained else scope, None
 
 
 def _first_bad(frame: Frame, n: int, part: int) -> int:
