@@ -123,7 +123,7 @@ class FleetWatch:
                 self._progress.going(Why.LAG, _key(env))
                 continue
             since = min(moved.at + _WRITTEN_WITHIN if stands else now, now if behind is None else behind)
-            remedy = _REMEDY if stands else _REMEDY_BEHIND
+            remedy = _REMEDY if behind is None else _REMEDY_BEHIND  # the same for as long as it stays behind
             self._progress.stuck(
                 Why.LAG,
                 self._sentence(env, moved, now, stands=stands),
