@@ -36,6 +36,8 @@ _BEGINS: dict[Effect, str] = {
     "scan": "a scanner begins to call: {of}",
     "added": "requests of a step that nobody listed begin to come: {adds}",
     "bot": "one identity begins to fail over and over: {of}",
+    "wait": "people begin to take longer at their provider: {of}{share}",
+    "clock": "a producer's clock begins to go wrong: {of}{share}",
     "late": "events begin to come late{share}",
     "duplicate": "events begin to come twice{share}",
 }

@@ -39,8 +39,9 @@ _ADDED_AFTER = 150
 #: The first identity of bots; those of one episode follow on it, and those of the next one after ``_MOST_BOTS``.
 BOT = np.uint64(0xB07)
 _MOST_BOTS = 100_000
-#: The tries of a bot's attempt: no person tries as often.
-BOT_TRIES = np.iinfo(np.uint8).max
+#: The tries of an attempt of a bot, and of one of a bot with several identities: no person tries as often.
+_BOT_ALONE_TRIES = np.iinfo(np.uint8).max
+BOT_TRIES = _BOT_ALONE_TRIES - 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -273,7 +274,8 @@ class Troubles:
             rows["env"], (rows["method"], rows["csp"], _) = self.world.leaf(placed.episode.scope)
             turn = np.rint((ticks - placed.begin) / _gap(placed)).astype(np.int64)
             rows["person"] = placed.first_bot + turn % placed.episode.people
-            rows["tries"] = BOT_TRIES  # a bot tries at fixed intervals instead of retrying
+            # a bot tries at fixed intervals instead of retrying
+            rows["tries"] = BOT_TRIES if placed.episode.people > 1 else _BOT_ALONE_TRIES
             parts.append(rows)
         return concat(parts, ATTEMPT)
 

@@ -30,7 +30,7 @@ def placed(scenario: str, start: int) -> Sequence[Placed]:
         ("ssoe_ramp", "prod/ssoe", (1,), True, "critical", 1.0, False),
         ("ssoe_blip", "prod/ssoe", None, None, None, 1.0, True),
         ("staging_outage", "staging/ssoe", (3,), False, None, 1.0, True),
-        ("ssoe_slow", "prod/ssoe", (3,), False, None, 1.0, True),
+        ("ssoe_slow", "prod/ssoe", (3,), None, None, 1.0, True),
     ],
 )
 def test_what_a_scenario_deserves_follows_from_its_truth(

@@ -39,13 +39,13 @@ def test_findings_incidents_messages_and_banners_are_noted() -> None:
     assert run.standing(fired.at - SECOND) == ()
     assert run.standing(START + 5 * MINUTE)[0].id == "prod-1"
     assert run.commands[0].at == run.transitions[0].at
-    assert [change.status for change in run.banners["prod/ssoe"]] == ["warning", "critical"]
+    assert [change.status for change in run.banners["prod/ssoe"]] == ["critical"]
 
 
 def test_nothing_is_noted_of_what_comes_after_the_end() -> None:
     run = played(FAILING, until="2m30s")
     assert run.until == START + 150 * SECOND
-    assert kinds(run) == ["opened"]
+    assert kinds(run) == ["opened", "declared"]
     assert all(change.at <= run.until for known in run.findings.values() for change in known)
 
 
@@ -69,10 +69,11 @@ def test_what_people_ask_for_applies_at_the_next_step() -> None:
     ]
     run = played(FAILING, inputs=inputs)
     taken, resolved = (
-        next(t for t in run.transitions if t.kind == kind) for kind in ("acknowledged", "resolved")
+        next(t for t in run.transitions if t.kind == kind) for kind in ("acknowledged", "said_resolved")
     )
     assert (taken.at, taken.by, taken.via) == (START + 180 * SECOND, "Ada", "pagerduty")
-    assert (resolved.at, resolved.reason) == (START + 200 * SECOND, "Ada resolved it: false alarm")
+    assert resolved.at == START + 200 * SECOND
+    assert "false alarm" in resolved.reason
 
 
 def test_a_declaration_opens_an_incident_where_nothing_fails() -> None:
@@ -90,10 +91,8 @@ def test_the_history_says_what_to_expect() -> None:
 
 
 def test_the_policy_of_the_test_is_in_force() -> None:
-    severities = {
-        t.incident.severity for t in played(FAILING, policy="severity: {severity_2_over: 10}").transitions
-    }
-    assert severities == {1, 2}
+    wide = "severity: {severity_1_over: 11000, severity_2_over: 10}"
+    assert {t.incident.severity for t in played(FAILING, policy=wide).transitions} == {2}
     high = "severity: {severity_1_over: 11000, severity_2_over: 10000}"
     assert {t.incident.severity for t in played(FAILING, policy=high).transitions} == {3}
 

@@ -296,4 +296,6 @@ def test_the_library_names_its_truth_with_scopes_of_production_or_staging() -> N
         "duplicate",
         "scan",
         "added",
+        "wait",
+        "clock",
     }
