@@ -3,7 +3,8 @@
 * To the open incident on the same scope, or on the narrowest scope that contains the cause's scope.
 * Else to the oldest open incident inside the cause's scope. Once the cause has held for ``widen_after``, or if
   the incident has just opened, this incident widens, and the others are merged into it. The wait is needed
-  because a second outage often looks for some seconds as if the first had spread.
+  because a second outage often looks for some seconds as if the first had spread. An incident that has just opened
+  rests on few failures: it also takes the scope of a cause that overlaps its scope and explains nearly all of them.
 * Else to a resolved incident: an incident on the same scope, or one that has had findings on this scope before,
   reopens. A cause whose scope merely overlaps or contains the incident's is another outage until shown
   otherwise.
@@ -24,13 +25,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from detectors.axes import contains, narrowness, overlaps
+from detectors.axes import contains, narrowness, overlaps, shared
 from detectors.incidents import Cause
-from detectors.lifecycle.memory import IncidentMemory
+from detectors.lifecycle.memory import IncidentMemory, View
 from detectors.policy.sections import LifecyclePolicy
 from detectors.urgency import STATED, WAKES_NOBODY, is_outage, is_serious
 
 __all__ = ["IncidentGroup", "group_causes"]
+
+#: A cause explains an incident that overlaps it with this share of the people whom the incident has hit.
+_NEARLY_ALL = 0.9
 
 
 @dataclass
@@ -73,24 +77,27 @@ class IncidentGroup:
 
 
 def group_causes(
-    causes: Iterable[Cause], memories: Sequence[IncidentMemory], at: int, rules: LifecyclePolicy
+    causes: Iterable[Cause], memories: Sequence[IncidentMemory], view: View, rules: LifecyclePolicy
 ) -> list[IncidentGroup]:
     """A group for each incident, in the order of ``memories``, then a group for each incident to be opened.
 
     Args:
         causes: causes that fire, or that a person has declared.
         memories: all incidents that are not closed, the oldest first.
-        at: T, ms.
+        view: the step.
         rules: ``widen_after`` and ``resolve_grace`` of these apply.
     """
+    at, causes = view.at, list(causes)
     groups = [IncidentGroup(m, m.incident.scope, "advance" if m.is_open else "rest") for m in memories]
+    misplaced = [group for group in groups if _is_misplaced(group, causes, at, rules.widen_after)]
     # The widest causes come first, so that narrower ones find their incident; causes that wake nobody come last.
     for cause in sorted(causes, key=lambda cause: (_is_minor(cause), narrowness(cause.scope))):
         explained = _explaining(cause, groups, at)
         if explained is not None:
             explained.symptoms.append(cause)
             continue
-        group = _among_open(cause, groups, at, rules.widen_after)
+        across = [group for group in misplaced if _takes_over(cause, group, view)]
+        group = _among_open(cause, groups, across, at, rules.widen_after)
         group = group or _among_resolved(cause, groups, at, rules.resolve_grace)
         if group is None:
             group = IncidentGroup(None, cause.scope, "begin")
@@ -101,6 +108,29 @@ def group_causes(
 
 def _is_minor(cause: Cause) -> bool:
     return cause.detector in WAKES_NOBODY
+
+
+def _is_misplaced(group: IncidentGroup, causes: Sequence[Cause], at: int, after: int) -> bool:
+    """Whether an incident has just opened, and no cause lies within the scope that it was given."""
+    memory = group.memory
+    return (
+        memory is not None
+        and memory.is_open
+        and is_outage(memory.incident)
+        and _has_just_opened(memory, at, after)
+        and not any(contains(group.scope, cause.scope) for cause in causes if not _is_minor(cause))
+    )
+
+
+def _takes_over(cause: Cause, group: IncidentGroup, view: View) -> bool:
+    """Whether a cause overlaps an incident and explains nearly all of its failures."""
+    if group.memory is None or cause.detector in STATED or _is_minor(cause):
+        return False
+    if contains(cause.scope, group.scope) or not overlaps(cause.scope, group.scope):
+        return False
+    since = group.memory.incident.first_bad_at
+    both = view.people(shared(group.scope, cause.scope), since).people
+    return both >= _NEARLY_ALL * view.people(group.scope, since).people
 
 
 def _left_behind(cause: Cause, group: IncidentGroup, at: int) -> bool:
@@ -135,7 +165,11 @@ def _explaining(cause: Cause, groups: Sequence[IncidentGroup], at: int) -> Incid
 
 
 def _among_open(
-    cause: Cause, groups: Sequence[IncidentGroup], at: int, widen_after: int
+    cause: Cause,
+    groups: Sequence[IncidentGroup],
+    across: Sequence[IncidentGroup],
+    at: int,
+    widen_after: int,
 ) -> IncidentGroup | None:
     minor = _is_minor(cause)
     live = [group for group in groups if group.is_live and not (minor and group.is_outage)]
@@ -145,13 +179,14 @@ def _among_open(
     inside = [
         group for group in live if not (minor and group.is_serious) and contains(cause.scope, group.scope)
     ]
-    if not inside:
-        return None
     inside.sort(key=lambda group: not group.is_serious)  # of equals the oldest stays first
-    oldest, *others = inside
-    held_back = oldest.is_serious and cause.detector not in STATED
-    if held_back and not _may_widen(oldest.memory, at, widen_after):
-        return oldest
+    held_back = bool(inside) and inside[0].is_serious and cause.detector not in STATED
+    if held_back and not _may_widen(inside[0].memory, at, widen_after):
+        return inside[0]
+    taken = [group for group in live if group in inside or group in across]
+    if not taken:
+        return None
+    oldest, *others = sorted(taken, key=lambda group: not group.is_serious)
     oldest.scope = cause.scope
     for group in others:
         group.operation, group.into = "merge", oldest
@@ -161,7 +196,11 @@ def _among_open(
 def _may_widen(memory: IncidentMemory | None, at: int, after: int) -> bool:
     if memory is None or not memory.is_open:
         return True
-    return memory.wider_for >= after or at - memory.incident.opened_at < after
+    return memory.wider_for >= after or _has_just_opened(memory, at, after)
+
+
+def _has_just_opened(memory: IncidentMemory, at: int, after: int) -> bool:
+    return at - memory.incident.opened_at < after
 
 
 def _among_resolved(

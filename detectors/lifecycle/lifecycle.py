@@ -130,7 +130,7 @@ class Lifecycle:
         groups = group_causes(
             [*firing, *(cause for cause, _ in declares)],
             memory.incidents,
-            at,
+            view,
             self.policy.lifecycle,
         )
         for group in groups:

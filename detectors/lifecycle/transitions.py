@@ -42,7 +42,7 @@ def advance(memory: IncidentMemory, scope: str, causes: Sequence[Cause], recorde
     """Advance an incident that is not resolved by one step.
 
     Args:
-        scope: the incident's scope, or the wider scope of a cause that contains it.
+        scope: the incident's scope, or that of a cause that contains it or takes it over.
         causes: the causes that belong to the incident in this step.
     """
     before = memory.incident
@@ -59,7 +59,7 @@ def advance(memory: IncidentMemory, scope: str, causes: Sequence[Cause], recorde
     assess(memory, causes, recorder)
     assess_common(memory, recorder, moved=scope != before.scope)
     if scope != before.scope:
-        verb = "Widened" if widened else "Narrowed"
+        verb = "Widened" if widened else "Narrowed" if contains(before.scope, scope) else "Moved"
         reason = f"{verb} from {before.scope} to {scope}. {memory.incident.sentence}"
         recorder.record(memory, "scope", reason, before=before, causes=causes)
     if is_serious(memory.incident) and not is_serious(before):

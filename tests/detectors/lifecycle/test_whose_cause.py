@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 
 from detectors.instants import HOUR
@@ -248,6 +250,67 @@ def test_a_cause_belongs_to_the_narrowest_incident_that_holds_it() -> None:
     narrower = {i.scope: i.narrower for i in heard.incidents.values()}
     assert narrower["prod/*/*/vaweb"] == ("prod/sis/*/vaweb",)
     assert narrower["prod/sis"] == ()
+
+
+class Hit(World):
+    """A world in which as many people fail as are told of each scope."""
+
+    hit: Mapping[str, int]
+
+    def people(self, scope: str, since: int) -> Distinct:
+        return Distinct(self.hit.get(scope, 0), 0.0)
+
+
+def hit(**people: int) -> Scenario:
+    scenario = Scenario(every=1)
+    scenario.world = Hit()
+    scenario.world.hit = {"prod/*/*/vaweb": 60, "prod/sis": 90, "prod/sis/*/vaweb": 60, **people}
+    return scenario
+
+
+def test_an_incident_that_has_just_opened_takes_the_scope_that_overlaps_and_explains_it() -> None:
+    scenario = hit()
+    scenario.at(0).fires("prod/*/*/vaweb")
+    scenario.at(1).quiet().fires("prod/sis")
+    heard = scenario.play(until=60)
+    assert heard.kinds() == [(0, "opened"), (1, "scope")]
+    incident = heard.incidents["prod-1"]
+    assert (incident.scope, incident.narrower, incident.users_impacted) == ("prod/sis", (), 90)
+    assert heard.last("scope").reason.startswith("Moved from prod/*/*/vaweb to prod/sis. ")
+    assert len(heard.pages()) == 1
+
+
+def test_what_has_just_opened_is_taken_into_one_incident_with_all_that_the_cause_explains() -> None:
+    scenario = hit(**{"prod/*/idme": 40, "prod/sis/idme": 39})
+    scenario.at(0).fires("prod/*/*/vaweb")
+    scenario.at(2).fires("prod/*/idme").fires("prod/sis/mhv")
+    scenario.at(4).quiet().fires("prod/sis")
+    heard = scenario.play(until=60)
+    assert {one.id for one in heard.incidents.values() if one.state == "open"} == {"prod-1"}
+    assert heard.incidents["prod-1"].scope == "prod/sis"
+
+
+def test_an_incident_keeps_its_scope_where_a_cause_beside_it_leaves_failures_unexplained() -> None:
+    scenario = hit(**{"prod/*/*/vaweb": 80})
+    scenario.at(0).fires("prod/*/*/vaweb")
+    scenario.at(1).quiet().fires("prod/sis")
+    assert {one.scope for one in scenario.play(until=5).incidents.values()} == {"prod/*/*/vaweb", "prod/sis"}
+
+
+def test_an_incident_keeps_its_scope_while_a_cause_is_on_it_and_once_it_has_stood() -> None:
+    for at, left in ((1, "prod/*/*/vaweb"), (15, "prod/sis")):
+        scenario = hit()
+        scenario.at(0).fires("prod/*/*/vaweb")
+        scenario.at(at).quiet().fires(left).fires("prod/sis")
+        heard = scenario.play(until=30)
+        assert {one.scope for one in heard.incidents.values()} == {"prod/*/*/vaweb", "prod/sis"}
+
+
+def test_no_declaration_takes_an_incident_over() -> None:
+    scenario = hit()
+    scenario.at(0).fires("prod/*/*/vaweb")
+    scenario.at(1).quiet().asks("declare", scope="prod/sis")
+    assert scenario.play(until=2).when("opened") == [0, 1]
 
 
 def test_a_person_counts_in_the_older_of_two_incidents_that_overlap() -> None:
