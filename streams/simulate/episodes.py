@@ -39,9 +39,9 @@ _ADDED_AFTER = 150
 #: The first identity of bots; those of one episode follow on it, and those of the next one after ``_MOST_BOTS``.
 BOT = np.uint64(0xB07)
 _MOST_BOTS = 100_000
-#: The tries of an attempt of a bot, and of one of a bot with several identities: no person tries as often.
-_BOT_ALONE_TRIES = np.iinfo(np.uint8).max
-BOT_TRIES = _BOT_ALONE_TRIES - 1
+#: The tries of an attempt of one named identity, and of other bots, which are soon back: no person tries as often.
+_NAMED_BOT_TRIES = np.iinfo(np.uint8).max
+BOT_TRIES = _NAMED_BOT_TRIES - 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -275,7 +275,8 @@ class Troubles:
             turn = np.rint((ticks - placed.begin) / _gap(placed)).astype(np.int64)
             rows["person"] = placed.first_bot + turn % placed.episode.people
             # a bot tries at fixed intervals instead of retrying
-            rows["tries"] = BOT_TRIES if placed.episode.people > 1 else _BOT_ALONE_TRIES
+            known = placed.episode.people == 1 and placed.episode.identified
+            rows["tries"] = _NAMED_BOT_TRIES if known else BOT_TRIES
             parts.append(rows)
         return concat(parts, ATTEMPT)
 

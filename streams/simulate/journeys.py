@@ -56,7 +56,7 @@ class TIMES:
 
 #: The greatest number of tries of a person.
 _MOST_TRIES = 6
-#: A bot with several identities is back from the credential provider after this time at most, ms.
+#: A bot without a name, or with several identities, is back from the credential provider after this time at most, ms.
 _BOT_AWAY = 4 * SECOND
 _REFRESH_EVERY = 5 * MINUTE
 _REFRESH_JITTER = 15 * SECOND

@@ -1,10 +1,10 @@
 """Does success itself collapse, whatever the error codes say?
 
 Some codes do not count against the service, as they are the person's act. Where hardly anybody gets in any more they
-are an outage all the same: where surely fewer than half of the people whose step completed got in, surely fewer than
-half of the usual share, and so many fail that it is no chance (``confidence.excess_evidence``). All who failed are
-its people. A crowd that fails beside people who get in as before is no collapse: of a scope with traffic in the hour
-before, a quarter of the successes must be missing as well.
+are an outage all the same: where the evidence that fires any outage shows that fewer than half of those get in who
+usually do (``confidence.failure_gain`` against that share). All who failed are its people. Failures that count are
+the outage detector's own matter: most failures must be others. A crowd that fails beside people who get in as before
+is no collapse: of a scope with traffic in the hour before, a quarter of the successes must be missing as well.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from functools import cached_property
 import numpy as np
 
 from detectors.arrays import Bools, Floats, Ints
-from detectors.confidence import excess_evidence, failure_gain, surely_below
+from detectors.confidence import failure_gain, surely_below
 from detectors.detection.explanation import cause_at, of_scope
 from detectors.detection.lattice.lattice import lattice_of
 from detectors.detection.verdicts import FIRING, NOT_ENOUGH_EVIDENCE
@@ -96,13 +96,18 @@ class Collapse:
             )
         return np.asarray(np.minimum(np.stack(of_days)[day], 0.9))
 
+    @property
+    def _too_many(self) -> Floats:
+        """(step, scope) the share that fails where half of those get in who usually do."""
+        return np.asarray(1.0 - _HALF * (1.0 - self.usual))
+
     def _judge(self, length: int) -> _Window | None:
         """Return what a window (ms) shows; None if nothing has collapsed."""
         frame, rules = self._frame, self._policy.outage
         counts = frame.counts[length]
         failures = counts[..., BAD] + counts[..., EXCLUDED]
         near = (failures >= rules.min_people) & (counts[..., EXCLUDED] > 0) & self._lattice.is_scope
-        near &= failures > _HALF * counts[..., GOOD]
+        near &= (failures > _HALF * counts[..., GOOD]) & (counts[..., EXCLUDED] > counts[..., BAD])
         if frame.codes is None or not near.any():
             return None
         good = counts[..., GOOD] - self._lattice.tokens(counts[..., GOOD])
@@ -110,11 +115,7 @@ class Collapse:
         failed = np.minimum(failures, frame.codes.people(frame.codes.codes, self._policy.surge.window))
         trials = failed + good
         enough = near & (failed >= rules.min_people)
-        usually_in = 1.0 - self.usual
-        evidence = excess_evidence(failed, trials, self.usual, rules.spread)
-        fires = enough & (evidence >= self._needed)
-        for share in (_HALF, _HALF * usually_in):
-            fires &= surely_below(good, trials, share, _SURE)
+        fires = enough & (failure_gain(failed, trials, self._too_many) >= self._needed)
         hour = frame.counts[HOUR][..., GOOD]
         known = frame.ends - length - np.maximum(frame.ends - HOUR, frame.covered_from)
         rate = (hour - self._lattice.tokens(hour) - good) / np.maximum(known, length)[:, None]
@@ -139,7 +140,7 @@ class Collapse:
         shortest, longest = firing[0], firing[-1]
         failed, trials = int(longest.failed[step, scope]), int(longest.trials[step, scope])
         usual = float(self.usual[step, scope])
-        evidence = float(excess_evidence(failed, trials, usual, self._policy.outage.spread))
+        evidence = float(failure_gain(failed, trials, self._too_many[step, scope]))
         state = np.where(self.fires, FIRING, NOT_ENOUGH_EVIDENCE).astype(np.int8)
         return cause_at("outage", frame.scopes, state, step, scope)(
             sentence=f"{failed:,} of {trials:,} people failed on {of_scope('sign-ins', frame.scopes, scope)} in"

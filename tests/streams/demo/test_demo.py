@@ -211,7 +211,8 @@ def test_an_outage_is_told_to_its_end_and_kept_all_its_promises(house: House) ->
     assert when("datadog", "incident resolved") >= times[9]
     assert when("slack", "reply in the thread: resolved") >= times[9]
     assert any("critical; prod/sis stays ok" in what for _, who, what in story if who == "banner")
-    assert when("banner", "down for prod/ssoe") > times[3]
+    # A provider's own banner may have come down before, when the outage turned out to be the method's.
+    assert [at for at, who, what in story if (who, what) == ("banner", "down for prod/ssoe")][-1] > times[3]
     assert [what for _, who, what in story if who == "pagerduty" and what.startswith("paged")][1:] == []
     # A machine that has several times as much to do as it can is given the time it takes.
     assert elapsed < 90 or os.getloadavg()[0] > 2 * (os.cpu_count() or 1)
