@@ -18,6 +18,8 @@ __all__ = ["SETTLED", "SURE", "ArrivalWindow", "settled"]
 #: From a window of this length (ms) on a move must be sure: the one-sided bound of 95 %, arrivals being Poisson.
 SETTLED = 15 * MINUTE
 SURE = 1.645
+#: A window that has lost less than this share of what a shorter one has still holds people from before.
+_AS_MUCH = 0.9
 
 
 @dataclass(frozen=True)
@@ -54,10 +56,14 @@ def _without_moved(windows: list[ArrivalWindow], rules: Silence) -> tuple[list[A
     moved = np.zeros_like(windows[0].moved)
     missing = np.zeros(moved.shape)
     settled = np.zeros(moved.shape, dtype=bool)
+    most_lost = np.zeros(moved.shape)
     for window in windows:
-        # A longer window that still holds people from before a move tells less of it than one that holds none.
+        # A longer window that still holds people from before a move tells less of it than one that holds none: so does
+        # a shortfall of a quarter of an hour beside five minutes without anybody.
         far = window.quieter & (window.arrived < rules.recover_ratio * window.expected)
-        tells = window.fires | (far & ~settled)
+        lost = np.where(window.fires, 1.0 - window.arrived / np.maximum(window.expected, 1.0), 0.0)
+        tells = (window.fires & (lost >= _AS_MUCH * most_lost)) | (far & ~settled)
+        most_lost = np.maximum(most_lost, lost)
         moved = np.where(tells, window.moved, moved)
         missing = np.where(tells, window.expected - window.arrived, missing)
         if window.length >= SETTLED:
