@@ -67,12 +67,15 @@ class Collapse:
         self._needed = needed
         self._lattice = lattice_of(frame.scopes)
         shape = (len(frame.ends), len(frame.scopes))
-        self._windows = [one for one in map(self._judge, self._lengths) if one is not None]
+        near = [self._near(length) for length in self._lengths]
+        found = frame.codes is not None and any(where.any() for where in near)
+        self._windows = list(map(self._judge, self._lengths, near)) if found else []
         none: Bools = np.zeros(shape, dtype=bool)
         self.fires: Bools = none.copy()
         again = none.copy()  # whether a shorter window shows that people surely get in again
         for one in self._windows:
             one.fires[again] = False
+            one.going_on[again] = False
             self.fires |= one.fires
             again |= surely_below(one.failed, one.trials, _HALF, _SURE)
         self.lingers: Bools = np.asarray(np.any([none, *(one.going_on for one in self._windows)], axis=0))
@@ -101,18 +104,23 @@ class Collapse:
         """(step, scope) the share that fails where half of those get in who usually do."""
         return np.asarray(1.0 - _HALF * (1.0 - self.usual))
 
-    def _judge(self, length: int) -> _Window | None:
-        """Return what a window (ms) shows; None if nothing has collapsed."""
+    def _near(self, length: int) -> Bools:
+        """Return (step, scope) whether so many fail in a window (ms) that success may have collapsed."""
+        counts = self._frame.counts[length]
+        failures = counts[..., BAD] + counts[..., EXCLUDED]
+        near = (failures >= self._policy.outage.min_people) & (counts[..., EXCLUDED] > counts[..., BAD])
+        return np.asarray(near & self._lattice.is_scope & (failures > _HALF * counts[..., GOOD]))
+
+    def _judge(self, length: int, near: Bools) -> _Window:
+        """Return what a window (ms) shows; one in which hardly anybody fails shows that a longer one is past."""
         frame, rules = self._frame, self._policy.outage
         counts = frame.counts[length]
         failures = counts[..., BAD] + counts[..., EXCLUDED]
-        near = (failures >= rules.min_people) & (counts[..., EXCLUDED] > 0) & self._lattice.is_scope
-        near &= (failures > _HALF * counts[..., GOOD]) & (counts[..., EXCLUDED] > counts[..., BAD])
-        if frame.codes is None or not near.any():
-            return None
         good = counts[..., GOOD] - self._lattice.tokens(counts[..., GOOD])
         # People are counted over the longest window of codes, at most as many as failures in a shorter one.
-        failed = np.minimum(failures, frame.codes.people(frame.codes.codes, self._policy.surge.window))
+        failed = failures
+        if frame.codes is not None:
+            failed = np.minimum(failures, frame.codes.people(frame.codes.codes, self._policy.surge.window))
         trials = failed + good
         enough = near & (failed >= rules.min_people)
         fires = enough & (failure_gain(failed, trials, self._too_many) >= self._needed)

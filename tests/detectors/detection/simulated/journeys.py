@@ -31,10 +31,16 @@ _WINDOWS = (5 * MINUTE, 15 * MINUTE, HOUR)
 
 
 class Journeys:
-    """Sign-ins of some seconds from ``START`` on, each by another person unless ``fail`` names one."""
+    """Sign-ins of some seconds from ``START`` on, each by another person unless ``fail`` names one.
 
-    def __init__(self, seconds: int, seed: int = 0, level: float = 1.0) -> None:
+    ``windows``: those of the counts, ms.
+    """
+
+    def __init__(
+        self, seconds: int, seed: int = 0, level: float = 1.0, windows: tuple[int, ...] = _WINDOWS
+    ) -> None:
         self.seconds = seconds
+        self.windows = windows
         self.rng = np.random.default_rng(seed)
         begun, leaves = [], []
         for method, (share, csps) in SHARES.items():
@@ -132,7 +138,7 @@ class Journeys:
         return self.frames([*([first] if first else []), last or self.seconds])[-1]
 
     def _frames(self, cuts: Sequence[int], policy: Policy):  # type: ignore[no-untyped-def]
-        counts = Windows(fixed_scopes("prod"), SECOND, _WINDOWS, Classify(policy.event_classes, {}))
+        counts = Windows(fixed_scopes("prod"), SECOND, self.windows, Classify(policy.event_classes, {}))
         returns = ReturnWindows(fixed_scopes("prod"), SECOND, policy.funnel.live)
         codes = CodeWindows(
             fixed_scopes("prod"), SECOND, policy.surge.windows, sorted(policy.codes.root), 1_000
@@ -151,7 +157,7 @@ class Journeys:
                 ends,
                 counted,
                 nobody,
-                _WINDOWS,
+                self.windows,
                 returns.advance(start, steps, due),
                 codes,
                 scopes=fixed_scopes("prod"),
