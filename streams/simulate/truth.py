@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from numpy.lib.stride_tricks import sliding_window_view
+from scipy.special import gammaincinv
 
 from detectors.instants import HOUR, MINUTE, SECOND, format_instant
 from streams.simulate.episodes import Effect, Placed, Troubles
@@ -34,6 +36,8 @@ KINDS: Mapping[Effect, str] = {
 _SIGN_IN = np.array([step in SIGN_IN_STEPS for step in STEPS])
 #: The time from which the people of an hour are projected, ms.
 _RECENT = 5 * MINUTE
+#: The chance that people come at less than the rate that is projected.
+_CHANCE = 0.2
 #: The time after which slowness is declared, ms.
 _DECLARED_AFTER = 15 * MINUTE
 
@@ -69,10 +73,11 @@ def most_people(t: npt.NDArray[np.int64], person: npt.NDArray[np.uint64], window
 
 
 def most_projected(t: npt.NDArray[np.int64], person: npt.NDArray[np.uint64], begin: int, end: int) -> int:
-    """Return the greatest projection of an hour's people, as the watch projects, but without its confidence bound.
+    """Return the greatest projection of an hour's people that stood for ``_RECENT``, as the watch projects.
 
     At each T from ``_RECENT`` after ``begin`` to ``end`` (ms), at most an hour after ``begin``, people who have had an
-    instant ``t`` (ms) before, and for the rest of the hour as many new ones a second as in the last ``_RECENT``.
+    instant ``t`` (ms) before, and for the rest of the hour as many new ones a second as in the last ``_RECENT``, by
+    the lower bound of 80 % (Garwood 1936). What ends sooner must have stood to its end.
     """
     order = np.argsort(t, kind="stable")
     _, first = np.unique(person[order], return_index=True)
@@ -81,7 +86,10 @@ def most_projected(t: npt.NDArray[np.int64], person: npt.NDArray[np.uint64], beg
     if not len(at):
         return 0
     so_far, before = np.searchsorted(new, at), np.searchsorted(new, at - _RECENT)
-    return int((so_far + (so_far - before) * ((begin + HOUR - at) / _RECENT)).max())
+    recent = gammaincinv(np.maximum(so_far - before, 1), _CHANCE) * (so_far > before)
+    projected = so_far + recent * ((begin + HOUR - at) / _RECENT)
+    stood = sliding_window_view(projected, min(_RECENT // SECOND, len(at))).min(axis=1)
+    return int(stood.max())
 
 
 class Toll:
