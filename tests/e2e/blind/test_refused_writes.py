@@ -51,7 +51,11 @@ async def test_indicators_that_may_not_be_written_are_told_and_hold_up_no_page(
         traffic.failing = OUTAGE
         told = await told_blind(deployment, "write", topic_prefix + "sli", "authoriz", within=90.0)
         await deployment.incident_in("prod-1", ["open"], 30.0)
-        assert deployment.sandbox.pagerduty.open_alert("watchofficer:prod-1:0") is not None
+
+        async def paged() -> bool:
+            return deployment.sandbox.pagerduty.open_alert("watchofficer:prod-1:0") is not None
+
+        await until(paged, 40.0, "a page for prod-1")
         secured_kafka.admin.forgive("TOPIC", topic_prefix + "sli")
         await sees_again(deployment)
         assert told.alert.severity == "critical"

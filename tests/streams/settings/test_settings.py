@@ -35,6 +35,7 @@ SECRETS = {
     "WATCHOFFICER_STATUSPAGE__API_KEY": "page-hunter2",
     "WATCHOFFICER_ALERTMANAGER__PASSWORD": "am-hunter2",
     "WATCHOFFICER_HEARTBEAT_URL": "https://beat.test/hunter2",
+    "WATCHOFFICER_HASH_KEY": "hash-hunter2-of-thirty-two-bytes-or-more",
 }
 #: Secrets within others.
 WITHIN = {"https://hook.test/second-hunter2", "https://flow.test/second-hunter2"}
@@ -310,6 +311,7 @@ def test_no_text_of_settings_holds_a_secret() -> None:
 
 def test_no_error_holds_a_secret_even_where_it_is_the_secret_that_is_wrong() -> None:
     environ = {name: f"{secret} \u00e9" for name, secret in SECRETS.items()} | {"WATCHOFFICER_PORT": "x"}
+    environ["WATCHOFFICER_HASH_KEY"] = "hash-hunter2"  # too short: of any text of 32 bytes a key can be made
     with pytest.raises(SettingsError) as caught:
         read_settings(environ)
     text = "".join(traceback.format_exception(caught.value)) + repr(caught.value) + repr(caught.value.args)

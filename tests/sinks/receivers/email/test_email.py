@@ -188,15 +188,19 @@ async def test_a_relay_that_never_answers_is_left_at_the_deadline(made: Certific
 
 
 async def test_a_relay_that_drips_is_left_at_the_deadline() -> None:
+    left = asyncio.Event()
+
     async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        for byte in b"220 " + b"x" * 500:
-            writer.write(bytes([byte]))
+        while not reader.at_eof():
+            writer.write(b"x")
             await asyncio.sleep(0.02)
         writer.close()
+        left.set()
 
     server = await asyncio.start_server(drip, "127.0.0.1", 0)
     relay = Relay(port=server.sockets[0].getsockname()[1])
     answer = await over(relay, None, command("email", "open"), deadline=0.3)
+    await asyncio.wait_for(left.wait(), 10)
     server.close()
     assert isinstance(answer, Retry)
     assert "0.3 s" in answer.why
