@@ -4,31 +4,26 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from sinks.metrics.prometheus import Metrics
 from sinks.metrics.snapshot import EnvSnapshot
 from streams.runtime.progress import Why
+from tests.support.processes import needs
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 PROMETHEUS = DEPLOY / "prometheus"
 RULES = sorted(PROMETHEUS.glob("*.rules.yml"))
 DASHBOARD = DEPLOY / "grafana" / "watchofficer.json"
 
-needs_promtool = pytest.mark.skipif(
-    shutil.which("promtool") is None, reason="promtool is not installed (Debian package prometheus)"
-)
-needs_amtool = pytest.mark.skipif(
-    shutil.which("amtool") is None, reason="amtool is not installed (Debian package prometheus-alertmanager)"
-)
+needs_promtool = needs("promtool", "prometheus")
+needs_amtool = needs("amtool", "prometheus-alertmanager")
 
 
 def run(*command: str) -> None:

@@ -6,7 +6,6 @@ import asyncio
 import json
 import re
 import shlex
-import shutil
 import subprocess
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -23,13 +22,11 @@ from tests.e2e.harness.deployment import Deployment, deployed, login
 from tests.e2e.harness.topics import OnTopic
 from tests.e2e.harness.worker import Worker, run_to_end, until
 from tests.support.brokers import ApacheKafka
-from tests.support.processes import COMMAND, ROOT, environment
+from tests.support.processes import COMMAND, ROOT, environment, needs
 
 pytestmark = [pytest.mark.kafka, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(180)]
 
-needs_kcat = pytest.mark.skipif(
-    shutil.which("kcat") is None, reason="kcat is not installed (Debian package kcat)"
-)
+needs_kcat = needs("kcat", "kcat")
 HOUR, DAY = 3_600_000, 86_400_000
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -11,15 +12,27 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import httpx
+import pytest
 
 from streams.kafka.embedded_broker import free_port
 
-__all__ = ["COMMAND", "ROOT", "Failed", "Worker", "environment", "spawn"]
+__all__ = ["COMMAND", "ROOT", "Failed", "Worker", "environment", "needs", "spawn"]
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = (sys.executable, "-m", "streams.cli")
 _POLL_SECONDS = 0.05
 _SAID_LAST = 6_000  # characters
+
+
+def needs(program: str, package: str) -> pytest.MarkDecorator:
+    """A mark that skips tests where a program is missing; not in CI (``CI`` is set), where they then fail.
+
+    Args:
+        program: its name.
+        package: the Debian package that has it.
+    """
+    missing = shutil.which(program) is None and not os.environ.get("CI")
+    return pytest.mark.skipif(missing, reason=f"{program} is not installed (Debian package {package})")
 
 
 class Failed(Exception):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -19,10 +18,11 @@ from streams.replay.verdict_lines import objects
 from streams.settings.policy_file import default_policy
 from tests.support.brokers import ApacheKafka
 from tests.support.oracle import MINUTE, SECOND, Record, judge, written
+from tests.support.processes import needs
 
 pytestmark = [
     pytest.mark.kafka,
-    pytest.mark.skipif(shutil.which("kcat") is None, reason="kcat is not installed (Debian package kcat)"),
+    needs("kcat", "kcat"),
 ]
 PARTITIONS = 2
 
