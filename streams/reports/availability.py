@@ -18,7 +18,7 @@ from detectors.axes import overlaps
 from detectors.engine.frame_builder import scopes_of
 from detectors.history.error_budget import Account, Exclusion, accounts, scheduled
 from detectors.history.history import History
-from detectors.instants import DAY, MINUTE
+from detectors.instants import DAY, MINUTE, format_instant
 from detectors.policy.policy import Policy
 from detectors.windows.counters import BAD, GOOD, SLOW, TIMED
 from sinks.wording import ScopeNames, capitalised, day_words
@@ -75,8 +75,8 @@ def sla_report(
     )
     report.data = {
         "env": env,
-        "start": span.start,
-        "end": at,
+        "start": format_instant(span.start),
+        "end": format_instant(at),
         "coverage": covered,
         "methods": {
             method: _method(history, method, found, raw, policy, scheduled_by=(span.start, at))
@@ -134,8 +134,15 @@ def _method(
         "good": float(counts[GOOD]),
         "bad": float(counts[BAD]),
         "maintenance_minutes": minutes,
-        "account": None if account is None else asdict(account),
+        "account": None if account is None else _account(account),
     }
+
+
+def _account(account: Account) -> dict[str, Any]:
+    """Return an account with its instants in RFC 3339, as all instants of a report are."""
+    instants = {name: getattr(account, name) for name in ("at", "start", "end", "gone_at")}
+    written = {name: None if at is None else format_instant(at) for name, at in instants.items()}
+    return asdict(account) | written
 
 
 def _share(value: float | None) -> str:

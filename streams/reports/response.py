@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from statistics import fmean, median
 from typing import Any
 
-from detectors.instants import SECOND, format_duration
+from detectors.instants import SECOND, format_duration, format_instant
 from detectors.lifecycle.response_times import calendar
 from detectors.policy.policy import Policy
 from sinks.wording import ScopeNames, capitalised, day_words, duration_words
@@ -101,8 +101,8 @@ def response_report(
     )
     report.data = {
         "env": env,
-        "start": span.start,
-        "end": span.end,
+        "start": format_instant(span.start),
+        "end": format_instant(span.end),
         **found.as_data(),
         "before": before.as_data(),
         **_interrupted(found.wakes, policy),
