@@ -21,6 +21,7 @@ __all__ = [
     "FindingState",
     "Incident",
     "IncidentInput",
+    "InputKind",
     "Note",
     "Page",
     "State",
@@ -35,6 +36,20 @@ Basis = Literal["observed", "projected", "estimated"]
 FindingState = Literal["firing", "quiet", "not_enough_evidence"]
 DetectorName = Literal[
     "burn_rate", "outage", "silence", "funnel", "surge", "latency", "declared", "urgent", "reported"
+]
+#: What a person or a webhook may ask for.
+InputKind = Literal[
+    "acknowledge",
+    "unacknowledge",
+    "note",
+    "declare",
+    "resolve",
+    "report",
+    "retire",
+    "linked",
+    "merge",
+    "auto_resolve",
+    "reopen",
 ]
 TransitionKind = Literal[
     "opened",
@@ -309,19 +324,7 @@ class IncidentInput(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     env: str
-    kind: Literal[
-        "acknowledge",
-        "unacknowledge",
-        "note",
-        "declare",
-        "resolve",
-        "report",
-        "retire",
-        "linked",
-        "merge",
-        "auto_resolve",
-        "reopen",
-    ]
+    kind: InputKind
     incident: str | None = None
     scope: str | None = None
     axis: str | None = None

@@ -16,7 +16,7 @@ import numpy as np
 from detectors.arrays import Floats, Ints
 from detectors.axes import AXES, Leaf, Scopes
 from detectors.history.answers import Answers
-from detectors.history.arrivals import Returns, arrivals, has_starts
+from detectors.history.arrivals import Returns
 from detectors.history.code_history import CodeHistory
 from detectors.history.day_counts import DayCounts
 from detectors.history.disturbances import PastDisturbances
@@ -282,11 +282,6 @@ class History:
             ends = np.arange(hour, hour + HOUR, MINUTE, dtype=np.int64)
             self._expected[key] = self._weeks.usual(ends, window, is_mixed=bool(self._by_scope))
         return self._expected[key]
-
-    def expected_arrivals(self, ends: Ints, window: int) -> Floats:
-        """Return the usual number (N, scope) of sign-ins in equal clock windows, by ``expected``."""
-        expected = self.expected(ends, window)
-        return arrivals(expected, has_starts(expected))
 
     def usual_failing_ratio(self, at: int) -> Floats:
         """Return the median over the days (UTC) of two weeks before ``at`` (ms) of bad / (good + bad) per scope (S,).

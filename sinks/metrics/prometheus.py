@@ -103,11 +103,6 @@ class Metrics:
         ProcessCollector(registry=self._registry)
         GCCollector(registry=self._registry)
 
-    def own_env(self, env: str) -> None:
-        """Export the series of ``env``, with initial values until `set_env` is called."""
-        if env not in self._envs:
-            self.set_env(env, EnvSnapshot())
-
     def set_env(self, env: str, snapshot: EnvSnapshot) -> None:
         """Replace the values that are exported for ``env``.
 

@@ -132,29 +132,22 @@ class InputDoor:
 
     async def declare(self, request: web.Request) -> web.Response:
         """Declare an outage of a scope: of its incident, or of one that the declaration opens."""
-        self._admit(request)
-        body = parsed(_Declare, await json_body(request))
-        return await self.accept(
-            IncidentInput(
-                id=input_id(request),
-                env=body.scope.partition("/")[0],
-                kind="declare",
-                scope=body.scope,
-                by=body.by,
-                text=body.text,
-                at=self._clock(),
-            )
-        )
+        return await self._of_scope(request, "declare", _Declare)
 
     async def report(self, request: web.Request) -> web.Response:
         """Take a report that sign-in fails."""
+        return await self._of_scope(request, "report", _Report)
+
+    async def _of_scope(
+        self, request: web.Request, kind: Literal["declare", "report"], model: type[_Declare | _Report]
+    ) -> web.Response:
         self._admit(request)
-        body = parsed(_Report, await json_body(request))
+        body = parsed(model, await json_body(request))
         return await self.accept(
             IncidentInput(
                 id=input_id(request),
                 env=body.scope.partition("/")[0],
-                kind="report",
+                kind=kind,
                 scope=body.scope,
                 by=body.by,
                 text=body.text,

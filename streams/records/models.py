@@ -27,6 +27,7 @@ from detectors.incidents import (
     Counts,
     Incident,
     IncidentInput,
+    InputKind,
     State,
 )
 from sinks.wording import common_words
@@ -67,19 +68,6 @@ NAME_LIMIT = 200
 ID_LIMIT = 128
 
 RecordT = TypeVar("RecordT", bound="Document")
-InputKind = Literal[
-    "acknowledge",
-    "unacknowledge",
-    "note",
-    "declare",
-    "resolve",
-    "report",
-    "retire",
-    "linked",
-    "merge",
-    "auto_resolve",
-    "reopen",
-]
 #: Kinds that speak of an incident, of which a ``declare`` may also open one.
 _OF_INCIDENT = (
     "acknowledge",

@@ -8,7 +8,6 @@ moment it is read, and no message, repr or dump shows its value.
 from __future__ import annotations
 
 import difflib
-import ipaddress
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -173,13 +172,6 @@ class Settings(Receivers, BaseSettings):
             elif missing := receiver.missing(extra):
                 sentences.append(f"{clause}: {_not_set(name, missing)}")
         return tuple(sentences)
-
-    def on_loopback(self) -> bool:
-        """Whether HTTP is served to this machine only."""
-        try:
-            return ipaddress.ip_address(self.bind).is_loopback
-        except ValueError:
-            return self.bind == "localhost"
 
     def secrets(self) -> tuple[str, ...]:
         """Every secret that is set, as plain text, only for masking secrets in logs."""

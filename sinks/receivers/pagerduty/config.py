@@ -97,7 +97,7 @@ class PagerDutySettings(ReceiverSettings):
 
 
 class _RestSettings(PagerDutySettings):
-    """The same account over its REST API."""
+    """How notes, titles and priorities are written into PagerDuty over its REST API."""
 
     title: ClassVar[str] = "PagerDuty's REST API"
     needed: ClassVar[tuple[str, ...]] = ("rest_token", "rest_from")

@@ -8,7 +8,6 @@ webhook may reach any of them, also one that has just started.
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -26,7 +25,6 @@ class AlertIndex:
     def __init__(self) -> None:
         self._keys: dict[str, dict[str, None]] = {}
         self._news = asyncio.Event()
-        self._wanted: Counter[str] = Counter()
 
     def learn(self, incident: str, *keys: str) -> None:
         """Store that an incident of PagerDuty's holds the alerts with these keys."""
@@ -60,17 +58,10 @@ class AlertIndex:
 
     async def wait_for(self, incident: str, seconds: float) -> bool:
         """Wait until an incident of PagerDuty's is known, at most so many seconds; whether it is."""
-        self._wanted[incident] += 1
         try:
             async with asyncio.timeout(seconds):
                 while incident not in self._keys:
                     await self._news.wait()
         except TimeoutError:
             return False
-        finally:
-            self._wanted -= Counter({incident: 1})
         return True
-
-    def waited_for(self, incident: str) -> bool:
-        """Whether somebody waits until an incident of PagerDuty's is known."""
-        return self._wanted[incident] > 0

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import structlog
 from aiohttp import web
 from pydantic import SecretStr
 
 from detectors.incidents import IncidentInput
-from detectors.instants import SECOND
 from sinks.metrics.webhooks import WebhookMetrics
 from streams.http.inputs import InputDoor
 from streams.http.pagerduty.reading import Ignored, Unknown, is_signed, read_webhook
 from streams.http.requests import raw_body
 from streams.http.responses import ApiError, json_response
 from streams.http.views import Views
+from streams.http.webhooks import Doorkeeper
 
 __all__ = ["PATIENCE", "WEBHOOK_LIMIT", "PagerDutyDoor"]
 
@@ -23,10 +22,7 @@ __all__ = ["PATIENCE", "WEBHOOK_LIMIT", "PagerDutyDoor"]
 WEBHOOK_LIMIT = 512 * 1024
 #: How long a webhook waits for another one, seconds, that says which alerts its incident holds. PagerDuty waits 5 s.
 PATIENCE = 1.5
-#: Bodies without a good signature are logged once in this time at most, ms; the metric counts each.
-_LOGGED_EVERY = SECOND
-
-log = structlog.get_logger(__name__)
+_SIGNATURE = "X-PagerDuty-Signature"
 
 
 class PagerDutyDoor:
@@ -57,28 +53,13 @@ class PagerDutyDoor:
         self._prefix = prefix
         self._views = views
         self._door = door
-        self._metrics = metrics
+        self._keeper = Doorkeeper("pagerduty", _SIGNATURE, metrics=metrics, clock=clock)
         self._clock = clock
         self._patience = patience
-        self._logged_at: int | None = None
 
     async def receive(self, request: web.Request) -> web.Response:
         """Answer one delivery; it is counted by how it ended."""
-        outcome = "failed"
-        try:
-            answer, outcome = await self._receive(request)
-            return answer
-        except ApiError as error:
-            outcome = {401: "unsigned", 403: "unsigned", 400: "invalid", 413: "too_large"}.get(
-                error.status, "failed"
-            )
-            if outcome == "unsigned":
-                self._log_unsigned(request, error.message)
-            elif outcome != "failed":
-                log.warning("webhook_refused", door="pagerduty", status=error.status, why=error.message)
-            raise
-        finally:
-            self._metrics.count("pagerduty", outcome)
+        return await self._keeper.answer(request, self._receive(request))
 
     async def _receive(self, request: web.Request) -> tuple[web.Response, str]:
         if self._secret is None:
@@ -86,8 +67,8 @@ class PagerDutyDoor:
                 403, "forbidden", "no webhook secret is configured (WATCHOFFICER_PAGERDUTY__WEBHOOK_SECRET)"
             )
         body = await raw_body(request, WEBHOOK_LIMIT)
-        if not is_signed(self._secret, body, request.headers.get("X-PagerDuty-Signature", "")):
-            raise ApiError(401, "unauthorized", "X-PagerDuty-Signature does not sign this body")
+        if not is_signed(self._secret, body, request.headers.get(_SIGNATURE, "")):
+            raise ApiError(401, "unauthorized", f"{_SIGNATURE} does not sign this body")
         read = self._read(request, body)
         if isinstance(read, Unknown):
             if not self._views.ready:
@@ -114,15 +95,3 @@ class PagerDutyDoor:
             )
         except ValueError as error:
             raise ApiError(400, "bad_request", str(error)) from None
-
-    def _log_unsigned(self, request: web.Request, why: str) -> None:
-        now = self._clock()
-        if self._logged_at is None or not 0 <= now - self._logged_at < _LOGGED_EVERY:
-            self._logged_at = now
-            log.warning(
-                "webhook_not_signed",
-                door="pagerduty",
-                why=why,
-                signed="X-PagerDuty-Signature" in request.headers,
-                bytes=request.content_length,
-            )

@@ -11,7 +11,6 @@ from aiohttp import web
 from pydantic import SecretStr, ValidationError
 
 from detectors.incidents import IncidentInput
-from detectors.instants import SECOND
 from detectors.policy.policy import Policy
 from detectors.values import OTHER
 from sinks.metrics.webhooks import WebhookMetrics
@@ -21,6 +20,7 @@ from streams.http.requests import raw_body
 from streams.http.responses import ApiError, json_response
 from streams.http.slack.reading import Asked, Person, Unclear, is_signed, read_request
 from streams.http.views import Views
+from streams.http.webhooks import Doorkeeper
 from streams.records.models import TEXT_LIMIT, InputRecord
 
 __all__ = ["ANSWER_WITHIN", "SlackDoor", "SlackDoorSettings"]
@@ -28,7 +28,7 @@ __all__ = ["ANSWER_WITHIN", "SlackDoor", "SlackDoorSettings"]
 #: Seconds in which an answer is given: Slack waits for three.
 ANSWER_WITHIN = 2.5
 _LISTED = 20
-_LOGGED_EVERY = SECOND
+_SIGNATURE = "X-Slack-Signature"
 _READS = frozenset({"list", "show"})
 
 log = structlog.get_logger(__name__)
@@ -72,31 +72,22 @@ class SlackDoor:
         self._policy = policy
         self._views = views
         self._door = door
-        self._metrics = metrics
+        self._keeper = Doorkeeper("slack", _SIGNATURE, metrics=metrics, clock=clock)
         self._clock = clock
         self._within = within
-        self._logged_at: int | None = None
 
     async def receive(self, request: web.Request) -> web.Response:
         """Answer one request; it is counted by how it ended."""
-        outcome = "failed"
+        return await self._keeper.answer(request, self._in_time(request))
+
+    async def _in_time(self, request: web.Request) -> tuple[web.Response, str]:
         try:
             async with asyncio.timeout(self._within):
-                answer, outcome = await self._receive(request)
-            return answer
+                return await self._receive(request)
         except TimeoutError:
             raise ApiError(
                 503, "service_unavailable", "the broker has not acknowledged it in time", {"Retry-After": "5"}
             ) from None
-        except ApiError as error:
-            outcome = {401: "unsigned", 403: "unsigned", 400: "invalid", 413: "too_large"}.get(
-                error.status, "failed"
-            )
-            if outcome == "unsigned":
-                self._log_unsigned(error.message)
-            raise
-        finally:
-            self._metrics.count("slack", outcome)
 
     async def _receive(self, request: web.Request) -> tuple[web.Response, str]:
         secret = self._settings.signing_secret
@@ -108,11 +99,11 @@ class SlackDoor:
         if not is_signed(
             secret,
             body,
-            signature=request.headers.get("X-Slack-Signature", ""),
+            signature=request.headers.get(_SIGNATURE, ""),
             timestamp=request.headers.get("X-Slack-Request-Timestamp", ""),
             now=self._clock(),
         ):
-            raise ApiError(401, "unauthorized", "X-Slack-Signature does not sign this body, or not now")
+            raise ApiError(401, "unauthorized", f"{_SIGNATURE} does not sign this body, or not now")
         try:
             asked = read_request(body)
         except ValueError as error:
@@ -186,12 +177,6 @@ class SlackDoor:
             return _line(incident) if incident is not None else "There is no such incident."
         lines = [_line(one) for one in self._views.incidents() if one["state"] not in ("resolved", "closed")]
         return "\n".join(lines[:_LISTED]) or "No incident is open."
-
-    def _log_unsigned(self, why: str) -> None:
-        now = self._clock()
-        if self._logged_at is None or not 0 <= now - self._logged_at < _LOGGED_EVERY:
-            self._logged_at = now
-            log.warning("webhook_not_signed", door="slack", why=why)
 
 
 def _reply(text: str) -> web.Response:

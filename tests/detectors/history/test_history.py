@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from detectors.history.arrivals import arrivals, has_starts
 from detectors.history.history import BUCKET, FIELDS, KEPT, History
 from detectors.instants import DAY, HOUR, MINUTE, format_instant, parse_instant
 from detectors.scopes import SCOPES, scope_path
@@ -170,7 +171,8 @@ def weeks(levels: dict[int, int], start: int, hours: int = 2) -> History:
 
 
 def expected(history: History, at: int, window: int = HOUR) -> float:
-    return float(history.expected_arrivals(np.array([at]), window)[0, SSOE])
+    usual = history.expected(np.array([at]), window)
+    return float(arrivals(usual, has_starts(usual))[0, SSOE])
 
 
 def test_expects_the_median_of_the_same_weekday_of_five_weeks() -> None:

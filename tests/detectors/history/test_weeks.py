@@ -1,4 +1,4 @@
-"""Of five weeks the median is expected, whatever one of them was like."""
+"""The expected number is the median of five weeks, whatever one week was like."""
 
 from __future__ import annotations
 

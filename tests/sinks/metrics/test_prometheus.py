@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import math
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
@@ -18,6 +16,7 @@ from sinks.metrics.notices import NoticeMetrics
 from sinks.metrics.prometheus import Metrics
 from sinks.metrics.scoped import scope_labels
 from sinks.metrics.snapshot import NO_CSP, RESULTS, EnvSnapshot
+from tests.support.processes import needs
 
 OPENMETRICS = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"
 NOW = 1_764_000_000_000
@@ -26,9 +25,7 @@ PROD, SSOE, SIS, IDME = ("", "", ""), ("ssoe", "", ""), ("sis", "", ""), ("", "i
 BAD = ("ssoe", "idme", "bad")
 DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "metrics.md"
 
-needs_promtool = pytest.mark.skipif(
-    shutil.which("promtool") is None, reason="promtool is not installed (Debian package prometheus)"
-)
+needs_promtool = needs("promtool", "prometheus")
 
 
 def metrics() -> Metrics:
@@ -119,7 +116,7 @@ def test_the_names_and_labels_are_those_that_dashboards_rely_on() -> None:
 
 def test_counters_and_people_start_at_zero_and_ratios_at_nan() -> None:
     page = metrics()
-    page.own_env("prod")
+    page.set_env("prod", EnvSnapshot())
     page.set_rejected({})
     seen = samples(page)
     events = [v for (name, _), v in seen.items() if name == "watchofficer_login_events_total"]
@@ -199,7 +196,7 @@ def test_a_slow_producer_is_named_by_its_partition_for_as_long_as_it_is_read_her
 def test_owning_an_environment_again_keeps_what_is_known_of_it() -> None:
     page = metrics()
     page.set_env("prod", EnvSnapshot(events={BAD: 7}))
-    page.own_env("prod")
+    page.set_env("prod", EnvSnapshot())
     assert samples(page)["watchofficer_login_events_total", ("ssoe", "idme", "prod", "bad")] == 7
 
 
@@ -248,7 +245,7 @@ def test_only_the_worker_that_answers_for_the_rejected_shows_them() -> None:
 
 def test_instants_are_in_seconds_and_only_there_when_there_is_one() -> None:
     page = metrics()
-    page.own_env("prod")
+    page.set_env("prod", EnvSnapshot())
     names = {name for name, _ in samples(page)}
     assert "watchofficer_watermark_timestamp_seconds" not in names
     assert "watchofficer_response_deadline_timestamp_seconds" not in names

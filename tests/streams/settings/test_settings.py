@@ -282,21 +282,6 @@ def test_what_is_off_is_said_with_the_variable_that_turns_it_on() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("bind", "loopback"),
-    [
-        ("127.0.0.1", True),
-        ("127.8.8.8", True),
-        ("::1", True),
-        ("localhost", True),
-        ("0.0.0.0", False),
-        ("db", False),
-    ],
-)
-def test_knows_whether_http_is_served_to_this_machine_only(bind: str, loopback: bool) -> None:
-    assert read_settings({"WATCHOFFICER_BIND": bind}).on_loopback() is loopback
-
-
 def test_no_text_of_settings_holds_a_secret() -> None:
     settings = read_settings(SECRETS | WITH_SASL)
     shown = [repr(settings), str(settings), repr(settings.model_dump()), settings.model_dump_json()]

@@ -1,4 +1,4 @@
-"""Of several windows, one that still holds people from before a move does not deny what a shorter one shows."""
+"""A window that still holds people from before a move does not deny what a shorter window shows."""
 
 from __future__ import annotations
 

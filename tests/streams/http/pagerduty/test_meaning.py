@@ -115,14 +115,22 @@ def test_what_the_topics_say_of_alerts_is_known_and_bounded() -> None:
     assert len(known.keys("P4999")) == 1_000
 
 
-async def test_a_note_that_comes_first_waits_for_what_another_worker_has_learnt() -> None:
+async def test_a_note_that_comes_first_waits_for_what_another_worker_has_learnt(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    begun, wait_for = asyncio.Event(), AlertIndex.wait_for
+
+    async def told(self: AlertIndex, incident: str, seconds: float) -> bool:
+        begun.set()
+        return await wait_for(self, incident, seconds)
+
+    monkeypatch.setattr(AlertIndex, "wait_for", told)
     other = IncidentInput(
         id="x", env="prod", kind="linked", incident="prod-17", alert=AlertNews(dedup_key=KEY, incident="Q7")
     )
     async with serving(patience=5.0) as served:
         waiting = asyncio.create_task(served.webhook(dumps(a_note("Q7"))))
-        while not served.views.alerts.waited_for("Q7"):
-            await asyncio.sleep(0)
+        await begun.wait()
         served.views.apply("incident-inputs", b"prod", encode_input(other))
         assert (await waiting)[0] == 202
 
