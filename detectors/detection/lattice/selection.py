@@ -174,10 +174,19 @@ class Selection:
             one for one in chosen if lattice.names[axis, one] and lattice.rank[one] > lattice.rank[group]
         ]
         failing = {part for part in parts if any(lattice.contains[one, part] for one in narrower)}
-        if len(failing - self._planned) < 2:
+        if len(failing - self._planned) < 2 or self._lie_elsewhere(axis, group, failing):
             return False
         busy = self._busy.intersection(parts)
         return busy <= failing or (len(failing) >= _SEVERAL and 2 * len(failing & busy) >= len(busy))
+
+    def _lie_elsewhere(self, axis: int, group: int, failing: set[int]) -> bool:
+        """Whether parts of a scope along one axis all lie within one of its parts along another axis.
+
+        Clients that one method alone has fail with it: they show that the method fails, not the environment.
+        """
+        lattice = self._lattice
+        others = [part for other, of in enumerate(lattice.distinct) if other != axis for part in of[group]]
+        return bool(lattice.holds[np.ix_(others, sorted(failing))].all(axis=1).any())
 
     def _disjoint(self, scopes: set[int]) -> set[int]:
         lattice = self._lattice

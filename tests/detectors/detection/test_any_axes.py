@@ -106,6 +106,17 @@ def test_all_clients_of_a_method_are_the_method_and_two_of_four_are_two_causes()
     assert some.causes(END - 1, END) == [["prod/sis"]]
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_clients_that_one_method_alone_has_do_not_show_that_the_environment_fails(seed: int) -> None:
+    shares = {"vaweb": 0.6, "mhv": 0.95, "myvahealth": 0.4, "ebenefits": 0.9, "vaoccmobile": 0.5}
+    rates = {leaf: rate for leaf, rate in TODAY.items() if leaf[0] == "sis"}
+    rates |= {("ssoe", csp, client): 0.3 for csp in ("idme", "logingov") for client in shares}
+    traffic = Anywhere(END, rates, seed)
+    for client, share in shares.items():
+        traffic.fail(f"ssoe/*/{client}", BEGIN, END, share)
+    assert traffic.causes(BEGIN + 300, END) == [["prod/ssoe"]] * (END - BEGIN - 300)
+
+
 def test_a_fourth_axis_is_judged_like_the_others() -> None:
     rates: dict[Leaf, float] = {
         (method, csp, "vaweb", acr): 0.3
@@ -206,6 +217,23 @@ def test_an_explanation_is_disjoint_and_no_single_scope_or_pair_is_better(leaves
     for told in (selection.by_rule(found), selection.by_rule([*found, *lattice.order[1:3]])):
         paths = [lattice.path(one) for one in told]
         assert not any(a != b and contains(a, b) for a in paths for b in paths)
+
+
+@given(
+    st.sets(st.sampled_from([(csp, client) for csp in ("idme", "clear") for client in "abcde"]), min_size=1),
+    st.randoms(use_true_random=False),
+)
+def test_what_fails_on_one_method_alone_is_told_of_no_scope_that_holds_another(failing, chance) -> None:  # type: ignore[no-untyped-def]
+    scopes = Scopes("prod")
+    scopes.admit([*(("ssoe", *of) for of in failing), *(("sis", csp, "a") for csp in ("idme", "clear"))])
+    lattice = Lattice(scopes)
+    is_sis = np.array([leaf is not None and leaf[0] == "sis" for leaf in scopes.leaves])
+    of_leaf = np.where(is_sis, -20.0, [chance.choice([20.0, 50.0, 200.0]) for _ in is_sis])
+    gain = np.maximum(lattice.members @ of_leaf, 0.0)
+    selection = Selection(lattice, gain, frozenset(lattice.order), COSTS)
+    alone = [one for one in lattice.order if gain[one] > 0 and not lattice.members[one] @ is_sis]
+    for told in selection.by_rule(chance.sample(alone, chance.randint(1, len(alone)))):
+        assert not lattice.members[told] @ is_sis, lattice.path(told)
 
 
 @given(_leaves)
