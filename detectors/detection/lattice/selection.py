@@ -19,9 +19,9 @@ from detectors.policy.detector_sections import Attribution
 __all__ = ["Selection", "absorbed"]
 
 #: The gain, in nats, that two methods with traffic must have by themselves before a scope counts that holds both: one
-#: chance in ten million. Two stray failures within two seconds where one in 2,000 is usual gain less (2 ln 2,000 =
-#: 15.2), so they widen nothing; three gain more.
-_OWN_EXCESS = 16.1
+#: chance in 10,000. A single failure where one in 2,500 is usual gains less (ln 2,500 = 7.8), so a stray one
+#: widens nothing.
+_OWN_EXCESS = 9.2
 #: So many failing values of an axis are the scope around them, if they are at least half of those with traffic.
 _SEVERAL = 3
 #: So many results of ``by_rule`` are kept for a lattice.
