@@ -78,9 +78,14 @@ async def test_an_incident_is_led_through_its_life_over_http(
         ("Grace Hopper", "The <identity> provider has been called.")
     ]
     await post("resolve", "key of the resolution", text="It was a test.")
-    await stands(state="resolved", resolved_by="Grace Hopper", resolved_reason="by a person")
+    found = await stands(said_resolved_by="Grace Hopper", state="open", acknowledged_by=None)
+    assert found["resolved_at"] is None  # it fails still: a person's word does not end it
     status, became = await deployment.worker.get("/api/v1/inputs/key%20of%20the%20resolution")
     assert (status, became["state"], became["incident"]) == (200, "applied", "staging-1")
+
+    well = [login(f"staging well {n}", flow_id=f"w:{n}", env="staging") for n in range(300)]
+    await deployment.produce(well)
+    await stands(resolved_reason="recovered", resolved_by=None)
 
     inputs = await asked(deployment)
     kinds = ["acknowledge"] * 3 + ["note"] * 2 + ["declare", "resolve"]

@@ -180,7 +180,6 @@ def test_an_outage_is_told_to_its_end_and_kept_all_its_promises(house: House) ->
     assert url is not None
     assert "watchofficer_build_info" in httpx.get(url[1], trust_env=False).text
     status, said = demo.end(within=200)
-    elapsed = time.monotonic() - demo.began
     assert (status, "did not" in said) == (0, False), said
     assert re.search(r"(\d+) of \1 promises of the scenario came true", said)
     assert demo.left() == []
@@ -214,8 +213,6 @@ def test_an_outage_is_told_to_its_end_and_kept_all_its_promises(house: House) ->
     # A provider's own banner may have come down before, when the outage turned out to be the method's.
     assert [at for at, who, what in story if (who, what) == ("banner", "down for prod/ssoe")][-1] > times[3]
     assert [what for _, who, what in story if who == "pagerduty" and what.startswith("paged")][1:] == []
-    # A machine that has several times as much to do as it can is given the time it takes.
-    assert elapsed < 90 or os.getloadavg()[0] > 2 * (os.cpu_count() or 1)
 
 
 @pytest.mark.timeout(180)
