@@ -187,12 +187,20 @@
         fact(over ? "Lasted" : "Open for", `${ago(took)}, since `, time(incident.opened_at)),
         fact("First failure", time(incident.first_bad_at, { second: "2-digit" })),
         fact("Acknowledged", incident.acknowledged_at ? `${incident.acknowledged_by || "somebody"}, ` : "nobody yet", incident.acknowledged_at && time(incident.acknowledged_at)),
+        (incident.pages || []).length ? fact("Pages", ...incident.pages.map((page) => el("div", { class: "page", "data-is": (page.delivery || {}).state || "unknown" }, pageWords(page)))) : null,
         over ? fact("Resolved", [incident.resolved_reason, incident.resolved_by].filter(Boolean).join(", ") || "–") : fact("Priority", `${incident.priority} · ${incident.datadog_severity}`)),
       incident.notes && incident.notes.length ? el("ul", { class: "notes", "aria-label": "Notes" },
         ...incident.notes.map((note) => el("li", {}, el("span", { class: "who" }, time(note.at), `, ${note.by}: `), note.text))) : null,
       el("div", { class: "actions" },
         ...usable.map((action) => el("button", { type: "button", class: action === "ack" ? "primary" : null, "data-key": `${incident.id}/${action}`, "aria-label": `${ACTIONS[action].label} ${incident.id}`, on: { click: () => ask(action, incident) } }, ACTIONS[action].label)),
         links.length ? el("span", { class: "links" }, ...links.map(([name, href]) => el("a", { href, rel: "noreferrer noopener", target: "_blank" }, name.replaceAll("_", " ")))) : null));
+  }
+
+  const PAGES = { delivered: "went out", pending: "has not gone out yet", refused: "was refused", not_sent: "was not sent", off: "goes nowhere: PagerDuty is not set up", unknown: "is not known to have gone out" };
+  function pageWords(page) {
+    const delivery = page.delivery || { state: "unknown" };
+    const when = delivery.at ? ` at ${delivery.at.slice(11, 16)} UTC` : "";
+    return `${page.level} ${PAGES[delivery.state] || delivery.state}${when}${delivery.reason ? `: ${delivery.reason}` : ""}`;
   }
 
   const isOver = (incident) => incident.state === "resolved" || incident.state === "closed";

@@ -114,6 +114,7 @@ class Journal:
             receipt=bounded_receipt(receipt or {}),
             attempts=attempts,
             reason=truncate(one_line(reason), _REASON_LIMIT),
+            dedup_key=command.dedup_key,
         )
         self._remember(delivery)
         self.deliveries[command.sink, outcome] += 1

@@ -28,6 +28,7 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
         receipt: identifiers that the receiver returned (a Slack timestamp, a Datadog id).
         attempts: number of requests made.
         reason: why it is dead or was dropped, for people; "" otherwise.
+        dedup_key: of the command; "" in records that were written before they held it.
     """
 
     command_id: str
@@ -40,6 +41,7 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     receipt: dict[str, str] = {}
     attempts: int = 0
     reason: str = ""
+    dedup_key: str = ""
 
 
 def bounded_receipt(receipt: Mapping[str, str]) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from detectors.incidents import Command
 from detectors.instants import MINUTE, parse_instant
@@ -15,10 +15,11 @@ __all__ = ["CaseFile", "Fired", "Receipt", "Sample", "Sampled"]
 
 @dataclass(frozen=True)
 class Receipt:
-    """What became of a command: delivered, superseded, dropped or dead; ms."""
+    """What became of a command: delivered, superseded, dropped or dead, and why; ms."""
 
     outcome: str
     at: int
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class CaseFile:
         incident: its id.
         lines: of the incident log, in order, each once; at least one of them is a change.
         commands: the commands to receivers, in order; None where they are unknown.
-        receipts: command id -> the outcome of the delivery, where it is known.
+        receipts: command id -> the outcome of the delivery, of those that have one; None where they are unknown.
         fired: findings that fired on the incident's scope, within it or around it; None where only the log is known.
         samples: samples of the incident's scope, in order.
         sampled: how the samples were taken.
@@ -75,7 +76,7 @@ class CaseFile:
     incident: str
     lines: Sequence[Line]
     commands: Sequence[Command] | None = None
-    receipts: dict[str, Receipt] = field(default_factory=dict)
+    receipts: dict[str, Receipt] | None = None
     fired: Sequence[Fired] | None = None
     samples: Sequence[Sample] = ()
     sampled: Sampled = Sampled(5 * MINUTE, 5 * MINUTE)

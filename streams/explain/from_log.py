@@ -104,10 +104,11 @@ async def _read(incident: str, clients: ClientFactory, topics: Topics, policy: P
     began = case_file.began
     commands = [decode_command(value) for value in await topic.values(topics.commands, key, since=began)]
     case_file.commands = commands or None
+    receipts = case_file.receipts = {}
     for value in await topic.values(topics.deliveries, since=began):
         delivery = msgspec.json.decode(value, type=Delivery)
         if delivery.incident_id == incident:
-            case_file.receipts[delivery.command_id] = Receipt(delivery.outcome, delivery.at)
+            receipts[delivery.command_id] = Receipt(delivery.outcome, delivery.at, delivery.reason)
     window = format_duration(_WINDOW)
     begin, end = began - _AROUND, case_file.ended + _AROUND
     published = await topic.values(

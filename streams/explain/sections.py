@@ -165,9 +165,19 @@ def _notified(line: Line, case_file: CaseFile) -> str:
 
 def _action(command: Command, case_file: CaseFile) -> str:
     level = "" if command.level == "info" else f" ({command.level})"
+    return f"{command.action.replace('_', ' ')}{level}{_became(command, case_file)}"
+
+
+def _became(command: Command, case_file: CaseFile) -> str:
+    """What became of a command; "" where deliveries are unknown."""
+    if case_file.receipts is None:
+        return ""
     receipt = case_file.receipts.get(command.id)
-    became = "" if receipt is None else f" [{receipt.outcome} after {after(receipt.at - command.at)}]"
-    return f"{command.action.replace('_', ' ')}{level}{became}"
+    if receipt is None:
+        return " [pending]"
+    outcome = "refused" if receipt.outcome == "dead" else receipt.outcome
+    why = f": {receipt.reason}" if receipt.reason else ""
+    return f" [{outcome} after {after(receipt.at - command.at)}{why}]"
 
 
 def clock(at: int) -> str:

@@ -37,6 +37,8 @@ class PagerDutySettings(Protocol):
 
     @property
     def webhook_secret(self) -> SecretStr | None: ...
+    @property
+    def on(self) -> bool: ...
 
 
 class HttpSettings(Protocol):
@@ -86,7 +88,7 @@ def routes(
         patience=patience,
     )
     slack = SlackDoor(settings.slack, policy, views=views, door=door, metrics=metrics.webhooks, clock=clock)
-    api = _Api(views, metrics, door, policy, clock=clock)
+    api = _Api(views, metrics, door, policy, clock=clock, pages=settings.pagerduty.on)
     table: list[tuple[str, str, Handler]] = [
         ("GET", "/", api.console),
         ("GET", "/metrics", api.metrics),
@@ -118,7 +120,9 @@ class _Api:
         policy: Policy,
         *,
         clock: Callable[[], int],
+        pages: bool,
     ) -> None:
+        self._pages = pages
         self._views = views
         self._metrics = metrics
         self._door = door
@@ -179,12 +183,19 @@ class _Api:
         ]
         limit = number(wanted.get("limit"), "limit", default=100, most=500)
         return json_response(
-            {"now": format_instant(self._clock()), "incidents": shown[:limit], "total": len(shown)}
+            {
+                "now": format_instant(self._clock()),
+                "incidents": [self._told(one) for one in shown[:limit]],
+                "total": len(shown),
+            }
         )
 
     async def incident(self, request: web.Request) -> web.Response:
         incident = self._door.known(request)
-        return json_response(incident | {"log": self._views.incident_log(incident["id"])})
+        return json_response(self._told(incident) | {"log": self._views.incident_log(incident["id"])})
+
+    def _told(self, incident: dict[str, Any]) -> dict[str, Any]:
+        return self._views.pages.told(incident, on=self._pages)
 
     async def backend_statuses(self, request: web.Request) -> web.Response:
         method, client = request.query.get("auth_method"), request.query.get("client_id")

@@ -23,6 +23,7 @@ from detectors.incidents import IncidentInput
 from detectors.instants import HOUR, SECOND, parse_instant
 from sinks.banner import banner
 from streams.http.input_states import InputStates
+from streams.http.page_states import PageStates
 from streams.http.pagerduty.alerts import AlertIndex
 from streams.kafka.clients import Backoff, Consumer
 from streams.kafka.topics import Topics
@@ -33,6 +34,7 @@ from streams.watchdog.peers import FORGOTTEN_AFTER
 
 __all__ = [
     "BANNER_KEYS",
+    "DELIVERIES",
     "HISTORY_POINTS",
     "INPUTS",
     "LOG_LINES",
@@ -50,6 +52,8 @@ HISTORY_POINTS = 360
 LOG_LINES = 2_000
 #: Inputs of each partition that are read at a start.
 INPUTS = 2_000
+#: Deliveries of each partition that are read at a start.
+DELIVERIES = 10_000
 #: Keys of the banner that are kept, as clients have keys of their own; those published the longest ago go first.
 BANNER_KEYS = 1_000
 #: Closed incidents that are kept; the oldest go first.
@@ -95,6 +99,7 @@ class Views:
         unreadable: number of records that were skipped because they are no records of their topic.
         alerts: which alerts PagerDuty's incidents hold.
         inputs: what became of inputs.
+        pages: what became of pages.
     """
 
     def __init__(self, topics: Topics | None = None, *, states: States | None = None) -> None:
@@ -110,12 +115,14 @@ class Views:
         self._log: deque[dict[str, Any]] = deque(maxlen=LOG_LINES)
         self.alerts = AlertIndex()
         self.inputs = InputStates()
+        self.pages = PageStates()
         self._folds: Mapping[str, Callable[[str, bytes | None], None]] = {
             topics.sli: self._fold_sli,
             topics.incidents: self._fold_incident,
             topics.banner: self._fold_banner,
             topics.incident_log: self._fold_log,
             topics.inputs: self._fold_input,
+            topics.deliveries: self._fold_delivery,
         }
 
     @property
@@ -238,6 +245,10 @@ class Views:
             self.inputs.accepted(asked)
             self.alerts.learn_input(asked)
 
+    def _fold_delivery(self, key: str, value: bytes | None) -> None:
+        if value is not None:
+            self.pages.learn(value)
+
     def note_input(self, value: IncidentInput) -> None:
         """Note an input that this process has put on the topic, before its record comes back."""
         self._fold_input(value.env, encode_input(value))
@@ -265,7 +276,7 @@ class ViewsTailer(Service):
     """Follows the topics of a `Views` for as long as it runs, without a consumer group.
 
     Compacted topics are read from their beginning, indicators from an hour back, states from ten minutes back, and of
-    the incident log and the inputs only the last. If the broker is unreachable, the tailer waits for
+    the incident log, the inputs and the deliveries only the last. If the broker is unreachable, the tailer waits for
     it and continues at its last position.
 
     Args:
@@ -342,6 +353,7 @@ class ViewsTailer(Service):
         slis = [p for p in ends if p.topic == self._topics.sli]
         starts = {p: max(0, ends[p] - LOG_LINES) for p in logs}
         starts |= {p: max(0, ends[p] - INPUTS) for p in ends if p.topic == self._topics.inputs}
+        starts |= {p: max(0, ends[p] - DELIVERIES) for p in ends if p.topic == self._topics.deliveries}
         states = [p for p in ends if p.topic == self._topics.watch_state]
         since = dict.fromkeys(slis, self._clock() - SLI_BACK)
         since |= dict.fromkeys(states, self._clock() - STATES_BACK)

@@ -14,7 +14,7 @@ from detectors.instants import format_instant
 from detectors.policy.policy import Policy
 from sinks.wording import ScopeNames, capitalised, day_words, duration_words
 from streams.cli.reporting.explain import show
-from streams.explain.from_log import case_of
+from streams.explain.from_log import case_of, from_topics
 from streams.records.log_lines import each_once
 from streams.replay.entries import SourceError
 from streams.reports.episodes import Episode, episodes_of
@@ -38,6 +38,10 @@ def incidents_command(
     Raises:
         SourceError: the log cannot be read, or holds no such incident.
     """
+    if action == "show" and form == "table" and not log_files:
+        assert incident is not None
+        show(from_topics(incident, policy), Console(highlight=False))
+        return 0
     lines = log_lines(log_files)
     found = [
         one

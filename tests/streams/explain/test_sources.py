@@ -161,11 +161,19 @@ def test_the_topics_tell_the_whole_story(topics: Topics) -> None:
     first = commands()[0]
     assert recorded.receipts == {first.id: Receipt("delivered", first.at + 1200)}
     opened = next(section for section in sections(recorded) if section.kind == "opened")
-    assert "[delivered after 1 s]" in dict(opened.paragraphs)["notified"]
+    notified = dict(opened.paragraphs)["notified"]
+    assert "[delivered after 1 s]" in notified
+    assert "[pending]" in notified
     half_an_hour = 30 * 60_000
     assert {sample.good for sample in recorded.samples} == {600}
     assert recorded.began - half_an_hour <= recorded.samples[0].at
     assert recorded.samples[-1].at <= recorded.ended + half_an_hour
+
+
+def test_a_shown_incident_says_whether_its_pages_went_out(topics: Topics) -> None:
+    shown = CliRunner().invoke(main, ["incidents", "show", "prod-1"])
+    assert shown.exit_code == 0
+    assert "[delivered after 1 s]" in " ".join(shown.output.split())
 
 
 def test_an_incident_that_the_log_does_not_hold_is_refused(topics: Topics) -> None:

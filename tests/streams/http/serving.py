@@ -40,6 +40,7 @@ SLACK = SlackSettings(signing_secret=SecretStr(SECRET))
 @dataclass(frozen=True)
 class PagerDutySettings:
     webhook_secret: SecretStr | None = None
+    on: bool = True
 
 
 @dataclass(frozen=True)

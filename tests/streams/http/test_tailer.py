@@ -13,7 +13,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, OffsetAndTimestamp, Top
 from aiokafka.errors import KafkaConnectionError
 
 from detectors.instants import HOUR
-from streams.http.views import INPUTS, LOG_LINES, SLI_RECORDS, Views, ViewsTailer
+from streams.http.views import DELIVERIES, INPUTS, LOG_LINES, SLI_RECORDS, Views, ViewsTailer
 from streams.kafka.admin import create_missing
 from streams.kafka.embedded_broker import EmbeddedBroker
 from streams.kafka.topics import Topics
@@ -180,6 +180,8 @@ async def test_compacted_topics_are_read_whole_and_the_others_from_their_recent_
         log.append("t.incident-log", "k", {"incident": "prod-1", "number": number})
     for number in range(INPUTS + 7):
         log.append("t.incident-inputs", "prod", {"id": str(number)})
+    for number in range(DELIVERIES + 3):
+        log.append("t.incident-deliveries", str(number), {})
     log.append("t.incidents", "prod-1", incident(1), at=0)
     async with running(views, log):
         await until(lambda: log.first_offsets)
@@ -190,6 +192,7 @@ async def test_compacted_topics_are_read_whole_and_the_others_from_their_recent_
         "t.incident-log": 5,
         "t.sli": 30,
         "t.incident-inputs": 7,
+        "t.incident-deliveries": 3,
     }
 
 
