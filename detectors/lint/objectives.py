@@ -9,6 +9,7 @@ from typing import Any
 
 from detectors.instants import format_duration
 from detectors.lint.rule import Ground, Rule
+from detectors.policy.runbooks import ANY_OTHER, CAUSES
 from detectors.policy.sections import BUSINESS_DAY
 from detectors.policy.source import Path, quote
 from detectors.policy.types import Fault
@@ -80,16 +81,22 @@ def _runbooks(ground: Ground) -> Iterator[Fault]:
         for service, said in policy.values.get(axis, {}).items():
             watched = said.banner is not None and not policy.is_retired(axis, service, ground.now)
             if watched and service not in policy.runbooks:
-                yield Fault(
-                    ("runbooks",),
-                    f"has no runbook for {service}: the person who is woken does not know what to do",
-                )
+                yield _no_runbook(service)
+    for cause in (*CAUSES, ANY_OTHER):
+        if cause not in policy.runbooks:
+            yield _no_runbook("all else" if cause == ANY_OTHER else cause)
     for key, url in ground.policy.runbooks.items():
         if _PLACEHOLDER.match(url):
             yield Fault(
                 ("runbooks", key),
                 f"{quote(url)} is a placeholder: the person who is woken finds nothing to read",
             )
+
+
+def _no_runbook(subject: str) -> Fault:
+    return Fault(
+        ("runbooks",), f"has no runbook for {subject}: the person who is woken does not know what to do"
+    )
 
 
 def _nothing(ground: Ground) -> Iterator[Fault]:
@@ -183,7 +190,12 @@ RULES = (
     Rule("hides-server-faults", "error", "400, or failures without a code, excluded", _hidden_faults),
     Rule("hides-outages", "warning", "a code excluded that is no act of the user", _excluded_outages),
     Rule("code-spelling", "warning", "a code that differs from another only in spelling", _code_spelling),
-    Rule("runbook-missing", "warning", "a method or provider without a runbook that can be read", _runbooks),
+    Rule(
+        "runbook-missing",
+        "warning",
+        "a method, provider or cause without a runbook that can be read",
+        _runbooks,
+    ),
     Rule("value-missing", "warning", "a key without a value, which takes nothing away", _nothing),
     Rule("severities-alike", "warning", "severities or priorities that never differ", _alike),
     Rule("severity-skipped", "warning", "a severity that is left out on the way down", _skipped),

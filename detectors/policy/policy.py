@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Annotated, Any, Self
 
@@ -20,6 +20,7 @@ from pydantic import (
     model_validator,
 )
 
+from detectors.incidents import Common
 from detectors.instants import HOUR, MINUTE, format_duration
 from detectors.policy.classes import Classes, ClassTest
 from detectors.policy.detector_sections import Attribution, BurnRate, Latency, Outage, Silence
@@ -27,6 +28,7 @@ from detectors.policy.errors import problems_of
 from detectors.policy.journey_sections import Funnel, Surge
 from detectors.policy.references import reference_faults
 from detectors.policy.routes import Route
+from detectors.policy.runbooks import RUNBOOKS, applicable, is_url
 from detectors.policy.sections import (
     Banner,
     BusinessHours,
@@ -54,9 +56,9 @@ from detectors.policy.types import (
     Duration,
     ErrorCode,
     Fault,
+    Runbook,
     RunbookKey,
     Section,
-    Url,
     faulty,
     repeated,
     within,
@@ -127,7 +129,7 @@ class Policy(Section):
     notify: Notify
     routes: Annotated[tuple[Route, ...], Field(max_length=64)]
     maintenance: tuple[MaintenanceWindow, ...]
-    runbooks: Mapping[RunbookKey, Url]
+    runbooks: Mapping[RunbookKey, Runbook]
     outage: Outage
     burn_rate: BurnRate
     silence: Silence
@@ -229,12 +231,40 @@ class Policy(Section):
         """The whole policy as JSON with sorted keys. It is itself a policy that ``parse_policy`` reads."""
         return json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
 
-    def runbook(self, scope: str) -> str | None:
-        """The runbook of a scope: its own, else that of its last value (a client, a provider), else of one before."""
-        _, *services = scope.split("/")
-        return next(
-            (self.runbooks[key] for key in (scope, *reversed(services)) if key in self.runbooks), None
-        )
+    def runbooks_of(
+        self, scope: str, causes: Iterable[str] = (), common: Iterable[Common] = ()
+    ) -> tuple[str, ...]:
+        """The runbooks that apply to an incident, each once, the most telling first: names of shipped ones, or URLs.
+
+        Args:
+            scope: of the incident.
+            causes: names of the detectors that have fired.
+            common: what the people who fail have in common.
+        """
+        found = applicable(self.runbooks, scope, causes, common, self.steps.session)
+        return tuple(dict.fromkeys(found))
+
+    def runbook(self, scope: str, causes: Iterable[str] = (), common: Iterable[Common] = ()) -> str | None:
+        """The address of the first runbook that applies and has one; None where none has.
+
+        A runbook that ships is served by the console, where the policy says where that is; else its address is that of
+        the public procedure on the same subject. The arguments are those of ``runbooks_of``.
+        """
+        addresses = map(self.runbook_address, self.runbooks_of(scope, causes, common))
+        return next((address for address in addresses if address is not None), None)
+
+    def runbook_of_blindness(self, why: str) -> str | None:
+        """The address of the runbook for a watch that is blind of a kind; None where there is none."""
+        runbook = self.runbooks.get("rejected" if why == "rejected" else "blind")
+        return None if runbook is None else self.runbook_address(runbook)
+
+    def runbook_address(self, runbook: str) -> str | None:
+        """The address of a runbook that ``runbooks_of`` has named; None where it has none."""
+        if is_url(runbook):
+            return runbook
+        if self.notify.console_url is not None:
+            return f"{self.notify.console_url.rstrip('/')}/runbooks/{runbook}"
+        return RUNBOOKS[runbook]
 
 
 def _windows_of(policy: Policy) -> list[tuple[Path, int]]:

@@ -9,6 +9,7 @@ import difflib
 from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from detectors.policy.runbooks import ANY_OTHER, CAUSES
 from detectors.policy.source import Path
 from detectors.policy.types import Fault
 
@@ -55,7 +56,8 @@ def reference_faults(policy: Policy) -> Iterator[Fault]:
                 yield Fault(
                     ("runbooks", key), f"{key} is read as {aliases[key]}: name {aliases[key]}", "unknown-name"
                 )
-            yield from _like_none(("runbooks", key), key, (*policy.envs, *values, *SERVICES))
+            known = (*policy.envs, *values, *SERVICES, *CAUSES, *policy.codes.root, ANY_OTHER)
+            yield from _like_none(("runbooks", key), key, known)
 
 
 def unlisted(scope: str, policy: Policy) -> str | None:

@@ -20,6 +20,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from detectors.errors import WatchofficerError
 from detectors.instants import format_duration, format_instant, parse_duration, parse_instant
+from detectors.policy.runbooks import ANY_OTHER, checked_runbook
 from detectors.policy.source import Path, Refusal, quote
 from detectors.values import normalised
 
@@ -32,6 +33,7 @@ __all__ = [
     "Fault",
     "Instant",
     "Ratio",
+    "Runbook",
     "RunbookKey",
     "ScopePath",
     "Section",
@@ -181,9 +183,10 @@ def _scope(value: str) -> str:
 
 
 def _runbook_key(key: str) -> str:
-    if not _is_scope(key):
+    if key != ANY_OTHER and not _is_scope(key):
         raise UnknownName(
-            f"must be a scope such as prod/*/idme, or a value or service such as idme, is {quote(key)}"
+            f"must be a scope such as prod/*/idme, a value or service such as idme, a cause such as silence, an error"
+            f" code, or {ANY_OTHER} for all else, is {quote(key)}"
         )
     return key
 
@@ -217,5 +220,7 @@ Severity = Annotated[int, BeforeValidator(_severity)]
 Text = Annotated[str, Field(strict=True, min_length=1, max_length=1024)]
 Url = Annotated[str, Field(strict=True), AfterValidator(_url)]
 ScopePath = Annotated[str, Field(strict=True), AfterValidator(_scope)]
-#: A scope, or a value or service wherever it is affected.
+#: A scope, a value or service wherever it is affected, an error code, a cause, or ``*`` for all else.
 RunbookKey = Annotated[str, Field(strict=True), AfterValidator(_runbook_key)]
+#: The name of a runbook that ships, or the URL of another.
+Runbook = Annotated[str, Field(strict=True), AfterValidator(checked_runbook)]

@@ -168,7 +168,8 @@
     const took = over && incident.resolved_at ? at(incident.resolved_at) - at(incident.opened_at) : now - at(incident.opened_at);
     const usable = Object.keys(ACTIONS).filter((action) =>
       action === "note" || (action === "retire" ? !over && fallenSilent(incident) : !over && (action === "resolve" || (action === "ack" ? incident.state === "open" || !incident.acknowledged_at : !incident.declared_at))));
-    const links = Object.entries(incident.links || {}).filter(([, href]) => /^https?:\/\//.test(href));
+    const links = Object.entries({ ...incident.links, ...(incident.runbook ? { runbook: incident.runbook } : {}) })
+      .filter(([, href]) => /^(https?:\/\/|\/runbooks\/)/.test(href));
     return el("article", { class: `card incident${over ? " over" : ""}`, "data-severity": incident.severity, "aria-label": `${incident.id}, severity ${incident.severity}` },
       el("h3", {},
         el("span", { class: "tag", "data-is": over ? "ok" : incident.severity }, `Severity ${incident.severity}`),

@@ -25,6 +25,7 @@ from streams.http.inputs import InputDoor, SubmitInput
 from streams.http.pagerduty.door import PATIENCE, PagerDutyDoor
 from streams.http.requests import flag, number
 from streams.http.responses import ApiError, Handler, answered, json_response
+from streams.http.runbooks import RunbookPages, runbook_of
 from streams.http.slack.door import SlackDoor, SlackDoorSettings
 from streams.http.views import Views
 from streams.watchdog.report import Report
@@ -93,6 +94,7 @@ def routes(
         ("GET", "/", api.console),
         ("GET", "/metrics", api.metrics),
         *HealthPages(report).table(),
+        *RunbookPages(views, policy, clock=clock).table(),
         ("GET", "/api/v1/slis", api.slis),
         ("GET", "/api/v1/incidents", api.incidents),
         ("GET", "/api/v1/incidents/{id}", api.incident),
@@ -195,7 +197,10 @@ class _Api:
         return json_response(self._told(incident) | {"log": self._views.incident_log(incident["id"])})
 
     def _told(self, incident: dict[str, Any]) -> dict[str, Any]:
-        return self._views.pages.told(incident, on=self._pages)
+        """The incident with what became of its pages and, if it has one, where its runbook is."""
+        where = runbook_of(incident, self._policy)
+        runbook = {} if where is None else {"runbook": where}
+        return self._views.pages.told(incident, on=self._pages) | runbook
 
     async def backend_statuses(self, request: web.Request) -> web.Response:
         method, client = request.query.get("auth_method"), request.query.get("client_id")

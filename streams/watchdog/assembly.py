@@ -58,7 +58,13 @@ def make_watchdog(
     # A client of its own: those of the event loop cannot be used from a thread.
     make = request(httpx.Client())
     announcer = Announcer(
-        tellers(settings, make, prefix=policy.notify.dedup_prefix, worker=name),
+        tellers(
+            settings,
+            make,
+            prefix=policy.notify.dedup_prefix,
+            worker=name,
+            runbook=policy.runbook_of_blindness,
+        ),
         times.monotonic,
         others=others,
     )

@@ -27,6 +27,10 @@ _STEP = 5.0  # seconds, of connecting and of each wait for bytes
 _ANSWER_BYTES = 8 << 10
 
 
+#: Kind of blindness -> the address of its runbook; None where there is none.
+Runbook = Callable[[str], str | None]
+
+
 class Request(Protocol):
     """Makes an HTTP request."""
 
@@ -70,18 +74,22 @@ class PagerDutyTeller:
         settings: the routing key and the address.
         prefix: of dedup keys.
         worker: names this worker, for people.
+        runbook: kind of blindness -> the address of its runbook.
     """
 
     name = "pagerduty"
     keeps = True
 
-    def __init__(self, make: Request, settings: Settings, *, prefix: str, worker: str) -> None:
+    def __init__(
+        self, make: Request, settings: Settings, *, prefix: str, worker: str, runbook: Runbook
+    ) -> None:
         assert settings.pagerduty.routing_key is not None
         self._make = make
         self._secret = settings.pagerduty.routing_key
         self._url = settings.pagerduty.base_url.rstrip("/") + "/v2/enqueue"
         self._prefix = prefix
         self._worker = worker
+        self._runbook = runbook
 
     def _key(self, kind: str) -> str:
         return f"{self._prefix}:blind" if kind == OLD_KEY else f"{self._prefix}:blind:{kind}"
@@ -94,7 +102,7 @@ class PagerDutyTeller:
                 at=said.at,
                 why=said.why,
                 sentence=said.sentence,
-                remedy=said.remedy,
+                remedy=_remedy(said, self._runbook),
                 worker=self._worker,
             )
         )
@@ -118,12 +126,13 @@ class SlackTeller:
         make: makes the request.
         settings: the token, the channel and the address.
         worker: names this worker, for people.
+        runbook: kind of blindness -> the address of its runbook.
     """
 
     name = "slack"
     keeps = False
 
-    def __init__(self, make: Request, settings: Settings, *, worker: str) -> None:
+    def __init__(self, make: Request, settings: Settings, *, worker: str, runbook: Runbook) -> None:
         assert settings.slack.token is not None
         assert settings.slack.channel is not None
         self._make = make
@@ -131,6 +140,7 @@ class SlackTeller:
         self._channel = settings.slack.channel
         self._base = settings.slack.base_url.rstrip("/") + "/"
         self._worker = worker
+        self._runbook = runbook
 
     def blind(self, said: Statement) -> str | None:
         """Post that the watch is blind."""
@@ -140,7 +150,7 @@ class SlackTeller:
                 at=said.at,
                 why=said.why,
                 sentence=said.sentence,
-                remedy=said.remedy,
+                remedy=_remedy(said, self._runbook),
                 worker=self._worker,
             )
         )
@@ -162,15 +172,23 @@ class SlackTeller:
         return _words(status, answer, self._secret)
 
 
-def tellers(settings: Settings, make: Request, *, prefix: str, worker: str) -> list[Teller]:
+def tellers(
+    settings: Settings, make: Request, *, prefix: str, worker: str, runbook: Runbook = lambda why: None
+) -> list[Teller]:
     """The ways to PagerDuty and Slack, as far as they are on."""
     on = settings.sinks()
     ways: list[Teller] = []
     if "pagerduty" in on:
-        ways.append(PagerDutyTeller(make, settings, prefix=prefix, worker=worker))
+        ways.append(PagerDutyTeller(make, settings, prefix=prefix, worker=worker, runbook=runbook))
     if "slack" in on:
-        ways.append(SlackTeller(make, settings, worker=worker))
+        ways.append(SlackTeller(make, settings, worker=worker, runbook=runbook))
     return ways
+
+
+def _remedy(said: Statement, runbook: Runbook) -> str:
+    """What to do, with the address of the runbook."""
+    address = runbook(said.why)
+    return said.remedy if address is None else f"{said.remedy} Runbook: {address}".lstrip()
 
 
 def _is_ok(answer: bytes) -> bool:

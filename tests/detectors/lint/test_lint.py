@@ -229,15 +229,20 @@ def test_a_quieter_place_is_asked_about_its_own_peak() -> None:
     assert "outage.min_people people-out-of-reach" in said(outage(people=1441), peak=1440)
 
 
-def test_a_method_without_a_runbook_is_named() -> None:
-    policy = default_policy().model_copy(update={"runbooks": {}})
+def test_a_method_and_a_cause_without_a_runbook_are_named() -> None:
+    policy = default_policy().model_copy(update={"runbooks": {"sis": "sis_web", "silence": "silence"}})
     found = check(Ground(policy, read_source("{}", "p.yaml"), default_policy(), NOW))
-    assert [one.message.split()[4] for one in found if one.rule == "runbook-missing"] == [
-        "sis:",
-        "ssoe:",
-        "idme:",
-        "logingov:",
+    named = [one.message.partition(":")[0].removeprefix("has no runbook for ") for one in found]
+    assert [name for name, one in zip(named, found, strict=True) if one.rule == "runbook-missing"] == [
+        *("ssoe", "idme", "logingov"),
+        *("funnel", "latency", "surge", "session", "blind", "rejected", "all else"),
     ]
+
+
+def test_a_runbook_that_does_not_ship_is_an_error_that_names_the_nearest() -> None:
+    (found,) = findings("runbooks: {idme: logingv}")
+    assert (found.path, found.severity) == ("runbooks.idme", "error")
+    assert "did you mean logingov?" in found.message
 
 
 @pytest.mark.parametrize("text", [b"\xff\xfe", "a: [", "a: &a [*a]"])

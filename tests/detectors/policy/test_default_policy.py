@@ -8,6 +8,7 @@ from importlib import resources
 import pytest
 from pydantic import ValidationError
 
+from detectors.incidents import Common
 from detectors.instants import DAY, HOUR, MINUTE, SECOND, parse_instant
 from detectors.values import class_name
 from streams.settings.policy_file import default_policy, read_policy
@@ -154,10 +155,11 @@ def test_a_value_without_a_name_is_called_by_itself() -> None:
     assert POLICY.name_of("nowhere", "idme") == "idme"
 
 
-def test_there_are_ten_public_runbooks() -> None:
+def test_each_of_the_ten_public_procedures_is_behind_a_runbook() -> None:
     services = {"ssoe", "sis", "logingov", "idme", "mhv", "dslogon", "mvi", "usip", "tou", "secure_sign_in"}
-    assert set(POLICY.runbooks) == services
-    assert len(set(POLICY.runbooks.values())) == 10
+    addresses = {service: POLICY.runbook_address(POLICY.runbooks[service]) for service in services}
+    assert len(set(addresses.values())) == 10
+    assert all((address or "").endswith(".md") for address in addresses.values())
 
 
 def test_excludes_the_oauth_errors_that_a_client_causes() -> None:
@@ -210,14 +212,58 @@ def test_latency_thresholds_are_sorted_and_each_stands_once() -> None:
 def test_the_runbook_of_a_scope_is_its_own_else_its_providers_else_its_methods() -> None:
     own = read_policy("runbooks: {prod/ssoe/idme: https://wiki/idme-on-ssoe, prod: https://wiki/all}", "p")
     assert own.runbook("prod/ssoe/idme") == "https://wiki/idme-on-ssoe"
-    assert own.runbook("prod/*/idme") == own.runbooks["idme"]
-    assert own.runbook("staging/sis") == own.runbooks["sis"]
+    assert own.runbooks_of("prod/*/idme") == ("idme", "sign_in")
+    assert own.runbooks_of("staging/sis") == ("sis_web", "sign_in")
     assert own.runbook("prod") == "https://wiki/all"
-    assert POLICY.runbook("prod") is None
+    assert POLICY.runbooks_of("prod/sis/logingov/vamobile") == (
+        "sis_mobile",
+        "logingov",
+        "sis_web",
+        "sign_in",
+    )
+    assert POLICY.runbooks_of("prod/newcomer") == POLICY.runbooks_of("prod") == ("sign_in",)
     client = read_policy("runbooks: {vaweb: https://wiki/web}", "p")
     assert client.runbook("prod/sis/*/vaweb") == "https://wiki/web"
-    assert client.runbook("prod/*/*/vamobile") is None
-    assert client.runbook("prod/sis/*/vamobile") == client.runbooks["sis"]
+    assert client.runbook("prod/*/*/arp") is None
+
+
+def test_a_cause_leads_to_its_runbook_before_the_scope_does_unless_there_are_others() -> None:
+    assert POLICY.runbooks_of("prod/ssoe", ["silence"]) == ("silence", "ssoe", "sign_in")
+    assert POLICY.runbooks_of("prod/ssoe", ["latency"])[0] == "slowness"
+    assert POLICY.runbooks_of("prod/ssoe", ["funnel"])[0] == "lost_returns"
+    assert POLICY.runbooks_of("prod/ssoe", ["outage", "silence"])[0] == "ssoe"
+    assert POLICY.runbooks_of("prod/ssoe", ["declared"])[0] == "ssoe"
+    assert POLICY.runbooks_of("prod/sis/ssoe", ["sis"]) == ("ssoe", "sis_web", "sign_in"), "no cause, a value"
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "name"),
+    [
+        ("error_code", "110", "terms_of_use"),
+        ("error_code", "004", "mpi"),
+        ("step", "refresh", "session_failures"),
+    ],
+)
+def test_what_the_failing_have_in_common_leads_to_a_runbook_before_all_else(
+    field: str, value: str, name: str
+) -> None:
+    one = Common(field=field, value=value, failing=9, failing_of=10)
+    assert POLICY.runbooks_of("prod/sis", ["silence"], [one])[0] == name
+
+
+@pytest.mark.parametrize("one", [("step", "callback"), ("error_code", "007"), ("client_id", "vaweb")])
+def test_what_says_nothing_of_a_runbook_changes_nothing(one: tuple[str, str]) -> None:
+    common = Common(field=one[0], value=one[1], failing=9, failing_of=10)
+    assert POLICY.runbooks_of("prod/sis", ["outage"], [common]) == ("sis_web", "sign_in")
+
+
+def test_runbooks_that_ship_are_on_the_console_else_the_public_procedure_stands_for_them() -> None:
+    assert (POLICY.runbook("prod/*/idme") or "").endswith("IDme_SRP.md")
+    assert POLICY.runbook("prod") is None
+    assert (POLICY.runbook("prod/ssoe", ["silence"]) or "").endswith("SSOe_SRP.md")
+    served = read_policy("notify: {console_url: https://watch.va.gov/}", "p")
+    assert served.runbook("prod/*/idme") == "https://watch.va.gov/runbooks/idme"
+    assert served.runbook("prod/ssoe", ["silence"]) == "https://watch.va.gov/runbooks/silence"
 
 
 def test_an_empty_policy_is_the_default_policy() -> None:

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from streams.runtime.progress import Why
+from streams.settings.policy_file import read_policy
 from streams.settings.settings import Settings, read_settings
 from streams.watchdog.blindness import Statement
 from streams.watchdog.tellers import request, tellers
@@ -48,6 +49,18 @@ def test_pagerduty_opens_and_resolves_one_alert_for_each_kind() -> None:
     assert "Topic sli refuses records. Grant WRITE on it." in opened["payload"]["summary"]
     assert (resolved["event_action"], resolved["dedup_key"]) == ("resolve", "watchofficer:blind:write")
     assert old["dedup_key"] == "watchofficer:blind"
+
+
+def test_both_say_where_the_runbook_is() -> None:
+    seen: list[httpx.Request] = []
+    make = request(asked(httpx.Response(202, json={"ok": True}), seen))
+    policy = read_policy("notify: {console_url: https://watch.example}", "p.yaml")
+    for teller in tellers(settings(), make, prefix="p", worker="w", runbook=policy.runbook_of_blindness):
+        teller.blind(SAID)
+        teller.blind(SAID._replace(why=Why.REJECTED))
+    texts = [one.content.decode() for one in seen]
+    assert ["https://watch.example/runbooks/blind" in text for text in texts] == [True, False] * 2
+    assert ["https://watch.example/runbooks/rejected" in text for text in texts] == [False, True] * 2
 
 
 def test_slack_hears_of_the_beginning_and_of_the_end() -> None:
