@@ -23,7 +23,7 @@ from streams.cli.parameters import (
     policy_of,
     policy_option,
 )
-from streams.cli.reporting.commands import incidents, report
+from streams.cli.reporting.commands import incidents, policy, report
 
 if TYPE_CHECKING:
     pass
@@ -257,5 +257,5 @@ def explain(incident: str, events: tuple[str, ...], policy_file: str | None, **o
     sys.exit(explain_command(incident, events, policy_of(policy_file), **options))
 
 
-for _command in (retire, map_, report, incidents, dead_letters):
+for _command in (retire, map_, report, incidents, policy, dead_letters):
     main.add_command(_command)

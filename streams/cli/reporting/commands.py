@@ -9,7 +9,7 @@ import click
 
 from streams.cli.parameters import Instant, errors_in_a_line, policy_of, policy_option
 
-__all__ = ["incidents", "report"]
+__all__ = ["incidents", "policy", "report"]
 
 
 _log_option = click.option(
@@ -72,3 +72,24 @@ def incidents(action: str, incident: str | None, policy_file: str | None, **opti
     if action == "show" and incident is None:
         raise click.UsageError("Missing argument 'INCIDENT'.")
     sys.exit(incidents_command(action, incident, policy_of(policy_file), **options))
+
+
+@click.group()
+def policy() -> None:
+    """Say what a policy promises people."""
+
+
+@policy.command()
+@click.argument("table", required=False)
+@policy_option
+@errors_in_a_line
+def explain(table: str | None, policy_file: str | None) -> None:
+    """Print the numbers of the process of an incident, as tables in Markdown: all, or one TABLE.
+
+    \b
+    watchofficer policy explain                     severities, clocks, promises, audiences and more
+    watchofficer policy explain severities --policy my-policy.yaml
+    """
+    from streams.cli.reporting.policy import explain_command
+
+    sys.exit(explain_command(policy_of(policy_file), table=table))
