@@ -7,19 +7,51 @@ index. Methods and providers have keys if the policy gives them a banner id and 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from detectors.axes import ANY, named, path_of
 from detectors.policy.policy import Policy
 from detectors.values import OTHER
 
-__all__ = ["MVI", "BannerKeys", "Services"]
+__all__ = ["MVI", "BannerKeys", "Service", "Services", "Visitor"]
 
 #: The master person index: both sign-in methods depend on it. The front end knows it as ``mvi``.
 MVI = "mvi"
 _METHOD, _CSP, _CLIENT = "auth_method", "csp", "client_id"
 
-#: Service id of the front end -> name for people, banner keys.
-Services = Mapping[str, tuple[str, Sequence[str]]]
+
+class Visitor(NamedTuple):
+    """Who is about to sign in, as far as that is known; None where it is not.
+
+    Attributes:
+        auth_method: the sign-in method, one that has a banner.
+        csp: the credential provider, one that has a banner.
+        client: the client, whose keys count as those of its method or provider.
+    """
+
+    auth_method: str | None = None
+    csp: str | None = None
+    client: str | None = None
+
+
+class Service(NamedTuple):
+    """A service as the front end knows it.
+
+    Attributes:
+        name: for people.
+        axis: ``auth_method`` or ``csp``; empty for the person index.
+        values: those of the axis that the service stands for.
+        keys: the banner keys that tell its state.
+    """
+
+    name: str
+    axis: str
+    values: tuple[str, ...]
+    keys: tuple[str, ...]
+
+
+#: Service id of the front end -> what stands behind it.
+Services = Mapping[str, Service]
 
 
 class BannerKeys:
@@ -36,16 +68,20 @@ class BannerKeys:
         """The auth methods that have a banner at ``at`` (ms), in the order of the policy."""
         return self._shown(_METHOD, at)
 
+    def providers(self, at: int) -> tuple[str, ...]:
+        """The credential providers that have a banner at ``at`` (ms), in the order of the policy."""
+        return self._shown(_CSP, at)
+
     def of_env(self, env: str, at: int) -> tuple[str, ...]:
         """The keys that an environment always has at ``at`` (ms); those of clients come with their incidents."""
         if env not in self._policy.envs:
             return ()
         methods = self.methods(at)
-        pairs = [(method, csp) for method in methods or (ANY,) for csp in self._shown(_CSP, at)]
+        pairs = [(method, csp) for method in methods or (ANY,) for csp in self.providers(at)]
         return (
-            *(self._path(env, method) for method in methods),
+            *(self.path(env, method) for method in methods),
             f"{env}/{MVI}",
-            *(self._path(env, method, csp) for method, csp in pairs),
+            *(self.path(env, method, csp) for method, csp in pairs),
         )
 
     def of_scope(self, scope: str, at: int) -> tuple[str, ...]:
@@ -63,38 +99,38 @@ class BannerKeys:
         values = {axis: value for axis, value in pairs if value != ANY}
         methods = self.methods(at)
         if not values:
-            return (*(self._path(env, method) for method in methods), f"{env}/{MVI}")
+            return (*(self.path(env, method) for method in methods), f"{env}/{MVI}")
         if not all(self._has_banner(axis, value, at) for axis, value in values.items()):
             return ()
         if _CLIENT in values or _METHOD in values:
             return (scope,)
-        return tuple(self._path(env, method, values[_CSP]) for method in methods or (ANY,))
+        return tuple(self.path(env, method, values[_CSP]) for method in methods or (ANY,))
 
-    def services(self, env: str, at: int, method: str | None, client: str) -> Services:
-        """The services that the front end reads of: providers, the person index, methods.
+    def services(self, env: str, at: int, visitor: Visitor) -> Services:
+        """The services that concern a visitor: providers, the person index, methods.
 
         Args:
             env: the environment.
             at: ms since the epoch.
-            method: the visitor's auth method; None: all.
-            client: the visitor's client, whose keys count as those of its method or provider.
+            visitor: who asks; of what is not known of the visitor, all that have a banner.
         """
-        methods = self.methods(at) if method is None else (method,)
-        found: dict[str, tuple[str, list[str]]] = {}
+        methods = self.methods(at) if visitor.auth_method is None else (visitor.auth_method,)
+        providers = self.providers(at) if visitor.csp is None else (visitor.csp,)
+        found: dict[str, Service] = {}
 
         def add(axis: str, value: str, keys: Sequence[str]) -> None:
-            listed = self._policy.values[axis][value]
-            service = listed.banner or value
-            found.setdefault(service, (self._policy.name_of(axis, value), []))[1].extend(keys)
+            service = self._policy.values[axis][value].banner or value
+            had = found.get(service, Service(self._policy.name_of(axis, value), axis, (), ()))
+            found[service] = had._replace(values=(*had.values, value), keys=(*had.keys, *keys))
 
-        for csp in self._shown(_CSP, at):
+        for csp in providers:
             pairs = [(one, csp) for one in methods or (ANY,)]
-            keys = [self._path(env, *pair) for pair in pairs]
-            add(_CSP, csp, [*keys, *self._of_client(env, [*pairs, (ANY, csp)], client)])
-        found.setdefault(MVI, ("MVI", []))[1].append(f"{env}/{MVI}")
+            keys = [self.path(env, *pair) for pair in pairs]
+            add(_CSP, csp, [*keys, *self._of_client(env, [*pairs, (ANY, csp)], visitor.client)])
+        found[MVI] = Service("MVI", "", (), (f"{env}/{MVI}",))
         for one in methods:
             pairs = [(one, ANY), (ANY, ANY)]
-            add(_METHOD, one, [self._path(env, one), *self._of_client(env, pairs, client)])
+            add(_METHOD, one, [self.path(env, one), *self._of_client(env, pairs, visitor.client)])
         return found
 
     def provider_name(self, key: str) -> str | None:
@@ -104,10 +140,15 @@ class BannerKeys:
                 return self._policy.name_of(axis, value)
         return None
 
-    def _of_client(self, env: str, pairs: Sequence[tuple[str, str]], client: str) -> list[str]:
-        if _CLIENT not in self._policy.axes:
+    def path(self, env: str, method: str = ANY, csp: str = ANY, client: str = ANY) -> str:
+        """The scope of these values; an axis that the policy does not have is left out."""
+        values = {_METHOD: method, _CSP: csp, _CLIENT: client}
+        return path_of(env, (values.get(axis, ANY) for axis in self._policy.axes))
+
+    def _of_client(self, env: str, pairs: Sequence[tuple[str, str]], client: str | None) -> list[str]:
+        if client is None or _CLIENT not in self._policy.axes:
             return []
-        return [self._path(env, method, csp, client) for method, csp in pairs]
+        return [self.path(env, method, csp, client) for method, csp in pairs]
 
     def _shown(self, axis: str, at: int) -> tuple[str, ...]:
         if axis not in self._policy.axes:
@@ -121,7 +162,3 @@ class BannerKeys:
             return True
         listed = self._policy.values.get(axis, {}).get(value)
         return axis in (_METHOD, _CSP) and listed is not None and listed.banner is not None
-
-    def _path(self, env: str, method: str, csp: str = ANY, client: str = ANY) -> str:
-        values = {_METHOD: method, _CSP: csp, _CLIENT: client}
-        return path_of(env, (values.get(axis, ANY) for axis in self._policy.axes))

@@ -6,8 +6,7 @@ Everything is answered from memory (`Views`), so every worker answers for all. A
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from aiohttp import web
@@ -15,16 +14,14 @@ from pydantic import SecretStr
 
 from detectors.instants import format_instant
 from detectors.policy.policy import Policy
-from detectors.values import OTHER, normalised
-from sinks.banner.keys import BannerKeys
-from sinks.banner.statuses import statuses
 from sinks.console import page
 from sinks.metrics.prometheus import Metrics
-from streams.http.health import HealthPages
 from streams.http.inputs import InputDoor, SubmitInput
 from streams.http.pagerduty.door import PATIENCE, PagerDutyDoor
+from streams.http.pages.banner import BannerPages
+from streams.http.pages.health import HealthPages
 from streams.http.requests import flag, number
-from streams.http.responses import ApiError, Handler, answered, json_response
+from streams.http.responses import Handler, answered, json_response
 from streams.http.runbooks import RunbookPages, runbook_of
 from streams.http.slack.door import SlackDoor, SlackDoorSettings
 from streams.http.views import Views
@@ -47,6 +44,8 @@ class HttpSettings(Protocol):
 
     @property
     def api_token(self) -> SecretStr | None: ...
+    @property
+    def banner_origins(self) -> Sequence[str]: ...
     @property
     def bind(self) -> str: ...
     @property
@@ -105,12 +104,10 @@ def routes(
         ("GET", "/api/v1/inputs/{id:.+}", door.state),
         ("POST", "/webhooks/pagerduty", pagerduty.receive),
         ("POST", "/webhooks/slack", slack.receive),
-        ("GET", "/v0/backend_statuses", api.backend_statuses),
+        *BannerPages(views, report, policy, settings.banner_origins, clock).table(),
     ]
-    return [
-        web.get(path, answered(handler)) if method == "GET" else web.post(path, answered(handler))
-        for method, path, handler in table
-    ]
+    route = {"GET": web.get, "POST": web.post, "OPTIONS": web.options}
+    return [route[method](path, answered(handler)) for method, path, handler in table]
 
 
 class _Api:
@@ -201,28 +198,3 @@ class _Api:
         where = runbook_of(incident, self._policy)
         runbook = {} if where is None else {"runbook": where}
         return self._views.pages.told(incident, on=self._pages) | runbook
-
-    async def backend_statuses(self, request: web.Request) -> web.Response:
-        method, client = request.query.get("auth_method"), request.query.get("client_id")
-        now = self._clock()
-        known = BannerKeys(self._policy).methods(now)
-        if method is not None and method not in known:
-            raise ApiError(400, "bad_request", f"auth_method is one of {', '.join(known)}")
-        if client is not None:
-            spelt = normalised(client)
-            if spelt == OTHER and client.lower() != OTHER:
-                raise ApiError(
-                    400, "bad_request", "client_id has 1 to 64 characters of a-z 0-9 _ . : - in any case"
-                )
-            client = self._policy.canonical_value("client_id", spelt)
-        body = statuses(self._policy, self._views.banners(), now, auth_method=method, client=client)
-        if request.headers.get("X-Key-Inflection", "").strip().lower() == "camel":
-            body = _camel(body)
-        return json_response(body, headers={"Vary": "X-Key-Inflection"})
-
-
-def _camel(value: Any) -> Any:
-    """A JSON value with its ``snake_case`` keys in ``camelCase``."""
-    if isinstance(value, dict):
-        return {re.sub(r"_([a-z])", lambda m: m[1].upper(), key): _camel(item) for key, item in value.items()}
-    return [_camel(item) for item in value] if isinstance(value, list) else value

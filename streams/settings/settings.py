@@ -95,6 +95,19 @@ def _bind(value: str) -> str:
     return value
 
 
+def _origins(value: object) -> object:
+    if isinstance(value, str):
+        value = [part.strip() for part in value.split(",") if part.strip()]
+    if not isinstance(value, list | tuple) or not all(isinstance(part, str) for part in value):
+        raise ValueError(_ORIGINS)
+    if not all(
+        part == "*" or re.fullmatch(r"https?://[a-z0-9.-]+(:\d{1,5})?", part, re.ASCII) for part in value
+    ):
+        raise ValueError(_ORIGINS)
+    return tuple(value)
+
+
+_ORIGINS = "must be origins of pages, in lower case and without a path: https://www.va.gov,https://staging.va.gov; or *"
 #: The least length of the key of hashes.
 HASH_KEY_BYTES = 32
 
@@ -119,6 +132,7 @@ class Settings(Receivers, BaseSettings):
         policy: the file of the policy; None for the shipped one.
         api_token: the token that writes over HTTP must bear.
         hash_key: the key of the hashes of raw ids that mappings make; text of at least 32 bytes.
+        banner_origins: of pages that may read the state of the banners in a browser; ``*`` for any.
         bind, port: address and port on which HTTP is served.
         heartbeat_url: called each minute while all is well. Whoever knows it can keep the alarm silent: a secret.
         unknown: a sentence for each ``WATCHOFFICER_`` variable that is not a setting.
@@ -138,6 +152,7 @@ class Settings(Receivers, BaseSettings):
     policy: Path | None = None
     api_token: HeaderSecret | None = None
     hash_key: HashKey | None = None
+    banner_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_origins)] = ()
     bind: Annotated[str, AfterValidator(_bind)] = "127.0.0.1"
     port: Port = 6066
     log_format: Literal["console", "json"] = "console"

@@ -22,7 +22,7 @@ from aiokafka.errors import KafkaError
 from detectors.instants import SECOND
 from detectors.policy.policy import Policy
 from sinks.metrics.prometheus import Metrics
-from streams.http.health import HealthPages
+from streams.http.pages.health import HealthPages
 from streams.http.responses import answered
 from streams.http.server import HttpServer
 from streams.kafka.clients import Backoff, ClientFactory, KafkaClients

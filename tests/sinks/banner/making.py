@@ -9,7 +9,8 @@ from detectors.policy.policy import Policy
 from detectors.policy.sections import MaintenanceWindow
 from sinks.banner.banner import Banner
 from sinks.banner.banner import banners as banners_by
-from sinks.banner.statuses import statuses
+from sinks.banner.keys import Visitor
+from sinks.banner.statuses import known, statuses
 from streams.settings.policy_file import default_policy
 from tests.sinks.samples import OPENED
 
@@ -43,6 +44,6 @@ def states(*given: Any, at: int = T, policy: Policy = POLICY) -> dict[str, str]:
 def shown(
     made: dict[str, Banner], method: Any, now: int = T, policy: Policy = POLICY, client: str | None = None
 ) -> dict[str, str]:
-    body = statuses(policy, made.values(), now, auth_method=method, client=client)
+    body = statuses(policy, known(made.values(), now, "prod"), Visitor(method, None, client))
     attributes = body["data"]["attributes"]
     return {entry["service_id"]: entry["status"] for entry in attributes["statuses"]}

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detectors.instants import MINUTE, format_instant
-from sinks.banner.statuses import statuses
+from detectors.instants import MINUTE
+from sinks.banner.keys import Visitor
+from sinks.banner.statuses import KEPT, known, statuses
 from tests.sinks.banner.making import CSPS, POLICY, T, banners, policy_with, shown, window
 from tests.sinks.samples import OPENED, incident, incidents
 
@@ -40,11 +41,12 @@ def test_a_provider_is_as_it_is_on_the_worse_method() -> None:
 
 
 def test_the_body_is_what_the_front_end_reads() -> None:
-    body = statuses(POLICY, banners("prod", [incident()], T).values(), T + 1, auth_method="ssoe")
+    made = banners("prod", [incident()], T)
+    body = statuses(POLICY, known(made.values(), T + 1, "prod"), Visitor("ssoe"))
     assert set(body["data"]) == {"id", "type", "attributes"}
     assert body["data"]["type"] == "backend_statuses"
     attributes = body["data"]["attributes"]
-    assert attributes["reported_at"] == "2026-11-23T15:15:00Z"
+    assert attributes["reported_at"] == "2026-11-23T15:15:00.000Z"
     assert attributes["statuses"][0] == {
         "service": "ID.me",
         "service_id": "idme",
@@ -55,17 +57,54 @@ def test_the_body_is_what_the_front_end_reads() -> None:
         "service": "SSOe",
         "service_id": "ssoe",
         "status": "critical",
-        "last_incident_timestamp": "2026-11-23T15:05:00Z",
+        "last_incident_timestamp": "2026-11-23T15:05:00.000Z",
+        "alternatives": [],
     }
 
 
-def test_when_the_watch_is_blind_the_page_shows_no_outage_and_an_old_report() -> None:
+def test_when_the_watch_is_blind_the_last_known_state_stands_for_a_while_and_the_report_stands_still() -> (
+    None
+):
     made = banners("prod", [incident(scope="prod")], T)
-    late = T + 5 * MINUTE
-    assert shown(made, None, late - 1)["ssoe"] == "critical"
-    assert set(shown(made, None, late).values()) == {"active"}
-    body = statuses(POLICY, made.values(), late)
-    assert body["data"]["attributes"]["reported_at"] == format_instant(T)
+    expired = T + POLICY.banner.valid_for
+    for now, status, current in (
+        (expired - 1, "critical", True),
+        (expired, "critical", False),
+        (T + KEPT - 1, "critical", False),
+        (T + KEPT, "active", False),
+    ):
+        state = known(made.values(), now, "prod")
+        attributes = statuses(POLICY, state)["data"]["attributes"]
+        assert state.is_current is current
+        assert {one["status"] for one in attributes["statuses"] if one["service_id"] == "ssoe"} == {status}
+        assert attributes["reported_at"] == "2026-11-23T15:15:00.000Z"
+
+
+def test_a_key_that_nobody_renews_is_over_while_the_others_are_judged_and_does_not_come_back() -> None:
+    left = banners("prod", [incident(scope="prod/ssoe")], T)["prod/ssoe"]
+    others = banners("prod", [], T + 6 * MINUTE)
+    made = {**others, left.key: left}
+    assert shown(made, "ssoe", T + 7 * MINUTE)["ssoe"] == "active"
+    assert shown(made, "ssoe", T + 12 * MINUTE)["ssoe"] == "active"
+
+
+def test_before_anything_is_judged_the_report_is_from_when_the_watch_began() -> None:
+    body = statuses(POLICY, known([], T, "prod"), began=T - MINUTE)
+    assert body["data"]["attributes"]["reported_at"] == "2026-11-23T15:14:00.000Z"
+
+
+def test_the_provider_that_a_person_uses_is_the_only_one_that_is_listed() -> None:
+    made = banners("prod", [incident(scope="prod/*/idme")], T)
+    listed = [
+        statuses(POLICY, known(made.values(), T, "prod"), Visitor("sis", csp))["data"]["attributes"][
+            "statuses"
+        ]
+        for csp in CSPS
+    ]
+    assert [{one["service_id"]: one["status"] for one in of} for of in listed] == [
+        {"idme": "critical", "mvi": "active", "sis": "active"},
+        {"logingov": "active", "mvi": "active", "sis": "active"},
+    ]
 
 
 @pytest.mark.parametrize("method", ["ssoe", "sis", None])
@@ -77,7 +116,7 @@ def test_without_any_record_the_list_is_whole_and_active(method: Any) -> None:
 def test_of_two_records_of_a_key_the_newer_version_counts() -> None:
     old, new = banners("prod", [incident()], T), banners("prod", [], T + 1000)
     mixed = [*new.values(), *old.values()]
-    body = statuses(POLICY, mixed, T + 2000, auth_method="ssoe")
+    body = statuses(POLICY, known(mixed, T + 2000, "prod"), Visitor("ssoe"))
     assert {each["status"] for each in body["data"]["attributes"]["statuses"]} == {"active"}
 
 
@@ -90,10 +129,16 @@ def test_maintenance_is_announced_to_those_whom_it_concerns_until_it_ends() -> N
     )
 
     def announced(method: Any) -> list[tuple[str, str]]:
-        attributes = statuses(policy, [], T, auth_method=method)["data"]["attributes"]
+        attributes = statuses(policy, known([], T, "prod"), Visitor(method))["data"]["attributes"]
         return [(each["external_service"], each["start_time"]) for each in attributes["maintenance_windows"]]
 
-    idme, ssoe = ("idme", "2026-11-23T15:16:00Z"), ("ssoe", "2026-11-23T15:14:00Z")
+    idme, ssoe = ("idme", "2026-11-23T15:16:00.000Z"), ("ssoe", "2026-11-23T15:14:00.000Z")
+    (first, second) = statuses(policy, known([], T, "prod"), Visitor("ssoe"))["data"]["attributes"][
+        "maintenance_windows"
+    ]
+    assert list(first) == ["id", "external_service", "start_time", "end_time", "description"]
+    assert isinstance(first["id"], int)
+    assert first["id"] != second["id"]
     assert announced("ssoe") == [ssoe, idme]
     assert announced("sis") == [idme]
     assert announced(None) == [ssoe, idme]

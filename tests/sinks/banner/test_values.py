@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from detectors.instants import format_instant
 from sinks.banner.board import BannerBoard
-from sinks.banner.keys import BannerKeys
-from sinks.banner.statuses import statuses
+from sinks.banner.keys import BannerKeys, Visitor
+from sinks.banner.statuses import known, statuses
 from streams.settings.policy_file import read_policy
 from tests.sinks.banner.making import POLICY, T, banners, shown
 from tests.sinks.samples import incident
@@ -76,7 +76,9 @@ def test_names_and_ids_are_those_of_the_policy() -> None:
         "prod", [incident(scope="prod/*/clear"), incident(id="prod-8", scope="prod/okta")], T, policy
     )
     assert made["prod/okta/clear"].title == "You may have trouble signing in with CLEAR"
-    body = statuses(policy, made.values(), T, auth_method="okta")["data"]["attributes"]["statuses"]
+    body = statuses(policy, known(made.values(), T, "prod"), Visitor("okta"))["data"]["attributes"][
+        "statuses"
+    ]
     assert [(one["service"], one["service_id"], one["status"]) for one in body] == [
         ("ID.me", "idme", "active"),
         ("Login.gov", "logingov", "active"),

@@ -46,6 +46,7 @@ class PagerDutySettings:
 @dataclass(frozen=True)
 class HttpSettings:
     api_token: SecretStr | None = None
+    banner_origins: tuple[str, ...] = ()
     bind: str = "127.0.0.1"
     pagerduty: PagerDutySettings = PagerDutySettings(SecretStr(SECRET))
     slack: SlackSettings = SLACK
@@ -106,6 +107,7 @@ async def serving(
     secret: str | None = SECRET,
     patience: float = 0.0,
     slack: SlackSettings = SLACK,
+    banner_origins: tuple[str, ...] = (),
 ) -> AsyncIterator[Serving]:
     views, health = Views(), Health(lambda: served.monotonic)
     progress = Progress(lambda: served.monotonic)
@@ -115,6 +117,7 @@ async def serving(
     metrics = Metrics(clock=lambda: NOW, version="1.2.3", policy="0123")
     settings = HttpSettings(
         SecretStr(token) if token else None,
+        banner_origins,
         bind,
         PagerDutySettings(SecretStr(secret) if secret else None),
         slack,

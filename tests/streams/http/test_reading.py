@@ -159,9 +159,6 @@ async def test_an_incident_that_is_not_there_is_not_found_but_only_once_all_have
         "/api/v1/incidents?limit=0",
         "/api/v1/incidents?limit=501",
         "/api/v1/incidents?limit=٣",
-        "/v0/backend_statuses?auth_method=saml",
-        "/v0/backend_statuses?client_id=",
-        "/v0/backend_statuses?client_id=no%20spelling",
     ],
 )
 async def test_a_parameter_that_makes_no_sense_is_refused(served: Serving, path: str) -> None:
@@ -241,52 +238,6 @@ async def test_it_is_ready_when_every_part_is(served: Serving) -> None:
     served.health.ready("evaluate")
     served.health.forget("views")
     assert await get(served, "/readyz") == (200, {"status": "ok", "parts": {"evaluate": "ok"}})
-
-
-async def test_the_front_end_sees_a_banner_for_the_method_that_fails_and_not_for_the_other(
-    served: Serving,
-) -> None:
-    served.feed_banner(an_incident(scope="prod/ssoe"))
-    seen = {}
-    for method in ("ssoe", "sis"):
-        status, body = await get(served, f"/v0/backend_statuses?auth_method={method}")
-        assert status == 200
-        attributes = body["data"]["attributes"]
-        assert (body["data"]["type"], attributes["reported_at"]) == (
-            "backend_statuses",
-            "2026-11-23T15:05:00Z",
-        )
-        seen[method] = {s["service_id"]: s["status"] for s in attributes["statuses"]}
-    assert seen["ssoe"]["ssoe"] == "critical"
-    assert "ssoe" not in seen["sis"]
-    assert set(seen["sis"].values()) == {"active"}
-    _, both = await get(served, "/v0/backend_statuses")
-    assert {"ssoe", "sis"} <= {s["service_id"] for s in both["data"]["attributes"]["statuses"]}
-
-
-async def test_the_front_end_of_a_client_sees_what_fails_for_the_client_alone(served: Serving) -> None:
-    served.feed_banner(an_incident(scope="prod/sis/*/vamobile"))
-    seen = {}
-    for client in ("VAmobile", "vaweb", "nobody-knows"):
-        _, body = await get(served, f"/v0/backend_statuses?auth_method=sis&client_id={client}")
-        listed = body["data"]["attributes"]["statuses"]
-        seen[client] = {one["service_id"]: one["status"] for one in listed}["sis"]
-    assert seen == {"VAmobile": "critical", "vaweb": "active", "nobody-knows": "active"}
-
-
-async def test_the_front_end_gets_camel_case_if_it_asks_for_it(served: Serving) -> None:
-    served.feed_banner()
-    async with served.client.get("/v0/backend_statuses", headers={"X-Key-Inflection": "camel"}) as response:
-        body = await response.json()
-        assert response.headers["Vary"] == "X-Key-Inflection"
-    attributes = body["data"]["attributes"]
-    assert set(attributes) == {"reportedAt", "statuses", "maintenanceWindows"}
-    assert set(attributes["statuses"][0]) == {"service", "serviceId", "status", "lastIncidentTimestamp"}
-
-
-async def test_without_any_record_the_statuses_are_still_not_empty(served: Serving) -> None:
-    _, body = await get(served, "/v0/backend_statuses")
-    assert {s["status"] for s in body["data"]["attributes"]["statuses"]} == {"active"}
 
 
 async def test_the_console_runs_its_own_script_and_style_and_nothing_else(served: Serving) -> None:

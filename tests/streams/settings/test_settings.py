@@ -69,7 +69,8 @@ def test_an_empty_environment_gives_the_documented_defaults() -> None:
 def test_the_variables_are_those_of_the_documentation() -> None:
     names = {variable.name.removeprefix("WATCHOFFICER_") for variable in variables()}
     assert names == {
-        "BROKER", "TOPIC_PREFIX", "POLICY", "API_TOKEN", "HASH_KEY", "BIND", "PORT", "LOG_FORMAT", "HEARTBEAT_URL",
+        "BROKER", "TOPIC_PREFIX", "POLICY", "API_TOKEN", "BANNER_ORIGINS", "HASH_KEY", "BIND", "PORT", "LOG_FORMAT",
+        "HEARTBEAT_URL",
         "PAGERDUTY__ROUTING_KEY", "PAGERDUTY__BASE_URL", "PAGERDUTY__WEBHOOK_SECRET", "PAGERDUTY__REST_TOKEN",
         "PAGERDUTY__REST_FROM", "PAGERDUTY__REST_URL",
         "DATADOG__API_KEY", "DATADOG__APP_KEY", "DATADOG__SITE", "DATADOG__BASE_URL",
@@ -96,6 +97,7 @@ def test_every_variable_reaches_its_field(tmp_path: Path) -> None:
             "WATCHOFFICER_BROKER": "kafka-1:9093, kafka-2 ,kafka://[::1]:9094",
             "WATCHOFFICER_TOPIC_PREFIX": "identity.",
             "WATCHOFFICER_POLICY": str(tmp_path / "policy.yaml"),
+            "WATCHOFFICER_BANNER_ORIGINS": "https://www.va.gov, http://127.0.0.1:8000",
             "WATCHOFFICER_BIND": "0.0.0.0",
             "WATCHOFFICER_PORT": "8080",
             "WATCHOFFICER_LOG_FORMAT": "json",
@@ -109,6 +111,7 @@ def test_every_variable_reaches_its_field(tmp_path: Path) -> None:
     assert settings.broker == ("kafka-1:9093", "kafka-2:9092", "[::1]:9094")
     assert settings.topic_prefix == "identity."
     assert settings.policy == tmp_path / "policy.yaml"
+    assert settings.banner_origins == ("https://www.va.gov", "http://127.0.0.1:8000")
     assert (settings.bind, settings.port, settings.log_format) == ("0.0.0.0", 8080, "json")
     assert settings.pagerduty.base_url == "https://events.eu.pagerduty.com"
     assert (settings.datadog.site, settings.datadog.base_url) == ("ddog-gov.com", "http://127.0.0.1:8126")

@@ -1,0 +1,165 @@
+"""How is ``/v0/backend_statuses`` served, the page from which VA.gov's front end reads the banners?
+
+An answer may be kept for ``MAX_AGE`` seconds, has an ETag, and may be read by the pages of the configured origins.
+Where the state of sign-in is unknown (``sinks.banner.statuses``), it has the header ``Watchofficer-State: unknown``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+from aiohttp import ETag, web
+
+from detectors.instants import MINUTE, parse_instant
+from detectors.policy.policy import Policy
+from detectors.values import OTHER, normalised
+from sinks.banner.keys import BannerKeys, Visitor
+from sinks.banner.statuses import KEPT, Known, known, statuses
+from streams.http.responses import ApiError, Handler
+from streams.http.views import Views
+from streams.watchdog.report import Report
+
+__all__ = ["MAX_AGE", "BannerPages"]
+
+#: How long an answer may be kept, seconds.
+MAX_AGE = 10
+_PATH, _ENV = "/v0/backend_statuses", "prod"
+_PARAMETERS = ("auth_method", "csp", "client_id", "strict")
+_STATE = "Watchofficer-State"
+#: The request headers of VA.gov's front end that a page of another origin must be allowed to send.
+_ASKED_WITH = "X-Key-Inflection, Source-App-Name, X-CSRF-Token, Content-Type, If-None-Match"
+#: Sign-ins are counted as succeeding over this window, if so many have completed.
+_WINDOW, _ENOUGH = "5m", 20
+
+
+class BannerPages:
+    """The page of the banners.
+
+    Args:
+        views: what is known of the topics.
+        report: takes a snapshot of how this process gets on.
+        policy: the policy.
+        origins: of pages that may read the answer in a browser, such as ``https://www.va.gov``; ``*`` for any.
+        clock: ms since the epoch.
+    """
+
+    def __init__(
+        self,
+        views: Views,
+        report: Callable[[], Report],
+        policy: Policy,
+        origins: Sequence[str],
+        clock: Callable[[], int],
+    ) -> None:
+        self._views = views
+        self._report = report
+        self._policy = policy
+        self._origins = origins
+        self._clock = clock
+        self._began = clock()
+
+    def table(self) -> list[tuple[str, str, Handler]]:
+        """Method, path and handler of each page."""
+        return [("GET", _PATH, self.statuses), ("OPTIONS", _PATH, self.permission)]
+
+    async def statuses(self, request: web.Request) -> web.Response:
+        """200 with the state of each service, known or not; 503 where it is unknown and ``strict`` is asked for."""
+        now = self._clock()
+        visitor, strict = self._asked(request.query, now)
+        state = known(self._views.banners(), now, _ENV)
+        is_known = state.is_current and self._views.ready and not self._report().blind
+        headers = self._cross_origin(request) | ({} if is_known else {_STATE: "unknown"})
+        if strict and not is_known:
+            raise ApiError(
+                503, "service_unavailable", "the state of sign-in is unknown; see /readyz", headers
+            )
+        success = self._success(state) if is_known else {}
+        body = statuses(self._policy, state, visitor, success=success, began=self._began)
+        if request.headers.get("X-Key-Inflection", "").strip().lower() == "camel":
+            body = _camel(body)
+        encoded = msgspec.json.encode(body)
+        tag = hashlib.sha256(encoded + (b"" if is_known else b"unknown")).hexdigest()[:32]
+        response = web.Response(body=encoded, content_type="application/json", headers=headers)
+        asked = request.if_none_match or ()
+        if ETag("*") in asked or tag in {one.value for one in asked}:
+            response = web.Response(status=304, headers=headers)
+        response.etag = tag
+        response.headers["Cache-Control"] = f"public, max-age={MAX_AGE}, stale-if-error={KEPT // 1000}"
+        return response
+
+    async def permission(self, request: web.Request) -> web.Response:
+        """What a browser asks before it lets a page of another origin read the answer."""
+        headers = self._cross_origin(request)
+        if "Access-Control-Allow-Origin" in headers:
+            headers |= {
+                "Access-Control-Allow-Methods": "GET, HEAD",
+                "Access-Control-Allow-Headers": _ASKED_WITH,
+                "Access-Control-Max-Age": "3600",
+            }
+        return web.Response(status=204, headers=headers)
+
+    def _asked(self, query: Mapping[str, str], now: int) -> tuple[Visitor, bool]:
+        """Who asks, and whether an unknown state is an error to them."""
+        for name in query:
+            if name not in _PARAMETERS:
+                raise ApiError(400, "bad_request", f"the parameters are {', '.join(_PARAMETERS)}")
+        keys = BannerKeys(self._policy)
+        listed = {"auth_method": keys.methods(now), "csp": keys.providers(now), "client_id": None}
+        method, csp, client = (self._value(query, axis, among) for axis, among in listed.items())
+        if (strict := query.get("strict", "0")) not in ("0", "1"):
+            raise ApiError(400, "bad_request", "strict is 1 or 0")
+        return Visitor(method, csp, client), strict == "1"
+
+    def _value(self, query: Mapping[str, str], axis: str, among: Sequence[str] | None) -> str | None:
+        """The value of an axis that a request names; ``among`` which it must be, None for any."""
+        given = query.get(axis)
+        if given is None:
+            return None
+        spelt = normalised(given)
+        if spelt == OTHER and given.lower() != OTHER:
+            raise ApiError(
+                400, "bad_request", f"{axis} has 1 to 64 characters of a-z 0-9 _ . : - in any case"
+            )
+        value = self._policy.canonical_value(axis, spelt)
+        if among is not None and value not in among:
+            raise ApiError(400, "bad_request", f"{axis} is one of {', '.join(among)}")
+        return value
+
+    def _success(self, state: Known) -> dict[str, float]:
+        """Scope -> share of the sign-ins that succeeded over five minutes, of scopes where enough completed."""
+        assert state.reported is not None
+        return {
+            sli["scope"]: sli["success_ratio"]
+            for sli in self._views.slis()
+            if sli["window"] == _WINDOW
+            and sli["scope"].startswith(f"{_ENV}/")
+            and sli["good"] + sli["bad"] >= _ENOUGH
+            and parse_instant(sli["at"]) > state.reported - MINUTE
+        }
+
+    def _cross_origin(self, request: web.Request) -> dict[str, str]:
+        """Headers that let a page of the request's origin read the answer, if its origin is one of those that may."""
+        if not self._origins:
+            return {"Vary": "X-Key-Inflection"}
+        headers = {"Vary": "X-Key-Inflection, Origin"}
+        origin = request.headers.get("Origin", "")
+        if "*" in self._origins:
+            headers["Access-Control-Allow-Origin"] = "*"
+        elif origin in self._origins:
+            # VA.gov's front end sends its cookies with every request; they are not read here.
+            headers["Access-Control-Allow-Origin"] = origin
+            headers["Access-Control-Allow-Credentials"] = "true"
+        else:
+            return headers
+        return headers | {"Access-Control-Expose-Headers": f"ETag, {_STATE}"}
+
+
+def _camel(value: Any) -> Any:
+    """A JSON value with its ``snake_case`` keys in ``camelCase``."""
+    if isinstance(value, dict):
+        return {re.sub(r"_([a-z])", lambda m: m[1].upper(), key): _camel(item) for key, item in value.items()}
+    return [_camel(item) for item in value] if isinstance(value, list) else value
