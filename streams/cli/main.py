@@ -5,14 +5,12 @@ Each command imports its modules when it runs, so that ``--help`` answers at onc
 
 from __future__ import annotations
 
-import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from streams.cli.inputs.commands import map_, retire
-from streams.cli.inputs.dead_letters import dead_letters
+from streams.cli.inputs.commands import dead_letters, map_, retire
 from streams.cli.parameters import (
     Duration,
     Instant,
@@ -25,13 +23,7 @@ from streams.cli.parameters import (
 )
 from streams.cli.reporting.commands import incidents, policy, report
 
-if TYPE_CHECKING:
-    pass
-
 __all__ = ["main"]
-
-# Before numpy is imported: products of small matrices cost more CPU time on several threads than on one.
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})

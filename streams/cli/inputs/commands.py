@@ -9,7 +9,7 @@ import click
 
 from streams.cli.parameters import errors_in_a_line
 
-__all__ = ["map_", "retire"]
+__all__ = ["dead_letters", "map_", "retire"]
 
 
 @click.command()
@@ -57,3 +57,35 @@ def map_(mapping_name: str | None, events: tuple[str, ...], suggest: bool, liste
     if not events:
         raise click.UsageError("Missing argument 'EVENTS...'.")
     sys.exit(map_command(mapping_name, events, form=form))
+
+
+@click.group("dead-letters")
+def dead_letters() -> None:
+    """List the commands that never reached their receiver, try them again, or drop them."""
+
+
+@dead_letters.command("list")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def _list(as_json: bool) -> None:
+    """List them, oldest first. The status is 1 if there are any."""
+    from streams.cli.inputs.dead_letters import list_command
+
+    sys.exit(list_command(as_json))
+
+
+@dead_letters.command("retry")
+@click.argument("ids", metavar="ID...", nargs=-1, required=True)
+def _retry(ids: tuple[str, ...]) -> None:
+    """Put them on the outbox again. A page of what is over is refused."""
+    from streams.cli.inputs.dead_letters import retry_command
+
+    sys.exit(retry_command(ids))
+
+
+@dead_letters.command("drop")
+@click.argument("ids", metavar="ID...", nargs=-1, required=True)
+def _drop(ids: tuple[str, ...]) -> None:
+    """Take them off the list."""
+    from streams.cli.inputs.dead_letters import drop_command
+
+    sys.exit(drop_command(ids))

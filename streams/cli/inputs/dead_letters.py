@@ -10,8 +10,6 @@ import sys
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Literal, TypeVar
 
-import click
-
 from detectors.instants import format_instant
 from sinks.wording import one_line, truncate
 from streams.settings.settings import read_settings
@@ -19,50 +17,39 @@ from streams.settings.settings import read_settings
 if TYPE_CHECKING:
     from streams.dispatch.dead_letters import DeadLetters, Letter
 
-__all__ = ["dead_letters"]
+__all__ = ["drop_command", "list_command", "retry_command"]
 
 _T = TypeVar("_T")
 _REASON = 120  # characters
 
 
-@click.group("dead-letters")
-def dead_letters() -> None:
-    """List the commands that never reached their receiver, try them again, or drop them."""
-
-
-@dead_letters.command("list")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
-def _list(as_json: bool) -> None:
-    """List them, oldest first. The status is 1 if there are any."""
+def list_command(as_json: bool) -> int:
+    """Print the dead letters, oldest first, each in a line or as a JSON object; return 1 if there are any, else 0."""
     letters = _run(lambda dead: dead.standing())
     for letter in letters:
         print(json.dumps(_object(letter)) if as_json else _line(letter))
     if not as_json:
         count = len(letters)
         print(f"{count} dead letter{'' if count == 1 else 's'}" if count else "no dead letters")
-    sys.exit(1 if letters else 0)
+    return 1 if letters else 0
 
 
-@dead_letters.command("retry")
-@click.argument("ids", metavar="ID...", nargs=-1, required=True)
-def _retry(ids: tuple[str, ...]) -> None:
-    """Put them on the outbox again. A page of what is over is refused."""
-    _decide(ids, "retried", "is tried again")
+def retry_command(ids: Sequence[str]) -> int:
+    """Put dead letters on the outbox again; return 1 if that was refused for any, else 0."""
+    return _decide(ids, "retried", "is tried again")
 
 
-@dead_letters.command("drop")
-@click.argument("ids", metavar="ID...", nargs=-1, required=True)
-def _drop(ids: tuple[str, ...]) -> None:
-    """Take them off the list."""
-    _decide(ids, "dropped", "is dropped")
+def drop_command(ids: Sequence[str]) -> int:
+    """Take dead letters off the list; return 1 if that was refused for any, else 0."""
+    return _decide(ids, "dropped", "is dropped")
 
 
-def _decide(ids: Sequence[str], decision: Literal["retried", "dropped"], word: str) -> None:
-    """Decide on letters; the status is 1 if that was refused for any."""
+def _decide(ids: Sequence[str], decision: Literal["retried", "dropped"], word: str) -> int:
+    """Decide on letters; return 1 if that was refused for any, else 0."""
     done = _run(lambda dead: dead.decide(ids, decision, getpass.getuser()))
     for one in done:
         print(f"{one.id} {one.why or word}", file=sys.stderr if one.why else sys.stdout)
-    sys.exit(1 if any(one.why for one in done) else 0)
+    return 1 if any(one.why for one in done) else 0
 
 
 def _run(work: Callable[[DeadLetters], Awaitable[_T]]) -> _T:
