@@ -21,7 +21,7 @@ from streams.cli.parameters import (
     policy_of,
     policy_option,
 )
-from streams.cli.reporting.commands import incidents, policy, report
+from streams.cli.reporting.commands import incidents, policy, report, slo
 
 __all__ = ["main"]
 
@@ -249,5 +249,5 @@ def explain(incident: str, events: tuple[str, ...], policy_file: str | None, **o
     sys.exit(explain_command(incident, events, policy_of(policy_file), **options))
 
 
-for _command in (retire, map_, report, incidents, policy, dead_letters):
+for _command in (retire, map_, report, incidents, policy, slo, dead_letters):
     main.add_command(_command)

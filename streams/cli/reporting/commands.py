@@ -9,7 +9,7 @@ import click
 
 from streams.cli.parameters import Instant, errors_in_a_line, policy_of, policy_option
 
-__all__ = ["incidents", "policy", "report"]
+__all__ = ["incidents", "policy", "report", "slo"]
 
 
 _log_option = click.option(
@@ -93,3 +93,27 @@ def explain(table: str | None, policy_file: str | None) -> None:
     from streams.cli.reporting.policy import explain_command
 
     sys.exit(explain_command(policy_of(policy_file), table=table))
+
+
+@click.group()
+def slo() -> None:
+    """Hand the objectives of a policy to other tools."""
+
+
+@slo.command()
+@click.option("--env", default="prod", show_default=True, help="Environment whose counts are measured.")
+@click.option(
+    "--topic-prefix", envvar="WATCHOFFICER_TOPIC_PREFIX", default="", help="Stands before the topic's name."
+)
+@click.option("--format", "form", type=click.Choice(["yaml", "json"]), default="yaml", show_default=True)
+@policy_option
+@errors_in_a_line
+def export(policy_file: str | None, **options: Any) -> None:
+    """Print objectives and alerts on burn rates as OpenSLO v1 documents.
+
+    \b
+    watchofficer slo export --policy my-policy.yaml > slo.yaml
+    """
+    from streams.cli.reporting.slo import export_command
+
+    sys.exit(export_command(policy_of(policy_file), **options))
