@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import uuid
@@ -22,6 +23,17 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 # On the machines of CI the examples are the same each time, so that a change is not held up by what another one has
 # brought; whoever runs the tests at a desk tries new ones.
 depth.register(derandomize=bool(os.environ.get("CI")))
+
+
+# To import all tests makes objects by the hundred thousand that stay until the end: no look at them finds garbage.
+gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """Look for cycles again, seldom, and only among what tests make."""
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
+    gc.enable()
 
 
 #: An expression of ``-m`` that asks for one mark: whoever bears it, without those who bear others too.

@@ -79,11 +79,14 @@ def parameters(function: Function) -> int:
     return len([name for name in names if name not in ("self", "cls")])
 
 
-ALL = modules(ROOT)
+@pytest.fixture(scope="module")
+def everything() -> dict[str, Module]:
+    """The modules of this repository: parsed for these tests alone, as their trees are a million objects."""
+    return modules(ROOT)
 
 
-def test_no_module_takes_a_name_that_another_does_not_export() -> None:
-    assert past_the_surface(ALL) == []
+def test_no_module_takes_a_name_that_another_does_not_export(everything: dict[str, Module]) -> None:
+    assert past_the_surface(everything) == []
 
 
 @pytest.mark.parametrize(
@@ -102,13 +105,13 @@ def test_a_name_that_is_not_exported_is_found(line: str, found: list[str], tmp_p
     assert past_the_surface(modules(tmp_path)) == found
 
 
-def test_every_module_that_ships_says_what_it_exports() -> None:
-    silent = [one.name for one in ALL.values() if one.ships and one.exports is None]
-    assert [name for name in silent if ALL[name].file.name not in ("__init__.py", "__main__.py")] == []
+def test_every_module_that_ships_says_what_it_exports(everything: dict[str, Module]) -> None:
+    silent = [one.name for one in everything.values() if one.ships and one.exports is None]
+    assert [name for name in silent if everything[name].file.name not in ("__init__.py", "__main__.py")] == []
 
 
-def test_what_is_exported_is_there() -> None:
-    for module in ALL.values():
+def test_what_is_exported_is_there(everything: dict[str, Module]) -> None:
+    for module in everything.values():
         bound = (
             {name.id for node in ast.walk(module.tree) for name in [node] if isinstance(name, ast.Name)}
             | {node.name for node in module.tree.body if isinstance(node, Function | ast.ClassDef)}
@@ -122,25 +125,25 @@ def test_what_is_exported_is_there() -> None:
         assert set(module.exports or ()) <= bound, module.name
 
 
-def test_the_first_line_of_every_module_is_a_sentence() -> None:
+def test_the_first_line_of_every_module_is_a_sentence(everything: dict[str, Module]) -> None:
     first = {
         one.name: (ast.get_docstring(one.tree) or "").partition("\n\n")[0]
-        for one in ALL.values()
+        for one in everything.values()
         if one.tree.body
     }
     assert {name: line for name, line in first.items() if not line.endswith((".", "?", "::"))} == {}
 
 
-def test_no_file_no_function_and_no_list_of_parameters_is_too_long() -> None:
-    files = {one.name: len(one.file.read_text().splitlines()) for one in ALL.values()}
+def test_no_file_no_function_and_no_list_of_parameters_is_too_long(everything: dict[str, Module]) -> None:
+    files = {one.name: len(one.file.read_text().splitlines()) for one in everything.values()}
     assert {name: lines for name, lines in files.items() if lines > LINES_OF_A_FILE} == {}
-    lines = {name: (one.end_lineno or one.lineno) - one.lineno + 1 for name, one in functions(ALL)}
+    lines = {name: (one.end_lineno or one.lineno) - one.lineno + 1 for name, one in functions(everything)}
     assert {name: count for name, count in lines.items() if count > LINES_OF_A_FUNCTION} == {}
-    given = {name: parameters(one) for name, one in functions(ALL)}
+    given = {name: parameters(one) for name, one in functions(everything)}
     assert {name: count for name, count in given.items() if count > PARAMETERS} == {}
 
 
-def test_no_folder_has_more_than_a_dozen_modules() -> None:
-    modules = [one for one in ALL.values() if one.file.name != "__init__.py"]
+def test_no_folder_has_more_than_a_dozen_modules(everything: dict[str, Module]) -> None:
+    modules = [one for one in everything.values() if one.file.name != "__init__.py"]
     of = Counter(str(one.file.parent.relative_to(ROOT)) for one in modules)
     assert {folder: count for folder, count in of.items() if count > MODULES_OF_A_FOLDER} == {}
