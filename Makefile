@@ -27,7 +27,7 @@ demo: $(FOR_DEMO) ## show how a sign-in outage is detected, paged and resolved, 
 # What is compiled is kept, whatever the environment says: the tests start hundreds of processes.
 test: export PYTHONDONTWRITEBYTECODE :=
 test: $(DEV) ## run the tests that need only .venv (ARGS= for further arguments of pytest)
-	$(BIN)/python -m pytest -n auto -m "not kafka and not e2e and not faults and not quality and not simulation and not blind" $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist worksteal -m "not kafka and not e2e and not faults and not quality and not simulation and not blind" $(ARGS)
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "e2e and not kafka" $(ARGS)
 
 test-deep: ## run the tests of `make test` with five times as many examples of each property

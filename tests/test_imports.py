@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
 from pathlib import Path
@@ -111,6 +112,7 @@ def test_every_import_that_is_forbidden_is_found(skeleton: Path, capsys: pytest.
 # -- modules, tests and benchmarks ----------------------------------------------------------------------------
 
 
+@cache
 def imports(root: Path) -> dict[str, set[str]]:
     """Each module of all packages under a folder, with the modules that it imports when it is imported itself."""
     files = {

@@ -115,7 +115,7 @@ def look_at(level: float, seed: int, troubles: Sequence[Trouble], history: str) 
     return fired
 
 
-@settings(max_examples=examples(15))
+@settings(max_examples=examples(10))
 @given(
     level=st.sampled_from([0.02, 0.3, 1.0]),
     seed=st.integers(0, 100),

@@ -31,7 +31,7 @@ Asked = Sequence[tuple[int, IncidentInput]]
 
 pytestmark = pytest.mark.timeout(900)
 slow = settings(
-    max_examples=examples(10), suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    max_examples=examples(6), suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
 
 

@@ -48,7 +48,7 @@ def transitions(rows: list[FactRow], stride: int) -> list[Transition]:
     return found
 
 
-@settings(max_examples=examples(40))
+@settings(max_examples=examples(20))
 @given(
     begins=st.lists(st.integers(0, LASTS - 1), min_size=len(LEAVES), max_size=len(LEAVES)),
     fails=st.lists(st.booleans(), min_size=len(LEAVES), max_size=len(LEAVES)),

@@ -263,7 +263,7 @@ VALUES = json.loads(default_policy().canonical())
 WORDS = ["1ms", "1s", "1m", "1h", "1d", "35d", "0s", "1 business day", "P1", "active", "excluded", "prod"]
 
 
-@settings(max_examples=examples(150))
+@settings(max_examples=examples(60))
 @given(
     changes=st.lists(
         st.tuples(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from detectors.arrays import Ints
@@ -16,6 +16,7 @@ from detectors.windows.fixed_scopes import fixed_scopes
 from detectors.windows.impact import Distinct, Impact, relative_error
 from detectors.windows.people.failed import Failed
 from detectors.windows.people.person_table import STRATA, stratum_of
+from tests.support.depth import examples
 from tests.support.facts import STEP, columns_of, cuts, fact_rows, leaf_at, leaf_position
 
 START = 1_795_435_200_000
@@ -129,6 +130,7 @@ def crowds(draw: st.DrawFn, step: int) -> list[FactRow]:
     return rows
 
 
+@settings(max_examples=examples(50))
 @given(
     step=st.sampled_from([SECOND, MINUTE]),
     cap=st.integers(1, 12),
@@ -164,6 +166,7 @@ def test_beyond_the_cap_levels_and_people_are_functions_of_the_window_alone(
             at = end + step
 
 
+@settings(max_examples=examples(50))
 @given(
     steps=st.lists(
         st.lists(st.tuples(st.integers(1, 16), st.sampled_from([0, 0, 0, 1, 4, 15])), max_size=4),

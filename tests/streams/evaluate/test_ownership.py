@@ -265,7 +265,7 @@ _ACTIONS = st.one_of(
 )
 
 
-@settings(max_examples=examples(75))
+@settings(max_examples=examples(40))
 @given(seed=st.integers(0, 1_000), actions=st.lists(_ACTIONS, max_size=40))
 def test_whoever_writes_when_each_verdict_is_the_one_of_the_inputs_in_force(
     seed: int, actions: list[tuple[str, int, int]]

@@ -228,7 +228,7 @@ def _planted_objects(draw: st.DrawFn) -> str:
     return "{" + f",{space}".join(f'"{name}"{space}:{space}{text}' for name, text in pairs) + "}"
 
 
-@settings(max_examples=examples(1500))
+@settings(max_examples=examples(600))
 @given(
     _planted_objects(),
     st.integers(0, 60),
@@ -252,7 +252,7 @@ def test_what_may_not_pass_is_found_in_no_value_header_or_message(
                 assert planted.lower().encode() not in spelt_out.lower()
 
 
-@settings(max_examples=examples(500))
+@settings(max_examples=examples(250))
 @example(json.dumps(PLAIN).encode().replace(b'"env"', b'"duration_ms": 1e400, "env"'))
 @given(st.one_of(odd_events(), broken()))
 def test_what_is_wrong_with_a_record_can_be_seen_in_what_is_kept(value: bytes) -> None:

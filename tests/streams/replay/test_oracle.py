@@ -30,7 +30,7 @@ from tests.support.oracle_event import Invalid, event_of
 from tests.support.strategies import Log, Variation, kafka_logs, marked_logs, plain_logs, variations
 
 thorough = settings(
-    max_examples=examples(60), suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    max_examples=examples(40), suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
 
 
@@ -84,7 +84,7 @@ def test_slis_and_counts_are_those_of_the_definitions(log: Log, variation: Varia
     agree(expected(log, variation), *replayed(inputs_of(log), log.now, variation))
 
 
-@settings(thorough, max_examples=examples(30))
+@settings(thorough, max_examples=examples(20))
 @given(st.one_of(plain_logs(), kafka_logs(), marked_logs()), variations(), st.integers(1, 20))
 def test_the_batches_in_which_a_log_is_read_change_nothing(
     log: Log, variation: Variation, batch: int
@@ -94,7 +94,7 @@ def test_the_batches_in_which_a_log_is_read_change_nothing(
         agree(expected(log, variation), *replayed(inputs_of(log), log.now, variation))
 
 
-@settings(thorough, max_examples=examples(30))
+@settings(thorough, max_examples=examples(12, at_least=4))
 @given(plain_logs(), st.booleans())
 def test_files_of_plain_lines_are_one_partition_or_a_partition_each(log: Log, partitioned: bool) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -107,7 +107,7 @@ def test_files_of_plain_lines_are_one_partition_or_a_partition_each(log: Log, pa
     agree(expected(log, Variation("{}")), *read)
 
 
-@settings(thorough, max_examples=examples(30))
+@settings(thorough, max_examples=examples(12, at_least=4))
 @given(kafka_logs(), st.randoms(use_true_random=False))
 def test_a_dump_of_kcat_is_split_by_its_partitions(log: Log, random: Any) -> None:
     waiting = [list(enumerate(records)) for records in log.partitions]
@@ -156,7 +156,7 @@ def test_a_payload_that_its_escapes_make_too_long_is_read_whole(tmp_path: Path) 
     assert summary["accepted"] == 1
 
 
-@settings(thorough, max_examples=examples(300))
+@settings(thorough, max_examples=examples(200))
 @given(st.one_of(plain_events(), odd_events(), broken()))
 def test_the_decoder_takes_what_the_oracle_takes(value: bytes) -> None:
     decoded = decode(value)

@@ -28,26 +28,30 @@ STARTS, CALLBACKS = ('"step":"new"', '"step":"authorize"'), ('"step":"callback"'
 
 
 @cache
-def of(scenario: str, duration: int | None = None) -> Simulation:
-    return simulate(scenario, 1, SCENARIOS[scenario].start, duration)
+def of(scenario: str, duration: int | None = None, rate: float | None = None) -> Simulation:
+    return simulate(scenario, 1, SCENARIOS[scenario].start, duration, rate)
 
 
 @cache
-def lines(scenario: str, duration: int | None = None) -> tuple[bytes, ...]:
+def lines(scenario: str, duration: int | None = None, rate: float | None = None) -> tuple[bytes, ...]:
     """The lines of production."""
-    return tuple(line for line in of(scenario, duration).lines() if b'"env":"prod"' in line)
+    return tuple(line for line in of(scenario, duration, rate).lines() if b'"env":"prod"' in line)
 
 
-def events(scenario: str, duration: int | None = None, *, holding: tuple[str, ...] = ()) -> list[Event]:
+def events(
+    scenario: str, duration: int | None = None, rate: float | None = None, *, holding: tuple[str, ...] = ()
+) -> list[Event]:
     """The events of production; only those whose line holds one of the texts, if any are given: fewer to decode."""
     texts = [text.encode() for text in holding]
-    picked = (line for line in lines(scenario, duration) if not texts or any(text in line for text in texts))
+    picked = (
+        line for line in lines(scenario, duration, rate) if not texts or any(text in line for text in texts)
+    )
     return [msgspec.json.decode(line) for line in picked]
 
 
-def truth(scenario: str, duration: int | None = None) -> list[Event]:
-    lines(scenario, duration)  # the simulation knows its truth once its lines are read
-    return of(scenario, duration).truth()
+def truth(scenario: str, duration: int | None = None, rate: float | None = None) -> list[Event]:
+    lines(scenario, duration, rate)  # the simulation knows its truth once its lines are read
+    return of(scenario, duration, rate).truth()
 
 
 @cache
@@ -197,12 +201,12 @@ def test_a_retired_provider_had_forty_sign_ins_in_five_minutes_and_has_none() ->
 @pytest.mark.parametrize(("scenario", "moved_by"), [("migration", 12), ("migration_gradual", 190)])
 def test_in_a_migration_everybody_moves_and_nobody_fails(scenario: str, moved_by: int) -> None:
     before, after = Counter[str](), Counter[str]()
-    for one in events(scenario, holding=STARTS):
+    for one in events(scenario, rate=1.0, holding=STARTS):
         (after if minute(one, scenario) >= moved_by else before)[one["csp"]] += 1
     assert before["logingov"] > 100
     assert after["logingov"] == 0
     assert after["idme"] > 0.9 * after.total()
-    (notice,) = truth(scenario)
+    (notice,) = truth(scenario, rate=1.0)
     assert (notice["kind"], notice["scope"], notice["page"]) == ("notice", "prod/*/logingov", False)
 
 

@@ -205,7 +205,7 @@ class Fleet:
 WHATS = ("go", "stand", "kill0", "kill1", "lose0", "lose1", "move", "away")
 
 
-@settings(max_examples=examples(500))
+@settings(max_examples=examples(200))
 @given(st.lists(st.tuples(st.sampled_from(WHATS), st.integers(1, 75)), max_size=12))
 @example([("go", 30), *[(f"kill{n % 2}", 9) for n in range(16)]])
 @example([("go", 30), *[("stand", 30), ("move", 1), ("stand", 30), ("lose0", 9)] * 4])

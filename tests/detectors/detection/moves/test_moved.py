@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detectors.detection.silence import SilenceDetector
@@ -17,6 +17,7 @@ from detectors.scopes import CSPS, METHODS, leaf_index
 from detectors.windows.counters import BAD, GOOD
 from tests.detectors.detection.simulated.traffic import START, Traffic, scope
 from tests.detectors.detection.test_silence import POLICY, full
+from tests.support.depth import examples
 
 #: The second at which sign-ins move, and the last one.
 AT, END = 4_000, 6_400
@@ -64,6 +65,7 @@ def test_all_sign_ins_of_a_method_or_provider_may_move(
     assert not verdicts.moved[:AT].any()
 
 
+@settings(max_examples=examples(40))
 @given(st.integers(0, 1_000), st.sampled_from(["logingov", "idme"]), st.floats(0, 0.15))
 def test_what_has_not_moved_is_a_silence_as_soon_as_before(seed: int, csp: str, share: float) -> None:
     other = {"logingov": "idme", "idme": "logingov"}[csp]
