@@ -27,7 +27,7 @@ from benchmarks.reporting.figures import read
         ),
         (
             "replay",
-            ("--start", "2026-11-23T14:30:00Z", "--hours", "2", "--rate", "0.5"),
+            ("--start", "2026-11-23T14:30:00Z", "--hours", "1", "--rate", "0.3"),
             ["replay", "replay_without_detectors"],
         ),
         pytest.param(

@@ -9,7 +9,8 @@ __all__ = ["examples", "register"]
 _QUICK, _DEEP = "quick", "deep"
 #: The number of examples of a deep run for each one of a quick run.
 _SHARE = 5
-_BY_DEFAULT = 100  # hypothesis's default
+#: The number of examples of a property that names none, in a deep run.
+_BY_DEFAULT = 60
 
 
 def register(*, derandomize: bool) -> None:
@@ -19,8 +20,10 @@ def register(*, derandomize: bool) -> None:
         derandomize: try the same examples each time.
     """
     for name in (_DEEP, _QUICK):
-        settings.register_profile(name, deadline=None, print_blob=True, derandomize=derandomize)
-    settings.register_profile(_QUICK, settings.get_profile(_QUICK), max_examples=_share(_BY_DEFAULT))
+        most = _BY_DEFAULT if name == _DEEP else _share(_BY_DEFAULT)
+        settings.register_profile(
+            name, deadline=None, print_blob=True, derandomize=derandomize, max_examples=most
+        )
     settings.load_profile(_QUICK)
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from detectors.detection.combinations.leaves import LeafCounts, Scope, excess_gain, holds, joined
 from detectors.detection.combinations.search import search
 from detectors.detection.combinations.settings import SearchSettings
+from tests.support.depth import examples
 
 
 def best_of_all(counts: LeafCounts, value_cost: float) -> float:
@@ -28,7 +29,7 @@ def best_of_all(counts: LeafCounts, value_cost: float) -> float:
 
 
 @given(st.integers(0, 2**32 - 1), st.sampled_from((0.0, 0.5, 3.0)), st.floats(0.0, 20.0))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150, at_least=20))
 def test_no_scope_is_better_than_the_first_that_is_found(
     seed: int, value_cost: float, scope_cost: float
 ) -> None:

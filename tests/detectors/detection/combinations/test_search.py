@@ -15,6 +15,7 @@ from detectors.arrays import Bools, Floats, Ints
 from detectors.detection.combinations.leaves import LeafCounts, Scope, excess_gain
 from detectors.detection.combinations.search import search
 from detectors.detection.combinations.settings import SearchSettings
+from tests.support.depth import examples
 
 #: As for people who sign in: independent, and parts of a cause fail alike. One false scope in 2 · 10⁷.
 SIGN_IN = SearchSettings(clustering=0.0, scope_cost=17.0, further_cost=17.0)
@@ -92,7 +93,7 @@ def causes(draw: st.DrawFn, codes: Ints) -> Scope:
 
 
 @given(st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60, at_least=20))
 def test_a_planted_cause_is_found(data: st.DataObject) -> None:
     codes, trials = data.draw(lattices())
     cause = data.draw(causes(codes))
@@ -105,7 +106,7 @@ def test_a_planted_cause_is_found(data: st.DataObject) -> None:
 
 
 @given(st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60, at_least=20))
 def test_two_unrelated_causes_are_two(data: st.DataObject) -> None:
     codes, trials = data.draw(lattices(least=4))
     first, second = data.draw(st.permutations(range(codes.shape[1])))[:2]
@@ -118,7 +119,7 @@ def test_two_unrelated_causes_are_two(data: st.DataObject) -> None:
 
 
 @given(st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60, at_least=20))
 def test_neither_the_order_of_leaves_nor_the_names_of_values_matter(data: st.DataObject) -> None:
     codes, trials = data.draw(lattices())
     random = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
@@ -146,7 +147,7 @@ def test_neither_the_order_of_leaves_nor_the_names_of_values_matter(data: st.Dat
 
 
 @given(st.data())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40, at_least=20))
 def test_nothing_is_found_where_no_more_than_usual_fails(data: st.DataObject) -> None:
     codes, trials = data.draw(lattices())
     random = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
@@ -160,7 +161,7 @@ def test_nothing_is_found_where_no_more_than_usual_fails(data: st.DataObject) ->
 
 
 @given(st.data())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40, at_least=20))
 def test_scopes_of_the_same_leaves_are_one_by_the_shortest_name_on_the_earliest_axis(
     data: st.DataObject,
 ) -> None:
@@ -263,7 +264,7 @@ def test_a_gain_is_the_divergence_of_what_failed_from_what_usually_does() -> Non
 
 
 @given(st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60, at_least=20))
 def test_parts_gain_no_less_than_the_whole(data: st.DataObject) -> None:
     random = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
     trials = random.uniform(1, 100, 8)
