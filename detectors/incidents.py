@@ -350,7 +350,8 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
         level: pagerduty and others critical|error|warning; datadog event error|warn|ok; slack "info".
             Others have "ok" for a resolution.
         dedup_key: the receiver's key for this incident and epoch.
-        kind, reason: of the transition, or of a notice; "missed": a receiver was not told of something.
+        kind, reason: of the transition, or of a notice; "missed": a receiver was not told of something; "links": a
+            receiver has returned a link that another is to show.
         incident: as it stood then.
     """
 
@@ -362,7 +363,7 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
     incident_id: str
     epoch: int
     at: int
-    kind: TransitionKind | Literal["notice", "missed"]
+    kind: TransitionKind | Literal["notice", "missed", "links"]
     reason: str
     incident: Incident
     by: str | None = None

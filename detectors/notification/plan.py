@@ -65,11 +65,11 @@ def plan(
 
 def _commands(transition: Transition, policy: Policy, sinks: frozenset[str], mark: str = "") -> list[Command]:
     out = _CommandList(transition, policy, mark)
+    reason = _joined(transition.notes) if transition.kind == "notes" else None
+    for action in _slack_actions(transition):  # first, as the page links to its thread
+        out.add("slack", action, "info", reason=reason)
     _pagerduty(out, transition)
     _datadog(out, transition)
-    reason = _joined(transition.notes) if transition.kind == "notes" else None
-    for action in _slack_actions(transition):
-        out.add("slack", action, "info", reason=reason)
     for told in transition.told:
         out.add(told.receiver, told.action, _urgency(transition.incident), reason=reason)
     return [command for command in out.commands if command.sink in sinks]

@@ -30,7 +30,10 @@ from sinks.delivery.outcomes import Delivery
 from sinks.delivery.retry import GIVE_UP_AFTER, backoff
 from sinks.delivery.send import about, send
 from sinks.delivery.supersede import overtaken
+from sinks.delivery.waits import wait_within
 from sinks.receivers.answers import Answer, Delivered, Retry, SinkClient
+from sinks.receivers.contract import ReceiverSettings
+from sinks.receivers.registry import kind_of
 
 __all__ = ["Deliverer"]
 
@@ -39,6 +42,8 @@ _log = structlog.get_logger(__name__)
 
 #: A page that waited so long (ms) before its incident was over is told as history; a shorter outage needs no story.
 _NOTABLE_AFTER = MINUTE
+#: The most newest commands that are remembered for links that come later.
+_REMEMBERED = 500
 
 
 class Deliverer:
@@ -80,6 +85,7 @@ class Deliverer:
         self._chance = chance
         self._give_up_after = give_up_after
         self._gates = dict(gates) if gates is not None else gates_for(clients, clock, sleep)
+        self._latest: dict[tuple[str, str, int], Command] = {}
         self._journal = Journal(record, dead_letter, clock, sleep, chance, on_delivered=on_delivered)
         self._lanes: dict[tuple[str, str], Lane] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -115,6 +121,7 @@ class Deliverer:
             self.deliveries[command.sink, "repeat"] += 1
             self._tell_missed(self._journal.untold(command))
             return False
+        self._note_latest(command)
         name = lane_of(command)
         lane = self._lanes.get(name)
         since = command.at if written is None else max(command.at, written)
@@ -198,6 +205,7 @@ class Deliverer:
         def wanted() -> bool:
             return overtaken(command, lane.behind()) is None and not self._too_old(lane)
 
+        await self._cancellable(self._await_link(command))
         while not self._closing:
             if not await self._cancellable(gate.enter(wanted, key=lane.key, rank=lambda: lane.rank)):
                 fate = overtaken(command, lane.behind())
@@ -211,8 +219,10 @@ class Deliverer:
             answer = await self._attempt(gate, lane, command, attempts)
             if isinstance(answer, Delivered):
                 await self._journal.settle(command, "delivered", attempts, receipt=answer.receipt)
+                self._relink(command)
                 return True
             why = answer.why
+            self._journal.note_answer(command)
             if not isinstance(answer, Retry):
                 await self._bury(command, why, attempts)
                 return True
@@ -224,6 +234,38 @@ class Deliverer:
             return False
         await self._bury(command, f"given up: {why}", attempts)
         return True
+
+    async def _await_link(self, command: Command) -> None:
+        """Wait a moment for a link that a command shows, if the receiver that returns it is about to answer."""
+        awaited = (kind_of(command.sink) or ReceiverSettings).awaits(command)
+        if awaited is None or self._closing:
+            return
+        sink, seconds = awaited
+        lane = self._lanes.get((sink, command.incident_id))
+        if lane is None or self._journal.receipts(command)(sink) or not self._gates[sink].prompt(lane.key):
+            return
+        async with self._journal.answered(command, sink) as answered:
+            await wait_within(answered, self._sleep(seconds))
+
+    def _note_latest(self, command: Command) -> None:
+        """Remember the newest command that shows links, of each incident and epoch."""
+        if (kind_of(command.sink) or ReceiverSettings).shows_links:
+            key = (command.sink, command.incident_id, command.epoch)
+            self._latest.pop(key, None)
+            self._latest[key] = command
+            if len(self._latest) > _REMEMBERED:
+                del self._latest[next(iter(self._latest))]
+
+    def _relink(self, command: Command) -> None:
+        """Bring links that a delivery has returned to the messages that stand without them."""
+        for sink in self._clients:
+            latest = self._latest.get((sink, command.incident_id, command.epoch))
+            kind = kind_of(sink)
+            if latest is None or kind is None or self._closing:
+                continue
+            more = kind.relinked(latest, self._journal.receipts(command))
+            if more is not None and more.sink in self._clients and not self._journal.knows(more.id):
+                self.submit(more, self._clock())
 
     def _too_old(self, lane: Lane) -> bool:
         return self._clock() - lane.since >= self._give_up_after

@@ -16,6 +16,7 @@ import structlog
 from detectors.instants import SECOND
 from sinks.delivery.bucket import Bucket
 from sinks.delivery.circuit import Circuit
+from sinks.delivery.waits import wait_within
 from sinks.receivers.answers import Answer, Delivered, Kind, Refused, Retry, kind_of_answer
 from sinks.receivers.contract import Pace, ReceiverSettings
 from sinks.receivers.registry import kind_of
@@ -253,18 +254,20 @@ class ReceiverGate:
         """Wait before a request is tried again; not longer than until the receiver, which was broken, answers again."""
         woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._resting[woken] = None
-        slept = asyncio.ensure_future(self._sleep(seconds))
         try:
-            await asyncio.wait({woken, slept}, return_when=asyncio.FIRST_COMPLETED)
+            await wait_within(woken, self._sleep(seconds))
         finally:
             del self._resting[woken]
-            slept.cancel()
-            await asyncio.gather(slept, return_exceptions=True)
 
     def _wake_resting(self) -> None:
         for woken in list(self._resting):
             if not woken.done():
                 woken.set_result(None)
+
+    def prompt(self, key: str) -> bool:
+        """Whether a request of a key is likely to be answered at once: nothing is broken, and no other key waits."""
+        well = self.state() == "closed" and key not in self._failing and self.held_for() == 0
+        return well and all(ticket.key == key for ticket in self._waiting)
 
     def set_share(self, share: float) -> None:
         """Take a share of the receiver's rate, above 0 and at most 1: other workers send the rest."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
 from typing import Protocol
 
 import msgspec
@@ -68,6 +70,7 @@ class Journal:
         self._known: set[str] = set()
         self._died: dict[str, str] = {}  # command of an earlier run -> why it is a dead letter
         self._receipts: dict[tuple[str, int, str], dict[str, str]] = {}
+        self._awaited: dict[tuple[str, int, str], list[asyncio.Future[None]]] = {}
 
     def restore(self, deliveries: Iterable[Delivery], settled: Iterable[str]) -> None:
         """Take over the outcomes of earlier runs, and the ids of commands that have one that is not known."""
@@ -85,6 +88,10 @@ class Journal:
         self._known.add(command_id)
         return True
 
+    def knows(self, command_id: str) -> bool:
+        """Whether a command has an outcome, or waits for one."""
+        return command_id in self._known
+
     def receipts(self, command: Command) -> Receipts:
         """What receivers have returned for earlier commands of the same incident and epoch, by receiver."""
 
@@ -92,6 +99,25 @@ class Journal:
             return self._receipts.get((command.incident_id, command.epoch, sink), {})
 
         return of
+
+    @asynccontextmanager
+    async def answered(self, command: Command, sink: str) -> AsyncIterator[asyncio.Future[None]]:
+        """A future that is done once a receiver has answered a command of the same incident and epoch."""
+        key = (command.incident_id, command.epoch, sink)
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._awaited.setdefault(key, []).append(future)
+        try:
+            yield future
+        finally:
+            self._awaited[key].remove(future)
+            if not self._awaited[key]:
+                del self._awaited[key]
+
+    def note_answer(self, command: Command) -> None:
+        """The receiver of a command has answered: nobody waits for that any longer."""
+        for future in self._awaited.get((command.incident_id, command.epoch, command.sink), ()):
+            if not future.done():
+                future.set_result(None)
 
     async def settle(
         self,
@@ -117,6 +143,7 @@ class Journal:
             dedup_key=command.dedup_key,
         )
         self._remember(delivery)
+        self.note_answer(command)
         self.deliveries[command.sink, outcome] += 1
         if outcome == "delivered":
             self._notify_delivered(command, delivery.at)

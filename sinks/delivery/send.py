@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import structlog
 
 from detectors.incidents import Command
+from sinks.neutral import neutral
 from sinks.receivers.answers import Answer, Receipts, Refused, SinkClient
 
 __all__ = ["about", "send"]
@@ -15,9 +16,12 @@ _log = structlog.get_logger(__name__)
 
 
 async def send(clients: Mapping[str, SinkClient], command: Command, receipts: Receipts) -> Answer:
-    """Send a command through the client of its receiver; an exception is a refusal, since it would come again."""
+    """Send a command through the client of its receiver; an exception is a refusal, since it would come again.
+
+    Texts by other people are neutral in what any receiver gets (``sinks.neutral``).
+    """
     try:
-        return await clients[command.sink].send(command, receipts)
+        return await clients[command.sink].send(neutral(command), receipts)
     except Exception as error:
         # A defect of this program. Its text is not logged: some exceptions repeat the request's content.
         place = error.__traceback__

@@ -98,7 +98,10 @@ Receipts = Callable[[str], Mapping[str, str]]
 
 
 class SinkClient(Protocol):
-    """A receiver. ``send`` renders a command, sends one request and classifies the answer; it does not retry."""
+    """A receiver. ``send`` renders a command, sends one request and classifies the answer; it does not retry.
+
+    The texts by other people in a command are neutral already (``sinks.neutral``).
+    """
 
     async def send(self, command: Command, receipts: Receipts) -> Answer: ...
 

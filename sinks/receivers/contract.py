@@ -15,7 +15,7 @@ import msgspec
 
 from detectors.incidents import Command, Incident
 from sinks.configuration import Group
-from sinks.receivers.answers import SinkClient
+from sinks.receivers.answers import Receipts, SinkClient
 from sinks.wording import ScopeNames
 
 if TYPE_CHECKING:
@@ -70,6 +70,7 @@ class ReceiverSettings(Group):
         lacking: what it cannot do without further settings, as a clause, and these settings; None for nothing.
         pace: the load that it accepts.
         longest_wait: the most that it may ask to wait, seconds; a longer wish is cut to this.
+        shows_links: whether what it shows has links that other receivers return (``relinked``).
     """
 
     title: ClassVar[str]
@@ -77,6 +78,7 @@ class ReceiverSettings(Group):
     lacking: ClassVar[tuple[str, tuple[str, ...]] | None] = None
     pace: ClassVar[Pace] = Pace(per_minute=60, burst=10, concurrency=2)
     longest_wait: ClassVar[float] = 600.0
+    shows_links: ClassVar[bool] = False
 
     @property
     def on(self) -> bool:
@@ -104,6 +106,21 @@ class ReceiverSettings(Group):
     def haste(cls, command: Command) -> int:
         """How much sooner than others a command is sent where not all can be: 0 for news, more for what can wait."""
         return 0
+
+    @classmethod
+    def relinked(cls, latest: Command, receipts: Receipts) -> Command | None:
+        """The command that brings links, which were not known before, to where what ``latest`` said is read.
+
+        Args:
+            latest: the newest command to the receiver, of an incident and epoch.
+            receipts: what receivers have returned.
+        """
+        return None
+
+    @classmethod
+    def awaits(cls, command: Command) -> tuple[str, float] | None:
+        """The receiver whose link a command shows, and for how many seconds at most it waits for it; None: for none."""
+        return None
 
     @classmethod
     def missed(cls, command: Command, reason: str) -> str | None:

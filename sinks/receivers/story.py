@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from typing import NamedTuple, assert_never
 
 from detectors.incidents import Command, Incident
-from sinks.neutral import neutral
 from sinks.wording import (
     UNNAMED,
     Link,
@@ -83,7 +82,6 @@ def tell(command: Command, names: ScopeNames = UNNAMED, found: Mapping[str, str]
         names: what people call the values of scopes.
         found: links that other receivers have returned (``links_of``).
     """
-    command = neutral(command)
     incident = command.incident
     return Story(
         subject_of(incident, names),
@@ -165,7 +163,7 @@ def _news(command: Command, names: ScopeNames) -> str:
             text = f"The response time is over: {open_for} without an acknowledgement. {said}"
         case "update" | "opened" | "cause" | "page_due":
             text = f"Still {state_words(incident)}. {now}"
-        case "notice" | "linked" | "missed":
+        case "notice" | "linked" | "missed" | "links":
             text = said
         case _:
             assert_never(command.kind)

@@ -15,6 +15,7 @@ from sinks.sandbox.slack import SlackSandbox
 __all__ = [
     "DATADOG_API_KEY",
     "DATADOG_APP_KEY",
+    "REST_TOKEN",
     "ROUTING_KEY",
     "SLACK_CHANNEL",
     "SLACK_TOKEN",
@@ -29,6 +30,7 @@ __all__ = [
 
 #: The keys that the sandboxes accept. They are not secret: only a sandbox knows them.
 ROUTING_KEY = "sandbox0routing0key0of00032chars"
+REST_TOKEN = "sandbox-rest-token"
 DATADOG_API_KEY = "sandbox-api-key"
 DATADOG_APP_KEY = "sandbox-application-key"
 SLACK_TOKEN = "sandbox-token"
@@ -59,6 +61,7 @@ class Sandbox:
                 clock=clock,
                 sleep=sleep,
                 routing_key=ROUTING_KEY,
+                rest_token=REST_TOKEN,
                 webhook_url=webhook_url,
                 webhook_secrets=webhook_secrets,
                 acknowledge_after=acknowledge_after,

@@ -11,15 +11,17 @@ import asyncio
 import hashlib
 import hmac
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Any
 
 import httpx
 import msgspec
 from aiohttp import web
 
 from detectors.instants import format_instant
+from sinks.sandbox.pagerduty_alert import Alert
 from sinks.sandbox.pagerduty_events import fault_of
+from sinks.sandbox.pagerduty_rest import RestRoutes
 from sinks.sandbox.receiver import Receiver
 
 __all__ = ["Alert", "PagerDutySandbox", "SentWebhook", "Woken", "signature"]
@@ -27,34 +29,6 @@ __all__ = ["Alert", "PagerDutySandbox", "SentWebhook", "Woken", "signature"]
 BODY_LIMIT = 512 * 1024
 WEBHOOK_ATTEMPTS = 10
 WEBHOOK_TIMEOUT = 5.0  # seconds
-
-_HIGH_URGENCY = ("critical", "error")
-
-
-@dataclass
-class Alert:
-    """One incident in PagerDuty, with its only alert."""
-
-    number: int
-    routing_key: str
-    dedup_key: str
-    severity: str
-    summary: str
-    created_at: int
-    status: Literal["triggered", "acknowledged", "resolved"] = "triggered"
-    acknowledged_by: str | None = None
-    acknowledged_at: int | None = None
-    resolved_at: int | None = None
-    triggers: int = 1
-    events: list[dict[str, Any]] = field(default_factory=list)
-
-    @property
-    def id(self) -> str:
-        return f"Q{self.number:06d}"
-
-    @property
-    def urgency(self) -> str:
-        return "high" if self.severity in _HIGH_URGENCY else "low"
 
 
 @dataclass(frozen=True)
@@ -88,6 +62,7 @@ class PagerDutySandbox(Receiver):
 
     Args:
         routing_key: the only accepted key; without it any key of 32 characters is accepted.
+        rest_token: the only token of the REST API that is accepted; None: none is.
         webhook_url: the address of webhooks, which may be set later; without it none are sent.
         webhook_secrets: the secrets that sign webhooks; several while a secret is rotated.
         acknowledge_after: seconds after which the woken responder acknowledges; None for never.
@@ -102,6 +77,7 @@ class PagerDutySandbox(Receiver):
         clock: Callable[[], int],
         sleep: Callable[[float], Awaitable[None]],
         routing_key: str | None = None,
+        rest_token: str | None = None,
         webhook_url: str | None = None,
         webhook_secrets: Sequence[str] = ("sandbox",),
         acknowledge_after: float | None = None,
@@ -114,7 +90,9 @@ class PagerDutySandbox(Receiver):
         self.webhook_url = webhook_url
         self.acknowledge_after = acknowledge_after
         self.responder = responder
+        self.changes: list[dict[str, Any]] = []
         self._routing_key = routing_key
+        self._rest = RestRoutes(self.alerts, self._incident, rest_token)
         self._secrets = tuple(webhook_secrets)
         self._tasks: set[asyncio.Task[None]] = set()
         self._outgoing: asyncio.Queue[tuple[str, Alert, dict[str, Any]]] = asyncio.Queue()
@@ -122,7 +100,11 @@ class PagerDutySandbox(Receiver):
         self._sent = 0
 
     def routes(self) -> list[web.RouteDef]:
-        return [web.post("/v2/enqueue", self._enqueue)]
+        return [
+            web.post("/v2/enqueue", self._enqueue),
+            web.post("/v2/change/enqueue", self._change),
+            *self._rest.routes(),
+        ]
 
     def rejection(self, status: int, why: str) -> dict[str, Any]:
         if status == 429:
@@ -148,7 +130,7 @@ class PagerDutySandbox(Receiver):
     def open_alert(self, dedup_key: str, routing_key: str | None = None) -> Alert | None:
         """The unresolved alert with this dedup key, or None."""
         for alert in reversed(self.alerts):
-            if alert.dedup_key == dedup_key and alert.status != "resolved":
+            if alert.dedup_key == dedup_key and alert.is_open:
                 return alert if routing_key in (None, alert.routing_key) else None
         return None
 
@@ -166,6 +148,23 @@ class PagerDutySandbox(Receiver):
         if alert is None:
             return False
         self._resolved(alert, _person(by or self.responder))
+        return True
+
+    def merge(self, dedup_key: str, into: str, by: str | None = None) -> bool:
+        """Merge the incident of one alert into that of another, as ``by``; False if one of them is not open.
+
+        The first is resolved, and its alert stays open: an acknowledgement or resolution of the second holds for both.
+        """
+        source, target = self.open_alert(dedup_key), self.open_alert(into)
+        if source is None or target is None or source is target or source.merged_into is not None:
+            return False
+        if target.merged_into is not None:
+            return False
+        agent = _person(by or self.responder)
+        source.merged_into = target
+        source.status, source.changed_at, source.changed_by = "resolved", self._clock(), agent
+        self.note(f"{agent['summary']} merged {dedup_key} into {into}")
+        self._announce("incident.resolved", source, agent)
         return True
 
     def view(self) -> dict[str, list[dict[str, Any]]]:
@@ -218,9 +217,23 @@ class PagerDutySandbox(Receiver):
             if event["event_action"] == "resolve":
                 self._resolved(alert, _INTEGRATION)
             elif alert.status == "triggered":
-                self._acknowledged(alert, "the integration", _INTEGRATION)
+                self._acknowledged(alert, _INTEGRATION["summary"], _INTEGRATION)
         answer = {"status": "success", "message": "Event processed", "dedup_key": key}
         return web.json_response(answer, status=202)
+
+    async def _change(self, request: web.Request) -> web.Response:
+        try:
+            event = msgspec.json.decode(await request.read())
+        except ValueError:
+            return self._reject(400, "the event is no JSON")
+        payload = event.get("payload") if isinstance(event, dict) else None
+        if not isinstance(payload, dict) or not isinstance(payload.get("summary"), str):
+            return self._reject(400, "a change needs a summary")
+        if self._routing_key not in (None, event.get("routing_key")):
+            return self._reject(400, "the routing key is not known")
+        self.changes.append(event)
+        self.note(f"change: {payload['summary']}")
+        return web.json_response({"status": "success", "message": "Change event processed"}, status=202)
 
     def _triggered(self, alert: Alert | None, key: str, event: dict[str, Any]) -> None:
         payload = event["payload"]
@@ -257,20 +270,42 @@ class PagerDutySandbox(Receiver):
     def _acknowledged(self, alert: Alert, by: str, agent: dict[str, Any]) -> None:
         alert.status = "acknowledged"
         alert.acknowledged_by = by
-        alert.acknowledged_at = self._clock()
+        alert.acknowledged_at = alert.changed_at = self._clock()
+        alert.changed_by = agent
         self.note(f"{by} acknowledged {alert.dedup_key}")
         self._announce("incident.acknowledged", alert, agent)
 
     def _resolved(self, alert: Alert, agent: dict[str, Any]) -> None:
-        alert.status = "resolved"
-        alert.resolved_at = self._clock()
+        now = self._clock()
+        for held in self.alerts:
+            if held.merged_into is alert and held.resolved_at is None:
+                held.resolved_at = now
+        merged = alert.merged_into is not None  # its incident is resolved already
+        alert.resolved_at = now
         self.note(f"resolved {alert.dedup_key}")
-        self._announce("incident.resolved", alert, agent)
+        if not merged:
+            alert.status, alert.changed_at, alert.changed_by = "resolved", now, agent
+            self._announce("incident.resolved", alert, agent)
 
     def _announce(self, event_type: str, alert: Alert, agent: dict[str, Any]) -> None:
         # The present state, because the webhook may be sent much later.
         now = self._clock()
-        data = {
+        event = {
+            "id": f"01SANDBOX{alert.number:06d}{event_type.rpartition('.')[2][:3].upper()}{now}",
+            "event_type": event_type,
+            "resource_type": "incident",
+            "occurred_at": format_instant(now),
+            "agent": agent,
+            "client": None,
+            "data": self._incident(alert),
+        }
+        self._outgoing.put_nowait((event_type, alert, {"event": event}))
+
+    def _incident(self, alert: Alert) -> dict[str, Any]:
+        """An incident as webhooks and the REST API show it."""
+        into = alert.merged_into
+        target = into and {"id": into.id, "type": "incident_reference"}
+        return {
             "id": alert.id,
             "type": "incident",
             "self": f"https://api.pagerduty.com/incidents/{alert.id}",
@@ -283,19 +318,11 @@ class PagerDutySandbox(Receiver):
             "urgency": alert.urgency,
             "service": {"id": "PSANDBOX", "summary": "Sign-in", "type": "service_reference"},
             "assignees": [_person(self.responder)],
-            "priority": None,
-            "resolve_reason": None,
+            "priority": alert.priority and {"id": alert.priority, "type": "priority_reference"},
+            "resolve_reason": target and {"type": "merge_resolve_reason", "incident": target},
+            "last_status_change_at": format_instant(alert.changed_at or alert.created_at),
+            "last_status_change_by": alert.changed_by or _INTEGRATION,
         }
-        event = {
-            "id": f"01SANDBOX{alert.number:06d}{event_type.rpartition('.')[2][:3].upper()}{now}",
-            "event_type": event_type,
-            "resource_type": "incident",
-            "occurred_at": format_instant(now),
-            "agent": agent,
-            "client": None,
-            "data": data,
-        }
-        self._outgoing.put_nowait((event_type, alert, {"event": event}))
 
     async def _send_webhooks(self) -> None:
         """Send webhooks one after another, each until it is accepted or refused, so that they arrive in order."""

@@ -9,6 +9,7 @@ from typing import Protocol, runtime_checkable
 import structlog
 
 from detectors.incidents import Command
+from sinks.neutral import neutral
 from sinks.receivers.answers import Answer, Delivered, SinkClient
 
 __all__ = ["REFRESH_EVERY", "Standing", "StandingAlerts"]
@@ -50,7 +51,7 @@ class StandingAlerts:
         """Take note of a command of the outbox."""
         client = self._clients.get(command.sink)
         if client is not None:
-            client.remember(command)
+            client.remember(neutral(command))
 
     def keep(self, partitions: Collection[int], partition_of: Callable[[str], int]) -> None:
         """Refresh what is of these partitions from now on, and nothing else.

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import unicodedata
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -13,11 +15,14 @@ from hypothesis import strategies as st
 
 from detectors.bounds import plain_line, plain_text
 from detectors.incidents import Command, Note
+from sinks.delivery.send import send
 from sinks.neutral import neutral, neutral_text
+from sinks.receivers.answers import Answer, Delivered, Receipts
 from sinks.receivers.datadog import wording as datadog
 from sinks.receivers.pagerduty import wording as pagerduty
 from sinks.receivers.slack import wording as slack
-from tests.sinks.samples import OPENED, command, incident
+from streams.dispatch.standing import StandingAlerts
+from tests.sinks.samples import OPENED, command, incident, no_receipts
 
 HOSTILE = (
     "a\u202eb\x00 *bold* _it_ `code` ~no~\r\nhttps://evil.example www.evil.example mailto:a@evil.example"
@@ -37,7 +42,7 @@ def hostile(sink: str, action: str, kind: str, text: str = HOSTILE) -> Command:
         said_resolved_by=text,
         notes=(Note(OPENED, text, text),),
     )
-    return command(sink, action, incident=about, kind=kind, reason=text, by=text)
+    return neutral(command(sink, action, incident=about, kind=kind, reason=text, by=text))
 
 
 def bodies(kind: str, text: str = HOSTILE) -> dict[str, Any]:
@@ -90,6 +95,29 @@ def test_slack_makes_no_links_of_its_own() -> None:
 def test_links_of_the_incident_stay_links() -> None:
     about = incident(links={"console": "https://watch.example/#prod-1"})
     assert neutral(command("slack", "post", incident=about)).incident.links == about.links
+
+
+async def test_what_is_delivered_is_neutral_whatever_the_receiver() -> None:
+    got: list[Command] = []
+
+    class Client:
+        async def send(self, command: Command, receipts: Receipts) -> Answer:
+            got.append(command)
+            return Delivered()
+
+        def remember(self, command: Command) -> None:
+            got.append(command)
+
+        def forget(self, incidents: Callable[[str], bool]) -> None:
+            raise NotImplementedError
+
+        async def refresh(self) -> Answer | None:
+            raise NotImplementedError
+
+    raw = command("alertmanager", "open", incident=incident(sentence=HOSTILE), reason=HOSTILE, by=HOSTILE)
+    await send({"alertmanager": Client()}, raw, no_receipts)
+    StandingAlerts({"alertmanager": Client()}, asyncio.sleep).remember(raw)
+    assert got == [neutral(raw)] * 2
 
 
 @given(st.text())

@@ -156,7 +156,7 @@ async def test_what_all_receivers_answer_first_is_500_or_429_or_nothing_and_nobo
     for each in life():
         await house.deliver(each)
     assert house.dead == []
-    assert len(house.recorded) == len(life())
+    assert {one.command_id for one in house.recorded} >= {each.id for each in life()}
     assert len(house.receivers.pagerduty.woken) == 1
     assert len(house.receivers.datadog.incidents) == 1
 

@@ -18,6 +18,7 @@ from detectors.incidents import Command
 from sinks.receivers.answers import Answer, Delivered, Receipts, Refused, Retry, spent_for, unexpected
 from sinks.receivers.datadog.wording import Request, render, token_of
 from sinks.receivers.http import ANSWER_BYTES, call
+from sinks.receivers.links import found_links
 from sinks.wording import UNNAMED, ScopeNames
 
 __all__ = ["Datadog"]
@@ -94,14 +95,11 @@ class Datadog:
         return await self._deliver(self._render(created, receipts, None), created)
 
     def _render(self, command: Command, receipts: Receipts, incident_id: str | None) -> Request:
-        slack = receipts("slack").get("permalink")
-        event = receipts("datadog").get("event_url")
-        found = {name: url for name, url in (("slack", slack), ("datadog", event)) if url}
         return render(
             command,
             now=self._clock(),
             incident_id=incident_id,
-            found=found,
+            found=found_links(receipts),
             notify=self._notify,
             names=self._names,
         )

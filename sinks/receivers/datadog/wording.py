@@ -10,7 +10,6 @@ import msgspec
 
 from detectors.incidents import Command, Incident
 from detectors.instants import HOUR, format_instant
-from sinks.neutral import neutral
 from sinks.wording import (
     UNNAMED,
     ScopeNames,
@@ -83,7 +82,6 @@ def render(
     Raises:
         ValueError: the dedup key is empty or too long, Datadog has no such action, or an id is missing.
     """
-    command = neutral(command)
     key = command.dedup_key
     if not 1 <= len(key) <= AGGREGATION_KEY_LIMIT:
         raise ValueError(f"a dedup key has 1 to {AGGREGATION_KEY_LIMIT} characters, not {len(key)}")

@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from detectors.incidents import Command
 from sinks.receivers.answers import Answer, Delivered, Receipts, Refused, unexpected
 from sinks.receivers.http import call
+from sinks.receivers.links import found_links
 from sinks.receivers.pagerduty import wording
 from sinks.wording import UNNAMED, ScopeNames
 
@@ -39,10 +40,14 @@ class PagerDuty:
     async def send(self, command: Command, receipts: Receipts) -> Answer:
         """Deliver one command. An accepted event (202) is not yet an alert; PagerDuty guarantees no more."""
         try:
-            event = wording.render(command, client=self._client, found=_found(receipts), names=self._names)
+            found = found_links(receipts)
+            event = wording.render(command, client=self._client, found=found, names=self._names)
         except ValueError as error:
             return Refused(str(error))
-        return await self.enqueue(event)
+        answer = await self.enqueue(event)
+        if isinstance(answer, Delivered) and command.action == "trigger":
+            answer.receipt["shows"] = " ".join(found)
+        return answer
 
     async def enqueue(self, event: Mapping[str, Any]) -> Answer:
         """Send one rendered event."""
@@ -65,13 +70,3 @@ def _accepted(answer: httpx.Response) -> bool:
     except ValueError:
         return False
     return isinstance(said, dict) and said.get("status") == "success"
-
-
-def _found(receipts: Receipts) -> dict[str, str]:
-    datadog, slack = receipts("datadog"), receipts("slack")
-    found = {
-        "datadog": datadog.get("event_url", ""),
-        "datadog_incident": datadog.get("incident_url", ""),
-        "slack": slack.get("permalink", ""),
-    }
-    return {name: url for name, url in found.items() if url}

@@ -6,11 +6,13 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated, ClassVar
 
+from msgspec.structs import replace
 from pydantic import AfterValidator, Field, SecretStr
 
 from detectors.incidents import Command
+from detectors.notification.plan import PAGERDUTY_REST
 from sinks.configuration import HeaderSecret, HttpUrl
-from sinks.receivers.answers import SinkClient
+from sinks.receivers.answers import Receipts, SinkClient
 from sinks.receivers.contract import Fate, Means, Pace, ReceiverSettings
 
 __all__ = ["PagerDutySettings"]
@@ -45,6 +47,7 @@ class PagerDutySettings(ReceiverSettings):
     # PagerDuty allows 120 calls a minute and integration key: 20 at once, then 96 a minute stay below.
     pace: ClassVar[Pace] = Pace(per_minute=96, burst=20, concurrency=6)
     longest_wait: ClassVar[float] = 60.0  # a page cannot wait longer
+    shows_links: ClassVar[bool] = True
 
     def client(self, means: Means) -> SinkClient:
         """The client of PagerDuty."""
@@ -69,6 +72,30 @@ class PagerDutySettings(ReceiverSettings):
     def haste(cls, command: Command) -> int:
         """Pages go before acknowledgements and resolutions, and those before notes."""
         return {"trigger": 0, "note": 2}.get(command.action, 1)
+
+    @classmethod
+    def relinked(cls, latest: Command, receipts: Receipts) -> Command | None:
+        """A note with Slack's thread, which was not known when the page went out; never another trigger."""
+        paged = receipts("pagerduty")
+        shown = paged.get("shows", "slack").split()
+        over = latest.incident.state in ("resolved", "closed")
+        if over or "slack" in shown or not receipts("slack").get("permalink"):
+            return None
+        return replace(
+            latest,
+            id=f"{latest.incident_id}:{latest.epoch}:links-slack:{PAGERDUTY_REST}:note",
+            sink=PAGERDUTY_REST,
+            action="note",
+            dedup_key=paged["dedup_key"],
+            kind="links",
+            reason="",
+            by=None,
+        )
+
+    @classmethod
+    def awaits(cls, command: Command) -> tuple[str, float] | None:
+        """A page shows Slack's thread, if that is known half a second later."""
+        return ("slack", 0.5) if command.action == "trigger" else None
 
     @classmethod
     def missed(cls, command: Command, reason: str) -> str | None:

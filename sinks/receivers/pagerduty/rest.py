@@ -18,8 +18,9 @@ from detectors.incidents import Command
 from detectors.instants import MINUTE
 from sinks.receivers.answers import Answer, Delivered, Receipts, Refused, Retry, unexpected
 from sinks.receivers.http import call
+from sinks.receivers.links import found_links
 from sinks.receivers.pagerduty.wording import note_content, summary
-from sinks.wording import UNNAMED, ScopeNames
+from sinks.wording import UNNAMED, ScopeNames, links_of
 
 __all__ = ["PagerDutyRest"]
 
@@ -68,7 +69,14 @@ class PagerDutyRest:
             return incident
         path = f"/incidents/{quote(incident, safe='')}"
         if command.action == "note":
-            return await self._note(f"{path}/notes", note_content(command.reason), incident)
+            said = command.reason
+            if command.kind == "links":
+                said = "\n".join(
+                    f"{link.title}: {link.url}"
+                    for link in links_of(command.incident, found_links(receipts))
+                    if link.name == "slack"
+                )
+            return await self._note(f"{path}/notes", note_content(said), incident)
         return await self._update(path, command, incident)
 
     async def _find(self, command: Command) -> str | Retry | Refused:

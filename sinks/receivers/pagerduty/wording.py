@@ -11,7 +11,6 @@ from typing import Any
 
 from detectors.incidents import Command, Counts, Incident
 from detectors.instants import format_duration, format_instant
-from sinks.neutral import neutral, neutral_text
 from sinks.wording import (
     UNNAMED,
     ScopeNames,
@@ -72,7 +71,6 @@ def render(
         return {"event_action": command.action, "dedup_key": key}
     if command.action != "trigger":
         raise ValueError(f"PagerDuty knows no action {command.action!r}")
-    command = neutral(command)
     incident = command.incident
     links = links_of(incident, found)
     event: dict[str, Any] = {
@@ -99,7 +97,7 @@ def render(
 
 def note_content(reason: str) -> str:
     """The text of a note: a line for each note of ours, with the mark by which it is known when it comes back."""
-    return NOTE_MARK + truncate(neutral_text(reason), NOTE_LIMIT)
+    return NOTE_MARK + truncate(reason, NOTE_LIMIT)
 
 
 def render_blind(
@@ -160,6 +158,7 @@ def _details(command: Command, links: Mapping[str, str], names: ScopeNames) -> d
     incident = command.incident
     details: dict[str, Any] = {
         "incident": incident.id,
+        "first_alert": _first_alert(command),
         "affects": names.words(incident.scope),
         "scope": incident.scope,
         "also_failing": ", ".join(incident.narrower),
@@ -190,6 +189,12 @@ def _details(command: Command, links: Mapping[str, str], names: ScopeNames) -> d
         "policy": incident.policy_hash,
     }
     return {name: value for name, value in details.items() if value not in (None, "", [], {})}
+
+
+def _first_alert(command: Command) -> str | None:
+    """The key of the incident's first alert, in an alert that is not the first."""
+    first = command.incident.pages[0].dedup_key if command.incident.pages else command.dedup_key
+    return first if first != command.dedup_key else None
 
 
 def _counts(counts: Counts | None) -> dict[str, Any]:

@@ -9,6 +9,7 @@ may have been lost, here or before a restart, the message is looked for before i
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import httpx
@@ -27,6 +28,7 @@ from sinks.receivers.answers import (
     without_secrets,
 )
 from sinks.receivers.http import call
+from sinks.receivers.links import found_links
 from sinks.receivers.slack import wording
 from sinks.receivers.slack.lookup import find
 from sinks.wording import UNNAMED, ScopeNames, one_line, truncate
@@ -79,40 +81,39 @@ class Slack:
 
     async def send(self, command: Command, receipts: Receipts) -> Answer:
         """Deliver one command. If the incident's message has been deleted, post it again."""
-        root, datadog = receipts("slack"), receipts("datadog")
-        found = {"datadog": datadog.get("event_url", ""), "datadog_incident": datadog.get("incident_url", "")}
-        channel = root.get("channel") or self._channel
+        root = receipts("slack")
+        found = found_links(receipts, besides="slack")
         try:
-            request = wording.render(
-                command,
-                channel=channel,
-                root_ts=root.get("ts"),
-                found=found,
-                names=self._names,
-                buttons=self._buttons,
-            )
-            answer = await self._found(command, request, channel)
-            if isinstance(answer, Delivered) and request.root and command.action != "post":
-                # The root stands already, of a command whose answer was lost: this one belongs to its thread.
-                ts = answer.receipt["ts"]
-                request = wording.render(command, channel=channel, root_ts=ts, found=found, names=self._names)
-                told = await self.post(request)
-                return Delivered({**answer.receipt, **told.receipt}) if isinstance(told, Delivered) else told
-            if answer is None:
-                answer = await self.post(request)
-                self._remember(command, answer)
-            if isinstance(answer, Refused) and answer.why in _ROOT_GONE and not request.root:
-                answer = await self.post(
-                    wording.render(
-                        command,
-                        channel=self._channel,
-                        found=found,
-                        names=self._names,
-                        buttons=self._buttons,
-                    )
-                )
+            answer = await self._deliver(command, root, found)
         except ValueError as error:
             return Refused(str(error))
+        if isinstance(answer, Delivered) and ("ts" in answer.receipt or "edited" in answer.receipt):
+            answer.receipt["shows"] = " ".join(found)
+        return answer
+
+    async def _deliver(self, command: Command, root: Mapping[str, str], found: Mapping[str, str]) -> Answer:
+        """Deliver one command to an incident's message.
+
+        Args:
+            root: what Slack has returned for that message; empty before it stands.
+            found: the links that other receivers have returned.
+
+        Raises:
+            ValueError: Slack has no such action.
+        """
+        channel = root.get("channel") or self._channel
+        render = partial(wording.render, command, found=found, names=self._names)
+        request = render(channel=channel, root_ts=root.get("ts"), buttons=self._buttons)
+        answer = await self._found(command, request, channel)
+        if isinstance(answer, Delivered) and request.root and command.action != "post":
+            # The root stands already, of a command whose answer was lost: this one belongs to its thread.
+            told = await self.post(render(channel=channel, root_ts=answer.receipt["ts"]))
+            return Delivered({**answer.receipt, **told.receipt}) if isinstance(told, Delivered) else told
+        if answer is None:
+            answer = await self.post(request)
+            self._remember(command, answer)
+        if isinstance(answer, Refused) and answer.why in _ROOT_GONE and not request.root:
+            answer = await self.post(render(channel=self._channel, buttons=self._buttons))
         return answer
 
     def _remember(self, command: Command, answer: Answer) -> None:

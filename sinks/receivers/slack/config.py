@@ -6,12 +6,14 @@ import re
 from collections.abc import Sequence
 from typing import Annotated, ClassVar
 
+from msgspec.structs import replace
 from pydantic import AfterValidator, Field
 
 from detectors.incidents import Command
 from sinks.configuration import HeaderSecret, HttpUrl
-from sinks.receivers.answers import SinkClient
+from sinks.receivers.answers import Receipts, SinkClient
 from sinks.receivers.contract import Fate, Means, Pace, ReceiverSettings
+from sinks.receivers.links import found_links
 
 __all__ = ["SlackSettings"]
 
@@ -49,6 +51,7 @@ class SlackSettings(ReceiverSettings):
     )
     # Slack allows one message a second and channel. Two at a time, so that one without an answer holds up no other.
     pace: ClassVar[Pace] = Pace(per_minute=60, burst=1, concurrency=2)
+    shows_links: ClassVar[bool] = True
 
     def client(self, means: Means) -> SinkClient:
         """The client of Slack."""
@@ -75,6 +78,23 @@ class SlackSettings(ReceiverSettings):
     def haste(cls, command: Command) -> int:
         """What the channel shows goes before lines of threads, and those before edits."""
         return {"post": 0, "broadcast": 0, "reply": 1, "update": 2}.get(command.action, 1)
+
+    @classmethod
+    def relinked(cls, latest: Command, receipts: Receipts) -> Command | None:
+        """An edit of the incident's message that stands, with the links that it does not show."""
+        root = receipts("slack")
+        new = set(found_links(receipts, besides="slack")) - set(root.get("shows", "").split())
+        if not new or "ts" not in root or "shows" not in root:
+            return None
+        return replace(
+            latest,
+            id=f"{latest.incident_id}:{latest.epoch}:links-{'-'.join(sorted(new))}:slack:update",
+            action="update",
+            level="info",
+            kind="links",
+            reason="",
+            by=None,
+        )
 
     @classmethod
     def overtaken(cls, command: Command, later: Sequence[Command]) -> Fate | None:

@@ -9,7 +9,6 @@ from typing import Any, Literal, assert_never
 import msgspec
 
 from detectors.incidents import Command, Incident
-from sinks.neutral import neutral
 from sinks.receivers.slack.buttons import blocks
 from sinks.receivers.slack.lookup import metadata_of
 from sinks.wording import (
@@ -91,7 +90,6 @@ def render(
     Raises:
         ValueError: Slack has no such action.
     """
-    command = neutral(command)
     if command.action == "notice":
         return _alone(channel, f"ℹ️ {escape(one_line(command.reason), PROSE_LIMIT)}")
     if command.action not in ("post", "update", "reply", "broadcast"):
@@ -238,7 +236,7 @@ def _reply(command: Command, names: ScopeNames) -> str:
             lines = [escape(one_line(line), NOTE_LIMIT) for line in command.reason.splitlines()]
             further = [f"and {len(lines) - NOTES_SHOWN} more"] if len(lines) > NOTES_SHOWN else []
             text = "\n".join(["*Notes:*", *lines[:NOTES_SHOWN], *further])
-        case "linked" | "notice":
+        case "linked" | "notice" | "links":
             text = reason
         case "reminder":
             text = f"Nobody has acknowledged this for {open_for}. {now}"

@@ -33,6 +33,7 @@ async def test_a_command_is_delivered_recorded_and_told() -> None:
             at=OPENED,
             receipt={"ts": "1.1"},
             attempts=1,
+            dedup_key="watchofficer:prod-7:0",
         )
     ]
     assert fixture.told == [("prod-7:0:slack:1", OPENED)]

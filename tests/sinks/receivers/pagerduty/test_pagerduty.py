@@ -151,7 +151,7 @@ async def test_only_202_is_delivered(status: int, kind: type) -> None:
 async def test_the_routing_key_goes_into_the_body_and_the_receipt_is_the_key() -> None:
     answer, sent = await send(command(), httpx.Response(202, json={"status": "success"}))
     assert sent[0]["routing_key"] == KEY
-    assert answer == Delivered({"dedup_key": "watchofficer:prod-7:0"})
+    assert answer == Delivered({"dedup_key": "watchofficer:prod-7:0", "shows": ""})
 
 
 async def test_an_action_that_it_does_not_know_is_refused_without_a_request() -> None:

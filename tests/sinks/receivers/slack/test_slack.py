@@ -14,6 +14,7 @@ from pydantic import SecretStr
 
 from detectors.incidents import Command, TransitionKind
 from detectors.instants import MINUTE
+from sinks.neutral import neutral
 from sinks.receivers.answers import Answer, Delivered, Refused, Retry
 from sinks.receivers.slack import wording as module
 from sinks.receivers.slack.client import Slack
@@ -138,7 +139,7 @@ def test_markup_in_what_others_wrote_is_shown_and_not_obeyed() -> None:
     hostile = incident(
         sentence="<!channel> & <https://evil.example|click>", links={"console": "https://c.example/a|b>c"}
     )
-    body = render(command("slack", "post", incident=hostile), channel="C1").body
+    body = render(neutral(command("slack", "post", incident=hostile)), channel="C1").body
     assert "<!channel>" not in body["blocks"][1]["text"]["text"]
     assert "&lt;!channel&gt; &amp; &lt;https[:]//evil" in body["blocks"][1]["text"]["text"]
     assert "<https://c.example/a%7Cb%3Ec|Console>" in texts(body)[-1]
@@ -198,6 +199,7 @@ async def test_the_receipt_of_a_first_message_leads_back_to_it() -> None:
             "ts": "1764.000100",
             "channel": "C1",
             "permalink": "https://va.slack.example/archives/C1/p1764000100",
+            "shows": "",
         }
     )
 

@@ -12,6 +12,7 @@ from hypothesis import given
 from pydantic import SecretStr
 
 from detectors.incidents import Command, Note
+from sinks.neutral import neutral
 from sinks.receivers.answers import Delivered, Refused, Retry
 from sinks.receivers.teams.client import Teams
 from sinks.receivers.teams.config import TeamsSettings
@@ -75,7 +76,8 @@ def test_the_end_is_green_and_says_how_long_it_lasted() -> None:
 
 def test_what_people_write_is_in_text_runs_which_know_no_markdown() -> None:
     note = Note(OPENED, "**Ada**\r\n\u202e", "[click](https://evil.example) *now* \u2066x\x00")
-    message = render(command("teams", "update", kind="note", incident=incident(notes=(note,))), NAMES)
+    said = command("teams", "update", kind="note", incident=incident(notes=(note,)))
+    message = render(neutral(said), NAMES)
     assert "15:05 UTC **Ada**: [click](https[:]//evil.example) *now* x" in words(message)
     kinds = {one["type"] for one in elements(message["attachments"][0]["content"]["body"])}
     assert kinds == {"RichTextBlock", "TextRun"}
