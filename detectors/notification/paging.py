@@ -50,6 +50,8 @@ def page_of(
     * Slowness that has lasted until it is declared pages as severity 2 does, whatever its severity.
     * An incident that still fails some time after a person has resolved it pages at a key of its own
       (``...:r1``), ``AGAIN_AT_MOST`` times an epoch.
+    * A response time that is over without an acknowledgement pages whoever comes next, once an epoch, at a key of its
+      own (``...:breach``), while the incident fails and nobody has said that it is resolved.
     * A report of a person outside business hours (``urgent``) pages at any severity: it wakes somebody.
 
     Args:
@@ -66,6 +68,8 @@ def page_of(
     base = dedup_key(incident, policy)
     if kind == "still_failing":
         return _paged_again(incident, base, level)
+    if kind == "breach":
+        return _breached(incident, Page(f"{base}:breach", level))
     begins = kind in ("opened", "reopened", "cause") or (kind == "declared" and slow)
     if kind == "page_due" or (begins and level != "warning"):
         return Page(base, level) if incident.state == "open" and not incident.pages else None
@@ -78,7 +82,7 @@ def page_of(
         only_warned = all(page.level == "warning" for page in incident.pages)
         all_closed = all(page.closed_at is not None for page in incident.pages)
         unheard = only_warned or (acknowledged and incident.severity == 1) or all_closed
-    key = incident.pages[-1].dedup_key if incident.pages else base
+    key = next((page.dedup_key for page in reversed(incident.pages) if not _is_breach(page)), base)
     page = Page(f"{base}:s{incident.severity}" if unheard else key, level)
     # A level that comes and goes, as a projection may, is triggered once: the alert is open, at this level.
     return page if set(with_page(incident.pages, page)) != set(incident.pages) else None
@@ -93,6 +97,16 @@ def with_page(pages: tuple[Page, ...], page: Page) -> tuple[Page, ...]:
     level = min((one.level for one in (page, *same)), key=ranks.index)
     still = [old for old in same if old.closed_at is None]
     return (*kept, replace(still[0], level=level) if still else replace(page, level=level))
+
+
+def _breached(incident: Incident, page: Page) -> Page | None:
+    """The page of a response time that is over, of an incident that was paged, once."""
+    waits = incident.state == "open" and incident.said_resolved_at is None
+    return page if waits and incident.pages and not any(map(_is_breach, incident.pages)) else None
+
+
+def _is_breach(page: Page) -> bool:
+    return page.dedup_key.endswith(":breach")
 
 
 def _paged_again(incident: Incident, base: str, level: Level) -> Page | None:

@@ -325,6 +325,6 @@ def test_a_day_of_flapping_stays_within_what_a_person_can_read(period: int) -> N
             scenario.at(n).quiet(people=10)
     heard = scenario.play(until=24 * 3600)
     assert {t.incident.id for t in heard.transitions} == {"prod-1"}
-    assert len({key for _, _, key in heard.pages()}) <= 2 + 2 * len(heard.when("reopened"))
+    assert len({key for _, _, key in heard.pages()}) <= 3 * (1 + len(heard.when("reopened")))
     assert len(heard.messages()) <= 24 * 8 + 6 * len(heard.when("reopened"))
     assert heard.transitions[0].at == START

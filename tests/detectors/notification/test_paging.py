@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.detectors.lifecycle.scenario import Scenario, policy
+from tests.detectors.lifecycle.scenario import Heard, Scenario, policy
 
+MINUTES = 60
 HOURS = 3600
 IN_MAINTENANCE = policy(
     "maintenance:\n- {scope: prod/ssoe, start: 2026-11-23T14:00:00Z, end: 2026-11-23T15:10:00Z,"
@@ -216,3 +217,56 @@ def test_maintenance_of_one_method_does_not_hide_an_outage_of_all() -> None:
     scenario = Scenario(IN_MAINTENANCE)
     scenario.at(0).fires("prod", people=60)
     assert scenario.play(until=0).pages() == [(0, "error", "prod-1:0")]
+
+
+# -- response times that are over --------------------------------------------------------------------------------
+
+
+def breaches(heard: Heard) -> list[tuple[int, str, str]]:
+    return [page for page in heard.pages() if page[2].endswith(":breach")]
+
+
+def test_a_response_time_that_is_over_pages_once_at_a_key_of_its_own() -> None:
+    scenario = Scenario(every=60)
+    scenario.at(0).fires("prod/ssoe", people=2000)
+    heard = scenario.play(until=2 * HOURS)
+    assert heard.when("breach") == [30 * MINUTES, 60 * MINUTES]
+    assert breaches(heard) == [(30 * MINUTES, "critical", "prod-1:0:breach")]
+
+
+def test_a_rise_after_a_breach_goes_to_the_first_alert_and_the_end_resolves_both() -> None:
+    scenario = Scenario(every=60)
+    scenario.at(0).fires("prod/ssoe", people=60)
+    scenario.at(40 * MINUTES).hits(5000)
+    scenario.at(70 * MINUTES).quiet()
+    heard = scenario.play(until=3 * HOURS)
+    assert heard.pages() == [
+        (0, "error", "prod-1:0"),
+        (30 * MINUTES, "error", "prod-1:0:breach"),
+        (40 * MINUTES, "critical", "prod-1:0"),
+    ]
+    resolved = {key for _, action, _, key in heard.told("pagerduty", "resolve")}
+    assert resolved == {"prod-1:0", "prod-1:0:breach"}
+
+
+@pytest.mark.parametrize("kind", ["acknowledge", "resolve"])
+def test_a_breach_pages_nobody_once_somebody_has_answered(kind: str) -> None:
+    scenario = Scenario(every=60)
+    scenario.at(0).fires("prod/ssoe", people=2000)
+    scenario.at(28 * MINUTES).asks(kind, "prod-1")
+    assert breaches(scenario.play(until=32 * MINUTES)) == []
+
+
+def test_a_breach_while_it_recovers_pages_nobody() -> None:
+    scenario = Scenario(every=60)
+    scenario.at(0).fires("prod/ssoe", people=2000)
+    scenario.at(25 * MINUTES).quiet()
+    heard = scenario.play(until=31 * MINUTES)
+    assert heard.incidents["prod-1"].state == "recovering"
+    assert breaches(heard) == []
+
+
+def test_what_never_paged_has_no_breach_to_page_for() -> None:
+    scenario = Scenario(env="staging", every=60)
+    scenario.at(0).fires("staging/ssoe", people=60)
+    assert scenario.play(until=26 * HOURS).pages() == []
