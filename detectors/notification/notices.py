@@ -1,4 +1,4 @@
-"""Which command tells people of a notice? One message in Slack, which belongs to no incident."""
+"""Which commands tell people of what belongs to no incident: a notice in Slack, a change of the watch in PagerDuty?"""
 
 from __future__ import annotations
 
@@ -6,35 +6,15 @@ from detectors.incidents import Command, Incident
 from detectors.notices.notices import Notice
 from detectors.policy.policy import Policy
 
-__all__ = ["notice_command"]
+__all__ = ["CHANGES", "change_command", "notice_command"]
+
+#: What stands for the incident of a change.
+CHANGES = "watch-changes"
 
 
 def notice_command(notice: Notice, policy: Policy) -> Command:
-    """The command for Slack. Its id is a function of the notice alone, so that a repeat is recognised.
-
-    A command carries an incident; that of a notice is closed from the start, and stands on no topic of incidents.
-    """
+    """The command for Slack. Its id is a function of the notice alone, so that a repeat is recognised."""
     name = f"{notice.env}-notices"
-    incident = Incident(
-        id=name,
-        env=notice.env,
-        epoch=0,
-        scope=notice.env,
-        state="closed",
-        causes=(),
-        sentence=notice.text,
-        severity=3,
-        peak_severity=3,
-        priority="P4",
-        datadog_severity="SEV-5",
-        basis="observed",
-        users_impacted=0,
-        peak_users_impacted=0,
-        first_bad_at=notice.at,
-        opened_at=notice.at,
-        updated_at=notice.at,
-        policy_hash=policy.hash,
-    )
     return Command(
         id=f"notice:{notice.env}:{notice.kind}:{notice.field}:{notice.value}@{notice.at}:slack",
         sink="slack",
@@ -46,5 +26,53 @@ def notice_command(notice: Notice, policy: Policy) -> Command:
         at=notice.at,
         kind="notice",
         reason=notice.text,
-        incident=incident,
+        incident=_no_incident(name, notice.env, notice.text, notice.at, policy),
+    )
+
+
+def change_command(version: str, policy: Policy, at: int) -> Command:
+    """The change event for PagerDuty. Its id names version and policy, so that each pair is told once.
+
+    Args:
+        version: of this program.
+        policy: by which it judges.
+        at: the present, ms.
+    """
+    said = f"The watch on sign-in is version {version} and judges by policy {policy.hash}"
+    return Command(
+        id=f"change:{version}:{policy.hash}:pagerduty",
+        sink="pagerduty",
+        action="change",
+        level="info",
+        dedup_key=f"{policy.notify.dedup_prefix}:{CHANGES}",
+        incident_id=CHANGES,
+        epoch=0,
+        at=at,
+        kind="notice",
+        reason=said,
+        incident=_no_incident(CHANGES, "prod", said, at, policy),
+    )
+
+
+def _no_incident(name: str, env: str, text: str, at: int, policy: Policy) -> Incident:
+    """What a command carries that belongs to no incident: one that is closed from the start, and stands on no topic."""
+    return Incident(
+        id=name,
+        env=env,
+        epoch=0,
+        scope=env,
+        state="closed",
+        causes=(),
+        sentence=text,
+        severity=3,
+        peak_severity=3,
+        priority="P4",
+        datadog_severity="SEV-5",
+        basis="observed",
+        users_impacted=0,
+        peak_users_impacted=0,
+        first_bad_at=at,
+        opened_at=at,
+        updated_at=at,
+        policy_hash=policy.hash,
     )

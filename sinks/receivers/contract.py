@@ -89,6 +89,10 @@ class ReceiverSettings(Group):
         """Those of the named settings that are not set."""
         return [name for name in names if getattr(self, name) is None]
 
+    def gaps(self) -> Sequence[tuple[str, tuple[str, ...]]]:
+        """What it cannot do without further settings, as a clause each, and these settings."""
+        return () if self.lacking is None else (self.lacking,)
+
     @abstractmethod
     def client(self, means: Means) -> SinkClient:
         """The client of a receiver that is on."""

@@ -53,6 +53,7 @@ class Dispatch:
         on_delivered: called with a delivered command and when it was delivered, ms.
         aside: writes deliveries, so that a topic that takes none holds up no later command; ``producer`` by default.
         records: what is done with records that cannot be read; they are only logged by default.
+        first: makes the command, if any, that whoever owns its partition sends once, at whichever start.
     """
 
     def __init__(
@@ -67,7 +68,9 @@ class Dispatch:
         on_delivered: Delivered = lambda command, at: None,
         aside: AsideWriter | None = None,
         records: OwnRecords | None = None,
+        first: Callable[[], Command | None] = lambda: None,
     ) -> None:
+        self._first = first
         self._topics = topics
         self._partitions = partitions
         self._clients = clients
@@ -123,6 +126,10 @@ class Dispatch:
         for deliverer in gone:
             self._counted.update(deliverer.deliveries)
         self._standing.keep(self._owned, self._partition_of)
+
+    def owns(self, incident_id: str) -> bool:
+        """Whether this worker sends the notifications of an incident."""
+        return self._partition_of(incident_id) in self._owned
 
     def _partition_of(self, incident_id: str) -> int:
         return incident_partition(incident_id, self._partitions)
@@ -201,6 +208,9 @@ class Dispatch:
         # All at once: a page must not go out before it is known that its incident is over.
         for offset, command, written in commands:
             self._submit(deliverer, offset, command, written)
+        first = self._first()
+        if first is not None and self._partition_of(first.incident_id) == partition:
+            deliverer.submit(first)
         waiting = deliverer.pending
         log.info("outbox_restored", partition=partition, delivered=len(known), waiting=waiting)
 

@@ -181,11 +181,14 @@ class Settings(Receivers, BaseSettings):
         for name, receiver in self.receivers():
             if ":" in name:
                 continue  # the one without a name of its own says it
-            clause, extra = receiver.lacking or ("", ())
             if missing := receiver.missing(receiver.needed):
                 sentences.append(f"{receiver.title} is off: {_not_set(name, missing)}")
-            elif missing := receiver.missing(extra):
-                sentences.append(f"{clause}: {_not_set(name, missing)}")
+                continue
+            sentences += [
+                f"{clause}: {_not_set(name, missing)}"
+                for clause, extra in receiver.gaps()
+                if (missing := receiver.missing(extra))
+            ]
         return tuple(sentences)
 
     def secrets(self) -> tuple[str, ...]:

@@ -12,13 +12,17 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Any
 
 import faust
 import structlog
 from aiokafka import TopicPartition
 
+from detectors.incidents import Command
 from detectors.instants import SECOND
+from detectors.notification.notices import change_command
+from detectors.notification.plan import PAGERDUTY_REST
 from detectors.policy.policy import Policy
 from sinks.receivers.answers import SinkClient
 from streams.dispatch.receivers import guarded
@@ -195,7 +199,14 @@ class Pipeline:
             on_delivered=self._around.feed.delivered,
             aside=self.aside,
             records=self._around.records,
+            first=self._change,
         )
+
+    def _change(self) -> Command | None:
+        """The change event of this version and policy, where PagerDuty's REST API is used."""
+        if PAGERDUTY_REST not in self._around.receivers:
+            return None
+        return change_command(version("watchofficer"), self._around.policy, self._around.clock())
 
     def _make_ingest(self) -> Ingest:
         broker_time = self._around.broker_time

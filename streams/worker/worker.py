@@ -21,14 +21,17 @@ from aiokafka.errors import KafkaError, UnrecognizedBrokerVersion
 from detectors.incidents import IncidentInput
 from detectors.instants import format_duration
 from detectors.notices.notices import FIELDS, NoticeKind
+from detectors.notification.plan import PAGERDUTY_REST
 from detectors.policy.policy import Policy
 from sinks.metrics.notices import NoticeMetrics
 from sinks.metrics.prometheus import Metrics
+from sinks.receivers.pagerduty.rest import PagerDutyRest
 from streams.dispatch.receivers import http_client, receivers
 from streams.evaluate.metrics_snapshot import burn_windows
 from streams.evaluate.shard import Shard
 from streams.events.validation import Reason
 from streams.http.api import routes
+from streams.http.pagerduty.poll import StatusPoll
 from streams.http.server import HttpServer
 from streams.http.views import Views, ViewsTailer
 from streams.kafka.clients import Backoff, KafkaClients
@@ -208,6 +211,9 @@ class Worker:
             await self._prepare()
             self._run_beside(self._prepare.rights.follow(), "rights")
             await self._tailer.start()
+            rest = self._receivers.get(PAGERDUTY_REST)
+            if isinstance(rest, PagerDutyRest):
+                self._run_beside(self._poll(rest).follow(self._surroundings.clock.sleep), "poll")
             try:
                 await self._run_pipelines()
             finally:
@@ -266,6 +272,16 @@ class Worker:
                 log.error("pipeline_stop_timed_out", seconds=seconds, reason=str(error))
                 if runs:  # what hangs may still be a member of the consumer groups
                     self._fail(error)
+
+    def _poll(self, rest: PagerDutyRest) -> StatusPoll:
+        return StatusPoll(
+            rest.list,
+            self.views,
+            self._submit,
+            prefix=self._surroundings.policy.notify.dedup_prefix,
+            mine=lambda incident: self._pipeline is not None and self._pipeline.dispatch.owns(incident),
+            clock=self._surroundings.clock,
+        )
 
     # -- what the parts ask for -------------------------------------------------------------------------------
 

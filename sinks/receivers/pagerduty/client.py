@@ -33,12 +33,16 @@ class PagerDuty:
     ) -> None:
         self._http = http
         self._key = routing_key
-        self._url = base_url.rstrip("/") + "/v2/enqueue"
+        self._base = base_url.rstrip("/")
         self._client = client
         self._names = names
 
     async def send(self, command: Command, receipts: Receipts) -> Answer:
         """Deliver one command. An accepted event (202) is not yet an alert; PagerDuty guarantees no more."""
+        if command.action == "change":
+            return await self._post(
+                "/v2/change/enqueue", wording.render_change(command, client=self._client), {}
+            )
         try:
             found = found_links(receipts)
             event = wording.render(command, client=self._client, found=found, names=self._names)
@@ -51,8 +55,12 @@ class PagerDuty:
 
     async def enqueue(self, event: Mapping[str, Any]) -> Answer:
         """Send one rendered event."""
+        return await self._post("/v2/enqueue", event, {"dedup_key": str(event["dedup_key"])})
+
+    async def _post(self, path: str, event: Mapping[str, Any], receipt: dict[str, str]) -> Answer:
+        """Send an event; ``receipt`` is what is returned once it is accepted."""
         body = msgspec.json.encode({"routing_key": self._key.get_secret_value(), **event})
-        answer = await call(self._http, "POST", self._url, body=body, secrets=(self._key,))
+        answer = await call(self._http, "POST", self._base + path, body=body, secrets=(self._key,))
         if not isinstance(answer, httpx.Response):
             return answer
         if answer.status_code != 202 or not _accepted(answer):
@@ -60,7 +68,7 @@ class PagerDuty:
             return unexpected(
                 f"HTTP {answer.status_code} that is not PagerDuty's: it says 202, with status success"
             )
-        return Delivered({"dedup_key": str(event["dedup_key"])})
+        return Delivered(receipt)
 
 
 def _accepted(answer: httpx.Response) -> bool:

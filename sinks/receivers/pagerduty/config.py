@@ -49,6 +49,12 @@ class PagerDutySettings(ReceiverSettings):
     longest_wait: ClassVar[float] = 60.0  # a page cannot wait longer
     shows_links: ClassVar[bool] = True
 
+    def gaps(self) -> Sequence[tuple[str, tuple[str, ...]]]:
+        """Beside what is lacking anyway: a token of the REST API is of no use without a user, nor is a user alone."""
+        half = (self.rest_token is None) != (self.rest_from is None)
+        unused = ("PagerDuty's REST API is not used", ("rest_token", "rest_from"))
+        return (*super().gaps(), *((unused,) if half else ()))
+
     def client(self, means: Means) -> SinkClient:
         """The client of PagerDuty."""
         from sinks.receivers.pagerduty.client import PagerDuty  # reading settings needs no HTTP
@@ -70,8 +76,8 @@ class PagerDutySettings(ReceiverSettings):
 
     @classmethod
     def haste(cls, command: Command) -> int:
-        """Pages go before acknowledgements and resolutions, and those before notes."""
-        return {"trigger": 0, "note": 2}.get(command.action, 1)
+        """Pages go before acknowledgements and resolutions, and those before notes and changes."""
+        return {"trigger": 0, "note": 2, "change": 2}.get(command.action, 1)
 
     @classmethod
     def relinked(cls, latest: Command, receipts: Receipts) -> Command | None:

@@ -23,7 +23,7 @@ from sinks.wording import (
     truncate,
 )
 
-__all__ = ["NOTE_MARK", "note_content", "render", "render_blind", "render_seeing", "summary"]
+__all__ = ["NOTE_MARK", "note_content", "render", "render_blind", "render_change", "render_seeing", "summary"]
 
 SUMMARY_LIMIT = 1024
 DETAIL_LIMIT = 2000
@@ -98,6 +98,18 @@ def render(
 def note_content(reason: str) -> str:
     """The text of a note: a line for each note of ours, with the mark by which it is known when it comes back."""
     return NOTE_MARK + truncate(reason, NOTE_LIMIT)
+
+
+def render_change(command: Command, *, client: str = "watchofficer") -> dict[str, Any]:
+    """The change event for a command, without the routing key: it wakes nobody and stands beside incidents."""
+    return {
+        "payload": {
+            "summary": truncate(one_line(command.reason), SUMMARY_LIMIT),
+            "source": client,
+            "timestamp": format_instant(command.at),
+            "custom_details": {"policy": command.incident.policy_hash},
+        },
+    }
 
 
 def render_blind(

@@ -255,6 +255,7 @@ def test_a_receiver_is_on_when_it_has_what_it_cannot_do_without() -> None:
     on = {"pagerduty", "datadog", "webhook", "webhook:second", "teams", "teams:second"}
     assert read_settings(everything).sinks() == on | {"slack"}
     assert [sentence.split(" is off")[0] for sentence in read_settings(everything).sinks_off()] == [
+        "PagerDuty's REST API is not used: WATCHOFFICER_PAGERDUTY__REST_FROM is not set",
         "E-mail",
         "Statuspage",
         "Alertmanager",
