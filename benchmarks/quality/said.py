@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 
 from benchmarks.quality.cases import REPORTED_SEEDS, TUNING_SEEDS, Case, drawn, library
-from benchmarks.quality.runs import play
+from benchmarks.quality.runs import Run, play
 from detectors.backtest.score import Answer
 from detectors.engine.state import StepResult
 from detectors.incidents import Incident
@@ -58,12 +58,15 @@ class Heard:
             if one.basis != "projected":
                 self.people[key] = max(self.people[key], one.users_impacted)
 
+    def compared(self, run: Run) -> list[Statement]:
+        """Return what was said in a run of each label that was found, beside the truth."""
+        return [one for answer in run.score.answers for one in _compared(run.case.name, answer, self)]
+
 
 def statements(case: Case, policy: Policy) -> list[Statement]:
     """Run a case, and return what is said of each label that was found."""
     heard = Heard()
-    run = play(case, policy, seen=heard.take)
-    return [one for answer in run.score.answers for one in _compared(case.name, answer, heard)]
+    return heard.compared(play(case, policy, seen=heard.take))
 
 
 def _compared(case: str, answer: Answer, heard: Heard) -> Iterator[Statement]:

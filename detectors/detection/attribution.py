@@ -32,6 +32,7 @@ from detectors.arrays import Bools, Floats, Ints
 from detectors.axes import contains
 from detectors.detection.lattice.lattice import Lattice, lattice_of
 from detectors.detection.lattice.selection import Selection, absorbed
+from detectors.detection.outage import needed_evidence
 from detectors.detection.verdicts import FIRING, Verdicts
 from detectors.incidents import Cause
 from detectors.instants import HOUR
@@ -40,7 +41,7 @@ from detectors.urgency import WAKES_NOBODY
 from detectors.windows.counters import BAD, EXCLUDED, GOOD, SESSION_BAD, STARTED
 from detectors.windows.frame import Frame
 
-__all__ = ["attribute"]
+__all__ = ["attribute", "explaining"]
 
 #: Groups of detectors that react to one kind of failure; a group is compared together, and its first detector leads.
 _GROUPS = (("outage", "burn_rate"), ("silence",), ("funnel",))
@@ -109,7 +110,10 @@ def _causes(
             continue
         gain = np.max([verdict.gain(n) for verdict in group], axis=0)
         selection = Selection(lattice, gain, around.busy, policy.attribution, around.planned)
-        for cause_of in _explain(selection, lattice, gain, fires):
+        causes = explaining(selection, lattice, gain, fires)
+        if around.known and group[0].detector == "outage":
+            causes |= selection.unnamed_beside([*around.known, *causes], needed_evidence(policy))
+        for cause_of in causes:
             scope, beside = _beside_known(cause_of, selection, lattice, around.known)
             if scope is None:
                 continue
@@ -146,11 +150,14 @@ def _beside_known(
     The part (None where there is no such incident) fails in excess and shares nothing with these incidents. Without
     one the cause has what it shares with an incident, and none (None) where nothing names that and they hold all of it.
     """
-    across = [
-        one
-        for one in known
-        if lattice.meets[one, scope] and not (lattice.holds[one, scope] or lattice.holds[scope, one])
-    ]
+    holders = [one for one in known if lattice.holds[one, scope]]
+    if holders:
+        # What a known incident holds is named within it, also where only the traffic shows that it holds it.
+        within = [lattice.shared(one, scope) for one in holders]
+        if scope in within:
+            return scope, None
+        return next((one for one in within if one is not None), holders[0]), None
+    across = [one for one in known if lattice.meets[one, scope] and not lattice.holds[scope, one]]
     if not across:
         return scope, None
     beside = selection.beside(scope, across)
@@ -199,8 +206,15 @@ def _busy(frame: Frame, n: int, policy: Policy) -> frozenset[int]:
     return frozenset(np.flatnonzero(events >= policy.attribution.traffic).tolist())
 
 
-def _explain(selection: Selection, lattice: Lattice, gain: Floats, fires: Bools) -> set[int]:
-    """Return the scopes that explain the scopes which fire."""
+def explaining(selection: Selection, lattice: Lattice, gain: Floats, fires: Bools) -> set[int]:
+    """Return the scopes that explain the scopes which fire.
+
+    Args:
+        selection: of the step.
+        lattice: the scopes.
+        gain: (group,) nats.
+        fires: (group,) whether a detector of failures fires.
+    """
     meets = lattice.meets
     chosen = selection.by_rule(selection.cheapest())
     firing = np.flatnonzero(fires & lattice.is_scope)

@@ -74,7 +74,7 @@ class FunnelDetector:
             if scope is not None:
                 limit[:, scope] = np.maximum(limit[:, scope], monitor.below)
         for length in rules.windows:
-            came = frame.returns[length][..., RETURNED]
+            came = _came(frame, length)
             went = _went(frame, length, min(rules.delays))
             few = (share * went >= rules.min_expected) & (came < limit * went) & lattice.is_scope
             if few.any():
@@ -90,6 +90,20 @@ class FunnelDetector:
 def _went(frame: Frame, length: int, delay: int) -> Ints:
     """Return (step, scope) the sign-ins that started in a window (ms) which ends ``delay`` ms before each step."""
     return _since(frame.returns, length, delay, WENT)
+
+
+def _came(frame: Frame, length: int, earlier: int = 0) -> Ints:
+    """Return (step, scope) the callbacks in a window (ms) that ends ``earlier`` ms before each step.
+
+    A callback that lacks a value, as it failed before that was known, may be of any scope that names one.
+    """
+    came = _since(frame.returns, length, earlier, RETURNED)
+    lattice = lattice_of(frame.scopes)
+    nameless = lattice.nameless.any(axis=0)
+    leaves = lattice.leaves(came)[:, nameless]
+    if leaves.any():
+        came = came + (leaves.astype(np.float64) @ lattice.nameless[:, nameless].T).astype(np.int64)
+    return came
 
 
 def _since(counts: Mapping[int, Ints], length: int, earlier: int, counter: int) -> Ints:
@@ -174,8 +188,8 @@ class _Funnel:
     # -- verdicts --------------------------------------------------------------------------------------------
 
     def _judge(self, length: int, back_by_shorter: Bools) -> _Window:
-        rules, counts = self._policy, self._frame.returns
-        came = counts[length][..., RETURNED].astype(np.float64)
+        rules = self._policy
+        came = _came(self._frame, length).astype(np.float64)
         went = np.min([_went(self._frame, length, delay) for delay in rules.delays], axis=0)
         went = went.astype(np.float64)
         learned = ~np.isnan(self._weeks)
@@ -261,7 +275,7 @@ class _Funnel:
         counts, rules = self._frame.returns, self._policy
         earlier = rules.longest_delay
         for window in self._windows:
-            came = float(_since(counts, window.length, earlier, RETURNED)[step, scope])
+            came = float(_came(self._frame, window.length, earlier)[step, scope])
             went = float(
                 min(_since(counts, window.length, earlier + d, WENT)[step, scope] for d in rules.delays)
             )

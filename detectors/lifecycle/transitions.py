@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from detectors.axes import ANY, contains, named, overlaps
 from detectors.incidents import Cause, FindingState, Incident
-from detectors.instants import HOUR, format_duration
+from detectors.instants import HOUR, SECOND, format_duration
 from detectors.lifecycle.absence.gone import is_expected
 from detectors.lifecycle.assessment import assess, assess_common
 from detectors.lifecycle.memory import IncidentMemory
@@ -34,6 +34,9 @@ from detectors.notification.paging import may_page
 from detectors.urgency import STATED, WAKES_NOBODY, is_outage, is_serious
 
 __all__ = ["advance", "after_resolution", "declare", "declare_p1", "left_out", "resolve"]
+
+#: An incident that has just opened narrows once one narrower scope has explained all failures for so long, ms.
+_SOON = 5 * SECOND
 
 # -- a step of an open incident ------------------------------------------------------------------------------
 
@@ -150,7 +153,7 @@ def _narrowed(memory: IncidentMemory, causes: Sequence[Cause], recorder: Recorde
     """The narrower scope that the incident has come down to; the incident's own scope until this is certain.
 
     The narrower scope must be the only one that fires, and a scope beside it must be quiet. For an incident that
-    wakes nobody the first condition is enough.
+    wakes nobody the first condition is enough, and for one that has just opened: it comes down within seconds.
     """
     own = memory.incident.scope
     scopes = {cause.scope for cause in causes if cause.detector not in STATED}
@@ -161,15 +164,16 @@ def _narrowed(memory: IncidentMemory, causes: Sequence[Cause], recorder: Recorde
     (only,) = found
     if memory.alone_on != only:
         memory.alone_on, memory.alone_for = only, 0
-    states = {"quiet"}
-    if is_outage(memory.incident):
+    states, rules = {"quiet"}, recorder.policy.lifecycle
+    has_just_opened = recorder.at - memory.incident.opened_at < rules.widen_after
+    if is_outage(memory.incident) and not has_just_opened:
         beside = [s for s in recorder.view.within(own) if not overlaps(s, only)]
         states = {recorder.view.finding(s, left_out(memory.incident, recorder)) for s in beside}
     if "firing" in states:
         memory.alone_for = 0
     elif "quiet" in states and not recorder.view.frozen:
         memory.alone_for += recorder.elapsed
-    if memory.alone_for < recorder.policy.lifecycle.scope_change_every:
+    if memory.alone_for < (_SOON if has_just_opened else rules.scope_change_every):
         return own
     memory.alone_on, memory.alone_for = None, 0
     return only

@@ -145,11 +145,13 @@ class Attribution(Section):
     Attributes:
         scope_costs: the gain that each scope of an explanation must exceed.
         widening: the additional gain that a wide scope must have.
+        naming: the additional gain that a scope must have which names a value beyond the first two axes.
         traffic: events in an hour from which on a credential provider has traffic.
     """
 
     scope_costs: Annotated[float, Field(strict=True, ge=0, le=100)]
     widening: Annotated[float, Field(strict=True, ge=0, le=100)]
+    naming: Annotated[float, Field(strict=True, ge=0, le=100)]
     traffic: Annotated[Count, Field(ge=1)]
 
 

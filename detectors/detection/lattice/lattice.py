@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detectors.arrays import Bools, Floats, Ints
-from detectors.axes import ANY, ENVIRONMENT, Scopes, named, narrowness
+from detectors.axes import ANY, ENVIRONMENT, Leaf, Scopes, named, narrowness
 
 __all__ = ["CSP", "METHOD", "Lattice", "lattice_of"]
 
@@ -47,6 +47,7 @@ class Lattice:
         narrow: bool (group,) whether a scope names at least two values.
         valued: bool (axis, leaf): whether a leaf has a value on an axis.
         rank: int (group,) the position of a scope in ``order``.
+        nameless: bool (group, leaf) whether a scope may hold the events of a leaf which lacks a value that it names.
         exact: int (leaf,) the scope that names exactly the values of a leaf; -1 without one.
         rest: int (group,) the group that consists of the events without any value but those of the scope; -1 without
             such a group.
@@ -97,6 +98,7 @@ class Lattice:
         self.valued = self.valued.reshape(len(self.axes), len(leaves))
         self._index = {path: group for group, path in enumerate(scopes.paths) if path is not None}
         of_values = {named(self.path(group)): group for group in scope_groups}
+        self.nameless: Bools = self._nameless(leaves)
         own = [leaf[self.axes.index(METHOD)] if METHOD in self.axes else None for leaf in leaves]
         self._of_method: Floats = np.array(
             [[a == b for b in dict.fromkeys(own)] for a in own], dtype=np.float64
@@ -176,6 +178,14 @@ class Lattice:
         share = np.minimum(all_with / np.maximum(all_without, 1.0), 1.0) @ of_method.T
         tokens: npt.NDArray[Any] = np.rint((without * share) @ self.members.T).astype(good.dtype)
         return tokens
+
+    def _nameless(self, leaves: Sequence[Leaf]) -> Bools:
+        words = {word: code for code, word in enumerate(self._words)}
+        own = [[_NONE if v is None else words.get(v, len(words)) for v in leaf] for leaf in leaves]
+        codes = np.array(own, dtype=np.int64).reshape(1, len(leaves), len(self.axes))
+        asked, lacking = self.names.T[:, None] & self.is_scope[:, None, None], codes == _NONE
+        fits = ~asked | lacking | (codes == self._codes[:, None])
+        return np.asarray(fits.all(axis=2) & (asked & lacking).any(axis=2))
 
     def _same(self, sizes: Floats) -> Ints:
         same = np.arange(self.size)

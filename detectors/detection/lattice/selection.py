@@ -22,6 +22,8 @@ __all__ = ["Selection", "absorbed"]
 #: chance in 10,000. A single failure where one in 2,500 is usual gains less (ln 2,500 = 7.8), so a stray one
 #: widens nothing.
 _OWN_EXCESS = 9.2
+#: The first axes are those of the methods and the providers.
+_MAIN = 2
 #: So many failing values of an axis are the scope around them, if they are at least half of those with traffic.
 _SEVERAL = 3
 #: So many results of ``by_rule`` are kept for a lattice.
@@ -56,9 +58,11 @@ class Selection:
         # Further axes come last.
         self._first = lattice.axes.index(METHOD) if METHOD in lattice.axes else 0
         axes = range(len(lattice.axes))
-        self._axes = [*reversed(axes[:2]), *axes[2:]]
+        self._axes = [*reversed(axes[:_MAIN]), *axes[_MAIN:]]
         dearer = lattice.divided & ~lattice.narrow
-        values = gain - costs.scope_costs - np.where(dearer, costs.widening, 0.0)
+        further = lattice.names[_MAIN:].any(axis=0)
+        values = gain - costs.scope_costs
+        values -= np.where(dearer, costs.widening, 0.0) + np.where(further, costs.naming, 0.0)
         self._values: list[float] = np.maximum(values, 0.0).tolist()
 
     def cheapest(self) -> set[int]:
@@ -124,6 +128,19 @@ class Selection:
         most = int(gains.argmax())
         return most if gains[most] >= _OWN_EXCESS else None
 
+    def unnamed_beside(self, others: Sequence[int], least: float) -> set[int]:
+        """Return the scopes that fail beside others by what no narrower scope names, such as tokens of a method.
+
+        Args:
+            others: groups.
+            least: what that must gain by itself, nats.
+        """
+        lattice = self._lattice
+        around = np.flatnonzero(lattice.rest >= 0)
+        rest = lattice.rest[around]
+        beside = (self._gain[rest] >= least) & ~lattice.meets[others][:, rest].any(axis=0)
+        return self.by_rule(around[beside].tolist())
+
     # -- rules ------------------------------------------------------------------------------------------------
 
     def by_rule(self, scopes: Iterable[int]) -> set[int]:
@@ -180,13 +197,21 @@ class Selection:
         return busy <= failing or (len(failing) >= _SEVERAL and 2 * len(failing & busy) >= len(busy))
 
     def _lie_elsewhere(self, axis: int, group: int, failing: set[int]) -> bool:
-        """Whether parts of a scope along one axis all lie within one of its parts along another axis.
+        """Whether another axis tells why parts of a scope along one axis fail.
 
-        Clients that one method alone has fail with it: they show that the method fails, not the environment.
+        They all lie within one of its parts, or a method or provider with traffic has nothing of them. Clients that one
+        method alone has fail with it: they show that the method fails, not the environment.
         """
-        lattice = self._lattice
-        others = [part for other, of in enumerate(lattice.distinct) if other != axis for part in of[group]]
-        return bool(lattice.holds[np.ix_(others, sorted(failing))].all(axis=1).any())
+        lattice, parts = self._lattice, sorted(failing)
+        for other, of in enumerate(lattice.distinct):
+            if other == axis or not of[group]:
+                continue
+            if lattice.holds[np.ix_(of[group], parts)].all(axis=1).any():
+                return True
+            busy = [part for part in of[group] if part in self._busy] if other < _MAIN else []
+            if busy and not lattice.meets[np.ix_(busy, parts)].any(axis=1).all():
+                return True
+        return False
 
     def _disjoint(self, scopes: set[int]) -> set[int]:
         lattice = self._lattice

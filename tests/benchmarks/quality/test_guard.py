@@ -10,6 +10,8 @@ import pytest
 from benchmarks.quality.cases import Case
 from benchmarks.quality.findings import findings
 from benchmarks.quality.runs import play
+from benchmarks.quality.said import Heard
+from detectors.instants import HOUR, SECOND
 from streams.settings.policy_file import default_policy
 
 pytestmark = pytest.mark.quality
@@ -32,6 +34,7 @@ SCENARIOS = (
     "silence",
     "ssoe_silence",
     "two_outages",
+    "failures_without_provider",
     "idme_never_returns",
     "ssoe_never_returns",
     "too_late_surge",
@@ -54,3 +57,13 @@ def test_a_scenario_is_found_and_nothing_else_is(scenario: str) -> None:
     faults = [f"{what}: {how}" for what, how in findings([run])]
     assert not faults, "\n".join(faults)
     assert run.events > 1000
+
+
+def test_a_second_outage_within_a_first_is_told_as_soon_as_alone_and_with_people_of_its_own() -> None:
+    case = Case("library", "tokens_within_outage", SEED)
+    heard = Heard()
+    run = play(case, default_policy(), seen=heard.take)
+    assert list(findings([run])) == []
+    assert [answer.scope for answer in run.score.answers] == ["prod/*/idme", "prod/sis"]
+    assert all((answer.to_page or HOUR) <= 30 * SECOND for answer in run.score.answers)
+    assert [one for one in heard.compared(run) if not one.is_true] == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from random import Random
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detectors.axes import Leaf, Scopes, contains, overlaps
+from detectors.detection.attribution import explaining
 from detectors.detection.lattice.lattice import Lattice
 from detectors.detection.lattice.selection import Selection
 from detectors.detection.silence import SilenceDetector
@@ -117,6 +119,46 @@ def test_clients_that_one_method_alone_has_do_not_show_that_the_environment_fail
     assert traffic.causes(BEGIN + 300, END) == [["prod/ssoe"]] * (END - BEGIN - 300)
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_an_outage_of_a_method_is_not_told_of_a_client_first(seed: int) -> None:
+    traffic = Anywhere(BEGIN + 20, TODAY, seed).fail("ssoe", BEGIN, BEGIN + 20)
+    first = next(scopes for scopes in traffic.causes(BEGIN, BEGIN + 20) if scopes)
+    assert first in (["prod/ssoe"], ["prod/ssoe/idme"])
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_client_that_fails_is_named_within_15_s(seed: int) -> None:
+    traffic = Anywhere(BEGIN + 40, TODAY, seed).fail("sis/*/vaweb", BEGIN, BEGIN + 40, 0.9)
+    assert traffic.causes(BEGIN + 14, BEGIN + 40) == [["prod/sis/*/vaweb"]] * 26
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_tokens_that_fail_within_a_known_outage_are_found_as_soon_as_alone(seed: int) -> None:
+    traffic = Anywhere(END, TODAY, seed).fail("*/idme", BEGIN, END)
+    tokens = traffic.counts[BEGIN + 600 :, traffic.scopes.position(("sis", None, None))]
+    before = traffic.causes(BEGIN + 500, BEGIN + 600, ["prod/*/idme"])
+    tokens[:, [0, 1]] = tokens[:, [1, 0]]
+    after = traffic.causes(BEGIN + 600, END, ["prod/*/idme"])
+    assert before == [["prod/*/idme"]] * 100
+    assert all(scopes[0] == "prod/sis" and len(scopes) == 2 for scopes in after[10:])
+
+
+def test_a_client_that_has_only_a_known_incident_s_method_is_no_cause_beside_it() -> None:
+    traffic = Anywhere(END, TODAY, 1).fail("ssoe/*/mhv", BEGIN, END)
+    assert traffic.causes(END - 1, END) == [["prod/*/*/mhv"]]
+    assert traffic.causes(END - 1, END, ["prod/ssoe"]) == [["prod/ssoe/*/mhv"]]
+
+
+def test_three_of_five_clients_do_not_show_that_a_provider_fails_which_has_none_of_them() -> None:
+    failing = [("ssoe", "idme", "a"), ("sis", "logingov", "b"), ("sis", "idme", "c")]
+    well = [("ssoe", csp, "e") for csp in ("idme", "logingov", "clear")]
+    well += [("sis", csp, client) for csp in ("idme", "logingov", "clear") for client in "de"]
+    traffic = Anywhere(END, dict.fromkeys([*failing, *well], 0.3), 1)
+    for client in "abc":
+        traffic.fail(f"*/*/{client}", BEGIN, END)
+    assert sorted(traffic.causes(END - 1, END)[0]) == [f"prod/*/*/{client}" for client in "abc"]
+
+
 def test_a_fourth_axis_is_judged_like_the_others() -> None:
     rates: dict[Leaf, float] = {
         (method, csp, "vaweb", acr): 0.3
@@ -219,21 +261,33 @@ def test_an_explanation_is_disjoint_and_no_single_scope_or_pair_is_better(leaves
         assert not any(a != b and contains(a, b) for a in paths for b in paths)
 
 
+_VALUES = (("ssoe", "sis", "okta"), ("idme", "clear", "logingov"), tuple("abcde"))
+
+
 @given(
-    st.sets(st.sampled_from([(csp, client) for csp in ("idme", "clear") for client in "abcde"]), min_size=1),
+    st.sets(st.tuples(*map(st.sampled_from, _VALUES)), min_size=2, max_size=14),
+    st.sampled_from([0, 1]),
+    st.integers(1, 2),
     st.randoms(use_true_random=False),
 )
-def test_what_fails_on_one_method_alone_is_told_of_no_scope_that_holds_another(failing, chance) -> None:  # type: ignore[no-untyped-def]
+def test_no_scope_is_told_that_holds_a_method_or_provider_which_is_well(
+    leaves: set[Leaf], axis: int, failing: int, chance: Random
+) -> None:
     scopes = Scopes("prod")
-    scopes.admit([*(("ssoe", *of) for of in failing), *(("sis", csp, "a") for csp in ("idme", "clear"))])
+    scopes.admit(list(leaves))
     lattice = Lattice(scopes)
-    is_sis = np.array([leaf is not None and leaf[0] == "sis" for leaf in scopes.leaves])
-    of_leaf = np.where(is_sis, -20.0, [chance.choice([20.0, 50.0, 200.0]) for _ in is_sis])
-    gain = np.maximum(lattice.members @ of_leaf, 0.0)
+    of_axis = [leaf[axis] if leaf is not None else None for leaf in scopes.leaves]
+    bad = chance.sample(_VALUES[axis], failing)
+    is_well = np.array([value not in bad for value in of_axis])
+    nats = [chance.choice([0.0, 20.0, 50.0, 200.0]) for _ in of_axis]
+    gain = np.maximum(lattice.members @ np.where(is_well, -200.0, nats), 0.0)
     selection = Selection(lattice, gain, frozenset(lattice.order), COSTS)
-    alone = [one for one in lattice.order if gain[one] > 0 and not lattice.members[one] @ is_sis]
-    for told in selection.by_rule(chance.sample(alone, chance.randint(1, len(alone)))):
-        assert not lattice.members[told] @ is_sis, lattice.path(told)
+    told = explaining(selection, lattice, gain, gain >= 22.0)
+    alone = [one for one in lattice.order if gain[one] > 0 and not lattice.members[one] @ is_well]
+    some = chance.sample(alone, chance.randint(0, len(alone)))
+    for one in (*told, *selection.by_rule(some)):
+        assert not lattice.members[one] @ is_well, lattice.path(one)
+    assert bool(told) == bool((gain[lattice.is_scope] >= 22.0).any())
 
 
 @given(_leaves)

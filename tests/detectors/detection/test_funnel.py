@@ -65,6 +65,14 @@ def test_an_ordinary_day_fires_nothing(history: Callable[[], History], level: fl
     assert not (judge(Journeys(5_400, seed, level), history()).state == FIRING).any()
 
 
+@pytest.mark.parametrize("path", ["ssoe", ""])
+def test_callbacks_that_fail_and_name_no_provider_have_come_back(path: str) -> None:
+    journeys = Journeys(4_200, 1).fail(path, 1_800, 3_300, 1.0, "007").hide(path, 1_800, 3_300)
+    verdicts = judge(journeys)
+    assert not (verdicts.state == FIRING).any()
+    assert (verdicts.state[2_400:, IDME] == QUIET).all()
+
+
 @pytest.mark.parametrize("path", ["", "ssoe"])
 @pytest.mark.parametrize("length", [25, 60, 300, 1_200])
 def test_neither_a_deploy_nor_a_silence_nor_its_end_looks_like_lost_returns(path: str, length: int) -> None:

@@ -199,11 +199,20 @@ def test_it_does_not_narrow_while_two_narrower_scopes_fire() -> None:
 def test_it_narrows_though_its_own_scope_fires_for_as_long_as_the_narrower_one_does() -> None:
     scenario = Scenario()
     scenario.at(0).fires("prod", people=400)
-    scenario.at(10).quiet("prod").fires("prod/ssoe")
+    scenario.at(20).quiet("prod").fires("prod/ssoe")
     scenario.world.findings["prod"] = "firing"
     heard = scenario.play(until=600)
-    assert heard.when("scope") == [5 * MINUTES]
+    assert heard.when("scope") == [5 * MINUTES + 10]
     assert heard.incidents["prod-1"].scope == "prod/ssoe"
+
+
+def test_an_incident_that_has_just_opened_narrows_at_once() -> None:
+    scenario = Scenario()
+    scenario.at(0).fires("prod/sis", people=400)
+    scenario.at(10).quiet("prod/sis").fires("prod/sis/idme")
+    heard = scenario.play(until=400)
+    assert heard.when("scope") == [10]
+    assert heard.incidents["prod-1"].scope == "prod/sis/idme"
 
 
 def test_it_does_not_narrow_while_nothing_beside_the_narrower_one_has_evidence() -> None:

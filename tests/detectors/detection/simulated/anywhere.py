@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -82,12 +82,15 @@ class Anywhere:
         people = {window: of[..., BAD] for window, of in counts.items()}
         return Frame("prod", ends, counts, people, windows, scopes=self.scopes)
 
-    def causes(self, first: int, last: int) -> list[list[str]]:
-        """Return the scopes of the causes after each of the seconds [first, last), by the detectors of failures."""
+    def causes(self, first: int, last: int, known: Sequence[str] = ()) -> list[list[str]]:
+        """Return the scopes of the causes after each of the seconds [first, last), by the detectors of failures.
+
+        ``known`` are the scopes of open incidents, as in ``attribute``.
+        """
         frame, history = self.frame(first, last), History("prod")
         history.follow(self.scopes)
         verdicts = [detector(POLICY, history).judge(frame) for detector in (OutageDetector, BurnRateDetector)]
-        found = [attribute(verdicts, frame, n, POLICY) for n in range(len(frame.ends))]
+        found = [attribute(verdicts, frame, n, POLICY, known) for n in range(len(frame.ends))]
         return [_scopes_of(causes) for causes in found]
 
 

@@ -54,6 +54,7 @@ class Journeys:
         self.back = self.begun + away.astype(np.int64)
         self.returns = self.rng.random(len(self.begun)) < RETURNS
         self.starts = np.ones(len(self.begun), dtype=bool)
+        self.named = np.ones(len(self.begun), dtype=bool)
         self.person = np.arange(1, len(self.begun) + 1)
         err = self.rng.random(len(self.begun)) < USER_ERRORS
         self.code = np.where(err, self.rng.choice(_CODES, len(self.begun)), "")
@@ -65,6 +66,11 @@ class Journeys:
         """Let a share of a scope's people not come back in the seconds [begin, end)."""
         struck = self._of(path) & (self.back >= begin) & (self.back < end)
         self.returns &= ~(struck & (self.rng.random(len(struck)) < share))
+        return self
+
+    def hide(self, path: str, begin: int, end: int) -> Journeys:
+        """Let a scope's callbacks in the seconds [begin, end) name no provider."""
+        self.named &= ~(self._of(path) & (self.back >= begin) & (self.back < end))
         return self
 
     def delay(self, path: str, begin: int, end: int, longer: int) -> Journeys:
@@ -103,7 +109,9 @@ class Journeys:
         for n in np.flatnonzero(self.returns & (self.back < self.seconds)).tolist():
             code = str(self.code[n])
             outcome = "failure" if code else "success"
-            key = int(self.back[n]), int(self.leaf[n]), "callback", outcome, code
+            leaf = int(self.leaf[n])
+            leaf = leaf if self.named[n] else leaf_index(LEAVES[leaf][0], None)
+            key = int(self.back[n]), leaf, "callback", outcome, code
             cells[key] += 1
             people.setdefault(key, set()).add(int(self.person[n]))
             if outcome == "success" and LEAVES[key[1]][0] == "sis":
