@@ -134,12 +134,12 @@ async def test_slack_got_one_message_that_was_edited_and_a_thread(
 async def test_every_receiver_heard_it_in_the_order_of_its_life(
     deployment: Deployment, outage: Outage
 ) -> None:
-    kinds = [
-        record.json()["command_id"].split(":")[2].split("@")[0] for record in await deliveries(deployment)
-    ]
+    # Links that are known later are edited in by the sender itself: no command on the outbox asks for that.
+    delivered = [one for one in await deliveries(deployment) if ":links-" not in one.json()["command_id"]]
+    kinds = [record.json()["command_id"].split(":")[2].split("@")[0] for record in delivered]
     order = ["opened", "severity-1", "declared", "acknowledged", "recovering", "resolved"]
     by_sink: dict[str, list[int]] = {}
-    for record, name in zip(await deliveries(deployment), kinds, strict=True):
+    for record, name in zip(delivered, kinds, strict=True):
         if name != "linked":  # links are edited into the message as soon as they are known
             by_sink.setdefault(record.json()["sink"], []).append(order.index(name))
     assert set(by_sink) == {"pagerduty", "datadog", "slack"}
@@ -147,7 +147,7 @@ async def test_every_receiver_heard_it_in_the_order_of_its_life(
         assert places == sorted(places)
     commands = [one["id"] for one in values(await deployment.on("incident-commands"), "prod-1")]
     assert len(commands) == len(set(commands))
-    assert set(commands) == {record.json()["command_id"] for record in await deliveries(deployment)}
+    assert set(commands) == {record.json()["command_id"] for record in delivered}
 
 
 async def deliveries(deployment: Deployment) -> list[OnTopic]:

@@ -183,7 +183,7 @@ async def test_the_answer_to_a_creation_that_is_cut_off_leads_to_a_search(house:
     house.receivers.datadog._take_fault = second_request_is_cut  # type: ignore[method-assign]
     await house.deliver(create)
     asked = [(request.method, request.status) for request in house.receivers.datadog.requests]
-    assert asked == [("GET", 200), ("POST", 0), ("GET", 200)]
+    assert asked == [("GET", 200), ("POST", 0), ("GET", 200), ("PATCH", 200)]
     assert len(house.receivers.datadog.incidents) == 1
 
 

@@ -12,16 +12,20 @@ from typing import Any
 
 import httpx
 import msgspec
+import structlog
 from pydantic import SecretStr
 
 from detectors.incidents import Command
 from sinks.receivers.answers import Answer, Delivered, Receipts, Refused, Retry, spent_for, unexpected
+from sinks.receivers.datadog.fields import FieldRule
 from sinks.receivers.datadog.wording import Request, render, token_of
 from sinks.receivers.http import ANSWER_BYTES, call
 from sinks.receivers.links import found_links
 from sinks.wording import UNNAMED, ScopeNames
 
 __all__ = ["Datadog"]
+
+_log = structlog.get_logger(__name__)
 
 #: How many of the newest incidents a creation searches: those of two months at the rate that VA publishes.
 SEARCHED = 100
@@ -49,7 +53,9 @@ class Datadog:
         notify: tuple[str, ...] = (),
         names: ScopeNames = UNNAMED,
         clock: Callable[[], int],
+        fields: Mapping[str, FieldRule] | None = None,
     ) -> None:
+        self._fields = dict(fields or {})
         self._http = http
         self._api_key = api_key
         self._app_key = app_key
@@ -72,7 +78,7 @@ class Datadog:
                 incident_id = receipts("datadog").get("incident_id")
             if command.action.startswith("incident_") and incident_id is None:
                 return await self._create_or_find(command, receipts)
-            return await self._deliver(self._render(command, receipts, incident_id), command)
+            return await self._tell(command, receipts, incident_id)
         except ValueError as error:
             return Refused(str(error))
 
@@ -82,19 +88,42 @@ class Datadog:
         found = await self._find(command)
         if isinstance(found, Retry | Refused):
             return found
-        if found:
-            if command.action == "incident_create":
-                return Delivered(found)
-            answer = await self._deliver(self._render(command, receipts, found["incident_id"]), command)
-            if isinstance(answer, Delivered):
-                return Delivered({**found, **answer.receipt}, answer.pause)
-            return answer
-        if command.action == "incident_resolve":
-            return Refused("there is no incident to resolve: it was never created here")
-        created = msgspec.structs.replace(command, action="incident_create")
-        return await self._deliver(self._render(created, receipts, None), created)
+        if not found:
+            if command.action == "incident_resolve":
+                return Refused("there is no incident to resolve: it was never created here")
+            created = msgspec.structs.replace(command, action="incident_create")
+            answer = await self._tell(created, receipts, None)
+            if not isinstance(answer, Delivered):
+                return answer
+            found = answer.receipt
+        # Some of what an incident has, such as the begin of its impact, no creation takes.
+        creates = command.action == "incident_create"
+        if creates:
+            command = msgspec.structs.replace(command, action="incident_update")
+        answer = await self._tell(command, receipts, found["incident_id"])
+        if isinstance(answer, Refused) and creates:
+            _log.warning("datadog_change_refused", why=answer.why)  # the incident stands all the same
+            return Delivered(found)
+        return (
+            Delivered({**found, **answer.receipt}, answer.pause) if isinstance(answer, Delivered) else answer
+        )
 
-    def _render(self, command: Command, receipts: Receipts, incident_id: str | None) -> Request:
+    async def _tell(self, command: Command, receipts: Receipts, incident_id: str | None) -> Answer:
+        """Send a request; one that is refused with the organisation's fields is sent without them."""
+        answer = await self._deliver(self._render(command, receipts, incident_id, self._fields), command)
+        with_fields = bool(self._fields) and command.action != "event"
+        if isinstance(answer, Refused) and with_fields and answer.why.startswith("HTTP 400"):
+            _log.warning("datadog_fields_refused", why=answer.why, remedy="mend WATCHOFFICER_DATADOG__FIELDS")
+            answer = await self._deliver(self._render(command, receipts, incident_id, {}), command)
+        return answer
+
+    def _render(
+        self,
+        command: Command,
+        receipts: Receipts,
+        incident_id: str | None,
+        fields: Mapping[str, FieldRule],
+    ) -> Request:
         return render(
             command,
             now=self._clock(),
@@ -102,6 +131,7 @@ class Datadog:
             found=found_links(receipts),
             notify=self._notify,
             names=self._names,
+            fields=fields,
         )
 
     async def _deliver(self, request: Request, command: Command) -> Answer:

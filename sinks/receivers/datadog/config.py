@@ -12,6 +12,7 @@ from detectors.incidents import Command
 from sinks.configuration import HeaderSecret, HttpUrl
 from sinks.receivers.answers import SinkClient
 from sinks.receivers.contract import Fate, Means, Pace, ReceiverSettings
+from sinks.receivers.datadog.fields import field_rules
 
 __all__ = ["DatadogSettings"]
 
@@ -22,13 +23,22 @@ def _site(value: str) -> str:
     return value
 
 
+def _fields(value: str) -> str:
+    field_rules(value)
+    return value
+
+
 class DatadogSettings(ReceiverSettings):
-    """``WATCHOFFICER_DATADOG__...``. ``base_url`` replaces both hosts that follow from ``site``."""
+    """``WATCHOFFICER_DATADOG__...``. ``base_url`` replaces both hosts that follow from ``site``.
+
+    ``fields`` is a JSON object of further fields: ``{"Priority": {"type": "dropdown", "from": "priority"}}``.
+    """
 
     api_key: HeaderSecret | None = None
     app_key: HeaderSecret | None = None
     site: Annotated[str, AfterValidator(_site)] = "datadoghq.com"
     base_url: HttpUrl | None = None
+    fields: Annotated[str, AfterValidator(_fields)] | None = None
 
     title: ClassVar[str] = "Datadog"
     needed: ClassVar[tuple[str, ...]] = ("api_key",)
@@ -52,6 +62,7 @@ class DatadogSettings(ReceiverSettings):
             base_url=self.base_url,
             names=means.names,
             clock=means.clock,
+            fields=field_rules(self.fields) if self.fields is not None else {},
         )
 
     @classmethod

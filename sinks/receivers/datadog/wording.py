@@ -10,6 +10,7 @@ import msgspec
 
 from detectors.incidents import Command, Incident
 from detectors.instants import HOUR, format_instant
+from sinks.receivers.datadog.fields import FieldRule, fields_of
 from sinks.wording import (
     UNNAMED,
     ScopeNames,
@@ -69,6 +70,7 @@ def render(
     found: Mapping[str, str] | None = None,
     notify: tuple[str, ...] = (),
     names: ScopeNames = UNNAMED,
+    fields: Mapping[str, FieldRule] | None = None,
 ) -> Request:
     """The request for a command.
 
@@ -78,6 +80,7 @@ def render(
         found: links that other receivers have returned (``links_of``).
         notify: handles (``@slack-…``) that Datadog notifies of a new incident.
         names: what people call the values of scopes.
+        fields: further fields of incidents, by name.
 
     Raises:
         ValueError: the dedup key is empty or too long, Datadog has no such action, or an id is missing.
@@ -92,12 +95,13 @@ def render(
             path="/api/v2/events",
             body=_event(command, names, now=now, found=found),
         )
+    more = fields_of((fields or {}).items(), command.incident, names)
     if command.action == "incident_create":
         return Request(
             host="api",
             method="POST",
             path="/api/v2/incidents",
-            body=_create(command, names, found=found, notify=notify),
+            body=_create(command, names, more, found=found, notify=notify),
         )
     if command.action not in ("incident_update", "incident_resolve"):
         raise ValueError(f"Datadog knows no action {command.action!r}")
@@ -107,7 +111,7 @@ def render(
         host="api",
         method="PATCH",
         path=f"/api/v2/incidents/{incident_id}",
-        body=_update(command, names, incident_id),
+        body=_update(command, names, more, incident_id),
     )
 
 
@@ -155,14 +159,19 @@ def _event(
 
 
 def _create(
-    command: Command, names: ScopeNames, *, found: Mapping[str, str] | None, notify: tuple[str, ...]
+    command: Command,
+    names: ScopeNames,
+    more: Mapping[str, Any],
+    *,
+    found: Mapping[str, str] | None,
+    notify: tuple[str, ...],
 ) -> dict[str, Any]:
     incident = command.incident
     places = "\n".join(f"- [{link.title}]({link.url})" for link in links_of(incident, found))
     story = truncate(_markdown(_story(command, names)), CELL_LIMIT) + (f"\n\n{places}" if places else "")
     attributes: dict[str, Any] = {
         "title": _incident_title(command, names),
-        "fields": _fields(incident),
+        "fields": {**_fields(incident), **more},
         "initial_cells": [{"cell_type": "markdown", "content": {"content": story}, "important": True}],
         **_impact(incident, names),
     }
@@ -173,13 +182,18 @@ def _create(
     return {"data": {"type": "incidents", "attributes": attributes}}
 
 
-def _update(command: Command, names: ScopeNames, incident_id: str) -> dict[str, Any]:
+def _update(command: Command, names: ScopeNames, more: Mapping[str, Any], incident_id: str) -> dict[str, Any]:
     incident = command.incident
-    attributes: dict[str, Any] = {"fields": _fields(incident), **_impact(incident, names)}
+    attributes: dict[str, Any] = {
+        "fields": {**_fields(incident), **more},
+        "detected": format_instant(incident.opened_at),
+        **_impact(incident, names),
+    }
     if attributes["customer_impacted"]:
         attributes["customer_impact_start"] = format_instant(incident.first_bad_at)
     if command.action == "incident_resolve":
         attributes["fields"]["state"]["value"] = "resolved"
+        attributes["fields"]["severity"]["value"] = _worst(incident)
         if attributes["customer_impacted"]:
             attributes["customer_impact_end"] = format_instant(incident.resolved_at or command.at)
     if command.kind == "scope":
@@ -193,6 +207,12 @@ def _fields(incident: Incident) -> dict[str, Any]:
         "severity": {"type": "dropdown", "value": incident.datadog_severity},
         "state": {"type": "dropdown", "value": _STATES[incident.state]},
     }
+
+
+def _worst(incident: Incident) -> str:
+    """The severity that is left standing once all is over: the worst that the incident has had."""
+    at_peak = {1: "SEV-2", 2: "SEV-3"}.get(incident.peak_severity) if incident.env == "prod" else None
+    return min(incident.datadog_severity, at_peak or incident.datadog_severity)
 
 
 def _impact(incident: Incident, names: ScopeNames) -> dict[str, Any]:

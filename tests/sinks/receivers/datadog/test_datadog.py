@@ -193,7 +193,10 @@ class Organisation:
     """Answers by method and path; remembers what was asked."""
 
     def __init__(self, **answers: httpx.Response | Exception) -> None:
-        self.answers = answers
+        self.answers: dict[str, httpx.Response | Exception] = {
+            "change": httpx.Response(200, json={"data": {"id": ID}}),
+            **answers,
+        }
         self.asked: list[httpx.Request] = []
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
@@ -259,16 +262,20 @@ async def test_an_incident_is_looked_for_before_it_is_created() -> None:
     assert organisation.lines == [
         "GET api.ddog-gov.com/api/v2/incidents/search",
         "POST api.ddog-gov.com/api/v2/incidents",
+        f"PATCH api.ddog-gov.com/api/v2/incidents/{ID}",
     ]
+    changed = msgspec.json.decode(organisation.asked[2].content)["data"]["attributes"]
+    assert changed["customer_impact_start"] == "2026-11-23T15:04:30Z"
+    assert changed["detected"] == "2026-11-23T15:05:00Z"
     assert answer == Delivered({"incident_id": ID, "incident_url": "https://app.ddog-gov.com/incidents/12"})
 
 
 async def test_an_incident_that_exists_already_is_not_created_again() -> None:
     organisation = Organisation(search=listing("x", "SSOe … [watchofficer:prod-7:0]"))
     answer = await send(organisation, command("datadog", "incident_create"))
-    assert len(organisation.asked) == 1
+    assert [one.method for one in organisation.asked] == ["GET", "PATCH"]
     assert isinstance(answer, Delivered)
-    assert answer.receipt["incident_id"] == "id-1"
+    assert organisation.asked[1].url.path.endswith("/id-1")
 
 
 async def test_an_incident_of_a_longer_number_is_not_taken_for_ours() -> None:
@@ -276,7 +283,7 @@ async def test_an_incident_of_a_longer_number_is_not_taken_for_ours() -> None:
         search=listing("[watchofficer:prod-77:0]", "[watchofficer:prod-7:01]"), create=created()
     )
     await send(organisation, command("datadog", "incident_create"))
-    assert len(organisation.asked) == 2
+    assert [one.method for one in organisation.asked] == ["GET", "POST", "PATCH"]
 
 
 async def test_an_update_goes_straight_to_the_incident_of_the_receipt() -> None:
@@ -302,7 +309,7 @@ async def test_an_update_without_a_receipt_finds_its_incident() -> None:
 async def test_an_update_of_an_incident_that_is_not_there_creates_it() -> None:
     organisation = Organisation(search=listing(), create=created())
     answer = await send(organisation, command("datadog", "incident_update"))
-    assert organisation.lines[-1] == "POST api.ddog-gov.com/api/v2/incidents"
+    assert organisation.lines[-2] == "POST api.ddog-gov.com/api/v2/incidents"
     assert isinstance(answer, Delivered)
     assert answer.receipt["incident_id"] == ID
 
@@ -323,6 +330,8 @@ async def test_a_resolution_of_an_incident_that_is_not_there_creates_none() -> N
         ({"search": listing(), "create": httpx.Response(201, text="")}, Retry),
         ({"search": listing(), "create": httpx.Response(400, json={"errors": ["no"]})}, Refused),
         ({"search": listing(), "create": httpx.Response(503)}, Retry),
+        ({"search": listing(), "create": created(), "change": httpx.Response(503)}, Retry),
+        ({"search": listing(), "create": created(), "change": httpx.Response(400)}, Delivered),
     ],
 )
 async def test_nothing_is_created_on_a_guess(answers: dict[str, Any], kind: type) -> None:
