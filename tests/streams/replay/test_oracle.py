@@ -25,10 +25,12 @@ from streams.replay.verdict_lines import objects
 from streams.settings.policy_file import read_policy
 from tests.streams.events.strategies import broken, event_bytes, odd_events, plain_events
 from tests.support.depth import examples
-from tests.support.oracle import DEFAULTS, NOON, Judgement, Record, judge, written
+from tests.support.oracle import DEFAULTS, NOON, SECOND, Judgement, Record, judge, written
 from tests.support.oracle_event import Invalid, event_of
 from tests.support.strategies import Log, Variation, kafka_logs, marked_logs, plain_logs, variations
 
+#: A fifth of the steps, for tests of what comes before any step is judged.
+COARSE = Variation("{step: 5s, watermark_delay: 0s}", {"step": 5 * SECOND, "watermark_delay": 0})
 thorough = settings(
     max_examples=examples(40), suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
@@ -94,20 +96,20 @@ def test_the_batches_in_which_a_log_is_read_change_nothing(
         agree(expected(log, variation), *replayed(inputs_of(log), log.now, variation))
 
 
-@settings(thorough, max_examples=examples(12, at_least=4))
+@settings(thorough, max_examples=examples(20))
 @given(plain_logs(), st.booleans())
 def test_files_of_plain_lines_are_one_partition_or_a_partition_each(log: Log, partitioned: bool) -> None:
     with tempfile.TemporaryDirectory() as folder:
         names = [str(Path(folder, f"{n}.jsonl")) for n in range(len(log.partitions))]
         for name, records in zip(names, log.partitions, strict=True):
             Path(name).write_bytes(b"\n \t\r\n".join(value for value, _ in records if value is not None))
-        read = replayed(partitions(names, partitioned=partitioned), log.now, Variation("{}"))
+        read = replayed(partitions(names, partitioned=partitioned), log.now, COARSE)
     if not partitioned:
         log = Log([[record for records in log.partitions for record in records]], log.now)
-    agree(expected(log, Variation("{}")), *read)
+    agree(expected(log, COARSE), *read)
 
 
-@settings(thorough, max_examples=examples(12, at_least=4))
+@settings(thorough, max_examples=examples(20))
 @given(kafka_logs(), st.randoms(use_true_random=False))
 def test_a_dump_of_kcat_is_split_by_its_partitions(log: Log, random: Any) -> None:
     waiting = [list(enumerate(records)) for records in log.partitions]
@@ -119,8 +121,8 @@ def test_a_dump_of_kcat_is_split_by_its_partitions(log: Log, random: Any) -> Non
     with tempfile.TemporaryDirectory() as folder:
         name = Path(folder, "dump.jsonl")
         name.write_bytes(b"\n".join(lines))
-        read = replayed(partitions([str(name)]), log.now, Variation("{}"))
-    agree(expected(log, Variation("{}")), *read)
+        read = replayed(partitions([str(name)]), log.now, COARSE)
+    agree(expected(log, COARSE), *read)
 
 
 def _envelope(partition: int, offset: int, record: Record) -> bytes:
