@@ -69,7 +69,7 @@ def pace(frontiers: list[Frontier]) -> float:
     """
     newest: dict[int, int] = {}
     for one in frontiers:
-        newest[one.partition] = max(newest.get(one.partition, -1), one.generation)
+        newest[int(one.partition)] = max(newest.get(int(one.partition), -1), one.generation)
     courses = []
     for partition, generation in newest.items():
         told = {
@@ -169,7 +169,7 @@ async def _follow(
                 told = decode(record.value)
                 if isinstance(told, Frontier):
                     frontiers.append(told)
-                    reached[told.partition] = max(reached.get(told.partition, 0), told.next_offset)
+                    reached[int(told.partition)] = max(reached.get(int(told.partition), 0), told.next_offset)
             if not before and len(reached) == _PARTITIONS and all(reached.values()):
                 before, began = [cpu_seconds(pid) for pid in processes], loop.time()
             if not after and count in reached.values():

@@ -57,7 +57,7 @@ async def job(broker: str, topics: Topics, events: int) -> tuple[float, list[lis
 
 async def _minutes(clients: KafkaClients, topics: Topics) -> list[list[int | str]]:
     place = TopicPartition(topics.segments, env_partition("prod", PARTITIONS))
-    newest: dict[tuple[int, int], Segment] = {}
+    newest: dict[tuple[int | str, int], Segment] = {}
     async for record in TopicReader(clients).read(place):
         segment = decode(record.value) if record.value is not None else None
         if isinstance(segment, Segment) and segment.env == "prod":

@@ -23,6 +23,7 @@ from prometheus_client.registry import Collector
 from detectors.axes import AXES
 from detectors.instants import SECOND
 from sinks.metrics.families import Buckets, counter, gauge, histogram
+from sinks.metrics.inputs import InputMetrics
 from sinks.metrics.notices import NoticeMetrics
 from sinks.metrics.receivers import ReceiverMetrics
 from sinks.metrics.scoped import ScopedMetrics
@@ -82,6 +83,7 @@ class Metrics:
         self.receivers = ReceiverMetrics()
         self.notices = notices or NoticeMetrics()
         self.webhooks = WebhookMetrics()
+        self.inputs = InputMetrics()
         self._clock = clock
         self._scoped = ScopedMetrics(axes, methods, windows, burn_windows)
         self._labels = tuple(product(methods, (*csps, NO_CSP), RESULTS))
@@ -91,7 +93,7 @@ class Metrics:
         self._rejected: dict[str, int] | None = None
         self._personal_fields: int | None = None
         self._lost = 0
-        self._producer_lags: dict[int, int] = {}
+        self._producer_lags: dict[int | str, int] = {}
         self._deliveries = dict.fromkeys(deliveries, 0)
         self._leases_lost = 0
         self._clock_offset = 0.0
@@ -140,7 +142,7 @@ class Metrics:
         """Set the number of records that retention removed before this process read them."""
         self._lost = max(self._lost, count)
 
-    def set_producer_lags(self, lags: Mapping[int, int]) -> None:
+    def set_producer_lags(self, lags: Mapping[int | str, int]) -> None:
         """Set the lags of the input partitions that this process reads.
 
         Args:
@@ -191,6 +193,7 @@ class Metrics:
         yield from self.receivers.collect()
         yield from self.notices.collect()
         yield from self.webhooks.collect()
+        yield from self.inputs.collect()
 
     def _input(self) -> Iterator[Metric]:
         yield self._login_events()

@@ -38,10 +38,15 @@ class Batch:
     refused: dict[int, Rejection]
 
     def before(self) -> Ints:
-        """(N,) how many valid records stand before each record: indices into what ``taken`` says of "before"."""
-        valid = np.ones(self.size, dtype=np.int64)
-        valid[list(self.refused)] = 0
-        before: Ints = np.cumsum(valid) - valid
+        """(N + 1,) how many valid records stand before each record, and in all.
+
+        These are indices into what ``taken`` says of "before".
+        """
+        before = np.arange(self.size + 1)
+        if self.refused:
+            invalid = np.zeros(self.size + 1, dtype=np.int64)
+            invalid[[n + 1 for n in self.refused]] = 1
+            before -= np.cumsum(invalid)
         return before
 
     def rejected(self) -> Bools:
@@ -52,7 +57,7 @@ class Batch:
 
     def slots(self, stamps: Ints | None) -> Counted:
         """The records and the rejected ones by slot, with the Kafka timestamps (N,) that the batch was judged by."""
-        return count_slots(slots_of(stamps, self.taken.watermark[self.before()]), self.rejected())
+        return count_slots(slots_of(stamps, self.taken.watermark[self.before()[:-1]]), self.rejected())
 
     def accepted(self, begin: int, end: int) -> tuple[Columns, Ints]:
         """The accepted events among the valid ones [begin, end), and the watermarks before them."""

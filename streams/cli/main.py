@@ -47,7 +47,14 @@ def main() -> None:
 @click.option(
     "--history-out", type=click.Path(), help="Write the five-minute records of this run to this file."
 )
-@mapping_option
+@click.option(
+    "--mapping",
+    "mapping_names",
+    metavar="NAME|FILE[=TOPIC]",
+    multiple=True,
+    help="EVENTS are a producer's own records, of which this mapping makes login events (docs/sources.md). "
+    "Several: each makes those of its topic.",
+)
 @click.option(
     "--log-out", type=click.Path(), help="Write the lines of the incident log of this run to this file."
 )

@@ -59,7 +59,7 @@ def produce_command(
         said += f"; {produced.too_large:,} were too large to send"
     print(said, file=sys.stderr)
     if mapping is not None:
-        print(account_words(mapping), file=sys.stderr)
+        print(account_words(mapping.name, mapping.account), file=sys.stderr)
     return 0
 
 

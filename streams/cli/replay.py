@@ -16,7 +16,7 @@ from detectors.backtest.outcomes import Outcome, Outcomes
 from detectors.backtest.score import Score, score
 from detectors.instants import format_instant
 from detectors.policy.policy import Policy
-from streams.cli.inputs.mapping import account_words, mapping_of
+from streams.cli.inputs.mapping import account_words, inputs_of
 from streams.evaluate.evaluator import Verdict
 from streams.records.verdicts import log_line
 from streams.replay.checkpoint import Checkpoint
@@ -40,7 +40,7 @@ def replay_command(
     policy: Policy,
     *,
     compared: Policy | None,
-    mapping_name: str | None,
+    mapping_names: tuple[str, ...],
     truth_file: str | None,
     history_file: str | None,
     history_out: str | None,
@@ -63,8 +63,8 @@ def replay_command(
     labels = read_truth(truth_file) if truth_file else None
     checkpoint = checkpoint_of(events)
     back = _back(checkpoint, [one for one in (policy, compared) if one is not None])
-    mapping = mapping_of(mapping_name) if mapping_name else None
-    sources = TwoPass(events, partitioned=partitioned, back=back, mapping=mapping) if compared else None
+    inputs = inputs_of(mapping_names)
+    sources = TwoPass(events, partitioned=partitioned, back=back, inputs=inputs) if compared else None
 
     def run(policy: Policy, entries: list[Iterator[Entry]]) -> Replay:
         return Replay(
@@ -77,11 +77,11 @@ def replay_command(
             checkpoint=checkpoint,
         )
 
-    plain = partial(partitions, events, partitioned=partitioned, back=back, mapping=mapping)
+    plain = partial(partitions, events, partitioned=partitioned, back=back, inputs=inputs)
     replay = run(policy, sources.first() if sources else plain())
     found = _judged(replay, history_out, log_out, form, policy)
-    if mapping is not None:
-        print(account_words(mapping), file=sys.stderr)
+    for one in inputs:
+        print(account_words(one.name, one.account), file=sys.stderr)
     unjudged = _print_faults(replay.summary, resumed=checkpoint is not None)
     if labels is not None:
         _print_score(_score(labels, found, replay), policy, form, "Held against the truth")

@@ -13,8 +13,9 @@ import structlog
 import uvloop
 
 from detectors.policy.policy import Policy
-from streams.cli.configuration import announce_settings, configured
+from streams.cli.configuration import announce_settings, configured, inputs_of
 from streams.http.server import AddressTaken
+from streams.ingest.input_changes import KeyChanged
 from streams.ingest.settings import Start
 from streams.kafka.admin import TopicProblem
 from streams.records.reading import Unreadable
@@ -40,11 +41,16 @@ def run_command(
     """Run a worker until a signal or a failure stops it; returns the exit status."""
     try:
         settings, policy = configured(os.environ, policy_file)
+        inputs = inputs_of(settings) if role in ("all", "ingest") else ()
     except SettingsError as error:
         print(error, file=sys.stderr)
         return 2
     options = WorkerOptions(
-        role=role, start=start, port=port or settings.port, check_timestamps=not trust_producer_clocks
+        role=role,
+        start=start,
+        port=port or settings.port,
+        check_timestamps=not trust_producer_clocks,
+        inputs=inputs,
     )
     if settings.broker_security.encrypted:
         # On uvloop closing a TLS connection to a broker at times waits for 30 s (measured in half of the tries).
@@ -101,7 +107,7 @@ async def _tune(worker: Worker) -> None:
 
 def _say_failure(failure: BaseException) -> int:
     """Say why a worker cannot go on; returns the exit status."""
-    if isinstance(failure, TopicProblem | Unreadable):
+    if isinstance(failure, KeyChanged | TopicProblem | Unreadable):
         print(failure, file=sys.stderr)
         return 2
     log.error("stopped_by_failure", error=repr(failure), exc_info=failure)

@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
-import msgspec
-
 from detectors.engine.engine import Engine
 from detectors.incidents import IncidentInput
-from detectors.instants import format_instant
 from detectors.scopes import ENVS
 from detectors.values import OTHER
 from detectors.windows.facts import FactRow
@@ -21,6 +18,8 @@ from streams.kafka.topics import Topics
 from streams.records.reading import OwnRecords, Reading, Record, Stored
 from streams.segments.codec import Frontier, SealedSegment, decode_sealed, segment_key
 from streams.segments.fencing import Admitted, Fencing
+from streams.segments.input_frontiers import InputFrontiers
+from streams.segments.input_partition import InputPartition
 
 __all__ = ["Shard", "decides_verdicts"]
 
@@ -30,8 +29,8 @@ _SPANS = 4096
 _BLOCKS = 64
 _BLOCK_OFFSETS = 8192
 
-#: (partition of `login-events`, first offset of the block, environment)
-_SegmentKey = tuple[int, int, str]
+#: (input partition, first offset of the block, environment)
+_SegmentKey = tuple[InputPartition, int, str]
 
 
 def decides_verdicts(key: str) -> bool:
@@ -79,8 +78,7 @@ class Shard:
         self._restored = False
         self._due = False
         self._fencing = Fencing()
-        self._frontiers: dict[int, Frontier] = {}
-        self._input_partitions = 0
+        self._read = InputFrontiers()
         self._spans: dict[_SegmentKey, tuple[int, int]] = {}
         self._sealed: dict[_SegmentKey, SealedSegment] = {}
         self._pending: dict[_SegmentKey, list[FactRow]] = {}
@@ -122,34 +120,19 @@ class Shard:
 
     def watermark(self) -> int | None:
         """The overall watermark, ms: the least over the input partitions; None until all have reported one."""
-        if not self._input_partitions or len(self._frontiers) < self._input_partitions:
-            return None
-        marks = [frontier.watermark for frontier in self._frontiers.values()]
-        known = [mark for mark in marks if mark is not None]
-        return min(known) if len(known) == len(marks) else None
+        return self._read.watermark()
 
     def held_back_by(self) -> str:
         """Which input partition is the furthest behind, in words; "" before a partition has reported."""
-        known = [(f.watermark, p) for p, f in self._frontiers.items() if f.watermark is not None]
-        silent = sorted(p for p, f in self._frontiers.items() if f.watermark is None)
-        if len(self._frontiers) < self._input_partitions:
-            return f"{self._input_partitions - len(self._frontiers)} partitions of the input have not reported yet"
-        if silent:
-            return f"partition {silent[0]} of the input has not been read yet"
-        if not known:
-            return ""
-        watermark, partition = min(known)
-        return f"the furthest behind is partition {partition} of the input, at {format_instant(watermark)}"
+        return self._read.held_back_by()
 
-    def offsets(self) -> dict[int, int]:
+    def offsets(self) -> dict[InputPartition, int]:
         """Input partition -> the first offset that its last frontier does not cover."""
-        return {p: frontier.next_offset for p, frontier in sorted(self._frontiers.items())}
+        return self._read.offsets()
 
     def lags(self, limit: int) -> bool:
         """Whether ingest has left records unread since before ``limit`` (ms), or has not reported since then."""
-        frontiers = self._frontiers.values()
-        unread = any(f.unread_since is not None and f.unread_since < limit for f in frontiers)
-        return unread or max(f.written_at for f in frontiers) < limit
+        return self._read.lags(limit)
 
     # -- what arrives -----------------------------------------------------------------------------------------
 
@@ -185,17 +168,9 @@ class Shard:
         self._admit(admitted)
         if not counts:
             return False
-        self._input_partitions = max(self._input_partitions, record.partitions)
         if record.blind_from is not None and record.watermark is not None:
             self._unread.append((record.blind_from, record.watermark))
-        known = self._frontiers.get(record.partition)
-        if known is not None:
-            if record.next_offset < 0:
-                return False  # a new owner announces itself, and has read nothing yet
-            reached = max((m for m in (known.watermark, record.watermark) if m is not None), default=None)
-            record = msgspec.structs.replace(record, watermark=reached)
-        self._frontiers[record.partition] = record
-        return True
+        return self._read.take(record)
 
     def _admit(self, admitted: Iterable[Admitted]) -> None:
         for one in admitted:
@@ -347,7 +322,7 @@ class Shard:
         self._evaluated_to = to
         self._pending = {key: rows for key, rows in self._pending.items() if rows}
         if len(self._spans) > _SPANS:
-            newest: dict[int, int] = {}
+            newest: dict[InputPartition, int] = {}
             for partition, block, _ in self._spans:
                 newest[partition] = max(newest.get(partition, 0), block)
             kept = _BLOCKS * _BLOCK_OFFSETS

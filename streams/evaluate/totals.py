@@ -11,13 +11,14 @@ from detectors.values import OTHER
 from detectors.windows.facts import FactRow
 from streams.aggregate.rejected_share import RejectedShare
 from streams.segments.codec import Tally
+from streams.segments.input_partition import InputPartition, input_name
 
 __all__ = ["Totals"]
 
 #: Contributions are kept for at least so many blocks; older ones are not written any more.
 _KEPT = 512
 
-_Place = tuple[int, int, str]
+_Place = tuple[InputPartition, int, str]
 _Label = tuple[str, str, str]
 
 
@@ -28,6 +29,8 @@ class Totals:
         self.events: defaultdict[str, Counter[_Label]] = defaultdict(Counter)
         self.unlisted: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self.rejected: Counter[str] = Counter()
+        # (input, accepted | duplicate | rejected | skipped, reason or rule) -> events, or parts of records
+        self.inputs: Counter[tuple[str, str, str]] = Counter()
         self.rejected_share = RejectedShare()
         self.duplicates = 0
         self.personal_fields = 0
@@ -35,7 +38,7 @@ class Totals:
         self._events_of: dict[_Place, tuple[str, Counter[_Label], Counter[str]]] = {}
         # (environment, axis) -> values that are counted by themselves though the policy does not list them
         self._others: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
-        self._tallies: dict[tuple[int, int], Tally] = {}
+        self._tallies: dict[tuple[InputPartition, int], Tally] = {}
 
     def replace(self, place: _Place, rows: Sequence[FactRow], policy: Policy, env: str) -> None:
         """Put the rows of a (partition, block, env) in the place of what it contributed before.
@@ -71,7 +74,7 @@ class Totals:
             others.add(value)
         return value
 
-    def note(self, partition: int, tallies: Iterable[Tally]) -> None:
+    def note(self, partition: InputPartition, tallies: Iterable[Tally]) -> None:
         """Put the tallies of a partition's blocks in the place of what they were before."""
         for tally in tallies:
             before = self._tallies.get((partition, tally.block))
@@ -82,14 +85,24 @@ class Totals:
                 self.rejected_share.remove(before.slots)
                 self.duplicates -= before.duplicates
                 self.personal_fields -= before.personal_fields
+                self.inputs.subtract(_of_input(partition, before))
                 del self._tallies[partition, tally.block]
             self.rejected.update(tally.rejected)
             self.rejected_share.add(tally.slots)
             self.duplicates += tally.duplicates
             self.personal_fields += tally.personal_fields
+            self.inputs.update(_of_input(partition, tally))
             self._tallies[partition, tally.block] = tally
         if len(self._tallies) > 2 * _KEPT:
             self._tallies = dict(islice(self._tallies.items(), _KEPT, None))
+
+
+def _of_input(partition: InputPartition, tally: Tally) -> dict[tuple[str, str, str], int]:
+    """What a tally says of its input: (input, result, rule or reason) -> how many."""
+    name = input_name(partition)
+    found = {(name, "accepted", ""): tally.accepted, (name, "duplicate", ""): tally.duplicates}
+    found |= {(name, "rejected", reason): count for reason, count in tally.rejected.items()}
+    return found | {(name, "skipped", rule): count for rule, count in tally.skipped.items()}
 
 
 def _result(row: FactRow, policy: Policy) -> str:

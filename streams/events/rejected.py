@@ -73,10 +73,24 @@ _Kept = tuple[bytes | None, tuple[tuple[str, bytes], ...]]
 
 
 def rejected_record(
-    topic: str, partition: int, offset: int, value: bytes | None, rejection: Rejection
+    topic: str,
+    partition: int,
+    offset: int,
+    value: bytes | None,
+    rejection: Rejection,
+    *,
+    place: int | None = None,
 ) -> RejectedRecord:
-    """The record of ``login-events.rejected`` for a rejected record of the input topic."""
-    kept, change = _kept(value)
+    """The record of ``login-events.rejected`` for a rejected record of an input topic.
+
+    Args:
+        topic, partition, offset: where the record stands.
+        value: what was rejected.
+        rejection: why.
+        place: of a producer's own record: the place of the event among those that a mapping made of it. Then no value
+            is kept, and the key ends with the place.
+    """
+    kept, change = _kept(value, keeps=place is None)
     headers = (
         ("reason", rejection.reason.encode()),
         ("topic", topic.encode()),
@@ -85,17 +99,23 @@ def rejected_record(
         ("detail", rejection.detail.encode()),
         *change,
     )
-    return RejectedRecord(f"{topic}/{partition}/{offset}".encode(), kept, headers)
+    within = "" if place is None else f"/{place}"
+    return RejectedRecord(f"{topic}/{partition}/{offset}{within}".encode(), kept, headers)
 
 
-def _kept(value: bytes | None) -> _Kept:
-    """What is kept of a value, and the headers that say what was done to it."""
+def _kept(value: bytes | None, *, keeps: bool) -> _Kept:
+    """What is kept of a value, and the headers that say what was done to it.
+
+    Args:
+        value: what was rejected.
+        keeps: whether fields of the schema keep their values.
+    """
     if value is None:
         return None, ()
     if len(value) > MAX_BYTES:
         kept, change = _digest(value)
         return kept, (*change, ("truncated", b"%d" % len(value)))
-    return _fields(value) or _digest(value)
+    return _fields(value, keeps=keeps) or _digest(value)
 
 
 def _digest(value: bytes) -> _Kept:
@@ -103,7 +123,7 @@ def _digest(value: bytes) -> _Kept:
     return msgspec.json.encode(told), (("redacted", b"digest"),)
 
 
-def _fields(value: bytes) -> _Kept | None:
+def _fields(value: bytes, *, keeps: bool) -> _Kept | None:
     """What is kept of a JSON object; None for what is none that we read."""
     if too_deep(value):
         return None
@@ -111,13 +131,14 @@ def _fields(value: bytes) -> _Kept | None:
         value.decode()
         if not bytes(_ANY.decode(value)).startswith(b"{"):
             return None
-        return _without_others({name: bytes(raw) for name, raw in _OBJECT.decode(value).items()})
+        sent = {name: bytes(raw) for name, raw in _OBJECT.decode(value).items()}
+        return _without_others(sent, keeps=keeps)
     except (msgspec.MsgspecError, ValueError):
         return None
 
 
-def _without_others(sent: dict[str, bytes]) -> _Kept:
-    """What is kept of the fields of an object, from name to JSON text."""
+def _without_others(sent: dict[str, bytes], *, keeps: bool) -> _Kept:
+    """What is kept of the fields of an object, from name to JSON text; values of the schema's alone, if at all."""
     kept: dict[str, object] = {}
     forbidden: set[str] = set()
     told = others = 0
@@ -125,7 +146,7 @@ def _without_others(sent: dict[str, bytes]) -> _Kept:
         if name.lower() in FORBIDDEN:
             forbidden.add(name.lower())
         elif name in _LONGEST:
-            fits = _fits(name, text)
+            fits = keeps and _fits(name, text)
             kept[name] = msgspec.Raw(text) if fits else _told(text)
             told += not fits
         else:

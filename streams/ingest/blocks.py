@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from operator import attrgetter
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -23,10 +23,12 @@ from streams.aggregate.acceptance import Acceptance, Rules
 from streams.aggregate.batch import Batch, judge_batch, note_batch
 from streams.aggregate.fact_accumulator import FactAccumulator
 from streams.aggregate.rejected_share import Counted, count_slots, slots_of
+from streams.aggregate.source import Source, Values
 from streams.events.validation import Rejection
 from streams.segments.codec import BLOCK_OFFSETS, BLOCK_WATERMARK, Resume, Segment, Tally
+from streams.segments.input_partition import InputPartition, in_words
 
-__all__ = ["Block", "BlockFold", "LogRecord", "LogReplaced"]
+__all__ = ["Block", "BlockFold", "Folded", "LogRecord", "LogReplaced", "RefusedRecord"]
 
 #: How close together, in event time (ms), the offsets lie from which duplicates can be read back.
 _APART = 10_000
@@ -48,6 +50,38 @@ class LogRecord(Protocol):
     def value(self) -> bytes | None: ...
 
 
+class RefusedRecord(NamedTuple):
+    """A value that was rejected.
+
+    Attributes:
+        record: the record that holds it.
+        why: why it was rejected.
+        value: the value; of a producer's own record what a mapping made of it.
+        place: its place among the values of the record, from 0.
+    """
+
+    record: LogRecord
+    why: Rejection
+    value: bytes | None
+    place: int = 0
+
+
+class Folded(NamedTuple):
+    """What became of the records of a batch.
+
+    Attributes:
+        values: how many values were judged.
+        refused: those that were rejected, in order.
+        skipped: (position of a record, rule, shape or "") of each part of a record that is no event.
+        newest: the greatest ``occurred_at`` so far, ms; None before the first event.
+    """
+
+    values: int
+    refused: list[RefusedRecord]
+    skipped: Sequence[tuple[int, str, str]] = ()
+    newest: int | None = None
+
+
 @dataclass
 class Block:
     """An open or finished block: what was folded so far, from ``first`` to ``last`` (inclusive)."""
@@ -57,9 +91,21 @@ class Block:
     cells: FactAccumulator
     dirty: set[str] = field(default_factory=set)
 
+    @property
+    def told(self) -> bool:
+        """Whether the block holds a record."""
+        return self.tally.last >= self.start
+
 
 class BlockFold:
     """The fold of one input partition from a block's start on.
+
+    Args:
+        partition: the input partition.
+        rules: the numbers of acceptance.
+        resume: where the fold begins.
+        source: what becomes of the records.
+        place: ``topic/partition``, which names events of mapped records that have no id.
 
     Attributes:
         next_offset: the first offset not folded yet.
@@ -67,8 +113,17 @@ class BlockFold:
         block: the open block.
     """
 
-    def __init__(self, partition: int, rules: Rules, resume: Resume) -> None:
+    def __init__(
+        self,
+        partition: InputPartition,
+        rules: Rules,
+        resume: Resume,
+        source: Source | None = None,
+        place: str = "",
+    ) -> None:
         self.partition = partition
+        self.source = source or Source()
+        self._place = place
         self._rules = rules
         self._ingest_policy = rules.ingest_policy()
         self.acceptance = Acceptance(rules)
@@ -88,8 +143,12 @@ class BlockFold:
         if not records:
             return
         offsets, stamps = _offsets_of(records)
-        where, taken = note_batch(self.acceptance, list(map(_VALUE, records)), stamps)
-        self._note_landmarks(offsets[where], taken.greatest)
+        opened = self._opened(records, offsets)
+        where, taken = note_batch(self.acceptance, opened.values, stamps[opened.records()])
+        self._note_landmarks(offsets, opened, where, taken.greatest)
+
+    def _opened(self, records: Sequence[LogRecord], offsets: Ints) -> Values:
+        return self.source.open(list(map(_VALUE, records)), offsets, self._place)
 
     def ready(self, *, whole: bool) -> None:
         """End the read-back and open the first block.
@@ -103,7 +162,7 @@ class BlockFold:
         resume = self._resume
         if whole and self.acceptance.greatest != resume.greatest:
             raise LogReplaced(
-                f"partition {self.partition}: the log before offset {resume.start} is not the one this deployment "
+                f"{in_words(self.partition)}: the log before offset {resume.start} is not the one this deployment "
                 "has read before; if the topic was recreated, give the deployment a new WATCHOFFICER_TOPIC_PREFIX"
             )
         self.acceptance.restore(resume.greatest, resume.recorded, resume.mark)
@@ -119,13 +178,13 @@ class BlockFold:
         self._start_state = (start, greatest, recorded, self.acceptance.mark, self._blind_from)
         return Block(
             start,
-            Tally(start, start, start - 1, rejected={}, slots={}),
+            Tally(start, start, start - 1, rejected={}, slots={}, skipped={}),
             FactAccumulator(self._rules.step, self._rules.thresholds, self._rules.bounds),
         )
 
     def _cut(self, offset: int, greatest: int, recorded: int, watermark: int) -> None:
         """Begin a block at ``offset``. The open block is finished, unless it is empty."""
-        if self.block.tally.records:
+        if self.block.told:
             self.closed.append(self.block)
         self.block = self._open(offset, _or_none(greatest), _or_none(recorded), int(watermark))
 
@@ -135,45 +194,57 @@ class BlockFold:
         state = (acceptance.greatest, acceptance.recorded, acceptance.watermark())
         self._cut(offset, *(FAR_PAST if one is None else one for one in state))
 
-    def fold(self, records: Sequence[LogRecord]) -> list[tuple[LogRecord, Rejection]]:
-        """Fold consecutive records, to the same effect however they are cut into batches.
-
-        Returns:
-            the rejected records, in order.
-        """
+    def fold(self, records: Sequence[LogRecord]) -> Folded:
+        """Fold consecutive records, to the same effect however they are cut into batches."""
         if not records:
-            return []
-        offsets, stamps = _offsets_of(records)
-        batch = judge_batch(self.acceptance, list(map(_VALUE, records)), stamps)
+            return Folded(0, [])
+        offsets, record_stamps = _offsets_of(records)
+        opened = self._opened(records, offsets)
+        starts, stamps = opened.starts, record_stamps[opened.records()]
+        batch = judge_batch(self.acceptance, opened.values, stamps)
         taken, refused = batch.taken, batch.refused
         before = batch.before()
-        rejected_here, slots = batch.rejected(), slots_of(stamps, taken.watermark[before])
-        for begin, end in self._runs(offsets, taken.watermark[before]):
+        at_record = before[starts]
+        rejected_here, slots = batch.rejected(), slots_of(stamps, taken.watermark[before[:-1]])
+        for begin, end in self._runs(offsets, taken.watermark[at_record[:-1]]):
             if begin or not self._continues(offsets[0], taken.watermark[0]):
-                at = before[begin]
+                at = at_record[begin]
                 self._cut(int(offsets[begin]), taken.greatest[at], taken.recorded[at], taken.watermark[at])
-            valid = int(before[begin]), int(np.searchsorted(batch.where, end))
-            self._fold_into_block(int(offsets[end - 1]), end - begin, batch, *valid)
-            self._count_slots(count_slots(slots[begin:end], rejected_here[begin:end]))
+            first, last = int(starts[begin]), int(starts[end])
+            valid = int(at_record[begin]), int(at_record[end])
+            self._fold_into_block(int(offsets[end - 1]), last - first, batch, *valid)
+            self._count_slots(count_slots(slots[first:last], rejected_here[first:last]))
             rejected = self.block.tally.rejected
-            for n in [n for n in refused if begin <= n < end] if refused else ():
+            for n in [n for n in refused if first <= n < last] if refused else ():
                 reason = refused[n].reason
                 rejected[reason] = rejected.get(reason, 0) + 1
-        self._note_landmarks(offsets[batch.where], taken.greatest)
+            skipped = self.block.tally.skipped
+            for rule, count in opened.skipped_within(begin, end).items() if opened.skipped else ():
+                skipped[rule] = skipped.get(rule, 0) + count
+        self._note_landmarks(offsets, opened, batch.where, taken.greatest)
         self.next_offset = int(offsets[-1]) + 1
-        return [(records[n], refused[n]) for n in sorted(refused)]
+        found = [RefusedRecord(records[one.record], *one[1:]) for one in opened.rejected(refused)]
+        return Folded(batch.size, found, opened.skipped, self.acceptance.greatest)
 
-    def _note_landmarks(self, offsets: Ints, greatest: Ints) -> None:
+    def _note_landmarks(self, offsets: Ints, opened: Values, where: Ints, greatest: Ints) -> None:
         """Note the offsets at which the greatest time has crossed a multiple of ``_APART``.
 
         Args:
-            offsets: (V,) of valid records.
+            offsets: (N,) of records.
+            opened: their values.
+            where: (V,) the positions of the valid ones among the values.
             greatest: (V + 1,) the greatest ``occurred_at`` before each of them and after the last, ms.
         """
         slots = greatest // _APART
-        for n in np.flatnonzero(slots[1:] != slots[:-1]).tolist():
-            if self._landmarks[-1][0] != offsets[n]:
-                self._landmarks.append((int(offsets[n]), _or_none(greatest[n])))
+        crossed = np.flatnonzero(slots[1:] != slots[:-1])
+        if not len(crossed):
+            return
+        records = opened.records()[where[crossed]]
+        # Of a record with several events all are read back, so what counts is the time before the first of them.
+        firsts = np.searchsorted(where, opened.starts[records])
+        for record, first in zip(records.tolist(), firsts.tolist(), strict=True):
+            if self._landmarks[-1][0] != offsets[record]:
+                self._landmarks.append((int(offsets[record]), _or_none(greatest[first])))
 
     def _runs(self, offsets: Ints, watermarks: Ints) -> Iterator[tuple[int, int]]:
         """The positions [begin, end) of consecutive records that lie in one block."""
@@ -186,12 +257,12 @@ class BlockFold:
         """Whether a record belongs to the open block."""
         return (int(offset) // BLOCK_OFFSETS, int(watermark) // BLOCK_WATERMARK) == self._block_place
 
-    def _fold_into_block(self, last: int, records: int, batch: Batch, begin: int, end: int) -> None:
+    def _fold_into_block(self, last: int, values: int, batch: Batch, begin: int, end: int) -> None:
         """Fold the valid records [begin, end) of a batch, all of them in the open block."""
         block = self.block
         tally = block.tally
         tally.last = last
-        tally.records += records
+        tally.records += values
         events, watermarks = batch.accepted(begin, end)
         tally.duplicates += end - begin - len(events)
         tally.accepted += len(events)
@@ -281,6 +352,7 @@ class BlockFold:
             read_from,
             there,
             blind_from,
+            form=self._resume.form,
         )
 
 

@@ -25,6 +25,7 @@ from detectors.policy.policy import Policy
 from detectors.scopes import ENVS
 from streams.aggregate.acceptance import Rules
 from streams.ingest.blocks import BlockFold, LogReplaced
+from streams.ingest.input_changes import is_unchanged, knows
 from streams.ingest.settings import IngestSettings
 from streams.ingest.writes import Destination, to_all_partitions, to_ingest_state
 from streams.kafka.clients import Consumer
@@ -35,6 +36,7 @@ from streams.records.models import encode_input
 from streams.records.reading import OwnRecords
 from streams.segments.codec import BLOCK_OFFSETS, Frontier, Resume, Segment, decode, encode, owner_key
 from streams.segments.fencing import Fencing
+from streams.segments.input_partition import InputPartition
 
 __all__ = ["ClaimedPartition", "PartitionClaim"]
 
@@ -66,6 +68,7 @@ class _Found(NamedTuple):
 
     Attributes:
         resume: the last resume record; None without one.
+        written_at: the Kafka timestamp (ms) of the resume record.
         greatest: the greatest number under which somebody wrote, or claimed to.
         read_to: up to which offset this was read.
     """
@@ -73,6 +76,7 @@ class _Found(NamedTuple):
     resume: Resume | None
     greatest: int
     read_to: int
+    written_at: int = 0
 
 
 class PartitionClaim:
@@ -111,8 +115,8 @@ class PartitionClaim:
 
     async def destination(self, consumer: Consumer, partition: TopicPartition) -> Destination:
         """Where the records of a partition go."""
-        topics = self._settings.topics
-        ids = await consumer.partition_ids(topics.ingest_state, partition.topic)
+        topics, names = self._settings.topics, self._settings.sources()
+        ids = await consumer.partition_ids(topics.ingest_state, *names)
         # the input may have got more partitions since this topic was made
         states = len(ids[topics.ingest_state]) or 1
         return Destination(
@@ -120,6 +124,7 @@ class PartitionClaim:
             self._settings.internal_partitions,
             int(partition.partition) % states,
             len(ids[partition.topic]),
+            {self._settings.name_of(topic): len(ids[topic]) for topic in names},
         )
 
     async def claim(
@@ -141,6 +146,7 @@ class PartitionClaim:
 
         Raises:
             LogReplaced: the topic was made anew.
+            KeyChanged: the key of hashes is another.
             CommitFailedError: the partition is another worker's by now.
             KafkaError: the broker refused a request.
         """
@@ -148,7 +154,8 @@ class PartitionClaim:
         generation = await self._numbered(consumer, destination, partition, generation, found)
         await self._announce(destination, partition, generation, None)
         # Once more: what was written until it was announced counts.
-        resume = (await self._find(destination, partition, found)).resume
+        found = await self._find(destination, partition, found)
+        resume = found.resume
         # Afterwards: somebody else may go on reading until this worker notices that it has lost the partition.
         begin = (await consumer.beginning_offsets([partition]))[partition]
         end = (await consumer.end_offsets([partition]))[partition]
@@ -165,14 +172,25 @@ class PartitionClaim:
             )
         elif resume.start < begin:
             resume = await self._over_a_gap(partition, resume, begin)
-        resume = replace(resume, generation=generation)
+        if self._settings.inputs and found.resume and await self._is_new(partition, found.written_at):
+            # Others have been judged without it: what happened meanwhile counts as late.
+            now = self._clock()
+            resume = replace(resume, mark=now if resume.mark is None else max(now, resume.mark))
+        form = self._settings.sources()[partition.topic].form
+        unchanged = found.resume is None or is_unchanged(partition, resume.form, form)
+        resume = replace(resume, generation=generation, form=form)
         await self._producer.write([to_ingest_state(destination, resume)])
         await self._announce(destination, partition, generation, resume)
-        fold = BlockFold(partition.partition, self._rules, resume)
+        fold = self._fold(partition, resume)
         async for records in self._reader.batches(partition, start=resume.read_from, end=resume.start):
             fold.read_back(records)
-        fold.ready(whole=begin <= resume.read_from)
+        fold.ready(whole=begin <= resume.read_from and unchanged)
         return ClaimedPartition(partition, destination, fold, end, generation, resume.rejected_from)
+
+    def _fold(self, partition: TopicPartition, resume: Resume) -> BlockFold:
+        source = self._settings.source_of(partition.topic)
+        place = f"{partition.topic}/{partition.partition}"
+        return BlockFold(self._settings.known_as(partition), self._rules, resume, source, place)
 
     async def _numbered(
         self,
@@ -191,7 +209,7 @@ class PartitionClaim:
         """
         number = generation if generation > found.greatest else found.greatest + generation + 1
         claim = self._frontier(destination, partition, number, None)
-        key = owner_key(partition.partition, number, begun=False)
+        key = owner_key(claim.partition, number, begun=False)
         await self._producer.write(
             [ProducerRecord(destination.topics.ingest_state, key, encode(claim), destination.state_partition)]
         )
@@ -208,7 +226,7 @@ class PartitionClaim:
     ) -> None:
         """Write an announcement, or with a resume record the beginning, to every partition of `sli-segments`."""
         frontier = self._frontier(destination, partition, generation, resume)
-        key = owner_key(partition.partition, generation, begun=resume is not None)
+        key = owner_key(frontier.partition, generation, begun=resume is not None)
         await self._producer.write(to_all_partitions(destination, key, frontier))
 
     def _frontier(
@@ -216,7 +234,7 @@ class PartitionClaim:
     ) -> Frontier:
         mark = None if resume is None else resume.mark
         return Frontier(
-            partition.partition,
+            self._settings.known_as(partition),
             destination.input_partitions,
             generation,
             -1 if resume is None else resume.start,
@@ -227,6 +245,7 @@ class PartitionClaim:
             [],
             # Without it, whoever has not read the former owner's mark would let incidents resolve meanwhile.
             None if resume is None else resume.blind_from,
+            dict(destination.inputs),
         )
 
     async def _find(
@@ -238,8 +257,8 @@ class PartitionClaim:
             Unreadable: the last resume record of the partition cannot be read.
         """
         topic = TopicPartition(destination.topics.ingest_state, destination.state_partition)
-        partition = int(input_partition.partition)
-        resume, greatest, start = before or _Found(None, -1, 0)
+        partition = self._settings.known_as(input_partition)
+        resume, greatest, start, written_at = before or _Found(None, -1, 0)
         reading = self._records.reading(topic.topic, topic.partition)
         async for record in self._reader.read(topic, start=start):
             start = record.offset + 1
@@ -250,7 +269,7 @@ class PartitionClaim:
             greatest = max(greatest, said.generation)
             # One of an older generation behind one of a newer is of a worker that had lost the partition.
             if isinstance(said, Resume) and (resume is None or said.generation >= resume.generation):
-                resume = said
+                resume, written_at = said, record.timestamp
         reached = -1 if resume is None else resume.generation
         # A claim that cannot be read has its number in its key; an older resume record has been replaced.
         reading.refuse(
@@ -258,12 +277,12 @@ class PartitionClaim:
                 key.startswith("resume/") and _written_under(key.encode(), partition) >= max(reached, 0)
             )
         )
-        return _Found(resume, greatest, start)
+        return _Found(resume, greatest, start, written_at)
 
     async def _fresh(self, consumer: Consumer, partition: TopicPartition, begin: int, end: int) -> Resume:
         """The resume record of a partition that has none yet."""
         start, mark = self._settings.start, None
-        if await self._is_new(int(partition.partition)):
+        if await self._is_new(partition):
             # Others have been judged already. What happened before now counts as late; the delay of the others'
             # watermarks is what the clocks may differ by.
             offset, mark = begin, self._clock()
@@ -277,14 +296,14 @@ class PartitionClaim:
             offset = end if found is None else found.offset
         offset = max(begin, offset - offset % BLOCK_OFFSETS)
         step = self._rules.step
-        return Resume(
-            int(partition.partition), -1, step, BLOCK_OFFSETS, offset, None, None, mark, offset, None
-        )
+        known_as = self._settings.known_as(partition)
+        return Resume(known_as, -1, step, BLOCK_OFFSETS, offset, None, None, mark, offset, None)
 
-    async def _is_new(self, partition: int) -> bool:
-        """Whether the partition was added to a topic that is being judged already."""
-        async for frontier in self._segment_records(0):
-            if isinstance(frontier, Frontier) and 0 < frontier.partitions <= partition:
+    async def _is_new(self, partition: TopicPartition, since: int | None = None) -> bool:
+        """Whether inputs without the partition are being judged already, or have been since an instant (ms)."""
+        name = self._settings.name_of(partition.topic)
+        async for said in self._segment_records(0, since):
+            if isinstance(said, Frontier) and not knows(said, name, int(partition.partition)):
                 return True
         return False
 
@@ -294,7 +313,7 @@ class PartitionClaim:
         The first records of the open block are gone, so its stored segments stay, and a new block begins behind them.
         The watermark that was reached is kept as a mark. The memory of duplicates begins anew.
         """
-        number = int(partition.partition)
+        number = self._settings.known_as(partition)
         reached, mark, fencing = resume.start, resume.mark, Fencing()
         for index in range(self._settings.internal_partitions):
             async for said in self._segment_records(index):
@@ -340,17 +359,22 @@ class PartitionClaim:
         where = env_partition(said.env, self._settings.internal_partitions)
         await self._producer.write([ProducerRecord(inputs, said.env.encode(), encode_input(said), where)])
 
-    async def _segment_records(self, index: int) -> Any:
-        """The decoded records of a partition of `sli-segments`; those that cannot be read are passed by."""
+    async def _segment_records(self, index: int, since: int | None = None) -> Any:
+        """The decoded records of a partition of `sli-segments`; those that cannot be read are passed by.
+
+        Args:
+            index: the partition.
+            since: begin with what the broker took at this instant or later, ms.
+        """
         topic = self._settings.topics.segments
         reading = self._records.reading(topic, index)
-        async for record in self._reader.read(TopicPartition(topic, index)):
+        async for record in self._reader.read(TopicPartition(topic, index), since=since):
             said = reading.take(record, decode)
             if said is not None:
                 yield said
 
 
-def _written_under(key: bytes | None, partition: int) -> int:
+def _written_under(key: bytes | None, partition: InputPartition) -> int:
     """The number in a key of `ingest-state` under which somebody wrote of a partition; -1 for any other key."""
     kind, _, rest = (key or b"").decode("utf-8", "replace").partition("/")
     of, _, number = rest.partition("/")

@@ -7,8 +7,7 @@ from typing import Any, NamedTuple
 
 from detectors.instants import FAR_PAST, SECOND
 from detectors.policy.policy import Policy
-from streams.events.validation import Rejection
-from streams.ingest.blocks import Block
+from streams.ingest.blocks import Block, Folded
 from streams.ingest.fetch_monitor import FetchStatus
 from streams.ingest.partition_claim import ClaimedPartition
 from streams.ingest.rejected_copies import RejectedCopy, copy_of
@@ -28,6 +27,8 @@ __all__ = ["PartitionTask", "in_parts"]
 
 #: The most bytes of tallies in one frontier, reckoned at ``_TALLY`` each and ``_SLOT`` for each of their slots.
 _TALLIES, _TALLY, _SLOT = 160 * 1024, 500, 20
+#: … and ``_RULE`` for each rule by which a mapping has skipped something.
+_RULE = 80
 #: An answer to a fetch that came no longer ago says how things stand: an idle partition is asked ten times a second.
 _FRESH = 3_000  # ms
 
@@ -37,7 +38,7 @@ def in_parts(tallies: Sequence[Tally]) -> list[list[Tally]]:
     parts: list[list[Tally]] = []
     room = 0
     for tally in tallies:
-        size = _TALLY + _SLOT * len(tally.slots)
+        size = _TALLY + _SLOT * len(tally.slots) + _RULE * len(tally.skipped)
         if size > room or not parts:
             parts.append([])
             room = _TALLIES
@@ -70,7 +71,7 @@ class PartitionTask:
         self.fold = claimed.fold
         self.generation = claimed.generation
         self.destination = claimed.destination
-        self._partition = int(claimed.partition.partition)
+        self._partition = claimed.fold.partition
         self._marks_from = claimed.end
         self._policy = policy
         self._pace = pace
@@ -100,18 +101,17 @@ class PartitionTask:
         self._gap = None
         return True
 
-    def take(self, records: Sequence[Any], now: int) -> list[tuple[Any, Rejection]]:
-        """Fold a batch; the rejected records, with why."""
-        rejected = self.fold.fold(records)
+    def take(self, records: Sequence[Any], now: int) -> Folded:
+        """Fold a batch."""
+        folded = self.fold.fold(records)
         topics = self.destination.topics
-        self._rejected += [copy_of(topics, self._partition, record, refused) for record, refused in rejected]
-        if len(rejected) < len(
-            records
-        ):  # what is rejected says nothing of the time: the partition may be idle
+        self._rejected += [copy_of(topics, self._partition, refused) for refused in folded.refused]
+        if len(folded.refused) < folded.values:
+            # What is rejected or no event says nothing of the time: the partition may be idle.
             self._heard_at = now
         self._newest = records[-1].timestamp
         self._marked = ""
-        return rejected
+        return folded
 
     # -- silence ----------------------------------------------------------------------------------------------
 
@@ -189,7 +189,7 @@ class PartitionTask:
         into.growing += self._segments(fold.block)
         if mark is not None:
             into.frontiers += self._frontier([], mark[:3], now, mark)
-        tallies = [fold.block.tally] if fold.block.tally.records else []
+        tallies = [fold.block.tally] if fold.block.told else []
         into.frontiers += self._frontier(tallies, told, now)
         self._told, self._told_at = told, now
 
@@ -227,6 +227,7 @@ class PartitionTask:
             now,
             tallies,
             mark.blind_from if mark else None,
+            dict(self.destination.inputs),
         )
         key = frontier_key(frontier, mark=mark is not None, finished=finished)
         return to_all_partitions(self.destination, key, frontier)

@@ -9,6 +9,7 @@ from aiokafka import TopicPartition
 
 from streams.ingest.fetch_monitor import FetchStatus
 from streams.runtime.progress import Position, Progress, Why
+from streams.segments.input_partition import InputPartition
 
 __all__ = ["ReadReport"]
 
@@ -31,9 +32,16 @@ class ReadReport:
     Args:
         progress: is told what does not get on.
         monotonic: seconds that never go back.
+        known_as: what a partition is known by; its number by default.
     """
 
-    def __init__(self, progress: Progress, monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        progress: Progress,
+        monotonic: Callable[[], float],
+        known_as: Callable[[TopicPartition], InputPartition] = lambda place: int(place.partition),
+    ) -> None:
+        self._known_as = known_as
         self._progress = progress
         self._monotonic = monotonic
         self._known: dict[TopicPartition, _Moved] = {}
@@ -53,7 +61,7 @@ class ReadReport:
             f"{_name(partition)} has not been read since it was assigned to this worker: "
             "what was known of it is being read back"
         )
-        self._progress.stuck(Why.START, sentence, key=_key(partition))
+        self._progress.stuck(Why.START, sentence, key=self._key(partition))
 
     def look(self, partition: TopicPartition, status: FetchStatus) -> None:
         """Report how a claimed partition stands.
@@ -63,7 +71,7 @@ class ReadReport:
             status: what its fetches have said.
         """
         self._waiting.discard(partition)
-        self._progress.going(Why.START, _key(partition))
+        self._progress.going(Why.START, self._key(partition))
         now = self._monotonic()
         known = self._known.get(partition)
         if (
@@ -77,21 +85,21 @@ class ReadReport:
             )  # nobody has looked meanwhile: the loop waited for something else
         self._known[partition] = known = known._replace(seen_at=now)
         if status.position is not None and status.stable is not None:
-            self._progress.read_to(partition.partition, Position(status.position, status.stable))
+            self._progress.read_to(self._known_as(partition), Position(status.position, status.stable))
         if status.unanswered > 1_000 * _STANDS:
             seconds = status.unanswered / 1_000
             sentence = (
                 f"{_name(partition)} cannot be fetched: the broker has answered nothing for {seconds:.0f} s"
             )
-            self._progress.stuck(Why.PARTITION, sentence, key=_key(partition), since=now - seconds)
+            self._progress.stuck(Why.PARTITION, sentence, key=self._key(partition), since=now - seconds)
         elif now - known.moved_at > _STANDS:
             sentence = (
                 f"{_name(partition)} is read only up to offset {status.position}, its last stable offset is "
                 f"{status.stable}, and it does not get on"
             )
-            self._progress.stuck(Why.PARTITION, sentence, key=_key(partition), since=known.moved_at)
+            self._progress.stuck(Why.PARTITION, sentence, key=self._key(partition), since=known.moved_at)
         else:
-            self._progress.going(Why.PARTITION, _key(partition))
+            self._progress.going(Why.PARTITION, self._key(partition))
             if status.at_end:
                 self._progress.going(Why.PARTITION, _READING)
 
@@ -99,16 +107,15 @@ class ReadReport:
         """Report that records came and could not be read; it holds until a partition has been read to its end."""
         self._progress.stuck(Why.PARTITION, f"the input cannot be read: {error!r}", key=_READING)
 
+    def _key(self, partition: TopicPartition) -> str:
+        return f"partition {self._known_as(partition)}"
+
     def _forget(self, partition: TopicPartition) -> None:
         self._known.pop(partition, None)
         self._waiting.discard(partition)
-        self._progress.going(Why.START, _key(partition))
-        self._progress.going(Why.PARTITION, _key(partition))
-        self._progress.read_to(partition.partition, None)
-
-
-def _key(partition: TopicPartition) -> str:
-    return f"partition {partition.partition}"
+        self._progress.going(Why.START, self._key(partition))
+        self._progress.going(Why.PARTITION, self._key(partition))
+        self._progress.read_to(self._known_as(partition), None)
 
 
 def _name(partition: TopicPartition) -> str:

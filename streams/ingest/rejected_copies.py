@@ -21,11 +21,13 @@ from aiokafka.errors import KafkaError
 
 from streams.aggregate.acceptance import Rules
 from streams.aggregate.batch import refused_in
+from streams.aggregate.source import Source
 from streams.events.rejected import rejected_record
-from streams.events.validation import Rejection
+from streams.ingest.blocks import RefusedRecord
 from streams.kafka.producer import BatchProducer, ProducerRecord
 from streams.kafka.topic_reader import TopicReader
 from streams.kafka.topics import Topics
+from streams.segments.input_partition import InputPartition, topic_and_number
 
 __all__ = ["RejectedCopies", "RejectedCopy", "copy_of"]
 
@@ -49,12 +51,12 @@ class RejectedCopy(NamedTuple):
     record: ProducerRecord
 
 
-def copy_of(topics: Topics, partition: int, record: Any, refused: Rejection) -> RejectedCopy:
-    """The copy of a rejected record of an input partition."""
-    made = rejected_record(topics.login_events, partition, record.offset, record.value, refused)
-    return RejectedCopy(
-        record.offset, ProducerRecord(topics.rejected, made.key, made.value, None, made.headers)
-    )
+def copy_of(topics: Topics, partition: InputPartition, refused: RefusedRecord) -> RejectedCopy:
+    """The copy of a rejected value of an input partition; of what a mapping made without any value of a field."""
+    topic, number = topic_and_number(partition, topics.login_events)
+    offset, place = refused.record.offset, None if isinstance(partition, int) else refused.place
+    made = rejected_record(topic, number, offset, refused.value, refused.why, place=place)
+    return RejectedCopy(offset, ProducerRecord(topics.rejected, made.key, made.value, None, made.headers))
 
 
 @dataclass
@@ -80,6 +82,7 @@ class RejectedCopies:
         rules: say which records are rejected.
         producer: writes the copies.
         reader: reads the input again; it waits for a broker that is away.
+        source_of: topic -> what becomes of its records.
         patience: seconds for which ``write`` waits for the acknowledgement.
     """
 
@@ -89,27 +92,29 @@ class RejectedCopies:
         rules: Rules,
         producer: BatchProducer,
         reader: TopicReader,
+        source_of: Callable[[str], Source] = lambda topic: Source(),
         *,
         patience: float = _PATIENCE,
     ) -> None:
+        self._source_of = source_of
         self._topics = topics
         self._rules = rules
         self._producer = producer
         self._reader = reader
         self._patience = patience
-        self._missing: dict[int, _Missing] = {}
+        self._missing: dict[InputPartition, _Missing] = {}
         self._task: asyncio.Task[None] | None = None
 
-    def missing_from(self, partition: int) -> int | None:
+    def missing_from(self, partition: InputPartition) -> int | None:
         """The first offset of an input partition whose copy is not confirmed; None where all are."""
         missing = self._missing.get(partition)
         return None if missing is None else missing.start
 
-    def keep(self, partitions: Collection[int]) -> None:
+    def keep(self, partitions: Collection[InputPartition]) -> None:
         """Leave what is missing of all other input partitions to their next owners."""
         self._missing = {number: one for number, one in self._missing.items() if number in partitions}
 
-    def claimed(self, partition: int, missing_from: int | None, until: int) -> None:
+    def claimed(self, partition: InputPartition, missing_from: int | None, until: int) -> None:
         """Write what former owners have left.
 
         Args:
@@ -122,7 +127,9 @@ class RejectedCopies:
             self._miss(partition, missing_from, until)
 
     async def write(
-        self, copies: Mapping[int, Sequence[RejectedCopy]], give_up: Callable[[], bool] = lambda: False
+        self,
+        copies: Mapping[InputPartition, Sequence[RejectedCopy]],
+        give_up: Callable[[], bool] = lambda: False,
     ) -> None:
         """Write copies, and wait until the broker has acknowledged them, or does not take them.
 
@@ -135,7 +142,7 @@ class RejectedCopies:
             LeaseLost: this worker may not write any more.
         """
         self._raise_what_failed()
-        direct: dict[int, Sequence[RejectedCopy]] = {}
+        direct: dict[InputPartition, Sequence[RejectedCopy]] = {}
         for partition, some in copies.items():
             if self._missing and some:  # the topic takes none: these wait in the input
                 self._miss(partition, some[0].offset, some[-1].offset + 1)
@@ -170,7 +177,7 @@ class RejectedCopies:
             return False
         return True
 
-    def _miss(self, partition: int, start: int, until: int) -> None:
+    def _miss(self, partition: InputPartition, start: int, until: int) -> None:
         """Offsets ``start`` to ``until`` are missing, beside those that are missing already."""
         known = self._missing.get(partition)
         if known is None:
@@ -197,9 +204,9 @@ class RejectedCopies:
                 del self._missing[partition]
                 log.info("rejected_copies_written", partition=partition, first=missing.first)
 
-    async def _write_missing(self, partition: int, missing: _Missing) -> None:
+    async def _write_missing(self, partition: InputPartition, missing: _Missing) -> None:
         """Read on from the first offset that is missing, to the last that is missing now, and write the copies."""
-        until, place = missing.until, TopicPartition(self._topics.login_events, partition)
+        until, place = missing.until, TopicPartition(*topic_and_number(partition, self._topics.login_events))
         found = missing.start > missing.first
         async for records in self._reader.batches(place, start=missing.start, end=until):
             if not found and records[0].offset > missing.first:
@@ -217,13 +224,17 @@ class RejectedCopies:
             self._report_lost(partition, missing.first, until)
         missing.start = max(missing.start, until)
 
-    def _copies(self, partition: int, records: Sequence[Any]) -> list[ProducerRecord]:
+    def _copies(self, partition: InputPartition, records: Sequence[Any]) -> list[ProducerRecord]:
         stamps = np.fromiter((one.timestamp for one in records), dtype=np.int64, count=len(records))
-        refused = refused_in(self._rules, [one.value for one in records], stamps)
-        return [copy_of(self._topics, partition, records[n], refused[n]).record for n in sorted(refused)]
+        offsets = np.fromiter((one.offset for one in records), dtype=np.int64, count=len(records))
+        topic, number = topic_and_number(partition, self._topics.login_events)
+        opened = self._source_of(topic).open([one.value for one in records], offsets, f"{topic}/{number}")
+        refused = refused_in(self._rules, opened.values, stamps[opened.records()])
+        found = [RefusedRecord(records[one.record], *one[1:]) for one in opened.rejected(refused)]
+        return [copy_of(self._topics, partition, one).record for one in found]
 
     @staticmethod
-    def _report_lost(partition: int, first: int, found: int) -> None:
+    def _report_lost(partition: InputPartition, first: int, found: int) -> None:
         log.error(
             "rejected_copies_lost",
             partition=partition,

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import structlog
 from aiokafka import TopicPartition
 
 from detectors.instants import SECOND
 from streams.aggregate.rejected_share import LEAST, SHARE, WINDOW
-from streams.events.validation import Rejection
+from streams.ingest.blocks import Folded
 from streams.runtime.progress import Progress, Why
 
 __all__ = ["Rejections"]
@@ -58,24 +57,16 @@ class Rejections:
         self._seconds: deque[_Batches] = deque()
         self._noticed = False
 
-    def note(
-        self, partition: TopicPartition, records: int, rejected: Sequence[tuple[Any, Rejection]]
-    ) -> None:
-        """Note a batch.
-
-        Args:
-            partition: the topic and partition.
-            records: how many records were read.
-            rejected: those of them that were rejected, with why.
-        """
+    def note(self, partition: TopicPartition, folded: Folded) -> None:
+        """Note what became of a batch of a topic and partition."""
         now = self._monotonic()
         if not self._seconds or now - self._seconds[-1].read_at >= self._window / 60:
             self._seconds.append(_Batches(now))
         batches = self._seconds[-1]
-        batches.records += records
-        batches.rejected += len(rejected)
-        if rejected and not batches.first:
-            record, why = rejected[0]
+        batches.records += folded.values
+        batches.rejected += len(folded.refused)
+        if folded.refused and not batches.first:
+            record, why, *_ = folded.refused[0]
             where = f"{partition.topic}/{partition.partition}, offset {record.offset}"
             batches.first = f"{why.reason}: {why.detail} ({where})"
 

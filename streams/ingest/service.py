@@ -17,7 +17,7 @@ While one flush is written, the next records are folded; their flush is written 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import structlog
@@ -43,6 +43,7 @@ from streams.records.reading import OwnRecords
 from streams.runtime.broker_clock import BrokerClock
 from streams.runtime.clocks import Timing
 from streams.runtime.progress import Progress
+from streams.segments.input_partition import InputPartition
 
 __all__ = ["Ingest"]
 
@@ -55,6 +56,7 @@ _COMMIT_SECONDS = 10.0
 #: A consumer that lived for so long was well; one that fails sooner, by a denied right, waits longer each time.
 _WENT_WELL_SECONDS = 30.0
 _MAX_RECORDS = 10_000  # folded in one turn of the event loop
+_MAX_MAPPED = 1_000  # of them where records are mapped, which takes ten times as long
 _TURNS = 5  # of the loop: after three of them aiokafka has seen what was taken, and has asked for more
 _STOP_SECONDS = 5.0  # for the last flush
 _UNFETCHED_SECONDS = 5.0  # without an answer to a fetch; a silent partition is answered ten times a second
@@ -104,7 +106,9 @@ class Ingest(Service):
         self._timing = timing
         self._reader = TopicReader(clients, patient=True, timing=timing)
         rules = Rules.of(policy, settings.pace)
-        self._copies = RejectedCopies(settings.topics, rules, producer, self._reader)
+        self._copies = RejectedCopies(settings.topics, rules, producer, self._reader, settings.source_of)
+        mapped = any(one.mappings for one in settings.inputs)
+        self._most = _MAX_MAPPED if mapped else _MAX_RECORDS
         self._claims = PartitionClaim(settings, policy, producer, self._reader, timing.clock, records=records)
         self._partitions: dict[TopicPartition, PartitionTask] = {}
         self._assigned: set[TopicPartition] = set()
@@ -114,7 +118,7 @@ class Ingest(Service):
         self._monitor = FetchMonitor(timing.monotonic, timing.wall)
         self._time = time
         progress = Progress(timing.monotonic) if progress is None else progress
-        self._report = ReadReport(progress, timing.monotonic)
+        self._report = ReadReport(progress, timing.monotonic, settings.known_as)
         self._rejections = Rejections(progress, timing.monotonic, settings.pace)
         self._waits_since: dict[TopicPartition, float] = {}
         self._ended = asyncio.Event()
@@ -136,10 +140,10 @@ class Ingest(Service):
         """The share of the records of the last minute that were rejected; 0 where there were too few."""
         return self._rejections.share
 
-    def producer_lags(self) -> dict[int, int]:
+    def producer_lags(self) -> dict[InputPartition, int]:
         """How far the newest event of each partition was behind the broker's clock, ms."""
         lags = {
-            int(partition.partition): task.fold.acceptance.producer_lag()
+            self._settings.known_as(partition): task.fold.acceptance.producer_lag()
             for partition, task in self._partitions.items()
         }
         return {partition: lag for partition, lag in lags.items() if lag is not None}
@@ -150,8 +154,9 @@ class Ingest(Service):
         late = [one for one in self._monitor.unanswered(_UNFETCHED_SECONDS) if one in self._partitions]
         if not late:
             return None
-        numbers = ", ".join(str(partition.partition) for partition in late)
-        return f"partition {numbers} of {late[0].topic} cannot be fetched"
+        first = late[0].topic
+        numbers = ", ".join(str(partition.partition) for partition in late if partition.topic == first)
+        return f"partition {numbers} of {first} cannot be fetched"
 
     # -- the loop ---------------------------------------------------------------------------------------------
 
@@ -181,7 +186,7 @@ class Ingest(Service):
             consumer = self._clients.group_member(self._settings.group, self._settings.session_ms)
             try:
                 await consumer.start()
-                consumer.subscribe([self._settings.topics.login_events], listener=_Listener(self, consumer))
+                consumer.subscribe([*self._settings.sources()], listener=_Listener(self, consumer))
                 await self._rounds(consumer)
             except (KafkaError, OSError) as error:
                 if self._timing.monotonic() - began >= _WENT_WELL_SECONDS:
@@ -201,7 +206,7 @@ class Ingest(Service):
         try:
             while not self.should_stop:
                 await self._claim_missing(consumer)
-                batches = await consumer.getmany(timeout_ms=_POLL_MS, max_records=_MAX_RECORDS)
+                batches = await consumer.getmany(timeout_ms=_POLL_MS, max_records=self._most)
                 self.polled_at = self._timing.monotonic()
                 if batches:
                     await _let_fetch()
@@ -222,7 +227,8 @@ class Ingest(Service):
             consumer.seek(partition, task.fold.next_offset)
             return
         self._note_time(partition, records[-1])
-        self._rejections.note(partition, len(records), task.take(records, self._clock()))
+        folded = task.take(records, self._clock())
+        self._rejections.note(partition, folded)
         self.folded += len(records)
 
     def _note_time(self, partition: TopicPartition, record: Any) -> None:
@@ -309,16 +315,19 @@ class Ingest(Service):
         self._monitor.assigned(assigned)
         self._report.assigned(assigned)
         self._partitions = {p: task for p, task in self._partitions.items() if unbroken and p in assigned}
-        self._copies.keep({int(partition.partition) for partition in self._partitions})
+        self._copies.keep({self._settings.known_as(partition) for partition in self._partitions})
         for partition, task in self._partitions.items():
             # Each rebalance puts the position back to the committed offset.
             consumer.seek(partition, task.fold.next_offset)
         log.info(
             "partitions_assigned",
             generation=generation,
-            assigned=sorted(p.partition for p in assigned),
-            kept=sorted(p.partition for p in self._partitions),
+            assigned=self._names(assigned),
+            kept=self._names(self._partitions),
         )
+
+    def _names(self, partitions: Iterable[TopicPartition]) -> list[InputPartition]:
+        return sorted((self._settings.known_as(one) for one in partitions), key=str)
 
     async def _claim_missing(self, consumer: Consumer) -> None:
         missing = sorted(self._assigned - set(self._partitions))
@@ -348,11 +357,11 @@ class Ingest(Service):
         self._partitions[partition] = PartitionTask(claimed, self._policy, self._clock(), self._settings.pace)
         self._monitor.answered(partition)
         fold = claimed.fold
-        self._copies.claimed(int(partition.partition), claimed.rejected_from, fold.next_offset)
+        self._copies.claimed(fold.partition, claimed.rejected_from, fold.next_offset)
         consumer.seek(partition, fold.next_offset)
         log.info(
             "partition_claimed",
-            partition=partition.partition,
+            partition=fold.partition,
             offset=fold.next_offset,
             watermark=_instant(fold.acceptance.watermark()),
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from msgspec.structs import replace
@@ -16,6 +16,7 @@ from streams.segments.codec import (
     encode,
     resume_key,
 )
+from streams.segments.input_partition import InputPartition
 
 __all__ = ["Destination", "Flush", "to_all_partitions", "to_ingest_state"]
 
@@ -29,12 +30,14 @@ class Destination:
         segment_partitions: the number of partitions of ``sli-segments``.
         state_partition: the partition of ``ingest-state`` that this input partition uses.
         input_partitions: the number of partitions of the input topic.
+        inputs: name of every input that is read -> the number of its partitions.
     """
 
     topics: Topics
     segment_partitions: int
     state_partition: int
     input_partitions: int
+    inputs: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass
@@ -47,14 +50,14 @@ class Flush:
         resumes: resume records, and where they are written.
     """
 
-    rejected: dict[int, list[RejectedCopy]] = field(default_factory=dict)
+    rejected: dict[InputPartition, list[RejectedCopy]] = field(default_factory=dict)
     finished: list[ProducerRecord] = field(default_factory=list)
     resumes: list[tuple[Destination, Resume]] = field(default_factory=list)
     growing: list[ProducerRecord] = field(default_factory=list)
     frontiers: list[ProducerRecord] = field(default_factory=list)
 
     def batches(
-        self, missing_from: Callable[[int], int | None] = lambda partition: None
+        self, missing_from: Callable[[InputPartition], int | None] = lambda partition: None
     ) -> tuple[list[ProducerRecord], ...]:
         """The batches, in their order.
 

@@ -13,7 +13,7 @@ from aiokafka.errors import KafkaError, LeaderNotAvailableError, TopicAlreadyExi
 from detectors.errors import WatchofficerError
 from streams.kafka.topics import PARTITIONS, Topics
 
-__all__ = ["TopicProblem", "addressed_partitions", "check_clock", "create_missing"]
+__all__ = ["TopicProblem", "addressed_partitions", "check_clock", "check_inputs", "create_missing"]
 
 #: Topics that were created a moment ago are looked for so often, so many seconds apart.
 _LOOKS, _LOOK_EVERY = 50, 0.1
@@ -95,6 +95,27 @@ async def addressed_partitions(topics: Topics, kafka: dict[str, Any]) -> int:
         return _common(await _partitions(admin, topics.addressed()))
     finally:
         await admin.close()
+
+
+async def check_inputs(names: Sequence[str], kafka: dict[str, Any]) -> None:
+    """Refuse topics of producers that do not exist: this program does not make them.
+
+    Raises:
+        TopicProblem: some of the topics do not exist.
+    """
+    if not names:
+        return
+    admin = AIOKafkaAdminClient(**kafka)
+    await admin.start()
+    try:
+        missing = sorted(set(names) - set(await admin.list_topics()))
+    finally:
+        await admin.close()
+    if missing:
+        raise TopicProblem(
+            f"WATCHOFFICER_INPUTS names topics that do not exist: {', '.join(missing)}. "
+            "Name the topic that the producer writes to as MAPPING=TOPIC, or create it"
+        )
 
 
 async def _partitions(admin: AIOKafkaAdminClient, topics: Sequence[str]) -> dict[str, int]:

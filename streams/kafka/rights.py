@@ -7,7 +7,7 @@ anybody, lacks none.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from aiokafka.client import AIOKafkaClient
@@ -95,7 +95,12 @@ def groups_of(topics: Topics, roles: Collection[str]) -> list[str]:
 
 
 async def missing_rights(
-    kafka: Mapping[str, Any], topics: Topics, roles: Collection[str], *, settings_too: bool = False
+    kafka: Mapping[str, Any],
+    topics: Topics,
+    roles: Collection[str],
+    *,
+    inputs: Sequence[str] = (),
+    settings_too: bool = False,
 ) -> list[MissingRight]:
     """The rights that a worker of these roles lacks, on topics and groups that exist.
 
@@ -103,14 +108,19 @@ async def missing_rights(
         kafka: how to reach the broker (keyword arguments of aiokafka's clients).
         topics: the names of the topics.
         roles: ingest, evaluate, sinks, guard.
-        settings_too: whether the settings of the input topic are looked at as well.
+        inputs: the topics that are read; that of login events by default.
+        settings_too: whether the settings of these topics are looked at as well.
 
     Raises:
         KafkaError, OSError: the broker does not answer.
     """
     needed = _needed(topics, roles)
-    if settings_too:
-        needed.setdefault(topics.login_events, set()).add(("login_events", _DESCRIBE_CONFIGS))
+    if "ingest" in roles and inputs and topics.login_events not in inputs:
+        needed.pop(topics.login_events, None)
+    for one in inputs or [topics.login_events]:
+        rights = {_READ} if "ingest" in roles else set()
+        rights |= {_DESCRIBE_CONFIGS} if settings_too else set()
+        needed.setdefault(one, set()).update(("login_events", right) for right in rights)
     client = AIOKafkaClient(**kafka, request_timeout_ms=_ANSWER_MS)
     try:
         await client.bootstrap()

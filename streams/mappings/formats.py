@@ -15,7 +15,7 @@ import msgspec
 
 from streams.mappings.ruby import read_ruby
 
-__all__ = ["Unreadable", "compiled", "parsed_as", "read_logfmt", "reader"]
+__all__ = ["Unmatched", "Unreadable", "compiled", "parsed_as", "read_logfmt", "reader"]
 
 _MOST_BYTES = 1 << 20  # of a record: one record may hold many events
 _MOST_LINES = 10_000
@@ -27,6 +27,10 @@ _DECODE = msgspec.json.Decoder().decode
 
 class Unreadable(ValueError):
     """A record, or a part of it, is not in the form that the mapping says. The message quotes nothing."""
+
+
+class Unmatched(Unreadable):
+    """A text is not as the pattern of the mapping says: in a log that others share, it is somebody else's line."""
 
 
 def reader(form: str, pattern: str | None) -> Callable[[bytes], list[dict[str, Any]]]:
@@ -113,7 +117,7 @@ def _objects(value: bytes, matched: re.Pattern[str] | None) -> list[dict[str, An
     try:
         found = _DECODE(value)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        if matched is None:
+        if matched is None or value.lstrip().startswith(b"{"):
             raise Unreadable("not JSON") from None
         return [_matched(_text(value), matched)]
     many = found if isinstance(found, list) else [found]
@@ -158,7 +162,7 @@ def _inner(value: dict[str, Any]) -> Any:
 def _matched(text: str, matched: re.Pattern[str]) -> dict[str, Any]:
     found = matched.search(text)
     if found is None:
-        raise Unreadable("the pattern does not match")
+        raise Unmatched("the pattern does not match")
     return {name: value for name, value in found.groupdict().items() if value is not None}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import re
 from collections import Counter
@@ -15,19 +16,30 @@ import msgspec
 from detectors.policy.source import PolicyError, PolicyProblem, Source
 from streams.mappings.conditions import Condition, condition
 from streams.mappings.document import FieldRule, MappingFile, ParseStep, read_mapping
-from streams.mappings.formats import Unreadable, parsed_as, reader
+from streams.mappings.formats import Unmatched, Unreadable, parsed_as, reader
 from streams.mappings.paths import Getter, expand, getter
 from streams.mappings.times import timer
 
-__all__ = ["FIXED_KEY", "Account", "Mapped", "RecordMapping", "compile_mapping", "shape_of"]
+__all__ = [
+    "FIXED_KEY",
+    "UNLISTED",
+    "Account",
+    "Mapped",
+    "RecordMapping",
+    "compile_mapping",
+    "note_shape",
+    "shape_of",
+]
 
 #: The key of ``replay`` without a key of its own: hashes are then equal everywhere, and no secret.
 FIXED_KEY = b"watchofficer: no secret, for replay"
 #: The rule by which a record is skipped that states no step or outcome which the mapping lists.
 UNLISTED = "unlisted"
+#: The rule by which a line of text is skipped that is not as the pattern of its mapping says.
+UNMATCHED = "unmatched"
 _Values = Callable[[dict[str, Any]], Any]
 _PLACES = re.compile(r"\{([^{}]+)\}")
-_CHANGING = re.compile(r"[0-9a-fA-F]{8,}|\d+|\"[^\"]*\"|'[^']*'|\{.*\}|\[[^\]]*[=:][^\]]*\]")
+_CHANGING = re.compile(r"\S+@\S+|[0-9a-fA-F]{8,}|\d+|\"[^\"]*\"|'[^']*'|\{.*\}|\[[^\]]*[=:][^\]]*\]")
 _SHAPE = 120  # characters of a shape
 _MOST_SHAPES = 1_000
 _NUMBERS = ("duration_ms", "authentication_time_s")
@@ -57,8 +69,8 @@ class Account:
         self.events += len(mapped.events)
         for rule, shape in mapped.skipped:
             self.skipped[rule] += 1
-            if shape and (shape in self.shapes or len(self.shapes) < _MOST_SHAPES):
-                self.shapes[shape] += 1
+            if shape:
+                note_shape(self.shapes, shape)
         if mapped.unreadable is not None:
             self.unreadable[mapped.unreadable] += 1
 
@@ -78,8 +90,25 @@ class Mapped:
     unreadable: str | None = None
 
 
+def note_shape(shapes: Counter[str], shape: str) -> None:
+    """Count a shape among at most ``_MOST_SHAPES``, so that the frequent ones are kept whatever comes (Misra-Gries).
+
+    A count is too low by at most the number of all shapes divided by ``_MOST_SHAPES``.
+    """
+    if shape in shapes or len(shapes) < _MOST_SHAPES:
+        shapes[shape] += 1
+        return
+    for known in list(shapes):
+        shapes[known] -= 1
+        if not shapes[known]:
+            del shapes[known]
+
+
 def shape_of(text: str) -> str:
-    """Return the words of a line that do not change from one to the next: numbers, ids and quoted text become ``#``."""
+    """Return the words of a line that do not change from one to the next.
+
+    Numbers, ids, addresses and quoted text become ``#``.
+    """
     return " ".join(_CHANGING.sub("#", text).split())[:_SHAPE]
 
 
@@ -92,15 +121,21 @@ class RecordMapping:
         key: of the hashes of raw ids.
 
     Attributes:
-        account: what became of the records so far.
+        account: what became of the records so far that ``map`` was given.
+        digest: of the text of the mapping.
+        key_fingerprint: tells one key from another, and nothing else of it.
 
     Raises:
         PolicyError: a path, a condition, a pattern or a unit cannot be used; every one, with file and line.
     """
 
-    def __init__(self, file: MappingFile, source: Source, key: bytes = FIXED_KEY) -> None:
+    def __init__(
+        self, file: MappingFile, source: Source, key: bytes = FIXED_KEY, digest: bytes = b""
+    ) -> None:
         self.name, self.topic, self.fields = file.name, file.topic, tuple(file.fields)
         self.account = Account()
+        self.digest = digest
+        self.key_fingerprint = hmac.digest(key, b"fingerprint\0", "sha256")[:8].hex()
         self._missing = set(file.fields)
         self._key = key
         self._problems: list[PolicyProblem] = []
@@ -227,7 +262,13 @@ class RecordMapping:
     # -- mapping ----------------------------------------------------------------------------------------------
 
     def map(self, value: bytes | None, position: str) -> Mapped:
-        """Return what becomes of a record. Never raises.
+        """Return what becomes of a record, and count it in the account. Never raises; see ``made``."""
+        mapped = self.made(value, position)
+        self.account.add(mapped)
+        return mapped
+
+    def made(self, value: bytes | None, position: str) -> Mapped:
+        """Return what becomes of a record. Never raises, and counts nothing.
 
         Args:
             value: of the record.
@@ -239,9 +280,11 @@ class RecordMapping:
                 raise Unreadable("empty")
             for n, record in enumerate(self._parts(self._read(value))):
                 self._one(record, f"{position}/{n}", mapped)
+        except Unmatched:
+            text = (value or b"")[: _SHAPE * 4].decode("utf-8", "replace")
+            mapped.skipped.append((UNMATCHED, shape_of(text)))
         except Unreadable as error:
             mapped.unreadable = str(error)
-        self.account.add(mapped)
         return mapped
 
     def _parts(self, records: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
@@ -329,4 +372,5 @@ def compile_mapping(text: str | bytes, name: str, key: bytes = FIXED_KEY) -> Rec
         PolicyError: it cannot be used; every problem, with file and line.
     """
     file, source = read_mapping(text, name)
-    return RecordMapping(file, source, key)
+    digest = hashlib.sha256(text.encode() if isinstance(text, str) else text).digest()
+    return RecordMapping(file, source, key, digest)

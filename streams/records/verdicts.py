@@ -19,6 +19,7 @@ from sinks.banner.banner import headers as banner_headers
 from streams.kafka.producer import ProducerRecord
 from streams.kafka.topics import Topics
 from streams.records.jsonl import notice_object, transition_object
+from streams.segments.input_partition import InputPartition
 
 __all__ = [
     "applied_out",
@@ -61,7 +62,7 @@ def log_out(
     topics: Topics,
     partition: int,
     transition: Transition,
-    offsets: Mapping[int, int],
+    offsets: Mapping[InputPartition, int],
     policy_hash: str,
 ) -> ProducerRecord:
     """A record of the incident log; see ``log_line``."""
@@ -71,7 +72,9 @@ def log_out(
     )
 
 
-def log_line(transition: Transition, offsets: Mapping[int, int], policy_hash: str) -> dict[str, Any]:
+def log_line(
+    transition: Transition, offsets: Mapping[InputPartition, int], policy_hash: str
+) -> dict[str, Any]:
     """A line of the incident log: the transition with its inputs, thresholds, log offsets and policy."""
     left_out = len(transition.causes) - CAUSES_LIMIT
     return {

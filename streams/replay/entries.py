@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import tempfile
+from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -47,14 +48,16 @@ class Spool:
 
     Attributes:
         places: where the records stood, as far as that was noted.
+        offsets: of the records; -1 where it is not known.
     """
 
     def __init__(self) -> None:
         self._file = tempfile.SpooledTemporaryFile(_SPOOL_BYTES)  # noqa: SIM115 - closed by ``entries``
         self.places = NotedPlaces()
+        self.offsets = array("q")
 
-    def append(self, entry: Entry) -> None:
-        """Add an entry at the end."""
+    def append(self, entry: Entry, offset: int = -1) -> None:
+        """Add an entry at the end; a record with its offset on the log, if that is known."""
         if isinstance(entry, Mark):
             if entry.blind_from is None:
                 self._file.write(_HEADER.pack(entry.watermark, _MARK))
@@ -64,6 +67,7 @@ class Spool:
         if isinstance(entry, Begin):
             self._file.write(_HEADER.pack(0, _BEGIN))
             return
+        self.offsets.append(offset)
         stamp, value = entry
         size = _NO_VALUE if value is None else len(value)
         self._file.write(_HEADER.pack(_NO_TIMESTAMP if stamp is None else stamp, size))

@@ -12,11 +12,13 @@ from array import array
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
-from streams.mappings.mapping import RecordMapping
+from streams.aggregate.source import values_of
+from streams.mappings.inputs import Input
 from streams.replay.checkpoint import Checkpoint
 from streams.replay.entries import Begin, Entry, Mark, SourceError, Spool
 from streams.replay.files import open_lines
 from streams.replay.places import LinesOfFiles, LinesRead, PlacedEntries, Places
+from streams.segments.input_partition import LOGIN_EVENTS
 
 __all__ = ["checkpoint_of", "partitions"]
 
@@ -26,8 +28,8 @@ TOPIC = "topic:"
 _ENVELOPE = {"topic", "partition", "offset", "payload"}
 
 
-def _envelope(line: bytes) -> tuple[tuple[str, int], Entry] | None:
-    """Return the partition and the entry of a line of ``kcat -J``; None if the line is no envelope."""
+def _envelope(line: bytes) -> tuple[tuple[str, int], Entry, int] | None:
+    """Return the partition, the entry and the offset of a line of ``kcat -J``; None if the line is no envelope."""
     try:
         # kcat writes bytes that are not UTF-8 unchanged, so they are recovered from the payload unchanged.
         record = json.loads(line.decode("utf-8", "surrogateescape"))
@@ -42,7 +44,8 @@ def _envelope(line: bytes) -> tuple[tuple[str, int], Entry] | None:
     if value is None and payload is not None:
         value = json.dumps(payload).encode()
     timestamp = stamp if isinstance(stamp, int) and stamp >= 0 else None
-    return (str(record["topic"]), record["partition"]), (timestamp, value)
+    offset = record["offset"] if isinstance(record["offset"], int) else -1
+    return (str(record["topic"]), record["partition"]), (timestamp, value), offset
 
 
 def _bytes(payload: str) -> bytes:
@@ -57,14 +60,15 @@ def partitions(
     *,
     partitioned: bool = False,
     back: int = 0,
-    mapping: RecordMapping | None = None,
+    inputs: Sequence[Input] = (),
 ) -> list[Iterator[Entry]]:
     """Return the partitions of the inputs, each as an iterator over its entries in order.
 
     Several files of plain lines are read one after another as one partition, or as one partition each with
     ``partitioned``. Dumps of ``kcat -J`` are split by their topic and partition, and so is
-    ``topic:NAME[@FROM..TO]``, which is read from ``back`` (ms) before FROM on. With a mapping the inputs hold a
-    producer's own records, of which it makes events.
+    ``topic:NAME[@FROM..TO]``, which is read from ``back`` (ms) before FROM on. Of the topic of one of ``inputs`` its
+    mappings make events, as a worker does; with a single input they do so of all records whose topic is not known, or
+    is no topic of login events.
 
     Raises:
         SourceError: an input cannot be read (also while iterating).
@@ -95,14 +99,23 @@ def partitions(
         out.append(PlacedEntries(chain.from_iterable(plain), LinesOfFiles(files)))
     else:
         out += [PlacedEntries(entries, read) for entries, read in zip(plain, files, strict=True)]
-    out += [spools[key].placed() for key in sorted(spools)]
-    if mapping is None:
-        return out
-    mapped = [
-        _MappedEntries(entries, mapping, n, entries.places if isinstance(entries, PlacedEntries) else None)
-        for n, entries in enumerate(out)
-    ]
-    return [PlacedEntries(one.events(), one) for one in mapped]
+    read_lines = [_mapped(entries, inputs, None, n, ()) for n, entries in enumerate(out)]
+    logs = [_mapped(spools[key].placed(), inputs, *key, spools[key].offsets) for key in sorted(spools)]
+    return [*read_lines, *logs]
+
+
+def _mapped(
+    entries: Iterator[Entry], inputs: Sequence[Input], topic: str | None, number: int, offsets: Sequence[int]
+) -> Iterator[Entry]:
+    """Return the events of a partition, if an input is meant that has mappings; else its entries."""
+    meant = next((one for one in inputs if one.topic == topic), None)
+    if meant is None and len(inputs) == 1 and not (topic or "").endswith(LOGIN_EVENTS):
+        meant = inputs[0]
+    if meant is None or not meant.mappings:
+        return entries
+    places = entries.places if isinstance(entries, PlacedEntries) else None
+    mapped = _MappedEntries(entries, meant, f"{topic or meant.topic}/{number}", offsets, places)
+    return PlacedEntries(mapped.events(), mapped)
 
 
 def checkpoint_of(names: Sequence[str]) -> Checkpoint | None:
@@ -128,11 +141,11 @@ def _spool(line: bytes, spools: dict[tuple[str, int], Spool]) -> Spool:
     parsed = _envelope(line)
     if parsed is None:
         # no envelope in a dump of envelopes: it becomes a record of the first partition and will be rejected
-        parsed = next(iter(spools)), (None, line)
-    key, entry = parsed
+        parsed = next(iter(spools)), (None, line), -1
+    key, entry, offset = parsed
     if key not in spools:
         spools[key] = Spool()
-    spools[key].append(entry)
+    spools[key].append(entry, offset)
     return spools[key]
 
 
@@ -146,19 +159,25 @@ def _plain(first: bytes, rest: Iterator[bytes], stack: contextlib.ExitStack) -> 
 class _MappedEntries:
     """The events that a mapping makes of the entries of one partition, each with the time stamp of its record.
 
-    A record that cannot be read is handed on as it is, so that it is rejected like any other that is no event.
+    A record that cannot be read becomes a value that is rejected, as live.
 
     Args:
         entries: the producer's records.
-        mapping: makes events of them.
-        partition: number of the partition, by which an event without an id is named, with the record's number.
+        meant: the input, whose mappings make events of them.
+        place: ``topic/partition``, by which an event without an id is named, with the record's offset.
+        offsets: of the records; where one is not known, the record's number stands for it.
         places: where the records stood, if that is known.
     """
 
     def __init__(
-        self, entries: Iterator[Entry], mapping: RecordMapping, partition: int, places: Places | None
+        self,
+        entries: Iterator[Entry],
+        meant: Input,
+        place: str,
+        offsets: Sequence[int],
+        places: Places | None,
     ) -> None:
-        self._entries, self._mapping, self._partition = entries, mapping, partition
+        self._entries, self._input, self._place, self._offsets = entries, meant, place, offsets
         self._records = array("q")
         self._places = places
 
@@ -168,7 +187,6 @@ class _MappedEntries:
 
     def events(self) -> Iterator[Entry]:
         """Yield the entries of events, in order."""
-        mapping, topic = self._mapping, f"{self._mapping.topic}/{self._partition}"
         number = -1
         for entry in self._entries:
             if isinstance(entry, Mark | Begin):
@@ -176,11 +194,8 @@ class _MappedEntries:
                 continue
             number += 1
             stamp, value = entry
-            mapped = mapping.map(value, f"{topic}/{number}")
-            events: list[bytes | None] = [*mapped.events]
-            if mapped.unreadable is not None:
-                # What could be taken for an event is none: the mapping alone says what is.
-                events.append(b"{}" if value is not None and value.lstrip().startswith(b"{") else value)
-            for event in events:
+            known = self._offsets[number] if number < len(self._offsets) else -1
+            mapped = self._input.map(value, f"{self._place}/{number if known < 0 else known}")
+            for event in values_of(mapped, value):
                 self._records.append(number)
                 yield stamp, event

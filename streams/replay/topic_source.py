@@ -24,6 +24,7 @@ from streams.replay.checkpoint import Checkpoint
 from streams.replay.entries import Begin, Mark, SourceError, Spool
 from streams.segments.codec import FormatError, Frontier, decode
 from streams.segments.fencing import Fencing
+from streams.segments.input_partition import LOGIN_EVENTS, InputPartition, input_partition
 from streams.settings.settings import Settings, SettingsError, read_settings
 
 __all__ = ["checkpoint_at", "read_checkpoint", "read_marks", "read_topic", "span_of"]
@@ -90,12 +91,13 @@ async def _read(
         ids = (await consumer.partition_ids(topic))[topic]
     if not ids:
         raise SourceError(f"topic:{topic}: there is no such topic at {','.join(settings.broker)}")
-    marks = await read_marks(reader, Topics(settings.topic_prefix)) if topic.endswith("login-events") else {}
+    marks = await _marks_there_are(reader, clients, Topics(settings.topic_prefix))
+    name = LOGIN_EVENTS if topic.endswith(LOGIN_EVENTS) else topic
     out: dict[tuple[str, int], Spool] = {}
     for partition in sorted(ids):
         spool = out[topic, partition] = Spool()
         words = f"{topic}/{partition}, offset {{}}".format
-        before = list(marks.get(partition, ()))
+        before = list(marks.get(input_partition(name, partition), ()))
         begun = since is None or not back
         first = None if since is None else since - back
         async for record in reader.read(TopicPartition(topic, partition), since=first):
@@ -106,7 +108,7 @@ async def _read(
                 begun = True
             while before and before[0][0] <= record.offset:
                 spool.append(before.pop(0)[1])
-            spool.append((record.timestamp, record.value))
+            spool.append((record.timestamp, record.value), record.offset)
             spool.places.note(record.offset, words)
         if not begun:
             spool.append(Begin())
@@ -115,9 +117,18 @@ async def _read(
     return out
 
 
-async def read_marks(reader: TopicReader, topics: Topics) -> dict[int, list[tuple[int, Mark]]]:
+async def _marks_there_are(
+    reader: TopicReader, clients: ClientFactory, topics: Topics
+) -> dict[InputPartition, list[tuple[int, Mark]]]:
+    """Read the marks, unless no worker has ever run at this cluster."""
+    async with started(clients.reader()) as consumer:
+        ids = await consumer.partition_ids(topics.segments)
+    return await read_marks(reader, topics) if ids[topics.segments] else {}
+
+
+async def read_marks(reader: TopicReader, topics: Topics) -> dict[InputPartition, list[tuple[int, Mark]]]:
     """Read the marks of each input partition, each with the offset before which it holds, in order of effect."""
-    out: dict[int, set[tuple[int, Mark]]] = {}
+    out: dict[InputPartition, set[tuple[int, Mark]]] = {}
     fencing = Fencing()
     async for record in reader.read(TopicPartition(topics.segments, 0)):
         if record.value is None:

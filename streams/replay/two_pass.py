@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from streams.mappings.mapping import RecordMapping
+from streams.mappings.inputs import Input
 from streams.replay.entries import Entry, Spool
 from streams.replay.places import PlacedEntries
 from streams.replay.sources import partitions
@@ -17,7 +17,7 @@ class TwoPass:
     """Inputs for two runs; the second run starts after the first has read everything.
 
     Args:
-        names, partitioned, back, mapping: the arguments of ``sources.partitions``.
+        names, partitioned, back, inputs: the arguments of ``sources.partitions``.
     """
 
     def __init__(
@@ -26,12 +26,12 @@ class TwoPass:
         *,
         partitioned: bool = False,
         back: int = 0,
-        mapping: RecordMapping | None = None,
+        inputs: Sequence[Input] = (),
     ) -> None:
         self._names = names
         self._partitioned = partitioned
         self._back = back
-        self._mapping = mapping
+        self._inputs = inputs
         self._kept: list[Spool] | None = None
 
     def first(self) -> list[Iterator[Entry]]:
@@ -40,7 +40,7 @@ class TwoPass:
         Raises:
             SourceError: an input cannot be read (also while iterating).
         """
-        read = partitions(self._names, partitioned=self._partitioned, back=self._back, mapping=self._mapping)
+        read = partitions(self._names, partitioned=self._partitioned, back=self._back, inputs=self._inputs)
         if all(Path(name).is_file() for name in self._names):
             return read
         self._kept = [Spool() for _ in read]
@@ -49,7 +49,7 @@ class TwoPass:
     def second(self) -> list[Iterator[Entry]]:
         """The partitions for the second run, with equal entries."""
         if self._kept is None:
-            return partitions(self._names, partitioned=self._partitioned, mapping=self._mapping)
+            return partitions(self._names, partitioned=self._partitioned, inputs=self._inputs)
         return [spool.entries() for spool in self._kept]
 
 

@@ -84,7 +84,7 @@ class Progress:
         self._evaluated: dict[str, int] = {}
         self._held_back_by: dict[str, str] = {}
         self._fleet: dict[str, int] = {}
-        self._positions: dict[int, Position] = {}
+        self._positions: dict[int | str, Position] = {}
         self._unsent: dict[str, int] = {}
         self._broker_ahead = 0
         self._unheard_for = 0.0
@@ -199,7 +199,7 @@ class Progress:
         with self._lock:
             return dict(self._evaluated)
 
-    def read_to(self, partition: int, position: Position | None) -> None:
+    def read_to(self, partition: int | str, position: Position | None) -> None:
         """Report how far an input partition has been read; None: it is another worker's now."""
         with self._lock:
             if position is None:
@@ -207,10 +207,10 @@ class Progress:
             else:
                 self._positions[partition] = position
 
-    def positions(self) -> Mapping[int, Position]:
+    def positions(self) -> Mapping[int | str, Position]:
         """Input partition of this worker -> how far it has been read."""
         with self._lock:
-            return dict(sorted(self._positions.items()))
+            return dict(sorted(self._positions.items(), key=lambda one: str(one[0])))
 
     @property
     def broker_ahead(self) -> int:

@@ -22,6 +22,7 @@ import msgspec
 from detectors.axes import AXES
 from detectors.errors import WatchofficerError
 from detectors.windows.facts import FactRow
+from streams.segments.input_partition import InputPartition
 from streams.segments.rows import AXES_BEFORE, PackedRows, fields_of, pack, read, read_before
 
 __all__ = [
@@ -75,7 +76,7 @@ class _Head(msgspec.Struct, array_like=True, frozen=True):
     step: int
     block_offsets: int
     thresholds: tuple[float, ...]
-    partition: int
+    partition: InputPartition
     block: int
     env: str
     first: int
@@ -163,6 +164,8 @@ class Tally(msgspec.Struct, array_like=True, gc=False):
     """What became of the records of a block up to ``last``: absolute counts, replaced as segments are.
 
     Attributes:
+        records: of login events as many as there are, of others the events that a mapping made.
+        skipped: rule of a mapping -> parts of records that are no events.
         slots: the records and the rejected ones by slot (``aggregate.rejected_share``); empty in what versions before
             this field wrote.
     """
@@ -178,13 +181,14 @@ class Tally(msgspec.Struct, array_like=True, gc=False):
     personal_fields: int = 0
     rejected: dict[str, int] = {}
     slots: dict[int, tuple[int, int]] = {}
+    skipped: dict[str, int] = {}
 
 
 class Frontier(msgspec.Struct, array_like=True, tag="frontier", frozen=True):
     """How far an input partition has been folded.
 
     Attributes:
-        partition: the input partition, of ``partitions``.
+        partition: the input partition, of ``partitions`` of its input.
         generation: of the consumer group, in which the writer took the partition over.
         next_offset: the first offset not folded; -1 in an announcement.
         watermark: ms, marks included; None for minus infinity.
@@ -194,9 +198,11 @@ class Frontier(msgspec.Struct, array_like=True, tag="frontier", frozen=True):
         written_at: the writer's clock, ms.
         tallies: of the blocks that have grown since the last frontier.
         blind_from: of a mark ``blind``: the watermark (ms) that the partition had when it could be read last.
+        inputs: every input of the writer -> the number of its partitions; empty in what versions before this field
+            wrote, whose only input is that of login events.
     """
 
-    partition: int
+    partition: InputPartition
     partitions: int
     generation: int
     next_offset: int
@@ -206,6 +212,7 @@ class Frontier(msgspec.Struct, array_like=True, tag="frontier", frozen=True):
     written_at: int
     tallies: list[Tally]
     blind_from: int | None = None
+    inputs: dict[str, int] = {}
 
 
 class Resume(msgspec.Struct, array_like=True, tag="resume", frozen=True):
@@ -218,9 +225,10 @@ class Resume(msgspec.Struct, array_like=True, tag="resume", frozen=True):
         blind_from: of the mark, as in ``Frontier``.
         rejected_from: the first offset before ``start`` whose copy on the topic of the rejected may be missing; None
             where all are there, and in what versions before this field wrote.
+        form: of the input's mappings (``mappings.inputs.Input.form``); "" of login events.
     """
 
-    partition: int
+    partition: InputPartition
     generation: int
     step: int
     block_offsets: int
@@ -232,6 +240,7 @@ class Resume(msgspec.Struct, array_like=True, tag="resume", frozen=True):
     greatest_there: int | None
     blind_from: int | None = None
     rejected_from: int | None = None
+    form: str = ""
 
 
 _Record = Segment | Frontier | Resume
@@ -335,7 +344,7 @@ def frontier_key(frontier: Frontier, *, mark: bool = False, finished: bool = Fal
     return f"frontier/{writer}".encode()
 
 
-def owner_key(partition: int, generation: int, *, begun: bool) -> bytes:
+def owner_key(partition: InputPartition, generation: int, *, begun: bool) -> bytes:
     """``owner/<partition>/<generation>`` of an announcement, and with ``/begun`` of a beginning: both are kept."""
     return f"owner/{partition}/{generation}{'/begun' if begun else ''}".encode()
 

@@ -15,11 +15,12 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from streams.segments.codec import Frontier, SealedSegment, Segment, Tally
+from streams.segments.input_partition import InputPartition
 
 __all__ = ["Admitted", "Fencing"]
 
 #: Something that counts now: a segment, or (input partition, tally).
-Admitted = Segment | SealedSegment | tuple[int, Tally]
+Admitted = Segment | SealedSegment | tuple[InputPartition, Tally]
 _Some = TypeVar("_Some", Segment, SealedSegment)
 
 
@@ -35,7 +36,7 @@ class Fencing:
     """The owners of all input partitions, as one partition of `sli-segments` names them."""
 
     def __init__(self) -> None:
-        self._owners: dict[int, _Owner] = {}
+        self._owners: dict[InputPartition, _Owner] = {}
 
     def segment(self, segment: _Some) -> list[_Some]:
         """The segments that count now that this one was read: itself, or none."""
@@ -69,12 +70,12 @@ class Fencing:
             owner.begun, owner.aside = True, []
         return True, admitted + tallies
 
-    def _own(self, partition: int, generation: int) -> None:
+    def _own(self, partition: InputPartition, generation: int) -> None:
         owner = self._owners.get(partition)
         if owner is None or generation > owner.generation:
             self._owners[partition] = _Owner(generation)
 
-    def _announce(self, partition: int, generation: int) -> None:
+    def _announce(self, partition: InputPartition, generation: int) -> None:
         before = self._owners.get(partition)
         if before is None:
             self._owners[partition] = _Owner(generation, begun=False)

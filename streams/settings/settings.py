@@ -83,6 +83,14 @@ def _brokers(value: object) -> object:
     return tuple(host_and_port(part) for part in value)
 
 
+def _names(value: object) -> object:
+    if isinstance(value, str):
+        value = tuple(part.strip() for part in value.split(",") if part.strip())
+    if not isinstance(value, list | tuple) or not all(isinstance(part, str) for part in value):
+        raise ValueError("must be login-events, or mappings as NAME or FILE[=TOPIC], several with commas")
+    return tuple(value)
+
+
 def _topic_prefix(value: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9._-]{0,200}", value, re.ASCII):
         raise ValueError("must be of letters, digits, '.', '_' and '-', which Kafka allows in a topic's name")
@@ -130,6 +138,7 @@ class Settings(Receivers, BaseSettings):
         broker: ``host:port`` of the bootstrap servers; empty if none is set.
         topic_prefix: the prefix of the names of all topics.
         policy: the file of the policy; None for the shipped one.
+        inputs: what is read: ``login-events``, or mappings with their topics; login events alone by default.
         api_token: the token that writes over HTTP must bear.
         hash_key: the key of the hashes of raw ids that mappings make; text of at least 32 bytes.
         banner_origins: of pages that may read the state of the banners in a browser; ``*`` for any.
@@ -150,6 +159,7 @@ class Settings(Receivers, BaseSettings):
     broker_security: BrokerSecurity = BrokerSecurity()
     topic_prefix: Annotated[str, AfterValidator(_topic_prefix)] = ""
     policy: Path | None = None
+    inputs: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names)] = ()
     api_token: HeaderSecret | None = None
     hash_key: HashKey | None = None
     banner_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_origins)] = ()

@@ -90,7 +90,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     blind: dict[str, str]
     obstacles: tuple[ReportedObstacle, ...]
     evaluated: dict[str, Evaluated]
-    positions: dict[int, Read]
+    positions: dict[int | str, Read]
     loop: Stalls
     broker_clock_ahead_seconds: float
     oldest_unsent_seconds: dict[str, float]

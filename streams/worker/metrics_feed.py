@@ -41,6 +41,7 @@ class MetricsFeed:
         if shard.partition == 0:
             rejected = {str(reason): n for reason, n in shard.totals.rejected.items()}
             self._metrics.set_rejected(rejected, shard.totals.personal_fields)
+            self._metrics.inputs.set(shard.totals.inputs)
 
     def shards_dropped(self, shards: Iterable[Shard]) -> None:
         """Remove the values of shards that another worker owns now."""
@@ -49,6 +50,7 @@ class MetricsFeed:
                 self._metrics.forget_env(env)
             if shard.partition == 0:
                 self._metrics.forget_rejected()
+                self._metrics.inputs.forget()
 
     def delivered(self, command: Command, at: int) -> None:
         """Observe the time from the first failing event to the page, which was delivered at ``at`` (ms)."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from streams.ingest.settings import Start
+from streams.mappings.inputs import Input
 
 __all__ = ["Role", "WorkerOptions"]
 
@@ -29,6 +30,7 @@ class WorkerOptions:
             meanwhile.
         blind_after: how long something must not get on until the watch is blind, seconds; None: as the policy says.
         folder: for temporary files; the system's by default.
+        inputs: what is read; the topic of login events alone by default.
     """
 
     role: Role = "all"
@@ -39,6 +41,7 @@ class WorkerOptions:
     before_judging: asyncio.Future[None] | None = None
     blind_after: float | None = None
     folder: Path | None = None
+    inputs: tuple[Input, ...] = ()
 
     @property
     def roles(self) -> frozenset[str]:

@@ -218,6 +218,7 @@ class Pipeline:
                 session_ms=round(self._options.session_seconds * SECOND),
                 start=self._options.start,
                 pace=self._clock.pace,
+                inputs=self._options.inputs,
             ),
             self._around.policy,
             self.producer,

@@ -15,7 +15,7 @@ from typing import Any
 import structlog
 from aiokafka.errors import KafkaError, UnrecognizedBrokerVersion
 
-from streams.kafka.admin import addressed_partitions, check_clock, create_missing
+from streams.kafka.admin import addressed_partitions, check_clock, check_inputs, create_missing
 from streams.kafka.clients import Backoff, KafkaClients
 from streams.kafka.diagnosis import Diagnosis, diagnose
 from streams.kafka.rights import MissingRight, missing_rights
@@ -54,7 +54,13 @@ class KafkaQuestions:
 
 
 def kafka_questions(
-    kafka: Mapping[str, Any], topics: Topics, roles: Collection[str], future_limit: int | None, step: int
+    kafka: Mapping[str, Any],
+    topics: Topics,
+    roles: Collection[str],
+    future_limit: int | None,
+    step: int,
+    *,
+    inputs: Sequence[str] = (),
 ) -> KafkaQuestions:
     """The questions, as they are asked of a real cluster.
 
@@ -64,21 +70,27 @@ def kafka_questions(
         roles: the roles of this worker.
         future_limit: how far ahead of the broker's clock a timestamp may be, ms; None: timestamps are not checked.
         step: of the policy, ms.
+        inputs: the topics that are read.
     """
+    inputs = inputs or [topics.login_events]
 
     async def prepare_topics() -> int:
         created = await create_missing(topics, dict(kafka))
         if created:
             log.info("topics_created", topics=created)
+        await check_inputs([one for one in inputs if one != topics.login_events], dict(kafka))
         if future_limit is not None:
-            await check_clock(topics.login_events, dict(kafka), future_limit)
+            for one in inputs:
+                await check_clock(one, dict(kafka), future_limit)
         partitions = await addressed_partitions(topics, dict(kafka))
         if topics.ingest_state not in created:
             await check_step(KafkaClients(kafka), topics, step)
         return partitions
 
     return KafkaQuestions(
-        rights=partial(missing_rights, kafka, topics, roles, settings_too=future_limit is not None),
+        rights=partial(
+            missing_rights, kafka, topics, roles, inputs=inputs, settings_too=future_limit is not None
+        ),
         topics=prepare_topics,
         diagnose=partial(diagnose, kafka),
         user=kafka.get("sasl_plain_username"),

@@ -109,7 +109,10 @@ class Worker:
         self._pulse = LoopPulse(self.progress, self._observe_stall)
         self._broker_watch = BrokerWatch(self._probe, self._unfetched, self.health, self.progress)
         future_limit = policy.future_limit if options.check_timestamps else None
-        questions = kafka_questions(kafka, self.topics, options.roles, future_limit, policy.step)
+        inputs = [one.topic for one in options.inputs] or [self.topics.login_events]
+        questions = kafka_questions(
+            kafka, self.topics, options.roles, future_limit, policy.step, inputs=inputs
+        )
         self._prepare = Preparation(questions, self.health, self.progress)
         self._surroundings = Surroundings(
             settings=settings,

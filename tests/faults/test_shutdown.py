@@ -33,7 +33,7 @@ async def written_to(deployment: Deployment) -> int:
     async for record in reader.read(TopicPartition(deployment.prefix + "sli-segments", 0)):
         said = decode(record.value)
         if isinstance(said, Frontier):
-            reached[said.partition] = max(reached.get(said.partition, 0), said.next_offset)
+            reached[int(said.partition)] = max(reached.get(int(said.partition), 0), said.next_offset)
     return sum(reached.values())
 
 

@@ -219,7 +219,7 @@ def _log(run: Run) -> _Log:
 
 def _marks(run: Run) -> _Marks:
     reader: Any = _Archive(run)
-    return asyncio.run(read_marks(reader, TOPICS))
+    return {int(partition): marks for partition, marks in asyncio.run(read_marks(reader, TOPICS)).items()}
 
 
 def _entries(log: _Log, marks: _Marks, since: int | None = None) -> list[Iterator[Entry]]:

@@ -198,7 +198,7 @@ class Run:
         for record in self.log(TOPICS.segments, 0).archive:
             said = decode_sealed(record.value or b"")
             if isinstance(said, Frontier):
-                reached[said.partition] = said.next_offset
+                reached[int(said.partition)] = said.next_offset
         ends = {n: self.log(TOPICS.login_events, n).end for n in range(self.plan.partitions)}
         done = {delivery.command_id for delivery in self.deliveries()}
         return reached == ends and all(command.id in done for command in self.commands())
@@ -284,7 +284,7 @@ class Run:
                     said = decode(record.value or b"")
                     if isinstance(said, Resume):
                         first = said.read_from if said.rejected_from is None else said.rejected_from
-                        needed.setdefault(said.partition, []).append(min(said.read_from, first))
+                        needed.setdefault(int(said.partition), []).append(min(said.read_from, first))
         else:
             done = {delivery.command_id for delivery in self.deliveries()}
             for n, log in enumerate(self.logs(topic)):

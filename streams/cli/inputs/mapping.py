@@ -12,14 +12,15 @@ import msgspec
 
 from streams.events.decode import decode
 from streams.events.validation import Rejection
-from streams.mappings.mapping import FIXED_KEY, RecordMapping
+from streams.mappings.inputs import PLAIN, Input, read_inputs
+from streams.mappings.mapping import FIXED_KEY, Account, RecordMapping
 from streams.mappings.shipped import load_mapping
 from streams.mappings.suggest import suggest
 from streams.replay.entries import Begin, Mark
 from streams.replay.sources import partitions
 from streams.settings.settings import PREFIX, read_settings
 
-__all__ = ["account_words", "map_command", "mapped_lines", "mapping_of", "suggest_command"]
+__all__ = ["account_words", "inputs_of", "map_command", "mapped_lines", "mapping_of", "suggest_command"]
 
 #: Shapes of records that no rule knows, and reasons, of which each is shown.
 _SHOWN = 10
@@ -34,8 +35,22 @@ def mapping_of(name: str, *, live: bool = False) -> RecordMapping:
 
     Raises:
         PolicyError: there is no such mapping, or it cannot be used.
-        SettingsError: a setting cannot be used, or there is no key though ``live``.
+        SettingsError: a setting cannot be used.
+        UsageError: there is no key though ``live``.
     """
+    return load_mapping(name, _key(live=live))
+
+
+def inputs_of(names: tuple[str, ...]) -> tuple[Input, ...]:
+    """Return the inputs that options name, each ``NAME|FILE[=TOPIC]``; none for no names.
+
+    Raises:
+        PolicyError, SettingsError: as ``mapping_of``.
+    """
+    return read_inputs(names, PLAIN, _key(live=False)) if names else ()
+
+
+def _key(*, live: bool) -> bytes:
     key = read_settings({k: v for k, v in os.environ.items() if k.startswith(f"{PREFIX}HASH_KEY")}).hash_key
     if key is None and live:
         raise click.UsageError(
@@ -46,13 +61,12 @@ def mapping_of(name: str, *, live: bool = False) -> RecordMapping:
             f"{PREFIX}HASH_KEY is not set: hashes of raw ids are made with a key that is no secret",
             file=sys.stderr,
         )
-    return load_mapping(name, FIXED_KEY if key is None else key.get_secret_value().encode())
+    return FIXED_KEY if key is None else key.get_secret_value().encode()
 
 
-def account_words(mapping: RecordMapping) -> str:
-    """What became of the records, in a few lines."""
-    one = mapping.account
-    lines = [f"mapping {mapping.name}: {one.events:,} events of {one.records:,} records"]
+def account_words(name: str, one: Account) -> str:
+    """What became of the records of a mapping, or of several, in a few lines."""
+    lines = [f"mapping {name}: {one.events:,} events of {one.records:,} records"]
     lines += _counted("skipped by rule", one.skipped)
     lines += _counted("could not be read", one.unreadable)
     lines += _counted("no rule knows", one.shapes)
@@ -92,7 +106,7 @@ def map_command(name: str, files: tuple[str, ...], *, form: str) -> int:
                 words = f"rejected: {mapped.unreadable}"
                 _print(form, number, {"rejected": mapped.unreadable}, words, "")
             number += 1
-    print(account_words(mapping), file=sys.stderr)
+    print(account_words(mapping.name, mapping.account), file=sys.stderr)
     if rejected:
         print(f"  rejected as no valid event: {rejected:,}", file=sys.stderr)
     if mapping.account.events and (missing := mapping.never_found()):

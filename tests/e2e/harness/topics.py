@@ -82,7 +82,10 @@ async def expected_slis(address: str, prefix: str, sli_every: int) -> list[dict[
         assert record.value is not None
         resume = decode(record.value)
         if isinstance(resume, Resume) and resume.mark is not None:
-            marks[resume.partition] = [*marks.get(resume.partition, ()), (resume.start, resume.mark)]
+            marks[int(resume.partition)] = [
+                *marks.get(int(resume.partition), ()),
+                (resume.start, resume.mark),
+            ]
     numbers = {"sli_every": sli_every}
     logs = [partitions.get(number, []) for number in range(max(partitions, default=-1) + 1)]
     return sorted(judge(logs, numbers, marks).slis, key=_place)

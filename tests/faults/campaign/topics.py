@@ -119,20 +119,20 @@ def _fold(records: list[Any]) -> Folded:
         said = decode(record.value)
         if not isinstance(said, Frontier):
             continue
-        owner = owners[said.partition]
+        owner = owners[int(said.partition)]
         if said.generation < owner.generation:
             if not owner.begun and said.generation >= owner.before:
                 owner.aside += said.tallies
             continue
         if said.generation > owner.generation:
             before, aside = (owner.generation, []) if owner.begun else (owner.before, owner.aside)
-            owner = owners[said.partition] = _Owner(said.generation, False, before, aside)
+            owner = owners[int(said.partition)] = _Owner(said.generation, False, before, aside)
         if said.next_offset >= 0 and not owner.begun:
-            _count(here, said.partition, [t for t in owner.aside if t.last < said.next_offset])
+            _count(here, int(said.partition), [t for t in owner.aside if t.last < said.next_offset])
             owner.begun, owner.aside = True, []
-        _count(here, said.partition, said.tallies)
+        _count(here, int(said.partition), said.tallies)
         if said.marked and said.watermark is not None:
-            here.marks[said.partition].append((said.next_offset, said.watermark))
+            here.marks[int(said.partition)].append((said.next_offset, said.watermark))
             here.reasons[said.marked] += 1
     return here
 

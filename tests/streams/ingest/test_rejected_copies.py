@@ -17,6 +17,7 @@ from structlog.testing import capture_logs
 
 from streams.aggregate.acceptance import Rules
 from streams.events.decode import decode as decode_event
+from streams.ingest.blocks import RefusedRecord
 from streams.ingest.rejected_copies import RejectedCopies, RejectedCopy, copy_of
 from streams.ingest.service import Ingest
 from streams.ingest.settings import IngestSettings
@@ -116,7 +117,11 @@ class Worker:
 
 def copies_of(partition: int, records: list[Record]) -> list[RejectedCopy]:
     refused: Any = decode_event(b"no event")
-    return [copy_of(TOPICS, partition, one, refused) for one in records if one.value == b"no event"]
+    return [
+        copy_of(TOPICS, partition, RefusedRecord(one, refused, one.value))
+        for one in records
+        if one.value == b"no event"
+    ]
 
 
 def event_at(offset: int) -> Record:
@@ -153,7 +158,7 @@ async def test_what_the_topic_does_not_take_is_read_again_once_it_does(error: Ka
 
 async def test_a_worker_that_ends_while_the_broker_is_away_says_so_and_one_that_is_refused_goes_on() -> None:
     worker = Worker(Kafka(), patience=60.0)
-    some = {0: copies_of(0, [_rejected(0)])}
+    some: dict[int | str, list[RejectedCopy]] = {0: copies_of(0, [_rejected(0)])}
     worker.kafka.refuse = KafkaConnectionError
     with pytest.raises(KafkaConnectionError):
         await worker.copies.write(some, lambda: True)

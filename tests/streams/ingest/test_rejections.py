@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from aiokafka import TopicPartition
 
 from streams.events.validation import Reason, Rejection
+from streams.ingest.blocks import Folded, RefusedRecord
 from streams.ingest.rejections import Rejections
 from streams.runtime.progress import Progress, Why
 
@@ -27,10 +29,11 @@ class World:
     def read(self, seconds: int, good: int, bad: int) -> None:
         """Read so many records of either kind in each second."""
         for _ in range(seconds):
-            records = [SimpleNamespace(offset=self.offset + n) for n in range(good + bad)]
+            records: list[Any] = [SimpleNamespace(offset=self.offset + n) for n in range(good + bad)]
             self.offset += good + bad
             if records:
-                self.rejections.note(PARTITION, len(records), [(one, WHY) for one in records[good:]])
+                refused = [RefusedRecord(one, WHY, b"") for one in records[good:]]
+                self.rejections.note(PARTITION, Folded(len(records), refused))
             self.rejections.look()
             self.seconds += 1.0
 

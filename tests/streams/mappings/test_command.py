@@ -64,13 +64,14 @@ def test_what_cannot_be_read_is_rejected_with_its_place(tmp_path: Path) -> None:
 def test_map_shows_what_becomes_of_each_record(tmp_path: Path) -> None:
     file = tmp_path / "some.log"
     lines = [sis("callback", icn="1V2"), sis("brand new thing"), sis("attribute validator error")]
-    file.write_text("\n".join([*map(json.dumps, lines), "no json of this"]))
+    file.write_text("\n".join([*map(json.dumps, lines), "no json of this", '{"broken":']))
     found = ran("map", "vets-api-sis", str(file), "--format", "json")
     assert found.exit_code == 0
     told = [json.loads(line) for line in found.stdout.splitlines()]
     assert told[0]["event"]["step"] == "callback"
     assert [one.get("skipped") for one in told[1:3]] == ["unlisted", "attribute-validator"]
-    assert told[3]["rejected"]
+    assert told[3] == {"record": 3, "skipped": "unmatched", "shape": "no json of this"}
+    assert told[4] == {"record": 4, "rejected": "not JSON"}
     assert "no rule knows: [SignInService] # brand new thing (1)" in found.stderr
     assert "never found: " in found.stderr
     assert "1V2" not in found.output
