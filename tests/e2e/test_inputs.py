@@ -1,0 +1,124 @@
+"""A producer's own records beside login events: an outage pages, a kill loses nothing, and replay says the same."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
+from detectors.instants import parse_instant
+from streams.kafka.embedded_broker import EmbeddedBroker
+from tests.e2e.harness.deployment import Deployment, deployed, login, now
+from tests.e2e.harness.topics import published_slis
+from tests.e2e.harness.worker import run_to_end, until
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
+
+_PREFIX = "mapped."
+_TOPIC = "mapped.keycloak"
+_MAPPING = f"keycloak={_TOPIC}"
+_SETTINGS = {"INPUTS": f"login-events,{_MAPPING}", "HASH_KEY": "no secret, and of thirty-two bytes and more"}
+_ORDER = ("5m", "15m", "1h")
+
+
+class Traffic:
+    """Sign-ins through Keycloak, which fail while ``failing``, and login events of ssoe."""
+
+    def __init__(self, broker: str) -> None:
+        self.failing = False
+        self._broker = broker
+        self._ended = False
+
+    def stop(self) -> None:
+        """End after the next event."""
+        self._ended = True
+
+    async def flow(self) -> None:
+        """Produce until stopped."""
+        draw, count = random.Random(3), 0
+        async with AIOKafkaProducer(bootstrap_servers=self._broker) as producer:
+            while not self._ended:
+                count += 1
+                one: dict[str, Any] = {"type": "LOGIN", "time": now(), "clientId": "account"}
+                if self.failing:
+                    one |= {"type": "LOGIN_ERROR", "error": "identity_provider_error"}
+                one |= {"userId": f"u{draw.randrange(2_000)}", "details": {"identity_provider": "idme"}}
+                for value in ([one], {"operationType": "CREATE"}, one | {"type": "A_NEW_TYPE"}, "no event")[
+                    : 1 if count % 5 else 4
+                ]:
+                    await producer.send(_TOPIC, json.dumps(value).encode(), key=b"%d" % draw.randrange(9))
+                event = login(f"e{count}", user_hash=f"h:{draw.randrange(2_000)}")
+                await producer.send(f"{_PREFIX}login-events", event, key=b"%d" % draw.randrange(9))
+                await asyncio.sleep(0.05)
+
+
+async def _pages(deployment: Deployment, traffic: Traffic) -> None:
+    """Play an outage of Keycloak that pages, kill the worker, and wait until all has been evaluated."""
+    worker = deployment.worker
+    worker.start()
+    await worker.ready()
+    flow = asyncio.create_task(traffic.flow())
+    try:
+        await asyncio.sleep(4.0)
+        traffic.failing = True
+
+        async def paged() -> bool:
+            return bool(deployment.sandbox.pagerduty.woken)
+
+        await until(paged, 60.0, "the page", worker)
+        worker.kill()
+        await asyncio.sleep(1.0)
+        worker.start()
+        await worker.ready()
+    finally:
+        traffic.stop()
+        await flow
+    ended_at = now()
+
+    async def evaluated() -> bool:
+        _, body = await worker.get("/api/v1/slis")
+        return parse_instant(body["evaluated_to"]["prod"]) >= ended_at
+
+    await until(evaluated, 60.0, "the last events", worker)
+
+
+async def test_an_outage_in_mapped_records_pages_and_replay_of_the_topics_says_the_same(
+    embedded_broker: EmbeddedBroker, tmp_path: Path
+) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=embedded_broker.address)
+    await admin.start()
+    stamped = {"message.timestamp.type": "LogAppendTime"}
+    await admin.create_topics([NewTopic(_TOPIC, 2, 1, topic_configs=stamped)])
+    await admin.close()
+    async with deployed(embedded_broker.address, _PREFIX, tmp_path, settings=_SETTINGS) as deployment:
+        await _pages(deployment, Traffic(embedded_broker.address))
+        (woken,) = deployment.sandbox.pagerduty.woken
+        assert woken.dedup_key == "watchofficer:prod-1:0"
+        skipped = {
+            rule: await deployment.metric("watchofficer_input_events_total", input=_TOPIC, rule=rule)
+            for rule in ("admin-events", "other-types", "not_json")
+        }
+        assert all(skipped.values()), skipped
+        sources = (f"topic:{_PREFIX}login-events", f"topic:{_TOPIC}", "--mapping", _MAPPING)
+        policy = ("--policy", str(tmp_path / "policy.yaml"))
+        status, said, complained = await asyncio.to_thread(
+            run_to_end,
+            deployment.settings,
+            *("replay", *sources, *policy, "--sli-every", "5s", "--format", "jsonl"),
+        )
+        assert status == 0, complained
+        lines = [json.loads(line) for line in said.splitlines()]
+        replayed = [line for line in lines if line["type"] == "sli"]
+        replayed.sort(key=lambda line: (line["at"], line["scope"], _ORDER.index(line["window"])))
+        published = await published_slis(deployment.broker, _PREFIX)
+        assert [one for one in published if one["at"] <= replayed[-1]["at"]] == replayed
+        opened = [one.json() for one in await deployment.on("incident-log") if one.json()["type"] == "opened"]
+        again = [one for one in lines if one["type"] == "transition" and one["from"] is None]
+        # A crash may write a line again.
+        assert {(one["at"], one["scope"]) for one in again} == {(one["at"], one["scope"]) for one in opened}
