@@ -15,7 +15,6 @@ import uvloop
 from detectors.policy.policy import Policy
 from streams.cli.configuration import announce_settings, configured, inputs_of
 from streams.http.server import AddressTaken
-from streams.ingest.input_changes import KeyChanged
 from streams.ingest.settings import Start
 from streams.kafka.admin import TopicProblem
 from streams.records.reading import Unreadable
@@ -107,7 +106,7 @@ async def _tune(worker: Worker) -> None:
 
 def _say_failure(failure: BaseException) -> int:
     """Say why a worker cannot go on; returns the exit status."""
-    if isinstance(failure, KeyChanged | TopicProblem | Unreadable):
+    if isinstance(failure, TopicProblem | Unreadable):
         print(failure, file=sys.stderr)
         return 2
     log.error("stopped_by_failure", error=repr(failure), exc_info=failure)

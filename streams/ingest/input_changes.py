@@ -5,17 +5,13 @@ from __future__ import annotations
 import structlog
 from aiokafka import TopicPartition
 
-from detectors.errors import WatchofficerError
+from streams.kafka.admin import TopicProblem
 from streams.segments.codec import Frontier
 from streams.segments.input_partition import LOGIN_EVENTS
 
-__all__ = ["KeyChanged", "is_unchanged", "knows"]
+__all__ = ["is_unchanged", "knows"]
 
 log = structlog.get_logger(__name__)
-
-
-class KeyChanged(WatchofficerError):
-    """The key of hashes is another than the one that an input was read with. The message says what to do."""
 
 
 def is_unchanged(place: TopicPartition, before: str, now: str) -> bool:
@@ -26,10 +22,10 @@ def is_unchanged(place: TopicPartition, before: str, now: str) -> bool:
         before, now: the forms of the input (``mappings.inputs.Input.form``).
 
     Raises:
-        KeyChanged: the key of hashes is another.
+        TopicProblem: the key of hashes is another.
     """
     if before and now and before.partition("/")[2] != now.partition("/")[2]:
-        raise KeyChanged(
+        raise TopicProblem(
             f"{place.topic} was read with another WATCHOFFICER_HASH_KEY, and all people would count anew: "
             "put the former key back, or give the deployment a new WATCHOFFICER_TOPIC_PREFIX"
         )

@@ -146,7 +146,7 @@ class PartitionClaim:
 
         Raises:
             LogReplaced: the topic was made anew.
-            KeyChanged: the key of hashes is another.
+            TopicProblem: the key of hashes is another.
             CommitFailedError: the partition is another worker's by now.
             KafkaError: the broker refused a request.
         """
@@ -269,7 +269,7 @@ class PartitionClaim:
             greatest = max(greatest, said.generation)
             # One of an older generation behind one of a newer is of a worker that had lost the partition.
             if isinstance(said, Resume) and (resume is None or said.generation >= resume.generation):
-                resume, written_at = said, record.timestamp
+                resume, written_at = said, int(getattr(record, "timestamp", 0))
         reached = -1 if resume is None else resume.generation
         # A claim that cannot be read has its number in its key; an older resume record has been replaced.
         reading.refuse(

@@ -43,6 +43,14 @@ def metrics() -> Metrics:
     )
 
 
+_SNAPSHOT = EnvSnapshot(
+    watermark=NOW,
+    deadlines={1: NOW},
+    durations={("prod/ssoe", "5m", "0.95"): 1.25},
+    error_budget_gone={SSOE: NOW},
+)
+
+
 def samples(page: Metrics) -> dict[tuple[str, tuple[str, ...]], float]:
     """(name, label values in the order of the label names, without empty ones) -> value."""
     body, _ = page.render()
@@ -55,10 +63,9 @@ def samples(page: Metrics) -> dict[tuple[str, tuple[str, ...]], float]:
 
 def test_the_names_and_labels_are_those_that_dashboards_rely_on() -> None:
     page = metrics()
-    took = {("prod/ssoe", "5m", "0.95"): 1.25}
-    gone = EnvSnapshot(watermark=NOW, deadlines={1: NOW}, durations=took, error_budget_gone={SSOE: NOW})
-    page.set_env("prod", gone)
+    page.set_env("prod", _SNAPSHOT)
     page.set_rejected({})
+    page.inputs.set({("keycloak-events", "accepted", ""): 1})
     page.set_producer_lags({0: 0})
     page.watch.set_blind(frozenset({"lag"}), {"prod": 3.0})
     page.watch.set_pending({"slack": 0}, {"slack": 0.0})
@@ -72,6 +79,7 @@ def test_the_names_and_labels_are_those_that_dashboards_rely_on() -> None:
     assert families == {
         "watchofficer_login_events": {"env", "auth_method", "csp", "result"},
         "watchofficer_events_rejected": {"reason"},
+        "watchofficer_input_events": {"input", "result", "rule"},
         "watchofficer_events_with_personal_fields": set(),
         "watchofficer_events_lost": set(),
         "watchofficer_producer_lag_seconds": {"partition"},

@@ -69,7 +69,8 @@ def test_an_empty_environment_gives_the_documented_defaults() -> None:
 def test_the_variables_are_those_of_the_documentation() -> None:
     names = {variable.name.removeprefix("WATCHOFFICER_") for variable in variables()}
     assert names == {
-        "BROKER", "TOPIC_PREFIX", "POLICY", "API_TOKEN", "BANNER_ORIGINS", "HASH_KEY", "BIND", "PORT", "LOG_FORMAT",
+        "BROKER", "TOPIC_PREFIX", "POLICY", "INPUTS", "API_TOKEN", "BANNER_ORIGINS", "HASH_KEY", "BIND", "PORT",
+        "LOG_FORMAT",
         "HEARTBEAT_URL",
         "PAGERDUTY__ROUTING_KEY", "PAGERDUTY__BASE_URL", "PAGERDUTY__WEBHOOK_SECRET", "PAGERDUTY__REST_TOKEN",
         "PAGERDUTY__REST_FROM", "PAGERDUTY__REST_URL",
