@@ -36,7 +36,7 @@ fields:
   user_hash: {path: user, hash: person}
 """
 SOURCE = Source([compile_mapping(MAPPING, "pages.yaml")])
-_ONE = st.fixed_dictionaries(
+_ONE: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
     {
         "type": st.sampled_from(["OK", "OK", "ERROR", "SILENT", "NEW"]),
         "id": st.sampled_from([None, None, "a", "b"]),
