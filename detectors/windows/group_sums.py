@@ -53,11 +53,13 @@ class GroupSums:
 
     def __call__(self, values: npt.NDArray[Any]) -> Ints:
         """Return int64 (N, group, kind) from integers (N, column), of which sums are below 2^53."""
-        out: Ints = np.zeros((len(values), *self._shape), dtype=np.int64)
+        groups, kinds = self._shape
+        # Readers want one kind at a time, so the counts of a kind lie together.
+        out: Ints = np.zeros((kinds, len(values), groups), dtype=np.int64)
         exact = values.astype(np.float64)
-        for kind, columns, groups in self._products:
-            out[:, :, kind] = exact[:, columns] @ groups
-        return out
+        for kind, columns, members in self._products:
+            out[kind] = exact[:, columns] @ members
+        return out.transpose(1, 2, 0)
 
 
 class Computed(Mapping[int, Ints]):
