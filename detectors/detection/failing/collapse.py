@@ -41,7 +41,7 @@ _EXPECTED = 5
 
 @dataclass(frozen=True)
 class _Window:
-    """A window (ms): people who failed with any code, and trials, (step, scope)."""
+    """A window (ms): people who failed with any code, and trials, (M, scope) at the steps that are judged."""
 
     length: int
     failed: Ints
@@ -58,6 +58,10 @@ class Collapse:
         policy: the policy.
         history: tells which share usually fails, with any code.
         needed: the evidence that fires, nats.
+
+    Attributes:
+        fires: bool (step, scope) whether success has collapsed.
+        lingers: bool (step, scope) whether fewer than half get in, whatever the evidence.
     """
 
     def __init__(self, frame: Frame, policy: Policy, history: History, needed: float) -> None:
@@ -67,18 +71,21 @@ class Collapse:
         self._needed = needed
         self._lattice = lattice_of(frame.scopes)
         shape = (len(frame.ends), len(frame.scopes))
-        near = [self._near(length) for length in self._lengths]
-        found = frame.codes is not None and any(where.any() for where in near)
-        self._windows = list(map(self._judge, self._lengths, near)) if found else []
-        none: Bools = np.zeros(shape, dtype=bool)
-        self.fires: Bools = none.copy()
-        again = none.copy()  # whether a shorter window shows that people surely get in again
-        for one in self._windows:
-            one.fires[again] = False
-            one.going_on[again] = False
-            self.fires |= one.fires
+        self.fires: Bools = np.zeros(shape, dtype=bool)
+        self.lingers: Bools = np.zeros(shape, dtype=bool)
+        near = [self._near(length) for length in self._lengths] if frame.codes is not None else []
+        # (M,) the steps at which success may have collapsed in a window: no other step is judged.
+        self._steps: Ints = np.flatnonzero(np.any([where.any(axis=1) for where in near], axis=0))
+        self._windows: list[_Window] = []
+        if not len(self._steps):
+            return
+        again: Bools = np.zeros((len(self._steps), shape[1]), dtype=bool)  # people surely get in again
+        for length, where in zip(self._lengths, near, strict=True):
+            one = self._judge(length, where[self._steps] & ~again)
+            self._windows.append(one)
+            self.fires[self._steps] |= one.fires
+            self.lingers[self._steps] |= one.going_on
             again |= surely_below(one.failed, one.trials, _HALF, _SURE)
-        self.lingers: Bools = np.asarray(np.any([none, *(one.going_on for one in self._windows)], axis=0))
 
     @property
     def _lengths(self) -> list[int]:
@@ -87,8 +94,8 @@ class Collapse:
 
     @cached_property
     def usual(self) -> Floats:
-        """(step, scope) the share of completed sign-ins that usually fails, with any code."""
-        days, day = np.unique((self._frame.ends - 1) // DAY, return_inverse=True)
+        """(M, scope) the share of completed sign-ins that usually fails, with any code."""
+        days, day = np.unique((self._frame.ends[self._steps] - 1) // DAY, return_inverse=True)
         of_days = []
         for one in days:
             at = int((one + 1) * DAY)
@@ -99,10 +106,31 @@ class Collapse:
             )
         return np.asarray(np.minimum(np.stack(of_days)[day], 0.9))
 
-    @property
+    @cached_property
     def _too_many(self) -> Floats:
-        """(step, scope) the share that fails where half of those get in who usually do."""
+        """(M, scope) the share that fails where half of those get in who usually do."""
         return np.asarray(1.0 - _HALF * (1.0 - self.usual))
+
+    @cached_property
+    def _people(self) -> Ints:
+        """(M, scope) people who failed with any code, in the longest window of codes."""
+        codes = self._frame.codes
+        assert codes is not None  # else no step is judged
+        return codes.people(codes.codes, self._policy.surge.window)[self._steps]
+
+    @cached_property
+    def _in_the_hour(self) -> Ints:
+        """(M, scope) sign-ins that succeeded in the hour."""
+        return self._signed_in(HOUR)
+
+    def _signed_in(self, length: int) -> Ints:
+        """Return (M, scope) the sign-ins that succeeded in a window (ms), tokens left out."""
+        good = self._count(length, GOOD)
+        return np.asarray(good - self._lattice.tokens(good))
+
+    def _count(self, length: int, counter: int) -> Ints:
+        """Return (M, scope) a counter in a window (ms)."""
+        return np.asarray(self._frame.counts[length][..., counter][self._steps])
 
     def _near(self, length: int) -> Bools:
         """Return (step, scope) whether so many fail in a window (ms) that success may have collapsed."""
@@ -112,21 +140,21 @@ class Collapse:
         return np.asarray(near & self._lattice.is_scope & (failures > _HALF * counts[..., GOOD]))
 
     def _judge(self, length: int, near: Bools) -> _Window:
-        """Return what a window (ms) shows; one in which hardly anybody fails shows that a longer one is past."""
-        frame, rules = self._frame, self._policy.outage
-        counts = frame.counts[length]
-        failures = counts[..., BAD] + counts[..., EXCLUDED]
-        good = counts[..., GOOD] - self._lattice.tokens(counts[..., GOOD])
+        """Return what a window (ms) shows; one in which hardly anybody fails shows that a longer one is past.
+
+        Args:
+            length: of the window, ms.
+            near: (M, scope) where an answer is wanted.
+        """
+        ends, rules = self._frame.ends[self._steps], self._policy.outage
+        good = self._signed_in(length)
         # People are counted over the longest window of codes, at most as many as failures in a shorter one.
-        failed = failures
-        if frame.codes is not None:
-            failed = np.minimum(failures, frame.codes.people(frame.codes.codes, self._policy.surge.window))
+        failed = np.minimum(self._count(length, BAD) + self._count(length, EXCLUDED), self._people)
         trials = failed + good
         enough = near & (failed >= rules.min_people)
         fires = enough & (failure_gain(failed, trials, self._too_many) >= self._needed)
-        hour = frame.counts[HOUR][..., GOOD]
-        known = frame.ends - length - np.maximum(frame.ends - HOUR, frame.covered_from)
-        rate = (hour - self._lattice.tokens(hour) - good) / np.maximum(known, length)[:, None]
+        known = ends - length - np.maximum(ends - HOUR, self._frame.covered_from)
+        rate = (self._in_the_hour - good) / np.maximum(known, length)[:, None]
         before = np.maximum(rate, 0.0) * length
         fewer = (good <= _LEFT * before) & (good <= before - _FEWER * np.sqrt(before))
         fires &= fewer | (rate * self._policy.surge.window < _EXPECTED)
@@ -137,18 +165,22 @@ class Collapse:
         gains: Floats = np.zeros(self.fires.shape)
         for one in self._windows:
             now = one.fires.any(axis=1, keepdims=True)
-            gains = np.maximum(gains, failure_gain(one.failed, one.trials, self.usual) * now)
+            found = failure_gain(one.failed, one.trials, self.usual) * now
+            gains[self._steps] = np.maximum(gains[self._steps], found)
         return gains
 
     def explain(self, step: int, scope: int) -> Cause:
-        """Return the finding at a cell, by the longest window that fires there, or else at that step."""
-        frame = self._frame
-        at_step = [one for one in self._windows if one.fires[step].any()]
-        firing = [one for one in at_step if one.fires[step, scope]] or at_step
+        """Return the finding at a cell of a step at which a scope fires.
+
+        It is that of the longest window that fires at the cell, or else on another scope.
+        """
+        frame, at = self._frame, int(np.searchsorted(self._steps, step))
+        at_step = [one for one in self._windows if one.fires[at].any()]
+        firing = [one for one in at_step if one.fires[at, scope]] or at_step
         shortest, longest = firing[0], firing[-1]
-        failed, trials = int(longest.failed[step, scope]), int(longest.trials[step, scope])
-        usual = float(self.usual[step, scope])
-        evidence = float(failure_gain(failed, trials, self._too_many[step, scope]))
+        failed, trials = int(longest.failed[at, scope]), int(longest.trials[at, scope])
+        usual = float(self.usual[at, scope])
+        evidence = float(failure_gain(failed, trials, self._too_many[at, scope]))
         state = np.where(self.fires, FIRING, NOT_ENOUGH_EVIDENCE).astype(np.int8)
         return cause_at("outage", frame.scopes, state, step, scope)(
             sentence=f"{failed:,} of {trials:,} people failed on {of_scope('sign-ins', frame.scopes, scope)} in"

@@ -76,7 +76,7 @@ class Selection:
             if values[group] == 0.0 and group not in divided:
                 continue  # neither the scope nor a part of it explains anything
             options = [nothing]
-            for axis in self._axes:
+            for axis in self._axes if group in divided else ():
                 found = [best[part] for part in lattice.parts[axis][group] if part in best]
                 if found:
                     options.append((sum(one[0] for one in found), [s for one in found for s in one[1]]))
