@@ -15,6 +15,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from pydantic import SecretStr
 
 from detectors.incidents import Incident, IncidentInput
+from detectors.policy.policy import Policy
 from sinks.banner import banner
 from sinks.metrics.prometheus import Metrics
 from sinks.receivers.slack.config import SlackSettings
@@ -108,6 +109,7 @@ async def serving(
     patience: float = 0.0,
     slack: SlackSettings = SLACK,
     banner_origins: tuple[str, ...] = (),
+    policy: Policy | None = None,
 ) -> AsyncIterator[Serving]:
     views, health = Views(), Health(lambda: served.monotonic)
     progress = Progress(lambda: served.monotonic)
@@ -130,7 +132,7 @@ async def serving(
             watchdog.report,
             lambda v: served.submit(v),
             settings,
-            default_policy(),
+            policy or default_policy(),
             clock=lambda: NOW,
             patience=patience,
         )
