@@ -20,9 +20,9 @@ from benchmarks.quality.cases import Case
 from detectors.backtest.labels import Label
 from detectors.backtest.outcomes import Outcomes
 from detectors.backtest.score import Score, score
-from detectors.engine.state import StepResult
 from detectors.instants import DAY, format_instant
 from detectors.policy.policy import Policy
+from streams.evaluate.evaluator import Verdict
 from streams.replay.entries import Entry
 from streams.replay.files import open_lines
 from streams.replay.replay import Replay
@@ -65,7 +65,8 @@ def play(
     policy: Policy,
     cache_in: Path | None = None,
     *,
-    seen: Callable[[StepResult], None] = lambda result: None,
+    seen: Callable[[Verdict], None] = lambda verdict: None,
+    sli_every: int | None = None,
 ) -> Run:
     """Run and score one case.
 
@@ -74,7 +75,8 @@ def play(
         policy: the policy in force.
         cache_in: folder for simulated files, which are equal in every run; None for no files. The large files of
             healthy days are never kept.
-        seen: called with the results of each T.
+        seen: called with the verdict of each T.
+        sli_every: the interval at which verdicts have SLIs, ms; None for never.
     """
     scenario, simulation = case.play()
     policy = _announced(policy, scenario)
@@ -82,11 +84,13 @@ def play(
     is_kept = cache_in and case.suite != "days" and not scenario.is_stamped
     source = _Kept(case, simulation, cache_in) if cache_in and is_kept else _Fresh(simulation)
     began = time.process_time()
-    replay = Replay([source.entries()], policy, now=simulation.end + DAY, history=case.history())
+    replay = Replay(
+        [source.entries()], policy, now=simulation.end + DAY, sli_every=sli_every, history=case.history()
+    )
     outcomes = Outcomes()
     for verdict in replay.run():
         outcomes.add(verdict.result.transitions, verdict.result.commands)
-        seen(verdict.result)
+        seen(verdict)
     seconds = time.process_time() - began
     labels = [_label(record) for record in case.truth(source.truth())]
     first, last = replay.span or (simulation.start, simulation.end)

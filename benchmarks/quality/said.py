@@ -66,7 +66,7 @@ class Heard:
 def statements(case: Case, policy: Policy) -> list[Statement]:
     """Run a case, and return what is said of each label that was found."""
     heard = Heard()
-    return heard.compared(play(case, policy, seen=heard.take))
+    return heard.compared(play(case, policy, seen=lambda verdict: heard.take(verdict.result)))
 
 
 def _compared(case: str, answer: Answer, heard: Heard) -> Iterator[Statement]:

@@ -62,7 +62,7 @@ def test_a_scenario_is_found_and_nothing_else_is(scenario: str) -> None:
 def test_a_second_outage_within_a_first_is_told_as_soon_as_alone_and_with_people_of_its_own() -> None:
     case = Case("library", "tokens_within_outage", SEED)
     heard = Heard()
-    run = play(case, default_policy(), seen=heard.take)
+    run = play(case, default_policy(), seen=lambda verdict: heard.take(verdict.result))
     assert list(findings([run])) == []
     assert [answer.scope for answer in run.score.answers] == ["prod/*/idme", "prod/sis"]
     assert all((answer.to_page or HOUR) <= 30 * SECOND for answer in run.score.answers)
