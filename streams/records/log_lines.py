@@ -49,6 +49,7 @@ class Line(
         first_bad_at: the incident's first failing event, RFC 3339.
         counts: of the scope in five minutes, where they are known.
         common: what the people who fail have in common.
+        input: id of the input that a person or receiver asked for it by.
         page: the alert that it triggered, if any; unset in lines of earlier versions, which do not say.
     """
 
@@ -69,6 +70,7 @@ class Line(
     epoch: int = 0
     first_bad_at: str | None = None
     by: str | None = None
+    input: str | None = None
     sentence: str = ""
     counts: dict[str, int] | None = None
     common: tuple[Common, ...] = ()

@@ -14,10 +14,12 @@ from detectors.lifecycle.response_times import alert_deadline, deadline
 from detectors.policy.policy import Policy
 from streams.records.log_lines import Line, LoggedPage, each_once
 
-__all__ = ["Episode", "Said", "Wake", "episodes_of"]
+__all__ = ["Episode", "Said", "Wake", "earlier_like", "episodes_of"]
 
 #: Levels of PagerDuty that wake somebody; a warning has low urgency.
 _WAKING = ("critical", "error")
+#: Earlier incidents that are named.
+_MOST_SIMILAR = 10
 _OPENINGS = ("opened", "reopened")
 
 
@@ -219,3 +221,21 @@ def _wake(line: Line, episode: Episode) -> Wake | None:
         return None
     level = "critical" if line.severity == 1 else "error"
     return Wake(line.instant, level, f"{episode.incident}:{episode.epoch}", line.reason)
+
+
+def earlier_like(episodes: Sequence[Episode], others: Iterable[Episode]) -> list[Episode]:
+    """The last earlier incidents on the same scope that share a cause, the oldest first.
+
+    Args:
+        episodes: of one incident, in order.
+        others: all other episodes that are known.
+    """
+    last = episodes[-1]
+    alike = [
+        one
+        for one in others
+        if one.scope == last.scope
+        and set(one.causes) & set(last.causes)
+        and one.opened_at < episodes[0].opened_at
+    ]
+    return sorted(alike, key=lambda one: one.opened_at)[-_MOST_SIMILAR:]

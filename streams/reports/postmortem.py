@@ -16,14 +16,13 @@ from detectors.policy.policy import Policy
 from sinks.wording import ScopeNames, capitalised, common_words, day_words, duration_words
 from streams.records.log_lines import Line
 from streams.reports.document import Cell, Item, Report, Section, Sentence, Table, Trend
-from streams.reports.episodes import Episode
+from streams.reports.episodes import Episode, earlier_like
 
 __all__ = ["postmortem_report"]
 
 #: Kinds of lines that are told in the timeline only where they say something new.
 _ROUTINE = ("update",)
 _MOST_LINES = 300
-_MOST_SIMILAR = 10
 
 
 def postmortem_report(
@@ -274,14 +273,7 @@ def _judged(episodes: Sequence[Episode], policy: Policy, log: str, now: int) -> 
 
 
 def _similar(episodes: Sequence[Episode], others: Sequence[Episode], names: ScopeNames) -> Section:
-    last = episodes[-1]
-    alike = [
-        one
-        for one in others
-        if one.scope == last.scope
-        and set(one.causes) & set(last.causes)
-        and one.opened_at < episodes[0].opened_at
-    ]
+    alike = earlier_like(episodes, others)
     log = "incident-log"
     if not alike:
         return Section(
@@ -295,7 +287,7 @@ def _similar(episodes: Sequence[Episode], others: Sequence[Episode], names: Scop
             "" if one.resolved_at is None else duration_words(one.resolved_at - one.opened_at),
             one.resolved_reason,
         )
-        for one in alike[-_MOST_SIMILAR:]
+        for one in alike
     ]
     columns = ("incident", "opened", "peak severity", "lasted", "how it ended")
     return Section("Similar incidents", [Table(columns, rows, log)])

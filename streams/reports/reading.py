@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -10,16 +11,18 @@ from typing import Any
 import msgspec
 from aiokafka.errors import KafkaError
 
+from detectors.incidents import IncidentInput
 from streams.kafka.clients import KafkaClients
 from streams.kafka.topic_reader import TopicValues
 from streams.kafka.topics import Topics
 from streams.records.log_lines import Line, read_line
+from streams.records.models import decode_input
 from streams.replay.entries import Begin, Mark, SourceError
 from streams.replay.record_files import read_history
 from streams.replay.sources import partitions
 from streams.settings.settings import read_settings
 
-__all__ = ["history_records", "log_lines"]
+__all__ = ["history_records", "input_records", "log_lines"]
 
 #: What a line of ``replay --format jsonl`` is told as, by the state before and after; it does not know its kind.
 _CHANGES = {
@@ -69,6 +72,19 @@ def history_records(file: str | None, env: str) -> Iterator[Mapping[str, Any]]:
         record = msgspec.json.decode(value, type=dict[str, Any])
         if record.get("env") == env:
             yield record
+
+
+def input_records() -> list[IncidentInput]:
+    """Return the inputs of people and webhooks on the topic of ``WATCHOFFICER_BROKER``; what is none is passed by.
+
+    Raises:
+        SourceError: the topic cannot be read.
+    """
+    found = []
+    for value in _of_topic("inputs"):
+        with contextlib.suppress(ValueError):  # evaluate passes such a record by, too
+            found.append(decode_input(value))
+    return found
 
 
 def _of_topic(name: str) -> list[bytes]:

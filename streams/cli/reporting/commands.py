@@ -57,21 +57,46 @@ def report(kind: str, policy_file: str | None, **options: Any) -> None:
 @click.option("--since", type=Instant(), help="Only incidents that opened at this instant or later.")
 @click.option("--env", help="Only incidents of this environment.")
 @_log_option
+@click.option(
+    "--events",
+    multiple=True,
+    help="Derive the incident (show) again from these events, as replay reads them.",
+)
+@click.option(
+    "--history", "history_file", type=click.Path(), help="Records of sli-history from before --events."
+)
+@click.option(
+    "--inputs", "inputs_file", type=click.Path(), help="Records of incident-inputs beside --events."
+)
+@click.option(
+    "--rederive/--no-rederive",
+    default=True,
+    help="Without --log and --events, derive the incident (show) again from the topics. Default: do.",
+)
 @policy_option
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
 @errors_in_a_line
 def incidents(action: str, incident: str | None, policy_file: str | None, **options: Any) -> None:
     """List incidents, show one with its timeline, or export all lines of the log that tell them.
 
+    show also derives the incident again from the recorded events and says whether that is equal to what the
+    log tells, or what differs, and names earlier incidents like it with how they ended.
+
     \b
     watchofficer incidents list --since 2026-11-01T00:00:00Z
     watchofficer incidents show prod-3
+    watchofficer incidents show prod-1 --log log.jsonl --events events.jsonl --history history.jsonl
     """
     from streams.cli.reporting.incidents import incidents_command
+    from streams.cli.reporting.rederiving import rederiving
 
     if action == "show" and incident is None:
         raise click.UsageError("Missing argument 'INCIDENT'.")
-    sys.exit(incidents_command(action, incident, policy_of(policy_file), **options))
+    policy = policy_of(policy_file)
+    names = ("events", "history_file", "inputs_file", "rederive")
+    given = {name: options.pop(name) for name in names}
+    again = rederiving(policy, topics=not options["log_files"], **given)
+    sys.exit(incidents_command(action, incident, policy, again=again, **options))
 
 
 @click.group()

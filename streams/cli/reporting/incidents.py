@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -14,10 +15,12 @@ from detectors.instants import format_instant
 from detectors.policy.policy import Policy
 from sinks.wording import ScopeNames, capitalised, day_words, duration_words
 from streams.cli.reporting.explain import show
+from streams.cli.reporting.rederiving import Again, rederived_object, show_rederived, show_similar
 from streams.explain.from_log import case_of, from_topics
+from streams.explain.rederive import Rederived
 from streams.records.log_lines import each_once
 from streams.replay.entries import SourceError
-from streams.reports.episodes import Episode, episodes_of
+from streams.reports.episodes import Episode, earlier_like, episodes_of
 from streams.reports.reading import log_lines
 
 __all__ = ["incidents_command"]
@@ -32,20 +35,20 @@ def incidents_command(
     env: str | None,
     log_files: tuple[str, ...],
     form: str,
+    again: Again | None,
 ) -> int:
     """List, show or export incidents, and return the exit status.
+
+    ``again`` derives the incident that is shown from what is recorded; None where that is not asked for.
 
     Raises:
         SourceError: the log cannot be read, or holds no such incident.
     """
-    if action == "show" and form == "table" and not log_files:
-        assert incident is not None
-        show(from_topics(incident, policy), Console(highlight=False))
-        return 0
     lines = log_lines(log_files)
+    every = episodes_of(lines)
     found = [
         one
-        for one in episodes_of(lines)
+        for one in every
         if (since is None or one.opened_at >= since)
         and env in (None, one.env)
         and incident in (None, one.incident)
@@ -57,14 +60,33 @@ def incidents_command(
         for line in each_once(lines):
             if line.incident in wanted:
                 click.echo(msgspec.json.encode(line))
-    elif form == "json":
-        click.echo(msgspec.json.format(msgspec.json.encode([_object(one) for one in found]), indent=2))
     elif action == "show":
         assert incident is not None
-        show(case_of(incident, lines, policy), Console(highlight=False))
+        own = [one for one in every if one.incident == incident]
+        alike = earlier_like(own, [one for one in every if one.incident != incident])
+        derived = again(lines, incident) if again is not None else None
+        if form == "json":
+            click.echo(msgspec.json.format(msgspec.json.encode(_shown(found, alike, derived)), indent=2))
+        else:
+            case_file = case_of(incident, lines, policy) if log_files else from_topics(incident, policy)
+            console = Console(highlight=False)
+            show(case_file, console)
+            show_similar(alike, console)
+            show_rederived(derived, console)
+    elif form == "json":
+        click.echo(msgspec.json.format(msgspec.json.encode([_object(one) for one in found]), indent=2))
     else:
         _list(found, policy)
     return 0
+
+
+def _shown(found: Sequence[Episode], alike: Sequence[Episode], derived: Rederived | None) -> dict[str, Any]:
+    """The object of ``incidents show --format json``."""
+    return {
+        "episodes": [_object(one) for one in found],
+        "similar": [_object(one) for one in alike],
+        "rederived": None if derived is None else rederived_object(derived),
+    }
 
 
 def _object(one: Episode) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from functools import cache
 from typing import Any
@@ -28,6 +29,12 @@ def events(*series: str) -> list[bytes]:
     return lines_of([parse_series(text) for text in series or SERIES], START)
 
 
+def begun(minutes: int) -> list[bytes]:
+    """The events of the first minutes."""
+    until = START + minutes * MINUTE
+    return [line for line in events() if parse_instant(json.loads(line)["occurred_at"]) < until]
+
+
 def entries(lines: list[bytes]) -> list[Iterator[Entry]]:
     return [((None, line) for line in lines)]
 
@@ -37,12 +44,16 @@ def input_at(at: int, kind: Any, text: str = "", incident: str = "prod-1") -> tu
     return START + at * SECOND, asked
 
 
-@cache
-def case_file() -> CaseFile:
-    inputs = [
+def inputs() -> list[tuple[int, IncidentInput]]:
+    """What people ask for while the incident lasts, each with its T."""
+    return [
         input_at(60, "note"),
         input_at(360, "acknowledge"),
         input_at(370, "acknowledge"),
         input_at(380, "note", SEIZED),
     ]
-    return replayed("prod-1", entries(events()), default_policy(), now=START + 30 * MINUTE, inputs=inputs)
+
+
+@cache
+def case_file() -> CaseFile:
+    return replayed("prod-1", entries(events()), default_policy(), now=START + 30 * MINUTE, inputs=inputs())

@@ -11,9 +11,10 @@ import msgspec
 import pytest
 from aiokafka import AIOKafkaProducer
 from click.testing import CliRunner, Result
+from msgspec.structs import replace
 
 from detectors.incidents import Command
-from detectors.instants import format_instant
+from detectors.instants import SECOND, format_instant, parse_instant
 from detectors.slis import SliValue
 from sinks.delivery.outcomes import Delivery
 from streams.cli.main import main
@@ -24,9 +25,10 @@ from streams.kafka.admin import create_missing
 from streams.kafka.embedded_broker import EmbeddedBroker
 from streams.kafka.topics import Topics
 from streams.records.log_lines import Line
+from streams.records.models import encode_input
 from streams.replay.entries import SourceError
 from streams.settings.policy_file import default_policy, read_policy
-from tests.streams.explain.case_files import START, case_file, events
+from tests.streams.explain.case_files import START, begun, case_file, events, inputs
 
 
 def written(line: Line) -> bytes:
@@ -171,9 +173,38 @@ def test_the_topics_tell_the_whole_story(topics: Topics) -> None:
 
 
 def test_a_shown_incident_says_whether_its_pages_went_out(topics: Topics) -> None:
-    shown = CliRunner().invoke(main, ["incidents", "show", "prod-1"])
+    shown = CliRunner().invoke(main, ["incidents", "show", "prod-1", "--no-rederive"])
     assert shown.exit_code == 0
     assert "[delivered after 1 s]" in " ".join(shown.output.split())
+
+
+async def publish_beginning(address: str, topics: Topics, lines: list[Line]) -> None:
+    async with AIOKafkaProducer(bootstrap_servers=address) as producer:
+        for line in lines:
+            await producer.send(topics.incident_log, written(line), key=b"prod-5", partition=1)
+        for at, asked in inputs():
+            value = encode_input(replace(asked, at=at - SECOND))
+            await producer.send(topics.inputs, value, key=b"prod", partition=1)
+        for event in begun(8):
+            at = parse_instant(json.loads(event)["occurred_at"])
+            await producer.send(topics.login_events, event, partition=0, timestamp_ms=at)
+        await producer.flush()
+
+
+def test_a_shown_incident_is_derived_again_from_the_topics_and_is_equal(
+    topics: Topics, embedded_broker: EmbeddedBroker
+) -> None:
+    lines = [
+        replace(line, incident="prod-5") for line in case_file().changes if line.instant < START + 7 * 60_000
+    ]
+    asyncio.run(publish_beginning(embedded_broker.address, topics, lines))
+    shown = CliRunner().invoke(main, ["incidents", "show", "prod-5", "--format", "json"])
+    assert shown.exit_code == 0, shown.output
+    derived = json.loads(shown.stdout)["rederived"]
+    assert derived["differences"] == []
+    assert (derived["equal"], derived["lines"]) == (True, len(lines))
+    shown = CliRunner().invoke(main, ["incidents", "show", "prod-5", "--no-rederive", "--format", "json"])
+    assert json.loads(shown.stdout)["rederived"] is None
 
 
 def test_an_incident_that_the_log_does_not_hold_is_refused(topics: Topics) -> None:
