@@ -53,7 +53,7 @@ quality: $(DEV) ## run all scenarios with the reported seeds and write docs/qual
 kafka: $(DEV) ## run one node of Apache Kafka on port 9092 in the foreground (Docker, or Java and Maven)
 	$(BIN)/python -m tests.support.brokers $(ARGS)
 
-test-delivery: $(DEV) ## days of broken receivers, lost answers and kills in virtual time, at the receivers alone (DAYS=5)
+test-delivery: $(DEV) ## days of broken receivers, lost answers and kills in virtual time, at the receivers alone (DAYS=5 ARGS=--rest)
 	$(BIN)/python -m tests.sinks.campaign --days $(or $(DAYS),1) $(ARGS)
 
 simulation: $(DEV) ## run the shipped loops under random faults in virtual time (SEEDS=1000 FIRST=…; some CPU seconds per seed)

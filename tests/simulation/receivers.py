@@ -18,6 +18,7 @@ from sinks import sandbox
 from sinks.receivers.answers import Answer, Receipts, SinkClient
 from sinks.receivers.datadog.client import Datadog
 from sinks.receivers.pagerduty.client import PagerDuty
+from sinks.receivers.pagerduty.rest import PagerDutyRest
 from sinks.receivers.slack.client import Slack
 from sinks.sandbox import Sandbox
 from streams.dispatch.receivers import http_client
@@ -65,8 +66,10 @@ class Receivers:
             app = self._apps[receiver.name] = receiver.application()
             app.freeze()
 
-    def clients(self, random: Random) -> tuple[httpx.AsyncClient, Mapping[str, SinkClient]]:
-        """The clients of one process, and what they send through."""
+    def clients(
+        self, random: Random, *, rest: bool = False
+    ) -> tuple[httpx.AsyncClient, Mapping[str, SinkClient]]:
+        """The clients of one process, and what they send through; ``rest``: with a token of PagerDuty's REST API."""
         http = http_client(transport=_Transport(self, random))
         clients: dict[str, SinkClient] = {
             "pagerduty": PagerDuty(
@@ -92,6 +95,15 @@ class Receivers:
                 names=NAMES,
             ),
         }
+        if rest:
+            clients["pagerduty:rest"] = PagerDutyRest(
+                http,
+                token=SecretStr(sandbox.REST_TOKEN),
+                sender="watch@example.gov",
+                base_url=_BASE.format("pagerduty"),
+                names=NAMES,
+                clock=self._wall,
+            )
         return http, {sink: _Noted(client, self.sent) for sink, client in clients.items()}
 
     def send(self, request: httpx.Request, body: bytes, random: Random) -> asyncio.Future[httpx.Response]:

@@ -24,7 +24,7 @@ from sinks.wording import UNNAMED, ScopeNames, links_of
 
 __all__ = ["PagerDutyRest"]
 
-#: PagerDuty accepts an event before it makes an incident; one that is not there so long after is not made any more, ms.
+#: PagerDuty accepts an event before it makes an incident; one that is missed for so long is not made any more, ms.
 _APPEARS_WITHIN = 5 * MINUTE
 #: The most that is read of a list.
 _LIST_BYTES = 1 << 20
@@ -59,12 +59,15 @@ class PagerDutyRest:
         self._names = names
         self._clock = clock
         self._priorities: dict[str, str] | None = None
+        self._missed_since: dict[
+            str, int
+        ] = {}  # dedup key -> when its incident was looked for in vain first, ms
 
     async def send(self, command: Command, receipts: Receipts) -> Answer:
         """Deliver a note, or bring title and priority up to date."""
         if command.action not in ("note", "update"):
             return Refused(f"PagerDuty's REST API takes no {command.action}")
-        incident = await self._find(command)
+        incident = await self._find(command, receipts)
         if not isinstance(incident, str):
             return incident
         path = f"/incidents/{quote(incident, safe='')}"
@@ -79,7 +82,7 @@ class PagerDutyRest:
             return await self._note(f"{path}/notes", note_content(said), incident)
         return await self._update(path, command, incident)
 
-    async def _find(self, command: Command) -> str | Retry | Refused:
+    async def _find(self, command: Command, receipts: Receipts) -> str | Retry | Refused:
         """PagerDuty's id of the incident that holds the alert of a command."""
         for page in command.incident.pages:
             if page.dedup_key == command.dedup_key and page.incident is not None:
@@ -90,10 +93,15 @@ class PagerDutyRest:
         if isinstance(listed, Retry | Refused):
             return listed
         found = [one["id"] for one in listed.get("incidents") or () if isinstance(one.get("id"), str)]
+        key, now = command.dedup_key, self._clock()
         if found:
+            self._missed_since.pop(key, None)
             return str(found[0])
-        if self._clock() - command.at < _APPEARS_WITHIN:
+        if not receipts("pagerduty"):
+            return Retry(None, "the page has not gone out yet")
+        if now - self._missed_since.setdefault(key, now) < _APPEARS_WITHIN:
             return Retry(None, "PagerDuty has made no incident for the alert yet")
+        del self._missed_since[key]
         return Refused("PagerDuty has no incident for the alert")
 
     async def _note(self, path: str, content: str, incident: str) -> Answer:

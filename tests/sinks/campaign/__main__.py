@@ -20,18 +20,20 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--days", type=int, default=1, help="how many days (default: %(default)s)")
     parser.add_argument("--first", type=int, default=0, help="the first seed (default: %(default)s)")
+    parser.add_argument("--rest", action="store_true", help="with a token of PagerDuty's REST API")
     given = parser.parse_args(arguments)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     wrong = 0
     for seed in range(given.first, given.first + given.days):
         began = time.monotonic()
-        day = Day(Plan(seed))
+        day = Day(Plan(seed, rest=given.rest))
         day.run()
         verdict = judged(day)
         mistreated = sum(times for mood, times in day.receivers.answers.items() if mood != "well")
         print(
             f"day {seed}: {verdict.commands} commands, {len(day.receivers.came)} requests, {mistreated} of them"
-            f" mistreated, {day.restarts} kills, {verdict.pages} pages, {verdict.repeated} repeated that only"
+            f" mistreated, {day.restarts} kills, {day.merges} merges, {verdict.notes} notes in PagerDuty,"
+            f" {verdict.pages} pages, {verdict.repeated} repeated that only"
             f" REST could tell, worst delay of another's page {verdict.worst:.1f} s, {len(verdict.wrong)} wrong,"
             f" {time.monotonic() - began:.0f} s",
             flush=True,

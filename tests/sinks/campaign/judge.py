@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from detectors.incidents import Command
 from detectors.instants import SECOND
+from detectors.notification.plan import PAGERDUTY_REST
 from sinks.delivery.lanes import lane_of
 from tests.sinks.campaign.world import Day
 
@@ -26,6 +27,7 @@ class Verdict:
         pages: how many times somebody was woken.
         repeated: pages that only a token for PagerDuty's REST interface could have told to be repeats: a person had
             resolved the alert before the answer to its trigger, which was lost, was asked for again.
+        notes: how many notes stand in PagerDuty.
         worst: the longest that the first request of a page waited though PagerDuty was well and a worker up, seconds.
     """
 
@@ -34,18 +36,23 @@ class Verdict:
     pages: int = 0
     repeated: int = 0
     worst: float = 0.0
+    notes: int = 0
 
 
 def judged(day: Day) -> Verdict:
     """Hold what the receivers got against the outbox."""
     verdict = Verdict(commands=len(day.outbox))
     outcomes = {one.command_id: one.outcome for one in day.recorded}
+    alerts = {alert.dedup_key for alert in day.receivers.sandbox.pagerduty.alerts}
     for _, command in day.outbox:
-        if outcomes.get(command.id) not in _ENDS:
-            verdict.wrong.append(f"{command.id} ended as {outcomes.get(command.id)}")
-    verdict.wrong += [f"a dead letter: {one}" for one in day.dead]
+        outcome = outcomes.get(command.id)
+        # Nobody was paged for an incident that was over before PagerDuty could be reached: it takes no note either.
+        of_no_alert = command.sink == PAGERDUTY_REST and command.dedup_key not in alerts
+        if outcome not in _ENDS and not (outcome == "dead" and of_no_alert):
+            verdict.wrong.append(f"{command.id} ended as {outcome}")
     _judge_pages(day, outcomes, verdict)
     _judge_slack(day, verdict)
+    _judge_notes(day, verdict)
     _judge_datadog(day, verdict)
     _judge_order(day, verdict)
     _judge_delays(day, outcomes, verdict)
@@ -67,7 +74,7 @@ def _judge_pages(day: Day, outcomes: Mapping[str, str], verdict: Verdict) -> Non
             verdict.wrong.append(f"PagerDuty knows nothing of {command.dedup_key}")
     resolved = {c.dedup_key for _, c in day.outbox if (c.sink, c.action) == ("pagerduty", "resolve")}
     for alert in day.receivers.sandbox.pagerduty.alerts:
-        if alert.status != "resolved" and alert.dedup_key in resolved:
+        if alert.is_open and alert.dedup_key in resolved:
             verdict.wrong.append(f"{alert.dedup_key} is left open")
 
 
@@ -84,6 +91,14 @@ def _judge_slack(day: Day, verdict: Verdict) -> None:
         if one.metadata and one.thread_ts
     )
     verdict.wrong += [f"{times} lines in Slack of {name}" for name, times in lines.items() if times > 1]
+
+
+def _judge_notes(day: Day, verdict: Verdict) -> None:
+    """No note of ours stands twice in PagerDuty."""
+    for alert in day.receivers.sandbox.pagerduty.alerts:
+        verdict.notes += len(alert.notes)
+        twice = {note for note in alert.notes if alert.notes.count(note) > 1}
+        verdict.wrong += [f"{alert.dedup_key} has a note twice: {note}" for note in twice]
 
 
 def _judge_datadog(day: Day, verdict: Verdict) -> None:

@@ -9,22 +9,23 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from detectors.incidents import Command, Incident, Transition, TransitionKind
+from detectors.incidents import Command, Incident, Note, Transition, TransitionKind
 from detectors.instants import HOUR, MINUTE, SECOND
 from detectors.notification.paging import page_of, with_page
-from detectors.notification.plan import plan
+from detectors.notification.plan import PAGERDUTY_REST, plan
 from streams.settings.policy_file import default_policy
 from tests.sinks.samples import OPENED, incident
 
 __all__ = ["Act", "Life", "drawn_lives"]
 
 _SINKS = frozenset({"pagerduty", "datadog", "slack"})
+_WITH_REST = _SINKS | {PAGERDUTY_REST}
 _POLICY = default_policy()
 
 
 @dataclass(frozen=True)
 class Act:
-    """What a person does in PagerDuty: acknowledges or resolves whatever is open of an incident."""
+    """What a person does in PagerDuty: acknowledges, resolves or merges whatever is open of an incident."""
 
     at: int
     incident: str
@@ -39,10 +40,10 @@ class Life:
     acts: list[Act]
 
 
-def drawn_lives(random: Random, hours: float, incidents: int) -> list[Life]:
-    """Incidents that open at random within so many hours."""
+def drawn_lives(random: Random, hours: float, incidents: int, *, rest: bool = False) -> list[Life]:
+    """Incidents that open at random within so many hours; ``rest``: with a token of PagerDuty's REST API."""
     return [
-        _life(random, f"prod-{number}", OPENED + random.randrange(round(hours * HOUR)))
+        _life(random, f"prod-{number}", OPENED + random.randrange(round(hours * HOUR)), rest=rest)
         for number in range(incidents)
     ]
 
@@ -50,7 +51,8 @@ def drawn_lives(random: Random, hours: float, incidents: int) -> list[Life]:
 class _Teller:
     """An incident as it changes, and the commands of its changes."""
 
-    def __init__(self, name: str, at: int, severity: int) -> None:
+    def __init__(self, name: str, at: int, severity: int, sinks: frozenset[str]) -> None:
+        self._sinks = sinks
         self.now = incident(
             id=name,
             severity=severity,
@@ -77,7 +79,7 @@ class _Teller:
             page=page,
             **more,
         )
-        self.commands += [(at, command) for command in plan(transition, _POLICY, _SINKS)]
+        self.commands += [(at, command) for command in plan(transition, _POLICY, self._sinks)]
 
     def become(self, kind: TransitionKind, at: int, by: dict[str, Any] | None = None, **changes: Any) -> None:
         before = self.now
@@ -85,8 +87,8 @@ class _Teller:
         self.change(kind, at, before, **(by or {}))
 
 
-def _life(random: Random, name: str, at: int) -> Life:
-    told = _Teller(name, at, random.choice([1, 1, 2, 2, 3]))
+def _life(random: Random, name: str, at: int, *, rest: bool) -> Life:
+    told = _Teller(name, at, random.choice([1, 1, 2, 2, 3]), _WITH_REST if rest else _SINKS)
     acts: list[Act] = []
     for epoch in range(random.choice([1, 1, 1, 2])):
         if epoch:
@@ -103,7 +105,9 @@ def _epoch(random: Random, told: _Teller, name: str, at: int, acts: list[Act]) -
     """One epoch up to its resolution; the instant of that."""
     for step in _steps(random, at):
         at = step
-        what = random.choice(["severity", "acknowledged", "acts", "declared", "update", "reminder"])
+        what = random.choice(
+            ["severity", "acknowledged", "acts", "declared", "update", "reminder", "note", "breach"]
+        )
         if what == "severity" and told.now.severity > 1:
             told.become("severity", at, severity=told.now.severity - 1, peak_severity=told.now.severity - 1)
         elif what == "acknowledged" and told.now.state == "open":
@@ -111,11 +115,19 @@ def _epoch(random: Random, told: _Teller, name: str, at: int, acts: list[Act]) -
             told.become("acknowledged", at, {"by": "Ada", "via": via}, state="acknowledged", acknowledged_at=at,
                         acknowledged_by="Ada")  # fmt: skip
         elif what == "acts":
-            acts.append(Act(at + random.randrange(MINUTE), name, random.choice(["acknowledge", "resolve"])))
+            acts.append(
+                Act(at + random.randrange(MINUTE), name, random.choice(["acknowledge", "resolve", "merge"]))
+            )
         elif what == "declared" and told.now.declared_at is None:
             told.become("declared", at, declared_at=at)
         elif what == "update":
             told.become("update", at, users_impacted=random.randrange(100, 9000))
+        elif what == "note":
+            told.become(
+                "note", at, {"notes": (Note(at, "Ada", f"seen at {at}", "http"),), "by": "Ada", "via": "http"}
+            )
+        elif what == "breach" and told.now.state == "open":
+            told.become("breach", at)
         elif what == "reminder" and told.now.state == "open":
             told.become("reminder", at)
     at += random.randrange(MINUTE, 15 * MINUTE)

@@ -41,6 +41,7 @@ class Plan:
     faults: int = 400
     spans: int = 18
     poisoned: int = 6
+    rest: bool = False
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,7 @@ class Day:
         self.loop = VirtualLoop()
         self.begin = OPENED
         self.receivers = HostileReceivers(self.loop, self.wall, self.random)
-        self.lives: list[Life] = drawn_lives(self.random, plan.hours, plan.incidents)
+        self.lives: list[Life] = drawn_lives(self.random, plan.hours, plan.incidents, rest=plan.rest)
         self.outbox: list[tuple[int, Command]] = []
         self.recorded: list[Delivery] = []
         self.dead: list[str] = []
@@ -146,6 +147,7 @@ class Day:
         self.downs: defaultdict[int, list[tuple[int, int]]] = defaultdict(list)
         self.resolved_by_people: set[str] = set()
         self.restarts = 0
+        self.merges = 0
         self.most_pending = 0
         self._processes: dict[int, Process] = {}
         self._clients: list[httpx.AsyncClient] = []
@@ -186,7 +188,7 @@ class Day:
         self.dead.append(f"{command.id}: {reason}")
 
     async def _worker(self, number: int) -> None:
-        http, clients = self.receivers.clients(self.random)
+        http, clients = self.receivers.clients(self.random, rest=self.plan.rest)
         gates = gates_for(clients, self.wall, asyncio.sleep)
         for gate in gates.values():
             gate.set_share(1 / _WORKERS)
@@ -284,6 +286,12 @@ class Day:
             if f":{incident}:" in alert.dedup_key and alert.status != "resolved":
                 if what == "acknowledge":
                     pagerduty.acknowledge(alert.dedup_key)
+                elif what == "merge":
+                    others = [
+                        one for one in pagerduty.alerts if one is not alert and one.status != "resolved"
+                    ]
+                    if others:
+                        self.merges += pagerduty.merge(alert.dedup_key, self.random.choice(others).dedup_key)
                 else:
                     pagerduty.resolve(alert.dedup_key)
                     self.resolved_by_people.add(alert.dedup_key)

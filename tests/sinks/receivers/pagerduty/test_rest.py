@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +17,7 @@ from sinks.receivers.answers import Delivered, Refused, Retry
 from sinks.receivers.contract import Means
 from sinks.receivers.pagerduty.config import PagerDutySettings
 from sinks.receivers.pagerduty.rest import PagerDutyRest
-from tests.sinks.samples import NAMES, OPENED, command, incident, no_receipts
+from tests.sinks.samples import NAMES, OPENED, Time, command, incident, no_receipts
 
 KEY = "watchofficer:prod-17:0"
 TOKEN = "y_NbAkKc66ryYTWUXYEu"
@@ -103,10 +103,23 @@ async def test_an_account_without_priorities_has_its_title_kept_up_to_date() -> 
 
 
 async def test_an_incident_that_is_not_there_yet_is_waited_for_and_one_that_never_comes_is_not() -> None:
-    account = Account(incidents=[])
-    assert isinstance(await send(account, a_note()), Retry)
-    late = await send(account, a_note(), clock=lambda: a_note().at + 5 * MINUTE)
-    assert late == Refused("PagerDuty has no incident for the alert")
+    account, time = Account(incidents=[]), Time()
+
+    def paged(sink: str) -> Mapping[str, str]:
+        return {"dedup_key": KEY} if sink == "pagerduty" else {}
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(account.answer)) as http:
+        rest = PagerDutyRest(
+            http, token=SecretStr(TOKEN), sender="watch@example.gov", names=NAMES, clock=time.clock
+        )
+        for minutes in (0, 90):  # the page is waited for as long as it takes
+            time.now += minutes * MINUTE
+            assert await rest.send(a_note(), no_receipts) == Retry(None, "the page has not gone out yet")
+        for minutes in (1, 4):
+            time.now += minutes * MINUTE
+            assert isinstance(await rest.send(a_note(), paged), Retry)
+        time.now += MINUTE
+        assert await rest.send(a_note(), paged) == Refused("PagerDuty has no incident for the alert")
 
 
 @pytest.mark.parametrize(("status", "kind"), [(500, Retry), (429, Retry), (401, Refused), (404, Refused)])
