@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from streams.cli.inputs.commands import dead_letters, map_, retire
+from streams.cli.inputs.commands import dead_letters, doctor, map_, retire
 from streams.cli.parameters import (
     Duration,
     Instant,
@@ -256,5 +256,5 @@ def explain(incident: str, events: tuple[str, ...], policy_file: str | None, **o
     sys.exit(explain_command(incident, events, policy_of(policy_file), **options))
 
 
-for _command in (retire, map_, report, incidents, policy, slo, dead_letters):
+for _command in (doctor, retire, map_, report, incidents, policy, slo, dead_letters):
     main.add_command(_command)

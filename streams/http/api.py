@@ -20,6 +20,7 @@ from streams.http.inputs import InputDoor, SubmitInput
 from streams.http.pagerduty.door import PATIENCE, PagerDutyDoor
 from streams.http.pages.banner import BannerPages
 from streams.http.pages.health import HealthPages
+from streams.http.pages.inputs import InputPages
 from streams.http.requests import flag, number
 from streams.http.responses import Handler, answered, json_response
 from streams.http.runbooks import RunbookPages, runbook_of
@@ -63,6 +64,7 @@ def routes(
     policy: Policy,
     *,
     clock: Callable[[], int],
+    inputs_health: Callable[[], object] = list,
     patience: float = PATIENCE,
 ) -> list[web.RouteDef]:
     """All routes, each of which answers its errors as JSON.
@@ -75,6 +77,7 @@ def routes(
         settings: as far as HTTP needs them.
         policy: the policy.
         clock: ms since the epoch, injected time where time is injected.
+        inputs_health: how each input of this process stands.
         patience: seconds for which a webhook waits for what another one may say.
     """
     door = InputDoor(views, submit_input, policy, token=settings.api_token, bind=settings.bind, clock=clock)
@@ -93,6 +96,7 @@ def routes(
         ("GET", "/", api.console),
         ("GET", "/metrics", api.metrics),
         *HealthPages(report).table(),
+        *InputPages(inputs_health, clock).table(),
         *RunbookPages(views, policy, clock=clock).table(),
         ("GET", "/api/v1/slis", api.slis),
         ("GET", "/api/v1/incidents", api.incidents),

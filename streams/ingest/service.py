@@ -29,6 +29,7 @@ from detectors.instants import format_instant
 from detectors.policy.policy import Policy
 from streams.aggregate.acceptance import Rules
 from streams.ingest.fetch_monitor import FetchMonitor, FetchStatus
+from streams.ingest.input_health import InputHealth
 from streams.ingest.partition_claim import PartitionClaim
 from streams.ingest.partition_task import PartitionTask
 from streams.ingest.read_report import ReadReport
@@ -79,6 +80,7 @@ class Ingest(Service):
         clients: makes the consumers.
         time: learns the broker's time from the records that are read; it must go by the monotonic time of ``timing``.
         records: what is done with records of our own topics that cannot be read.
+        health: is told what became of the records of each input.
         progress: is told which partitions are not read to their ends, and when most of what is read is rejected.
     """
 
@@ -94,6 +96,7 @@ class Ingest(Service):
         time: BrokerClock | None = None,
         records: OwnRecords | None = None,
         progress: Progress | None = None,
+        health: InputHealth | None = None,
         **options: Any,
     ) -> None:
         super().__init__(**options)
@@ -120,6 +123,7 @@ class Ingest(Service):
         progress = Progress(timing.monotonic) if progress is None else progress
         self._report = ReadReport(progress, timing.monotonic, settings.known_as)
         self._rejections = Rejections(progress, timing.monotonic, settings.pace)
+        self._health = health or InputHealth(list(settings.sources()), timing.monotonic)
         self._waits_since: dict[TopicPartition, float] = {}
         self._ended = asyncio.Event()
         self.polled_at = 0.0
@@ -229,6 +233,7 @@ class Ingest(Service):
         self._note_time(partition, records[-1])
         folded = task.take(records, self._clock())
         self._rejections.note(partition, folded)
+        self._health.note(partition.topic, folded)
         self.folded += len(records)
 
     def _note_time(self, partition: TopicPartition, record: Any) -> None:

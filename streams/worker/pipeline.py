@@ -30,6 +30,7 @@ from streams.dispatch.service import Dispatch
 from streams.evaluate.service import Evaluate
 from streams.evaluate.settings import EvaluateSettings
 from streams.http.views import Views
+from streams.ingest.input_health import InputHealth
 from streams.ingest.service import Ingest
 from streams.ingest.settings import IngestSettings
 from streams.kafka.clients import ClientFactory
@@ -84,6 +85,7 @@ class Surroundings:
         receivers: the receivers that are on, by name.
         records: what is done with records of our own topics that cannot be read.
         words: writes what this worker says of itself.
+        inputs: is told what became of the records of each input.
     """
 
     settings: Settings
@@ -100,6 +102,7 @@ class Surroundings:
     receivers: Mapping[str, SinkClient]
     records: OwnRecords
     words: Words
+    inputs: InputHealth
 
 
 class Pipeline:
@@ -228,6 +231,7 @@ class Pipeline:
             time=broker_time if isinstance(broker_time, BrokerClock) else None,
             records=self._around.records,
             progress=self._around.progress,
+            health=self._around.inputs,
         )
 
     def _add_agents(self) -> None:

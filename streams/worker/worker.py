@@ -34,6 +34,7 @@ from streams.http.api import routes
 from streams.http.pagerduty.poll import StatusPoll
 from streams.http.server import HttpServer
 from streams.http.views import Views, ViewsTailer
+from streams.ingest.input_health import InputHealth
 from streams.kafka.clients import Backoff, KafkaClients
 from streams.kafka.diagnosis import diagnose
 from streams.kafka.probe import BrokerProbe
@@ -113,6 +114,7 @@ class Worker:
         questions = kafka_questions(
             kafka, self.topics, options.roles, future_limit, policy.step, inputs=inputs
         )
+        self._inputs = InputHealth(inputs if "ingest" in options.roles else (), time.monotonic)
         self._prepare = Preparation(questions, self.health, self.progress)
         self._surroundings = Surroundings(
             settings=settings,
@@ -129,6 +131,7 @@ class Worker:
             receivers=self._receivers,
             records=records,
             words=self._words,
+            inputs=self._inputs,
         )
         self._clock_watch = ClockWatch(broker_time, self.progress, self._feed) if broker_time else None
         self._pipeline: Pipeline | None = None
@@ -159,7 +162,14 @@ class Worker:
     def _make_server(self, policy: Policy, clock: Clock) -> HttpServer:
         settings, options = self._settings, self._options
         table = routes(
-            self.views, self.metrics, self.watchdog.report, self._submit, settings, policy, clock=clock
+            self.views,
+            self.metrics,
+            self.watchdog.report,
+            self._submit,
+            settings,
+            policy,
+            clock=clock,
+            inputs_health=self._inputs.report,
         )
         return HttpServer(table, host=settings.bind, port=options.port)
 

@@ -9,7 +9,7 @@ import click
 
 from streams.cli.parameters import errors_in_a_line
 
-__all__ = ["dead_letters", "map_", "retire"]
+__all__ = ["dead_letters", "doctor", "map_", "retire"]
 
 
 @click.command()
@@ -28,6 +28,17 @@ def retire(axis: str, value: str, **options: Any) -> None:
     from streams.cli.inputs.retire import retire_command
 
     sys.exit(retire_command(axis, value, **options))
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print each check as an object.")
+@click.option("--url", help="Where a worker serves HTTP. Default: WATCHOFFICER_BIND and WATCHOFFICER_PORT.")
+@errors_in_a_line
+def doctor(**options: Any) -> None:
+    """Say whether each input of a running worker is read as it should be, and what to do (exit status 1: it is not)."""
+    from streams.cli.inputs.doctor import doctor_command
+
+    sys.exit(doctor_command(**options))
 
 
 @click.command("map")
