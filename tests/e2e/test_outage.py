@@ -26,7 +26,7 @@ pytestmark = [
 ]
 
 KEY = "watchofficer:prod-1:0"
-RUNBOOK = "https://github.com/department-of-veterans-affairs/"
+RUNBOOK = f"{CONSOLE}/runbooks/ssoe"
 
 
 def kind(event: dict[str, Any]) -> str:
@@ -71,7 +71,7 @@ async def test_pagerduty_got_one_page_and_its_resolution(deployment: Deployment,
         assert re.match(r"SEV [12]: SSOe sign-in is failing, ~[\d,]+ people an hour", payload["summary"])
         details = payload["custom_details"]
         assert (details["incident"], details["scope"], details["reopened"]) == ("prod-1", "prod/ssoe", 0)
-        assert [link["href"][: len(RUNBOOK)] for link in trigger["links"]][1] == RUNBOOK
+        assert [link["href"] for link in trigger["links"]][1].startswith(RUNBOOK)
 
 
 async def test_the_page_came_within_seconds_and_names_the_first_failure(
