@@ -64,13 +64,15 @@ class Rederived:
         found: whether the replay brings the incident at all.
         policy_hash: of the policy that the replay used.
         judged_by: hashes of the policies that the log names.
+        why_not: why the events cannot be read, if they cannot.
     """
 
     lines: int
     differences: tuple[Difference, ...]
     found: bool
     policy_hash: str
-    judged_by: tuple[str, ...]
+    judged_by: tuple[str, ...] = ()
+    why_not: str | None = None
 
     @property
     def equal(self) -> bool:

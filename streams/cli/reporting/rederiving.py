@@ -16,6 +16,7 @@ from sinks.wording import day_words, duration_words, one_line, truncate
 from streams.explain.rederive import Rederived, applied_inputs, inputs_of, rederive
 from streams.kafka.topics import Topics
 from streams.records.log_lines import Line
+from streams.replay.entries import SourceError
 from streams.replay.record_files import read_history, read_inputs
 from streams.replay.sources import checkpoint_of, partitions
 from streams.reports.episodes import Episode
@@ -53,7 +54,14 @@ def rederiving(
         return lambda lines, incident: _of_files(lines, incident, policy, events, history_file, inputs_file)
     if not topics or not rederive:
         return None
-    return lambda lines, incident: _of_topics(lines, incident, policy)
+
+    def of_topics(lines: Sequence[Line], incident: str) -> Rederived:
+        try:
+            return _of_topics(lines, incident, policy)
+        except SourceError as error:  # what the log tells is shown all the same
+            return Rederived(0, (), False, policy.hash, why_not=str(error))
+
+    return of_topics
 
 
 def _of_files(
@@ -100,6 +108,7 @@ def rederived_object(derived: Rederived) -> dict[str, Any]:
     return {
         "equal": derived.equal,
         "found": derived.found,
+        "why_not": derived.why_not,
         "lines": derived.lines,
         "policy_hash": derived.policy_hash,
         "judged_by": derived.judged_by,
@@ -123,7 +132,9 @@ def show_rederived(derived: Rederived | None, console: Console) -> None:
     if derived is None:
         console.print("  Not asked for: give --events, or read the topics (without --log and --no-rederive).")
         return
-    if not derived.found:
+    if derived.why_not is not None:
+        console.print(Text(f"  The events cannot be read: {one_line(derived.why_not)}"))
+    elif not derived.found:
         console.print("  [yellow]The events that are recorded bring no such incident.[/]")
     elif derived.equal:
         console.print(f"  [green]Equal[/]: the recorded events give the same {derived.lines} lines.")

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
 from click.testing import CliRunner, Result
 from msgspec.structs import replace
 
@@ -205,6 +206,25 @@ def test_a_shown_incident_is_derived_again_from_the_topics_and_is_equal(
     assert (derived["equal"], derived["lines"]) == (True, len(lines))
     shown = CliRunner().invoke(main, ["incidents", "show", "prod-5", "--no-rederive", "--format", "json"])
     assert json.loads(shown.stdout)["rederived"] is None
+
+
+def test_an_incident_is_shown_though_its_events_cannot_be_read(
+    topics: Topics, embedded_broker: EmbeddedBroker
+) -> None:
+    async def delete() -> None:
+        admin = AIOKafkaAdminClient(bootstrap_servers=embedded_broker.address)
+        await admin.start()
+        try:
+            await admin.delete_topics([topics.login_events])
+        finally:
+            await admin.close()
+
+    asyncio.run(delete())
+    shown = CliRunner().invoke(main, ["incidents", "show", "prod-1"])
+    assert shown.exit_code == 0, shown.output
+    words = " ".join(shown.stdout.split())
+    assert "Resolved" in words
+    assert "The events cannot be read: topic:" in words
 
 
 def test_an_incident_that_the_log_does_not_hold_is_refused(topics: Topics) -> None:
