@@ -10,8 +10,10 @@ from typing import Literal
 
 import msgspec
 
+from detectors.process.inputs import AlertNews, InputKind, Role, Stage
+from detectors.process.record import Process
+
 __all__ = [
-    "AlertNews",
     "Basis",
     "Cause",
     "Command",
@@ -21,7 +23,6 @@ __all__ = [
     "FindingState",
     "Incident",
     "IncidentInput",
-    "InputKind",
     "Note",
     "Page",
     "State",
@@ -36,20 +37,6 @@ Basis = Literal["observed", "projected", "estimated"]
 FindingState = Literal["firing", "quiet", "not_enough_evidence"]
 DetectorName = Literal[
     "burn_rate", "outage", "silence", "funnel", "surge", "latency", "declared", "urgent", "reported"
-]
-#: What a person or a webhook may ask for.
-InputKind = Literal[
-    "acknowledge",
-    "unacknowledge",
-    "note",
-    "declare",
-    "resolve",
-    "report",
-    "retire",
-    "linked",
-    "merge",
-    "auto_resolve",
-    "reopen",
 ]
 TransitionKind = Literal[
     "opened",
@@ -70,9 +57,17 @@ TransitionKind = Literal[
     "said_resolved",  # a person has resolved it while it fails: it goes on
     "still_failing",  # it fails ``resolve_grace`` after a person has resolved it
     "page_due",  # a page held back is due: a severity 3 did not rise in 30 s, or maintenance is over
+    "uncovered",  # the mute of an incident that is not over has ended
     "reminder",  # half of a response time is gone without an acknowledgement
     "breach",  # a response time is over
-    "update",  # the routine update of a thread
+    "update",  # the update for those who wait: the routine one, or a person's own
+    "assigned",  # somebody has a role
+    "staged",  # how far the process is, as a person says
+    "eta",
+    "follow_up",
+    "checked",
+    "post_mortem",
+    "completed",
 ]
 
 
@@ -227,6 +222,8 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
     failing_ratio: float = 0.0
     csp_caused: bool = False
     in_maintenance: bool = False
+    muted_since: int | None = None  # the span of the mutes that cover it now
+    muted_until: int | None = None
     narrower: tuple[str, ...] = ()  # narrower scopes whose findings are recorded here
     fail_over: str | None = None  # advice, while its condition holds
     common: tuple[Common, ...] = ()  # what the people who fail have in common, at most three values
@@ -237,6 +234,12 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
         str, ...
     ] = ()  # receivers of the routes that this epoch was for, in the order of their first message
     policy_hash: str = ""
+    process: Process = Process()
+
+    @property
+    def is_hidden(self) -> bool:
+        """Whether maintenance or a mute keeps it from waking and telling anybody."""
+        return self.in_maintenance or self.muted_until is not None
 
     @property
     def people_an_hour(self) -> str:
@@ -265,6 +268,8 @@ class Transition(msgspec.Struct, frozen=True, kw_only=True):
         nth: how many transitions of this kind the incident had before at this T, which makes ids unique.
         input: id of the input that a person or receiver asked for it by, if any.
         notes: the notes that receivers are told with it, whole, oldest first.
+        happened_at: when what it tells happened (ms), where a person says so.
+        muted_since: since when (ms) a mute covered it before.
     """
 
     kind: TransitionKind
@@ -283,6 +288,8 @@ class Transition(msgspec.Struct, frozen=True, kw_only=True):
     nth: int = 0
     input: str | None = None
     notes: tuple[Note, ...] = ()
+    happened_at: int | None = None
+    muted_since: int | None = None
 
     @property
     def visible(self) -> bool:
@@ -295,31 +302,19 @@ class Transition(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-class AlertNews(msgspec.Struct, frozen=True, kw_only=True):
-    """What a webhook of PagerDuty says of an alert.
-
-    Attributes:
-        dedup_key: the alert's key; None where the webhook names PagerDuty's incident alone.
-        incident: PagerDuty's id of the incident that holds the alert.
-        into: PagerDuty's id of the incident into which a merge has moved the alert.
-        url: the address of PagerDuty's incident.
-        occurred_at: when it happened, ms by PagerDuty's clock; webhooks arrive in any order.
-    """
-
-    dedup_key: str | None = None
-    incident: str | None = None
-    into: str | None = None
-    url: str | None = None
-    occurred_at: int | None = None
-
-
 class IncidentInput(msgspec.Struct, frozen=True, kw_only=True):
     """What a person or a webhook asks for: a record of the topic ``incident-inputs``.
 
-    ``id`` makes it apply once. ``incident`` is None for a ``report`` (somebody says that sign-in fails) and for a
-    ``declare`` that opens one on ``scope``. A ``retire`` says that nobody will use a ``value`` of an ``axis`` any more.
-    PagerDuty's webhooks alone say that an alert was triggered (``linked``), merged into another incident (``merge``),
-    resolved by nobody (``auto_resolve``) or reopened (``reopen``).
+    ``id`` makes it apply once. ``incident`` is None for a ``declare`` that opens one on ``scope``, and for acts that
+    speak of no incident. PagerDuty's webhooks alone say that an alert was triggered (``linked``), merged into another
+    incident (``merge``), resolved by nobody (``auto_resolve``) or reopened (``reopen``). ``process.actions`` says which
+    act takes which of the other fields.
+
+    Attributes:
+        role, who: of an assignment.
+        since, until: instants (ms): the bounds of a span; when what a note tells happened; an estimated end.
+        item: a line of the checklist, the number of a follow-up, or the id of a mute, maintenance or correction.
+        recurs: an RRULE of RFC 5545, without dates.
     """
 
     id: str
@@ -332,6 +327,15 @@ class IncidentInput(msgspec.Struct, frozen=True, kw_only=True):
     by: str = "somebody"
     via: Literal["http", "pagerduty", "slack"] = "http"
     text: str = ""
+    role: Role | None = None
+    who: str | None = None
+    stage: Stage | None = None
+    since: int | None = None
+    until: int | None = None
+    link: str | None = None
+    public: bool | None = None
+    item: str | None = None
+    recurs: str | None = None
     at: int = 0  # when it was received, ms; beside PagerDuty's instants it decides what came later
     alert: AlertNews | None = None  # of an input from PagerDuty
 

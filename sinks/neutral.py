@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from detectors.bounds import plain_line, plain_text
 from detectors.incidents import Command, Incident, Note
+from detectors.process.record import Process
 
 __all__ = ["neutral", "neutral_text"]
 
@@ -46,9 +47,24 @@ def _incident(incident: Incident) -> Incident:
         resolved_by=_name(incident.resolved_by),
         said_resolved_by=_name(incident.said_resolved_by),
         resolved_reason=_name(incident.resolved_reason),
+        process=_process(incident.process),
         notes=tuple(
             Note(note.at, _name(note.by) or "", neutral_text(note.text), note.via) for note in incident.notes
         ),
+    )
+
+
+def _process(process: Process) -> Process:
+    said = process.said
+    return replace(
+        process,
+        roles={role: _name(who) or "" for role, who in process.roles.items()},
+        said=None if said is None else replace(said, by=_name(said.by) or "", text=neutral_text(said.text)),
+        follow_ups=tuple(
+            replace(one, by=_name(one.by) or "", text=neutral_text(one.text)) for one in process.follow_ups
+        ),
+        checklist=tuple(replace(one, done_by=_name(one.done_by)) for one in process.checklist),
+        completed_by=_name(process.completed_by),
     )
 
 

@@ -21,6 +21,7 @@ __all__ = [
     "ScopeNames",
     "capitalised",
     "common_words",
+    "conduct_words",
     "day_words",
     "duration_words",
     "headline",
@@ -30,6 +31,7 @@ __all__ = [
     "state_words",
     "time_words",
     "truncate",
+    "update_words",
 ]
 
 _ELLIPSIS = "…"
@@ -40,6 +42,7 @@ _LINK_TITLES = {
     "datadog_incident": "Datadog incident",
     "slack": "Slack thread",
     "pagerduty": "PagerDuty incident",
+    "postmortem": "Post-mortem",
 }
 # Detector -> what its scope does, if it alone fired; in every other case the scope "is failing".
 _SYMPTOMS = {
@@ -186,6 +189,41 @@ def state_words(incident: Incident) -> str:
         since = f" since {time_words(incident.recovering_at)}" if incident.recovering_at is not None else ""
         return f"recovering{since}, {known}"
     return known if incident.state == "acknowledged" else f"open, {known}"
+
+
+def conduct_words(incident: Incident) -> dict[str, str]:
+    """Who does what in an incident, and by when it is expected to be over, by name of the fact; "" for what is open."""
+    process = incident.process
+    over = incident.state in ("resolved", "closed")
+    roles = (f"{one_line(who)} ({role.replace('_', ' ')})" for role, who in process.roles.items())
+    return {
+        "Roles": ", ".join(roles),
+        "Expected to be over by": day_words(process.eta) if process.eta is not None and not over else "",
+    }
+
+
+def update_words(incident: Incident, names: ScopeNames) -> str:
+    """An update for those who wait: what fails since when, who, what works, what is done, until when, and what is next.
+
+    ``SSOe sign-in is failing since 23 Nov 2026 15:00 UTC: 400 people in the last hour. SiS sign-in works. Ada, 15:10
+    UTC: IAM restarts it. It is expected to be over by 23 Nov 2026 16:00 UTC. Next update by 15:40 UTC.``
+    """
+    process = incident.process
+    since = day_words(incident.first_bad_at)
+    parts = [f"{headline(incident, names)}, since {since}: {people_words(incident)}."]
+    if process.works:
+        works = capitalised(" and ".join(names.words(scope) for scope in process.works))
+        parts.append(f"{works} {'works' if len(process.works) == 1 else 'work'}.")
+    if incident.notes:
+        note = incident.notes[-1]
+        parts.append(f"{one_line(note.by)}, {time_words(note.at)}: {one_line(note.text).rstrip('.')}.")
+    if process.eta is not None:
+        parts.append(f"It is expected to be over by {day_words(process.eta)}.")
+    else:
+        parts.append("It is not known yet when it will be over.")
+    if process.next_update_at is not None:
+        parts.append(f"Next update by {time_words(process.next_update_at)}.")
+    return " ".join(parts)
 
 
 def links_of(incident: Incident, found: Mapping[str, str] | None = None) -> list[Link]:

@@ -53,7 +53,12 @@ _MOST_NAMED = 40
 
 
 def attribute(
-    verdicts: Sequence[Verdicts], frame: Frame, n: int, policy: Policy, known: Collection[str] = ()
+    verdicts: Sequence[Verdicts],
+    frame: Frame,
+    n: int,
+    policy: Policy,
+    known: Collection[str] = (),
+    maintained: Sequence[str] = (),
 ) -> list[Cause]:
     """Return the causes at step ``n``, in the order of the scope axis.
 
@@ -63,12 +68,14 @@ def attribute(
 
     Args:
         known: the scopes of open incidents that may wake somebody.
+        maintained: the scopes of maintenance that was announced at run time.
     """
     serious = [verdict for verdict in verdicts if verdict.detector not in WAKES_NOBODY]
     minor = [[verdict] for verdict in verdicts if verdict.detector in WAKES_NOBODY]
     busy = _busy(frame, n, policy)
     lattice, at = lattice_of(frame.scopes), int(frame.ends[n])
     announced = [window.scope for window in policy.maintenance if window.start <= at < window.end]
+    announced += maintained
     planned = frozenset(group for group in lattice.order if _within(lattice.path(group), announced))
     indices = (frame.scopes.index(scope) for scope in known)
     around = _Around(busy, planned, tuple(index for index in indices if index is not None))

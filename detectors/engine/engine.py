@@ -24,6 +24,7 @@ from detectors.history.history import BUCKET, History
 from detectors.history.rollup import HISTORY_SPAN, FiveMinutes
 from detectors.incidents import IncidentInput
 from detectors.instants import DAY, FAR_PAST, MINUTE
+from detectors.lifecycle.conduct.covering import exclusions
 from detectors.lifecycle.lifecycle import Lifecycle
 from detectors.notices.notices import NoticeWatch
 from detectors.notification.notices import notice_command
@@ -127,13 +128,16 @@ class Engine:
             self._five_minutes.disturbances.memory(),
         )
 
-    def csp_caused(self) -> list[Exclusion]:
-        """The exclusions of interruptions that credential providers caused, as far back as the history reaches."""
+    def exclusions(self) -> list[Exclusion]:
+        """What the SLA does not count, as far back as the history reaches: interruptions that credential providers
+        caused, maintenance that was announced at run time, and corrections.
+        """
         if self.evaluated_to is None:
             return []
         standing = [one for one in self.lifecycle.incidents() if one.state not in ("resolved", "closed")]
         found = (exclusion_of(one, self.evaluated_to) for one in standing)
-        return [*self._csp_caused, *(one for one in found if one is not None)]
+        said = exclusions(self.lifecycle.memory.covers, self.evaluated_to, self.policy)
+        return [*self._csp_caused, *(one for one in found if one is not None), *said]
 
     # -- moving on --------------------------------------------------------------------------------------------
 
@@ -337,7 +341,7 @@ class Engine:
                 caught_up = []
             if at % HISTORY_SPAN == 0:
                 self._end_five_minutes(brought)
-            brought.notices = self._notices.due(at, {} if at % MINUTE else findings.moved(n))
+            brought.notices += self._notices.due(at, {} if at % MINUTE else findings.moved(n))
             if "slack" in self._sinks and not catching_up:
                 brought.commands += [notice_command(notice, self.policy) for notice in brought.notices]
             yield brought
@@ -361,8 +365,10 @@ class Engine:
         """Advance the incidents by one step, and add transitions, commands and refused inputs to the result."""
         standing = (one.incident for one in self.lifecycle.memory.incidents if one.is_open)
         known = [incident.scope for incident in standing if is_serious(incident)]
-        causes = attribute(view.verdicts, view.frame, view.n, self.policy, known) if fires else []
+        maintained = self.lifecycle.maintained(brought.at)
+        causes = attribute(view.verdicts, view.frame, view.n, self.policy, known, maintained) if fires else []
         brought.transitions = self.lifecycle.step(view, causes, asked)
+        brought.notices += self.lifecycle.take_notices()
         brought.refused, brought.unseen = self.lifecycle.take_refused(), self.lifecycle.take_unseen()
         for transition in brought.transitions:
             if transition.kind == "resolved":
@@ -370,7 +376,7 @@ class Engine:
             self._held_back.note(transition)
             brought.commands += plan(transition, self.policy, self._sinks, catching_up)
         brought.incidents = self.lifecycle.incidents()
-        self._five_minutes.disturbances.note(brought.at, brought.incidents)
+        self._five_minutes.disturbances.note(brought.at, brought.incidents, maintained)
 
     def _give_out_slis(self, brought: StepResult, frame: Frame, n: int, active: Bools) -> None:
         """Add the SLIs of the active scopes (scope,) at step ``n`` to the result, and update the quantiles."""

@@ -51,10 +51,13 @@ class Disturbances:
         for one in known:
             self._noted.setdefault(one.scope, []).append(one)
 
-    def note(self, at: int, incidents: Iterable[Incident]) -> None:
-        """Note which incidents cover their scope at a T (ms), which must not be before the last one."""
+    def note(self, at: int, incidents: Iterable[Incident], maintained: Iterable[str] = ()) -> None:
+        """Note which scopes incidents, and maintenance announced at run time, cover at a T (ms).
+
+        T must not be before the last one.
+        """
         start = (at - 1) // self._span * self._span
-        for scope in {one.scope for one in incidents if one.state in _COVERS}:
+        for scope in {*maintained, *(one.scope for one in incidents if one.state in _COVERS)}:
             noted = self._noted.setdefault(scope, [])
             if noted and noted[-1].end > start:
                 continue

@@ -61,7 +61,7 @@ class Exclusion(msgspec.Struct, frozen=True):
     scope: str
     start: int
     end: int
-    why: Literal["csp", "maintenance"]
+    why: Literal["csp", "maintenance", "correction"]
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,8 @@ class Account:
     Attributes:
         start, end: the bounds of the calendar month.
         good, bad: completed requests so far, without excluded ones.
-        excluded_csp, excluded_maintenance: failures left out, by reason; maintenance, if both reasons apply.
+        excluded_csp, excluded_maintenance, excluded_correction: failures left out, by reason; of several reasons that
+            apply maintenance, else the provider.
         allowed: failures that the whole month may have.
         left: share of ``allowed`` that is not used up; negative when the budget is overspent.
         gone_at: when the budget will be used up if requests keep failing as in the last hour; ``at`` or earlier
@@ -85,6 +86,7 @@ class Account:
     bad: float
     excluded_csp: float
     excluded_maintenance: float
+    excluded_correction: float
     allowed: float
     left: float
     gone_at: int | None
@@ -149,10 +151,18 @@ def with_exclusion(known: Sequence[Exclusion], incident: Incident, at: int) -> l
     return [*(one for one in known if one.end > at - KEPT), found][-_EXCLUSIONS_KEPT:]
 
 
-def scheduled(policy: Policy, scope: str, start: int, at: int) -> Iterator[Exclusion]:
-    """Yield the first four hours of a scope's maintenance in ``[start, at)``, ms, where ``start`` begins a month."""
+def scheduled(
+    policy: Policy, scope: str, start: int, at: int, said: Iterable[Exclusion] = ()
+) -> Iterator[Exclusion]:
+    """Yield the first four hours of a scope's maintenance in ``[start, at)``, ms, where ``start`` begins a month.
+
+    Args:
+        said: maintenance that was announced at run time, in time.
+    """
     used, reached = 0, start
-    windows = [w for w in policy.maintenance if overlaps(w.scope, scope)]
+    windows = [Exclusion(w.scope, w.start, w.end, "maintenance") for w in policy.maintenance]
+    windows += [one for one in said if one.why == "maintenance"]
+    windows = [window for window in windows if overlaps(window.scope, scope)]
     for window in sorted(windows, key=lambda w: w.start):
         begin, end = max(window.start, start), min(window.end, at)
         # Time that two maintenance windows share uses the four hours once, and is excluded in both.
@@ -187,14 +197,14 @@ def accounts(
         budgets: path of a scope with the environment -> share of its requests that may fail.
         at: ms.
         policy: the policy, whose maintenance is excluded.
-        exclusions: interruptions that providers have caused.
+        exclusions: interruptions that providers have caused, announced maintenance, corrections.
 
     Returns:
         the accounts; without those of scopes of which no request completed this month, and of clients, until the
         records of the month and of the four weeks before tell them apart.
     """
     start, end = (month_start(at, policy.time_zone, months) for months in (0, 1))
-    caused = [one for one in exclusions if one.why == "csp"]
+    said = list(exclusions)
     month, lately, usual = (history.sums(begin, at) for begin in (start, at - _LATELY, at - _USUAL))
     known = float(history.coverage(np.array([at - _USUAL]), np.array([at]))[0]) * _USUAL
     by_scope = history.is_by_scope(min(start, at - _USUAL), at)
@@ -203,9 +213,9 @@ def accounts(
     for scope, budget in budgets.items():
         if by_scope and len(named(scope)) > _AXES_OF_SCOPES:
             continue
-        planned = tuple(scheduled(policy, scope, start, at))
+        planned = tuple(scheduled(policy, scope, start, at, said))
         if planned not in left_out:
-            left_out[planned] = _LeftOut.of(history, planned, caused, start, at)
+            left_out[planned] = _LeftOut.of(history, planned, said, start, at)
         not_counted = left_out[planned].within(scope)
         good, bad = (
             max(0.0, float(_counts(history, scope, month)[c] - not_counted.month[c])) for c in (GOOD, BAD)
@@ -223,7 +233,10 @@ def accounts(
             end=end,
             good=good,
             bad=bad,
-            excluded_csp=float(not_counted.month[BAD] - not_counted.planned[BAD]),
+            excluded_csp=float(
+                not_counted.month[BAD] - not_counted.planned[BAD] - not_counted.corrected[BAD]
+            ),
+            excluded_correction=float(not_counted.corrected[BAD]),
             excluded_maintenance=float(not_counted.planned[BAD]),
             allowed=allowed,
             left=1.0 - bad / allowed,
@@ -240,10 +253,13 @@ def _counts(history: History, scope: str, sums: Floats) -> Floats:
 
 @dataclass(frozen=True)
 class _NotCounted:
-    """Counts (counter,) that exclusions cover: in the month, in the month by maintenance alone, in the last hour."""
+    """Counts (counter,) that exclusions cover: in the month, of these by maintenance and by corrections alone, in the
+    last hour.
+    """
 
     month: Floats
     planned: Floats
+    corrected: Floats
     lately: Floats
 
 
@@ -253,6 +269,7 @@ class _LeftOut:
 
     month: Mapping[str, Floats]
     planned: Mapping[str, Floats]
+    others: Mapping[str, Floats]
     lately: Mapping[str, Floats]
 
     @classmethod
@@ -265,23 +282,24 @@ class _LeftOut:
         at: int,
     ) -> _LeftOut:
         """Count what maintenance and interruptions by providers cover in ``[start, at)``, ms."""
-        both = [*planned, *caused]
+        both = [*planned, *(one for one in caused if one.why != "maintenance")]
         return cls(
             _left_out(history, both, start, at),
             _left_out(history, planned, start, at),
+            _left_out(history, [one for one in both if one.why != "correction"], start, at),
             _left_out(history, both, at - _LATELY, at),
         )
 
     def within(self, scope: str) -> _NotCounted:
         """Return what is left out of a scope."""
-        month, planned, lately = (
+        month, planned, others, lately = (
             sum(
                 (counts for part, counts in parts.items() if contains(scope, part)),
                 np.zeros(len(COUNTERS)),
             )
-            for parts in (self.month, self.planned, self.lately)
+            for parts in (self.month, self.planned, self.others, self.lately)
         )
-        return _NotCounted(month, planned, lately)
+        return _NotCounted(month, planned, month - others, lately)
 
 
 def _left_out(history: History, exclusions: Sequence[Exclusion], start: int, at: int) -> dict[str, Floats]:

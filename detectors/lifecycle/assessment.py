@@ -72,7 +72,8 @@ def assess(
         counts_peak=counts if worse else incident.counts_peak,
         failing_ratio=lead.failing_ratio if lead and lead.scope == scope else counts.failing_ratio,
         csp_caused=lead.csp_caused if lead and lead.scope == scope else incident.csp_caused,
-        in_maintenance=_in_maintenance(scope, at, policy),
+        in_maintenance=recorder.is_maintained(scope),
+        **_muted(incident, recorder, opening=opening),
         narrower=tuple(sorted(narrower)[:CAUSES_LIMIT]),
         fail_over=advise(view, scope, policy, incident.fail_over),
         links=_links(incident, policy),
@@ -187,10 +188,13 @@ def _first_bad(memory: IncidentMemory, causes: Sequence[Cause], recorder: Record
     return since if found is None else found
 
 
-def _in_maintenance(scope: str, at: int, policy: Policy) -> bool:
-    return any(
-        window.start <= at < window.end and contains(window.scope, scope) for window in policy.maintenance
-    )
+def _muted(incident: Incident, recorder: Recorder, *, opening: bool) -> dict[str, int | None]:
+    """The span of the mutes that hold an incident; what has ended stands until ``timers.uncover`` tells of it."""
+    span = recorder.mute_of(incident.scope)
+    if span is None:
+        return {"muted_since": None, "muted_until": None} if opening else {}
+    since = incident.muted_since
+    return {"muted_since": span[0] if since is None or opening else since, "muted_until": span[1]}
 
 
 def _links(incident: Incident, policy: Policy) -> dict[str, str]:

@@ -36,6 +36,7 @@ def bounded(incident: Incident) -> Incident:
             Note(note.at, cut(note.by, NAME_BYTES), cut(note.text, NOTE_BYTES), note.via)
             for note in incident.notes[-NOTES_KEPT:]
         ),
+        process=incident.process.bounded(),
         links={name: link for name, link in incident.links.items() if fits(link, LINK_BYTES)},
     )
 

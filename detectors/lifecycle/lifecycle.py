@@ -18,6 +18,8 @@ from detectors.incidents import Cause, Incident, IncidentInput, Transition
 from detectors.lifecycle import opening, transitions
 from detectors.lifecycle.absence.gone import Gone, retired_by, still_gone, unexpected, with_gone
 from detectors.lifecycle.bounded import bounded
+from detectors.lifecycle.conduct import acts, past
+from detectors.lifecycle.conduct.covering import Covers, cover, follow
 from detectors.lifecycle.grouping import IncidentGroup, group_causes
 from detectors.lifecycle.memory import IncidentMemory, View
 from detectors.lifecycle.people import actions, notes, resolving
@@ -25,7 +27,11 @@ from detectors.lifecycle.people.alerts import apply_news
 from detectors.lifecycle.people.reports import declared_cause, join_report, reported_cause, settle_report
 from detectors.lifecycle.recorder import Recorder
 from detectors.lifecycle.severity import csps_of
+from detectors.notices.notices import Notice
 from detectors.policy.policy import Policy
+from detectors.process.actions import BY_KIND
+from detectors.process.covers import occurrence
+from detectors.process.inputs import InputKind
 from detectors.urgency import WAKES_NOBODY, is_serious, is_silence
 
 __all__ = ["INPUTS_REMEMBERED", "IncidentMemory", "Lifecycle", "LifecycleMemory", "View"]
@@ -35,12 +41,26 @@ INPUTS_REMEMBERED = 1_000
 #: Ids of inputs that are longer are remembered by a digest; a UUID is remembered as it is.
 _ID_LENGTH = 36
 
-_ACTIONS = {
+_ACTIONS: dict[InputKind, past.Act] = {
+    "note": notes.put_note,
     "acknowledge": actions.acknowledge,
     "unacknowledge": actions.unacknowledge,
     "declare": actions.declare,
     "resolve": resolving.resolve,
+    "update": acts.update,
+    "assign": acts.assign,
+    "stage": acts.stage,
+    "eta": acts.eta,
+    "follow_up": acts.follow_up,
+    "check": acts.check,
+    "post_mortem": acts.post_mortem,
+    "complete": acts.complete,
 }
+
+
+_COVERING = frozenset({"mute", "maintain", "correct", "unmute"})
+#: Acts that add to what an incident carries of its process.
+_GROWS = frozenset({"assign", "check", "follow_up", "update"})
 
 
 class LifecycleMemory(msgspec.Struct):
@@ -52,6 +72,8 @@ class LifecycleMemory(msgspec.Struct):
         incidents: the incidents that are not closed, the oldest first.
         applied: ids of the inputs that were handled last; of a long id its digest.
         gone: the scopes in which nothing is expected to arrive.
+        covers: mutes and maintenance at run time, and corrections of the SLA account.
+        past: the incidents that closed last and whose process is not completed, as ``conduct.past`` keeps them.
     """
 
     next_number: int = 1
@@ -59,6 +81,8 @@ class LifecycleMemory(msgspec.Struct):
     incidents: list[IncidentMemory] = []
     applied: list[str] = []
     gone: list[Gone] = []
+    past: list[Incident] = []
+    covers: Covers = msgspec.field(default_factory=Covers)
 
 
 class Lifecycle:
@@ -78,18 +102,29 @@ class Lifecycle:
             one.incident = bounded(one.incident)
         self._refused: list[tuple[IncidentInput, str]] = []
         self._unseen: list[IncidentInput] = []
+        self._notices: list[Notice] = []
 
     @property
     def active(self) -> bool:
         """Whether a step without causes or inputs could change anything.
 
-        It could while an incident is not closed, and while a scope is gone that may come back.
+        It could while an incident is not closed, while a scope is gone that may come back, and while a mute or
+        maintenance is to begin or to end.
         """
-        return bool(self.memory.incidents or self.memory.gone)
+        return bool(self.memory.incidents or self.memory.gone or self.memory.covers.standing)
 
     def incidents(self) -> tuple[Incident, ...]:
         """The incidents that are not closed, as they stand, the oldest first."""
         return tuple(memory.incident for memory in self.memory.incidents)
+
+    def maintained(self, at: int) -> list[str]:
+        """The scopes that maintenance which was announced at run time holds at T (ms)."""
+        zone, standing = self.policy.time_zone, self.memory.covers.standing
+        return [
+            one.scope
+            for one in standing
+            if one.kind == "maintenance" and occurrence(one, at, zone) is not None
+        ]
 
     def take_refused(self) -> list[tuple[IncidentInput, str]]:
         """The inputs that did not apply since the last call, each with the reason."""
@@ -100,6 +135,11 @@ class Lifecycle:
         """The inputs that applied since the last call and that no transition shows."""
         unseen, self._unseen = self._unseen, []
         return unseen
+
+    def take_notices(self) -> list[Notice]:
+        """The mutes, maintenances and corrections that were set, began or ended since the last call."""
+        notices, self._notices = self._notices, []
+        return notices
 
     def step(
         self, view: View, causes: Sequence[Cause], inputs: Sequence[IncidentInput] = ()
@@ -117,7 +157,8 @@ class Lifecycle:
         memory, at = self.memory, view.at
         if memory.at is not None and at <= memory.at:
             raise ValueError(f"{self.env}: step {at} does not come after {memory.at}")
-        recorder = Recorder(self.policy, view, at - memory.at if memory.at is not None else 0)
+        elapsed = at - memory.at if memory.at is not None else 0
+        recorder = Recorder(self.policy, view, elapsed, memory.covers)
         memory.at = at
         memory.gone = still_gone(memory.gone, view, self.policy)
         self._note_firing(causes, recorder)
@@ -148,10 +189,15 @@ class Lifecycle:
             self._merge(group, recorder)
         self._declare(declares, groups, recorder)
         self._remember_gone(recorder)
-        memory.incidents = sorted(
-            (group.memory for group in groups if group.memory and group.memory.incident.state != "closed"),
+        known = sorted(
+            (group.memory for group in groups if group.memory),
             key=lambda one: int(one.incident.id.rpartition("-")[2]),
         )
+        memory.incidents = [one for one in known if one.incident.state != "closed"]
+        closed = [one.incident for one in known if one.incident.state == "closed"]
+        self._notices += follow(memory.covers, self.incidents(), at, self.policy)
+        if closed:
+            memory.past = past.kept([*memory.past, *closed], at)
         return recorder.transitions
 
     def _note_firing(self, causes: Sequence[Cause], recorder: Recorder) -> None:
@@ -231,6 +277,8 @@ class Lifecycle:
                         declares.append(
                             (declared_cause(incident_input, incident_input.scope, recorder), incident_input)
                         )
+                elif incident_input.kind in _COVERING:
+                    reason = self._cover(incident_input, recorder)
                 elif incident_input.kind == "retire":
                     reason = self._retire(incident_input, recorder)
                 elif incident_input.kind == "report":
@@ -263,6 +311,18 @@ class Lifecycle:
             return None, reason
         return reported_cause(incident_input, scope, recorder), None
 
+    def _cover(self, incident_input: IncidentInput, recorder: Recorder) -> str | None:
+        """Set or end a mute, a maintenance or a correction."""
+        if incident_input.kind != "unmute":
+            reason = self._refuse_scope(incident_input.scope, recorder.view)
+            if reason is not None:
+                return reason
+        said = cover(self.memory.covers, incident_input, recorder.at, self.policy)
+        if isinstance(said, str):
+            return said
+        self._notices.append(said)
+        return None
+
     def _retire(self, incident_input: IncidentInput, recorder: Recorder) -> str | None:
         """Expect a value of an axis no more, and resolve the silences that consist of it."""
         scope = retired_by(incident_input, self.policy)
@@ -278,20 +338,24 @@ class Lifecycle:
         return None
 
     def _address(self, incident_input: IncidentInput, recorder: Recorder) -> str | None:
-        memory = next((m for m in self.memory.incidents if m.incident.id == incident_input.incident), None)
+        kind, named = incident_input.kind, incident_input.incident
+        memory = next((m for m in self.memory.incidents if m.incident.id == named), None)
+        late = kind in BY_KIND and BY_KIND[kind].late and incident_input.alert is None
+        if memory is None and late:
+            return past.act(self.memory.past, incident_input, recorder, _ACTIONS[kind])
         if memory is None:
-            return f"there is no incident {incident_input.incident} that is not closed"
-        kind = incident_input.kind
-        if kind == "note":
-            notes.note(memory, incident_input, incident_input.text, recorder)
-            return None
-        if incident_input.alert is not None:
+            return f"there is no incident {named} that is not closed"
+        if incident_input.alert is not None and kind != "note":
             others = [other for other in self.memory.incidents if other is not memory]
             return apply_news(memory, incident_input, recorder, others)
         if kind not in _ACTIONS:
             return "it says nothing of an alert"
-        if not memory.is_open:
-            return f"{incident_input.incident} is resolved"
+        if not (memory.is_open or late or kind == "note"):
+            return f"{named} is resolved"
+        if kind in _GROWS and past.is_full(self.memory.incidents):
+            return (
+                "the incidents hold as many roles, updates and follow-ups as there is room for: end one first"
+            )
         return _ACTIONS[kind](memory, incident_input, recorder)
 
     def _declare(

@@ -132,6 +132,7 @@ class IncidentMemory(
         acknowledged_when: when the acknowledgement was made, ms by the clock of whoever made it; None: not known.
         untold: notes that receivers have not been told of, cut, oldest first.
         untold_more: number of further notes that receivers have not been told of.
+        rose_hidden: whether its severity rose while maintenance or a mute hid it.
         noted_at: T (ms) at which receivers were told of notes last; None: never in this epoch.
     """
 
@@ -167,6 +168,7 @@ class IncidentMemory(
     untold: list[Note] = []
     untold_more: int = 0
     noted_at: int | None = None
+    rose_hidden: bool = False
 
     @property
     def peak_severity(self) -> int:

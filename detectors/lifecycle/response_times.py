@@ -12,13 +12,24 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import holidays
 
+from detectors.incidents import Incident
 from detectors.policy.policy import Policy
 
-__all__ = ["BusinessCalendar", "alert_deadline", "alert_half_way", "calendar", "deadline", "half_way"]
+__all__ = [
+    "BusinessCalendar",
+    "Clock",
+    "alert_deadline",
+    "alert_half_way",
+    "calendar",
+    "clocks",
+    "deadline",
+    "half_way",
+]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -120,6 +131,23 @@ def alert_deadline(opened_at: int, policy: Policy) -> int:
 def alert_half_way(opened_at: int, policy: Policy) -> int:
     """When (ms) half of the alert target is gone."""
     return opened_at + policy.lifecycle.alert_target // 2
+
+
+class Clock(NamedTuple):
+    """A response time: its name, and when half of it is gone and when it is over, ms."""
+
+    name: str
+    half_at: int
+    due_at: int
+
+
+def clocks(incident: Incident, policy: Policy) -> list[Clock]:
+    """Return the clocks that run for an incident: of its severity, and of its alert where there is one."""
+    start, severity = incident.opened_at, incident.severity
+    found = [Clock("response", half_way(start, severity, policy), deadline(start, severity, policy))]
+    if incident.pages:  # without an alert there is none to answer
+        found.append(Clock("alert", alert_half_way(start, policy), alert_deadline(start, policy)))
+    return found
 
 
 def _after(opened_at: int, severity: int, policy: Policy, *, parts: int) -> int:

@@ -8,7 +8,14 @@ from detectors.lifecycle.memory import IncidentMemory
 from detectors.lifecycle.people.notes import tell_notes
 from detectors.lifecycle.recorder import Recorder
 
-__all__ = ["check_resolution", "check_response_times", "notify_thread", "page_if_due", "tell_notes"]
+__all__ = [
+    "check_resolution",
+    "check_response_times",
+    "notify_thread",
+    "page_if_due",
+    "tell_notes",
+    "uncover",
+]
 
 
 def check_resolution(memory: IncidentMemory, recorder: Recorder) -> None:
@@ -30,11 +37,35 @@ def check_resolution(memory: IncidentMemory, recorder: Recorder) -> None:
 def page_if_due(memory: IncidentMemory, recorder: Recorder) -> None:
     """Send the page that was held back for a possible rise of severity, or for maintenance that is over."""
     incident, since = memory.incident, memory.pageable_since
-    if incident.state != "open" or incident.pages or since is None or incident.said_resolved_at is not None:
+    rose, memory.rose_hidden = memory.rose_hidden, memory.rose_hidden and incident.is_hidden
+    if since is None or incident.said_resolved_at is not None:
+        return
+    if rose and not incident.is_hidden:
+        memory.rose_hidden = True  # the recorder asks for it
+        recorder.change(memory, "page_due", incident.sentence)
+        memory.rose_hidden = False
+        return
+    if incident.state != "open" or incident.pages:
         return
     waits = recorder.policy.lifecycle.warning_waits if incident.severity == 3 else 0
     if recorder.at - since >= waits:
         recorder.change(memory, "page_due", incident.sentence)
+
+
+def uncover(memory: IncidentMemory, recorder: Recorder) -> None:
+    """Tell everybody of an incident whose mute has ended, and wake somebody if it still fails."""
+    incident = memory.incident
+    if incident.muted_until is None or recorder.mute_of(incident.scope) is not None:
+        return
+    until = format_instant(incident.muted_until)
+    recorder.change(
+        memory,
+        "uncovered",
+        f"The mute that ended at {until} hid it. {incident.sentence}",
+        muted_since=None,
+        muted_until=None,
+    )
+    memory.rose_hidden = False
 
 
 def check_response_times(memory: IncidentMemory, recorder: Recorder) -> None:
@@ -42,22 +73,15 @@ def check_response_times(memory: IncidentMemory, recorder: Recorder) -> None:
     incident, at, policy = memory.incident, recorder.at, recorder.policy
     if incident.acknowledged_at is not None:
         return
-    start, severity = incident.opened_at, incident.severity
-    clocks = [
-        (
-            f"the response time of severity {severity}",
-            "response",
-            response_times.half_way(start, severity, policy),
-            response_times.deadline(start, severity, policy),
-        )
-    ]
-    if incident.pages:  # without an alert there is none to answer
-        target = format_duration(policy.lifecycle.alert_target)
-        half, end = response_times.alert_half_way(start, policy), response_times.alert_deadline(start, policy)
-        clocks.append((f"the target of {target} for alerts", "alert", half, end))
+    target = format_duration(policy.lifecycle.alert_target)
+    names = {
+        "response": f"the response time of severity {incident.severity}",
+        "alert": f"the target of {target} for alerts",
+    }
     over: list[str] = []
     half_gone: list[str] = []
-    for name, clock, half, end in clocks:
+    for clock, half, end in response_times.clocks(incident, policy):
+        name = names[clock]
         if at >= end and f"{clock} breach" not in memory.rung:
             memory.rung += [f"{clock} reminder", f"{clock} breach"]
             over.append(f"{name} ended at {format_instant(end)}")

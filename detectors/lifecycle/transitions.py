@@ -29,6 +29,7 @@ from detectors.lifecycle.timers import (
     notify_thread,
     page_if_due,
     tell_notes,
+    uncover,
 )
 from detectors.notification.paging import may_page
 from detectors.urgency import STATED, WAKES_NOBODY, is_outage, is_serious
@@ -87,6 +88,7 @@ def advance(memory: IncidentMemory, scope: str, causes: Sequence[Cause], recorde
         _end_silence(memory, causes, recorder)
     if memory.is_open:
         check_resolution(memory, recorder)
+        uncover(memory, recorder)
         page_if_due(memory, recorder)
         check_response_times(memory, recorder)
         notify_thread(memory, recorder)
@@ -195,6 +197,7 @@ def _move_severity(memory: IncidentMemory, causes: Sequence[Cause], recorder: Re
     severity, peak = memory.level.severity, memory.peak_severity
     incident = memory.incident = replace(memory.incident, peak_severity=peak)
     if severity != incident.severity:
+        memory.rose_hidden |= incident.is_hidden and severity < incident.severity
         reason = f"{incident.people_an_hour}: severity {incident.severity} becomes {severity}."
         recorder.change(memory, "severity", reason, causes=causes, severity=severity)
 

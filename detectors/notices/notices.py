@@ -17,12 +17,15 @@ from detectors.axes import ANY, OTHER, named
 from detectors.instants import DAY, HOUR, MINUTE, format_duration
 from detectors.notices.clocks import ClockWatch, WrongClock
 from detectors.policy.policy import Policy
+from detectors.process.covers import Cover
 from detectors.windows.fact_columns import FactColumns
 from detectors.windows.facts import Kind
 
 __all__ = ["FIELDS", "Notice", "NoticeKind", "NoticeWatch"]
 
-NoticeKind = Literal["new_value", "retired_value", "unlisted", "moved", "clock"]
+NoticeKind = Literal[
+    "new_value", "retired_value", "unlisted", "moved", "clock", "mute", "maintenance", "correction"
+]
 
 #: The fields beside the axes whose values the policy lists.
 FIELDS = ("env", "step", "outcome")
@@ -47,13 +50,15 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
         kind: ``new_value``: the policy does not list it, and it has traffic; ``retired_value``: the policy says that it
             is retired, and it was seen; ``unlisted``: an environment, step or outcome that the policy does not list;
             ``moved``: hardly anything arrives of a value, and what is missing arrives by others of its axis; ``clock``:
-            all events of a value say that they happened at another time than those of others.
+            all events of a value say that they happened at another time than those of others; ``mute``,
+            ``maintenance`` and ``correction``: one was set, began or ended, by a person or by time.
         env: the environment.
-        field: an axis, ``env``, ``step`` or ``outcome``.
-        value: of that field.
+        field: an axis, ``env``, ``step`` or ``outcome``; of a cover ``set``, ``began`` or ``ended``.
+        value: of that field; the id of a cover.
         count: events in the hour before T; of ``moved`` the sign-ins that are missing, of ``clock`` the events that
             were late in three minutes.
         text: one sentence.
+        cover: the mute, maintenance or correction, as it stands then.
     """
 
     at: int
@@ -63,6 +68,7 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     value: str
     count: int
     text: str
+    cover: Cover | None = None
 
 
 class NoticeWatch:

@@ -32,13 +32,18 @@ def dedup_key(incident: Incident, policy: Policy) -> str:
 
 
 def may_page(incident: Incident) -> bool:
-    """Whether PagerDuty may be notified of an incident: in prod, outside maintenance, serious or long slow."""
+    """Whether PagerDuty may be notified of an incident: in prod, not kept quiet, serious or long slow."""
     wakes = is_serious(incident) or is_lasting_slowness(incident)
-    return incident.env == "prod" and not incident.in_maintenance and wakes
+    return incident.env == "prod" and not incident.is_hidden and wakes
 
 
 def page_of(
-    kind: TransitionKind, from_severity: int | None, incident: Incident, policy: Policy
+    kind: TransitionKind,
+    from_severity: int | None,
+    incident: Incident,
+    policy: Policy,
+    *,
+    rose: bool = False,
 ) -> Page | None:
     """The alert that a change triggers, and the level it is triggered with; None for no alert.
 
@@ -58,6 +63,7 @@ def page_of(
         kind: what happened.
         from_severity: before it; None when the incident opened.
         incident: after it, but with the pages from before it.
+        rose: whether its severity rose while maintenance or a mute hid it.
     """
     if not may_page(incident):
         return None
@@ -71,8 +77,11 @@ def page_of(
     if kind == "breach":
         return _breached(incident, Page(f"{base}:breach", level))
     begins = kind in ("opened", "reopened", "cause") or (kind == "declared" and slow)
-    if kind == "page_due" or (begins and level != "warning"):
-        return Page(base, level) if incident.state == "open" and not incident.pages else None
+    if kind in ("page_due", "uncovered") and incident.pages:
+        return _worse_than_paged(incident, base, level)
+    if kind in ("page_due", "uncovered") or (begins and level != "warning"):
+        heard = incident.pages or (incident.state != "open" and not rose)
+        return None if heard else Page(base, level)
     if kind != "severity" or from_severity is None or incident.severity >= from_severity:
         return None
     acknowledged = incident.acknowledged_at is not None
@@ -107,6 +116,13 @@ def _breached(incident: Incident, page: Page) -> Page | None:
 
 def _is_breach(page: Page) -> bool:
     return page.dedup_key.endswith(":breach")
+
+
+def _worse_than_paged(incident: Incident, base: str, level: Level) -> Page | None:
+    """The alert of an incident that became worse while maintenance or a mute hid it."""
+    ranks = list(LEVELS.values())
+    worse = all(ranks.index(level) < ranks.index(one.level) for one in incident.pages)
+    return Page(f"{base}:s{incident.severity}", level) if worse else None
 
 
 def _paged_again(incident: Incident, base: str, level: Level) -> Page | None:

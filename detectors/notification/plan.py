@@ -14,6 +14,7 @@ from detectors.incidents import Command, Incident, Note, Told, Transition, Trans
 from detectors.instants import format_instant
 from detectors.notification.paging import LEVELS, dedup_key
 from detectors.policy.policy import Policy
+from detectors.process.actions import SPOKEN
 from detectors.urgency import is_lasting_slowness, is_serious
 
 __all__ = ["PAGERDUTY_REST", "catch_up", "kind_key", "makes_thread_message", "plan"]
@@ -31,13 +32,14 @@ _REPLIES: frozenset[TransitionKind] = frozenset(
         "said_resolved",
         "reminder",
         "update",
+        "uncovered",
     }
 )
 #: Changes that the thread hears of and the whole channel too.
 _BROADCAST: frozenset[TransitionKind] = frozenset({"breach", "still_failing"})
 #: Changes after which a declared incident is brought up to date in Datadog ("states follow ours").
 _DATADOG_FOLLOWS: frozenset[TransitionKind] = frozenset(
-    {"severity", "scope", "recovering", "relapsed", "update"}
+    {"severity", "scope", "recovering", "relapsed", "update", "uncovered"}
 )
 #: The receiver of what PagerDuty's events do not carry: notes, and the title and priority of its incident.
 PAGERDUTY_REST = "pagerduty:rest"
@@ -161,6 +163,8 @@ def _pagerduty(out: _CommandList, transition: Transition) -> None:
             out.add("pagerduty", "resolve", page.level, page.dedup_key)
     notes = [note for note in transition.notes if note.via != "pagerduty"]
     last = transition.incident.pages[-1] if transition.incident.pages else None
+    if transition.incident.muted_until is not None:
+        return
     if notes and last is not None:
         out.add(PAGERDUTY_REST, "note", last.level, last.dedup_key, reason=_joined(notes))
     renamed = transition.kind in ("severity", "scope", "linked") and not transition.quietly
@@ -171,18 +175,27 @@ def _pagerduty(out: _CommandList, transition: Transition) -> None:
 def _datadog(out: _CommandList, transition: Transition) -> None:
     kind, incident = transition.kind, transition.incident
     status = _status(incident)
+    muted = incident.muted_since
+    if muted is not None and kind != "resolved":
+        return
     if transition.notes:
         out.add("datadog", "event", status, reason=_joined(transition.notes))
     if not (is_serious(incident) or is_lasting_slowness(incident)) and "reported" not in incident.causes:
         return
-    if kind in ("opened", "reopened", "cause", "resolved") or _rises(transition):
+    if muted is not None and incident.opened_at >= muted:
+        return  # it has come and gone within a mute
+    if kind in ("opened", "reopened", "cause", "resolved", "uncovered") or _rises(transition):
         out.add("datadog", "event", status)
-    if kind == "declared" or (kind == "reopened" and incident.declared_at is not None):
+    declared = incident.declared_at is not None and (muted is None or incident.declared_at < muted)
+    anew = kind == "reopened" or (
+        kind == "uncovered" and (incident.declared_at or 0) >= (transition.muted_since or 0)
+    )
+    if kind == "declared" or (anew and declared):
         # What Datadog knows belongs to an epoch: one that comes back declared is created anew.
         out.add("datadog", "incident_create", status)
-    elif incident.declared_at is not None and kind == "resolved":
+    elif declared and kind == "resolved":
         out.add("datadog", "incident_resolve", status)
-    elif incident.declared_at is not None and kind in _DATADOG_FOLLOWS and not transition.quietly:
+    elif declared and kind in _DATADOG_FOLLOWS and not transition.quietly:
         out.add("datadog", "incident_update", status)
 
 
@@ -192,12 +205,12 @@ def _slack_actions(transition: Transition) -> tuple[str, ...]:
         # Every epoch has a thread of its own: that of the one before was closed when it resolved.
         return ("post",)
     if kind in _BROADCAST or _rises(transition):
-        return ("update", "broadcast")
+        return ("update", "reply" if transition.incident.muted_until is not None else "broadcast")
     if transition.notes:
         return ("update", "reply")
     if kind in _REPLIES or kind == "severity" or (kind == "scope" and not transition.quietly):
         return ("update", "reply")
-    return ("update",) if kind in ("note", "scope", "linked") else ()
+    return ("update",) if kind in SPOKEN or kind in ("scope", "linked") else ()
 
 
 def catch_up(

@@ -15,6 +15,7 @@ from detectors.axes import overlaps
 from detectors.incidents import Incident, Told, TransitionKind
 from detectors.policy.policy import Policy
 from detectors.policy.routes import RECEIVER_KINDS, STANDING, Route, RouteMatch, kind_of
+from detectors.process.actions import SPOKEN
 from detectors.urgency import is_serious
 
 __all__ = ["IMPLIED", "asks_for_hours", "named_receivers", "tell", "unheard", "with_told"]
@@ -26,6 +27,7 @@ _NEWS: frozenset[TransitionKind] = frozenset(
         "reopened",
         "cause",
         "page_due",
+        "uncovered",
         "severity",
         "declared",
         "breach",
@@ -42,6 +44,7 @@ _VISIBLE: frozenset[TransitionKind] = frozenset(
         "reopened",
         "cause",
         "page_due",
+        "uncovered",
         "severity",
         "scope",
         "declared",
@@ -54,27 +57,27 @@ _VISIBLE: frozenset[TransitionKind] = frozenset(
 _RECORD: frozenset[TransitionKind] = _VISIBLE | {
     "acknowledged",
     "unacknowledged",
-    "note",
     "notes",
     "said_resolved",
     "still_failing",
     "reminder",
     "breach",
     "update",
+    *SPOKEN,
 }
 #: Kind of receiver -> the changes that it is made for.
 _HEARS: dict[str, frozenset[TransitionKind]] = {
-    "alertmanager": _RECORD - {"note", "notes", "reminder"},
+    "alertmanager": _RECORD - {"notes", "reminder", *SPOKEN},
     "email": _NEWS,
     "statuspage": _VISIBLE,
-    "teams": _NEWS | {"acknowledged", "unacknowledged", "recovering", "relapsed", "note", "notes"},
+    "teams": _NEWS | {"acknowledged", "unacknowledged", "recovering", "relapsed", "notes", *SPOKEN},
     "webhook": _RECORD,
 }
 #: Kinds of receivers that show people each message, so that a fall of the severity is none.
 _READ_BY_PEOPLE = frozenset({"email", "teams"})
 #: Changes that say nothing of an incident to somebody who has not heard of it.
 _NEVER_FIRST: frozenset[TransitionKind] = frozenset(
-    {"resolved", "closed", "note", "notes", "linked", "said_resolved", "unacknowledged"}
+    {"resolved", "closed", "notes", "linked", "said_resolved", "unacknowledged", *SPOKEN}
 )
 #: Receivers that no route needs to name: where they are on, and no route names them, they hear of production.
 IMPLIED = ("alertmanager", "email", "teams", "webhook")
@@ -134,7 +137,7 @@ def tell(
         return ()
     if kind == "resolved":
         return tuple(Told(name, "resolve") for name in incident.routed)
-    if incident.in_maintenance:
+    if incident.is_hidden:
         return ()
     heard = frozenset(incident.routed)
     found: dict[str, Told] = {}
@@ -183,7 +186,7 @@ def _hears(name: str, match: RouteMatch, kind: TransitionKind, *, worse: bool, q
     if match.kind is not None:
         return kind in match.kind
     of_kind = kind_of(name)
-    if kind == "note" and quietly:
+    if kind in SPOKEN and quietly:
         return False
     if of_kind in _READ_BY_PEOPLE and (quietly or (kind == "severity" and not worse)):
         return False

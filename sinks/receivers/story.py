@@ -16,6 +16,7 @@ from sinks.wording import (
     ScopeNames,
     capitalised,
     common_words,
+    conduct_words,
     day_words,
     duration_words,
     headline,
@@ -25,6 +26,7 @@ from sinks.wording import (
     state_words,
     time_words,
     truncate,
+    update_words,
 )
 
 __all__ = ["Story", "plain", "subject_of", "tell"]
@@ -108,6 +110,7 @@ def _facts(incident: Incident, names: ScopeNames) -> dict[str, str]:
         "State": plain(capitalised(state_words(incident)), 200),
         "Priority": incident.priority,
         "Declared": _declared(incident),
+        **{name: plain(words, 400) for name, words in conduct_words(incident).items()},
         "Also failing": plain(", ".join(names.words(scope) for scope in incident.narrower), 400),
         "In common": plain(common_words(incident.common), 400),
         "Fail-over": plain(incident.fail_over or "") if not over else "",
@@ -151,8 +154,12 @@ def _news(command: Command, names: ScopeNames) -> str:
             text = _over(command)
         case "note":
             text = f"{by} notes: {said}"
+        case "assigned" | "staged" | "eta" | "follow_up" | "checked" | "post_mortem" | "completed":
+            text = f"{by}: {said}"
         case "notes":
             text = f"Notes: {said}"
+        case "uncovered":
+            text = f"It still fails though it was muted. {said} {now}"
         case "said_resolved":
             text = f"{by} resolved this while it fails. {said} {now}"
         case "still_failing":
@@ -161,7 +168,11 @@ def _news(command: Command, names: ScopeNames) -> str:
             text = f"Nobody has acknowledged this for {open_for}. {now}"
         case "breach":
             text = f"The response time is over: {open_for} without an acknowledgement. {said}"
-        case "update" | "opened" | "cause" | "page_due":
+        case "update" if command.by:
+            text = f"{by}: {said}"
+        case "update":
+            text = update_words(incident, names)
+        case "opened" | "cause" | "page_due":
             text = f"Still {state_words(incident)}. {now}"
         case "notice" | "linked" | "missed" | "links":
             text = said

@@ -10,7 +10,9 @@ from typing import Any
 
 import click
 
-from streams.cli.inputs.commands import dead_letters, doctor, map_, retire
+from streams.cli.inputs.acts import acts
+from streams.cli.inputs.commands import dead_letters, declare, doctor, map_, report_failure, retire
+from streams.cli.inputs.covers import covers
 from streams.cli.parameters import (
     Duration,
     Instant,
@@ -256,5 +258,18 @@ def explain(incident: str, events: tuple[str, ...], policy_file: str | None, **o
     sys.exit(explain_command(incident, events, policy_of(policy_file), **options))
 
 
-for _command in (doctor, retire, map_, report, incidents, policy, slo, dead_letters):
+for _command in (
+    *acts,
+    *covers,
+    declare,
+    doctor,
+    report_failure,
+    retire,
+    map_,
+    report,
+    incidents,
+    policy,
+    slo,
+    dead_letters,
+):
     main.add_command(_command)

@@ -180,7 +180,7 @@ class ErrorBudgets:
     def _look_up(self, engine: Engine, scopes: Exported, at: int) -> None:
         """Take from the history what is left of the month's budgets, and the burn rates of long windows."""
         values = dict(zip(scopes.paths, scopes.values, strict=True))
-        found = accounts(engine.history, scopes.budgets, at, self._policy, engine.csp_caused())
+        found = accounts(engine.history, scopes.budgets, at, self._policy, engine.exclusions())
         self.left = {values[path]: found[path].left if path in found else None for path in scopes.budgets}
         self.gone = {values[path]: one.gone_at for path, one in found.items() if one.gone_at is not None}
         self._long = {}

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from detectors.axes import overlaps
-from detectors.incidents import IncidentInput, InputKind
+from detectors.incidents import IncidentInput
 from detectors.instants import parse_instant
 from detectors.policy.policy import Policy
+from detectors.process.inputs import InputKind
 from streams.records.log_lines import Line, each_once, read_line
 from streams.records.verdicts import log_line
 from streams.replay.checkpoint import Checkpoint

@@ -14,11 +14,15 @@ from pydantic import SecretStr
 
 from detectors.instants import format_instant
 from detectors.policy.policy import Policy
+from detectors.process.actions import OF_INCIDENTS
 from sinks.console import page
 from sinks.metrics.prometheus import Metrics
+from sinks.wording import ScopeNames
 from streams.http.inputs import InputDoor, SubmitInput
 from streams.http.pagerduty.door import PATIENCE, PagerDutyDoor
 from streams.http.pages.banner import BannerPages
+from streams.http.pages.conduct import conduct_of
+from streams.http.pages.covers import CoverPages
 from streams.http.pages.health import HealthPages
 from streams.http.pages.inputs import InputPages
 from streams.http.requests import flag, number
@@ -29,6 +33,9 @@ from streams.http.views import Views
 from streams.watchdog.report import Report
 
 __all__ = ["HttpSettings", "routes"]
+
+
+_COVERS = "{covers:mutes|maintenance|corrections}"
 
 
 class PagerDutySettings(Protocol):
@@ -102,9 +109,12 @@ def routes(
         ("GET", "/api/v1/incidents", api.incidents),
         ("GET", "/api/v1/incidents/{id}", api.incident),
         ("POST", "/api/v1/incidents", door.declare),
-        ("POST", "/api/v1/incidents/{id}/{action:ack|note|declare|resolve}", door.act),
+        ("POST", f"/api/v1/incidents/{{id}}/{{action:{'|'.join(OF_INCIDENTS)}}}", door.act),
         ("POST", "/api/v1/reports", door.report),
         ("POST", "/api/v1/retire", door.retire),
+        ("GET", f"/api/v1/{_COVERS}", CoverPages(views.covers).show),
+        ("POST", f"/api/v1/{_COVERS}", door.keep_quiet),
+        ("POST", f"/api/v1/{_COVERS}/{{id}}/end", door.end),
         ("GET", "/api/v1/inputs/{id:.+}", door.state),
         ("POST", "/webhooks/pagerduty", pagerduty.receive),
         ("POST", "/webhooks/slack", slack.receive),
@@ -131,6 +141,7 @@ class _Api:
         self._door = door
         self._policy = policy
         self._clock = clock
+        self._names = ScopeNames(policy)
         self._page = page(policy)
 
     async def console(self, request: web.Request) -> web.Response:
@@ -195,7 +206,9 @@ class _Api:
 
     async def incident(self, request: web.Request) -> web.Response:
         incident = self._door.known(request)
-        return json_response(self._told(incident) | {"log": self._views.incident_log(incident["id"])})
+        log = self._views.incident_log(incident["id"])
+        conduct = conduct_of(incident, self._policy, self._names, self._clock())
+        return json_response(self._told(incident) | {"log": log} | conduct)
 
     def _told(self, incident: dict[str, Any]) -> dict[str, Any]:
         """The incident with what became of its pages and, if it has one, where its runbook is."""

@@ -7,24 +7,25 @@ it applied.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Annotated, Any, Literal
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 import structlog
 from aiohttp import web
 from aiokafka.errors import KafkaError
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import SecretStr
 
 from detectors.incidents import IncidentInput
 from detectors.policy.policy import Policy
+from detectors.process.actions import BY_KIND, OF_INCIDENTS, PATHS, Action
+from detectors.process.inputs import InputKind
 from detectors.values import OTHER
 from streams.http.auth import refusal
+from streams.http.bodies import ActBody, given_of, made
 from streams.http.requests import input_id, json_body, parsed
 from streams.http.responses import ApiError, json_response
 from streams.http.views import Views
 from streams.kafka.refused.failures import is_too_large
-from streams.records.fields import Env, Scope, Value
-from streams.records.models import NAME_LIMIT, TEXT_LIMIT
 
 __all__ = ["InputDoor", "SubmitInput"]
 
@@ -36,41 +37,8 @@ log = structlog.get_logger(__name__)
 SubmitInput = Callable[[IncidentInput], Awaitable[object]]
 
 
-class _Body(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
-
-    by: Annotated[str, Field(min_length=1, max_length=NAME_LIMIT)] = "somebody"
-    text: Annotated[str, Field(max_length=TEXT_LIMIT)] = ""
-
-
-class _Note(_Body):
-    text: Annotated[str, Field(min_length=1, max_length=TEXT_LIMIT)]
-
-
-class _Report(_Body):
-    scope: Scope = "prod"
-
-
-class _Declare(_Body):
-    scope: Scope
-
-
-class _Retire(_Body):
-    axis: str
-    value: Value
-    env: Env = "prod"
-
-
-_ACTIONS: Mapping[str, tuple[Literal["acknowledge", "note", "declare", "resolve"], type[_Body]]] = {
-    "ack": ("acknowledge", _Body),
-    "note": ("note", _Note),
-    "declare": ("declare", _Body),
-    "resolve": ("resolve", _Body),
-}
-
-
 #: What an answer says of an input that was accepted.
-_NAMES = ("id", "kind", "incident", "scope", "axis", "value")
+_NAMES = ("id", "kind", "incident", "scope", "axis", "value", "item")
 
 
 class InputDoor:
@@ -110,71 +78,69 @@ class InputDoor:
         raise self._missing("no such input, or it is long ago")
 
     async def act(self, request: web.Request) -> web.Response:
-        """Acknowledge, note, declare or resolve an incident."""
+        """Do one of the acts on an incident (``process.actions``)."""
         self._admit(request)
-        kind, model = _ACTIONS[request.match_info["action"]]
-        body = parsed(model, await json_body(request))
+        action = OF_INCIDENTS[request.match_info["action"]]
+        body = parsed(ActBody, await json_body(request))
+        given = given_of(action, body)
         incident = self.known(request)
-        if incident["state"] == "closed" and kind != "note":
+        if incident["state"] == "closed" and not action.late:
             raise ApiError(409, "conflict", f"{incident['id']} is closed")
         env = str(incident["id"]).rpartition("-")[0]
-        return await self.accept(
-            IncidentInput(
-                id=input_id(request),
-                env=env,
-                kind=kind,
-                incident=incident["id"],
-                by=body.by,
-                text=body.text,
-                at=self._clock(),
-            )
-        )
+        return await self._take(request, action.kind, body, env=env, incident=incident["id"], **given)
 
     async def declare(self, request: web.Request) -> web.Response:
         """Declare an outage of a scope: of its incident, or of one that the declaration opens."""
-        return await self._of_scope(request, "declare", _Declare)
+        return await self._of_scope(request, BY_KIND["declare"]._replace(about="scope"))
 
     async def report(self, request: web.Request) -> web.Response:
         """Take a report that sign-in fails."""
-        return await self._of_scope(request, "report", _Report)
+        return await self._of_scope(request, BY_KIND["report"], default="prod")
+
+    async def keep_quiet(self, request: web.Request) -> web.Response:
+        """Mute a scope, announce maintenance of it, or take a span of it out of the SLA account."""
+        kind = next(kind for kind, path in PATHS.items() if path == request.match_info["covers"])
+        return await self._of_scope(request, BY_KIND[kind])
+
+    async def end(self, request: web.Request) -> web.Response:
+        """End a mute, a maintenance or a correction before its time."""
+        self._admit(request)
+        item = request.match_info["id"]
+        body = parsed(ActBody, await json_body(request))
+        given = given_of(BY_KIND["unmute"]._replace(needs=()), body)
+        env = item.rpartition("-c")[0]
+        return await self._take(request, "unmute", body, env=env, item=item, **given)
 
     async def _of_scope(
-        self, request: web.Request, kind: Literal["declare", "report"], model: type[_Declare | _Report]
+        self, request: web.Request, action: Action, *, default: str | None = None
     ) -> web.Response:
         self._admit(request)
-        body = parsed(model, await json_body(request))
-        return await self.accept(
-            IncidentInput(
-                id=input_id(request),
-                env=body.scope.partition("/")[0],
-                kind=kind,
-                scope=body.scope,
-                by=body.by,
-                text=body.text,
-                at=self._clock(),
-            )
-        )
+        body = parsed(ActBody, await json_body(request))
+        given = given_of(action, body)
+        scope = default if "scope" not in body.model_fields_set else body.scope
+        if scope is None:
+            raise ApiError(400, "bad_request", f"scope: {action.word} needs it")
+        env = scope.partition("/")[0]
+        return await self._take(request, action.kind, body, env=env, scope=scope, **given)
 
     async def retire(self, request: web.Request) -> web.Response:
         """Take it that nobody will use a value any more."""
         self._admit(request)
-        body = parsed(_Retire, await json_body(request))
-        if body.axis not in self._policy.axes:
+        body = parsed(ActBody, await json_body(request))
+        given = given_of(BY_KIND["retire"], body)
+        axis, value = given["axis"], given["value"]
+        if axis not in self._policy.axes:
             raise ApiError(400, "bad_request", f"axis: is one of {', '.join(self._policy.axes)}")
-        if body.value == OTHER:
+        if value == OTHER:
             raise ApiError(400, "bad_request", f"value: {OTHER} stands for many values")
-        return await self.accept(
-            IncidentInput(
-                id=input_id(request),
-                env=body.env,
-                kind="retire",
-                axis=body.axis,
-                value=self._policy.canonical_value(body.axis, body.value),
-                by=body.by,
-                text=body.text,
-                at=self._clock(),
-            )
-        )
+        given["value"] = self._policy.canonical_value(axis, value)
+        return await self._take(request, "retire", body, env=body.env or "prod", **given)
+
+    async def _take(
+        self, request: web.Request, kind: InputKind, body: ActBody, **fields: Any
+    ) -> web.Response:
+        asked = {"id": input_id(request), "kind": kind, "by": body.by, "at": self._clock()}
+        return await self.accept(made(**asked, **fields))
 
     async def accept(self, *values: IncidentInput) -> web.Response:
         """Put inputs on the topic. A repeat of those that were put there before one failed changes nothing."""

@@ -25,6 +25,7 @@ from sinks.banner import banner
 from streams.http.input_states import InputStates
 from streams.http.page_states import PageStates
 from streams.http.pagerduty.alerts import AlertIndex
+from streams.http.pages.covers import CoverStates
 from streams.kafka.clients import Backoff, Consumer
 from streams.kafka.topics import Topics
 from streams.records.models import encode_input
@@ -99,6 +100,7 @@ class Views:
         unreadable: number of records that were skipped because they are no records of their topic.
         alerts: which alerts PagerDuty's incidents hold.
         inputs: what became of inputs.
+        covers: mutes, maintenances and corrections.
         pages: what became of pages.
     """
 
@@ -116,6 +118,7 @@ class Views:
         self.alerts = AlertIndex()
         self.inputs = InputStates()
         self.pages = PageStates()
+        self.covers = CoverStates()
         self._folds: Mapping[str, Callable[[str, bytes | None], None]] = {
             topics.sli: self._fold_sli,
             topics.incidents: self._fold_incident,
@@ -237,6 +240,7 @@ class Views:
             line = _document(value)
             about = line.get("incident", key)
             self.inputs.decided(line)
+            self.covers.note(line)
             self._log.append({**line, "incident": about["id"] if isinstance(about, dict) else about})
 
     def _fold_input(self, key: str, value: bytes | None) -> None:

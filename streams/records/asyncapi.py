@@ -20,7 +20,8 @@ from streams.events.validation import Reason
 from streams.kafka.topics import PARTITIONS, Topics
 from streams.records import json_schemas as schemas
 from streams.records.json_schemas import Schema
-from streams.records.models import Document, IncidentRecord, InputRecord, SliRecord
+from streams.records.models import IncidentRecord, InputRecord, SliRecord
+from streams.records.parts import Document
 
 __all__ = ["SCHEMAS", "asyncapi", "files", "write"]
 

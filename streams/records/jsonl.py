@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import msgspec
 from msgspec import UNSET
 
 from detectors.incidents import Command, Transition
 from detectors.instants import format_instant
 from detectors.notices.notices import Notice
+from detectors.process.covers import Cover
 from sinks.banner.banner import Banner
 
-__all__ = ["banner_object", "notice_object", "notify_object", "transition_object"]
+__all__ = ["banner_object", "cover_object", "notice_object", "notify_object", "transition_object"]
 
 
 def transition_object(transition: Transition) -> dict[str, object]:
@@ -61,7 +63,17 @@ def notice_object(notice: Notice) -> dict[str, object]:
         "value": notice.value,
         "count": notice.count,
         "text": notice.text,
+        **({} if notice.cover is None else {"cover": cover_object(notice.cover)}),
     }
+
+
+def cover_object(cover: Cover) -> dict[str, object]:
+    """Return a mute, maintenance or correction with its instants in RFC 3339."""
+    found: dict[str, object] = msgspec.to_builtins(cover)
+    for name in ("start", "end", "said_at", "begun"):
+        at = getattr(cover, name)
+        found[name] = None if at is None else format_instant(at)
+    return found
 
 
 def banner_object(banner: Banner) -> dict[str, object]:

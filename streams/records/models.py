@@ -11,7 +11,6 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 
 import msgspec
 from pydantic import (
-    BaseModel,
     ConfigDict,
     Field,
     ValidationError,
@@ -21,15 +20,9 @@ from pydantic import (
 
 from detectors.bounds import LINK_BYTES
 from detectors.commonality.commonality import MOST_TOLD
-from detectors.incidents import (
-    Basis,
-    Common,
-    Counts,
-    Incident,
-    IncidentInput,
-    InputKind,
-    State,
-)
+from detectors.incidents import Basis, Incident, IncidentInput, State
+from detectors.process.actions import ACTIONS, BY_KIND
+from detectors.process.inputs import InputKind, Role, Stage
 from sinks.wording import common_words
 from streams.records.fields import (
     Count,
@@ -45,15 +38,23 @@ from streams.records.fields import (
     Window,
     says,
 )
+from streams.records.parts import (
+    CommonRecord,
+    CountsRecord,
+    Document,
+    NoteRecord,
+    PageRecord,
+    ProcessRecord,
+)
 
 __all__ = [
     "ID_LIMIT",
     "NAME_LIMIT",
+    "RULE_LIMIT",
     "TEXT_LIMIT",
-    "CountsRecord",
-    "Document",
     "IncidentRecord",
     "InputRecord",
+    "Link",
     "SliRecord",
     "complaints",
     "decode_incident",
@@ -66,92 +67,18 @@ __all__ = [
 TEXT_LIMIT = 4_000
 NAME_LIMIT = 200
 ID_LIMIT = 128
+#: The longest rule by which something recurs.
+RULE_LIMIT = 200
+#: An address that people may follow.
+Link = Annotated[str, Field(pattern=r"^https?://[!-~]{1,500}$", max_length=LINK_BYTES)]
 
 RecordT = TypeVar("RecordT", bound="Document")
 #: Kinds that speak of an incident, of which a ``declare`` may also open one.
 _OF_INCIDENT = (
-    "acknowledge",
-    "unacknowledge",
-    "note",
-    "resolve",
-    "linked",
-    "merge",
-    "auto_resolve",
-    "reopen",
+    *(one.kind for one in ACTIONS if one.about == "incident" and one.kind != "declare"),
+    *("linked", "merge", "auto_resolve", "reopen"),
 )
-
-
-class Document(BaseModel):
-    """What all records have in common."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore", json_schema_serialization_defaults_required=True)
-
-    def to_json(self) -> bytes:
-        """Return the record as bytes of JSON."""
-        return self.model_dump_json().encode()
-
-
-class CountsRecord(Document):
-    """Counts of one scope in one window that ends at ``at``, of the steps of sign-in."""
-
-    at: Annotated[Instant, says("the end of the window")]
-    window: Annotated[Window, says("its length")]
-    good: Annotated[Count, says("completed requests that succeeded")]
-    bad: Annotated[Count, says("completed requests that failed and count against the service")]
-    excluded: Annotated[Count, says("failures that the policy does not hold against the service")]
-    started: Annotated[Count, says("sign-ins that began")]
-    slow: Annotated[Count, says("completed requests over the latency threshold")]
-    timed: Annotated[Count, says("completed requests that carry a duration")]
-    users_impacted: Annotated[Count, says("distinct people with at least one bad event")]
-
-    @computed_field(description="good / (good + bad); null when nothing completed")  # type: ignore[prop-decorator]
-    @property
-    def success_ratio(self) -> NullableRatio:
-        """``good / (good + bad)``; null when nothing completed."""
-        return self._counts().success_ratio
-
-    def _counts(self) -> Counts:
-        return Counts(**{name: getattr(self, name) for name in Counts.__struct_fields__})
-
-
-class CommonRecord(Document):
-    """A value that most of the people who fail have in common, and others have not."""
-
-    field: Annotated[str, says("an axis, step, error_code or error_class")]
-    value: Annotated[str, says("the value")]
-    failing: Annotated[Count, says("people who fail and have it; an estimate where people are sampled")]
-    failing_of: Annotated[Count, says("people who fail")]
-    usual_share: Annotated[NullableRatio, says("share of all who have it; null for codes and classes")] = None
-
-    @computed_field(description="failing / failing_of")  # type: ignore[prop-decorator]
-    @property
-    def failing_share(self) -> Annotated[float, Field(ge=0, le=1)]:
-        """``failing / failing_of``."""
-        return self.struct().failing_share
-
-    def struct(self) -> Common:
-        """Return the value that the record states."""
-        return Common(**{name: getattr(self, name) for name in Common.__struct_fields__})
-
-
-class NoteRecord(Document):
-    """A line that a person, or a receiver, put on an incident."""
-
-    at: Annotated[Instant, says("when it was applied")]
-    by: Annotated[str, says("who wrote it")]
-    text: Annotated[str, says("what was written")]
-    via: Annotated[str | None, says("the door that it came by")] = None
-
-
-class PageRecord(Document):
-    """A PagerDuty alert that was triggered for this epoch."""
-
-    dedup_key: Annotated[str, says("PagerDuty's key of the alert")]
-    level: Annotated[Literal["critical", "error", "warning"], says("the highest level sent with it")]
-    incident: Annotated[str | None, says("PagerDuty's id of the incident that holds it")] = None
-    closed_at: Annotated[
-        Instant | None, says("since when it is resolved there though the incident goes on")
-    ] = None
+_OF_SCOPE = tuple(one.kind for one in ACTIONS if one.about == "scope")
 
 
 class IncidentRecord(Document):
@@ -195,6 +122,8 @@ class IncidentRecord(Document):
     failing_ratio: Annotated[float, Field(ge=0, le=1, description="share of sign-ins affected")] = 0.0
     csp_caused: Annotated[bool, says("a credential provider fails: not held against availability")] = False
     in_maintenance: Annotated[bool, says("within an announced maintenance window")] = False
+    muted_since: Annotated[Instant | None, says("since when a mute covers it")] = None
+    muted_until: Annotated[Instant | None, says("until when a mute covers it")] = None
     narrower: Annotated[tuple[str, ...], says("narrower scopes whose findings are recorded here")] = ()
     fail_over: Annotated[str | None, says("advice to fail over, while its condition holds")] = None
     common: Annotated[
@@ -204,10 +133,13 @@ class IncidentRecord(Document):
         ),
     ] = ()
     notes: Annotated[tuple[NoteRecord, ...], says("the timeline's notes, oldest first")] = ()
-    links: Annotated[dict[str, str], says("places to go: console, runbook and others")] = {}
+    links: Annotated[dict[str, str], says("places to go: console, runbook and others")] = Field(
+        default_factory=dict
+    )
     pages: Annotated[tuple[PageRecord, ...], says("PagerDuty's alerts of this epoch")] = ()
     routed: Annotated[tuple[str, ...], says("receivers of the policy's routes that this epoch is for")] = ()
     policy_hash: Annotated[str, says("names the policy it was judged by")] = ""
+    process: Annotated[ProcessRecord, says("how it is conducted")] = ProcessRecord()
 
     @computed_field(description="`common` in words; empty where nothing stands out")  # type: ignore[prop-decorator]
     @property
@@ -254,6 +186,14 @@ def _when(*kinds: str) -> dict[str, Any]:
     return {"properties": {"kind": {"enum": [*kinds]}}}
 
 
+#: What each act needs; an empty text of an earlier build is read.
+_NEEDED: list[Any] = [
+    {"if": _when(one.kind), "then": _needs(*needs)}
+    for one in ACTIONS
+    if (needs := [field for field in one.needs if field != "text"])
+]
+
+
 class AlertRecord(Document):
     """What a webhook of PagerDuty says of an alert."""
 
@@ -276,8 +216,8 @@ class InputRecord(Document):
     model_config = ConfigDict(
         json_schema_extra={
             "allOf": [
-                {"if": _when("report"), "then": _needs("scope")},
-                {"if": _when("retire"), "then": _needs("axis", "value")},
+                {"if": _when(*_OF_SCOPE), "then": _needs("scope")},
+                *_NEEDED,
                 {"if": _when("declare"), "then": {"anyOf": [_needs("incident"), _needs("scope")]}},
                 {"if": _when(*_OF_INCIDENT), "then": _needs("incident")},
             ]
@@ -288,9 +228,11 @@ class InputRecord(Document):
     env: Annotated[Env, says("environment of the incident or scope")]
     kind: Annotated[InputKind, says("what is asked for")]
     incident: Annotated[
-        IncidentId | None, says("of all but a report, a retire, and a declare that opens one")
+        IncidentId | None, says("of an act on an incident, but for a declare that opens one")
     ] = None
-    scope: Annotated[Scope | None, says("of a report, or of a declare that opens an incident")] = None
+    scope: Annotated[Scope | None, says("of an act on a scope, or of a declare that opens an incident")] = (
+        None
+    )
     axis: Annotated[FieldName | None, says("of a retire: the field whose value nobody will use any more")] = (
         None
     )
@@ -298,19 +240,40 @@ class InputRecord(Document):
     by: Annotated[str, Field(min_length=1, max_length=NAME_LIMIT, description="who asks")] = "somebody"
     via: Annotated[Literal["http", "pagerduty", "slack"], says("how it reached us")] = "http"
     text: Annotated[str, Field(max_length=TEXT_LIMIT, description="of a note or a report, or why")] = ""
+    role: Annotated[Role | None, says("of an assign")] = None
+    who: Annotated[
+        str | None, Field(min_length=1, max_length=NAME_LIMIT, description="of an assign: who has the role")
+    ] = None
+    stage: Annotated[Stage | None, says("of a stage")] = None
+    since: Annotated[Instant | None, says("where a span begins, or when what a note tells happened")] = None
+    until: Annotated[Instant | None, says("where a span ends, or the estimated time of resolution")] = None
+    link: Annotated[Link | None, says("of a follow-up or post-mortem")] = None
+    public: Annotated[bool | None, says("of an update: whether it is also for the public")] = None
+    item: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            max_length=ID_LIMIT,
+            description="of the checklist; a follow-up; what an unmute ends",
+        ),
+    ] = None
+    recurs: Annotated[
+        str | None, Field(max_length=RULE_LIMIT, description="of a maintain: an RRULE of RFC 5545")
+    ] = None
     at: Annotated[Instant, says("when it was received")] = 0
     alert: Annotated[AlertRecord | None, says("of an input from PagerDuty")] = None
 
     @model_validator(mode="after")
     def _aimed(self) -> Self:
-        if self.kind == "report" or (self.kind == "declare" and self.incident is None):
+        if self.kind in _OF_SCOPE or (self.kind == "declare" and self.incident is None):
             if self.scope is None:
                 raise ValueError(f"a {self.kind} needs a scope")
-        elif self.kind == "retire":
-            if self.axis is None or self.value is None:
-                raise ValueError("a retire needs an axis and a value")
-        elif self.incident is None:
+        elif self.incident is None and (self.kind == "declare" or self.kind in _OF_INCIDENT):
             raise ValueError(f"{self.kind} needs an incident")
+        action = BY_KIND.get(self.kind)
+        for field in () if action is None else action.needs:
+            if getattr(self, field) is None:
+                raise ValueError(f"{self.kind} needs {field}")
         if self.incident is not None and self.incident.rpartition("-")[0] != self.env:
             raise ValueError("the incident is of another environment")
         if self.scope is not None and self.scope.partition("/")[0] != self.env:

@@ -19,6 +19,7 @@ from sinks.banner.banner import headers as banner_headers
 from streams.kafka.producer import ProducerRecord
 from streams.kafka.topics import Topics
 from streams.records.jsonl import notice_object, transition_object
+from streams.records.parts import ProcessRecord
 from streams.segments.input_partition import InputPartition
 
 __all__ = [
@@ -82,8 +83,10 @@ def log_line(
         "type": transition.kind,
         "epoch": transition.incident.epoch,
         "first_bad_at": format_instant(transition.incident.first_bad_at),
+        **({} if transition.happened_at is None else {"happened_at": format_instant(transition.happened_at)}),
         "by": transition.by,
         "input": transition.input,
+        "process": _process(transition),
         "page": msgspec.to_builtins(transition.page),
         "sentence": transition.incident.sentence,
         "counts": msgspec.to_builtins(transition.incident.counts_now),
@@ -93,6 +96,12 @@ def log_line(
         "offsets": {str(p): offset for p, offset in offsets.items()},
         "policy_hash": policy_hash,
     }
+
+
+def _process(transition: Transition) -> dict[str, Any]:
+    """How the incident is conducted after a change, without what is not known yet."""
+    process = ProcessRecord.model_validate(msgspec.to_builtins(transition.incident.process))
+    return process.model_dump(mode="json", exclude_defaults=True)
 
 
 def _evidence(cause: Cause) -> dict[str, Any]:

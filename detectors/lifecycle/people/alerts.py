@@ -18,13 +18,14 @@ from typing import Any
 from msgspec.structs import replace
 
 from detectors.axes import overlaps
-from detectors.incidents import AlertNews, Incident, IncidentInput, Page
+from detectors.incidents import Incident, IncidentInput, Page
 from detectors.lifecycle.memory import AlertState, IncidentMemory
 from detectors.lifecycle.people.actions import acknowledge, declare, unacknowledge
 from detectors.lifecycle.people.notes import note
 from detectors.lifecycle.people.resolving import resolve
 from detectors.lifecycle.recorder import Recorder
 from detectors.notification.paging import dedup_key
+from detectors.process.inputs import AlertNews
 
 __all__ = ["NOBODY", "apply_news"]
 

@@ -16,6 +16,7 @@ from sinks.wording import (
     ScopeNames,
     capitalised,
     common_words,
+    conduct_words,
     day_words,
     duration_words,
     headline,
@@ -25,6 +26,7 @@ from sinks.wording import (
     state_words,
     time_words,
     truncate,
+    update_words,
 )
 
 __all__ = ["Request", "escape", "render", "render_blind", "render_seeing"]
@@ -162,11 +164,14 @@ def _root(
         lines.append(escape(one_line(remark), PROSE_LIMIT))
     if incident.in_maintenance and not over:
         lines.append("This is within an announced maintenance window.")
+    if incident.muted_until is not None and not over:
+        lines.append(f"This is muted until {_moment(incident.muted_until)}.")
     facts = {
         "State": capitalised(state_words(incident)),
         "Affects": capitalised(names.words(incident.scope)),
         "Priority": f"{incident.priority}, Datadog {incident.datadog_severity}",
         "Declared": _declared(incident),
+        **conduct_words(incident),
         "Also failing": ", ".join(names.words(scope) for scope in incident.narrower),
     }
     fields = [_mrkdwn(f"*{name}*\n{escape(value, FACT_LIMIT)}") for name, value in facts.items() if value]
@@ -232,22 +237,23 @@ def _reply(command: Command, names: ScopeNames) -> str:
             text = f"*It still fails* though it was resolved. {reason}"
         case "note":
             text = f"*{by}* notes: {reason}"
+        case "assigned" | "staged" | "eta" | "follow_up" | "checked" | "post_mortem" | "completed":
+            text = f"*{by}*: {reason}"
         case "notes":
             lines = [escape(one_line(line), NOTE_LIMIT) for line in command.reason.splitlines()]
             further = [f"and {len(lines) - NOTES_SHOWN} more"] if len(lines) > NOTES_SHOWN else []
             text = "\n".join(["*Notes:*", *lines[:NOTES_SHOWN], *further])
-        case "linked" | "notice" | "links":
-            text = reason
+        case "linked" | "notice" | "links" | "missed":
+            text = f"⚠️ {reason}" if command.kind == "missed" else reason
         case "reminder":
             text = f"Nobody has acknowledged this for {open_for}. {now}"
         case "breach":
             text = f"*The response time is over*: {open_for} without an acknowledgement. {reason}"
         case "update":
-            text = f"Still {incident.state if incident.acknowledged_by else state_words(incident)}. {now}"
-        case "page_due":
-            text = f"It did not pass by itself. {now}"
-        case "missed":
-            text = f"⚠️ {reason}"
+            text = f"*{by}*: {reason}" if command.by else escape(update_words(incident, names), PROSE_LIMIT)
+        case "page_due" | "uncovered":
+            why = "It did not pass by itself." if command.kind == "page_due" else reason
+            text = f"{why} {now}"
         case _:
             assert_never(command.kind)
     return text.strip()

@@ -9,16 +9,54 @@ import click
 
 from streams.cli.parameters import errors_in_a_line
 
-__all__ = ["dead_letters", "doctor", "map_", "retire"]
+__all__ = ["dead_letters", "declare", "doctor", "map_", "report_failure", "retire"]
+
+_by_option = click.option("--by", help="Who says so. Default: the user of this machine.")
+_url_option = click.option(
+    "--url", help="Where a worker serves HTTP. Default: WATCHOFFICER_BIND and WATCHOFFICER_PORT."
+)
+
+
+@click.command()
+@click.argument("target", metavar="INCIDENT|SCOPE")
+@click.option("--text", help="Why.")
+@_by_option
+@_url_option
+@errors_in_a_line
+def declare(target: str, text: str | None, by: str | None, url: str | None) -> None:
+    """Say that INCIDENT (prod-3), or what fails on SCOPE (prod/ssoe), is a service outage.
+
+    A scope without an incident gets one.
+    """
+    import re
+
+    from streams.cli.inputs.sending import act_command
+
+    if re.fullmatch(r"[^/]+-[0-9]+", target):
+        sys.exit(act_command(f"incidents/{target}/declare", {"text": text}, by=by, url=url))
+    sys.exit(act_command("incidents", {"scope": target, "text": text}, by=by, url=url))
+
+
+@click.command("report-failure")
+@click.argument("scope")
+@click.option("--text", required=True, help="What people see.")
+@_by_option
+@_url_option
+@errors_in_a_line
+def report_failure(scope: str, text: str, by: str | None, url: str | None) -> None:
+    """Report that sign-in fails on SCOPE (prod, prod/ssoe, prod/*/idme): it opens or joins an incident."""
+    from streams.cli.inputs.sending import act_command
+
+    sys.exit(act_command("reports", {"scope": scope, "text": text}, by=by, url=url))
 
 
 @click.command()
 @click.argument("axis")
 @click.argument("value")
 @click.option("--env", default="prod", show_default=True, help="Environment.")
-@click.option("--by", help="Who says so. Default: the user of this machine.")
+@_by_option
 @click.option("--text", default="", help="Why.")
-@click.option("--url", help="Where a worker serves HTTP. Default: WATCHOFFICER_BIND and WATCHOFFICER_PORT.")
+@_url_option
 @errors_in_a_line
 def retire(axis: str, value: str, **options: Any) -> None:
     """Say that nobody will use VALUE of AXIS any more (csp mhv), so that its silence wakes nobody.

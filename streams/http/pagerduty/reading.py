@@ -18,9 +18,10 @@ import msgspec
 from pydantic import SecretStr
 
 from detectors.bounds import LINK_BYTES, fits
-from detectors.incidents import AlertNews, IncidentInput
+from detectors.incidents import IncidentInput
 from detectors.instants import parse_instant
 from detectors.lifecycle.people.alerts import NOBODY
+from detectors.process.inputs import AlertNews
 from sinks.receivers.pagerduty.wording import NOTE_MARK
 from sinks.wording import one_line
 from streams.http.pagerduty.alerts import AlertIndex

@@ -12,6 +12,7 @@ from pydantic import SecretStr, ValidationError
 
 from detectors.incidents import IncidentInput
 from detectors.policy.policy import Policy
+from detectors.process.actions import BY_KIND, Action
 from detectors.values import OTHER
 from sinks.metrics.webhooks import WebhookMetrics
 from sinks.receivers.story import plain
@@ -22,6 +23,7 @@ from streams.http.slack.reading import Asked, Person, Unclear, is_signed, read_r
 from streams.http.views import Views
 from streams.http.webhooks import Doorkeeper
 from streams.records.models import TEXT_LIMIT, InputRecord
+from streams.records.words import read_words
 
 __all__ = ["ANSWER_WITHIN", "SlackDoor", "SlackDoorSettings"]
 
@@ -139,34 +141,48 @@ class SlackDoor:
                 raise
             return _reply(f"It was not taken: {error.message}."), "failed"
         return _reply(
-            f"Taken: {asked.act} {plain(asked.target, 120)}. The thread says what becomes of it."
+            f"Taken: {asked.act.replace('_', '-')} {plain(asked.target, 120)}. The thread says what becomes of it."
         ), "accepted"
 
     def _input(self, asked: Asked) -> IncidentInput | str:
         """The input that an act becomes, or why there is none."""
-        fields: dict[str, Any] = {"kind": asked.act, "text": asked.text[:TEXT_LIMIT]}
-        if asked.act == "retire":
+        action = BY_KIND[asked.act]  # type: ignore[index]
+        fields: dict[str, Any] = {"kind": action.kind}
+        if action.kind == "retire":
             value = self._policy.canonical_value(asked.target, asked.text.lower())
             if asked.target not in self._policy.axes or value == OTHER:
                 return f"A value is retired on one of {', '.join(self._policy.axes)}."
-            fields |= {"env": "prod", "axis": asked.target, "value": value, "text": ""}
-        elif asked.act == "report" or (asked.act == "declare" and self._is_scope(asked.target)):
-            fields |= {"env": asked.target.partition("/")[0], "scope": asked.target}
+            fields |= {"env": "prod", "axis": asked.target, "value": value}
         else:
-            incident = self._views.incident(asked.target)
-            if incident is None:
-                return f"There is no incident {plain(asked.target, 80)}; `/watch list` shows those that are open."
-            if asked.epoch is not None and int(incident["epoch"]) != asked.epoch:
-                return "This message is old: the incident has been reopened since, with a message of its own."
-            if incident["state"] == "closed" and asked.act != "note":
-                return f"{asked.target} is closed."
-            fields |= {"env": str(incident["id"]).rpartition("-")[0], "incident": incident["id"]}
+            try:
+                fields |= _words_of(asked, action, self._clock())
+            except ValueError as error:
+                return f"{plain(str(error), 300)}."
+            about = self._about(asked, action)
+            if isinstance(about, str):
+                return about
+            fields |= about
         made = IncidentInput(id=asked.key, by=asked.person.by, via="slack", at=self._clock(), **fields)
         try:
             InputRecord.of(made)
         except ValidationError:
             return f"{plain(asked.target, 80)} is no incident and no scope such as prod, prod/ssoe or prod/*/idme."
         return made
+
+    def _about(self, asked: Asked, action: Action) -> dict[str, Any] | str:
+        """The fields that say what an act speaks of, or why there is no such thing."""
+        if action.about == "cover":
+            return {"env": asked.target.rpartition("-c")[0], "item": asked.target}
+        if action.about == "scope" or (action.kind == "declare" and self._is_scope(asked.target)):
+            return {"env": asked.target.partition("/")[0], "scope": asked.target}
+        incident = self._views.incident(asked.target)
+        if incident is None:
+            return f"There is no incident {plain(asked.target, 80)}; `/watch list` shows those that are open."
+        if asked.epoch is not None and int(incident["epoch"]) != asked.epoch:
+            return "This message is old: the incident has been reopened since, with a message of its own."
+        if incident["state"] == "closed" and not action.late:
+            return f"{asked.target} is closed."
+        return {"env": str(incident["id"]).rpartition("-")[0], "incident": incident["id"]}
 
     def _is_scope(self, target: str) -> bool:
         return "/" in target or target in self._policy.envs
@@ -177,6 +193,13 @@ class SlackDoor:
             return _line(incident) if incident is not None else "There is no such incident."
         lines = [_line(one) for one in self._views.incidents() if one["state"] not in ("resolved", "closed")]
         return "\n".join(lines[:_LISTED]) or "No incident is open."
+
+
+def _words_of(asked: Asked, action: Action, now: int) -> dict[str, Any]:
+    """The fields that the words of a command give; a button gives a text alone."""
+    if not asked.command or action.about == "cover":
+        return {"text": asked.text[:TEXT_LIMIT]}
+    return read_words(action, asked.text, now)
 
 
 def _reply(text: str) -> web.Response:

@@ -10,14 +10,16 @@ import hmac
 import json
 import re
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import parse_qsl
 
 from pydantic import SecretStr
 
 from detectors.instants import MINUTE, SECOND
+from detectors.process.actions import ACTIONS
 from sinks.receivers.slack.buttons import place_of
 from sinks.receivers.story import plain
+from streams.records.words import usage
 
 __all__ = ["HELP", "SIGNED_FOR", "Asked", "Person", "Unclear", "is_signed", "read_request"]
 
@@ -27,32 +29,33 @@ _FIELDS = 64
 _NAME_LIMIT = 80
 _USER = re.compile(r"[UW][A-Z0-9]{1,30}")
 
-Act = Literal["acknowledge", "note", "declare", "resolve", "report", "retire", "list", "show"]
-_BUTTONS: dict[str, Act] = {
+_READS = ("list", "show")
+#: The acts of the command, by word; some have a second one.
+_WORDS: dict[str, str] = {
+    **{one.word: one.kind for one in ACTIONS},
     "acknowledge": "acknowledge",
-    "declare": "declare",
-    "resolve": "resolve",
-    "note": "note",
+    "unacknowledge": "unacknowledge",
+    **{word: word for word in _READS},
 }
-_WORDS: dict[str, Act] = {
-    "ack": "acknowledge",
-    "acknowledge": "acknowledge",
-    "note": "note",
-    "declare": "declare",
-    "resolve": "resolve",
-    "report": "report",
-    "retire": "retire",
-    "list": "list",
-    "show": "show",
+_BUTTONS = frozenset({"acknowledge", "declare", "resolve", "note"})
+_TARGETS = {
+    "incident": "INCIDENT",
+    "scope": "SCOPE",
+    "value": "AXIS",
+    "cover": "ID",
 }
-HELP = """`/watch list` incidents that are open
-`/watch show INCIDENT` one incident
-`/watch ack INCIDENT [TEXT]` you have it
-`/watch note INCIDENT TEXT` put a note on it
-`/watch declare INCIDENT or SCOPE [TEXT]` say that it is a service outage
-`/watch resolve INCIDENT [TEXT]` say that it is over
-`/watch report SCOPE TEXT` say that sign-in fails (a scope is prod, prod/ssoe, prod/*/idme)
-`/watch retire AXIS VALUE` nobody will use a value any more"""
+
+
+def _help() -> str:
+    lines = ["`/watch list` incidents that are open", "`/watch show INCIDENT` one incident"]
+    for one in ACTIONS:
+        target = "INCIDENT or SCOPE" if one.kind == "declare" else _TARGETS[one.about]
+        given = "VALUE" if one.kind == "retire" else "[TEXT]" if one.about == "cover" else usage(one)
+        lines.append(f"`/watch {one.word} {target} {given}".rstrip() + f"` {one.does}")
+    return "\n".join(lines)
+
+
+HELP = _help()
 
 
 @dataclass(frozen=True)
@@ -74,16 +77,16 @@ class Asked:
     """What a person asks for.
 
     Attributes:
-        act: the act.
+        act: the kind of the act, or ``list`` or ``show``.
         key: the same for a click that comes twice.
         person: who asks.
         target: the incident, scope or axis.
         epoch: of the incident, where a button names it.
-        text: a note, a reason, or the value of an axis.
+        text: a note, a reason, or all words behind the target of a command.
         command: whether it was typed as a command, so that the answer is shown to its author.
     """
 
-    act: Act
+    act: str
     key: str
     person: Person
     target: str = ""
@@ -136,7 +139,7 @@ def _button(payload: str) -> Asked | Unclear:
         user: dict[str, Any] = given["user"]
         team = (given.get("team") or {}).get("id") or user.get("team_id") or ""
         person = _person(user["id"], user.get("username") or user.get("name") or "", team)
-        act = _BUTTONS.get(action["action_id"])
+        act = action["action_id"] if action["action_id"] in _BUTTONS else None
         place = place_of(str(action["block_id"] if act == "note" else action["value"]))
         stamp = str(action["action_ts"])
         text = str(action.get("value") or "") if act == "note" else ""

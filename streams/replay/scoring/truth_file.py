@@ -6,7 +6,8 @@ from pydantic import Field, ValidationError, model_validator
 
 from detectors.backtest.labels import Label
 from streams.records.fields import Count, Instant, Scope, Severity
-from streams.records.models import Document, complaints
+from streams.records.models import complaints
+from streams.records.parts import Document
 from streams.replay.entries import SourceError
 from streams.replay.files import open_lines
 

@@ -114,17 +114,17 @@ def test_what_a_provider_has_caused_is_told_of_in_no_account_also_after_its_end_
     )
     during, after = START + 1_200 * SECOND, START + 4_800 * SECOND
     engine.advance(during, [r for r in facts if r.pane < during])
-    assert [(e.scope, e.why) for e in engine.csp_caused()] == [("prod/ssoe/idme", "csp")]
+    assert [(e.scope, e.why) for e in engine.exclusions()] == [("prod/ssoe/idme", "csp")]
     engine.advance(after, [r for r in facts if r.pane >= during])
     assert engine.lifecycle.incidents() == (), "it is closed"
-    (caused,) = engine.csp_caused()
+    (caused,) = engine.exclusions()
     assert caused.start == START + 600 * SECOND
     assert START + 1_200 * SECOND < caused.end < START + 1_800 * SECOND
     told = Snapshots(POLICY).take(one, "prod")
     assert set(told.error_budget_remaining.values()) == {1.0}
     assert told.error_budget_gone == {}
     again = Engine("prod", POLICY, History("prod"), state=engine.state())
-    assert again.csp_caused() == [caused]
+    assert again.exclusions() == [caused]
 
 
 def test_what_a_method_fails_by_itself_spends_its_budget() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from random import Random
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import pytest
@@ -26,8 +26,19 @@ from detectors.incidents import (
     Transition,
 )
 from detectors.lifecycle.bounded import bounded
+from detectors.lifecycle.conduct.past import is_full, kept
 from detectors.lifecycle.lifecycle import INPUTS_REMEMBERED, IncidentMemory, Lifecycle, LifecycleMemory
 from detectors.lifecycle.severity import Level
+from detectors.process.inputs import Role
+from detectors.process.record import (
+    CHECKS_KEPT,
+    FOLLOW_UP_LINK_BYTES,
+    FOLLOW_UPS_KEPT,
+    Check,
+    FollowUp,
+    Process,
+    Said,
+)
 from detectors.scopes import SCOPES, scope_path
 from sinks.banner.banner import Banner
 from sinks.delivery.outcomes import Delivery, bounded_receipt
@@ -123,6 +134,22 @@ def incident(texts: Texts, number: int = 10**9) -> Incident:
             links={"console": "https://" + texts.ascii(400), "runbook": "https://" + texts.ascii(400)},
             pages=tuple(Page(f"vets:prod-{number}:9:s{n}", "critical") for n in range(1, 4)),
             policy_hash="0" * 64,
+            process=Process(
+                stage="response",
+                roles={role: texts(NAME_LIMIT) for role in get_args(Role)},
+                eta=NOW,
+                next_update_at=NOW,
+                said=Said(NOW, name, texts(TEXT_LIMIT)),
+                follow_ups=tuple(
+                    FollowUp(
+                        NOW, name, texts(TEXT_LIMIT), "https://" + texts.ascii(FOLLOW_UP_LINK_BYTES - 40)
+                    )
+                    for _ in range(FOLLOW_UPS_KEPT)
+                ),
+                checklist=tuple(
+                    Check("x" * 40, "y" * 60, NOW, texts(NAME_LIMIT)) for _ in range(CHECKS_KEPT)
+                ),
+            ),
         )
     )
 
@@ -156,12 +183,17 @@ def an_input(texts: Texts, **more: Any) -> IncidentInput:
 @given(texts=worst)
 def test_a_state_with_fifty_incidents_while_notifications_wait(texts: Texts) -> None:
     open_now = [incident(texts, n) for n in range(1, OPEN + 1)]
+    for place, one in enumerate(open_now):  # as many have all of it as acts are taken for
+        if is_full([memory(other) for other in open_now[:place]]):
+            open_now[place] = replace(one, process=Process())
+    closed = [replace(incident(texts, n), state="closed", closed_at=NOW) for n in range(1, 40)]
     before = {one.id: replace(one, sentence=texts(120), notes=()) for one in open_now}
     lifecycle = LifecycleMemory(
         next_number=OPEN + 1,
         at=NOW,
         incidents=[memory(one) for one in open_now],
         applied=[texts.ascii(36) for _ in range(INPUTS_REMEMBERED)],
+        past=kept(closed, NOW),
     )
     waiting = Waiting(before, {one.id: one for one in open_now})
     banners = tuple(

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from detectors.incidents import Incident
+from detectors.instants import HOUR
 from sinks.receivers.slack.buttons import blocks
 from sinks.receivers.slack.config import SlackSettings
 from sinks.sandbox.slack import Message
@@ -90,6 +91,34 @@ async def test_a_command_is_the_act_of_the_same_name(
     assert (given.by, given.via) == ("ada (Slack U0ADA)", "slack")
 
 
+@pytest.mark.parametrize(
+    ("typed", "kind", "fields"),
+    [
+        ("assign prod-17 Technical-Lead Bob Ray", "assign", {"role": "technical_lead", "who": "Bob Ray"}),
+        (
+            "stage prod-17 triage the cause is known",
+            "stage",
+            {"stage": "triage", "text": "the cause is known"},
+        ),
+        ("eta prod-17 2h IAM restarts", "eta", {"until": NOW + 2 * HOUR, "text": "IAM restarts"}),
+        ("eta prod-17 nobody knows", "eta", {"until": None, "text": "nobody knows"}),
+        ("follow-up prod-17 https://a.example/1 rotate it", "follow_up", {"link": "https://a.example/1"}),
+        ("follow-up prod-17 2", "follow_up", {"item": "2", "text": ""}),
+        ("check prod-17 sign_in_sis", "check", {"item": "sign_in_sis"}),
+        ("update prod-17 public We are on it.", "update", {"public": True, "text": "We are on it."}),
+        ("unack prod-17", "unacknowledge", {}),
+    ],
+)
+async def test_words_of_a_command_are_fields_of_the_act(
+    served: Serving, http: httpx.AsyncClient, typed: str, kind: str, fields: dict[str, Any]
+) -> None:
+    served.feed(an_incident())
+    await person(served, http).type(typed)
+    (given,) = served.submitted
+    assert given.kind == kind
+    assert {name: getattr(given, name) for name in fields} == fields
+
+
 async def test_a_value_is_retired_by_a_command(served: Serving, http: httpx.AsyncClient) -> None:
     await person(served, http).type("retire csp MHV")
     assert (served.submitted[0].axis, served.submitted[0].value) == ("csp", "mhv")
@@ -102,6 +131,8 @@ async def test_a_value_is_retired_by_a_command(served: Serving, http: httpx.Asyn
         ("help", "/watch list"),
         ("ack", "needs more words"),
         ("note prod-17", "needs a text"),
+        ("assign prod-17 boss Bob", "role is one of commander"),
+        ("assign prod-17", "assign needs ROLE NAME"),
         ("declare prod-99", "There is no incident prod-99"),
         ("ack prod-99", "There is no incident prod-99"),
         ("ack <!channel>", "There is no incident"),

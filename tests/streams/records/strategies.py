@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 from hypothesis import strategies as st
 from msgspec import UNSET, UnsetType
 
 from detectors.incidents import Common, Counts, Incident, IncidentInput, Note, Page
+from detectors.process.actions import ACTIONS, Action
+from detectors.process.inputs import Role, Stage
+from detectors.process.record import Check, FollowUp, Process, Said
 from detectors.scopes import ENVS
 
 __all__ = ["incidents", "inputs"]
@@ -22,6 +25,24 @@ def optional(what: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     return st.none() | what
 
 
+processes = st.builds(
+    Process,
+    stage=st.sampled_from(get_args(Stage)),
+    roles=st.dictionaries(st.sampled_from(get_args(Role)), TEXT, max_size=2),
+    eta=optional(INSTANTS),
+    next_update_at=optional(INSTANTS),
+    said=optional(st.builds(Said, at=INSTANTS, by=TEXT, text=TEXT, public=st.booleans())),
+    follow_ups=st.lists(
+        st.builds(FollowUp, at=INSTANTS, by=TEXT, text=TEXT, link=optional(TEXT), done_at=optional(INSTANTS)),
+        max_size=2,
+    ).map(tuple),
+    checklist=st.lists(
+        st.builds(Check, item=TEXT, text=TEXT, done_at=optional(INSTANTS), done_by=optional(TEXT)), max_size=2
+    ).map(tuple),
+    works=st.just(("prod/sis",)),
+    completed_at=optional(INSTANTS),
+    completed_by=optional(TEXT),
+)
 counts = st.builds(
     Counts,
     at=INSTANTS,
@@ -71,21 +92,48 @@ def incidents(draw: st.DrawFn) -> Incident:
         users_impacted_error=draw(ERRORS),
         peak_users_impacted_error=draw(ERRORS),
         failing_ratio=draw(st.floats(0, 1)),
+        muted_until=draw(optional(INSTANTS)),
+        process=draw(processes),
         links=draw(st.dictionaries(TEXT, TEXT, max_size=2)),
         **values,
     )
 
 
-inputs = st.builds(
-    lambda env, number, kind, **rest: IncidentInput(
-        env=env, incident=f"{env}-{number}", kind=kind, scope=env if kind == "report" else None, **rest
-    ),
-    st.sampled_from(ENVS),
-    st.integers(1, 10**6),
-    st.sampled_from(["acknowledge", "unacknowledge", "note", "declare", "resolve", "report"]),
-    id=st.text(min_size=1, max_size=128),
-    by=st.text(min_size=1, max_size=200),
-    via=st.sampled_from(["http", "pagerduty"]),
-    text=TEXT,
-    at=INSTANTS,
+_FIELDS: dict[str, st.SearchStrategy[Any]] = {
+    "text": TEXT,
+    "role": st.sampled_from(get_args(Role)),
+    "who": st.text(min_size=1, max_size=200),
+    "stage": st.sampled_from(get_args(Stage)),
+    "since": INSTANTS,
+    "until": INSTANTS,
+    "link": st.just("https://example.org/1"),
+    "public": st.booleans(),
+    "item": st.text(min_size=1, max_size=128),
+    "recurs": st.just("FREQ=WEEKLY;BYDAY=SU"),
+    "axis": st.just("csp"),
+    "value": st.just("mhv"),
+}
+
+
+@st.composite
+def inputs_of(draw: st.DrawFn, /, action: Action, **rest: st.SearchStrategy[Any]) -> IncidentInput:
+    env = draw(st.sampled_from(ENVS))
+    may = [field for field in action.may if draw(st.booleans())]
+    fields = {field: draw(_FIELDS[field]) for field in (*action.needs, *may)}
+    about = {
+        "incident": {"incident": f"{env}-{draw(st.integers(1, 10**6))}"},
+        "scope": {"scope": f"{env}/*/idme"},
+    }.get(action.about, {})
+    drawn = {name: draw(strategy) for name, strategy in rest.items()}
+    return IncidentInput(env=env, kind=action.kind, **about, **drawn | fields)  # type: ignore[arg-type]
+
+
+inputs = st.sampled_from(ACTIONS).flatmap(
+    lambda action: inputs_of(
+        action,
+        id=st.text(min_size=1, max_size=128),
+        by=st.text(min_size=1, max_size=200),
+        via=st.sampled_from(["http", "pagerduty"]),
+        at=INSTANTS,
+    )
 )

@@ -11,9 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detectors.incidents import Counts, Incident, IncidentInput
-from streams.records import models as records
 from streams.records.models import (
-    CountsRecord,
     IncidentRecord,
     InputRecord,
     decode_incident,
@@ -21,6 +19,7 @@ from streams.records.models import (
     encode_incident,
     encode_input,
 )
+from streams.records.parts import CountsRecord, Document
 from tests.streams.records.strategies import incidents, inputs
 
 
@@ -37,7 +36,7 @@ def test_an_input_is_read_back_as_it_was(value: IncidentInput) -> None:
 @pytest.mark.parametrize(
     ("record", "value"), [(IncidentRecord, Incident), (InputRecord, IncidentInput), (CountsRecord, Counts)]
 )
-def test_a_record_states_every_field_of_its_value(record: type[records.Document], value: Any) -> None:
+def test_a_record_states_every_field_of_its_value(record: type[Document], value: Any) -> None:
     assert tuple(record.model_fields) == value.__struct_fields__
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from detectors.incidents import AlertNews
 from detectors.instants import SECOND
+from detectors.process.inputs import AlertNews
 from tests.detectors.lifecycle.scenario import START, Heard, Scenario
 
 MINUTES = 60

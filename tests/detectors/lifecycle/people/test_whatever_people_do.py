@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from detectors.axes import contains
-from detectors.incidents import AlertNews, Transition
+from detectors.incidents import Transition
 from detectors.instants import MINUTE, SECOND
 from detectors.notification.paging import LEVELS, may_page
+from detectors.process.inputs import AlertNews
 from tests.detectors.lifecycle.scenario import START, Scenario
 from tests.support.depth import examples
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from detectors.incidents import AlertNews, IncidentInput, Page
+from detectors.incidents import IncidentInput, Page
 from detectors.instants import parse_instant
+from detectors.process.inputs import AlertNews
 from streams.http.pagerduty.alerts import AlertIndex
 from streams.http.pagerduty.reading import Ignored, Unknown
 from streams.records.models import encode_input

@@ -1,0 +1,80 @@
+"""How do `watchofficer mute`, `maintenance` and `correction` keep a scope quiet, or out of the SLA account?"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from detectors.process.actions import BY_KIND, PATHS
+from detectors.process.inputs import InputKind
+from streams.cli.inputs.acts import act_options
+from streams.cli.parameters import errors_in_a_line
+
+__all__ = ["covers"]
+
+
+def _group(name: str, kind: InputKind, what: str) -> click.Group:
+    action = BY_KIND[kind]
+
+    @errors_in_a_line
+    def add(scope: str, by: str | None, url: str | None, **fields: Any) -> None:
+        from streams.cli.inputs.sending import act_command
+
+        sys.exit(act_command(PATHS[kind], {"scope": scope, **fields}, by=by, url=url))
+
+    @errors_in_a_line
+    def end(name: str, text: str | None, by: str | None, url: str | None) -> None:
+        from urllib.parse import quote
+
+        from streams.cli.inputs.sending import act_command
+
+        sys.exit(act_command(f"{PATHS[kind]}/{quote(name, safe='')}/end", {"text": text}, by=by, url=url))
+
+    @errors_in_a_line
+    def show(url: str | None) -> None:
+        from streams.cli.inputs.sending import fetch
+
+        found = fetch(PATHS[kind], url=url)
+        if found is None:
+            sys.exit(2)
+        for one in found[PATHS[kind]]:
+            again = f" {one['recurs']}" if one["recurs"] else ""
+            click.echo(
+                f"{one['id']}  {one['state']:8}  {one['scope']}  {one['start']} to {one['end']}{again}"
+                f"  {one['by']}: {one['text']}"
+            )
+
+    common = [option for option in act_options(BY_KIND["unmute"]) if option.name in ("text", "by", "url")]
+    return click.Group(
+        name,
+        commands={
+            "add": click.Command(
+                "add",
+                params=[click.Argument(["scope"]), *act_options(action)],
+                callback=add,
+                help=f"{action.does[0].upper()}{action.does[1:]}.",
+            ),
+            "list": click.Command(
+                "list",
+                params=[option for option in common if option.name == "url"],
+                callback=show,
+                help="List those of late, with what became of them.",
+            ),
+            "end": click.Command(
+                "end",
+                params=[click.Argument(["name"], metavar="ID"), *common],
+                callback=end,
+                help="End one before its time.",
+            ),
+        },
+        help=what,
+    )
+
+
+covers: tuple[click.Group, ...] = (
+    _group("mute", "mute", "Keep a scope quiet for a while: Slack has it, and nobody is woken."),
+    _group("maintenance", "maintain", "Announce maintenance of a scope, once or by a rule."),
+    _group("correction", "correct", "Take a span of a scope out of the SLA account, afterwards."),
+)

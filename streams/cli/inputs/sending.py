@@ -1,0 +1,86 @@
+"""How does a command tell a running watch something? By a request to the HTTP interface of a worker."""
+
+from __future__ import annotations
+
+import os
+import sys
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+
+from streams.settings.settings import SettingsError, read_settings
+
+__all__ = ["act_command", "fetch", "send"]
+
+_PATIENCE = 15.0  # seconds for an answer, which waits for the broker's acknowledgement
+
+
+def send(path: str, fields: Mapping[str, Any], *, by: str | None, url: str | None) -> dict[str, Any] | None:
+    """Send an act to a worker, and return what it has accepted; print why not, and return None, otherwise.
+
+    Args:
+        path: below ``/api/v1/``.
+        fields: of the body; those that are None are left out.
+        by: who asks; None: the user of this machine.
+        url: where a worker serves HTTP; None: the address in the settings.
+    """
+    body = {name: value for name, value in fields.items() if value is not None}
+    body["by"] = by or os.environ.get("USER") or "somebody"
+    answer = _ask("POST", path, url, httpx.codes.ACCEPTED, body)
+    return None if answer is None else answer.get("accepted")
+
+
+def fetch(path: str, *, url: str | None) -> dict[str, Any] | None:
+    """Return what a worker answers for a path below ``/api/v1/``; print why not, and return None, otherwise."""
+    return _ask("GET", path, url, httpx.codes.OK)
+
+
+def _ask(
+    method: str, path: str, url: str | None, wanted: int, body: dict[str, Any] | None = None
+) -> dict[str, Any] | None:
+    try:
+        settings = read_settings(os.environ)
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        return None
+    headers = {} if body is None else {"Idempotency-Key": str(uuid.uuid4())}
+    if settings.api_token is not None:
+        headers["Authorization"] = f"Bearer {settings.api_token.get_secret_value()}"
+    base = url or f"http://{settings.bind}:{settings.port}"
+    try:
+        answer = httpx.request(
+            method,
+            f"{base.rstrip('/')}/api/v1/{path}",
+            json=body,
+            headers=headers,
+            timeout=_PATIENCE,
+            trust_env=False,
+        )
+        said: Any = answer.json()
+        if answer.status_code != wanted:
+            print(f"refused: {said['error']['message']}", file=sys.stderr)
+            return None
+        if body is not None:
+            said["accepted"]["id"]
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        print(f"no answer from {base}: {error!r}", file=sys.stderr)
+        return None
+    except (ValueError, TypeError, KeyError):
+        print(f"{base} does not answer as a watch does (status {answer.status_code})", file=sys.stderr)
+        return None
+    return dict(said)
+
+
+def act_command(path: str, fields: Mapping[str, Any], *, by: str | None, url: str | None) -> int:
+    """Send an act and print the id of its input; return the exit status."""
+    accepted = send(path, fields, by=by, url=url)
+    if accepted is None:
+        return 2
+    about = accepted.get("incident") or accepted.get("scope") or accepted.get("item") or ""
+    what = f"{accepted['kind'].replace('_', '-')} {about}".strip()
+    print(
+        f"accepted: {what} (input {accepted['id']}; GET /api/v1/inputs/{accepted['id']} says what became of it)"
+    )
+    return 0
