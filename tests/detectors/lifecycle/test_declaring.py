@@ -59,6 +59,7 @@ def test_the_quarter_of_an_hour_begins_anew_after_a_recovery() -> None:
 def test_slowness_of_a_method_that_lasts_is_declared_and_pages_as_an_error() -> None:
     scenario = Scenario()
     scenario.at(0).fires("prod/ssoe", people=0, detector="latency")
+    scenario.at(1000).asks("acknowledge", "prod-1")
     scenario.at(1800).quiet()
     heard = scenario.play(until=4000)
     assert heard.when("declared") == [900]

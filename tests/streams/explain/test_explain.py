@@ -90,10 +90,10 @@ def test_a_severity_is_explained_by_the_figure_what_it_rests_on_and_the_threshol
 
 def test_it_is_said_who_was_told_what_by_each_change() -> None:
     assert paragraph("severity", "notified") == (
-        "PagerDuty: trigger (critical); Datadog: event (error); Slack: update, broadcast"
+        "Slack: update, broadcast; PagerDuty: trigger (critical); Datadog: event (error)"
     )
     assert paragraph("resolved", "notified").startswith(
-        "PagerDuty: resolve (critical); Datadog: event (ok), "
+        "Slack: update, reply; PagerDuty: resolve (critical); Datadog: event (ok), "
     )
 
 
