@@ -59,9 +59,15 @@ def _compiled(node: ast.expr) -> Condition:
     match node:
         case ast.BoolOp(op=ast.And(), values=values):
             every = [_compiled(value) for value in values]
+            if len(every) == 2:
+                left, right = every
+                return lambda record: left(record) and right(record)
             return lambda record: all(one(record) for one in every)
         case ast.BoolOp(op=ast.Or(), values=values):
             some = [_compiled(value) for value in values]
+            if len(some) == 2:
+                one, other = some
+                return lambda record: one(record) or other(record)
             return lambda record: any(one(record) for one in some)
         case ast.UnaryOp(op=ast.Not(), operand=operand):
             negated = _compiled(operand)

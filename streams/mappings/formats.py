@@ -22,6 +22,8 @@ _MOST_LINES = 10_000
 _PAIR = re.compile(r'([\w.@-]+)=(?:"((?:[^"\\]|\\.)*)"|(\S*))')
 _ESCAPED = re.compile(r"\\(.)")
 _WRITTEN_KINDS = ("stringValue", "intValue", "doubleValue", "boolValue")
+#: Without any of these keys an object is in no envelope.
+_ENVELOPED = frozenset({"specversion", "payload", "op"})
 _DECODE = msgspec.json.Decoder().decode
 
 
@@ -120,6 +122,8 @@ def _objects(value: bytes, matched: re.Pattern[str] | None) -> list[dict[str, An
         if matched is None or value.lstrip().startswith(b"{"):
             raise Unreadable("not JSON") from None
         return [_matched(_text(value), matched)]
+    if found.__class__ is dict and _ENVELOPED.isdisjoint(found):
+        return [found]
     many = found if isinstance(found, list) else [found]
     return [one for each in many for one in _unwrapped(each)]
 

@@ -42,6 +42,8 @@ _PLACES = re.compile(r"\{([^{}]+)\}")
 _CHANGING = re.compile(r"\S+@\S+|[0-9a-fA-F]{8,}|\d+|\"[^\"]*\"|'[^']*'|\{.*\}|\[[^\]]*[=:][^\]]*\]")
 _SHAPE = 120  # characters of a shape
 _MOST_SHAPES = 1_000
+#: Hashes that are kept of each kind: a person or flow comes again.
+_MOST_KNOWN = 4_096
 _NUMBERS = ("duration_ms", "authentication_time_s")
 _ENCODE = msgspec.json.Encoder().encode
 
@@ -205,9 +207,15 @@ class RecordMapping:
         if rule.const is not None:
             const = rule.const if name in _NUMBERS else _text(rule.const)
             return self._when(path, rule, lambda record: const)
-        if len(stages) == 1:
-            only = stages[0]
-            return self._when(path, rule, lambda record: only(get(record)))
+        if stages == [_text]:
+
+            def text(record: dict[str, Any]) -> Any:
+                found = get(record)
+                return found if found.__class__ is str and found else _text(found)
+
+            return self._when(path, rule, text)
+        if rule.table is not None and stages[1:] == [_text]:
+            return self._when(path, rule, _looked_up(get, rule.table, rule.default))
 
         def value(record: dict[str, Any]) -> Any:
             found = get(record)
@@ -237,25 +245,38 @@ class RecordMapping:
     def _template(self, path: tuple[str | int, ...], template: str) -> Getter:
         literal = _PLACES.split(template)[::2]
         getters = [self._compiled(path, partial(getter, one)) for one in _PLACES.findall(template)]
+        after = list(zip(getters, literal[1:], strict=True))
 
         def filled(record: dict[str, Any]) -> str | None:
-            values = [_text(get(record)) for get in getters]
-            if any(value is None for value in values):
-                return None
-            pairs = zip(literal, [*values, ""], strict=True)
-            return "".join(part + (value or "") for part, value in pairs)
+            out = [literal[0]]
+            for get, part in after:
+                value = get(record)
+                if value.__class__ is not str or not value:
+                    value = _text(value)
+                    if value is None:
+                        return None
+                out.append(value)
+                out.append(part)
+            return "".join(out)
 
         return filled
 
     def _hashed(self, kind: str) -> Callable[[Any], str | None]:
-        key, prefix = self._key, kind.encode() + b"\0"
+        begun = hmac.new(self._key, kind.encode() + b"\0", "sha256")
+        known: dict[str, str] = {}
 
         def digest(value: Any) -> str | None:
             text = _text(value)
             if not text:
                 return None
-            mac = hmac.digest(key, prefix + text.encode("utf-8", "surrogatepass"), "sha256")
-            return f"h:{mac[:16].hex()}"
+            found = known.get(text)
+            if found is None:
+                mac = begun.copy()
+                mac.update(text.encode("utf-8", "surrogatepass"))
+                if len(known) >= _MOST_KNOWN:
+                    known.clear()
+                found = known[text] = f"h:{mac.digest()[:16].hex()}"
+            return found
 
         return digest
 
@@ -348,6 +369,20 @@ def _tabled(table: Mapping[str, Any], default: Any) -> Callable[[Any], Any]:
     def looked_up(value: Any) -> Any:
         text = _text(value)
         return default if text is None else table.get(text, default)
+
+    return looked_up
+
+
+def _looked_up(get: Getter, table: Mapping[str, Any], default: Any) -> _Values:
+    """Return the value of a table, as text; the way of ``_tabled`` and ``_text``, in one look-up where it is a text."""
+    texts = {key: _text(value) for key, value in table.items()}
+    other = _text(default)
+
+    def looked_up(record: dict[str, Any]) -> str | None:
+        found = get(record)
+        if found.__class__ is not str:
+            found = _text(found)
+        return other if found is None else texts.get(found, other)
 
     return looked_up
 

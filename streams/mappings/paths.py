@@ -41,8 +41,22 @@ def getter(path: str) -> Getter:
         return lambda record: record.get(key)
     if all(isinstance(step, str) for step in steps):
         names = [str(step) for step in steps]
+        if len(names) == 2:
+            return _pair(names[0], names[1], path)
         return lambda record: _nested(record, names, path)
     return lambda record: _walked(record, steps)
+
+
+def _pair(first: str, second: str, path: str) -> Getter:
+    """Return the getter of a path of two names, by far the most frequent one."""
+
+    def get(record: dict[str, Any]) -> Any:
+        held = record.get(first)
+        if held.__class__ is dict and second in held:
+            return held[second]
+        return record.get(path)
+
+    return get
 
 
 def _nested(record: dict[str, Any], names: list[str], path: str) -> Any:

@@ -19,6 +19,10 @@ UNITS = (*_NUMBERS, "rfc3339", "iso")
 _ISO = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,](\d+))? ?(Z|z|UTC|[+-]\d\d:?\d\d)?")
 _DIGITS = re.compile(r"\d{1,20}(\.\d{1,9})?")
 _LAST = 253_402_300_800_000  # the year 10000
+#: Seconds that came by, as they are written, and texts up to the second that are those of an instant.
+_WRITTEN: dict[int, str] = {}
+_CHECKED: set[str] = set()
+_KEPT = 16_384
 
 
 def timer(unit: str, form: str | None, zone: str | None) -> Callable[[Any], str | None]:
@@ -54,12 +58,23 @@ def _of_number(value: Any, in_a_ms: float) -> str | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     millis = int(value * 1000) if in_a_ms < 1 else int(value // int(in_a_ms))
-    return format_instant(millis) if 0 < millis < _LAST else None
+    if not 0 < millis < _LAST:
+        return None
+    second, rest = divmod(millis, 1000)
+    upto = _WRITTEN.get(second)
+    if upto is None:
+        if len(_WRITTEN) >= _KEPT:
+            _WRITTEN.clear()
+        upto = _WRITTEN[second] = format_instant(second * 1000)[:19]
+    return f"{upto}.{rest:03d}Z" if rest else f"{upto}Z"
 
 
 def _of_text(value: Any, zone: Any) -> str | None:
     if not isinstance(value, str):
         return None
+    known = value[:19] in _CHECKED and len(value) > 23 and value.isascii()
+    if known and value[19] == "." and value[-1] == "Z" and value[20:-1].isdecimal():
+        return f"{value[:23]}Z"
     found = _ISO.fullmatch(value.strip())
     if found is None:
         return None
@@ -73,6 +88,9 @@ def _of_text(value: Any, zone: Any) -> str | None:
         except ValueError:
             return None
     if offset in ("Z", "z", "UTC"):
+        if len(_CHECKED) >= _KEPT:
+            _CHECKED.clear()
+        _CHECKED.add(f"{day}T{clock}")
         return f"{day}T{clock}.{millis}Z"
     return f"{day}T{clock}.{millis}{offset if ':' in offset else f'{offset[:3]}:{offset[3:]}'}"
 
