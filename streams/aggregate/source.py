@@ -15,8 +15,9 @@ import numpy as np
 
 from detectors.arrays import Ints
 from streams.events.validation import Reason, Rejection
+from streams.mappings.account import Mapped
 from streams.mappings.inputs import made_of
-from streams.mappings.mapping import Mapped, RecordMapping
+from streams.mappings.mapping import RecordMapping
 
 __all__ = ["RejectedValue", "Source", "Values", "values_of"]
 

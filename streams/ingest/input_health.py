@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from streams.ingest.blocks import Folded
-from streams.mappings.mapping import note_shape
+from streams.mappings.account import note_shape
 
 __all__ = ["InputHealth", "InputReport", "Shape"]
 

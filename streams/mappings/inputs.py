@@ -12,7 +12,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from detectors.policy.source import PolicyError, PolicyProblem
-from streams.mappings.mapping import FIXED_KEY, Account, Mapped, RecordMapping
+from streams.mappings.account import Account, Mapped
+from streams.mappings.mapping import FIXED_KEY, RecordMapping
 from streams.mappings.shipped import load_mapping
 
 __all__ = ["PLAIN", "Input", "made_of", "read_inputs"]

@@ -5,15 +5,14 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 import msgspec
 
 from detectors.policy.source import PolicyError, PolicyProblem, Source
+from streams.mappings.account import Account, Mapped, shape_of
 from streams.mappings.conditions import Condition, condition
 from streams.mappings.document import FieldRule, MappingFile, ParseStep, read_mapping
 from streams.mappings.formats import Unmatched, Unreadable, parsed_as, reader
@@ -23,12 +22,8 @@ from streams.mappings.times import timer
 __all__ = [
     "FIXED_KEY",
     "UNLISTED",
-    "Account",
-    "Mapped",
     "RecordMapping",
     "compile_mapping",
-    "note_shape",
-    "shape_of",
 ]
 
 #: The key of ``replay`` without a key of its own: hashes are then equal everywhere, and no secret.
@@ -39,79 +34,12 @@ UNLISTED = "unlisted"
 UNMATCHED = "unmatched"
 _Values = Callable[[dict[str, Any]], Any]
 _PLACES = re.compile(r"\{([^{}]+)\}")
-_CHANGING = re.compile(r"\S+@\S+|[0-9a-fA-F]{8,}|\d+|\"[^\"]*\"|'[^']*'|\{.*\}|\[[^\]]*[=:][^\]]*\]")
-_SHAPE = 120  # characters of a shape
-_MOST_SHAPES = 1_000
+#: So much of a record is looked at for its shape.
+_MOST_BYTES = 480
 #: Hashes that are kept of each kind: a person or flow comes again.
 _MOST_KNOWN = 4_096
 _NUMBERS = ("duration_ms", "authentication_time_s")
 _ENCODE = msgspec.json.Encoder().encode
-
-
-@dataclass
-class Account:
-    """What became of the records of a mapping so far.
-
-    Attributes:
-        records, events: how many.
-        skipped: rule -> parts that are no events.
-        shapes: shape -> parts that no rule knows; at most ``_MOST_SHAPES`` different ones.
-        unreadable: why -> records that could not be read.
-    """
-
-    records: int = 0
-    events: int = 0
-    skipped: Counter[str] = field(default_factory=Counter)
-    shapes: Counter[str] = field(default_factory=Counter)
-    unreadable: Counter[str] = field(default_factory=Counter)
-
-    def add(self, mapped: Mapped) -> None:
-        """Count what became of a record."""
-        self.records += 1
-        self.events += len(mapped.events)
-        for rule, shape in mapped.skipped:
-            self.skipped[rule] += 1
-            if shape:
-                note_shape(self.shapes, shape)
-        if mapped.unreadable is not None:
-            self.unreadable[mapped.unreadable] += 1
-
-
-@dataclass
-class Mapped:
-    """What became of one record.
-
-    Attributes:
-        events: login events, as JSON.
-        skipped: (rule, shape) of each part that is no event; the shape only where no rule knows it.
-        unreadable: why the record could not be read; None if it could.
-    """
-
-    events: list[bytes] = field(default_factory=list)
-    skipped: list[tuple[str, str]] = field(default_factory=list)
-    unreadable: str | None = None
-
-
-def note_shape(shapes: Counter[str], shape: str) -> None:
-    """Count a shape among at most ``_MOST_SHAPES``, so that the frequent ones are kept whatever comes (Misra-Gries).
-
-    A count is too low by at most the number of all shapes divided by ``_MOST_SHAPES``.
-    """
-    if shape in shapes or len(shapes) < _MOST_SHAPES:
-        shapes[shape] += 1
-        return
-    for known in list(shapes):
-        shapes[known] -= 1
-        if not shapes[known]:
-            del shapes[known]
-
-
-def shape_of(text: str) -> str:
-    """Return the words of a line that do not change from one to the next.
-
-    Numbers, ids, addresses and quoted text become ``#``.
-    """
-    return " ".join(_CHANGING.sub("#", text).split())[:_SHAPE]
 
 
 class RecordMapping:
@@ -302,7 +230,7 @@ class RecordMapping:
             for n, record in enumerate(self._parts(self._read(value))):
                 self._one(record, f"{position}/{n}", mapped)
         except Unmatched:
-            text = (value or b"")[: _SHAPE * 4].decode("utf-8", "replace")
+            text = (value or b"")[:_MOST_BYTES].decode("utf-8", "replace")
             mapped.skipped.append((UNMATCHED, shape_of(text)))
         except Unreadable as error:
             mapped.unreadable = str(error)
@@ -348,8 +276,8 @@ class RecordMapping:
 
     def _shape_of(self, record: dict[str, Any]) -> str:
         if self._shape is None:
-            return shape_of(" ".join(sorted(map(str, record)))[: _SHAPE * 4])
-        return shape_of(str(self._shape(record))[: _SHAPE * 4])
+            return shape_of(" ".join(sorted(map(str, record)))[:_MOST_BYTES])
+        return shape_of(str(self._shape(record))[:_MOST_BYTES])
 
 
 def _text(value: Any) -> str | None:

@@ -12,8 +12,9 @@ import msgspec
 
 from streams.events.decode import decode
 from streams.events.validation import Rejection
+from streams.mappings.account import Account
 from streams.mappings.inputs import PLAIN, Input, read_inputs
-from streams.mappings.mapping import FIXED_KEY, Account, RecordMapping
+from streams.mappings.mapping import FIXED_KEY, RecordMapping
 from streams.mappings.shipped import load_mapping
 from streams.mappings.suggest import suggest
 from streams.replay.entries import Begin, Mark

@@ -1,8 +1,8 @@
 """How many records of a producer does a mapping make into login events in a second of one core?
 
-``python -m benchmarks.mapping`` prints for each mapping the records a second of CPU time, and the ratio to decoding the
-same bytes as plain JSON in the same run: machines differ, and so do moments, but the ratio stays. Decoding, mapping and
-writing the event are measured together, as ingest and replay pay for them.
+``python -m benchmarks.inputs.mapping`` prints for each mapping the records a second of CPU time, and the ratio to
+decoding the same bytes as plain JSON in the same run: machines differ, and so do moments, but the ratio stays.
+Decoding, mapping and writing the event are measured together, as ingest and replay pay for them.
 """
 
 from __future__ import annotations

@@ -1,0 +1,1 @@
+"""Benchmarks of what is done to the records of inputs."""
