@@ -10,8 +10,9 @@ from typing import Literal
 
 import msgspec
 
-from detectors.process.inputs import AlertNews, InputKind, Role, Stage
+from detectors.process.inputs import AlertNews
 from detectors.process.record import Process
+from detectors.process.vocabulary import InputKind, Role, Stage
 
 __all__ = [
     "Basis",

@@ -31,7 +31,7 @@ from detectors.notices.notices import Notice
 from detectors.policy.policy import Policy
 from detectors.process.actions import BY_KIND
 from detectors.process.covers import occurrence
-from detectors.process.inputs import InputKind
+from detectors.process.vocabulary import InputKind
 from detectors.urgency import WAKES_NOBODY, is_serious, is_silence
 
 __all__ = ["INPUTS_REMEMBERED", "IncidentMemory", "Lifecycle", "LifecycleMemory", "View"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple, get_args
 
-from detectors.process.inputs import InputKind
+from detectors.process.vocabulary import InputKind
 
 __all__ = [
     "ACTIONS",

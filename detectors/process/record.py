@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from detectors.bounds import NAME_BYTES, SENTENCE_BYTES, cut
-from detectors.process.inputs import Role, Stage
+from detectors.process.vocabulary import Role, Stage
 
 __all__ = [
     "CHECKS_KEPT",

@@ -14,7 +14,7 @@ from detectors.axes import overlaps
 from detectors.incidents import IncidentInput
 from detectors.instants import parse_instant
 from detectors.policy.policy import Policy
-from detectors.process.inputs import InputKind
+from detectors.process.vocabulary import InputKind
 from streams.records.log_lines import Line, each_once, read_line
 from streams.records.verdicts import log_line
 from streams.replay.checkpoint import Checkpoint

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from detectors.incidents import IncidentInput
 from detectors.process.actions import Action, misgiven
-from detectors.process.inputs import Role, Stage
+from detectors.process.vocabulary import Role, Stage
 from streams.http.responses import ApiError
 from streams.records.fields import Env, Instant, Scope, Value
 from streams.records.models import (

@@ -18,7 +18,7 @@ from pydantic import SecretStr
 from detectors.incidents import IncidentInput
 from detectors.policy.policy import Policy
 from detectors.process.actions import BY_KIND, OF_INCIDENTS, PATHS, Action
-from detectors.process.inputs import InputKind
+from detectors.process.vocabulary import InputKind
 from detectors.values import OTHER
 from streams.http.auth import refusal
 from streams.http.bodies import ActBody, given_of, made

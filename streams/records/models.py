@@ -22,7 +22,7 @@ from detectors.bounds import LINK_BYTES
 from detectors.commonality.commonality import MOST_TOLD
 from detectors.incidents import Basis, Incident, IncidentInput, State
 from detectors.process.actions import ACTIONS, BY_KIND
-from detectors.process.inputs import InputKind, Role, Stage
+from detectors.process.vocabulary import InputKind, Role, Stage
 from sinks.wording import common_words
 from streams.records.fields import (
     Count,

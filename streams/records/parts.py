@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, computed_field
 
 from detectors.incidents import Common, Counts
-from detectors.process.inputs import Role, Stage
 from detectors.process.record import CHECKS_KEPT, FOLLOW_UPS_KEPT
+from detectors.process.vocabulary import Role, Stage
 from streams.records.fields import Count, Instant, NullableRatio, Window, says
 
 __all__ = ["CommonRecord", "CountsRecord", "Document", "NoteRecord", "PageRecord", "ProcessRecord"]

@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 from detectors.instants import parse_duration, parse_instant
 from detectors.process.actions import Action, Field, misgiven
-from detectors.process.inputs import Role, Stage
+from detectors.process.vocabulary import Role, Stage
 from streams.records.models import TEXT_LIMIT
 
 __all__ = ["read_instant", "read_words", "usage"]

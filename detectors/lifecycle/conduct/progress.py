@@ -9,8 +9,8 @@ from msgspec.structs import replace
 from detectors.axes import ANY, named, path_of
 from detectors.incidents import Counts, Incident, TransitionKind
 from detectors.policy.policy import Policy
-from detectors.process.inputs import Stage
 from detectors.process.record import CHECKS_KEPT, WORKS_KEPT, Check, Process
+from detectors.process.vocabulary import Stage
 
 __all__ = ["DATA", "MONITORS", "STAGES", "STATEMENT", "checklist", "progressed", "works_instead"]
 

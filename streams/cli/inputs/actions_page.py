@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from detectors.process.actions import ACTIONS, PATHS, Action
-from detectors.process.inputs import InputKind
+from detectors.process.vocabulary import InputKind
 from streams.records.words import usage
 
 __all__ = ["PAGE", "render"]

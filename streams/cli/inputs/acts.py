@@ -8,7 +8,7 @@ from typing import Any, get_args
 import click
 
 from detectors.process.actions import OF_INCIDENTS, Action, Field
-from detectors.process.inputs import Role, Stage
+from detectors.process.vocabulary import Role, Stage
 from streams.cli.parameters import errors_in_a_line
 
 __all__ = ["When", "act_options", "acts"]

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from detectors.process.actions import BY_KIND, PATHS
-from detectors.process.inputs import InputKind
+from detectors.process.vocabulary import InputKind
 from streams.cli.inputs.acts import act_options
 from streams.cli.parameters import errors_in_a_line
 

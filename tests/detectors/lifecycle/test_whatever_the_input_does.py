@@ -126,8 +126,10 @@ def test_notifications_are_bounded_by_what_happened(play: tuple[list[Action], Po
         triggers = [c for c in commands if (c.sink, c.action) == ("pagerduty", "trigger")]
         again = kinds["still_failing"]
         assert again <= kinds["said_resolved"]
-        assert len(triggers) <= 1 + rises + min(again, 3)
-        assert len({c.dedup_key for c in triggers}) <= 3 + min(again, 3)
+        breaches = [c for c in triggers if c.dedup_key.endswith(":breach")]
+        assert len(breaches) <= min(kinds["breach"], 1)
+        assert len(triggers) - len(breaches) <= 1 + rises + min(again, 3)
+        assert len({c.dedup_key for c in triggers}) - len(breaches) <= 3 + min(again, 3)
         events = [c for c in commands if (c.sink, c.action) == ("datadog", "event") and c.kind not in NOTES]
         assert len(events) <= 2 + rises
         for sink in ("slack", "datadog"):
@@ -172,6 +174,12 @@ def test_pagerduty_is_woken_once_but_for_linked_rises_and_hears_the_end_of_all_i
                     assert not transition.incident.in_maintenance
                     if transition.kind == "still_failing":
                         assert key == f"{base}:r{sum(':r' in one for one in triggered) + 1}"
+                    elif transition.kind == "breach":
+                        # Nobody has acknowledged the pages so far, and the response time is over.
+                        assert key == f"{base}:breach"
+                        assert key not in triggered
+                        assert triggered
+                        assert not acknowledged
                     elif key not in triggered and key != base:
                         # A key of its own wakes again: after an acknowledgement, a mere warning, or a resolution.
                         assert key == f"{base}:s{transition.incident.severity}"

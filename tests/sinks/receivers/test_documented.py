@@ -21,13 +21,18 @@ NO_INCIDENTS: dict[str, Any] = {"data": {"attributes": {"incidents": []}}}
 
 
 async def said(given: Command, answer: httpx.Response) -> Answer:
-    """What the client of a command's receiver makes of an answer; a search of Datadog's finds nothing."""
+    """What the client of a command's receiver makes of an answer.
+
+    A search of Datadog's finds nothing, and what follows the creation of an incident succeeds.
+    """
 
     def respond(request: httpx.Request) -> httpx.Response:
         if request.url.path.endswith("auth.test"):
             return httpx.Response(200, json={"ok": True, "url": "https://ws.slack.com/"})
         if request.url.path.endswith(("search", "conversations.history")):
             return httpx.Response(200, json={**NO_INCIDENTS, "ok": True, "messages": []})
+        if given.action == "incident_create" and request.method == "PATCH":
+            return httpx.Response(200, json={"data": {"id": "0b1c"}})
         return answer
 
     async with httpx.AsyncClient(transport=httpx.MockTransport(respond)) as http:

@@ -29,7 +29,6 @@ from detectors.lifecycle.bounded import bounded
 from detectors.lifecycle.conduct.past import is_full, kept
 from detectors.lifecycle.lifecycle import INPUTS_REMEMBERED, IncidentMemory, Lifecycle, LifecycleMemory
 from detectors.lifecycle.severity import Level
-from detectors.process.inputs import Role
 from detectors.process.record import (
     CHECKS_KEPT,
     FOLLOW_UP_LINK_BYTES,
@@ -39,6 +38,7 @@ from detectors.process.record import (
     Process,
     Said,
 )
+from detectors.process.vocabulary import Role
 from detectors.scopes import SCOPES, scope_path
 from sinks.banner.banner import Banner
 from sinks.delivery.outcomes import Delivery, bounded_receipt

@@ -9,8 +9,8 @@ from msgspec import UNSET, UnsetType
 
 from detectors.incidents import Common, Counts, Incident, IncidentInput, Note, Page
 from detectors.process.actions import ACTIONS, Action
-from detectors.process.inputs import Role, Stage
 from detectors.process.record import Check, FollowUp, Process, Said
+from detectors.process.vocabulary import Role, Stage
 from detectors.scopes import ENVS
 
 __all__ = ["incidents", "inputs"]

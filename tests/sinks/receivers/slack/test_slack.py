@@ -96,7 +96,7 @@ def test_the_first_message_is_edited_into_the_story_once_it_is_over() -> None:
         ),
         ("resolved", {"at": OPENED + 50 * MINUTE}, "*Resolved*, 50 min after it opened."),
         ("reminder", {"at": OPENED + 30 * MINUTE}, "Nobody has acknowledged this for 30 min."),
-        ("update", {}, "Still open, not acknowledged yet. ~9,400 people an hour"),
+        ("update", {}, "SSOe sign-in is failing, since 23 Nov 2026 15:04 UTC: ∼9,400 people an hour"),
         ("note", {"by": "Ada", "reason": "IAM is on it"}, "*Ada* notes: IAM is on it"),
     ],
 )
