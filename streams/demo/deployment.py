@@ -7,6 +7,7 @@ import json
 import random
 import socket
 import threading
+from collections.abc import Iterator
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 import msgspec
 
 from detectors.errors import WatchofficerError
-from detectors.instants import DAY, format_duration
+from detectors.instants import DAY, SECOND, format_duration, parse_instant
 from detectors.policy.policy import Policy
 from detectors.scopes import ENVS
 from sinks.sandbox import (
@@ -50,6 +51,8 @@ _BLIND_AFTER = 900.0
 _WEBHOOK_SECRET = "sandbox"
 _READY_SECONDS = 60.0
 _READY_POLL = 0.02
+#: How far the clock may be ahead of the event that is next, ms.
+_AHEAD = 10 * SECOND
 #: How long healthy traffic continues after the scenario, ms.
 _AFTERWARDS = 30 * DAY
 #: Below the range that systems use for outgoing connections, so that none of these takes a port first.
@@ -79,6 +82,10 @@ def pick_port(wanted: int | None) -> int:
             else:
                 return port
     raise PortTaken(f"port {wanted}: {why}; choose another with --port" if wanted else f"no free port: {why}")
+
+
+class _Event(msgspec.Struct):
+    occurred_at: str
 
 
 class Deployment:
@@ -277,9 +284,15 @@ class Deployment:
         ]
 
     async def _produce(self) -> Produced:
-        lines = (line for _, line in self._traffic.entries())
         async with TopicSink(self.topics.login_events, self.clients) as sink:
-            return await produce(lines, self.clock, sink, 1.0, sleep=self.clock.sleep)
+            return await produce(self._lines(), self.clock, sink, 1.0, sleep=self.clock.sleep)
+
+    def _lines(self) -> Iterator[bytes]:
+        """The events, each of which the clock waits for: else a busy machine would make a silence of sign-in."""
+        for _, line in self._traffic.entries():
+            instant = parse_instant(msgspec.json.decode(line, type=_Event).occurred_at)
+            self.clock.wait_at(instant + _AHEAD)
+            yield line
 
 
 def _at_pace(policy: Policy, pace: float) -> Policy:

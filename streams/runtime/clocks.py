@@ -27,7 +27,8 @@ class RealClock:
 class FastClock:
     """A clock that starts ``behind`` ms ago and runs ``pace`` times as fast as real time until it shows the present.
 
-    The clock stands still until ``release`` is called.
+    The clock stands still until ``release`` is called, and for as long as it shows the instant of ``wait_at``: who
+    makes what happens at its time says so, that a busy machine delays the clock with its events.
 
     Args:
         behind: how far in the past the clock starts, ms.
@@ -39,7 +40,8 @@ class FastClock:
         if pace <= 1:
             raise ValueError("the clock must run faster than real time, or it never meets it")
         self._real = real or RealClock()
-        self._began: int | None = None
+        self._began: float | None = None
+        self._stop_at: int | None = None
         self.start = self._real() - behind
         self.pace = pace
 
@@ -48,11 +50,19 @@ class FastClock:
         if self._began is None:
             self._began = self._real()
 
+    def wait_at(self, at: int) -> None:
+        """Show no later instant (ms) than ``at`` until this is called again; what was shown before stands."""
+        self._stop_at = max(at, self())
+
     def __call__(self) -> int:
         if self._began is None:
             return self.start
         now = self._real()
-        return min(now, self.start + round((now - self._began) * self.pace))
+        shown = self.start + round((now - self._began) * self.pace)
+        if self._stop_at is not None and shown > self._stop_at:
+            self._began += (shown - self._stop_at) / self.pace
+            shown = self._stop_at
+        return min(now, shown)
 
     @property
     def caught_up(self) -> bool:

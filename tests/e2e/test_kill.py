@@ -143,7 +143,8 @@ async def test_every_change_is_made_once_and_told_once(survived: Survived) -> No
     # A crash between sending and recording repeats a receiver's last command; nothing is left out.
     assert len(ids) - len(set(ids)) <= 3
     commands = {one.json()["id"] for one in await deployment.on("incident-commands")}
-    assert {one["command_id"] for one in deliveries} == commands
+    # A message that is edited because a link has become known is the deliverer's own, and no command of the watch.
+    assert {one["command_id"] for one in deliveries if ":links-" not in one["command_id"]} == commands
     roots = deployment.sandbox.slack.roots
     assert len(roots) == 1
     changes = {
