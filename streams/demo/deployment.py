@@ -213,7 +213,6 @@ class Deployment:
             raise PortTaken(str(error)) from error
         self.sandbox.pagerduty.webhook_url = f"{self.worker.url}/webhooks/pagerduty"
         await self._ready()
-        self.clock.release()
         self.produced = asyncio.create_task(self._produce(), name="scenario")
         self._stack.push_async_callback(_cancel, self.produced)
 
@@ -288,10 +287,14 @@ class Deployment:
             return await produce(self._lines(), self.clock, sink, 1.0, sleep=self.clock.sleep)
 
     def _lines(self) -> Iterator[bytes]:
-        """The events, each of which the clock waits for: else a busy machine would make a silence of sign-in."""
+        """The events, each of which the clock waits for: else a busy machine would make a silence of sign-in.
+
+        The clock starts with the first of them.
+        """
         for _, line in self._traffic.entries():
             instant = parse_instant(msgspec.json.decode(line, type=_Event).occurred_at)
             self.clock.wait_at(instant + _AHEAD)
+            self.clock.release()
             yield line
 
 
