@@ -15,7 +15,7 @@ from detectors.incidents import Incident, Page, TransitionKind
 from detectors.policy.policy import Policy
 from detectors.urgency import is_lasting_slowness, is_serious
 
-__all__ = ["LEVELS", "dedup_key", "may_page", "page_of", "with_page"]
+__all__ = ["LEVELS", "dedup_key", "is_breach", "may_page", "page_of", "with_page"]
 
 #: How often an epoch pages again after people have resolved it while it fails.
 AGAIN_AT_MOST = 3
@@ -91,7 +91,7 @@ def page_of(
         only_warned = all(page.level == "warning" for page in incident.pages)
         all_closed = all(page.closed_at is not None for page in incident.pages)
         unheard = only_warned or (acknowledged and incident.severity == 1) or all_closed
-    key = next((page.dedup_key for page in reversed(incident.pages) if not _is_breach(page)), base)
+    key = next((page.dedup_key for page in reversed(incident.pages) if not is_breach(page)), base)
     page = Page(f"{base}:s{incident.severity}" if unheard else key, level)
     # A level that comes and goes, as a projection may, is triggered once: the alert is open, at this level.
     return page if set(with_page(incident.pages, page)) != set(incident.pages) else None
@@ -111,10 +111,11 @@ def with_page(pages: tuple[Page, ...], page: Page) -> tuple[Page, ...]:
 def _breached(incident: Incident, page: Page) -> Page | None:
     """The page of a response time that is over, of an incident that was paged, once."""
     waits = incident.state == "open" and incident.said_resolved_at is None
-    return page if waits and incident.pages and not any(map(_is_breach, incident.pages)) else None
+    return page if waits and incident.pages and not any(map(is_breach, incident.pages)) else None
 
 
-def _is_breach(page: Page) -> bool:
+def is_breach(page: Page) -> bool:
+    """Whether a page was sent because a response time was over."""
     return page.dedup_key.endswith(":breach")
 
 

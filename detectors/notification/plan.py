@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from detectors.incidents import Command, Incident, Note, Told, Transition, TransitionKind
 from detectors.instants import format_instant
-from detectors.notification.paging import LEVELS, dedup_key
+from detectors.notification.paging import LEVELS, dedup_key, is_breach
 from detectors.policy.policy import Policy
 from detectors.process.actions import SPOKEN
 from detectors.urgency import is_lasting_slowness, is_serious
@@ -250,7 +250,8 @@ def _still_open(
         kind: TransitionKind = "reopened" if incident.epoch else "opened"
         at = incident.opened_at
         reason = f"Failing since {start}; this was found while notifications waited. {incident.sentence}"
-        page = incident.pages[-1] if incident.pages else None
+        # Nobody has heard of it yet, so no response time of theirs is over.
+        page = next((page for page in reversed(incident.pages) if not is_breach(page)), None)
         if page and incident.acknowledged_at is not None and page.dedup_key == dedup_key(incident, policy):
             page = None  # somebody is at it already
     else:

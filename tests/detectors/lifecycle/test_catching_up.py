@@ -51,6 +51,20 @@ def test_a_rise_after_the_acknowledgement_is_not_lost_in_catching_up() -> None:
     assert ("pagerduty", "trigger", "prod-1:0:s1") in _caught_up(scenario, 600, None)
 
 
+def test_nobody_is_told_by_catching_up_that_they_were_too_slow() -> None:
+    scenario = Scenario()
+    scenario.at(0).fires("prod/ssoe", people=2000)
+    assert "prod-1:0:breach" in [key for *_, key in scenario.play(until=2 * HOURS).pages()]
+    pages = [
+        key
+        for sink, action, key in _caught_up(scenario, 2 * HOURS)
+        if (sink, action) == ("pagerduty", "trigger")
+    ]
+    assert pages == ["prod-1:0"]
+    scenario.at(2 * HOURS + 60).asks("acknowledge", "prod-1")
+    assert [told for told in _caught_up(scenario, 3 * HOURS) if told[0] == "pagerduty"] == []
+
+
 def test_what_has_come_and_gone_is_one_line_in_slack() -> None:
     scenario = Scenario()
     scenario.at(0).fires("prod/ssoe", people=2000)
