@@ -55,7 +55,7 @@ async def test_indicators_that_may_not_be_written_are_told_and_hold_up_no_page(
         async def paged() -> bool:
             return deployment.sandbox.pagerduty.open_alert("watchofficer:prod-1:0") is not None
 
-        await until(paged, 40.0, "a page for prod-1")
+        await until(paged, 40.0, "a page for prod-1", deployment.worker)
         secured_kafka.admin.forgive("TOPIC", topic_prefix + "sli")
         await sees_again(deployment)
         assert told.alert.severity == "critical"

@@ -173,6 +173,13 @@ class Traffic:
         for partition, method, _ in itertools.product(self._partitions, ("ssoe", "sis"), range(self._each)):
             failed = {"outcome": "failure", "error_code": "007"} if method in self.failing else {}
             name = f"{self._env}-{id(self)}-{next(self._numbers)}"
-            fields = {"auth_method": method, "env": self._env, **failed, **self.spoilt}
+            # Without a flow of their own, the failures could all be those of one machine that asks.
+            fields = {
+                "auth_method": method,
+                "env": self._env,
+                "flow_id": f"f:{name}",
+                **failed,
+                **self.spoilt,
+            }
             made.append((partition, login(name, **fields)))
         return made
