@@ -13,7 +13,6 @@ import pytest
 import pytest_asyncio
 from aiokafka import AIOKafkaProducer
 
-from detectors.instants import parse_instant
 from streams.kafka.embedded_broker import EmbeddedBroker
 from tests.e2e.harness.deployment import SLI_EVERY, Deployment, deployed, login, now
 from tests.e2e.harness.topics import expected_slis, published_slis
@@ -108,13 +107,7 @@ async def survived(
         finally:
             traffic.stop()
             await flow
-        ended_at = now()
-
-        async def evaluated() -> bool:
-            _, body = await worker.get("/api/v1/slis")
-            return parse_instant(body["evaluated_to"]["prod"]) >= ended_at
-
-        await until(evaluated, 30.0, "the last events", worker)
+        await worker.evaluated(now(), 30.0)
         await deployment.all_told()
         yield Survived(deployment, killed_at, ready_again_at)
 

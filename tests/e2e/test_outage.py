@@ -277,12 +277,7 @@ async def test_the_indicators_on_the_topic_are_those_of_the_oracle(
         if value["scope"].startswith("prod")
     ]
     last = expected[-1]["at"]
-
-    async def published_to_the_last() -> bool:
-        _, body = await deployment.worker.get("/api/v1/slis")
-        return parse_instant(body["evaluated_to"]["prod"]) >= parse_instant(last)
-
-    await until(published_to_the_last, 20.0, "the last indicators", deployment.worker)
+    await deployment.worker.evaluated(parse_instant(last), 20.0)
     published = await published_slis(deployment.broker, deployment.prefix)
     assert len(expected) > 300
     assert [v for v in published if v["scope"].startswith("prod") and v["at"] <= last] == expected

@@ -11,20 +11,14 @@ from typing import Any, Literal
 import httpx
 from aiohttp import StreamReader, web
 from aiohttp.test_utils import make_mocked_request
-from pydantic import SecretStr
 
 from detectors.incidents import Command
-from sinks import sandbox
 from sinks.receivers.answers import Answer, Receipts, SinkClient
-from sinks.receivers.datadog.client import Datadog
-from sinks.receivers.pagerduty.client import PagerDuty
-from sinks.receivers.pagerduty.rest import PagerDutyRest
-from sinks.receivers.slack.client import Slack
 from sinks.sandbox import Sandbox
 from streams.dispatch.receivers import http_client
 from tests.simulation.cluster.storage import Digest
 from tests.simulation.loop import NETWORK, VirtualLoop, current_process
-from tests.sinks.samples import NAMES
+from tests.sinks.clients import clients_of
 
 __all__ = ["MOODS", "Mood", "Receivers"]
 
@@ -71,39 +65,7 @@ class Receivers:
     ) -> tuple[httpx.AsyncClient, Mapping[str, SinkClient]]:
         """The clients of one process, and what they send through; ``rest``: with a token of PagerDuty's REST API."""
         http = http_client(transport=_Transport(self, random))
-        clients: dict[str, SinkClient] = {
-            "pagerduty": PagerDuty(
-                http,
-                routing_key=SecretStr(sandbox.ROUTING_KEY),
-                base_url=_BASE.format("pagerduty"),
-                names=NAMES,
-            ),
-            "datadog": Datadog(
-                http,
-                api_key=SecretStr(sandbox.DATADOG_API_KEY),
-                app_key=SecretStr(sandbox.DATADOG_APP_KEY),
-                base_url=_BASE.format("datadog"),
-                names=NAMES,
-                clock=self._wall,
-            ),
-            "slack": Slack(
-                http,
-                token=SecretStr(sandbox.SLACK_TOKEN),
-                channel=sandbox.SLACK_CHANNEL,
-                base_url=f"{_BASE.format('slack')}/api/",
-                clock=self._wall,
-                names=NAMES,
-            ),
-        }
-        if rest:
-            clients["pagerduty:rest"] = PagerDutyRest(
-                http,
-                token=SecretStr(sandbox.REST_TOKEN),
-                sender="watch@example.gov",
-                base_url=_BASE.format("pagerduty"),
-                names=NAMES,
-                clock=self._wall,
-            )
+        clients = clients_of(self.sandbox, http, self._wall, rest=rest)
         return http, {sink: _Noted(client, self.sent) for sink, client in clients.items()}
 
     def send(self, request: httpx.Request, body: bytes, random: Random) -> asyncio.Future[httpx.Response]:

@@ -9,21 +9,17 @@ from typing import Any
 import httpx
 import msgspec
 import pytest
-from pydantic import SecretStr
 
 from detectors.incidents import Command
 from detectors.instants import MINUTE
-from sinks import sandbox
 from sinks.delivery.deliverer import Deliverer
 from sinks.delivery.gate import ReceiverGate
 from sinks.delivery.outcomes import Delivery
 from sinks.receivers.contract import Pace
-from sinks.receivers.datadog.client import Datadog
-from sinks.receivers.pagerduty.client import PagerDuty
-from sinks.receivers.slack.client import Slack
 from sinks.sandbox import Sandbox
+from tests.sinks.clients import clients_of
 from tests.sinks.deliverer_fixture import drained
-from tests.sinks.samples import NAMES, OPENED, RunningTime, command, incident
+from tests.sinks.samples import OPENED, RunningTime, command, incident
 
 EAGER = Pace(per_minute=0, burst=1, concurrency=3)
 
@@ -47,29 +43,7 @@ class House:
 async def house(http: httpx.AsyncClient) -> AsyncIterator[House]:
     time = RunningTime()
     async with Sandbox.make(clock=time.clock, sleep=time.sleep) as receivers:
-        clients: dict[str, Any] = {
-            "pagerduty": PagerDuty(
-                http,
-                routing_key=SecretStr(sandbox.ROUTING_KEY),
-                base_url=receivers.pagerduty.url,
-                names=NAMES,
-            ),
-            "datadog": Datadog(
-                http,
-                api_key=SecretStr(sandbox.DATADOG_API_KEY),
-                app_key=SecretStr(sandbox.DATADOG_APP_KEY),
-                base_url=receivers.datadog.url,
-                names=NAMES,
-                clock=time.clock,
-            ),
-            "slack": Slack(
-                http,
-                token=SecretStr(sandbox.SLACK_TOKEN),
-                channel=sandbox.SLACK_CHANNEL,
-                base_url=receivers.slack.base_url,
-                names=NAMES,
-            ),
-        }
+        clients = clients_of(receivers, http, time.clock)
         recorded: list[Delivery] = []
         dead: list[str] = []
 

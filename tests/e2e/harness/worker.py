@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import httpx
 
+from detectors.instants import format_instant, parse_instant
 from tests.support import processes
 from tests.support.processes import COMMAND, ROOT, environment
 
@@ -70,6 +71,15 @@ class Worker(processes.Worker):
     async def post(self, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
         """Send a POST request with a JSON body; return the status (0: no answer) and the body, decoded if JSON."""
         return await self._ask("POST", path, json=body, headers=headers)
+
+    async def evaluated(self, to: int, within: float, env: str = "prod") -> None:
+        """Wait until an environment is evaluated up to ``to`` (ms)."""
+
+        async def look() -> bool:
+            _, body = await self.get("/api/v1/slis")
+            return parse_instant(body["evaluated_to"][env]) >= to
+
+        await until(look, within, f"{env} evaluated to {format_instant(to)}", self)
 
     async def _ask(self, method: str, path: str, **request: Any) -> tuple[int, Any]:
         try:

@@ -12,7 +12,6 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from detectors.instants import parse_instant
 from streams.kafka.embedded_broker import EmbeddedBroker
 from tests.e2e.harness.deployment import Deployment, deployed, login, now
 from tests.e2e.harness.topics import published_slis
@@ -79,13 +78,7 @@ async def _pages(deployment: Deployment, traffic: Traffic) -> None:
     finally:
         traffic.stop()
         await flow
-    ended_at = now()
-
-    async def evaluated() -> bool:
-        _, body = await worker.get("/api/v1/slis")
-        return parse_instant(body["evaluated_to"]["prod"]) >= ended_at
-
-    await until(evaluated, 60.0, "the last events", worker)
+    await worker.evaluated(now(), 60.0)
 
 
 async def test_an_outage_in_mapped_records_pages_and_replay_of_the_topics_says_the_same(

@@ -8,7 +8,6 @@ from typing import Any
 import httpx
 import pytest
 from msgspec.structs import replace
-from pydantic import SecretStr
 
 from detectors.incidents import Command, Page
 from detectors.instants import SECOND
@@ -17,14 +16,11 @@ from sinks.delivery.deliverer import Deliverer
 from sinks.delivery.gate import gates_for
 from sinks.delivery.outcomes import Delivery
 from sinks.receivers.answers import Delivered, Retry
-from sinks.receivers.datadog.client import Datadog
-from sinks.receivers.pagerduty.client import PagerDuty
-from sinks.receivers.pagerduty.rest import PagerDutyRest
 from sinks.receivers.pagerduty.wording import render
-from sinks.receivers.slack.client import Slack
 from sinks.sandbox import Sandbox
+from tests.sinks.clients import clients_of
 from tests.sinks.deliverer_fixture import DelivererFixture, drained, numbered
-from tests.sinks.samples import NAMES, OPENED, RunningTime, Time, command, incident
+from tests.sinks.samples import OPENED, RunningTime, Time, command, incident
 
 THREAD = {"ts": "1.1", "channel": "C1", "permalink": "https://slack.example/p1", "shows": ""}
 
@@ -40,34 +36,7 @@ class House:
     def __init__(self, receivers: Sandbox, http: httpx.AsyncClient, time: Time) -> None:
         self.receivers = receivers
         self.recorded: list[Delivery] = []
-        clients: dict[str, Any] = {
-            "pagerduty": PagerDuty(
-                http, routing_key=SecretStr(sandbox.ROUTING_KEY), base_url=receivers.pagerduty.url
-            ),
-            "pagerduty:rest": PagerDutyRest(
-                http,
-                token=SecretStr(sandbox.REST_TOKEN),
-                sender="watch@example.gov",
-                base_url=receivers.pagerduty.url,
-                clock=time.clock,
-            ),
-            "datadog": Datadog(
-                http,
-                api_key=SecretStr(sandbox.DATADOG_API_KEY),
-                app_key=SecretStr(sandbox.DATADOG_APP_KEY),
-                base_url=receivers.datadog.url,
-                names=NAMES,
-                clock=time.clock,
-            ),
-            "slack": Slack(
-                http,
-                token=SecretStr(sandbox.SLACK_TOKEN),
-                channel=sandbox.SLACK_CHANNEL,
-                base_url=receivers.slack.base_url,
-                names=NAMES,
-                clock=time.clock,
-            ),
-        }
+        clients = clients_of(receivers, http, time.clock, rest=True)
         self.deliverer = Deliverer(
             clients,
             self.record,
