@@ -10,7 +10,7 @@ from typing import Literal
 
 import msgspec
 
-from detectors.process.inputs import AlertNews
+from detectors.process.alert_news import AlertNews
 from detectors.process.record import Process
 from detectors.process.vocabulary import InputKind, Role, Stage
 

@@ -25,7 +25,7 @@ from detectors.lifecycle.people.notes import note
 from detectors.lifecycle.people.resolving import resolve
 from detectors.lifecycle.recorder import Recorder
 from detectors.notification.paging import dedup_key
-from detectors.process.inputs import AlertNews
+from detectors.process.alert_news import AlertNews
 
 __all__ = ["NOBODY", "apply_news"]
 

@@ -21,7 +21,7 @@ from detectors.bounds import LINK_BYTES, fits
 from detectors.incidents import IncidentInput
 from detectors.instants import parse_instant
 from detectors.lifecycle.people.alerts import NOBODY
-from detectors.process.inputs import AlertNews
+from detectors.process.alert_news import AlertNews
 from sinks.receivers.pagerduty.wording import NOTE_MARK
 from sinks.wording import one_line
 from streams.http.pagerduty.alerts import AlertIndex

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from detectors.instants import SECOND
-from detectors.process.inputs import AlertNews
+from detectors.process.alert_news import AlertNews
 from tests.detectors.lifecycle.scenario import START, Heard, Scenario
 
 MINUTES = 60

@@ -16,7 +16,7 @@ from detectors.axes import contains
 from detectors.incidents import Transition
 from detectors.instants import MINUTE, SECOND
 from detectors.notification.paging import LEVELS, may_page
-from detectors.process.inputs import AlertNews
+from detectors.process.alert_news import AlertNews
 from tests.detectors.lifecycle.scenario import START, Scenario
 from tests.support.depth import examples
 

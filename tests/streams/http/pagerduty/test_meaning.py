@@ -9,7 +9,7 @@ import pytest
 
 from detectors.incidents import IncidentInput, Page
 from detectors.instants import parse_instant
-from detectors.process.inputs import AlertNews
+from detectors.process.alert_news import AlertNews
 from streams.http.pagerduty.alerts import AlertIndex
 from streams.http.pagerduty.reading import Ignored, Unknown
 from streams.records.models import encode_input
