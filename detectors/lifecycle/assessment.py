@@ -31,18 +31,31 @@ from detectors.policy.policy import Policy
 from detectors.urgency import is_serious
 from detectors.windows.impact import Distinct
 
-__all__ = ["assess", "assess_common"]
+__all__ = ["assess"]
 
 
 def assess(
-    memory: IncidentMemory, causes: Sequence[Cause], recorder: Recorder, *, opening: bool = False
+    memory: IncidentMemory,
+    causes: Sequence[Cause],
+    recorder: Recorder,
+    *,
+    opening: bool = False,
+    moved: bool = False,
 ) -> None:
     """Update all fields that follow from the evidence, except ``severity``, whose change is a transition.
 
     Args:
         causes: the causes of this step; empty where nothing fires.
         opening: whether the incident opens now, so that it has no earlier severity.
+        moved: whether the incident has come to another scope in this step.
     """
+    _weigh(memory, causes, recorder, opening=opening)
+    _find_common(memory, recorder, opening=opening, moved=moved)
+    memory.incident = replace(memory.incident, links=_links(memory.incident, recorder.policy))
+
+
+def _weigh(memory: IncidentMemory, causes: Sequence[Cause], recorder: Recorder, *, opening: bool) -> None:
+    """Update the figures of an incident; the arguments are those of ``assess``."""
     at, policy, view, incident = recorder.at, recorder.policy, recorder.view, memory.incident
     scope = incident.scope
     first_bad = incident.first_bad_at
@@ -76,7 +89,6 @@ def assess(
         **_muted(incident, recorder, opening=opening),
         narrower=tuple(sorted(narrower)[:CAUSES_LIMIT]),
         fail_over=advise(view, scope, policy, incident.fail_over),
-        links=_links(incident, policy),
         policy_hash=policy.hash,
     )
     if not may_page(memory.incident):
@@ -133,9 +145,7 @@ def _people(
     }
 
 
-def assess_common(
-    memory: IncidentMemory, recorder: Recorder, *, opening: bool = False, moved: bool = False
-) -> None:
+def _find_common(memory: IncidentMemory, recorder: Recorder, *, opening: bool, moved: bool) -> None:
     """Update what the people who fail have in common: each minute, at the opening, and where the scope is new.
 
     What was found for a scope stays while too few people fail to tell.
@@ -201,7 +211,7 @@ def _links(incident: Incident, policy: Policy) -> dict[str, str]:
     links = dict(incident.links)
     if policy.notify.console_url is not None:
         links["console"] = f"{policy.notify.console_url.rstrip('/')}/#{incident.id}"
-    runbook = policy.runbook(incident.scope)
+    runbook = policy.runbook(incident.scope, incident.causes, incident.common, incident=incident.id)
     if runbook is not None:
         links["runbook"] = runbook
     return {name: link for name, link in links.items() if fits(link, LINK_BYTES)}

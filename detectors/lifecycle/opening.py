@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from detectors.incidents import Cause, Incident
 from detectors.lifecycle import transitions
-from detectors.lifecycle.assessment import assess, assess_common
+from detectors.lifecycle.assessment import assess
 from detectors.lifecycle.memory import IncidentMemory
 from detectors.lifecycle.recorder import Recorder
 from detectors.lifecycle.severity import Level
@@ -40,7 +40,6 @@ def begin(
         growth=memory.growth if memory else None,
     )
     assess(begun, causes, recorder, opening=True)
-    assess_common(begun, recorder, opening=True)
     recorder.record(
         begun,
         "opened" if before is None else "reopened",

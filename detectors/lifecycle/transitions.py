@@ -19,7 +19,7 @@ from detectors.axes import ANY, contains, named, overlaps
 from detectors.incidents import Cause, FindingState, Incident
 from detectors.instants import HOUR, SECOND, format_duration
 from detectors.lifecycle.absence.gone import is_expected
-from detectors.lifecycle.assessment import assess, assess_common
+from detectors.lifecycle.assessment import assess
 from detectors.lifecycle.memory import IncidentMemory
 from detectors.lifecycle.recorder import Recorder
 from detectors.lifecycle.severity import PRODUCTION
@@ -60,8 +60,7 @@ def advance(memory: IncidentMemory, scope: str, causes: Sequence[Cause], recorde
     if scope != before.scope:
         known = (*before.narrower, before.scope) if widened else before.narrower
         memory.incident = replace(before, scope=scope, narrower=known)
-    assess(memory, causes, recorder)
-    assess_common(memory, recorder, moved=scope != before.scope)
+    assess(memory, causes, recorder, moved=scope != before.scope)
     if scope != before.scope:
         verb = "Widened" if widened else "Narrowed" if contains(before.scope, scope) else "Moved"
         reason = f"{verb} from {before.scope} to {scope}. {memory.incident.sentence}"

@@ -28,7 +28,7 @@ from detectors.policy.errors import problems_of
 from detectors.policy.journey_sections import Funnel, Surge
 from detectors.policy.references import reference_faults
 from detectors.policy.routes import Route
-from detectors.policy.runbooks import RUNBOOKS, applicable, is_url
+from detectors.policy.runbooks import RUNBOOKS, applicable, is_url, path_of_runbook
 from detectors.policy.sections import (
     Banner,
     BusinessHours,
@@ -244,13 +244,24 @@ class Policy(Section):
         found = applicable(self.runbooks, scope, causes, common, self.steps.session)
         return tuple(dict.fromkeys(found))
 
-    def runbook(self, scope: str, causes: Iterable[str] = (), common: Iterable[Common] = ()) -> str | None:
+    def runbook(
+        self,
+        scope: str,
+        causes: Iterable[str] = (),
+        common: Iterable[Common] = (),
+        *,
+        incident: str | None = None,
+    ) -> str | None:
         """The address of the first runbook that applies and has one; None where none has.
 
         A runbook that ships is served by the console, where the policy says where that is; else its address is that of
-        the public procedure on the same subject. The arguments are those of ``runbooks_of``.
+        the public procedure on the same subject. The other arguments are those of ``runbooks_of``.
+
+        Args:
+            incident: id of the incident whose figures the console's runbook shows.
         """
-        addresses = map(self.runbook_address, self.runbooks_of(scope, causes, common))
+        runbooks = self.runbooks_of(scope, causes, common)
+        addresses = (self.runbook_address(runbook, incident) for runbook in runbooks)
         return next((address for address in addresses if address is not None), None)
 
     def runbook_of_blindness(self, why: str) -> str | None:
@@ -258,12 +269,12 @@ class Policy(Section):
         runbook = self.runbooks.get("rejected" if why == "rejected" else "blind")
         return None if runbook is None else self.runbook_address(runbook)
 
-    def runbook_address(self, runbook: str) -> str | None:
-        """The address of a runbook that ``runbooks_of`` has named; None where it has none."""
+    def runbook_address(self, runbook: str, incident: str | None = None) -> str | None:
+        """The address of a runbook that ``runbooks_of`` has named, for an incident (id) if one is given; or None."""
         if is_url(runbook):
             return runbook
         if self.notify.console_url is not None:
-            return f"{self.notify.console_url.rstrip('/')}/runbooks/{runbook}"
+            return self.notify.console_url.rstrip("/") + path_of_runbook(runbook, incident)
         return RUNBOOKS[runbook]
 
 

@@ -7,12 +7,13 @@ error code, a cause (``CAUSES``), or ``*`` for all else. A runbook is the name o
 from __future__ import annotations
 
 import difflib
+import string
 from collections.abc import Iterable, Iterator, Mapping
 
 from detectors.incidents import Common
 from detectors.policy.source import quote
 
-__all__ = ["ANY_OTHER", "CAUSES", "RUNBOOKS", "applicable", "checked_runbook", "is_url"]
+__all__ = ["ANY_OTHER", "CAUSES", "RUNBOOKS", "applicable", "checked_runbook", "is_url", "path_of_runbook"]
 
 _PUBLIC = (
     "https://github.com/department-of-veterans-affairs/va.gov-team/blob/master/products/identity/"
@@ -44,11 +45,21 @@ RUNBOOKS: Mapping[str, str | None] = {
 CAUSES = ("silence", "funnel", "latency", "surge", "session", "blind", "rejected")
 #: The key of all that no other key is for.
 ANY_OTHER = "*"
+_UNRESERVED = frozenset(string.ascii_letters + string.digits + "-._~")
 
 
 def is_url(runbook: str) -> bool:
     """Whether a runbook is an address, and not the name of one that ships."""
     return runbook.startswith(("https://", "http://"))
+
+
+def path_of_runbook(name: str, incident: str | None = None) -> str:
+    """The path at which the console serves a runbook that ships, for an incident (id) if one is given."""
+    if incident is None:
+        return f"/runbooks/{name}"
+    # What is neither a letter nor a digit of ASCII is percent-encoded, but for the marks that RFC 3986 reserves not.
+    encoded = (chr(b) if chr(b) in _UNRESERVED else f"%{b:02X}" for b in incident.encode())
+    return f"/runbooks/{name}?incident={''.join(encoded)}"
 
 
 def checked_runbook(value: str) -> str:

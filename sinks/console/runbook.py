@@ -14,12 +14,11 @@ from dataclasses import dataclass
 from functools import cache
 from html import escape
 from pathlib import Path
-from urllib.parse import quote
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from detectors.policy.runbooks import RUNBOOKS
+from detectors.policy.runbooks import RUNBOOKS, path_of_runbook
 from sinks.console.figures import FiguresOf
 from sinks.wording import Link, one_line
 
@@ -27,7 +26,6 @@ __all__ = [
     "SECTIONS",
     "RunbookPage",
     "index_page",
-    "path_of_runbook",
     "placeholders",
     "runbook_page",
     "title_of",
@@ -98,11 +96,6 @@ def title_of(name: str) -> str:
 def placeholders(name: str) -> frozenset[str]:
     """The placeholders in the text of a runbook that ships."""
     return frozenset(_PLACEHOLDER.findall(_text(name)))
-
-
-def path_of_runbook(name: str, incident: str | None = None) -> str:
-    """The path at which a runbook is served, for an incident (id) if one is given."""
-    return f"/runbooks/{name}" + ("" if incident is None else f"?incident={quote(incident, safe='')}")
 
 
 def runbook_page(

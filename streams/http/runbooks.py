@@ -11,9 +11,9 @@ from aiohttp import web
 from detectors.incidents import Common, Incident
 from detectors.instants import format_duration
 from detectors.policy.policy import Policy
-from detectors.policy.runbooks import RUNBOOKS, is_url
+from detectors.policy.runbooks import RUNBOOKS, is_url, path_of_runbook
 from sinks.console.figures import figures
-from sinks.console.runbook import RunbookPage, index_page, path_of_runbook, runbook_page
+from sinks.console.runbook import RunbookPage, index_page, runbook_page
 from sinks.wording import ScopeNames, headline, links_of
 from streams.http.responses import ApiError, Handler
 from streams.http.views import Views

@@ -8,7 +8,7 @@ from msgspec import UNSET
 from detectors.incidents import Common
 from detectors.instants import HOUR
 from detectors.lifecycle.lifecycle import Lifecycle
-from tests.detectors.lifecycle.scenario import START, Scenario, World
+from tests.detectors.lifecycle.scenario import START, Scenario, World, policy
 
 MINUTES = 60
 HOURS = 3600
@@ -60,6 +60,19 @@ def test_an_incident_carries_what_happened_to_it() -> None:
     assert incident.csp_caused
     assert incident.policy_hash == scenario.policy.hash
     assert "IDme_SRP" in incident.links["runbook"]
+
+
+def test_the_runbook_linked_is_that_of_the_cause_and_shows_the_incident() -> None:
+    scenario = Scenario(policy("notify: {console_url: 'https://watch.example/'}"))
+    runbooks = "https://watch.example/runbooks"
+    scenario.at(0).fires("prod/ssoe", detector="silence", people=60)
+    heard = scenario.play(until=0)
+    assert heard.last("opened").incident.links["runbook"] == f"{runbooks}/silence?incident=prod-1"
+    scenario.at(10).fires("prod/ssoe", people=60)
+    assert scenario.play(until=10).incidents["prod-1"].links["runbook"] == f"{runbooks}/ssoe?incident=prod-1"
+    scenario.world.in_common = (Common(field="error_code", value="107", failing=50, failing_of=60),)
+    heard = scenario.play(until=60)
+    assert heard.incidents["prod-1"].links["runbook"] == f"{runbooks}/mpi?incident=prod-1"
 
 
 def test_recovering_goes_back_to_acknowledged_when_it_fires_again() -> None:
