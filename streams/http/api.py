@@ -19,6 +19,7 @@ from sinks.console import page
 from sinks.metrics.prometheus import Metrics
 from sinks.wording import ScopeNames
 from streams.http.inputs import InputDoor, SubmitInput
+from streams.http.openapi.page import OpenApiPage
 from streams.http.pagerduty.door import PATIENCE, PagerDutyDoor
 from streams.http.pages.banner import BannerPages
 from streams.http.pages.conduct import conduct_of
@@ -35,6 +36,7 @@ from streams.watchdog.report import Report
 __all__ = ["HttpSettings", "routes"]
 
 
+_ROUTE = {"GET": web.get, "POST": web.post, "OPTIONS": web.options}
 _COVERS = "{covers:mutes|maintenance|corrections}"
 
 
@@ -120,8 +122,8 @@ def routes(
         ("POST", "/webhooks/slack", slack.receive),
         *BannerPages(views, report, policy, settings.banner_origins, clock).table(),
     ]
-    route = {"GET": web.get, "POST": web.post, "OPTIONS": web.options}
-    return [route[method](path, answered(handler)) for method, path, handler in table]
+    table += OpenApiPage(tuple(table)).table()
+    return [_ROUTE[method](path, answered(handler)) for method, path, handler in table]
 
 
 class _Api:
