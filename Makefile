@@ -14,7 +14,7 @@ DEV := $(VENV)/.dev
 FOR_DEMO := $(if $(wildcard $(DEV)),$(DEV),$(RUNTIME))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-deep lint format bench quality kafka simulation test-delivery test-kafka test-blind test-faults soak locks clean
+.PHONY: help setup demo test test-deep lint format bench quality kafka simulation test-delivery test-kafka test-blind test-faults soak package test-package locks clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,7 +27,7 @@ demo: $(FOR_DEMO) ## show how a sign-in outage is detected, paged and resolved, 
 # What is compiled is kept, whatever the environment says: the tests start hundreds of processes.
 test: export PYTHONDONTWRITEBYTECODE :=
 test: $(DEV) ## run the tests that need only .venv (ARGS= for further arguments of pytest)
-	$(BIN)/python -m pytest -n auto --dist worksteal -m "not kafka and not e2e and not faults and not quality and not simulation and not blind" $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist worksteal -m "not kafka and not e2e and not faults and not quality and not simulation and not blind and not package" $(ARGS)
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "e2e and not kafka" $(ARGS)
 
 test-deep: ## run the tests of `make test` with five times as many examples of each property
@@ -70,6 +70,15 @@ test-faults: $(DEV) ## end, hold and mislead workers and broker at random, compa
 
 soak: $(DEV) ## one worker under steady load: memory, log, stalls of the loop (MINUTES=30 RATE=1000 BROKER=kafka|embedded)
 	$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),30) --rate $(or $(RATE),1000) --broker $(or $(BROKER),kafka) $(ARGS)
+
+# The instant of the last commit stands for the time of the build, so that the same files give the same bytes everywhere.
+package: export SOURCE_DATE_EPOCH = $(or $(EPOCH),$(shell git log -1 --format=%ct))
+package: $(DEV) ## build the wheel and the source distribution into dist/, byte for byte the same on each machine
+	rm -rf dist
+	$(BIN)/python -m hatchling build -d dist
+
+test-package: $(DEV) ## build both packages twice, compare them, and run the demo of the installed wheel
+	$(BIN)/python -m pytest -n0 -m package $(ARGS)
 
 locks: ## pin dependencies again after a change of pyproject.toml (needs uv; ARGS=--upgrade for newer versions)
 	uv pip compile pyproject.toml --extra demo --extra build -o requirements.lock $(LOCK_OPTIONS) $(ARGS)
