@@ -13,6 +13,7 @@ WatchofficerError
 │   └── NewerVersion            streams.segments: a newer version wrote the record
 ├── LeaseLost                   streams.runtime: this worker stood still for too long and may not write any more
 │   └── TakenOver               streams.evaluate: another worker has claimed the environments of this one
+├── ListenError                 streams.tail: connections cannot be taken at an address; ends the command
 ├── LogReplaced (ValueError)    streams.ingest: the input topic is not the one that was read before
 ├── PolicyError (ValueError)    detectors.policy: a policy cannot be used; the error lists every problem
 ├── PortTaken                   streams.demo: HTTP cannot be served on the requested port

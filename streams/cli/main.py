@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from streams.cli.inputs.acts import acts
-from streams.cli.inputs.commands import dead_letters, declare, doctor, map_, report_failure, retire
+from streams.cli.inputs.commands import dead_letters, declare, doctor, map_, report_failure, retire, tail
 from streams.cli.inputs.covers import covers
 from streams.cli.parameters import (
     Duration,
@@ -266,6 +266,7 @@ for _command in (
     report_failure,
     retire,
     map_,
+    tail,
     report,
     incidents,
     policy,

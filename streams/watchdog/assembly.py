@@ -35,6 +35,7 @@ def make_watchdog(
     health: Health,
     *,
     name: str,
+    prefix: str | None = None,
     others: Others | None = None,
     blind_after: float | None = None,
     exempt: Callable[[], bool] = lambda: False,
@@ -49,6 +50,7 @@ def make_watchdog(
         progress: what the parts of the process report.
         health: which parts do their work.
         name: of the process, for people.
+        prefix: of the keys of its alerts, for a process that is no worker; None for those that workers share.
         others: what other processes say of the watch.
         blind_after: how long something must not get on until the watch is blind, seconds; None: as the policy says.
         exempt: whether a start takes its time for a reason of its own.
@@ -61,7 +63,7 @@ def make_watchdog(
         tellers(
             settings,
             make,
-            prefix=policy.notify.dedup_prefix,
+            prefix=prefix or policy.notify.dedup_prefix,
             worker=name,
             runbook=policy.runbook_of_blindness,
         ),

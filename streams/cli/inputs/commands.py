@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from streams.cli.parameters import errors_in_a_line
+from streams.cli.parameters import errors_in_a_line, mapping_option, policy_option
 
-__all__ = ["dead_letters", "declare", "doctor", "map_", "report_failure", "retire"]
+__all__ = ["dead_letters", "declare", "doctor", "map_", "report_failure", "retire", "tail"]
 
 _by_option = click.option("--by", help="Who says so. Default: the user of this machine.")
 _url_option = click.option(
@@ -106,6 +106,44 @@ def map_(mapping_name: str | None, events: tuple[str, ...], suggest: bool, liste
     if not events:
         raise click.UsageError("Missing argument 'EVENTS...'.")
     sys.exit(map_command(mapping_name, events, form=form))
+
+
+@click.command()
+@click.argument("source")
+@mapping_option
+@click.option("--topic", help="Topic. Default: login-events; with --raw that of the mapping.")
+@click.option(
+    "--raw", is_flag=True, help="Send lines as they are, for a worker that reads them by the mapping."
+)
+@click.option(
+    "--position", type=click.Path(), help="Keep here how far a file was read. Default: beside the file."
+)
+@click.option(
+    "--from-end", is_flag=True, help="Begin a file that was never read at its end, not at its beginning."
+)
+@click.option("--cert", type=click.Path(), help="Certificate (PEM) of syslog+tls.")
+@click.option("--key", type=click.Path(), help="Key of the certificate (PEM, not encrypted).")
+@click.option(
+    "--client-ca", type=click.Path(), help="Take connections of clients with a certificate of this authority."
+)
+@click.option(
+    "--syslog-header", "whole", is_flag=True, help="A line is a whole message of syslog, not its MSG alone."
+)
+@policy_option
+@errors_in_a_line
+def tail(**options: Any) -> None:
+    """Put the lines of SOURCE onto a topic, at least once, until they end.
+
+    SOURCE is - (standard input), a file (which may be rotated), syslog://HOST:PORT or syslog+tls://HOST:PORT (RFC 5424
+    over TCP), or http://HOST:PORT (POST /ingest; the token is that of WATCHOFFICER_API_TOKEN).
+
+    \b
+    watchofficer tail --mapping vets-api-sis /var/log/vets-api/production.log
+    kubectl logs -f deploy/keycloak | watchofficer tail --mapping keycloak -
+    """
+    from streams.cli.inputs.tail import TailOptions, tail_command
+
+    sys.exit(tail_command(TailOptions(**options)))
 
 
 @click.group("dead-letters")
