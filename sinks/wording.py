@@ -192,11 +192,12 @@ def state_words(incident: Incident) -> str:
 
 
 def conduct_words(incident: Incident) -> dict[str, str]:
-    """Who does what in an incident, and by when it is expected to be over, by name of the fact; "" for what is open."""
+    """Who does what in an incident, and by when what is due, by name of the fact; "" for what is open."""
     process = incident.process
     over = incident.state in ("resolved", "closed")
     roles = (f"{one_line(who)} ({role.replace('_', ' ')})" for role, who in process.roles.items())
     return {
+        "Acknowledge by": day_words(process.answer_by) if process.answer_by is not None else "",
         "Roles": ", ".join(roles),
         "Expected to be over by": day_words(process.eta) if process.eta is not None and not over else "",
     }

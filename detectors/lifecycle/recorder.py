@@ -18,7 +18,7 @@ from detectors.lifecycle.bounded import bounded
 from detectors.lifecycle.conduct.covering import Covers, hidden_by
 from detectors.lifecycle.conduct.progress import progressed, works_instead
 from detectors.lifecycle.memory import FOUND_IN_FAILURES, IncidentMemory, View
-from detectors.lifecycle.response_times import calendar
+from detectors.lifecycle.response_times import answer_due, calendar
 from detectors.notification.paging import page_of, with_page
 from detectors.notification.plan import makes_thread_message
 from detectors.notification.routes import asks_for_hours, tell, with_told
@@ -149,11 +149,14 @@ class Recorder:
         return replace(after, pages=pages, said_resolved_at=None, said_resolved_by=None), page
 
     def _with_due(self, incident: Incident, spoke_at: int) -> Incident:
-        """The incident with the instant at which the next update is due, while it is not over."""
+        """The incident with the instants at which an answer and the next update are due, while it is not over."""
+        process = incident.process
         if incident.state in ("resolved", "closed"):
-            return incident
-        due = spoke_at + self.policy.lifecycle.update_every
-        return replace(incident, process=replace(incident.process, next_update_at=due))
+            answer_by, next_update_at = None, process.next_update_at
+        else:
+            answer_by = answer_due(incident, self.at, self.policy)
+            next_update_at = spoke_at + self.policy.lifecycle.update_every
+        return replace(incident, process=replace(process, answer_by=answer_by, next_update_at=next_update_at))
 
     def _told(
         self, kind: TransitionKind, before: Incident | None, after: Incident, *, quietly: bool

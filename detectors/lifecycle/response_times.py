@@ -25,6 +25,7 @@ __all__ = [
     "Clock",
     "alert_deadline",
     "alert_half_way",
+    "answer_due",
     "calendar",
     "clocks",
     "deadline",
@@ -148,6 +149,17 @@ def clocks(incident: Incident, policy: Policy) -> list[Clock]:
     if incident.pages:  # without an alert there is none to answer
         found.append(Clock("alert", alert_half_way(start, policy), alert_deadline(start, policy)))
     return found
+
+
+def answer_due(incident: Incident, at: int, policy: Policy) -> int | None:
+    """Return when (ms) the next of an incident's clocks is over at T = ``at`` (ms): the last one if all are over.
+
+    None if somebody has acknowledged it.
+    """
+    if incident.acknowledged_at is not None:
+        return None
+    ends = sorted(clock.due_at for clock in clocks(incident, policy))
+    return next((end for end in ends if end > at), ends[-1])
 
 
 def _after(opened_at: int, severity: int, policy: Policy, *, parts: int) -> int:

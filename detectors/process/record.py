@@ -71,6 +71,7 @@ class Process(msgspec.Struct, frozen=True, kw_only=True):
         stage: how far the process is.
         roles: role -> who has it.
         eta: the estimated time of resolution.
+        answer_by: when the response time that runs is over; None once somebody has answered, or it is over.
         next_update_at: when the next update is due; None once the incident is over.
         said: the last update by a person.
         works: scopes beside it on which sign-ins succeeded at the last update, at most ``WORKS_KEPT``.
@@ -82,6 +83,7 @@ class Process(msgspec.Struct, frozen=True, kw_only=True):
     stage: Stage = "detection"
     roles: dict[Role, str] = {}
     eta: int | None = None
+    answer_by: int | None = None
     next_update_at: int | None = None
     said: Said | None = None
     works: tuple[str, ...] = ()

@@ -187,7 +187,7 @@ class Metrics:
         yield from self._scoped.collect(self._envs)
         yield self._durations()
         yield self._incidents_open()
-        yield self._deadlines()
+        yield from self._clocks()
         yield from self._watch()
         yield from self.watch.collect()
         yield from self.receivers.collect()
@@ -298,16 +298,34 @@ class Metrics:
             ),
         )
 
-    def _deadlines(self) -> Metric:
-        soonest: dict[int, int] = {}
-        for snapshot in self._envs.values():
-            for severity, at in snapshot.deadlines.items():
+    def _clocks(self) -> Iterator[Metric]:
+        ends = [
+            ((env, str(severity), clock), at, snapshot.watermark)
+            for env, snapshot in self._envs.items()
+            for (clock, severity), at in sorted(snapshot.clocks.items())
+        ]
+        soonest: dict[str, int] = {}
+        for (_, severity, clock), at, _ in ends:
+            if clock == "response":
                 soonest[severity] = min(at, soonest.get(severity, at))
-        return gauge(
+        yield gauge(
             "watchofficer_response_deadline_timestamp_seconds",
             "The soonest end of a response time that has not been met; absent when none is running.",
             ("severity",),
-            (((str(severity),), at / SECOND) for severity, at in sorted(soonest.items())),
+            (((severity,), at / SECOND) for severity, at in sorted(soonest.items())),
+        )
+        labels = ("env", "severity", "clock")
+        yield gauge(
+            "watchofficer_clock_due_timestamp_seconds",
+            "The soonest end of a clock of the open incidents (response, alert, update, eta); absent when none runs.",
+            labels,
+            ((values, at / SECOND) for values, at, _ in ends),
+        )
+        yield gauge(
+            "watchofficer_clock_left_seconds",
+            "Event time that is left of a clock of the open incidents; below 0 once it is over.",
+            labels,
+            ((values, (at - now) / SECOND) for values, at, now in ends if now is not None),
         )
 
 

@@ -34,7 +34,8 @@ class EnvSnapshot:
         error_budget_gone: scope -> when the budget will be spent (ms), if that is within the month.
         severity: scope -> severity (1-3) of the worst open incident that touches it; 0 for none.
         incidents_open: severity -> number of unresolved incidents.
-        deadlines: severity -> the earliest end (ms) of a running response time.
+        clocks: (clock, severity) -> the earliest end (ms) of those that run;
+            clocks are ``response``, ``alert``, ``update`` and ``eta``.
         notices: kind -> notices since the start of this process.
         unlisted: field -> events, since counting began, with a value of that field that the policy does not list.
         watermark: event time (ms) up to which the environment has been evaluated; None before the first evaluation.
@@ -51,7 +52,7 @@ class EnvSnapshot:
     error_budget_gone: Mapping[ScopeValues, int] = field(default_factory=dict)
     severity: Mapping[ScopeValues, int] = field(default_factory=dict)
     incidents_open: Mapping[int, int] = field(default_factory=dict)
-    deadlines: Mapping[int, int] = field(default_factory=dict)
+    clocks: Mapping[tuple[str, int], int] = field(default_factory=dict)
     notices: Mapping[str, int] = field(default_factory=dict)
     unlisted: Mapping[str, int] = field(default_factory=dict)
     watermark: int | None = None

@@ -10,7 +10,7 @@ import numpy as np
 from detectors.engine.engine import QUANTILES, Engine
 from detectors.incidents import Incident
 from detectors.instants import SECOND, format_duration
-from detectors.lifecycle.response_times import deadline
+from detectors.lifecycle.response_times import clocks
 from detectors.policy.policy import Policy
 from sinks.metrics.snapshot import EnvSnapshot
 from streams.evaluate.scope_gauges import ErrorBudgets, Exported, impact, ratios, severities
@@ -57,7 +57,7 @@ class Snapshots:
             error_budget_gone=spent.gone,
             severity=severities(engine, scopes, standing, policy),
             incidents_open=open_by,
-            deadlines=due,
+            clocks=due,
             notices=dict(shard.notices.get(env, {})),
             unlisted=dict(shard.totals.unlisted[env]),
             watermark=engine.evaluated_to,
@@ -72,15 +72,19 @@ class Snapshots:
         return known
 
 
-def _open(standing: Sequence[Incident], policy: Policy) -> tuple[dict[int, int], dict[int, int]]:
-    """Return by severity the number of unresolved incidents, and the earliest end (ms) of a running response time."""
+def _open(standing: Sequence[Incident], policy: Policy) -> tuple[dict[int, int], dict[tuple[str, int], int]]:
+    """Return by severity the unresolved incidents, and by clock and severity the earliest end (ms) of one that runs."""
     open_by: dict[int, int] = {}
-    due: dict[int, int] = {}
+    due: dict[tuple[str, int], int] = {}
     for incident in standing:
-        open_by[incident.severity] = open_by.get(incident.severity, 0) + 1
+        severity, process = incident.severity, incident.process
+        open_by[severity] = open_by.get(severity, 0) + 1
+        ends = {"update": process.next_update_at, "eta": process.eta}
         if incident.acknowledged_at is None:
-            ends = deadline(incident.opened_at, incident.severity, policy)
-            due[incident.severity] = min(due.get(incident.severity, ends), ends)
+            ends |= {clock.name: clock.due_at for clock in clocks(incident, policy)}
+        for name, end in ends.items():
+            if end is not None:
+                due[name, severity] = min(due.get((name, severity), end), end)
     return open_by, due
 
 

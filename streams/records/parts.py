@@ -121,6 +121,9 @@ class ProcessRecord(Document):
     stage: Annotated[Stage, says("how far the process is")] = "detection"
     roles: Annotated[dict[Role, str], says("who has which role")] = {}
     eta: Annotated[Instant | None, says("estimated time of resolution")] = None
+    answer_by: Annotated[
+        Instant | None, says("when the response time that runs is over; null once somebody has answered")
+    ] = None
     next_update_at: Annotated[Instant | None, says("when the next update is due; null once it is over")] = (
         None
     )

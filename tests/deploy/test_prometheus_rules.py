@@ -55,7 +55,7 @@ def exported() -> set[str]:
         version="0",
         policy="0",
     )
-    metrics.set_env("prod", EnvSnapshot(watermark=0, deadlines={1: 0}))
+    metrics.set_env("prod", EnvSnapshot(watermark=0, clocks={("response", 1): 0}))
     metrics.set_rejected({})
     metrics.set_producer_lags({0: 0})
     metrics.count_delivery("slack", "delivered")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from detectors.instants import DAY, HOUR, MINUTE, SECOND
 from detectors.lifecycle.response_times import alert_deadline, alert_half_way, calendar, deadline, half_way
 from streams.settings.policy_file import default_policy
-from tests.detectors.lifecycle.scenario import START, policy
+from tests.detectors.lifecycle.scenario import START, Scenario, policy
 
 POLICY = default_policy()
 NEW_YORK = ZoneInfo("America/New_York")
@@ -107,3 +107,13 @@ def test_the_policy_sets_the_hours_the_zone_and_the_times() -> None:
     opened = round(datetime(2027, 10, 1, 15, 0, tzinfo=berlin).timestamp()) * SECOND
     due = round(datetime(2027, 10, 4, 15, 0, tzinfo=berlin).timestamp()) * SECOND
     assert deadline(opened, 2, other) == due
+
+
+def test_an_incident_says_by_when_to_answer_it_until_somebody_has() -> None:
+    scenario = Scenario()
+    scenario.at(0).fires("prod/ssoe", people=400)  # severity 2: 4 h, and 30 min for its alert
+    scenario.at(10).hits(2_000)
+    assert scenario.play(until=0).incidents["prod-1"].process.answer_by == START + 30 * MINUTE
+    assert scenario.play(until=1_800).incidents["prod-1"].process.answer_by == START + HOUR
+    scenario.at(1_900).asks("acknowledge", "prod-1")
+    assert scenario.play(until=1_900).incidents["prod-1"].process.answer_by is None

@@ -45,7 +45,7 @@ def metrics() -> Metrics:
 
 _SNAPSHOT = EnvSnapshot(
     watermark=NOW,
-    deadlines={1: NOW},
+    clocks={("response", 1): NOW},
     durations={("prod/ssoe", "5m", "0.95"): 1.25},
     error_budget_gone={SSOE: NOW},
 )
@@ -94,6 +94,8 @@ def test_the_names_and_labels_are_those_that_dashboards_rely_on() -> None:
         "watchofficer_incident_severity": by_scope,
         "watchofficer_incidents_open": {"env", "severity"},
         "watchofficer_response_deadline_timestamp_seconds": {"severity"},
+        "watchofficer_clock_due_timestamp_seconds": {"env", "severity", "clock"},
+        "watchofficer_clock_left_seconds": {"env", "severity", "clock"},
         "watchofficer_watermark_timestamp_seconds": {"env"},
         "watchofficer_sink_deliveries": {"sink", "outcome"},
         "watchofficer_event_to_page_seconds": {"le"},
@@ -257,12 +259,24 @@ def test_instants_are_in_seconds_and_only_there_when_there_is_one() -> None:
     names = {name for name, _ in samples(page)}
     assert "watchofficer_watermark_timestamp_seconds" not in names
     assert "watchofficer_response_deadline_timestamp_seconds" not in names
-    page.set_env("prod", EnvSnapshot(watermark=NOW + 500, deadlines={1: NOW + 9000, 3: NOW}))
-    page.set_env("staging", EnvSnapshot(deadlines={3: NOW - 1000}))
+    page.set_env(
+        "prod",
+        EnvSnapshot(
+            watermark=NOW + 500,
+            clocks={("response", 1): NOW + 9000, ("response", 3): NOW, ("update", 1): NOW},
+        ),
+    )
+    page.set_env("staging", EnvSnapshot(clocks={("response", 3): NOW - 1000}))
     seen = samples(page)
     assert seen["watchofficer_watermark_timestamp_seconds", ("prod",)] == NOW / 1000 + 0.5
     assert seen["watchofficer_response_deadline_timestamp_seconds", ("1",)] == NOW / 1000 + 9
     assert seen["watchofficer_response_deadline_timestamp_seconds", ("3",)] == NOW / 1000 - 1
+    left = {key: value for (name, key), value in seen.items() if name == "watchofficer_clock_left_seconds"}
+    assert left == {
+        ("response", "prod", "1"): 8.5,
+        ("response", "prod", "3"): -0.5,
+        ("update", "prod", "1"): -0.5,
+    }
 
 
 def test_a_ratio_that_is_unknown_is_nan_and_one_that_is_known_is_itself() -> None:
@@ -369,7 +383,7 @@ def test_the_axes_of_any_policy_are_legal_labels_and_differ_from_all_others(axes
 @needs_promtool
 def test_promtool_finds_nothing_to_mend_on_the_page() -> None:
     page = metrics()
-    page.set_env("prod", EnvSnapshot(events={BAD: 7}, watermark=NOW, deadlines={1: NOW}))
+    page.set_env("prod", EnvSnapshot(events={BAD: 7}, watermark=NOW, clocks={("response", 1): NOW}))
     page.observe_event_to_page(4.5, "prod-7")
     done = subprocess.run(["promtool", "check", "metrics"], input=page.render()[0], capture_output=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from detectors.engine.engine import Engine
 from detectors.history.history import History
 from detectors.instants import HOUR, SECOND
+from detectors.lifecycle.response_times import alert_deadline, deadline
 from detectors.policy.policy import Policy
 from detectors.windows.facts import ON_TIME, FactRow
 from detectors.windows.latency_histogram import bucket
@@ -230,8 +231,15 @@ def test_an_incident_shows_on_all_scopes_that_it_touches() -> None:
     facts = [*succeeding(range(900)), *clients, *failing("ssoe", "idme", range(600, 900))]
     facts.sort(key=lambda row: row.pane)
     held.engine("prod").advance(START + 900 * SECOND, facts)
-    told = Snapshots(POLICY).take(held, "prod").severity
+    taken = Snapshots(POLICY).take(held, "prod")
+    told = taken.severity
     (incident,) = held.engine("prod").lifecycle.incidents()
+    assert incident.pages
+    assert taken.clocks == {
+        ("response", incident.severity): deadline(incident.opened_at, incident.severity, POLICY),
+        ("alert", incident.severity): alert_deadline(incident.opened_at, POLICY),
+        ("update", incident.severity): incident.process.next_update_at,
+    }
     assert incident.scope == "prod/ssoe/idme"
     assert {("sis", "", ""), ("sis", "idme", ""), ("", "", "vaweb"), ("", "", "vamobile")} <= set(told)
     assert {scope for scope, level in told.items() if level} == {
