@@ -61,7 +61,8 @@ def samples(page: Metrics) -> dict[tuple[str, tuple[str, ...]], float]:
     }
 
 
-def test_the_names_and_labels_are_those_that_dashboards_rely_on() -> None:
+def filled() -> Metrics:
+    """A page on which each family has a series."""
     page = metrics()
     page.set_env("prod", _SNAPSHOT)
     page.set_rejected({})
@@ -70,9 +71,13 @@ def test_the_names_and_labels_are_those_that_dashboards_rely_on() -> None:
     page.watch.set_blind(frozenset({"lag"}), {"prod": 3.0})
     page.watch.set_pending({"slack": 0}, {"slack": 0.0})
     page.receivers.expect(["slack"])
+    return page
+
+
+def test_the_names_and_labels_are_those_that_dashboards_rely_on() -> None:
     families = {
         family.name: set(family.samples[0].labels)
-        for family in parse_text(page.render()[0].decode())
+        for family in parse_text(filled().render()[0].decode())
         if family.name.startswith("watchofficer_")
     }
     by_scope = {"env", "auth_method", "csp", "client_id"}
