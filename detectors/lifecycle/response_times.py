@@ -10,6 +10,7 @@ business hours (11), counted where they fall.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import NamedTuple
@@ -37,19 +38,21 @@ _MILLISECOND = timedelta(milliseconds=1)
 
 
 class BusinessCalendar:
-    """Business hours of a country: Monday to Friday, public holidays excepted.
+    """Business hours of a country: Monday to Friday, public holidays and further closed days excepted.
 
     Args:
         zone: IANA name of the time zone in which the hours are meant.
         country: ISO code; its federal or national holidays count, observed days included.
         opens, closes: ms since midnight.
+        closed: further days without business hours, ``YYYY-MM-DD``.
     """
 
-    def __init__(self, zone: str, country: str, opens: int, closes: int) -> None:
+    def __init__(self, zone: str, country: str, opens: int, closes: int, closed: Iterable[str] = ()) -> None:
         self._zone = ZoneInfo(zone)
         self._country = country
         self._opens = opens
         self._closes = closes
+        self._closed = frozenset(map(date.fromisoformat, closed))
 
     @property
     def day(self) -> int:
@@ -79,7 +82,8 @@ class BusinessCalendar:
             day += timedelta(days=1)
 
     def _works(self, day: date) -> bool:
-        return day.weekday() < 5 and day not in _holidays(self._country, day.year)
+        ordinary = day.weekday() < 5 and day not in self._closed
+        return ordinary and day not in _holidays(self._country, day.year)
 
     def _hours(self, day: date) -> tuple[int, int]:
         midnight = datetime(day.year, day.month, day.day)
@@ -99,8 +103,8 @@ def _holidays(country: str, year: int) -> frozenset[date]:
 
 
 @lru_cache(maxsize=16)
-def _calendar(zone: str, country: str, opens: int, closes: int) -> BusinessCalendar:
-    return BusinessCalendar(zone, country, opens, closes)
+def _calendar(zone: str, country: str, opens: int, closes: int, closed: tuple[str, ...]) -> BusinessCalendar:
+    return BusinessCalendar(zone, country, opens, closes, closed)
 
 
 @lru_cache(maxsize=1024)
@@ -111,7 +115,9 @@ def _part_of_a_day(hours: BusinessCalendar, opened_at: int, parts: int) -> int:
 def calendar(policy: Policy) -> BusinessCalendar:
     """The business calendar that a policy describes."""
     hours = policy.business_hours
-    return _calendar(policy.time_zone, policy.holidays, hours.opens, hours.closes)
+    return _calendar(
+        policy.time_zone, policy.holidays, hours.opens, hours.closes, tuple(sorted(hours.closed))
+    )
 
 
 def deadline(opened_at: int, severity: int, policy: Policy) -> int:

@@ -15,6 +15,7 @@ from detectors.policy.source import quote
 from detectors.policy.types import (
     AxisValue,
     Count,
+    Day,
     Duration,
     Fault,
     Instant,
@@ -90,10 +91,14 @@ ResponseTime = Annotated[
 
 
 class BusinessHours(Section):
-    """Monday to Friday from ``opens`` to ``closes``, ms since midnight in ``time_zone``; no holidays."""
+    """Monday to Friday from ``opens`` to ``closes``, ms since midnight in ``time_zone``; no holidays.
+
+    ``closed``: a further day without business hours -> why, such as an executive order.
+    """
 
     opens: Annotated[Duration, within("0s", "1d")]
     closes: Annotated[Duration, within("0s", "1d")]
+    closed: Annotated[Mapping[Day, Text], Field(max_length=366)]
 
     def faults(self) -> Iterator[Fault]:
         if self.closes <= self.opens:

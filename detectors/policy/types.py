@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
 from typing import Annotated, Any, NamedTuple, Self
 
 from pydantic import (
@@ -28,6 +29,7 @@ __all__ = [
     "AxisValue",
     "Consistent",
     "Count",
+    "Day",
     "Duration",
     "ErrorCode",
     "Fault",
@@ -203,6 +205,15 @@ def _url(value: str) -> str:
     return value
 
 
+def _day(value: object) -> str:
+    try:
+        if isinstance(value, str) and date.fromisoformat(value).isoformat() == value:
+            return value
+    except ValueError:
+        pass
+    raise ValueError(f"must be a day such as 2025-12-26, is {quote(value)}")
+
+
 def _to_json(formatter: Any) -> PlainSerializer:
     return PlainSerializer(formatter, return_type=str, when_used="json")
 
@@ -211,6 +222,8 @@ def _to_json(formatter: Any) -> PlainSerializer:
 Duration = Annotated[int, BeforeValidator(_milliseconds), _to_json(format_duration)]
 #: Milliseconds since the epoch; in YAML RFC 3339 with an offset.
 Instant = Annotated[int, BeforeValidator(parse_instant_text), _to_json(format_instant)]
+#: A calendar day, ``YYYY-MM-DD``.
+Day = Annotated[str, BeforeValidator(_day)]
 #: A share, 0-1.
 Ratio = Annotated[float, Field(strict=True, ge=0, le=1)]
 #: A whole number of things.

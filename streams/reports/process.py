@@ -202,7 +202,13 @@ def _business(policy: Policy) -> str:
     )
     return (
         f"Monday to Friday {opens} to {closes} ({policy.time_zone}), holidays of {policy.holidays} excepted"
+        f"{_closed(policy)}"
     )
+
+
+def _closed(policy: Policy) -> str:
+    days = sorted(policy.business_hours.closed)
+    return f", and {', '.join(days)}" if days else ""
 
 
 #: Name of a table -> what makes it of a policy.

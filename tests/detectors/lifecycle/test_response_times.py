@@ -56,6 +56,14 @@ def test_any_alert_is_to_be_answered_within_half_an_hour() -> None:
         # The clocks go back on Sunday 2026-11-01 and forward on Sunday 2026-03-08.
         ("2026-10-30 12:00", "2026-10-30 17:30", "2026-11-02 12:00"),
         ("2026-03-06 12:00", "2026-03-06 17:30", "2026-03-09 12:00"),
+        # Closed by order: 24 December 2024 before Christmas, 9 January 2025, and 26 December 2025 before a weekend.
+        ("2024-12-23 10:00", "2024-12-23 15:30", "2024-12-26 10:00"),
+        ("2025-01-08 19:00", "2025-01-10 13:30", "2025-01-10 19:00"),
+        ("2025-01-09 10:00", "2025-01-10 14:30", "2025-01-10 20:00"),
+        ("2025-12-24 12:00", "2025-12-24 17:30", "2025-12-29 12:00"),
+        # The turn of the year: New Year's Day is a Thursday, and one that is a Saturday is observed the year before.
+        ("2025-12-31 18:00", "2026-01-02 12:30", "2026-01-02 18:00"),
+        ("2027-12-30 18:00", "2028-01-03 12:30", "2028-01-03 18:00"),
     ],
 )
 def test_a_business_day_ends_at_the_same_time_on_the_next_business_day(
@@ -95,6 +103,12 @@ def test_who_opens_later_is_due_no_sooner(opened: int, later: int) -> None:
 )
 def test_business_hours_are_nine_to_eight_on_weekdays_without_holidays(at: str, is_open: bool) -> None:
     assert calendar(POLICY).is_open(ny(at)) is is_open
+
+
+def test_the_policy_closes_further_days_beside_those_that_ship() -> None:
+    own = policy("business_hours: {closed: {2026-11-24: snow}}")
+    assert deadline(START, 3, own) == deadline(START, 3, POLICY) + DAY
+    assert "2024-12-24" in own.business_hours.closed
 
 
 def test_the_policy_sets_the_hours_the_zone_and_the_times() -> None:

@@ -265,6 +265,10 @@ RULE = "{long: 1h, short: 5m, factor: 14.4, min_people: 10}"
         ),
         ("fail_over: {revert_at: 0.3}", "fail_over.revert_at: must be at least ssoe_below (0.4)"),
         ("banner: {valid_for: 60s}", "banner.valid_for: must be longer than republish_every (1m)"),
+        (
+            "business_hours: {closed: {2026-2-30: x}}",
+            "business_hours.closed.2026-2-30: must be a day such as 2025-12-26, is '2026-2-30'",
+        ),
         ("business_hours: {opens: 21h}", "business_hours.closes: must be after opens (21h)"),
         ("priority: {over: [10, 100]}", "priority.over: must fall"),
         ("priority: {prod: [P3, P2, P1]}", "priority.prod: must not become more urgent with fewer people"),
