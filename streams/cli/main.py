@@ -23,7 +23,7 @@ from streams.cli.parameters import (
     policy_of,
     policy_option,
 )
-from streams.cli.reporting.commands import incidents, policy, report, slo
+from streams.cli.reporting.commands import incidents, policy, report, slo, status_page
 
 __all__ = ["main"]
 
@@ -271,6 +271,7 @@ for _command in (
     incidents,
     policy,
     slo,
+    status_page,
     dead_letters,
 ):
     main.add_command(_command)

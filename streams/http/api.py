@@ -30,6 +30,7 @@ from streams.http.requests import flag, number
 from streams.http.responses import Handler, answered, json_response
 from streams.http.runbooks import RunbookPages, runbook_of
 from streams.http.slack.door import SlackDoor, SlackDoorSettings
+from streams.http.status.page import StatusPages
 from streams.http.views import Views
 from streams.watchdog.report import Report
 
@@ -120,10 +121,22 @@ def routes(
         ("GET", "/api/v1/inputs/{id:.+}", door.state),
         ("POST", "/webhooks/pagerduty", pagerduty.receive),
         ("POST", "/webhooks/slack", slack.receive),
-        *BannerPages(views, report, policy, settings.banner_origins, clock).table(),
+        *_for_everybody(views, report, settings, policy, clock),
     ]
     table += OpenApiPage(tuple(table)).table()
     return [_ROUTE[method](path, answered(handler)) for method, path, handler in table]
+
+
+def _for_everybody(
+    views: Views,
+    report: Callable[[], Report],
+    settings: HttpSettings,
+    policy: Policy,
+    clock: Callable[[], int],
+) -> list[tuple[str, str, Handler]]:
+    """What the public may read: the status page, and the banners."""
+    banners = BannerPages(views, report, policy, settings.banner_origins, clock)
+    return [*StatusPages(views, report, policy, clock).table(), *banners.table()]
 
 
 class _Api:

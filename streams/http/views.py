@@ -26,6 +26,7 @@ from streams.http.input_states import InputStates
 from streams.http.page_states import PageStates
 from streams.http.pagerduty.alerts import AlertIndex
 from streams.http.pages.covers import CoverStates
+from streams.http.status.days import DayCounts
 from streams.kafka.clients import Backoff, Consumer
 from streams.kafka.topics import Topics
 from streams.records.models import encode_input
@@ -102,6 +103,7 @@ class Views:
         inputs: what became of inputs.
         covers: mutes, maintenances and corrections.
         pages: what became of pages.
+        days: the sign-ins of each day.
     """
 
     def __init__(self, topics: Topics | None = None, *, states: States | None = None) -> None:
@@ -119,6 +121,7 @@ class Views:
         self.inputs = InputStates()
         self.pages = PageStates()
         self.covers = CoverStates()
+        self.days = DayCounts()
         self._folds: Mapping[str, Callable[[str, bytes | None], None]] = {
             topics.sli: self._fold_sli,
             topics.incidents: self._fold_incident,
@@ -126,6 +129,7 @@ class Views:
             topics.incident_log: self._fold_log,
             topics.inputs: self._fold_input,
             topics.deliveries: self._fold_delivery,
+            topics.history: self._fold_history,
         }
 
     @property
@@ -252,6 +256,10 @@ class Views:
     def _fold_delivery(self, key: str, value: bytes | None) -> None:
         if value is not None:
             self.pages.learn(value)
+
+    def _fold_history(self, key: str, value: bytes | None) -> None:
+        if value is not None:
+            self.days.note(value)
 
     def note_input(self, value: IncidentInput) -> None:
         """Note an input that this process has put on the topic, before its record comes back."""

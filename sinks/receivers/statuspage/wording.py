@@ -12,6 +12,7 @@ from sinks.wording import UNNAMED, ScopeNames
 __all__ = [
     "OPERATIONAL",
     "ComponentStatus",
+    "Status",
     "components_of",
     "key_in",
     "render",

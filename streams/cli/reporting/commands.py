@@ -9,7 +9,7 @@ import click
 
 from streams.cli.parameters import Instant, errors_in_a_line, policy_of, policy_option
 
-__all__ = ["incidents", "policy", "report", "slo"]
+__all__ = ["incidents", "policy", "report", "slo", "status_page"]
 
 
 _log_option = click.option(
@@ -142,3 +142,25 @@ def export(policy_file: str | None, **options: Any) -> None:
     from streams.cli.reporting.slo import export_command
 
     sys.exit(export_command(policy_of(policy_file), **options))
+
+
+@click.command("status-page")
+@click.option(
+    "--out", metavar="DIR", type=click.Path(file_okay=False), required=True, help="Folder to write into."
+)
+@policy_option
+@errors_in_a_line
+def status_page(out: str, policy_file: str | None) -> None:
+    """Write the public status page and its Atom feed into a folder, from the topics of WATCHOFFICER_BROKER.
+
+    A worker serves both at /status and /status.atom, too. Run this every minute to fill a bucket that stays up when
+    the workers do not.
+
+    \b
+    watchofficer status-page --out public
+    """
+    from pathlib import Path
+
+    from streams.cli.reporting.status_page import status_page_command
+
+    sys.exit(status_page_command(Path(out), policy_of(policy_file)))

@@ -175,6 +175,10 @@ _HTML, _NONE = "text/html", ""
 #: (method, path without patterns) -> what it takes and answers.
 OPERATIONS: dict[tuple[str, str], Operation] = {
     ("GET", "/"): Operation("Pages", "The console", content_type=_HTML),
+    ("GET", "/status"): Operation("Pages", "The public status page", content_type=_HTML, errors=(400,)),
+    ("GET", "/status.atom"): Operation(
+        "Pages", "The public status as a feed", content_type="application/atom+xml", errors=(400,)
+    ),
     ("GET", "/openapi.json"): Operation("Machines", "This document", {"type": "object"}),
     ("GET", "/metrics"): Operation("Machines", "Metrics for Prometheus", content_type="text/plain"),
     ("GET", "/healthz"): Operation(

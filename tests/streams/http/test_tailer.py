@@ -193,6 +193,7 @@ async def test_compacted_topics_are_read_whole_and_the_others_from_their_recent_
         "t.sli": 30,
         "t.incident-inputs": 7,
         "t.incident-deliveries": 3,
+        "t.sli-history": 0,
     }
 
 

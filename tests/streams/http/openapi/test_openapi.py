@@ -34,9 +34,8 @@ def test_the_document_is_valid() -> None:
 
 
 def test_the_validator_finds_what_is_not_valid() -> None:
-    broken = json.loads(json.dumps(DOCUMENT))
-    del broken["paths"]["/metrics"]["get"]["responses"]
-    broken["paths"]["/api/v1/incidents/{id}"]["get"]["parameters"] = []
+    head = {key: DOCUMENT[key] for key in ("openapi", "info")}
+    broken = {**head, "paths": {"/a/{id}": {"get": {"summary": "no responses, no parameter"}}}}
     assert list(OpenAPIV31SpecValidator(broken).iter_errors())
 
 
