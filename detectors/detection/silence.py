@@ -244,7 +244,7 @@ class _Silences:
         level = np.where(gone, _at_most_usual(np.fmax(hour, before)), hour)
         level = np.minimum(level, 1.0)
         expected = usual * level
-        covered = frame.ends - length >= self._covered_from
+        covered = frame.ends - length >= max(self._covered_from, frame.doubted_to)
         known = covered[:, None] & ~np.isnan(expected)
         expected = np.where(known, expected, 0.0)
         limit = most_missing(rules, length)

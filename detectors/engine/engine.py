@@ -97,6 +97,7 @@ class Engine:
         self.lifecycle = Lifecycle(env, policy, state.lifecycle if state else None)
         self.evaluated_to: int | None = state.evaluated_to if state else None
         self._covered_from = state.covered_from if state else covered_from
+        self._doubted_to = FAR_PAST
         self._five_minutes = FiveMinutes(env, policy, self._classify, state.disturbed if state else ())
         self._notices = NoticeWatch(env, policy, state.noticed if state else None)
         self.last: Frame | None = None
@@ -138,6 +139,10 @@ class Engine:
         found = (exclusion_of(one, self.evaluated_to) for one in standing)
         said = exclusions(self.lifecycle.memory.covers, self.evaluated_to, self.policy)
         return [*self._csp_caused, *(one for one in found if one is not None), *said]
+
+    def doubt(self, to: int) -> None:
+        """Call nothing silent by a window that begins before ``to`` (ms); see ``Frame.doubted_to``."""
+        self._doubted_to = max(self._doubted_to, to)
 
     # -- moving on --------------------------------------------------------------------------------------------
 
@@ -309,9 +314,7 @@ class Engine:
         """
         facts = self._frames.admit(facts)
         active = self._frames.activity(ends, facts)
-        frame = self._frames.build(
-            ends, facts, FAR_PAST if self._covered_from is None else self._covered_from
-        )
+        frame = self._frames.build(ends, facts, self._covered_from, self._doubted_to)
         self._five_minutes.add(facts)
         self._notices.add(facts)
         self._add_durations(facts, int(ends[0]))

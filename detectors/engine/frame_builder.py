@@ -138,15 +138,19 @@ class FrameBuilder:
         self.scopes.release(gone, standing)
         self._active_to[gone] = FAR_PAST
 
-    def build(self, ends: Ints, facts: FactColumns, covered_from: int) -> Frame:
+    def build(
+        self, ends: Ints, facts: FactColumns, covered_from: int | None, doubted_to: int = FAR_PAST
+    ) -> Frame:
         """Build the frame of the steps at ``ends``.
 
         Args:
             ends: (N,) the T of each step, ms, one step apart unless the builder is asleep and no fact counts.
             facts: every row that counts for the first time at one of these T.
-            covered_from: the instant (ms) from which all facts are known.
+            covered_from: the instant (ms) from which all facts are known; None for ever.
+            doubted_to: as in ``Frame``.
         """
         policy, start, steps = self._policy, int(ends[0]), len(ends)
+        covered_from = FAR_PAST if covered_from is None else covered_from
         if self._asleep and not len(facts):
             shape = (steps, len(self.scopes), len(COUNTERS))
             nothing = {w: np.zeros(shape, dtype=np.int64) for w in policy.windows()}
@@ -158,6 +162,7 @@ class FrameBuilder:
                 nobody,
                 policy.windows(),
                 covered_from=covered_from,
+                doubted_to=doubted_to,
                 scopes=self.scopes,
             )
         self._asleep = False
@@ -181,6 +186,7 @@ class FrameBuilder:
             late=late,
             crowd=self._crowds.move(ends, failed),
             covered_from=covered_from,
+            doubted_to=doubted_to,
         )
 
     def fill(self, start: int, steps: int, facts: FactColumns) -> None:

@@ -37,6 +37,8 @@ class Frame:
         crowd: failures that may be fewer people than they have ids; None where each id is a person.
         late: the events that arrived late; None where no window holds any.
         covered_from: the instant (ms) from which all facts are known; a window that begins earlier may lack some.
+        doubted_to: the instant (ms) up to which a wrong clock has moved time ahead of what has arrived; a window that
+            begins earlier says nothing of silence.
     """
 
     scopes: Scopes = field(kw_only=True)
@@ -49,6 +51,7 @@ class Frame:
     codes: CodeWindows | None = None
     levels: Mapping[int, Ints] = field(default_factory=dict)
     covered_from: int = FAR_PAST
+    doubted_to: int = FAR_PAST
     late: LateFrame | None = None
     crowd: CrowdFrame | None = None
 

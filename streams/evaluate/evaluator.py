@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from detectors.engine.engine import Engine
 from detectors.engine.state import Spans, StepResult
 from detectors.incidents import IncidentInput
+from detectors.instants import FAR_PAST
 from detectors.policy.policy import Policy
 from detectors.scopes import ENVS
 from detectors.values import OTHER
@@ -59,13 +60,21 @@ class Evaluator:
         self.boards: dict[str, BannerBoard] = {}
         self.notices: dict[str, Counter[str]] = {}
         self._pending: dict[str, list[FactRow]] = {}
+        self._doubted_to = FAR_PAST
 
     def engine(self, env: str) -> Engine:
         """The engine of an environment, made on first use."""
         if env not in self.engines:
             self.engines[env] = self._make(env)
             self.boards[env] = BannerBoard(env, self.policy)
+            self.engines[env].doubt(self._doubted_to)
         return self.engines[env]
+
+    def doubt(self, to: int) -> None:
+        """Call no environment silent by a window that begins before ``to`` (ms); see ``Frame.doubted_to``."""
+        self._doubted_to = max(self._doubted_to, to)
+        for engine in self.engines.values():
+            engine.doubt(to)
 
     def counted_as(self, env: str) -> str | None:
         """The environment whose engine has the rows of ``env``; None where that is not decided yet."""

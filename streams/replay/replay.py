@@ -21,6 +21,7 @@ from detectors.windows.facts import ON_TIME, TOO_LATE, FactRow
 from streams.aggregate.acceptance import Acceptance, Rules
 from streams.aggregate.batch import Batch, judge_batch
 from streams.aggregate.fact_accumulator import FactAccumulator
+from streams.aggregate.leaps import Leaps
 from streams.aggregate.rejected_share import RejectedShare
 from streams.evaluate.evaluator import Evaluator, Verdict
 from streams.evaluate.shard_state import covered_from
@@ -58,7 +59,21 @@ class Input:
         self.acceptance = Acceptance(rules)
         self.cells = FactAccumulator(rules.step, rules.thresholds)
         self.ended = False
+        self._leaps = Leaps()
         self.unread: list[tuple[int, int]] = []  # see ``Engine.advance``
+
+    def watermark(self) -> int | None:
+        """The watermark up to which T may be judged now, ms: no leap in time is passed before others tell of it."""
+        reached, believed = self.acceptance.watermark(), self._leaps.believed
+        if reached is None or believed is None:
+            return reached
+        return min(reached, believed - self.acceptance.rules.watermark_delay)
+
+    def doubted(self) -> list[tuple[int, int]]:
+        """Return the spans of T (after, up to; ms) that a wrong clock alone has passed; each is returned once."""
+        delay = self.acceptance.rules.watermark_delay
+        found, self._leaps.contradicted = self._leaps.contradicted, []
+        return [(begin - delay, end) for begin, end in found]
 
     def read(self) -> None:
         """Read and accept the next batch."""
@@ -75,6 +90,8 @@ class Input:
             entries = list(run)
             stamps = None if without_stamp else np.array([stamp for stamp, _ in entries], dtype=np.int64)
             self._fold([value for _, value in entries], stamps)
+        if self.ended:
+            self._leaps.settle()
         if isinstance(between, Begin):
             self._summary = self._counted
         elif between is not None:
@@ -85,6 +102,8 @@ class Input:
     def _fold(self, values: list[bytes | None], stamps: Ints | None) -> None:
         summary = self._summary
         batch = judge_batch(self.acceptance, values, stamps, self._now)
+        if stamps is None:
+            self._leaps.add(batch.events.occurred)
         events, watermarks = batch.accepted(0, len(batch.events))
         panes, first_ts = self.acceptance.counted_from(events.occurred, watermarks)
         self.cells.add_many(events, panes, first_ts)
@@ -169,6 +188,7 @@ class Replay:
             for entries in partitions
         ]
         self._blind: list[tuple[int, int]] = []
+        self._doubted: list[tuple[int, int]] = []
         self._asked = sorted(_open_inputs(inputs, checkpoint), key=lambda pair: pair[0])
         self._histories: dict[str, History] = {}
         for record in (*history, *(checkpoint.history if checkpoint else ())):
@@ -205,7 +225,7 @@ class Replay:
         seen: set[str] = set()
         while open_inputs := [one for one in self._inputs if not one.ended]:
             min(open_inputs, key=_progress).read()
-            watermarks = [one.acceptance.watermark() for one in self._inputs if not one.ended]
+            watermarks = [one.watermark() for one in self._inputs if not one.ended]
             if not watermarks or any(mark is None for mark in watermarks):
                 continue
             # Never beyond the end of the input: duplicates and marks raise the watermark but are not accepted events.
@@ -219,13 +239,22 @@ class Replay:
             if not self._restored and to < self._since:
                 continue
             if reached is None or to > reached:
-                yield from self._advance(to, seen)
+                yield from self._pass(to, seen)
                 reached = to
         ends = [one.acceptance.accepted_to for one in self._inputs if one.acceptance.accepted_to is not None]
         if ends:
-            yield from self._advance(max(ends) - max(ends) % step, seen)
+            yield from self._pass(max(ends) - max(ends) % step, seen)
         self.summary.incidents = len(seen)
         self.summary.seconds = self._clock() - began
+
+    def _pass(self, to: int, seen: set[str]) -> Iterator[Verdict]:
+        """Evaluate up to ``to`` (T, ms), and what a wrong clock has passed as such."""
+        self._doubted = sorted(self._doubted + [span for one in self._inputs for span in one.doubted()])
+        while self._doubted and self._doubted[0][0] < to:
+            begin, end = self._doubted.pop(0)
+            yield from self._advance(begin - begin % self._policy.step, seen)
+            self.evaluator.doubt(end)
+        yield from self._advance(to, seen)
 
     def _advance(self, to: int, seen: set[str]) -> Iterator[Verdict]:
         drained = [one.cells.drain() for one in self._inputs]
@@ -280,5 +309,5 @@ def _open_inputs(
 
 
 def _progress(one: Input) -> int:
-    watermark = one.acceptance.watermark()
+    watermark = one.watermark()
     return FAR_PAST if watermark is None else watermark

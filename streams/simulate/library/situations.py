@@ -225,8 +225,8 @@ _HARMLESS = (
     ),
     _clock(
         "clock_ahead",
-        "The clock of ssoe's producer is 90 s ahead, and no broker says so.",
-        0,
+        "The clock of ssoe's producer jumps ahead by 90 s, and no broker says so.",
+        10 * MINUTE,
         90 * SECOND,
         is_stamped=False,
     ),

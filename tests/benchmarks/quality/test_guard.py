@@ -43,6 +43,7 @@ SCENARIOS = (
     "silence_after_an_incident_last_week",
     "first_day",
     "clock_behind",
+    "clock_ahead",
     "slow_provider",
     "retries_at_night",
     "scanner",
