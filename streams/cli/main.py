@@ -22,6 +22,7 @@ from streams.cli.parameters import (
     mapping_option,
     policy_of,
     policy_option,
+    sort_option,
 )
 from streams.cli.reporting.commands import incidents, policy, report, slo, status_page
 
@@ -65,6 +66,7 @@ def main() -> None:
 )
 @click.option("--sli-every", type=Duration(), help="Print SLIs at every multiple of this duration.")
 @click.option("--partitioned", is_flag=True, help="Treat each file as a separate partition.")
+@sort_option
 @click.option(
     "--now", type=Instant(), default="now", help="The present, used for lines without a Kafka timestamp."
 )
@@ -245,6 +247,7 @@ def test(tests: tuple[str, ...], policy_file: str | None, **options: Any) -> Non
     "--inputs", "inputs_file", type=click.Path(), help="Read records of incident-inputs from this file."
 )
 @click.option("--partitioned", is_flag=True, help="Treat each file as a separate partition.")
+@sort_option
 @click.option(
     "--now", type=Instant(), default="now", help="The present, used for lines without a Kafka timestamp."
 )

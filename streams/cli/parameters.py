@@ -27,6 +27,7 @@ __all__ = [
     "mapping_option",
     "policy_of",
     "policy_option",
+    "sort_option",
 ]
 
 #: Exit statuses: done; findings (lint, test, doctor, demo --once); wrong usage or bad input.
@@ -133,6 +134,13 @@ policy_option = click.option(
     "policy_file",
     type=click.Path(),
     help="Policy file. Default: the policy that ships with watchofficer.",
+)
+
+
+sort_option = click.option(
+    "--sort",
+    is_flag=True,
+    help="Read files in the order of occurred_at, dumps of kcat -J in that of their offsets.",
 )
 
 

@@ -21,6 +21,7 @@ from streams.evaluate.evaluator import Verdict
 from streams.records.verdicts import log_line
 from streams.replay.checkpoint import Checkpoint
 from streams.replay.entries import Entry, SourceError
+from streams.replay.order.in_order import comes_newest_first
 from streams.replay.record_files import read_history, read_inputs
 from streams.replay.replay import Replay
 from streams.replay.scoring.score_lines import comparison_objects, score_objects
@@ -48,6 +49,7 @@ def replay_command(
     inputs_file: str | None,
     sli_every: int | None,
     partitioned: bool,
+    sort: bool,
     now: int,
     form: str,
 ) -> int:
@@ -64,7 +66,8 @@ def replay_command(
     checkpoint = checkpoint_of(events)
     back = _back(checkpoint, [one for one in (policy, compared) if one is not None])
     inputs = inputs_of(mapping_names)
-    sources = TwoPass(events, partitioned=partitioned, back=back, inputs=inputs) if compared else None
+    given: dict[str, Any] = {"partitioned": partitioned, "back": back, "inputs": inputs, "sort": sort}
+    sources = TwoPass(events, **given) if compared else None
 
     def run(policy: Policy, entries: list[Iterator[Entry]]) -> Replay:
         return Replay(
@@ -77,12 +80,12 @@ def replay_command(
             checkpoint=checkpoint,
         )
 
-    plain = partial(partitions, events, partitioned=partitioned, back=back, inputs=inputs)
+    plain = partial(partitions, events, **given)
     replay = run(policy, sources.first() if sources else plain())
     found = _judged(replay, history_out, log_out, form, policy)
     for one in inputs:
         print(account_words(one.name, one.account), file=sys.stderr)
-    unjudged = _print_faults(replay.summary, resumed=checkpoint is not None)
+    unjudged = _print_faults(replay.summary, events, resumed=checkpoint is not None)
     if labels is not None:
         _print_score(_score(labels, found, replay), policy, form, "Held against the truth")
     if compared is not None and sources is not None:
@@ -144,9 +147,11 @@ def _outcomes(replay: Replay) -> list[Outcome]:
     return outcomes.result()
 
 
-def _print_faults(summary: Summary, *, resumed: bool) -> bool:
+def _print_faults(summary: Summary, events: Sequence[str], *, resumed: bool) -> bool:
     """Say to standard error what was rejected, and that nothing was judged; return whether nothing was."""
     unjudged = unjudged_lines(summary, resumed=resumed)
+    if unjudged and summary.first_late and comes_newest_first(events):
+        unjudged = unjudged_lines(summary, resumed=resumed, newest_first=True)
     for line in (*fault_lines(summary), *unjudged):
         print(line, file=sys.stderr)
     return bool(unjudged)

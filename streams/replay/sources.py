@@ -10,13 +10,14 @@ import contextlib
 import json
 from array import array
 from collections.abc import Iterator, Sequence
-from itertools import chain
+from itertools import chain, pairwise
 
 from streams.aggregate.source import values_of
 from streams.mappings.inputs import Input
 from streams.replay.checkpoint import Checkpoint
 from streams.replay.entries import Begin, Entry, Mark, SourceError, Spool
 from streams.replay.files import open_lines
+from streams.replay.order.in_order import in_order
 from streams.replay.places import LinesOfFiles, LinesRead, PlacedEntries, Places
 from streams.segments.input_partition import LOGIN_EVENTS
 
@@ -61,6 +62,7 @@ def partitions(
     partitioned: bool = False,
     back: int = 0,
     inputs: Sequence[Input] = (),
+    sort: bool = False,
 ) -> list[Iterator[Entry]]:
     """Return the partitions of the inputs, each as an iterator over its entries in order.
 
@@ -68,11 +70,14 @@ def partitions(
     ``partitioned``. Dumps of ``kcat -J`` are split by their topic and partition, and so is
     ``topic:NAME[@FROM..TO]``, which is read from ``back`` (ms) before FROM on. Of the topic of one of ``inputs`` its
     mappings make events, as a worker does; with a single input they do so of all records whose topic is not known, or
-    is no topic of login events.
+    is no topic of login events. With ``sort`` the events of files come in the order in which they happened, and the
+    records of dumps in that of their offsets.
 
     Raises:
-        SourceError: an input cannot be read (also while iterating).
+        SourceError: an input cannot be read (also while iterating), or is a producer's own and to be sorted.
     """
+    if sort and inputs:
+        raise SourceError("--sort is for login events; sort a producer's own records by their time first")
     plain: list[Iterator[Entry]] = []
     files: list[LinesRead] = []
     spools: dict[tuple[str, int], Spool] = {}
@@ -94,14 +99,25 @@ def partitions(
                 continue
             for number, line in enumerate(chain((first,), lines)):
                 _spool(line, spools).places.note(number, read.of)
-    out: list[Iterator[Entry]] = []
+    out: list[PlacedEntries] = []
     if plain and not partitioned:
         out.append(PlacedEntries(chain.from_iterable(plain), LinesOfFiles(files)))
     else:
         out += [PlacedEntries(entries, read) for entries, read in zip(plain, files, strict=True)]
+    if sort:
+        by_offset = [_by_offset(spools[key]) for key in sorted(spools)]
+        return [*(in_order(entries) for entries in out), *by_offset]
     read_lines = [_mapped(entries, inputs, None, n, ()) for n, entries in enumerate(out)]
     logs = [_mapped(spools[key].placed(), inputs, *key, spools[key].offsets) for key in sorted(spools)]
     return [*read_lines, *logs]
+
+
+def _by_offset(spool: Spool) -> PlacedEntries:
+    """Return the records of a partition in the order of the log; those of a topic stand in it."""
+    known = [offset for offset in spool.offsets if offset >= 0]
+    if all(before <= after for before, after in pairwise(known)):
+        return spool.placed()
+    return in_order(spool.placed(), spool.offsets)
 
 
 def _mapped(

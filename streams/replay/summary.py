@@ -103,12 +103,13 @@ def fault_lines(summary: Summary) -> list[str]:
     return [head, *_told(summary.first_rejected)]
 
 
-def unjudged_lines(summary: Summary, *, resumed: bool) -> list[str]:
+def unjudged_lines(summary: Summary, *, resumed: bool, newest_first: bool = False) -> list[str]:
     """Say that nothing was judged, why, where, and what to do; empty if something was judged.
 
     Args:
         summary: the numbers of a complete run.
         resumed: whether the run went on from a state of a worker: a stretch without records is then no fault.
+        newest_first: whether the input is known to stand in reverse.
     """
     if not summary.events:
         sentence = "Nothing was judged: the input holds no record."
@@ -122,8 +123,10 @@ def unjudged_lines(summary: Summary, *, resumed: bool) -> list[str]:
         f"Hardly anything was judged in time: of {summary.accepted:,} accepted events {summary.late:,} are late "
         f"and {summary.too_late:,} too late, as they stand behind events that happened later. The first:",
         *_told(summary.first_late),
-        "What to do: sort the lines by occurred_at; give each partition in a file of its own with --partitioned, "
-        "or give a dump of kcat -J.",
+        "What to do: the input comes newest first: give --sort, which reads it in the order of time."
+        if newest_first
+        else "What to do: give --sort, which reads files in the order of occurred_at; give each partition in a file "
+        "of its own with --partitioned, or give a dump of kcat -J.",
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from streams.mappings.inputs import Input
@@ -17,7 +18,7 @@ class TwoPass:
     """Inputs for two runs; the second run starts after the first has read everything.
 
     Args:
-        names, partitioned, back, inputs: the arguments of ``sources.partitions``.
+        names, partitioned, back, inputs, sort: the arguments of ``sources.partitions``.
     """
 
     def __init__(
@@ -27,11 +28,11 @@ class TwoPass:
         partitioned: bool = False,
         back: int = 0,
         inputs: Sequence[Input] = (),
+        sort: bool = False,
     ) -> None:
         self._names = names
-        self._partitioned = partitioned
+        self._read = partial(partitions, names, partitioned=partitioned, inputs=inputs, sort=sort)
         self._back = back
-        self._inputs = inputs
         self._kept: list[Spool] | None = None
 
     def first(self) -> list[Iterator[Entry]]:
@@ -40,7 +41,7 @@ class TwoPass:
         Raises:
             SourceError: an input cannot be read (also while iterating).
         """
-        read = partitions(self._names, partitioned=self._partitioned, back=self._back, inputs=self._inputs)
+        read = self._read(back=self._back)
         if all(Path(name).is_file() for name in self._names):
             return read
         self._kept = [Spool() for _ in read]
@@ -49,7 +50,7 @@ class TwoPass:
     def second(self) -> list[Iterator[Entry]]:
         """The partitions for the second run, with equal entries."""
         if self._kept is None:
-            return partitions(self._names, partitioned=self._partitioned, inputs=self._inputs)
+            return self._read()
         return [spool.entries() for spool in self._kept]
 
 

@@ -61,6 +61,7 @@ def explain_command(
     history_file: str | None,
     inputs_file: str | None,
     partitioned: bool,
+    sort: bool,
     now: int,
 ) -> int:
     """Explain an incident, and return the exit status.
@@ -73,7 +74,7 @@ def explain_command(
     elif events:
         case_file = replayed(
             incident,
-            partitions(events, partitioned=partitioned),
+            partitions(events, partitioned=partitioned, sort=sort),
             policy,
             now=now,
             history=read_history(history_file) if history_file else (),

@@ -155,7 +155,7 @@ def test_a_run_with_nearly_all_events_late_is_nothing_judged(late: int, status: 
     )
     assert lines[1] == f"  {tmp_path}/a:11: late: it stands behind events that happened later"
     assert len(lines) == 2 + FAULTS_SHOWN
-    assert lines[-1].startswith("What to do: sort the lines by occurred_at")
+    assert lines[-1].startswith("What to do: give --sort, which reads files in the order of occurred_at")
 
 
 def test_late_events_behind_copies_are_named_by_their_own_lines(tmp_path: Path) -> None:
