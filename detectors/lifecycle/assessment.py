@@ -210,7 +210,7 @@ def _muted(incident: Incident, recorder: Recorder, *, opening: bool) -> dict[str
 def _links(incident: Incident, policy: Policy) -> dict[str, str]:
     links = dict(incident.links)
     if policy.notify.console_url is not None:
-        links["console"] = f"{policy.notify.console_url.rstrip('/')}/#{incident.id}"
+        links["console"] = f"{policy.notify.console_url.rstrip('/')}/incidents/{incident.id}"
     runbook = policy.runbook(incident.scope, incident.causes, incident.common, incident=incident.id)
     if runbook is not None:
         links["runbook"] = runbook

@@ -117,6 +117,10 @@ class Metrics:
         self._envs[env] = snapshot
         self.notices.set_env(env, snapshot.notices, snapshot.unlisted)
 
+    def snapshot(self, env: str) -> EnvSnapshot | None:
+        """The values that are exported for ``env``; None where another worker owns it."""
+        return self._envs.get(env)
+
     def forget_env(self, env: str) -> None:
         """Remove the series of ``env`` from the page: another worker owns the environment now."""
         self._envs.pop(env, None)

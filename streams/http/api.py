@@ -15,7 +15,6 @@ from pydantic import SecretStr
 from detectors.instants import format_instant
 from detectors.policy.policy import Policy
 from detectors.process.actions import OF_INCIDENTS
-from sinks.console import page
 from sinks.metrics.prometheus import Metrics
 from sinks.wording import ScopeNames
 from streams.http.inputs import InputDoor, SubmitInput
@@ -23,6 +22,7 @@ from streams.http.openapi.page import OpenApiPage
 from streams.http.pagerduty.door import PATIENCE, PagerDutyDoor
 from streams.http.pages.banner import BannerPages
 from streams.http.pages.conduct import conduct_of
+from streams.http.pages.console import ConsolePages
 from streams.http.pages.covers import CoverPages
 from streams.http.pages.health import HealthPages
 from streams.http.pages.inputs import InputPages
@@ -103,7 +103,7 @@ def routes(
     slack = SlackDoor(settings.slack, policy, views=views, door=door, metrics=metrics.webhooks, clock=clock)
     api = _Api(views, metrics, door, policy, clock=clock, pages=settings.pagerduty.on)
     table: list[tuple[str, str, Handler]] = [
-        ("GET", "/", api.console),
+        *ConsolePages(views, policy, report, metrics, pages_on=settings.pagerduty.on, clock=clock).table(),
         ("GET", "/metrics", api.metrics),
         *HealthPages(report).table(),
         *InputPages(inputs_health, clock).table(),
@@ -157,16 +157,6 @@ class _Api:
         self._policy = policy
         self._clock = clock
         self._names = ScopeNames(policy)
-        self._page = page(policy)
-
-    async def console(self, request: web.Request) -> web.Response:
-        shown = self._page
-        return web.Response(
-            body=shown.body,
-            content_type="text/html",
-            charset="utf-8",
-            headers={"Content-Security-Policy": shown.content_security_policy, "Cache-Control": "no-cache"},
-        )
 
     async def metrics(self, request: web.Request) -> web.Response:
         body, content_type = self._metrics.render(request.headers.get("Accept"))

@@ -33,7 +33,8 @@ from streams.events.validation import Reason
 from streams.http.api import routes
 from streams.http.pagerduty.poll import StatusPoll
 from streams.http.server import HttpServer
-from streams.http.views import Views, ViewsTailer
+from streams.http.tailing.tailer import ViewsTailer
+from streams.http.views import Views
 from streams.ingest.input_health import InputHealth
 from streams.kafka.clients import Backoff, KafkaClients
 from streams.kafka.diagnosis import diagnose

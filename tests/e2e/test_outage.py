@@ -61,7 +61,7 @@ async def test_pagerduty_got_one_page_and_its_resolution(deployment: Deployment,
     for trigger in triggers:
         assert (trigger["routing_key"], trigger["event_action"]) == (ROUTING_KEY, "trigger")
         assert (trigger["dedup_key"], trigger["client"]) == (KEY, "watchofficer")
-        assert trigger["client_url"] == f"{CONSOLE}/#prod-1"
+        assert trigger["client_url"] == f"{CONSOLE}/incidents/prod-1"
         payload = trigger["payload"]
         assert (payload["source"], payload["component"], payload["group"]) == (
             "watchofficer",

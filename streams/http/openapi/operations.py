@@ -7,6 +7,8 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from detectors.process.actions import BY_KIND, OF_INCIDENTS, PATHS, Action
+from sinks.console.history import STATES
+from sinks.console.overview import RANGES
 from streams.http.bodies import ActBody
 
 __all__ = ["OPERATIONS", "PARAMETERS", "SCHEMAS", "Operation", "Schema"]
@@ -174,7 +176,37 @@ _HTML, _NONE = "text/html", ""
 
 #: (method, path without patterns) -> what it takes and answers.
 OPERATIONS: dict[tuple[str, str], Operation] = {
-    ("GET", "/"): Operation("Pages", "The console", content_type=_HTML),
+    ("GET", "/"): Operation(
+        "Pages",
+        "The console",
+        content_type=_HTML,
+        errors=(400,),
+        parameters={"env": _TEXT, "range": {"enum": [*RANGES], "description": "of what the charts show"}},
+    ),
+    ("GET", "/incidents/{id}"): Operation(
+        "Pages", "One incident, for people", content_type=_HTML, errors=(400, 404, 503)
+    ),
+    ("GET", "/history"): Operation(
+        "Pages",
+        "All incidents, for people",
+        content_type=_HTML,
+        errors=(400,),
+        parameters={
+            "q": {**_TEXT, "description": "words that an incident has"},
+            "env": _TEXT,
+            "state": {"enum": ["", *STATES]},
+            "severity": {"enum": ["", "1", "2", "3"], "description": "the worst that it had"},
+        },
+    ),
+    ("GET", "/assets/{name}"): Operation(
+        "Pages", "A file that pages load", content_type="application/octet-stream", errors=(404,)
+    ),
+    ("GET", "/api/v1/stream"): Operation(
+        "Reading",
+        "An event (server-sent) whenever something has changed",
+        content_type="text/event-stream",
+        errors=(503,),
+    ),
     ("GET", "/status"): Operation("Pages", "The public status page", content_type=_HTML, errors=(400,)),
     ("GET", "/status.atom"): Operation(
         "Pages", "The public status as a feed", content_type="application/atom+xml", errors=(400,)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
-import re
 from typing import Any
 
 import pytest
@@ -13,9 +10,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from detectors.instants import format_instant
-from sinks.console import page
 from sinks.metrics.snapshot import EnvSnapshot
-from streams.settings.policy_file import default_policy, read_policy
 from tests.streams.http.serving import NOW, Serving, an_incident, dumps
 
 
@@ -238,43 +233,3 @@ async def test_it_is_ready_when_every_part_is(served: Serving) -> None:
     served.health.ready("evaluate")
     served.health.forget("views")
     assert await get(served, "/readyz") == (200, {"status": "ok", "parts": {"evaluate": "ok"}})
-
-
-async def test_the_console_runs_its_own_script_and_style_and_nothing_else(served: Serving) -> None:
-    async with served.client.get("/") as response:
-        html, headers = await response.text(), response.headers
-    policy = dict(part.split(" ", 1) for part in headers["Content-Security-Policy"].split("; "))
-    assert headers["Content-Type"] == "text/html; charset=utf-8"
-    assert headers["X-Content-Type-Options"] == "nosniff"
-    assert (policy["default-src"], policy["connect-src"], policy["frame-ancestors"]) == (
-        "'none'",
-        "'self'",
-        "'none'",
-    )
-    for tag, directive in (("script", "script-src"), ("style", "style-src")):
-        (inline,) = re.findall(f"<{tag}>(.*?)</{tag}>", html, re.DOTALL)
-        digest = base64.b64encode(hashlib.sha256(inline.encode()).digest()).decode()
-        assert policy[directive] == f"'sha256-{digest}'"
-
-
-def test_the_console_has_the_values_of_the_policy_and_no_name_ends_its_element() -> None:
-    policy = read_policy('values: {csp: {new: {name: "</script><b>", banner: new_id}}}', "policy.yaml")
-    html = page(policy).body.decode()
-    (text,) = re.findall(r'<script type="application/json" id="values">(.*?)</script>', html, re.DOTALL)
-    told = json.loads(text)
-    assert told["axes"] == ["auth_method", "csp", "client_id"]
-    assert told["values"]["csp"]["new"] == {"name": "</script><b>", "banner": "new_id", "retired": None}
-    assert told["values"]["csp"]["dslogon"]["retired"] == "2025-09-30T04:00:00Z"
-    assert told["values"]["client_id"]["vaweb"]["name"] == "VA.gov (web)"
-
-
-def test_the_console_loads_nothing_and_writes_no_html_from_what_it_is_told() -> None:
-    html = page(default_policy()).body.decode()
-    assert "/*script*/" not in html
-    assert "/*values*/" not in html
-    assert "/*style*/" not in html
-    assert not re.findall(r"<(?:script|img|iframe|link)[^>]*(?:src|href)=(?![\"']?data:)", html)
-    assert not re.search(r"\son\w+=", html.split("<script>")[0])
-    assert not re.search(
-        r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|Storage|cookie", html
-    )

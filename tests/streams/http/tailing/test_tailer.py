@@ -13,7 +13,8 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, OffsetAndTimestamp, Top
 from aiokafka.errors import KafkaConnectionError
 
 from detectors.instants import HOUR
-from streams.http.views import DELIVERIES, INPUTS, LOG_LINES, SLI_RECORDS, Views, ViewsTailer
+from streams.http.tailing.tailer import DELIVERIES, INPUTS, SLI_RECORDS, ViewsTailer
+from streams.http.views import LOG_LINES, Views
 from streams.kafka.admin import create_missing
 from streams.kafka.embedded_broker import EmbeddedBroker
 from streams.kafka.topics import Topics

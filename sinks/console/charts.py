@@ -1,0 +1,263 @@
+"""How are success and people drawn over time? As SVG with axes, units, thresholds and marks, which needs no script."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from detectors.instants import DAY, HOUR, MINUTE
+from sinks.console.html import Html, tag
+
+__all__ = ["Mark", "Sample", "Span", "people_chart", "success_chart"]
+
+_WIDTH, _HEIGHT = 400, 160
+_LEFT, _RIGHT, _TOP, _BOTTOM = 44, 8, 10, 22  # the margins around what is drawn
+_COLUMNS = 60
+_STEPS = (5 * MINUTE, 10 * MINUTE, 15 * MINUTE, 30 * MINUTE, HOUR, 2 * HOUR, 4 * HOUR, 6 * HOUR, DAY)
+_TICKS = 6
+#: Columns without a value over which the line goes on.
+_GAP = 6
+
+
+class Sample(NamedTuple):
+    """What was measured at an instant (ms): the share that succeeded (0-1, None: nothing completed), and people."""
+
+    at: int
+    success: float | None
+    people: int
+
+
+class Span(NamedTuple):
+    """The time that a chart shows, ms."""
+
+    start: int
+    end: int
+
+
+class Mark(NamedTuple):
+    """Something that happened: from when to when (ms; equal for an instant), in words, and its severity or 0."""
+
+    start: int
+    end: int
+    words: str
+    severity: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Plot:
+    """A chart: the time and the values that it shows, its ticks, and its thresholds (value, words, class)."""
+
+    span: Span
+    low: float
+    high: float
+    ticks: Sequence[tuple[float, str]]
+    thresholds: Sequence[tuple[float, str, str]]
+    worst: Callable[[float, float], float]
+    said: Callable[[float], str]
+    title: str
+
+    def x(self, at: float) -> float:
+        """The place of an instant (ms), within what is drawn."""
+        start, end = self.span
+        share = (min(max(at, start), end) - start) / max(end - start, 1)
+        return round(_LEFT + share * (_WIDTH - _LEFT - _RIGHT), 1)
+
+    def y(self, value: float) -> float:
+        """The place of a value, within what is drawn."""
+        share = (min(max(value, self.low), self.high) - self.low) / (self.high - self.low)
+        return round(_HEIGHT - _BOTTOM - share * (_HEIGHT - _TOP - _BOTTOM), 1)
+
+
+def success_chart(
+    samples: Sequence[Sample], span: Span, objective: float | None, marks: Sequence[Mark] = (), *, title: str
+) -> Html:
+    """The share that succeeded, in percent; of several values in one column the least is drawn.
+
+    Args:
+        samples: the oldest first.
+        span: the time that is shown.
+        objective: the share that should succeed, 0-1.
+        marks: what happened meanwhile.
+        title: what is shown, for those who cannot see it.
+    """
+    known = [one.success for one in samples if one.success is not None and span.start <= one.at <= span.end]
+    low = next(bound for bound in (0.95, 0.9, 0.8, 0.5, 0.0) if bound == 0 or min(known, default=1) >= bound)
+    plot = _Plot(
+        span=span,
+        low=low,
+        high=1.0,
+        ticks=[(at, f"{at * 100:.4g} %") for at in (low, (low + 1) / 2, 1.0)],
+        thresholds=[]
+        if objective is None
+        else [(objective, f"objective {objective * 100:.4g} %", "objective")],
+        worst=min,
+        said=lambda value: f"{value:.1%} succeed",
+        title=title,
+    )
+    return _drawn(plot, [(one.at, one.success) for one in samples], marks)
+
+
+def people_chart(
+    samples: Sequence[Sample],
+    span: Span,
+    thresholds: Sequence[tuple[int, int]],
+    marks: Sequence[Mark] = (),
+    *,
+    title: str,
+) -> Html:
+    """The people who were impacted in the hour before; of several values in one column the greatest is drawn.
+
+    Args:
+        samples: the oldest first.
+        span: the time that is shown.
+        thresholds: severity and the people an hour above which it begins.
+        marks: what happened meanwhile.
+        title: what is shown, for those who cannot see it.
+    """
+    most = max((one.people for one in samples if span.start <= one.at <= span.end), default=0)
+    high = _round_up(max(most * 1.1, 10))
+    plot = _Plot(
+        span=span,
+        low=0.0,
+        high=high,
+        ticks=[(at, f"{at:,.0f}") for at in (0.0, high / 2, high)],
+        thresholds=[
+            (float(people), f"severity {severity} above {people:,}", f"severity-{severity}")
+            for severity, people in thresholds
+            if people <= high
+        ],
+        worst=max,
+        said=lambda value: f"{value:,.0f} people",
+        title=title,
+    )
+    return _drawn(plot, [(one.at, float(one.people)) for one in samples], marks)
+
+
+def _drawn(plot: _Plot, points: Sequence[tuple[int, float | None]], marks: Sequence[Mark]) -> Html:
+    columns = _columns(plot, points)
+    line, area = _paths(plot, columns)
+    shown = [one for one in marks if one.end >= plot.span.start and one.start <= plot.span.end]
+    nothing = tag("text", "no values yet", x=_WIDTH / 2, y=_HEIGHT / 2, text_anchor="middle")
+    return tag(
+        "svg",
+        tag("title", plot.title),
+        (_mark(plot, mark) for mark in shown),
+        _grid(plot),
+        tag("path", d=area, class_="area") if area else None,
+        tag("path", d=line, class_="line") if line else nothing,
+        (_threshold(plot, *one) for one in plot.thresholds),
+        _hover(plot, columns),
+        class_="chart",
+        viewBox=f"0 0 {_WIDTH} {_HEIGHT}",
+        role="img",
+        aria_label=plot.title,
+    )
+
+
+def _columns(plot: _Plot, points: Sequence[tuple[int, float | None]]) -> dict[int, tuple[int, float | None]]:
+    """Column -> the last instant (ms) and the worst value in it."""
+    start, end = plot.span
+    columns: dict[int, tuple[int, float | None]] = {}
+    for at, value in points:
+        if not start <= at <= end:
+            continue
+        column = (at - start) * _COLUMNS // max(end - start, 1)
+        known = columns.get(column, (at, None))[1]
+        columns[column] = at, value if known is None or value is None else plot.worst(known, value)
+    return columns
+
+
+def _paths(plot: _Plot, columns: dict[int, tuple[int, float | None]]) -> tuple[str, str]:
+    """The line, and the area below it; a gap of more than three columns, or an unknown value, ends both."""
+    line, area, begun, last = "", "", None, (0, 0.0)
+    for column in sorted(columns):
+        at, value = columns[column]
+        if begun is not None and (value is None or column - last[0] > _GAP):
+            area += f"L{last[1]},{plot.y(plot.low)}L{begun},{plot.y(plot.low)}Z"
+            begun = None
+        if value is None:
+            continue
+        x, y = plot.x(at), plot.y(value)
+        step = f"{'M' if begun is None else 'L'}{x},{y}"
+        line, area = line + step, area + step
+        begun, last = x if begun is None else begun, (column, x)
+    if begun is not None:
+        area += f"L{last[1]},{plot.y(plot.low)}L{begun},{plot.y(plot.low)}Z"
+    return line, area
+
+
+def _grid(plot: _Plot) -> Iterator[Html]:
+    for value, words in plot.ticks:
+        y = plot.y(value)
+        yield tag("line", x1=_LEFT, x2=_WIDTH - _RIGHT, y1=y, y2=y, class_="grid")
+        yield tag("text", words, x=_LEFT - 4, y=y + 3, text_anchor="end")
+    start, end = plot.span
+    step = next((step for step in _STEPS if (end - start) / step <= _TICKS), (end - start) // _TICKS)
+    for at in range(start - start % step + step, end + 1, step):
+        if plot.x(at) < _LEFT + 20:
+            continue
+        yield tag(
+            "line",
+            x1=plot.x(at),
+            x2=plot.x(at),
+            y1=_HEIGHT - _BOTTOM,
+            y2=_HEIGHT - _BOTTOM + 3,
+            class_="tick",
+        )
+        anchor = "end" if plot.x(at) > _WIDTH - 24 else "middle"
+        yield tag("text", f"{_clock(at)}", x=plot.x(at), y=_HEIGHT - 8, text_anchor=anchor)
+    yield tag("text", "UTC", x=_LEFT - 4, y=_HEIGHT - 8, text_anchor="end")
+
+
+def _threshold(plot: _Plot, value: float, words: str, kind: str) -> Html:
+    y = plot.y(value)
+    below = y < _TOP + 12
+    return tag(
+        "g",
+        tag("line", x1=_LEFT, x2=_WIDTH - _RIGHT, y1=y, y2=y),
+        tag("text", words, x=_LEFT + 4, y=y + 11 if below else y - 3),
+        class_=f"threshold {kind}",
+    )
+
+
+def _mark(plot: _Plot, mark: Mark) -> Html:
+    x = plot.x(mark.start)
+    return tag(
+        "rect",
+        tag("title", mark.words),
+        x=x,
+        y=_TOP,
+        width=max(1.5, round(plot.x(mark.end) - x, 1)),
+        height=_HEIGHT - _TOP - _BOTTOM,
+        class_="mark",
+        data_severity=mark.severity or None,
+    )
+
+
+def _hover(plot: _Plot, columns: dict[int, tuple[int, float | None]]) -> Iterator[Html]:
+    """What is said where the pointer rests: an unseen strip for each column."""
+    width = (_WIDTH - _LEFT - _RIGHT) / _COLUMNS
+    for column, (at, value) in sorted(columns.items()):
+        words = "nothing completed" if value is None else plot.said(value)
+        yield tag(
+            "rect",
+            tag("title", f"{_clock(at)} UTC: {words}"),
+            x=round(_LEFT + column * width, 1),
+            y=_TOP,
+            width=round(width, 1),
+            height=_HEIGHT - _TOP - _BOTTOM,
+            class_="strip",
+        )
+
+
+def _clock(at: int) -> str:
+    return datetime.fromtimestamp(at // 1000, UTC).strftime("%H:%M")
+
+
+def _round_up(value: float) -> float:
+    """The next of 1, 2, 5 times a power of ten."""
+    power = 10.0 ** math.floor(math.log10(value))
+    return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= value)
