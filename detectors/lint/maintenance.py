@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo
+from collections.abc import Iterator
 
 from detectors.axes import overlaps
 from detectors.history.error_budget import SCHEDULED_A_MONTH
-from detectors.instants import FAR_PAST, format_duration, format_instant
+from detectors.instants import format_duration, format_instant
 from detectors.lifecycle.response_times import calendar
 from detectors.lint.rule import Ground, Rule
-from detectors.policy.sections import MaintenanceWindow
 from detectors.policy.types import Fault
+from detectors.process.covers import spent_by_month
 
 __all__ = ["RULES"]
 
@@ -20,8 +18,6 @@ __all__ = ["RULES"]
 _NOTICE_DAYS = 3
 #: The environment that the SLA covers.
 _PRODUCTION = "prod"
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECOND = timedelta(milliseconds=1)
 
 
 def _overlaps(ground: Ground) -> Iterator[Fault]:
@@ -56,14 +52,15 @@ def _notice(ground: Ground) -> Iterator[Fault]:
 
 
 def _too_long(ground: Ground) -> Iterator[Fault]:
-    zone = ZoneInfo(ground.policy.time_zone)
-    reported: set[int] = set()
+    windows, reported = ground.policy.maintenance, set[int]()
     for method in ground.policy.values_of("auth_method"):
         scope = f"{_PRODUCTION}/{method}"
-        chosen = [i for i, w in enumerate(ground.policy.maintenance) if overlaps(w.scope, scope)]
-        chosen.sort(key=lambda i: ground.policy.maintenance[i].start)
+        chosen = [i for i, w in enumerate(windows) if overlaps(w.scope, scope)]
+        chosen.sort(key=lambda i: windows[i].start)
+        spans = [(windows[i].start, windows[i].end) for i in chosen]
         used: dict[tuple[int, int], int] = {}
-        for i, month, length in _spent(ground.policy.maintenance, chosen, zone):
+        for place, month, length in spent_by_month(spans, ground.policy.time_zone):
+            i = chosen[place]
             used[month] = used.get(month, 0) + length
             if used[month] > SCHEDULED_A_MONTH and i not in reported:
                 reported.add(i)
@@ -73,22 +70,6 @@ def _too_long(ground: Ground) -> Iterator[Fault]:
                     f"with it {method} has {format_duration(used[month])} of maintenance in {year}-{number:02d};"
                     f" the SLA excludes at most {format_duration(SCHEDULED_A_MONTH)} a month",
                 )
-
-
-def _spent(
-    windows: Sequence[MaintenanceWindow], chosen: Sequence[int], zone: ZoneInfo
-) -> Iterator[tuple[int, tuple[int, int], int]]:
-    """(window, month, ms) of what each window adds to those before it; months are local."""
-    reached = FAR_PAST
-    for i in chosen:
-        at = max(windows[i].start, reached)
-        reached = max(reached, windows[i].end)
-        while at < windows[i].end:
-            local = (_EPOCH + timedelta(milliseconds=at)).astimezone(zone)
-            following = datetime(local.year + local.month // 12, local.month % 12 + 1, 1, tzinfo=zone)
-            end = min(windows[i].end, (following - _EPOCH) // _MILLISECOND)
-            yield i, (local.year, local.month), end - at
-            at = end
 
 
 RULES = (

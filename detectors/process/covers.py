@@ -7,7 +7,7 @@ and in summer.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from itertools import islice
@@ -18,7 +18,7 @@ import msgspec
 from dateutil.rrule import rrule, rrulestr
 
 from detectors.axes import contains
-from detectors.instants import SECOND
+from detectors.instants import FAR_PAST, SECOND
 
 __all__ = [
     "COVERS_KEPT",
@@ -27,8 +27,11 @@ __all__ = [
     "Hidden",
     "in_force",
     "occurrence",
+    "occurrences",
     "over_at",
     "rule_problem",
+    "spent_by_month",
+    "upcoming",
 ]
 
 CoverKind = Literal["mute", "maintenance", "correction"]
@@ -129,6 +132,44 @@ def occurrence(cover: Cover, at: int, zone: str) -> tuple[int, int] | None:
     if place < 0 or at >= starts[place] + cover.end - cover.start:
         return None
     return starts[place], starts[place] + cover.end - cover.start
+
+
+def upcoming(cover: Cover, at: int, zone: str) -> tuple[int, int] | None:
+    """Return the span (ms) of the occurrence of a cover that holds ``at`` (ms), else of the next one; None: it is over.
+
+    Args:
+        zone: IANA name of the time zone in which a rule is meant.
+    """
+    return next((span for span in occurrences(cover, zone) if span[1] > at), None)
+
+
+def occurrences(cover: Cover, zone: str) -> Iterator[tuple[int, int]]:
+    """Yield the spans (ms) of the occurrences of a cover, the earliest first, within ten years.
+
+    Args:
+        zone: IANA name of the time zone in which a rule is meant.
+    """
+    starts = (cover.start,) if cover.recurs is None else _starts(cover.recurs.upper(), cover.start, zone)
+    return ((start, start + cover.end - cover.start) for start in starts)
+
+
+def spent_by_month(spans: Iterable[tuple[int, int]], zone: str) -> Iterator[tuple[int, tuple[int, int], int]]:
+    """Yield (place of a span, (year, month), ms) of what each span adds to the earlier ones in a local month.
+
+    Args:
+        spans: (start, end), ms, in the order of their starts.
+        zone: IANA name of the time zone of the months.
+    """
+    local, reached = ZoneInfo(zone), FAR_PAST
+    for place, (start, end) in enumerate(spans):
+        at = max(start, reached)
+        reached = max(reached, end)
+        while at < end:
+            day = datetime.fromtimestamp(at / SECOND, local)
+            following = datetime(day.year + day.month // 12, day.month % 12 + 1, 1, tzinfo=local)
+            until = min(end, round(following.timestamp()) * SECOND)
+            yield place, (day.year, day.month), until - at
+            at = until
 
 
 def over_at(cover: Cover, zone: str) -> int:

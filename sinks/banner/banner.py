@@ -17,7 +17,9 @@ from msgspec.structs import replace
 
 from detectors.incidents import Incident
 from detectors.instants import HOUR, format_instant, parse_instant
+from detectors.lifecycle.conduct.covering import planned
 from detectors.policy.policy import Policy
+from detectors.process.covers import Cover
 from sinks.banner.keys import MVI, BannerKeys
 from sinks.banner.standing import stands
 from sinks.wording import one_line, truncate
@@ -109,6 +111,7 @@ def banners(
     incidents: Iterable[Incident],
     at: int,
     previous: Mapping[str, Banner] | None = None,
+    covers: Iterable[Cover] = (),
 ) -> dict[str, Banner]:
     """The banners of an environment at ``at`` (ms), by key: every key that the environment always has, and more.
 
@@ -124,6 +127,7 @@ def banners(
         incidents: of any environments.
         at: ms since the epoch.
         previous: the banners that were last published, for ``since``; without them an ``ok`` has no beginning.
+        covers: the maintenance that was announced at run time, among other covers.
     """
     keys, current, known = BannerKeys(policy), dict[str, _Current](), previous or {}
     standing = [i for i in incidents if i.env == env and i.state in _STANDING]
@@ -132,8 +136,8 @@ def banners(
             state = _state(incident, known.get(key), at, policy)
             if BADNESS[state] > BADNESS[current.get(key, _OK).state]:
                 current[key] = _Current(state, incident.opened_at, incident)
-    for window in policy.maintenance:
-        if window.scope.partition("/")[0] == env and window.start <= at < window.end:
+    for window in planned(policy, covers, at):
+        if window.scope.partition("/")[0] == env and window.start <= at:
             shown = _Current("maintenance", window.start, None, window.description)
             current |= dict.fromkeys(keys.of_scope(window.scope, at), shown)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from detectors.incidents import Incident
 from detectors.policy.policy import Policy
+from detectors.process.covers import Cover
 from sinks.banner.banner import Banner, banners
 
 __all__ = ["BannerBoard"]
@@ -24,9 +25,9 @@ class BannerBoard:
         self._policy = policy
         self._shown: dict[str, Banner] = {}
 
-    def update(self, at: int, incidents: Iterable[Incident]) -> list[Banner]:
-        """Compute the banners of the incidents at ``at`` (ms); returns those that changed, by key."""
-        now = banners(self._policy, self._env, incidents, at, self._shown)
+    def update(self, at: int, incidents: Iterable[Incident], covers: Iterable[Cover] = ()) -> list[Banner]:
+        """Compute the banners of incidents and maintenance (``banners``) at ``at`` (ms); returns those that changed."""
+        now = banners(self._policy, self._env, incidents, at, self._shown, covers)
         before, self._shown = self._shown, now
         changed = []
         for key, banner in now.items():

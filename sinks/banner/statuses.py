@@ -13,8 +13,9 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from detectors.instants import MINUTE, SECOND
+from detectors.lifecycle.conduct.covering import Planned, planned
 from detectors.policy.policy import Policy
-from detectors.policy.sections import MaintenanceWindow
+from detectors.process.covers import Cover
 from sinks.banner.banner import BADNESS, Banner
 from sinks.banner.keys import BannerKeys, Service, Services, Visitor
 from sinks.banner.ways import WaysIn
@@ -74,6 +75,7 @@ def statuses(
     visitor: Visitor = Visitor(),  # noqa: B008  (immutable)
     *,
     success: Mapping[str, float] | None = None,
+    covers: Iterable[Cover] = (),
     env: str = "prod",
     began: int | None = None,
 ) -> Body:
@@ -91,13 +93,14 @@ def statuses(
         state: what is known of ``env``.
         visitor: who asks; each value is one that has a banner.
         success: scope -> share of the sign-ins that have just succeeded, of scopes where enough completed.
+        covers: the maintenance that was announced at run time, among other covers.
         env: the environment that the page describes, one that the policy lists.
         began: when the watch began (ms); ``reported_at`` where nothing has been judged yet.
     """
     now = state.now
     keys = BannerKeys(policy)
     visitor = visitor._replace(client=visitor.client or policy.banner.default_client)
-    covering = [w for w in policy.maintenance if w.scope.partition("/")[0] == env and w.end > now]
+    covering = [w for w in planned(policy, covers, now) if w.scope.partition("/")[0] == env]
     under_way = {key for w in covering if w.start <= now for key in keys.of_scope(w.scope, now)}
     services = keys.services(env, now, visitor)
     failing = under_way | {key for key, banner in state.banners.items() if banner.state != "ok"}
@@ -136,7 +139,7 @@ def _state_of(service: Service, state: Known, under_way: Collection[str]) -> Bod
     }
 
 
-def _windows(covering: Iterable[tuple[MaintenanceWindow, Sequence[str]]], services: Services) -> list[Body]:
+def _windows(covering: Iterable[tuple[Planned, Sequence[str]]], services: Services) -> list[Body]:
     """The maintenance windows that have not ended, the earliest first, one entry for each service that a window covers.
 
     Those under way thus come first, as the front end looks at the first window of a sign-in service alone.

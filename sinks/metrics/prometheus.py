@@ -192,6 +192,16 @@ class Metrics:
         yield self._durations()
         yield self._incidents_open()
         yield from self._clocks()
+        yield gauge(
+            "watchofficer_covers_in_force",
+            "Mutes and maintenance that hold a scope now, and keep pages back.",
+            ("env", "kind"),
+            (
+                ((env, kind), snapshot.in_force.get(kind, 0))
+                for env, snapshot in self._envs.items()
+                for kind in ("maintenance", "mute")
+            ),
+        )
         yield from self._watch()
         yield from self.watch.collect()
         yield from self.receivers.collect()

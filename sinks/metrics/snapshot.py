@@ -36,6 +36,7 @@ class EnvSnapshot:
         incidents_open: severity -> number of unresolved incidents.
         clocks: (clock, severity) -> the earliest end (ms) of those that run;
             clocks are ``response``, ``alert``, ``update`` and ``eta``.
+        in_force: kind -> mutes, and maintenance, that hold a scope now.
         notices: kind -> notices since the start of this process.
         unlisted: field -> events, since counting began, with a value of that field that the policy does not list.
         watermark: event time (ms) up to which the environment has been evaluated; None before the first evaluation.
@@ -53,6 +54,7 @@ class EnvSnapshot:
     severity: Mapping[ScopeValues, int] = field(default_factory=dict)
     incidents_open: Mapping[int, int] = field(default_factory=dict)
     clocks: Mapping[tuple[str, int], int] = field(default_factory=dict)
+    in_force: Mapping[str, int] = field(default_factory=dict)
     notices: Mapping[str, int] = field(default_factory=dict)
     unlisted: Mapping[str, int] = field(default_factory=dict)
     watermark: int | None = None

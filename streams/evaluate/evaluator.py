@@ -135,7 +135,8 @@ class Evaluator:
                 verdict = Verdict(brought)
                 self.notices.setdefault(env, Counter()).update(notice.kind for notice in brought.notices)
                 if brought.incidents is not None:
-                    verdict.banners = self.boards[env].update(brought.at, brought.incidents)
+                    covers = engine.lifecycle.memory.covers.standing
+                    verdict.banners = self.boards[env].update(brought.at, brought.incidents, covers)
                     if brought.at % self.policy.banner.republish_every == 0:
                         verdict.shown = self.boards[env].shown()
                 out.append(verdict)

@@ -10,8 +10,10 @@ import numpy as np
 from detectors.engine.engine import QUANTILES, Engine
 from detectors.incidents import Incident
 from detectors.instants import SECOND, format_duration
+from detectors.lifecycle.conduct.covering import planned
 from detectors.lifecycle.response_times import clocks
 from detectors.policy.policy import Policy
+from detectors.process.covers import occurrence
 from sinks.metrics.snapshot import EnvSnapshot
 from streams.evaluate.scope_gauges import ErrorBudgets, Exported, impact, ratios, severities
 from streams.evaluate.shard import Shard
@@ -58,6 +60,7 @@ class Snapshots:
             severity=severities(engine, scopes, standing, policy),
             incidents_open=open_by,
             clocks=due,
+            in_force=_in_force(engine, policy),
             notices=dict(shard.notices.get(env, {})),
             unlisted=dict(shard.totals.unlisted[env]),
             watermark=engine.evaluated_to,
@@ -86,6 +89,20 @@ def _open(standing: Sequence[Incident], policy: Policy) -> tuple[dict[int, int],
             if end is not None:
                 due[name, severity] = min(due.get((name, severity), end), end)
     return open_by, due
+
+
+def _in_force(engine: Engine, policy: Policy) -> dict[str, int]:
+    """Return how many maintenances, of the policy and at run time, and mutes hold a scope at the last T."""
+    at, covers = engine.evaluated_to or 0, engine.lifecycle.memory.covers.standing
+    mutes = (one for one in covers if one.kind == "mute")
+    return {
+        "maintenance": sum(
+            one.start <= at
+            for one in planned(policy, covers, at)
+            if one.scope.partition("/")[0] == engine.env
+        ),
+        "mute": sum(occurrence(one, at, policy.time_zone) is not None for one in mutes),
+    }
 
 
 def _durations(engine: Engine, policy: Policy) -> dict[tuple[str, str, str], float]:

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import msgspec
 from msgspec import UNSET
 
 from detectors.incidents import Command, Transition
-from detectors.instants import format_instant
+from detectors.instants import format_instant, parse_instant
 from detectors.notices.notices import Notice
 from detectors.process.covers import Cover
 from sinks.banner.banner import Banner
 
-__all__ = ["banner_object", "cover_object", "notice_object", "notify_object", "transition_object"]
+__all__ = [
+    "banner_object",
+    "cover_object",
+    "notice_object",
+    "notify_object",
+    "read_cover",
+    "transition_object",
+]
+
+
+_INSTANTS_OF_COVERS = ("start", "end", "said_at", "begun")
 
 
 def transition_object(transition: Transition) -> dict[str, object]:
@@ -70,10 +83,23 @@ def notice_object(notice: Notice) -> dict[str, object]:
 def cover_object(cover: Cover) -> dict[str, object]:
     """Return a mute, maintenance or correction with its instants in RFC 3339."""
     found: dict[str, object] = msgspec.to_builtins(cover)
-    for name in ("start", "end", "said_at", "begun"):
+    for name in _INSTANTS_OF_COVERS:
         at = getattr(cover, name)
         found[name] = None if at is None else format_instant(at)
     return found
+
+
+def read_cover(value: Mapping[str, Any]) -> Cover:
+    """Return the mute, maintenance or correction of an object that ``cover_object`` made.
+
+    Raises:
+        ValueError: it is none.
+    """
+    told = dict(value)
+    for name in _INSTANTS_OF_COVERS:
+        if isinstance(told.get(name), str):
+            told[name] = parse_instant(told[name])
+    return msgspec.convert(told, Cover)
 
 
 def banner_object(banner: Banner) -> dict[str, object]:

@@ -50,6 +50,7 @@ class Line(
         counts: of the scope in five minutes, where they are known.
         common: what the people who fail have in common.
         input: id of the input that a person or receiver asked for it by.
+        field, cover: of a notice what has happened (set, began or ended) to which mute, maintenance or correction.
         page: the alert that it triggered, if any; unset in lines of earlier versions, which do not say.
     """
 
@@ -77,6 +78,8 @@ class Line(
     evidence: tuple[Evidence, ...] = ()
     page: LoggedPage | msgspec.UnsetType | None = msgspec.UNSET
     policy_hash: str = ""
+    field: str | None = None
+    cover: dict[str, Any] | None = None
 
     @property
     def instant(self) -> int:

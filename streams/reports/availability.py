@@ -20,8 +20,10 @@ from detectors.history.error_budget import Account, Exclusion, accounts, schedul
 from detectors.history.history import History
 from detectors.instants import DAY, MINUTE, format_instant
 from detectors.policy.policy import Policy
+from detectors.process.covers import Cover
 from detectors.windows.counters import BAD, GOOD, SLOW, TIMED
-from sinks.wording import ScopeNames, capitalised, day_words
+from sinks.wording import ScopeNames, capitalised, day_words, one_line
+from streams.reports.announced import Announced
 from streams.reports.document import Calendar, Cell, Report, Section, Sentence, Table
 from streams.reports.episodes import Episode
 from streams.reports.spans import Span, local
@@ -43,7 +45,13 @@ def exclusions_of(episodes: Iterable[Episode], span: Span, env: str, now: int) -
 
 
 def sla_report(
-    history: History, episodes: Sequence[Episode], policy: Policy, span: Span, *, now: int
+    history: History,
+    episodes: Sequence[Episode],
+    policy: Policy,
+    span: Span,
+    *,
+    now: int,
+    said: Sequence[Announced] = (),
 ) -> Report:
     """Report on the promises of the SLA in an environment and a month.
 
@@ -53,6 +61,7 @@ def sla_report(
         policy: has the objectives and the maintenance.
         span: a calendar month.
         now: a month that is not over is reported up to this instant, ms.
+        said: maintenance and corrections that people announced at run time.
     """
     at = min(now, span.end)
     env, at = history.env, max(at, span.start + 1)
@@ -62,7 +71,8 @@ def sla_report(
         history.follow(scopes)
     caused = exclusions_of(episodes, span, env, now)
     budgets = {f"{env}/{method}": 1 - one.availability for method, one in policy.objectives.items()}
-    found = accounts(history, budgets, at, policy, [exclusion for exclusion, _ in caused])
+    left_out = [one.span for one in said if one.cover.counts]
+    found = accounts(history, budgets, at, policy, [*(exclusion for exclusion, _ in caused), *left_out])
     covered = float(history.coverage(np.array([span.start]), np.array([at]))[0])
     source = f"sli-history, {env}, {day_words(span.start)} to {day_words(at)}"
     raw = history.sums(span.start, at)
@@ -79,7 +89,8 @@ def sla_report(
         "end": format_instant(at),
         "coverage": covered,
         "methods": {
-            method: _method(history, method, found, raw, policy, scheduled_by=(span.start, at))
+            method: _method(history, method, found, raw, policy)
+            | _minutes(policy, f"{env}/{method}", (span.start, at), left_out)
             for method in policy.objectives
         },
     }
@@ -87,7 +98,7 @@ def sla_report(
     report.sections = [
         _promises(report.data, policy, promised),
         _budgets(found, policy, promised),
-        _excluded(caused, policy, env, (span.start, at), source),
+        _excluded(caused, said, policy, env, (span.start, at), source),
         _parts(history, raw, policy, source),
         *(_calendar(history, method, policy, (span.start, at), source) for method in policy.objectives),
         _consequences(found, episodes, policy, span, source),
@@ -111,18 +122,11 @@ def _sums(history: History, scope: str, sums: Floats) -> Floats:
 
 
 def _method(
-    history: History,
-    method: str,
-    found: dict[str, Account],
-    raw: Floats,
-    policy: Policy,
-    *,
-    scheduled_by: tuple[int, int],
+    history: History, method: str, found: dict[str, Account], raw: Floats, policy: Policy
 ) -> dict[str, Any]:
     scope = f"{history.env}/{method}"
     counts, promise, account = _sums(history, scope, raw), policy.objectives[method], found.get(scope)
     measured = None if account is None else account.availability
-    minutes = sum(one.end - one.start for one in scheduled(policy, scope, *scheduled_by)) / MINUTE
     return {
         "availability_with_all": _ratio(counts),
         "availability": measured,
@@ -133,9 +137,29 @@ def _method(
         "latency_threshold_ms": promise.latency_threshold_ms,
         "good": float(counts[GOOD]),
         "bad": float(counts[BAD]),
-        "maintenance_minutes": minutes,
         "account": None if account is None else _account(account),
     }
+
+
+def _minutes(
+    policy: Policy, scope: str, span: tuple[int, int], left_out: Sequence[Exclusion]
+) -> dict[str, float]:
+    """Return the minutes of a scope that are left out of its account, by reason."""
+    corrected = (one for one in left_out if one.why == "correction" and overlaps(one.scope, scope))
+    return {
+        "maintenance_minutes": _length(scheduled(policy, scope, *span, left_out)),
+        "correction_minutes": _length(_within(one, span) for one in corrected),
+    }
+
+
+def _length(spans: Iterable[Exclusion]) -> float:
+    return sum(one.end - one.start for one in spans) / MINUTE
+
+
+def _within(one: Exclusion, span: tuple[int, int]) -> Exclusion:
+    """Return the part of an exclusion that lies in a span (ms); it is empty where none does."""
+    start = min(max(one.start, span[0]), span[1])
+    return Exclusion(one.scope, start, max(min(one.end, span[1]), start), one.why)
 
 
 def _account(account: Account) -> dict[str, Any]:
@@ -200,28 +224,59 @@ def _budgets(found: dict[str, Account], policy: Policy, source: str) -> Section:
 
 
 def _excluded(
-    caused: Sequence[tuple[Exclusion, str]], policy: Policy, env: str, span: tuple[int, int], source: str
+    caused: Sequence[tuple[Exclusion, str]],
+    said: Sequence[Announced],
+    policy: Policy,
+    env: str,
+    span: tuple[int, int],
+    source: str,
 ) -> Section:
-    names, rows, seen = ScopeNames(policy), list[tuple[Cell, ...]](), set[Exclusion]()
+    """Tell each span that is not counted, and why, and the maintenance that is counted all the same."""
+    names, found = ScopeNames(policy), dict[Exclusion, str]()
+    left_out = [one.span for one in said if one.cover.counts]
     for method in policy.objectives:
-        for one in scheduled(policy, f"{env}/{method}", *span):
-            if one not in seen:
-                seen.add(one)
-                rows.append(_exclusion(one, "scheduled maintenance", names))
-    rows += [_exclusion(one, f"caused by the credential provider ({name})", names) for one, name in caused]
+        for one in scheduled(policy, f"{env}/{method}", *span, left_out):
+            found[one] = f"scheduled maintenance{_announced_by(one, said)}"
+    for told in said:
+        part = _within(told.span, span)
+        if told.span.why == "correction" and part.start < part.end:
+            found[part] = f"correction{_by(told.cover)}"
+    found |= {one: f"caused by the credential provider ({name})" for one, name in caused}
+    rows = [_exclusion(one, why, names) for one, why in found.items()]
     rows.sort(key=lambda row: str(row[1]))
-    if not rows:
-        return Section("Not counted", [Sentence("Nothing was left out of the account.", source)])
-    total = sum(float(str(row[3])) for row in rows)
-    return Section(
-        "Not counted",
-        [
+    items: list[Any] = []
+    if rows:
+        total = sum(float(str(row[3])) for row in rows)
+        items = [
             Table(("what", "from", "to", "minutes", "why"), rows, source),
             Sentence(
                 f"{len(rows)} spans, {total:,.1f} minutes in all, were left out of the account.", source
             ),
-        ],
-    )
+        ]
+    for told in said:
+        part = _within(told.span, span)
+        if not told.cover.counts and part.start < part.end:
+            minutes, what = round(_length([part]), 1), names.words(told.span.scope)
+            items.append(
+                Sentence(
+                    f"{minutes:,} minutes of maintenance of {what} from {day_words(part.start)} are counted,"
+                    f" as it was announced too late{_by(told.cover)}.",
+                    f"incident-log, {told.cover.id}",
+                )
+            )
+    return Section("Not counted", items or [Sentence("Nothing was left out of the account.", source)])
+
+
+def _announced_by(one: Exclusion, said: Sequence[Announced]) -> str:
+    """Say who announced maintenance that is left out, and why, where that was at run time; else ""."""
+    for span, cover in said:
+        if cover.counts and span.scope == one.scope and span.start <= one.start < span.end:
+            return _by(cover)
+    return ""
+
+
+def _by(cover: Cover) -> str:
+    return f" ({cover.id} by {one_line(cover.by)}: {one_line(cover.text).rstrip('. ')})"
 
 
 def _exclusion(one: Exclusion, why: str, names: ScopeNames) -> tuple[Cell, ...]:

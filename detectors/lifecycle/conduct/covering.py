@@ -7,20 +7,44 @@ somebody then if it still fails.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import takewhile
+from typing import NamedTuple
 
 import msgspec
 from msgspec.structs import replace
 
-from detectors.axes import contains
+from detectors.axes import contains, overlaps
+from detectors.bounds import plain_line
 from detectors.history.error_budget import SCHEDULED_A_MONTH, Exclusion
 from detectors.incidents import Incident, IncidentInput
 from detectors.instants import DAY, format_duration, format_instant
 from detectors.lifecycle.response_times import calendar
 from detectors.notices.notices import Notice, NoticeKind
 from detectors.policy.policy import Policy
-from detectors.process.covers import COVERS_KEPT, Cover, CoverKind, Hidden, in_force, occurrence, rule_problem
+from detectors.process.covers import (
+    COVERS_KEPT,
+    Cover,
+    CoverKind,
+    Hidden,
+    in_force,
+    occurrence,
+    occurrences,
+    rule_problem,
+    spent_by_month,
+    upcoming,
+)
 
-__all__ = ["ANNOUNCED_AHEAD", "LASTS_AT_MOST", "Covers", "cover", "exclusions", "follow", "hidden_by"]
+__all__ = [
+    "ANNOUNCED_AHEAD",
+    "LASTS_AT_MOST",
+    "Covers",
+    "Planned",
+    "cover",
+    "exclusions",
+    "follow",
+    "hidden_by",
+    "planned",
+]
 
 #: Scheduled downtime must be announced so many business days ahead, or the SLA counts it.
 ANNOUNCED_AHEAD = 3
@@ -30,6 +54,8 @@ LASTS_AT_MOST = 7 * DAY
 _REMEMBERED = 40 * DAY
 _EXCLUSIONS_KEPT = 400
 _LISTED = 10
+#: How far ahead (ms) the occurrences of maintenance are added up.
+_LOOKS_AHEAD = 366 * DAY
 _TEXT_LIMIT, _NAME_LIMIT = 300, 100
 _KINDS: dict[str, CoverKind] = {"mute": "mute", "maintain": "maintenance", "correct": "correction"}
 _OPEN = ("open", "acknowledged", "recovering")
@@ -47,6 +73,31 @@ class Covers(msgspec.Struct):
     next_number: int = 1
     standing: list[Cover] = []
     excluded: list[Exclusion] = []
+
+
+class Planned(NamedTuple):
+    """Maintenance of a scope in ``[start, end)``, ms, and why, in one line."""
+
+    scope: str
+    start: int
+    end: int
+    description: str
+
+
+def planned(policy: Policy, covers: Iterable[Cover], at: int) -> list[Planned]:
+    """Return the maintenance that is not over at T (ms): of the policy, and of each at run time its next occurrence.
+
+    Args:
+        policy: has the windows that were announced in it, and the time zone.
+        covers: those that stand; mutes and corrections are no maintenance.
+        at: ms.
+    """
+    found = [Planned(w.scope, w.start, w.end, w.description) for w in policy.maintenance if w.end > at]
+    for one in covers:
+        span = upcoming(one, at, policy.time_zone) if one.kind == "maintenance" else None
+        if span is not None:
+            found.append(Planned(one.scope, *span, plain_line(one.text)))
+    return found
 
 
 def cover(covers: Covers, asked: IncidentInput, at: int, policy: Policy) -> Notice | str:
@@ -84,7 +135,7 @@ def cover(covers: Covers, asked: IncidentInput, at: int, policy: Policy) -> Noti
     )
     covers.next_number += 1
     covers.standing = [*covers.standing, made]
-    return _notice(made, "set", at, _said(made, policy))
+    return _notice(made, "set", at, _said(made, covers, policy))
 
 
 def _span_problem(kind: CoverKind, since: int, until: int, at: int) -> str | None:
@@ -205,7 +256,7 @@ def _name(one: Cover) -> str:
     return f"the {one.kind} {one.id} of {one.scope} by {one.by}"
 
 
-def _said(one: Cover, policy: Policy) -> str:
+def _said(one: Cover, covers: Covers, policy: Policy) -> str:
     span = f"from {format_instant(one.start)} to {format_instant(one.end)}"
     again = f", and again by the rule {one.recurs}" if one.recurs else ""
     match one.kind:
@@ -215,11 +266,39 @@ def _said(one: Cover, policy: Policy) -> str:
             return f"{one.by} takes {one.scope} {span} out of the SLA account ({one.id}): {one.text}."
     if not one.counts:
         note = f" It was announced less than {ANNOUNCED_AHEAD} business days ahead: the SLA counts it."
-    elif one.end - one.start > SCHEDULED_A_MONTH:
-        note = f" The SLA counts what is beyond {format_duration(SCHEDULED_A_MONTH)} a month."
     else:
-        note = ""
+        note = _too_much(one, covers, policy)
     return f"{one.by} announces maintenance of {one.scope} {span}{again} ({one.id}): {one.text}.{note}"
+
+
+def _too_much(one: Cover, covers: Covers, policy: Policy) -> str:
+    """Say in which month a method has more maintenance, with this one, than the SLA leaves out; "" for none."""
+
+    def ahead(known: Cover) -> list[tuple[int, int]]:
+        until = one.start + _LOOKS_AHEAD
+        return list(takewhile(lambda span: span[0] < until, occurrences(known, policy.time_zone)))
+
+    months = {month for _, month, _ in spent_by_month(ahead(one), policy.time_zone)}
+    spans = [(w.scope, w.start, w.end) for w in policy.maintenance]
+    spans += [(past.scope, past.start, past.end) for past in covers.excluded if past.why == "maintenance"]
+    for known in covers.standing:
+        if known.kind == "maintenance" and known.counts:
+            spans += [(known.scope, *span) for span in ahead(known)]
+    env = one.scope.partition("/")[0]
+    for method in policy.values_of("auth_method"):
+        scope = f"{env}/{method}"
+        if not overlaps(one.scope, scope):
+            continue
+        used = dict[tuple[int, int], int]()
+        own = sorted((start, end) for path, start, end in spans if overlaps(path, scope))
+        for _, month, length in spent_by_month(own, policy.time_zone):
+            used[month] = used.get(month, 0) + length
+            if used[month] > SCHEDULED_A_MONTH and month in months:
+                return (
+                    f" With it {scope} has more than {format_duration(SCHEDULED_A_MONTH)} of maintenance in"
+                    f" {month[0]}-{month[1]:02d}: the SLA counts what is beyond."
+                )
+    return ""
 
 
 def _hid(one: Cover) -> str:

@@ -13,6 +13,7 @@ from detectors.policy.policy import Policy
 from streams.records.log_lines import Line
 from streams.replay.entries import SourceError
 from streams.replay.record_files import add_record
+from streams.reports.announced import announced
 from streams.reports.availability import sla_report
 from streams.reports.document import Report
 from streams.reports.episodes import episodes_of
@@ -59,7 +60,8 @@ def report_command(
                 "report sla: the SLA counts by the month: give --month instead of --from and --to"
             )
         history = _history(history_file, env, policy, span)
-        made = sla_report(history, episodes_of(lines), policy, span, now=now)
+        said = announced(lines, env, now)
+        made = sla_report(history, episodes_of(lines), policy, span, now=now, said=said)
     click.echo(_written(made, form), nl=False)
     return 0
 

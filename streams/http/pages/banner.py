@@ -78,7 +78,8 @@ class BannerPages:
                 503, "service_unavailable", "the state of sign-in is unknown; see /readyz", headers
             )
         success = self._success(state) if is_known else {}
-        body = statuses(self._policy, state, visitor, success=success, began=self._began)
+        covers = self._views.covers.standing("maintenance")
+        body = statuses(self._policy, state, visitor, success=success, covers=covers, began=self._began)
         if request.headers.get("X-Key-Inflection", "").strip().lower() == "camel":
             body = _camel(body)
         encoded = msgspec.json.encode(body)

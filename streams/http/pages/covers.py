@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,7 +10,9 @@ from aiohttp import web
 
 from detectors.instants import parse_instant
 from detectors.process.actions import PATHS
+from detectors.process.covers import Cover
 from streams.http.responses import ApiError, json_response
+from streams.records.jsonl import read_cover
 
 __all__ = ["COVERS", "CoverPages", "CoverStates"]
 
@@ -42,6 +45,14 @@ class CoverStates:
     def all(self, kind: str) -> list[dict[str, Any]]:
         """Return the latest of a kind, in the order in which they changed."""
         return [one for one in self._covers.values() if one["kind"] == kind]
+
+    def standing(self, kind: str) -> list[Cover]:
+        """Return those of a kind that have not ended, in the order in which they changed."""
+        found = []
+        for one in self.all(kind):
+            with contextlib.suppress(ValueError):  # of another version: it is listed as it is, and no more
+                found += [read_cover(one)] if one["state"] != "ended" else []
+        return found
 
 
 class CoverPages:

@@ -7,8 +7,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from detectors.instants import MINUTE
+from detectors.process.covers import Cover
+from sinks.banner.banner import banners as banners_by
 from sinks.banner.keys import Visitor
 from sinks.banner.statuses import KEPT, known, statuses
 from tests.sinks.banner.making import CSPS, POLICY, T, banners, policy_with, shown, window
@@ -144,6 +147,29 @@ def test_maintenance_is_announced_to_those_whom_it_concerns_until_it_ends() -> N
     assert announced(None) == [ssoe, idme]
     assert shown({}, "ssoe", policy=policy)["ssoe"] == "maintenance"
     assert shown({}, "ssoe", policy=policy)["idme"] == "active"
+
+
+def test_maintenance_at_run_time_stands_on_the_banner_and_among_the_windows_and_other_covers_do_not() -> None:
+    fields = {"scope": "prod/ssoe", "by": "Ada", "text": "ISAM\npatching", "said_at": T - MINUTE}
+    held = Cover(id="prod-c1", kind="maintenance", start=T, end=T + MINUTE, **fields)  # type: ignore[arg-type]
+    daily = replace(
+        held, id="prod-c2", scope="prod/sis", start=T - 10 * MINUTE, end=T - 9 * MINUTE, recurs="FREQ=DAILY"
+    )
+    muted = replace(held, id="prod-c3", kind="mute", scope="prod/sis")
+    covers = [held, daily, muted]
+    made = banners_by(POLICY, "prod", [incident(scope="prod/ssoe")], T, None, covers)
+    assert {key: one.state for key, one in made.items() if one.state != "ok"} == {"prod/ssoe": "maintenance"}
+    assert made["prod/ssoe"].message == "ISAM patching"
+    assert banners_by(POLICY, "prod", [], T + MINUTE, made, covers)["prod/ssoe"].state == "ok"
+    body = statuses(POLICY, known([], T, "prod"), Visitor("ssoe"), covers=covers)["data"]["attributes"]
+    assert {one["service_id"]: one["status"] for one in body["statuses"]}["ssoe"] == "maintenance"
+    windows = statuses(POLICY, known([], T, "prod"), covers=covers)["data"]["attributes"][
+        "maintenance_windows"
+    ]
+    assert [(one["external_service"], one["start_time"], one["description"]) for one in windows] == [
+        ("ssoe", "2026-11-23T15:15:00.000Z", "ISAM patching"),
+        ("sis", "2026-11-24T15:05:00.000Z", "ISAM patching"),
+    ]
 
 
 @given(

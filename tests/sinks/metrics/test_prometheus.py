@@ -99,6 +99,7 @@ def test_the_names_and_labels_are_those_that_dashboards_rely_on() -> None:
         "watchofficer_incident_severity": by_scope,
         "watchofficer_incidents_open": {"env", "severity"},
         "watchofficer_response_deadline_timestamp_seconds": {"severity"},
+        "watchofficer_covers_in_force": {"env", "kind"},
         "watchofficer_clock_due_timestamp_seconds": {"env", "severity", "clock"},
         "watchofficer_clock_left_seconds": {"env", "severity", "clock"},
         "watchofficer_watermark_timestamp_seconds": {"env"},

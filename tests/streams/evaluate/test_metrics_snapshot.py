@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from detectors.engine.engine import Engine
 from detectors.history.history import History
+from detectors.incidents import IncidentInput
 from detectors.instants import HOUR, SECOND
 from detectors.lifecycle.response_times import alert_deadline, deadline
 from detectors.policy.policy import Policy
@@ -273,3 +274,25 @@ def test_the_axes_are_those_of_the_policy() -> None:
     assert set(told.users_impacted) - listed == {("", ""), ("east", ""), ("east", "sis")}
     assert told.users_impacted["east", "sis"] == 1
     assert told.success_ratio[("east", ""), "5m"] == 0
+
+
+def test_maintenance_at_run_time_is_on_the_banner_and_in_force_from_its_beginning_to_its_end() -> None:
+    evaluator = Evaluator(POLICY, lambda env: Engine(env, POLICY, History(env)))
+    held = Shard(0, ("prod",), evaluator, 0)
+    held.engine("prod").advance(START + SECOND, [one(("ssoe", "idme", None), True)])
+    asked = IncidentInput(
+        kind="maintain",
+        id="1",
+        env="prod",
+        scope="prod/ssoe",
+        text="patch",
+        since=START + 20 * SECOND,
+        until=START + 40 * SECOND,
+    )
+    changes, in_force = list[tuple[int, str, str]](), list[int]()
+    for until, inputs in ((10, {"prod": [(START + 5 * SECOND, asked)]}), (30, {}), (50, {})):
+        for verdict in evaluator.advance(START + until * SECOND, inputs):
+            changes += [((verdict.result.at - START) // SECOND, b.key, b.state) for b in verdict.banners]
+        in_force.append(Snapshots(POLICY).take(held, "prod").in_force["maintenance"])
+    assert changes == [(20, "prod/ssoe", "maintenance"), (40, "prod/ssoe", "ok")]
+    assert in_force == [0, 1, 0]

@@ -9,7 +9,8 @@ import pytest
 
 from detectors.history.history import BUCKET, History
 from detectors.instants import DAY, HOUR, MINUTE, format_instant
-from streams.records.log_lines import read_line
+from streams.records.log_lines import Line, read_line
+from streams.reports.announced import announced
 from streams.reports.availability import sla_report
 from streams.reports.document import Report
 from streams.reports.episodes import Episode, episodes_of
@@ -107,6 +108,51 @@ def test_availability_is_that_of_the_records_with_and_without_what_a_provider_ca
     assert excused.data["methods"]["ssoe"]["availability"] == pytest.approx(1)
     assert excused.data["methods"]["ssoe"]["met"]
     assert "caused by the credential provider (prod-9)" in markdown(excused)
+
+
+def test_maintenance_and_corrections_at_run_time_are_left_out_with_who_said_so_and_why() -> None:
+    whole = local(AT, POLICY.time_zone)
+    ninth = AT - (whole.hour * 60 + whole.minute) * MINUTE - DAY  # the day on which sign-ins fail
+
+    def told(what: str, at: int, **more: Any) -> Line:
+        cover = {
+            "by": "Ada",
+            "text": "patch",
+            "recurs": None,
+            "said_at": format_instant(AT - 9 * DAY),
+            **more,
+        }
+        notice = {"type": "notice", "kind": more["kind"], "at": format_instant(at), "field": what}
+        return read_line(
+            {**notice, "env": "prod", "value": more["id"], "count": 0, "text": "", "cover": cover}
+        )
+
+    def spanning(start: int, end: int, **more: Any) -> dict[str, Any]:
+        return {"start": format_instant(start), "end": format_instant(end), "scope": "prod/ssoe", **more}
+
+    begun = {"begun": format_instant(ninth)}
+    three_hours = spanning(ninth, ninth + 3 * HOUR, id="prod-c1", kind="maintenance", counts=True, **begun)
+    late = spanning(ninth, ninth + HOUR, id="prod-c2", kind="maintenance", counts=False, **begun)
+    rest = spanning(ninth + 2 * HOUR, ninth + DAY, id="prod-c3", kind="correction", counts=True)
+    lines = [
+        told("began", ninth, **three_hours),
+        told("ended", ninth + 2 * HOUR, **three_hours),  # by a person, an hour before its time
+        told("began", ninth, **late),
+        told("set", AT - HOUR, **rest),
+        told("set", AT - HOUR, **rest | {"id": "prod-c4"}),
+        told("ended", AT - HOUR + MINUTE, **rest | {"id": "prod-c4"}),
+    ]
+    said = announced(lines, "prod", AT)
+    report = sla_report(history(10), [], POLICY, NOVEMBER, now=AT, said=said)
+    ssoe = report.data["methods"]["ssoe"]
+    assert (ssoe["maintenance_minutes"], ssoe["correction_minutes"]) == (120, 22 * 60)
+    assert ssoe["availability_with_all"] < ssoe["availability"] == pytest.approx(1)
+    text = markdown(report)
+    assert "scheduled maintenance (prod-c1 by Ada: patch)" in text
+    assert "correction (prod-c3 by Ada: patch)" in text
+    assert "60.0 minutes of maintenance of SSOe sign-in from" in text
+    assert "too late (prod-c2 by Ada: patch)" in text
+    assert "prod-c4" not in text
 
 
 def lines_of_an_incident() -> list[dict[str, Any]]:

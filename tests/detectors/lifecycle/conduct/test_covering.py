@@ -270,3 +270,28 @@ def test_a_recurring_maintenance_begins_and_ends_each_time_and_lists_what_each_h
             ]
     assert seen == ["began", "ended"] * 3
     assert len(covers.excluded) == 3
+
+
+def test_maintenance_that_takes_a_method_over_four_hours_a_month_is_said_so() -> None:
+    scenario = Scenario()
+    first, hours = parse_instant("2026-12-06T07:00:00Z"), 3 * HOUR
+    for second, scope, start, more in (
+        (0, "prod/ssoe", first, {}),
+        (10, "prod/sis", first + DAY, {}),
+        (20, "prod/ssoe/idme", first + 2 * DAY, {}),
+        (30, "prod/sis", first + 30 * DAY, {"recurs": "FREQ=MONTHLY"}),
+        (40, "prod/sis", first + 60 * DAY, {}),
+        (50, "prod/sis", START + DAY, {}),
+    ):
+        span = {"since": start, "until": start + hours}
+        scenario.at(second).asks("maintain", scope=scope, text="t", **span, **more)
+    scenario.play(until=60)
+    said = [text.partition(": t.")[2].strip() for text in texts(scenario)]
+    assert said == [
+        "",
+        "",
+        "With it prod/ssoe has more than 4h of maintenance in 2026-12: the SLA counts what is beyond.",
+        "",
+        "With it prod/sis has more than 4h of maintenance in 2027-02: the SLA counts what is beyond.",
+        "It was announced less than 3 business days ahead: the SLA counts it.",
+    ]
