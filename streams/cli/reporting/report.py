@@ -17,10 +17,10 @@ from streams.reports.announced import announced
 from streams.reports.availability import sla_report
 from streams.reports.document import Report
 from streams.reports.episodes import episodes_of
-from streams.reports.html import html
-from streams.reports.markdown import markdown
 from streams.reports.postmortem import postmortem_report
 from streams.reports.reading import history_records, log_lines
+from streams.reports.rendering.html import html
+from streams.reports.rendering.markdown import markdown
 from streams.reports.response import response_report
 from streams.reports.spans import Span, between, local, month_of
 

@@ -14,9 +14,9 @@ from streams.reports.announced import announced
 from streams.reports.availability import sla_report
 from streams.reports.document import Report
 from streams.reports.episodes import Episode, episodes_of
-from streams.reports.html import html
-from streams.reports.markdown import markdown
 from streams.reports.postmortem import postmortem_report
+from streams.reports.rendering.html import html
+from streams.reports.rendering.markdown import markdown
 from streams.reports.response import response_report
 from streams.reports.spans import between, local, month_of
 from streams.settings.policy_file import default_policy

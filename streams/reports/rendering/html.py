@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from html import escape
 
 from sinks.wording import one_line
-from streams.reports.charts import svg
 from streams.reports.document import Bars, Calendar, Cell, Item, Report, Sentence, Table, Trend
+from streams.reports.rendering.charts import svg
 
 __all__ = ["html"]
 
