@@ -50,6 +50,9 @@ class Line(
         counts: of the scope in five minutes, where they are known.
         common: what the people who fail have in common.
         input: id of the input that a person or receiver asked for it by.
+        process: how the incident is conducted, as ``streams.records.parts.ProcessRecord`` has it; fields that have no
+            value yet are left out; None in lines of earlier versions.
+        happened_at: when what a note tells happened, RFC 3339, if it says so.
         field, cover: of a notice what has happened (set, began or ended) to which mute, maintenance or correction.
         page: the alert that it triggered, if any; unset in lines of earlier versions, which do not say.
     """
@@ -78,6 +81,8 @@ class Line(
     evidence: tuple[Evidence, ...] = ()
     page: LoggedPage | msgspec.UnsetType | None = msgspec.UNSET
     policy_hash: str = ""
+    process: dict[str, Any] | None = None
+    happened_at: str | None = None
     field: str | None = None
     cover: dict[str, Any] | None = None
 
@@ -85,6 +90,11 @@ class Line(
     def instant(self) -> int:
         """T, ms."""
         return parse_instant(self.at)
+
+    @property
+    def happened(self) -> int:
+        """When what the line tells happened, ms: T, unless it says otherwise."""
+        return parse_instant(self.happened_at or self.at)
 
 
 def read_line(value: bytes | dict[str, Any]) -> Line:
@@ -95,8 +105,9 @@ def read_line(value: bytes | dict[str, Any]) -> Line:
     """
     line = msgspec.json.decode(value, type=Line) if isinstance(value, bytes) else msgspec.convert(value, Line)
     parse_instant(line.at)
-    if line.first_bad_at is not None:
-        parse_instant(line.first_bad_at)
+    for instant in (line.first_bad_at, line.happened_at):
+        if instant is not None:
+            parse_instant(instant)
     return line
 
 

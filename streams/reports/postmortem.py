@@ -15,6 +15,7 @@ from detectors.lifecycle.response_times import alert_deadline, deadline
 from detectors.policy.policy import Policy
 from sinks.wording import ScopeNames, capitalised, common_words, day_words, duration_words
 from streams.records.log_lines import Line
+from streams.reports.conduct import conduct_data, conduct_section, judged_conduct, open_conduct
 from streams.reports.document import Cell, Item, Report, Section, Sentence, Table, Trend
 from streams.reports.episodes import Episode, earlier_like
 
@@ -55,6 +56,7 @@ def postmortem_report(
         _impact(episodes, names, log, now),
         _timeline(episodes, names, log),
         _response(episodes, policy, log, now),
+        conduct_section(episodes, log),
         _common(episodes, log),
         _judged(episodes, policy, log, now),
         _similar(episodes, others, names),
@@ -85,6 +87,7 @@ def _data(episodes: Sequence[Episode], policy: Policy, now: int) -> dict[str, An
         "time_to_detect_seconds": (first.opened_at - first.first_bad_at) / SECOND,
         "response_time_kept": all(one.breach_at(policy, now) is None for one in episodes),
         "alert_target_kept": all(one.alert_breach_at(policy, now) is None for one in episodes),
+        **conduct_data(episodes),
     }
 
 
@@ -157,7 +160,7 @@ def _timeline(episodes: Sequence[Episode], names: ScopeNames, log: str) -> Secti
     found: list[tuple[int, str, str]] = [(began, "first failing event", "")]
     lines = [line for one in episodes for line in one.lines if line.kind not in _ROUTINE]
     for line in lines:
-        found.append((line.instant, *_told(line, names)))
+        found.append((line.happened, *_told(line, names)))
     found += [
         (wake.at, "somebody was woken", f"{wake.level}: {wake.dedup_key}")
         for e in episodes
@@ -267,6 +270,8 @@ def _judged(episodes: Sequence[Episode], policy: Policy, log: str, now: int) -> 
             badly.append(f"{one.name}: it failed again {relapses} times before it had recovered.")
     if len(episodes) > 1:
         badly.append(f"It opened {len(episodes)} times.")
+    conducted_well, conducted_badly = judged_conduct(episodes, policy)
+    well, badly = well + conducted_well, badly + conducted_badly
     items: list[Item] = [Sentence(f"Well: {text}", log) for text in well]
     items += [Sentence(f"Badly: {text}", log) for text in badly]
     return Section("What went well, and what badly", items)
@@ -304,4 +309,5 @@ def _open(episodes: Sequence[Episode], log: str) -> Section:
         asked.append(f"{last.resolved_by} resolved it: what showed that it was over?")
     if not any(one.notes for one in episodes):
         asked.append("Nobody left a note: what was done, and by whom?")
+    asked += open_conduct(episodes)
     return Section("Open questions", [Sentence(text, log) for text in asked])

@@ -189,6 +189,51 @@ def test_a_post_mortem_tells_the_incident_by_its_log() -> None:
         assert words in told, words
 
 
+def test_a_post_mortem_tells_how_it_was_conducted_and_what_happened_when_it_happened() -> None:
+    roles = {"commander": "Ada", "liaison": HOSTILE}
+    check = {"item": "monitors", "text": "the findings of the incident are quiet"}
+    ticked = {**check, "done_at": format_instant(AT + 80 * MINUTE), "done_by": "the data"}
+    task = {"at": format_instant(AT + 70 * MINUTE), "by": "Ada", "text": "a dashboard"}
+    answered = {"stage": "triage", "roles": roles}
+    lines = [
+        line("opened", 0, process={"checklist": [check]}),
+        line("acknowledged", 1, by="Ada", process=answered),
+        line("note", 40, by="Bo", reason="IAM restarts it", happened_at=format_instant(AT + 90_000)),
+        line("update", 45, by="Ada", reason="We work on it", process=answered),
+        line("update", 75, reason="as before", process=answered),
+        line("resolved", 90, process={"stage": "resolution", "roles": roles, "checklist": [ticked, check]}),
+        line(
+            "follow_up",
+            95,
+            by="Ada",
+            process={**answered, "follow_ups": [task], "checklist": [ticked, check]},
+        ),
+    ]
+    report = postmortem_report(episodes_of([read_line(one) for one in lines]), [], POLICY, now=AT + DAY)
+    assert report.data["roles"] == roles
+    assert (report.data["updates"], report.data["updates_by_people"]) == (2, 1)
+    assert report.data["follow_ups"] == [task]
+    told = markdown(report)
+    rows = [row for row in told.splitlines() if row.startswith("| 2026")]
+    assert [row.split("|")[3].strip() for row in rows][:4] == [
+        "first failing event",
+        "opened",
+        "acknowledged by Ada",
+        "note by Bo",
+    ]
+    for words in (
+        "| commander | Ada |",
+        "2 updates were sent, 1 of them by people",
+        "10 Nov 2026 16:20 UTC by the data",
+        "those who wait heard nothing for 45 min",
+        "1 of 2 lines of the recovery checklist were ticked",
+        "Follow-up 1 has no link",
+        "The process is not completed",
+    ):
+        assert words in told, words
+    assert "<script>" not in html(report)
+
+
 class _Page(HTMLParser):
     """The tags of a page, and what it would load."""
 
