@@ -10,7 +10,7 @@ from detectors.axes import ANY, OTHER
 from detectors.incidents import Incident
 from detectors.process.actions import BY_KIND, OF_INCIDENTS, PATHS, Action
 from detectors.process.vocabulary import InputKind
-from sinks.console.html import Html, tag
+from sinks.html import Html, tag
 from sinks.wording import ScopeNames
 
 __all__ = ["act_button", "first_acts", "further_acts", "report_button"]

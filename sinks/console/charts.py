@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from detectors.instants import DAY, HOUR, MINUTE
-from sinks.console.html import Html, tag
+from sinks.html import Html, tag
 
 __all__ = ["Mark", "Sample", "Span", "people_chart", "success_chart"]
 

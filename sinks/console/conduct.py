@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from detectors.incidents import Incident
 from detectors.process.actions import OF_INCIDENTS
 from sinks.console.acts import act_button
-from sinks.console.html import Child, Html, tag
 from sinks.console.shell import card
 from sinks.console.timeline import instant
+from sinks.html import Child, Html, tag
 from sinks.wording import Link, capitalised, one_line, time_words
 
 __all__ = ["PageState", "conduct_cards"]

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from detectors.axes import ANY
-from sinks.console.html import Html, tag
+from sinks.html import Html, tag
 from sinks.wording import ScopeNames
 
 __all__ = ["Cell", "HeatView", "heat_map", "share_words"]

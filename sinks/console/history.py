@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from detectors.incidents import Incident
-from sinks.console.html import Html, tag
 from sinks.console.incident import path_of_incident
 from sinks.console.shell import ConsolePage, Standing, document, live
 from sinks.console.timeline import instant
+from sinks.html import Html, tag
 from sinks.wording import ScopeNames, duration_words, headline, one_line
 
 __all__ = ["STATES", "Filter", "HistoryView", "history_page", "matching"]

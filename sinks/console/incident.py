@@ -10,9 +10,9 @@ from detectors.incidents import Counts, Incident, error_words
 from sinks.console.acts import first_acts, further_acts
 from sinks.console.charts import Mark, Sample, Span, people_chart, success_chart
 from sinks.console.conduct import PageState, conduct_cards
-from sinks.console.html import Child, Html, tag
 from sinks.console.shell import ConsolePage, Standing, card, document, live
 from sinks.console.timeline import Happening, Message, instant, timeline
+from sinks.html import Child, Html, tag
 from sinks.wording import (
     Link,
     ScopeNames,

@@ -10,10 +10,10 @@ from detectors.instants import HOUR
 from sinks.console.acts import first_acts, report_button
 from sinks.console.charts import Mark, Sample, Span, people_chart, success_chart
 from sinks.console.heat import HeatView, heat_map, share_words
-from sinks.console.html import Child, Html, tag
 from sinks.console.incident import Deadline, deadline_words, path_of_incident, who_words
 from sinks.console.shell import ConsolePage, Standing, document, live
 from sinks.console.timeline import instant
+from sinks.html import Child, Html, tag
 from sinks.wording import (
     ScopeNames,
     common_words,

@@ -14,7 +14,7 @@ from importlib import resources
 from typing import get_args
 
 from detectors.process.vocabulary import Role, Stage
-from sinks.console.html import Child, Html, joined, tag
+from sinks.html import Child, Html, joined, tag
 
 __all__ = ["ASSETS", "ConsolePage", "Standing", "asset", "asset_path", "card", "document", "live"]
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from detectors.incidents import Common, Incident
-from sinks.console.html import Html, tag
+from sinks.html import Html, tag
 from sinks.wording import ScopeNames, capitalised, common_words, day_words, one_line
 
 __all__ = ["Finding", "Happening", "Message", "clock", "instant", "timeline"]

@@ -10,6 +10,8 @@ import msgspec
 from aiohttp import web
 
 from detectors.instants import HOUR, format_instant, parse_instant
+from sinks.html import Html
+from sinks.sandbox.faces import incidents
 from sinks.sandbox.receiver import Receiver
 
 __all__ = ["DatadogSandbox"]
@@ -29,6 +31,7 @@ class DatadogSandbox(Receiver):
     """
 
     name = "datadog"
+    places = ("/incidents/",)
 
     def __init__(
         self,
@@ -55,6 +58,9 @@ class DatadogSandbox(Receiver):
             web.get("/api/v2/incidents/{id}", self._read),
             web.patch("/api/v2/incidents/{id}", self._change),
         ]
+
+    def face(self) -> Html:
+        return incidents([*self.incidents.values()], self.history, self.events)
 
     def view(self) -> dict[str, list[dict[str, Any]]]:
         return {

@@ -19,6 +19,8 @@ import msgspec
 from aiohttp import web
 
 from detectors.instants import format_instant
+from sinks.html import Html
+from sinks.sandbox.faces import phone
 from sinks.sandbox.pagerduty_alert import Alert
 from sinks.sandbox.pagerduty_events import fault_of
 from sinks.sandbox.pagerduty_rest import RestRoutes
@@ -166,6 +168,9 @@ class PagerDutySandbox(Receiver):
         self.note(f"{agent['summary']} merged {dedup_key} into {into}")
         self._announce("incident.resolved", source, agent)
         return True
+
+    def face(self) -> Html:
+        return phone(self.woken, self.alerts)
 
     def view(self) -> dict[str, list[dict[str, Any]]]:
         return {

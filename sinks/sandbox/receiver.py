@@ -13,6 +13,8 @@ import msgspec
 from aiohttp import web
 
 from detectors.instants import format_instant
+from sinks.html import Html
+from sinks.sandbox.faces import STYLE
 
 __all__ = ["Moment", "Received", "Receiver"]
 
@@ -60,6 +62,8 @@ class Receiver:
     """
 
     name = ""
+    #: Paths below which its links lead people; they see there what they see at ``/``.
+    places: tuple[str, ...] = ()
 
     def __init__(self, *, clock: Callable[[], int], sleep: Callable[[float], Awaitable[None]]) -> None:
         self.requests: list[Received] = []
@@ -79,6 +83,10 @@ class Receiver:
         """What a person may want to see: tables by name."""
         raise NotImplementedError
 
+    def face(self) -> Html | None:
+        """What it got as a person would see it; None: there is nothing to see beside ``view``."""
+        return None
+
     def rejection(self, status: int, why: str) -> dict[str, Any]:
         """The body of an error, in the receiver's own form."""
         return {"errors": [why]}
@@ -97,7 +105,8 @@ class Receiver:
     def application(self) -> web.Application:
         """What answers requests; ``start`` serves it."""
         app = web.Application(middlewares=[self._pass], client_max_size=_BODY_LIMIT)
-        app.add_routes([web.get("/", self._show), *self.routes()])
+        shown = (web.get(f"{place}{{rest:.*}}", self._show) for place in self.places)
+        app.add_routes([web.get("/", self._show), *shown, *self.routes()])
         return app
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> str:
@@ -164,7 +173,7 @@ class Receiver:
 
     @web.middleware
     async def _pass(self, request: web.Request, handler: Callable[..., Any]) -> web.StreamResponse:
-        if request.path == "/":
+        if request.path == "/" or request.path.startswith(self.places):
             shown: web.StreamResponse = await handler(request)
             return shown
         at, body = self._clock(), await request.read()
@@ -228,7 +237,9 @@ class Receiver:
             return web.json_response({"name": self.name, **tables, "requests": self._listed()})
         tables["requests"] = self._listed()
         parts = [f"<h2>{html.escape(name)}</h2>{_table(rows)}" for name, rows in tables.items()]
-        page = _PAGE.format(title=html.escape(f"Sandbox {self.name}"), body="".join(parts))
+        face, raw = self.face(), "".join(parts)
+        body = raw if face is None else f"{face}<details><summary>As it came</summary>{raw}</details>"
+        page = _PAGE.format(title=html.escape(f"Sandbox {self.name}"), style=STYLE, body=body)
         return web.Response(text=page, content_type="text/html")
 
     def _listed(self) -> list[dict[str, Any]]:
@@ -264,8 +275,9 @@ def _cell(value: Any) -> str:
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
-_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>
+_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1"><title>{title}</title>
 <style>body{{font:15px/1.4 system-ui,sans-serif;margin:2rem;max-width:90rem}}
 table{{border-collapse:collapse}}td,th{{border-bottom:1px solid #ccc;padding:.3rem .6rem;text-align:left;
-vertical-align:top;overflow-wrap:anywhere}}</style>
+vertical-align:top;overflow-wrap:anywhere}}{style}</style>
 <h1>{title}</h1>{body}</html>"""

@@ -11,6 +11,8 @@ import msgspec
 from aiohttp import web
 
 from detectors.instants import format_instant
+from sinks.html import Html
+from sinks.sandbox.faces import channel
 from sinks.sandbox.receiver import Receiver
 
 __all__ = ["Message", "SlackSandbox"]
@@ -49,6 +51,7 @@ class SlackSandbox(Receiver):
     """
 
     name = "slack"
+    places = ("/archives/",)
 
     def __init__(
         self,
@@ -100,6 +103,9 @@ class SlackSandbox(Receiver):
 
     def rejection(self, status: int, why: str) -> dict[str, Any]:
         return {"ok": False, "error": "ratelimited" if status == 429 else why}
+
+    def face(self) -> Html:
+        return channel(self.messages)
 
     def view(self) -> dict[str, list[dict[str, Any]]]:
         return {

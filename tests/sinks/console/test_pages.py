@@ -17,11 +17,11 @@ from sinks.console.charts import Mark, Sample, Span, people_chart, success_chart
 from sinks.console.conduct import PageState
 from sinks.console.heat import Cell, HeatView, heat_map
 from sinks.console.history import Filter, HistoryView, history_page, matching
-from sinks.console.html import Html, tag
 from sinks.console.incident import Deadline, IncidentView, deadline_words, incident_page
 from sinks.console.overview import MethodView, Notice, OverviewView, headline_words, overview_page
 from sinks.console.shell import ASSETS, ConsolePage, Standing, asset
 from sinks.console.timeline import Finding, Happening, Message
+from sinks.html import Html, tag
 from sinks.wording import UNNAMED, Link
 from tests.sinks.samples import incident
 
