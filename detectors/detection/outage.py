@@ -9,7 +9,8 @@ it is a function of the windows alone. Sign-ins and sessions (refreshes, revocat
 a scope fires if either of them does, and also where success itself collapses, whatever the codes say (``Collapse``).
 
 A scope is quiet where requests keep completing and surely few of them fail. If neither is sure, there is not
-enough evidence: a silent scope is never quiet.
+enough evidence: a silent scope is never quiet by itself. There probes decide (``Probed``): two that
+fail in a row are an outage, two that sign in are quiet.
 """
 
 from __future__ import annotations
@@ -25,9 +26,10 @@ from detectors.axes import Scopes
 from detectors.confidence import excess_evidence, nats_for
 from detectors.detection.explanation import cause_at, of_scope
 from detectors.detection.failing.collapse import Collapse
+from detectors.detection.failing.probed import Probed
 from detectors.detection.failures import Failures, Present, Recovery
 from detectors.detection.lattice.lattice import lattice_of
-from detectors.detection.verdicts import Verdicts, verdict_of
+from detectors.detection.verdicts import FIRING, NOT_ENOUGH_EVIDENCE, QUIET, Verdicts, verdict_of
 from detectors.history.history import History
 from detectors.incidents import Cause, DetectorName
 from detectors.instants import DAY, HOUR, MINUTE, format_duration
@@ -74,7 +76,7 @@ class OutageDetector:
             test = _Test(frame, self.policy, usual)
             if any(len(test.raised(failures, at)[0]) for at in range(len(near))):
                 return True
-        return bool(self._collapse(frame).fires.any())
+        return bool(frame.probes) or bool(self._collapse(frame).fires.any())
 
     def _collapse(self, frame: Frame) -> Collapse:
         return Collapse(frame, self.policy, self.history, needed_evidence(self.policy))
@@ -262,6 +264,9 @@ class _Outages:
         firing = sign_in.fires | session.fires | self._collapse.fires
         lingers = sign_in.lingers | session.lingers | self._collapse.lingers
         self.state = verdict_of(firing, quiet & ~lingers)
+        self._probed = Probed(frame, (self.state == NOT_ENOUGH_EVIDENCE) & ~lingers)
+        self.state[self._probed.fires] = FIRING
+        self.state[self._probed.well] = QUIET
         self._gains: Floats | None = None
 
     def gain(self, step: int) -> Floats:
@@ -272,10 +277,13 @@ class _Outages:
                 gains = kind.present.gains(kind.normal)
                 self._gains[kind.steps] = np.maximum(self._gains[kind.steps], gains)
             self._gains = np.maximum(self._gains, self._collapse.gain())
+            self._gains = np.maximum(self._gains, self._probed.gain())
         return np.asarray(self._gains[step])
 
     def explain(self, step: int, scope: int) -> Cause:
         """Return the finding at a cell, by the window with the most evidence, of a kind that fires if there is one."""
+        if self._probed.fires[step, scope]:
+            return self._probed.explain(step, scope)
         firing = [kind for kind in self._kinds if kind.fires[step, scope]]
         if not firing and self._collapse.fires[step].any():
             return self._collapse.explain(step, scope)

@@ -19,6 +19,7 @@ from detectors.windows.impact import Impact
 from detectors.windows.late import LateArrivals
 from detectors.windows.people.crowd import Crowds
 from detectors.windows.people.failed import Failed
+from detectors.windows.probing.probes import ProbeWindows
 from detectors.windows.returns import ReturnWindows
 from detectors.windows.sliding import Windows
 
@@ -56,6 +57,7 @@ class FrameBuilder:
         self.impact = Impact(self.scopes, policy.step, policy.windows(), policy.exact_people)
         self.completed = Completed(classify, self.scopes)
         self._returns = ReturnWindows(self.scopes, policy.step, policy.funnel.live)
+        self._probes = ProbeWindows(self.scopes, policy.step, policy.event_classes)
         self._crowds = Crowds(self.scopes, policy.step, max(policy.windows()))
         self._late = LateArrivals(self.scopes, policy.step, max(policy.windows()), classify)
         codes = sorted(policy.codes.root)
@@ -181,6 +183,7 @@ class FrameBuilder:
             people=people,
             windows=policy.windows(),
             returns=returns,
+            probes=self._probes.advance(start, steps, facts),
             codes=self._codes,
             levels=self.impact.levels,
             late=late,
@@ -197,6 +200,7 @@ class FrameBuilder:
         self.impact.advance(start, steps, failed)
         self._crowds.move(start + self._policy.step * np.arange(steps, dtype=np.int64), failed)
         self._returns.move(start, steps, facts)
+        self._probes.move(start, steps, facts)
         self._codes.move(start, steps, facts)
         self._late.move(start, steps, facts)
         np.maximum.at(self._active_to, facts.leaf, facts.pane + self._policy.retention)
@@ -204,7 +208,7 @@ class FrameBuilder:
     def fall_asleep(self) -> None:
         """Empty the windows, since no event counts within the retention; steps may be skipped until a fact counts."""
         if not self._asleep:
-            for counted in (self.windows, self._returns, self._codes, self._late, self._crowds):
+            for counted in (self.windows, self._returns, self._probes, self._codes, self._late, self._crowds):
                 counted.skip()
             self._asleep = True
 

@@ -19,6 +19,7 @@ from detectors.slis import SliValue
 from detectors.windows.counters import BAD, COUNTERS, GOOD, SESSION_BAD
 from detectors.windows.frame import Frame
 from detectors.windows.impact import Distinct, relative_error
+from detectors.windows.probing.probes import OK
 from detectors.windows.returns import RETURNED, WENT
 
 __all__ = ["FrameView", "sli_of"]
@@ -144,7 +145,15 @@ class FrameView:
         reach = [window for window in self.frame.windows if self.at - window >= since]
         window = reach[-1] if reach else self.frame.windows[0]
         index = self.frame.scopes.index(scope)
-        return index is not None and bool(self.frame.counts[window][self.n, index, GOOD])
+        if index is None:
+            return False
+        return bool(self.frame.counts[window][self.n, index, GOOD]) or self._probes_signed_in(index)
+
+    def _probes_signed_in(self, index: int) -> bool:
+        """Return whether the last probes of a scope have signed in."""
+        leaves = self.frame.scopes.members[index]
+        probes = self.frame.probes
+        return bool(probes) and bool(probes[min(probes)][self.n, leaves, OK].any())
 
     def common(self, scope: str, since: int, usual: Mapping[str, str]) -> tuple[Common, ...] | None:
         """Return what those who fail have in common from the minute of ``since`` (ms) on, 5 min to an hour before T."""

@@ -71,7 +71,7 @@ class Recorder:
     def is_news(self, cause: Cause) -> bool:
         """Whether a cause rests on recent events, so that it may open an incident or hold one open."""
         counts = cause.numbers.get("counts")
-        if counts == "all" or (cause.detector not in FOUND_IN_FAILURES and counts != "bad"):
+        if counts in ("all", "probes") or (cause.detector not in FOUND_IN_FAILURES and counts != "bad"):
             return True
         return self.view.first_bad(cause.scope, self.at - self.policy.lifecycle.news) is not None
 

@@ -11,7 +11,7 @@ __all__ = ["ClassTest", "Classes", "Counts", "EventClass", "Outcome", "Sli"]
 Counts = Literal["bad", "excluded"]
 EventClass = Literal["started", "good", "bad", "excluded"]
 Outcome = Literal["started", "success", "failure", "neutral"]
-Sli = Literal["sign_in", "session", "machine"]
+Sli = Literal["sign_in", "session", "machine", "probe"]
 
 #: Distinct combinations whose class is remembered. The values come from outside, so their number is bounded.
 _REMEMBERED = 65_536

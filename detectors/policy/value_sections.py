@@ -130,27 +130,29 @@ class Value(Section):
 
 
 class Steps(Section):
-    """Which SLIs a step counts in. A step that stands nowhere here counts in none, like those of ``machine``.
+    """Which SLIs a step counts in. One that stands nowhere here counts in none, like ``machine`` and ``probe``.
 
     Attributes:
         sign_in: steps that a person takes to get in.
         session: steps of a person who is in.
         machine: steps of services, behind which there is no person.
+        probe: steps of monitors that sign in by themselves; they tell of an outage where nobody else signs in.
     """
 
     sign_in: Annotated[tuple[AxisValue, ...], Field(min_length=1)]
     session: tuple[AxisValue, ...]
     machine: tuple[AxisValue, ...]
+    probe: tuple[AxisValue, ...] = ("probe",)
 
     @cached_property
     def slis(self) -> Mapping[str, Sli]:
         """Step -> the SLIs that it counts in."""
-        names: tuple[Sli, ...] = ("sign_in", "session", "machine")
+        names: tuple[Sli, ...] = ("sign_in", "session", "machine", "probe")
         return {step: name for name in names for step in getattr(self, name)}
 
     def faults(self) -> Iterator[Fault]:
         seen: dict[str, str] = {}
-        for name in ("sign_in", "session", "machine"):
+        for name in ("sign_in", "session", "machine", "probe"):
             steps = getattr(self, name)
             yield from repeated_words((name,), steps)
             for i, step in enumerate(steps):

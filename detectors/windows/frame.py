@@ -31,6 +31,7 @@ class Frame:
         windows: the window lengths, ms, ascending.
         returns: window (ms) -> (N, scope, (went, returned)), see ``returns.ReturnWindows``; its windows may differ
             from ``windows``.
+        probes: window (ms) -> (N, leaf, (ok, failed)), see ``probes.ProbeWindows``; empty where nothing is probed.
         codes: failures by error code, valid until the windows move on; None where there were no failures.
         levels: window (ms) -> (N,) the level of the sample from which people are counted, see ``impact.Impact``; 0 if
             all people were counted. Windows in which all people were counted at every step may be left out.
@@ -50,6 +51,7 @@ class Frame:
     returns: Mapping[int, Ints] = field(default_factory=dict)
     codes: CodeWindows | None = None
     levels: Mapping[int, Ints] = field(default_factory=dict)
+    probes: Mapping[int, Ints] = field(default_factory=dict)
     covered_from: int = FAR_PAST
     doubted_to: int = FAR_PAST
     late: LateFrame | None = None

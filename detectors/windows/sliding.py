@@ -12,12 +12,12 @@ are modulo 2^32, of which differences are exact: no window holds 2^31 events of 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from detectors.arrays import Ints
-from detectors.axes import Scopes
+from detectors.arrays import Bools, Ints
 from detectors.windows.counters import COUNTERS, Columns
 from detectors.windows.fact_columns import FactColumns
 from detectors.windows.group_sums import Computed, GroupSums
@@ -28,6 +28,17 @@ __all__ = ["Windows"]
 _ROOM = 1024  # rows that can be appended before the sums are moved to the front
 _NONE_LATE: Ints = np.empty((4, 0), dtype=np.int64)
 _Sums = npt.NDArray[np.int32]
+
+
+class Grouped(Protocol):
+    """Leaves, and groups of them: an environment's scopes, for instance. See ``Scopes`` for the attributes."""
+
+    @property
+    def leaves(self) -> Sequence[object]: ...
+    @property
+    def members(self) -> Bools: ...
+    @property
+    def version(self) -> int: ...
 
 
 class Windows:
@@ -42,7 +53,7 @@ class Windows:
 
     def __init__(
         self,
-        scopes: Scopes,
+        scopes: Grouped,
         step: int,
         windows: tuple[int, ...],
         classify: Columns,
