@@ -140,6 +140,7 @@
     try {
       const headers = { "Content-Type": "application/json", "Idempotency-Key": asking.key };
       if (token) headers.Authorization = `Bearer ${token}`;
+      else headers["X-Watchofficer-Csrf"] = "1";
       const response = await fetch(asking.path, { method: "POST", headers, body: JSON.stringify(said()), signal: AbortSignal.timeout(10000) });
       if (response.status === 202) {
         field("token").hidden = true;

@@ -17,6 +17,8 @@ from detectors.policy.policy import Policy
 from detectors.process.actions import OF_INCIDENTS
 from sinks.metrics.prometheus import Metrics
 from sinks.wording import ScopeNames
+from streams.http.access.gate import Gate
+from streams.http.access.login import LoginPage
 from streams.http.inputs import InputDoor, SubmitInput
 from streams.http.openapi.page import OpenApiPage
 from streams.http.pagerduty.door import PATIENCE, PagerDutyDoor
@@ -32,6 +34,7 @@ from streams.http.runbooks import RunbookPages, runbook_of
 from streams.http.slack.door import SlackDoor, SlackDoorSettings
 from streams.http.status.page import StatusPages
 from streams.http.views import Views
+from streams.settings.api_tokens import ApiToken
 from streams.watchdog.report import Report
 
 __all__ = ["HttpSettings", "routes"]
@@ -53,8 +56,7 @@ class PagerDutySettings(Protocol):
 class HttpSettings(Protocol):
     """What is needed of the settings."""
 
-    @property
-    def api_token(self) -> SecretStr | None: ...
+    def tokens(self) -> Sequence[ApiToken]: ...
     @property
     def banner_origins(self) -> Sequence[str]: ...
     @property
@@ -90,7 +92,8 @@ def routes(
         inputs_health: how each input of this process stands.
         patience: seconds for which a webhook waits for what another one may say.
     """
-    door = InputDoor(views, submit_input, policy, token=settings.api_token, bind=settings.bind, clock=clock)
+    gate = Gate(settings.tokens(), bind=settings.bind, clock=clock)
+    door = InputDoor(views, submit_input, policy, clock=clock)
     pagerduty = PagerDutyDoor(
         settings.pagerduty.webhook_secret,
         policy.notify.dedup_prefix,
@@ -105,7 +108,6 @@ def routes(
     table: list[tuple[str, str, Handler]] = [
         *ConsolePages(views, policy, report, metrics, pages_on=settings.pagerduty.on, clock=clock).table(),
         ("GET", "/metrics", api.metrics),
-        *HealthPages(report).table(),
         *InputPages(inputs_health, clock).table(),
         *RunbookPages(views, policy, clock=clock).table(),
         ("GET", "/api/v1/slis", api.slis),
@@ -121,22 +123,28 @@ def routes(
         ("GET", "/api/v1/inputs/{id:.+}", door.state),
         ("POST", "/webhooks/pagerduty", pagerduty.receive),
         ("POST", "/webhooks/slack", slack.receive),
-        *_for_everybody(views, report, settings, policy, clock),
+        *_for_everybody(gate, views, report, settings, policy, clock),
     ]
     table += OpenApiPage(tuple(table)).table()
-    return [_ROUTE[method](path, answered(handler)) for method, path, handler in table]
+    return [_ROUTE[row[0]](row[1], answered(gate.guarded(*row))) for row in table]
 
 
 def _for_everybody(
+    gate: Gate,
     views: Views,
     report: Callable[[], Report],
     settings: HttpSettings,
     policy: Policy,
     clock: Callable[[], int],
 ) -> list[tuple[str, str, Handler]]:
-    """What the public may read: the status page, and the banners."""
+    """What the public may read (the status page, the banners, health), and where holders of tokens log in."""
     banners = BannerPages(views, report, policy, settings.banner_origins, clock)
-    return [*StatusPages(views, report, policy, clock).table(), *banners.table()]
+    return [
+        *LoginPage(gate).table(),
+        *HealthPages(report).table(),
+        *StatusPages(views, report, policy, clock).table(),
+        *banners.table(),
+    ]
 
 
 class _Api:

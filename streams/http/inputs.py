@@ -13,14 +13,13 @@ from typing import Any
 import structlog
 from aiohttp import web
 from aiokafka.errors import KafkaError
-from pydantic import SecretStr
 
 from detectors.incidents import IncidentInput
 from detectors.policy.policy import Policy
 from detectors.process.actions import BY_KIND, OF_INCIDENTS, PATHS, Action
 from detectors.process.vocabulary import InputKind
 from detectors.values import OTHER
-from streams.http.auth import refusal
+from streams.http.access.gate import actor
 from streams.http.bodies import ActBody, given_of, made
 from streams.http.requests import input_id, json_body, parsed
 from streams.http.responses import ApiError, json_response
@@ -47,8 +46,6 @@ class InputDoor:
     Args:
         views: what is known of the topics.
         submit_input: raises `KafkaError`, `OSError` or `TimeoutError` if the broker does not have it.
-        token: that writes need; None where none is configured.
-        bind: the address that is served.
         policy: the policy.
         clock: ms since the epoch.
     """
@@ -59,15 +56,11 @@ class InputDoor:
         submit_input: SubmitInput,
         policy: Policy,
         *,
-        token: SecretStr | None,
-        bind: str,
         clock: Callable[[], int],
     ) -> None:
         self._views = views
         self._submit_input = submit_input
         self._policy = policy
-        self._token = token
-        self._bind = bind
         self._clock = clock
 
     async def state(self, request: web.Request) -> web.Response:
@@ -79,7 +72,6 @@ class InputDoor:
 
     async def act(self, request: web.Request) -> web.Response:
         """Do one of the acts on an incident (``process.actions``)."""
-        self._admit(request)
         action = OF_INCIDENTS[request.match_info["action"]]
         body = parsed(ActBody, await json_body(request))
         given = given_of(action, body)
@@ -104,7 +96,6 @@ class InputDoor:
 
     async def end(self, request: web.Request) -> web.Response:
         """End a mute, a maintenance or a correction before its time."""
-        self._admit(request)
         item = request.match_info["id"]
         body = parsed(ActBody, await json_body(request))
         given = given_of(BY_KIND["unmute"]._replace(needs=()), body)
@@ -114,7 +105,6 @@ class InputDoor:
     async def _of_scope(
         self, request: web.Request, action: Action, *, default: str | None = None
     ) -> web.Response:
-        self._admit(request)
         body = parsed(ActBody, await json_body(request))
         given = given_of(action, body)
         scope = default if "scope" not in body.model_fields_set else body.scope
@@ -125,7 +115,6 @@ class InputDoor:
 
     async def retire(self, request: web.Request) -> web.Response:
         """Take it that nobody will use a value any more."""
-        self._admit(request)
         body = parsed(ActBody, await json_body(request))
         given = given_of(BY_KIND["retire"], body)
         axis, value = given["axis"], given["value"]
@@ -139,7 +128,7 @@ class InputDoor:
     async def _take(
         self, request: web.Request, kind: InputKind, body: ActBody, **fields: Any
     ) -> web.Response:
-        asked = {"id": input_id(request), "kind": kind, "by": body.by, "at": self._clock()}
+        asked = {"id": input_id(request), "kind": kind, "by": actor(request) or body.by, "at": self._clock()}
         return await self.accept(made(**asked, **fields))
 
     async def accept(self, *values: IncidentInput) -> web.Response:
@@ -185,10 +174,3 @@ class InputDoor:
                 503, "service_unavailable", "the incidents are still being read", {"Retry-After": "2"}
             )
         return ApiError(404, "not_found", why)
-
-    def _admit(self, request: web.Request) -> None:
-        refused = refusal(request.headers, request.remote, token=self._token, bind=self._bind)
-        if refused is not None:
-            headers = {"WWW-Authenticate": "Bearer"} if refused.status == 401 else None
-            code = "unauthorized" if refused.status == 401 else "forbidden"
-            raise ApiError(refused.status, code, refused.message, headers)

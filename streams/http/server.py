@@ -2,7 +2,8 @@
 
 The server listens before any broker answers, and goes on while the rest of a worker is made anew. It never holds more
 connections than half of the file descriptors that the process may open, so that the other half serves Kafka: when one
-more client connects, the connection that has been idle the longest is closed.
+more client connects, the connection that has been idle the longest is closed. A client that sends the head of a request
+slowly, or takes its answer slowly, loses its connection too. No answer says which software gives it.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ __all__ = ["AddressTaken", "HttpServer", "connection_limit"]
 _MOST_CONNECTIONS, _FEWEST_CONNECTIONS = 1_000, 16
 #: A connection without a request for so long is closed, seconds. Prometheus and browsers ask more often.
 _IDLE_SECONDS = 75.0
+#: The head of a request must have come within so many seconds, and a client must go on taking an answer within so many.
+_HEAD_SECONDS, _ANSWER_SECONDS = 15.0, 60.0
 _SWEEP_SECONDS = 5.0
 _SHUTDOWN_SECONDS = 2.0  # for the requests under way when the server stops
 
@@ -65,6 +68,7 @@ class HttpServer:
     ) -> None:
         application = web.Application(middlewares=[json_errors])
         application.add_routes(table)
+        application.on_response_prepare.append(_without_server)
         self._runner = web.AppRunner(
             application, access_log=None, keepalive_timeout=idle_seconds, shutdown_timeout=_SHUTDOWN_SECONDS
         )
@@ -137,9 +141,9 @@ class HttpServer:
         self._connections.pop(connection, None)
 
     def close_idle(self) -> None:
-        """Close the connections that have been idle for too long, also those that never sent a request."""
-        limit = self._monotonic() - self._idle_seconds
-        for connection in [one for one in self._connections if not one.busy and one.active_at < limit]:
+        """Close the connections that have been idle for too long, and those of clients that are too slow."""
+        now = self._monotonic()
+        for connection in [one for one in self._connections if one.is_over(now, self._idle_seconds)]:
             self._connections.pop(connection)
             connection.abort()
 
@@ -165,11 +169,27 @@ class _Connection(asyncio.Protocol):
         self._refused = False
         self._monotonic = monotonic
         self.active_at = monotonic()
+        self._head_since: float | None = None
+        self._full_since: float | None = None
 
     @property
     def busy(self) -> bool:
         """Whether a request is being answered."""
         return self._handler._current_request is not None
+
+    def is_over(self, now: float, idle_seconds: float) -> bool:
+        """Whether the client has let this connection wait for too long: for a request, its head, or its answer.
+
+        Args:
+            now: as ``monotonic`` says it.
+            idle_seconds: for which a connection may be without a request.
+        """
+        if self._full_since is not None and self._full_since < now - _ANSWER_SECONDS:
+            return True
+        if self.busy:
+            return False
+        slow = self._head_since is not None and self._head_since < now - _HEAD_SECONDS
+        return slow or self.active_at < now - idle_seconds
 
     def abort(self) -> None:
         """Close at once: nothing of a request is lost, as an idle connection has none."""
@@ -187,17 +207,28 @@ class _Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self.active_at = self._monotonic()
         self._handler.data_received(data)
+        if self.busy or self._handler._messages:
+            self._head_since = None
+        elif self._head_since is None:
+            self._head_since = self.active_at
 
     def eof_received(self) -> bool | None:
         return cast(bool | None, self._handler.eof_received())
 
     def pause_writing(self) -> None:
+        self._full_since = self._monotonic()
         self._handler.pause_writing()
 
     def resume_writing(self) -> None:
+        self._full_since = None
         self._handler.resume_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._server.closed(self)
         if not self._refused:
             self._handler.connection_lost(exc)
+
+
+async def _without_server(request: web.Request, response: web.StreamResponse) -> None:
+    """Take the name and the version of the software out of an answer."""
+    response.headers.pop("Server", None)

@@ -34,6 +34,7 @@ from pydantic_settings import (
 from detectors.errors import WatchofficerError
 from sinks.configuration import HeaderSecret, Port, SecretUrl, is_secret
 from sinks.receivers.registry import Receivers
+from streams.settings.api_tokens import ApiToken, ApiTokens, api_tokens
 from streams.settings.kafka_security import BrokerSecurity, UnusableCertificate
 from streams.settings.values import host_and_port
 
@@ -139,7 +140,8 @@ class Settings(Receivers, BaseSettings):
         topic_prefix: the prefix of the names of all topics.
         policy: the file of the policy; None for the shipped one.
         inputs: what is read: ``login-events``, or mappings with their topics; login events alone by default.
-        api_token: the token that writes over HTTP must bear.
+        api_token: a token of the HTTP interface that several people share.
+        api_tokens: tokens with their names and roles (``settings.api_tokens``).
         hash_key: the key of the hashes of raw ids that mappings make; text of at least 32 bytes.
         banner_origins: of pages that may read the state of the banners in a browser; ``*`` for any.
         bind, port: address and port on which HTTP is served.
@@ -161,6 +163,7 @@ class Settings(Receivers, BaseSettings):
     policy: Path | None = None
     inputs: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names)] = ()
     api_token: HeaderSecret | None = None
+    api_tokens: ApiTokens | None = None
     hash_key: HashKey | None = None
     banner_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_origins)] = ()
     bind: Annotated[str, AfterValidator(_bind)] = "127.0.0.1"
@@ -205,7 +208,15 @@ class Settings(Receivers, BaseSettings):
         """Every secret that is set, as plain text, only for masking secrets in logs."""
         named = (one for name, receiver in self.receivers() if ":" in name for one in _secrets_in(receiver))
         texts = {secret.get_secret_value() for secret in (*_secrets_in(self), *named)}
+        texts |= {token.secret.get_secret_value() for token in self.tokens()}
         return tuple(sorted(texts.union(*(text.replace(",", " ").split() for text in texts))))
+
+    def tokens(self) -> tuple[ApiToken, ...]:
+        """Who may do what over HTTP."""
+        named = () if self.api_tokens is None else api_tokens(self.api_tokens.get_secret_value())
+        if self.api_token is None:
+            return named
+        return (ApiToken("operator", "respond", self.api_token, shared=True), *named)
 
     def kafka_client_kwargs(self) -> dict[str, Any]:
         """Return arguments with which aiokafka's clients reach the brokers: ``bootstrap_servers``, ...

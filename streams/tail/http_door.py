@@ -9,11 +9,13 @@ from collections.abc import Callable
 from aiohttp import web
 from pydantic import SecretStr
 
-from streams.http.auth import refusal
+from streams.http.access.gate import Gate
 from streams.http.pages.health import HealthPages
 from streams.http.requests import input_id, raw_body
 from streams.http.responses import ApiError, json_response
 from streams.http.server import HttpServer
+from streams.runtime.clocks import RealClock
+from streams.settings.api_tokens import ApiToken
 from streams.tail.delivery import Deliver, Line
 from streams.tail.splitting import LineSplitter
 from streams.watchdog.report import Report
@@ -52,7 +54,8 @@ class HttpDoor:
         self._host = host
         self._deliver = deliver
         self._aside = aside
-        self._token = token
+        tokens = () if token is None else (ApiToken("operator", "respond", token, shared=True),)
+        self._gate = Gate(tokens, bind=host, clock=RealClock())
         self._patience = patience
         self._waiting = 0
         self._deliveries: set[asyncio.Task[int]] = set()
@@ -90,10 +93,7 @@ class HttpDoor:
         self._stopping.set()
 
     async def _ingest(self, request: web.Request) -> web.Response:
-        refused = refusal(request.headers, request.remote, token=self._token, bind=self._host)
-        if refused is not None:
-            code = "unauthorized" if refused.status == 401 else "forbidden"
-            raise ApiError(refused.status, code, refused.message)
+        self._gate.admit(request, writes=True)
         if self._waiting >= _MOST_AT_ONCE:
             raise ApiError(503, "service_unavailable", "too many requests wait: send it again later", _AGAIN)
         self._waiting += 1

@@ -22,6 +22,7 @@ from aiokafka.errors import KafkaError
 from detectors.instants import SECOND
 from detectors.policy.policy import Policy
 from sinks.metrics.prometheus import Metrics
+from streams.http.access.gate import Gate
 from streams.http.pages.health import HealthPages
 from streams.http.responses import answered
 from streams.http.server import HttpServer
@@ -73,6 +74,7 @@ class Guard:
 
     def __init__(self, settings: Settings, policy: Policy, clock: Clock, port: int) -> None:
         self._settings = settings
+        self._clock = clock
         self._stack = AsyncExitStack()
         self.health = Health(time.monotonic)
         self.progress = Progress(time.monotonic)
@@ -108,8 +110,11 @@ class Guard:
 
     def _table(self) -> list[web.RouteDef]:
         pages = HealthPages(self.watchdog.report)
-        routes = [web.get(path, answered(handler)) for _, path, handler in pages.table()]
-        return [*routes, web.get("/metrics", answered(self._metrics))]
+        gate = Gate(self._settings.tokens(), bind=self._settings.bind, clock=self._clock)
+        table = [*pages.table(), ("GET", "/metrics", self._metrics)]
+        return [
+            web.get(path, answered(gate.guarded(method, path, handler))) for method, path, handler in table
+        ]
 
     async def _metrics(self, request: web.Request) -> web.Response:
         body, content_type = self.metrics.render(request.headers.get("Accept"))

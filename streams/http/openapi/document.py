@@ -9,6 +9,7 @@ from http import HTTPStatus
 from importlib.metadata import version
 from typing import Any
 
+from streams.http.access.local import is_public
 from streams.http.openapi.operations import OPERATIONS, PARAMETERS, SCHEMAS, Operation, Schema
 from streams.records.asyncapi import SCHEMAS as RECORDS
 
@@ -70,7 +71,7 @@ def openapi(table: Iterable[Row]) -> dict[str, Any]:
                 "token": {
                     "type": "http",
                     "scheme": "bearer",
-                    "description": "WATCHOFFICER_API_TOKEN; without one, writes are taken on a loopback address alone",
+                    "description": "WATCHOFFICER_API_TOKENS; without one, only this machine is answered",
                 }
             },
         },
@@ -87,7 +88,7 @@ def _first_line(handler: object) -> str:
 
 
 def _described(method: str, path: str, operation: Operation) -> dict[str, Any]:
-    writes = method == "POST" and operation.signed is None
+    writes = method == "POST" and not is_public(path)
     parameters = [
         {
             "name": name,
@@ -112,7 +113,7 @@ def _described(method: str, path: str, operation: Operation) -> dict[str, Any]:
         **({"parameters": parameters} if parameters else {}),
         **({"requestBody": _body(operation)} if operation.body is not None else {}),
         "responses": _responses(operation),
-        **({"security": [{"token": []}, {}]} if writes else {}),
+        **({} if is_public(path) else {"security": [{"token": []}, {}]}),
     }
 
 

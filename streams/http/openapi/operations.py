@@ -211,6 +211,14 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("GET", "/status.atom"): Operation(
         "Pages", "The public status as a feed", content_type="application/atom+xml", errors=(400,)
     ),
+    ("GET", "/login"): Operation("Pages", "The form that takes a token", content_type=_HTML),
+    ("POST", "/login"): Operation(
+        "Pages",
+        "Take a token, and set a cookie of 12 hours",
+        content_type=_NONE,
+        status=303,
+        errors=(401, 413, 429),
+    ),
     ("GET", "/openapi.json"): Operation("Machines", "This document", {"type": "object"}),
     ("GET", "/metrics"): Operation("Machines", "Metrics for Prometheus", content_type="text/plain"),
     ("GET", "/healthz"): Operation(

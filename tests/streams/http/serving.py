@@ -25,6 +25,7 @@ from streams.http.views import Views
 from streams.records.models import encode_incident
 from streams.runtime.health import Health
 from streams.runtime.progress import Progress
+from streams.settings.api_tokens import ApiToken
 from streams.settings.policy_file import default_policy
 from streams.watchdog.announcer import Announcer
 from streams.watchdog.report import Report
@@ -46,11 +47,14 @@ class PagerDutySettings:
 
 @dataclass(frozen=True)
 class HttpSettings:
-    api_token: SecretStr | None = None
+    api_tokens: tuple[ApiToken, ...] = ()
     banner_origins: tuple[str, ...] = ()
     bind: str = "127.0.0.1"
     pagerduty: PagerDutySettings = PagerDutySettings(SecretStr(SECRET))
     slack: SlackSettings = SLACK
+
+    def tokens(self) -> tuple[ApiToken, ...]:
+        return self.api_tokens
 
 
 @dataclass
@@ -104,6 +108,7 @@ def sign(body: bytes, secret: str = SECRET) -> str:
 async def serving(
     *,
     token: str | None = TOKEN,
+    tokens: tuple[ApiToken, ...] = (),
     bind: str = "127.0.0.1",
     secret: str | None = SECRET,
     patience: float = 0.0,
@@ -118,7 +123,7 @@ async def serving(
     watchdog = Watchdog(progress, health, announcer, blind_after=60.0, times=times)
     metrics = Metrics(clock=lambda: NOW, version="1.2.3", policy="0123")
     settings = HttpSettings(
-        SecretStr(token) if token else None,
+        (*((ApiToken("operator", "respond", SecretStr(token), shared=True),) if token else ()), *tokens),
         banner_origins,
         bind,
         PagerDutySettings(SecretStr(secret) if secret else None),

@@ -28,6 +28,10 @@ class Doors:
     async def ok(self, request: web.Request) -> web.Response:
         return web.Response(text="ok")
 
+    async def large(self, request: web.Request) -> web.Response:
+        self.waiting.set()
+        return web.Response(body=bytes(32 << 20))
+
     async def slow(self, request: web.Request) -> web.Response:
         self.waiting.set()
         await self.open.wait()
@@ -36,7 +40,7 @@ class Doors:
 
 @asynccontextmanager
 async def served(doors: Doors, limit: int = LIMIT) -> AsyncIterator[HttpServer]:
-    table = [web.get("/ok", doors.ok), web.get("/slow", doors.slow)]
+    table = [web.get("/ok", doors.ok), web.get("/slow", doors.slow), web.get("/large", doors.large)]
     server = HttpServer(table, host="127.0.0.1", port=0, limit=limit, monotonic=lambda: doors.now)
     await server.start()
     try:
@@ -89,6 +93,54 @@ async def test_a_connection_without_a_request_for_too_long_is_closed_and_one_tha
         assert await reader.read() == b""
         doors.open.set()
         assert await asking == (200, "slow")
+
+
+async def test_a_head_that_comes_byte_by_byte_is_not_waited_for_and_keeps_nobody_out() -> None:
+    doors = Doors()
+    async with served(doors) as server, AsyncExitStack() as stack:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        stack.callback(writer.close)
+        for byte in b"GET /ok HTTP/1.1\r\nHost: x":
+            writer.write(bytes([byte]))
+            await writer.drain()
+            assert await get(server, "/ok") == (200, "ok")
+            doors.now += 1
+        server.close_idle()
+        assert await reader.read() == b""
+
+
+async def test_an_answer_that_is_not_taken_is_given_up_after_a_minute() -> None:
+    doors = Doors()
+    async with served(doors) as server, AsyncExitStack() as stack:
+        _, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        stack.callback(writer.transport.abort)
+        writer.transport.pause_reading()  # type: ignore[attr-defined]
+        writer.write(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
+        await doors.waiting.wait()
+        while next(iter(server._connections))._full_since is None:
+            await asyncio.sleep(0)
+        doors.now += 59
+        server.close_idle()
+        assert server.connections == 1
+        doors.now += 2
+        server.close_idle()
+        assert server.connections == 0
+
+
+async def test_no_answer_names_the_software_that_gives_it() -> None:
+    async with served(Doors()) as server, aiohttp.ClientSession() as session:
+        for path in ("/ok", "/nothing"):
+            async with session.get(f"http://127.0.0.1:{server.port}{path}") as response:
+                assert "Server" not in response.headers
+
+
+async def test_heads_are_bounded() -> None:
+    async with served(Doors()) as server, aiohttp.ClientSession() as session:
+        url = f"http://127.0.0.1:{server.port}/ok"
+        for headers in ({"X-Long": "x" * 10_000}, {f"X-{n}": "x" for n in range(200)}):
+            async with session.get(url, headers=headers) as response:
+                assert response.status == 400
+        assert await get(server, "/ok") == (200, "ok")
 
 
 async def test_a_request_under_way_is_not_given_up_for_another() -> None:

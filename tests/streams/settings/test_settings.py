@@ -18,6 +18,7 @@ ROUTING_KEY = "R0123456789abcdefghijklmnopqrstu"
 SECRETS = {
     "WATCHOFFICER_BROKER_SECURITY__PASSWORD": "kafka-hunter2",
     "WATCHOFFICER_API_TOKEN": "api-hunter2",
+    "WATCHOFFICER_API_TOKENS": "ada:respond:named-hunter2-hunter2",
     "WATCHOFFICER_PAGERDUTY__ROUTING_KEY": ROUTING_KEY,
     "WATCHOFFICER_PAGERDUTY__WEBHOOK_SECRET": "webhook-hunter2",
     "WATCHOFFICER_PAGERDUTY__REST_TOKEN": "rest-hunter2",
@@ -38,7 +39,7 @@ SECRETS = {
     "WATCHOFFICER_HASH_KEY": "hash-hunter2-of-thirty-two-bytes-or-more",
 }
 #: Secrets within others.
-WITHIN = {"https://hook.test/second-hunter2", "https://flow.test/second-hunter2"}
+WITHIN = {"named-hunter2-hunter2", "https://hook.test/second-hunter2", "https://flow.test/second-hunter2"}
 WITH_SASL = {
     "WATCHOFFICER_BROKER_SECURITY__PROTOCOL": "SASL_PLAINTEXT",
     "WATCHOFFICER_BROKER_SECURITY__MECHANISM": "PLAIN",
@@ -69,8 +70,8 @@ def test_an_empty_environment_gives_the_documented_defaults() -> None:
 def test_the_variables_are_those_of_the_documentation() -> None:
     names = {variable.name.removeprefix("WATCHOFFICER_") for variable in variables()}
     assert names == {
-        "BROKER", "TOPIC_PREFIX", "POLICY", "INPUTS", "API_TOKEN", "BANNER_ORIGINS", "HASH_KEY", "BIND", "PORT",
-        "LOG_FORMAT",
+        "BROKER", "TOPIC_PREFIX", "POLICY", "INPUTS", "API_TOKEN", "API_TOKENS", "BANNER_ORIGINS", "HASH_KEY", "BIND",
+        "PORT", "LOG_FORMAT",
         "HEARTBEAT_URL",
         "PAGERDUTY__ROUTING_KEY", "PAGERDUTY__BASE_URL", "PAGERDUTY__WEBHOOK_SECRET", "PAGERDUTY__REST_TOKEN",
         "PAGERDUTY__REST_FROM", "PAGERDUTY__REST_URL",
