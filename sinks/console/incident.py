@@ -237,7 +237,7 @@ def _facts(view: IncidentView) -> list[Html]:
     people: list[tuple[str, Child]] = [
         (f"{incident.basis.capitalize()}, an hour", f"{incident.users_impacted:,}{within}"),
         ("Counted, trailing hour", hour),
-        ("Counted", observed),
+        ("Counted, last minutes", observed),
         ("At the worst", f"{incident.peak_users_impacted:,} an hour, severity {incident.peak_severity}"),
         ("What the figure is", capitalised(_BASES[incident.basis])),
         ("Severity", _severity_words(view)),

@@ -249,7 +249,7 @@ def test_observed_people_stand_apart_from_what_is_projected() -> None:
     one = incident(basis="projected", users_impacted=4010, counts_now=counts)
     text = read(incident_page(of(one, thresholds=[(1, 2000), (2, 500)]))).text
     assert "Projected, an hour4,010" in text
-    assert "Counted88 in 5 min" in text
+    assert "Counted, last minutes88 in 5 min" in text
     assert "1 above 2,000, 2 above 500" in text
 
 
