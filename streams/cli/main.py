@@ -11,7 +11,16 @@ from typing import Any
 import click
 
 from streams.cli.inputs.acts import acts
-from streams.cli.inputs.commands import dead_letters, declare, doctor, map_, report_failure, retire, tail
+from streams.cli.inputs.commands import (
+    dead_letters,
+    declare,
+    doctor,
+    health,
+    map_,
+    report_failure,
+    retire,
+    tail,
+)
 from streams.cli.inputs.covers import covers
 from streams.cli.parameters import (
     Duration,
@@ -266,6 +275,7 @@ for _command in (
     *covers,
     declare,
     doctor,
+    health,
     report_failure,
     retire,
     map_,

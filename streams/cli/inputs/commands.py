@@ -9,7 +9,7 @@ import click
 
 from streams.cli.parameters import errors_in_a_line, mapping_option, policy_option
 
-__all__ = ["dead_letters", "declare", "doctor", "map_", "report_failure", "retire", "tail"]
+__all__ = ["dead_letters", "declare", "doctor", "health", "map_", "report_failure", "retire", "tail"]
 
 _by_option = click.option("--by", help="Who says so. Default: the user of this machine.")
 _url_option = click.option(
@@ -77,6 +77,18 @@ def doctor(**options: Any) -> None:
     from streams.cli.inputs.doctor import doctor_command
 
     sys.exit(doctor_command(**options))
+
+
+@click.command()
+@click.option(
+    "--ready", is_flag=True, help="Ask whether it does its work, instead of whether it stands still."
+)
+@errors_in_a_line
+def health(ready: bool) -> None:
+    """Ask the process at WATCHOFFICER_BIND and WATCHOFFICER_PORT whether it lives (exit status 1: it does not)."""
+    from streams.cli.inputs.health import health_command
+
+    sys.exit(health_command(ready=ready))
 
 
 @click.command("map")

@@ -1,0 +1,40 @@
+"""Does the process at this address stand still? For the health check of a container, which has no other client."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import sys
+
+from streams.settings.settings import read_settings
+
+__all__ = ["health_command"]
+
+_PATIENCE = 4.0  # seconds for an answer
+_ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+_MOST_SHOWN = 2_000  # characters
+
+
+def health_command(*, ready: bool) -> int:
+    """Ask the process that serves HTTP at the address in the settings; the exit status: 1 if it is not well.
+
+    Args:
+        ready: ask whether it does its work (``/readyz``) instead of whether it stands still (``/healthz``).
+
+    Raises:
+        SettingsError: the settings cannot be used.
+    """
+    settings = read_settings(os.environ)
+    host = _ANYWHERE.get(settings.bind, settings.bind)
+    connection = http.client.HTTPConnection(host, settings.port, timeout=_PATIENCE)
+    try:
+        connection.request("GET", "/readyz" if ready else "/healthz")
+        answer = connection.getresponse()
+        if answer.status == 200:
+            return 0
+        print(answer.read(_MOST_SHOWN).decode("utf-8", "replace"), file=sys.stderr)
+    except (OSError, http.client.HTTPException) as error:
+        print(f"no answer at {host} port {settings.port}: {type(error).__name__}", file=sys.stderr)
+    finally:
+        connection.close()
+    return 1
