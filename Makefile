@@ -14,7 +14,7 @@ DEV := $(VENV)/.dev
 FOR_DEMO := $(if $(wildcard $(DEV)),$(DEV),$(RUNTIME))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-deep lint format bench quality kafka simulation test-delivery test-kafka test-blind test-faults soak package test-package locks clean
+.PHONY: help setup demo test test-long test-deep lint format bench quality kafka simulation test-delivery test-kafka test-blind test-faults soak package test-package locks clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,8 +27,11 @@ demo: $(FOR_DEMO) ## show how a sign-in outage is detected, paged and resolved, 
 # What is compiled is kept, whatever the environment says: the tests start hundreds of processes.
 test: export PYTHONDONTWRITEBYTECODE :=
 test: $(DEV) ## run the tests that need only .venv (ARGS= for further arguments of pytest)
-	$(BIN)/python -m pytest -n auto --dist worksteal -m "not kafka and not e2e and not faults and not quality and not simulation and not blind and not package" $(ARGS)
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "e2e and not kafka" $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist worksteal -m "not kafka and not e2e and not faults and not quality and not simulation and not blind and not package and not long" $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "e2e and not kafka and not long" $(ARGS)
+
+test-long: $(DEV) ## run what plays hours of traffic or has to wait: the shipped policy's own tests, scenarios, benchmarks, receivers
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "long and not kafka" $(ARGS)
 
 test-deep: ## run the tests of `make test` with five times as many examples of each property
 	$(MAKE) test ARGS="--hypothesis-profile=deep $(ARGS)"

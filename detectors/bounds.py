@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 __all__ = [
     "CAUSES_LIMIT",
@@ -50,9 +51,15 @@ def _written(text: str) -> int:
     return len(text.encode("utf-8", "replace")) + escaped
 
 
+@lru_cache(maxsize=4096)
+def _width(char: str) -> int:
+    """The bytes that one character takes in JSON, remembered: few are in use at a time."""
+    return _written(char)
+
+
 def fits(text: str, limit: int) -> bool:
     """Whether ``text`` takes at most ``limit`` bytes in JSON."""
-    return _written(text) <= limit
+    return len(text) <= limit and _written(text) <= limit  # no character takes less than a byte
 
 
 def cut(text: str, limit: int) -> str:
@@ -68,8 +75,8 @@ def cut(text: str, limit: int) -> str:
         return text
     room = limit - len(_ELLIPSIS.encode())
     end = 0
-    for char in text:
-        room -= _written(char)
+    for char in text[:limit]:
+        room -= _width(char)
         if room < 0:
             break
         end += 1

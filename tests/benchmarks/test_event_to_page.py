@@ -121,6 +121,7 @@ def test_lanes_of_one_rate_make_figures_together_and_each_rate_has_its_goals() -
     assert found["event_to_page_2000_prometheus"].goal == Goal("at least", 10, "ratio")
 
 
+@pytest.mark.long
 @pytest.mark.e2e
 async def test_an_outage_is_paged_for_and_alerted_on(tmp_path: Path) -> None:
     try:

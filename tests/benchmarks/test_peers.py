@@ -70,6 +70,7 @@ def test_every_peer_has_its_script() -> None:
     assert {worker.script for worker in (OURS, *PEERS)} == scripts
 
 
+@pytest.mark.long
 @pytest.mark.e2e
 async def test_the_job_is_done_rightly_by_all_that_are_installed(capsys: pytest.CaptureFixture[str]) -> None:
     python = interpreter()

@@ -10,6 +10,8 @@ import pytest
 
 from benchmarks.reporting.figures import read
 
+pytestmark = pytest.mark.long
+
 
 @pytest.mark.parametrize(
     ("name", "arguments", "figures"),
@@ -30,10 +32,8 @@ from benchmarks.reporting.figures import read
             ("--start", "2026-11-23T14:30:00Z", "--hours", "1", "--rate", "0.3"),
             ["replay", "replay_without_detectors"],
         ),
-        pytest.param(
-            "restart", ("--seconds", "20", "--per-second", "50"), ["restart"], marks=pytest.mark.e2e
-        ),
-        pytest.param("startup", (), ["startup_help", "startup_run"], marks=pytest.mark.e2e),
+        ("restart", ("--seconds", "20", "--per-second", "50"), ["restart"]),
+        ("startup", (), ["startup_help", "startup_run"]),
     ],
 )
 @pytest.mark.timeout(240)

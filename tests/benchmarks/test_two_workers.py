@@ -67,6 +67,7 @@ def test_the_figure_says_what_the_broker_took() -> None:
     assert "beside two the broker took 0.40 of a core (two: 1.60)" in found.note
 
 
+@pytest.mark.long
 @pytest.mark.e2e
 async def test_two_workers_fold_all_that_stands_on_two_partitions(tmp_path: Path) -> None:
     start = RealClock()() - MINUTE

@@ -52,6 +52,7 @@ def actions(deployment: Deployment) -> list[str]:
     return [body["event_action"] for body in bodies if body["dedup_key"] == KEY]
 
 
+@pytest.mark.long
 async def test_a_worker_that_is_frozen_is_told_by_the_guard(
     embedded_broker: EmbeddedBroker, topic_prefix: str, tmp_path: Path
 ) -> None:

@@ -52,6 +52,7 @@ async def metrics(worker: Worker) -> dict[str, float]:
     return sums
 
 
+@pytest.mark.long
 async def test_a_worker_that_stood_still_claims_everything_anew_in_the_same_process(
     embedded_broker: EmbeddedBroker, topic_prefix: str, tmp_path: Path
 ) -> None:

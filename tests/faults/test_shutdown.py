@@ -80,6 +80,7 @@ async def test_what_was_read_is_written_before_a_worker_ends(
         assert '"level": "error"' not in deployment.worker.said()
 
 
+@pytest.mark.long
 async def test_a_second_signal_ends_it_at_once_and_nothing_is_lost(
     own_broker: EmbeddedBroker, topic_prefix: str, tmp_path: Path
 ) -> None:

@@ -74,6 +74,7 @@ def test_rejected_records_are_copied_though_the_topic_took_none_until_workers_ha
     assert run.values(TOPICS.rejected)
 
 
+@pytest.mark.simulation
 def test_a_seed_is_the_same_run_in_each_process() -> None:
     lines = set()
     for hash_seed in ("1", "2"):

@@ -8,6 +8,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from benchmarks.quality.cases import COMPARED, REPORTED_SEEDS, TUNING_SEEDS, Case, days, library
 from benchmarks.quality.drawn import draw
 from benchmarks.quality.drawn_situations import KINDS_DRAWN, draw_situation
@@ -18,6 +20,8 @@ from detectors.scopes import scope_index
 from streams.settings.policy_file import default_policy
 from streams.simulate import SCENARIOS
 from streams.simulate.truth import KINDS
+
+pytestmark = pytest.mark.long
 
 
 def test_no_seed_is_both_tuned_on_and_reported() -> None:

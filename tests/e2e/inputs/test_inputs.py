@@ -81,6 +81,7 @@ async def _pages(deployment: Deployment, traffic: Traffic) -> None:
     await worker.evaluated(now(), 60.0)
 
 
+@pytest.mark.long
 async def test_an_outage_in_mapped_records_pages_and_replay_of_the_topics_says_the_same(
     embedded_broker: EmbeddedBroker, tmp_path: Path
 ) -> None:

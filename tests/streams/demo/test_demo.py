@@ -173,6 +173,7 @@ def seen(said: str) -> list[tuple[float, str, str]]:
     return [(float(m[2]), m[3], m[4]) for line in said.splitlines() if (m := _LINE.fullmatch(line))]
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)
 def test_an_outage_is_told_to_its_end_and_kept_all_its_promises(house: House) -> None:
     demo = house("--once", "--speed", "60")
@@ -215,6 +216,7 @@ def test_an_outage_is_told_to_its_end_and_kept_all_its_promises(house: House) ->
     assert [what for _, who, what in story if who == "pagerduty" and what.startswith("paged")][1:] == []
 
 
+@pytest.mark.long
 @pytest.mark.timeout(180)
 def test_two_at_once_keep_out_of_each_others_way_and_a_signal_ends_each(house: House) -> None:
     one = house(terminal=True)

@@ -9,6 +9,8 @@ import pytest
 from streams.cli.test import run_tests
 from streams.policy_tests.document import read_tests
 
+pytestmark = pytest.mark.long
+
 FOLDER = Path(__file__).parents[3] / "deploy" / "policy"
 FILES = {file.name: read_tests(str(file)) for file in sorted(FOLDER.glob("*.yaml"))}
 NAMES = [(name, test.name) for name, read in FILES.items() for test in read.file.tests]

@@ -192,6 +192,7 @@ def test_arguments_out_of_range_are_refused(scenario: str, arguments: tuple[int,
         simulate(scenario, *arguments)
 
 
+@pytest.mark.long
 def test_every_scenario_can_be_played_with_its_own_defaults() -> None:
     for name, scenario in SCENARIOS.items():
         assert scenario.name == name

@@ -14,6 +14,8 @@ from detectors.instants import DAY, HOUR, MINUTE, SECOND, parse_instant
 from streams.simulate import SCENARIOS, simulate
 from streams.simulate.library.situations import SITUATIONS
 
+pytestmark = pytest.mark.long
+
 Event = dict[str, Any]
 RATE = 1.0
 

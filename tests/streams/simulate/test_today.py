@@ -17,6 +17,8 @@ from streams.simulate.rows import Rows, scope_mask
 from streams.simulate.worlds import WORLDS
 from streams.simulate.worlds.world import CALLBACK, FAILURE, METHODS, OUTCOMES, SIS, START_STEP, STEPS
 
+pytestmark = pytest.mark.long
+
 Event = dict[str, Any]
 TODAY = WORLDS["today"]
 #: Sign-ins per second at the peak of the measured day, and by default.

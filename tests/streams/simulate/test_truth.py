@@ -16,6 +16,8 @@ from detectors.instants import HOUR, MINUTE, SECOND, format_instant, parse_insta
 from streams.simulate import SCENARIOS, Episode, Simulation, simulate
 from streams.simulate.truth import most_people, most_projected, severity
 
+pytestmark = pytest.mark.long
+
 PEAK = parse_instant("2026-10-06T14:00:00-04:00")
 BAD = {"003", "004", "007", "110", "201", "400", None}
 Event = dict[str, Any]
