@@ -23,11 +23,14 @@ _GAP = 6
 
 
 class Sample(NamedTuple):
-    """What was measured at an instant (ms): the share that succeeded (0-1, None: nothing completed), and people."""
+    """What was measured at an instant (ms): the share that succeeded (0-1, None: nothing completed), and people.
+
+    ``people`` is None where they are not known.
+    """
 
     at: int
     success: float | None
-    people: int
+    people: int | None
 
 
 class Span(NamedTuple):
@@ -117,7 +120,8 @@ def people_chart(
         marks: what happened meanwhile.
         title: what is shown, for those who cannot see it.
     """
-    most = max((one.people for one in samples if span.start <= one.at <= span.end), default=0)
+    known = [one.people for one in samples if one.people is not None and span.start <= one.at <= span.end]
+    most = max(known, default=0)
     high = _round_up(max(most * 1.1, 10))
     plot = _Plot(
         span=span,
@@ -133,7 +137,9 @@ def people_chart(
         said=lambda value: f"{value:,.0f} people",
         title=title,
     )
-    return _drawn(plot, [(one.at, float(one.people)) for one in samples], marks)
+    return _drawn(
+        plot, [(one.at, None if one.people is None else float(one.people)) for one in samples], marks
+    )
 
 
 def _drawn(plot: _Plot, points: Sequence[tuple[int, float | None]], marks: Sequence[Mark]) -> Html:

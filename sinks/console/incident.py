@@ -233,7 +233,8 @@ def _facts(view: IncidentView) -> list[Html]:
         else f"{now.users_impacted:,} in {duration_words(now.window)}, to {time_words(now.at)}"
     )
     latest = view.samples[-1] if view.samples and view.measured == incident.scope else None
-    hour = None if latest is None else f"{latest.people:,}, to {time_words(latest.at)}"
+    counted = None if latest is None else latest.people
+    hour = f"{counted:,}, to {time_words(latest.at)}" if latest is not None and counted is not None else None
     people: list[tuple[str, Child]] = [
         (f"{incident.basis.capitalize()}, an hour", f"{incident.users_impacted:,}{within}"),
         ("Counted, trailing hour", hour),

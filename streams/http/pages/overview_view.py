@@ -10,6 +10,8 @@ from detectors.incidents import Incident
 from detectors.instants import parse_instant
 from detectors.policy.policy import Policy
 from detectors.scopes import ENVS
+from sinks.banner.public.content import ENV
+from sinks.console.charts import Sample
 from sinks.console.heat import Cell, HeatView
 from sinks.console.overview import RANGES, MethodView, Notice, OverviewView
 from sinks.console.shell import Standing
@@ -115,9 +117,18 @@ class Overviews:
             objective=objective_of(scope, self._policy),
             budget=None if budgets is None else self._left.get((env, method)),
             budget_gone=None if budgets is None else budgets.error_budget_gone.get(values),
-            samples=self._views.traces.of(scope, since),
+            samples=self._samples(env, method, since),
             banner=banner,
         )
+
+    def _samples(self, env: str, method: str, since: int) -> list[Sample]:
+        """What this worker has seen, and before that the success that the history tells, without people."""
+        seen = self._views.traces.of(self._scope(env, method), since)
+        if env != ENV:
+            return seen
+        first = seen[0].at if seen else self._clock()
+        told = self._views.days.successes(method, since)
+        return [*(Sample(at, success, None) for at, success in told if at < first), *seen]
 
     def _heat(self, env: str, slis: Mapping[tuple[str, str], dict[str, Any]], now: int) -> HeatView:
         latest = max(

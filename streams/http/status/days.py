@@ -110,6 +110,20 @@ class DayCounts:
             for pair, counts in sums.items()
         }
 
+    def successes(self, method: str, since: int) -> list[tuple[int, float]]:
+        """Return the share of a method's sign-ins that succeeded in each five minutes from an instant (ms) on.
+
+        Each share (0-1) stands with the end of its five minutes (ms), the oldest first; those without a sign-in are
+        left out.
+        """
+        sums = sum(
+            (counts for (of, _), counts in self._counts.items() if of == method), np.zeros((_SLOTS, 2))
+        )
+        done = sums.sum(axis=1)
+        (slots,) = np.nonzero((self._at >= since) & (done > 0))
+        found = ((int(self._at[slot]) + _BUCKET, float(sums[slot, 0] / done[slot])) for slot in slots)
+        return sorted(found)
+
 
 def _of_leaves(leaves: Iterable[_Leaf]) -> Iterator[tuple[Pair, _Counts]]:
     for leaf in leaves:

@@ -254,11 +254,15 @@ def test_observed_people_stand_apart_from_what_is_projected() -> None:
 
 
 @given(
-    st.lists(st.tuples(st.integers(-HOUR, 2 * HOUR), st.none() | st.floats(0, 1), st.integers(0, 10**7))),
+    st.lists(
+        st.tuples(
+            st.integers(-HOUR, 2 * HOUR), st.none() | st.floats(0, 1), st.none() | st.integers(0, 10**7)
+        )
+    ),
     st.lists(st.tuples(st.integers(-HOUR, 2 * HOUR), st.integers(0, HOUR))),
 )
 def test_whatever_was_measured_is_drawn_within_the_chart(
-    measured: list[tuple[int, float | None, int]], marked: list[tuple[int, int]]
+    measured: list[tuple[int, float | None, int | None]], marked: list[tuple[int, int]]
 ) -> None:
     samples = [Sample(*one) for one in sorted(measured, key=lambda one: one[0])]
     marks = [Mark(start, start + lasts, "a mark", 1) for start, lasts in marked]

@@ -96,6 +96,14 @@ async def test_the_overview_shows_open_incidents_indicators_and_health(served: S
     assert "env is one of" in await page(served, "/?env=nowhere", 400)
 
 
+async def test_the_overview_shows_of_the_hours_before_what_the_history_tells(served: Serving) -> None:
+    leaf = {"axes": {"auth_method": "ssoe"}, "sign_in": {"good": 1, "bad": 3}}
+    told = {"v": 2, "env": "prod", "at": format_instant(NOW - 3 * HOUR), "leaves": [leaf]}
+    served.views.apply("sli-history", b"prod", dumps(told))
+    assert "25.0% succeed" in await page(served, "/?range=6h")
+    assert "25.0% succeed" not in await page(served, "/?range=1h")
+
+
 async def test_history_searches_all_incidents(served: Serving) -> None:
     served.feed(an_incident(), an_incident(18, scope="prod/sis"))
     assert "2 found" in await page(served, "/history")

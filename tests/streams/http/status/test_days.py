@@ -117,3 +117,13 @@ def test_providers_without_end_count_for_their_method() -> None:
 def test_what_is_no_record_is_refused(value: bytes) -> None:
     with pytest.raises(ValueError, match=r".*"):
         DayCounts().note(value)
+
+
+def test_the_success_of_a_method_is_told_for_each_five_minutes_from_an_instant_on() -> None:
+    counts, five = DayCounts(), 5 * MINUTE
+    counts.note(record(FIRST - 2 * five, [("ssoe", "idme", 1, 1)]))
+    counts.note(record(FIRST - five, [("ssoe", "idme", 1, 1), ("ssoe", None, 2, 0), ("sis", "idme", 9, 0)]))
+    counts.note(record(FIRST, [("sis", "idme", 9, 0)]))
+    assert counts.successes("ssoe", FIRST - 2 * five) == [(FIRST - five, 0.5), (FIRST, 0.75)]
+    assert counts.successes("ssoe", FIRST - five) == [(FIRST, 0.75)]
+    assert counts.successes("nobody", 0) == []
