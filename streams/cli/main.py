@@ -10,6 +10,9 @@ from typing import Any
 
 import click
 
+from streams.cli.guidance.completion import completion
+from streams.cli.guidance.examples import EXAMPLES
+from streams.cli.guidance.group import Commands, show_examples
 from streams.cli.inputs.acts import acts
 from streams.cli.inputs.commands import (
     dead_letters,
@@ -38,7 +41,7 @@ from streams.cli.reporting.commands import incidents, policy, report, slo, statu
 __all__ = ["main"]
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(package_name="watchofficer", message="%(prog)s %(version)s")
 def main() -> None:
     """Detect outages of sign-in from login events, and notify the people who can repair them."""
@@ -286,5 +289,7 @@ for _command in (
     slo,
     status_page,
     dead_letters,
+    completion,
 ):
     main.add_command(_command)
+show_examples(main, EXAMPLES)

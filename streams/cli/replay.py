@@ -16,6 +16,7 @@ from detectors.backtest.outcomes import Outcome, Outcomes
 from detectors.backtest.score import Score, score
 from detectors.instants import format_instant
 from detectors.policy.policy import Policy
+from streams.cli.guidance.progress import Progress, expected_records, followed
 from streams.cli.inputs.mapping import account_words, inputs_of
 from streams.evaluate.evaluator import Verdict
 from streams.records.verdicts import log_line
@@ -82,7 +83,7 @@ def replay_command(
 
     plain = partial(partitions, events, **given)
     replay = run(policy, sources.first() if sources else plain())
-    found = _judged(replay, history_out, log_out, form, policy)
+    found = _judged(replay, _watched(replay, events, form), history_out, log_out, form=form, policy=policy)
     for one in inputs:
         print(account_words(one.name, one.account), file=sys.stderr)
     unjudged = _print_faults(replay.summary, events, resumed=checkpoint is not None)
@@ -117,16 +118,29 @@ def _check_multiple(sli_every: int, policies: Iterable[Policy]) -> None:
             raise SourceError(f"--sli-every must be a multiple of the policy's step ({policy.step} ms)")
 
 
+def _watched(replay: Replay, events: Sequence[str], form: str) -> Iterator[Verdict]:
+    """Run a replay, and say how far it is, unless verdicts are printed on the same terminal meanwhile."""
+    is_shown = form != "jsonl" or not sys.stdout.isatty()
+    progress = Progress("events", expected_records(events)) if is_shown else None
+    return followed(replay.run(), progress, lambda: replay.summary.events)
+
+
 def _judged(
-    replay: Replay, history_out: str | None, log_out: str | None, form: str, policy: Policy
+    replay: Replay,
+    run: Iterator[Verdict],
+    history_out: str | None,
+    log_out: str | None,
+    *,
+    form: str,
+    policy: Policy,
 ) -> list[Outcome]:
-    """Run a replay and print its verdicts; the outcomes of its incidents."""
+    """Print the verdicts of a replay that runs; the outcomes of its incidents."""
     outcomes = Outcomes()
     with contextlib.ExitStack() as stack:
         history, log = (
             None if name is None else stack.enter_context(open(name, "wb")) for name in (history_out, log_out)
         )
-        verdicts = _gathered(_logged(_recorded(replay.run(), history), log, policy), outcomes)
+        verdicts = _gathered(_logged(_recorded(run, history), log, policy), outcomes)
         if form == "jsonl":
             for group in _by_t(verdicts):
                 _write(objects(group))

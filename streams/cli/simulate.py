@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
-from detectors.instants import SECOND, format_duration
+from detectors.instants import MINUTE, SECOND, format_duration
+from streams.cli.guidance.progress import Progress, followed
 from streams.simulate.demand import TIME_ZONE
 from streams.simulate.scenario import Scenario
 from streams.simulate.scenarios import SCENARIOS
-from streams.simulate.simulation import simulate
+from streams.simulate.simulation import Simulation, simulate
 
 __all__ = ["latest_start", "simulate_command"]
 
@@ -46,7 +48,10 @@ def simulate_command(
     try:
         start = _now() if start is None else start
         simulation = simulate(scenario, seed, start, duration, rate, as_if=as_if, world=world)
-        simulation.write(out, truth, history_file)
+        minutes = Progress("minutes of traffic", (simulation.end - simulation.start) // MINUTE)
+        simulation.write(
+            out, truth, history_file, watched=lambda lines: _followed(lines, simulation, minutes)
+        )
     except ValueError as error:
         print(error, file=sys.stderr)
         return 2
@@ -56,6 +61,10 @@ def simulate_command(
         print(f"{error.filename or out}: {error.strerror or error}", file=sys.stderr)
         return 2
     return 0
+
+
+def _followed(lines: Iterator[bytes], simulation: Simulation, minutes: Progress) -> Iterator[bytes]:
+    return followed(lines, minutes, lambda: (simulation.reached - simulation.start) // MINUTE)
 
 
 def latest_start(scenario: Scenario, duration: int, now: int) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from detectors.instants import MINUTE, SECOND, format_instant
 from detectors.policy.policy import Policy
 from detectors.windows.counters import BAD, GOOD
 from detectors.windows.frame import Frame
+from streams.evaluate.evaluator import Verdict
 from streams.explain.case_file import CaseFile, Fired, Sample, Sampled
 from streams.records.log_lines import Line, read_line
 from streams.records.verdicts import log_line
@@ -38,8 +39,12 @@ def replayed(
     now: int,
     history: Iterable[dict[str, Any]] = (),
     inputs: Sequence[tuple[int, IncidentInput]] = (),
+    watched: Callable[[Replay], Iterable[Verdict]] = Replay.run,
 ) -> CaseFile:
-    """Replay events, and keep what belongs to one incident; the arguments are those of ``Replay``.
+    """Replay events, and keep what belongs to one incident; the other arguments are those of ``Replay``.
+
+    Args:
+        watched: runs the replay.
 
     Raises:
         SourceError: the replay brings no such incident; the message names those that it brings.
@@ -54,7 +59,7 @@ def replayed(
     lines: list[Line] = []
     commands: list[Command] = []
     others: dict[str, str] = {}
-    for verdict in replay.run():
+    for verdict in watched(replay):
         for transition in verdict.result.transitions:
             others[transition.incident.id] = transition.incident.scope
             if transition.incident.id == incident:

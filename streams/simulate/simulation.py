@@ -6,7 +6,7 @@ import difflib
 import gzip
 import io
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import replace
 from itertools import repeat
@@ -104,6 +104,9 @@ class Simulation:
         seed: of all random numbers.
         start: ms since the epoch, instead of that of the scenario.
         demand: the sign-ins that are wanted, instead of the rate of the scenario.
+
+    Attributes:
+        reached: the instant up to which events have been simulated, ms.
     """
 
     def __init__(self, scenario: Scenario, seed: int, start: int, demand: Demand) -> None:
@@ -115,6 +118,7 @@ class Simulation:
         self._demand = demand
         self._troubles = Troubles(scenario.episodes, start, scenario.world)
         self._truth: list[dict[str, Any]] | None = None
+        self.reached = start
 
     def lines(self) -> Iterator[bytes]:
         """Yield the events as JSON, without line ends, in order of delivery.
@@ -156,10 +160,19 @@ class Simulation:
         kept = self._scenario
         return history(self.seed, self.start, self._demand, self.world, kept.past, length=kept.history)
 
-    def write(self, out: str, truth: str | None = None, history: str | None = None) -> int:
+    def write(
+        self,
+        out: str,
+        truth: str | None = None,
+        history: str | None = None,
+        *,
+        watched: Callable[[Iterator[bytes]], Iterable[bytes]] = iter,
+    ) -> int:
         """Write the events, and truth and history if named; return the number of lines of events.
 
-        Each argument is a path, or ``-`` for standard output; ``.gz`` and ``.zst`` are compressed.
+        Args:
+            out, truth, history: a path, or ``-`` for standard output; ``.gz`` and ``.zst`` are compressed.
+            watched: passes the lines of events on.
 
         Raises:
             OSError: a file cannot be written.
@@ -169,7 +182,7 @@ class Simulation:
             files = {p: open_files.enter_context(_open(p)) for p in (out, truth, history) if p is not None}
             if history is not None:
                 _write(files[history], map(msgspec.json.encode, self.history()))
-            count = _write(files[out], self.lines())
+            count = _write(files[out], watched(self.lines()))
             if truth is not None:
                 _write(files[truth], map(msgspec.json.encode, self.truth()))
         return count
@@ -188,6 +201,7 @@ class Simulation:
             rows["number"] = (begin // width << _NUMBERS) + np.arange(len(rows))
             self._troubles.withhold(seeded(self.seed, begin, 2), rows, "silence")
             toll.take(rows)
+            self.reached = max(self.start, min(begin + width, self.end))
             yield min(begin + width, self.end), rows[~rows["ghost"]]
 
     def _play(self, begin: int, end: int) -> Rows:

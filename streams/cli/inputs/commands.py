@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from streams.cli.guidance.group import Commands
 from streams.cli.parameters import errors_in_a_line, mapping_option, policy_option
 
 __all__ = ["dead_letters", "declare", "doctor", "health", "map_", "report_failure", "retire", "tail"]
@@ -158,7 +159,7 @@ def tail(**options: Any) -> None:
     sys.exit(tail_command(TailOptions(**options)))
 
 
-@click.group("dead-letters")
+@click.group("dead-letters", cls=Commands)
 def dead_letters() -> None:
     """List the commands that never reached their receiver, try them again, or drop them."""
 

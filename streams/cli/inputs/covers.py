@@ -9,6 +9,7 @@ import click
 
 from detectors.process.actions import BY_KIND, PATHS
 from detectors.process.vocabulary import InputKind
+from streams.cli.guidance.group import Commands
 from streams.cli.inputs.acts import act_options
 from streams.cli.parameters import errors_in_a_line
 
@@ -47,7 +48,7 @@ def _group(name: str, kind: InputKind, what: str) -> click.Group:
             )
 
     common = [option for option in act_options(BY_KIND["unmute"]) if option.name in ("text", "by", "url")]
-    return click.Group(
+    return Commands(
         name,
         commands={
             "add": click.Command(

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from streams.cli.guidance.group import Commands
 from streams.cli.parameters import Instant, errors_in_a_line, policy_of, policy_option
 
 __all__ = ["incidents", "policy", "report", "slo", "status_page"]
@@ -99,7 +100,7 @@ def incidents(action: str, incident: str | None, policy_file: str | None, **opti
     sys.exit(incidents_command(action, incident, policy, again=again, **options))
 
 
-@click.group()
+@click.group(cls=Commands)
 def policy() -> None:
     """Say what a policy promises people."""
 
@@ -120,7 +121,7 @@ def explain(table: str | None, policy_file: str | None) -> None:
     sys.exit(explain_command(policy_of(policy_file), table=table))
 
 
-@click.group()
+@click.group(cls=Commands)
 def slo() -> None:
     """Hand the objectives of a policy to other tools."""
 

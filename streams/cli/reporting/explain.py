@@ -13,6 +13,7 @@ from rich.text import Text
 from detectors.instants import MINUTE, format_duration
 from detectors.policy.policy import Policy
 from sinks.wording import ScopeNames, capitalised, day_words
+from streams.cli.guidance.progress import Progress, expected_records, followed
 from streams.explain.case_file import CaseFile, Sample
 from streams.explain.from_log import from_files, from_topics
 from streams.explain.from_replay import replayed
@@ -77,6 +78,9 @@ def explain_command(
             partitions(events, partitioned=partitioned, sort=sort),
             policy,
             now=now,
+            watched=lambda replay: followed(
+                replay.run(), Progress("events", expected_records(events)), lambda: replay.summary.events
+            ),
             history=read_history(history_file) if history_file else (),
             inputs=read_inputs(inputs_file, policy.step) if inputs_file else (),
         )
