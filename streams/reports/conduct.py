@@ -8,6 +8,7 @@ from typing import Any
 
 from detectors.instants import format_duration, parse_instant
 from detectors.policy.policy import Policy
+from detectors.process.actions import SPOKEN
 from sinks.wording import day_words, duration_words, one_line
 from streams.records.log_lines import Line
 from streams.reports.document import Cell, Item, Section, Sentence, Table
@@ -17,6 +18,8 @@ __all__ = ["conduct_data", "conduct_section", "judged_conduct", "open_conduct"]
 
 #: A gap between updates is in time if it is at most so much longer than the policy's, ms: steps and seconds.
 _TOLERANCE = 60_000
+#: Changes that tell nothing of how it stands: what people put down, and links that have come.
+_NO_NEWS = SPOKEN | {"notes", "linked", "links", "uncovered"}
 
 
 def _process(episodes: Sequence[Episode]) -> tuple[dict[str, Any], Line | None]:
@@ -30,8 +33,8 @@ def _updates(one: Episode) -> list[Line]:
 
 
 def _gaps(one: Episode) -> Iterator[tuple[int, Line]]:
-    """Yield the time (ms) without an update before each update, and before the end of the episode, with that line."""
-    told = [line for line in one.lines if line.kind in ("opened", "reopened", "update", "resolved")]
+    """Yield the time (ms) without news before each of them, up to the end of the episode, with the line after it."""
+    told = [line for line in one.lines if line.kind not in _NO_NEWS]
     until = [line for line in told if one.resolved_at is None or line.instant <= one.resolved_at]
     yield from ((after.instant - before.instant, after) for before, after in itertools.pairwise(until))
 
@@ -122,7 +125,7 @@ def judged_conduct(episodes: Sequence[Episode], policy: Policy) -> tuple[list[st
         if longest > every + _TOLERANCE:
             badly.append(f"{one.name}: those who wait heard nothing for {duration_words(longest)}.")
         else:
-            well.append(f"{one.name}: an update went out at least each {format_duration(every)}.")
+            well.append(f"{one.name}: news went out at least each {format_duration(every)}.")
     process, _ = _process(episodes)
     checks = process.get("checklist", ())
     if checks and episodes[-1].resolved_at is not None:

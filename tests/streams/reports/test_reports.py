@@ -225,7 +225,7 @@ def test_a_post_mortem_tells_how_it_was_conducted_and_what_happened_when_it_happ
         "| commander | Ada |",
         "2 updates were sent, 1 of them by people",
         "10 Nov 2026 16:20 UTC by the data",
-        "those who wait heard nothing for 45 min",
+        "those who wait heard nothing for 44 min",
         "1 of 2 lines of the recovery checklist were ticked",
         "Follow-up 1 has no link",
         "The process is not completed",
