@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from aiokafka.abc import AbstractTokenProvider
 
 from detectors.policy.types import Fault
-from sinks.configuration import Group, ReadableFile, Secret
+from sinks.configuration import Group, HttpUrl, ReadableFile, Secret
+from streams.settings.client_credentials import ClientCredentials
 
 if TYPE_CHECKING:
     from faust.auth import Credentials
@@ -41,10 +42,12 @@ class BrokerSecurity(Group):
     Attributes:
         protocol: PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL.
         mechanism: the SASL mechanism.
-        username, password: the credentials for PLAIN and SCRAM.
+        username, password: the credentials for PLAIN and SCRAM; id and secret of the client for OAUTHBEARER.
         ca_file: certificates to trust (PEM); the system's certificates if not set.
         cert_file, key_file: the client certificate and its key (PEM, not encrypted), if brokers require one.
         token_file: the file that holds the token for OAUTHBEARER; read for each connection, since tokens expire.
+        token_url: of the authorization server that gives tokens for OAUTHBEARER by client credentials.
+        token_scope: the scope of these tokens, if the server asks for one.
     """
 
     protocol: Protocol = "PLAINTEXT"
@@ -55,6 +58,8 @@ class BrokerSecurity(Group):
     cert_file: ReadableFile | None = None
     key_file: ReadableFile | None = None
     token_file: ReadableFile | None = None
+    token_url: HttpUrl | None = None
+    token_scope: str | None = None
 
     @property
     def encrypted(self) -> bool:
@@ -84,16 +89,27 @@ class BrokerSecurity(Group):
             for name in ("username", "password"):
                 if getattr(self, name) is None:
                     yield Fault((name,), f"must be set for {self.mechanism}")
-        elif self.mechanism == "OAUTHBEARER" and self.token_file is None:
-            yield Fault(
-                ("mechanism",),
-                "OAUTHBEARER is not supported unless a file holds the token: set the token file too",
-            )
+        elif self.mechanism == "OAUTHBEARER":
+            yield from self._token_faults()
         elif self.mechanism == "GSSAPI" and importlib.util.find_spec("gssapi") is None:
             yield Fault(("mechanism",), "GSSAPI needs the package gssapi, which is not installed")
 
+    def _token_faults(self) -> Iterator[Fault]:
+        if self.token_url is None and self.token_file is None:
+            yield Fault(
+                ("mechanism",),
+                "OAUTHBEARER is not supported unless a file holds the token or a server gives one: "
+                "set the token file or the token URL too",
+            )
+        elif self.token_url is not None and self.token_file is not None:
+            yield Fault(("token_url",), "must not be set beside the token file: which one counts?")
+        elif self.token_url is not None:
+            for name in ("username", "password"):
+                if getattr(self, name) is None:
+                    yield Fault((name,), "must be set for the token URL: id and secret of the client")
+
     def _needless_authentication(self) -> Iterator[Fault]:
-        for name in ("mechanism", "username", "password", "token_file"):
+        for name in ("mechanism", "username", "password", "token_file", "token_url", "token_scope"):
             if getattr(self, name) is not None:
                 yield Fault(
                     (name,),
@@ -136,12 +152,23 @@ class BrokerSecurity(Group):
             kwargs["ssl_context"] = self.ssl_context()
         if self.authenticated:
             kwargs["sasl_mechanism"] = self.mechanism
-        if self.username is not None and self.password is not None:
+        provider = self._token_provider()
+        if provider is not None:
+            kwargs["sasl_oauth_token_provider"] = provider
+        elif self.username is not None and self.password is not None:
             kwargs["sasl_plain_username"] = self.username
             kwargs["sasl_plain_password"] = self.password.get_secret_value()
-        if self.token_file is not None:
-            kwargs["sasl_oauth_token_provider"] = TokenFile(self.token_file)
         return kwargs
+
+    def _token_provider(self) -> AbstractTokenProvider | None:
+        if self.mechanism != "OAUTHBEARER":
+            return None
+        if self.token_file is not None:
+            return TokenFile(self.token_file)
+        assert self.token_url is not None
+        assert self.username is not None
+        assert self.password is not None
+        return ClientCredentials(self.token_url, self.username, self.password, self.token_scope)
 
     def faust_credentials(self) -> Credentials | None:
         """Return the value for Faust's ``broker_credentials``; None for PLAINTEXT.
@@ -154,8 +181,9 @@ class BrokerSecurity(Group):
         context = self.ssl_context()
         if not self.authenticated:
             return auth.SSLCredentials(context) if self.encrypted else None
-        if self.mechanism == "OAUTHBEARER" and self.token_file is not None:
-            return auth.OAuthCredentials(oauth_cb=TokenFile(self.token_file), ssl_context=context)
+        provider = self._token_provider()
+        if provider is not None:
+            return auth.OAuthCredentials(oauth_cb=provider, ssl_context=context)
         if self.mechanism == "GSSAPI":
             return auth.GSSAPICredentials(ssl_context=context)
         return auth.SASLCredentials(

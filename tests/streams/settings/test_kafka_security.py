@@ -90,6 +90,19 @@ async def test_oauthbearer_reads_the_token_anew_for_each_connection(tmp_path: Pa
             {"protocol": "SASL_SSL", "mechanism": "OAUTHBEARER"},
             "MECHANISM: OAUTHBEARER is not supported unless a file holds the token",
         ),
+        (
+            {
+                "protocol": "SASL_SSL",
+                "mechanism": "OAUTHBEARER",
+                "token_url": "https://idp/t",
+                "username": "u",
+            },
+            "PASSWORD: must be set for the token URL",
+        ),
+        (
+            {"protocol": "SASL_SSL", "mechanism": "OAUTHBEARER", "token_url": "http://idp.example.org/t"},
+            "TOKEN_URL: ",
+        ),
         ({"username": "u"}, "USERNAME: is for SASL, which PLAINTEXT has not"),
         ({"password": "p"}, "PASSWORD: is for SASL, which PLAINTEXT has not"),
         ({"protocol": "SSL", "mechanism": "PLAIN"}, "MECHANISM: is for SASL, which SSL has not"),

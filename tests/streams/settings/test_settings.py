@@ -85,7 +85,8 @@ def test_the_variables_are_those_of_the_documentation() -> None:
     } | {
         f"BROKER_SECURITY__{name}"
         for name in (
-            "PROTOCOL", "MECHANISM", "USERNAME", "PASSWORD", "CA_FILE", "CERT_FILE", "KEY_FILE", "TOKEN_FILE"
+            "PROTOCOL", "MECHANISM", "USERNAME", "PASSWORD", "CA_FILE", "CERT_FILE", "KEY_FILE", "TOKEN_FILE",
+            "TOKEN_URL", "TOKEN_SCOPE",
         )
     }  # fmt: skip
     assert {variable.name for variable in variables() if variable.secret} == set(SECRETS)
