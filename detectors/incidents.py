@@ -46,6 +46,7 @@ TransitionKind = Literal[
     "declared",
     "cause",  # the incident was only a surge or slowness (Slack alone) and has become serious
     "severity",
+    "share",  # twice the share of sign-ins fails that was told before, though the severity is the same
     "scope",
     "recovering",
     "relapsed",

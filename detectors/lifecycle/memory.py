@@ -133,6 +133,8 @@ class IncidentMemory(
         untold: notes that receivers have not been told of, cut, oldest first.
         untold_more: number of further notes that receivers have not been told of.
         rose_hidden: whether its severity rose while maintenance or a mute hid it.
+        share, share_since: the failing share that receivers know of (0-1), and since when its scope is the same.
+        share_told_at: T (ms) at which receivers were told of a rise of that share; None: never in this epoch.
         noted_at: T (ms) at which receivers were told of notes last; None: never in this epoch.
     """
 
@@ -169,6 +171,9 @@ class IncidentMemory(
     untold_more: int = 0
     noted_at: int | None = None
     rose_hidden: bool = False
+    share: float = 0.0
+    share_since: int = 0
+    share_told_at: int | None = None
 
     @property
     def peak_severity(self) -> int:

@@ -16,11 +16,12 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from detectors.axes import ANY, contains, named, overlaps
+from detectors.confidence import surely_above
 from detectors.incidents import Cause, FindingState, Incident
-from detectors.instants import HOUR, SECOND, format_duration
+from detectors.instants import HOUR, MINUTE, SECOND, format_duration
 from detectors.lifecycle.absence.gone import is_expected
 from detectors.lifecycle.assessment import assess
-from detectors.lifecycle.memory import IncidentMemory
+from detectors.lifecycle.memory import COUNTS_WINDOW, IncidentMemory
 from detectors.lifecycle.recorder import Recorder
 from detectors.lifecycle.severity import PRODUCTION
 from detectors.lifecycle.timers import (
@@ -38,6 +39,9 @@ __all__ = ["advance", "after_resolution", "declare", "declare_p1", "left_out", "
 
 #: An incident that has just opened narrows once one narrower scope has explained all failures for so long, ms.
 _SOON = 5 * SECOND
+#: A failing share has risen where it is so many times what was told, and surely (``_SURE`` standard deviations)
+#: ``_SURELY`` times: a share that stays the same is not told again by chance.
+_RISEN, _SURELY, _SURE = 2.0, 1.5, 2.6
 
 # -- a step of an open incident ------------------------------------------------------------------------------
 
@@ -77,6 +81,10 @@ def advance(memory: IncidentMemory, scope: str, causes: Sequence[Cause], recorde
     if finding == "firing" and memory.incident.state == "recovering":
         _relapse(memory, causes, recorder)
     _move_severity(memory, causes, recorder)
+    if scope != before.scope:
+        memory.share, memory.share_since = 0.0, recorder.at
+    elif finding == "firing" and recorder.at % MINUTE == 0:
+        _tell_rise(memory, causes, recorder, told=memory.incident.severity < before.severity)
     declare_p1(memory, recorder)
     _declare_lasting(memory, finding, recorder)
     if finding != "firing" and not any(cause.detector in STATED for cause in causes):
@@ -199,6 +207,30 @@ def _move_severity(memory: IncidentMemory, causes: Sequence[Cause], recorder: Re
         memory.rose_hidden |= incident.is_hidden and severity < incident.severity
         reason = f"{incident.people_an_hour}: severity {incident.severity} becomes {severity}."
         recorder.change(memory, "severity", reason, causes=causes, severity=severity)
+
+
+def _tell_rise(memory: IncidentMemory, causes: Sequence[Cause], recorder: Recorder, *, told: bool) -> None:
+    """Tell of a failing share that has doubled since receivers heard of it; at the beginning its greatest counts.
+
+    Args:
+        told: whether receivers hear of the incident in this step anyway, as it has become more severe.
+    """
+    incident, counts, at = memory.incident, memory.incident.counts_now, recorder.at
+    if counts is None or not is_serious(incident):
+        return
+    share, known = counts.failing_ratio, memory.share
+    if told or not known or at - max(incident.opened_at, memory.share_since) < COUNTS_WINDOW:
+        memory.share = max(known, share, incident.failing_ratio)
+        return
+    since, rules = memory.share_told_at, recorder.policy.lifecycle
+    if since is not None and at - since < rules.update_every:
+        return
+    sure = surely_above(counts.bad, counts.good + counts.bad, min(_SURELY * known, 1.0), _SURE)
+    if share >= _RISEN * known and sure:
+        memory.share, memory.share_told_at = share, at
+        window = format_duration(COUNTS_WINDOW)
+        reason = f"{share:.1%} of the sign-ins of {window} fail, where {known:.1%} did when it was told last."
+        recorder.change(memory, "share", reason, causes=causes)
 
 
 def declare_p1(memory: IncidentMemory, recorder: Recorder) -> None:

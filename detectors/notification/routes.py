@@ -29,6 +29,7 @@ _NEWS: frozenset[TransitionKind] = frozenset(
         "page_due",
         "uncovered",
         "severity",
+        "share",
         "declared",
         "breach",
         "said_resolved",
@@ -57,6 +58,7 @@ _VISIBLE: frozenset[TransitionKind] = frozenset(
 _RECORD: frozenset[TransitionKind] = _VISIBLE | {
     "acknowledged",
     "unacknowledged",
+    "share",
     "notes",
     "said_resolved",
     "still_failing",

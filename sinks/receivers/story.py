@@ -144,6 +144,8 @@ def _news(command: Command, names: ScopeNames) -> str:
             text = f"{by if command.by else 'The rule'} declared a service outage. {now}"
         case "severity":
             text = f"It is now severity {incident.severity}. {said} {now}"
+        case "share":
+            text = f"It has become worse. {said} {capitalised(people_words(incident))}."
         case "scope":
             text = f"It is now seen as {plain(names.words(incident.scope), 200)}. {said}"
         case "recovering":

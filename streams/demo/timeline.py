@@ -233,6 +233,7 @@ _KINDS = {
     "unacknowledged": "given back",
     "declared": "declared a service outage",
     "severity": "the severity has changed",
+    "share": "more of the sign-ins fail",
     "scope": "the scope has changed",
     "recovering": "recovering",
     "relapsed": "failing again",

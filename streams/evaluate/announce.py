@@ -17,7 +17,7 @@ log = structlog.get_logger(__name__)
 #: The most of a sentence that stands in a line, bytes of UTF-8.
 SENTENCE_BYTES = 600
 #: Kinds that an operator should see among many other lines, where the severity is 1 or 2.
-_LOUD = frozenset({"opened", "reopened", "relapsed", "severity", "cause", "declared", "breach"})
+_LOUD = frozenset({"opened", "reopened", "relapsed", "severity", "share", "cause", "declared", "breach"})
 
 
 def announce(transitions: Iterable[Transition]) -> None:

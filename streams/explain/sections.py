@@ -83,6 +83,8 @@ def _title(line: Line, before: Line | None, names: ScopeNames) -> str:
         case "severity":
             was = f"from {before.severity} " if before is not None else ""
             return f"Severity {was}to {line.severity}"
+        case "share":
+            return "More of the sign-ins fail than was told"
         case "scope":
             was = f"from {before.scope} " if before is not None else ""
             return f"Scope {was}to {line.scope}"

@@ -220,6 +220,8 @@ def _reply(command: Command, names: ScopeNames) -> str:
             text = f"It is more than it seemed: {headline(incident, names)}. {_severity(incident)}. {now}"
         case "severity":
             text = f"Now *severity {incident.severity}*. {reason} {now}"
+        case "share":
+            text = f"It has become worse. {reason} {capitalised(people)}."
         case "scope":
             text = f"Now seen as *{names.words(incident.scope)}*. {reason}"
         case "recovering":

@@ -138,8 +138,8 @@ class World:
         self.impacted, self.error = people, error
         return self
 
-    def arrives(self, scope: str, sign_ins: int) -> World:
-        self.ratios[scope] = sign_ins, 0
+    def arrives(self, scope: str, sign_ins: int, failing: int = 0) -> World:
+        self.ratios[scope] = sign_ins - failing, failing
         return self
 
     def succeeding(self, *, really: bool = True) -> World:

@@ -24,6 +24,7 @@ from detectors.lifecycle.severity import (
     severity_of,
 )
 from streams.settings.policy_file import default_policy
+from tests.detectors.lifecycle.scenario import Scenario
 
 POLICY = default_policy()
 
@@ -243,3 +244,27 @@ def test_datadog_has_a_scale_of_its_own(scope: str, severity: int, csps: int, ex
 def test_providers_are_counted_once_however_many_scopes_they_fail_on() -> None:
     assert csps_of(["prod/ssoe/idme", "prod/sis/idme", "prod/ssoe", "prod"]) == 1
     assert csps_of(["prod/ssoe/idme", "prod/*/mhv"]) == 2
+
+
+def test_a_share_that_doubles_is_told_once_in_half_an_hour_though_the_severity_is_the_same() -> None:
+    scenario = Scenario()
+    scenario.at(0).arrives("prod/ssoe", 1000, 30).fires("prod/ssoe", people=90, failing_ratio=0.03)
+    scenario.at(600).arrives("prod/ssoe", 1000, 55)  # more, and not twice as many
+    scenario.at(1215).arrives("prod/ssoe", 1000, 100)
+    scenario.at(1500).arrives("prod/ssoe", 1000, 400)  # told when half an hour has passed
+    heard = scenario.play(until=5400)
+    assert heard.when("share") == [1260, 3060]
+    assert [t.incident.severity for t in heard.transitions if t.kind == "share"] == [2, 2]
+    assert [key for _, _, key in heard.pages()] == ["prod-1:0", "prod-1:0:breach"]
+    assert heard.last("share").reason == (
+        "40.0% of the sign-ins of 5m fail, where 10.0% did when it was told last."
+    )
+    assert (1260, "reply", "share") in heard.messages()
+
+
+def test_a_share_that_few_sign_ins_tell_of_or_that_grows_while_an_outage_begins_is_no_rise() -> None:
+    scenario = Scenario()
+    scenario.at(0).arrives("prod/ssoe", 1000, 50).fires("prod/ssoe", people=90, failing_ratio=0.05)
+    scenario.at(120).arrives("prod/ssoe", 1000, 400)
+    scenario.at(900).arrives("prod/ssoe", 4, 4)
+    assert scenario.play(until=3600).when("share") == []
