@@ -218,10 +218,8 @@ def _reply(command: Command, names: ScopeNames) -> str:
             text = f"{who} a service outage (Datadog {incident.datadog_severity}). {now}"
         case "cause":
             text = f"It is more than it seemed: {headline(incident, names)}. {_severity(incident)}. {now}"
-        case "severity":
-            text = f"Now *severity {incident.severity}*. {reason} {now}"
-        case "share":
-            text = f"It has become worse. {reason} {capitalised(people)}."
+        case "severity" | "share":
+            text = f"{_worse(command)} {reason} {now}"
         case "scope":
             text = f"Now seen as *{names.words(incident.scope)}*. {reason}"
         case "recovering":
@@ -263,6 +261,11 @@ def _reply(command: Command, names: ScopeNames) -> str:
 
 def _severity(incident: Incident) -> str:
     return f"Severity {incident.severity} in {incident.env}"
+
+
+def _worse(command: Command) -> str:
+    is_level = command.kind == "severity"
+    return f"Now *severity {command.incident.severity}*." if is_level else "It has become worse."
 
 
 def _at_worst(incident: Incident) -> str:
