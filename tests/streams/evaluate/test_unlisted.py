@@ -28,6 +28,9 @@ class Engine:
         self.evaluated_to = evaluated_to
         self.rows: list[tuple[int, str | None]] = []
 
+    def doubt(self, to: int) -> None:
+        """Take that a span of the log is in doubt, which changes no rows."""
+
     def advance_in_parts(self, to: int, rows: Sequence[FactRow], *_: Any, **__: Any) -> Iterator[Any]:
         counting = [row for row in rows if row.first_t != TOO_LATE]
         assert all(row.counts_from(STEP) > (self.evaluated_to or 0) for row in counting)
