@@ -1,26 +1,17 @@
-"""The rules and the dashboard that ship: valid, tested by promtool, and about metrics that there are."""
+"""The rules that ship: valid, tested by promtool, and about metrics that there are."""
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import yaml
-from prometheus_client.parser import text_string_to_metric_families
 
-from sinks.metrics.prometheus import Metrics
-from sinks.metrics.snapshot import EnvSnapshot
+from detectors.instants import format_duration
 from streams.runtime.progress import Why
+from streams.settings.policy_file import default_policy
+from tests.deploy.queries import DEPLOY, PROMETHEUS, documented, expressions, rules
 from tests.support.processes import needs
-
-DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
-PROMETHEUS = DEPLOY / "prometheus"
-RULES = sorted(PROMETHEUS.glob("*.rules.yml"))
-DASHBOARD = DEPLOY / "grafana" / "watchofficer.json"
 
 needs_promtool = needs("promtool", "prometheus")
 needs_amtool = needs("amtool", "prometheus-alertmanager")
@@ -29,41 +20,6 @@ needs_amtool = needs("amtool", "prometheus-alertmanager")
 def run(*command: str) -> None:
     done = subprocess.run(command, cwd=PROMETHEUS, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
-
-
-def rules() -> Iterator[dict[str, Any]]:
-    for file in RULES:
-        for group in yaml.safe_load(file.read_text())["groups"]:
-            yield from group["rules"]
-
-
-def expressions() -> Iterator[str]:
-    for rule in rules():
-        yield rule["expr"]
-    for panel in json.loads(DASHBOARD.read_text())["panels"]:
-        for target in panel["targets"]:
-            yield target["expr"]
-
-
-def exported() -> set[str]:
-    metrics = Metrics(
-        clock=lambda: 0,
-        burn_windows=("1h",),
-        methods=("ssoe",),
-        reasons=("x",),
-        whys=("lag",),
-        version="0",
-        policy="0",
-    )
-    metrics.set_env("prod", EnvSnapshot(watermark=0, clocks={("response", 1): 0}))
-    metrics.set_rejected({})
-    metrics.set_producer_lags({0: 0})
-    metrics.count_delivery("slack", "delivered")
-    metrics.watch.set_pending({"slack": 0}, {"slack": 0.0})
-    metrics.receivers.expect(["slack"])
-    metrics.watch.set_blind(frozenset(), {"prod": 0.0})
-    families = text_string_to_metric_families(metrics.render()[0].decode())
-    return {sample.name for family in families for sample in family.samples}
 
 
 @needs_promtool
@@ -81,14 +37,48 @@ def test_amtool_accepts_the_routing_of_alerts() -> None:
     run("amtool", "check-config", "alertmanager.yml")
 
 
-def test_rules_and_dashboard_speak_of_series_that_are_exported_or_recorded() -> None:
-    recorded = {rule["record"] for rule in rules() if "record" in rule}
-    known = exported() | recorded | {"up"}
-    named = {
-        name for text in expressions() for name in re.findall(r"[a-z_]*:?watchofficer_[a-z_]+(?::\w+)?", text)
+#: A selector with its labels, and the labels that an aggregation or a match goes by.
+SELECTOR = re.compile(r"([a-z_]*:?(?:watchofficer|process)_\w+(?::\w+)?|\bup)(?:\{([^}]*)\})?")
+BY = re.compile(r"\b(?:by|on) \(([^)]*)\)")
+#: Labels that Prometheus gives to what it scrapes.
+SCRAPED = {"job", "instance"}
+
+
+def test_rules_and_dashboards_speak_of_series_and_labels_that_are_exported_or_recorded() -> None:
+    known = documented() | {
+        "up": set(),
+        "process_cpu_seconds_total": set(),
+        "process_resident_memory_bytes": set(),
     }
+    every = set().union(*known.values()) | SCRAPED
+    for rule in rules():
+        if "record" in rule:
+            level = rule["record"].partition(":")[0]
+            known[rule["record"]] = {label for label in every if re.search(rf"(^|_){label}(_|$)", level)}
+    named = [(text, *found) for text in expressions() for found in SELECTOR.findall(text)]
     assert named
-    assert named <= known
+    for text, name, selector in named:
+        assert name in known, text
+        assert set(re.findall(r"(\w+)(?:!=|=~|!~|=)\"", selector)) <= known[name] | SCRAPED, text
+    for text in expressions():
+        renamed = set(re.findall(r'"(\w+)", "\$1"', text))
+        for labels in BY.findall(text):
+            assert set(re.findall(r"\w+", labels)) <= every | renamed, text
+
+
+def test_budgets_burn_too_fast_by_the_rules_of_the_shipped_policy() -> None:
+    form = re.compile(
+        r'window="(\w+)"\} > ([\d.]+)\s+and on .*window="(\w+)"\} > ([\d.]+)\s+and on .*impacted:max >= (\d+)'
+    )
+    alerts = [rule for rule in rules() if rule.get("alert") == "WatchofficerBudgetBurns"]
+    found = [match.groups() for alert in alerts if (match := form.search(alert["expr"]))]
+    assert [
+        (long, float(one), short, float(other), int(people)) for long, one, short, other, people in found
+    ] == [
+        (format_duration(rule.long), rule.factor, format_duration(rule.short), rule.factor, rule.min_people)
+        for rule in default_policy().burn_rate.rules
+    ]
+    assert [alert["labels"]["window"] for alert in alerts] == [long for long, *_ in found]
 
 
 def test_each_kind_of_blindness_has_a_rule_and_a_section_that_says_what_to_do() -> None:
@@ -101,7 +91,7 @@ def test_each_kind_of_blindness_has_a_rule_and_a_section_that_says_what_to_do() 
 
 
 SCOPED = re.compile(
-    r"watchofficer_(?:success_ratio|latency_ratio|burn_rate|users_impacted\w*|error_budget_\w+|incident_severity)\b"
+    r"(?<!:)watchofficer_(?:success_ratio|latency_ratio|burn_rate|users_impacted\w*|error_budget_\w+|incident_severity)\b"
     r"(\{[^}]*\})?"
 )
 
