@@ -12,6 +12,7 @@ from typing import Any
 import structlog
 import uvloop
 
+from detectors.history.local_calendar import WallClock
 from detectors.policy.policy import Policy
 from streams.cli.configuration import announce_settings, configured, inputs_of
 from streams.http.server import AddressTaken
@@ -75,7 +76,10 @@ async def _run(settings: Settings, policy: Policy, options: WorkerOptions) -> in
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, on_signal)
     stopping = asyncio.create_task(stop.wait())
-    worker = Worker(settings, policy, RealClock(), options)
+    clock = RealClock()
+    if "evaluate" in options.roles:
+        WallClock(policy.time_zone, policy.holidays).load(clock())  # now, as it would hold up an evaluation
+    worker = Worker(settings, policy, clock, options)
     try:
         await worker.start()
     except AddressTaken as error:

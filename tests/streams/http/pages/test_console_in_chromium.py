@@ -25,7 +25,7 @@ FAULTS = """[
 
 
 def says(words: str) -> str:
-    return f'{HEADLINE}.textContent.includes("{words}") ? 1 : null'
+    return f'{HEADLINE}?.textContent.includes("{words}") ? 1 : null'
 
 
 async def test_a_person_on_a_phone_sees_it_begin_and_takes_it(tmp_path: Path) -> None:
@@ -52,7 +52,7 @@ async def test_a_person_on_a_phone_sees_it_begin_and_takes_it(tmp_path: Path) ->
                     return 1;
                 })()"""
             )
-            await page.value('document.querySelector("#toast").textContent.includes("taken") ? 1 : null')
+            await page.value('document.querySelector("#toast")?.textContent.includes("taken") ? 1 : null')
             (asked,) = served.submitted
             assert (asked.kind, asked.incident, asked.by, asked.text) == (
                 "acknowledge",
@@ -64,13 +64,13 @@ async def test_a_person_on_a_phone_sees_it_begin_and_takes_it(tmp_path: Path) ->
             served.feed(
                 an_incident(acknowledged_at=NOW, acknowledged_by="Ada", updated_at=NOW + 1, process=process)
             )
-            await page.value('document.querySelector("#head").textContent.includes("Ada has it") ? 1 : null')
+            await page.value('document.querySelector("#head")?.textContent.includes("Ada has it") ? 1 : null')
             await page.value("""(() => {
                 document.querySelector("#act-check-prod-17-statement").click();
                 document.querySelector("#ask-send").click();
                 return 1;
             })()""")
-            await page.value('document.querySelector("#toast").textContent.startsWith("Tick") ? 1 : null')
+            await page.value('document.querySelector("#toast")?.textContent.startsWith("Tick") ? 1 : null')
             assert (served.submitted[-1].kind, served.submitted[-1].item) == ("check", "statement")
             if folder := os.environ.get("SCREENSHOTS"):
                 (Path(folder) / "incident-on-a-phone.png").write_bytes(await page.picture())
