@@ -14,7 +14,7 @@ DEV := $(VENV)/.dev
 FOR_DEMO := $(if $(wildcard $(DEV)),$(DEV),$(RUNTIME))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-long test-deep lint format bench quality kafka simulation test-delivery test-kafka test-blind test-faults soak package test-package locks clean
+.PHONY: help setup demo test test-long test-deep lint format bench quality kafka simulation test-delivery test-kafka test-blind test-faults soak package test-package locks sbom audit alive secrets clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -88,6 +88,19 @@ locks: ## pin dependencies again after a change of pyproject.toml (needs uv; ARG
 	uv pip compile pyproject.toml --extra demo --extra build --extra dev -c requirements.lock \
 		-o requirements-dev.lock $(LOCK_OPTIONS) $(ARGS)
 	uv pip compile benchmarks/peers/peers.in -o benchmarks/peers/peers.lock $(LOCK_OPTIONS) $(ARGS)
+
+sbom: export SOURCE_DATE_EPOCH = $(or $(EPOCH),$(shell git log -1 --format=%ct))
+sbom: $(DEV) ## write the bill of materials of what users install (CycloneDX) to dist/sbom.cdx.json; needs no network
+	$(BIN)/python -m tests.supply.sbom $(ARGS)
+
+audit: $(DEV) ## ask OSV for known weaknesses of all pinned packages; fails if it could not be asked (ARGS='--url … --accept ID')
+	$(BIN)/python -m tests.supply.audit $(ARGS)
+
+alive: $(DEV) ## name the dependencies without a release in two years; fails if the index could not be asked (needs uv)
+	$(BIN)/python -m tests.supply.alive
+
+secrets: $(DEV) ## look for keys of services in all files of the repository (half a minute of CPU time)
+	$(BIN)/python -m tests.supply.secrets
 
 clean: ## remove .venv, caches, and the data of demos and brokers
 	rm -rf $(VENV) .data .mypy_cache .ruff_cache .hypothesis build dist

@@ -30,10 +30,10 @@ __all__ = [
 
 #: The keys that the sandboxes accept. They are not secret: only a sandbox knows them.
 ROUTING_KEY = "sandbox0routing0key0of00032chars"
-REST_TOKEN = "sandbox-rest-token"
+REST_TOKEN = "sandbox-rest-token"  # noqa: S105
 DATADOG_API_KEY = "sandbox-api-key"
 DATADOG_APP_KEY = "sandbox-application-key"
-SLACK_TOKEN = "sandbox-token"
+SLACK_TOKEN = "sandbox-token"  # noqa: S105
 SLACK_CHANNEL = "C0SANDBOX"
 
 

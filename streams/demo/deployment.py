@@ -48,7 +48,7 @@ _ACKNOWLEDGES_AFTER = 150.0
 _SESSION_SECONDS = 6.0
 #: A demo plays an hour in a minute: on a busy machine its watch is minutes behind, which is no fault to page for.
 _BLIND_AFTER = 900.0
-_WEBHOOK_SECRET = "sandbox"
+_WEBHOOK_SECRET = "sandbox"  # noqa: S105 - of a demo on loopback
 _READY_SECONDS = 60.0
 _READY_POLL = 0.02
 #: How far the clock may be ahead of the event that is next, ms.

@@ -171,7 +171,7 @@ class EmbeddedBroker:
         command = ["/bin/sh", "-c", _ON_A_LEASH, "watchofficer-broker", *command]
         self._leash, its_end = socket.socketpair()
         with its_end, open(self._log or os.devnull, "ab") as output:
-            return subprocess.Popen(
+            return subprocess.Popen(  # noqa: S603 - paths of this package alone
                 command, stdin=its_end.fileno(), stdout=output, stderr=output, start_new_session=True
             )
 

@@ -11,7 +11,7 @@ from streams.settings.settings import read_settings
 __all__ = ["health_command"]
 
 _PATIENCE = 4.0  # seconds for an answer
-_ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+_ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - read, never bound
 _MOST_SHOWN = 2_000  # characters
 
 

@@ -171,7 +171,11 @@ def test_an_unknown_variable_is_a_warning_that_names_what_was_meant_and_shows_no
         ("PAGERDUTY__ROUTING_KEY", "abc", "must be the 32 letters and digits of an Events API v2"),
         ("PAGERDUTY__BASE_URL", "events.example", "must be a URL such as"),
         ("PAGERDUTY__BASE_URL", "http://events.pagerduty.com", "must begin with https://"),
-        ("DATADOG__BASE_URL", "https://me:hunter2@proxy", "must not hold a user name or a password"),
+        (
+            "DATADOG__BASE_URL",
+            "https://me:hunter2@proxy",  # pragma: allowlist secret
+            "must not hold a user name or a password",
+        ),
         ("DATADOG__SITE", "https://datadoghq.com", "must be a Datadog site such as"),
         ("BROKER_SECURITY__PROTOCOL", "TLS", "must be 'PLAINTEXT', 'SSL', 'SASL_PLAINTEXT' or 'SASL_SSL'"),
         ("BROKER_SECURITY__MECHANISM", "MD5", "must be 'PLAIN', 'SCRAM-SHA-256'"),
