@@ -17,6 +17,7 @@ WatchofficerError
 ├── LogReplaced (ValueError)    streams.ingest: the input topic is not the one that was read before
 ├── PolicyError (ValueError)    detectors.policy: a policy cannot be used; the error lists every problem
 ├── PortTaken                   streams.demo: HTTP cannot be served on the requested port
+├── RegistryAway                streams.mappings: a schema registry does not answer
 ├── SettingsError (ValueError)  streams.settings: environment variables that cannot be used
 ├── SourceError                 streams.replay: an input cannot be read
 ├── TopicProblem                streams.kafka: a topic is missing, or its settings are not as they must be

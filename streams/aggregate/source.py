@@ -18,6 +18,7 @@ from streams.events.validation import Reason, Rejection
 from streams.mappings.account import Mapped
 from streams.mappings.inputs import made_of
 from streams.mappings.mapping import RecordMapping
+from streams.mappings.schemas.store import Schemas
 
 __all__ = ["RejectedValue", "Source", "Values", "values_of"]
 
@@ -98,6 +99,11 @@ class Source:
     def mapped(self) -> bool:
         """Whether the records are a producer's own."""
         return bool(self._mappings)
+
+    @property
+    def schemas(self) -> Schemas | None:
+        """The schemas that must be known before records are opened; None where none are needed."""
+        return next((one.schemas for one in self._mappings if one.schemas is not None), None)
 
     def open(self, records: Sequence[bytes | None], offsets: Ints, place: str) -> Values:
         """Return the values of records.

@@ -12,6 +12,7 @@ from detectors.policy.policy import Policy
 from streams.kafka.topics import Topics
 from streams.mappings.inputs import PLAIN, Input, read_inputs
 from streams.mappings.mapping import FIXED_KEY
+from streams.mappings.schemas.store import schemas_of
 from streams.runtime.logs import configure_logs
 from streams.settings.policy_file import default_policy, load_policy
 from streams.settings.settings import PREFIX, Settings, SettingsError, SettingsProblem, read_settings
@@ -60,7 +61,9 @@ def inputs_of(settings: Settings) -> tuple[Input, ...]:
                 ),
             )
         )
-    return read_inputs(settings.inputs, plain, FIXED_KEY if key is None else key.get_secret_value().encode())
+    schemas = schemas_of(settings.schema_registry, at_once=False)
+    secret = FIXED_KEY if key is None else key.get_secret_value().encode()
+    return read_inputs(settings.inputs, plain, secret, schemas)
 
 
 def announce_settings(settings: Settings, policy: Policy) -> None:

@@ -16,6 +16,7 @@ from detectors.lint.lint import INVALID, RULES, Finding, lint
 from detectors.lint.rule import PEAK
 from detectors.policy.policy import Policy, parse_policy
 from detectors.policy.source import PolicyError
+from streams.cli.inputs.mapping import named_schemas
 from streams.mappings.mapping import compile_mapping
 from streams.settings.policy_file import shipped_values
 
@@ -38,7 +39,7 @@ def lint_command(names: Sequence[str], *, form: str, now: int, peak: int | None)
         try:
             text = _read(name)
             if _MAPPING.search(text):
-                compile_mapping(text, shown)
+                compile_mapping(text, shown, schemas=named_schemas(at_once=False))
                 continue
             found = lint(text, shown, shipped_values(), now=now, peak=PEAK if peak is None else peak)
         except (PolicyError, OSError) as error:

@@ -110,10 +110,11 @@ def errors_in_a_line(command: Callable[..., None]) -> Callable[..., None]:
             sys.exit(DONE)
         except Exception as error:
             from detectors.policy.source import PolicyError
+            from streams.mappings.schemas.registry import RegistryAway
             from streams.replay.entries import SourceError
             from streams.settings.settings import SettingsError
 
-            if not isinstance(error, PolicyError | SettingsError | SourceError):
+            if not isinstance(error, PolicyError | RegistryAway | SettingsError | SourceError):
                 raise
             click.echo(str(error), err=True)
             sys.exit(USAGE)

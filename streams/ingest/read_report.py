@@ -46,6 +46,7 @@ class ReadReport:
         self._monotonic = monotonic
         self._known: dict[TopicPartition, _Moved] = {}
         self._waiting: set[TopicPartition] = set()
+        self._held: dict[TopicPartition, tuple[str, str, float]] = {}
 
     def assigned(self, partitions: Collection[TopicPartition]) -> None:
         """The worker has these partitions from now on; what is known of others is forgotten."""
@@ -62,6 +63,14 @@ class ReadReport:
             "what was known of it is being read back"
         )
         self._progress.stuck(Why.START, sentence, key=self._key(partition))
+
+    def held(self, partition: TopicPartition, why: str, remedy: str = "") -> None:
+        """Report why a partition is not read on, and what to do; "": it is."""
+        if why:
+            since = self._held.get(partition, ("", "", self._monotonic()))[2]
+            self._held[partition] = f"{_name(partition)} is not read on: {why}", remedy, since
+        else:
+            self._held.pop(partition, None)
 
     def look(self, partition: TopicPartition, status: FetchStatus) -> None:
         """Report how a claimed partition stands.
@@ -86,7 +95,12 @@ class ReadReport:
         self._known[partition] = known = known._replace(seen_at=now)
         if status.position is not None and status.stable is not None:
             self._progress.read_to(self._known_as(partition), Position(status.position, status.stable))
-        if status.unanswered > 1_000 * _STANDS:
+        if partition in self._held:
+            sentence, remedy, since = self._held[partition]
+            self._progress.stuck(
+                Why.PARTITION, sentence, key=self._key(partition), remedy=remedy, since=since
+            )
+        elif status.unanswered > 1_000 * _STANDS:
             seconds = status.unanswered / 1_000
             sentence = (
                 f"{_name(partition)} cannot be fetched: the broker has answered nothing for {seconds:.0f} s"

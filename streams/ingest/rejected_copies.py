@@ -24,9 +24,11 @@ from streams.aggregate.batch import refused_in
 from streams.aggregate.source import Source
 from streams.events.rejected import rejected_record
 from streams.ingest.blocks import RefusedRecord
+from streams.ingest.waits.schema_wait import learned
 from streams.kafka.producer import BatchProducer, ProducerRecord
 from streams.kafka.topic_reader import TopicReader
 from streams.kafka.topics import Topics
+from streams.runtime.clocks import REAL_TIMING
 from streams.segments.input_partition import InputPartition, topic_and_number
 
 __all__ = ["RejectedCopies", "RejectedCopy", "copy_of"]
@@ -213,6 +215,7 @@ class RejectedCopies:
                 self._report_lost(partition, missing.first, records[0].offset)
             found = True
             for some in _parts(records):
+                await self._learn_schemas(place.topic, some)
                 copies = self._copies(partition, some)
                 if copies:
                     await self._producer.write(copies)
@@ -223,6 +226,11 @@ class RejectedCopies:
         if not found:
             self._report_lost(partition, missing.first, until)
         missing.start = max(missing.start, until)
+
+    async def _learn_schemas(self, topic: str, records: Sequence[Any]) -> None:
+        schemas = self._source_of(topic).schemas
+        if schemas is not None:
+            await learned(schemas, schemas.missing(one.value for one in records), REAL_TIMING)
 
     def _copies(self, partition: InputPartition, records: Sequence[Any]) -> list[ProducerRecord]:
         stamps = np.fromiter((one.timestamp for one in records), dtype=np.int64, count=len(records))

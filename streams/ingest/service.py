@@ -36,6 +36,7 @@ from streams.ingest.read_report import ReadReport
 from streams.ingest.rejected_copies import RejectedCopies
 from streams.ingest.rejections import Rejections
 from streams.ingest.settings import IngestSettings
+from streams.ingest.waits.schema_wait import SchemaWait
 from streams.ingest.writes import Flush
 from streams.kafka.clients import Backoff, ClientFactory, Consumer
 from streams.kafka.producer import BatchProducer
@@ -122,6 +123,7 @@ class Ingest(Service):
         self._time = time
         progress = Progress(timing.monotonic) if progress is None else progress
         self._report = ReadReport(progress, timing.monotonic, settings.known_as)
+        self._schemas = SchemaWait(settings, self._report, timing)
         self._rejections = Rejections(progress, timing.monotonic, settings.pace)
         self._health = health or InputHealth(list(settings.sources()), timing.monotonic)
         self._waits_since: dict[TopicPartition, float] = {}
@@ -204,6 +206,7 @@ class Ingest(Service):
                 self._assigned = set()
                 self._report.assigned(())
                 await self._copies.close()
+                await self._schemas.close()
                 await consumer.stop()
 
     async def _rounds(self, consumer: Consumer) -> None:
@@ -227,7 +230,7 @@ class Ingest(Service):
         task = self._partitions.get(partition)
         if task is None or not records:
             return  # fetched before the fold was ready: the consumer has been put to the fold's own offset since
-        if not task.follows(records[0].offset):
+        if not task.follows(records[0].offset) or self._schemas.holds(consumer, partition, records):
             consumer.seek(partition, task.fold.next_offset)
             return
         self._note_time(partition, records[-1])

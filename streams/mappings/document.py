@@ -100,7 +100,7 @@ class MappingFile(Section):
         name: of the mapping.
         about: a sentence for people.
         topic: whose records they are; part of the position that names an event without an id.
-        format: json, ndjson, logfmt, regex, or json_schema_registry.
+        format: json, ndjson, logfmt, regex, or with the five bytes of a schema registry json_schema_registry or avro.
         pattern: of regex; of the other formats for records that are no JSON.
         unwrap: where in a record the events stand, ``[]`` for each element; several: the first that has any.
         parse: text within a record that is read as more than text, in this order.
@@ -113,7 +113,7 @@ class MappingFile(Section):
     name: Name
     about: Text = "a mapping"
     topic: Text = "login-events"
-    format: Literal["json", "ndjson", "logfmt", "regex", "json_schema_registry"] = "json"
+    format: Literal["json", "ndjson", "logfmt", "regex", "json_schema_registry", "avro"] = "json"
     pattern: Text | None = None
     unwrap: Texts = ("$",)
     parse: tuple[ParseStep, ...] = ()

@@ -9,6 +9,7 @@ import base64
 import binascii
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -24,6 +25,10 @@ _ESCAPED = re.compile(r"\\(.)")
 _WRITTEN_KINDS = ("stringValue", "intValue", "doubleValue", "boolValue")
 #: Without any of these keys an object is in no envelope.
 _ENVELOPED = frozenset({"specversion", "payload", "op"})
+_NO_SCHEMAS = (
+    "avro needs the schemas of its records: set WATCHOFFICER_SCHEMA_REGISTRY__URL to a schema registry, or "
+    "WATCHOFFICER_SCHEMA_REGISTRY__FOLDER to a folder with a file for each id, as 7.avsc"
+)
 _DECODE = msgspec.json.Decoder().decode
 
 
@@ -35,16 +40,23 @@ class Unmatched(Unreadable):
     """A text is not as the pattern of the mapping says: in a log that others share, it is somebody else's line."""
 
 
-def reader(form: str, pattern: str | None) -> Callable[[bytes], list[dict[str, Any]]]:
+def reader(
+    form: str, pattern: str | None, avro: Callable[[bytes], Any] | None = None
+) -> Callable[[bytes], list[dict[str, Any]]]:
     """Return how a record becomes objects.
 
     Args:
-        form: json, ndjson, logfmt, regex or json_schema_registry.
+        form: json, ndjson, logfmt, regex, json_schema_registry or avro.
         pattern: of ``regex`` with named groups; of the other forms for text that is no JSON; None for none.
+        avro: reads a record of the form avro; raises ValueError for what is none.
 
     Raises:
-        ValueError: the pattern is none, or has no named group.
+        ValueError: the pattern is none, or has no named group; or nothing reads avro.
     """
+    if form == "avro":
+        if avro is None:
+            raise ValueError(_NO_SCHEMAS)
+        return partial(_of_avro, avro)
     if form == "regex" and pattern is None:
         raise ValueError("the form regex needs a pattern")
     matched = None if pattern is None else compiled(pattern)
@@ -122,6 +134,21 @@ def _objects(value: bytes, matched: re.Pattern[str] | None) -> list[dict[str, An
         if matched is None or value.lstrip().startswith(b"{"):
             raise Unreadable("not JSON") from None
         return [_matched(_text(value), matched)]
+    return _taken_off(found)
+
+
+def _of_avro(avro: Callable[[bytes], Any], value: bytes) -> list[dict[str, Any]]:
+    if len(value) > _MOST_BYTES:
+        raise Unreadable(f"larger than {_MOST_BYTES:,} bytes")
+    try:
+        found = avro(value)
+    except ValueError as error:
+        raise Unreadable(str(error)) from None
+    return _taken_off(found)
+
+
+def _taken_off(found: Any) -> list[dict[str, Any]]:
+    """Take envelopes off what a record holds."""
     if found.__class__ is dict and _ENVELOPED.isdisjoint(found):
         return [found]
     many = found if isinstance(found, list) else [found]

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from detectors.policy.source import PolicyError, PolicyProblem
 from streams.mappings.account import Account, Mapped
 from streams.mappings.mapping import FIXED_KEY, RecordMapping
+from streams.mappings.schemas.store import Schemas
 from streams.mappings.shipped import load_mapping
 
 __all__ = ["PLAIN", "Input", "made_of", "read_inputs"]
@@ -82,7 +83,9 @@ def made_of(mappings: Sequence[RecordMapping], value: bytes | None, position: st
     return max(tried, key=lambda one: (one.unreadable is None, any(shape for _, shape in one.skipped)))
 
 
-def read_inputs(names: Iterable[str], plain_topic: str, key: bytes = FIXED_KEY) -> tuple[Input, ...]:
+def read_inputs(
+    names: Iterable[str], plain_topic: str, key: bytes = FIXED_KEY, schemas: Schemas | None = None
+) -> tuple[Input, ...]:
     """Return the inputs that a setting or an option names, in the order of their topics.
 
     Args:
@@ -90,6 +93,7 @@ def read_inputs(names: Iterable[str], plain_topic: str, key: bytes = FIXED_KEY) 
             one that the mapping names.
         plain_topic: the topic of login events.
         key: of the hashes of raw ids.
+        schemas: of records in Avro.
 
     Raises:
         PolicyError: a mapping cannot be used, a topic is none, or one is given twice in ways that exclude each other.
@@ -103,7 +107,7 @@ def read_inputs(names: Iterable[str], plain_topic: str, key: bytes = FIXED_KEY) 
             plain = True
             continue
         try:
-            mapping = load_mapping(name, key)
+            mapping = load_mapping(name, key, schemas)
         except PolicyError as error:
             problems += error.errors
             continue

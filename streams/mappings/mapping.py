@@ -17,6 +17,7 @@ from streams.mappings.conditions import Condition, condition
 from streams.mappings.document import FieldRule, MappingFile, ParseStep, read_mapping
 from streams.mappings.formats import Unmatched, Unreadable, parsed_as, reader
 from streams.mappings.paths import Getter, expand, getter
+from streams.mappings.schemas.store import Schemas
 from streams.mappings.times import timer
 
 __all__ = [
@@ -49,28 +50,38 @@ class RecordMapping:
         file: what the mapping file says.
         source: knows the line of each value, for errors.
         key: of the hashes of raw ids.
+        schemas: of records in Avro; None where there are none.
 
     Attributes:
         account: what became of the records so far that ``map`` was given.
         digest: of the text of the mapping.
         key_fingerprint: tells one key from another, and nothing else of it.
+        schemas: those by which the records are read; None where they need none.
 
     Raises:
         PolicyError: a path, a condition, a pattern or a unit cannot be used; every one, with file and line.
     """
 
     def __init__(
-        self, file: MappingFile, source: Source, key: bytes = FIXED_KEY, digest: bytes = b""
+        self,
+        file: MappingFile,
+        source: Source,
+        key: bytes = FIXED_KEY,
+        digest: bytes = b"",
+        schemas: Schemas | None = None,
     ) -> None:
         self.name, self.topic, self.fields = file.name, file.topic, tuple(file.fields)
         self.account = Account()
         self.digest = digest
         self.key_fingerprint = hmac.digest(key, b"fingerprint\0", "sha256")[:8].hex()
+        self.schemas = schemas if file.format == "avro" else None
         self._missing = set(file.fields)
         self._key = key
         self._problems: list[PolicyProblem] = []
         self._source = source
-        self._read = self._compiled(("pattern",), lambda: reader(file.format, file.pattern))
+        avro = None if schemas is None else schemas.decode
+        at = "format" if file.format == "avro" else "pattern"
+        self._read = self._compiled((at,), lambda: reader(file.format, file.pattern, avro))
         self._unwrap = None if file.unwrap == ("$",) else file.unwrap
         self._parse = [self._step(n, step) for n, step in enumerate(file.parse)]
         self._skip: list[tuple[str, Condition]] = [
@@ -328,12 +339,14 @@ def _number(scale: float | None) -> Callable[[Any], float | None]:
     return number
 
 
-def compile_mapping(text: str | bytes, name: str, key: bytes = FIXED_KEY) -> RecordMapping:
-    """Compile the text of a mapping file.
+def compile_mapping(
+    text: str | bytes, name: str, key: bytes = FIXED_KEY, schemas: Schemas | None = None
+) -> RecordMapping:
+    """Compile the text of a mapping file, with the key of its hashes and the schemas of records in Avro.
 
     Raises:
         PolicyError: it cannot be used; every problem, with file and line.
     """
     file, source = read_mapping(text, name)
     digest = hashlib.sha256(text.encode() if isinstance(text, str) else text).digest()
-    return RecordMapping(file, source, key, digest)
+    return RecordMapping(file, source, key, digest, schemas)

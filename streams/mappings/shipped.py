@@ -7,6 +7,7 @@ from pathlib import Path
 
 from detectors.policy.source import PolicyError, PolicyProblem
 from streams.mappings.mapping import FIXED_KEY, RecordMapping, compile_mapping
+from streams.mappings.schemas.store import Schemas
 
 __all__ = ["load_mapping", "shipped_names"]
 
@@ -19,8 +20,8 @@ def shipped_names() -> list[str]:
     return sorted(name.removesuffix(_SUFFIX) for name in found if name.endswith(_SUFFIX))
 
 
-def load_mapping(name: str, key: bytes = FIXED_KEY) -> RecordMapping:
-    """Return a mapping that ships, by its name, or that of a file.
+def load_mapping(name: str, key: bytes = FIXED_KEY, schemas: Schemas | None = None) -> RecordMapping:
+    """Return a mapping that ships, by its name, or that of a file; ``schemas`` are those of records in Avro.
 
     Raises:
         PolicyError: there is no such mapping, or it cannot be used; every problem, with file and line.
@@ -34,4 +35,4 @@ def load_mapping(name: str, key: bytes = FIXED_KEY) -> RecordMapping:
         known = ", ".join(shipped_names())
         reason = f"{error.strerror or error}; mappings that ship: {known}"
         raise PolicyError((PolicyProblem(name, 1, 1, "", reason),)) from None
-    return compile_mapping(text, name, key)
+    return compile_mapping(text, name, key, schemas)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -56,6 +57,8 @@ def _of_number(value: Any, in_a_ms: float) -> str | None:
             return None
         value = float(value) if "." in value else int(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    if isinstance(value, float) and not math.isfinite(value):  # which Avro can write
         return None
     millis = int(value * 1000) if in_a_ms < 1 else int(value // int(in_a_ms))
     if not 0 < millis < _LAST:

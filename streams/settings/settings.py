@@ -16,13 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    SecretStr,
-    ValidationError,
-)
+from pydantic import AfterValidator, BaseModel, BeforeValidator, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -36,6 +30,7 @@ from sinks.configuration import HeaderSecret, Port, SecretUrl, is_secret
 from sinks.receivers.registry import Receivers
 from streams.settings.api_tokens import ApiToken, ApiTokens, api_tokens
 from streams.settings.kafka_security import BrokerSecurity, UnusableCertificate
+from streams.settings.schema_registry import SchemaRegistry
 from streams.settings.values import host_and_port
 
 if TYPE_CHECKING:
@@ -143,6 +138,7 @@ class Settings(Receivers, BaseSettings):
         api_token: a token of the HTTP interface that several people share.
         api_tokens: tokens with their names and roles (``settings.api_tokens``).
         hash_key: the key of the hashes of raw ids that mappings make; text of at least 32 bytes.
+        schema_registry: where the schemas of records in Avro are.
         banner_origins: of pages that may read the state of the banners in a browser; ``*`` for any.
         bind, port: address and port on which HTTP is served.
         heartbeat_url: called each minute while all is well. Whoever knows it can keep the alarm silent: a secret.
@@ -165,6 +161,7 @@ class Settings(Receivers, BaseSettings):
     api_token: HeaderSecret | None = None
     api_tokens: ApiTokens | None = None
     hash_key: HashKey | None = None
+    schema_registry: SchemaRegistry = SchemaRegistry()
     banner_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_origins)] = ()
     bind: Annotated[str, AfterValidator(_bind)] = "127.0.0.1"
     port: Port = 6066

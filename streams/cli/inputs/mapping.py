@@ -15,13 +15,22 @@ from streams.events.validation import Rejection
 from streams.mappings.account import Account
 from streams.mappings.inputs import PLAIN, Input, read_inputs
 from streams.mappings.mapping import FIXED_KEY, RecordMapping
+from streams.mappings.schemas.store import Schemas, schemas_of
 from streams.mappings.shipped import load_mapping
 from streams.mappings.suggest import suggest
 from streams.replay.entries import Begin, Mark
 from streams.replay.sources import partitions
 from streams.settings.settings import PREFIX, read_settings
 
-__all__ = ["account_words", "inputs_of", "map_command", "mapped_lines", "mapping_of", "suggest_command"]
+__all__ = [
+    "account_words",
+    "inputs_of",
+    "map_command",
+    "mapped_lines",
+    "mapping_of",
+    "named_schemas",
+    "suggest_command",
+]
 
 #: Shapes of records that no rule knows, and reasons, of which each is shown.
 _SHOWN = 10
@@ -39,7 +48,7 @@ def mapping_of(name: str, *, live: bool = False) -> RecordMapping:
         SettingsError: a setting cannot be used.
         UsageError: there is no key though ``live``.
     """
-    return load_mapping(name, _key(live=live))
+    return load_mapping(name, _key(live=live), named_schemas(at_once=not live))
 
 
 def inputs_of(names: tuple[str, ...]) -> tuple[Input, ...]:
@@ -48,7 +57,20 @@ def inputs_of(names: tuple[str, ...]) -> tuple[Input, ...]:
     Raises:
         PolicyError, SettingsError: as ``mapping_of``.
     """
-    return read_inputs(names, PLAIN, _key(live=False)) if names else ()
+    return read_inputs(names, PLAIN, _key(live=False), named_schemas(at_once=True)) if names else ()
+
+
+def named_schemas(*, at_once: bool) -> Schemas | None:
+    """Return the schemas that the settings name; None for none.
+
+    Args:
+        at_once: whether a registry is asked as soon as a record needs a schema.
+
+    Raises:
+        SettingsError: a setting cannot be used.
+    """
+    named = {k: v for k, v in os.environ.items() if k.startswith(f"{PREFIX}SCHEMA_REGISTRY")}
+    return schemas_of(read_settings(named).schema_registry, at_once=at_once)
 
 
 def _key(*, live: bool) -> bytes:

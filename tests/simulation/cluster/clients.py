@@ -193,6 +193,12 @@ class SimConsumer:
         """The next offset; None while there is none."""
         return self._positions.get(partition)
 
+    def pause(self, *partitions: TopicPartition) -> None:
+        """Nobody reads by a schema here."""
+        raise NotImplementedError
+
+    resume = pause
+
     def last_poll_timestamp(self, partition: TopicPartition) -> int | None:
         """When a fetch was answered last, ms since the epoch."""
         return self._polled_at.get(partition)

@@ -37,6 +37,7 @@ SECRETS = {
     "WATCHOFFICER_ALERTMANAGER__PASSWORD": "am-hunter2",
     "WATCHOFFICER_HEARTBEAT_URL": "https://beat.test/hunter2",
     "WATCHOFFICER_HASH_KEY": "hash-hunter2-of-thirty-two-bytes-or-more",
+    "WATCHOFFICER_SCHEMA_REGISTRY__PASSWORD": "schemas-hunter2",
 }
 #: Secrets within others.
 WITHIN = {"named-hunter2-hunter2", "https://hook.test/second-hunter2", "https://flow.test/second-hunter2"}
@@ -46,6 +47,8 @@ WITH_SASL = {
     "WATCHOFFICER_BROKER_SECURITY__USERNAME": "watch",
     "WATCHOFFICER_EMAIL__USER": "watch",
     "WATCHOFFICER_ALERTMANAGER__USER": "watch",
+    "WATCHOFFICER_SCHEMA_REGISTRY__URL": "https://schemas.test",
+    "WATCHOFFICER_SCHEMA_REGISTRY__USERNAME": "watch",
 }
 
 
@@ -82,6 +85,7 @@ def test_the_variables_are_those_of_the_documentation() -> None:
         "EMAIL__SENDER", "EMAIL__TO", "EMAIL__LISTS", "EMAIL__CA_FILE", "TEAMS__URL", "TEAMS__CHANNELS",
         "STATUSPAGE__API_KEY", "STATUSPAGE__PAGE", "STATUSPAGE__HEADLINE", "STATUSPAGE__COMPONENTS",
         "STATUSPAGE__BASE_URL", "ALERTMANAGER__URLS", "ALERTMANAGER__USER", "ALERTMANAGER__PASSWORD",
+        "SCHEMA_REGISTRY__URL", "SCHEMA_REGISTRY__USERNAME", "SCHEMA_REGISTRY__PASSWORD", "SCHEMA_REGISTRY__FOLDER",
     } | {
         f"BROKER_SECURITY__{name}"
         for name in (
