@@ -15,7 +15,7 @@ import msgspec
 
 from detectors.incidents import Command, Incident
 from sinks.configuration import Group
-from sinks.receivers.answers import Receipts, SinkClient
+from sinks.receivers.answers import Receipts, Refused, Retry, SinkClient
 from sinks.wording import ScopeNames
 
 if TYPE_CHECKING:
@@ -96,6 +96,17 @@ class ReceiverSettings(Group):
     @abstractmethod
     def client(self, means: Means) -> SinkClient:
         """The client of a receiver that is on."""
+
+    async def tried(self, http: httpx.AsyncClient) -> str | Retry | Refused | None:
+        """Ask the receiver whether it accepts the credentials, without telling anybody anything.
+
+        Args:
+            http: makes the request.
+
+        Returns:
+            what the receiver says of them, as a clause; why it does not accept them; None where that cannot be asked.
+        """
+        return None
 
     def named(self) -> Mapping[str, ReceiverSettings]:
         """Further receivers of this kind, by name: ``leadership`` is ``email:leadership`` in routes and metrics."""

@@ -57,6 +57,8 @@ class DatadogSandbox(Receiver):
             web.post("/api/v2/incidents", self._create),
             web.get("/api/v2/incidents/{id}", self._read),
             web.patch("/api/v2/incidents/{id}", self._change),
+            web.get("/api/v1/validate", self._validate),
+            web.get("/api/v2/validate_keys", self._validate_keys),
         ]
 
     def face(self) -> Html:
@@ -174,6 +176,14 @@ class DatadogSandbox(Receiver):
                 }
             },
         )
+
+    async def _validate(self, request: web.Request) -> web.Response:
+        await self._body(request, app_key=False)
+        return self._answer(200, {"valid": True})
+
+    async def _validate_keys(self, request: web.Request) -> web.Response:
+        await self._body(request)
+        return self._answer(200, {"status": "ok"})
 
     def _happened(self, data: dict[str, Any], what: str) -> None:
         self.history.append((self._clock(), data["id"], _field(data, "state"), _field(data, "severity")))

@@ -40,6 +40,7 @@ class RestRoutes:
             web.get("/incidents/{id}/notes", self._admitted(self._notes)),
             web.post("/incidents/{id}/notes", self._admitted(self._note)),
             web.get("/priorities", self._admitted(self._priorities)),
+            web.get("/abilities", self._admitted(self._abilities)),
         ]
 
     def _admitted(
@@ -86,6 +87,9 @@ class RestRoutes:
 
     async def _priorities(self, request: web.Request) -> web.Response:
         return web.json_response({"priorities": _PRIORITIES})
+
+    async def _abilities(self, request: web.Request) -> web.Response:
+        return web.json_response({"abilities": ["sso", "urgencies"]})
 
 
 async def _body(request: web.Request) -> dict[str, Any]:

@@ -13,7 +13,14 @@ from aiokafka.errors import KafkaError, LeaderNotAvailableError, TopicAlreadyExi
 from detectors.errors import WatchofficerError
 from streams.kafka.topics import PARTITIONS, Topics
 
-__all__ = ["TopicProblem", "addressed_partitions", "check_clock", "check_inputs", "create_missing"]
+__all__ = [
+    "TopicProblem",
+    "addressed_partitions",
+    "check_clock",
+    "check_inputs",
+    "create_missing",
+    "creation_command",
+]
 
 #: Topics that were created a moment ago are looked for so often, so many seconds apart.
 _LOOKS, _LOOK_EVERY = 50, 0.1
@@ -67,11 +74,8 @@ async def create_missing(
             except TopicAlreadyExistsError:
                 continue
             except KafkaError as error:
-                settings = " ".join(f"--config {key}={value}" for key, value in configs.items())
-                refused.append(
-                    f"kafka-topics.sh --create --topic {name} --partitions {count} "
-                    f"--replication-factor {replicas} {settings}   # {type(error).__name__}"
-                )
+                command = creation_command(name, count, replicas, configs)
+                refused.append(f"{command}   # {type(error).__name__}")
             else:
                 created.append(name)
         if refused:
@@ -81,6 +85,21 @@ async def create_missing(
         return created
     finally:
         await admin.close()
+
+
+def creation_command(name: str, partitions: int, replicas: int, settings: Mapping[str, str]) -> str:
+    """The command by which an administrator creates a topic, without the address of the broker.
+
+    Args:
+        name: of the topic.
+        partitions, replicas: their numbers.
+        settings: of the topic, by name.
+    """
+    configs = " ".join(f"--config {key}={value}" for key, value in settings.items())
+    return (
+        f"kafka-topics.sh --create --topic {name} --partitions {partitions} "
+        f"--replication-factor {replicas} {configs}"
+    )
 
 
 async def addressed_partitions(topics: Topics, kafka: dict[str, Any]) -> int:

@@ -7,6 +7,7 @@ anybody, lacks none.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -23,11 +24,13 @@ from aiokafka.protocol.types import Array, Boolean, Int16, Int32, Schema, String
 
 from streams.kafka.topics import Topics
 
-__all__ = ["MissingRight", "groups_of", "missing_rights"]
+__all__ = ["LeastRights", "MissingRight", "groups_of", "least_rights", "missing_rights"]
 
-_READ, _WRITE, _DESCRIBE_CONFIGS = "Read", "Write", "DescribeConfigs"
+_READ, _WRITE, _DESCRIBE, _DESCRIBE_CONFIGS = "Read", "Write", "Describe", "DescribeConfigs"
 #: The bits of Kafka's field ``authorized_operations``.
-_BITS = {_READ: 1 << 3, _WRITE: 1 << 4, _DESCRIBE_CONFIGS: 1 << 10}
+_BITS = {_READ: 1 << 3, _WRITE: 1 << 4, _DESCRIBE: 1 << 8, _DESCRIBE_CONFIGS: 1 << 10}
+#: Who has one of these rights on a topic may describe it as well.
+_DESCRIBED_BY = {_READ, _WRITE}
 _NOT_TOLD = -(1 << 31)
 _ANSWER_MS = 8_000  # for each answer
 _OF_A_GROUP = 0  # the type of a coordinator
@@ -41,6 +44,7 @@ _NEEDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "rejected": (_WRITE,),
         "ingest_state": (_READ, _WRITE),
         "segments": (_READ, _WRITE),
+        "inputs": (_WRITE,),
     },
     "evaluate": {
         "segments": (_READ,),
@@ -56,6 +60,50 @@ _NEEDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "sinks": {"commands": (_READ,), "deliveries": (_READ, _WRITE), "dead": (_WRITE,)},
     "guard": {"watch_state": (_READ,)},
 }
+#: What a worker of each role needs beside that before it starts: `ingest-state` tells the step of the policy.
+_TO_START: Mapping[str, tuple[str, ...]] = {"ingest_state": (_READ,)}
+#: What a worker of each role needs for what HTTP shows and takes, for its own words, and for what nobody can read.
+_BESIDE: Mapping[str, tuple[str, ...]] = {
+    "sli": (_READ,),
+    "incidents": (_READ,),
+    "banner": (_READ,),
+    "incident_log": (_READ,),
+    "deliveries": (_READ,),
+    "history": (_READ,),
+    "watch_state": (_READ, _WRITE),
+    "inputs": (_READ, _WRITE),
+    "quarantine": (_WRITE,),
+}
+_GUARD = "guard"
+
+
+class LeastRights(NamedTuple):
+    """The rights that a process needs on one topic or group.
+
+    Attributes:
+        kind: topic or group.
+        name: of the topic or group.
+        operations: in Kafka's words, in the order of the alphabet, without those that others include.
+    """
+
+    kind: str
+    name: str
+    operations: tuple[str, ...]
+
+    def command(self, user: str) -> str:
+        """The command that gives the rights, without the address of the broker.
+
+        Args:
+            user: the name with which the process enters.
+        """
+        operations = " ".join(f"--operation {one}" for one in self.operations)
+        who = shlex.quote(f"User:{user}")
+        return f"kafka-acls.sh --add --allow-principal {who} {operations} --{self.kind} {self.name}"
+
+
+class _Needed(NamedTuple):
+    operation: str
+    verdicts_go_on: bool
 
 
 class MissingRight(NamedTuple):
@@ -81,10 +129,7 @@ class MissingRight(NamedTuple):
     def remedy(self, user: str | None) -> str:
         """The command that gives the right to the user with whose name this worker enters."""
         who = "ANONYMOUS" if user is None else user
-        return (
-            f"kafka-acls.sh --add --allow-principal User:{who} "
-            f"--operation {self.operation} --{self.kind} {self.name}"
-        )
+        return LeastRights(self.kind, self.name, (self.operation,)).command(who)
 
 
 def groups_of(topics: Topics, roles: Collection[str]) -> list[str]:
@@ -114,13 +159,7 @@ async def missing_rights(
     Raises:
         KafkaError, OSError: the broker does not answer.
     """
-    needed = _needed(topics, roles)
-    if "ingest" in roles and inputs and topics.login_events not in inputs:
-        needed.pop(topics.login_events, None)
-    for one in inputs or [topics.login_events]:
-        rights = {_READ} if "ingest" in roles else set()
-        rights |= {_DESCRIBE_CONFIGS} if settings_too else set()
-        needed.setdefault(one, set()).update(("login_events", right) for right in rights)
+    needed = _needed(topics, roles, inputs, settings_too=settings_too)
     client = AIOKafkaClient(**kafka, request_timeout_ms=_ANSWER_MS)
     try:
         await client.bootstrap()
@@ -129,17 +168,72 @@ async def missing_rights(
         await client.close()
 
 
-def _needed(topics: Topics, roles: Collection[str]) -> dict[str, set[tuple[str, str]]]:
-    """Name of a topic -> (field of ``Topics``, operation) that the roles need on it."""
-    needed: dict[str, set[tuple[str, str]]] = {}
+def least_rights(
+    topics: Topics,
+    roles: Collection[str],
+    *,
+    inputs: Sequence[str] = (),
+    settings_too: bool = False,
+) -> list[LeastRights]:
+    """The rights that a process of these roles needs, and no others, where all topics exist.
+
+    Args:
+        topics: the names of the topics.
+        roles: ingest, evaluate, sinks, guard.
+        inputs: the topics that are read; that of login events by default.
+        settings_too: whether the settings of these topics are looked at as well.
+    """
+    needed = _needed(topics, roles, inputs, settings_too=settings_too)
+    on_topics = [
+        LeastRights("topic", name, _without_included({one.operation for one in rights}))
+        for name, rights in sorted(needed.items())
+    ]
+    return [*on_topics, *(LeastRights("group", name, (_READ,)) for name in groups_of(topics, roles))]
+
+
+def _without_included(operations: set[str]) -> tuple[str, ...]:
+    return tuple(sorted(operations - {_DESCRIBE} if operations & _DESCRIBED_BY else operations))
+
+
+def _needed(
+    topics: Topics, roles: Collection[str], inputs: Sequence[str], *, settings_too: bool
+) -> dict[str, list[_Needed]]:
+    """Name of a topic -> the rights that the roles need on it, each once."""
+    needed: dict[str, dict[str, bool]] = {}
+
+    def need(name: str, operation: str, *, goes_on: bool = False) -> None:
+        rights = needed.setdefault(name, {})
+        rights[operation] = rights.get(operation, True) and goes_on
+
     for role in roles:
         for field, operations in _NEEDS[role].items():
-            needed.setdefault(getattr(topics, field), set()).update((field, one) for one in operations)
-    return needed
+            for one in operations if field != "login_events" else ():
+                need(getattr(topics, field), one, goes_on=(field, one) in _VERDICTS_GO_ON)
+    if set(roles) <= {_GUARD}:
+        return _listed(needed)
+    for field, operations in _TO_START.items():
+        for one in operations:
+            need(getattr(topics, field), one)
+    for field, operations in _BESIDE.items():
+        for one in operations:
+            need(getattr(topics, field), one, goes_on=True)
+    for name in topics.all():  # whether each exists
+        need(name, _DESCRIBE)
+    for name in inputs or [topics.login_events]:
+        need(name, _DESCRIBE)
+        for one in _NEEDS["ingest"]["login_events"] if "ingest" in roles else ():
+            need(name, one)
+        if settings_too:
+            need(name, _DESCRIBE_CONFIGS)
+    return _listed(needed)
+
+
+def _listed(needed: Mapping[str, Mapping[str, bool]]) -> dict[str, list[_Needed]]:
+    return {name: [_Needed(*one) for one in sorted(rights.items())] for name, rights in needed.items()}
 
 
 async def _on_topics(
-    client: AIOKafkaClient, needed: Mapping[str, Collection[tuple[str, str]]]
+    client: AIOKafkaClient, needed: Mapping[str, Collection[_Needed]]
 ) -> Iterable[MissingRight]:
     try:
         answer = await client.send(client.get_random_node(), _MetadataRequest(sorted(needed)))
@@ -147,10 +241,15 @@ async def _on_topics(
         return []
     missing = []
     for code, name, _, _, bits in answer.topics:
-        for field, operation in sorted(needed.get(name, ()), key=lambda one: one[1]):
-            if _lacks(bits, operation) or code == TopicAuthorizationFailedError.errno:
-                go_on = (field, operation) in _VERDICTS_GO_ON
-                missing.append(MissingRight(operation, "topic", name, go_on))
+        denied = code == TopicAuthorizationFailedError.errno
+        rights = needed.get(name, ())
+        described = any(one.operation in _DESCRIBED_BY for one in rights)  # who is given that may describe
+        for operation, goes_on in rights:
+            if operation == _DESCRIBE and described:
+                continue
+            if denied or _lacks(bits, operation):
+                # What may not be described seems to be missing, with which no worker starts.
+                missing.append(MissingRight(operation, "topic", name, goes_on and not denied))
     return missing
 
 

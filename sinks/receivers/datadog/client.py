@@ -82,6 +82,20 @@ class Datadog:
         except ValueError as error:
             return Refused(str(error))
 
+    async def validated(self) -> str | Retry | Refused:
+        """Which keys Datadog knows, as a clause, or why it does not accept them; nothing is sent beside the keys."""
+        path = "/api/v1/validate" if self._app_key is None else "/api/v2/validate_keys"
+        answer = await self._call("GET", "api", path)
+        if not isinstance(answer, httpx.Response):
+            return answer
+        if not _is_object(answer):
+            return unexpected(f"HTTP {answer.status_code} that is not Datadog's")
+        return (
+            "the API key is known"
+            if self._app_key is None
+            else "the API key and the application key are known"
+        )
+
     async def _create_or_find(self, command: Command, receipts: Receipts) -> Answer:
         if self._app_key is None:
             return Refused("incidents need an application key, and none is configured")

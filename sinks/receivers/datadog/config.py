@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import AfterValidator
 
 from detectors.incidents import Command
 from sinks.configuration import HeaderSecret, HttpUrl
-from sinks.receivers.answers import SinkClient
+from sinks.receivers.answers import Refused, Retry, SinkClient
 from sinks.receivers.contract import Fate, Means, Pace, ReceiverSettings
 from sinks.receivers.datadog.fields import field_rules
+
+if TYPE_CHECKING:
+    import httpx
 
 __all__ = ["DatadogSettings"]
 
@@ -64,6 +67,21 @@ class DatadogSettings(ReceiverSettings):
             clock=means.clock,
             fields=field_rules(self.fields) if self.fields is not None else {},
         )
+
+    async def tried(self, http: httpx.AsyncClient) -> str | Retry | Refused | None:
+        """Ask Datadog whether it knows the keys (validate, validate_keys)."""
+        from sinks.receivers.datadog.client import Datadog  # reading settings needs no HTTP
+
+        assert self.api_key is not None
+        datadog = Datadog(
+            http,
+            api_key=self.api_key,
+            app_key=self.app_key,
+            site=self.site,
+            base_url=self.base_url,
+            clock=lambda: 0,  # nothing that is sent here has a time
+        )
+        return await datadog.validated()
 
     @classmethod
     def haste(cls, command: Command) -> int:

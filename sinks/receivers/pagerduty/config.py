@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from msgspec.structs import replace
 from pydantic import AfterValidator, Field, SecretStr
@@ -12,8 +12,11 @@ from pydantic import AfterValidator, Field, SecretStr
 from detectors.incidents import Command
 from detectors.notification.plan import PAGERDUTY_REST
 from sinks.configuration import HeaderSecret, HttpUrl
-from sinks.receivers.answers import Receipts, SinkClient
+from sinks.receivers.answers import Receipts, Refused, Retry, SinkClient
 from sinks.receivers.contract import Fate, Means, Pace, ReceiverSettings
+
+if TYPE_CHECKING:
+    import httpx
 
 __all__ = ["PagerDutySettings"]
 
@@ -150,6 +153,22 @@ class _RestSettings(PagerDutySettings):
             names=means.names,
             clock=means.clock,
         )
+
+    async def tried(self, http: httpx.AsyncClient) -> str | Retry | Refused | None:
+        """Ask PagerDuty's REST API what the token may do (abilities)."""
+        from sinks.receivers.pagerduty.rest import PagerDutyRest  # reading settings needs no HTTP
+
+        assert self.rest_token is not None
+        assert self.rest_from is not None
+        rest = PagerDutyRest(
+            http,
+            token=self.rest_token,
+            sender=self.rest_from,
+            base_url=self.rest_url,
+            clock=lambda: 0,  # nothing that is asked here has a time
+        )
+        answer = await rest.list("/abilities")
+        return "the token is known" if isinstance(answer, dict) else answer
 
     def named(self) -> Mapping[str, ReceiverSettings]:
         """None: this is the further one."""

@@ -171,6 +171,14 @@ class Slack:
         if isinstance(answer, dict):
             self._workspace = str(answer.get("url", "")).rstrip("/") + "/" if answer.get("url") else ""
 
+    async def identity(self) -> str | Retry | Refused:
+        """Whose token it is, as a clause, or why Slack does not accept it; nothing is posted."""
+        answer = await self._call("auth.test", {})
+        if not isinstance(answer, dict):
+            return answer
+        user, team = (truncate(one_line(str(answer.get(name, "?"))), 80) for name in ("user", "team"))
+        return f"the token is that of {user} in {team}"
+
     async def _call(self, method: str, body: Mapping[str, Any]) -> dict[str, Any] | Retry | Refused:
         answer = await call(
             self._http,

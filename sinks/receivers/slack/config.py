@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from msgspec.structs import replace
 from pydantic import AfterValidator, Field
 
 from detectors.incidents import Command
 from sinks.configuration import HeaderSecret, HttpUrl
-from sinks.receivers.answers import Receipts, SinkClient
+from sinks.receivers.answers import Receipts, Refused, Retry, SinkClient
 from sinks.receivers.contract import Fate, Means, Pace, ReceiverSettings
 from sinks.receivers.links import found_links
+
+if TYPE_CHECKING:
+    import httpx
 
 __all__ = ["SlackSettings"]
 
@@ -68,6 +71,14 @@ class SlackSettings(ReceiverSettings):
             clock=means.clock,
             buttons=self.signing_secret is not None,
         )
+
+    async def tried(self, http: httpx.AsyncClient) -> str | Retry | Refused | None:
+        """Ask Slack whose token it is (auth.test)."""
+        from sinks.receivers.slack.client import Slack  # reading settings needs no HTTP
+
+        assert self.token is not None
+        assert self.channel is not None
+        return await Slack(http, token=self.token, channel=self.channel, base_url=self.base_url).identity()
 
     def may(self, user: str, role: str) -> bool:
         """Whether a person, by the id in Slack, has a role: ``read`` or ``respond``, which includes it."""

@@ -75,7 +75,10 @@ watchofficer correction add prod/ssoe 2026-11-20T02:00:00Z 2026-11-20T02:30:00Z 
     "correction list": "watchofficer correction list",
     "correction end": "watchofficer correction end prod-c5",
     "health": "watchofficer health",
-    "doctor": "watchofficer doctor --url http://127.0.0.1:6066",
+    "doctor": """
+watchofficer doctor --url http://127.0.0.1:6066
+watchofficer doctor --acls --role sinks --principal watch
+""",
     "dead-letters list": "watchofficer dead-letters list --json",
     "dead-letters retry": "watchofficer dead-letters retry prod-3:0:opened:slack",
     "dead-letters drop": "watchofficer dead-letters drop prod-3:0:opened:slack",

@@ -71,12 +71,32 @@ def retire(axis: str, value: str, **options: Any) -> None:
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print each check as an object.")
-@click.option("--url", help="Where a worker serves HTTP. Default: WATCHOFFICER_BIND and WATCHOFFICER_PORT.")
+@click.option(
+    "--role",
+    type=click.Choice(["all", "ingest", "evaluate", "sinks", "guard"]),
+    default="all",
+    show_default=True,
+    help="The process whose needs are looked at.",
+)
+@policy_option
+@click.option("--trust-producer-clocks", is_flag=True, help="As for `run`.")
+@_url_option
+@click.option(
+    "--acls", is_flag=True, help="Print the least rights on Kafka as commands instead, and ask nobody."
+)
+@click.option("--principal", help="The name to which --acls gives them. Default: that of the settings.")
 @errors_in_a_line
-def doctor(**options: Any) -> None:
-    """Say whether each input of a running worker is read as it should be, and what to do (exit status 1: it is not)."""
-    from streams.cli.inputs.doctor import doctor_command
+def doctor(*, acls: bool, principal: str | None, **options: Any) -> None:
+    """Say what of a deployment is not as it must be, and what to do (exit status 1: something has failed).
 
+    Looked at are broker, rights, topics, clock, receivers, policy, disk, and the inputs of a worker that runs.
+    Nothing is changed, and nobody is paged.
+    """
+    from streams.cli.doctor.command import acls_command, doctor_command
+
+    if acls:
+        wanted = {name: options[name] for name in ("role", "trust_producer_clocks")}
+        sys.exit(acls_command(principal=principal, **wanted))
     sys.exit(doctor_command(**options))
 
 

@@ -26,11 +26,11 @@ HTTP_SECONDS = 30.0  # of which a loaded machine takes most to start Python
 async def started(
     kafka: ApacheKafka, prefix: str, folder: Path, listener: Listener, **sasl: str
 ) -> AsyncIterator[Deployment]:
-    """A worker with all rights, on topics that stand, which has just been started."""
+    """A worker with the least rights, on topics that stand, which has just been started."""
     settings = kafka.worker_settings(listener, **sasl)
     async with deployed(kafka.address, prefix, folder, policy=QUICKLY_BLIND, settings=settings) as deployment:
         await make_topics(deployment)
-        kafka.admin.allow_what_a_worker_needs(prefix)
+        kafka.admin.allow_the_least(prefix)
         deployment.worker.start()
         yield deployment
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from streams.cli.inputs.doctor import input_checks
+from streams.cli.doctor.inputs import input_checks
 from streams.cli.main import main
 from streams.events.validation import Reason, Rejection
 from streams.ingest.blocks import Folded, RefusedRecord
@@ -93,8 +93,28 @@ def test_an_old_event_and_none_at_all_are_warnings(world: World) -> None:
     assert world.said(NOW + 11 * 60_000) == [("warning", "the newest event is 11m old")]
 
 
-def test_without_a_worker_it_fails_and_says_what_to_do() -> None:
+def test_without_a_broker_or_a_worker_it_fails_and_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("WATCHOFFICER_BROKER", raising=False)
     ran = CliRunner().invoke(main, ["doctor", "--json", "--url", "http://127.0.0.1:9"])
-    told = json.loads(ran.stdout)
-    assert (ran.exit_code, told["status"]) == (1, "failed")
-    assert "watchofficer run" in told["remedy"]
+    told = {one["name"]: one for one in map(json.loads, ran.stdout.splitlines())}
+    assert ran.exit_code == 1
+    assert {name for name, one in told.items() if one["status"] == "failed"} == {
+        "broker",
+        "receivers",
+        "worker",
+    }
+    assert "WATCHOFFICER_BROKER" in told["broker"]["sentence"]
+    assert "watchofficer run" in told["worker"]["remedy"]
+
+
+def test_the_least_rights_are_commands_within_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WATCHOFFICER_BROKER", "kafka-1:9092")
+    ran = CliRunner().invoke(main, ["doctor", "--acls", "--role", "sinks", "--principal", "CN=the watch"])
+    assert ran.exit_code == 0
+    assert max(map(len, ran.stdout.splitlines())) <= 80
+    commands = ran.stdout.replace(" \\\n ", "").splitlines()
+    assert (
+        "kafka-acls.sh --bootstrap-server kafka-1:9092 --add --allow-principal 'User:CN=the watch'"
+        " --operation Read --operation Write --topic incident-deliveries"
+    ) in commands
+    assert not [line for line in commands if "watchofficer-ingest" in line]

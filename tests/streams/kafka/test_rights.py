@@ -9,7 +9,7 @@ import pytest
 
 from streams.kafka.admin import create_missing
 from streams.kafka.embedded_broker import EmbeddedBroker
-from streams.kafka.rights import MissingRight, groups_of, missing_rights
+from streams.kafka.rights import LeastRights, MissingRight, groups_of, least_rights, missing_rights
 from streams.kafka.topics import Topics
 from tests.support.brokers import ApacheKafka
 from tests.support.kafka.setup import PASSWORD, WORKER, Listener
@@ -51,7 +51,7 @@ async def test_each_right_that_is_taken_is_named(secured_kafka: ApacheKafka, top
         "sasl_plain_password": PASSWORD,
     }
     assert len(await missing_rights(kafka, topics, ALL)) > 20
-    admin.allow_what_a_worker_needs(topic_prefix)
+    admin.allow_the_least(topic_prefix)
     await until(kafka, topics, set())
     admin.deny(("WRITE",), "TOPIC", topics.sli)
     admin.deny(("READ", "DESCRIBE_CONFIGS"), "TOPIC", topics.login_events)
@@ -67,6 +67,29 @@ async def test_each_right_that_is_taken_is_named(secured_kafka: ApacheKafka, top
     assert go_on == [topics.sli]
     admin.forgive("GROUP", topic_prefix + "watchofficer-ingest")
     await until(kafka, topics, {one for one in lacked if one[1] != "group"})
+
+
+def test_the_least_rights_cover_each_topic_once_and_name_none_that_another_includes() -> None:
+    topics = Topics("x.")
+    rights = {(one.kind, one.name): one.operations for one in least_rights(topics, ALL, settings_too=True)}
+    assert {name for kind, name in rights if kind == "topic"} == set(topics.all())
+    assert rights["topic", topics.login_events] == ("DescribeConfigs", "Read")
+    assert rights["topic", topics.quarantine] == ("Write",)
+    assert rights["topic", topics.sli] == ("Read", "Write")
+    assert not [operations for operations in rights.values() if "Describe" in operations]
+
+
+def test_a_worker_of_one_role_may_describe_what_it_neither_reads_nor_writes() -> None:
+    topics = Topics()
+    rights = {one.name: one.operations for one in least_rights(topics, ["sinks"], inputs=["pages"])}
+    assert rights[topics.segments] == rights[topics.login_events] == rights["pages"] == ("Describe",)
+    assert rights[topics.ingest_state] == ("Read",)
+    assert rights[topics.commands] == ("Read",)
+
+
+def test_a_guard_reads_one_topic_and_joins_no_group() -> None:
+    topics = Topics()
+    assert least_rights(topics, ["guard"]) == [LeastRights("topic", topics.watch_state, ("Read",))]
 
 
 def test_the_remedy_is_the_command() -> None:

@@ -22,11 +22,15 @@ from confluent_kafka.admin import (
     UserScramCredentialUpsertion,
 )
 
+from streams.kafka.rights import least_rights
+from streams.kafka.topics import Topics
 from tests.support.kafka.setup import WORKER
 
 __all__ = ["Admin"]
 
 _SECONDS = 30.0
+#: Kafka's word for an operation -> that of the client.
+_UPPER = {"Read": "READ", "Write": "WRITE", "Describe": "DESCRIBE", "DescribeConfigs": "DESCRIBE_CONFIGS"}
 
 
 class Admin:
@@ -96,7 +100,7 @@ class Admin:
         self._remove(resource, name, AclPermissionType.ALLOW, wanted, prefixed=prefixed)
 
     def allow_what_a_worker_needs(self, prefix: str, group: str = "watchofficer") -> None:
-        """Give the worker the least rights that it needs where all its topics exist.
+        """Give the worker what it needs where all its topics exist, by the prefix of their names, and more.
 
         Args:
             prefix: of topics; not empty.
@@ -104,6 +108,17 @@ class Admin:
         """
         self.allow(("READ", "WRITE", "DESCRIBE", "DESCRIBE_CONFIGS"), "TOPIC", prefix, prefixed=True)
         self.allow(("READ",), "GROUP", prefix + group, prefixed=True)
+
+    def allow_the_least(self, prefix: str) -> None:
+        """Give the worker the rights of ``least_rights`` for all roles, where all its topics exist, and no others.
+
+        Args:
+            prefix: of topics.
+        """
+        for kind, name, operations in least_rights(
+            Topics(prefix), ("ingest", "evaluate", "sinks"), settings_too=True
+        ):
+            self.allow([_UPPER[one] for one in operations], kind.upper(), name)
 
     def _add(
         self, operations: Iterable[str], resource: str, name: str, kind: AclPermissionType, *, prefixed: bool

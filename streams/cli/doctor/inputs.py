@@ -1,43 +1,24 @@
-"""Is what a watch reads in order? Each check says ok, warning or failed, and what to do."""
+"""Is what a running worker reads in order?"""
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Iterator
 
-import click
 import httpx
 import msgspec
+from pydantic import SecretStr
 
 from detectors.instants import MINUTE, format_duration
+from streams.cli.doctor.check import Check
 from streams.ingest.input_health import InputReport
-from streams.settings.settings import read_settings
 
-__all__ = ["Check", "doctor_command", "input_checks"]
+__all__ = ["input_checks", "worker_checks"]
 
 _PATIENCE = 10.0  # seconds for an answer
 #: Of fewer events or records nothing is concluded.
 _LEAST = 20
 _SOME, _MOST = 0.05, 0.5
 _OLD = 10 * MINUTE
-_MARKS = {"ok": "ok     ", "warning": "warning", "failed": "FAILED "}
-
-
-class Check(msgspec.Struct, frozen=True):
-    """One check.
-
-    Attributes:
-        name: what is looked at.
-        status: ok, warning or failed.
-        sentence: what was found.
-        remedy: what to do; "" if nothing is to be done.
-    """
-
-    name: str
-    status: str
-    sentence: str
-    remedy: str = ""
 
 
 class _Answer(msgspec.Struct):
@@ -115,32 +96,13 @@ def _share(part: int, whole: int) -> str:
     return f"{100 * part / whole:.1f} %"
 
 
-def doctor_command(*, as_json: bool, url: str | None) -> int:
-    """Print the checks; the exit status: 1 if one has failed.
+def worker_checks(base: str, token: SecretStr | None) -> list[Check]:
+    """The checks of the inputs of a worker that runs.
 
     Args:
-        as_json: print an object a line instead of text.
-        url: where a worker serves HTTP; None: the address in the settings.
-
-    Raises:
-        SettingsError: the settings cannot be used.
+        base: where it serves HTTP.
+        token: of HTTP; None for none.
     """
-    checks = _checks(url)
-    for check in checks:
-        if as_json:
-            click.echo(msgspec.json.encode(check))
-            continue
-        click.echo(f"{_MARKS[check.status]}  {check.name}: {check.sentence}")
-        if check.remedy:
-            click.echo(f"         -> {check.remedy}")
-    sys.stdout.flush()
-    return int(any(check.status == "failed" for check in checks))
-
-
-def _checks(url: str | None) -> list[Check]:
-    settings = read_settings(os.environ)
-    base = (url or f"http://{settings.bind}:{settings.port}").rstrip("/")
-    token = settings.api_token
     headers = {} if token is None else {"Authorization": f"Bearer {token.get_secret_value()}"}
     try:
         answer = httpx.get(
