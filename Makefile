@@ -3,6 +3,8 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
+# The generator of the documents' site, apart from what the watch and its tests need.
+DOCS := .venv-docs
 
 # As in `watchofficer` itself: products of small matrices cost more CPU time on several threads than on one.
 export OPENBLAS_NUM_THREADS := 1
@@ -14,7 +16,7 @@ DEV := $(VENV)/.dev
 FOR_DEMO := $(if $(wildcard $(DEV)),$(DEV),$(RUNTIME))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-long test-deep lint format bench quality kafka simulation test-delivery test-kafka test-blind test-faults soak package test-package locks sbom audit alive secrets clean
+.PHONY: help setup demo test test-long test-deep lint format bench quality kafka simulation test-delivery test-kafka test-blind test-faults soak package test-package docs locks sbom audit alive secrets clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -83,10 +85,23 @@ package: $(DEV) ## build the wheel and the source distribution into dist/, byte 
 test-package: $(DEV) ## build both packages twice, compare them, and run the demo of the installed wheel
 	$(BIN)/python -m pytest -n0 -m package $(ARGS)
 
+# The generator follows links within one folder. A folder without a page of its own gets a list of what is in it.
+docs: $(FOR_DEMO) $(DOCS)/.ready ## build the documents as a static site with search into site/; a broken link fails
+	rm -rf build/pages site
+	mkdir -p build/pages
+	git ls-files -z -co --exclude-standard -- '*.md' docs deploy detectors/default_policy.yaml LICENSE \
+		| tar --null -T - -c | tar -x -C build/pages
+	find build/pages/deploy -type d ! -exec test -e {}/README.md \; -print | while read -r folder; do \
+		printf '# %s\n\n%s\n' "$${folder#build/pages/}" "$$(ls "$$folder" | sed 's/.*/* [&](&)/')" > "$$folder/README.md"; \
+	done
+	$(BIN)/python -m streams.cli.guidance.reference > build/pages/docs/commands.md
+	$(DOCS)/bin/zensical build --strict
+
 locks: ## pin dependencies again after a change of pyproject.toml (needs uv; ARGS=--upgrade for newer versions)
 	uv pip compile pyproject.toml --extra demo --extra build -o requirements.lock $(LOCK_OPTIONS) $(ARGS)
 	uv pip compile pyproject.toml --extra demo --extra build --extra dev -c requirements.lock \
 		-o requirements-dev.lock $(LOCK_OPTIONS) $(ARGS)
+	uv pip compile docs/requirements.in -o docs/requirements.lock $(LOCK_OPTIONS) $(ARGS)
 	uv pip compile benchmarks/peers/peers.in -o benchmarks/peers/peers.lock $(LOCK_OPTIONS) $(ARGS)
 
 sbom: export SOURCE_DATE_EPOCH = $(or $(EPOCH),$(shell git log -1 --format=%ct))
@@ -103,7 +118,7 @@ secrets: $(DEV) ## look for keys of services in all files of the repository (hal
 	$(BIN)/python -m tests.supply.secrets
 
 clean: ## remove .venv, caches, and the data of demos and brokers
-	rm -rf $(VENV) .data .mypy_cache .ruff_cache .hypothesis build dist
+	rm -rf $(VENV) $(DOCS) .cache site .data .mypy_cache .ruff_cache .hypothesis build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 LOCK_OPTIONS := --quiet --generate-hashes --no-header --python-version 3.11
@@ -115,6 +130,11 @@ $(RUNTIME): requirements.lock pyproject.toml | $(BIN)/python
 $(DEV): requirements-dev.lock pyproject.toml | $(BIN)/python
 	$(call install,requirements-dev.lock)
 	@touch $@ $(RUNTIME)
+
+$(DOCS)/.ready: docs/requirements.lock
+	$(PYTHON) -m venv --clear $(DOCS)
+	$(DOCS)/bin/python -m pip install --quiet --require-hashes -r $<
+	@touch $@
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \

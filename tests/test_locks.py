@@ -9,7 +9,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-LOCKS = ("requirements.lock", "requirements-dev.lock", "benchmarks/peers/peers.lock")
+LOCKS = (
+    "requirements.lock",
+    "requirements-dev.lock",
+    "benchmarks/peers/peers.lock",
+    "docs/requirements.lock",
+)
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 PINNED = re.compile(r"^([a-z0-9-]+)==(\S+)(?: ; \S.*)? \\$", re.MULTILINE)
 
@@ -36,7 +41,7 @@ def test_a_lock_file_names_no_host_and_no_index(lock: str) -> None:
 def test_every_package_is_pinned_with_hashes(lock: str) -> None:
     lines = (ROOT / lock).read_text().splitlines()
     packages = [number for number, line in enumerate(lines) if line and line[0] not in " #"]
-    assert len(packages) == len(pins(lock)) > 30
+    assert len(packages) == len(pins(lock)) > 9
     assert all(lines[number + 1].startswith("    --hash=sha256:") for number in packages)
 
 
