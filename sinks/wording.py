@@ -20,6 +20,7 @@ __all__ = [
     "Link",
     "ScopeNames",
     "capitalised",
+    "change_title",
     "common_words",
     "conduct_words",
     "day_words",
@@ -263,6 +264,39 @@ def duration_words(millis: int) -> str:
 def capitalised(text: str) -> str:
     """The text with a capital first letter, the rest (``ID.me``, ``SSOe``) untouched."""
     return text[:1].upper() + text[1:]
+
+
+_CHANGES = {
+    "share": "More of the sign-ins fail than was told",
+    "page_due": "The page that was held back is due",
+    "relapsed": "Fails again before it has recovered",
+    "recovering": "Sign-ins succeed again",
+    "still_failing": "Still fails after a person has resolved it",
+    "linked": "PagerDuty has an incident for it",
+    "reminder": "Half of a response time is gone",
+    "breach": "A response time is over",
+}
+
+
+def change_title(kind: str, by: str | None, asked: str | None) -> str:
+    """Return the title of a change of an incident, on one line, for those kinds that need no figures.
+
+    Args:
+        kind: the kind of the change, as the incident log names it.
+        by: who made it; none if nobody did.
+        asked: what was asked for, of a change that was refused.
+    """
+    actor = f" by {one_line(by)}" if by else ""
+    match kind:
+        case "declared":
+            return f"Declared a service outage{actor or ' by the policy'}"
+        case "said_resolved":
+            return f"Resolved{actor} while it fails"
+        case "refused":
+            return f"Refused: {one_line(asked or 'what was asked for').replace('_', ' ')}{actor}"
+        case "update":
+            return f"Update{actor}" if actor else "Routine update"
+    return _CHANGES.get(kind) or f"{capitalised(kind.replace('_', ' '))}{actor}"
 
 
 def one_line(text: str) -> str:

@@ -9,7 +9,7 @@ import msgspec
 
 from detectors.incidents import Common, Incident
 from sinks.html import Html, tag
-from sinks.wording import ScopeNames, capitalised, common_words, day_words, one_line
+from sinks.wording import ScopeNames, capitalised, change_title, common_words, day_words, one_line
 
 __all__ = ["Finding", "Happening", "Message", "clock", "instant", "timeline"]
 
@@ -160,7 +160,6 @@ def _happening(one: Happening, names: ScopeNames) -> Html:
 
 
 def _title(one: Happening, names: ScopeNames) -> str:
-    by = f" by {one_line(one.by)}" if one.by else ""
     match one.kind:
         case "opened" | "reopened":
             return f"{capitalised(one.kind)}: {names.words(one.scope)}, severity {one.severity}"
@@ -168,29 +167,7 @@ def _title(one: Happening, names: ScopeNames) -> str:
             return f"Severity is now {one.severity}"
         case "scope":
             return f"Seen as {names.words(one.scope)} now"
-        case "declared":
-            return f"Declared a service outage{by or ' by the policy'}"
-        case "page_due":
-            return "The page that was held back is due"
-        case "relapsed":
-            return "Fails again before it has recovered"
-        case "recovering":
-            return "Sign-ins succeed again"
-        case "said_resolved":
-            return f"Resolved{by} while it fails"
-        case "still_failing":
-            return "Still fails after a person has resolved it"
-        case "linked":
-            return "PagerDuty has an incident for it"
-        case "reminder":
-            return "Half of a response time is gone"
-        case "breach":
-            return "A response time is over"
-        case "refused":
-            return f"Refused: {(one.asked or 'what was asked for').replace('_', ' ')}{by}"
-        case "update":
-            return f"Update{by}" if one.by else "Routine update"
-    return f"{capitalised(one.kind.replace('_', ' '))}{by}"
+    return change_title(one.kind, one.by, one.asked)
 
 
 def _message(one: Message) -> Html:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from detectors.incidents import Command, error_words
 from detectors.instants import HOUR, MINUTE, SECOND
-from sinks.wording import ScopeNames, capitalised, common_words, duration_words, one_line
+from sinks.wording import ScopeNames, change_title, common_words, duration_words, one_line
 from streams.explain.case_file import CaseFile
 from streams.explain.evidence import measured, scope_decision, severity_figure
 from streams.explain.plot import Happening
@@ -74,7 +74,6 @@ def sections(case_file: CaseFile) -> Iterator[ReportSection]:
 
 
 def _title(line: Line, before: Line | None, names: ScopeNames) -> str:
-    by = f" by {line.by}" if line.by else ""
     number = f" (epoch {line.epoch})" if line.epoch else ""
     severity = f"severity {line.severity}"
     match line.kind:
@@ -83,30 +82,12 @@ def _title(line: Line, before: Line | None, names: ScopeNames) -> str:
         case "severity":
             was = f"from {before.severity} " if before is not None else ""
             return f"Severity {was}to {line.severity}"
-        case "share":
-            return "More of the sign-ins fail than was told"
         case "scope":
             was = f"from {before.scope} " if before is not None else ""
             return f"Scope {was}to {line.scope}"
         case "cause":
             return f"More than a surge or slowness now: {', '.join(line.causes)}"
-        case "declared":
-            return f"Declared a service outage{by or ' by the policy'}"
-        case "page_due":
-            return "The page that was held back is due"
-        case "relapsed":
-            return "Fails again before it has recovered"
-        case "said_resolved":
-            return f"Resolved{by} while it fails"
-        case "still_failing":
-            return "Still fails after a person has resolved it"
-        case "linked":
-            return "PagerDuty has an incident for it"
-        case "refused":
-            return f"Refused: {line.asked or 'what was asked for'}{by}"
-        case "update":
-            return "Routine update"
-    return f"{capitalised(line.kind.replace('_', ' '))}{by}"
+    return change_title(line.kind, line.by, line.asked)
 
 
 def _why(line: Line, names: ScopeNames) -> Iterator[tuple[str, str]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
 import tomllib
 from pathlib import Path
@@ -16,6 +15,7 @@ from jsonschema import Draft7Validator
 
 from streams.cli.main import main
 from streams.settings.settings import variables
+from tests.support.processes import needs
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 CHART = DEPLOY / "helm"
@@ -103,7 +103,7 @@ def test_the_image_holds_all_that_the_package_is_built_from_and_runs_as_nobody()
     assert checked in main.commands
 
 
-@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
+@needs("systemd-analyze", "systemd")
 def test_the_units_are_valid(tmp_path: Path) -> None:
     for unit in (DEPLOY / "systemd").glob("*.service"):
         text = unit.read_text().replace("/opt/watchofficer/bin/watchofficer", "/bin/true")

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import unicodedata
+from typing import get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detectors.incidents import Common
+from detectors.incidents import Common, TransitionKind
 from detectors.scopes import ENVS, SCOPES
 from sinks.wording import (
     UNNAMED,
     ScopeNames,
+    change_title,
     common_words,
     duration_words,
     headline,
@@ -200,3 +202,14 @@ def test_what_failing_people_have_in_common_is_said_in_words(
     assert common_words([one]) == words
     assert common_words([one, one]) == f"{words}; {words}"
     assert common_words([]) == ""
+
+
+@pytest.mark.parametrize("kind", get_args(TransitionKind))
+def test_each_kind_of_change_has_a_title_of_one_line_that_nobody_s_name_can_break(
+    kind: TransitionKind,
+) -> None:
+    title = change_title(kind, "Ada\n\u202eByron", "un_ack\x1b[2J")
+    assert title[0].isupper()
+    assert "_" not in title
+    assert title.isprintable()
+    assert change_title(kind, None, None).isprintable()

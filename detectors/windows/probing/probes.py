@@ -57,7 +57,7 @@ class _Leaves:
 
     @property
     def leaves(self) -> Sequence[object]:
-        """As ``Scopes.leaves``."""
+        """The leaves of the facts, in the order of their numbers."""
         return self._scopes.leaves
 
     @property

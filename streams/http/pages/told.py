@@ -17,7 +17,7 @@ INCIDENTS, MESSAGES = 500, 100
 
 
 class _Told:
-    """Of one incident: message by id of its command, and receipt by receiver."""
+    """The messages of one incident by the ids of their commands, and its receipts by receiver."""
 
     __slots__ = ("messages", "receipts")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from streams.cli.main import main
+from tests.support.processes import needs
 
 
 def commands(
@@ -80,7 +80,7 @@ def test_a_shell_is_told_how_to_complete(shell: str) -> None:
     assert "_WATCHOFFICER_COMPLETE" in found.output
 
 
-@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+@needs("bash", "bash")
 def test_bash_completes_a_command(tmp_path: Path) -> None:
     script = CliRunner().invoke(main, ["completion", "bash"]).stdout
     (tmp_path / "watchofficer").write_text(f'#!/bin/sh\nexec {sys.executable} {tmp_path}/main.py "$@"\n')
