@@ -22,6 +22,7 @@ from detectors.windows.counters import Amounts
 from detectors.windows.fact_columns import FactColumns
 from detectors.windows.facts import Kind
 from detectors.windows.impact import Impact
+from detectors.windows.people.crowd import Crowds
 from detectors.windows.people.failed import Failed
 from detectors.windows.sliding import Windows
 
@@ -46,6 +47,13 @@ class _Columns:
     def of(self, facts: FactColumns) -> Ints:
         """Return (N,) the counter of each row's code; -1 for none."""
         return facts.by_kind(lambda kind: self.places.get(kind.code, -1))
+
+
+class _People(NamedTuple):
+    """Who is behind a set of codes: the ids, and those of them that are no people of their own."""
+
+    impact: Impact
+    crowds: Crowds
 
 
 class _Kept(NamedTuple):
@@ -77,9 +85,10 @@ class CodeWindows:
         self._places = {code: i for i, code in enumerate(self.codes)}
         self._columns = _Columns(self._places)
         self._windows = Windows(scopes, step, self._lengths, self._columns, max(1, len(self.codes)))
-        # The failures of the longest window, and older ones until the next ``_forget``.
+        # The failures from which people are worked out, and older ones until the next ``_forget``.
         self._kept: list[_Kept] = []
-        self._impacts: dict[frozenset[str], Impact] = {}
+        self._reach = Crowds(scopes, step, self._lengths[-1]).reach
+        self._behind: dict[frozenset[str], _People] = {}
         self._asked: set[frozenset[str]] = set()
         self._people: dict[frozenset[str], dict[int, Ints]] = {}
         self._start = 0
@@ -91,17 +100,17 @@ class CodeWindows:
         fresh = facts[facts.by_kind(self._is_counted) > 0]
         self._windows.move(start, steps, fresh)
         kept = _Kept(self._columns.of(fresh), Failed.of(fresh))
-        self._impacts = {codes: impact for codes, impact in self._impacts.items() if codes in self._asked}
+        self._start, self._steps = start, steps
+        self._behind = {codes: behind for codes, behind in self._behind.items() if codes in self._asked}
         self._asked = set()
         self._people = {
-            codes: impact.advance(start, steps, self._with_codes(kept, codes))
-            for codes, impact in self._impacts.items()
+            codes: self._persons(behind, self._with_codes(kept, codes))
+            for codes, behind in self._behind.items()
         }
         if start - self._forgotten_at >= _FORGET_EVERY:
             self._forgotten_at = start
-            self._forget(start - self._lengths[-1])
+            self._forget(start - self._reach)
         self._kept.append(kept)
-        self._start, self._steps = start, steps
 
     def _is_counted(self, kind: Kind) -> bool:
         return kind.outcome == "failure" and kind.step in SIGN_IN_STEPS and kind.code in self._places
@@ -110,11 +119,11 @@ class CodeWindows:
         return kept.failed[np.isin(kept.code, [self._places[code] for code in codes if code in self._places])]
 
     def _forget(self, horizon: int) -> None:
-        """Drop failures in panes before ``horizon`` (ms), and join the rest into one piece."""
+        """Drop failures that arrived before ``horizon`` (ms), and join the rest into one piece."""
         if self._kept:
             code = np.concatenate([kept.code for kept in self._kept])
             failed = Failed.together([kept.failed for kept in self._kept])
-            recent = failed.pane >= horizon
+            recent = failed.counts_from - self._step >= horizon
             self._kept = [_Kept(code[recent], failed[recent])]
 
     def at_most(self) -> dict[str, int]:
@@ -128,7 +137,8 @@ class CodeWindows:
     def people(self, codes: Iterable[str], window: int) -> Ints:
         """Return the distinct people (step, group) with a failure of any of the codes in a window (ms).
 
-        The steps are those of the last call of ``move``.
+        The steps are those of the last call of ``move``. Ids that one person, or nobody, could have had are left out,
+        see ``people.crowd``.
         """
         asked = frozenset(codes)
         self._asked.add(asked)
@@ -137,18 +147,32 @@ class CodeWindows:
         return self._people[asked][window]
 
     def _work_out(self, codes: frozenset[str]) -> dict[int, Ints]:
-        impact = self._impacts[codes] = Impact(self._scopes, self._step, self._lengths, self._cap)
+        behind = self._behind[codes] = _People(
+            Impact(self._scopes, self._step, self._lengths, self._cap),
+            Crowds(self._scopes, self._step, self._lengths[-1]),
+        )
+        earlier = Failed.together([self._with_codes(kept, codes) for kept in self._kept])
+        before = earlier.counts_from < self._start
+        behind.crowds.move(np.array([self._start - self._step]), earlier[before])
         begin = self._start - self._lengths[-1]
-        failed = Failed.together([self._with_codes(kept, codes) for kept in self._kept])
-        failed = failed[failed.pane >= begin]
+        failed = earlier[earlier.pane >= begin]
         # In pieces, so that the moves of the whole window are never in memory at once.
         edges = [*range(begin, self._start, _PIECE * self._step), self._start]
         places = np.searchsorted(failed.counts_from, edges).tolist()
         for at, end, low, high in zip(edges, edges[1:], places, places[1:], strict=False):
-            impact.advance(at, (end - at) // self._step, failed[low:high])
-        return impact.advance(self._start, self._steps, failed[places[-1] :])
+            behind.impact.advance(at, (end - at) // self._step, failed[low:high])
+        return self._persons(behind, earlier[~before])
+
+    def _persons(self, behind: _People, fresh: Failed) -> dict[int, Ints]:
+        """Return (step, group) the people of each window (ms), at the steps of the last call of ``move``."""
+        ids = behind.impact.advance(self._start, self._steps, fresh)
+        ends = self._start + self._step * np.arange(self._steps, dtype=np.int64)
+        crowd = behind.crowds.move(ends, fresh)
+        if crowd is None:
+            return ids
+        return {window: np.maximum(found - crowd.excess(window), 0) for window, found in ids.items()}
 
     def skip(self) -> None:
         """Forget all counts: the caller jumps over steps in which every window is empty."""
         self._windows.skip()
-        self._kept, self._impacts, self._people, self._asked = [], {}, {}, set()
+        self._kept, self._behind, self._people, self._asked = [], {}, {}, set()

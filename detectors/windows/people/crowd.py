@@ -82,7 +82,7 @@ class CrowdFrame:
 
 
 class Crowds:
-    """Failures of the last hour without a person's hash. ``move`` goes over consecutive steps; time never goes back.
+    """Failures of the longest window without a person's hash. ``move`` goes over consecutive steps.
 
     Args:
         scopes: the leaves of the failures and the groups of the people; it may grow between calls.
@@ -93,8 +93,8 @@ class Crowds:
     def __init__(self, scopes: Scopes, step: int, longest: int) -> None:
         self._scopes = scopes
         self._step = step
-        # Whether a chain goes on depends on what came before the window.
-        self._kept = longest + _GIVEN_UP + _OVERLAP
+        #: For how long before T failures are kept, ms: whether a chain goes on depends on what came before the window.
+        self.reach = longest + _GIVEN_UP + _OVERLAP
         # Rows of the instant (ms), the leaf, flows, events that tell of nobody.
         self._rows: Ints = np.empty((4, 0), dtype=np.int64)
 
@@ -106,7 +106,7 @@ class Crowds:
             failed: all groups of people that count for the first time at one of these T.
         """
         if self._rows.size:
-            self._rows = self._rows[:, self._rows[0] >= int(ends[0]) - self._kept]
+            self._rows = self._rows[:, self._rows[0] >= int(ends[0]) - self.reach]
         if failed.people.size:
             of = np.repeat(np.arange(len(failed.sizes)), failed.sizes)
             counts = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from detectors.arrays import Ints
 from detectors.axes import AXES, Scopes
 from detectors.instants import HOUR, MINUTE, SECOND
+from detectors.windows.error_codes import CodeWindows
 from detectors.windows.fact_columns import FactColumns
 from detectors.windows.facts import FactRow
 from detectors.windows.people.crowd import CrowdFrame, Crowds, flow_id_of, nobody_id_of
@@ -124,3 +126,28 @@ def test_it_is_a_function_of_what_failed_and_never_more_than_the_ids(
     whole = people(facts, at, window)
     assert people(facts, at, window, parts=parts) == whole
     assert min(flows, 1) <= whole <= flows
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 3_000), st.sampled_from(["flow", "nobody"])), max_size=60),
+    st.sets(st.integers(0, 19)),
+    st.sampled_from([MINUTE, 15 * MINUTE]),
+)
+def test_failures_of_any_code_are_told_from_a_crowd_too_whenever_one_asks(
+    failures: list[tuple[int, str]], asks: set[int], window: int
+) -> None:
+    facts = [row for n, (at, kind) in enumerate(failures) for row in rows([at], first_id=100 * n, kind=kind)]
+    scopes = judged([], 0)[1]
+    columns = FactColumns.of(
+        sorted((msgspec.structs.replace(row, code="005") for row in facts), key=lambda one: one.pane),
+        SECOND,
+        scopes.position,
+    )
+    codes = CodeWindows(scopes, SECOND, (MINUTE, 15 * MINUTE), ("005",), 1_000)
+    for call in range(20):
+        begin = call * 150
+        part = columns[columns.up_to(BEGIN + begin * SECOND) : columns.up_to(BEGIN + (begin + 150) * SECOND)]
+        codes.move(BEGIN + (begin + 1) * SECOND, 150, part)
+        if call in asks or call == 19:
+            found = int(codes.people(("005",), window)[-1, 0])
+            assert found == people(facts, begin + 150, window)
