@@ -101,6 +101,7 @@ locks: ## pin dependencies again after a change of pyproject.toml (needs uv; ARG
 	uv pip compile pyproject.toml --extra demo --extra build -o requirements.lock $(LOCK_OPTIONS) $(ARGS)
 	uv pip compile pyproject.toml --extra demo --extra build --extra dev -c requirements.lock \
 		-o requirements-dev.lock $(LOCK_OPTIONS) $(ARGS)
+	uv pip compile deploy/msk.in -c requirements-dev.lock -o deploy/msk.lock $(LOCK_OPTIONS) $(ARGS)
 	uv pip compile docs/requirements.in -o docs/requirements.lock $(LOCK_OPTIONS) $(ARGS)
 	uv pip compile benchmarks/peers/peers.in -o benchmarks/peers/peers.lock $(LOCK_OPTIONS) $(ARGS)
 

@@ -228,11 +228,15 @@ class KafkaClients:
     Args:
         kafka: how to reach the broker (keyword arguments of aiokafka's clients).
         time: learns the broker's time from what producers write; it must go by ``time.monotonic``.
+        rack: where the process runs; a member of a group then reads from the replica there, if brokers let it.
     """
 
-    def __init__(self, kafka: Mapping[str, Any], time: BrokerClock | None = None) -> None:
+    def __init__(
+        self, kafka: Mapping[str, Any], time: BrokerClock | None = None, rack: str | None = None
+    ) -> None:
         self._kafka = dict(kafka)
         self._time = time
+        self._rack = rack
 
     def reader(self) -> Consumer:
         """A consumer without a group; see ``ClientFactory.reader``."""
@@ -259,6 +263,7 @@ class KafkaClients:
             max_partition_fetch_bytes=_FETCH_BYTES,
             fetch_max_wait_ms=FETCH_WAIT_MS,
             metadata_max_age_ms=_METADATA_MS,
+            client_rack=self._rack,
         )
         return consumer
 

@@ -9,16 +9,15 @@ from collections.abc import Callable
 
 import httpx
 import msgspec
-from aiokafka.abc import AbstractTokenProvider
 from aiokafka.errors import AuthenticationFailedError
 from pydantic import SecretStr
+
+from streams.settings.kept_token import KeptToken
 
 __all__ = ["ClientCredentials"]
 
 _PATIENCE = 10.0  # seconds for an answer
 _MOST_BYTES = 64 << 10
-#: A token is asked for anew when this share of its life is over.
-_OLD = 0.8
 #: Life of a token that does not say how long it lives, s.
 _UNSAID = 60.0
 
@@ -28,7 +27,7 @@ class _Answer(msgspec.Struct):
     expires_in: float = _UNSAID
 
 
-class ClientCredentials(AbstractTokenProvider):  # type: ignore[misc]  # aiokafka is not typed
+class ClientCredentials(KeptToken):
     """Asks for a token (RFC 6749, section 4.4), and keeps it for most of its life.
 
     The server's certificate is checked by those of the system.
@@ -49,26 +48,13 @@ class ClientCredentials(AbstractTokenProvider):  # type: ignore[misc]  # aiokafk
         *,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
+        super().__init__(monotonic)
         self._url = url
         self._client_id = client_id
         self._secret = secret
         self._scope = scope
-        self._monotonic = monotonic
-        self._kept: tuple[str, float] | None = None  # the token, and when it is old
 
-    async def token(self) -> str:
-        """Return a token.
-
-        Raises:
-            AuthenticationFailedError: the server gives none; the message holds no secret.
-        """
-        if self._kept is None or self._monotonic() >= self._kept[1]:
-            asked_at = self._monotonic()
-            answer = await self._ask()
-            self._kept = answer.access_token, asked_at + _OLD * answer.expires_in
-        return self._kept[0]
-
-    async def _ask(self) -> _Answer:
+    async def _ask(self) -> tuple[str, float]:
         form = {"grant_type": "client_credentials"} | ({"scope": self._scope} if self._scope else {})
         body = b""
         try:
@@ -88,9 +74,10 @@ class ClientCredentials(AbstractTokenProvider):  # type: ignore[misc]  # aiokafk
         if response.status_code != httpx.codes.OK:
             raise _failed(self._url, f"status {response.status_code}")
         try:
-            return msgspec.json.decode(body, type=_Answer, strict=False)
+            answer = msgspec.json.decode(body, type=_Answer, strict=False)
         except msgspec.MsgspecError:
             raise _failed(self._url, "its answer holds no access_token") from None
+        return answer.access_token, answer.expires_in
 
 
 def _failed(url: str, why: str) -> AuthenticationFailedError:

@@ -7,22 +7,27 @@ import importlib.util
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from aiokafka.abc import AbstractTokenProvider
+from pydantic import Field
 
+from detectors.errors import WatchofficerError
 from detectors.policy.types import Fault
 from sinks.configuration import Group, HttpUrl, ReadableFile, Secret
 from streams.settings.client_credentials import ClientCredentials
+from streams.settings.msk_iam import MskIam
+from streams.settings.reread_tls import RereadContext
 
 if TYPE_CHECKING:
     from faust.auth import Credentials
-from detectors.errors import WatchofficerError
 
 __all__ = ["BrokerSecurity", "UnusableCertificate"]
 
 Protocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 Mechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "GSSAPI", "OAUTHBEARER"]
+
+AwsRegion = Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]+$")]
 
 _PASSWORD_MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
 
@@ -48,6 +53,7 @@ class BrokerSecurity(Group):
         token_file: the file that holds the token for OAUTHBEARER; read for each connection, since tokens expire.
         token_url: of the authorization server that gives tokens for OAUTHBEARER by client credentials.
         token_scope: the scope of these tokens, if the server asks for one.
+        aws_region: of an Amazon MSK cluster, whose tokens for OAUTHBEARER are signed with the credentials of AWS.
     """
 
     protocol: Protocol = "PLAINTEXT"
@@ -60,6 +66,7 @@ class BrokerSecurity(Group):
     token_file: ReadableFile | None = None
     token_url: HttpUrl | None = None
     token_scope: str | None = None
+    aws_region: AwsRegion | None = None
 
     @property
     def encrypted(self) -> bool:
@@ -95,21 +102,45 @@ class BrokerSecurity(Group):
             yield Fault(("mechanism",), "GSSAPI needs the package gssapi, which is not installed")
 
     def _token_faults(self) -> Iterator[Fault]:
-        if self.token_url is None and self.token_file is None:
+        sources = [
+            name for name in ("token_file", "token_url", "aws_region") if getattr(self, name) is not None
+        ]
+        if not sources:
             yield Fault(
                 ("mechanism",),
                 "OAUTHBEARER is not supported unless a file holds the token or a server gives one: "
-                "set the token file or the token URL too",
+                "set the token file, the token URL, or for Amazon MSK the AWS region too",
             )
-        elif self.token_url is not None and self.token_file is not None:
-            yield Fault(("token_url",), "must not be set beside the token file: which one counts?")
+        elif len(sources) > 1:
+            yield Fault(
+                (sources[1],), f"must not be set beside the {sources[0].replace('_', ' ')}: which one counts?"
+            )
         elif self.token_url is not None:
             for name in ("username", "password"):
                 if getattr(self, name) is None:
                     yield Fault((name,), "must be set for the token URL: id and secret of the client")
+        elif self.aws_region is not None:
+            if not self.encrypted:
+                yield Fault(
+                    ("aws_region",),
+                    "is for Amazon MSK, which takes IAM over TLS alone: set the protocol to SASL_SSL",
+                )
+            if importlib.util.find_spec("aws_msk_iam_sasl_signer") is None:
+                yield Fault(
+                    ("aws_region",),
+                    "needs a package that is not installed: pip install --require-hashes -r deploy/msk.lock",
+                )
 
     def _needless_authentication(self) -> Iterator[Fault]:
-        for name in ("mechanism", "username", "password", "token_file", "token_url", "token_scope"):
+        for name in (
+            "mechanism",
+            "username",
+            "password",
+            "token_file",
+            "token_url",
+            "token_scope",
+            "aws_region",
+        ):
             if getattr(self, name) is not None:
                 yield Fault(
                     (name,),
@@ -119,11 +150,17 @@ class BrokerSecurity(Group):
     def ssl_context(self) -> ssl.SSLContext | None:
         """Build the TLS context with trusted certificates and client certificate; None without TLS.
 
+        The files are read again for the next connection when they have changed.
+
         Raises:
             UnusableCertificate: a file does not hold a usable certificate or key.
         """
         if not self.encrypted:
             return None
+        files = (self.ca_file, self.cert_file, self.key_file)
+        return RereadContext(self._tls, [file for file in files if file is not None])
+
+    def _tls(self) -> ssl.SSLContext:
         try:
             context = ssl.create_default_context(cafile=self.ca_file)
         except (ssl.SSLError, OSError):
@@ -165,6 +202,8 @@ class BrokerSecurity(Group):
             return None
         if self.token_file is not None:
             return TokenFile(self.token_file)
+        if self.aws_region is not None:
+            return MskIam(self.aws_region)
         assert self.token_url is not None
         assert self.username is not None
         assert self.password is not None

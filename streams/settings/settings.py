@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -132,6 +132,7 @@ class Settings(Receivers, BaseSettings):
 
     Attributes:
         broker: ``host:port`` of the bootstrap servers; empty if none is set.
+        client_rack: where the process runs, as brokers name it; None for anywhere.
         topic_prefix: the prefix of the names of all topics.
         policy: the file of the policy; None for the shipped one.
         inputs: what is read: ``login-events``, or mappings with their topics; login events alone by default.
@@ -155,6 +156,7 @@ class Settings(Receivers, BaseSettings):
 
     broker: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_brokers)] = ()
     broker_security: BrokerSecurity = BrokerSecurity()
+    client_rack: Annotated[str, Field(min_length=1, max_length=249)] | None = None
     topic_prefix: Annotated[str, AfterValidator(_topic_prefix)] = ""
     policy: Path | None = None
     inputs: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names)] = ()

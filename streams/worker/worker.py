@@ -100,7 +100,7 @@ class Worker:
         self._feed = MetricsFeed(self.metrics, policy, settings.sinks())
         kafka = settings.kafka_client_kwargs()
         broker_time = BrokerClock(clock, time.monotonic) if clock.pace == 1 else None
-        self._clients = KafkaClients(kafka, broker_time)
+        self._clients = KafkaClients(kafka, broker_time, settings.client_rack)
         self._http = http_client(timeout=10.0)
         self._receivers = receivers(settings, self._http, clock, policy)
         self._probe = BrokerProbe(self._clients, partial(diagnose, kafka))

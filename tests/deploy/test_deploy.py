@@ -26,6 +26,7 @@ FILES = [
     DEPLOY / "Containerfile",
     DEPLOY / "compose.yaml",
     DEPLOY / "examples" / "msk.env",
+    DEPLOY / "examples" / "msk-iam.env",
     *sorted((DEPLOY / "systemd").glob("*.service")),
     *sorted((CHART / "templates").iterdir()),
 ]

@@ -20,6 +20,7 @@ from streams.cli.inputs.mapping import account_words, mapping_of
 from streams.http.server import AddressTaken
 from streams.kafka.topics import Topics
 from streams.runtime.leaving import STOP_SECONDS, leave_in_time
+from streams.settings.reread_tls import RereadContext
 from streams.settings.settings import Settings
 from streams.tail.delivery import Records, as_events, as_they_are, keyed_by_events
 from streams.tail.file import FileTail
@@ -187,16 +188,21 @@ def tls_of(options: TailOptions) -> ssl.SSLContext | None:
         return None
     if not options.cert or not options.key:
         raise click.UsageError("syslog+tls needs --cert and --key")
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    try:
-        context.load_cert_chain(options.cert, options.key, password=_no_passphrase)
-        if options.client_ca:
-            context.load_verify_locations(options.client_ca)
+    cert, key, authority = options.cert, options.key, options.client_ca
+
+    def make() -> ssl.SSLContext:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.load_cert_chain(cert, key, password=_no_passphrase)
+        if authority:
+            context.load_verify_locations(authority)
             context.verify_mode = ssl.CERT_REQUIRED
-    except (ssl.SSLError, OSError, ValueError) as error:
+        return context
+
+    try:
+        return RereadContext(make, [Path(file) for file in (cert, key, authority) if file])
+    except (OSError, ValueError) as error:
         raise click.UsageError(f"--cert, --key, --client-ca: {error}") from None
-    return context
 
 
 def _no_passphrase() -> str:

@@ -103,6 +103,23 @@ async def test_oauthbearer_reads_the_token_anew_for_each_connection(tmp_path: Pa
             {"protocol": "SASL_SSL", "mechanism": "OAUTHBEARER", "token_url": "http://idp.example.org/t"},
             "TOKEN_URL: ",
         ),
+        (
+            {"protocol": "SASL_SSL", "mechanism": "OAUTHBEARER", "aws_region": "Ohio"},
+            "AWS_REGION: ",
+        ),
+        (
+            {"protocol": "SASL_PLAINTEXT", "mechanism": "OAUTHBEARER", "aws_region": "us-gov-west-1"},
+            "AWS_REGION: is for Amazon MSK, which takes IAM over TLS alone",
+        ),
+        (
+            {
+                "protocol": "SASL_SSL",
+                "mechanism": "OAUTHBEARER",
+                "aws_region": "us-gov-west-1",
+                "token_file": "/dev/null",
+            },
+            "AWS_REGION: must not be set beside the token file",
+        ),
         ({"username": "u"}, "USERNAME: is for SASL, which PLAINTEXT has not"),
         ({"password": "p"}, "PASSWORD: is for SASL, which PLAINTEXT has not"),
         ({"protocol": "SSL", "mechanism": "PLAIN"}, "MECHANISM: is for SASL, which SSL has not"),

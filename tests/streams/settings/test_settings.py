@@ -73,7 +73,7 @@ def test_an_empty_environment_gives_the_documented_defaults() -> None:
 def test_the_variables_are_those_of_the_documentation() -> None:
     names = {variable.name.removeprefix("WATCHOFFICER_") for variable in variables()}
     assert names == {
-        "BROKER", "TOPIC_PREFIX", "POLICY", "INPUTS", "API_TOKEN", "API_TOKENS", "BANNER_ORIGINS", "HASH_KEY", "BIND",
+        "BROKER", "CLIENT_RACK", "TOPIC_PREFIX", "POLICY", "INPUTS", "API_TOKEN", "API_TOKENS", "BANNER_ORIGINS",
         "PORT", "LOG_FORMAT",
         "HEARTBEAT_URL",
         "PAGERDUTY__ROUTING_KEY", "PAGERDUTY__BASE_URL", "PAGERDUTY__WEBHOOK_SECRET", "PAGERDUTY__REST_TOKEN",
@@ -90,7 +90,7 @@ def test_the_variables_are_those_of_the_documentation() -> None:
         f"BROKER_SECURITY__{name}"
         for name in (
             "PROTOCOL", "MECHANISM", "USERNAME", "PASSWORD", "CA_FILE", "CERT_FILE", "KEY_FILE", "TOKEN_FILE",
-            "TOKEN_URL", "TOKEN_SCOPE",
+            "TOKEN_URL", "TOKEN_SCOPE", "AWS_REGION",
         )
     }  # fmt: skip
     assert {variable.name for variable in variables() if variable.secret} == set(SECRETS)
