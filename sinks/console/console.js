@@ -73,12 +73,24 @@
     document.documentElement.classList.toggle("is-lost", Boolean(text));
   }
 
+  /** Hear of changes while the page is seen: a browser has six connections to a watch, for all of its tabs together. */
   function listen() {
+    if (document.hidden || (events && events.readyState !== EventSource.CLOSED)) return;
     events = new EventSource("/api/v1/stream");
-    events.addEventListener("changed", () => { if (!document.hidden) refresh(); });
+    events.addEventListener("changed", refresh);
     events.addEventListener("error", () => {
-      if (events.readyState === EventSource.CLOSED) setTimeout(listen, AGAIN); // refused; a lost connection comes back by itself
+      if (events?.readyState === EventSource.CLOSED) setTimeout(listen, AGAIN); // refused; a lost connection comes back by itself
     });
+  }
+
+  function rest() {
+    events?.close();
+    events = null;
+  }
+
+  function resume() {
+    listen();
+    refresh();
   }
 
   function poll() {
@@ -184,11 +196,13 @@
   });
   byId("ask-form").addEventListener("submit", send);
   byId("ask-cancel").addEventListener("click", () => byId("ask").close());
-  document.addEventListener("visibilitychange", () => { if (!document.hidden) refresh(); });
   document.documentElement.classList.add("has-script");
   localise(document);
   if (document.querySelector("[data-live]")) {
     listen();
     setInterval(poll, POLL);
+    document.addEventListener("visibilitychange", () => (document.hidden ? rest() : resume()));
+    addEventListener("pagehide", rest);
+    addEventListener("pageshow", (event) => { if (event.persisted) resume(); }); // back or forward
   }
 })();

@@ -52,24 +52,24 @@ def heat_map(view: HeatView, names: ScopeNames) -> Html:
             for one in columns
         ),
     )
-    rows = []
+    rows: list[Html] = []
     for method in view.methods:
-        first = True
-        for provider in view.providers:
-            cells = [view.cells.get((method, provider, client)) for client in columns]
-            if not any(cells):
-                continue
-            name = "Both together" if method == ANY else names.of("auth_method", method)
+        name = "Both together" if method == ANY else names.of("auth_method", method)
+        lines = [
+            (provider, cells)
+            for provider in view.providers
+            if any(cells := [view.cells.get((method, provider, client)) for client in columns])
+        ]
+        for n, (provider, cells) in enumerate(lines):
             rows.append(
                 tag(
                     "tr",
-                    tag("th", name if first else "", scope="row"),
+                    tag("th", name, scope="rowgroup", rowspan=len(lines)) if n == 0 else None,
                     tag("th", "All providers" if provider == ANY else names.of("csp", provider), scope="row"),
                     (_cell(one) for one in cells),
-                    class_="first" if first else None,
+                    class_="first" if n == 0 else None,
                 )
             )
-            first = False
     if not rows:
         return tag("p", "No sign-in has completed in the last five minutes.")
     caption = tag(

@@ -17,8 +17,8 @@ __all__ = ["CONTENT_SECURITY_POLICY", "FEED", "headline_of", "render"]
 
 #: Where the feed is, seen from the page: beside it.
 FEED = "status.atom"
-#: How often a browser loads the page again, seconds.
-_REFRESH = 60
+#: The page does not load itself again: whoever reads it slowly, or by ear, would lose their place.
+_AGAIN = '<a href="">Look again</a>'
 _WORDS: Mapping[BannerState | None, str] = {
     "ok": "Works",
     "maintenance": "Maintenance",
@@ -91,7 +91,6 @@ def render(status: PublicStatus, *, time_zone: str, objective: float) -> bytes:
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{escape("; ".join(_BASE))}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f'<meta http-equiv="refresh" content="{_REFRESH}">'
         f"<title>{escape(headline_of(status))} · Sign-in status</title>"
         f'<link rel="alternate" type="application/atom+xml" title="Sign-in status" href="{FEED}">'
         f"<style>{_STYLE}</style></head>\n<body><main>{''.join(parts)}</main></body></html>\n"
@@ -105,9 +104,9 @@ def _section(title: str, items: Iterable[str]) -> str:
 
 def _as_of(status: PublicStatus, zone: ZoneInfo) -> str:
     if status.reported_at is None:
-        return '<p class="soft">Nothing has been measured yet.</p>'
+        return f'<p class="soft">Nothing has been measured yet. {_AGAIN}</p>'
     what = "As of" if status.is_known else "Last known"
-    return f'<p class="soft">{what} {_time(status.reported_at, zone)}</p>'
+    return f'<p class="soft">{what} {_time(status.reported_at, zone)}. {_AGAIN}</p>'
 
 
 def _time(at: int, zone: ZoneInfo) -> str:

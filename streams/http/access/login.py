@@ -17,12 +17,14 @@ _POLICY = "default-src 'none'; form-action 'self'; frame-ancestors 'none'; base-
 _PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>watchofficer: log in</title>
+<main>
 <h1>watchofficer</h1>
 {said}
 <form method="post" action="/login">
 <p><label>Your token <input type="password" name="token" autocomplete="current-password" required autofocus></label>
 <p><button>Log in</button>
 </form>
+</main>
 </html>
 """
 

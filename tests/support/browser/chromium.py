@@ -8,9 +8,9 @@ import os
 import subprocess
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import aiohttp
 
@@ -53,6 +53,10 @@ def chromium(folder: Path) -> Iterator[str]:
         process.wait()
 
 
+class _Left(Exception):
+    """The page that was asked has been left meanwhile."""
+
+
 class Tab:
     """One page.
 
@@ -73,8 +77,7 @@ class Tab:
         )
         attached = await self._call("Target.attachToTarget", targetId=target["targetId"], flatten=True)
         self._session = {"sessionId": attached["sessionId"]}
-        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
-        await self._call("Emulation.setDeviceMetricsOverride", **size)
+        await self.resize(width, height)
         await self._call("Emulation.setTimezoneOverride", timezoneId="America/New_York")
         if now is not None:
             await self._call("Page.enable")
@@ -87,25 +90,62 @@ class Tab:
 
     async def value(self, expression: str) -> Any:
         """Wait until an expression of JavaScript has a value that is not null, and return the value."""
-        told = await self._call(
-            "Runtime.evaluate",
-            expression=f"""new Promise((done) => {{
-                const look = () => {{
-                    const value = ({expression}) ?? null;
-                    if (value === null) setTimeout(look, 20);
-                    else done(value);
-                }};
-                look();
-            }})""",
-            awaitPromise=True,
-            returnByValue=True,
-        )
+        script = f"""new Promise((done) => {{
+            const look = () => {{
+                const value = ({expression}) ?? null;
+                if (value === null) setTimeout(look, 20);
+                else done(value);
+            }};
+            look();
+        }})"""
+        while True:
+            with suppress(_Left):  # the page that comes next is asked
+                told = await self._call(
+                    "Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True
+                )
+                break
         assert "exceptionDetails" not in told, told["exceptionDetails"]
         return told["result"].get("value")
 
-    async def picture(self) -> bytes:
-        """Return what is seen of the page as PNG."""
-        shot = await self._call("Page.captureScreenshot", format="png")
+    async def run(self, script: str) -> None:
+        """Run a script in the page."""
+        told = await self._call("Runtime.evaluate", expression=script)
+        assert "exceptionDetails" not in told, told["exceptionDetails"]
+
+    async def allow_scripts(self) -> None:
+        """Let scripts of the test run in pages that are opened from now on, whatever the pages' policy says."""
+        await self._call("Page.enable")
+        await self._call("Page.setBypassCSP", enabled=True)
+
+    async def go_offline(self) -> None:
+        """Let no request of the page reach anybody from now on."""
+        await self._call("Network.enable")
+        nothing = {"latency": 0, "downloadThroughput": 0, "uploadThroughput": 0}
+        await self._call("Network.emulateNetworkConditions", offline=True, **nothing)
+
+    async def prefers(self, **features: str) -> None:
+        """Let the page see what its reader prefers: ``color_scheme="dark"``, ``reduced_motion="reduce"``."""
+        told = [
+            {"name": f"prefers-{name.replace('_', '-')}", "value": value} for name, value in features.items()
+        ]
+        await self._call("Emulation.setEmulatedMedia", features=told)
+
+    async def press(self, key: str, code: int) -> None:
+        """Press a key and let it go: ``press("Tab", 9)``."""
+        event = {"key": key, "code": key, "windowsVirtualKeyCode": code}
+        text = {"text": "\r"} if key == "Enter" else {}
+        await self._call("Input.dispatchKeyEvent", type="keyDown" if text else "rawKeyDown", **event, **text)
+        await self._call("Input.dispatchKeyEvent", type="keyUp", **event)
+
+    async def resize(self, width: int, height: int) -> None:
+        """Give the page so many pixels."""
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        await self._call("Emulation.setDeviceMetricsOverride", **size)
+
+    async def picture(self, *, format: Literal["png", "webp"] = "png") -> bytes:
+        """Return what is seen of the page."""
+        quality = {} if format == "png" else {"quality": 80}
+        shot = await self._call("Page.captureScreenshot", format=format, **quality)
         return base64.b64decode(shot["data"])
 
     async def _call(self, method: str, **params: Any) -> dict[str, Any]:
@@ -114,6 +154,8 @@ class Tab:
         while True:
             told = await self._socket.receive_json(timeout=_ANSWER_SECONDS)
             if told.get("id") == number:
+                if "navigated" in told.get("error", {}).get("message", ""):
+                    raise _Left
                 assert "error" not in told, f"{method}: {told['error']}"
                 result: dict[str, Any] = told["result"]
                 return result
