@@ -30,7 +30,7 @@ from detectors.detection.arriving.too_few import (
     too_few,
     uncertainty,
 )
-from detectors.detection.arriving.windows import SETTLED, SURE, ArrivalWindow, settled
+from detectors.detection.arriving.windows import SETTLED, SURE, ArrivalWindow, level_before, settled
 from detectors.detection.explanation import cause_at, of_scope
 from detectors.detection.lattice.lattice import lattice_of
 from detectors.detection.verdicts import Verdicts, verdict_of
@@ -41,6 +41,7 @@ from detectors.instants import DAY, HOUR, MINUTE, format_duration
 from detectors.policy.policy import Policy
 from detectors.windows.counters import BAD, EXCLUDED, GOOD
 from detectors.windows.frame import Frame
+from detectors.windows.returns import RETURNED, WENT
 
 __all__ = ["SilenceDetector"]
 
@@ -226,6 +227,17 @@ class _Silences:
         own = np.nan_to_num(expected)
         return quieter & self._moved(span, quieter, came, own, own, holds)
 
+    @cached_property
+    def _returning(self) -> Floats:
+        """(step, scope) the share of those who arrive who usually complete; 1 where nothing tells of it."""
+        counts = self._history.returns(self._usual.known)[self._minute]
+        untold = self._usual.untold
+        if untold.any() and HOUR in self._frame.returns:
+            counts[untold] = self._frame.returns[HOUR][untold]
+        went, came = np.nan_to_num(counts[..., WENT]), np.nan_to_num(counts[..., RETURNED])
+        told = self._by_starts & (went > 0) & (came > 0)
+        return np.where(told, np.minimum(came / np.where(told, went, 1.0), 1.0), 1.0)
+
     # -- verdicts --------------------------------------------------------------------------------------------
 
     def _judge(self, length: int) -> ArrivalWindow:
@@ -329,11 +341,13 @@ class _Silences:
         arrived, usual, expected, before = (
             float(of[step, scope]) for of in (window.arrived, window.usual, window.expected, window.before)
         )
-        level = expected / usual if usual > 0 else 1.0
+        level = self._level_before(window, step, scope)
         told_by = "the hour before" if self._usual.untold[step] else "the weeks before"
         # A level near 1 counts as 1: an hour is no more exact than that.
-        foreseen = float(np.nan_to_num(usual if level >= _LEVEL_USUAL else expected))
-        per_hour = max(foreseen - arrived, 0.0) * HOUR / window.length
+        foreseen = float(np.nan_to_num(usual * (1.0 if level >= _LEVEL_USUAL else level)))
+        # Who would have given up anyway has lost nothing.
+        returning = float(self._returning[step, scope])
+        per_hour = max(foreseen - arrived, 0.0) * returning * HOUR / window.length
         known = np.array([arrived, expected, np.nan_to_num(before)])
         spread = uncertainty(known[0], known[1], known[2], self._policy)
         chance = float(chance_of_so_few(arrived, expected, spread))
@@ -348,6 +362,7 @@ class _Silences:
                 "usual": round(usual, 1) if not np.isnan(usual) else None,
                 "expected": round(expected, 1),
                 "level": round(level, 3) if not np.isnan(level) else None,
+                "completing": round(returning, 3),
                 "chance": float(f"{chance:.3g}"),
                 "threshold": self._policy.chance,
             },
@@ -355,6 +370,21 @@ class _Silences:
             estimated_users=per_hour if window.quieter[step, scope] else None,
             failing_ratio=min(max(1.0 - arrived / foreseen, 0.0), 1.0) if foreseen else 0.0,
         )
+
+    def _level_before(self, window: ArrivalWindow, step: int, scope: int) -> float:
+        """Return the level of the time before a silence, which may have begun long before the window; at most 1."""
+        frame, usual = self._frame, float(window.usual[step, scope])
+        level = float(window.expected[step, scope]) / usual if usual > 0 else 1.0
+        of_hour = float(self._usual_hour[self._minute[step], scope])
+        if self._usual.untold[step] or frame.ends[step] - HOUR < self._covered_from:
+            return level
+        by_starts = self._by_starts[step]
+        came = {
+            length: float(arrivals(frame.arrived(length)[step], by_starts)[scope])
+            for length in frame.windows
+            if window.length <= length <= HOUR
+        }
+        return level_before(level, of_hour, came, float(self._hours_ago[step, scope]), self._policy)
 
     def _telling(self, step: int, scope: int) -> ArrivalWindow:
         """Return the longest window that fires and holds hardly anything of the time before.

@@ -71,10 +71,13 @@ def _silence(evidence: Evidence) -> str:
         f"{float(usual):,.0f} are usual at this time of the week" if isinstance(usual, int | float) else ""
     )
     level = f"{expected:,.0f} at the level of the time before"
+    share = evidence.numbers.get("completing")
+    is_known = isinstance(share, int | float) and share < 1
     return (
         f"In {_window(evidence, 'window_ms')} {_number(evidence, 'arrived'):,.0f} came;"
         f" {', '.join(filter(None, (known, level)))}. So few come by chance with probability"
         f" {_number(evidence, 'chance'):.2g}; at most {_number(evidence, 'threshold'):.2g} is taken for silence."
+        + (f" {_share(float(share))} of those who start usually complete." if is_known else "")
     )
 
 
@@ -207,7 +210,7 @@ def _basis(basis: str, policy: Policy | None) -> str:
     if basis == "observed":
         return "everybody who has failed since the first failure, at most an hour back"
     if basis == "estimated":
-        return "whom the previous two weeks let expect, less those who came"
+        return "those who would have completed by what is usual, less those who did"
     if policy is None:
         return (
             "those so far and, for the rest of the hour, new ones as in the last minutes, at the lower bound"

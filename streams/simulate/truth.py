@@ -14,7 +14,7 @@ from scipy.special import gammaincinv
 from detectors.instants import HOUR, MINUTE, SECOND, format_instant
 from streams.simulate.episodes import Effect, Placed, Troubles
 from streams.simulate.rows import NONE, Rows
-from streams.simulate.worlds.world import SIGN_IN_STEPS, STEPS
+from streams.simulate.worlds.world import STEPS
 
 __all__ = ["KINDS", "Toll", "most_people", "most_projected", "severity"]
 
@@ -33,7 +33,7 @@ KINDS: Mapping[Effect, str] = {
     "clock": "notice",
     "added": "notice",
 }
-_SIGN_IN = np.array([step in SIGN_IN_STEPS for step in STEPS])
+_COMPLETES = np.isin(STEPS, ("callback", "token"))
 #: The time from which the people of an hour are projected, ms.
 _RECENT = 5 * MINUTE
 #: The chance that people come at less than the rate that is projected.
@@ -146,10 +146,10 @@ class Toll:
         }
 
     def _hurt(self, placed: Placed) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint64]]:
-        """Return instants and people. A silence impacts people of whose sign-in an event would have arrived."""
+        """Return instants and people. A silence impacts people whose sign-in would have completed, well or not."""
         mine = [struck[struck["cause"] == placed.index] for struck in self._struck]
         if placed.episode.effect == "silence":
-            mine = [struck[_SIGN_IN[struck["step"]]] for struck in mine]
+            mine = [struck[_COMPLETES[struck["step"]]] for struck in mine]
         if not mine:
             return np.zeros(0, np.int64), np.zeros(0, np.uint64)
         return np.concatenate([m["t"] for m in mine]), np.concatenate([m["person"] for m in mine])

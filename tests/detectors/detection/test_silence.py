@@ -15,7 +15,7 @@ from detectors.instants import DAY, FAR_PAST, HOUR, SECOND, parse_instant
 from detectors.scopes import CSPS, leaf_index
 from detectors.windows.counters import GOOD, STARTED
 from streams.settings.policy_file import default_policy
-from tests.detectors.detection.simulated.traffic import RATE, START, Traffic, leaves_of, scope, usual
+from tests.detectors.detection.simulated.traffic import RATE, RETURNS, START, Traffic, leaves_of, scope, usual
 
 POLICY = default_policy()
 AFTER = START + DAY  # the histories know all of the day that is judged in the weeks before it
@@ -84,7 +84,7 @@ def test_a_shortfall_of_minutes_is_found_on_what_lost_it_with_its_size(
     found = fires(verdicts, path)
     assert 4_060 < found[0] < 4_000 + within
     assert path == "" or verdicts.state[5_000, scope("sis")] != FIRING
-    lost = (1 - left) * RATE * (0.7 if path else 1.0) * 3_600
+    lost = (1 - left) * RATE * (0.7 if path else 1.0) * RETURNS * 3_600
     assert verdicts.explain(5_000, scope(path)).estimated_users == pytest.approx(lost, rel=0.15)
     assert found[-1] < 5_380 + 90, "over soon after it has ended"
     assert SilenceDetector(POLICY, full()).may_fire(replace(traffic.frame(4_400, 4_500), covered_from=START))
@@ -215,7 +215,7 @@ def test_failures_are_no_silence() -> None:
 def test_people_are_estimated_by_what_the_previous_two_weeks_let_expect() -> None:
     traffic = Traffic(5_400, 1).silence("ssoe", 4_000, 5_400)
     verdicts = judge(traffic, covered_from=START)
-    per_hour = RATE * 0.7 * 3_600
+    per_hour = RATE * 0.7 * RETURNS * 3_600
     for second in (fires(verdicts, "ssoe")[0], 4_200, 5_000):
         cause = verdicts.explain(second, SSOE)
         assert cause.state == "firing"
@@ -229,10 +229,18 @@ def test_people_are_estimated_by_what_the_previous_two_weeks_let_expect() -> Non
     assert float(first.numbers["chance"] or 0) < POLICY.silence.chance
 
 
+def test_a_silence_that_lasts_is_estimated_by_the_time_before_it() -> None:
+    traffic = Traffic(7_200, 1).silence("ssoe", 3_600, 7_200)
+    verdicts = judge(traffic, covered_from=START)
+    for minutes in (10, 25, 40, 55):
+        cause = verdicts.explain(3_600 + 60 * minutes, SSOE)
+        assert cause.estimated_users == pytest.approx(RATE * 0.7 * RETURNS * 3_600, rel=0.12), minutes
+
+
 def test_where_the_whole_day_is_quieter_fewer_people_are_estimated() -> None:
     traffic = Traffic(5_400, 1, level=0.5).silence("ssoe", 4_000, 5_400)
     cause = judge(traffic, covered_from=START).explain(5_000, SSOE)
-    assert cause.estimated_users == pytest.approx(RATE * 0.35 * 3_600, rel=0.2)
+    assert cause.estimated_users == pytest.approx(RATE * 0.35 * RETURNS * 3_600, rel=0.2)
 
 
 def test_the_whole_gains_what_its_parts_gain() -> None:

@@ -123,6 +123,13 @@ def line(**fields: Any) -> Line:
         ),
         (
             "silence",
+            SILENCE | {"completing": 0.72},
+            "In 40s 6 came; 120 are usual at this time of the week, 118 at the level of the time before. So few come"
+            " by chance with probability 1.2e-20; at most 1e-07 is taken for silence. 72% of those who start usually"
+            " complete.",
+        ),
+        (
+            "silence",
             SILENCE | {"usual": None},
             "In 40s 6 came; 118 at the level of the time before. So few come by chance with probability 1.2e-20; at"
             " most 1e-07 is taken for silence.",
@@ -220,8 +227,8 @@ def test_a_line_without_evidence_of_it_says_nothing_of_the_scope() -> None:
         ),
         (
             {"severity": 2, "basis": "estimated", "users_impacted": 1000},
-            "1,000 people an hour (estimated: whom the previous two weeks let expect, less those who came); more than"
-            " 50 and no more than 1,000 is severity 2.",
+            "1,000 people an hour (estimated: those who would have completed by what is usual, less those who did);"
+            " more than 50 and no more than 1,000 is severity 2.",
         ),
         (
             {"severity": 1, "basis": "observed", "users_impacted": 900},

@@ -128,7 +128,7 @@ def test_users_are_the_distinct_people_behind_the_struck_events() -> None:
     assert all(begin <= t < begin + HOUR and (t - begin) % (300 * SECOND) < 150 * SECOND for t, _ in hurt)
 
 
-def test_silence_drops_the_scope_alone_and_counts_those_who_would_have_come() -> None:
+def test_silence_drops_the_scope_alone_and_counts_those_who_would_have_completed() -> None:
     silence, health = (simulate(name, 1, PEAK, HOUR) for name in ("ssoe_silence", "healthy"))
     silent, healthy = ({e["event_id"]: e for e in lines_of(one, b"")} for one in (silence, health))
     (record,) = silence.truth()
@@ -138,9 +138,9 @@ def test_silence_drops_the_scope_alone_and_counts_those_who_would_have_come() ->
     assert not any(
         e["env"] == "prod" and e["auth_method"] == "ssoe" and within(e, record) for e in silent.values()
     )
-    began = sum(e["step"] == "new" for e in missing)
+    completed = sum(e["step"] == "callback" for e in missing)
     assert (record["kind"], record["severity"], record["page"]) == ("silence", 1, True)
-    assert record["users"] == pytest.approx(began, rel=0.1)
+    assert record["users"] == pytest.approx(completed, rel=0.02)
 
 
 def test_people_whose_provider_hangs_start_and_never_come_back() -> None:
