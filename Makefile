@@ -53,7 +53,7 @@ bench: $(DEV) ## measure all figures and write them to docs/speed.md and the REA
 
 quality: $(DEV) ## run all scenarios with the reported seeds and write docs/quality.md (30 minutes of CPU time)
 	$(BIN)/python -m benchmarks.quality --reported --seeds 5 --drawn 100 --days 30 --report docs $(ARGS)
-	$(BIN)/python -m benchmarks.quality.limit --first 101
+	$(BIN)/python -m benchmarks.quality.limit --first 501
 
 kafka: $(DEV) ## run one node of Apache Kafka on port 9092 in the foreground (Docker, or Java and Maven)
 	$(BIN)/python -m tests.support.brokers $(ARGS)

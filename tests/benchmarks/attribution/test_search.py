@@ -11,10 +11,10 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from benchmarks.attribution.leaves import LeafCounts, Scope, excess_gain
+from benchmarks.attribution.search import search
+from benchmarks.attribution.settings import SearchSettings
 from detectors.arrays import Bools, Floats, Ints
-from detectors.detection.combinations.leaves import LeafCounts, Scope, excess_gain
-from detectors.detection.combinations.search import search
-from detectors.detection.combinations.settings import SearchSettings
 from tests.support.depth import examples
 
 #: As for people who sign in: independent, and parts of a cause fail alike. One false scope in 2 · 10⁷.

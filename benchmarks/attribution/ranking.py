@@ -9,9 +9,9 @@ from math import comb
 
 import numpy as np
 
+from benchmarks.attribution.leaves import Leaves, Scope, gains, joined
+from benchmarks.attribution.settings import SearchSettings
 from detectors.arrays import Bools, Floats, Ints
-from detectors.detection.combinations.leaves import Leaves, Scope, gains, joined
-from detectors.detection.combinations.settings import SearchSettings
 
 __all__ = ["Pick", "Ranked", "most_values_of"]
 

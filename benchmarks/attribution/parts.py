@@ -7,8 +7,7 @@ from itertools import combinations
 
 import numpy as np
 
-from detectors.arrays import Floats
-from detectors.detection.combinations.leaves import (
+from benchmarks.attribution.leaves import (
     LEAST_SHARE,
     Leaves,
     Scope,
@@ -17,7 +16,8 @@ from detectors.detection.combinations.leaves import (
     joined,
     lies_within,
 )
-from detectors.detection.combinations.settings import SearchSettings
+from benchmarks.attribution.settings import SearchSettings
+from detectors.arrays import Floats
 
 __all__ = ["fails_throughout", "merged"]
 

@@ -26,10 +26,10 @@ from typing import Any
 import numpy as np
 import yaml
 
+from benchmarks.attribution.leaves import LeafCounts
+from benchmarks.attribution.search import search
+from benchmarks.attribution.settings import SearchSettings
 from detectors.arrays import Floats, Ints
-from detectors.detection.combinations.leaves import LeafCounts
-from detectors.detection.combinations.search import search
-from detectors.detection.combinations.settings import SearchSettings
 
 __all__ = ["Case", "Cause", "Constants", "Score", "cases_of", "main", "named", "score"]
 

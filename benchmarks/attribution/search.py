@@ -22,11 +22,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from benchmarks.attribution.leaves import LeafCounts, Leaves, Scope, holds, lies_within, weigh
+from benchmarks.attribution.parts import fails_throughout, merged
+from benchmarks.attribution.ranking import Pick, Ranked, most_values_of
+from benchmarks.attribution.settings import SearchSettings
 from detectors.arrays import Bools, Ints
-from detectors.detection.combinations.leaves import LeafCounts, Leaves, Scope, holds, lies_within, weigh
-from detectors.detection.combinations.parts import fails_throughout, merged
-from detectors.detection.combinations.ranking import Pick, Ranked, most_values_of
-from detectors.detection.combinations.settings import SearchSettings
 
 __all__ = ["Explanation", "Found", "search"]
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detectors.detection.combinations.leaves import LeafCounts, Scope, excess_gain, holds, joined
-from detectors.detection.combinations.search import search
-from detectors.detection.combinations.settings import SearchSettings
+from benchmarks.attribution.leaves import LeafCounts, Scope, excess_gain, holds, joined
+from benchmarks.attribution.search import search
+from benchmarks.attribution.settings import SearchSettings
 from tests.support.depth import examples
 
 

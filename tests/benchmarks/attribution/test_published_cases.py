@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.attribution import Cause, Constants, Score, cases_of, named, score
-from detectors.detection.combinations.settings import SearchSettings
+from benchmarks.attribution.__main__ import Cause, Constants, Score, cases_of, named, score
+from benchmarks.attribution.settings import SearchSettings
 
 LABELS = """
 - data: first

@@ -1,1 +1,0 @@
-"""Which few combinations of attribute values explain the failures."""
