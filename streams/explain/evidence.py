@@ -72,12 +72,16 @@ def _silence(evidence: Evidence) -> str:
     )
     level = f"{expected:,.0f} at the level of the time before"
     share = evidence.numbers.get("completing")
-    is_known = isinstance(share, int | float) and share < 1
+    completing = (
+        f" {_share(float(share))} of those who start usually complete."
+        if isinstance(share, int | float) and share < 1
+        else ""
+    )
     return (
         f"In {_window(evidence, 'window_ms')} {_number(evidence, 'arrived'):,.0f} came;"
         f" {', '.join(filter(None, (known, level)))}. So few come by chance with probability"
         f" {_number(evidence, 'chance'):.2g}; at most {_number(evidence, 'threshold'):.2g} is taken for silence."
-        + (f" {_share(float(share))} of those who start usually complete." if is_known else "")
+        + completing
     )
 
 
