@@ -16,7 +16,7 @@ DEV := $(VENV)/.dev
 FOR_DEMO := $(if $(wildcard $(DEV)),$(DEV),$(RUNTIME))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-long test-deep lint format bench quality kafka simulation test-delivery test-kafka test-blind test-faults soak package test-package docs locks sbom audit alive secrets clean
+.PHONY: help setup demo test test-long test-deep lint format bench quality kafka simulation test-delivery test-incidents test-kafka test-blind test-faults soak package test-package docs locks sbom audit alive secrets clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -60,6 +60,9 @@ kafka: $(DEV) ## run one node of Apache Kafka on port 9092 in the foreground (Do
 
 test-delivery: $(DEV) ## days of broken receivers, lost answers and kills in virtual time, at the receivers alone (DAYS=5 ARGS=--rest)
 	$(BIN)/python -m tests.sinks.campaign --days $(or $(DAYS),1) $(ARGS)
+
+test-incidents: $(DEV) ## a month of 300 incidents with people who answer, merge and forget: records and reports against the truth
+	$(BIN)/python -m tests.incidents $(ARGS)
 
 simulation: $(DEV) ## run the shipped loops under random faults in virtual time (SEEDS=1000 FIRST=…; some CPU seconds per seed)
 	$(BIN)/python -m tests.simulation --seeds $(or $(SEEDS),100) $(if $(FIRST),--first $(FIRST)) $(ARGS)

@@ -189,6 +189,7 @@ def accounts(
     at: int,
     policy: Policy,
     exclusions: Iterable[Exclusion] = (),
+    within: int | None = None,
 ) -> dict[str, Account]:
     """Compute the accounts of scopes for the month up to ``at`` (ms), by the history.
 
@@ -198,12 +199,13 @@ def accounts(
         at: ms.
         policy: the policy, whose maintenance is excluded.
         exclusions: interruptions that providers have caused, announced maintenance, corrections.
+        within: an instant (ms) of the month; ``at`` by default. The end of a month is an instant of the next one.
 
     Returns:
-        the accounts; without those of scopes of which no request completed this month, and of clients, until the
+        the accounts; without those of scopes of which no request completed in the month, and of clients, until the
         records of the month and of the four weeks before tell them apart.
     """
-    start, end = (month_start(at, policy.time_zone, months) for months in (0, 1))
+    start, end = (month_start(within or at, policy.time_zone, months) for months in (0, 1))
     said = list(exclusions)
     month, lately, usual = (history.sums(begin, at) for begin in (start, at - _LATELY, at - _USUAL))
     known = float(history.coverage(np.array([at - _USUAL]), np.array([at]))[0]) * _USUAL
@@ -233,9 +235,7 @@ def accounts(
             end=end,
             good=good,
             bad=bad,
-            excluded_csp=float(
-                not_counted.month[BAD] - not_counted.planned[BAD] - not_counted.corrected[BAD]
-            ),
+            excluded_csp=float(not_counted.csp[BAD]),
             excluded_correction=float(not_counted.corrected[BAD]),
             excluded_maintenance=float(not_counted.planned[BAD]),
             allowed=allowed,
@@ -261,6 +261,11 @@ class _NotCounted:
     planned: Floats
     corrected: Floats
     lately: Floats
+
+    @property
+    def csp(self) -> Floats:
+        """What providers have caused."""
+        return np.asarray(self.month - self.planned - self.corrected)
 
 
 @dataclass(frozen=True)

@@ -72,7 +72,7 @@ def sla_report(
     caused = exclusions_of(episodes, span, env, now)
     budgets = {f"{env}/{method}": 1 - one.availability for method, one in policy.objectives.items()}
     left_out = [one.span for one in said if one.cover.counts]
-    found = accounts(history, budgets, at, policy, [*(exclusion for exclusion, _ in caused), *left_out])
+    found = accounts(history, budgets, at, policy, [*(one for one, _ in caused), *left_out], span.start)
     covered = float(history.coverage(np.array([span.start]), np.array([at]))[0])
     source = f"sli-history, {env}, {day_words(span.start)} to {day_words(at)}"
     raw = history.sums(span.start, at)

@@ -54,6 +54,7 @@ class Episode:
         first_bad_at: the first failing event; the opening if the log does not say.
         acknowledged_at: of the first acknowledgement of the episode.
         wakes: alerts that wake somebody.
+        alerted: whether PagerDuty was alerted at all, be it with low urgency.
         csp_caused: whether the last finding on the incident's own scope was caused by a credential provider.
         lines: all lines of the episode, in order.
     """
@@ -82,6 +83,7 @@ class Episode:
     scopes: list[tuple[int, str]] = field(default_factory=list)
     severities: list[tuple[int, int]] = field(default_factory=list)
     wakes: list[Wake] = field(default_factory=list)
+    alerted: bool = False
     notes: list[Said] = field(default_factory=list)
     lines: list[Line] = field(default_factory=list)
 
@@ -119,7 +121,12 @@ class Episode:
         return None
 
     def alert_breach_at(self, policy: Policy, now: int) -> int | None:
-        """Return when (ms) the target for any alert was over without an answer; None if it was kept."""
+        """Return when (ms) the target for any alert was over without an answer; None if it was kept.
+
+        Where nobody was alerted there was nothing to answer.
+        """
+        if not self.alerted:
+            return None
         due = alert_deadline(self.opened_at, policy)
         return due if due < (now if self.answered_at is None else self.answered_at) else None
 
@@ -182,6 +189,7 @@ def _add(episode: Episode, line: Line) -> None:
     own = [one.csp_caused for one in line.evidence if one.scope == line.scope]
     episode.csp_caused = own[0] if own else episode.csp_caused
     wake = _wake(line, episode)
+    episode.alerted |= wake is not None or isinstance(line.page, LoggedPage)
     if wake is not None:
         episode.wakes.append(wake)
     _move(episode, line, at)

@@ -227,7 +227,7 @@ def _answers(one: Episode, policy: Policy, log: str, now: int) -> Iterator[Item]
         (f"the response time of severity {one.peak_severity}", due, one.breach_at(policy, now)),
         ("the target for any alert", target, one.alert_breach_at(policy, now)),
     )
-    for name, until, breach in clocks:
+    for name, until, breach in clocks if one.alerted else clocks[:1]:
         kept = "was kept" if breach is None else f"was missed {day_words(breach)}"
         clock = f"{log}; policy {policy.hash}, lifecycle"
         yield Sentence(f"{one.name}: {name} (due {day_words(until)}) {kept}.", clock)
@@ -256,10 +256,9 @@ def _judged(episodes: Sequence[Episode], policy: Policy, log: str, now: int) -> 
         took = one.opened_at - one.first_bad_at
         if one.epoch == 0:
             (well if took <= 60_000 else badly).append(f"It was detected after {duration_words(took)}.")
-        for name, breach in (
-            ("response time", one.breach_at(policy, now)),
-            (f"target of {format_duration(policy.lifecycle.alert_target)}", one.alert_breach_at(policy, now)),
-        ):
+        target = f"target of {format_duration(policy.lifecycle.alert_target)}"
+        clocks = (("response time", one.breach_at(policy, now)), (target, one.alert_breach_at(policy, now)))
+        for name, breach in clocks if one.alerted else clocks[:1]:
             (well if breach is None else badly).append(
                 f"{one.name}: the {name} was {'kept' if breach is None else 'missed'}."
             )

@@ -202,7 +202,8 @@ def _compliance(episodes: Sequence[Episode], policy: Policy, now: int) -> dict[s
         )
         for severity in (1, 2, 3)
     }
-    return {**found, "alert_target": kept(episodes, lambda one: one.alert_breach_at(policy, now))}
+    alerted = [one for one in episodes if one.alerted]
+    return {**found, "alert_target": kept(alerted, lambda one: one.alert_breach_at(policy, now))}
 
 
 def _kept(episodes: Sequence[Episode], policy: Policy, now: int, log: str) -> Section:

@@ -20,6 +20,8 @@ __all__ = ["KEPT_FOR", "PAST_BYTES", "PAST_KEPT", "PROCESS_BYTES", "Act", "act",
 KEPT_FOR = 90 * DAY
 #: The most closed incidents that are kept, and the most bytes that they take in a state.
 PAST_KEPT, PAST_BYTES = 20, 64 * 1024
+#: Of these the newest, which people still work on, are kept before all others.
+_NEWEST = 8
 #: The most bytes that the processes of the incidents that are not closed take in a state.
 PROCESS_BYTES = 48 * 1024
 
@@ -36,7 +38,8 @@ def kept(closed: Sequence[Incident], at: int) -> list[Incident]:
     """Return the closed incidents that still take acts, the oldest first.
 
     Those that are completed, longer over than ``KEPT_FOR``, merged, or that would have woken nobody need none. Where
-    there is no room for all, those that were declared are kept before others, and the newest of each.
+    there is no room for all, the newest ``_NEWEST`` are kept before all others, then those that were declared, and
+    the newest of each.
 
     Args:
         closed: closed incidents, the oldest first.
@@ -50,7 +53,11 @@ def kept(closed: Sequence[Incident], at: int) -> list[Incident]:
         and not (one.resolved_reason or "").startswith("merged")
         and (is_serious(one) or one.declared_at is not None)
     ]
-    ranked = sorted(wanted, key=lambda one: (one.declared_at is None, -(one.closed_at or 0)))[:PAST_KEPT]
+    newest = {one.id for one in wanted[-_NEWEST:]}
+    ranked = sorted(
+        wanted,
+        key=lambda one: (one.id not in newest, one.declared_at is None, -(one.closed_at or 0)),
+    )[:PAST_KEPT]
     room, names = PAST_BYTES, set[str]()
     for one in ranked:
         room -= _size(one)

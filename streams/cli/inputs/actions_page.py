@@ -32,7 +32,7 @@ it. An act that is repeated under the same `Idempotency-Key` applies once.
 * In Slack the words of a text need no quotation marks. Roles are `respond` for all acts
   (`WATCHOFFICER_SLACK__ROLES`).
 * *Late* acts apply for 90 days after an incident has closed, until it is completed: at most 20 incidents are
-  kept for that, and those that were declared are kept before others.
+  kept for that: the newest 8, then those that were declared before others.
 * Roles, estimates, follow-ups, checks and the like are told as notes are: at once, but once a minute at most,
   the others joined. An update goes to every receiver that hears of the incident; the next is taken a minute
   later, and the routine one is due `lifecycle.update_every` (30 min) after it.

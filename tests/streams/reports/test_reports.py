@@ -76,10 +76,10 @@ def test_a_month_follows_the_local_clock_over_its_changes() -> None:
     assert local(NOVEMBER.start, POLICY.time_zone).hour == 0
 
 
-def history(bad: int) -> History:
-    """All of November until the 10th: 100 sign-ins of ssoe in each five minutes, of which ``bad`` fail on the 9th."""
+def history(bad: int, until: int = AT) -> History:
+    """November until the 10th, or longer: 100 sign-ins of ssoe each five minutes, of which ``bad`` fail on the 9th."""
     found = History.of("prod", POLICY)
-    for at in range(NOVEMBER.start, AT - AT % BUCKET, BUCKET):
+    for at in range(NOVEMBER.start, until - until % BUCKET, BUCKET):
         failing = bad if local(at, POLICY.time_zone).day == 9 else 0
         counts = {"good": 100 - failing, "bad": failing, "excluded": 0, "started": 0, "slow": 1, "timed": 100}
         leaf = {"axes": {"auth_method": "ssoe", "csp": "idme"}, "sign_in": counts}
@@ -278,3 +278,20 @@ def test_what_people_have_written_is_no_markup_and_no_line_of_its_own() -> None:
     assert "<script>" not in told
     assert "\n# h" not in told
     assert r"\[a\](http://e)" in told
+
+
+def test_a_month_that_is_over_has_an_account_of_its_own() -> None:
+    report = sla_report(history(10, NOVEMBER.end), [], POLICY, NOVEMBER, now=NOVEMBER.end + 40 * DAY)
+    ssoe = report.data["methods"]["ssoe"]
+    assert ssoe["availability"] == pytest.approx(ssoe["availability_with_all"])
+    assert ssoe["availability"] < 1
+    assert ssoe["account"]["start"] == format_instant(NOVEMBER.start)
+
+
+def test_where_nobody_was_alerted_no_alert_was_missed() -> None:
+    quiet = [line("opened", 0), line("resolved", 100)]
+    episodes = episodes_of([read_line(one) for one in quiet])
+    now = NOVEMBER.end
+    report = response_report(episodes, POLICY, NOVEMBER, env="prod", now=now, known_from=AT)
+    assert report.data["compliance"]["alert_target"] == {"of": 0, "kept": 0, "share": None, "late": []}
+    assert "any alert" not in markdown(postmortem_report(episodes, [], POLICY, now=now))

@@ -192,6 +192,8 @@ def test_of_closed_incidents_those_that_were_declared_are_kept_longest() -> None
     assert len(found) == PAST_KEPT
     assert found[:2] == ["prod-1", "prod-2"]
     assert found[-1] == "prod-39"
+    busy = [past_incident(scenario, n, declared_at=START if n < 32 else None) for n in range(1, 40)]
+    assert [one.id for one in kept(busy, START + DAY)][-8:] == [f"prod-{n}" for n in range(32, 40)]
     assert kept(many, START + KEPT_FOR + DAY) == []
 
 
