@@ -65,7 +65,7 @@ class Benchmark:
 #: All benchmarks, in the order of the tables.
 BENCHMARKS = (
     Benchmark("ingest", 360, ("--events", "600000", "--kafka")),
-    Benchmark("peers", 300),
+    Benchmark("peers", 780),
     Benchmark("two_workers", 480, ("--kafka",)),
     Benchmark("event_to_page", 540),
     Benchmark("replay", 180),

@@ -4,7 +4,8 @@ The job is to count events and distinct people who failed, per auth method and m
 one partition of the embedded broker, valid and without duplicates, because the peers neither validate nor de-duplicate;
 one in a hundred is a minute late, and all systems wait for late events. Each system does the job in a process of its
 own on one core, while the broker has the others; the time runs from the first event to the answer, so neither start nor
-group join counts. A wrong answer ends the benchmark.
+group join counts, and what runs on the JVM does the job twice, once to be compiled. Then the same is done from a file,
+beside databases. A wrong answer ends the benchmark.
 """
 
 from __future__ import annotations
@@ -19,104 +20,51 @@ import tempfile
 import threading
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from benchmarks.peers import from_files, jvm_built
 from benchmarks.peers.installed import NoPeers, install, pinned
+from benchmarks.peers.job import OURS, PER_SECOND, Window, Worker, WrongAnswer, answer_of, check, job_events
 from benchmarks.reporting.figures import Figure, Goal, add_options, figure, report
 from benchmarks.setup.filled import fill
-from detectors.instants import HOUR, MINUTE, format_instant, parse_instant
+from detectors.instants import HOUR, MINUTE, format_instant
 from streams.kafka.admin import create_missing
 from streams.kafka.embedded_broker import EmbeddedBroker
 from streams.kafka.topics import Topics
 from streams.runtime.clocks import RealClock
-from tests.support.mixed_events import mixed_events
 
-__all__ = ["OURS", "PEERS", "Worker", "WrongAnswer", "check", "compare", "expected", "job_events"]
+__all__ = ["PEERS", "compare"]
 
 _ROOT = Path(__file__).resolve().parents[2]
-_PER_SECOND = 1_000  # events per second of event time
 _METHODS = ("sis", "ssoe")
 _TIMEOUT = 90.0  # seconds for a worker's start and its job
-#: (minute, method, events, distinct people who failed)
-Window = list[Any]
 
 
-class WrongAnswer(Exception):
-    """A measured system gave a wrong answer."""
-
-
-@dataclass(frozen=True)
-class Worker:
-    """A system that does the job.
-
-    Attributes:
-        name: the name of its figure.
-        title: the system in words.
-        script: its script in this folder, without suffix.
-        share: the share of the events that it receives; slow systems receive fewer.
-        goal: how many times as fast watchofficer must be; 0 for watchofficer itself.
-        keeps: what would survive a crash.
-    """
-
-    name: str
-    title: str
-    script: str
-    share: float
-    goal: float
-    keeps: str = ""
-
-
-OURS = Worker("watchofficer", "watchofficer's ingest", "with_watchofficer", 1.0, 0)
 PEERS = (
     Worker("bytewax", "Bytewax", "with_bytewax", 0.5, 2, "it keeps nothing, as recovery is off by default"),
     Worker(
         "quix", "Quix Streams", "with_quix", 0.25, 10, "it commits RocksDB and a changelog topic at the end"
     ),
     Worker("faust", "stock faust-streaming", "with_faust", 0.06, 20, "it keeps changelog topics"),
+    Worker(
+        "kafka_streams",
+        "Kafka Streams",
+        "WithKafkaStreams",
+        1.0,
+        2,
+        "it keeps changelog topics and commits at the end, at least once",
+        on_jvm=True,
+    ),
+    Worker(
+        "flink",
+        "Flink",
+        "WithFlink",
+        1.0,
+        2,
+        "it keeps its state by a checkpoint every 5 s and at the end, at least once",
+        on_jvm=True,
+    ),
 )
-_DISTRIBUTION = {"bytewax": "bytewax", "quix": "quixstreams", "faust": "faust-streaming"}
-
-
-def job_events(count: int, start: int) -> list[bytes]:
-    """Return ``count`` valid events from ``start`` (ms), without duplicates; one in a hundred is a minute late."""
-    events: dict[str, bytes] = {}
-    for _, value in mixed_events(count + count // 20, start, _PER_SECOND):
-        try:
-            events.setdefault(json.loads(value)["event_id"], value)
-        except ValueError:
-            continue
-    return list(events.values())[:count]
-
-
-def expected(events: Sequence[bytes]) -> list[Window]:
-    """Return the right answer, counted in the simplest way."""
-    counts: dict[tuple[int, str], int] = {}
-    people: dict[tuple[int, str], set[str]] = {}
-    for value in events:
-        event = json.loads(value)
-        at = parse_instant(event["occurred_at"])
-        cell = (at - at % MINUTE, event["auth_method"])
-        counts[cell] = counts.get(cell, 0) + 1
-        failing = people.setdefault(cell, set())
-        if event["outcome"] == "failure":
-            failing.add(event["user_hash"])
-    return [[at, method, count, len(people[at, method])] for (at, method), count in sorted(counts.items())]
-
-
-def check(worker: Worker, windows: Sequence[Window], events: Sequence[bytes]) -> None:
-    """Compare an answer with the expected one; windows that hold only a closing event are left out.
-
-    Raises:
-        WrongAnswer: the answers differ.
-    """
-    wanted = expected(events)
-    last: int = wanted[-1][0]
-    found = [window for window in windows if window[0] <= last]
-    if found != wanted:
-        wrong = [window for window in found if window not in wanted]
-        raise WrongAnswer(f"{worker.title} counted wrongly: {wrong[:3]}, expected {wanted[:3]}")
 
 
 def _closing(last: int) -> list[bytes]:
@@ -152,7 +100,9 @@ def _work(worker: Worker, python: Path, broker: str, prefix: str, count: int) ->
         command = [sys.executable, "-m", f"benchmarks.peers.{worker.script}", broker, prefix, str(count)]
     else:
         script = str(Path(__file__).with_name(f"{worker.script}.py"))
-        command = [str(python), "-W", "ignore", script, broker, Topics(prefix).login_events, str(count)]
+        run = jvm_built.command(jvm_built.build(), worker.script) if worker.on_jvm else []
+        run = run or [str(python), "-W", "ignore", script]
+        command = [*run, broker, Topics(prefix).login_events, str(count)]
     with tempfile.TemporaryDirectory(prefix="watchofficer-peers-", ignore_cleanup_errors=True) as folder:
         log = Path(folder) / "said"
         with log.open("wb") as errors:
@@ -172,10 +122,10 @@ def _work(worker: Worker, python: Path, broker: str, prefix: str, count: int) ->
         given_up.start()
         try:
             assert process.stdout is not None
-            for line in process.stdout:  # a system that would run for ever is ended once it has answered
-                if line.startswith('{"seconds"'):
-                    told = json.loads(line)
-                    return told["seconds"], told["windows"]
+            # A system that would run for ever is ended once it has answered.
+            told = answer_of(process.stdout)
+            if told is not None:
+                return told
         finally:
             given_up.cancel()
             process.kill()
@@ -197,7 +147,7 @@ async def compare(count: int, runs: int, python: Path, peers: Sequence[Worker] =
         WrongAnswer: a system gave a wrong answer.
     """
     now = RealClock()()
-    start = now - now % MINUTE - (count * 1000 // _PER_SECOND + 2 * MINUTE) - 2 * HOUR
+    start = now - now % MINUTE - (count * 1000 // PER_SECOND + 2 * MINUTE) - 2 * HOUR
     events = job_events(count, start)
     rates: dict[str, list[float]] = {worker.name: [] for worker in (OURS, *peers)}
     with EmbeddedBroker() as broker:
@@ -205,7 +155,7 @@ async def compare(count: int, runs: int, python: Path, peers: Sequence[Worker] =
             for worker in (OURS, *peers):
                 mine = events[: max(1, round(count * worker.share))]
                 prefix = f"p{uuid.uuid4().hex[:6]}."
-                last = start + len(mine) * 1000 // _PER_SECOND
+                last = start + len(mine) * 1000 // PER_SECOND
                 there = await _fill(broker.address, Topics(prefix), mine, last)
                 seconds, windows = await asyncio.to_thread(
                     _work, worker, python, broker.address, prefix, there
@@ -213,7 +163,14 @@ async def compare(count: int, runs: int, python: Path, peers: Sequence[Worker] =
                 check(worker, windows, mine)
                 rates[worker.name].append(len(mine) / seconds)
                 print(f"run {run + 1}: {worker.title}: {rates[worker.name][-1]:,.0f} events/s", flush=True)
-    versions = pinned()
+    known = pinned()
+    versions = {
+        "bytewax": known["bytewax"],
+        "quix": known["quixstreams"],
+        "faust": known["faust-streaming"],
+        "kafka_streams": jvm_built.pinned()["kafka"],
+        "flink": jvm_built.pinned()["flink"],
+    }
     size = sum(map(len, events)) / len(events)
     return [
         figure(
@@ -222,7 +179,7 @@ async def compare(count: int, runs: int, python: Path, peers: Sequence[Worker] =
             "events/s",
             rates[OURS.name],
             goal=Goal("at least", peer.goal, "ratio"),
-            compared_with=f"{peer.title} {versions[_DISTRIBUTION[peer.name]]}",
+            compared_with=f"{peer.title} {versions[peer.name]}",
             ceilings=rates[peer.name],
             note=f"{round(count * peer.share):,} events of {size:.0f} bytes ({count:,} for us), one core each; "
             f"{peer.keeps}; all answers equal the expected one",
@@ -239,10 +196,18 @@ def main() -> None:
     parser.add_argument(
         "--events", type=int, default=400_000, help="for watchofficer; the others get a share"
     )
+    parser.add_argument(
+        "--only", nargs="*", choices=[one.name for one in PEERS], help="beside these peers alone"
+    )
     add_options(parser, runs=3)
     options = parser.parse_args()
     try:
-        report(asyncio.run(compare(options.events, options.runs, install())), options.results)
+        peers = [one for one in PEERS if options.only is None or one.name in options.only]
+        python = install()
+        found = asyncio.run(compare(options.events, options.runs, python, peers))
+        if options.only is None:
+            found += from_files.compare(options.events, options.runs, python)
+        report(found, options.results)
     except (NoPeers, WrongAnswer) as error:
         sys.exit(str(error))
 

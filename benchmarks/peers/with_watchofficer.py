@@ -14,7 +14,7 @@ import uuid
 
 from aiokafka import TopicPartition
 
-from detectors.instants import MINUTE
+from benchmarks.peers.job import Window, combined
 from streams.ingest.service import Ingest
 from streams.ingest.settings import IngestSettings
 from streams.kafka.clients import KafkaClients
@@ -29,7 +29,7 @@ from streams.settings.policy_file import default_policy
 _POLL = 0.002
 
 
-async def job(broker: str, topics: Topics, events: int) -> tuple[float, list[list[int | str]]]:
+async def job(broker: str, topics: Topics, events: int) -> tuple[float, list[Window]]:
     """Return the seconds from first batch to answer, and the answer: (minute, method, events, failing people)."""
     clients = KafkaClients({"bootstrap_servers": broker})
     producer = BatchProducer(clients)
@@ -55,7 +55,7 @@ async def job(broker: str, topics: Topics, events: int) -> tuple[float, list[lis
     return seconds, answer
 
 
-async def _minutes(clients: KafkaClients, topics: Topics) -> list[list[int | str]]:
+async def _minutes(clients: KafkaClients, topics: Topics) -> list[Window]:
     place = TopicPartition(topics.segments, env_partition("prod", PARTITIONS))
     newest: dict[tuple[int | str, int], Segment] = {}
     async for record in TopicReader(clients).read(place):
@@ -64,14 +64,7 @@ async def _minutes(clients: KafkaClients, topics: Topics) -> list[list[int | str
             known = newest.get((segment.partition, segment.block))
             if known is None or segment.replaces(known.first, known.last):
                 newest[segment.partition, segment.block] = segment
-    counts: dict[tuple[int, str], int] = {}
-    people: dict[tuple[int, str], set[int]] = {}
-    for segment in newest.values():
-        for row in segment.rows:
-            cell = (row.pane - row.pane % MINUTE, row.leaf[0] or "")
-            counts[cell] = counts.get(cell, 0) + row.count
-            people.setdefault(cell, set()).update(row.people)
-    return [[at, method, count, len(people[at, method])] for (at, method), count in sorted(counts.items())]
+    return combined(row for segment in newest.values() for row in segment.rows)
 
 
 def main(broker: str, prefix: str, events: int) -> None:

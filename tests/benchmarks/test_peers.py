@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.peers.__main__ import OURS, PEERS, WrongAnswer, check, compare, expected, job_events
+from benchmarks.peers import from_files, jvm_built
+from benchmarks.peers.__main__ import PEERS, compare
 from benchmarks.peers.installed import LOCK, interpreter, pinned
+from benchmarks.peers.job import OURS, WrongAnswer, check, expected, job_events
 from benchmarks.reporting.figures import Goal
 from detectors.instants import MINUTE, parse_instant
 from streams.events.decode import decode
@@ -61,23 +63,37 @@ def test_a_wrong_count_ends_the_benchmark_and_the_window_of_the_closing_events_i
 
 def test_every_peer_is_pinned_to_the_version_that_was_asked_for() -> None:
     asked = dict(re.findall(r"^([\w-]+)==(\S+)$", LOCK.with_suffix(".in").read_text(), re.MULTILINE))
-    assert set(asked) == {"bytewax", "faust-streaming", "quixstreams"}
+    assert set(asked) == {"bytewax", "chdb", "duckdb", "faust-streaming", "quixstreams"}
     assert asked.items() <= pinned().items()
 
 
 def test_every_peer_has_its_script() -> None:
     scripts = {path.stem for path in Path(LOCK).parent.glob("with_*.py")}
-    assert {worker.script for worker in (OURS, *PEERS)} == scripts
+    assert {one.script for one in (OURS, *PEERS, *from_files.ENGINES) if not one.on_jvm} == scripts
+    classes = {path.stem for path in (Path(LOCK).parent / "jvm").glob("With*.java")}
+    assert {one.script for one in PEERS if one.on_jvm} == classes
 
 
 @pytest.mark.long
 @pytest.mark.e2e
 async def test_the_job_is_done_rightly_by_all_that_are_installed(capsys: pytest.CaptureFixture[str]) -> None:
     python = interpreter()
-    figures = await compare(4_000, 1, python or Path(sys.executable), PEERS if python else ())
+    there = [one for one in PEERS if (jvm_built.built() if one.on_jvm else python)]
+    figures = await compare(4_000, 1, python or Path(sys.executable), there)
     assert "watchofficer's ingest: " in capsys.readouterr().out
-    assert [one.name for one in figures] == ([f"peers_{one.name}" for one in PEERS] if python else [])
-    for one, peer in zip(figures, PEERS, strict=False):
+    assert [one.name for one in figures] == [f"peers_{one.name}" for one in there]
+    for one, peer in zip(figures, there, strict=True):
         assert one.goal == Goal("at least", peer.goal, "ratio")
         assert one.ratio is not None
         assert one.ratio > 0
+
+
+@pytest.mark.long
+def test_the_job_is_done_rightly_from_a_file_by_all_that_are_installed() -> None:
+    python = interpreter()
+    figures = from_files.compare(
+        4_000, 1, python or Path(sys.executable), from_files.ENGINES if python else ()
+    )
+    assert [one.name for one in figures] == (
+        ["peers_from_files_duckdb", "peers_from_files_chdb"] if python else []
+    )
