@@ -37,7 +37,12 @@ def test_what_ships_imports_what_is_declared_for_it_and_all_of_that() -> None:
 
 
 def test_tests_and_benchmarks_import_what_is_declared_for_developers_and_all_of_that() -> None:
-    everybody = ("--exclude", r"\.venv|\.data|benchmarks/peers/with_", "--optional-dependencies-dev-groups", "none")
+    everybody = (
+        "--exclude",
+        r"\.venv|\.data|benchmarks/peers/with_",
+        "--optional-dependencies-dev-groups",
+        "none",
+    )
     done = deptry(".", *everybody, "--per-rule-ignores", f"DEP002={'|'.join(TOOLS)}")
     assert done.returncode == 0, done.stderr
 
