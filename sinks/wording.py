@@ -16,6 +16,7 @@ from detectors.instants import HOUR, MINUTE
 from detectors.policy.policy import Policy
 
 __all__ = [
+    "CHART_WORDS",
     "UNNAMED",
     "Link",
     "ScopeNames",
@@ -36,6 +37,8 @@ __all__ = [
 ]
 
 _ELLIPSIS = "…"
+#: What the chart shows, for those who cannot see it.
+CHART_WORDS = "Share of sign-ins that fail, and people impacted, over the last hour"
 _LINK_TITLES = {
     "console": "Console",
     "runbook": "Runbook",
@@ -44,6 +47,7 @@ _LINK_TITLES = {
     "slack": "Slack thread",
     "pagerduty": "PagerDuty incident",
     "postmortem": "Post-mortem",
+    "chart": "Chart",
 }
 # Detector -> what its scope does, if it alone fired; in every other case the scope "is failing".
 _SYMPTOMS = {

@@ -7,7 +7,7 @@ and ``client`` sends it. ``registry`` lists them.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -25,6 +25,10 @@ __all__ = ["Fate", "Means", "Pace", "ReceiverSettings"]
 
 #: What becomes of a command that need not be sent: a newer one says more, or its incident is over.
 Fate = Literal["superseded", "dropped"]
+
+
+async def _no_picture(command: Command) -> bytes | None:
+    return None
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,7 @@ class Means:
         names: what people call the values of scopes.
         document: makes the JSON of an incident, as the topic ``incidents`` has it.
         banner_keys: (scope, ms) -> the banner keys that an incident on the scope sets then.
+        picture: the chart of a command's incident, as PNG; None where nothing is known to draw.
     """
 
     http: httpx.AsyncClient
@@ -59,6 +64,7 @@ class Means:
     names: ScopeNames
     document: Callable[[Incident], bytes] = msgspec.json.encode
     banner_keys: Callable[[str, int], Sequence[str]] = lambda scope, at: (scope,)
+    picture: Callable[[Command], Awaitable[bytes | None]] = _no_picture
 
 
 class ReceiverSettings(Group):
@@ -71,6 +77,7 @@ class ReceiverSettings(Group):
         pace: the load that it accepts.
         longest_wait: the most that it may ask to wait, seconds; a longer wish is cut to this.
         shows_links: whether what it shows has links that other receivers return (``relinked``).
+        shows_chart: whether what it shows may have the link ``chart``, the address of a picture of the outage.
     """
 
     title: ClassVar[str]
@@ -79,6 +86,7 @@ class ReceiverSettings(Group):
     pace: ClassVar[Pace] = Pace(per_minute=60, burst=10, concurrency=2)
     longest_wait: ClassVar[float] = 600.0
     shows_links: ClassVar[bool] = False
+    shows_chart: ClassVar[bool] = False
 
     @property
     def on(self) -> bool:

@@ -167,6 +167,11 @@ def _blocks(blocks: Sequence[Mapping[str, Any]]) -> Iterator[Html]:
                     tag("p", words) if words else None,
                     tag("div", fields, class_="fields") if fields else None,
                 )
+            case "image":
+                yield tag(
+                    "p",
+                    tag("img", src=str(block.get("image_url")), alt=str(block.get("alt_text")), width="400"),
+                )
             case "divider":
                 yield tag("hr")
 

@@ -67,6 +67,8 @@ class SlackSandbox(Receiver):
         self._token = token
         self._channel_id = channel_id
         self._channels = {channel_id, channel_name, channel_name.removeprefix("#")}
+        #: Whether it cannot fetch the pictures of messages, and so refuses these, as Slack does.
+        self.blind = False
         self._refusals: list[str] = []
         self._posted = 0
 
@@ -221,7 +223,9 @@ class SlackSandbox(Receiver):
             return "no_text"
         if len(msgspec.json.encode(body)) > _BODY_LIMIT:
             return "msg_too_long"
-        return None if _valid_blocks(body.get("blocks", [])) else "invalid_blocks"
+        blocks = body.get("blocks", [])
+        unseen = self.blind and any(block.get("type") == "image" for block in blocks)
+        return None if _valid_blocks(blocks) and not unseen else "invalid_blocks"
 
 
 def _as_listed(message: Message, query: Mapping[str, str]) -> dict[str, Any]:
@@ -258,6 +262,8 @@ def _valid_block(block: dict[str, Any]) -> bool:
         return 1 <= len(block.get("elements", [])) <= 10
     if kind == "actions":
         return 1 <= len(block.get("elements", [])) <= 25
+    if kind == "image":
+        return 1 <= len(block.get("image_url", "")) <= 3000 and 1 <= len(block.get("alt_text", "")) <= 2000
     return kind in ("divider", "input")
 
 

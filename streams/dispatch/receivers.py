@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import httpx
+from msgspec.structs import replace
 
 from detectors.incidents import Command
 from detectors.policy.policy import Policy
@@ -21,7 +22,7 @@ from streams.runtime.clocks import Clock
 from streams.runtime.lease import Lease, LeaseLost
 from streams.settings.settings import Settings
 
-__all__ = ["LeaseGuard", "StandingLeaseGuard", "guarded", "http_client", "receivers"]
+__all__ = ["Charts", "LeaseGuard", "StandingLeaseGuard", "guarded", "http_client", "receivers"]
 
 _T = TypeVar("_T")
 
@@ -55,18 +56,46 @@ async def _hold(lease: Lease) -> None:
         await asyncio.Event().wait()
 
 
+class Charts(Protocol):
+    """The charts of outages: where one is, and the picture itself."""
+
+    def url(self, command: Command) -> str | None: ...
+    async def picture(self, command: Command) -> bytes | None: ...
+
+
+class _Charted:
+    """A receiver that is told where the chart of an outage is."""
+
+    def __init__(self, client: SinkClient, charts: Charts) -> None:
+        self._client = client
+        self._charts = charts
+
+    async def send(self, command: Command, receipts: Receipts) -> Answer:
+        """Send a command, with the link ``chart`` if there is one."""
+        url = self._charts.url(command)
+        if url is not None:
+            links = {**command.incident.links, "chart": url}
+            command = replace(command, incident=replace(command.incident, links=links))
+        return await self._client.send(command, receipts)
+
+
 def receivers(
-    settings: Settings, http: httpx.AsyncClient, clock: Clock, policy: Policy
+    settings: Settings, http: httpx.AsyncClient, clock: Clock, policy: Policy, charts: Charts
 ) -> Mapping[str, SinkClient]:
-    """Clients by sink, which call the values of scopes as the policy does."""
+    """Clients by sink, which call the values of scopes as the policy does, and show charts of outages."""
     means = Means(
         http=http,
         clock=clock,
         names=ScopeNames(policy),
         document=encode_incident,
         banner_keys=BannerKeys(policy).of_scope,
+        picture=charts.picture,
     )
-    return {name: receiver.client(means) for name, receiver in settings.receivers() if receiver.on}
+    clients = {name: (one, one.client(means)) for name, one in settings.receivers() if one.on}
+    return {
+        name: _Charted(client, charts) if one.shows_chart else client
+        for name, (one, client) in clients.items()
+    }
 
 
 class LeaseGuard:

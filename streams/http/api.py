@@ -19,6 +19,7 @@ from sinks.metrics.prometheus import Metrics
 from sinks.wording import ScopeNames
 from streams.http.access.gate import Gate
 from streams.http.access.login import LoginPage
+from streams.http.charts import Charts
 from streams.http.inputs import InputDoor, SubmitInput
 from streams.http.openapi.page import OpenApiPage
 from streams.http.pagerduty.door import PATIENCE, PagerDutyDoor
@@ -76,6 +77,7 @@ def routes(
     policy: Policy,
     *,
     clock: Callable[[], int],
+    charts: Charts,
     inputs_health: Callable[[], object] = list,
     patience: float = PATIENCE,
 ) -> list[web.RouteDef]:
@@ -89,21 +91,12 @@ def routes(
         settings: as far as HTTP needs them.
         policy: the policy.
         clock: ms since the epoch, injected time where time is injected.
+        charts: of outages.
         inputs_health: how each input of this process stands.
         patience: seconds for which a webhook waits for what another one may say.
     """
     gate = Gate(settings.tokens(), bind=settings.bind, clock=clock)
     door = InputDoor(views, submit_input, policy, clock=clock)
-    pagerduty = PagerDutyDoor(
-        settings.pagerduty.webhook_secret,
-        policy.notify.dedup_prefix,
-        views=views,
-        door=door,
-        metrics=metrics.webhooks,
-        clock=clock,
-        patience=patience,
-    )
-    slack = SlackDoor(settings.slack, policy, views=views, door=door, metrics=metrics.webhooks, clock=clock)
     api = _Api(views, metrics, door, policy, clock=clock, pages=settings.pagerduty.on)
     table: list[tuple[str, str, Handler]] = [
         *ConsolePages(views, policy, report, metrics, pages_on=settings.pagerduty.on, clock=clock).table(),
@@ -121,12 +114,39 @@ def routes(
         ("POST", f"/api/v1/{_COVERS}", door.keep_quiet),
         ("POST", f"/api/v1/{_COVERS}/{{id}}/end", door.end),
         ("GET", "/api/v1/inputs/{id:.+}", door.state),
-        ("POST", "/webhooks/pagerduty", pagerduty.receive),
-        ("POST", "/webhooks/slack", slack.receive),
+        *_webhooks(views, metrics, door, settings, policy, clock=clock, patience=patience),
+        *charts.table(),
         *_for_everybody(gate, views, report, settings, policy, clock),
     ]
     table += OpenApiPage(tuple(table)).table()
     return [_ROUTE[row[0]](row[1], answered(gate.guarded(*row))) for row in table]
+
+
+def _webhooks(
+    views: Views,
+    metrics: Metrics,
+    door: InputDoor,
+    settings: HttpSettings,
+    policy: Policy,
+    *,
+    clock: Callable[[], int],
+    patience: float,
+) -> list[tuple[str, str, Handler]]:
+    """Where PagerDuty and Slack say what people do there."""
+    pagerduty = PagerDutyDoor(
+        settings.pagerduty.webhook_secret,
+        policy.notify.dedup_prefix,
+        views=views,
+        door=door,
+        metrics=metrics.webhooks,
+        clock=clock,
+        patience=patience,
+    )
+    slack = SlackDoor(settings.slack, policy, views=views, door=door, metrics=metrics.webhooks, clock=clock)
+    return [
+        ("POST", "/webhooks/pagerduty", pagerduty.receive),
+        ("POST", "/webhooks/slack", slack.receive),
+    ]
 
 
 def _for_everybody(

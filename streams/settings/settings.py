@@ -112,7 +112,7 @@ def _origins(value: object) -> object:
 
 
 _ORIGINS = "must be origins of pages, in lower case and without a path: https://www.va.gov,https://staging.va.gov; or *"
-#: The least length of the key of hashes.
+#: The least length of a key of hashes and signatures.
 HASH_KEY_BYTES = 32
 
 
@@ -138,7 +138,7 @@ class Settings(Receivers, BaseSettings):
         inputs: what is read: ``login-events``, or mappings with their topics; login events alone by default.
         api_token: a token of the HTTP interface that several people share.
         api_tokens: tokens with their names and roles (``settings.api_tokens``).
-        hash_key: the key of the hashes of raw ids that mappings make; text of at least 32 bytes.
+        chart_key, hash_key: keys of 32 bytes or more, for addresses of charts, and for hashes of raw ids in mappings.
         schema_registry: where the schemas of records in Avro are.
         banner_origins: of pages that may read the state of the banners in a browser; ``*`` for any.
         bind, port: address and port on which HTTP is served.
@@ -162,6 +162,7 @@ class Settings(Receivers, BaseSettings):
     inputs: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names)] = ()
     api_token: HeaderSecret | None = None
     api_tokens: ApiTokens | None = None
+    chart_key: HashKey | None = None
     hash_key: HashKey | None = None
     schema_registry: SchemaRegistry = SchemaRegistry()
     banner_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_origins)] = ()

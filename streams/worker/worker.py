@@ -31,6 +31,7 @@ from streams.evaluate.metrics_snapshot import burn_windows
 from streams.evaluate.shard import Shard
 from streams.events.validation import Reason
 from streams.http.api import routes
+from streams.http.charts import Charts
 from streams.http.pagerduty.poll import StatusPoll
 from streams.http.server import HttpServer
 from streams.http.tailing.tailer import ViewsTailer
@@ -102,7 +103,8 @@ class Worker:
         broker_time = BrokerClock(clock, time.monotonic) if clock.pace == 1 else None
         self._clients = KafkaClients(kafka, broker_time, settings.client_rack)
         self._http = http_client(timeout=10.0)
-        self._receivers = receivers(settings, self._http, clock, policy)
+        self._charts = Charts(self.views, policy, settings.chart_key, clock=clock)
+        self._receivers = receivers(settings, self._http, clock, policy, self._charts)
         self._probe = BrokerProbe(self._clients, partial(diagnose, kafka))
         records = OwnRecords(self.topics, self._put_aside)
         self._tailer = self._tail(clock, records)
@@ -170,6 +172,7 @@ class Worker:
             settings,
             policy,
             clock=clock,
+            charts=self._charts,
             inputs_health=self._inputs.report,
         )
         return HttpServer(table, host=settings.bind, port=options.port)

@@ -51,6 +51,7 @@ class DatadogSettings(ReceiverSettings):
     )
     # Datadog states its limit in X-RateLimit headers.
     pace: ClassVar[Pace] = Pace(per_minute=0, burst=1, concurrency=4)
+    shows_chart: ClassVar[bool] = True
 
     def client(self, means: Means) -> SinkClient:
         """The client of Datadog."""

@@ -10,7 +10,7 @@ import asyncio
 import smtplib
 import socket
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from email.message import EmailMessage
 from typing import Literal
@@ -43,6 +43,7 @@ class Email:
         ca_file: certificates that the relay's is checked by, beside those of the machine; None for these alone.
         names: what people call the values of scopes.
         clock: ms since the epoch.
+        picture: the chart of a command's incident, as PNG, which mails show; None: they show none.
         deadline: seconds that one mail may take.
     """
 
@@ -59,6 +60,7 @@ class Email:
         ca_file: str | None = None,
         names: ScopeNames = UNNAMED,
         clock: Callable[[], int],
+        picture: Callable[[Command], Awaitable[bytes | None]] | None = None,
         deadline: float = DEADLINE,
     ) -> None:
         self._host, self._port, self._security = host, port, security
@@ -67,11 +69,15 @@ class Email:
         self._ca_file = ca_file
         self._names = names
         self._clock = clock
+        self._picture = picture
         self._deadline = deadline
 
     async def send(self, command: Command, receipts: Receipts) -> Answer:
         """Deliver one command. A repeat after a lost answer has the same Message-ID, and readers show it once."""
-        mail = render(command, sender=self._sender, to=self._to, now=self._clock(), names=self._names)
+        picture = await self._picture(command) if self._picture is not None else None
+        mail = render(
+            command, sender=self._sender, to=self._to, now=self._clock(), names=self._names, picture=picture
+        )
         conversation = _Conversation(self._talk, mail)
         task = asyncio.get_running_loop().run_in_executor(None, conversation.run)
         try:

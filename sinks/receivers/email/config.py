@@ -101,6 +101,7 @@ class EmailSettings(ReceiverSettings):
             ca_file=str(self.ca_file) if self.ca_file is not None else None,
             names=means.names,
             clock=means.clock,
+            picture=means.picture,
         )
 
     def named(self) -> Mapping[str, Self]:

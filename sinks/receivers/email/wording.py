@@ -11,14 +11,18 @@ from email.policy import SMTP
 from email.utils import format_datetime
 
 from detectors.incidents import Command
+from sinks.chart.outage import WIDTH
 from sinks.receivers.story import Story, plain, subject_of, tell
-from sinks.wording import UNNAMED, ScopeNames
+from sinks.wording import CHART_WORDS, UNNAMED, ScopeNames
 
 __all__ = ["message_id", "render"]
 
 _SUBJECT_LIMIT = 180
 _COLOURS = {1: "#b3261e", 2: "#b25e09", 3: "#7a6a00"}
 _OVER = "#1b6b33"
+#: By which the text names the picture that the mail brings along.
+_PICTURE = "chart@watchofficer"
+_IMAGE = f'<img src="cid:{_PICTURE}" alt="{CHART_WORDS}" width="{WIDTH}" style="max-width:100%">'
 _FOOTER = "Sent by watchofficer, which watches sign-in. Nobody reads replies."
 
 
@@ -36,7 +40,13 @@ def message_id(command: Command, domain: str, *, first: bool = False) -> str:
 
 
 def render(
-    command: Command, *, sender: str, to: tuple[str, ...], now: int, names: ScopeNames = UNNAMED
+    command: Command,
+    *,
+    sender: str,
+    to: tuple[str, ...],
+    now: int,
+    names: ScopeNames = UNNAMED,
+    picture: bytes | None = None,
 ) -> EmailMessage:
     """The mail for a command.
 
@@ -48,6 +58,7 @@ def render(
         to: the addresses that it is shown to go to.
         now: ms; the time of the mail.
         names: what people call the values of scopes.
+        picture: the chart of the outage as PNG, which the mail brings along: no reader has to fetch it.
     """
     story = tell(command, names)
     address = Address(addr_spec=sender)
@@ -67,7 +78,11 @@ def render(
     if command.incident.severity == 1 and command.action != "resolve":
         mail["Importance"] = "high"
     mail.set_content(_text(story), cte="quoted-printable")
-    mail.add_alternative(_html(command, story), subtype="html", cte="quoted-printable")
+    html_text = _html(command, story, shows=picture is not None)
+    mail.add_alternative(html_text, subtype="html", cte="quoted-printable")
+    if picture is not None:
+        html_part = mail.get_payload()[1]  # type: ignore[index]
+        html_part.add_related(picture, "image", "png", cid=f"<{_PICTURE}>", filename="outage.png")  # type: ignore[union-attr]
     return mail
 
 
@@ -91,7 +106,7 @@ def _text(story: Story) -> str:
     return "\n".join([*lines, "", "-- ", _FOOTER, ""])
 
 
-def _html(command: Command, story: Story) -> str:
+def _html(command: Command, story: Story, *, shows: bool) -> str:
     colour = _OVER if command.action == "resolve" else _COLOURS[command.incident.severity]
     cell = 'style="padding:2px 12px 2px 0;vertical-align:top'
     rows = "".join(
@@ -106,6 +121,7 @@ def _html(command: Command, story: Story) -> str:
         '<!doctype html>\n<html lang="en"><body style="font:15px/1.45 Arial,sans-serif;color:#1b1b1b">\n'
         f'<h2 style="font-size:18px;margin:0 0 8px;padding-left:10px;border-left:6px solid {colour}">'
         f"{html.escape(story.subject)}</h2>\n<p>{html.escape(story.news)}</p>\n<table>\n{rows}</table>\n"
+        + (f"<p>{_IMAGE}</p>\n" if shows else "")
         + (f"<p>Notes</p>\n<ul>\n{notes}</ul>\n" if notes else "")
         + (f"<p>{links}</p>\n" if links else "")
         + f'<p style="color:#555;font-size:12px">{_FOOTER}</p>\n'

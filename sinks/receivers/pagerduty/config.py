@@ -51,6 +51,7 @@ class PagerDutySettings(ReceiverSettings):
     pace: ClassVar[Pace] = Pace(per_minute=96, burst=20, concurrency=6)
     longest_wait: ClassVar[float] = 60.0  # a page cannot wait longer
     shows_links: ClassVar[bool] = True
+    shows_chart: ClassVar[bool] = True
 
     def gaps(self) -> Sequence[tuple[str, tuple[str, ...]]]:
         """Beside what is lacking anyway: a token of the REST API is of no use without a user, nor is a user alone."""
@@ -138,6 +139,7 @@ class _RestSettings(PagerDutySettings):
     title: ClassVar[str] = "PagerDuty's REST API"
     needed: ClassVar[tuple[str, ...]] = ("rest_token", "rest_from")
     lacking: ClassVar[tuple[str, tuple[str, ...]] | None] = None
+    shows_chart: ClassVar[bool] = False
 
     def client(self, means: Means) -> SinkClient:
         """The client of the REST API."""

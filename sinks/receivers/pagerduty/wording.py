@@ -12,6 +12,7 @@ from typing import Any
 from detectors.incidents import Command, Counts, Incident
 from detectors.instants import format_duration, format_instant
 from sinks.wording import (
+    CHART_WORDS,
     UNNAMED,
     ScopeNames,
     common_words,
@@ -92,6 +93,9 @@ def render(
     console = next((link.url for link in links if link.name == "console"), None)
     if console is not None:
         event["client_url"] = console
+    chart = incident.links.get("chart", "")
+    if chart.startswith("https://"):  # PagerDuty shows no other
+        event["images"] = [{"src": chart, "href": console or chart, "alt": CHART_WORDS}]
     return event
 
 

@@ -14,9 +14,11 @@ from typing import Any
 
 import httpx
 import msgspec
+import structlog
 from pydantic import SecretStr
 
 from detectors.incidents import Command
+from detectors.instants import MINUTE
 from sinks.receivers.answers import (
     Answer,
     Delivered,
@@ -35,6 +37,8 @@ from sinks.wording import UNNAMED, ScopeNames, one_line, truncate
 
 __all__ = ["Slack"]
 
+_log = structlog.get_logger(__name__)
+
 # Errors with HTTP 200 that are temporary. Any other error needs a change on this side: a dead letter.
 _TEMPORARY = frozenset(
     {
@@ -52,6 +56,8 @@ _THROTTLED = frozenset({"ratelimited", "rate_limited"})
 _PAGE_BYTES = 2 << 20
 #: A command that is younger, ms, was not sent by an earlier run.
 _FRESH = 15_000
+#: For how long, ms, messages go without pictures after Slack could not fetch one.
+_NO_PICTURES = 10 * MINUTE
 _ROOT_GONE = frozenset({"message_not_found", "thread_not_found"})
 
 
@@ -77,6 +83,7 @@ class Slack:
         self._clock = clock
         self._buttons = buttons
         self._workspace: str | None = None
+        self._no_pictures_before = 0  # ms
         self._lost: set[str] = set()  # commands whose messages may stand though no answer said so
 
     async def send(self, command: Command, receipts: Receipts) -> Answer:
@@ -148,7 +155,14 @@ class Slack:
         """Make one rendered call."""
         if request.root and self._workspace is None:
             await self._ask_for_workspace()
-        answer = await self._call(request.method, request.body)
+        answer = await self._call(request.method, self._shown(request.body))
+        if answer == Refused("invalid_blocks") and wording.has_picture(request.body):
+            # Slack fetches a picture before it takes the message, and refuses a message whose picture it cannot have.
+            self._no_pictures_before = max(self._now() + _NO_PICTURES, 1)
+            _log.warning(
+                "slack_cannot_fetch_pictures", remedy="let it reach /charts/, or unset the chart key"
+            )
+            answer = await self._call(request.method, self._shown(request.body))
         if not isinstance(answer, dict):
             return answer
         ts, channel = str(answer.get("ts", "")), str(answer.get("channel", ""))
@@ -157,6 +171,13 @@ class Slack:
         if not (ts and channel):
             return unexpected("ok without the timestamp of the message")
         return Delivered(self._receipt(ts, channel))
+
+    def _now(self) -> int:
+        return self._clock() if self._clock is not None else 0
+
+    def _shown(self, body: dict[str, Any]) -> dict[str, Any]:
+        """A message as it is sent: without its picture, where Slack could not fetch one some minutes ago."""
+        return wording.without_pictures(body) if self._now() < self._no_pictures_before else body
 
     def _receipt(self, ts: str, channel: str) -> dict[str, str]:
         """What later commands need of an incident's message."""

@@ -55,6 +55,7 @@ class SlackSettings(ReceiverSettings):
     # Slack allows one message a second and channel. Two at a time, so that one without an answer holds up no other.
     pace: ClassVar[Pace] = Pace(per_minute=60, burst=1, concurrency=2)
     shows_links: ClassVar[bool] = True
+    shows_chart: ClassVar[bool] = True
 
     def client(self, means: Means) -> SinkClient:
         """The client of Slack."""

@@ -12,6 +12,7 @@ from detectors.incidents import Command, Incident
 from sinks.receivers.slack.buttons import blocks
 from sinks.receivers.slack.lookup import metadata_of
 from sinks.wording import (
+    CHART_WORDS,
     UNNAMED,
     ScopeNames,
     capitalised,
@@ -29,7 +30,15 @@ from sinks.wording import (
     update_words,
 )
 
-__all__ = ["Request", "escape", "render", "render_blind", "render_seeing"]
+__all__ = [
+    "Request",
+    "escape",
+    "has_picture",
+    "render",
+    "render_blind",
+    "render_seeing",
+    "without_pictures",
+]
 
 HEADER_LIMIT = 150
 # Limits of texts by other authors, in escaped characters: a message stays below 12 KB even if each character
@@ -117,6 +126,17 @@ def render(
     return Request(method="chat.postMessage", body=body)
 
 
+def has_picture(body: Mapping[str, Any]) -> bool:
+    """Whether a message shows a picture, which Slack has to fetch."""
+    return any(block.get("type") == "image" for block in body.get("blocks", ()))
+
+
+def without_pictures(body: Mapping[str, Any]) -> dict[str, Any]:
+    """A message without its pictures."""
+    blocks = [block for block in body.get("blocks", ()) if block.get("type") != "image"]
+    return {**body, "blocks": blocks} if blocks else dict(body)
+
+
 def render_blind(
     *, channel: str, at: int, why: str, sentence: str, remedy: str = "", worker: str = "watchofficer"
 ) -> Request:
@@ -178,7 +198,7 @@ def _root(
     places = [
         f"<{address}|{escape(link.title, 80)}>"
         for link in links_of(incident, found)
-        if len(address := _address(link.url)) <= ADDRESS_LIMIT
+        if link.name != "chart" and len(address := _address(link.url)) <= ADDRESS_LIMIT
     ]
     footer = " · ".join([*places[:LINKS_SHOWN], f"incident {escape(incident.id, 80)}"])
     return {
@@ -192,9 +212,15 @@ def _root(
             },
             _section("\n".join(lines)),
             {"type": "section", "fields": fields},
+            *_chart(incident),
             {"type": "context", "elements": [_mrkdwn(footer)]},
         ],
     }
+
+
+def _chart(incident: Incident) -> list[dict[str, Any]]:
+    url = incident.links.get("chart")
+    return [] if url is None else [{"type": "image", "image_url": url, "alt_text": CHART_WORDS}]
 
 
 def _reply(command: Command, names: ScopeNames) -> str:

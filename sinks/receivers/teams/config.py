@@ -42,6 +42,7 @@ class TeamsSettings(ReceiverSettings):
     needed: ClassVar[tuple[str, ...]] = ("url",)
     # Teams throttles more than 4 requests a second; one at a time keeps the order within a channel.
     pace: ClassVar[Pace] = Pace(per_minute=120, burst=2, concurrency=1)
+    shows_chart: ClassVar[bool] = True
 
     def client(self, means: Means) -> SinkClient:
         """The client of one channel."""

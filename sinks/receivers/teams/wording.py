@@ -11,7 +11,7 @@ import msgspec
 
 from detectors.incidents import Command
 from sinks.receivers.story import Story, tell
-from sinks.wording import UNNAMED, ScopeNames
+from sinks.wording import CHART_WORDS, UNNAMED, ScopeNames
 
 __all__ = ["BODY_BYTES", "render"]
 
@@ -50,6 +50,11 @@ def _message(command: Command, story: Story) -> dict[str, Any]:
     if story.notes:
         body.append(_block([{"text": "Notes", "weight": "bolder"}]))
         body += [_block([{"text": note}], spacing="small") for note in story.notes]
+    body += [
+        {"type": "Image", "url": link.url, "altText": CHART_WORDS}
+        for link in story.links
+        if link.name == "chart"
+    ]
     card: dict[str, Any] = {
         "$schema": _SCHEMA,
         "type": "AdaptiveCard",
@@ -61,7 +66,7 @@ def _message(command: Command, story: Story) -> dict[str, Any]:
     actions = [
         {"type": "Action.OpenUrl", "title": link.title, "url": link.url}
         for link in story.links
-        if len(link.url) <= 1024
+        if link.name != "chart" and len(link.url) <= 1024
     ]
     if actions:
         card["actions"] = actions[:_BUTTONS]

@@ -14,7 +14,7 @@ __all__ = ["is_loopback", "is_public", "not_local", "same_secret"]
 _FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP", "Via")
 _PUBLIC = frozenset({"/healthz", "/readyz", "/login", "/login_gov_state_incidents"})
 #: The public page, the state of the banner, and what is admitted by a signature.
-_PUBLIC_BELOW = ("/status", "/v0/", "/webhooks/")
+_PUBLIC_BELOW = ("/status", "/v0/", "/webhooks/", "/charts/")
 
 
 def is_public(path: str) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 from detectors.incidents import IncidentInput
 from sinks.metrics.prometheus import Metrics
 from streams.http.api import routes
+from streams.http.charts import Charts
 from streams.http.openapi.document import openapi, render
 from streams.http.views import Views
 from streams.settings.policy_file import default_policy
@@ -27,7 +28,9 @@ async def _no_input(value: IncidentInput) -> object:
 
 def _main() -> None:
     metrics = Metrics(clock=lambda: 0, version=version("watchofficer"), policy="")
-    table = routes(Views(), metrics, _nothing, _no_input, Settings(), default_policy(), clock=lambda: 0)
+    views, policy = Views(), default_policy()
+    charts = Charts(views, policy, None, clock=lambda: 0)
+    table = routes(views, metrics, _nothing, _no_input, Settings(), policy, clock=lambda: 0, charts=charts)
     _FILE.write_text(render(openapi((one.method, one.path, one.handler) for one in table)), encoding="utf-8")
     print(_FILE)
 

@@ -297,6 +297,12 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
             ("slack", "Slack", "X-Slack-Signature"),
         )
     },
+    ("GET", "/charts/{incident}/{at}/{until}/{signature}.png"): Operation(
+        "Reading",
+        "The chart of an hour of an outage, at an address that is signed and holds for three days",
+        content_type="image/png",
+        errors=(404, 410),
+    ),
     ("GET", "/v0/backend_statuses"): Operation(
         "Reading",
         "The banners of sign-in for one visitor",

@@ -24,7 +24,15 @@ from streams.http.views import Views
 from streams.records.models import decode_incident
 from streams.watchdog.report import Report
 
-__all__ = ["OVER", "Incidents", "deadlines_of", "objective_of", "standing_of", "thresholds_of"]
+__all__ = [
+    "OVER",
+    "Incidents",
+    "deadlines_of",
+    "measured_scope",
+    "objective_of",
+    "standing_of",
+    "thresholds_of",
+]
 
 OVER = ("resolved", "closed")
 _SIMILAR = 5
@@ -66,7 +74,7 @@ class Incidents:
     def view(self, incident: Incident, standing: Standing) -> IncidentView:
         """Return what the page of an incident shows."""
         now, policy, views = self._clock(), self._policy, self._views
-        measured = self._measured(incident)
+        measured = measured_scope(views, incident)
         span = _span(incident, now)
         found = links_of(incident, views.told.links(incident.id))
         runbooks = policy.runbooks_of(incident.scope, incident.causes, incident.common)
@@ -109,19 +117,6 @@ class Incidents:
         self._decoded[key] = record, incident
         return incident
 
-    def _measured(self, incident: Incident) -> str:
-        """The scope whose trace stands for an incident's: its own, else the narrowest that holds it and is kept."""
-        values = incident.scope.split("/")[1:]
-        method = (
-            path_of(incident.env, (values[0] if n == 0 else ANY for n in range(len(values))))
-            if values
-            else ""
-        )
-        for scope in (incident.scope, method, incident.env):
-            if scope and contains(scope, incident.scope) and self._views.traces.of(scope, 0):
-                return scope
-        return incident.scope
-
     def _pages(self, incident: Incident) -> list[PageState]:
         record = self._views.incident(incident.id)
         told = {} if record is None else self._views.pages.told(record, on=self._pages_on)
@@ -145,6 +140,18 @@ class Incidents:
             and one.opened_at < incident.opened_at
         ]
         return sorted(alike, key=lambda one: -one.opened_at)[:_SIMILAR]
+
+
+def measured_scope(views: Views, incident: Incident) -> str:
+    """Return the scope whose trace stands for an incident's: its own, else the narrowest that holds it and is kept."""
+    values = incident.scope.split("/")[1:]
+    method = (
+        path_of(incident.env, (values[0] if n == 0 else ANY for n in range(len(values)))) if values else ""
+    )
+    for scope in (incident.scope, method, incident.env):
+        if scope and contains(scope, incident.scope) and views.traces.of(scope, 0):
+            return scope
+    return incident.scope
 
 
 def deadlines_of(incident: Incident, policy: Policy) -> list[Deadline]:

@@ -20,6 +20,7 @@ from sinks.banner import banner
 from sinks.metrics.prometheus import Metrics
 from sinks.receivers.slack.config import SlackSettings
 from streams.http.api import routes
+from streams.http.charts import Charts
 from streams.http.responses import json_errors
 from streams.http.views import Views
 from streams.records.models import encode_incident
@@ -67,9 +68,11 @@ class Serving:
     health: Health
     progress: Progress
     report: Callable[[], Report]
+    charts: Charts
     submitted: list[IncidentInput] = field(default_factory=list)
     failure: Exception | None = None
     monotonic: float = 0.0
+    now: int = NOW
 
     async def submit(self, value: IncidentInput) -> None:
         if self.failure is not None:
@@ -115,6 +118,7 @@ async def serving(
     slack: SlackSettings = SLACK,
     banner_origins: tuple[str, ...] = (),
     policy: Policy | None = None,
+    chart_key: str | None = None,
 ) -> AsyncIterator[Serving]:
     views, health = Views(), Health(lambda: served.monotonic)
     progress = Progress(lambda: served.monotonic)
@@ -129,6 +133,8 @@ async def serving(
         PagerDutySettings(SecretStr(secret) if secret else None),
         slack,
     )
+    key = SecretStr(chart_key) if chart_key is not None else None
+    charts = Charts(views, policy or default_policy(), key, clock=lambda: served.now)
     application = web.Application(middlewares=[json_errors])
     application.add_routes(
         routes(
@@ -139,11 +145,12 @@ async def serving(
             settings,
             policy or default_policy(),
             clock=lambda: NOW,
+            charts=charts,
             patience=patience,
         )
     )
     async with TestClient(TestServer(application, host="127.0.0.1")) as client:
-        served = Serving(client, views, metrics, health, progress, watchdog.report)
+        served = Serving(client, views, metrics, health, progress, watchdog.report, charts)
         views.ready = True
         yield served
 

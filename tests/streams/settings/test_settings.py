@@ -36,6 +36,7 @@ SECRETS = {
     "WATCHOFFICER_STATUSPAGE__API_KEY": "page-hunter2",
     "WATCHOFFICER_ALERTMANAGER__PASSWORD": "am-hunter2",
     "WATCHOFFICER_HEARTBEAT_URL": "https://beat.test/hunter2",
+    "WATCHOFFICER_CHART_KEY": "chart-hunter2-of-thirty-two-bytes-or-more",
     "WATCHOFFICER_HASH_KEY": "hash-hunter2-of-thirty-two-bytes-or-more",
     "WATCHOFFICER_SCHEMA_REGISTRY__PASSWORD": "schemas-hunter2",
 }
@@ -74,8 +75,8 @@ def test_the_variables_are_those_of_the_documentation() -> None:
     names = {variable.name.removeprefix("WATCHOFFICER_") for variable in variables()}
     assert names == {
         "BROKER", "CLIENT_RACK", "TOPIC_PREFIX", "POLICY", "INPUTS", "API_TOKEN", "API_TOKENS", "BANNER_ORIGINS",
-        "PORT", "LOG_FORMAT",
-        "HEARTBEAT_URL",
+        "HASH_KEY", "BIND", "PORT", "LOG_FORMAT",
+        "CHART_KEY", "HEARTBEAT_URL",
         "PAGERDUTY__ROUTING_KEY", "PAGERDUTY__BASE_URL", "PAGERDUTY__WEBHOOK_SECRET", "PAGERDUTY__REST_TOKEN",
         "PAGERDUTY__REST_FROM", "PAGERDUTY__REST_URL",
         "DATADOG__API_KEY", "DATADOG__APP_KEY", "DATADOG__SITE", "DATADOG__BASE_URL", "DATADOG__FIELDS",
@@ -311,6 +312,7 @@ def test_no_text_of_settings_holds_a_secret() -> None:
 
 def test_no_error_holds_a_secret_even_where_it_is_the_secret_that_is_wrong() -> None:
     environ = {name: f"{secret} \u00e9" for name, secret in SECRETS.items()} | {"WATCHOFFICER_PORT": "x"}
+    environ["WATCHOFFICER_CHART_KEY"] = "chart-hunter2"
     environ["WATCHOFFICER_HASH_KEY"] = "hash-hunter2"  # too short: of any text of 32 bytes a key can be made
     with pytest.raises(SettingsError) as caught:
         read_settings(environ)

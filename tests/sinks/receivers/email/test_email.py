@@ -15,6 +15,7 @@ from hypothesis import given
 from pydantic import SecretStr
 
 from detectors.incidents import Command, Note
+from sinks.chart.outage import draw
 from sinks.receivers.answers import Answer, Delivered, Refused, Retry
 from sinks.receivers.email.client import Email
 from sinks.receivers.email.config import EmailSettings
@@ -58,6 +59,23 @@ def text_of(mail: EmailMessage, subtype: str) -> str:
 
 async def over(relay: Relay, made: Certificate | None, said: Command, **more: Any) -> Answer:
     return await email(relay, made, **more).send(said, no_receipts)
+
+
+async def test_a_mail_brings_the_chart_along(made: Certificate) -> None:
+    picture = draw("SSOe sign-in is failing", (), until=OPENED)
+
+    async def drawn(command: Command) -> bytes | None:
+        return picture
+
+    async with serving(Relay(), made) as relay:
+        assert isinstance(await over(relay, made, command("email", "open"), picture=drawn), Delivered)
+    (mail,) = relay.mails
+    assert [part.get_content_type() for part in mail.walk()] == [
+        "multipart/alternative", "text/plain", "multipart/related", "text/html", "image/png",
+    ]  # fmt: skip
+    (attached,) = [part for part in mail.walk() if part.get_content_type() == "image/png"]
+    assert attached.get_payload(decode=True) == picture
+    assert f'<img src="cid:{attached["Content-ID"].strip("<>")}"' in text_of(mail, "html")
 
 
 async def test_a_mail_goes_to_the_list_over_tls_after_a_password(made: Certificate) -> None:

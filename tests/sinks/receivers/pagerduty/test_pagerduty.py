@@ -17,6 +17,7 @@ from sinks.receivers.answers import Delivered, Refused, Retry
 from sinks.receivers.pagerduty import wording as module
 from sinks.receivers.pagerduty.client import PagerDuty
 from sinks.receivers.pagerduty.wording import render_blind, render_seeing
+from sinks.wording import CHART_WORDS
 from tests.sinks.samples import (
     IN_COMMON,
     NAMES,
@@ -46,6 +47,14 @@ async def send(given: Command, *answers: httpx.Response) -> tuple[Any, list[dict
 
     async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as http:
         return await PagerDuty(http, routing_key=SecretStr(KEY)).send(given, no_receipts), sent
+
+
+@pytest.mark.parametrize("chart", ["https://watch.example/charts/1.png", "http://127.0.0.1/charts/1.png"])
+def test_a_page_shows_the_chart_where_it_is_served_by_https(chart: str) -> None:
+    links = {**incident().links, "chart": chart}
+    event = render(command("pagerduty", "trigger", incident=incident(links=links)))
+    shown = {"src": chart, "href": links["console"], "alt": CHART_WORDS}
+    assert event.get("images") == ([shown] if chart.startswith("https:") else None)
 
 
 def test_the_summary_is_one_line_that_a_woken_person_understands() -> None:

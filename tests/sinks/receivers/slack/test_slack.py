@@ -20,7 +20,18 @@ from sinks.receivers.answers import Answer, Delivered, Refused, Retry
 from sinks.receivers.slack import wording as module
 from sinks.receivers.slack.client import Slack
 from sinks.receivers.slack.wording import escape, render_blind, render_seeing
-from tests.sinks.samples import IN_COMMON, NAMES, OPENED, SAID_IN_COMMON, command, commands, crammed, incident
+from sinks.sandbox import SlackSandbox
+from tests.sinks.samples import (
+    IN_COMMON,
+    NAMES,
+    OPENED,
+    SAID_IN_COMMON,
+    RunningTime,
+    command,
+    commands,
+    crammed,
+    incident,
+)
 
 render = partial(module.render, names=NAMES)
 
@@ -228,6 +239,34 @@ async def test_edits_go_to_the_channel_id_that_slack_gave() -> None:
 async def test_a_permanent_error_with_http_200_is_a_dead_letter(error: str) -> None:
     answer = await send(Workspace({"ok": False, "error": error}), command("slack", "post"))
     assert answer == Refused(error)
+
+
+async def test_the_chart_stands_in_the_message_unless_slack_cannot_fetch_it() -> None:
+    time = RunningTime()
+    sandbox = SlackSandbox(clock=time.clock, sleep=time.sleep)
+    await sandbox.start()
+    links = {**incident().links, "chart": "https://watch.example/charts/prod-7/1/2/abc.png"}
+    post = command("slack", "post", incident=incident(links=links))
+    shown = []
+    async with httpx.AsyncClient() as http:
+        slack = Slack(
+            http, token=SecretStr("x"), channel="C0SANDBOX", base_url=sandbox.base_url, clock=time.clock
+        )
+        for sandbox.blind, waits in ((False, 0), (True, 0), (False, 0), (False, 11)):
+            time.now += waits * MINUTE
+            before = len(sandbox.requests)
+            assert isinstance(await slack.post(module.render(post, channel="C0SANDBOX")), Delivered)
+            kinds = [block["type"] for block in sandbox.messages[-1].blocks]
+            shown.append(("image" in kinds, len(sandbox.requests) - before))
+    await sandbox.stop()
+    # With its picture; without it at a second try; without asking; ten minutes later with it again.
+    assert shown == [(True, 2), (False, 2), (False, 1), (True, 1)]
+    assert (
+        "chart"
+        not in render(
+            command("slack", "reply", incident=incident(links=links)), channel="C1", root_ts="1"
+        ).body
+    )
 
 
 @pytest.mark.parametrize("error", ["internal_error", "fatal_error", "service_unavailable", "request_timeout"])

@@ -18,10 +18,20 @@ from sinks.receivers.teams.client import Teams
 from sinks.receivers.teams.config import TeamsSettings
 from sinks.receivers.teams.wording import BODY_BYTES, render
 from sinks.sandbox.inbox import InboxSandbox
+from sinks.wording import CHART_WORDS
 from streams.settings.settings import SettingsError, read_settings
 from tests.sinks.samples import NAMES, OPENED, RunningTime, command, commands, crammed, incident, no_receipts
 
 ACTIONS = ("open", "update", "resolve")
+
+
+def test_a_card_shows_the_chart_as_a_picture_and_not_as_a_button() -> None:
+    chart = "https://watch.example/charts/1.png"
+    about = incident(links={**incident().links, "chart": chart})
+    (attachment,) = render(command("teams", "open", incident=about), NAMES)["attachments"]
+    card = attachment["content"]
+    assert card["body"][-1] == {"type": "Image", "url": chart, "altText": CHART_WORDS}
+    assert chart not in [button["url"] for button in card["actions"]]
 
 
 @pytest.fixture
