@@ -7,10 +7,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.metrics_core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
 from prometheus_client.samples import Exemplar
 
-__all__ = ["Buckets", "Rows", "counter", "gauge", "histogram"]
+__all__ = ["Buckets", "Rows", "counter", "gauge", "histogram", "summary"]
 
 #: Label values and the value of each series of a family.
 Rows = Iterable[tuple[tuple[str, ...], float]]
@@ -25,6 +30,14 @@ def counter(name: str, text: str, labels: Sequence[str], rows: Rows) -> CounterM
 def gauge(name: str, text: str, labels: Sequence[str], rows: Rows) -> GaugeMetricFamily:
     """A family of gauges; ``text`` is its help."""
     return _filled(GaugeMetricFamily(name, text, labels=labels), rows)
+
+
+def summary(name: str, text: str, labels: Sequence[str], rows: Rows) -> Metric:
+    """A family of summaries that tell quantiles alone: the last of ``labels`` is ``quantile``; ``text`` is its help."""
+    family = Metric(name, text, "summary")
+    for values, value in rows:
+        family.add_sample(name, dict(zip(labels, values, strict=True)), value)
+    return family
 
 
 def _filled(family: _Family, rows: Rows) -> _Family:

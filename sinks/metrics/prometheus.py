@@ -22,7 +22,7 @@ from prometheus_client.registry import Collector
 
 from detectors.axes import AXES
 from detectors.instants import SECOND
-from sinks.metrics.families import Buckets, counter, gauge, histogram
+from sinks.metrics.families import Buckets, counter, gauge, histogram, summary
 from sinks.metrics.inputs import InputMetrics
 from sinks.metrics.notices import NoticeMetrics
 from sinks.metrics.receivers import ReceiverMetrics
@@ -237,7 +237,7 @@ class Metrics:
         )
 
     def _durations(self) -> Metric:
-        return gauge(
+        return summary(
             "watchofficer_request_duration_seconds",
             "How long completed sign-in requests took, within 1 %, by scope and quantile.",
             ("env", "scope", "window", "quantile"),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterable, Mapping
+from importlib.metadata import version
 from pathlib import Path
 
 import structlog
@@ -17,17 +19,24 @@ from streams.runtime.logs import configure_logs
 from streams.settings.policy_file import default_policy, load_policy
 from streams.settings.settings import PREFIX, Settings, SettingsError, SettingsProblem, read_settings
 
-__all__ = ["announce_settings", "configured", "inputs_of"]
+__all__ = ["announce", "configured", "inputs_of", "warn_of_settings"]
 
 log = structlog.get_logger(__name__)
 
 
-def configured(environ: Mapping[str, str], policy_file: str | None) -> tuple[Settings, Policy]:
+#: What stands in the sentence of a receiver that is off altogether (`Settings.sinks_off`).
+_OFF = " is off: "
+
+
+def configured(
+    environ: Mapping[str, str], policy_file: str | None, *, verbose: bool = False
+) -> tuple[Settings, Policy]:
     """Read the settings and the policy, and configure the log.
 
     Args:
         environ: the variables of the process.
         policy_file: the policy that the command line names; None for that of the settings.
+        verbose: whether the libraries beneath log how they start and stop, too.
 
     Raises:
         SettingsError: a setting is wrong.
@@ -37,7 +46,7 @@ def configured(environ: Mapping[str, str], policy_file: str | None) -> tuple[Set
     settings.kafka_client_kwargs()
     file = policy_file or settings.policy
     policy = load_policy(Path(file)) if file else default_policy()
-    configure_logs(settings.log_format, secrets=settings.secrets())
+    configure_logs(settings.log_format, secrets=settings.secrets(), verbose=verbose)
     return settings, policy
 
 
@@ -66,7 +75,47 @@ def inputs_of(settings: Settings) -> tuple[Input, ...]:
     return read_inputs(settings.inputs, plain, secret, schemas)
 
 
-def announce_settings(settings: Settings, policy: Policy) -> None:
-    """Log the settings that are unknown, and the receivers that are off or hear nothing."""
-    for sentence in (*settings.unknown, *settings.sinks_off(), *unheard(policy, settings.sinks())):
+def warn_of_settings(settings: Settings, policy: Policy) -> None:
+    """Log the settings that are unknown, and the receivers that lack a part or hear nothing."""
+    gaps = (sentence for sentence in settings.sinks_off() if _OFF not in sentence)
+    for sentence in (*settings.unknown, *gaps, *unheard(policy, settings.sinks())):
         log.warning("settings", say=sentence)
+
+
+def announce(
+    settings: Settings,
+    policy: Policy,
+    *,
+    roles: Iterable[str],
+    reads: Iterable[str],
+    serves: str,
+    policy_file: str | None,
+) -> None:
+    """Say in five lines on standard error what a process runs, and where; as one line of the log where that is JSON.
+
+    Args:
+        settings: the settings in force.
+        policy: the policy in force.
+        roles: what runs here.
+        reads: the topics that it reads first.
+        serves: the address of HTTP, and what it answers there.
+        policy_file: the policy that the command line names; None for that of the settings.
+    """
+    off = [sentence for sentence in settings.sinks_off() if _OFF in sentence]
+    titles = {name: receiver.title for name, receiver in settings.receivers() if ":" not in name}
+    on = sorted(settings.sinks())
+    told = {
+        "runs": f"{', '.join(sorted(roles))} of watchofficer {version('watchofficer')},"
+        f" policy {policy_file or settings.policy or 'as shipped'} ({policy.hash})",
+        "reads": f"{', '.join(reads)} of {', '.join(settings.broker)}",
+        "serves": serves,
+        "tells": ", ".join(titles.get(name, name) for name in on) or "nobody: no receiver is set",
+    }
+    if settings.log_format == "json":
+        log.info("starting", **told, off=off)
+        return
+    told["off"] = ", ".join(sentence.partition(_OFF)[0] for sentence in off) or "nothing"
+    if off:
+        told["off"] += " (watchofficer doctor says what each lacks)"
+    for name, words in told.items():
+        print(f"{name:<7} {words}", file=sys.stderr)

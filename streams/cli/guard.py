@@ -9,8 +9,9 @@ import sys
 from contextlib import suppress
 
 from detectors.policy.policy import Policy
-from streams.cli.configuration import announce_settings, configured
+from streams.cli.configuration import announce, configured, warn_of_settings
 from streams.http.server import AddressTaken
+from streams.kafka.topics import Topics
 from streams.runtime.clocks import RealClock
 from streams.runtime.leaving import STOP_SECONDS, leave_in_time
 from streams.settings.settings import Settings, SettingsError
@@ -19,18 +20,18 @@ from streams.worker.guard import Guard
 __all__ = ["guard_command"]
 
 
-def guard_command(*, port: int | None, policy_file: str | None) -> int:
+def guard_command(*, port: int | None, policy_file: str | None, verbose: bool) -> int:
     """Run a guard until a signal stops it; returns the exit status."""
     try:
-        settings, policy = configured(os.environ, policy_file)
+        settings, policy = configured(os.environ, policy_file, verbose=verbose)
     except SettingsError as error:
         print(error, file=sys.stderr)
         return 2
-    return asyncio.run(_run(settings, policy, port or settings.port))
+    return asyncio.run(_run(settings, policy, port or settings.port, policy_file))
 
 
-async def _run(settings: Settings, policy: Policy, port: int) -> int:
-    announce_settings(settings, policy)
+async def _run(settings: Settings, policy: Policy, port: int, policy_file: str | None) -> int:
+    warn_of_settings(settings, policy)
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -40,7 +41,14 @@ async def _run(settings: Settings, policy: Policy, port: int) -> int:
     except AddressTaken as error:
         print(error, file=sys.stderr)
         return 2
-    print(f"watchofficer guard: {guard.url}/readyz", file=sys.stderr)
+    announce(
+        settings,
+        policy,
+        roles=("guard",),
+        reads=(Topics(settings.topic_prefix).watch_state,),
+        serves=f"{guard.url} (readiness at /readyz)",
+        policy_file=policy_file,
+    )
     await stop.wait()
     leave_in_time(0)
     with suppress(TimeoutError):

@@ -168,13 +168,16 @@ def produce(events: tuple[str, ...], **options: Any) -> None:
 )
 @policy_option
 @click.option("--trust-producer-clocks", is_flag=True, help="Accept an input topic without LogAppendTime.")
+@click.option(
+    "--verbose", is_flag=True, help="Log, too, how the libraries beneath start and join their groups."
+)
 @errors_in_a_line
 def run(**options: Any) -> None:
     """Run a worker on the Kafka of WATCHOFFICER_BROKER."""
     if options["role"] == "guard":
         from streams.cli.guard import guard_command
 
-        sys.exit(guard_command(port=options["port"], policy_file=options["policy_file"]))
+        sys.exit(guard_command(**{name: options[name] for name in ("port", "policy_file", "verbose")}))
     from streams.runtime.gc_tuning import tune_gc
 
     tune_gc()  # imports create hundreds of thousands of objects, and a restart millions

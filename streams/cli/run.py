@@ -14,7 +14,7 @@ import uvloop
 
 from detectors.history.local_calendar import WallClock
 from detectors.policy.policy import Policy
-from streams.cli.configuration import announce_settings, configured, inputs_of
+from streams.cli.configuration import announce, configured, inputs_of, warn_of_settings
 from streams.http.server import AddressTaken
 from streams.ingest.settings import Start
 from streams.kafka.admin import TopicProblem
@@ -37,10 +37,11 @@ def run_command(
     start: Start,
     policy_file: str | None,
     trust_producer_clocks: bool,
+    verbose: bool,
 ) -> int:
     """Run a worker until a signal or a failure stops it; returns the exit status."""
     try:
-        settings, policy = configured(os.environ, policy_file)
+        settings, policy = configured(os.environ, policy_file, verbose=verbose)
         inputs = inputs_of(settings) if role in ("all", "ingest") else ()
     except SettingsError as error:
         print(error, file=sys.stderr)
@@ -54,13 +55,13 @@ def run_command(
     )
     if settings.broker_security.encrypted:
         # On uvloop closing a TLS connection to a broker at times waits for 30 s (measured in half of the tries).
-        return asyncio.run(_run(settings, policy, options))
-    return uvloop.run(_run(settings, policy, options))
+        return asyncio.run(_run(settings, policy, options, policy_file))
+    return uvloop.run(_run(settings, policy, options, policy_file))
 
 
-async def _run(settings: Settings, policy: Policy, options: WorkerOptions) -> int:
+async def _run(settings: Settings, policy: Policy, options: WorkerOptions, policy_file: str | None) -> int:
     """Run a worker until a signal or a failure stops it; returns the exit status."""
-    announce_settings(settings, policy)
+    warn_of_settings(settings, policy)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     signals = 0
@@ -86,7 +87,14 @@ async def _run(settings: Settings, policy: Policy, options: WorkerOptions) -> in
         print(error, file=sys.stderr)
         return 2
     tuning = asyncio.create_task(_tune(worker))
-    print(f"watchofficer: {worker.url} (metrics at /metrics)", file=sys.stderr)
+    announce(
+        settings,
+        policy,
+        roles=options.roles,
+        reads=[one.topic for one in options.inputs] or [worker.topics.login_events],
+        serves=f"{worker.url} (console; metrics at /metrics)",
+        policy_file=policy_file,
+    )
     try:
         waited: set[asyncio.Future[Any]] = {stopping, worker.failed}
         await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)

@@ -23,6 +23,8 @@ __all__ = ["MASK", "configure_logs", "masker"]
 
 #: The text that replaces a secret.
 MASK = "[secret]"
+#: Loggers of the libraries that say at length how they start, join groups and stop.
+_LIBRARIES = ("aiohttp", "aiokafka", "faust", "kafka", "mode")
 
 
 class _Masker:
@@ -128,10 +130,12 @@ def configure_logs(
     secrets: Iterable[str] = (),
     stream: TextIO | None = None,
     level: int = logging.INFO,
+    verbose: bool = False,
 ) -> None:
     """Send all logs of the process to ``stream`` (standard error), with ``secrets`` masked.
 
-    May be called several times; the last call counts. ``secrets`` are those of ``Settings.secrets()``.
+    The last of several calls counts. ``secrets`` are those of ``Settings.secrets()``. Of the libraries beneath (Faust,
+    aiokafka) warnings and errors alone are logged, unless ``verbose``.
     """
     target = stream if stream is not None else sys.stderr
     shared: list[structlog.typing.Processor] = [
@@ -175,13 +179,20 @@ def configure_logs(
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *finish],
         )
     )
-    root = logging.getLogger()
-    root.handlers[:] = [handler]
-    root.setLevel(level)
-    # httpx logs each request at INFO; lines of this program already report each delivery.
-    logging.getLogger("httpx").setLevel(max(level, logging.WARNING))
+    logging.getLogger().handlers[:] = [handler]
+    logging.getLogger().setLevel(level)
+    _quieten(level, verbose)
     logging.captureWarnings(True)
     sys.excepthook = _log_uncaught
+
+
+def _quieten(level: int, verbose: bool) -> None:
+    """Log warnings alone of the libraries beneath, unless ``verbose``, and of httpx in any case."""
+    quiet = max(level, logging.WARNING)
+    # httpx logs each request at INFO; lines of this program already report each delivery.
+    logging.getLogger("httpx").setLevel(quiet)
+    for library in _LIBRARIES:
+        logging.getLogger(library).setLevel(logging.NOTSET if verbose else quiet)
 
 
 def _log_uncaught(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:

@@ -386,6 +386,7 @@ def test_the_axes_of_any_policy_are_legal_labels_and_differ_from_all_others(axes
 def test_promtool_finds_nothing_to_mend_on_the_page() -> None:
     page = metrics()
     page.set_env("prod", EnvSnapshot(events={BAD: 7}, watermark=NOW, clocks={("response", 1): NOW}))
+    page.set_env("dev", EnvSnapshot(durations={("dev/ssoe", "5m", q): 2.0 for q in ("0.95", "0.99")}))
     page.observe_event_to_page(4.5, "prod-7")
     done = subprocess.run(["promtool", "check", "metrics"], input=page.render()[0], capture_output=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
