@@ -105,6 +105,10 @@ class Metrics:
         ProcessCollector(registry=self._registry)
         GCCollector(registry=self._registry)
 
+    def set_policy(self, policy: str) -> None:
+        """Set the hash of the policy that is in force."""
+        self._build = (*self._build[:2], policy)
+
     def set_env(self, env: str, snapshot: EnvSnapshot) -> None:
         """Replace the values that are exported for ``env``.
 

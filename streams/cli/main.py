@@ -51,6 +51,11 @@ def main() -> None:
 @click.argument("events", nargs=-1, required=True)
 @policy_option
 @click.option(
+    "--policies",
+    metavar="topic:NAME|FILE",
+    help="Judge each T by the policy that was in force there: the topic policy, or a dump of it.",
+)
+@click.option(
     "--compare", "compared_file", type=click.Path(), help="Compare with the verdicts of this policy file."
 )
 @click.option(
@@ -93,7 +98,12 @@ def replay(events: tuple[str, ...], **options: Any) -> None:
     """
     from streams.cli.replay import replay_command
 
-    policy = policy_of(options.pop("policy_file"))
+    policy_file = options.pop("policy_file")
+    if policy_file and options["policies"]:
+        raise click.UsageError(
+            "--policy and --policies exclude each other: the second brings its own policies"
+        )
+    policy = policy_of(policy_file)
     other = options.pop("compared_file")
     sys.exit(replay_command(events, policy, compared=policy_of(other) if other else None, **options))
 
@@ -170,6 +180,11 @@ def produce(events: tuple[str, ...], **options: Any) -> None:
 @click.option("--trust-producer-clocks", is_flag=True, help="Accept an input topic without LogAppendTime.")
 @click.option(
     "--verbose", is_flag=True, help="Log, too, how the libraries beneath start and join their groups."
+)
+@click.option(
+    "--policy-force",
+    is_flag=True,
+    help="Put the policy of the file in force though another one was recorded since the file was written.",
 )
 @errors_in_a_line
 def run(**options: Any) -> None:

@@ -19,10 +19,13 @@ from detectors.policy.policy import Policy
 from streams.cli.guidance.progress import Progress, expected_records, followed
 from streams.cli.inputs.mapping import account_words, inputs_of
 from streams.evaluate.evaluator import Verdict
+from streams.mappings.inputs import Input
+from streams.records.policies import PolicySchedule
 from streams.records.verdicts import log_line
 from streams.replay.checkpoint import Checkpoint
 from streams.replay.entries import Entry, SourceError
 from streams.replay.order.in_order import comes_newest_first
+from streams.replay.policies.source import read_policies
 from streams.replay.record_files import read_history, read_inputs
 from streams.replay.replay import Replay
 from streams.replay.scoring.score_lines import comparison_objects, score_objects
@@ -42,6 +45,7 @@ def replay_command(
     policy: Policy,
     *,
     compared: Policy | None,
+    policies: str | None,
     mapping_names: tuple[str, ...],
     truth_file: str | None,
     history_file: str | None,
@@ -56,13 +60,13 @@ def replay_command(
 ) -> int:
     """Judge the events and print verdicts, scores and a comparison of policies; returns the exit status.
 
-    The status is 2 if nothing was judged. Why, and which records were rejected, is printed to standard error.
+    With ``policies`` (see ``read_policies``) they replace ``policy``. The status is 2 if nothing was judged.
 
     Raises:
         SourceError: an input cannot be read.
     """
-    if sli_every is not None:
-        _check_multiple(sli_every, [one for one in (policy, compared) if one is not None])
+    schedule, policy = _scheduled(policies, policy)
+    _check_multiple(sli_every, [one for one in (policy, compared) if one is not None])
     labels = read_truth(truth_file) if truth_file else None
     checkpoint = checkpoint_of(events)
     back = _back(checkpoint, [one for one in (policy, compared) if one is not None])
@@ -70,10 +74,10 @@ def replay_command(
     given: dict[str, Any] = {"partitioned": partitioned, "back": back, "inputs": inputs, "sort": sort}
     sources = TwoPass(events, **given) if compared else None
 
-    def run(policy: Policy, entries: list[Iterator[Entry]]) -> Replay:
+    def run(policy: Policy, entries: list[Iterator[Entry]], policies: PolicySchedule | None = None) -> Replay:
         return Replay(
             entries,
-            policy,
+            policies or policy,
             now=now,
             sli_every=sli_every,
             history=read_history(history_file) if history_file else (),
@@ -82,10 +86,9 @@ def replay_command(
         )
 
     plain = partial(partitions, events, **given)
-    replay = run(policy, sources.first() if sources else plain())
-    found = _judged(replay, _watched(replay, events, form), history_out, log_out, form=form, policy=policy)
-    for one in inputs:
-        print(account_words(one.name, one.account), file=sys.stderr)
+    replay = run(policy, sources.first() if sources else plain(), schedule)
+    found = _judged(replay, _watched(replay, events, form), history_out, log_out, form=form)
+    _print_accounts(inputs)
     unjudged = _print_faults(replay.summary, events, resumed=checkpoint is not None)
     if labels is not None:
         _print_score(_score(labels, found, replay), policy, form, "Held against the truth")
@@ -107,14 +110,21 @@ def _back(checkpoint: Checkpoint | None, policies: Sequence[Policy]) -> int:
     return max(checkpoint.back(one) for one in policies)
 
 
-def _check_multiple(sli_every: int, policies: Iterable[Policy]) -> None:
+def _scheduled(policies: str | None, policy: Policy) -> tuple[PolicySchedule | None, Policy]:
+    """Return which policy judges which T, if that is given, and the last of these; else ``policy``."""
+    schedule = read_policies(policies) if policies else None
+    last = None if schedule is None else schedule.last
+    return schedule, policy if last is None else last.policy()
+
+
+def _check_multiple(sli_every: int | None, policies: Iterable[Policy]) -> None:
     """Check that SLIs are due at steps of every policy.
 
     Raises:
         SourceError: ``sli_every`` is not a multiple of a policy's step.
     """
     for policy in policies:
-        if sli_every % policy.step:
+        if sli_every is not None and sli_every % policy.step:
             raise SourceError(f"--sli-every must be a multiple of the policy's step ({policy.step} ms)")
 
 
@@ -132,7 +142,6 @@ def _judged(
     log_out: str | None,
     *,
     form: str,
-    policy: Policy,
 ) -> list[Outcome]:
     """Print the verdicts of a replay that runs; the outcomes of its incidents."""
     outcomes = Outcomes()
@@ -140,7 +149,7 @@ def _judged(
         history, log = (
             None if name is None else stack.enter_context(open(name, "wb")) for name in (history_out, log_out)
         )
-        verdicts = _gathered(_logged(_recorded(run, history), log, policy), outcomes)
+        verdicts = _gathered(_logged(_recorded(run, history), log, replay), outcomes)
         if form == "jsonl":
             for group in _by_t(verdicts):
                 _write(objects(group))
@@ -159,6 +168,12 @@ def _outcomes(replay: Replay) -> list[Outcome]:
     for _ in _gathered(replay.run(), outcomes):
         pass
     return outcomes.result()
+
+
+def _print_accounts(inputs: Iterable[Input]) -> None:
+    """Say to standard error what the mappings have made of the records."""
+    for one in inputs:
+        print(account_words(one.name, one.account), file=sys.stderr)
 
 
 def _print_faults(summary: Summary, events: Sequence[str], *, resumed: bool) -> bool:
@@ -233,10 +248,10 @@ def _recorded(verdicts: Iterator[Verdict], out: IO[bytes] | None) -> Iterator[Ve
         yield verdict
 
 
-def _logged(verdicts: Iterator[Verdict], out: IO[bytes] | None, policy: Policy) -> Iterator[Verdict]:
+def _logged(verdicts: Iterator[Verdict], out: IO[bytes] | None, replay: Replay) -> Iterator[Verdict]:
     """Write each transition as a line of the incident log, as a worker would; without the offsets of a topic."""
     for verdict in verdicts:
         if out is not None:
             for transition in verdict.result.transitions:
-                out.write(msgspec.json.encode(log_line(transition, {}, policy.hash)) + b"\n")
+                out.write(msgspec.json.encode(log_line(transition, {}, replay.policy.hash)) + b"\n")
         yield verdict

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -23,6 +24,7 @@ from streams.runtime.clocks import RealClock
 from streams.runtime.gc_tuning import tune_gc
 from streams.runtime.leaving import STOP_SECONDS, leave_in_time
 from streams.settings.settings import Settings, SettingsError
+from streams.worker.policies.keeper import PolicyFile
 from streams.worker.worker import Role, Worker, WorkerOptions
 
 __all__ = ["run_command"]
@@ -38,6 +40,7 @@ def run_command(
     policy_file: str | None,
     trust_producer_clocks: bool,
     verbose: bool,
+    policy_force: bool,
 ) -> int:
     """Run a worker until a signal or a failure stops it; returns the exit status."""
     try:
@@ -52,6 +55,8 @@ def run_command(
         port=port or settings.port,
         check_timestamps=not trust_producer_clocks,
         inputs=inputs,
+        policy_file=PolicyFile(Path(file) if (file := policy_file or settings.policy) else None),
+        policy_force=policy_force,
     )
     if settings.broker_security.encrypted:
         # On uvloop closing a TLS connection to a broker at times waits for 30 s (measured in half of the tries).
@@ -81,6 +86,7 @@ async def _run(settings: Settings, policy: Policy, options: WorkerOptions, polic
     if "evaluate" in options.roles:
         WallClock(policy.time_zone, policy.holidays).load(clock())  # now, as it would hold up an evaluation
     worker = Worker(settings, policy, clock, options)
+    loop.add_signal_handler(signal.SIGHUP, worker.reload_policy)
     try:
         await worker.start()
     except AddressTaken as error:

@@ -70,6 +70,26 @@ class Evaluator:
             self.engines[env].doubt(self._doubted_to)
         return self.engines[env]
 
+    def go_on_from(self, before: Evaluator, judged: Mapping[str, Sequence[FactRow]], since: int) -> None:
+        """Go on where another evaluator has stopped, as a worker does that is started anew at this T.
+
+        Args:
+            before: the other, which judged by another policy and is used no more. The engines made here have its
+                states.
+            judged: the facts that it has judged, by environment.
+            since: the instant (ms) from which ``judged`` holds the facts of all panes.
+        """
+        known: dict[str, list[FactRow]] = {}
+        for env in before.engines:
+            self.engine(env)
+        for env, rows in judged.items():
+            known.setdefault(self.counted_as(env) or env, []).extend(rows)
+        for env, engine in self.engines.items():
+            engine.restore(known.get(env, ()), since)
+            self.boards[env].restore(before.boards[env].shown())
+        self._pending, self.notices = before._pending, before.notices
+        self.doubt(before._doubted_to)
+
     def doubt(self, to: int) -> None:
         """Call no environment silent by a window that begins before ``to`` (ms); see ``Frame.doubted_to``."""
         self._doubted_to = max(self._doubted_to, to)

@@ -28,19 +28,14 @@ def burn_windows(policy: Policy) -> list[str]:
 
 
 class Snapshots:
-    """Takes the values of environments.
+    """Takes the values of environments, each by the policy that judges it."""
 
-    Args:
-        policy: the policy.
-    """
-
-    def __init__(self, policy: Policy) -> None:
-        self._policy = policy
+    def __init__(self) -> None:
         self._known: WeakKeyDictionary[Engine, tuple[Exported, ErrorBudgets]] = WeakKeyDictionary()
 
     def take(self, shard: Shard, env: str) -> EnvSnapshot:
         """Return the absolute values of an environment as of its last T."""
-        engine, policy = shard.engine(env), self._policy
+        engine, policy = shard.engine(env), shard.engine(env).policy
         scopes, spent = self._scopes(engine)
         standing = [i for i in engine.lifecycle.incidents() if i.state not in ("resolved", "closed")]
         open_by, due = _open(standing, policy)
@@ -70,8 +65,8 @@ class Snapshots:
         """Return the scopes of an engine that have gauges, chosen again when its scopes have changed, and budgets."""
         known = self._known.get(engine)
         if known is None or known[0].version != engine.scopes.version:
-            budgets = ErrorBudgets(self._policy) if known is None else known[1]
-            known = self._known[engine] = Exported.of(engine.scopes, self._policy), budgets
+            budgets = ErrorBudgets(engine.policy) if known is None else known[1]
+            known = self._known[engine] = Exported.of(engine.scopes, engine.policy), budgets
         return known
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -24,6 +24,7 @@ from streams.evaluate.shard import Shard
 from streams.evaluate.shard_state import ShardState, read_back, was_complete
 from streams.kafka.topic_reader import TopicReader
 from streams.kafka.topics import Topics, env_partition, holds_unlisted
+from streams.records.policies import InForce, PolicySchedule
 from streams.records.reading import OwnRecords, Reading
 from streams.segments.codec import NewerVersion
 
@@ -44,21 +45,25 @@ class Restored(NamedTuple):
     Attributes:
         shard: as it was.
         owner: this worker's ownership of it.
+        judged_by: the policy by which it goes on.
         missing: the records that `sli-history` lacks.
     """
 
     shard: Shard
     owner: Owner
+    judged_by: InForce
     missing: list[dict[str, object]]
 
 
 async def restore_shard(
     settings: EvaluateSettings,
-    policy: Policy,
+    policies: PolicySchedule,
     access: Access,
     now: int,
     partition: int,
     offset: int,
+    *,
+    begin_at: int | None = None,
 ) -> Restored:
     """The shard of a partition as it was just before ``offset``; the partition of `watch-state` is taken over first.
 
@@ -66,11 +71,12 @@ async def restore_shard(
 
     Args:
         settings: topics, receivers and partitions.
-        policy: the policy.
+        policies: which policy judges which T.
         access: reads the topics, and writes the claim.
         now: the present, ms since the epoch.
         partition: of `sli-segments`.
         offset: of the first record that has not been taken.
+        begin_at: the T (ms) at which a shard begins of which no state is known.
 
     Raises:
         KafkaError, OSError: a topic cannot be read, and the reader is not patient.
@@ -84,9 +90,34 @@ async def restore_shard(
     owner, stood = await take_over(access, owned, _is_ours(listed, unlisted))
     states = stood.states()
     envs = (*listed, *sorted(states.keys() - set(listed)))
+    done = [at for state in states.values() if (at := state.engine.evaluated_to) is not None]
+    judged_by, policy = _judged_by(policies, done, now if begin_at is None else begin_at)
     histories = {env: History.of(env, policy) for env in envs}
     past = TopicPartition(topics.history, partition)
     written = await _fill_histories(reader, records.reading(past.topic, partition), past, states, histories)
+
+    make = _maker(settings, policy, states, histories)
+    reading = records.reading(topics.segments, partition)
+    shard = Shard(partition, listed, Evaluator(policy, make), offset, reading, unlisted=unlisted)
+    for env in envs:
+        shard.engine(env)
+    for env, state in states.items():
+        shard.restore_state(env, state)
+    # However long nobody has evaluated: the windows are filled with what they held at the last T.
+    since = min([now, *done]) - read_back(policy)
+    await _fill(shard, reader, topics, since, records)
+    shard.finish_restore(stood.judged_to)
+    _tell(shard, owner, offset)
+    return Restored(shard, owner, judged_by, _missing(shard, written))
+
+
+def _maker(
+    settings: EvaluateSettings,
+    policy: Policy,
+    states: Mapping[str, ShardState],
+    histories: Mapping[str, History],
+) -> Callable[[str], Engine]:
+    """Return what makes the engine of an environment from its state, if it has one."""
 
     def make(env: str) -> Engine:
         state = states.get(env)
@@ -100,17 +131,24 @@ async def restore_shard(
             durations=True,
         )
 
-    reading = records.reading(topics.segments, partition)
-    shard = Shard(partition, listed, Evaluator(policy, make), offset, reading, unlisted=unlisted)
-    done = [reached for env in envs if (reached := shard.engine(env).evaluated_to) is not None]
-    for env, state in states.items():
-        shard.restore_state(env, state)
-    # However long nobody has evaluated: the windows are filled with what they held at the last T.
-    since = min([now, *done]) - read_back(policy)
-    await _fill(shard, reader, topics, since, records)
-    shard.finish_restore(stood.judged_to)
-    _tell(shard, owner, offset)
-    return Restored(shard, owner, _missing(shard, written))
+    return make
+
+
+def _judged_by(policies: PolicySchedule, done: Sequence[int], begin_at: int) -> tuple[InForce, Policy]:
+    """The policy by which a shard goes on behind the least of the T that were evaluated (ms), if any was.
+
+    Where environments of a shard stand at different T, the policy of the least judges the others' last T again, and
+    nothing comes of that: what they have evaluated is not evaluated again.
+
+    Raises:
+        Unreadable: this build cannot use the policy.
+    """
+    if not done:
+        judged_by = policies.at(begin_at)
+        return judged_by, judged_by.policy()
+    judged_by = policies.at(min(done))
+    behind = policies.at(min(done) + judged_by.policy().step)
+    return behind, behind.policy()
 
 
 def _tell(shard: Shard, owner: Owner, offset: int) -> None:

@@ -14,23 +14,29 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
+import structlog
+
 from detectors.history.rollup import HISTORY_SPAN
-from detectors.policy.policy import Policy
+from detectors.instants import format_instant
 from streams.evaluate.evaluator import Verdict
 from streams.evaluate.inputs import queued_input
 from streams.evaluate.ownership.owner import Access, Owner, TakenOver
+from streams.evaluate.policies.book import Policies
 from streams.evaluate.restore import Restored, restore_shard
 from streams.evaluate.settings import EvaluateSettings
 from streams.evaluate.shard import Shard
-from streams.evaluate.verdict_writer import VerdictWriter
+from streams.evaluate.verdict_writer import STATE_EVERY, VerdictWriter
 from streams.kafka.producer import BatchProducer
 from streams.kafka.refused.aside import AsideWriter
 from streams.kafka.topic_reader import TopicReader
+from streams.records.policies import InForce, last_before
 from streams.records.reading import OwnRecords, Stored
 from streams.runtime.clocks import Timing
 from streams.runtime.progress import Progress
 
 __all__ = ["Evaluate"]
+
+log = structlog.get_logger(__name__)
 
 #: The longest range of T that is evaluated at once, ms; between two of them the event loop gets its turn.
 _LONGEST_RANGE = HISTORY_SPAN
@@ -50,6 +56,7 @@ class _Task:
 
     Attributes:
         owner: this worker's ownership of the shard.
+        judged_by: the policy that the shard judges by.
         generation: of the consumer group, the last in which the partition is known to have been this worker's.
         evaluated_at: when it was evaluated last, seconds of ``Timing.monotonic``.
         step_cost: what one step took when it was measured last, seconds.
@@ -57,6 +64,7 @@ class _Task:
 
     shard: Shard
     owner: Owner
+    judged_by: InForce
     generation: int
     evaluated_at: float = float("-inf")
     step_cost: float = _FIRST_COST
@@ -67,7 +75,7 @@ class Evaluate:
 
     Args:
         settings: topics, receivers and partitions.
-        policy: the policy.
+        policies: which policy judges which T.
         producer: writes verdicts and states.
         reader: reads topics back when a shard is restored.
         timing: its clock serves catching up and metrics, never an evaluation; its timer measures what evaluation
@@ -83,7 +91,7 @@ class Evaluate:
     def __init__(
         self,
         settings: EvaluateSettings,
-        policy: Policy,
+        policies: Policies,
         producer: BatchProducer,
         reader: TopicReader,
         timing: Timing,
@@ -96,13 +104,13 @@ class Evaluate:
         records: OwnRecords | None = None,
     ) -> None:
         self._settings = settings
-        self._policy = policy
+        self._policies = policies
         self._timing = timing
         self._progress = progress or Progress(timing.monotonic)
         self._notify = notify
         self._more = more
         self._generation = generation
-        self._writer = VerdictWriter(settings, policy, producer, aside or producer)
+        self._writer = VerdictWriter(settings, producer, aside or producer)
         self._access = Access(producer, reader, records or OwnRecords(settings.topics))
         self._busy = asyncio.Lock()
         self._tasks: dict[int, _Task] = {}
@@ -197,13 +205,16 @@ class Evaluate:
             if task is not None:
                 self._drop(partition)
             found = await self._restore(partition, offset)
-            task = self._tasks[partition] = _Task(found.shard, found.owner, generation)
+            task = self._tasks[partition] = _Task(found.shard, found.owner, found.judged_by, generation)
         return task
 
-    async def _restore(self, partition: int, offset: int) -> Restored:
+    async def _restore(self, partition: int, offset: int, begin_at: int | None = None) -> Restored:
         now = self._timing.clock()
         async with self._access.reader.kept():
-            found = await restore_shard(self._settings, self._policy, self._access, now, partition, offset)
+            schedule = await self._policies.settled(now)
+            found = await restore_shard(
+                self._settings, schedule, self._access, now, partition, offset, begin_at=begin_at
+            )
         await self._writer.write_history(partition, found.missing)
         return found
 
@@ -215,17 +226,26 @@ class Evaluate:
     # -- evaluating -------------------------------------------------------------------------------------------
 
     async def _evaluate(self, task: _Task) -> None:
-        """Evaluate a shard up to its watermark, range by range."""
-        shard, step = task.shard, self._policy.step
+        """Evaluate a shard up to its watermark, range by range, each T by the policy that is in force there."""
+        shard, step = task.shard, task.shard.policy.step
         watermark = shard.watermark()
         if watermark is None:
             return
         self._report(shard)
         goal = watermark - watermark % step
+        schedule = await self._policies.settled(goal)
         reached = shard.begin_at(goal)
         while reached < goal:
+            if schedule.at(reached + step).hash != task.judged_by.hash:
+                await self._change_policy(task, reached)
+                shard = task.shard
+                reached = shard.begin_at(goal)
+                continue
+            change = schedule.next_change(reached + step)
             affordable = max(1, int(_RANGE_SECONDS / task.step_cost)) * step
             to = min(goal, reached - reached % _LONGEST_RANGE + _LONGEST_RANGE, reached + affordable)
+            if change is not None:
+                to = min(to, last_before(change, step))
             took = await self._evaluate_range(task, to, goal)
             task.step_cost = max(took * step / (to - reached), _LEAST_COST)
             reached = to
@@ -233,13 +253,36 @@ class Evaluate:
                 await asyncio.sleep(0)
         self._notify(shard)
 
-    async def _evaluate_range(self, task: _Task, to: int, goal: int) -> float:
+    async def _change_policy(self, task: _Task, reached: int) -> None:
+        """Go on under the policy that is in force behind ``reached`` (T, ms): as after a restart at this T.
+
+        The states of all environments are written first, as what was found there under the policy before. The windows
+        are filled anew from facts, so that the next policy classes and counts them.
+        """
+        before = task.shard
+        if before.evaluated_to is not None:
+            await self._evaluate_range(task, reached, reached, states_every=0)
+        begin_at = reached + before.policy.step
+        found = await self._restore(before.partition, before.next_offset, begin_at)
+        task.shard, task.owner, task.judged_by = found.shard, found.owner, found.judged_by
+        log.info(
+            "policy_in_force",
+            policy=task.judged_by.hash,
+            before=before.policy.hash,
+            since=format_instant(begin_at),
+            envs=list(task.shard.envs),
+        )
+
+    async def _evaluate_range(
+        self, task: _Task, to: int, goal: int, states_every: int = STATE_EVERY
+    ) -> float:
         """Evaluate up to ``to`` (T, ms) and write the verdicts; the seconds that the evaluation took.
 
         Args:
             task: the shard, and whose it is.
             to: the end of the range.
             goal: the T up to which the shard is due.
+            states_every: a state that has not changed is written again after so long, ms of event time.
 
         Raises:
             TakenOver: another worker has taken over the shard; nothing was written.
@@ -259,7 +302,7 @@ class Evaluate:
                 began = self._timing.timer()
         took += self._timing.timer() - began
         await asyncio.sleep(0)
-        await self._writer.write(shard, owner, verdicts)
+        await self._writer.write(shard, owner, verdicts, states_every)
         shard.complete(to)
         self._report(shard)
         return took
@@ -274,7 +317,7 @@ class Evaluate:
 
     def _behind(self, shard: Shard, to: int, goal: int) -> bool:
         """Whether notifications up to ``to`` would be old news: ingest, the reading here, or the evaluation lags."""
-        limit = self._timing.clock() - round(self._policy.lifecycle.catch_up_after * self._settings.pace)
+        limit = self._timing.clock() - round(shard.policy.lifecycle.catch_up_after * self._settings.pace)
         return shard.lags(limit) or (to < goal and to < limit)
 
 

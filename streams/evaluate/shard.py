@@ -7,6 +7,7 @@ from itertools import chain
 
 from detectors.engine.engine import Engine
 from detectors.incidents import IncidentInput
+from detectors.policy.policy import Policy
 from detectors.scopes import ENVS
 from detectors.values import OTHER
 from detectors.windows.facts import FactRow
@@ -98,6 +99,16 @@ class Shard:
         if not self._unlisted:
             return self._envs
         return (*self._envs, *sorted(self._evaluator.engines.keys() - set(self._envs)))
+
+    @property
+    def policy(self) -> Policy:
+        """The policy that the shard judges by."""
+        return self._evaluator.policy
+
+    @property
+    def next_offset(self) -> int:
+        """The first offset of `sli-segments` that has not been taken."""
+        return self._next_offset
 
     @property
     def evaluated_to(self) -> int | None:
@@ -195,12 +206,12 @@ class Shard:
         """Decode the rows of a segment, count them in the totals, and keep those that wait for their T."""
         segment = self._sealed.pop(key)
         sealed = Stored(-1, segment_key(segment), bytes(segment.sealed))
-        axes, further = self._evaluator.policy.axes, self._evaluator.policy.recorded_breakdowns
+        axes, further = self.policy.axes, self.policy.recorded_breakdowns
         rows = self._reading.take(sealed, lambda value: segment.rows(axes, further))
         self._reading.refuse(decides_verdicts)
         if rows is None:
             return
-        policy = self._evaluator.policy
+        policy = self.policy
         env = self._evaluator.counted_as(key[2])
         self.totals.replace(key, rows, policy, env or OTHER)
         engine = self._evaluator.engines.get(env or "")
@@ -240,14 +251,14 @@ class Shard:
             if engine.evaluated_to is not None:
                 known = self._take_due(engine.evaluated_to, env)
                 rows = list(chain.from_iterable(known.values()))
-                yield from engine.restore_in_parts(rows, covered_from(since, self._evaluator.policy))
+                yield from engine.restore_in_parts(rows, covered_from(since, self.policy))
 
     def finish_restore(self, judged_to: int = 0) -> None:
         """From now on records are evaluated. Verdicts up to ``judged_to`` (ms) or the watermark may be written."""
         done = [engine.evaluated_to for engine in self._evaluator.engines.values()]
         self._evaluated_to = max((at for at in done if at is not None), default=None)
         self._restored = self._due = True
-        step, watermark = self._evaluator.policy.step, self.watermark() or 0
+        step, watermark = self.policy.step, self.watermark() or 0
         self._written_to = max(watermark - watermark % step, judged_to + -judged_to % step)
 
     # -- evaluating -------------------------------------------------------------------------------------------
@@ -262,7 +273,7 @@ class Shard:
         A shard without a state begins before the first fact.
         """
         if self._evaluated_to is None:
-            step = self._evaluator.policy.step
+            step = self.policy.step
             firsts = [row.counts_from(step) for rows in self._pending.values() for row in rows]
             self._evaluated_to = min([first for first in firsts if first > 0] + [goal + step]) - step
         return self._evaluated_to
@@ -280,7 +291,7 @@ class Shard:
                 continue
             reached = self.engine(env).evaluated_to
             reached = self._evaluated_to or 0 if reached is None else reached
-            at = max(reached, self._written_to) + self._evaluator.policy.step
+            at = max(reached, self._written_to) + self.policy.step
             waiting.sort(key=lambda one: one.offset)
             scheduled = self._scheduled.setdefault(env, [])
             room = SCHEDULED_BYTES - sum(size_of(value) for _, value in scheduled)
@@ -335,7 +346,7 @@ class Shard:
             to: T, ms.
             counted_as: take only the facts that the engine of this environment has.
         """
-        step = self._evaluator.policy.step
+        step = self.policy.step
         rows: dict[str, list[FactRow]] = {}
         for key, waiting in self._pending.items():
             if counted_as is not None and self._evaluator.counted_as(key[2]) != counted_as:

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from detectors.incidents import Incident
-from detectors.policy.policy import Policy
 from streams.evaluate.announce import announce
 from streams.evaluate.evaluator import Verdict
 from streams.evaluate.ownership.owner import Owner
@@ -28,10 +27,10 @@ from streams.records.verdicts import (
     sli_out,
 )
 
-__all__ = ["VerdictWriter"]
+__all__ = ["STATE_EVERY", "VerdictWriter"]
 
 #: The state is written at least so often, ms of event time, so that a restart evaluates little again.
-_STATE_EVERY = 10_000
+STATE_EVERY = 10_000
 
 
 class VerdictWriter:
@@ -39,7 +38,6 @@ class VerdictWriter:
 
     Args:
         settings: topics and partitions.
-        policy: the policy, whose hash stands in the incident log.
         producer: returns from ``write`` when all records have been acknowledged.
         aside: writes what no next verdict needs.
     """
@@ -47,20 +45,24 @@ class VerdictWriter:
     def __init__(
         self,
         settings: EvaluateSettings,
-        policy: Policy,
         producer: BatchProducer,
         aside: AsideWriter | BatchProducer,
     ) -> None:
         self._settings = settings
-        self._policy = policy
         self._producer = producer
         self._aside = aside
 
-    async def write(self, shard: Shard, owner: Owner, verdicts: Sequence[Verdict]) -> None:
+    async def write(
+        self, shard: Shard, owner: Owner, verdicts: Sequence[Verdict], states_every: int = STATE_EVERY
+    ) -> None:
         """Write commands, log lines, incidents, everything else, states: each acknowledged before the next is sent.
 
         Everything else (SLIs, history, banners) is what no next verdict needs: while the broker refuses it, the states
         are written all the same.
+
+        Args:
+            states_every: the state of an environment in which nothing has changed is written so long after it was
+                written last, ms of event time.
         """
         topics, partition = self._settings.topics, shard.partition
         commands = [
@@ -83,7 +85,7 @@ class VerdictWriter:
             or verdict.result.unseen
             or verdict.banners
         }
-        await owner.write(self._states(shard, owner, shard.states_due(changed, _STATE_EVERY)))
+        await owner.write(self._states(shard, owner, shard.states_due(changed, states_every)))
         for verdict in verdicts:
             announce(verdict.result.transitions)
 
@@ -119,7 +121,7 @@ class VerdictWriter:
         for verdict in verdicts:
             result = verdict.result
             lines += [
-                log_out(topics, partition, transition, shard.offsets(), self._policy.hash)
+                log_out(topics, partition, transition, shard.offsets(), shard.policy.hash)
                 for transition in result.transitions
             ]
             lines += [
@@ -147,7 +149,7 @@ def _incidents(verdicts: Sequence[Verdict]) -> dict[str, Incident]:
         result = verdict.result
         for transition in result.transitions:
             incidents[transition.incident.id] = transition.incident
-        if result.incidents is not None and result.at % _STATE_EVERY == 0:
+        if result.incidents is not None and result.at % STATE_EVERY == 0:
             for incident in result.incidents:
                 incidents[incident.id] = incident
     return incidents

@@ -56,6 +56,7 @@ _NEEDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "incident_log": (_WRITE,),
         "sli": (_WRITE,),
         "banner": (_WRITE,),
+        "policy": (_WRITE,),
     },
     "sinks": {"commands": (_READ,), "deliveries": (_READ, _WRITE), "dead": (_WRITE,)},
     "guard": {"watch_state": (_READ,)},
@@ -72,6 +73,7 @@ _BESIDE: Mapping[str, tuple[str, ...]] = {
     "history": (_READ,),
     "watch_state": (_READ, _WRITE),
     "inputs": (_READ, _WRITE),
+    "policy": (_READ,),
     "quarantine": (_WRITE,),
 }
 _GUARD = "guard"

@@ -53,6 +53,7 @@ class Topics:
     deliveries: str = _named("incident-deliveries")
     banner: str = _named("banner-state")
     inputs: str = _named("incident-inputs")
+    policy: str = _named("policy")
     quarantine: str = _named("watchofficer.quarantine")
 
     def __post_init__(self) -> None:
@@ -64,7 +65,14 @@ class Topics:
 
         All of them must have the same number of partitions.
         """
-        others = {self.login_events, self.ingest_state, self.rejected, self.dead, self.quarantine}
+        others = {
+            self.login_events,
+            self.ingest_state,
+            self.rejected,
+            self.dead,
+            self.policy,
+            self.quarantine,
+        }
         return tuple(name for name in self.all() if name not in others)
 
     def all(self) -> dict[str, dict[str, str]]:
@@ -111,5 +119,7 @@ _CONFIGS: dict[str, dict[str, str]] = {
     "deliveries": {"cleanup.policy": "compact,delete", "retention.ms": str(35 * DAY)},
     "banner": _COMPACT,
     "inputs": _keep(35 * DAY),
+    # Each change has a key of its own and stands for good. The broker's stamp says whether it came in time.
+    "policy": {**_COMPACT, **_STAMPED},
     "quarantine": _keep(35 * DAY),
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby, islice
 
 import numpy as np
@@ -13,7 +13,7 @@ from detectors.engine.engine import Engine, Observer
 from detectors.history.history import History
 from detectors.history.rollup import HISTORY_SPAN
 from detectors.incidents import IncidentInput
-from detectors.instants import FAR_PAST
+from detectors.instants import FAR_PAST, parse_instant
 from detectors.notification.routes import named_receivers
 from detectors.policy.policy import Policy
 from detectors.policy.routes import STANDING
@@ -24,7 +24,8 @@ from streams.aggregate.fact_accumulator import FactAccumulator
 from streams.aggregate.leaps import Leaps
 from streams.aggregate.rejected_share import RejectedShare
 from streams.evaluate.evaluator import Evaluator, Verdict
-from streams.evaluate.shard_state import covered_from
+from streams.evaluate.shard_state import covered_from, read_back
+from streams.records.policies import PolicySchedule, last_before, schedule_of
 from streams.replay.checkpoint import Checkpoint
 from streams.replay.entries import Begin, Entry, Mark
 from streams.replay.places import PlacedEntries
@@ -147,7 +148,7 @@ class Replay:
 
     Args:
         partitions: the inputs, each in the order of its log.
-        policy: the policy in force.
+        policies: which policy judges which T; or the one that judges every T.
         now: the present with which times of entries without a Kafka timestamp are compared, ms.
         sli_every: the interval at which SLIs are returned, ms; None for never.
         history: earlier records of ``sli-history``.
@@ -163,7 +164,7 @@ class Replay:
     def __init__(
         self,
         partitions: Sequence[Iterator[Entry]],
-        policy: Policy,
+        policies: PolicySchedule | Policy,
         *,
         now: int,
         sli_every: int | None = None,
@@ -173,7 +174,12 @@ class Replay:
         observer: Observer | None = None,
         checkpoint: Checkpoint | None = None,
     ) -> None:
-        self._policy = policy
+        self._policies = schedule_of(policies) if isinstance(policies, Policy) else policies
+        # All T up to this one are judged, or lie before the input.
+        self._reached = min([checkpoint.since, *checkpoint.reached.values()]) if checkpoint else FAR_PAST
+        self._policy = policy = self._policies.at(self._reached).policy()
+        self._sli_every = sli_every
+        self._judged: dict[str, list[FactRow]] = {}  # before the next change of the policy
         self._checkpoint = checkpoint
         self._restored = checkpoint is None
         self._since = checkpoint.since if checkpoint else FAR_PAST
@@ -193,29 +199,30 @@ class Replay:
         self._histories: dict[str, History] = {}
         for record in (*history, *(checkpoint.history if checkpoint else ())):
             add_record(self._history, record)
-        # As if every receiver were on that the policy names.
-        self._sinks = frozenset(STANDING) | named_receivers(policy)
-        self.evaluator = Evaluator(policy, self._make(sli_every))
+        self._states = {env: state.engine for env, state in checkpoint.states.items()} if checkpoint else {}
+        self.evaluator = Evaluator(policy, self._make)
+
+    @property
+    def policy(self) -> Policy:
+        """The policy that judged the verdicts which are being returned."""
+        return self._policy
 
     def _history(self, env: str) -> History:
         if env not in self._histories:
             self._histories[env] = History.of(env, self._policy)
         return self._histories[env]
 
-    def _make(self, sli_every: int | None) -> Callable[[str], Engine]:
-        def make(env: str) -> Engine:
-            known = self._checkpoint.states.get(env) if self._checkpoint else None
-            return Engine(
-                env,
-                self._policy,
-                self._history(env),
-                state=known.engine if known else None,
-                sinks=self._sinks,
-                sli_every=sli_every,
-                observer=self._observer,
-            )
-
-        return make
+    def _make(self, env: str) -> Engine:
+        return Engine(
+            env,
+            self._policy,
+            self._history(env),
+            state=self._states.get(env),
+            # As if every receiver were on that the policy names.
+            sinks=frozenset(STANDING) | named_receivers(self._policy),
+            sli_every=self._sli_every,
+            observer=self._observer,
+        )
 
     def run(self) -> Iterator[Verdict]:
         """Yield the verdicts of every T that had any, in order. ``summary`` is complete when the iterator ends."""
@@ -257,6 +264,7 @@ class Replay:
         yield from self._advance(to, seen)
 
     def _advance(self, to: int, seen: set[str]) -> Iterator[Verdict]:
+        """Evaluate up to ``to`` (T, ms), each T by the policy that is in force there."""
         drained = [one.cells.drain() for one in self._inputs]
         if not self._restored:
             self._restore(drained)
@@ -265,6 +273,50 @@ class Replay:
                 panes = [row.pane for of_env in rows.values() for row in of_env]
                 self.span = (max(min(panes), self._since), to) if panes else None
             self.evaluator.add(rows)
+            self._keep(rows)
+        while (change := self._policies.next_change(self._reached)) is not None and change <= to:
+            yield from self._advance_by_one_policy(last_before(change, self._policy.step), seen)
+            self._change_policy(change)
+        yield from self._advance_by_one_policy(to, seen)
+
+    def _keep(self, rows: Mapping[str, Sequence[FactRow]]) -> None:
+        """Keep the facts with which the windows are filled anew when the policy changes."""
+        change = self._policies.next_change(self._reached)
+        if change is not None:
+            step = self._policy.step
+            begin = last_before(change, step) - read_back(self._policy)
+            for env, some in rows.items():
+                self._judged.setdefault(env, []).extend(row for row in some if row.counts_from(step) >= begin)
+
+    def _change_policy(self, change: int) -> None:
+        """Judge by the next policy from ``change`` (T, ms) on; all T before have been evaluated."""
+        before, step = self.evaluator, self._policy.step
+        self._policy = self._policies.at(change).policy()
+        last = last_before(change, step)
+        since = last - read_back(self._policy)
+        self._states = {env: engine.state() for env, engine in before.engines.items()}
+        self._histories = {env: self._complete(known, last) for env, known in self._histories.items()}
+        judged = {
+            env: [row for row in rows if since <= row.counts_from(step) <= last]
+            for env, rows in self._judged.items()
+        }
+        self.evaluator = Evaluator(self._policy, self._make)
+        self.evaluator.go_on_from(before, judged, covered_from(since, self._policy))
+        self._reached = change
+        left, self._judged = self._judged, {}
+        self._keep(left)
+
+    def _complete(self, history: History, reached: int) -> History:
+        """The records of a history that were complete at a T (ms), as the policy of now reads them."""
+        out = History.of(history.env, self._policy)
+        out.extend(
+            record
+            for record in history.records()
+            if parse_instant(str(record["at"])) + HISTORY_SPAN <= reached
+        )
+        return out
+
+    def _advance_by_one_policy(self, to: int, seen: set[str]) -> Iterator[Verdict]:
         if self.span is not None:
             self.span = (self.span[0], to)
         asked: dict[str, list[tuple[int, IncidentInput]]] = {}

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from importlib.metadata import version
+from typing import get_args
 
 from detectors.incidents import Command
-from detectors.instants import SECOND
+from detectors.instants import SECOND, format_duration
+from detectors.notices.notices import FIELDS, NoticeKind
 from detectors.policy.policy import Policy
 from sinks.delivery.gate import ReceiverGate
+from sinks.metrics.notices import NoticeMetrics
 from sinks.metrics.prometheus import Metrics
-from streams.evaluate.metrics_snapshot import Snapshots
+from streams.evaluate.metrics_snapshot import Snapshots, burn_windows
 from streams.evaluate.shard import Shard
+from streams.events.validation import Reason
 from streams.ingest.service import Ingest
+from streams.runtime.clocks import Clock
+from streams.runtime.progress import Why
+from streams.settings.settings import Settings
 
-__all__ = ["MetricsFeed"]
+__all__ = ["MetricsFeed", "metrics_of"]
 
 
 class MetricsFeed:
@@ -22,13 +30,12 @@ class MetricsFeed:
 
     Args:
         metrics: what Prometheus scrapes.
-        policy: the policy.
         sinks: the receivers that are on.
     """
 
-    def __init__(self, metrics: Metrics, policy: Policy, sinks: Iterable[str] = ()) -> None:
+    def __init__(self, metrics: Metrics, sinks: Iterable[str] = ()) -> None:
         self._metrics = metrics
-        self._snapshots = Snapshots(policy)
+        self._snapshots = Snapshots()
         self._sinks = sorted(sinks)
         self._counted: dict[tuple[str, str], int] = {}
         self._attempts: Counter[tuple[str, str]] = Counter()
@@ -103,3 +110,23 @@ class MetricsFeed:
         self._metrics.set_lost(ingest.lost)
         self._metrics.set_rejected_ratio(ingest.rejected_share)
         self._metrics.set_producer_lags(ingest.producer_lags())
+
+
+def metrics_of(settings: Settings, policy: Policy, clock: Clock) -> Metrics:
+    """The metrics of a worker; their labels are those of the policy at its start."""
+    return Metrics(
+        clock=clock,
+        windows=[format_duration(window) for window in policy.sli_windows],
+        reasons=[reason.value for reason in Reason],
+        burn_windows=burn_windows(policy),
+        axes=policy.axes,
+        methods=policy.values_of("auth_method"),
+        csps=policy.values_of("csp"),
+        deliveries=[
+            (sink, outcome) for sink in sorted(settings.sinks()) for outcome in ("delivered", "dead")
+        ],
+        whys=[why.value for why in Why],
+        notices=NoticeMetrics(get_args(NoticeKind), (*FIELDS, *policy.axes)),
+        version=version("watchofficer"),
+        policy=policy.hash,
+    )

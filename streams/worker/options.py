@@ -9,6 +9,7 @@ from typing import Literal
 
 from streams.ingest.settings import Start
 from streams.mappings.inputs import Input
+from streams.worker.policies.keeper import PolicyFile
 
 __all__ = ["Role", "WorkerOptions"]
 
@@ -31,6 +32,8 @@ class WorkerOptions:
         blind_after: how long something must not get on until the watch is blind, seconds; None: as the policy says.
         folder: for temporary files; the system's by default.
         inputs: what is read; the topic of login events alone by default.
+        policy_file: whose changes are recorded on the topic `policy`; None: one policy judges every T.
+        policy_force: whether the policy of the file counts though it is older than the last record.
     """
 
     role: Role = "all"
@@ -42,6 +45,8 @@ class WorkerOptions:
     blind_after: float | None = None
     folder: Path | None = None
     inputs: tuple[Input, ...] = ()
+    policy_file: PolicyFile | None = None
+    policy_force: bool = False
 
     @property
     def roles(self) -> frozenset[str]:

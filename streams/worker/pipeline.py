@@ -27,6 +27,7 @@ from detectors.policy.policy import Policy
 from sinks.receivers.answers import SinkClient
 from streams.dispatch.receivers import guarded
 from streams.dispatch.service import Dispatch
+from streams.evaluate.policies.book import Policies
 from streams.evaluate.service import Evaluate
 from streams.evaluate.settings import EvaluateSettings
 from streams.http.views import Views
@@ -72,7 +73,8 @@ class Surroundings:
 
     Attributes:
         settings: credentials, addresses, the broker.
-        policy: the policy.
+        policy: returns the policy that judges from some T on.
+        policies: which policy judges which T.
         clock: the time, injected.
         broker_time: the broker's time, ms since the epoch; ``clock`` where that runs faster.
         options: the role of the worker, and how a demo differs from a deployment.
@@ -89,7 +91,8 @@ class Surroundings:
     """
 
     settings: Settings
-    policy: Policy
+    policy: Callable[[], Policy]
+    policies: Policies
     clock: Clock
     broker_time: Callable[[], int]
     options: WorkerOptions
@@ -178,7 +181,7 @@ class Pipeline:
     def _make_evaluate(self, reader: TopicReader) -> Evaluate:
         return Evaluate(
             EvaluateSettings(self._topics, self._around.settings.sinks(), self.partitions, self._clock.pace),
-            self._around.policy,
+            self._around.policies,
             self.producer,
             reader,
             Timing(clock=self._around.broker_time, sleep=self._clock.sleep),
@@ -209,7 +212,7 @@ class Pipeline:
         """The change event of this version and policy, where PagerDuty's REST API is used."""
         if PAGERDUTY_REST not in self._around.receivers:
             return None
-        return change_command(version("watchofficer"), self._around.policy, self._around.clock())
+        return change_command(version("watchofficer"), self._around.policy(), self._around.clock())
 
     def _make_ingest(self) -> Ingest:
         broker_time = self._around.broker_time
@@ -223,7 +226,7 @@ class Pipeline:
                 pace=self._clock.pace,
                 inputs=self._options.inputs,
             ),
-            self._around.policy,
+            self._around.policy(),
             self.producer,
             Timing(clock=broker_time),
             self.fail,

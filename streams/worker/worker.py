@@ -9,27 +9,21 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, suppress
 from functools import partial
-from importlib.metadata import version
-from typing import Any, get_args
+from typing import Any
 
 import structlog
 from aiokafka.errors import KafkaError, UnrecognizedBrokerVersion
 
 from detectors.incidents import IncidentInput
-from detectors.instants import format_duration
-from detectors.notices.notices import FIELDS, NoticeKind
 from detectors.notification.plan import PAGERDUTY_REST
 from detectors.policy.policy import Policy
-from sinks.metrics.notices import NoticeMetrics
-from sinks.metrics.prometheus import Metrics
 from sinks.receivers.pagerduty.rest import PagerDutyRest
 from streams.dispatch.receivers import http_client, receivers
-from streams.evaluate.metrics_snapshot import burn_windows
+from streams.evaluate.policies.book import FixedPolicy, PolicyBook
 from streams.evaluate.shard import Shard
-from streams.events.validation import Reason
 from streams.http.api import routes
 from streams.http.charts import Charts
 from streams.http.pagerduty.poll import StatusPoll
@@ -40,7 +34,8 @@ from streams.ingest.input_health import InputHealth
 from streams.kafka.clients import Backoff, KafkaClients
 from streams.kafka.diagnosis import diagnose
 from streams.kafka.probe import BrokerProbe
-from streams.kafka.producer import ProducerRecord
+from streams.kafka.producer import BatchProducer, ProducerRecord
+from streams.kafka.topic_reader import TopicReader
 from streams.kafka.topics import Topics, env_partition
 from streams.records.models import encode_input
 from streams.records.reading import OwnRecords
@@ -48,7 +43,7 @@ from streams.runtime.broker_clock import BrokerClock
 from streams.runtime.clocks import Clock
 from streams.runtime.health import Health
 from streams.runtime.lease import LeaseLost
-from streams.runtime.progress import Progress, Why
+from streams.runtime.progress import Progress
 from streams.settings.settings import Settings
 from streams.watchdog.assembly import make_watchdog, process_name
 from streams.watchdog.peers import Peers
@@ -56,9 +51,10 @@ from streams.watchdog.pulse import LoopPulse
 from streams.watchdog.watchdog import Watchdog
 from streams.worker.broker_watch import BrokerWatch
 from streams.worker.clock_watch import ClockWatch
-from streams.worker.metrics_feed import MetricsFeed
+from streams.worker.metrics_feed import MetricsFeed, metrics_of
 from streams.worker.options import Role, WorkerOptions
 from streams.worker.pipeline import Pipeline, Surroundings
+from streams.worker.policies.keeper import PolicyKeeper
 from streams.worker.preparation import Preparation, kafka_questions
 from streams.worker.words import Words
 
@@ -97,8 +93,8 @@ class Worker:
         name = process_name(options.role, options.port)
         self._peers = Peers(name, time.monotonic, lambda: self.views.ready)
         self.views = Views(self.topics, states=self._peers.take)
-        self.metrics = _metrics(settings, policy, clock)
-        self._feed = MetricsFeed(self.metrics, policy, settings.sinks())
+        self.metrics = metrics_of(settings, policy, clock)
+        self._feed = MetricsFeed(self.metrics, settings.sinks())
         kafka = settings.kafka_client_kwargs()
         broker_time = BrokerClock(clock, time.monotonic) if clock.pace == 1 else None
         self._clients = KafkaClients(kafka, broker_time, settings.client_rack)
@@ -119,9 +115,12 @@ class Worker:
         )
         self._inputs = InputHealth(inputs if "ingest" in options.roles else (), time.monotonic)
         self._prepare = Preparation(questions, self.health, self.progress)
+        self._reader = TopicReader(self._clients, patient=True)
+        self._keeper = self._make_keeper(policy, broker_time or clock, records, name)
         self._surroundings = Surroundings(
             settings=settings,
-            policy=policy,
+            policy=lambda: policy if self._keeper is None else self._keeper.newest,
+            policies=FixedPolicy(policy) if self._keeper is None else self._keeper.book,
             clock=clock,
             broker_time=broker_time or clock,
             options=options,
@@ -156,6 +155,35 @@ class Worker:
             on_look=self.metrics.watch.set_blind,
         )
 
+    def _make_keeper(
+        self, policy: Policy, time: Callable[[], int], records: OwnRecords, name: str
+    ) -> PolicyKeeper | None:
+        if self._options.policy_file is None:
+            return None
+        return PolicyKeeper(
+            self._options.policy_file,
+            policy,
+            PolicyBook(self.topics, self._reader, time, records),
+            topic=self.topics.policy,
+            write=self._write_once,
+            time=time,
+            name=name,
+            records="evaluate" in self._options.roles,
+            force=self._options.policy_force,
+            on_change=self._renew,
+        )
+
+    def _renew(self, policy: Policy) -> None:
+        """Show that another policy is in force."""
+        self.metrics.set_policy(policy.hash)
+
+    async def _write_once(self, record: ProducerRecord) -> None:
+        producer = BatchProducer(self._clients)
+        try:
+            await producer.write([record], attempts=1)
+        finally:
+            await producer.stop()
+
     def _unready(self) -> None:
         """Say of every part that it is not ready yet."""
         for part in (*sorted(self._options.roles), "views"):
@@ -179,6 +207,13 @@ class Worker:
 
     def _tail(self, clock: Clock, records: OwnRecords) -> ViewsTailer:
         return ViewsTailer(self.views, self._clients.tail, topics=self.topics, clock=clock, own=records)
+
+    def reload_policy(self) -> None:
+        """Read the file of the policy again, and put it in force if it is another one."""
+        if self._keeper is None or "evaluate" not in self._options.roles:
+            log.warning("policy_not_reloaded", why="workers of the role evaluate or all record the policy")
+        else:
+            self._keeper.reload()
 
     # -- starting and stopping --------------------------------------------------------------------------------
 
@@ -228,6 +263,9 @@ class Worker:
             await self._prepare()
             self._run_beside(self._prepare.rights.follow(), "rights")
             await self._tailer.start()
+            if self._keeper is not None:
+                await self._stack.enter_async_context(self._reader.kept())
+                self._run_beside(self._keeper.follow(), "policy")
             rest = self._receivers.get(PAGERDUTY_REST)
             if isinstance(rest, PagerDutyRest):
                 self._run_beside(self._poll(rest).follow(self._surroundings.clock.sleep), "poll")
@@ -268,6 +306,8 @@ class Worker:
             LeaseLost: the worker stood still; what it did may be another's by now.
             Exception: any other reason for which the pipeline cannot go on.
         """
+        if self._keeper is not None:
+            await self._keeper.begin()
         pipeline = self._pipeline = Pipeline(self._surroundings, self._prepare.partitions)
         pipeline.aside.put(self._unwritten)
         self._unwritten.clear()
@@ -295,7 +335,7 @@ class Worker:
             rest.list,
             self.views,
             self._submit,
-            prefix=self._surroundings.policy.notify.dedup_prefix,
+            prefix=self._surroundings.policy().notify.dedup_prefix,
             mine=lambda incident: self._pipeline is not None and self._pipeline.dispatch.owns(incident),
             clock=self._surroundings.clock,
         )
@@ -331,25 +371,6 @@ class Worker:
     def _observe_stall(self, seconds: float) -> None:
         self.progress.stalled(seconds)
         self.metrics.watch.observe_stall(seconds)
-
-
-def _metrics(settings: Settings, policy: Policy, clock: Clock) -> Metrics:
-    return Metrics(
-        clock=clock,
-        windows=[format_duration(window) for window in policy.sli_windows],
-        reasons=[reason.value for reason in Reason],
-        burn_windows=burn_windows(policy),
-        axes=policy.axes,
-        methods=policy.values_of("auth_method"),
-        csps=policy.values_of("csp"),
-        deliveries=[
-            (sink, outcome) for sink in sorted(settings.sinks()) for outcome in ("delivered", "dead")
-        ],
-        whys=[why.value for why in Why],
-        notices=NoticeMetrics(get_args(NoticeKind), (*FIELDS, *policy.axes)),
-        version=version("watchofficer"),
-        policy=policy.hash,
-    )
 
 
 async def _started(pipeline: Pipeline) -> None:

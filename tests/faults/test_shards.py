@@ -8,11 +8,13 @@ from typing import Any, cast
 import pytest
 
 from streams.evaluate.evaluator import Evaluator
+from streams.evaluate.policies.book import FixedPolicy
 from streams.evaluate.restore import Restored
 from streams.evaluate.service import Evaluate
 from streams.evaluate.settings import EvaluateSettings
 from streams.evaluate.shard import Shard
 from streams.kafka.topics import PARTITIONS, Topics
+from streams.records.policies import schedule_of
 from streams.runtime.clocks import Timing
 from streams.settings.policy_file import default_policy
 
@@ -27,9 +29,10 @@ class Group:
 class RestoredAtOnce(Evaluate):
     """An evaluate service whose shards hold nothing."""
 
-    async def _restore(self, partition: int, offset: int) -> Restored:
-        nothing = cast(Any, None)
-        return Restored(Shard(partition, (), Evaluator(default_policy(), nothing), offset), nothing, [])
+    async def _restore(self, partition: int, offset: int, begin_at: int | None = None) -> Restored:
+        nothing, judged_by = cast(Any, None), schedule_of(default_policy()).at(0)
+        shard = Shard(partition, (), Evaluator(default_policy(), nothing), offset)
+        return Restored(shard, nothing, judged_by, [])
 
 
 @pytest.fixture
@@ -42,7 +45,7 @@ async def evaluate(group: Group) -> Evaluate:
     nothing = cast(Any, None)
     made = RestoredAtOnce(
         EvaluateSettings(Topics(), frozenset(), PARTITIONS),
-        default_policy(),
+        FixedPolicy(default_policy()),
         nothing,
         nothing,
         Timing(clock=lambda: 0),

@@ -18,6 +18,7 @@ from aiokafka.errors import KafkaError
 from detectors.policy.policy import Policy
 from streams.dispatch.receivers import LeaseGuard
 from streams.dispatch.service import Dispatch
+from streams.evaluate.policies.book import FixedPolicy
 from streams.evaluate.service import Evaluate
 from streams.evaluate.settings import EvaluateSettings
 from streams.ingest.service import Ingest
@@ -167,7 +168,7 @@ class Worker:
         )
         evaluate = self.evaluate = Evaluate(
             EvaluateSettings(TOPICS, SINKS, INTERNAL),
-            world.policy,
+            FixedPolicy(world.policy),
             producer,
             reader,
             timing,

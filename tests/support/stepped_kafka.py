@@ -17,6 +17,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import CommitFailedError
 
 from detectors.policy.policy import Policy
+from streams.evaluate.policies.book import FixedPolicy, Policies
 from streams.evaluate.service import Evaluate
 from streams.evaluate.settings import EvaluateSettings
 from streams.kafka.producer import ProducerRecord
@@ -103,6 +104,7 @@ class World:
         random: the source of all choices.
         inputs: the number of partitions of ``login-events``.
         committed: the committed offsets of evaluate's group: (topic, partition) -> offset.
+        policies: which policy judges which T; None: ``policy`` judges all.
     """
 
     kafka: Kafka
@@ -110,6 +112,7 @@ class World:
     random: Random
     inputs: int
     committed: dict[tuple[str, int], int] = field(default_factory=dict)
+    policies: Policies | None = None
 
     def clock(self) -> int:
         return self.kafka.now
@@ -261,7 +264,7 @@ class EvaluateWorker(Worker):
         self.progress = Progress(lambda: world.kafka.now / 1_000)
         self.evaluate = Evaluate(
             EvaluateSettings(TOPICS, SINKS, INTERNAL),
-            world.policy,
+            world.policies or FixedPolicy(world.policy),
             producer,
             reader,
             Timing(clock=world.clock),

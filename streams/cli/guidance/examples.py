@@ -23,6 +23,7 @@ watchofficer produce events.jsonl --rebase now --speed 1
 watchofficer run
 watchofficer run --role ingest --port 6067
 watchofficer run --role guard
+watchofficer run --policy my-policy.yaml --policy-force
 """,
     "demo": """
 watchofficer demo

@@ -55,9 +55,9 @@ def shard(policy: Policy = POLICY) -> Shard:
 def test_quantiles_of_durations_are_those_of_completed_sign_in_requests() -> None:
     one = shard()
     engine = one.engine("prod")
-    assert Snapshots(POLICY).take(one, "prod").durations == {}
+    assert Snapshots().take(one, "prod").durations == {}
     engine.advance(END, rows())
-    found = Snapshots(POLICY).take(one, "prod").durations
+    found = Snapshots().take(one, "prod").durations
     for scope in ("prod", "prod/ssoe", "prod/ssoe/idme", "prod/*/idme"):
         for window in ("5m", "15m", "1h"):
             assert found[scope, window, "0.5"] == pytest.approx(0.4, rel=0.011)
@@ -122,7 +122,7 @@ def test_what_a_provider_has_caused_is_told_of_in_no_account_also_after_its_end_
     (caused,) = engine.exclusions()
     assert caused.start == START + 600 * SECOND
     assert START + 1_200 * SECOND < caused.end < START + 1_800 * SECOND
-    told = Snapshots(POLICY).take(one, "prod")
+    told = Snapshots().take(one, "prod")
     assert set(told.error_budget_remaining.values()) == {1.0}
     assert told.error_budget_gone == {}
     again = Engine("prod", POLICY, History("prod"), state=engine.state())
@@ -137,7 +137,7 @@ def test_what_a_method_fails_by_itself_spends_its_budget() -> None:
         *(f for c in ("idme", "logingov", "mhv") for f in failing("ssoe", c, range(600, 1_200))),
     ]
     engine.advance(START + 3_000 * SECOND, facts)
-    told = Snapshots(POLICY).take(one, "prod")
+    told = Snapshots().take(one, "prod")
     left = told.error_budget_remaining[SSOE]
     assert left is not None
     assert left < 1
@@ -157,11 +157,11 @@ def test_notices_of_an_environment_are_counted_by_kind_each_once() -> None:
         FactRow(START + n * SECOND, ON_TIME, ("sis", "newcomer", None), "callback", "success", "", "", 1)
         for n in range(600)
     ]
-    assert Snapshots(POLICY).take(one, "prod").notices == {}
+    assert Snapshots().take(one, "prod").notices == {}
     evaluator.add({"prod": new})
     for minute in range(1, 11):
         evaluator.advance(START + minute * 60 * SECOND)
-    assert Snapshots(POLICY).take(one, "prod").notices == {"new_value": 1}
+    assert Snapshots().take(one, "prod").notices == {"new_value": 1}
 
 
 def one(leaf: Sequence[str | None], good: bool, person: int = 0, at: int = START) -> FactRow:
@@ -185,7 +185,7 @@ def test_the_scopes_of_at_most_two_values_say_what_their_events_say(
 ) -> None:
     held = shard()
     held.engine("prod").advance(START + SECOND, [one(*event) for event in events])
-    told = Snapshots(POLICY).take(held, "prod")
+    told = Snapshots().take(held, "prod")
     found: dict[tuple[str, ...], list[tuple[bool, int]]] = {}
     for leaf, good, person in events:
         for scope in product(*(("", value) if value else ("",) for value in leaf)):
@@ -207,7 +207,7 @@ def test_the_scopes_of_at_most_two_values_say_what_their_events_say(
 
 
 def test_a_scope_that_ends_has_gauges_no_more() -> None:
-    held, snapshots = shard(), Snapshots(POLICY)
+    held, snapshots = shard(), Snapshots()
     engine = held.engine("prod")
     engine.advance(START + SECOND, [one(("sis", "clear", "vaweb"), True)])
     seen = snapshots.take(held, "prod")
@@ -232,7 +232,7 @@ def test_an_incident_shows_on_all_scopes_that_it_touches() -> None:
     facts = [*succeeding(range(900)), *clients, *failing("ssoe", "idme", range(600, 900))]
     facts.sort(key=lambda row: row.pane)
     held.engine("prod").advance(START + 900 * SECOND, facts)
-    taken = Snapshots(POLICY).take(held, "prod")
+    taken = Snapshots().take(held, "prod")
     told = taken.severity
     (incident,) = held.engine("prod").lifecycle.incidents()
     assert incident.pages
@@ -259,7 +259,7 @@ def test_no_more_scopes_have_gauges_than_the_policy_allows_and_the_widest_come_f
     held = shard(policy)
     leaves = [("sis", csp, client) for csp in "abcd" for client in "efgh"]
     held.engine("prod").advance(START + SECOND, [one(leaf, True) for leaf in leaves])
-    told = set(Snapshots(policy).take(held, "prod").severity)
+    told = set(Snapshots().take(held, "prod").severity)
     listed = {(method, "", "") for method in policy.values_of("auth_method")}
     assert PROD in told
     assert len(told - listed) <= 5
@@ -269,7 +269,7 @@ def test_the_axes_are_those_of_the_policy() -> None:
     policy = read_policy("axes: [region, auth_method]", "p.yaml")
     held = shard(policy)
     held.engine("prod").advance(START + SECOND, [one(("east", "sis"), False)])
-    told = Snapshots(policy).take(held, "prod")
+    told = Snapshots().take(held, "prod")
     listed = {("", method) for method in policy.values_of("auth_method")}
     assert set(told.users_impacted) - listed == {("", ""), ("east", ""), ("east", "sis")}
     assert told.users_impacted["east", "sis"] == 1
@@ -293,6 +293,6 @@ def test_maintenance_at_run_time_is_on_the_banner_and_in_force_from_its_beginnin
     for until, inputs in ((10, {"prod": [(START + 5 * SECOND, asked)]}), (30, {}), (50, {})):
         for verdict in evaluator.advance(START + until * SECOND, inputs):
             changes += [((verdict.result.at - START) // SECOND, b.key, b.state) for b in verdict.banners]
-        in_force.append(Snapshots(POLICY).take(held, "prod").in_force["maintenance"])
+        in_force.append(Snapshots().take(held, "prod").in_force["maintenance"])
     assert changes == [(20, "prod/ssoe", "maintenance"), (40, "prod/ssoe", "ok")]
     assert in_force == [0, 1, 0]

@@ -11,11 +11,13 @@ import pytest
 
 from streams.evaluate import service as evaluate
 from streams.evaluate.evaluator import Evaluator
+from streams.evaluate.policies.book import FixedPolicy
 from streams.evaluate.restore import Restored
 from streams.evaluate.service import Evaluate
 from streams.evaluate.settings import EvaluateSettings
 from streams.evaluate.shard import Shard
 from streams.kafka.topics import Topics
+from streams.records.policies import schedule_of
 from streams.runtime.clocks import Timing
 from streams.segments.codec import Frontier, encode
 from streams.settings.policy_file import default_policy
@@ -35,7 +37,9 @@ class Owning:
 
 
 def restored(partition: int, evaluator: Evaluator, offset: int) -> Restored:
-    return Restored(Shard(partition, (), evaluator, offset), cast(Any, Owning()), [])
+    return Restored(
+        Shard(partition, (), evaluator, offset), cast(Any, Owning()), schedule_of(default_policy()).at(0), []
+    )
 
 
 class Strides(Evaluate):
@@ -46,7 +50,7 @@ class Strides(Evaluate):
         settings = EvaluateSettings(Topics(), frozenset(), 4)
         super().__init__(
             settings,
-            default_policy(),
+            FixedPolicy(default_policy()),
             unused,
             unused,
             Timing(clock=lambda: 0),
@@ -55,7 +59,7 @@ class Strides(Evaluate):
         self.end = 0
         self.judged: list[int | None] = []
 
-    async def _restore(self, partition: int, offset: int) -> Restored:
+    async def _restore(self, partition: int, offset: int, begin_at: int | None = None) -> Restored:
         return restored(partition, Evaluator(default_policy(), no_engine), offset)
 
     async def _evaluate(self, task: Any) -> None:
@@ -127,13 +131,13 @@ async def test_no_more_is_judged_in_one_go_than_holds_up_the_loop_for_a_tenth_of
             assert not list(records)
 
     class Unhurried(Evaluate):
-        async def _restore(self, partition: int, offset: int) -> Restored:
+        async def _restore(self, partition: int, offset: int, begin_at: int | None = None) -> Restored:
             return restored(partition, timed, offset)
 
     timed, unused = Timed(), cast(Any, None)
     evaluate = Unhurried(
         EvaluateSettings(Topics(), frozenset(), 4),
-        default_policy(),
+        FixedPolicy(default_policy()),
         cast(Any, Producer()),
         unused,
         Timing(clock=lambda: 0, timer=lambda: timed.now),

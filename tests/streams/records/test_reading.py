@@ -23,6 +23,7 @@ from streams.ingest.settings import IngestSettings
 from streams.ingest.writes import Destination
 from streams.kafka.producer import ProducerRecord
 from streams.kafka.topics import Topics
+from streams.records.policies import schedule_of
 from streams.records.reading import OwnRecords, Reading, Stored, Unreadable
 from streams.replay.topic_source import checkpoint_at
 from streams.segments.codec import Frontier, Resume, decode, encode
@@ -143,7 +144,7 @@ async def restored(log: Log, own: Own) -> Any:
     kafka: Any = log
     settings = EvaluateSettings(TOPICS, frozenset(), 4)
     access = Access(kafka, kafka, own.records)
-    return (await restore_shard(settings, POLICY, access, NOW, 0, 0)).shard
+    return (await restore_shard(settings, schedule_of(POLICY), access, NOW, 0, 0)).shard
 
 
 async def test_a_state_that_cannot_be_read_is_refused_unless_a_later_one_replaces_it() -> None:
