@@ -56,7 +56,7 @@ class _TwoWindows(Section):
     """Something happens ``factor`` times too often, over a long window and over a short one.
 
     Attributes:
-        long, short: ms. Up to one hour panes answer, beyond that the history of five minutes.
+        long, short: the windows, ms. Up to one hour panes answer, beyond that the history of five minutes.
         factor: multiple of the rate that is allowed.
     """
 
@@ -77,7 +77,7 @@ class BurnRateRule(_TwoWindows):
     """The error budget burns ``factor`` times too fast, over a long window and over a short one.
 
     Attributes:
-        long, short: ms.
+        long, short: the windows, ms.
         factor: multiple of the rate that would use up exactly the month's budget.
         min_people: distinct people who must have failed in the short window, at most half an hour back.
     """
@@ -107,7 +107,7 @@ class LatencyRule(_TwoWindows):
     """More requests than the objective allows are slow, over a long window and over a short one.
 
     Attributes:
-        long, short: ms.
+        long, short: the windows, ms.
         factor: multiple of the share that may be slow (1 - ``latency_target``).
         min_slow: slow requests in the short window, at most an hour back.
     """

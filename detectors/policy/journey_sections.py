@@ -136,7 +136,7 @@ class UserErrors(Section):
     """When errors that are the user's doing are a surge as a class: failures that do not count against the service.
 
     Attributes:
-        windows: ms each.
+        windows: the windows, ms, over which their share is taken.
         min_people: distinct people with such an error.
         ratio: fires when the lower confidence bound of their share, of all who came back, exceeds it.
         recover_below: is over when their share is less, and in a longer window when a shorter one surely is.

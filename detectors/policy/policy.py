@@ -90,7 +90,12 @@ class Codes(RootModel[Mapping[ErrorCode, Code]]):
 
 
 class Policy(Section):
-    """A whole policy. Durations and windows are ms, shares 0-1. ``parse_policy`` makes one."""
+    """A whole policy. Durations and windows are ms, shares 0-1. ``parse_policy`` makes one.
+
+    Attributes:
+        aliases: by field, ``env`` or an axis: another spelling, and the value that it stands for.
+        runbooks: what people read in an incident: by scope, value, service, error code or cause, or ``*`` for all else.
+    """
 
     step: Annotated[Duration, within("100ms", "1m")]
     watermark_delay: Annotated[Duration, within("0s", "10m")]

@@ -74,7 +74,11 @@ class RouteMatch(Section):
 
 
 class Route(Section):
-    """Which receivers hear of the incidents that ``match``."""
+    """Which receivers hear of the incidents that ``match``.
+
+    Attributes:
+        receivers: who hears: a kind of receiver, or one with a name of the settings, such as ``email:leadership``.
+    """
 
     match: RouteMatch = RouteMatch()
     receivers: Annotated[tuple[ReceiverName, ...], _Listed, _AtLeastOne]

@@ -120,7 +120,12 @@ class Objective(Section):
 
 
 class Code(Section):
-    """What an error code means, and whether failures with it count against availability."""
+    """What an error code means, and whether failures with it count against availability.
+
+    Attributes:
+        means: what has happened, for people.
+        counts: whether a failure with it counts against availability.
+    """
 
     means: Text
     counts: Literal["bad", "excluded"]
@@ -177,6 +182,7 @@ class LifecyclePolicy(Section):
     """How an incident goes on and ends. ms; ``response``: severity -> ms, or one business day.
 
     Attributes:
+        response: by severity, how soon it must be answered: a time, or one business day.
         declare_after: ms that an outage or slowness of a method in production fires before it is declared.
         gone_after: ms after which a silence that lasts ends, where the rest of the environment is well.
     """
@@ -269,7 +275,13 @@ class Notify(Section):
 
 
 class MaintenanceWindow(Section):
-    """Scheduled downtime of a scope, announced: from ``start`` to ``end``, ms since the epoch."""
+    """Scheduled downtime of a scope, announced.
+
+    Attributes:
+        scope: what is down.
+        start, end: from when until when, ms since the epoch.
+        description: what is done, for people.
+    """
 
     scope: ScopePath
     start: Instant
