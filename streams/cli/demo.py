@@ -18,6 +18,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import structlog
@@ -27,6 +28,7 @@ from detectors.errors import WatchofficerError
 from detectors.instants import format_duration
 from streams.demo.assertions import Assertion
 from streams.demo.deployment import Deployment, PortTaken, pick_port
+from streams.demo.recording import Recording
 from streams.demo.runner import Failed, Runner
 from streams.demo.screen import screen_for
 from streams.kafka.embedded_broker import BrokerUnavailable
@@ -57,8 +59,17 @@ class _Outcome:
     keep_logs: bool = False
 
 
-def demo_command(*, scenario: str, speed: float, port: int | None, once: bool, seed: int) -> int:
-    """Run the demo; returns the exit status.
+def demo_command(
+    *,
+    scenario: str,
+    speed: float,
+    port: int | None,
+    once: bool,
+    seed: int,
+    events: tuple[str, ...] = (),
+    mapping: str | None = None,
+) -> int:
+    """Run the demo; returns the exit status. With ``events``, files, they are played instead of a scenario.
 
     0: the demo ended, or a signal stopped it. 1: an assertion about the scenario failed (or a signal stopped
     ``once`` before all held), or the deployment failed. 2: the arguments cannot be used.
@@ -69,6 +80,7 @@ def demo_command(*, scenario: str, speed: float, port: int | None, once: bool, s
         return 0
     try:
         _check(scenario, speed, port, seed)
+        plays = _recording(events, mapping, speed) if events or mapping else scenario
     except (_Fault, PortTaken) as fault:
         print(fault, file=sys.stderr)
         return 2
@@ -78,7 +90,7 @@ def demo_command(*, scenario: str, speed: float, port: int | None, once: bool, s
     outcome = _Outcome(1)
     try:
         with _logs_in(folder / "demo.log"):
-            deployment = Deployment(scenario, seed, speed, default_policy(), port, folder)
+            deployment = Deployment(plays, seed, speed, default_policy(), port, folder)
             outcome = uvloop.run(_run(deployment, once, folder))
         if outcome.keep_logs:
             _print_logs(folder)
@@ -108,6 +120,26 @@ def _check(scenario: str, speed: float, port: int | None, seed: int) -> None:
     if seed < 0:
         raise _Fault(f"--seed {seed}: must not be below 0")
     pick_port(port)
+
+
+def _recording(events: tuple[str, ...], mapping: str | None, speed: float) -> Recording:
+    """Read what is to be played, by a mapping if there is one.
+
+    Raises:
+        _Fault, PolicyError, SettingsError, SourceError: it cannot be used; each says why.
+    """
+    from streams.cli.inputs.mapping import inputs_of
+    from streams.replay.entries import Begin, Mark
+    from streams.replay.sources import partitions
+
+    if not events:
+        raise _Fault("--mapping is for records of your own: name their files with --events")
+    entries = chain.from_iterable(partitions(events, inputs=inputs_of((mapping,) if mapping else ())))
+    values = (entry[1] for entry in entries if not isinstance(entry, Mark | Begin))
+    recording = Recording(" ".join(events), values, speed)
+    if recording.left_out:
+        print(f"{recording.left_out:,} records are no valid events, and are left out", file=sys.stderr)
+    return recording
 
 
 @contextmanager
@@ -182,7 +214,16 @@ async def _run_deployment(deployment: Deployment, once: bool) -> _Outcome:
         log.error("demo_failed", exc_info=error)
         print(f"the demo failed: {error if isinstance(error, Failed) else repr(error)}", file=sys.stderr)
         return _Outcome(1, keep_logs=True)
+    if deployment.recording is not None:
+        return _pages(deployment)
     return _result(kept)
+
+
+def _pages(deployment: Deployment) -> _Outcome:
+    """Print how often a recording has woken somebody."""
+    woken = deployment.sandbox.pagerduty.woken
+    print(f"\n{len(woken)} page{'' if len(woken) == 1 else 's'} in the sandbox", flush=True)
+    return _Outcome(0)
 
 
 def _result(kept: Sequence[Assertion]) -> _Outcome:

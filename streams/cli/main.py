@@ -211,9 +211,11 @@ def run(**options: Any) -> None:
     "--once", is_flag=True, help="Exit when the scenario's incidents are over, and print what happened."
 )
 @click.option("--seed", type=int, default=1, show_default=True)
+@click.option("--events", multiple=True, help="Play the events of this file instead of a scenario (several).")
+@click.option("--mapping", metavar="NAME|FILE", help="They are a producer's own records, of this mapping.")
 @errors_in_a_line
 def demo(**options: Any) -> None:
-    """Run a scenario through a whole deployment on this machine.
+    """Run a scenario, or your own recording, through a whole deployment on this machine.
 
     The deployment has an embedded broker and sandbox receivers, and leaves no files.
     """

@@ -26,6 +26,7 @@ from sinks.sandbox import (
     SLACK_TOKEN,
     Sandbox,
 )
+from streams.demo.recording import Recording
 from streams.http.server import AddressTaken
 from streams.kafka.admin import create_missing
 from streams.kafka.clients import ClientFactory, KafkaClients
@@ -92,7 +93,7 @@ class Deployment:
     """Everything that a demo starts, as an asynchronous context manager that stops it all.
 
     Args:
-        scenario: a name of ``SCENARIOS``.
+        plays: a name of ``SCENARIOS``, or a recording.
         seed: the seed of the simulation.
         speed: multiple of real time at which the clock runs.
         policy: the policy.
@@ -106,9 +107,10 @@ class Deployment:
     """
 
     def __init__(
-        self, scenario: str, seed: int, speed: float, policy: Policy, port: int | None, folder: Path
+        self, plays: str | Recording, seed: int, speed: float, policy: Policy, port: int | None, folder: Path
     ) -> None:
-        self.scenario = SCENARIOS[scenario]
+        self.recording = plays if isinstance(plays, Recording) else None
+        self.scenario = plays.scenario if isinstance(plays, Recording) else SCENARIOS[plays]
         self.clock = FastClock(self.scenario.duration, speed)
         self.policy = _at_pace(policy, speed)
         self.sandbox = Sandbox.make(
@@ -123,7 +125,7 @@ class Deployment:
         self.worker: Worker
         self.produced: asyncio.Task[Produced]
         self._seed = seed
-        self._traffic = self._simulation(self.scenario.duration + _AFTERWARDS)
+        self._traffic = None if self.recording else self._simulation(self.scenario.duration + _AFTERWARDS)
         self._port = port
         self._folder = folder
         self._broker = EmbeddedBroker(log=folder / "broker.log")
@@ -150,7 +152,9 @@ class Deployment:
         return min(reached) if reached and len(reached) == len(shards) else None
 
     async def truth(self) -> list[dict[str, Any]]:
-        """The scenario's true outages, as ``simulate --truth`` writes them."""
+        """The scenario's true outages, as ``simulate --truth`` writes them; none are known of a recording."""
+        if self.recording is not None:
+            return []
         given_up = threading.Event()
 
         def run() -> list[dict[str, Any]]:
@@ -278,7 +282,7 @@ class Deployment:
                 msgspec.json.encode(record),
                 env_partition(record["env"], PARTITIONS),
             )
-            for record in self._traffic.history()
+            for record in (self._traffic.history() if self._traffic else ())
             if record["env"] in ENVS
         ]
 
@@ -291,11 +295,18 @@ class Deployment:
 
         The clock starts with the first of them.
         """
-        for _, line in self._traffic.entries():
+        for line in self._made():
             instant = parse_instant(msgspec.json.decode(line, type=_Event).occurred_at)
             self.clock.wait_at(instant + _AHEAD)
             self.clock.release()
             yield line
+        self.clock.wait_at(self.end + _AFTERWARDS)
+
+    def _made(self) -> Iterator[bytes]:
+        if self.recording is not None:
+            yield from self.recording.lines(self.clock.start)
+        elif self._traffic is not None:
+            yield from (line for _, line in self._traffic.entries())
 
 
 def _at_pace(policy: Policy, pace: float) -> Policy:

@@ -66,7 +66,8 @@ class Runner:
         self._kept_since: float | None = None
         self._lines_shown = 0
         self._give_up_at: float | None = None
-        self._status = "the scenario is playing; Ctrl-C stops everything"
+        self._name = "the scenario" if deployment.recording is None else "the recording"
+        self._status = f"{self._name} is playing; Ctrl-C stops everything"
 
     async def run(self) -> list[Assertion]:
         """Show the deployment until the scenario is over; returns the assertions. Without ``once`` it never ends.
@@ -123,7 +124,8 @@ class Runner:
         broken = [promise for promise in kept if promise.broken is not None]
         if not self._once:
             if played_out or not broken:
-                self._status = "the scenario is over, its traffic goes on; Ctrl-C stops everything"
+                goes_on = ", its traffic goes on" if self._deployment.recording is None else ""
+                self._status = f"{self._name} is over{goes_on}; Ctrl-C stops everything"
             return None
         now = time.monotonic()
         if not broken:

@@ -1,6 +1,7 @@
 """Which objects does one record hold, in the form in which its producer writes?
 
-Envelopes are taken off, whatever the form: CloudEvents, Connect's ``{schema, payload}``, and changes of Debezium.
+Envelopes are taken off, whatever the form: CloudEvents, Connect's ``{schema, payload}``, changes of Debezium, events of
+EventBridge, and what the runtime of a container or a daemon of syslog puts around a line.
 """
 
 from __future__ import annotations
@@ -19,12 +20,16 @@ from streams.mappings.ruby import read_ruby
 __all__ = ["Unmatched", "Unreadable", "compiled", "parsed_as", "read_logfmt", "reader"]
 
 _MOST_BYTES = 1 << 20  # of a record: one record may hold many events
-_MOST_LINES = 10_000
+_MOST_LINES = 10_000  # and elements of an array
 _PAIR = re.compile(r'([\w.@-]+)=(?:"((?:[^"\\]|\\.)*)"|(\S*))')
 _ESCAPED = re.compile(r"\\(.)")
 _WRITTEN_KINDS = ("stringValue", "intValue", "doubleValue", "boolValue")
 #: Without any of these keys an object is in no envelope.
-_ENVELOPED = frozenset({"specversion", "payload", "op"})
+_ENVELOPED = frozenset({"specversion", "payload", "op", "stream", "detail-type"})
+#: What stands before an object where a container's runtime (CRI) or a daemon of syslog wrote the line.
+_BEFORE_OBJECT = re.compile(
+    rb"(?:\xef\xbb\xbf|\d{4}-\d\d-\d\dT\S+ std(?:out|err) [FP] |<\d{1,3}>[^{]{0,200})(?=\s*[{[])"
+)
 _NO_SCHEMAS = (
     "avro needs the schemas of its records: set WATCHOFFICER_SCHEMA_REGISTRY__URL to a schema registry, or "
     "WATCHOFFICER_SCHEMA_REGISTRY__FOLDER to a folder with a file for each id, as 7.avsc"
@@ -131,9 +136,13 @@ def _objects(value: bytes, matched: re.Pattern[str] | None) -> list[dict[str, An
     try:
         found = _DECODE(value)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        if (before := _BEFORE_OBJECT.match(value)) is not None:
+            return _objects(value[before.end() :], matched)
         if matched is None or value.lstrip().startswith(b"{"):
             raise Unreadable("not JSON") from None
         return [_matched(_text(value), matched)]
+    if found.__class__ is dict and "stream" in found and isinstance(found.get("log"), str):
+        return _objects(found["log"].encode("utf-8", "surrogatepass"), matched)  # as Docker writes a line
     return _taken_off(found)
 
 
@@ -152,6 +161,8 @@ def _taken_off(found: Any) -> list[dict[str, Any]]:
     if found.__class__ is dict and _ENVELOPED.isdisjoint(found):
         return [found]
     many = found if isinstance(found, list) else [found]
+    if len(many) > _MOST_LINES:
+        raise Unreadable(f"more than {_MOST_LINES:,} events in one record")
     return [one for each in many for one in _unwrapped(each)]
 
 
@@ -183,6 +194,8 @@ def _inner(value: dict[str, Any]) -> Any:
             except (binascii.Error, ValueError):
                 raise Unreadable("data_base64 is no text in base64") from None
         return value.get("data", value)
+    if "detail-type" in value and isinstance(value.get("detail"), dict):
+        return value["detail"]
     if value.keys() == {"schema", "payload"}:
         return value["payload"]
     if "op" in value and "after" in value and value.keys() & {"source", "before", "ts_ms"}:

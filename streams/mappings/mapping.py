@@ -286,9 +286,10 @@ class RecordMapping:
         mapped.events.append(_ENCODE(event))
 
     def _shape_of(self, record: dict[str, Any]) -> str:
-        if self._shape is None:
-            return shape_of(" ".join(sorted(map(str, record)))[:_MOST_BYTES])
-        return shape_of(str(self._shape(record))[:_MOST_BYTES])
+        told = None if self._shape is None else self._shape(record)
+        if told is None:  # what it has is the most that can be said of it
+            told = " ".join(sorted(map(str, record)))
+        return shape_of(str(told)[:_MOST_BYTES])
 
 
 def _text(value: Any) -> str | None:

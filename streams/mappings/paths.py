@@ -13,6 +13,8 @@ from typing import Any
 import jmespath
 import jmespath.exceptions
 
+from streams.mappings.formats import Unreadable
+
 __all__ = ["PATH", "Getter", "expand", "expression", "getter"]
 
 Getter = Callable[[dict[str, Any]], Any]
@@ -21,7 +23,7 @@ _NAME = r"[A-Za-z_@$][A-Za-z0-9_@$-]*"
 #: What is a path, and not an expression.
 PATH = re.compile(rf"{_NAME}(?:\[\d+\])*(?:\.{_NAME}(?:\[\d+\])*)*")
 _STEP = re.compile(rf"({_NAME})|\[(\d+)\]")
-_MOST = 1_000  # elements of an array that become records
+_MOST = 10_000  # elements of arrays that become records
 
 
 def getter(path: str) -> Getter:
@@ -99,12 +101,18 @@ def expression(text: str) -> Getter:
 
 
 def expand(value: Any, path: str) -> list[Any]:
-    """Return what stands at a path, in which ``[]`` means each element; an array at its end yields its elements."""
+    """Return what stands at a path, in which ``[]`` means each element; an array at its end yields its elements.
+
+    Raises:
+        Unreadable: there are more than ``_MOST``.
+    """
     found = [value]
     for name in path.split("."):
         key = name.removesuffix("[]")
         nested = [one if key == "$" else one.get(key) for one in found if isinstance(one, dict) or key == "$"]
         found = []
         for one in nested:
-            found += one[:_MOST] if isinstance(one, list) else [] if one is None else [one]
-    return found[:_MOST]
+            found += one if isinstance(one, list) else [] if one is None else [one]
+        if len(found) > _MOST:
+            raise Unreadable(f"more than {_MOST:,} events in one record")
+    return found

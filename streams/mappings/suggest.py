@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 import msgspec
 
 from streams.mappings.formats import Unreadable, reader
+from streams.mappings.paths import PATH, expand
 
 __all__ = ["suggest"]
 
@@ -40,17 +41,35 @@ def suggest(values: Iterable[bytes]) -> str | None:
     """Return the text of a mapping file with gaps to be filled; None if no value holds a JSON object."""
     read = reader("json", None)
     seen: dict[str, list[Any]] = {}
+    unwrap: str | None = None
     records = 0
     for value in islice(values, _SAMPLES):
         try:
             objects = read(value)
         except Unreadable:
             continue
-        for one in objects:
+        if not records and len(objects) == 1:
+            unwrap = _holder(objects[0])
+        for one in (
+            objects if unwrap is None else chain.from_iterable(expand(each, unwrap) for each in objects)
+        ):
+            if not isinstance(one, dict):
+                continue
             records += 1
             for path, held in _leaves(one, "", 0):
                 seen.setdefault(path, []).append(held)
-    return "".join(_written(seen, records)) if records else None
+    return "".join(_written(seen, records, unwrap)) if records else None
+
+
+def _holder(record: dict[str, Any]) -> str | None:
+    """Return the path of the events in a record that is a page or an export of them; None if it is none."""
+    held = [
+        name
+        for name, value in record.items()
+        if PATH.fullmatch(name) and isinstance(value, list) and value and isinstance(value[0], dict)
+    ]
+    dated = any(_unit(value) is not None for value in record.values())
+    return f"{held[0]}[]" if len(held) == 1 and not dated else None
 
 
 def _leaves(value: dict[str, Any], above: str, depth: int) -> Iterator[tuple[str, Any]]:
@@ -96,9 +115,10 @@ def _quoted(text: str) -> str:
     return msgspec.json.encode(text).decode()
 
 
-def _written(seen: dict[str, list[Any]], records: int) -> Iterator[str]:
+def _written(seen: dict[str, list[Any]], records: int, unwrap: str | None) -> Iterator[str]:
     yield f"# Suggested by {records:,} records. Check every line; what is marked with ? was guessed.\n"
-    yield "name: my-source\ntopic: my-topic\nformat: json\nfields:\n"
+    yield "name: my-source\ntopic: my-topic\nformat: json\n"
+    yield "fields:\n" if unwrap is None else f"unwrap: {_quoted(unwrap)}\nfields:\n"
     found = {field: paths[0] for field in _NAMES if (paths := _candidates(field, seen))}
     if "event_id" in found:
         yield f"  event_id: {{path: {_quoted(found['event_id'])}}}\n"

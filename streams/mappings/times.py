@@ -19,7 +19,8 @@ _NUMBERS = {"s": 0.001, "ms": 1, "us": 1_000, "ns": 1_000_000}
 UNITS = (*_NUMBERS, "rfc3339", "iso")
 _ISO = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,](\d+))? ?(Z|z|UTC|[+-]\d\d:?\d\d)?")
 _DIGITS = re.compile(r"\d{1,20}(\.\d{1,9})?")
-_LAST = 253_402_300_800_000  # the year 10000
+#: The years 2000 and 10000, ms: a number before or after is one of another unit.
+_FIRST, _LAST = 946_684_800_000, 253_402_300_800_000
 #: Seconds that came by, as they are written, and texts up to the second that are those of an instant.
 _WRITTEN: dict[int, str] = {}
 _CHECKED: set[str] = set()
@@ -61,7 +62,7 @@ def _of_number(value: Any, in_a_ms: float) -> str | None:
     if isinstance(value, float) and not math.isfinite(value):  # which Avro can write
         return None
     millis = int(value * 1000) if in_a_ms < 1 else int(value // int(in_a_ms))
-    if not 0 < millis < _LAST:
+    if not _FIRST <= millis < _LAST:
         return None
     second, rest = divmod(millis, 1000)
     upto = _WRITTEN.get(second)

@@ -26,19 +26,23 @@ class LinesRead:
 
     Attributes:
         count: the number of lines that were yielded; None until the file has been read to its end.
+        elements: whether the file is one JSON document, and its elements were yielded.
     """
 
     def __init__(self, name: str) -> None:
         self._name = "standard input" if name == "-" else name
         self._before_blank = array("q")
         self.count: int | None = None
+        self.elements = False
 
     def left_out(self, yielded: int) -> None:
         """Note a blank line, which stood behind ``yielded`` lines that are not blank."""
         self._before_blank.append(yielded)
 
     def of(self, n: int) -> str:
-        """``FILE:LINE`` of the n-th line that is not blank, counted from 0."""
+        """``FILE:LINE`` of the n-th line that is not blank, counted from 0; of a document the element."""
+        if self.elements:
+            return f"{self._name}: element {n + 1}"
         return f"{self._name}:{n + 1 + bisect_right(self._before_blank, n)}"
 
 

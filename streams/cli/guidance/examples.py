@@ -28,6 +28,7 @@ watchofficer run --policy my-policy.yaml --policy-force
     "demo": """
 watchofficer demo
 watchofficer demo --scenario idme_outage --speed 120 --once
+watchofficer demo --events production.log --mapping vets-api-sis
 """,
     "lint": """
 watchofficer lint my-policy.yaml

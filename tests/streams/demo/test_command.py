@@ -56,6 +56,7 @@ def _structlog() -> Iterator[None]:
         ({"port": 0}, "--port 0: must be from 1 to 65535"),
         ({"port": 65_536}, "--port 65536: must be from 1 to 65535"),
         ({"seed": -1}, "--seed -1: must not be below 0"),
+        ({"mapping": "keycloak"}, "--mapping is for records of your own: name their files with --events"),
     ],
 )
 def test_what_cannot_be_run_is_one_line_and_status_2(
@@ -93,6 +94,7 @@ class Pretence:
 
     fails: BaseException | None = None
     killed = False
+    recording = None
 
     def __init__(self, *arguments: Any) -> None:
         self.folder: Path = arguments[-1]

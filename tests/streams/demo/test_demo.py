@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import json
 import os
 import pty
 import re
@@ -15,6 +16,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -214,6 +216,26 @@ def test_an_outage_is_told_to_its_end_and_kept_all_its_promises(house: House) ->
     # A provider's own banner may have come down before, when the outage turned out to be the method's.
     assert [at for at, who, what in story if (who, what) == ("banner", "down for prod/ssoe")][-1] > times[3]
     assert [what for _, who, what in story if who == "pagerduty" and what.startswith("paged")][1:] == []
+
+
+def test_a_log_of_ones_own_is_played_to_the_page(house: House, tmp_path: Path) -> None:
+    log = tmp_path / "production.log"
+    with log.open("w") as file:
+        for second in range(360):
+            for csp in ("idme", "logingov"):
+                fails = csp == "idme" and second >= 120
+                line: dict[str, Any] = {
+                    "timestamp": f"2026-03-01T12:{second // 60:02d}:{second % 60:02d}.000Z"
+                }
+                line |= {"request_id": f"{csp}{second}", "payload": {"type": csp, "icn": f"{csp}{second}"}}
+                line["message"] = f"[SignInService] [V0::SignInController] callback{' error' * fails}"
+                print(json.dumps(line), file=file)
+    demo = house("--once", "--speed", "120", "--events", str(log), "--mapping", "vets-api-sis")
+    status, said = demo.end(110.0)
+    assert status == 0, said
+    assert "1 page in the sandbox" in said
+    (detected,) = [what for _, who, what in seen(said) if who == "watch" and "detected" in what]
+    assert "idme" in detected
 
 
 @pytest.mark.long

@@ -215,3 +215,11 @@ def test_a_suggested_mapping_can_be_used_and_finds_the_fields() -> None:
     assert (event["event_id"], event["outcome"], event["client_id"]) == ("1", "failure", "c")
     assert event["user_hash"].startswith("h:")
     assert suggest([b"plain text"]) is None
+
+
+def test_a_mapping_is_suggested_for_what_an_export_holds() -> None:
+    events = [{"id": f"e{n}", "at": "2026-11-23T15:04:05Z", "result": "ok"} for n in range(3)]
+    text = suggest([json.dumps({"Records": events, "next": "x"}).encode()])
+    assert text is not None
+    made = compile_mapping(text, "suggested").made(json.dumps({"Records": events}).encode(), "t/0/0")
+    assert [json.loads(event)["event_id"] for event in made.events] == ["e0", "e1", "e2"]
