@@ -350,8 +350,8 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         sink: pagerduty, datadog, slack, or a receiver of the policy's routes.
         action: pagerduty: trigger, acknowledge, resolve, change (of the watch itself). pagerduty:rest: note, update.
-            datadog: event, incident_create, incident_update, incident_resolve. slack: post, update (edit the root),
-            reply, broadcast (a reply shown in the channel), notice (a message of its own, which belongs to no
+            datadog: event, incident_create, incident_update, incident_resolve, change. slack: post, update (edit the
+            root), reply, broadcast (a reply shown in the channel), notice (a message of its own, which belongs to no
             incident). others: open, update, resolve.
         level: pagerduty and others critical|error|warning; datadog event error|warn|ok; slack "info".
             Others have "ok" for a resolution.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from detectors.incidents import Command, Incident
+from detectors.instants import format_instant
 from detectors.notices.notices import Notice
 from detectors.policy.policy import Policy
 
@@ -30,18 +31,27 @@ def notice_command(notice: Notice, policy: Policy) -> Command:
     )
 
 
-def change_command(version: str, policy: Policy, at: int) -> Command:
-    """The change event for PagerDuty. Its id names version and policy, so that each pair is told once.
+def change_command(
+    version: str, policy: Policy, at: int, *, sink: str = "pagerduty", since: int | None = None
+) -> Command:
+    """The change event of the watch itself for PagerDuty or Datadog.
+
+    Its id names version and policy, and the T of a change, so that a start and each change are told once.
 
     Args:
         version: of this program.
         policy: by which it judges.
-        at: the present, ms.
+        at: when that became so, ms.
+        sink: pagerduty or datadog.
+        since: the T (ms) from which another policy judges; None at the start of a worker.
     """
     said = f"The watch on sign-in is version {version} and judges by policy {policy.hash}"
+    if since is not None:
+        said += f" from {format_instant(since)} on"
+    of_change = "" if since is None else f"@{since}"
     return Command(
-        id=f"change:{version}:{policy.hash}:pagerduty",
-        sink="pagerduty",
+        id=f"change:{version}:{policy.hash}{of_change}:{sink}",
+        sink=sink,
         action="change",
         level="info",
         dedup_key=f"{policy.notify.dedup_prefix}:{CHANGES}",

@@ -27,6 +27,7 @@ class DatadogSandbox(Receiver):
     Attributes:
         events: bodies of accepted events, ``data.attributes``, in order.
         incidents: by id, as the API returns them (``data``).
+        changes: the change events that were accepted.
         history: (at, incident id, state, severity) of every creation and change.
     """
 
@@ -43,6 +44,7 @@ class DatadogSandbox(Receiver):
     ) -> None:
         super().__init__(clock=clock, sleep=sleep)
         self.events: list[dict[str, Any]] = []
+        self.changes: list[dict[str, Any]] = []
         self.incidents: dict[str, dict[str, Any]] = {}
         self.history: list[tuple[int, str, str, str]] = []
         self.rate_limit_remaining = 1000
@@ -93,9 +95,11 @@ class DatadogSandbox(Receiver):
         fault = _event_fault(attributes, self._clock())
         if fault is not None:
             return self._answer(400, self.rejection(400, fault))
-        self.events.append(attributes)
-        number = len(self.events)
-        self.note(f"event {attributes['attributes']['status']}: {attributes['title']}")
+        is_change = attributes["category"] == "change"
+        (self.changes if is_change else self.events).append(attributes)
+        number = len(self.events) + len(self.changes)
+        kind = "change" if is_change else f"event {attributes['attributes']['status']}"
+        self.note(f"{kind}: {attributes['title']}")
         return self._answer(
             202,
             {
@@ -238,6 +242,8 @@ def _event_fault(event: dict[str, Any], now: int) -> str | None:
     if len(tags) > 100 or any(not isinstance(tag, str) or len(tag) > 200 for tag in tags):
         return "at most 100 tags of 200 characters"
     inner = event.get("attributes")
+    if event["category"] == "change":
+        return _change_fault(inner)
     if not isinstance(inner, dict) or inner.get("status") not in ("error", "warn", "ok"):
         return "attributes.status must be error, warn or ok"
     if inner.get("priority", "5") not in ("1", "2", "3", "4", "5"):
@@ -250,6 +256,17 @@ def _event_fault(event: dict[str, Any], now: int) -> str | None:
     except (TypeError, ValueError):
         return "timestamp must be ISO 8601"
     return None
+
+
+def _change_fault(inner: Any) -> str | None:
+    changed = inner.get("changed_resource") if isinstance(inner, dict) else None
+    if not isinstance(changed, dict) or changed.get("type") not in ("feature_flag", "configuration"):
+        return "attributes.changed_resource must name its type: feature_flag or configuration"
+    return (
+        None
+        if 1 <= len(str(changed.get("name", ""))) <= 128
+        else "changed_resource.name has 1 to 128 characters"
+    )
 
 
 def _incident_fault(attributes: dict[str, Any], *, creating: bool) -> str | None:

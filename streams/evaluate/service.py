@@ -46,6 +46,8 @@ _STRIDE = 0.5
 _RANGE_SECONDS = 0.5
 #: Evaluation holds up the event loop and its heartbeats: within a range the loop gets its turn so often, seconds.
 _HELD_UP = 0.05
+#: The shard of this environment tells receivers that another policy is in force.
+_TELLS_CHANGES = "prod"
 #: The cost of one step, seconds: assumed before any has been measured, and the least that is assumed.
 _FIRST_COST, _LEAST_COST = 0.02, 1e-6
 
@@ -216,7 +218,16 @@ class Evaluate:
                 self._settings, schedule, self._access, now, partition, offset, begin_at=begin_at
             )
         await self._writer.write_history(partition, found.missing)
+        await self._tell_change(found)
         return found
+
+    async def _tell_change(self, found: Restored) -> None:
+        """Tell receivers of a policy that judges the next T for the first time: each owner that begins there."""
+        shard, since = found.shard, found.judged_by.since
+        first = last_before(since, shard.policy.step) + shard.policy.step
+        reached = shard.evaluated_to
+        if _TELLS_CHANGES in shard.envs and reached is not None and reached + shard.policy.step == first:
+            await self._writer.write_change(shard.policy, first)
 
     def _may_wait(self, task: _Task, offset: int) -> bool:
         """Whether to read on first: a backlog is evaluated in few rounds, as each of them costs writes."""
@@ -259,10 +270,9 @@ class Evaluate:
         The states of all environments are written first, as what was found there under the policy before. The windows
         are filled anew from facts, so that the next policy classes and counts them.
         """
-        before = task.shard
+        before, begin_at = task.shard, reached + task.shard.policy.step
         if before.evaluated_to is not None:
             await self._evaluate_range(task, reached, reached, states_every=0)
-        begin_at = reached + before.policy.step
         found = await self._restore(before.partition, before.next_offset, begin_at)
         task.shard, task.owner, task.judged_by = found.shard, found.owner, found.judged_by
         log.info(

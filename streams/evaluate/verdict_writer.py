@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from importlib.metadata import version
 from typing import Any
 
 from detectors.incidents import Incident
+from detectors.notification.notices import change_command
+from detectors.policy.policy import Policy
 from streams.evaluate.announce import announce
 from streams.evaluate.evaluator import Verdict
 from streams.evaluate.ownership.owner import Owner
@@ -88,6 +91,14 @@ class VerdictWriter:
         await owner.write(self._states(shard, owner, shard.states_due(changed, states_every)))
         for verdict in verdicts:
             announce(verdict.result.transitions)
+
+    async def write_change(self, policy: Policy, since: int) -> None:
+        """Tell PagerDuty and Datadog, where they are on, that another policy judges from ``since`` (T, ms) on."""
+        topics, partitions = self._settings.topics, self._settings.partitions
+        program = version("watchofficer")
+        told = (sink for sink in ("pagerduty", "datadog") if sink in self._settings.sinks)
+        commands = (change_command(program, policy, since, sink=sink, since=since) for sink in told)
+        await self._producer.write([command_out(topics, partitions, command) for command in commands])
 
     async def write_history(self, partition: int, records: Iterable[Mapping[str, Any]]) -> None:
         """Write records of the history, which the topic lacks, once more."""

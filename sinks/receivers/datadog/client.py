@@ -32,7 +32,15 @@ SEARCHED = 100
 #: The most that is read of their list, bytes: 20 KB for each.
 _LIST_BYTES = 2 << 20
 #: The one status by which Datadog says that it has done what was asked.
-_DOCUMENTED = {"event": 202, "incident_create": 201, "incident_update": 200, "incident_resolve": 200}
+_DOCUMENTED = {
+    "event": 202,
+    "change": 202,
+    "incident_create": 201,
+    "incident_update": 200,
+    "incident_resolve": 200,
+}
+#: Actions that tell of something and change no incident.
+_EVENTS = ("event", "change")
 
 
 class Datadog:
@@ -72,7 +80,7 @@ class Datadog:
     async def send(self, command: Command, receipts: Receipts) -> Answer:
         """Deliver one command. An update of an incident with an unknown id searches for it, or creates it."""
         try:
-            if command.action in ("event", "incident_create"):
+            if command.action in (*_EVENTS, "incident_create"):
                 incident_id = None
             else:
                 incident_id = receipts("datadog").get("incident_id")
@@ -125,7 +133,7 @@ class Datadog:
     async def _tell(self, command: Command, receipts: Receipts, incident_id: str | None) -> Answer:
         """Send a request; one that is refused with the organisation's fields is sent without them."""
         answer = await self._deliver(self._render(command, receipts, incident_id, self._fields), command)
-        with_fields = bool(self._fields) and command.action != "event"
+        with_fields = bool(self._fields) and command.action not in _EVENTS
         if isinstance(answer, Refused) and with_fields and answer.why.startswith("HTTP 400"):
             _log.warning("datadog_fields_refused", why=answer.why, remedy="mend WATCHOFFICER_DATADOG__FIELDS")
             answer = await self._deliver(self._render(command, receipts, incident_id, {}), command)
@@ -222,7 +230,7 @@ class Datadog:
     def _receipt(self, response: httpx.Response, command: Command) -> dict[str, str]:
         try:
             answer = response.json()
-            if command.action != "event":
+            if command.action not in _EVENTS:
                 return self._incident_receipt(answer["data"])
             event = answer["data"]["attributes"]["attributes"]["evt"]
             url = (answer.get("links") or {}).get("self")

@@ -95,6 +95,8 @@ def render(
             path="/api/v2/events",
             body=_event(command, names, now=now, found=found),
         )
+    if command.action == "change":
+        return Request(host="intake", method="POST", path="/api/v2/events", body=_change(command, now=now))
     more = fields_of((fields or {}).items(), command.incident, names)
     if command.action == "incident_create":
         return Request(
@@ -153,6 +155,23 @@ def _event(
     ]
     if links:
         attributes["attributes"]["links"] = links[:EVENT_LINK_LIMIT]
+    if now - command.at < EVENT_AGE_LIMIT:
+        attributes["timestamp"] = format_instant(command.at)
+    return {"data": {"type": "event", "attributes": attributes}}
+
+
+def _change(command: Command, *, now: int) -> dict[str, Any]:
+    """A change event: the watch judges by another policy."""
+    attributes: dict[str, Any] = {
+        "title": truncate(command.reason, EVENT_TITLE_LIMIT),
+        "category": "change",
+        "aggregation_key": command.dedup_key,
+        "tags": ["source:watchofficer"],
+        "attributes": {
+            "changed_resource": {"name": "watchofficer policy", "type": "configuration"},
+            "new_value": {"policy": command.incident.policy_hash},
+        },
+    }
     if now - command.at < EVENT_AGE_LIMIT:
         attributes["timestamp"] = format_instant(command.at)
     return {"data": {"type": "event", "attributes": attributes}}

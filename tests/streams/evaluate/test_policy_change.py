@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.metadata import version
 from random import Random
 
 import pytest
@@ -16,7 +17,7 @@ from streams.evaluate.evaluator import Evaluator
 from streams.evaluate.policies.book import FixedPolicy
 from streams.evaluate.shard_state import covered_from, read_back
 from streams.records.policies import PolicySchedule, policy_record
-from streams.records.verdicts import log_line
+from streams.records.verdicts import decode_command, log_line
 from streams.settings.policy_file import read_policy
 from tests.detectors.engine.episodes import ENV, POLICY, STEP, rows_of
 from tests.streams.evaluate.test_service import OUTAGE, Shard
@@ -68,8 +69,8 @@ def replayed(change: int) -> set[str]:
     }
 
 
-def live(schedule: PolicySchedule, crashes: int, seed: int) -> set[str]:
-    """The incident log of workers of which some end in the middle."""
+def live(schedule: PolicySchedule, crashes: int, seed: int) -> tuple[set[str], set[str]]:
+    """The incident log of workers of which some end in the middle, and the ids of the changes that they tell."""
     random, shard = Random(seed), Shard()
 
     class Known(FixedPolicy):
@@ -86,24 +87,29 @@ def live(schedule: PolicySchedule, crashes: int, seed: int) -> set[str]:
             shard.crash()
         shard.judge()
     lines = [json.loads(value) for value in shard.values(TOPICS.incident_log)]
-    return {json.dumps(line | {"offsets": {}}, sort_keys=True) for line in lines if "policy_hash" in line}
+    told = {decode_command(value).id for value in shard.values(TOPICS.commands)}
+    log = {json.dumps(line | {"offsets": {}}, sort_keys=True) for line in lines if "policy_hash" in line}
+    return log, {one for one in told if one.startswith("change:")}
 
 
 @pytest.mark.parametrize("crashes", [0, 2])
 def test_a_change_is_judged_live_as_in_a_replay(crashes: int) -> None:
-    found = live(schedule_with(CHANGE), crashes, seed=crashes)
+    found, told = live(schedule_with(CHANGE), crashes, seed=crashes)
     assert found == replayed(CHANGE)
     lines = [json.loads(line) for line in found]
     assert {line["incident"] for line in lines} == {f"{ENV}-1"}  # an open incident keeps its id
     by = {(parse_instant(line["at"]) >= CHANGE, line["policy_hash"]) for line in lines}
     assert by == {(False, POLICY.hash), (True, OTHER.hash)}
+    assert told == {
+        f"change:{version('watchofficer')}:{OTHER.hash}@{CHANGE}:{to}" for to in ("pagerduty", "datadog")
+    }
 
 
 def test_a_change_to_an_equal_policy_changes_nothing() -> None:
     schedule = PolicySchedule()
     schedule.take(policy_record(POLICY, NOON, "a"), None)
-    unchanged = live(schedule, 0, seed=1)
+    unchanged, _ = live(schedule, 0, seed=1)
     same = read_policy(POLICY.canonical().replace('"update_every":120000', '"update_every":120001'), "same")
     schedule.take(policy_record(same, CHANGE, "b"), None)
-    changed = live(schedule, 1, seed=1)
+    changed, _ = live(schedule, 1, seed=1)
     assert {line.replace(same.hash, POLICY.hash) for line in changed} == unchanged

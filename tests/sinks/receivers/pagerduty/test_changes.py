@@ -5,11 +5,13 @@ from __future__ import annotations
 import httpx
 from pydantic import SecretStr
 
+from detectors.instants import format_instant
 from detectors.notification.notices import change_command
 from sinks.receivers.answers import Delivered
+from sinks.receivers.datadog.client import Datadog
 from sinks.receivers.pagerduty.client import PagerDuty
 from sinks.receivers.pagerduty.config import PagerDutySettings
-from sinks.sandbox import ROUTING_KEY, PagerDutySandbox
+from sinks.sandbox import ROUTING_KEY, DatadogSandbox, PagerDutySandbox
 from streams.settings.policy_file import default_policy
 from tests.sinks.samples import OPENED, Time, no_receipts
 
@@ -31,6 +33,25 @@ async def test_a_new_policy_is_a_change_event() -> None:
     )
     assert sandbox.woken == []
     assert sandbox.alerts == []
+
+
+async def test_a_change_while_it_runs_is_told_to_datadog_too_with_its_t() -> None:
+    time = Time()
+    sandbox = DatadogSandbox(clock=time.clock, sleep=time.sleep, api_key="k")
+    await sandbox.start()
+    try:
+        async with httpx.AsyncClient(trust_env=False) as http:
+            client = Datadog(http, api_key=SecretStr("k"), base_url=sandbox.url, clock=time.clock)
+            told = change_command("1.2.3", default_policy(), OPENED, sink="datadog", since=OPENED)
+            assert isinstance(await client.send(told, no_receipts), Delivered)
+    finally:
+        await sandbox.stop()
+    (change,) = sandbox.changes
+    assert change["title"].endswith(
+        f"judges by policy {default_policy().hash} from {format_instant(OPENED)} on"
+    )
+    assert change["attributes"]["changed_resource"]["type"] == "configuration"
+    assert sandbox.events == []
 
 
 def test_each_pair_of_version_and_policy_has_one_id() -> None:
