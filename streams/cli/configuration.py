@@ -44,6 +44,7 @@ def configured(
     """
     settings = read_settings(environ)
     settings.kafka_client_kwargs()
+    settings.http_context()
     file = policy_file or settings.policy
     policy = load_policy(Path(file)) if file else default_policy()
     configure_logs(settings.log_format, secrets=settings.secrets(), verbose=verbose)

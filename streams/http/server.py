@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import os
 import resource
+import ssl
 import time
 from collections.abc import Callable, Collection
 from typing import Any, cast
@@ -28,6 +29,7 @@ _MOST_CONNECTIONS, _FEWEST_CONNECTIONS = 1_000, 16
 _IDLE_SECONDS = 75.0
 #: The head of a request must have come within so many seconds, and a client must go on taking an answer within so many.
 _HEAD_SECONDS, _ANSWER_SECONDS = 15.0, 60.0
+_HANDSHAKE_SECONDS = 5.0  # until TLS must stand
 _SWEEP_SECONDS = 5.0
 _SHUTDOWN_SECONDS = 2.0  # for the requests under way when the server stops
 
@@ -54,6 +56,7 @@ class HttpServer:
         limit: the greatest number of connections.
         idle_seconds: a connection without a request for so long is closed.
         monotonic: seconds that never go back.
+        tls: the certificate; None to serve in the clear.
     """
 
     def __init__(
@@ -65,6 +68,7 @@ class HttpServer:
         limit: int | None = None,
         idle_seconds: float = _IDLE_SECONDS,
         monotonic: Callable[[], float] = time.monotonic,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         application = web.Application(middlewares=[json_errors])
         application.add_routes(table)
@@ -77,9 +81,15 @@ class HttpServer:
         self._limit = limit or connection_limit()
         self._idle_seconds = idle_seconds
         self._monotonic = monotonic
+        self.tls = tls
         self._connections: dict[_Connection, None] = {}
         self._server: asyncio.Server | None = None
         self._sweeper: asyncio.Task[None] | None = None
+
+    @property
+    def scheme(self) -> str:
+        """How an address of this server begins: http or https."""
+        return "http" if self.tls is None else "https"
 
     @property
     def connections(self) -> int:
@@ -166,11 +176,12 @@ class _Connection(asyncio.Protocol):
         self._server = server
         self._handler = handler
         self._transport: asyncio.Transport | None = None
-        self._refused = False
         self._monotonic = monotonic
         self.active_at = monotonic()
         self._head_since: float | None = None
         self._full_since: float | None = None
+        self._shaking: asyncio.Task[None] | None = None
+        self._made, self._early = False, b""
 
     @property
     def busy(self) -> bool:
@@ -199,12 +210,39 @@ class _Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         if not self._server.opened(self):
-            self._refused = True
             self._transport.abort()
-            return
+        elif self._server.tls is None:
+            self._begin(transport)
+        else:  # it counts from now on: whoever opens connections and begins no TLS must not use up what there is
+            self._shaking = asyncio.create_task(self._shake(self._transport, self._server.tls))
+
+    async def _shake(self, plain: asyncio.Transport, tls: ssl.SSLContext) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            secured = await loop.start_tls(
+                plain, self, tls, server_side=True, ssl_handshake_timeout=_HANDSHAKE_SECONDS
+            )
+        except OSError:  # no TLS, no common version, or too slow; TimeoutError is an OSError
+            secured = None
+        if secured is None:
+            plain.abort()
+            self._server.closed(self)
+        else:
+            self._transport = secured
+            self._begin(secured)
+
+    def _begin(self, transport: asyncio.BaseTransport) -> None:
+        """Hand the connection to aiohttp, with what came along with the end of the handshake."""
+        self._made = True
         self._handler.connection_made(transport)
+        if self._early:
+            early, self._early = self._early, b""
+            self.data_received(early)
 
     def data_received(self, data: bytes) -> None:
+        if not self._made:
+            self._early += data  # one read of the transport at most
+            return
         self.active_at = self._monotonic()
         self._handler.data_received(data)
         if self.busy or self._handler._messages:
@@ -225,7 +263,7 @@ class _Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._server.closed(self)
-        if not self._refused:
+        if self._made:
             self._handler.connection_lost(exc)
 
 

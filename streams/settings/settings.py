@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
+import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,9 +30,10 @@ from detectors.errors import WatchofficerError
 from sinks.configuration import HeaderSecret, Port, SecretUrl, is_secret
 from sinks.receivers.registry import Receivers
 from streams.settings.api_tokens import ApiToken, ApiTokens, api_tokens
+from streams.settings.http_tls import HttpTls
 from streams.settings.kafka_security import BrokerSecurity, UnusableCertificate
 from streams.settings.schema_registry import SchemaRegistry
-from streams.settings.values import host_and_port
+from streams.settings.values import HashKey, host_and_port
 
 if TYPE_CHECKING:
     from faust.auth import Credentials
@@ -112,19 +114,6 @@ def _origins(value: object) -> object:
 
 
 _ORIGINS = "must be origins of pages, in lower case and without a path: https://www.va.gov,https://staging.va.gov; or *"
-#: The least length of a key of hashes and signatures.
-HASH_KEY_BYTES = 32
-
-
-def _hash_key(value: SecretStr) -> SecretStr:
-    if len(value.get_secret_value().encode()) < HASH_KEY_BYTES:
-        raise ValueError(
-            f"must have at least {HASH_KEY_BYTES} bytes, such as the output of `openssl rand -hex 32`"
-        )
-    return value
-
-
-HashKey = Annotated[SecretStr, AfterValidator(_hash_key)]
 
 
 class Settings(Receivers, BaseSettings):
@@ -142,6 +131,7 @@ class Settings(Receivers, BaseSettings):
         schema_registry: where the schemas of records in Avro are.
         banner_origins: of pages that may read the state of the banners in a browser; ``*`` for any.
         bind, port: address and port on which HTTP is served.
+        http_tls: the certificate by which it is served.
         heartbeat_url: called each minute while all is well. Whoever knows it can keep the alarm silent: a secret.
         unknown: a sentence for each ``WATCHOFFICER_`` variable that is not a setting.
     """
@@ -168,6 +158,7 @@ class Settings(Receivers, BaseSettings):
     banner_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_origins)] = ()
     bind: Annotated[str, AfterValidator(_bind)] = "127.0.0.1"
     port: Port = 6066
+    http_tls: HttpTls = HttpTls()
     log_format: Literal["console", "json"] = "console"
     heartbeat_url: SecretUrl | None = None
     unknown: tuple[str, ...] = ()
@@ -227,6 +218,15 @@ class Settings(Receivers, BaseSettings):
         with _named("broker_security"):
             security = self.broker_security.aiokafka_kwargs()
         return {"bootstrap_servers": self._require_broker(), **security}
+
+    def http_context(self) -> ssl.SSLContext | None:
+        """Return the TLS context of HTTP; None where it is served in the clear.
+
+        Raises:
+            SettingsError: the certificate cannot be used.
+        """
+        with _named("http_tls"):
+            return self.http_tls.context()
 
     def faust_broker_urls(self) -> list[str]:
         """Return the URLs of the brokers for Faust's ``broker``.

@@ -1,10 +1,13 @@
-"""How is a bootstrap server written?"""
+"""How are a bootstrap server and a key of hashes written?"""
 
 from __future__ import annotations
 
 import re
+from typing import Annotated
 
-__all__ = ["host_and_port"]
+from pydantic import AfterValidator, SecretStr
+
+__all__ = ["HashKey", "host_and_port"]
 
 
 def host_and_port(text: str) -> str:
@@ -18,3 +21,18 @@ def host_and_port(text: str) -> str:
     if match is None or int(match[2] or 1) not in range(1, 65536):
         raise ValueError("must be brokers as host:port, several with commas: kafka-1:9092,kafka-2:9092")
     return f"{match[1]}:{match[2] or 9092}"
+
+
+#: The least length of a key of hashes and signatures.
+_HASH_KEY_BYTES = 32
+
+
+def _hash_key(value: SecretStr) -> SecretStr:
+    if len(value.get_secret_value().encode()) < _HASH_KEY_BYTES:
+        raise ValueError(
+            f"must have at least {_HASH_KEY_BYTES} bytes, such as the output of `openssl rand -hex 32`"
+        )
+    return value
+
+
+HashKey = Annotated[SecretStr, AfterValidator(_hash_key)]

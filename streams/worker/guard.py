@@ -104,7 +104,7 @@ class Guard:
             kafka.get("sasl_plain_username"),
             self.progress,
         )
-        self._server = HttpServer(self._table(), host=settings.bind, port=port)
+        self._server = HttpServer(self._table(), host=settings.bind, port=port, tls=settings.http_context())
         self.health.unready("broker", "it has not answered yet")
         self.health.unready(_READING, "it has not been read yet")
 
@@ -123,7 +123,7 @@ class Guard:
     @property
     def url(self) -> str:
         """Where HTTP is served."""
-        return f"http://{self._settings.bind}:{self._server.port}"
+        return f"{self._server.scheme}://{self._settings.bind}:{self._server.port}"
 
     async def start(self) -> None:
         """Serve HTTP, and watch in the background.

@@ -203,7 +203,7 @@ class Worker:
             charts=self._charts,
             inputs_health=self._inputs.report,
         )
-        return HttpServer(table, host=settings.bind, port=options.port)
+        return HttpServer(table, host=settings.bind, port=options.port, tls=settings.http_context())
 
     def _tail(self, clock: Clock, records: OwnRecords) -> ViewsTailer:
         return ViewsTailer(self.views, self._clients.tail, topics=self.topics, clock=clock, own=records)
@@ -220,7 +220,7 @@ class Worker:
     @property
     def url(self) -> str:
         """Where HTTP is served."""
-        return f"http://{self._settings.bind}:{self._server.port}"
+        return f"{self._server.scheme}://{self._settings.bind}:{self._server.port}"
 
     @property
     def shards(self) -> list[Shard]:

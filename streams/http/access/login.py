@@ -56,7 +56,7 @@ class LoginPage:
             return _page(f"<p role=alert>{error.message}.</p>", error.status)
         answer = web.Response(status=303, headers={"Location": "/"})
         # The cookie is for HTTPS alone where a proxy says that the browser came by it.
-        secure = request.headers.get("X-Forwarded-Proto", "").lower() == "https"
+        secure = request.secure or request.headers.get("X-Forwarded-Proto", "").lower() == "https"
         answer.set_cookie(
             SESSION,
             cookie,
