@@ -16,7 +16,7 @@ DEV := $(VENV)/.dev
 FOR_DEMO := $(if $(wildcard $(DEV)),$(DEV),$(RUNTIME))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-long test-deep lint format bench quality kafka simulation test-delivery test-incidents test-kafka test-blind test-faults soak package test-package docs locks sbom audit alive secrets clean
+.PHONY: help setup demo test test-long test-deep lint format bench quality kafka simulation test-delivery test-incidents test-kafka test-replicas test-blind test-faults soak package test-package docs locks sbom audit alive secrets clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -68,7 +68,10 @@ simulation: $(DEV) ## run the shipped loops under random faults in virtual time 
 	$(BIN)/python -m tests.simulation --seeds $(or $(SEEDS),100) $(if $(FIRST),--first $(FIRST)) $(ARGS)
 
 test-kafka: $(DEV) ## run the tests on Apache Kafka: durability, kills, kcat (Docker, or Java and Maven)
-	$(BIN)/python -m pytest -n 2 -m kafka $(ARGS)
+	$(BIN)/python -m pytest -n 2 -m "kafka and not long" $(ARGS)
+
+test-replicas: $(DEV) ## kill one of three nodes of Apache Kafka in the middle of an outage (Java and Maven; a minute)
+	$(BIN)/python -m pytest -n0 -m "kafka and long" $(ARGS)
 
 test-blind: $(DEV) ## keep parts of a deployment from getting on, one way at a time, and expect that the watch says so (half an hour)
 	$(BIN)/python -m pytest -n 2 -m blind $(ARGS)

@@ -21,6 +21,8 @@ __all__ = ["Unmatched", "Unreadable", "compiled", "parsed_as", "read_logfmt", "r
 
 _MOST_BYTES = 1 << 20  # of a record: one record may hold many events
 _MOST_LINES = 10_000  # and elements of an array
+#: Short texts come again, such as messages: what was made of so many of them is kept.
+_MOST_KEPT, _KEPT_LENGTH = 4_096, 200
 _PAIR = re.compile(r'([\w.@-]+)=(?:"((?:[^"\\]|\\.)*)"|(\S*))')
 _ESCAPED = re.compile(r"\\(.)")
 _WRITTEN_KINDS = ("stringValue", "intValue", "doubleValue", "boolValue")
@@ -100,15 +102,34 @@ def parsed_as(kind: str, pattern: str | None) -> Callable[[Any], Any]:
     Raises:
         ValueError: the pattern is none.
     """
-    if pattern is not None:
-        matched = compiled(pattern)
+    if pattern is None:
+        return _PARSERS[kind] if kind in ("attributes", "text") else _remembered(_PARSERS[kind])
+    matched = compiled(pattern)
 
-        def by_pattern(value: Any) -> Any:
-            found = matched.search(value) if isinstance(value, str) else None
-            return None if found is None else {k: v for k, v in found.groupdict().items() if v is not None}
+    def by_pattern(value: Any) -> Any:
+        found = matched.search(value) if isinstance(value, str) else None
+        return None if found is None else {k: v for k, v in found.groupdict().items() if v is not None}
 
-        return by_pattern
-    return _PARSERS[kind]
+    return _remembered(by_pattern)
+
+
+def _remembered(parse: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Return ``parse``, which keeps what it made of short texts. Nobody may change what it returns."""
+    known: dict[str, Any] = {}
+
+    def parsed(value: Any) -> Any:
+        if value.__class__ is not str:
+            return parse(value)
+        if value in known:
+            return known[value]
+        found = parse(value)
+        if len(value) <= _KEPT_LENGTH:
+            if len(known) >= _MOST_KEPT:
+                known.clear()
+            known[value] = found
+        return found
+
+    return parsed
 
 
 def _text(value: bytes) -> str:
@@ -141,6 +162,8 @@ def _objects(value: bytes, matched: re.Pattern[str] | None) -> list[dict[str, An
         if matched is None or value.lstrip().startswith(b"{"):
             raise Unreadable("not JSON") from None
         return [_matched(_text(value), matched)]
+    if found.__class__ is dict and _ENVELOPED.isdisjoint(found):
+        return [found]
     if found.__class__ is dict and "stream" in found and isinstance(found.get("log"), str):
         return _objects(found["log"].encode("utf-8", "surrogatepass"), matched)  # as Docker writes a line
     return _taken_off(found)
@@ -158,8 +181,6 @@ def _of_avro(avro: Callable[[bytes], Any], value: bytes) -> list[dict[str, Any]]
 
 def _taken_off(found: Any) -> list[dict[str, Any]]:
     """Take envelopes off what a record holds."""
-    if found.__class__ is dict and _ENVELOPED.isdisjoint(found):
-        return [found]
     many = found if isinstance(found, list) else [found]
     if len(many) > _MOST_LINES:
         raise Unreadable(f"more than {_MOST_LINES:,} events in one record")
@@ -196,7 +217,7 @@ def _inner(value: dict[str, Any]) -> Any:
         return value.get("data", value)
     if "detail-type" in value and isinstance(value.get("detail"), dict):
         return value["detail"]
-    if value.keys() == {"schema", "payload"}:
+    if "payload" in value and "schema" in value and len(value) == 2:
         return value["payload"]
     if "op" in value and "after" in value and value.keys() & {"source", "before", "ts_ms"}:
         return None if value["op"] == "d" else value["after"]

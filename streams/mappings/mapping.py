@@ -38,7 +38,7 @@ _PLACES = re.compile(r"\{([^{}]+)\}")
 #: So much of a record is looked at for its shape.
 _MOST_BYTES = 480
 #: Hashes that are kept of each kind: a person or flow comes again.
-_MOST_KNOWN = 4_096
+_MOST_KNOWN = 16_384
 _NUMBERS = ("duration_ms", "authentication_time_s")
 _ENCODE = msgspec.json.Encoder().encode
 
@@ -127,7 +127,11 @@ class RecordMapping:
             return compiled[0]
 
         def first(record: dict[str, Any]) -> Any:
-            return next((value for rule in compiled if (value := rule(record)) is not None), None)
+            for rule in compiled:
+                value = rule(record)
+                if value is not None:
+                    return value
+            return None
 
         return first
 
@@ -179,7 +183,15 @@ class RecordMapping:
         getters: list[Getter] = [self._compiled((*path, "path"), partial(getter, one)) for one in rule.path]
         if len(getters) == 1:
             return getters[0]
-        return lambda record: next((v for get in getters if (v := get(record)) not in (None, "")), None)
+
+        def found(record: dict[str, Any]) -> Any:
+            for get in getters:
+                value = get(record)
+                if value is not None and value != "":
+                    return value
+            return None
+
+        return found
 
     def _template(self, path: tuple[str | int, ...], template: str) -> Getter:
         literal = _PLACES.split(template)[::2]
@@ -201,7 +213,7 @@ class RecordMapping:
         return filled
 
     def _hashed(self, kind: str) -> Callable[[Any], str | None]:
-        begun = hmac.new(self._key, kind.encode() + b"\0", "sha256")
+        secret, of_kind = self._key, kind.encode() + b"\0"
         known: dict[str, str] = {}
 
         def digest(value: Any) -> str | None:
@@ -210,11 +222,10 @@ class RecordMapping:
                 return None
             found = known.get(text)
             if found is None:
-                mac = begun.copy()
-                mac.update(text.encode("utf-8", "surrogatepass"))
+                mac = hmac.digest(secret, of_kind + text.encode("utf-8", "surrogatepass"), "sha256")
                 if len(known) >= _MOST_KNOWN:
                     known.clear()
-                found = known[text] = f"h:{mac.digest()[:16].hex()}"
+                found = known[text] = f"h:{mac[:16].hex()}"
             return found
 
         return digest

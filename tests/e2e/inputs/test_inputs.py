@@ -1,9 +1,10 @@
-"""A producer's own records beside login events: an outage pages, a kill loses nothing, and replay says the same."""
+"""A producer's own records beside login events: an outage pages, kills lose nothing, and replay says the same."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import os
 import random
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from streams.kafka.embedded_broker import EmbeddedBroker
 from tests.e2e.harness.deployment import Deployment, deployed, login, now
 from tests.e2e.harness.topics import published_slis
-from tests.e2e.harness.worker import run_to_end, until
+from tests.e2e.harness.worker import Worker, run_to_end, until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
@@ -23,6 +24,7 @@ _PREFIX = "mapped."
 _TOPIC = "mapped.keycloak"
 _MAPPING = f"keycloak={_TOPIC}"
 _SETTINGS = {"INPUTS": f"login-events,{_MAPPING}", "HASH_KEY": "no secret, and of thirty-two bytes and more"}
+_KILLS = 4
 _ORDER = ("5m", "15m", "1h")
 
 
@@ -57,8 +59,8 @@ class Traffic:
                 await asyncio.sleep(0.05)
 
 
-async def _pages(deployment: Deployment, traffic: Traffic) -> None:
-    """Play an outage of Keycloak that pages, kill the worker, and wait until all has been evaluated."""
+async def _pages(deployment: Deployment, traffic: Traffic, draw: random.Random) -> None:
+    """Play an outage of Keycloak that pages, kill the worker at any instants, and wait until all has been evaluated."""
     worker = deployment.worker
     worker.start()
     await worker.ready()
@@ -66,19 +68,30 @@ async def _pages(deployment: Deployment, traffic: Traffic) -> None:
     try:
         await asyncio.sleep(4.0)
         traffic.failing = True
+        await asyncio.sleep(draw.uniform(0.0, 2.0))
+        await _killed(worker, draw)
 
         async def paged() -> bool:
             return bool(deployment.sandbox.pagerduty.woken)
 
         await until(paged, 60.0, "the page", worker)
-        worker.kill()
-        await asyncio.sleep(1.0)
-        worker.start()
+        for _ in range(_KILLS - 1):
+            await asyncio.sleep(draw.uniform(0.0, 2.0))
+            await _killed(worker, draw)
         await worker.ready()
     finally:
         traffic.stop()
         await flow
     await worker.evaluated(now(), 60.0)
+
+
+async def _killed(worker: Worker, draw: random.Random) -> None:
+    """Kill the worker and start it again; it may not have been ready yet for the next kill."""
+    worker.kill()
+    await asyncio.sleep(draw.uniform(0.0, 2.0))
+    worker.start()
+    if draw.random() < 0.7:
+        await worker.ready()
 
 
 @pytest.mark.long
@@ -91,7 +104,9 @@ async def test_an_outage_in_mapped_records_pages_and_replay_of_the_topics_says_t
     await admin.create_topics([NewTopic(_TOPIC, 2, 1, topic_configs=stamped)])
     await admin.close()
     async with deployed(embedded_broker.address, _PREFIX, tmp_path, settings=_SETTINGS) as deployment:
-        await _pages(deployment, Traffic(embedded_broker.address))
+        seed = int(os.environ.get("SEED") or random.SystemRandom().randrange(1_000_000))
+        print(f"SEED={seed} draws the same kills")
+        await _pages(deployment, Traffic(embedded_broker.address), random.Random(seed))
         (woken,) = deployment.sandbox.pagerduty.woken
         assert woken.dedup_key == "watchofficer:prod-1:0"
         skipped = {

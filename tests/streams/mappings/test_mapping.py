@@ -223,3 +223,22 @@ def test_a_mapping_is_suggested_for_what_an_export_holds() -> None:
     assert text is not None
     made = compile_mapping(text, "suggested").made(json.dumps({"Records": events}).encode(), "t/0/0")
     assert [json.loads(event)["event_id"] for event in made.events] == ["e0", "e1", "e2"]
+
+
+@given(
+    st.lists(st.sampled_from(["LOGIN a=1", "LOGIN a=2", "no", "", '{"a": 1}', "[1]", "x" * 300]), max_size=30)
+)
+def test_what_was_made_of_a_text_is_made_of_it_again(texts: list[str]) -> None:
+    text = """
+name: m
+topic: t
+format: json
+parse:
+  - {path: text, pattern: '(?P<word>[A-Z]+) a=(?P<n>.)', into: found}
+  - {path: text, as: json, into: held}
+"""
+    kept = compile_mapping(text + FIELDS + "  error_code: {path: [found.n, held.a]}\n", "m")
+    for one in texts:
+        record = json.dumps({"at": 1_790_000_000_000, "ok": True, "text": one}).encode()
+        fresh = compile_mapping(text + FIELDS + "  error_code: {path: [found.n, held.a]}\n", "m")
+        assert kept.made(record, "t/0/0") == fresh.made(record, "t/0/0")
