@@ -123,6 +123,7 @@ class ReceiverGate:
         """
         ticket = _Ticket(key, wanted, rank)
         self._waiting.append(ticket)
+        self._left.set()  # who waits for room may be of a key that fails, and this one may go now
         try:
             while ticket.verdict is None:
                 if self._leader is None:

@@ -192,3 +192,24 @@ async def test_who_gives_up_waiting_leaves_its_place_to_others() -> None:
     await time.pass_(1)
     assert patient.done()
     assert patient.result() is True
+
+
+async def test_one_who_has_not_failed_does_not_wait_for_room_that_only_those_lack_who_have() -> None:
+    time = Time()
+    gate = ReceiverGate(Pace(per_minute=0, burst=1, concurrency=6), time.clock, time.sleep)
+    bad = [f"bad-{n}" for n in range(4)]
+    for key in bad:
+        assert await gate.enter(lambda: True, key=key)
+        gate.leave(Retry(None, "HTTP 500"), key=key)
+    for key in bad[:3]:  # half of the requests under way, all without an answer yet
+        assert await gate.enter(lambda: True, key=key)
+    waits = asyncio.create_task(gate.enter(lambda: True, key=bad[3]))
+    await asyncio.sleep(0)
+    page = asyncio.create_task(gate.enter(lambda: True, key="page"))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert page.done()
+    assert not waits.done()
+    gate.leave(None, key=bad[0])
+    assert await waits
+    assert await page
