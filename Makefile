@@ -16,7 +16,7 @@ DEV := $(VENV)/.dev
 FOR_DEMO := $(if $(wildcard $(DEV)),$(DEV),$(RUNTIME))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-long test-deep lint format bench quality kafka simulation test-delivery test-incidents test-kafka test-replicas test-blind test-faults soak package test-package docs locks sbom audit alive secrets clean
+.PHONY: help setup demo test test-long test-deep lint format bench quality kafka simulation pictures test-delivery test-incidents test-kafka test-replicas test-blind test-faults soak package test-package docs locks sbom audit alive secrets clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,6 +63,11 @@ test-delivery: $(DEV) ## days of broken receivers, lost answers and kills in vir
 
 test-incidents: $(DEV) ## a month of 300 incidents with people who answer, merge and forget: records and reports against the truth
 	$(BIN)/python -m tests.incidents $(ARGS)
+
+pictures: $(DEV) ## show the demo's outage as Slack, a mail and Teams do, for docs/receivers (Chromium, npm; some minutes)
+	rm -rf build/cards && mkdir -p build/cards
+	cd build/cards && npm pack --silent adaptivecards@3.0.6 && tar -xzf adaptivecards-3.0.6.tgz
+	$(BIN)/python -m tests.sinks.looks.pictures build/cards/package/dist/adaptivecards.min.js
 
 simulation: $(DEV) ## run the shipped loops under random faults in virtual time (SEEDS=1000 FIRST=…; some CPU seconds per seed)
 	$(BIN)/python -m tests.simulation --seeds $(or $(SEEDS),100) $(if $(FIRST),--first $(FIRST)) $(ARGS)

@@ -40,7 +40,7 @@ _REPLIES: frozenset[TransitionKind] = frozenset(
 _BROADCAST: frozenset[TransitionKind] = frozenset({"breach", "still_failing"})
 #: Changes after which a declared incident is brought up to date in Datadog ("states follow ours").
 _DATADOG_FOLLOWS: frozenset[TransitionKind] = frozenset(
-    {"severity", "share", "scope", "recovering", "relapsed", "update", "uncovered"}
+    {"severity", "share", "scope", "recovering", "relapsed", "update", "uncovered", "assigned", "follow_up"}
 )
 #: The receiver of what PagerDuty's events do not carry: notes, and the title and priority of its incident.
 PAGERDUTY_REST = "pagerduty:rest"

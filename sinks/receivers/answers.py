@@ -1,8 +1,8 @@
 """What does a receiver's answer mean: delivered, try again, or refused for good?
 
 The rule for plain HTTP (RFC 9110; each vendor's differences are in the vendor's package): 2xx may be delivered.
-408, 429, 5xx and missing answers are tried again. Any other 4xx is refused, because the same request would be refused
-again, and so is a redirect: credentials are sent to no other place than the one that was set.
+408, 425, 429, 5xx and missing answers are tried again. Any other 4xx is refused, because the same request would be
+refused again, and so is a redirect: credentials are sent to no other place than the one that was set.
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ def classify(status: int, headers: Mapping[str, str], said: str = "") -> Retry |
     why = f"HTTP {status}" + (f": {said}" if said else "")
     if status in (420, 429):  # 420 is Statuspage's
         return Retry(wait_asked_for(headers), why, throttled=True, kind="throttled")
-    if status == 408 or status >= 500:
+    if status in (408, 425) or status >= 500:  # 425: it was sent too early (RFC 8470)
         return Retry(wait_asked_for(headers), why)
     if status < 400:
         return Refused(

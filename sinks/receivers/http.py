@@ -11,6 +11,7 @@ import socket
 import ssl
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 import httpx
 from pydantic import SecretStr
@@ -18,7 +19,7 @@ from pydantic import SecretStr
 from sinks.receivers.answers import Kind, Refused, Retry, classify, without_secrets
 from sinks.wording import one_line, truncate
 
-__all__ = ["ANSWER_BYTES", "DEADLINE", "call"]
+__all__ = ["ANSWER_BYTES", "DEADLINE", "call", "json_of"]
 
 #: The longest that a whole request may take, seconds.
 DEADLINE = 10.0
@@ -73,6 +74,14 @@ async def call(
     except httpx.HTTPError as error:
         return _unanswered(error)
     return classify(response.status_code, response.headers, _said(response, secrets)) or response
+
+
+def json_of(response: httpx.Response) -> Any:
+    """The JSON of a response; None for what is none, or is nested deeper than can be read."""
+    try:
+        return response.json()
+    except (ValueError, RecursionError):
+        return None
 
 
 async def _beginning(response: httpx.Response, limit: int) -> bytes:

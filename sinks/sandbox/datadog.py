@@ -29,6 +29,7 @@ class DatadogSandbox(Receiver):
         incidents: by id, as the API returns them (``data``).
         changes: the change events that were accepted.
         history: (at, incident id, state, severity) of every creation and change.
+        todos: those of each incident, by its id, as the API returns them.
     """
 
     name = "datadog"
@@ -47,6 +48,7 @@ class DatadogSandbox(Receiver):
         self.changes: list[dict[str, Any]] = []
         self.incidents: dict[str, dict[str, Any]] = {}
         self.history: list[tuple[int, str, str, str]] = []
+        self.todos: dict[str, list[dict[str, Any]]] = {}
         self.rate_limit_remaining = 1000
         self.rate_limit_reset = 10  # seconds
         self._api_key = api_key
@@ -59,6 +61,9 @@ class DatadogSandbox(Receiver):
             web.post("/api/v2/incidents", self._create),
             web.get("/api/v2/incidents/{id}", self._read),
             web.patch("/api/v2/incidents/{id}", self._change),
+            web.get("/api/v2/incidents/{id}/relationships/todos", self._todos_of),
+            web.post("/api/v2/incidents/{id}/relationships/todos", self._add_todo),
+            web.patch("/api/v2/incidents/{id}/relationships/todos/{todo}", self._change_todo),
             web.get("/api/v1/validate", self._validate),
             web.get("/api/v2/validate_keys", self._validate_keys),
         ]
@@ -180,6 +185,30 @@ class DatadogSandbox(Receiver):
                 }
             },
         )
+
+    async def _todos_of(self, request: web.Request) -> web.Response:
+        await self._body(request)
+        return self._answer(200, {"data": self.todos.get(request.match_info["id"], [])})
+
+    async def _add_todo(self, request: web.Request) -> web.Response:
+        attributes = _attributes(await self._body(request), "incident_todos")
+        incident = request.match_info["id"]
+        if incident not in self.incidents:
+            return self._answer(404, self.rejection(404, "no such incident"))
+        if not attributes.get("content") or not isinstance(attributes.get("assignees"), list):
+            return self._answer(400, self.rejection(400, "content and assignees are required"))
+        held = self.todos.setdefault(incident, [])
+        held.append({"id": f"todo-{len(held) + 1}", "type": "incident_todos", "attributes": attributes})
+        self.note(f"todo: {attributes['content']}")
+        return self._answer(201, {"data": held[-1]})
+
+    async def _change_todo(self, request: web.Request) -> web.Response:
+        attributes = _attributes(await self._body(request), "incident_todos")
+        for one in self.todos.get(request.match_info["id"], []):
+            if one["id"] == request.match_info["todo"]:
+                one["attributes"] |= attributes
+                return self._answer(200, {"data": one})
+        return self._answer(404, self.rejection(404, "no such todo"))
 
     async def _validate(self, request: web.Request) -> web.Response:
         await self._body(request, app_key=False)

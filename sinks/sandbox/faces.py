@@ -170,7 +170,7 @@ def _blocks(blocks: Sequence[Mapping[str, Any]]) -> Iterator[Html]:
             case "image":
                 yield tag(
                     "p",
-                    tag("img", src=str(block.get("image_url")), alt=str(block.get("alt_text")), width="400"),
+                    tag("img", src=str(block.get("image_url")), alt=str(block.get("alt_text")), width="520"),
                 )
             case "divider":
                 yield tag("hr")

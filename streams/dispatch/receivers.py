@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Protocol, TypeVar
 
 import httpx
@@ -39,7 +40,8 @@ def http_client(**options: Any) -> httpx.AsyncClient:
     Args:
         options: further arguments of ``httpx.AsyncClient``.
     """
-    return httpx.AsyncClient(event_hooks={"request": [_hold_without_lease]}, **options)
+    none = CookieJar(DefaultCookiePolicy(allowed_domains=()))  # a receiver has nothing to store here
+    return httpx.AsyncClient(event_hooks={"request": [_hold_without_lease]}, cookies=none, **options)
 
 
 async def _hold_without_lease(request: httpx.Request) -> None:

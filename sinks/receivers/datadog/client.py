@@ -18,8 +18,9 @@ from pydantic import SecretStr
 from detectors.incidents import Command
 from sinks.receivers.answers import Answer, Delivered, Receipts, Refused, Retry, spent_for, unexpected
 from sinks.receivers.datadog.fields import FieldRule
+from sinks.receivers.datadog.todos import missing_todos, path_of_todos
 from sinks.receivers.datadog.wording import Request, render, token_of
-from sinks.receivers.http import ANSWER_BYTES, call
+from sinks.receivers.http import ANSWER_BYTES, call, json_of
 from sinks.receivers.links import found_links
 from sinks.wording import UNNAMED, ScopeNames
 
@@ -62,7 +63,9 @@ class Datadog:
         names: ScopeNames = UNNAMED,
         clock: Callable[[], int],
         fields: Mapping[str, FieldRule] | None = None,
+        people: Mapping[str, str] | None = None,
     ) -> None:
+        self._people = dict(people or {})
         self._fields = dict(fields or {})
         self._http = http
         self._api_key = api_key
@@ -86,7 +89,14 @@ class Datadog:
                 incident_id = receipts("datadog").get("incident_id")
             if command.action.startswith("incident_") and incident_id is None:
                 return await self._create_or_find(command, receipts)
-            return await self._tell(command, receipts, incident_id)
+            answer = await self._tell(command, receipts, incident_id)
+            if (
+                isinstance(answer, Delivered)
+                and incident_id is not None
+                and command.incident.process.follow_ups
+            ):
+                return await self._put_down(command, incident_id) or answer
+            return answer
         except ValueError as error:
             return Refused(str(error))
 
@@ -130,6 +140,28 @@ class Datadog:
             Delivered({**found, **answer.receipt}, answer.pause) if isinstance(answer, Delivered) else answer
         )
 
+    async def _put_down(self, command: Command, incident_id: str) -> Retry | None:
+        """Bring the todos of an incident up to date; why that has to be tried again, if so.
+
+        A refusal is logged: the incident itself is told. Datadog marks todos as unstable.
+        """
+        listed = await self._call("GET", "api", path_of_todos(incident_id), answer_bytes=_LIST_BYTES)
+        answer: httpx.Response | Retry | Refused = listed
+        if isinstance(listed, httpx.Response):
+            try:
+                missing = missing_todos(command.incident, incident_id, json_of(listed))
+            except (ValueError, KeyError, TypeError, AttributeError):
+                return unexpected("the list of todos cannot be read")
+            for todo in missing:
+                answer = await self._call(todo.method, "api", todo.path, body=msgspec.json.encode(todo.body))
+                if not isinstance(answer, httpx.Response):
+                    break
+                if answer.status_code != todo.documented or not _is_object(answer):
+                    return unexpected(f"HTTP {answer.status_code} that is not Datadog's, to a todo")
+        if isinstance(answer, Refused):
+            _log.warning("datadog_todos_refused", why=answer.why)
+        return answer if isinstance(answer, Retry) else None
+
     async def _tell(self, command: Command, receipts: Receipts, incident_id: str | None) -> Answer:
         """Send a request; one that is refused with the organisation's fields is sent without them."""
         answer = await self._deliver(self._render(command, receipts, incident_id, self._fields), command)
@@ -154,6 +186,7 @@ class Datadog:
             notify=self._notify,
             names=self._names,
             fields=fields,
+            people=self._people,
         )
 
     async def _deliver(self, request: Request, command: Command) -> Answer:
@@ -192,7 +225,7 @@ class Datadog:
         if not isinstance(answer, httpx.Response):
             return answer
         try:
-            listed = answer.json()["data"]["attributes"]["incidents"]
+            listed = json_of(answer)["data"]["attributes"]["incidents"]
             for entry in listed:
                 data = entry["data"]
                 if token_of(command) in data["attributes"]["title"]:
@@ -229,7 +262,7 @@ class Datadog:
 
     def _receipt(self, response: httpx.Response, command: Command) -> dict[str, str]:
         try:
-            answer = response.json()
+            answer = json_of(response)
             if command.action not in _EVENTS:
                 return self._incident_receipt(answer["data"])
             event = answer["data"]["attributes"]["attributes"]["evt"]
@@ -250,7 +283,4 @@ def _is_object(answer: httpx.Response) -> bool:
     """Whether an answer is a JSON object; an event is accepted without one too."""
     if answer.status_code == _DOCUMENTED["event"] and not answer.content:
         return True
-    try:
-        return isinstance(answer.json(), dict)
-    except ValueError:
-        return False
+    return isinstance(json_of(answer), dict)

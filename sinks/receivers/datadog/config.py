@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
+import msgspec
 from pydantic import AfterValidator
 
 from detectors.incidents import Command
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 __all__ = ["DatadogSettings"]
 
 
+#: What Datadog calls users by: a UUID.
+_UserId = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
+
+
 def _site(value: str) -> str:
     if not re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)+", value, re.ASCII):
         raise ValueError("must be a Datadog site such as datadoghq.com or ddog-gov.com")
@@ -31,10 +36,28 @@ def _fields(value: str) -> str:
     return value
 
 
+def _people(value: str) -> str:
+    _ids_of(value)
+    return value
+
+
+def _ids_of(text: str) -> dict[str, str]:
+    """Name -> id in Datadog.
+
+    Raises:
+        ValueError: the text is no such JSON object.
+    """
+    try:
+        return msgspec.json.decode(text, type=dict[str, _UserId])
+    except ValueError:
+        raise ValueError('must be a JSON object of names and ids of users, {"Ada Byron": "<uuid>"}') from None
+
+
 class DatadogSettings(ReceiverSettings):
     """``WATCHOFFICER_DATADOG__...``. ``base_url`` replaces both hosts that follow from ``site``.
 
     ``fields`` is a JSON object of further fields: ``{"Priority": {"type": "dropdown", "from": "priority"}}``.
+    ``people`` is one of names and these people's ids in Datadog, who may be commanders there.
     """
 
     api_key: HeaderSecret | None = None
@@ -42,6 +65,7 @@ class DatadogSettings(ReceiverSettings):
     site: Annotated[str, AfterValidator(_site)] = "datadoghq.com"
     base_url: HttpUrl | None = None
     fields: Annotated[str, AfterValidator(_fields)] | None = None
+    people: Annotated[str, AfterValidator(_people)] | None = None
 
     title: ClassVar[str] = "Datadog"
     needed: ClassVar[tuple[str, ...]] = ("api_key",)
@@ -67,6 +91,7 @@ class DatadogSettings(ReceiverSettings):
             names=means.names,
             clock=means.clock,
             fields=field_rules(self.fields) if self.fields is not None else {},
+            people=_ids_of(self.people) if self.people is not None else {},
         )
 
     async def tried(self, http: httpx.AsyncClient) -> str | Retry | Refused | None:

@@ -71,6 +71,7 @@ def render(
     notify: tuple[str, ...] = (),
     names: ScopeNames = UNNAMED,
     fields: Mapping[str, FieldRule] | None = None,
+    people: Mapping[str, str] | None = None,
 ) -> Request:
     """The request for a command.
 
@@ -81,6 +82,7 @@ def render(
         notify: handles (``@slack-…``) that Datadog notifies of a new incident.
         names: what people call the values of scopes.
         fields: further fields of incidents, by name.
+        people: name -> id in Datadog, of those who may be an incident's commander.
 
     Raises:
         ValueError: the dedup key is empty or too long, Datadog has no such action, or an id is missing.
@@ -98,23 +100,30 @@ def render(
     if command.action == "change":
         return Request(host="intake", method="POST", path="/api/v2/events", body=_change(command, now=now))
     more = fields_of((fields or {}).items(), command.incident, names)
+    commander = _commander(command.incident, people or {})
     if command.action == "incident_create":
-        return Request(
-            host="api",
-            method="POST",
-            path="/api/v2/incidents",
-            body=_create(command, names, more, found=found, notify=notify),
-        )
+        created = _create(command, names, more, found=found, notify=notify)
+        created["data"].update(commander)
+        return Request(host="api", method="POST", path="/api/v2/incidents", body=created)
     if command.action not in ("incident_update", "incident_resolve"):
         raise ValueError(f"Datadog knows no action {command.action!r}")
     if not incident_id:
         raise ValueError(f"{command.action} needs the id of the incident")
-    return Request(
-        host="api",
-        method="PATCH",
-        path=f"/api/v2/incidents/{incident_id}",
-        body=_update(command, names, more, incident_id),
-    )
+    changed = _update(command, names, more, incident_id)
+    changed["data"].update(commander)
+    return Request(host="api", method="PATCH", path=f"/api/v2/incidents/{incident_id}", body=changed)
+
+
+def _commander(incident: Incident, people: Mapping[str, str]) -> dict[str, Any]:
+    """The relationship that names the commander; nothing where nobody is, or whose id in Datadog is not known.
+
+    ``PagerDuty: Ada Byron`` is known as ``Ada Byron`` too.
+    """
+    name = incident.process.roles.get("commander", "")
+    known = people.get(name) or people.get(name.partition(": ")[2])
+    if known is None:
+        return {}
+    return {"relationships": {"commander_user": {"data": {"type": "users", "id": known}}}}
 
 
 def _event(

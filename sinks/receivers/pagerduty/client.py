@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from detectors.incidents import Command
 from sinks.receivers.answers import Answer, Delivered, Receipts, Refused, unexpected
-from sinks.receivers.http import call
+from sinks.receivers.http import call, json_of
 from sinks.receivers.links import found_links
 from sinks.receivers.pagerduty import wording
 from sinks.wording import UNNAMED, ScopeNames
@@ -73,8 +73,5 @@ class PagerDuty:
 
 def _accepted(answer: httpx.Response) -> bool:
     """Whether PagerDuty itself says that it has accepted an event."""
-    try:
-        said = answer.json()
-    except ValueError:
-        return False
+    said = json_of(answer)
     return isinstance(said, dict) and said.get("status") == "success"

@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from detectors.incidents import Command
 from detectors.instants import MINUTE
 from sinks.receivers.answers import Answer, Delivered, Receipts, Refused, Retry, unexpected
-from sinks.receivers.http import call
+from sinks.receivers.http import call, json_of
 from sinks.receivers.links import found_links
 from sinks.receivers.pagerduty.wording import note_content, summary
 from sinks.wording import UNNAMED, ScopeNames, links_of
@@ -92,7 +92,7 @@ class PagerDutyRest:
         )
         if isinstance(listed, Retry | Refused):
             return listed
-        found = [one["id"] for one in listed.get("incidents") or () if isinstance(one.get("id"), str)]
+        found = [one["id"] for one in _listed(listed, "incidents") if isinstance(one.get("id"), str)]
         key, now = command.dedup_key, self._clock()
         if found:
             self._missed_since.pop(key, None)
@@ -108,7 +108,7 @@ class PagerDutyRest:
         listed = await self.list(path)
         if isinstance(listed, Retry | Refused):
             return listed
-        if any(note.get("content") == content for note in listed.get("notes") or ()):
+        if any(note.get("content") == content for note in _listed(listed, "notes")):
             return Delivered({"pagerduty_incident": incident})
         return await self._change("POST", path, {"note": {"content": content}}, incident)
 
@@ -124,7 +124,7 @@ class PagerDutyRest:
             # An account without priorities answers with an error; its titles are kept up to date all the same.
             known = {} if isinstance(listed, Refused) else listed
             self._priorities = {
-                str(one.get("name")): str(one.get("id")) for one in known.get("priorities") or ()
+                str(one.get("name")): str(one.get("id")) for one in _listed(known, "priorities")
             }
         priority = self._priorities.get(command.incident.priority)
         if priority is not None:
@@ -144,10 +144,7 @@ class PagerDutyRest:
         answer = await self._call("GET", path, params=params)
         if not isinstance(answer, httpx.Response):
             return answer
-        try:
-            said = answer.json()
-        except ValueError:
-            said = None
+        said = json_of(answer)
         return (
             said
             if isinstance(said, dict)
@@ -171,3 +168,9 @@ class PagerDutyRest:
             secrets=(self._token,),
             answer_bytes=_LIST_BYTES,
         )
+
+
+def _listed(answer: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    """The objects that an answer lists under a name; what is none is passed by."""
+    listed = answer.get(name)
+    return [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []

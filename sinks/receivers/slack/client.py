@@ -29,7 +29,7 @@ from sinks.receivers.answers import (
     wait_asked_for,
     without_secrets,
 )
-from sinks.receivers.http import call
+from sinks.receivers.http import call, json_of
 from sinks.receivers.links import found_links
 from sinks.receivers.slack import wording
 from sinks.receivers.slack.lookup import find
@@ -231,10 +231,7 @@ class Slack:
         """What Slack says, if it says that all is well."""
         if not isinstance(answer, httpx.Response):
             return answer
-        try:
-            said = answer.json()
-        except ValueError:
-            said = None
+        said = json_of(answer)
         if not isinstance(said, dict):
             return unexpected(f"HTTP {answer.status_code} that is no answer of Slack's")
         if said.get("ok") is True:

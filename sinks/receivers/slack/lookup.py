@@ -56,7 +56,8 @@ async def find(
                 found = min(
                     found or message["ts"], message["ts"]
                 )  # the earliest is the one that people answer to
-        cursor = (said.get("response_metadata") or {}).get("next_cursor")
+        more = said.get("response_metadata")
+        cursor = more.get("next_cursor") if isinstance(more, dict) else None
         if not said.get("has_more") or not isinstance(cursor, str) or not cursor:
             break
         params["cursor"] = cursor

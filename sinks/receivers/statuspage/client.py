@@ -15,7 +15,7 @@ from pydantic import SecretStr
 
 from detectors.incidents import Command
 from sinks.receivers.answers import Answer, Delivered, Receipts, Refused, Retry, unexpected
-from sinks.receivers.http import call
+from sinks.receivers.http import call, json_of
 from sinks.receivers.statuspage.wording import (
     OPERATIONAL,
     ComponentStatus,
@@ -127,7 +127,7 @@ class Statuspage:
         if not isinstance(answer, httpx.Response):
             return answer
         try:
-            listed = answer.json()
+            listed = json_of(answer)
         except ValueError:
             return unexpected("the list of unresolved incidents cannot be read")
         if not isinstance(listed, list) or not all(isinstance(one, dict) and "id" in one for one in listed):
@@ -158,7 +158,7 @@ class Statuspage:
         receipt = {"status": status, "components": " ".join(mine)}
         if identity is None:
             try:
-                identity = str(answer.json()["id"])
+                identity = str(json_of(answer)["id"])
             except (ValueError, KeyError, TypeError):
                 # It is there, but under which id? The next attempt finds it by its key.
                 return unexpected("an answer without the id of the new incident")

@@ -9,8 +9,8 @@ from pydantic import SecretStr
 from sinks.receivers.answers import Refused, Retry, classify, spent_for, wait_asked_for
 from sinks.receivers.http import call
 
-RETRIED = [408, 429, 500, 502, 503, 504, 520, 599]
-REFUSED = [300, 301, 302, 307, 308, 400, 401, 402, 403, 404, 405, 409, 410, 413, 418, 422, 431]
+RETRIED = [408, 425, 429, 500, 502, 503, 504, 520, 599]
+REFUSED = [300, 301, 302, 307, 308, 400, 401, 402, 403, 404, 405, 409, 410, 413, 418, 422, 431, 451]
 
 
 @pytest.mark.parametrize("status", RETRIED)

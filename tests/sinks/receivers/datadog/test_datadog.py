@@ -9,11 +9,6 @@ from typing import Any
 import httpx
 import msgspec
 import pytest
-from datadog_api_client.configuration import Configuration
-from datadog_api_client.model_utils import OpenApiModel, UnparsedObject, validate_and_convert_types
-from datadog_api_client.v2.model.event_create_request_payload import EventCreateRequestPayload
-from datadog_api_client.v2.model.incident_create_request import IncidentCreateRequest
-from datadog_api_client.v2.model.incident_update_request import IncidentUpdateRequest
 from hypothesis import example, given
 from pydantic import SecretStr
 
@@ -22,41 +17,21 @@ from detectors.instants import HOUR
 from sinks.receivers.answers import Answer, Delivered, Refused, Retry
 from sinks.receivers.datadog import wording as module
 from sinks.receivers.datadog.client import Datadog
-from tests.sinks.samples import IN_COMMON, NAMES, OPENED, SAID_IN_COMMON, command, commands, crammed, incident
+from tests.sinks.receivers.datadog.official import ID, check_with_the_official_model
+from tests.sinks.samples import (
+    IN_COMMON,
+    NAMES,
+    OPENED,
+    SAID_IN_COMMON,
+    command,
+    commands,
+    crammed,
+    incident,
+)
 
 render = partial(module.render, names=NAMES)
 
-ID = "11111111-2222-4333-8444-555555555555"
-MODELS = {
-    "event": EventCreateRequestPayload,
-    "incident_create": IncidentCreateRequest,
-    "incident_update": IncidentUpdateRequest,
-    "incident_resolve": IncidentUpdateRequest,
-}
-ACTIONS = tuple(MODELS)
-
-
-def check_with_the_official_model(action: str, body: dict[str, Any]) -> None:
-    model = validate_and_convert_types(body, (MODELS[action],), ["body"], True, True, Configuration())
-    assert _unparsed(model, "body") == []
-
-
-def _unparsed(value: Any, place: str) -> list[str]:
-    """The places that the official client would not have understood."""
-    if isinstance(value, UnparsedObject):
-        return [place]
-    if isinstance(value, OpenApiModel):
-        inner = vars(value)
-        found = [
-            part for name, each in inner["_data_store"].items() for part in _unparsed(each, f"{place}.{name}")
-        ]
-        found += [part for each in inner.get("_composed_instances", ()) for part in _unparsed(each, place)]
-        return found or ([place] if inner.get("_unparsed") else [])
-    if isinstance(value, dict):
-        return [part for name, each in value.items() for part in _unparsed(each, f"{place}.{name}")]
-    if isinstance(value, list | tuple):
-        return [part for each in value for part in _unparsed(each, place)]
-    return []
+ACTIONS = ("event", "incident_create", "incident_update", "incident_resolve")
 
 
 def attributes(given: Command, **settings: Any) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from sinks.receivers.datadog.config import DatadogSettings
 from sinks.receivers.datadog.fields import field_rules
 from sinks.receivers.datadog.wording import render
 from sinks.sandbox import DatadogSandbox
-from tests.sinks.receivers.datadog.test_datadog import check_with_the_official_model
+from tests.sinks.receivers.datadog.official import check_with_the_official_model
 from tests.sinks.samples import NAMES, OPENED, Time, command, incident, no_receipts
 
 TEAM = """{

@@ -1,4 +1,4 @@
-"""How does each receiver show the demo's outage? ``python -m tests.sinks.gallery`` writes docs/receivers/outage.md."""
+"""How does each receiver word an outage? ``python -m tests.sinks.looks.gallery`` writes docs/receivers/outage.md."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from tests.sinks.samples import NAMES, OPENED, command, incident
 
 __all__ = ["PAGE", "page"]
 
-PAGE = Path(__file__).parents[2] / "docs" / "receivers" / "outage.md"
+PAGE = Path(__file__).parents[3] / "docs" / "receivers" / "outage.md"
 _HEAD = """# One outage at each receiver
 
-The outage of SSOe as each receiver shows it: opening, declaration, end. `python -m tests.sinks.gallery` writes it
+The outage of SSOe as each receiver shows it: opening, declaration, end. `python -m tests.sinks.looks.gallery` writes it
 from the shipped wording, and a test holds it against that. The settings are in [receivers.md](../receivers.md).
 """
 _FOUND = {

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tests.sinks.gallery import PAGE, page
+from tests.sinks.looks.gallery import PAGE, page
 
 
 def test_the_page_is_current() -> None:
-    assert PAGE.read_text("utf-8") == page(), "run python -m tests.sinks.gallery"
+    assert PAGE.read_text("utf-8") == page(), "run python -m tests.sinks.looks.gallery"
