@@ -8,7 +8,7 @@ number. Bytes are text where they are UTF-8, and else no value; so a value is on
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -38,29 +38,29 @@ class _Cost(NamedTuple):
     free: int
 
 
-def avro_decoder(text: str) -> Callable[[bytes], Any]:
+def avro_decoder(text: str, others: Sequence[str] = ()) -> Callable[[bytes], Any]:
     """Return how bytes become a value, by an Avro schema; the function raises ValueError for other bytes.
 
     Args:
         text: of the schema, JSON.
+        others: the texts of schemas whose types it names, each behind those that it names itself.
 
     Raises:
         UnusableSchema: it is no schema of Avro, or one that is refused.
     """
     from fastavro import parse_schema, schemaless_reader  # only deployments that read Avro need it
 
-    try:
-        found = msgspec.json.decode(text)
-    except (msgspec.DecodeError, RecursionError):
-        found = text.strip()  # the name of a primitive type may stand without quotes
     check = _Check()
-    checked, cost = check.of(found, "", 0)
-    if cost.free > _MOST_FREE:
-        raise UnusableSchema(f"the schema has more than {_MOST_FREE:,} objects that take no bytes")
-    try:
-        schema: Any = parse_schema(checked)
-    except Exception as error:  # a schema from outside: fastavro names no common base of what it raises
-        raise UnusableSchema(f"no schema of Avro: {type(error).__name__}") from None
+    schema: Any = None
+    named: dict[str, Any] = {}
+    for one in (*others, text):
+        checked, cost = check.of(_tree(one), "", 0)
+        if cost.free > _MOST_FREE:
+            raise UnusableSchema(f"the schema has more than {_MOST_FREE:,} objects that take no bytes")
+        try:
+            schema = parse_schema(checked, named_schemas=named)
+        except Exception as error:  # a schema from outside: fastavro names no common base of what it raises
+            raise UnusableSchema(f"no schema of Avro: {type(error).__name__}") from None
 
     def decoded(value: bytes) -> Any:
         stream = io.BytesIO(value)
@@ -73,6 +73,13 @@ def avro_decoder(text: str) -> Callable[[bytes], Any]:
         return _texts(read) if check.binary else read
 
     return decoded
+
+
+def _tree(text: str) -> Any:
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError):
+        return text.strip()  # the name of a primitive type may stand without quotes
 
 
 def _texts(value: Any) -> Any:

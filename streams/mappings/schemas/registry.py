@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 import time
+from urllib.parse import quote
 
 import httpx
 from pydantic import SecretStr
@@ -51,11 +52,22 @@ class Registry:
         Raises:
             RegistryAway: it does not answer, refuses, or says too much.
         """
+        return self._asked(f"/schemas/ids/{number}")
+
+    def version(self, subject: str, number: int) -> bytes | None:
+        """Return what the registry says of a version of a subject, as ``schema`` does.
+
+        Raises:
+            RegistryAway: as ``schema``.
+        """
+        return self._asked(f"/subjects/{quote(subject, safe='')}/versions/{number}")
+
+    def _asked(self, path: str) -> bytes | None:
         body, until = bytearray(), time.monotonic() + _PATIENCE
         try:
             with (
                 httpx.Client(verify=self._verify, timeout=_PATIENCE, auth=self._auth) as client,
-                client.stream("GET", f"{self._url}/schemas/ids/{number}", headers=_ACCEPT) as response,
+                client.stream("GET", f"{self._url}{path}", headers=_ACCEPT) as response,
             ):
                 for part in response.iter_bytes():
                     body += part

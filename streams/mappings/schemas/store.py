@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -20,10 +21,22 @@ _MOST = 1_000  # schemas, those that do not exist among them
 _MOST_BYTES = 1 << 20  # of a schema
 #: A schema that did not exist is asked for again after so long, seconds.
 _ABSENT_FOR = 60.0
+#: The name of a file with the version of a subject, without its ending: sign-ins-value@3.
+_OF_SUBJECT = re.compile(r"(.+)@([0-9]{1,9})")
+_MOST_OTHERS = 32  # schemas that one refers to, at any remove
 _FRAME = 5  # bytes before a record: 0, and the id
 
 #: How bytes become a value, or why they do not.
 _Known = Callable[[bytes], Any] | str
+#: What a registry says of a version of a subject.
+_Version = Callable[[tuple[str, int]], bytes | None]
+
+
+class _Reference(msgspec.Struct):
+    """A schema whose types another one names."""
+
+    subject: str
+    version: int
 
 
 class _Schema(msgspec.Struct):
@@ -31,7 +44,7 @@ class _Schema(msgspec.Struct):
 
     schema: str
     type: str = msgspec.field(name="schemaType", default="AVRO")
-    references: list[Any] | None = None
+    references: list[_Reference] | None = None
 
 
 class Schemas:
@@ -54,11 +67,21 @@ class Schemas:
         self._at_once = at_once
         self._monotonic = monotonic
         self._known: dict[int, _Known] = {}
+        self._versions: dict[tuple[str, int], bytes] = {}  # of a folder
         self._absent: dict[int, float] = {}  # id -> when the registry said that it does not exist
 
     def add(self, number: int, answer: bytes) -> None:
         """Note what a registry says of a schema: JSON with ``schema``; what is no such thing is noted as unusable."""
-        self._known[number] = _known(answer)
+        version = self._versions.get if self._registry is None else self._version
+        self._known[number] = _known(answer, version)
+
+    def add_version(self, subject: str, number: int, answer: bytes) -> None:
+        """Note what a registry says of a version of a subject, to which schemas that are added later may refer."""
+        self._versions[subject, number] = answer
+
+    def _version(self, place: tuple[str, int]) -> bytes | None:
+        assert self._registry is not None
+        return self._registry.version(*place)
 
     def missing(self, records: Iterable[bytes | None]) -> frozenset[int]:
         """Return the ids that records name and of which the registry must be asked before the records are decoded."""
@@ -121,19 +144,45 @@ class Schemas:
         return sum(self._recently(number) for number in list(self._absent))
 
 
-def _known(answer: bytes) -> _Known:
+def _known(answer: bytes, version: _Version) -> _Known:
+    try:
+        found = _read(answer)
+        return avro_decoder(found.schema, _named_by(found, version, set()))
+    except UnusableSchema as error:
+        return str(error)
+
+
+def _read(answer: bytes) -> _Schema:
     try:
         found = msgspec.json.decode(answer, type=_Schema)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return "its schema is not as a registry gives it: JSON with the key schema"
+        raise UnusableSchema("its schema is not as a registry gives it: JSON with the key schema") from None
     if found.type != "AVRO":
-        return "its schema is not one of Avro"
-    if found.references:
-        return "its schema refers to others, which is not supported"
-    try:
-        return avro_decoder(found.schema)
-    except UnusableSchema as error:
-        return str(error)
+        raise UnusableSchema("its schema is not one of Avro")
+    return found
+
+
+def _named_by(schema: _Schema, version: _Version, seen: set[tuple[str, int]]) -> list[str]:
+    """Return the texts of the schemas that one refers to, each behind those that it refers to itself.
+
+    Raises:
+        UnusableSchema: one does not exist or is of no use, or there are too many.
+        RegistryAway: the registry does not answer.
+    """
+    texts: list[str] = []
+    for one in schema.references or ():
+        place = one.subject, one.version
+        if place in seen:
+            continue
+        seen.add(place)
+        if len(seen) > _MOST_OTHERS:
+            raise UnusableSchema(f"its schema refers to more than {_MOST_OTHERS} others")
+        answer = version(place)
+        if answer is None:
+            raise UnusableSchema("its schema refers to one that does not exist")
+        other = _read(answer)
+        texts += [*_named_by(other, version, seen), other.schema]
+    return texts
 
 
 def schemas_of(settings: SchemaRegistry, *, at_once: bool) -> Schemas | None:
@@ -161,7 +210,10 @@ def _named(settings: SchemaRegistry, *, at_once: bool) -> Schemas | None:
     files = sorted(one for one in settings.folder.iterdir() if one.suffix in (".avsc", ".json"))
     if len(files) > _MOST:
         raise ValueError(f"{settings.folder} holds more than {_MOST:,} schemas")
-    for file in files:
+    of_subjects = {file: found_in for file in files if (found_in := _OF_SUBJECT.fullmatch(file.stem))}
+    for file, (subject, number) in ((file, found_in.groups()) for file, found_in in of_subjects.items()):
+        found.add_version(subject, int(number), _answer_in(file))
+    for file in (one for one in files if one not in of_subjects):
         if not (file.stem.isascii() and file.stem.isdigit()):
             raise ValueError(f"{file} must be named by the id of its schema, as 7{file.suffix}")
         found.add(int(file.stem), _answer_in(file))

@@ -73,6 +73,8 @@ class RegistryServer:
 
     Attributes:
         schemas: id -> its answer.
+        versions: path of a version of a subject -> its answer.
+        versions_status: of the next answers for versions.
         status: of the next answers; 200: as the schemas say.
         asked: ids, in order.
         credentials: NAME:PASSWORD that it asks for; "" for none.
@@ -81,7 +83,8 @@ class RegistryServer:
 
     def __init__(self) -> None:
         self.schemas: dict[int, bytes] = {}
-        self.status = 200
+        self.versions: dict[str, bytes] = {}
+        self.status = self.versions_status = 200
         self.asked: list[int] = []
         self.credentials = self.url = ""
 
@@ -91,6 +94,10 @@ class RegistryServer:
 
     def answer(self, path: str, authorization: str | None) -> tuple[int, bytes]:
         """Return the status and the body of an answer."""
+        if path.startswith("/subjects/"):
+            if self.versions_status != 200:
+                return self.versions_status, b"{}"
+            return (200, self.versions[path]) if path in self.versions else (404, b'{"error_code": 40402}')
         number = int(path.removeprefix("/schemas/ids/"))
         self.asked.append(number)
         if self.credentials and authorization != f"Basic {b64encode(self.credentials.encode()).decode()}":

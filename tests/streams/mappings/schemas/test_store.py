@@ -91,7 +91,8 @@ def test_a_registry_that_gives_none_is_told_without_the_password(server: Registr
         (b"<html>", "not as a registry gives it"),
         (b'{"schema": 3}', "not as a registry gives it"),
         (b'{"schema": "{}", "schemaType": "PROTOBUF"}', "not one of Avro"),
-        (b'{"schema": "{}", "references": [{}]}', "refers to others"),
+        (b'{"schema": "{}", "references": [{}]}', "not as a registry gives it"),
+        (b'{"schema": "{}", "references": [{"subject": "s", "version": 1}]}', "one that does not exist"),
         (b'{"schema": "{}"}', "no schema of Avro"),
     ],
 )
@@ -111,6 +112,82 @@ def test_a_folder_holds_schemas_by_their_ids(tmp_path: Path) -> None:
     (tmp_path / "sign-in.avsc").write_text("{}")
     with pytest.raises(SettingsError, match="must be named by the id of its schema, as 7"):
         schemas_of(SchemaRegistry(folder=tmp_path), at_once=True)
+
+
+WHO = {
+    "type": "record",
+    "name": "gov.Who",
+    "fields": [{"name": "icn", "type": "string"}, {"name": "by", "type": "gov.By"}],
+}
+BY = {"type": "enum", "name": "gov.By", "symbols": ["IDME", "LOGIN"]}
+NESTED = {
+    "type": "record",
+    "name": "gov.SignIn",
+    "fields": [{"name": "who", "type": "gov.Who"}, {"name": "old", "type": ["null", "gov.By"]}],
+}
+
+
+def refers(schema: object, *subjects: str) -> bytes:
+    """The answer of a registry for a schema that refers to the first versions of subjects."""
+    named = [{"name": one, "subject": one, "version": 1} for one in subjects]
+    return json.dumps({"schema": json.dumps(schema), "references": named}).encode()
+
+
+def test_a_schema_that_refers_to_others_reads_what_was_written_by_all_of_them(
+    server: RegistryServer, tmp_path: Path
+) -> None:
+    who, by = "gov/who", "by"  # a subject may be any text
+    server.schemas[7] = refers(NESTED, who, by)
+    server.versions["/subjects/gov%2Fwho/versions/1"] = refers(WHO, by)
+    server.versions["/subjects/by/versions/1"] = refers(BY)
+    whole = json.loads(json.dumps(NESTED))
+    whole["fields"][0]["type"] = json.loads(json.dumps(WHO))
+    whole["fields"][0]["type"]["fields"][1]["type"] = BY
+    value = {"who": {"icn": "kim", "by": "LOGIN"}, "old": "IDME"}
+    record = framed(7, value, whole)
+    schemas = Schemas(Registry(server.url))
+    schemas.learn(schemas.missing([record]))
+    assert schemas.decode(record) == value
+
+    (tmp_path / "7.json").write_bytes(refers(NESTED, "who", by))
+    (tmp_path / "who@1.json").write_bytes(refers(WHO, by))
+    (tmp_path / "by@1.avsc").write_text(json.dumps(BY))
+    held = schemas_of(SchemaRegistry(folder=tmp_path), at_once=True)
+    assert held is not None
+    assert held.decode(record) == value
+
+
+def test_schemas_that_refer_to_each_other_or_to_too_many_are_of_no_use(server: RegistryServer) -> None:
+    server.schemas[7] = refers(NESTED, "a")
+    server.versions["/subjects/a/versions/1"] = refers(WHO, "b")
+    holds_who = {"type": "record", "name": "gov.By", "fields": [{"name": "who", "type": "gov.Who"}]}
+    server.versions["/subjects/b/versions/1"] = refers(holds_who, "a")
+    server.schemas[8] = refers(NESTED, *(f"s{n}" for n in range(33)))
+    server.versions |= {f"/subjects/s{n}/versions/1": refers("string") for n in range(33)}
+    schemas = Schemas(Registry(server.url))
+    schemas.learn({7, 8})
+    for number, why in ((7, "names a type that it does not define"), (8, "more than 32 others")):
+        with pytest.raises(ValueError, match=why):
+            schemas.decode(framed(number, "x", "string"))
+
+
+def test_a_registry_that_goes_away_between_a_schema_and_what_it_refers_to_is_asked_again(
+    server: RegistryServer,
+) -> None:
+    server.schemas[7] = refers(
+        {"type": "record", "name": "R", "fields": [{"name": "by", "type": "gov.By"}]}, "by"
+    )
+    server.versions["/subjects/by/versions/1"] = refers(BY)
+    record = framed(
+        7, {"by": "IDME"}, {"type": "record", "name": "R", "fields": [{"name": "by", "type": BY}]}
+    )
+    schemas = Schemas(Registry(server.url))
+    server.versions_status = 503
+    with pytest.raises(RegistryAway):
+        schemas.learn(schemas.missing([record]))
+    server.versions_status = 200
+    schemas.learn(schemas.missing([record]))
+    assert schemas.decode(record) == {"by": "IDME"}
 
 
 @pytest.mark.parametrize(
