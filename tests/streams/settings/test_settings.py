@@ -75,7 +75,7 @@ def test_the_variables_are_those_of_the_documentation() -> None:
     names = {variable.name.removeprefix("WATCHOFFICER_") for variable in variables()}
     assert names == {
         "BROKER", "CLIENT_RACK", "TOPIC_PREFIX", "POLICY", "INPUTS", "API_TOKEN", "API_TOKENS", "BANNER_ORIGINS",
-        "HASH_KEY", "BIND", "PORT", "LOG_FORMAT",
+        "HASH_KEY", "BIND", "PORT", "HTTP_TLS__CERT_FILE", "HTTP_TLS__KEY_FILE", "LOG_FORMAT",
         "CHART_KEY", "HEARTBEAT_URL",
         "PAGERDUTY__ROUTING_KEY", "PAGERDUTY__BASE_URL", "PAGERDUTY__WEBHOOK_SECRET", "PAGERDUTY__REST_TOKEN",
         "PAGERDUTY__REST_FROM", "PAGERDUTY__REST_URL",
