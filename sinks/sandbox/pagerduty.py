@@ -94,7 +94,7 @@ class PagerDutySandbox(Receiver):
         self.responder = responder
         self.changes: list[dict[str, Any]] = []
         self._routing_key = routing_key
-        self._rest = RestRoutes(self.alerts, self._incident, rest_token)
+        self.rest = RestRoutes(self.alerts, self._incident, rest_token)
         self._secrets = tuple(webhook_secrets)
         self._tasks: set[asyncio.Task[None]] = set()
         self._outgoing: asyncio.Queue[tuple[str, Alert, dict[str, Any]]] = asyncio.Queue()
@@ -105,7 +105,7 @@ class PagerDutySandbox(Receiver):
         return [
             web.post("/v2/enqueue", self._enqueue),
             web.post("/v2/change/enqueue", self._change),
-            *self._rest.routes(),
+            *self.rest.routes(),
         ]
 
     def rejection(self, status: int, why: str) -> dict[str, Any]:

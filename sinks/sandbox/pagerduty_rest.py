@@ -22,6 +22,9 @@ class RestRoutes:
         alerts: the account's incidents, each with its alert, the oldest first.
         shown: an incident as the API shows it.
         token: the only token that is accepted.
+
+    Attributes:
+        windows: the maintenance windows that are open or to come, as the API shows them.
     """
 
     def __init__(
@@ -30,6 +33,7 @@ class RestRoutes:
         self._alerts = alerts
         self._shown = shown
         self._token = token
+        self.windows: list[dict[str, Any]] = []
 
     def routes(self) -> list[web.RouteDef]:
         """The routes; all refuse a request without the token."""
@@ -40,6 +44,7 @@ class RestRoutes:
             web.get("/incidents/{id}/notes", self._admitted(self._notes)),
             web.post("/incidents/{id}/notes", self._admitted(self._note)),
             web.get("/priorities", self._admitted(self._priorities)),
+            web.get("/maintenance_windows", self._admitted(self._windows)),
             web.get("/abilities", self._admitted(self._abilities)),
         ]
 
@@ -84,6 +89,11 @@ class RestRoutes:
             raise web.HTTPBadRequest(reason="a note needs content")
         self._found(request).notes.append(content)
         return web.json_response({"note": {"content": content}}, status=201)
+
+    async def _windows(self, request: web.Request) -> web.Response:
+        offset, limit = int(request.query.get("offset", "0")), int(request.query.get("limit", "25"))
+        shown = self.windows[offset : offset + limit]
+        return web.json_response({"maintenance_windows": shown, "more": offset + limit < len(self.windows)})
 
     async def _priorities(self, request: web.Request) -> web.Response:
         return web.json_response({"priorities": _PRIORITIES})

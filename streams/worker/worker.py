@@ -338,6 +338,7 @@ class Worker:
             prefix=self._surroundings.policy().notify.dedup_prefix,
             mine=lambda incident: self._pipeline is not None and self._pipeline.dispatch.owns(incident),
             clock=self._surroundings.clock,
+            services=self._settings.pagerduty.scopes(),
         )
 
     # -- what the parts ask for -------------------------------------------------------------------------------

@@ -27,11 +27,32 @@ def _routing_key(value: SecretStr) -> SecretStr:
     return value
 
 
+def _services(value: str) -> str:
+    _scopes_of(value)
+    return value
+
+
+def _scopes_of(text: str) -> dict[str, str]:
+    """Id of a service -> scope.
+
+    Raises:
+        ValueError: the text names none, or something else.
+    """
+    pairs = [part.partition("=") for part in text.replace(",", " ").split()]
+    if not pairs or not all(
+        re.fullmatch(r"[A-Z0-9]{1,30}", service) and re.fullmatch(r"[a-z][a-z0-9_.*/-]{0,199}", scope)
+        for service, _, scope in pairs
+    ):
+        raise ValueError("must be ids of services with scopes, with commas: PABC123=prod/ssoe, PDEF456=prod")
+    return {service: scope for service, _, scope in pairs}
+
+
 class PagerDutySettings(ReceiverSettings):
     """``WATCHOFFICER_PAGERDUTY__...``. The webhook secret verifies the deliveries of PagerDuty's webhooks.
 
     With a token of the REST API and the e-mail address of a user in whose name it makes changes there is a further
     receiver, ``pagerduty:rest``, for notes, titles and priorities. Its lane is its own, so that it holds up no page.
+    ``services`` gives services their scopes: maintenance windows on them are maintenance here.
     """
 
     routing_key: Annotated[SecretStr, AfterValidator(_routing_key)] | None = None
@@ -40,6 +61,7 @@ class PagerDutySettings(ReceiverSettings):
     rest_token: HeaderSecret | None = None
     rest_from: Annotated[str, Field(pattern=r"^[!-?A-~]+@[!-?A-~]+$", max_length=254)] | None = None
     rest_url: HttpUrl = "https://api.pagerduty.com"
+    services: Annotated[str, AfterValidator(_services)] | None = None
 
     title: ClassVar[str] = "PagerDuty"
     needed: ClassVar[tuple[str, ...]] = ("routing_key",)
@@ -52,6 +74,10 @@ class PagerDutySettings(ReceiverSettings):
     longest_wait: ClassVar[float] = 60.0  # a page cannot wait longer
     shows_links: ClassVar[bool] = True
     shows_chart: ClassVar[bool] = True
+
+    def scopes(self) -> dict[str, str]:
+        """Id of a service in PagerDuty -> the scope that its maintenance windows are about."""
+        return _scopes_of(self.services) if self.services is not None else {}
 
     def gaps(self) -> Sequence[tuple[str, tuple[str, ...]]]:
         """Beside what is lacking anyway: a token of the REST API is of no use without a user, nor is a user alone."""

@@ -1,4 +1,4 @@
-"""What has a webhook of PagerDuty missed? Its incidents are asked for each minute, over the REST API.
+"""What has a webhook of PagerDuty missed, and which maintenance is planned there? Asked each minute, over REST.
 
 What an answer says beyond what is known here is read like the webhook that should have said it, so that both mean the
 same. Each worker asks of the incidents whose notifications it sends.
@@ -16,6 +16,7 @@ import structlog
 from detectors.incidents import IncidentInput
 from detectors.instants import MINUTE, SECOND, parse_instant
 from sinks.receivers.answers import Refused, Retry
+from streams.http.pagerduty.maintenance import Window, inputs_of, windows_in
 from streams.http.pagerduty.reading import Ignored, Unknown, read_webhook
 from streams.http.views import Views
 
@@ -27,6 +28,8 @@ log = structlog.get_logger(__name__)
 POLL_EVERY = 60.0
 #: The most alerts that are asked for in a round; PagerDuty allows 960 requests a minute.
 _MOST = 100
+#: The most pages of maintenance windows that are asked for in a round.
+_PAGES = 10
 #: A change that is younger, ms, may still come by webhook.
 _FRESH = 20 * SECOND
 #: How long an acknowledgement may have to reach what is known here, ms.
@@ -47,6 +50,7 @@ class StatusPoll:
         prefix: of this deployment's dedup keys.
         mine: whether this worker sends the notifications of an incident.
         clock: ms since the epoch.
+        services: id of a service in PagerDuty -> scope, whose maintenance windows are maintenance here.
     """
 
     def __init__(
@@ -58,7 +62,9 @@ class StatusPoll:
         prefix: str,
         mine: Callable[[str], bool],
         clock: Callable[[], int],
+        services: Mapping[str, str] | None = None,
     ) -> None:
+        self._services = dict(services or {})
         self._ask = ask
         self._views = views
         self._submit = submit
@@ -77,8 +83,8 @@ class StatusPoll:
                 log.error("pagerduty_poll_failed", error=type(error).__name__)
 
     async def poll(self) -> int:
-        """Ask of each open alert of an open incident; how many inputs that made."""
-        made = 0
+        """Ask of each open alert of an open incident, and of maintenance; how many inputs that made."""
+        made = await self._ask_for_maintenance() if self._services else 0
         for incident, page in list(self._open_pages())[:_MOST]:
             found = await self._find(page)
             if isinstance(found, Retry | Refused):
@@ -87,6 +93,28 @@ class StatusPoll:
             event = _missed(found, incident, page, self._clock()) if found is not None else None
             if event is not None:
                 made += await self._take(event, str(incident["id"]))
+        return made
+
+    async def _ask_for_maintenance(self) -> int:
+        """Bring maintenance here up to date with PagerDuty's windows that are open or to come."""
+        windows: list[Window] = []
+        for page in range(_PAGES):
+            asked = {"filter": "open", "limit": str(_MOST), "offset": str(page * _MOST)}
+            answer = await self._ask("/maintenance_windows", asked)
+            if not isinstance(answer, dict):
+                log.warning("pagerduty_poll_unanswered", why=answer.why)
+                return 0
+            windows += windows_in(answer.get("maintenance_windows"), self._services)
+            if answer.get("more") is not True:
+                break
+        made = 0
+        standing = self._views.covers.standing("maintenance")
+        for value in inputs_of(windows, standing, self._services, self._clock()):
+            if self._mine(f"{value.env}-0") and self._views.inputs.get(value.id) is None:
+                await self._submit(value)
+                self._views.note_input(value)
+                log.info("pagerduty_maintenance", input=value.id, kind=value.kind, scope=value.scope)
+                made += 1
         return made
 
     def _open_pages(self) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any]]]:
