@@ -21,8 +21,8 @@ from streams.kafka.topic_reader import TopicValues
 from streams.kafka.topics import Topics
 from streams.records.log_lines import Line, read_line
 from streams.records.verdicts import decode_command
-from streams.replay.entries import Begin, Mark, SourceError
-from streams.replay.sources import partitions
+from streams.replay.entries import SourceError
+from streams.replay.sources import not_of_the_log, placed_values
 from streams.settings.settings import read_settings
 
 __all__ = ["case_of", "from_files", "from_topics"]
@@ -43,22 +43,18 @@ def from_files(incident: str, names: Iterable[str], policy: Policy) -> CaseFile:
     """
     lines: list[Line] = []
     commands: list[Command] = []
-    for entries in partitions(list(names)):
-        for entry in entries:
-            if isinstance(entry, Mark | Begin) or entry[1] is None:
-                continue
-            value = entry[1]
-            if _is_command(value):
-                command = decode_command(value)
-                if command.incident_id == incident:
-                    commands.append(command)
-                continue
-            try:
-                line = read_line(value)
-            except ValueError as error:
-                raise SourceError(f"not a line of the incident log: {error}: {value[:80]!r}") from None
-            if line.incident == incident:
-                lines.append(line)
+    for place, value in placed_values(list(names)):
+        if _is_command(value):
+            command = decode_command(value)
+            if command.incident_id == incident:
+                commands.append(command)
+            continue
+        try:
+            line = read_line(value)
+        except ValueError as error:
+            raise not_of_the_log(place, value, error) from None
+        if line.incident == incident:
+            lines.append(line)
     return _case_file(incident, lines, commands or None, policy, "the log")
 
 

@@ -22,6 +22,7 @@ from streams.records.verdicts import log_line
 from streams.replay.entries import Entry, SourceError
 from streams.replay.replay import Replay
 from streams.replay.scoring.finding_changes import Change, FindingChanges
+from streams.replay.summary import fault_lines, unjudged_lines
 
 __all__ = ["replayed"]
 
@@ -79,10 +80,11 @@ def replayed(
         commands += [command for command in verdict.result.commands if command.incident_id == incident]
     if incident not in others:
         there = ", ".join(f"{name} ({scope})" for name, scope in others.items())
-        raise SourceError(
-            f"there is no incident {incident} in these events"
-            + (f", only {there}" if there else ", nor any other")
+        found = f"there is no incident {incident} in these events" + (
+            f", only {there}" if there else ", nor any other"
         )
+        faults = fault_lines(replay.summary) if not others else []
+        raise SourceError("\n".join([found, *faults, *unjudged_lines(replay.summary, resumed=False)]))
     case_file = CaseFile(incident, lines, commands, policy=policy)
     case_file.fired = _fired(changes.found, {line.scope for line in case_file.changes}, case_file)
     case_file.samples = list(sampler.samples(case_file.scope))

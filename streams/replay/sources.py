@@ -21,7 +21,7 @@ from streams.replay.order.in_order import in_order
 from streams.replay.places import LinesOfFiles, LinesRead, PlacedEntries, Places
 from streams.segments.input_partition import LOGIN_EVENTS
 
-__all__ = ["checkpoint_of", "partitions"]
+__all__ = ["checkpoint_of", "not_of_the_log", "partitions", "placed_values"]
 
 
 #: The prefix of inputs that are topics.
@@ -215,3 +215,31 @@ class _MappedEntries:
             for event in values_of(mapped, value):
                 self._records.append(number)
                 yield stamp, event
+
+
+def placed_values(names: Sequence[str]) -> Iterator[tuple[str, bytes]]:
+    """Yield (place, value) of each record in files or topics, named as for ``partitions``; no marks, no deletions.
+
+    The place is ``FILE:LINE``, or a partition and an offset; "" where it is not known.
+
+    Raises:
+        SourceError: an input cannot be read.
+    """
+    for entries in partitions(list(names)):
+        places = entries.places if isinstance(entries, PlacedEntries) else None
+        n = -1
+        for entry in entries:
+            if isinstance(entry, Mark | Begin):
+                continue
+            n += 1
+            if entry[1] is not None:
+                yield "" if places is None else places.of(n), entry[1]
+
+
+def not_of_the_log(place: str, value: bytes, error: Exception) -> SourceError:
+    """Return the error that a record is no line of the incident log: where it stands, and what to give instead."""
+    where = f"{place}: " if place else ""
+    return SourceError(
+        f"{where}not a line of the incident log: {error}: {value[:80]!r}\nWhat to do: give the records of the topic"
+        " incident-log, or what incidents export, replay --log-out or replay --format jsonl has written."
+    )

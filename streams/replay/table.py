@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from msgspec import UNSET
 from rich.console import Console
-from rich.table import Table
 
 from detectors.incidents import Incident, error_words
-from detectors.instants import format_instant
+from detectors.instants import SECOND, format_instant
+from sinks.wording import duration_words
 from streams.evaluate.evaluator import Verdict
 from streams.replay.summary import Summary
+from streams.runtime.terminal import standard_output, titled
 
 __all__ = ["ReplayTable"]
 
@@ -50,41 +51,29 @@ class ReplayTable:
 
     def show(self, summary: Summary, console: Console | None = None) -> None:
         """Print the timeline, the incidents and the summary."""
-        console = console or Console()
+        console = console or standard_output()
         if self._timeline:
-            timeline = Table(title="Timeline", title_justify="left")
-            for name in ("at", "incident", "", "what"):
-                timeline.add_column(name, no_wrap=name != "what")
+            timeline = titled("Timeline", ("at", "incident", "", "what"), broken="what")
             for at, incident, style, state, text in self._timeline:
                 timeline.add_row(
                     format_instant(at), incident, f"[{style}]{state}[/]" if style else state, text
                 )
             console.print(timeline)
-        incidents = Table(title="Incidents", title_justify="left")
-        for name in (
-            "incident",
-            "scope",
-            "state",
-            "peak severity",
-            "people/h",
-            "first failure",
-            "opened",
-            "paged",
-            "resolved",
-        ):
-            incidents.add_column(name)
+        columns = ("incident", "scope", "sev", "people/h", "first failure", "opened", "paged", "ended")
+        incidents = titled("Incidents", columns, broken="scope")
         for key, one in sorted(self._incidents.items()):
             paged = self._paged.get(key)
             incidents.add_row(
                 one.id if not one.epoch else f"{one.id} (reopened {one.epoch})",
                 one.scope,
-                one.state,
                 f"[{_STYLES[one.peak_severity]}]{one.peak_severity}[/]",
                 _people(one),
                 format_instant(one.first_bad_at),
-                format_instant(one.opened_at),
-                "nobody" if paged is None else f"+{(paged - one.first_bad_at) / 1000:.0f} s",
-                "" if one.resolved_at is None else format_instant(one.resolved_at),
+                f"+{(one.opened_at - one.first_bad_at) / SECOND:.0f} s",
+                "nobody" if paged is None else f"+{(paged - one.first_bad_at) / SECOND:.0f} s",
+                one.state
+                if one.resolved_at is None
+                else f"+{duration_words(one.resolved_at - one.first_bad_at)}",
             )
         if self._incidents:
             console.print(incidents)

@@ -17,9 +17,9 @@ from streams.kafka.topic_reader import TopicValues
 from streams.kafka.topics import Topics
 from streams.records.log_lines import Line, read_line
 from streams.records.models import decode_input
-from streams.replay.entries import Begin, Mark, SourceError
+from streams.replay.entries import SourceError
 from streams.replay.record_files import read_history
-from streams.replay.sources import partitions
+from streams.replay.sources import not_of_the_log, placed_values
 from streams.settings.settings import read_settings
 
 __all__ = ["history_records", "input_records", "log_lines"]
@@ -49,13 +49,10 @@ def log_lines(files: Iterable[str]) -> list[Line]:
     if not names:
         return [read_line(value) for value in _of_topic("incident_log")]
     lines, epochs = list[Line](), dict[str, int]()
-    for entries in partitions(names):
-        for entry in entries:
-            if isinstance(entry, Mark | Begin) or entry[1] is None:
-                continue
-            line = _line(entry[1], epochs)
-            if line is not None:
-                lines.append(line)
+    for place, value in placed_values(names):
+        line = _line(place, value, epochs)
+        if line is not None:
+            lines.append(line)
     return lines
 
 
@@ -98,7 +95,7 @@ def _of_topic(name: str) -> list[bytes]:
         ) from None
 
 
-def _line(value: bytes, epochs: dict[str, int]) -> Line | None:
+def _line(place: str, value: bytes, epochs: dict[str, int]) -> Line | None:
     try:
         found = msgspec.json.decode(value, type=dict[str, Any])
         if found.get("type") in _OTHERS:
@@ -107,7 +104,7 @@ def _line(value: bytes, epochs: dict[str, int]) -> Line | None:
             found = _of_replay(found, epochs)
         return read_line(found)
     except (ValueError, KeyError, TypeError) as error:
-        raise SourceError(f"not a line of the incident log: {error}: {value[:80]!r}") from None
+        raise not_of_the_log(place, value, error) from None
 
 
 def _of_replay(found: dict[str, Any], epochs: dict[str, int]) -> dict[str, Any]:

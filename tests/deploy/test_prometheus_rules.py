@@ -124,3 +124,10 @@ def test_every_alert_has_a_unit_test() -> None:
         if case.get("exp_alerts")
     }
     assert tested == {rule["alert"] for rule in rules() if "alert" in rule}
+
+
+def test_each_alert_has_a_row_that_says_what_to_do() -> None:
+    page = (DEPLOY.parent / "docs" / "operations.md").read_text()
+    rows = [line for line in page.splitlines() if line.startswith("|")]
+    alerts = {rule["alert"] for rule in rules() if "alert" in rule}
+    assert [alert for alert in sorted(alerts) if not any(f"`{alert}`" in row for row in rows)] == []

@@ -22,6 +22,7 @@ from streams.records.log_lines import each_once
 from streams.replay.entries import SourceError
 from streams.reports.episodes import Episode, earlier_like, episodes_of
 from streams.reports.reading import log_lines
+from streams.runtime.terminal import standard_output
 
 __all__ = ["incidents_command"]
 
@@ -129,4 +130,4 @@ def _list(found: list[Episode], policy: Policy) -> None:
         opened = day_words(one.opened_at)
         name = f"{one.incident}.{one.epoch}" if one.epoch else one.incident
         table.add_row(name, str(one.peak_severity), f"{one.users:,}", what, opened, acked, lasted)
-    Console(highlight=False).print(table)
+    standard_output().print(table)

@@ -13,6 +13,7 @@ from detectors.backtest.outcomes import Outcome
 from detectors.backtest.score import Answer, Score
 from detectors.backtest.totals import Delays, cause_of, totals
 from detectors.instants import MINUTE, SECOND, format_instant
+from streams.runtime.terminal import standard_output
 
 __all__ = ["show_comparison", "show_score"]
 
@@ -23,7 +24,7 @@ def show_score(
     score: Score, console: Console | None = None, *, title: str = "Held against the truth"
 ) -> None:
     """Print what became of each label, the incidents that answer none, and the figures."""
-    console = console or Console()
+    console = console or standard_output()
     answers = _table(title, "label", "", "by", "severity", "opened", "paged", "over")
     for answer in score.answers:
         label = answer.label
@@ -43,7 +44,7 @@ def show_score(
 
 def show_comparison(changes: Sequence[Change], console: Console | None = None) -> None:
     """Print the incidents that appear, vanish or move, and how many of each there are."""
-    console = console or Console()
+    console = console or standard_output()
     table = _table("By the other policy", "incident", "page", "at", "scope", "what is different")
     for change in changes:
         if change.what == "stays":

@@ -94,7 +94,10 @@ def test_another_policy_is_not_taken_for_the_one_that_judged(file: Path) -> None
     [
         (b'{"type":"opened"}', "not a line of the incident log"),
         (b'{"type":"opened","at":"yesterday"}', "not a line of the incident log"),
-        (b"garbage", "not a line of the incident log"),
+        (
+            b"garbage",
+            r"^\S+:1: not a line of the incident log: (?s:.*)What to do: give the records of the topic",
+        ),
         (b"", "there is no incident prod-1 in the log"),
         (
             b'{"type":"refused","at":"2026-11-23T15:00:00Z","incident":"prod-1"}',
@@ -252,11 +255,22 @@ def test_explain_replays_events(file: Path) -> None:
     assert (
         "there is no incident prod-1 in these events, nor any other" in result.stderr
     )  # all from the future
+    assert "rejected, the first 5:" in result.stderr
+    assert ":3605: future: occurred_at is ahead" in result.stderr
     result = ran("prod-1", str(file), "--now", "2026-11-23T15:30:00Z")
     assert result.exit_code == 0, result.output
     assert result.stdout.startswith("prod-1: ID.me on SSOe\nBegan 23 Nov 2026 15:05 UTC")
     assert "What fired" in result.stdout
     assert "Resolved" in result.stdout
+
+
+def test_explain_says_that_nothing_was_judged_and_what_to_give(file: Path) -> None:
+    file.write_bytes(b"no event\n")
+    result = ran("prod-1", str(file))
+    assert result.exit_code == 2
+    assert f"{file}:1: not_json: " in result.stderr
+    assert "Nothing was judged: the only record was rejected (1 not_json)." in result.stderr
+    assert "What to do: give login events as JSON" in result.stderr
 
 
 def test_explain_reads_a_log(file: Path) -> None:
