@@ -23,6 +23,7 @@ import numpy.typing as npt
 
 from detectors.arrays import Bools, Floats
 from detectors.confidence import chance_of_so_few, silence_gain
+from detectors.detection.arriving.estimate import began_ago, level_before
 from detectors.detection.arriving.too_few import (
     may_be_too_few,
     most_missing,
@@ -30,7 +31,7 @@ from detectors.detection.arriving.too_few import (
     too_few,
     uncertainty,
 )
-from detectors.detection.arriving.windows import SETTLED, SURE, ArrivalWindow, level_before, settled
+from detectors.detection.arriving.windows import SETTLED, SURE, ArrivalWindow, settled
 from detectors.detection.explanation import cause_at, of_scope
 from detectors.detection.lattice.lattice import lattice_of
 from detectors.detection.verdicts import Verdicts, verdict_of
@@ -54,8 +55,6 @@ _LATELY = 10 * MINUTE
 #: The level is that of the hour before, unless less than this share of the expected sign-ins arrived in that hour; then
 #: it is that of an earlier time.
 _LEVEL_GONE = 0.1
-#: A level above this counts as 1 when people are estimated: two weeks of history are no more exact than that.
-_LEVEL_USUAL = 0.8
 #: Sign-ins have moved to other values of an axis if these have so much of what is missing over their usual number.
 _HALF = 0.5
 #: How far back a level is searched if the last hour has none, ms.
@@ -330,10 +329,8 @@ class _Silences:
     def explain(self, step: int, scope: int) -> Cause:
         """Return the finding at a cell, by the window that ``_telling`` selects."""
         frame = self._frame
-        cause, name = (
-            cause_at("silence", frame.scopes, self.state, step, scope),
-            of_scope("sign-ins", frame.scopes, scope),
-        )
+        cause = cause_at("silence", frame.scopes, self.state, step, scope)
+        name = of_scope("sign-ins", frame.scopes, scope)
         if not self._tells[step]:
             sentence = f"no history says how many {name} to expect"
             return cause(sentence=sentence)
@@ -343,11 +340,13 @@ class _Silences:
         )
         level = self._level_before(window, step, scope)
         told_by = "the hour before" if self._usual.untold[step] else "the weeks before"
-        # A level near 1 counts as 1: an hour is no more exact than that.
-        foreseen = float(np.nan_to_num(usual * (1.0 if level >= _LEVEL_USUAL else level)))
+        foreseen = float(np.nan_to_num(usual * level))
         # Who would have given up anyway has lost nothing.
         returning = float(self._returning[step, scope])
-        per_hour = max(foreseen - arrived, 0.0) * returning * HOUR / window.length
+        # The longest window says most exactly what is usual, the one that tells how much of it arrives.
+        longest = window if self._usual.untold[step] else self._windows[-1]
+        rate = float(np.nan_to_num(longest.usual[step, scope])) * level / longest.length
+        per_hour = max(rate - arrived / window.length, 0.0) * returning * HOUR
         known = np.array([arrived, expected, np.nan_to_num(before)])
         spread = uncertainty(known[0], known[1], known[2], self._policy)
         chance = float(chance_of_so_few(arrived, expected, spread))
@@ -366,25 +365,23 @@ class _Silences:
                 "chance": float(f"{chance:.3g}"),
                 "threshold": self._policy.chance,
             },
-            first_bad=int(frame.ends[step]) - window.length,
+            first_bad=int(frame.ends[step]) - began_ago(self._windows, window, step, scope),
             estimated_users=per_hour if window.quieter[step, scope] else None,
             failing_ratio=min(max(1.0 - arrived / foreseen, 0.0), 1.0) if foreseen else 0.0,
         )
 
     def _level_before(self, window: ArrivalWindow, step: int, scope: int) -> float:
-        """Return the level of the time before a silence, which may have begun long before the window; at most 1."""
+        """Return the level of the time before a silence, which may have begun long before the window."""
         frame, usual = self._frame, float(window.usual[step, scope])
         level = float(window.expected[step, scope]) / usual if usual > 0 else 1.0
-        of_hour = float(self._usual_hour[self._minute[step], scope])
-        if self._usual.untold[step] or frame.ends[step] - HOUR < self._covered_from:
-            return level
-        by_starts = self._by_starts[step]
+        since = int(min(HOUR, frame.ends[step] - self._covered_from))
         came = {
-            length: float(arrivals(frame.arrived(length)[step], by_starts)[scope])
+            length: float(arrivals(frame.arrived(length)[step], self._by_starts[step])[scope])
             for length in frame.windows
-            if window.length <= length <= HOUR
+            if window.length <= length <= HOUR and not self._usual.untold[step]
         }
-        return level_before(level, of_hour, came, float(self._hours_ago[step, scope]), self._policy)
+        of_hour = float(self._usual_hour[self._minute[step], scope])
+        return level_before(level, of_hour, came, since, float(self._hours_ago[step, scope]), self._policy)
 
     def _telling(self, step: int, scope: int) -> ArrivalWindow:
         """Return the longest window that fires and holds hardly anything of the time before.

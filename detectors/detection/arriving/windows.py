@@ -5,16 +5,15 @@ A window that still holds people from before, or from after, tells less of it th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from detectors.arrays import Bools, Floats
-from detectors.instants import HOUR, MINUTE
+from detectors.instants import MINUTE
 from detectors.policy.detector_sections import Silence
 
-__all__ = ["SETTLED", "SURE", "ArrivalWindow", "level_before", "settled"]
+__all__ = ["SETTLED", "SURE", "ArrivalWindow", "settled"]
 
 #: From a window of this length (ms) on a move must be sure: the one-sided bound of 95 %, arrivals being Poisson.
 SETTLED = 15 * MINUTE
@@ -88,28 +87,3 @@ def _without_past(windows: list[ArrivalWindow], rules: Silence) -> list[ArrivalW
 def settled(windows: list[ArrivalWindow], rules: Silence) -> tuple[list[ArrivalWindow], Floats]:
     """Return windows, ascending, without findings that are past or have moved; beside them how many have moved."""
     return _without_moved(_without_past(windows, rules), rules)
-
-
-def level_before(
-    level: float, usual: float, came: Mapping[int, float], earlier: float, rules: Silence
-) -> float:
-    """Return the level of the time before a silence, as a share of the usual, at most 1.
-
-    What is left of the hour beside a window that holds all of the silence says it; beside a shorter one it says less,
-    so the greatest counts. Where even the longest window is as silent as the shortest the hours before tell it.
-
-    Args:
-        level: what the shortest window itself says, a share of the usual.
-        usual: sign-ins that are usual in an hour.
-        came: length (ms) of a window, of the hour among them -> sign-ins in it.
-        earlier: the level of the hours before the last one; nan if unknown.
-    """
-    for length in came:
-        rest = usual * (1.0 - length / HOUR)
-        if rest >= rules.min_expected:
-            level = max(level, (came[HOUR] - came[length]) / rest)
-    level = min(level, 1.0)
-    a_ms = max(usual * level, 1.0) / HOUR
-    lengths = sorted(came)[:-1] or [HOUR]
-    shortest, longest = (1.0 - came[length] / (a_ms * length) for length in (lengths[0], lengths[-1]))
-    return min(earlier, 1.0) if longest >= _AS_MUCH * shortest and earlier > level else level

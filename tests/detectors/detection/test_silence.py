@@ -86,6 +86,8 @@ def test_a_shortfall_of_minutes_is_found_on_what_lost_it_with_its_size(
     assert path == "" or verdicts.state[5_000, scope("sis")] != FIRING
     lost = (1 - left) * RATE * (0.7 if path else 1.0) * RETURNS * 3_600
     assert verdicts.explain(5_000, scope(path)).estimated_users == pytest.approx(lost, rel=0.15)
+    began = verdicts.explain(found[0], scope(path)).first_bad
+    assert began == pytest.approx(START + 4_000 * SECOND, abs=60 * SECOND)
     assert found[-1] < 5_380 + 90, "over soon after it has ended"
     assert SilenceDetector(POLICY, full()).may_fire(replace(traffic.frame(4_400, 4_500), covered_from=START))
 

@@ -56,7 +56,7 @@ def test_for_a_given_traffic_it_says_how_long_each_kind_of_trouble_takes(folder:
     told = CliRunner().invoke(main, ["lint", "clean.yaml", "--peak", "12000"])
     assert told.exit_code == 0
     assert "clean.yaml: outage of 100% is seen after 2s, where 12,000 an hour sign in\n" in told.stdout
-    assert "clean.yaml: silence of 100% is seen after 40s, where 12,000 an hour sign in\n" in told.stdout
+    assert "clean.yaml: silence of 100% is seen after 39s, where 12,000 an hour sign in\n" in told.stdout
     lines = CliRunner().invoke(main, ["lint", "clean.yaml", "--peak", "60", "--format", "jsonl"]).stdout
     found = {
         (one["kind"], one["share"]): one["seconds"]
@@ -64,6 +64,15 @@ def test_for_a_given_traffic_it_says_how_long_each_kind_of_trouble_takes(folder:
         if one["type"] == "delay"
     }
     assert found["outage", 1.0] < found["outage", 0.5] < found["outage", 0.25]
+    assert found["silence", 0.5] is None, "60 an hour are too few to tell a half from chance"
+    busy = CliRunner().invoke(main, ["lint", "clean.yaml", "--peak", "12000", "--format", "jsonl"]).stdout
+    seen = {
+        (one["kind"], one["share"]): one["seconds"]
+        for one in map(json.loads, busy.splitlines())
+        if one["type"] == "delay"
+    }
+    for kind in ("silence", "funnel", "latency"):
+        assert 0 < seen[kind, 1.0] < seen[kind, 0.7] < seen[kind, 0.5] < 900
     assert found["outage", 0.01] is None, "of 42 who return in an hour none may fail"
     assert "delay" not in CliRunner().invoke(main, ["lint", "spotted.yaml", "--format", "jsonl"]).stdout
     broken = CliRunner().invoke(main, ["lint", "-", "--peak", "60"], input="outage: {min_peple: 3}\n")
