@@ -212,6 +212,10 @@ class Scopes:
                 self._known[leaf] = known
         return known
 
+    def place(self, leaf: Leaf) -> int:
+        """The position of the leaf that these raw values stand for; -1 if it has none of its own."""
+        return self._places.get(self.aliased(leaf), -1)
+
     def is_new(self, leaf: Leaf) -> bool:
         """Whether events with these raw values may need a place that is not there yet."""
         return leaf not in self._known and self.aliased(leaf) not in self._places

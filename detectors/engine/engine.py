@@ -19,6 +19,7 @@ from detectors.engine.catching_up import HeldBack
 from detectors.engine.frame_builder import FrameBuilder, classify_of
 from detectors.engine.state import EngineState, Spans, StepResult
 from detectors.engine.view import FrameView, sli_of
+from detectors.engine.waiting import Waiting
 from detectors.history.error_budget import Exclusion, exclusion_of, with_exclusion
 from detectors.history.history import BUCKET, History
 from detectors.history.rollup import HISTORY_SPAN, FiveMinutes
@@ -100,6 +101,7 @@ class Engine:
         self._doubted_to = FAR_PAST
         self._five_minutes = FiveMinutes(env, policy, self._classify, state.disturbed if state else ())
         self._notices = NoticeWatch(env, policy, state.noticed if state else None)
+        self._waiting = Waiting(policy.step, (self._frames, self._notices))
         self.last: Frame | None = None
         self._durations = Durations(self.scopes, policy.step, max(policy.sli_windows)) if durations else None
         self._quantiles: dict[int, Floats] = {}
@@ -159,20 +161,20 @@ class Engine:
         the last T, because the engine produces those records again.
 
         Args:
-            rows: the facts that count up to the last T.
+            rows: the facts that have arrived by the last T.
             since: the instant (ms) from which on ``rows`` hold the facts of all panes.
         """
         if self.evaluated_to is None:
+            self._waiting.counting(rows, FAR_PAST)
             return
         step = self.policy.step
-        facts = FactColumns.of(rows, step)
+        facts = self._waiting.counting(rows, self.evaluated_to)
         self._covered_from = since if self._covered_from is None else max(self._covered_from, since)
         at = int(facts.counts_from[0]) if len(facts) else self.evaluated_to + step
         while at <= self.evaluated_to:
             end = min(self.evaluated_to, at - at % HISTORY_SPAN + HISTORY_SPAN)
             due = self._frames.readmit(facts[facts.up_to(at - 1) : facts.up_to(end)])
-            steps = (end - at) // step + 1
-            self._frames.fill(at, steps, due)
+            self._frames.fill(at, (end - at) // step + 1, due)
             self._notices.add(due)
             self._add_durations(due, at)
             at = end + step
@@ -216,7 +218,7 @@ class Engine:
 
         Args:
             to: the last T, a multiple of the step, ms.
-            rows: every row that counts for the first time after the last call's ``to``, up to ``to``.
+            rows: every row that arrives after the last call's ``to``, up to ``to``.
             inputs: (T, input): the incident inputs, each with the T (ms) at which it applies.
             unread: spans of T in which an input partition could not be read, or most of what was read was rejected:
                 incidents may open and rise, not resolve.
@@ -231,16 +233,14 @@ class Engine:
         step = self.policy.step
         if to % step:
             raise ValueError(f"{self.env}: {to} is no multiple of the step of {step} ms")
-        due = FactColumns.of(rows, step)
+        due = self._waiting.counting(rows, to)
         pending = sorted(inputs, key=lambda pair: pair[0])
         if not self._begin(due, pending):
             return
         assert self.evaluated_to is not None
         taken = due.up_to(self.evaluated_to)
         if taken:
-            raise ValueError(
-                f"{self.env}: facts that count at {due.counts_from[0]} came after {self.evaluated_to}"
-            )
+            raise ValueError(f"{self.env}: facts of {due.counts_from[0]} came after {self.evaluated_to}")
         while self.evaluated_to < to:
             next_due = int(due.counts_from[taken]) if taken < len(due) else to + step
             if pending:

@@ -140,6 +140,10 @@ class FrameBuilder:
         self.scopes.release(gone, standing)
         self._active_to[gone] = FAR_PAST
 
+    def announce(self, ahead: FactColumns) -> None:
+        """Note rows that arrive before they count, each once and before a T by which it has arrived is judged."""
+        self._late.announce(ahead)
+
     def build(
         self, ends: Ints, facts: FactColumns, covered_from: int | None, doubted_to: int = FAR_PAST
     ) -> Frame:

@@ -2,13 +2,14 @@
 
 An event that says that it happened before the step in which it first counts is late by this time. Where the clock of
 one producer is behind, all its events are late by the same time, and those of others are not. Where the clock of one is
-ahead and no broker says so, it drives the watermark: the events of all others are late, and its own are not.
+ahead and no broker says so, it drives the watermark: the events of all others are late, and its own are not. Where the
+broker says so, its events arrive before their time, all by the same time, and those of others do not.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -37,21 +38,38 @@ class WrongClock(NamedTuple):
     Attributes:
         field, value: whose events tell of it; ``env`` and the environment where all do.
         offset: how far the clock is ahead, ms; below 0, how far it is behind.
-        events: how many were late, in three minutes.
+        events: how many were late, or ahead of the broker's time, in three minutes.
+        by_broker: whether the broker's time says that it is ahead.
     """
 
     field: str
     value: str
     offset: int
     events: int
+    by_broker: bool = False
 
 
 class _Minute:
-    """The events of a minute: of each leaf those on time, and those late by bin of lateness."""
+    """The events of a minute: of each leaf those on time, and those late, or ahead, by bin of time."""
 
     def __init__(self) -> None:
         self.on_time: Counter[Leaf] = Counter()
         self.late: dict[Leaf, Counter[int]] = {}
+        self.ahead: dict[Leaf, Counter[int]] = {}
+
+
+class _Off(NamedTuple):
+    """Events of three minutes that are off by the same time.
+
+    Attributes:
+        leaves: how many, by leaf.
+        by: by how much, ms.
+        events: how many.
+    """
+
+    leaves: Counter[Leaf]
+    by: int
+    events: int
 
 
 class ClockWatch:
@@ -73,12 +91,21 @@ class ClockWatch:
         self._minutes: dict[int, _Minute] = {}
 
     def add(self, facts: FactColumns) -> None:
-        """Count the events of rows, each at the end of the minute in which it counts first."""
+        """Count the events of rows, each in the minute in which it counts first, but for what is ahead."""
+        ahead = facts.ahead
+        self._note(facts[~ahead] if ahead.any() else facts)
+
+    def announce(self, ahead: FactColumns) -> None:
+        """Count rows that arrive before they count, each at the end of the minute in which it arrives."""
+        self._note(ahead)
+
+    def _note(self, facts: FactColumns) -> None:
+        """Count rows at the end of the minute in which they arrive."""
         if not len(facts):
             return
-        minutes = -(-facts.counts_from // MINUTE)
-        by = np.where(facts.late, (facts.counts_from - self._step - facts.pane) // _BIN, 0)
-        by = np.where(by * _BIN >= _LATE, by, 0)
+        minutes = -(-facts.arrives // MINUTE)
+        by = (facts.arrives - self._step - facts.pane) // _BIN  # below 0 for what is ahead
+        by = np.where(np.abs(by) * _BIN >= _LATE, by, 0)
         keys = np.stack([minutes, facts.kind, by])
         which, place = np.unique(keys, axis=1, return_inverse=True)
         counts = np.bincount(place.reshape(-1), weights=facts.count).astype(np.int64)
@@ -86,7 +113,7 @@ class ClockWatch:
             leaf = facts.kinds[kind].leaf
             of = self._minutes.setdefault(minute, _Minute())
             if late:
-                of.late.setdefault(leaf, Counter())[late] += count
+                (of.late if late > 0 else of.ahead).setdefault(leaf, Counter())[abs(late)] += count
             else:
                 of.on_time[leaf] += count
 
@@ -96,22 +123,45 @@ class ClockWatch:
         for old in [one for one in self._minutes if one <= minute - _MINUTES]:
             del self._minutes[old]
         some = [self._minutes.get(one) for one in range(minute - _MINUTES + 1, minute + 1)]
-        judged = [one for one in some if one is not None and one.late]
-        if len(judged) < _MINUTES:
-            return None
+        known = [one for one in some if one is not None]
         on_time: Counter[Leaf] = Counter()
-        late: Counter[Leaf] = Counter()
-        lateness: Counter[int] = Counter()
-        for one in judged:
+        for one in known:
             on_time.update(one.on_time)
-            for leaf, bins in one.late.items():
-                late[leaf] += bins.total()
-                lateness.update(bins)
-        count = late.total()
-        by = _agreed(lateness)
-        if count < _LEAST or by is None:
+        off = self._off([one.ahead for one in known], -self._delay)
+        ahead = None if off is None else self._ahead(off, on_time)
+        off = self._off([one.late for one in known], self._delay)
+        return self._wrong(off, on_time) if ahead is None and off is not None else ahead
+
+    def _off(self, minutes: Sequence[Mapping[Leaf, Counter[int]]], delay: int) -> _Off | None:
+        """Return the events that are off in each of three minutes, if there are enough, and they are with one accord.
+
+        Args:
+            minutes: of each leaf the events by bin of time.
+            delay: what to add to the time, ms.
+        """
+        if sum(map(bool, minutes)) < _MINUTES:
             return None
-        by = round((by + self._delay) / _TOLD) * _TOLD
+        leaves: Counter[Leaf] = Counter()
+        times: Counter[int] = Counter()
+        for one in minutes:
+            for leaf, bins in one.items():
+                leaves[leaf] += bins.total()
+                times.update(bins)
+        by = _agreed(times)
+        if leaves.total() < _LEAST or by is None:
+            return None
+        return _Off(leaves, round((by + delay) / _TOLD) * _TOLD, leaves.total())
+
+    def _ahead(self, off: _Off, on_time: Counter[Leaf]) -> WrongClock | None:
+        """Return whose events arrive before their time: one value's, or nearly all."""
+        if on_time.total() <= (1 - _MOST) * (off.events + on_time.total()):
+            return WrongClock("env", self._env, off.by, off.events, by_broker=True)
+        alone = self._alone(off.leaves, on_time)
+        return None if alone is None else WrongClock(*alone, off.by, off.events, by_broker=True)
+
+    def _wrong(self, off: _Off, on_time: Counter[Leaf]) -> WrongClock | None:
+        """Return whose clock is behind, or, where all but one value's events are late, whose is ahead."""
+        late, by, count = off
         if on_time.total() > (1 - _MOST) * (count + on_time.total()):
             behind = self._alone(late, on_time)
             if behind is not None and count <= on_time.total():

@@ -56,7 +56,7 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
         field: an axis, ``env``, ``step`` or ``outcome``; of a cover ``set``, ``began`` or ``ended``.
         value: of that field; the id of a cover.
         count: events in the hour before T; of ``moved`` the sign-ins that are missing, of ``clock`` the events that
-            were late in three minutes.
+            were late, or ahead of the broker's time, in three minutes.
         text: one sentence.
         cover: the mute, maintenance or correction, as it stands then.
     """
@@ -103,6 +103,10 @@ class NoticeWatch:
             counted = self._minutes.setdefault(minute, Counter())
             for key in notable[kind]:
                 counted[key] += count
+
+    def announce(self, ahead: FactColumns) -> None:
+        """Note rows that arrive before they count, each once and before a T by which it has arrived is judged."""
+        self._clocks.announce(ahead)
 
     def due(self, at: int, moved: Mapping[str, int] | None = None) -> list[Notice]:
         """Return the notices of T = ``at``, ms: none but at the end of a minute. Time never goes back.
@@ -196,6 +200,12 @@ class NoticeWatch:
     def _text_of(self, clock: WrongClock | None) -> str:
         assert clock is not None
         whose = self._env if clock.field == "env" else f"{clock.field} {clock.value} in {self._env}"
+        if clock.by_broker:
+            return (
+                f"The clock of the producer of {whose} is {format_duration(clock.offset)} ahead of the broker's: "
+                f"{clock.events:,} events came before their time in three minutes. "
+                "Events count when their time comes, so that failures are seen too late. Set the clock."
+            )
         is_behind = clock.offset < 0
         way = "behind" if is_behind else "ahead of all others"
         return (

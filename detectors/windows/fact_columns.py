@@ -30,6 +30,7 @@ class FactColumns:
         rows: the rows, from which only people, durations and ``over`` are read.
         pane, count, timed: (N,) as in ``FactRow``.
         counts_from: (N,) the first T (ms) at which each row counts.
+        arrives: (N,) the first T (ms) by which it has arrived; earlier where the clock of its producer is ahead.
         late: (N,) whether the row first counts later than at the end of its pane.
         leaf: (N,) the position of the row's leaf; -1 before it has one.
         kind: (N,) the position of the row's kind in ``kinds``.
@@ -41,6 +42,7 @@ class FactColumns:
     count: Ints
     timed: Ints
     counts_from: Ints
+    arrives: Ints
     late: Bools
     leaf: Ints
     kind: Ints
@@ -61,13 +63,15 @@ class FactColumns:
         flat = chain.from_iterable(map(_numbers_of, some))
         numbers = np.fromiter(flat, np.int64, len(_NUMBERS) * len(some)).reshape(-1, len(_NUMBERS)).T
         pane, first_t, count, timed = np.ascontiguousarray(numbers)
-        late = first_t != ON_TIME
-        counts_from = np.where(late, first_t, pane + step)
+        late = first_t > pane
+        arrives = np.where(first_t == ON_TIME, pane + step, first_t)
+        counts_from = np.where(late | (first_t == TOO_LATE), first_t, pane + step)
         each: list[tuple[Any, ...]] = list(map(_kind_of, some))
         kinds = [Kind(*kind) for kind in dict.fromkeys(each)]
         places: dict[tuple[object, ...], int] = {kind: n for n, kind in enumerate(kinds)}
         kind = np.fromiter(map(places.__getitem__, each), np.int64, len(some))
-        whole = cls(some, pane, count, timed, counts_from, late, np.full(len(some), -1), kind, kinds)
+        leaf = np.full(len(some), -1)
+        whole = cls(some, pane, count, timed, counts_from, arrives, late, leaf, kind, kinds)
         if position is not None:
             whole = whole.placed(position)
         if (counts_from[1:] >= counts_from[:-1]).all() and not (first_t == TOO_LATE).any():
@@ -91,11 +95,17 @@ class FactColumns:
             self.count[which],
             self.timed[which],
             self.counts_from[which],
+            self.arrives[which],
             self.late[which],
             self.leaf[which],
             self.kind[which],
             self.kinds,
         )
+
+    @property
+    def ahead(self) -> Bools:
+        """(N,) whether the row arrives before it counts."""
+        return np.asarray(self.arrives < self.counts_from)
 
     def placed(self, position: Callable[[Leaf], int]) -> FactColumns:
         """Return the rows with the positions that ``position`` gives to their leaves."""

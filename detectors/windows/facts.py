@@ -37,7 +37,8 @@ class FactRow(msgspec.Struct, gc=False):
 
     Attributes:
         pane: start of the pane, ms since the epoch.
-        first_t: ``ON_TIME``, ``TOO_LATE``, or the first T (ms) at which the row's late events count.
+        first_t: ``ON_TIME``, ``TOO_LATE``, or the first T (ms) by which the row's events have arrived: late ones count
+            from it on; those of a clock that is ahead, which arrive before their pane, from the end of the pane on.
         leaf: the value on each axis.
         step, outcome: as the events state them, in lower case.
         code: the error code, "" for none.
@@ -68,4 +69,12 @@ class FactRow(msgspec.Struct, gc=False):
 
     def counts_from(self, step: int) -> int:
         """The first T (ms) at which the row counts, for panes of ``step`` ms; -1 for never."""
+        is_on_its_own = self.first_t > self.pane or self.first_t == TOO_LATE
+        return self.first_t if is_on_its_own else self.pane + step
+
+    def arrives(self, step: int) -> int:
+        """The first T (ms) by which the row has arrived, for panes of ``step`` ms; -1 for never.
+
+        It is earlier than ``counts_from`` where the clock of its producer is ahead.
+        """
         return self.pane + step if self.first_t == ON_TIME else self.first_t

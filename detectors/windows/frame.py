@@ -36,7 +36,7 @@ class Frame:
         levels: window (ms) -> (N,) the level of the sample from which people are counted, see ``impact.Impact``; 0 if
             all people were counted. Windows in which all people were counted at every step may be left out.
         crowd: failures that may be fewer people than they have ids; None where each id is a person.
-        late: the events that arrived late; None where no window holds any.
+        late: the events that arrived late, or before their time; None where no window holds any.
         covered_from: the instant (ms) from which all facts are known; a window that begins earlier may lack some.
         doubted_to: the instant (ms) up to which a wrong clock has moved time ahead of what has arrived; a window that
             begins earlier says nothing of silence.

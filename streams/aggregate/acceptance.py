@@ -14,7 +14,7 @@ import numpy as np
 from xxhash import xxh3_64_hexdigest
 
 from detectors.arrays import Bools, Ints
-from detectors.instants import FAR_PAST
+from detectors.instants import FAR_PAST, SECOND
 from detectors.policy.policy import Policy
 from detectors.scopes import ENVS
 from detectors.windows.facts import ON_TIME, TOO_LATE
@@ -23,6 +23,9 @@ from streams.aggregate.dedup import Duplicates
 from streams.events.kinds import Fields
 
 __all__ = ["Acceptance", "Rules", "Taken"]
+
+#: The clock of a producer is ahead where an event is so much later than the broker's time of it, ms.
+_AHEAD = 10 * SECOND
 
 
 @dataclass(frozen=True)
@@ -163,18 +166,26 @@ class Acceptance:
                 self.recorded = int(latest[-1])
         return Taken(greatest, latest, reached, copies)
 
-    def counted_from(self, occurred: Ints, watermarks: Ints) -> tuple[Ints, Ints]:
+    def counted_from(
+        self, occurred: Ints, watermarks: Ints, recorded: Ints | None = None
+    ) -> tuple[Ints, Ints]:
         """Pane (start, ms) and ``FactRow.first_t`` of accepted events.
 
         Args:
             occurred: (N,) their ``occurred_at``, ms.
             watermarks: (N,) the partition's watermark just before each, ms.
+            recorded: (N,) their Kafka timestamps, ms; None for lines of a file.
         """
         rules = self.rules
         panes = occurred - occurred % rules.step
         ends = panes + rules.step
         first_t = np.where(ends > watermarks, ON_TIME, (watermarks // rules.step + 1) * rules.step)
         first_t[ends <= watermarks - rules.retention] = TOO_LATE
+        if recorded is not None and (ahead := occurred - recorded > _AHEAD).any():
+            # The event itself lets the watermark reach the broker's time of it.
+            reached = np.maximum(watermarks, recorded - rules.watermark_delay)
+            arrives = (reached // rules.step + 1) * rules.step
+            first_t = np.where(ahead & (arrives < ends), arrives, first_t)
         return panes, first_t
 
 

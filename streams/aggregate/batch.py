@@ -29,6 +29,7 @@ class Batch:
         where: (V,) their positions among the N.
         taken: what the acceptance of the partition found.
         refused: the rejections of the rejected records, by position among the N.
+        recorded: (V,) the Kafka timestamps of the valid records, ms; None for lines of a file.
     """
 
     size: int
@@ -36,6 +37,7 @@ class Batch:
     where: Ints
     taken: Taken
     refused: dict[int, Rejection]
+    recorded: Ints | None = None
 
     def before(self) -> Ints:
         """(N + 1,) how many valid records stand before each record, and in all.
@@ -59,14 +61,15 @@ class Batch:
         """The records and the rejected ones by slot, with the Kafka timestamps (N,) that the batch was judged by."""
         return count_slots(slots_of(stamps, self.taken.watermark[self.before()[:-1]]), self.rejected())
 
-    def accepted(self, begin: int, end: int) -> tuple[Columns, Ints]:
-        """The accepted events among the valid ones [begin, end), and the watermarks before them."""
+    def accepted(self, begin: int, end: int) -> tuple[Columns, Ints, Ints | None]:
+        """The accepted events among the valid ones [begin, end), the watermarks before them, and their timestamps."""
         watermarks = self.taken.watermark[begin:end]
+        recorded = None if self.recorded is None else self.recorded[begin:end]
         copies = None if self.taken.copies is None else self.taken.copies[begin:end]
         if copies is None or not copies.any():
-            return self.events.at(slice(begin, end)), watermarks
+            return self.events.at(slice(begin, end)), watermarks, recorded
         kept = np.flatnonzero(~copies)
-        return self.events.at(kept + begin), watermarks[kept]
+        return self.events.at(kept + begin), watermarks[kept], None if recorded is None else recorded[kept]
 
 
 def judge_batch(
@@ -87,7 +90,7 @@ def judge_batch(
     )
     recorded = None if stamps is None else stamps[where]
     taken = acceptance.take_many(ids, events.hashes, events.occurred, recorded)
-    return Batch(len(values), events, where, taken, refused)
+    return Batch(len(values), events, where, taken, refused, recorded)
 
 
 def note_batch(acceptance: Acceptance, values: Sequence[bytes | None], stamps: Ints) -> tuple[Ints, Taken]:

@@ -106,7 +106,7 @@ class Evaluator:
         return len(self.engines.keys() - self._listed) >= self.policy.max_envs
 
     def add(self, rows: Mapping[str, Sequence[FactRow]]) -> None:
-        """Note facts by environment; none may count at a T that was evaluated."""
+        """Note facts by environment; none may arrive by a T that was evaluated."""
         for env, more in rows.items():
             self._pending.setdefault(env, []).extend(more)
 
@@ -163,20 +163,20 @@ class Evaluator:
         out.sort(key=lambda verdict: (verdict.result.at, verdict.result.env))
 
     def _due(self, to: int) -> dict[str, list[FactRow]]:
-        """The rows that count up to ``to`` (T, ms), by the environment whose engine has them; each is given out once.
+        """The rows that arrive up to ``to`` (T, ms), by the environment whose engine has them; each is given out once.
 
-        Engines of new environments are made.
+        Engines of new environments are made where a row counts. Until then rows that count later wait.
         """
         step = self.policy.step
         due: dict[str, list[FactRow]] = {}
         later: dict[str, list[FactRow]] = {}
         for env, waiting in self._pending.items():
             for row in waiting:
-                (due if row.counts_from(step) <= to else later).setdefault(env, []).append(row)
+                (due if row.arrives(step) <= to else later).setdefault(env, []).append(row)
         self._pending = later
         counting: dict[str, int] = {}
         for env, rows in due.items():
-            firsts = [first for row in rows if (first := row.counts_from(step)) > 0]
+            firsts = [first for row in rows if 0 < (first := row.counts_from(step)) <= to]
             if env not in self.engines and firsts:
                 counting[env] = min(firsts)
         given: dict[str, list[FactRow]] = {}
@@ -185,4 +185,6 @@ class Evaluator:
         for env, rows in due.items():
             if (name := self.counted_as(env)) in self.engines and name is not None:
                 given.setdefault(name, []).extend(rows)
+            elif waiting := [row for row in rows if row.counts_from(step) > to]:
+                later.setdefault(env, []).extend(waiting)
         return given

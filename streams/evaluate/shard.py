@@ -89,6 +89,7 @@ class Shard:
         self._inputs_to: dict[str, int] = {}
         self._state_at: dict[str, int] = {}
         self._evaluated_to: int | None = None
+        self._collected_to: int | None = None
         self._written_to = 0
 
     # -- what is known ----------------------------------------------------------------------------------------
@@ -216,8 +217,10 @@ class Shard:
         self.totals.replace(key, rows, policy, env or OTHER)
         engine = self._evaluator.engines.get(env or "")
         done = None if engine is None else engine.evaluated_to
+        # What arrived for an environment of which nothing counts yet has been handed out as well.
+        done = self._collected_to if done is None else done
         if self._restored and done is not None:
-            rows = [row for row in rows if row.counts_from(policy.step) > done]
+            rows = [row for row in rows if row.arrives(policy.step) > done]
         self._pending[key] = rows
 
     # -- restoring --------------------------------------------------------------------------------------------
@@ -309,8 +312,9 @@ class Shard:
         return envs
 
     def collect(self, to: int) -> None:
-        """Hand the facts that count up to ``to`` (T, ms) to the evaluator."""
+        """Hand the facts that arrive up to ``to`` (T, ms) to the evaluator."""
         self._evaluator.add(self._take_due(to))
+        self._collected_to = to
 
     def advance_in_parts(self, to: int, out: list[Verdict], *, catching_up: bool) -> Iterator[None]:
         """Evaluate up to ``to`` (T, ms), and let the caller do something else whenever this yields.
@@ -340,7 +344,7 @@ class Shard:
             self._spans = {key: span for key, span in self._spans.items() if key[1] >= newest[key[0]] - kept}
 
     def _take_due(self, to: int, counted_as: str | None = None) -> dict[str, Sequence[FactRow]]:
-        """The facts that count up to ``to`` (T, ms) by environment; they are given out once.
+        """The facts that arrive up to ``to`` (T, ms) by environment; they are given out once.
 
         Args:
             to: T, ms.
@@ -351,10 +355,10 @@ class Shard:
         for key, waiting in self._pending.items():
             if counted_as is not None and self._evaluator.counted_as(key[2]) != counted_as:
                 continue
-            due = [row for row in waiting if row.counts_from(step) <= to]
+            due = [row for row in waiting if row.arrives(step) <= to]
             if due:
                 rows.setdefault(key[2], []).extend(due)
-                self._pending[key] = [row for row in waiting if row.counts_from(step) > to]
+                self._pending[key] = [row for row in waiting if row.arrives(step) > to]
         return dict(rows)
 
     # -- states -----------------------------------------------------------------------------------------------

@@ -263,14 +263,14 @@ class BlockFold:
         tally = block.tally
         tally.last = last
         tally.records += values
-        events, watermarks = batch.accepted(begin, end)
+        events, watermarks, recorded = batch.accepted(begin, end)
         tally.duplicates += end - begin - len(events)
         tally.accepted += len(events)
-        panes, first_ts = self.acceptance.counted_from(events.occurred, watermarks)
+        panes, first_ts = self.acceptance.counted_from(events.occurred, watermarks, recorded)
         if (first_ts != ON_TIME).any():
             too_late = int(np.count_nonzero(first_ts == TOO_LATE))
             tally.too_late += too_late
-            tally.late += int(np.count_nonzero(first_ts != ON_TIME)) - too_late
+            tally.late += int(np.count_nonzero(first_ts > panes))
         if events.stripped is not None:
             tally.personal_fields += int(np.count_nonzero(events.stripped))
         block.dirty |= block.cells.add_many(events, panes, first_ts)

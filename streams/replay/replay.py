@@ -105,9 +105,11 @@ class Input:
         batch = judge_batch(self.acceptance, values, stamps, self._now)
         if stamps is None:
             self._leaps.add(batch.events.occurred)
-        events, watermarks = batch.accepted(0, len(batch.events))
-        panes, first_ts = self.acceptance.counted_from(events.occurred, watermarks)
+        events, watermarks, recorded = batch.accepted(0, len(batch.events))
+        panes, first_ts = self.acceptance.counted_from(events.occurred, watermarks, recorded)
         self.cells.add_many(events, panes, first_ts)
+        # What is ahead is not late.
+        first_ts = np.where((first_ts > panes) | (first_ts == TOO_LATE), first_ts, ON_TIME)
         too_late = int(np.count_nonzero(first_ts == TOO_LATE))
         self._rejected_share.add(batch.slots(stamps))
         summary.events += batch.size
@@ -342,8 +344,8 @@ class Replay:
             engine, judged = self.evaluator.engine(env), []
             for rows in drained:
                 of_env = rows.get(env, [])
-                judged += [row for row in of_env if row.counts_from(step) <= reached]
-                rows[env] = [row for row in of_env if row.counts_from(step) > reached]
+                judged += [row for row in of_env if row.arrives(step) <= reached]
+                rows[env] = [row for row in of_env if row.arrives(step) > reached]
             engine.restore(judged, covered_from(since, self._policy))
             self.evaluator.boards[env].restore(self._checkpoint.states[env].board)
 

@@ -53,10 +53,10 @@ def take(
     batch = judge_batch(acceptance, [value], stamps, now)
     if batch.refused:
         return batch.refused[0].reason
-    events, watermarks = batch.accepted(0, 1)
+    events, watermarks, stamps = batch.accepted(0, 1)
     if not len(events):
         return COPY
-    panes, first_t = acceptance.counted_from(events.occurred, watermarks)
+    panes, first_t = acceptance.counted_from(events.occurred, watermarks, stamps)
     return Counted(int(panes[0]), int(first_t[0]))
 
 

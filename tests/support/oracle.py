@@ -136,6 +136,19 @@ class Accepted:
     watermark: float  # -inf before the first
     late: bool
     too_late: bool
+    recorded: int | None = None  # the record's timestamp
+
+    def first_t(self, step: int, delay: int) -> int:
+        """Return what ``FactRow.first_t`` of the event must be, for panes of ``step`` ms and ``delay`` (ms)."""
+        if self.too_late:
+            return -1
+        reached = self.watermark
+        if not self.late:
+            if self.recorded is None or self.event.at <= self.recorded + 10_000:
+                return 0
+            reached = max(reached, self.recorded - delay)
+        arrives = (int(reached) // step + 1) * step
+        return arrives if self.late or arrives < self.pane + step else 0
 
     def counts(self, window: int, at: int) -> bool:
         """Return whether the event lies in ``[at - window, at)`` (ms) and counts at ``at``."""
@@ -219,7 +232,7 @@ def _partition(
             too_late = pane + policy["step"] <= watermark - policy["retention"]
             late = pane + policy["step"] <= watermark and not too_late
             fates.append("too_late" if too_late else "late" if late else "accepted")
-            accepted.append(Accepted(event, number, offset, pane, watermark, late, too_late))
+            accepted.append(Accepted(event, number, offset, pane, watermark, late, too_late, timestamp))
         valid.append((event, timestamp))
     return fates, accepted
 

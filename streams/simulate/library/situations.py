@@ -230,6 +230,13 @@ _HARMLESS = (
         90 * SECOND,
         is_stamped=False,
     ),
+    _clock(
+        "clock_ahead_of_broker",
+        "The clock of ssoe's producer jumps ahead by 90 s; the broker's is right.",
+        10 * MINUTE,
+        90 * SECOND,
+        is_stamped=True,
+    ),
     _move("move_of_method", "Everybody who signs in by ssoe comes to sign in by sis.", "prod/ssoe", "sis"),
     _move(
         "move_of_client",

@@ -241,6 +241,7 @@ TABLE = (
     Row(9, "first_day", "found: the hour before says what is usual", ("prod",), (1,), 1, 90, 105),
     Row(10, "clock_behind", "a notice that names the producer", also=_told("clock", "ssoe")),
     Row(10, "clock_ahead", "a notice that names the producer", also=_told("clock", "ssoe")),
+    Row(10, "clock_ahead_of_broker", "a notice that names the producer", also=_told("clock", "ssoe")),
     Row(11, "slow_provider", "delayed, and nobody is woken", (IDME,), also=_delayed),
     Row(12, "move_of_method", "a notice", also=_told("moved", "ssoe")),
     Row(12, "move_of_client", "a notice", also=_told("moved", "vaweb")),

@@ -52,7 +52,7 @@ def go(
     """Call ``advance`` once over (after, to]."""
     return engine.advance(
         to,
-        [row for row in rows if after < row.counts_from(STEP) <= to],
+        [row for row in rows if after < row.arrives(STEP) <= to],
         [one for one in asked if after < one[0] <= to],
         catching_up=catching_up,
     )
@@ -189,7 +189,7 @@ def check_restarts(
         history = [record for step in beyond for record in step.history]
         first = engine_of(state, as_known(history))
         back = stop - POLICY.retention - 20 * MINUTE
-        known = [row for row in rows if row.counts_from(STEP) <= stop and row.pane >= back]
+        known = [row for row in rows if row.arrives(STEP) <= stop and row.pane >= back]
         first.restore(known, back)
         at = stop
     steps += go(first, end, rows, asked, at)
@@ -235,7 +235,7 @@ def test_a_state_of_an_earlier_version_says_nothing_of_what_was_covered(minutes:
     state = msgspec.to_builtins(first.state())
     del state["disturbed"]
     again = engine_of(msgspec.convert(state, EngineState), as_known(history))
-    again.restore([row for row in rows if row.counts_from(STEP) <= stop], NOON - HOUR)
+    again.restore([row for row in rows if row.arrives(STEP) <= stop], NOON - HOUR)
     assert list(again.history.records()) == list(first.history.records()), "its records say it"
     steps = go(again, the_end(rows), rows, [], stop)
     assert [s.transitions for s in steps] == [s.transitions for s in without_a_restart() if s.at > stop]
@@ -280,7 +280,7 @@ def test_a_history_record_is_never_written_from_partial_coverage() -> None:
     written = {r["at"]: r for step in before for r in step.history}
     again = engine_of(round_trip(first.state()), as_known(list(written.values())))
     covered = NOON + 1_205 * SECOND  # earlier facts have been removed
-    again.restore([r for r in rows if covered <= r.pane and r.counts_from(STEP) <= stop], covered)
+    again.restore([r for r in rows if covered <= r.pane and r.arrives(STEP) <= stop], covered)
     later = go(again, the_end(rows), rows, [], stop)
     whole = {r["at"]: r for step in go(engine_of(), the_end(rows), rows, []) for r in step.history}
     final = {r["at"]: r for step in later for r in step.history}
@@ -331,7 +331,7 @@ def test_a_restart_while_notifications_wait_says_the_same_afterwards(
         for stop in sorted({*stops, until}):
             steps += go(engine, stop, rows, [], at, catching_up=True)
             at = stop
-            known = [r for r in rows if r.counts_from(STEP) <= stop]
+            known = [r for r in rows if r.arrives(STEP) <= stop]
             history = [record for step in steps for record in step.history]
             engine = engine_of(round_trip(engine.state()), as_known(history))
             engine.restore(known, NOON - 5 * HOUR)

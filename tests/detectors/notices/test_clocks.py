@@ -27,7 +27,7 @@ def rows(lateness: Callable[[Leaf, int], int], minutes: int = 4) -> list[FactRow
     for second in range(1, minutes * 60 + 1):
         at = NOON + second * SECOND
         for leaf in (SIS, SSOE, ARP):
-            late = lateness(leaf, second)
+            late = lateness(leaf, second)  # below 0 for what arrives before its time
             first = at if late else ON_TIME
             out.append(FactRow(at - SECOND - late * SECOND, first, leaf, "callback", "success", count=1))
     return out
@@ -37,7 +37,9 @@ def found(facts: list[FactRow], parts: int = 1) -> WrongClock | None:
     watch = ClockWatch("prod", POLICY.axes, POLICY.step, POLICY.watermark_delay)
     size = -(-len(facts) // parts)
     for n in range(0, len(facts), size):
-        watch.add(FactColumns.of(facts[n : n + size], SECOND))
+        some = FactColumns.of(facts[n : n + size], SECOND)
+        watch.announce(some[some.ahead])
+        watch.add(some)
     return watch.due(NOON + 4 * MINUTE)
 
 
@@ -57,6 +59,16 @@ def test_a_producer_whose_clock_is_ahead_makes_all_others_late() -> None:
     assert found(facts) == WrongClock("auth_method", "ssoe", 90 * SECOND, 360)
 
 
+@given(parts=st.integers(1, 50))
+def test_one_whose_clock_is_ahead_of_the_brokers_is_named_by_its_own_events(parts: int) -> None:
+    facts = rows(lambda leaf, _: -92 if leaf is SSOE else 0)
+    assert found(facts, parts) == WrongClock("auth_method", "ssoe", 90 * SECOND, 180, by_broker=True)
+
+
+def test_where_all_are_ahead_of_the_broker_the_environment_is_named() -> None:
+    assert found(rows(lambda *_: -62)) == WrongClock("env", "prod", MINUTE, 540, by_broker=True)
+
+
 def test_where_all_are_late_alike_the_environment_is_named() -> None:
     assert found(rows(lambda *_: 118)) == WrongClock("env", "prod", -2 * MINUTE, 540)
 
@@ -66,6 +78,8 @@ def test_where_all_are_late_alike_the_environment_is_named() -> None:
     [
         lambda leaf, second: 0,
         lambda leaf, second: 5,
+        lambda leaf, second: -15,
+        lambda leaf, second: -92 if second % 5 == 0 else 0,  # a fifth of all are ahead
         lambda leaf, second: 120 if second % 5 == 0 else 0,  # a fifth of all are late
         lambda leaf, second: 20 + second * 37 % 160 if leaf is SSOE else 0,  # late, but by no one offset
         lambda leaf, second: 298 if leaf is SSOE and second < 100 else 0,  # it was put right

@@ -1,4 +1,4 @@
-"""Events arrive in a window by the T at which they first count, and on-time events as they happen."""
+"""Events arrive in a window by the T by which they have come, and on-time events as they happen."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ LEAVES = (("sis", "idme", None), ("ssoe", "idme", None))
 WINDOWS = (5 * SECOND, 20 * SECOND)
 CLASSIFY = classify_of(default_policy())
 
-#: (pane, first T in steps after the pane's end, leaf, whether it is a start, events)
+#: (pane, T of arrival in steps after the pane's end, leaf, whether it is a start, events)
 _rows = st.lists(
-    st.tuples(st.integers(0, 60), st.integers(0, 40), st.integers(0, 1), st.booleans(), st.integers(1, 9)),
+    st.tuples(st.integers(0, 60), st.integers(-40, 40), st.integers(0, 1), st.booleans(), st.integers(1, 9)),
     max_size=30,
 )
 
@@ -36,7 +36,7 @@ def fact(pane: int, late: int, leaf: int, is_start: bool, count: int) -> FactRow
 
 
 @given(_rows, st.lists(st.integers(1, 30), min_size=1, max_size=8))
-def test_what_arrived_is_counted_by_the_step_in_which_it_first_counts(
+def test_what_arrived_is_counted_by_the_step_in_which_it_came(
     rows: list[tuple[int, int, int, bool, int]], cuts: list[int]
 ) -> None:
     scopes = Scopes("prod", AXES)
@@ -44,6 +44,7 @@ def test_what_arrived_is_counted_by_the_step_in_which_it_first_counts(
     facts = FactColumns.of([fact(*row) for row in rows], SECOND, scopes.position)
     windows = Windows(scopes, SECOND, WINDOWS, CLASSIFY)
     late = LateArrivals(scopes, SECOND, max(WINDOWS), CLASSIFY)
+    late.announce(facts[facts.ahead])
     at, taken = BEGIN + SECOND, 0
     for steps in (*cuts, 120 - sum(cuts) if sum(cuts) < 120 else 1):
         until = facts.up_to(at + (steps - 1) * SECOND)
@@ -63,15 +64,34 @@ def test_what_arrived_is_counted_by_the_step_in_which_it_first_counts(
 
 
 def _brute(rows: list[tuple[int, int, int, bool, int]], at: int, window: int, leaf: int) -> list[int]:
-    """Count the events (starts, successes) that happened or arrived in [at - window, at) and count at T."""
+    """Count the events (starts, successes) that arrived in [at - window, at)."""
     out = [0, 0]
     for pane, late, of, is_start, count in rows:
         begin = BEGIN + pane * SECOND
         first = begin + (1 + late) * SECOND
-        is_in = begin >= at - window or first - SECOND >= at - window
-        if of == leaf and first <= at and is_in:
+        if of == leaf and first <= at and first - SECOND >= at - window:
             out[0 if is_start else 1] += count
     return out
+
+
+def test_what_is_ahead_is_seen_while_its_leaf_has_a_place_and_is_forgotten_with_its_pane() -> None:
+    scopes = Scopes("prod", AXES)
+    scopes.admit(LEAVES[:1])
+    late = LateArrivals(scopes, SECOND, max(WINDOWS), CLASSIFY)
+    ahead = FactColumns.of([fact(10, -8, leaf, True, 5) for leaf in (0, 1)], SECOND)
+    late.announce(ahead)
+    nothing = FactColumns.of([], SECOND, scopes.position)
+
+    def started(at: int) -> int:
+        frame = late.move(BEGIN + at * SECOND, 1, nothing)
+        beside = None if frame is None else frame.beside(WINDOWS[0])
+        return 0 if beside is None else int(beside[0, 0, STARTED])
+
+    assert [started(at) for at in (2, 3)] == [0, 5]
+    scopes.admit(LEAVES[1:])
+    assert [started(at) for at in (4, 7, 8, 11, 15, 16)] == [10, 10, 0, -10, -10, 0]
+    assert late.move(BEGIN + 31 * SECOND, 1, nothing) is None
+    assert (np.size(late._ahead), late._leaves) == (0, [])
 
 
 def test_nothing_is_kept_of_events_that_are_on_time_or_long_gone() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import random
 from functools import cache
 from typing import Any
@@ -12,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from detectors.windows.facts import ON_TIME, TOO_LATE
+from detectors.windows.facts import ON_TIME
 from streams.aggregate.acceptance import Acceptance, Rules
 from streams.aggregate.dedup import Duplicates
 from streams.events.decode import decode
@@ -20,7 +19,7 @@ from streams.events.validation import Reason, Rejection
 from streams.settings.policy_file import read_policy
 from tests.support.one_by_one import Copy, Counted, is_copy, take
 from tests.support.oracle import DAY, HOUR, MINUTE, NOON, SECOND, judge
-from tests.support.strategies import Log, Variation, marked_logs, plain_logs, variations
+from tests.support.strategies import Log, Variation, kafka_logs, marked_logs, plain_logs, variations
 from tests.support.test_oracle import login
 
 thorough = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
@@ -37,11 +36,11 @@ def taken(acceptance: Acceptance, at: int, event_id: str, recorded: int | None =
 
 
 @thorough
-@given(st.one_of(plain_logs(), marked_logs()), variations())
+@given(st.one_of(plain_logs(), kafka_logs(), marked_logs()), variations())
 def test_every_record_fares_as_the_definitions_say(log: Log, variation: Variation) -> None:
     said = judge(log.partitions, variation.numbers | {"now": log.now}, log.marks)
     counted = iter(said.counted)
-    step = rules_of(variation.yaml).step
+    rules = rules_of(variation.yaml)
     for number, records in enumerate(log.partitions):
         partition = Acceptance(rules_of(variation.yaml))
         for offset, (value, stamp) in enumerate(records):
@@ -58,15 +57,8 @@ def test_every_record_fares_as_the_definitions_say(log: Log, variation: Variatio
             else:
                 one = next(counted)
                 assert place.pane == one.pane
-                assert place.first_t == {"late": first_after(one.watermark, step), "too_late": TOO_LATE}.get(
-                    fate, ON_TIME
-                )
+                assert place.first_t == one.first_t(rules.step, rules.watermark_delay)
     assert next(counted, None) is None
-
-
-def first_after(watermark: float, step: int) -> int:
-    """The first T after a watermark."""
-    return 0 if math.isinf(watermark) else (int(watermark) // step + 1) * step
 
 
 def test_an_event_counts_from_the_first_t_after_the_watermark_that_it_met() -> None:
@@ -76,6 +68,18 @@ def test_an_event_counts_from_the_first_t_after_the_watermark_that_it_met() -> N
     assert taken(partition, 7_999, "c") == Counted(NOON + 7_000, NOON + 9_000)
     taken(partition, 11_000, "d")  # 12:00:09: that T has been evaluated
     assert taken(partition, 7_999, "e") == Counted(NOON + 7_000, NOON + 10_000)
+
+
+def test_an_event_ahead_of_the_brokers_time_arrives_by_that_and_counts_when_its_time_comes() -> None:
+    partition = Acceptance(rules_of())
+    taken(partition, 0, "a", recorded=500)  # the watermark is 11:59:58
+    ahead = taken(partition, 90 * SECOND, "b", recorded=3_200)  # it is 12:00:01.2 when the delay is taken off
+    assert ahead == Counted(NOON + 90 * SECOND, NOON + 2 * SECOND)
+    assert taken(partition, 13_200, "c", recorded=3_200) == Counted(NOON + 13_000, ON_TIME)
+    partition.put_mark(NOON + 95 * SECOND)
+    assert taken(partition, 100 * SECOND, "d", recorded=4_000) == Counted(
+        NOON + 100 * SECOND, NOON + 96 * SECOND
+    )
 
 
 def test_the_first_event_and_those_after_one_rejected_meet_no_watermark() -> None:

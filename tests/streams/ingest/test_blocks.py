@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -181,24 +180,14 @@ def every_offset(part: Part) -> list[int]:
 # -- against the definitions ---------------------------------------------------------------------------------
 
 
-def first_of(judgement: Judgement, n: int, step: int) -> int:
-    """``FactRow.first_t`` of the n-th accepted event, from the definition of when an event counts."""
-    one = judgement.counted[n]
-    if one.too_late:
-        return -1
-    if not one.late:
-        return 0
-    return next(at for at in itertools.count(int(one.watermark) // step * step, step) if at > one.watermark)
-
-
 def facts(judgement: Judgement, policy: Policy) -> Counter[Any]:
     """Every accepted event, as its cell."""
     out: Counter[Any] = Counter()
-    for n, one in enumerate(judgement.counted):
+    for one in judgement.counted:
         happened = one.event
         failed = happened.outcome == "failure"
         code, error_class = ((happened.code or ""), happened.error_class) if failed else ("", "")
-        place = (one.pane, first_of(judgement, n, policy.step), *happened.leaf)
+        place = (one.pane, one.first_t(policy.step, policy.watermark_delay), *happened.leaf)
         out[(happened.env, *place, happened.step, happened.outcome, code, error_class)] += 1
     return out
 
