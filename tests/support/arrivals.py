@@ -1,4 +1,4 @@
-"""Which login events arrive on several partitions, with outages, silences, lateness, copies and invalid records?"""
+"""Which login events arrive on several partitions, with outages, silences, wrong clocks, copies and invalid records?"""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ _ENDS: tuple[dict[str, Any], ...] = (
 )
 _DELAYS = (50, 200, 700, 1_500, 2_500)
 _LATE = (4 * SECOND, 11 * SECOND, 40 * SECOND, 200 * SECOND)
+_AHEAD = (9 * SECOND, 13 * SECOND, 30 * SECOND, 90 * SECOND, 300 * SECOND)
 
 
 @dataclass(frozen=True)
@@ -53,10 +54,13 @@ def arrivals(random: Random, partitions: int, seconds: int, *, create_time: bool
                 continue
             number += 1
             occurred = NOON + second * SECOND + random.randrange(SECOND)
+            late = random.choice(_LATE) if random.random() < 0.04 else 0
+            # Producers' timestamps would be as wrong, and so would the watermark.
+            ahead = random.choice(_AHEAD) if random.random() < 0.04 and not create_time else 0
             event: dict[str, Any] = {
                 "schema_version": 1,
                 "event_id": f"e{number}",
-                "occurred_at": written(occurred),
+                "occurred_at": written(occurred + ahead),
                 "env": random.choice([ENV] * 12 + ["dev", "staging"]),
                 "auth_method": random.choice(["ssoe", "ssoe", "sis"]),
                 "csp": random.choice([None, "idme", "idme", "logingov"]),
@@ -65,7 +69,6 @@ def arrivals(random: Random, partitions: int, seconds: int, *, create_time: bool
             }
             if outage[0] <= second < sum(outage) and random.random() < 0.9:
                 event |= {"step": "callback", "outcome": "failure", "error_code": "007"}
-            late = random.choice(_LATE) if random.random() < 0.04 else 0
             at = occurred + random.choice(_DELAYS) + late
             value: bytes | None = json.dumps(event).encode()
             if random.random() < 0.03:
