@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from detectors.engine.engine import Engine
@@ -13,7 +13,7 @@ from detectors.instants import FAR_PAST
 from detectors.policy.policy import Policy
 from detectors.scopes import ENVS
 from detectors.values import OTHER
-from detectors.windows.facts import FactRow
+from detectors.windows.facts import ON_TIME, FactRow
 from sinks.banner.banner import Banner
 from sinks.banner.board import BannerBoard
 
@@ -104,6 +104,16 @@ class Evaluator:
 
     def _is_full(self) -> bool:
         return len(self.engines.keys() - self._listed) >= self.policy.max_envs
+
+    def settle_arrivals(self, env: str, rows: Iterable[FactRow]) -> None:
+        """Let rows of an environment that is not listed arrive when they count; before they are added.
+
+        Which engine has them may be decided after they have arrived early, because the clock of a producer is ahead.
+        """
+        if env not in self._listed:
+            for row in rows:
+                if row.arrives(self.policy.step) < row.counts_from(self.policy.step):
+                    row.first_t = ON_TIME
 
     def add(self, rows: Mapping[str, Sequence[FactRow]]) -> None:
         """Note facts by environment; none may arrive by a T that was evaluated."""

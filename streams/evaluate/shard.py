@@ -212,6 +212,7 @@ class Shard:
         self._reading.refuse(decides_verdicts)
         if rows is None:
             return
+        self._evaluator.settle_arrivals(key[2], rows)
         policy = self.policy
         env = self._evaluator.counted_as(key[2])
         self.totals.replace(key, rows, policy, env or OTHER)

@@ -268,6 +268,9 @@ class Replay:
     def _advance(self, to: int, seen: set[str]) -> Iterator[Verdict]:
         """Evaluate up to ``to`` (T, ms), each T by the policy that is in force there."""
         drained = [one.cells.drain() for one in self._inputs]
+        for of_envs in drained:
+            for env, some in of_envs.items():
+                self.evaluator.settle_arrivals(env, some)
         if not self._restored:
             self._restore(drained)
         for rows in drained:
@@ -299,7 +302,7 @@ class Replay:
         self._states = {env: engine.state() for env, engine in before.engines.items()}
         self._histories = {env: self._complete(known, last) for env, known in self._histories.items()}
         judged = {
-            env: [row for row in rows if since <= row.counts_from(step) <= last]
+            env: [row for row in rows if since <= row.counts_from(step) and row.arrives(step) <= last]
             for env, rows in self._judged.items()
         }
         self.evaluator = Evaluator(self._policy, self._make)

@@ -59,7 +59,7 @@ def replayed(change: int) -> set[str]:
     first.add({ENV: rows})
     told = [(verdict, POLICY) for verdict in first.advance(last)]
     second = make(OTHER, first.engine(ENV).state())
-    judged = [row for row in rows if row.counts_from(STEP) <= last]
+    judged = [row for row in rows if row.arrives(STEP) <= last]
     second.go_on_from(first, {ENV: judged}, covered_from(last - read_back(OTHER), OTHER))
     told += [(verdict, OTHER) for verdict in second.advance(END)]
     return {
