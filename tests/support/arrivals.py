@@ -55,8 +55,10 @@ def arrivals(random: Random, partitions: int, seconds: int, *, create_time: bool
             number += 1
             occurred = NOON + second * SECOND + random.randrange(SECOND)
             late = random.choice(_LATE) if random.random() < 0.04 else 0
-            # Producers' timestamps would be as wrong, and so would the watermark.
-            ahead = random.choice(_AHEAD) if random.random() < 0.04 and not create_time else 0
+            ahead = random.choice(_AHEAD) if random.random() < 0.06 else 0
+            # Producers' timestamps would be as wrong, and the watermark too; and a run ends before a later time comes.
+            if create_time or second * SECOND + ahead >= seconds * SECOND:
+                ahead = 0
             event: dict[str, Any] = {
                 "schema_version": 1,
                 "event_id": f"e{number}",
