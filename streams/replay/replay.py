@@ -252,9 +252,18 @@ class Replay:
                 reached = to
         ends = [one.acceptance.accepted_to for one in self._inputs if one.acceptance.accepted_to is not None]
         if ends:
+            self._doubt_the_end(max(ends))
             yield from self._pass(max(ends) - max(ends) % step, seen)
         self.summary.incidents = len(seen)
         self.summary.seconds = self._clock() - began
+
+    def _doubt_the_end(self, end: int) -> None:
+        """Doubt the T after what the broker says, up to ``end`` (ms), to which only a clock that is ahead has come."""
+        of_inputs = [one.acceptance for one in self._inputs]
+        recorded = [one.recorded for one in of_inputs if one.recorded is not None]
+        said = max([*recorded, *(one.mark for one in of_inputs if one.mark is not None)], default=end)
+        if recorded and said < end:
+            self._doubted.append((said, end))
 
     def _pass(self, to: int, seen: set[str]) -> Iterator[Verdict]:
         """Evaluate up to ``to`` (T, ms), and what a wrong clock has passed as such."""
