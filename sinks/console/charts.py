@@ -11,12 +11,12 @@ from typing import NamedTuple
 from detectors.instants import DAY, HOUR, MINUTE
 from sinks.html import Html, tag
 
-__all__ = ["Mark", "Sample", "Span", "people_chart", "success_chart"]
+__all__ = ["Mark", "Sample", "Span", "budget_chart", "people_chart", "success_chart", "time_ticks"]
 
 _WIDTH, _HEIGHT = 400, 160
 _LEFT, _RIGHT, _TOP, _BOTTOM = 44, 8, 10, 22  # the margins around what is drawn
 _COLUMNS = 60
-_STEPS = (5 * MINUTE, 10 * MINUTE, 15 * MINUTE, 30 * MINUTE, HOUR, 2 * HOUR, 4 * HOUR, 6 * HOUR, DAY)
+_STEPS = (5 * MINUTE, 10 * MINUTE, 15 * MINUTE, 30 * MINUTE, HOUR, 2 * HOUR, 4 * HOUR, 6 * HOUR, DAY, 5 * DAY)
 _TICKS = 6
 #: Columns without a value over which the line goes on.
 _GAP = 6
@@ -25,12 +25,13 @@ _GAP = 6
 class Sample(NamedTuple):
     """What was measured at an instant (ms): the share that succeeded (0-1, None: nothing completed), and people.
 
-    ``people`` is None where they are not known.
+    ``people`` is None where they are not known; ``completed`` is of how many sign-ins the share is, 0 where not known.
     """
 
     at: int
     success: float | None
     people: int | None
+    completed: int = 0
 
 
 class Span(NamedTuple):
@@ -51,7 +52,10 @@ class Mark(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class _Plot:
-    """A chart: the time and the values that it shows, its ticks, and its thresholds (value, words, class)."""
+    """A chart: the time and the values that it shows, its ticks, its thresholds (value, words, class), and a guide.
+
+    The guide is a straight line between two points (instant, value), where there is one.
+    """
 
     span: Span
     low: float
@@ -61,6 +65,7 @@ class _Plot:
     worst: Callable[[float, float], float]
     said: Callable[[float], str]
     title: str
+    guide: tuple[tuple[int, float], ...] = ()
 
     def x(self, at: float) -> float:
         """The place of an instant (ms), within what is drawn."""
@@ -142,6 +147,29 @@ def people_chart(
     )
 
 
+def budget_chart(left: Sequence[tuple[int, float]], month: Span, *, title: str) -> Html:
+    """The share of a month's error budget that was left, beside the line of a budget that is spent evenly.
+
+    Args:
+        left: instant (ms) and share, the oldest first; below 0 where the budget is overspent.
+        month: its beginning and its end.
+        title: what is shown, for those who cannot see it.
+    """
+    low = min(0.0, *(math.floor(share * 2) / 2 for _, share in left)) if left else 0.0
+    plot = _Plot(
+        span=month,
+        low=low,
+        high=1.0,
+        ticks=[(at, f"{at:.0%}") for at in (low, (low + 1) / 2, 1.0)],
+        thresholds=[(0.0, "spent", "severity-1")] if low < 0 else [],
+        worst=min,
+        said=lambda share: f"{share:.1%} left",
+        title=title,
+        guide=((month.start, 1.0), (month.end, 0.0)),
+    )
+    return _drawn(plot, left, ())
+
+
 def _drawn(plot: _Plot, points: Sequence[tuple[int, float | None]], marks: Sequence[Mark]) -> Html:
     columns = _columns(plot, points)
     line, area = _paths(plot, columns)
@@ -152,6 +180,7 @@ def _drawn(plot: _Plot, points: Sequence[tuple[int, float | None]], marks: Seque
         tag("title", plot.title),
         (_mark(plot, mark) for mark in shown),
         _grid(plot),
+        tag("path", d=_guide(plot), class_="guide") if plot.guide else None,
         tag("path", d=area, class_="area") if area else None,
         tag("path", d=line, class_="line") if line else nothing,
         (_threshold(plot, *one) for one in plot.thresholds),
@@ -161,6 +190,10 @@ def _drawn(plot: _Plot, points: Sequence[tuple[int, float | None]], marks: Seque
         role="img",
         aria_label=plot.title,
     )
+
+
+def _guide(plot: _Plot) -> str:
+    return "M" + "L".join(f"{plot.x(at)},{plot.y(value)}" for at, value in plot.guide)
 
 
 def _columns(plot: _Plot, points: Sequence[tuple[int, float | None]]) -> dict[int, tuple[int, float | None]]:
@@ -200,9 +233,7 @@ def _grid(plot: _Plot) -> Iterator[Html]:
         y = plot.y(value)
         yield tag("line", x1=_LEFT, x2=_WIDTH - _RIGHT, y1=y, y2=y, class_="grid")
         yield tag("text", words, x=_LEFT - 4, y=y + 3, text_anchor="end")
-    start, end = plot.span
-    step = next((step for step in _STEPS if (end - start) / step <= _TICKS), (end - start) // _TICKS)
-    for at in range(start - start % step + step, end + 1, step):
+    for at in time_ticks(plot.span):
         if plot.x(at) < _LEFT + 20:
             continue
         yield tag(
@@ -214,8 +245,15 @@ def _grid(plot: _Plot) -> Iterator[Html]:
             class_="tick",
         )
         anchor = "end" if plot.x(at) > _WIDTH - 24 else "middle"
-        yield tag("text", f"{_clock(at)}", x=plot.x(at), y=_HEIGHT - 8, text_anchor=anchor)
+        yield tag("text", _when(at, plot.span), x=plot.x(at), y=_HEIGHT - 8, text_anchor=anchor)
     yield tag("text", "UTC", x=_LEFT - 4, y=_HEIGHT - 8, text_anchor="end")
+
+
+def time_ticks(span: Span) -> range:
+    """The full minutes, hours or days (ms) that stand below what shows a span."""
+    start, end = span
+    step = next((step for step in _STEPS if (end - start) / step <= _TICKS), (end - start) // _TICKS)
+    return range(start - start % step + step, end + 1, step)
 
 
 def _threshold(plot: _Plot, value: float, words: str, kind: str) -> Html:
@@ -250,7 +288,7 @@ def _hover(plot: _Plot, columns: dict[int, tuple[int, float | None]]) -> Iterato
         words = "nothing completed" if value is None else plot.said(value)
         yield tag(
             "rect",
-            tag("title", f"{_clock(at)} UTC: {words}"),
+            tag("title", f"{_when(at, plot.span)} UTC: {words}"),
             x=round(_LEFT + column * width, 1),
             y=_TOP,
             width=round(width, 1),
@@ -259,8 +297,9 @@ def _hover(plot: _Plot, columns: dict[int, tuple[int, float | None]]) -> Iterato
         )
 
 
-def _clock(at: int) -> str:
-    return datetime.fromtimestamp(at // 1000, UTC).strftime("%H:%M")
+def _when(at: int, span: Span) -> str:
+    days = span.end - span.start > 2 * DAY
+    return datetime.fromtimestamp(at // 1000, UTC).strftime("%-d %b" if days else "%H:%M")
 
 
 def _round_up(value: float) -> float:

@@ -9,7 +9,7 @@ from detectors.incidents import Incident
 from detectors.process.actions import OF_INCIDENTS
 from sinks.console.acts import act_button
 from sinks.console.shell import card
-from sinks.console.timeline import instant
+from sinks.console.timeline import Message, instant, told_words
 from sinks.html import Child, Html, tag
 from sinks.wording import Link, capitalised, one_line, time_words
 
@@ -41,6 +41,7 @@ def conduct_cards(
     links: Sequence[Link],
     runbooks: Sequence[tuple[str, str]],
     draft: str,
+    messages: Sequence[Message],
 ) -> list[Html]:
     """How an incident is conducted, what to do, and who was told.
 
@@ -50,6 +51,7 @@ def conduct_cards(
         links: places outside.
         runbooks: title and path of each that applies.
         draft: a proposed update for those who wait; "" for none.
+        messages: what receivers were told, in the order of their outcomes.
     """
     process = incident.process
     over = incident.state in ("resolved", "closed")
@@ -74,21 +76,21 @@ def conduct_cards(
     ]
     went = [_page_words(page) for page in pages]
     told: list[tuple[str, Child]] = [
+        ("Told", capitalised(told_words(messages))),
         ("Pages", tag("ul", went, class_="plain") if went else "none: nobody was woken"),
         (
             "Links",
             tag("ul", (tag("li", _outside(link)) for link in links), class_="plain") if links else "none yet",
         ),
-        (
-            "Runbooks",
-            tag("ul", (tag("li", tag("a", title, href=path)) for title, path in runbooks), class_="plain")
-            if runbooks
-            else "none",
-        ),
     ]
+    books = (
+        tag("ul", (tag("li", tag("a", title, href=path)) for title, path in runbooks), class_="plain")
+        if runbooks
+        else "none"
+    )
     return [
         card("How it is conducted", how),
-        card("What to do", [], _checklist(incident), _follow_ups(incident)),
+        card("What to do", [("Runbooks", books)], _checklist(incident), _follow_ups(incident)),
         card("Who was told", told),
     ]
 

@@ -248,8 +248,8 @@ def _facts(view: IncidentView) -> list[Html]:
         ("Within it", ", ".join(view.names.words(scope) for scope in incident.narrower) or None),
         ("In common", capitalised(common_words(incident.common)) or "Nothing that stands out"),
         ("Evidence", one_line(incident.sentence)),
-        ("Sign-ins now", _counts_words(now)),
-        ("At the worst", _counts_words(peak)),
+        ("Sign-ins lately", _counts_words(now, incident.first_bad_at)),
+        ("When it was worst", _counts_words(peak, incident.first_bad_at)),
         ("Works beside it", ", ".join(view.names.words(scope) for scope in incident.process.works) or None),
         ("Fail-over", incident.fail_over if incident.state not in OVER else None),
         ("Found by", ", ".join(cause.replace("_", " ") for cause in incident.causes)),
@@ -262,12 +262,15 @@ def _severity_words(view: IncidentView) -> str:
     return f"{view.incident.severity}, by {view.incident.users_impacted:,} people an hour ({above})"
 
 
-def _counts_words(counts: Counts | None) -> str | None:
+def _counts_words(counts: Counts | None, began: int) -> str | None:
+    """The sign-ins of a window, which may have begun before the failure did (ms)."""
     share = None if counts is None else counts.success_ratio
     if counts is None or share is None:
         return None
     span = f"{duration_words(counts.window)} to {time_words(counts.at)}"
-    return f"{share:.1%} succeed: {counts.good:,} good, {counts.bad:,} bad, in {span}"
+    before = began - (counts.at - counts.window)
+    mixed = f", of which {duration_words(before)} before it began" if 0 < before < counts.window else ""
+    return f"{share:.1%} succeed: {counts.good:,} good, {counts.bad:,} bad, in {span}{mixed}"
 
 
 def _charts(view: IncidentView) -> list[Html]:
@@ -299,7 +302,7 @@ def _charts(view: IncidentView) -> list[Html]:
 
 
 def _conduct(view: IncidentView) -> list[Html]:
-    return conduct_cards(view.incident, view.pages, view.links, view.runbooks, view.draft)
+    return conduct_cards(view.incident, view.pages, view.links, view.runbooks, view.draft, view.messages)
 
 
 def _similar(view: IncidentView) -> Html:

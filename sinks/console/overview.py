@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from detectors.incidents import Incident
 from detectors.instants import HOUR
 from sinks.console.acts import first_acts, report_button
-from sinks.console.charts import Mark, Sample, Span, people_chart, success_chart
-from sinks.console.heat import HeatView, heat_map, share_words
+from sinks.console.charts import Mark, Sample, Span, budget_chart, people_chart, success_chart
+from sinks.console.heat import HeatView, heat_map, heat_over_time, share_words
 from sinks.console.incident import Deadline, deadline_words, path_of_incident, who_words
 from sinks.console.shell import ConsolePage, Standing, document, live
 from sinks.console.timeline import instant
@@ -24,7 +25,15 @@ from sinks.wording import (
     time_words,
 )
 
-__all__ = ["RANGES", "MethodView", "Notice", "OverviewView", "headline_words", "overview_page"]
+__all__ = [
+    "RANGES",
+    "MethodView",
+    "Notice",
+    "OpenIncident",
+    "OverviewView",
+    "headline_words",
+    "overview_page",
+]
 
 #: What of the past the charts show: its name in the path, and its length, ms.
 RANGES = {"1h": HOUR, "6h": 6 * HOUR, "24h": 24 * HOUR}
@@ -43,6 +52,8 @@ class MethodView:
         objective: the share that should succeed.
         budget: the share of the month's error budget that is left; None: not known to this worker.
         budget_gone: when it will be gone (ms), if that is within the month.
+        burned: instant (ms) and the share of the budget that was left, the oldest first; () where that is not known.
+        month: of the budget.
         samples: over the time that the chart shows.
         banner: the state of its banner; "" where it has none.
     """
@@ -55,8 +66,26 @@ class MethodView:
     objective: float | None
     budget: float | None
     budget_gone: int | None
+    burned: Sequence[tuple[int, float]]
+    month: Span
     samples: Sequence[Sample]
     banner: str
+
+
+class OpenIncident(NamedTuple):
+    """An open incident with what stands beside it.
+
+    Attributes:
+        incident: as it stands.
+        deadlines: its response times.
+        told: whom it was told to, in words.
+        runbooks: title and path of each that applies.
+    """
+
+    incident: Incident
+    deadlines: Sequence[Deadline] = ()
+    told: str = ""
+    runbooks: Sequence[tuple[str, str]] = ()
 
 
 @dataclass(frozen=True)
@@ -78,7 +107,7 @@ class OverviewView:
         names: what people call the values of scopes.
         standing: how the watch gets on.
         reached: the T (ms) up to which the environment is evaluated; None: it never was.
-        incidents: the open ones, the most urgent first, each with its response times.
+        incidents: the open ones, the most urgent first.
         past: those that ended within the range.
         methods: in the order of the policy.
         thresholds: severity and the people an hour above which it begins.
@@ -95,7 +124,7 @@ class OverviewView:
     names: ScopeNames
     standing: Standing
     reached: int | None
-    incidents: Sequence[tuple[Incident, Sequence[Deadline]]]
+    incidents: Sequence[OpenIncident]
     past: Sequence[Incident]
     methods: Sequence[MethodView]
     thresholds: Sequence[tuple[int, int]]
@@ -107,13 +136,20 @@ class OverviewView:
 
 def overview_page(view: OverviewView) -> ConsolePage:
     """The page."""
-    worst = view.incidents[0][0] if view.incidents else None
+    worst = view.incidents[0].incident if view.incidents else None
     title = (
         f"({len(view.incidents)}) SEV {worst.severity} Watch officer"
         if worst is not None
         else "Watch officer"
     )
-    heat = tag("h2", "Method × provider × client, now", id="heat-title"), heat_map(view.heat, view.names)
+    span = Span(view.now - RANGES[view.range], view.now)
+    heat = (
+        tag("h2", "Method × provider × client", id="heat-title"),
+        tag("h3", f"The last {view.range}: the longer the bar, the more failed"),
+        heat_over_time(view.heat.past, span, view.names),
+        tag("h3", "Now"),
+        heat_map(view.heat, view.names),
+    )
     return document(
         title,
         tag("h1", "Sign-in now", class_="skip"),
@@ -134,7 +170,7 @@ def headline_words(view: OverviewView) -> tuple[int | None, str]:
         if view.reached is None:
             return None, f"Nothing has been evaluated in {view.env} yet."
         return 0, "People can sign in. No open incident."
-    incident = view.incidents[0][0]
+    incident = view.incidents[0].incident
     lasts = duration_words(view.now - incident.first_bad_at)
     since = f"since {time_words(incident.first_bad_at)} ({lasts})"
     what = f"{headline(incident, view.names)} {since}: {people_words(incident)}."
@@ -151,7 +187,7 @@ def _headline(view: OverviewView) -> Html:
         stale = tag("small", f"As it stood {age} ago, at {time_words(view.reached)}. {view.standing.words}")
     elif view.standing.is_stale and view.standing.state == "blind":
         stale = tag("small", view.standing.words)
-    link = path_of_incident(view.incidents[0][0].id) if view.incidents else None
+    link = path_of_incident(view.incidents[0].incident.id) if view.incidents else None
     said: Child = words if link is None else tag("a", words, href=link)
     return live(
         "headline",
@@ -165,14 +201,17 @@ def _headline(view: OverviewView) -> Html:
 
 
 def _open(view: OverviewView) -> list[Child]:
-    return [_incident(incident, deadlines, view) for incident, deadlines in view.incidents[:20]]
+    return [_incident(one, view) for one in view.incidents[:20]]
 
 
-def _incident(incident: Incident, deadlines: Sequence[Deadline], view: OverviewView) -> Html:
+def _incident(one: OpenIncident, view: OverviewView) -> Html:
+    incident = one.incident
     common = common_words(incident.common)
+    books = enumerate(one.runbooks)
+    runbooks = ([", " if n else "", tag("a", title, href=path)] for n, (title, path) in books)
     clocks = (
         tag("li", words, data_is=state)
-        for state, words in (deadline_words(one, view.now) for one in deadlines)
+        for state, words in (deadline_words(one, view.now) for one in one.deadlines)
     )
     return tag(
         "article",
@@ -192,6 +231,8 @@ def _incident(incident: Incident, deadlines: Sequence[Deadline], view: OverviewV
         tag("p", f"{one_line(incident.sentence)}."),
         tag("p", f"In common: {common}.") if common else None,
         tag("p", tag("strong", incident.fail_over)) if incident.fail_over else None,
+        tag("p", f"Told: {one.told}.") if one.told else None,
+        tag("p", "What to do: ", runbooks, ".") if one.runbooks else None,
         tag("ul", clocks, class_="deadlines"),
         first_acts(incident),
         class_="card open-incident",
@@ -226,7 +267,7 @@ def _method(method: MethodView, view: OverviewView) -> Html:
             f"{one.id}: {headline(one, view.names)}",
             one.severity,
         )
-        for one in (*(incident for incident, _ in view.incidents), *view.past)
+        for one in (*(each.incident for each in view.incidents), *view.past)
     ]
     share = "–" if method.success is None else share_words(method.success)
     people = "–" if method.people is None else f"{method.people:,}"
@@ -307,9 +348,13 @@ def _budget(method: MethodView) -> Html:
         class_="meter",
         aria_label=f"Error budget of {method.name}",
     )
-    return tag(
-        "div", tag("p", words, gone, f" (objective {method.objective * 100:.4g} %)", class_="minor"), meter
+    line = tag(
+        "figure",
+        tag("figcaption", "Budget of the month that is left; dashed: if it were spent evenly"),
+        budget_chart(method.burned, method.month, title=f"Error budget of {method.name} over the month"),
     )
+    said = tag("p", words, gone, f" (objective {method.objective * 100:.4g} %)", class_="minor")
+    return tag("div", said, meter, line if method.burned else None)
 
 
 def _notices(view: OverviewView) -> Html:

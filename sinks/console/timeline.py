@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 import msgspec
 
 from detectors.incidents import Common, Incident
 from sinks.html import Html, tag
-from sinks.wording import ScopeNames, capitalised, change_title, common_words, day_words, one_line
+from sinks.wording import ScopeNames, capitalised, change_title, common_words, day_words, one_line, time_words
 
-__all__ = ["Finding", "Happening", "Message", "clock", "instant", "timeline"]
+__all__ = ["Finding", "Happening", "Message", "clock", "instant", "timeline", "told_words"]
 
 _SINKS = {
     "pagerduty": "PagerDuty",
@@ -93,6 +93,23 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     outcome: str
     reason: str = ""
     attempts: int = 1
+
+
+def told_words(messages: Iterable[Message]) -> str:
+    """Who was told first when, and who refused, in words.
+
+    Args:
+        messages: of one incident, in the order of their outcomes.
+    """
+    reached: dict[str, str] = {}
+    refused: dict[str, str] = {}
+    for one in messages:
+        sink = _SINKS.get(one.sink, one.sink)
+        if one.outcome == "delivered":
+            reached.setdefault(sink, f"{sink} at {time_words(one.at)}")
+        elif one.outcome == "dead":
+            refused[sink] = f"{sink} not, which refused it"
+    return ", ".join((refused | reached).values()) or "nobody yet"
 
 
 def timeline(

@@ -191,7 +191,7 @@ class Views:
             return
         self._slis[scope, window] = sli
         if window == SUCCESS_WINDOW:
-            self.traces.add(scope, at, success=point.success_ratio)
+            self.traces.add(scope, at, success=point.success_ratio, completed=sli["good"] + sli["bad"])
         elif window == PEOPLE_WINDOW:
             self.traces.add(scope, at, people=point.users_impacted)
         if scope.count("/") <= 1 and "*" not in scope:

@@ -30,6 +30,7 @@ __all__ = [
     "deadlines_of",
     "measured_scope",
     "objective_of",
+    "runbooks_of",
     "standing_of",
     "thresholds_of",
 ]
@@ -77,7 +78,6 @@ class Incidents:
         measured = measured_scope(views, incident)
         span = _span(incident, now)
         found = links_of(incident, views.told.links(incident.id))
-        runbooks = policy.runbooks_of(incident.scope, incident.causes, incident.common)
         return IncidentView(
             incident=incident,
             now=now,
@@ -94,12 +94,7 @@ class Incidents:
             measured=measured,
             objective=objective_of(measured, policy),
             thresholds=thresholds_of(policy),
-            runbooks=[
-                ("The public procedure", name)
-                if is_url(name)
-                else (title_of(name), path_of_runbook(name, incident.id))
-                for name in runbooks
-            ],
+            runbooks=runbooks_of(incident, policy),
             links=[link for link in found if link.name not in ("console", "runbook")],
             similar=self._similar(incident),
             draft="" if incident.state in OVER else update_words(incident, self._names),
@@ -152,6 +147,16 @@ def measured_scope(views: Views, incident: Incident) -> str:
         if scope and contains(scope, incident.scope) and views.traces.of(scope, 0):
             return scope
     return incident.scope
+
+
+def runbooks_of(incident: Incident, policy: Policy) -> list[tuple[str, str]]:
+    """Return title and path of each runbook that applies to an incident."""
+    return [
+        ("The public procedure", name)
+        if is_url(name)
+        else (title_of(name), path_of_runbook(name, incident.id))
+        for name in policy.runbooks_of(incident.scope, incident.causes, incident.common)
+    ]
 
 
 def deadlines_of(incident: Incident, policy: Policy) -> list[Deadline]:

@@ -6,24 +6,36 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from detectors.axes import ANY, path_of
+from detectors.history.error_budget import month_start
 from detectors.incidents import Incident
 from detectors.instants import parse_instant
 from detectors.policy.policy import Policy
 from detectors.scopes import ENVS
 from sinks.banner.public.content import ENV
-from sinks.console.charts import Sample
-from sinks.console.heat import Cell, HeatView
-from sinks.console.overview import RANGES, MethodView, Notice, OverviewView
+from sinks.console.charts import Sample, Span
+from sinks.console.heat import Cell, HeatRow, HeatView
+from sinks.console.overview import RANGES, MethodView, Notice, OpenIncident, OverviewView
 from sinks.console.shell import Standing
+from sinks.console.timeline import told_words
 from sinks.metrics.prometheus import Metrics
 from sinks.wording import ScopeNames, duration_words
-from streams.http.pages.incident_view import OVER, deadlines_of, objective_of, thresholds_of
+from streams.http.pages.incident_view import (
+    OVER,
+    deadlines_of,
+    objective_of,
+    runbooks_of,
+    thresholds_of,
+)
 from streams.http.views import PEOPLE_WINDOW, SUCCESS_WINDOW, Views
 from streams.watchdog.report import Report
 
 __all__ = ["Overviews"]
 
 _NOTICES = 8
+#: The most scopes that are shown over time.
+_ROWS = 24
+#: Points of the line of a budget, about.
+_POINTS = 120
 _HEAT_AXES = ("auth_method", "csp", "client_id")
 
 
@@ -74,11 +86,11 @@ class Overviews:
             names=self._names,
             standing=standing,
             reached=self._views.evaluated_to().get(env),
-            incidents=[(one, deadlines_of(one, self._policy)) for one in mine if one.state not in OVER],
+            incidents=[self._open(one) for one in mine if one.state not in OVER],
             past=[one for one in mine if one.state in OVER and (one.resolved_at or 0) >= since][:50],
             methods=[self._method(env, method, slis, since) for method in self._methods(now)],
             thresholds=thresholds_of(self._policy),
-            heat=self._heat(env, slis, now),
+            heat=self._heat(env, slis, since),
             notices=self._notices(env),
             health=_health(report, env),
             obstacles=[
@@ -89,6 +101,11 @@ class Overviews:
                 for one in report.obstacles
             ],
         )
+
+    def _open(self, incident: Incident) -> OpenIncident:
+        told = told_words(self._views.told.messages(incident.id))
+        runbooks = runbooks_of(incident, self._policy)
+        return OpenIncident(incident, deadlines_of(incident, self._policy), told, runbooks)
 
     def _methods(self, now: int) -> list[str]:
         listed = self._policy.values_of("auth_method")
@@ -107,6 +124,9 @@ class Overviews:
         left = None if budgets is None else budgets.error_budget_remaining.get(values)
         if left is not None:  # it is counted anew, and unknown meanwhile, when scopes come or go
             self._left[env, method] = left
+        remaining = None if budgets is None else self._left.get((env, method))
+        zone = self._policy.time_zone
+        month = Span(month_start(self._clock(), zone), month_start(self._clock(), zone, 1))
         banner = next((one.state for one in self._views.banners() if one.key == scope), "")
         return MethodView(
             name=self._names.of("auth_method", method),
@@ -115,11 +135,20 @@ class Overviews:
             bad=0 if now is None else now["bad"],
             people=None if hour is None else hour["users_impacted"],
             objective=objective_of(scope, self._policy),
-            budget=None if budgets is None else self._left.get((env, method)),
+            budget=remaining,
             budget_gone=None if budgets is None else budgets.error_budget_gone.get(values),
+            burned=() if remaining is None or env != ENV else self._burned(method, remaining, month),
+            month=month,
             samples=self._samples(env, method, since),
             banner=banner,
         )
+
+    def _burned(self, method: str, left: float, month: Span) -> list[tuple[int, float]]:
+        """How a month's budget has come to what is left of it, in the measure in which sign-ins failed meanwhile."""
+        failed = self._views.days.failures(method, month.start, _POINTS)
+        most = failed[-1][1] if failed else 0
+        spent = [(at, 1 - (1 - left) * so_far / most) for at, so_far in failed] if most else []
+        return [(month.start, 1.0), *spent, (self._clock(), left)]
 
     def _samples(self, env: str, method: str, since: int) -> list[Sample]:
         """What this worker has seen, and before that the success that the history tells, without people."""
@@ -130,7 +159,7 @@ class Overviews:
         told = self._views.days.successes(method, since)
         return [*(Sample(at, success, None) for at, success in told if at < first), *seen]
 
-    def _heat(self, env: str, slis: Mapping[tuple[str, str], dict[str, Any]], now: int) -> HeatView:
+    def _heat(self, env: str, slis: Mapping[tuple[str, str], dict[str, Any]], since: int) -> HeatView:
         latest = max(
             (parse_instant(sli["at"]) for (scope, _), sli in slis.items() if _env(scope) == env), default=0
         )
@@ -148,7 +177,19 @@ class Overviews:
             present = {key[n] for key in cells} - {ANY}
             listed = [one for one in self._policy.values_of(axis) if one in present]
             found[axis] = [ANY, *listed, *sorted(present - set(listed))]
-        return HeatView(env, found["auth_method"], found["csp"], found["client_id"], cells)
+        past = self._past(env, since)
+        return HeatView(env, found["auth_method"], found["csp"], found["client_id"], cells, past)
+
+    def _past(self, env: str, since: int) -> list[HeatRow]:
+        """The scopes of at most two axes, by method, provider and client, those of fewer axes first."""
+        rows = []
+        for scope in self._views.traces.scopes():
+            named = self._names.named(scope)
+            if _env(scope) == env and set(named) <= set(_HEAT_AXES) and len(named) <= 2:
+                method, provider, client = (named.get(axis, ANY) for axis in _HEAT_AXES)
+                rows.append(HeatRow(method, provider, client, self._views.traces.of(scope, since)))
+        rows.sort(key=lambda one: one[:3])
+        return [one for one in rows if any(each.completed for each in one.samples)][:_ROWS]
 
     def _notices(self, env: str) -> list[Notice]:
         lines = [

@@ -18,13 +18,14 @@ _NOTHING = -1.0
 
 
 class _Trace:
-    """A ring: at the place of each two minutes their number, the least success, and the most people."""
+    """A ring: at the place of each two minutes their number, the least success, of how many, and the most people."""
 
-    __slots__ = ("numbers", "people", "success")
+    __slots__ = ("completed", "numbers", "people", "success")
 
     def __init__(self) -> None:
         self.numbers = array("q", [-1]) * _POINTS
         self.success = array("d", [_NOTHING]) * _POINTS
+        self.completed = array("q", [0]) * _POINTS
         self.people = array("q", [0]) * _POINTS
 
 
@@ -34,13 +35,22 @@ class Traces:
     def __init__(self) -> None:
         self._traces: dict[str, _Trace] = {}
 
-    def add(self, scope: str, at: int, *, success: float | None = None, people: int | None = None) -> None:
+    def add(
+        self,
+        scope: str,
+        at: int,
+        *,
+        success: float | None = None,
+        completed: int = 0,
+        people: int | None = None,
+    ) -> None:
         """Add what was measured at T (ms): of several values of two minutes the worst is kept.
 
         Args:
             scope: the path; one more than ``SCOPES`` is passed by.
             at: T, ms. What is older than what stands in its place changes nothing.
             success: the share that succeeded, 0-1.
+            completed: of how many sign-ins it is the share.
             people: who were impacted.
         """
         trace = self._traces.get(scope)
@@ -53,10 +63,12 @@ class Traces:
         if trace.numbers[place] > number:
             return
         if trace.numbers[place] < number:
-            trace.numbers[place], trace.success[place], trace.people[place] = number, _NOTHING, 0
+            trace.numbers[place], trace.success[place] = number, _NOTHING
+            trace.completed[place] = trace.people[place] = 0
         if success is not None:
             known = trace.success[place]
-            trace.success[place] = success if known == _NOTHING else min(known, success)
+            if known == _NOTHING or success < known:
+                trace.success[place], trace.completed[place] = success, completed
         if people is not None:
             trace.people[place] = max(trace.people[place], people)
 
@@ -73,9 +85,14 @@ class Traces:
                 number * POINT + POINT // 2,
                 None if trace.success[place] == _NOTHING else trace.success[place],
                 trace.people[place],
+                trace.completed[place],
             )
             for number, place in found
         ]
+
+    def scopes(self) -> list[str]:
+        """Return the scopes that are kept."""
+        return list(self._traces)
 
     def forget(self, scope: str) -> None:
         """Keep a scope no more."""

@@ -116,13 +116,32 @@ class DayCounts:
         Each share (0-1) stands with the end of its five minutes (ms), the oldest first; those without a sign-in are
         left out.
         """
-        sums = sum(
-            (counts for (of, _), counts in self._counts.items() if of == method), np.zeros((_SLOTS, 2))
-        )
+        sums = self._sums(method)
         done = sums.sum(axis=1)
         (slots,) = np.nonzero((self._at >= since) & (done > 0))
         found = ((int(self._at[slot]) + _BUCKET, float(sums[slot, 0] / done[slot])) for slot in slots)
         return sorted(found)
+
+    def failures(self, method: str, since: int, points: int) -> list[tuple[int, int]]:
+        """Return how many of a method's sign-ins have failed from an instant (ms) up to each of some instants (ms).
+
+        Args:
+            method: the method.
+            since: ms.
+            points: about how many instants are returned, the oldest first; fewer where less is known.
+        """
+        (slots,) = np.nonzero(self._at >= since)
+        slots = slots[np.argsort(self._at[slots])]
+        failed = np.cumsum(self._sums(method)[slots, 1])
+        each = max(1, len(slots) // points)
+        chosen = range(len(slots) - 1, -1, -each)
+        return [(int(self._at[slots[n]]) + _BUCKET, int(failed[n])) for n in reversed(chosen)]
+
+    def _sums(self, method: str) -> np.ndarray[Any, np.dtype[Any]]:
+        """The good and bad sign-ins of a method, over its providers, of each slot."""
+        return sum(
+            (counts for (of, _), counts in self._counts.items() if of == method), np.zeros((_SLOTS, 2))
+        )
 
 
 def _of_leaves(leaves: Iterable[_Leaf]) -> Iterator[tuple[Pair, _Counts]]:

@@ -13,12 +13,19 @@ from hypothesis import strategies as st
 from detectors.incidents import Counts, Incident, Note
 from detectors.instants import HOUR, MINUTE
 from detectors.process.record import Check, FollowUp, Process
-from sinks.console.charts import Mark, Sample, Span, people_chart, success_chart
+from sinks.console.charts import Mark, Sample, Span, budget_chart, people_chart, success_chart
 from sinks.console.conduct import PageState
-from sinks.console.heat import Cell, HeatView, heat_map
+from sinks.console.heat import Cell, HeatRow, HeatView, heat_map, heat_over_time
 from sinks.console.history import Filter, HistoryView, history_page, matching
 from sinks.console.incident import Deadline, IncidentView, deadline_words, incident_page
-from sinks.console.overview import MethodView, Notice, OverviewView, headline_words, overview_page
+from sinks.console.overview import (
+    MethodView,
+    Notice,
+    OpenIncident,
+    OverviewView,
+    headline_words,
+    overview_page,
+)
 from sinks.console.shell import ASSETS, ConsolePage, Standing, asset
 from sinks.console.timeline import Finding, Happening, Message
 from sinks.html import Html, tag
@@ -74,7 +81,7 @@ def of(one: Incident, **known: object) -> IncidentView:
 def method(**known: object) -> MethodView:
     values = {
         "name": "SSOe", "success": 0.4, "good": 40, "bad": 60, "people": 900, "objective": 0.999, "budget": 0.5,
-        "budget_gone": None, "samples": (), "banner": "critical",
+        "budget_gone": None, "burned": (), "month": SPAN, "samples": (), "banner": "critical",
     }  # fmt: skip
     return MethodView(**values | known)  # type: ignore[arg-type]
 
@@ -83,7 +90,7 @@ def overview(*incidents: Incident, **known: object) -> OverviewView:
     now = max((one.updated_at for one in incidents), default=HOUR)
     values = {
         "env": "prod", "envs": ("prod", "dev"), "now": now, "range": "1h", "names": UNNAMED, "standing": OK,
-        "reached": now, "incidents": [(one, ()) for one in incidents], "past": (), "methods": [method()],
+        "reached": now, "incidents": [OpenIncident(one) for one in incidents], "past": (), "methods": [method()],
         "thresholds": [(1, 2000), (2, 500)], "heat": HeatView("prod", ("*",), ("*",), ("*",), {}), "notices": (),
         "health": {"Ingest": "ok"}, "obstacles": (),
     }  # fmt: skip
@@ -277,10 +284,45 @@ def test_whatever_was_measured_is_drawn_within_the_chart(
         read(chart)
 
 
+@given(st.lists(st.tuples(st.integers(0, HOUR), st.floats(-50, 1)), max_size=30))
+def test_a_budget_however_overspent_is_drawn_within_its_chart(left: list[tuple[int, float]]) -> None:
+    chart = budget_chart(sorted(left), SPAN, title="budget")
+    places = re.findall(r"[ML](-?[\d.]+),(-?[\d.]+)", chart)
+    assert all(0 <= float(x) <= 400 and 0 <= float(y) <= 160 for x, y in places)
+    assert (">spent</text>" in chart) == any(share < 0 for _, share in left)
+    read(chart)
+
+
 def test_a_chart_says_the_worst_of_what_it_draws_in_one_column() -> None:
     samples = [Sample(0, 0.99, 1), Sample(1000, 0.2, 700), Sample(2000, 1.0, 3)]
     assert "20.0% succeed" in success_chart(samples, SPAN, None, title="success")
     assert "700 people" in people_chart(samples, SPAN, [], title="people")
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(-HOUR, 2 * HOUR), st.none() | st.floats(0, 1), st.none(), st.integers(0, 100)),
+        max_size=60,
+    )
+)
+def test_whatever_was_measured_is_drawn_within_the_heat_over_time(
+    measured: list[tuple[int, float | None, None, int]],
+) -> None:
+    row = HeatRow("ssoe", "*", "*", [Sample(*one) for one in measured])
+    drawn = heat_over_time([row], SPAN, UNNAMED)
+    counted = [one for one in row.samples if one.success is not None and one.completed >= 20]
+    seen = [one for one in counted if SPAN.start <= one.at <= SPAN.end]
+    failing = [one.success for one in seen if one.success is not None and one.success < 0.98]
+    assert ("has had twenty" in drawn) == (not seen)
+    assert ('class="bar"' in drawn) == bool(failing)
+    places = [
+        tuple(float(one[name] or "") for name in ("x", "width", "y", "height"))
+        for element, one in read(drawn).elements
+        if element == "rect"
+    ]
+    assert all(
+        x >= 250 and x + width <= 960 and y >= 0 and y + height <= 20 for x, width, y, height in places
+    )
 
 
 def test_the_heat_map_says_where_it_fails_in_words_and_figures() -> None:

@@ -88,8 +88,13 @@ class Tab:
         failed = (await self._call("Page.navigate", url=url)).get("errorText")
         assert not failed, f"{url}: {failed}"
 
-    async def value(self, expression: str) -> Any:
-        """Wait until an expression of JavaScript has a value that is not null, and return the value."""
+    async def value(self, expression: str, *, within: float = _ANSWER_SECONDS) -> Any:
+        """Wait until an expression of JavaScript has a value that is not null, and return the value.
+
+        Args:
+            expression: what is looked at again and again.
+            within: seconds.
+        """
         script = f"""new Promise((done) => {{
             const look = () => {{
                 const value = ({expression}) ?? null;
@@ -100,9 +105,8 @@ class Tab:
         }})"""
         while True:
             with suppress(_Left):  # the page that comes next is asked
-                told = await self._call(
-                    "Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True
-                )
+                asked: dict[str, Any] = {"expression": script, "awaitPromise": True, "returnByValue": True}
+                told = await self._call("Runtime.evaluate", within=within, **asked)
                 break
         assert "exceptionDetails" not in told, told["exceptionDetails"]
         return told["result"].get("value")
@@ -132,8 +136,8 @@ class Tab:
 
     async def press(self, key: str, code: int) -> None:
         """Press a key and let it go: ``press("Tab", 9)``."""
-        event = {"key": key, "code": key, "windowsVirtualKeyCode": code}
-        text = {"text": "\r"} if key == "Enter" else {}
+        event: dict[str, Any] = {"key": key, "code": key, "windowsVirtualKeyCode": code}
+        text: dict[str, Any] = {"text": "\r"} if key == "Enter" else {}
         await self._call("Input.dispatchKeyEvent", type="keyDown" if text else "rawKeyDown", **event, **text)
         await self._call("Input.dispatchKeyEvent", type="keyUp", **event)
 
@@ -148,11 +152,11 @@ class Tab:
         shot = await self._call("Page.captureScreenshot", format=format, **quality)
         return base64.b64decode(shot["data"])
 
-    async def _call(self, method: str, **params: Any) -> dict[str, Any]:
+    async def _call(self, method: str, *, within: float = _ANSWER_SECONDS, **params: Any) -> dict[str, Any]:
         number = next(self._ids)
         await self._socket.send_json({"id": number, "method": method, "params": params} | self._session)
         while True:
-            told = await self._socket.receive_json(timeout=_ANSWER_SECONDS)
+            told = await self._socket.receive_json(timeout=within)
             if told.get("id") == number:
                 if "navigated" in told.get("error", {}).get("message", ""):
                     raise _Left

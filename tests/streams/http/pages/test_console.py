@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from aiohttp import ClientResponse
 
-from detectors.instants import HOUR, format_instant
+from detectors.instants import HOUR, MINUTE, format_instant
 from sinks.console.shell import ASSETS, asset_path
 from sinks.delivery.outcomes import Delivery
 from streams.http.pages.changes import Changes
@@ -77,16 +77,28 @@ async def test_an_incident_has_a_page_with_all_that_the_topics_tell_of_it(served
 
 async def test_the_overview_shows_open_incidents_indicators_and_health(served: Serving) -> None:
     assert "People can sign in" not in await page(served, "/")  # nothing is evaluated yet
-    sli = {"at": format_instant(NOW), "scope": "prod/ssoe", "good": 10, "bad": 90, "success_ratio": 0.1}
+    sli = {
+        "at": format_instant(NOW - MINUTE),
+        "scope": "prod/ssoe",
+        "good": 10,
+        "bad": 90,
+        "success_ratio": 0.1,
+    }
     for window, people in (("5m", 80), ("1h", 700)):
         record = sli | {"type": "sli", "window": window, "users_impacted": people}
         served.views.apply("sli", f"prod/ssoe|{window}".encode(), dumps(record))
     assert "People can sign in. No open incident." in await page(served, "/")
     served.feed(an_incident())
+    assert "Told: nobody yet." in await page(served, "/")
+    for n, told in enumerate(({"sink": "slack"}, {"sink": "slack"}, {"sink": "datadog", "outcome": "dead"})):
+        served.views.apply("incident-deliveries", b"%d" % n, delivery(n, **told))
     html = await page(served, "/?range=6h")
     for words in (
+        "Told: Datadog not, which refused it, Slack at 15:04 UTC.",
+        "/runbooks/ssoe?incident=prod-17",
         "Severity 1. SSOe sign-in is failing since",
         "▼ 10.0 %",
+        "15:05 UTC, SSOe: 10.0 % of 100 succeeded",
         "10.0% succeed",
         ">700<",
         "/incidents/prod-17",

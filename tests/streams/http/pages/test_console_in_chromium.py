@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,7 @@ from detectors.process.record import Check, Process
 from tests.streams.http.serving import NOW, Serving, an_incident, dumps, serving
 from tests.support.browser.axe.rules import broken_rules
 from tests.support.browser.chromium import chromium, tab
+from tests.support.browser.headline import compare, differs, disagreements
 from tests.support.processes import needs
 
 pytestmark = [pytest.mark.e2e, needs("chromium", "chromium"), pytest.mark.timeout(60)]
@@ -97,7 +99,7 @@ def an_outage(served: Serving) -> None:
     """One open incident of much, one that is over, and what was measured meanwhile."""
     process = Process(checklist=(Check("statement", "those who wait were told"),))
     common = (Common(field="error_code", value="007", failing=88, failing_of=90),)
-    over = {"state": "closed", "opened_at": NOW - HOUR, "resolved_at": NOW - HOUR // 2}
+    over: dict[str, Any] = {"state": "closed", "opened_at": NOW - HOUR, "resolved_at": NOW - HOUR // 2}
     served.feed(
         an_incident(process=process, common=common, pages=(Page("watchofficer:prod-17:1", "critical"),)),
         an_incident(16, **over),
@@ -211,3 +213,59 @@ async def test_whoever_has_no_mouse_reaches_everything_in_order_and_nothing_move
                 await page.value(f'document.querySelector("#ask").open ? null : {focused}')
                 == "act-note-prod-17"
             )
+
+
+async def test_the_headline_says_what_the_api_says_at_each_moment(tmp_path: Path) -> None:
+    taken: dict[str, Any] = {"acknowledged_at": NOW, "acknowledged_by": "Ada", "state": "acknowledged"}
+    over: dict[str, Any] = {"state": "resolved", "resolved_at": NOW, "resolved_reason": "recovered"}
+    with chromium(tmp_path) as browser:
+        async with serving(token=None) as served, tab(browser) as page:
+            an_outage(served)
+            await page.open(str(served.client.make_url("/")))
+            await page.value(says("SSOe sign-in is failing"))
+            await compare(page)
+            for words, incident in (
+                ("Nobody has it yet", an_incident(basis="projected", users_impacted=9431)),
+                ("Severity 2", an_incident(severity=2, users_impacted=431)),
+                ("Ada has it", an_incident(severity=2, users_impacted=431, **taken)),
+                ("SiS sign-in is failing", an_incident(18, scope="prod/sis", users_impacted=2000)),
+                ("SSOe sign-in is failing", an_incident(18, scope="prod/sis", **over)),
+                ("No open incident", an_incident(**taken | over)),
+            ):
+                served.feed(incident)
+                await page.value(says(words))
+                times = await page.value("compared.length")
+                await page.value(f"compared.length > {times + 1} || null")
+            times, differences = await disagreements(page)
+            assert times >= 12
+            assert differences == []
+
+
+@pytest.mark.parametrize(
+    ("words", "severity", "link", "differs_in"),
+    [
+        ("Severity 1. SSOe sign-in is failing: ~9,400 people an hour. Ada has it.", "1", "prod-17", ""),
+        (
+            "Severity 1. SSOe sign-in is failing: ~9,400 people an hour. Nobody has it yet.",
+            "1",
+            "prod-17",
+            "somebody",
+        ),
+        ("Severity 1. SSOe sign-in is failing: 400 people an hour. Ada has it.", "1", "prod-17", "people"),
+        (
+            "Severity 2. SSOe sign-in is failing: ~9,400 people an hour. Ada has it.",
+            "2",
+            "prod-17",
+            "severity",
+        ),
+        ("Severity 1. SSOe sign-in is failing: ~9,400 people an hour. Ada has it.", "1", "prod-16", "first"),
+        ("People can sign in. No open incident.", "0", None, "first"),
+    ],
+)
+def test_a_headline_that_says_something_else_is_seen(
+    words: str, severity: str, link: str | None, differs_in: str
+) -> None:
+    said = {"words": words, "severity": severity, "link": link and f"/incidents/{link}"}
+    found = differs(said, [{"id": "prod-17", "severity": 1, "people": 9431, "by": "Ada"}])
+    assert differs_in in found
+    assert bool(differs_in) == bool(found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Sequence
 from datetime import datetime
@@ -127,3 +128,21 @@ def test_the_success_of_a_method_is_told_for_each_five_minutes_from_an_instant_o
     assert counts.successes("ssoe", FIRST - 2 * five) == [(FIRST - five, 0.5), (FIRST, 0.75)]
     assert counts.successes("ssoe", FIRST - five) == [(FIRST, 0.75)]
     assert counts.successes("nobody", 0) == []
+
+
+@given(st.lists(st.tuples(st.integers(0, 300), st.integers(0, 50)), max_size=40), st.integers(1, 20))
+def test_failures_add_up_whatever_the_order_and_the_number_of_points(
+    failed: list[tuple[int, int]], points: int
+) -> None:
+    counts = DayCounts()
+    for back, bad in failed:
+        counts.note(record(FIRST - back * 5 * MINUTE, [("ssoe", "idme", 5, bad), ("sis", None, 1, 1000)]))
+    latest = {
+        back: bad for back, bad in failed if back < 200
+    }  # a record that comes again replaces what it said
+    told = counts.failures("ssoe", FIRST - 199 * 5 * MINUTE, points)
+    assert told == sorted(told)
+    assert len(told) <= 2 * points + 1
+    if latest:
+        assert told[-1] == (FIRST + (1 - min(latest)) * 5 * MINUTE, sum(latest.values()))
+    assert all(one[1] <= other[1] for one, other in itertools.pairwise(told))
