@@ -103,7 +103,9 @@ def _counted(title: str, counts: Counter[str]) -> Iterator[str]:
 
 
 def map_command(name: str, files: tuple[str, ...], *, form: str) -> int:
-    """Show what becomes of each record, and a table of fields; the exit status: 1 if no event came of any record.
+    """Show what becomes of each record, and a table of fields.
+
+    The exit status is 1 if no event came of any record, and 2 if there was no record.
 
     Raises:
         PolicyError: the mapping cannot be used.
@@ -134,6 +136,9 @@ def map_command(name: str, files: tuple[str, ...], *, form: str) -> int:
         print(f"  rejected as no valid event: {rejected:,}", file=sys.stderr)
     if mapping.account.events and (missing := mapping.never_found()):
         print(f"  never found: {', '.join(missing)}", file=sys.stderr)
+    if not mapping.account.records:
+        print("What to do: give records as the producer writes them, one in each line.", file=sys.stderr)
+        return 2
     return 0 if mapping.account.events > rejected else 1
 
 

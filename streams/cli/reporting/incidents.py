@@ -117,6 +117,9 @@ def _instant(at: int | None) -> str | None:
 
 
 def _list(found: list[Episode], policy: Policy) -> None:
+    if not found:
+        click.echo("No incident.")
+        return
     names = ScopeNames(policy)
     table = Table(box=None, pad_edge=False)
     for name in ("incident", "sev", "people/h"):

@@ -90,9 +90,17 @@ def test_what_cannot_be_reported_is_said_in_a_line(log: str, arguments: list[str
     assert "Traceback" not in found.output
 
 
+def test_a_log_without_an_incident_says_so(tmp_path: Path) -> None:
+    file = tmp_path / "empty.jsonl"
+    file.write_text("")
+    found = ran("incidents", "list", "--log", str(file))
+    assert (found.exit_code, found.stdout) == (0, "No incident.\n")
+    assert ran("incidents", "list", "--log", str(file), "--format", "json").stdout.strip() == "[]"
+
+
 def test_a_file_that_is_no_log_is_named(tmp_path: Path) -> None:
     file = tmp_path / "other.jsonl"
     file.write_text('{"no": "line"}\n')
     found = ran("report", "mtta", "--log", str(file))
     assert found.exit_code == 2
-    assert "not a line of the incident log" in found.stderr
+    assert f"{file}:1: not a line of the incident log" in found.stderr

@@ -77,10 +77,14 @@ def test_map_shows_what_becomes_of_each_record(tmp_path: Path) -> None:
     assert "1V2" not in found.output
 
 
-def test_a_mapping_of_which_nothing_comes_is_status_1(tmp_path: Path) -> None:
+def test_a_mapping_of_which_nothing_comes_is_status_1_and_2_without_a_record(tmp_path: Path) -> None:
     file = tmp_path / "other.log"
     file.write_text('{"message": "nothing"}\n')
     assert ran("map", "vets-api-sis", str(file)).exit_code == 1
+    file.write_text("")
+    found = ran("map", "vets-api-sis", str(file))
+    assert found.exit_code == 2
+    assert "What to do: give records as the producer writes them" in found.stderr
 
 
 @pytest.mark.parametrize(
