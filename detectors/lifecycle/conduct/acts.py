@@ -5,6 +5,7 @@ Each is told like a note: once a minute at most, those in between joined.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from msgspec.structs import replace
@@ -32,6 +33,8 @@ __all__ = [
 
 #: A person's update goes to everybody who waits, so the next is taken so much later at the earliest, ms.
 UPDATES_EVERY = MINUTE
+#: What the name of a person says of the door by which they came.
+_DOOR = re.compile(r"^PagerDuty: | \(Slack [A-Z0-9]+\)$")
 
 
 def assign(memory: IncidentMemory, asked: IncidentInput, recorder: Recorder) -> str | None:
@@ -137,7 +140,7 @@ def post_mortem(memory: IncidentMemory, asked: IncidentInput, recorder: Recorder
 
 
 def complete(memory: IncidentMemory, asked: IncidentInput, recorder: Recorder) -> str | None:
-    """End the process. Its commander alone does, once the post-mortem and every follow-up have a link."""
+    """End the process. Its commander alone does, by any door, once the post-mortem and every follow-up have a link."""
     incident, process = memory.incident, memory.incident.process
     commander = process.roles.get("commander")
     unlinked = [
@@ -149,7 +152,7 @@ def complete(memory: IncidentMemory, asked: IncidentInput, recorder: Recorder) -
         return f"{incident.id} is not over: resolve it first"
     if commander is None:
         return f"{incident.id} has no commander: assign one first"
-    if asked.by != commander:
+    if _person(asked.by) != _person(commander):
         return f"its commander completes it, who is {commander}; assign another one first"
     if "postmortem" not in incident.links:
         return "it has no post-mortem: link it first (post-mortem)"
@@ -195,6 +198,10 @@ def _change(
     **changes: Any,
 ) -> None:
     say(memory, asked, said, recorder, kind, process=replace(memory.incident.process, **changes))
+
+
+def _person(name: str) -> str:
+    return _DOOR.sub("", name).casefold()
 
 
 def _words(name: str) -> str:

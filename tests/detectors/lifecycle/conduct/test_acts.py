@@ -170,6 +170,18 @@ def test_its_commander_completes_an_incident_that_has_closed_once_all_is_linked(
     ]
 
 
+@pytest.mark.parametrize("by", ["Ada Byron", "ada byron (Slack U0123)", "PagerDuty: Ada Byron"])
+def test_who_acknowledged_in_pagerduty_completes_it_by_any_door(by: str) -> None:
+    scenario = failing()
+    scenario.at(10).asks("acknowledge", "prod-1", by="PagerDuty: Ada Byron").quiet()
+    scenario.at(1_000).asks("post_mortem", "prod-1", link="https://wiki.example/pm")
+    scenario.at(1_010).asks("complete", "prod-1", by="Ada").asks("complete", "prod-1", by=by)
+    assert scenario.play(until=1_010).incidents["prod-1"].process.completed_by == by
+    assert refusals(scenario) == [
+        "its commander completes it, who is PagerDuty: Ada Byron; assign another one first"
+    ]
+
+
 def test_an_incident_that_is_not_over_is_not_completed() -> None:
     scenario = failing()
     scenario.at(10).asks("acknowledge", "prod-1").asks("post_mortem", "prod-1", link=LINK)
