@@ -74,15 +74,14 @@ def partitions(
     records of dumps in that of their offsets.
 
     Raises:
-        SourceError: an input cannot be read (also while iterating), or is a producer's own and to be sorted.
+        SourceError: an input cannot be read (also while iterating), or is a dump of a producer's own and to be sorted.
     """
-    if sort and inputs:
-        raise SourceError("--sort is for login events; sort a producer's own records by their time first")
     plain: list[Iterator[Entry]] = []
     files: list[LinesRead] = []
     spools: dict[tuple[str, int], Spool] = {}
     for name in names:
         if name.startswith(TOPIC):
+            _sortable(sort, inputs)
             from streams.replay.topic_source import read_topic
 
             spools.update(read_topic(name.removeprefix(TOPIC), back))
@@ -97,6 +96,7 @@ def partitions(
                 plain.append(_plain(first, lines, stack.pop_all()))
                 files.append(read)
                 continue
+            _sortable(sort, inputs)
             for number, line in enumerate(chain((first,), lines)):
                 _spool(line, spools).places.note(number, read.of)
     out: list[PlacedEntries] = []
@@ -104,12 +104,17 @@ def partitions(
         out.append(PlacedEntries(chain.from_iterable(plain), LinesOfFiles(files)))
     else:
         out += [PlacedEntries(entries, read) for entries, read in zip(plain, files, strict=True)]
+    read_lines = [_mapped(entries, inputs, None, n, ()) for n, entries in enumerate(out)]
     if sort:
         by_offset = [_by_offset(spools[key]) for key in sorted(spools)]
-        return [*(in_order(entries) for entries in out), *by_offset]
-    read_lines = [_mapped(entries, inputs, None, n, ()) for n, entries in enumerate(out)]
+        return [*(in_order(entries) for entries in read_lines), *by_offset]
     logs = [_mapped(spools[key].placed(), inputs, *key, spools[key].offsets) for key in sorted(spools)]
     return [*read_lines, *logs]
+
+
+def _sortable(sort: bool, inputs: Sequence[Input]) -> None:
+    if sort and inputs:
+        raise SourceError("--sort is for files of a producer's own records, and for dumps of login events")
 
 
 def _by_offset(spool: Spool) -> PlacedEntries:
@@ -121,16 +126,15 @@ def _by_offset(spool: Spool) -> PlacedEntries:
 
 
 def _mapped(
-    entries: Iterator[Entry], inputs: Sequence[Input], topic: str | None, number: int, offsets: Sequence[int]
-) -> Iterator[Entry]:
+    entries: PlacedEntries, inputs: Sequence[Input], topic: str | None, number: int, offsets: Sequence[int]
+) -> PlacedEntries:
     """Return the events of a partition, if an input is meant that has mappings; else its entries."""
     meant = next((one for one in inputs if one.topic == topic), None)
     if meant is None and len(inputs) == 1 and not (topic or "").endswith(LOGIN_EVENTS):
         meant = inputs[0]
     if meant is None or not meant.mappings:
         return entries
-    places = entries.places if isinstance(entries, PlacedEntries) else None
-    mapped = _MappedEntries(entries, meant, f"{topic or meant.topic}/{number}", offsets, places)
+    mapped = _MappedEntries(entries, meant, f"{topic or meant.topic}/{number}", offsets, entries.places)
     return PlacedEntries(mapped.events(), mapped)
 
 

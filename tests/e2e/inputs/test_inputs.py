@@ -17,14 +17,15 @@ from streams.kafka.embedded_broker import EmbeddedBroker
 from tests.e2e.harness.deployment import Deployment, deployed, login, now
 from tests.e2e.harness.topics import published_slis
 from tests.e2e.harness.worker import Worker, run_to_end, until
+from tests.streams.mappings.schemas.records import MAPPING, SIGN_IN, framed, sign_in
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
 _PREFIX = "mapped."
 _TOPIC = "mapped.keycloak"
 _MAPPING = f"keycloak={_TOPIC}"
-_SETTINGS = {"INPUTS": f"login-events,{_MAPPING}", "HASH_KEY": "no secret, and of thirty-two bytes and more"}
-_KILLS = 4
+_AVRO = "mapped.avro"
+_KILLS = 3
 _ORDER = ("5m", "15m", "1h")
 
 
@@ -54,6 +55,8 @@ class Traffic:
                     : 1 if count % 5 else 4
                 ]:
                     await producer.send(_TOPIC, json.dumps(value).encode(), key=b"%d" % draw.randrange(9))
+                if not count % 5:
+                    await producer.send(_AVRO, framed(7, sign_in(now())), key=b"%d" % draw.randrange(9))
                 event = login(f"e{count}", user_hash=f"h:{draw.randrange(2_000)}")
                 await producer.send(f"{_PREFIX}login-events", event, key=b"%d" % draw.randrange(9))
                 await asyncio.sleep(0.05)
@@ -101,9 +104,18 @@ async def test_an_outage_in_mapped_records_pages_and_replay_of_the_topics_says_t
     admin = AIOKafkaAdminClient(bootstrap_servers=embedded_broker.address)
     await admin.start()
     stamped = {"message.timestamp.type": "LogAppendTime"}
-    await admin.create_topics([NewTopic(_TOPIC, 2, 1, topic_configs=stamped)])
+    await admin.create_topics([NewTopic(name, 2, 1, topic_configs=stamped) for name in (_TOPIC, _AVRO)])
     await admin.close()
-    async with deployed(embedded_broker.address, _PREFIX, tmp_path, settings=_SETTINGS) as deployment:
+    (tmp_path / "schemas").mkdir()
+    (tmp_path / "schemas" / "7.avsc").write_text(json.dumps(SIGN_IN))
+    (tmp_path / "avro.yaml").write_text(MAPPING)
+    avro = f"{tmp_path / 'avro.yaml'}={_AVRO}"
+    settings = {
+        "INPUTS": f"login-events,{_MAPPING},{avro}",
+        "HASH_KEY": "no secret, and of thirty-two bytes and more",
+        "SCHEMA_REGISTRY__FOLDER": str(tmp_path / "schemas"),
+    }
+    async with deployed(embedded_broker.address, _PREFIX, tmp_path, settings=settings) as deployment:
         seed = int(os.environ.get("SEED") or random.SystemRandom().randrange(1_000_000))
         print(f"SEED={seed} draws the same kills")
         await _pages(deployment, Traffic(embedded_broker.address), random.Random(seed))
@@ -114,12 +126,14 @@ async def test_an_outage_in_mapped_records_pages_and_replay_of_the_topics_says_t
             for rule in ("admin-events", "other-types", "not_json")
         }
         assert all(skipped.values()), skipped
-        sources = (f"topic:{_PREFIX}login-events", f"topic:{_TOPIC}", "--mapping", _MAPPING)
+        assert await deployment.metric("watchofficer_input_events_total", input=_AVRO) > 10
+        sources = (f"topic:{_PREFIX}login-events", f"topic:{_TOPIC}", f"topic:{_AVRO}")
+        mapped = ("--mapping", _MAPPING, "--mapping", avro)
         policy = ("--policy", str(tmp_path / "policy.yaml"))
         status, said, complained = await asyncio.to_thread(
             run_to_end,
             deployment.settings,
-            *("replay", *sources, *policy, "--sli-every", "5s", "--format", "jsonl"),
+            *("replay", *sources, *mapped, *policy, "--sli-every", "5s", "--format", "jsonl"),
         )
         assert status == 0, complained
         lines = [json.loads(line) for line in said.splitlines()]

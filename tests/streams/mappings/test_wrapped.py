@@ -121,3 +121,23 @@ def test_an_element_of_a_document_is_named_where_it_is_rejected(tmp_path: Path) 
         main, ["replay", "--mapping", "keycloak", str(file), "--now", "2026-09-21T15:00:00Z"]
     )
     assert f"{file}: element 2" in found.stderr
+
+
+def test_an_export_that_comes_newest_first_is_judged_in_the_order_of_time(tmp_path: Path) -> None:
+    file = tmp_path / "export.json"
+    events = [{"id": f"k{n}", "time": 1_790_000_000_000 + n * 60_000, "type": "LOGIN"} for n in range(200)]
+    file.write_text(json.dumps(events[::-1], indent=1))
+    arguments = [
+        "replay",
+        "--mapping",
+        "keycloak",
+        str(file),
+        "--now",
+        "2026-09-21T18:00:00Z",
+        "--format",
+        "jsonl",
+    ]
+    for options, late in ((["--sort"], 0), ([], 199)):
+        found = CliRunner().invoke(main, [*arguments, *options])
+        summary = json.loads(found.stdout.splitlines()[-1])
+        assert (summary["accepted"], summary["late"] + summary["too_late"]) == (200, late)

@@ -75,10 +75,10 @@ def test_a_record_that_is_rejected_is_named_by_the_line_in_which_it_stands(tmp_p
     assert f"{tmp_path}/a:3: " in found.stderr
 
 
-def test_a_producers_own_records_are_not_sorted(tmp_path: Path) -> None:
-    found = replayed(tmp_path, [login(0)], "--sort", "--mapping", "keycloak")
+def test_a_dump_of_a_producers_own_records_is_not_sorted(tmp_path: Path) -> None:
+    found = replayed(tmp_path, [enveloped(0)], "--sort", "--mapping", "keycloak")
     assert found.exit_code == 2
-    assert "--sort is for login events" in found.stderr
+    assert "--sort is for files of a producer's own records" in found.stderr
 
 
 @pytest.mark.parametrize(
