@@ -155,6 +155,21 @@ _BESIDE_OTHERS = (
         rate=50.0,
     ),
     _at_peak(
+        "outage_in_a_deploy",
+        "A deploy: for 25 s nothing arrives; when events arrive again every ssoe callback fails.",
+        Episode(effect="silence", scope="prod", lasts=25 * SECOND, label="none"),
+        _failing("prod/ssoe", at=10 * MINUTE + 15 * SECOND),
+    ),
+    replace(
+        _at_peak(
+            "small_client",
+            "Every callback of arp fails, a client of one sign-in in fifty.",
+            replace(_failing("prod/*/*/arp", lasts=40 * MINUTE), errors="client_down"),
+            duration=90 * MINUTE,
+        ),
+        world=TODAY,
+    ),
+    _at_peak(
         "slow_quarter",
         "ssoe callbacks take eight times as long for 20 min.",
         Episode(
@@ -243,6 +258,20 @@ _HARMLESS = (
         "Everybody who uses vaweb comes to use vamobile.",
         "prod/*/*/vaweb",
         "*/*/vamobile",
+    ),
+    _at_peak(
+        "there_and_back",
+        "Everybody who signs in by ssoe comes to sign in by sis, and goes back after 40 min.",
+        Episode(
+            effect="shift",
+            scope="prod/ssoe",
+            lasts=40 * MINUTE,
+            rise=MINUTE,
+            to="sis",
+            about="prod/ssoe",
+            label="noticed",
+        ),
+        duration=90 * MINUTE,
     ),
     _at_peak(
         "repeaters",
