@@ -6,7 +6,7 @@ changed or taken back there. The text of the announcement names the window, so t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import structlog
@@ -41,14 +41,14 @@ class Window(NamedTuple):
         return f"{_MARK}{self.id}"
 
 
-def windows_in(listed: Any, scopes: Mapping[str, str]) -> Iterator[Window]:
+def windows_in(listed: Sequence[Any], scopes: Mapping[str, str]) -> Iterator[Window]:
     """The windows of an answer of ``GET /maintenance_windows``; what has no such form is passed by.
 
     Args:
         listed: the list in the answer.
         scopes: id of a service -> scope.
     """
-    for one in listed if isinstance(listed, list) else ():
+    for one in listed:
         try:
             start, end = parse_instant(one["start_time"]), parse_instant(one["end_time"])
             services = [str(service["id"]) for service in one["services"]]

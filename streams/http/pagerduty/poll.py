@@ -104,7 +104,11 @@ class StatusPoll:
             if not isinstance(answer, dict):
                 log.warning("pagerduty_poll_unanswered", why=answer.why)
                 return 0
-            windows += windows_in(answer.get("maintenance_windows"), self._services)
+            listed = answer.get("maintenance_windows")
+            if not isinstance(listed, list):  # what is no list of windows says nothing of their end
+                log.warning("pagerduty_poll_unanswered", why="an answer without maintenance windows")
+                return 0
+            windows += windows_in(listed, self._services)
             if answer.get("more") is not True:
                 break
         made = 0

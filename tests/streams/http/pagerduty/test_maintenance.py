@@ -139,6 +139,17 @@ async def test_what_a_person_ended_here_is_not_announced_again_nor_theirs_ended(
     assert [one.text for one in house.covers.standing] == ["ours"]
 
 
+async def test_an_answer_without_windows_ends_no_maintenance(house: House) -> None:
+    house.pagerduty.rest.windows += [window("PW1", OPENED + HOUR, OPENED + 2 * HOUR, "PSSOE")]
+    assert len(await house.minute()) == 1
+    for body in (b"{}", b'{"maintenance_windows": null}', b"<html>"):
+        house.pagerduty.fail(status=200, path="/maintenance_windows", body=body)
+        assert await house.minute() == []
+    house.pagerduty.fail(status=503, path="/maintenance_windows")
+    assert await house.minute() == []
+    assert len(house.covers.standing) == 1
+
+
 async def test_all_pages_of_windows_are_read(house: House) -> None:
     start = OPENED + HOUR
     house.pagerduty.rest.windows += [window(f"PX{n}", start, start + HOUR, "POTHER") for n in range(150)]
@@ -156,7 +167,6 @@ async def test_all_pages_of_windows_are_read(house: House) -> None:
 def test_a_window_of_another_form_is_passed_by(broken: dict[str, Any]) -> None:
     good = window("PW1", OPENED + HOUR, OPENED + 2 * HOUR, "PSSOE")
     assert len(list(windows_in([good, {**good, **broken}, 5, None], SCOPES))) == 1
-    assert list(windows_in({"no": "list"}, SCOPES)) == []
 
 
 SPANS = st.tuples(st.integers(1, 50), st.integers(1, 20)).map(
