@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import sys
 import time
-
-import structlog
 
 from tests.sinks.campaign.judge import judged
 from tests.sinks.campaign.world import Day, Plan
@@ -22,7 +19,6 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--first", type=int, default=0, help="the first seed (default: %(default)s)")
     parser.add_argument("--rest", action="store_true", help="with a token of PagerDuty's REST API")
     given = parser.parse_args(arguments)
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     wrong = 0
     for seed in range(given.first, given.first + given.days):
         began = time.monotonic()
@@ -34,7 +30,8 @@ def main(arguments: list[str] | None = None) -> int:
             f"day {seed}: {verdict.commands} commands, {len(day.receivers.came)} requests, {mistreated} of them"
             f" mistreated, {day.restarts} kills, {day.merges} merges, {verdict.notes} notes in PagerDuty,"
             f" {verdict.pages} pages, {verdict.repeated} repeated that only"
-            f" REST could tell, worst delay of another's page {verdict.worst:.1f} s, {len(verdict.wrong)} wrong,"
+            f" REST could tell, {verdict.grepped} texts grepped for keys,"
+            f" worst delay of another's page {verdict.worst:.1f} s, {len(verdict.wrong)} wrong,"
             f" {time.monotonic() - began:.0f} s",
             flush=True,
         )

@@ -6,14 +6,24 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import msgspec
+
 from detectors.incidents import Command
 from detectors.instants import SECOND
 from detectors.notification.plan import PAGERDUTY_REST
+from sinks import sandbox
 from sinks.delivery.lanes import lane_of
 from tests.sinks.campaign.world import Day
 
 __all__ = ["Verdict", "judged"]
 
+_SECRETS = (
+    sandbox.ROUTING_KEY,
+    sandbox.REST_TOKEN,
+    sandbox.DATADOG_API_KEY,
+    sandbox.DATADOG_APP_KEY,
+    sandbox.SLACK_TOKEN,
+)
 _ENDS = ("delivered", "superseded", "dropped")
 
 
@@ -28,6 +38,7 @@ class Verdict:
         repeated: pages that only a token for PagerDuty's REST interface could have told to be repeats: a person had
             resolved the alert before the answer to its trigger, which was lost, was asked for again.
         notes: how many notes stand in PagerDuty.
+        grepped: the texts in which no key was found.
         worst: the longest that the first request of a page waited though PagerDuty was well and a worker up, seconds.
     """
 
@@ -37,6 +48,7 @@ class Verdict:
     repeated: int = 0
     worst: float = 0.0
     notes: int = 0
+    grepped: int = 0
 
 
 def judged(day: Day) -> Verdict:
@@ -56,6 +68,7 @@ def judged(day: Day) -> Verdict:
     _judge_datadog(day, verdict)
     _judge_order(day, verdict)
     _judge_delays(day, outcomes, verdict)
+    _judge_secrets(day, verdict)
     return verdict
 
 
@@ -135,6 +148,24 @@ def _judge_delays(day: Day, outcomes: Mapping[str, str], verdict: Verdict) -> No
         seen.add(key)
         if outcomes.get(command.id) == "delivered" and _was_well(day, command, written):
             verdict.worst = max(verdict.worst, (first[key] - written) / SECOND)
+
+
+def _judge_secrets(day: Day, verdict: Verdict) -> None:
+    """No key stands in what a worker writes: commands, outcomes, dead letters, the log."""
+    written = {
+        "the outbox": [msgspec.json.encode(command).decode() for _, command in day.outbox],
+        "an outcome": [msgspec.json.encode(one).decode() for one in day.recorded],
+        "a dead letter": day.dead,
+        "the log": day.logged,
+    }
+    verdict.grepped = sum(len(texts) for texts in written.values())
+    verdict.wrong += [
+        f"a key stands in {where}: {text.replace(secret, '***')}"
+        for where, texts in written.items()
+        for text in texts
+        for secret in _SECRETS
+        if secret in text
+    ]
 
 
 def _was_well(day: Day, command: Command, written: int) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 import msgspec
+from structlog.testing import capture_logs
 
 from detectors.incidents import Command
 from detectors.instants import HOUR, MINUTE, SECOND
@@ -88,9 +89,11 @@ class HostileReceivers(Receivers):
         name = request.url.host.partition(".")[0]
         self.came.append((self._wall(), name, body))
         mood = self._mood(name, body)
+        # A proxy's page that repeats what it was sent, keys and all.
+        echo = _HTML + " ".join(request.headers.values()).encode() + body
         said = {
-            "html": httpx.Response(200, content=_HTML),
-            "huge": httpx.Response(502, content=_HTML * 20_000),
+            "html": httpx.Response(200, content=echo),
+            "huge": httpx.Response(502, content=echo + _HTML * 20_000),
             "epoch": httpx.Response(429, headers={"X-RateLimit-Reset": "1795446330"}, content=b"{}"),
             "cut": None,
         }.get(mood, ...)
@@ -129,6 +132,7 @@ class Day:
         outbox: all commands that were written, with the instants, ms.
         recorded: the outcomes on the topic of deliveries, in order.
         sent: worker -> the commands that it began to send, with the instants, ms.
+        logged: what the log says, as JSON a line.
         down: spans in which no worker delivered a partition: partition -> (from, to), ms.
     """
 
@@ -142,6 +146,7 @@ class Day:
         self.outbox: list[tuple[int, Command]] = []
         self.recorded: list[Delivery] = []
         self.dead: list[str] = []
+        self.logged: list[str] = []
         self.up: dict[int, Deliverer] = {}
         self.up_since: dict[int, int] = {}
         self.downs: defaultdict[int, list[tuple[int, int]]] = defaultdict(list)
@@ -230,10 +235,12 @@ class Day:
         """Play the day, and hours of quiet after it in which everything is delivered."""
         asyncio.set_event_loop(self.loop)
         try:
-            self.loop.run_until_complete(self._play())
+            with capture_logs() as logged:
+                self.loop.run_until_complete(self._play())
         finally:
             asyncio.set_event_loop(None)
             self.loop.close()
+        self.logged = [msgspec.json.encode(line, enc_hook=repr).decode() for line in logged]
 
     def _events(self) -> Iterator[tuple[int, Any]]:
         for life in self.lives:
@@ -293,8 +300,12 @@ class Day:
                     if others:
                         self.merges += pagerduty.merge(alert.dedup_key, self.random.choice(others).dedup_key)
                 else:
+                    opened = {one.dedup_key for one in pagerduty.alerts if one.is_open}
                     pagerduty.resolve(alert.dedup_key)
-                    self.resolved_by_people.add(alert.dedup_key)
+                    # With it end those that were merged into it.
+                    self.resolved_by_people |= opened - {
+                        one.dedup_key for one in pagerduty.alerts if one.is_open
+                    }
 
     def woken(self) -> Counter[str]:
         """Dedup key -> how often somebody was woken for it."""
