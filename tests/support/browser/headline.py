@@ -29,6 +29,7 @@ _PEOPLE = re.compile(r"([\d,]+) (?:people|person)")
 async def compare(page: Tab) -> None:
     """Begin to compare, ten times a second, in an overview that is open and stays so."""
     await page.run(_COMPARE)
+    await page.value("compared.length || null")  # what is said before anything changes
 
 
 async def disagreements(page: Tab) -> tuple[int, list[str]]:
