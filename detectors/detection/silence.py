@@ -343,9 +343,10 @@ class _Silences:
         foreseen = float(np.nan_to_num(usual * level))
         # Who would have given up anyway has lost nothing.
         returning = float(self._returning[step, scope])
-        # The longest window says most exactly what is usual, the one that tells how much of it arrives.
-        longest = window if self._usual.untold[step] else self._windows[-1]
-        rate = float(np.nan_to_num(longest.usual[step, scope])) * level / longest.length
+        # A quarter of an hour says most exactly what is usual now, the window that tells how much of it arrives.
+        longer = [one for one in self._windows if window.length <= one.length <= SETTLED]
+        exact = window if self._usual.untold[step] or not longer else longer[-1]
+        rate = float(np.nan_to_num(exact.usual[step, scope])) * level / exact.length
         per_hour = max(rate - arrived / window.length, 0.0) * returning * HOUR
         known = np.array([arrived, expected, np.nan_to_num(before)])
         spread = uncertainty(known[0], known[1], known[2], self._policy)
