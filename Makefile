@@ -16,7 +16,7 @@ DEV := $(VENV)/.dev
 FOR_DEMO := $(if $(wildcard $(DEV)),$(DEV),$(RUNTIME))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-long test-deep lint format bench quality kafka simulation pictures test-delivery test-incidents test-kafka test-replicas test-blind test-faults soak package test-package docs locks sbom audit alive secrets clean
+.PHONY: help setup demo test test-long test-deep lint format bench quality kafka simulation pictures test-delivery test-incidents test-kafka test-replicas test-blind test-faults test-upgrade soak package test-package docs locks sbom audit alive secrets clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -83,6 +83,9 @@ test-blind: $(DEV) ## keep parts of a deployment from getting on, one way at a t
 
 test-faults: $(DEV) ## end, hold and mislead workers and broker at random, compare with the log (KILLS=200 SEED=… BROKER=kafka|embedded)
 	$(BIN)/python -m tests.faults --kills $(or $(KILLS),200) --broker $(or $(BROKER),kafka) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+test-upgrade: $(DEV) ## replace two workers of an older build amid an outage: no difference, no second page (BEFORE=commit)
+	$(BIN)/python -m tests.upgrade.rolling --before $(BEFORE) $(ARGS)
 
 soak: $(DEV) ## one worker under steady load: memory, log, stalls of the loop (MINUTES=30 RATE=1000 BROKER=kafka|embedded)
 	$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),30) --rate $(or $(RATE),1000) --broker $(or $(BROKER),kafka) $(ARGS)
