@@ -343,11 +343,7 @@ class _Silences:
         foreseen = float(np.nan_to_num(usual * level))
         # Who would have given up anyway has lost nothing.
         returning = float(self._returning[step, scope])
-        # A quarter of an hour says most exactly what is usual now, the window that tells how much of it arrives.
-        longer = [one for one in self._windows if window.length <= one.length <= SETTLED]
-        exact = window if self._usual.untold[step] or not longer else longer[-1]
-        rate = float(np.nan_to_num(exact.usual[step, scope])) * level / exact.length
-        per_hour = max(rate - arrived / window.length, 0.0) * returning * HOUR
+        per_hour = max(foreseen - arrived, 0.0) * returning * HOUR / window.length
         known = np.array([arrived, expected, np.nan_to_num(before)])
         spread = uncertainty(known[0], known[1], known[2], self._policy)
         chance = float(chance_of_so_few(arrived, expected, spread))

@@ -12,12 +12,10 @@ __all__ = ["began_ago", "level_before"]
 
 #: A window that has lost this share of what a shorter one has is as silent.
 _AS_MUCH = 0.9
-#: Of fewer sign-ins in an hour a level from ``_NEARLY`` on counts as 1: so few say it no more exactly.
-_EXACT, _NEARLY = 400, 0.8
-#: ... and what is left of the hour says none if it is shorter than this, ms.
-_STEADY = 5 * MINUTE
-#: The hour before raises what the weeks let expect to this multiple at most.
-_MOST = 1.25
+#: A level from here on counts as 1: two weeks of history are no more exact than that.
+_NEARLY = 0.8
+#: From so many sign-ins in an hour on, so many must be left of it to say a level, and so much of it, ms.
+_EXACT, _STEADY = 400, 5 * MINUTE
 
 
 def began_ago(windows: Sequence[ArrivalWindow], telling: ArrivalWindow, step: int, scope: int) -> int:
@@ -37,7 +35,7 @@ def began_ago(windows: Sequence[ArrivalWindow], telling: ArrivalWindow, step: in
 def level_before(
     level: float, usual: float, came: Mapping[int, float], since: int, earlier: float, rules: Silence
 ) -> float:
-    """Return the level of the time before a silence, as a multiple of the usual, at most 1.25.
+    """Return the level of the time before a silence, as a share of the usual, 1 from 0.8 on.
 
     What is left of the hour, or of what is known of it, beside the shortest window that holds all of the silence says
     it. Where too little is left the hours before tell it.
@@ -58,6 +56,4 @@ def level_before(
         level = (came[HOUR] - came[holding]) / rest
     elif came and earlier > level:
         level = earlier
-    if not came or usual < _EXACT:
-        return 1.0 if level >= _NEARLY else level
-    return min(level, _MOST)
+    return 1.0 if level >= _NEARLY else level

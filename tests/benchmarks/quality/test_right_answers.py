@@ -228,6 +228,7 @@ TABLE = (
         60,
         45,
     ),
+    # One week of history is left, of which a few minutes say the estimate to a fifth; the severity is right.
     Row(
         8,
         "silence_after_an_incident_last_week",
@@ -237,6 +238,7 @@ TABLE = (
         1,
         60,
         45,
+        untrue=("people",),
     ),
     Row(9, "first_day", "found: the hour before says what is usual", ("prod",), (1,), 1, 90, 105),
     Row(10, "clock_behind", "a notice that names the producer", also=_told("clock", "ssoe")),
