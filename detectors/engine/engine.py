@@ -144,7 +144,7 @@ class Engine:
 
     def doubt(self, to: int) -> None:
         """Call nothing silent by a window that begins before ``to`` (ms); see ``Frame.doubted_to``."""
-        self._doubted_to = max(self._doubted_to, to)
+        self._doubted_to = self._notices.doubted_to = max(self._doubted_to, to)
 
     # -- moving on --------------------------------------------------------------------------------------------
 

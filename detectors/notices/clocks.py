@@ -117,8 +117,13 @@ class ClockWatch:
             else:
                 of.on_time[leaf] += count
 
-    def due(self, at: int) -> WrongClock | None:
-        """Return the clock that is wrong by the last minutes before T = ``at`` (ms, the end of a minute), if any."""
+    def due(self, at: int, *, leapt: bool = False) -> WrongClock | None:
+        """Return the clock that is wrong by the last minutes before T = ``at`` (ms, the end of a minute), if any.
+
+        Args:
+            at: T, ms.
+            leapt: whether a clock that is ahead is known to have moved time, so that whoever is late is not behind.
+        """
         minute = at // MINUTE
         for old in [one for one in self._minutes if one <= minute - _MINUTES]:
             del self._minutes[old]
@@ -130,7 +135,7 @@ class ClockWatch:
         off = self._off([one.ahead for one in known], -self._delay)
         ahead = None if off is None else self._ahead(off, on_time)
         off = self._off([one.late for one in known], self._delay)
-        return self._wrong(off, on_time) if ahead is None and off is not None else ahead
+        return self._wrong(off, on_time, leapt=leapt) if ahead is None and off is not None else ahead
 
     def _off(self, minutes: Sequence[Mapping[Leaf, Counter[int]]], delay: int) -> _Off | None:
         """Return the events that are off in each of three minutes, if there are enough, and they are with one accord.
@@ -159,18 +164,28 @@ class ClockWatch:
         alone = self._alone(off.leaves, on_time)
         return None if alone is None else WrongClock(*alone, off.by, off.events, by_broker=True)
 
-    def _wrong(self, off: _Off, on_time: Counter[Leaf]) -> WrongClock | None:
+    def _wrong(self, off: _Off, on_time: Counter[Leaf], *, leapt: bool) -> WrongClock | None:
         """Return whose clock is behind, or, where all but one value's events are late, whose is ahead."""
         late, by, count = off
-        if on_time.total() > (1 - _MOST) * (count + on_time.total()):
-            behind = self._alone(late, on_time)
-            if behind is not None and count <= on_time.total():
-                return WrongClock(*behind, -by, count)
-            ahead = self._alone(on_time, late)
-            if ahead is not None:
-                return WrongClock(*ahead, by, count)
-            return None if behind is None else WrongClock(*behind, -by, count)
-        return WrongClock("env", self._env, -by, count)
+        ahead = self._leading(on_time, late)
+        if leapt:
+            return None if ahead is None else WrongClock(*ahead, by, count)
+        if on_time.total() <= (1 - _MOST) * (count + on_time.total()):
+            return WrongClock("env", self._env, -by, count)
+        behind = self._alone(late, on_time)
+        if ahead is not None and (behind is None or count > on_time.total()):
+            return WrongClock(*ahead, by, count)
+        return None if behind is None else WrongClock(*behind, -by, count)
+
+    def _leading(self, on_time: Counter[Leaf], late: Counter[Leaf]) -> tuple[str, str] | None:
+        """Return the axis and the value whose events alone are on time, while nearly all others are late; or None."""
+        found = self._alone(on_time, late)
+        if found is None:
+            return None
+        axis, value = found
+        place = self._axes.index(axis)
+        others = sum(count for leaf, count in on_time.items() if leaf[place : place + 1] != (value,))
+        return found if others <= (1 - _MOST) * (late.total() + others) else None
 
     def _alone(self, mine: Counter[Leaf], others: Counter[Leaf]) -> tuple[str, str] | None:
         """Return the axis and the value that nearly all of ``mine``, and hardly any of ``others``, have; or None."""

@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 
 from detectors.axes import ANY, OTHER, named
-from detectors.instants import DAY, HOUR, MINUTE, format_duration
+from detectors.instants import DAY, FAR_PAST, HOUR, MINUTE, format_duration
 from detectors.notices.clocks import ClockWatch, WrongClock
 from detectors.policy.policy import Policy
 from detectors.process.covers import Cover
@@ -78,12 +78,16 @@ class NoticeWatch:
         env: the environment.
         policy: lists the values.
         told: ``kind|field|value`` -> the T (ms) of the last notice of it.
+
+    Attributes:
+        doubted_to: as in ``Frame``: since a clock that is ahead has moved time, whoever is late is not behind.
     """
 
     def __init__(self, env: str, policy: Policy, told: Mapping[str, int] | None = None) -> None:
         self._env = env
         self._policy = policy
         self.told: dict[str, int] = dict(told or {})
+        self.doubted_to = FAR_PAST
         self._of_kind: dict[Kind, tuple[_Key, ...]] = {}
         # minute (end of it, in minutes since the epoch) -> events by what they are notable for
         self._minutes: dict[int, Counter[_Key]] = {}
@@ -117,7 +121,7 @@ class NoticeWatch:
         """
         if at % MINUTE:
             return []
-        clock = self._clocks.due(at)
+        clock = self._clocks.due(at, leapt=self.doubted_to > FAR_PAST)
         if not (self._minutes or moved or clock):
             return []
         minute = at // MINUTE

@@ -33,14 +33,14 @@ def rows(lateness: Callable[[Leaf, int], int], minutes: int = 4) -> list[FactRow
     return out
 
 
-def found(facts: list[FactRow], parts: int = 1) -> WrongClock | None:
+def found(facts: list[FactRow], parts: int = 1, *, leapt: bool = False) -> WrongClock | None:
     watch = ClockWatch("prod", POLICY.axes, POLICY.step, POLICY.watermark_delay)
     size = -(-len(facts) // parts)
     for n in range(0, len(facts), size):
         some = FactColumns.of(facts[n : n + size], SECOND)
         watch.announce(some[some.ahead])
         watch.add(some)
-    return watch.due(NOON + 4 * MINUTE)
+    return watch.due(NOON + 4 * MINUTE, leapt=leapt)
 
 
 @given(parts=st.integers(1, 50))
@@ -57,6 +57,22 @@ def test_it_is_named_by_its_client_if_that_alone_is_behind() -> None:
 def test_a_producer_whose_clock_is_ahead_makes_all_others_late() -> None:
     facts = rows(lambda leaf, _: 0 if leaf is SSOE else 88)
     assert found(facts) == WrongClock("auth_method", "ssoe", 90 * SECOND, 360)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "named"),
+    [(SSOE, ("auth_method", "ssoe")), (ARP, ("csp", "logingov")), (SIS, None), (None, None)],
+)
+def test_where_a_clock_has_made_time_leap_nobody_is_behind(
+    wrong: Leaf | None, named: tuple[str, str] | None
+) -> None:
+    said = found(rows(lambda leaf, _: 0 if leaf is wrong else 88), leapt=True)
+    assert said == (None if named is None else WrongClock(*named, 90 * SECOND, 360))
+
+
+def test_while_its_last_minutes_hold_events_on_time_one_that_is_behind_makes_no_other_ahead() -> None:
+    facts = rows(lambda leaf, second: 298 if leaf is SSOE and second > 100 else 0)
+    assert found(facts) is None
 
 
 @given(parts=st.integers(1, 50))
