@@ -31,7 +31,9 @@ from streams.demo.deployment import Deployment, PortTaken, pick_port
 from streams.demo.recording import Recording
 from streams.demo.runner import Failed, Runner
 from streams.demo.screen import screen_for
+from streams.demo.story import STORIES, Story, reports
 from streams.kafka.embedded_broker import BrokerUnavailable
+from streams.reports.rendering.markdown import markdown
 from streams.runtime.logs import configure_logs
 from streams.settings.policy_file import default_policy
 from streams.simulate.scenarios import SCENARIOS
@@ -77,6 +79,9 @@ def demo_command(
     if scenario == _LIST:
         for one in SCENARIOS.values():
             print(f"{one.name:<22}{format_duration(one.duration):>6}  {one.world.name:<6}{one.description}")
+        for name, told in STORIES.items():
+            of = SCENARIOS[told.scenario]
+            print(f"{name:<22}{format_duration(of.duration):>6}  {of.world.name:<6}{told.description}")
         return 0
     try:
         _check(scenario, speed, port, seed)
@@ -90,8 +95,10 @@ def demo_command(
     outcome = _Outcome(1)
     try:
         with _logs_in(folder / "demo.log"):
+            story = None if events else STORIES.get(scenario)
+            plays = plays if story is None else story.scenario
             deployment = Deployment(plays, seed, speed, default_policy(), port, folder)
-            outcome = uvloop.run(_run(deployment, once, folder))
+            outcome = uvloop.run(_run(deployment, once or story is not None, folder, story))
         if outcome.keep_logs:
             _print_logs(folder)
     finally:
@@ -107,8 +114,8 @@ def _check(scenario: str, speed: float, port: int | None, seed: int) -> None:
     Raises:
         _Fault, PortTaken: an argument cannot be used; the message is one line.
     """
-    if scenario not in SCENARIOS:
-        near = difflib.get_close_matches(scenario, SCENARIOS, n=1)
+    if scenario not in SCENARIOS and scenario not in STORIES:
+        near = difflib.get_close_matches(scenario, [*SCENARIOS, *STORIES], n=1)
         hint = f"did you mean {near[0]}?" if near else "--scenario list shows all"
         raise _Fault(f"no scenario {scenario!r}; {hint}")
     if not (math.isfinite(speed) and speed > 1):
@@ -166,9 +173,9 @@ def _print_logs(folder: Path) -> None:
         print(f"  {line}", file=sys.stderr)
 
 
-async def _run(deployment: Deployment, once: bool, folder: Path) -> _Outcome:
+async def _run(deployment: Deployment, once: bool, folder: Path, story: Story | None) -> _Outcome:
     loop = asyncio.get_running_loop()
-    body = asyncio.create_task(_run_deployment(deployment, once), name="demo")
+    body = asyncio.create_task(_run_deployment(deployment, once, story), name="demo")
     signals = 0
 
     def end_at_once() -> None:
@@ -196,15 +203,20 @@ async def _run(deployment: Deployment, once: bool, folder: Path) -> _Outcome:
         return _Outcome(1 if once else 0)
 
 
-async def _run_deployment(deployment: Deployment, once: bool) -> _Outcome:
+async def _run_deployment(deployment: Deployment, once: bool, story: Story | None) -> _Outcome:
     screen = screen_for(sys.stdout)
     print("starting the broker, the receivers and the pipeline ...", flush=True)
     try:
         async with deployment:
             try:
-                kept = await Runner(deployment, screen, once).run()
+                kept = await Runner(deployment, screen, once, story).run()
             finally:
                 screen.close()
+            if story is not None:
+                told = await reports(
+                    deployment.clients, deployment.topics.incident_log, deployment.policy, deployment.clock()
+                )
+                print(*(f"\n{markdown(report)}" for report in told))
     except (BrokerUnavailable, PortTaken) as error:
         print(error, file=sys.stderr)
         return _Outcome(2)

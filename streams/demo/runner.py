@@ -20,6 +20,7 @@ from streams.demo.expectations import Expectation, expectations
 from streams.demo.layout import Method, ScreenState
 from streams.demo.observer import Observer
 from streams.demo.screen import Screen
+from streams.demo.story import Story, Storyteller
 from streams.demo.timeline import Timeline
 from streams.records.models import decode_incident
 
@@ -28,6 +29,8 @@ __all__ = ["Failed", "Runner"]
 _FRAME = 0.25  # seconds
 #: Seconds after the scenario in which the remaining assertions may still come true.
 _GRACE = 15.0
+#: Seconds in which the people of a story may still act, whose acts wait for the evaluation of a busy machine.
+_PEOPLE_GRACE = 60.0
 #: Seconds without a new line of the timeline after which the demo may end.
 _LAST_LINES = 1.0
 _SUCCESS_WINDOW, _PEOPLE_WINDOW = "5m", "1h"
@@ -45,9 +48,12 @@ class Runner:
         deployment: a started deployment.
         screen: the screen to draw on.
         once: whether the demo ends by itself.
+        story: what people do in it; None if they but acknowledge.
     """
 
-    def __init__(self, deployment: Deployment, screen: Screen, once: bool) -> None:
+    def __init__(
+        self, deployment: Deployment, screen: Screen, once: bool, story: Story | None = None
+    ) -> None:
         self._deployment = deployment
         self._screen = screen
         self._once = once
@@ -61,6 +67,10 @@ class Runner:
             deployment.clock,
             _wall,
         )
+        self._people: Storyteller | None = None
+        if story is not None:
+            worker = deployment.worker
+            self._people = Storyteller(story, worker.url, worker.views, deployment.evaluated_to)
         self._begun: set[int] = set()
         self._ended: set[int] = set()
         self._kept_since: float | None = None
@@ -75,11 +85,14 @@ class Runner:
         Raises:
             Failed: the demo cannot continue.
         """
+        tasks: list[asyncio.Task[Any]]
         truth = asyncio.create_task(self._deployment.truth(), name="truth")
-        watching = asyncio.create_task(self._observer.run(), name="observer")
+        tasks = [truth, asyncio.create_task(self._observer.run(), name="observer")]
+        if self._people is not None:
+            tasks.append(asyncio.create_task(self._people.run(), name="people"))
         try:
             while True:
-                self._look_for_failures(truth, watching)
+                self._look_for_failures(*tasks)
                 self._add_episodes()
                 verdict = self._verdict(truth)
                 self._screen.show(self._screen_state())
@@ -87,7 +100,7 @@ class Runner:
                     return verdict
                 await asyncio.sleep(_FRAME)
         finally:
-            for task in (truth, watching):
+            for task in tasks:
                 task.cancel()
                 with suppress(asyncio.CancelledError, Exception):
                     await task
@@ -121,6 +134,7 @@ class Runner:
         if not over and not played_out:
             return None
         kept = assertions(causes, self._observer.observations(), self._deployment.policy)
+        kept += self._people.assertions() if self._people is not None else []
         broken = [promise for promise in kept if promise.broken is not None]
         if not self._once:
             if played_out or not broken:
@@ -135,7 +149,8 @@ class Runner:
             return kept if now >= self._kept_since + _LAST_LINES else None
         self._kept_since = None
         if played_out and self._give_up_at is None:
-            self._give_up_at = now + _GRACE
+            busy = self._people is not None and not self._people.is_done
+            self._give_up_at = now + (_PEOPLE_GRACE if busy else _GRACE)
         return kept if self._give_up_at is not None and now >= self._give_up_at else None
 
     def _over(self, causes: Sequence[Expectation]) -> bool:

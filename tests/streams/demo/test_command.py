@@ -19,6 +19,7 @@ from streams.cli.demo import demo_command
 from streams.demo.assertions import Assertion
 from streams.demo.deployment import PortTaken
 from streams.demo.runner import Failed
+from streams.demo.story import STORIES
 from streams.kafka.embedded_broker import BrokerUnavailable
 from streams.simulate.scenarios import SCENARIOS
 
@@ -83,7 +84,7 @@ def test_a_port_that_somebody_listens_on_is_one_line_and_status_2(
 
 def test_it_lists_the_scenarios(capsys: pytest.CaptureFixture[str]) -> None:
     assert demo(scenario="list") == 0
-    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == list(SCENARIOS)
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == [*SCENARIOS, *STORIES]
 
 
 # -- with a deployment that only pretends ---------------------------------------------------------------------------
