@@ -17,6 +17,7 @@ from detectors.policy.policy import Policy
 
 __all__ = [
     "CHART_WORDS",
+    "EXERCISE",
     "UNNAMED",
     "Link",
     "ScopeNames",
@@ -36,6 +37,8 @@ __all__ = [
     "update_words",
 ]
 
+#: The ``notify.dedup_prefix`` of exercises, by which all that is said of an incident is marked.
+EXERCISE = "exercise"
 _ELLIPSIS = "…"
 #: What the chart shows, for those who cannot see it.
 CHART_WORDS = "Share of sign-ins that fail, and people impacted, over the last hour"
@@ -81,10 +84,15 @@ class ScopeNames:
 
     Args:
         policy: its axes and values; None: each value is called by itself, on the axes of the policy that ships.
+
+    Attributes:
+        mark: what each headline begins with: ``EXERCISE: `` in an exercise, else nothing.
     """
 
     def __init__(self, policy: Policy | None = None) -> None:
         self._policy = policy
+        exercise = policy is not None and policy.notify.dedup_prefix == EXERCISE
+        self.mark = "EXERCISE: " if exercise else ""
         self._axes = AXES if policy is None else policy.axes
         listed = () if policy is None else policy.values_of("auth_method")
         self._all_methods = "both sign-in methods" if len(listed) == 2 else "all sign-in methods"
@@ -132,7 +140,7 @@ UNNAMED = ScopeNames()
 
 def headline(incident: Incident, names: ScopeNames) -> str:
     """What happens, in one clause: ``SSOe sign-in is failing``."""
-    subject = capitalised(names.words(incident.scope))
+    subject = names.mark + capitalised(names.words(incident.scope))
     if incident.state in ("resolved", "closed"):
         return f"{subject} works again"
     if incident.state == "recovering":

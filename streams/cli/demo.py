@@ -1,4 +1,4 @@
-"""How does `watchofficer demo` run a scenario on this machine, show it, and remove all its files?
+"""How do `watchofficer demo` and `exercise` run a scenario on this machine, show it, and remove all their files?
 
 A demo that is killed (SIGKILL) leaves its temporary folder; its processes end by themselves.
 """
@@ -15,7 +15,7 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
@@ -26,23 +26,28 @@ import uvloop
 
 from detectors.errors import WatchofficerError
 from detectors.instants import format_duration
+from detectors.policy.policy import Policy
 from streams.demo.assertions import Assertion
-from streams.demo.deployment import Deployment, PortTaken, pick_port
+from streams.demo.deployment import Deployment, Exercise, PortTaken, pick_port
+from streams.demo.exercise import NotARoute, exercise_policy, exercise_report, exercise_settings
 from streams.demo.recording import Recording
 from streams.demo.runner import Failed, Runner
 from streams.demo.screen import screen_for
-from streams.demo.story import STORIES, Story, reports
+from streams.demo.story import STORIES, Story, conducted, episodes_told, reports
 from streams.kafka.embedded_broker import BrokerUnavailable
 from streams.reports.rendering.markdown import markdown
 from streams.runtime.logs import configure_logs
 from streams.settings.policy_file import default_policy
+from streams.settings.settings import SettingsError
 from streams.simulate.scenarios import SCENARIOS
 
-__all__ = ["demo_command"]
+__all__ = ["demo_command", "exercise_command"]
 
 log = structlog.get_logger(__name__)
 
 _LIST = "list"
+#: Multiples of real time at which an exercise is played; a live one only until its outage is about to begin.
+_DRY_SPEED, _LIVE_SPEED = 60.0, 10.0
 #: Seconds from a signal to the end of the process, by force if need be.
 _STOP_SECONDS = 4.0
 _LOG_TAIL = 12  # lines
@@ -51,6 +56,23 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 class _Fault(WatchofficerError):
     """The arguments cannot be used. The message is one line."""
+
+
+@dataclass(frozen=True)
+class _Play:
+    """How a deployment is played.
+
+    Attributes:
+        once: whether it ends by itself.
+        story: what people do in it.
+        exercise: the name of the scenario of an exercise, which is scored.
+        live: whether people answer it.
+    """
+
+    once: bool
+    story: Story | None = None
+    exercise: str | None = None
+    live: bool = False
 
 
 @dataclass(frozen=True)
@@ -89,16 +111,58 @@ def demo_command(
     except (_Fault, PortTaken) as fault:
         print(fault, file=sys.stderr)
         return 2
-    # The receivers are on this machine: no proxy must be used.
+    story = None if events else STORIES.get(scenario)
+    plays = plays if story is None else story.scenario
+    play = _Play(once or story is not None, story)
+    return _played(play, lambda folder: Deployment(plays, seed, speed, default_policy(), port, folder))
+
+
+def exercise_command(
+    *, scenario: str, speed: float | None, port: int | None, seed: int, live: bool, policy: Policy
+) -> int:
+    """Play an exercise, print how it was answered, and return the exit status.
+
+    0: every answer was as the process asks. 1: one was not, or the deployment failed. 2: the arguments or settings
+    cannot be used.
+
+    Args:
+        scenario: a name of ``SCENARIOS``.
+        speed: multiple of real time; None for what suits.
+        port: the port of HTTP; None for a free one.
+        seed: of the events.
+        live: people answer in real time, also where no receiver of the exercise is set.
+        policy: of the watch; an exercise marks it as its own.
+    """
+    try:
+        settings = exercise_settings()
+        live = live or bool(settings.sinks())
+        pace = speed if speed is not None else _LIVE_SPEED if live else _DRY_SPEED
+        if scenario not in SCENARIOS:
+            near = difflib.get_close_matches(scenario, SCENARIOS, n=1)
+            hint = f"did you mean {near[0]}?" if near else "watchofficer demo --scenario list shows all"
+            raise _Fault(f"no scenario {scenario!r}; {hint}")
+        _check(scenario, pace, port, seed)
+    except (_Fault, PortTaken, NotARoute, SettingsError) as fault:
+        print(fault, file=sys.stderr)
+        return 2
+    story = None if live else conducted(scenario)
+    of = Exercise(settings, live)
+    own = exercise_policy(policy)
+    return _played(
+        _Play(once=True, story=story, exercise=scenario, live=live),
+        lambda folder: Deployment(scenario, seed, pace, own, port, folder, exercise=of),
+    )
+
+
+def _played(play: _Play, make: Callable[[Path], Deployment]) -> int:
+    """Play a deployment that is made for a folder; return the exit status."""
+    # Sandbox receivers are on this machine: no proxy must be used for them.
     os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1"
     folder = Path(tempfile.mkdtemp(prefix="watchofficer-demo-"))
     outcome = _Outcome(1)
     try:
         with _logs_in(folder / "demo.log"):
-            story = None if events else STORIES.get(scenario)
-            plays = plays if story is None else story.scenario
-            deployment = Deployment(plays, seed, speed, default_policy(), port, folder)
-            outcome = uvloop.run(_run(deployment, once or story is not None, folder, story))
+            outcome = uvloop.run(_run(make(folder), play, folder))
         if outcome.keep_logs:
             _print_logs(folder)
     finally:
@@ -173,10 +237,10 @@ def _print_logs(folder: Path) -> None:
         print(f"  {line}", file=sys.stderr)
 
 
-async def _run(deployment: Deployment, once: bool, folder: Path, story: Story | None) -> _Outcome:
+async def _run(deployment: Deployment, play: _Play, folder: Path) -> _Outcome:
     loop = asyncio.get_running_loop()
-    body = asyncio.create_task(_run_deployment(deployment, once, story), name="demo")
-    signals = 0
+    body = asyncio.create_task(_run_deployment(deployment, play), name="demo")
+    signals, once = 0, play.once
 
     def end_at_once() -> None:
         # Some awaits of the start cannot be cancelled, so the process exits here.
@@ -203,16 +267,22 @@ async def _run(deployment: Deployment, once: bool, folder: Path, story: Story | 
         return _Outcome(1 if once else 0)
 
 
-async def _run_deployment(deployment: Deployment, once: bool, story: Story | None) -> _Outcome:
+async def _run_deployment(deployment: Deployment, play: _Play) -> _Outcome:
     screen = screen_for(sys.stdout)
     print("starting the broker, the receivers and the pipeline ...", flush=True)
+    kept: list[Assertion] = []
     try:
         async with deployment:
             try:
-                kept = await Runner(deployment, screen, once, story).run()
+                kept = await Runner(deployment, screen, play.once, play.story, live=play.live).run()
+            except asyncio.CancelledError:
+                if play.exercise is None:
+                    raise  # of an exercise that people end, what was done is scored
             finally:
                 screen.close()
-            if story is not None:
+            if play.exercise is not None:
+                return await _score(deployment, play.exercise)
+            if play.story is not None:
                 told = await reports(
                     deployment.clients, deployment.topics.incident_log, deployment.policy, deployment.clock()
                 )
@@ -236,6 +306,14 @@ def _pages(deployment: Deployment) -> _Outcome:
     woken = deployment.sandbox.pagerduty.woken
     print(f"\n{len(woken)} page{'' if len(woken) == 1 else 's'} in the sandbox", flush=True)
     return _Outcome(0)
+
+
+async def _score(deployment: Deployment, scenario: str) -> _Outcome:
+    """Print how an exercise was answered."""
+    _, episodes = await episodes_told(deployment.clients, deployment.topics.incident_log)
+    report = exercise_report(scenario, episodes, deployment.policy, now=deployment.clock())
+    print(f"\n{markdown(report)}", flush=True)
+    return _Outcome(0 if report.data["asked"] and report.data["kept"] == report.data["asked"] else 1)
 
 
 def _result(kept: Sequence[Assertion]) -> _Outcome:

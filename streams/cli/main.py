@@ -225,6 +225,28 @@ def demo(**options: Any) -> None:
 
 
 @main.command()
+@click.argument("scenario")
+@click.option("--live", is_flag=True, help="People answer it, in real time, also where no receiver is set.")
+@click.option(
+    "--speed", type=float, help="How many times faster than real time: 60; live, until it begins: 10."
+)
+@click.option("--port", type=int, help="Port of HTTP. Default: a free port.")
+@click.option("--seed", type=int, default=1, show_default=True)
+@policy_option
+@errors_in_a_line
+def exercise(**options: Any) -> None:
+    """Play SCENARIO as an exercise, and score how it is answered.
+
+    Receivers and broker are those of WATCHOFFICER_EXERCISE_..., never those of the watch. Without any, simulated people
+    answer on this machine alone.
+    """
+    from streams.cli.demo import exercise_command
+
+    policy = policy_of(options.pop("policy_file"))
+    sys.exit(exercise_command(policy=policy, **options))
+
+
+@main.command()
 @click.argument("policies", metavar="POLICY...", nargs=-1)
 @click.option("--format", "form", type=click.Choice(["text", "jsonl"]), default="text", show_default=True)
 @click.option("--now", type=Instant(), default="now", help="The present, used by rules about dates.")

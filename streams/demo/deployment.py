@@ -9,13 +9,14 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from detectors.errors import WatchofficerError
-from detectors.instants import DAY, SECOND, format_duration, parse_instant
+from detectors.instants import DAY, MINUTE, SECOND, format_duration, parse_instant
 from detectors.policy.policy import Policy
 from detectors.scopes import ENVS
 from sinks.sandbox import (
@@ -37,11 +38,12 @@ from streams.kafka.topics import PARTITIONS, Topics, env_partition
 from streams.runtime.clocks import FastClock
 from streams.settings.settings import Settings
 from streams.simulate.episodes import Placed
+from streams.simulate.scenario import Scenario
 from streams.simulate.scenarios import SCENARIOS
 from streams.simulate.simulation import Simulation, simulate
 from streams.worker.worker import Worker, WorkerOptions
 
-__all__ = ["Deployment", "PortTaken", "pick_port"]
+__all__ = ["Deployment", "Exercise", "PortTaken", "pick_port"]
 
 #: Seconds of the demo's clock after which the sandbox responder acknowledges.
 _ACKNOWLEDGES_AFTER = 150.0
@@ -50,10 +52,14 @@ _SESSION_SECONDS = 6.0
 #: A demo plays an hour in a minute: on a busy machine its watch is minutes behind, which is no fault to page for.
 _BLIND_AFTER = 900.0
 _WEBHOOK_SECRET = "sandbox"  # noqa: S105 - of a demo on loopback
-_READY_SECONDS = 60.0
+_READY_SECONDS = 240.0
 _READY_POLL = 0.02
 #: How far the clock may be ahead of the event that is next, ms.
 _AHEAD = 10 * SECOND
+#: How far what is evaluated may be behind the clock, ms beside the delay of events, before the clock waits for it.
+_BEHIND = 4 * MINUTE
+#: Seconds for which the clock waits for an evaluation that does not get on, once in a demo.
+_STUCK = 300.0
 #: How long healthy traffic continues after the scenario, ms.
 _AFTERWARDS = 30 * DAY
 #: Below the range that systems use for outgoing connections, so that none of these takes a port first.
@@ -89,6 +95,25 @@ class _Event(msgspec.Struct):
     occurred_at: str
 
 
+@dataclass(frozen=True)
+class Exercise:
+    """What makes an exercise of a deployment.
+
+    Attributes:
+        settings: of its receivers and its broker; a sandbox, and the embedded broker, for what they lack.
+        live: whether people answer it: the outage happens in real time, and no sandbox acknowledges.
+    """
+
+    settings: Settings
+    live: bool
+
+
+def _healthy_for(scenario: Scenario) -> int:
+    """For how long (ms) nothing is wrong in a scenario, but for the last minute, or a minute where all is wrong."""
+    first = min((episode.at for episode in scenario.episodes), default=scenario.duration)
+    return max(first - MINUTE, MINUTE)
+
+
 class Deployment:
     """Everything that a demo starts, as an asynchronous context manager that stops it all.
 
@@ -99,28 +124,39 @@ class Deployment:
         policy: the policy.
         port: the port of HTTP; None for a free one.
         folder: the only folder that is written to: logs and temporary files.
+        exercise: what makes an exercise of it; None for a demo.
 
     Raises:
         BrokerUnavailable: the embedded broker cannot be started.
         PortTaken: HTTP cannot be served on the port.
-        TimeoutError: the worker was not ready within a minute.
+        TimeoutError: the worker was not ready within four minutes.
     """
 
     def __init__(
-        self, plays: str | Recording, seed: int, speed: float, policy: Policy, port: int | None, folder: Path
+        self,
+        plays: str | Recording,
+        seed: int,
+        speed: float,
+        policy: Policy,
+        port: int | None,
+        folder: Path,
+        *,
+        exercise: Exercise | None = None,
     ) -> None:
         self.recording = plays if isinstance(plays, Recording) else None
         self.scenario = plays.scenario if isinstance(plays, Recording) else SCENARIOS[plays]
-        self.clock = FastClock(self.scenario.duration, speed)
+        self._own = Settings() if exercise is None else exercise.settings
+        live = exercise is not None and exercise.live
+        self.clock = FastClock(_healthy_for(self.scenario) if live else self.scenario.duration, speed)
         self.policy = _at_pace(policy, speed)
         self.sandbox = Sandbox.make(
             clock=self.clock,
             # Not the clock's own sleep, which slows down to real time once the clock has caught up.
             sleep=lambda seconds: asyncio.sleep(seconds / speed),
             webhook_secrets=(_WEBHOOK_SECRET,),
-            acknowledge_after=_ACKNOWLEDGES_AFTER,
+            acknowledge_after=None if live else _ACKNOWLEDGES_AFTER,
         )
-        self.topics = Topics()
+        self.topics = Topics("" if exercise is None else f"exercise.{self.clock.start // SECOND}.")
         self.clients: ClientFactory = KafkaClients({})
         self.worker: Worker
         self.produced: asyncio.Task[Produced]
@@ -130,6 +166,7 @@ class Deployment:
         self._folder = folder
         self._broker = EmbeddedBroker(log=folder / "broker.log")
         self._stack = AsyncExitStack()
+        self._waits = True
 
     @property
     def end(self) -> int:
@@ -190,8 +227,10 @@ class Deployment:
 
     async def _start(self) -> None:
         port = pick_port(self._port)
-        await self._start_broker()
-        kafka = {"bootstrap_servers": self._broker.address}
+        if not self._own.broker:
+            await self._start_broker()
+            self._own = self._own.model_copy(update={"broker": (self._broker.address,)})
+        kafka = self._own.kafka_client_kwargs()
         self.clients = KafkaClients(kafka)
         await create_missing(self.topics, kafka)
         await self._stack.enter_async_context(self.sandbox)
@@ -241,11 +280,10 @@ class Deployment:
             raise
 
     def _settings(self, port: int) -> Settings:
+        """The settings of the worker: its own receivers, and a sandbox for each of the three that it lacks."""
         sandbox = self.sandbox
-        return Settings.model_validate(
+        made = Settings.model_validate(
             {
-                "broker": self._broker.address,
-                "port": port,
                 "pagerduty": {
                     "routing_key": ROUTING_KEY,
                     "base_url": sandbox.pagerduty.url,
@@ -262,6 +300,11 @@ class Deployment:
                     "base_url": sandbox.slack.base_url,
                 },
             }
+        )
+        kinds = {name.partition(":")[0] for name in self._own.sinks()}
+        lacking = {name: getattr(made, name) for name in made.sinks() - kinds}
+        return self._own.model_copy(
+            update={"port": port, "topic_prefix": self.topics.prefix, "policy": None, **lacking}
         )
 
     async def _give_history(self) -> None:
@@ -288,7 +331,28 @@ class Deployment:
 
     async def _produce(self) -> Produced:
         async with TopicSink(self.topics.login_events, self.clients) as sink:
-            return await produce(self._lines(), self.clock, sink, 1.0, sleep=self.clock.sleep)
+
+            async def paced(key: bytes | None, value: bytes, at: int) -> bool:
+                await self._keep_pace()
+                return await sink(key, value, at)
+
+            return await produce(self._lines(), self.clock, paced, 1.0, sleep=self.clock.sleep)
+
+    async def _keep_pace(self) -> None:
+        """Hold the next event, and so the clock, while the evaluation is far behind.
+
+        Else a busy machine would evaluate an incident from its beginning to its end within seconds of real time, in
+        which nobody can act.
+        """
+        allowed = round(self.policy.watermark_delay * self.clock.pace) + _BEHIND
+        loop, seen = asyncio.get_running_loop(), self.evaluated_to()
+        stuck_at = loop.time() + _STUCK
+        while self._waits and self.clock() - (seen or self.clock.start) > allowed:
+            await asyncio.sleep(_READY_POLL)
+            reached = self.evaluated_to()
+            if reached != seen:
+                seen, stuck_at = reached, loop.time() + _STUCK
+            self._waits = loop.time() < stuck_at
 
     def _lines(self) -> Iterator[bytes]:
         """The events, each of which the clock waits for: else a busy machine would make a silence of sign-in.

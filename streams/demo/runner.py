@@ -49,11 +49,19 @@ class Runner:
         screen: the screen to draw on.
         once: whether the demo ends by itself.
         story: what people do in it; None if they but acknowledge.
+        live: whether people answer an exercise: it is over once its incident is completed.
     """
 
     def __init__(
-        self, deployment: Deployment, screen: Screen, once: bool, story: Story | None = None
+        self,
+        deployment: Deployment,
+        screen: Screen,
+        once: bool,
+        story: Story | None = None,
+        *,
+        live: bool = False,
     ) -> None:
+        self._live = live
         self._deployment = deployment
         self._screen = screen
         self._once = once
@@ -78,6 +86,8 @@ class Runner:
         self._give_up_at: float | None = None
         self._name = "the scenario" if deployment.recording is None else "the recording"
         self._status = f"{self._name} is playing; Ctrl-C stops everything"
+        if live:
+            self._status = "answer it until it is completed; Ctrl-C ends it, and what was done is scored"
 
     async def run(self) -> list[Assertion]:
         """Show the deployment until the scenario is over; returns the assertions. Without ``once`` it never ends.
@@ -127,6 +137,9 @@ class Runner:
 
     def _verdict(self, truth: asyncio.Task[list[dict[str, Any]]]) -> list[Assertion] | None:
         """The assertions, once their results are final; None before."""
+        if self._live:
+            processes = [one.get("process") or {} for one in self._deployment.worker.views.incidents()]
+            return [] if any(one.get("completed_at") for one in processes) else None
         if not truth.done():
             return None
         causes = expectations(truth.result(), self._deployment.episodes)
@@ -214,7 +227,9 @@ class Runner:
 
     def _places(self) -> dict[str, str]:
         url, sandbox = self._deployment.worker.url, self._deployment.sandbox
+        answer = {"answer": f"watchofficer ack prod-1 --url {url}"} if self._live else {}
         return {
+            **answer,
             "console": f"{url}/",
             "metrics": f"{url}/metrics",
             "API": f"{url}/api/v1/incidents",

@@ -19,14 +19,14 @@ from streams.demo.assertions import Assertion
 from streams.http.views import Views
 from streams.kafka.clients import ClientFactory
 from streams.kafka.topic_reader import TopicValues
-from streams.records.log_lines import read_line
+from streams.records.log_lines import Line, read_line
 from streams.reports.document import Report
-from streams.reports.episodes import episodes_of
+from streams.reports.episodes import Episode, episodes_of
 from streams.reports.postmortem import postmortem_report
 from streams.reports.response import response_report
 from streams.reports.spans import local, month_of
 
-__all__ = ["STORIES", "Step", "Story", "Storyteller", "reports"]
+__all__ = ["STORIES", "Step", "Story", "Storyteller", "conducted", "episodes_told", "reports"]
 
 _STATES = ("open", "acknowledged", "recovering", "resolved", "closed")
 _POLL = 0.1  # seconds
@@ -44,7 +44,8 @@ class Step:
         after: ms of the time that is evaluated, since the step before: the clock may be ahead of what people see.
         act: the word of an act on the incident, or ``maintenance``.
         by: who does it.
-        fields: makes the other fields of the request from the T that is evaluated, ms.
+        fields: makes the other fields of the request from the T that is evaluated, ms; an item that ends in ``*`` is
+            each line of the checklist that begins so and is not ticked.
     """
 
     words: str
@@ -89,7 +90,7 @@ STORIES: Mapping[str, Story] = {
                 "acknowledged",
                 "note",
                 by=_BO,
-                text="IAM was called and confirms that ISAM is down.",
+                text="The owner of what fails was called, and confirms it.",
                 since=-2 * MINUTE,
             ),
             _step("the end is estimated", "acknowledged", "eta", by=_BO, until=25 * MINUTE),
@@ -97,7 +98,7 @@ STORIES: Mapping[str, Story] = {
                 "those who wait are told",
                 "acknowledged",
                 "update",
-                text="Sign-in by SSOe fails. Please use Sign-in Service meanwhile; IAM restarts ISAM.",
+                text="Sign-in fails. Please use another way meanwhile; it is being repaired.",
                 public=True,
             ),
             _step(
@@ -110,13 +111,13 @@ STORIES: Mapping[str, Story] = {
                 since=5 * DAY,
                 until=5 * DAY + HOUR,
             ),
-            _step("a manual sign-in works", "recovering", "check", by=_BO, item="sign_in_ssoe"),
+            _step("a manual sign-in works", "recovering", "check", by=_BO, item="sign_in_*"),
             _step("the recovery is said", "resolved", "check", item="statement"),
             _step(
                 "a task is left",
                 "resolved",
                 "follow-up",
-                text="Ask IAM for an alarm on ISAM.",
+                text="Ask the owner for an alarm of their own.",
                 link="https://jira.example/ID-1",
             ),
             _step("the post-mortem is linked", "resolved", "post-mortem", link=_WIKI),
@@ -124,6 +125,13 @@ STORIES: Mapping[str, Story] = {
         ),
     )
 }
+
+
+def conducted(scenario: str) -> Story:
+    """Return what people do in an exercise of any scenario: as in the full story, but for its maintenance."""
+    full = STORIES["full_story"]
+    steps = tuple(step for step in full.steps if step.act != "maintenance")
+    return Story(f"An exercise of {scenario}.", scenario, steps)
 
 
 class Storyteller:
@@ -179,19 +187,46 @@ class Storyteller:
     async def take(self, http: httpx.AsyncClient, number: int, incident: str) -> None:
         """Take a step (its place in the story) on an incident, and note whether its act has applied."""
         step = self._steps[number]
+        fields = dict(step.fields(self._now()))
+        item = str(fields.get("item", ""))
+        asked = [fields]
+        if item.endswith("*"):
+            asked = [{**fields, "item": one} for one in self._unticked(incident) if one.startswith(item[:-1])]
         path = step.act if step.act == "maintenance" else f"incidents/{incident}/{step.act}"
-        try:
-            answer = await http.post(f"/api/v1/{path}", json={"by": step.by, **step.fields(self._now())})
-            if answer.status_code != httpx.codes.ACCEPTED:
-                self._broken[number] = f"it was answered {answer.status_code}: {answer.text[:200]}"
-                return
-            asked, found = answer.json()["accepted"]["id"], dict[str, Any]()
-            while found.get("state") not in ("applied", "refused"):
-                await asyncio.sleep(_POLL)
-                found = (await http.get(f"/api/v1/inputs/{asked}")).json()
-            self._broken[number] = None if found["state"] == "applied" else str(found.get("reason"))
-        except (httpx.HTTPError, ValueError, KeyError) as error:
-            self._broken[number] = f"it could not be sent: {error!r}"
+        broken = [await _ask(http, path, {"by": step.by, **one}) for one in asked]
+        self._broken[number] = next(filter(None, broken), None)
+
+    def _unticked(self, incident: str) -> list[str]:
+        """The items of an incident's checklist that are not ticked."""
+        record = next((one for one in self._views.incidents() if one["id"] == incident), {})
+        process = record.get("process") or {}
+        return [one["item"] for one in process.get("checklist", ()) if one.get("done_at") is None]
+
+
+async def _ask(http: httpx.AsyncClient, path: str, body: Mapping[str, Any]) -> str | None:
+    """Send an act, and return why it has not applied; None if it has."""
+    try:
+        answer = await http.post(f"/api/v1/{path}", json=body)
+        if answer.status_code != httpx.codes.ACCEPTED:
+            return f"it was answered {answer.status_code}: {answer.text[:200]}"
+        asked, found = answer.json()["accepted"]["id"], dict[str, Any]()
+        while found.get("state") not in ("applied", "refused"):
+            await asyncio.sleep(_POLL)
+            found = (await http.get(f"/api/v1/inputs/{asked}")).json()
+        return None if found["state"] == "applied" else str(found.get("reason"))
+    except (httpx.HTTPError, ValueError, KeyError) as error:
+        return f"it could not be sent: {error!r}"
+
+
+async def episodes_told(clients: ClientFactory, topic: str) -> tuple[list[Line], list[Episode]]:
+    """Read an incident log; return its lines, and the episodes of production.
+
+    Args:
+        clients: make the consumer.
+        topic: the incident log.
+    """
+    lines = [read_line(value) for value in await TopicValues(clients).values(topic)]
+    return lines, [one for one in episodes_of(lines) if one.env == "prod"]
 
 
 async def reports(clients: ClientFactory, topic: str, policy: Policy, now: int) -> Sequence[Report]:
@@ -203,8 +238,7 @@ async def reports(clients: ClientFactory, topic: str, policy: Policy, now: int) 
         policy: the policy.
         now: ms of the demo's clock.
     """
-    lines = [read_line(value) for value in await TopicValues(clients).values(topic)]
-    every = [one for one in episodes_of(lines) if one.env == "prod"]
+    lines, every = await episodes_told(clients, topic)
     span = month_of(f"{local(now, policy.time_zone):%Y-%m}", policy.time_zone)
     known_from = min((line.instant for line in lines), default=None)
     month = response_report(every, policy, span, env="prod", now=now, known_from=known_from)

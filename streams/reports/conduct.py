@@ -14,7 +14,7 @@ from streams.records.log_lines import Line
 from streams.reports.document import Cell, Item, Section, Sentence, Table
 from streams.reports.episodes import Episode
 
-__all__ = ["conduct_data", "conduct_section", "judged_conduct", "open_conduct"]
+__all__ = ["conduct_data", "conduct_section", "judged_conduct", "longest_silence", "open_conduct"]
 
 #: A gap between updates is in time if it is at most so much longer than the policy's, ms: steps and seconds.
 _TOLERANCE = 60_000
@@ -37,6 +37,11 @@ def _gaps(one: Episode) -> Iterator[tuple[int, Line]]:
     told = [line for line in one.lines if line.kind not in _NO_NEWS]
     until = [line for line in told if one.resolved_at is None or line.instant <= one.resolved_at]
     yield from ((after.instant - before.instant, after) for before, after in itertools.pairwise(until))
+
+
+def longest_silence(one: Episode) -> int:
+    """Return the longest time (ms) of an episode without news for those who wait."""
+    return max((gap for gap, _ in _gaps(one)), default=0)
 
 
 def conduct_data(episodes: Sequence[Episode]) -> dict[str, Any]:
@@ -121,7 +126,7 @@ def judged_conduct(episodes: Sequence[Episode], policy: Policy) -> tuple[list[st
     well, badly = list[str](), list[str]()
     every = policy.lifecycle.update_every
     for one in episodes:
-        longest = max((gap for gap, _ in _gaps(one)), default=0)
+        longest = longest_silence(one)
         if longest > every + _TOLERANCE:
             badly.append(f"{one.name}: those who wait heard nothing for {duration_words(longest)}.")
         else:

@@ -254,7 +254,7 @@ def _impact(incident: Incident, names: ScopeNames) -> dict[str, Any]:
 
 
 def _title(incident: Incident, names: ScopeNames, template: str, limit: int) -> str:
-    return truncate(template.format(service=capitalised(names.words(incident.scope))), limit)
+    return truncate(template.format(service=names.mark + capitalised(names.words(incident.scope))), limit)
 
 
 def _incident_title(command: Command, names: ScopeNames) -> str:

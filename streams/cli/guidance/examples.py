@@ -30,6 +30,10 @@ watchofficer demo
 watchofficer demo --scenario idme_outage --speed 120 --once
 watchofficer demo --events production.log --mapping vets-api-sis
 """,
+    "exercise": """
+watchofficer exercise ssoe_outage
+watchofficer exercise idme_outage --live
+""",
     "lint": """
 watchofficer lint my-policy.yaml
 watchofficer lint --rules

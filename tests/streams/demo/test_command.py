@@ -120,7 +120,7 @@ class Verdict:
     kept: tuple[Assertion, ...] = ()
     fails: BaseException | None = None
 
-    def __init__(self, *_: object) -> None: ...
+    def __init__(self, *_: object, **__: object) -> None: ...
 
     async def run(self) -> tuple[Assertion, ...]:
         if self.fails is not None:

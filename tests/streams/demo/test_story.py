@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, cast
 
 import httpx
@@ -9,7 +10,7 @@ import pytest
 
 from detectors.instants import MINUTE, parse_instant
 from detectors.process.actions import BY_KIND, OF_INCIDENTS
-from streams.demo.story import STORIES, Step, Story, Storyteller
+from streams.demo.story import STORIES, Step, Story, Storyteller, conducted
 from streams.http.bodies import ActBody, given_of
 from streams.simulate.scenarios import SCENARIOS
 
@@ -54,3 +55,33 @@ async def test_an_act_that_is_refused_or_not_sent_is_no_promise_kept() -> None:
         for number in range(2):
             await people.take(http, number, "prod-1")
     assert [one.broken for one in people.assertions()] == [None, "it is past", "it was not taken"]
+
+
+async def test_all_lines_of_a_checklist_are_ticked_where_a_step_says_so() -> None:
+    class Views:
+        def incidents(self) -> list[dict[str, Any]]:
+            lines = [("monitors", "x"), ("sign_in_sis", None), ("sign_in_ssoe", None), ("statement", None)]
+            checklist = [{"item": item, "done_at": done} for item, done in lines]
+            return [{"env": "prod", "id": "prod-1", "state": "open", "process": {"checklist": checklist}}]
+
+    ticked = list[str]()
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.method == "POST":
+            ticked.append(json.loads(request.content)["item"])
+            return httpx.Response(202, json={"accepted": {"id": "1"}})
+        return httpx.Response(200, json={"state": "applied"})
+
+    steps = (Step("check", "open", 0, "check", "Ada", lambda _: {"item": "sign_in_*"}),)
+    people = Storyteller(Story("", "x", steps), "http://worker", cast(Any, Views()), lambda: NOW)
+    transport = httpx.MockTransport(answer)
+    async with httpx.AsyncClient(base_url="http://worker", transport=transport) as http:
+        await people.take(http, 0, "prod-1")
+    assert ticked == ["sign_in_sis", "sign_in_ssoe"]
+    assert [one.broken for one in people.assertions()] == [None]
+
+
+def test_an_exercise_has_the_acts_of_the_full_story_but_for_its_maintenance() -> None:
+    acts = [step.act for step in conducted("idme_outage").steps]
+    assert "maintenance" not in acts
+    assert acts[-1] == "complete"
