@@ -29,11 +29,11 @@ from detectors.instants import format_duration
 from detectors.policy.policy import Policy
 from streams.demo.assertions import Assertion
 from streams.demo.deployment import Deployment, Exercise, PortTaken, pick_port
-from streams.demo.exercise import NotARoute, exercise_policy, exercise_report, exercise_settings
+from streams.demo.people.exercise import NotARoute, exercise_policy, exercise_report, exercise_settings
+from streams.demo.people.story import STORIES, Story, conducted, episodes_told, reports
 from streams.demo.recording import Recording
 from streams.demo.runner import Failed, Runner
 from streams.demo.screen import screen_for
-from streams.demo.story import STORIES, Story, conducted, episodes_told, reports
 from streams.kafka.embedded_broker import BrokerUnavailable
 from streams.reports.rendering.markdown import markdown
 from streams.runtime.logs import configure_logs

@@ -19,8 +19,8 @@ from streams.demo.deployment import Deployment
 from streams.demo.expectations import Expectation, expectations
 from streams.demo.layout import Method, ScreenState
 from streams.demo.observer import Observer
+from streams.demo.people.story import Story, Storyteller
 from streams.demo.screen import Screen
-from streams.demo.story import Story, Storyteller
 from streams.demo.timeline import Timeline
 from streams.records.models import decode_incident
 

@@ -49,7 +49,6 @@ __all__ = [
 ]
 
 PREFIX = "WATCHOFFICER_"
-_OURS = re.compile(rf"{PREFIX}(?!EXERCISE_)")  # an exercise has variables of its own
 
 #: The greatest size of a file that holds a secret, bytes.
 _MAX_SECRET = 64 * 1024
@@ -294,7 +293,7 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         SettingsError: variables cannot be used; the error carries every problem.
     """
     known = variables()
-    given = {name: value for name, value in environ.items() if _OURS.match(name) and value}
+    given = {n: v for n, v in environ.items() if re.match(f"{PREFIX}(?!EXERCISE_)", n) and v}
     values: dict[str, str | SecretStr] = {}
     files: dict[str, Path] = {}
     problems: list[SettingsProblem] = []

@@ -18,8 +18,8 @@ from streams.cli import demo as command
 from streams.cli.demo import demo_command
 from streams.demo.assertions import Assertion
 from streams.demo.deployment import PortTaken
+from streams.demo.people.story import STORIES
 from streams.demo.runner import Failed
-from streams.demo.story import STORIES
 from streams.kafka.embedded_broker import BrokerUnavailable
 from streams.simulate.scenarios import SCENARIOS
 

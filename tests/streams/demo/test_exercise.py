@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from detectors.instants import MINUTE, format_instant
 from sinks.wording import ScopeNames, headline
 from streams.cli.main import main
-from streams.demo.exercise import NotARoute, exercise_policy, exercise_report, exercise_settings
+from streams.demo.people.exercise import NotARoute, exercise_policy, exercise_report, exercise_settings
 from streams.records.log_lines import read_line
 from streams.reports.episodes import episodes_of
 from streams.settings.policy_file import default_policy

@@ -10,7 +10,7 @@ import pytest
 
 from detectors.instants import MINUTE, parse_instant
 from detectors.process.actions import BY_KIND, OF_INCIDENTS
-from streams.demo.story import STORIES, Step, Story, Storyteller, conducted
+from streams.demo.people.story import STORIES, Step, Story, Storyteller, conducted
 from streams.http.bodies import ActBody, given_of
 from streams.simulate.scenarios import SCENARIOS
 
