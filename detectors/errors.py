@@ -15,6 +15,7 @@ WatchofficerError
 │   └── TakenOver               streams.evaluate: another worker has claimed the environments of this one
 ├── ListenError                 streams.tail: connections cannot be taken at an address; ends the command
 ├── LogReplaced (ValueError)    streams.ingest: the input topic is not the one that was read before
+├── NotARoute                   streams.demo: an exercise would reach those whom an outage reaches; ends the command
 ├── PolicyError (ValueError)    detectors.policy: a policy cannot be used; the error lists every problem
 ├── PortTaken                   streams.demo: HTTP cannot be served on the requested port
 ├── RegistryAway                streams.mappings: a schema registry does not answer
