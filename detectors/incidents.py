@@ -317,6 +317,7 @@ class IncidentInput(msgspec.Struct, frozen=True, kw_only=True):
         since, until: instants (ms): the bounds of a span; when what a note tells happened; an estimated end.
         item: a line of the checklist, the number of a follow-up, or the id of a mute, maintenance or correction.
         recurs: an RRULE of RFC 5545, without dates.
+        states: two-letter codes, as ``process.states.read_states`` returns them.
     """
 
     id: str
@@ -338,6 +339,7 @@ class IncidentInput(msgspec.Struct, frozen=True, kw_only=True):
     public: bool | None = None
     item: str | None = None
     recurs: str | None = None
+    states: tuple[str, ...] | None = None
     at: int = 0  # when it was received, ms; beside PagerDuty's instants it decides what came later
     alert: AlertNews | None = None  # of an input from PagerDuty
 

@@ -235,9 +235,7 @@ class Lifecycle:
             first_bad_at=min(kept.incident.first_bad_at, lost.incident.first_bad_at),
             narrower=tuple(sorted({*kept.incident.narrower, lost.incident.scope})),
         )
-        if lost.incident.declared_at is not None and kept.incident.declared_at is None:
-            reason = f"{lost.incident.id}, which is declared, has become part of it."
-            transitions.declare(kept, reason, recorder, by=lost.incident.declared_by)
+        actions.take_over(kept, lost, recorder)
         lost.merged = True
         into = f"merged into {kept.incident.id}"
         reason = f"What fails on {lost.incident.scope} is part of {kept.incident.id} ({kept.incident.scope})."

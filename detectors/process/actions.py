@@ -39,6 +39,7 @@ Field = Literal[
     "axis",
     "value",
     "scope",
+    "states",
 ]
 
 
@@ -89,7 +90,11 @@ ACTIONS: tuple[Action, ...] = (
         "text",
         may=("public",),
     ),
-    _act("declare", "say that it is a service outage", may=("text",)),
+    _act(
+        "declare",
+        "say that it is a service outage; with states the sign-in page tells it to who lives there",
+        may=("states", "text"),
+    ),
     _act("assign", "give somebody a role", "role", "who", late=True),
     _act("stage", "say how far the process is", "stage", may=("text",), late=True),
     _act(

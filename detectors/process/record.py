@@ -78,6 +78,7 @@ class Process(msgspec.Struct, frozen=True, kw_only=True):
         follow_ups: what is left to do, in the order in which it was put down.
         checklist: what must be seen before the incident is over.
         completed_at, completed_by: the end of the process.
+        states: two-letter codes of the states that it was declared for, sorted; () for no states in particular.
     """
 
     stage: Stage = "detection"
@@ -91,6 +92,7 @@ class Process(msgspec.Struct, frozen=True, kw_only=True):
     checklist: tuple[Check, ...] = ()
     completed_at: int | None = None
     completed_by: str | None = None
+    states: tuple[str, ...] = ()
 
     def bounded(self) -> Process:
         """Return the process with every text cut to its limit."""

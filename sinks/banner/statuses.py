@@ -20,7 +20,7 @@ from sinks.banner.banner import BADNESS, Banner
 from sinks.banner.keys import BannerKeys, Service, Services, Visitor
 from sinks.banner.ways import WaysIn
 
-__all__ = ["KEPT", "Known", "known", "statuses"]
+__all__ = ["KEPT", "Body", "Known", "known", "statuses"]
 
 #: How long the last known state is shown after the last verdict, ms.
 KEPT = 15 * MINUTE
@@ -45,6 +45,11 @@ class Known(NamedTuple):
     since: Mapping[str, int]
     is_current: bool
 
+    @property
+    def holds(self) -> bool:
+        """Whether what was judged last may still be shown."""
+        return self.is_current or (self.reported is not None and self.now < self.reported + KEPT)
+
 
 def known(banners: Iterable[Banner], now: int, env: str) -> Known:
     """What the banners of an environment say at ``now`` (ms).
@@ -62,11 +67,12 @@ def known(banners: Iterable[Banner], now: int, env: str) -> Known:
     since = {key: banner.since for key, banner in latest.items() if banner.since is not None}
     reported = max((banner.updated_at for banner in latest.values()), default=None)
     is_current = any(banner.valid_until > now for banner in latest.values())
-    if reported is None or not (is_current or now < reported + KEPT):
-        return Known(now, reported, {}, since, False)
+    state = Known(now, reported, {}, since, is_current)
+    if reported is None or not state.holds:
+        return state
     judged = now if is_current else reported
     valid = {key: banner for key, banner in latest.items() if banner.valid_until > judged}
-    return Known(now, reported, valid, since, is_current)
+    return state._replace(banners=valid)
 
 
 def statuses(

@@ -150,6 +150,7 @@ def _dialog() -> Html:
         _field("until", f"Until ({times})", tag("input", name="until", type="datetime-local")),
         _field("link", "Link", tag("input", name="link", type="url", maxlength=500)),
         _field("recurs", "Recurs (RRULE)", tag("input", name="recurs", maxlength=200)),
+        _field("states", "States (such as AR, TX)", tag("input", name="states", maxlength=300)),
         _field("text", "Text", tag("textarea", name="text", rows=3, maxlength=4000)),
         _field("public", "For the public too", tag("input", name="public", type="checkbox")),
         tag(

@@ -10,7 +10,7 @@ from detectors.incidents import IncidentInput
 from detectors.process.actions import Action, misgiven
 from detectors.process.vocabulary import Role, Stage
 from streams.http.responses import ApiError
-from streams.records.fields import Env, Instant, Scope, Value
+from streams.records.fields import Env, Instant, Scope, States, Value
 from streams.records.models import (
     ID_LIMIT,
     NAME_LIMIT,
@@ -40,6 +40,7 @@ class ActBody(BaseModel):
     public: bool | None = None
     item: Annotated[str | None, Field(min_length=1, max_length=ID_LIMIT)] = None
     recurs: Annotated[str | None, Field(min_length=1, max_length=RULE_LIMIT)] = None
+    states: States | None = None
     axis: str | None = None
     value: Value | None = None
     scope: Scope | None = None

@@ -17,6 +17,7 @@ from pydantic import (
 )
 
 from detectors.instants import format_duration, format_instant, parse_duration, parse_instant
+from detectors.process.states import US_STATES, read_states
 
 __all__ = [
     "Count",
@@ -28,6 +29,7 @@ __all__ = [
     "SampleError",
     "Scope",
     "Severity",
+    "States",
     "Value",
     "Window",
     "says",
@@ -67,6 +69,12 @@ def _scope(value: str) -> str:
     if _SCOPE.fullmatch(value) is None:
         raise ValueError("no such scope; one is written like prod, prod/ssoe, prod/ssoe/idme or prod/*/idme")
     return value
+
+
+def _states(value: object) -> object:
+    if isinstance(value, list | tuple):
+        value = ",".join(one if isinstance(one, str) else repr(one) for one in value)
+    return read_states(value) if isinstance(value, str) else value
 
 
 def says(text: str) -> Any:
@@ -112,3 +120,18 @@ SampleError = Annotated[
 Severity = Annotated[int, Field(ge=1, le=3)]
 #: 0-1, null if there is no ratio.
 NullableRatio = Annotated[float, Field(ge=0, le=1)] | None
+#: Codes of states, sorted; read from words such as ``AR,TX`` too.
+States = Annotated[
+    tuple[str, ...],
+    BeforeValidator(_states),
+    WithJsonSchema(
+        {
+            "type": "array",
+            "items": {"enum": [*US_STATES]},
+            "minItems": 1,
+            "maxItems": len(US_STATES),
+            "uniqueItems": True,
+            "examples": [["AR", "TX"]],
+        }
+    ),
+]

@@ -34,6 +34,7 @@ from streams.records.fields import (
     SampleError,
     Scope,
     Severity,
+    States,
     Value,
     Window,
     says,
@@ -260,6 +261,7 @@ class InputRecord(Document):
     recurs: Annotated[
         str | None, Field(max_length=RULE_LIMIT, description="of a maintain: an RRULE of RFC 5545")
     ] = None
+    states: Annotated[States | None, says("of a declare: codes of the states that it concerns")] = None
     at: Annotated[Instant, says("when it was received")] = 0
     alert: Annotated[AlertRecord | None, says("of an input from PagerDuty")] = None
 

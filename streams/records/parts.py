@@ -141,3 +141,6 @@ class ProcessRecord(Document):
     ] = ()
     completed_at: Annotated[Instant | None, says("the end of the process")] = None
     completed_by: Annotated[str | None, says("who ended it")] = None
+    states: Annotated[
+        tuple[str, ...], says("codes of the states that it was declared for; [] for none in particular")
+    ] = ()

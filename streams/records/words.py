@@ -6,13 +6,14 @@ from typing import Any, get_args
 
 from detectors.instants import parse_duration, parse_instant
 from detectors.process.actions import Action, Field, misgiven
+from detectors.process.states import read_states
 from detectors.process.vocabulary import Role, Stage
 from streams.records.models import TEXT_LIMIT
 
 __all__ = ["read_instant", "read_words", "usage"]
 
 _TIMES = ("since", "until")
-_SHOWN = {"since": "FROM", "who": "NAME", "public": "public"}
+_SHOWN = {"since": "FROM", "who": "NAME", "public": "public", "states": "states=AR,TX"}
 
 
 def usage(action: Action) -> str:
@@ -25,7 +26,7 @@ def usage(action: Action) -> str:
 
 def _optional(action: Action) -> list[Field]:
     """Return the fields that an act may have, in the order in which words give them: a text is the last."""
-    shown: list[Field] = [one for one in action.may if one in ("until", "item", "link", "public")]
+    shown: list[Field] = [one for one in action.may if one in ("until", "item", "link", "public", "states")]
     return [*shown, *(one for one in action.may if one == "text")]
 
 
@@ -47,7 +48,7 @@ def read_words(action: Action, words: str, now: int) -> dict[str, Any]:
     """Return the fields that the words behind the target of an act give.
 
     A leading number of a follow-up names one that there is, a leading address is a link, and a leading ``public`` makes
-    an update one for the public too.
+    an update one for the public too, and a leading ``states=AR,TX`` says whom a declaration concerns.
 
     Args:
         action: the act.
@@ -92,6 +93,8 @@ def _is(field: Field, word: str) -> bool:
             return word.isascii() and word.isdigit() and len(word) < 3
         case "public":
             return word == "public"
+        case "states":
+            return word.startswith("states=")
     return word[:1].isdigit()
 
 
@@ -100,6 +103,8 @@ def _value(field: Field, word: str, now: int) -> object:
         return read_instant(word, now)
     if field == "public":
         return True
+    if field == "states":
+        return read_states(word.partition("=")[2])
     known = {"role": get_args(Role), "stage": get_args(Stage)}.get(field)
     if known is None:
         return word

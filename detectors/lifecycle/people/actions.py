@@ -9,10 +9,11 @@ from msgspec.structs import replace
 from detectors.incidents import IncidentInput
 from detectors.lifecycle import transitions
 from detectors.lifecycle.memory import IncidentMemory
+from detectors.lifecycle.people.notes import say
 from detectors.lifecycle.recorder import Recorder
 from detectors.urgency import is_serious
 
-__all__ = ["acknowledge", "declare", "unacknowledge"]
+__all__ = ["acknowledge", "declare", "take_over", "unacknowledge"]
 
 
 def acknowledge(memory: IncidentMemory, incident_input: IncidentInput, recorder: Recorder) -> str | None:
@@ -70,17 +71,38 @@ def _when(incident_input: IncidentInput) -> int | None:
 
 
 def declare(memory: IncidentMemory, incident_input: IncidentInput, recorder: Recorder) -> str | None:
-    """Declare a service outage, once per epoch.
+    """Declare a service outage, once per epoch; of one that is declared, say for which states.
 
     A declared incident is serious whatever the detectors found: receivers that get no surges are notified now.
     """
-    incident = memory.incident
-    if incident.declared_at is not None:
-        return f"{incident.id} is declared already, by {incident.declared_by}"
+    incident, states = memory.incident, incident_input.states
     text = f": {incident_input.text}" if incident_input.text else "."
-    reason = f"{incident_input.by} declared a service outage{text}"
+    process = replace(incident.process, states=states or incident.process.states)
+    if incident.declared_at is not None:
+        if states is None or process == incident.process:
+            return f"{incident.id} is declared already, by {incident.declared_by}"
+        concerns = f"It concerns people in {', '.join(states)}{text}"
+        say(memory, incident_input, concerns, recorder, "note", process=process)
+        return None
+    whom = f" for people in {', '.join(states)}" if states else ""
+    reason = f"{incident_input.by} declared a service outage{whom}{text}"
+    memory.incident = incident = replace(incident, process=process)
     if not is_serious(incident):
         memory.incident = replace(incident, causes=tuple(sorted({*incident.causes, "declared"})))
         recorder.change(memory, "cause", reason, by=incident_input.by, via=incident_input.via)
     transitions.declare(memory, reason, recorder, by=incident_input.by, via=incident_input.via)
     return None
+
+
+def take_over(kept: IncidentMemory, lost: IncidentMemory, recorder: Recorder) -> None:
+    """Declare an incident, and for which states, as one was that has become part of it."""
+    part, states = lost.incident, lost.incident.process.states
+    process = kept.incident.process
+    joined = tuple(sorted({*process.states, *states}))
+    reason = f"{part.id}, which is declared, has become part of it."
+    if part.declared_at is not None and kept.incident.declared_at is None:
+        kept.incident = replace(kept.incident, process=replace(process, states=joined))
+        transitions.declare(kept, reason, recorder, by=part.declared_by)
+    elif joined != process.states:
+        reason = f"{part.id}, which concerns people in {', '.join(states)}, has become part of it."
+        recorder.change(kept, "note", reason, by=part.declared_by, process=replace(process, states=joined))

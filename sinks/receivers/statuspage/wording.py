@@ -16,6 +16,7 @@ __all__ = [
     "components_of",
     "key_in",
     "render",
+    "sentence_of",
     "status_of",
     "statuses_in",
     "worst",
@@ -96,7 +97,7 @@ def render(
     if command.action == "open":
         fields["name"] = title
     if says:
-        fields["body"] = _sentence(incident, names)
+        fields["body"] = sentence_of(incident, names)
     return {"incident": fields}
 
 
@@ -119,7 +120,8 @@ def _ours(listed: Mapping[str, Any]) -> Mapping[str, Any]:
     return ours if isinstance(ours, dict) else {}
 
 
-def _sentence(incident: Incident, names: ScopeNames) -> str:
+def sentence_of(incident: Incident, names: ScopeNames) -> str:
+    """How an incident stands, in a sentence without figures."""
     what = plain(names.words(incident.scope), 200)
     match status_of(incident):
         case "resolved":

@@ -64,6 +64,7 @@ watchofficer follow-up prod-3 --item 1
     "declare": """
 watchofficer declare prod-3
 watchofficer declare prod/ssoe --text 'Nobody gets in.'
+watchofficer declare 'prod/*/logingov' --states AR,TX
 """,
     "report-failure": "watchofficer report-failure prod/sis --text 'Support gets many calls.'",
     "retire": "watchofficer retire csp mhv --text 'It has ended.'",

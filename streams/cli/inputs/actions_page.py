@@ -42,6 +42,8 @@ it. An act that is repeated under the same `Idempotency-Key` applies once.
   (`--recurs "FREQ=WEEKLY;BYDAY=SU"`), on the wall clock of the policy's time zone, until somebody ends it. What either
   hid is listed when it ends, and what still fails then wakes somebody. A correction takes a span of the last 40
   days out of the SLA account; the account says how many failures each reason has left out.
+* `declare` may name states and territories (two-letter codes, `AR,TX`): the sign-in page tells who lives there
+  ([banner.md](banner.md#for-some-states-alone)). Of an incident that is declared already it says for which states.
 * `complete` is for the commander: whoever acknowledged first, unless somebody else is assigned. The incident
   must be over, its post-mortem linked, and each follow-up linked or done.
 

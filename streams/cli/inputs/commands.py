@@ -20,11 +20,12 @@ _url_option = click.option(
 
 @click.command()
 @click.argument("target", metavar="INCIDENT|SCOPE")
+@click.option("--states", help="States that it concerns, such as AR,TX; the sign-in page tells it there.")
 @click.option("--text", help="Why.")
 @_by_option
 @_url_option
 @errors_in_a_line
-def declare(target: str, text: str | None, by: str | None, url: str | None) -> None:
+def declare(target: str, states: str | None, text: str | None, by: str | None, url: str | None) -> None:
     """Say that INCIDENT (prod-3), or what fails on SCOPE (prod/ssoe), is a service outage.
 
     A scope without an incident gets one.
@@ -33,9 +34,10 @@ def declare(target: str, text: str | None, by: str | None, url: str | None) -> N
 
     from streams.cli.inputs.sending import act_command
 
+    fields = {"states": states, "text": text}
     if re.fullmatch(r"[^/]+-[0-9]+", target):
-        sys.exit(act_command(f"incidents/{target}/declare", {"text": text}, by=by, url=url))
-    sys.exit(act_command("incidents", {"scope": target, "text": text}, by=by, url=url))
+        sys.exit(act_command(f"incidents/{target}/declare", fields, by=by, url=url))
+    sys.exit(act_command("incidents", {"scope": target, **fields}, by=by, url=url))
 
 
 @click.command("report-failure")

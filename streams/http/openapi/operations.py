@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from detectors.process.actions import BY_KIND, OF_INCIDENTS, PATHS, Action
+from detectors.process.states import US_STATES
 from sinks.console.history import STATES
 from sinks.console.overview import RANGES
 from streams.http.bodies import ActBody
@@ -109,6 +110,26 @@ SCHEMAS: dict[str, Schema] = {
                     },
                     maintenance_windows={"type": "array", "items": {"type": "object"}},
                 ),
+            )
+        ),
+    },
+    "StateIncidents": {
+        "description": "Outages that were declared for states, in the form that VA.gov's front end reads.",
+        **_object(
+            data=_object(
+                attributes=_object(
+                    incidents={
+                        "type": "array",
+                        "items": _object(
+                            id=_TEXT,
+                            active={"type": "boolean"},
+                            states={"type": "array", "items": {"enum": [*US_STATES]}},
+                            title=_TEXT,
+                            message=_TEXT,
+                            status={"enum": ["error", "warning", "info"]},
+                        ),
+                    }
+                )
             )
         ),
     },
@@ -310,7 +331,17 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         errors=(400, 503),
         parameters=_BANNER,
     ),
-    ("OPTIONS", "/v0/backend_statuses"): Operation(
-        "Reading", "Whether a page of another origin may read the banners", content_type=_NONE, status=204
+    ("GET", "/login_gov_state_incidents"): Operation(
+        "Reading",
+        "Outages that were declared for states",
+        _ref("StateIncidents"),
+        errors=(400, 503),
+        parameters={"strict": _BANNER["strict"]},
     ),
+    **{
+        ("OPTIONS", path): Operation(
+            "Reading", "Whether a page of another origin may read the banners", content_type=_NONE, status=204
+        )
+        for path in ("/v0/backend_statuses", "/login_gov_state_incidents")
+    },
 }

@@ -1,6 +1,7 @@
-"""How is ``/v0/backend_statuses`` served, the page from which VA.gov's front end reads the banners?
+"""How are the pages served from which VA.gov's front end reads its banners?
 
-An answer may be kept for ``MAX_AGE`` seconds, has an ETag, and may be read by the pages of the configured origins.
+``/v0/backend_statuses`` tells what fails for a visitor, ``/login_gov_state_incidents`` what was declared for states. An
+answer may be kept for ``MAX_AGE`` seconds, has an ETag, and may be read by the pages of the configured origins.
 Where the state of sign-in is unknown (``sinks.banner.statuses``), it has the header ``Watchofficer-State: unknown``.
 """
 
@@ -18,8 +19,9 @@ from detectors.instants import MINUTE, parse_instant
 from detectors.policy.policy import Policy
 from detectors.values import OTHER, normalised
 from sinks.banner.keys import BannerKeys, Visitor
-from sinks.banner.statuses import KEPT, Known, known, statuses
+from sinks.banner.statuses import KEPT, Body, Known, known, statuses
 from streams.http.responses import ApiError, Handler
+from streams.http.status.told import told_to_states
 from streams.http.views import Views
 from streams.watchdog.report import Report
 
@@ -27,7 +29,7 @@ __all__ = ["MAX_AGE", "BannerPages"]
 
 #: How long an answer may be kept, seconds.
 MAX_AGE = 10
-_PATH, _ENV = "/v0/backend_statuses", "prod"
+_PATH, _STATES_PATH, _ENV = "/v0/backend_statuses", "/login_gov_state_incidents", "prod"
 _PARAMETERS = ("auth_method", "csp", "client_id", "strict")
 _STATE = "Watchofficer-State"
 #: The request headers of VA.gov's front end that a page of another origin must be allowed to send.
@@ -37,7 +39,7 @@ _WINDOW, _ENOUGH = "5m", 20
 
 
 class BannerPages:
-    """The page of the banners.
+    """The pages of the banners.
 
     Args:
         views: what is known of the topics.
@@ -64,22 +66,45 @@ class BannerPages:
 
     def table(self) -> list[tuple[str, str, Handler]]:
         """Method, path and handler of each page."""
-        return [("GET", _PATH, self.statuses), ("OPTIONS", _PATH, self.permission)]
+        return [
+            ("GET", _PATH, self.statuses),
+            ("OPTIONS", _PATH, self.permission),
+            ("GET", _STATES_PATH, self.states),
+            ("OPTIONS", _STATES_PATH, self.permission),
+        ]
 
     async def statuses(self, request: web.Request) -> web.Response:
         """200 with the state of each service, known or not; 503 where it is unknown and ``strict`` is asked for."""
-        now = self._clock()
-        visitor, strict = self._asked(request.query, now)
-        state = known(self._views.banners(), now, _ENV)
+        visitor = self._visitor(request.query, self._clock())
+
+        def body(state: Known, *, is_known: bool) -> Body:
+            success = self._success(state) if is_known else {}
+            covers = self._views.covers.standing("maintenance")
+            return statuses(self._policy, state, visitor, success=success, covers=covers, began=self._began)
+
+        return self._answer(request, body, _PARAMETERS)
+
+    async def states(self, request: web.Request) -> web.Response:
+        """200 with the outages that were declared for states, known or not; 503 as for the statuses."""
+
+        def body(state: Known, *, is_known: bool) -> Body:
+            return told_to_states(self._views, self._policy, state)
+
+        return self._answer(request, body, ("strict",))
+
+    def _answer(
+        self, request: web.Request, make: Callable[..., Body], parameters: Sequence[str]
+    ) -> web.Response:
+        """The answer whose body ``make`` makes of what is known, and of whether that is the state of now."""
+        strict = _is_strict(request.query, parameters)
+        state = known(self._views.banners(), self._clock(), _ENV)
         is_known = state.is_current and self._views.ready and not self._report().blind
         headers = self._cross_origin(request) | ({} if is_known else {_STATE: "unknown"})
         if strict and not is_known:
             raise ApiError(
                 503, "service_unavailable", "the state of sign-in is unknown; see /readyz", headers
             )
-        success = self._success(state) if is_known else {}
-        covers = self._views.covers.standing("maintenance")
-        body = statuses(self._policy, state, visitor, success=success, covers=covers, began=self._began)
+        body = make(state, is_known=is_known)
         if request.headers.get("X-Key-Inflection", "").strip().lower() == "camel":
             body = _camel(body)
         encoded = msgspec.json.encode(body)
@@ -103,17 +128,12 @@ class BannerPages:
             }
         return web.Response(status=204, headers=headers)
 
-    def _asked(self, query: Mapping[str, str], now: int) -> tuple[Visitor, bool]:
-        """Who asks, and whether an unknown state is an error to them."""
-        for name in query:
-            if name not in _PARAMETERS:
-                raise ApiError(400, "bad_request", f"the parameters are {', '.join(_PARAMETERS)}")
+    def _visitor(self, query: Mapping[str, str], now: int) -> Visitor:
+        """Who asks."""
         keys = BannerKeys(self._policy)
         listed = {"auth_method": keys.methods(now), "csp": keys.providers(now), "client_id": None}
         method, csp, client = (self._value(query, axis, among) for axis, among in listed.items())
-        if (strict := query.get("strict", "0")) not in ("0", "1"):
-            raise ApiError(400, "bad_request", "strict is 1 or 0")
-        return Visitor(method, csp, client), strict == "1"
+        return Visitor(method, csp, client)
 
     def _value(self, query: Mapping[str, str], axis: str, among: Sequence[str] | None) -> str | None:
         """The value of an axis that a request names; ``among`` which it must be, None for any."""
@@ -157,6 +177,16 @@ class BannerPages:
         else:
             return headers
         return headers | {"Access-Control-Expose-Headers": f"ETag, {_STATE}"}
+
+
+def _is_strict(query: Mapping[str, str], parameters: Sequence[str]) -> bool:
+    """Whether an unknown state is an error to who asks."""
+    for name in query:
+        if name not in parameters:
+            raise ApiError(400, "bad_request", f"the parameters are {', '.join(parameters)}")
+    if (strict := query.get("strict", "0")) not in ("0", "1"):
+        raise ApiError(400, "bad_request", "strict is 1 or 0")
+    return strict == "1"
 
 
 def _camel(value: Any) -> Any:

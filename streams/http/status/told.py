@@ -14,11 +14,12 @@ from detectors.process.covers import Cover, occurrence
 from detectors.process.record import Said
 from sinks.banner.public import feed, markup
 from sinks.banner.public.content import ENV, PublicStatus, public_status
-from sinks.banner.statuses import known
+from sinks.banner.public.states import concerns_states, state_incidents
+from sinks.banner.statuses import Known, known
 from streams.http.views import Views
 from streams.records.models import decode_incident
 
-__all__ = ["Pages", "pages_of", "told_of"]
+__all__ = ["Pages", "pages_of", "told_of", "told_to_states"]
 
 _OVER = ("resolved", "closed")
 #: How far ahead maintenance that recurs is looked for, days.
@@ -49,7 +50,11 @@ def pages_of(views: Views, policy: Policy, now: int, *, is_known: bool) -> Pages
 
 def told_of(views: Views, policy: Policy, now: int, *, is_known: bool) -> PublicStatus:
     """Return what the public is told; the arguments are those of ``pages_of``."""
-    open_ones = [one for record in views.incidents() if (one := _decoded(record)) is not None]
+    open_ones = [
+        one
+        for record in views.incidents()
+        if record["state"] not in _OVER and (one := _decoded(record)) is not None
+    ]
     return public_status(
         policy,
         known(views.banners(), now, ENV),
@@ -61,9 +66,23 @@ def told_of(views: Views, policy: Policy, now: int, *, is_known: bool) -> Public
     )
 
 
+def told_to_states(views: Views, policy: Policy, state: Known) -> dict[str, Any]:
+    """Return what the people of some states are told (``sinks.banner.public.states``), by what ``state`` knows."""
+    concerned = [
+        one
+        for record in views.incidents()
+        if (record.get("process") or {}).get("states")
+        and (one := _decoded(record)) is not None
+        and concerns_states(one, state.now)
+    ]
+    return state_incidents(
+        policy, state, concerned, updates={one.id: _updates(views, one) for one in concerned}
+    )
+
+
 def _decoded(record: dict[str, Any]) -> Incident | None:
-    """The incident of a record that is not over; None too where it is of a form that this version does not know."""
-    if record["state"] in _OVER or record.get("env") != ENV:
+    """The incident of a record of production; None too where it is of a form that this version does not know."""
+    if record.get("env") != ENV:
         return None
     try:
         return decode_incident(msgspec.json.encode(record))

@@ -153,3 +153,63 @@ def test_what_is_declared_in_the_step_of_its_recovery_is_not_resolved_in_it() ->
 
 def _maintenance(scope: str, start: str, end: str) -> Policy:
     return policy(f"maintenance:\n- {{scope: {scope}, start: {start}, end: {end}, description: patching}}\n")
+
+
+def test_a_person_declares_for_states_and_the_incident_keeps_them_when_it_reopens() -> None:
+    scenario = Scenario()
+    scenario.at(0).fires("prod/*/logingov", people=60)
+    scenario.at(60).asks("declare", "prod-1", states=("AR", "TX"), text="The AAMVA is down.")
+    heard = scenario.play(until=100)
+    assert heard.last("declared").reason == (
+        "Ada declared a service outage for people in AR, TX: The AAMVA is down."
+    )
+    scenario.restart()
+    scenario.at(120).quiet(people=0)
+    scenario.at(1500).fires("prod/*/logingov", people=60)
+    heard = scenario.play(until=1520)
+    assert heard.last("reopened").incident.process.states == ("AR", "TX")
+
+
+def test_of_what_is_declared_already_a_person_says_for_which_states_once() -> None:
+    scenario = Scenario()
+    scenario.at(0).fires("prod/ssoe", people=5000)
+    for second, states in ((60, None), (80, ("AR",)), (100, ("AR",)), (200, ("AR", "TX"))):
+        scenario.at(second).asks("declare", "prod-1", states=states)
+    heard = scenario.play(until=220)
+    assert heard.when("declared") == [0]
+    assert [t.reason for t in heard.transitions if t.kind == "note"] == [
+        "It concerns people in AR.",
+        "It concerns people in AR, TX.",
+    ]
+    assert [(asked.states, "is declared already" in why) for asked, why in heard.refused] == [
+        (None, True),
+        (("AR",), True),
+    ]
+    assert heard.incidents["prod-1"].process.states == ("AR", "TX")
+
+
+def test_a_scope_is_declared_for_states_with_or_without_an_incident() -> None:
+    scenario = Scenario()
+    scenario.at(0).asks("declare", scope="prod/*/logingov", states=("AR",))
+    scenario.at(60).asks("declare", scope="prod/*/logingov", states=("TX",))
+    heard = scenario.play(until=60)
+    assert [t.incident.process.states for t in heard.transitions if t.kind in ("declared", "note")] == [
+        ("AR",),
+        ("TX",),
+    ]
+
+
+@pytest.mark.parametrize("kind", ["declared", "note"])
+def test_what_takes_in_an_incident_that_concerns_states_concerns_them_too(kind: str) -> None:
+    scenario = Scenario()
+    scenario.at(0).fires("prod/ssoe/idme", people=60)
+    scenario.at(30).fires("prod/ssoe/logingov")
+    scenario.at(40).asks("declare", "prod-2", states=("AR",))
+    if kind == "note":  # it is declared before
+        scenario.at(40).asks("declare", "prod-1", by="Bob")
+    scenario.at(60).quiet().fires("prod/ssoe")
+    heard = scenario.play(until=80)
+    assert heard.incidents["prod-2"].resolved_reason == "merged into prod-1"
+    last = heard.last(kind)
+    assert (last.incident.id, last.incident.process.states, last.by) == ("prod-1", ("AR",), "Ada")
+    assert "prod-2" in last.reason

@@ -45,6 +45,8 @@ async def run(served: Serving, *arguments: str) -> Result:
         (["resolve", "prod-17", "--text", "over"], "resolve", {"text": "over"}),
         (["declare", "prod/ssoe", "--text", "people call"], "declare", {"scope": "prod/ssoe"}),
         (["declare", "prod-17"], "declare", {"incident": "prod-17"}),
+        (["declare", "prod-17", "--states", "tx, AR,tx"], "declare", {"states": ("AR", "TX")}),
+        (["declare", "prod/*/logingov", "--states", "PR"], "declare", {"states": ("PR",)}),
         (["report-failure", "prod", "--text", "nobody gets in"], "report", {"scope": "prod"}),
     ],
 )
@@ -73,6 +75,8 @@ async def test_an_act_is_sent_as_an_input_of_its_kind(
         (["follow-up", "prod-17"], "refused: text: follow-up needs it, or the item"),
         (["post-mortem", "prod-17", "ftp://x"], "refused: link: "),
         (["ack", "prod-99"], "refused: no such incident"),
+        (["declare", "prod-17", "--states", "AR,XX"], "'XX' is no state or territory; give two-letter codes"),
+        (["declare", "prod-17", "--states", ","], "no state is named; give two-letter codes"),
         (["note", "prod-17"], "Missing option '--text'"),
     ],
 )

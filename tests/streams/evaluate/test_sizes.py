@@ -38,6 +38,7 @@ from detectors.process.record import (
     Process,
     Said,
 )
+from detectors.process.states import US_STATES
 from detectors.process.vocabulary import Role
 from detectors.scopes import SCOPES, scope_path
 from sinks.banner.banner import Banner
@@ -140,6 +141,7 @@ def incident(texts: Texts, number: int = 10**9) -> Incident:
                 roles={role: texts(NAME_LIMIT) for role in get_args(Role)},
                 eta=NOW,
                 next_update_at=NOW,
+                states=US_STATES,
                 said=Said(NOW, name, texts(TEXT_LIMIT)),
                 follow_ups=tuple(
                     FollowUp(
@@ -186,7 +188,7 @@ def test_a_state_with_fifty_incidents_while_notifications_wait(texts: Texts) -> 
     open_now = [incident(texts, n) for n in range(1, OPEN + 1)]
     full = next(n for n in range(1, OPEN + 1) if is_full([memory(one) for one in open_now[:n]]))
     # As many have all of it as acts are taken for.
-    open_now[full:] = [replace(one, process=Process()) for one in open_now[full:]]
+    open_now[full:] = [replace(one, process=Process(states=US_STATES)) for one in open_now[full:]]
     closed = [replace(incident(texts, n), state="closed", closed_at=NOW) for n in range(1, 40)]
     before = {one.id: replace(one, sentence=texts(120), notes=()) for one in open_now}
     lifecycle = LifecycleMemory(

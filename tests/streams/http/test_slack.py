@@ -107,6 +107,7 @@ async def test_a_command_is_the_act_of_the_same_name(
         ("check prod-17 sign_in_sis", "check", {"item": "sign_in_sis"}),
         ("update prod-17 public We are on it.", "update", {"public": True, "text": "We are on it."}),
         ("unack prod-17", "unacknowledge", {}),
+        ("declare prod-17 states=tx,AR it fails", "declare", {"states": ("AR", "TX"), "text": "it fails"}),
     ],
 )
 async def test_words_of_a_command_are_fields_of_the_act(
@@ -134,6 +135,7 @@ async def test_a_value_is_retired_by_a_command(served: Serving, http: httpx.Asyn
         ("assign prod-17 boss Bob", "role is one of commander"),
         ("assign prod-17", "assign needs ROLE NAME"),
         ("declare prod-99", "There is no incident prod-99"),
+        ("declare prod-17 states=AR,XX", "is no state or territory"),
         ("ack prod-99", "There is no incident prod-99"),
         ("ack <!channel>", "There is no incident"),
         ("report nowhere! x", "no scope such as"),

@@ -10,6 +10,7 @@ from msgspec import UNSET, UnsetType
 from detectors.incidents import Common, Counts, Incident, IncidentInput, Note, Page
 from detectors.process.actions import ACTIONS, Action
 from detectors.process.record import Check, FollowUp, Process, Said
+from detectors.process.states import US_STATES
 from detectors.process.vocabulary import Role, Stage
 from detectors.scopes import ENVS
 
@@ -21,12 +22,16 @@ ERRORS: st.SearchStrategy[float | UnsetType] = st.just(UNSET) | st.sampled_from(
 TEXT = st.text(max_size=40)
 
 
+CODES = st.sets(st.sampled_from(US_STATES), min_size=1).map(lambda codes: tuple(sorted(codes)))
+
+
 def optional(what: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     return st.none() | what
 
 
 processes = st.builds(
     Process,
+    states=st.just(()) | CODES,
     stage=st.sampled_from(get_args(Stage)),
     roles=st.dictionaries(st.sampled_from(get_args(Role)), TEXT, max_size=2),
     eta=optional(INSTANTS),
@@ -112,6 +117,7 @@ _FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "recurs": st.just("FREQ=WEEKLY;BYDAY=SU"),
     "axis": st.just("csp"),
     "value": st.just("mhv"),
+    "states": CODES,
 }
 
 

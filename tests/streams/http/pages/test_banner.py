@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
+from detectors.incidents import Incident
 from detectors.instants import MINUTE, SECOND, format_instant
+from detectors.process.record import Process, Said
 from streams.runtime.progress import Why
 from tests.streams.http.serving import NOW, Serving, an_incident, dumps, serving
 
-PATH = "/v0/backend_statuses"
+PATH, STATES = "/v0/backend_statuses", "/login_gov_state_incidents"
 ORIGIN = "https://www.va.gov"
 
 
@@ -224,3 +226,68 @@ async def test_pages_of_configured_origins_may_read_the_answer(
         assert ("Access-Control-Allow-Credentials" in told) == (allowed == ORIGIN)
         assert ("X-Key-Inflection" in asked) == (allowed is not None)
         assert ("Origin" in told["Vary"]) == bool(origins)
+
+
+def for_states(**changes: Any) -> Incident:
+    process = Process(states=("AR", "TX"), said=Said(NOW, "Ada", "Use ID.me meanwhile.", True))
+    return an_incident(scope="prod/*/logingov", declared_at=NOW, process=process, **changes)
+
+
+async def test_what_was_declared_for_states_is_told_without_a_token(served: Serving) -> None:
+    about = for_states()
+    served.feed(about, an_incident(18, declared_at=NOW))
+    served.feed_banner(about)
+    async with served.client.get(STATES) as response:
+        body, tag = await response.json(), response.headers["ETag"]
+        assert (response.status, response.headers.get("Watchofficer-State")) == (200, None)
+        assert response.headers["Cache-Control"] == "public, max-age=10, stale-if-error=900"
+    assert body == {
+        "data": {
+            "attributes": {
+                "incidents": [
+                    {
+                        "id": "prod-17",
+                        "active": True,
+                        "states": ["AR", "TX"],
+                        "title": "Login.gov on both sign-in methods",
+                        "message": "Use ID.me meanwhile.",
+                        "status": "error",
+                    }
+                ]
+            }
+        }
+    }
+    async with served.client.get(STATES, headers={"If-None-Match": tag}) as response:
+        assert response.status == 304
+    served.feed(for_states(state="resolved", resolved_at=NOW, updated_at=NOW + SECOND))
+    (told,) = (await get(served, STATES))[1]["data"]["attributes"]["incidents"]
+    assert (told["active"], told["message"]) == (
+        False,
+        "The problem with Login.gov on both sign-in methods is over.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("ago", "header", "told"),
+    [(4 * MINUTE, None, 1), (6 * MINUTE, "unknown", 1), (15 * MINUTE, "unknown", 0)],
+)
+async def test_states_too_are_told_the_last_word_of_a_watch_that_has_gone(
+    served: Serving, ago: int, header: str | None, told: int
+) -> None:
+    about = for_states()
+    served.feed(about)
+    served.feed_banner(about, at=NOW - ago)
+    async with served.client.get(STATES) as response:
+        body = await response.json()
+        assert (response.status, response.headers.get("Watchofficer-State")) == (200, header)
+    assert len(body["data"]["attributes"]["incidents"]) == told
+    assert (await get(served, f"{STATES}?strict=1"))[0] == (200 if header is None else 503)
+    assert (await get(served, f"{STATES}?csp=idme"))[0] == 400
+
+
+async def test_pages_of_configured_origins_may_read_what_states_are_told() -> None:
+    async with serving(banner_origins=(ORIGIN,)) as served:
+        async with served.client.options(STATES, headers={"Origin": ORIGIN}) as response:
+            assert (response.status, response.headers["Access-Control-Allow-Origin"]) == (204, ORIGIN)
+        async with served.client.get(STATES, headers={"Origin": ORIGIN}) as response:
+            assert response.headers["Access-Control-Allow-Origin"] == ORIGIN
