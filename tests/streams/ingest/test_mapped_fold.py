@@ -114,7 +114,7 @@ def test_each_part_of_a_record_is_accepted_a_duplicate_rejected_or_skipped(recor
 
 
 def test_the_copy_of_what_a_mapping_made_holds_no_value_of_a_field() -> None:
-    late = {"type": "OK", "id": "an-id", "time": 1, "user": "kim"}
+    late = {"type": "OK", "id": "an-id", "time": 946_684_800_000, "user": "kim"}
     record = Record(7, NOON, json.dumps({"events": [late, late]}).encode())
     fresh = Resume("pages:0", 1, RULES.step, BLOCK_OFFSETS, 7, None, None, None, 7, None)
     (one, other) = begun(fresh, []).fold([record]).refused
