@@ -19,6 +19,7 @@ from streams.cli.configuration import announce, configured, inputs_of, warn_of_s
 from streams.http.server import AddressTaken
 from streams.ingest.settings import Start
 from streams.kafka.admin import TopicProblem
+from streams.kafka.faust_app import look_through_modules
 from streams.records.reading import Unreadable
 from streams.runtime.clocks import RealClock
 from streams.runtime.gc_tuning import tune_gc
@@ -83,8 +84,10 @@ async def _run(settings: Settings, policy: Policy, options: WorkerOptions, polic
         loop.add_signal_handler(number, on_signal)
     stopping = asyncio.create_task(stop.wait())
     clock = RealClock()
+    # Now, as it would hold up the event loop later.
+    look_through_modules()
     if "evaluate" in options.roles:
-        WallClock(policy.time_zone, policy.holidays).load(clock())  # now, as it would hold up an evaluation
+        WallClock(policy.time_zone, policy.holidays).load(clock())
     worker = Worker(settings, policy, clock, options)
     loop.add_signal_handler(signal.SIGHUP, worker.reload_policy)
     try:

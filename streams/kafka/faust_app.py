@@ -7,6 +7,7 @@ exception in an agent ends the process before the record is acknowledged, and th
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -26,6 +27,7 @@ __all__ = [
     "check_running",
     "create_app",
     "generation",
+    "look_through_modules",
     "owned",
     "reads_on",
 ]
@@ -110,6 +112,11 @@ def create_app(settings: Settings, options: AppOptions) -> faust.App:
         logging_config=None,
         web_enabled=False,
     )
+
+
+def look_through_modules() -> None:
+    """Do now what Faust's first agent asks for, in a tenth of a second: which module stands in which file."""
+    inspect.getmodule(look_through_modules.__code__)
 
 
 def add_agent(

@@ -120,6 +120,10 @@ def _policy_of(record: PolicyRecord) -> Policy:
         ) from None
 
 
+def _itself(policy: Policy) -> Policy:
+    return policy
+
+
 @dataclass(frozen=True)
 class InForce:
     """A policy, and from when on it judges.
@@ -140,12 +144,16 @@ class InForce:
 class PolicySchedule:
     """Which policy judges which T; it begins empty.
 
+    Args:
+        known: a policy that is read already: a record of it is not read anew.
+
     Attributes:
         taken_at: when the broker took the last record that is in force, ms; ``FAR_PAST`` before one.
         recorded: the hashes of all policies that were recorded.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, known: Policy | None = None) -> None:
+        self._known = known
         self.taken_at = FAR_PAST
         self.recorded: set[str] = set()
         self._entries: list[InForce] = []
@@ -175,7 +183,11 @@ class PolicySchedule:
         return True
 
     def _put(self, since: int, record: PolicyRecord) -> None:
-        self._entries.append(InForce(since, record.hash, partial(_policy_of, record), policy_key(record)))
+        known = self._known
+        read: Callable[[], Policy] = partial(_policy_of, record)
+        if known is not None and known.hash == record.hash:
+            read = partial(_itself, known)
+        self._entries.append(InForce(since, record.hash, read, policy_key(record)))
 
     def drop(self, key: bytes) -> None:
         """Take a record back: an operator has put a record without a value in its place, as nobody can use it."""

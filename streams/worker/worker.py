@@ -163,7 +163,7 @@ class Worker:
         return PolicyKeeper(
             self._options.policy_file,
             policy,
-            PolicyBook(self.topics, self._reader, time, records),
+            PolicyBook(self.topics, self._reader, time, records, known=policy),
             topic=self.topics.policy,
             write=self._write_once,
             time=time,

@@ -24,7 +24,7 @@ async def test_a_worker_that_is_still_starting_ends_in_order(
     try:
 
         async def joins() -> bool:
-            return "Subscribed to topic(s)" in worker.said()
+            return "topics_created" in worker.said()
 
         await until(joins, 40.0, "the first group", worker)
         status, seconds = await worker.stop()

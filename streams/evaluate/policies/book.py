@@ -62,6 +62,7 @@ class PolicyBook:
         reader: reads the topic.
         time: the broker's time, ms since the epoch.
         records: names what cannot be read.
+        known: the policy of the worker's own file.
         timing: gives monotonic time.
 
     Attributes:
@@ -74,9 +75,11 @@ class PolicyBook:
         reader: TopicReader,
         time: Callable[[], int],
         records: OwnRecords | None = None,
+        *,
+        known: Policy | None = None,
         timing: Timing = REAL_TIMING,
     ) -> None:
-        self.schedule = PolicySchedule()
+        self.schedule = PolicySchedule(known)
         self._place = TopicPartition(topics.policy, 0)
         self._reader = reader
         self._time = time

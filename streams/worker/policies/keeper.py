@@ -200,7 +200,7 @@ class PolicyKeeper:
             await self.book.settled(self._time())
         elif asked or (version is not None and version != self._seen):
             self._asked.clear()
-            policy = self._readable()
+            policy = await asyncio.to_thread(self._readable)  # which takes a while
             if policy is not None:
                 await self.book.read()
                 await self._replace(policy)

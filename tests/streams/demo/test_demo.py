@@ -21,6 +21,7 @@ from typing import Any
 import httpx
 import pytest
 
+from streams.demo.people.story import STORIES
 from streams.demo.timeline import HEADER
 from streams.simulate.scenarios import SCENARIOS
 
@@ -308,4 +309,4 @@ def test_every_scenario_can_be_asked_for() -> None:
         text=True,
         check=True,
     )
-    assert [line.split()[0] for line in listed.stdout.splitlines()] == list(SCENARIOS)
+    assert [line.split()[0] for line in listed.stdout.splitlines()] == [*SCENARIOS, *STORIES]
