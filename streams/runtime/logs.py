@@ -13,6 +13,7 @@ import logging
 import re
 import sys
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from types import TracebackType
 from typing import Literal, TextIO
 from urllib.parse import quote, quote_plus
@@ -95,6 +96,14 @@ class _Repeats:
         passed = copy.copy(record)
         passed.msg, passed.args = f"{record.getMessage()} ({held_back} more of these since the last)", ()
         return passed
+
+
+def _is_of_note(record: logging.LogRecord) -> bool:
+    """Whether a line is more than what mode says of the start and the end of a service.
+
+    It says so of this program's services by the loggers of their modules, so no logger's level keeps these lines back.
+    """
+    return record.levelno >= logging.WARNING or Path(record.pathname).parent.name != "mode"
 
 
 class _Handler(logging.StreamHandler[TextIO]):
@@ -181,14 +190,16 @@ def configure_logs(
     )
     logging.getLogger().handlers[:] = [handler]
     logging.getLogger().setLevel(level)
-    _quieten(level, verbose)
+    _quieten(handler, level, verbose)
     logging.captureWarnings(True)
     sys.excepthook = _log_uncaught
 
 
-def _quieten(level: int, verbose: bool) -> None:
+def _quieten(handler: logging.Handler, level: int, verbose: bool) -> None:
     """Log warnings alone of the libraries beneath, unless ``verbose``, and of httpx in any case."""
     quiet = max(level, logging.WARNING)
+    if not verbose:
+        handler.addFilter(_is_of_note)
     # httpx logs each request at INFO; lines of this program already report each delivery.
     logging.getLogger("httpx").setLevel(quiet)
     for library in _LIBRARIES:

@@ -14,6 +14,7 @@ import pytest
 import structlog
 from hypothesis import given
 from hypothesis import strategies as st
+from mode import Service
 from pydantic import SecretStr
 
 from streams.runtime.logs import MASK, configure_logs, masker
@@ -215,3 +216,21 @@ def test_another_line_of_a_client_is_said_at_once() -> None:
     handler.handle(record_at(0.1, "aiokafka.consumer", "Unable connect to node with id %s", 1))
     handler.handle(record_at(0.1, "aiokafka", "Topic %s is gone", "t"))
     assert len(stream.getvalue().splitlines()) == 3
+
+
+class Part(Service):
+    """A service of this program's, as it has several: mode logs for it by the logger of its module."""
+
+
+@pytest.mark.parametrize("verbose", [False, True])
+async def test_that_a_service_starts_and_stops_is_said_where_it_is_asked_for(verbose: bool) -> None:
+    stream = io.StringIO()
+    configure_logs("console", stream=stream, verbose=verbose)
+    part = Part()
+    async with part:
+        structlog.get_logger(__name__).info("a line of ours")
+        part.log.warning("is late")
+    said = stream.getvalue()
+    assert ("Starting..." in said, "Stopping..." in said) == (verbose, verbose)
+    assert "a line of ours" in said
+    assert "[^Part]: is late" in said
