@@ -28,7 +28,7 @@ OUTAGE = 15 * MINUTE
 END = NOON + 78 * MINUTE
 SINKS = frozenset({"slack"})
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.timeout(900), pytest.mark.long]
 
 
 @cache

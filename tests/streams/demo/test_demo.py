@@ -219,6 +219,7 @@ def test_an_outage_is_told_to_its_end_and_kept_all_its_promises(house: House) ->
     assert [what for _, who, what in story if who == "pagerduty" and what.startswith("paged")][1:] == []
 
 
+@pytest.mark.long
 def test_a_log_of_ones_own_is_played_to_the_page(house: House, tmp_path: Path) -> None:
     log = tmp_path / "production.log"
     with log.open("w") as file:

@@ -318,6 +318,7 @@ class Running:
         return next((one for one in reversed(said) if isinstance(one, Resume)), None)
 
 
+@pytest.mark.long
 async def test_copies_that_were_refused_when_a_worker_ended_are_written_by_the_next_and_nothing_counts_twice(
     embedded_broker: EmbeddedBroker, topic_prefix: str
 ) -> None:
