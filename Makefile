@@ -64,7 +64,7 @@ test-delivery: $(DEV) ## days of broken receivers, lost answers and kills in vir
 test-incidents: $(DEV) ## a month of 300 incidents with people who answer, merge and forget: records and reports against the truth
 	$(BIN)/python -m tests.incidents $(ARGS)
 
-pictures: $(DEV) ## show the demo's outage as Slack, a mail and Teams do, for docs/receivers (Chromium, npm; some minutes)
+pictures: $(DEV) ## show the demo's outage as the console, Slack, a mail and Teams do, for the documents (Chromium, npm; a minute)
 	rm -rf build/cards && mkdir -p build/cards
 	cd build/cards && npm pack --silent adaptivecards@3.0.6 && tar -xzf adaptivecards-3.0.6.tgz
 	$(BIN)/python -m tests.sinks.looks.pictures build/cards/package/dist/adaptivecards.min.js

@@ -6,6 +6,8 @@ Everything takes arrays (or numbers) that broadcast against each other and retur
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 import numpy.typing as npt
 from scipy import special
@@ -19,12 +21,23 @@ __all__ = [
     "excess_evidence",
     "failure_gain",
     "nats_for",
+    "poisson_lower_bound",
     "silence_gain",
     "surely_above",
     "surely_below",
     "wilson_lower",
     "wilson_upper",
 ]
+
+
+@lru_cache(maxsize=65_536)
+def poisson_lower_bound(events: int, confidence: float) -> float:
+    """The one-sided lower bound of a Poisson mean of which ``events`` were seen; 0 if none was.
+
+    Source: Garwood 1936, exact limits: half the chi-square quantile at ``1 - confidence`` with ``2 * events``
+    degrees of freedom, which is the inverse of the regularised incomplete gamma function.
+    """
+    return float(special.gammaincinv(events, 1.0 - confidence)) if events > 0 else 0.0
 
 
 def wilson_lower(k: npt.ArrayLike, n: npt.ArrayLike, z: npt.ArrayLike) -> Floats:

@@ -28,7 +28,7 @@ from detectors.lifecycle.severity import (
 )
 from detectors.notification.paging import may_page
 from detectors.policy.policy import Policy
-from detectors.urgency import is_serious
+from detectors.urgency import is_outage, is_serious
 from detectors.windows.impact import Distinct
 
 __all__ = ["assess"]
@@ -59,12 +59,15 @@ def _weigh(memory: IncidentMemory, causes: Sequence[Cause], recorder: Recorder, 
     at, policy, view, incident = recorder.at, recorder.policy, recorder.view, memory.incident
     scope = incident.scope
     first_bad = incident.first_bad_at
-    if opening:
-        began = _first_bad(memory, causes, recorder)
-        first_bad = min(first_bad, began)
-        memory.began_at = max(first_bad, began)
     names = tuple(sorted({*incident.causes, *(cause.detector for cause in causes)}))
-    serious = is_serious(replace(incident, causes=names))
+    named = replace(incident, causes=names)
+    serious = is_serious(named)
+    # A surge or slowness says since when it is looked at, and an outage says when it began itself.
+    becomes = not opening and not is_serious(incident) and is_outage(named)
+    if opening or becomes:
+        began = _first_bad(memory, causes, recorder)
+        first_bad = began if becomes else min(first_bad, began)
+        memory.began_at = max(first_bad, began)
     people = _people(memory, causes, first_bad, recorder, serious=serious, opening=opening)
     memory.scopes = sorted({*memory.scopes, scope, *(cause.scope for cause in causes)})
     counts = view.counts(scope)

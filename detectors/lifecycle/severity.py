@@ -11,13 +11,12 @@ is the priority (``Policy.priority.of``).
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from functools import lru_cache
 from math import exp, floor, log
 
 import msgspec
-from scipy.special import gammaincinv
 
 from detectors.axes import ANY, AXES, named
+from detectors.confidence import poisson_lower_bound
 from detectors.incidents import Basis
 from detectors.instants import HOUR, MINUTE, SECOND
 from detectors.policy.policy import Policy
@@ -33,7 +32,6 @@ __all__ = [
     "follow",
     "grown",
     "has_stood",
-    "poisson_lower_bound",
     "projected",
     "refuted",
     "severity_of",
@@ -86,16 +84,6 @@ class Level(msgspec.Struct, frozen=True):
     stood_1: int | None = None
     stood_2: int | None = None
     peak: int = 3
-
-
-@lru_cache(maxsize=65_536)
-def poisson_lower_bound(events: int, confidence: float) -> float:
-    """The one-sided lower bound of a Poisson mean of which ``events`` were seen; 0 if none was.
-
-    Source: Garwood 1936, exact limits: half the chi-square quantile at ``1 - confidence`` with ``2 * events``
-    degrees of freedom, which is the inverse of the regularised incomplete gamma function.
-    """
-    return float(gammaincinv(events, 1.0 - confidence)) if events > 0 else 0.0
 
 
 class Growth(msgspec.Struct, frozen=True):

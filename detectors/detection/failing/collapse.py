@@ -15,7 +15,7 @@ from functools import cached_property
 import numpy as np
 
 from detectors.arrays import Bools, Floats, Ints
-from detectors.confidence import failure_gain, surely_below
+from detectors.confidence import failure_gain, poisson_lower_bound, surely_below
 from detectors.detection.explanation import cause_at, of_scope
 from detectors.detection.lattice.lattice import lattice_of
 from detectors.detection.verdicts import FIRING, NOT_ENOUGH_EVIDENCE
@@ -198,6 +198,8 @@ class Collapse:
                 "min_people": self._policy.outage.min_people,
             },
             first_bad=int(frame.ends[step]) - shortest.length,
-            estimated_users=failed * HOUR / longest.length,
+            estimated_users=poisson_lower_bound(failed, self._policy.severity.confidence)
+            * HOUR
+            / longest.length,
             failing_ratio=failed / trials if trials else 0.0,
         )

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import poisson
 
+from detectors.confidence import poisson_lower_bound
 from detectors.instants import HOUR, MINUTE, SECOND
 from detectors.lifecycle.severity import (
     Figure,
@@ -18,7 +19,6 @@ from detectors.lifecycle.severity import (
     figure,
     follow,
     grown,
-    poisson_lower_bound,
     projected,
     refuted,
     severity_of,

@@ -1,8 +1,8 @@
-"""How does each receiver show the demo's outage to a person? ``make pictures`` plays it, for docs/receivers/*.webp.
+"""How do console and receivers show the demo's outage to a person? ``make pictures`` plays it, for pictures in docs.
 
-The demo's own deployment sends to its sandboxes, and by a route to a mail relay and a channel of Teams besides.
-Chromium shows what came: Slack's channel as the sandbox shows it, a mail's own HTML, and the cards of Teams by
-Microsoft's renderer of Adaptive Cards.
+The console is photographed in the middle of the outage. The demo's own deployment sends to its sandboxes, and by a
+route to a mail relay and a channel of Teams besides. Chromium shows what came: Slack's channel as the sandbox shows it,
+a mail's own HTML, and the cards of Teams by Microsoft's renderer of Adaptive Cards.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from typing import Any
 
 import msgspec
 
+from detectors.instants import MINUTE
 from detectors.policy.policy import Policy
 from sinks.html import Html, joined, tag
 from sinks.sandbox.faces import STYLE, channel
@@ -34,7 +35,10 @@ from tests.support.browser.chromium import chromium, tab
 
 __all__ = ["main", "pages"]
 
-FOLDER = Path(__file__).parents[3] / "docs" / "receivers"
+FOLDER = Path(__file__).parents[3] / "docs"
+#: Pages of the console, with their height in pixels.
+_CONSOLE = {"overview": ("/", 1_000), "incident": ("/incidents/prod-1", 1_250)}
+_CONSOLE_WIDTH = 1_280
 _SCENARIO = "ssoe_outage"
 _SPEED = 60.0
 _PATIENCE_SECONDS = 1_800
@@ -154,15 +158,34 @@ async def _played(folder: Path, renderer: str) -> dict[str, bytes]:
                 "chart_key": _KEY,
             }  # fmt: skip
             async with _Told(_policy(port), port, folder, more) as deployment:
+                console = await _in_the_outage(deployment, folder)
                 await _over(deployment, relay, inbox)
                 wanted = ("Declared:", "Resolved:")
                 mails = [one for one in relay.mails if str(one["Subject"]).startswith(wanted)]
                 bodies = [msgspec.json.decode(one.body) for one in inbox.messages]
                 cards = [one["attachments"][0]["content"] for one in bodies]
                 shown = pages(deployment.sandbox.slack.messages, mails, [cards[0], cards[-1]], renderer)
-                return await _photographed(folder, shown)
+                return console | await _photographed(folder, shown)
     finally:
         await inbox.stop()
+
+
+async def _in_the_outage(deployment: Deployment, folder: Path) -> dict[str, bytes]:
+    """The console's pages, eight minutes after the outage has begun."""
+    outage = next(one for one in deployment.episodes if one.episode.label != "none")
+    async with asyncio.timeout(_PATIENCE_SECONDS):
+        while (deployment.evaluated_to() or 0) < outage.begin + 8 * MINUTE:
+            await asyncio.sleep(0.2)
+    found = {}
+    with tempfile.TemporaryDirectory(dir=folder) as profile, chromium(Path(profile)) as browser:
+        for name, (path, height) in _CONSOLE.items():
+            async with tab(browser, _CONSOLE_WIDTH, height) as page:
+                await page.open(f"{deployment.worker.url}{path}")
+                await page.value(
+                    "document.querySelector('main h1') && document.readyState === 'complete' ? 1 : null"
+                )
+                found[f"console/{name}"] = await page.picture(format="webp")
+    return found
 
 
 async def _over(deployment: Deployment, relay: Relay, inbox: InboxSandbox) -> None:
@@ -192,7 +215,7 @@ async def _photographed(folder: Path, shown: dict[str, str]) -> dict[str, bytes]
                 await page.value(f"({loaded}) ? 1 : null")
                 height = await page.value("document.body.scrollHeight")
                 await page.resize(_WIDTH, int(height))
-                found[name] = await page.picture(format="webp")
+                found[f"receivers/{name}"] = await page.picture(format="webp")
     return found
 
 
