@@ -1,4 +1,4 @@
-"""Of a silence that was found: since when does it last, and what would have arrived without it?"""
+"""Since when does a silence last that was found, and what would have arrived without it?"""
 
 from __future__ import annotations
 
