@@ -11,6 +11,8 @@ __all__ = ["Figures", "Sample", "growth", "percentile"]
 _MEGABYTE = 1 << 20
 #: What memory may grow by in the second half of a run, as a part of what it was, an hour.
 _MOST_GROWTH = 0.10
+#: By how many seconds evaluation may be behind while a worker has just been killed, and in the second half of a run.
+_MOST_LAG, _MOST_LAG_LATER = 60.0, 15.0
 
 
 @dataclass(frozen=True)
@@ -19,9 +21,9 @@ class Sample:
 
     Attributes:
         at: seconds since the load began.
-        memory: resident bytes of the worker.
-        log: bytes that it has printed.
-        lines: lines that it has printed.
+        memory: resident bytes of both workers.
+        log: bytes that all workers have printed.
+        lines: lines that they have printed.
         lag: seconds by which evaluation of prod is behind the present.
     """
 
@@ -58,6 +60,10 @@ def percentile(buckets: Sequence[tuple[float, float]], share: float) -> float:
     return 0.0
 
 
+def _most_lag(samples: Sequence[Sample]) -> float:
+    return max((one.lag for one in samples), default=0.0)
+
+
 @dataclass
 class Figures:
     """What a run brought.
@@ -66,19 +72,27 @@ class Figures:
         rate: events a second that were asked for.
         seconds: how long the load lasted.
         sent: events that were produced.
-        counted: events that the worker has counted.
+        counted: events that the workers have accepted, each once, by their segments.
+        turns: changes of incidents that were compared with a replay.
+        slis: indicators that were compared with a replay.
+        pages: how often somebody was woken.
         samples: taken every few seconds.
         stalls: buckets of the histogram of stalls of the loop, as at the end.
         blind: alerts about the watch itself, in words.
+        faults: what differs from a replay, and what else went wrong, in words.
     """
 
     rate: int
     seconds: float = 0.0
     sent: int = 0
     counted: int = 0
+    turns: int = 0
+    slis: int = 0
+    pages: int = 0
     samples: list[Sample] = field(default_factory=list)
     stalls: list[tuple[float, float]] = field(default_factory=list)
     blind: list[str] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
 
     @property
     def second_half(self) -> list[Sample]:
@@ -88,10 +102,13 @@ class Figures:
     @property
     def complaints(self) -> list[str]:
         """What is not as it must be, in words."""
-        said = [f"the watch was said to be blind: {one}" for one in self.blind]
+        said = [*self.faults, *(f"the watch was said to be blind: {one}" for one in self.blind)]
         half = self.second_half
         if half and growth(half) > _MOST_GROWTH * half[0].memory:
             said.append(f"memory grows by {growth(half) / _MEGABYTE:.0f} MB an hour")
+        for some, most in ((self.samples, _MOST_LAG), (half, _MOST_LAG_LATER)):
+            if (lag := _most_lag(some)) > most:
+                said.append(f"evaluation was {lag:.0f} s behind; {most:.0f} s are allowed then")
         if self.counted != self.sent:
             said.append(f"{self.sent} events were produced, {self.counted} counted")
         return said
@@ -114,11 +131,15 @@ class Figures:
             "log_lines_a_minute": round(last.lines / minutes, 1),
             "loop_stall_p99_seconds": percentile(self.stalls, 0.99),
             "loop_stall_most_seconds": percentile(self.stalls, 1.0),
-            "lag_most_seconds": round(max((one.lag for one in self.samples), default=0.0), 1),
+            "lag_most_seconds": round(_most_lag(self.samples), 1),
+            "lag_most_seconds_in_the_second_half": round(_most_lag(half), 1),
+            "pages": self.pages,
+            "changes_of_incidents_as_replayed": self.turns,
+            "indicators_as_replayed": self.slis,
             "blind": self.blind,
             "complaints": self.complaints,
         }
 
     def words(self) -> str:
         """A line for people to read for each figure."""
-        return "\n".join(f"{name.replace('_', ' '):28} {value}" for name, value in self.as_json().items())
+        return "\n".join(f"{name.replace('_', ' '):36} {value}" for name, value in self.as_json().items())

@@ -7,7 +7,7 @@ import itertools
 import json
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from aiokafka import AIOKafkaProducer
 
@@ -24,7 +24,7 @@ _CSPS = ("idme", "logingov", "mhv")
 
 
 class Load:
-    """Healthy sign-ins at a steady rate by people who come again and again, spread over all partitions.
+    """Sign-ins at a steady rate by people who come again and again, spread over all partitions; well but for outages.
 
     Args:
         broker, topic: where they go.
@@ -39,7 +39,12 @@ class Load:
         self._now = now
         self._rng = random.Random("soak")
         self._numbers = itertools.count()
+        self._fail: dict[str, float] = {}
         self.sent = 0
+
+    def fail(self, ways: Iterable[str], share: float) -> None:
+        """From now on this share of the sign-ins by these ways (``ssoe/idme``) fails; all others are well."""
+        self._fail = dict.fromkeys(ways, share)
 
     async def run(self, seconds: float) -> None:
         """Produce for so long; all that was produced stands on the topic at the end."""
@@ -55,14 +60,15 @@ class Load:
 
     def _event(self, number: int) -> bytes:
         rng = self._rng
-        fails = rng.random() < _FAILING
+        method, csp = rng.choice(_METHODS), rng.choice(_CSPS)
+        fails = rng.random() < max(_FAILING, self._fail.get(f"{method}/{csp}", 0.0))
         event = {
             "schema_version": 1,
             "event_id": f"soak {number}",
             "occurred_at": written(self._now()),
             "env": "prod",
-            "auth_method": rng.choice(_METHODS),
-            "csp": rng.choice(_CSPS),
+            "auth_method": method,
+            "csp": csp,
             "step": "callback",
             "outcome": "failure" if fails else "success",
             "user_hash": f"h:{rng.randrange(_PEOPLE)}",

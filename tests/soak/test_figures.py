@@ -29,9 +29,19 @@ def test_a_percentile_is_the_bound_of_its_bucket() -> None:
 
 
 def test_memory_that_grows_on_and_events_that_are_lost_are_complained_of() -> None:
-    well = Figures(1_000, 240.0, 10, 10, samples(80, 95, 100, 100, 100))
+    well = Figures(1_000, 240.0, 10, 10, samples=samples(80, 95, 100, 100, 100))
     assert well.complaints == []
-    leaking = Figures(1_000, 240.0, 10, 10, samples(80, 90, 100, 110, 120))
+    leaking = Figures(1_000, 240.0, 10, 10, samples=samples(80, 90, 100, 110, 120))
     assert leaking.complaints == ["memory grows by 600 MB an hour"]
-    losing = Figures(1_000, 240.0, 10, 9, samples(80, 80, 80, 80, 80))
+    losing = Figures(1_000, 240.0, 10, 9, samples=samples(80, 80, 80, 80, 80))
     assert losing.complaints == ["10 events were produced, 9 counted"]
+
+
+def test_lag_may_be_longer_while_workers_are_killed_than_in_the_second_half() -> None:
+    def lagging(*seconds: float) -> list[str]:
+        some = [Sample(60.0 * n, MEGABYTE, 0, 0, lag) for n, lag in enumerate(seconds)]
+        return Figures(1_000, 240.0, 10, 10, samples=some).complaints
+
+    assert lagging(3, 50, 3, 3, 3) == []
+    assert lagging(3, 61, 3, 3, 3) == ["evaluation was 61 s behind; 60 s are allowed then"]
+    assert lagging(3, 3, 3, 16, 3) == ["evaluation was 16 s behind; 15 s are allowed then"]

@@ -45,13 +45,19 @@ def environment(settings: Mapping[str, str], inherited: Mapping[str, str] = os.e
     return others | {f"WATCHOFFICER_{name}": value for name, value in settings.items()}
 
 
-def spawn(arguments: Sequence[str], variables: Mapping[str, str], log: Path) -> subprocess.Popen[bytes]:
-    """Start `watchofficer` with these arguments and environment variables; its output is appended to the log."""
+def spawn(
+    arguments: Sequence[str], variables: Mapping[str, str], log: Path, folder: Path = ROOT
+) -> subprocess.Popen[bytes]:
+    """Start `watchofficer` with these arguments and environment variables; its output is appended to the log.
+
+    Args:
+        folder: whose code it runs: another checkout of this repository, if not this one.
+    """
     with log.open("ab") as output:
         return subprocess.Popen(
             [*COMMAND, *arguments],
             env=variables,
-            cwd=ROOT,
+            cwd=folder,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
@@ -66,6 +72,7 @@ class Worker:
         log: the file for its output.
         arguments: further arguments of the command line, after ``run``.
         inherited: the other environment variables; this process's by default.
+        folder: whose code it runs: another checkout of this repository, if not this one.
     """
 
     def __init__(
@@ -74,10 +81,12 @@ class Worker:
         log: Path,
         *arguments: str,
         inherited: Mapping[str, str] = os.environ,
+        folder: Path = ROOT,
     ) -> None:
         self.port = free_port()
         self.process: subprocess.Popen[bytes] | None = None
         self._log = log
+        self._folder = folder
         self._environment = environment(settings, inherited)
         self._arguments = ("run", "--port", str(self.port), *arguments)
 
@@ -99,7 +108,7 @@ class Worker:
 
     def start(self) -> None:
         """Start the process and return at once."""
-        self.process = spawn(self._arguments, self._environment, self._log)
+        self.process = spawn(self._arguments, self._environment, self._log, self._folder)
 
     async def ready(self, within: float = 60.0) -> None:
         """Wait until ``/readyz`` reports that the worker is ready.

@@ -10,43 +10,20 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
-import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from streams.kafka.embedded_broker import EmbeddedBroker
 from tests.e2e.harness.deployment import Deployment, deployed, login, now
-from tests.e2e.harness.worker import Worker, run_to_end
-from tests.support.processes import COMMAND, ROOT, environment
+from tests.e2e.harness.judged_again import judged_again
+from tests.e2e.harness.worker import Worker
+from tests.support.processes import ROOT
+from tests.upgrade.build import checked_out
 
 _EVERY = 0.1  # seconds between two batches
 _BATCH = 5
-_LIFE = ("opened", "severity", "scope", "recovering", "relapsed", "resolved")
-
-
-class _OfBuild(Worker):
-    """A worker whose code is that of a folder."""
-
-    def __init__(self, settings: dict[str, str], log: Path, folder: Path, *arguments: str) -> None:
-        super().__init__(settings, log, *arguments)
-        self._folder = folder
-
-    def start(self) -> None:
-        variables = environment({}) | self._environment | {"PYTHONPATH": str(self._folder)}
-        with self._log.open("ab") as output:
-            self.process = subprocess.Popen(
-                [*COMMAND, *self._arguments],
-                env=variables,
-                cwd=self._folder,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-            )
 
 
 class _Traffic:
@@ -70,16 +47,11 @@ class _Traffic:
         return login(f"e{self.sent}", user_hash=f"u{self.sent}", auth_method=method, at=now(), **fields)
 
 
-def _turns(some: Iterable[dict[str, Any]]) -> list[tuple[str, ...]]:
-    found = [(one["at"], str(one["from"]), one["to"], str(one["severity"]), one["reason"]) for one in some]
-    return list(dict.fromkeys(found))
-
-
 async def _roll(deployment: Deployment, before: Path, patience: float) -> None:
     folder = deployment.folder
     policy = ("--policy", str(folder / "policy.yaml"))
     workers = [
-        _OfBuild(deployment.settings, folder / f"{name}.log", where, *policy)
+        Worker(deployment.settings, folder / f"{name}.log", *policy, folder=where)
         for name, where in (("old-1", before), ("old-2", before), ("new-1", ROOT), ("new-2", ROOT))
     ]
     traffic = _Traffic(deployment)
@@ -116,30 +88,19 @@ async def _roll(deployment: Deployment, before: Path, patience: float) -> None:
 
 async def _compare(deployment: Deployment, patience: float) -> list[str]:
     """What differs, in words."""
-    lines = [one.json() for one in await deployment.on("incident-log")]
-    live = _turns(line for line in lines if line["type"] in _LIFE)
-    arguments = ("replay", f"topic:{deployment.prefix}login-events", "--format", "jsonl")
-    policies = ("--policies", f"topic:{deployment.prefix}policy")
-    status, said, why = await asyncio.to_thread(
-        run_to_end, deployment.settings, *arguments, *policies, within=patience
-    )
-    assert status == 0, why
-    replayed = _turns(
-        line
-        for line in map(json.loads, said.splitlines())
-        if line["type"] == "transition" and line["to"] != "closed"
-    )
-    faults = []
-    if replayed != live:
-        faults.append(f"live:   {live}\nreplay: {replayed}")
+    again = await judged_again(deployment.settings, patience)
+    faults = again.faults
     # That the watch is blind is true of a machine on which a worker takes a minute to start.
     woken = [one for one in deployment.sandbox.pagerduty.woken if ":blind:" not in one.dedup_key]
     if len(woken) != 1:
         faults.append(f"somebody was woken {len(woken)} times: {woken}")
+    lines = [one.json() for one in await deployment.on("incident-log")]
     incidents = {line["incident"] for line in lines if line.get("incident")}
     if incidents != {"prod-1"}:
         faults.append(f"incidents: {sorted(incidents)}")
-    print(f"{len(live)} changes of an incident, {len(woken)} page", flush=True)
+    print(
+        f"{len(again.turns)} changes of an incident, {again.slis} indicators, {len(woken)} page", flush=True
+    )
     return faults
 
 
@@ -158,14 +119,8 @@ def main() -> int:
     parser.add_argument("--before", required=True, help="a commit of the older build")
     parser.add_argument("--patience", type=float, default=120.0, help="seconds for each step")
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as parent:
-        before = Path(parent, "before")
-        git = ("git", "-C", str(ROOT), "worktree")
-        subprocess.run([*git, "add", "--detach", "--quiet", str(before), given.before], check=True)
-        try:
-            faults = asyncio.run(_run(before, given.patience))
-        finally:
-            subprocess.run([*git, "remove", "--force", str(before)], check=True)
+    with checked_out(given.before) as before:
+        faults = asyncio.run(_run(before, given.patience))
     for fault in faults:
         print(fault, file=sys.stderr)
     return 1 if faults else 0
