@@ -7,7 +7,7 @@ import json
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
@@ -21,6 +21,7 @@ from sinks.sandbox import Sandbox
 from streams.kafka.admin import create_missing
 from streams.kafka.topics import Topics
 from streams.runtime.clocks import RealClock
+from streams.settings.policy_file import default_policy
 from tests.e2e.harness.judged_again import judged_again
 from tests.e2e.harness.topics import read
 from tests.faults.campaign.topics import folded
@@ -111,7 +112,6 @@ class _Soak:
                 for worker in workers:
                     await worker.ready(120.0)
                 await self._under_load(course, load)
-                await self._settled(course)
                 await self._stalls(course.workers)
             finally:
                 for worker in course.workers:
@@ -127,25 +127,28 @@ class _Soak:
 
     async def _under_load(self, course: Course, load: Load) -> None:
         began = time.monotonic()
-        tasks = {
-            asyncio.create_task(load.run(course.seconds)),
-            asyncio.create_task(course.run()),
-        }
+        loading = asyncio.create_task(load.run())
+        ending = asyncio.create_task(course.run())
         try:
-            while not all(task.done() for task in tasks):
-                await asyncio.wait({one for one in tasks if not one.done()}, timeout=_EVERY_SECONDS)
-                for task in tasks:
+            while time.monotonic() - began < course.seconds or not ending.done():
+                await asyncio.wait([loading, *([] if ending.done() else [ending])], timeout=_EVERY_SECONDS)
+                for task in (loading, ending):
                     if task.done():
                         task.result()
                 self._figures.samples.append(await self._sample(course.workers, time.monotonic() - began))
                 if len(self._figures.samples) % 12 == 0:
                     self._say(str(self._figures.samples[-1]))
+            self._figures.seconds = time.monotonic() - began
+            await self._until(lambda: self._over(course.workers), "incidents were not over")
+            await self._until(self._told, "messages had not gone out")
+            load.stop()
+            await loading
+            self._figures.sent = load.sent
+            await self._until(self._counted, "events were not counted")
         finally:
-            for task in tasks:
+            for task in (loading, ending):
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-        self._figures.seconds = time.monotonic() - began
-        self._figures.sent = load.sent
+            await asyncio.gather(loading, ending, return_exceptions=True)
 
     async def _sample(self, workers: list[Worker], at: float) -> Sample:
         lag = [
@@ -160,14 +163,19 @@ class _Soak:
             at, memory, sum(map(len, sizes)), sum(one.count(b"\n") for one in sizes), max(lag, default=0.0)
         )
 
-    async def _settled(self, course: Course) -> None:
-        """Wait until incidents are over and every message has gone out, or for as long as that may take."""
+    async def _until(self, true: Callable[[], Awaitable[bool]], what: str) -> None:
+        """Wait until something is true, or for as long as that may take."""
         deadline = time.monotonic() + _SETTLE_SECONDS
-        while not (await self._over(course.workers) and await self._told()):
+        while not await true():
             if time.monotonic() > deadline:
-                self._figures.faults.append(f"incidents or messages were not over in {_SETTLE_SECONDS:.0f} s")
+                self._figures.faults.append(f"{what} in {_SETTLE_SECONDS:.0f} s")
                 return
             await asyncio.sleep(2.0)
+
+    async def _counted(self) -> bool:
+        view = (await folded(self._broker, self._topics.segments))[0]
+        self._figures.counted = view.total("accepted")
+        return self._figures.counted == self._figures.sent
 
     async def _over(self, workers: list[Worker]) -> bool:
         for worker in workers:
@@ -193,9 +201,7 @@ class _Soak:
     async def _compare(self, sent: int) -> None:
         """Hold what the workers have counted and said against a replay of the topic."""
         self._say("what was said is compared with a replay")
-        view = (await folded(self._broker, self._topics.segments))[0]
-        self._figures.counted = view.total("accepted")
-        again = await judged_again(self._settings, _REPLAY_SECONDS)
+        again = await judged_again(self._settings, default_policy().sli_every, _REPLAY_SECONDS)
         self._figures.faults += again.faults
         self._figures.turns, self._figures.slis = len(again.turns), again.slis
         if again.summary["events"] != sent:

@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from streams.kafka.embedded_broker import EmbeddedBroker
-from tests.e2e.harness.deployment import Deployment, deployed, login, now
+from tests.e2e.harness.deployment import SLI_EVERY, Deployment, deployed, login, now
 from tests.e2e.harness.judged_again import judged_again
 from tests.e2e.harness.worker import Worker
 from tests.support.processes import ROOT
@@ -88,7 +88,7 @@ async def _roll(deployment: Deployment, before: Path, patience: float) -> None:
 
 async def _compare(deployment: Deployment, patience: float) -> list[str]:
     """What differs, in words."""
-    again = await judged_again(deployment.settings, patience)
+    again = await judged_again(deployment.settings, SLI_EVERY, patience)
     faults = again.faults
     # That the watch is blind is true of a machine on which a worker takes a minute to start.
     woken = [one for one in deployment.sandbox.pagerduty.woken if ":blind:" not in one.dedup_key]

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from detectors.instants import parse_instant
+from detectors.instants import format_duration, parse_instant
 from tests.e2e.harness.topics import published_slis, read
 from tests.e2e.harness.worker import run_to_end
 
@@ -36,11 +36,12 @@ class Again:
     faults: list[str] = field(default_factory=list)
 
 
-async def judged_again(settings: Mapping[str, str], within: float) -> Again:
+async def judged_again(settings: Mapping[str, str], sli_every: int, within: float) -> Again:
     """Compare the changes of incidents and the indicators on the topics with those of `replay --policies topic:…`.
 
     Args:
         settings: of the workers, without ``WATCHOFFICER_``: ``BROKER`` and ``TOPIC_PREFIX`` at least.
+        sli_every: of the policies, ms.
         within: seconds that the replay may take.
 
     Raises:
@@ -53,6 +54,7 @@ async def judged_again(settings: Mapping[str, str], within: float) -> Again:
         run_to_end,
         settings,
         *("replay", f"topic:{prefix}login-events", "--format", "jsonl"),
+        *("--sli-every", format_duration(sli_every)),
         *("--policies", f"topic:{prefix}policy"),
         within=within,
     )
@@ -72,10 +74,11 @@ def _turns(some: Iterable[dict[str, Any]]) -> list[tuple[str, ...]]:
 
 
 def _same_slis(again: Again, live: list[dict[str, Any]], replayed: list[dict[str, Any]]) -> None:
-    """Compare indicators up to the last that the replay has; live ones go on as the clock does."""
-    expected = {_place(one): one for one in replayed}
-    until = max((parse_instant(one["at"]) for one in replayed), default=0)
-    found = {_place(one): one for one in live if parse_instant(one["at"]) <= until}
+    """Compare indicators up to the last T that both have: a worker goes on as the clock does, and ends when told to."""
+    until = min(max((parse_instant(one["at"]) for one in some), default=0) for some in (live, replayed))
+    found, expected = (
+        {_place(one): one for one in some if parse_instant(one["at"]) <= until} for some in (live, replayed)
+    )
     again.slis = len(expected)
     differing = [place for place in sorted({*expected, *found}) if expected.get(place) != found.get(place)]
     again.faults += [
