@@ -87,7 +87,7 @@ test-faults: $(DEV) ## end, hold and mislead workers and broker at random, compa
 test-upgrade: $(DEV) ## replace two workers of an older build amid an outage: no difference, no second page (BEFORE=commit)
 	$(BIN)/python -m tests.upgrade.rolling --before $(BEFORE) $(ARGS)
 
-soak: $(DEV) ## two workers under load amid outages, kills, a new policy and an upgrade: memory, lag, verdicts (MINUTES=30 RATE=2000 BROKER=kafka|embedded BEFORE=commit)
+soak: $(DEV) ## two workers under load amid outages, kills, a new policy, an upgrade (MINUTES=30 RATE=2000 BROKER=kafka|embedded BEFORE=commit)
 	$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),30) --rate $(or $(RATE),2000) --broker $(or $(BROKER),kafka) $(if $(BEFORE),--before $(BEFORE)) $(ARGS)
 
 # The instant of the last commit stands for the time of the build, so that the same files give the same bytes everywhere.

@@ -26,7 +26,7 @@ from tests.e2e.harness.judged_again import judged_again
 from tests.e2e.harness.topics import read
 from tests.e2e.harness.worker import until
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.long]
 
 MILD = QUICK.replace("severity_1_over: 60", "severity_1_over: 100000")
 #: A new policy is in force a minute after it was recorded, which nobody wants to wait for.
