@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import msgspec
 
 from detectors.axes import ANY, OTHER
 from detectors.incidents import Incident
-from detectors.process.actions import BY_KIND, OF_INCIDENTS, PATHS, Action
+from detectors.process.actions import BY_KIND, OF_INCIDENTS, PATHS, Action, Field
 from detectors.process.vocabulary import InputKind
+from detectors.scopes import ENVS
 from sinks.html import Html, tag
 from sinks.wording import ScopeNames
 
@@ -53,6 +55,8 @@ def further_acts(incident: Incident, names: ScopeNames) -> Html:
         if word not in (*_FIRST, *_ELSEWHERE) and _allowed(incident, action)
     ]
     if incident.state not in ("resolved", "closed"):
+        if incident.declared_at is not None and incident.env == ENVS[0]:
+            buttons.append(_states_button(incident))
         scope = {"scope": incident.scope}
         for kind in _OF_SCOPE:
             buttons.append(_button(BY_KIND[kind], _OF_SCOPE[kind], f"/api/v1/{PATHS[kind]}", scope))
@@ -84,7 +88,22 @@ def act_button(
 def report_button(env: str) -> Html:
     """The button by which somebody says that sign-in fails, of whatever scope."""
     action = BY_KIND["report"]
-    return _button(action, "Report that sign-in fails", f"/api/v1/{PATHS['report']}", {}, asked=env)
+    path = f"/api/v1/{PATHS['report']}"
+    return _button(action, "Report that sign-in fails", path, {}, needs=("scope",), proposed={"scope": env})
+
+
+def _states_button(incident: Incident) -> Html:
+    """The button by which somebody says for which states an incident that is declared is an outage."""
+    return _button(
+        BY_KIND["declare"],
+        "Set states",
+        f"/api/v1/incidents/{incident.id}/declare",
+        {},
+        about=incident.id,
+        needs=("states",),
+        proposed={"states": ", ".join(incident.process.states)},
+        does="say for which states it is an outage: the sign-in page tells it to who lives there",
+    )
 
 
 def _button(
@@ -94,14 +113,27 @@ def _button(
     preset: Mapping[str, str],
     *,
     about: str = "",
-    asked: str = "",
+    needs: Sequence[Field] = (),
+    proposed: Mapping[str, str] = MappingProxyType({}),
+    does: str = "",
     primary: bool = False,
 ) -> Html:
-    """A button; ``asked`` is a scope that the dialog proposes, ``preset`` what is sent as it is."""
-    fields = [name for name in (*action.needs, *action.may) if name not in preset]
-    needed = [name for name in action.needs if name not in preset]
-    if asked:
-        fields, needed = ["scope", *fields], ["scope", *needed]
+    """A button.
+
+    Args:
+        action: what it asks for.
+        label: what stands on it.
+        path: where it is sent to.
+        preset: fields that are sent as they are.
+        about: the incident.
+        needs: fields that it needs beside those that the action needs.
+        proposed: values that the dialog proposes.
+        does: what follows, in words, else the action's own.
+        primary: whether it comes first.
+    """
+    needed = [name for name in dict.fromkeys((*needs, *action.needs)) if name not in preset]
+    fields = list(dict.fromkeys((*needed, *(name for name in action.may if name not in preset))))
+    does = does or action.does
     return tag(
         "button",
         label,
@@ -112,8 +144,8 @@ def _button(
         data_fields=" ".join(fields),
         data_needs=" ".join(needed),
         data_preset=msgspec.json.encode(preset).decode() if preset else None,
-        data_scope=asked or None,
-        data_does=f"{action.does[:1].upper()}{action.does[1:]}.",
+        data_proposed=msgspec.json.encode(dict(proposed)).decode() if proposed else None,
+        data_does=f"{does[:1].upper()}{does[1:]}.",
         aria_label=f"{label}, {about}" if about else None,
     )
 

@@ -103,10 +103,10 @@
   const control = (name) => field(name).querySelector("input, select, textarea");
 
   function ask(button) {
-    const { path, fields, needs, preset, does, scope } = button.dataset;
+    const { path, fields, needs, preset, does, proposed } = button.dataset;
     asking = { path, label: button.textContent, fields: fields ? fields.split(" ") : [], preset: preset ? JSON.parse(preset) : {},
       key: crypto.randomUUID ? crypto.randomUUID() : `${Date.now()}-${Math.random()}` };
-    const needed = needs ? needs.split(" ") : [];
+    const needed = needs ? needs.split(" ") : [], values = proposed ? JSON.parse(proposed) : {};
     byId("ask-title").textContent = button.getAttribute("aria-label") || asking.label;
     byId("ask-does").textContent = does;
     byId("ask-send").textContent = asking.label;
@@ -116,7 +116,7 @@
       label.hidden = !asking.fields.includes(name);
       input.required = !label.hidden && needed.includes(name);
       if (input.type === "checkbox") input.checked = false;
-      else if (input.tagName !== "SELECT") input.value = name === "scope" ? scope || "" : "";
+      else if (input.tagName !== "SELECT") input.value = values[name] || "";
       label.firstChild.dataset.optional = !input.required && !label.hidden ? "yes" : "";
     }
     control("by").value = by;

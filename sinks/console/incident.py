@@ -42,11 +42,13 @@ _BASES = {
     "projected": "projected: what the last minutes become in an hour, if it goes on",
     "estimated": "estimated: failures leave no trace here, so it is what is missing against the usual",
 }
+#: What is due, by its name.
+_DUE = {"response": "A response", "alert": "An answer to the page", "update": "The next update"}
 
 
 @dataclass(frozen=True)
 class Deadline:
-    """A response time of an incident: its name, when it ends (ms), and when it was met (ms), if it was."""
+    """Something that is due in an incident: its name, by when (ms), and when it was done (ms), if it was."""
 
     name: str
     due_at: int
@@ -65,7 +67,7 @@ class IncidentView:
         happenings: the changes, oldest first.
         messages: what receivers were told.
         pages: what became of its pages.
-        deadlines: its response times.
+        deadlines: what is due by when.
         samples: success and people of its scope, or of the scope ``measured`` that holds it.
         measured: the scope of ``samples``.
         span: the time that the charts show.
@@ -173,7 +175,15 @@ def _summary(incident: Incident, lasted: str) -> str:
             f"It lasted {lasted}; at the worst {people} people an hour. {capitalised(state_words(incident))}."
         )
     since = f"Since {time_words(incident.first_bad_at)}, for {lasted}"
-    return f"{capitalised(people_words(incident))}. {since}; {incident.failing_ratio:.0%} of sign-ins fail."
+    return f"{capitalised(people_words(incident))}. {since}; {_failing_share(incident):.0%} of sign-ins fail."
+
+
+def _failing_share(incident: Incident) -> float:
+    """The share of sign-ins that fail: of the latest window, once it lies within the incident, else as was found."""
+    now = incident.counts_now
+    if incident.basis == "estimated" or now is None or now.success_ratio is None:
+        return incident.failing_ratio
+    return now.failing_ratio if now.at - now.window >= incident.first_bad_at else incident.failing_ratio
 
 
 def who_words(incident: Incident) -> str:
@@ -198,8 +208,8 @@ def _lasted(incident: Incident, now: int) -> str:
 
 
 def deadline_words(deadline: Deadline, now: int) -> tuple[str, str]:
-    """How a response time stands (``met``, ``running``, ``near``, ``over``), and that in words."""
-    name = "An answer to the page" if deadline.name == "alert" else "A response"
+    """How what is due stands (``met``, ``running``, ``near``, ``over``), and that in words."""
+    name = _DUE[deadline.name]
     due = time_words(deadline.due_at)
     if deadline.stopped_at is not None:
         late = deadline.stopped_at - deadline.due_at
@@ -226,7 +236,7 @@ def _facts(view: IncidentView) -> list[Html]:
     incident = view.incident
     error = incident.users_impacted_error
     within = f" ({error_words(error)})" if isinstance(error, float) and error else ""
-    now, peak = incident.counts_now, incident.counts_peak
+    now, peak, states = incident.counts_now, incident.counts_peak, incident.process.states
     observed = (
         "–"
         if now is None
@@ -245,6 +255,7 @@ def _facts(view: IncidentView) -> list[Html]:
     ]
     failing: list[tuple[str, Child]] = [
         ("Affects", f"{capitalised(view.names.words(incident.scope))} ({incident.scope})"),
+        ("Declared for", f"People in {', '.join(states)}" if states else None),
         ("Within it", ", ".join(view.names.words(scope) for scope in incident.narrower) or None),
         ("In common", capitalised(common_words(incident.common)) or "Nothing that stands out"),
         ("Evidence", one_line(incident.sentence)),

@@ -77,7 +77,7 @@ class OpenIncident(NamedTuple):
 
     Attributes:
         incident: as it stands.
-        deadlines: its response times.
+        deadlines: what is due by when.
         told: whom it was told to, in words.
         runbooks: title and path of each that applies.
     """

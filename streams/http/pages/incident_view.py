@@ -160,10 +160,12 @@ def runbooks_of(incident: Incident, policy: Policy) -> list[tuple[str, str]]:
 
 
 def deadlines_of(incident: Incident, policy: Policy) -> list[Deadline]:
-    """Return the response times of an incident; none of one that is over and was never acknowledged."""
-    if incident.state in OVER and incident.acknowledged_at is None:
+    """Return what is due in an incident: its response times and the next update; nothing of one that ended untaken."""
+    over, update = incident.state in OVER, incident.process.next_update_at
+    if over and incident.acknowledged_at is None:
         return []
-    return [Deadline(one.name, one.due_at, incident.acknowledged_at) for one in clocks(incident, policy)]
+    found = [Deadline(one.name, one.due_at, incident.acknowledged_at) for one in clocks(incident, policy)]
+    return found if over or update is None else [*found, Deadline("update", update, None)]
 
 
 def thresholds_of(policy: Policy) -> list[tuple[int, int]]:

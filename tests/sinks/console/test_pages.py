@@ -212,6 +212,20 @@ def test_a_deadline_runs_down_and_is_met_or_not(
     assert deadline_words(Deadline("response", HOUR, stopped), now) == (state, words)
 
 
+@pytest.mark.parametrize(
+    ("basis", "began", "share"),
+    [("observed", 6 * MINUTE, "90%"), ("observed", 2 * MINUTE, "70%"), ("estimated", 6 * MINUTE, "70%")],
+)
+def test_the_head_tells_the_share_of_late_where_all_of_it_belongs_to_the_incident(
+    basis: str, began: int, share: str
+) -> None:
+    counts = Counts(
+        at=HOUR, window=5 * MINUTE, good=1, bad=9, excluded=0, started=9, slow=0, timed=9, users_impacted=8
+    )
+    one = incident(state="open", basis=basis, first_bad_at=HOUR - began, failing_ratio=0.7, counts_now=counts)
+    assert f"; {share} of sign-ins fail." in read(incident_page(of(one))).text
+
+
 def test_the_timeline_has_what_happened_in_the_order_in_which_it_happened() -> None:
     one = incident(first_bad_at=MINUTE, opened_at=2 * MINUTE)
     view = of(
@@ -244,9 +258,19 @@ def test_an_incident_offers_the_acts_that_its_state_allows() -> None:
     assert {"ack", "note", "update", "declare", "resolve", "assign", "stage", "eta", "mutes"} <= offered(one)
     assert "unack" not in offered(one)
     taken = msgspec.structs.replace(one, state="acknowledged", acknowledged_at=1, declared_at=1)
-    assert not {"ack", "declare"} & offered(taken)
+    assert "ack" not in offered(taken)
     closed = msgspec.structs.replace(one, state="closed", resolved_at=2)
     assert offered(closed) == {"note", "assign", "stage", "follow-up", "post-mortem", "complete"}
+
+
+@pytest.mark.parametrize(("env", "is_offered"), [("prod", True), ("staging", False)])
+def test_of_an_outage_that_is_declared_somebody_says_for_which_states(env: str, is_offered: bool) -> None:
+    one = incident(env=env, state="open", declared_at=1, process=Process(states=("AR", "TX")))
+    page = read(incident_page(of(one)))
+    buttons = [found for _, found in page.elements if str(found.get("id")).startswith("act-declare")]
+    assert [found["data-needs"] for found in buttons] == ["states"] * is_offered
+    assert [found["data-proposed"] for found in buttons] == ['{"states":"AR, TX"}'] * is_offered
+    assert "People in AR, TX" in page.text
 
 
 def test_observed_people_stand_apart_from_what_is_projected() -> None:

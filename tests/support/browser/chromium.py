@@ -70,7 +70,12 @@ class Tab:
         self._session: dict[str, str] = {}
 
     async def begin(self, width: int, height: int, now: int | None) -> None:
-        """Open an empty page of so many pixels, in New York; ``now`` (ms) is what its clock always shows."""
+        """Open an empty page of so many pixels, all of them its own, in New York.
+
+        Args:
+            width, height: pixels.
+            now: what its clock always shows, ms; None for the present.
+        """
         context = await self._call("Target.createBrowserContext", disposeOnDetach=True)
         target = await self._call(
             "Target.createTarget", url="about:blank", browserContextId=context["browserContextId"]
@@ -78,6 +83,7 @@ class Tab:
         attached = await self._call("Target.attachToTarget", targetId=target["targetId"], flatten=True)
         self._session = {"sessionId": attached["sessionId"]}
         await self.resize(width, height)
+        await self._call("Emulation.setScrollbarsHidden", hidden=True)
         await self._call("Emulation.setTimezoneOverride", timezoneId="America/New_York")
         if now is not None:
             await self._call("Page.enable")
