@@ -13,8 +13,10 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from detectors.incidents import Incident
 from detectors.instants import HOUR, MINUTE, format_instant
 from detectors.policy.policy import Policy
+from detectors.process.record import Process, Said
 from streams.settings.policy_file import default_policy
 from tests.sinks.banner.making import policy_with, window
 from tests.streams.http.serving import NOW, Serving, an_incident, dumps, serving
@@ -107,6 +109,28 @@ async def test_a_person_sees_what_concerns_their_way_in(
             await keep(page, name)
             assert await page.value(SEEN) == seen
             assert await page.value('document.querySelector("#banners").dataset.state') == "known"
+
+
+async def test_what_is_declared_for_states_is_told_to_who_lives_there(browser: str) -> None:
+    def declared(number: int, scope: str, *states: str, **changes: Any) -> Incident:
+        said = Said(at=NOW, text="We ask the states.", by="Ada", public=True)
+        process = Process(states=states, said=said)
+        return an_incident(number, scope=scope, declared_at=NOW - MINUTE, process=process, **changes)
+
+    over = {"state": "resolved", "resolved_at": NOW - MINUTE}
+    logingov = ["critical", "Login.gov on both sign-in methods", "We ask the states."]
+    dslogon = ["info", "DS Logon on both sign-in methods", "We ask the states."]
+    async with serving(banner_origins=("*",)) as served:
+        served.feed(
+            declared(1, "prod/*/logingov", "AR", "TX"),
+            declared(2, "prod/*/dslogon", "TX", severity=3),
+            declared(3, "prod/*/idme", "AR", **over),
+        )
+        served.feed_banner()
+        for lives, seen in (("TX", [logingov, dslogon]), ("AR", [logingov]), ("CA", []), ("", [])):
+            async with opened(browser, served, SSOE | {"state": lives}) as page:
+                await keep(page, f"declared-seen-from-{lives or 'anywhere'}")
+                assert await page.value(SEEN) == seen
 
 
 async def test_the_other_way_that_is_offered_shows_no_banner(browser: str) -> None:

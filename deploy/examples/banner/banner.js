@@ -1,4 +1,5 @@
-// Shows a person what concerns their way of signing in, as GET /v0/backend_statuses of watchofficer tells it.
+// Shows a person what concerns their way of signing in, as GET /v0/backend_statuses of watchofficer tells it, and of what
+// was declared for some states what concerns their own, as GET /login_gov_state_incidents tells it.
 // The watch may be away: the page then works as if all were well, after it has kept what it last knew for a while.
 "use strict";
 
@@ -6,6 +7,7 @@ const EVERY = 30_000; // ms between two questions
 const PATIENCE = 5_000; // ms for an answer
 const KEPT = 15 * 60_000; // ms for which an answer is shown if no other comes
 const AHEAD = 2 * 3_600_000; // ms before its start from which maintenance is announced
+const LEVELS = { error: "critical", warning: "warning", info: "info" }; // of what was declared for states
 const METHODS = ["sis", "ssoe"]; // their names mean nothing to people
 const SORRY = "We’re working to fix this.";
 
@@ -14,20 +16,30 @@ const visitor = new URLSearchParams(location.search);
 const api = visitor.get("api") || location.origin;
 let answered = -Infinity; // when the last answer came, by the clock that never goes back
 
-async function ask() {
-  const url = new URL("/v0/backend_statuses", api);
-  for (const name of ["auth_method", "csp", "client_id"]) {
+async function get(path, names) {
+  const url = new URL(path, api);
+  for (const name of names) {
     if (visitor.get(name)) url.searchParams.set(name, visitor.get(name));
   }
   // "no-cache" asks the server each time, with the ETag: what has not changed is not sent again.
   const answer = await fetch(url, { cache: "no-cache", signal: AbortSignal.timeout(PATIENCE) });
-  if (!answer.ok) throw new Error(`status ${answer.status}`);
-  const { statuses, maintenance_windows: windows } = (await answer.json()).data.attributes;
-  return { statuses, windows, isKnown: answer.headers.get("Watchofficer-State") !== "unknown" };
+  if (!answer.ok) throw new Error(`${path}: status ${answer.status}`);
+  const isKnown = answer.headers.get("Watchofficer-State") !== "unknown";
+  return { ...(await answer.json()).data.attributes, isKnown };
+}
+
+async function ask() {
+  const lives = visitor.get("state");
+  const [told, declared] = await Promise.all([
+    get("/v0/backend_statuses", ["auth_method", "csp", "client_id"]),
+    lives ? get("/login_gov_state_incidents", []) : { incidents: [] }, // the states of a person are nobody's business
+  ]);
+  const incidents = declared.incidents.filter((one) => one.active && one.states.includes(lives));
+  return { statuses: told.statuses, windows: told.maintenance_windows, incidents, isKnown: told.isKnown };
 }
 
 // What to show: a list of {state, title, text, ways}; ways are links to another method.
-function banners({ statuses, windows }, now) {
+function banners({ statuses, windows, incidents }, now) {
   const shown = [];
   const failing = statuses.filter((one) => one.status === "critical" || one.status === "warning");
   if (failing.length > 1) {
@@ -35,6 +47,9 @@ function banners({ statuses, windows }, now) {
     shown.push({ state: worst(failing), title, text: `${SORRY} Please try again later.`, ways: [] });
   } else if (failing.length === 1) {
     shown.push(ofService(failing[0]));
+  }
+  for (const { status, title, message } of incidents) {
+    shown.push({ state: LEVELS[status], title, text: message, ways: [] });
   }
   const window = windows.find((one) => Date.parse(one.start_time) - AHEAD <= now && now < Date.parse(one.end_time));
   if (window) {
