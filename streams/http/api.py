@@ -79,6 +79,7 @@ def routes(
     clock: Callable[[], int],
     charts: Charts,
     inputs_health: Callable[[], object] = list,
+    in_force: Callable[[], Policy] | None = None,
     patience: float = PATIENCE,
 ) -> list[web.RouteDef]:
     """All routes, each of which answers its errors as JSON.
@@ -89,17 +90,20 @@ def routes(
         report: takes a snapshot of how this process gets on.
         submit_input: raises `KafkaError`, `OSError` or `TimeoutError` if the broker does not have it.
         settings: as far as HTTP needs them.
-        policy: the policy.
+        policy: the policy at the start.
         clock: ms since the epoch, injected time where time is injected.
         charts: of outages.
         inputs_health: how each input of this process stands.
+        in_force: the policy that is in force, which the console follows; else the one at the start.
         patience: seconds for which a webhook waits for what another one may say.
     """
     gate = Gate(settings.tokens(), bind=settings.bind, clock=clock)
     door = InputDoor(views, submit_input, policy, clock=clock)
     api = _Api(views, metrics, door, policy, clock=clock, pages=settings.pagerduty.on)
     table: list[tuple[str, str, Handler]] = [
-        *ConsolePages(views, policy, report, metrics, pages_on=settings.pagerduty.on, clock=clock).table(),
+        *ConsolePages(
+            views, in_force or (lambda: policy), report, metrics, pages_on=settings.pagerduty.on, clock=clock
+        ).table(),
         ("GET", "/metrics", api.metrics),
         *InputPages(inputs_health, clock).table(),
         *RunbookPages(views, policy, clock=clock).table(),

@@ -202,6 +202,7 @@ class Worker:
             clock=clock,
             charts=self._charts,
             inputs_health=self._inputs.report,
+            in_force=lambda: policy if self._keeper is None else self._keeper.in_force,
         )
         return HttpServer(table, host=settings.bind, port=options.port, tls=settings.http_context())
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Callable, Collection
-from functools import cached_property
+from functools import cached_property, partial
 
 from aiohttp import web
 
@@ -45,12 +45,24 @@ class _Made:
         return gzip.compress(self.page.body, 5)
 
 
+class _Shown:
+    """What pages are made of, with a policy."""
+
+    def __init__(
+        self, views: Views, policy: Policy, metrics: Metrics, *, pages_on: bool, clock: Callable[[], int]
+    ) -> None:
+        self.policy = policy
+        self.names = ScopeNames(policy)
+        self.incidents = Incidents(views, policy, pages_on=pages_on, clock=clock)
+        self.overviews = Overviews(views, policy, metrics, clock)
+
+
 class ConsolePages:
     """Serves ``/``, ``/incidents/{id}``, ``/history``, ``/assets/{name}`` and ``/api/v1/stream``.
 
     Args:
         views: what is known of the topics.
-        policy: the policy.
+        policy: returns the policy that is in force: thresholds, objectives and names are shown as it has them.
         report: takes a snapshot of how this process gets on.
         metrics: has the error budgets of the environments that this worker evaluates.
         pages_on: whether PagerDuty is set up.
@@ -60,7 +72,7 @@ class ConsolePages:
     def __init__(
         self,
         views: Views,
-        policy: Policy,
+        policy: Callable[[], Policy],
         report: Callable[[], Report],
         metrics: Metrics,
         *,
@@ -70,11 +82,18 @@ class ConsolePages:
         self._views = views
         self._report = report
         self._clock = clock
-        self._incidents = Incidents(views, policy, pages_on=pages_on, clock=clock)
-        self._overviews = Overviews(views, policy, metrics, clock)
-        self._names = ScopeNames(policy)
+        self._policy = policy
+        self._show = partial(_Shown, views, metrics=metrics, pages_on=pages_on, clock=clock)
+        self._last: _Shown | None = None
         self._stream = StreamPages(views.changes, limit=min(LISTENERS, connection_limit() // 2))
         self._made: dict[str, _Made] = {}
+
+    def _shown(self) -> _Shown:
+        """What pages are made of now: anew where another policy has come into force."""
+        policy = self._policy()
+        if self._last is None or policy is not self._last.policy:
+            self._last = self._show(policy)
+        return self._last
 
     def table(self) -> list[tuple[str, str, Handler]]:
         """The routes: method, path, handler."""
@@ -89,22 +108,24 @@ class ConsolePages:
     async def overview(self, request: web.Request) -> web.Response:
         """The first page, of an environment (``env``) and a time (``range``)."""
         _only(request, ("env", "range"))
-        env, shown = request.query.get("env", ENVS[0]), request.query.get("range", "1h")
-        if env not in self._overviews.environments():
+        shown = self._shown()
+        env, span = request.query.get("env", ENVS[0]), request.query.get("range", "1h")
+        if env not in shown.overviews.environments():
             raise ApiError(400, "bad_request", "env is one of those that have been evaluated")
-        if shown not in RANGES:
+        if span not in RANGES:
             raise ApiError(400, "bad_request", f"range is one of {', '.join(RANGES)}")
 
         def make() -> ConsolePage:
             report = self._report()
             standing = standing_of(report, env, ready=self._views.ready)
-            return overview_page(self._overviews.view(env, shown, self._incidents.all(), standing, report))
+            return overview_page(shown.overviews.view(env, span, shown.incidents.all(), standing, report))
 
         return self._served(request, make)
 
     async def history(self, request: web.Request) -> web.Response:
         """All incidents that match a filter."""
         _only(request, ("q", "env", "state", "severity"))
+        shown = self._shown()
         query = request.query
         severity = query.get("severity", "")
         if severity not in ("", "1", "2", "3"):
@@ -114,14 +135,14 @@ class ConsolePages:
         )
 
         def make() -> ConsolePage:
-            known = self._incidents.all()
+            known = shown.incidents.all()
             return history_page(
                 HistoryView(
                     filter=wanted,
-                    found=matching(known, wanted, self._names),
+                    found=matching(known, wanted, shown.names),
                     known=len(known),
-                    envs=self._overviews.environments(),
-                    names=self._names,
+                    envs=shown.overviews.environments(),
+                    names=shown.names,
                     standing=self._standing(ENVS[0]),
                     now=self._clock(),
                 )
@@ -132,8 +153,9 @@ class ConsolePages:
     async def incident(self, request: web.Request) -> web.Response:
         """The page of one incident."""
         _only(request, ())
+        shown = self._shown()
         asked = request.match_info["id"]
-        incident = self._incidents.get(asked)
+        incident = shown.incidents.get(asked)
         if incident is None:
             if not self._views.ready:
                 raise ApiError(
@@ -142,7 +164,7 @@ class ConsolePages:
             raise ApiError(404, "not_found", "no such incident; /history lists those that are known")
         found = incident
         return self._served(
-            request, lambda: incident_page(self._incidents.view(found, self._standing(found.env)))
+            request, lambda: incident_page(shown.incidents.view(found, self._standing(found.env)))
         )
 
     async def asset(self, request: web.Request) -> web.Response:

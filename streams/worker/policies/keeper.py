@@ -96,6 +96,7 @@ class PolicyKeeper:
 
     Attributes:
         book: what the topic says.
+        in_force: the policy that is in force, as it was told last; that of the file before the topic is read.
     """
 
     def __init__(
@@ -123,7 +124,7 @@ class PolicyKeeper:
         self._force = force
         self._on_change = on_change
         self._seen = file.version()
-        self._shown = policy.hash
+        self.in_force = policy
         self._asked = asyncio.Event()
         self._begun = asyncio.Event()
 
@@ -251,6 +252,6 @@ class PolicyKeeper:
         if self.book.schedule.last is None:
             return
         now = self.book.schedule.at(self._time())
-        if now.hash != self._shown:
-            self._shown = now.hash
-            self._on_change(now.policy())
+        if now.hash != self.in_force.hash:
+            self.in_force = now.policy()
+            self._on_change(self.in_force)

@@ -73,6 +73,7 @@ class Serving:
     failure: Exception | None = None
     monotonic: float = 0.0
     now: int = NOW
+    policy: Policy | None = None
 
     async def submit(self, value: IncidentInput) -> None:
         if self.failure is not None:
@@ -146,6 +147,7 @@ async def serving(
             policy or default_policy(),
             clock=lambda: NOW,
             charts=charts,
+            in_force=lambda: served.policy or policy or default_policy(),
             patience=patience,
         )
     )

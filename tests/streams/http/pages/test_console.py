@@ -12,11 +12,13 @@ import pytest
 from aiohttp import ClientResponse
 
 from detectors.instants import HOUR, MINUTE, format_instant
+from detectors.process.record import Process
 from sinks.console.shell import ASSETS, asset_path
 from sinks.delivery.outcomes import Delivery
 from streams.http.pages.changes import Changes
 from streams.http.pages.told import INCIDENTS, MESSAGES, ToldStates
 from streams.http.pages.traces import POINT, SCOPES, Traces
+from streams.settings.policy_file import read_policy
 from tests.streams.http.serving import NOW, Serving, an_incident, dumps, serving
 
 
@@ -88,7 +90,7 @@ async def test_the_overview_shows_open_incidents_indicators_and_health(served: S
         record = sli | {"type": "sli", "window": window, "users_impacted": people}
         served.views.apply("sli", f"prod/ssoe|{window}".encode(), dumps(record))
     assert "People can sign in. No open incident." in await page(served, "/")
-    served.feed(an_incident())
+    served.feed(an_incident(process=Process(next_update_at=NOW + 30 * MINUTE)))
     assert "Told: nobody yet." in await page(served, "/")
     for n, told in enumerate(({"sink": "slack"}, {"sink": "slack"}, {"sink": "datadog", "outcome": "dead"})):
         served.views.apply("incident-deliveries", b"%d" % n, delivery(n, **told))
@@ -96,6 +98,7 @@ async def test_the_overview_shows_open_incidents_indicators_and_health(served: S
     for words in (
         "Told: Datadog not, which refused it, Slack at 15:04 UTC.",
         "/runbooks/ssoe?incident=prod-17",
+        "The next update is due in 30 min, at 15:35 UTC",
         "Severity 1. SSOe sign-in is failing since",
         "▼ 10.0 %",
         "15:05 UTC, SSOe: 10.0 % of 100 succeeded",
@@ -114,6 +117,16 @@ async def test_the_overview_shows_of_the_hours_before_what_the_history_tells(ser
     served.views.apply("sli-history", b"prod", dumps(told))
     assert "25.0% succeed" in await page(served, "/?range=6h")
     assert "25.0% succeed" not in await page(served, "/?range=1h")
+
+
+async def test_the_console_follows_the_policy_that_comes_into_force(served: Serving) -> None:
+    served.feed(an_incident())
+    assert "1 above 1,000, 2 above 50" in await page(served, "/incidents/prod-17")
+    changes = "severity: {severity_1_over: 4321}\nvalues: {auth_method: {ssoe: {name: Old SSO}}}\n"
+    served.policy = read_policy(changes, "a test")
+    served.feed(an_incident(updated_at=NOW + 1))
+    assert "1 above 4,321, 2 above 50" in await page(served, "/incidents/prod-17")
+    assert "Old SSO sign-in is failing" in await page(served, "/")
 
 
 async def test_history_searches_all_incidents(served: Serving) -> None:

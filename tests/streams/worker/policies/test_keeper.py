@@ -131,7 +131,7 @@ def test_a_change_is_in_force_from_a_t_that_nobody_can_have_judged(file: Path) -
     assert worker.in_force == []
     log.now = change
     asyncio.run(worker.keeper.look())
-    assert worker.in_force == [policy(SECOND_POLICY).hash]
+    assert worker.in_force == [policy(SECOND_POLICY).hash] == [worker.keeper.in_force.hash]
 
 
 def test_a_change_is_noticed_without_a_signal_and_an_equal_text_changes_nothing(file: Path) -> None:
