@@ -47,10 +47,11 @@ class ConsolePage:
 
 @dataclass(frozen=True)
 class Standing:
-    """How the watch gets on: ``ok``, ``late``, ``blind`` or ``unknown``, and that in words."""
+    """How the watch gets on: ``ok``, ``late``, ``blind`` or ``unknown``, in words, and in few where these are many."""
 
     state: str
     words: str
+    brief: str = ""
 
     @property
     def is_stale(self) -> bool:
@@ -110,10 +111,11 @@ def document(title: str, *main: Child, path: str, standing: Standing) -> Console
         tag("a", words, href=place, aria_current="page" if place == path else None)
         for place, words in _PLACES
     )
+    words = standing.brief or standing.words
     watch = live(
         "watch",
         tag("span", class_="dot", aria_hidden="true"),
-        tag("span", standing.words),
+        tag("span", words) if standing.state == "ok" else tag("a", words, href="/#health"),
         element="p",
         class_="watch",
         data_state=standing.state,

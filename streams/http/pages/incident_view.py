@@ -185,8 +185,8 @@ def objective_of(scope: str, policy: Policy) -> float | None:
 def standing_of(report: Report, env: str, *, ready: bool) -> Standing:
     """Return how the watch gets on for an environment, in words."""
     if report.blind:
-        kinds = ", ".join(sorted(report.blind))
-        return Standing("blind", f"The watch is blind ({kinds}): {next(iter(report.blind.values()))}")
+        brief = f"The watch is blind ({', '.join(sorted(report.blind))})"
+        return Standing("blind", f"{brief}: {_worst(report, env)}", brief)
     evaluated = report.evaluated.get(env)
     if not ready or evaluated is None:
         return Standing(
@@ -196,6 +196,16 @@ def standing_of(report: Report, env: str, *, ready: bool) -> Standing:
     if report.obstacles:
         return Standing("late", f"{lag}; not all gets on")
     return Standing("ok", lag)
+
+
+def _worst(report: Report, env: str) -> str:
+    """The first reason why the watch is blind, that of the environment if there is one, and how many more."""
+    reasons = [one.sentence.strip().rstrip(".") for one in report.obstacles if one.blind]
+    if not reasons:  # they end before the watch says that it sees again
+        return next(iter(report.blind.values()))
+    first = next((one for one in reasons if one.startswith(f"{env} ")), reasons[0])
+    more = len(set(reasons)) - 1
+    return f"{first}." if not more else f"{first}. And {more} more reason{'s' if more > 1 else ''}."
 
 
 def _span(incident: Incident, now: int) -> Span:
