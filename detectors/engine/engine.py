@@ -17,15 +17,15 @@ from detectors.detection.detector_set import Findings, detectors_of
 from detectors.detection.verdicts import Verdicts
 from detectors.engine.catching_up import HeldBack
 from detectors.engine.frame_builder import FrameBuilder, classify_of
+from detectors.engine.sla_days import SlaDays
 from detectors.engine.state import EngineState, Spans, StepResult
 from detectors.engine.view import FrameView, sli_of
 from detectors.engine.waiting import Waiting
-from detectors.history.error_budget import Exclusion, exclusion_of, with_exclusion
+from detectors.history.error_budget import Exclusion
 from detectors.history.history import BUCKET, History
 from detectors.history.rollup import HISTORY_SPAN, FiveMinutes
 from detectors.incidents import IncidentInput
 from detectors.instants import DAY, FAR_PAST, MINUTE
-from detectors.lifecycle.conduct.covering import exclusions
 from detectors.lifecycle.lifecycle import Lifecycle
 from detectors.notices.notices import NoticeWatch
 from detectors.notification.notices import notice_command
@@ -69,6 +69,7 @@ class Engine:
         scopes: the leaves and groups of the environment, as its traffic has made them.
         last: the frame that ends with the last T; None before the first T.
         restored_history: the records of the history that ``restore`` has made again from facts.
+        days: what each day counted, and which days are still to be told.
     """
 
     def __init__(
@@ -106,7 +107,7 @@ class Engine:
         self._durations = Durations(self.scopes, policy.step, max(policy.sli_windows)) if durations else None
         self._quantiles: dict[int, Floats] = {}
         self._held_back = HeldBack(policy, sinks, state.waiting if state else None)
-        self._csp_caused = list(state.csp_caused) if state else []
+        self.days = SlaDays(policy, history, *((state.csp_caused, state.days) if state else ()))
         self.restored_history: list[dict[str, object]] = []
 
     def quantiles(self, window: int) -> Floats | None:
@@ -125,22 +126,18 @@ class Engine:
             self.lifecycle.memory,
             self._held_back.waiting,
             self._covered_from,
-            tuple(self._csp_caused),
+            tuple(self.days.csp_caused),
             dict(self._notices.told),
             self.scopes.memory(),
             self._five_minutes.disturbances.memory(),
+            self.days.waiting(),
         )
 
     def exclusions(self) -> list[Exclusion]:
         """What the SLA does not count, as far back as the history reaches: interruptions that credential providers
         caused, maintenance that was announced at run time, and corrections.
         """
-        if self.evaluated_to is None:
-            return []
-        standing = [one for one in self.lifecycle.incidents() if one.state not in ("resolved", "closed")]
-        found = (exclusion_of(one, self.evaluated_to) for one in standing)
-        said = exclusions(self.lifecycle.memory.covers, self.evaluated_to, self.policy)
-        return [*self._csp_caused, *(one for one in found if one is not None), *said]
+        return [] if self.evaluated_to is None else self.days.exclusions(self.evaluated_to, self.lifecycle)
 
     def doubt(self, to: int) -> None:
         """Call nothing silent by a window that begins before ``to`` (ms); see ``Frame.doubted_to``."""
@@ -344,6 +341,8 @@ class Engine:
                 caught_up = []
             if at % HISTORY_SPAN == 0:
                 self._end_five_minutes(brought)
+            self.days.note_notices(brought.notices)
+            brought.days = self.days.due(at, self.lifecycle)
             brought.notices += self._notices.due(at, {} if at % MINUTE else findings.moved(n))
             if "slack" in self._sinks and not catching_up:
                 brought.commands += [notice_command(notice, self.policy) for notice in brought.notices]
@@ -354,6 +353,7 @@ class Engine:
         assert self._covered_from is not None
         brought.history = self._five_minutes.due(brought.at, self._covered_from)
         self.history.extend(brought.history)
+        self.days.note_records(brought.history)
         standing = [one.scope for one in self.lifecycle.incidents()]
         self._frames.release(brought.at, standing, self.history.leaves(brought.at))
 
@@ -375,7 +375,7 @@ class Engine:
         brought.refused, brought.unseen = self.lifecycle.take_refused(), self.lifecycle.take_unseen()
         for transition in brought.transitions:
             if transition.kind == "resolved":
-                self._csp_caused = with_exclusion(self._csp_caused, transition.incident, brought.at)
+                self.days.note_resolved(transition.incident, brought.at)
             self._held_back.note(transition)
             brought.commands += plan(transition, self.policy, self._sinks, catching_up)
         brought.incidents = self.lifecycle.incidents()

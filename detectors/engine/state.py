@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import msgspec
 
 from detectors.axes import ScopesMemory
+from detectors.engine.sla_days import Day
 from detectors.history.disturbances import Disturbance
 from detectors.history.error_budget import Exclusion
 from detectors.incidents import Command, Incident, IncidentInput, Transition
@@ -45,6 +47,7 @@ class EngineState(msgspec.Struct, frozen=True):
         noticed: the T (ms) of the last notice of each kind, field and value, as ``NoticeWatch.told``.
         scopes: the places of leaves and groups; None in a state that an earlier version wrote.
         disturbed: the scopes that incidents have covered in five minutes whose record may still be revised.
+        days: the days that are still to be told.
     """
 
     evaluated_to: int | None
@@ -55,6 +58,7 @@ class EngineState(msgspec.Struct, frozen=True):
     noticed: dict[str, int] = {}
     scopes: ScopesMemory | None = None
     disturbed: tuple[Disturbance, ...] = ()
+    days: tuple[Day, ...] = ()
 
 
 @dataclass
@@ -73,6 +77,7 @@ class StepResult:
         refused: inputs that did not apply, each with the reason.
         unseen: inputs that applied and that no transition shows.
         notices: what people should know and wakes nobody.
+        days: records of days that are over, new or revised (``sla_days.day_records``).
     """
 
     at: int
@@ -85,8 +90,9 @@ class StepResult:
     refused: list[tuple[IncidentInput, str]] = field(default_factory=list)
     unseen: list[IncidentInput] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
+    days: list[dict[str, Any]] = field(default_factory=list)
 
     def __bool__(self) -> bool:
         """Whether this T has any result."""
-        told = self.refused or self.unseen or self.notices
+        told = self.refused or self.unseen or self.notices or self.days
         return bool(self.sli or self.incidents is not None or self.history or told)

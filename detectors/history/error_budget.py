@@ -33,6 +33,8 @@ __all__ = [
     "SCHEDULED_A_MONTH",
     "Account",
     "Exclusion",
+    "LeftOut",
+    "NotCounted",
     "account",
     "accounts",
     "burn_rate",
@@ -210,14 +212,14 @@ def accounts(
     month, lately, usual = (history.sums(begin, at) for begin in (start, at - _LATELY, at - _USUAL))
     known = float(history.coverage(np.array([at - _USUAL]), np.array([at]))[0]) * _USUAL
     by_scope = history.is_by_scope(min(start, at - _USUAL), at)
-    left_out: dict[tuple[Exclusion, ...], _LeftOut] = {}
+    left_out: dict[tuple[Exclusion, ...], LeftOut] = {}
     out = {}
     for scope, budget in budgets.items():
         if by_scope and len(named(scope)) > _AXES_OF_SCOPES:
             continue
         planned = tuple(scheduled(policy, scope, start, at, said))
         if planned not in left_out:
-            left_out[planned] = _LeftOut.of(history, planned, said, start, at)
+            left_out[planned] = LeftOut.of(history, planned, said, start, at)
         not_counted = left_out[planned].within(scope)
         good, bad = (
             max(0.0, float(_counts(history, scope, month)[c] - not_counted.month[c])) for c in (GOOD, BAD)
@@ -252,7 +254,7 @@ def _counts(history: History, scope: str, sums: Floats) -> Floats:
 
 
 @dataclass(frozen=True)
-class _NotCounted:
+class NotCounted:
     """Counts (counter,) that exclusions cover: in the month, of these by maintenance and by corrections alone, in the
     last hour.
     """
@@ -269,8 +271,8 @@ class _NotCounted:
 
 
 @dataclass(frozen=True)
-class _LeftOut:
-    """Counts that exclusions cover, by the parts of an environment, as ``_NotCounted`` names them."""
+class LeftOut:
+    """Counts that exclusions cover, by the parts of an environment, as ``NotCounted`` names them."""
 
     month: Mapping[str, Floats]
     planned: Mapping[str, Floats]
@@ -285,7 +287,7 @@ class _LeftOut:
         caused: Sequence[Exclusion],
         start: int,
         at: int,
-    ) -> _LeftOut:
+    ) -> LeftOut:
         """Count what maintenance and interruptions by providers cover in ``[start, at)``, ms."""
         both = [*planned, *(one for one in caused if one.why != "maintenance")]
         return cls(
@@ -295,7 +297,7 @@ class _LeftOut:
             _left_out(history, both, at - _LATELY, at),
         )
 
-    def within(self, scope: str) -> _NotCounted:
+    def within(self, scope: str) -> NotCounted:
         """Return what is left out of a scope."""
         month, planned, others, lately = (
             sum(
@@ -304,7 +306,7 @@ class _LeftOut:
             )
             for parts in (self.month, self.planned, self.others, self.lately)
         )
-        return _NotCounted(month, planned, month - others, lately)
+        return NotCounted(month, planned, month - others, lately)
 
 
 def _left_out(history: History, exclusions: Sequence[Exclusion], start: int, at: int) -> dict[str, Floats]:

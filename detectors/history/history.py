@@ -98,6 +98,11 @@ class History:
         """Return how many records are kept."""
         return len(self._counts)
 
+    @property
+    def end(self) -> int | None:
+        """The end of the newest record, ms; None without a record."""
+        return None if self._newest is None else (self._newest + 1) * BUCKET
+
     # -- records ---------------------------------------------------------------------------------------------
 
     def add(self, record: Mapping[str, Any]) -> None:

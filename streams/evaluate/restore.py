@@ -11,8 +11,9 @@ import structlog
 from aiokafka import TopicPartition
 
 from detectors.engine.engine import Engine
-from detectors.history.history import History
-from detectors.instants import format_instant
+from detectors.engine.sla_days import day_of
+from detectors.history.history import KEPT, History
+from detectors.instants import DAY, format_instant
 from detectors.policy.policy import Policy
 from detectors.scopes import ENVS
 from detectors.values import normalised
@@ -47,12 +48,14 @@ class Restored(NamedTuple):
         owner: this worker's ownership of it.
         judged_by: the policy by which it goes on.
         missing: the records that `sli-history` lacks.
+        missing_days: the records that `sla-days` lacks.
     """
 
     shard: Shard
     owner: Owner
     judged_by: InForce
     missing: list[dict[str, object]]
+    missing_days: list[dict[str, Any]]
 
 
 async def restore_shard(
@@ -108,7 +111,10 @@ async def restore_shard(
     await _fill(shard, reader, topics, since, records)
     shard.finish_restore(stood.judged_to)
     _tell(shard, owner, offset)
-    return Restored(shard, owner, judged_by, _missing(shard, written))
+    missing = _missing(shard, written)
+    place = TopicPartition(topics.days, partition)
+    told = await _dates_told(reader, records.reading(place.topic, partition), place, now - KEPT - DAY)
+    return Restored(shard, owner, judged_by, missing, _missing_days(shard, missing, told))
 
 
 def _maker(
@@ -190,6 +196,43 @@ def _missing(shard: Shard, written: Mapping[tuple[str, str], object]) -> list[di
         for record in shard.engine(env).restored_history
         if written.get((env, format_instant(_start(record)))) != _content(record)
     ]
+
+
+async def _dates_told(
+    reader: TopicReader, reading: Reading, place: TopicPartition, since: int
+) -> set[tuple[str, str]]:
+    """Environment and date of each day that was written to `sla-days` from an instant (ms) on."""
+    told: set[tuple[str, str]] = set()
+
+    def take(value: bytes) -> None:
+        record = msgspec.json.decode(value, type=_DayRecord)
+        told.add((record.env, record.date))
+
+    async for record in reader.read(place, since=since):
+        reading.take(record, take)
+    reading.refuse(lambda key: False)
+    return told
+
+
+class _DayRecord(msgspec.Struct):
+    env: str
+    date: str
+
+
+def _missing_days(
+    shard: Shard, missing: Sequence[Mapping[str, Any]], told: set[tuple[str, str]]
+) -> list[dict[str, Any]]:
+    """The records of the days that were told never, or whose five minutes were made again."""
+    zone = shard.policy.time_zone
+    changed = {(str(record["env"]), day_of(_start(record), zone).date) for record in missing}
+    found: list[dict[str, Any]] = []
+    for env in shard.envs:
+        engine = shard.engine(env)
+        at = engine.evaluated_to if engine.evaluated_to is not None else engine.history.end
+        if at is not None:
+            dates = {date for of, date in told - changed if of == env}
+            found += engine.days.missing(at, dates, engine.exclusions())
+    return found
 
 
 def _content(record: Mapping[str, Any]) -> object:

@@ -217,7 +217,7 @@ class Evaluate:
             found = await restore_shard(
                 self._settings, schedule, self._access, now, partition, offset, begin_at=begin_at
             )
-        await self._writer.write_history(partition, found.missing)
+        await self._writer.write_missing(partition, found.missing, found.missing_days)
         await self._tell_change(found)
         return found
 

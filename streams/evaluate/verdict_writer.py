@@ -23,6 +23,7 @@ from streams.records.verdicts import (
     applied_out,
     banner_out,
     command_out,
+    day_out,
     history_out,
     log_out,
     notice_out,
@@ -60,8 +61,8 @@ class VerdictWriter:
     ) -> None:
         """Write commands, log lines, incidents, everything else, states: each acknowledged before the next is sent.
 
-        Everything else (SLIs, history, banners) is what no next verdict needs: while the broker refuses it, the states
-        are written all the same.
+        Everything else (SLIs, history, days, banners) is what no next verdict needs: while the broker refuses it, the
+        states are written all the same.
 
         Args:
             states_every: the state of an environment in which nothing has changed is written so long after it was
@@ -100,10 +101,13 @@ class VerdictWriter:
         commands = (change_command(program, policy, since, sink=sink, since=since) for sink in told)
         await self._producer.write([command_out(topics, partitions, command) for command in commands])
 
-    async def write_history(self, partition: int, records: Iterable[Mapping[str, Any]]) -> None:
-        """Write records of the history, which the topic lacks, once more."""
+    async def write_missing(
+        self, partition: int, history: Iterable[Mapping[str, Any]], days: Iterable[Mapping[str, Any]]
+    ) -> None:
+        """Write records of the history and of days, which the topics lack, once more."""
         topics = self._settings.topics
-        await self._aside.write([history_out(topics, partition, record) for record in records])
+        records = [history_out(topics, partition, record) for record in history]
+        await self._aside.write(records + [day_out(topics, partition, record) for record in days])
 
     async def claim(self, shard: Shard, owner: Owner, goal: int, envs: Iterable[str]) -> None:
         """Write the states of environments, and make sure that they are in force and ``goal`` (T, ms) may be judged.
@@ -150,6 +154,7 @@ class VerdictWriter:
             others += [banner_out(topics, partition, banner) for banner in verdict.shown or verdict.banners]
             others += [sli_out(topics, partition, value) for value in verdict.result.sli]
             others += [history_out(topics, partition, record) for record in verdict.result.history]
+            others += [day_out(topics, partition, record) for record in verdict.result.days]
         return others
 
 

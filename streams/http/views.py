@@ -112,6 +112,7 @@ class Views:
             topics.inputs: self._fold_input,
             topics.deliveries: self._fold_delivery,
             topics.history: self._fold_history,
+            topics.days: self._fold_day,
         }
 
     @property
@@ -249,6 +250,10 @@ class Views:
     def _fold_history(self, key: str, value: bytes | None) -> None:
         if value is not None:
             self.days.note(value)
+
+    def _fold_day(self, key: str, value: bytes | None) -> None:
+        if value is not None:
+            self.days.note_day(value)
 
     def note_input(self, value: IncidentInput) -> None:
         """Note an input that this process has put on the topic, before its record comes back."""

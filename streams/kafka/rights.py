@@ -35,7 +35,13 @@ _NOT_TOLD = -(1 << 31)
 _ANSWER_MS = 8_000  # for each answer
 _OF_A_GROUP = 0  # the type of a coordinator
 #: Without these rights evaluation and notification go on: what they serve is written or shown later.
-_VERDICTS_GO_ON = {("sli", _WRITE), ("banner", _WRITE), ("dead", _WRITE), ("history", _WRITE)}
+_VERDICTS_GO_ON = {
+    ("sli", _WRITE),
+    ("banner", _WRITE),
+    ("dead", _WRITE),
+    ("history", _WRITE),
+    ("days", _WRITE),
+}
 
 #: Role -> field of ``Topics`` -> the rights that the role needs.
 _NEEDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
@@ -49,6 +55,7 @@ _NEEDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "evaluate": {
         "segments": (_READ,),
         "history": (_READ, _WRITE),
+        "days": (_READ, _WRITE),
         "watch_state": (_READ, _WRITE),
         "incidents": (_READ, _WRITE),
         "inputs": (_READ,),
@@ -71,6 +78,7 @@ _BESIDE: Mapping[str, tuple[str, ...]] = {
     "incident_log": (_READ,),
     "deliveries": (_READ,),
     "history": (_READ,),
+    "days": (_READ,),
     "watch_state": (_READ, _WRITE),
     "inputs": (_READ, _WRITE),
     "policy": (_READ,),

@@ -44,6 +44,7 @@ class Topics:
     segments: str = _named("sli-segments")
     ingest_state: str = _named("ingest-state")
     history: str = _named("sli-history")
+    days: str = _named("sla-days")
     watch_state: str = _named("watch-state")
     sli: str = _named("sli")
     incidents: str = _named("incidents")
@@ -109,6 +110,7 @@ _CONFIGS: dict[str, dict[str, str]] = {
     },
     "ingest_state": _COMPACT,
     "history": {"cleanup.policy": "compact,delete", "retention.ms": str(35 * DAY)},
+    "days": {"cleanup.policy": "compact,delete", "retention.ms": str(800 * DAY)},
     # States stay for as long as the marks do, so that a replay can go on from one in the middle.
     "watch_state": {**_COMPACT, "min.compaction.lag.ms": str(6 * HOUR), **_STAMPED},
     "sli": _keep(7 * DAY),

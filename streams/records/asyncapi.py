@@ -20,7 +20,7 @@ from streams.events.validation import Reason
 from streams.kafka.topics import PARTITIONS, Topics
 from streams.records import json_schemas as schemas
 from streams.records.json_schemas import Schema
-from streams.records.models import IncidentRecord, InputRecord, SliRecord
+from streams.records.models import IncidentRecord, InputRecord, SlaDayRecord, SliRecord
 from streams.records.parts import Document
 
 __all__ = ["SCHEMAS", "asyncapi", "files", "write"]
@@ -54,6 +54,7 @@ def _untitled(value: Any) -> Any:
 SCHEMAS: Mapping[str, Callable[[], Schema]] = {
     **schemas.SCHEMAS,
     "incident": lambda: _model_schema(IncidentRecord, "incident", "Incident, version 1"),
+    "sla-day": lambda: _model_schema(SlaDayRecord, "sla-day", "Day of the SLA, version 1"),
     "sli": lambda: _model_schema(SliRecord, "sli", "Service level indicators, version 1"),
     "incident-input": lambda: _model_schema(InputRecord, "incident-input", "Incident input, version 1"),
     "banner": banner_schema,
@@ -204,6 +205,16 @@ _CHANNELS = (
         "sli-history",
         _string(),
         "env|start",
+    ),
+    _Channel(
+        "days",
+        "send",
+        "Sign-ins of each day and scope, for two years: written when the day is over, and again when late events, a "
+        "correction or the cause of an incident change what counts; a later record of a key replaces an earlier one.",
+        "sla-day",
+        _string(),
+        "scope|date",
+        schema="sla-day",
     ),
     _Channel(
         "quarantine",

@@ -56,6 +56,7 @@ __all__ = [
     "IncidentRecord",
     "InputRecord",
     "Link",
+    "SlaDayRecord",
     "SliRecord",
     "complaints",
     "decode_incident",
@@ -177,6 +178,42 @@ class SliRecord(Document):
     ]
     users_impacted: Annotated[Count, says("distinct people with at least one bad event")]
     users_impacted_error: SampleError = 0.0
+
+
+class SignInsRecord(Document):
+    """What the requests that complete a sign-in, or begin one, came to in a span."""
+
+    good: Annotated[Count, says("completed requests that succeeded")]
+    bad: Annotated[Count, says("completed requests that failed and count against the service")]
+    excluded: Annotated[Count, says("failures that the policy does not hold against the service")]
+    started: Annotated[Count, says("sign-ins that began")]
+    slow: Annotated[Count, says("completed requests over the latency threshold")]
+    timed: Annotated[Count, says("completed requests that carry a duration")]
+
+
+class LeftOutRecord(Document):
+    """What the SLA does not count of a span; fractions are of five minutes that are left out in part."""
+
+    good: Annotated[float, Field(ge=0, description="completed requests that succeeded")]
+    bad: Annotated[float, Field(ge=0, description="completed requests that failed")]
+
+
+class SlaDayRecord(Document):
+    """A day of one scope (topic `sla-days`, key ``scope|date``). The latest record of a key counts."""
+
+    v: Annotated[int, Field(ge=1, description="the form of the record")]
+    env: Annotated[Env, says("environment")]
+    scope: Annotated[Scope, says("an environment, a method of it, or a provider on a method")]
+    axes: Annotated[dict[str, str], says("the scope's values by axis")]
+    date: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$", description="of the policy's time zone")]
+    start: Annotated[Instant, says("the first instant of the day")]
+    end: Annotated[Instant, says("the first instant after the day")]
+    coverage: Annotated[float, Field(ge=0, le=1, description="share of the day of which anything is known")]
+    sign_in: Annotated[SignInsRecord, says("all that was counted")]
+    not_counted: Annotated[
+        dict[Literal["csp", "maintenance", "correction"], LeftOutRecord],
+        says("what of that the SLA leaves out, by reason"),
+    ]
 
 
 def _needs(*fields: str) -> dict[str, Any]:

@@ -26,6 +26,7 @@ __all__ = [
     "applied_out",
     "banner_out",
     "command_out",
+    "day_out",
     "decode_command",
     "history_out",
     "incident_partition",
@@ -164,6 +165,13 @@ def history_out(topics: Topics, partition: int, record: Mapping[str, Any]) -> Pr
     return ProducerRecord(
         topics.history, f"{record['env']}|{at}".encode(), msgspec.json.encode(body), partition
     )
+
+
+def day_out(topics: Topics, partition: int, record: Mapping[str, Any]) -> ProducerRecord:
+    """A record of the topic ``sla-days``, key ``scope|date``; instants of ``record`` are in ms."""
+    instants = {name: format_instant(record[name]) for name in ("start", "end")}
+    key = f"{record['scope']}|{record['date']}"
+    return ProducerRecord(topics.days, key.encode(), msgspec.json.encode({**record, **instants}), partition)
 
 
 def banner_out(topics: Topics, partition: int, banner: Banner) -> ProducerRecord:

@@ -63,6 +63,7 @@ async def test_the_topics_that_were_missing_have_the_settings_they_need(deployme
     kept = {"login-events.rejected": 7, "sli": 7, "incident-log": 400, "incident-commands": 7}
     kept |= {"incident-commands.dead": 35, "incident-inputs": 35, "login-events": 7}
     both = {"sli-segments": 6 * HOUR, "sli-history": 35 * DAY, "incident-deliveries": 35 * DAY}
+    both |= {"sla-days": 800 * DAY}
     every = [*compacted, *kept, *both]
     found = await settings_of(deployment.broker, every)
     assert {name: found[name]["cleanup.policy"] for name in compacted} == dict.fromkeys(compacted, "compact")

@@ -32,7 +32,7 @@ class RestoredAtOnce(Evaluate):
     async def _restore(self, partition: int, offset: int, begin_at: int | None = None) -> Restored:
         nothing, judged_by = cast(Any, None), schedule_of(default_policy()).at(0)
         shard = Shard(partition, (), Evaluator(default_policy(), nothing), offset)
-        return Restored(shard, nothing, judged_by, [])
+        return Restored(shard, nothing, judged_by, [], [])
 
 
 @pytest.fixture

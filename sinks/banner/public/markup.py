@@ -85,7 +85,7 @@ def render(status: PublicStatus, *, time_zone: str, objective: float) -> bytes:
         _section("Parts of sign-in", (_group(one, status, objective) for one in status.components)),
         _section("Maintenance", (_maintenance(one, zone) for one in status.planned)),
         f'<footer><p>Changes as a feed: <a href="{FEED}">Atom</a>. A bar is a day, and says which share of that'
-        " day's sign-ins succeeded, nothing left out.</p></footer>",
+        " day's sign-ins succeeded; only what turned out to be measured wrongly is left out.</p></footer>",
     ]
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'

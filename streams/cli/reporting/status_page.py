@@ -10,6 +10,7 @@ import click
 from aiokafka.errors import KafkaError
 
 from detectors.policy.policy import Policy
+from streams.http.status.days import DAYS_BACK, HISTORY_BACK
 from streams.http.status.told import Pages, pages_of
 from streams.http.views import Views
 from streams.kafka.clients import KafkaClients
@@ -45,8 +46,10 @@ async def _read() -> Views:
     settings = read_settings(os.environ)
     topics = Topics(settings.topic_prefix)
     views, values = Views(topics), TopicValues(KafkaClients(settings.kafka_client_kwargs()))
-    for topic in (topics.banner, topics.incidents, topics.incident_log, topics.history):
-        for value in await values.values(topic):
+    now, back = RealClock()(), {topics.history: HISTORY_BACK, topics.days: DAYS_BACK}
+    for topic in (topics.banner, topics.incidents, topics.incident_log, *back):
+        since = now - back[topic] if topic in back else None
+        for value in await values.values(topic, since=since):
             views.apply(topic, None, value)
     return views
 

@@ -12,6 +12,7 @@ from aiokafka.errors import KafkaError
 from mode import Service
 
 from detectors.instants import HOUR, SECOND
+from streams.http.status.days import DAYS_BACK, HISTORY_BACK
 from streams.http.views import LOG_LINES, Views
 from streams.kafka.clients import Backoff, Consumer
 from streams.kafka.topics import Topics
@@ -42,9 +43,9 @@ log = structlog.get_logger(__name__)
 class ViewsTailer(Service):
     """Follows the topics of a `Views` for as long as it runs, without a consumer group.
 
-    Compacted topics are read from their beginning, indicators from an hour back, states from ten minutes back, and of
-    the incident log, the inputs and the deliveries only the last. If the broker is unreachable, the tailer waits for
-    it and continues at its last position.
+    Compacted topics are read from their beginning, indicators from an hour back, states from ten minutes back, the
+    history of two days and the days of a quarter, and of the incident log, the inputs and the deliveries only the last.
+    If the broker is unreachable, the tailer waits for it and continues at its last position.
 
     Args:
         views: the views to update. Their ``ready`` becomes true once and stays true even if the broker is lost.
@@ -117,13 +118,16 @@ class ViewsTailer(Service):
         self, consumer: Consumer, ends: Mapping[TopicPartition, int]
     ) -> dict[TopicPartition, int]:
         logs = [p for p in ends if p.topic == self._topics.incident_log]
-        slis = [p for p in ends if p.topic == self._topics.sli]
         starts = {p: max(0, ends[p] - LOG_LINES) for p in logs}
         starts |= {p: max(0, ends[p] - INPUTS) for p in ends if p.topic == self._topics.inputs}
         starts |= {p: max(0, ends[p] - DELIVERIES) for p in ends if p.topic == self._topics.deliveries}
-        states = [p for p in ends if p.topic == self._topics.watch_state]
-        since = dict.fromkeys(slis, self._clock() - SLI_BACK)
-        since |= dict.fromkeys(states, self._clock() - STATES_BACK)
+        back = {
+            self._topics.sli: SLI_BACK,
+            self._topics.watch_state: STATES_BACK,
+            self._topics.history: HISTORY_BACK,
+            self._topics.days: DAYS_BACK,
+        }
+        since = {p: self._clock() - back[p.topic] for p in ends if p.topic in back}
         for partition, at in (await consumer.offsets_for_times(since)).items():
             least = SLI_RECORDS if partition.topic == self._topics.sli else 0
             enough = max(0, ends[partition] - least)

@@ -39,12 +39,13 @@ class Queued:
 def limits_of(topics: Topics) -> dict[str, Queued]:
     """How much may wait for each topic that no next verdict needs.
 
-    What is dropped of the history is written again from facts when the environment is restored.
+    What is dropped of the history and of days is written again from facts when the environment is restored.
     """
     return {
         topics.sli: Queued(4 << 20),
         topics.banner: Queued(4 << 20, newest_of_key=True),
         topics.history: Queued(64 << 20, newest_of_key=True),
+        topics.days: Queued(8 << 20, newest_of_key=True),
         topics.deliveries: Queued(32 << 20, newest_of_key=True),
         topics.quarantine: Queued(8 << 20, newest_of_key=True),
     }

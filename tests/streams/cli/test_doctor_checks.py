@@ -150,7 +150,7 @@ async def test_a_broker_that_answers_is_looked_at_and_not_changed(
     asked = deployment(kafka=kafka, topics=topics, inputs=(topics.login_events,))
     before = {check.name: check for check in await cluster_checks(asked)}
     assert before["broker"].status == before["rights"].status == "ok"
-    assert len(before["topics"].remedy.splitlines()) == 17
+    assert len(before["topics"].remedy.splitlines()) == 18
     assert await create_missing(topics, kafka) != []  # none was created by the question
     others = deployment(kafka=kafka, topics=topics, inputs=(topic_prefix + "pages",))
     failed = [check.sentence for check in await cluster_checks(others) if check.status == "failed"]

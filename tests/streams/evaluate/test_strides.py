@@ -38,7 +38,11 @@ class Owning:
 
 def restored(partition: int, evaluator: Evaluator, offset: int) -> Restored:
     return Restored(
-        Shard(partition, (), evaluator, offset), cast(Any, Owning()), schedule_of(default_policy()).at(0), []
+        Shard(partition, (), evaluator, offset),
+        cast(Any, Owning()),
+        schedule_of(default_policy()).at(0),
+        [],
+        [],
     )
 
 

@@ -19,4 +19,4 @@ def test_a_topic_cannot_be_renamed_and_belongs_to_its_prefix() -> None:
     with pytest.raises(AttributeError):
         Topics().sli = "another"  # type: ignore[misc]
     assert Topics("a.") == Topics("a.") != Topics("b.")
-    assert len(Topics().all()) == 16
+    assert len(Topics().all()) == 17

@@ -183,6 +183,9 @@ async def test_compacted_topics_are_read_whole_and_the_others_from_their_recent_
         log.append("t.incident-inputs", "prod", {"id": str(number)})
     for number in range(DELIVERIES + 3):
         log.append("t.incident-deliveries", str(number), {})
+    for topic in ("t.sli-history", "t.sla-days"):
+        log.append(topic, "k", {}, at=NOW - 92 * 24 * HOUR)
+        log.append(topic, "k", {}, at=NOW - HOUR)
     log.append("t.incidents", "prod-1", incident(1), at=0)
     async with running(views, log):
         await until(lambda: log.first_offsets)
@@ -194,7 +197,8 @@ async def test_compacted_topics_are_read_whole_and_the_others_from_their_recent_
         "t.sli": 30,
         "t.incident-inputs": 7,
         "t.incident-deliveries": 3,
-        "t.sli-history": 0,
+        "t.sli-history": 1,
+        "t.sla-days": 1,
     }
 
 
