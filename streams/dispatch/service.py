@@ -153,9 +153,14 @@ class Dispatch:
         return self._gates
 
     async def take(self, partition: int, offset: int, value: bytes | None, key: bytes | None = None) -> None:
-        """Take the next record of the outbox; one of a partition that is not owned is read again once it is."""
+        """Take the next record of the outbox; one of a partition that is not owned is read again once it is.
+
+        Raises:
+            Unreadable: a newer version wrote it, or a record that is read back with it.
+        """
         reading = self._records.reading(self._topics.commands, partition)
         command = reading.take(Stored(offset, key, value), decode_command)
+        reading.refuse()
         deliverer = await self._deliverer(partition) if command is not None else None
         if command is not None and deliverer is not None:
             self._submit(deliverer, offset, command, self._timing.clock())
@@ -186,12 +191,14 @@ class Dispatch:
                 known.append(delivery)
         # The key says which command has an outcome, also where the outcome cannot be read: nobody is woken again.
         settled = {unread.name for unread in reading.unread()}
+        reading.refuse()
         commands: list[tuple[int, Command, int]] = []
         reading = self._records.reading(self._topics.commands, partition)
         async for record in self._reader.read(TopicPartition(self._topics.commands, partition)):
             command = reading.take(record, decode_command)
             if command is not None:
                 commands.append((record.offset, command, record.timestamp))
+        reading.refuse()
         if partition not in self._owned:
             return  # it was given away meanwhile
         deliverer = self._deliverers[partition] = Deliverer(

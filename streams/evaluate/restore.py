@@ -27,15 +27,11 @@ from streams.kafka.topic_reader import TopicReader
 from streams.kafka.topics import Topics, env_partition, holds_unlisted
 from streams.records.policies import InForce, PolicySchedule
 from streams.records.reading import OwnRecords, Reading
-from streams.segments.codec import NewerVersion
 
 __all__ = ["Restored", "restore_shard"]
 
 #: So many records of the history may be made again: of two hours and a half, in all environments of a partition.
 _COMPARED = 500
-
-#: The greatest form of a record of the history that is read.
-_HISTORY_VERSION = 2
 
 log = structlog.get_logger(__name__)
 
@@ -174,7 +170,7 @@ async def _fill(shard: Shard, reader: TopicReader, topics: Topics, since: int, r
     """Fill a shard's windows with the segments from ``since`` (ms) on, and queue the inputs that wait.
 
     Raises:
-        Unreadable: a record that decides verdicts cannot be read.
+        Unreadable: a record that decides verdicts cannot be read, or a newer version wrote one.
     """
     # The whole topic: segments beyond the committed offset may have been evaluated.
     async for record in reader.read(TopicPartition(topics.segments, shard.partition), since=since):
@@ -186,6 +182,7 @@ async def _fill(shard: Shard, reader: TopicReader, topics: Topics, since: int, r
         one = queued_input(inputs, record)
         if one is not None:
             shard.queue(one)
+    inputs.refuse()
 
 
 def _missing(shard: Shard, written: Mapping[tuple[str, str], object]) -> list[dict[str, object]]:
@@ -269,8 +266,6 @@ async def _fill_histories(
 
     def take(value: bytes) -> None:
         entry = msgspec.json.decode(value, type=dict[str, Any])
-        if entry.get("v", _HISTORY_VERSION) > _HISTORY_VERSION:
-            raise NewerVersion(f"sli-history has version {entry['v']}")
         # What was completed after the last state comes again, and must not be known before.
         if entry["env"] not in histories or not was_complete(entry, states.get(entry["env"])):
             return
@@ -281,5 +276,5 @@ async def _fill_histories(
 
     async for record in reader.read(place):
         reading.take(record, take)
-    reading.refuse(lambda key: False)
+    reading.refuse()
     return written

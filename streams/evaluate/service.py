@@ -189,9 +189,14 @@ class Evaluate:
     async def take_input(
         self, partition: int, offset: int, value: bytes | None, key: bytes | None = None
     ) -> None:
-        """Take the next record of `incident-inputs`."""
+        """Take the next record of `incident-inputs`.
+
+        Raises:
+            Unreadable: a newer version wrote it.
+        """
         reading = self._access.records.reading(self._settings.topics.inputs, partition)
         one = queued_input(reading, Stored(offset, key, value))
+        reading.refuse()
         async with self._busy:  # a shard that is being restored may have read its inputs already
             task = self._tasks.get(partition)
             if (

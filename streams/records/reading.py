@@ -1,7 +1,8 @@
 """What becomes of a record on one of our own topics that cannot be read?
 
 It is named in the log (topic, partition, offset, why), copied to ``watchofficer.quarantine`` and passed by, unless a
-verdict would be another without it: then the worker does not start. docs/exactness.md has the rule for each topic.
+verdict would be another without it: then the worker does not start. docs/exactness.md has the rule for each topic, and
+docs/upgrading.md the form of each topic's records.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ _NO_RECORD = (
     AttributeError,
     RecursionError,
 )
+#: The latest form of JSON records that is read: 1 but for ``sli-history``. Binary records tell theirs themselves.
+_JSON_FORM, _OF_HISTORY = 1, 2
 _KEPT_BYTES = 64 * 1024  # of a value, in quarantine
 _WHY_BYTES = 500
 _T = TypeVar("_T")
@@ -81,6 +84,27 @@ class Unread(NamedTuple):
         return (self.key or b"").decode("utf-8", "replace")
 
 
+class _Form(msgspec.Struct):
+    """The form of a JSON record, under either name; one that says none is of a form that can be read."""
+
+    v: int = 0
+    schema_version: int = 0
+
+
+def _refuse_newer(value: bytes, known: int) -> None:
+    """Refuse a JSON record of a later form than ``known``.
+
+    Raises:
+        NewerVersion: a newer version of this program wrote it.
+        ValueError: it is not JSON (``msgspec.MsgspecError`` is a ValueError where it comes from a decoder).
+    """
+    if value.startswith(b"{"):
+        said = msgspec.json.decode(value, type=_Form)
+        form = max(said.v, said.schema_version)
+        if form > known:
+            raise NewerVersion(f"the record has form {form}, this program reads {known}")
+
+
 class OwnRecords:
     """What is done with unreadable records, for all readers of a worker.
 
@@ -98,7 +122,8 @@ class OwnRecords:
 
     def reading(self, topic: str, partition: int) -> Reading:
         """Begin to read a partition of one of our topics."""
-        return Reading(self, TopicPartition(topic, partition))
+        known = _OF_HISTORY if topic == self._topics.history else _JSON_FORM
+        return Reading(self, TopicPartition(topic, partition), known)
 
     def pass_by(self, unread: Unread, value: bytes | None) -> None:
         """Name an unreadable record and copy it to the quarantine, once for each start."""
@@ -142,11 +167,13 @@ class Reading:
     Args:
         own: names and copies what cannot be read.
         place: the topic and partition.
+        form: the latest form of a JSON record that can be read.
     """
 
-    def __init__(self, own: OwnRecords, place: TopicPartition) -> None:
+    def __init__(self, own: OwnRecords, place: TopicPartition, form: int) -> None:
         self._own = own
         self._place = place
+        self._form = form
         self._unread: dict[bytes | None, Unread] = {}
 
     def take(self, record: Record, decode: Callable[[bytes], _T]) -> _T | None:
@@ -156,6 +183,7 @@ class Reading:
             self._unread.pop(record.key, None)
             return None
         try:
+            _refuse_newer(value, self._form)
             found = decode(value)
         except _NO_RECORD as error:
             why = cut(f"{type(error).__name__}: {' '.join(str(error).split())}", _WHY_BYTES)
@@ -170,11 +198,11 @@ class Reading:
         """The records that cannot be read, and that no later record of their key has replaced."""
         return tuple(self._unread.values())
 
-    def refuse(self, decides: Callable[[str], bool]) -> None:
+    def refuse(self, decides: Callable[[str], bool] = lambda key: False) -> None:
         """Refuse to go on without a record that decides verdicts, or that a newer version wrote; forget the others.
 
         Args:
-            decides: whether a record with this key decides verdicts.
+            decides: whether a record with this key decides verdicts; none does by default.
 
         Raises:
             Unreadable: there is such a record.

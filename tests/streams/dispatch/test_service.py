@@ -18,6 +18,7 @@ from streams.dispatch.service import Dispatch
 from streams.kafka.producer import BatchProducer, ProducerRecord
 from streams.kafka.topic_reader import TopicReader
 from streams.kafka.topics import Topics
+from streams.records.reading import Unreadable
 from streams.records.verdicts import command_out, decode_command
 from streams.runtime.clocks import Timing
 from tests.sinks.samples import OPENED, RunningTime, Time, command, incident
@@ -117,6 +118,23 @@ async def test_a_command_that_comes_before_the_partition_is_owned_is_sent_once_i
     await dispatch.own([0])
     await settled()
     assert len(receiver.got) == 1
+    await dispatch.close(0.0)
+
+
+@pytest.mark.parametrize("topic", [TOPICS.commands, TOPICS.deliveries])
+async def test_an_outbox_that_a_newer_version_has_written_is_not_dealt_with(
+    broker: Broker, receiver: Receiver, topic: str
+) -> None:
+    await broker.write([ProducerRecord(topic, b"page", b'{"v": 2, "of": "tomorrow"}', 0)])
+    await written(broker, 1)
+    dispatch = worker(broker, receiver)
+    with pytest.raises(Unreadable, match=f"{topic}, partition 0, offset 0 .* newer version"):
+        await dispatch.own([0])
+    await settled()
+    assert receiver.got == []
+    if topic == TOPICS.commands:
+        with pytest.raises(Unreadable, match="newer version"):
+            await dispatch.take(0, 0, b'{"v": 2}')
     await dispatch.close(0.0)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -161,6 +163,45 @@ async def test_a_state_of_a_newer_version_is_refused_and_says_so() -> None:
     log = Log()
     log.put(TOPICS.watch_state, b"prod", msgspec.msgpack.encode({"version": 99}))
     with pytest.raises(Unreadable, match="newer version"):
+        await restored(log, Own())
+
+
+@pytest.mark.parametrize("name", ["v", "schema_version"])
+@pytest.mark.parametrize("topic", TOPICS.all())
+def test_a_json_record_of_a_later_form_is_refused_on_every_topic_and_one_of_today_is_read(
+    topic: str, name: str
+) -> None:
+    today = 2 if topic == TOPICS.history else 1
+    reading = Own().reading(topic)
+    for n, form in enumerate([f'"{name}": {today}, ', ""]):
+        assert reading.take(Stored(n, b"k", b"{%s}" % f'{form}"more": 7'.encode()), len)
+    reading.refuse()
+    assert reading.take(Stored(2, b"k", b'{"more": 7, "%s": %d}' % (name.encode(), today + 1)), len) is None
+    with pytest.raises(Unreadable) as refused:
+        reading.refuse()
+    assert "\n" not in str(refused.value)
+    assert f"{topic}, partition 1, offset 2" in str(refused.value)
+    assert "written by a newer version of watchofficer: run that version" in str(refused.value)
+
+
+def test_the_page_on_upgrading_tells_the_form_of_every_topic() -> None:
+    page = Path(__file__).parents[3] / "docs" / "upgrading.md"
+    table = [line for line in page.read_text().splitlines() if line.startswith("| `")]
+    named = {name for line in table for name in re.findall(r"`([^`]+)`", line.split("|")[1])}
+    assert named == Topics().all().keys() - {Topics().login_events}
+
+
+async def test_an_input_of_a_later_form_ends_the_restoring_of_a_shard() -> None:
+    log = Log()
+    log.put(TOPICS.inputs, b"prod", b'{"v": 2, "ask": "what nobody knows yet"}')
+    with pytest.raises(Unreadable, match=r"team\.incident-inputs, .* newer version"):
+        await restored(log, Own())
+
+
+async def test_five_minutes_of_a_later_form_end_the_restoring_of_a_shard() -> None:
+    log = Log()
+    log.put(TOPICS.history, b"prod/x", b'{"v": 3, "env": "prod"}')
+    with pytest.raises(Unreadable, match=r"team\.sli-history, .* newer version"):
         await restored(log, Own())
 
 
