@@ -68,12 +68,17 @@ def _tell_delays(policy: Policy, name: str, peak: int, form: str) -> None:
         click.echo(f"{name}: {seen.kind} of {seen.share:.0%} {after}, where {peak:,} an hour sign in")
 
 
-def rules_command() -> int:
-    """List the rules."""
-    for name, summary in INVALID.items():
-        click.echo(f"{name:24} error    {summary}")
-    for rule in RULES:
-        click.echo(f"{rule.id:24} {rule.severity:8} {rule.summary}")
+def rules_command(form: str) -> int:
+    """List the rules, each in a line: as text, or as an object (``form`` is ``jsonl``)."""
+    rules = [
+        *((name, "error", summary) for name, summary in INVALID.items()),
+        *((rule.id, rule.severity, rule.summary) for rule in RULES),
+    ]
+    for name, severity, summary in rules:
+        if form == "jsonl":
+            click.echo(msgspec.json.encode({"rule": name, "severity": severity, "summary": summary}))
+        else:
+            click.echo(f"{name:24} {severity:8} {summary}")
     return _CLEAN
 
 

@@ -31,6 +31,7 @@ from streams.cli.parameters import (
     Rebase,
     StartAt,
     errors_in_a_line,
+    json_option,
     mapping_option,
     policy_of,
     policy_option,
@@ -88,6 +89,7 @@ def main() -> None:
     "--now", type=Instant(), default="now", help="The present, used for lines without a Kafka timestamp."
 )
 @click.option("--format", "form", type=click.Choice(["table", "jsonl"]), default="table", show_default=True)
+@json_option("jsonl")
 @errors_in_a_line
 def replay(events: tuple[str, ...], **options: Any) -> None:
     """Evaluate EVENTS as a worker would, and print the verdicts.
@@ -256,14 +258,15 @@ def exercise(**options: Any) -> None:
     help="Sign-ins in the busiest hour (12000); also say how soon each kind of trouble is then seen.",
 )
 @click.option("--rules", is_flag=True, help="Print all rules.")
+@json_option("jsonl")
 @errors_in_a_line
-def lint(policies: tuple[str, ...], rules: bool, **options: Any) -> None:
+def lint(policies: tuple[str, ...], rules: bool, form: str, **options: Any) -> None:
     """Find errors in POLICY files, and rules that can never take effect (- for standard input)."""
     from streams.cli.lint import lint_command, rules_command
 
     if not policies and not rules:
         raise click.UsageError("Missing argument 'POLICY...'.")
-    sys.exit(rules_command() if rules else lint_command(policies, **options))
+    sys.exit(rules_command(form) if rules else lint_command(policies, form=form, **options))
 
 
 @main.command()
@@ -272,6 +275,7 @@ def lint(policies: tuple[str, ...], rules: bool, **options: Any) -> None:
 @click.option("--only", metavar="WORDS", help="Run only tests with these words in their names.")
 @click.option("--timeline", "verbose", is_flag=True, help="Print the timeline of tests that pass, too.")
 @click.option("--junit", "junit_file", type=click.Path(), help="Write JUnit XML to this file.")
+@json_option("jsonl")
 @errors_in_a_line
 def test(tests: tuple[str, ...], policy_file: str | None, **options: Any) -> None:
     """Run TESTS of a policy.
@@ -305,6 +309,7 @@ def test(tests: tuple[str, ...], policy_file: str | None, **options: Any) -> Non
 @click.option(
     "--now", type=Instant(), default="now", help="The present, used for lines without a Kafka timestamp."
 )
+@json_option()
 @errors_in_a_line
 def explain(incident: str, events: tuple[str, ...], policy_file: str | None, **options: Any) -> None:
     """Explain an INCIDENT: from a replay of EVENTS, or from the log of WATCHOFFICER_BROKER."""

@@ -24,14 +24,18 @@ __all__ = [
     "Rebase",
     "StartAt",
     "errors_in_a_line",
+    "json_flag",
+    "json_option",
     "mapping_option",
     "policy_of",
     "policy_option",
     "sort_option",
+    "with_form",
 ]
 
 #: Exit statuses: done; findings (lint, test, doctor, demo --once); wrong usage or bad input.
 DONE, FINDINGS, USAGE = 0, 1, 2
+_JSON = "Print JSON."
 
 
 class Instant(click.ParamType):
@@ -120,6 +124,41 @@ def errors_in_a_line(command: Callable[..., None]) -> Callable[..., None]:
             sys.exit(USAGE)
 
     return run
+
+
+_Command = Callable[..., None]
+
+
+def json_flag() -> click.Option:
+    """Return the option ``--json`` of a command whose function ``with_form`` wraps."""
+    return click.Option(["--json", "as_json"], is_flag=True, help=_JSON)
+
+
+def with_form(form: str = "json") -> Callable[[_Command], _Command]:
+    """Give a command ``form`` in place of ``as_json``.
+
+    Args:
+        form: what ``--json`` stands for; without it ``form`` is that of ``--format``, or ``text`` where there is none.
+    """
+
+    def decorate(command: _Command) -> _Command:
+        @wraps(command)
+        def run(*args: Any, as_json: bool, **kwargs: Any) -> None:
+            kwargs["form"] = form if as_json else kwargs.get("form", "text")
+            command(*args, **kwargs)
+
+        return run
+
+    return decorate
+
+
+def json_option(form: str = "json") -> Callable[[_Command], _Command]:
+    """Give a command ``--json``, for which it gets ``form``; see ``with_form``."""
+
+    def decorate(command: _Command) -> _Command:
+        return click.option("--json", "as_json", is_flag=True, help=_JSON)(with_form(form)(command))
+
+    return decorate
 
 
 def policy_of(file: str | None) -> Policy:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 
 from detectors.policy.policy import Policy
 from detectors.policy.source import PolicyError
@@ -24,7 +25,13 @@ _PASSED, _FAILED, _UNREADABLE = 0, 1, 2
 
 
 def test_command(
-    names: Sequence[str], *, policy: Policy | None, only: str | None, verbose: bool, junit_file: str | None
+    names: Sequence[str],
+    *,
+    policy: Policy | None,
+    only: str | None,
+    verbose: bool,
+    junit_file: str | None,
+    form: str,
 ) -> int:
     """Run files of tests; the exit status: 0 all passed, 1 some failed, 2 a file cannot be read.
 
@@ -33,6 +40,7 @@ def test_command(
         only: words in the names of the tests to run.
         verbose: say what happened in those that pass, too.
         junit_file: where to write JUnit XML.
+        form: ``text``, or ``jsonl`` for an object a test, and nothing else.
     """
     status = _PASSED
     files: list[ReadTests] = []
@@ -47,12 +55,16 @@ def test_command(
         try:
             for outcome in run_tests(file, only=only):
                 outcomes.append(outcome)
-                _print_outcome(outcome, verbose)
+                if form == "jsonl":
+                    click.echo(msgspec.json.encode(outcome.as_json()))
+                else:
+                    _print_outcome(outcome, verbose)
         except SourceError as error:
             click.echo(str(error), err=True)
             status = _UNREADABLE
     failed = sum(not outcome.passed for outcome in outcomes)
-    click.echo(f"{len(outcomes) - failed} passed, {failed} failed")
+    if form == "text":
+        click.echo(f"{len(outcomes) - failed} passed, {failed} failed")
     if junit_file is not None:
         try:
             Path(junit_file).write_bytes(junit(outcomes))

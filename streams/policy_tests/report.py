@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 from xml.etree import ElementTree
 
 from streams.policy_tests.expectations import Failure, offset
@@ -37,6 +38,21 @@ class Outcome:
     def passed(self) -> bool:
         """Whether everything was as expected."""
         return not self.failures
+
+    def as_json(self) -> dict[str, Any]:
+        """The outcome as an object."""
+        return {
+            "type": "test",
+            "file": self.file,
+            "line": self.line,
+            "name": self.name,
+            "passed": self.passed,
+            "seconds": round(self.seconds, 3),
+            "failures": [
+                {"where": one.where, "expected": one.expected, "got": one.got} for one in self.failures
+            ],
+            "timeline": list(self.timeline),
+        }
 
     def lines(self, *, verbose: bool) -> list[str]:
         """The outcome for people; ``verbose``: with what happened."""

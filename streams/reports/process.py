@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from detectors.instants import HOUR, format_duration, format_instant
 from detectors.notification.paging import LEVELS
@@ -16,7 +17,7 @@ from detectors.policy.runbooks import CAUSES
 from detectors.policy.sections import BUSINESS_DAY
 from sinks.wording import ScopeNames
 
-__all__ = ["TABLES", "explain_policy"]
+__all__ = ["TABLES", "PromiseTable", "explain_policy"]
 
 _CAUSE_WORDS = {
     "silence": "sign-ins have fallen silent",
@@ -36,18 +37,35 @@ _SERVICE_WORDS = {
 _WAKES = {"critical": "wakes at once", "error": "wakes at once", "warning": "low urgency, wakes nobody"}
 
 
-def explain_policy(policy: Policy) -> dict[str, str]:
-    """The tables: name -> Markdown, in the order of ``TABLES``."""
+@dataclass(frozen=True)
+class PromiseTable:
+    """Names of columns, and rows of as many cells."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+    def markdown(self) -> str:
+        """The table in Markdown, a line for each row."""
+        lines = (self.columns, ("---",) * len(self.columns), *self.rows)
+        return "".join(
+            f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines
+        )
+
+    def objects(self) -> list[dict[str, str]]:
+        """The rows, each as an object: name of a column -> cell."""
+        return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
+
+
+def explain_policy(policy: Policy) -> dict[str, PromiseTable]:
+    """The tables by name, in the order of ``TABLES``."""
     return {name: make(policy) for name, make in TABLES.items()}
 
 
-def _table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    heads = list(columns)
-    lines = [heads, ["---"] * len(heads), *(list(row) for row in rows)]
-    return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
+def _table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> PromiseTable:
+    return PromiseTable(tuple(columns), tuple(map(tuple, rows)))
 
 
-def _severities(policy: Policy) -> str:
+def _severities(policy: Policy) -> PromiseTable:
     one, two = policy.severity.severity_1_over, policy.severity.severity_2_over
     people = {
         1: f"more than {one:,}",
@@ -69,14 +87,14 @@ def _severities(policy: Policy) -> str:
     )
 
 
-def _priorities(policy: Policy) -> str:
+def _priorities(policy: Policy) -> PromiseTable:
     more, some = policy.priority.over
     columns = ("environment", f"more than {more:,} an hour", f"more than {some:,}", "fewer")
     rows = [(name, *getattr(policy.priority, name)) for name in ("prod", "staging", "other")]
     return _table(columns, rows)
 
 
-def _clocks(policy: Policy) -> str:
+def _clocks(policy: Policy) -> PromiseTable:
     rules = policy.lifecycle
     severity_3 = format_duration(rules.warning_waits)
     rows = [
@@ -106,7 +124,7 @@ def _clocks(policy: Policy) -> str:
     return _table(("what", "when"), rows)
 
 
-def _promises(policy: Policy) -> str:
+def _promises(policy: Policy) -> PromiseTable:
     names = ScopeNames(policy)
     rows = [
         (
@@ -119,7 +137,7 @@ def _promises(policy: Policy) -> str:
     return _table(("method", "availability", "latency"), rows)
 
 
-def _audiences(policy: Policy) -> str:
+def _audiences(policy: Policy) -> PromiseTable:
     waits = format_duration(policy.lifecycle.warning_waits)
     rows = [
         ("on call (PagerDuty)", f"production: severity 1 and 2 at once, 3 after {waits}; rises, and the end"),
@@ -149,7 +167,7 @@ def _matched(route: Route) -> str:
     return ", ".join(words) or "every incident"
 
 
-def _fail_over(policy: Policy) -> str:
+def _fail_over(policy: Policy) -> PromiseTable:
     rules = policy.fail_over
     window = format_duration(rules.window)
     rows = [
@@ -171,7 +189,7 @@ def _fail_over(policy: Policy) -> str:
     return _table(("what", "when"), rows)
 
 
-def _runbooks(policy: Policy) -> str:
+def _runbooks(policy: Policy) -> PromiseTable:
     def subject(key: str) -> str:
         if key == "*":
             return "all else"

@@ -9,7 +9,7 @@ import click
 
 from detectors.process.actions import OF_INCIDENTS, Action, Field
 from detectors.process.vocabulary import Role, Stage
-from streams.cli.parameters import errors_in_a_line
+from streams.cli.parameters import errors_in_a_line, json_flag, with_form
 
 __all__ = ["When", "act_options", "acts"]
 
@@ -69,18 +69,19 @@ def act_options(action: Action) -> list[click.Parameter]:
         options = [click.Option(["--from", "since"], type=When(), help="When it begins. Default: at once.")]
     if "text" in action.needs:
         options.append(click.Option(["--text"], required=True, help="The text."))
-    return [*arguments, *options, *_COMMON]
+    return [*arguments, *options, *_COMMON, json_flag()]
 
 
 def _command(action: Action) -> click.Command:
+    @with_form()
     @errors_in_a_line
-    def run(incident: str, by: str | None, url: str | None, **fields: Any) -> None:
+    def run(incident: str, by: str | None, url: str | None, form: str, **fields: Any) -> None:
         from urllib.parse import quote
 
         from streams.cli.inputs.sending import act_command
 
         path = f"incidents/{quote(incident, safe='')}/{action.word}"
-        sys.exit(act_command(path, fields, by=by, url=url))
+        sys.exit(act_command(path, fields, by=by, url=url, form=form))
 
     parameters: list[click.Parameter] = [click.Argument(["incident"]), *act_options(action)]
     does = f"{action.does[0].upper()}{action.does[1:]}."

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from streams.cli.guidance.group import Commands
-from streams.cli.parameters import errors_in_a_line, mapping_option, policy_option
+from streams.cli.parameters import errors_in_a_line, json_option, mapping_option, policy_option
 
 __all__ = ["dead_letters", "declare", "doctor", "health", "map_", "report_failure", "retire", "tail"]
 
@@ -24,8 +24,11 @@ _url_option = click.option(
 @click.option("--text", help="Why.")
 @_by_option
 @_url_option
+@json_option()
 @errors_in_a_line
-def declare(target: str, states: str | None, text: str | None, by: str | None, url: str | None) -> None:
+def declare(
+    target: str, *, states: str | None, text: str | None, by: str | None, url: str | None, form: str
+) -> None:
     """Say that INCIDENT (prod-3), or what fails on SCOPE (prod/ssoe), is a service outage.
 
     A scope without an incident gets one.
@@ -36,8 +39,8 @@ def declare(target: str, states: str | None, text: str | None, by: str | None, u
 
     fields = {"states": states, "text": text}
     if re.fullmatch(r"[^/]+-[0-9]+", target):
-        sys.exit(act_command(f"incidents/{target}/declare", fields, by=by, url=url))
-    sys.exit(act_command("incidents", {"scope": target, **fields}, by=by, url=url))
+        sys.exit(act_command(f"incidents/{target}/declare", fields, by=by, url=url, form=form))
+    sys.exit(act_command("incidents", {"scope": target, **fields}, by=by, url=url, form=form))
 
 
 @click.command("report-failure")
@@ -45,12 +48,13 @@ def declare(target: str, states: str | None, text: str | None, by: str | None, u
 @click.option("--text", required=True, help="What people see.")
 @_by_option
 @_url_option
+@json_option()
 @errors_in_a_line
-def report_failure(scope: str, text: str, by: str | None, url: str | None) -> None:
+def report_failure(scope: str, text: str, by: str | None, url: str | None, form: str) -> None:
     """Report that sign-in fails on SCOPE (prod, prod/ssoe, prod/*/idme): it opens or joins an incident."""
     from streams.cli.inputs.sending import act_command
 
-    sys.exit(act_command("reports", {"scope": scope, "text": text}, by=by, url=url))
+    sys.exit(act_command("reports", {"scope": scope, "text": text}, by=by, url=url, form=form))
 
 
 @click.command()
@@ -60,6 +64,7 @@ def report_failure(scope: str, text: str, by: str | None, url: str | None) -> No
 @_by_option
 @click.option("--text", default="", help="Why.")
 @_url_option
+@json_option()
 @errors_in_a_line
 def retire(axis: str, value: str, **options: Any) -> None:
     """Say that nobody will use VALUE of AXIS any more (csp mhv), so that its silence wakes nobody.
@@ -106,12 +111,13 @@ def doctor(*, acls: bool, principal: str | None, **options: Any) -> None:
 @click.option(
     "--ready", is_flag=True, help="Ask whether it does its work, instead of whether it stands still."
 )
+@json_option()
 @errors_in_a_line
-def health(ready: bool) -> None:
+def health(ready: bool, form: str) -> None:
     """Ask the process at WATCHOFFICER_BIND and WATCHOFFICER_PORT whether it lives (exit status 1: it does not)."""
     from streams.cli.inputs.health import health_command
 
-    sys.exit(health_command(ready=ready))
+    sys.exit(health_command(ready=ready, form=form))
 
 
 @click.command("map")
@@ -120,6 +126,7 @@ def health(ready: bool) -> None:
 @click.option("--suggest", is_flag=True, help="Suggest a mapping for records of which there are samples.")
 @click.option("--list", "listed", is_flag=True, help="List the mappings that ship.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@json_option()
 @errors_in_a_line
 def map_(mapping_name: str | None, events: tuple[str, ...], suggest: bool, listed: bool, form: str) -> None:
     """Show what MAPPING makes of a producer's own records in EVENTS (files, or - for standard input).
@@ -128,11 +135,14 @@ def map_(mapping_name: str | None, events: tuple[str, ...], suggest: bool, liste
     watchofficer map vets-api-sis production.log
     watchofficer map --suggest samples.jsonl > my-source.yaml
     """
+    import json
+
     from streams.cli.inputs.mapping import map_command, suggest_command
     from streams.mappings.shipped import shipped_names
 
     if listed:
-        click.echo("\n".join(shipped_names()))
+        names = shipped_names()
+        click.echo(json.dumps(list(names)) if form == "json" else "\n".join(names))
         return
     if mapping_name is None:
         raise click.UsageError("Missing argument 'MAPPING', or --suggest with samples, or --list.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from typing import Any
 
@@ -11,7 +12,7 @@ from detectors.process.actions import BY_KIND, PATHS
 from detectors.process.vocabulary import InputKind
 from streams.cli.guidance.group import Commands
 from streams.cli.inputs.acts import act_options
-from streams.cli.parameters import errors_in_a_line
+from streams.cli.parameters import errors_in_a_line, with_form
 
 __all__ = ["covers"]
 
@@ -19,35 +20,44 @@ __all__ = ["covers"]
 def _group(name: str, kind: InputKind, what: str) -> click.Group:
     action = BY_KIND[kind]
 
+    @with_form()
     @errors_in_a_line
-    def add(scope: str, by: str | None, url: str | None, **fields: Any) -> None:
+    def add(scope: str, by: str | None, url: str | None, form: str, **fields: Any) -> None:
         from streams.cli.inputs.sending import act_command
 
-        sys.exit(act_command(PATHS[kind], {"scope": scope, **fields}, by=by, url=url))
+        sys.exit(act_command(PATHS[kind], {"scope": scope, **fields}, by=by, url=url, form=form))
 
+    @with_form()
     @errors_in_a_line
-    def end(name: str, text: str | None, by: str | None, url: str | None) -> None:
+    def end(name: str, text: str | None, by: str | None, url: str | None, form: str) -> None:
         from urllib.parse import quote
 
         from streams.cli.inputs.sending import act_command
 
-        sys.exit(act_command(f"{PATHS[kind]}/{quote(name, safe='')}/end", {"text": text}, by=by, url=url))
+        path = f"{PATHS[kind]}/{quote(name, safe='')}/end"
+        sys.exit(act_command(path, {"text": text}, by=by, url=url, form=form))
 
+    @with_form()
     @errors_in_a_line
-    def show(url: str | None) -> None:
+    def show(url: str | None, form: str) -> None:
         from streams.cli.inputs.sending import fetch
 
         found = fetch(PATHS[kind], url=url)
         if found is None:
             sys.exit(2)
         for one in found[PATHS[kind]]:
+            if form == "json":
+                click.echo(json.dumps(one))
+                continue
             again = f" {one['recurs']}" if one["recurs"] else ""
             click.echo(
                 f"{one['id']}  {one['state']:8}  {one['scope']}  {one['start']} to {one['end']}{again}"
                 f"  {one['by']}: {one['text']}"
             )
 
-    common = [option for option in act_options(BY_KIND["unmute"]) if option.name in ("text", "by", "url")]
+    common = [
+        option for option in act_options(BY_KIND["unmute"]) if option.name in ("text", "by", "url", "as_json")
+    ]
     return Commands(
         name,
         commands={
@@ -59,7 +69,7 @@ def _group(name: str, kind: InputKind, what: str) -> click.Group:
             ),
             "list": click.Command(
                 "list",
-                params=[option for option in common if option.name == "url"],
+                params=[option for option in common if option.name in ("url", "as_json")],
                 callback=show,
                 help="List those of late, with what became of them.",
             ),

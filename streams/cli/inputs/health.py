@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import os
 import sys
 
@@ -15,11 +16,12 @@ _ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - read, never bo
 _MOST_SHOWN = 2_000  # characters
 
 
-def health_command(*, ready: bool) -> int:
+def health_command(*, ready: bool, form: str) -> int:
     """Ask the process that serves HTTP at the address in the settings; the exit status: 1 if it is not well.
 
     Args:
         ready: ask whether it does its work (``/readyz``) instead of whether it stands still (``/healthz``).
+        form: ``text`` for a line on standard error where it is not well, or ``json`` for an object in any case.
 
     Raises:
         SettingsError: the settings cannot be used.
@@ -27,14 +29,17 @@ def health_command(*, ready: bool) -> int:
     settings = read_settings(os.environ)
     host = _ANYWHERE.get(settings.bind, settings.bind)
     connection = http.client.HTTPConnection(host, settings.port, timeout=_PATIENCE)
+    well = False
     try:
         connection.request("GET", "/readyz" if ready else "/healthz")
         answer = connection.getresponse()
-        if answer.status == 200:
-            return 0
-        print(answer.read(_MOST_SHOWN).decode("utf-8", "replace"), file=sys.stderr)
+        well, said = answer.status == 200, answer.read(_MOST_SHOWN).decode("utf-8", "replace")
     except (OSError, http.client.HTTPException) as error:
-        print(f"no answer at {host} port {settings.port}: {type(error).__name__}", file=sys.stderr)
+        said = f"no answer at {host} port {settings.port}: {type(error).__name__}"
     finally:
         connection.close()
-    return 1
+    if form == "json":
+        print(json.dumps({"asked": "ready" if ready else "alive", "well": well, "said": said}))
+    elif not well:
+        print(said, file=sys.stderr)
+    return 0 if well else 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import uuid
@@ -12,7 +13,7 @@ import httpx
 
 from streams.settings.settings import SettingsError, read_settings
 
-__all__ = ["act_command", "fetch", "send"]
+__all__ = ["act_command", "fetch", "send", "tell"]
 
 _PATIENCE = 15.0  # seconds for an answer, which waits for the broker's acknowledgement
 
@@ -73,14 +74,18 @@ def _ask(
     return dict(said)
 
 
-def act_command(path: str, fields: Mapping[str, Any], *, by: str | None, url: str | None) -> int:
-    """Send an act and print the id of its input; return the exit status."""
+def tell(accepted: Mapping[str, Any], form: str, words: str) -> None:
+    """Print what a worker has accepted: as it said so (``form`` is ``json``), or in words."""
+    print(json.dumps(accepted) if form == "json" else words)
+
+
+def act_command(path: str, fields: Mapping[str, Any], *, by: str | None, url: str | None, form: str) -> int:
+    """Send an act and print its input, as ``tell`` does; return the exit status."""
     accepted = send(path, fields, by=by, url=url)
     if accepted is None:
         return 2
     about = accepted.get("incident") or accepted.get("scope") or accepted.get("item") or ""
     what = f"{accepted['kind'].replace('_', '-')} {about}".strip()
-    print(
-        f"accepted: {what} (input {accepted['id']}; GET /api/v1/inputs/{accepted['id']} says what became of it)"
-    )
+    found = f"input {accepted['id']}; GET /api/v1/inputs/{accepted['id']} says what became of it"
+    tell(accepted, form, f"accepted: {what} ({found})")
     return 0

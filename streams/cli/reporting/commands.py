@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from streams.cli.guidance.group import Commands
-from streams.cli.parameters import Instant, errors_in_a_line, policy_of, policy_option
+from streams.cli.parameters import Instant, errors_in_a_line, json_option, policy_of, policy_option
 
 __all__ = ["incidents", "policy", "report", "slo", "status_page"]
 
@@ -38,6 +38,7 @@ _log_option = click.option(
 @policy_option
 @click.option("--now", type=Instant(), default="now", help="The present, for what is still open.")
 @click.option("--format", "form", type=click.Choice(["md", "html", "json"]), default="md", show_default=True)
+@json_option()
 @errors_in_a_line
 def report(kind: str, policy_file: str | None, **options: Any) -> None:
     """Report on response times (mtta), on what the SLA promises (sla), or on one incident (postmortem).
@@ -76,6 +77,7 @@ def report(kind: str, policy_file: str | None, **options: Any) -> None:
 )
 @policy_option
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@json_option()
 @errors_in_a_line
 def incidents(action: str, incident: str | None, policy_file: str | None, **options: Any) -> None:
     """List incidents, show one with its timeline, or export all lines of the log that tell them.
@@ -108,8 +110,9 @@ def policy() -> None:
 @policy.command()
 @click.argument("table", required=False)
 @policy_option
+@json_option()
 @errors_in_a_line
-def explain(table: str | None, policy_file: str | None) -> None:
+def explain(table: str | None, policy_file: str | None, form: str) -> None:
     """Print the numbers of the process of an incident, as tables in Markdown: all, or one TABLE.
 
     \b
@@ -118,7 +121,7 @@ def explain(table: str | None, policy_file: str | None) -> None:
     """
     from streams.cli.reporting.policy import explain_command
 
-    sys.exit(explain_command(policy_of(policy_file), table=table))
+    sys.exit(explain_command(policy_of(policy_file), table=table, form=form))
 
 
 @click.group(cls=Commands)
@@ -133,6 +136,7 @@ def slo() -> None:
 )
 @click.option("--format", "form", type=click.Choice(["yaml", "json"]), default="yaml", show_default=True)
 @policy_option
+@json_option()
 @errors_in_a_line
 def export(policy_file: str | None, **options: Any) -> None:
     """Print objectives and alerts on burn rates as OpenSLO v1 documents.

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import click
+import msgspec
 from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
@@ -17,6 +19,7 @@ from streams.cli.guidance.progress import Progress, expected_records, followed
 from streams.explain.case_file import CaseFile, Sample
 from streams.explain.from_log import from_files, from_topics
 from streams.explain.from_replay import replayed
+from streams.explain.objects import case_object
 from streams.explain.plot import Plot, plot
 from streams.explain.sections import (
     ReportSection,
@@ -64,8 +67,9 @@ def explain_command(
     partitioned: bool,
     sort: bool,
     now: int,
+    form: str,
 ) -> int:
-    """Explain an incident, and return the exit status.
+    """Explain an incident, for people or as an object (``form`` is ``json``), and return the exit status.
 
     Raises:
         SourceError: an input cannot be read, or knows no such incident.
@@ -86,7 +90,10 @@ def explain_command(
         )
     else:
         case_file = from_topics(incident, policy)
-    show(case_file, Console(highlight=False))
+    if form == "json":
+        click.echo(msgspec.json.format(msgspec.json.encode(case_object(case_file)), indent=2))
+    else:
+        show(case_file, Console(highlight=False))
     return 0
 
 

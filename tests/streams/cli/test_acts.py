@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 import msgspec
@@ -144,5 +145,9 @@ async def test_those_that_there_are_are_listed_with_what_became_of_them(
             assert (result.exit_code, result.stderr) == (0, "")
             assert result.stdout.split()[:3] == ["prod-c1", state, "prod/ssoe"]
             assert result.stdout.endswith("Ada: vendor test\n")
+            result = await asyncio.to_thread(
+                CliRunner().invoke, main, ["mute", "list", "--url", url, "--json"]
+            )
+            assert json.loads(result.stdout).items() >= {"id": "prod-c1", "state": state}.items()
         result = await asyncio.to_thread(CliRunner().invoke, main, ["maintenance", "list", "--url", url])
         assert result.stdout == ""

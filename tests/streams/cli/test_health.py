@@ -26,10 +26,10 @@ async def test_it_says_whether_the_process_lives_and_whether_it_works(
     try:
         monkeypatch.setenv("WATCHOFFICER_BIND", bind)
         monkeypatch.setenv("WATCHOFFICER_PORT", str(server.port))
-        assert await asyncio.to_thread(health_command, ready=False) == 0
-        assert await asyncio.to_thread(health_command, ready=True) == 1
+        assert await asyncio.to_thread(health_command, ready=False, form="text") == 0
+        assert await asyncio.to_thread(health_command, ready=True, form="text") == 1
         assert "it is blind" in capsys.readouterr().err
     finally:
         await server.stop()
-    assert await asyncio.to_thread(health_command, ready=False) == 1
+    assert await asyncio.to_thread(health_command, ready=False, form="text") == 1
     assert "no answer at 127.0.0.1" in capsys.readouterr().err
