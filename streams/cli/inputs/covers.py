@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import click
@@ -15,6 +16,17 @@ from streams.cli.inputs.acts import act_options
 from streams.cli.parameters import errors_in_a_line, with_form
 
 __all__ = ["covers"]
+
+
+def _print(found: Iterable[Mapping[str, Any]], form: str) -> None:
+    for one in found:
+        again = f" {one['recurs']}" if one["recurs"] else ""
+        click.echo(
+            json.dumps(one)
+            if form == "json"
+            else f"{one['id']}  {one['state']:8}  {one['scope']}  {one['start']} to {one['end']}{again}"
+            f"  {one['by']}: {one['text']}"
+        )
 
 
 def _group(name: str, kind: InputKind, what: str) -> click.Group:
@@ -45,15 +57,7 @@ def _group(name: str, kind: InputKind, what: str) -> click.Group:
         found = fetch(PATHS[kind], url=url)
         if found is None:
             sys.exit(2)
-        for one in found[PATHS[kind]]:
-            if form == "json":
-                click.echo(json.dumps(one))
-                continue
-            again = f" {one['recurs']}" if one["recurs"] else ""
-            click.echo(
-                f"{one['id']}  {one['state']:8}  {one['scope']}  {one['start']} to {one['end']}{again}"
-                f"  {one['by']}: {one['text']}"
-            )
+        _print(found[PATHS[kind]], form)
 
     common = [
         option for option in act_options(BY_KIND["unmute"]) if option.name in ("text", "by", "url", "as_json")
