@@ -38,7 +38,11 @@ class Filter:
 
 @dataclass(frozen=True, kw_only=True)
 class HistoryView:
-    """What is shown: the filter, the incidents that match it, the latest first, and how many are known in all."""
+    """What is shown: the filter, the incidents that match it, the latest first, and how many are known in all.
+
+    ``months`` are those that have reports, such as 2026-11, the latest first, each with whether the service levels of
+    production are known for it.
+    """
 
     filter: Filter
     found: Sequence[Incident]
@@ -47,6 +51,7 @@ class HistoryView:
     names: ScopeNames
     standing: Standing
     now: int
+    months: Sequence[tuple[str, bool]] = ()
 
 
 def matching(incidents: Sequence[Incident], wanted: Filter, names: ScopeNames) -> list[Incident]:
@@ -77,6 +82,7 @@ def history_page(view: HistoryView) -> ConsolePage:
         "Incidents: Watch officer",
         tag("h1", "Incidents"),
         _search(view),
+        _reports(view.months),
         live("found", _figures(view.found), _table(view)),
         path="/history",
         standing=view.standing,
@@ -98,6 +104,35 @@ def _search(view: HistoryView) -> Html:
         action="/history",
         role="search",
     )
+
+
+def _reports(months: Sequence[tuple[str, bool]]) -> Html | None:
+    """Links to the reports of production, by month."""
+    if not months:
+        return None
+    rows = (
+        tag(
+            "li",
+            tag("b", month),
+            ": ",
+            tag(
+                "a", "response times", href=f"/reports/{month}/mtta", aria_label=f"Response times of {month}"
+            ),
+            (
+                ", ",
+                tag(
+                    "a",
+                    "service levels",
+                    href=f"/reports/{month}/sla",
+                    aria_label=f"Service levels of {month}",
+                ),
+            )
+            if has_levels
+            else None,
+        )
+        for month, has_levels in months
+    )
+    return tag("details", tag("summary", "Reports of production by month"), tag("ul", rows), class_="reports")
 
 
 def _select(name: str, values: Sequence[str], chosen: str) -> Html:

@@ -7,6 +7,7 @@ Everything is answered from memory (`Views`), so every worker answers for all. A
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 from aiohttp import web
@@ -29,6 +30,7 @@ from streams.http.pages.console import ConsolePages
 from streams.http.pages.covers import CoverPages
 from streams.http.pages.health import HealthPages
 from streams.http.pages.inputs import InputPages
+from streams.http.reporting.pages import ReportPages, ReportSettings, command_of
 from streams.http.requests import flag, number
 from streams.http.responses import Handler, answered, json_response
 from streams.http.runbooks import RunbookPages, runbook_of
@@ -54,7 +56,7 @@ class PagerDutySettings(Protocol):
     def on(self) -> bool: ...
 
 
-class HttpSettings(Protocol):
+class HttpSettings(ReportSettings, Protocol):
     """What is needed of the settings."""
 
     def tokens(self) -> Sequence[ApiToken]: ...
@@ -107,6 +109,7 @@ def routes(
         ("GET", "/metrics", api.metrics),
         *InputPages(inputs_health, clock).table(),
         *RunbookPages(views, policy, clock=clock).table(),
+        *ReportPages(partial(command_of, settings), policy, clock).table(),
         ("GET", "/api/v1/slis", api.slis),
         ("GET", "/api/v1/incidents", api.incidents),
         ("GET", "/api/v1/incidents/{id}", api.incident),

@@ -219,6 +219,12 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
             "severity": {"enum": ["", "1", "2", "3"], "description": "the worst that it had"},
         },
     ),
+    **{
+        ("GET", f"/reports/{{month}}/{kind}"): Operation(
+            "Pages", f"{what} of a month, for people", content_type=_HTML, errors=(400, 404, 503)
+        )
+        for kind, what in (("mtta", "The response times"), ("sla", "The service levels"))
+    },
     ("GET", "/assets/{name}"): Operation(
         "Pages", "A file that pages load", content_type="application/octet-stream", errors=(404,)
     ),

@@ -20,6 +20,7 @@ from sinks.wording import ScopeNames
 from streams.http.pages.incident_view import Incidents, standing_of
 from streams.http.pages.overview_view import Overviews
 from streams.http.pages.stream import LISTENERS, StreamPages
+from streams.http.reporting.pages import months_of
 from streams.http.responses import ApiError, Handler
 from streams.http.server import connection_limit
 from streams.http.views import Views
@@ -145,6 +146,7 @@ class ConsolePages:
                     names=shown.names,
                     standing=self._standing(ENVS[0]),
                     now=self._clock(),
+                    months=months_of(known, self._clock(), shown.policy.time_zone),
                 )
             )
 

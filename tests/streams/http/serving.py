@@ -51,6 +51,9 @@ class HttpSettings:
     api_tokens: tuple[ApiToken, ...] = ()
     banner_origins: tuple[str, ...] = ()
     bind: str = "127.0.0.1"
+    broker: tuple[str, ...] = ("127.0.0.1:1",)
+    topic_prefix: str = ""
+    policy: None = None
     pagerduty: PagerDutySettings = PagerDutySettings(SecretStr(SECRET))
     slack: SlackSettings = SLACK
 
