@@ -51,11 +51,11 @@ class HttpSettings:
     api_tokens: tuple[ApiToken, ...] = ()
     banner_origins: tuple[str, ...] = ()
     bind: str = "127.0.0.1"
+    pagerduty: PagerDutySettings = PagerDutySettings(SecretStr(SECRET))
+    slack: SlackSettings = SLACK
     broker: tuple[str, ...] = ("127.0.0.1:1",)
     topic_prefix: str = ""
     policy: None = None
-    pagerduty: PagerDutySettings = PagerDutySettings(SecretStr(SECRET))
-    slack: SlackSettings = SLACK
 
     def tokens(self) -> tuple[ApiToken, ...]:
         return self.api_tokens
