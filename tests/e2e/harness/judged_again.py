@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,13 +36,17 @@ class Again:
     faults: list[str] = field(default_factory=list)
 
 
-async def judged_again(settings: Mapping[str, str], sli_every: int, within: float) -> Again:
+async def judged_again(
+    settings: Mapping[str, str], sli_every: int, within: float, *mapped: str, mappings: Sequence[str] = ()
+) -> Again:
     """Compare the changes of incidents and the indicators on the topics with those of `replay --policies topic:…`.
 
     Args:
         settings: of the workers, without ``WATCHOFFICER_``: ``BROKER`` and ``TOPIC_PREFIX`` at least.
         sli_every: of the policies, ms.
         within: seconds that the replay may take.
+        mapped: topics of producers' own records.
+        mappings: of those topics.
 
     Raises:
         AssertionError: the replay failed, or two values were published for one T, scope and window.
@@ -53,7 +57,8 @@ async def judged_again(settings: Mapping[str, str], sli_every: int, within: floa
     status, said, why = await asyncio.to_thread(
         run_to_end,
         settings,
-        *("replay", f"topic:{prefix}login-events", "--format", "jsonl"),
+        *("replay", f"topic:{prefix}login-events", *(f"topic:{topic}" for topic in mapped)),
+        *("--format", "jsonl", *(word for one in mappings for word in ("--mapping", one))),
         *("--sli-every", format_duration(sli_every)),
         *("--policies", f"topic:{prefix}policy"),
         within=within,
@@ -80,6 +85,8 @@ def _same_slis(again: Again, live: list[dict[str, Any]], replayed: list[dict[str
         {_place(one): one for one in some if parse_instant(one["at"]) <= until} for some in (live, replayed)
     )
     again.slis = len(expected)
+    if not (found and again.turns):
+        again.faults.append(f"{len(found)} indicators and {len(again.turns)} changes are nothing to compare")
     differing = [place for place in sorted({*expected, *found}) if expected.get(place) != found.get(place)]
     again.faults += [
         f"sli {place}:\nlive:   {found.get(place)}\nreplay: {expected.get(place)}"

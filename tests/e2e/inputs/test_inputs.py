@@ -14,9 +14,9 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from streams.kafka.embedded_broker import EmbeddedBroker
-from tests.e2e.harness.deployment import Deployment, deployed, login, now
-from tests.e2e.harness.topics import published_slis
-from tests.e2e.harness.worker import Worker, run_to_end, until
+from tests.e2e.harness.deployment import SLI_EVERY, Deployment, deployed, login, now
+from tests.e2e.harness.judged_again import judged_again
+from tests.e2e.harness.worker import Worker, until
 from tests.streams.mappings.schemas.records import MAPPING, SIGN_IN, framed, sign_in
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
@@ -26,7 +26,6 @@ _TOPIC = "mapped.keycloak"
 _MAPPING = f"keycloak={_TOPIC}"
 _AVRO = "mapped.avro"
 _KILLS = 3
-_ORDER = ("5m", "15m", "1h")
 
 
 class Traffic:
@@ -127,21 +126,7 @@ async def test_an_outage_in_mapped_records_pages_and_replay_of_the_topics_says_t
         }
         assert all(skipped.values()), skipped
         assert await deployment.metric("watchofficer_input_events_total", input=_AVRO) > 10
-        sources = (f"topic:{_PREFIX}login-events", f"topic:{_TOPIC}", f"topic:{_AVRO}")
-        mapped = ("--mapping", _MAPPING, "--mapping", avro)
-        policy = ("--policy", str(tmp_path / "policy.yaml"))
-        status, said, complained = await asyncio.to_thread(
-            run_to_end,
-            deployment.settings,
-            *("replay", *sources, *mapped, *policy, "--sli-every", "5s", "--format", "jsonl"),
+        again = await judged_again(
+            deployment.settings, SLI_EVERY, 40.0, _TOPIC, _AVRO, mappings=(_MAPPING, avro)
         )
-        assert status == 0, complained
-        lines = [json.loads(line) for line in said.splitlines()]
-        replayed = [line for line in lines if line["type"] == "sli"]
-        replayed.sort(key=lambda line: (line["at"], line["scope"], _ORDER.index(line["window"])))
-        published = await published_slis(deployment.broker, _PREFIX)
-        assert [one for one in published if one["at"] <= replayed[-1]["at"]] == replayed
-        opened = [one.json() for one in await deployment.on("incident-log") if one.json()["type"] == "opened"]
-        again = [one for one in lines if one["type"] == "transition" and one["from"] is None]
-        # A crash may write a line again.
-        assert {(one["at"], one["scope"]) for one in again} == {(one["at"], one["scope"]) for one in opened}
+        assert again.faults == []

@@ -6,24 +6,19 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
-import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import SecretStr
 
 from detectors.incidents import IncidentInput
 from detectors.instants import DAY, HOUR, MINUTE, format_instant
 from detectors.lifecycle.conduct.covering import Covers, cover
 from detectors.process.covers import Cover
 from sinks.receivers.pagerduty.config import PagerDutySettings
-from sinks.receivers.pagerduty.rest import PagerDutyRest
-from sinks.sandbox import REST_TOKEN, ROUTING_KEY, PagerDutySandbox
 from streams.http.pagerduty.maintenance import Window, inputs_of, windows_in
-from streams.http.pagerduty.poll import StatusPoll
-from streams.http.views import Views
 from streams.settings.policy_file import default_policy
-from tests.sinks.samples import OPENED, Time
+from tests.sinks.samples import OPENED
+from tests.streams.http.pagerduty.polled import Polled, polled
 
 SCOPES = {"PSSOE": "prod/ssoe", "PALL": "prod"}
 
@@ -48,21 +43,14 @@ def applied(covers: Covers, value: IncidentInput, at: int) -> None:
 
 
 @dataclass
-class House:
+class House(Polled):
     """PagerDuty with windows, a poll of it, and the maintenance that came of it."""
 
-    pagerduty: PagerDutySandbox
-    poll: StatusPoll
-    time: Time
-    views: Views
     covers: Covers = field(default_factory=Covers)
-    made: list[IncidentInput] = field(default_factory=list)
 
     async def minute(self) -> list[tuple[str, str | None, int | None, int | None, str | None]]:
         """Poll a minute later: the inputs, which then apply."""
-        self.time.now += MINUTE
-        self.made.clear()
-        await self.poll.poll()
+        await self.after(MINUTE)
         for value in self.made:
             applied(self.covers, value, self.time.now)
         return [(one.kind, one.scope, one.since, one.until, one.item) for one in self.made]
@@ -70,32 +58,9 @@ class House:
 
 @pytest.fixture(name="house")
 async def house_(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[House]:
-    time, views = Time(), Views()
-    sandbox = PagerDutySandbox(
-        clock=time.clock, sleep=time.sleep, routing_key=ROUTING_KEY, rest_token=REST_TOKEN
-    )
-    await sandbox.start()
-    async with httpx.AsyncClient(trust_env=False) as http:
-        rest = PagerDutyRest(
-            http, token=SecretStr(REST_TOKEN), sender="a@b.gov", base_url=sandbox.url, clock=time.clock
-        )
-
-        async def submit(value: IncidentInput) -> None:
-            house.made.append(value)
-
-        poll = StatusPoll(
-            rest.list,
-            views,
-            submit,
-            prefix="watchofficer",
-            mine=lambda incident: incident.startswith("prod-"),
-            clock=time.clock,
-            services=SCOPES,
-        )
-        house = House(sandbox, poll, time, views)
-        monkeypatch.setattr(views.covers, "standing", lambda kind: list(house.covers.standing))
+    async with polled(House, lambda incident: incident.startswith("prod-"), SCOPES) as house:
+        monkeypatch.setattr(house.views.covers, "standing", lambda kind: list(house.covers.standing))
         yield house
-    await sandbox.stop()
 
 
 async def test_a_window_is_announced_once_and_ends_when_it_is_moved_or_taken_back(house: House) -> None:

@@ -3,37 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 from typing import Any
 
-import httpx
 import pytest
-from pydantic import SecretStr
 
-from detectors.incidents import Incident, IncidentInput, Page
+from detectors.incidents import Incident, Page
 from detectors.instants import MINUTE, SECOND
-from sinks.receivers.pagerduty.rest import PagerDutyRest
-from sinks.sandbox import REST_TOKEN, ROUTING_KEY, PagerDutySandbox
-from streams.http.pagerduty.poll import StatusPoll
-from streams.http.views import Views
+from sinks.sandbox import ROUTING_KEY
 from streams.records.models import encode_incident
 from tests.sinks.paging import enqueue
-from tests.sinks.samples import OPENED, Time, incident
+from tests.sinks.samples import OPENED, incident
+from tests.streams.http.pagerduty.polled import Polled, polled
 
 KEY = "watchofficer:prod-7:0"
 OTHER = "watchofficer:prod-8:0"
 
 
-@dataclass
-class House:
+class House(Polled):
     """PagerDuty without webhooks, and a poll of it."""
-
-    pagerduty: PagerDutySandbox
-    http: httpx.AsyncClient
-    time: Time
-    poll: StatusPoll
-    views: Views
-    made: list[IncidentInput] = field(default_factory=list)
 
     def know(self, *incidents: Incident) -> None:
         for one in incidents:
@@ -44,38 +31,14 @@ class House:
 
     async def asks(self, after: int = MINUTE) -> list[tuple[str, str | None, str]]:
         """Poll some ms later: the kinds of inputs, their incidents, and who is behind them."""
-        self.time.now += after
-        self.made.clear()
-        await self.poll.poll()
+        await self.after(after)
         return [(one.kind, one.incident, one.by) for one in self.made]
 
 
 @pytest.fixture
 async def house() -> AsyncIterator[House]:
-    time, views = Time(), Views()
-    sandbox = PagerDutySandbox(
-        clock=time.clock, sleep=time.sleep, routing_key=ROUTING_KEY, rest_token=REST_TOKEN
-    )
-    await sandbox.start()
-    async with httpx.AsyncClient(trust_env=False) as http:
-        rest = PagerDutyRest(
-            http, token=SecretStr(REST_TOKEN), sender="a@b.gov", base_url=sandbox.url, clock=time.clock
-        )
-
-        async def submit(value: IncidentInput) -> None:
-            made.append(value)
-
-        made: list[IncidentInput] = []
-        poll = StatusPoll(
-            rest.list,
-            views,
-            submit,
-            prefix="watchofficer",
-            mine=lambda incident_id: incident_id != "prod-9",
-            clock=time.clock,
-        )
-        yield House(sandbox, http, time, poll, views, made)
-    await sandbox.stop()
+    async with polled(House, lambda incident: incident != "prod-9") as house:
+        yield house
 
 
 def failing(number: int = 7, **more: Any) -> Incident:
