@@ -172,15 +172,20 @@ def _intro(suites: dict[str, list[Run]], policy: str) -> list[str]:
     seeds = sorted({run.case.seed for run in library})
     healthy = sum(run.duration for run in days) // DAY
     events = sum(run.events for some in suites.values() for run in some)
+    played = "1 seed each" if len(seeds) == 1 else f"{len(seeds)} seeds each"
     return [
         "Written by `make quality`; the raw results are in [quality/results.json](quality/results.json).",
         "",
-        f"* **Library**: {len({run.case.kind for run in library})} scenarios with {len(seeds)} seeds each"
-        f" ({_span(seeds)}). A seed varies the day, the hour, length, share and size of the episodes, and how",
+        f"* **Library**: {len({run.case.kind for run in library})} scenarios with {played} ({_span(seeds)})."
+        " A seed varies the day, the hour, length, share and size of the episodes, and how",
         "  well the two weeks before predict the day.",
         f"* **Drawn**: {len(drawn)} random situations: effect, scope, steps, share, steepness, length and"
         " time of day, sometimes two outages at once, sometimes none.",
-        f"* **Days**: {healthy} consecutive healthy days with nights, weekends, holidays and deploys.",
+        *(
+            [f"* **Days**: {healthy} consecutive healthy days with nights, weekends, holidays and deploys."]
+            if days
+            else []
+        ),
         "",
         f"Together {events:,} events, judged by policy `{policy}` as `watchofficer replay` judges them, with the"
         " history of the two weeks",
@@ -386,4 +391,4 @@ def _share(share: float | None) -> str:
 
 
 def _span(seeds: Sequence[int]) -> str:
-    return f"{seeds[0]} to {seeds[-1]}" if seeds else "none"
+    return " to ".join(map(str, dict.fromkeys((*seeds[:1], *seeds[-1:])))) or "none"
