@@ -13,6 +13,7 @@ from aiokafka.errors import KafkaError, UnrecognizedBrokerVersion
 from detectors.instants import SECOND, format_duration
 from detectors.policy.policy import Policy
 from streams.cli.doctor.check import Check, Status
+from streams.cli.doctor.quotas import quota_checks
 from streams.kafka.admin import (
     TopicProblem,
     addressed_partitions,
@@ -102,6 +103,7 @@ async def cluster_checks(deployment: Deployment) -> list[Check]:
             checks = [_broker(deployment, cluster), *rights_checks(deployment, lacked)]
             checks += topic_checks(deployment, cluster, lacked)
             checks += await _refused(deployment, cluster, lacked)
+            checks += await _quotas(deployment, cluster, lacked)
         if not deployment.guards:
             checks.append(await _clock(deployment, cluster, lacked))
     except (KafkaError, OSError, UnrecognizedBrokerVersion) as error:
@@ -265,6 +267,13 @@ async def _refused(deployment: Deployment, cluster: Cluster, lacked: Sequence[Mi
             sentence, _, remedy = str(error).partition("\n")
             checks.append(Check("topics", "failed", f"`watchofficer run` refuses this: {sentence}", remedy))
     return checks
+
+
+async def _quotas(deployment: Deployment, cluster: Cluster, lacked: Sequence[MissingRight]) -> list[Check]:
+    hidden = {right.name for right in lacked if right.kind == "topic"}
+    inputs = deployment.inputs if "ingest" in deployment.roles else ()
+    read = [name for name in inputs if name in cluster.topics and name not in hidden]
+    return await quota_checks(deployment.kafka, deployment.user, read, cluster.brokers, RealClock()())
 
 
 async def _clock(deployment: Deployment, cluster: Cluster, lacked: Sequence[MissingRight]) -> Check:
