@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 from html import escape
 
 __all__ = ["Child", "Html", "joined", "tag"]
@@ -30,7 +31,7 @@ def tag(name: str, /, *children: Child, **attributes: str | int | float | bool |
             an attribute without a value, and None and False are left out.
     """
     given = "".join(
-        f" {_name(key)}" if value is True else f' {_name(key)}="{escape(str(value))}"'
+        f" {_name(key)}" if value is True else f' {_name(key)}="{_text(value)}"'
         for key, value in attributes.items()
         if value is not None and value is not False
     )
@@ -51,10 +52,15 @@ def _parts(children: Iterable[Child]) -> Iterable[str]:
         if isinstance(child, Html):
             yield child
         elif isinstance(child, str | int):
-            yield escape(str(child))
+            yield _text(child)
         else:
             yield from _parts(child)
 
 
+def _text(value: str | int | float) -> str:
+    return escape(value) if isinstance(value, str) else str(value)
+
+
+@cache
 def _name(key: str) -> str:
     return key.removesuffix("_").replace("_", "-")
