@@ -28,7 +28,7 @@ from detectors.incidents import IncidentInput
 from detectors.instants import DAY, FAR_PAST, MINUTE
 from detectors.lifecycle.lifecycle import Lifecycle
 from detectors.notices.notices import NoticeWatch
-from detectors.notification.notices import notice_command
+from detectors.notification.notices import notice_commands
 from detectors.notification.plan import plan
 from detectors.policy.policy import Policy
 from detectors.urgency import is_serious
@@ -345,7 +345,7 @@ class Engine:
             brought.days = self.days.due(at, self.lifecycle)
             brought.notices += self._notices.due(at, {} if at % MINUTE else findings.moved(n))
             if "slack" in self._sinks and not catching_up:
-                brought.commands += [notice_command(notice, self.policy) for notice in brought.notices]
+                brought.commands += notice_commands(brought.notices, self.policy)
             yield brought
 
     def _end_five_minutes(self, brought: StepResult) -> None:

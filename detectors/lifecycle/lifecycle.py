@@ -20,6 +20,7 @@ from detectors.lifecycle.absence.gone import Gone, retired_by, still_gone, unexp
 from detectors.lifecycle.bounded import bounded
 from detectors.lifecycle.conduct import acts, past
 from detectors.lifecycle.conduct.covering import Covers, cover, follow
+from detectors.lifecycle.conduct.deploying import deployed
 from detectors.lifecycle.grouping import IncidentGroup, group_causes
 from detectors.lifecycle.memory import IncidentMemory, View
 from detectors.lifecycle.people import actions, notes, resolving
@@ -58,7 +59,7 @@ _ACTIONS: dict[InputKind, past.Act] = {
 }
 
 
-_COVERING = frozenset({"mute", "maintain", "correct", "unmute"})
+_COVERING = frozenset({"mute", "maintain", "correct", "unmute", "deploy"})
 #: Acts that add to what an incident carries of its process.
 _GROWS = frozenset({"assign", "check", "follow_up", "update"})
 
@@ -310,12 +311,16 @@ class Lifecycle:
         return reported_cause(incident_input, scope, recorder), None
 
     def _cover(self, incident_input: IncidentInput, recorder: Recorder) -> str | None:
-        """Set or end a mute, a maintenance or a correction."""
+        """Set or end a mute, a maintenance or a correction, or note a deploy: what is told by a notice."""
         if incident_input.kind != "unmute":
             reason = self._refuse_scope(incident_input.scope, recorder.view)
             if reason is not None:
                 return reason
-        said = cover(self.memory.covers, incident_input, recorder.at, self.policy)
+        said: Notice | str
+        if incident_input.kind == "deploy":
+            said = deployed(incident_input, recorder.at)
+        else:
+            said = cover(self.memory.covers, incident_input, recorder.at, self.policy)
         if isinstance(said, str):
             return said
         self._notices.append(said)

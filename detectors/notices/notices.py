@@ -18,13 +18,14 @@ from detectors.instants import DAY, FAR_PAST, HOUR, MINUTE, format_duration
 from detectors.notices.clocks import ClockWatch, WrongClock
 from detectors.policy.policy import Policy
 from detectors.process.covers import Cover
+from detectors.process.deploys import Deploy
 from detectors.windows.fact_columns import FactColumns
 from detectors.windows.facts import Kind
 
 __all__ = ["FIELDS", "Notice", "NoticeKind", "NoticeWatch"]
 
 NoticeKind = Literal[
-    "new_value", "retired_value", "unlisted", "moved", "clock", "mute", "maintenance", "correction"
+    "new_value", "retired_value", "unlisted", "moved", "clock", "mute", "maintenance", "correction", "deploy"
 ]
 
 #: The fields beside the axes whose values the policy lists.
@@ -51,14 +52,17 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
             is retired, and it was seen; ``unlisted``: an environment, step or outcome that the policy does not list;
             ``moved``: hardly anything arrives of a value, and what is missing arrives by others of its axis; ``clock``:
             all events of a value say that they happened at another time than those of others; ``mute``,
-            ``maintenance`` and ``correction``: one was set, began or ended, by a person or by time.
+            ``maintenance`` and ``correction``: one was set, began or ended, by a person or by time; ``deploy``: a
+            version of a service has gone into use.
         env: the environment.
-        field: an axis, ``env``, ``step`` or ``outcome``; of a cover ``set``, ``began`` or ``ended``.
+        field: an axis, ``env``, ``step`` or ``outcome``; of a cover ``set``, ``began`` or ``ended``; of a deploy
+            ``service``.
         value: of that field; the id of a cover.
         count: events in the hour before T; of ``moved`` the sign-ins that are missing, of ``clock`` the events that
             were late, or ahead of the broker's time, in three minutes.
         text: one sentence.
         cover: the mute, maintenance or correction, as it stands then.
+        deploy: what was deployed.
     """
 
     at: int
@@ -69,6 +73,7 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     count: int
     text: str
     cover: Cover | None = None
+    deploy: Deploy | None = None
 
 
 class NoticeWatch:

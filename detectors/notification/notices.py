@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from detectors.incidents import Command, Incident
 from detectors.instants import format_instant
 from detectors.notices.notices import Notice
 from detectors.policy.policy import Policy
 
-__all__ = ["CHANGES", "change_command", "notice_command"]
+__all__ = ["CHANGES", "change_command", "notice_command", "notice_commands"]
 
 #: What stands for the incident of a change.
 CHANGES = "watch-changes"
+
+
+def notice_commands(notices: Iterable[Notice], policy: Policy) -> list[Command]:
+    """The commands for Slack of the notices that it is told: all but deploys, which CI jobs tell there themselves."""
+    return [notice_command(notice, policy) for notice in notices if notice.deploy is None]
 
 
 def notice_command(notice: Notice, policy: Policy) -> Command:

@@ -151,6 +151,15 @@ ACTIONS: tuple[Action, ...] = (
         may=("text",),
         about="cover",
     ),
+    _act(
+        "deploy",
+        "tell that a version (the value) of a service (the item) has gone into use: a mark on charts and timelines,"
+        " which changes no verdict",
+        "item",
+        "value",
+        may=("since", "text"),
+        about="scope",
+    ),
 )
 BY_KIND: dict[InputKind, Action] = {one.kind: one for one in ACTIONS}
 BY_WORD: dict[str, Action] = {one.word: one for one in ACTIONS}
@@ -163,6 +172,7 @@ PATHS: dict[InputKind, str] = {
     "mute": "mutes",
     "maintain": "maintenance",
     "correct": "corrections",
+    "deploy": "deploys",
 }
 #: Changes that a person has said and that are told like notes: once a minute at most, the others joined.
 SPOKEN: frozenset[Spoken] = frozenset(get_args(Spoken))

@@ -30,6 +30,7 @@ InputKind = Literal[
     "maintain",
     "correct",
     "unmute",
+    "deploy",
     "linked",
     "merge",
     "auto_resolve",

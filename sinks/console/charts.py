@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple
 
 from detectors.instants import DAY, HOUR, MINUTE
+from detectors.process.deploys import Deploy, deploy_words
 from sinks.html import Html, tag
 
-__all__ = ["Mark", "Sample", "Span", "budget_chart", "people_chart", "success_chart", "time_ticks"]
+__all__ = [
+    "Mark",
+    "Sample",
+    "Span",
+    "budget_chart",
+    "deploy_marks",
+    "people_chart",
+    "success_chart",
+    "time_ticks",
+]
 
 _WIDTH, _HEIGHT = 400, 160
 _LEFT, _RIGHT, _TOP, _BOTTOM = 44, 8, 10, 22  # the margins around what is drawn
@@ -42,12 +52,21 @@ class Span(NamedTuple):
 
 
 class Mark(NamedTuple):
-    """Something that happened: from when to when (ms; equal for an instant), in words, and its severity or 0."""
+    """Something that happened: from when to when (ms; equal for an instant), in words, and its severity or 0.
+
+    ``kind`` is incident or deploy.
+    """
 
     start: int
     end: int
     words: str
     severity: int = 0
+    kind: str = "incident"
+
+
+def deploy_marks(deploys: Iterable[Deploy]) -> list[Mark]:
+    """Return the marks of deploys."""
+    return [Mark(one.at, one.at, deploy_words(one), kind="deploy") for one in deploys]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -278,6 +297,7 @@ def _mark(plot: _Plot, mark: Mark) -> Html:
         height=_HEIGHT - _TOP - _BOTTOM,
         class_="mark",
         data_severity=mark.severity or None,
+        data_kind=mark.kind if mark.kind != "incident" else None,
     )
 
 

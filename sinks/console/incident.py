@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from detectors.incidents import Counts, Incident, error_words
+from detectors.process.deploys import Deploy
 from sinks.console.acts import first_acts, further_acts
-from sinks.console.charts import Mark, Sample, Span, people_chart, success_chart
+from sinks.console.charts import Mark, Sample, Span, deploy_marks, people_chart, success_chart
 from sinks.console.conduct import PageState, conduct_cards
 from sinks.console.shell import ConsolePage, Standing, card, document, live
 from sinks.console.timeline import Happening, Message, instant, timeline
@@ -77,6 +78,7 @@ class IncidentView:
         links: places outside.
         similar: earlier incidents of the same scope with a cause in common.
         draft: a proposed update for those who wait.
+        deploys: what went into use in the time that the charts show.
     """
 
     incident: Incident
@@ -96,6 +98,7 @@ class IncidentView:
     links: Sequence[Link] = ()
     similar: Sequence[Incident] = ()
     draft: str = ""
+    deploys: Sequence[Deploy] = ()
 
 
 def path_of_incident(incident: str) -> str:
@@ -124,7 +127,7 @@ def incident_page(view: IncidentView) -> ConsolePage:
         _section(
             "What happened, in order",
             "timeline",
-            timeline(incident, view.happenings, view.messages, view.names),
+            timeline(incident, view.happenings, view.messages, view.names, view.deploys),
         ),
         _section("More acts", "more", further_acts(incident, view.names)),
         path="/incidents",
@@ -287,18 +290,17 @@ def _counts_words(counts: Counts | None, began: int) -> str | None:
 def _charts(view: IncidentView) -> list[Html]:
     incident = view.incident
     end = incident.resolved_at if incident.resolved_at is not None else view.span.end
-    mark = Mark(
-        incident.first_bad_at, end, f"{incident.id}: {headline(incident, view.names)}", incident.severity
-    )
+    words = f"{incident.id}: {headline(incident, view.names)}"
+    marks = [Mark(incident.first_bad_at, end, words, incident.severity), *deploy_marks(view.deploys)]
     subject = view.names.words(view.measured or incident.scope)
     success = success_chart(
-        view.samples, view.span, view.objective, [mark], title=f"Success of {subject}, over 5 minutes each"
+        view.samples, view.span, view.objective, marks, title=f"Success of {subject}, over 5 minutes each"
     )
     people = people_chart(
         view.samples,
         view.span,
         view.thresholds,
-        [mark],
+        marks,
         title=f"People impacted by {subject}, in the hour before",
     )
     return [

@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 from detectors.incidents import Incident
 from detectors.instants import HOUR
+from detectors.process.deploys import Deploy
 from sinks.console.acts import first_acts, report_button
-from sinks.console.charts import Mark, Sample, Span, budget_chart, people_chart, success_chart
+from sinks.console.charts import Mark, Sample, Span, budget_chart, deploy_marks, people_chart, success_chart
 from sinks.console.heat import HeatView, heat_map, heat_over_time, share_words
 from sinks.console.incident import Deadline, deadline_words, path_of_incident, who_words
 from sinks.console.shell import ConsolePage, Standing, document, live
@@ -115,6 +116,7 @@ class OverviewView:
         notices: the latest first.
         health: part -> how it gets on.
         obstacles: what does not get on, in words, each with what to do.
+        deploys: what went into use within the range.
     """
 
     env: str
@@ -132,6 +134,7 @@ class OverviewView:
     notices: Sequence[Notice]
     health: Mapping[str, str]
     obstacles: Sequence[tuple[str, str]]
+    deploys: Sequence[Deploy] = ()
 
 
 def overview_page(view: OverviewView) -> ConsolePage:
@@ -268,7 +271,7 @@ def _method(method: MethodView, view: OverviewView) -> Html:
             one.severity,
         )
         for one in (*(each.incident for each in view.incidents), *view.past)
-    ]
+    ] + deploy_marks(view.deploys)
     share = "–" if method.success is None else share_words(method.success)
     people = "–" if method.people is None else f"{method.people:,}"
     banner = (

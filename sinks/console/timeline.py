@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 import msgspec
 
 from detectors.incidents import Common, Incident
+from detectors.instants import FAR_FUTURE
+from detectors.process.deploys import Deploy, deploy_words, shown_with
 from sinks.html import Html, tag
 from sinks.wording import ScopeNames, capitalised, change_title, common_words, day_words, one_line, time_words
 
@@ -113,10 +115,24 @@ def told_words(messages: Iterable[Message]) -> str:
 
 
 def timeline(
-    incident: Incident, happenings: Sequence[Happening], messages: Sequence[Message], names: ScopeNames
+    incident: Incident,
+    happenings: Sequence[Happening],
+    messages: Sequence[Message],
+    names: ScopeNames,
+    deploys: Iterable[Deploy] = (),
 ) -> Html:
-    """The entries, the oldest first, each with its time; a list that a screen reader can walk."""
+    """The entries, the oldest first, each with its time; a list that a screen reader can walk.
+
+    Args:
+        deploys: what went into use around the incident.
+    """
     entries = [(one.happened_at or one.at, 0, _happening(one, names)) for one in happenings]
+    end = incident.resolved_at if incident.resolved_at is not None else FAR_FUTURE
+    entries += [
+        (one.at, -2, _entry(one.at, "deploy", deploy_words(one, incident.first_bad_at), []))
+        for one in deploys
+        if shown_with(one, incident.scope, incident.first_bad_at, end)
+    ]
     first = min((one.at for one in happenings), default=incident.opened_at)
     if incident.first_bad_at <= first:
         began = _entry(incident.first_bad_at, "began", "The first sign-in failed", [])

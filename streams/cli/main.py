@@ -17,6 +17,7 @@ from streams.cli.inputs.acts import acts
 from streams.cli.inputs.commands import (
     dead_letters,
     declare,
+    deploy,
     doctor,
     health,
     map_,
@@ -324,6 +325,7 @@ for _command in (
     *acts,
     *covers,
     declare,
+    deploy,
     doctor,
     health,
     report_failure,

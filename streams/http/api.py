@@ -15,7 +15,7 @@ from pydantic import SecretStr
 
 from detectors.instants import format_instant
 from detectors.policy.policy import Policy
-from detectors.process.actions import OF_INCIDENTS
+from detectors.process.actions import OF_INCIDENTS, PATHS
 from sinks.metrics.prometheus import Metrics
 from sinks.wording import ScopeNames
 from streams.http.access.gate import Gate
@@ -117,6 +117,7 @@ def routes(
         ("POST", f"/api/v1/incidents/{{id}}/{{action:{'|'.join(OF_INCIDENTS)}}}", door.act),
         ("POST", "/api/v1/reports", door.report),
         ("POST", "/api/v1/retire", door.retire),
+        ("POST", f"/api/v1/{PATHS['deploy']}", door.deploy),
         ("GET", f"/api/v1/{_COVERS}", CoverPages(views.covers).show),
         ("POST", f"/api/v1/{_COVERS}", door.keep_quiet),
         ("POST", f"/api/v1/{_COVERS}/{{id}}/end", door.end),

@@ -89,6 +89,10 @@ class InputDoor:
         """Take a report that sign-in fails."""
         return await self._of_scope(request, BY_KIND["report"], default="prod")
 
+    async def deploy(self, request: web.Request) -> web.Response:
+        """Take it that a version of a service has gone into use."""
+        return await self._of_scope(request, BY_KIND["deploy"], default="prod")
+
     async def keep_quiet(self, request: web.Request) -> web.Response:
         """Mute a scope, announce maintenance of it, or take a span of it out of the SLA account."""
         kind = next(kind for kind, path in PATHS.items() if path == request.match_info["covers"])

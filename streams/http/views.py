@@ -13,9 +13,11 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from detectors.axes import overlaps
 from detectors.bounds import cut
 from detectors.incidents import IncidentInput
 from detectors.instants import parse_instant
+from detectors.process.deploys import Deploy
 from sinks.banner import banner
 from streams.http.input_states import InputStates
 from streams.http.page_states import PageStates
@@ -26,6 +28,7 @@ from streams.http.pages.told import ToldStates
 from streams.http.pages.traces import Traces
 from streams.http.status.days import DayCounts
 from streams.kafka.topics import Topics
+from streams.records.jsonl import read_deploy
 from streams.records.models import encode_input
 
 __all__ = [
@@ -43,6 +46,8 @@ __all__ = [
 HISTORY_POINTS = 360
 #: The windows whose success, and whose people, are kept as traces.
 SUCCESS_WINDOW, PEOPLE_WINDOW = "5m", "1h"
+#: Deploys that are kept.
+DEPLOYS = 500
 #: Lines of the incident log that are kept, over all incidents.
 LOG_LINES = 2_000
 #: Keys of the banner that are kept, as clients have keys of their own; those published the longest ago go first.
@@ -96,6 +101,7 @@ class Views:
         self._incidents: dict[str, dict[str, Any]] = {}
         self._banners: dict[str, banner.Banner] = {}
         self._log: deque[dict[str, Any]] = deque(maxlen=LOG_LINES)
+        self._deploys: dict[Deploy, None] = {}
         self.alerts = AlertIndex()
         self.inputs = InputStates()
         self.pages = PageStates()
@@ -173,6 +179,11 @@ class Views:
         """Return recent lines of the incident log, oldest first; only those of ``incident_id`` if it is given."""
         return [line for line in self._log if incident_id is None or line["incident"] == incident_id]
 
+    def deploys(self, scope: str, since: int) -> list[Deploy]:
+        """Return the deploys from an instant (ms) on to what overlaps a scope, in the order in which they happened."""
+        found = (one for one in self._deploys if one.at >= since and overlaps(one.scope, scope))
+        return sorted(found, key=lambda one: one.at)
+
     def banners(self) -> list[banner.Banner]:
         """Return the banner with the greatest version of each key, expired or not, ordered by key."""
         return [self._banners[key] for key in sorted(self._banners)]
@@ -234,6 +245,10 @@ class Views:
             about = line.get("incident", key)
             self.inputs.decided(line)
             self.covers.note(line)
+            if line.get("deploy") is not None:
+                self._deploys[read_deploy(line["deploy"])] = None
+                if len(self._deploys) > DEPLOYS:
+                    del self._deploys[min(self._deploys, key=lambda one: one.at)]
             self._log.append({**line, "incident": about["id"] if isinstance(about, dict) else about})
 
     def _fold_input(self, key: str, value: bytes | None) -> None:

@@ -12,6 +12,7 @@ from detectors.incidents import Command, Transition
 from detectors.instants import format_instant, parse_instant
 from detectors.notices.notices import Notice
 from detectors.process.covers import Cover
+from detectors.process.deploys import Deploy
 from sinks.banner.banner import Banner
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "notice_object",
     "notify_object",
     "read_cover",
+    "read_deploy",
     "transition_object",
 ]
 
@@ -77,7 +79,22 @@ def notice_object(notice: Notice) -> dict[str, object]:
         "count": notice.count,
         "text": notice.text,
         **({} if notice.cover is None else {"cover": cover_object(notice.cover)}),
+        **({} if notice.deploy is None else {"deploy": deploy_object(notice.deploy)}),
     }
+
+
+def deploy_object(deploy: Deploy) -> dict[str, object]:
+    """Return a deploy with its instant in RFC 3339; ``read_deploy`` reads it."""
+    return {**msgspec.to_builtins(deploy), "at": format_instant(deploy.at)}
+
+
+def read_deploy(found: Mapping[str, Any]) -> Deploy:
+    """Return the deploy of a notice.
+
+    Raises:
+        ValueError: it is none.
+    """
+    return msgspec.convert({**found, "at": parse_instant(str(found.get("at")))}, Deploy)
 
 
 def cover_object(cover: Cover) -> dict[str, object]:

@@ -54,6 +54,7 @@ class Line(
             value yet are left out; None in lines of earlier versions.
         happened_at: when what a note tells happened, RFC 3339, if it says so.
         field, cover: of a notice what has happened (set, began or ended) to which mute, maintenance or correction.
+        deploy: of a notice what was deployed (``jsonl.read_deploy``).
         page: the alert that it triggered, if any; unset in lines of earlier versions, which do not say.
     """
 
@@ -85,6 +86,7 @@ class Line(
     happened_at: str | None = None
     field: str | None = None
     cover: dict[str, Any] | None = None
+    deploy: dict[str, Any] | None = None
 
     @property
     def instant(self) -> int:

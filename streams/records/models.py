@@ -274,7 +274,7 @@ class InputRecord(Document):
     axis: Annotated[FieldName | None, says("of a retire: the field whose value nobody will use any more")] = (
         None
     )
-    value: Annotated[Value | None, says("of a retire: that value")] = None
+    value: Annotated[Value | None, says("of a retire: that value; of a deploy: the version")] = None
     by: Annotated[str, Field(min_length=1, max_length=NAME_LIMIT, description="who asks")] = "somebody"
     via: Annotated[Literal["http", "pagerduty", "slack"], says("how it reached us")] = "http"
     text: Annotated[str, Field(max_length=TEXT_LIMIT, description="of a note or a report, or why")] = ""
@@ -292,7 +292,7 @@ class InputRecord(Document):
         Field(
             min_length=1,
             max_length=ID_LIMIT,
-            description="of the checklist; a follow-up; what an unmute ends",
+            description="of the checklist; a follow-up; what an unmute ends; the service of a deploy",
         ),
     ] = None
     recurs: Annotated[

@@ -67,6 +67,10 @@ watchofficer declare prod/ssoe --text 'Nobody gets in.'
 watchofficer declare 'prod/*/logingov' --states AR,TX
 """,
     "report-failure": "watchofficer report-failure prod/sis --text 'Support gets many calls.'",
+    "deploy": """
+watchofficer deploy vets-api v2026.11.23
+watchofficer deploy vets-website 8f3c2d1 --scope prod/sis --at 2026-11-23T15:02:00Z --id "$GITHUB_RUN_ID"
+""",
     "retire": "watchofficer retire csp mhv --text 'It has ended.'",
     "mute add": "watchofficer mute add prod/sis/clear 2h --text 'A test of the provider.'",
     "mute list": "watchofficer mute list",

@@ -20,6 +20,8 @@ _COMMANDS: dict[InputKind, str] = {
     "correct": "correction add",
     "unmute": "mute end",
 }
+#: Commands that are written in another way than the table says.
+_WRITTEN = {"deploy": "SERVICE VERSION [--scope] [--at] [--id] [--text]"}
 PAGE = Path("docs", "actions.md")
 _INTRODUCTION = """# What people can do
 
@@ -44,6 +46,10 @@ it. An act that is repeated under the same `Idempotency-Key` applies once.
   days out of the SLA account; the account says how many failures each reason has left out.
 * `declare` may name states and territories (two-letter codes, `AR,TX`): the sign-in page tells who lives there
   ([banner.md](banner.md#for-some-states-alone)). Of an incident that is declared already it says for which states.
+* `deploy` is for the last step of a CI job (`POST /api/v1/deploys`: `item` is the service, `value` the version,
+  `since` when; `scope` is `prod` if none is said). It is told within seven days, changes no verdict and tells
+  nobody: it is a mark on the console's charts, and stands on the timeline of an incident whose first failure is
+  at most an hour later. The console keeps the last 500.
 * `complete` is for the commander: whoever acknowledged first, unless somebody else is assigned. The incident
   must be over, its post-mortem linked, and each follow-up linked or done.
 
@@ -74,7 +80,8 @@ def _row(action: Action) -> str:
             target, path = "", f"/api/v1/{action.word}"
     command = _COMMANDS.get(action.kind, action.word)
     words = f"{target} {usage(action)}".strip()
-    typed = f"`watchofficer {command} {_at_the_command_line(action, target)}`"
+    given = _WRITTEN.get(action.kind) or _at_the_command_line(action, target)
+    typed = f"`watchofficer {command} {given}`"
     late = "yes" if action.late else ""
     slack = f"`/watch {action.word} {words}`"
     return f"| {action.kind.replace('_', '-')} | {action.does} | {typed} | {slack} | `POST {path}` | {late} |"

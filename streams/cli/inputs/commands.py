@@ -8,9 +8,19 @@ from typing import Any
 import click
 
 from streams.cli.guidance.group import Commands
-from streams.cli.parameters import errors_in_a_line, json_option, mapping_option, policy_option
+from streams.cli.parameters import Instant, errors_in_a_line, json_option, mapping_option, policy_option
 
-__all__ = ["dead_letters", "declare", "doctor", "health", "map_", "report_failure", "retire", "tail"]
+__all__ = [
+    "dead_letters",
+    "declare",
+    "deploy",
+    "doctor",
+    "health",
+    "map_",
+    "report_failure",
+    "retire",
+    "tail",
+]
 
 _by_option = click.option("--by", help="Who says so. Default: the user of this machine.")
 _url_option = click.option(
@@ -55,6 +65,43 @@ def report_failure(scope: str, text: str, by: str | None, url: str | None, form:
     from streams.cli.inputs.sending import act_command
 
     sys.exit(act_command("reports", {"scope": scope, "text": text}, by=by, url=url, form=form))
+
+
+@click.command()
+@click.argument("service")
+@click.argument("version")
+@click.option(
+    "--scope", default="prod", show_default=True, help="What it may touch: prod, staging, prod/sis."
+)
+@click.option("--at", "since", type=Instant(), help="When it went into use. Default: now.")
+@_by_option
+@click.option("--text", default="", help="More words, such as what has changed.")
+@click.option("--id", "key", help="Name of this deploy: told twice, it counts once. Default: a new one.")
+@_url_option
+@json_option()
+@errors_in_a_line
+def deploy(
+    service: str,
+    version: str,
+    *,
+    scope: str,
+    since: int | None,
+    by: str | None,
+    text: str,
+    key: str | None,
+    url: str | None,
+    form: str,
+) -> None:
+    """Tell that VERSION of SERVICE has gone into use: a mark on charts and timelines, which changes no verdict.
+
+    For the last step of a CI job. The token is that of WATCHOFFICER_API_TOKEN.
+    """
+    from detectors.instants import format_instant
+    from streams.cli.inputs.sending import act_command
+
+    at = None if since is None else format_instant(since)
+    fields = {"scope": scope, "item": service, "value": version.lower(), "since": at, "text": text}
+    sys.exit(act_command("deploys", fields, by=by, url=url, form=form, key=key))
 
 
 @click.command()

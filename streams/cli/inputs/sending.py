@@ -18,7 +18,9 @@ __all__ = ["act_command", "fetch", "send", "tell"]
 _PATIENCE = 15.0  # seconds for an answer, which waits for the broker's acknowledgement
 
 
-def send(path: str, fields: Mapping[str, Any], *, by: str | None, url: str | None) -> dict[str, Any] | None:
+def send(
+    path: str, fields: Mapping[str, Any], *, by: str | None, url: str | None, key: str | None = None
+) -> dict[str, Any] | None:
     """Send an act to a worker, and return what it has accepted; print why not, and return None, otherwise.
 
     Args:
@@ -26,10 +28,11 @@ def send(path: str, fields: Mapping[str, Any], *, by: str | None, url: str | Non
         fields: of the body; those that are None are left out.
         by: who asks; None: the user of this machine.
         url: where a worker serves HTTP; None: the address in the settings.
+        key: an act with the same key is done once; None: one that is new.
     """
     body = {name: value for name, value in fields.items() if value is not None}
     body["by"] = by or os.environ.get("USER") or "somebody"
-    answer = _ask("POST", path, url, httpx.codes.ACCEPTED, body)
+    answer = _ask("POST", path, url, httpx.codes.ACCEPTED, body, key)
     return None if answer is None else answer.get("accepted")
 
 
@@ -39,14 +42,19 @@ def fetch(path: str, *, url: str | None) -> dict[str, Any] | None:
 
 
 def _ask(
-    method: str, path: str, url: str | None, wanted: int, body: dict[str, Any] | None = None
+    method: str,
+    path: str,
+    url: str | None,
+    wanted: int,
+    body: dict[str, Any] | None = None,
+    key: str | None = None,
 ) -> dict[str, Any] | None:
     try:
         settings = read_settings(os.environ)
     except SettingsError as error:
         print(error, file=sys.stderr)
         return None
-    headers = {} if body is None else {"Idempotency-Key": str(uuid.uuid4())}
+    headers = {} if body is None else {"Idempotency-Key": key or str(uuid.uuid4())}
     if settings.api_token is not None:
         headers["Authorization"] = f"Bearer {settings.api_token.get_secret_value()}"
     base = url or f"http://{settings.bind}:{settings.port}"
@@ -79,9 +87,17 @@ def tell(accepted: Mapping[str, Any], form: str, words: str) -> None:
     print(json.dumps(accepted) if form == "json" else words)
 
 
-def act_command(path: str, fields: Mapping[str, Any], *, by: str | None, url: str | None, form: str) -> int:
+def act_command(
+    path: str,
+    fields: Mapping[str, Any],
+    *,
+    by: str | None,
+    url: str | None,
+    form: str,
+    key: str | None = None,
+) -> int:
     """Send an act and print its input, as ``tell`` does; return the exit status."""
-    accepted = send(path, fields, by=by, url=url)
+    accepted = send(path, fields, by=by, url=url, key=key)
     if accepted is None:
         return 2
     about = accepted.get("incident") or accepted.get("scope") or accepted.get("item") or ""

@@ -13,6 +13,7 @@ from detectors.instants import HOUR, MINUTE, parse_instant
 from detectors.lifecycle.response_times import clocks
 from detectors.policy.policy import Policy
 from detectors.policy.runbooks import is_url, path_of_runbook
+from detectors.process.deploys import SHOWN_BEFORE
 from sinks.console.charts import Span
 from sinks.console.conduct import PageState
 from sinks.console.incident import Deadline, IncidentView
@@ -97,6 +98,7 @@ class Incidents:
             runbooks=runbooks_of(incident, policy),
             links=[link for link in found if link.name not in ("console", "runbook")],
             similar=self._similar(incident),
+            deploys=views.deploys(incident.scope, min(span.start, incident.first_bad_at - SHOWN_BEFORE)),
             draft="" if incident.state in OVER else update_words(incident, self._names),
         )
 

@@ -93,6 +93,7 @@ class Overviews:
             heat=self._heat(env, slis, since),
             notices=self._notices(env),
             health=_health(report, env),
+            deploys=self._views.deploys(env, since),
             obstacles=[
                 (
                     f"{one.why}, for {duration_words(round(one.age_seconds * 1000))}: {one.sentence}",

@@ -65,6 +65,25 @@ async def test_a_report_names_what_fails(served: Serving) -> None:
     ]
 
 
+async def test_a_ci_job_can_tell_a_deploy(served: Serving) -> None:
+    body = {"item": "vets-api", "value": "v123", "by": "CI", "since": "2026-11-23T15:00:00Z"}
+    for _ in range(2):  # a retry has the same key, and so the same input
+        status, answer = await served.post(
+            "/api/v1/deploys", body, Authorization=BEARER, Idempotency_Key="run-7"
+        )
+        assert (status, answer["accepted"]["kind"]) == (202, "deploy")
+    first, second = served.submitted
+    assert first == second
+    assert first == IncidentInput(
+        id="run-7", env="prod", kind="deploy", scope="prod", item="vets-api", value="v123", by="CI",
+        since=NOW - 300_000, at=NOW,
+    )  # fmt: skip
+    assert decode_input(encode_input(first)) == first
+    for wrong in ({"value": ""}, {"value": "V 1"}, {"item": "x" * 200}, {"until": "2026-11-23T15:00:00Z"}):
+        status, _ = await served.post("/api/v1/deploys", body | wrong, Authorization=BEARER)
+        assert status == 400
+
+
 async def test_a_person_can_retire_a_value_of_an_axis(served: Serving) -> None:
     body = {"axis": "csp", "value": "mhv", "by": "Ada", "text": "switched off"}
     status, answer = await served.post("/api/v1/retire", body, Authorization=BEARER, Idempotency_Key="r")

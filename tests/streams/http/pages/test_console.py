@@ -12,12 +12,15 @@ import pytest
 from aiohttp import ClientResponse
 
 from detectors.instants import HOUR, MINUTE, format_instant
+from detectors.notices.notices import Notice
+from detectors.process.deploys import Deploy
 from detectors.process.record import Process
 from sinks.console.shell import ASSETS, asset_path
 from sinks.delivery.outcomes import Delivery
 from streams.http.pages.changes import Changes
 from streams.http.pages.told import INCIDENTS, MESSAGES, ToldStates
 from streams.http.pages.traces import POINT, SCOPES, Traces
+from streams.records.jsonl import notice_object
 from streams.settings.policy_file import read_policy
 from tests.streams.http.serving import NOW, Serving, an_incident, dumps, serving
 
@@ -117,6 +120,30 @@ async def test_the_overview_shows_of_the_hours_before_what_the_history_tells(ser
     served.views.apply("sli-history", b"prod", dumps(told))
     assert "25.0% succeed" in await page(served, "/?range=6h")
     assert "25.0% succeed" not in await page(served, "/?range=1h")
+
+
+async def test_a_deploy_is_a_mark_on_charts_and_stands_on_the_timeline(served: Serving) -> None:
+    about = an_incident()
+    served.feed(about)
+    deploy = Deploy(
+        service="vets-api",
+        version="v123",
+        scope="prod",
+        at=about.first_bad_at - 3 * MINUTE,
+        by="CI",
+        text="<b>",
+    )
+    notice = Notice(
+        at=NOW, kind="deploy", env="prod", field="service", value="vets-api", count=1, text="t", deploy=deploy
+    )
+    for _ in range(2):
+        served.views.apply("incident-log", b"prod", dumps({**notice_object(notice), "incident": None}))
+    mark = 'data-kind="deploy"'
+    html = await page(served, "/incidents/prod-17")
+    assert "3 minutes before the first failure: vets-api v123 deployed to prod: &lt;b&gt;." in html
+    assert html.count(mark) == 3  # two charts and the timeline
+    assert mark in await page(served, "/")
+    assert mark not in await page(served, "/?env=staging")
 
 
 async def test_the_console_follows_the_policy_that_comes_into_force(served: Serving) -> None:
