@@ -17,7 +17,7 @@ __all__ = ["suggest"]
 
 _SAMPLES = 2_000
 _DEPTH = 4
-#: Field of an event -> what the last part of a path to it is called, the likeliest first.
+#: Field of an event -> what the last part of a path to it is called, or the last two, the likeliest first.
 _NAMES = {
     "occurred_at": ("occurred_?at", "@?timestamp", "time", "date", "published", "created.*", "ts"),
     "event_id": ("event_?id", "log_?id", "uuid", "id"),
@@ -27,9 +27,18 @@ _NAMES = {
     "client_id": ("client_?id", "app_?id", "client", "application"),
     "error_code": ("error_?code", "error", "code", "reason"),
     "flow_id": ("flow_?id", "correlation_?id", "session_?id", "transaction_?id", "trace_?id", "code_id"),
-    "user_hash": ("user_?hash", "user_?id", "sub", "subject", "actor_id", "icn"),
+    "user_hash": (
+        "user_?hash",
+        "user_?id",
+        "sub",
+        "subject",
+        "actor_id",
+        "icn",
+        r"(user|actor|person|account|subject)\.(uu)?id",
+    ),
     "duration_ms": ("duration(_?ms)?", "elapsed(_?ms)?", "latency(_?ms)?"),
 }
+_METHODS = frozenset({"ssoe", "sis"})
 _HASHED = {"flow_id": "flow", "user_hash": "person"}
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d")
 _UNITS = ((1e8, 1e10, "s"), (1e11, 1e13, "ms"), (1e14, 1e16, "us"), (1e17, 1e19, "ns"))
@@ -85,9 +94,16 @@ def _candidates(field: str, seen: dict[str, list[Any]]) -> list[str]:
     """Return the paths that a field may come from, the likeliest first."""
 
     def place(path: str) -> int | None:
-        name = path.rpartition(".")[2]
-        places = (n for n, word in enumerate(_NAMES[field]) if re.fullmatch(word, name, re.IGNORECASE))
-        return next(places, None)
+        above, _, name = path.rpartition(".")
+        names = (name, f"{above.rpartition('.')[2]}.{name}")
+        return next(
+            (
+                n
+                for n, word in enumerate(_NAMES[field])
+                if any(re.fullmatch(word, one, re.IGNORECASE) for one in names)
+            ),
+            None,
+        )
 
     found = [path for path in seen if place(path) is not None]
     if field == "occurred_at":
@@ -125,13 +141,23 @@ def _written(seen: dict[str, list[Any]], records: int, unwrap: str | None) -> It
     at = found.get("occurred_at")
     unit = None if at is None else _unit(seen[at][0])
     yield f"  occurred_at: {{path: {_quoted(at or '?')}, unit: {unit or 'rfc3339'}}}\n"
-    yield "  env: {const: prod}\n  auth_method: {const: sis}  # ? or ssoe\n"
+    yield f"  env: {{const: prod}}\n  auth_method: {_method(seen)}\n"
     for field in ("step", "outcome"):
         yield from _tabled(field, found.get(field, found.get("step")), seen)
     for field in ("csp", "client_id", "error_code", "flow_id", "user_hash", "duration_ms"):
         if field in found and found[field] not in (found.get("step"), found.get("outcome"), at):
             hashed = f", hash: {_HASHED[field]}" if field in _HASHED else ""
             yield f"  {field}: {{path: {_quoted(found[field])}{hashed}}}\n"
+    if not found.keys() & _HASHED.keys():
+        yield "  # user_hash: {path: ?, hash: person}  # ? without it, or flow_id, nothing opens an incident\n"
+
+
+def _method(seen: dict[str, list[Any]]) -> str:
+    """Return where the method comes from: a field that has nothing but methods, or else a guess."""
+    for path, values in seen.items():
+        if {str(value).lower() for value in values} <= _METHODS:
+            return f"{{path: {_quoted(path)}}}"
+    return "{const: sis}  # ? or ssoe"
 
 
 def _tabled(field: str, path: str | None, seen: dict[str, list[Any]]) -> Iterator[str]:

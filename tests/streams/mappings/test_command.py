@@ -121,3 +121,16 @@ def test_lint_tells_what_is_wrong_with_a_mapping_by_file_and_line(tmp_path: Path
     assert "lacks occurred_at" in ran("lint", str(file)).stderr
     shipped = Path("streams/mappings/shipped/keycloak.yaml")
     assert ran("lint", str(shipped)).exit_code == 0
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_events_that_say_not_whose_they_are_are_told_before_anybody_relies_on_them(
+    tmp_path: Path, known: bool
+) -> None:
+    record = {"id": "e1", "time": "2026-11-23T15:04:05Z", "result": "ok"} | ({"icn": "1"} if known else {})
+    log, mapping = tmp_path / "production.log", tmp_path / "my.yaml"
+    log.write_text(json.dumps(record))
+    mapping.write_text(ran("map", "--suggest", str(log)).stdout)
+    found = ran("map", str(mapping), str(log))
+    assert found.exit_code == 0, found.output
+    assert ("no event says whose it is" in found.stderr) == (not known)

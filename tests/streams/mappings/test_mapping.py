@@ -217,6 +217,20 @@ def test_a_suggested_mapping_can_be_used_and_finds_the_fields() -> None:
     assert suggest([b"plain text"]) is None
 
 
+def test_whose_a_record_is_and_its_method_are_found_where_they_stand_or_missed_aloud() -> None:
+    record = {"id": "e1", "time": "2026-11-23T15:04:05Z", "result": "ok", "method": "SSOe"}
+    known = json.dumps({**record, "user": {"id": "u"}}).encode()
+    text = suggest([known])
+    assert text is not None
+    (event,) = map(json.loads, compile_mapping(text, "s.yaml").map(known, "t/0/0").events)
+    assert (event["event_id"], event["auth_method"].lower()) == ("e1", "ssoe")
+    assert event["user_hash"].startswith("h:")
+    text = suggest([json.dumps(record).encode()])
+    assert text is not None
+    assert "# ? without it, or flow_id, nothing opens an incident" in text
+    compile_mapping(text, "s.yaml")
+
+
 def test_a_mapping_is_suggested_for_what_an_export_holds() -> None:
     events = [{"id": f"e{n}", "at": "2026-11-23T15:04:05Z", "result": "ok"} for n in range(3)]
     text = suggest([json.dumps({"Records": events, "next": "x"}).encode()])
