@@ -92,6 +92,9 @@ SHOWN: dict[str, dict[str, tuple[str, ...]]] = {
         ),
         "lag with brokers that are well": (
             "streams/watchdog/test_watchdog.py::test_an_evaluation_that_stays_minutes_behind_is_blind",
+            "streams/kafka/test_quotas.py::test_a_quota_of_reading_is_held_against_what_comes",
+            "streams/kafka/test_quotas.py"
+            "::test_a_real_quota_is_read_and_one_that_may_not_be_seen_is_a_warning",
         ),
         "401 or 403 from a worker": (
             "streams/http/access/test_access.py"
