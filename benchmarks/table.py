@@ -66,13 +66,14 @@ class Benchmark:
 BENCHMARKS = (
     Benchmark("ingest", 360, ("--events", "600000", "--kafka")),
     Benchmark("peers", 780),
-    Benchmark("two_workers", 480, ("--kafka",)),
+    Benchmark("two_workers", 420, ("--kafka",)),
     Benchmark("event_to_page", 540),
     Benchmark("replay", 180),
     Benchmark("evaluate_step", 240, ("--runs", "1")),
     Benchmark("memory", 300),
     Benchmark("restart", 360),
     Benchmark("startup", 120),
+    Benchmark("consoles", 110),
     Benchmark("growth", 180),
 )
 
