@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from detectors.incidents import Command
 from detectors.instants import MINUTE, parse_instant
 from detectors.policy.policy import Policy
+from detectors.process.deploys import Deploy, shown_with
 from streams.records.log_lines import Line, each_once
 
 __all__ = ["CaseFile", "Fired", "Receipt", "Sample", "Sampled"]
@@ -71,6 +72,7 @@ class CaseFile:
         samples: samples of the incident's scope, in order.
         sampled: how the samples were taken.
         policy: the policy that was in force; None if it is not available.
+        deploys: what went into use, of any scope and time.
     """
 
     incident: str
@@ -81,6 +83,7 @@ class CaseFile:
     samples: Sequence[Sample] = ()
     sampled: Sampled = Sampled(5 * MINUTE, 5 * MINUTE)
     policy: Policy | None = None
+    deploys: Sequence[Deploy] = ()
 
     def __post_init__(self) -> None:
         self.lines = each_once(self.lines)
@@ -94,6 +97,11 @@ class CaseFile:
     def scope(self) -> str:
         """The last scope of the incident."""
         return self.changes[-1].scope
+
+    @property
+    def deploys_beside(self) -> list[Deploy]:
+        """The deploys that the incident may have to do with: within an hour before its first failure, or later."""
+        return [one for one in self.deploys if shown_with(one, self.scope, self.began, self.ended)]
 
     @property
     def began(self) -> int:

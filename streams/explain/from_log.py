@@ -14,12 +14,13 @@ from detectors.incidents import Command
 from detectors.instants import MINUTE, format_duration, parse_instant
 from detectors.lifecycle.memory import COUNTS_WINDOW
 from detectors.policy.policy import Policy
+from detectors.process.deploys import SHOWN_BEFORE
 from sinks.delivery.outcomes import Delivery
 from streams.explain.case_file import CaseFile, Receipt, Sample, Sampled
 from streams.kafka.clients import ClientFactory, KafkaClients
 from streams.kafka.topic_reader import TopicValues
 from streams.kafka.topics import Topics
-from streams.records.log_lines import Line, read_line
+from streams.records.log_lines import Line, deploys_of, read_line
 from streams.records.verdicts import decode_command
 from streams.replay.entries import SourceError
 from streams.replay.sources import not_of_the_log, placed_values
@@ -53,7 +54,7 @@ def from_files(incident: str, names: Iterable[str], policy: Policy) -> CaseFile:
             line = read_line(value)
         except ValueError as error:
             raise not_of_the_log(place, value, error) from None
-        if line.incident == incident:
+        if line.incident == incident or line.deploy is not None:
             lines.append(line)
     return _case_file(incident, lines, commands or None, policy, "the log")
 
@@ -72,9 +73,8 @@ def case_of(incident: str, lines: Iterable[Line], policy: Policy) -> CaseFile:
     Raises:
         SourceError: none of the lines is of the incident.
     """
-    return _case_file(
-        incident, [line for line in lines if line.incident == incident], None, policy, "the log"
-    )
+    mine = [line for line in lines if line.incident == incident or line.deploy is not None]
+    return _case_file(incident, mine, None, policy, "the log")
 
 
 def from_topics(incident: str, policy: Policy) -> CaseFile:
@@ -98,6 +98,10 @@ async def _read(incident: str, clients: ClientFactory, topics: Topics, policy: P
     case_file = _case_file(incident, lines, None, policy, topics.incident_log)
     # what is about an incident was written after it began
     began = case_file.began
+    notices = await topic.values(
+        topics.incident_log, case_file.scope.partition("/")[0].encode(), since=began - SHOWN_BEFORE
+    )
+    case_file.deploys = deploys_of(map(read_line, notices))
     commands = [decode_command(value) for value in await topic.values(topics.commands, key, since=began)]
     case_file.commands = commands or None
     receipts = case_file.receipts = {}
@@ -128,11 +132,15 @@ def _sample(value: bytes) -> Sample:
 def _case_file(
     incident: str, lines: list[Line], commands: list[Command] | None, policy: Policy, where: str
 ) -> CaseFile:
-    lines = [line for line in lines if line.kind != "applied"]  # an input that changed no incident
+    deploys = deploys_of(lines)
+    # An input that changed no incident, or a notice.
+    lines = [line for line in lines if line.kind != "applied" and line.incident == incident]
     if all(line.kind == "refused" for line in lines):
         raise SourceError(f"there is no incident {incident} in {where}")
     judged_by = {line.policy_hash for line in lines if line.kind != "refused"}
-    case_file = CaseFile(incident, lines, commands, policy=policy if judged_by == {policy.hash} else None)
+    case_file = CaseFile(
+        incident, lines, commands, policy=policy if judged_by == {policy.hash} else None, deploys=deploys
+    )
     case_file.samples = [
         Sample(line.instant, line.counts["good"], line.counts["bad"], line.counts["users_impacted"])
         for line in case_file.lines

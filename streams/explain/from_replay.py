@@ -13,6 +13,7 @@ from detectors.detection.verdicts import Verdicts
 from detectors.incidents import Command, IncidentInput
 from detectors.instants import MINUTE, SECOND, format_instant
 from detectors.policy.policy import Policy
+from detectors.process.deploys import Deploy
 from detectors.windows.counters import BAD, GOOD
 from detectors.windows.frame import Frame
 from streams.evaluate.evaluator import Verdict
@@ -60,7 +61,9 @@ def replayed(
     lines: list[Line] = []
     commands: list[Command] = []
     others: dict[str, str] = {}
+    deploys: list[Deploy] = []
     for verdict in watched(replay):
+        deploys += [one.deploy for one in verdict.result.notices if one.deploy is not None]
         for transition in verdict.result.transitions:
             others[transition.incident.id] = transition.incident.scope
             if transition.incident.id == incident:
@@ -85,7 +88,7 @@ def replayed(
         )
         faults = fault_lines(replay.summary) if not others else []
         raise SourceError("\n".join([found, *faults, *unjudged_lines(replay.summary, resumed=False)]))
-    case_file = CaseFile(incident, lines, commands, policy=policy)
+    case_file = CaseFile(incident, lines, commands, policy=policy, deploys=deploys)
     case_file.fired = _fired(changes.found, {line.scope for line in case_file.changes}, case_file)
     case_file.samples = list(sampler.samples(case_file.scope))
     case_file.sampled = Sampled(sampler.window, _PEOPLE_WINDOW)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from detectors.incidents import Command, error_words
 from detectors.instants import HOUR, MINUTE, SECOND
+from detectors.process.deploys import Deploy, deploy_words
 from sinks.wording import ScopeNames, change_title, common_words, duration_words, one_line
 from streams.explain.case_file import CaseFile
 from streams.explain.evidence import measured, scope_decision, severity_figure
@@ -56,10 +57,12 @@ class ReportSection:
 
 
 def sections(case_file: CaseFile) -> Iterator[ReportSection]:
-    """All changes, in order."""
+    """All changes, in order, and the deploys beside them."""
     before: Line | None = None
-    names = ScopeNames(case_file.policy)
+    names, deploys = ScopeNames(case_file.policy), case_file.deploys_beside
     for line in case_file.lines:
+        while deploys and deploys[0].at <= line.instant:
+            yield _deploy(deploys.pop(0), case_file)
         paragraphs = [*_why(line, names), *_graded(line, before, case_file)]
         if line.kind != "severity" and (line.reason != line.sentence or not paragraphs):
             paragraphs.insert(0, ("", line.reason))
@@ -71,6 +74,11 @@ def sections(case_file: CaseFile) -> Iterator[ReportSection]:
         yield ReportSection(line.instant, line.kind, one_line(_title(line, before, names)), shown)
         if line.kind != "refused":
             before = line
+    yield from (_deploy(one, case_file) for one in deploys)
+
+
+def _deploy(deploy: Deploy, case_file: CaseFile) -> ReportSection:
+    return ReportSection(deploy.at, "deploy", one_line(deploy_words(deploy, case_file.began)), ())
 
 
 def _title(line: Line, before: Line | None, names: ScopeNames) -> str:

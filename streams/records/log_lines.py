@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 from typing import Any
 
@@ -9,8 +10,10 @@ import msgspec
 
 from detectors.incidents import Common
 from detectors.instants import parse_instant
+from detectors.process.deploys import Deploy
+from streams.records.jsonl import read_deploy
 
-__all__ = ["Evidence", "Line", "LoggedPage", "each_once", "read_line"]
+__all__ = ["Evidence", "Line", "LoggedPage", "deploys_of", "each_once", "read_line"]
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,6 +114,16 @@ def read_line(value: bytes | dict[str, Any]) -> Line:
         if instant is not None:
             parse_instant(instant)
     return line
+
+
+def deploys_of(lines: Iterable[Line]) -> list[Deploy]:
+    """Return the deploys that notices among the lines tell, each once, in the order in which they happened."""
+    found: dict[Deploy, None] = {}
+    for line in lines:
+        if line.deploy is not None:
+            with contextlib.suppress(ValueError):  # of another version, whose deploys say something else
+                found[read_deploy(line.deploy)] = None
+    return sorted(found, key=lambda one: one.at)
 
 
 def each_once(lines: Iterable[Line]) -> list[Line]:

@@ -13,6 +13,7 @@ import msgspec
 from detectors.instants import SECOND, format_duration, format_instant
 from detectors.lifecycle.response_times import alert_deadline, deadline
 from detectors.policy.policy import Policy
+from detectors.process.deploys import Deploy, deploy_words, shown_with
 from sinks.wording import ScopeNames, capitalised, common_words, day_words, duration_words
 from streams.records.log_lines import Line
 from streams.reports.conduct import conduct_data, conduct_section, judged_conduct, open_conduct
@@ -27,7 +28,12 @@ _MOST_LINES = 300
 
 
 def postmortem_report(
-    episodes: Sequence[Episode], others: Sequence[Episode], policy: Policy, *, now: int
+    episodes: Sequence[Episode],
+    others: Sequence[Episode],
+    policy: Policy,
+    *,
+    now: int,
+    deploys: Sequence[Deploy] = (),
 ) -> Report:
     """Report on one incident.
 
@@ -36,6 +42,7 @@ def postmortem_report(
         others: all other episodes that are known.
         policy: has the response times and names.
         now: an incident that is still open is told up to this instant, ms.
+        deploys: what went into use, of any scope and time.
     """
     names = ScopeNames(policy)
     first, last = episodes[0], episodes[-1]
@@ -54,7 +61,7 @@ def postmortem_report(
     report.sections = [
         _summary(episodes, names, log),
         _impact(episodes, names, log, now),
-        _timeline(episodes, names, log),
+        _timeline(episodes, names, log, _beside(episodes, deploys, now)),
         _response(episodes, policy, log, now),
         conduct_section(episodes, log),
         _common(episodes, log),
@@ -154,10 +161,18 @@ def _impact(episodes: Sequence[Episode], names: ScopeNames, log: str, now: int) 
     return Section("Impact", items)
 
 
-def _timeline(episodes: Sequence[Episode], names: ScopeNames, log: str) -> Section:
+def _beside(episodes: Sequence[Episode], deploys: Sequence[Deploy], now: int) -> list[Deploy]:
+    """Return the deploys that an incident may have to do with."""
+    first, last = episodes[0], episodes[-1]
+    end = now if last.resolved_at is None else last.resolved_at
+    return [one for one in deploys if shown_with(one, last.scope, first.first_bad_at, end)]
+
+
+def _timeline(episodes: Sequence[Episode], names: ScopeNames, log: str, deploys: Sequence[Deploy]) -> Section:
     """Tell what happened in the order in which it happened, which may not be that of the log."""
     began = episodes[0].first_bad_at
     found: list[tuple[int, str, str]] = [(began, "first failing event", "")]
+    found += [(one.at, f"deploy by {one.by}", deploy_words(one, began)) for one in deploys]
     lines = [line for one in episodes for line in one.lines if line.kind not in _ROUTINE]
     for line in lines:
         found.append((line.happened, *_told(line, names)))

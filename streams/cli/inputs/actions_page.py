@@ -48,8 +48,8 @@ it. An act that is repeated under the same `Idempotency-Key` applies once.
   ([banner.md](banner.md#for-some-states-alone)). Of an incident that is declared already it says for which states.
 * `deploy` is for the last step of a CI job (`POST /api/v1/deploys`: `item` is the service, `value` the version,
   `since` when; `scope` is `prod` if none is said). It is told within seven days, changes no verdict and tells
-  nobody: it is a mark on the console's charts, and stands on the timeline of an incident whose first failure is
-  at most an hour later. The console keeps the last 500.
+  nobody: it is a mark on the console's charts, and stands on the timeline, in `explain` and in the post-mortem of
+  an incident whose first failure is at most an hour later. The console keeps the last 500.
 * `complete` is for the commander: whoever acknowledged first, unless somebody else is assigned. The incident
   must be over, its post-mortem linked, and each follow-up linked or done.
 

@@ -10,7 +10,7 @@ import msgspec
 from detectors.history.history import KEPT, History
 from detectors.instants import DAY, parse_instant
 from detectors.policy.policy import Policy
-from streams.records.log_lines import Line
+from streams.records.log_lines import Line, deploys_of
 from streams.replay.entries import SourceError
 from streams.replay.record_files import add_record
 from streams.reports.announced import announced
@@ -101,7 +101,8 @@ def _postmortem(incident: str | None, lines: Sequence[Line], policy: Policy, now
     if not own:
         known = ", ".join(dict.fromkeys(one.incident for one in every[-10:])) or "none"
         raise SourceError(f"there is no incident {incident} in the log; the last ones are: {known}")
-    return postmortem_report(own, [one for one in every if one.incident != incident], policy, now=now)
+    others = [one for one in every if one.incident != incident]
+    return postmortem_report(own, others, policy, now=now, deploys=deploys_of(lines))
 
 
 def _written(report: Report, form: str) -> str:

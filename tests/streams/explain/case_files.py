@@ -46,7 +46,16 @@ def input_at(at: int, kind: Any, text: str = "", incident: str = "prod-1") -> tu
 
 def inputs() -> list[tuple[int, IncidentInput]]:
     """What people ask for while the incident lasts, each with its T."""
+    deploy = {
+        "id": "d",
+        "env": "prod",
+        "kind": "deploy",
+        "scope": "prod",
+        "item": "vets-api",
+        "value": "v123",
+    }
     return [
+        (START + 280 * SECOND, IncidentInput(**deploy, since=START + 120 * SECOND, by="CI")),  # type: ignore[arg-type]
         input_at(60, "note"),
         input_at(360, "acknowledge"),
         input_at(370, "acknowledge"),

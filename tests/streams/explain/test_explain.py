@@ -42,7 +42,7 @@ def paragraph(kind: str, name: str) -> str:
 
 def test_every_change_is_a_section_in_its_order() -> None:
     kinds = [section.kind for section in sections(case_file())]
-    assert kinds[:2] == ["refused", "opened"]
+    assert kinds[:3] == ["refused", "deploy", "opened"]
     assert kinds[-1] == "resolved"
     assert {"severity", "declared", "acknowledged", "note", "recovering"} <= set(kinds)
     times = [section.at for section in sections(case_file())]

@@ -16,6 +16,8 @@ from msgspec.structs import replace
 
 from detectors.incidents import Command
 from detectors.instants import SECOND, format_instant, parse_instant
+from detectors.notices.notices import Notice
+from detectors.process.deploys import Deploy
 from detectors.slis import SliValue
 from sinks.delivery.outcomes import Delivery
 from streams.cli.main import main
@@ -25,6 +27,7 @@ from streams.explain.sections import sections
 from streams.kafka.admin import create_missing
 from streams.kafka.embedded_broker import EmbeddedBroker
 from streams.kafka.topics import Topics
+from streams.records.jsonl import notice_object
 from streams.records.log_lines import Line
 from streams.records.models import encode_input
 from streams.replay.entries import SourceError
@@ -38,7 +41,15 @@ def written(line: Line) -> bytes:
 
 
 def log() -> list[bytes]:
-    return [written(line) for line in case_file().lines]
+    return [*map(deployed, case_file().deploys), *(written(line) for line in case_file().lines)]
+
+
+def deployed(deploy: Deploy) -> bytes:
+    """The line of the log that tells a deploy."""
+    told = Notice(
+        at=deploy.at, kind="deploy", env="prod", field="service", value="s", count=1, text="t", deploy=deploy
+    )
+    return msgspec.json.encode({**notice_object(told), "incident": None})
 
 
 def commands() -> list[Command]:
@@ -58,6 +69,8 @@ def test_a_file_of_the_log_tells_the_same_sections_but_for_who_was_told(file: Pa
     ]
     assert [(one.kind, one.paragraphs) for one in sections(recorded)] == known
     assert recorded.policy is not None
+    (told,) = [one for one in sections(recorded) if one.kind == "deploy"]
+    assert told.title == "3 minutes before the first failure: vets-api v123 deployed to prod."
 
 
 def test_commands_among_the_lines_say_who_was_told(file: Path) -> None:
@@ -134,7 +147,7 @@ async def publish(address: str, topics: Topics) -> None:
     )
     moments = [START + minute * 60_000 for minute in range(-60, 240)]
     records: list[tuple[str, bytes, bytes]] = [
-        *((topics.incident_log, b"prod-1", line) for line in log()),
+        *((topics.incident_log, b"prod" if b'"notice"' in line else b"prod-1", line) for line in log()),
         (
             topics.incident_log,
             b"prod-2",
@@ -163,6 +176,7 @@ def topics(embedded_broker: EmbeddedBroker, topic_prefix: str, monkeypatch: pyte
 def test_the_topics_tell_the_whole_story(topics: Topics) -> None:
     recorded = from_topics("prod-1", default_policy())
     assert recorded.lines == case_file().lines
+    assert recorded.deploys_beside == case_file().deploys
     assert recorded.commands == case_file().commands
     first = commands()[0]
     assert recorded.receipts == {first.id: Receipt("delivered", first.at + 1200)}

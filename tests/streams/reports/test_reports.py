@@ -9,6 +9,7 @@ import pytest
 
 from detectors.history.history import BUCKET, History
 from detectors.instants import DAY, HOUR, MINUTE, format_instant
+from detectors.process.deploys import Deploy
 from streams.records.log_lines import Line, read_line
 from streams.reports.announced import announced
 from streams.reports.availability import sla_report
@@ -187,6 +188,25 @@ def test_a_post_mortem_tells_the_incident_by_its_log() -> None:
         "+0:01:00",
     ):
         assert words in told, words
+
+
+def test_a_post_mortem_tells_which_deploys_stood_before_the_first_failure() -> None:
+    deploys = [
+        Deploy(service="vets-api", version=version, scope=scope, at=AT - back * MINUTE, by="CI")
+        for version, scope, back in (
+            ("v1", "prod", 4),
+            ("v2", "prod", 62),
+            ("v3", "staging", 4),
+            ("v4", "prod", -3),
+        )
+    ]
+    every = episodes_of([read_line(one) for one in lines_of_an_incident()])
+    own = [one for one in every if one.incident == "prod-1"]
+    told = markdown(postmortem_report(own, [], POLICY, now=AT + DAY, deploys=deploys))
+    assert "deploy by CI | 3 minutes before the first failure: vets-api v1 deployed to prod." in told
+    assert "4 minutes after the first failure: vets-api v4 deployed to prod." in told
+    assert "v2" not in told
+    assert "v3" not in told
 
 
 def test_a_post_mortem_tells_how_it_was_conducted_and_what_happened_when_it_happened() -> None:
