@@ -5,6 +5,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 # The generator of the documents' site, apart from what the watch and its tests need.
 DOCS := .venv-docs
+# What holds objects to the schemas of Kubernetes, apart too.
+CHART := .venv-kubernetes
+# The tests that need only .venv, and no process of ours.
+UNIT := not kafka and not e2e and not faults and not quality and not simulation and not blind and not package and not long
 
 # As in `watchofficer` itself: products of small matrices cost more CPU time on several threads than on one.
 export OPENBLAS_NUM_THREADS := 1
@@ -16,7 +20,7 @@ DEV := $(VENV)/.dev
 FOR_DEMO := $(if $(wildcard $(DEV)),$(DEV),$(RUNTIME))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-long test-deep lint format bench quality kafka simulation pictures test-delivery test-incidents test-kafka test-replicas test-blind test-faults test-upgrade soak package test-package docs locks sbom audit alive secrets clean
+.PHONY: help setup demo test test-long test-deep lint format bench quality kafka simulation pictures test-delivery test-incidents test-kafka test-replicas test-blind test-faults test-upgrade soak package test-package test-helm docs locks sbom audit alive secrets clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,7 +33,7 @@ demo: $(FOR_DEMO) ## show how a sign-in outage is detected, paged and resolved, 
 # What is compiled is kept, whatever the environment says: the tests start hundreds of processes.
 test: export PYTHONDONTWRITEBYTECODE :=
 test: $(DEV) ## run the tests that need only .venv (ARGS= for further arguments of pytest)
-	$(BIN)/python -m pytest -n auto --dist worksteal -m "not kafka and not e2e and not faults and not quality and not simulation and not blind and not package and not long" $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist worksteal -m "$(UNIT)" $(ARGS)
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "e2e and not kafka and not long" $(ARGS)
 
 test-long: $(DEV) ## run what plays hours of traffic or has to wait: the shipped policy's own tests, scenarios, benchmarks, receivers
@@ -99,6 +103,9 @@ package: $(DEV) ## build the wheel and the source distribution into dist/, byte 
 test-package: $(DEV) ## build both packages twice, compare them, and run the demo of the installed wheel
 	$(BIN)/python -m pytest -n0 -m package $(ARGS)
 
+test-helm: $(DEV) $(CHART)/.ready ## let Helm lint and render the chart, and hold it to the schemas of Kubernetes (needs helm; HELM=…)
+	$(BIN)/python -m tests.deploy.chart --helm $(or $(HELM),helm) --validate $(CHART)/bin/kubernetes-validate $(ARGS)
+
 # The generator follows links within one folder. A folder without a page of its own gets a list of what is in it.
 docs: $(FOR_DEMO) $(DOCS)/.ready ## build the documents as a static site with search into site/; a broken link fails
 	rm -rf build/pages site
@@ -117,6 +124,7 @@ locks: ## pin dependencies again after a change of pyproject.toml (needs uv; ARG
 		-o requirements-dev.lock $(LOCK_OPTIONS) $(ARGS)
 	uv pip compile deploy/msk.in -c requirements-dev.lock -o deploy/msk.lock $(LOCK_OPTIONS) $(ARGS)
 	uv pip compile docs/requirements.in -o docs/requirements.lock $(LOCK_OPTIONS) $(ARGS)
+	uv pip compile tests/deploy/kubernetes.in -o tests/deploy/kubernetes.lock $(LOCK_OPTIONS) $(ARGS)
 	uv pip compile benchmarks/peers/peers.in -o benchmarks/peers/peers.lock $(LOCK_OPTIONS) $(ARGS)
 
 sbom: export SOURCE_DATE_EPOCH = $(or $(EPOCH),$(shell git log -1 --format=%ct))
@@ -133,7 +141,7 @@ secrets: $(DEV) ## look for keys of services in all files of the repository (hal
 	$(BIN)/python -m tests.supply.secrets
 
 clean: ## remove .venv, caches, and the data of demos and brokers
-	rm -rf $(VENV) $(DOCS) .cache site .data .mypy_cache .ruff_cache .hypothesis build dist
+	rm -rf $(VENV) $(DOCS) $(CHART) .cache site .data .mypy_cache .ruff_cache .hypothesis build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 LOCK_OPTIONS := --quiet --generate-hashes --no-header --python-version 3.11
@@ -145,6 +153,11 @@ $(RUNTIME): requirements.lock pyproject.toml | $(BIN)/python
 $(DEV): requirements-dev.lock pyproject.toml | $(BIN)/python
 	$(call install,requirements-dev.lock)
 	@touch $@ $(RUNTIME)
+
+$(CHART)/.ready: tests/deploy/kubernetes.lock
+	$(PYTHON) -m venv --clear $(CHART)
+	$(CHART)/bin/python -m pip install --quiet --require-hashes -r $<
+	@touch $@
 
 $(DOCS)/.ready: docs/requirements.lock
 	$(PYTHON) -m venv --clear $(DOCS)

@@ -15,6 +15,7 @@ LOCKS = (
     "benchmarks/peers/peers.lock",
     "docs/requirements.lock",
     "deploy/msk.lock",
+    "tests/deploy/kubernetes.lock",
 )
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 PINNED = re.compile(r"^([a-z0-9-]+)==(\S+)(?: ; \S.*)? \\$", re.MULTILINE)

@@ -59,6 +59,7 @@ def test_the_chart_has_the_version_of_the_package_and_values_of_its_schema() -> 
         {"workers": {"replicas": 0}},
         {"replicas": 2},
         {"secrets": {"existingSecret": "s", "keys": ["routing-key"]}},
+        {"settings": {"BROKER": "k:9092", "HTTP_TLS__CERT_FILE": "/nowhere/tls.crt"}},
     ],
 )
 def test_values_that_would_not_run_or_would_show_a_secret_are_refused(changes: dict[str, Any]) -> None:

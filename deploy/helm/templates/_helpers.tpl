@@ -22,6 +22,8 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{/* What workers and the guard have in common. Takes root, args, resources, component. */}}
 {{- define "watchofficer.pod" -}}
 {{- $root := .root -}}
+{{- $tls := $root.Values.tls.existingSecret -}}
+{{- $scheme := ternary "HTTPS" "HTTP" (not (empty $tls)) -}}
 serviceAccountName: {{ include "watchofficer.name" $root }}
 automountServiceAccountToken: false
 enableServiceLinks: false
@@ -60,6 +62,10 @@ containers:
       {{- range $root.Values.secrets.keys }}
       - {name: WATCHOFFICER_{{ . }}_FILE, value: /run/secrets/watchofficer/{{ . }}}
       {{- end }}
+      {{- if $tls }}
+      - {name: WATCHOFFICER_HTTP_TLS__CERT_FILE, value: /run/tls/watchofficer/tls.crt}
+      - {name: WATCHOFFICER_HTTP_TLS__KEY_FILE, value: /run/tls/watchofficer/tls.key}
+      {{- end }}
       {{- if $root.Values.policy }}
       - {name: WATCHOFFICER_POLICY, value: /etc/watchofficer/policy.yaml}
       {{- end }}
@@ -67,17 +73,17 @@ containers:
       - {name: http, containerPort: 6066}
     # A start reads back hours of segments: it has five minutes.
     startupProbe:
-      httpGet: {path: /healthz, port: http}
+      httpGet: {path: /healthz, port: http, scheme: {{ $scheme }}}
       periodSeconds: 5
       failureThreshold: 60
     # Answers 503 only when the process stands still, never because a broker is away: a restart would not help that.
     livenessProbe:
-      httpGet: {path: /healthz, port: http}
+      httpGet: {path: /healthz, port: http, scheme: {{ $scheme }}}
       periodSeconds: 10
       timeoutSeconds: 5
       failureThreshold: 6
     readinessProbe:
-      httpGet: {path: /readyz, port: http}
+      httpGet: {path: /readyz, port: http, scheme: {{ $scheme }}}
       periodSeconds: 5
       timeoutSeconds: 5
     resources: {{- toYaml .resources | nindent 6 }}
@@ -85,6 +91,9 @@ containers:
       - {name: tmp, mountPath: /tmp}
       {{- if $root.Values.secrets.existingSecret }}
       - {name: secrets, mountPath: /run/secrets/watchofficer, readOnly: true}
+      {{- end }}
+      {{- if $tls }}
+      - {name: tls, mountPath: /run/tls/watchofficer, readOnly: true}
       {{- end }}
       {{- if $root.Values.policy }}
       - {name: policy, mountPath: /etc/watchofficer, readOnly: true}
@@ -95,6 +104,10 @@ volumes:
   {{- if $root.Values.secrets.existingSecret }}
   - name: secrets
     secret: {secretName: {{ $root.Values.secrets.existingSecret }}, defaultMode: 0440}
+  {{- end }}
+  {{- if $tls }}
+  - name: tls
+    secret: {secretName: {{ $tls }}, defaultMode: 0440}
   {{- end }}
   {{- if $root.Values.policy }}
   - name: policy
