@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from streams.runtime.progress import Why
+from streams.watchdog.blindness import REMEDIES
 
 ROOT = Path(__file__).resolve().parents[1]
 PROMETHEUS = ROOT / "deploy" / "prometheus"
@@ -177,6 +178,11 @@ def test_each_kind_of_blindness_has_its_row_and_its_alert() -> None:
     rules = {rule["alert"]: rule["expr"] for rule in alerts()}
     for kind, alert in told.items():
         assert f'why="{kind}"' in rules[alert]
+
+
+def test_what_is_to_be_done_about_blindness_is_what_the_alert_says() -> None:
+    for kind, _, remedy in rows()["The watch says that it is blind"]:
+        assert remedy.startswith(REMEDIES[Why(kind)])
 
 
 def alerts() -> list[dict[str, str]]:
