@@ -14,6 +14,7 @@ LOCKS = (
     "requirements-dev.lock",
     "benchmarks/peers/peers.lock",
     "docs/requirements.lock",
+    "tests/fuzz/requirements.lock",
     "deploy/msk.lock",
     "tests/deploy/kubernetes.lock",
 )

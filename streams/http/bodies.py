@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, ValidationError
 
 from detectors.incidents import IncidentInput
 from detectors.process.actions import Action, misgiven
@@ -37,7 +37,7 @@ class ActBody(BaseModel):
     since: Instant | None = None
     until: Instant | None = None
     link: Link | None = None
-    public: bool | None = None
+    public: StrictBool | None = None
     item: Annotated[str | None, Field(min_length=1, max_length=ID_LIMIT)] = None
     recurs: Annotated[str | None, Field(min_length=1, max_length=RULE_LIMIT)] = None
     states: States | None = None

@@ -7,6 +7,7 @@ it applied.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -36,6 +37,8 @@ log = structlog.get_logger(__name__)
 SubmitInput = Callable[[IncidentInput], Awaitable[object]]
 
 
+#: The id of a mute, a maintenance or a correction: its environment and a number.
+_COVER = re.compile(r"[a-z0-9_.:-]{1,64}-c[1-9][0-9]{0,17}")
 #: What an answer says of an input that was accepted.
 _NAMES = ("id", "kind", "incident", "scope", "axis", "value", "item")
 
@@ -103,6 +106,10 @@ class InputDoor:
         item = request.match_info["id"]
         body = parsed(ActBody, await json_body(request))
         given = given_of(BY_KIND["unmute"]._replace(needs=()), body)
+        if _COVER.fullmatch(item) is None:
+            raise ApiError(
+                404, "not_found", f"no such one: ids of {request.match_info['covers']} are like prod-c1"
+            )
         env = item.rpartition("-c")[0]
         return await self._take(request, "unmute", body, env=env, item=item, **given)
 

@@ -2,8 +2,9 @@
 
 The server listens before any broker answers, and goes on while the rest of a worker is made anew. It never holds more
 connections than half of the file descriptors that the process may open, so that the other half serves Kafka: when one
-more client connects, the connection that has been idle the longest is closed. A client that sends the head of a request
-slowly, or takes its answer slowly, loses its connection too. No answer says which software gives it.
+more client connects, the connection that has been idle the longest is closed, and if none is idle the one that waits
+the longest for its client: for the rest of a body, or to take its answer. A client that sends the head of a request
+slowly, or takes its answer slowly, loses its connection in any case. No answer says which software gives it.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ _IDLE_SECONDS = 75.0
 _HEAD_SECONDS, _ANSWER_SECONDS = 15.0, 60.0
 _HANDSHAKE_SECONDS = 5.0  # until TLS must stand
 _SWEEP_SECONDS = 5.0
+#: Connections that the kernel holds until they are accepted; of one more it drops packets, so that it takes seconds.
+_BACKLOG = 2_048
 _SHUTDOWN_SECONDS = 2.0  # for the requests under way when the server stops
 
 
@@ -107,7 +110,10 @@ class HttpServer:
         loop = asyncio.get_running_loop()
         try:
             self._server = await loop.create_server(
-                lambda: _Connection(self, handlers(), self._monotonic), self._host, self.port, backlog=512
+                lambda: _Connection(self, handlers(), self._monotonic),
+                self._host,
+                self.port,
+                backlog=_BACKLOG,
             )
         except OSError as error:
             await self._runner.cleanup()
@@ -131,13 +137,14 @@ class HttpServer:
             connection.abort()
 
     def opened(self, connection: _Connection) -> bool:
-        """Count a new connection, closing the one that has been idle the longest if there are too many.
+        """Count a new connection; if there are too many, close one that is idle, or else one that waits for its client.
 
         Returns:
-            whether there is room for it: every other connection may be busy with a request.
+            whether there is room for it: every other connection may have a request that is being answered.
         """
         if len(self._connections) >= self._limit:
             idle = [one for one in self._connections if not one.busy]
+            idle = idle or [one for one in self._connections if one.waits]
             if not idle:
                 return False
             oldest = min(idle, key=lambda one: one.active_at)
@@ -187,6 +194,12 @@ class _Connection(asyncio.Protocol):
     def busy(self) -> bool:
         """Whether a request is being answered."""
         return self._handler._current_request is not None
+
+    @property
+    def waits(self) -> bool:
+        """Whether the client holds up a request: its body has not come, or its answer is not taken."""
+        request = self._handler._current_request
+        return request is not None and (self._full_since is not None or not request.content.is_eof())
 
     def is_over(self, now: float, idle_seconds: float) -> bool:
         """Whether the client has let this connection wait for too long: for a request, its head, or its answer.

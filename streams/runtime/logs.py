@@ -67,10 +67,10 @@ def _forms(secret: str) -> Iterator[str]:
 
 
 class _Repeats:
-    """Passes repeated lines of aiokafka's loggers at most once per ``_EVERY``, with the number of lines held back.
+    """Passes repeated lines of some libraries at most once per ``_EVERY``, with the number of lines held back.
 
-    While a broker is unreachable, aiokafka's clients log this about a hundred times per second, which would hide all
-    other lines.
+    While a broker is unreachable, aiokafka's clients log this about a hundred times per second, and aiohttp's server
+    logs each request that is no HTTP with a traceback. Both would hide all other lines.
     """
 
     _EVERY = 10.0  # seconds
@@ -81,7 +81,7 @@ class _Repeats:
 
     def __call__(self, record: logging.LogRecord) -> logging.LogRecord | None:
         """Return the record to log instead of ``record``; None for none."""
-        if not record.name.startswith("aiokafka"):
+        if not record.name.startswith(("aiokafka", "aiohttp")):
             return record
         kind = (record.name, str(record.msg))
         at, held_back = self._said.get(kind, (float("-inf"), 0))

@@ -24,7 +24,7 @@ _IDEMPOTENCY = {
     "name": "Idempotency-Key",
     "in": "header",
     "description": "an act that is repeated under the same key applies once",
-    "schema": {"type": "string", "minLength": 1, "maxLength": 128},
+    "schema": {"type": "string", "pattern": "^[ -~]{1,128}$"},
 }
 _ABOUT = (
     "Everything is answered from memory, so that every worker answers for all. A write is answered 202 once the broker"
@@ -125,14 +125,19 @@ def _query(name: str, schema: Schema) -> dict[str, Any]:
 
 def _body(operation: Operation) -> dict[str, Any]:
     body = operation.body or {}
-    return {"required": "required" in body, "content": {"application/json": {"schema": body}}}
+    return {
+        "required": "required" in body or "anyOf" in body,
+        "content": {"application/json": {"schema": body}},
+    }
 
 
 def _responses(operation: Operation) -> dict[str, Any]:
     good: dict[str, Any] = {"description": HTTPStatus(operation.status).phrase}
     if operation.content_type:
         good["content"] = {operation.content_type: {"schema": operation.answer or {"type": "string"}}}
-    error = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
+    error: dict[str, Any] = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
+    if operation.error_pages:
+        error["text/html"] = {"schema": {"type": "string"}}
     errors = {
         str(status): {"description": HTTPStatus(status).phrase, "content": error}
         for status in (*sorted(set(operation.errors)), 500)
@@ -146,7 +151,11 @@ def _id(method: str, path: str) -> str:
 
 
 def _schemas() -> dict[str, Any]:
-    """Return the shared schemas, with the parts of records beside them as OpenAPI wants them."""
+    """Return the shared schemas, with the parts of records beside them as OpenAPI wants them.
+
+    A record is answered as it was written. So a field that has a default may be missing:
+    an older build did not know it.
+    """
     found: dict[str, Any] = {}
     for name, record in _OF_RECORDS.items():
         schema = RECORDS[record]()
@@ -155,7 +164,18 @@ def _schemas() -> dict[str, Any]:
             schema.pop(key, None)
         found[name] = schema
         found |= parts
-    return {name: _moved(schema) for name, schema in found.items()} | SCHEMAS
+    return {name: _moved(_of_any_build(schema)) for name, schema in found.items()} | SCHEMAS
+
+
+def _of_any_build(schema: Any) -> Any:
+    """Return the schema of an object without the requirement of fields that have a default."""
+    has = schema.get("properties", {})
+    required = [
+        name for name in schema.get("required", ()) if not has.get(name, {}).keys() & {"default", "readOnly"}
+    ]
+    return (
+        {**schema, "required": required} if required else {k: v for k, v in schema.items() if k != "required"}
+    )
 
 
 def _moved(value: Any) -> Any:

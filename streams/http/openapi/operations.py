@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from detectors.process.actions import BY_KIND, OF_INCIDENTS, PATHS, Action
 from detectors.process.states import US_STATES
 from sinks.console.history import STATES
 from sinks.console.overview import RANGES
-from streams.http.bodies import ActBody
+from streams.http.openapi.act_bodies import Schema, act_body
 
 __all__ = ["OPERATIONS", "PARAMETERS", "SCHEMAS", "Operation", "Schema"]
-
-Schema = dict[str, Any]
 
 
 class Operation(NamedTuple):
@@ -30,6 +28,7 @@ class Operation(NamedTuple):
         parameters: of the query, name -> schema.
         body: the schema of the request's body; None where it takes none.
         signed: the header in which a webhook is signed; None where it is none.
+        error_pages: whether errors may be pages for people too.
     """
 
     tag: str
@@ -41,6 +40,7 @@ class Operation(NamedTuple):
     parameters: Mapping[str, Schema] = MappingProxyType({})
     body: Schema | None = None
     signed: str | None = None
+    error_pages: bool = False
 
 
 def _ref(name: str) -> Schema:
@@ -58,6 +58,8 @@ def _object(**properties: Schema) -> Schema:
 _TEXT: Schema = {"type": "string"}
 _WORDS: Schema = {"type": "object", "additionalProperties": {"type": "string"}}
 _INSTANT: Schema = {"type": "string", "format": "date-time"}
+#: A value of an axis, in any case; "other" stands for any that is spelt in another way.
+_VALUE: Schema = {"type": "string", "pattern": "^[A-Za-z0-9_.:-]{1,64}$"}
 _ENV = {"env": {**_TEXT, "description": "an environment; without it all"}}
 _WRITES = (400, 401, 403, 408, 413, 415, 503)
 _WORKING = {"status": {"const": "ok"}, "parts": _WORDS}
@@ -139,29 +141,6 @@ SCHEMAS: dict[str, Schema] = {
 PARAMETERS = {"id": "the id", "name": "the name of a runbook that ships"}
 
 
-def _act_body(action: Action) -> Schema:
-    """Return the schema of an act's body: only the fields that the act takes."""
-    takes = ["by", *action.needs, *action.may]
-    if action.about == "scope":
-        takes.append("scope")
-    if action.about in ("value", "cover"):
-        takes.append("env")
-    fields = ActBody.model_json_schema()["properties"]
-    shown = {
-        name: {key: of for key, of in fields[name].items() if key not in ("title", "default")}
-        for name in dict.fromkeys(takes)
-    }
-    needs = [*action.needs, *(["scope"] if action.about == "scope" and action.kind != "report" else [])]
-    if action.about == "cover":
-        needs = []  # the path names what ends
-    return {
-        "type": "object",
-        "properties": shown,
-        "additionalProperties": False,
-        **({"required": needs} if needs else {}),
-    }
-
-
 def _act(action: Action, summary: str | None = None, *errors: int) -> Operation:
     does = summary or action.does
     return Operation(
@@ -170,16 +149,16 @@ def _act(action: Action, summary: str | None = None, *errors: int) -> Operation:
         _ref("Accepted"),
         status=202,
         errors=(*_WRITES, *errors),
-        body=_act_body(action),
+        body=act_body(action),
     )
 
 
 _COVERED = {"mute": "mutes", "maintain": "maintenance", "correct": "corrections"}
 _DECLARE = BY_KIND["declare"]._replace(about="scope")
 _BANNER = {
-    "auth_method": {**_TEXT, "description": "how the visitor signs in"},
-    "csp": {**_TEXT, "description": "the visitor's credential provider"},
-    "client_id": {**_TEXT, "description": "the application that the visitor comes from"},
+    "auth_method": {**_VALUE, "description": "how the visitor signs in"},
+    "csp": {**_VALUE, "description": "the visitor's credential provider"},
+    "client_id": {**_VALUE, "description": "the application that the visitor comes from"},
     "strict": {"enum": ["0", "1"], "description": "1: answer 503 where the state is unknown"},
 }
 _SLIS = {
@@ -201,7 +180,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         "Pages",
         "The console",
         content_type=_HTML,
-        errors=(400,),
+        errors=(400, 404),
         parameters={"env": _TEXT, "range": {"enum": [*RANGES], "description": "of what the charts show"}},
     ),
     ("GET", "/incidents/{id}"): Operation(
@@ -244,7 +223,8 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         "Take a token, and set a cookie of 12 hours",
         content_type=_NONE,
         status=303,
-        errors=(401, 413, 429),
+        errors=(401, 408, 413, 415, 429),
+        error_pages=True,
     ),
     ("GET", "/openapi.json"): Operation("Machines", "This document", {"type": "object"}),
     ("GET", "/metrics"): Operation("Machines", "Metrics for Prometheus", content_type="text/plain"),
@@ -305,7 +285,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     **{("POST", f"/api/v1/{path}"): _act(BY_KIND[kind]) for kind, path in PATHS.items()},
     **{
         ("POST", f"/api/v1/{path}/{{id}}/end"): _act(
-            BY_KIND["unmute"]._replace(needs=()), f"End one of the {path}"
+            BY_KIND["unmute"]._replace(needs=()), f"End one of the {path}", 404
         )
         for path in _COVERED.values()
     },

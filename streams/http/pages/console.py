@@ -11,7 +11,7 @@ from aiohttp import web
 from detectors.instants import SECOND
 from detectors.policy.policy import Policy
 from detectors.scopes import ENVS
-from sinks.console.history import Filter, HistoryView, history_page, matching
+from sinks.console.history import STATES, Filter, HistoryView, history_page, matching
 from sinks.console.incident import incident_page
 from sinks.console.overview import RANGES, overview_page
 from sinks.console.shell import ASSETS, ConsolePage, Standing, asset
@@ -112,7 +112,7 @@ class ConsolePages:
         shown = self._shown()
         env, span = request.query.get("env", ENVS[0]), request.query.get("range", "1h")
         if env not in shown.overviews.environments():
-            raise ApiError(400, "bad_request", "env is one of those that have been evaluated")
+            raise ApiError(404, "not_found", "env is one of those that have been evaluated")
         if span not in RANGES:
             raise ApiError(400, "bad_request", f"range is one of {', '.join(RANGES)}")
 
@@ -131,6 +131,8 @@ class ConsolePages:
         severity = query.get("severity", "")
         if severity not in ("", "1", "2", "3"):
             raise ApiError(400, "bad_request", "severity is 1, 2 or 3")
+        if query.get("state", "") not in ("", *STATES):
+            raise ApiError(400, "bad_request", f"state is one of {', '.join(STATES)}")
         wanted = Filter(
             query.get("q", "")[:200], query.get("env", ""), query.get("state", ""), int(severity or 0)
         )
@@ -213,3 +215,5 @@ def _only(request: web.Request, names: Collection[str]) -> None:
         if key not in names:
             known = f"the parameters are {', '.join(names)}" if names else "this page has none"
             raise ApiError(400, "bad_request", f"{key[:64]} is no parameter: {known}")
+        if len(request.query.getall(key)) > 1:
+            raise ApiError(400, "bad_request", f"{key} is given once")

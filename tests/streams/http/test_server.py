@@ -32,6 +32,9 @@ class Doors:
         self.waiting.set()
         return web.Response(body=bytes(32 << 20))
 
+    async def taken(self, request: web.Request) -> web.Response:
+        return web.Response(text=str(len(await request.read())))
+
     async def slow(self, request: web.Request) -> web.Response:
         self.waiting.set()
         await self.open.wait()
@@ -41,6 +44,7 @@ class Doors:
 @asynccontextmanager
 async def served(doors: Doors, limit: int = LIMIT) -> AsyncIterator[HttpServer]:
     table = [web.get("/ok", doors.ok), web.get("/slow", doors.slow), web.get("/large", doors.large)]
+    table.append(web.post("/taken", doors.taken))
     server = HttpServer(table, host="127.0.0.1", port=0, limit=limit, monotonic=lambda: doors.now)
     await server.start()
     try:
@@ -107,6 +111,25 @@ async def test_a_head_that_comes_byte_by_byte_is_not_waited_for_and_keeps_nobody
             doors.now += 1
         server.close_idle()
         assert await reader.read() == b""
+
+
+async def test_bodies_that_do_not_come_keep_nobody_out() -> None:
+    doors = Doors()
+    async with served(doors) as server, AsyncExitStack() as stack:
+        readers = []
+        for _ in range(2 * LIMIT):
+            doors.now += 1
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+            stack.callback(writer.close)
+            writer.write(b"POST /taken HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nx")
+            readers.append(reader)
+            while sum(one.waits for one in server._connections) < min(len(readers), LIMIT):
+                await asyncio.sleep(0)
+        assert all(one.busy for one in server._connections)
+        assert await get(server, "/ok") == (200, "ok")
+        assert await readers[0].read() == b""
+        writer.write(b"x" * 8)  # the youngest has been kept
+        assert (await readers[-1].read(15)).startswith(b"HTTP/1.1 200 OK")
 
 
 async def test_an_answer_that_is_not_taken_is_given_up_after_a_minute() -> None:

@@ -194,14 +194,15 @@ def record_at(at: float, name: str, message: str, *arguments: object) -> logging
     return record
 
 
-def test_what_a_client_of_kafka_says_over_and_over_is_said_once_in_ten_seconds_with_how_often() -> None:
+@pytest.mark.parametrize("logger", ["aiokafka", "aiohttp.server"])
+def test_what_a_library_says_over_and_over_is_said_once_in_ten_seconds_with_how_often(logger: str) -> None:
     stream = configured("json")
     (handler,) = logging.getLogger().handlers
     for tick in range(250):
-        handler.handle(record_at(tick / 10, "aiokafka", "Unable connect to node with id %s: %s", 1, tick))
+        handler.handle(record_at(tick / 10, logger, "Unable connect to node with id %s: %s", 1, tick))
         handler.handle(record_at(tick / 10, "streams.ingest.service", "broker_unavailable"))
     lines = [json.loads(line) for line in stream.getvalue().splitlines()]
-    assert [line["event"] for line in lines if line["logger"] == "aiokafka"] == [
+    assert [line["event"] for line in lines if line["logger"] == logger] == [
         "Unable connect to node with id 1: 0",
         "Unable connect to node with id 1: 100 (99 more of these since the last)",
         "Unable connect to node with id 1: 200 (99 more of these since the last)",

@@ -111,7 +111,7 @@ async def test_the_overview_shows_open_incidents_indicators_and_health(served: S
     ):
         assert words in html
     assert "range is one of" in await page(served, "/?range=2h", 400)
-    assert "env is one of" in await page(served, "/?env=nowhere", 400)
+    assert "env is one of" in await page(served, "/?env=nowhere", 404)
 
 
 async def test_the_overview_shows_of_the_hours_before_what_the_history_tells(served: Serving) -> None:
