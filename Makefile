@@ -9,6 +9,8 @@ DOCS := .venv-docs
 CHART := .venv-kubernetes
 # The tests that need only .venv, and no process of ours.
 UNIT := not kafka and not e2e and not faults and not quality and not simulation and not blind and not package and not long
+# Schemathesis, apart too.
+FUZZ := .venv-fuzz
 
 # As in `watchofficer` itself: products of small matrices cost more CPU time on several threads than on one.
 export OPENBLAS_NUM_THREADS := 1
@@ -20,7 +22,7 @@ DEV := $(VENV)/.dev
 FOR_DEMO := $(if $(wildcard $(DEV)),$(DEV),$(RUNTIME))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-long test-deep lint format bench quality kafka simulation pictures test-delivery test-incidents test-kafka test-replicas test-blind test-faults test-upgrade soak package test-package test-helm docs locks sbom audit alive secrets clean
+.PHONY: help setup demo test test-long test-deep lint format bench quality kafka simulation pictures test-delivery test-incidents test-kafka test-replicas test-blind test-faults test-upgrade soak package test-package test-helm docs locks sbom audit alive secrets fuzz fuzz-http test-http clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -91,6 +93,15 @@ test-faults: $(DEV) ## end, hold and mislead workers and broker at random, compa
 test-upgrade: $(DEV) ## replace two workers of an older build amid an outage: no difference, no second page (BEFORE=commit)
 	$(BIN)/python -m tests.upgrade.rolling --before $(BEFORE) $(ARGS)
 
+fuzz: $(DEV) ## give a million mutated records, policies, mappings, webhooks and bodies to all edges (CASES= SEED= MINUTES= ARGS='--only …')
+	$(BIN)/python -m tests.fuzz --cases $(or $(CASES),1000000) --seed $(or $(SEED),1) $(if $(MINUTES),--minutes $(MINUTES)) $(ARGS)
+
+test-http: $(DEV) ## lay siege to a worker's HTTP server on loopback, and expect that it answers (CONNECTIONS=10000; two minutes)
+	$(BIN)/python -m tests.fuzz.strangers --connections $(or $(CONNECTIONS),10000)
+
+fuzz-http: $(DEV) $(FUZZ)/.ready ## hold the HTTP interface against its description with Schemathesis (CASES=50 for each operation, SEED=)
+	$(BIN)/python -m tests.fuzz.http $(FUZZ)/bin/schemathesis -n $(or $(CASES),50) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
 soak: $(DEV) ## two workers under load amid outages, kills, a new policy, an upgrade (MINUTES=30 RATE=2000 BROKER=kafka|embedded BEFORE=commit)
 	$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),30) --rate $(or $(RATE),2000) --broker $(or $(BROKER),kafka) $(if $(BEFORE),--before $(BEFORE)) $(ARGS)
 
@@ -125,6 +136,7 @@ locks: ## pin dependencies again after a change of pyproject.toml (needs uv; ARG
 	uv pip compile deploy/msk.in -c requirements-dev.lock -o deploy/msk.lock $(LOCK_OPTIONS) $(ARGS)
 	uv pip compile docs/requirements.in -o docs/requirements.lock $(LOCK_OPTIONS) $(ARGS)
 	uv pip compile tests/deploy/kubernetes.in -o tests/deploy/kubernetes.lock $(LOCK_OPTIONS) $(ARGS)
+	uv pip compile tests/fuzz/requirements.in -o tests/fuzz/requirements.lock $(LOCK_OPTIONS) $(ARGS)
 	uv pip compile benchmarks/peers/peers.in -o benchmarks/peers/peers.lock $(LOCK_OPTIONS) $(ARGS)
 
 sbom: export SOURCE_DATE_EPOCH = $(or $(EPOCH),$(shell git log -1 --format=%ct))
@@ -141,7 +153,7 @@ secrets: $(DEV) ## look for keys of services in all files of the repository (hal
 	$(BIN)/python -m tests.supply.secrets
 
 clean: ## remove .venv, caches, and the data of demos and brokers
-	rm -rf $(VENV) $(DOCS) $(CHART) .cache site .data .mypy_cache .ruff_cache .hypothesis build dist
+	rm -rf $(VENV) $(DOCS) $(CHART) $(FUZZ) .cache site .data .mypy_cache .ruff_cache .hypothesis build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 LOCK_OPTIONS := --quiet --generate-hashes --no-header --python-version 3.11
@@ -162,6 +174,11 @@ $(CHART)/.ready: tests/deploy/kubernetes.lock
 $(DOCS)/.ready: docs/requirements.lock
 	$(PYTHON) -m venv --clear $(DOCS)
 	$(DOCS)/bin/python -m pip install --quiet --require-hashes -r $<
+	@touch $@
+
+$(FUZZ)/.ready: tests/fuzz/requirements.lock
+	$(PYTHON) -m venv --clear $(FUZZ)
+	$(FUZZ)/bin/python -m pip install --quiet --require-hashes -r $<
 	@touch $@
 
 $(BIN)/python:

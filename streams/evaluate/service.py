@@ -262,6 +262,8 @@ class Evaluate:
             to = min(goal, reached - reached % _LONGEST_RANGE + _LONGEST_RANGE, reached + affordable)
             if change is not None:
                 to = min(to, last_before(change, step))
+            # A state that a policy of another step has left may stand between two T.
+            to = max(to - to % step, reached - reached % step + step)
             took = await self._evaluate_range(task, to, goal)
             task.step_cost = max(took * step / (to - reached), _LEAST_COST)
             reached = to

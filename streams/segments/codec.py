@@ -15,9 +15,10 @@ offset it begins at. So a reader of `sli-segments` knows what a former owner wro
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 
 from detectors.axes import AXES
 from detectors.errors import WatchofficerError
@@ -55,6 +56,10 @@ _VERSION, _BEFORE = 2, 1
 _VERSIONS = 16
 
 
+#: An instant (ms), an offset or a number of records: what is beyond can be none, and would not be written again.
+_Number = Annotated[int, Meta(ge=-(2**61), le=2**61)]
+
+
 class FormatError(WatchofficerError, ValueError):
     """A record of an internal topic that this version cannot read. The message says what to do."""
 
@@ -73,14 +78,14 @@ class _Head(msgspec.Struct, array_like=True, frozen=True):
         first, last: offsets covered, inclusive.
     """
 
-    step: int
-    block_offsets: int
+    step: _Number
+    block_offsets: _Number
     thresholds: tuple[float, ...]
     partition: InputPartition
-    block: int
+    block: _Number
     env: str
-    first: int
-    last: int
+    first: _Number
+    last: _Number
 
     def replaces(self, first: int, last: int) -> bool:
         """Whether this record covers all that another one of its block covers, ``first`` to ``last``, and more."""
@@ -103,7 +108,7 @@ class Segment(_Head, frozen=True):
     """
 
     rows: list[FactRow]
-    generation: int = -1
+    generation: _Number = -1
     axes: tuple[str, ...] = AXES
     ingest_policy: str = ""
     further: tuple[str, ...] = ()
@@ -115,7 +120,7 @@ class _Written(_Head, array_like=True, tag="segment", frozen=True):
     axes: tuple[str, ...]
     ingest_policy: str
     facts: PackedRows
-    generation: int = -1
+    generation: _Number = -1
 
 
 class SealedSegment(_Head, array_like=True, tag="segment", frozen=True):
@@ -129,7 +134,7 @@ class SealedSegment(_Head, array_like=True, tag="segment", frozen=True):
     axes: tuple[str, ...]
     ingest_policy: str
     sealed: msgspec.Raw
-    generation: int = -1
+    generation: _Number = -1
     form: int = _VERSION
 
     def rows(self, axes: tuple[str, ...] = AXES, further: tuple[str, ...] = ()) -> list[FactRow]:
@@ -157,7 +162,7 @@ class _SealedBefore(_Head, array_like=True, tag="segment", frozen=True):
     """A segment of form 1 whose rows have not been read."""
 
     sealed: msgspec.Raw
-    generation: int = -1
+    generation: _Number = -1
 
 
 class Tally(msgspec.Struct, array_like=True, gc=False):
@@ -170,18 +175,18 @@ class Tally(msgspec.Struct, array_like=True, gc=False):
             this field wrote.
     """
 
-    block: int
-    first: int
-    last: int
-    records: int = 0
-    accepted: int = 0
-    duplicates: int = 0
-    late: int = 0
-    too_late: int = 0
-    personal_fields: int = 0
-    rejected: dict[str, int] = {}
-    slots: dict[int, tuple[int, int]] = {}
-    skipped: dict[str, int] = {}
+    block: _Number
+    first: _Number
+    last: _Number
+    records: _Number = 0
+    accepted: _Number = 0
+    duplicates: _Number = 0
+    late: _Number = 0
+    too_late: _Number = 0
+    personal_fields: _Number = 0
+    rejected: dict[str, _Number] = {}
+    slots: dict[int, tuple[_Number, _Number]] = {}
+    skipped: dict[str, _Number] = {}
 
 
 class Frontier(msgspec.Struct, array_like=True, tag="frontier", frozen=True):
@@ -203,15 +208,15 @@ class Frontier(msgspec.Struct, array_like=True, tag="frontier", frozen=True):
     """
 
     partition: InputPartition
-    partitions: int
-    generation: int
-    next_offset: int
-    watermark: int | None
+    partitions: _Number
+    generation: _Number
+    next_offset: _Number
+    watermark: _Number | None
     marked: str
-    unread_since: int | None
-    written_at: int
+    unread_since: _Number | None
+    written_at: _Number
     tallies: list[Tally]
-    blind_from: int | None = None
+    blind_from: _Number | None = None
     inputs: dict[str, int] = {}
 
 
@@ -229,17 +234,17 @@ class Resume(msgspec.Struct, array_like=True, tag="resume", frozen=True):
     """
 
     partition: InputPartition
-    generation: int
-    step: int
-    block_offsets: int
-    start: int
-    greatest: int | None
-    recorded: int | None
-    mark: int | None
-    read_from: int
-    greatest_there: int | None
-    blind_from: int | None = None
-    rejected_from: int | None = None
+    generation: _Number
+    step: _Number
+    block_offsets: _Number
+    start: _Number
+    greatest: _Number | None
+    recorded: _Number | None
+    mark: _Number | None
+    read_from: _Number
+    greatest_there: _Number | None
+    blind_from: _Number | None = None
+    rejected_from: _Number | None = None
     form: str = ""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from itertools import pairwise
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -109,6 +110,36 @@ async def test_a_long_backlog_does_not_keep_the_watch_from_judging(monkeypatch: 
     for offset in range(10):
         await strides.take_segment(0, offset, frontier(offset))
     assert strides.judged == list(range(10))
+
+
+class Ranges(Evaluate):
+    """Notes the ends of ranges, instead of judging them."""
+
+    def __init__(self) -> None:
+        unused: Any = None
+        settings = EvaluateSettings(Topics(), frozenset(), 4)
+        super().__init__(settings, FixedPolicy(default_policy()), unused, unused, Timing(clock=lambda: 0))
+        self.ends: list[int] = []
+
+    async def _evaluate_range(self, task: Any, to: int, goal: int, states_every: int = 0) -> float:
+        self.ends.append(to)
+        return 1e9  # so dear that no further T is affordable
+
+    def _report(self, shard: Any) -> None: ...
+
+    def _notify(self, shard: Any) -> None: ...
+
+
+@pytest.mark.parametrize("step", [1_000, 5_000, 7_000])
+async def test_a_state_between_two_t_of_a_new_step_is_gone_on_from_at_the_next_t(step: int) -> None:
+    ranges = Ranges()
+    shard = SimpleNamespace(
+        policy=SimpleNamespace(step=step), watermark=lambda: 50_123, begin_at=lambda goal: 11_001
+    )
+    judged_by = schedule_of(default_policy()).at(0)
+    task: Any = SimpleNamespace(shard=shard, judged_by=judged_by, step_cost=1e9)
+    await ranges._evaluate(task)
+    assert ranges.ends == list(range(11_001 - 11_001 % step + step, 50_124, step))
 
 
 class Timed(Evaluator):
