@@ -31,7 +31,7 @@ from streams.watchdog.report import Report
 
 __all__ = ["Overviews"]
 
-_NOTICES = 8
+_NOTICES, _DEPLOYS = 8, 3
 #: The most scopes that are shown over time.
 _ROWS = 24
 #: Points of the line of a budget, about.
@@ -193,15 +193,17 @@ class Overviews:
         return [one for one in rows if any(each.completed for each in one.samples)][:_ROWS]
 
     def _notices(self, env: str) -> list[Notice]:
-        lines = [
-            line
-            for line in self._views.incident_log()
-            if line.get("type") == "notice" and line.get("env") == env
-        ]
-        return [
-            Notice(parse_instant(line["at"]), str(line.get("text", "")))
-            for line in lines[: -_NOTICES - 1 : -1]
-        ]
+        """The latest notices, of which few are deploys, as there may be many of those."""
+        told: list[Notice] = []
+        deploys = 0
+        for line in reversed(self._views.incident_log()):
+            if line.get("type") != "notice" or line.get("env") != env or len(told) >= _NOTICES:
+                continue
+            is_deploy = line.get("deploy") is not None
+            deploys += is_deploy
+            if not is_deploy or deploys <= _DEPLOYS:
+                told.append(Notice(parse_instant(line["at"]), str(line.get("text", ""))))
+        return told
 
 
 def _env(scope: str) -> str:

@@ -7,14 +7,16 @@ from collections.abc import Iterable
 from random import Random
 from typing import Any
 
+from detectors.engine.sla_days import day_of
+from detectors.history.history import FIELDS
 from detectors.incidents import IncidentInput
-from detectors.instants import format_instant
+from detectors.instants import DAY, HOUR, format_instant
 from streams.evaluate.ownership.claims import CLAIM_KEY
 from streams.evaluate.shard_state import decode_state
 from streams.kafka.producer import ProducerRecord
 from streams.records.models import encode_input
 from streams.records.progress import evaluated_to_in
-from streams.records.verdicts import decode_command
+from streams.records.verdicts import decode_command, history_out
 from streams.segments.codec import Frontier, Segment, encode, frontier_key, segment_key
 from tests.detectors.engine.episodes import ENV, POLICY, STEP, Episode, rows_of
 from tests.support.oracle import NOON, SECOND
@@ -145,3 +147,26 @@ def test_an_environment_without_an_event_tells_its_progress_in_states_that_chang
     shard.facts(90 * SECOND, generation=2)
     shard.judge()
     assert "opened" in [kind for _, kind in shard.kinds()]
+
+
+def test_the_days_that_the_topic_lacks_are_told_once_as_far_as_the_history_tells_them() -> None:
+    shard = Shard()
+    leaf = {"axes": {"auth_method": "sis", "csp": "idme"}, "sign_in": dict.fromkeys(FIELDS, 0) | {"good": 5}}
+    places = range(NOON - 3 * DAY, NOON, 6 * HOUR)
+    for at in places:
+        record = {"v": 2, "env": ENV, "at": at, "leaves": [leaf]}
+        shard.write([history_out(TOPICS, 0, record)])
+    shard.facts(60 * SECOND)
+    shard.judge()
+    told = [json.loads(value) for value in shard.values(TOPICS.days)]
+    by_date: dict[str, int] = {}
+    for at in places:
+        date = day_of(at, POLICY.time_zone).date
+        by_date[date] = by_date.get(date, 0) + 5
+    del by_date[day_of(NOON, POLICY.time_zone).date]  # it is not over
+    assert {one["date"]: one["sign_in"]["good"] for one in told if one["scope"] == "prod/sis/idme"} == by_date
+    assert len(told) == 3 * len(by_date)
+    shard.crash()
+    shard.facts(90 * SECOND)
+    shard.judge()
+    assert len(shard.values(TOPICS.days)) == len(told)

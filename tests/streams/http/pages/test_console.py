@@ -144,6 +144,11 @@ async def test_a_deploy_is_a_mark_on_charts_and_stands_on_the_timeline(served: S
     assert html.count(mark) == 3  # two charts and the timeline
     assert mark in await page(served, "/")
     assert mark not in await page(served, "/?env=staging")
+    for number in range(30):
+        told = {**notice_object(notice), "text": f"told {number};", "incident": None}
+        served.views.apply("incident-log", b"prod", dumps(told if number else told | {"deploy": None}))
+    html = await page(served, "/")
+    assert [number for number in range(30) if f"told {number};" in html] == [0, 27, 28, 29]
 
 
 async def test_the_console_follows_the_policy_that_comes_into_force(served: Serving) -> None:
