@@ -316,7 +316,7 @@ TARGETS: tuple[Target, ...] = (
     Target("ingest-state", "packed", _resumes, _take_resumes, share=4),
     Target("incident-inputs", "json", corpus.some_inputs, _take_inputs, share=4, at_once=16, cpu=5),
     Target("sli-history", "json", _history_values, _take_history, share=1),
-    Target("policy records", "json", _policy_records, _take_policies, share=0.5),
+    Target("policy records", "json", _policy_records, _take_policies, share=0.05),
     Target("progress in headers", "text", lambda: [b"1796045150000", b"prod,staging"], _headers, share=2),
     Target(
         "incident-commands",

@@ -265,8 +265,8 @@ TARGETS: tuple[Target, ...] = (
         Target(f"mapping {name}", "json", lambda some=some: some, _mapping(name), share=4, at_once=32)  # type: ignore[misc]
         for name, some in sorted(corpus.samples().items())
     ),
-    Target("mapping files", "text", corpus.mappings, _mapping_text, share=0.25),
-    Target("policies", "text", corpus.policies, _policy_text, share=0.25),
+    Target("mapping files", "text", corpus.mappings, _mapping_text, share=0.1),
+    Target("policies", "text", corpus.policies, _policy_text, share=0.05),
     Target("PagerDuty's webhooks", "json", corpus.webhooks, _pagerduty, share=8),
     Target("Slack's requests", "form", corpus.slack_forms, _slack, share=8),
     Target("bodies of acts", "json", _act_seeds, _bodies, share=6),
