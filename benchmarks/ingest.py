@@ -155,8 +155,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     add_options(parser, runs=3)
     options = parser.parse_args(arguments)
 
-    async def measure(kind: Kind) -> Figure:
-        return await _measure(options.events, options.per_second, options.runs, kind)
+    async def measure(kind: Kind) -> list[Figure]:
+        return [await _measure(options.events, options.per_second, options.runs, kind)]
 
     report(asyncio.run(on_each(options.kafka, measure)), options.results)
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
+import statistics
 import sys
 import tempfile
 import uuid
@@ -32,7 +34,7 @@ from streams.segments.codec import Frontier, decode
 from tests.support.mixed_events import mixed_events
 from tests.support.processes import Failed as WorkerFailed
 
-__all__ = ["Pace", "figure_of", "fold", "measure", "pace"]
+__all__ = ["Pace", "beside_ceiling", "figure_of", "fold", "measure", "pace"]
 
 _PARTITIONS = 2
 _PER_SECOND = 2_000  # events per second of event time, on each partition
@@ -203,6 +205,38 @@ def figure_of(one: list[Pace], two: list[Pace], count: int, size: float, kind: K
     )
 
 
+def beside_ceiling(one: list[Pace], two: list[Pace], cores: int, kind: Kind = EMBEDDED) -> Figure | None:
+    """Build the figure of two workers beside what the broker leaves them of the machine; None if that is not known.
+
+    The ceiling of a run is the rate of one worker, times as many such workers as have room: the cores less what the
+    broker takes of them beside two workers, divided by what one worker takes, and two at most.
+
+    Args:
+        one, two: the runs with one worker and with two.
+        cores: of the machine.
+        kind: the broker.
+    """
+    rates, ceilings, rooms = [], [], []
+    for alone, both in zip(one, two, strict=True):
+        if alone.workers is not None and both.broker is not None:
+            rooms.append(min(2.0, (cores - both.broker) / alone.workers))
+            rates.append(both.rate)
+            ceilings.append(alone.rate * rooms[-1])
+    if not rates:
+        return None
+    return figure(
+        f"two_workers_beside_broker{kind.suffix}",
+        f"Durable ingest by two workers, beside what the broker leaves of {cores} cores, {kind.title}",
+        "events/s",
+        rates,
+        goal=Goal("at least", 0.9, "ratio"),
+        compared_with="one worker, times the room for more",
+        ceilings=ceilings,
+        note=f"there was room for {statistics.median(rooms):.2f} workers: ({cores} cores - the broker's share beside "
+        "two workers) ÷ the share of one worker; reading the frontiers and the kernel's network take of it, too",
+    )
+
+
 def _events(count: int) -> list[list[Record]]:
     """Build the events of each partition."""
     start = RealClock()() - count * SECOND // _PER_SECOND - MINUTE
@@ -224,7 +258,7 @@ async def _measure_at_last(
     return await measure(count, workers, events, folder, kind)
 
 
-async def _compare(events: list[list[Record]], runs: int, folder: Path, kind: Kind) -> Figure:
+async def _compare(events: list[list[Record]], runs: int, folder: Path, kind: Kind) -> list[Figure]:
     count = len(events[0])
     size = sum(len(value) for _, _, value in events[0]) / count
     paces: dict[int, list[Pace]] = {1: [], 2: []}
@@ -233,7 +267,9 @@ async def _compare(events: list[list[Record]], runs: int, folder: Path, kind: Ki
             found.append(await _measure_at_last(count, workers, events, folder, kind))
             rate = f"{found[-1].rate:,.0f} events/s"
             print(f"{kind.title}, run {run + 1}: {workers} worker(s): {rate}", flush=True)
-    return figure_of(paces[1], paces[2], count, size, kind)
+    beside = beside_ceiling(paces[1], paces[2], os.cpu_count() or 2, kind)
+    whole = figure_of(paces[1], paces[2], count, size, kind)
+    return [whole] if beside is None else [whole, beside]
 
 
 def main() -> None:
@@ -249,7 +285,7 @@ def main() -> None:
     try:
         with tempfile.TemporaryDirectory(prefix="watchofficer-two-", ignore_cleanup_errors=True) as folder:
 
-            async def on(kind: Kind) -> Figure:
+            async def on(kind: Kind) -> list[Figure]:
                 return await _compare(events, options.runs, Path(folder), kind)
 
             found = asyncio.run(on_each(options.kafka, on))

@@ -7,6 +7,7 @@ scraping (every 15 s), evaluating (every 15 s) and grouping (30 s) take time.
 from __future__ import annotations
 
 import asyncio
+import re
 import shutil
 import subprocess
 from collections.abc import Callable, Sequence
@@ -24,7 +25,7 @@ from aiohttp import web
 from detectors.instants import parse_instant
 from streams.kafka.embedded_broker import free_port
 
-__all__ = ["NoPrometheus", "Notified", "PrometheusBeside"]
+__all__ = ["NoPrometheus", "Notified", "PrometheusBeside", "versions"]
 
 _READY_SECONDS = 30.0
 _POLL = 0.1
@@ -200,6 +201,19 @@ class PrometheusBeside:
                 labels, since = alert["labels"], parse_instant(alert["startsAt"])
                 self.notified.append(Notified(at, labels["instance"], labels["auth_method"], since))
         return web.Response()
+
+
+def versions() -> str:
+    """Return the names of both programs with their versions, as far as they are installed."""
+    said = []
+    for name, programs in (("Prometheus", (_PROMETHEUS,)), ("Alertmanager", _ALERTMANAGER)):
+        program = next(filter(None, map(shutil.which, programs)), None)
+        version = None
+        if program is not None:
+            told = subprocess.run([program, "--version"], capture_output=True, text=True, check=False)
+            version = re.search(r"version (\d[\w.]*)", told.stdout + told.stderr)
+        said.append(f"{name} {version[1]}" if version else name)
+    return " and ".join(said)
 
 
 def _rules(every: int) -> dict[str, Any]:

@@ -56,12 +56,12 @@ def add_kafka(parser: argparse.ArgumentParser) -> None:
     )
 
 
-async def on_each(kafka: bool, measure: Callable[[Kind], Awaitable[Figure]]) -> list[Figure]:
+async def on_each(kafka: bool, measure: Callable[[Kind], Awaitable[list[Figure]]]) -> list[Figure]:
     """Measure on the embedded broker, and on Apache Kafka; if Apache Kafka cannot run, print why and leave it out."""
-    found = [await measure(EMBEDDED)]
+    found = await measure(EMBEDDED)
     if kafka:
         try:
-            found.append(await measure(KAFKA))
+            found += await measure(KAFKA)
         except NoKafka as missing:
             print(f"not measured on Apache Kafka: {missing}", file=sys.stderr)
     return found

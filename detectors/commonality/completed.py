@@ -123,7 +123,6 @@ class Completed:
         self._minutes: dict[int, _Minute] = {}
         # Facts of the last frame that do not count yet, with their kinds as placed when the frame came.
         self._waiting: list[tuple[FactColumns, list[Kind]]] = []
-        self._known: dict[Kind, int] = {}
         self._places: dict[Kind, Kind] = {}
         self._placed_at = -1  # the version of the scopes that ``_places`` is of
 
@@ -187,7 +186,7 @@ class Completed:
 
     def _sli(self, kind: Kind) -> int:
         """Return the position in ``_SLIS`` of the SLI in which a kind counts; -1 for none."""
-        counter = self._counter(kind)
+        counter = self._classify.counter(kind)
         return next((n for n, counters in enumerate(_SLIS) if counter in counters), -1)
 
     def _placed(self, kinds: Sequence[Kind]) -> list[Kind]:
@@ -208,19 +207,11 @@ class Completed:
         except KeyError:
             return self._scopes.aliased(leaf)
 
-    def _counter(self, kind: Kind) -> int:
-        known = self._known.get(kind)
-        if known is None:
-            if len(self._known) >= _KINDS_KNOWN:
-                self._known.clear()
-            known = self._known[kind] = self._classify.counter(kind)
-        return known
-
     def _fold(self, facts: FactColumns, kinds: Sequence[Kind]) -> None:
         """Add facts that count to their minutes; ``kinds`` are those of the facts, placed."""
         if not len(facts):
             return
-        counter = facts.by_kind(self._counter)
+        counter = facts.by_kind(self._classify.counter)
         minutes = facts.pane // MINUTE
         succeeded = np.isin(counter, (GOOD, SESSION_GOOD))
         cells = minutes[succeeded] * len(facts.kinds) + facts.kind[succeeded]

@@ -84,8 +84,7 @@ class SilenceDetector:
         rules = self.policy.silence
         known = _Usual(frame, self.policy, self.history)
         for window in rules.windows:
-            usual = arrivals(known.of(window), known.by_starts)
-            is_scope = lattice_of(frame.scopes).is_scope
+            usual, is_scope = known.arrivals(window), lattice_of(frame.scopes).is_scope
             scopes = np.flatnonzero((usual >= rules.min_expected).any(axis=0) & is_scope)
             if scopes.size:
                 arrived = arrivals(frame.arrived(window)[:, scopes], known.by_starts[:, scopes])
@@ -124,7 +123,8 @@ class _Usual:
             self.known = np.where(np.isnan(self.known), history.expected(self.minutes, window), self.known)
         unknown: Bools = np.asarray(np.isnan(self.known).any(axis=(1, 2)))
         self.untold: Bools = unknown[self.minute]
-        self.by_starts = has_starts(self.known)[self.minute]
+        self._by_starts = has_starts(self.known)
+        self.by_starts = self._by_starts[self.minute]
         if self.untold.any():
             self.by_starts[self.untold] = has_starts(frame.arrived(HOUR).astype(np.float64))[self.untold]
 
@@ -134,6 +134,13 @@ class _Usual:
         if self.untold.any():
             usual[self.untold] = self._by_the_hour(window)[self.untold]
         return usual
+
+    def arrivals(self, window: int) -> Floats:
+        """Return the sign-ins (step, scope) that usually arrive in a window (ms); nan where nothing tells of them."""
+        if self.untold.any():
+            return np.asarray(arrivals(self.of(window), self.by_starts))
+        by_minute = arrivals(self._history.expected(self.minutes, window), self._by_starts)
+        return np.asarray(by_minute[self.minute])
 
     def _by_the_hour(self, window: int) -> Floats:
         """Return (step, scope, counter) what an equal part of the time before the window (ms) has brought.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -41,6 +41,8 @@ _COUNTERS: dict[tuple[Sli | None, EventClass | None], int] = {
     ("session", "good"): SESSION_GOOD,
     ("session", "bad"): SESSION_BAD,
 }
+#: The counters of so many kinds are remembered at most.
+_KINDS_KNOWN = 4096
 
 
 class Amounts(NamedTuple):
@@ -73,6 +75,7 @@ class Classify:
     classes: Classes
     slow_at: Mapping[str, int]
     axes: tuple[str, ...] = AXES
+    _known: dict[Kind, int] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def is_bad(self, facts: FactColumns) -> Bools:
         """Return (N,) whether each row holds failures that count against the service."""
@@ -108,6 +111,14 @@ class Classify:
 
     def counter(self, kind: Kind) -> int:
         """Return the counter that the events of a kind add to; -1 for none."""
+        known = self._known.get(kind)
+        if known is None:
+            if len(self._known) >= _KINDS_KNOWN:
+                self._known.clear()
+            known = self._known[kind] = self._counter_of(kind)
+        return known
+
+    def _counter_of(self, kind: Kind) -> int:
         event_class = self.classes.of(
             kind.step,
             kind.outcome,

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
+from operator import attrgetter
+from typing import Any
 
 from detectors.policy.policy import Policy
 from detectors.values import OTHER
-from detectors.windows.facts import FactRow
+from detectors.windows.facts import FactRow, Kind
 from streams.aggregate.rejected_share import RejectedShare
 from streams.segments.codec import Tally
 from streams.segments.input_partition import InputPartition, input_name
@@ -20,6 +22,7 @@ _KEPT = 512
 
 _Place = tuple[InputPartition, int, str]
 _Label = tuple[str, str, str]
+_kind_of = attrgetter(*Kind._fields)
 
 
 class Totals:
@@ -47,11 +50,16 @@ class Totals:
         """
         counts: Counter[_Label] = Counter()
         unlisted: Counter[str] = Counter()
+        of_kinds: dict[tuple[Any, ...], int] = {}
         for row in rows:
-            method, csp = (self._value(axis, row, policy, env) for axis in ("auth_method", "csp"))
-            counts[method, csp, _result(row, policy)] += row.count
-            for field in _unlisted(row, policy, place[2]):
-                unlisted[field] += row.count
+            kind = _kind_of(row)
+            of_kinds[kind] = of_kinds.get(kind, 0) + row.count
+        # Rows are many and kinds are few, and all else follows from the kind.
+        for kind, count in zip(map(Kind._make, of_kinds), of_kinds.values(), strict=True):
+            method, csp = (self._value(axis, kind, policy, env) for axis in ("auth_method", "csp"))
+            counts[method, csp, _result(kind, policy)] += count
+            for field in _unlisted(kind, policy, place[2]):
+                unlisted[field] += count
         before = self._events_of.pop(place, None)
         if before is not None:
             self.events[before[0]].subtract(before[1])
@@ -62,9 +70,9 @@ class Totals:
         if len(self._events_of) > 2 * _KEPT:
             self._events_of = dict(islice(self._events_of.items(), _KEPT, None))
 
-    def _value(self, axis: str, row: FactRow, policy: Policy, env: str) -> str:
-        """The label of a row's value; "none" without one, ``OTHER`` beyond the policy's ``max_values``."""
-        raw = dict(zip(policy.axes, row.leaf, strict=False)).get(axis)
+    def _value(self, axis: str, kind: Kind, policy: Policy, env: str) -> str:
+        """The label of a kind's value; "none" without one, ``OTHER`` beyond the policy's ``max_values``."""
+        raw = dict(zip(policy.axes, kind.leaf, strict=False)).get(axis)
         if raw is None:
             return "none"
         value, others = policy.canonical_value(axis, raw), self._others[env, axis]
@@ -105,28 +113,28 @@ def _of_input(partition: InputPartition, tally: Tally) -> dict[tuple[str, str, s
     return found | {(name, "skipped", rule): count for rule, count in tally.skipped.items()}
 
 
-def _result(row: FactRow, policy: Policy) -> str:
-    """Return the class of a row's events; "neutral" for an outcome that is neither good nor bad."""
-    values = dict(zip(policy.axes, row.leaf, strict=False))
+def _result(kind: Kind, policy: Policy) -> str:
+    """Return the class of the events of a kind; "neutral" for an outcome that is neither good nor bad."""
+    values = dict(zip(policy.axes, kind.leaf, strict=False))
     event_class = policy.event_classes.of(
-        row.step,
-        row.outcome,
-        row.code,
-        row.error_class,
+        kind.step,
+        kind.outcome,
+        kind.code,
+        kind.error_class,
         missing_csp="csp" in values and values["csp"] is None,
         missing_client="client_id" in values and values["client_id"] is None,
     )
     return event_class or "neutral"
 
 
-def _unlisted(row: FactRow, policy: Policy, env: str) -> Iterator[str]:
-    """The fields of a row whose values the policy does not list."""
+def _unlisted(kind: Kind, policy: Policy, env: str) -> Iterator[str]:
+    """The fields of a kind whose values the policy does not list."""
     if env not in policy.envs:
         yield "env"
-    if row.step not in policy.steps.slis:
+    if kind.step not in policy.steps.slis:
         yield "step"
-    if row.outcome not in policy.outcomes.kinds:
+    if kind.outcome not in policy.outcomes.kinds:
         yield "outcome"
-    for axis, raw in zip(policy.axes, row.leaf, strict=False):
+    for axis, raw in zip(policy.axes, kind.leaf, strict=False):
         if raw is not None and policy.canonical_value(axis, raw) not in policy.values.get(axis, {}):
             yield axis

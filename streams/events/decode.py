@@ -35,14 +35,17 @@ class _Known(LoginEvent, gc=False, kw_only=True, forbid_unknown_fields=True):
         "authorize_sso",
         "callback",
         "token",
+        "passkey",
         "refresh",
         "revoke",
         "revoke_all_sessions",
         "logout",
     ]
     outcome: Literal["started", "success", "failure", "redirect"]
-    csp: Literal["idme", "logingov", "mhv", "dslogon", None] = None
-    client_id: Literal["vaweb", "vamobile", "arp", "mhv", "myvahealth", None] = None
+    csp: Literal["idme", "logingov", "mhv", "dslogon", "clear", None] = None
+    client_id: Literal["vaweb", "vamobile", "arp", "mhv", "myvahealth", "ebenefits", "vaoccmobile", None] = (
+        None
+    )
 
 
 _DECODE = msgspec.json.Decoder(LoginEvent).decode

@@ -9,8 +9,8 @@ from benchmarks.setup.brokers import EMBEDDED, KAFKA, Kind, on_each
 from tests.support.brokers import NoKafka
 
 
-async def _measured(kind: Kind) -> Figure:
-    return figure(f"x{kind.suffix}", kind.title, "s", [1.0])
+async def _measured(kind: Kind) -> list[Figure]:
+    return [figure(f"x{kind.suffix}", kind.title, "s", [1.0])]
 
 
 async def test_apache_kafka_is_measured_on_where_it_is_asked_for() -> None:
@@ -21,7 +21,7 @@ async def test_apache_kafka_is_measured_on_where_it_is_asked_for() -> None:
 async def test_where_apache_kafka_cannot_run_it_is_left_out_and_said_why(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    async def without_kafka(kind: Kind) -> Figure:
+    async def without_kafka(kind: Kind) -> list[Figure]:
         if kind is KAFKA:
             raise NoKafka("there is no java")
         return await _measured(kind)

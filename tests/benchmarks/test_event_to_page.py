@@ -111,7 +111,7 @@ def test_lanes_of_one_rate_make_figures_together_and_each_rate_has_its_goals() -
     }
     assert len(found) == 8
     assert found["event_to_page_20"].runs == (2.5, 2.7, 2.5, 2.7)
-    assert found["event_to_page_20"].goal == Goal("at most", 3)
+    assert found["event_to_page_20"].goal == Goal("at most", 1.0, "ratio")
     assert found["event_to_page_20_p99"].value == 2.7
     assert found["event_to_page_20_evidence"].goal is None
     beside = found["event_to_page_20_prometheus"]

@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.reporting.figures import Goal
 from benchmarks.setup.filled import Record
-from benchmarks.two_workers import Pace, figure_of, fold, pace
+from benchmarks.two_workers import Pace, beside_ceiling, figure_of, fold, pace
 from detectors.instants import MINUTE
 from streams.runtime.clocks import RealClock
 from streams.segments.codec import Frontier
@@ -65,6 +65,17 @@ def test_the_figure_says_what_the_broker_took() -> None:
     assert found.ratio == pytest.approx((180 / 100 + 210 / 110) / 2)
     assert "beside one worker the broker took 0.25 of a core (one worker: 1.00)" in found.note
     assert "beside two the broker took 0.40 of a core (two: 1.60)" in found.note
+
+
+def test_the_ceiling_is_what_the_broker_leaves_of_the_cores() -> None:
+    one = [Pace(100.0, 0.2, 0.8), Pace(100.0, None, None), Pace(100.0, 0.1, 0.5)]
+    two = [Pace(150.0, 0.8, 1.2), Pace(170.0, 0.4, 1.6), Pace(160.0, 0.5, 1.0)]
+    found = beside_ceiling(one, two, 2)
+    assert found is not None
+    assert found.runs == (150.0, 160.0)
+    assert found.ceiling == pytest.approx((150.0 + 200.0) / 2)  # no more than two workers have room
+    assert found.ratio == pytest.approx((1.0 + 0.8) / 2)
+    assert beside_ceiling([Pace(100.0, None, None)], two[:1], 2) is None
 
 
 @pytest.mark.long

@@ -134,10 +134,16 @@ class Collapse:
 
     def _near(self, length: int) -> Bools:
         """Return (step, scope) whether so many fail in a window (ms) that success may have collapsed."""
-        counts = self._frame.counts[length]
-        failures = counts[..., BAD] + counts[..., EXCLUDED]
-        near = (failures >= self._policy.outage.min_people) & (counts[..., EXCLUDED] > counts[..., BAD])
-        return np.asarray(near & self._lattice.is_scope & (failures > _HALF * counts[..., GOOD]))
+        counts, least = self._frame.counts[length], self._policy.outage.min_people
+        excluded = counts[..., EXCLUDED]
+        out: Bools = np.zeros(excluded.shape, dtype=bool)
+        # Most failures are excluded ones, so no other scope comes near.
+        some = np.flatnonzero(self._lattice.is_scope & (2 * excluded.max(axis=0, initial=0) > least))
+        if some.size:
+            left_out, bad, good = (counts[:, some, counter] for counter in (EXCLUDED, BAD, GOOD))
+            failures = bad + left_out
+            out[:, some] = (failures >= least) & (left_out > bad) & (failures > _HALF * good)
+        return out
 
     def _judge(self, length: int, near: Bools) -> _Window:
         """Return what a window (ms) shows; one in which hardly anybody fails shows that a longer one is past.
