@@ -21,7 +21,8 @@ from benchmarks.setup.decoding import DECODING, decoding
 from detectors.instants import DAY, HOUR, parse_instant
 from streams.aggregate.acceptance import Rules
 from streams.aggregate.rejected_share import RejectedShare
-from streams.replay.replay import Input, Replay
+from streams.replay.facts.events import Input
+from streams.replay.replay import Replay
 from streams.replay.sources import partitions
 from streams.replay.summary import Summary
 from streams.replay.verdict_lines import objects

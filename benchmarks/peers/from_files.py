@@ -20,7 +20,7 @@ from benchmarks.reporting.figures import Figure, Goal, figure
 from detectors.instants import HOUR, MINUTE
 from streams.aggregate.acceptance import Rules
 from streams.aggregate.rejected_share import RejectedShare
-from streams.replay.replay import Input
+from streams.replay.facts.events import Input
 from streams.replay.sources import partitions
 from streams.replay.summary import Summary
 from streams.runtime.clocks import RealClock

@@ -50,7 +50,7 @@ def main() -> None:
 
 
 @main.command()
-@click.argument("events", nargs=-1, required=True)
+@click.argument("events", nargs=-1)
 @policy_option
 @click.option(
     "--policies",
@@ -84,6 +84,24 @@ def main() -> None:
     "--inputs", "inputs_file", type=click.Path(), help="Read records of incident-inputs from this file."
 )
 @click.option("--sli-every", type=Duration(), help="Print SLIs at every multiple of this duration.")
+@click.option(
+    "--write-facts",
+    type=click.Path(),
+    help="Record the facts of the events in this file, so that --facts can judge them again.",
+)
+@click.option(
+    "--facts",
+    "facts_file",
+    type=click.Path(),
+    help="Judge the facts that --write-facts has recorded in this file, instead of EVENTS.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 2),
+    default=1,
+    show_default=True,
+    help="Processes: with 2 one judges prod, and the other reads the files and judges the other environments.",
+)
 @click.option("--partitioned", is_flag=True, help="Treat each file as a separate partition.")
 @sort_option
 @click.option(
@@ -92,7 +110,7 @@ def main() -> None:
 @click.option("--format", "form", type=click.Choice(["table", "jsonl"]), default="table", show_default=True)
 @json_option("jsonl")
 @errors_in_a_line
-def replay(events: tuple[str, ...], **options: Any) -> None:
+def replay(**options: Any) -> None:
     """Evaluate EVENTS as a worker would, and print the verdicts.
 
     EVENTS are files, - for standard input, or topic:NAME[@FROM..TO] of WATCHOFFICER_BROKER. Files may be
@@ -100,7 +118,9 @@ def replay(events: tuple[str, ...], **options: Any) -> None:
     accepted, or nearly all were late.
     """
     from streams.cli.replay import replay_command
+    from streams.cli.replaying.runs import given_in
 
+    given = given_in(options)
     policy_file = options.pop("policy_file")
     if policy_file and options["policies"]:
         raise click.UsageError(
@@ -108,7 +128,7 @@ def replay(events: tuple[str, ...], **options: Any) -> None:
         )
     policy = policy_of(policy_file)
     other = options.pop("compared_file")
-    sys.exit(replay_command(events, policy, compared=policy_of(other) if other else None, **options))
+    sys.exit(replay_command(given, policy, compared=policy_of(other) if other else None, **options))
 
 
 @main.command()

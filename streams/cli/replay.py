@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from functools import partial
 from typing import IO, Any
 
 import msgspec
@@ -17,97 +16,71 @@ from detectors.backtest.score import Score, score
 from detectors.instants import format_instant
 from detectors.policy.policy import Policy
 from streams.cli.guidance.progress import Progress, expected_records, followed
-from streams.cli.inputs.mapping import account_words, inputs_of
+from streams.cli.replaying.runs import Given, Runs, RunsApart, RunsHere
 from streams.evaluate.evaluator import Verdict
-from streams.mappings.inputs import Input
 from streams.records.policies import PolicySchedule
 from streams.records.verdicts import log_line
-from streams.replay.checkpoint import Checkpoint
-from streams.replay.entries import Entry, SourceError
+from streams.replay.entries import SourceError
+from streams.replay.facts.recording import recorded_events
 from streams.replay.order.in_order import comes_newest_first
 from streams.replay.policies.source import read_policies
-from streams.replay.record_files import read_history, read_inputs
 from streams.replay.replay import Replay
 from streams.replay.scoring.score_lines import comparison_objects, score_objects
 from streams.replay.scoring.score_table import show_comparison, show_score
 from streams.replay.scoring.truth_file import read_truth
-from streams.replay.sources import checkpoint_of, partitions
 from streams.replay.summary import Summary, fault_lines, unjudged_lines
 from streams.replay.table import ReplayTable
-from streams.replay.two_pass import TwoPass
 from streams.replay.verdict_lines import objects
 
 __all__ = ["replay_command"]
 
 
 def replay_command(
-    events: tuple[str, ...],
+    given: Given,
     policy: Policy,
     *,
     compared: Policy | None,
     policies: str | None,
-    mapping_names: tuple[str, ...],
+    workers: int,
     truth_file: str | None,
-    history_file: str | None,
     history_out: str | None,
     log_out: str | None,
-    inputs_file: str | None,
-    sli_every: int | None,
-    partitioned: bool,
-    sort: bool,
-    now: int,
     form: str,
 ) -> int:
-    """Judge the events and print verdicts, scores and a comparison of policies; returns the exit status.
+    """Judge events or recorded facts, and print verdicts, scores and a comparison of policies.
 
-    With ``policies`` (see ``read_policies``) they replace ``policy``. The status is 2 if nothing was judged.
+    Args:
+        given: what is judged; with two ``workers`` in as many processes.
+        policy: the policy that judges, unless ``policies`` says which one judges which T (``read_policies``).
+        compared: another policy, whose verdicts are compared with those of the first.
+        policies, workers, truth_file, history_out, log_out, form: the options of these names.
+
+    Returns:
+        the exit status, which is 2 if nothing was judged.
 
     Raises:
         SourceError: an input cannot be read.
     """
     schedule, policy = _scheduled(policies, policy)
-    _check_multiple(sli_every, [one for one in (policy, compared) if one is not None])
+    judged = [one for one in (policy, compared) if one is not None]
+    _check_multiple(given.sli_every, judged)
     labels = read_truth(truth_file) if truth_file else None
-    checkpoint = checkpoint_of(events)
-    back = _back(checkpoint, [one for one in (policy, compared) if one is not None])
-    inputs = inputs_of(mapping_names)
-    given: dict[str, Any] = {"partitioned": partitioned, "back": back, "inputs": inputs, "sort": sort}
-    sources = TwoPass(events, **given) if compared else None
-
-    def run(policy: Policy, entries: list[Iterator[Entry]], policies: PolicySchedule | None = None) -> Replay:
-        return Replay(
-            entries,
-            policies or policy,
-            now=now,
-            sli_every=sli_every,
-            history=read_history(history_file) if history_file else (),
-            inputs=read_inputs(inputs_file, policy.step) if inputs_file else (),
-            checkpoint=checkpoint,
-        )
-
-    plain = partial(partitions, events, **given)
-    replay = run(policy, sources.first() if sources else plain(), schedule)
-    found = _judged(replay, _watched(replay, events, form), history_out, log_out, form=form)
-    _print_accounts(inputs)
-    unjudged = _print_faults(replay.summary, events, resumed=checkpoint is not None)
+    runs: Runs = RunsApart(given) if workers > 1 else RunsHere(given, judged, _say)
+    replay = runs.first(policy, schedule)
+    found = _judged(replay, _watched(replay, given, form), history_out, log_out, form=form)
+    for line in runs.words():
+        _say(line)
+    unjudged = _print_faults(replay.summary, given.events, resumed=runs.resumed)
     if labels is not None:
         _print_score(_score(labels, found, replay), policy, form, "Held against the truth")
-    if compared is not None and sources is not None:
-        other = run(compared, sources.second())
+    if compared is not None:
+        other = runs.second(compared)
         others = _outcomes(other)
         _print_comparison(compare(found, others), policy, compared, form)
         if labels is not None:
             scored = _score(labels, others, other)
             _print_score(scored, compared, form, "The other policy against the truth")
     return 2 if unjudged else 0
-
-
-def _back(checkpoint: Checkpoint | None, policies: Sequence[Policy]) -> int:
-    """Return how far (ms) before a checkpoint the events must be read for all policies; 0 without a checkpoint."""
-    if checkpoint is None:
-        return 0
-    _print_checkpoint(checkpoint)
-    return max(checkpoint.back(one) for one in policies)
 
 
 def _scheduled(policies: str | None, policy: Policy) -> tuple[PolicySchedule | None, Policy]:
@@ -128,10 +101,11 @@ def _check_multiple(sli_every: int | None, policies: Iterable[Policy]) -> None:
             raise SourceError(f"--sli-every must be a multiple of the policy's step ({policy.step} ms)")
 
 
-def _watched(replay: Replay, events: Sequence[str], form: str) -> Iterator[Verdict]:
+def _watched(replay: Replay, given: Given, form: str) -> Iterator[Verdict]:
     """Run a replay, and say how far it is, unless verdicts are printed on the same terminal meanwhile."""
     is_shown = form != "jsonl" or not sys.stdout.isatty()
-    progress = Progress("events", expected_records(events)) if is_shown else None
+    expected = recorded_events(given.facts_file) if given.facts_file else expected_records(given.events)
+    progress = Progress("events", expected) if is_shown else None
     return followed(replay.run(), progress, lambda: replay.summary.events)
 
 
@@ -170,10 +144,8 @@ def _outcomes(replay: Replay) -> list[Outcome]:
     return outcomes.result()
 
 
-def _print_accounts(inputs: Iterable[Input]) -> None:
-    """Say to standard error what the mappings have made of the records."""
-    for one in inputs:
-        print(account_words(one.name, one.account), file=sys.stderr)
+def _say(line: str) -> None:
+    print(line, file=sys.stderr)
 
 
 def _print_faults(summary: Summary, events: Sequence[str], *, resumed: bool) -> bool:
@@ -191,16 +163,6 @@ def _print_comparison(changes: Sequence[Change], policy: Policy, compared: Polic
         _write(comparison_objects(changes, policy.hash, compared.hash))
     else:
         show_comparison(changes)
-
-
-def _print_checkpoint(checkpoint: Checkpoint) -> None:
-    for env in sorted({"prod", *checkpoint.states}):
-        if env not in checkpoint.states:
-            print(
-                f"{env}: the topics keep no state from before {format_instant(checkpoint.since)}, "
-                "so its incidents begin anew there",
-                file=sys.stderr,
-            )
 
 
 def _score(labels: Sequence[Label], outcomes: Sequence[Outcome], replay: Replay) -> Score:

@@ -21,7 +21,7 @@ from streams.replay.order.in_order import in_order
 from streams.replay.places import LinesOfFiles, LinesRead, PlacedEntries, Places
 from streams.segments.input_partition import LOGIN_EVENTS
 
-__all__ = ["checkpoint_of", "not_of_the_log", "partitions", "placed_values"]
+__all__ = ["TOPIC", "checkpoint_of", "not_of_the_log", "partitions", "placed_values"]
 
 
 #: The prefix of inputs that are topics.

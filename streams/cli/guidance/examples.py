@@ -10,6 +10,8 @@ EXAMPLES = {
 watchofficer replay events.jsonl.gz
 watchofficer replay --sort newest-first.jsonl --format jsonl
 watchofficer replay events.jsonl --policy new.yaml --compare old.yaml
+watchofficer replay november.jsonl.zst --workers 2 --write-facts november.facts
+watchofficer replay --facts november.facts --policy new.yaml
 watchofficer replay topic:login-events@2026-11-23T15:00:00Z..2026-11-23T16:00:00Z
 """,
     "simulate": """

@@ -17,8 +17,8 @@ from detectors.policy.policy import Policy
 from streams.events.columns import columns_of
 from streams.events.decode import decode
 from streams.events.validation import Rejection
-from streams.replay import replay as engine
 from streams.replay.entries import Entry, Mark
+from streams.replay.facts import events as engine
 from streams.replay.replay import Replay
 from streams.replay.sources import partitions
 from streams.replay.verdict_lines import objects

@@ -1,0 +1,1 @@
+"""How much sooner is a month judged by two processes, and from its facts? ``python -m benchmarks.month``."""
