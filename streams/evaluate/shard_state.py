@@ -114,6 +114,12 @@ def decode_state(value: bytes) -> ShardState:
 
 def _decoded(value: bytes) -> ShardState:
     if value[:1] == _COMPRESSED:
+        if (
+            zstandard.frame_content_size(value[1:]) > _STATE_BYTES
+        ):  # else memory is asked for as its head says
+            raise FormatError(
+                f"not a record of this topic: it says that it holds more than {_STATE_BYTES} bytes"
+            )
         value = zstandard.ZstdDecompressor().decompress(value[1:], max_output_size=_STATE_BYTES)
     version = msgspec.msgpack.decode(value, type=dict[str, Any]).get("version")
     if version != _STATE_VERSION:

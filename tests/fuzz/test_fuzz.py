@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import pytest
 
+from streams.evaluate.shard_state import decode_state
+from streams.segments.codec import FormatError
 from tests.fuzz import corpus
 from tests.fuzz.run import TARGETS, run_one
 from tests.fuzz.target import Target, one_by_one
@@ -19,6 +21,12 @@ def test_an_edge_holds_whatever_bytes_come(target: Target) -> None:
     out = run_one(target, max(2, round(target.share * _CASES)), seed=1)
     assert list(out.faults.values()) == []
     assert sum(out.became.values()) == out.cases
+
+
+def test_a_state_whose_head_promises_a_terabyte_is_none() -> None:
+    head = b"\xc1\x28\xb5\x2f\xfd\xe0" + (1 << 40).to_bytes(8, "little")
+    with pytest.raises(FormatError, match="more than 67108864 bytes"):
+        decode_state(head + bytes(16))
 
 
 def _fragile(value: bytes) -> str:
