@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
@@ -126,7 +127,10 @@ def timeline(
     Args:
         deploys: what went into use around the incident.
     """
-    entries = [(one.happened_at or one.at, 0, _happening(one, names)) for one in happenings]
+    entries, known = [], Counter[tuple[str, int]]()
+    for one in happenings:
+        known[one.kind, one.at] += 1  # two notes of one second, for instance
+        entries.append((one.happened_at or one.at, 0, _happening(one, names, known[one.kind, one.at])))
     end = incident.resolved_at if incident.resolved_at is not None else FAR_FUTURE
     entries += [
         (one.at, -2, _entry(one.at, "deploy", deploy_words(one, incident.first_bad_at), []))
@@ -166,7 +170,8 @@ def instant(at: int) -> Html:
     return tag("time", day_words(at), datetime=moment.strftime("%Y-%m-%dT%H:%M:%SZ"))
 
 
-def _happening(one: Happening, names: ScopeNames) -> Html:
+def _happening(one: Happening, names: ScopeNames, number: int) -> Html:
+    """A change, the ``number``th of its kind at its T."""
     details: list[Html] = []
     for finding in one.findings:
         named = finding.detector.replace("_", " ")
@@ -188,7 +193,9 @@ def _happening(one: Happening, names: ScopeNames) -> Html:
     if one.people and one.kind in ("opened", "reopened", "severity"):
         said.append(tag("p", f"{one.people}."))
     if details:
-        said.append(tag("details", tag("summary", "Evidence"), details, id=f"why-{one.kind}-{one.at}"))
+        said.append(
+            tag("details", tag("summary", "Evidence"), details, id=f"why-{one.kind}-{one.at}-{number}")
+        )
     return _entry(one.happened_at or one.at, one.kind, _title(one, names), said, told_at=one.at)
 
 

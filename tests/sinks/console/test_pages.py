@@ -37,6 +37,7 @@ OK, BLIND = (
     Standing("blind", "The watch is blind (broker): it is away"),
 )
 SPAN = Span(0, HOUR)
+COUNTS = {"window": 5 * MINUTE, "good": 1, "bad": 9}
 VOID = {"br", "img", "input", "link", "meta"}
 EVIL = '"><script>alert(1)</script><img src=x onerror=alert(1)>'
 
@@ -232,7 +233,10 @@ def test_the_timeline_has_what_happened_in_the_order_in_which_it_happened() -> N
         one,
         happenings=[
             Happening(kind="opened", at=2 * MINUTE, reason="it fails", scope="prod/ssoe"),
-            Happening(kind="note", at=9 * MINUTE, happened_at=3 * MINUTE, reason="deployed", by="Ada"),
+            Happening(
+                kind="note", at=9 * MINUTE, happened_at=3 * MINUTE, reason="a", by="Ada", counts=COUNTS
+            ),
+            Happening(kind="note", at=9 * MINUTE, reason="of the same second", by="Ada", counts=COUNTS),
             Happening(kind="acknowledged", at=5 * MINUTE, by="Ada"),
         ],
         messages=[
