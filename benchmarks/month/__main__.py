@@ -42,8 +42,7 @@ def _simulated(start: int, hours: int, rate: float, folder: Path) -> int:
             count += 1
     with (folder / "history").open("wb") as file:
         for record in simulation.history():
-            at = format_instant(int(str(record["at"])))
-            file.write(msgspec.json.encode({**record, "at": at}) + b"\n")
+            file.write(msgspec.json.encode(record) + b"\n")
     return count
 
 

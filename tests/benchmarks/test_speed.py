@@ -32,11 +32,6 @@ pytestmark = pytest.mark.long
             ("--start", "2026-11-23T14:30:00Z", "--hours", "1", "--rate", "0.3"),
             ["replay", "replay_without_detectors"],
         ),
-        (
-            "month",
-            ("--start", "2026-11-23T14:30:00Z", "--hours", "1", "--rate", "0.3"),
-            ["month_two_events", "month_one_facts", "month_two_facts"],
-        ),
         ("restart", ("--seconds", "20", "--per-second", "50"), ["restart"]),
         ("startup", (), ["startup_help", "startup_run"]),
     ],
