@@ -11,6 +11,8 @@ __all__ = ["Schema", "act_body"]
 
 Schema = dict[str, Any]
 
+#: Acts on a scope that are of prod if they name none.
+_DEFAULT_SCOPE = ("report", "deploy")
 #: Texts lose the white space around them before their length is judged.
 _SOME_TEXT = {"pattern": r"\S"}
 
@@ -22,7 +24,10 @@ def act_body(action: Action) -> Schema:
         takes.append("scope")
     if action.about in ("value", "cover"):
         takes.append("env")
-    needs = [*action.needs, *(["scope"] if action.about == "scope" and action.kind != "report" else [])]
+    needs = [
+        *action.needs,
+        *(["scope"] if action.about == "scope" and action.kind not in _DEFAULT_SCOPE else []),
+    ]
     if action.about == "cover":
         needs = []  # the path names what ends
     never_null = {*needs, "scope"}
