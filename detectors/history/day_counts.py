@@ -15,7 +15,7 @@ from detectors.arrays import Bools, Floats, Ints
 
 __all__ = ["DayCounts"]
 
-_Sums = npt.NDArray[np.int32]
+_Sums = npt.NDArray[np.int32] | npt.NDArray[np.int64]
 _NO_COUNTS: Mapping[int, Sequence[int]] = {}
 
 
@@ -48,13 +48,16 @@ class _Day:
             short = len(self._columns) - len(self.entries)
             self.entries = np.fromiter(self._columns, np.int64, len(self._columns))
             self._sums = np.pad(self._sums, ((0, 0), (0, short), (0, 0)))
-            counted = np.diff(self._sums, axis=0)
+            counted = np.diff(self._sums, axis=0).astype(np.int64)
             for row, counts in self._waiting.items():
                 counted[row] = 0
                 if counts:
                     counted[row, [self._columns[entry] for entry in counts]] = list(counts.values())
             self._waiting = {}
-            np.cumsum(counted, axis=0, dtype=np.int32, out=self._sums[1:])
+            sums = np.cumsum(counted, axis=0)
+            # Half the memory, but for a day of more than 2 * 10^9 events of one entry.
+            kind = np.int32 if sums[-1].max(initial=0) <= np.iinfo(np.int32).max else np.int64
+            self._sums = np.concatenate((np.zeros((1, *sums.shape[1:]), kind), sums), dtype=kind, casting="same_kind")
             np.cumsum(self.known, out=self.known_sums[1:])
         return self._sums
 

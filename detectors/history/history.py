@@ -47,6 +47,9 @@ _EXPECTED_AFTER = 22 * HOUR
 #: The time before in which a leaf needs events, and how many, in order to be expected.
 _LATELY = 14 * DAY
 _EXPECTED_LEAST = 100
+#: What a record may count of an entry at most, so that sums over all days are exact in 64 bits and as doubles: 3.6 * 10^9
+#: a second. Likewise its start, ms since the epoch.
+_MOST, _LATEST = 2**40, 2**48
 
 
 class History:
@@ -116,13 +119,13 @@ class History:
                 {code: failures}}`` in place of the leaves.
 
         Raises:
-            ValueError: the environment is another one, a scope is none of it, a counter is missing, or the start is no
-                multiple of five minutes.
+            ValueError: the environment is another one, a scope is none of it, a counter is missing or out of bounds, or
+                the start is no multiple of five minutes.
         """
         at = record["at"]
         start = parse_instant(at) if isinstance(at, str) else int(at)
         slot, rest = divmod(start, BUCKET)
-        if record["env"] != self.env or rest:
+        if record["env"] != self.env or rest or not 0 <= start <= _LATEST:
             raise ValueError(f"not five minutes of {self.env}: env {record['env']!r}, at {at!r}")
         try:
             if "leaves" in record:
@@ -136,6 +139,9 @@ class History:
         if self._newest is not None and slot <= self._newest - _KEPT_SLOTS:
             return
         counts, codes = read
+        of_codes = (of.values() for of in codes.values() if of)
+        if any(min(of) < 0 or max(of) > _MOST for of in (*counts.values(), *of_codes)):
+            raise ValueError(f"{self.env} at {format_instant(start)}: a count is not from 0 to {_MOST}")
         self._answers.clear()
         self._counts.put(slot, counts)
         self._codes.put(slot, codes)

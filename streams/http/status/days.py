@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, timedelta
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
@@ -32,9 +32,14 @@ _MOST_PAIRS = 64
 Pair = tuple[str, str]
 
 
+#: What a record may count, and when, ms since the epoch: sums over all days stay exact.
+_Count = Annotated[float, msgspec.Meta(ge=0, le=2**40)]
+_At = Annotated[int, msgspec.Meta(ge=0, le=2**48)]
+
+
 class _Counts(msgspec.Struct):
-    good: float
-    bad: float
+    good: _Count
+    bad: _Count
 
 
 class _Leaf(msgspec.Struct):
@@ -44,7 +49,7 @@ class _Leaf(msgspec.Struct):
 
 class _Record(msgspec.Struct):
     env: str
-    at: str | int
+    at: str | _At
     leaves: list[_Leaf] = []
     scopes: dict[str, _Counts] = {}
 

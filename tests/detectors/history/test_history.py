@@ -64,6 +64,37 @@ def test_a_revision_replaces_what_was_known() -> None:
     assert len(history) == 2
 
 
+def test_days_beyond_32_bits_are_summed_exactly() -> None:
+    history = History("prod")
+    most = 2**40
+    for i in range(4):
+        history.add(record(START + i * BUCKET, good=most - i))
+    history.add(record(START + DAY, good=7))
+    assert history.sums(START, START + HOUR)[SSOE, GOOD] == 4 * most - 6
+    history.add(record(START, good=1))  # and back, as a revision replaces the first
+    history.add(record(START + BUCKET, good=1))
+    assert history.sums(START, START + 2 * DAY)[SSOE, GOOD] == 2 * most - 5 + 2 + 7
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        record(START, good=2**40 + 1),
+        record(START, good=-1),
+        record(START, good=10**30),
+        record(10**30 * BUCKET, good=1),
+        record(-BUCKET, good=1),
+        record(START, good=1) | {"codes": {"prod/ssoe": {"007": 10**30}}},
+    ],
+)
+def test_a_count_or_a_start_out_of_bounds_is_refused_and_changes_nothing(bad: dict[str, object]) -> None:
+    history = History("prod")
+    history.add(record(START, good=5))
+    with pytest.raises(ValueError, match="prod"):
+        history.add(bad)
+    assert history.sums(START, START + BUCKET)[SSOE, GOOD] == 5
+
+
 SLOTS = st.lists(st.tuples(st.integers(0, 400), st.integers(0, 9)), min_size=1, max_size=30)
 
 
