@@ -7,6 +7,7 @@ BIN := $(VENV)/bin
 DOCS := .venv-docs
 # What holds objects to the schemas of Kubernetes, apart too.
 CHART := .venv-kubernetes
+PYTHONS ?= python3.12 python3.13
 # The tests that need only .venv, and no process of ours.
 UNIT := not kafka and not e2e and not faults and not quality and not simulation and not blind and not package and not long
 # Schemathesis, apart too.
@@ -22,7 +23,7 @@ DEV := $(VENV)/.dev
 FOR_DEMO := $(if $(wildcard $(DEV)),$(DEV),$(RUNTIME))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-long test-deep lint format bench quality kafka simulation pictures test-delivery test-incidents test-kafka test-replicas test-blind test-faults test-upgrade soak package test-package test-helm docs locks sbom audit alive secrets fuzz fuzz-http test-http clean
+.PHONY: help setup demo test test-long test-deep lint format bench quality kafka simulation pictures test-delivery test-incidents test-kafka test-replicas test-blind test-faults test-upgrade soak package test-package test-pythons test-helm docs locks sbom audit alive secrets fuzz fuzz-http test-http clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -113,6 +114,17 @@ package: $(DEV) ## build the wheel and the source distribution into dist/, byte 
 
 test-package: $(DEV) ## build both packages twice, compare them, and run the demo of the installed wheel
 	$(BIN)/python -m pytest -n0 -m package $(ARGS)
+
+# The lock is made for 3.11; what it pins must install by hash, and run, on the others as well.
+test-pythons: package ## run the unit tests, and the demo of the wheel, on PYTHONS="python3.12 /path/to/python3.13" (an hour of CPU time)
+	set -e; for python in $(PYTHONS); do \
+		venv=.venv-$$($$python -c 'import platform; print(platform.python_version())'); \
+		$$python -m venv --clear $$venv; \
+		$$venv/bin/python -m pip install --quiet --require-hashes -r requirements-dev.lock; \
+		$$venv/bin/python -m pip install --quiet --no-deps dist/*.whl; \
+		(cd $$venv && bin/watchofficer demo --once); \
+		PATH=$(CURDIR)/$$venv/bin:$$PATH $$venv/bin/python -m pytest -n auto --dist worksteal -m "$(UNIT)" $(ARGS); \
+	done
 
 test-helm: $(DEV) $(CHART)/.ready ## let Helm lint and render the chart, and hold it to the schemas of Kubernetes (needs helm; HELM=…)
 	$(BIN)/python -m tests.deploy.chart --helm $(or $(HELM),helm) --validate $(CHART)/bin/kubernetes-validate $(ARGS)
