@@ -57,7 +57,9 @@ class _Day:
             sums = np.cumsum(counted, axis=0)
             # Half the memory, but for a day of more than 2 * 10^9 events of one entry.
             kind = np.int32 if sums[-1].max(initial=0) <= np.iinfo(np.int32).max else np.int64
-            self._sums = np.concatenate((np.zeros((1, *sums.shape[1:]), kind), sums), dtype=kind, casting="same_kind")
+            self._sums = np.concatenate(
+                (np.zeros((1, *sums.shape[1:]), kind), sums), dtype=kind, casting="same_kind"
+            )
             np.cumsum(self.known, out=self.known_sums[1:])
         return self._sums
 

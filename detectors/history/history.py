@@ -47,8 +47,8 @@ _EXPECTED_AFTER = 22 * HOUR
 #: The time before in which a leaf needs events, and how many, in order to be expected.
 _LATELY = 14 * DAY
 _EXPECTED_LEAST = 100
-#: What a record may count of an entry at most, so that sums over all days are exact in 64 bits and as doubles: 3.6 * 10^9
-#: a second. Likewise its start, ms since the epoch.
+#: What a record may count of an entry at most, so that sums over all days are exact in 64 bits and as doubles; and its
+#: start, ms since the epoch.
 _MOST, _LATEST = 2**40, 2**48
 
 

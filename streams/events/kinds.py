@@ -6,6 +6,7 @@ that columns of events hold numbers.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
@@ -24,6 +25,9 @@ FAILURE: Final = "failure"
 MOST_KINDS = 4096
 #: Other names of an environment -> its name.
 ENV_ALIASES = (("eks-prod", "prod"), ("eks-staging", "staging"), ("production", "prod"))
+
+#: What no code has, but an address of mail or an identifier of a person in a text that a producer made the code.
+_OF_SOMEBODY = re.compile(r"@|\d{9}|\d{3}-\d{2}-\d{4}")
 
 _BEFORE, _BEHIND = ("env",), ("step", "outcome", "error_code", "error_class")
 
@@ -126,6 +130,6 @@ class Kinds(dict[tuple[Any, ...], int]):
 
 
 def _code(error_code: str | None) -> str:
-    """Return how an error code is counted: as it is, or ``OTHER`` if it is too long; "" for none."""
+    """Return how an error code is counted: as it is, or ``OTHER`` if it is too long or names somebody; "" for none."""
     code = error_code or ""
-    return code if len(code) <= LONGEST else OTHER
+    return OTHER if len(code) > LONGEST or _OF_SOMEBODY.search(code) else code
