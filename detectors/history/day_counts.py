@@ -7,6 +7,7 @@ that day alone, so that memory grows with what occurs and old days go at once.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +16,7 @@ from detectors.arrays import Bools, Floats, Ints
 
 __all__ = ["DayCounts"]
 
-_Sums = npt.NDArray[np.int32] | npt.NDArray[np.int64]
+_Sums = npt.NDArray[np.integer[Any]]
 _NO_COUNTS: Mapping[int, Sequence[int]] = {}
 
 
@@ -54,12 +55,9 @@ class _Day:
                 if counts:
                     counted[row, [self._columns[entry] for entry in counts]] = list(counts.values())
             self._waiting = {}
-            sums = np.cumsum(counted, axis=0)
+            sums = np.pad(np.cumsum(counted, axis=0), ((1, 0), (0, 0), (0, 0)))
             # Half the memory, but for a day of more than 2 * 10^9 events of one entry.
-            kind = np.int32 if sums[-1].max(initial=0) <= np.iinfo(np.int32).max else np.int64
-            self._sums = np.concatenate(
-                (np.zeros((1, *sums.shape[1:]), kind), sums), dtype=kind, casting="same_kind"
-            )
+            self._sums = sums.astype(np.int32 if sums.max(initial=0) <= np.iinfo(np.int32).max else np.int64)
             np.cumsum(self.known, out=self.known_sums[1:])
         return self._sums
 
