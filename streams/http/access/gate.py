@@ -22,7 +22,7 @@ __all__ = ["CSRF", "SESSION", "SESSION_SECONDS", "Gate", "actor"]
 SESSION, SESSION_SECONDS = "watchofficer_session", 12 * 3600
 #: A header that a page of another origin cannot send without being allowed to: what writes by the cookie must send it.
 CSRF = "X-Watchofficer-Csrf"
-_ACTOR = "actor"
+_ACTOR = web.RequestKey("actor", str)
 _MOST_KNOWN = 1_000
 
 log = structlog.get_logger(__name__)
@@ -150,8 +150,7 @@ class Gate:
 
 def actor(request: web.Request) -> str | None:
     """Who bears the token of an admitted request; None for this machine, and for a token that several people share."""
-    name: str | None = request.get(_ACTOR)
-    return name
+    return request.get(_ACTOR)
 
 
 def _mac(holder: ApiToken, ends: int) -> str:

@@ -35,9 +35,9 @@ async def test_beyond_loopback_reads_need_a_token_but_for_the_public_paths() -> 
         protected = {path for path in paths if not is_public(path)}
         assert {"/", "/metrics", "/api/v1/incidents", "/api/v1/slis", "/openapi.json"} <= protected
         for path in protected:
-            asked = path.format(id="x", name="idme", covers="mutes")
+            asked = path.format(id="x", name="idme", covers="mutes", month="x", kind="sla")
             assert await get(served, asked) == 401, path
-            assert await get(served, asked, **bearer(READER)) != 401, path
+            assert await get(served, asked, **bearer(READER)) not in (401, 500), path
         assert await get(served, "/healthz") == 200
         assert await get(served, "/v0/backend_statuses") == 200
         assert await get(served, "/login") == 200
