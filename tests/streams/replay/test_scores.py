@@ -163,3 +163,26 @@ def test_fields_that_nobody_has_to_know_may_be_left_out(files: Path, tmp_path: P
     (tmp_path / "truth.jsonl").write_text(json.dumps({**label, "note": "by hand"}) + "\n")
     score = lines(replay(files, "--truth", str(tmp_path / "truth.jsonl"), "--format", "jsonl"))[-1]
     assert (score["recall"], score["answered"], score["severity"]) == (None, 1, [])
+
+
+@pytest.mark.long
+def test_recorded_facts_give_under_any_policy_what_the_events_give(files: Path, tmp_path: Path) -> None:
+    facts, sleepy = str(tmp_path / "facts"), ("--policy", str(files / "sleepy.yaml"))
+    told: list[list[dict[str, Any]]] = []
+    for policy in ((), sleepy):
+        written = ("--write-facts", facts) if not told else ()
+        of_events = lines(replay(files, "--format", "jsonl", *policy, *written))
+        assert any(one["type"] == "transition" for one in of_events)
+        arguments = [
+            "replay",
+            "--facts",
+            facts,
+            "--now",
+            "2026-10-07T00:00:00Z",
+            "--format",
+            "jsonl",
+            *policy,
+        ]
+        assert without_seconds(lines(CliRunner().invoke(main, arguments))) == without_seconds(of_events)
+        told.append(of_events)
+    assert told[0] != told[1]
