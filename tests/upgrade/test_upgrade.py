@@ -29,7 +29,7 @@ from tests.e2e.harness.topics import published_slis, read
 from tests.e2e.harness.worker import run_to_end, until
 from tests.upgrade.record import NOTE, PARTITIONS, WHO, Deployment, Record, events_of, load
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.e2e, pytest.mark.long, pytest.mark.timeout(180)]
 
 RECORDED = sorted(Path(__file__).parent.glob("*.jsonl.zst"))
 _PACE = 1.0001  # in effect the present's: waits for late events grow with it, and what counts when with them

@@ -128,6 +128,7 @@ def test_the_same_steps_fire_as_when_every_detector_is_judged(
     look_at(level, seed, troubles, history)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("history", HISTORIES)
 @pytest.mark.parametrize(
     ("trouble", "fires"),

@@ -272,6 +272,7 @@ def test_a_restart_after_a_silence_longer_than_what_is_read_back() -> None:
     check_restarts(rows, [], the_end(rows), [NOON + 90 * MINUTE, NOON + 2 * HOUR + 3 * MINUTE])
 
 
+@pytest.mark.long
 def test_a_history_record_is_never_written_from_partial_coverage() -> None:
     rows = rows_of([Episode(3_000, 0.5, 0.05, "ssoe", "idme", 0.2, 1)])
     stop = NOON + 1_700 * SECOND

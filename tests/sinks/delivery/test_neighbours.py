@@ -131,6 +131,7 @@ async def test_a_resolution_of_an_epoch_that_is_never_taken_holds_up_no_page_of_
     await fixture.deliverer.close(0)
 
 
+@pytest.mark.long
 async def test_of_500_incidents_in_a_minute_the_most_severe_go_first_within_the_limits_and_in_little_memory() -> (
     None
 ):

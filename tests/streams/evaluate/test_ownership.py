@@ -206,6 +206,7 @@ def _line(value: bytes) -> str:
     return json.dumps(read, sort_keys=True)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("wish", _WISHES, ids=lambda wish: str(wish["kind"]))
 def test_a_worker_that_lost_its_shard_between_any_two_records_gives_no_input_a_t_of_its_own(
     wish: dict[str, Any],

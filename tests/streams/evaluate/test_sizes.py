@@ -182,6 +182,7 @@ def an_input(texts: Texts, **more: Any) -> IncidentInput:
     return IncidentInput(**fields | more)
 
 
+@pytest.mark.long
 @few
 @given(texts=worst)
 def test_a_state_with_fifty_incidents_while_notifications_wait(texts: Texts) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from detectors.instants import HOUR, MINUTE, SECOND, parse_instant
 from streams.policy_tests.document import DEFAULT_START, PolicyTest
 from streams.policy_tests.runner import Run, run_test
@@ -49,6 +51,7 @@ def test_nothing_is_noted_of_what_comes_after_the_end() -> None:
     assert all(change.at <= run.until for known in run.findings.values() for change in known)
 
 
+@pytest.mark.long
 def test_time_goes_on_after_the_last_event() -> None:
     run = played(FAILING, until="1h")
     (incident,) = run.standing(START + HOUR)

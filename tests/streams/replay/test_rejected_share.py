@@ -50,6 +50,7 @@ def resolved_at(rejected: int, until: int) -> list[int]:
     return [one.at - NOON for one in told if one.kind == "resolved"]
 
 
+@pytest.mark.long
 def test_recovery_waits_while_most_is_rejected() -> None:
     (as_usual,) = resolved_at(0, 0)
     assert resolved_at(2, 15 * MINUTE) == [as_usual], "no more than half"

@@ -46,6 +46,7 @@ def share(mask: Any) -> float:
     return float(np.mean(mask))
 
 
+@pytest.mark.long
 def test_a_weekday_has_the_volume_that_is_published() -> None:
     # 60,000 to 200,000 sign-ins a day, 3 to 5 events each besides the refreshes of tokens.
     assert 90_000 < len(starts()) < 130_000
