@@ -20,6 +20,8 @@ FORBIDDEN: Final = ("icn", "ssn", "email", "first_name", "last_name", "birth_dat
 
 #: The step at which everybody who started has a flow and a client.
 _COMES_BACK = "callback"
+#: What a callback that was opened without its parameters says of provider, client and browser, and its code.
+_NOTHING, _OF_EVERYTHING = (None,) * 5, (None, "400")
 
 _Value = Annotated[str, Meta(max_length=MAX_CHARACTERS)]
 _Text = _Value | None
@@ -184,13 +186,14 @@ def person_id(event: LoginEvent) -> int:
     """The person of an event, as 64 unsigned bits: of ``user_hash``, else ``flow_id``, else ``event_id``.
 
     The kind is hashed too: a flow is no person who happens to be spelt alike. The low bits of an id say that it is that
-    of a flow, or that the event tells of nobody: a callback without person, flow and client is of whoever opens its
-    address.
+    of a flow, or that the event tells of nobody: who opens the address of the callback, without having gone to a
+    provider, makes one that names neither a provider nor a client nor a browser, and fails by the code of everything.
     """
     if event.user_hash is not None:
         return xxh3_64_intdigest(f"user:{event.user_hash}".encode())
     if event.flow_id is not None:
         return flow_id_of(xxh3_64_intdigest(f"flow:{event.flow_id}".encode()))
     digest = xxh3_64_intdigest(f"event:{event.event_id}".encode())
-    is_nobody = event.client_id is None and event.step.lower() == _COMES_BACK
+    names = event.client_id, event.csp, event.login_type, event.acr, event.visitor_hash
+    is_nobody = names == _NOTHING and event.error_code in _OF_EVERYTHING and event.step.lower() == _COMES_BACK
     return nobody_id_of(digest) if is_nobody else digest

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from xxhash import xxh3_64_intdigest
 
+from detectors.windows.people.crowd import nobody_id_of
 from streams.events import decode as events
 from streams.events.decode import decode, decode_many
 from streams.events.login_event import FORBIDDEN, person_id
@@ -253,6 +254,28 @@ def test_a_person_is_their_hash_else_their_flow_else_the_event() -> None:
     assert person(event_id="e") != person(event_id="f")
     assert len({person(user_hash="a"), person(flow_id="a"), person(event_id="a")}) == 3
     assert 0 <= person(user_hash="é") < 2**64
+
+
+@pytest.mark.parametrize(
+    ("fields", "is_nobody"),
+    [
+        ({}, True),
+        ({"error_code": "400", "operation": "authorize", "request_id": "r"}, True),
+        ({"error_code": "007"}, False),
+        ({"csp": "idme"}, False),
+        ({"login_type": "idme_verified"}, False),
+        ({"client_id": "vaweb"}, False),
+        ({"acr": "loa3"}, False),
+        ({"visitor_hash": "h:1"}, False),
+        ({"step": "token"}, False),
+    ],
+)
+def test_only_a_callback_that_says_nothing_of_a_way_to_it_tells_of_nobody(
+    fields: dict[str, str], is_nobody: bool
+) -> None:
+    bare = {"csp": None, "client_id": None, "flow_id": None, "step": "callback", "outcome": "failure"}
+    found = person_id(accepted(event_bytes(**{**bare, **fields})))
+    assert (found == nobody_id_of(found)) is is_nobody
 
 
 def test_the_id_of_a_person_is_the_same_in_every_process_and_version() -> None:
