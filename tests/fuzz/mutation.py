@@ -231,7 +231,7 @@ class Mutator:
     def _form(self, fields: dict[str, str], other: dict[str, str]) -> bytes:
         random = self._random
         name = random.choice(list(fields or {"payload": ""}))
-        if name == "payload" and random.random() < 0.9:
+        if name == "payload" and name in fields and random.random() < 0.9:
             changed = self._changed(json.loads(fields[name]), json.loads(other.get(name, "{}")))
             text = self._written(changed).decode("utf-8", "replace")
             return urlencode(fields | {name: text}).encode()
