@@ -23,7 +23,7 @@ DEV := $(VENV)/.dev
 FOR_DEMO := $(if $(wildcard $(DEV)),$(DEV),$(RUNTIME))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-long test-deep lint format bench quality kafka simulation pictures test-console test-delivery test-incidents test-kafka test-replicas test-blind test-faults test-upgrade soak package test-package test-pythons test-helm docs locks sbom audit alive secrets fuzz fuzz-http test-http clean
+.PHONY: help setup demo test test-long test-deep lint format bench quality kafka simulation pictures test-console test-delivery test-incidents test-kafka test-replicas test-blind test-faults test-upgrade soak package test-package test-pythons test-image test-helm docs locks sbom audit alive secrets fuzz fuzz-http test-http clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -128,6 +128,9 @@ test-pythons: package ## run the unit tests, and the demo of the wheel, on PYTHO
 		(cd $$venv && bin/watchofficer demo --once); \
 		PATH=$(CURDIR)/$$venv/bin:$$PATH $$venv/bin/python -m pytest -n auto --dist worksteal -m "$(UNIT)" $(ARGS); \
 	done
+
+test-image: $(DEV) ## build the image on a Debian made here, and run it as nobody on a root that cannot be written (root, buildah, debootstrap)
+	tests/deploy/image.sh
 
 test-helm: $(DEV) $(CHART)/.ready ## let Helm lint and render the chart, and hold it to the schemas of Kubernetes (needs helm; HELM=…)
 	$(BIN)/python -m tests.deploy.chart --helm $(or $(HELM),helm) --validate $(CHART)/bin/kubernetes-validate $(ARGS)

@@ -49,7 +49,7 @@ inside() {
     mount --make-rprivate / && mount --bind "$root" "$root" && mount -o remount,bind,ro "$root"
     mount -t tmpfs none "$root/tmp" && mount -t proc none "$root/proc" && mount --rbind /dev "$root/dev"
     exec env -i PATH=/opt/watchofficer/bin:/usr/bin:/bin PYTHONDONTWRITEBYTECODE=1 OPENBLAS_NUM_THREADS=1 HOME=/tmp \
-      chroot --userspec=65532:65532 "$root" /opt/watchofficer/bin/python - "$@"
+      /usr/sbin/chroot --userspec=65532:65532 "$root" /opt/watchofficer/bin/python - "$@"
   ' inside "$@"
 }
 
