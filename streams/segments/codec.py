@@ -58,6 +58,9 @@ _VERSIONS = 16
 
 #: An instant (ms), an offset or a number of records: what is beyond can be none, and would not be written again.
 _Number = Annotated[int, Meta(ge=-(2**61), le=2**61)]
+#: The partitions of a topic are held one by one, so that a number beyond all topics is no number of partitions.
+_Partitions = Annotated[int, Meta(ge=0, le=10_000)]
+_Inputs = Annotated[dict[str, _Partitions], Meta(max_length=100)]
 
 
 class FormatError(WatchofficerError, ValueError):
@@ -208,7 +211,7 @@ class Frontier(msgspec.Struct, array_like=True, tag="frontier", frozen=True):
     """
 
     partition: InputPartition
-    partitions: _Number
+    partitions: _Partitions
     generation: _Number
     next_offset: _Number
     watermark: _Number | None
@@ -217,7 +220,7 @@ class Frontier(msgspec.Struct, array_like=True, tag="frontier", frozen=True):
     written_at: _Number
     tallies: list[Tally]
     blind_from: _Number | None = None
-    inputs: dict[str, int] = {}
+    inputs: _Inputs = {}
 
 
 class Resume(msgspec.Struct, array_like=True, tag="resume", frozen=True):

@@ -5,6 +5,7 @@ A mutant that an edge answers in a way that it has not answered before becomes o
 
 from __future__ import annotations
 
+import gc
 import time
 import traceback
 from collections import Counter
@@ -21,6 +22,7 @@ __all__ = ["TARGETS", "Fault", "Outcome", "run_all", "run_one"]
 
 TARGETS: tuple[Target, ...] = (*OUTSIDE, *INSIDE)
 _KEPT = 400  # mutants that are kept as seeds
+_COLLECTED = 20  # calls, from one collection of garbage to the next
 _MOST_FAULTS = 8  # of one edge: then it is given no more
 
 
@@ -73,6 +75,9 @@ def run_one(target: Target, cases: int, seed: int, *, until: float = float("inf"
             mutator.mutate(drawn(random, seeds), random.choice(seeds), target.form)
             for _ in range(target.at_once)
         ]
+        # What an edge makes anew is few objects and large arrays in a circle: the collector counts objects.
+        if out.cases // target.at_once % _COLLECTED == 0:
+            gc.collect()
         found = _given(target, edge, values, out)
         if found is None:
             edge = target.make()

@@ -78,7 +78,7 @@ segments = st.builds(
 frontiers = st.builds(
     Frontier,
     small,
-    small,
+    st.integers(0, 10_000),
     small,
     ints,
     maybe,
@@ -230,6 +230,22 @@ def test_a_record_that_was_cut_off_is_refused(record: Any, data: st.DataObject) 
     value = encode(record)
     with pytest.raises(FormatError):
         decode(value[: data.draw(st.integers(0, len(value) - 1))])
+
+
+@pytest.mark.parametrize(
+    ("partitions", "inputs"),
+    [
+        (2**40, {}),
+        (-1, {}),
+        (1, {"login-events": 2**40}),
+        (1, {f"input-{n}": 1 for n in range(101)}),
+    ],
+)
+def test_a_frontier_of_more_partitions_than_can_be_held_is_refused(
+    partitions: int, inputs: dict[str, int]
+) -> None:
+    with pytest.raises(FormatError):
+        decode(encode(Frontier(0, partitions, 1, 0, None, "", None, 0, [], None, inputs)))
 
 
 @given(segments, segments)
