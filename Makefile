@@ -55,7 +55,7 @@ format: $(DEV) ## format the code and fix what ruff can fix
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(DEV) ## measure all figures and write them to docs/speed.md and the README (18 minutes)
+bench: $(DEV) ## measure all figures and write them to docs/speed.md and the README (18 minutes, or half an hour where machines are slow)
 	$(BIN)/python -m benchmarks.table $(ARGS)
 
 quality: $(DEV) ## run all scenarios with the reported seeds and write docs/quality.md (30 minutes of CPU time)

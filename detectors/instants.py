@@ -55,21 +55,21 @@ def parse_instant(text: str) -> int:
             raise ValueError(f"not an RFC 3339 offset: {text!r}")
         offset = (hours * 60 + minutes) * (-MINUTE if match[9] == "-" else MINUTE)
     seconds = (moment - datetime(1970, 1, 1, tzinfo=UTC)) // _ONE_SECOND
-    millis = seconds * SECOND + int(((match[7] or "") + "000")[:3]) - offset
-    if not _FIRST <= millis <= _LAST:
-        raise ValueError(f"not in the years 1 to 9999 of UTC: {text!r}")
-    return millis
+    return seconds * SECOND + int(((match[7] or "") + "000")[:3]) - offset
 
 
 _ONE_SECOND = datetime(1970, 1, 1, 0, 0, 1) - datetime(1970, 1, 1)
-#: What can be written, ms since the epoch.
+#: The first and the last instant that can be written, ms since the epoch.
 _FIRST = (datetime.min - datetime(1970, 1, 1)) // _ONE_SECOND * SECOND
 _LAST = (datetime.max - datetime(1970, 1, 1)) // _ONE_SECOND * SECOND + 999
 
 
 def format_instant(millis: int) -> str:
-    """RFC 3339 in UTC: ``2026-11-23T15:05:00Z``, with milliseconds only where they are not zero."""
-    seconds, rest = divmod(millis, SECOND)
+    """RFC 3339 in UTC: ``2026-11-23T15:05:00Z``, with milliseconds only where they are not zero.
+
+    What an offset puts before the year 1 or behind 9999 is written as the first or the last instant that can be.
+    """
+    seconds, rest = divmod(min(max(millis, _FIRST), _LAST), SECOND)
     text = datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None).isoformat()
     return f"{text}.{rest:03d}Z" if rest else f"{text}Z"
 

@@ -140,8 +140,8 @@ class History:
             return
         counts, codes = read
         of_codes = (of.values() for of in codes.values() if of)
-        if any(min(of) < 0 or max(of) > _MOST for of in (*counts.values(), *of_codes)):
-            raise ValueError(f"{self.env} at {format_instant(start)}: a count is not from 0 to {_MOST}")
+        if any(min(of) < -_MOST or max(of) > _MOST for of in (*counts.values(), *of_codes)):
+            raise ValueError(f"{self.env} at {format_instant(start)}: a count is beyond {_MOST}")
         self._answers.clear()
         self._counts.put(slot, counts)
         self._codes.put(slot, codes)

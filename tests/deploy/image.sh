@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # Builds the image of deploy/Containerfile without a registry, and runs it as a cluster would: as nobody, without a shell's
 # help, on a root that cannot be written. `make test-image`; needs root, buildah and debootstrap.
-#   BASE_FROM=FOLDER   a root with Python to build on, instead of one that debootstrap makes (kept in .cache/image)
+#   BASE_FROM=FOLDER   a root with Python to build on, instead of one that debootstrap makes (kept in .data/image)
 #   BUILD_OPTIONS=…    further options of `buildah build`, such as volumes with certificates of a proxy
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 say() { printf '\n== %s (%d s)\n' "$1" "$SECONDS"; }
-store=(--storage-driver vfs --root "$PWD/.cache/image/store" --runroot "$PWD/.cache/image/run")
-base=${BASE_FROM:-$PWD/.cache/image/base}
+store=(--storage-driver vfs --root "$PWD/.data/image/store" --runroot "$PWD/.data/image/run")
+base=${BASE_FROM:-$PWD/.data/image/base}
 
 if [[ ! -e $base/usr/bin/python3 ]]; then
   say 'a base: Debian with Python 3.11'

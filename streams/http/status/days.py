@@ -33,7 +33,7 @@ Pair = tuple[str, str]
 
 
 #: What a record may count, and when, ms since the epoch: sums over all days stay exact.
-_Count = Annotated[float, msgspec.Meta(ge=0, le=2**40)]
+_Count = Annotated[float, msgspec.Meta(ge=-(2**40), le=2**40)]
 _At = Annotated[int, msgspec.Meta(ge=0, le=2**48)]
 
 

@@ -80,7 +80,7 @@ def test_days_beyond_32_bits_are_summed_exactly() -> None:
     "bad",
     [
         record(START, good=2**40 + 1),
-        record(START, good=-1),
+        record(START, good=-(10**30)),
         record(START, good=10**30),
         record(10**30 * BUCKET, good=1),
         record(-BUCKET, good=1),

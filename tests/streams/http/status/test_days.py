@@ -178,7 +178,7 @@ def test_providers_without_end_count_for_their_method() -> None:
         b'{"env":"prod","at":1,"leaves":[{}]}',
         b'{"env":"prod","at":1000000000000000000000000000000}',
         b'{"env":"prod","at":1,"leaves":[{"axes":{},"sign_in":{"good":1e300,"bad":0}}]}',
-        b'{"env":"prod","axes":{},"date":"2026-07-01","end":"2026-07-02T00:00:00Z","sign_in":{"good":-1,"bad":0}}',
+        b'{"env":"prod","axes":{},"date":"2026-07-01","end":"2026-07-02T00:00:00Z","sign_in":{"good":-1e300,"bad":0}}',
     ],
 )
 def test_what_is_no_record_is_refused(value: bytes) -> None:
