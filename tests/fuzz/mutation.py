@@ -206,7 +206,7 @@ class Mutator:
     # -- how it is written --------------------------------------------------------------------------------------
 
     def _written(self, tree: Any) -> bytes:
-        """As JSON, tokens as they are, sometimes a key twice or with white space."""
+        """Return a tree as JSON: tokens stand as they are, and sometimes a key stands twice, or white space between."""
         random = self._random
         ascii_only = random.random() < 0.5
         text = json.dumps(_marked(tree), ensure_ascii=ascii_only, indent=random.choice((None, None, None, 1)))
@@ -217,7 +217,7 @@ class Mutator:
         return text.encode("utf-8", "surrogatepass")
 
     def _packable(self, tree: Any) -> Any:
-        """As MessagePack has it: no integer beyond 64 bits, text that is UTF-8."""
+        """Return a tree that MessagePack can hold: integers have at most 64 bits, and text is UTF-8."""
         if isinstance(tree, dict):
             return {self._packable(key): self._packable(value) for key, value in tree.items()}
         if isinstance(tree, list | tuple):
@@ -242,7 +242,7 @@ class Mutator:
         return urlencode({k.encode("utf-8", "replace"): v for k, v in texts.items()}).encode()
 
     def _text(self, text: str, other: str) -> bytes:
-        """By lines and words: of policies, mappings and logs."""
+        """Return a text (a policy, a mapping, a log) of which some lines or words were changed."""
         random = self._random
         lines, others = text.split("\n"), other.split("\n")
         at = random.randrange(len(lines))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from types import SimpleNamespace
+from typing import get_args
 
 from pydantic import SecretStr
 
@@ -12,7 +13,7 @@ from detectors.errors import WatchofficerError
 from detectors.incidents import IncidentInput
 from detectors.lint.lint import lint
 from detectors.policy.source import PolicyError
-from detectors.process.actions import ACTIONS
+from detectors.process.actions import ACTIONS, Field
 from streams.aggregate.acceptance import Rules
 from streams.aggregate.source import Source
 from streams.events.decode import decode_many, decode_plain, instant
@@ -216,21 +217,7 @@ def _bodies() -> Edge:
 
 
 def _act_seeds() -> list[bytes]:
-    kept = {
-        "by",
-        "text",
-        "role",
-        "who",
-        "stage",
-        "since",
-        "until",
-        "link",
-        "public",
-        "item",
-        "recurs",
-        "states",
-    }
-    kept |= {"axis", "value", "scope"}
+    kept = {"by", *get_args(Field)}
     found = []
     for value in corpus.some_inputs():
         fields = corpus.json_object(value)
