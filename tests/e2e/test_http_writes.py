@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -12,15 +16,41 @@ from tests.e2e.harness.worker import until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("shared"), pytest.mark.asyncio(loop_scope="session")]
 
+FAILED: dict[str, Any] = {"outcome": "failure", "error_code": "007"}
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def incident(deployment: Deployment) -> dict[str, Any]:
     """An incident of the environment staging that does not end by itself."""
-    failed: dict[str, Any] = {"env": "staging", "outcome": "failure", "error_code": "007"}
-    await deployment.produce(login(f"staging {n}", flow_id=f"f:{n}", **failed) for n in range(20))
+    await sign_in(deployment, "failing", range(20), **FAILED)
     return await deployment.incident_in("staging-1", ["open"], 30.0)
+
+
+async def sign_in(deployment: Deployment, called: str, people: Iterable[int], **fields: Any) -> None:
+    events = [login(f"{called} {n}", flow_id=f"{called}:{n}", env="staging", **fields) for n in people]
+    await deployment.produce(events)
+
+
+@asynccontextmanager
+async def meanwhile(deployment: Deployment, called: str, people: int, **fields: Any) -> AsyncIterator[None]:
+    """Let this many people sign in each half a second, from now to the end: an outage lasts while it is evident."""
+
+    done = asyncio.Event()
+
+    async def go_on() -> None:
+        for first in itertools.count(1_000, people):
+            await sign_in(deployment, called, range(first, first + people), **fields)
+            if done.is_set():
+                return
+            await asyncio.sleep(0.5)
+
+    going = asyncio.create_task(go_on())
+    try:
+        yield
+    finally:
+        done.set()
+        await going
 
 
 async def asked(deployment: Deployment) -> list[dict[str, Any]]:
@@ -77,15 +107,16 @@ async def test_an_incident_is_led_through_its_life_over_http(
     assert [(note["by"], note["text"]) for note in found["notes"]] == [
         ("Grace Hopper", "The <identity> provider has been called.")
     ]
-    await post("resolve", "key of the resolution", text="It was a test.")
-    found = await stands(said_resolved_by="Grace Hopper", state="open", acknowledged_by=None)
+    async with meanwhile(deployment, "failing on", 2, **FAILED):
+        await asyncio.sleep(2.0)
+        await post("resolve", "key of the resolution", text="It was a test.")
+        found = await stands(said_resolved_by="Grace Hopper", state="open", acknowledged_by=None)
     assert found["resolved_at"] is None  # it fails still: a person's word does not end it
     status, became = await deployment.worker.get("/api/v1/inputs/key%20of%20the%20resolution")
     assert (status, became["state"], became["incident"]) == (200, "applied", "staging-1")
 
-    well = [login(f"staging well {n}", flow_id=f"w:{n}", env="staging") for n in range(300)]
-    await deployment.produce(well)
-    await stands(resolved_reason="recovered", resolved_by=None)
+    async with meanwhile(deployment, "well", 100):
+        await stands(resolved_reason="recovered", resolved_by=None)
 
     inputs = await asked(deployment)
     kinds = ["acknowledge"] * 3 + ["note"] * 2 + ["declare", "resolve"]
